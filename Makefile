@@ -1,0 +1,45 @@
+# Everything that is done with this repository. Each target installs what it needs, once.
+PYTHON ?= python3
+JOBS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: install quickstart test test-slow lint bench clean
+
+install: $(VENV)/installed
+
+quickstart: install
+	$(BIN)/benchkit run --suite quickstart --jobs $(JOBS)
+
+# One thread a worker: the tests run side by side.
+test: $(VENV)/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS)
+
+test-slow: $(VENV)/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --durations=20
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed-test
+	$(BIN)/python tests/benchmarks/bench_scoring.py
+	$(BIN)/python tests/benchmarks/bench_sasrec.py --out leaderboards/quickstart/bench_sasrec.json
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "benchkit needs Python 3.11 or later: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV); a few minutes the first time"
+	$(PIP) --editable '.[recbole]'
+	@# RecBole's own pins cannot be met any more; the extra lists what it really imports.
+	$(PIP) --no-deps recbole==1.2.1
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(PIP) --editable '.[recbole,test]'
+	touch $@

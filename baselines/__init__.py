@@ -1,0 +1,1 @@
+"""The methods that come with benchkit; `catalog.toml` lists them."""

@@ -1,0 +1,31 @@
+"""benchkit doctor"""
+
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
+) -> None:
+    """Say what is installed, what is missing, and the command that mends it."""
+    import json
+    from dataclasses import asdict
+
+    from benchkit.doctor import examine
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            sign = (
+                typer.style("ok     ", fg="green")
+                if finding.ok
+                else typer.style("missing", fg="red")
+            )
+            typer.echo(f"{sign} {finding.what}: {finding.found}")
+            if not finding.ok:
+                typer.echo(f"        {finding.why}\n        mend: {finding.mend}")
+    if any(finding.required and not finding.ok for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,114 @@
+"""benchkit ls"""
+
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    suites = "suites"
+    methods = "methods"
+    datasets = "datasets"
+    judges = "judges"
+    runs = "runs"
+
+
+def ls(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    out: Annotated[Path, typer.Option(help="The run store, for `ls runs`.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """List suites, methods with their cards, dataset sources, judges or runs."""
+    listers: dict[Kind, Callable[[], list[dict[str, Any]]]] = {
+        Kind.suites: _suites,
+        Kind.methods: _methods,
+        Kind.datasets: _datasets,
+        Kind.judges: _judges,
+        Kind.runs: partial(_runs, out),
+    }
+    entries = listers[kind]()
+    if as_json:
+        typer.echo(json.dumps(entries, indent=2, ensure_ascii=False, default=str))
+        return
+    _print(entries, {Kind.methods: ("name", "family", "fidelity", "summary", "missing")}.get(kind))
+
+
+def _suites() -> list[dict[str, Any]]:
+    from benchkit.config import load_suite, shipped_suites
+
+    return [
+        {
+            "name": suite.name,
+            "title": suite.title,
+            "datasets": [dataset.name for dataset in suite.datasets],
+            "methods": [method.name for method in suite.methods],
+        }
+        for suite in map(load_suite, shipped_suites())
+    ]
+
+
+def _methods() -> list[dict[str, Any]]:
+    from benchkit.registry import cards
+
+    return [{**card.model_dump(), "missing": card.missing} for card in cards().values()]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from benchkit.data.sources import describe
+
+    return [{"source": name, "what": what} for name, what in describe().items()]
+
+
+def _judges() -> list[dict[str, Any]]:
+    return []  # no catalog lists judges yet
+
+
+def _runs(out: Path) -> list[dict[str, Any]]:
+    from benchkit.store import Store
+
+    store = Store(out)
+    listed = []
+    for run in store.runs():
+        manifest = run.manifest()
+        if manifest is None:
+            continue
+        status: str = manifest.status
+        if status == "started":
+            status = "running" if store.held(manifest.run_id) else "interrupted"
+        listed.append(
+            {
+                "suite": manifest.suite, "task": manifest.task, "method": manifest.label,
+                "seed": manifest.seed, "status": status, "started": manifest.started,
+                "run_id": manifest.run_id,
+            }
+        )  # fmt: skip
+    return listed
+
+
+def _print(entries: list[dict[str, Any]], shown: tuple[str, ...] | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not entries:
+        console.print("none")
+        return
+    names = shown or tuple(entries[0])
+    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    for entry in entries:
+        values = (entry[name] for name in names)
+        table.add_row(
+            *(
+                Text(", ".join(map(str, v)) if isinstance(v, list | tuple) else str(v))
+                for v in values
+            )
+        )
+    console.print(table)

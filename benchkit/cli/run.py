@@ -1,0 +1,112 @@
+"""benchkit run"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Overwrite(StrEnum):
+    """Which finished runs are done again."""
+
+    never = "never"
+    failed = "failed"
+    always = "always"
+
+
+def run(
+    suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
+    method: Annotated[
+        str, typer.Option(help="Only these methods, comma-separated; FILE.py:Class works, too.")
+    ] = "",
+    dataset: Annotated[str, typer.Option(help="Only these datasets, comma-separated.")] = "",
+    seed: Annotated[str, typer.Option(help="Seeds instead of the suite's, comma-separated.")] = "",
+    limit_users: Annotated[
+        int | None,
+        typer.Option(min=1, help="Ask only so many users; kept apart as SUITE@Nusers."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each in its own process.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of one run; part of its identity.")
+    ] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    overwrite: Annotated[
+        Overwrite, typer.Option(help="Which finished runs are done again.")
+    ] = Overwrite.never,
+    out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
+    data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
+    dry_run: Annotated[bool, typer.Option(help="Show what would run, and stop.")] = False,
+    leaderboards: Annotated[
+        Path, typer.Option(help="Tables are written to LEADERBOARDS/SUITE.")
+    ] = Path("leaderboards"),
+) -> None:
+    """Run a suite: what is complete is kept, what was interrupted is done again."""
+    from rich.console import Console
+
+    from benchkit import runner
+    from benchkit.config import load_suite
+    from benchkit.log import reporter
+    from benchkit.report.rows import collect
+    from benchkit.report.terminal import print_results
+    from benchkit.report.write import write_all
+    from benchkit.store import Store, slug
+
+    console = Console()
+    options = runner.Options(
+        methods=_names(method),
+        datasets=_names(dataset),
+        seeds=_numbers(seed),
+        limit_users=limit_users,
+        jobs=jobs,
+        threads=threads,
+        device=device,
+        overwrite=overwrite.value,
+        store=out,
+        data=data,
+    )
+    work = runner.prepare(load_suite(suite), options)
+    if dry_run:
+        _show_plan(console, work)
+        return
+    computed, failed = 0, sum("not installed" in str(row.left_out) for row in work.left_out)
+    with reporter(console) as shown:
+        for outcome in runner.run(work, shown.handle):
+            computed += outcome.computed
+            if outcome.manifest.status == "failed":
+                failed += 1
+                if not outcome.computed:
+                    console.print(
+                        f"[red]failed[/] {outcome.job.title}, earlier: "
+                        "run it again with --overwrite failed"
+                    )
+    console.print(f"{len(work.jobs)} runs, {computed} computed now", highlight=False)
+    results = collect(Store(out), work.name)
+    print_results(console, results)
+    for path in write_all(results, leaderboards / slug(work.name)):
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show_plan(console: "Console", work: "Work") -> None:  # type: ignore[name-defined]  # noqa: F821
+    from benchkit.store import Store
+
+    store = Store(work.options.store)
+    for job in work.jobs:
+        manifest = store.run(job.suite, job.task, job.method.name, job.run_id).manifest()
+        state = manifest.status if manifest else "to run"
+        console.print(f"{state:9} {job.title}  {job.run_id}", highlight=False, soft_wrap=True)
+    for row in work.left_out:
+        console.print(f"left out  {row.task} / {row.label}  ({row.left_out})", highlight=False)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(name) for name in _names(text))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no list of integers", param_hint="--seed") from None

@@ -1,0 +1,26 @@
+"""benchkit validate"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def validate(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A suite file, a catalog, or a run store; by default all shipped ones."
+        ),
+    ] = None,
+) -> None:
+    """Check suites, catalogs and run stores; exit with 1 if anything is wrong."""
+    from benchkit.validate import examine
+
+    wrong = 0
+    for finding in examine(path):
+        wrong += not finding.ok
+        sign = typer.style("ok   ", fg="green") if finding.ok else typer.style("wrong", fg="red")
+        typer.echo(f"{sign} {finding.what}" + (f": {finding.detail}" if finding.detail else ""))
+    if wrong:
+        raise typer.Exit(1)

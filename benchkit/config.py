@@ -1,0 +1,149 @@
+"""Suite files: TOML that says what is run on what. A suite is data, with no logic in it."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from benchkit.data.spec import DatasetSpec
+from benchkit.errors import ConfigError
+from benchkit.lazy import unknown_name
+from benchkit.metrics.accuracy import RankMetric
+from benchkit.protocols import Capability
+
+ProtocolName = Literal["scored", "full"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MethodSpec(_Model):
+    """One row of the table: a method and its hyper-parameters.
+
+    label: what the row is called, by default the method's name.
+    """
+
+    method: str
+    label: str = ""
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.label or self.method.rpartition(":")[2]
+
+
+class TaskSpec(_Model):
+    """One column group of the table: the dataset that is asked, and the one that is learnt from.
+
+    train: by default the test dataset. train_by_family: families that learn from another one,
+    e.g. {cf = "beauty"} where language models are asked zero-shot.
+    requires: what a method must be capable of; the others are shown as not applicable.
+    """
+
+    name: str
+    test: str
+    train: str = ""
+    train_by_family: dict[str, str] = Field(default_factory=dict)
+    requires: tuple[Capability, ...] = ()
+
+    def trained_on(self, family: str) -> str:
+        """The dataset that methods of `family` learn from."""
+        return self.train_by_family.get(family, self.train or self.test)
+
+
+class Suite(_Model):
+    """A suite file.
+
+    protocols: `scored` ranks the frozen candidates, `full` the whole catalogue.
+    primary: the metric that decides the mark "not above chance" of a row.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
+    tasks: tuple[TaskSpec, ...] = ()
+    methods: tuple[MethodSpec, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = (0,)
+    protocols: tuple[ProtocolName, ...] = ("scored",)
+    metrics: tuple[str, ...] = ("hr@1", "hr@5", "ndcg@5", "mrr")
+    primary: str = "ndcg@5"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_task_a_dataset(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not values.get("tasks"):
+            names = [d.get("name") for d in values.get("datasets", ()) if isinstance(d, dict)]
+            values = {**values, "tasks": [{"name": name, "test": name} for name in names]}
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for metric in self.metrics:
+            RankMetric(metric)
+        if self.primary not in self.metrics:
+            raise ConfigError(f"primary metric {self.primary!r} is not among the metrics")
+        known = {dataset.name for dataset in self.datasets}
+        for task in self.tasks:
+            for name in (task.test, task.train or task.test, *task.train_by_family.values()):
+                if name not in known:
+                    raise unknown_name(f"dataset in task {task.name!r}:", name, known)
+        for kind, names in (
+            ("dataset", [d.name for d in self.datasets]),
+            ("task", [t.name for t in self.tasks]),
+            ("method label", [m.name for m in self.methods]),
+        ):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ConfigError(f"{kind} {twice.pop()!r} stands twice", "give one another name")
+        return self
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """The dataset called `name`."""
+        return next(dataset for dataset in self.datasets if dataset.name == name)
+
+
+def shipped_suites() -> dict[str, Path]:
+    """Name -> file of the suites that come with benchkit."""
+    folder = Path(str(resources.files("benchkit") / "suites"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_suite(name: str) -> Suite:
+    """A suite by name, or by the path of a TOML file. Raises ConfigError saying what is wrong."""
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such suite file", "see `benchkit ls suites`")
+    else:
+        shipped = shipped_suites()
+        if name not in shipped:
+            raise unknown_name("suite", name, shipped)
+        path = shipped[name]
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}", "correct the TOML") from None
+    values.setdefault("name", path.stem)
+    _resolve_paths(values, path.parent)
+    try:
+        return Suite.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}: {where}: {first['msg']}", "correct the suite file") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.cause}", error.mend) from None
+
+
+def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
+    """Files named by a dataset are relative to the suite file, wherever the command runs."""
+    for dataset in values.get("datasets", ()):
+        if isinstance(dataset, dict) and dataset.get("source") == "table":
+            options = dataset.get("options", {})
+            for key in ("interactions", "items"):
+                if key in options:
+                    options[key] = str((folder / str(options[key])).resolve())

@@ -1,0 +1,175 @@
+"""A prepared dataset: interactions, catalogue and frozen cases, and what of it a method may see."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchkit import seeds
+from benchkit.data.splits import TRAIN
+from benchkit.protocols import Catalog, Event, Interactions, Request, ValidationCase
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Frozen questions with their answer key, as arrays of length n.
+
+    user, target: codes. start, stop: the history is rows `start:stop` of the interactions.
+    candidates: [n, count] item codes, the target among them.
+    """
+
+    ids: tuple[str, ...]
+    user: NDArray[np.int32]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    target: NDArray[np.int32]
+    candidates: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def target_column(self) -> NDArray[np.int64]:
+        """[n] where in its candidates the target stands."""
+        column: NDArray[np.int64] = (self.candidates == self.target[:, None]).argmax(axis=1)
+        return column
+
+    def sample(self, count: int | None) -> "Cases":
+        """`count` of the cases (all for None), chosen by a hash of their ids, in the same order.
+
+        A smaller sample is part of every larger one.
+        """
+        if count is None or count >= len(self):
+            return self
+        keys = [seeds.derive("sample", case_id) for case_id in self.ids]
+        return self._rows(
+            np.sort(np.argsort(np.array(keys, dtype=np.uint64), kind="stable")[:count])
+        )
+
+    def slice(self, start: int, stop: int) -> "Cases":
+        """Cases `start:stop`."""
+        return self._rows(np.arange(len(self))[start:stop])
+
+    def _rows(self, rows: NDArray[np.int64]) -> "Cases":
+        return Cases(
+            ids=tuple(self.ids[row] for row in rows),
+            user=self.user[rows],
+            start=self.start[rows],
+            stop=self.stop[rows],
+            target=self.target[rows],
+            candidates=self.candidates[rows],
+        )
+
+
+@dataclass(frozen=True)
+class TrainData:
+    """The TrainView that `fit` gets. It holds copies, never the dataset."""
+
+    name: str
+    users: Sequence[str]
+    catalog: Catalog
+    interactions: Interactions
+    validation: Sequence[ValidationCase]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything that is known of a dataset; only the harness holds one.
+
+    interactions: all rows, test targets included. part: [n_rows] TRAIN, VALID or TEST.
+    report: what preparation counted, stage by stage.
+    """
+
+    name: str
+    users: tuple[str, ...]
+    catalog: Catalog
+    interactions: Interactions
+    part: NDArray[np.uint8]
+    valid: Cases
+    test: Cases
+    report: dict[str, int]
+
+    def requests(
+        self,
+        cases: Cases,
+        start: int = 0,
+        stop: int | None = None,
+        candidates: Literal["frozen", "catalog"] = "frozen",
+    ) -> Iterator[Request]:
+        """Questions `start:stop` of `cases`; the target is not in them."""
+        ids = np.array(self.catalog.ids, dtype=object)
+        for case in range(*slice(start, stop).indices(len(cases))):
+            listed = (
+                tuple(ids[cases.candidates[case]]) if candidates == "frozen" else self.catalog.ids
+            )
+            history = self._events(int(cases.start[case]), int(cases.stop[case]))
+            yield Request(cases.ids[case], self.users[cases.user[case]], history, listed)
+
+    def train_view(self) -> TrainData:
+        """What `fit` may see: training rows, item texts, validation cases."""
+        data, train = self.interactions, self.part == TRAIN
+        counts = np.bincount(data.user[train], minlength=len(self.users))
+        rows = np.flatnonzero(train)
+        # Masking copies, so nothing here leads back to the rows that are asked for.
+        interactions = Interactions(
+            user=data.user[train],
+            item=data.item[train],
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            rating=None if data.rating is None else data.rating[train],
+            timestamp=None if data.timestamp is None else data.timestamp[train],
+            review=None if data.review is None else [data.review[int(row)] for row in rows],
+        )
+        targets = (self.catalog.ids[code] for code in self.valid.target)
+        validation = [
+            ValidationCase(request, target)
+            for request, target in zip(self.requests(self.valid), targets, strict=True)
+        ]
+        return TrainData(self.name, self.users, self.catalog, interactions, validation)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the content: ids, texts, interactions, split and frozen cases."""
+        digest = hashlib.sha256()
+        digest.update(self.candidates_hash.encode())
+        _strings(digest, self.users)
+        for column in sorted(self.catalog.texts):
+            _strings(digest, (column, *self.catalog.texts[column]))
+        data = self.interactions
+        for array in (data.user, data.item, data.rating, data.timestamp, self.part):
+            digest.update(b"-" if array is None else array.tobytes())
+        _strings(digest, data.review or ())
+        return digest.hexdigest()
+
+    @cached_property
+    def candidates_hash(self) -> str:
+        """Hash of the questions and the answer key alone."""
+        digest = hashlib.sha256()
+        _strings(digest, self.catalog.ids)
+        for cases in (self.valid, self.test):
+            _strings(digest, cases.ids)
+            for array in (cases.user, cases.start, cases.stop, cases.target, cases.candidates):
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def _events(self, start: int, stop: int) -> tuple[Event, ...]:
+        data = self.interactions
+        rows = slice(start, stop)
+        n = stop - start
+        items = (self.catalog.ids[code] for code in data.item[rows].tolist())
+        none: Sequence[None] = (None,) * n
+        columns = (
+            none if data.rating is None else data.rating[rows].tolist(),
+            none if data.timestamp is None else data.timestamp[rows].tolist(),
+            none if data.review is None else data.review[rows],
+        )
+        return tuple(map(Event, items, *columns))
+
+
+def _strings(digest: "hashlib._Hash", values: Sequence[str | None]) -> None:
+    """Feed texts so that neither order, boundary nor absence can be confused."""
+    text = "\x1e".join("\x00" if value is None else value for value in values)
+    digest.update(f"{len(values)}\x1f{text}\x1d".encode())

@@ -1,0 +1,132 @@
+"""Prepared datasets on disk: `<data>/<name>-<key>/`, read back instead of being made again."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from filelock import FileLock
+
+from benchkit import files
+from benchkit.data import sources
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.prepare import build
+from benchkit.data.spec import DatasetSpec
+from benchkit.errors import DataError
+from benchkit.identity import code_hash, digest
+from benchkit.protocols import Catalog, Interactions
+
+_OPTIONAL = ("rating", "timestamp")
+
+
+def prepared(spec: DatasetSpec, root: Path) -> Dataset:
+    """The dataset of `spec`: from `root` if it was prepared from the same input, else made now.
+
+    The key covers the specification, the input files' size and time, and the preparing code.
+    Raises DataError when the stored files are not those that were written.
+    """
+    key = digest(
+        {
+            "spec": spec.model_dump(mode="json"),
+            "files": sources.stamps(spec.source, spec.options),
+            "code": code_hash(Path(__file__)),
+            "reader": code_hash(sources.module_file(spec.source)),
+        }
+    )
+    folder = root / f"{spec.name}-{key[:12]}"
+    with files.explained(folder):
+        root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f".{folder.name}.lock"):
+        if not (folder / "dataset.json").exists():
+            save(build(sources.read(spec.source, spec.options), spec), folder)
+    return load(folder)
+
+
+def save(dataset: Dataset, folder: Path) -> None:
+    """Write the dataset as Parquet; `dataset.json` comes last and makes it complete."""
+    data = dataset.interactions
+    columns: dict[str, Any] = {"user": data.user, "item": data.item, "part": dataset.part}
+    columns |= {c: getattr(data, c) for c in _OPTIONAL if getattr(data, c) is not None}
+    if data.review is not None:
+        columns["review"] = pl.Series(data.review, dtype=pl.String)
+    files.write_parquet(folder / "interactions.parquet", pl.DataFrame(columns))
+    files.write_parquet(folder / "users.parquet", pl.DataFrame({"user": dataset.users}))
+    texts = {name: pl.Series(v, dtype=pl.String) for name, v in dataset.catalog.texts.items()}
+    files.write_parquet(
+        folder / "items.parquet", pl.DataFrame({"item": dataset.catalog.ids, **texts})
+    )
+    for name, cases in (("valid", dataset.valid), ("test", dataset.test)):
+        table = pl.DataFrame(
+            {
+                "case_id": cases.ids,
+                "user": cases.user,
+                "start": cases.start,
+                "stop": cases.stop,
+                "target": cases.target,
+                "candidates": pl.Series(
+                    cases.candidates, dtype=pl.Array(pl.Int32, cases.candidates.shape[1])
+                ),
+            },
+            schema_overrides={"case_id": pl.String},
+        )
+        files.write_parquet(folder / f"{name}.parquet", table)
+    described = {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "candidates_hash": dataset.candidates_hash,
+        "report": dataset.report,
+    }
+    files.write_json(folder / "dataset.json", described)
+
+
+@lru_cache(maxsize=4)
+def load(folder: Path) -> Dataset:
+    """Read a dataset back, and check that it is the one that was written."""
+    try:
+        described = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        rows = pl.read_parquet(folder / "interactions.parquet")
+        users = pl.read_parquet(folder / "users.parquet")["user"].to_list()
+        items = pl.read_parquet(folder / "items.parquet")
+        valid, test = (_cases(folder / f"{name}.parquet") for name in ("valid", "test"))
+    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"{folder}: cannot be read: {error}", f"remove {folder} and run again"
+        ) from None
+    user = rows["user"].to_numpy()
+    counts = np.bincount(user, minlength=len(users))
+    dataset = Dataset(
+        name=described["name"],
+        users=tuple(users),
+        catalog=Catalog(
+            tuple(items["item"]), {c: items[c].to_list() for c in items.columns if c != "item"}
+        ),
+        interactions=Interactions(
+            user=user,
+            item=rows["item"].to_numpy(),
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            rating=rows["rating"].to_numpy() if "rating" in rows.columns else None,
+            timestamp=rows["timestamp"].to_numpy() if "timestamp" in rows.columns else None,
+            review=rows["review"].to_list() if "review" in rows.columns else None,
+        ),
+        part=rows["part"].to_numpy(),
+        valid=valid,
+        test=test,
+        report=described["report"],
+    )
+    if dataset.fingerprint != described["fingerprint"]:
+        raise DataError(
+            f"{folder}: its content is not what was written (hash {dataset.fingerprint[:12]}, not"
+            f" {described['fingerprint'][:12]})",
+            f"remove {folder} and run again",
+        )
+    return dataset
+
+
+def _cases(path: Path) -> Cases:
+    table = pl.read_parquet(path)
+    user, start, stop, target, candidates = (
+        table[name].to_numpy() for name in ("user", "start", "stop", "target", "candidates")
+    )
+    return Cases(tuple(table["case_id"]), user, start, stop, target, candidates)

@@ -1,0 +1,60 @@
+"""MovieLens 100K as it ships inside the RecBole package, so that no download is needed."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+
+from benchkit.data.raw import RawData
+from benchkit.errors import DataError
+
+
+def read() -> RawData:
+    """MovieLens 100K (Harper & Konstan, 2015), from the installed RecBole package."""
+    ratings_file, items_file = files()
+    ratings = _tokens(ratings_file).select(
+        pl.col("user_id").alias("user"),
+        pl.col("item_id").alias("item"),
+        pl.col("rating").cast(pl.Float32),
+        pl.col("timestamp").cast(pl.Int64),
+    )
+    items = _tokens(items_file).select(
+        pl.col("item_id").alias("item"),
+        _title().alias("title"),
+        pl.col("release_year").alias("year"),
+        pl.col("class").alias("genres"),
+    )
+    return RawData(ratings, items, (ratings_file.name, items_file.name))
+
+
+def files() -> list[Path]:
+    """The ratings and the items file."""
+    return [_folder() / "ml-100k.inter", _folder() / "ml-100k.item"]
+
+
+def _title() -> pl.Expr:
+    """'Postino, Il' -> 'Postino, Il (1994)': the year tells remakes apart."""
+    title, year = pl.col("movie_title").str.strip_chars(), pl.col("release_year")
+    return (
+        pl.when(year.is_in(["", "V", "unknown"]) | year.is_null())
+        .then(title)
+        .otherwise(pl.format("{} ({})", title, year))
+    )
+
+
+def _tokens(path: Path) -> pl.DataFrame:
+    """A RecBole atomic file: tab-separated, `name:type` in the header."""
+    table = pl.read_csv(path, separator="\t", infer_schema=False, quote_char=None)
+    return table.rename({name: name.partition(":")[0] for name in table.columns})
+
+
+def _folder() -> Path:
+    # find_spec looks the package up without running it: importing RecBole changes the process.
+    spec = find_spec("recbole")
+    folder = Path(spec.origin or "").parent / "dataset_example" / "ml-100k" if spec else None
+    if folder is None or not folder.is_dir():
+        raise DataError(
+            "MovieLens 100K ships inside the RecBole package, which is not installed",
+            "pip install --no-deps recbole==1.2.1",
+        )
+    return folder

@@ -1,0 +1,37 @@
+"""What a suite says about a dataset: where it comes from and how it becomes frozen cases."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class CandidateSpec(BaseModel):
+    """How the candidates of a case are drawn.
+
+    count: size of the list, the target included. seed: of the draw and of the shuffle.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int = Field(default=30, ge=2)
+    sampling: Literal["uniform", "popularity"] = "uniform"
+    seed: int = 0
+
+
+class DatasetSpec(BaseModel):
+    """One dataset of a suite.
+
+    source: a name from `benchkit ls datasets`. options: arguments of that source.
+    k_core: users and items with fewer interactions are removed, again and again. 0 keeps all.
+    duplicates: what to do when a user has the same item twice: stop, or keep the first or last.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    source: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    k_core: int = Field(default=0, ge=0)
+    duplicates: Literal["error", "first", "last"] = "error"
+    split: Literal["leave-one-out"] = "leave-one-out"
+    candidates: CandidateSpec = Field(default_factory=CandidateSpec)

@@ -1,0 +1,116 @@
+"""Where jobs run: in this process, or each in a fresh process of its own."""
+
+import multiprocessing
+import os
+import queue
+import signal
+import traceback
+from collections import deque
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import wait as wait_for
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from benchkit.errors import BenchkitError, StoreError
+from benchkit.jobs import Job, Outcome, execute, started_manifest
+from benchkit.log import Emit, RunEvent, now
+from benchkit.store import Store
+
+_TICK = 0.2  # seconds between looks at what the processes have to say
+
+
+def run_all(jobs: Sequence[Job], at_once: int, emit: Emit) -> Iterator[Outcome]:
+    """Do all jobs, `at_once` at a time, and yield each outcome as it comes.
+
+    Jobs that another benchkit is at are left for last, and then waited for. With more than one at
+    a time every job has a process of its own: a crash or a kill ends one run, and the numbers are
+    those of `at_once=1`, since threads are fixed by the job.
+    """
+    return _in_processes(jobs, at_once, emit) if at_once > 1 else _here(jobs, emit)
+
+
+def _here(jobs: Sequence[Job], emit: Emit) -> Iterator[Outcome]:
+    held = []
+    for job in jobs:
+        outcome = execute(job, emit, wait=False)
+        if outcome is None:
+            emit(RunEvent("waiting", job.title, note="another process is at it"))
+            held.append(job)
+        else:
+            yield outcome
+    for job in held:
+        if (outcome := execute(job, emit)) is not None:
+            yield outcome
+
+
+def _in_processes(jobs: Sequence[Job], at_once: int, emit: Emit) -> Iterator[Outcome]:
+    context = multiprocessing.get_context("spawn")
+    events = context.Queue()
+    todo, running = deque(jobs), dict[int, tuple[Job, SpawnProcess, Any]]()
+    try:
+        while todo or running:
+            while todo and len(running) < at_once:
+                job = todo.popleft()
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_worker, args=(job, sender, events), daemon=True)
+                process.start()
+                sender.close()
+                running[process.sentinel] = (job, process, receiver)
+            wait_for([*running, *(receiver for _, _, receiver in running.values())], _TICK)
+            _drain(events, emit)
+            for sentinel, (job, process, receiver) in list(running.items()):
+                if not receiver.poll() and process.is_alive():
+                    continue
+                try:
+                    result = receiver.recv()
+                except EOFError:  # the process died without a word
+                    result = None
+                process.join()
+                _drain(events, emit)
+                del running[sentinel]
+                if isinstance(result, Exception):
+                    raise result
+                outcome = result if result is not None else _died(job, process.exitcode, emit)
+                yield outcome
+    finally:
+        for _, process, _ in running.values():
+            process.terminate()
+            process.join()
+
+
+def _drain(events: Any, emit: Emit) -> None:
+    while True:
+        try:
+            emit(events.get_nowait())
+        except queue.Empty:
+            return
+
+
+def _worker(job: Job, sender: Any, events: Any) -> None:
+    # Set before a numerical library is imported: its pool is made at import.
+    os.environ["OMP_NUM_THREADS"] = str(job.threads)
+    try:
+        result: Outcome | Exception | None = execute(job, events.put)
+    except BenchkitError as error:
+        result = error
+    except Exception:
+        result = StoreError(f"{job.title}: {traceback.format_exc()}", "report this: it is a defect")
+    sender.send(result)
+    sender.close()
+    events.close()
+    events.join_thread()
+
+
+def _died(job: Job, exit_code: int | None, emit: Emit) -> Outcome:
+    """Mark the run of a process that ended without a result."""
+    cause = f"its process ended with exit code {exit_code}"
+    if exit_code is not None and exit_code < 0:
+        cause = f"its process was killed by signal {-exit_code}"
+        cause += " (out of memory?)" if exit_code == -signal.SIGKILL else ""
+    run = Store(job.store).run(job.suite, job.task, job.method.name, job.run_id)
+    manifest = started_manifest(job).model_copy(
+        update={"status": "failed", "finished": now(), "error": cause}
+    )
+    run.write_manifest(manifest)
+    emit(RunEvent("failed", job.title, note=cause))
+    return Outcome(job, manifest, computed=True)

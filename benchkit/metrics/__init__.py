@@ -1,0 +1,1 @@
+"""Metrics: per-case values from predictions."""

@@ -1,0 +1,72 @@
+"""Ranks that are honest about ties.
+
+When `better` candidates score above the target and `tied` share its score (the target included),
+every order among the tied is as likely as any other, so the target's rank is uniform on
+`better + 1 .. better + tied`. A metric's value is its expectation over these ranks. Thirty equal
+scores give HR@1 = 1/30, wherever the target stands in the list.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where the targets of n cases stand.
+
+    better: [n] candidates that score above the target. tied: [n] candidates with the target's
+    score, itself included. of: [n] candidates ranked. answered: [n] False where there is no
+    ranking; such a case counts as a miss in every metric.
+    """
+
+    better: NDArray[np.int64]
+    tied: NDArray[np.int64]
+    of: NDArray[np.int64]
+    answered: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.better)
+
+    def expected(self, gains: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[n] mean of `gains[rank - 1]` over the ranks that the target can have.
+
+        gains: [m] gain of ranks 1..m; ranks beyond m gain nothing.
+        """
+        cumulative = np.concatenate([[0.0], np.cumsum(gains)])
+        low = np.minimum(self.better, len(gains))
+        high = np.minimum(self.better + self.tied, len(gains))
+        value = (cumulative[high] - cumulative[low]) / np.maximum(self.tied, 1)
+        return np.where(self.answered, value, 0.0)
+
+
+def from_scores(scores: ArrayLike, target: ArrayLike, answered: ArrayLike | None = None) -> Ranks:
+    """Ranks of the targets.
+
+    scores: [n, c]; higher is better; rows that are not answered may hold anything.
+    target: [n] column of the target. answered: [n], all True when absent.
+
+    >>> ranks = from_scores([[0.1, 0.9, 0.9]], [1])
+    >>> ranks.better.tolist(), ranks.tied.tolist()
+    ([0], [2])
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    column = np.asarray(target, dtype=np.int64)
+    own = np.take_along_axis(table, column[:, None], axis=1)
+    n = len(table)
+    return Ranks(
+        better=np.count_nonzero(table > own, axis=1).astype(np.int64),
+        tied=np.count_nonzero(table == own, axis=1).astype(np.int64),
+        of=np.full(n, table.shape[1], dtype=np.int64),
+        answered=np.ones(n, np.bool_) if answered is None else np.asarray(answered, np.bool_),
+    )
+
+
+def concatenate(parts: list[Ranks]) -> Ranks:
+    """Ranks of consecutive slices of cases as one."""
+    better, tied, of, answered = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("better", "tied", "of", "answered")
+    )
+    return Ranks(better, tied, of, answered)

@@ -1,0 +1,112 @@
+"""What is written to disk: versioned schemas of the per-case tables, the manifest and the plan."""
+
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchkit.errors import StoreError
+
+SCHEMA = 1
+
+# One row a case. `scores` is aligned with the frozen candidates; `samples` is in draw order.
+PREDICTIONS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "case_id": pl.String,
+    "status": pl.String,
+    "scores": pl.List(pl.Float64),
+    "samples": pl.List(
+        pl.Struct(
+            {"text": pl.String, "item": pl.String, "rationale": pl.String, "status": pl.String}
+        )
+    ),
+    "rationale": pl.String,
+    "usage": pl.String,  # JSON, because every engine counts something else
+}
+# One row a case, protocol and metric.
+METRICS = {"case_id": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64}
+
+RunStatus = Literal["started", "complete", "failed"]
+
+
+class Summary(BaseModel):
+    """One metric of one run, over all its cases. `low`, `high`: 95 % bootstrap interval.
+
+    chance: exact value of a random ranking; p_chance: one-sided p of not being above it.
+    Both are None for metrics that chance says nothing about.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    protocol: str
+    metric: str
+    n: int
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+    p_chance: float | None = None
+
+
+class Manifest(BaseModel):
+    """What a run was. `identity` holds everything that can change a number; its hash is `run_id`.
+
+    row_id: the same hash without the seed: runs that differ in the seed alone share it.
+    cost: fit_seconds, predict_seconds, peak_memory_mb and what the recommender counted.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA
+    run_id: str
+    row_id: str
+    status: RunStatus
+    suite: str
+    task: str
+    label: str
+    family: str
+    seed: int
+    identity: dict[str, Any]
+    provenance: dict[str, Any]
+    started: str
+    finished: str | None = None
+    cost: dict[str, float] = Field(default_factory=dict)
+    summary: list[Summary] = Field(default_factory=list)
+    error: str | None = None
+
+
+class PlannedRow(BaseModel):
+    """One run that a suite asks for, or in `left_out` why a method cannot do it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str
+    label: str
+    family: str
+    seed: int
+    run_id: str | None = None
+    left_out: str | None = None
+
+
+class Plan(BaseModel):
+    """What the last `benchkit run` of a suite asked for; it says which runs make up its tables."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA
+    suite: str
+    title: str
+    primary: str
+    metrics: list[str]
+    protocols: list[str]
+    tasks: list[str]
+    labels: list[str]
+    rows: list[PlannedRow]
+
+
+def check_schema(version: object, where: str) -> None:
+    """Refuse records of a later benchkit than this one."""
+    if not isinstance(version, int) or version > SCHEMA:
+        raise StoreError(
+            f"{where} was written by a newer benchkit (schema {version}; this one reads {SCHEMA})",
+            "upgrade benchkit, or write to another folder with --out",
+        )

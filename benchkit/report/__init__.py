@@ -1,0 +1,1 @@
+"""Reports: everything a reader sees, computed from the run store alone."""

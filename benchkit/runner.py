@@ -1,0 +1,172 @@
+"""From a suite to results: what is to be run, which of it is done, and doing the rest."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchkit import executors, registry
+from benchkit.config import MethodSpec, Suite, TaskSpec
+from benchkit.errors import ConfigError
+from benchkit.jobs import Job, Outcome, Overwrite
+from benchkit.lazy import unknown_name
+from benchkit.log import Emit
+from benchkit.protocols import Capability
+from benchkit.records import Plan, PlannedRow
+from benchkit.registry import Card
+from benchkit.store import Store
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line decides. Empty tuples mean all that the suite names.
+
+    methods: labels of the suite, or any method that benchkit can find.
+    limit_users: ask only so many users; such runs are kept apart as `<suite>@<n>users`.
+    threads: of one run; part of its id, for it can change the last digits of a number.
+    """
+
+    methods: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    limit_users: int | None = None
+    jobs: int = 1
+    threads: int = 1
+    device: str = "cpu"
+    overwrite: Overwrite = "never"
+    store: Path = Path("runs")
+    data: Path = Path("data")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A suite and options, worked out: the jobs, and the record of what was asked for."""
+
+    suite: Suite
+    name: str
+    jobs: tuple[Job, ...]
+    left_out: tuple[PlannedRow, ...]
+    options: Options
+
+    def plan(self) -> Plan:
+        """The record that reports start from."""
+        rows = [
+            PlannedRow(
+                task=job.task, label=job.method.name, family=job.card.family, seed=job.seed,
+                run_id=job.run_id,
+            )
+            for job in self.jobs
+        ]  # fmt: skip
+        labels = [method.name for method in self.suite.methods]
+        return Plan(
+            suite=self.name,
+            title=self.suite.title,
+            primary=self.suite.primary,
+            metrics=list(self.suite.metrics),
+            protocols=list(self.suite.protocols),
+            tasks=[task.name for task in self.suite.tasks],
+            labels=list(dict.fromkeys([*labels, *(row.label for row in rows)])),
+            rows=[*rows, *self.left_out],
+        )
+
+
+def prepare(suite: Suite, options: Options) -> Work:
+    """Work out the jobs. Every name and hyper-parameter is checked before anything is computed."""
+    name = suite.name if options.limit_users is None else f"{suite.name}@{options.limit_users}users"
+    jobs: list[Job] = []
+    left_out: list[PlannedRow] = []
+    methods = _methods(suite, options.methods)
+    for task in _tasks(suite, options.datasets):
+        for method, card in methods:
+            seeds = options.seeds or suite.seeds
+            registry.config_of(card, method.config)
+            if reason := _obstacle(task, card):
+                left_out += [
+                    PlannedRow(
+                        task=task.name, label=method.name, family=card.family, seed=seed,
+                        left_out=reason,
+                    )
+                    for seed in seeds
+                ]  # fmt: skip
+                continue
+            jobs += [_job(suite, name, task, method, card, seed, options) for seed in seeds]
+    return Work(suite, name, tuple(jobs), tuple(left_out), options)
+
+
+def run(work: Work, emit: Emit) -> Iterator[Outcome]:
+    """Do what is not done yet, and yield every outcome, the complete ones first."""
+    store = Store(work.options.store).create()
+    store.update_plan(work.plan())
+    todo: list[Job] = []
+    for job in work.jobs:
+        manifest = store.run(job.suite, job.task, job.method.name, job.run_id).manifest()
+        if manifest is not None and manifest.status == "complete" and job.overwrite != "always":
+            yield Outcome(job, manifest, computed=False)
+        else:
+            todo.append(job)
+    yield from executors.run_all(todo, min(work.options.jobs, len(todo)), emit)
+
+
+def _methods(suite: Suite, names: Sequence[str]) -> list[tuple[MethodSpec, Card]]:
+    listed = {method.name: method for method in suite.methods}
+    if not names:
+        chosen = list(suite.methods)
+    else:
+        chosen = [listed.get(name) or MethodSpec(method=name) for name in names]
+    result = []
+    for method in chosen:
+        try:
+            result.append((method, registry.find(method.method)))
+        except ConfigError as error:
+            if method.name in listed or ":" in method.method:
+                raise
+            known = [*listed, *(name for name in registry.cards() if "*" not in name)]
+            raise unknown_name("method", method.method, known) from error
+    return result
+
+
+def _tasks(suite: Suite, names: Sequence[str]) -> list[TaskSpec]:
+    listed = {task.name: task for task in suite.tasks}
+    for name in names:
+        if name not in listed:
+            raise unknown_name(f"dataset of suite {suite.name!r}:", name, listed)
+    return [listed[name] for name in names] if names else list(suite.tasks)
+
+
+def _obstacle(task: TaskSpec, card: Card) -> str | None:
+    """Why the method cannot do the task here; None if it can."""
+    if card.missing:
+        return f"not installed: {', '.join(card.missing)}"
+    needed: list[Capability] = ["scores", *task.requires]
+    if task.trained_on(card.family) != task.test:
+        needed.append("zero_shot")
+    able = registry.recommender_class(card).capabilities
+    lacking = [capability for capability in dict.fromkeys(needed) if capability not in able]
+    return f"not applicable: needs {', '.join(lacking)}" if lacking else None
+
+
+def _job(
+    suite: Suite,
+    name: str,
+    task: TaskSpec,
+    method: MethodSpec,
+    card: Card,
+    seed: int,
+    options: Options,
+) -> Job:
+    return Job(
+        suite=name,
+        task=task.name,
+        method=method,
+        card=card,
+        train=suite.dataset(task.trained_on(card.family)),
+        test=suite.dataset(task.test),
+        protocols=suite.protocols,
+        metrics=suite.metrics,
+        seed=seed,
+        limit_users=options.limit_users,
+        device=options.device,
+        threads=options.threads,
+        store=options.store,
+        data=options.data,
+        overwrite=options.overwrite,
+    )

@@ -1,0 +1,173 @@
+"""The run store: `runs/<suite>/<task>/<label>/<run_id>/`. A run is complete or it is no result."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ValidationError
+
+from benchkit import files, records
+from benchkit.errors import StoreError
+from benchkit.records import Manifest, Plan
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def slug(name: str) -> str:
+    """A name as one folder: 'recbole/SASRec' -> 'recbole-SASRec'."""
+    return "".join(c if c.isalnum() or c in "._@+-" else "-" for c in name)
+
+
+class Run:
+    """The folder of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def scratch(self) -> Path:
+        """Where the recommender keeps checkpoints; it outlives an interrupted attempt."""
+        return self.path / "scratch"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    def manifest(self) -> Manifest | None:
+        """The manifest, or None where nothing was started."""
+        return _read(self.path / "manifest.json", Manifest)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        files.write_json(self.path / "manifest.json", manifest.model_dump(mode="json"))
+
+    def predictions(self) -> pl.DataFrame:
+        """Per-case answers, in the order of the cases (schema `records.PREDICTIONS`)."""
+        return pl.read_parquet(self.path / "predictions.parquet")
+
+    def metrics(self) -> pl.DataFrame:
+        """Per-case values (schema `records.METRICS`)."""
+        return pl.read_parquet(self.path / "metrics.parquet")
+
+    def clear(self) -> None:
+        """Remove what an earlier attempt left, except its scratch folder."""
+        for name in ("manifest.json", "predictions.parquet", "metrics.parquet", "log.jsonl"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def finish(self, manifest: Manifest, tables: dict[str, pl.DataFrame]) -> None:
+        """Write the tables, then the manifest: only its last rename makes the run a result."""
+        for name, table in tables.items():
+            files.write_parquet(self.path / f"{name}.parquet", table)
+        self.write_manifest(manifest)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+class Store:
+    """All runs under one folder. Several processes may use it at the same time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        if marker := _json(root / "store.json"):
+            records.check_schema(marker.get("schema_version"), f"store {root}")
+
+    def create(self) -> "Store":
+        """Make the folder and mark it with the schema."""
+        marker = self.root / "store.json"
+        if not marker.exists():
+            files.write_json(marker, {"schema_version": records.SCHEMA})
+        return self
+
+    def suites(self) -> list[str]:
+        """Names of the suites that have a plan."""
+        return sorted(path.parent.name for path in self.root.glob("*/plan.json"))
+
+    def run(self, suite: str, task: str, label: str, run_id: str) -> Run:
+        return Run(self.root / slug(suite) / slug(task) / slug(label) / run_id)
+
+    def runs(self) -> Iterator[Run]:
+        """Every run that was started, in the order of paths."""
+        for path in sorted(self.root.glob("*/*/*/*/manifest.json")):
+            yield Run(path.parent)
+
+    def plan(self, suite: str) -> Plan | None:
+        return _read(self.root / slug(suite) / "plan.json", Plan)
+
+    def update_plan(self, plan: Plan) -> Plan:
+        """Merge `plan` into the stored one: its rows replace those of one task, label and seed."""
+        with self._lock(f"plan-{slug(plan.suite)}"):
+            old = self.plan(plan.suite)
+            if old is not None:
+                new = {(row.task, row.label, row.seed) for row in plan.rows}
+                kept = [row for row in old.rows if (row.task, row.label, row.seed) not in new]
+                plan = plan.model_copy(
+                    update={
+                        "rows": kept + plan.rows,
+                        "tasks": list(dict.fromkeys([*plan.tasks, *old.tasks])),
+                        "labels": list(dict.fromkeys([*plan.labels, *old.labels])),
+                    }
+                )
+            path = self.root / slug(plan.suite) / "plan.json"
+            files.write_json(path, plan.model_dump(mode="json"))
+            return plan
+
+    @contextmanager
+    def claim(self, run_id: str, wait: bool = True) -> Iterator[bool]:
+        """Hold a run for this process; yields False if another holds it and `wait` is False.
+
+        The system releases the lock when its holder dies, however it dies.
+        """
+        lock = self._lock(run_id)
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def held(self, run_id: str) -> bool:
+        """Whether some process is working on the run right now."""
+        with self.claim(run_id, wait=False) as free:
+            return not free
+
+    def _lock(self, name: str) -> FileLock:
+        folder = self.root / ".locks"
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{name}.lock")
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        raise StoreError(
+            f"{path}: cannot be read: {error}", "remove this folder and run again"
+        ) from None
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: is no record of benchkit", "remove this folder and run again")
+    return value
+
+
+def _read(path: Path, model: type[M]) -> M | None:
+    value = _json(path)
+    if value is None:
+        return None
+    records.check_schema(value.get("schema_version"), os.fspath(path))
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(
+            f"{path}: {where}: {first['msg']}", "remove this folder and run again"
+        ) from None

@@ -1,0 +1,181 @@
+"""Conformance tests that any recommender can inherit, and what a test needs to run one.
+
+class TestMine(RecommenderContract):
+    def make(self):
+        return MyRec()
+"""
+
+import random
+import sys
+import tempfile
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchkit import seeds
+from benchkit.data import sources
+from benchkit.data.dataset import Dataset
+from benchkit.data.prepare import build
+from benchkit.data.spec import DatasetSpec
+from benchkit.evaluate import checked
+from benchkit.protocols import Catalog, Event, Prediction, Recommender, Request, RunContext
+
+_CAPABILITIES = {"scores", "samples", "explains", "cold_users", "cold_items", "zero_shot"}
+
+
+class NullProgress:
+    """A Progress that shows nothing."""
+
+    def start(self, what: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        pass
+
+
+@lru_cache(maxsize=8)
+def toy_dataset(**options: int) -> Dataset:
+    """The generated dataset, prepared with 20 candidates a case."""
+    spec = DatasetSpec.model_validate(
+        {"name": "toy", "source": "toy", "options": options, "candidates": {"count": 20}}
+    )
+    return build(sources.read("toy", options), spec)
+
+
+def run_context(catalog: Catalog, scratch: Path | None = None, seed: int = 0) -> RunContext:
+    """A context for calling `fit` and `predict` without a runner."""
+    return RunContext(
+        seed=seed,
+        catalog=catalog,
+        scratch=scratch or Path(tempfile.mkdtemp(prefix="benchkit-test-")),
+        progress=NullProgress(),
+    )
+
+
+class RecommenderContract:
+    """What the harness relies on. Inherit it and implement `make`.
+
+    order_sensitive: set it for methods that read the candidate list as a text, in its order.
+    tolerance: largest difference between scores that ought to be equal.
+    """
+
+    order_sensitive = False
+    tolerance = 1e-5
+
+    @abstractmethod
+    def make(self) -> Recommender:
+        """A fresh, unfitted recommender, with settings that fit a toy dataset in seconds."""
+
+    @pytest.fixture(scope="class")
+    def dataset(self) -> Dataset:
+        return toy_dataset(users=60, items=60, length=8)
+
+    @pytest.fixture(scope="class")
+    def requests_(self, dataset: Dataset) -> list[Request]:
+        return list(dataset.requests(dataset.test, 0, 25))
+
+    @pytest.fixture(scope="class")
+    def fitted(self, request: pytest.FixtureRequest, dataset: Dataset) -> Recommender:
+        recommender: Recommender = request.cls().make()
+        recommender.fit(dataset.train_view(), run_context(dataset.catalog))
+        return recommender
+
+    def scores(self, fitted: Recommender, asked: Sequence[Request], dataset: Dataset) -> np.ndarray:
+        """[n, c] scores of `asked`, checked as the harness checks them."""
+        answers = checked(fitted.predict(asked, run_context(dataset.catalog)), asked)
+        return np.array([prediction.scores for prediction in answers], dtype=np.float64)
+
+    def test_it_declares_what_it_can_do(self) -> None:
+        assert set(self.make().capabilities) <= _CAPABILITIES
+
+    def test_it_answers_every_request_in_order(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        answers = list(fitted.predict(requests_, run_context(dataset.catalog)))
+        assert [a.case_id for a in answers] == [r.case_id for r in requests_]
+        assert all(isinstance(answer, Prediction) for answer in answers)
+        assert list(checked(iter(answers), requests_)) == answers
+
+    def test_slicing_the_requests_changes_nothing(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        whole = self.scores(fitted, requests_, dataset)
+        single = np.concatenate([self.scores(fitted, [r], dataset) for r in requests_[:6]])
+        np.testing.assert_allclose(single, whole[:6], atol=self.tolerance, rtol=self.tolerance)
+
+    def test_the_same_seed_gives_the_same_answers(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        again = self.make()
+        again.fit(dataset.train_view(), run_context(dataset.catalog))
+        np.testing.assert_array_equal(
+            self.scores(again, requests_, dataset), self.scores(fitted, requests_, dataset)
+        )
+
+    def test_scores_belong_to_items_and_not_to_places(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        if self.order_sensitive:
+            pytest.skip("reads the candidates in their order")
+        turned = [
+            Request(r.case_id, r.user, r.history, tuple(reversed(r.candidates))) for r in requests_
+        ]
+        np.testing.assert_allclose(
+            self.scores(fitted, turned, dataset)[:, ::-1],
+            self.scores(fitted, requests_, dataset),
+            atol=self.tolerance,
+            rtol=self.tolerance,
+        )
+
+    def test_it_ranks_the_whole_catalogue(self, fitted: Recommender, dataset: Dataset) -> None:
+        asked = list(dataset.requests(dataset.test, 0, 5, "catalog"))
+        assert self.scores(fitted, asked, dataset).shape == (5, len(dataset.catalog))
+
+    def test_it_serves_users_it_has_not_seen(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        if "cold_users" not in fitted.capabilities:
+            pytest.skip("does not claim cold_users")
+        first = requests_[0]
+        strangers = [
+            Request("cold:0", "nobody", first.history, first.candidates),
+            Request("cold:1", "nobody else", (), first.candidates),
+            Request("cold:2", "one", (Event(first.history[0].item),), first.candidates),
+        ]
+        assert np.isfinite(self.scores(fitted, strangers, dataset)).all()
+
+    def test_the_process_is_left_as_it_was(self, dataset: Dataset) -> None:
+        before = _state()
+        recommender = self.make()
+        recommender.fit(dataset.train_view(), run_context(dataset.catalog))
+        self.scores(recommender, list(dataset.requests(dataset.test, 0, 3)), dataset)
+        assert _state() == before
+
+    def test_it_learns_from_a_view_that_cannot_be_changed(self, dataset: Dataset) -> None:
+        view = dataset.train_view()
+        arrays = (view.interactions.user, view.interactions.item, view.interactions.offsets)
+        for array in arrays:
+            array.setflags(write=False)
+        self.make().fit(view, run_context(dataset.catalog))
+
+
+def _state() -> dict[str, object]:
+    """Process-wide state that a recommender must not change."""
+    state: dict[str, object] = {
+        "random": seeds.derive(random.getstate()),
+        "numpy": seeds.derive(str(np.random.get_state())),  # noqa: NPY002
+        "argv": tuple(sys.argv),
+        "cwd": sorted(path.name for path in Path.cwd().iterdir()),
+    }
+    if find_spec("torch") is not None:  # loaded now, so that its state is seen from the start on
+        import torch
+
+        state["torch"] = seeds.derive(*torch.get_rng_state().tolist())
+        state["anomaly"] = torch.is_anomaly_enabled()
+        state["dtype"] = str(torch.get_default_dtype())
+    return state

@@ -1,0 +1,206 @@
+"""From tables to a dataset: every rule by hand on data small enough to see."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchkit.data import sources
+from benchkit.data.kcore import k_core
+from benchkit.data.prepare import build
+from benchkit.data.raw import RawData
+from benchkit.data.spec import DatasetSpec
+from benchkit.data.splits import leave_one_out
+from benchkit.errors import ConfigError, DataError
+
+ITEMS = pl.DataFrame({"item": list("abcdefgh"), "title": [f"Title {c}" for c in "ABCDEFGH"]})
+
+
+def raw(rows, columns=("user", "item", "rating", "timestamp"), items=ITEMS):
+    table = pl.DataFrame(rows, schema=list(columns), orient="row")
+    return RawData(table, items, ("mine.csv", "items.csv"))
+
+
+def spec(**changes):
+    return DatasetSpec.model_validate(
+        {"name": "mine", "source": "table", "candidates": {"count": 2}, **changes}
+    )
+
+
+def order(dataset, user):
+    u = dataset.users.index(user)
+    return [dataset.catalog.ids[code] for code in dataset.interactions.sequence(u)]
+
+
+ROWS = [
+    ("u", "c", 5, 30), ("u", "a", 4, 10), ("u", "b", 3, 20), ("v", "a", 1, 5), ("v", "d", 2, 4),
+    ("w", "e", 2, 9),
+]  # fmt: skip
+
+
+def test_leave_one_out_by_hand():
+    data = build(raw(ROWS), spec())
+    assert order(data, "u") == ["a", "b", "c"]
+    assert data.test.ids == ("test:u", "test:v")
+    assert data.valid.ids == ("valid:u",)
+    asked = {r.case_id: r for r in data.requests(data.test)}
+    assert [e.item for e in asked["test:u"].history] == ["a", "b"]
+    assert [e.item for e in asked["test:v"].history] == ["d"]
+    assert asked["test:u"].history[0].rating == 4.0
+    assert [data.catalog.ids[t] for t in data.test.target] == ["c", "a"]
+    assert data.report["users_with_1_interaction"] == 1
+    assert data.report["users_with_2_interactions"] == 1
+    view = data.train_view()
+    assert [data.catalog.ids[i] for i in view.interactions.item] == ["a", "d", "e"]
+    assert view.validation[0].target == "b"
+
+
+def test_equal_times_keep_the_order_of_the_file_and_are_counted():
+    rows = [
+        ("u", "c", 1, 7),
+        ("u", "a", 1, 7),
+        ("u", "b", 1, 7),
+        ("v", "e", 1, 1),
+        ("v", "d", 1, 2),
+    ]
+    data = build(raw(rows), spec())
+    assert order(data, "u") == ["c", "a", "b"]
+    assert data.report["users_with_tied_times"] == 1
+
+
+def test_without_times_the_file_is_in_the_order_of_time():
+    data = build(raw([("u", "c"), ("v", "d"), ("u", "a"), ("v", "b")], ("user", "item")), spec())
+    assert order(data, "u") == ["c", "a"]
+    assert data.interactions.timestamp is None
+    assert next(data.requests(data.test)).history[0].rating is None
+
+
+@pytest.mark.parametrize(("rule", "kept"), [("first", 4.0), ("last", 1.0)])
+def test_duplicates_are_kept_by_time(rule, kept):
+    rows = [("u", "a", 1, 90), ("u", "a", 4, 10), ("u", "b", 3, 95), ("v", "c", 1, 1)]
+    data = build(raw(rows), spec(duplicates=rule))
+    assert data.report["duplicates_removed"] == 1
+    row = order(data, "u").index("a")
+    assert data.interactions.rating[row] == kept
+
+
+def test_duplicates_stop_by_default():
+    rows = [*ROWS, ("u", "a", 1, 99)]
+    with pytest.raises(
+        DataError, match=r"mine.csv: user 'u' has item 'a' more than once \(lines 3, 8\)"
+    ):
+        build(raw(rows), spec())
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "message"),
+    [
+        ([("u", 1)], ("user", "rating"), "mine.csv: no column 'item'; it has 'user', 'rating'"),
+        (
+            [("u", "a", 1.0, 1), ("u", "b", float("nan"), 2)],
+            ("user", "item", "rating", "timestamp"),
+            "mine.csv, line 3, column 'rating': nan is not a finite number",
+        ),
+        (
+            [("u", "a", "5", 1), ("u", "b", "five", 2)],
+            ("user", "item", "rating", "timestamp"),
+            "mine.csv, line 3, column 'rating': 'five' is missing or not a number",
+        ),
+        ([("u", None)], ("user", "item"), "mine.csv, line 2, column 'item': None is empty"),
+        ([("u", "a"), ("", "b")], ("user", "item"), "mine.csv, line 3, column 'user': '' is empty"),
+        ([("u", "zz")], ("user", "item"), "item 'zz' is not in items.csv"),
+        ([("u", "a"), ("v", "b")], ("user", "item"), "no user has a history"),
+    ],
+)
+def test_bad_tables_name_file_row_and_column(rows, columns, message):
+    with pytest.raises(DataError) as caught:
+        build(raw(rows, columns), spec())
+    assert message in str(caught.value)
+    assert "mend:" in str(caught.value)
+
+
+def test_bad_items():
+    with pytest.raises(DataError, match=r"items\.csv: no column 'title'"):
+        build(raw(ROWS, items=pl.DataFrame({"item": ["a"]})), spec())
+    twice = pl.DataFrame({"item": ["a", "a"], "title": ["A", "B"]})
+    with pytest.raises(DataError, match="item 'a' stands in more than one row"):
+        build(raw(ROWS, items=twice), spec())
+
+
+def test_a_core_that_removes_everything_is_refused():
+    with pytest.raises(DataError, match="after the 9-core"):
+        build(raw(ROWS), spec(k_core=9))
+
+
+def naive_core(pairs, k):
+    pairs = list(pairs)
+    while True:
+        users, items = [u for u, _ in pairs], [i for _, i in pairs]
+        left = [(u, i) for u, i in pairs if users.count(u) >= k]
+        items = [i for _, i in left]
+        left = [(u, i) for u, i in left if items.count(i) >= k]
+        if len(left) == len(pairs):
+            return left
+        pairs = left
+
+
+PAIRS = st.tuples(st.integers(0, 7), st.integers(0, 7))
+
+
+@given(st.lists(PAIRS, min_size=1, max_size=60, unique=True), st.integers(0, 4))
+def test_k_core_is_that_of_the_dictionary_kind(pairs, k):
+    user, item = np.array(pairs).T
+    keep, _ = k_core(user, item, k)
+    assert [p for p, kept in zip(pairs, keep, strict=True) if kept] == naive_core(pairs, k)
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=20))
+def test_every_row_has_one_part(counts):
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    split = leave_one_out(offsets)
+    assert (split.part == 2).sum() == sum(c >= 2 for c in counts) == len(split.test)
+    assert (split.part == 1).sum() == sum(c >= 3 for c in counts) == len(split.valid)
+
+
+def test_table_source_reads_csv_and_parquet_alike(tmp_path):
+    table = pl.DataFrame(ROWS, schema=["who", "item", "stars", "timestamp"], orient="row")
+    table.write_csv(tmp_path / "x.csv")
+    table.write_parquet(tmp_path / "x.parquet")
+    ITEMS.write_csv(tmp_path / "items.csv")
+    made = [
+        build(
+            sources.read(
+                "table",
+                {
+                    "interactions": str(tmp_path / name),
+                    "items": str(tmp_path / "items.csv"),
+                    "columns": {"user": "who", "rating": "stars"},
+                },
+            ),
+            spec(),
+        ).fingerprint
+        for name in ("x.csv", "x.parquet")
+    ]
+    assert made[0] == made[1]
+
+
+def test_source_errors(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        sources.read("table", {"interactions": str(tmp_path / "no.csv"), "items": "x"})
+    (tmp_path / "x.doc").touch()
+    with pytest.raises(DataError, match="unknown kind of table"):
+        sources.read("table", {"interactions": str(tmp_path / "x.doc"), "items": "x"})
+    with pytest.raises(ConfigError, match="unknown dataset source 'ml-100'"):
+        sources.read("ml-100", {})
+    with pytest.raises(ConfigError, match="it takes users, items"):
+        sources.read("toy", {"people": 3})
+
+
+def test_movielens_is_read_whole():
+    pytest.importorskip("recbole", reason="MovieLens 100K ships inside RecBole")
+    data = build(sources.read("ml-100k", {}), DatasetSpec(name="ml-100k", source="ml-100k"))
+    assert (len(data.users), len(data.catalog), len(data.interactions)) == (943, 1682, 100_000)
+    assert len(data.test) == len(data.valid) == 943
+    assert data.catalog.text("1") == "Toy Story (1995)"
+    assert data.catalog.text("1", "genres") == "Animation Children's Comedy"

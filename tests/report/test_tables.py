@@ -1,0 +1,104 @@
+"""Tables: what stands in them, what is escaped, and that they can be made again to the byte."""
+
+import csv
+import io
+
+import pytest
+from conftest import make_suite, run_all
+
+from benchkit.errors import StoreError
+from benchkit.report import tables
+from benchkit.report.rows import Cell, collect
+from benchkit.store import Store
+
+NASTY = r"50% <b>|_#{x}$&~^\ ü 推荐 ‮"
+
+
+@pytest.fixture
+def results(methods, tmp_path):
+    suite = make_suite(
+        title=NASTY,
+        protocols=["scored", "full"],
+        methods=[
+            {"method": "recs.py:Counts", "label": NASTY},
+            {"method": "recs.py:Noise"},
+            {"method": "recs.py:Raises"},
+        ],
+    )
+    run_all(suite, tmp_path)
+    return collect(Store(tmp_path / "runs"), "small")
+
+
+def test_marks_and_failed_rows(results):
+    table = results.tables[0]
+    by_label = {row.label: row for row in table.rows}
+    assert tables.is_at_chance(by_label["Noise"], results.plan)
+    assert by_label["Raises"].status.startswith("failed: it raised ZeroDivisionError")
+    text = tables.markdown(results)
+    assert f"Noise{tables.NOT_ABOVE}" in text
+    assert "no results; the reason stands in their place" in text
+
+
+def test_holm_is_over_the_rows(results):
+    table = results.tables[0]
+    raw = {}
+    for row in table.rows:
+        if row.cells:
+            raw[row.label] = row.cells["hr@1"].p
+    assert max(raw.values()) >= min(raw.values())
+    assert all(0 < p <= 1 for p in raw.values())
+
+
+def test_markdown_cells_cannot_break_out(results):
+    lines = [line for line in tables.markdown(results).splitlines() if line.startswith("|")]
+    bars = {line.replace(r"\|", "").count("|") for line in lines[:6]}
+    assert len(bars) == 1
+    assert "<b>" not in tables.markdown(results).replace(r"\<b\>", "")
+
+
+def test_latex_is_escaped_and_balanced(results):
+    text = tables.latex(results)
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
+    assert r"50\% \textless{}b\textgreater{}|\_\#\{x\}\$\&" in text
+    for line in text.splitlines():
+        assert line.replace(r"\{", "").count("{") == line.replace(r"\}", "").count("}")
+
+
+def test_csv_holds_exact_numbers(results):
+    rows = list(csv.DictReader(io.StringIO(tables.leaderboard_csv(results))))
+    assert {row["protocol"] for row in rows} == {"scored", "full"}
+    for row in rows:
+        if row["status"] == "complete":
+            table = next(t for t in results.tables if t.protocol == row["protocol"])
+            cell = next(r for r in table.rows if r.label == row["method"]).cells[row["metric"]]
+            assert float(row["mean"]) == cell.mean
+        else:
+            assert row["mean"] == ""
+
+
+def test_same_store_same_bytes(results, tmp_path):
+    again = collect(Store(tmp_path / "runs"), "small")
+    for render in (tables.markdown, tables.latex, tables.leaderboard_csv):
+        assert render(again) == render(results)
+
+
+def test_rows_asked_different_cases_cannot_share_a_table(methods, tmp_path):
+    run_all(make_suite("Counts", "Noise"), tmp_path)
+    toy = {"source": "toy", "options": {"users": 40, "items": 50},
+           "candidates": {"count": 10, "seed": 5}}  # fmt: skip
+    other = make_suite("Counts", "Noise", datasets=[{"name": "toy", **toy}])
+    run_all(other, tmp_path, methods=("Counts",))
+    with pytest.raises(StoreError, match="asked different cases"):
+        collect(Store(tmp_path / "runs"), "small")
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (Cell(0.61234, 0.59, 0.634, 9, 0.01), ".612 [.590, .634]"),
+        (Cell(1.0, 1.0, 1.0, 9, 0.01), "1.000 [1.000, 1.000]"),
+        (Cell(0.5, 0.4, 0.6), ".500"),
+    ],
+)
+def test_cells(cell, text):
+    assert tables.shown(cell) == text

@@ -1,0 +1,78 @@
+"""Bootstrap intervals, the test against chance, and Holm's correction."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchkit.metrics.accuracy import RankMetric
+from benchkit.metrics.ranks import from_scores
+from benchkit.stats.bootstrap import mean_interval
+from benchkit.stats.chance import p_value
+from benchkit.stats.multiple import holm
+
+
+def test_interval_agrees_with_scipy_for_binary_and_continuous_values():
+    rng = np.random.default_rng(1)
+    for values in ((rng.random(800) < 0.3).astype(float), rng.normal(size=6000)):
+        low, high = mean_interval(values)
+        theirs = stats.bootstrap(
+            (values,), np.mean, n_resamples=2000, method="percentile", rng=rng
+        ).confidence_interval
+        width = theirs.high - theirs.low
+        assert low == pytest.approx(theirs.low, abs=0.1 * width)
+        assert high == pytest.approx(theirs.high, abs=0.1 * width)
+
+
+def test_interval_covers_the_truth():
+    rng = np.random.default_rng(2)
+    covered = 0
+    for _ in range(400):
+        low, high = mean_interval((rng.random(400) < 0.2).astype(float), resamples=500)
+        covered += low <= 0.2 <= high
+    assert 0.91 <= covered / 400 <= 0.98
+
+
+def test_interval_is_reproducible_and_knows_its_edges():
+    values = np.random.default_rng(3).random(50)
+    assert mean_interval(values) == mean_interval(values)
+    assert mean_interval([1.0] * 9) == (1.0, 1.0)
+    assert all(np.isnan(mean_interval([])))
+
+
+def test_p_value_of_hits_is_binomial():
+    of, metric = np.full(943, 30), RankMetric("hr@1")
+    for hits in (20, 31, 40, 45):
+        exact = stats.binom.sf(hits - 1, 943, 1 / 30)
+        assert p_value(hits / 943, metric.gains(30), of) == pytest.approx(exact, abs=0.012)
+
+
+def test_p_values_are_uniform_under_the_null():
+    rng, metric = np.random.default_rng(4), RankMetric("ndcg@5")
+    p = []
+    for _ in range(300):
+        ranks = from_scores(rng.random((200, 30)), rng.integers(0, 30, 200))
+        p.append(p_value(metric.values(ranks).mean(), metric.gains(30), ranks.of))
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+
+
+def test_p_value_with_lists_of_different_lengths_is_near_a_simulation():
+    rng, metric = np.random.default_rng(5), RankMetric("mrr")
+    of = rng.integers(1100, 1600, 300)
+    rank = rng.integers(1, of + 1, size=(4000, 300))
+    means = (1 / rank).mean(axis=1)
+    mean = float(np.quantile(means, 0.95))
+    assert p_value(mean, metric.gains(1600), of) == pytest.approx(0.05, abs=0.02)
+
+
+def test_constant_scores_are_not_above_chance():
+    metric = RankMetric("hr@5")
+    ranks = from_scores(np.ones((500, 30)), np.zeros(500, dtype=int))
+    assert p_value(metric.values(ranks).mean(), metric.gains(30), ranks.of) > 0.3
+
+
+def test_holm_by_hand():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.6, 0.9]), [1.0, 1.0])
+    assert np.isnan(holm([np.nan, 0.02])[0])
+    assert holm([np.nan, 0.02])[1] == 0.02
+    assert len(holm([])) == 0

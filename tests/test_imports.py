@@ -1,0 +1,99 @@
+"""Which way imports run, and what starting up may load."""
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import benchkit
+
+ROOT = Path(benchkit.__file__).parent
+HEAVY = ("torch", "transformers", "pandas", "recbole", "sklearn", "matplotlib")
+# package -> what of benchkit it may import; "." stands for the modules right below benchkit.
+ALLOWED = {
+    "metrics": {"metrics", "protocols", "errors", "seeds"},
+    "stats": {"stats", "seeds", "errors"},
+    "data": {"data", "protocols", "errors", "seeds", "files", "identity", "lazy"},
+    "report": {"report", "records", "store", "stats", "files", "errors"},
+}
+BASE = {
+    "protocols": {"seeds"},
+    "seeds": set(),
+    "errors": set(),
+    "lazy": {"errors"},
+    "files": {"errors"},
+    "records": {"errors"},
+    "store": {"errors", "files", "records"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Top names below benchkit that a file imports, and other packages by their full name."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = node.module == "benchkit"
+            names |= {f"benchkit.{a.name}" for a in node.names} if whole else {node.module}
+    return names
+
+
+def below(names: set[str]) -> set[str]:
+    return {n.split(".")[1] for n in names if n.startswith("benchkit.")} - {"__version__"}
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_packages_import_one_way(package):
+    for path in (ROOT / package).rglob("*.py"):
+        extra = below(imported(path)) - ALLOWED[package]
+        assert not extra, f"{path.name} imports {extra}"
+
+
+@pytest.mark.parametrize("module", BASE)
+def test_the_base_imports_one_way(module):
+    assert below(imported(ROOT / f"{module}.py")) <= BASE[module]
+
+
+def test_benchkit_never_imports_a_plug_in():
+    for path in ROOT.rglob("*.py"):
+        tops = {name.split(".")[0] for name in imported(path)}
+        assert not tops & {"baselines", "judges"}, path
+
+
+def test_baselines_do_not_reach_into_the_harness():
+    import baselines
+
+    for path in Path(baselines.__file__).parent.rglob("*.py"):
+        assert below(imported(path)) <= {"protocols", "errors", "lazy", "seeds", "metrics"}, path
+
+
+def loaded_by(code: str) -> set[str]:
+    code += "\nimport sys; print(','.join(m for m in sys.modules if '.' not in m))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(out.stdout.strip().splitlines()[-1].split(","))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import benchkit",
+        "import benchkit.runner, benchkit.registry; benchkit.registry.cards()",
+        "from typer.testing import CliRunner\nfrom benchkit.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0",
+        "from benchkit import registry\n"
+        "[registry.recommender_class(c) for c in registry.cards().values()]",
+    ],
+)
+def test_nothing_heavy_is_loaded_before_it_is_used(code):
+    assert not loaded_by(code) & set(HEAVY)
+
+
+def test_the_command_line_starts_at_once():
+    # Generous: the figure belongs to a benchmark; this only catches a heavy import.
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "benchkit", "--help"], capture_output=True, check=True)
+    assert time.perf_counter() - start < 5
