@@ -5,6 +5,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data import candidates, splits
+from benchkit.data.coding import drop_unused, encode, keep_one
 from benchkit.data.dataset import Cases, Dataset
 from benchkit.data.kcore import k_core
 from benchkit.data.raw import RawData, checked
@@ -16,38 +17,43 @@ from benchkit.protocols import Catalog, Interactions
 def build(raw: RawData, spec: DatasetSpec) -> Dataset:
     """Prepare `raw` as `spec` says. Interactions with equal times keep their order in the file."""
     raw = checked(raw)
-    funnel = {**raw.funnel, "interactions_read": len(raw.interactions)}
-    table = _deduplicated(raw, spec.duplicates)
-    funnel["duplicates_removed"] = funnel["interactions_read"] - len(table)
+    table = raw.interactions
+    funnel = {**raw.funnel, "interactions_read": len(table)}
+    users, user = encode(table["user"])
+    items, item = encode(table["item"])
+    timed = "timestamp" in table.columns
+    time = table["timestamp"].to_numpy() if timed else np.zeros(len(table), dtype=np.int64)
 
-    users, user = _codes(table["user"])
-    items, item = _codes(table["item"])
-    keep, funnel["k_core_rounds"] = k_core(user, item, spec.k_core)
-    funnel["interactions_below_k_core"] = int((~keep).sum())
-    if not keep.any():
+    rows = np.arange(len(table))
+    rows = rows[_titled(raw, spec, items)[item[rows]]]
+    funnel["without_title"] = len(table) - len(rows)
+    kept = rows[keep_one(user[rows], item[rows], time[rows], spec.duplicates)]
+    funnel["duplicates_removed"] = len(rows) - len(kept)
+    if spec.duplicates == "error" and len(kept) < len(rows):
+        raise _duplicate(raw, rows, kept)
+    inside, funnel["k_core_rounds"] = k_core(user[kept], item[kept], spec.k_core)
+    funnel["below_k_core"] = len(kept) - int(inside.sum())
+    rows = kept[inside]
+    if not len(rows):
         raise DataError(
             f"dataset {spec.name!r}: no interaction is left after the {spec.k_core}-core",
             "lower k_core, or check the columns user and item",
         )
-    table, users, user = table.filter(keep), *_recoded(users, user[keep])
-    items, item = _recoded(items, item[keep])
-
-    timed = "timestamp" in table.columns
-    time = table["timestamp"].to_numpy() if timed else np.zeros(len(table), dtype=np.int64)
-    order = np.lexsort((time, user))  # stable: ties keep the order of the file
-    user, item, time = user[order], item[order], time[order]
+    users, user = drop_unused(users, user[rows])
+    items, item = drop_unused(items, item[rows])
+    order = np.lexsort((time[rows], user))  # stable: ties keep the order of the file
+    rows, user, item, time = rows[order], user[order], item[order], time[rows][order]
     funnel["users_with_tied_times"] = _tied_users(user, time) if timed else 0
-    ordered = table[order]
     interactions = Interactions(
         user=user.astype(np.int32),
         item=item.astype(np.int32),
         offsets=np.concatenate([[0], np.cumsum(np.bincount(user))]).astype(np.int64),
-        rating=ordered["rating"].to_numpy() if "rating" in table.columns else None,
+        rating=table["rating"].to_numpy()[rows] if "rating" in table.columns else None,
         timestamp=time if timed else None,
-        review=ordered["review"].to_list() if "review" in table.columns else None,
+        review=_reviews(raw, rows),
     )
     funnel |= {"users": len(users), "items": len(items), "interactions": len(interactions)}
-    return _frozen(spec, users, _catalog(raw.items, items), interactions, funnel)
+    return _frozen(spec, users, _catalog(raw, items), interactions, funnel)
 
 
 def _frozen(
@@ -103,45 +109,45 @@ def _frozen(
     )
 
 
-def _deduplicated(raw: RawData, rule: str) -> pl.DataFrame:
-    table = raw.interactions
-    repeated = table.select(pl.struct("user", "item").is_duplicated()).to_series()
-    if not repeated.any():
-        return table
-    if rule == "error":
-        first = repeated.arg_max() or 0
-        user, item = table["user"][first], table["item"][first]
-        again = table.with_row_index("row").filter(
-            (pl.col("user") == user) & (pl.col("item") == item)
-        )
-        lines = ", ".join(str(row + 1 + raw.header_lines) for row in again["row"].head(5))
+def _titled(raw: RawData, spec: DatasetSpec, items: list[str]) -> NDArray[np.bool_]:
+    """[n_items] whether the item has a title; what else happens is for `spec.untitled` to say."""
+    titled = raw.items.filter(pl.col("title").str.strip_chars() != "")["item"]
+    names = pl.Series("item", items, dtype=pl.String)
+    found: NDArray[np.bool_] = names.is_in(titled.implode()).to_numpy()
+    if spec.untitled == "error" and not found.all():
+        missing = names.filter(pl.Series(~found))
         raise DataError(
-            f"{raw.origin[0]}: user {user!r} has item {item!r} more than once (lines {lines});"
-            f" {int(repeated.sum())} rows are such",
-            'set duplicates = "first" or "last" in the dataset to keep one of them',
+            f"{raw.origin[0]}: item {missing[0]!r} is not in {raw.origin[1]}, or has no title there"
+            f" ({len(missing)} such items)",
+            'add them with their titles, or set untitled = "drop" in the dataset',
         )
-    # In time, not in file order: "last" is the newest, whatever the file's order is.
-    if "timestamp" in table.columns:
-        position = table.with_row_index("row").sort("timestamp", "row", maintain_order=True)
-    else:
-        position = table.with_row_index("row")
-    keep = "first" if rule == "first" else "last"
-    chosen = position.unique(["user", "item"], keep=keep, maintain_order=True)  # type: ignore[arg-type]
-    return chosen.sort("row").drop("row")
+    return found
 
 
-def _codes(column: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
-    """Sorted distinct ids, and each row's position among them."""
-    ids = column.unique().sort()
-    frame = pl.DataFrame({"id": ids, "code": np.arange(len(ids))})
-    codes = column.to_frame("id").join(frame, on="id", how="left", maintain_order="left")["code"]
-    return ids.to_list(), codes.to_numpy()
+def _duplicate(raw: RawData, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> DataError:
+    table = raw.interactions.select(pl.col("user", "item").cast(pl.String))
+    extra = np.setdiff1d(rows, kept)
+    user, item = table.row(int(extra[0]))
+    same = (pl.col("user") == user) & (pl.col("item") == item)
+    lines = table.with_row_index("row").filter(same)["row"].head(5)
+    named = ", ".join(str(row + 1 + raw.header_lines) for row in lines)
+    return DataError(
+        f"{raw.origin[0]}: user {user!r} has item {item!r} more than once (lines {named});"
+        f" {len(extra)} interactions repeat an earlier one",
+        'set duplicates = "first" or "last" in the dataset to keep one of them',
+    )
 
 
-def _recoded(ids: list[str], codes: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
-    """Drop the ids that no row has any more."""
-    left, new = np.unique(codes, return_inverse=True)
-    return [ids[code] for code in left], new
+def _reviews(raw: RawData, rows: NDArray[np.int64]) -> list[str | None] | None:
+    if "review" in raw.interactions.columns:
+        return raw.interactions["review"].gather(rows).to_list()
+    if raw.reviews is None:
+        return None
+    order = np.argsort(rows, kind="stable")
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    texts = raw.reviews(rows[order])
+    return [texts[place] for place in back]
 
 
 def _tied_users(user: NDArray[np.int64], time: NDArray[np.int64]) -> int:
@@ -149,8 +155,9 @@ def _tied_users(user: NDArray[np.int64], time: NDArray[np.int64]) -> int:
     return len(np.unique(user[1:][tied]))
 
 
-def _catalog(items: pl.DataFrame, ids: list[str]) -> Catalog:
+def _catalog(raw: RawData, ids: list[str]) -> Catalog:
     """Texts of the items that are left, in code order."""
+    items = raw.items if raw.texts is None else raw.texts(ids)
     rows = pl.DataFrame({"item": ids}).join(items, on="item", how="left", maintain_order="left")
     texts = {c: rows[c].cast(pl.String).to_list() for c in rows.columns if c != "item"}
     return Catalog(tuple(ids), texts)

@@ -1,23 +1,31 @@
 """What every source returns, and the checks that it must pass before anything is computed."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchkit.errors import DataError
 
-_OPTIONAL = {"rating": pl.Float32, "timestamp": pl.Int64, "review": pl.String}
+_NUMBERS = {"rating": pl.Float32, "timestamp": pl.Int64}
 
 
 @dataclass(frozen=True)
 class RawData:
     """Tables as read.
 
-    interactions: `user`, `item` and, where the data has them, `rating`, `timestamp`, `review`;
-        rows in file order. items: `item`, `title` and any further text columns.
+    interactions: `user`, `item` (strings or Categorical) and, where the data has them, `rating`,
+        `timestamp`, `review`; rows in file order.
+    items: `item`, `title` and any further text columns.
     origin: names of the files, for messages. header_lines: lines before the first row of
         the interactions file, so that a message can name the line.
     funnel: what reading has counted so far, e.g. {"lines": 100000}.
+    malformed: lines that could not be read: `file`, `line`, `reason`, `text`.
+    reviews: for sources too large to hold them: the reviews of some rows of `interactions`, by
+        their positions (ascending); asked for once, when it is known which rows are left.
+    texts: likewise, a table `item`, `title`, ... of some items in the order given.
     """
 
     interactions: pl.DataFrame
@@ -25,13 +33,15 @@ class RawData:
     origin: tuple[str, str] = ("interactions", "items")
     header_lines: int = 1
     funnel: dict[str, int] = field(default_factory=dict)
+    malformed: pl.DataFrame | None = None
+    reviews: Callable[[NDArray[np.int64]], Sequence[str | None]] | None = None
+    texts: Callable[[Sequence[str]], pl.DataFrame] | None = None
 
 
 def checked(raw: RawData) -> RawData:
     """`raw` with its columns in the house types, or a DataError naming file, row and column."""
+    items_file, items = raw.origin[1], raw.items
     interactions = _typed(raw)
-    file, items_file = raw.origin
-    items = raw.items
     for column in ("item", "title"):
         if column not in items.columns:
             raise _missing(items_file, column, items.columns)
@@ -42,14 +52,7 @@ def checked(raw: RawData) -> RawData:
             f"{items_file}: item {repeated['item'][0]!r} stands in more than one row",
             "keep one row an item",
         )
-    unknown = interactions.join(items, on="item", how="anti", maintain_order="left")
-    if len(unknown):
-        raise DataError(
-            f"{file}: item {unknown['item'][0]!r} is not in {items_file}"
-            f" ({unknown['item'].n_unique()} such items)",
-            "add the items with their titles, or remove their interactions",
-        )
-    return RawData(interactions, items, raw.origin, raw.header_lines, raw.funnel)
+    return replace(raw, interactions=interactions, items=items)
 
 
 def _typed(raw: RawData) -> pl.DataFrame:
@@ -58,21 +61,20 @@ def _typed(raw: RawData) -> pl.DataFrame:
         if column not in table.columns:
             raise _missing(file, column, table.columns)
         _refuse(raw, column, pl.col(column).is_null(), "is empty")
-        table = table.with_columns(pl.col(column).cast(pl.String))
-        _refuse(raw, column, pl.col(column).cast(pl.String).str.len_bytes() == 0, "is empty")
-    for column, dtype in _OPTIONAL.items():
-        if column not in table.columns:
-            continue
-        numeric = dtype != pl.String
-        if numeric:
+        if not isinstance(table.schema[column], pl.Categorical):
+            table = table.with_columns(pl.col(column).cast(pl.String))
+            _refuse(raw, column, pl.col(column).cast(pl.String) == "", "is empty")
+    for column, dtype in _NUMBERS.items():
+        if column in table.columns:
             value = pl.col(column).cast(pl.Float64, strict=False)
             _refuse(raw, column, value.is_null(), "is missing or not a number")
             _refuse(raw, column, ~value.is_finite(), "is not a finite number")
-            table = table.with_columns(value.cast(dtype))
-        else:
-            table = table.with_columns(pl.col(column).cast(dtype))
-    known = ["user", "item", *(c for c in _OPTIONAL if c in table.columns)]
-    return table.select(known)
+            # Text goes through a float ("1e9"), integers do not: they may exceed its precision.
+            exact = table.schema[column].is_integer() and dtype.is_integer()
+            table = table.with_columns((pl.col(column) if exact else value).cast(dtype))
+    if "review" in table.columns:
+        table = table.with_columns(pl.col("review").cast(pl.String))
+    return table.select(c for c in ("user", "item", *_NUMBERS, "review") if c in table.columns)
 
 
 def _refuse(raw: RawData, column: str, bad: pl.Expr, what: str) -> None:
@@ -84,7 +86,7 @@ def _refuse(raw: RawData, column: str, bad: pl.Expr, what: str) -> None:
         f"{raw.origin[0]}, line {rows[0] + 1 + raw.header_lines}, column {column!r}:"
         f" {value!r} {what} ({len(rows)} such rows)",
         f"correct or remove these rows, or drop the column {column!r}"
-        if column in _OPTIONAL
+        if column in _NUMBERS
         else "correct or remove these rows",
     )
 

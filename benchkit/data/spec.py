@@ -24,6 +24,7 @@ class DatasetSpec(BaseModel):
     source: a name from `benchkit ls datasets`. options: arguments of that source.
     k_core: users and items with fewer interactions are removed, again and again. 0 keeps all.
     duplicates: what to do when a user has the same item twice: stop, or keep the first or last.
+    untitled: what to do about interactions with items that have no title: stop, or drop them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,5 +34,6 @@ class DatasetSpec(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
     k_core: int = Field(default=0, ge=0)
     duplicates: Literal["error", "first", "last"] = "error"
+    untitled: Literal["error", "drop"] = "error"
     split: Literal["leave-one-out"] = "leave-one-out"
     candidates: CandidateSpec = Field(default_factory=CandidateSpec)

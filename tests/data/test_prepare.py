@@ -1,5 +1,7 @@
 """From tables to a dataset: every rule by hand on data small enough to see."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -109,7 +111,11 @@ def test_duplicates_stop_by_default():
         ),
         ([("u", None)], ("user", "item"), "mine.csv, line 2, column 'item': None is empty"),
         ([("u", "a"), ("", "b")], ("user", "item"), "mine.csv, line 3, column 'user': '' is empty"),
-        ([("u", "zz")], ("user", "item"), "item 'zz' is not in items.csv"),
+        (
+            [("u", "zz")],
+            ("user", "item"),
+            "item 'zz' is not in items.csv, or has no title there (1 such items)",
+        ),
         ([("u", "a"), ("v", "b")], ("user", "item"), "no user has a history"),
     ],
 )
@@ -118,6 +124,49 @@ def test_bad_tables_name_file_row_and_column(rows, columns, message):
         build(raw(rows, columns), spec())
     assert message in str(caught.value)
     assert "mend:" in str(caught.value)
+
+
+def test_items_without_title_can_be_dropped():
+    items = ITEMS.with_columns(
+        pl.when(pl.col("item") == "b").then(pl.lit(" ")).otherwise("title").alias("title")
+    )
+    with pytest.raises(DataError, match=r"'b' is not in items\.csv, or has no title"):
+        build(raw(ROWS, items=items), spec())
+    data = build(raw(ROWS, items=items), spec(untitled="drop"))
+    assert order(data, "u") == ["a", "c"]
+    assert data.report["without_title"] == 1
+
+
+def test_texts_and_reviews_are_asked_for_what_is_left_only():
+    asked = {}
+
+    def reviews(rows):
+        asked["rows"] = rows.tolist()
+        return [f"review {row}" for row in rows]
+
+    def texts(ids):
+        asked["ids"] = list(ids)
+        return ITEMS.filter(pl.col("item").is_in(ids)).with_columns(brand=pl.lit("X"))
+
+    rows = [
+        ("w", "e", 1, 1),
+        ("u", "b", 1, 3),
+        ("v", "b", 1, 1),
+        ("u", "a", 1, 2),
+        ("v", "a", 1, 2),
+    ]
+    rows += [
+        (user, item, 1, 0)
+        for user, two in zip("xyz", ("ab", "bc", "cb"), strict=True)
+        for item in two
+    ]
+    data = build(replace(raw(rows), reviews=reviews, texts=texts), spec(k_core=2))
+    assert "e" not in asked["ids"]
+    assert asked["rows"] == sorted(asked["rows"])
+    assert tuple(asked["ids"]) == data.catalog.ids
+    assert data.catalog.text("a", "brand") == "X"
+    asked_u = next(r for r in data.requests(data.test) if r.user == "u")
+    assert [e.review for e in asked_u.history] == ["review 3"]  # the row in the file
 
 
 def test_bad_items():
