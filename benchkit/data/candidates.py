@@ -20,25 +20,31 @@ _BLOCK = 65_536  # cases drawn at once: bounds memory
 def draw(
     names: Sequence[str],
     users: NDArray[np.integer],
-    targets: NDArray[np.integer],
+    given: NDArray[np.integer],
     seen: NDArray[np.int64],
     popularity: NDArray[np.integer],
     count: int,
     sampling: Literal["uniform", "popularity"] = "uniform",
     seed: int = 0,
     split: str = "test",
+    drawable: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int32]:
-    """Candidates [n, count] of item codes, each row holding its target once at a random place.
+    """Candidates [n, count] of item codes, the given ones once each at random places.
 
-    names: [n] user ids, which key the draws together with `seed` and `split`.
-    users, targets: [n] codes.
+    names: [n] names of the cases, which key the draws together with `seed` and `split`.
+    users: [n] codes. given: [n, g] items that must be in the list, the target first.
     seen: sorted unique `user * n_items + item` of every interaction, test included.
     popularity: [n_items] training counts; with `sampling="popularity"` an item is drawn with
         probability proportional to it (items without training interactions are never drawn).
-    Raises DataError when a user has fewer than `count - 1` items left to draw.
+    drawable: [n_items] items that may be drawn, all of them when absent.
+    Raises DataError when a user has fewer than `count - g` items left to draw.
     """
     n_items = len(popularity)
-    drawable = np.arange(n_items) if sampling == "uniform" else np.flatnonzero(popularity)
+    allowed = np.ones(n_items, dtype=np.bool_) if drawable is None else drawable.copy()
+    if sampling == "popularity":
+        allowed &= popularity > 0
+    pool = np.flatnonzero(allowed)
+    wanted = count - given.shape[1]
     weights = np.ones(n_items) if sampling == "uniform" else popularity.astype(np.float64)
     keys = _keys(seed, split, names)
     out = np.empty((len(users), count), dtype=np.int32)
@@ -46,15 +52,15 @@ def draw(
         block = slice(start, start + _BLOCK)
         try:
             negatives = _negatives(
-                keys[block], users[block], targets[block], seen, drawable, weights, count - 1
+                keys[block], users[block], given[block], seen, pool, weights, wanted
             )
         except _TooFewError as error:
             raise DataError(
                 f"user {names[start + error.case]!r} has only {error.free} items left to draw"
-                f" {count - 1} negatives from ({len(drawable)} items can be drawn)",
+                f" {wanted} negatives from ({len(pool)} items can be drawn)",
                 "lower candidates.count, or use a larger catalogue",
             ) from None
-        lists = np.concatenate([targets[block, None], negatives], axis=1)
+        lists = np.concatenate([given[block], negatives], axis=1)
         order = np.argsort(_hash(keys[block], count, stream=1), axis=1, kind="stable")
         out[block] = np.take_along_axis(lists, order, axis=1)
     return out
@@ -74,9 +80,9 @@ def _keys(seed: int, split: str, users: Sequence[str]) -> NDArray[np.uint64]:
 def _negatives(
     keys: NDArray[np.uint64],
     users: NDArray[np.integer],
-    targets: NDArray[np.integer],
+    given: NDArray[np.integer],
     seen: NDArray[np.int64],
-    drawable: NDArray[np.integer],
+    pool: NDArray[np.integer],
     weights: NDArray[np.float64],
     wanted: int,
 ) -> NDArray[np.int32]:
@@ -84,16 +90,15 @@ def _negatives(
     n_items = len(weights)
     out = np.empty((len(users), wanted), dtype=np.int32)
     todo = np.arange(len(users))
-    cumulative = np.cumsum(weights[drawable]) / weights[drawable].sum()
+    cumulative = np.cumsum(weights[pool]) / weights[pool].sum()
     draws = wanted + wanted // 2 + 16
     # Rejection is fast while the catalogue is much larger than the list. The last resort, exact
     # for any catalogue, orders all items by exponential arrival times, which is the same law.
     for _ in range(3):
         uniform = _unit(_hash(keys[todo], draws, stream=0))
-        items = drawable[
-            np.searchsorted(cumulative, uniform, side="right").clip(max=len(drawable) - 1)
-        ]
-        good = _acceptable(items, users[todo], targets[todo], seen, n_items)
+        place = np.searchsorted(cumulative, uniform, side="right")
+        items = pool[place.clip(max=len(pool) - 1)]
+        good = _acceptable(items, users[todo], given[todo], seen, n_items)
         position = np.cumsum(good, axis=1)
         done = position[:, -1] >= wanted
         rows = np.flatnonzero(done)
@@ -104,8 +109,8 @@ def _negatives(
             return out
         draws *= 4
     for case in todo:
-        codes = users[case] * n_items + drawable
-        free = drawable[~_contains(seen, codes) & (drawable != targets[case])]
+        codes = users[case] * n_items + pool
+        free = pool[~_contains(seen, codes) & ~np.isin(pool, given[case])]
         if len(free) < wanted:
             raise _TooFewError(int(case), len(free))
         uniform = _unit(_hash(keys[case : case + 1] ^ free.astype(np.uint64), 1, stream=2))[:, 0]
@@ -117,13 +122,14 @@ def _negatives(
 def _acceptable(
     items: NDArray[np.integer],
     users: NDArray[np.integer],
-    targets: NDArray[np.integer],
+    given: NDArray[np.integer],
     seen: NDArray[np.int64],
     n_items: int,
 ) -> NDArray[np.bool_]:
-    """[n, draws] True where an item is unseen, not the target, and drawn for the first time."""
+    """[n, draws] True where an item is unseen, not given, and drawn for the first time."""
     good = ~_contains(seen, users[:, None].astype(np.int64) * n_items + items)
-    good &= items != targets[:, None]
+    for column in given.T:
+        good &= items != column[:, None]
     order = np.argsort(items, axis=1, kind="stable")
     ordered = np.take_along_axis(items, order, axis=1)
     again = np.zeros_like(good)

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from benchkit.data import candidates, splits
 from benchkit.data.coding import drop_unused, encode, keep_one
+from benchkit.data.cold import withhold_items, withhold_users
 from benchkit.data.dataset import Cases, Dataset
 from benchkit.data.kcore import k_core
 from benchkit.data.raw import RawData, checked
@@ -34,6 +35,9 @@ def build(raw: RawData, spec: DatasetSpec) -> Dataset:
     inside, funnel["k_core_rounds"] = k_core(user[kept], item[kept], spec.k_core)
     funnel["below_k_core"] = len(kept) - int(inside.sum())
     rows = kept[inside]
+    long = np.bincount(user[rows], minlength=len(users)) >= spec.min_length
+    funnel["of_users_below_min_length"] = int((~long[user[rows]]).sum())
+    rows = rows[long[user[rows]]]
     if not len(rows):
         raise DataError(
             f"dataset {spec.name!r}: no interaction is left after the {spec.k_core}-core",
@@ -60,53 +64,72 @@ def _frozen(
     spec: DatasetSpec,
     users: list[str],
     catalog: Catalog,
-    interactions: Interactions,
+    data: Interactions,
     funnel: dict[str, int],
 ) -> Dataset:
-    split = splits.leave_one_out(interactions.offsets)
-    if not len(split.test):
+    split = splits.split(spec.split, data.offsets, data.rating, data.timestamp)
+    drawable = np.ones(len(catalog), dtype=np.bool_)
+    if spec.cold is not None:
+        cold = spec.cold
+        if cold.of == "users":
+            split = withhold_users(split, data, users, cold.share, cold.seed)
+        else:
+            split, drawable = withhold_items(split, data, catalog.ids, cold.share, cold.seed)
+    if not len(split.test.target):
         raise DataError(
-            f"dataset {spec.name!r}: no user has a history: each of the {len(users)} users has one"
-            " interaction, so there is nothing to ask from",
-            "leave-one-out needs users with two interactions or more; check the column user",
+            f"dataset {spec.name!r}: no user has a history and an item to ask for under split"
+            f" {spec.split!r} ({len(users)} users, {len(data)} interactions)",
+            "users need two interactions or more; check the column user",
         )
-    code = interactions.user.astype(np.int64) * len(catalog) + interactions.item
-    trained = interactions.item[split.part == splits.TRAIN]
+    seen = np.unique(data.user.astype(np.int64) * len(catalog) + data.item)
+    trained = data.item[split.part == splits.TRAIN]
     popularity = np.bincount(trained, minlength=len(catalog))
-    seen = np.unique(code)
 
-    def cases(name: str, rows: NDArray[np.int64]) -> Cases:
-        user = interactions.user[rows]
-        names = [users[u] for u in user]
+    def cases(part: str, asked: splits.Asked) -> Cases:
+        user = data.user[asked.target]
+        names = _case_names(users, user)
+        given = np.concatenate([asked.target[:, None], asked.beside], axis=1)
         return Cases(
-            ids=tuple(f"{name}:{user_id}" for user_id in names),
+            ids=tuple(f"{part}:{name}" for name in names),
             user=user,
-            start=interactions.offsets[user],
-            stop=rows,
-            target=interactions.item[rows],
+            start=data.offsets[user],
+            stop=asked.stop,
+            target=data.item[asked.target],
             candidates=candidates.draw(
                 names,
                 user,
-                interactions.item[rows],
+                data.item[given],
                 seen,
                 popularity,
                 spec.candidates.count,
                 spec.candidates.sampling,
                 spec.candidates.seed,
-                name,
+                part,
+                drawable if part == "test" else None,
             ),
         )
 
+    valid, test = cases("valid", split.valid), cases("test", split.test)
+    counted = {"validation_cases": len(valid), "test_cases": len(test)}
     return Dataset(
         name=spec.name,
         users=tuple(users),
         catalog=catalog,
-        interactions=interactions,
+        interactions=data,
         part=split.part,
-        valid=cases("valid", split.valid),
-        test=cases("test", split.test),
-        report={**funnel, **split.funnel},
+        valid=valid,
+        test=test,
+        report={**funnel, **split.funnel, **counted},
     )
+
+
+def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
+    """The user's id; where a user is asked several times, `id#2`, `id#3`, ... in order of time."""
+    names, times = [], dict[int, int]()
+    for code in user.tolist():
+        times[code] = times.get(code, 0) + 1
+        names.append(users[code] if times[code] == 1 else f"{users[code]}#{times[code]}")
+    return names
 
 
 def _titled(raw: RawData, spec: DatasetSpec, items: list[str]) -> NDArray[np.bool_]:

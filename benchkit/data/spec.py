@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchkit.data.splits import SplitName
+
 
 class CandidateSpec(BaseModel):
     """How the candidates of a case are drawn.
@@ -18,12 +20,23 @@ class CandidateSpec(BaseModel):
     seed: int = 0
 
 
+class ColdSpec(BaseModel):
+    """Withhold a share of the users or of the items from training, and ask for these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    of: Literal["users", "items"]
+    share: float = Field(default=0.1, gt=0, lt=1)
+    seed: int = 0
+
+
 class DatasetSpec(BaseModel):
     """One dataset of a suite.
 
     source: a name from `benchkit ls datasets`. options: arguments of that source.
     k_core: users and items with fewer interactions are removed, again and again. 0 keeps all.
     duplicates: what to do when a user has the same item twice: stop, or keep the first or last.
+    min_length: users with fewer interactions than this are removed, after the k-core.
     untitled: what to do about interactions with items that have no title: stop, or drop them.
     """
 
@@ -35,5 +48,7 @@ class DatasetSpec(BaseModel):
     k_core: int = Field(default=0, ge=0)
     duplicates: Literal["error", "first", "last"] = "error"
     untitled: Literal["error", "drop"] = "error"
-    split: Literal["leave-one-out"] = "leave-one-out"
+    min_length: int = Field(default=0, ge=0)
+    split: SplitName = "leave-one-out"
+    cold: ColdSpec | None = None
     candidates: CandidateSpec = Field(default_factory=CandidateSpec)

@@ -19,7 +19,7 @@ def make(n_users=50, n_items=200, seed=0, count=30, sampling="uniform", per_user
     seen = np.unique((users[:, None] * n_items + items).ravel())
     popularity = np.bincount(items.ravel(), minlength=n_items)
     names = [f"u{u}" for u in users]
-    lists = draw(names, users, items[:, -1], seen, popularity, count, sampling, seed)
+    lists = draw(names, users, items[:, -1:], seen, popularity, count, sampling, seed)
     return users, items, seen, lists
 
 
@@ -42,8 +42,8 @@ def test_the_place_of_the_target_is_uniform_and_tells_nothing_of_it():
     # Another target for the same user stands at the same place: the order does not know it.
     names = [f"u{u}" for u in users[:200]]
     popularity = np.ones(500, dtype=int)
-    first = draw(names, users[:200], np.full(200, 7), EMPTY, popularity, 30)
-    second = draw(names, users[:200], np.full(200, 431), EMPTY, popularity, 30)
+    first = draw(names, users[:200], np.full((200, 1), 7), EMPTY, popularity, 30)
+    second = draw(names, users[:200], np.full((200, 1), 431), EMPTY, popularity, 30)
     assert (np.argmax(first == 7, axis=1) == np.argmax(second == 431, axis=1)).all()
 
 
@@ -51,13 +51,13 @@ def test_a_case_does_not_depend_on_the_other_cases():
     users, items, seen, lists = make()
     popularity = np.bincount(items.ravel(), minlength=200)
     some = np.array([40, 3, 17])
-    alone = draw([f"u{u}" for u in some], users[some], items[some, -1], seen, popularity, 30)
+    alone = draw([f"u{u}" for u in some], users[some], items[some, -1:], seen, popularity, 30)
     np.testing.assert_array_equal(alone, lists[some])
 
 
 def test_seed_and_split_change_the_draw():
     def lists(**key):
-        return draw(["a"], np.array([0]), np.array([0]), EMPTY, np.ones(99, int), 30, **key)
+        return draw(["a"], np.array([0]), np.array([[0]]), EMPTY, np.ones(99, int), 30, **key)
 
     assert (lists(seed=0, split="test") == lists(seed=0, split="test")).all()
     assert (lists(seed=0) != lists(seed=1)).any()
@@ -68,7 +68,12 @@ def test_seed_and_split_change_the_draw():
 def test_uniform_negatives_are_uniform(n_items):
     n = 4000
     lists = draw(
-        [str(u) for u in range(n)], np.arange(n), np.zeros(n, int), EMPTY, np.ones(n_items, int), 30
+        [str(u) for u in range(n)],
+        np.arange(n),
+        np.zeros((n, 1), int),
+        EMPTY,
+        np.ones(n_items, int),
+        30,
     )
     counts = np.bincount(lists.ravel(), minlength=n_items)[1:]
     assert stats.chisquare(counts).pvalue > 1e-3
@@ -78,7 +83,7 @@ def test_uniform_negatives_are_uniform(n_items):
 def test_popularity_sampling_follows_popularity(n_items):
     n, popularity = 4000, np.arange(n_items)
     names = [str(u) for u in range(n)]
-    target = np.full(n, n_items)  # beyond the weights, so that it blocks none of them
+    target = np.full((n, 1), n_items)  # beyond the weights, so that it blocks none of them
     lists = draw(names, np.arange(n), target, EMPTY, np.append(popularity, 0), 2, "popularity")
     drawn = lists[lists != n_items]
     counts = np.bincount(drawn, minlength=n_items)
@@ -92,4 +97,4 @@ def test_popularity_sampling_follows_popularity(n_items):
 
 def test_too_small_a_catalogue_is_refused():
     with pytest.raises(DataError, match="user 'ann' has only 9 items left to draw 29"):
-        draw(["ann"], np.array([0]), np.array([0]), EMPTY, np.ones(10, int), 30)
+        draw(["ann"], np.array([0]), np.array([[0]]), EMPTY, np.ones(10, int), 30)

@@ -208,8 +208,8 @@ def test_k_core_is_that_of_the_dictionary_kind(pairs, k):
 def test_every_row_has_one_part(counts):
     offsets = np.concatenate([[0], np.cumsum(counts)])
     split = leave_one_out(offsets)
-    assert (split.part == 2).sum() == sum(c >= 2 for c in counts) == len(split.test)
-    assert (split.part == 1).sum() == sum(c >= 3 for c in counts) == len(split.valid)
+    assert (split.part == 2).sum() == sum(c >= 2 for c in counts) == len(split.test.target)
+    assert (split.part == 1).sum() == sum(c >= 3 for c in counts) == len(split.valid.target)
 
 
 def test_table_source_reads_csv_and_parquet_alike(tmp_path):

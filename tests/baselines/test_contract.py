@@ -1,0 +1,69 @@
+"""Every method of the catalog keeps the contract; a method without a test class fails here."""
+
+import sys
+
+import pytest
+
+from benchkit import registry
+from benchkit.testing import RecommenderContract
+
+# Settings that fit the toy dataset in seconds; the figures are not looked at.
+SMALL = {
+    "sasrec": {"epochs": 2},
+    "recbole/S3Rec": {"epochs": 1, "parameters": {"pretrain_epochs": 1}},
+}
+FAST = {"recbole/SASRec", "recbole/GRU4Rec", "recbole/FPMC", "recbole/DeepFM"}
+ORDER_SENSITIVE = {"random"}
+
+
+def _small(name: str) -> dict:
+    default = {"epochs": 1} if name.startswith("recbole/") else {}
+    return SMALL.get(name, default)
+
+
+def _contract(name: str, card: registry.Card) -> type:
+    def make(self):
+        if card.missing:
+            pytest.skip(f"not installed: {', '.join(card.missing)}")
+        return registry.construct(card, registry.config_of(card, _small(name)))
+
+    slow = name.startswith("recbole/") and name not in FAST
+    members = {
+        "make": make,
+        "order_sensitive": name in ORDER_SENSITIVE,
+        "pytestmark": [pytest.mark.slow] if slow else [],
+        "__doc__": f"The contract of {name}.",
+    }
+    return type(f"Test_{name}", (RecommenderContract,), members)
+
+
+CONCRETE = {name: card for name, card in registry.cards().items() if "*" not in name}
+for _name, _card in CONCRETE.items():
+    setattr(sys.modules[__name__], f"Test_{_name}", _contract(_name, _card))
+
+
+def test_every_method_has_its_contract():
+    tested = {
+        name.removeprefix("Test_")
+        for name, value in vars(sys.modules[__name__]).items()
+        if isinstance(value, type) and issubclass(value, RecommenderContract)
+    }
+    assert tested - {"RecommenderContract"} == set(CONCRETE)
+    patterns = [name for name in registry.cards() if "*" in name]
+    for pattern in patterns:
+        assert any(name.startswith(pattern.rstrip("*")) for name in CONCRETE)
+
+
+@pytest.mark.parametrize("name", CONCRETE)
+def test_every_card_is_complete(name):
+    card = CONCRETE[name]
+    assert card.paper
+    assert card.summary
+    assert card.fidelity != "unknown"
+    assert card.fidelity == "reproduced" or card.deviations
+    assert registry.source_file(card).name != "catalog.toml"
+
+
+def test_any_other_model_of_recbole_is_found_by_its_name():
+    card = registry.find("recbole/NARM")
+    assert card.config["model"] == "NARM"
