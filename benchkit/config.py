@@ -11,6 +11,7 @@ from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError
 from benchkit.lazy import unknown_name
 from benchkit.metrics.accuracy import RankMetric
+from benchkit.metrics.serendipity import Serendipity
 from benchkit.protocols import Capability
 
 ProtocolName = Literal["scored", "full"]
@@ -59,6 +60,10 @@ class Suite(_Model):
 
     protocols: `scored` ranks the frozen candidates, `full` the whole catalogue.
     primary: the metric that decides the mark "not above chance" of a row.
+    popular_share: share of the items that count as popular for serendipity.
+    history_buckets: lengths of history, first and last, that are reported apart, e.g. [[1, 2],
+        [3, 7], [8]]; [8] is 8 or more.
+    drops: pairs of tasks, e.g. [["warm", "cold-users"]], whose relative difference is reported.
     """
 
     name: str
@@ -71,6 +76,9 @@ class Suite(_Model):
     protocols: tuple[ProtocolName, ...] = ("scored",)
     metrics: tuple[str, ...] = ("hr@1", "hr@5", "ndcg@5", "mrr")
     primary: str = "ndcg@5"
+    popular_share: float = Field(default=0.2, gt=0, lt=1)
+    history_buckets: tuple[tuple[int, ...], ...] = ()
+    drops: tuple[tuple[str, str], ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -83,9 +91,19 @@ class Suite(_Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for metric in self.metrics:
-            RankMetric(metric)
+            if not Serendipity.pattern.fullmatch(metric):
+                RankMetric(metric)
         if self.primary not in self.metrics:
             raise ConfigError(f"primary metric {self.primary!r} is not among the metrics")
+        if "scored" not in self.protocols:
+            raise ConfigError("protocol 'scored' is missing", 'protocols = ["scored", ...]')
+        for bucket in self.history_buckets:
+            if len(bucket) not in (1, 2) or list(bucket) != sorted(bucket):
+                raise ConfigError(f"history bucket {list(bucket)} is no [first, last] or [first]")
+        tasks = {task.name for task in self.tasks}
+        for name in (name for pair in self.drops for name in pair):
+            if name not in tasks:
+                raise unknown_name("task in drops:", name, tasks)
         known = {dataset.name for dataset in self.datasets}
         for task in self.tasks:
             for name in (task.test, task.train or task.test, *task.train_by_family.values()):

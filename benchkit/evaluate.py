@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from benchkit import records
 from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.splits import TRAIN
 from benchkit.errors import MethodError
 from benchkit.metrics import ranks as rank
 from benchkit.metrics.accuracy import RankMetric
 from benchkit.metrics.coverage import coverage
 from benchkit.metrics.ranks import Ranks
+from benchkit.metrics.serendipity import Serendipity, popular_items
 from benchkit.protocols import Prediction, Recommender, Request, RunContext
 from benchkit.records import Summary
 from benchkit.stats.bootstrap import mean_interval
@@ -40,7 +42,7 @@ def scored(
     recommender: Recommender,
     dataset: Dataset,
     cases: Cases,
-    metrics: Sequence[str],
+    metrics: Sequence[RankMetric],
     run: RunContext,
 ) -> Result:
     """Rank the frozen candidates of every case."""
@@ -53,14 +55,14 @@ def scored(
     k = min(COVERAGE_AT, scores.shape[1])
     share = coverage(cases.candidates, scores, answered, k)
     summary.append(Summary(protocol="scored", metric=f"coverage@{k}", n=len(cases), mean=share))
-    return Result("scored", ranks, table, summary, _table(predictions))
+    return Result("scored", ranks, table, summary, _table(predictions, cases))
 
 
 def full(
     recommender: Recommender,
     dataset: Dataset,
     cases: Cases,
-    metrics: Sequence[str],
+    metrics: Sequence[RankMetric],
     run: RunContext,
 ) -> Result:
     """Rank the whole catalogue without the items of the user's history (the target stays in)."""
@@ -73,17 +75,28 @@ def full(
     return Result("full", ranks, table, summary, None)
 
 
+def metrics_of(
+    names: Sequence[str], dataset: Dataset, cases: Cases, popular_share: float
+) -> list[RankMetric]:
+    """The metrics called `names`, with what they must know of the cases."""
+    trained = dataset.interactions.item[dataset.part == TRAIN]
+    counts = np.bincount(trained, minlength=len(dataset.catalog))
+    unpopular = ~popular_items(counts, popular_share)[cases.target]
+    return [
+        Serendipity(name, unpopular) if name.startswith("serendipity") else RankMetric(name)
+        for name in names
+    ]
+
+
 def measured(
-    protocol: str, case_ids: Sequence[str], ranks: Ranks, metrics: Sequence[str]
+    protocol: str, case_ids: Sequence[str], ranks: Ranks, metrics: Sequence[RankMetric]
 ) -> tuple[pl.DataFrame, list[Summary]]:
     """Per-case values (schema `records.METRICS`) and their means with intervals.
 
     Cases without a ranking count as misses; `valid` says how many were answered.
     """
-    columns = {name: RankMetric(name).values(ranks) for name in metrics}
-    summary = [
-        _summary(protocol, RankMetric(name), values, ranks) for name, values in columns.items()
-    ]
+    columns = {metric.name: metric.values(ranks) for metric in metrics}
+    summary = [_summary(protocol, metric, columns[metric.name], ranks) for metric in metrics]
     columns["valid"] = ranks.answered.astype(np.float64)
     low, high = mean_interval(columns["valid"])
     summary.append(
@@ -113,7 +126,8 @@ def _summary(
 ) -> Summary:
     low, high = mean_interval(values)
     mean = float(values.mean())
-    gains = metric.gains(int(ranks.of.max()))
+    weighed = metric.weights(len(values)) > 0  # the other cases cannot gain, whatever is ranked
+    share = float(weighed.mean())
     return Summary(
         protocol=protocol,
         metric=metric.name,
@@ -122,7 +136,9 @@ def _summary(
         low=low,
         high=high,
         chance=metric.chance(ranks.of),
-        p_chance=p_value(mean, gains, ranks.of),
+        p_chance=p_value(mean / share, metric.gains(int(ranks.of.max())), ranks.of[weighed])
+        if share
+        else None,
     )
 
 
@@ -205,7 +221,7 @@ def _check(prediction: object, request: Request) -> None:
             )
 
 
-def _table(predictions: Sequence[Prediction]) -> pl.DataFrame:
+def _table(predictions: Sequence[Prediction], cases: Cases) -> pl.DataFrame:
     """Schema `records.PREDICTIONS`."""
     return pl.DataFrame(
         {
@@ -221,6 +237,7 @@ def _table(predictions: Sequence[Prediction]) -> pl.DataFrame:
             ],
             "rationale": [p.rationale for p in predictions],
             "usage": [json.dumps(dict(p.usage), sort_keys=True) for p in predictions],
+            "history_length": cases.stop - cases.start,
         },
         schema=records.PREDICTIONS,
     )

@@ -39,6 +39,7 @@ class Job:
     test: DatasetSpec
     protocols: tuple[ProtocolName, ...]
     metrics: tuple[str, ...]
+    popular_share: float
     seed: int
     limit_users: int | None
     device: str
@@ -63,6 +64,7 @@ class Job:
             "limit_users": self.limit_users,
             "protocols": list(self.protocols),
             "metrics": list(self.metrics),
+            "popular_share": self.popular_share,
             "seed": self.seed,
             "device": self.device,
             "threads": self.threads,
@@ -171,6 +173,7 @@ def _compute(job: Job, run: Run, manifest: Manifest, progress: StageProgress) ->
     )
     cost: dict[str, float] = {}
     cases = test.test.sample(job.limit_users)
+    metrics = evaluate.metrics_of(job.metrics, test, cases, job.popular_share)
     results = []
     with limited(job.threads, torch="torch" in job.card.packages):
         with _timed(cost, "fit_seconds"):
@@ -178,7 +181,7 @@ def _compute(job: Job, run: Run, manifest: Manifest, progress: StageProgress) ->
         for protocol in job.protocols:
             ask = evaluate.scored if protocol == "scored" else evaluate.full
             with _timed(cost, f"{protocol}_seconds"):
-                results.append(ask(recommender, test, cases, job.metrics, context))
+                results.append(ask(recommender, test, cases, metrics, context))
     cost["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     tables = {"metrics": pl.concat([result.metrics for result in results])}
     for result in results:

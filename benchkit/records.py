@@ -21,6 +21,7 @@ PREDICTIONS: dict[str, pl.DataType | type[pl.DataType]] = {
     ),
     "rationale": pl.String,
     "usage": pl.String,  # JSON, because every engine counts something else
+    "history_length": pl.Int64,  # interactions that the request showed
 }
 # One row a case, protocol and metric.
 METRICS = {"case_id": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64}
@@ -97,6 +98,9 @@ class Plan(BaseModel):
     title: str
     primary: str
     metrics: list[str]
+    popular_share: float = 0.2
+    history_buckets: list[tuple[int, ...]] = Field(default_factory=list)
+    drops: list[tuple[str, str]] = Field(default_factory=list)
     protocols: list[str]
     tasks: list[str]
     labels: list[str]

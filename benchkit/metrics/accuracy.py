@@ -1,15 +1,14 @@
-"""Accuracy metrics, each a gain per rank: HR@k, NDCG@k and MRR with one relevant item."""
+"""Metrics with one relevant item, each a gain per rank: HR@k, NDCG@k, MRR and RecPO's rates."""
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.errors import ConfigError
 from benchkit.metrics.ranks import Ranks
-
-_NAME = re.compile(r"(?P<kind>hr|ndcg)@(?P<k>[1-9]\d*)|mrr")
 
 
 @dataclass(frozen=True)
@@ -19,29 +18,49 @@ class RankMetric:
     hr@k: 1 if r <= k (hit rate; with one relevant item, recall@k).
     ndcg@k: 1 / log2(r + 1) if r <= k (Järvelin & Kekäläinen 2002; the ideal DCG is 1).
     mrr: 1 / r.
+    adherence: 1 if r = 1; with split `adherence`, the item liked next is put before the one
+        liked later (RecPO, appendix D.4).
+    avoidance: 1 if r > 1; with split `avoidance`, the item that is going to be disliked is not put
+        first (RecPO, appendix D.4).
 
     >>> RankMetric("ndcg@5").gains(4).round(4).tolist()
     [1.0, 0.6309, 0.5, 0.4307]
     """
 
     name: str
+    pattern: ClassVar[re.Pattern[str]] = re.compile(
+        r"(hr|ndcg)@(?P<k>[1-9]\d*)|mrr|adherence|avoidance"
+    )
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise ConfigError(f"unknown metric {self.name!r}", "use hr@K, ndcg@K or mrr")
+        if not self.pattern.fullmatch(self.name):
+            raise ConfigError(
+                f"unknown metric {self.name!r}",
+                "use hr@K, ndcg@K, mrr, serendipity@K, adherence or avoidance",
+            )
 
     def gains(self, n: int) -> NDArray[np.float64]:
         """Gain of the ranks 1..m, m <= n: those beyond it gain nothing."""
         rank = np.arange(1, n + 1, dtype=np.float64)
-        if self.name == "mrr":
-            return 1.0 / rank
         kind, _, k = self.name.partition("@")
-        rank = rank[: int(k)]
-        return np.ones_like(rank) if kind == "hr" else 1.0 / np.log2(rank + 1.0)
+        match kind:
+            case "hr" | "adherence":
+                return np.ones(min(n, int(k or 1)))
+            case "ndcg":
+                return 1.0 / np.log2(rank[: int(k)] + 1.0)
+            case "mrr":
+                return 1.0 / rank
+            case _:
+                return (rank > 1).astype(np.float64)
+
+    def weights(self, n: int) -> NDArray[np.float64]:
+        """[n] what the gain of each case is multiplied by."""
+        return np.ones(n)
 
     def values(self, ranks: Ranks) -> NDArray[np.float64]:
         """[n] expected gain of each case; unanswered cases are 0."""
-        return ranks.expected(self.gains(int(ranks.of.max(initial=1))))
+        gains = self.gains(int(ranks.of.max(initial=1)))
+        return ranks.expected(gains) * self.weights(len(ranks))
 
     def chance(self, of: NDArray[np.int64]) -> float:
         """Exact expectation when every rank is as likely: mean over cases of sum(gains) / of.
@@ -53,6 +72,6 @@ class RankMetric:
         >>> round(RankMetric("ndcg@5").chance(np.array([30])), 6)
         0.098282
         """
-        sizes, cases = np.unique(of, return_counts=True)
+        sizes, place = np.unique(of, return_inverse=True)
         each = np.array([self.gains(int(size)).sum() / size for size in sizes])
-        return float(np.average(each, weights=cases))
+        return float((each[place] * self.weights(len(of))).mean())

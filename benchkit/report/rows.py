@@ -1,75 +1,18 @@
 """From the run store to table rows: seeds pooled, intervals, chance, and the marks."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from benchkit.errors import StoreError
 from benchkit.records import Manifest, Plan, PlannedRow
+from benchkit.report.model import Cell, Results, Row, Table
+from benchkit.report.parts import bucket_table, drop_table
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.multiple import holm
 from benchkit.store import Run, Store
-
-ALPHA = 0.05
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One metric of one row. `p` is Holm-adjusted over the rows of its table column.
-
-    low, high: 95 % interval over users, None where a metric has no per-case values.
-    """
-
-    mean: float
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    p: float | None = None
-
-    @property
-    def above_chance(self) -> bool | None:
-        """Whether it is significantly above chance; None where chance says nothing."""
-        return None if self.p is None else self.p < ALPHA
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method on one task under one protocol, over all its seeds.
-
-    status: "complete", or what keeps the row from being a result, in words.
-    cost: mean over seeds of fit_seconds etc.
-    """
-
-    task: str
-    protocol: str
-    label: str
-    family: str
-    status: str
-    seeds: tuple[int, ...] = ()
-    run_ids: tuple[str, ...] = ()
-    cells: dict[str, Cell] = field(default_factory=dict)
-    cost: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of one task under one protocol, with the chance level of each metric."""
-
-    task: str
-    protocol: str
-    chance: dict[str, float]
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Results:
-    """All tables of a suite."""
-
-    plan: Plan
-    tables: tuple[Table, ...]
 
 
 def collect(store: Store, suite: str) -> Results:
@@ -81,9 +24,23 @@ def collect(store: Store, suite: str) -> Results:
             f"benchkit run --suite {suite} --out {store.root}"
             + (f"   (here: {', '.join(store.suites())})" if store.suites() else ""),
         )
-    tables = [
+    whole = [
         _table(store, plan, task, protocol) for task in plan.tasks for protocol in plan.protocols
     ]
+    buckets = [
+        bucket_table(store, plan, table, bucket)
+        for table in whole
+        for bucket in plan.history_buckets
+    ]
+    drops = [
+        drop_table(first, second)
+        for pair in plan.drops
+        for protocol in plan.protocols
+        for first in whole
+        for second in whole
+        if (first.task, second.task) == pair and first.protocol == second.protocol == protocol
+    ]
+    tables = (*whole, *buckets, *drops)
     return Results(plan, tuple(table for table in tables if table.rows))
 
 
@@ -111,7 +68,7 @@ def _table(store: Store, plan: Plan, task: str, protocol: str) -> Table:
         )
     if any(row.status != "complete" for row in rows):
         notes.append("Rows without figures are no results; the reason stands in their place.")
-    return Table(task, protocol, chance, tuple(_marked(rows, plan.metrics)), tuple(notes))
+    return Table(task, protocol, "", chance, tuple(_marked(rows, plan.metrics)), tuple(notes))
 
 
 def _row(

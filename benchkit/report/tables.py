@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from benchkit.records import Plan
-from benchkit.report.rows import Cell, Results, Row, Table
+from benchkit.report.model import Cell, Results, Row, Table
 
 NOT_ABOVE = "°"
 _PROTOCOLS = {
@@ -29,15 +29,26 @@ def caption(plan: Plan, table: Table) -> str:
     n = next((c.n for row in table.rows for c in row.cells.values()), 0)
     users = f", {n:,} users" if n else ""
     protocol = _PROTOCOLS.get(table.protocol, table.protocol)
-    return f"{plan.title}: {table.task} ({protocol}{users})"
+    part = f", {table.part}" if table.part else ""
+    return f"{plan.title}: {table.task} ({protocol}{part}{users})"
 
 
 def legend(plan: Plan, table: Table) -> list[str]:
     """What the marks of a table mean, and its notes."""
+    if not table.chance:
+        return [*table.notes]
+    marks = [
+        f"{NOT_ABOVE} not significantly above chance in {metric_title(plan.primary)}"
+        " (one-sided, Holm over the rows, 5 %)."
+    ]
+    if any(name.startswith("serendipity") for name in plan.metrics):
+        marks.append(
+            "SERENDIPITY@k: |R & T - P| / |R|, P the"
+            f" {plan.popular_share:.0%} of the items with the most training interactions."
+        )
     return [
         "95 % bootstrap intervals over users. Ties count by their expectation over all orders.",
-        f"{NOT_ABOVE} not significantly above chance in {metric_title(plan.primary)}"
-        " (one-sided, Holm over the rows, 5 %).",
+        *([] if table.part else marks),
         *table.notes,
     ]
 
@@ -54,8 +65,8 @@ def is_at_chance(row: Row, plan: Plan) -> bool:
 
 
 def shown(cell: Cell) -> str:
-    """'.612 [.590, .634]' for what chance speaks of, '.998' for shares such as `valid`."""
-    if cell.low is None or cell.high is None or cell.p is None:
+    """'.612 [.590, .634]', or '.998' where there is no interval to show."""
+    if cell.low is None or cell.high is None or cell.low == cell.high:
         return number(cell.mean)
     return f"{number(cell.mean)} [{number(cell.low)}, {number(cell.high)}]"
 
@@ -143,7 +154,7 @@ def tex(text: str) -> str:
 
 
 CSV_COLUMNS = (
-    "suite", "task", "protocol", "method", "family", "metric", "mean", "low", "high", "n",
+    "suite", "task", "protocol", "part", "method", "family", "metric", "mean", "low", "high", "n",
     "chance", "p_above_chance_holm", "seeds", "run_ids", "fit_seconds", "status",
 )  # fmt: skip
 
@@ -160,7 +171,7 @@ def leaderboard_csv(results: Results) -> str:
 
 
 def _csv_lines(plan: Plan, table: Table, row: Row) -> Iterable[Sequence[object]]:
-    head = [plan.suite, table.task, table.protocol, row.label, row.family]
+    head = [plan.suite, table.task, table.protocol, table.part, row.label, row.family]
     if not row.cells:
         yield [*head, *[""] * (len(CSV_COLUMNS) - len(head) - 1), row.status]
     for name in columns(plan, table):

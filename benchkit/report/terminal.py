@@ -7,7 +7,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from benchkit.records import Plan
-from benchkit.report.rows import Cell, Results, Row, Table
+from benchkit.report.model import Cell, Results, Row, Table
 from benchkit.report.tables import (
     NOT_ABOVE,
     best,
@@ -51,7 +51,7 @@ def _grid(plan: Plan, table: Table, width: int) -> RichTable:
 
 def _short(cell: Cell) -> str:
     """'.612±.022': the longer side of the interval, for narrow terminals."""
-    if cell.low is None or cell.high is None or cell.p is None:
+    if cell.low is None or cell.high is None or cell.low == cell.high:
         return number(cell.mean)
     return f"{number(cell.mean)}±{number(max(cell.high - cell.mean, cell.mean - cell.low))}"
 

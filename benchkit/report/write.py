@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchkit import files
 from benchkit.report import tables
-from benchkit.report.rows import Results
+from benchkit.report.model import Results
 
 FORMATS = {"md": tables.markdown, "latex": tables.latex, "csv": tables.leaderboard_csv}
 _NAMES = {"md": "table.md", "latex": "table.tex", "csv": "leaderboard.csv"}

@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchkit.evaluate import measured
+from benchkit.metrics.accuracy import RankMetric
 from benchkit.metrics.ranks import from_scores
 
 METRICS = ["hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10", "mrr"]
@@ -48,10 +49,11 @@ def main() -> None:
     rng = np.random.default_rng(0)
     scores = rng.random((options.users, options.candidates))
     target = rng.integers(0, options.candidates, options.users)
+    metrics = [RankMetric(name) for name in METRICS]
     ids = [f"test:{user}" for user in range(options.users)]
     with threadpool_limits(1):
         # As the harness does it: ranks, per-case table, means, intervals and tests against chance.
-        ours = seconds(lambda: measured("scored", ids, from_scores(scores, target), METRICS))
+        ours = seconds(lambda: measured("scored", ids, from_scores(scores, target), metrics))
         figures = {"users": options.users, "benchkit_seconds": round(ours, 3)}
         if not options.no_ranx:
             with_ranx(scores[:50], target[:50])  # its compilation is not counted

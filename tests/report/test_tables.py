@@ -8,7 +8,8 @@ from conftest import make_suite, run_all
 
 from benchkit.errors import StoreError
 from benchkit.report import tables
-from benchkit.report.rows import Cell, collect
+from benchkit.report.model import Cell
+from benchkit.report.rows import collect
 from benchkit.store import Store
 
 NASTY = r"50% <b>|_#{x}$&~^\ ü 推荐 ‮"
@@ -96,9 +97,40 @@ def test_rows_asked_different_cases_cannot_share_a_table(methods, tmp_path):
     ("cell", "text"),
     [
         (Cell(0.61234, 0.59, 0.634, 9, 0.01), ".612 [.590, .634]"),
-        (Cell(1.0, 1.0, 1.0, 9, 0.01), "1.000 [1.000, 1.000]"),
-        (Cell(0.5, 0.4, 0.6), ".500"),
+        (Cell(1.0, 1.0, 1.0, 9, 0.01), "1.000"),
+        (Cell(0.5), ".500"),
     ],
 )
 def test_cells(cell, text):
     assert tables.shown(cell) == text
+
+
+def test_buckets_and_drops(methods, tmp_path):
+    toy = {"source": "toy", "options": {"users": 40, "items": 50}, "candidates": {"count": 10}}
+    suite = make_suite(
+        "Counts",
+        "Noise",
+        datasets=[
+            {"name": "warm", **toy},
+            {"name": "cold", **toy, "cold": {"of": "users", "share": 0.5}},
+        ],
+        history_buckets=[[1, 9], [10]],
+        drops=[["warm", "cold"]],
+        metrics=["hr@1", "ndcg@5", "serendipity@5"],
+        seeds=[0, 1],
+    )
+    run_all(suite, tmp_path)
+    results = collect(Store(tmp_path / "runs"), "small")
+    tables_by = {(t.task, t.part): {r.label: r for r in t.rows} for t in results.tables}
+    whole = tables_by["warm", ""]["Counts"].cells["hr@1"]
+    parts = [
+        tables_by["warm", part]["Counts"].cells["hr@1"]
+        for part in ("history of 1 to 9", "history of 10 or more")
+    ]
+    assert sum(c.n for c in parts) == whole.n == 40
+    assert sum(c.n * c.mean for c in parts) / 40 == pytest.approx(whole.mean)
+    cold = tables_by["cold", ""]["Noise"].cells["ndcg@5"]
+    warm = tables_by["warm", ""]["Noise"].cells["ndcg@5"]
+    drop = tables_by["cold", "relative drop from warm"]["Noise"].cells["ndcg@5"]
+    assert drop.mean == pytest.approx(1 - cold.mean / warm.mean)
+    assert "P the 20% of the items" in tables.markdown(results)

@@ -1,0 +1,68 @@
+"""What a report is made of: cells, rows and tables."""
+
+from dataclasses import dataclass, field
+
+from benchkit.records import Plan
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric of one row. `p` is Holm-adjusted over the rows of its table column.
+
+    low, high: 95 % interval over users, None where a metric has no per-case values.
+    """
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    p: float | None = None
+
+    @property
+    def above_chance(self) -> bool | None:
+        """Whether it is significantly above chance; None where chance says nothing."""
+        return None if self.p is None else self.p < ALPHA
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one task under one protocol, over all its seeds.
+
+    status: "complete", or what keeps the row from being a result, in words.
+    cost: mean over seeds of fit_seconds etc.
+    """
+
+    task: str
+    protocol: str
+    label: str
+    family: str
+    status: str
+    seeds: tuple[int, ...] = ()
+    run_ids: tuple[str, ...] = ()
+    cells: dict[str, Cell] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one task under one protocol, with the chance level of each metric.
+
+    part: which of the cases it is about, in words; empty for all of them.
+    """
+
+    task: str
+    protocol: str
+    part: str
+    chance: dict[str, float]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All tables of a suite."""
+
+    plan: Plan
+    tables: tuple[Table, ...]
