@@ -72,16 +72,19 @@ class RecommenderContract:
         """A fresh, unfitted recommender, with settings that fit a toy dataset in seconds."""
 
     @pytest.fixture(scope="class")
-    def dataset(self) -> Dataset:
+    @classmethod
+    def dataset(cls) -> Dataset:
         return toy_dataset(users=60, items=60, length=8)
 
     @pytest.fixture(scope="class")
-    def requests_(self, dataset: Dataset) -> list[Request]:
+    @classmethod
+    def requests_(cls, dataset: Dataset) -> list[Request]:
         return list(dataset.requests(dataset.test, 0, 25))
 
     @pytest.fixture(scope="class")
-    def fitted(self, request: pytest.FixtureRequest, dataset: Dataset) -> Recommender:
-        recommender: Recommender = request.cls().make()
+    @classmethod
+    def fitted(cls, dataset: Dataset) -> Recommender:
+        recommender = cls().make()
         recommender.fit(dataset.train_view(), run_context(dataset.catalog))
         return recommender
 

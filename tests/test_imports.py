@@ -16,7 +16,7 @@ HEAVY = ("torch", "transformers", "pandas", "recbole", "sklearn", "matplotlib")
 ALLOWED = {
     "metrics": {"metrics", "protocols", "errors", "seeds"},
     "stats": {"stats", "seeds", "errors"},
-    "data": {"data", "protocols", "errors", "seeds", "files", "identity", "lazy"},
+    "data": {"data", "stats", "protocols", "errors", "seeds", "files", "identity", "lazy"},
     "report": {"report", "records", "store", "stats", "files", "errors"},
 }
 BASE = {

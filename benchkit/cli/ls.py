@@ -37,7 +37,10 @@ def ls(
     if as_json:
         typer.echo(json.dumps(entries, indent=2, ensure_ascii=False, default=str))
         return
-    _print(entries, {Kind.methods: ("name", "family", "fidelity", "summary", "missing")}.get(kind))
+    if kind is Kind.methods:
+        _print_cards(entries)
+    else:
+        _print_table(entries)
 
 
 def _suites() -> list[dict[str, Any]]:
@@ -92,7 +95,25 @@ def _runs(out: Path) -> list[dict[str, Any]]:
     return listed
 
 
-def _print(entries: list[dict[str, Any]], shown: tuple[str, ...] | None) -> None:
+def _print_cards(entries: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console()
+    for card in entries:
+        head = Text(card["name"], style="bold")
+        head.append(f"  {card['family']}, {card['fidelity']}", style="not bold cyan")
+        if card["missing"]:
+            head.append(f"  not installed: {', '.join(card['missing'])}", style="not bold red")
+        console.print(head)
+        lines = [card["summary"], card["paper"], *(f"- {text}" for text in card["deviations"])]
+        for line in filter(None, lines):
+            console.print(Padding(Text(line), (0, 0, 0, 4)))
+    console.print(Text(f"{len(entries)} entries; lines with - are known deviations", style="dim"))
+
+
+def _print_table(entries: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -101,14 +122,8 @@ def _print(entries: list[dict[str, Any]], shown: tuple[str, ...] | None) -> None
     if not entries:
         console.print("none")
         return
-    names = shown or tuple(entries[0])
-    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    table = Table(*entries[0], box=None, header_style="bold", pad_edge=False)
     for entry in entries:
-        values = (entry[name] for name in names)
-        table.add_row(
-            *(
-                Text(", ".join(map(str, v)) if isinstance(v, list | tuple) else str(v))
-                for v in values
-            )
-        )
+        values = (", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in entry.values())
+        table.add_row(*map(Text, values))
     console.print(table)

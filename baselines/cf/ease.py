@@ -1,0 +1,76 @@
+"""EASE: a linear autoencoder of the items, in closed form.
+
+Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from scipy import linalg, sparse
+
+from baselines.cf.matrices import history_matrix, training_matrix
+from baselines.cf.scoring import gather
+from benchkit.errors import ConfigError
+from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+
+
+class EASE:
+    """score(u, j) = x_u B[:, j], with x_u the items of the history.
+
+    B minimises |X - X B|^2 + l2 |B|^2 with a zero diagonal: with P the inverse of
+    X'X + l2 I, B[i, j] = -P[i, j] / P[j, j] off the diagonal (eq. 8). Users need not be known from
+    training; an empty history scores every item 0.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
+
+    class Config(BaseModel):
+        """Hyper-parameters.
+
+        l2: regularisation. decay: weight of an item of the history relative to the one after it;
+        1 ignores the order, as the paper does. max_items: larger catalogues are refused, because
+        the inverse takes 16 bytes * n_items^2 of memory and time in n_items^3.
+        """
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        l2: PositiveFloat = 500.0
+        decay: float = Field(1.0, gt=0, le=1)
+        max_items: PositiveInt = 20_000
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or self.Config()
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        """Solve for B. Raises ConfigError for a catalogue of more than `max_items` items."""
+        n_items = len(data.catalog)
+        if n_items > self.config.max_items:
+            raise ConfigError(
+                f"ease inverts a matrix of {n_items} x {n_items} for dataset {data.name!r}, and"
+                f" max_items is {self.config.max_items}",
+                f"raise max_items (it takes {16 * n_items**2 / 2**30:.1f} GiB), raise k_core, or"
+                " take item-knn",
+            )
+        self.index = data.catalog.index
+        self.weights = solve(training_matrix(data), self.config.l2)
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return gather(requests, self.index, self.score_items)
+
+    def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
+        """[b, n_items] scores of the catalogue."""
+        return history_matrix(requests, self.index, self.config.decay) @ self.weights
+
+
+def solve(matrix: sparse.csr_array, l2: float) -> NDArray[np.float64]:
+    """[n_items, n_items] the weights B (eq. 8). matrix: [n_users, n_items]."""
+    gram = (matrix.T @ matrix).toarray()
+    gram[np.diag_indices_from(gram)] += l2
+    factor = linalg.cho_factor(gram, overwrite_a=True, check_finite=False)
+    inverse = linalg.cho_solve(factor, np.eye(len(gram)), overwrite_b=True, check_finite=False)
+    inverse /= -np.diag(inverse).copy()
+    np.fill_diagonal(inverse, 0.0)
+    return inverse

@@ -1,0 +1,94 @@
+"""Item-based nearest neighbours with cosine similarity.
+
+Deshpande and Karypis, Item-based top-N recommendation algorithms, ACM TOIS 2004. Shrinkage as in
+Ferrari Dacrema et al., Are we really making much progress?, RecSys 2019.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
+from scipy import sparse
+
+from baselines.cf.matrices import history_matrix, training_matrix
+from baselines.cf.scoring import gather
+from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+
+_CELLS = 2**23  # of the similarity matrix held dense at once (64 MiB)
+
+
+class ItemKNN:
+    """score(j) = sum over the items i of the history of decay^age(i) * similarity(i, j).
+
+    With U(i) the users who have item i in training,
+
+        similarity(i, j) = |U(i) & U(j)| / (sqrt(|U(i)| |U(j)|) + shrinkage)
+
+    if j is one of the k items most similar to i and not i itself, else 0. age is 0 for the newest
+    item. Users need not be known from training; an empty history scores every item 0.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
+
+    class Config(BaseModel):
+        """Hyper-parameters.
+
+        neighbours: k, similar items kept for each item. shrinkage: pulls the similarity of items
+        with few users towards 0. decay: weight of an item of the history relative to the one
+        after it; 1 ignores the order, as the paper does.
+        """
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        neighbours: PositiveInt = 100
+        shrinkage: NonNegativeFloat = 5.0
+        decay: float = Field(0.8, gt=0, le=1)
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or self.Config()
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        self.index = data.catalog.index
+        self.similarity = neighbours(
+            training_matrix(data), self.config.neighbours, self.config.shrinkage
+        )
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return gather(requests, self.index, self.score_items)
+
+    def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
+        """[b, n_items] scores of the catalogue."""
+        history = history_matrix(requests, self.index, self.config.decay)
+        return (history @ self.similarity).toarray()
+
+
+def neighbours(matrix: sparse.csr_array, k: int, shrinkage: float) -> sparse.csr_array:
+    """[n_items, n_items] cosine similarities, shrunk; the k largest of each row, the rest 0.
+
+    matrix: [n_users, n_items] of 0 and 1.
+    """
+    columns = matrix.tocsc()
+    by_item = columns.T.tocsr()
+    n_items = matrix.shape[1]
+    norm = np.sqrt(np.diff(columns.indptr))
+    size = max(1, _CELLS // n_items)
+    blocks = []
+    for start in range(0, n_items, size):
+        own = np.arange(start, min(start + size, n_items))
+        both = (by_item[own] @ matrix).toarray()
+        both[np.arange(len(own)), own] = 0.0
+        # Items without users have nothing in common with any: 0 / 1 rather than 0 / 0.
+        scale = norm[own, None] * norm + shrinkage
+        similarity = both / np.where(scale > 0, scale, 1.0)
+        blocks.append(_largest(similarity, k))
+    return sparse.vstack(blocks, format="csr")
+
+
+def _largest(rows: NDArray[np.float64], k: int) -> sparse.csr_array:
+    """The k largest entries of each row; of equal ones at the border, any."""
+    if k < rows.shape[1]:
+        border = np.argpartition(rows, -k, axis=1)[:, :-k]
+        np.put_along_axis(rows, border, 0.0, axis=1)
+    return sparse.csr_array(rows)

@@ -1,0 +1,94 @@
+"""A Markov chain over items, smoothed by absolute discounting.
+
+Shani, Heckerman and Brafman, An MDP-Based Recommender System, JMLR 2005 (the chain and skipping);
+Ney, Essen and Kneser, On structuring probabilistic dependences in stochastic language modelling,
+Computer Speech and Language 1994 (absolute discounting, interpolated with the lower order).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from scipy import sparse
+
+from baselines.cf.matrices import history_matrix
+from baselines.cf.popularity import counts
+from baselines.cf.scoring import gather
+from benchkit.protocols import Capability, Interactions, Prediction, Request, RunContext, TrainView
+
+
+class Markov:
+    """score(j) = P(j | history), a probability over the catalogue.
+
+    With c(i, j) the weighted number of times that j comes g <= window places after i in training,
+    each time worth decay^(g - 1), and n(j) the number of training interactions with j:
+
+        P(j)     = (n(j) + pseudo_count) / sum over k of (n(k) + pseudo_count)
+        P(j | i) = max(c(i, j) - discount, 0) / c(i) + b(i) P(j),   c(i) = sum over j of c(i, j)
+        P(j | h) = sum over the newest `window` items i of h of w(i) P(j | i)
+
+    b(i) is the mass that the discount frees, which makes P(. | i) sum to 1; it is 1 where i was
+    never followed by anything. w(i) is proportional to decay^age(i), age 0 for the newest item,
+    and sums to 1. window = 1 is the first-order chain. Users need not be known from training; an
+    empty history scores by popularity, P(j).
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
+
+    class Config(BaseModel):
+        """Hyper-parameters, named as in the formula above."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        window: PositiveInt = 10
+        decay: float = Field(0.8, gt=0, le=1)
+        discount: float = Field(0.25, ge=0, le=1)
+        pseudo_count: PositiveFloat = 1.0
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or self.Config()
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        config = self.config
+        self.index = data.catalog.index
+        smoothed = counts(data) + config.pseudo_count
+        self.popularity = smoothed / smoothed.sum()
+        follow = transitions(data.interactions, len(data.catalog), config.window, config.decay)
+        self.direct, self.backoff = discounted(follow, config.discount)
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return gather(requests, self.index, self.score_items)
+
+    def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
+        """[b, n_items] P(j | history); each row sums to 1."""
+        weights = history_matrix(requests, self.index, self.config.decay, self.config.window)
+        total = weights.sum(axis=1)
+        share = weights.multiply(1.0 / np.where(total > 0, total, 1.0)[:, None]).tocsr()
+        backoff = np.where(total > 0, share @ self.backoff, 1.0)
+        return (share @ self.direct).toarray() + backoff[:, None] * self.popularity
+
+
+def transitions(
+    rows: Interactions, n_items: int, window: int = 1, decay: float = 1.0
+) -> sparse.csr_array:
+    """[n_items, n_items] c(i, j) of `Markov`."""
+    follow = sparse.csr_array((n_items, n_items), dtype=np.float64)
+    for gap in range(1, window + 1):
+        same = rows.user[gap:] == rows.user[:-gap]
+        pair = (rows.item[:-gap][same], rows.item[gap:][same])
+        weight = np.full(len(pair[0]), decay ** (gap - 1))
+        follow += sparse.csr_array((weight, pair), shape=follow.shape)
+    return follow
+
+
+def discounted(
+    follow: sparse.csr_array, discount: float
+) -> tuple[sparse.csr_array, NDArray[np.float64]]:
+    """The two terms of P(j | i): max(c - discount, 0) / c(i) as [n_items, n_items], and b(i)."""
+    total = follow.sum(axis=1)
+    kept = follow.copy()
+    kept.data = np.maximum(kept.data - discount, 0.0)
+    direct = kept.multiply(1.0 / np.where(total > 0, total, 1.0)[:, None]).tocsr()
+    return direct, 1.0 - direct.sum(axis=1)

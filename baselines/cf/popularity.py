@@ -1,0 +1,41 @@
+"""Popularity: the most interacted items first, the same order for every user."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from baselines.cf.scoring import gather
+from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+
+
+class Popularity:
+    """score(i) = number of training interactions with item i, whoever asks."""
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
+
+    class Config(BaseModel):
+        """There is nothing to set."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or self.Config()
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        self.index = data.catalog.index
+        self.counts = counts(data)
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return gather(requests, self.index, self.score_items)
+
+    def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
+        """[b, n_items] the counts, once a request."""
+        return np.broadcast_to(self.counts, (len(requests), len(self.counts)))
+
+
+def counts(data: TrainView) -> NDArray[np.float64]:
+    """[n_items] number of training interactions with each item."""
+    return np.bincount(data.interactions.item, minlength=len(data.catalog)).astype(np.float64)

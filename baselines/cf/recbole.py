@@ -1,0 +1,193 @@
+"""Any sequential or context-aware model of RecBole 1.2.1, by its name.
+
+RecBole's trainer, loss, optimiser and negative sampling train RecBole's model on the training
+interactions; the questions, the candidates and the choice of the best epoch are benchkit's.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from baselines.cf import recbole_data, recbole_models, recbole_shim
+from baselines.cf.scoring import gather
+from benchkit.errors import ConfigError
+from benchkit.metrics.accuracy import RankMetric
+from benchkit.metrics.ranks import from_scores
+from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+
+if TYPE_CHECKING:
+    import torch
+
+_CELLS = 2**21  # scores computed at once: TransRec holds a vector for each of them
+
+
+class RecBole:
+    """A RecBole model as a Recommender.
+
+    After each epoch the validation cases are asked as test cases are, and the weights of the
+    epoch with the best NDCG@10 are kept. S3Rec is trained twice: `pretrain_epochs` (a parameter)
+    on its self-supervised tasks, then `epochs` on the next item. A context-aware model (DeepFM)
+    scores pairs of a user and a candidate and does not read the history.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores"})
+
+    class Config(BaseModel):
+        """Hyper-parameters.
+
+        max_length: items of a history that are read, the newest. embedding_size: of an item's
+        vector (RecBole's transformers call it hidden_size); None takes RecBole's. patience: epochs
+        in a row without a better validation score after which training stops.
+        validation_cases: that score is taken on the first so many. item_column: the text whose
+        words are the item feature of a model that uses one. parameters: other settings that
+        RecBole has for the model.
+
+        Raises ConfigError for a model or a parameter that RecBole does not have.
+        """
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        model: str
+        epochs: PositiveInt = 30
+        learning_rate: PositiveFloat = 1e-3
+        train_batch_size: PositiveInt = 2048
+        max_length: PositiveInt = 50
+        embedding_size: PositiveInt | None = None
+        patience: PositiveInt = 5
+        validation_cases: PositiveInt = 5000
+        item_column: str = "genres"
+        parameters: dict[str, Any] = Field(default_factory=dict)
+
+        @model_validator(mode="after")
+        def _known(self) -> Self:
+            recbole_models.check(self.model, self.parameters)
+            return self
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        """Train. Raises ConfigError when RecBole, or an item text the model needs, is missing."""
+        with recbole_shim.isolated(run.device):
+            self._users = {user: code for code, user in enumerate(data.users)}
+            self._items = data.catalog.index
+            settings = self._settings(data, run)
+            if self.config.model == "S3Rec":
+                settings |= self._pretrain(data, run, settings)
+            self._train(data, run, settings)
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        if recbole_models.is_sequential(self.config.model):
+            size = min(256, 1 + _CELLS // len(self._items))
+            return gather(requests, self._items, lambda batch: self._sort(batch, run.device), size)
+        return self._score_pairs(requests, run.device)
+
+    def _settings(self, data: TrainView, run: RunContext) -> dict[str, Any]:
+        """What RecBole is told."""
+        config = self.config
+        own = {**recbole_models.defaults(config.model), **config.parameters}
+        column = self._item_column(data)
+        settings = {
+            "seed": int(run.generator("recbole").integers(2**31)),
+            "device": run.device,
+            "epochs": config.epochs,
+            "learning_rate": config.learning_rate,
+            "train_batch_size": config.train_batch_size,
+            "MAX_ITEM_LIST_LENGTH": config.max_length,
+            "stopping_step": config.patience - 1,  # RecBole stops once it is exceeded
+            # RecBole refuses negatives beside a loss over the catalogue.
+            "train_neg_sample_args": None if own.get("loss_type") == "CE" else {},
+            "checkpoint_dir": str(run.scratch),
+            "save_step": sys.maxsize,  # pretraining epochs between two files
+            "item_attribute": column,
+            "selected_features": [column],
+            **config.parameters,
+        }
+        if config.embedding_size is not None:
+            settings[recbole_models.size_name(config.model)] = config.embedding_size
+        return settings
+
+    def _item_column(self, data: TrainView) -> str | None:
+        """The item text to load: some models need one, context-aware ones take what there is."""
+        name, model = self.config.item_column, self.config.model
+        needed = recbole_models.needs_item_feature(model)
+        if name in data.catalog.texts:
+            return name if needed or not recbole_models.is_sequential(model) else None
+        if needed:
+            raise ConfigError(
+                f"RecBole model {model!r} needs an item feature, and dataset {data.name!r} has no"
+                f" item text {name!r}",
+                f"set item_column to one of {', '.join(data.catalog.texts)}",
+            )
+        return None
+
+    def _pretrain(
+        self, data: TrainView, run: RunContext, settings: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Train S3Rec's first stage; returns the settings of the second."""
+        import torch
+
+        self._train(data, run, {**settings, "train_stage": "pretrain"})
+        path = run.scratch / "s3rec-pretrained.pth"
+        torch.save({"state_dict": self._model.state_dict()}, path)
+        return {"train_stage": "finetune", "pre_model_path": str(path)}
+
+    def _train(self, data: TrainView, run: RunContext, settings: Mapping[str, Any]) -> None:
+        """Train a new model, which is `self._model` from then on."""
+        from recbole.utils import init_seed
+
+        config = recbole_shim.configuration(self.config.model, settings)
+        init_seed(config["seed"], reproducibility=True)
+        loader = recbole_data.loader(config, data)
+        network = recbole_shim.model_class(self.config.model)(config, loader.dataset)
+        self._model: torch.nn.Module = network.to(config["device"])
+        self._features = recbole_data.item_features(loader.dataset)
+        pretrain = settings.get("train_stage") == "pretrain"
+        stage = "pretraining epochs" if pretrain else "epochs"
+        run.progress.start(stage, config["pretrain_epochs" if pretrain else "epochs"])
+        trainer = recbole_shim.trainer(config, self._model, run.progress)
+        trainer.fit(loader, None if pretrain else self._validation(data, run))
+
+    def _validation(self, data: TrainView, run: RunContext) -> Callable[[], float] | None:
+        """A function that asks the validation cases and returns NDCG@10."""
+        cases = data.validation[: self.config.validation_cases]
+        requests = [case.request for case in cases]
+        target = [case.request.candidates.index(case.target) for case in cases]
+
+        def ndcg() -> float:
+            scores: list[Any] = [answer.scores for answer in self.predict(requests, run)]
+            return float(RankMetric("ndcg@10").values(from_scores(scores, target)).mean())
+
+        return ndcg if cases else None
+
+    def _sort(self, requests: Sequence[Request], device: str) -> NDArray[np.float32]:
+        """[b, n_items] scores of the catalogue."""
+        columns = recbole_data.histories(requests, self._users, self._items, self.config.max_length)
+        scores = self._ask("full_sort_predict", columns, device)
+        return scores.reshape(len(requests), -1)[:, 1 : len(self._items) + 1]
+
+    def _score_pairs(self, requests: Sequence[Request], device: str) -> Iterator[Prediction]:
+        for start in range(0, len(requests), 64):
+            batch = requests[start : start + 64]
+            columns = recbole_data.pairs(batch, self._users, self._items, self._features)
+            scores = self._ask("predict", columns, device).reshape(-1)
+            ends = np.cumsum([len(request.candidates) for request in batch])
+            for request, own in zip(batch, np.split(scores, ends[:-1]), strict=True):
+                yield Prediction(request.case_id, own.tolist())
+
+    def _ask(
+        self, method: str, columns: dict[str, "torch.Tensor"], device: str
+    ) -> NDArray[np.float32]:
+        """What one method of the model makes of the columns."""
+        import torch
+
+        with recbole_shim.isolated(device), torch.no_grad():
+            from recbole.data.interaction import Interaction
+
+            self._model.eval()
+            scores: torch.Tensor = getattr(self._model, method)(Interaction(columns).to(device))
+            return np.asarray(scores.cpu().numpy(), dtype=np.float32)

@@ -1,0 +1,220 @@
+"""Everything that RecBole 1.2.1 needs from, or does to, the process that imports it.
+
+RecBole is a program more than a library: it reads `sys.argv`, evaluates strings of its
+configuration, relies on NumPy names that NumPy 2 removed, seeds every global generator, selects
+the visible GPUs through the environment, writes checkpoints and TensorBoard files into the working
+directory, talks to the root logger, and one of its modules (`sine`) switches PyTorch's anomaly
+detection on for the whole process. `isolated` undoes or prevents each of these; outside of it
+nothing but the imported modules is left behind. `recbole.quick_start` is never imported: it would
+start Ray. All functions that import RecBole must be called inside `isolated`.
+"""
+
+import importlib
+import logging
+import random
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from baselines.cf.recbole_models import PACKAGES, folder, models, yaml_loader
+from benchkit.errors import ConfigError
+from benchkit.protocols import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+# RecBole's Config sets eight names that NumPy dropped; its code then uses this one.
+_NUMPY_NAMES = {"float": np.float64}
+_ABSENT = object()
+
+
+# The process, while RecBole runs in it.
+
+
+@contextmanager
+def isolated(device: str) -> Iterator[None]:
+    """Let RecBole be imported and run, and leave the process as it was.
+
+    Raises ConfigError when RecBole or something it needs is not installed.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        stack.enter_context(_quiet())
+        trainer = _imported()
+        stack.enter_context(_random_states(device))
+        # Only now: a package that is imported meanwhile must not see a name that will vanish.
+        stack.enter_context(_attributes(np, _NUMPY_NAMES))
+        stack.enter_context(_attributes(trainer, {"get_tensorboard": _NoBoard}))
+        yield
+
+
+def _imported() -> Any:
+    """Import what is used of RecBole; returns the module of its trainers."""
+    try:
+        import torch
+
+        anomaly = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+        try:
+            for package in PACKAGES:
+                importlib.import_module(f"recbole.model.{package}")
+            return importlib.import_module("recbole.trainer.trainer")
+        finally:
+            torch.autograd.set_detect_anomaly(*anomaly)
+    except ModuleNotFoundError as error:
+        mend = "pip install 'benchkit[recbole]' && pip install --no-deps recbole==1.2.1"
+        raise ConfigError(f"RecBole cannot be imported: {error}", mend) from error
+
+
+@contextmanager
+def _attributes(owner: Any, values: Mapping[str, Any]) -> Iterator[None]:
+    """Set attributes of `owner` for a while."""
+    before = {name: vars(owner).get(name, _ABSENT) for name in values}
+    for name, value in values.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+
+
+@contextmanager
+def _random_states(device: str) -> Iterator[None]:
+    """Keep the global generators and the flags that RecBole's seeding changes."""
+    import torch
+
+    cudnn = torch.backends.cudnn
+    flags = cudnn.deterministic, cudnn.benchmark
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    cuda = torch.cuda.get_rng_state_all() if device.startswith("cuda") else None
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = flags
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what RecBole says to the root logger; records of others pass."""
+    root, own = logging.getLogger(), str(folder())
+
+    def foreign(record: logging.LogRecord) -> bool:
+        return not record.pathname.startswith(own)
+
+    root.addFilter(foreign)
+    try:
+        yield
+    finally:
+        root.removeFilter(foreign)
+
+
+class _NoBoard:
+    """A TensorBoard writer that writes nothing; RecBole's would go to the working directory."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def add_scalar(self, *_: Any) -> None:
+        pass
+
+    def add_hparams(self, *_: Any) -> None:
+        pass
+
+
+# RecBole's classes, closed to the outside.
+
+
+def model_class(model: str) -> Any:
+    """The class of a RecBole model."""
+    return getattr(importlib.import_module(models()[model]), model)
+
+
+def configuration(model: str, values: Mapping[str, Any]) -> Any:
+    """A RecBole Config of `values` (with `device`) over RecBole's defaults, and nothing else."""
+    import torch
+    from recbole.config import Config
+
+    closed = type("Config", (_Closed, Config), {})
+    # The dataset's name must be none that RecBole knows: it would bring settings of its own.
+    return closed(
+        model=model_class(model),
+        dataset="benchkit",
+        config_dict={**values, "device": torch.device(values["device"])},
+    )
+
+
+class _Closed:
+    """Mixin for RecBole's Config: no command line, no `eval`, no environment, no global YAML."""
+
+    final_config_dict: dict[str, Any]
+
+    def compatibility_settings(self) -> None:
+        pass
+
+    def _build_yaml_loader(self) -> Any:
+        return yaml_loader()
+
+    def _convert_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
+        return config_dict
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {}
+
+    def _init_device(self) -> None:
+        self.final_config_dict |= {"single_spec": True, "local_rank": 0}
+
+
+def trainer(config: Any, model: "torch.nn.Module", progress: Progress) -> Any:
+    """RecBole's trainer of a model.
+
+    Its `fit(train_data, valid_data)` takes for `valid_data` a function that returns NDCG@10 on
+    the validation cases, or None; it leaves the best epoch's weights in the model, or the last's.
+    """
+    from recbole.utils import get_trainer
+
+    base = get_trainer(config["MODEL_TYPE"], config["model"])
+    return type("Trainer", (_Reporting, base), {"progress": progress})(config, model)
+
+
+class _Reporting:
+    """Mixin for RecBole's Trainer: progress for its log, memory for its checkpoint files."""
+
+    model: "torch.nn.Module"
+    progress: Progress
+    best: dict[str, "torch.Tensor"] | None = None
+
+    def fit(self, train_data: Any, valid_data: Callable[[], float] | None) -> None:
+        self.validates = valid_data is not None
+        super().fit(train_data, valid_data, verbose=False)  # type: ignore[misc]
+        if self.best is not None:
+            self.model.load_state_dict(self.best)
+
+    def _train_epoch(self, train_data: Any, *args: Any, **kwargs: Any) -> Any:
+        loss = super()._train_epoch(train_data, *args, **kwargs)  # type: ignore[misc]
+        total = sum(loss) if isinstance(loss, tuple) else loss
+        self.note = f"loss {total / len(train_data):.3f}"
+        if not self.validates:
+            self.progress.advance(note=self.note)
+        return loss
+
+    def _valid_epoch(
+        self, valid_data: Callable[[], float], **_: Any
+    ) -> tuple[float, dict[str, float]]:
+        score = valid_data()
+        self.progress.advance(note=f"{self.note} ndcg@10 {score:.3f}")
+        return score, {"ndcg@10": score}
+
+    def _save_checkpoint(self, *_: Any, **__: Any) -> None:
+        self.best = {name: value.clone() for name, value in self.model.state_dict().items()}

@@ -1,0 +1,234 @@
+"""SASRec: self-attention over the items of a user, predicting the next at every position.
+
+Kang and McAuley, Self-Attentive Sequential Recommendation, ICDM 2018. Losses also from Petrov and
+Macdonald, gSASRec, RecSys 2023. The network is in `sasrec_network`.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from baselines.cf.scoring import gather, history_codes
+from baselines.cf.windows import Windows, batches, cut
+from benchkit.errors import DataError
+from benchkit.metrics.accuracy import RankMetric
+from benchkit.metrics.ranks import from_scores
+from benchkit.protocols import (
+    Capability,
+    Prediction,
+    Request,
+    RunContext,
+    TrainView,
+    ValidationCase,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+    from baselines.cf.sasrec_network import SASRecNetwork
+
+
+class SASRec:
+    """score(i) = state of the history . vector of item i.
+
+    One forward pass over a sequence gives the loss of every next item in it. A sequence longer
+    than `max_length` is cut into windows, elsewhere in each epoch; a window's first label is the
+    item after its first input, so that in an epoch each training interaction but the user's first
+    is a label exactly once. The weights that predict are a running average of those trained, and
+    of the epoch with the best NDCG@10 on the validation cases; without validation cases, of the
+    last epoch. Users need not be known from training; an empty history scores every item 0.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
+
+    class Config(BaseModel):
+        """Hyper-parameters.
+
+        hidden: of an item's vector and of the state. layers, heads: of the Transformer.
+        max_length: items of a history that are read, the newest. dropout: on the input and on
+        each sublayer. loss: binary cross-entropy against sampled items (`bce`, the paper's), its
+        calibrated form (`gbce`) or the softmax over the catalogue. negatives: items sampled for
+        bce and gbce, uniformly; None is 1 for bce and 256 for gbce. Under bce each position has
+        its own, under gbce those of a window share theirs. calibration: t of gbce. batch_size:
+        next-item predictions a step, on average. averaging: decay a step of the running average of
+        the weights; 0 for none. epochs: at most. patience: epochs in a row without a better
+        validation score after which training stops. validation_cases: that score is taken on the
+        first so many.
+        """
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        hidden: PositiveInt = 64
+        layers: PositiveInt = 2
+        heads: PositiveInt = 2
+        max_length: PositiveInt = 50
+        dropout: float = Field(0.2, ge=0, lt=1)
+        loss: Literal["bce", "gbce", "cross-entropy"] = "cross-entropy"
+        negatives: PositiveInt | None = None
+        calibration: float = Field(0.75, ge=0, le=1)
+        learning_rate: PositiveFloat = 2e-3
+        batch_size: PositiveInt = 512
+        averaging: float = Field(0.99, ge=0, lt=1)
+        epochs: PositiveInt = 100
+        patience: PositiveInt = 5
+        validation_cases: PositiveInt = 5000
+
+        @model_validator(mode="after")
+        def _heads_divide_hidden(self) -> Self:
+            if self.hidden % self.heads:
+                raise ValueError(f"heads ({self.heads}) must divide hidden ({self.hidden})")
+            return self
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or self.Config()
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        """Train. Raises DataError when no user has two training interactions."""
+        import torch
+
+        config, rows = self.config, data.interactions
+        if not (np.diff(rows.offsets) > 1).any():
+            raise DataError(
+                f"dataset {data.name!r}: no user has two training interactions to learn an order"
+                " from",
+                "raise k_core, or take a method that does not need sequences",
+            )
+        self.index = data.catalog.index
+        learner = self._network(run)
+        self.network = copy.deepcopy(learner).requires_grad_(False)
+        best, kept, since = -np.inf, self.network.state_dict(), 0
+        optimizer = torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=True)
+        loss_of = self._loss(learner, rows.item, run)
+        rng = run.generator("sasrec", "windows")
+        cases = data.validation[: config.validation_cases]
+        step = 0
+
+        run.progress.start("epochs", config.epochs)
+        for _ in range(config.epochs):
+            total = 0.0
+            windows = cut(rows.offsets, config.max_length, rng)
+            for batch in batches(windows, config.batch_size, rng):
+                loss = loss_of(batch)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                step += 1
+                # The average is over all steps at first, so that it forgets the initial weights.
+                self._average(learner, max(1 - config.averaging, 9 / (step + 9)))
+                total += loss.item() * int(batch.size.sum())
+            note = f"loss {total / windows.size.sum():.3f}"
+            if cases:
+                score = self._ndcg(cases, run)
+                note += f" ndcg@10 {score:.3f}"
+                since += 1
+                if score > best:
+                    best, kept, since = score, copy.deepcopy(self.network.state_dict()), 0
+            run.progress.advance(1, note=note)
+            if since >= config.patience:
+                break
+        if cases:
+            self.network.load_state_dict(kept)
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return gather(requests, self.index, self.score_items)
+
+    def score_items(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """[b, n_items] scores of the catalogue."""
+        states = self.user_states([history_codes(request, self.index) for request in requests])
+        return (states @ self.item_embeddings.T).cpu().numpy()
+
+    @property
+    def item_embeddings(self) -> "torch.Tensor":
+        """[n_items, hidden] item vectors, in the order of item codes."""
+        return self.network.items
+
+    def user_states(self, histories: Sequence[NDArray[np.integer]]) -> "torch.Tensor":
+        """[b, hidden] states after histories of item codes, oldest first; 0 after an empty one."""
+        import torch
+
+        device = self.network.table.weight.device
+        newest = [history[-self.config.max_length :] for history in histories]
+        size = np.array([len(history) for history in newest])
+        codes = np.full((len(newest), max(1, size.max(initial=0))), self.network.padding)
+        for row, history in zip(codes, newest, strict=True):
+            row[: len(history)] = history
+        with torch.no_grad():
+            states = self.network(torch.from_numpy(codes).to(device))
+            last = torch.from_numpy(np.maximum(size - 1, 0)).to(device)
+            found = states[torch.arange(len(newest), device=device), last]
+            return found * torch.from_numpy(size > 0).to(device)[:, None]
+
+    def _network(self, run: RunContext) -> "SASRecNetwork":
+        """A new network. torch's layers draw from the global generator, which is left as it was."""
+        import torch
+
+        from baselines.cf.sasrec_network import SASRecNetwork
+
+        config = self.config
+        with torch.random.fork_rng(devices=[]):
+            network = SASRecNetwork(
+                len(self.index), config.hidden, config.layers, config.heads, config.max_length
+            )
+        return network.initialise(_torch_generator(run, "weights", "cpu")).to(run.device)
+
+    def _loss(
+        self, network: "SASRecNetwork", items: NDArray[np.int32], run: RunContext
+    ) -> "Callable[[Windows], torch.Tensor]":
+        """The mean loss over the next-item predictions of a batch of windows."""
+        import torch
+
+        from baselines.cf import sasrec_network
+
+        config, device, n_items = self.config, run.device, len(self.index)
+        drop = partial(
+            sasrec_network.dropout,
+            rate=config.dropout,
+            generator=_torch_generator(run, "dropout", device),
+        )
+        rng = run.generator("sasrec", "negatives")
+        k = config.negatives or (256 if config.loss == "gbce" else 1)
+
+        def tensor(values: NDArray[np.generic]) -> torch.Tensor:
+            return torch.from_numpy(values).to(device)
+
+        def loss_of(batch: Windows) -> torch.Tensor:
+            rows, valid = batch.rows()
+            inputs = np.where(valid, items[rows], network.padding)
+            target = tensor(items[rows[valid] + 1].astype(np.int64))
+            predicts = tensor(valid)
+            states = network(tensor(inputs), drop)
+            if config.loss == "cross-entropy":
+                return sasrec_network.cross_entropy(states[predicts], network.items, target)
+            positive = (states[predicts] * network.table(target)).sum(dim=-1)
+            if config.loss == "gbce":
+                sampled = network.table(tensor(rng.integers(n_items, size=(len(rows), k))))
+                negative = (states @ sampled.mT)[predicts]
+                return sasrec_network.gbce(positive, negative, n_items, config.calibration)
+            sampled = network.table(tensor(rng.integers(n_items, size=(len(target), k))))
+            negative = (sampled @ states[predicts][..., None]).squeeze(-1)
+            return sasrec_network.gbce(positive, negative, n_items, 0.0)
+
+        return loss_of
+
+    def _average(self, learner: "SASRecNetwork", weight: float) -> None:
+        """Move the weights that predict towards those being trained."""
+        for mean, new in zip(self.network.parameters(), learner.parameters(), strict=True):
+            mean.lerp_(new.detach(), weight)
+
+    def _ndcg(self, cases: Sequence[ValidationCase], run: RunContext) -> float:
+        """Mean NDCG@10 of the frozen candidates, with honest ties."""
+        scores = [p.scores for p in self.predict([case.request for case in cases], run)]
+        target = [case.request.candidates.index(case.target) for case in cases]
+        return float(RankMetric("ndcg@10").values(from_scores(scores, target)).mean())
+
+
+def _torch_generator(run: RunContext, purpose: str, device: str) -> "torch.Generator":
+    import torch
+
+    seed = int(run.generator("sasrec", purpose).integers(2**63))
+    return torch.Generator(device).manual_seed(seed)

@@ -1,0 +1,145 @@
+"""The network of SASRec and the losses it can be trained with."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Drop = Callable[[Tensor], Tensor]
+
+_ROWS = 256  # of the logits held at once: they stay in the cache, and memory does not grow with n
+
+
+class SASRecNetwork(nn.Module):
+    """Causal self-attention over item vectors (Kang and McAuley, ICDM 2018).
+
+    Blocks are pre-norm, as in the paper: x + drop(f(norm(x))), f first the attention and then the
+    feed-forward layer. The item table scores as well (tied embeddings). Its last row,
+    the code `n_items`, is padding: zero, and never scored.
+    """
+
+    def __init__(
+        self, n_items: int, hidden: int = 64, layers: int = 2, heads: int = 2, max_length: int = 50
+    ) -> None:
+        super().__init__()
+        self.padding = n_items
+        self.table = nn.Embedding(n_items + 1, hidden, padding_idx=n_items)
+        self.positions = nn.Embedding(max_length, hidden)
+        self.blocks = nn.ModuleList(_Block(hidden, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(hidden)
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator, std: float = 0.02) -> "SASRecNetwork":
+        """Weights from N(0, std^2), biases 0. Returns itself."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=std, generator=generator)
+            if isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
+        self.table.weight[self.padding] = 0.0
+        return self
+
+    @property
+    def items(self) -> Tensor:
+        """[n_items, hidden] item vectors, without the padding row."""
+        return self.table.weight[: self.padding]
+
+    def forward(self, codes: Tensor, drop: Drop = lambda x: x) -> Tensor:
+        """States [b, l, hidden] of item codes [b, l]; state t depends on the codes up to t.
+
+        Sequences stand at the left and padding after them, where causality keeps it from being
+        seen, so no mask is needed. drop: applied to the input and to each sublayer; the default
+        is for inference.
+        """
+        x = drop(self.table(codes) + self.positions.weight[: codes.shape[1]])
+        for block in self.blocks:
+            x = block(x, drop)
+        return self.norm(x)
+
+
+class _Block(nn.Module):
+    def __init__(self, hidden: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention, self.norm_feed = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
+        self.qkv, self.out = nn.Linear(hidden, 3 * hidden), nn.Linear(hidden, hidden)
+        self.wide, self.narrow = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+
+    def forward(self, x: Tensor, drop: Drop) -> Tensor:
+        x = x + drop(self.attention(self.norm_attention(x)))
+        return x + drop(self.narrow(F.gelu(self.wide(self.norm_feed(x)))))
+
+    def attention(self, x: Tensor) -> Tensor:
+        b, length, hidden = x.shape
+        q, k, v = self.qkv(x).view(b, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.out(mixed.transpose(1, 2).reshape(b, length, hidden))
+
+
+def dropout(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+    """Zero each element with probability `rate` and scale the others by 1 / (1 - rate).
+
+    The same as torch's, but from a generator of its own, and with four decisions from each 64-bit
+    draw: on a CPU torch's spends more time drawing than the network spends computing. The
+    probability is rounded to 16 bits.
+    """
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
+    words.random_(-(2**63), None, generator=generator)
+    draws = words.view(torch.int16)[: x.numel()].view(x.shape)
+    keep = draws >= round(rate * 2**16) - 2**15
+    return x * (keep.to(x.dtype) / (1.0 - rate))
+
+
+def cross_entropy(states: Tensor, items: Tensor, target: Tensor) -> Tensor:
+    """Mean of -log softmax(states @ items.T)[target], the softmax over the catalogue.
+
+    states: [n, hidden]. items: [n_items, hidden]. target: [n] item codes.
+    """
+    return _CrossEntropy.apply(states, items, target)
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Loss and gradients in one pass over blocks of rows; [n, n_items] never exists as a whole."""
+
+    @staticmethod
+    def forward(ctx, states: Tensor, items: Tensor, target: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        to_states, to_items = torch.empty_like(states), torch.zeros_like(items)
+        loss = states.new_zeros(())
+        for start in range(0, len(states), _ROWS):
+            rows = slice(start, start + _ROWS)
+            own, column = states[rows], target[rows, None]
+            logits = own @ items.T
+            logits -= logits.amax(dim=1, keepdim=True)
+            of_target = logits.gather(1, column)
+            total = logits.exp_().sum(dim=1, keepdim=True)
+            loss += (total.log() - of_target).sum()
+            # The gradient in the logits: softmax minus one at the target.
+            gradient = logits.div_(total)
+            gradient.scatter_add_(1, column, gradient.new_full(column.shape, -1.0))
+            torch.mm(gradient, items, out=to_states[rows])
+            to_items.addmm_(gradient.T, own)
+        ctx.save_for_backward(to_states, to_items)
+        return loss / len(states)
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[no-untyped-def]
+        to_states, to_items = ctx.saved_tensors
+        scale = upstream / len(to_states)
+        return to_states * scale, to_items * scale, None
+
+
+def gbce(positive: Tensor, negative: Tensor, n_items: int, t: float) -> Tensor:
+    """Generalised binary cross-entropy (Petrov and Macdonald, gSASRec, RecSys 2023).
+
+        -(beta log sigma(s+) + sum over the k negatives of log(1 - sigma(s-))) / (k + 1)
+        beta = alpha (t (1 - 1 / alpha) + 1 / alpha),  alpha = k / (n_items - 1)
+
+    positive: [n] logits. negative: [n, k] logits. t: calibration, from 0, which is the plain
+    binary cross-entropy of SASRec, to 1, which corrects wholly for the sampling of negatives.
+    """
+    k = negative.shape[1]
+    alpha = k / (n_items - 1)
+    beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+    likelihood = beta * F.logsigmoid(positive) + F.logsigmoid(-negative).sum(dim=1)
+    return -likelihood.mean() / (k + 1)
