@@ -5,6 +5,7 @@ import sys
 import typer
 
 from benchkit import __version__
+from benchkit.cli.data import app as data
 from benchkit.cli.doctor import doctor
 from benchkit.cli.ls import ls
 from benchkit.cli.report import report
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 for command in (run, ls, report, validate, doctor):
     app.command()(command)
+app.add_typer(data, name="data")
 
 
 def _version(asked: bool) -> None:

@@ -25,16 +25,14 @@ def report(
     ] = None,
 ) -> None:
     """Print the tables of a suite from the run store; nothing is computed again."""
-    from rich.console import Console
-
     from benchkit.report.rows import collect
-    from benchkit.report.terminal import print_results
+    from benchkit.report.terminal import print_results, wide_console
     from benchkit.report.write import FORMATS, write_all
     from benchkit.store import Store, slug
 
     results = collect(Store(out), suite)
     if format_ is Format.terminal:
-        print_results(Console(), results)
+        print_results(wide_console(), results)
     else:
         typer.echo(FORMATS[format_.value](results), nl=False)
     if leaderboards is not None:

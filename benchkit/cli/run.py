@@ -42,17 +42,15 @@ def run(
     ] = Path("leaderboards"),
 ) -> None:
     """Run a suite: what is complete is kept, what was interrupted is done again."""
-    from rich.console import Console
-
     from benchkit import runner
     from benchkit.config import load_suite
     from benchkit.log import reporter
     from benchkit.report.rows import collect
-    from benchkit.report.terminal import print_results
+    from benchkit.report.terminal import print_results, wide_console
     from benchkit.report.write import write_all
     from benchkit.store import Store, slug
 
-    console = Console()
+    console = wide_console()
     options = runner.Options(
         methods=_names(method),
         datasets=_names(dataset),

@@ -1,5 +1,7 @@
 """Tables on the terminal."""
 
+import os
+import sys
 from collections.abc import Callable
 
 from rich.console import Console
@@ -24,8 +26,16 @@ from benchkit.report.tables import (
 _WIDE = 118  # columns that whole intervals need
 
 
+def wide_console() -> Console:
+    """A console that is wide enough for tables where nobody's window limits it."""
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=140)
+
+
 def print_results(console: Console, results: Results) -> None:
-    """Print every table, with chance first, the best of a column bold, and the legend."""
+    """Print every table, with chance first, the best of a column bold, and the legend.
+
+    A narrow terminal gets half-widths instead of intervals, and no coverage.
+    """
     for table in results.tables:
         console.print()
         console.print(Text(caption(results.plan, table), style="bold"))
@@ -36,6 +46,8 @@ def print_results(console: Console, results: Results) -> None:
 
 def _grid(plan: Plan, table: Table, width: int) -> RichTable:
     names = columns(plan, table)
+    if width < _WIDE:
+        names = [name for name in names if not name.startswith("coverage")]
     show = shown if width >= _WIDE else _short
     grid = RichTable(box=None, header_style="bold", pad_edge=False)
     grid.add_column("Method", no_wrap=True)

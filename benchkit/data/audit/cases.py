@@ -1,0 +1,184 @@
+"""The one form in which cases are audited, whether they are ours or somebody else's."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchkit.data import foreign
+from benchkit.data.dataset import Dataset
+from benchkit.data.splits import TRAIN
+
+ABSENT = -1  # fills the rows of lists that are shorter than the longest
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Candidate lists with their targets.
+
+    target: [n] item codes. candidates: [n, width] item codes, shorter lists filled with ABSENT.
+    """
+
+    target: NDArray[np.int64]
+    candidates: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @cached_property
+    def length(self) -> NDArray[np.int64]:
+        """[n] number of candidates."""
+        length: NDArray[np.int64] = np.count_nonzero(self.candidates != ABSENT, axis=1)
+        return length
+
+    @property
+    def chance(self) -> float:
+        """HR@1 of a random guess: the mean of 1 / length."""
+        return math.fsum(1 / self.length) / len(self)
+
+    @cached_property
+    def is_target(self) -> NDArray[np.bool_]:
+        """[n, width] where the target stands."""
+        found: NDArray[np.bool_] = self.candidates == self.target[:, None]
+        return found
+
+    @cached_property
+    def place(self) -> NDArray[np.int64]:
+        """[n] where the target stands first; 0 where it does not stand at all."""
+        place: NDArray[np.int64] = self.is_target.argmax(axis=1)
+        return place
+
+    def rows(self, keep: NDArray[np.bool_]) -> "Lists":
+        """The lists that are True."""
+        return Lists(self.target[keep], self.candidates[keep])
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What each of n users did before: `items[offsets[i]:offsets[i + 1]]`, item codes."""
+
+    items: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+    @cached_property
+    def case(self) -> NDArray[np.int64]:
+        """[len(items)] the case of each item."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
+@dataclass(frozen=True)
+class AuditCases:
+    """n cases to be audited.
+
+    names: [n_items] what an item is called in the lists. titles: [n_items] its text, None where
+        the names are bare ids.
+    history: None where nothing is known of it.
+    known: further cases whose targets a method may see, such as the validation cases of a test;
+        they are not audited, but what they tell of the others is.
+    popularity: [n_items] counts of the training interactions, None where they are not at hand.
+    user, interacted: [n] user codes, and the sorted `user * n_items + item` of all that they did.
+    tied: [n] whether the target has the timestamp of the item before it.
+    """
+
+    name: str
+    ids: Sequence[str]
+    names: Sequence[str]
+    lists: Lists
+    titles: Sequence[str | None] | None = None
+    history: Histories | None = None
+    known: Lists | None = None
+    popularity: NDArray[np.int64] | None = None
+    user: NDArray[np.int64] | None = None
+    interacted: NDArray[np.int64] | None = None
+    tied: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def of_dataset(dataset: Dataset, split: Literal["valid", "test"] = "test") -> AuditCases:
+    """The frozen cases of one split; beside the test cases the validation cases are known."""
+    cases = dataset.test if split == "test" else dataset.valid
+    data, n_items = dataset.interactions, len(dataset.catalog)
+    lengths = cases.stop - cases.start
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    rows = np.repeat(cases.start - offsets[:-1], lengths) + np.arange(offsets[-1])
+    tied = None
+    if data.timestamp is not None:
+        # A leave-one-out target stands right behind its history; others have no time of their own.
+        at = np.minimum(cases.stop, len(data) - 1)
+        tied = (lengths > 0) & (data.item[at] == cases.target) & (data.user[at] == cases.user)
+        tied &= data.timestamp[at] == data.timestamp[at - 1]
+    valid = dataset.valid
+    return AuditCases(
+        name=f"{dataset.name}, {split} cases",
+        ids=cases.ids,
+        names=dataset.catalog.ids,
+        lists=Lists(cases.target.astype(np.int64), cases.candidates.astype(np.int64)),
+        titles=dataset.catalog.texts.get("title"),
+        history=Histories(data.item[rows].astype(np.int64), offsets),
+        known=Lists(valid.target.astype(np.int64), valid.candidates.astype(np.int64))
+        if split == "test" and len(valid)
+        else None,
+        popularity=np.bincount(data.item[dataset.part == TRAIN], minlength=n_items),
+        user=cases.user.astype(np.int64),
+        interacted=np.unique(data.user.astype(np.int64) * n_items + data.item),
+        tied=tied,
+    )
+
+
+def of_file(
+    path: Path,
+    fields: Mapping[str, str] | None = None,
+    separator: str | None = None,
+    known: Path | None = None,
+) -> AuditCases:
+    """The cases of a foreign file; see `benchkit.data.foreign.read`.
+
+    known: a second file of the same form whose targets a method may see.
+    """
+    cases = foreign.read(path, fields, separator)
+    others = [] if known is None else foreign.read(known, fields, separator)
+    codes: dict[str, int] = {}
+    lists = _lists(cases, codes)
+    history = None
+    if any(case.history is not None for case in cases):
+        kept = [case.history or () for case in cases]
+        history = Histories(
+            np.array([_code(codes, item) for items in kept for item in items], dtype=np.int64),
+            np.concatenate([[0], np.cumsum([len(items) for items in kept])]).astype(np.int64),
+        )
+    beside = _lists(others, codes) if others else None
+    names = list(codes)
+    return AuditCases(
+        name=path.name,
+        ids=[case.case_id for case in cases],
+        names=names,
+        lists=lists,
+        titles=None if _look_like_ids(names) else names,
+        history=history,
+        known=beside,
+    )
+
+
+def _lists(cases: Sequence[foreign.ForeignCase], codes: dict[str, int]) -> Lists:
+    width = max(len(case.candidates) for case in cases)
+    table = np.full((len(cases), width), ABSENT, dtype=np.int64)
+    for row, case in zip(table, cases, strict=True):
+        row[: len(case.candidates)] = [_code(codes, item) for item in case.candidates]
+    target = np.array([_code(codes, case.target) for case in cases], dtype=np.int64)
+    return Lists(target, table)
+
+
+def _code(codes: dict[str, int], item: str) -> int:
+    return codes.setdefault(item, len(codes))
+
+
+def _look_like_ids(names: Iterable[str]) -> bool:
+    """Whether all names are one word with a digit in it, as B00005N5PF or 1193 are."""
+    return all(" " not in name and any(map(str.isdigit, name)) for name in names)

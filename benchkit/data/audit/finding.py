@@ -1,0 +1,54 @@
+"""What an audit says: one finding a defect."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Severity = Literal["leak", "defect", "note"]
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with cases, or worth knowing of them.
+
+    severity: `leak`: a method that knows nothing of users can find targets. `defect`: a number
+        computed from these cases does not mean what it seems to. `note`: a property to report.
+    count, of: cases concerned, and cases looked at.
+    measures: figures of this finding by name, each a plain number.
+    statistic, p: of a test; p is Holm-adjusted over the tests of one audit.
+    """
+
+    name: str
+    severity: Severity
+    count: int
+    of: int
+    consequence: str
+    examples: tuple[str, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
+    statistic: float | None = None
+    p: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Share of the cases looked at."""
+        return self.count / self.of if self.of else 0.0
+
+
+def concerning(
+    name: str,
+    severity: Severity,
+    ids: Sequence[str],
+    cases: NDArray[np.bool_],
+    consequence: str,
+    measures: Mapping[str, float] | None = None,
+) -> Finding | None:
+    """A finding about the cases [n] that are True; None when there is none."""
+    rows = np.flatnonzero(cases)
+    if not len(rows):
+        return None
+    examples = tuple(ids[row] for row in rows[:_SHOWN])
+    return Finding(name, severity, len(rows), len(cases), consequence, examples, measures or {})
