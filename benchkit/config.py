@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from benchkit.data.sources import located
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError
 from benchkit.lazy import unknown_name
@@ -42,6 +43,7 @@ class TaskSpec(_Model):
     train: by default the test dataset. train_by_family: families that learn from another one,
     e.g. {cf = "beauty"} where language models are asked zero-shot.
     requires: what a method must be capable of; the others are shown as not applicable.
+    metrics: instead of the suite's, where a task is about something else.
     """
 
     name: str
@@ -49,6 +51,7 @@ class TaskSpec(_Model):
     train: str = ""
     train_by_family: dict[str, str] = Field(default_factory=dict)
     requires: tuple[Capability, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     def trained_on(self, family: str) -> str:
         """The dataset that methods of `family` learn from."""
@@ -59,6 +62,7 @@ class Suite(_Model):
     """A suite file.
 
     protocols: `scored` ranks the frozen candidates, `full` the whole catalogue.
+    published: the tables that its figures stand beside, as file:table of leaderboards/published.
     primary: the metric that decides the mark "not above chance" of a row.
     popular_share: share of the items that count as popular for serendipity.
     history_buckets: lengths of history, first and last, that are reported apart, e.g. [[1, 2],
@@ -69,6 +73,7 @@ class Suite(_Model):
     name: str
     title: str
     description: str = ""
+    published: tuple[str, ...] = ()
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
     tasks: tuple[TaskSpec, ...] = ()
     methods: tuple[MethodSpec, ...] = Field(min_length=1)
@@ -90,7 +95,7 @@ class Suite(_Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for metric in self.metrics:
+        for metric in (*self.metrics, *(name for task in self.tasks for name in task.metrics)):
             if not Serendipity.pattern.fullmatch(metric):
                 RankMetric(metric)
         if self.primary not in self.metrics:
@@ -146,7 +151,8 @@ def load_suite(name: str) -> Suite:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}", "correct the TOML") from None
     values.setdefault("name", path.stem)
-    _resolve_paths(values, path.parent)
+    if name.endswith(".toml"):  # the paths of shipped suites are below the data folder
+        _resolve_paths(values, path.parent.resolve())
     try:
         return Suite.model_validate(values)
     except ValidationError as error:
@@ -160,8 +166,5 @@ def load_suite(name: str) -> Suite:
 def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
     """Files named by a dataset are relative to the suite file, wherever the command runs."""
     for dataset in values.get("datasets", ()):
-        if isinstance(dataset, dict) and dataset.get("source") == "table":
-            options = dataset.get("options", {})
-            for key in ("interactions", "items"):
-                if key in options:
-                    options[key] = str((folder / str(options[key])).resolve())
+        if isinstance(dataset, dict) and isinstance(dataset.get("options"), dict):
+            dataset["options"] = located(dataset["options"], folder)

@@ -164,7 +164,7 @@ def _job(
         train=suite.dataset(task.trained_on(card.family)),
         test=suite.dataset(task.test),
         protocols=suite.protocols,
-        metrics=suite.metrics,
+        metrics=task.metrics or suite.metrics,
         popular_share=suite.popular_share,
         seed=seed,
         limit_users=options.limit_users,

@@ -277,3 +277,14 @@ def test_stored_files_that_were_changed_are_noticed(methods, tmp_path):
     load.cache_clear()
     with pytest.raises(DataError, match="its content is not what was written"):
         load(folder)
+
+
+def test_a_task_may_have_metrics_of_its_own(methods, tmp_path):
+    suite = make_suite(
+        tasks=[{"name": "a", "test": "toy"}, {"name": "b", "test": "toy", "metrics": ["avoidance"]}]
+    )
+    run_all(suite, tmp_path)
+    tables = {t.task: t for t in collect(Store(tmp_path / "runs"), "small").tables}
+    assert list(tables["b"].chance) == ["avoidance"]
+    assert tables["b"].chance["avoidance"] == pytest.approx(0.9)
+    assert "avoidance" not in tables["a"].chance

@@ -18,19 +18,21 @@ from benchkit.errors import DataError
 from benchkit.identity import code_hash, digest
 from benchkit.protocols import Catalog, Interactions
 
+RAW = "raw"  # below the data folder: where raw files are fetched to
 _OPTIONAL = ("rating", "timestamp")
 
 
 def prepared(spec: DatasetSpec, root: Path) -> Dataset:
     """The dataset of `spec`: from `root` if it was prepared from the same input, else made now.
 
-    The key covers the specification, the input files' size and time, and the preparing code.
+    Relative paths in the specification are below `root/raw`. The key covers the specification, the input files' size and time, and the preparing code.
     Raises DataError when the stored files are not those that were written.
     """
+    options = sources.located(spec.options, root / RAW)
     key = digest(
         {
             "spec": spec.model_dump(mode="json"),
-            "files": sources.stamps(spec.source, spec.options),
+            "files": sources.stamps(spec.source, options),
             "code": code_hash(Path(__file__)),
             "reader": code_hash(sources.module_file(spec.source)),
         }
@@ -40,7 +42,7 @@ def prepared(spec: DatasetSpec, root: Path) -> Dataset:
         root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f".{folder.name}.lock"):
         if not (folder / "dataset.json").exists():
-            save(build(sources.read(spec.source, spec.options), spec), folder)
+            save(build(sources.read(spec.source, options), spec), folder)
     return load(folder)
 
 

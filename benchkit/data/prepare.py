@@ -28,7 +28,9 @@ def build(raw: RawData, spec: DatasetSpec) -> Dataset:
     rows = np.arange(len(table))
     rows = rows[_titled(raw, spec, items)[item[rows]]]
     funnel["without_title"] = len(table) - len(rows)
-    kept = rows[keep_one(user[rows], item[rows], time[rows], spec.duplicates)]
+    kept = rows
+    if spec.duplicates != "keep":
+        kept = rows[keep_one(user[rows], item[rows], time[rows], spec.duplicates)]
     funnel["duplicates_removed"] = len(rows) - len(kept)
     if spec.duplicates == "error" and len(kept) < len(rows):
         raise _duplicate(raw, rows, kept)
@@ -157,7 +159,7 @@ def _duplicate(raw: RawData, rows: NDArray[np.int64], kept: NDArray[np.int64]) -
     return DataError(
         f"{raw.origin[0]}: user {user!r} has item {item!r} more than once (lines {named});"
         f" {len(extra)} interactions repeat an earlier one",
-        'set duplicates = "first" or "last" in the dataset to keep one of them',
+        'set duplicates = "first", "last" or "keep" in the dataset',
     )
 
 

@@ -35,7 +35,8 @@ class DatasetSpec(BaseModel):
 
     source: a name from `benchkit ls datasets`. options: arguments of that source.
     k_core: users and items with fewer interactions are removed, again and again. 0 keeps all.
-    duplicates: what to do when a user has the same item twice: stop, or keep the first or last.
+    duplicates: what to do when a user has the same item twice: stop, keep the first or the last,
+        or `keep` all, where taking an item again is an event of its own.
     min_length: users with fewer interactions than this are removed, after the k-core.
     untitled: what to do about interactions with items that have no title: stop, or drop them.
     """
@@ -46,7 +47,7 @@ class DatasetSpec(BaseModel):
     source: str
     options: dict[str, Any] = Field(default_factory=dict)
     k_core: int = Field(default=0, ge=0)
-    duplicates: Literal["error", "first", "last"] = "error"
+    duplicates: Literal["error", "first", "last", "keep"] = "error"
     untitled: Literal["error", "drop"] = "error"
     min_length: int = Field(default=0, ge=0)
     split: SplitName = "leave-one-out"

@@ -68,7 +68,7 @@ def _table(store: Store, plan: Plan, task: str, protocol: str) -> Table:
         )
     if any(row.status != "complete" for row in rows):
         notes.append("Rows without figures are no results; the reason stands in their place.")
-    return Table(task, protocol, "", chance, tuple(_marked(rows, plan.metrics)), tuple(notes))
+    return Table(task, protocol, "", chance, tuple(_marked(rows, chance)), tuple(notes))
 
 
 def _row(

@@ -38,7 +38,7 @@ def legend(plan: Plan, table: Table) -> list[str]:
     if not table.chance:
         return [*table.notes]
     marks = [
-        f"{NOT_ABOVE} not significantly above chance in {metric_title(plan.primary)}"
+        f"{NOT_ABOVE} not significantly above chance in {metric_title(primary(plan, table.chance))}"
         " (one-sided, Holm over the rows, 5 %)."
     ]
     if any(name.startswith("serendipity") for name in plan.metrics):
@@ -60,8 +60,14 @@ def best(table: Table, metric: str) -> float | None:
 
 def is_at_chance(row: Row, plan: Plan) -> bool:
     """Whether a row carries the mark."""
-    cell = row.cells.get(plan.primary)
+    cell = row.cells.get(primary(plan, row.cells))
     return cell is not None and cell.above_chance is False
+
+
+def primary(plan: Plan, names: Iterable[str]) -> str:
+    """The metric that decides the mark: the plan's, or the first where a task has others."""
+    present = list(names)
+    return plan.primary if plan.primary in present else next(iter(present), plan.primary)
 
 
 def shown(cell: Cell) -> str:
@@ -85,7 +91,8 @@ def seconds(row: Row) -> str:
 def columns(plan: Plan, table: Table) -> list[str]:
     """The metrics that at least one row has, in the order of the suite, coverage and valid last."""
     extra = dict.fromkeys(name for row in table.rows for name in row.cells)
-    return [*plan.metrics, *(name for name in extra if name not in plan.metrics)]
+    first = [name for name in plan.metrics if name in extra or not extra]
+    return [*first, *(name for name in extra if name not in plan.metrics)]
 
 
 def markdown(results: Results) -> str:

@@ -87,6 +87,13 @@ def test_duplicates_are_kept_by_time(rule, kept):
     assert data.interactions.rating[row] == kept
 
 
+def test_duplicates_can_be_kept():
+    data = build(raw([*ROWS, ("u", "a", 2, 99)]), spec(duplicates="keep"))
+    assert order(data, "u") == ["a", "b", "c", "a"]
+    asked = next(r for r in data.requests(data.test) if r.user == "u")
+    assert asked.candidates.count("a") == 1
+
+
 def test_duplicates_stop_by_default():
     rows = [*ROWS, ("u", "a", 1, 99)]
     with pytest.raises(

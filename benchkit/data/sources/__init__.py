@@ -15,10 +15,25 @@ from benchkit.errors import ConfigError
 from benchkit.lazy import unknown_name
 
 SOURCES = {
+    "amazon2018": "benchkit.data.sources.amazon2018",
+    "amazon2023": "benchkit.data.sources.amazon2023",
+    "beeradvocate": "benchkit.data.sources.beeradvocate",
+    "lastfm": "benchkit.data.sources.lastfm",
     "ml-100k": "benchkit.data.sources.ml100k",
+    "movielens": "benchkit.data.sources.movielens",
+    "steam": "benchkit.data.sources.steam",
     "table": "benchkit.data.sources.table",
     "toy": "benchkit.data.sources.toy",
 }
+PATHS = ("folder", "interactions", "items", "meta", "reviews")  # options that name files
+
+
+def located(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """`options` with relative paths below `folder`."""
+    return {
+        key: str(folder / value) if key in PATHS and isinstance(value, str) else value
+        for key, value in options.items()
+    }
 
 
 def read(source: str, options: dict[str, Any]) -> RawData:

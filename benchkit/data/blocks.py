@@ -1,0 +1,115 @@
+"""A file of lines as blocks of bytes that end at a newline, unpacked and read ahead."""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchkit.errors import DataError
+
+BLOCK = 8 << 20  # bytes: enough work for a parser's threads, little enough to stay in cache
+MAX_LINE = 4 << 20  # bytes
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
+
+
+def blocks(path: Path, size: int | None = None, max_line: int = MAX_LINE) -> Iterator[bytes]:
+    """The content of a file, gzipped or not, in blocks of about `size` bytes of whole lines.
+
+    Of a line of more than `max_line` bytes that does not fit in a block, at least `max_line` + 1
+    bytes are given, so that it can be told from the others without ever being held.
+    Raises DataError when the file cannot be read or is a damaged archive.
+    """
+    with _explained(path), _opened(path) as file:
+        yield from _ahead(_cut(file, size or BLOCK, max_line))
+
+
+def lines_at(path: Path, numbers: NDArray[np.int64]) -> Iterator[list[bytes]]:
+    """The lines with the given numbers (from 1, ascending), some at a time.
+
+    Raises DataError when the file has fewer lines, for then it has changed since they were counted.
+    """
+    at, first = 0, 1
+    for block in blocks(path):
+        if at == len(numbers):
+            return
+        count = count_lines(block)
+        until = int(np.searchsorted(numbers, first + count))
+        if until > at:
+            lines = block.split(b"\n")
+            yield [lines[number] for number in (numbers[at:until] - first).tolist()]
+        at, first = until, first + count
+    if at < len(numbers):
+        raise changed(path)
+
+
+def changed(path: Path) -> DataError:
+    """What to say when a second look at a file does not find what the first one has."""
+    return DataError(f"{path} has changed while it was read", "run again")
+
+
+def count_lines(block: bytes) -> int:
+    """Lines of a block; the last one may lack its newline.
+
+    >>> count_lines(b"a\\nb\\n"), count_lines(b"a\\nb")
+    (2, 2)
+    """
+    newlines = np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
+    return int(newlines) + (not block.endswith(b"\n"))
+
+
+def may_have_line_over(block: bytes, limit: int) -> bool:
+    """Whether a line may be longer than `limit` bytes; False is certain."""
+    # Such a line covers a whole window of half its size, and that a window holds a newline is
+    # found without looking at most of its bytes.
+    window = max(limit // 2, 1)
+    return len(block) > limit and any(
+        block.find(b"\n", start, start + window) < 0 for start in range(0, len(block), window)
+    )
+
+
+def _cut(file: BinaryIO, size: int, max_line: int) -> Iterator[bytes]:
+    tail = b""
+    chunk = file.read(size + len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
+    while chunk:
+        cut = chunk.rfind(b"\n") + 1
+        if cut:
+            yield b"".join((tail, memoryview(chunk)[:cut]))  # copies once
+            tail = chunk[cut:]
+        else:
+            tail = (tail + chunk)[: max_line + 1]
+        chunk = file.read(size)
+    if tail:
+        yield tail
+
+
+def _ahead(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same pieces, the next of them read and unpacked while one is worked on."""
+    source = iter(pieces)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, source, None)
+        while (piece := coming.result()) is not None:
+            coming = pool.submit(next, source, None)
+            yield piece
+
+
+def _opened(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        packed = file.read(len(_GZIP)) == _GZIP
+    return cast(BinaryIO, gzip.open(path) if packed else path.open("rb"))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the archive is damaged: {error}", "get the file again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}", "check the path") from None

@@ -1,0 +1,150 @@
+"""Amazon Review Data 2018 (Ni et al., 2019): a domain's review and metadata files as published.
+
+As with the 2023 edition only ids, ratings and times of all reviews are held, and the texts of what
+preparation leaves are read in a second pass.
+"""
+
+import html
+import json
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchkit.data import jsonl
+from benchkit.data.archive import missing
+from benchkit.data.blocks import lines_at
+from benchkit.data.raw import RawData
+from benchkit.data.sources.amazon2023 import joined, review_texts
+
+# In a part of the metadata a script of the page stands where the title was looked for.
+_JUNK = r"getTime|var aPageStart"
+_TEXTS = ("title", "description", "features", "categories", "brand", "price")
+
+
+def read(
+    reviews: str,
+    meta: str,
+    with_reviews: bool = True,
+    max_malformed: float = jsonl.MAX_MALFORMED,
+) -> RawData:
+    """Amazon Review Data 2018, one domain: `DOMAIN_5.json[.gz]` and `meta_DOMAIN.json[.gz]`.
+
+    An item is an `asin`. Times are days, so equal ones are common. Titles that are a script of the
+    page and not a title count as none. In every text the entities of HTML become characters.
+    with_reviews: whether the texts of the reviews are kept, each after its summary.
+    max_malformed: share of the lines of a file that may be malformed; see `jsonl.read`.
+    """
+    for path in files(reviews, meta):
+        if not path.is_file():
+            raise missing(path, "amazon2018")
+    path = Path(reviews)
+    fields = {
+        "reviewerID": pl.Categorical(pl.Categories.random()),
+        "asin": pl.Categorical(pl.Categories.random()),
+        "overall": pl.Float32(),
+        "unixReviewTime": pl.Int64(),
+    }
+    found = jsonl.read(path, fields, tuple(fields), max_malformed=max_malformed)
+    items, lines, counts, malformed = _items(Path(meta), max_malformed)
+    return RawData(
+        found.table.rename(
+            {
+                "reviewerID": "user",
+                "asin": "item",
+                "overall": "rating",
+                "unixReviewTime": "timestamp",
+            }
+        ),
+        items,
+        origin=(reviews, meta),
+        header_lines=0,
+        funnel={
+            "lines": found.count,
+            "blank_lines": found.blank,
+            "malformed_lines": len(found.malformed),
+            **counts,
+        },
+        malformed=pl.concat([found.malformed, malformed]),
+        reviews=_reviews_of(path, found.skipped) if with_reviews else None,
+        texts=_texts_of(Path(meta), lines),
+    )
+
+
+def files(reviews: str, meta: str, **_: object) -> list[Path]:
+    """The two files that `read` opens."""
+    return [Path(reviews), Path(meta)]
+
+
+def _reviews_of(
+    path: Path, skipped: NDArray[np.int64]
+) -> Callable[[NDArray[np.int64]], Sequence[str | None]]:
+    def reviews(rows: NDArray[np.int64]) -> list[str | None]:
+        fields = {"summary": pl.String(), "reviewText": pl.String()}
+        picked = jsonl.pick(path, jsonl.line_numbers(rows, skipped), fields)
+        return [
+            text for some in picked for text in review_texts(some["summary"], some["reviewText"])
+        ]
+
+    return reviews
+
+
+def _texts_of(path: Path, lines: pl.DataFrame) -> Callable[[Sequence[str]], pl.DataFrame]:
+    def texts(wanted: Sequence[str]) -> pl.DataFrame:
+        order = pl.DataFrame({"item": wanted}, schema={"item": pl.String})
+        numbers = order.join(lines, on="item")["line"].sort().to_numpy()
+        rows = [_texts(line) for some in lines_at(path, numbers) for line in some]
+        schema = {"item": pl.String, **dict.fromkeys(_TEXTS, pl.String)}
+        table = pl.DataFrame(rows, schema=schema, orient="row")
+        return order.join(table, on="item", how="left", maintain_order="left")
+
+    return texts
+
+
+def _items(
+    path: Path, max_malformed: float
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int], pl.DataFrame]:
+    """`item`, `title`; `item`, `line` in the file; counts; and the malformed lines."""
+    fields = {"asin": pl.String(), "title": pl.String()}
+    found = jsonl.read(path, fields, ("asin",), max_malformed=max_malformed)
+    title = pl.col("title").fill_null("").str.strip_chars()
+    junk = title.str.contains(_JUNK)
+    every = found.table.select(
+        pl.col("asin").alias("item"),
+        pl.when(~junk).then(title).otherwise(pl.lit("")).alias("title"),
+        pl.Series("line", found.numbers(np.arange(len(found.table)))),
+    )
+    # Of a repeated item the first entry that has a title.
+    items = every.sort(pl.col("title") == "", maintain_order=True).unique(
+        "item", keep="first", maintain_order=True
+    )
+    counts = {
+        "meta_lines": found.count,
+        "meta_malformed_lines": len(found.malformed),
+        "meta_repeated_items": len(every) - len(items),
+        "meta_junk_titles": int(found.table.select(junk.sum()).item()),
+        "meta_items_without_title": int((items["title"] == "").sum()),
+    }
+    return items.select("item", "title"), items.select("item", "line"), counts, found.malformed
+
+
+def _texts(line: bytes) -> tuple[str | None, ...]:
+    """The id and the texts of a line of metadata; None for what it does not have."""
+    record: dict[str, Any] = json.loads(line)
+    price, category = record.get("price"), record.get("category")
+    # Pieces of the page got in here, too: among the categories, and where there was no price.
+    if isinstance(category, list):
+        category = list(takewhile(lambda name: "<" not in str(name), category))
+    texts = (
+        joined(record.get("title"), " "),
+        joined(record.get("description"), "\n"),
+        joined(record.get("feature"), "\n"),
+        joined(category, " > "),
+        joined(record.get("brand"), " "),
+        price if isinstance(price, str) and price.startswith("$") else "",
+    )
+    return (str(record["asin"]), *(html.unescape(text) or None for text in texts))

@@ -1,0 +1,57 @@
+"""BeerAdvocate as the McAuley lab and SNAP publish it, in whichever of its three forms."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchkit.data.archive import either
+from benchkit.data.raw import RawData
+from benchkit.data.records import Field, as_number, as_text, as_whole, pick, read_records
+
+_NAME = "beeradvocate"
+_FIELDS = {
+    "user": Field("review/profileName", pl.String(), as_text, required=True),
+    "item": Field("beer/beerId", pl.String(), as_text, required=True),
+    "rating": Field("review/overall", pl.Float32(), as_number, required=True),
+    "timestamp": Field("review/time", pl.Int64(), as_whole, required=True),
+    "title": Field("beer/name", pl.String(), as_text),
+    "style": Field("beer/style", pl.String(), as_text),
+    "abv": Field("beer/ABV", pl.String(), as_text),
+    "brewer": Field("beer/brewerId", pl.String(), as_text),
+}
+_ITEM = ("item", "title", "style", "abv", "brewer")
+
+
+def read(folder: str) -> RawData:
+    """BeerAdvocate (McAuley, Leskovec & Jurafsky, 2012): `beeradvocate.json` or `.txt`, or gzipped.
+
+    The lines are Python literals, JSON, or blocks of `key: value` with an empty line between. The
+    rating is `review/overall` (0-5 in halves), the four aspects are not read. A beer's texts are
+    those of its first review: name, style, alcohol, and the number of the brewer, for the data has
+    no other name; different beers may share a name.
+    """
+    (file,) = files(folder)
+    records = read_records(file, _NAME, _FIELDS)
+    table = records.table
+    lines = table["line"].to_numpy()
+
+    def texts(rows: NDArray[np.int64]) -> Sequence[str | None]:
+        return pick(file, _NAME, lines[rows], "review/text")
+
+    return RawData(
+        table.select("user", "item", "rating", "timestamp"),
+        table.select(_ITEM).unique("item", keep="first", maintain_order=True),
+        (file.name, file.name),
+        header_lines=0,
+        funnel=records.funnel("reviews"),
+        malformed=records.malformed,
+        reviews=texts,
+    )
+
+
+def files(folder: str) -> list[Path]:
+    """The one file."""
+    return [either(folder, "beeradvocate.json", "beeradvocate.txt")]

@@ -1,0 +1,83 @@
+"""Last.fm as published for HetRec 2011: who listened to which artist how often, and tagged what."""
+
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from benchkit.data.archive import Archive
+from benchkit.data.percentiles import Within, rated
+from benchkit.data.raw import RawData
+from benchkit.data.tags import most_given
+from benchkit.data.textlines import Lines, read_lines, report
+from benchkit.errors import ConfigError
+
+_LISTENED, _TAGGED = "user_artists.dat", "user_taggedartists-timestamps.dat"
+_ARTISTS, _TAGS = "artists.dat", "tags.dat"
+_PATTERNS = {
+    _LISTENED: r"(?P<user>\d+)\t(?P<item>\d+)\t(?P<count>\d+)",
+    _ARTISTS: r"(?P<item>\d+)\t(?P<title>[^\t]+)(?:\t.*)?",
+    _TAGGED: r"(?P<user>\d+)\t(?P<item>\d+)\t(?P<id>\d+)\t(?P<time>-?\d+)",
+    _TAGS: r"(?P<id>\d+)\t(?P<tag>.*)",
+}
+_HEADERS = {
+    _LISTENED: "userID artistID weight",
+    _ARTISTS: "id name url pictureURL",
+    _TAGGED: "userID artistID tagID timestamp",
+    _TAGS: "tagID tagValue",
+}
+# The file has tags "given" in 1956; nobody tagged before the site opened.
+_OPENED = 1_009_843_200  # 2002-01-01
+
+
+def read(
+    folder: str,
+    untimed: Literal["oldest", "drop"] = "oldest",
+    rate_within: Within = "none",
+) -> RawData:
+    """Last.fm 2K (Cantador, Brusilovsky & Kuflik, 2011), from its folder or its zip.
+
+    An interaction is an artist among the 50 that a user listened to most. **Listening has no
+    time here.** What is taken for it is when the user first tagged the artist, which the file
+    knows to the month; most pairs were never tagged. untimed: "oldest" puts those before all the
+    others, under time 0, in the order of the file (most listened first), so that a user's target
+    is a tagged artist where there is one; "drop" leaves them out, and what order remains is real.
+    The report counts them (`without_time`), and the users who have no time at all.
+
+    rate_within: ratings 1-5 by how the listening count ranks within the "item" (artist) or the
+    "user"; "none" reads no ratings. Texts are the artist's name and its most frequent tags.
+    """
+    if untimed not in ("oldest", "drop"):
+        raise ConfigError(f"untimed = {untimed!r}", "use 'oldest' or 'drop'")
+    archive = Archive(Path(folder), "lastfm")
+    parts = {name: _lines(archive, name) for name in _PATTERNS}
+    listened = parts[_LISTENED].rows.with_columns(pl.col("count").cast(pl.Int64))
+    tagged = parts[_TAGGED].rows.with_columns(pl.col("time").cast(pl.Int64) // 1000)
+    timed = tagged.filter(pl.col("time") >= _OPENED)
+    first = timed.group_by("user", "item").agg(pl.col("time").min().alias("timestamp"))
+    # Compared before any is dropped: a rating says how much of all listening this was.
+    table = rated(listened, "count", rate_within)
+    table = table.join(first, on=["user", "item"], how="left", maintain_order="left")
+    known = table["timestamp"].is_not_null()
+    tags = tagged.join(parts[_TAGS].rows, on="id").select("item", "tag")
+    items = parts[_ARTISTS].rows.with_columns(pl.col("title").str.strip_chars())
+    items = items.join(most_given(tags), on="item", how="left", maintain_order="left")
+    funnel, malformed = report(parts)
+    funnel |= {
+        "tags_before_2002": len(tagged) - len(timed),
+        "tags_without_name": len(tagged) - len(tags),
+        "without_time": int((~known).sum()),
+        "users_without_time": table["user"].n_unique() - table.filter(known)["user"].n_unique(),
+    }
+    table = table.filter(known) if untimed == "drop" else table.fill_null(0)
+    return RawData(table, items, (_LISTENED, _ARTISTS), funnel=funnel, malformed=malformed)
+
+
+def files(folder: str, **_: str) -> list[Path]:
+    """The zip, or the four files of the folder."""
+    return Archive(Path(folder), "lastfm").files(*_PATTERNS)
+
+
+def _lines(archive: Archive, name: str) -> Lines:
+    header = _HEADERS[name].replace(" ", "\t")
+    return read_lines(archive.open(name), name, _PATTERNS[name], repr(header), header)

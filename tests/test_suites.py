@@ -1,0 +1,63 @@
+"""Every shipped suite: it can be planned, and stands beside figures that were published."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from benchkit import registry
+from benchkit.config import load_suite, shipped_suites
+from benchkit.data import sources
+from benchkit.errors import ConfigError, DataError
+
+PUBLISHED = Path(__file__).parents[1] / "leaderboards" / "published"
+SUITES = sorted(shipped_suites())
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_methods_and_hyper_parameters_are_known(name):
+    suite = load_suite(name)
+    for method in suite.methods:
+        registry.config_of(registry.find(method.method), method.config)
+    assert {"random", "popularity"} <= {method.name for method in suite.methods}
+    assert suite.title and suite.description and suite.seeds
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_published_tables_exist(name):
+    suite = load_suite(name)
+    assert suite.published or name == "quickstart"
+    for reference in suite.published:
+        paper, table = reference.split(":")
+        with (PUBLISHED / f"{paper}.csv").open(newline="") as file:
+            assert any(row["table"] == table for row in csv.DictReader(file)), reference
+
+
+@pytest.mark.parametrize("name", sorted(set(SUITES) - {"quickstart"}))
+def test_missing_files_are_named_with_the_mend(name, tmp_path):
+    for spec in load_suite(name).datasets:
+        options = sources.located(spec.options, tmp_path)
+        with pytest.raises(DataError) as caught:
+            sources.read(spec.source, options)
+        assert str(tmp_path) in str(caught.value)
+        assert "benchkit data fetch" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title = ", "Invalid value"),
+        ('title = "x"', "datasets"),
+        ('title = "x"\nmetrics = ["hr@5"]\n', "primary metric"),
+        ('title = "x"\nmetrics = ["ndcg@5", "p@5"]\n', "unknown metric"),
+        ('title = "x"\nprotocols = ["full"]\n', "'scored' is missing"),
+        ('title = "x"\ndrops = [["a", "b"]]\n', "task in drops"),
+        ('title = "x"\nhistory_buckets = [[3, 1]]\n', "history bucket"),
+        ('title = "x"\nfoo = 1\n', "foo"),
+    ],
+)
+def test_wrong_suites_say_what_is_wrong(tmp_path, text, message):
+    body = '[[datasets]]\nname = "toy"\nsource = "toy"\n[[methods]]\nmethod = "random"\n'
+    (tmp_path / "s.toml").write_text(text + (body if "\n" in text else ""))
+    with pytest.raises(ConfigError, match=message):
+        load_suite(str(tmp_path / "s.toml"))
