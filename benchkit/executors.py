@@ -2,21 +2,18 @@
 
 import multiprocessing
 import os
-import queue
 import signal
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, cast
 
 from benchkit.errors import BenchkitError, StoreError
 from benchkit.jobs import Job, Outcome, execute, started_manifest
 from benchkit.log import Emit, RunEvent, now
 from benchkit.store import Store
-
-_TICK = 0.2  # seconds between looks at what the processes have to say
 
 
 def run_all(jobs: Sequence[Job], at_once: int, emit: Emit) -> Iterator[Outcome]:
@@ -45,60 +42,53 @@ def _here(jobs: Sequence[Job], emit: Emit) -> Iterator[Outcome]:
 
 def _in_processes(jobs: Sequence[Job], at_once: int, emit: Emit) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
-    events = context.Queue()
-    todo, running = deque(jobs), dict[int, tuple[Job, SpawnProcess, Any]]()
+    todo, running = deque(jobs), dict[Any, tuple[Job, SpawnProcess]]()
     try:
         while todo or running:
             while todo and len(running) < at_once:
                 job = todo.popleft()
+                # A pipe each: a process that is killed while it writes cannot block the others.
                 receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_worker, args=(job, sender, events), daemon=True)
+                process = context.Process(target=_worker, args=(job, sender))
                 process.start()
                 sender.close()
-                running[process.sentinel] = (job, process, receiver)
-            wait_for([*running, *(receiver for _, _, receiver in running.values())], _TICK)
-            _drain(events, emit)
-            for sentinel, (job, process, receiver) in list(running.items()):
-                if not receiver.poll() and process.is_alive():
+                running[receiver] = (job, process)
+            for receiver in cast("list[Any]", wait_for(list(running))):
+                message = _received(receiver)
+                if isinstance(message, RunEvent):
+                    emit(message)
                     continue
-                try:
-                    result = receiver.recv()
-                except EOFError:  # the process died without a word
-                    result = None
+                job, process = running.pop(receiver)
                 process.join()
-                _drain(events, emit)
-                del running[sentinel]
-                if isinstance(result, Exception):
-                    raise result
-                outcome = result if result is not None else _died(job, process.exitcode, emit)
-                yield outcome
+                if isinstance(message, Exception):
+                    raise message
+                yield message or _died(job, process.exitcode, emit)
     finally:
-        for _, process, _ in running.values():
+        for _, process in running.values():
             process.terminate()
             process.join()
 
 
-def _drain(events: Any, emit: Emit) -> None:
-    while True:
-        try:
-            emit(events.get_nowait())
-        except queue.Empty:
-            return
+def _received(receiver: Any) -> RunEvent | Outcome | Exception | None:
+    """The next message of a process; None if it died without a last word."""
+    try:
+        message: RunEvent | Outcome | Exception = receiver.recv()
+    except (EOFError, OSError):
+        return None
+    return message
 
 
-def _worker(job: Job, sender: Any, events: Any) -> None:
+def _worker(job: Job, sender: Any) -> None:
     # Set before a numerical library is imported: its pool is made at import.
     os.environ["OMP_NUM_THREADS"] = str(job.threads)
     try:
-        result: Outcome | Exception | None = execute(job, events.put)
+        result: Outcome | Exception | None = execute(job, sender.send)
     except BenchkitError as error:
         result = error
     except Exception:
         result = StoreError(f"{job.title}: {traceback.format_exc()}", "report this: it is a defect")
     sender.send(result)
     sender.close()
-    events.close()
-    events.join_thread()
 
 
 def _died(job: Job, exit_code: int | None, emit: Emit) -> Outcome:
@@ -108,6 +98,9 @@ def _died(job: Job, exit_code: int | None, emit: Emit) -> Outcome:
         cause = f"its process was killed by signal {-exit_code}"
         cause += " (out of memory?)" if exit_code == -signal.SIGKILL else ""
     run = Store(job.store).run(job.suite, job.task, job.method.name, job.run_id)
+    old = run.manifest()
+    if old is not None and old.status == "complete":  # it died after its work was done
+        return Outcome(job, old, computed=True)
     manifest = started_manifest(job).model_copy(
         update={"status": "failed", "finished": now(), "error": cause}
     )
