@@ -28,6 +28,14 @@ def write_parquet(path: Path, table: pl.DataFrame) -> None:
     _atomically(path, lambda temporary: table.write_parquet(temporary, compression="zstd"))
 
 
+def move(source: Path, path: Path) -> None:
+    """Give a file that is written its name, so that it is there whole after a crash."""
+    with explained(path):
+        _flush(source)
+        source.replace(path)
+        _flush(path.parent)
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what the system says of a failed write to `path` into a StoreError."""

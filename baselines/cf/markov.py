@@ -5,6 +5,8 @@ Ney, Essen and Kneser, On structuring probabilistic dependences in stochastic la
 Computer Speech and Language 1994 (absolute discounting, interpolated with the lower order).
 """
 
+# ruff: noqa: ARG002 (the Recommender protocol fixes the arguments)
+
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -91,4 +93,4 @@ def discounted(
     kept = follow.copy()
     kept.data = np.maximum(kept.data - discount, 0.0)
     direct = kept.multiply(1.0 / np.where(total > 0, total, 1.0)[:, None]).tocsr()
-    return direct, 1.0 - direct.sum(axis=1)
+    return direct, np.maximum(1.0 - direct.sum(axis=1), 0.0)  # rounding can leave -1e-16

@@ -1,5 +1,7 @@
 """benchkit data"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchkit.data.audit import AuditCases, Finding
-    from benchkit.data.dataset import Dataset
     from benchkit.data.spec import DatasetSpec
+    from benchkit.protocols import Progress
 
 app = typer.Typer(no_args_is_help=True, help="Look at datasets and cases, ours and others'.")
 
@@ -122,7 +124,7 @@ def prepare(suite: Suite, dataset: Only = "", data: Data = Path("data")) -> None
     from rich.console import Console
     from rich.table import Table
 
-    from benchkit.data.frozen import prepared
+    from benchkit.data.frozen import home, prepared
 
     console = Console()
     for spec in _specs(suite, dataset):
@@ -132,22 +134,46 @@ def prepare(suite: Suite, dataset: Only = "", data: Data = Path("data")) -> None
             grid.add_row(stage.replace("_", " "), f"{count:,}")
         console.print(spec.name, style="bold", highlight=False)
         console.print(grid)
-        console.print(f"in {_folder(frozen, data)}\n", highlight=False, soft_wrap=True)
+        console.print(f"in {home(spec, data)}\n", highlight=False, soft_wrap=True)
 
 
 @app.command()
 def fetch(
     dataset: Annotated[str, typer.Argument(help="What to fetch.")],
-    to: Annotated[Path, typer.Option(help="The folder that the files go to.")] = Path("raw"),
+    to: Annotated[Path, typer.Option(help="The folder that the files go to.")] = Path("data/raw"),
     from_: Annotated[
         Path | None, typer.Option("--from", help="A folder with the files, instead of the network.")
     ] = None,
 ) -> None:
-    """Fetch the raw files of a public dataset and check that they are whole."""
+    """Fetch the raw files of a public dataset and check that they are whole.
+
+    Datasets: movielens/ml-1m, movielens/ml-25m, movielens/ml-latest-small, lastfm, steam,
+    beeradvocate, amazon2023/DOMAIN and amazon2018/DOMAIN (e.g. amazon2023/Video_Games).
+    """
     from benchkit.data.fetch import fetch as get
 
-    for path in get(dataset, to, from_):
+    with _bars() as progress:
+        paths = get(dataset, to, from_, progress)
+    for path in paths:
         typer.echo(path)
+
+
+@contextmanager
+def _bars() -> Iterator["Progress"]:
+    """A Progress that shows a bar of bytes for each file."""
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    class Shown:
+        def start(self, what: str, total: int | None = None) -> None:
+            self.task = bars.add_task(what, total=total)
+
+        def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
+            bars.advance(self.task, steps)
+
+    text = TextColumn("{task.description}")
+    with Bars(text, BarColumn(), DownloadColumn(), TransferSpeedColumn()) as bars:
+        yield Shown()
 
 
 def _specs(suite: str, only: str) -> "list[DatasetSpec]":
@@ -167,19 +193,6 @@ def _specs(suite: str, only: str) -> "list[DatasetSpec]":
         if name not in known:
             raise unknown_name("dataset", name, known)
     return [known[name] for name in names or known]
-
-
-def _folder(dataset: "Dataset", data: Path) -> Path:
-    """Where a dataset was prepared: the folder of its name with its fingerprint."""
-    import json
-
-    described = sorted(data.glob(f"{dataset.name}-*/dataset.json"))
-    same = (
-        path.parent
-        for path in described
-        if json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == dataset.fingerprint
-    )
-    return next(same, data)
 
 
 def _p(value: float) -> str:

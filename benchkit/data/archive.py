@@ -10,6 +10,9 @@ from benchkit.errors import DataError
 
 def missing(path: Path | str, dataset: str) -> DataError:
     """What to say when a file of `dataset` is not there."""
+    if dataset.startswith("amazon"):  # these are fetched by domain
+        domain = Path(path).name.removeprefix("meta_").partition(".")[0].removesuffix("_5")
+        dataset = f"{dataset}/{domain}"
     return DataError(
         f"{path}: no such file",
         f"run `benchkit data fetch {dataset}`, or `benchkit data fetch {dataset} --from DIR`"

@@ -2,21 +2,24 @@
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.errors import DataError
 
-BLOCK = 8 << 20  # bytes: enough work for a parser's threads, little enough to stay in cache
+BLOCK = 4 << 20  # bytes: enough work for a thread, little enough to stay in its cache
 MAX_LINE = 4 << 20  # bytes
+_T = TypeVar("_T")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
+_NEWLINE = ord("\n")
 
 
 def blocks(path: Path, size: int | None = None, max_line: int = MAX_LINE) -> Iterator[bytes]:
@@ -30,23 +33,48 @@ def blocks(path: Path, size: int | None = None, max_line: int = MAX_LINE) -> Ite
         yield from _ahead(_cut(file, size or BLOCK, max_line))
 
 
+def each(
+    function: Callable[[bytes], _T], pieces: Iterable[bytes], workers: int
+) -> Iterator[tuple[bytes, _T]]:
+    """Each piece with what `function` makes of it, in order; `workers` threads are at work."""
+    coming: deque[tuple[bytes, Future[_T]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for piece in pieces:
+            coming.append((piece, pool.submit(function, piece)))
+            if len(coming) > workers:
+                done, result = coming.popleft()
+                yield done, result.result()
+        for done, result in coming:
+            yield done, result.result()
+
+
 def lines_at(path: Path, numbers: NDArray[np.int64]) -> Iterator[list[bytes]]:
-    """The lines with the given numbers (from 1, ascending), some at a time.
+    """The lines with the given numbers (from 1, ascending), about a block's worth at a time.
 
     Raises DataError when the file has fewer lines, for then it has changed since they were counted.
     """
-    at, first = 0, 1
+    lines: list[bytes] = []
+    at, first, size = 0, 1, 0
     for block in blocks(path):
         if at == len(numbers):
-            return
-        count = count_lines(block)
-        until = int(np.searchsorted(numbers, first + count))
-        if until > at:
-            lines = block.split(b"\n")
-            yield [lines[number] for number in (numbers[at:until] - first).tolist()]
-        at, first = until, first + count
+            break
+        ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == _NEWLINE)
+        if not block.endswith(b"\n"):
+            ends = np.append(ends, len(block))
+        until = int(np.searchsorted(numbers, first + len(ends)))
+        wanted = numbers[at:until] - first
+        starts = np.where(wanted > 0, ends[wanted - 1] + 1, 0)
+        spans = zip(starts.tolist(), ends[wanted].tolist(), strict=True)
+        lines += [block[start:end] for start, end in spans]
+        size += int((ends[wanted] - starts).sum())
+        if size > BLOCK:
+            yield lines
+            lines, size = [], 0
+        at, first = until, first + len(ends)
     if at < len(numbers):
         raise changed(path)
+    if lines:
+        yield lines
 
 
 def changed(path: Path) -> DataError:
@@ -60,7 +88,7 @@ def count_lines(block: bytes) -> int:
     >>> count_lines(b"a\\nb\\n"), count_lines(b"a\\nb")
     (2, 2)
     """
-    newlines = np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
+    newlines = np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == _NEWLINE)
     return int(newlines) + (not block.endswith(b"\n"))
 
 

@@ -23,11 +23,27 @@ _OPTIONAL = ("rating", "timestamp")
 
 
 def prepared(spec: DatasetSpec, root: Path) -> Dataset:
-    """The dataset of `spec`: from `root` if it was prepared from the same input, else made now.
+    """The dataset of `spec`: from `home(spec, root)` if it is there, else made now.
 
-    Relative paths in the specification are below `root/raw`. The key covers the specification, the input files' size and time, and the preparing code.
-    Raises DataError when the stored files are not those that were written.
+    Relative paths in the specification are below `root/raw`. Lines that could not be read are kept
+    beside the dataset, in quarantine.jsonl. Raises DataError when the stored files are not those
+    that were written.
     """
+    folder = home(spec, root)
+    with files.explained(folder):
+        root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f".{folder.name}.lock"):
+        if not (folder / "dataset.json").exists():
+            raw = sources.read(spec.source, sources.located(spec.options, root / RAW))
+            if raw.malformed is not None and len(raw.malformed):
+                files.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
+            save(build(raw, spec), folder)
+    return load(folder)
+
+
+def home(spec: DatasetSpec, root: Path) -> Path:
+    """Where a dataset belongs: its name, and a key of the specification, of the input files' sizes
+    and times, and of the code that reads and prepares."""
     options = sources.located(spec.options, root / RAW)
     key = digest(
         {
@@ -37,13 +53,7 @@ def prepared(spec: DatasetSpec, root: Path) -> Dataset:
             "reader": code_hash(sources.module_file(spec.source)),
         }
     )
-    folder = root / f"{spec.name}-{key[:12]}"
-    with files.explained(folder):
-        root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / f".{folder.name}.lock"):
-        if not (folder / "dataset.json").exists():
-            save(build(sources.read(spec.source, options), spec), folder)
-    return load(folder)
+    return root / f"{spec.name}-{key[:12]}"
 
 
 def save(dataset: Dataset, folder: Path) -> None:

@@ -17,7 +17,8 @@ class Serendipity(RankMetric):
 
     unpopular: [n] whether the target of each case is outside P.
 
-    >>> Serendipity("serendipity@5", np.array([True, False])).chance(np.array([30, 30])).__round__(4)
+    >>> half = np.array([True, False])
+    >>> round(Serendipity("serendipity@5", half).chance(np.array([30, 30])), 4)
     0.0167
     """
 

@@ -1,0 +1,77 @@
+"""One line of JSON as Python reads it: the fields of it, or what is wrong with it, in words."""
+
+import json
+import sys
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import polars as pl
+
+Schema = Mapping[str, pl.DataType]
+
+_NAMES = {str: "text", bool: "a truth value", list: "a list", dict: "an object", type(None): "null"}
+
+
+def fields(line: bytes, schema: Schema) -> dict[str, Any]:
+    """The fields of `schema` in a line with which nothing is wrong."""
+    record = json.loads(line)
+    return {name: _value(record.get(name)) for name in schema}
+
+
+def fault(line: bytes, schema: Schema, required: Collection[str]) -> str | None:
+    """Why a line is no row; None when Python finds nothing wrong with it."""
+    if b"\0" in line:
+        return "holds a NUL byte"
+    try:
+        value = json.loads(line.decode("utf-8"), parse_constant=_no_number)
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 (byte {error.start + 1})"
+    except json.JSONDecodeError as error:
+        return f"not JSON: {error.msg} (character {error.pos + 1})"
+    except (ValueError, RecursionError) as error:
+        return f"not JSON: {error}"
+    if not isinstance(value, dict):
+        return f"not an object but {_name(value)}"
+    for name, dtype in schema.items():
+        if (wrong := _wrong(value.get(name), dtype, name in required)) is not None:
+            return f"{name!r} is {wrong if name in value else 'missing'}"
+    return None
+
+
+def _wrong(value: Any, dtype: pl.DataType, required: bool) -> str | None:
+    """What is wrong with the value of a field, or None."""
+    if value is None:
+        return "null" if required else None
+    if dtype.is_integer():
+        if isinstance(value, bool) or not isinstance(value, int):
+            return f"{_name(value)}, not a whole number"
+        return None if -(2**63) <= value < 2**63 else "too large a number"
+    if dtype.is_numeric():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{_name(value)}, not a number"
+        return None if abs(value) <= sys.float_info.max else "not a finite number"
+    if dtype != pl.String and not isinstance(value, str):
+        return f"{_name(value)}, not text"
+    if required and value == "":
+        return "empty"
+    if required and _value(value) != value:
+        return "not text: it holds a NUL or half a surrogate pair"
+    return None
+
+
+def _name(value: Any) -> str:
+    return _NAMES.get(type(value), f"the number {value!s:.40}")
+
+
+def _value(value: Any) -> Any:
+    """A value as a table can hold it: NUL and half a surrogate pair become U+FFFD."""
+    if isinstance(value, dict | list):
+        value = json.dumps(value)
+    if isinstance(value, str):
+        text = value.replace("\0", "\ufffd")
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number")

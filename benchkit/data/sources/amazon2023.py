@@ -1,0 +1,254 @@
+"""Amazon Reviews 2023 (Hou et al., 2024): a domain's review and metadata files as published.
+
+An item is a `parent_asin`: the variants of a product (sizes, colours) have an `asin` each and are
+one item. Only ids, ratings and times of all reviews are held; the texts of what preparation leaves
+are read in a second pass.
+"""
+
+import html
+import json
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchkit.data import jsonl
+from benchkit.data.archive import missing
+from benchkit.data.blocks import lines_at
+from benchkit.data.raw import RawData
+from benchkit.errors import DataError
+from benchkit.lazy import unknown_name
+
+DOMAINS = (
+    "All_Beauty", "Amazon_Fashion", "Appliances", "Arts_Crafts_and_Sewing", "Automotive",
+    "Baby_Products", "Beauty_and_Personal_Care", "Books", "CDs_and_Vinyl",
+    "Cell_Phones_and_Accessories", "Clothing_Shoes_and_Jewelry", "Digital_Music", "Electronics",
+    "Gift_Cards", "Grocery_and_Gourmet_Food", "Handmade_Products", "Health_and_Household",
+    "Health_and_Personal_Care", "Home_and_Kitchen", "Industrial_and_Scientific", "Kindle_Store",
+    "Magazine_Subscriptions", "Movies_and_TV", "Musical_Instruments", "Office_Products",
+    "Patio_Lawn_and_Garden", "Pet_Supplies", "Software", "Sports_and_Outdoors",
+    "Subscription_Boxes", "Tools_and_Home_Improvement", "Toys_and_Games", "Video_Games", "Unknown",
+)  # fmt: skip
+
+# Text columns of an item, and what stands between the entries of a list.
+_TEXTS = {
+    "title": " ",
+    "description": "\n",
+    "features": "\n",
+    "details": "; ",
+    "categories": " > ",
+    "main_category": " ",
+    "store": " ",
+    "price": " ",
+}
+
+
+def read(
+    reviews: str,
+    meta: str | None = None,
+    titles: Literal["meta", "id"] = "meta",
+    with_reviews: bool = True,
+    max_malformed: float = jsonl.MAX_MALFORMED,
+) -> RawData:
+    """Amazon Reviews 2023, one domain: `DOMAIN.jsonl[.gz]` and `meta_DOMAIN.jsonl[.gz]`.
+
+    titles: "meta" takes titles and other texts from `meta`; "id" does without that file and lets
+        an item's id stand for its title.
+    with_reviews: whether the texts of the reviews are kept.
+    max_malformed: share of the lines of a file that may be malformed; see `jsonl.read`.
+    Raises DataError when a file is not of this format, or `meta` is missing where it is needed.
+    """
+    if titles not in ("meta", "id"):
+        raise unknown_name("source of titles", titles, ("meta", "id"))
+    if meta is None and titles == "meta":
+        raise DataError(
+            f"{reviews}: the titles of its items are in another file, meta_DOMAIN.jsonl.gz",
+            'name it as options.meta, or set options.titles = "id" to use ids as titles',
+        )
+    meta = meta if titles == "meta" else None
+    for file in files(reviews, meta, titles):
+        if not file.is_file():
+            raise missing(file, "amazon2023")
+    path = Path(reviews)
+    found = jsonl.read(path, *_review_fields(), max_malformed=max_malformed)
+    table, malformed = found.table, found.malformed
+    funnel = {
+        "lines": found.count,
+        "blank_lines": found.blank,
+        "malformed_lines": len(malformed),
+        "variants_of_an_item": int((table["asin"] != table["parent_asin"]).sum()),
+        **_repeats(table),
+    }
+    interactions = table.select(
+        pl.col("user_id").alias("user"), pl.col("parent_asin").alias("item"), "rating", "timestamp"
+    )
+    items = (
+        _ids_as_titles(interactions["item"]) if meta is None else _read_meta(meta, max_malformed)
+    )
+    return RawData(
+        interactions,
+        items.table,
+        origin=(reviews, meta or reviews),
+        header_lines=0,
+        funnel={**funnel, **items.funnel},
+        malformed=pl.concat([malformed, *items.malformed]),
+        reviews=_second_pass(path, found.skipped) if with_reviews else None,
+        texts=items.texts,
+    )
+
+
+def files(
+    reviews: str,
+    meta: str | None = None,
+    titles: str = "meta",
+    **_: object,
+) -> list[Path]:
+    """The files that `read` opens."""
+    return [Path(reviews)] + ([Path(meta)] if meta is not None and titles == "meta" else [])
+
+
+def review_texts(title: pl.Series, text: pl.Series) -> pl.Series:
+    """Title and text of each review as one text; null where both are empty.
+
+    The title is left out where the text begins with it. Line breaks and entities of HTML become
+    characters, and the marks that stand for videos and images go.
+    """
+    parts = pl.DataFrame({"head": _plain(title), "body": _plain(text)})
+    head, body = pl.col("head"), pl.col("body")
+    stop = pl.when(head.str.contains(r"[.!?:;,\u2026]$")).then(pl.lit(" ")).otherwise(pl.lit(". "))
+    whole = (
+        pl.when(body.str.starts_with(head))
+        .then(body)
+        .when(body == "")
+        .then(head)
+        .otherwise(pl.concat_str(head, stop, body))
+    )
+    return parts.select(pl.when(whole != "").then(whole).alias("review")).to_series()
+
+
+def _plain(texts: pl.Series) -> pl.Series:
+    texts = (
+        texts.fill_null("")
+        .str.replace_all(r"<br\s*/?>", "\n")
+        .str.replace_all(r"\[\[(?:VIDEO|IMAGE)ID:\w*\]\]", "")
+    )
+    coded = texts.str.contains(r"&#?\w+;").arg_true()
+    if len(coded):
+        plain = [html.unescape(text) for text in texts.gather(coded)]
+        texts = texts.scatter(coded, pl.Series(plain, dtype=pl.String))
+    return texts.str.strip_chars()
+
+
+def _review_fields() -> tuple[dict[str, pl.DataType], tuple[str, ...]]:
+    # Pools of their own: shared ones would keep the ids of every file of the process. The two ids
+    # of a product share one, so that they can be compared by their codes.
+    users, items = (pl.Categorical(pl.Categories.random()) for _ in range(2))
+    fields = {
+        "user_id": users,
+        "parent_asin": items,
+        "asin": items,
+        "rating": pl.Float32(),
+        "timestamp": pl.Int64(),
+    }
+    return fields, ("user_id", "parent_asin", "rating", "timestamp")
+
+
+def _repeats(table: pl.DataFrame) -> dict[str, int]:
+    """How often a user has the same product at the same millisecond: the file has a review twice.
+
+    Counted by `asin`, as read, before anything is merged or dropped.
+    """
+    product = pl.coalesce("asin", "parent_asin").to_physical()
+    pair = table.select(pl.col("user_id").to_physical().cast(pl.UInt64) * 2**32 + product)
+    pairs = pair.to_series()
+    # Few rows share user and product, and only in those does the time need to be looked at.
+    ordered = np.sort(pairs.to_numpy())
+    repeated = pl.Series(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
+    close = table.select("timestamp", pair=pairs).filter(pl.col("pair").is_in(repeated.implode()))
+    same = close.filter(pl.struct("pair", "timestamp").is_duplicated())
+    return {
+        "reviews_repeated_in_file": len(same) - same.n_unique(),
+        "users_with_repeated_reviews": same.select(pl.col("pair") // 2**32).n_unique(),
+    }
+
+
+class _Items(NamedTuple):
+    table: pl.DataFrame  # item, title
+    texts: Callable[[Sequence[str]], pl.DataFrame] | None = None
+    funnel: Mapping[str, int] = {}
+    malformed: Sequence[pl.DataFrame] = ()
+
+
+def _ids_as_titles(column: pl.Series) -> _Items:
+    ids = column.unique().cast(pl.String).sort()
+    return _Items(pl.DataFrame({"item": ids, "title": ids}))
+
+
+def _second_pass(
+    path: Path, skipped: NDArray[np.int64]
+) -> Callable[[NDArray[np.int64]], Sequence[str | None]]:
+    def reviews(rows: NDArray[np.int64]) -> list[str | None]:
+        fields = {"title": pl.String(), "text": pl.String()}
+        picked = jsonl.pick(path, jsonl.line_numbers(rows, skipped), fields)
+        tables = (review_texts(some["title"], some["text"]).to_list() for some in picked)
+        return list(chain.from_iterable(tables))
+
+    return reviews
+
+
+def _read_meta(meta: str, max_malformed: float) -> _Items:
+    path = Path(meta)
+    fields = {"parent_asin": pl.Categorical(pl.Categories.random()), "title": pl.String()}
+    found = jsonl.read(path, fields, ("parent_asin",), max_malformed=max_malformed)
+    every = found.table.select(
+        pl.col("parent_asin").cast(pl.String).alias("item"),
+        pl.col("title").str.strip_chars().fill_null(""),
+        pl.Series("line", found.numbers(np.arange(len(found.table)))),
+    )
+    # Of a repeated item the first entry that has a title.
+    items = every.sort(pl.col("title") == "", maintain_order=True).unique(
+        "item", keep="first", maintain_order=True
+    )
+    lines = items.select("item", "line")
+
+    def texts(wanted: Sequence[str]) -> pl.DataFrame:
+        order = pl.DataFrame({"item": wanted}, schema={"item": pl.String})
+        numbers = order.join(lines, on="item")["line"].sort().to_numpy()
+        rows = [_texts(line) for some in lines_at(path, numbers) for line in some]
+        schema = {"item": pl.String, **dict.fromkeys(_TEXTS, pl.String)}
+        table = pl.DataFrame(rows, schema=schema, orient="row")
+        return order.join(table, on="item", how="left", maintain_order="left")
+
+    funnel = {
+        "meta_lines": found.count,
+        "meta_malformed_lines": len(found.malformed),
+        "meta_repeated_items": len(every) - len(items),
+        "meta_items_without_title": int((items["title"] == "").sum()),
+    }
+    return _Items(items.select("item", "title"), texts, funnel, [found.malformed])
+
+
+def _texts(line: bytes) -> tuple[str | None, ...]:
+    record = json.loads(line)
+    texts = (joined(record.get(name), between) for name, between in _TEXTS.items())
+    return (str(record["parent_asin"]), *(text or None for text in texts))
+
+
+def joined(value: Any, between: str) -> str:
+    """A value of a metadata record as text: lists joined, objects as "key: value".
+
+    >>> joined({"Brand": "Acme", "Rank": {"Toys": 7}}, "; ")
+    'Brand: Acme; Rank: Toys: 7'
+    """
+    if value is None or value == "None":
+        return ""
+    if isinstance(value, dict):
+        value = [f"{key}: {text}" for key, v in value.items() if (text := joined(v, ", "))]
+    if isinstance(value, list):
+        return between.join(text for v in value if (text := joined(v, ", ")))
+    text = str(value).replace("\0", "\ufffd").strip()
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
