@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -156,12 +157,15 @@ class BarReporter:
 
     def handle(self, event: RunEvent) -> None:
         if event.kind == "started":
-            self._tasks[event.run] = self._bars.add_task(event.run, total=None, note="")
+            self._tasks[event.run] = self._bars.add_task(escape(event.run), total=None, note="")
         elif event.kind == "progress" and event.run in self._tasks:
             self._bars.update(
-                self._tasks[event.run], description=f"{event.run} [cyan]{event.stage}[/]",
-                completed=event.done, total=event.total, note=event.note,
-            )  # fmt: skip
+                self._tasks[event.run],
+                description=f"{escape(event.run)} [cyan]{escape(event.stage)}[/]",
+                completed=event.done,
+                total=event.total,
+                note=escape(event.note),
+            )
         else:
             self._lines.handle(event)
             if event.kind != "waiting" and event.run in self._tasks:

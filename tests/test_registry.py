@@ -1,0 +1,83 @@
+"""Finding methods: catalogs, entry points, files, and what is said when there is none."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchkit import registry
+from benchkit.doctor import examine
+from benchkit.errors import ConfigError
+
+CODE = """
+import json
+from benchkit import registry
+card = registry.find("theirs")
+print(registry.recommender_class(card).__name__)
+"""
+
+
+def test_packages_register_by_entry_point(tmp_path):
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[benchkit.recommenders]\ntheirs = theirs_package:Their\n"
+    )
+    (tmp_path / "theirs_package.py").write_text(
+        "class Their:\n    capabilities = frozenset()\n"
+        "    def fit(self, data, run): pass\n    def predict(self, requests, run): yield from ()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.strip() == "Their"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("no_such_package.module:X", "No module named 'no_such_package'"),
+        ("json:Nothing", "has no attribute 'Nothing'"),
+        ("json:loads", "is no recommender: it has no capabilities, fit, predict"),
+    ],
+)
+def test_what_is_no_recommender_is_refused(target, message):
+    with pytest.raises(ConfigError, match=message):
+        registry.recommender_class(registry.find(target))
+
+
+def test_a_wrong_catalog_names_its_entry(tmp_path):
+    path = tmp_path / "catalog.toml"
+    path.write_text('[methods.mine]\nclass = "a:B"\nfidelty = "adapted"\n')
+    with pytest.raises(ConfigError, match=r"method 'mine': fidelty"):
+        registry.read_catalog(path)
+    path.write_text("[methods")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        registry.read_catalog(path)
+
+
+def test_hyper_parameters_come_from_class_card_and_suite_in_this_order():
+    card = registry.find("recbole/FPMC")
+    config = registry.config_of(card, {"epochs": 3})
+    assert (config.model, config.epochs, config.max_length) == ("FPMC", 3, 1)
+
+
+def test_the_doctor_names_what_mends(monkeypatch):
+    installed = {finding.what: finding for finding in examine()}
+    assert installed["numpy"].ok
+    assert installed["method catalogs"].found.endswith("methods")
+    monkeypatch.setattr("benchkit.identity.metadata.version", _absent)
+    missing = {finding.what: finding for finding in examine()}
+    assert not missing["recbole"].ok
+    assert "pip install --no-deps recbole==1.2.1" in missing["recbole"].mend
+    assert "needed by" in missing["torch"].why
+    assert missing["numpy"].required
+
+
+def _absent(name):
+    from importlib.metadata import PackageNotFoundError
+
+    raise PackageNotFoundError(name)
