@@ -46,9 +46,17 @@ def keep_one(
     Equal times count in the order of the rows.
     """
     pair = user * (int(item.max(initial=0)) + 1) + item
-    order = np.lexsort((time, pair))  # stable
+    keep = np.ones(len(pair), dtype=np.bool_)
+    # Repeats are few: finding them costs one sort of integers, ordering all rows by time far more.
+    ordered = np.sort(pair)
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(repeated):
+        return keep
+    place = np.searchsorted(repeated, pair).clip(max=len(repeated) - 1)
+    rows = np.flatnonzero(repeated[place] == pair)
+    order = rows[np.lexsort((time[rows], pair[rows]))]  # stable
     ends = np.flatnonzero(np.diff(pair[order], append=-1))
-    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-    keep = np.zeros(len(pair), dtype=np.bool_)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    keep[rows] = False
     keep[order[starts if rule == "first" else ends]] = True
     return keep

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.data import sources
+from benchkit.data.coding import keep_one
 from benchkit.data.kcore import k_core
 from benchkit.data.prepare import build
 from benchkit.data.raw import RawData
@@ -260,3 +261,15 @@ def test_movielens_is_read_whole():
     assert len(data.test) == len(data.valid) == 943
     assert data.catalog.text("1") == "Toy Story (1995)"
     assert data.catalog.text("1", "genres") == "Animation Children's Comedy"
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1))
+def test_one_of_each_pair_is_kept_the_first_or_last_in_time(rows):
+    user, item, time = np.array(rows, dtype=np.int64).T
+    for rule, pick in (("first", min), ("last", max)):
+        kept = set(np.flatnonzero(keep_one(user, item, time, rule)).tolist())
+        expected = {
+            pick((t, place) for place, (a, b, t) in enumerate(rows) if (a, b) == pair)[1]
+            for pair in {(a, b) for a, b, _ in rows}
+        }
+        assert kept == expected
