@@ -90,13 +90,18 @@ def _negatives(
     n_items = len(weights)
     out = np.empty((len(users), wanted), dtype=np.int32)
     todo = np.arange(len(users))
+    even = bool((weights[pool] == weights[pool[0]]).all()) if len(pool) else True
     cumulative = np.cumsum(weights[pool]) / weights[pool].sum()
     draws = wanted + wanted // 2 + 16
     # Rejection is fast while the catalogue is much larger than the list. The last resort, exact
     # for any catalogue, orders all items by exponential arrival times, which is the same law.
     for _ in range(3):
         uniform = _unit(_hash(keys[todo], draws, stream=0))
-        place = np.searchsorted(cumulative, uniform, side="right")
+        place = (
+            (uniform * len(pool)).astype(np.int64)
+            if even
+            else np.searchsorted(cumulative, uniform, side="right")
+        )
         items = pool[place.clip(max=len(pool) - 1)]
         good = _acceptable(items, users[todo], given[todo], seen, n_items)
         position = np.cumsum(good, axis=1)
