@@ -8,7 +8,7 @@ So what is read depends neither on the size of the blocks nor on the number of t
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from benchkit.data.blocks import (
     blocks,
     changed,
     count_lines,
+    each,
     lines_at,
     may_have_line_over,
 )
@@ -33,6 +34,7 @@ _ALWAYS_TOLERATED = 10  # so few bad lines say nothing about a file
 _BURST = 1_000  # how far bad lines may run ahead of their share before reading stops
 _TEXT = 2_000  # characters of a bad line that are kept
 _PARTS = 16  # pieces that lines with a bad one among them are taken apart into
+_WORKERS = 9  # threads at most; beyond that they wait for each other at the tables of ids
 _SLICE = 500_000  # texts looked at together
 _TABLE = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "text": pl.String}
 
@@ -96,29 +98,35 @@ def read(
     Raises DataError, naming the file and lines, when more is bad, when no line is good, or when
     the file cannot be read.
     """
+    parser = _Parser(schema, required, max_line)
     tables: list[pl.DataFrame] = [pl.DataFrame(schema=dict(schema))]
     bad: list[Bad] = []
     blank: list[int] = []
     count = 0
-    sifter = _Sifter(schema, required, max_line)
     workers = min(pl.thread_pool_size() + 1, _WORKERS)
-    for piece, whole in each(sifter.whole, blocks(path, block, max_line), workers):
-        sifted = sifter.sift
-        for found in sifter.bad(piece):
+    for piece, whole in each(parser.whole, blocks(path, block, max_line), workers):
+        if whole is not None:
+            tables.append(whole)
+            count += len(whole)
+            continue
+        lines = list(enumerate(piece.removesuffix(b"\n").split(b"\n"), count + 1))
+        count += len(lines)
+        blank += [number for number, line in lines if _is_blank(line)]
+        for found in parser.sifted([pair for pair in lines if not _is_blank(pair[1])]):
+            if isinstance(found, pl.DataFrame):
+                tables.append(found)
+                continue
             bad.append(found)
             if len(bad) > _BURST + max_malformed * found.line:
                 raise _too_many(path, bad, found.line, max_malformed)
-        tables += sifter.tables
-        blank += sifter.blank
-        count += sifter.count
     table = pl.concat(tables, rechunk=True)
     tables.clear()  # frees them
     odd = _odd_texts(table, required)
     if odd.any():
         rows = odd.arg_true().to_numpy()[: int(_BURST + max_malformed * count) + 1]
         numbers = line_numbers(rows, _sorted(blank, bad))
-        lines = chain.from_iterable(lines_at(path, numbers))
-        bad += [sifter.judged(int(n), line) for n, line in zip(numbers, lines, strict=True)]
+        again = zip(numbers.tolist(), chain.from_iterable(lines_at(path, numbers)), strict=True)
+        bad += [parser.judged(number, line) for number, line in again]
         bad.sort()
         table = table.filter(~odd)
     if len(bad) > (max_malformed and max(_ALWAYS_TOLERATED, max_malformed * count)):
@@ -145,57 +153,52 @@ def pick(path: Path, numbers: NDArray[np.int64], schema: Schema) -> Iterator[pl.
     For lines that `read` has accepted: each gives one row. Raises DataError when one does not,
     for then the file has changed in between.
     """
+    parser = _Parser(schema, (), MAX_LINE)
     for lines in lines_at(path, numbers):
-        sifter = _Sifter(schema, (), MAX_LINE, first=1)
-        if list(sifter.bad(b"\n".join(lines))) or sifter.blank:
+        whole = parser.whole(b"\n".join(lines))
+        parts = [whole] if whole is not None else parser.sifted(list(enumerate(lines)))
+        tables = [part for part in parts if isinstance(part, pl.DataFrame)]
+        if sum(map(len, tables)) < len(lines):
             raise changed(path)
-        yield pl.concat(sifter.tables)
+        yield pl.concat(tables)
 
 
-@dataclass
-class _Sifter:
-    """Sorts the lines of one block into tables of good ones, bad ones and blank ones."""
+@dataclass(frozen=True)
+class _Parser:
+    """Makes rows of lines; it remembers nothing, so that threads can share it."""
 
     schema: Schema
     required: Collection[str]
     max_line: int
-    first: int  # number of the block's first line
-    tables: list[pl.DataFrame] = field(default_factory=list)
-    blank: list[int] = field(default_factory=list)
-    count: int = 0
 
-    def bad(self, block: bytes) -> Iterator[Bad]:
-        """The bad lines in order. `tables`, `blank` and `count` are complete when it is through."""
-        self.count = count_lines(block)
+    def whole(self, block: bytes) -> pl.DataFrame | None:
+        """A row for each line of `block`, or None when some line is none."""
         table = None if may_have_line_over(block, self.max_line) else self._parsed(block)
-        # Fewer rows than lines: the parser has passed over blank ones.
-        if table is not None and len(table) == self.count and not self._refused(table).any():
-            self.tables.append(table)
-            return
-        lines = list(enumerate(block.split(b"\n")[: self.count], self.first))
-        self.blank = [number for number, line in lines if not line.strip(b" \t\r")]
-        yield from self._sift([(number, line) for number, line in lines if line.strip(b" \t\r")])
+        # Fewer rows than lines: Polars has passed over blank ones.
+        if table is None or len(table) < count_lines(block) or self._incomplete(table).any():
+            return None
+        return table
 
-    def _sift(self, lines: Sequence[tuple[int, bytes]]) -> Iterator[Bad]:
+    def sifted(self, lines: Sequence[tuple[int, bytes]]) -> Iterator[pl.DataFrame | Bad]:
+        """Tables of the good ones of numbered lines, and the bad ones between them, in order."""
         if not any(len(line) > self.max_line for _, line in lines):
             table = self._parsed(b"\n".join([line for _, line in lines]))
             if table is not None and len(table) == len(lines):
-                refused = self._refused(table)
-                self.tables.append(table.filter(~refused))
-                for row in refused.arg_true().to_list():
+                incomplete = self._incomplete(table)
+                yield table.filter(~incomplete)
+                for row in incomplete.arg_true().to_list():
                     yield self.judged(*lines[row])
                 return
         if len(lines) > 1:
             step = math.ceil(len(lines) / _PARTS)
             for start in range(0, len(lines), step):
-                yield from self._sift(lines[start : start + step])
+                yield from self.sifted(lines[start : start + step])
             return
         number, line = lines[0]
         if len(line) > self.max_line or fault(line, self.schema, self.required):
             yield self.judged(number, line)
         else:
-            row = fields(line, self.schema)
-            self.tables.append(pl.DataFrame([row], schema=dict(self.schema)))
+            yield pl.DataFrame([fields(line, self.schema)], schema=dict(self.schema))
 
     def judged(self, number: int, line: bytes) -> Bad:
         """What is wrong with a line that is no row."""
@@ -208,7 +211,7 @@ class _Sifter:
         return Bad(number, reason or "refused by the parser", text[:_TEXT])
 
     def _parsed(self, block: bytes) -> pl.DataFrame | None:
-        """The rows of `block`, or None when the parser refuses some line of it."""
+        """A row for each line that is not blank, or None when Polars refuses one."""
         if not block or block.isspace():
             return pl.DataFrame(schema=dict(self.schema))
         try:
@@ -222,10 +225,14 @@ class _Sifter:
             if dtype == pl.String and name not in self.required
         )
 
-    def _refused(self, table: pl.DataFrame) -> pl.Series:
+    def _incomplete(self, table: pl.DataFrame) -> pl.Series:
         """[rows] whether a required field is missing."""
         missing = [pl.col(name).is_null() for name in self.required]
         return table.select(pl.any_horizontal(pl.lit(value=False), *missing)).to_series()
+
+
+def _is_blank(line: bytes) -> bool:
+    return not line.strip(b" \t\r")
 
 
 def _odd_texts(table: pl.DataFrame, required: Collection[str]) -> pl.Series:

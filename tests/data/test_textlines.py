@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchkit.data import records, textlines
-from benchkit.data.records import Field, as_day, as_number, as_text, as_whole, pick, read_records
+from benchkit.data import literals, textlines
+from benchkit.data.literals import Field, as_day, as_number, as_text, as_whole, pick, read_records
 from benchkit.data.textlines import read_lines
 from benchkit.errors import DataError
 
@@ -72,12 +72,12 @@ def test_literals_and_json_may_be_mixed(tmp_path):
 
 def test_chunks_do_not_change_what_is_read(tmp_path, monkeypatch):
     path = write(tmp_path, "".join(f"{{'n': {n}}}\n" for n in range(10)))
-    monkeypatch.setattr(records, "_CHUNK", 3)
+    monkeypatch.setattr(literals, "_CHUNK", 3)
     assert read_records(path, "x", FIELDS).table["n"].to_list() == list(range(10))
 
 
 def test_a_file_without_ends_of_records_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "MAX_LINE", 100)
+    monkeypatch.setattr(literals, "MAX_LINE", 100)
     path = write(tmp_path, "n: 1\n\n" + "t: more\n" * 100)
     found = read_records(path, "x", FIELDS)
     assert found.table.rows() == [(1, 1, None)]

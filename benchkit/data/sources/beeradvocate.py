@@ -8,8 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data.archive import either
+from benchkit.data.literals import Field, as_number, as_text, as_whole, pick, read_records
 from benchkit.data.raw import RawData
-from benchkit.data.records import Field, as_number, as_text, as_whole, pick, read_records
 
 _NAME = "beeradvocate"
 _FIELDS = {

@@ -8,9 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data.archive import either
+from benchkit.data.literals import Field, as_day, as_number, as_text, pick, read_records
 from benchkit.data.percentiles import Within, rated
 from benchkit.data.raw import RawData
-from benchkit.data.records import Field, as_day, as_number, as_text, pick, read_records
 
 _NAME = "steam"
 _REVIEWS = {
