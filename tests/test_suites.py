@@ -61,3 +61,16 @@ def test_wrong_suites_say_what_is_wrong(tmp_path, text, message):
     (tmp_path / "s.toml").write_text(text + (body if "\n" in text else ""))
     with pytest.raises(ConfigError, match=message):
         load_suite(str(tmp_path / "s.toml"))
+
+
+def test_datasets_are_called_as_the_published_tables_call_them():
+    for name, paper in (
+        ("amazon5", "c-apo"),
+        ("amazon8", "twice-rec"),
+        ("amazon2", "rationale-integration"),
+        ("recpo4", "recpo"),
+        ("eapo3", "eapo"),
+    ):
+        with (PUBLISHED / f"{paper}.csv").open(newline="") as file:
+            domains = {row["domain"] for row in csv.DictReader(file)}
+        assert {spec.name for spec in load_suite(name).datasets} <= domains, name
