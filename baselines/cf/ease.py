@@ -3,8 +3,6 @@
 Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019.
 """
 
-# ruff: noqa: ARG002 (the Recommender protocol fixes the arguments)
-
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 

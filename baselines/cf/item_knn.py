@@ -4,8 +4,6 @@ Deshpande and Karypis, Item-based top-N recommendation algorithms, ACM TOIS 2004
 Ferrari Dacrema et al., Are we really making much progress?, RecSys 2019.
 """
 
-# ruff: noqa: ARG002 (the Recommender protocol fixes the arguments)
-
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 

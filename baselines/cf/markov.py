@@ -5,8 +5,6 @@ Ney, Essen and Kneser, On structuring probabilistic dependences in stochastic la
 Computer Speech and Language 1994 (absolute discounting, interpolated with the lower order).
 """
 
-# ruff: noqa: ARG002 (the Recommender protocol fixes the arguments)
-
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Popularity: the most interacted items first, the same order for every user."""
 
-# ruff: noqa: ARG002 (the Recommender protocol fixes the arguments)
-
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 

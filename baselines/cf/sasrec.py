@@ -4,8 +4,6 @@ Kang and McAuley, Self-Attentive Sequential Recommendation, ICDM 2018. Losses al
 Macdonald, gSASRec, RecSys 2023. The network is in `sasrec_network`.
 """
 
-# ruff: noqa: ARG002 (the Recommender protocol fixes the arguments)
-
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
