@@ -73,8 +73,7 @@ class _TooFewError(Exception):
 
 
 def _keys(seed: int, split: str, users: Sequence[str]) -> NDArray[np.uint64]:
-    keys = (seeds.derive("candidates", seed, split, user) for user in users)
-    return np.fromiter(keys, dtype=np.uint64, count=len(users))
+    return seeds.derive_each(users, "candidates", seed, split)
 
 
 def _negatives(
@@ -92,10 +91,11 @@ def _negatives(
     todo = np.arange(len(users))
     even = bool((weights[pool] == weights[pool[0]]).all()) if len(pool) else True
     cumulative = np.cumsum(weights[pool]) / weights[pool].sum()
-    draws = wanted + wanted // 2 + 16
+    most = 16 * (wanted + wanted // 2 + 16)
+    # Few draws do for nearly all cases; what they give does not depend on how many come at once.
     # Rejection is fast while the catalogue is much larger than the list. The last resort, exact
     # for any catalogue, orders all items by exponential arrival times, which is the same law.
-    for _ in range(3):
+    for draws in (wanted + wanted // 8 + 4, most // 4, most):
         uniform = _unit(_hash(keys[todo], draws, stream=0))
         place = (
             (uniform * len(pool)).astype(np.int64)
@@ -112,7 +112,6 @@ def _negatives(
         todo = todo[~done]
         if not len(todo):
             return out
-        draws *= 4
     for case in todo:
         codes = users[case] * n_items + pool
         free = pool[~_contains(seen, codes) & ~np.isin(pool, given[case])]

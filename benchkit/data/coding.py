@@ -5,17 +5,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 
+def as_categorical(column: pl.Series) -> pl.Series:
+    """Ids as a Categorical, whose physical values are codes in no particular order."""
+    if isinstance(column.dtype, pl.Categorical):
+        return column
+    # Categories of its own: a shared pool would grow with every dataset of the process.
+    return column.cast(pl.String).cast(pl.Categorical(pl.Categories.random()))
+
+
 def encode(column: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
     """Distinct ids in sorted order, and the code of each row.
 
-    column: strings, or a Categorical (which a source that reads in pieces keeps its ids in).
-
-    >>> encode(pl.Series(["b", "a", "b"]))
+    >>> encode(as_categorical(pl.Series(["b", "a", "b"])))
     (['a', 'b'], array([1, 0, 1]))
     """
-    if not isinstance(column.dtype, pl.Categorical):
-        # Categories of its own: a shared pool would grow with every dataset of the process.
-        column = column.cast(pl.Categorical(pl.Categories.random()))
     distinct = column.unique()
     names = distinct.cast(pl.String)
     order = names.arg_sort()
@@ -24,20 +27,9 @@ def encode(column: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
     return names[order].to_list(), rank[column.to_physical().to_numpy()]
 
 
-def drop_unused(ids: list[str], codes: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
-    """The ids that some row has, and the codes among them.
-
-    >>> drop_unused(["a", "b", "c"], np.array([2, 0]))
-    (['a', 'c'], array([1, 0]))
-    """
-    used = np.bincount(codes, minlength=len(ids)) > 0
-    rank = np.cumsum(used) - 1
-    return [name for name, kept in zip(ids, used.tolist(), strict=True) if kept], rank[codes]
-
-
 def keep_one(
-    user: NDArray[np.int64],
-    item: NDArray[np.int64],
+    user: NDArray[np.integer],
+    item: NDArray[np.integer],
     time: NDArray[np.int64],
     rule: str,
 ) -> NDArray[np.bool_]:
@@ -45,15 +37,14 @@ def keep_one(
 
     Equal times count in the order of the rows.
     """
-    pair = user * (int(item.max(initial=0)) + 1) + item
+    pair = user.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
     keep = np.ones(len(pair), dtype=np.bool_)
     # Repeats are few: finding them costs one sort of integers, ordering all rows by time far more.
     ordered = np.sort(pair)
     repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(repeated):
         return keep
-    place = np.searchsorted(repeated, pair).clip(max=len(repeated) - 1)
-    rows = np.flatnonzero(repeated[place] == pair)
+    rows = pl.Series(pair).is_in(pl.Series(repeated).implode()).arg_true().to_numpy()
     order = rows[np.lexsort((time[rows], pair[rows]))]  # stable
     ends = np.flatnonzero(np.diff(pair[order], append=-1))
     starts = np.concatenate([[0], ends[:-1] + 1])

@@ -13,6 +13,8 @@ from benchkit import seeds
 from benchkit.data.splits import TRAIN
 from benchkit.protocols import Catalog, Event, Interactions, Request, ValidationCase
 
+_TEXTS = 65_536  # hashed at once: the reviews of a large dataset joined are gigabytes
+
 
 @dataclass(frozen=True)
 class Cases:
@@ -171,5 +173,9 @@ class Dataset:
 
 def _strings(digest: "hashlib._Hash", values: Sequence[str | None]) -> None:
     """Feed texts so that neither order, boundary nor absence can be confused."""
-    text = "\x1e".join("\x00" if value is None else value for value in values)
-    digest.update(f"{len(values)}\x1f{text}\x1d".encode())
+    digest.update(f"{len(values)}\x1f".encode())
+    for start in range(0, len(values), _TEXTS):
+        part = values[start : start + _TEXTS]
+        text = "\x1e".join("\x00" if value is None else value for value in part)
+        digest.update(f"\x1e{text}".encode() if start else text.encode())
+    digest.update(b"\x1d")

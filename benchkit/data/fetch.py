@@ -23,6 +23,7 @@ _BLOCK = 1 << 20
 _ATTEMPTS = 5  # in a row without a byte; any progress begins the count anew
 _TIMEOUT = 60.0
 _LONGEST_PAUSE = 30.0
+_MAGIC = {".gz": b"\x1f\x8b", ".zip": b"PK"}
 _DROPPED = (urllib.error.URLError, http.client.HTTPException, OSError)
 
 
@@ -97,18 +98,27 @@ def download(
 
 def verify(candidate: Path, one: Download, path: Path) -> None:
     """Raises DataError, and keeps the file aside, when `candidate` is not what was published."""
+    magic = _MAGIC.get(path.suffix)
+    with candidate.open("rb") as file:
+        begins = file.read(2)
+    if magic and begins != magic:
+        raise _refused(candidate, path, one, f"it is no {path.suffix} file (a page of the server?)")
     if one.checksum is None:
         return
     algorithm, _, expected = one.checksum.partition(":")
     with candidate.open("rb") as file:
         found = hashlib.file_digest(file, algorithm).hexdigest()
     if found != expected:
-        bad = path.with_name(f"{path.name}.bad")
-        candidate.replace(bad)
-        raise DataError(
-            f"{path.name}: its {algorithm} is {found}, not {expected}",
-            f"it is kept as {bad}; fetch it again, or compare it with {one.url}",
-        )
+        raise _refused(candidate, path, one, f"its {algorithm} is {found}, not {expected}")
+
+
+def _refused(candidate: Path, path: Path, one: Download, cause: str) -> DataError:
+    bad = path.with_name(f"{path.name}.bad")
+    candidate.replace(bad)
+    return DataError(
+        f"{path.name}: {cause}",
+        f"it is kept as {bad}; fetch it again, or compare it with {one.url}",
+    )
 
 
 class _UnreachableError(Exception):

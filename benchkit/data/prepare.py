@@ -5,7 +5,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data import candidates, splits
-from benchkit.data.coding import drop_unused, encode, keep_one
+from benchkit.data.coding import encode, keep_one
 from benchkit.data.cold import withhold_items, withhold_users
 from benchkit.data.dataset import Cases, Dataset
 from benchkit.data.kcore import k_core
@@ -20,13 +20,13 @@ def build(raw: RawData, spec: DatasetSpec) -> Dataset:
     raw = checked(raw)
     table = raw.interactions
     funnel = {**raw.funnel, "interactions_read": len(table)}
-    users, user = encode(table["user"])
-    items, item = encode(table["item"])
+    # Any codes will do until it is known which few of the ids are left to be named and sorted.
+    user, item = (table[name].to_physical().to_numpy() for name in ("user", "item"))
     timed = "timestamp" in table.columns
     time = table["timestamp"].to_numpy() if timed else np.zeros(len(table), dtype=np.int64)
 
     rows = np.arange(len(table))
-    rows = rows[_titled(raw, spec, items)[item[rows]]]
+    rows = rows[_titled(raw, spec)[item[rows]]]
     funnel["without_title"] = len(table) - len(rows)
     kept = rows
     if spec.duplicates != "keep":
@@ -37,7 +37,7 @@ def build(raw: RawData, spec: DatasetSpec) -> Dataset:
     inside, funnel["k_core_rounds"] = k_core(user[kept], item[kept], spec.k_core)
     funnel["below_k_core"] = len(kept) - int(inside.sum())
     rows = kept[inside]
-    long = np.bincount(user[rows], minlength=len(users)) >= spec.min_length
+    long = np.bincount(user[rows]) >= spec.min_length
     funnel["of_users_below_min_length"] = int((~long[user[rows]]).sum())
     rows = rows[long[user[rows]]]
     if not len(rows):
@@ -45,8 +45,8 @@ def build(raw: RawData, spec: DatasetSpec) -> Dataset:
             f"dataset {spec.name!r}: no interaction is left after the {spec.k_core}-core",
             "lower k_core, or check the columns user and item",
         )
-    users, user = drop_unused(users, user[rows])
-    items, item = drop_unused(items, item[rows])
+    users, user = encode(table["user"].gather(rows))
+    items, item = encode(table["item"].gather(rows))
     order = np.lexsort((time[rows], user))  # stable: ties keep the order of the file
     rows, user, item, time = rows[order], user[order], item[order], time[rows][order]
     funnel["users_with_tied_times"] = _tied_users(user, time) if timed else 0
@@ -83,7 +83,7 @@ def _frozen(
             f" {spec.split!r} ({len(users)} users, {len(data)} interactions)",
             "users need two interactions or more; check the column user",
         )
-    seen = np.unique(data.user.astype(np.int64) * len(catalog) + data.item)
+    seen = np.sort(data.user.astype(np.int64) * len(catalog) + data.item)
     trained = data.item[split.part == splits.TRAIN]
     popularity = np.bincount(trained, minlength=len(catalog))
 
@@ -127,6 +127,8 @@ def _frozen(
 
 def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
     """The user's id; where a user is asked several times, `id#2`, `id#3`, ... in order of time."""
+    if np.bincount(user, minlength=1).max() == 1:
+        return [users[code] for code in user.tolist()]
     names, times = [], dict[int, int]()
     for code in user.tolist():
         times[code] = times.get(code, 0) + 1
@@ -134,19 +136,26 @@ def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
     return names
 
 
-def _titled(raw: RawData, spec: DatasetSpec, items: list[str]) -> NDArray[np.bool_]:
-    """[n_items] whether the item has a title; what else happens is for `spec.untitled` to say."""
+def _titled(raw: RawData, spec: DatasetSpec) -> NDArray[np.bool_]:
+    """[n_codes] whether the item of a physical code has a title.
+
+    What else happens is for `spec.untitled` to say.
+    """
     titled = raw.items.filter(pl.col("title").str.strip_chars() != "")["item"]
-    names = pl.Series("item", items, dtype=pl.String)
-    found: NDArray[np.bool_] = names.is_in(titled.implode()).to_numpy()
+    items = raw.interactions["item"].unique()
+    names = items.cast(pl.String)
+    found = names.is_in(titled.implode())
     if spec.untitled == "error" and not found.all():
-        missing = names.filter(pl.Series(~found))
+        missing = names.filter(~found).sort()
         raise DataError(
             f"{raw.origin[0]}: item {missing[0]!r} is not in {raw.origin[1]}, or has no title there"
             f" ({len(missing)} such items)",
             'add them with their titles, or set untitled = "drop" in the dataset',
         )
-    return found
+    codes = items.to_physical().to_numpy()
+    by_code = np.zeros(int(codes.max(initial=0)) + 1, dtype=np.bool_)
+    by_code[codes] = found.to_numpy()
+    return by_code
 
 
 def _duplicate(raw: RawData, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> DataError:

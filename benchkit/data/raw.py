@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.data.coding import as_categorical
 from benchkit.errors import DataError
 
 _NUMBERS = {"rating": pl.Float32, "timestamp": pl.Int64}
@@ -62,10 +63,10 @@ def _typed(raw: RawData) -> pl.DataFrame:
             raise _missing(file, column, table.columns)
         _refuse(raw, column, pl.col(column).is_null(), "is empty")
         if not isinstance(table.schema[column], pl.Categorical):
-            table = table.with_columns(pl.col(column).cast(pl.String))
             _refuse(raw, column, pl.col(column).cast(pl.String) == "", "is empty")
+            table = table.with_columns(as_categorical(table[column]))
     for column, dtype in _NUMBERS.items():
-        if column in table.columns:
+        if column in table.columns and not _is_clean(table[column], dtype):
             value = pl.col(column).cast(pl.Float64, strict=False)
             _refuse(raw, column, value.is_null(), "is missing or not a number")
             _refuse(raw, column, ~value.is_finite(), "is not a finite number")
@@ -75,6 +76,13 @@ def _typed(raw: RawData) -> pl.DataFrame:
     if "review" in table.columns:
         table = table.with_columns(pl.col("review").cast(pl.String))
     return table.select(c for c in ("user", "item", *_NUMBERS, "review") if c in table.columns)
+
+
+def _is_clean(column: pl.Series, dtype: type[pl.DataType]) -> bool:
+    """Whether there is nothing to do: the columns of a large source come like this."""
+    if column.dtype != dtype or column.null_count():
+        return False
+    return dtype.is_integer() or bool(column.is_finite().all())
 
 
 def _refuse(raw: RawData, column: str, bad: pl.Expr, what: str) -> None:

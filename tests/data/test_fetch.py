@@ -143,6 +143,13 @@ def test_a_wrong_checksum_is_refused_and_the_file_kept_aside(server, tmp_path):
     assert [p.name for p in sorted(tmp_path.iterdir()) if p.suffix != ".etag"] == ["file.bin.bad"]
 
 
+def test_a_page_in_the_place_of_an_archive_is_refused(server, tmp_path):
+    server.body = b"<html>please log in</html>"
+    with pytest.raises(DataError, match=r"it is no \.gz file"):
+        get(server, tmp_path / "file.gz", None)
+    assert (tmp_path / "file.gz.bad").exists()
+
+
 @pytest.fixture
 def known(monkeypatch):
     one = Download("http://127.0.0.1:9/file.bin", "sub/file.bin", SHA)
