@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from benchkit.data.prepare import build
-from benchkit.data.sources import amazon2023
+from benchkit.data.sources import amazon, amazon2023
 from benchkit.data.spec import DatasetSpec
 from benchkit.data.words import RATING_WORDS, rating_word
 from benchkit.errors import BenchkitError, DataError
@@ -188,7 +188,7 @@ def test_odd_metadata(tmp_path):
 )
 def test_a_review_is_its_title_and_its_text(title, text, whole):
     columns = (pl.Series([value, "x"], dtype=pl.String) for value in (title, text))
-    assert amazon2023.review_texts(*columns).to_list() == [whole, "x"]
+    assert amazon.review_texts(*columns).to_list() == [whole, "x"]
 
 
 def test_the_domains_are_all_there():

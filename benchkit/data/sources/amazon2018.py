@@ -6,20 +6,17 @@ preparation leaves are read in a second pass.
 
 import html
 import json
-from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from benchkit.data import jsonl
 from benchkit.data.archive import missing
-from benchkit.data.blocks import lines_at
 from benchkit.data.raw import RawData
-from benchkit.data.sources.amazon2023 import joined, review_texts
+from benchkit.data.sources.amazon import first_titled, joined, reviews_of, texts_of
 
 # In a part of the metadata a script of the page stands where the title was looked for.
 _JUNK = r"getTime|var aPageStart"
@@ -70,39 +67,14 @@ def read(
             **counts,
         },
         malformed=pl.concat([found.malformed, malformed]),
-        reviews=_reviews_of(path, found.skipped) if with_reviews else None,
-        texts=_texts_of(Path(meta), lines),
+        reviews=reviews_of(path, found.skipped, "summary", "reviewText") if with_reviews else None,
+        texts=texts_of(Path(meta), lines, _TEXTS, _texts),
     )
 
 
 def files(reviews: str, meta: str, **_: object) -> list[Path]:
     """The two files that `read` opens."""
     return [Path(reviews), Path(meta)]
-
-
-def _reviews_of(
-    path: Path, skipped: NDArray[np.int64]
-) -> Callable[[NDArray[np.int64]], Sequence[str | None]]:
-    def reviews(rows: NDArray[np.int64]) -> list[str | None]:
-        fields = {"summary": pl.String(), "reviewText": pl.String()}
-        picked = jsonl.pick(path, jsonl.line_numbers(rows, skipped), fields)
-        return [
-            text for some in picked for text in review_texts(some["summary"], some["reviewText"])
-        ]
-
-    return reviews
-
-
-def _texts_of(path: Path, lines: pl.DataFrame) -> Callable[[Sequence[str]], pl.DataFrame]:
-    def texts(wanted: Sequence[str]) -> pl.DataFrame:
-        order = pl.DataFrame({"item": wanted}, schema={"item": pl.String})
-        numbers = order.join(lines, on="item")["line"].sort().to_numpy()
-        rows = [_texts(line) for some in lines_at(path, numbers) for line in some]
-        schema = {"item": pl.String, **dict.fromkeys(_TEXTS, pl.String)}
-        table = pl.DataFrame(rows, schema=schema, orient="row")
-        return order.join(table, on="item", how="left", maintain_order="left")
-
-    return texts
 
 
 def _items(
@@ -118,10 +90,7 @@ def _items(
         pl.when(~junk).then(title).otherwise(pl.lit("")).alias("title"),
         pl.Series("line", found.numbers(np.arange(len(found.table)))),
     )
-    # Of a repeated item the first entry that has a title.
-    items = every.sort(pl.col("title") == "", maintain_order=True).unique(
-        "item", keep="first", maintain_order=True
-    )
+    items = first_titled(every)
     counts = {
         "meta_lines": found.count,
         "meta_malformed_lines": len(found.malformed),

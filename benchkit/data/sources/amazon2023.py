@@ -5,21 +5,18 @@ one item. Only ids, ratings and times of all reviews are held; the texts of what
 are read in a second pass.
 """
 
-import html
 import json
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from benchkit.data import jsonl
 from benchkit.data.archive import missing
-from benchkit.data.blocks import lines_at
 from benchkit.data.raw import RawData
+from benchkit.data.sources.amazon import first_titled, joined, reviews_of, texts_of
 from benchkit.errors import DataError
 from benchkit.lazy import unknown_name
 
@@ -96,7 +93,7 @@ def read(
         header_lines=0,
         funnel={**funnel, **items.funnel},
         malformed=pl.concat([malformed, *items.malformed]),
-        reviews=_second_pass(path, found.skipped) if with_reviews else None,
+        reviews=reviews_of(path, found.skipped, "title", "text") if with_reviews else None,
         texts=items.texts,
     )
 
@@ -109,38 +106,6 @@ def files(
 ) -> list[Path]:
     """The files that `read` opens."""
     return [Path(reviews)] + ([Path(meta)] if meta is not None and titles == "meta" else [])
-
-
-def review_texts(title: pl.Series, text: pl.Series) -> pl.Series:
-    """Title and text of each review as one text; null where both are empty.
-
-    The title is left out where the text begins with it. Line breaks and entities of HTML become
-    characters, and the marks that stand for videos and images go.
-    """
-    parts = pl.DataFrame({"head": _plain(title), "body": _plain(text)})
-    head, body = pl.col("head"), pl.col("body")
-    stop = pl.when(head.str.contains(r"[.!?:;,\u2026]$")).then(pl.lit(" ")).otherwise(pl.lit(". "))
-    whole = (
-        pl.when(body.str.starts_with(head))
-        .then(body)
-        .when(body == "")
-        .then(head)
-        .otherwise(pl.concat_str(head, stop, body))
-    )
-    return parts.select(pl.when(whole != "").then(whole).alias("review")).to_series()
-
-
-def _plain(texts: pl.Series) -> pl.Series:
-    texts = (
-        texts.fill_null("")
-        .str.replace_all(r"<br\s*/?>", "\n")
-        .str.replace_all(r"\[\[(?:VIDEO|IMAGE)ID:\w*\]\]", "")
-    )
-    coded = texts.str.contains(r"&#?\w+;").arg_true()
-    if len(coded):
-        plain = [html.unescape(text) for text in texts.gather(coded)]
-        texts = texts.scatter(coded, pl.Series(plain, dtype=pl.String))
-    return texts.str.strip_chars()
 
 
 def _review_fields() -> tuple[dict[str, pl.DataType], tuple[str, ...]]:
@@ -188,18 +153,6 @@ def _ids_as_titles(column: pl.Series) -> _Items:
     return _Items(pl.DataFrame({"item": ids, "title": ids}))
 
 
-def _second_pass(
-    path: Path, skipped: NDArray[np.int64]
-) -> Callable[[NDArray[np.int64]], Sequence[str | None]]:
-    def reviews(rows: NDArray[np.int64]) -> list[str | None]:
-        fields = {"title": pl.String(), "text": pl.String()}
-        picked = jsonl.pick(path, jsonl.line_numbers(rows, skipped), fields)
-        tables = (review_texts(some["title"], some["text"]).to_list() for some in picked)
-        return list(chain.from_iterable(tables))
-
-    return reviews
-
-
 def _read_meta(meta: str, max_malformed: float) -> _Items:
     path = Path(meta)
     fields = {"parent_asin": pl.Categorical(pl.Categories.random()), "title": pl.String()}
@@ -209,20 +162,8 @@ def _read_meta(meta: str, max_malformed: float) -> _Items:
         pl.col("title").str.strip_chars().fill_null(""),
         pl.Series("line", found.numbers(np.arange(len(found.table)))),
     )
-    # Of a repeated item the first entry that has a title.
-    items = every.sort(pl.col("title") == "", maintain_order=True).unique(
-        "item", keep="first", maintain_order=True
-    )
-    lines = items.select("item", "line")
-
-    def texts(wanted: Sequence[str]) -> pl.DataFrame:
-        order = pl.DataFrame({"item": wanted}, schema={"item": pl.String})
-        numbers = order.join(lines, on="item")["line"].sort().to_numpy()
-        rows = [_texts(line) for some in lines_at(path, numbers) for line in some]
-        schema = {"item": pl.String, **dict.fromkeys(_TEXTS, pl.String)}
-        table = pl.DataFrame(rows, schema=schema, orient="row")
-        return order.join(table, on="item", how="left", maintain_order="left")
-
+    items = first_titled(every)
+    texts = texts_of(path, items, tuple(_TEXTS), _texts)
     funnel = {
         "meta_lines": found.count,
         "meta_malformed_lines": len(found.malformed),
@@ -236,19 +177,3 @@ def _texts(line: bytes) -> tuple[str | None, ...]:
     record = json.loads(line)
     texts = (joined(record.get(name), between) for name, between in _TEXTS.items())
     return (str(record["parent_asin"]), *(text or None for text in texts))
-
-
-def joined(value: Any, between: str) -> str:
-    """A value of a metadata record as text: lists joined, objects as "key: value".
-
-    >>> joined({"Brand": "Acme", "Rank": {"Toys": 7}}, "; ")
-    'Brand: Acme; Rank: Toys: 7'
-    """
-    if value is None or value == "None":
-        return ""
-    if isinstance(value, dict):
-        value = [f"{key}: {text}" for key, v in value.items() if (text := joined(v, ", "))]
-    if isinstance(value, list):
-        return between.join(text for v in value if (text := joined(v, ", ")))
-    text = str(value).replace("\0", "\ufffd").strip()
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
