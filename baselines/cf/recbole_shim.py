@@ -11,6 +11,7 @@ start Ray. All functions that import RecBole must be called inside `isolated`.
 
 import importlib
 import logging
+import os
 import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +44,7 @@ def isolated(device: str) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
+        stack.enter_context(_environment())
         stack.enter_context(_quiet())
         trainer = _imported()
         stack.enter_context(_random_states(device))
@@ -83,6 +85,18 @@ def _attributes(owner: Any, values: Mapping[str, Any]) -> Iterator[None]:
                 delattr(owner, name)
             else:
                 setattr(owner, name, value)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Keep the environment: packages that RecBole imports write to it (scikit-learn, PyTorch)."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update({k: v for k, v in before.items() if os.environ.get(k) != v})
 
 
 @contextmanager
