@@ -36,11 +36,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "benchkit needs Python 3.11 or later: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); a few minutes the first time"
-	$(PIP) --editable '.[recbole]'
+	$(PIP) --editable '.[recbole,lm,openai,teacher]'
 	@# RecBole's own pins cannot be met any more; the extra lists what it really imports.
 	$(PIP) --no-deps recbole==1.2.1
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(PIP) --editable '.[recbole,test]'
+	$(PIP) --editable '.[recbole,lm,openai,teacher,test]'
 	touch $@

@@ -38,3 +38,7 @@ class MethodError(BenchkitError):
     """A recommender raised, or returned something that is no prediction."""
 
     exit_code = 1
+
+
+class EngineError(MethodError):
+    """A language model could not be asked: no model, no server, no budget."""

@@ -1,0 +1,1 @@
+"""Language models: prompts, engines, scoring and sampling of answers."""

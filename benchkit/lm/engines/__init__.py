@@ -1,0 +1,1 @@
+"""Where language models run: in process (`hf`, `vllm`) or behind a server (`openai`)."""
