@@ -1,0 +1,255 @@
+"""Models of transformers in this process, with or without adapters of peft."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from benchkit import seeds
+from benchkit.lm.engine import Answer, Completion, Decoding, Prompt, Scored
+from benchkit.lm.tokens import continuation_ids, end_of_turn, prompt_ids, text_ids
+
+_CHUNK = 256  # prompts that are sorted by length together
+_T = TypeVar("_T")
+
+
+class HFConfig(BaseModel):
+    """Settings of the engine; what the model is, is the backbone's to say.
+
+    dtype: of the weights; `auto` is float32 on a CPU and bfloat16 elsewhere. batch_tokens: tokens
+    of a forward pass, padding included; a single prompt with its continuations may be more.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["hf"] = "hf"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_tokens: PositiveInt = 8192
+
+
+class HFEngine:
+    """Asks a model that is loaded. It is put into evaluation mode while it is asked."""
+
+    can_score = True
+    can_choose = True
+
+    def __init__(self, model: Any, tokenizer: Any, config: HFConfig | None = None) -> None:
+        self.model, self.tokenizer = model, tokenizer
+        self.config = config or HFConfig()
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Answer]:
+        from benchkit.lm.sampling import Uniforms, sample
+
+        tokenizer = self.tokenizer
+        # A stop that is one token ends an answer without looking at its text.
+        single = {t[0] for t in (text_ids(tokenizer, s) for s in decoding.stop) if len(t) == 1}
+        ends = {*end_of_turn(tokenizer), *_eos(tokenizer), *single}
+        texts = tuple(s for s in decoding.stop if len(text_ids(tokenizer, s)) > 1)
+        longest = max((len(text_ids(tokenizer, s)) for s in texts), default=0)
+
+        def stopped(tokens: list[int]) -> bool:
+            tail = tokenizer.decode(tokens[-longest - 4 :])
+            return any(text in tail for text in texts)
+
+        def answers(ids: Sequence[list[int]], keys: Sequence[str]) -> list[Answer]:
+            drawn = sample(
+                self.model,
+                ids,
+                Uniforms.of(keys, decoding.n, decoding.seed),
+                temperature=decoding.temperature,
+                top_p=decoding.top_p,
+                top_k=decoding.top_k,
+                max_tokens=decoding.max_tokens,
+                ends=ends,
+                stopped=stopped if texts else None,
+            )
+            return [
+                Answer(
+                    tuple(self._completion(d.tokens, d.ended, texts) for d in own),
+                    {
+                        "prompt_tokens": float(len(prompt)),
+                        "completion_tokens": float(sum(len(d.tokens) for d in own)),
+                    },
+                )
+                for prompt, own in zip(ids, drawn, strict=True)
+            ]
+
+        ids = [self._ids(prompt) for prompt in prompts]
+        sizes = [decoding.n * (len(i) + decoding.max_tokens) for i in ids]
+        yield from self._batched(
+            sizes, lambda rows: answers([ids[r] for r in rows], [prompts[r].key for r in rows])
+        )
+
+    def score(
+        self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
+    ) -> Iterator[Scored]:
+        from benchkit.lm import shared_prefix as sp
+
+        ids, options = self._tokenised(prompts, continuations, end)
+
+        def scored(rows: Sequence[int]) -> list[Scored]:
+            batch = self._pack([ids[r] for r in rows], [options[r] for r in rows])
+            sums = sp.sums(batch, sp.token_logprobs(self.model, batch).double()).cpu().numpy()
+            results = []
+            for row, total in zip(rows, sums, strict=True):
+                sizes = np.array([len(option) for option in options[row]], dtype=np.int64)
+                usage = {"prompt_tokens": float(len(ids[row])), "scored_tokens": float(sizes.sum())}
+                results.append(Scored(total[: len(sizes)], sizes, "stop", usage))
+            return results
+
+        yield from self._together(ids, options, scored)
+
+    def choose(
+        self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], decoding: Decoding
+    ) -> Iterator[tuple[int, ...]]:
+        from benchkit.lm import shared_prefix as sp
+        from benchkit.lm.trie import Trie, walk
+
+        ids, tokens = self._tokenised(prompts, options, end=True)
+
+        def chosen(rows: Sequence[int]) -> list[tuple[int, ...]]:
+            own = [tokens[r] for r in rows]
+            tries = [Trie.of(o) for o in own]
+            batch = self._pack([ids[r] for r in rows], own)
+            logits = _needed_logits(self.model, sp.hidden_states(self.model, batch), own, tries)
+            results = []
+            for row, trie, table in zip(rows, tries, logits, strict=True):
+                steps = max(map(len, tokens[row])) + 1
+                draws = []
+                for number in range(decoding.n):
+                    key = ("choose", decoding.seed, prompts[row].key, number)
+                    uniform = seeds.generator(*key).random(steps)
+                    draws.append(walk(trie, table, decoding.temperature, uniform))
+                results.append(tuple(draws))
+            return results
+
+        yield from self._together(ids, tokens, chosen)
+
+    def count_tokens(self, text: str) -> int:
+        return len(text_ids(self.tokenizer, text))
+
+    def _ids(self, prompt: Prompt) -> list[int]:
+        ids = prompt_ids(self.tokenizer, prompt)
+        if ids:
+            return ids
+        # Without history a compact prompt is empty, but something must come before an answer.
+        first = self.tokenizer.bos_token_id
+        return [self.tokenizer.eos_token_id if first is None else first]
+
+    def _tokenised(
+        self, prompts: Sequence[Prompt], texts: Sequence[Sequence[str]], end: bool
+    ) -> tuple[list[list[int]], list[list[list[int]]]]:
+        known: dict[str, list[int]] = {}  # the same titles come back in many prompts
+
+        def ids(text: str) -> list[int]:
+            if text not in known:
+                known[text] = continuation_ids(self.tokenizer, text, end)
+            return known[text]
+
+        options = [[ids(text) for text in own] for own in texts]
+        return [self._ids(prompt) for prompt in prompts], options
+
+    def _pack(self, ids: list[list[int]], options: list[list[list[int]]]) -> Any:
+        from benchkit.lm import shared_prefix as sp
+
+        return sp.pack(ids, options, device=next(self.model.parameters()).device)
+
+    def _together(
+        self,
+        ids: Sequence[list[int]],
+        options: Sequence[list[list[int]]],
+        function: Callable[[Sequence[int]], list[_T]],
+    ) -> Iterator[_T]:
+        """`function` of rows, in batches of one packed pass each."""
+        from benchkit.lm.shared_prefix import shared_prefix
+
+        sizes = [len(i) + sum(map(len, o)) for i, o in zip(ids, options, strict=True)]
+
+        def inside(rows: Sequence[int]) -> list[_T]:
+            with shared_prefix(self.model):
+                return function(rows)
+
+        yield from self._batched(sizes, inside)
+
+    def _batched(
+        self, sizes: Sequence[int], function: Callable[[Sequence[int]], list[_T]]
+    ) -> Iterator[_T]:
+        """Results of `function`, which is given rows of similar size, in the order of the rows."""
+        import torch
+
+        for start in range(0, len(sizes), _CHUNK):
+            rows = range(start, min(start + _CHUNK, len(sizes)))
+            found: dict[int, _T] = {}
+            was_training = self.model.training
+            self.model.eval()
+            try:
+                with torch.inference_mode():
+                    for batch in _batches(rows, sizes, self.config.batch_tokens):
+                        found |= zip(batch, function(batch), strict=True)
+            finally:
+                self.model.train(was_training)
+            yield from (found[row] for row in rows)
+
+    def _completion(self, tokens: list[int], ended: bool, stops: Sequence[str]) -> Completion:
+        text = self.tokenizer.decode(tokens, skip_special_tokens=False)
+        cuts = [place for stop in stops if (place := text.find(stop)) >= 0]
+        return Completion(
+            text[: min(cuts)] if cuts else text, "stop" if ended else "length", len(tokens)
+        )
+
+
+def _eos(tokenizer: Any) -> list[int]:
+    return [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+
+
+def _batches(rows: Sequence[int], sizes: Sequence[int], limit: int) -> Iterator[list[int]]:
+    """Rows by size, in batches whose rows times their largest size stay within `limit`."""
+    batch: list[int] = []
+    for row in sorted(rows, key=lambda r: sizes[r]):
+        if batch and sizes[row] * (len(batch) + 1) > limit:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _needed_logits(
+    model: Any, states: Any, options: Sequence[list[list[int]]], tries: Sequence[Any]
+) -> list[dict[tuple[int, ...], dict[int, float]]]:
+    """Prompt by prompt: prefix -> token -> logit, where more than one token may follow."""
+    from benchkit.lm.shared_prefix import causal_model, logits
+
+    causal = causal_model(model)
+    tables = []
+    for state, own, root in zip(states, options, tries, strict=True):
+        where: dict[tuple[int, ...], int] = {}  # prefix -> a position that predicts what follows
+        for option, start in zip(own, _starts(own), strict=True):
+            for step in range(len(option)):
+                where.setdefault(tuple(option[:step]), start + step)
+        forks = {prefix: node for prefix, node in _nodes(root) if len(node.children) > 1}
+        places = [where[prefix] for prefix in forks]
+        rows = logits(causal, state[places]) if places else ()
+        tables.append(
+            {
+                prefix: dict(zip(node.children, row[list(node.children)].tolist(), strict=True))
+                for (prefix, node), row in zip(forks.items(), rows, strict=True)
+            }
+        )
+    return tables
+
+
+def _starts(options: Sequence[Sequence[int]]) -> Iterator[int]:
+    start = 0
+    for option in options:
+        yield start
+        start += len(option)
+
+
+def _nodes(root: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
+    stack: list[tuple[tuple[int, ...], Any]] = [((), root)]
+    while stack:
+        prefix, node = stack.pop()
+        yield prefix, node
+        stack += [((*prefix, token), child) for token, child in node.children.items()]

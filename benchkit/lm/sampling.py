@@ -1,0 +1,160 @@
+"""Drawing answers from a model in this process: the prompt is computed once for all its answers.
+
+Each answer has its own stream of random numbers, one number a token, turned into a token by
+inverting the cumulative distribution. So an answer depends on its key alone, not on what else
+is in the batch, as it would with one generator for all.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import DynamicCache
+
+from benchkit import seeds
+from benchkit.lm.shared_prefix import causal_model
+
+_AHEAD = 64  # random numbers drawn at once for each answer
+_SHRINK = 0.6  # share of the answers still going on below which the others leave the batch
+
+
+class Drawn(NamedTuple):
+    """Token ids of an answer, without the token that ended it. ended: False if it was cut off."""
+
+    tokens: list[int]
+    ended: bool
+
+
+@dataclass
+class Uniforms:
+    """One stream of uniform random numbers an answer; prompt after prompt, n answers each."""
+
+    streams: list[np.random.Generator]
+    drawn: NDArray[np.float64]
+    n: int
+
+    @classmethod
+    def of(cls, keys: Sequence[str], n: int, seed: int) -> "Uniforms":
+        """Streams for n answers to each of the prompts named by `keys`."""
+        streams = [seeds.generator("sample", seed, key, draw) for key in keys for draw in range(n)]
+        return cls(streams, np.empty((len(streams), 0)), n)
+
+    def at(self, step: int) -> NDArray[np.float64]:
+        """[answers] the number for token `step` of each answer."""
+        while self.drawn.shape[1] <= step:
+            more = [stream.random(_AHEAD) for stream in self.streams]
+            self.drawn = np.concatenate([self.drawn, more], axis=1)
+        return self.drawn[:, step]
+
+
+def draw(
+    logits: Tensor, uniform: Tensor, temperature: float, top_p: float = 1.0, top_k: int = 0
+) -> Tensor:
+    """[rows] token ids; the likeliest ones at temperature 0.
+
+    logits: [rows, vocabulary]. uniform: [rows] in [0, 1). top_k: only so many tokens, 0 for all;
+    top_p: then only the likeliest whose probability reaches it together (nucleus sampling,
+    Holtzman et al. 2020).
+    """
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    probability = (logits.double() / temperature).softmax(dim=-1)
+    if not top_k and top_p == 1:
+        return _inverted(probability, uniform)
+    ordered, tokens = probability.sort(dim=-1, descending=True, stable=True)
+    if top_k:
+        ordered[:, top_k:] = 0
+        ordered = ordered / ordered.sum(dim=-1, keepdim=True)
+    before = ordered.cumsum(dim=-1) - ordered
+    ordered = ordered.masked_fill(before >= top_p, 0)  # the token that reaches top_p stays
+    return tokens.gather(-1, _inverted(ordered, uniform)[:, None])[:, 0]
+
+
+def _inverted(weight: Tensor, uniform: Tensor) -> Tensor:
+    cumulative = weight.cumsum(dim=-1)
+    # Times the total, because rounding may leave it below 1; and never beyond the last possible.
+    place = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True)[:, 0]
+    last = weight.shape[-1] - 1 - (weight > 0).flip(-1).int().argmax(dim=-1)
+    return torch.minimum(place, last)
+
+
+@torch.inference_mode()
+def sample(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    uniforms: Uniforms,
+    *,
+    temperature: float,
+    max_tokens: int,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    ends: Collection[int] = (),
+    stopped: Callable[[list[int]], bool] | None = None,
+    pad: int = 0,
+) -> list[list[Drawn]]:
+    """`uniforms.n` answers to each prompt (token ids), in draw order.
+
+    ends: tokens that end an answer. stopped: whether an answer is to end after its last token,
+    which is then kept.
+    """
+    device = next(model.parameters()).device
+    ids, mask = _left_padded(prompts, pad, device)
+    cache = DynamicCache(config=causal_model(model).config)
+    position = (mask.cumsum(dim=-1) - 1).clamp(min=0)
+    out = model(
+        input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache,
+        use_cache=True, logits_to_keep=1,
+    )  # fmt: skip
+    n = uniforms.n
+    if n > 1:
+        cache.batch_repeat_interleave(n)
+    logits = out.logits[:, -1].float().repeat_interleave(n, dim=0)
+    mask = mask.repeat_interleave(n, dim=0)
+    position = position[:, -1:].repeat_interleave(n, dim=0)
+
+    answers: list[list[int]] = [[] for _ in range(len(prompts) * n)]
+    ended = [False] * len(answers)
+    rows = list(range(len(answers)))  # the answers that are still in the batch
+    for step in range(max_tokens):
+        uniform = torch.from_numpy(uniforms.at(step)[rows]).to(device)
+        token = draw(logits, uniform, temperature, top_p, top_k)
+        for row, value in zip(rows, token.tolist(), strict=True):
+            if not ended[row]:
+                ended[row] = value in ends
+                if not ended[row]:
+                    answers[row].append(value)
+                    ended[row] = stopped is not None and stopped(answers[row])
+        going = [place for place, row in enumerate(rows) if not ended[row]]
+        if not going or step == max_tokens - 1:
+            break
+        if len(going) < _SHRINK * len(rows):
+            kept = torch.tensor(going, device=device)
+            cache.batch_select_indices(kept)
+            mask, position, token = mask[kept], position[kept], token[kept]
+            rows = [rows[place] for place in going]
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+        position = position + 1
+        out = model(
+            input_ids=token[:, None], attention_mask=mask, position_ids=position,
+            past_key_values=cache, use_cache=True,
+        )  # fmt: skip
+        logits = out.logits[:, -1].float()
+    drawn = [Drawn(tokens, done) for tokens, done in zip(answers, ended, strict=True)]
+    return [drawn[start : start + n] for start in range(0, len(drawn), n)]
+
+
+def _left_padded(
+    prompts: Sequence[Sequence[int]], pad: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """[b, width] token ids and attention mask."""
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width), pad, dtype=torch.long)
+    mask = torch.zeros(len(prompts), width, dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(prompt, dtype=torch.long)
+        mask[row, width - len(prompt) :] = 1
+    return ids.to(device), mask.to(device)

@@ -1,0 +1,50 @@
+"""Tiny random language models in mainstream architectures."""
+
+from typing import Any
+
+import torch
+import transformers
+
+WINDOW = 16
+_SHAPE = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "vocab_size": 300, "max_position_embeddings": 4096,
+    "tie_word_embeddings": True, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+
+
+def tiny_model(kind: str, **shape: Any) -> Any:
+    """A model with random weights: qwen3, llama or gemma3 (with a window of WINDOW tokens)."""
+    values = _SHAPE | shape
+    heads = {"head_dim": values["hidden_size"] // values["num_attention_heads"]}
+    config: Any
+    if kind == "qwen3":
+        config = transformers.Qwen3Config(**values, **heads)
+    elif kind == "llama":
+        config = transformers.LlamaConfig(**values, **heads)
+    else:
+        layers = ["sliding_attention", "full_attention"] * (values["num_hidden_layers"] // 2)
+        window = {"sliding_window": WINDOW, "layer_types": layers, "query_pre_attn_scalar": 8}
+        config = transformers.Gemma3TextConfig(**(values | heads | window))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        for parameter in model.parameters():  # the default is so small that nothing is tested
+            if parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, std=0.15)
+    return model.eval()
+
+
+def tiny_tokenizer() -> Any:
+    """Byte-level, without merges: every text is its bytes, one token each."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = ["<pad>", "<s>", "</s>"]
+    vocabulary = {token: i for i, token in enumerate([*special, *letters])}
+    inner = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    inner.decoder = decoders.ByteLevel()
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
+    )
