@@ -3,9 +3,9 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from benchkit.data.sources import located
 from benchkit.data.spec import DatasetSpec
@@ -13,9 +13,7 @@ from benchkit.errors import ConfigError
 from benchkit.lazy import unknown_name
 from benchkit.metrics.accuracy import RankMetric
 from benchkit.metrics.serendipity import Serendipity
-from benchkit.protocols import Capability
-
-ProtocolName = Literal["scored", "full"]
+from benchkit.protocols import Capability, ProtocolName
 
 
 class _Model(BaseModel):
@@ -58,10 +56,24 @@ class TaskSpec(_Model):
         return self.train_by_family.get(family, self.train or self.test)
 
 
+class DecodingSpec(_Model):
+    """How the answers of the sampled protocol are drawn: table `[decoding]` of a suite.
+
+    n: answers a case. max_tokens: of one answer. constrained: answers can only be candidates.
+    """
+
+    n: PositiveInt = 5
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: PositiveInt = 512
+    constrained: bool = False
+
+
 class Suite(_Model):
     """A suite file.
 
-    protocols: `scored` ranks the frozen candidates, `full` the whole catalogue.
+    protocols: `scored` ranks the frozen candidates, `full` the whole catalogue, `sampled` ranks
+        generated answers; each method runs those that it is capable of.
     published: the tables that its figures stand beside, as file:table of leaderboards/published.
     primary: the metric that decides the mark "not above chance" of a row.
     popular_share: share of the items that count as popular for serendipity.
@@ -84,6 +96,7 @@ class Suite(_Model):
     popular_share: float = Field(default=0.2, gt=0, lt=1)
     history_buckets: tuple[tuple[int, ...], ...] = ()
     drops: tuple[tuple[str, str], ...] = ()
+    decoding: DecodingSpec = DecodingSpec()
 
     @model_validator(mode="before")
     @classmethod
@@ -95,6 +108,8 @@ class Suite(_Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.name.startswith("."):  # in the store such folders hold no suite
+            raise ConfigError(f"suite name {self.name!r} begins with a dot", "rename it")
         for metric in (*self.metrics, *(name for task in self.tasks for name in task.metrics)):
             if not Serendipity.pattern.fullmatch(metric):
                 RankMetric(metric)

@@ -14,22 +14,26 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from benchkit import evaluate, files, identity, registry
-from benchkit.config import MethodSpec, ProtocolName
+from benchkit.config import DecodingSpec, MethodSpec
 from benchkit.data.frozen import prepared
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import BenchkitError, MethodError, StoreError
 from benchkit.log import Emit, RunEvent, RunLog, StageProgress, now
-from benchkit.protocols import RunContext
+from benchkit.protocols import ProtocolName, RunContext
 from benchkit.records import Manifest
 from benchkit.registry import Card
 from benchkit.store import Run, Store
 
 Overwrite = Literal["never", "failed", "always"]
+_ASK = {"scored": evaluate.scored, "full": evaluate.full, "sampled": evaluate.sampled}
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a run needs; it can be sent to another process."""
+    """Everything that a run needs; it can be sent to another process.
+
+    protocols: those that the method is capable of.
+    """
 
     suite: str
     task: str
@@ -38,6 +42,8 @@ class Job:
     train: DatasetSpec
     test: DatasetSpec
     protocols: tuple[ProtocolName, ...]
+    decoding: DecodingSpec
+    remarks: tuple[str, ...]
     metrics: tuple[str, ...]
     popular_share: float
     seed: int
@@ -53,7 +59,9 @@ class Job:
         """Everything that can change a number of this run, and nothing else."""
         config = registry.config_of(self.card, self.method.config)
         train, test = prepared(self.train, self.data), prepared(self.test, self.data)
+        sampling = {"decoding": self.decoding_used} if "sampled" in self.protocols else {}
         return {
+            **sampling,
             "method": self.card.target.rpartition(":")[2],
             "code": identity.code_hash(registry.source_file(self.card)),
             "harness": identity.code_hash(Path(evaluate.__file__)),
@@ -69,6 +77,12 @@ class Job:
             "device": self.device,
             "threads": self.threads,
         }
+
+    @property
+    def decoding_used(self) -> dict[str, float]:
+        """The suite's where it is part of the identity, else one that no suite can change."""
+        used = self.decoding if "sampled" in self.protocols else DecodingSpec()
+        return used.model_dump()
 
     @property
     def run_id(self) -> str:
@@ -105,6 +119,7 @@ def started_manifest(job: Job) -> Manifest:
         label=job.method.name,
         family=job.card.family,
         seed=job.seed,
+        remarks=job.remarks,
         identity=job.identity,
         provenance=identity.provenance(),
         started=now(),
@@ -161,15 +176,20 @@ def _due(old: Manifest, overwrite: Overwrite) -> bool:
 def _compute(job: Job, run: Run, manifest: Manifest, progress: StageProgress) -> Manifest:
     train, test = prepared(job.train, job.data), prepared(job.test, job.data)
     recommender = registry.construct(job.card, registry.config_of(job.card, job.method.config))
-    with files.explained(run.scratch):
-        run.scratch.mkdir(parents=True, exist_ok=True)
+    cache = Store(job.store).cache
+    for folder in (run.scratch, run.artifacts, cache):
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     context = RunContext(
         seed=job.seed,
         catalog=test.catalog,
         scratch=run.scratch,
         progress=progress,
+        cache=cache,
         device=job.device,
         threads=job.threads,
+        artifacts=run.artifacts,
+        decoding=job.decoding_used,
     )
     cost: dict[str, float] = {}
     cases = test.test.sample(job.limit_users)
@@ -179,14 +199,17 @@ def _compute(job: Job, run: Run, manifest: Manifest, progress: StageProgress) ->
         with _timed(cost, "fit_seconds"):
             recommender.fit(train.train_view(), context)
         for protocol in job.protocols:
-            ask = evaluate.scored if protocol == "scored" else evaluate.full
             with _timed(cost, f"{protocol}_seconds"):
-                results.append(ask(recommender, test, cases, metrics, context))
+                results.append(_ASK[protocol](recommender, test, cases, metrics, context))
+                if protocol == "scored":
+                    results += evaluate.length_normalised(results[-1], cases, metrics)
     cost["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    tables = {"metrics": pl.concat([result.metrics for result in results])}
-    for result in results:
-        if result.predictions is not None:
-            tables["predictions"] = result.predictions
+    tables = {
+        "metrics": pl.concat([result.metrics for result in results]),
+        "predictions": evaluate.predictions_table(results, test, cases),
+    }
+    if not any(run.artifacts.iterdir()):
+        run.artifacts.rmdir()
     done = manifest.model_copy(
         update={
             "status": "complete",

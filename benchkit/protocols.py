@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from benchkit import seeds
 
 Status = Literal["ok", "unparsed", "refused", "truncated", "error"]
-Capability = Literal["scores", "samples", "explains", "cold_users", "cold_items", "zero_shot"]
+ProtocolName = Literal["scored", "full", "sampled"]
+Capability = Literal[
+    "scores", "samples", "explains", "cold_users", "cold_items", "zero_shot", "candidates_only"
+]
 
 
 class Event(NamedTuple):
@@ -58,6 +61,9 @@ class Prediction:
 
     scores: one number a candidate, in the order of `Request.candidates`; higher is better.
         None when the recommender could not answer, with a `status` that says why.
+    lengths: tokens of each candidate, where scores are sums over tokens; the harness then reports
+        the ranking by their mean as well.
+    samples: what `Sampler.sample` drew, in draw order.
     rationale: why the item ranked first is recommended.
     usage: what the answer cost, e.g. {"prompt_tokens": 812, "seconds": 0.4}.
     """
@@ -68,6 +74,7 @@ class Prediction:
     rationale: str | None = None
     status: Status = "ok"
     usage: Mapping[str, float] = field(default_factory=dict)
+    lengths: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -162,15 +169,22 @@ class RunContext:
     seed: the only source of randomness; use `generator`.
     catalog: the items that requests speak of. In a transfer task these are not the training items.
     scratch: a folder of this run alone. It outlives an interrupted attempt, so checkpoints go here.
-    decoding: parameters of the sampled protocol, e.g. {"temperature": 0.7, "n": 5}.
+    cache: a folder that all runs of a store share, for what several runs need, e.g. a backbone.
+        Whatever is kept in it lies under a key of its content.
+    artifacts: a folder that stays with the run, for what a method shows of its training; None
+        where nothing is kept.
+    decoding: parameters of the sampled protocol, e.g. {"temperature": 0.7, "n": 5}: those of the
+        suite, or the defaults where nothing is sampled.
     """
 
     seed: int
     catalog: Catalog
     scratch: Path
     progress: Progress
+    cache: Path
     device: str = "cpu"
     threads: int = 1
+    artifacts: Path | None = None
     decoding: Mapping[str, float] = field(default_factory=dict)
 
     def generator(self, *key: object) -> np.random.Generator:
@@ -187,10 +201,19 @@ class Recommender(Protocol):
     """A method under test.
 
     A class may carry a pydantic model named `Config` (with `extra="forbid"`); it is then
-    constructed with one validated instance of it, and with no argument otherwise.
+    constructed with one validated instance of it, and with no argument otherwise. Constructing is
+    part of planning: it must be quick and load no large package.
+
+    capabilities: what it can do; of the class, or of the instance where the Config decides.
+        `scores` has `predict` asked, `samples` has `Sampler.sample` asked; `candidates_only` leaves
+        it out of the `full` protocol, because it ranks short lists only.
+
+    An attribute `remarks: tuple[str, ...]`, known once it is constructed, holds what a reader must
+    know of its row; tables show it as footnotes.
     """
 
-    capabilities: ClassVar[frozenset[Capability]]
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
 
     def fit(self, data: TrainView, run: RunContext) -> None: ...
 
@@ -199,4 +222,17 @@ class Recommender(Protocol):
 
         It is called many times, with consecutive slices of the cases; how they are sliced must
         not change an answer.
+        """
+
+
+@runtime_checkable
+class Sampler(Recommender, Protocol):
+    """A method with the capability `samples`: it generates answers, too."""
+
+    def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        """One prediction a request, in order, with `run.decoding["n"]` samples in draw order.
+
+        A sample is valid if its status is "ok"; its item is then one of the candidates. Scores are
+        not looked at. The prediction's own status is "ok" unless the case as a whole could not be
+        asked; it may then be without samples. Slicing must not change an answer.
         """

@@ -7,24 +7,45 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchkit.errors import StoreError
 
-SCHEMA = 1
+SCHEMA = 2
+PER_TOKEN = "scored-mean"  # noqa: S105 - a protocol: `scored`, by the mean of a title's tokens
 
-# One row a case. `scores` is aligned with the frozen candidates; `samples` is in draw order.
-PREDICTIONS: dict[str, pl.DataType | type[pl.DataType]] = {
+Columns = dict[str, pl.DataType | type[pl.DataType]]
+
+# One row a case, of all protocols together. `status`, `scores` and `rationale` are of the scored
+# protocol; `scores` and `lengths` are aligned with the frozen candidates.
+# `sampled_status` and `samples` (in draw order) are of the sampled one. What a run was not asked
+# is null.
+PREDICTIONS: Columns = {
     "case_id": pl.String,
+    "target": pl.String,  # the answer, for whoever judges the records
     "status": pl.String,
     "scores": pl.List(pl.Float64),
+    "lengths": pl.List(pl.Int64),  # tokens of each candidate, where scores are sums over them
     "samples": pl.List(
         pl.Struct(
             {"text": pl.String, "item": pl.String, "rationale": pl.String, "status": pl.String}
         )
     ),
+    "sampled_status": pl.String,
     "rationale": pl.String,
-    "usage": pl.String,  # JSON, because every engine counts something else
+    "usage": pl.String,  # JSON {protocol: {...}}, because every engine counts something else
     "history_length": pl.Int64,  # interactions that the request showed
 }
 # One row a case, protocol and metric.
 METRICS = {"case_id": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64}
+
+_LATER = {
+    "target": 2,
+    "sampled_status": 2,
+    "lengths": 2,
+}  # columns of PREDICTIONS that came with a schema
+
+
+def predictions_columns(version: int) -> Columns:
+    """PREDICTIONS as it was in schema `version`."""
+    return {name: kind for name, kind in PREDICTIONS.items() if _LATER.get(name, 1) <= version}
+
 
 RunStatus = Literal["started", "complete", "failed"]
 
@@ -52,7 +73,8 @@ class Manifest(BaseModel):
     """What a run was. `identity` holds everything that can change a number; its hash is `run_id`.
 
     row_id: the same hash without the seed: runs that differ in the seed alone share it.
-    cost: fit_seconds, predict_seconds, peak_memory_mb and what the recommender counted.
+    remarks: what a reader must know of the row.
+    cost: fit_seconds, the seconds of each protocol (e.g. scored_seconds) and peak_memory_mb.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -66,6 +88,7 @@ class Manifest(BaseModel):
     label: str
     family: str
     seed: int
+    remarks: tuple[str, ...] = ()
     identity: dict[str, Any]
     provenance: dict[str, Any]
     started: str
@@ -76,7 +99,10 @@ class Manifest(BaseModel):
 
 
 class PlannedRow(BaseModel):
-    """One run that a suite asks for, or in `left_out` why a method cannot do it."""
+    """One run that a suite asks for, or in `left_out` why a method cannot do it.
+
+    unable: protocols of the suite that the method is not capable of.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -84,6 +110,8 @@ class PlannedRow(BaseModel):
     label: str
     family: str
     seed: int
+    unable: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     run_id: str | None = None
     left_out: str | None = None
 

@@ -1,16 +1,16 @@
 """From a suite to results: what is to be run, which of it is done, and doing the rest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchkit import executors, registry
 from benchkit.config import MethodSpec, Suite, TaskSpec
-from benchkit.errors import ConfigError
+from benchkit.errors import BenchkitError, ConfigError
 from benchkit.jobs import Job, Outcome, Overwrite
 from benchkit.lazy import unknown_name
 from benchkit.log import Emit
-from benchkit.protocols import Capability
+from benchkit.protocols import Capability, ProtocolName
 from benchkit.records import Plan, PlannedRow
 from benchkit.registry import Card
 from benchkit.store import Store
@@ -52,7 +52,7 @@ class Work:
         rows = [
             PlannedRow(
                 task=job.task, label=job.method.name, family=job.card.family, seed=job.seed,
-                run_id=job.run_id,
+                unable=_unable(self.suite, job.protocols), remarks=job.remarks, run_id=job.run_id,
             )
             for job in self.jobs
         ]  # fmt: skip
@@ -72,26 +72,37 @@ class Work:
         )
 
 
+@dataclass(frozen=True)
+class _Method:
+    """A method of a suite, and what it says of itself once it is constructed."""
+
+    spec: MethodSpec
+    card: Card
+    capabilities: frozenset[Capability]
+    remarks: tuple[str, ...]
+
+
 def prepare(suite: Suite, options: Options) -> Work:
     """Work out the jobs. Every name and hyper-parameter is checked before anything is computed."""
     name = suite.name if options.limit_users is None else f"{suite.name}@{options.limit_users}users"
     jobs: list[Job] = []
     left_out: list[PlannedRow] = []
-    methods = _methods(suite, options.methods)
+    methods = [_method(*found) for found in _methods(suite, options.methods)]
     for task in _tasks(suite, options.datasets):
-        for method, card in methods:
+        for method in methods:
             seeds = options.seeds or suite.seeds
-            registry.config_of(card, method.config)
-            if reason := _obstacle(task, card):
+            protocols = able_protocols(suite.protocols, method.capabilities)
+            if reason := _obstacle(suite, task, method):
                 left_out += [
                     PlannedRow(
-                        task=task.name, label=method.name, family=card.family, seed=seed,
+                        task=task.name, label=method.spec.name, family=method.card.family,
+                        seed=seed, unable=_unable(suite, protocols), remarks=method.remarks,
                         left_out=reason,
                     )
                     for seed in seeds
                 ]  # fmt: skip
                 continue
-            jobs += [_job(suite, name, task, method, card, seed, options) for seed in seeds]
+            jobs += [_job(suite, name, task, method, protocols, seed, options) for seed in seeds]
     return Work(suite, name, tuple(jobs), tuple(left_out), options)
 
 
@@ -135,35 +146,73 @@ def _tasks(suite: Suite, names: Sequence[str]) -> list[TaskSpec]:
     return [listed[name] for name in names] if names else list(suite.tasks)
 
 
-def _obstacle(task: TaskSpec, card: Card) -> str | None:
+def able_protocols(
+    protocols: Sequence[ProtocolName], capabilities: Collection[Capability]
+) -> tuple[ProtocolName, ...]:
+    """Those of `protocols` that a method with these capabilities can be asked under."""
+    able: dict[ProtocolName, bool] = {
+        "scored": "scores" in capabilities,
+        "full": "scores" in capabilities and "candidates_only" not in capabilities,
+        "sampled": "samples" in capabilities,
+    }
+    return tuple(protocol for protocol in protocols if able[protocol])
+
+
+def _unable(suite: Suite, able: Collection[ProtocolName]) -> tuple[ProtocolName, ...]:
+    return tuple(protocol for protocol in suite.protocols if protocol not in able)
+
+
+def _method(spec: MethodSpec, card: Card) -> _Method:
+    """What planning knows of a method: it is constructed, but not fitted."""
+    config = registry.config_of(card, spec.config)
+    try:
+        recommender = registry.construct(card, config)
+        remarks = tuple(getattr(recommender, "remarks", ()))
+        return _Method(spec, card, recommender.capabilities, remarks)
+    except Exception as error:
+        if card.missing:  # it cannot be run anyway
+            return _Method(spec, card, frozenset(), ())
+        if isinstance(error, BenchkitError):
+            raise
+        raise ConfigError(
+            f"method {spec.name!r} cannot be constructed: {type(error).__name__}: {error}",
+            "constructing must only take its Config; learn and load in fit",
+        ) from error
+
+
+def _obstacle(suite: Suite, task: TaskSpec, method: _Method) -> str | None:
     """Why the method cannot do the task here; None if it can."""
-    if card.missing:
-        return f"not installed: {', '.join(card.missing)}"
-    needed: list[Capability] = ["scores", *task.requires]
-    if task.trained_on(card.family) != task.test:
+    if method.card.missing:
+        return f"not installed: {', '.join(method.card.missing)}"
+    lacking = []
+    if not able_protocols(suite.protocols, method.capabilities):
+        lacking.append("scores or samples" if "sampled" in suite.protocols else "scores")
+    needed: list[Capability] = [*task.requires]
+    if task.trained_on(method.card.family) != task.test:
         needed.append("zero_shot")
-    able = registry.recommender_class(card).capabilities
-    lacking = [capability for capability in dict.fromkeys(needed) if capability not in able]
-    return f"not applicable: needs {', '.join(lacking)}" if lacking else None
+    lacking += [name for name in needed if name not in method.capabilities]
+    return f"not applicable: needs {', '.join(dict.fromkeys(lacking))}" if lacking else None
 
 
 def _job(
     suite: Suite,
     name: str,
     task: TaskSpec,
-    method: MethodSpec,
-    card: Card,
+    method: _Method,
+    protocols: tuple[ProtocolName, ...],
     seed: int,
     options: Options,
 ) -> Job:
     return Job(
         suite=name,
         task=task.name,
-        method=method,
-        card=card,
-        train=suite.dataset(task.trained_on(card.family)),
+        method=method.spec,
+        card=method.card,
+        train=suite.dataset(task.trained_on(method.card.family)),
         test=suite.dataset(task.test),
-        protocols=suite.protocols,
+        protocols=protocols,
+        decoding=suite.decoding,
+        remarks=method.remarks,
         metrics=task.metrics or suite.metrics,
         popular_share=suite.popular_share,
         seed=seed,

@@ -17,6 +17,7 @@ from benchkit.errors import StoreError
 from benchkit.records import Manifest, Plan
 
 M = TypeVar("M", bound=BaseModel)
+_SUITE = "[!.]*"  # folders with a dot hold locks and the cache
 
 
 def slug(name: str) -> str:
@@ -34,6 +35,11 @@ class Run:
     def scratch(self) -> Path:
         """Where the recommender keeps checkpoints; it outlives an interrupted attempt."""
         return self.path / "scratch"
+
+    @property
+    def artifacts(self) -> Path:
+        """What the recommender keeps of its training, e.g. preferences and margins."""
+        return self.path / "artifacts"
 
     @property
     def log(self) -> Path:
@@ -82,16 +88,21 @@ class Store:
             files.write_json(marker, {"schema_version": records.SCHEMA})
         return self
 
+    @property
+    def cache(self) -> Path:
+        """What runs share, under keys of its content. Nothing in it is a run."""
+        return self.root / ".cache"
+
     def suites(self) -> list[str]:
         """Names of the suites that have a plan."""
-        return sorted(path.parent.name for path in self.root.glob("*/plan.json"))
+        return sorted(path.parent.name for path in self.root.glob(f"{_SUITE}/plan.json"))
 
     def run(self, suite: str, task: str, label: str, run_id: str) -> Run:
         return Run(self.root / slug(suite) / slug(task) / slug(label) / run_id)
 
     def runs(self) -> Iterator[Run]:
         """Every run that was started, in the order of paths."""
-        for path in sorted(self.root.glob("*/*/*/*/manifest.json")):
+        for path in sorted(self.root.glob(f"{_SUITE}/*/*/*/manifest.json")):
             yield Run(path.parent)
 
     def plan(self, suite: str) -> Plan | None:

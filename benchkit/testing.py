@@ -9,23 +9,32 @@ import random
 import sys
 import tempfile
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
 
 from benchkit import seeds
+from benchkit.config import DecodingSpec
 from benchkit.data import sources
 from benchkit.data.dataset import Dataset
 from benchkit.data.prepare import build
 from benchkit.data.spec import DatasetSpec
-from benchkit.evaluate import checked
-from benchkit.protocols import Catalog, Event, Prediction, Recommender, Request, RunContext
-
-_CAPABILITIES = {"scores", "samples", "explains", "cold_users", "cold_items", "zero_shot"}
+from benchkit.evaluate import checked, checked_samples
+from benchkit.protocols import (
+    Capability,
+    Catalog,
+    Event,
+    Prediction,
+    Recommender,
+    Request,
+    RunContext,
+    Sampler,
+)
 
 
 class NullProgress:
@@ -47,14 +56,31 @@ def toy_dataset(**options: int) -> Dataset:
     return build(sources.read("toy", options), spec)
 
 
-def run_context(catalog: Catalog, scratch: Path | None = None, seed: int = 0) -> RunContext:
-    """A context for calling `fit` and `predict` without a runner."""
+def run_context(
+    catalog: Catalog,
+    scratch: Path | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+    decoding: Mapping[str, float] | None = None,
+) -> RunContext:
+    """A context for calling `fit`, `predict` and `sample` without a runner.
+
+    cache: by default one folder for this process, as the runs of a store share one.
+    decoding: by default what a suite has that says nothing of it.
+    """
     return RunContext(
         seed=seed,
         catalog=catalog,
         scratch=scratch or Path(tempfile.mkdtemp(prefix="benchkit-test-")),
         progress=NullProgress(),
+        cache=cache or _cache(),
+        decoding=DecodingSpec().model_dump() if decoding is None else decoding,
     )
+
+
+@lru_cache(maxsize=1)
+def _cache() -> Path:
+    return Path(tempfile.mkdtemp(prefix="benchkit-test-cache-"))
 
 
 class RecommenderContract:
@@ -62,10 +88,12 @@ class RecommenderContract:
 
     order_sensitive: set it for methods that read the candidate list as a text, in its order.
     tolerance: largest difference between scores that ought to be equal.
+    decoding: how samplers are asked to answer; shorter than a suite asks for.
     """
 
     order_sensitive = False
     tolerance = 1e-5
+    decoding: ClassVar[Mapping[str, float]] = DecodingSpec(n=3, max_tokens=64).model_dump()
 
     @abstractmethod
     def make(self) -> Recommender:
@@ -85,24 +113,57 @@ class RecommenderContract:
     @classmethod
     def fitted(cls, dataset: Dataset) -> Recommender:
         recommender = cls().make()
-        recommender.fit(dataset.train_view(), run_context(dataset.catalog))
+        recommender.fit(dataset.train_view(), cls.context(dataset))
         return recommender
+
+    @classmethod
+    def context(cls, dataset: Dataset) -> RunContext:
+        """What the recommender is run with."""
+        return run_context(dataset.catalog, decoding=cls.decoding)
 
     def scores(self, fitted: Recommender, asked: Sequence[Request], dataset: Dataset) -> np.ndarray:
         """[n, c] scores of `asked`, checked as the harness checks them."""
-        answers = checked(fitted.predict(asked, run_context(dataset.catalog)), asked)
+        if "scores" not in fitted.capabilities:
+            pytest.skip("does not claim scores")
+        answers = checked(fitted.predict(asked, self.context(dataset)), asked)
         return np.array([prediction.scores for prediction in answers], dtype=np.float64)
 
+    def samples(
+        self, fitted: Recommender, asked: Sequence[Request], dataset: Dataset
+    ) -> list[Prediction]:
+        """Sampled answers to `asked`, checked as the harness checks them."""
+        if "samples" not in fitted.capabilities:
+            pytest.skip("does not claim samples")
+        assert isinstance(fitted, Sampler)
+        run = self.context(dataset)
+        return list(checked_samples(fitted.sample(asked, run), asked, int(run.decoding["n"])))
+
     def test_it_declares_what_it_can_do(self) -> None:
-        assert set(self.make().capabilities) <= _CAPABILITIES
+        recommender = self.make()
+        assert set(recommender.capabilities) <= set(get_args(Capability))
+        assert {"scores", "samples"} & set(recommender.capabilities)
+        remarks = getattr(recommender, "remarks", ())
+        assert isinstance(remarks, tuple)
+        assert all(isinstance(remark, str) and remark for remark in remarks)
 
     def test_it_answers_every_request_in_order(
         self, fitted: Recommender, requests_: list[Request], dataset: Dataset
     ) -> None:
-        answers = list(fitted.predict(requests_, run_context(dataset.catalog)))
+        if "scores" not in fitted.capabilities:
+            pytest.skip("does not claim scores")
+        answers = list(fitted.predict(requests_, self.context(dataset)))
         assert [a.case_id for a in answers] == [r.case_id for r in requests_]
         assert all(isinstance(answer, Prediction) for answer in answers)
         assert list(checked(iter(answers), requests_)) == answers
+
+    def test_it_samples_n_answers_a_request_in_order(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        answers = self.samples(fitted, requests_, dataset)
+        assert [a.case_id for a in answers] == [r.case_id for r in requests_]
+        asked = [answer for answer in answers if answer.status == "ok"]
+        assert asked, "no case could be asked"
+        assert all(len(answer.samples) == self.decoding["n"] for answer in asked)
 
     def test_slicing_the_requests_changes_nothing(
         self, fitted: Recommender, requests_: list[Request], dataset: Dataset
@@ -111,14 +172,31 @@ class RecommenderContract:
         single = np.concatenate([self.scores(fitted, [r], dataset) for r in requests_[:6]])
         np.testing.assert_allclose(single, whole[:6], atol=self.tolerance, rtol=self.tolerance)
 
+    def test_slicing_the_requests_changes_no_sample(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        whole = self.samples(fitted, requests_, dataset)
+        single = [self.samples(fitted, [request], dataset)[0] for request in requests_[:6]]
+        assert [a.samples for a in single] == [a.samples for a in whole[:6]]
+
     def test_the_same_seed_gives_the_same_answers(
         self, fitted: Recommender, requests_: list[Request], dataset: Dataset
     ) -> None:
         again = self.make()
-        again.fit(dataset.train_view(), run_context(dataset.catalog))
+        again.fit(dataset.train_view(), self.context(dataset))
         np.testing.assert_array_equal(
             self.scores(again, requests_, dataset), self.scores(fitted, requests_, dataset)
         )
+
+    def test_the_same_seed_gives_the_same_samples(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        if "samples" not in fitted.capabilities:
+            pytest.skip("does not claim samples")
+        again = self.make()
+        again.fit(dataset.train_view(), self.context(dataset))
+        theirs = [answer.samples for answer in self.samples(again, requests_, dataset)]
+        assert theirs == [answer.samples for answer in self.samples(fitted, requests_, dataset)]
 
     def test_scores_belong_to_items_and_not_to_places(
         self, fitted: Recommender, requests_: list[Request], dataset: Dataset
@@ -136,6 +214,8 @@ class RecommenderContract:
         )
 
     def test_it_ranks_the_whole_catalogue(self, fitted: Recommender, dataset: Dataset) -> None:
+        if "candidates_only" in fitted.capabilities:
+            pytest.skip("ranks short lists only")
         asked = list(dataset.requests(dataset.test, 0, 5, "catalog"))
         assert self.scores(fitted, asked, dataset).shape == (5, len(dataset.catalog))
 
@@ -150,13 +230,20 @@ class RecommenderContract:
             Request("cold:1", "nobody else", (), first.candidates),
             Request("cold:2", "one", (Event(first.history[0].item),), first.candidates),
         ]
-        assert np.isfinite(self.scores(fitted, strangers, dataset)).all()
+        if "scores" in fitted.capabilities:
+            assert np.isfinite(self.scores(fitted, strangers, dataset)).all()
+        if "samples" in fitted.capabilities:
+            assert len(self.samples(fitted, strangers, dataset)) == len(strangers)
 
     def test_the_process_is_left_as_it_was(self, dataset: Dataset) -> None:
         before = _state()
         recommender = self.make()
-        recommender.fit(dataset.train_view(), run_context(dataset.catalog))
-        self.scores(recommender, list(dataset.requests(dataset.test, 0, 3)), dataset)
+        recommender.fit(dataset.train_view(), self.context(dataset))
+        asked = list(dataset.requests(dataset.test, 0, 3))
+        if "scores" in recommender.capabilities:
+            self.scores(recommender, asked, dataset)
+        if "samples" in recommender.capabilities:
+            self.samples(recommender, asked, dataset)
         assert _state() == before
 
     def test_it_learns_from_a_view_that_cannot_be_changed(self, dataset: Dataset) -> None:
@@ -164,7 +251,7 @@ class RecommenderContract:
         arrays = (view.interactions.user, view.interactions.item, view.interactions.offsets)
         for array in arrays:
             array.setflags(write=False)
-        self.make().fit(view, run_context(dataset.catalog))
+        self.make().fit(view, self.context(dataset))
 
 
 def _state() -> dict[str, object]:

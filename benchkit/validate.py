@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from benchkit import records, registry
 from benchkit.config import load_suite, shipped_suites
 from benchkit.errors import BenchkitError, ConfigError
+from benchkit.evaluate import sampling
 from benchkit.identity import digest
+from benchkit.metrics.accuracy import RankMetric
 from benchkit.records import Manifest
 from benchkit.registry import Card
 from benchkit.store import Run, Store
@@ -97,9 +100,19 @@ def _run(store: Store, run: Run, manifest: Manifest) -> Iterator[str]:
     if manifest.status != "complete":
         return
     metrics, predictions = run.metrics(), run.predictions()
-    if metrics.schema != records.METRICS or predictions.schema != records.PREDICTIONS:
+    expected = records.predictions_columns(manifest.schema_version)
+    if metrics.schema != records.METRICS or predictions.schema != expected:
         yield "its tables have other columns than this schema"
         return
+    yield from _means(manifest, metrics)
+    if "scored" in manifest.identity["protocols"]:
+        yield from _answered(metrics, predictions)
+    if "sampled" in manifest.identity["protocols"]:
+        yield from _samples(manifest, metrics, predictions)
+
+
+def _means(manifest: Manifest, metrics: pl.DataFrame) -> Iterator[str]:
+    """Summaries that are not the mean of their cases."""
     means = metrics.group_by("protocol", "metric").agg(pl.col("value").mean(), pl.len())
     by_name = {(p, m): (mean, n) for p, m, mean, n in means.iter_rows()}
     for line in manifest.summary:
@@ -108,7 +121,26 @@ def _run(store: Store, run: Run, manifest: Manifest) -> Iterator[str]:
         mean, n = by_name.get((line.protocol, line.metric), (None, 0))
         if mean is None or n != line.n or abs(mean - line.mean) > 1e-12:
             yield f"{line.protocol} {line.metric} is {line.mean}, but its cases give {mean} (n={n})"
-    answered = predictions.filter(pl.col("scores").is_not_null())["case_id"].n_unique()
-    valid = by_name.get(("scored", "valid"))
-    if valid is not None and round(valid[0] * valid[1]) != answered:
-        yield f"{answered} cases have scores, but {valid[0]:.4f} of {valid[1]} count as valid"
+
+
+def _answered(metrics: pl.DataFrame, predictions: pl.DataFrame) -> Iterator[str]:
+    """Whether those cases count as answered that have scores."""
+    valid = metrics.filter(protocol="scored", metric="valid")["value"]
+    answered = predictions["scores"].is_not_null().sum()
+    counted = round(float(valid.sum()))
+    if counted != answered:
+        yield f"{answered} cases have scores, but {counted} of {len(valid)} count as valid"
+
+
+def _samples(manifest: Manifest, metrics: pl.DataFrame, predictions: pl.DataFrame) -> Iterator[str]:
+    """Per-case values that do not follow from the recorded samples."""
+    recorded = metrics.filter(protocol="sampled")
+    names = [name for name in recorded["metric"].unique(maintain_order=True).to_list()
+             if RankMetric.pattern.fullmatch(name)]  # fmt: skip
+    n = int(manifest.identity["decoding"]["n"])
+    again = sampling.values_again(predictions, [RankMetric(name) for name in names], n)
+    for name, values in again.items():
+        given = recorded.filter(metric=name)
+        wrong = given["case_id"].to_list() != predictions["case_id"].to_list()
+        if wrong or np.abs(given["value"].to_numpy() - values).max(initial=0.0) > 1e-12:
+            yield f"sampled {name} does not follow from the samples"

@@ -10,7 +10,8 @@ import pytest
 
 SUITE = """
 title = "Toy"
-protocols = ["scored", "full"]
+protocols = ["scored", "full", "sampled"]
+decoding = { n = 3 }
 [[datasets]]
 name = "toy"
 source = "toy"
@@ -44,6 +45,8 @@ def test_run_report_and_validate(folder):
     assert "2 runs, 2 computed now" in first
     assert "popularity" in first and "Chance" in first
     assert "random°" in first
+    assert "sampled: 3 answers at temperature 0.7" in first
+    assert "Do not sample: popularity." in first
     second = benchkit("run", "--suite", "mine.toml", cwd=folder)
     assert "2 runs, 0 computed now" in second
     written = folder / "leaderboards" / "mine"

@@ -54,6 +54,10 @@ def test_missing_files_are_named_with_the_mend(name, tmp_path):
         ('title = "x"\ndrops = [["a", "b"]]\n', "task in drops"),
         ('title = "x"\nhistory_buckets = [[3, 1]]\n', "history bucket"),
         ('title = "x"\nfoo = 1\n', "foo"),
+        ('title = "x"\nprotocols = ["scored", "guessed"]\n', "protocols"),
+        ('title = "x"\n[decoding]\nn = 0\n', "decoding.n"),
+        ('title = "x"\n[decoding]\ntop_p = 0\n', "decoding.top_p"),
+        ('title = "x"\n[decoding]\nbeams = 4\n', "decoding.beams"),
     ],
 )
 def test_wrong_suites_say_what_is_wrong(tmp_path, text, message):
@@ -61,6 +65,18 @@ def test_wrong_suites_say_what_is_wrong(tmp_path, text, message):
     (tmp_path / "s.toml").write_text(text + (body if "\n" in text else ""))
     with pytest.raises(ConfigError, match=message):
         load_suite(str(tmp_path / "s.toml"))
+
+
+def test_a_suite_says_how_answers_are_drawn(tmp_path):
+    (tmp_path / "s.toml").write_text(
+        'title = "x"\nprotocols = ["scored", "sampled"]\n'
+        "[decoding]\ntemperature = 1.5\nconstrained = true\n"
+        '[[datasets]]\nname = "toy"\nsource = "toy"\n[[methods]]\nmethod = "random"\n'
+    )
+    suite = load_suite(str(tmp_path / "s.toml"))
+    assert suite.decoding.model_dump() == {
+        "n": 5, "temperature": 1.5, "top_p": 1.0, "max_tokens": 512, "constrained": True,
+    }  # fmt: skip
 
 
 def test_datasets_are_called_as_the_published_tables_call_them():

@@ -6,14 +6,17 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+from benchkit.protocols import Capability, Prediction, Request, RunContext, Sample, TrainView
 
 
 class Random:
-    """An independent uniform score for each candidate; the history is not read."""
+    """An independent uniform score for each candidate; the history is not read.
+
+    As a sampler it answers with independent uniform draws of a candidate.
+    """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {"scores", "cold_users", "cold_items", "zero_shot"}
+        {"scores", "samples", "cold_users", "cold_items", "zero_shot"}
     )
 
     class Config(BaseModel):
@@ -34,3 +37,15 @@ class Random:
             scores = np.empty_like(draws)
             scores[np.argsort(request.candidates)] = draws
             yield Prediction(request.case_id, scores.tolist())
+
+    def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        n = int(run.decoding["n"])
+        for request in requests:
+            items = sorted(request.candidates)
+            draws = run.generator("random samples", request.case_id).integers(0, len(items), n)
+            samples = tuple(_answer(items[draw], run) for draw in draws)
+            yield Prediction(request.case_id, None, samples)
+
+
+def _answer(item: str, run: RunContext) -> Sample:
+    return Sample(text=run.catalog.text(item) or item, item=item, rationale=None, status="ok")

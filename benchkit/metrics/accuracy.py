@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.errors import ConfigError
+from benchkit.metrics.chance import Law, any_order
 from benchkit.metrics.ranks import Ranks
 
 
 @dataclass(frozen=True)
 class RankMetric:
     """A metric that is the mean over cases of a gain at the target's rank r.
+
+    A target that is not listed gains nothing, except in avoidance.
 
     hr@k: 1 if r <= k (hit rate; with one relevant item, recall@k).
     ndcg@k: 1 / log2(r + 1) if r <= k (Järvelin & Kekäläinen 2002; the ideal DCG is 1).
@@ -53,6 +56,16 @@ class RankMetric:
             case _:
                 return (rank > 1).astype(np.float64)
 
+    @property
+    def unlisted(self) -> float:
+        """Gain of a target that is not in the list."""
+        return float(self.name == "avoidance")
+
+    @property
+    def first_only(self) -> bool:
+        """Whether only the first place counts; of sampled answers it then judges the first."""
+        return self.name.endswith("@1") or self.name in ("adherence", "avoidance")
+
     def weights(self, n: int) -> NDArray[np.float64]:
         """[n] what the gain of each case is multiplied by."""
         return np.ones(n)
@@ -60,12 +73,13 @@ class RankMetric:
     def values(self, ranks: Ranks) -> NDArray[np.float64]:
         """[n] expected gain of each case; unanswered cases are 0."""
         gains = self.gains(int(ranks.of.max(initial=1)))
-        return ranks.expected(gains) * self.weights(len(ranks))
+        return ranks.expected(gains, self.unlisted) * self.weights(len(ranks))
 
-    def chance(self, of: NDArray[np.int64]) -> float:
-        """Exact expectation when every rank is as likely: mean over cases of sum(gains) / of.
+    def chance(self, of: NDArray[np.int64], law: Law = any_order) -> float:
+        """Exact expectation, mean over cases, for a recommender that knows nothing.
 
-        of: [n] number of candidates of each case.
+        of: [n] number of candidates of each case. law: how likely each rank then is; by default
+        all are equally likely.
 
         >>> round(RankMetric("hr@1").chance(np.array([30])), 6)
         0.033333
@@ -73,5 +87,9 @@ class RankMetric:
         0.098282
         """
         sizes, place = np.unique(of, return_inverse=True)
-        each = np.array([self.gains(int(size)).sum() / size for size in sizes])
+        each = np.array([self._expectation(law(int(size))) for size in sizes])
         return float((each[place] * self.weights(len(of))).mean())
+
+    def _expectation(self, places: NDArray[np.float64]) -> float:
+        gains = self.gains(len(places))
+        return float(gains @ places[: len(gains)] + self.unlisted * (1.0 - places.sum()))

@@ -4,8 +4,13 @@ When `better` candidates score above the target and `tied` share its score (the 
 every order among the tied is as likely as any other, so the target's rank is uniform on
 `better + 1 .. better + tied`. A metric's value is its expectation over these ranks. Thirty equal
 scores give HR@1 = 1/30, wherever the target stands in the list.
+
+Sampled answers become a list of the distinct valid items, the most frequent first and of equally
+frequent ones the first drawn. It is never filled up: a target that is not in it has no rank.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +22,8 @@ class Ranks:
     """Where the targets of n cases stand.
 
     better: [n] candidates that score above the target. tied: [n] candidates with the target's
-    score, itself included. of: [n] candidates ranked. answered: [n] False where there is no
-    ranking; such a case counts as a miss in every metric.
+    score, itself included; 0 where the target is not listed. of: [n] candidates ranked.
+    answered: [n] False where there is no ranking; such a case counts as a miss in every metric.
     """
 
     better: NDArray[np.int64]
@@ -29,15 +34,17 @@ class Ranks:
     def __len__(self) -> int:
         return len(self.better)
 
-    def expected(self, gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    def expected(self, gains: NDArray[np.float64], unlisted: float = 0.0) -> NDArray[np.float64]:
         """[n] mean of `gains[rank - 1]` over the ranks that the target can have.
 
-        gains: [m] gain of ranks 1..m; ranks beyond m gain nothing.
+        gains: [m] gain of ranks 1..m; ranks beyond m gain nothing. unlisted: gain of a target
+        that is not listed.
         """
         cumulative = np.concatenate([[0.0], np.cumsum(gains)])
         low = np.minimum(self.better, len(gains))
         high = np.minimum(self.better + self.tied, len(gains))
         value = (cumulative[high] - cumulative[low]) / np.maximum(self.tied, 1)
+        value = np.where(self.tied == 0, unlisted, value)
         return np.where(self.answered, value, 0.0)
 
 
@@ -60,6 +67,40 @@ def from_scores(scores: ArrayLike, target: ArrayLike, answered: ArrayLike | None
         tied=np.count_nonzero(table == own, axis=1).astype(np.int64),
         of=np.full(n, table.shape[1], dtype=np.int64),
         answered=np.ones(n, np.bool_) if answered is None else np.asarray(answered, np.bool_),
+    )
+
+
+def ordered(drawn: Sequence[str | None]) -> list[str]:
+    """The list that samples make; None stands for an invalid one.
+
+    >>> ordered(["A", "B", "A", None, "C"])
+    ['A', 'B', 'C']
+    """
+    # Of equal counts, most_common keeps the order in which they were first met.
+    return [item for item, _ in Counter(x for x in drawn if x is not None).most_common()]
+
+
+def from_lists(
+    lists: Sequence[Sequence[str]], targets: Sequence[str], of: NDArray[np.int64]
+) -> Ranks:
+    """Ranks of the targets in lists without repeats; an empty list is no answer.
+
+    lists: [n] of any lengths. of: [n] number of candidates.
+
+    >>> ranks = from_lists([["A", "B", "C"], ["A"]], ["B", "B"], np.array([30, 30]))
+    >>> ranks.better.tolist(), ranks.tied.tolist()
+    ([1, 1], [1, 0])
+    """
+    listed = [target in items for items, target in zip(lists, targets, strict=True)]
+    place = [
+        items.index(target) if found else len(items)
+        for items, target, found in zip(lists, targets, listed, strict=True)
+    ]
+    return Ranks(
+        better=np.array(place, dtype=np.int64),
+        tied=np.array(listed, dtype=np.int64),
+        of=np.asarray(of, dtype=np.int64),
+        answered=np.array([len(items) > 0 for items in lists], dtype=np.bool_),
     )
 
 

@@ -1,5 +1,6 @@
 """What a report is made of: cells, rows and tables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchkit.records import Plan
@@ -31,7 +32,7 @@ class Row:
     """One method on one task under one protocol, over all its seeds.
 
     status: "complete", or what keeps the row from being a result, in words.
-    cost: mean over seeds of fit_seconds etc.
+    cost: mean over seeds of fit_seconds etc. remarks: what a reader must know of it.
     """
 
     task: str
@@ -43,6 +44,7 @@ class Row:
     run_ids: tuple[str, ...] = ()
     cells: dict[str, Cell] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Table:
     """The rows of one task under one protocol, with the chance level of each metric.
 
     part: which of the cases it is about, in words; empty for all of them.
+    decoding: how sampled answers were drawn; empty for other protocols.
     """
 
     task: str
@@ -58,6 +61,7 @@ class Table:
     chance: dict[str, float]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    decoding: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from benchkit.records import Plan
-from benchkit.report.model import Cell, Row, Table
+from benchkit.report.model import Cell, Table
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.store import Run, Store
 
@@ -37,7 +37,7 @@ def drop_table(first: Table, second: Table) -> Table:
         if other is None or not (row.cells and other.cells):
             lacking = row if not row.cells else other
             status = lacking.status if lacking else "not run"
-            rows.append(Row(second.task, first.protocol, row.label, row.family, status))
+            rows.append(replace(row, task=second.task, status=status, cells={}, cost={}))
             continue
         cells = {
             name: Cell(1 - other.cells[name].mean / cell.mean)
@@ -46,7 +46,7 @@ def drop_table(first: Table, second: Table) -> Table:
         }
         rows.append(replace(row, task=second.task, cells=cells, cost={}))
     part = f"relative drop from {first.task}"
-    return Table(second.task, first.protocol, part, {}, tuple(rows), ())
+    return Table(second.task, first.protocol, part, {}, tuple(rows), (), first.decoding)
 
 
 def _cells(runs: Sequence[Run], protocol: str, within: pl.Expr) -> dict[str, Cell]:

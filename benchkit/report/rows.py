@@ -1,5 +1,6 @@
 """From the run store to table rows: seeds pooled, intervals, chance, and the marks."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -7,12 +8,19 @@ import numpy as np
 import polars as pl
 
 from benchkit.errors import StoreError
-from benchkit.records import Manifest, Plan, PlannedRow
+from benchkit.records import PER_TOKEN, Manifest, Plan, PlannedRow
 from benchkit.report.model import Cell, Results, Row, Table
 from benchkit.report.parts import bucket_table, drop_table
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.multiple import holm
 from benchkit.store import Run, Store
+
+_UNABLE = {
+    "scored": "Give no scores",
+    "full": "Do not rank the whole catalogue",
+    "sampled": "Do not sample",
+}
+_DIFFERENT = {"test": "were asked different cases", "decoding": "were sampled differently"}
 
 
 def collect(store: Store, suite: str) -> Results:
@@ -25,7 +33,10 @@ def collect(store: Store, suite: str) -> Results:
             + (f"   (here: {', '.join(store.suites())})" if store.suites() else ""),
         )
     whole = [
-        _table(store, plan, task, protocol) for task in plan.tasks for protocol in plan.protocols
+        _table(store, plan, task, protocol)
+        for task in plan.tasks
+        for asked in plan.protocols
+        for protocol in ((asked, PER_TOKEN) if asked == "scored" else (asked,))
     ]
     buckets = [
         bucket_table(store, plan, table, bucket)
@@ -46,36 +57,60 @@ def collect(store: Store, suite: str) -> Results:
 
 def _table(store: Store, plan: Plan, task: str, protocol: str) -> Table:
     rows: list[Row] = []
-    chance: dict[str, float] = {}
-    questions: dict[str, list[str]] = {}
+    unable: list[str] = []
+    manifests: list[Manifest] = []
     for label in plan.labels:
         planned = [row for row in plan.rows if (row.task, row.label) == (task, label)]
         if not planned:
             continue
-        row, manifests = _row(store, plan, planned, protocol)
+        if not _belongs(planned[-1], plan, protocol):
+            unable.append(label)
+            continue
+        row, found = _row(store, plan, planned, protocol)
+        if protocol == PER_TOKEN and not found:
+            continue
         rows.append(row)
-        for manifest in manifests:
-            lines = (line for line in manifest.summary if line.protocol == protocol)
-            chance |= {line.metric: line.chance for line in lines if line.chance is not None}
-            questions.setdefault(str(manifest.identity["test"]), []).append(label)
+        manifests += found
+    for what in ("test", "decoding") if protocol == "sampled" else ("test",):
+        _check_same(manifests, what, plan, task)
+    lines = [s for m in manifests for s in m.summary if s.protocol == protocol]
+    chance = {line.metric: line.chance for line in lines if line.chance is not None}
     notes = []
-    if len(questions) > 1:
-        # Different questions cannot stand in one table; the newest are those the plan meant.
-        raise StoreError(
-            f"suite {plan.suite!r}, {task}: rows were asked different cases: "
-            + "; ".join(f"{', '.join(dict.fromkeys(v))} ({k[:8]})" for k, v in questions.items()),
-            f"run the whole suite again: benchkit run --suite {plan.suite}",
-        )
+    if unable:
+        notes.append(f"{_UNABLE[protocol]}: {', '.join(unable)}.")
     if any(row.status != "complete" for row in rows):
         notes.append("Rows without figures are no results; the reason stands in their place.")
-    return Table(task, protocol, "", chance, tuple(_marked(rows, chance)), tuple(notes))
+    decoding = manifests[0].identity["decoding"] if protocol == "sampled" and manifests else {}
+    return Table(task, protocol, "", chance, tuple(_marked(rows, chance)), tuple(notes), decoding)
+
+
+def _belongs(planned: PlannedRow, plan: Plan, protocol: str) -> bool:
+    """Whether a row stands in the table of a protocol. One that can do none has its reason in the
+    first table."""
+    none = set(plan.protocols) <= set(planned.unable)
+    return protocol not in planned.unable or (none and protocol == plan.protocols[0])
+
+
+def _check_same(manifests: Sequence[Manifest], what: str, plan: Plan, task: str) -> None:
+    """Different questions cannot stand in one table; the newest are those the plan meant."""
+    labels: dict[str, list[str]] = {}
+    for manifest in manifests:
+        value = manifest.identity[what]
+        shown = value[:8] if isinstance(value, str) else json.dumps(value)
+        labels.setdefault(shown, []).append(manifest.label)
+    if len(labels) > 1:
+        raise StoreError(
+            f"suite {plan.suite!r}, {task}: rows {_DIFFERENT[what]}: "
+            + "; ".join(f"{', '.join(dict.fromkeys(v))} ({k})" for k, v in labels.items()),
+            f"run the whole suite again: benchkit run --suite {plan.suite}",
+        )
 
 
 def _row(
     store: Store, plan: Plan, planned: Sequence[PlannedRow], protocol: str
 ) -> tuple[Row, list[Manifest]]:
     first = planned[-1]
-    empty = Row(first.task, protocol, first.label, first.family, status="")
+    empty = Row(first.task, protocol, first.label, first.family, "", remarks=first.remarks)
     reasons = [row.left_out for row in planned if row.left_out]
     if reasons:
         return replace(empty, status=reasons[0]), []
@@ -90,6 +125,8 @@ def _row(
             return replace(empty, status=f"{_unfinished(store, manifest)}{seed}"), []
         runs.append(run)
         manifests.append(manifest)
+    if not all(any(s.protocol == protocol for s in m.summary) for m in manifests):
+        return replace(empty, status="not run under this protocol"), []
     if len({manifest.row_id for manifest in manifests}) > 1:
         return replace(empty, status="its seeds are of different versions: run them again"), []
     return (
@@ -103,6 +140,7 @@ def _row(
                 name: float(np.mean([manifest.cost[name] for manifest in manifests]))
                 for name in manifests[0].cost
             },
+            remarks=tuple(dict.fromkeys(r for manifest in manifests for r in manifest.remarks)),
         ),
         manifests,
     )

@@ -5,94 +5,27 @@ import io
 from collections.abc import Iterable, Sequence
 
 from benchkit.records import Plan
-from benchkit.report.model import Cell, Results, Row, Table
+from benchkit.report.model import Results, Row, Table
+from benchkit.report.wording import (
+    NOT_ABOVE,
+    best,
+    caption,
+    columns,
+    footnotes,
+    is_at_chance,
+    legend,
+    metric_title,
+    number,
+    seconds,
+    shown,
+    superscript,
+)
 
-NOT_ABOVE = "°"
-_PROTOCOLS = {
-    "scored": "frozen candidates, scored",
-    "full": "whole catalogue, scored",
-}
 _LATEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
      "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
      "<": r"\textless{}", ">": r"\textgreater{}"}
 )  # fmt: skip
-
-
-def metric_title(name: str) -> str:
-    """'ndcg@5' -> 'NDCG@5'."""
-    return name.upper()
-
-
-def caption(plan: Plan, table: Table) -> str:
-    """What a table shows, in a line."""
-    n = next((c.n for row in table.rows for c in row.cells.values()), 0)
-    users = f", {n:,} users" if n else ""
-    protocol = _PROTOCOLS.get(table.protocol, table.protocol)
-    part = f", {table.part}" if table.part else ""
-    return f"{plan.title}: {table.task} ({protocol}{part}{users})"
-
-
-def legend(plan: Plan, table: Table) -> list[str]:
-    """What the marks of a table mean, and its notes."""
-    if not table.chance:
-        return [*table.notes]
-    marks = [
-        f"{NOT_ABOVE} not significantly above chance in {metric_title(primary(plan, table.chance))}"
-        " (one-sided, Holm over the rows, 5 %)."
-    ]
-    if any(name.startswith("serendipity") for name in plan.metrics):
-        marks.append(
-            "SERENDIPITY@k: |R & T - P| / |R|, P the"
-            f" {plan.popular_share:.0%} of the items with the most training interactions."
-        )
-    return [
-        "95 % bootstrap intervals over users. Ties count by their expectation over all orders.",
-        *([] if table.part else marks),
-        *table.notes,
-    ]
-
-
-def best(table: Table, metric: str) -> float | None:
-    """The largest mean of a column."""
-    return max((row.cells[metric].mean for row in table.rows if metric in row.cells), default=None)
-
-
-def is_at_chance(row: Row, plan: Plan) -> bool:
-    """Whether a row carries the mark."""
-    cell = row.cells.get(primary(plan, row.cells))
-    return cell is not None and cell.above_chance is False
-
-
-def primary(plan: Plan, names: Iterable[str]) -> str:
-    """The metric that decides the mark: the plan's, or the first where a task has others."""
-    present = list(names)
-    return plan.primary if plan.primary in present else next(iter(present), plan.primary)
-
-
-def shown(cell: Cell) -> str:
-    """'.612 [.590, .634]', or '.998' where there is no interval to show."""
-    if cell.low is None or cell.high is None or cell.low == cell.high:
-        return number(cell.mean)
-    return f"{number(cell.mean)} [{number(cell.low)}, {number(cell.high)}]"
-
-
-def number(value: float) -> str:
-    """Three digits without the leading zero, as papers print rates."""
-    text = f"{value:.3f}"
-    return text[1:] if text.startswith("0.") else text
-
-
-def seconds(row: Row) -> str:
-    """Training time of a row."""
-    return f"{row.cost['fit_seconds']:.1f}" if "fit_seconds" in row.cost else ""
-
-
-def columns(plan: Plan, table: Table) -> list[str]:
-    """The metrics that at least one row has, in the order of the suite, coverage and valid last."""
-    extra = dict.fromkeys(name for row in table.rows for name in row.cells)
-    first = [name for name in plan.metrics if name in extra or not extra]
-    return [*first, *(name for name in extra if name not in plan.metrics)]
 
 
 def markdown(results: Results) -> str:
@@ -103,17 +36,19 @@ def markdown(results: Results) -> str:
         head = ["Method", "Family", *map(metric_title, names), "Fit (s)"]
         lines = [head, ["---", "---", *("--:" for _ in range(len(names) + 1))]]
         lines.append(["*Chance*", "", *_chance(table, names), ""])
+        remarks = footnotes(table)
         for row in table.rows:
-            label = _markdown_text(row.label) + (
-                NOT_ABOVE if is_at_chance(row, results.plan) else ""
-            )
+            mark = NOT_ABOVE if is_at_chance(row, results.plan) else ""
+            mark += superscript(remarks[remark] for remark in row.remarks)
+            label = _markdown_text(row.label) + mark
             if not row.cells:
                 lines.append([label, row.family, _markdown_text(row.status), *[""] * len(names)])
                 continue
             cells = [_bold(table, row, name) for name in names]
             lines.append([label, row.family, *cells, seconds(row)])
         body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        legend_text = "  \n".join(legend(results.plan, table))
+        notes = [f"{superscript([n])} {_markdown_text(text)}" for text, n in remarks.items()]
+        legend_text = "  \n".join([*legend(results.plan, table), *notes])
         parts.append(
             f"**{_markdown_text(caption(results.plan, table))}**\n\n{body}\n\n{legend_text}\n"
         )
@@ -135,24 +70,33 @@ def latex(results: Results) -> str:
             r"\midrule",
             _tex_line(["Chance", "", *_chance(table, names)]),
         ]
-        family = ""
+        family, remarks = "", footnotes(table)
         for row in table.rows:
             if row.family != family:
                 lines.append(r"\midrule")
                 family = row.family
-            mark = r"$^\circ$" if is_at_chance(row, results.plan) else ""
-            label = tex(row.label) + mark
+            marks = [r"\circ"] if is_at_chance(row, results.plan) else []
+            marks += [str(remarks[remark]) for remark in row.remarks]
+            label = tex(row.label) + _tex_mark(marks)
             if not row.cells:
                 reason = rf"\multicolumn{{{len(names)}}}{{l}}{{{tex(row.status)}}}"
                 lines.append(rf"{label} & {tex(row.family)} & {reason} \\")
                 continue
             cells = [_tex_cell(table, row, name) for name in names]
             lines.append(" & ".join([label, tex(row.family), *cells]) + r" \\")
-        notes = [tex(line).replace(NOT_ABOVE, r"$^\circ$") for line in legend(results.plan, table)]
+        notes = [
+            tex(line).replace(NOT_ABOVE, _tex_mark([r"\circ"]))
+            for line in legend(results.plan, table)
+        ]
+        notes += [f"{_tex_mark([str(n)])} {tex(text)}" for text, n in remarks.items()]
         lines += [r"\bottomrule", r"\end{tabular}"]
         lines += [r"\par\smallskip\footnotesize " + " ".join(notes), r"\end{table}", ""]
         parts.append("\n".join(lines))
     return "\n".join(parts)
+
+
+def _tex_mark(marks: Sequence[str]) -> str:
+    return f"$^{{{','.join(marks)}}}$" if marks else ""
 
 
 def tex(text: str) -> str:
@@ -163,6 +107,7 @@ def tex(text: str) -> str:
 CSV_COLUMNS = (
     "suite", "task", "protocol", "part", "method", "family", "metric", "mean", "low", "high", "n",
     "chance", "p_above_chance_holm", "seeds", "run_ids", "fit_seconds", "status",
+    "remarks",
 )  # fmt: skip
 
 
@@ -179,15 +124,16 @@ def leaderboard_csv(results: Results) -> str:
 
 def _csv_lines(plan: Plan, table: Table, row: Row) -> Iterable[Sequence[object]]:
     head = [plan.suite, table.task, table.protocol, table.part, row.label, row.family]
+    tail = [row.status, " | ".join(row.remarks)]
     if not row.cells:
-        yield [*head, *[""] * (len(CSV_COLUMNS) - len(head) - 1), row.status]
+        yield [*head, *[""] * (len(CSV_COLUMNS) - len(head) - len(tail)), *tail]
     for name in columns(plan, table):
         if (cell := row.cells.get(name)) is None:
             continue
         yield [
             *head, name, repr(cell.mean), _repr(cell.low), _repr(cell.high), cell.n,
             _repr(table.chance.get(name)), _repr(cell.p), " ".join(map(str, row.seeds)),
-            " ".join(row.run_ids), _repr(row.cost.get("fit_seconds")), row.status,
+            " ".join(row.run_ids), _repr(row.cost.get("fit_seconds")), *tail,
         ]  # fmt: skip
 
 

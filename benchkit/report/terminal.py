@@ -10,17 +10,19 @@ from rich.text import Text
 
 from benchkit.records import Plan
 from benchkit.report.model import Cell, Results, Row, Table
-from benchkit.report.tables import (
+from benchkit.report.wording import (
     NOT_ABOVE,
     best,
     caption,
     columns,
+    footnotes,
     is_at_chance,
     legend,
     metric_title,
     number,
     seconds,
     shown,
+    superscript,
 )
 
 _WIDE = 118  # columns that whole intervals need
@@ -40,7 +42,8 @@ def print_results(console: Console, results: Results) -> None:
         console.print()
         console.print(Text(caption(results.plan, table), style="bold"))
         console.print(_grid(results.plan, table, console.width))
-        for line in legend(results.plan, table):
+        notes = [f"{superscript([n])} {text}" for text, n in footnotes(table).items()]
+        for line in [*legend(results.plan, table), *notes]:
             console.print(Text(line, style="dim"))
 
 
@@ -72,10 +75,11 @@ def _line(
     plan: Plan, table: Table, row: Row, names: list[str], show: Callable[[Cell], str]
 ) -> list[Text]:
     label = Text(row.label)
-    if not row.cells:
-        return [label, Text(row.status, style="red"), *(Text("") for _ in names)]
     if is_at_chance(row, plan):
         label.append(NOT_ABOVE, style="yellow")
+    label.append(superscript(footnotes(table)[remark] for remark in row.remarks), style="dim")
+    if not row.cells:
+        return [label, Text(row.status, style="red"), *(Text("") for _ in names)]
     cells = []
     for name in names:
         cell = row.cells.get(name)

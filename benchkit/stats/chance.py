@@ -1,4 +1,4 @@
-"""Is a row above chance? One-sided test of a mean against a target whose rank is uniform."""
+"""Is a row above chance? One-sided test of a mean against targets placed without knowledge."""
 
 from functools import lru_cache
 
@@ -16,38 +16,53 @@ def p_value(mean: float, gains: NDArray[np.float64], of: NDArray[np.int64]) -> f
 
     If scores do not depend on which candidate is the target, the target's rank is uniform on
     1..of, in every case, whatever else the recommender does; so the null is exact and needs no
-    normal approximation. It is drawn DRAWS times (p >= 1 / (DRAWS + 1)). With lists of different
-    lengths, ranks are drawn from the mean of the cases' distributions, which is conservative.
-    Ties only lower the variance of the expected gain, so they are conservative, too.
+    normal approximation. With lists of different lengths, ranks are drawn from the mean of the
+    cases' distributions, which is conservative. Ties only lower the variance of the expected gain,
+    so they are conservative, too.
 
     gains: [m] gain of ranks 1..m; of: [n] number of candidates of each case.
     """
     sizes, cases = np.unique(of, return_counts=True)
-    null = _null_means(gains.tobytes(), tuple(sizes.tolist()), tuple(cases.tolist()))
+    places = np.zeros(int(sizes.max()))
+    for size, count in zip(sizes, cases, strict=True):
+        places[:size] += count / len(of) / size
+    return p_value_under(mean, gains, places, len(of))
+
+
+def p_value_under(
+    mean: float,
+    gains: NDArray[np.float64],
+    places: NDArray[np.float64],
+    n: int,
+    unlisted: float = 0.0,
+) -> float:
+    """P(mean of n cases >= `mean`) when each target stands at place r with probability `places[r]`.
+
+    The null is drawn DRAWS times, so p >= 1 / (DRAWS + 1).
+
+    gains: [m] gain of the places 1..m. places: [k] probabilities of the places 1..k; with what is
+    missing to 1 the target is not listed, which gains `unlisted`.
+    """
+    reach = len(places)
+    full = np.zeros(reach)
+    full[: min(len(gains), reach)] = gains[:reach]
+    kept = min(len(gains), reach, _RANKS)
+    rest = places[kept:].sum()
+    pooled = float(places[kept:] @ full[kept:] / rest) if rest > 0 else 0.0
+    value = np.concatenate([full[:kept], [pooled, unlisted]])
+    weight = np.concatenate([places[:kept], [rest, max(0.0, 1.0 - places.sum())]])
+    null = _null_means(value.tobytes(), (weight / weight.sum()).tobytes(), n)
     above = len(null) - np.searchsorted(null, mean - 1e-12)
     return float((above + 1) / (len(null) + 1))
 
 
 @lru_cache(maxsize=256)
-def _null_means(
-    gains: bytes, sizes: tuple[int, ...], cases: tuple[int, ...]
-) -> NDArray[np.float64]:
+def _null_means(values: bytes, weights: bytes, n: int) -> NDArray[np.float64]:
     """Sorted [DRAWS] means of n cases under the null."""
-    gain, n = np.frombuffer(gains, dtype=np.float64), sum(cases)
-    reach = max(sizes)
-    full = np.zeros(reach)
-    full[: min(len(gain), reach)] = gain[:reach]
-    probability = np.zeros(reach)
-    for size, count in zip(sizes, cases, strict=True):
-        probability[:size] += count / n / size
-    kept = min(len(gain), reach, _RANKS)
-    rest = probability[kept:].sum()
-    pooled = float(probability[kept:] @ full[kept:] / rest) if rest > 0 else 0.0
-    value = np.append(full[:kept], pooled)
-    weight = np.append(probability[:kept], rest)
-    rng = seeds.generator("chance", gains.hex(), sizes, cases)
+    value, weight = np.frombuffer(values), np.frombuffer(weights)
+    rng = seeds.generator("chance", values.hex(), weights.hex(), n)
     means = np.empty(DRAWS)
     for start in range(0, DRAWS, 1000):
-        counts = rng.multinomial(n, weight / weight.sum(), size=1000)
+        counts = rng.multinomial(n, weight, size=1000)
         means[start : start + 1000] = counts @ value / n
     return np.sort(means)

@@ -100,6 +100,32 @@ def test_a_history_counts_by_age_and_an_item_once():
 # Random and popularity
 
 
+def test_random_answers_with_uniform_draws_of_the_candidates():
+    data, asked = view([[A]], 10), [request([], 10, f"test:{case}") for case in range(2000)]
+    run = run_context(data.catalog)
+    answers = list(Random().sample(asked, run))
+    drawn = [[sample.item for sample in answer.samples] for answer in answers]
+    counts = np.unique(np.array(drawn), axis=None, return_counts=True)[1]
+    assert len(drawn[0]) == run.decoding["n"] == 5
+    assert counts == pytest.approx(1000, abs=4 * sqrt(10_000 * 0.1 * 0.9))
+    repeated = np.mean([len(set(items)) for items in drawn])
+    assert repeated == pytest.approx(10 * (1 - 0.9**5), abs=0.08)
+    assert {s.text for s in answers[0].samples} == set(drawn[0])  # items without titles
+
+
+def test_random_answers_belong_to_items_and_are_called_by_their_titles():
+    catalog = Catalog(("i0", "i1", "i2"), {"title": ["Zero", "One", None]})
+    run = run_context(catalog, decoding={"n": 40})
+    (answer,), (turned,) = (
+        Random().sample([Request("c", "u", (), order)], run)
+        for order in (("i0", "i1", "i2"), ("i2", "i0", "i1"))
+    )
+    assert answer == turned
+    assert {(s.item, s.text) for s in answer.samples} == {
+        ("i0", "Zero"), ("i1", "One"), ("i2", "i2"),
+    }  # fmt: skip
+
+
 def test_random_is_chance():
     asked = [request([], 10, f"test:{case}") for case in range(4000)]
     answers = fitted(Random(), view([[A]])).predict(asked, run_context(view([[A]]).catalog))

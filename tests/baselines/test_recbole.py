@@ -43,7 +43,7 @@ class Stages:
 
 
 def context(catalog: Catalog, scratch: Path, seed: int = 0) -> RunContext:
-    return RunContext(seed=seed, catalog=catalog, scratch=scratch, progress=Stages())
+    return RunContext(seed, catalog, scratch, Stages(), cache=scratch)
 
 
 @pytest.fixture(scope="module")
@@ -411,7 +411,8 @@ stages = []
 progress = types.SimpleNamespace(
     start=lambda what, total: stages.append(total), advance=lambda note: stages.append(1)
 )
-run = RunContext(seed=0, catalog=toy.catalog, scratch=Path(sys.argv[1]), progress=progress)
+scratch = Path(sys.argv[1])
+run = RunContext(0, toy.catalog, scratch, progress, cache=scratch)
 before = state()
 recommender = RecBole(RecBole.Config(model="FPMC", epochs=1))
 recommender.fit(toy.train_view(), run)

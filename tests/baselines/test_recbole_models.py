@@ -94,9 +94,7 @@ def test_a_model_trains_and_scores(
     (tmp_path / "scratch").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setattr(sys, "argv", ["pytest", "--epochs=7"])  # RecBole would take it
-    run = RunContext(
-        seed=0, catalog=ml100k.catalog, scratch=tmp_path / "scratch", progress=Silent()
-    )
+    run = RunContext(0, ml100k.catalog, tmp_path / "scratch", Silent(), cache=tmp_path / "cache")
     parameters = {"pretrain_epochs": 1} if model == "S3Rec" else {}
     config = RecBole.Config(
         model=model, epochs=1, max_length=5, train_batch_size=512, parameters=parameters

@@ -93,7 +93,7 @@ def measure(name: str, make: Callable[[], Recommender], dataset: Dataset, seed: 
     """Train, ask the test cases, and score the answers."""
     method, progress = make(), Epochs(name)
     with tempfile.TemporaryDirectory() as scratch, one_thread():
-        run = RunContext(seed, dataset.catalog, Path(scratch), progress)
+        run = RunContext(seed, dataset.catalog, Path(scratch), progress, Path(scratch))
         start, processor = time.perf_counter(), time.process_time()
         method.fit(dataset.train_view(), run)
         trained, processor = time.perf_counter(), time.process_time() - processor

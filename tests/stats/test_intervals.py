@@ -5,9 +5,10 @@ import pytest
 from scipy import stats
 
 from benchkit.metrics.accuracy import RankMetric
-from benchkit.metrics.ranks import from_scores
+from benchkit.metrics.chance import draws
+from benchkit.metrics.ranks import from_lists, from_scores, ordered
 from benchkit.stats.bootstrap import mean_interval
-from benchkit.stats.chance import p_value
+from benchkit.stats.chance import p_value, p_value_under
 from benchkit.stats.multiple import holm
 
 
@@ -76,3 +77,34 @@ def test_holm_by_hand():
     assert np.isnan(holm([np.nan, 0.02])[0])
     assert holm([np.nan, 0.02])[1] == 0.02
     assert len(holm([])) == 0
+
+
+def test_p_value_under_a_law_with_unlisted_targets_is_binomial():
+    metric, places = RankMetric("hr@5"), np.full(5, 0.03)
+    for hits in (130, 150, 165):
+        exact = stats.binom.sf(hits - 1, 943, 0.15)
+        p = p_value_under(hits / 943, metric.gains(30), places, 943)
+        assert p == pytest.approx(exact, abs=0.012)
+
+
+def test_p_values_of_uniform_draws_are_uniform():
+    rng, gains = np.random.default_rng(6), RankMetric("ndcg@5").gains(30)
+    law, items, p = draws(5)(30), np.array(["target", *map(str, range(29))]), []
+    for _ in range(300):
+        lists = [ordered(row) for row in items[rng.integers(0, 30, (200, 5))].tolist()]
+        ranks = from_lists(lists, ["target"] * 200, np.full(200, 30))
+        p.append(p_value_under(ranks.expected(gains).mean(), gains, law, 200))
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+
+
+def test_what_an_unlisted_target_gains_counts():
+    gains = RankMetric("avoidance").gains(20)
+    exact = stats.binom.sf(379, 400, 0.95)
+    p = p_value_under(380 / 400, gains, np.array([0.05]), 400, unlisted=1.0)
+    assert p == pytest.approx(exact, abs=0.012)
+
+
+def test_a_uniform_law_is_the_test_of_a_ranking():
+    gains = RankMetric("ndcg@5").gains(30)
+    args = (0.11, gains)
+    assert p_value(*args, np.full(300, 30)) == p_value_under(*args, np.full(30, 1 / 30), 300)

@@ -1,0 +1,126 @@
+"""What tables say in words, whatever they are printed as: titles, captions, legends and marks."""
+
+from collections.abc import Iterable
+
+from benchkit.records import PER_TOKEN, Plan
+from benchkit.report.model import Cell, Row, Table
+
+NOT_ABOVE = "°"
+_PROTOCOLS = {
+    "scored": "frozen candidates, scored",
+    PER_TOKEN: "frozen candidates, scored by the mean log-probability of a token",
+    "full": "whole catalogue, scored",
+}
+_FAILURES = ("truncated", "refused")  # columns that are shown where there was any
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def metric_title(name: str) -> str:
+    """'ndcg@5' -> 'NDCG@5'."""
+    return name.upper()
+
+
+def caption(plan: Plan, table: Table) -> str:
+    """What a table shows, in a line."""
+    n = next((c.n for row in table.rows for c in row.cells.values()), 0)
+    users = f", {n:,} users" if n else ""
+    protocol = _PROTOCOLS.get(table.protocol) or _sampled(table)
+    part = f", {table.part}" if table.part else ""
+    return f"{plan.title}: {table.task} ({protocol}{part}{users})"
+
+
+def _sampled(table: Table) -> str:
+    """'sampled: 5 answers at temperature 0.7'."""
+    if not table.decoding:
+        return table.protocol
+    n, top_p = table.decoding["n"], table.decoding["top_p"]
+    parts = [
+        f"{n} {'answer' if n == 1 else 'answers'} at temperature {table.decoding['temperature']:g}",
+        *([f"top-p {top_p:g}"] if top_p < 1 else []),
+        *(["constrained to the candidates"] if table.decoding["constrained"] else []),
+    ]
+    return f"{table.protocol}: {', '.join(parts)}"
+
+
+def legend(plan: Plan, table: Table) -> list[str]:
+    """What the marks of a table mean, and its notes; remarks on rows are `footnotes`."""
+    if not table.chance:
+        return [*table.notes]
+    marks = [
+        f"{NOT_ABOVE} not significantly above chance in {metric_title(primary(plan, table.chance))}"
+        " (one-sided, Holm over the rows, 5 %)."
+    ]
+    if any(name.startswith("serendipity") for name in plan.metrics):
+        marks.append(
+            "SERENDIPITY@k: |R & T - P| / |R|, P the"
+            f" {plan.popular_share:.0%} of the items with the most training interactions."
+        )
+    how = "Ties count by their expectation over all orders."
+    if table.protocol == "sampled":
+        how = (
+            "Metrics of the first place judge the first answer; the others the distinct valid"
+            " answers, the most frequent first. VALID: share of the answers that name a candidate;"
+            " UNIQUE: how many candidates a case's answers name. Chance: as many uniform draws."
+        )
+    return [
+        f"95 % bootstrap intervals over users. {how}",
+        *([] if table.part else marks),
+        *table.notes,
+    ]
+
+
+def footnotes(table: Table) -> dict[str, int]:
+    """Remark -> its number in the table, in the order of the rows."""
+    remarks = dict.fromkeys(remark for row in table.rows for remark in row.remarks)
+    return {remark: number for number, remark in enumerate(remarks, start=1)}
+
+
+def superscript(numbers: Iterable[int]) -> str:
+    """'¹,²' for 1 and 2."""
+    return ",".join(str(number) for number in numbers).translate(_SUPERSCRIPT)
+
+
+def best(table: Table, metric: str) -> float | None:
+    """The largest mean of a column."""
+    return max((row.cells[metric].mean for row in table.rows if metric in row.cells), default=None)
+
+
+def is_at_chance(row: Row, plan: Plan) -> bool:
+    """Whether a row carries the mark."""
+    cell = row.cells.get(primary(plan, row.cells))
+    return cell is not None and cell.above_chance is False
+
+
+def primary(plan: Plan, names: Iterable[str]) -> str:
+    """The metric that decides the mark: the plan's, or the first where a task has others."""
+    present = list(names)
+    return plan.primary if plan.primary in present else next(iter(present), plan.primary)
+
+
+def shown(cell: Cell) -> str:
+    """'.612 [.590, .634]', or '.998' where there is no interval to show."""
+    if cell.low is None or cell.high is None or cell.low == cell.high:
+        return number(cell.mean)
+    return f"{number(cell.mean)} [{number(cell.low)}, {number(cell.high)}]"
+
+
+def number(value: float) -> str:
+    """Three digits without the leading zero, as papers print rates."""
+    text = f"{value:.3f}"
+    return text[1:] if text.startswith("0.") else text
+
+
+def seconds(row: Row) -> str:
+    """Training time of a row."""
+    return f"{row.cost['fit_seconds']:.1f}" if "fit_seconds" in row.cost else ""
+
+
+def columns(plan: Plan, table: Table) -> list[str]:
+    """The metrics that at least one row has, in the order of the suite, then the other columns.
+
+    Shares of cut-off and of refused answers are left out where there was none.
+    """
+    extra = dict.fromkeys(name for row in table.rows for name in row.cells)
+    first = [name for name in plan.metrics if name in extra or not extra]
+    others = [name for name in extra if name not in plan.metrics]
+    return [*first, *(n for n in others if n not in _FAILURES or best(table, n) != 0.0)]
