@@ -4,16 +4,14 @@ RecBole is a program more than a library: it reads `sys.argv`, evaluates strings
 configuration, relies on NumPy names that NumPy 2 removed, seeds every global generator, selects
 the visible GPUs through the environment, writes checkpoints and TensorBoard files into the working
 directory, talks to the root logger, and one of its modules (`sine`) switches PyTorch's anomaly
-detection on for the whole process. `isolated` undoes or prevents each of these; outside of it
-nothing but the imported modules is left behind. `recbole.quick_start` is never imported: it would
-start Ray. All functions that import RecBole must be called inside `isolated`.
+detection on for the whole process. `isolated` undoes or prevents each of these (the general part
+is `benchkit.isolation`'s); outside of it nothing but the imported modules is left behind.
+`recbole.quick_start` is never imported: it would start Ray. All functions that import RecBole must
+be called inside `isolated`.
 """
 
 import importlib
 import logging
-import os
-import random
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baselines.cf.recbole_models import PACKAGES, folder, models, yaml_loader
+from benchkit import isolation
 from benchkit.errors import ConfigError
 from benchkit.protocols import Progress
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 # RecBole's Config sets eight names that NumPy dropped; its code then uses this one.
 _NUMPY_NAMES = {"float": np.float64}
-_ABSENT = object()
 
 
 # The process, while RecBole runs in it.
@@ -42,81 +40,31 @@ def isolated(device: str) -> Iterator[None]:
     Raises ConfigError when RecBole or something it needs is not installed.
     """
     with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        stack.enter_context(_environment())
-        stack.enter_context(_quiet())
-        trainer = _imported()
-        stack.enter_context(_random_states(device))
+        with _explained():
+            stack.enter_context(isolation.isolated(device))
+            stack.enter_context(_quiet())
+            trainer = _imported()
         # Only now: a package that is imported meanwhile must not see a name that will vanish.
-        stack.enter_context(_attributes(np, _NUMPY_NAMES))
-        stack.enter_context(_attributes(trainer, {"get_tensorboard": _NoBoard}))
+        stack.enter_context(isolation.attributes(np, _NUMPY_NAMES))
+        stack.enter_context(isolation.attributes(trainer, {"get_tensorboard": _NoBoard}))
         yield
 
 
 def _imported() -> Any:
     """Import what is used of RecBole; returns the module of its trainers."""
-    try:
-        import torch
+    with isolation.torch_settings():  # anomaly detection must be off while RecBole runs, too
+        for package in PACKAGES:
+            importlib.import_module(f"recbole.model.{package}")
+        return importlib.import_module("recbole.trainer.trainer")
 
-        anomaly = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
-        try:
-            for package in PACKAGES:
-                importlib.import_module(f"recbole.model.{package}")
-            return importlib.import_module("recbole.trainer.trainer")
-        finally:
-            torch.autograd.set_detect_anomaly(*anomaly)
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
     except ModuleNotFoundError as error:
         mend = "pip install 'benchkit[recbole]' && pip install --no-deps recbole==1.2.1"
         raise ConfigError(f"RecBole cannot be imported: {error}", mend) from error
-
-
-@contextmanager
-def _attributes(owner: Any, values: Mapping[str, Any]) -> Iterator[None]:
-    """Set attributes of `owner` for a while."""
-    before = {name: vars(owner).get(name, _ABSENT) for name in values}
-    for name, value in values.items():
-        setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is _ABSENT:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, value)
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """Keep the environment: packages that RecBole imports write to it (scikit-learn, PyTorch)."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update({k: v for k, v in before.items() if os.environ.get(k) != v})
-
-
-@contextmanager
-def _random_states(device: str) -> Iterator[None]:
-    """Keep the global generators and the flags that RecBole's seeding changes."""
-    import torch
-
-    cudnn = torch.backends.cudnn
-    flags = cudnn.deterministic, cudnn.benchmark
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    cuda = torch.cuda.get_rng_state_all() if device.startswith("cuda") else None
-    try:
-        yield
-    finally:
-        cudnn.deterministic, cudnn.benchmark = flags
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
-        torch.set_rng_state(states[2])
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)
 
 
 @contextmanager

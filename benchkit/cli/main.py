@@ -10,6 +10,7 @@ from benchkit.cli.doctor import doctor
 from benchkit.cli.ls import ls
 from benchkit.cli.report import report
 from benchkit.cli.run import run
+from benchkit.cli.teach import teach
 from benchkit.cli.validate import validate
 from benchkit.errors import BenchkitError
 
@@ -22,7 +23,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 all went well; 1 a run failed or a check found something; 2 wrong usage,"
     " suite or method; 3 bad data; 4 the run store; 130 interrupted.",
 )
-for command in (run, ls, report, validate, doctor):
+for command in (run, ls, report, validate, doctor, teach):
     app.command()(command)
 app.add_typer(data, name="data")
 

@@ -44,8 +44,8 @@ class Decoding(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     n: PositiveInt = 1
-    temperature: float = Field(0.0, ge=0)
-    top_p: float = Field(1.0, gt=0, le=1)
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     top_k: NonNegativeInt = 0
     max_tokens: PositiveInt = 256
     stop: tuple[str, ...] = ()

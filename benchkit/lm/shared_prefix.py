@@ -166,7 +166,7 @@ def logprobs_at(model: Any, states: Tensor, target: Tensor) -> Tensor:
     at_once = max(1, _LOGITS_AT_ONCE // causal.get_output_embeddings().weight.shape[0])
     if len(target) <= at_once:
         return piece(states, target)
-    parts = zip(states.split(at_once), target.split(at_once), strict=True)
+    parts = zip(torch.split(states, at_once), torch.split(target, at_once), strict=True)
     if torch.is_grad_enabled():
         return torch.cat([checkpoint(piece, s, t, use_reentrant=False) for s, t in parts])
     return torch.cat([piece(s, t) for s, t in parts])

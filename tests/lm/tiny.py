@@ -1,5 +1,10 @@
 """Tiny random language models in mainstream architectures."""
 
+import atexit
+import shutil
+import tempfile
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -48,3 +53,14 @@ def tiny_tokenizer() -> Any:
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=inner, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
     )
+
+
+@lru_cache(maxsize=1)
+def tiny_backbone() -> str:
+    """The folder of a tiny model and its tokenizer, deleted when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="benchkit-tiny-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    tokenizer = tiny_tokenizer()
+    tokenizer.save_pretrained(folder)
+    tiny_model("qwen3", vocab_size=len(tokenizer)).save_pretrained(folder)
+    return str(folder)

@@ -34,8 +34,14 @@ class HFEngine:
     can_score = True
     can_choose = True
 
-    def __init__(self, model: Any, tokenizer: Any, config: HFConfig | None = None) -> None:
-        self.model, self.tokenizer = model, tokenizer
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        config: HFConfig | None = None,
+        context: int | None = None,
+    ) -> None:
+        self.model, self.tokenizer, self.context = model, tokenizer, context
         self.config = config or HFConfig()
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Answer]:

@@ -1,0 +1,164 @@
+"""benchkit teach"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from benchkit.data.dataset import TrainData
+    from benchkit.data.spec import DatasetSpec
+    from benchkit.errors import ConfigError
+    from benchkit.lm.engine import Engine
+    from benchkit.lm.teachers import Estimate, Rationale, TeacherConfig
+
+
+def teach(
+    suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
+    dataset: Annotated[
+        str, typer.Option(help="The dataset; not needed if the suite has only one.")
+    ] = "",
+    config: Annotated[
+        Path | None, typer.Option(help="The teacher as TOML; the offline template if not given.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option(help="Print calls, tokens and cost, at most, and ask nothing.")
+    ] = False,
+    negatives: Annotated[
+        int, typer.Option(min=0, help="Explain so many items not interacted with, too.")
+    ] = 0,
+    candidates: Annotated[
+        int, typer.Option(min=2, help="Items that a question lists, the target among them.")
+    ] = 30,
+    limit_users: Annotated[int | None, typer.Option(min=1, help="Only so many users.")] = None,
+    seed: Annotated[int, typer.Option(help="What candidates and negatives are drawn with.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="The JSON-lines file, which a `file` teacher reads.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="For a model in this process.")] = "cpu",
+    data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
+    cache: Annotated[
+        Path, typer.Option(help="Where item vectors and answers are kept between calls.")
+    ] = Path("runs/cache"),
+) -> None:
+    """Write rationales and coherence scores to train with.
+
+    Asked for are each user's last training interaction, given what came before, and negatives.
+    What a language model has answered is kept: after an interruption run the same command again.
+    """
+    from benchkit.data.frozen import prepared
+    from benchkit.lm.teachers import make_teacher, training_questions, write_rationales
+
+    if out is None and not estimate:
+        raise typer.BadParameter("name the file to write, or ask for an --estimate")
+    settings = _config(config)
+    view = prepared(_spec(suite, dataset), data).train_view()
+    teacher = make_teacher(settings, cache, _engines(view, cache, device, seed))
+    questions = training_questions(
+        view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users
+    )
+    typer.echo(f"{teacher.name}: {teacher.remark}")
+    typer.echo(f"{len(questions):,} questions, {_said(teacher.estimate(questions, view.catalog))}")
+    if estimate or out is None:
+        return
+    shown = _watched(teacher.write(questions, view.catalog), len(questions))
+    counts = write_rationales(out, shown, teacher)
+    listed = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
+    typer.echo(f"{listed}; wrote {out}")
+    if counts["ok"] < len(questions):
+        typer.secho(
+            f"{len(questions) - counts['ok']:,} questions have no rationale; answers that could"
+            " not be used are asked for again by the same command",
+            fg="yellow",
+        )
+
+
+def _config(path: Path | None) -> "TeacherConfig":
+    """The teacher of a TOML file; paths in it are relative to its folder."""
+    import tomllib
+
+    from pydantic import TypeAdapter, ValidationError
+
+    from benchkit.errors import ConfigError
+    from benchkit.lm.teachers import TeacherConfig, TemplateTeacherConfig
+
+    if path is None:
+        return TemplateTeacherConfig()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", "correct the TOML, or the path") from None
+    for name in ("path", "prompt"):
+        if str(values.get(name, "")).endswith((".toml", ".jsonl")):
+            values[name] = str(path.resolve().parent / values[name])
+    try:
+        teacher: TeacherConfig = TypeAdapter(TeacherConfig).validate_python(values)
+    except ValidationError as error:
+        raise _invalid(str(path), error) from None
+    return teacher
+
+
+def _spec(suite: str, name: str) -> "DatasetSpec":
+    from benchkit.config import load_suite
+    from benchkit.lazy import unknown_name
+
+    known = {spec.name: spec for spec in load_suite(suite).datasets}
+    if not name and len(known) == 1:
+        return next(iter(known.values()))
+    if name not in known:
+        raise unknown_name("dataset", name, known)
+    return known[name]
+
+
+def _engines(
+    view: "TrainData", cache: Path, device: str, seed: int
+) -> Callable[[Mapping[str, Any]], "Engine"]:
+    """Makes engines from settings."""
+    from benchkit.lm.backbones import engine_from
+    from benchkit.protocols import RunContext
+
+    run = RunContext(seed, view.catalog, cache / "teach", _Silent(), cache=cache, device=device)
+    return lambda settings: engine_from(settings, view, run)
+
+
+def _invalid(what: str, error: "ValidationError") -> "ConfigError":
+    """What is wrong with settings."""
+    from benchkit.errors import ConfigError
+
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return ConfigError(f"{what}: {where}: {first['msg']}", "correct the teacher's file")
+
+
+class _Silent:
+    """A Progress that shows nothing."""
+
+    def start(self, what: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        pass
+
+
+def _said(estimate: "Estimate") -> str:
+    if not estimate.calls:
+        cached = f" ({estimate.already_cached:,} answers are there)" * (estimate.already_cached > 0)
+        return f"no call to a language model{cached}"
+    cost = "cost unknown without prices" if estimate.cost is None else f"cost {estimate.cost:,.2f}"
+    return (
+        f"{estimate.already_cached:,} answered before; at most {estimate.calls:,} calls,"
+        f" {estimate.prompt_tokens:,} prompt tokens, {estimate.completion_tokens:,} completion"
+        f" tokens, {cost}"
+    )
+
+
+def _watched(rationales: "Iterable[Rationale]", total: int) -> "Iterator[Rationale]":
+    """The same rationales, with a bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(rationales, "writing", total, console=console, disable=not console.is_terminal)

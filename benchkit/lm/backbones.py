@@ -1,0 +1,80 @@
+"""Loading a language model and its tokenizer: nano, a Hugging Face id, or a local folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from benchkit.errors import ConfigError
+from benchkit.isolation import isolated
+from benchkit.lm.config import NANO, LMConfig
+from benchkit.lm.engine import Engine
+from benchkit.lm.engines import make_engine
+from benchkit.lm.nano import build
+from benchkit.protocols import RunContext, TrainView
+
+_MODEL = ("backbone", "revision", "adapter")  # of an engine in this process
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A loaded model of transformers with its tokenizer. context: tokens that it can read."""
+
+    model: Any
+    tokenizer: Any
+    context: int
+
+
+def load(config: LMConfig, data: TrainView, run: RunContext, dtype: str = "auto") -> Backbone:
+    """Load the model onto the run's device; nano is trained first, unless it is cached.
+
+    dtype: `auto` is float32 on a CPU and bfloat16 elsewhere.
+    Raises ConfigError when there is no such model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where: str | Path = config.backbone
+    if config.backbone == NANO:
+        where = build(data, config.nano, run.cache, run.progress, run.device)
+    if dtype == "auto":
+        dtype = "float32" if run.device == "cpu" else "bfloat16"
+    with isolated(run.device, "transformers"):
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(where, revision=config.revision)
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                where, revision=config.revision, dtype=getattr(torch, dtype)
+            )
+            if config.adapter:
+                from peft import PeftModel
+
+                model = PeftModel.from_pretrained(model, config.adapter)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"backbone {config.backbone!r} cannot be loaded:"
+                f" {str(error).partition(chr(10))[0]}",
+                "give nano, a local folder, or the id of a model that is downloaded or can be",
+            ) from error
+    settings = model.config.get_text_config()
+    return Backbone(model.to(run.device).eval(), tokenizer, settings.max_position_embeddings)
+
+
+def engine_from(settings: Mapping[str, Any], data: TrainView, run: RunContext) -> Engine:
+    """An engine from plain settings; those of one in this process also say its `backbone`.
+
+    Raises ConfigError where they are wrong.
+    """
+    own = dict(settings)
+    model = {name: own.pop(name) for name in _MODEL if name in own}
+    if own.get("kind") == "hf" and "backbone" not in model:
+        raise ConfigError("the teacher's engine has no backbone", 'backbone = "..."')
+    try:
+        config = LMConfig.model_validate({**model, "engine": own})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{where}: {first['msg']}", "correct the teacher's engine") from None
+    dtype = getattr(config.engine, "dtype", "auto")
+    return make_engine(config.engine, lambda: load(config, data, run, dtype), run.cache)

@@ -1,0 +1,93 @@
+"""What may be spent on a server: tokens and money, reserved before each request."""
+
+from dataclasses import dataclass
+from threading import Condition
+
+from benchkit.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Tokens of a prompt and of what is generated for it."""
+
+    prompt: int = 0
+    completion: int = 0
+
+
+class Budget:
+    """Counts what requests cost and stops before more is spent than allowed.
+
+    max_tokens: of prompts and completions together. max_cost: money, in the currency of the
+    prices. price_prompt, price_completion: money per million tokens. Limits hold for this object:
+    answers from a cache cost nothing, and a run begun again has its whole budget.
+
+    Safe for threads. A request that fits only if others turn out cheaper than reserved waits until
+    these are settled.
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        max_cost: float | None = None,
+        price_prompt: float = 0.0,
+        price_completion: float = 0.0,
+    ) -> None:
+        self._limits = max_tokens, max_cost
+        self._prices = price_prompt, price_completion
+        self._open: dict[int, Cost] = {}
+        self._next = 0
+        self._changed = Condition()
+        self._spent = Cost()
+
+    @property
+    def spent(self) -> Cost:
+        """What the settled requests have cost."""
+        return self._spent
+
+    def money(self, cost: Cost) -> float:
+        """The price of these tokens."""
+        return (cost.prompt * self._prices[0] + cost.completion * self._prices[1]) / 1e6
+
+    def reserve(self, cost: Cost) -> int:
+        """Set aside the most that a request may cost; returns a number for `settle`.
+
+        Raises EngineError when it would not fit even if nothing else was under way.
+        """
+        with self._changed:
+            while not self._fits(_sum([self._spent, cost, *self._open.values()])):
+                if not self._fits(_sum([self._spent, cost])):
+                    raise self._exceeded(cost)
+                self._changed.wait()
+            self._next += 1
+            self._open[self._next] = cost
+            return self._next
+
+    def settle(self, number: int, cost: Cost | None = None) -> None:
+        """Replace a reservation by what the request has cost; None: it is not known, so all that
+        was reserved counts."""
+        with self._changed:
+            reserved = self._open.pop(number)
+            self._spent = _sum([self._spent, reserved if cost is None else cost])
+            self._changed.notify_all()
+
+    def _fits(self, cost: Cost) -> bool:
+        tokens, money = self._limits
+        return (tokens is None or cost.prompt + cost.completion <= tokens) and (
+            money is None or self.money(cost) <= money
+        )
+
+    def _exceeded(self, cost: Cost) -> EngineError:
+        spent = self._spent
+        tokens, money = self._limits
+        allowed = [f"{tokens:,} tokens"] if tokens is not None else []
+        allowed += [f"a cost of {money:g}"] if money is not None else []
+        return EngineError(
+            f"the budget of {' and '.join(allowed)} is spent: {spent.prompt:,} prompt and "
+            f"{spent.completion:,} completion tokens, a cost of {self.money(spent):.4g}; the next "
+            f"request may take {cost.prompt + cost.completion:,} tokens",
+            "raise max_tokens_total or max_cost and run again: what was answered is cached",
+        )
+
+
+def _sum(costs: list[Cost]) -> Cost:
+    return Cost(sum(c.prompt for c in costs), sum(c.completion for c in costs))

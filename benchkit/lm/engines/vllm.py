@@ -1,0 +1,198 @@
+"""The `vllm` engine: a model served by vLLM in this process, for machines with a GPU.
+
+Prompts go in as token ids, so that prompt and continuation are cut as everywhere else. Its choice
+of kernels depends on what is batched together: the last digits may differ from run to run.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from benchkit.errors import ConfigError, EngineError
+from benchkit.lm import tokens
+from benchkit.lm.engine import Answer, Completion, Decoding, Finish, Prompt, Scored
+from benchkit.lm.engines.openai_config import request_seed
+from benchkit.lm.engines.openai_replies import total
+from benchkit.lm.engines.retry import UnusableError
+
+_FINISH: dict[str, Finish] = {"stop": "stop", "length": "length"}
+
+
+class VLLMConfig(BaseModel):
+    """Settings of `vllm.LLM`.
+
+    model, revision: a folder or a Hugging Face id. lora: the folder of an adapter. max_model_len:
+    tokens of prompt and answer together. batch: prompts handed over at once; vLLM itself decides
+    how many of them it computes together. options: further arguments of `vllm.LLM`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["vllm"] = "vllm"
+    model: str
+    revision: str | None = None
+    lora: str | None = None
+    max_lora_rank: PositiveInt = 64
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_model_len: PositiveInt | None = None
+    gpu_memory_utilization: PositiveFloat = Field(0.9, le=1)
+    tensor_parallel_size: PositiveInt = 1
+    batch: PositiveInt = 512
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class VLLMEngine:
+    """Asks vLLM; see `benchkit.lm.engine.Engine`. The model is loaded when it is first asked.
+
+    It cannot choose: vLLM's guided decoding constrains the text and lets any token through that
+    spells it, while a trie goes over the tokens of the options as they are trained.
+    """
+
+    can_score = True
+    can_choose = False
+
+    def __init__(self, config: VLLMConfig) -> None:
+        self.config = config
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Answer]:
+        """`decoding.n` completions of each prompt; a greedy one is repeated n times."""
+        asked = decoding.n if decoding.temperature else 1
+        common = {
+            "n": asked,
+            "temperature": decoding.temperature,
+            "top_p": decoding.top_p,
+            "top_k": decoding.top_k or -1,
+            "max_tokens": decoding.max_tokens,
+            "stop": list(decoding.stop),
+            "stop_token_ids": list(tokens.end_of_turn(self._tokenizer)),
+        }
+        asks = (
+            (
+                tokens.prompt_ids(self._tokenizer, prompt),
+                common | {"seed": request_seed(decoding, prompt.key)},
+            )
+            for prompt in prompts
+        )
+        for ids, result in self._run(asks):
+            made = [
+                Completion(o.text, _FINISH.get(o.finish_reason or "", "error"), len(o.token_ids))
+                for o in result.outputs
+            ]
+            usage = {"prompt_tokens": len(ids), "completion_tokens": sum(c.tokens for c in made)}
+            yield Answer(tuple(made) * (decoding.n // asked), usage)
+
+    def score(
+        self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
+    ) -> Iterator[Scored]:
+        """Log-probabilities of each prompt's continuations."""
+        # vLLM cannot generate nothing; the one token is not looked at.
+        how = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "detokenize": False}
+        starts: list[int] = []
+
+        def asks() -> Iterator[tuple[list[int], dict[str, Any]]]:
+            for prompt, texts in zip(prompts, continuations, strict=True):
+                before = tokens.prompt_ids(self._tokenizer, prompt)
+                starts.append(len(before))
+                for text in texts:
+                    after = tokens.continuation_ids(self._tokenizer, text, end)
+                    yield [*before, *after], how
+
+        results = self._run(asks())
+        for row, texts in enumerate(continuations):
+            own = list(islice(results, len(texts)))
+            yield _scored(own, starts[row] if own else 0)
+
+    def choose(
+        self,
+        prompts: Sequence[Prompt],  # noqa: ARG002
+        options: Sequence[Sequence[str]],  # noqa: ARG002
+        decoding: Decoding,  # noqa: ARG002
+    ) -> Iterator[tuple[int, ...]]:
+        """Not possible; see the class."""
+        raise ConfigError(
+            "a vllm engine cannot choose among options", "use the engine 'hf', or score them"
+        )
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens `text` is."""
+        return len(tokens.text_ids(self._tokenizer, text))
+
+    @cached_property
+    def _vllm(self) -> Any:
+        try:
+            import vllm
+        except ImportError as error:
+            raise EngineError("vllm is missing", "pip install 'benchkit[vllm]'") from error
+        return vllm
+
+    @cached_property
+    def _llm(self) -> Any:
+        config = self.config
+        lora: dict[str, Any] = {}
+        if config.lora is not None:
+            lora = {"enable_lora": True, "max_lora_rank": config.max_lora_rank}
+        return self._vllm.LLM(
+            model=config.model,
+            revision=config.revision,
+            dtype=config.dtype,
+            max_model_len=config.max_model_len,
+            gpu_memory_utilization=config.gpu_memory_utilization,
+            tensor_parallel_size=config.tensor_parallel_size,
+            **lora,
+            **config.options,
+        )
+
+    @cached_property
+    def _adapter(self) -> Any:
+        if self.config.lora is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest("adapter", 1, self.config.lora)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return self._llm.get_tokenizer()
+
+    def _run(
+        self, asks: Iterator[tuple[list[int], dict[str, Any]]]
+    ) -> Iterator[tuple[list[int], Any]]:
+        """(ids, vLLM's result) of each (ids, sampling parameters)."""
+        while chunk := list(islice(asks, self.config.batch)):
+            try:
+                results = self._llm.generate(
+                    [{"prompt_token_ids": ids} for ids, _ in chunk],
+                    [self._vllm.SamplingParams(**how) for _, how in chunk],
+                    use_tqdm=False,
+                    lora_request=self._adapter,
+                )
+            except ValueError as error:
+                raise EngineError(
+                    f"vLLM does not take these prompts: {str(error)[:300]}",
+                    "shorten the prompts or raise max_model_len",
+                ) from error
+            yield from zip((ids for ids, _ in chunk), results, strict=True)
+
+
+def _scored(results: Sequence[tuple[list[int], Any]], start: int) -> Scored:
+    """Sums over `ids[start:]` of each result's prompt log-probabilities."""
+    sums: list[float] = []
+    counts: list[int] = []
+    try:
+        for ids, result in results:
+            rows = result.prompt_logprobs
+            found = [row[i].logprob for i, row in zip(ids[start:], rows[start:], strict=True)]
+            sums.append(total(found))
+            counts.append(len(found))
+    except (UnusableError, KeyError, TypeError, ValueError):
+        return Scored(None, None, "error", {"prompt_tokens": 0})
+    return Scored(
+        np.array(sums, dtype=np.float64),
+        np.array(counts, dtype=np.int64),
+        "stop",
+        {"prompt_tokens": sum(len(ids) for ids, _ in results)},
+    )

@@ -1,0 +1,158 @@
+"""From the title that a model wrote to the one candidate it names, or to none."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from benchkit.lm.parsing import unescaped
+
+_ALIKE = str.maketrans(
+    {
+        **dict.fromkeys("’‘‛ʼ´`", "'"),
+        **dict.fromkeys("“”„‟«»", '"'),
+        **dict.fromkeys("‐‑‒–—―−", "-"),
+    }
+)
+_AROUND = " \t\"'*_.,;:<>[]()"
+_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+_LABELLED_ID = re.compile(r"(?<![^\W_])id\s*(?:[:=#]|is\b)\s*[\"'(\[<]*([\w-]+)")
+_WORD = re.compile(r"[\w-]+")
+_DISTINCTIVE = 8
+
+
+def normalise(text: str) -> str:
+    """Case, spaces, quotes, dashes, entities and forms of a character (NFKC) made alike.
+
+    >>> normalise(" Rock &amp; Roll – “Live” ")
+    'rock & roll - "live"'
+    """
+    # Folding case can undo NFKC, and NFKC can make letters that have a case.
+    folded = unicodedata.normalize(
+        "NFKC", unicodedata.normalize("NFKC", unescaped(text)).casefold()
+    )
+    return " ".join(folded.translate(_ALIKE).casefold().split())
+
+
+class Grounder:
+    """Finds the candidate that an answer names.
+
+    ids, titles: of the candidates, aligned; the titles as the prompt shows them.
+    strict_substring: the rule of S-DPO, for comparison with its figures: exactly one candidate's
+        title is a substring, letter for letter. A title that holds another candidate's title is
+        then never valid.
+
+    Scripts that put no space between words are found only where the answer is the title alone.
+    A title within a longer one that is no candidate ("Toy Story" in "Toy Story 2") is found.
+    """
+
+    def __init__(
+        self, ids: Sequence[str], titles: Sequence[str], strict_substring: bool = False
+    ) -> None:
+        if len(ids) != len(titles):
+            raise ValueError(f"{len(ids)} ids, but {len(titles)} titles")
+        self._titles = tuple(titles)
+        self._strict = strict_substring
+        plain = [normalise(title) for title in titles]
+        self._id = _grouped(normalise(item) for item in ids)
+        self._plain = _grouped(plain)
+        self._trimmed = _grouped(_EDGES.sub("", title) for title in plain)
+
+    def ground(self, text: str, item_id: str | None = None) -> int | None:
+        """Position of the one candidate that `text` names; None where it names none or several.
+
+        In this order: the whole text is a title, as normalised, then without punctuation around
+        it; an id decides, and it also decides between equal titles; the text holds exactly one
+        candidate's title as whole words, where longer titles are taken out first.
+        item_id: an id that the answer gave beside the title. If it names another candidate than
+        the title, there is none; an id of no candidate is passed over. Without it, ids are looked
+        for in the text: the whole of it, what is labelled ("id: 17"), and words of 8 or more
+        characters with a digit.
+        """
+        if self._strict:
+            return _one(i for i, title in enumerate(self._titles) if title in text)
+        asked = normalise(text)
+        ids = self._ids(normalise(item_id)) if item_id is not None else self._ids_in(asked)
+        group = self._exact(asked)
+        if group:
+            given = ids if item_id is not None else ids & group
+            return _one(given & group if given else group)
+        if ids:
+            return _one(ids)
+        # One word without its punctuation can be any word: "C++" is not in "vitamin C".
+        phrases = {title: group for title, group in self._trimmed.items() if " " in title}
+        for titles in (self._plain, phrases):
+            found = _contained(asked, titles)
+            if found:
+                return _one(i for title in found for i in titles[title])
+        return None
+
+    def _exact(self, asked: str) -> frozenset[int]:
+        """The candidates whose whole title this is."""
+        return (
+            self._plain.get(asked)
+            or self._plain.get(asked.strip(_AROUND))
+            or self._trimmed.get(_EDGES.sub("", asked))
+            or frozenset()
+        )
+
+    def _ids(self, name: str) -> frozenset[int]:
+        return self._id.get(name) or self._id.get(name.strip(_AROUND)) or frozenset()
+
+    def _ids_in(self, asked: str) -> frozenset[int]:
+        """Candidates whose ids the text gives. Short ids could be words or years, so they count
+        only as the whole text or with a label."""
+        whole = self._ids(asked)
+        if whole:
+            return whole
+        named = _LABELLED_ID.findall(asked)
+        long = (word for word in _WORD.findall(asked) if len(word) >= _DISTINCTIVE)
+        named += [word for word in long if any(letter.isdigit() for letter in word)]
+        return frozenset(i for word in named for i in self._ids(word))
+
+
+def _grouped(names: Iterable[str]) -> dict[str, frozenset[int]]:
+    """Name -> positions that have it; the empty name is nobody's."""
+    groups: dict[str, set[int]] = {}
+    for position, name in enumerate(names):
+        if name:
+            groups.setdefault(name, set()).add(position)
+    return {name: frozenset(positions) for name, positions in groups.items()}
+
+
+def _one(positions: Iterable[int]) -> int | None:
+    several = set(positions)
+    return several.pop() if len(several) == 1 else None
+
+
+def _contained(text: str, titles: Iterable[str]) -> set[str]:
+    """Titles that stand in the text as whole words, where no longer one stands."""
+    present = sorted((title for title in titles if title in text), key=len, reverse=True)
+    taken: list[tuple[int, int]] = []
+    found: set[str] = set()
+    while present:
+        length = len(present[0])
+        # Titles of one length are looked for together, so that their order decides nothing.
+        spans = [
+            (start, title)
+            for title in present
+            if len(title) == length
+            for start in _starts(text, title)
+            if all(start + length <= first or last <= start for first, last in taken)
+        ]
+        taken += [(start, start + length) for start, _ in spans]
+        found |= {title for _, title in spans}
+        present = [title for title in present if len(title) < length]
+    return found
+
+
+def _starts(text: str, title: str) -> list[int]:
+    """Where the title stands as whole words."""
+    starts, start = [], text.find(title)
+    while start >= 0:
+        end = start + len(title)
+        before = start > 0 and text[start - 1].isalnum() and title[0].isalnum()
+        after = end < len(text) and text[end].isalnum() and title[-1].isalnum()
+        if not before and not after:
+            starts.append(start)
+        start = text.find(title, start + 1)
+    return starts

