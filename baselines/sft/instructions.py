@@ -1,0 +1,155 @@
+"""InstructRec's instructions: a preference, an intention and a form of the task, put together."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import product
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from benchkit.lm.prompts import Template
+from benchkit.lm.teachers.facts import Fact, Facts, phrase
+from benchkit.protocols import Catalog, Event
+
+Preference = Literal["none", "implicit", "explicit"]
+Intention = Literal["none", "vague", "specific"]
+Form = Literal["pointwise", "pairwise", "matching", "reranking"]
+
+
+class Kind(NamedTuple):
+    """One cell of the grid."""
+
+    preference: Preference
+    intention: Intention
+    form: Form
+
+
+GRID = tuple(
+    Kind(*cell) for cell in product(get_args(Preference), get_args(Intention), get_args(Form))
+)
+EVALUATED = Kind("implicit", "none", "reranking")
+
+
+class Wording(NamedTuple):
+    """What is written around the texts of users and items. reranking: None is the template's."""
+
+    history: str
+    candidates: str
+    explicit: str
+    vague: str
+    specific: str
+    pointwise: str
+    pairwise: str
+    matching: str
+    reranking: str | None
+
+
+LONG = Wording(
+    history="The user chose these items, oldest first:\n{history}\n",
+    candidates="Candidates:\n{candidates}\n",
+    explicit="The user likes {text}.\n",
+    vague="This time the user wants something with {text}.\n",
+    specific='The user says of the item that is wanted: "{text}"\n',
+    pointwise="Does the user choose {first} next? Answer Yes or No.",
+    pairwise="Which does the user choose next: {first}, or {second}? Answer with its title alone.",
+    matching="Which item does the user choose next? Answer with its title alone.",
+    reranking=None,
+)
+# For small models: words that they have to learn cost more than they tell. No candidates are
+# listed, so that matching and reranking are one task: to go on with a title.
+SHORT = Wording(
+    history="{history}",
+    candidates="",
+    explicit="Likes {text}\n",
+    vague="Wants {text}\n",
+    specific="Says {text}\n",
+    pointwise="{first}?\n",
+    pairwise="{first} or {second}?\n",
+    matching="",
+    reranking="",
+)
+
+
+def template(
+    base: Template,
+    wording: Wording,
+    kind: Kind,
+    preference: str = "",
+    intention: str = "",
+    titles: Sequence[str] = (),
+) -> Template:
+    """The prompt of one instruction; its history is shown if the preference is implicit.
+
+    base: the template of the evaluated instruction, which is returned as it is for that one; its
+    title limit, item layouts and response hold for all. preference, intention: the texts of an
+    explicit preference and of an intention. titles: of the item asked about, or of the pair.
+    """
+    if kind == EVALUATED:
+        return base
+    said = _task(base, wording, kind, titles)
+    if kind.intention != "none":
+        said = getattr(wording, kind.intention).format(text=intention) + said
+    if kind.preference == "explicit":
+        said = wording.explicit.format(text=preference) + said
+    layout = base.history.model_dump()
+    if kind.preference != "implicit":
+        layout["empty"] = ""
+    shown = kind.form == "reranking" and base.show_candidates and bool(wording.candidates)
+    history = wording.history if kind.preference == "implicit" else "{history}"
+    return Template.model_validate(
+        {
+            **base.model_dump(),
+            "user": history + (wording.candidates if shown else "") + "{instruction}",
+            "show_candidates": shown,
+            "history": layout,
+            # Texts of users and items go in as the instruction, where nothing is searched for
+            # places: a title may have braces.
+            "instruction": {"item": said},
+        }
+    )
+
+
+def _task(base: Template, wording: Wording, kind: Kind, titles: Sequence[str]) -> str:
+    """What is asked for."""
+    if kind.form == "reranking":
+        return base.instruction.item if wording.reranking is None else wording.reranking
+    places = dict(zip(("first", "second"), titles, strict=False))
+    return str(getattr(wording, kind.form).format(**places))
+
+
+def cells(
+    preferences: Sequence[Preference], intentions: Sequence[Intention]
+) -> list[tuple[Preference, Intention]]:
+    """Pairs of a preference and an intention that say anything of a user."""
+    return [pair for pair in product(preferences, intentions) if pair != ("none", "none")]
+
+
+def explicit_preference(history: Sequence[Event], facts: Facts, catalog: Catalog) -> str | None:
+    """The two facts that most items of a history share, in words; None if nothing is known."""
+    counts: Counter[Fact] = Counter()
+    for event in reversed(history):  # of equally frequent facts, the newest item's come first
+        counts.update(facts.own(catalog.index[event.item]))
+    most = [fact for fact, _ in counts.most_common(2)]
+    return phrase(most) if most else None
+
+
+def vague_intention(item: str, title: str, facts: Facts, catalog: Catalog) -> str | None:
+    """A fact of the wanted item, never its title; None if nothing is known."""
+    told = (fact for fact in facts.own(catalog.index[item]) if not _names(fact.value, title))
+    first = next(told, None)
+    return phrase([first]) if first else None
+
+
+def specific_intention(review: str | None, title: str, words: int = 25) -> str | None:
+    """How the user's review of the wanted item begins; None if it has none, or names the item."""
+    text = " ".join((review or "").split()[:words])
+    return text if text and not _names(text, title) else None
+
+
+def halves(rng: np.random.Generator, count: int) -> list[bool]:
+    """Half of `count` are true (of an odd number, one less), in random order."""
+    return [bool(x) for x in rng.permutation(np.arange(count) % 2)]
+
+
+def _names(text: str, title: str) -> bool:
+    return title.casefold() in text.casefold()

@@ -1,0 +1,146 @@
+"""TALLRec: a language model tuned on yes-or-no questions about items (Bao et al., RecSys 2023)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pydantic import PositiveInt
+
+from baselines.sft.yes_no import LONG, SHORT, Judge, Writer, auc
+from benchkit.lm.backbones import Backbone
+from benchkit.lm.prompts import load_template
+from benchkit.lm.teachers import training_questions
+from benchkit.protocols import (
+    Capability,
+    Prediction,
+    Request,
+    RunContext,
+    TrainView,
+    ValidationCase,
+)
+from benchkit.tuning.builders import Builder
+from benchkit.tuning.config import LoRAConfig
+from benchkit.tuning.recommender import TunedConfig, TunedRecommender
+from benchkit.tuning.sft import train_sft
+
+# From the authors' code, as far as it applies to all sizes of a training set.
+_LARGE = {
+    "learning_rate": 1e-4, "batch_size": 128, "schedule": "linear",
+    "lora": LoRAConfig(r=8, alpha=16, dropout=0.05, targets=("q_proj", "v_proj")),
+}  # fmt: skip
+# With few samples; evaluated less often than after each epoch, which is then one step.
+_FEW = {"epochs": 200, "evaluate_every": 10}
+
+
+class TALLRec(TunedRecommender):
+    """Learns to answer whether a user likes an item; ranks candidates by the probability of Yes.
+
+    A user's history is told as preferred and unpreferred items. Each user gives one question with
+    the answer "Yes.", for the last training item, and some with "No.", for items not interacted
+    with. The loss is on the whole text, as in the authors' code; `train = { train_on_prompt =
+    false }` has it on the answer alone. Weights are selected by AUC on validation questions.
+    """
+
+    class Config(TunedConfig):
+        """samples: train on so many questions only, of users chosen by a hash; the paper has 16 to
+        256. None is all users. negatives: questions a user that are answered by No. threshold: a
+        rating up to it makes an item an unpreferred one. template: says only how titles are cut.
+        """
+
+        samples: PositiveInt | None = None
+        negatives: PositiveInt = 1
+        threshold: float = 3.0
+
+        @property
+        def template_name(self) -> str:
+            if self.template != "auto":
+                return self.template
+            return "compact" if self.small else "titles"
+
+    config: Config
+    judge: Judge
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Without samples: it answers Yes or No, never with an item."""
+        return frozenset({"scores", "candidates_only", "cold_users", "cold_items"})
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        backbone = self.load(data, run)
+        model = self.tuned(backbone, self.builder(backbone, data), data, run)
+        self.judge = Judge(self.engine(model, backbone), self.writer(backbone))
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return self.judge.predict(requests, run.catalog)
+
+    def tuned(self, backbone: Backbone, builder: Builder, data: TrainView, run: RunContext) -> Any:
+        config = self.config
+        method: dict[str, Any] = {"train_on_prompt": True}
+        if not config.small:
+            method |= _LARGE
+        if config.samples is not None:
+            method |= _FEW
+        writer = self.writer(backbone)
+        cases = data.validation[: config.validation_cases]
+        return train_sft(
+            backbone.model,
+            self.examples(writer, data, run),
+            self.training(run, **method),
+            run,
+            self.validation(writer, backbone, cases, data, run) if cases else None,
+        )
+
+    def writer(self, backbone: Backbone) -> Writer:
+        """Writes prompts that fit the backbone."""
+        config = self.config
+        return Writer(
+            backbone.tokenizer,
+            SHORT if config.small else LONG,
+            load_template(config.template_name),
+            config.threshold,
+            self.budget(backbone.context),
+        )
+
+    def examples(self, writer: Writer, data: TrainView, run: RunContext) -> list[Any]:
+        """For each user the last item with Yes, then the negatives with No."""
+        config, each = self.config, 1 + self.config.negatives
+        limits = [config.limit_users, config.samples and -(-config.samples // each)]
+        questions = training_questions(
+            data,
+            negatives=config.negatives,
+            candidates=max(config.candidates, each),
+            seed=run.seed,
+            limit=min((limit for limit in limits if limit is not None), default=None),
+        )
+        examples = []
+        for place, question in enumerate(questions):
+            request = Request(question.key, question.key, question.history, ())
+            liked = place % each == 0
+            examples.append(writer.example(request, question.item, liked, data.catalog))
+        return examples[: config.samples]
+
+    def validation(
+        self,
+        writer: Writer,
+        backbone: Backbone,
+        cases: Sequence[ValidationCase],
+        data: TrainView,
+        run: RunContext,
+    ) -> Callable[[Any], float]:
+        """AUC over the questions about validation targets and about as many negatives a case as
+        in training."""
+        requests = []
+        for case in cases:
+            asked = case.request
+            others = [item for item in asked.candidates if item != case.target]
+            order = run.generator("validation negatives", asked.case_id).permutation(len(others))
+            drawn = [others[place] for place in order[: self.config.negatives]]
+            requests.append(
+                Request(asked.case_id, asked.user, asked.history, (case.target, *drawn))
+            )
+
+        def validate(model: Any) -> float:
+            judge = Judge(self.engine(model, backbone), writer)
+            scores = [p.scores for p in judge.predict(requests, data.catalog) if p.scores]
+            return auc([s[0] for s in scores], [x for s in scores for x in s[1:]])
+
+        return validate

@@ -1,0 +1,171 @@
+"""A yes-or-no question about an item, as TALLRec asks it, and the probability of Yes.
+
+The history is the prompt, and the answer begins with the question: so all candidates of a case
+share one prompt. "<question> Yes" and "<question> No" have the question's tokens in common, whose
+log-probability cancels in their difference. What is left is the log-odds of Yes at the place of
+the answer, just as if each candidate had been asked about in a prompt of its own.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from benchkit.lm.engine import Engine, Message, Prompt
+from benchkit.lm.prompts import Template
+from benchkit.lm.tokens import continuation_ids, prompt_ids, text_ids
+from benchkit.protocols import Catalog, Event, Prediction, Request
+from benchkit.tuning.examples import Example
+
+ANSWERS = ("Yes", "No")
+
+
+class Wording(NamedTuple):
+    """What is written around the titles."""
+
+    task: str
+    liked: str
+    disliked: str
+    question: str
+
+
+LONG = Wording(
+    task="Learn the taste of a user from what the user liked and disliked (oldest first). Then"
+    " tell of another item whether the user likes it: Yes or No.\n",
+    liked="Liked:\n",
+    disliked="Disliked:\n",
+    question="Does the user like {title}?",
+)
+SHORT = Wording("", "Liked:\n", "Disliked:\n", "Like {title}?")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes the history and the questions, in training as later.
+
+    titles: the template that says how titles are written. threshold: a rating up to it is a
+    dislike; without ratings everything is liked. budget: tokens that the history and the words of
+    the question may have.
+    """
+
+    tokenizer: Any
+    wording: Wording
+    titles: Template
+    threshold: float
+    budget: int
+
+    def history(self, events: Sequence[Event], catalog: Catalog) -> str:
+        """The preferred and the unpreferred titles; the oldest are left out to fit the budget."""
+        lines = [self.titles.title(catalog, event.item) + "\n" for event in events]
+        disliked = [e.rating is not None and e.rating <= self.threshold for e in events]
+
+        def written(first: int) -> str:
+            good = "".join(
+                x for x, bad in zip(lines[first:], disliked[first:], strict=True) if not bad
+            )
+            bad = "".join(x for x, bad in zip(lines[first:], disliked[first:], strict=True) if bad)
+            words = self.wording
+            return words.task + words.liked + good + (words.disliked + bad if bad else "")
+
+        room = self.budget - self._count(self.wording.question)
+        left = room - self._count(written(len(lines))) - self._count(self.wording.disliked)
+        first = len(lines)
+        while first and (left := left - self._count(lines[first - 1])) >= 0:
+            first -= 1
+        while first < len(lines) and self._count(written(first)) > room:
+            first += 1  # joined texts can have more tokens than their parts
+        return written(first)
+
+    def prompt(self, request: Request, catalog: Catalog) -> Prompt:
+        """The history of a request."""
+        text = self.history(request.history, catalog)
+        return Prompt(request.case_id, (Message("user", text),))
+
+    def question(self, item: str, catalog: Catalog) -> str:
+        """What is asked about an item."""
+        return self.wording.question.format(title=self.titles.title(catalog, item))
+
+    def example(self, request: Request, item: str, liked: bool, catalog: Catalog) -> Example:
+        """A question with its answer and the end of turn; the answer alone is the response.
+
+        Question and answer are tokenised as one text, as they are when candidates are scored. The
+        response begins with the first token in which Yes and No differ.
+        """
+        asked = self.question(item, catalog)
+        ids = [continuation_ids(self.tokenizer, f"{asked} {word}.", end=True) for word in ANSWERS]
+        start = _first_difference(*ids)
+        own = ids[0 if liked else 1]
+        before = prompt_ids(self.tokenizer, self.prompt(request, catalog))
+        return Example((*before, *own[:start]), tuple(own[start:]), key=request.case_id)
+
+    def endings(self) -> tuple[str, str]:
+        """What follows a question when it is scored: the answers up to the token that differs.
+
+        With most tokenizers these are the words; where a word is several tokens, what comes after
+        the first that differs is not the model's decision any more. Where no beginning of a word
+        is that token alone, the whole words are compared.
+        """
+        mark = "?"
+        whole = [continuation_ids(self.tokenizer, f"{mark} {word}.", end=False) for word in ANSWERS]
+        until = _first_difference(*whole) + 1
+        found = []
+        for word, ids in zip(ANSWERS, whole, strict=True):
+            starts = (f" {word[:length]}" for length in range(1, len(word) + 1))
+            fits = (s for s in starts if text_ids(self.tokenizer, mark + s) == ids[:until])
+            found.append(next(fits, f" {word}"))
+        return found[0], found[1]
+
+    def _count(self, text: str) -> int:
+        return len(text_ids(self.tokenizer, text))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Asks a trained model about candidates."""
+
+    engine: Engine
+    writer: Writer
+
+    def predict(self, requests: Sequence[Request], catalog: Catalog) -> Iterator[Prediction]:
+        """The probability of Yes of each candidate."""
+        yes, no = self.writer.endings()
+        prompts = [self.writer.prompt(request, catalog) for request in requests]
+        asked = []
+        for request in requests:
+            questions = [self.writer.question(item, catalog) for item in request.candidates]
+            asked.append([q + yes for q in questions] + [q + no for q in questions])
+        answers = self.engine.score(prompts, asked, end=False)
+        for request, scored in zip(requests, answers, strict=True):
+            if scored.logprob is None:
+                yield Prediction(request.case_id, None, status="error", usage=scored.usage)
+                continue
+            scores = probability(*np.split(scored.logprob, 2))
+            yield Prediction(request.case_id, scores.tolist(), usage=scored.usage)
+
+
+def probability(yes: ArrayLike, no: ArrayLike) -> NDArray[np.float64]:
+    """Softmax over two logits, the part of the first.
+
+    >>> round(float(probability(2.0, 1.0)), 6)
+    0.731059
+    """
+    difference = np.asarray(no, dtype=np.float64) - np.asarray(yes, dtype=np.float64)
+    return np.exp(-np.logaddexp(0.0, difference))
+
+
+def auc(positive: ArrayLike, negative: ArrayLike) -> float:
+    """Share of pairs of a positive and a negative in which the positive is higher; ties half.
+
+    >>> auc([3, 1], [1, 0])
+    0.875
+    """
+    gap = np.asarray(positive, dtype=np.float64)[:, None] - np.asarray(negative)[None, :]
+    return float(np.mean((gap > 0) + 0.5 * (gap == 0)))
+
+
+def _first_difference(yes: Sequence[int], no: Sequence[int]) -> int:
+    """The place of the first token in which two answers differ."""
+    pairs = zip(yes, no, strict=False)
+    return next(place for place, (one, other) in enumerate(pairs) if one != other)
