@@ -1,22 +1,44 @@
 """Every method of the catalog keeps the contract; a method without a test class fails here."""
 
 import sys
+from typing import Any
 
 import pytest
 
 from benchkit import registry
 from benchkit.testing import RecommenderContract
 
+from lm.tiny import tiny_backbone
+
+_EXPERT = {"name": "sasrec", "config": {"epochs": 1, "hidden": 8, "heads": 1}}
+_ONCE = {"epochs": 1, "batch_size": 8, "micro_batch": 8, "gradient_checkpointing": False}
+_ASKED: dict[str, Any] = {"template": "compact", "rationale_tokens": 12}
+_TUNED: dict[str, Any] = {
+    **_ASKED, "train": _ONCE, "limit_users": 8, "validation_cases": 4, "candidates": 5,
+}  # fmt: skip
+_LISTED = {"template": "compact-list", "constrained": True, "answer_tokens": 40}
 # Settings that fit the toy dataset in seconds; the figures are not looked at.
 SMALL = {
     "sasrec": {"epochs": 2},
     "recbole/S3Rec": {"epochs": 1, "parameters": {"pretrain_epochs": 1}},
+    "zero-shot": _ASKED,
+    "chat-rec": _LISTED,
+    "chat-rec+cf": {**_LISTED, "expert": _EXPERT},
+    "rec-saver": {**_TUNED, "unverified": "item-only", "per_user": 2},
+    "rec-explainer": {**_TUNED, "expert": _EXPERT},
+    "instruct-rec": {**_TUNED, "instructions": 1},
+    "rose-po": {**_TUNED, "expert": _EXPERT},
+    **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
 }
+MODELS = {"prompted", "sft", "preference"}  # families of language models
 FAST = {"recbole/SASRec", "recbole/GRU4Rec", "recbole/FPMC", "recbole/DeepFM"}
-ORDER_SENSITIVE: set[str] = set()
+ORDER_SENSITIVE = {"chat-rec", "chat-rec+cf"}
 
 
-def _small(name: str) -> dict:
+def _small(name: str, card: registry.Card) -> dict:
+    if card.family in MODELS:
+        sft = {"sft": _ONCE} if card.family == "preference" else {}
+        return {"backbone": tiny_backbone(), **SMALL.get(name, _TUNED), **sft}
     default = {"epochs": 1} if name.startswith("recbole/") else {}
     return SMALL.get(name, default)
 
@@ -25,12 +47,14 @@ def _contract(name: str, card: registry.Card) -> type:
     def make(self):
         if card.missing:
             pytest.skip(f"not installed: {', '.join(card.missing)}")
-        return registry.construct(card, registry.config_of(card, _small(name)))
+        return registry.construct(card, registry.config_of(card, _small(name, card)))
 
     slow = name.startswith("recbole/") and name not in FAST
     members = {
         "make": make,
         "order_sensitive": name in ORDER_SENSITIVE,
+        "tolerance": 1e-4 if card.family in MODELS else 1e-5,
+        "decoding": {"n": 2, "max_tokens": 12, "temperature": 0.7},
         "pytestmark": [pytest.mark.slow] if slow else [],
         "__doc__": f"The contract of {name}.",
     }

@@ -1,0 +1,1 @@
+"""Language models that are tuned on which item was chosen and which were not."""

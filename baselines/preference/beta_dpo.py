@@ -1,0 +1,60 @@
+"""beta-DPO (Wu et al., NeurIPS 2024): DPO whose beta follows how clear the batch's pairs are.
+
+With M the lead of the chosen response (its log-ratio minus the rejected one's, without beta), and
+running averages M0 and sigma of its mean and standard deviation over batches,
+    beta = beta0 (1 + alpha (mean of the kept M - M0)), at least 1e-3.
+Of n examples floor(n (1 - rho)) are kept, drawn without replacement with the weights
+exp(-(M - M0)^2 / (2 sigma^2)), so that what is far from the usual lead rarely counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from benchkit.protocols import RunContext, TrainView
+from benchkit.tuning.family import Family
+from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
+from benchkit.tuning.triplets import Preference
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+class BetaDPO(PreferenceRecommender):
+    """DPO with a beta for each batch, and without the examples whose lead is unusual.
+
+    A batch is the micro-batch that is in memory: examples of the same step that are computed
+    apart have statistics, a beta and a filter of their own. Larger micro-batches give steadier
+    ones; one example alone has no deviation, and 1 stands for it. While nothing is trained, the
+    averages stay as training left them, and all examples count.
+    """
+
+    class Config(PreferenceConfig):
+        """beta: beta0. alpha: how much beta follows the lead; 0 for a constant one. rho: share of
+        a micro-batch that is left out; 0 for none. momentum: of the running averages, which start
+        at 0; 0 for the batch's own values."""
+
+        negatives: PositiveInt = 1
+        beta: PositiveFloat = 0.1
+        alpha: NonNegativeFloat = 0.6
+        rho: float = Field(default=0.2, ge=0, lt=1)
+        momentum: float = Field(default=0.9, ge=0, lt=1)
+
+    config: Config
+
+    def fields(
+        self, found: Sequence[Preference], data: TrainView, run: RunContext
+    ) -> Sequence[Mapping[str, tuple[Any, ...]]]:
+        return [{"here": (1.0,) * len(own.choices)} for own in found]
+
+    def family(self, data: TrainView, run: RunContext) -> Family:
+        from baselines.preference.adaptive_beta import AdaptiveBeta
+
+        config = self.config
+
+        def generator(step: int) -> "Generator":
+            return run.generator("beta-dpo", "filter", step)
+
+        module = AdaptiveBeta(config.beta, config.alpha, config.rho, config.momentum, generator)
+        return Family("logistic", module.pairs, module=module, kept=module.kept, **self.shared)

@@ -1,0 +1,105 @@
+"""EAPO: each pair has a beta of its own, from what an expert recommender thinks of the two items.
+
+w_k = S(u, c) - S(u, k) of a frozen expert; beta_k = minmax_k(w) (U - z / gamma) + z / gamma, with z
+the solution of e^z (z - 1) = 1. The floor z / gamma is where a pair's gradient is largest once its
+lead has reached gamma, which the paper does not give (METHODS: 3.0).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import NonNegativeFloat, PositiveFloat, model_validator
+
+from baselines.experts import ExpertConfig, scores
+from benchkit.protocols import RunContext, TrainView
+from benchkit.tuning.family import Aggregate, Family, Pairs, PairsOf
+from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
+from benchkit.tuning.triplets import Preference
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Z = 1.2784645427610738  # 1 + W(1 / e), the solution of e^z (z - 1) = 1
+BASES: Mapping[str, Aggregate] = {
+    "dpo": "logistic", "s-dpo": "softmax", "ipo": "squared", "cpo": "logistic",
+}  # fmt: skip
+
+
+def expert_betas(score: "Tensor", present: "Tensor", gamma: float, upper: float) -> "Tensor":
+    """[b, k] beta of each pair, from [b, 1 + k] expert scores and which responses there are.
+
+    Between z / gamma and `upper`; all at the floor where the rejected items do not differ.
+    """
+    import torch
+
+    here = present[:, 1:].bool()
+    w = score[:, :1] - score[:, 1:]
+    low = w.masked_fill(~here, torch.inf).amin(dim=1, keepdim=True)
+    high = w.masked_fill(~here, -torch.inf).amax(dim=1, keepdim=True)
+    spread = high - low
+    share = torch.where(spread > 0, (w - low) / spread.clamp(min=1e-12), torch.zeros_like(w))
+    floor = Z / gamma
+    return (share * (upper - floor) + floor).masked_fill(~here, floor)
+
+
+class EAPO(PreferenceRecommender):
+    """DPO, S-DPO, IPO or CPO with the expert's betas."""
+
+    class Config(PreferenceConfig):
+        """base: the loss whose beta is replaced. gamma: lead at which a pair counts as learnt.
+        upper: largest beta. tau: of IPO. alpha: of CPO's likelihood. expert: a recommender that
+        scores, trained on the same interactions."""
+
+        base: Literal["dpo", "s-dpo", "ipo", "cpo"] = "dpo"
+        gamma: PositiveFloat = 3.0
+        upper: PositiveFloat = 0.75
+        tau: PositiveFloat = 0.1
+        alpha: NonNegativeFloat = 1.0
+        expert: ExpertConfig = ExpertConfig()
+
+        @model_validator(mode="after")
+        def _floor_below_upper(self) -> "EAPO.Config":
+            least = Z / self.upper
+            if self.gamma <= least:
+                raise ValueError(
+                    f"gamma {self.gamma:g} puts the smallest beta at or above the largest:"
+                    f" it must be above {least:.4f} (= {Z:.4f} / upper)"
+                )
+            return self
+
+    config: Config
+
+    def fields(
+        self, found: Sequence[Preference], data: TrainView, run: RunContext
+    ) -> Sequence[Mapping[str, tuple[Any, ...]]]:
+        expert = self.config.expert.make()
+        expert.fit(data, run)
+        asked = [
+            replace(own.request, candidates=tuple(choice.item for choice in own.choices))
+            for own in found
+        ]
+        return [
+            {"expert": tuple(row.tolist()), "here": (1.0,) * len(row)}
+            for row in scores(expert, asked, run)
+        ]
+
+    def family(self, data: TrainView, run: RunContext) -> Family:
+        config = self.config
+        cpo = config.base == "cpo"
+        return Family(
+            BASES[config.base],
+            self._pairs(),
+            reference=not cpo,
+            nll=config.alpha if cpo else 0.0,
+            **self.shared,
+        )
+
+    def _pairs(self) -> PairsOf:
+        config = self.config
+
+        def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> Pairs:
+            beta = expert_betas(fields["expert"], fields["here"], config.gamma, config.upper)
+            return Pairs(beta=beta, tau=config.tau)
+
+        return pairs

@@ -1,0 +1,1 @@
+"""Training language models: settings, examples, one trainer, supervised fine-tuning."""

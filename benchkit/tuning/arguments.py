@@ -1,0 +1,57 @@
+"""The settings of training in transformers' words."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+from transformers.training_args import OptimizerNames
+
+from benchkit.lazy import unknown_name
+from benchkit.protocols import RunContext
+from benchkit.tuning.config import TrainConfig
+from benchkit.tuning.order import Plan
+
+_SCHEDULES = {"constant": "constant_with_warmup"}
+
+
+def arguments(
+    model: Any, config: TrainConfig, run: RunContext, plan: Plan, folder: Path
+) -> TrainingArguments:
+    """TrainingArguments for one device and one process; what is written goes to `folder`.
+
+    Raises ConfigError when transformers knows no such optimizer.
+    """
+    device = torch.device(run.device)
+    optimizer = "adamw_torch_fused" if config.optimizer == "adamw" else config.optimizer
+    if optimizer not in (known := [name.value for name in OptimizerNames]):
+        raise unknown_name("optimizer", config.optimizer, ["adamw", *known])
+    minimum = {"min_lr_rate": config.min_lr} if config.schedule == "cosine_with_min_lr" else {}
+    made = TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=config.micro,
+        gradient_accumulation_steps=config.batch_size // config.micro,
+        max_steps=plan.total,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=_SCHEDULES.get(config.schedule, config.schedule),
+        lr_scheduler_kwargs=minimum,
+        warmup_steps=round(config.warmup * plan.total),
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        optim=optimizer,
+        seed=int(run.generator(config.purpose, "dropout").integers(2**31)),
+        use_cpu=device.type == "cpu",
+        use_cache=getattr(model.config, "use_cache", True),
+        logging_strategy="no",
+        logging_nan_inf_filter=False,  # it would hide a loss that is no number
+        eval_strategy="no",
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    made._setup_devices  # noqa: B018 - later it would overwrite what is set here
+    if device.type == "cuda":
+        made._n_gpu = 1  # more of them would be used by DataParallel
+        made.__dict__["_setup_devices"] = torch.device("cuda", device.index or 0)
+    return made

@@ -1,0 +1,87 @@
+"""Settings of training a language model."""
+
+from typing import Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class LoRAConfig(BaseModel):
+    """Low-rank adapters (Hu et al., LoRA, ICLR 2022): W + (alpha / r) B A, B starting at zero.
+
+    targets: names of the linear modules that get one; all seven of a Transformer block by default.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    r: PositiveInt = 8
+    alpha: PositiveInt = 16
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    targets: tuple[str, ...] = Field(default=LINEAR, min_length=1)
+
+
+class TrainConfig(BaseModel):
+    """How a language model is trained, whatever the loss.
+
+    epochs: passes over the examples; may be a fraction. max_steps: ends training earlier.
+    batch_size: examples a step. micro_batch: how many of them are in memory at once; it divides
+    batch_size; None for all. schedule: of the learning rate after the warm-up;
+    `cosine_with_min_lr` ends at `min_lr` of the highest. warmup: share of all steps.
+    max_grad_norm: 0 for none. optimizer: `adamw`, or a name that transformers knows, e.g.
+    `paged_adamw_8bit`. lora: None trains every parameter that requires a gradient.
+    gradient_checkpointing: computes activations twice instead of keeping them. precision: in
+    which the forward pass is computed; parameters keep their own. unit: of evaluate_every and
+    checkpoint_every. patience: evaluations in a row without a better score after which training
+    stops; None for never. max_length: tokens of an example; a longer one stops the run before it
+    begins: prompts are cut by who builds them. train_on_prompt: the loss is on the prompt's
+    tokens, too. group_by_length: batches of examples of like length, which saves padding and
+    makes the order a little less random. purpose: what the random numbers are drawn for, and the
+    name of the folder of checkpoints; two trainings of one run need two.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: PositiveFloat = 3
+    max_steps: PositiveInt | None = None
+    batch_size: PositiveInt = 32
+    micro_batch: PositiveInt | None = None
+    learning_rate: PositiveFloat = 1e-4
+    schedule: Literal["cosine", "linear", "constant", "cosine_with_min_lr"] = "cosine"
+    min_lr: float = Field(default=0.1, ge=0, le=1)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    weight_decay: NonNegativeFloat = 0.0
+    max_grad_norm: NonNegativeFloat = 1.0
+    optimizer: str = "adamw"
+    lora: LoRAConfig | None = None
+    gradient_checkpointing: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
+    unit: Literal["epochs", "steps"] = "epochs"
+    evaluate_every: PositiveFloat = 1.0
+    checkpoint_every: PositiveFloat = 1.0
+    patience: PositiveInt | None = None
+    max_length: PositiveInt = 2048
+    train_on_prompt: bool = False
+    group_by_length: bool = False
+    purpose: str = Field(default="sft", pattern=r"^[a-z0-9][a-z0-9._-]*$")
+
+    @model_validator(mode="after")
+    def _batches_divide(self) -> Self:
+        if self.batch_size % self.micro:
+            raise ValueError(
+                f"batch_size {self.batch_size} is no multiple of micro_batch {self.micro}"
+            )
+        return self
+
+    @property
+    def micro(self) -> int:
+        """Examples in memory at once."""
+        return self.micro_batch or self.batch_size

@@ -1,0 +1,161 @@
+"""Preference training as an objective of the trainer: one shared prompt, any loss of the family."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchkit.lm import shared_prefix as sp
+from benchkit.tuning.family import Family, Pairs, PreferenceExample
+from benchkit.tuning.preference import (
+    Responses,
+    chosen_nll,
+    preference_loss,
+    utilities,
+)
+
+_SATURATED = 10.0  # |beta d| beyond which a sigmoid has no gradient left to speak of
+
+
+@dataclass
+class PreferenceObjective:
+    """What the trainer asks of a loss: examples are weighed alike, K responses share a prompt.
+
+    log: a file that gets one JSON object a micro-batch with margins and weights, or None. step:
+    how many steps were done before; after an interruption, some are done and logged again.
+    """
+
+    family: Family
+    pad: int = 0
+    log: Path | None = None
+    step: int = 0
+
+    @property
+    def module(self) -> torch.nn.Module | None:
+        """Trained beside the model, with a learning rate of its own."""
+        return self.family.module
+
+    @property
+    def module_lr(self) -> float:
+        return self.family.module_lr
+
+    def around(self, model: Any) -> AbstractContextManager[None]:
+        """How the model has to attend while it is trained."""
+        return sp.shared_prefix(model)
+
+    def size(self, example: PreferenceExample) -> int:
+        return len(example)
+
+    def collate(self, examples: Sequence[PreferenceExample]) -> dict[str, Tensor]:
+        """Tensors of a batch; with `field:` before its name what a field holds."""
+        packed = sp.pack([e.prompt for e in examples], [e.responses for e in examples], self.pad)
+        k = packed.responses
+        batch = {
+            "input_ids": packed.input_ids,
+            "position_ids": packed.position_ids,
+            "target": packed.target,
+            "block": packed.layout.block,
+            "prompt": packed.layout.prompt,
+            "counted": _counted(examples, packed.target.shape[1], self.family.scope),
+            "lengths": _padded([_lengths(e, self.family.scope) for e in examples], k).long(),
+            "present": _padded([[1.0] * len(e.responses) for e in examples], k).bool(),
+        }
+        if self.family.reference:
+            batch["reference"] = _padded([e.reference or () for e in examples], k)
+        for name in examples[0].fields:
+            batch[f"field:{name}"] = _padded([e.fields[name] for e in examples], k)
+        return batch
+
+    def amount(self, batch: Mapping[str, Tensor]) -> float:
+        return float(self.family.kept(len(batch["prompt"])))
+
+    def loss(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        family, training = self.family, torch.is_grad_enabled()
+        responses = self.responses(model, batch)
+        d = utilities(responses, family.length_normalised)
+        fields = {n.partition(":")[2]: v for n, v in batch.items() if n.startswith("field:")}
+        pairs = family.pairs(fields, d.detach(), training)
+        each = preference_loss(d, responses.present, family.aggregate, pairs)
+        if family.nll:
+            each = each + family.nll * chosen_nll(responses, family.nll_reduction)
+        if training and self.log is not None:
+            line = diagnostics(d.detach(), responses.present, pairs, fields)
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": self.step, **line}) + "\n")
+        return each.sum()
+
+    def responses(self, model: Any, batch: Mapping[str, Tensor]) -> Responses:
+        """What the model says of a batch's responses; inside `around`."""
+        width = batch["input_ids"].shape[1] - batch["target"].shape[1]
+        position = batch["position_ids"]
+        layout = sp.Layout(batch["prompt"], width, batch["block"], position[:, width:])
+        k = batch["present"].shape[1]
+        packed = sp.Packed(batch["input_ids"], position, batch["target"], layout, k)
+        policy = sp.sums(packed, sp.token_logprobs(model, packed) * batch["counted"])
+        reference = batch.get("reference")
+        return Responses(policy, batch["lengths"], batch["present"], reference)
+
+
+def _lengths(example: PreferenceExample, scope: str) -> list[int]:
+    if scope == "item":
+        return list(example.item_tokens)
+    return [len(response) for response in example.responses]
+
+
+def _counted(examples: Sequence[PreferenceExample], width: int, scope: str) -> Tensor:
+    """[b, width] 1 for the tokens whose log-probability counts."""
+    counted = torch.ones(len(examples), width)
+    if scope == "item":
+        for row, example in enumerate(examples):
+            at = 0
+            for response, item in zip(example.responses, example.item_tokens, strict=True):
+                counted[row, at : at + len(response) - item] = 0
+                at += len(response)
+    return counted
+
+
+def _padded(rows: Sequence[Sequence[Any]], k: int) -> Tensor:
+    """[b, k] or [b, k, size] float32; 0 where a row has fewer than k values."""
+    first = next((np.asarray(row[0]) for row in rows if len(row)), np.asarray(0.0))
+    table = np.zeros((len(rows), k, *first.shape), dtype=np.float32)
+    for place, row in enumerate(rows):
+        if len(row):
+            table[place, : len(row)] = np.asarray(row, dtype=np.float32)
+    return torch.from_numpy(table)
+
+
+def diagnostics(
+    d: Tensor, present: Tensor, pairs: Pairs, fields: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """Mean lead of the chosen response over each rejected one (`margin`), the share of pairs in
+    which it leads, the share of saturated utilities, and weights beside score gaps."""
+    here = present[:, 1:]
+    lead = d[:, :1] - d[:, 1:]
+    beta = pairs.beta if isinstance(pairs.beta, float | int) else float(pairs.beta.mean())
+    line: dict[str, Any] = {
+        "margin": [
+            _rounded(own[kept].mean())
+            for own, kept in zip(lead.T, here.T, strict=True)
+            if kept.any()
+        ],
+        "leads": _rounded((lead > 0)[here].float().mean()),
+        "saturated": _rounded(((beta * d).abs() > _SATURATED)[present].float().mean()),
+        "beta": round(beta, 6),
+    }
+    if isinstance(pairs.weight, Tensor) and "score" in fields:
+        score = fields["score"]
+        upper = torch.triu(torch.ones(d.shape[1], d.shape[1], device=d.device), 1).bool()
+        gap = score[:, :, None] - score[:, None, :]
+        line["score_gap"] = [_rounded(v) for v in gap[:, upper].flatten()]
+        line["weight"] = [_rounded(v) for v in pairs.weight.detach()[:, upper].flatten()]
+    return line
+
+
+def _rounded(value: Tensor) -> float:
+    return round(float(value), 6)

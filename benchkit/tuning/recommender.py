@@ -1,0 +1,135 @@
+"""What all methods that train a language model share."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field, PositiveInt
+
+from benchkit.errors import ConfigError, DataError
+from benchkit.lm.backbones import Backbone, engine_from
+from benchkit.lm.config import LMConfig
+from benchkit.lm.engines.hf import HFConfig, HFEngine
+from benchkit.lm.prompts import load_template
+from benchkit.lm.recommender import LMRecommender
+from benchkit.lm.teachers import TeacherConfig, TemplateTeacherConfig, make_teacher
+from benchkit.lm.teachers.base import Question, Rationale
+from benchkit.protocols import RunContext, TrainView
+from benchkit.tuning.builders import Builder
+from benchkit.tuning.config import LoRAConfig, TrainConfig
+
+# What training starts from where a suite says nothing: nano is small enough to be trained as a
+# whole; larger models get adapters, with C-APO's settings (section 5.1).
+NANO_TRAINING: Mapping[str, Any] = {
+    "epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "patience": 2, "max_length": 1024,
+}  # fmt: skip
+NANO_WRITING = 3e-3  # learning rate where sentences are to be learnt, too
+TRAINING: Mapping[str, Any] = {
+    "epochs": 2, "batch_size": 32, "micro_batch": 4, "learning_rate": 5e-5, "patience": 2,
+    "schedule": "cosine_with_min_lr", "lora": LoRAConfig(), "gradient_checkpointing": True,
+    "precision": "bfloat16", "max_length": 12_000,
+}  # fmt: skip
+
+
+class TunedConfig(LMConfig):
+    """Settings of a method that trains its backbone.
+
+    train: of the training; what is not given follows the backbone. limit_users: train on so many
+    users only, chosen by a hash. candidates: in a training prompt, the target among them.
+    validation_cases: how many decide when to stop. teacher: who writes rationales.
+    """
+
+    train: TrainConfig = TrainConfig()
+    limit_users: PositiveInt | None = None
+    candidates: int = Field(default=30, ge=2)
+    validation_cases: PositiveInt = 300
+    teacher: TeacherConfig = TemplateTeacherConfig()
+
+
+class TunedRecommender(LMRecommender):
+    """Loads the backbone, trains it by `tuned`, and asks the result in this process."""
+
+    Config: type[TunedConfig] = TunedConfig
+    config: TunedConfig
+
+    def __init__(self, config: TunedConfig | None = None) -> None:
+        super().__init__(config)
+        if not isinstance(self.config.engine, HFConfig):
+            raise ConfigError(
+                f"engine {self.config.engine.kind!r} cannot train a model",
+                'take engine = { kind = "hf" }, or ask the trained model by zero-shot',
+            )
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is trained on rationales."""
+        return self.explains
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        own = super().remarks
+        if self.writes:
+            own += (make_teacher(self.config.teacher, None, _no_engine).remark,)
+        return own
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        backbone = self.load(data, run)
+        model = self.tuned(backbone, self.builder(backbone, data), data, run)
+        self.answerer = self.asked(self.engine(model, backbone))
+
+    @abstractmethod
+    def tuned(self, backbone: Backbone, builder: Builder, data: TrainView, run: RunContext) -> Any:
+        """The trained model."""
+
+    def engine(self, model: Any, backbone: Backbone) -> HFEngine:
+        """Asks `model`, which is the backbone or made from it."""
+        settings = self.config.engine
+        own = settings if isinstance(settings, HFConfig) else None
+        return HFEngine(model, backbone.tokenizer, own, backbone.context)
+
+    def builder(self, backbone: Backbone, data: TrainView) -> Builder:
+        """Writes examples as this method is asked later."""
+        template = load_template(self.config.template_name)
+        return Builder(template, backbone.tokenizer, data.catalog, self.budget(backbone.context))
+
+    def training(self, run: RunContext, **method: Any) -> TrainConfig:
+        """Settings of `train`: the suite's, else the method's, else the backbone's."""
+        return self.settings(self.config.train, run, **method)
+
+    def settings(self, own: TrainConfig, run: RunContext, **method: Any) -> TrainConfig:
+        """What a suite has left open in `own` is filled in."""
+        start = dict(NANO_TRAINING if self.config.small else TRAINING)
+        if self.config.small and self.writes:
+            start["learning_rate"] = NANO_WRITING
+        if run.device == "cpu":
+            start["precision"] = "float32"  # half precision saves nothing there
+        given = {name: getattr(own, name) for name in own.model_fields_set}
+        return TrainConfig(**{**start, **method, **given})
+
+    def rationales(
+        self, questions: Sequence[Question], data: TrainView, run: RunContext
+    ) -> list[Rationale]:
+        """What the teacher says to `questions`, in their order, usable or not."""
+
+        chosen = self.config.teacher
+        if isinstance(chosen, TemplateTeacherConfig) and chosen.names_item is None:
+            seen = load_template(self.config.template_name).show_candidates
+            chosen = TemplateTeacherConfig(names_item=seen)
+        teacher = make_teacher(chosen, run.cache, lambda settings: engine_from(settings, data, run))
+        run.progress.start("rationales", len(questions))
+        written = []
+        for rationale in teacher.write(questions, data.catalog):
+            written.append(rationale)
+            run.progress.advance()
+        unusable = sum(rationale.text is None for rationale in written)
+        if unusable == len(written):
+            raise DataError(
+                f"the teacher wrote no usable rationale for {len(written)} questions",
+                "see the raw answers in the cache, or take another teacher",
+            )
+        run.progress.advance(0, note=f"{unusable} of {len(written)} unusable")
+        return written
+
+
+def _no_engine(_: Mapping[str, Any]) -> Any:
+    raise AssertionError("a remark needs no engine")

@@ -1,0 +1,126 @@
+"""Stages that several runs share: the fine-tuned start, and what the reference model says."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from benchkit import files
+from benchkit.identity import digest, package_versions
+from benchkit.protocols import RunContext
+from benchkit.tuning.config import TrainConfig
+from benchkit.tuning.examples import Example
+from benchkit.tuning.family import PreferenceExample
+from benchkit.tuning.objective import PreferenceObjective
+from benchkit.tuning.sft import train_sft
+
+_PACKAGES = ("torch", "transformers", "peft", "accelerate")
+
+
+def shared_sft(
+    model: Any,
+    examples: Sequence[Example],
+    config: TrainConfig,
+    run: RunContext,
+    validation: Sequence[Example] | None = None,
+) -> Any:
+    """`train_sft`, once for all runs of a store that ask for the same.
+
+    The same is: the model's weights, the examples, the settings, seed, device and threads. Another
+    run that asks meanwhile waits.
+    """
+    key = digest(
+        {
+            "model": weights_hash(model),
+            "examples": [_hash(examples), _hash(validation or ())],
+            "config": config.model_dump(mode="json"),
+            "run": [run.seed, run.device, run.threads],
+            "packages": package_versions(_PACKAGES),
+        }
+    )
+    folder = run.cache / "sft" / key
+    with files.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        return train_sft(
+            model, examples, config, replace(run, scratch=folder), validation=validation
+        )
+
+
+def with_reference(
+    model: Any,
+    examples: Sequence[PreferenceExample],
+    objective: PreferenceObjective,
+    run: RunContext,
+    batch_tokens: int = 8192,
+) -> list[PreferenceExample]:
+    """`examples` with what `model`, as it is now, says of their responses.
+
+    Computed once and kept under a hash of the model's weights, the examples and what is summed.
+    """
+    family = objective.family
+    key = digest({"model": weights_hash(model), "examples": _hash(examples), "of": family.scope})
+    path = run.cache / "reference" / f"{key}.npy"
+    k = max(len(example.responses) for example in examples)
+    if path.is_file():
+        table = np.load(path)
+    else:
+        table = _reference(model, examples, objective, run, batch_tokens, k)
+        with files.explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"{key}.{run.seed}.part.npy")
+            np.save(part, table)
+            files.move(part, path)
+    return [
+        replace(example, reference=tuple(row[: len(example.responses)].tolist()))
+        for example, row in zip(examples, table, strict=True)
+    ]
+
+
+def _reference(
+    model: Any,
+    examples: Sequence[PreferenceExample],
+    objective: PreferenceObjective,
+    run: RunContext,
+    batch_tokens: int,
+    k: int,
+) -> np.ndarray:
+    bare = PreferenceObjective(replace(objective.family, reference=False, module=None))
+    table = np.zeros((len(examples), k), dtype=np.float32)
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i]))
+    run.progress.start("reference", len(examples))
+    model.eval()
+    with torch.inference_mode(), bare.around(model):
+        batch: list[int] = []
+        for place, row in enumerate(order):
+            batch.append(row)
+            last = place == len(order) - 1
+            if not last and len(examples[order[place + 1]]) * (len(batch) + 1) <= batch_tokens:
+                continue
+            tensors = bare.collate([examples[i] for i in batch])
+            there = {name: value.to(run.device) for name, value in tensors.items()}
+            found = bare.responses(model, there).policy.float().cpu().numpy()
+            table[batch, : found.shape[1]] = found
+            run.progress.advance(len(batch))
+            batch = []
+    return table
+
+
+def weights_hash(model: Any) -> str:
+    """32 hexadecimal digits of all parameters, names and values."""
+    text = hashlib.blake2b(digest_size=16)
+    for name, parameter in sorted(model.named_parameters()):
+        text.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
+        text.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return text.hexdigest()
+
+
+def _hash(examples: Sequence[Any]) -> str:
+    text = hashlib.blake2b(digest_size=16)
+    for example in examples:
+        text.update(repr(example).encode())
+    return text.hexdigest()

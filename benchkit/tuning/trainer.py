@@ -1,0 +1,274 @@
+"""One way to train a language model, for every loss: transformers' Trainer, without its surprises.
+
+The examples' order, the batches, the loss, evaluation and what a checkpoint holds are ours; the
+optimizer, the schedule, accumulation, clipping and the states of the generators are the Trainer's.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+import transformers
+from torch.utils.data import DataLoader
+from transformers.trainer_callback import PrinterCallback
+
+from benchkit import isolation
+from benchkit.errors import ConfigError, MethodError
+from benchkit.protocols import RunContext
+from benchkit.tuning import weights
+from benchkit.tuning.arguments import arguments
+from benchkit.tuning.config import TrainConfig
+from benchkit.tuning.order import MicroBatches, Plan, epoch_order
+
+_NOTES = 100  # how often the loss is reported in all
+
+Batch = Mapping[str, torch.Tensor]
+E_contra = TypeVar("E_contra", contravariant=True)
+
+
+class Objective(Protocol[E_contra]):
+    """A loss: the sum over a batch's parts, and what the sums of all of them are divided by.
+
+    Keeping the two apart is what makes a step the same however it is split into micro-batches.
+    step: how many steps were done before. module: what is trained beside the model, with the
+    learning rate `module_lr`; None for nothing.
+    """
+
+    step: int
+
+    @property
+    def module(self) -> torch.nn.Module | None: ...
+
+    @property
+    def module_lr(self) -> float: ...
+
+    def around(self, model: Any) -> AbstractContextManager[None]:
+        """What a step is computed within, from the loss through the backward pass."""
+
+    def size(self, example: E_contra) -> int:
+        """Tokens of an example."""
+
+    def collate(self, examples: Sequence[E_contra]) -> Batch:
+        """The tensors of a micro-batch."""
+
+    def amount(self, batch: Batch) -> float:
+        """What the micro-batch counts for, e.g. its tokens' weights."""
+
+    def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        """Scalar: the sum of the micro-batch's losses."""
+
+
+class Tuner(transformers.Trainer):
+    """The Trainer of one training.
+
+    score: set it to what gives the validation score, higher is better, and what to report of it.
+    """
+
+    loss_is_scaled_for_ga = True  # the loss is divided by the amount of the whole step
+    args: Any
+    model: Any
+    train_dataset: Any
+    objective: Objective[Any]
+
+    def __init__(
+        self,
+        model: Any,
+        examples: Sequence[Any],
+        objective: Objective[Any],
+        config: TrainConfig,
+        run: RunContext,
+        plan: Plan,
+        folder: Path,
+    ) -> None:
+        self.objective, self.settings, self.run, self.plan = objective, config, run, plan
+        self.score: Callable[[Any], tuple[float, str]] | None = None
+        self.selection = weights.Selection()
+        self.lengths = [objective.size(example) for example in examples]
+        super().__init__(
+            model=model,
+            args=arguments(model, config, run, plan, folder),
+            train_dataset=examples,
+            callbacks=[_AfterStep(self)],
+        )
+        self.remove_callback(PrinterCallback)
+        self._sum, self._summed = torch.zeros((), device=self.args.device), 0
+
+    # Batches
+
+    def get_train_dataloader(self) -> Any:
+        micro = MicroBatches(
+            self._order,
+            # The Trainer tells not every kind of loader which epoch begins, but it counts steps.
+            lambda: self.state.global_step // self.plan.epoch,
+            len(self.lengths),
+            self.settings.micro,
+        )
+        return DataLoader(
+            self.train_dataset,
+            batch_sampler=micro,
+            collate_fn=self.objective.collate,
+            generator=torch.Generator(),
+        )
+
+    def _order(self, epoch: int) -> Any:
+        config = self.settings
+        rng = self.run.generator(config.purpose, "order", epoch)
+        return epoch_order(rng, self.lengths, config.batch_size, config.group_by_length)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, *_: Any
+    ) -> tuple[list[Any], Any]:
+        batches = list(islice(epoch_iterator, num_batches))
+        return batches, sum(self.objective.amount(batch) for batch in batches)
+
+    # A step
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = 1.0) -> torch.Tensor:
+        self.objective.step = self.state.global_step
+        with self.objective.around(model):  # backward may compute activations again
+            loss: torch.Tensor = self.total(model, inputs) / num_items_in_batch
+            self.accelerator.backward(loss)
+        self._sum += loss.detach()
+        return loss.detach()
+
+    def total(self, model: Any, batch: Batch) -> torch.Tensor:
+        """The objective's sum, on the device and in the precision of the settings."""
+        device = self.args.device
+        there = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        low = self.settings.precision == "bfloat16"
+        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+            return self.objective.loss(model, there)
+
+    def after_step(self, control: Any) -> None:
+        """Report, and say whether to evaluate and whether to write a checkpoint."""
+        step, plan = self.state.global_step, self.plan
+        last, note = step >= plan.total, ""
+        self._summed += 1
+        if last or step % max(1, plan.total // _NOTES) == 0:
+            note = f"loss {self._mean_loss():.3f}"
+        self.run.progress.advance(note=note)
+        control.should_evaluate = self.score is not None and (last or step % plan.evaluate == 0)
+        control.should_save = not last and step % plan.checkpoint == 0
+
+    def _mean_loss(self) -> float:
+        """The mean since it was asked for last. Raises MethodError when it is no number."""
+        mean = float(self._sum) / self._summed
+        self._sum.zero_()
+        self._summed = 0
+        if not math.isfinite(mean):
+            raise MethodError(
+                f"training diverged: the loss is {mean} at step {self.state.global_step}",
+                "lower learning_rate, or set max_grad_norm",
+            )
+        return mean
+
+    # Evaluation
+
+    def mean_loss(self, examples: Sequence[Any]) -> float:
+        """The objective's loss over all examples, without gradients."""
+        size, total, amount = self.settings.micro, 0.0, 0.0
+        for start in range(0, len(examples), size):
+            batch = self.objective.collate(examples[start : start + size])
+            with self.objective.around(self.model):
+                total += float(self.total(self.model, batch))
+            amount += self.objective.amount(batch)
+        return total / amount
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        assert self.score is not None  # noqa: S101
+        self.control.should_evaluate = False
+        with isolation.random_states(self.run.device), torch.no_grad():
+            self.model.eval()
+            value, note = self.score(self.model)
+            self.model.train()
+        self.selection.offer(value, self.model)
+        self.run.progress.advance(0, note=note)
+        self.control.should_training_stop |= self.stopped
+        return {}
+
+    @property
+    def stopped(self) -> bool:
+        """Whether patience has run out."""
+        patience = self.settings.patience
+        return patience is not None and self.selection.stale >= patience
+
+    # Checkpoints: the trained weights alone, the best of them, and the Trainer's own state
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        weights.write(folder / weights.WEIGHTS, weights.trained(self.model))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, *_: Any) -> None:
+        values = weights.read(Path(resume_from_checkpoint) / weights.WEIGHTS)
+        weights.restore(self.model, values)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        root = Path(self.args.output_dir)
+        folder = root / f"checkpoint-{self.state.global_step}"
+        self.selection.save(folder)
+        weights.delete_checkpoints(root, keep=folder)
+
+    # What costs time and is not used
+
+    def log(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def floating_point_ops(self, *_: Any, **__: Any) -> int:
+        return 0
+
+    def _get_grad_norm(self, _: Any, grad_norm: Any = None) -> Any:
+        return grad_norm
+
+    def finish(self) -> None:
+        """Train from the last checkpoint, or from the start, and leave the best weights."""
+        root = Path(self.args.output_dir)
+        last = weights.last_checkpoint(root)
+        self.run.progress.start(f"{self.settings.purpose} steps", self.plan.total)
+        if last is not None:
+            self.selection.load(last)
+            self.run.progress.advance(int(last.name.split("-")[1]), note="resumed")
+        self._make_optimizer()
+        self.model.train()
+        own = set(vars(self.model))
+        try:
+            if not self.stopped:
+                self.train(resume_from_checkpoint=None if last is None else str(last))
+        finally:
+            self.model.zero_grad(set_to_none=True)
+            self.model.eval()
+            for mark in set(vars(self.model)) - own:  # Accelerate leaves one
+                delattr(self.model, mark)
+            if self.args.device.type == "cuda":
+                self.accelerator.free_memory()
+        self.selection.restore(self.model)
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        had, module = self.optimizer is not None, self.objective.module
+        optimizer = super().create_optimizer(*args, **kwargs)
+        if module is not None and not had:
+            own = {id(parameter) for parameter in module.parameters()}
+            for group in optimizer.param_groups:
+                group["params"] = [p for p in group["params"] if id(p) not in own]
+            beside = {"params": list(module.parameters()), "weight_decay": 0.0}
+            optimizer.add_param_group({**beside, "lr": self.objective.module_lr})
+        return optimizer
+
+    def _make_optimizer(self) -> None:
+        try:
+            self.create_optimizer()
+        except (ImportError, ValueError) as error:
+            name = self.settings.optimizer
+            raise ConfigError(f"the optimizer {name!r} cannot be had: {error}") from error
+
+
+class _AfterStep(transformers.TrainerCallback):
+    def __init__(self, tuner: Tuner) -> None:
+        self._tuner = tuner
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self._tuner.after_step(control)

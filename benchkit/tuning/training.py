@@ -1,0 +1,125 @@
+"""Train a model on an objective: adapter, resuming, validation, what is kept."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchkit import files
+from benchkit.protocols import RunContext
+from benchkit.tuning import weights
+from benchkit.tuning.config import TrainConfig
+from benchkit.tuning.lora import with_adapter
+from benchkit.tuning.order import Plan
+from benchkit.tuning.trainer import Objective, Tuner
+
+_IDENTITY = "identity"
+_BESIDE = "benchkit_objective"
+
+
+def train(
+    model: Any,
+    examples: Sequence[Any],
+    objective: Objective[Any],
+    config: TrainConfig,
+    run: RunContext,
+    validate: Callable[[Any], float] | None = None,
+    validation: Sequence[Any] | None = None,
+) -> Any:
+    """What `train_sft` says, for any objective; to be called inside `tuning_process`."""
+    folder = run.scratch / config.purpose
+    _same_training(folder, model, examples, config, run.seed)
+    torch.manual_seed(int(run.generator(config.purpose, "adapter").integers(2**31)))
+    if config.lora is not None:
+        model = with_adapter(model, config.lora)
+    ended = folder / weights.WEIGHTS
+    with _beside(model, objective.module):
+        if ended.is_file():
+            weights.restore(model, weights.read(ended))
+            return model.to(run.device).eval()
+        plan = Plan.of(config, len(examples))
+        with checkpointing(model, config.gradient_checkpointing):
+            tuner = Tuner(model, examples, objective, config, run, plan, folder)
+            tuner.score = _score(tuner, validate, validation)
+            tuner.finish()
+        weights.write(ended, weights.trained(model))
+    if config.lora is not None:
+        with files.explained(folder):
+            model.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
+    weights.delete_checkpoints(folder)
+    return model
+
+
+@contextmanager
+def _beside(model: Any, module: torch.nn.Module | None) -> Iterator[None]:
+    """Make `module` a part of the model for a while, so that it is moved, saved and restored."""
+    if module is None:
+        yield
+        return
+    model.add_module(_BESIDE, module)
+    try:
+        yield
+    finally:
+        delattr(model, _BESIDE)
+
+
+def _score(
+    tuner: Tuner, validate: Callable[[Any], float] | None, validation: Sequence[Any] | None
+) -> Callable[[Any], tuple[float, str]] | None:
+    """What selects the weights: the caller's score, else the loss on `validation`, else nothing."""
+    if validate is not None:
+
+        def score(model: Any) -> tuple[float, str]:
+            value = float(validate(model))
+            return value, f"validation {value:.4f}"
+
+        return score
+    if not validation:
+        return None
+    by_length = sorted(validation, key=tuner.objective.size)
+
+    def negative_loss(_: Any) -> tuple[float, str]:
+        value = tuner.mean_loss(by_length)
+        return -value, f"validation loss {value:.4f}"
+
+    return negative_loss
+
+
+def _same_training(
+    folder: Path, model: Any, examples: Sequence[Any], config: TrainConfig, seed: int
+) -> None:
+    """Empty the folder when what is in it belongs to another training.
+
+    Where the model's own weights come from is not looked at: in one run it is always the same.
+    """
+    text = hashlib.blake2b(digest_size=16)
+    for part in (config.model_dump_json(), seed):
+        text.update(repr(part).encode())
+    for name, parameter in model.named_parameters():
+        text.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
+    for example in examples:
+        text.update(repr(example).encode())
+    marker, identity = folder / _IDENTITY, text.hexdigest()
+    if marker.is_file() and marker.read_text(encoding="utf-8") == identity:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    files.write_text(marker, identity)
+
+
+@contextmanager
+def checkpointing(model: Any, wanted: bool) -> Iterator[None]:
+    """Gradient checkpointing for a while, under the name that the installed transformers has."""
+    if not wanted:
+        yield
+        return
+    kind = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
+    keywords = {f"{kind}_checkpointing_kwargs": {"use_reentrant": False}}
+    getattr(model, f"{kind}_checkpointing_enable")(**keywords)
+    try:
+        yield
+    finally:
+        getattr(model, f"{kind}_checkpointing_disable")()

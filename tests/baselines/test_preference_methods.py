@@ -1,0 +1,124 @@
+"""The preference methods: what each says of a loss, and training end to end on a tiny model."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from baselines.preference.c_apo import CAPO, fixed_pairs
+from baselines.preference.cpo import CPO
+from baselines.preference.dpo import DPO
+from baselines.preference.eapo import EAPO, Z, expert_betas
+from baselines.preference.ipo import IPO
+from baselines.preference.plackett_luce import PlackettLuce
+from baselines.preference.s_dpo import SDPO
+from baselines.preference.simpo import SimPO
+from benchkit.errors import ConfigError
+from benchkit.testing import run_context, toy_dataset
+from benchkit.tuning.preference import preference_loss
+from benchkit.tuning.triplets import read_preferences
+
+from lm.tiny import tiny_model, tiny_tokenizer
+
+D = torch.tensor([[1.0, -0.5, -2.0]], dtype=torch.float64)
+HERE = torch.ones(1, 3, dtype=torch.bool)
+SCORES = torch.tensor([[4.0, 5.0, 3.0]], dtype=torch.float64)
+
+
+def test_betas_of_eapo():
+    w = torch.tensor([[3.0, 2.8, 2.0, 0.0]], dtype=torch.float64)  # gaps .2, 1, 3
+    beta = expert_betas(w, torch.ones(1, 4), gamma=3.0, upper=0.75)
+    assert beta[0].tolist() == pytest.approx([0.42615485, 0.51868203, 0.75], abs=1e-7)
+    turned = expert_betas(7 - 2 * -w, torch.ones(1, 4), 3.0, 0.75)
+    torch.testing.assert_close(turned, beta)
+    one = expert_betas(w[:, :2], torch.ones(1, 2), gamma=3.0, upper=0.75)
+    assert one[0].tolist() == pytest.approx([Z / 3])
+    fewer = expert_betas(w, torch.tensor([[1.0, 1.0, 1.0, 0.0]]), 3.0, 0.75)
+    assert fewer[0, :2].tolist() == pytest.approx([Z / 3, 0.75])
+    assert math.exp(Z) * (Z - 1) == pytest.approx(1, abs=1e-12)
+
+
+def test_eapo_refuses_a_floor_above_the_largest_beta():
+    with pytest.raises(ValueError, match=r"1\.7046"):
+        EAPO.Config(gamma=1.7)
+    EAPO.Config(gamma=1.71)
+
+
+@pytest.mark.parametrize(
+    ("calibrator", "expected"),
+    [("none", 0.4427246), ("frozen", None), ("raw", None)],
+)
+def test_c_apo_with_weights_that_nothing_trains(calibrator, expected):
+    pairs = fixed_pairs(calibrator, beta=1.0)({"score": SCORES}, D, True)
+    loss = preference_loss(D, HERE, "plackett-luce", pairs).item()
+    if expected is not None:
+        assert loss == pytest.approx(expected, abs=1e-6)
+        return
+    first = {"frozen": 0.1538, "raw": 0.2689}[calibrator]
+    assert pairs.weight[0, 0, 1].item() == pytest.approx(first, abs=6e-5)
+
+
+def test_settings_that_contradict_a_method_are_refused():
+    with pytest.raises(ConfigError, match="ranks responses by the scores"):
+        CAPO(CAPO.Config(rationale=False))
+    with pytest.raises(ValueError, match="negatives"):
+        SDPO.Config(negatives=0)
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("backbone")
+    tokenizer = tiny_tokenizer()
+    tokenizer.save_pretrained(folder)
+    tiny_model("qwen3", vocab_size=len(tokenizer)).save_pretrained(folder)
+    return folder
+
+
+TRAIN = {
+    "epochs": 1, "batch_size": 8, "micro_batch": 4, "learning_rate": 1e-3, "max_length": 4000,
+    "lora": None, "gradient_checkpointing": False,
+}  # fmt: skip
+EXPERT = {"name": "popularity"}
+
+
+def settings(backbone: Path, **more: object) -> dict[str, object]:
+    return {
+        "backbone": str(backbone), "template": "compact", "limit_users": 16, "candidates": 10,
+        "validation_cases": 4, "train": TRAIN, "sft": TRAIN, "rationale_tokens": 12, **more,
+    }  # fmt: skip
+
+
+METHODS = [
+    (DPO, {}), (DPO, {"pairing": "one_random", "rationale": True}), (SDPO, {"scope": "item"}),
+    (SimPO, {}), (IPO, {}), (CPO, {}), (EAPO, {"expert": EXPERT}),
+    (EAPO, {"expert": EXPERT, "base": "cpo"}), (PlackettLuce, {}), (CAPO, {}),
+    (CAPO, {"calibrator": "frozen"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "more"), METHODS)
+def test_a_method_trains_and_answers(tmp_path, backbone, method, more):
+    dataset = toy_dataset(users=60, items=60, length=8)
+    run = run_context(dataset.catalog, tmp_path / "scratch", cache=tmp_path / "cache")
+    (tmp_path / "scratch").mkdir()
+    recommender = method(method.Config.model_validate(settings(backbone, **more)))
+    recommender.fit(dataset.train_view(), run)
+    requests = list(dataset.requests(dataset.test, 0, 4))
+    answers = list(recommender.predict(requests, run))
+    assert all(len(answer.scores) == 20 for answer in answers)
+    assert ("explains" in recommender.capabilities) == all(a.rationale is not None for a in answers)
+    found = read_preferences(tmp_path / "scratch" / "preferences.jsonl")
+    assert all(own.chosen.item not in {c.item for c in own.rejected} for own in found)
+    lines = (tmp_path / "scratch" / "steps.jsonl").read_text().splitlines()
+    assert len(lines) == math.ceil(len(found) / 4)  # one a micro-batch
+    if recommender.family(dataset.train_view(), run).reference:
+        assert abs(json.loads(lines[0])["margin"][0]) < 1e-3  # policy and reference are the same
+    trained_on = tmp_path / "scratch" / "preferences.jsonl"
+    again = method(
+        method.Config.model_validate(settings(backbone, **more, preferences=str(trained_on)))
+    )
+    again.fit(dataset.train_view(), run_context(dataset.catalog, tmp_path / "b", cache=run.cache))
+    second = list(again.predict(requests, run))
+    assert [a.scores for a in second] == [a.scores for a in answers]
