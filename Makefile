@@ -27,6 +27,9 @@ lint: $(VENV)/installed-test
 bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_scoring.py
 	$(BIN)/python tests/benchmarks/bench_prepare.py
+	$(BIN)/python tests/benchmarks/bench_lm.py
+	$(BIN)/python tests/benchmarks/bench_preference.py
+	$(BIN)/python tests/benchmarks/bench_nano.py
 	$(BIN)/python tests/benchmarks/bench_sasrec.py --out leaderboards/quickstart/bench_sasrec.json
 
 clean:
@@ -36,11 +39,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "benchkit needs Python 3.11 or later: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); a few minutes the first time"
-	$(PIP) --editable '.[recbole,lm,openai,teacher]'
+	$(PIP) --editable '.[recbole,lm,openai,teacher,plots]'
 	@# RecBole's own pins cannot be met any more; the extra lists what it really imports.
 	$(PIP) --no-deps recbole==1.2.1
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(PIP) --editable '.[recbole,lm,openai,teacher,test]'
+	$(PIP) --editable '.[recbole,lm,openai,teacher,plots,test]'
 	touch $@

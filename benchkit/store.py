@@ -64,6 +64,8 @@ class Run:
         """Remove what an earlier attempt left, except its scratch folder."""
         for name in ("manifest.json", "predictions.parquet", "metrics.parquet", "log.jsonl"):
             (self.path / name).unlink(missing_ok=True)
+        if not self.scratch.is_dir():  # else training goes on, and so do its records
+            shutil.rmtree(self.artifacts, ignore_errors=True)
 
     def finish(self, manifest: Manifest, tables: dict[str, pl.DataFrame]) -> None:
         """Write the tables, then the manifest: only its last rename makes the run a result."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _EMBEDDING = 384  # of MiniLM
-_HISTORY = 10  # titles of the history that are embedded with the item
+_HISTORY = 5  # titles of the history, the last, that are embedded with the item
 
 
 class CAPO(PreferenceRecommender):

@@ -1,16 +1,13 @@
 """Supervised fine-tuning on each user's next item, with or without a rationale before it."""
 
-from collections import Counter
 from typing import Any
 
 from pydantic import PositiveFloat
 
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.teachers import training_questions
-from benchkit.lm.teachers.base import Question
 from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.builders import Builder, as_request, validation_questions
-from benchkit.tuning.examples import Example
+from benchkit.tuning.builders import Builder
 from benchkit.tuning.recommender import TunedConfig, TunedRecommender
 
 
@@ -42,31 +39,16 @@ class SFT(TunedRecommender):
         return self.config.train_rationale
 
     def tuned(self, backbone: Backbone, builder: Builder, data: TrainView, run: RunContext) -> Any:
+        from benchkit.tuning.stages import shared_sft
+
         config = self.config
         questions = training_questions(
             data, candidates=config.candidates, seed=run.seed, limit=config.limit_users
         )
-        cases = validation_questions(data.validation, config.validation_cases)
-        from benchkit.tuning.stages import shared_sft
-
         return shared_sft(
             backbone.model,
-            self.examples(questions, builder, data, run),
+            self.supervised(questions, builder, data, run, config.item_weight),
             self.training(run),
             run,
-            validation=self.examples(cases, builder, data, run) if cases else None,
+            validation=self.validation_examples(builder, data, run, config.item_weight),
         )
-
-    def examples(
-        self, questions: list[Question], builder: Builder, data: TrainView, run: RunContext
-    ) -> list[Example]:
-        """One a question; without those for which the teacher has no rationale."""
-        if not self.writes:
-            return [builder.example(as_request(q), q.item) for q in questions]
-        rationales = self.rationales(questions, data, run)
-        run.progress.advance(0, note=str(dict(Counter(r.status for r in rationales))))
-        return [
-            builder.example(as_request(q), q.item, r.text, item_weight=self.config.item_weight)
-            for q, r in zip(questions, rationales, strict=True)
-            if r.text is not None
-        ]

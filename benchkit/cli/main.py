@@ -6,6 +6,7 @@ import typer
 
 from benchkit import __version__
 from benchkit.cli.data import app as data
+from benchkit.cli.diagnose import diagnose
 from benchkit.cli.doctor import doctor
 from benchkit.cli.ls import ls
 from benchkit.cli.report import report
@@ -23,7 +24,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 all went well; 1 a run failed or a check found something; 2 wrong usage,"
     " suite or method; 3 bad data; 4 the run store; 130 interrupted.",
 )
-for command in (run, ls, report, validate, doctor, teach):
+for command in (run, ls, report, validate, doctor, teach, diagnose):
     app.command()(command)
 app.add_typer(data, name="data")
 

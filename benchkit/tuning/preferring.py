@@ -17,7 +17,7 @@ from benchkit.lm.teachers.base import Question
 from benchkit.metrics.accuracy import RankMetric
 from benchkit.metrics.ranks import from_scores
 from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.builders import Builder, as_request, validation_questions
+from benchkit.tuning.builders import Builder
 from benchkit.tuning.config import TrainConfig
 from benchkit.tuning.examples import Example
 from benchkit.tuning.family import Family, PreferenceExample
@@ -33,7 +33,7 @@ from benchkit.tuning.triplets import (
 
 # What preference training starts from: it goes on from the fine-tuned model in small steps.
 NANO_PREFERRING: Mapping[str, Any] = {
-    "purpose": "preference", "epochs": 2, "learning_rate": 3e-4, "evaluate_every": 0.5,
+    "purpose": "preference", "epochs": 2, "learning_rate": 1e-4, "evaluate_every": 0.5,
 }  # fmt: skip
 PREFERRING: Mapping[str, Any] = {"purpose": "preference", "epochs": 3}
 
@@ -115,13 +115,12 @@ class PreferenceRecommender(TunedRecommender):
         examples = self.examples(found, builder, data, run)
         _check_lengths(examples, settings.max_length)
         chosen = [self._chosen(own, builder) for own in found]
-        cases = validation_questions(data.validation, self.config.validation_cases)
         model = shared_sft(
             backbone.model,
             chosen,
             self.settings(self.config.sft, run, purpose="sft"),
             run,
-            validation=[builder.example(as_request(q), q.item) for q in cases] or None,
+            validation=self.validation_examples(builder, data, run),
         )
         model = merged(model)
         revised = self.revised(found, model, backbone, data, run)

@@ -15,8 +15,9 @@ from benchkit.lm.recommender import LMRecommender
 from benchkit.lm.teachers import TeacherConfig, TemplateTeacherConfig, make_teacher
 from benchkit.lm.teachers.base import Question, Rationale
 from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.builders import Builder
+from benchkit.tuning.builders import Builder, as_request, validation_questions
 from benchkit.tuning.config import LoRAConfig, TrainConfig
+from benchkit.tuning.examples import Example
 
 # What training starts from where a suite says nothing: nano is small enough to be trained as a
 # whole; larger models get adapters, with C-APO's settings (section 5.1).
@@ -105,6 +106,30 @@ class TunedRecommender(LMRecommender):
             start["precision"] = "float32"  # half precision saves nothing there
         given = {name: getattr(own, name) for name in own.model_fields_set}
         return TrainConfig(**{**start, **method, **given})
+
+    def supervised(
+        self,
+        questions: Sequence[Question],
+        builder: Builder,
+        data: TrainView,
+        run: RunContext,
+        item_weight: float = 1.0,
+    ) -> list[Example]:
+        """One example a question; without those for which the teacher has no rationale."""
+        if not self.writes:
+            return [builder.example(as_request(q), q.item) for q in questions]
+        return [
+            builder.example(as_request(q), q.item, r.text, item_weight=item_weight)
+            for q, r in zip(questions, self.rationales(questions, data, run), strict=True)
+            if r.text is not None
+        ]
+
+    def validation_examples(
+        self, builder: Builder, data: TrainView, run: RunContext, item_weight: float = 1.0
+    ) -> list[Example] | None:
+        """What decides when fine-tuning stops: validation targets, as training targets are."""
+        cases = validation_questions(data.validation, self.config.validation_cases)
+        return self.supervised(cases, builder, data, run, item_weight) if cases else None
 
     def rationales(
         self, questions: Sequence[Question], data: TrainView, run: RunContext

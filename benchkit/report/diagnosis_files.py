@@ -1,0 +1,155 @@
+"""Diagnoses as files and as a table."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchkit import files
+from benchkit.report.diagnostics import Conflicts, Diagnosis, Floats, Found, nan_means
+from benchkit.report.trace_statistics import (
+    PHASES,
+    correlations,
+    smoothed,
+    steps_of,
+    weight_bins,
+)
+from benchkit.store import slug
+
+HEADER = ("Method", "Steps", "Margin", "Leads", "Saturated", "Pearson", "Spearman", "Conflicts")
+
+
+def folder_of(own: Diagnosis, found: Found) -> str:
+    """`<task>-<label>`, with the seed where a row has several."""
+    several = sum((d.task, d.label) == (own.task, own.label) for d in found.diagnoses) > 1
+    return slug(f"{own.task}-{own.label}") + (f"-seed{own.seed}" if several else "")
+
+
+def write_tables(found: Found, folder: Path) -> list[Path]:
+    """Write of each run steps.csv, weights.csv where there are weights, and summary.json; of all
+    with scores conflicts.csv. Returns their paths."""
+    paths = []
+    for own in found.diagnoses:
+        here = folder / folder_of(own, found)
+        paths.append(_write_csv(here / "steps.csv", *_steps(own)))
+        bins = [asdict(b) for b in weight_bins(own.trace)]
+        if bins:
+            rows = [list(b.values()) for b in bins]
+            paths.append(_write_csv(here / "weights.csv", list(bins[0]), rows))
+        files.write_json(here / "summary.json", summary(own))
+        paths.append(here / "summary.json")
+    scored = [(own, own.conflicts) for own in found.diagnoses if own.conflicts is not None]
+    if scored:
+        header = ["task", "method", "seed", "n", "hard", "easy", "equal"]
+        rows = [[own.task, own.label, own.seed, c.n, c.hard, c.easy, c.equal] for own, c in scored]
+        paths.append(_write_csv(folder / "conflicts.csv", header, rows))
+    return paths
+
+
+def summary(own: Diagnosis) -> dict[str, Any]:
+    """What is in summary.json: means of the first and of the last fifth of the steps (`start`,
+    `end`), correlations of weight and score gap, and how preferences were made."""
+    trace = own.trace
+    phases: dict[str, Any] = {}
+    for phase in PHASES:
+        part = steps_of(trace, phase)
+        margin = _means(trace.margin[part])
+        phases[phase] = {
+            "steps": len(trace.step[part]),
+            "margin": dict(zip(own.rejected, margin, strict=True)),
+            "leads": round(float(trace.leads[part].mean()), 6),
+            "saturated": round(float(trace.saturated[part].mean()), 6),
+            "beta": round(float(trace.beta[part].mean()), 6),
+        }
+    return {
+        "task": own.task,
+        "method": own.label,
+        "seed": own.seed,
+        "run_id": own.run_id,
+        "status": own.status,
+        "steps": len(trace.step),
+        **phases,
+        "weight_and_score_gap": [_plain(asdict(c)) for c in correlations(trace)],
+        "conflicts": None if own.conflicts is None else _counts(own.conflicts),
+    }
+
+
+def table(found: Found) -> list[tuple[str, ...]]:
+    """A row of `HEADER` for each run; `a > b` is from the first to the last fifth of the steps."""
+    rows: list[tuple[str, ...]] = []
+    for own in found.diagnoses:
+        told = summary(own)
+        start, end = told["start"], told["end"]
+        seed = f" #{own.seed}" if own.seed else ""
+        status = "" if own.status == "complete" else f" ({own.status})"
+        corr = told["weight_and_score_gap"]
+        rows.append(
+            (
+                f"{own.task} / {own.label}{seed}{status}",
+                str(told["steps"]),
+                _change(_average(start["margin"]), _average(end["margin"])),
+                _change(start["leads"], end["leads"]),
+                _change(start["saturated"], end["saturated"]),
+                _change(*(c["pearson"] for c in corr)) if corr else "",
+                _change(*(c["spearman"] for c in corr)) if corr else "",
+                "" if own.conflicts is None else f"{own.conflicts.hard:.2f}",
+            )
+        )
+    return rows
+
+
+def _steps(own: Diagnosis) -> tuple[list[str], list[list[Any]]]:
+    trace = own.trace
+    names = [name.replace(" ", "_") for name in own.rejected]
+    header = ["step"]
+    header += [f"{what}_{name}" for what in ("lead", "margin", "smoothed") for name in names]
+    columns = np.hstack([trace.lead, trace.margin, smoothed(trace.margin)])
+    shares = np.column_stack([trace.leads, trace.saturated, trace.beta])
+    rows = [
+        [int(step), *values.tolist()]
+        for step, values in zip(trace.step, np.hstack([columns, shares]), strict=True)
+    ]
+    return [*header, "leads", "saturated", "beta"], rows
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    files.write_text(path, text.getvalue())
+    return path
+
+
+def _cell(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _means(rows: Floats) -> list[float | None]:
+    return [None if math.isnan(mean) else round(float(mean), 6) for mean in nan_means(rows)]
+
+
+def _average(margins: dict[str, float | None]) -> float | None:
+    there = [value for value in margins.values() if value is not None]
+    return sum(there) / len(there) if there else None
+
+
+def _change(start: float | None, end: float | None) -> str:
+    return " > ".join("-" if value is None else f"{value:.2f}" for value in (start, end))
+
+
+def _counts(conflicts: Conflicts) -> dict[str, Any]:
+    counts = {} if conflicts.counts is None else conflicts.counts.model_dump()
+    own = {name: value for name, value in asdict(conflicts).items() if name != "counts"}
+    return _plain({**own, **counts})
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: round(v, 6) if isinstance(v, float) else v for k, v in values.items()}
