@@ -15,10 +15,12 @@ from baselines.preference.ipo import IPO
 from baselines.preference.plackett_luce import PlackettLuce
 from baselines.preference.s_dpo import SDPO
 from baselines.preference.simpo import SimPO
-from benchkit.errors import ConfigError
+from benchkit.errors import ConfigError, DataError
+from benchkit.protocols import Event
 from benchkit.testing import run_context, toy_dataset
+from benchkit.tuning.family import Pairs
 from benchkit.tuning.preference import preference_loss
-from benchkit.tuning.triplets import read_preferences
+from benchkit.tuning.triplets import Choice, Preference, read_preferences, write_preferences
 
 from lm.tiny import tiny_model, tiny_tokenizer
 
@@ -122,3 +124,45 @@ def test_a_method_trains_and_answers(tmp_path, backbone, method, more):
     again.fit(dataset.train_view(), run_context(dataset.catalog, tmp_path / "b", cache=run.cache))
     second = list(again.predict(requests, run))
     assert [a.scores for a in second] == [a.scores for a in answers]
+
+
+def test_smaller_betas_do_not_always_pull_harder():
+    # EAPO says so; it holds only for leads beyond z / beta. Gradient at a lead of 3:
+    expected = {0.2: 0.07087, 0.42615485: 0.09282, 0.5: 0.09121, 0.75: 0.07151, 1.0: 0.04743}
+    for beta, pull in expected.items():
+        d = torch.tensor([[3.0, 0.0]], dtype=torch.float64, requires_grad=True)
+        preference_loss(d, HERE[:, :2], "logistic", Pairs(beta=beta)).sum().backward()
+        assert -d.grad[0, 0].item() == pytest.approx(pull, abs=1e-5)
+
+
+def fitted(tmp_path: Path, method: type, values: dict[str, object]) -> None:
+    dataset = toy_dataset(users=60, items=60, length=8)
+    (tmp_path / "scratch").mkdir()
+    run = run_context(dataset.catalog, tmp_path / "scratch", cache=tmp_path / "cache")
+    method(method.Config.model_validate(values)).fit(dataset.train_view(), run)
+
+
+def test_preferences_without_scores_stop_before_training(tmp_path, backbone):
+    dataset = toy_dataset(users=60, items=60, length=8)
+    items = dataset.catalog.ids
+    found = [
+        Preference("u0", (Event(items[0]),), items[:5], Choice(items[1], "why"),
+                   (Choice(items[2], "why"), Choice(items[3], "why")))
+    ]  # fmt: skip
+    path = tmp_path / "bare.jsonl"
+    write_preferences(path, found)
+    with pytest.raises(DataError, match="none of 1 preferences has a rationale and a score"):
+        fitted(tmp_path, CAPO, settings(backbone, preferences=str(path)))
+    assert not (tmp_path / "cache" / "sft").exists()
+
+
+def test_a_response_beyond_the_budget_stops_before_training(tmp_path, backbone):
+    short = {**TRAIN, "max_length": 40}
+    with pytest.raises(ConfigError, match="max_length is 40"):
+        fitted(tmp_path, SDPO, {**settings(backbone), "train": short})
+    assert not (tmp_path / "cache" / "sft").exists()
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(ValueError, match="gama"):
+        EAPO.Config.model_validate({"gama": 3.0})
