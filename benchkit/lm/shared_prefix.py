@@ -225,7 +225,9 @@ def _attention(
     parts = []
     if width:
         q, k, v = (x[:, :, :width] for x in (query, key, value))
-        if sliding_window is None or sliding_window >= width:
+        if _is_last(module):  # nothing reads what comes out for the prompt
+            parts.append(torch.zeros_like(q))
+        elif sliding_window is None or sliding_window >= width:
             parts.append(F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling))
         else:
             parts.append(_banded(q, k, v, sliding_window, scaling))
@@ -234,6 +236,11 @@ def _attention(
         F.scaled_dot_product_attention(query[:, :, width:], key, value, mask, scale=scaling)
     )
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
+
+
+def _is_last(module: Any) -> bool:
+    layers = getattr(getattr(module, "config", None), "num_hidden_layers", None)
+    return layers is not None and getattr(module, "layer_idx", None) == layers - 1
 
 
 def _banded(
