@@ -11,6 +11,7 @@ from benchkit import seeds
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.teachers import training_questions
 from benchkit.lm.teachers.base import Question
+from benchkit.lm.teachers.questions import events
 from benchkit.protocols import Event, TrainView
 
 
@@ -124,17 +125,8 @@ def later_questions(
 
 def history(view: TrainView, user: int, steps: int) -> tuple[Event, ...]:
     """All but the last `steps` training interactions of a user, but one at least."""
-    data = view.interactions
-    start, stop = (int(place) for place in data.offsets[user : user + 2])
-    return tuple(
-        Event(
-            view.catalog.ids[data.item[row]],
-            None if data.rating is None else float(data.rating[row]),
-            None if data.timestamp is None else int(data.timestamp[row]),
-            None if data.review is None else data.review[row],
-        )
-        for row in range(start, max(start + 1, stop - steps))
-    )
+    start, stop = (int(place) for place in view.interactions.offsets[user : user + 2])
+    return events(view, user, max(start + 1, stop - steps))
 
 
 def _listed(

@@ -1,8 +1,5 @@
 """ChatRec: what is asked, how lists are read, and which scores come of them."""
 
-import tempfile
-from functools import lru_cache
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,22 +15,10 @@ from benchkit.lm.prompts import load_template, render
 from benchkit.protocols import Catalog, Event, Request
 from benchkit.testing import RecommenderContract, run_context, toy_dataset
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
+from lm.tiny import tiny_backbone
 
 SASREC = {"name": "sasrec", "config": {"epochs": 1, "hidden": 8, "heads": 1}}
 MARK = "Candidates:\n"
-
-
-@lru_cache(maxsize=1)
-def folder():
-    """A tiny random model of one layer, as a backbone."""
-    from lm.tiny import tiny_model, tiny_tokenizer
-
-    place = tempfile.mkdtemp(prefix="benchkit-tiny-")
-    tiny_model("qwen3", num_hidden_layers=1).save_pretrained(place)
-    tiny_tokenizer().save_pretrained(place)
-    return place
 
 
 class TestContract(RecommenderContract):
@@ -42,7 +27,7 @@ class TestContract(RecommenderContract):
     def make(self):
         return ChatRec(
             ChatRec.Config(
-                backbone=folder(), template="compact-list", constrained=True, order="cf",
+                backbone=tiny_backbone(), template="compact-list", constrained=True, order="cf",
                 fill=True, expert=SASREC, answer_tokens=40,
             )
         )  # fmt: skip

@@ -14,16 +14,15 @@ from benchkit.lm.prompts import load_template, render
 from benchkit.lm.teachers import Question, training_questions
 from benchkit.lm.teachers.facts import Facts
 from benchkit.protocols import Catalog, Event, Request
-from benchkit.testing import RecommenderContract, run_context, toy_dataset
+from benchkit.testing import run_context, toy_dataset
 from benchkit.tuning.builders import Builder
 from benchkit.tuning.config import TrainConfig
 from benchkit.tuning.examples import collate
 from benchkit.tuning.sft import ResponseLoss, train_sft
 
-from lm.tiny import tiny_model, tiny_tokenizer
+from lm.tiny import tiny_backbone, tiny_tokenizer
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("accelerate")
 pytest.importorskip("peft")
 
 CATALOG = Catalog(
@@ -39,11 +38,8 @@ REVIEW = "A slow and quiet spy story"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tiny")
-    tiny_model("qwen3").save_pretrained(path)
-    tiny_tokenizer().save_pretrained(path)
-    return str(path)
+def folder():
+    return tiny_backbone()
 
 
 def writer(wording=LONG):
@@ -284,18 +280,3 @@ def test_the_loss_falls(folder, tmp_path):
     before, after = seen[-2:]
     assert len(seen) == 8 + 2
     assert after < 0.3 * before
-
-
-@pytest.mark.slow
-class TestContract(RecommenderContract):
-    order_sensitive = True  # the candidates are listed
-    tolerance = 1e-4
-    decoding = {"n": 2, "max_tokens": 12, "temperature": 0.7}  # noqa: RUF012
-
-    @pytest.fixture(autouse=True, scope="class")
-    @classmethod
-    def _folder(cls, folder):
-        cls.folder = folder
-
-    def make(self):
-        return InstructRec(settings(self.folder))

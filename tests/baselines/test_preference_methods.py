@@ -22,7 +22,7 @@ from benchkit.tuning.family import Pairs
 from benchkit.tuning.preference import preference_loss
 from benchkit.tuning.triplets import Choice, Preference, read_preferences, write_preferences
 
-from lm.tiny import tiny_model, tiny_tokenizer
+from lm.tiny import tiny_backbone
 
 D = torch.tensor([[1.0, -0.5, -2.0]], dtype=torch.float64)
 HERE = torch.ones(1, 3, dtype=torch.bool)
@@ -70,12 +70,8 @@ def test_settings_that_contradict_a_method_are_refused():
 
 
 @pytest.fixture(scope="module")
-def backbone(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("backbone")
-    tokenizer = tiny_tokenizer()
-    tokenizer.save_pretrained(folder)
-    tiny_model("qwen3", vocab_size=len(tokenizer)).save_pretrained(folder)
-    return folder
+def backbone() -> str:
+    return tiny_backbone()
 
 
 TRAIN = {
@@ -85,9 +81,9 @@ TRAIN = {
 EXPERT = {"name": "popularity"}
 
 
-def settings(backbone: Path, **more: object) -> dict[str, object]:
+def settings(backbone: str, **more: object) -> dict[str, object]:
     return {
-        "backbone": str(backbone), "template": "compact", "limit_users": 16, "candidates": 10,
+        "backbone": backbone, "template": "compact", "limit_users": 16, "candidates": 10,
         "validation_cases": 4, "train": TRAIN, "sft": TRAIN, "rationale_tokens": 12, **more,
     }  # fmt: skip
 

@@ -1,9 +1,7 @@
 """RecExplainer: labels are the expert's answers, and agreement with it is measured."""
 
-import tempfile
 from collections import Counter
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -15,40 +13,22 @@ from baselines.sft.rec_explainer import RecExplainer, agreement
 from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers import training_questions
 from benchkit.protocols import Catalog, Prediction
-from benchkit.testing import RecommenderContract, run_context, toy_dataset
+from benchkit.testing import run_context, toy_dataset
 from benchkit.tuning.builders import Builder, as_request
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
-pytest.importorskip("accelerate")
+from lm.tiny import tiny_backbone
 
 SASREC = {"name": "sasrec", "config": {"epochs": 1, "hidden": 8, "heads": 1}}
 TRAIN = {"epochs": 1, "batch_size": 8, "max_length": 2048}
 
 
-@lru_cache(maxsize=1)
-def folder():
-    """A tiny random model, as a backbone."""
-    from lm.tiny import tiny_model, tiny_tokenizer
-
-    place = tempfile.mkdtemp(prefix="benchkit-tiny-")
-    tiny_model("qwen3").save_pretrained(place)
-    tiny_tokenizer().save_pretrained(place)
-    return place
-
-
 def config(**changes):
     return RecExplainer.Config(
         **{
-            "backbone": folder(), "template": "compact", "train": TRAIN, "limit_users": 8,
+            "backbone": tiny_backbone(), "template": "compact", "train": TRAIN, "limit_users": 8,
             "validation_cases": 4, "candidates": 5, "expert": SASREC, **changes,
         }
     )  # fmt: skip
-
-
-class TestContract(RecommenderContract):
-    def make(self):
-        return RecExplainer(config())
 
 
 @pytest.fixture(scope="module")

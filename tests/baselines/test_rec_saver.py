@@ -1,8 +1,5 @@
 """Rec-SAVER: which rationales are kept, and what is trained on."""
 
-import tempfile
-from functools import lru_cache
-
 import pytest
 
 from baselines.sft.rec_saver import RecSaver
@@ -12,27 +9,13 @@ from benchkit.lm.answering import Answerer
 from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers import Question, Rationale, TemplateTeacherConfig, training_questions
 from benchkit.protocols import Catalog, Event
-from benchkit.testing import RecommenderContract, run_context, toy_dataset
+from benchkit.testing import run_context, toy_dataset
 
+from lm.tiny import tiny_backbone
 from tuning.tiny import Stages
-
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
-pytest.importorskip("accelerate")
 
 CATALOG = Catalog(("a", "b", "c"), {"title": ["Alien (1979)", "Aliens (1986)", "Aliens (1986)"]})
 TRAIN = {"epochs": 1, "batch_size": 8, "max_length": 2048}
-
-
-@lru_cache(maxsize=1)
-def folder():
-    """A tiny random model, as a backbone."""
-    from lm.tiny import tiny_model, tiny_tokenizer
-
-    place = tempfile.mkdtemp(prefix="benchkit-tiny-")
-    tiny_model("qwen3").save_pretrained(place)
-    tiny_tokenizer().save_pretrained(place)
-    return place
 
 
 class Told(RecSaver):
@@ -48,16 +31,11 @@ class Told(RecSaver):
 def config(**changes):
     return RecSaver.Config(
         **{
-            "backbone": folder(), "template": "compact", "train": TRAIN, "limit_users": 8,
+            "backbone": tiny_backbone(), "template": "compact", "train": TRAIN, "limit_users": 8,
             "validation_cases": 4, "candidates": 5, "unverified": "item-only",
             "rationale_tokens": 16, "per_user": 2, **changes,
         }
     )  # fmt: skip
-
-
-class TestContract(RecommenderContract):
-    def make(self):
-        return Told(config())
 
 
 class Verifier:

@@ -11,15 +11,14 @@ from benchkit.lm.engines.hf import HFEngine
 from benchkit.lm.prompts import load_template
 from benchkit.lm.tokens import continuation_ids, prompt_ids
 from benchkit.protocols import Catalog, Event, Request
-from benchkit.testing import RecommenderContract, run_context, toy_dataset
+from benchkit.testing import run_context, toy_dataset
 from benchkit.tuning.config import TrainConfig
 from benchkit.tuning.examples import collate
 from benchkit.tuning.sft import ResponseLoss, train_sft
 
-from lm.tiny import tiny_model, tiny_tokenizer
+from lm.tiny import tiny_backbone, tiny_model, tiny_tokenizer
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("accelerate")
 pytest.importorskip("peft")
 
 CATALOG = Catalog(("a", "b", "c", "d"), {"title": ["Alpha", "Beta", "Gamma {x}", None]})
@@ -27,11 +26,8 @@ LIKES = (Event("a", 5.0), Event("b", 3.0), Event("c", 3.5))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tiny")
-    tiny_model("qwen3").save_pretrained(path)
-    tiny_tokenizer().save_pretrained(path)
-    return str(path)
+def folder():
+    return tiny_backbone()
 
 
 def writer(wording=SHORT, budget=400, tokenizer=None, threshold=3.0):
@@ -247,16 +243,3 @@ def test_weights_are_selected_by_auc(folder, tmp_path):
         yes.append(answer.scores[0])
         no += answer.scores[1:]
     assert value == pytest.approx(auc(yes, no))
-
-
-@pytest.mark.slow
-class TestContract(RecommenderContract):
-    tolerance = 1e-4
-
-    @pytest.fixture(autouse=True, scope="class")
-    @classmethod
-    def _folder(cls, folder):
-        cls.folder = folder
-
-    def make(self):
-        return TALLRec(settings(self.folder))

@@ -7,22 +7,22 @@ in the same process, turn by turn; the ratio of the medians is printed.
 
 import argparse
 import json
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from timing import in_turns
+
 from benchkit.lm import shared_prefix as sp
 from benchkit.lm.sampling import Uniforms, sample
 
 from lm.test_sampling import Inverted
 from lm.tiny import tiny_model
 
+ROUNDS = 5
 SHAPE = {
     "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 4,
     "num_attention_heads": 4, "vocab_size": 4096,
@@ -51,9 +51,9 @@ def scoring(model: Any, length: int, candidates: int, tokens: int) -> dict[str, 
             return sp.sums(batch, sp.token_logprobs(model, batch))[0].tolist()
 
     with torch.inference_mode():
-        seconds, results = turns({"separate": separate, "shared": shared})
+        seconds, results = in_turns({"separate": separate, "shared": shared}, ROUNDS)
     pairs = zip(results["separate"], results["shared"], strict=True)
-    return {**seconds, "largest_difference": max(abs(a - b) for a, b in pairs)}
+    return {**compared(seconds), "largest_difference": max(abs(a - b) for a, b in pairs)}
 
 
 def sampling(model: Any, length: int, n: int, tokens: int) -> dict[str, Any]:
@@ -81,28 +81,17 @@ def sampling(model: Any, length: int, n: int, tokens: int) -> dict[str, Any]:
         ]
 
     with torch.inference_mode():
-        seconds, results = turns({"num_return_sequences": expanded, "prompt_once": once})
-    return {**seconds, "same_tokens": results["num_return_sequences"] == results["prompt_once"]}
+        seconds, results = in_turns({"num_return_sequences": expanded, "prompt_once": once}, ROUNDS)
+    return {
+        **compared(seconds),
+        "same_tokens": results["num_return_sequences"] == results["prompt_once"],
+    }
 
 
-def turns(
-    ways: dict[str, Callable[[], Any]], rounds: int = 5
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """Median seconds of each way, done in turns, with the ratio of the two; and their results."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    results = {name: way() for name, way in ways.items()}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            start = time.perf_counter()
-            way()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    first, second = medians.values()
-    return {**medians, "ratio": first / second}, results
+def compared(seconds: dict[str, float]) -> dict[str, float]:
+    """The seconds of two ways, and their ratio."""
+    first, second = seconds.values()
+    return {**seconds, "ratio": first / second}
 
 
 def main() -> None:

@@ -9,12 +9,9 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -23,6 +20,8 @@ from benchkit.data import sources
 from benchkit.data.prepare import build as prepare
 from benchkit.data.spec import DatasetSpec
 from benchkit.lm import nano
+from benchkit.lm.engine import Message, Prompt
+from benchkit.lm.engines.hf import HFEngine
 from benchkit.metrics.accuracy import RankMetric
 from benchkit.metrics.ranks import from_scores
 from benchkit.protocols import TrainView
@@ -47,42 +46,19 @@ class Steps:
             print(f"step {self.count}, {elapsed:.0f} s, {note}", file=sys.stderr)
 
 
-@torch.no_grad()
-def log_likelihoods(
-    model: Any, prompt: Sequence[int], answers: Sequence[Sequence[int]]
-) -> list[float]:
-    """log p(answer | prompt) of each answer; the prompt is read once."""
-    first = model.base_model(input_ids=torch.tensor([prompt]), use_cache=True)
-    cache = first.past_key_values
-    cache.batch_repeat_interleave(len(answers))
-    longest = max(map(len, answers))
-    ids = torch.tensor([[*answer, *[0] * (longest - len(answer))] for answer in answers])
-    hidden = first.last_hidden_state[:, -1:].expand(len(answers), 1, -1)
-    if longest > 1:
-        rest = model.base_model(input_ids=ids[:, :-1], past_key_values=cache).last_hidden_state
-        hidden = torch.cat([hidden, rest], dim=1)
-    known = torch.arange(longest) < torch.tensor([len(a) for a in answers])[:, None]
-    logits = hidden @ model.get_output_embeddings().weight.T
-    logs = logits.log_softmax(dim=-1).gather(-1, ids[..., None])[..., 0]
-    return logs.masked_fill(~known, 0.0).sum(dim=1).double().tolist()
-
-
 def ranking(folder: Path, view: TrainView, shown: int) -> dict[str, float]:
     """Metrics over the validation cases, with the last `shown` titles as prompt."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    engine = HFEngine(model, AutoTokenizer.from_pretrained(folder))
     titles = dict(zip(view.catalog.ids, nano.titles_of(view), strict=True))
-
-    def ids(text: str) -> list[int]:
-        return list(tokenizer.encode(text, add_special_tokens=False))
-
-    scores, target = [], []
-    for request, item in view.validation:
-        history = "".join(titles[event.item] + "\n" for event in request.history[-shown:])
-        answers = [[*ids(titles[own]), tokenizer.eos_token_id] for own in request.candidates]
-        scores.append(log_likelihoods(model, ids(history), answers))
-        target.append(request.candidates.index(item))
-    ranks = from_scores(scores, np.array(target))
+    cases = [case.request for case in view.validation]
+    histories = ["".join(titles[e.item] + "\n" for e in c.history[-shown:]) for c in cases]
+    prompts = [
+        Prompt(c.case_id, (Message("user", h),)) for c, h in zip(cases, histories, strict=True)
+    ]
+    answers = engine.score(prompts, [[titles[item] for item in c.candidates] for c in cases])
+    target = [case.request.candidates.index(case.target) for case in view.validation]
+    ranks = from_scores([answer.logprob for answer in answers], target)
     return {name: round(float(RankMetric(name).values(ranks).mean()), 4) for name in METRICS}
 
 

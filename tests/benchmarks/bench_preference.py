@@ -8,10 +8,8 @@ by turn; medians and ratios are printed.
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from timing import in_turns
+
 from benchkit.isolation import isolated
 from benchkit.lm import shared_prefix as sp
 from benchkit.tuning.family import Family, Pairs, PreferenceExample, plain_pairs
@@ -31,7 +31,6 @@ SHAPE = {
     "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 4,
     "num_attention_heads": 4, "vocab_size": 4096,
 }  # fmt: skip
-WAYS = ("concatenated", "concatenated, cached", "shared", "shared, cached", "trl")
 
 
 class Step:
@@ -111,22 +110,6 @@ class Step:
         return step
 
 
-def measure(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Median seconds of each way, done in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(rounds + 1):
-        for name, way in ways.items():
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            start = time.perf_counter()
-            way()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if turn:  # the first is a warm-up
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompt", type=int, nargs="+", default=[2048])
@@ -154,7 +137,7 @@ def main() -> None:
                     "shared, cached": lambda: step.shared(cached=True),  # noqa: B023
                     "trl": step.trl(folder),
                 }
-                seconds = measure(ways, args.rounds)
+                seconds, _ = in_turns(ways, args.rounds)
             ratios = {
                 f"{way} / {ours}": round(seconds[way] / seconds[ours], 2)
                 for way, ours in (

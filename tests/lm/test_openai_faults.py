@@ -15,26 +15,8 @@ from benchkit.lm.engines.openai import OpenAIConfig, OpenAIEngine
 from lm.asking_server import GREEDY, KEY, SAMPLED, edit, make, prompts, texts
 from lm.model_server import EchoBackend
 from lm.server import Cut, Edit, Hang, Raw, Status, TestServer
-from lm.tiny_server import tiny_tokenizer
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tokenizer")
-    tiny_tokenizer().save_pretrained(path)
-    return path
-
-
-@pytest.fixture
-def echo():
-    with TestServer(EchoBackend(tiny_tokenizer())) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 # What goes wrong on the way

@@ -54,7 +54,7 @@ def training_questions(
     ids = np.array(view.catalog.ids, dtype=object)
     questions = []
     for name, user, target, row in zip(names, users.tolist(), targets, listed, strict=True):
-        history = _events(view, user)
+        history = events(view, user, int(view.interactions.offsets[user + 1]) - 1)
         order = seeds.generator("negatives", seed, name).permutation(row[row != target])
         questions += [
             Question(name, history, tuple(ids[row]), str(ids[item]))
@@ -63,10 +63,9 @@ def training_questions(
     return questions
 
 
-def _events(view: TrainView, user: int) -> tuple[Event, ...]:
-    """All but the last interaction of a user."""
+def events(view: TrainView, user: int, stop: int) -> tuple[Event, ...]:
+    """The training interactions of a user in the rows before `stop`, oldest first."""
     data = view.interactions
-    rows = range(int(data.offsets[user]), int(data.offsets[user + 1]) - 1)
     return tuple(
         Event(
             view.catalog.ids[data.item[row]],
@@ -74,5 +73,5 @@ def _events(view: TrainView, user: int) -> tuple[Event, ...]:
             None if data.timestamp is None else int(data.timestamp[row]),
             None if data.review is None else data.review[row],
         )
-        for row in rows
+        for row in range(int(data.offsets[user]), stop)
     )
