@@ -1,6 +1,7 @@
 """The vocabulary: what the harness asks, what a recommender answers, what it may see to learn.
 
-The smallest useful recommender is one class with `fit` and `predict`; see `Recommender`.
+The smallest useful recommender is one class with `fit` and `predict`; see `Recommender`. What a
+judge is shown and says is in `benchkit.judging.protocol`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -35,6 +35,27 @@ PREDICTIONS: Columns = {
 # One row a case, protocol and metric.
 METRICS = {"case_id": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64}
 
+# One row a judged case, of one judge and one run. `stage` says what decided: the rubric alone, for
+# an answer that is `invalid`, `wrong` or `missing` its rationale, or else the judge (`judged`).
+JUDGEMENTS: Columns = {
+    "case_id": pl.String,
+    "item": pl.String,  # what was recommended; null where the answer names no candidate
+    "title": pl.String,
+    "target": pl.String,
+    "target_title": pl.String,
+    "rationale": pl.String,
+    "history": pl.List(pl.String),  # as it was shown, a line an event, oldest first
+    "history_length": pl.Int64,
+    "stage": pl.String,
+    "status": pl.String,  # scored | unscored
+    "reason": pl.String,  # why it is unscored
+    "grades": pl.List(pl.Struct({"criterion": pl.String, "grade": pl.Float64})),
+    "text": pl.String,  # the judge's reply, as it came
+    "evidence": pl.String,  # JSON {name: number} that the grade rests on
+    "flags": pl.List(pl.String),
+    "usage": pl.String,  # JSON
+}
+
 _LATER = {
     "target": 2,
     "sampled_status": 2,

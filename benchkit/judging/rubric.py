@@ -1,0 +1,121 @@
+"""Rubrics: what a rationale is graded by. A rubric is data, a TOML file, and has a hash."""
+
+import hashlib
+import tomllib
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from benchkit.errors import ConfigError
+from benchkit.lazy import unknown_name
+
+
+class Criterion(BaseModel):
+    """One scale of a rubric: whole grades from `low` to `high`, higher is better.
+
+    levels: grade -> what it means; all of them, or only some.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z-]*$")
+    low: int
+    high: int
+    description: str
+    levels: dict[int, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low} is not below high {self.high}")
+        if outside := [level for level in self.levels if not self.low <= level <= self.high]:
+            raise ValueError(f"level {outside[0]} is outside {self.low}..{self.high}")
+        return self
+
+    @property
+    def grades(self) -> range:
+        """All grades, ascending."""
+        return range(self.low, self.high + 1)
+
+
+class Rubric(BaseModel):
+    """What is judged, and how.
+
+    source: where it comes from. shows_target: whether the judge is told which item was taken.
+    invalid, wrong, missing: the grade that an answer gets without a judge when it names no
+        candidate, names another item than the one taken, or gives no rationale. Left out: a wrong
+        item is judged all the same; without item or rationale there is nothing to judge, and the
+        answer is unscored.
+    system, user: the prompt of a language model, with {history}, {item}, {rationale}, {target} (if
+        shown) and {scale} (the criteria in words) in `user`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    source: str
+    shows_target: bool = False
+    invalid: int | None = None
+    wrong: int | None = None
+    missing: int | None = None
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    system: str
+    user: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [criterion.name for criterion in self.criteria]
+        if len(set(names)) < len(names):
+            raise ValueError("two criteria have the same name")
+        for name in ("invalid", "wrong", "missing"):
+            grade = getattr(self, name)
+            if grade is not None and any(grade not in c.grades for c in self.criteria):
+                raise ValueError(f"{name} = {grade} is no grade of every criterion")
+        if self.wrong is not None and not self.shows_target:
+            raise ValueError("wrong items cannot be graded apart where the target is not shown")
+        needed = ["history", "item", "rationale", *["target"] * self.shows_target]
+        for name in needed:
+            if f"{{{name}}}" not in self.user:
+                raise ValueError(f"user: {{{name}}} is missing")
+        if not self.shows_target and "{target}" in self.user:
+            raise ValueError("user: {target} stands in a rubric that does not show the target")
+        return self
+
+    @property
+    def main(self) -> Criterion:
+        """The criterion that tables show: the first."""
+        return self.criteria[0]
+
+    @property
+    def hash(self) -> str:
+        """Of everything that can change a grade."""
+        text = self.model_dump_json(exclude={"title", "source"})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def shipped_rubrics() -> dict[str, Path]:
+    """Name -> file of the rubrics that come with benchkit."""
+    folder = Path(str(resources.files("benchkit") / "judging" / "rubrics"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+@lru_cache(maxsize=32)
+def load_rubric(name: str) -> Rubric:
+    """A rubric by name, or by the path of a TOML file. Raises ConfigError saying what is wrong."""
+    shipped = shipped_rubrics()
+    path = Path(name) if name.endswith(".toml") else shipped.get(name)
+    if path is None:
+        raise unknown_name("rubric", name, shipped)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Rubric.model_validate({"name": path.stem, **values})
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", "correct the TOML, or the path") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}: {where}: {first['msg']}", "correct the rubric") from None
