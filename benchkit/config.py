@@ -3,7 +3,7 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
@@ -69,6 +69,30 @@ class DecodingSpec(_Model):
     constrained: bool = False
 
 
+class JudgeSpec(_Model):
+    """A judge and its settings. label: what it is called in tables, by default its name."""
+
+    judge: str
+    label: str = ""
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.label or self.judge.rpartition(":")[2]
+
+
+class JudgingSpec(_Model):
+    """How rationales are judged: table `[judging]` of a suite.
+
+    cases: so many of a task's at most, the same for every method.
+    answers: `sampled` judges the first sample of a case, `scored` the item ranked first.
+    """
+
+    cases: PositiveInt = 300
+    answers: Literal["sampled", "scored"] = "sampled"
+    judges: tuple[JudgeSpec, ...] = Field(min_length=1)
+
+
 class Suite(_Model):
     """A suite file.
 
@@ -79,6 +103,7 @@ class Suite(_Model):
     popular_share: share of the items that count as popular for serendipity.
     history_buckets: lengths of history, first and last, that are reported apart, e.g. [[1, 2],
         [3, 7], [8]]; [8] is 8 or more.
+    judging: judges that grade the rationales of all runs, or none.
     drops: pairs of tasks, e.g. [["warm", "cold-users"]], whose relative difference is reported.
     """
 
@@ -97,6 +122,7 @@ class Suite(_Model):
     history_buckets: tuple[tuple[int, ...], ...] = ()
     drops: tuple[tuple[str, str], ...] = ()
     decoding: DecodingSpec = DecodingSpec()
+    judging: JudgingSpec | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -120,6 +146,11 @@ class Suite(_Model):
         for bucket in self.history_buckets:
             if len(bucket) not in (1, 2) or list(bucket) != sorted(bucket):
                 raise ConfigError(f"history bucket {list(bucket)} is no [first, last] or [first]")
+        if self.judging and self.judging.answers not in self.protocols:
+            raise ConfigError(
+                f"sampled answers are judged, but not asked for in protocols {self.protocols}",
+                'protocols = ["scored", "sampled"], or [judging] answers = "scored"',
+            )
         tasks = {task.name for task in self.tasks}
         for name in (name for pair in self.drops for name in pair):
             if name not in tasks:
@@ -133,6 +164,7 @@ class Suite(_Model):
             ("dataset", [d.name for d in self.datasets]),
             ("task", [t.name for t in self.tasks]),
             ("method label", [m.name for m in self.methods]),
+            ("judge label", [j.name for j in self.judging.judges] if self.judging else []),
         ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:

@@ -119,6 +119,51 @@ class Manifest(BaseModel):
     error: str | None = None
 
 
+class JudgementManifest(BaseModel):
+    """What one judge made of one run; the verdicts lie beside it (`JUDGEMENTS`).
+
+    judge_id: hash of everything but the run that can change a verdict. rubric: as it was used.
+    cases, answers: how many cases at most, and which answer of each (`sampled` or `scored`).
+    remarks: what a reader must know of the judge; warnings: of this judge with this run.
+    counts: cases by stage, status and flag. cost: seconds, and what verdicts used in sum.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA
+    judge_id: str
+    run_id: str
+    suite: str
+    task: str
+    label: str
+    judge: str
+    status: RunStatus
+    rubric: dict[str, Any]
+    rubric_hash: str
+    answers: str
+    cases: int
+    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    identity: dict[str, Any]
+    provenance: dict[str, Any]
+    started: str
+    finished: str | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+    cost: dict[str, float] = Field(default_factory=dict)
+    error: str | None = None
+
+
+class PlannedJudge(BaseModel):
+    """A judge that a suite asks for: its row label, and the id of its judgements."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str
+    judge_id: str
+    rubric: str
+
+
 class PlannedRow(BaseModel):
     """One run that a suite asks for, or in `left_out` why a method cannot do it.
 
@@ -154,6 +199,8 @@ class Plan(BaseModel):
     tasks: list[str]
     labels: list[str]
     rows: list[PlannedRow]
+    judges: list[PlannedJudge] = Field(default_factory=list)
+    published: list[str] = Field(default_factory=list)
 
 
 def check_schema(version: object, where: str) -> None:

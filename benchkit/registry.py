@@ -1,4 +1,4 @@
-"""Finding recommenders by name: from catalogs, entry points, a dotted path or a file.
+"""Finding recommenders and judges by name: from catalogs, entry points, a dotted path or a file.
 
 Nothing is imported before it is used: listing fifty methods reads TOML files only.
 """
@@ -13,18 +13,29 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchkit.errors import ConfigError
 from benchkit.identity import package_versions
+from benchkit.judging.protocol import Judge
 from benchkit.lazy import load, unknown_name
 from benchkit.protocols import Recommender
 
+Kind = Literal["method", "judge"]
+_NEEDED = {
+    "method": ("capabilities", "fit", "predict"),
+    "judge": ("judge", "estimate"),
+}
+_MEND = {
+    "method": "write a class with capabilities, fit and predict (README: Adding a method)",
+    "judge": "write a class as benchkit.judging.protocol.Judge describes it",
+}
+
 
 class Card(BaseModel):
-    """What is known of a method before it is loaded: one entry of a `catalog.toml`.
+    """What is known of a method or judge before it is loaded: one entry of a `catalog.toml`.
 
     target: `package.module:Class`, or `path/to/file.py:Class`.
     packages: distributions whose version can change its numbers.
@@ -35,6 +46,7 @@ class Card(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     name: str
+    kind: Kind = "method"
     target: str = Field(alias="class")
     family: str = "other"
     paper: str = ""
@@ -50,56 +62,64 @@ class Card(BaseModel):
         return [name for name, version in package_versions(self.packages).items() if not version]
 
 
-def cards() -> dict[str, Card]:
-    """Every method that has a name, in catalog order; patterns such as `recbole/*` included."""
-    return _cards().copy()
+def cards(kind: Kind = "method") -> dict[str, Card]:
+    """Everything of a kind that has a name, in catalog order; patterns such as `recbole/*`
+    included."""
+    return {name: card for (of, name), card in _cards().items() if of == kind}
 
 
 @lru_cache(maxsize=1)
-def _cards() -> dict[str, Card]:
-    found: dict[str, Card] = {}
+def _cards() -> dict[tuple[str, str], Card]:
+    found: dict[tuple[str, str], Card] = {}
     for entry in metadata.entry_points(group="benchkit.catalogs"):
         # find_spec, not import: a catalog is data.
         spec = importlib.util.find_spec(entry.value)
         if spec is None or spec.origin is None:
             raise ConfigError(f"catalog {entry.name!r}: no package {entry.value!r}", "reinstall it")
         found |= read_catalog(Path(spec.origin).with_name("catalog.toml"))
-    for entry in metadata.entry_points(group="benchkit.recommenders"):
-        found[entry.name] = Card.model_validate({"name": entry.name, "class": entry.value})
+    for kind, group in (("method", "benchkit.recommenders"), ("judge", "benchkit.judges")):
+        for entry in metadata.entry_points(group=group):
+            values = {"name": entry.name, "kind": kind, "class": entry.value}
+            found[kind, entry.name] = Card.model_validate(values)
     return found
 
 
-def read_catalog(path: Path) -> dict[str, Card]:
-    """The cards of one catalog file. Raises ConfigError naming the entry that is wrong."""
+def read_catalog(path: Path) -> dict[tuple[str, str], Card]:
+    """(kind, name) -> card, from the tables `methods` and `judges` of one catalog file.
+
+    Raises ConfigError naming the entry that is wrong.
+    """
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("methods", {})
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     result = {}
-    for name, entry in entries.items():
-        try:
-            result[name] = Card.model_validate({"name": name, **entry})
-        except ValidationError as error:
-            raise ConfigError(f"{path}: method {name!r}: {_first(error)}") from None
+    for kind in _NEEDED:
+        for name, entry in tables.get(f"{kind}s", {}).items():
+            try:
+                card = Card.model_validate({"name": name, "kind": kind, **entry})
+            except ValidationError as error:
+                raise ConfigError(f"{path}: {kind} {name!r}: {_first(error)}") from None
+            result[kind, name] = card
     return result
 
 
-def find(name: str) -> Card:
+def find(name: str, kind: Kind = "method") -> Card:
     """The card of `name`. Raises ConfigError with the nearest names for one that is not known."""
-    known = _cards()
+    known = cards(kind)
     if name in known:
         return known[name]
     if ":" in name:
         label = name.rpartition(":")[2]
-        return Card.model_validate({"name": label, "class": name})
+        return Card.model_validate({"name": label, "kind": kind, "class": name})
     for pattern, card in known.items():
         if "*" in pattern and fnmatch.fnmatchcase(name, pattern):
             model = name.removeprefix(pattern.rstrip("*"))
             return card.model_copy(update={"name": name, "config": {**card.config, "model": model}})
-    raise unknown_name("method", name, (n for n in known if "*" not in n))
+    raise unknown_name(kind, name, (n for n in known if "*" not in n))
 
 
-def recommender_class(card: Card) -> type[Recommender]:
+def class_of(card: Card) -> type[Any]:
     """The class of a card. Raises ConfigError saying what is missing."""
     module, _, attribute = card.target.rpartition(":")
     try:
@@ -110,27 +130,28 @@ def recommender_class(card: Card) -> type[Recommender]:
         )
     except ModuleNotFoundError as error:
         mend = f"install {', '.join(card.missing)}" if card.missing else "check the name"
-        raise ConfigError(f"method {card.name!r}: {error}", mend) from error
+        raise ConfigError(f"{card.kind} {card.name!r}: {error}", mend) from error
     except AttributeError as error:
-        raise ConfigError(f"method {card.name!r}: {error}", "check the class name") from error
-    lacking = [a for a in ("capabilities", "fit", "predict") if not hasattr(found, a)]
+        raise ConfigError(f"{card.kind} {card.name!r}: {error}", "check the class name") from error
+    lacking = [name for name in _NEEDED[card.kind] if not hasattr(found, name)]
     if not inspect.isclass(found) or lacking:
+        what = {"method": "recommender", "judge": "judge"}[card.kind]
         raise ConfigError(
-            f"method {card.name!r}: {card.target} is no recommender"
+            f"{card.kind} {card.name!r}: {card.target} is no {what}"
             + (f": it has no {', '.join(lacking)}" if lacking else ""),
-            "write a class with capabilities, fit and predict (README: Adding a method)",
+            _MEND[card.kind],
         )
-    return cast("type[Recommender]", found)
+    return found
 
 
 def config_of(card: Card, overrides: Mapping[str, Any]) -> BaseModel | None:
     """The validated hyper-parameters: the class's defaults, then the card's, then `overrides`."""
-    model = getattr(recommender_class(card), "Config", None)
+    model = getattr(class_of(card), "Config", None)
     values = {**card.config, **overrides}
     if model is None:
         if values:
             raise ConfigError(
-                f"method {card.name!r} takes no hyper-parameters, got {', '.join(values)}",
+                f"{card.kind} {card.name!r} takes no hyper-parameters, got {', '.join(values)}",
                 "give its class a pydantic model named Config, or remove them",
             )
         return None
@@ -143,20 +164,34 @@ def config_of(card: Card, overrides: Mapping[str, Any]) -> BaseModel | None:
             wrong = unknown_name(f"hyper-parameter of {card.name!r}:", key, model.model_fields)
             raise ConfigError(wrong.cause, wrong.mend) from None
         raise ConfigError(
-            f"method {card.name!r}: {_first(error)}", "correct it in the suite"
+            f"{card.kind} {card.name!r}: {_first(error)}", "correct it in the suite"
         ) from None
 
 
 def construct(card: Card, config: BaseModel | None) -> Recommender:
     """A fresh, unfitted recommender."""
-    factory: Any = recommender_class(card)
-    recommender: Recommender = factory() if config is None else factory(config)
+    recommender: Recommender = _constructed(card, config)
     return recommender
+
+
+def construct_judge(card: Card, config: BaseModel | None) -> Judge:
+    """A judge. Raises ConfigError for one that does not say what it grades by."""
+    judge: Judge = _constructed(card, config)
+    lacking = [name for name in ("rubric", "remarks", "models") if not hasattr(judge, name)]
+    if lacking:
+        cause = f"judge {card.name!r}: it has no {', '.join(lacking)}"
+        raise ConfigError(cause, _MEND["judge"])
+    return judge
+
+
+def _constructed(card: Card, config: BaseModel | None) -> Any:
+    factory = class_of(card)
+    return factory() if config is None else factory(config)
 
 
 def source_file(card: Card) -> Path:
     """The file that defines the class."""
-    return Path(inspect.getfile(recommender_class(card)))
+    return Path(inspect.getfile(class_of(card)))
 
 
 def _file_module(path: Path) -> Any:

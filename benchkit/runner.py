@@ -8,10 +8,11 @@ from benchkit import executors, registry
 from benchkit.config import MethodSpec, Suite, TaskSpec
 from benchkit.errors import BenchkitError, ConfigError
 from benchkit.jobs import Job, Outcome, Overwrite
+from benchkit.judging.work import sittings
 from benchkit.lazy import unknown_name
 from benchkit.log import Emit
 from benchkit.protocols import Capability, ProtocolName
-from benchkit.records import Plan, PlannedRow
+from benchkit.records import Plan, PlannedJudge, PlannedRow
 from benchkit.registry import Card
 from benchkit.store import Store
 
@@ -46,6 +47,7 @@ class Work:
     jobs: tuple[Job, ...]
     left_out: tuple[PlannedRow, ...]
     options: Options
+    judges: tuple[PlannedJudge, ...] = ()
 
     def plan(self) -> Plan:
         """The record that reports start from."""
@@ -69,6 +71,8 @@ class Work:
             tasks=[task.name for task in self.suite.tasks],
             labels=list(dict.fromkeys([*labels, *(row.label for row in rows)])),
             rows=[*rows, *self.left_out],
+            judges=list(self.judges),
+            published=list(self.suite.published),
         )
 
 
@@ -88,6 +92,7 @@ def prepare(suite: Suite, options: Options) -> Work:
     jobs: list[Job] = []
     left_out: list[PlannedRow] = []
     methods = [_method(*found) for found in _methods(suite, options.methods)]
+    judges = [sitting.planned for sitting in sittings(suite.judging)]
     for task in _tasks(suite, options.datasets):
         for method in methods:
             seeds = options.seeds or suite.seeds
@@ -103,7 +108,7 @@ def prepare(suite: Suite, options: Options) -> Work:
                 ]  # fmt: skip
                 continue
             jobs += [_job(suite, name, task, method, protocols, seed, options) for seed in seeds]
-    return Work(suite, name, tuple(jobs), tuple(left_out), options)
+    return Work(suite, name, tuple(jobs), tuple(left_out), options, tuple(judges))
 
 
 def run(work: Work, emit: Emit) -> Iterator[Outcome]:

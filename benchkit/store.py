@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchkit import files, records
 from benchkit.errors import StoreError
-from benchkit.records import Manifest, Plan
+from benchkit.records import JudgementManifest, Manifest, Plan, PlannedJudge
 
 M = TypeVar("M", bound=BaseModel)
 _SUITE = "[!.]*"  # folders with a dot hold locks and the cache
@@ -60,10 +60,40 @@ class Run:
         """Per-case values (schema `records.METRICS`)."""
         return pl.read_parquet(self.path / "metrics.parquet")
 
+    def judgements(self) -> list[JudgementManifest]:
+        """What judges made of the run, in the order of their files."""
+        paths = sorted(self._judgements.glob("*.json"))
+        return [found for path in paths if (found := _read(path, JudgementManifest))]
+
+    def judgement(self, label: str, judge_id: str) -> JudgementManifest | None:
+        """What one judge made of it, or None where it was not begun."""
+        return _read(self._judgements / f"{slug(label)}-{judge_id}.json", JudgementManifest)
+
+    def verdicts(self, judgement: JudgementManifest) -> pl.DataFrame:
+        """Per-case verdicts of a complete judgement (schema `records.JUDGEMENTS`)."""
+        return pl.read_parquet(self._verdicts(judgement))
+
+    def write_judgement(
+        self, judgement: JudgementManifest, verdicts: pl.DataFrame | None = None
+    ) -> None:
+        """Write the verdicts, then the manifest that makes them count."""
+        path = self._verdicts(judgement)
+        if verdicts is not None:
+            files.write_parquet(path, verdicts)
+        files.write_json(path.with_suffix(".json"), judgement.model_dump(mode="json"))
+
+    @property
+    def _judgements(self) -> Path:
+        return self.path / "judgements"
+
+    def _verdicts(self, judgement: JudgementManifest) -> Path:
+        return self._judgements / f"{slug(judgement.label)}-{judgement.judge_id}.parquet"
+
     def clear(self) -> None:
         """Remove what an earlier attempt left, except its scratch folder."""
         for name in ("manifest.json", "predictions.parquet", "metrics.parquet", "log.jsonl"):
             (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self._judgements, ignore_errors=True)  # of answers that are gone
         if not self.scratch.is_dir():  # else training goes on, and so do its records
             shutil.rmtree(self.artifacts, ignore_errors=True)
 
@@ -122,6 +152,7 @@ class Store:
                         "rows": kept + plan.rows,
                         "tasks": list(dict.fromkeys([*plan.tasks, *old.tasks])),
                         "labels": list(dict.fromkeys([*plan.labels, *old.labels])),
+                        "judges": _merged(plan.judges, old.judges),
                     }
                 )
             path = self.root / slug(plan.suite) / "plan.json"
@@ -155,6 +186,11 @@ class Store:
         with files.explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{name}.lock")
+
+
+def _merged(new: list[PlannedJudge], old: list[PlannedJudge]) -> list[PlannedJudge]:
+    labels = {judge.label for judge in new}
+    return [*new, *(judge for judge in old if judge.label not in labels)]
 
 
 def _json(path: Path) -> dict[str, Any] | None:

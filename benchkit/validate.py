@@ -1,6 +1,6 @@
 """Checks that need no computing: suites, catalogs, and that a store says what its records say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +32,11 @@ def examine(path: Path | None = None) -> Iterator[Finding]:
     if path is None:
         for name in shipped_suites():
             yield from _suite(name)
-        yield from _cards(registry.cards())
+        yield from _cards([*registry.cards().values(), *registry.cards("judge").values()])
     elif path.is_dir():
         yield from _store(path)
     elif path.name == "catalog.toml":
-        yield from _cards(registry.read_catalog(path))
+        yield from _cards(registry.read_catalog(path).values())
     elif path.suffix == ".toml":
         yield from _suite(str(path))
     else:
@@ -58,21 +58,27 @@ def _suite(name: str) -> Iterator[Finding]:
             registry.config_of(registry.find(method.method), method.config)
         except BenchkitError as error:
             wrong.append(f"{method.name}: {error.cause}")
+    for judge in suite.judging.judges if suite.judging else ():
+        try:
+            registry.config_of(registry.find(judge.judge, "judge"), judge.config)
+        except BenchkitError as error:
+            wrong.append(f"{judge.name}: {error.cause}")
     what = f"suite {suite.name}: {len(suite.tasks)} tasks, {len(suite.methods)} methods"
     yield Finding(what, not wrong, "; ".join(wrong))
 
 
-def _cards(found: dict[str, Card]) -> Iterator[Finding]:
-    for name, card in found.items():
+def _cards(found: Iterable[Card]) -> Iterator[Finding]:
+    for card in found:
+        what = f"{card.kind} {card.name}"
         try:
-            if "*" in name:
-                registry.recommender_class(card)
+            if "*" in card.name or card.kind == "judge":  # judges have settings without a default
+                registry.class_of(card)
             else:
                 registry.config_of(card, {})
         except BenchkitError as error:
-            yield Finding(f"method {name}", False, error.cause)
+            yield Finding(what, False, error.cause)
         else:
-            yield Finding(f"method {name}", True)
+            yield Finding(what, True)
 
 
 def _store(root: Path) -> Iterator[Finding]:

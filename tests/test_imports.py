@@ -20,7 +20,20 @@ ALLOWED = {
     "metrics": {"metrics", "protocols", "errors", "seeds"},
     "stats": {"stats", "seeds", "errors"},
     "data": {"data", "stats", "protocols", "errors", "seeds", "files", "identity", "lazy"},
-    "report": {"report", "records", "store", "stats", "files", "errors"},
+    "report": {"report", "records", "store", "stats", "files", "errors", "registry"},
+    "judging": {
+        "judging",
+        "lm",
+        "data",
+        "config",
+        "jobs",
+        "log",
+        "records",
+        "registry",
+        "store",
+        "identity",
+        *_MODELS,
+    },
 }
 BASE = {
     "protocols": {"seeds"},
@@ -90,8 +103,7 @@ def loaded_by(code: str) -> set[str]:
         "import benchkit.runner, benchkit.registry; benchkit.registry.cards()",
         "from typer.testing import CliRunner\nfrom benchkit.cli.main import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0",
-        "from benchkit import registry\n"
-        "[registry.recommender_class(c) for c in registry.cards().values()]",
+        "from benchkit import registry\n[registry.class_of(c) for c in registry.cards().values()]",
         "from benchkit import registry\n"  # planning constructs every method of a suite
         "[registry.construct(c, registry.config_of(c, {}))"
         " for n, c in registry.cards().items() if '*' not in n]",

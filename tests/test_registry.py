@@ -14,7 +14,7 @@ CODE = """
 import json
 from benchkit import registry
 card = registry.find("theirs")
-print(registry.recommender_class(card).__name__)
+print(registry.class_of(card).__name__)
 """
 
 
@@ -46,7 +46,7 @@ def test_packages_register_by_entry_point(tmp_path):
 )
 def test_what_is_no_recommender_is_refused(target, message):
     with pytest.raises(ConfigError, match=message):
-        registry.recommender_class(registry.find(target))
+        registry.class_of(registry.find(target))
 
 
 def test_a_wrong_catalog_names_its_entry(tmp_path):

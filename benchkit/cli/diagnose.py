@@ -21,7 +21,7 @@ def diagnose(
     from benchkit.errors import ConfigError
     from benchkit.report import diagnostics
     from benchkit.report.diagnosis_files import HEADER, table, write_tables
-    from benchkit.report.plots import write_plots
+    from benchkit.report.diagnosis_plots import write_plots
     from benchkit.report.terminal import wide_console
     from benchkit.store import Store, slug
 

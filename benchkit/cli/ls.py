@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ class Kind(StrEnum):
     methods = "methods"
     datasets = "datasets"
     judges = "judges"
+    rubrics = "rubrics"
     runs = "runs"
 
 
@@ -25,19 +26,20 @@ def ls(
     out: Annotated[Path, typer.Option(help="The run store, for `ls runs`.")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
-    """List suites, methods with their cards, dataset sources, judges or runs."""
+    """List suites, methods and judges with their cards, rubrics, dataset sources or runs."""
     listers: dict[Kind, Callable[[], list[dict[str, Any]]]] = {
         Kind.suites: _suites,
-        Kind.methods: _methods,
+        Kind.methods: partial(_cards, "method"),
         Kind.datasets: _datasets,
-        Kind.judges: _judges,
+        Kind.judges: partial(_cards, "judge"),
+        Kind.rubrics: _rubrics,
         Kind.runs: partial(_runs, out),
     }
     entries = listers[kind]()
     if as_json:
         typer.echo(json.dumps(entries, indent=2, ensure_ascii=False, default=str))
         return
-    if kind is Kind.methods:
+    if kind in (Kind.methods, Kind.judges):
         _print_cards(entries)
     else:
         _print_table(entries)
@@ -57,10 +59,10 @@ def _suites() -> list[dict[str, Any]]:
     ]
 
 
-def _methods() -> list[dict[str, Any]]:
+def _cards(kind: Literal["method", "judge"]) -> list[dict[str, Any]]:
     from benchkit.registry import cards
 
-    return [{**card.model_dump(), "missing": card.missing} for card in cards().values()]
+    return [{**card.model_dump(), "missing": card.missing} for card in cards(kind).values()]
 
 
 def _datasets() -> list[dict[str, Any]]:
@@ -69,8 +71,20 @@ def _datasets() -> list[dict[str, Any]]:
     return [{"source": name, "what": what} for name, what in describe().items()]
 
 
-def _judges() -> list[dict[str, Any]]:
-    return []  # no catalog lists judges yet
+def _rubrics() -> list[dict[str, Any]]:
+    from benchkit.judging.rubric import load_rubric, shipped_rubrics
+
+    rubrics = map(load_rubric, shipped_rubrics())
+    return [
+        {
+            "name": rubric.name,
+            "title": rubric.title,
+            "criteria": [f"{c.name} {c.low}-{c.high}" for c in rubric.criteria],
+            "hash": rubric.hash,
+            "source": rubric.source,
+        }
+        for rubric in rubrics
+    ]
 
 
 def _runs(out: Path) -> list[dict[str, Any]]:

@@ -38,12 +38,14 @@ def run(
     data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
     dry_run: Annotated[bool, typer.Option(help="Show what would run, and stop.")] = False,
     leaderboards: Annotated[
-        Path, typer.Option(help="Tables are written to LEADERBOARDS/SUITE.")
+        Path, typer.Option(help="Tables, plots and the page are written to LEADERBOARDS/SUITE.")
     ] = Path("leaderboards"),
 ) -> None:
     """Run a suite: what is complete is kept, what was interrupted is done again."""
     from benchkit import runner
+    from benchkit.cli.questions import questions_in
     from benchkit.config import load_suite
+    from benchkit.judging.work import judge_all
     from benchkit.log import reporter
     from benchkit.report.rows import collect
     from benchkit.report.terminal import print_results, wide_console
@@ -78,10 +80,18 @@ def run(
                         f"[red]failed[/] {outcome.job.title}, earlier: "
                         "run it again with --overwrite failed"
                     )
+        judgements = 0
+        for judged in judge_all(work.jobs, work.suite.judging, shown.handle):
+            judgements += judged.computed
+            failed += judged.manifest is not None and judged.manifest.status == "failed"
     console.print(f"{len(work.jobs)} runs, {computed} computed now", highlight=False)
-    results = collect(Store(out), work.name)
+    if work.judges:
+        console.print(f"{judgements} judgements made now", highlight=False)
+    store = Store(out)
+    results = collect(store, work.name)
     print_results(console, results)
-    for path in write_all(results, leaderboards / slug(work.name)):
+    folder = leaderboards / slug(work.name)
+    for path in write_all(results, store, folder, questions_in(data)):
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchkit.data.spec import DatasetSpec
     from benchkit.errors import ConfigError
     from benchkit.lm.engine import Engine
-    from benchkit.lm.teachers import Estimate, Rationale, TeacherConfig
+    from benchkit.lm.teachers import Rationale, TeacherConfig
 
 
 def teach(
@@ -61,7 +61,7 @@ def teach(
         view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users
     )
     typer.echo(f"{teacher.name}: {teacher.remark}")
-    typer.echo(f"{len(questions):,} questions, {_said(teacher.estimate(questions, view.catalog))}")
+    typer.echo(f"{len(questions):,} questions, {teacher.estimate(questions, view.catalog)}")
     if estimate or out is None:
         return
     shown = _watched(teacher.write(questions, view.catalog), len(questions))
@@ -141,18 +141,6 @@ class _Silent:
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         pass
-
-
-def _said(estimate: "Estimate") -> str:
-    if not estimate.calls:
-        cached = f" ({estimate.already_cached:,} answers are there)" * (estimate.already_cached > 0)
-        return f"no call to a language model{cached}"
-    cost = "cost unknown without prices" if estimate.cost is None else f"cost {estimate.cost:,.2f}"
-    return (
-        f"{estimate.already_cached:,} answered before; at most {estimate.calls:,} calls,"
-        f" {estimate.prompt_tokens:,} prompt tokens, {estimate.completion_tokens:,} completion"
-        f" tokens, {cost}"
-    )
 
 
 def _watched(rationales: "Iterable[Rationale]", total: int) -> "Iterator[Rationale]":

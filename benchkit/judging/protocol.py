@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from benchkit.judging.rubric import Rubric
+from benchkit.lm.estimate import Estimate
 from benchkit.protocols import Request, RunContext
 
 VerdictStatus = Literal["scored", "unscored"]
@@ -45,17 +46,6 @@ class Verdict:
     evidence: Mapping[str, float] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     usage: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What judging would take of a language model, at most. cost: None without prices."""
-
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float | None
-    already_cached: int
 
 
 @runtime_checkable

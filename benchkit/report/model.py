@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchkit.records import Plan
+
+if TYPE_CHECKING:
+    from benchkit.report.grades_model import GradeTable
 
 ALPHA = 0.05
 
@@ -66,7 +70,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Results:
-    """All tables of a suite."""
+    """All tables of a suite. grades: what judges made of the rationales."""
 
     plan: Plan
     tables: tuple[Table, ...]
+    grades: tuple["GradeTable", ...] = ()

@@ -9,6 +9,7 @@ import polars as pl
 
 from benchkit.errors import StoreError
 from benchkit.records import PER_TOKEN, Manifest, Plan, PlannedRow
+from benchkit.report.grades import collect_grades
 from benchkit.report.model import Cell, Results, Row, Table
 from benchkit.report.parts import bucket_table, drop_table
 from benchkit.stats.bootstrap import mean_interval
@@ -52,7 +53,8 @@ def collect(store: Store, suite: str) -> Results:
         if (first.task, second.task) == pair and first.protocol == second.protocol == protocol
     ]
     tables = (*whole, *buckets, *drops)
-    return Results(plan, tuple(table for table in tables if table.rows))
+    kept = tuple(table for table in tables if table.rows)
+    return Results(plan, kept, collect_grades(store, plan))
 
 
 def _table(store: Store, plan: Plan, task: str, protocol: str) -> Table:

@@ -40,17 +40,17 @@ def markdown(results: Results) -> str:
         for row in table.rows:
             mark = NOT_ABOVE if is_at_chance(row, results.plan) else ""
             mark += superscript(remarks[remark] for remark in row.remarks)
-            label = _markdown_text(row.label) + mark
+            label = markdown_text(row.label) + mark
             if not row.cells:
-                lines.append([label, row.family, _markdown_text(row.status), *[""] * len(names)])
+                lines.append([label, row.family, markdown_text(row.status), *[""] * len(names)])
                 continue
             cells = [_bold(table, row, name) for name in names]
             lines.append([label, row.family, *cells, seconds(row)])
         body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        notes = [f"{superscript([n])} {_markdown_text(text)}" for text, n in remarks.items()]
+        notes = [f"{superscript([n])} {markdown_text(text)}" for text, n in remarks.items()]
         legend_text = "  \n".join([*legend(results.plan, table), *notes])
         parts.append(
-            f"**{_markdown_text(caption(results.plan, table))}**\n\n{body}\n\n{legend_text}\n"
+            f"**{markdown_text(caption(results.plan, table))}**\n\n{body}\n\n{legend_text}\n"
         )
     return "\n".join(parts)
 
@@ -167,7 +167,7 @@ def _tex_line(cells: Sequence[str]) -> str:
     return " & ".join(map(tex, cells)) + r" \\"
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
     """A text that cannot break out of a Markdown table cell."""
     for character in "\\|*_`<>[]":
         text = text.replace(character, f"\\{character}")

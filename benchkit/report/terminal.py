@@ -9,6 +9,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from benchkit.records import Plan
+from benchkit.report.grade_tables import grids
+from benchkit.report.grid import show
 from benchkit.report.model import Cell, Results, Row, Table
 from benchkit.report.wording import (
     NOT_ABOVE,
@@ -45,6 +47,7 @@ def print_results(console: Console, results: Results) -> None:
         notes = [f"{superscript([n])} {text}" for text, n in footnotes(table).items()]
         for line in [*legend(results.plan, table), *notes]:
             console.print(Text(line, style="dim"))
+    show(console, list(grids(results.plan.title, results.grades)))
 
 
 def _grid(plan: Plan, table: Table, width: int) -> RichTable:

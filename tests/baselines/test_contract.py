@@ -16,6 +16,8 @@ _ASKED: dict[str, Any] = {"template": "compact", "rationale_tokens": 12}
 _TUNED: dict[str, Any] = {
     **_ASKED, "train": _ONCE, "limit_users": 8, "validation_cases": 4, "candidates": 5,
 }  # fmt: skip
+_REWARDED = {**_TUNED, "group": 2, "answer_tokens": 20}
+_BINARY = {**_EXPERT, "config": {**_EXPERT["config"], "loss": "bce"}}
 _LISTED = {"template": "compact-list", "constrained": True, "answer_tokens": 40}
 # Settings that fit the toy dataset in seconds; the figures are not looked at.
 SMALL = {
@@ -28,16 +30,18 @@ SMALL = {
     "rec-explainer": {**_TUNED, "expert": _EXPERT},
     "instruct-rec": {**_TUNED, "instructions": 1},
     "rose-po": {**_TUNED, "expert": _EXPERT},
+    **{name: _REWARDED for name in ("grpo", "rec-r1", "intuitor")},
+    "twice-rec": {**_REWARDED, "expert": _BINARY, "share": 1.0},
     **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
 }
-MODELS = {"prompted", "sft", "preference"}  # families of language models
+MODELS = {"prompted", "sft", "preference", "rl"}  # families of language models
 FAST = {"recbole/SASRec", "recbole/GRU4Rec", "recbole/FPMC", "recbole/DeepFM"}
 ORDER_SENSITIVE = {"chat-rec", "chat-rec+cf"}
 
 
 def _small(name: str, card: registry.Card) -> dict:
     if card.family in MODELS:
-        sft = {"sft": _ONCE} if card.family == "preference" else {}
+        sft = {"sft": _ONCE} if card.family in ("preference", "rl") else {}
         return {"backbone": tiny_backbone(), **SMALL.get(name, _TUNED), **sft}
     default = {"epochs": 1} if name.startswith("recbole/") else {}
     return SMALL.get(name, default)

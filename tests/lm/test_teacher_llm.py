@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 
 from benchkit.errors import ConfigError, EngineError, StoreError
+from benchkit.lm.asked import AnswerStore
 from benchkit.lm.engine import Answer, Completion
 from benchkit.lm.teachers import LLMTeacherConfig, Question, make_teacher
-from benchkit.lm.teachers.cached import AnswerStore
 from benchkit.lm.teachers.prompts import load_prompt, parse, without_title
 from benchkit.protocols import Catalog, Event
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from benchkit.cli.teach import teach
 from benchkit.errors import BenchkitError, ConfigError, DataError
 from benchkit.lm import teachers
+from benchkit.lm.estimate import Estimate
 from benchkit.lm.teachers import (
     FileTeacherConfig,
     LLMTeacherConfig,
@@ -203,7 +204,7 @@ def test_the_template_teacher_needs_no_engine(view, monkeypatch):
     monkeypatch.setattr(template, "MiniLM", Hashed)
     teacher = make_teacher(TemplateTeacherConfig(), None, no_engine)
     questions = training_questions(view, limit=3)
-    assert teacher.estimate(questions, view.catalog) == teachers.Estimate(0, 0, 0, 0.0, 0)
+    assert teacher.estimate(questions, view.catalog) == Estimate(0, 0, 0, 0.0, 0)
     assert [r.status for r in teacher.write(questions, view.catalog)] == ["ok"] * 3
     assert "not from a language model" in teacher.remark
 

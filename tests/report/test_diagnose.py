@@ -16,8 +16,8 @@ from benchkit.cli.diagnose import diagnose as command
 from benchkit.errors import ConfigError, StoreError
 from benchkit.records import Manifest, Plan, PlannedRow
 from benchkit.report.diagnosis_files import summary, table, write_tables
+from benchkit.report.diagnosis_plots import write_plots
 from benchkit.report.diagnostics import diagnose
-from benchkit.report.plots import write_plots
 from benchkit.store import Store
 
 # A store
@@ -246,7 +246,7 @@ def test_without_matplotlib_the_tables_are_written(invoke, tmp_path, monkeypatch
     def missing(*_):
         raise ConfigError("plots need matplotlib", "pip install 'benchkit[plots]'")
 
-    monkeypatch.setattr("benchkit.report.plots.write_plots", missing)
+    monkeypatch.setattr("benchkit.report.diagnosis_plots.write_plots", missing)
     done = invoke("--to", "here", "--method", "c-apo")
     assert done.exit_code == 0
     assert "benchkit[plots]" in done.output
@@ -262,7 +262,8 @@ def test_matplotlib_that_is_missing_is_a_mendable_error(store, tmp_path, monkeyp
 
 def test_reading_loads_no_matplotlib_and_no_torch():
     code = (
-        "import sys, benchkit.report.plots, benchkit.report.diagnosis_files, benchkit.cli.diagnose;"
+        "import sys, benchkit.report.diagnosis_plots, benchkit.report.diagnosis_files;"
+        "import benchkit.cli.diagnose;"
         "assert not {'matplotlib', 'torch', 'scipy'} & set(sys.modules), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,14 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchkit.lm.engine import Engine
-from benchkit.lm.teachers.base import Estimate, Question, Rationale, Teacher
+from benchkit.lm.teachers.base import Question, Rationale, Teacher
 from benchkit.lm.teachers.files import FileTeacher, FileTeacherConfig, write_rationales
 from benchkit.lm.teachers.llm import LLMTeacher, LLMTeacherConfig
 from benchkit.lm.teachers.questions import training_questions
 from benchkit.lm.teachers.template import TemplateTeacher
 
 __all__ = [
-    "Estimate",
     "FileTeacherConfig",
     "LLMTeacherConfig",
     "Question",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from benchkit.lm.estimate import Estimate
 from benchkit.protocols import Catalog, Event, Status
 
 
@@ -36,21 +37,6 @@ class Rationale:
     score: float | None
     status: Status = "ok"
     meta: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What asking would take, at most: tokens of answers are counted at their limit.
-
-    cost: in the currency of the configured prices, None without prices.
-    already_cached: questions that need no call.
-    """
-
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float | None
-    already_cached: int
 
 
 class Teacher(Protocol):

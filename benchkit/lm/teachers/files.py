@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchkit import files
 from benchkit.errors import DataError
-from benchkit.lm.teachers.base import Estimate, Question, Rationale, Teacher
+from benchkit.lm.estimate import Estimate
+from benchkit.lm.teachers.base import Question, Rationale, Teacher
 from benchkit.protocols import Catalog, Status
 
 

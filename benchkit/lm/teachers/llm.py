@@ -9,20 +9,16 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from benchkit.errors import ConfigError
+from benchkit.lm.asked import AnswerStore, Asker, Reply, answering, chunks, model_name, priced
 from benchkit.lm.engine import Decoding, Engine
+from benchkit.lm.estimate import Estimate
 from benchkit.lm.grounding import Grounder
-from benchkit.lm.teachers.base import Estimate, Question, Rationale
-from benchkit.lm.teachers.cached import AnswerStore, Asker, Reply, chunks
+from benchkit.lm.teachers.base import Question, Rationale
 from benchkit.lm.teachers.prompts import Parsed, load_prompt, parse, without_title
 from benchkit.protocols import Catalog, Status
 
 _VERIFY = "rec-saver-verify"
 _VERIFY_TOKENS = 128  # of the answer, a title
-# Settings of an engine that say how it is asked, and not what it answers.
-_MANNER = {
-    "api_key_env", "batch_tokens", "concurrency", "max_cost", "max_retries", "max_tokens_total",
-    "price_completion", "price_prompt", "timeout_s",
-}  # fmt: skip
 _STATUS: dict[str, Status] = {"length": "truncated", "refused": "refused", "error": "error"}
 
 
@@ -74,7 +70,7 @@ class LLMTeacher:
             raise ConfigError(f"the prompt {config.prompt!r} asks for no rationale", "use c-apo")
         store = None if cache_dir is None else AnswerStore(cache_dir / "teacher-answers.sqlite")
         self.counts: Counter[str] = Counter()
-        model = _model(config.engine)
+        model = model_name(config.engine)
         self.name = f"llm/{Path(config.prompt).stem}/{model}"
         checked = ", kept if it predicts the item again" if config.verify else ""
         self.remark = f"rationales from {model}, prompt {Path(config.prompt).stem}{checked}"
@@ -106,21 +102,14 @@ class LLMTeacher:
             prompt_tokens += prompt_tokens + calls * most
             completion_tokens += calls * _VERIFY_TOKENS
             calls *= 2
-        prices = [self._config.engine.get(f"price_{part}") for part in ("prompt", "completion")]
-        cost = None
-        if any(prices):
-            million = 1_000_000
-            cost = prompt_tokens * (prices[0] or 0) / million
-            cost += completion_tokens * (prices[1] or 0) / million
-        return Estimate(calls, prompt_tokens, completion_tokens, cost, cached)
+        return priced(self._config.engine, calls, prompt_tokens, completion_tokens, cached)
 
     @cached_property
     def _engine(self) -> Engine:
         return self._make(self._config.engine)
 
     def _asks(self, prompt: str, decoding: Decoding, store: AnswerStore | None) -> Asker:
-        engine = {k: v for k, v in self._config.engine.items() if k not in _MANNER}
-        identity = {"engine": engine, "prompt": prompt}
+        identity = {"engine": answering(self._config.engine), "prompt": prompt}
         return Asker(lambda: self._engine, identity, decoding, store, self._config.batch)
 
     def _shown(self, question: Question) -> Question:
@@ -169,12 +158,6 @@ def _is_found(found: Parsed | None, question: Question, catalog: Catalog) -> boo
     titles = [catalog.text(item) or item for item in question.candidates]
     place = Grounder(question.candidates, titles).ground((found.item or "").removeprefix("Title:"))
     return place is not None and question.candidates[place] == question.item
-
-
-def _model(engine: Mapping[str, Any]) -> str:
-    """What the model of an engine's configuration is called."""
-    names = ("model", "backbone", "kind")
-    return next((str(engine[name]) for name in names if engine.get(name)), "a language model")
 
 
 def _without(question: Question, status: Status, raw: str, why: str) -> Rationale:

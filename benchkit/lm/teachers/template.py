@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from benchkit import seeds
-from benchkit.lm.teachers.base import Estimate, Question, Rationale
+from benchkit.lm.estimate import Estimate
+from benchkit.lm.teachers.base import Question, Rationale
 from benchkit.lm.teachers.coherence import Coherence, Scale
 from benchkit.lm.teachers.encoder import Encoder, MiniLM, item_texts
 from benchkit.lm.teachers.encoder import vectors as stored_vectors

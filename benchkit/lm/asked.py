@@ -5,24 +5,57 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from benchkit.errors import StoreError
 from benchkit.lm.engine import Decoding, Engine, Finish, Prompt
+from benchkit.lm.estimate import Estimate
 
 _T = TypeVar("_T")
 _PER_MESSAGE = 8  # tokens with which a chat template surrounds a message
+# Settings of an engine that say how it is asked, and not what it answers.
+_MANNER = {
+    "api_key_env", "batch_tokens", "concurrency", "max_cost", "max_retries", "max_tokens_total",
+    "price_completion", "price_prompt", "timeout_s",
+}  # fmt: skip
 
 
-class Reply(NamedTuple):
-    """An answer of the model. cached: it was there already."""
+def answering(engine: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings of an engine that an answer depends on."""
+    return {name: value for name, value in engine.items() if name not in _MANNER}
+
+
+def model_name(engine: Mapping[str, Any]) -> str:
+    """What the model of an engine's settings is called."""
+    names = ("model", "backbone", "kind")
+    return next((str(engine[name]) for name in names if engine.get(name)), "a language model")
+
+
+def priced(
+    engine: Mapping[str, Any], calls: int, prompt: int, completion: int, cached: int
+) -> Estimate:
+    """An estimate with its cost by the engine's prices, which are per million tokens.
+
+    prompt, completion: tokens of all calls.
+    """
+    prices = [engine.get(f"price_{part}") for part in ("prompt", "completion")]
+    cost = None
+    if any(prices):
+        cost = (prompt * (prices[0] or 0) + completion * (prices[1] or 0)) / 1_000_000
+    return Estimate(calls, prompt, completion, cost, cached)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of the model. cached: it was there already. usage: as the engine tells it."""
 
     text: str
     finish: Finish
     cached: bool
+    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 class AnswerStore:
@@ -86,7 +119,7 @@ class Asker:
         """A reply a prompt, in order. Whole answers that are `usable` are kept as they arrive."""
         for part in chunks(prompts, self.batch):
             keys = [self._key(prompt) for prompt in part]
-            replies = {key: Reply(text, "stop", True) for key, text in self._stored(keys).items()}
+            replies = {key: _cached(text) for key, text in self._stored(keys).items()}
             missing = {k: p for k, p in zip(keys, part, strict=True) if k not in replies}
             if missing:
                 answers = self.engine().generate(list(missing.values()), self.decoding)
@@ -94,9 +127,12 @@ class Asker:
                     text, finish, _ = answer.completions[0]
                     if self.store is not None and finish == "stop" and usable(text):
                         text = self.store.put(key, text)
-                    replies[key] = Reply(text, finish, False)
+                    replies[key] = Reply(text, finish, False, answer.usage)
             for key in keys:
-                yield replies[key]
+                reply = replies[key]
+                yield reply
+                if reply.finish == "stop":  # a question in the same words costs nothing more
+                    replies[key] = _cached(reply.text)
 
     def count(self, prompts: Iterable[Prompt]) -> tuple[int, int, int]:
         """Calls, their prompt tokens, and prompts that need none. Nothing is asked."""
@@ -115,6 +151,13 @@ class Asker:
                 tokens += sum(self.engine().count_tokens(text) + _PER_MESSAGE for text in texts)
         return calls, tokens, cached
 
+    def kept(self, prompts: Iterable[Prompt]) -> Iterator[str | None]:
+        """The answer that is kept to each prompt, None where there is none. Nothing is asked."""
+        for part in chunks(prompts, self.batch):
+            keys = [self._key(prompt) for prompt in part]
+            stored = self._stored(keys)
+            yield from (stored.get(key) for key in keys)
+
     def _stored(self, keys: Sequence[str]) -> dict[str, str]:
         return {} if self.store is None else self.store.get(keys)
 
@@ -128,6 +171,10 @@ class Asker:
         }
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _cached(text: str) -> Reply:
+    return Reply(text, "stop", True, {"cached": 1.0})
 
 
 def chunks(values: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -1,12 +1,6 @@
-"""Plots of preference training, in one style; matplotlib is loaded when one is drawn.
+"""Plots of preference training: margins, shares, weights and conflicts."""
 
-Each is written as SVG, the same bytes whenever it is drawn from the same numbers with the same
-matplotlib, and as PNG.
-"""
-
-import io
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -14,49 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit import files
-from benchkit.errors import ConfigError
 from benchkit.report.diagnosis_files import folder_of
 from benchkit.report.diagnostics import Diagnosis, Found
+from benchkit.report.figure import COLOURS, GREY, below, write
 from benchkit.report.trace_statistics import PHASES, Bin, smoothed, weight_bins
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours that stand out on white, told apart with any colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_WIDTH = 6.2  # inches
-_GREY, _PALE = "#666666", "#E4E4E4"
-_STYLE: Any = {  # matplotlib's names for its settings
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so letters are the same everywhere
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.edgecolor": _GREY,
-    "axes.labelcolor": "#222222",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": _PALE,
-    "grid.linewidth": 0.7,
-    "xtick.color": _GREY,
-    "ytick.color": _GREY,
-    "xtick.labelcolor": "#222222",
-    "ytick.labelcolor": "#222222",
-    "legend.frameon": False,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "text.parse_math": False,  # a label may hold a dollar
-    "svg.hashsalt": "benchkit",
-    "svg.fonttype": "path",
-}
 _LABELS = {"start": "first fifth of the steps", "end": "last fifth of the steps"}
-
-Draw = Callable[["Figure"], None]
 
 
 def write_plots(found: Found, folder: Path) -> list[Path]:
@@ -68,14 +28,14 @@ def write_plots(found: Found, folder: Path) -> list[Path]:
     for own in found.diagnoses:
         here = folder / folder_of(own, found)
         title = f"{own.label} on {own.task}" + (f", seed {own.seed}" if own.seed else "")
-        paths += _write(here / "margins", 3.4, partial(margins, own=own, title=title))
-        paths += _write(here / "shares", 3.0, partial(shares, own=own, title=title))
+        paths += write(here / "margins", 3.4, partial(margins, own=own, title=title))
+        paths += write(here / "shares", 3.0, partial(shares, own=own, title=title))
         if bins := weight_bins(own.trace):
-            paths += _write(here / "weights", 4.2, partial(weights, bins=bins, title=title))
+            paths += write(here / "weights", 4.2, partial(weights, bins=bins, title=title))
     scored = [own for own in found.diagnoses if own.conflicts is not None]
     if scored:
         height = 1.4 + 0.5 * len(scored)
-        paths += _write(folder / "conflicts", height, partial(conflicts, scored=scored))
+        paths += write(folder / "conflicts", height, partial(conflicts, scored=scored))
     return paths
 
 
@@ -83,13 +43,13 @@ def margins(figure: "Figure", own: Diagnosis, title: str) -> None:
     """Reward margin of the chosen response over each rejected one; pale: each step, dark: mean."""
     axes = figure.subplots()
     trace, smooth = own.trace, smoothed(own.trace.margin)
-    axes.axhline(0, color=_GREY, linewidth=0.8)
+    axes.axhline(0, color=GREY, linewidth=0.8)
     for k, (name, colour) in enumerate(zip(own.rejected, cycle(COLOURS), strict=False)):
         axes.plot(trace.step, trace.margin[:, k], color=colour, alpha=0.25, linewidth=0.7)
         axes.plot(trace.step, smooth[:, k], color=colour, linewidth=1.8, label=_over(name),
                   **_marked(len(trace.step)))  # fmt: skip
     axes.set(xlabel="optimiser step", ylabel="reward margin (nats)", title=title)
-    _below(axes, len(own.rejected))
+    below(axes, min(len(own.rejected), 4))
 
 
 def shares(figure: "Figure", own: Diagnosis, title: str) -> None:
@@ -106,14 +66,14 @@ def shares(figure: "Figure", own: Diagnosis, title: str) -> None:
         axes.plot(trace.step, smooth, color=colour, linewidth=1.8, label=name,
                   **_marked(len(trace.step)))  # fmt: skip
     axes.set(xlabel="optimiser step", ylabel="share", ylim=(-0.03, 1.03), title=title)
-    _below(axes, 2)
+    below(axes, 2)
 
 
 def weights(figure: "Figure", bins: Sequence[Bin], title: str) -> None:
     """Weight against score gap, as C-APO's Figure 7: mean and quartiles, and how many pairs."""
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.axvspan(-100, 0, color="#F5F0E6", zorder=0, linewidth=0)
-    upper.axhline(0.5, color=_GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    upper.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     for phase, shift, colour, mark in zip(PHASES, (-0.14, 0.14), COLOURS, "os", strict=False):
         own = [b for b in bins if b.phase == phase]
         there = [b for b in own if b.mean is not None]
@@ -133,7 +93,7 @@ def weights(figure: "Figure", bins: Sequence[Bin], title: str) -> None:
         xlim=(min(low, -0.5), max(high, 0.5)),
         xticks=range(round(low + 0.5), round(high + 0.5)),
     )
-    upper.text(0.01, 0.96, "conflict: Δs < 0", transform=upper.transAxes, va="top", color=_GREY)
+    upper.text(0.01, 0.96, "conflict: Δs < 0", transform=upper.transAxes, va="top", color=GREY)
     handles, names = upper.get_legend_handles_labels()
     names = [f"{name}: mean, quartiles" for name in names]
     figure.legend(handles, names, loc="outside lower center", ncols=2)
@@ -155,7 +115,7 @@ def conflicts(figure: "Figure", scored: Sequence[Diagnosis]) -> None:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.12)
-    _below(axes, 2)
+    below(axes, 2)
 
 
 def _over(name: str) -> str:
@@ -165,46 +125,3 @@ def _over(name: str) -> str:
 def _marked(steps: int) -> dict[str, Any]:
     """A line through very few steps needs points to be seen."""
     return {"marker": "o", "markersize": 3.5} if steps < 3 else {}
-
-
-def _below(axes: "Axes", columns: int) -> None:
-    """The legend under the plot, where it hides nothing."""
-    figure = axes.get_figure()
-    assert figure is not None  # noqa: S101
-    figure.legend(loc="outside lower center", ncols=min(columns, 4))
-
-
-def _write(stem: Path, height: float, draw: Draw) -> list[Path]:
-    with _style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(_WIDTH, height))
-        draw(figure)
-        svg, png = io.StringIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
-    text = "\n".join(line.rstrip() for line in svg.getvalue().splitlines())
-    files.write_text(stem.with_suffix(".svg"), text + "\n")
-    _write_bytes(stem.with_suffix(".png"), png.getvalue())
-    return [stem.with_suffix(".svg"), stem.with_suffix(".png")]
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    part = path.with_suffix(".part")
-    with files.explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-    files.move(part, path)
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """The style, whatever is set elsewhere; matplotlib's settings are as before afterwards."""
-    try:
-        import matplotlib as mpl
-    except ModuleNotFoundError as error:
-        raise ConfigError("plots need matplotlib", "pip install 'benchkit[plots]'") from error
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        yield

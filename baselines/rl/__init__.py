@@ -1,0 +1,1 @@
+"""Methods that train a language model on rewards of its own answers."""

@@ -1,0 +1,40 @@
+"""Rec-R1 (Lin et al., 2025) as C-APO has it among its baselines: the answer names the item.
+
+In the paper the model writes a search query, and the reward is the NDCG of what a retriever finds.
+Here nothing is searched for: the right item has rank 1, and any other is not found.
+"""
+
+from collections.abc import Sequence
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from baselines.rl.rewarded import RewardConfig, RewardRecommender
+from benchkit.protocols import RunContext, TrainView
+from benchkit.tuning import rewards
+from benchkit.tuning.rollouts import Reward, Rollout, Task
+
+
+class RecR1(RewardRecommender):
+    """Fine-tuning on a teacher's rationale and the item, then GRPO on Rec-R1's reward."""
+
+    class Config(RewardConfig):
+        """bonus: of a right answer for its form. malformed: reward without the form."""
+
+        rationale: bool = True
+        group: int = Field(default=12, ge=2)
+        temperature: PositiveFloat = 0.6
+        kl: NonNegativeFloat = 0.001
+        bonus: NonNegativeFloat = 0.1
+        malformed: float = Field(default=-2.0, le=0)
+
+    config: Config
+
+    def reward(self, tasks: Sequence[Task], data: TrainView, run: RunContext) -> Reward:
+        config, tags = self.config, self.tags
+
+        def reward(task: Task, answer: Rollout) -> float:
+            rank = 1 if answer.item == task.target else None
+            formed = rewards.well_formed(answer.text, tags)
+            return rewards.rec_r1(rank, formed, config.bonus, config.malformed)
+
+        return reward

@@ -1,0 +1,118 @@
+"""benchkit judge"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from benchkit.config import JudgingSpec, Suite
+
+
+def judge(
+    suite: Annotated[str, typer.Option(help="A suite that was run: a name, or its TOML file.")],
+    by: Annotated[
+        str, typer.Option(help="A judge by name or FILE.py:Class, instead of the suite's judges.")
+    ] = "",
+    config: Annotated[Path | None, typer.Option(help="Settings of that judge, as TOML.")] = None,
+    rubric: Annotated[
+        str, typer.Option(help="Its rubric: a name, or a TOML file (`benchkit ls rubrics`).")
+    ] = "",
+    label: Annotated[str, typer.Option(help="What it is called in tables.")] = "",
+    cases: Annotated[
+        int | None, typer.Option(min=1, help="Cases of a task, the same for every method.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="Only these methods, comma-separated.")] = "",
+    dataset: Annotated[str, typer.Option(help="Only these datasets, comma-separated.")] = "",
+    limit_users: Annotated[
+        int | None, typer.Option(min=1, help="Judge the runs of SUITE@Nusers.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option(help="Print calls, tokens and cost, at most, and ask nothing.")
+    ] = False,
+    again: Annotated[bool, typer.Option(help="Judge once more what is judged.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="As the runs were made with.")] = 1,
+    device: Annotated[str, typer.Option(help="As the runs were made with.")] = "cpu",
+    out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
+    data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
+) -> None:
+    """Grade the rationales of runs that are complete; what was judged or paid for is kept."""
+    from benchkit import runner
+    from benchkit.config import load_suite
+    from benchkit.judging.work import estimates, judge_all
+    from benchkit.log import reporter
+    from benchkit.report.terminal import wide_console
+    from benchkit.store import Store
+
+    settings = _settings(config, rubric)
+    asked = load_suite(suite)
+    judging = _judging(asked, by, label, settings, cases)
+    asked = asked.model_copy(update={"judging": judging})
+    options = runner.Options(
+        methods=_names(method), datasets=_names(dataset), limit_users=limit_users,
+        threads=threads, device=device, store=out, data=data,
+    )  # fmt: skip
+    work = runner.prepare(asked, options)
+    console = wide_console()
+    if estimate:
+        for name, job, cost in estimates(work.jobs, judging):
+            console.print(f"{job.title} / {name}: {cost}", highlight=False)
+        return
+    Store(out).create().update_plan(work.plan())
+    failed = judged = 0
+    with reporter(console) as shown:
+        for outcome in judge_all(work.jobs, judging, shown.handle, again):
+            judged += 1
+            failed += outcome.manifest is not None and outcome.manifest.status == "failed"
+            if outcome.manifest is None:
+                console.print(f"left out  {outcome.job.title} ({outcome.why})", highlight=False)
+            for warning in outcome.manifest.warnings if outcome.manifest else ():
+                console.print(f"[yellow]warning[/] {outcome.job.title}: {warning}")
+    if not judged:
+        console.print("no complete run of this suite with these settings: run it first")
+        raise typer.Exit(1)
+    console.print(f"see them: benchkit report --suite {work.name} --out {out}", soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _judging(
+    suite: "Suite", by: str, label: str, settings: dict[str, Any], cases: int | None
+) -> "JudgingSpec":
+    from benchkit.config import JudgeSpec, JudgingSpec
+    from benchkit.errors import ConfigError
+
+    answers = "sampled" if "sampled" in suite.protocols else "scored"
+    spec = suite.judging
+    if by:
+        judges = (JudgeSpec(judge=by, label=label, config=settings),)
+        spec = JudgingSpec(
+            judges=judges,
+            answers=spec.answers if spec else answers,  # type: ignore[arg-type]
+            cases=spec.cases if spec else JudgingSpec.model_fields["cases"].default,
+        )
+    elif settings or label:
+        raise ConfigError("settings without a judge", "name it with --by")
+    if spec is None:
+        raise ConfigError(
+            f"suite {suite.name!r} names no judge", "name one with --by (`benchkit ls judges`)"
+        )
+    return spec if cases is None else spec.model_copy(update={"cases": cases})
+
+
+def _settings(path: Path | None, rubric: str) -> dict[str, Any]:
+    import tomllib
+
+    from benchkit.errors import ConfigError
+
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: {error}", "correct the TOML, or the path") from None
+    return {**values, "rubric": rubric} if rubric else values
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))

@@ -1,0 +1,82 @@
+"""What verdicts must be, and which judge should not judge which method."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchkit.errors import MethodError
+from benchkit.judging.protocol import Exhibit, Verdict
+from benchkit.judging.rubric import Rubric
+
+# Settings of a method or a teacher that name a language model.
+_NAMES = ("backbone", "model", "teacher_model")
+
+
+def checked(
+    verdicts: Iterator[Verdict], exhibits: Sequence[Exhibit], rubric: Rubric
+) -> Iterator[Verdict]:
+    """`verdicts` as they come, or a MethodError at the first that is none of its exhibit."""
+    given = iter(verdicts)
+    for exhibit in exhibits:
+        verdict = next(given, None)
+        if verdict is None:
+            raise _wrong(exhibit, "there is no verdict")
+        if verdict.key != exhibit.key:
+            raise _wrong(exhibit, f"the verdict is for {verdict.key!r}")
+        if problem := _problem(verdict, rubric):
+            raise _wrong(exhibit, problem)
+        yield verdict
+    if next(given, None) is not None:
+        raise MethodError("the judge gave more verdicts than it was shown exhibits", _MEND)
+
+
+_MEND = "correct the judge: one verdict an exhibit, in order (benchkit.judging.protocol)"
+
+
+def _problem(verdict: Verdict, rubric: Rubric) -> str:
+    if verdict.status == "unscored":
+        if verdict.grades:
+            return "it is unscored, and has grades"
+        return "" if verdict.reason else "it is unscored without a reason"
+    if set(verdict.grades) != {criterion.name for criterion in rubric.criteria}:
+        return f"it grades {', '.join(verdict.grades) or 'nothing'}"
+    for criterion in rubric.criteria:
+        grade = verdict.grades[criterion.name]
+        if not criterion.low <= grade <= criterion.high:
+            return f"{criterion.name} {grade} is outside {criterion.low}..{criterion.high}"
+    return ""
+
+
+def _wrong(exhibit: Exhibit, problem: str) -> MethodError:
+    return MethodError(f"case {exhibit.key!r}: {problem}", _MEND)
+
+
+def same_model(models: Sequence[str], config: Mapping[str, Any]) -> str | None:
+    """A warning where a judge's language model is also in a method's settings, else None.
+
+    A model prefers its own texts (Panickssery et al., 2024), whether it wrote the rationales or
+    those that the method was trained on. Names are compared without organisation and case.
+
+    >>> same_model(["google/gemma-3-4b-it"], {"lm": {"backbone": "Gemma-3-4B-it"}})
+    'judge and method use the same language model: gemma-3-4b-it'
+    """
+    used = {_plain(name) for name in _models(config)}
+    shared = sorted({_plain(name) for name in models} & used)
+    if not shared:
+        return None
+    return f"judge and method use the same language model: {', '.join(shared)}"
+
+
+def _models(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            if name in _NAMES and isinstance(part, str):
+                yield part
+            else:
+                yield from _models(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _models(part)
+
+
+def _plain(name: str) -> str:
+    return name.rstrip("/").rpartition("/")[2].casefold()

@@ -1,0 +1,100 @@
+"""From a run's records to what is judged: one answer a case, and which of them need a judge."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.words import rating_word
+from benchkit.judging.protocol import Exhibit
+from benchkit.judging.rubric import Rubric
+from benchkit.protocols import Catalog, Event, Request
+
+Source = Literal["sampled", "scored"]
+Stage = Literal["invalid", "wrong", "missing", "judged"]
+_UNSCORED = {
+    "invalid": "the answer names no candidate",
+    "missing": "the answer has no rationale",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a method. item: None where it names no candidate; rationale: None for none."""
+
+    request: Request
+    target: str
+    item: str | None
+    rationale: str | None
+
+    def stage(self, rubric: Rubric) -> Stage:
+        """What decides its grade: the rubric alone, or a judge."""
+        if self.item is None:
+            return "invalid"
+        if rubric.wrong is not None and self.item != self.target:
+            return "wrong"
+        return "judged" if self.rationale else "missing"
+
+    def exhibit(self, rubric: Rubric) -> Exhibit:
+        """What a judge is shown of it; its stage is `judged`."""
+        assert self.item is not None and self.rationale is not None  # noqa: S101
+        target = self.target if rubric.shows_target else None
+        return Exhibit(self.request.case_id, self.request, self.item, self.rationale, target)
+
+
+def answers(
+    predictions: pl.DataFrame, dataset: Dataset, cases: Cases, source: Source
+) -> Iterator[Answer]:
+    """The answers to `cases`, in their order.
+
+    predictions: of the run (`records.PREDICTIONS`), for `cases` or more.
+    source: `sampled` takes the first sample, as a user would get it; `scored` the item with the
+        highest score (the first listed of several) with the rationale given for it.
+    """
+    rows = {row["case_id"]: row for row in predictions.iter_rows(named=True)}
+    read = _sampled if source == "sampled" else _scored
+    for request, code in zip(dataset.requests(cases), cases.target, strict=True):
+        item, rationale = read(rows[request.case_id], request)
+        yield Answer(request, dataset.catalog.ids[code], item, (rationale or "").strip() or None)
+
+
+def _sampled(row: Mapping[str, Any], _: Request) -> tuple[str | None, str | None]:
+    if not row["samples"]:
+        return None, None
+    first = row["samples"][0]
+    return (first["item"] if first["status"] == "ok" else None), first["rationale"]
+
+
+def _scored(row: Mapping[str, Any], request: Request) -> tuple[str | None, str | None]:
+    if not row["scores"]:
+        return None, None
+    return request.candidates[int(np.argmax(row["scores"]))], row["rationale"]
+
+
+def decided(stage: Stage, rubric: Rubric) -> tuple[int | None, str]:
+    """The grade that the rubric gives without a judge, or None and why there is none."""
+    grade = getattr(rubric, stage)
+    return grade, "" if grade is not None else _UNSCORED[stage]
+
+
+def history_lines(events: Sequence[Event], catalog: Catalog) -> list[str]:
+    """A line an event: title, rating in words, review.
+
+    >>> catalog = Catalog(("a",), {"title": ["Green Tea"]})
+    >>> history_lines([Event("a", 5.0, None, "Lovely  smell")], catalog)
+    ['Green Tea | Excellent | Lovely smell']
+    """
+    lines = []
+    for event in events:
+        parts = [catalog.text(event.item) or event.item]
+        parts += [_rating(event.rating)] if event.rating is not None else []
+        parts += [event.review] if event.review else []
+        lines.append(" | ".join(" ".join(part.split()) for part in parts))
+    return lines
+
+
+def _rating(rating: float) -> str:
+    return rating_word(rating) if 1 <= rating <= 5 else f"rated {rating:g}"

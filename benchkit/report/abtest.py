@@ -1,0 +1,157 @@
+"""A/B tests: arms, what is told of them, and how large a test must be."""
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchkit.errors import ConfigError, DataError
+from benchkit.stats.multiple import holm
+from benchkit.stats.proportions import Proportions, compare_proportions, sample_size
+from benchkit.stats.sequential import TAU, AlwaysValid, msprt
+
+Counts = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """conversions: None where they were not counted; a conversion belongs to an impression."""
+
+    name: str
+    impressions: int
+    clicks: int
+    conversions: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.impressions <= 0 or not 0 <= self.clicks <= self.impressions:
+            raise ConfigError(
+                f"{self.name}: {self.clicks} clicks of {self.impressions} impressions",
+                "clicks come first: CLICKS/IMPRESSIONS, and cannot exceed impressions",
+            )
+        if self.conversions is not None and not 0 <= self.conversions <= self.impressions:
+            raise ConfigError(
+                f"{self.name}: {self.conversions} conversions of {self.impressions} impressions",
+                "conversions are counted by impression and cannot exceed them",
+            )
+
+    @property
+    def counts(self) -> dict[str, Counts]:
+        """Rate -> (successes, trials)."""
+        rates = {"CTR": (self.clicks, self.impressions)}
+        if self.conversions is not None:
+            rates["CVR"] = (self.conversions, self.impressions)
+        return rates
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One rate of one treatment against the control. p_holm: two-sided p over the treatments."""
+
+    rate: str
+    control: str
+    treatment: str
+    result: Proportions
+    valid: AlwaysValid
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    arms: tuple[Arm, ...]
+    level: float
+    tau: float
+    tests: tuple[Tested, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """control, treatment: impressions that each arm needs."""
+
+    baseline: float
+    lift: float
+    power: float
+    alpha: float
+    one_sided: bool
+    control: int
+    treatment: int
+
+
+def analyse(
+    control: Arm, treatments: Sequence[Arm], level: float = 0.95, tau: float = TAU
+) -> Analysis:
+    """Compare each treatment with the control, in CTR and, where both have it, in CVR.
+
+    Raises ConfigError for a tau that is not positive.
+    """
+    if not tau > 0:
+        raise ConfigError(f"--tau {tau}: not above 0", "e.g. --tau .01, a point of CTR")
+    found: list[Tested] = []
+    for rate in ("CTR", "CVR"):
+        own = [
+            Tested(rate, control.name, arm.name, result, valid, result.p)
+            for arm in treatments
+            if rate in control.counts and rate in arm.counts
+            for result in [compare_proportions(control.counts[rate], arm.counts[rate], level)]
+            for valid in [msprt(control.counts[rate], arm.counts[rate], level, tau)]
+        ]
+        adjusted = holm([test.result.p for test in own])
+        found += [replace(t, p_holm=float(p)) for t, p in zip(own, adjusted, strict=True)]
+    return Analysis((control, *treatments), level, tau, tuple(found))
+
+
+def plan_test(
+    baseline: float, lift: float, power: float = 0.8, alpha: float = 0.05, one_sided: bool = False
+) -> Planned:
+    """How many impressions two arms of the same size need."""
+    try:
+        control, treatment = sample_size(baseline, lift, power, alpha, one_sided)
+    except ValueError as error:
+        raise ConfigError(str(error), "--plan --baseline .09 --lift .05 --power .8") from None
+    return Planned(baseline, lift, power, alpha, one_sided, control, treatment)
+
+
+def arm_of(text: str, name: str) -> Arm:
+    """'11940/127830' or '11940/127830/2569' -> clicks, impressions and maybe conversions."""
+    parts = [part.strip().replace(",", "").replace("_", "") for part in text.split("/")]
+    if len(parts) not in (2, 3) or not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"{name}: {text!r} is no CLICKS/IMPRESSIONS", "e.g. 11940/127830")
+    clicks, impressions, *rest = map(int, parts)
+    return Arm(name, impressions, clicks, rest[0] if rest else None)
+
+
+def read_arms(path: Path, control: str = "") -> tuple[Arm, list[Arm]]:
+    """Control and treatments of a CSV file; the control is the first arm unless named.
+
+    Raises DataError for a file that does not say it, ConfigError for impossible counts.
+    """
+    arms: list[Arm] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for line, row in enumerate(csv.DictReader(file), start=2):
+                arms.append(_arm(row, f"{os.fspath(path)}, line {line}"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read: {error}", "give a CSV file in UTF-8") from None
+    names = [arm.name for arm in arms]
+    if len(arms) < 2 or len(set(names)) < len(names):
+        raise DataError(f"{path}: needs two arms and more, each once", "one line for each arm")
+    if control and control not in names:
+        raise ConfigError(f"{path} has no arm {control!r}", f"choose of: {', '.join(names)}")
+    first = arms[names.index(control)] if control else arms[0]
+    return first, [arm for arm in arms if arm is not first]
+
+
+def _arm(row: dict[str, str], where: str) -> Arm:
+    try:
+        conversions = (row.get("conversions") or "").strip()
+        return Arm(
+            row["arm"].strip(),
+            int(row["impressions"]),
+            int(row["clicks"]),
+            int(conversions) if conversions else None,
+        )
+    except (KeyError, ValueError, AttributeError, TypeError) as error:
+        raise DataError(
+            f"{where}: {type(error).__name__}: {error}",
+            "the columns are arm, impressions, clicks and maybe conversions, whole numbers",
+        ) from None

@@ -1,0 +1,282 @@
+"""Tests of significance between methods, from the run store."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from benchkit.errors import ConfigError, StoreError
+from benchkit.records import Plan
+from benchkit.report.cases import Values, read_values, whole_tables
+from benchkit.report.model import ALPHA, Table
+from benchkit.report.rows import collect
+from benchkit.stats.effects import cohen_dz, rank_biserial
+from benchkit.stats.many import Friedman, friedman
+from benchkit.stats.mcnemar import McNemar, is_binary, mcnemar
+from benchkit.stats.mixed import LEAST_SEEDS, crossed
+from benchkit.stats.multiple import benjamini_hochberg, holm
+from benchkit.stats.paired import Paired, compare_all
+from benchkit.stats.power import detectable, users_needed
+from benchkit.store import Store
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to compare.
+
+    names: methods by label, every pair of them; none: every method against one. against: that one,
+    or the best when empty; with names, every name against it. tasks: all when empty. metric: the
+    suite's primary when empty. power: a difference, to learn how many users would show it.
+    """
+
+    names: tuple[str, ...] = ()
+    against: str = ""
+    tasks: tuple[str, ...] = ()
+    metric: str = ""
+    protocol: str = "scored"
+    power: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """a against b on one task; difference is a - b.
+
+    p: of users and seeds where `seeds_matter`, else p_users, the permutation test over users with
+    seeds averaged; low and high are of the same. p_holm, p_bh: p adjusted over all lines.
+    mcnemar: where all values are 0 or 1. sd: of the users' differences. needed: users to see the
+    difference that was asked about; detectable: the least one that so many users show.
+    """
+
+    task: str
+    a: str
+    b: str
+    n: int
+    seeds: tuple[int, int]
+    mean_a: float
+    mean_b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_users: float
+    seeds_matter: bool
+    mcnemar: McNemar | None
+    d_z: float
+    rank_biserial: float
+    sd: float
+    detectable: float
+    needed: int | None
+    p_holm: float = 1.0
+    p_bh: float = 1.0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Tasks on which a is significantly better (Holm), no different, significantly worse than b."""
+
+    a: str
+    b: str
+    wins: int
+    ties: int
+    losses: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All lines of one metric under one protocol. ranking: over tasks, of methods `ranked`."""
+
+    suite: str
+    title: str
+    metric: str
+    protocol: str
+    tasks: tuple[str, ...]
+    lines: tuple[Line, ...]
+    tallies: tuple[Tally, ...]
+    ranked: tuple[str, ...]
+    ranking: Friedman | None
+    power: float | None
+    notes: tuple[str, ...]
+
+
+def compare_suite(store: Store, suite: str, asked: Asked) -> Comparison:
+    """Compare methods of a suite that was run.
+
+    Raises ConfigError for what the suite does not have, StoreError for methods that are named but
+    not complete, and for unequal case sets.
+    """
+    results = collect(store, suite)
+    metric = asked.metric.lower() or results.plan.primary
+    tables = whole_tables(results, asked.protocol, asked.tasks)
+    notes: list[str] = []
+    chosen = _labels(results.plan, tables, asked, notes)
+    read = [
+        read_values(store, suite, table, metric, labels)
+        for table, labels in zip(tables, chosen, strict=True)
+    ]
+    if min(map(len, read), default=0) < 2:
+        raise StoreError(
+            f"suite {suite!r}: fewer than two methods are complete under {asked.protocol!r}",
+            f"benchkit run --suite {suite}",
+        )
+    target = asked.against or ("" if asked.names else _best(read, notes))
+    lines = [
+        line
+        for table, values in zip(tables, read, strict=True)
+        for line in _task_lines(table.task, values, _pairs(values, target), asked.power)
+    ]
+    lines = _adjusted(lines)
+    notes += _seed_notes(lines)
+    ranked, ranking = _ranking(read, notes)
+    return Comparison(
+        suite, results.plan.title, metric, asked.protocol, tuple(t.task for t in tables),
+        tuple(lines), tuple(_tallies(lines)), ranked, ranking, asked.power, tuple(notes),
+    )  # fmt: skip
+
+
+def _labels(
+    plan: Plan, tables: Sequence[Table], asked: Asked, notes: list[str]
+) -> list[tuple[str, ...]]:
+    """The methods of each table that are compared."""
+    named = tuple(dict.fromkeys([*asked.names, *([asked.against] if asked.against else [])]))
+    for name in named:
+        if name not in plan.labels:
+            raise ConfigError(
+                f"suite {plan.suite!r} has no method {name!r}",
+                f"choose of: {', '.join(plan.labels)}",
+            )
+    if len(set(named)) == 1 and asked.names:
+        raise ConfigError(f"{named[0]!r} cannot be compared with itself", "name two methods")
+    found = []
+    for table in tables:
+        status = {row.label: row.status for row in table.rows}
+        for name in named:
+            if status.get(name) != "complete":
+                raise StoreError(
+                    f"{table.task}: {name} has no result under {table.protocol!r}:"
+                    f" {status.get(name, 'it is not capable of it')}",
+                    f"benchkit run --suite {plan.suite}, or choose tasks with --task",
+                )
+        complete = tuple(label for label, state in status.items() if state == "complete")
+        if not asked.names and len(complete) < len(status):
+            left = ", ".join(label for label in status if label not in complete)
+            notes.append(f"{table.task}: without a result, so not compared: {left}.")
+        found.append(named if asked.names else complete)
+    return found
+
+
+def _best(read: Sequence[Sequence[Values]], notes: list[str]) -> str:
+    """The method with the highest mean over tasks, of those that have all."""
+    common = [v.label for v in read[0] if all(v.label in {w.label for w in r} for r in read[1:])]
+    if not common:
+        raise StoreError("no method has results on every task", "name a task with --task")
+    means = {
+        label: float(np.mean([v.pooled.mean() for r in read for v in r if v.label == label]))
+        for label in common
+    }
+    best = max(common, key=lambda label: means[label])
+    notes.append(
+        f"{best} was chosen as the best on these cases, which favours it a little; name what to"
+        " compare with by --against."
+    )
+    return best
+
+
+def _pairs(values: Sequence[Values], target: str) -> list[tuple[int, int]]:
+    """With a target, each other method against it; the target stands first."""
+    labels = [v.label for v in values]
+    if not target:
+        return list(combinations(range(len(labels)), 2))
+    first = labels.index(target)
+    return [(first, i) for i in range(len(labels)) if i != first]
+
+
+def _task_lines(
+    task: str, values: Sequence[Values], pairs: Sequence[tuple[int, int]], power: float | None
+) -> Iterable[Line]:
+    pooled = np.stack([v.pooled for v in values])
+    for (i, j), found in zip(pairs, compare_all(pooled, pairs), strict=True):
+        yield _line(task, values[i], values[j], found, power)
+
+
+def _line(task: str, a: Values, b: Values, found: Paired, power: float | None) -> Line:
+    x, y = a.pooled, b.pooled
+    each = x - y
+    sd = float(each.std(ddof=1)) if len(each) > 1 else float("nan")
+    seeds = (len(a.values), len(b.values))
+    low, high, p = found.low, found.high, found.p
+    seeds_matter = min(seeds) >= LEAST_SEEDS and found.n > 1
+    if seeds_matter:
+        over = crossed(a.values, b.values)
+        low, high, p = over.low, over.high, over.p
+    return Line(
+        task,
+        a.label,
+        b.label,
+        found.n,
+        seeds,
+        float(x.mean()),
+        float(y.mean()),
+        found.difference,
+        low,
+        high,
+        p,
+        found.p,
+        seeds_matter,
+        mcnemar(x, y) if is_binary(x) and is_binary(y) else None,
+        cohen_dz(each),
+        rank_biserial(each),
+        sd,
+        detectable(found.n, sd),
+        users_needed(sd, power) if power is not None and sd > 0 else None,
+    )
+
+
+def _adjusted(lines: Sequence[Line]) -> list[Line]:
+    p = [line.p for line in lines]
+    return [
+        replace(line, p_holm=float(h), p_bh=float(b))
+        for line, h, b in zip(lines, holm(p), benjamini_hochberg(p), strict=True)
+    ]
+
+
+def _tallies(lines: Sequence[Line]) -> Iterable[Tally]:
+    pairs = dict.fromkeys((line.a, line.b) for line in lines)
+    for a, b in pairs:
+        own = [line for line in lines if (line.a, line.b) == (a, b)]
+        found = [line for line in own if line.p_holm < ALPHA]
+        wins = sum(line.difference > 0 for line in found)
+        yield Tally(a, b, wins, len(own) - len(found), len(found) - wins)
+
+
+def _seed_notes(lines: Sequence[Line]) -> Iterable[str]:
+    if any(line.seeds_matter for line in lines):
+        yield (
+            "Intervals and p of methods with 3 seeds and more are over users and seeds, crossed"
+            " random effects; p over users alone stands beside them."
+        )
+    fewer = [line for line in lines if not line.seeds_matter]
+    if any(max(line.seeds) > 1 for line in fewer):
+        yield (
+            "With fewer than 3 seeds they are averaged case by case: p is of these trainings, and"
+            " says nothing of others."
+        )
+    elif fewer:
+        yield "One seed: p is of these trainings, and says nothing of others."
+
+
+def _ranking(
+    read: Sequence[Sequence[Values]], notes: list[str]
+) -> tuple[tuple[str, ...], Friedman | None]:
+    """Friedman's test over tasks, of the methods that have all of them."""
+    tables = [{v.label: float(v.pooled.mean()) for v in values} for values in read]
+    ranked = tuple(label for label in tables[0] if all(label in t for t in tables[1:]))
+    if len(tables) < 3 or len(ranked) < 3:
+        notes.append(
+            "No ranking over datasets: Friedman's test needs 3 methods on each of 3 tasks;"
+            f" here {len(ranked)} on {len(tables)}."
+        )
+        return (), None
+    if left := dict.fromkeys(label for t in tables for label in t if label not in ranked):
+        notes.append(f"Not ranked, because some task lacks them: {', '.join(left)}.")
+    return ranked, friedman([[t[label] for t in tables] for label in ranked])

@@ -1,0 +1,219 @@
+"""What a comparison says, as Markdown, CSV and JSON. Same store, same bytes."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from benchkit.report.comparison import Comparison, Line
+from benchkit.report.grid import Grid
+from benchkit.report.grid import markdown as grids_markdown
+from benchkit.report.model import ALPHA
+from benchkit.report.wording import metric_title, number
+
+
+def markdown(comparison: Comparison) -> str:
+    """A table of pairs for each task, wins over tasks, and the ranking over tasks."""
+    grids = [_pairs(comparison, task) for task in comparison.tasks]
+    if len(comparison.tasks) > 1:
+        grids.append(_wins(comparison))
+    if comparison.ranking is not None:
+        grids.append(_ranking(comparison))
+    notes = "".join(f"- {note}\n" for note in legend(comparison))
+    return f"{grids_markdown(grids)}\n{notes}"
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """What the columns mean, how many comparisons were made, and the notes."""
+    count = len(comparison.lines)
+    lines = [
+        f"{count} {'comparison' if count == 1 else 'comparisons'} made; Holm and BH (Benjamini and"
+        " Hochberg) adjust p over all of them.",
+        "Difference: mean over users of the first minus the second, with its 95 % interval. p:"
+        " two-sided, by flipping the signs of users' differences.",
+        "d_z: mean over SD of the differences; r: rank-biserial correlation of the pairs. Seen:"
+        " the difference that so many users show with 80 % power at 5 %.",
+    ]
+    if any(line.mcnemar for line in comparison.lines):
+        lines.append(
+            "McNemar: users that only the first or only the second has, exact p, mid-p. Where it is"
+            " empty, ties make values that are neither 0 nor 1."
+        )
+    if comparison.power is not None:
+        lines.append(
+            f"Needed: users that show a difference of {comparison.power:g} with 80 % power at 5 %."
+        )
+    return [*lines, *comparison.notes]
+
+
+def _pairs(comparison: Comparison, task: str) -> Grid:
+    own = [line for line in comparison.lines if line.task == task]
+    binary = any(line.mcnemar for line in own)
+    seeded = any(line.seeds_matter for line in own)
+    head = (
+        "Methods", "Means", "Difference", "p", *(["p, users alone"] if seeded else []), "Holm",
+        "BH", *(["McNemar"] if binary else []), "d_z", "r", "Seen",
+        *(["Needed"] if comparison.power is not None else []),
+    )  # fmt: skip
+    lines = tuple(
+        (
+            f"{line.a} - {line.b}",
+            f"{number(line.mean_a)}, {number(line.mean_b)}",
+            f"{line.difference:+.4f} [{line.low:+.4f}, {line.high:+.4f}]",
+            p_text(line.p),
+            *([p_text(line.p_users)] if seeded else []),
+            p_text(line.p_holm) + ("*" if line.p_holm < ALPHA else ""),
+            p_text(line.p_bh),
+            *([_mcnemar(line)] if binary else []),
+            f"{line.d_z:+.3f}",
+            f"{line.rank_biserial:+.3f}",
+            f"{line.detectable:.4f}",
+            *(
+                ["-" if line.needed is None else f"{line.needed:,}"]
+                if comparison.power is not None
+                else []
+            ),
+        )
+        for line in own
+    )
+    users = own[0].n if own else 0
+    title = f"{comparison.title}: {task} ({comparison.protocol}, {users:,} users), "
+    return Grid(title + metric_title(comparison.metric), head, lines)
+
+
+def _mcnemar(line: Line) -> str:
+    if line.mcnemar is None:
+        return ""
+    m = line.mcnemar
+    return f"{m.only_a}:{m.only_b}, {p_text(m.p)}, {p_text(m.mid_p)}"
+
+
+def _wins(comparison: Comparison) -> Grid:
+    lines = tuple(
+        (f"{t.a} - {t.b}", str(t.wins), str(t.ties), str(t.losses)) for t in comparison.tallies
+    )
+    return Grid(
+        f"Tasks won, tied and lost of {len(comparison.tasks)} (p < 5 % after Holm)",
+        ("Methods", "Won", "Tied", "Lost"),
+        lines,
+    )
+
+
+def _ranking(comparison: Comparison) -> Grid:
+    found = comparison.ranking
+    assert found is not None  # noqa: S101
+    first = int(np.argmin(found.ranks))
+    lines = tuple(
+        (
+            comparison.ranked[i],
+            f"{found.ranks[i]:.2f}",
+            "" if i == first else p_text(float(found.nemenyi[first, i])),
+        )
+        for i in np.argsort(found.ranks, kind="stable")
+    )
+    return Grid(
+        f"Mean ranks over {found.n} tasks, {metric_title(comparison.metric)}",
+        ("Method", "Mean rank", "p against the first (Nemenyi)"),
+        lines,
+        (
+            f"Friedman: chi-square {found.statistic:.3f}, p {p_text(found.p)} by shuffled ranks,"
+            f" {p_text(found.p_chi2)} by chi-square, {p_text(found.p_f)} by Iman and Davenport.",
+            f"Critical difference of mean ranks {found.difference:.3f} by shuffled ranks,"
+            f" {found.difference_limit:.3f} by the studentized range.",
+        ),
+    )
+
+
+def p_text(p: float) -> str:
+    """'.031', '2e-07', '-' for none; what is too small for a number has no digits.
+
+    >>> p_text(0.0312), p_text(2.4e-7), p_text(float("nan"))
+    ('.031', '2e-07', '-')
+    """
+    if math.isnan(p):
+        return "-"
+    if p < 1e-300:
+        return "<1e-300"
+    return f"{p:.0e}" if p < 0.0005 else number(p)
+
+
+def rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """A flat record for each line, exact numbers."""
+    found = []
+    for line in comparison.lines:
+        record = asdict(line)
+        test = record.pop("mcnemar") or {}
+        seeds_a, seeds_b = record.pop("seeds")
+        found.append(
+            {
+                "suite": comparison.suite,
+                "protocol": comparison.protocol,
+                "metric": comparison.metric,
+                **record,
+                "seeds_a": seeds_a,
+                "seeds_b": seeds_b,
+                "only_a": test.get("only_a"),
+                "only_b": test.get("only_b"),
+                "p_mcnemar": test.get("p"),
+                "p_mcnemar_mid": test.get("mid_p"),
+                "comparisons": len(comparison.lines),
+            }
+        )
+    return found
+
+
+def as_csv(comparison: Comparison) -> str:
+    """One line a pair and task."""
+    out = io.StringIO()
+    records = rows(comparison)
+    writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({k: "" if v is None else v for k, v in record.items()})
+    return out.getvalue()
+
+
+def as_json(comparison: Comparison) -> str:
+    """Everything; what is undefined is null."""
+    ranking = None
+    if (found := comparison.ranking) is not None:
+        ranking = {
+            "n": found.n,
+            "ranks": dict(zip(comparison.ranked, found.ranks.tolist(), strict=True)),
+            "friedman": {
+                "statistic": found.statistic,
+                "p": found.p,
+                "p_chi2": found.p_chi2,
+                "p_f": found.p_f,
+            },
+            "critical_difference": found.difference,
+            "critical_difference_limit": found.difference_limit,
+            "nemenyi": found.nemenyi.tolist(),
+            "nemenyi_limit": found.nemenyi_limit.tolist(),
+        }
+    value = {
+        "suite": comparison.suite,
+        "metric": comparison.metric,
+        "protocol": comparison.protocol,
+        "comparisons": len(comparison.lines),
+        "pairs": rows(comparison),
+        "tasks_won": [asdict(tally) for tally in comparison.tallies],
+        "ranking": ranking,
+        "notes": legend(comparison),
+    }
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+FORMATS = {"md": markdown, "csv": as_csv, "json": as_json}

@@ -1,0 +1,82 @@
+"""Confusion matrices of pairs of raters, drawn with their marginals (C-APO, Figures 8 and 10)."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchkit.report.agreement import Pair
+from benchkit.report.agreement_files import confusion_names
+from benchkit.report.agreement_tables import interval
+from benchkit.report.figure import COLOURS, GREY, write
+from benchkit.report.wording import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DARK = 0.55  # of the darkest cell, from where on its number is white
+
+
+def write_confusions(pairs: Sequence[Pair], folder: Path) -> list[Path]:
+    """Draw each pair that has a confusion matrix; returns the paths of the SVG and PNG files.
+
+    Raises ConfigError when matplotlib is not installed.
+    """
+    paths = []
+    for pair, name in confusion_names(pairs):
+        if pair.sample.confusion is not None and pair.sample.categories is not None:
+            size = 2.4 + 0.42 * len(pair.sample.categories)
+            paths += write(folder / name, size, partial(confusion, pair=pair), width=size + 0.6)
+    return paths
+
+
+def confusion(figure: "Figure", pair: Pair) -> None:
+    """Counts, the first rater's grades downwards; bars show how often each grade is used."""
+    counts, categories = pair.sample.confusion, pair.sample.categories
+    assert counts is not None and categories is not None  # noqa: S101
+    labels = [f"{category:g}" for category in categories]
+    grid = figure.add_gridspec(2, 2, width_ratios=(4, 1), height_ratios=(1, 4))
+    axes = figure.add_subplot(grid[1, 0])
+    _cells(axes, counts)
+    places = range(len(labels))
+    axes.set_xticks(places, labels)
+    axes.set_yticks(places, labels)
+    axes.set(xlabel=_short(pair.second), ylabel=_short(pair.first))
+    above = figure.add_subplot(grid[0, 0], sharex=axes)
+    above.bar(places, counts.sum(axis=0), 0.72, color=COLOURS[0])
+    beside = figure.add_subplot(grid[1, 1], sharey=axes)
+    beside.barh(places, counts.sum(axis=1), 0.72, color=COLOURS[0])
+    for x, total in enumerate(counts.sum(axis=0)):
+        above.text(x, total, f"{total:.0f}", ha="center", va="bottom", fontsize=7, color=GREY)
+    for y, total in enumerate(counts.sum(axis=1)):
+        beside.text(total, y, f" {total:.0f}", ha="left", va="center", fontsize=7, color=GREY)
+    above.margins(y=0.25)
+    beside.margins(x=0.45)
+    for bars in (above, beside):
+        bars.grid(visible=False)
+        bars.tick_params(length=0, labelleft=False, labelbottom=False)
+        for spine in bars.spines.values():
+            spine.set_visible(False)
+    kappa = pair.sample.estimates["kappa"]
+    value = "undefined" if np.isnan(kappa.value) else f"{number(kappa.value)} {interval(kappa)}"
+    figure.suptitle(f"n = {pair.sample.n}, kappa (quadratic) {value}".rstrip(), fontsize=9)
+
+
+def _cells(axes: "Axes", counts: np.ndarray) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shades = LinearSegmentedColormap.from_list("counts", ["#FFFFFF", COLOURS[0]])
+    axes.imshow(counts, cmap=shades, vmin=0, vmax=max(1.0, counts.max()), aspect="auto")
+    for (y, x), count in np.ndenumerate(counts):
+        colour = "white" if count > _DARK * counts.max() else "#222222"
+        if count:
+            axes.text(x, y, f"{count:.0f}", ha="center", va="center", color=colour, fontsize=8)
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else f"{name[:39]}…"

@@ -1,0 +1,97 @@
+"""One style for every plot; matplotlib is loaded when one is drawn.
+
+A plot is written as SVG, the same bytes whenever it is drawn from the same numbers with the same
+matplotlib, and as PNG.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchkit import files
+from benchkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours that stand out on white, told apart with any colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+WIDTH = 6.2  # inches
+GREY, PALE = "#666666", "#E4E4E4"
+_STYLE: Any = {  # matplotlib's names for its settings
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so letters are the same everywhere
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": "#222222",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": PALE,
+    "grid.linewidth": 0.7,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": "#222222",
+    "ytick.labelcolor": "#222222",
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a label may hold a dollar
+    "svg.hashsalt": "benchkit",
+    "svg.fonttype": "path",
+}
+Draw = Callable[["Figure"], None]
+
+
+def write(stem: Path, height: float, draw: Draw, width: float = WIDTH) -> list[Path]:
+    """Draw on a figure of `width` x `height` inches; writes `stem`.svg and .png.
+
+    Raises ConfigError when matplotlib is not installed.
+    """
+    with _style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(width, height))
+        draw(figure)
+        svg, png = io.StringIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+    text = "\n".join(line.rstrip() for line in svg.getvalue().splitlines())
+    files.write_text(stem.with_suffix(".svg"), text + "\n")
+    _write_bytes(stem.with_suffix(".png"), png.getvalue())
+    return [stem.with_suffix(".svg"), stem.with_suffix(".png")]
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    part = path.with_suffix(".part")
+    with files.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+    files.move(part, path)
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """The style, whatever is set elsewhere; matplotlib's settings are as before afterwards."""
+    try:
+        import matplotlib as mpl
+    except ModuleNotFoundError as error:
+        raise ConfigError("plots need matplotlib", "pip install 'benchkit[plots]'") from error
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def below(axes: "Axes", columns: int) -> None:
+    """Put the legend under the plot, where it hides nothing."""
+    figure = axes.get_figure()
+    assert figure is not None  # noqa: S101
+    figure.legend(loc="outside lower center", ncols=columns)

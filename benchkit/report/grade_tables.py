@@ -1,0 +1,196 @@
+"""What tables of grades say. Same store, same words."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+
+from benchkit.report.grades_model import GradeRow, GradeTable
+from benchkit.report.grid import Grid
+from benchkit.report.model import Cell
+from benchkit.report.wording import number
+
+_ANSWERS = {"sampled": "the first sampled answer", "scored": "the item ranked first"}
+_STAGES = ("invalid", "wrong", "missing")
+
+
+def grids(suite: str, tables: Sequence[GradeTable]) -> Iterator[Grid]:
+    """The tables of grades: overview, by length of history, and against the best method."""
+    for table in tables:
+        yield overview(suite, table)
+        if any(row.buckets for row in table.rows):
+            yield by_history(suite, table)
+        if table.comparisons:
+            yield comparisons(suite, table)
+
+
+def overview(suite: str, table: GradeTable) -> Grid:
+    """Mean of each criterion, shares of the grades, and what they depend on."""
+    names = [criterion["name"] for criterion in table.rubric["criteria"]]
+    levels = sorted({level for row in table.rows for level in row.shares})
+    hallucinating = any(row.hallucinating for row in table.rows)
+    lines: list[tuple[str, ...]] = []
+    for row in table.rows:
+        if row.status != "complete":
+            lines.append((row.label, row.status))
+            continue
+        lines.append(
+            (
+                row.label,
+                f"{row.scored}/{row.asked}",
+                *(shown(row.means.get(name)) for name in names),
+                *(_share(row.shares.get(level, 0.0)) for level in levels),
+                _share(1 - row.scored / row.asked),
+                shown(row.given_correct),
+                shown(row.at_length),
+                "" if row.words is None else f"{row.words:g}",
+                *([shown(row.hallucinating, number)] if hallucinating else []),
+            )
+        )
+    head = (
+        "Method", "Scored", *map(str.capitalize, names), *(f"{table.main} {v:g}" for v in levels),
+        "unscored", "Right item", "Equal length", "Words",
+        *(["Hallucinating"] if hallucinating else []),
+    )  # fmt: skip
+    return Grid(_title(suite, table, "grades"), head, tuple(lines), tuple(_notes(table)))
+
+
+def by_history(suite: str, table: GradeTable) -> Grid:
+    """Grades by length of history (C-APO, Table 5)."""
+    lines = [
+        (
+            row.label,
+            f"{bucket.low}+" if bucket.high is None else f"{bucket.low}-{bucket.high}",
+            str(bucket.n),
+            f"{bucket.mean:.2f}",
+            "" if bucket.sd != bucket.sd else f"{bucket.sd:.2f}",
+        )
+        for row in table.rows
+        for bucket in row.buckets
+    ]
+    head = ("Method", "History", "Answers", "Mean", "SD")
+    return Grid(_title(suite, table, f"{table.main} by length of history"), head, tuple(lines))
+
+
+def comparisons(suite: str, table: GradeTable) -> Grid:
+    """Every method beside the one with the highest mean."""
+    best = table.comparisons[0].best
+    lines = []
+    for found in table.comparisons:
+        effect = found.ordinal
+        odds = (
+            "" if effect is None else f"{effect.effect:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
+        )
+        lines.append(
+            (
+                found.label,
+                str(found.better),
+                str(found.equal),
+                str(found.worse),
+                p_value(found.p),
+                odds,
+                "" if effect is None else p_value(effect.p),
+            )
+        )
+    head = ("Method", "Higher", "Equal", "Lower", "p (sign, Holm)", f"Log odds of {best}", "p")
+    notes = (
+        "Cases on which the method is graded higher or lower, with a two-sided sign test, Holm over"
+        " the table. Log odds: of a higher grade, cumulative logit model with a random effect a"
+        " case; left out where the counts do not allow it.",
+    )
+    return Grid(_title(suite, table, f"{table.main} against {best}"), head, tuple(lines), notes)
+
+
+def _title(suite: str, table: GradeTable, what: str) -> str:
+    return f"{suite}: {table.task}, {what}, judge {table.judge} ({table.rubric['title']})"
+
+
+def _notes(table: GradeTable) -> Iterator[str]:
+    decided = {stage: table.rubric.get(stage) for stage in _STAGES}
+    without = [f"{name} {grade}" for name, grade in decided.items() if grade is not None]
+    yield (
+        f"Judged is {_ANSWERS[table.answers]} of the same cases for every method, 95 % bootstrap"
+        " intervals over cases; what is unscored enters no mean."
+        + (f" Graded by the rubric without a judge: {', '.join(without)}." if without else "")
+    )
+    yield (
+        "Right item: mean over answers that name the item taken. Equal length: judged answers, as"
+        " if all rationales had the mean number of words (linear model, cluster-robust interval)."
+    )
+    if any(row.hallucinating for row in table.rows):
+        yield (
+            "Hallucinating: share of the judged rationales that name an item of the catalogue that"
+            " is neither in the history nor recommended."
+        )
+    yield from table.remarks
+    for row in table.rows:
+        for warning in row.warnings:
+            yield f"{row.label}: {warning}."
+        if row.injections:
+            yield f"{row.label}: {row.injections} rationales speak to the judge (injection)."
+
+
+def shown(cell: Cell | None, write: Callable[[float], str] = "{:.2f}".format) -> str:
+    """'2.41 [2.33, 2.48]'."""
+    if cell is None:
+        return ""
+    if cell.low is None or cell.high is None or cell.low == cell.high:
+        return write(cell.mean)
+    return f"{write(cell.mean)} [{write(cell.low)}, {write(cell.high)}]"
+
+
+def p_value(p: float) -> str:
+    """'.013', '< .001'."""
+    return "< .001" if p < 0.001 else number(p)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+CSV_COLUMNS = (
+    "suite", "task", "judge", "rubric", "rubric_hash", "method", "family", "statistic", "value",
+    "low", "high", "n", "status",
+)  # fmt: skip
+
+
+def grades_csv(suite: str, tables: Sequence[GradeTable]) -> str:
+    """One line a method and statistic; a method without grades has one line with its status."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for table in tables:
+        for row in table.rows:
+            head = [suite, table.task, table.judge, table.rubric["name"], table.rubric_hash]
+            head += [row.label, row.family]
+            for name, cell in _statistics(row):
+                writer.writerow(
+                    [*head, name, repr(cell.mean), _repr(cell.low), _repr(cell.high), cell.n,
+                     row.status]
+                )  # fmt: skip
+            if row.status != "complete":
+                writer.writerow([*head, *[""] * 5, row.status])
+    return out.getvalue()
+
+
+def _statistics(row: GradeRow) -> Iterator[tuple[str, Cell]]:
+    for name, cell in row.means.items():
+        yield f"mean {name}", cell
+    for level, share in row.shares.items():
+        yield f"share {level:g}", Cell(share, n=row.asked)
+    if row.asked:
+        yield "share unscored", Cell(1 - row.scored / row.asked, n=row.asked)
+    for stage, count in row.stages.items():
+        yield f"stage {stage}", Cell(count, n=row.asked)
+    named = {
+        "mean given the right item": row.given_correct,
+        "mean at equal length": row.at_length,
+        "share hallucinating": row.hallucinating,
+    }
+    yield from ((name, cell) for name, cell in named.items() if cell is not None)
+    for bucket in row.buckets:
+        end = "or more" if bucket.high is None else f"to {bucket.high}"
+        yield f"mean with a history of {bucket.low} {end}", Cell(bucket.mean, n=bucket.n)
+
+
+def _repr(value: float | None) -> str:
+    return "" if value is None else repr(value)

@@ -1,0 +1,152 @@
+"""The papers' layout as Markdown and LaTeX."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from benchkit.records import PER_TOKEN, Plan
+from benchkit.report.layout import Column, Layout, Line
+from benchkit.report.tables import markdown_text, tex
+from benchkit.report.wording import NOT_ABOVE, metric_title, number, shown
+
+BEATS_ALL = "†"
+_PROTOCOLS = {
+    "scored": "frozen candidates, scored",
+    PER_TOKEN: "frozen candidates, scored by the mean log-probability of a token",
+    "full": "whole catalogue, scored",
+    "sampled": "sampled answers",
+}
+_BLANK = "–"
+
+
+def markdown(plan: Plan, layouts: Sequence[Layout], intervals: bool = False) -> str:
+    """All layouts; with `intervals`, 95 % intervals beside the values."""
+    parts = []
+    for layout in layouts:
+        columns = layout.columns
+        head = ["Method", *(f"{task} {metric_title(metric)}" for task, metric in columns)]
+        lines = [head, ["---", *["--:"] * len(columns)]]
+        lines.append(["*Chance*", *(_chance(layout, column) for column in columns)])
+        for family, members in layout.families():
+            lines.append([f"*{markdown_text(family)}*", *[""] * len(columns)])
+            for line in members:
+                lines.append(
+                    [_label(line, markdown_text)]
+                    + [_cell(layout, line, column, intervals, _MARKDOWN) for column in columns]
+                )
+                lines += [[name, *cells] for name, cells in _published(layout, line)]
+        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        notes = "  \n".join(map(markdown_text, notes_of(layout)))
+        title = markdown_text(_title(plan, layout))
+        parts.append(f"**{title}**\n\n{body}\n\n{notes}\n")
+    return "\n".join(parts)
+
+
+def latex(plan: Plan, layouts: Sequence[Layout], intervals: bool = False) -> str:
+    """All layouts in booktabs style, wide; needs \\usepackage{booktabs} and {graphicx}."""
+    parts = []
+    for layout in layouts:
+        columns, width = layout.columns, len(layout.columns)
+        tasks = [(task, len(list(own))) for task, own in groupby(columns, lambda c: c[0])]
+        lines = [
+            r"\begin{table*}[t]", r"\centering", rf"\caption{{{tex(_title(plan, layout))}}}",
+            r"\resizebox{\textwidth}{!}{%", rf"\begin{{tabular}}{{l{'r' * width}}}", r"\toprule",
+            " & ".join(["", *(rf"\multicolumn{{{n}}}{{c}}{{{tex(task)}}}" for task, n in tasks)])
+            + r" \\", _rules([n for _, n in tasks]),
+            " & ".join(["Method", *(tex(metric_title(metric)) for _, metric in columns)]) + r" \\",
+            r"\midrule",
+            " & ".join(["Chance", *(_chance(layout, column) for column in columns)]) + r" \\",
+        ]  # fmt: skip
+        for family, members in layout.families():
+            lines.append(r"\midrule")
+            lines.append(rf"\multicolumn{{{width + 1}}}{{l}}{{\textit{{{tex(family)}}}}} \\")
+            for line in members:
+                cells = [_cell(layout, line, column, intervals, _LATEX) for column in columns]
+                lines.append(" & ".join([_label(line, tex), *cells]) + r" \\")
+                for name, values in _published(layout, line):
+                    lines.append(" & ".join([tex(name), *map(tex, values)]) + r" \\")
+        notes = " ".join(map(_tex_note, notes_of(layout)))
+        lines += [r"\bottomrule", r"\end{tabular}}", r"\par\smallskip\footnotesize " + notes]
+        parts.append("\n".join([*lines, r"\end{table*}", ""]))
+    return "\n".join(parts)
+
+
+class _Marks(NamedTuple):
+    """How a format writes the best, the second, what beats all others, and nothing."""
+
+    best: str
+    second: str
+    beats: str
+    blank: str
+    text: Callable[[str], str]
+
+
+_MARKDOWN = _Marks("**{}**", "<u>{}</u>", BEATS_ALL, _BLANK, str)
+_LATEX = _Marks(r"\textbf{{{}}}", r"\underline{{{}}}", r"$^{\dagger}$", "--", tex)
+
+
+def _cell(layout: Layout, line: Line, column: Column, intervals: bool, marks: _Marks) -> str:
+    cell = line.cells.get(column)
+    if cell is None:
+        return marks.blank
+    text = marks.text(shown(cell) if intervals else number(cell.mean))
+    place = layout.places(column).get(line.label)
+    text = {1: marks.best, 2: marks.second}.get(place or 0, "{}").format(text)
+    return text + (marks.beats if column in line.significant else "")
+
+
+def _label(line: Line, escape: Callable[[str], str]) -> str:
+    circle = NOT_ABOVE if escape is markdown_text else r"$^{\circ}$"
+    return escape(line.label) + (circle if line.at_chance else "")
+
+
+def _published(layout: Layout, line: Line) -> Iterator[tuple[str, list[str]]]:
+    """What papers print for a method, and ours minus theirs, below its line."""
+    if not line.published:
+        return
+    papers = dict.fromkeys(f"{f.paper}, {f.table}" for f in line.published.values())
+    found = [line.published.get(column) for column in layout.columns]
+    yield f"published: {'; '.join(papers)}", [number(f.value) if f else "" for f in found]
+    differences = []
+    for figure, column in zip(found, layout.columns, strict=True):
+        ours = line.cells.get(column)
+        differences.append(f"{ours.mean - figure.value:+.3f}" if figure and ours else "")
+    yield "ours minus published", differences
+
+
+def _chance(layout: Layout, column: Column) -> str:
+    return number(layout.chance[column]) if column in layout.chance else ""
+
+
+def _title(plan: Plan, layout: Layout) -> str:
+    return f"{plan.title} ({_PROTOCOLS.get(layout.protocol, layout.protocol)})"
+
+
+def notes_of(layout: Layout) -> list[str]:
+    """What the marks mean, and what is missing."""
+    notes = ["Best of a column bold, second underlined. Chance: exact value of a random ranking."]
+    if any(line.significant for line in layout.lines):
+        notes.append(
+            f"{BEATS_ALL} better than every other row (paired permutation tests, Holm over all"
+            " columns and rivals, 5 %)."
+        )
+    for line in layout.lines:
+        if line.at_chance:
+            where = ", ".join(task for task in layout.tasks if task in line.at_chance)
+            notes.append(f"{NOT_ABOVE} {line.label}: not significantly above chance on {where}.")
+    for line in layout.lines:
+        for task, why in line.missing.items():
+            notes.append(f"{line.label}, {task}: {why}; it has no average.")
+    return notes
+
+
+def _tex_note(note: str) -> str:
+    return tex(note).replace(NOT_ABOVE, r"$^{\circ}$").replace(BEATS_ALL, r"$^{\dagger}$")
+
+
+def _rules(widths: Sequence[int]) -> str:
+    rules, start = [], 2
+    for width in widths:
+        rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    return " ".join(rules)

@@ -1,0 +1,68 @@
+"""The card of a row: what is known of its method, whatever the row is called."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchkit import registry
+from benchkit.errors import ConfigError
+from benchkit.registry import Card
+
+
+def card_of(label: str, family: str, identity: Mapping[str, Any] | None) -> Card | None:
+    """The catalogue's card, or None where none is certain.
+
+    A row is called after its method unless the suite says otherwise; then the card is the one of
+    the same class and family whose settings the run has, if there is exactly one such.
+
+    identity: of a run's manifest, None where the row has no run.
+    """
+    named = _named(label)
+    if identity is None:
+        return named
+    if named is not None and _fits(named, identity):
+        return named
+    fitting = [
+        card
+        for name, card in registry.cards().items()
+        if "*" not in name and card.family == family and _fits(card, identity)
+    ]
+    most = max((len(card.config) for card in fitting), default=0)
+    closest = [card for card in fitting if len(card.config) == most]
+    return closest[0] if len(closest) == 1 else None
+
+
+def shown(card: Card | None) -> dict[str, Any] | None:
+    """What the page says of a card."""
+    if card is None:
+        return None
+    return {
+        "name": card.name,
+        "summary": card.summary,
+        "paper": card.paper,
+        "fidelity": card.fidelity,
+        "deviations": list(card.deviations),
+    }
+
+
+def _named(label: str) -> Card | None:
+    if ":" in label:  # a file of the user's, which has no card
+        return None
+    try:
+        return registry.find(label)
+    except ConfigError:
+        return None
+
+
+def _fits(card: Card, identity: Mapping[str, Any]) -> bool:
+    return card.target.rpartition(":")[2] == identity.get("method") and _within(
+        card.config, identity.get("config", {})
+    )
+
+
+def _within(part: Any, whole: Any) -> bool:
+    """Whether all settings of `part` are those of `whole`."""
+    if isinstance(part, Mapping):
+        return isinstance(whole, Mapping) and all(
+            key in whole and _within(value, whole[key]) for key, value in part.items()
+        )
+    return bool(part == whole)

@@ -1,0 +1,71 @@
+// Two rows beside each other.
+
+/** The paired difference of two rows of table `place`: {metric: [a - b, low, high, p, Holm]}. */
+function differences(place, first, second) {
+  const data = block(`pairs-${place}`);
+  if (!data) return null;
+  const labels = block(`table-${place}`).rows.map((row) => row.label);
+  const found = {};
+  for (const [metric, { rows, n, values }] of Object.entries(data.metrics)) {
+    const a = rows.indexOf(labels.indexOf(first)), b = rows.indexOf(labels.indexOf(second));
+    if (a < 0 || b < 0) continue;
+    const [i, j] = [Math.min(a, b), Math.max(a, b)];
+    // Pairs i < j in the order of combinations: rows before i have rows.length - 1 - r each.
+    const at = (i * (2 * rows.length - i - 1)) / 2 + (j - i - 1);
+    const [mean, low, high, p, holm] = values[at];
+    found[metric] = a < b ? [mean, low, high, p, holm, n] : [-mean, -high, -low, p, holm, n];
+  }
+  return { found, all: data.all, pairs: Object.values(data.metrics)[0]?.values.length ?? 0 };
+}
+
+function openComparison(state) {
+  const [first, second] = state.ticked;
+  byId("panel-title").replaceChildren(bdi(first), " and ", bdi(second));
+  const places = state.all ? tablesOf(state.protocol)
+    : INDEX.tables.map((table, place) => ({ ...table, place }))
+      .filter((t) => t.task === state.task && t.protocol === state.protocol && !t.part);
+  byId("panel-body").replaceChildren(...places.flatMap(({ caption, place }) =>
+    comparison(caption, place, first, second)));
+}
+
+function comparison(caption, place, first, second) {
+  const table = block(`table-${place}`);
+  const [a, b] = [first, second].map((label) => table.rows.find((row) => row.label === label));
+  const result = a?.cells && b?.cells ? differences(place, first, second) : null;
+  if (!result) return [section(bdi(caption), el("p", { class: "reason" }, "One of the two has no results here."))];
+  const known = Object.values(result.found);
+  const reach = Math.max(0.001, ...known.flatMap(([, low, high]) => [Math.abs(low), Math.abs(high)]));
+  const rows = table.columns.filter((column) => column.ranked).map((column) => {
+    const i = table.columns.indexOf(column);
+    return differenceRow(column, a.cells[i], b.cells[i], result.found[column.name], reach);
+  });
+  const head = (text) => el("th", { scope: "col", class: "number" }, text);
+  const users = known.length ? known[0][5].toLocaleString("en") : null;
+  return [section(bdi(caption),
+    el("div", { class: "scroll", role: "region", "aria-label": "Paired differences", tabindex: 0 },
+      el("table", { class: "plain" },
+        el("caption", { class: "hidden" }, `${first} less ${second}`),
+        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Metric"), head("Difference"),
+          head("p (Holm)"), head("p"), head(bdi(first)), head(bdi(second)))),
+        el("tbody", {}, rows))),
+    el("ul", { class: "notes" },
+      el("li", {}, "Difference: the first less the second, user by user", users ? ` over ${users} users` : "",
+        ", with its 95 % bootstrap interval; the line marks no difference. p: two-sided sign-flip permutation test."),
+      el("li", {}, `Holm adjusts p over the ${result.pairs.toLocaleString("en")} pairs of this table, for each`
+        + " metric apart: pick a pair by its figures and only the adjusted p is valid. Bold: below 5 % after it. Intervals are not adjusted."),
+      result.all ? null : el("li", {}, "Of a table with this many rows only the primary metric is compared.")))];
+}
+
+function differenceRow(column, first, second, found, reach) {
+  const number = (...children) => el("td", { class: "number" }, ...children);
+  const mean = (cell) => number(cell ? cell[0].split(" [")[0] : "");
+  const head = el("th", { scope: "row" }, column.title), means = [mean(first), mean(second)];
+  if (!found) return el("tr", {}, head, el("td", { colspan: 3, class: "reason" }, "not compared"), means);
+  const [difference, low, high, p, holm] = found;
+  return el("tr", {}, head,
+    number(el("span", { class: "line" },
+      el(holm < 0.05 ? "strong" : "span", { class: "value" }, signed(difference)),
+      el("span", { class: "interval" }, ` [${signed(low)}, ${signed(high)}]`)),
+    bar([-reach, reach], difference, low, high, 0, "zero")),
+    number(pValue(holm)), number(pValue(p)), means);
+}

@@ -1,0 +1,132 @@
+// Drawing the table.
+
+function drawHead(view, columns) {
+  const th = (name, title, axis, numeric, text) =>
+    el("th", { scope: "col", "data-name": name, class: numeric ? "number" : name },
+      el("button", { type: "button", class: "sort", onclick: () => sortBy(name) },
+        text ? bdi(title) : title, el("span", { class: "arrow", "aria-hidden": "true" })),
+      axis ? el("span", { class: "ends", "aria-hidden": "true" },
+        el("span", {}, axisEnd(axis[0])), el("span", {}, axisEnd(axis[1]))) : null);
+  byId("table").tHead.replaceChildren(
+    el("tr", {},
+      el("th", { scope: "col", class: "box" }, hidden("Compare")),
+      th("method", "Method"),
+      th("family", "Family"),
+      ...columns.map((c) => th(c.name, c.title, c.axis, true, c.text))),
+  );
+  byId("table").caption.textContent = view.caption;
+  byId("caption").replaceChildren(bdi(view.caption));
+  byId("legend").replaceChildren(...view.legend.map((line) => el("li", {}, line)));
+  byId("footnotes").replaceChildren(
+    ...view.footnotes.map((text, i) => el("li", { id: `note-${i + 1}` }, bdi(text))));
+}
+
+const axisEnd = (value) => (value === 0 ? "0" : value.toFixed(2).replace(/^0\./, "."));
+
+function markSorted(view, state) {
+  const { by, dir } = sorting(view, state);
+  for (const th of byId("table").tHead.rows[0].cells) {
+    if (th.dataset.name === by) th.setAttribute("aria-sort", dir === "asc" ? "ascending" : "descending");
+    else th.removeAttribute("aria-sort");
+  }
+}
+
+function sortBy(name) {
+  const view = currentView(current);
+  const { by, dir } = sorting(view, current);
+  if (by === name) set({ sort: name, dir: dir === "asc" ? "desc" : "asc" });
+  else set({ sort: name, dir: null });
+}
+
+function drawBody(view, columns, state) {
+  const rows = shownRows(view, state);
+  byId("table").tBodies[0].replaceChildren(
+    chanceRow(view, columns),
+    ...rows.map((row) => methodRow(view, columns, row, state)),
+  );
+  const { by, dir } = sorting(view, state);
+  const title = view.columns.find((column) => column.name === by)?.title ?? by;
+  byId("count").textContent = `${rows.length} of ${view.rows.length} rows, by ${title},`
+    + ` ${dir === "asc" ? "ascending" : "descending"}`;
+}
+
+function chanceRow(view, columns) {
+  const any = [...view.chance.values()].some(Boolean);
+  return el("tr", { class: "chance-row", hidden: !any },
+    el("td", { class: "box" }),
+    el("th", { scope: "row", class: "method" }, "Chance"),
+    el("td", { class: "family" }),
+    ...columns.map((column) => {
+      const chance = view.chance.get(column.name);
+      return el("td", { class: "number" }, chance ? el("span", { class: "value" }, chance[0]) : null);
+    }));
+}
+
+function methodRow(view, columns, row, state) {
+  const ticked = state.ticked.includes(row.label);
+  const head = [
+    el("td", { class: "box" }, el("input", {
+      type: "checkbox", checked: ticked, "data-label": row.label,
+      "aria-label": `Compare ${row.label}`, disabled: !row.values.size,
+      onchange: (event) => tickRow(row.label, event.target.checked),
+    })),
+    el("th", { scope: "row", class: "method" },
+      el("button", {
+        type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => set({ open: row.label }),
+      }, bdi(row.label)),
+      marks(view, row)),
+    el("td", { class: "family" }, bdi(row.family)),
+  ];
+  const cells = row.values.size
+    ? columns.map((column) => valueCell(view, column, row.values.get(column.name)))
+    : [el("td", { class: "reason", colspan: columns.length }, bdi(row.status ?? ""))];
+  return el("tr", { class: ticked ? "ticked" : null }, ...head, ...cells);
+}
+
+function marks(view, row) {
+  if (!row.at_chance && !row.notes) return null;
+  return el("sup", { class: "marks" },
+    row.at_chance ? el("span", { title: "not significantly above chance" },
+      "°", hidden(" not significantly above chance")) : null,
+    row.notes ? el("span", { title: row.notes.map((n) => view.footnotes[n - 1]).join("\n") },
+      hidden(" footnotes "), superscript(row.notes)) : null);
+}
+
+function valueCell(view, column, cell) {
+  if (!cell) return el("td", { class: "number" });
+  const [mean, interval] = [cell.text.split(" [")[0], cell.text.split(" [")[1]];
+  const tag = { 1: "strong", 2: "u" }[cell.place] ?? "span";
+  const chance = view.chance.get(column.name);
+  return el("td", { class: "number" },
+    el("span", { class: "line" },
+      el(tag, { class: "value" }, mean),
+      cell.place ? hidden(cell.place === 1 ? " best" : " second") : null,
+      interval ? el("span", { class: "interval" }, ` [${interval}`) : null),
+    column.axis ? bar(column.axis, cell.value, cell.low, cell.high, chance ? chance[1] : null) : null,
+    (cell.published ?? []).map(([text, from]) =>
+      el("span", { class: "published" }, `${from.split(",")[0]}: ${text}`)));
+}
+
+function tickRow(label, on) {
+  set({ ticked: toggled(current.ticked, label, on).slice(-2) });
+  announce();
+}
+
+/** Show which rows are ticked, without drawing the table again. */
+function markTicked(state) {
+  for (const box of byId("table").tBodies[0].querySelectorAll("input")) {
+    box.checked = state.ticked.includes(box.dataset.label);
+    box.closest("tr").classList.toggle("ticked", box.checked);
+  }
+  byId("bar").hidden = !state.ticked.length;
+  byId("bar-compare").hidden = state.ticked.length < 2;
+  const names = state.ticked.map((label) => el("strong", {}, bdi(label)));
+  byId("bar-text").replaceChildren(
+    ...(names.length === 2 ? [names[0], " and ", names[1]] : [...names, ": tick a second row to compare"]));
+}
+
+function announce() {
+  const [first, second] = current.ticked;
+  byId("live").textContent = second ? `${first} and ${second} are ticked: they can be compared.`
+    : first ? `${first} is ticked. Tick a second row to compare.` : "No row is ticked.";
+}

@@ -1,0 +1,153 @@
+// From the data to what a table shows: columns and rows, whatever they are of.
+
+/** {caption, columns, chance, rows, legend, footnotes, place}: one table, or all tasks. */
+function currentView(state) {
+  if (state.all) return overview(state.protocol, state.metric);
+  const place = INDEX.tables.findIndex(
+    (t) => t.task === state.task && t.protocol === state.protocol && t.part === state.part,
+  );
+  const table = block(`table-${place}`);
+  return {
+    place,
+    caption: INDEX.tables[place].caption,
+    columns: [
+      ...table.columns.map((column) => ({ ...column, kind: "metric" })),
+      ...table.costs.map((column) => ({ ...column, kind: "cost" })),
+    ],
+    primary: table.primary,
+    chance: new Map(table.columns.map((column, i) => [column.name, table.chance[i]])),
+    rows: table.rows.map((row) => ({ ...row, values: valuesOf(table, row) })),
+    legend: table.legend,
+    footnotes: table.footnotes,
+  };
+}
+
+/** Column name -> {text, value, low, high, place, published}. */
+function valuesOf(table, row) {
+  const values = new Map();
+  table.columns.forEach((column, i) => {
+    const cell = row.cells?.[i];
+    if (!cell) return;
+    const [text, value, low, high, place] = cell;
+    values.set(column.name, { text, value, low, high, place, published: row.published?.[column.name] });
+  });
+  for (const [name, [text, value]] of Object.entries(row.costs ?? {})) values.set(name, { text, value });
+  return values;
+}
+
+const tablesOf = (protocol) =>
+  INDEX.tables.map((table, place) => ({ ...table, place })).filter(
+    (table) => !table.part && table.protocol === protocol,
+  );
+
+/** Metrics that some task has under a protocol. */
+function metricsOf(protocol) {
+  const found = new Map();
+  for (const { place } of tablesOf(protocol))
+    for (const column of block(`table-${place}`).columns) found.set(column.name, column.title);
+  return found;
+}
+
+/** All tasks side by side in one metric, with the mean of the rows that are complete. */
+function overview(protocol, wanted) {
+  const known = metricsOf(protocol);
+  const metric = known.has(wanted) ? wanted : [...known.keys()][0];
+  const columns = [], chance = new Map(), rows = new Map();
+  for (const { task, place } of tablesOf(protocol)) {
+    const table = block(`table-${place}`);
+    const i = table.columns.findIndex((column) => column.name === metric);
+    if (i < 0) continue;
+    const name = `task:${task}`;
+    columns.push({ ...table.columns[i], name, title: task, kind: "metric", text: true });
+    chance.set(name, table.chance[i]);
+    for (const row of table.rows) {
+      const own = rows.get(row.label) ?? {
+        label: row.label, family: row.family, values: new Map(), reasons: [],
+      };
+      const value = valuesOf(table, row).get(metric);
+      if (value) own.values.set(name, { ...value, published: undefined });
+      else if (row.status) own.reasons.push(`${task}: ${row.status}`);
+      rows.set(row.label, own);
+    }
+  }
+  const list = [...rows.values()];
+  const ranked = columns.some((column) => column.ranked);
+  if (columns.length > 1) addMean(list, columns, ranked);
+  for (const row of list) {
+    if (!row.values.size) row.status = row.reasons.join("; ");
+  }
+  return {
+    place: null,
+    caption: `${known.get(metric)} on all tasks (${titleOf(protocol).toLowerCase()})`,
+    columns, chance, rows: list, footnotes: [],
+    primary: columns.length > 1 ? "mean" : columns[0]?.name,
+    legend: [
+      "Bold: the best of a column; underlined: the second. The mean is over tasks, each counted"
+      + " once, and only of rows that are complete in all of them.",
+    ],
+  };
+}
+
+function addMean(rows, columns, ranked) {
+  const tasks = columns.map((column) => column.name);
+  const complete = rows.filter((row) => tasks.every((name) => row.values.has(name)));
+  for (const row of complete) {
+    const value = tasks.reduce((sum, name) => sum + row.values.get(name).value, 0) / tasks.length;
+    row.values.set("mean", { text: rate(value), value, low: null, high: null, place: 0 });
+  }
+  if (ranked) {
+    const order = [...new Set(complete.map((row) => row.values.get("mean").value))].sort((a, b) => b - a);
+    for (const row of complete) {
+      const place = order.indexOf(row.values.get("mean").value) + 1;
+      row.values.get("mean").place = place <= 2 ? place : 0;
+    }
+  }
+  columns.push({ name: "mean", title: "Mean", axis: null, ranked, kind: "metric" });
+}
+
+/** The columns that are shown: chosen ones, or the first metrics and all costs. */
+function shownColumns(view, state) {
+  if (state.columns && !state.all) {
+    const chosen = view.columns.filter((column) => state.columns.includes(column.name));
+    if (chosen.length) return chosen;
+  }
+  let metrics = 0;
+  return view.columns.filter(
+    (column) => state.all || column.kind === "cost" || column.name === view.primary
+      || ++metrics < INDEX.first,
+  );
+}
+
+function sorting(view, state) {
+  const known = ["method", "family", ...view.columns.map((column) => column.name)];
+  const by = known.includes(state.sort) ? state.sort : view.primary;
+  const words = by === "method" || by === "family";
+  const cost = view.columns.some((column) => column.name === by && column.kind === "cost");
+  return { by, dir: state.dir ?? (words || cost ? "asc" : "desc") };
+}
+
+/** Rows that pass the filters, sorted; those without figures come last. */
+function shownRows(view, state) {
+  const words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = (row) => [
+    row.label, row.family, row.status ?? "", ...(row.notes ?? []).map((n) => view.footnotes[n - 1]),
+  ].join(" ").toLowerCase();
+  const kept = view.rows.filter(
+    (row) => (!state.families.length || state.families.includes(row.family))
+      && words.every((word) => text(row).includes(word)),
+  );
+  const { by, dir } = sorting(view, state);
+  const sign = dir === "asc" ? 1 : -1;
+  const key = (row) => (by === "method" ? row.label : by === "family" ? row.family : row.values.get(by)?.value);
+  const isDevice = by === "device";
+  const value = (row) => (isDevice ? row.values.get(by)?.text : key(row));
+  return kept
+    .map((row, place) => ({ row, place, value: value(row) }))
+    .sort((a, b) => {
+      if (a.value === undefined || b.value === undefined)
+        return (a.value === undefined) - (b.value === undefined) || a.place - b.place;
+      const order = typeof a.value === "string" ? a.value.localeCompare(b.value, "en") : a.value - b.value;
+      return sign * order || a.place - b.place;
+    })
+    .map(({ row }) => row);
+}

@@ -1,0 +1,101 @@
+"""The leaderboard page: one HTML file that needs no network, and is the same bytes for a store."""
+
+import base64
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from benchkit import files
+from benchkit.report import published
+from benchkit.report.model import Results
+from benchkit.report.site import payload
+from benchkit.report.site.cases import Questions
+from benchkit.store import Store
+
+NAME = "index.html"
+PUBLISHED = Path("leaderboards/published")
+_SCRIPTS = ("state", "parts", "view", "controls", "table", "panel", "compare", "page")
+_ESCAPED = str.maketrans(
+    {"<": r"\u003c", ">": r"\u003e", "&": r"\u0026", "\u2028": r"\u2028", "\u2029": r"\u2029"}
+)
+
+
+def render(
+    results: Results,
+    store: Store,
+    *,
+    folder: Path = PUBLISHED,
+    questions: Questions | None = None,
+) -> str:
+    """The page of a suite as HTML.
+
+    folder: of the published figures that the suite names, which stand beside ours.
+    questions: looks up what example cases showed; without it, titles are only where judges' records
+        have them.
+    """
+    figures = published.read(folder, results.plan.published)
+    return page(payload.build(results, store, figures, questions))
+
+
+def write(
+    results: Results,
+    store: Store,
+    folder: Path,
+    *,
+    questions: Questions | None = None,
+) -> Path:
+    """Write `folder`/index.html; published figures are those of `folder`/../published."""
+    path = folder / NAME
+    beside = folder.parent / "published"
+    html = render(results, store, folder=beside, questions=questions)
+    files.write_text(path, html)
+    return path
+
+
+def page(blocks: payload.Blocks) -> str:
+    """HTML of a payload (`payload.build`)."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("benchkit.report.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    style, script, early = _asset("style.css"), _script(), _asset("js/theme.js")
+    return environment.get_template("index.html.j2").render(
+        index=blocks["index"],
+        style=Markup(style),  # noqa: S704 - files of this package
+        script=Markup(script),  # noqa: S704
+        early=Markup(early),  # noqa: S704
+        hashes={"style": [digest(style)], "script": [digest(early), digest(script)]},
+        # json_text leaves nothing that HTML would interpret
+        blocks={name: Markup(json_text(value)) for name, value in blocks.items()},  # noqa: S704
+    )
+
+
+def json_text(value: Any) -> str:
+    """`value` as JSON that can stand in a script element: no text in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # Lone surrogates are valid in JSON escapes but not in UTF-8.
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text.translate(_ESCAPED)
+
+
+def digest(text: str) -> str:
+    """The hash by which a Content-Security-Policy allows an inline element."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _script() -> str:
+    return '"use strict";\n(() => {\n' + "".join(_asset(f"js/{n}.js") for n in _SCRIPTS) + "})();\n"
+
+
+def _asset(name: str) -> str:
+    file = resources.files("benchkit.report.site") / name
+    return file.read_text(encoding="utf-8")

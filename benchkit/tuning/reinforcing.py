@@ -1,0 +1,338 @@
+"""Training on rewards in groups (GRPO; Shao et al., DeepSeekMath, 2024), on the common trainer.
+
+A step draws a group of answers to each of its prompts from the model as it is, or, for
+`iterations` steps, uses those drawn last. Checkpoints are written only where new answers are drawn,
+and draws are named by their step, so that a resumed training draws what it would have drawn.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from benchkit import files
+from benchkit.identity import digest
+from benchkit.lm import shared_prefix as sp
+from benchkit.protocols import RunContext
+from benchkit.tuning import policy_gradient as pg
+from benchkit.tuning import rollouts, weights
+from benchkit.tuning.config import TrainConfig
+from benchkit.tuning.lora import is_adapted, with_adapter
+from benchkit.tuning.order import Plan, epoch_order
+from benchkit.tuning.process import tuning_process
+from benchkit.tuning.rollouts import Drawing, Reward, Rollout, Task, one_process
+from benchkit.tuning.stages import weights_hash
+from benchkit.tuning.trainer import Tuner
+from benchkit.tuning.training import checkpointing
+
+_LOGITS_AT_ONCE = 64 << 20  # numbers: 256 MB of float32
+
+Batch = Mapping[str, Tensor]
+
+
+@dataclass
+class GroupObjective:
+    """GRPO's loss of drawn answers: the clipped surrogate and the divergence from the start.
+
+    tasks: all prompts; a batch of the loader holds their places, `rolled` its answers. reference:
+    the model that training started from, None where it is the model without its adapter or where
+    nothing needs it. log: a file that gets one JSON object a round and micro-batch, or None.
+    """
+
+    tasks: Sequence[Task]
+    drawing: Drawing
+    reward: Reward
+    reference: Any = None
+    log: Path | None = None
+    step: int = 0
+    module = None
+    module_lr = 0.0
+
+    def __post_init__(self) -> None:
+        self._place = {id(task): place for place, task in enumerate(self.tasks)}
+
+    def around(self, model: Any) -> AbstractContextManager[None]:
+        """How the model has to attend while the loss is computed."""
+        return sp.shared_prefix(model)
+
+    def size(self, example: Task) -> int:
+        return len(example.prompt)
+
+    def collate(self, examples: Sequence[Task]) -> Batch:
+        """Which tasks these are: their answers are drawn when the step begins, not before."""
+        return {"place": torch.tensor([self._place[id(task)] for task in examples])}
+
+    def amount(self, batch: Batch) -> float:
+        return float(batch["amount"])
+
+    def loss(self, model: Any, batch: Batch) -> Tensor:
+        policy = self.drawing.policy
+        packed = _packed(batch)
+        now = token_logprobs(model, packed, policy.temperature, batch["allowed"])
+        old = batch["old"] if "old" in batch else now.detach()
+        each = pg.clipped_surrogate(now, old, batch["advantage"], policy.clip)
+        if "reference" in batch:
+            each = each + policy.kl * pg.k3(now, batch["reference"])
+        return (each * batch["weight"]).sum()
+
+    @torch.no_grad()
+    def rolled(self, model: Any, batches: Sequence[Sequence[int]], step: int) -> list[Batch]:
+        """Answers to the tasks of a step's micro-batches, as tensors.
+
+        They are named by step and place in the step, so that they are the same however the step
+        is split.
+        """
+        training, made, first = model.training, [], 0
+        model.eval()
+        try:
+            for places in batches:
+                tasks = [self.tasks[place] for place in places]
+                keys = [f"{step}:{first + n}:{t.request.case_id}" for n, t in enumerate(tasks)]
+                first += len(tasks)
+                drawn = self.drawing.draw(model, tasks, keys)
+                made.append(self._tensors(model, tasks, drawn, step))
+        finally:
+            model.train(training)
+        return made
+
+    def _tensors(
+        self, model: Any, tasks: Sequence[Task], drawn: list[list[Rollout]], step: int
+    ) -> Batch:
+        policy = self.drawing.policy
+        device = next(model.parameters()).device
+        packed = sp.pack([t.prompt for t in tasks], [[r.tokens for r in own] for own in drawn])
+        batch = {
+            "input_ids": packed.input_ids,
+            "position_ids": packed.position_ids,
+            "target": packed.target,
+            "block": packed.layout.block,
+            "prompt": packed.layout.prompt,
+            "group": torch.tensor(policy.group),
+            "allowed": torch.from_numpy(rollouts.allowed(drawn, packed.target.shape[1])),
+        }
+        batch = {name: value.to(device) for name, value in batch.items()}
+        # [b, g, t] whose tokens a response's are
+        own = batch["block"][:, None] == torch.arange(policy.group, device=device)[:, None]
+        chosen = torch.from_numpy(rollouts.counted(drawn, packed.target.shape[1]))
+        mask = own & chosen.to(device)[:, None]
+        weight, amount = pg.token_weights(mask, policy.reduction, policy.max_tokens)
+        batch |= self._said(model, batch, mask.any(dim=1))
+        if policy.certain:
+            certainty = pg.masked_mean(batch.pop("certainty")[:, None].expand(mask.shape), mask)
+            drawn = [
+                [replace(r, certainty=c) for r, c in zip(rolls, row, strict=True)]
+                for rolls, row in zip(drawn, certainty.tolist(), strict=True)
+            ]
+        rewards = torch.tensor(
+            [[self.reward(t, r) for r in rolls] for t, rolls in zip(tasks, drawn, strict=True)],
+            device=device,
+        )
+        advantage = pg.group_advantages(rewards, policy.eps)
+        batch["weight"] = weight.sum(dim=1)
+        batch["advantage"] = (advantage[..., None] * own).sum(dim=1)
+        batch["amount"] = torch.tensor(amount, dtype=torch.float64)
+        self._note(step, rewards, drawn)
+        return batch
+
+    def _said(self, model: Any, batch: Batch, counted: Tensor) -> dict[str, Tensor]:
+        """What the model that draws, and the reference, say of the tokens; only what is needed."""
+        policy, packed, said = self.drawing.policy, _packed(batch), {}
+        temperature, allowed = policy.temperature, batch["allowed"]
+        if policy.iterations > 1:
+            with sp.shared_prefix(model):
+                said["old"] = token_logprobs(model, packed, temperature, allowed)
+        if policy.certain:
+            with sp.shared_prefix(model):
+                said["certainty"] = token_certainty(model, packed, temperature, counted)
+        if policy.kl:
+            with ExitStack() as stack:
+                start = model if self.reference is None else self.reference
+                if self.reference is None:
+                    stack.enter_context(model.disable_adapter())
+                stack.enter_context(sp.shared_prefix(start))
+                said["reference"] = token_logprobs(start, packed, temperature, allowed)
+        return said
+
+    def _note(self, step: int, rewards: Tensor, drawn: list[list[Rollout]]) -> None:
+        if self.log is None:
+            return
+        answers = [rollout for own in drawn for rollout in own]
+        equal = (rewards.amax(dim=1) == rewards.amin(dim=1)).float().mean()
+        line = {
+            "step": step,
+            "reward": round(float(rewards.mean()), 6),
+            "equal": round(float(equal), 6),
+            "valid": round(float(np.mean([r.status == "ok" for r in answers])), 6),
+            "truncated": round(float(np.mean([r.status == "truncated" for r in answers])), 6),
+            "tokens": round(float(np.mean([len(r.tokens) for r in answers])), 3),
+        }
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+class Reinforcer(Tuner):
+    """The trainer, with answers drawn at the beginning of a step."""
+
+    objective: GroupObjective
+    _rolled: tuple[int, list[Batch]] | None = None
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Batches of prompts, each as often in a row as its answers are used; the last is filled
+        up from the first."""
+        config, n = self.settings, len(self.objective.tasks)
+        rng = self.run.generator(config.purpose, "order", epoch)
+        order = epoch_order(rng, self.lengths[:n], config.batch_size, config.group_by_length)
+        batches = np.resize(order, (-(-n // config.batch_size), config.batch_size))
+        return batches.repeat(self.objective.drawing.policy.iterations, axis=0).ravel()
+
+    def get_batch_samples(
+        self, epoch_iterator: Any, num_batches: int, *_: Any
+    ) -> tuple[list[Any], Any]:
+        places = [batch["place"].tolist() for batch in islice(epoch_iterator, num_batches)]
+        step = self.state.global_step
+        begun = step - step % self.objective.drawing.policy.iterations
+        if places and (self._rolled is None or self._rolled[0] != begun):
+            low = self.settings.precision == "bfloat16"
+            with torch.autocast(self.args.device.type, torch.bfloat16, enabled=low):
+                self._rolled = begun, self.objective.rolled(self.model, places, begun)
+        batches = [] if self._rolled is None or not places else self._rolled[1]
+        return batches, sum(self.objective.amount(batch) for batch in batches)
+
+
+def reinforce(
+    model: Any,
+    tasks: Sequence[Task],
+    drawing: Drawing,
+    reward: Reward,
+    config: TrainConfig,
+    run: RunContext,
+    validate: Callable[[Any], float] | None = None,
+    log: Path | None = None,
+    about: object = None,
+) -> Any:
+    """Train a causal language model so that its answers to `tasks` earn more.
+
+    The model as it is given is the reference: with `config.lora` the model without its new
+    adapter, else a frozen copy. validate, what is returned, and how an interrupted training goes
+    on: as `train_sft` says. about: what the rewards depend on; another training begins anew.
+    """
+    one_process(config)
+    policy = drawing.policy
+    identity = {
+        "model": weights_hash(model),
+        "tasks": [repr(task) for task in tasks],
+        "policy": asdict(policy),
+        "config": config.model_dump(mode="json"),
+        "run": [run.seed, repr(about)],
+    }
+    folder = run.scratch / config.purpose / digest(identity)
+    with tuning_process(run.device):
+        torch.manual_seed(int(run.generator(config.purpose, "adapter").integers(2**31)))
+        start = _frozen(model) if policy.kl and config.lora is None else None
+        if config.lora is not None:
+            model = with_adapter(model, config.lora)
+        ended = folder / weights.WEIGHTS
+        if ended.is_file():
+            weights.restore(model, weights.read(ended))
+            return model.to(run.device).eval()
+        objective = GroupObjective(tasks, drawing, reward, start, log)
+        slots = _slots(tasks, config.batch_size, policy.iterations)
+        plan = Plan.of(config, len(slots))
+        plan = replace(
+            plan, checkpoint=-(-plan.checkpoint // policy.iterations) * policy.iterations
+        )
+        with checkpointing(model, config.gradient_checkpointing):
+            tuner = Reinforcer(model, slots, objective, config, run, plan, folder)
+            tuner.score = None if validate is None else _score(validate)
+            tuner.finish()
+        weights.write(ended, weights.trained(model))
+        if is_adapted(model):
+            with files.explained(folder):
+                model.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
+        weights.delete_checkpoints(folder)
+    return model
+
+
+def token_logprobs(model: Any, packed: sp.Packed, temperature: float, allowed: Tensor) -> Tensor:
+    """[b, t] float32 log-probability of each response token at the temperature, 0 at padding.
+
+    allowed: [b, t, m] the tokens that each was chosen from, filled up with -1; only -1 for all.
+    To be called inside `shared_prefix`.
+    """
+    valid = packed.layout.block >= 0
+    causal = sp.causal_model(model)
+
+    def piece(state: Tensor, target: Tensor, options: Tensor) -> Tensor:
+        scores = sp.logits(causal, state) / temperature
+        total = scores.logsumexp(dim=-1)
+        if options.shape[-1]:
+            some = scores.gather(-1, options.clamp(min=0)).masked_fill(options < 0, -torch.inf)
+            limited = (options >= 0).any(dim=-1)
+            # A row of -inf has no gradient: a finite stand-in where all tokens are allowed.
+            among = some.masked_fill(~limited[:, None], 0.0).logsumexp(dim=-1)
+            total = torch.where(limited, among, total)
+        return scores.gather(-1, target[:, None])[:, 0] - total
+
+    states = sp.hidden_states(model, packed)[valid]
+    parts = _parts(causal, states, packed.target[valid], allowed[valid])
+    if torch.is_grad_enabled() and len(parts) > 1:
+        found = torch.cat([checkpoint(piece, *part, use_reentrant=False) for part in parts])
+    else:
+        found = torch.cat([piece(*part) for part in parts])
+    return torch.zeros(valid.shape, device=found.device).masked_scatter(valid, found)
+
+
+def token_certainty(model: Any, packed: sp.Packed, temperature: float, counted: Tensor) -> Tensor:
+    """[b, t] self-certainty at each response token that is counted, 0 elsewhere.
+
+    Over the whole vocabulary, without gradients. To be called inside `shared_prefix`.
+    """
+    causal = sp.causal_model(model)
+    states = sp.hidden_states(model, packed)[counted]
+    found = [
+        pg.self_certainty(sp.logits(causal, part) / temperature)
+        for (part,) in _parts(causal, states)
+    ]
+    total = torch.cat(found)
+    return torch.zeros(counted.shape, device=total.device).masked_scatter(counted, total)
+
+
+def _parts(causal: Any, *rows: Tensor) -> list[tuple[Tensor, ...]]:
+    """Rows in pieces whose logits fit in memory."""
+    at_once = max(1, _LOGITS_AT_ONCE // causal.get_output_embeddings().weight.shape[0])
+    return list(zip(*(torch.split(each, at_once) for each in rows), strict=True))
+
+
+def _packed(batch: Batch) -> sp.Packed:
+    width = batch["input_ids"].shape[1] - batch["target"].shape[1]
+    position = batch["position_ids"]
+    layout = sp.Layout(batch["prompt"], width, batch["block"], position[:, width:])
+    return sp.Packed(batch["input_ids"], position, batch["target"], layout, int(batch["group"]))
+
+
+def _slots(tasks: Sequence[Task], batch: int, iterations: int) -> list[Task]:
+    """As many tasks as an epoch has places; those of `tasks` come first."""
+    count = -(-len(tasks) // batch) * batch * iterations
+    return [tasks[place % len(tasks)] for place in range(count)]
+
+
+def _frozen(model: Any) -> Any:
+    return copy.deepcopy(model).requires_grad_(False).eval()
+
+
+def _score(validate: Callable[[Any], float]) -> Callable[[Any], tuple[float, str]]:
+    def score(model: Any) -> tuple[float, str]:
+        value = float(validate(model))
+        return value, f"validation {value:.4f}"
+
+    return score

@@ -1,0 +1,215 @@
+"""Judging the runs of a suite: who judges what, what is kept, and what is refused."""
+
+import json
+
+import polars as pl
+import pytest
+from conftest import make_suite, run_all
+from judging.judges_for_tests import EXPLAINERS, JUDGES
+from samplers import SAMPLERS
+
+from benchkit import runner
+from benchkit.config import JudgingSpec
+from benchkit.errors import ConfigError
+from benchkit.judging.checks import same_model
+from benchkit.judging.work import estimates, judge_all, sittings
+from benchkit.records import JUDGEMENTS
+from benchkit.report import grid
+from benchkit.report.grade_tables import grades_csv, grids
+from benchkit.report.rows import collect
+from benchkit.report.write import write_all
+from benchkit.store import Store
+
+
+@pytest.fixture
+def explainers(methods, tmp_path):
+    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    (tmp_path / "judges.py").write_text(JUDGES)
+    return methods
+
+
+def judged_suite(*names, judge="Strict", answers="sampled", cases=300, **config):
+    spec = {"judge": f"judges.py:{judge}", "label": "strict", "config": config}
+    toy = {"source": "toy", "options": {"users": 120, "items": 50}, "candidates": {"count": 4}}
+    return make_suite(
+        *(names or ("Explains",)),
+        datasets=[{"name": "toy", **toy}],
+        decoding={"n": 3},
+        protocols=["scored", "sampled"],
+        judging={"cases": cases, "answers": answers, "judges": [spec]},
+    )
+
+
+def judge(suite, folder, again=False):
+    """Run the suite, judge it, and return outcomes by method."""
+    run_all(suite, folder)
+    work = runner.prepare(suite, runner.Options(store=folder / "runs", data=folder / "data"))
+    found = judge_all(work.jobs, suite.judging, lambda _: None, again)
+    return {judged.job.method.name: judged for judged in found}
+
+
+def verdicts(judged):
+    run = Store(judged.job.store).run(
+        judged.job.suite, judged.job.task, judged.job.method.name, judged.job.run_id
+    )
+    return run.verdicts(judged.manifest)
+
+
+def test_every_answer_is_graded_once_or_unscored_with_its_reason(explainers, tmp_path):
+    judged = judge(judged_suite(), tmp_path)["Explains"]
+    assert judged.manifest.status == "complete"
+    table = verdicts(judged)
+    assert table.schema == JUDGEMENTS
+    assert len(table) == table["case_id"].n_unique() == 120
+    stages = {stage[0]: part for stage, part in table.group_by("stage")}
+    assert set(stages) == {"invalid", "wrong", "missing", "judged"}
+    grade = pl.col("grades").list.first().struct.field("grade")
+    for stage, expected in (("invalid", 0), ("wrong", 0), ("missing", 1)):
+        assert set(stages[stage].select(grade).to_series()) == {expected}
+        assert (stages[stage]["status"] == "scored").all()
+    assert (stages["judged"]["item"] == stages["judged"]["target"]).all()
+    unscored = table.filter(pl.col("status") == "unscored")
+    assert set(unscored["reason"]) <= {"one word"}
+    assert unscored["grades"].list.len().sum() == 0
+    counts = judged.manifest.counts
+    assert counts["scored"] + counts.get("unscored", 0) == 120
+    assert judged.manifest.cost["calls"] == counts["judged"]
+    assert all(len(row) == n for row, n in table.select("history", "history_length").iter_rows())
+
+
+def test_a_rubric_that_hides_the_target_judges_wrong_items_too(explainers, tmp_path):
+    suite = judged_suite(judge="Curious", rubric="rationale-quality")
+    table = verdicts(judge(suite, tmp_path)["Explains"])
+    assert set(table["stage"]) == {"invalid", "missing", "judged"}
+    assert (table.filter(pl.col("stage") != "judged")["status"] == "unscored").all()
+    judged = table.filter((pl.col("stage") == "judged") & (pl.col("status") == "scored"))
+    assert (judged["item"] != judged["target"]).any()
+    assert set(judged["grades"].list.len()) == {4}
+
+
+def test_what_is_judged_is_kept(explainers, tmp_path):
+    suite = judged_suite()
+    assert judge(suite, tmp_path)["Explains"].computed
+    second = judge(suite, tmp_path)["Explains"]
+    assert not second.computed
+    assert judge(suite, tmp_path, again=True)["Explains"].computed
+    other = judge(judged_suite(most=2), tmp_path)["Explains"]
+    assert other.computed
+    assert other.manifest.judge_id != second.manifest.judge_id
+
+
+def test_a_rubric_with_another_text_is_another_judgement(explainers, tmp_path):
+    rubric = tmp_path / "own.toml"
+    text = (
+        'title = "Own"\nsource = "here"\nsystem = "s"\nuser = "{history}{item}{rationale}"\n'
+        '[[criteria]]\nname = "rating"\nlow = 0\nhigh = 3\ndescription = "%s"\n'
+    )
+    ids = []
+    for what in ("good", "bad"):
+        rubric.write_text(text % what)
+        from benchkit.judging.rubric import load_rubric
+
+        load_rubric.cache_clear()
+        spec = {"judge": "judges.py:Strict", "config": {"rubric": str(rubric)}}
+        (sitting,) = sittings(JudgingSpec.model_validate({"judges": [spec]}))
+        ids.append(sitting.planned.judge_id)
+    assert ids[0] != ids[1]
+
+
+def test_the_same_cases_for_every_method(explainers, tmp_path):
+    found = judge(judged_suite("Explains", "ExplainsMore", cases=15), tmp_path)
+    cases = [verdicts(judged)["case_id"].to_list() for judged in found.values()]
+    assert len(cases[0]) == 15
+    assert cases[0] == cases[1]
+
+
+def test_methods_without_rationales_are_left_out(explainers, tmp_path):
+    found = judge(judged_suite("Explains", "Distinct"), tmp_path)
+    assert found["Distinct"].manifest is None
+    assert found["Distinct"].why == "gives no rationales"
+
+
+def test_the_item_ranked_first_can_be_judged(explainers, tmp_path):
+    table = verdicts(judge(judged_suite("Samples", answers="scored"), tmp_path)["Samples"])
+    assert set(table["rationale"]) == {"short"}
+    assert set(table["stage"]) == {"wrong", "judged"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Silent", "there is no verdict"), ("Generous", r"rating 9 is outside 0\.\.3")],
+)
+def test_what_is_no_verdict_fails_the_judgement(explainers, tmp_path, name, message):
+    found = judge(judged_suite(judge=name), tmp_path)["Explains"]
+    assert found.manifest.status == "failed"
+    assert message.replace("\\", "") in found.manifest.error
+    results = collect(Store(tmp_path / "runs"), "small")
+    assert "failed" in grid.markdown(list(grids("Small", results.grades)))
+
+
+def test_a_run_that_is_done_again_loses_its_judgements(explainers, tmp_path):
+    suite = judged_suite()
+    judge(suite, tmp_path)
+    outcome = run_all(suite, tmp_path, overwrite="always")["Explains", 0]
+    run = Store(tmp_path / "runs").run("small", "toy", "Explains", outcome.job.run_id)
+    assert run.judgements() == []
+
+
+def test_a_judge_of_the_methods_own_model_is_pointed_out(explainers, tmp_path):
+    judged = judge(judged_suite("Backbone"), tmp_path)["Backbone"]
+    assert judged.manifest.warnings == ("judge and method use the same language model: some-model",)
+    assert same_model(["a/b"], {"lm": {"backbone": "c"}}) is None
+    assert same_model(["b"], {"teacher": {"engine": {"model": "x/B"}}})
+
+
+def test_estimates_ask_nothing(explainers, tmp_path):
+    suite = judged_suite()
+    run_all(suite, tmp_path)
+    work = runner.prepare(suite, runner.Options(store=tmp_path / "runs", data=tmp_path / "data"))
+    ((name, _, estimate),) = estimates(work.jobs, suite.judging)
+    assert name == "strict"
+    assert 0 < estimate.calls < 120
+    assert "0.50" in str(estimate)
+
+
+def test_an_unknown_judge_stops_before_anything_runs(explainers, tmp_path):
+    suite = make_suite(
+        "Explains", protocols=["scored", "sampled"], judging={"judges": [{"judge": "heuristc"}]}
+    )
+    with pytest.raises(ConfigError, match="unknown judge 'heuristc'"):
+        run_all(suite, tmp_path)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_sampled_answers_are_judged_only_where_they_are_asked_for():
+    with pytest.raises(ConfigError, match="sampled answers are judged, but not asked for"):
+        make_suite(judging={"judges": [{"judge": "heuristic"}]})
+
+
+def test_reports_hold_the_grades(explainers, tmp_path):
+    judge(judged_suite("Explains", "ExplainsMore"), tmp_path)
+    results = collect(Store(tmp_path / "runs"), "small")
+    (table,) = results.grades
+    row = table.rows[0]
+    assert row.asked == 120
+    assert sum(row.shares.values()) == pytest.approx(row.scored / row.asked)
+    assert row.given_correct.mean > row.means["rating"].mean
+    text = grid.markdown(list(grids("Small", results.grades)))
+    assert "a judge for tests" in text
+    assert "Log odds" in text
+    lines = grades_csv("small", results.grades).splitlines()
+    assert len({line.count(",") for line in lines}) == 1
+    first = write_all(results, Store(tmp_path / "runs"), tmp_path / "first")
+    store = Store(tmp_path / "runs")
+    again = write_all(collect(store, "small"), store, tmp_path / "second")
+    assert {"grades.md", "grades.tex", "grades.csv", "grades-toy-strict.svg"} <= {
+        path.name for path in first
+    }
+    for one, other in zip(first, again, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_usage_and_evidence_are_json(explainers, tmp_path):
+    table = verdicts(judge(judged_suite(), tmp_path)["Explains"])
+    judged = table.filter((pl.col("stage") == "judged") & (pl.col("status") == "scored"))
+    assert {json.loads(text)["words"] for text in judged["evidence"]} == {5}
