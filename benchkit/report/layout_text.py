@@ -136,7 +136,8 @@ def notes_of(layout: Layout) -> list[str]:
             notes.append(f"{NOT_ABOVE} {line.label}: not significantly above chance on {where}.")
     for line in layout.lines:
         for task, why in line.missing.items():
-            notes.append(f"{line.label}, {task}: {why}; it has no average.")
+            average = "; it has no average" if len(layout.tasks) > 1 else ""
+            notes.append(f"{line.label}, {task}: {why}{average}.")
     return notes
 
 

@@ -24,7 +24,8 @@ from benchkit.report.wording import (
 _LATEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
      "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-     "<": r"\textless{}", ">": r"\textgreater{}"}
+     "<": r"\textless{}", ">": r"\textgreater{}",
+     **dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", "")}
 )  # fmt: skip
 
 
@@ -100,7 +101,8 @@ def _tex_mark(marks: Sequence[str]) -> str:
 
 
 def tex(text: str) -> str:
-    """`text` with everything that LaTeX would interpret escaped."""
+    """`text` with everything that LaTeX would interpret escaped, and marks that turn the direction
+    of text left out. Scripts other than Latin need lualatex or xelatex."""
     return text.translate(_LATEX)
 
 

@@ -1,0 +1,70 @@
+"""Pearson's r, Spearman's rho and Kendall's tau-b, for many tables of counts at once."""
+
+import numpy as np
+
+from benchkit.stats.grades import Floats, Joint, Statistic, margin, mid_ranks, quotient
+
+_BLOCK = 256  # cells of Kendall's sign matrix held at once
+_TINY = 1e-13  # what rounding leaves of a variance of zero, relative to the mean square
+
+
+def moments(x: Floats, y: Floats, counts: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Means of x and y, their variances and covariance (divisor n), each [m].
+
+    x, y: [cells], counts: [m, cells]. A variance that is zero but for rounding is exactly zero.
+    """
+    n = counts.sum(axis=1)
+    sums = counts @ np.column_stack([x, y, x * x, y * y, x * y]) / n[:, None]
+    mx, my, xx, yy, xy = sums.T
+    vx, vy = xx - mx**2, yy - my**2
+    vx = np.where(vx <= _TINY * xx, 0.0, vx)
+    vy = np.where(vy <= _TINY * yy, 0.0, vy)
+    return mx, my, vx, vy, xy - mx * my
+
+
+def pearson(table: Joint) -> Statistic:
+    """Pearson's product-moment correlation; undefined where a rater is constant."""
+    x = table.x - np.average(table.x, weights=table.counts)
+    y = table.y - np.average(table.y, weights=table.counts)
+
+    def statistic(counts: Floats) -> Floats:
+        _, _, vx, vy, cov = moments(x, y, counts)
+        return quotient(cov, np.sqrt(vx * vy), vx * vy > 0)
+
+    return statistic
+
+
+def spearman(table: Joint) -> Statistic:
+    """Spearman's rho: Pearson's correlation of mid-ranks; undefined where a rater is constant."""
+
+    def statistic(counts: Floats) -> Floats:
+        half = counts.sum(axis=1, keepdims=True) / 2
+        rows, columns = margin(counts, table.row), margin(counts, table.column)
+        rx, ry = mid_ranks(rows) - half, mid_ranks(columns) - half
+        cov = (counts * rx[:, table.row] * ry[:, table.column]).sum(axis=1)
+        spread = (rows * rx**2).sum(axis=1) * (columns * ry**2).sum(axis=1)
+        return quotient(cov, np.sqrt(spread), spread > 0)
+
+    return statistic
+
+
+def kendall(table: Joint) -> Statistic:
+    """Kendall's (1945) tau-b; undefined where a rater is constant.
+
+    The excess of concordant over discordant pairs is a quadratic form of the counts.
+    """
+
+    def statistic(counts: Floats) -> Floats:
+        excess = np.zeros(len(counts))
+        for start in range(0, len(table.x), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            signs = np.sign(table.row[:, None] - table.row[part]) * np.sign(
+                table.column[:, None] - table.column[part]
+            )
+            excess += ((counts @ signs.astype(np.float64)) * counts[:, part]).sum(axis=1)
+        n = counts.sum(axis=1)
+        rows, columns = margin(counts, table.row), margin(counts, table.column)
+        untied = (n**2 - (rows**2).sum(axis=1)) * (n**2 - (columns**2).sum(axis=1))
+        return quotient(excess, np.sqrt(untied), untied > 0)
+
+    return statistic

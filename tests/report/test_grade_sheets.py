@@ -1,0 +1,98 @@
+"""Grades in long and wide files, and files that hold none."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from benchkit.errors import DataError
+from benchkit.report.grade_sheets import Columns, read_sheet
+
+NAN = float("nan")
+LONG = """item,rater,grade
+x,ann,3
+x,bob,2
+y,ann,NA
+y,bob,1
+z,bob,
+z,ann, 0
+"""
+
+
+def write(folder, name, text):
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_long_form(tmp_path):
+    sheet = read_sheet([write(tmp_path, "g.csv", LONG)])
+    assert (sheet.items, sheet.raters, sheet.systems) == (("x", "y", "z"), ("ann", "bob"), None)
+    np.testing.assert_array_equal(sheet.grades, [[3, 2], [NAN, 1], [0, NAN]])
+    np.testing.assert_array_equal(sheet.only(["bob"]).grades, [[2], [1], [NAN]])
+
+
+def test_other_names_kinds_and_systems_give_the_same(tmp_path):
+    rows = [
+        {"q": 1, "who": "a", "mark": 2.0, "method": "m"},
+        {"q": 1, "who": "a", "mark": None, "method": "n"},
+        {"q": 1, "who": "b", "mark": 3.0, "method": "m"},
+    ]
+    table = pl.DataFrame(rows)
+    table.write_parquet(tmp_path / "g.parquet")
+    table.write_ndjson(tmp_path / "g.jsonl")
+    table.write_csv(tmp_path / "g.csv")
+    table.write_csv(tmp_path / "g.tsv", separator="\t")
+    for kind in ("parquet", "jsonl", "csv", "tsv"):
+        sheet = read_sheet([tmp_path / f"g.{kind}"], Columns("q", "who", "mark", "method"))
+        assert (sheet.items, sheet.systems) == (("1", "1"), ("m", "n"))
+        np.testing.assert_array_equal(sheet.grades, [[2, 3], [NAN, NAN]])
+
+
+def test_wide_form_and_a_file_a_rater(tmp_path):
+    wide = write(tmp_path, "wide.csv", "id,a,b,c\nx,1,2,9\ny,,3,9\n")
+    sheet = read_sheet([wide], Columns(item="id"), ["a", "b"])
+    assert (sheet.items, sheet.raters) == (("x", "y"), ("a", "b"))
+    np.testing.assert_array_equal(sheet.grades, [[1, 2], [NAN, 3]])
+    assert read_sheet([wide], raters=["b", "c"]).items == ("1", "2")  # no column: rows are items
+    one = write(tmp_path, "ann.csv", "item,grade\nx,1\ny,2\n")
+    two = write(tmp_path, "gpt.csv", "item,grade\ny,2\nz,3\n")
+    sheet = read_sheet([one, two])
+    assert sheet.raters == ("ann", "gpt")
+    np.testing.assert_array_equal(sheet.grades, [[1, NAN], [2, 2], [NAN, 3]])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "g.csv",
+            "item,rater,score\nx,a,1\n",
+            "no column 'grade'; it has 'item', 'rater', 'score'",
+        ),
+        ("g.csv", "item,rater,grade\nx,a,good\n", "row 1, column 'grade': 'good' is no grade"),
+        ("g.csv", "item,rater,grade\nx,a,inf\n", "'inf' is no grade"),
+        ("g.csv", "item,rater,grade\nx,a,1\n,a,1\n", "row 2: no item"),
+        ("g.csv", "item,rater,grade\nx,a,1\nx,a,2\n", "rater 'a' graded item 'x' more than once"),
+        ("g.csv", "item,rater,grade\n", "holds no row"),
+        ("g.csv", "", "is empty"),
+        ("g.txt", "item,rater,grade\n", "of no known kind"),
+        ("g.jsonl", "{", "g.jsonl"),
+    ],
+)
+def test_files_that_say_nothing_name_what_is_wrong(tmp_path, name, text, message):
+    with pytest.raises(DataError) as caught:
+        read_sheet([write(tmp_path, name, text)])
+    assert message in str(caught.value)
+    assert "mend: " in str(caught.value)
+
+
+def test_what_does_not_fit_together_is_refused(tmp_path):
+    plain = write(tmp_path, "a.csv", LONG)
+    named = write(tmp_path, "b.csv", "item,system,rater,grade\nx,m,a,1\n")
+    for paths, columns, raters, message in (
+        ([plain, named], None, (), "some files name systems"),
+        ([plain], Columns(system="method"), (), "no column 'method'"),
+        ([plain], None, ("eve",), "no column 'eve'"),
+        ([tmp_path / "none.csv"], None, (), "there is no file"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read_sheet(paths, columns, raters)
