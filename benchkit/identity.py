@@ -17,7 +17,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _NOTED = ("benchkit", "numpy", "scipy", "polars", "torch", "transformers", "peft", "trl", "vllm",
           "recbole", "scikit-learn")  # fmt: skip
@@ -27,6 +30,36 @@ def digest(value: Mapping[str, Any]) -> str:
     """16 hexadecimal digits of a canonical hash of JSON-like data."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def settings(config: "BaseModel | None") -> dict[str, Any]:
+    """Hyper-parameters as JSON; a file among them (a Path) stands as the hash of its content, so
+    that neither its name nor its folder matters. A file that is not there is None."""
+    if config is None:
+        return {}
+    dumped = config.model_dump(mode="json")
+    return {name: _with_contents(getattr(config, name), dumped[name]) for name in dumped}
+
+
+def _with_contents(value: Any, dumped: Any) -> Any:
+    """`dumped`, what became of `value` in JSON, with contents for paths."""
+    if isinstance(value, Path):
+        return {"sha256": _content(value)}
+    if hasattr(value, "model_dump"):
+        return {name: _with_contents(getattr(value, name), dumped[name]) for name in dumped}
+    if isinstance(value, Mapping):
+        return {str(name): _with_contents(part, dumped[str(name)]) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_contents(*pair) for pair in zip(value, dumped, strict=True)]
+    return dumped
+
+
+def _content(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def package_versions(distributions: Iterable[str]) -> dict[str, str | None]:

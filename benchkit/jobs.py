@@ -65,7 +65,7 @@ class Job:
             "method": self.card.target.rpartition(":")[2],
             "code": identity.code_hash(registry.source_file(self.card)),
             "harness": identity.code_hash(Path(evaluate.__file__)),
-            "config": config.model_dump(mode="json") if config else {},
+            "config": identity.settings(config),
             "packages": identity.package_versions(self.card.packages),
             "train": train.fingerprint,
             "test": test.fingerprint,

@@ -1,6 +1,6 @@
 """What methods that learn from rewards share: the fine-tuned start, prompts, GRPO, validation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,8 +12,6 @@ from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers import training_questions
 from benchkit.lm.teachers.base import Question
-from benchkit.metrics.accuracy import RankMetric
-from benchkit.metrics.ranks import from_scores
 from benchkit.protocols import RunContext, TrainView
 from benchkit.tuning import rewards
 from benchkit.tuning.builders import Builder, as_request
@@ -145,26 +143,6 @@ class RewardRecommender(TunedRecommender):
             log=(run.artifacts or run.scratch) / "rewards.jsonl",
             about=(type(self).__name__, config.model_dump(mode="json")),
         )
-
-    def validate(
-        self, backbone: Backbone, data: TrainView, run: RunContext
-    ) -> Callable[[Any], float] | None:
-        """NDCG@5 of the validation cases, scored as the method is; what training is stopped by."""
-        cases = data.validation[: self.config.validation_cases]
-        if not cases:
-            return None
-        target = [case.request.candidates.index(case.target) for case in cases]
-        metric, blank = RankMetric("ndcg@5"), [0.0] * len(cases[0].request.candidates)
-
-        def ndcg(model: Any) -> float:
-            asked = self.asked(self.engine(model, backbone))
-            scores = [p.scores for p in asked.predict([case.request for case in cases], run)]
-            ranks = from_scores(
-                [s or blank for s in scores], target, [s is not None for s in scores]
-            )
-            return float(np.mean(metric.values(ranks)))
-
-        return ndcg
 
 
 def _chosen(questions: Sequence[Question], share: float, run: RunContext) -> list[Question]:

@@ -42,7 +42,7 @@ class Sitting:
             "judge": self.card.target.rpartition(":")[2],
             "code": identity.code_hash(registry.source_file(self.card)),
             "harness": identity.code_hash(Path(shown.__file__)),
-            "config": config.model_dump(mode="json") if config else {},
+            "config": identity.settings(config),
             "packages": identity.package_versions(self.card.packages),
             "rubric": self.judge.rubric.hash,
             "cases": self.cases,

@@ -27,17 +27,23 @@ class Backbone:
     context: int
 
 
-def load(config: LMConfig, data: TrainView, run: RunContext, dtype: str = "auto") -> Backbone:
+def load(
+    config: LMConfig, data: TrainView | None, run: RunContext, dtype: str = "auto"
+) -> Backbone:
     """Load the model onto the run's device; nano is trained first, unless it is cached.
 
-    dtype: `auto` is float32 on a CPU and bfloat16 elsewhere.
-    Raises ConfigError when there is no such model.
+    data: None where there is nothing to train nano on. dtype: `auto` is float32 on a CPU and
+    bfloat16 elsewhere. Raises ConfigError when there is no such model.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where: str | Path = config.backbone
     if config.backbone == NANO:
+        if data is None:
+            raise ConfigError(
+                "nano is trained on a dataset, and here is none", "name another model"
+            )
         where = build(data, config.nano, run.cache, run.progress, run.device)
     if dtype == "auto":
         dtype = "float32" if run.device == "cpu" else "bfloat16"
@@ -61,20 +67,28 @@ def load(config: LMConfig, data: TrainView, run: RunContext, dtype: str = "auto"
     return Backbone(model.to(run.device).eval(), tokenizer, settings.max_position_embeddings)
 
 
-def engine_from(settings: Mapping[str, Any], data: TrainView, run: RunContext) -> Engine:
-    """An engine from plain settings; those of one in this process also say its `backbone`.
+def engine_settings(settings: Mapping[str, Any], owner: str = "teacher") -> LMConfig:
+    """Checked settings of an engine; those of one in this process also say its `backbone`.
 
-    Raises ConfigError where they are wrong.
+    owner: whose engine it is, for messages. Raises ConfigError where they are wrong, without
+    repeating what they hold: it may be a key.
     """
     own = dict(settings)
     model = {name: own.pop(name) for name in _MODEL if name in own}
     if own.get("kind") == "hf" and "backbone" not in model:
-        raise ConfigError("the teacher's engine has no backbone", 'backbone = "..."')
+        raise ConfigError(f"the {owner}'s engine has no backbone", 'backbone = "..."')
     try:
-        config = LMConfig.model_validate({**model, "engine": own})
+        return LMConfig.model_validate({**model, "engine": own})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{where}: {first['msg']}", "correct the teacher's engine") from None
+        raise ConfigError(f"{where}: {first['msg']}", f"correct the {owner}'s engine") from None
+
+
+def engine_from(
+    settings: Mapping[str, Any], data: TrainView | None, run: RunContext, owner: str = "teacher"
+) -> Engine:
+    """An engine from plain settings; see `engine_settings` and `load`."""
+    config = engine_settings(settings, owner)
     dtype = getattr(config.engine, "dtype", "auto")
     return make_engine(config.engine, lambda: load(config, data, run, dtype), run.cache)

@@ -1,5 +1,7 @@
 """The settings of training in transformers' words."""
 
+import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +15,28 @@ from benchkit.tuning.config import TrainConfig
 from benchkit.tuning.order import Plan
 
 _SCHEDULES = {"constant": "constant_with_warmup"}
+_PATIENCE = timedelta(hours=12)  # of the processes that wait while one of them validates
 
 
 def arguments(
     model: Any, config: TrainConfig, run: RunContext, plan: Plan, folder: Path
 ) -> TrainingArguments:
-    """TrainingArguments for one device and one process; what is written goes to `folder`.
+    """TrainingArguments for one device of one process; what is written goes to `folder`.
 
-    Raises ConfigError when transformers knows no such optimizer.
+    With several processes each has the device that its launcher gave it, and numbers of its own
+    for dropout. Raises ConfigError when transformers knows no such optimizer.
     """
-    device = torch.device(run.device)
+    device, rank = torch.device(run.device), int(os.environ.get("RANK", "0"))
+    shared = config.processes > 1
     optimizer = "adamw_torch_fused" if config.optimizer == "adamw" else config.optimizer
     if optimizer not in (known := [name.value for name in OptimizerNames]):
         raise unknown_name("optimizer", config.optimizer, ["adamw", *known])
     minimum = {"min_lr_rate": config.min_lr} if config.schedule == "cosine_with_min_lr" else {}
+    own = (rank,) if shared and rank else ()
     made = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=config.micro,
-        gradient_accumulation_steps=config.batch_size // config.micro,
+        gradient_accumulation_steps=config.accumulated,
         max_steps=plan.total,
         learning_rate=config.learning_rate,
         lr_scheduler_type=_SCHEDULES.get(config.schedule, config.schedule),
@@ -39,7 +45,7 @@ def arguments(
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         optim=optimizer,
-        seed=int(run.generator(config.purpose, "dropout").integers(2**31)),
+        seed=int(run.generator(config.purpose, "dropout", *own).integers(2**31)),
         use_cpu=device.type == "cpu",
         use_cache=getattr(model.config, "use_cache", True),
         logging_strategy="no",
@@ -49,9 +55,12 @@ def arguments(
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        ddp_find_unused_parameters=shared or None,  # a loss need not reach all of a model
+        ddp_broadcast_buffers=False if shared else None,
+        ddp_timeout=int(_PATIENCE.total_seconds()),
     )
     made._setup_devices  # noqa: B018 - later it would overwrite what is set here
-    if device.type == "cuda":
+    if device.type == "cuda" and not shared:
         made._n_gpu = 1  # more of them would be used by DataParallel
         made.__dict__["_setup_devices"] = torch.device("cuda", device.index or 0)
     return made

@@ -1,5 +1,7 @@
 """Settings of training a language model."""
 
+import math
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import (
@@ -34,7 +36,11 @@ class TrainConfig(BaseModel):
 
     epochs: passes over the examples; may be a fraction. max_steps: ends training earlier.
     batch_size: examples a step. micro_batch: how many of them are in memory at once; it divides
-    batch_size; None for all. schedule: of the learning rate after the warm-up;
+    batch_size; None for all, or for a process's share of them. processes: how many share a step,
+    each with a GPU of its own (or all on the CPU); the mathematics is the same, but sums are added
+    in another order, and adapters' dropout draws other numbers. accelerate: a configuration file
+    of Accelerate that says how they work together, e.g. by DeepSpeed; None exchanges gradients by
+    DistributedDataParallel. schedule: of the learning rate after the warm-up;
     `cosine_with_min_lr` ends at `min_lr` of the highest. warmup: share of all steps.
     max_grad_norm: 0 for none. optimizer: `adamw`, or a name that transformers knows, e.g.
     `paged_adamw_8bit`. lora: None trains every parameter that requires a gradient.
@@ -54,6 +60,8 @@ class TrainConfig(BaseModel):
     max_steps: PositiveInt | None = None
     batch_size: PositiveInt = 32
     micro_batch: PositiveInt | None = None
+    processes: PositiveInt = 1
+    accelerate: Path | None = None
     learning_rate: PositiveFloat = 1e-4
     schedule: Literal["cosine", "linear", "constant", "cosine_with_min_lr"] = "cosine"
     min_lr: float = Field(default=0.1, ge=0, le=1)
@@ -79,9 +87,22 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 f"batch_size {self.batch_size} is no multiple of micro_batch {self.micro}"
             )
+        if self.micro * self.processes > self.batch_size:
+            raise ValueError(
+                f"{self.processes} processes with micro_batch {self.micro} have room for"
+                f" {self.micro * self.processes} examples, but batch_size is {self.batch_size}:"
+                " some would never have work"
+            )
+        if self.accelerate is not None and self.processes == 1:
+            raise ValueError("accelerate says how processes work together, but processes is 1")
         return self
 
     @property
     def micro(self) -> int:
-        """Examples in memory at once."""
-        return self.micro_batch or self.batch_size
+        """Examples in memory at once, of one process."""
+        return self.micro_batch or max(1, self.batch_size // self.processes)
+
+    @property
+    def accumulated(self) -> int:
+        """Micro-batches of a step that a process computes one after another, at most."""
+        return math.ceil(self.batch_size // self.micro / self.processes)

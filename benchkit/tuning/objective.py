@@ -80,15 +80,29 @@ class PreferenceObjective:
         responses = self.responses(model, batch)
         d = utilities(responses, family.length_normalised)
         fields = {n.partition(":")[2]: v for n, v in batch.items() if n.startswith("field:")}
-        pairs = family.pairs(fields, d.detach(), training)
+        pairs = self.pairs(fields, d.detach(), responses.present, training)
         each = preference_loss(d, responses.present, family.aggregate, pairs)
         if family.nll:
             each = each + family.nll * chosen_nll(responses, family.nll_reduction)
-        if training and self.log is not None:
-            line = diagnostics(d.detach(), responses.present, pairs, fields)
+        return each.sum()
+
+    def pairs(
+        self, fields: Mapping[str, Tensor], d: Tensor, present: Tensor, training: bool
+    ) -> Pairs:
+        """What each pair of a micro-batch is worth; in a training step it is written down, too."""
+        pairs = self.family.pairs(fields, d, training)
+        if training:
+            self.record(fields, d, present, pairs)
+        return pairs
+
+    def record(
+        self, fields: Mapping[str, Tensor], d: Tensor, present: Tensor, pairs: Pairs
+    ) -> None:
+        """Add a line to the log."""
+        if self.log is not None:
+            line = diagnostics(d, present, pairs, fields)
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": self.step, **line}) + "\n")
-        return each.sum()
 
     def responses(self, model: Any, batch: Mapping[str, Tensor]) -> Responses:
         """What the model says of a batch's responses; inside `around`."""

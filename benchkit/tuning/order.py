@@ -80,3 +80,41 @@ class MicroBatches:
         order = self._order(self._epoch()).tolist()
         for start in range(0, len(order), self._size):
             yield order[start : start + self._size]
+
+
+class SharedMicroBatches:
+    """The micro-batches of an epoch that one of several processes computes, as a `batch_sampler`.
+
+    The micro-batches of a step are dealt out in turn, so that all processes together see what one
+    process alone would see. Where they do not come out even, the last ones get an empty list: all
+    have as many a step. order, epoch: as of `MicroBatches`. batch, size: examples of a step and of
+    a micro-batch.
+    """
+
+    def __init__(
+        self,
+        order: Callable[[int], NDArray[np.int64]],
+        epoch: Callable[[], int],
+        examples: int,
+        batch: int,
+        size: int,
+        rank: int,
+        processes: int,
+    ) -> None:
+        self._order, self._epoch, self._examples = order, epoch, examples
+        self._batch, self._size, self._rank, self._processes = batch, size, rank, processes
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self._examples, self._batch)
+        return whole * self._turns(self._batch) + self._turns(rest)
+
+    def _turns(self, examples: int) -> int:
+        return math.ceil(math.ceil(examples / self._size) / self._processes)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self._order(self._epoch()).tolist()
+        for start in range(0, len(order), self._batch):
+            step = order[start : start + self._batch]
+            dealt = [step[at : at + self._size] for at in range(0, len(step), self._size)]
+            dealt += [[] for _ in range(-len(dealt) % self._processes)]
+            yield from dealt[self._rank :: self._processes]

@@ -1,12 +1,11 @@
 """What all preference methods share: preferences, the fine-tuned start, the reference, training."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import PositiveInt
 
 from benchkit import files
@@ -14,8 +13,6 @@ from benchkit.errors import ConfigError, DataError
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.teachers import training_questions
 from benchkit.lm.teachers.base import Question
-from benchkit.metrics.accuracy import RankMetric
-from benchkit.metrics.ranks import from_scores
 from benchkit.protocols import RunContext, TrainView
 from benchkit.tuning.builders import Builder
 from benchkit.tuning.config import TrainConfig
@@ -212,27 +209,6 @@ class PreferenceRecommender(TunedRecommender):
     def _chosen(self, own: Preference, builder: Builder) -> Example:
         said = own.chosen.rationale if self.config.rationale else None
         return builder.example(own.request, own.chosen.item, said)
-
-    def validate(
-        self, backbone: Backbone, data: TrainView, run: RunContext
-    ) -> Callable[[Any], float] | None:
-        """NDCG@5 of the validation cases, scored as the method is; what training is stopped by."""
-        cases = data.validation[: self.config.validation_cases]
-        if not cases:
-            return None
-        target = [case.request.candidates.index(case.target) for case in cases]
-        metric = RankMetric("ndcg@5")
-
-        def ndcg(model: Any) -> float:
-            asked = self.asked(self.engine(model, backbone))
-            answers = asked.predict([case.request for case in cases], run)
-            scores = [p.scores for p in answers]
-            answered = [s is not None for s in scores]
-            blank = [0.0] * len(cases[0].request.candidates)
-            ranks = from_scores([s or blank for s in scores], target, answered)
-            return float(np.mean(metric.values(ranks)))
-
-        return ndcg
 
 
 def shown_in(run: RunContext) -> Path:

@@ -9,7 +9,7 @@ from benchkit.isolation import isolated
 
 _PACKAGES = ("transformers", "accelerate", "peft")
 # Left by a cluster's launcher; with them Accelerate would wait for other processes.
-_CLUSTER = ("ACCELERATE_", "FSDP_", "LOCAL_RANK", "RANK", "WORLD_SIZE")
+CLUSTER = ("ACCELERATE_", "FSDP_", "LOCAL_RANK", "RANK", "WORLD_SIZE")
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def tuning_process(device: str) -> Iterator[None]:
         except ModuleNotFoundError as error:
             mend = "pip install 'benchkit[lm]'"
             raise ConfigError(f"language models cannot be trained: {error}", mend) from error
-        for name in [name for name in os.environ if name.startswith(_CLUSTER)]:
+        for name in [name for name in os.environ if name.startswith(CLUSTER)]:
             del os.environ[name]
         os.environ["ACCELERATE_TORCH_DEVICE"] = device
         yield

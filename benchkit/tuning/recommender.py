@@ -1,10 +1,11 @@
 """What all methods that train a language model share."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import Field, PositiveInt
+import numpy as np
+from pydantic import Field, PositiveInt, ValidationError
 
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.backbones import Backbone, engine_from
@@ -14,10 +15,13 @@ from benchkit.lm.prompts import load_template
 from benchkit.lm.recommender import LMRecommender
 from benchkit.lm.teachers import TeacherConfig, TemplateTeacherConfig, make_teacher
 from benchkit.lm.teachers.base import Question, Rationale
+from benchkit.metrics.accuracy import RankMetric
+from benchkit.metrics.ranks import from_scores
 from benchkit.protocols import RunContext, TrainView
 from benchkit.tuning.builders import Builder, as_request, validation_questions
 from benchkit.tuning.config import LoRAConfig, TrainConfig
 from benchkit.tuning.examples import Example
+from benchkit.tuning.fitting import check
 
 # What training starts from where a suite says nothing: nano is small enough to be trained as a
 # whole; larger models get adapters, with C-APO's settings (section 5.1).
@@ -98,14 +102,24 @@ class TunedRecommender(LMRecommender):
         return self.settings(self.config.train, run, **method)
 
     def settings(self, own: TrainConfig, run: RunContext, **method: Any) -> TrainConfig:
-        """What a suite has left open in `own` is filled in."""
+        """What a suite has left open in `own` is filled in.
+
+        Raises ConfigError where it then contradicts itself or the machine.
+        """
         start = dict(NANO_TRAINING if self.config.small else TRAINING)
         if self.config.small and self.writes:
             start["learning_rate"] = NANO_WRITING
         if run.device == "cpu":
             start["precision"] = "float32"  # half precision saves nothing there
         given = {name: getattr(own, name) for name in own.model_fields_set}
-        return TrainConfig(**{**start, **method, **given})
+        try:
+            settings = TrainConfig(**{**start, **method, **given})
+        except ValidationError as error:
+            raise ConfigError(
+                f"training: {error.errors()[0]['msg']}", "correct train, or sft, of the method"
+            ) from None
+        check(settings, run.device)
+        return settings
 
     def supervised(
         self,
@@ -130,6 +144,27 @@ class TunedRecommender(LMRecommender):
         """What decides when fine-tuning stops: validation targets, as training targets are."""
         cases = validation_questions(data.validation, self.config.validation_cases)
         return self.supervised(cases, builder, data, run, item_weight) if cases else None
+
+    def validate(
+        self, backbone: Backbone, data: TrainView, run: RunContext
+    ) -> Callable[[Any], float] | None:
+        """NDCG@5 of the validation cases, scored as the method is; what training is stopped by."""
+        cases = data.validation[: self.config.validation_cases]
+        if not cases:
+            return None
+        target = [case.request.candidates.index(case.target) for case in cases]
+        metric = RankMetric("ndcg@5")
+
+        def ndcg(model: Any) -> float:
+            asked = self.asked(self.engine(model, backbone))
+            answers = asked.predict([case.request for case in cases], run)
+            scores = [p.scores for p in answers]
+            answered = [s is not None for s in scores]
+            blank = [0.0] * len(cases[0].request.candidates)
+            ranks = from_scores([s or blank for s in scores], target, answered)
+            return float(np.mean(metric.values(ranks)))
+
+        return ndcg
 
     def rationales(
         self, questions: Sequence[Question], data: TrainView, run: RunContext

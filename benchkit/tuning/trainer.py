@@ -100,21 +100,27 @@ class Tuner(transformers.Trainer):
     # Batches
 
     def get_train_dataloader(self) -> Any:
-        micro = MicroBatches(
-            self._order,
-            # The Trainer tells not every kind of loader which epoch begins, but it counts steps.
-            lambda: self.state.global_step // self.plan.epoch,
-            len(self.lengths),
-            self.settings.micro,
-        )
         return DataLoader(
             self.train_dataset,
-            batch_sampler=micro,
-            collate_fn=self.objective.collate,
+            batch_sampler=self.micro_batches(),
+            collate_fn=self.collated,
             generator=torch.Generator(),
         )
 
-    def _order(self, epoch: int) -> Any:
+    def micro_batches(self) -> Any:
+        """The examples of each micro-batch, by number."""
+        return MicroBatches(self.order, self.epoch, len(self.lengths), self.settings.micro)
+
+    def collated(self, examples: Sequence[Any]) -> Any:
+        """What a step is given of a micro-batch."""
+        return self.objective.collate(examples)
+
+    def epoch(self) -> int:
+        """The Trainer tells not every kind of loader which epoch begins, but it counts steps."""
+        return int(self.state.global_step // self.plan.epoch)
+
+    def order(self, epoch: int) -> Any:
+        """The examples of an epoch, by number."""
         config = self.settings
         rng = self.run.generator(config.purpose, "order", epoch)
         return epoch_order(rng, self.lengths, config.batch_size, config.group_by_length)
@@ -149,13 +155,13 @@ class Tuner(transformers.Trainer):
         last, note = step >= plan.total, ""
         self._summed += 1
         if last or step % max(1, plan.total // _NOTES) == 0:
-            note = f"loss {self._mean_loss():.3f}"
+            note = f"loss {self.mean_since():.3f}"
         self.run.progress.advance(note=note)
         control.should_evaluate = self.score is not None and (last or step % plan.evaluate == 0)
         control.should_save = not last and step % plan.checkpoint == 0
 
-    def _mean_loss(self) -> float:
-        """The mean since it was asked for last. Raises MethodError when it is no number."""
+    def mean_since(self) -> float:
+        """The mean loss since it was asked for last. Raises MethodError when it is no number."""
         mean = float(self._sum) / self._summed
         self._sum.zero_()
         self._summed = 0
@@ -179,16 +185,20 @@ class Tuner(transformers.Trainer):
         return total / amount
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        assert self.score is not None  # noqa: S101
         self.control.should_evaluate = False
+        self.validate()
+        self.control.should_training_stop |= self.stopped
+        return {}
+
+    def validate(self) -> None:
+        """Score the weights as they are, and keep them if they are the best."""
+        assert self.score is not None  # noqa: S101
         with isolation.random_states(self.run.device), torch.no_grad():
             self.model.eval()
             value, note = self.score(self.model)
             self.model.train()
         self.selection.offer(value, self.model)
         self.run.progress.advance(0, note=note)
-        self.control.should_training_stop |= self.stopped
-        return {}
 
     @property
     def stopped(self) -> bool:
@@ -209,9 +219,19 @@ class Tuner(transformers.Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
         root = Path(self.args.output_dir)
-        folder = root / f"checkpoint-{self.state.global_step}"
+        self.complete(root, root / f"checkpoint-{self.state.global_step}")
+
+    def complete(self, root: Path, folder: Path) -> None:
+        """Mark a checkpoint as whole; the one before it is not needed any more."""
         self.selection.save(folder)
         weights.delete_checkpoints(root, keep=folder)
+
+    def last_checkpoint(self) -> Path | None:
+        """What training goes on from; the selection is then what it was there."""
+        last = weights.last_checkpoint(Path(self.args.output_dir))
+        if last is not None:
+            self.selection.load(last)
+        return last
 
     # What costs time and is not used
 
@@ -226,11 +246,9 @@ class Tuner(transformers.Trainer):
 
     def finish(self) -> None:
         """Train from the last checkpoint, or from the start, and leave the best weights."""
-        root = Path(self.args.output_dir)
-        last = weights.last_checkpoint(root)
+        last = self.last_checkpoint()
         self.run.progress.start(f"{self.settings.purpose} steps", self.plan.total)
         if last is not None:
-            self.selection.load(last)
             self.run.progress.advance(int(last.name.split("-")[1]), note="resumed")
         self._make_optimizer()
         self.model.train()

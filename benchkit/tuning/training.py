@@ -11,10 +11,12 @@ import torch
 
 from benchkit import files
 from benchkit.protocols import RunContext
-from benchkit.tuning import weights
+from benchkit.tuning import launching, weights
 from benchkit.tuning.config import TrainConfig
+from benchkit.tuning.fitting import check
 from benchkit.tuning.lora import with_adapter
 from benchkit.tuning.order import Plan
+from benchkit.tuning.parcel import Training
 from benchkit.tuning.trainer import Objective, Tuner
 
 _IDENTITY = "identity"
@@ -30,7 +32,15 @@ def train(
     validate: Callable[[Any], float] | None = None,
     validation: Sequence[Any] | None = None,
 ) -> Any:
-    """What `train_sft` says, for any objective; to be called inside `tuning_process`."""
+    """What `train_sft` says, for any objective; to be called inside `tuning_process`.
+
+    With `config.processes` above 1 the steps are done by processes of their own, while this one
+    waits; see `launching`. `validate` is called in the first of them, as are the objective's
+    closures: they are written to a file by cloudpickle, with the model that they refer to, so
+    they must not hold what is bound to this process (locks, open files, connections). Other
+    objectives than preferences must depend on nothing but the model and the batch.
+    """
+    check(config, run.device)
     folder = run.scratch / config.purpose
     _same_training(folder, model, examples, config, run.seed)
     torch.manual_seed(int(run.generator(config.purpose, "adapter").integers(2**31)))
@@ -41,17 +51,31 @@ def train(
         if ended.is_file():
             weights.restore(model, weights.read(ended))
             return model.to(run.device).eval()
-        plan = Plan.of(config, len(examples))
-        with checkpointing(model, config.gradient_checkpointing):
-            tuner = Tuner(model, examples, objective, config, run, plan, folder)
-            tuner.score = _score(tuner, validate, validation)
-            tuner.finish()
-        weights.write(ended, weights.trained(model))
+        training = Training(model, examples, objective, config, run, validate, validation, folder)
+        if config.processes > 1:
+            launching.launch(training)
+            weights.restore(model, weights.read(ended))
+            model.to(run.device).eval()
+        else:
+            fit(training, Tuner)
+            weights.write(ended, weights.trained(model))
     if config.lora is not None:
         with files.explained(folder):
             model.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
     weights.delete_checkpoints(folder)
     return model
+
+
+def fit(training: Training, tuner_type: type[Tuner]) -> None:
+    """Train; the model is left with the best weights, on the device, in evaluation mode."""
+    own = training
+    plan = Plan.of(own.config, len(own.examples))
+    with checkpointing(own.model, own.config.gradient_checkpointing):
+        tuner = tuner_type(
+            own.model, own.examples, own.objective, own.config, own.run, plan, own.folder
+        )
+        tuner.score = _score(tuner, own.validate, own.validation)
+        tuner.finish()
 
 
 @contextmanager

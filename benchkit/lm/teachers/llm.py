@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, computed_field
 
 from benchkit.errors import ConfigError
 from benchkit.lm.asked import AnswerStore, Asker, Reply, answering, chunks, model_name, priced
@@ -43,6 +43,13 @@ class LLMTeacherConfig(BaseModel):
     verify: bool = False
     history: PositiveInt = 50
     batch: PositiveInt = 256
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def prompt_hash(self) -> str:
+        """Of the prompts' texts, so that a run's identity holds what the teacher was asked."""
+        names = [self.prompt, *[_VERIFY] * self.verify]
+        return "+".join(load_prompt(name).hash for name in names)
 
 
 class LLMTeacher:
