@@ -236,7 +236,7 @@ class RecommenderContract:
             assert len(self.samples(fitted, strangers, dataset)) == len(strangers)
 
     def test_the_process_is_left_as_it_was(self, dataset: Dataset) -> None:
-        before = _state()
+        before = process_state()
         recommender = self.make()
         recommender.fit(dataset.train_view(), self.context(dataset))
         asked = list(dataset.requests(dataset.test, 0, 3))
@@ -244,7 +244,7 @@ class RecommenderContract:
             self.scores(recommender, asked, dataset)
         if "samples" in recommender.capabilities:
             self.samples(recommender, asked, dataset)
-        assert _state() == before
+        assert process_state() == before
 
     def test_it_learns_from_a_view_that_cannot_be_changed(self, dataset: Dataset) -> None:
         view = dataset.train_view()
@@ -254,7 +254,7 @@ class RecommenderContract:
         self.make().fit(view, self.context(dataset))
 
 
-def _state() -> dict[str, object]:
+def process_state() -> dict[str, object]:
     """Process-wide state that a recommender must not change."""
     state: dict[str, object] = {
         "random": seeds.derive(random.getstate()),

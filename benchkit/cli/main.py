@@ -5,9 +5,14 @@ import sys
 import typer
 
 from benchkit import __version__
+from benchkit.cli.abtest import abtest
+from benchkit.cli.agree import agree
+from benchkit.cli.annotate import annotate
+from benchkit.cli.compare import compare
 from benchkit.cli.data import app as data
 from benchkit.cli.diagnose import diagnose
 from benchkit.cli.doctor import doctor
+from benchkit.cli.judge import judge
 from benchkit.cli.ls import ls
 from benchkit.cli.report import report
 from benchkit.cli.run import run
@@ -24,8 +29,11 @@ app = typer.Typer(
     epilog="Exit codes: 0 all went well; 1 a run failed or a check found something; 2 wrong usage,"
     " suite or method; 3 bad data; 4 the run store; 130 interrupted.",
 )
-for command in (run, ls, report, validate, doctor, teach, diagnose):
+for command in (run, judge, ls, report, validate, doctor, teach, diagnose, agree):
     app.command()(command)
+app.command()(compare)
+app.command()(abtest)
+app.command()(annotate)
 app.add_typer(data, name="data")
 
 

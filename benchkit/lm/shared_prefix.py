@@ -26,6 +26,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 
 from benchkit.errors import MethodError
+from benchkit.lm import last_layer
 
 NAME = "benchkit_shared_prefix"
 _LOGITS_AT_ONCE = 64 << 20  # numbers: 256 MB of float32
@@ -125,7 +126,8 @@ def shared_prefix(model: Any) -> Iterator[None]:
     before = model.config._attn_implementation
     model.set_attn_implementation(NAME)
     try:
-        yield
+        with last_layer.responses_alone(causal_model(model).get_decoder()):
+            yield
     finally:
         model.set_attn_implementation(before)
 
@@ -225,7 +227,7 @@ def _attention(
     parts = []
     if width:
         q, k, v = (x[:, :, :width] for x in (query, key, value))
-        if _is_last(module):  # nothing reads what comes out for the prompt
+        if last_layer.holds(module):  # nothing reads what comes out for the prompt
             parts.append(torch.zeros_like(q))
         elif sliding_window is None or sliding_window >= width:
             parts.append(F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling))
@@ -236,11 +238,6 @@ def _attention(
         F.scaled_dot_product_attention(query[:, :, width:], key, value, mask, scale=scaling)
     )
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
-
-
-def _is_last(module: Any) -> bool:
-    layers = getattr(getattr(module, "config", None), "num_hidden_layers", None)
-    return layers is not None and getattr(module, "layer_idx", None) == layers - 1
 
 
 def _banded(

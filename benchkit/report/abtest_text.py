@@ -11,7 +11,7 @@ from typing import Any
 from benchkit.report.abtest import Analysis, Planned, Tested
 from benchkit.report.abtest_published import FOLLOWS, NOT, Check, Checks, as_records
 from benchkit.report.comparison_text import p_text
-from benchkit.report.grid import Grid, markdown
+from benchkit.report.grid import Document, Grid
 from benchkit.stats.proportions import Interval
 
 _INDEPENDENT = (
@@ -33,7 +33,7 @@ _TITLES = {
 }
 
 
-def analysis_markdown(analysis: Analysis) -> str:
+def analysis_document(analysis: Analysis) -> Document:
     """Arms with their rates, then a table of each comparison."""
     arms = Grid(
         "Arms",
@@ -54,7 +54,7 @@ def analysis_markdown(analysis: Analysis) -> str:
     notes = [
         _INDEPENDENT,
         "Look once, at the size planned, for z; the always-valid p and interval hold however often"
-        f" one looks (mSPRT, normal mixture with SD {100 * analysis.tau:g} points).",
+        f" one looks (mSPRT, normal mixture with an SD of {analysis.tau:g}).",
         *([f"Holm adjusts two-sided p over {len(analysis.arms) - 1} treatments."] * several),
     ]
     return _with_notes([arms, *tests], notes)
@@ -67,7 +67,7 @@ def _test_grid(test: Tested, level: str) -> Grid:
         ("difference, Wald", _points(r.difference), _interval(r.wald)),
         ("difference, Newcombe", _points(r.difference), _interval(r.newcombe)),
         ("difference, always valid", _points(v.difference), _interval(Interval(v.low, v.high))),
-        ("z, pooled", f"{r.z:.4f}", ""),
+        ("z, pooled", "-" if math.isnan(r.z) else f"{r.z:.4f}", ""),
         ("p, two-sided", p_text(r.p), ""),
         ("p, one-sided, treatment above", p_text(r.p_greater), ""),
         ("p, two-sided, Holm", p_text(test.p_holm), ""),
@@ -98,7 +98,7 @@ def analysis_records(analysis: Analysis) -> list[dict[str, Any]]:
     return found
 
 
-def planned_markdown(planned: Planned) -> str:
+def planned_document(planned: Planned) -> Document:
     """One table."""
     sides = "one-sided" if planned.one_sided else "two-sided"
     grid = Grid(
@@ -122,7 +122,7 @@ def planned_markdown(planned: Planned) -> str:
     )
 
 
-def published_markdown(checks: Checks) -> str:
+def published_document(checks: Checks) -> Document:
     """Ours beside the printed figures, and what does not follow."""
     lines = tuple(
         (
@@ -189,8 +189,8 @@ def _figure(own: Check, value: float) -> str:
     return f"{value:.{digits + 1}f}"
 
 
-def _with_notes(grids: Sequence[Grid], notes: Sequence[str]) -> str:
-    return f"{markdown(grids)}\n" + "".join(f"- {note}\n" for note in notes)
+def _with_notes(grids: Sequence[Grid], notes: Sequence[str]) -> Document:
+    return Document(tuple(grids), tuple(notes))
 
 
 def _percent(share: float, sign: str = "") -> str:
@@ -228,19 +228,19 @@ def _plain(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 ANALYSED: dict[str, Callable[[Analysis], str]] = {
-    "md": analysis_markdown,
+    "md": lambda found: analysis_document(found).markdown(),
     "csv": lambda a: _csv(analysis_records(a)),
     "json": lambda a: _json(
         {"arms": [asdict(arm) for arm in a.arms], "tests": _plain(analysis_records(a))}
     ),
 }
 PLANNED: dict[str, Callable[[Planned], str]] = {
-    "md": planned_markdown,
+    "md": lambda found: planned_document(found).markdown(),
     "csv": lambda p: _csv([asdict(p)]),
     "json": lambda p: _json(asdict(p)),
 }
 PUBLISHED: dict[str, Callable[[Checks], str]] = {
-    "md": published_markdown,
+    "md": lambda found: published_document(found).markdown(),
     "csv": lambda c: _csv(as_records(c)),
     "json": lambda c: _json({"title": c.published.title, "figures": _plain(as_records(c))}),
 }

@@ -10,21 +10,24 @@ from typing import Any
 import numpy as np
 
 from benchkit.report.comparison import Comparison, Line
-from benchkit.report.grid import Grid
-from benchkit.report.grid import markdown as grids_markdown
+from benchkit.report.grid import Document, Grid
 from benchkit.report.model import ALPHA
 from benchkit.report.wording import metric_title, number
 
 
-def markdown(comparison: Comparison) -> str:
+def document(comparison: Comparison) -> Document:
     """A table of pairs for each task, wins over tasks, and the ranking over tasks."""
     grids = [_pairs(comparison, task) for task in comparison.tasks]
     if len(comparison.tasks) > 1:
         grids.append(_wins(comparison))
     if comparison.ranking is not None:
         grids.append(_ranking(comparison))
-    notes = "".join(f"- {note}\n" for note in legend(comparison))
-    return f"{grids_markdown(grids)}\n{notes}"
+    return Document(tuple(grids), tuple(legend(comparison)))
+
+
+def markdown(comparison: Comparison) -> str:
+    """The document as Markdown."""
+    return document(comparison).markdown()
 
 
 def legend(comparison: Comparison) -> list[str]:

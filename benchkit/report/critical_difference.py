@@ -1,5 +1,6 @@
 """Critical-difference diagram (Demšar 2006, figure 1): mean ranks, and who cannot be told apart."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,11 @@ from benchkit.stats.many import cliques
 from benchkit.store import slug
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ROW = 0.23  # inches
+# Inches: a method's line, a bar, the axis, a character of a label.
+_ROW, _BAR, _AXIS, _CHARACTER = 0.23, 0.13, 4.0, 0.075
 
 
 def write_diagram(comparison: Comparison, folder: Path) -> list[Path]:
@@ -26,46 +29,59 @@ def write_diagram(comparison: Comparison, folder: Path) -> list[Path]:
     if comparison.ranking is None:
         return []
     groups = cliques(comparison.ranking.ranks, comparison.ranking.difference)
-    rows = (len(comparison.ranked) + 1) // 2
-    height = 1.35 + _ROW * rows + 0.13 * len(groups)
-    stem = folder / f"critical-difference-{slug(comparison.metric)}"
-    return figure.write(stem, height, partial(diagram, comparison=comparison, groups=groups))
+    margin = 0.35 + _CHARACTER * (max(map(len, comparison.ranked)) + 7)
+    height = 1.1 + _BAR * len(groups) + _ROW * ((len(comparison.ranked) + 1) // 2)
+    return figure.write(
+        folder / f"critical-difference-{slug(comparison.metric)}",
+        height + 0.35,
+        partial(diagram, comparison=comparison, groups=groups, margin=margin, height=height),
+        _AXIS + 2 * margin,
+    )
 
 
-def diagram(canvas: "Figure", comparison: Comparison, groups: list[tuple[int, ...]]) -> None:
-    """The best rank stands left; thick bars join methods that do not differ significantly."""
+def diagram(
+    canvas: "Figure",
+    comparison: Comparison,
+    groups: Sequence[tuple[int, ...]],
+    margin: float,
+    height: float,
+) -> None:
+    """The best rank stands left; thick bars join methods that do not differ significantly.
+
+    margin, height: inches beside the axis of ranks, and of the whole drawing.
+    """
     found = comparison.ranking
     assert found is not None  # noqa: S101
     ranks, k = found.ranks, len(comparison.ranked)
-    order = np.argsort(ranks, kind="stable")
+    inch = (k - 1) / _AXIS  # ranks in an inch
+    left, right = 1 - 0.2 * inch, k + 0.2 * inch
     axes = canvas.subplots()
     axes.axis("off")
-    bars = 0.13 * len(groups) + 0.22
-    rows = (k + 1) // 2
-    pad = 0.45 * (k - 1)
-    axes.set_xlim(1 - pad, k + pad)
-    axes.set_ylim(-(bars + _ROW * rows + 0.05), 0.75)
-    axes.plot([1, k], [0, 0], color="black", linewidth=1)
-    for tick in np.unique(np.linspace(1, k, min(k, 10)).round()):
-        axes.plot([tick, tick], [0, 0.06], color="black", linewidth=1)
-        axes.text(tick, 0.09, f"{tick:g}", ha="center", va="bottom", fontsize=8)
-    for place, i in enumerate(order):
-        left = place < rows
-        level = -(bars + _ROW * (place if left else k - 1 - place))
-        edge = 1 - 0.04 * (k - 1) if left else k + 0.04 * (k - 1)
-        axes.plot([ranks[i], ranks[i], edge], [0, level, level], color=figure.GREY, linewidth=0.8)
-        label = f"{comparison.ranked[i]} ({ranks[i]:.2f})"
-        axes.text(edge, level, f" {label} ", ha="right" if left else "left", va="center",
-                  fontsize=8)  # fmt: skip
-    reach = 0.006 * (k - 1)
-    for height, group in enumerate(groups):
-        y = -0.13 * (height + 1)
-        ends = [ranks[group[0]] - reach, ranks[group[-1]] + reach]
-        axes.plot(ends, [y, y], color=figure.COLOURS[0], linewidth=3.5, solid_capstyle="round")
-    axes.plot([1, 1 + found.difference], [0.42, 0.42], color=figure.COLOURS[1], linewidth=2)
-    axes.text(1, 0.47, f"critical difference {found.difference:.2f} (5 %)", fontsize=8,
-              ha="left", va="bottom")  # fmt: skip
+    axes.set_xlim(1 - margin * inch, k + margin * inch)
+    axes.set_ylim(0.8 - height, 0.8)
     axes.set_title(
         f"Mean ranks in {metric_title(comparison.metric)} over {found.n} tasks,"
         f" {comparison.protocol}"
     )
+    axes.plot([1, k], [0, 0], color="black", linewidth=1)
+    for tick in range(1, k + 1, -(-k // 12)):
+        axes.plot([tick, tick], [0, 0.06], color="black", linewidth=1)
+        _text(axes, tick, 0.08, str(tick), "center", "bottom")
+    half, start = (k + 1) // 2, _BAR * len(groups) + 0.2
+    for place, i in enumerate(np.argsort(ranks, kind="stable")):
+        first = place < half
+        level = -start - _ROW * (place if first else k - 1 - place)
+        edge = left if first else right
+        axes.plot([ranks[i], ranks[i], edge], [0, level, level], color=figure.GREY, linewidth=0.8)
+        label = f" {comparison.ranked[i]} ({ranks[i]:.2f}) "
+        _text(axes, edge, level, label, "right" if first else "left", "center")
+    for place, group in enumerate(groups, start=1):
+        ends = [ranks[group[0]] - 0.04 * inch, ranks[group[-1]] + 0.04 * inch]
+        axes.plot(ends, [-_BAR * place] * 2, color=figure.COLOURS[0], linewidth=3.5)
+    axes.plot([1, 1 + found.difference], [0.42, 0.42], color=figure.COLOURS[1], linewidth=2)
+    _text(axes, 1, 0.47, f"critical difference {found.difference:.2f} (5 %)", "left", "bottom")
+
+
+def _text(axes: "Axes", x: float, y: float, text: str, ha: str, va: str) -> None:
+    """A text for which room was made by hand."""
+    axes.text(x, y, text, ha=ha, va=va, fontsize=8).set_in_layout(False)

@@ -27,6 +27,25 @@ class Grid:
         return line + ("",) * (len(self.head) - len(line))
 
 
+@dataclass(frozen=True)
+class Document:
+    """Grids, and what is said of all of them."""
+
+    grids: tuple[Grid, ...]
+    notes: tuple[str, ...]
+
+    def markdown(self) -> str:
+        """The grids one after the other, then the notes as a list."""
+        return f"{markdown(self.grids)}\n" + "".join(f"- {note}\n" for note in self.notes)
+
+    def show(self, console: Console) -> None:
+        """Print it on a terminal."""
+        show(console, self.grids)
+        console.print()
+        for note in self.notes:
+            console.print(Text(note, style="dim"))
+
+
 def markdown(grids: Sequence[Grid]) -> str:
     """All grids, one after the other."""
     parts = []

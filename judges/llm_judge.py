@@ -1,0 +1,189 @@
+"""A language model as the judge, asked by a rubric; answers are kept, and read strictly."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, PositiveInt, computed_field, model_validator
+
+from benchkit.errors import ConfigError
+from benchkit.judging.protocol import INJECTION, Exhibit, Verdict
+from benchkit.judging.rubric import Rubric, load_rubric
+from benchkit.lm.asked import AnswerStore, Asker, answering, chunks, model_name, priced
+from benchkit.lm.backbones import engine_from, engine_settings
+from benchkit.lm.config import NANO
+from benchkit.lm.engine import Decoding, Engine, Prompt
+from benchkit.lm.estimate import Estimate
+from benchkit.protocols import Catalog, RunContext
+from judges.injection import detected
+from judges.prompts import Showing, Shown, render, shown
+from judges.verdicts import read
+
+SHORTENED = "shortened"  # a flag: the judge saw only the beginning of the rationale
+
+
+class LLMJudgeConfig(Showing):
+    """A judge that is a language model; see `Showing` for what it is shown.
+
+    engine: the configuration of an engine; its `price_prompt` and `price_completion` (a million
+        tokens) give the estimated cost, its `max_cost` or `max_tokens_total` stop before more is
+        spent. One in this process (`hf`) names its `backbone`, too.
+    rubric: a name, or the path of a TOML file.
+    retries: how often a whole reply without a readable verdict is asked for again, each time with
+        another seed and with the request for the verdict alone. At temperature 0 more than one
+        would only repeat itself. Cut off and refused replies are not asked for again.
+    batch: exhibits asked at once.
+    """
+
+    engine: dict[str, Any] = Field(exclude=True)
+    rubric: str = "rationale-0-3"
+    decoding: Decoding = Decoding(temperature=0, top_p=1, max_tokens=1024)
+    retries: int = Field(default=1, ge=0, le=5)
+    batch: PositiveInt = Field(default=256, exclude=True)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        engine_settings(self.engine, "judge")
+        if self.engine.get("backbone") == NANO:
+            raise ConfigError("nano cannot judge: it knows one dataset only", "name another model")
+        if self.decoding.n != 1:
+            raise ConfigError(
+                f"a judge gives one verdict an exhibit, not {self.decoding.n}",
+                "put several judges on a panel",
+            )
+        if self.retries > 1 and not self.decoding.temperature:
+            raise ConfigError(
+                "at temperature 0 a judge repeats itself", "retries = 1, or a higher temperature"
+            )
+        return self
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Of the engine what a verdict can depend on: no grade does on how fast and how
+        dear it is asked. It stands for the engine in the identity of a judgement."""
+        return answering(self.engine)
+
+
+class LLMJudge:
+    """Asks an engine for each verdict; what was answered once is not asked again.
+
+    Every whole reply is kept (`judge-answers.sqlite` in the run's cache), also one without a
+    readable verdict: what is asked after it then does not depend on when a run was interrupted.
+    Replies that were cut off, refused or unusable are not kept here.
+
+    make_engine: builds the engine, when there is something to ask or to count.
+    """
+
+    Config = LLMJudgeConfig
+    rubric: Rubric
+    remarks: tuple[str, ...]
+    models: tuple[str, ...]
+
+    def __init__(
+        self, config: LLMJudgeConfig, make_engine: Callable[[RunContext], Engine] | None = None
+    ) -> None:
+        self._config = config
+        self._make = make_engine or (lambda run: engine_from(config.engine, None, run, "judge"))
+        self._engines: dict[Path, Engine] = {}
+        self.rubric = load_rubric(config.rubric)
+        self.models = (model_name(config.engine),)
+        drawn = (
+            f", temperature {config.decoding.temperature:g}" if config.decoding.temperature else ""
+        )
+        self.remarks = (f"graded by {self.models[0]}, rubric {self.rubric.name}{drawn}",)
+
+    def judge(self, exhibits: Sequence[Exhibit], run: RunContext) -> Iterator[Verdict]:
+        """As `Judge.judge`. Raises EngineError when the engine cannot go on; judge again then:
+        what was answered is kept. usage is as the engine tells it; an answer that was kept here
+        has {"cached": 1} alone."""
+        asker = self._asker(run)
+        for part in chunks(exhibits, self._config.batch):
+            yield from self._judged(part, asker, run.catalog)
+
+    def estimate(self, exhibits: Sequence[Exhibit], run: RunContext) -> Estimate:
+        """As `Judge.estimate`: at most, as if every reply had to be asked for again."""
+        asker = self._asker(run)
+        pending = [e for e in exhibits if not self._impossible(e)]
+        calls = tokens = 0
+        asked: set[str] = set()
+        for attempt in range(1 + self._config.retries):
+            counted = asker.count(self._prompts(pending, attempt, run.catalog))
+            calls, tokens = calls + counted[0], tokens + counted[1]
+            kept = asker.kept(self._prompts(pending, attempt, run.catalog))
+            texts = list(zip(pending, kept, strict=True))
+            asked |= {exhibit.key for exhibit, text in texts if text is None}
+            pending = [e for e, text in texts if text is None or not self._readable(text)]
+        completion = calls * self._config.decoding.max_tokens
+        cached = len(exhibits) - len(asked)
+        return priced(self._config.engine, calls, tokens, completion, cached)
+
+    def _asker(self, run: RunContext) -> Asker:
+        def engine() -> Engine:
+            if run.cache not in self._engines:
+                self._engines[run.cache] = self._make(run)
+            return self._engines[run.cache]
+
+        identity = {"engine": self._config.asked}
+        store = AnswerStore(run.cache / "judge-answers.sqlite")
+        return Asker(engine, identity, self._config.decoding, store, self._config.batch)
+
+    def _judged(self, part: Sequence[Exhibit], asker: Asker, catalog: Catalog) -> list[Verdict]:
+        seen = [self._shown(exhibit, catalog) for exhibit in part]
+        verdicts = [Verdict(e.key, {}, "unscored", self._impossible(e)) for e in part]
+        used = [Counter[str]() for _ in part]
+        pending = [place for place, verdict in enumerate(verdicts) if not verdict.reason]
+        for attempt in range(1 + self._config.retries):
+            prompts = [render(part[p].key, seen[p].texts, self.rubric, attempt) for p in pending]
+            unreadable = []
+            for place, reply in zip(pending, asker.ask(prompts, lambda _: True), strict=True):
+                used[place].update(reply.usage)
+                grades, reason = read(reply.text, reply.finish, self.rubric)
+                verdicts[place] = Verdict(
+                    part[place].key,
+                    {} if grades is None else {name: float(n) for name, n in grades.items()},
+                    "scored" if grades else "unscored",
+                    reason,
+                    reply.text,
+                    {"asked again": float(attempt)} if attempt else {},
+                )
+                if grades is None and reply.finish == "stop":
+                    unreadable.append(place)
+            pending = unreadable
+        return [
+            self._flagged(verdict, shown_, dict(usage))
+            for verdict, shown_, usage in zip(verdicts, seen, used, strict=True)
+        ]
+
+    def _flagged(self, verdict: Verdict, seen: Shown, usage: Mapping[str, float]) -> Verdict:
+        """The verdict with what a reader must know of the exhibit. Its grades stay as they are."""
+        found = {
+            f"injection in {name}: {kind}": 1.0
+            for name, text in seen.texts.items()
+            for kind in detected(text, self.rubric)
+        }
+        flags = (*[INJECTION] * bool(found), *[SHORTENED] * seen.shortened)
+        evidence = {**verdict.evidence, **found}
+        return replace(verdict, evidence=evidence, flags=flags, usage=usage)
+
+    def _shown(self, exhibit: Exhibit, catalog: Catalog) -> Shown:
+        return shown(exhibit, self.rubric, catalog, self._config)
+
+    def _prompts(
+        self, exhibits: Iterable[Exhibit], attempt: int, catalog: Catalog
+    ) -> Iterator[Prompt]:
+        for exhibit in exhibits:
+            yield render(exhibit.key, self._shown(exhibit, catalog).texts, self.rubric, attempt)
+
+    def _readable(self, text: str) -> bool:
+        return read(text, "stop", self.rubric).grades is not None
+
+    def _impossible(self, exhibit: Exhibit) -> str:
+        """Why the judge need not be asked; empty if it is."""
+        if not exhibit.rationale.strip():
+            return "there is no rationale to judge"
+        if self.rubric.shows_target and exhibit.target is None:
+            return "the rubric shows the target, and the exhibit has none"
+        return ""

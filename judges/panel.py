@@ -1,0 +1,173 @@
+"""Several judges as one: the median of their grades, where enough of them gave one."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, computed_field, model_validator
+
+from benchkit import identity, registry
+from benchkit.config import JudgeSpec
+from benchkit.errors import ConfigError
+from benchkit.judging.protocol import Exhibit, Judge, Verdict
+from benchkit.judging.rubric import Rubric
+from benchkit.lm.estimate import Estimate
+from benchkit.protocols import RunContext
+
+DISAGREEMENT = "disagreement"  # a flag: the members' grades lie far apart
+
+
+class PanelConfig(BaseModel):
+    """A panel of judges.
+
+    judges: each with its name or dotted path and its config; all by the same rubric.
+    quorum: so many must have graded an exhibit, by default more than half.
+    gap: the grades of a criterion may lie so far apart, or the verdict has the flag
+        `disagreement`; in steps of the rubric's scale.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    judges: tuple[JudgeSpec, ...] = Field(min_length=2, exclude=True)
+    quorum: PositiveInt | None = None
+    gap: float = Field(default=1, ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        labels = [spec.name for spec in self.judges]
+        if twice := [label for label, times in Counter(labels).items() if times > 1]:
+            raise ConfigError(
+                f"judge label {twice[0]!r} stands twice on the panel", "give one another label"
+            )
+        if self.needed > len(self.judges):
+            raise ConfigError(
+                f"a quorum of {self.needed} needs more than {len(self.judges)} judges",
+                "lower the quorum",
+            )
+        for spec in self.judges:
+            registry.config_of(registry.find(spec.judge, "judge"), spec.config)
+        return self
+
+    @property
+    def needed(self) -> int:
+        """How many must have graded an exhibit."""
+        return self.quorum or len(self.judges) // 2 + 1
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def members(self) -> list[dict[str, Any]]:
+        """What each judge's verdicts depend on, so that the panel's identity holds it."""
+        return [_identity(spec) for spec in self.judges]
+
+
+class Panel:
+    """Asks each judge and takes the median of the grades of each criterion; of an even number the
+    mean of the two in the middle, which may lie between two grades.
+
+    evidence: each member's grade ("mistral: rating"), `scored`, how many graded, and for each
+    criterion `spread: name`, the largest grade less the smallest. Flags are the members' own, and
+    `disagreement`.
+    """
+
+    Config = PanelConfig
+    rubric: Rubric
+    remarks: tuple[str, ...]
+    models: tuple[str, ...]
+
+    def __init__(self, config: PanelConfig) -> None:
+        made = {spec.name: _made(spec) for spec in config.judges}
+        self._seat(made, config.needed, config.gap)
+
+    @classmethod
+    def of(cls, judges: dict[str, Judge], quorum: int | None = None, gap: float = 1) -> Self:
+        """A panel of judges that are there already, by label."""
+        panel = cls.__new__(cls)
+        panel._seat(judges, quorum or len(judges) // 2 + 1, gap)
+        return panel
+
+    def _seat(self, judges: dict[str, Judge], needed: int, gap: float) -> None:
+        self._judges, self._needed, self._gap = judges, needed, gap
+        rubrics = {judge.rubric.hash: judge.rubric for judge in judges.values()}
+        if len(rubrics) > 1:
+            names = ", ".join(sorted({rubric.name for rubric in rubrics.values()}))
+            raise ConfigError(
+                f"the panel's judges grade by different rubrics: {names}", "give all the same"
+            )
+        self.rubric = next(iter(rubrics.values()))
+        models = [model for judge in judges.values() for model in judge.models]
+        self.models = tuple(dict.fromkeys(models))
+        own = [f"median of {len(judges)} judges, of whom {needed} must grade: {', '.join(judges)}"]
+        if shared := sorted(model for model, times in Counter(models).items() if times > 1):
+            own.append(f"several judges of the panel are the same model: {', '.join(shared)}")
+        told = [f"{label}: {r}" for label, judge in judges.items() for r in judge.remarks]
+        self.remarks = (*own, *told)
+
+    def judge(self, exhibits: Sequence[Exhibit], run: RunContext) -> Iterator[Verdict]:
+        """As `Judge.judge`. Where one judge cannot go on, the panel cannot."""
+        each = [judge.judge(exhibits, run) for judge in self._judges.values()]
+        for exhibit, *verdicts in zip(exhibits, *each, strict=True):
+            yield self._together(exhibit.key, dict(zip(self._judges, verdicts, strict=True)))
+
+    def estimate(self, exhibits: Sequence[Exhibit], run: RunContext) -> Estimate:
+        """As `Judge.estimate`, of all judges; the cost is known if that of all who ask is."""
+        found = [judge.estimate(exhibits, run) for judge in self._judges.values()]
+        costs = [estimate.cost for estimate in found if estimate.calls or estimate.cost]
+        known = [cost for cost in costs if cost is not None]
+        return Estimate(
+            sum(estimate.calls for estimate in found),
+            sum(estimate.prompt_tokens for estimate in found),
+            sum(estimate.completion_tokens for estimate in found),
+            sum(known) if known and len(known) == len(costs) else None,
+            sum(estimate.already_cached for estimate in found),
+        )
+
+    def _together(self, key: str, verdicts: dict[str, Verdict]) -> Verdict:
+        scored = {label: v for label, v in verdicts.items() if v.status == "scored"}
+        evidence = {"scored": float(len(scored))}
+        grades: dict[str, float] = {}
+        flags = dict.fromkeys(flag for v in verdicts.values() for flag in v.flags)
+        for criterion in self.rubric.criteria if scored else ():
+            name = criterion.name
+            given = {label: v.grades[name] for label, v in scored.items()}
+            evidence |= {f"{label}: {name}": grade for label, grade in given.items()}
+            spread = max(given.values()) - min(given.values())
+            evidence[f"spread: {name}"] = spread
+            if spread > self._gap:
+                flags[DISAGREEMENT] = None
+            grades[name] = float(median(given.values()))
+        reason = ""
+        if len(scored) < self._needed:
+            whys = [f"{label}: {v.reason}" for label, v in verdicts.items() if label not in scored]
+            counted = f"{len(scored)} of {len(verdicts)} judges graded, {self._needed} are needed"
+            grades, reason = {}, f"{counted} ({'; '.join(whys)})"
+        used: Counter[str] = Counter()
+        for verdict in verdicts.values():
+            used.update(verdict.usage)
+        return Verdict(
+            key,
+            grades,
+            "unscored" if reason else "scored",
+            reason,
+            "\n\n".join(f"[{label}]\n{v.text}" for label, v in verdicts.items() if v.text),
+            evidence,
+            tuple(flags),
+            dict(used),
+        )
+
+
+def _made(spec: JudgeSpec) -> Judge:
+    card = registry.find(spec.judge, "judge")
+    return registry.construct_judge(card, registry.config_of(card, spec.config))
+
+
+def _identity(spec: JudgeSpec) -> dict[str, Any]:
+    card = registry.find(spec.judge, "judge")
+    config = registry.config_of(card, spec.config)
+    return {
+        "label": spec.name,
+        "judge": card.target.rpartition(":")[2],
+        "code": identity.code_hash(registry.source_file(card)),
+        "config": identity.settings(config),
+        "packages": identity.package_versions(card.packages),
+    }

@@ -1,0 +1,205 @@
+"""Features of rationales, by hand; vectors are kept, and each is computed once."""
+
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bag_encoder import Bag
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchkit.errors import StoreError
+from benchkit.judging.protocol import Exhibit
+from benchkit.lm.teachers.encoder import MiniLM
+from benchkit.protocols import Catalog, Event, Request
+from benchkit.testing import run_context
+from judges.features import FEATURES, FeatureReader, longest_repeat
+from judges.vectors import FILE, text_vectors
+
+TITLES = {
+    "toy": "Toy Story (1995)",
+    "bug": "Bug's Life, A (1998)",
+    "alien": "Alien Nation (1988)",
+    "heat": "Heat Wave (1990)",
+    "shrek": "Shrek the Ogre (2001)",
+}
+GENRES = ["Animation", "Animation", "Horror", "Crime", "Animation"]
+CATALOG = Catalog(tuple(TITLES), {"title": list(TITLES.values()), "genres": GENRES})
+HISTORY = (Event("bug", 4.0), Event("toy", 2.0), Event("bug", 5.0), Event("gone", 1.0))
+REQUEST = Request("c", "u", HISTORY, ("shrek", "alien", "heat"))
+
+
+def exhibit(rationale, item="shrek", request=REQUEST):
+    return Exhibit("c", request, item, rationale)
+
+
+def features(rationale, encoder=None, **changes):
+    run = run_context(CATALOG, cache=changes.pop("cache", None))
+    return FeatureReader(encoder or Bag()).read([exhibit(rationale, **changes)], run)[0]
+
+
+def test_names_and_counts():
+    found = features("A Bug's Life was liked. Toy Story too; so Shrek the Ogre follows.")
+    assert set(found) == set(FEATURES)
+    assert found["words"] == 13
+    assert found["sentences"] == 2
+    assert found["history_length"] == 2  # one came twice, one is not in the catalogue
+    assert found["history_named"] == 2 and found["history_named_share"] == 1
+    assert found["item_named"] == 1
+    assert found["named_others"] == 0
+    assert found["named_disliked"] == 1  # Toy Story
+    assert found["distinct_words"] == 1
+    assert found["repeated_sentences"] == 0
+
+
+def test_other_names_are_candidates_or_made_up():
+    found = features(
+        "Unlike Alien Nation and Heat Wave.", request=replace(REQUEST, candidates=("heat",))
+    )
+    assert found["named_candidates"] == 1
+    assert found["named_outside"] == 1
+    assert found["named_others"] == 2
+    assert found["history_named"] == found["item_named"] == 0
+
+
+def test_names_alone_tell_nothing():
+    bare = features("Shrek the Ogre\nToy Story, and A Bug's Life! Alien Nation; Heat Wave.")
+    assert bare["history_named"] == bare["item_named"] == bare["history_max"] == 0
+    assert bare["item_max"] == bare["item_mean"] == 0
+    assert bare["named_candidates"] == 2
+    assert bare["sentences"] == 3
+    rest = "They liked A Bug's Life, so Shrek the Ogre."
+    alone, after = features(rest), features(f"Shrek the Ogre (2001)\n{rest}")
+    same = set(FEATURES) - {"words", "sentences", "distinct_words", "longest_repeat"}
+    assert {name: alone[name] for name in same} == {name: after[name] for name in same}
+
+
+@pytest.mark.parametrize(
+    ("text", "conflicts"),
+    [
+        ("They loved Toy Story.", 1),  # rated 2
+        ("They hated Toy Story.", 0),
+        ("They did not enjoy Toy Story.", 0),
+        ("They hated A Bug's Life.", 1),  # last rated 5
+        ("They loved A Bug's Life. Toy Story was seen.", 0),
+        ("They loved A Bug's Life and hated Toy Story.", 0),
+        ("They loved this. Toy Story was seen.", 0),
+    ],
+)
+def test_ratings_told_the_wrong_way_round(text, conflicts):
+    assert features(text)["rating_conflicts"] == conflicts
+
+
+def test_repetition():
+    assert features("It is good. It is fun. It is good.")["repeated_sentences"] == 1
+    assert longest_repeat(list("abcd")) == 0
+    assert longest_repeat(list("abcabdabc")) == 3
+    assert longest_repeat(list("aaaa")) == 3
+    assert longest_repeat([]) == 0
+    # A name is one word, however long.
+    assert features("From Shrek the Ogre back to Shrek the Ogre")["longest_repeat"] == 1
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=12))
+def test_the_longest_repeat_is_that_of_all_pairs(listed):
+    best = 0
+    for i in range(len(listed)):
+        for j in range(i + 1, len(listed)):
+            n = 0
+            while j + n < len(listed) and listed[i + n] == listed[j + n]:
+                n += 1
+            best = max(best, n)
+    assert longest_repeat(listed) == best
+
+
+class Fixed:
+    """Vectors in a plane, by text."""
+
+    name = "fixed"
+
+    def __init__(self, **degrees):
+        self._degrees = degrees
+
+    def encode(self, texts):
+        angles = np.radians([next(d for t, d in self._degrees.items() if t in x) for x in texts])
+        return np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+
+
+def test_nearness(tmp_path):
+    encoder = Fixed(Bug=0, Toy=90, Shrek=60, one=30, two=90)
+    found = features("Sentence one. Sentence two.", encoder, cache=tmp_path)
+    assert found["history_max"] == 1  # the second with Toy Story
+    assert found["item_max"] == pytest.approx(np.cos(np.radians(30)), abs=1e-4)
+    assert found["item_mean"] == 1  # the sentences' mean points to 60 degrees
+    both = (np.cos(np.radians(60)) + np.cos(np.radians(30))) / 2
+    assert found["history_mean"] == pytest.approx(both, abs=1e-4)
+    assert found["item_history"] == pytest.approx(np.cos(np.radians(30)), abs=1e-4)
+
+
+def test_nothing_to_compare_is_zero():
+    found = features("?!", request=replace(REQUEST, history=()))
+    assert found["words"] == found["sentences"] == found["history_length"] == 0
+    assert {name: found[name] for name in FEATURES if "max" in name or "mean" in name} == {
+        "history_max": 0, "history_mean": 0, "item_max": 0, "item_mean": 0,
+    }  # fmt: skip
+
+
+def test_an_item_that_the_catalogue_has_not():
+    assert features("It is good.", item="gone") is None
+
+
+def test_each_text_is_encoded_once(tmp_path):
+    run, encoder = run_context(CATALOG, cache=tmp_path), Bag()
+    exhibits = [exhibit("It is good. It is fun."), exhibit("It is fun. It is new.", item="heat")]
+    first = FeatureReader(encoder).read(exhibits, run)
+    assert encoder.asked == 3 + 4  # sentences, and items of history and answers
+    again = Bag()
+    assert FeatureReader(again).read(exhibits[::-1], run) == first[::-1]
+    assert again.asked == 0
+    other = Bag()
+    other.name = "another"
+    assert FeatureReader(other).read(exhibits, run) == first
+    assert other.asked == 7
+
+
+def test_a_damaged_file_of_vectors_says_so(tmp_path):
+    (tmp_path / FILE).write_bytes(b"no database" * 100)
+    with pytest.raises(StoreError, match="cannot be used"):
+        text_vectors(Bag(), ["a"], tmp_path)
+
+
+def test_vectors_are_those_of_the_encoder(tmp_path):
+    texts = ["green tea", "", "caf\u00e9 \U0001f375", "lone \ud800 surrogate"]
+    found = text_vectors(Bag(), texts, tmp_path)
+    assert np.array_equal(found["green tea"], Bag().encode(["green tea"])[0])
+    kept = text_vectors(Bag(), texts, tmp_path)
+    assert all(np.array_equal(found[text], kept[text]) for text in texts)
+    with sqlite3.connect(tmp_path / FILE) as base:
+        assert base.execute("SELECT count(*) FROM vectors").fetchone() == (len(texts),)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(max_size=80))
+def test_any_rationale_has_finite_features(tmp_path_factory, text):
+    found = features(text, cache=tmp_path_factory.getbasetemp() / "any")
+    assert all(np.isfinite(value) and isinstance(value, float) for value in found.values())
+
+
+def test_sentence_vectors_of_the_real_encoder(tmp_path):
+    found = features("An animated story of toys. The ogre Shrek follows.", MiniLM(), cache=tmp_path)
+    vague = features("It is a good choice in every way.", MiniLM(), cache=tmp_path)
+    assert found["item_max"] > 0.5 > 0.3 > vague["item_max"]
+    assert found["history_max"] > 0.5 > 0.3 > vague["history_max"]
+
+
+def test_importing_judges_loads_nothing_heavy():
+    code = (
+        "import sys, judges.heuristic, judges.distilled, benchkit.judging.probes\n"
+        "print([m for m in ('torch', 'statsmodels', 'sentence_transformers', 'pandas', 'scipy')"
+        " if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

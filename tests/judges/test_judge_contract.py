@@ -1,0 +1,118 @@
+"""The judges keep the contract, and the contract finds the faults that it is for."""
+
+import inspect
+from dataclasses import replace
+
+import pytest
+from judged import FakeEngine, grade
+
+from benchkit.errors import MethodError
+from benchkit.judging.protocol import Verdict
+from benchkit.judging.testing import JudgeContract, toy_exhibits
+from judges.llm_judge import LLMJudge, LLMJudgeConfig
+from judges.panel import Panel
+
+
+def answer(prompt):
+    """Grades by the prompt; some prompts have no usable answer, others only when asked again."""
+    text = prompt.messages[1].content.partition("\n\nYour verdict must")[0]
+    number = grade(text)
+    return {
+        0: ("<eval>RATING-1</eval>", "stop"),
+        1: ("hm" if "#2" not in prompt.key else "<eval>RATING-2</eval>", "stop"),
+        2: ("<eval>RATING-3</eval>", "length"),
+        3: ("<eval>RATING-3</eval>", "stop"),
+    }[number]
+
+
+def llm_judge(**settings):
+    values = {"engine": {"kind": "openai", "model": "m"}, "batch": 5, **settings}
+    return LLMJudge(LLMJudgeConfig.model_validate(values), lambda _: FakeEngine(answer))
+
+
+class TestLLMJudge(JudgeContract):
+    def make(self):
+        return llm_judge()
+
+
+class TestHidingLLMJudge(JudgeContract):
+    def make(self):
+        return llm_judge(rubric="coherence-1-7")
+
+
+class TestDrawnLLMJudge(JudgeContract):
+    def make(self):
+        return llm_judge(decoding={"temperature": 0.7})
+
+
+class TestPanel(JudgeContract):
+    def make(self):
+        return Panel.of({"a": llm_judge(), "b": llm_judge(history=1), "c": llm_judge(history=2)})
+
+
+def test_toy_exhibits_are_of_all_sorts():
+    some = toy_exhibits()
+    assert len(some) == 24
+    assert len({exhibit.key for exhibit in some}) == 24
+    assert {exhibit.item == exhibit.target for exhibit in some} == {True, False}
+    assert all(exhibit.item in exhibit.request.candidates for exhibit in some)
+    assert all(exhibit.target is None for exhibit in toy_exhibits(target=False))
+
+
+class Wrong(LLMJudge):
+    """A judge with one fault each."""
+
+    def __init__(self, fault):
+        config = LLMJudgeConfig(engine={"kind": "openai", "model": "m"}, rubric="coherence-1-7")
+        super().__init__(config, lambda _: FakeEngine(lambda _: ("<eval>RATING-3</eval>", "stop")))
+        self.fault, self.count = fault, 0
+        if fault == "rubric":
+            self.rubric = self.rubric.model_copy(update={"system": f"{id(self)}"})
+        if fault == "remarks":
+            self.remarks = ["no tuple"]
+
+    def judge(self, exhibits, run):
+        found = list(super().judge(exhibits, run))
+        for place, (verdict, exhibit) in enumerate(zip(found, exhibits, strict=True)):
+            self.count += 1
+            grades = {
+                "outside": 9.0,
+                "batch": float(1 + place % 7),
+                "memory": float(1 + self.count % 7),
+                "target": 1.0 + bool(exhibit.target),
+            }
+            if self.fault in grades and verdict.status == "scored":
+                yield replace(verdict, grades={"coherence": grades[self.fault]})
+            elif self.fault == "order":
+                yield found[-1 - place]
+            elif self.fault == "guess" and verdict.status == "unscored":
+                yield Verdict(verdict.key, {"coherence": 4.0})
+            elif self.fault == "silent" and place == 2:
+                yield Verdict(verdict.key, {}, "unscored")
+            elif self.fault != "short" or place:
+                yield verdict
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("rubric", "test_its_rubric_is_always_the_same"),
+        ("remarks", "test_it_says_what_it_is"),
+        ("order", "test_it_gives_one_verdict_an_exhibit_in_order"),
+        ("short", "test_it_gives_one_verdict_an_exhibit_in_order"),
+        ("outside", "test_it_grades_within_limits_or_says_why_not"),
+        ("silent", "test_it_grades_within_limits_or_says_why_not"),
+        ("batch", "test_a_verdict_does_not_depend_on_the_others"),
+        ("memory", "test_it_says_the_same_again"),
+        ("target", "test_it_does_not_use_a_target_that_its_rubric_hides"),
+        ("guess", "test_what_cannot_be_judged_is_unscored"),
+    ],
+)
+def test_the_contract_finds(fault, check):
+    contract = type("Contract", (JudgeContract,), {"make": lambda self: Wrong(fault)})()
+    asked = inspect.signature(getattr(JudgeContract, check)).parameters
+    needs = [toy_exhibits(target=False)] * ("exhibits" in asked)
+    with pytest.raises((AssertionError, MethodError)):
+        getattr(contract, check)(*needs)
+    right = type("Contract", (JudgeContract,), {"make": lambda self: Wrong("none")})()
+    getattr(right, check)(*needs)

@@ -1,0 +1,141 @@
+"""Labels from judgements and from tables of people's grades."""
+
+import math
+
+import polars as pl
+import pytest
+
+from benchkit import files
+from benchkit.errors import DataError
+from benchkit.judging import recording
+from benchkit.judging.exhibits import Answer
+from benchkit.judging.protocol import Verdict
+from benchkit.judging.rubric import load_rubric
+from benchkit.protocols import Catalog, Event, Request
+from judges.labels import read_labels
+
+RUBRIC = load_rubric("rationale-0-3")
+QUALITY = load_rubric("rationale-quality")
+CATALOG = Catalog(
+    ("tea", "pastry", "pastry2", "ale", "nameless"),
+    {"title": ["Green  Tea", "Pastry | low carb", "Pastry", "Ale, 12 oz", None]},
+)
+HISTORY = (
+    Event("pastry", 5.0, None, "Lovely | and new"),
+    Event("pastry2", None, None, "Dry"),
+    Event("tea", 3.0),
+    Event("ale", 8.0),
+    Event("nameless", 1.0, None, "Bad"),
+)
+
+
+def answer(case, rationale="It is tea.", item="tea"):
+    return Answer(Request(case, f"user of {case}", HISTORY, ("tea", "ale")), "tea", item, rationale)
+
+
+def judgements(path, grades, rubric=RUBRIC):
+    """case -> grade, or None where it was not scored."""
+    found = [answer(case) for case in grades]
+    verdicts = {
+        case: Verdict(case, {}, "unscored", "it failed")
+        if grade is None
+        else Verdict(case, {c.name: grade for c in rubric.criteria})
+        for case, grade in grades.items()
+    }
+    files.write_parquet(path, recording.table(found, verdicts, rubric, CATALOG))
+    return path
+
+
+def test_judgements_give_back_what_was_shown(tmp_path):
+    path = judgements(tmp_path / "a.parquet", {"c1": 2.0, "c2": None, "c3": 1.0})
+    found = read_labels([path], [], RUBRIC, CATALOG)
+    assert found.grades == {"rating": [2.0, 1.0]}
+    assert found.cases == ["c1", "c3"]
+    exhibit = found.exhibits[0]
+    assert (exhibit.item, exhibit.rationale, exhibit.target) == ("tea", "It is tea.", None)
+    assert exhibit.request.history == HISTORY
+
+
+def test_only_what_a_judge_decided_is_a_label(tmp_path):
+    found = [answer("c1"), answer("c2", item="ale"), answer("c3", rationale=None)]
+    verdicts = {"c1": Verdict("c1", {"rating": 3.0})}
+    path = tmp_path / "a.parquet"
+    files.write_parquet(path, recording.table(found, verdicts, RUBRIC, CATALOG))
+    assert read_labels([path], [], RUBRIC, CATALOG).cases == ["c1"]
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_grades_of_people_are_joined_with_the_records(tmp_path):
+    shown = judgements(tmp_path / "a.parquet", {"c1": 0.0, "c2": None})
+    table = write(
+        tmp_path / "people.csv",
+        "item,rater,grade\nc1,ann,2\nc1,bo,3\nc2,ann,1\nc2,bo,\nc2,cy,1\n",
+    )
+    found = read_labels([table], [shown], RUBRIC, CATALOG)
+    assert dict(zip(found.cases, found.grades["rating"], strict=True)) == {"c1": 2.5, "c2": 1.0}
+    assert found.exhibits[0].request.history == HISTORY
+
+
+def test_runs_are_told_apart(tmp_path):
+    paths = [
+        judgements(tmp_path / run / "judgements" / "a.parquet", {"c1": 0.0}) for run in ("r1", "r2")
+    ]
+    table = write(tmp_path / "people.csv", "run_id,case_id,rating\nr1,c1,2\nr2,c1,3\n")
+    found = read_labels([table], paths, RUBRIC, CATALOG)
+    assert found.grades["rating"] == [2.0, 3.0]
+    plain = write(tmp_path / "plain.csv", "case_id,rating\nc1,2\n")
+    with pytest.raises(DataError, match="case 'c1' is in 2 records") as caught:
+        read_labels([plain], paths, RUBRIC, CATALOG)
+    assert "run_id" in caught.value.mend
+
+
+def test_several_criteria_in_long_and_wide_form(tmp_path):
+    shown = judgements(tmp_path / "a.parquet", {"c1": 3.0, "c2": 3.0}, QUALITY)
+    long = write(
+        tmp_path / "long.csv",
+        "case_id,criterion,grade\nc1,grounding,2\nc1,specificity,3\nc2,grounding,5\n",
+    )
+    wide = write(tmp_path / "wide.csv", "case_id,grounding,specificity\nc1,2,3\nc2,5,\n")
+    for path in (long, wide):
+        found = read_labels([path], [shown], QUALITY, CATALOG)
+        assert found.grades["grounding"] == [2.0, 5.0]
+        assert found.grades["specificity"][0] == 3.0
+        assert math.isnan(found.grades["specificity"][1])
+        assert all(map(math.isnan, found.grades["faithfulness"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("case_id,grade\nc9,1\n", "case 'c9' is in no record"),
+        ("case_id,grade\nc1,good\n", "the grade 'good' is no number"),
+        ("who,grade\nc1,1\n", "has the columns who, grade"),
+        ("case_id,points\nc1,1\n", "has the columns case_id, points"),
+        ("case_id,grade\nc1,\n", "no label by the rubric"),
+    ],
+)
+def test_tables_that_cannot_be_read(tmp_path, text, cause):
+    shown = judgements(tmp_path / "a.parquet", {"c1": 0.0})
+    with pytest.raises(DataError, match=cause) as caught:
+        read_labels([write(tmp_path / "people.csv", text)], [shown], RUBRIC, CATALOG)
+    assert caught.value.mend
+
+
+def test_files_that_are_no_judgements(tmp_path):
+    pl.DataFrame({"case_id": ["a"]}).write_parquet(tmp_path / "other.parquet")
+    with pytest.raises(DataError, match="has no column 'item'"):
+        read_labels([tmp_path / "other.parquet"], [], RUBRIC, CATALOG)
+    write(tmp_path / "broken.parquet", "nothing")
+    with pytest.raises(DataError, match="broken"):
+        read_labels([tmp_path / "broken.parquet"], [], RUBRIC, CATALOG)
+
+
+def test_labels_of_another_dataset_are_refused(tmp_path):
+    path = judgements(tmp_path / "a.parquet", {"c1": 2.0})
+    other = Catalog(("x",), {"title": ["X"]})
+    with pytest.raises(DataError, match="6 of 6 items in the labels are not in this catalogue"):
+        read_labels([path], [], RUBRIC, other)

@@ -1,0 +1,73 @@
+"""A language model judges the runs of a suite, by a real server on loopback."""
+
+import json
+
+import pytest
+from conftest import make_suite, run_all
+from judged import grade
+from judging.judges_for_tests import EXPLAINERS
+from samplers import SAMPLERS
+
+from benchkit import runner
+from benchkit.judging.work import estimates, judge_all
+from benchkit.store import Store
+
+from lm.asking_server import KEY
+from lm.server import Status
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+
+def suite(url, **engine):
+    asked = {"kind": "openai", "base_url": url, "model": "tiny", "max_retries": 0, **engine}
+    config = {"engine": asked | {"concurrency": 1}, "rubric": "rationale-quality"}
+    judge = {"judge": "judges.llm_judge:LLMJudge", "label": "model", "config": config}
+    toy = {"source": "toy", "options": {"users": 30, "items": 50}, "candidates": {"count": 4}}
+    return make_suite(
+        "Explains",
+        datasets=[{"name": "toy", **toy}],
+        decoding={"n": 1},
+        protocols=["scored", "sampled"],
+        judging={"cases": 20, "judges": [judge]},
+    )
+
+
+def reply(text, number, seed):
+    """Four grades, by the prompt."""
+    names = ("grounding", "specificity", "faithfulness", "persuasiveness")
+    return f"<eval>{' '.join(f'{name}-{1 + grade(text)}' for name in names)}</eval>"
+
+
+def test_an_interrupted_judgement_is_resumed_and_paid_for_once(methods, tmp_path, echo):
+    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    echo.backend.reply = reply
+    echo.faults.extend([None] * 7 + [Status(500)])
+    small = suite(echo.url)
+    run_all(small, tmp_path)
+    options = runner.Options(store=tmp_path / "runs", data=tmp_path / "data")
+    work = runner.prepare(small, options)
+    ((_, _, before),) = estimates(work.jobs, small.judging)
+    assert (len(echo.seen), before.already_cached) == (0, 0)
+    (broken,) = judge_all(work.jobs, small.judging, lambda _: None)
+    assert broken.manifest.status == "failed"
+    assert "run again" in broken.manifest.error
+    assert len(echo.seen) == 8
+
+    # Another limit of the budget is no other judge: what was answered stays.
+    richer = suite(echo.url, max_tokens_total=10**7)
+    (done,) = judge_all(work.jobs, richer.judging, lambda _: None)
+    assert done.manifest.status == "complete"
+    assert done.manifest.judge_id == broken.manifest.judge_id
+    judged = done.manifest.counts["judged"]
+    assert len(echo.seen) == judged + 1  # but for the one that failed, each was asked once
+    assert done.manifest.models == ("tiny",)
+    run = Store(done.job.store).run(
+        done.job.suite, done.job.task, done.job.method.name, done.job.run_id
+    )
+    table = run.verdicts(done.manifest)
+    for row in table.filter(stage="judged").iter_rows(named=True):
+        assert (row["status"], len(row["grades"])) == ("scored", 4)
+        assert row["text"].startswith("<eval>")
+    assert sum("cached" in json.loads(usage) for usage in table["usage"]) == judged
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert not [file for file in files if KEY.encode() in file.read_bytes()]

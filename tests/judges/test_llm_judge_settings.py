@@ -1,0 +1,105 @@
+"""What a language-model judge is made with: settings, identity, keys, real engines."""
+
+import logging
+
+import pytest
+from judged import FakeEngine, grade, judging_run, many
+
+from benchkit import identity, registry
+from benchkit.errors import ConfigError
+from judges.llm_judge import LLMJudge, LLMJudgeConfig
+
+from lm.asking_server import KEY
+
+OPENAI = {"kind": "openai", "model": "org/judge-1", "base_url": "http://127.0.0.1:9/v1"}
+
+
+def judge(asked, /, **settings):
+    values = {"engine": OPENAI, "rubric": "rationale-0-3", **settings}
+    return LLMJudge(LLMJudgeConfig.model_validate(values), lambda _: asked)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"decoding": {"n": 2}}, "one verdict"),
+        ({"retries": 2}, "repeats itself"),
+        ({"engine": {"kind": "hf"}}, "judge's engine has no backbone"),
+        ({"engine": {"kind": "hf", "backbone": "nano"}}, "nano cannot judge"),
+        ({"engine": {"kind": "abacus"}}, "engine"),
+        ({"engine": {"kind": "openai"}}, "model"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        judge(FakeEngine(), **settings)
+
+
+def test_an_unknown_rubric_is_refused():
+    with pytest.raises(ConfigError, match="rationale-0-3"):
+        judge(FakeEngine(), rubric="rationale-0-4")
+
+
+def test_a_key_in_the_settings_is_refused_and_not_repeated():
+    with pytest.raises(ConfigError) as raised:
+        judge(FakeEngine(), engine=OPENAI | {"api_key": KEY})
+    assert "api_key" in str(raised.value)
+    assert KEY not in repr(raised.value)
+    assert raised.value.__cause__ is None and raised.value.__suppress_context__
+
+
+def test_only_what_a_verdict_depends_on_is_part_of_its_identity():
+    def dumped(**engine):
+        values = {"engine": OPENAI | engine, "decoding": {"temperature": 0.5}}
+        return identity.settings(LLMJudgeConfig.model_validate(values))
+
+    assert dumped() == dumped(concurrency=2, max_cost=5.0, price_prompt=1.0, api_key_env="MY_KEY")
+    assert dumped() != dumped(model="other")
+    assert dumped()["asked"]["model"] == "org/judge-1"
+
+
+def test_it_says_who_judges():
+    asking = judge(FakeEngine(), decoding={"temperature": 0.5})
+    assert asking.models == ("org/judge-1",)
+    assert asking.remarks == ("graded by org/judge-1, rubric rationale-0-3, temperature 0.5",)
+
+
+def test_it_is_made_by_its_dotted_path():
+    card = registry.find("judges.llm_judge:LLMJudge", "judge")
+    config = registry.config_of(card, {"engine": OPENAI, "rubric": "rationale-quality"})
+    made = registry.construct_judge(card, config)
+    assert made.rubric.name == "rationale-quality"
+    with pytest.raises(ConfigError, match="rubrik"):
+        registry.config_of(card, {"engine": OPENAI, "rubrik": "x"})
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_key_is_nowhere(tmp_path, caplog, monkeypatch, echo):
+    monkeypatch.setenv("MY_KEY", KEY)
+    caplog.set_level(logging.DEBUG)
+    echo.backend.reply = lambda text, number, seed: f"<eval>RATING-{grade(text)}</eval>"
+    engine = {"kind": "openai", "model": "tiny", "base_url": echo.url, "api_key_env": "MY_KEY"}
+    asking = LLMJudge(LLMJudgeConfig(engine=engine))
+    found = list(asking.judge(many(3), judging_run(tmp_path)))
+    assert {v.status for v in found} == {"scored"}
+    assert echo.seen[0].headers["authorization"] == f"Bearer {KEY}"
+    assert not [text for text in (caplog.text, repr(found), repr(vars(asking))) if KEY in text]
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {file.name for file in files} >= {"judge-answers.sqlite", "requests.sqlite"}
+    assert not [file for file in files if KEY.encode() in file.read_bytes()]
+
+
+def test_a_model_in_this_process_judges_too(tmp_path):
+    from lm.tiny import tiny_backbone
+
+    config = LLMJudgeConfig(
+        engine={"kind": "hf", "backbone": tiny_backbone()},
+        decoding={"temperature": 0, "max_tokens": 8},
+        history=1,
+    )
+    run = judging_run(tmp_path)
+    found = list(LLMJudge(config).judge(many(2), run))
+    assert [v.key for v in found] == ["e0", "e1"]
+    # Its weights are random: what it says is no verdict, and none is made of it.
+    assert all(v.status == "unscored" and v.reason and not v.grades for v in found)
+    assert LLMJudge(config).estimate(many(2), run).calls > 0

@@ -1,0 +1,184 @@
+"""Several judges as one: medians, quorum, disagreement."""
+
+import pytest
+from judged import judging_run, many, rubric
+
+from benchkit import identity, registry
+from benchkit.errors import ConfigError, EngineError
+from benchkit.judging.checks import checked
+from benchkit.judging.protocol import INJECTION, Verdict
+from benchkit.lm.estimate import Estimate
+from judges.panel import DISAGREEMENT, Panel, PanelConfig
+
+ONE = rubric(("rating", 0, 3))
+TWO = rubric(("clarity", 1, 5), ("wit", 1, 5))
+OPENAI = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"}
+
+
+class Says:
+    """A judge that gives the same grades to all; None leaves an exhibit unscored."""
+
+    def __init__(self, *grades, rubric=ONE, flags=(), models=(), estimate=None, stop=False):
+        self.rubric, self.models, self.remarks = rubric, models, ("says so",)
+        self.grades, self.flags, self.stop = grades, flags, stop
+        self.cost = estimate or Estimate(0, 0, 0, None, 0)
+
+    def judge(self, exhibits, run):
+        for exhibit in exhibits:
+            if self.stop:
+                raise EngineError("the server is gone")
+            if self.grades[0] is None:
+                yield Verdict(exhibit.key, {}, "unscored", "no verdict", "hm", flags=self.flags)
+                continue
+            names = [criterion.name for criterion in self.rubric.criteria]
+            grades = dict(zip(names, map(float, self.grades), strict=True))
+            yield Verdict(
+                exhibit.key, grades, text="fine", flags=self.flags, usage={"requests": 1.0}
+            )
+
+    def estimate(self, exhibits, run):
+        return self.cost
+
+
+def sat(tmp_path, *judges, **settings):
+    """The verdict of a panel, checked as the harness checks it."""
+    panel = Panel.of({f"j{n}": judge for n, judge in enumerate(judges)}, **settings)
+    exhibits = many(3)
+    found = list(checked(panel.judge(exhibits, judging_run(tmp_path)), exhibits, panel.rubric))
+    assert [v.key for v in found] == [e.key for e in exhibits]
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("grades", "median", "spread", "flags"),
+    [
+        ((3, 1, 2), 2.0, 2.0, (DISAGREEMENT,)),
+        ((2, 2, 3), 2.0, 1.0, ()),
+        ((0, 3, 3), 3.0, 3.0, (DISAGREEMENT,)),
+        ((1, 2), 1.5, 1.0, ()),
+        ((0, 1, 1, 3), 1.0, 3.0, (DISAGREEMENT,)),
+        ((2, None, 2), 2.0, 0.0, ()),
+    ],
+)
+def test_the_grade_is_the_median_of_those_given(tmp_path, grades, median, spread, flags):
+    found = sat(tmp_path, *map(Says, grades))
+    assert (found.status, found.grades, found.flags) == ("scored", {"rating": median}, flags)
+    assert found.evidence["spread: rating"] == spread
+    assert found.evidence["scored"] == len([g for g in grades if g is not None])
+    own = {f"j{n}: rating": float(g) for n, g in enumerate(grades) if g is not None}
+    assert own.items() <= found.evidence.items()
+
+
+def test_each_criterion_has_its_own_median_and_spread(tmp_path):
+    members = [Says(1, 5, rubric=TWO), Says(2, 5, rubric=TWO), Says(5, 4, rubric=TWO)]
+    found = sat(tmp_path, *members, gap=3)
+    assert found.grades == {"clarity": 2.0, "wit": 5.0}
+    assert (found.evidence["spread: clarity"], found.evidence["spread: wit"]) == (4.0, 1.0)
+    assert found.flags == (DISAGREEMENT,)
+    assert sat(tmp_path, *members, gap=4).flags == ()
+
+
+@pytest.mark.parametrize(
+    ("grades", "quorum", "scored"),
+    [
+        ((2, None), None, False),  # one of two is not more than half
+        ((2, None, None), None, False),
+        ((2, 2, None), None, True),
+        ((2, 2, None, None), None, False),
+        ((2, None, None), 1, True),
+        ((2, 2, None), 3, False),
+        ((None, None), 1, False),
+    ],
+)
+def test_too_few_grades_are_none(tmp_path, grades, quorum, scored):
+    found = sat(tmp_path, *map(Says, grades), quorum=quorum)
+    assert (found.status == "scored") == scored
+    if not scored:
+        given = len([g for g in grades if g is not None])
+        needed = quorum or len(grades) // 2 + 1
+        assert not found.grades
+        assert found.reason.startswith(
+            f"{given} of {len(grades)} judges graded, {needed} are needed (j"
+        )
+        assert "no verdict" in found.reason or not given < len(grades)
+
+
+def test_flags_texts_and_usage_of_all_are_kept(tmp_path):
+    members = Says(1, flags=(INJECTION,)), Says(None, flags=(INJECTION, "odd")), Says(1)
+    found = sat(tmp_path, *members)
+    assert found.flags == (INJECTION, "odd")
+    assert found.text == "[j0]\nfine\n\n[j1]\nhm\n\n[j2]\nfine"
+    assert found.usage == {"requests": 2.0}
+
+
+def test_a_judge_that_cannot_go_on_stops_the_panel(tmp_path):
+    with pytest.raises(EngineError):
+        sat(tmp_path, Says(1), Says(2), Says(3, stop=True))
+
+
+def test_estimates_are_added(tmp_path):
+    asks = Says(1, estimate=Estimate(2, 30, 10, 0.5, 1))
+    free, unknown = Says(1), Says(1, estimate=Estimate(2, 30, 10, None, 1))
+    run = judging_run(tmp_path)
+    found = Panel.of({"a": asks, "b": asks, "c": free}).estimate(many(1), run)
+    assert found == Estimate(4, 60, 20, 1.0, 2)
+    assert Panel.of({"a": asks, "b": unknown}).estimate(many(1), run).cost is None
+    assert Panel.of({"a": free, "b": free}).estimate(many(1), run).cost is None
+
+
+def test_it_says_who_sits_on_it():
+    panel = Panel.of({"a": Says(1, models=("m", "n")), "b": Says(1, models=("m",))})
+    assert panel.models == ("m", "n")
+    assert panel.remarks == (
+        "median of 2 judges, of whom 2 must grade: a, b",
+        "several judges of the panel are the same model: m",
+        "a: says so",
+        "b: says so",
+    )
+
+
+def member(model, **more):
+    config = {"engine": OPENAI | {"model": model}, **more.pop("config", {})}
+    return {"judge": "judges.llm_judge:LLMJudge", "label": model, "config": config, **more}
+
+
+def test_it_is_made_of_judges_by_name():
+    card = registry.find("judges.panel:Panel", "judge")
+    config = registry.config_of(card, {"judges": [member("m"), member("n"), member("o")]})
+    panel = registry.construct_judge(card, config)
+    assert panel.models == ("m", "n", "o")
+    assert panel.rubric.name == "rationale-0-3"
+    assert panel.remarks[0] == "median of 3 judges, of whom 2 must grade: m, n, o"
+
+
+def test_its_identity_is_what_its_judges_grades_depend_on():
+    def dumped(**engine):
+        judges = [member("m"), member("n", config={"engine": OPENAI | {"model": "n"} | engine})]
+        return identity.settings(PanelConfig.model_validate({"judges": judges}))
+
+    assert dumped() == dumped(concurrency=3)
+    assert dumped() != dumped(model="o")
+    first = dumped()["members"][0]
+    assert first["judge"] == "LLMJudge"
+    assert first["code"]
+    assert first["config"]["asked"]["model"] == "m"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"judges": [member("m"), member("m")]}, "stands twice"),
+        ({"judges": [member("m")]}, "judges"),
+        ({"judges": [member("m"), member("n")], "quorum": 3}, "quorum of 3"),
+        ({"judges": [member("m"), {"judge": "nobody"}]}, "unknown judge 'nobody'"),
+        ({"judges": [member("m"), member("n", config={"rubrik": "x"})]}, "rubrik"),
+        (
+            {"judges": [member("m"), member("n", config={"rubric": "rationale-quality"})]},
+            "different rubrics: rationale-0-3, rationale-quality",
+        ),
+    ],
+)
+def test_panels_that_cannot_work_are_refused(settings, words):
+    card = registry.find("judges.panel:Panel", "judge")
+    with pytest.raises(ConfigError, match=words):
+        registry.construct_judge(card, registry.config_of(card, settings))

@@ -1,0 +1,171 @@
+"""A/B tests: what is told of arms, and what papers print beside what their counts give."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
+
+from benchkit.errors import ConfigError, DataError
+from benchkit.report import abtest_text
+from benchkit.report.abtest import Arm, analyse, arm_of, plan_test, read_arms
+from benchkit.report.abtest_published import check, published
+from benchkit.stats.multiple import holm
+
+ROOT = Path(__file__).resolve().parents[2]
+PAPERS = ROOT.parent / "shared" / "papers"
+
+
+def figures(paper):
+    return {
+        (c.printed.figure, c.printed.treatment, c.printed.control): c for c in check(paper).checks
+    }
+
+
+def test_c_apo_follows_from_its_counts_within_rounding():
+    of = figures("c-apo")
+    z = of["z", "C-APO", "ML model"]
+    theirs = proportions_ztest([11950, 11940], [79500, 127830])[0]
+    assert z.ours == pytest.approx(theirs, abs=1e-9)
+    assert z.low < 39.42 < z.high and z.verdict == "within the rounding of the counts"
+    low, high = confint_proportions_2indep(11950, 79500, 11940, 127830, method="wald")
+    assert of["low", "C-APO", "ML model"].ours == pytest.approx(100 * low, abs=1e-9)
+    assert of["high", "C-APO", "ML model"].ours == pytest.approx(100 * high, abs=1e-9)
+    lift = of["lift", "C-APO", "ML model"]
+    assert lift.low < 60.88 < lift.high and lift.ours == pytest.approx(60.927, abs=1e-3)
+    assert of["difference", "C-APO", "SFT"].verdict == "within the rounding of the counts"
+    assert of["z", "C-APO", "SFT"].ours == pytest.approx(3.2484, abs=1e-4)
+
+
+def test_what_c_apo_prints_and_does_not_follow():
+    of = figures("c-apo")
+    wrong = {key for key, c in of.items() if c.verdict == "does not follow"}
+    assert wrong == {
+        ("ctr", "Random", ""),
+        ("ratio", "C-APO", "*"),
+        ("width", "C-APO", "ML model"),
+        ("width", "C-APO", "SFT"),
+    }
+    # Both printed intervals are as wide as the pooled standard error makes them.
+    for control in ("ML model", "SFT"):
+        assert of["pooled_width", "C-APO", control].verdict == "follows"
+    sft = of["p_greater_below", "C-APO", "SFT"]
+    assert sft.ours < 0.001 < sft.p  # p < .001 holds one-sided only
+    text = abtest_text.published_document(check("c-apo")).markdown()
+    assert "two-sided p is 0.0012, not below it" in text
+    assert "1.65 is that of no arm; the nearest is 1.609 against ML model" in text
+    assert text.count("An interval of the difference takes each arm's own variance") == 2
+
+
+def test_twice_rec_follows_from_its_counts_within_rounding():
+    of = figures("twice-rec")
+    assert not [key for key, c in of.items() if c.verdict == "does not follow"]
+    own = of["ctr", "TWiCE-Rec", ""]
+    assert own.ours == pytest.approx(100 * 1830 / 15880)
+    assert own.verdict == "within the rounding of the counts"
+    lift = of["lift", "TWiCE-Rec", "*"]
+    assert (lift.against, lift.verdict) == ("ML", "follows")
+    p = proportions_ztest([1830, 32980], [15880, 309040], alternative="larger")[1]
+    assert of["p_greater_below", "TWiCE-Rec", "ML"].ours == pytest.approx(p, abs=1e-9)
+
+
+@pytest.mark.parametrize("paper", ["c-apo", "twice-rec"])
+def test_the_counts_are_those_of_the_transcribed_tables(paper):
+    with (ROOT / "leaderboards" / "published" / f"{paper}.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["domain"] == "production"]
+    cells = {(row["method"], row["metric"]): row["value"] for row in rows}
+    own = published()[paper]
+    for arm in own.arms:
+        assert arm.impressions == round(1000 * float(cells[arm.name, "impressions"]))
+        assert arm.clicks == round(1000 * float(cells[arm.name, "clicks"]))
+        assert arm.cvr == cells.get((arm.name, "cvr"))
+    values = {row["value"] for row in rows}
+    for printed in own.printed:
+        if "width" not in printed.figure and not (
+            printed.figure.endswith("_below") and printed.value == "0.05"
+        ):
+            assert printed.value in values, printed
+
+
+@pytest.mark.skipif(not PAPERS.is_dir(), reason="the papers' texts are not here")
+@pytest.mark.parametrize(
+    ("paper", "file"), [("c-apo", "c_apo.txt"), ("twice-rec", "twice_rec.txt")]
+)
+def test_the_counts_are_those_of_the_papers(paper, file):
+    text = (PAPERS / file).read_text(encoding="utf-8")
+    for arm in published()[paper].arms:
+        name = "Ours" if arm.name in ("C-APO", "TWiCE-Rec") else arm.name
+        row = f"{name}\t{arm.impressions / 1000:.2f}K\t{arm.clicks / 1000:.2f}K\t"
+        assert row in text
+    for printed in published()[paper].printed:
+        if not printed.figure.endswith(("width", "_below")):
+            assert printed.value in text, printed
+
+
+def test_several_arms_and_conversions():
+    arms = [Arm("a", 1000, 90, 20), Arm("b", 1100, 120), Arm("c", 900, 99, 30)]
+    found = analyse(arms[0], arms[1:])
+    assert [(t.rate, t.treatment) for t in found.tests] == [
+        ("CTR", "b"),
+        ("CTR", "c"),
+        ("CVR", "c"),
+    ]
+    raw = [t.result.p for t in found.tests]
+    assert [t.p_holm for t in found.tests] == [*holm(raw[:2]), raw[2]]
+    text = abtest_text.analysis_document(found).markdown()
+    assert "Holm adjusts two-sided p over 2 treatments" in text
+    records = json.loads(abtest_text.ANALYSED["json"](found))["tests"]
+    rows = list(csv.DictReader(io.StringIO(abtest_text.ANALYSED["csv"](found))))
+    for row, record, test in zip(rows, records, found.tests, strict=True):
+        assert float(row["z"]) == record["z"] == test.result.z
+        assert float(row["newcombe_low"]) == record["newcombe_low"] == test.result.newcombe.low
+        assert record["always_valid_p"] == test.valid.p
+
+
+def test_no_clicks_at_all_are_told_and_not_divided_by():
+    found = analyse(Arm("a", 100, 0), [Arm("b", 100, 0)])
+    assert "| z, pooled | - |" in abtest_text.analysis_document(found).markdown()
+    assert json.loads(abtest_text.ANALYSED["json"](found))["tests"][0]["lift"] is None
+
+
+def test_arms_as_text():
+    assert arm_of("11,940/127_830", "x") == Arm("x", 127830, 11940)
+    assert arm_of(" 9 / 100 / 2", "x") == Arm("x", 100, 9, 2)
+    for text in ("9", "9/", "a/b", "-1/5", "1/2/3/4", "200/100", "1/0", "1/10/11"):
+        with pytest.raises(ConfigError, match="x:"):
+            arm_of(text, "x")
+
+
+def test_arms_of_a_file(tmp_path):
+    path = tmp_path / "arms.csv"
+    path.write_text("arm,impressions,clicks,conversions\nml,100,9,\nours,200,30,5\n")
+    first, others = read_arms(path)
+    assert first == Arm("ml", 100, 9) and others == [Arm("ours", 200, 30, 5)]
+    assert read_arms(path, "ours")[0].name == "ours"
+    with pytest.raises(ConfigError, match="no arm 'x'"):
+        read_arms(path, "x")
+    for text, said in (
+        ("arm,clicks\na,1\nb,2\n", "line 2: KeyError"),
+        ("arm,impressions,clicks\na,10,many\nb,10,1\n", "line 2: ValueError"),
+        ("arm,impressions,clicks\na,10\nb,10,1\n", "line 2: TypeError"),
+        ("arm,impressions,clicks\na,10,1\n", "two arms and more"),
+        ("arm,impressions,clicks\na,10,1\na,10,2\n", "two arms and more"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DataError, match=said):
+            read_arms(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_arms(tmp_path / "none.csv")
+
+
+def test_plans():
+    planned = plan_test(0.09, 0.05)
+    assert planned.control == planned.treatment == 64_914
+    assert "64,914" in abtest_text.planned_document(planned).markdown()
+    assert json.loads(abtest_text.PLANNED["json"](planned))["control"] == 64_914
+    with pytest.raises(ConfigError, match="needs rates"):
+        plan_test(0.9, 0.5)
+    with pytest.raises(ConfigError, match="tau"):
+        analyse(Arm("a", 9, 1), [Arm("b", 9, 1)], tau=0.0)

@@ -1,0 +1,198 @@
+"""Comparisons from the run store: which tests, over which pairs, and what they refuse."""
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import make_suite, run_all
+
+from benchkit.errors import ConfigError, StoreError
+from benchkit.report.comparison import Asked, compare_suite
+from benchkit.report.comparison_text import as_csv, as_json, markdown
+from benchkit.report.critical_difference import write_diagram
+from benchkit.stats.mixed import crossed
+from benchkit.stats.multiple import benjamini_hochberg, holm
+from benchkit.stats.paired import compare
+from benchkit.store import Store
+
+TOY = {"source": "toy", "options": {"users": 40, "items": 50}, "candidates": {"count": 10}}
+
+
+def toys(count):
+    return [
+        {"name": f"toy{i}", **TOY, "options": {"users": 40, "items": 50, "seed": i}}
+        for i in range(count)
+    ]
+
+
+@pytest.fixture
+def store(methods, tmp_path):
+    """Three methods and a failed one on three tasks."""
+    suite = make_suite("Counts", "Noise", "Base", "Raises", datasets=toys(3))
+    run_all(suite, tmp_path)
+    return Store(tmp_path / "runs")
+
+
+@pytest.fixture
+def seeded(methods, tmp_path):
+    """Two methods on one task, three seeds."""
+    suite = make_suite("Counts", "Noise", seeds=[0, 1, 2], metrics=["ndcg@5", "hr@1"])
+    run_all(suite, tmp_path)
+    return Store(tmp_path / "runs")
+
+
+def case_values(store, task, label, metric="ndcg@5"):
+    """[seeds, cases] read without the module under test."""
+    runs = [run for run in store.runs() if run.path.parts[-3:-1] == (task, label)]
+    frames = [
+        run.metrics().filter(pl.col("protocol") == "scored", pl.col("metric") == metric)
+        for run in sorted(runs, key=lambda run: run.manifest().seed)
+    ]
+    return np.array([frame.sort("case_id")["value"].to_numpy() for frame in frames])
+
+
+def test_two_methods_are_compared_on_every_task(store):
+    found = compare_suite(store, "small", Asked(("Counts", "Noise"), metric="ndcg@5"))
+    assert [(line.task, line.a, line.b) for line in found.lines] == [
+        (f"toy{i}", "Counts", "Noise") for i in range(3)
+    ]
+    for line in found.lines:
+        a, b = (case_values(store, line.task, label)[0] for label in ("Counts", "Noise"))
+        own = compare(a, b)
+        assert (line.n, line.difference, line.p) == (40, own.difference, own.p)
+        assert (line.low, line.high) == (own.low, own.high)
+        assert line.sd == pytest.approx(np.std(a - b, ddof=1))
+        assert line.mcnemar is None and not line.seeds_matter and line.needed is None
+    p = [line.p for line in found.lines]
+    assert [line.p_holm for line in found.lines] == holm(p).tolist()
+    assert [line.p_bh for line in found.lines] == benjamini_hochberg(p).tolist()
+    tally = found.tallies[0]
+    assert tally.wins + tally.ties + tally.losses == 3
+    assert tally.wins == sum(x.p_holm < 0.05 and x.difference > 0 for x in found.lines)
+
+
+def test_without_names_every_method_is_against_the_best(store):
+    found = compare_suite(store, "small", Asked(metric="ndcg@5"))
+    means = {
+        label: np.mean([case_values(store, f"toy{i}", label).mean() for i in range(3)])
+        for label in ("Counts", "Noise", "Base")
+    }
+    best = max(means, key=means.get)
+    assert {line.a for line in found.lines} == {best}
+    assert len(found.lines) == 6
+    assert any(f"{best} was chosen as the best" in note for note in found.notes)
+    assert any("so not compared: Raises" in note for note in found.notes)
+    against = compare_suite(store, "small", Asked(against="Noise", metric="ndcg@5"))
+    assert {line.a for line in against.lines} == {"Noise"} and len(against.lines) == 6
+    assert not any("chosen as the best" in note for note in against.notes)
+
+
+def test_three_names_make_three_pairs_or_two_against_one(store):
+    names = ("Counts", "Noise", "Base")
+    assert len(compare_suite(store, "small", Asked(names, tasks=("toy1",))).lines) == 3
+    one = compare_suite(store, "small", Asked(names, against="Base", tasks=("toy1",)))
+    assert [(line.a, line.b) for line in one.lines] == [("Base", "Counts"), ("Base", "Noise")]
+
+
+def test_hits_have_mcnemar_and_power(store):
+    found = compare_suite(store, "small", Asked(("Noise", "Counts"), metric="HR@1", power=0.1))
+    tested = [line for line in found.lines if line.mcnemar]
+    assert all(line.p == pytest.approx(line.mcnemar.p) for line in tested)
+    # Counts are often equal; expected hits over ties are neither 0 nor 1.
+    for line in found.lines:
+        values = [case_values(store, line.task, x, "hr@1") for x in ("Noise", "Counts")]
+        assert (line.mcnemar is not None) == bool(np.isin(values, (0, 1)).all())
+    assert all(line.needed > 40 and 0 < line.detectable < 1 for line in found.lines)
+    assert "Needed: users that show a difference of 0.1" in markdown(found)
+
+
+def test_the_ranking_over_tasks(store, tmp_path):
+    found = compare_suite(store, "small", Asked(metric="ndcg@5"))
+    assert found.ranked == ("Counts", "Noise", "Base")
+    means = np.array(
+        [[case_values(store, f"toy{i}", x).mean() for i in range(3)] for x in found.ranked]
+    )
+    assert found.ranking.ranks.tolist() == (3 - means.argsort(0).argsort(0)).mean(1).tolist()
+    paths = write_diagram(found, tmp_path / "plots")
+    assert [path.name for path in paths] == [
+        "critical-difference-ndcg@5.svg", "critical-difference-ndcg@5.png",
+    ]  # fmt: skip
+    first = [path.read_bytes() for path in paths]
+    assert first == [path.read_bytes() for path in write_diagram(found, tmp_path / "plots")]
+    two = compare_suite(store, "small", Asked(("Counts", "Noise"), metric="ndcg@5"))
+    assert two.ranking is None and write_diagram(two, tmp_path / "none") == []
+    assert any("here 2 on 3" in note for note in two.notes)
+
+
+def test_three_seeds_are_a_random_effect(seeded):
+    found = compare_suite(seeded, "small", Asked(("Counts", "Noise"), metric="ndcg@5"))
+    line = found.lines[0]
+    a, b = (case_values(seeded, "toy", label) for label in ("Counts", "Noise"))
+    own = crossed(a, b)
+    assert line.seeds_matter and line.seeds == (3, 3)
+    assert (line.p, line.low, line.high) == (own.p, own.low, own.high)
+    assert line.p_users == compare(a.mean(0), b.mean(0)).p
+    assert "p, users alone" in markdown(found)
+
+
+def test_two_seeds_are_averaged_and_it_says_so(methods, tmp_path):
+    run_all(make_suite("Counts", "Noise", seeds=[0, 1]), tmp_path)
+    store = Store(tmp_path / "runs")
+    found = compare_suite(store, "small", Asked())
+    a, b = (
+        case_values(store, "toy", x, found.metric) for x in (found.lines[0].a, found.lines[0].b)
+    )
+    assert found.lines[0].p == compare(a.mean(0), b.mean(0)).p
+    assert any("fewer than 3 seeds" in note for note in found.notes)
+
+
+def test_unequal_cases_are_refused(store):
+    run = next(run for run in store.runs() if run.path.parts[-3:-1] == ("toy0", "Noise"))
+    table = run.metrics()
+    table.filter(pl.col("case_id") != table["case_id"][0]).write_parquet(
+        run.path / "metrics.parquet"
+    )
+    with pytest.raises(StoreError, match="different cases: 1 and 0 without") as error:
+        compare_suite(store, "small", Asked(("Counts", "Noise")))
+    assert "run both again" in error.value.mend
+
+
+REFUSED = [
+    (Asked(("Counts", "Nobody")), ConfigError, "no method 'Nobody'"),
+    (Asked(("Counts",), against="Counts"), ConfigError, "with itself"),
+    (Asked(("Counts",)), ConfigError, "with itself"),
+    (Asked(("Counts", "Raises")), StoreError, "failed: it raised"),
+    (Asked(tasks=("toy9",)), ConfigError, "no task 'toy9'"),
+    (Asked(protocol="sampled"), ConfigError, "protocol 'sampled'"),
+    (Asked(metric="bleu"), ConfigError, "no values of 'bleu'"),
+]
+
+
+def test_refusals_say_what_there_is(store):
+    for asked, error, said in REFUSED:
+        with pytest.raises(error, match=re.escape(said)) as found:
+            compare_suite(store, "small", asked)
+        assert found.value.mend
+
+
+def test_formats_hold_the_same_numbers(store):
+    found = compare_suite(store, "small", Asked(metric="ndcg@5", power=0.05))
+    text = markdown(found)
+    assert "6 comparisons made" in text and "Tasks won, tied and lost of 3" in text
+    assert "Mean ranks over 3 tasks" in text
+    bars = {line.count("|") for line in text.split("\n\n")[1].splitlines()}
+    assert len(bars) == 1
+    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
+    records = json.loads(as_json(found))
+    assert len(rows) == len(records["pairs"]) == records["comparisons"] == 6
+    for row, record, line in zip(rows, records["pairs"], found.lines, strict=True):
+        assert float(row["p"]) == record["p"] == line.p
+        assert float(row["difference"]) == record["difference"] == line.difference
+        assert int(row["needed"]) == line.needed
+    assert set(records["ranking"]["ranks"]) == {"Counts", "Noise", "Base"}
+    again = compare_suite(store, "small", Asked(metric="ndcg@5", power=0.05))
+    assert (markdown(again), as_csv(again), as_json(again)) == (text, as_csv(found), as_json(found))

@@ -1,0 +1,104 @@
+"""Paired comparison: difference, interval and p, one pair and many."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from benchkit.stats.paired import compare, compare_all, tallies
+from benchkit.stats.sign_flip import tally
+
+LEVELS = np.array([0, 0.38685, 0.43068, 0.5, 0.63093, 1.0])
+
+
+def values(methods, users, seed=0):
+    rng = np.random.default_rng(seed)
+    user = rng.normal(size=users)
+    u = user + rng.normal(0, 0.7, (methods, users)) + np.linspace(0, 0.4, methods)[:, None]
+    return LEVELS[np.clip((2.5 + 1.5 * u).astype(int), 0, 5)]
+
+
+def test_a_batch_is_the_same_as_its_pairs():
+    v = values(4, 300)
+    batch = compare_all(v)
+    assert batch == [compare(v[a], v[b]) for a in range(4) for b in range(a + 1, 4)]
+    assert compare_all(v, [(2, 1)]) == [compare(v[2], v[1])]
+    assert compare_all(v[:1]) == []
+
+
+def test_difference_and_interval_agree_with_scipy():
+    for a, b in (values(2, 800), np.random.default_rng(1).normal(size=(2, 500))):
+        found = compare(a, b)
+        theirs = stats.bootstrap(
+            (a, b), lambda x, y, axis: np.mean(x - y, axis=axis), paired=True, vectorized=True,
+            n_resamples=4000, method="percentile", rng=np.random.default_rng(2),
+        ).confidence_interval  # fmt: skip
+        width = theirs.high - theirs.low
+        assert found.difference == pytest.approx(np.mean(a - b), abs=1e-15)
+        assert found.low == pytest.approx(theirs.low, abs=0.06 * width)
+        assert found.high == pytest.approx(theirs.high, abs=0.06 * width)
+
+
+def test_the_interval_covers_the_truth():
+    rng, covered = np.random.default_rng(3), 0
+    for _ in range(300):
+        a = rng.choice(LEVELS, 200, p=[0.5, 0.1, 0.1, 0.1, 0.1, 0.1])
+        b = np.where(rng.random(200) < 0.5, a, rng.permutation(a))
+        found = compare(a, b, draws=99, resamples=400)
+        covered += found.low <= 0 <= found.high
+    assert 0.90 <= covered / 300 <= 0.985
+
+
+def test_equal_methods_have_p_1_and_no_width():
+    v = values(1, 50)[0]
+    found = compare(v, v)
+    assert (found.n, found.difference, found.low, found.high, found.p) == (50, 0, 0, 0, 1)
+
+
+def test_it_is_deterministic_and_knows_a_seed():
+    a, b = values(2, 100)
+    assert compare(a, b) == compare(a, b)
+    assert compare(a, b) != compare(a, b, seed=1)
+    narrow, wide = compare(a, b, level=0.5), compare(a, b)
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_joint_counts_are_the_tallies_of_differences():
+    v = values(3, 400)
+    pairs = [(0, 1), (2, 0)]
+    for own, (a, b) in zip(tallies(v, pairs), pairs, strict=True):
+        direct = tally(v[a] - v[b])
+        np.testing.assert_allclose(own.size, direct.size)
+        assert own.plus.tolist() == direct.plus.tolist()
+        assert own.minus.tolist() == direct.minus.tolist()
+
+
+def test_values_with_ties_are_as_good_as_others():
+    rng = np.random.default_rng(4)
+    v = np.round(rng.random((2, 400)), 4)  # more distinct values than a joint table is made for
+    own, direct = tallies(v, [(0, 1)])[0], tally(v[0] - v[1])
+    assert own.total == pytest.approx(direct.total)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [([1, 2], [1, 2, 3]), ([], []), ([np.nan], [0.0]), ([np.inf], [0.0])]
+)
+def test_refusals(a, b):
+    with pytest.raises(ValueError, match="must be"):
+        compare(a, b)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(range(6)), st.sampled_from(range(6))), min_size=1,
+                max_size=40), st.floats(-1, 1))  # fmt: skip
+def test_swap_and_shift(pairs, shift):
+    a, b = LEVELS[[i for i, _ in pairs]], LEVELS[[j for _, j in pairs]]
+    one = compare(a, b, draws=199, resamples=200)
+    other = compare(b, a, draws=199, resamples=200)
+    moved = compare(a + shift, b + shift, draws=199, resamples=200)
+    assert one.p == other.p == moved.p
+    assert one.difference == pytest.approx(-other.difference, abs=1e-12)
+    assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-12)
+    assert (one.low, one.high) == pytest.approx((moved.low, moved.high), abs=1e-12)
+    assert one.low - 1e-12 <= one.difference + 1.0 and one.low <= one.high

@@ -1,0 +1,115 @@
+"""McNemar, effect sizes, power and corrections, against statsmodels and SciPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+
+from benchkit.stats.effects import cohen_dz, rank_biserial
+from benchkit.stats.mcnemar import is_binary, mcnemar
+from benchkit.stats.multiple import benjamini_hochberg, holm
+from benchkit.stats.power import detectable, power_of, users_needed
+from benchkit.stats.sign_flip import p_value
+
+numbers = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 0.5]), min_size=2, max_size=40)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(9, 3), (3, 9), (7, 7), (0, 5), (150, 110), (0, 0)])
+def test_mcnemar_agrees_with_statsmodels_and_with_the_permutation_test(only_a, only_b):
+    a = np.repeat([1, 0, 1, 0], [only_a, only_b, 10, 20])
+    b = np.repeat([0, 1, 1, 0], [only_a, only_b, 10, 20])
+    found = mcnemar(a, b)
+    assert (found.n, found.only_a, found.only_b) == (len(a), only_a, only_b)
+    theirs = their_mcnemar([[10, only_a], [only_b, 20]], exact=True).pvalue
+    assert found.p == pytest.approx(theirs, rel=1e-10)
+    assert found.p == pytest.approx(p_value(a - b), rel=1e-10)
+    both = only_a + only_b
+    middle = stats.binom.pmf(min(only_a, only_b), both, 0.5)
+    expected = found.p - middle if only_a != only_b else 1 - middle / 2 if both else 1.0
+    assert found.mid_p == pytest.approx(expected, rel=1e-10)
+
+
+def test_mcnemar_is_for_zeros_and_ones():
+    assert is_binary([0, 1.0, True]) and not is_binary([0, 1 / 30])
+    with pytest.raises(ValueError, match="0 and 1"):
+        mcnemar([0.5, 1], [0, 1])
+    with pytest.raises(ValueError, match="same cases"):
+        mcnemar([1, 1], [0])
+
+
+def test_cohen_dz_is_the_t_statistic_over_the_root_of_n():
+    d = np.random.default_rng(1).normal(0.2, 1, 80)
+    t = stats.ttest_1samp(d, 0).statistic
+    assert cohen_dz(d) == pytest.approx(t / np.sqrt(80))
+    assert cohen_dz([0.0, 0.0]) == 0.0
+    assert np.isnan(cohen_dz([0.5, 0.5])) and np.isnan(cohen_dz([1.0]))
+
+
+def test_rank_biserial_is_made_of_wilcoxons_sums():
+    d = np.random.default_rng(2).choice([-1, -0.5, 0, 0.3, 0.5, 1], 100)
+    ranks = len(d[d != 0]) * (len(d[d != 0]) + 1) / 2
+    plus = stats.wilcoxon(d, alternative="greater", method="asymptotic").statistic
+    assert rank_biserial(d) == pytest.approx((2 * plus - ranks) / ranks)
+    assert rank_biserial([1.0, 2.0]) == 1.0
+    assert rank_biserial([0.0]) == 0.0
+
+
+@given(numbers)
+def test_effects_change_sign_with_the_methods(d):
+    d = np.array(d)
+    assert cohen_dz(-d) == pytest.approx(-cohen_dz(d), nan_ok=True)
+    assert rank_biserial(-d) == pytest.approx(-rank_biserial(d))
+    assert -1 <= rank_biserial(d) <= 1
+    assert rank_biserial(3 * d) == pytest.approx(rank_biserial(d))
+
+
+@pytest.mark.parametrize(
+    ("sd", "difference", "power"), [(0.4, 0.01, 0.8), (1, 0.5, 0.9), (1, 3, 0.8)]
+)
+def test_power_agrees_with_statsmodels(sd, difference, power):
+    solver = TTestPower()
+    n = users_needed(sd, difference, power)
+    theirs = solver.solve_power(difference / sd, power=power, alpha=0.05)
+    assert n == pytest.approx(np.ceil(theirs), abs=0 if theirs > 3 else 1)
+    assert (
+        power_of(n, sd, difference)
+        >= power
+        > power_of(n - 1 if n > 2 else n, sd, difference) - (n == 2)
+    )
+    assert power_of(50, 1, 0.3) == pytest.approx(solver.power(0.3, 50, 0.05), abs=1e-9)
+    assert detectable(n, sd, power) == pytest.approx(difference, rel=0.35 if n < 10 else 0.02)
+    assert detectable(n, sd, power) <= difference
+
+
+def test_power_in_a_simulation():
+    rng, n = np.random.default_rng(3), users_needed(0.4, 0.05)
+    draws = rng.choice([-0.4, 0.4], (3000, n), p=[0.5 - 0.0625, 0.5 + 0.0625])
+    sd = np.sqrt(0.16 - 0.05**2)
+    n = users_needed(sd, 0.05)
+    p = stats.ttest_1samp(draws[:, :n], 0, axis=1).pvalue
+    assert np.mean(p < 0.05) == pytest.approx(0.8, abs=0.03)
+
+
+def test_power_refuses_what_is_no_difference():
+    for arguments in ((0.4, 0.0), (0.0, 0.1), (0.4, 0.1, 1.0)):
+        with pytest.raises(ValueError, match="needs"):
+            users_needed(*arguments)
+    assert detectable(10, 0.0) == 0.0 and np.isnan(detectable(1, 0.4))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 1000).map(lambda k: k / 1000), min_size=1, max_size=12))
+def test_corrections_agree_with_statsmodels(p):
+    np.testing.assert_allclose(benjamini_hochberg(p), multipletests(p, method="fdr_bh")[1])
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+
+
+def test_missing_p_values_do_not_count():
+    adjusted = benjamini_hochberg([0.01, np.nan, 0.04])
+    assert np.isnan(adjusted[1])
+    np.testing.assert_allclose(adjusted[[0, 2]], [0.02, 0.04])
+    assert len(benjamini_hochberg([])) == 0
