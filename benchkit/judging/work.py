@@ -162,6 +162,7 @@ def _judged(sitting: Sitting, job: Job, run: Run, emit: Emit, again: bool) -> Ju
         update={
             "status": "complete",
             "finished": now(),
+            "remarks": sitting.judge.remarks,  # some are known once it has judged
             "counts": recording.counts(table),
             "cost": seconds | recording.usage(verdicts.values()),
         }
