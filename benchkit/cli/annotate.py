@@ -1,0 +1,134 @@
+"""benchkit annotate"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from benchkit.judging.annotation.batch import Batch
+    from benchkit.judging.annotation.reading import Labels
+    from benchkit.report.grid import Grid
+
+
+def annotate(
+    more: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="More paths for --judgements, or for --read."),
+    ] = None,
+    judgements: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH [PATH]...",
+            help="What to sample from: judgements (.parquet), folders of runs, or a store with"
+            " --suite.",
+        ),
+    ] = None,
+    read: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CSV [CSV]...", help="Instead: exports of pages, to be read back."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the pages; with --read, the file of labels.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="--read: key.json of the pages.")] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="Answers in the sample.")] = 250,
+    annotators: Annotated[int, typer.Option(min=1, help="Pages, one a person.")] = 2,
+    overlap: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the answers that everybody sees.")
+    ] = 1.0,
+    suite: Annotated[str, typer.Option(help="The suite of a store.")] = "",
+    judge: Annotated[str, typer.Option(help="Only judgements by this judge (its label).")] = "",
+    rubric: Annotated[
+        str,
+        typer.Option(help="What people grade by: a name or a TOML file; by default as the judge."),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of the sample and the order.")] = 0,
+) -> None:
+    """Make pages on which people grade what judges graded, blind; read their labels back.
+
+    The sample is spread evenly over tasks, methods and the judge's grades, with weights. Give each
+    person one page, and nobody key.json.
+    """
+    from benchkit.errors import ConfigError
+
+    paths = [*(judgements or []), *(read or []), *(more or [])]
+    if bool(judgements) == bool(read):
+        raise ConfigError(
+            "--judgements and --read cannot go together" if read else "nothing to annotate",
+            "--judgements PATH --out FOLDER to make pages, or --read CSV --key key.json --out FILE",
+        )
+    if out is None:
+        raise ConfigError("it is not said where to write", "name it with --out")
+    if read:
+        if key is None:
+            raise ConfigError("labels cannot be read without their key", "--key FOLDER/key.json")
+        _read(paths, key, out)
+        return
+    from benchkit.judging.annotation.batch import make_batch
+    from benchkit.judging.annotation.population import collect, sources
+    from benchkit.judging.rubric import load_rubric
+
+    people = load_rubric(rubric) if rubric else None
+    population = collect(sources(paths, suite, judge), people)
+    batch = make_batch(population, n, annotators, overlap, seed)
+    written = batch.write(out)
+    _say(batch, len(population.exhibits))
+    for path in written:
+        typer.echo(f"wrote {path}", err=True)
+
+
+def _say(batch: "Batch", size: int) -> None:
+    key = batch.key
+    hands = ", ".join(f"{name} {len(ids)}" for name, ids in key.annotators.items())
+    typer.echo(f"batch {key.batch}: {len(key.items)} of {size} judged answers ({hands})")
+    if size < key.asked:
+        typer.echo(f"all that there are; {key.asked} were asked for")
+    empty = sum(not stratum.drawn for stratum in key.strata)
+    typer.echo(
+        f"{len(key.strata)} strata (task, method, grade), {empty} without a draw; weights in"
+        " key.json"
+    )
+    for label, judge in key.judges.items():
+        if missing := [c.name for c in key.rubric.criteria if c.name not in judge.comparable]:
+            typer.echo(
+                f"judge {label} graded by {judge.rubric}: not compared on {', '.join(missing)}"
+            )
+    typer.echo("send each person one page; keep key.json: it names the methods and the grades")
+
+
+def _read(paths: list[Path], key: Path, out: Path) -> None:
+    from benchkit.judging.annotation.key import read_key
+    from benchkit.judging.annotation.reading import read_labels, write_labels
+    from benchkit.report.grid import show
+    from benchkit.report.terminal import wide_console
+
+    known = read_key(key)
+    labels = read_labels(paths, known)
+    written = write_labels(labels, known, out)
+    show(wide_console(), [_progress(labels, known.batch)])
+    for path in written:
+        typer.echo(f"wrote {path}", err=True)
+    for path in written[1:] or written:
+        typer.echo(f"next: benchkit agree {path}", err=True)
+
+
+def _progress(labels: "Labels", batch: str) -> "Grid":
+    """How far each annotator got, and what was replaced."""
+    from benchkit.report.grid import Grid
+
+    head = ("Annotator", "Name", "Assigned", "Complete", "Partial", "Skipped", "Untouched",
+            "Notes", "Median s")  # fmt: skip
+    lines = tuple(
+        (p.annotator, p.name, *map(str, (p.assigned, p.complete, p.partial, p.skipped)),
+         *map(str, (p.untouched, p.notes)), "" if p.seconds is None else f"{p.seconds:.0f}")
+        for p in labels.progress
+    )  # fmt: skip
+    people = sum(not str(row[1]).startswith("judge:") for row in labels.rows)
+    notes = [f"{people} grades by people, {len(labels.rows) - people} by judges."]
+    if labels.repeated:
+        notes.append(
+            f"{labels.repeated} rows were given more than once, {labels.changed} of them with"
+            " another grade; the last one read counts."
+        )
+    return Grid(f"Labels of batch {batch}", head, lines, tuple(notes))

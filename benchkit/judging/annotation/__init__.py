@@ -1,0 +1,1 @@
+"""Collecting people's grades: a sample of judged answers, a page a person, labels read back."""

@@ -1,0 +1,115 @@
+"""What a page exports: one CSV row for an exhibit and a criterion, checked against the key."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchkit.errors import DataError
+from benchkit.judging.annotation.key import Key
+from benchkit.judging.rubric import Criterion
+
+COLUMNS = ("batch", "annotator", "name", "id", "criterion", "grade", "skipped", "note", "seconds")
+_MEND = "export the CSV from the page once more, and do not edit it"
+_SKIPPED = {"": False, "0": False, "false": False, "1": True, "true": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: an annotator's word on an exhibit and a criterion.
+
+    grade: None where there is none (yet). seconds: spent on the exhibit. where: file and line.
+    """
+
+    annotator: str
+    name: str
+    id: str
+    criterion: str
+    grade: int | None
+    skipped: bool
+    note: str
+    seconds: float
+    where: str
+
+
+def read_export(path: Path, key: Key) -> Iterator[Entry]:
+    """The rows of a file. Raises DataError, naming file and line, for what is not of this batch.
+
+    A spreadsheet may have saved it, with the separator of its language or without the byte order
+    mark.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}", "check the path") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}", "save it as CSV in UTF-8") from None
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        names = reader.fieldnames or ()
+        if missing := [name for name in COLUMNS if name not in names]:
+            raise DataError(f"{path}: no column {missing[0]!r}", _MEND)
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise DataError(f"{where}: it has not as many fields as columns", _MEND)
+            yield _entry({name: row[name] for name in COLUMNS}, where, key)
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: {error}", _MEND) from None
+
+
+def _entry(row: Mapping[str, str], where: str, key: Key) -> Entry:
+    if row["batch"] != key.batch:
+        raise DataError(
+            f"{where}: it is of batch {row['batch']!r}, and the key of {key.batch}",
+            "give the key.json that was made with the page",
+        )
+    annotator, identifier = row["annotator"], row["id"]
+    if annotator not in key.annotators:
+        known = ", ".join(key.annotators)
+        raise DataError(f"{where}: no annotator {annotator!r}; there are {known}", _MEND)
+    if identifier not in key.assigned[annotator]:
+        raise DataError(f"{where}: {annotator} was not given {identifier!r}", _MEND)
+    criteria = {criterion.name: criterion for criterion in key.rubric.criteria}
+    if (criterion := criteria.get(row["criterion"])) is None:
+        known = ", ".join(criteria)
+        raise DataError(f"{where}: no criterion {row['criterion']!r}; there are {known}", _MEND)
+    if (skipped := _SKIPPED.get(row["skipped"].strip().lower())) is None:
+        raise DataError(f"{where}: skipped is {row['skipped']!r}, not 0 or 1", _MEND)
+    grade = _grade(row["grade"].strip(), where, criterion)
+    if skipped and grade is not None:
+        raise DataError(f"{where}: it is skipped, and has grade {grade}", _MEND)
+    return Entry(
+        annotator, row["name"].strip(), identifier, criterion.name, grade, skipped,
+        row["note"], _seconds(row["seconds"].strip(), where), where,
+    )  # fmt: skip
+
+
+def _grade(text: str, where: str, criterion: Criterion) -> int | None:
+    if not text:
+        return None
+    grade = _number(text)
+    if grade not in criterion.grades:
+        raise DataError(
+            f"{where}: {text!r} is no grade of {criterion.name}"
+            f" ({criterion.low} to {criterion.high})",
+            _MEND,
+        )
+    return int(grade)
+
+
+def _seconds(text: str, where: str) -> float:
+    seconds = _number(text or "0")
+    if not 0 <= seconds < float("inf"):
+        raise DataError(f"{where}: seconds is {text!r}", _MEND)
+    return seconds
+
+
+def _number(text: str) -> float:
+    """NaN for what is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

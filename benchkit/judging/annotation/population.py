@@ -1,0 +1,206 @@
+"""What can be annotated: exhibits of stored judgements, each with what the judges made of it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from benchkit.errors import ConfigError, DataError, StoreError
+from benchkit.judging.rubric import Criterion, Rubric
+from benchkit.records import JUDGEMENTS, JudgementManifest
+from benchkit.store import Run, Store, slug
+
+_NEEDED = ("case_id", "item", "title", "target", "target_title", "rationale", "history", "stage",
+           "grades")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedExhibit:
+    """One answer that was shown to judges.
+
+    history: a line an event, oldest first. grades: judge -> criterion -> grade; a judge that left
+    the answer unscored is there without grades.
+    """
+
+    suite: str
+    task: str
+    method: str
+    run_id: str
+    case_id: str
+    item: str
+    title: str
+    target: str
+    target_title: str
+    rationale: str
+    history: tuple[str, ...]
+    grades: dict[str, dict[str, float]]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from all others; two judges may have been shown two answers to a case."""
+        return (
+            self.suite, self.task, self.method, self.run_id, self.case_id, self.item, self.rationale
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A complete judgement of a run by one judge."""
+
+    run: Run
+    manifest: JudgementManifest
+    method: str
+    rubric: Rubric
+
+
+@dataclass(frozen=True)
+class Population:
+    """Exhibits in the order of their keys, and the rubric that each judge graded them by."""
+
+    exhibits: tuple[JudgedExhibit, ...]
+    rubrics: Mapping[str, Rubric]
+    rubric: Rubric
+
+    def comparable(self, judge: str) -> tuple[Criterion, ...]:
+        """Criteria on which the judge saw and graded what people will see and grade."""
+        own = self.rubrics[judge]
+        if own.shows_target != self.rubric.shows_target:
+            return ()
+        return tuple(criterion for criterion in self.rubric.criteria if criterion in own.criteria)
+
+
+def sources(paths: Sequence[Path], suite: str = "", judge: str = "") -> list[Source]:
+    """The judgements at `paths`: verdict files (.parquet), folders of runs, or a store.
+
+    suite: the suite of a store; its plan says which runs and judgements count.
+    judge: only that judge's. Judgements that are not complete are left out.
+    Raises ConfigError or StoreError where there is none, or a run has two by the same judge.
+    """
+    found = [source for path in paths for source in _at(path, suite, judge)]
+    if not found:
+        whose = f" by {judge!r}" if judge else ""
+        raise StoreError(
+            f"no complete judgement{whose} in {', '.join(map(str, paths))}",
+            "judge the runs first (benchkit judge), or name another judge or path",
+        )
+    by_run: dict[tuple[str, str], str] = {}
+    for source in found:
+        held = by_run.setdefault(
+            (source.manifest.run_id, source.manifest.label), source.manifest.judge_id
+        )
+        if held != source.manifest.judge_id:
+            raise ConfigError(
+                f"{source.run.path} holds two judgements by {source.manifest.label!r}",
+                "name the .parquet file of one of them, or the store with --suite",
+            )
+    return found
+
+
+def collect(found: Iterable[Source], rubric: Rubric | None = None) -> Population:
+    """The exhibits of judgements that a person can grade by `rubric`, by default the judges' own.
+
+    Where the rubric decides about wrong items by itself, they are left out: nobody has to look at
+    them. Raises ConfigError where the judges had several rubrics and none is named, DataError where
+    nothing is left.
+    """
+    found = sorted(found, key=lambda source: (source.manifest.label, source.manifest.run_id))
+    rubric = rubric or _common(found)
+    merged: dict[tuple[str, ...], JudgedExhibit] = {}
+    for exhibit in (exhibit for source in found for exhibit in _exhibits(source)):
+        if rubric.wrong is not None and exhibit.item != exhibit.target:
+            continue
+        first = merged.setdefault(exhibit.key, exhibit)
+        first.grades.update(exhibit.grades)
+    if not merged:
+        raise DataError(
+            "no answer to annotate: no judge was shown any that the rubric asks about",
+            "see the stages of the judgements (benchkit report), or name another rubric",
+        )
+    rubrics: dict[str, Rubric] = {}
+    for source in found:
+        label = source.manifest.label
+        if rubrics.setdefault(label, source.rubric).hash != source.rubric.hash:
+            raise ConfigError(
+                f"judge {label!r} had different rubrics in different runs",
+                "name judgements by one rubric only",
+            )
+    return Population(tuple(merged[key] for key in sorted(merged)), rubrics, rubric)
+
+
+def _at(path: Path, suite: str, judge: str) -> Iterator[Source]:
+    if path.suffix == ".parquet":
+        run = Run(path.parent.parent)
+        manifests = [m for m in run.judgements() if f"{slug(m.label)}-{m.judge_id}" == path.stem]
+        if not manifests:
+            raise StoreError(
+                f"{path}: is no verdict file of a run", "name one of RUN/judgements/*.parquet"
+            )
+        yield from _sources(run, manifests, judge)
+    elif (path / "manifest.json").exists():
+        run = Run(path)
+        yield from _sources(run, run.judgements(), judge)
+    elif (path / "store.json").exists():
+        yield from _planned(Store(path), suite, judge)
+    else:
+        raise StoreError(
+            f"{path} is no verdict file, run or store",
+            "name judgements (.parquet), folders of runs, or a store with --suite",
+        )
+
+
+def _planned(store: Store, suite: str, judge: str) -> Iterator[Source]:
+    """What the plan of a suite names."""
+    plan = store.plan(suite) if suite else None
+    if plan is None:
+        there = ", ".join(store.suites()) or "none"
+        cause = f"no suite {suite!r} in it" if suite else "which suite is not said"
+        raise ConfigError(
+            f"store {store.root}: {cause}", f"name it with --suite; there are: {there}"
+        )
+    ids = {planned.label: planned.judge_id for planned in plan.judges}
+    for row in plan.rows:
+        if row.run_id is None:
+            continue
+        run = store.run(plan.suite, row.task, row.label, row.run_id)
+        own = [m for m in run.judgements() if ids.get(m.label) == m.judge_id]
+        yield from _sources(run, own, judge)
+
+
+def _sources(run: Run, manifests: Iterable[JudgementManifest], judge: str) -> Iterator[Source]:
+    of_run = run.manifest()
+    if of_run is None:
+        raise StoreError(f"{run.path}: holds no run", "name judgements inside a run store")
+    for manifest in manifests:
+        if manifest.status == "complete" and judge in ("", manifest.label):
+            rubric = Rubric.model_validate(manifest.rubric)
+            yield Source(run, manifest, of_run.label, rubric)
+
+
+def _common(found: Sequence[Source]) -> Rubric:
+    by_hash = {source.rubric.hash: source for source in found}
+    if len(by_hash) > 1:
+        used = ", ".join(f"{s.manifest.label}: {s.rubric.name}" for s in by_hash.values())
+        raise ConfigError(
+            f"the judges had different rubrics ({used})", "name one with --rubric, or with --judge"
+        )
+    return found[0].rubric
+
+
+def _exhibits(source: Source) -> Iterator[JudgedExhibit]:
+    """The rows of a judgement of stage `judged`."""
+    table = source.run.verdicts(source.manifest)
+    if missing := [name for name in _NEEDED if table.schema.get(name) != JUDGEMENTS[name]]:
+        raise StoreError(
+            f"{source.run.path}: verdicts of {source.manifest.label!r}: column {missing[0]!r} is"
+            " missing or of another type",
+            "judge the run again",
+        )
+    manifest = source.manifest
+    for row in table.filter(pl.col("stage") == "judged").iter_rows(named=True):
+        own = {grade["criterion"]: grade["grade"] for grade in row["grades"]}
+        yield JudgedExhibit(
+            manifest.suite, manifest.task, source.method, manifest.run_id,
+            row["case_id"], row["item"], row["title"], row["target"], row["target_title"],
+            row["rationale"], tuple(row["history"]), {manifest.label: own},
+        )  # fmt: skip
