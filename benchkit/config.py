@@ -104,6 +104,7 @@ class Suite(_Model):
     history_buckets: lengths of history, first and last, that are reported apart, e.g. [[1, 2],
         [3, 7], [8]]; [8] is 8 or more.
     judging: judges that grade the rationales of all runs, or none.
+    relative_to: a method whose training time is 1 in the table of costs.
     drops: pairs of tasks, e.g. [["warm", "cold-users"]], whose relative difference is reported.
     """
 
@@ -121,6 +122,7 @@ class Suite(_Model):
     popular_share: float = Field(default=0.2, gt=0, lt=1)
     history_buckets: tuple[tuple[int, ...], ...] = ()
     drops: tuple[tuple[str, str], ...] = ()
+    relative_to: str = ""
     decoding: DecodingSpec = DecodingSpec()
     judging: JudgingSpec | None = None
 
@@ -151,6 +153,9 @@ class Suite(_Model):
                 f"sampled answers are judged, but not asked for in protocols {self.protocols}",
                 'protocols = ["scored", "sampled"], or [judging] answers = "scored"',
             )
+        if self.relative_to and self.relative_to not in {m.name for m in self.methods}:
+            labels = [method.name for method in self.methods]
+            raise unknown_name("method in relative_to:", self.relative_to, labels)
         tasks = {task.name for task in self.tasks}
         for name in (name for pair in self.drops for name in pair):
             if name not in tasks:

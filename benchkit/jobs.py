@@ -3,7 +3,7 @@
 import resource
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -203,6 +203,9 @@ def _compute(job: Job, run: Run, manifest: Manifest, progress: StageProgress) ->
                 results.append(_ASK[protocol](recommender, test, cases, metrics, context))
                 if protocol == "scored":
                     results += evaluate.length_normalised(results[-1], cases, metrics)
+    cost |= _stage_seconds(context)
+    cost["fit_seconds"] += sum(stage.cost - stage.here for stage in context.stages.values())
+    cost |= _tokens(results)
     cost["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     tables = {
         "metrics": pl.concat([result.metrics for result in results]),
@@ -239,6 +242,26 @@ def limited(threads: int, torch: bool) -> Iterator[None]:
             framework.set_num_threads(before)
 
 
+def _tokens(results: Sequence[evaluate.Result]) -> dict[str, float]:
+    """Tokens of each protocol over all cases: every usage whose name ends in `_tokens` (prompt,
+    completion, and candidates that were scored)."""
+    found: dict[str, float] = {}
+    for result in results:
+        for prediction in result.predictions or ():
+            for name, value in prediction.usage.items():
+                if name.endswith("_tokens"):
+                    key = f"{result.protocol}_tokens"
+                    found[key] = found.get(key, 0.0) + value
+    return found
+
+
+def _stage_seconds(context: RunContext) -> dict[str, float]:
+    """What each stage of `fit` takes to compute, and what was not computed here."""
+    costs = {f"{name}_stage_seconds": stage.cost for name, stage in context.stages.items()}
+    reused = sum(stage.cost - stage.here for stage in context.stages.values())
+    return costs | ({"reused_seconds": reused} if costs else {})
+
+
 @contextmanager
 def _timed(cost: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
@@ -263,5 +286,7 @@ def _note(manifest: Manifest) -> str:
         for line in manifest.summary
         if line.chance is not None and line.protocol == manifest.summary[0].protocol
     ]
-    seconds = sum(value for name, value in manifest.cost.items() if name.endswith("_seconds"))
+    asked = sum(manifest.cost.get(f"{name}_seconds", 0.0) for name in _ASK)
+    reused = manifest.cost.get("reused_seconds", 0.0)
+    seconds = manifest.cost["fit_seconds"] - reused + asked
     return f"{'  '.join(means[:4])}  ({seconds:.1f} s)"

@@ -163,6 +163,14 @@ class Progress(Protocol):
         """Move the current stage on; `note` is shown beside it, e.g. "loss 4.21"."""
 
 
+class StageCost(NamedTuple):
+    """Seconds that a stage of `fit` takes to compute, and that it took here: less, where another
+    run of the store had computed it; more, where that was waited for."""
+
+    cost: float
+    here: float
+
+
 @dataclass(frozen=True)
 class RunContext:
     """What a run gives to a recommender.
@@ -176,6 +184,7 @@ class RunContext:
         where nothing is kept.
     decoding: parameters of the sampled protocol, e.g. {"temperature": 0.7, "n": 5}: those of the
         suite, or the defaults where nothing is sampled.
+    stages: what stages of `fit` cost; see `benchkit.lm.stage_costs`.
     """
 
     seed: int
@@ -187,6 +196,7 @@ class RunContext:
     threads: int = 1
     artifacts: Path | None = None
     decoding: Mapping[str, float] = field(default_factory=dict)
+    stages: dict[str, StageCost] = field(default_factory=dict)
 
     def generator(self, *key: object) -> np.random.Generator:
         """A generator of this run for one purpose: `run.generator("dropout")`.

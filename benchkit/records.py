@@ -95,7 +95,9 @@ class Manifest(BaseModel):
 
     row_id: the same hash without the seed: runs that differ in the seed alone share it.
     remarks: what a reader must know of the row.
-    cost: fit_seconds, the seconds of each protocol (e.g. scored_seconds) and peak_memory_mb.
+    cost: fit_seconds, as if nothing had been computed before; of that, what each stage takes (e.g.
+        sft_stage_seconds), and reused_seconds, which were not spent here; the seconds of each
+        protocol (e.g. scored_seconds); peak_memory_mb.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -201,6 +203,7 @@ class Plan(BaseModel):
     rows: list[PlannedRow]
     judges: list[PlannedJudge] = Field(default_factory=list)
     published: list[str] = Field(default_factory=list)
+    relative_to: str = ""
 
 
 def check_schema(version: object, where: str) -> None:

@@ -73,6 +73,7 @@ class Work:
             rows=[*rows, *self.left_out],
             judges=list(self.judges),
             published=list(self.suite.published),
+            relative_to=self.suite.relative_to,
         )
 
 

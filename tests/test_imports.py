@@ -25,6 +25,7 @@ ALLOWED = {
         "judging",
         "lm",
         "data",
+        "stats",
         "config",
         "jobs",
         "log",
@@ -32,6 +33,7 @@ ALLOWED = {
         "registry",
         "store",
         "identity",
+        "testing",
         *_MODELS,
     },
 }

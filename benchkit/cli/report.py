@@ -37,6 +37,9 @@ def report(
     intervals: Annotated[
         bool, typer.Option(help="95 % intervals in the papers' layout, too.")
     ] = False,
+    costs: Annotated[
+        bool, typer.Option(help="What training and answering cost, instead of the metrics.")
+    ] = False,
     paper: Annotated[
         str, typer.Option(help="Print ours in the shape of a published table: c-apo:table2.")
     ] = "",
@@ -52,6 +55,7 @@ def report(
     """Print the tables of a suite from the run store; nothing is computed again."""
     from benchkit.cli.questions import questions_in
     from benchkit.report import grid, layout_text
+    from benchkit.report.cost_table import cost_grids
     from benchkit.report.layout import layouts
     from benchkit.report.paper import in_shape_of
     from benchkit.report.published import read
@@ -67,6 +71,12 @@ def report(
     if paper:
         shaped = [in_shape_of(results, read(published, [paper]), protocol)]
         typer.echo((grid.latex if as_latex else grid.markdown)(shaped), nl=False)
+    elif costs:
+        priced = list(cost_grids(results))
+        if format_ is Format.terminal:
+            grid.show(wide_console(), priced)
+        else:
+            typer.echo((grid.latex if as_latex else grid.markdown)(priced), nl=False)
     elif layout is Layout.paper:
         render = layout_text.latex if as_latex else layout_text.markdown
         found = layouts(results, store, read(published, results.plan.published))

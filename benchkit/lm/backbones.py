@@ -1,5 +1,6 @@
 """Loading a language model and its tokenizer: nano, a Hugging Face id, or a local folder."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from benchkit.isolation import isolated
 from benchkit.lm.config import NANO, LMConfig
 from benchkit.lm.engine import Engine
 from benchkit.lm.engines import make_engine
-from benchkit.lm.nano import build
-from benchkit.protocols import RunContext, TrainView
+from benchkit.lm.nano import build, training_seconds
+from benchkit.protocols import RunContext, StageCost, TrainView
 
 _MODEL = ("backbone", "revision", "adapter")  # of an engine in this process
 
@@ -44,7 +45,9 @@ def load(
             raise ConfigError(
                 "nano is trained on a dataset, and here is none", "name another model"
             )
+        begun = time.perf_counter()
         where = build(data, config.nano, run.cache, run.progress, run.device)
+        run.stages["nano"] = StageCost(training_seconds(where), time.perf_counter() - begun)
     if dtype == "auto":
         dtype = "float32" if run.device == "cpu" else "bfloat16"
     with isolated(run.device, "transformers"):

@@ -6,6 +6,7 @@ knows the titles, in which order people took them, and nothing else.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -138,6 +139,11 @@ def build(
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
     return final
+
+
+def training_seconds(folder: Path) -> float:
+    """How long the model in a folder of `build` was trained."""
+    return float(json.loads((folder / "nano.json").read_text(encoding="utf-8"))["seconds"])
 
 
 def titles_of(view: TrainView) -> list[str]:

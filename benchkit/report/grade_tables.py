@@ -47,8 +47,8 @@ def overview(suite: str, table: GradeTable) -> Grid:
             )
         )
     head = (
-        "Method", "Scored", *map(str.capitalize, names), *(f"{table.main} {v:g}" for v in levels),
-        "unscored", "Right item", "Equal length", "Words",
+        "Method", "Scored", *map(str.capitalize, names), *(f"{v:g}" for v in levels), "Unscored",
+        "Right item", "Equal length", "Words",
         *(["Hallucinating"] if hallucinating else []),
     )  # fmt: skip
     return Grid(_title(suite, table, "grades"), head, tuple(lines), tuple(_notes(table)))
@@ -112,6 +112,7 @@ def _notes(table: GradeTable) -> Iterator[str]:
         " intervals over cases; what is unscored enters no mean."
         + (f" Graded by the rubric without a judge: {', '.join(without)}." if without else "")
     )
+    yield f"The columns of numbers: share of the answers with that grade of {table.main}."
     yield (
         "Right item: mean over answers that name the item taken. Equal length: judged answers, as"
         " if all rationales had the mean number of words (linear model, cluster-robust interval)."
@@ -126,7 +127,8 @@ def _notes(table: GradeTable) -> Iterator[str]:
         for warning in row.warnings:
             yield f"{row.label}: {warning}."
         if row.injections:
-            yield f"{row.label}: {row.injections} rationales speak to the judge (injection)."
+            what = "speak to the judge, or break its prompt's form (injection)"
+            yield f"{row.label}: {row.injections} rationales {what}."
 
 
 def shown(cell: Cell | None, write: Callable[[float], str] = "{:.2f}".format) -> str:

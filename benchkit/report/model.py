@@ -36,7 +36,8 @@ class Row:
     """One method on one task under one protocol, over all its seeds.
 
     status: "complete", or what keeps the row from being a result, in words.
-    cost: mean over seeds of fit_seconds etc. remarks: what a reader must know of it.
+    cost: mean over seeds of fit_seconds etc. remarks: what a reader must know of it. device: where
+    it ran.
     """
 
     task: str
@@ -49,6 +50,7 @@ class Row:
     cells: dict[str, Cell] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    device: str = ""
 
 
 @dataclass(frozen=True)

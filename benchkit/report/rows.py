@@ -143,6 +143,7 @@ def _row(
                 for name in manifests[0].cost
             },
             remarks=tuple(dict.fromkeys(r for manifest in manifests for r in manifest.remarks)),
+            device=", ".join(dict.fromkeys(str(m.identity.get("device", "")) for m in manifests)),
         ),
         manifests,
     )

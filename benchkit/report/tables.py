@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from benchkit.records import Plan
+from benchkit.report.costs import per_thousand
 from benchkit.report.model import Results, Row, Table
 from benchkit.report.wording import (
     NOT_ABOVE,
@@ -108,7 +109,8 @@ def tex(text: str) -> str:
 
 CSV_COLUMNS = (
     "suite", "task", "protocol", "part", "method", "family", "metric", "mean", "low", "high", "n",
-    "chance", "p_above_chance_holm", "seeds", "run_ids", "fit_seconds", "status",
+    "chance", "p_above_chance_holm", "seeds", "run_ids", "fit_seconds",
+    "seconds_per_1000_users", "tokens_per_1000_users", "peak_memory_mb", "device", "status",
     "remarks",
 )  # fmt: skip
 
@@ -135,7 +137,9 @@ def _csv_lines(plan: Plan, table: Table, row: Row) -> Iterable[Sequence[object]]
         yield [
             *head, name, repr(cell.mean), _repr(cell.low), _repr(cell.high), cell.n,
             _repr(table.chance.get(name)), _repr(cell.p), " ".join(map(str, row.seeds)),
-            " ".join(row.run_ids), _repr(row.cost.get("fit_seconds")), *tail,
+            " ".join(row.run_ids), _repr(row.cost.get("fit_seconds")),
+            _repr(per_thousand(row, "seconds")), _repr(per_thousand(row, "tokens")),
+            _repr(row.cost.get("peak_memory_mb")), row.device, *tail,
         ]  # fmt: skip
 
 

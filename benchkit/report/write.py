@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchkit import files
 from benchkit.report import grid, tables
+from benchkit.report.cost_table import cost_grids
 from benchkit.report.grade_plot import write_grade_shares
 from benchkit.report.grade_tables import grades_csv, grids
 from benchkit.report.model import Results
@@ -43,6 +44,8 @@ def write_all(
             "grades.tex": grid.latex(found),
             "grades.csv": grades_csv(results.plan.suite, results.grades),
         }
+    if priced := list(cost_grids(results)):
+        texts["costs.md"] = grid.markdown(priced)
     for name, text in texts.items():
         files.write_text(folder / name, text)
     paths = [folder / name for name in texts]

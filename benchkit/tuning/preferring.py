@@ -11,6 +11,7 @@ from pydantic import PositiveInt
 from benchkit import files
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.backbones import Backbone
+from benchkit.lm.stage_costs import stage_cost
 from benchkit.lm.teachers import training_questions
 from benchkit.lm.teachers.base import Question
 from benchkit.protocols import RunContext, TrainView
@@ -127,7 +128,7 @@ class PreferenceRecommender(TunedRecommender):
         objective = PreferenceObjective(family, log=shown_in(run) / "steps.jsonl")
         if family.reference:
             examples = with_reference(model, examples, objective, run)
-        with tuning_process(run.device):
+        with tuning_process(run.device), stage_cost(run, "preference"):
             validate = self.validate(backbone, data, run)
             return train(model, examples, objective, settings, run, validate)
 

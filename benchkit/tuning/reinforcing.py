@@ -23,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 from benchkit import files
 from benchkit.identity import digest
 from benchkit.lm import shared_prefix as sp
+from benchkit.lm.stage_costs import stage_cost
 from benchkit.protocols import RunContext
 from benchkit.tuning import policy_gradient as pg
 from benchkit.tuning import rollouts, weights
@@ -236,7 +237,7 @@ def reinforce(
         "run": [run.seed, repr(about)],
     }
     folder = run.scratch / config.purpose / digest(identity)
-    with tuning_process(run.device):
+    with tuning_process(run.device), stage_cost(run, "reinforce"):
         torch.manual_seed(int(run.generator(config.purpose, "adapter").integers(2**31)))
         start = _frozen(model) if policy.kl and config.lora is None else None
         if config.lora is not None:

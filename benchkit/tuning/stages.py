@@ -1,6 +1,7 @@
 """Stages that several runs share: the fine-tuned start, and what the reference model says."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from filelock import FileLock
 
 from benchkit import files
 from benchkit.identity import digest, package_versions
+from benchkit.lm.stage_costs import stage_cost
 from benchkit.protocols import RunContext
 from benchkit.tuning.config import TrainConfig
 from benchkit.tuning.examples import Example
@@ -45,7 +47,8 @@ def shared_sft(
     folder = run.cache / "sft" / key
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
+    since = time.perf_counter()
+    with FileLock(folder / "lock"), stage_cost(run, "sft", folder / "seconds.json", since):
         return train_sft(
             model, examples, config, replace(run, scratch=folder), validation=validation
         )
@@ -66,15 +69,16 @@ def with_reference(
     key = digest({"model": weights_hash(model), "examples": _hash(examples), "of": family.scope})
     path = run.cache / "reference" / f"{key}.npy"
     k = max(len(example.responses) for example in examples)
-    if path.is_file():
-        table = np.load(path)
-    else:
-        table = _reference(model, examples, objective, run, batch_tokens, k)
-        with files.explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"{key}.{run.seed}.part.npy")
-            np.save(part, table)
-            files.move(part, path)
+    with stage_cost(run, "reference", path.with_suffix(".json")):
+        if path.is_file():
+            table = np.load(path)
+        else:
+            table = _reference(model, examples, objective, run, batch_tokens, k)
+            with files.explained(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                part = path.with_name(f"{key}.{run.seed}.part.npy")
+                np.save(part, table)
+                files.move(part, path)
     return [
         replace(example, reference=tuple(row[: len(example.responses)].tolist()))
         for example, row in zip(examples, table, strict=True)

@@ -82,15 +82,31 @@ def test_grades_of_people_are_joined_with_the_records(tmp_path):
 
 def test_runs_are_told_apart(tmp_path):
     paths = [
-        judgements(tmp_path / run / "judgements" / "a.parquet", {"c1": 0.0}) for run in ("r1", "r2")
+        judgements(tmp_path / "s" / "task" / name / run / "judgements" / "a.parquet", {"c1": 0.0})
+        for name, run in (("rec-A", "r1"), ("rec-A", "r2"), ("B", "r3"))
     ]
-    table = write(tmp_path / "people.csv", "run_id,case_id,rating\nr1,c1,2\nr2,c1,3\n")
-    found = read_labels([table], paths, RUBRIC, CATALOG)
-    assert found.grades["rating"] == [2.0, 3.0]
-    plain = write(tmp_path / "plain.csv", "case_id,rating\nc1,2\n")
-    with pytest.raises(DataError, match="case 'c1' is in 2 records") as caught:
-        read_labels([plain], paths, RUBRIC, CATALOG)
+
+    def read(text):
+        return read_labels([write(tmp_path / "people.csv", text)], paths, RUBRIC, CATALOG)
+
+    assert read("run_id,case_id,rating\nr1,c1,2\nr2,c1,3\n").grades["rating"] == [2.0, 3.0]
+    found = read("item,case_id,task,system,grade\n7,c1,task,B,2\n")
+    assert (found.cases, found.grades["rating"]) == (["c1"], [2.0])
+    with pytest.raises(DataError, match="case 'c1' is in 3 records") as caught:
+        read("case_id,rating\nc1,2\n")
     assert "run_id" in caught.value.mend
+    with pytest.raises(DataError, match="case 'c1', system 'rec/A', is in 2 records"):
+        read("case_id,system,rating\nc1,rec/A,2\n")
+    with pytest.raises(DataError, match="is in no record"):
+        read("case_id,task,rating\nc1,other,2\n")
+
+
+def test_judges_among_the_raters_do_not_count_unless_they_are_named(tmp_path):
+    shown = judgements(tmp_path / "a.parquet", {"c1": 0.0})
+    table = write(tmp_path / "a.csv", "case_id,rater,grade\nc1,ann,3\nc1,bo,1\nc1,judge:x,0\n")
+    for raters, grade in ((), 2.0), (("ann",), 3.0), (("judge:x",), 0.0):
+        found = read_labels([table], [shown], RUBRIC, CATALOG, raters)
+        assert found.grades["rating"] == [grade]
 
 
 def test_several_criteria_in_long_and_wide_form(tmp_path):

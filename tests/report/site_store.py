@@ -110,7 +110,12 @@ def _complete(
         },
         schema={k: v for k, v in records.PREDICTIONS.items() if k != "lengths"},
     )
-    cost = {"fit_seconds": 1.5, "scored_seconds": 0.4, "peak_memory_mb": 812.0}
+    cost = {
+        "fit_seconds": 1.5,
+        "scored_seconds": 0.4,
+        "scored_tokens": 15.0 * users,
+        "peak_memory_mb": 812.0,
+    }
     done = manifest.model_copy(update={"status": "complete", "cost": cost, "summary": summary})
     run.finish(done, {"metrics": pl.concat(parts), "predictions": predictions})
 

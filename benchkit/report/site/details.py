@@ -9,7 +9,7 @@ import polars as pl
 
 from benchkit.records import Manifest, Plan
 from benchkit.report.model import Row, Table
-from benchkit.report.site import cases, costs, verdicts
+from benchkit.report.site import cases, verdicts
 from benchkit.report.site.cases import Question, Questions
 from benchkit.store import Run, Store
 
@@ -29,11 +29,6 @@ class Source:
 
     def case_ids(self) -> list[str]:
         return self._predictions(0).select("case_id").collect()["case_id"].to_list()
-
-    def tokens(self) -> list[costs.Tokens]:
-        """Of each seed."""
-        tables = (self._predictions(seed) for seed in range(len(self.runs)))
-        return [costs.tokens(table.select("usage").collect()) for table in tables]
 
     def answers(self, cases: Sequence[str]) -> pl.DataFrame:
         """Predictions of the first seed for some cases."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchkit.records import PER_TOKEN, Plan
-from benchkit.report import published
+from benchkit.report import costs, published
 from benchkit.report.model import Cell, Results, Row, Table
 from benchkit.report.published import Figure
-from benchkit.report.site import cards, costs, details, pairs
+from benchkit.report.site import cards, details, pairs
 from benchkit.report.site.cases import Questions
 from benchkit.report.site.details import Source
 from benchkit.report.wording import (
@@ -119,7 +119,7 @@ def _table(plan: Plan, table: Table, found: Found, figures: Sequence[Figure]) ->
             line["status"] = row.status
         source = found.get((row.task, row.label))
         if source and row.cells and not table.part:
-            line["costs"] = costs.of_row(row, source.manifests, source.tokens())
+            line["costs"] = costs.of_row(row)
         if not table.part and is_at_chance(row, plan):
             line["at_chance"] = True
         if row.remarks:
