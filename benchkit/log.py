@@ -66,6 +66,16 @@ class StageProgress:
             self._emit(RunEvent("progress", self._run, self._stage, self._done, self._total, note))
 
 
+class SilentProgress:
+    """A Progress that shows nothing."""
+
+    def start(self, what: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        pass
+
+
 class RunLog:
     """One JSON object a line, in the run's folder."""
 

@@ -25,6 +25,7 @@ from benchkit.data.dataset import Dataset
 from benchkit.data.prepare import build
 from benchkit.data.spec import DatasetSpec
 from benchkit.evaluate import checked, checked_samples
+from benchkit.log import SilentProgress
 from benchkit.protocols import (
     Capability,
     Catalog,
@@ -35,16 +36,6 @@ from benchkit.protocols import (
     RunContext,
     Sampler,
 )
-
-
-class NullProgress:
-    """A Progress that shows nothing."""
-
-    def start(self, what: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        pass
 
 
 @lru_cache(maxsize=8)
@@ -72,7 +63,7 @@ def run_context(
         seed=seed,
         catalog=catalog,
         scratch=scratch or Path(tempfile.mkdtemp(prefix="benchkit-test-")),
-        progress=NullProgress(),
+        progress=SilentProgress(),
         cache=cache or _cache(),
         decoding=DecodingSpec().model_dump() if decoding is None else decoding,
     )

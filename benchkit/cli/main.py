@@ -8,10 +8,12 @@ from benchkit import __version__
 from benchkit.cli.abtest import abtest
 from benchkit.cli.agree import agree
 from benchkit.cli.annotate import annotate
+from benchkit.cli.cases import cases
 from benchkit.cli.compare import compare
 from benchkit.cli.data import app as data
 from benchkit.cli.diagnose import diagnose
 from benchkit.cli.doctor import doctor
+from benchkit.cli.import_ import import_
 from benchkit.cli.judge import judge
 from benchkit.cli.ls import ls
 from benchkit.cli.report import report
@@ -34,6 +36,8 @@ for command in (run, judge, ls, report, validate, doctor, teach, diagnose, agree
 app.command()(compare)
 app.command()(abtest)
 app.command()(annotate)
+app.command("import")(import_)
+data.command()(cases)
 app.add_typer(data, name="data")
 
 

@@ -118,9 +118,12 @@ def _engines(
 ) -> Callable[[Mapping[str, Any]], "Engine"]:
     """Makes engines from settings."""
     from benchkit.lm.backbones import engine_from
+    from benchkit.log import SilentProgress
     from benchkit.protocols import RunContext
 
-    run = RunContext(seed, view.catalog, cache / "teach", _Silent(), cache=cache, device=device)
+    run = RunContext(
+        seed, view.catalog, cache / "teach", SilentProgress(), cache=cache, device=device
+    )
     return lambda settings: engine_from(settings, view, run)
 
 
@@ -131,16 +134,6 @@ def _invalid(what: str, error: "ValidationError") -> "ConfigError":
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     return ConfigError(f"{what}: {where}: {first['msg']}", "correct the teacher's file")
-
-
-class _Silent:
-    """A Progress that shows nothing."""
-
-    def start(self, what: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        pass
 
 
 def _watched(rationales: "Iterable[Rationale]", total: int) -> "Iterator[Rationale]":

@@ -17,7 +17,7 @@ from benchkit.judging.checks import checked, same_model
 from benchkit.judging.exhibits import Answer
 from benchkit.judging.protocol import Judge, Verdict
 from benchkit.lm.estimate import Estimate
-from benchkit.log import Emit, RunEvent, RunLog, StageProgress, now
+from benchkit.log import Emit, RunEvent, RunLog, SilentProgress, StageProgress, now
 from benchkit.protocols import Catalog, RunContext
 from benchkit.records import JudgementManifest, PlannedJudge
 from benchkit.registry import Card
@@ -205,21 +205,12 @@ def _context(
         seed=job.seed,
         catalog=catalog,
         scratch=run.scratch,
-        progress=StageProgress(title, emit, log) if log else _Silent(),
+        progress=StageProgress(title, emit, log) if log else SilentProgress(),
         cache=cache,
         device=job.device,
         threads=job.threads,
     )
 
-
-class _Silent:
-    """A Progress that shows nothing."""
-
-    def start(self, what: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        pass
 
 
 def _verdicts(judge: Judge, found: Iterable[Answer], run: RunContext) -> dict[str, Verdict]:

@@ -24,7 +24,7 @@ class Line:
     cells: by column; those of a task that is not complete are missing, and then there is no
     average. missing: task -> why. at_chance: tasks where it is not above chance.
     significant: columns where it is the best, and better than every rival after correction.
-    published: what papers print for it, by column.
+    published: what papers print for it, by column. remarks: what a reader must know of it.
     """
 
     label: str
@@ -34,6 +34,7 @@ class Line:
     at_chance: frozenset[str]
     significant: frozenset[Column] = frozenset()
     published: Mapping[Column, Figure] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ def _line(
         frozenset(task for task, row in rows.items() if is_at_chance(row, results.plan)),
         frozenset(column for column, label in significant.items() if label == first.label),
         printed,
+        tuple(dict.fromkeys(remark for row in rows.values() for remark in row.remarks)),
     )
 
 

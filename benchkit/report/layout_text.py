@@ -138,7 +138,11 @@ def notes_of(layout: Layout) -> list[str]:
         for task, why in line.missing.items():
             average = "; it has no average" if len(layout.tasks) > 1 else ""
             notes.append(f"{line.label}, {task}: {why}{average}.")
-    return notes
+    said: dict[str, list[str]] = {}
+    for line in layout.lines:
+        for remark in line.remarks:
+            said.setdefault(remark, []).append(line.label)
+    return [*notes, *(f"{', '.join(labels)}: {remark}." for remark, labels in said.items())]
 
 
 def _tex_note(note: str) -> str:

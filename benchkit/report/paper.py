@@ -28,6 +28,7 @@ def in_shape_of(results: Results, figures: Sequence[Figure], protocol: str) -> G
     columns = list(dict.fromkeys((f.domain, f.metric) for f in figures))
     methods = list(dict.fromkeys(f.method for f in figures))
     lines, absent = [], []
+    remarks: dict[str, None] = {}
     for method in methods:
         cells = []
         for domain, metric in columns:
@@ -39,12 +40,14 @@ def in_shape_of(results: Results, figures: Sequence[Figure], protocol: str) -> G
                 if same_method(row.label, method)
             ]
             cells.append(_value(rows, metric))
+            remarks |= dict.fromkeys(f"{method}: {text}." for row in rows for text in row.remarks)
         if set(cells) == {_BLANK}:
             absent.append(method)
         lines.append((method, *cells))
     notes = [f"Measured with benchkit, protocol {protocol}, in percent."]
     if absent:
         notes.append(f"Without results here: {', '.join(absent)}.")
+    notes += remarks
     head = ("Method", *(f"{domain} {metric_title(metric)}" for domain, metric in columns))
     title = f"{results.plan.title}, in the shape of {paper}, {name}"
     return Grid(title, head, tuple(lines), tuple(notes))

@@ -19,8 +19,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from benchkit.errors import DataError, MethodError
 from benchkit.lm import nano, nano_training
 from benchkit.lm.nano import NanoConfig, build
+from benchkit.log import SilentProgress
 from benchkit.protocols import Catalog, Interactions
-from benchkit.testing import NullProgress, toy_dataset
+from benchkit.testing import toy_dataset
 
 QUICK = NanoConfig(
     hidden=16, heads=1, kv_heads=1, intermediate=32, layers=1, steps=3, checks=1, pieces=64
@@ -56,7 +57,7 @@ def count_training(monkeypatch):
 
 
 def test_what_is_built_loads_and_says_how_it_was_made(view, tmp_path):
-    folder = build(view, QUICK, tmp_path, NullProgress())
+    folder = build(view, QUICK, tmp_path, SilentProgress())
     assert folder.parent == tmp_path / "nano"
     model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -76,14 +77,14 @@ def test_what_is_built_loads_and_says_how_it_was_made(view, tmp_path):
 
 def test_a_second_call_does_not_train(view, tmp_path, monkeypatch):
     calls = count_training(monkeypatch)
-    folders = {build(view, QUICK, tmp_path, NullProgress()) for _ in range(2)}
+    folders = {build(view, QUICK, tmp_path, SilentProgress()) for _ in range(2)}
     assert len(folders) == len(calls) == 1
 
 
 def test_threads_that_need_it_at_once_train_once(view, tmp_path, monkeypatch):
     calls = count_training(monkeypatch)
     with ThreadPoolExecutor(4) as pool:
-        folders = set(pool.map(lambda _: build(view, QUICK, tmp_path, NullProgress()), range(4)))
+        folders = set(pool.map(lambda _: build(view, QUICK, tmp_path, SilentProgress()), range(4)))
     assert len(folders) == len(calls) == 1
 
 
@@ -91,7 +92,8 @@ ELSEWHERE = """
 import os, sys
 from pathlib import Path
 from benchkit.lm import nano, nano_training
-from benchkit.testing import NullProgress, toy_dataset
+from benchkit.log import SilentProgress
+from benchkit.testing import toy_dataset
 
 def train(*arguments, before=nano_training.train):
     Path(sys.argv[1], "trained", str(os.getpid())).touch()
@@ -100,7 +102,7 @@ def train(*arguments, before=nano_training.train):
 nano_training.train = train
 view = toy_dataset(users=60, items=60, length=8).train_view()
 config = nano.NanoConfig(hidden=16, heads=1, kv_heads=1, steps=3)
-nano.build(view, config, Path(sys.argv[1]), NullProgress())
+nano.build(view, config, Path(sys.argv[1]), SilentProgress())
 """
 
 
@@ -114,11 +116,11 @@ def test_processes_that_need_it_at_once_train_once(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_came_before(view, tmp_path):
-    a = build(view, QUICK, tmp_path / "a", NullProgress())
+    a = build(view, QUICK, tmp_path / "a", SilentProgress())
     torch.rand(7)
-    b = build(view, QUICK, tmp_path / "b", NullProgress())
+    b = build(view, QUICK, tmp_path / "b", SilentProgress())
     other = QUICK.model_copy(update={"seed": 1})
-    c = build(view, other, tmp_path / "b", NullProgress())
+    c = build(view, other, tmp_path / "b", SilentProgress())
     assert a.name == b.name != c.name
     assert model_bytes(a) == model_bytes(b) != model_bytes(c)
     for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
@@ -136,7 +138,7 @@ def test_other_data_is_another_model(view):
     assert nano.data_hash(view, list(titles)) == known
 
 
-class Interrupts(NullProgress):
+class Interrupts(SilentProgress):
     def advance(self, steps=1, note=""):
         raise KeyboardInterrupt
 
@@ -145,14 +147,14 @@ def test_an_interrupted_build_leaves_no_folder(view, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         build(view, QUICK, tmp_path, Interrupts())
     assert not [path for path in (tmp_path / "nano").iterdir() if path.is_dir()]
-    assert build(view, QUICK, tmp_path, NullProgress()).is_dir()
+    assert build(view, QUICK, tmp_path, SilentProgress()).is_dir()
 
 
 def test_what_a_killed_process_left_is_removed(view, tmp_path):
-    name = build(view, QUICK, tmp_path / "first", NullProgress()).name
+    name = build(view, QUICK, tmp_path / "first", SilentProgress()).name
     left = tmp_path / "nano" / f".{name}-abc"
     left.mkdir(parents=True)
-    build(view, QUICK, tmp_path, NullProgress())
+    build(view, QUICK, tmp_path, SilentProgress())
     assert not left.exists()
 
 
@@ -170,7 +172,7 @@ def test_the_process_is_left_as_it_was(view, tmp_path):
     try:
         before = state()
         with torch.no_grad():
-            folder = build(view, QUICK, tmp_path, NullProgress())
+            folder = build(view, QUICK, tmp_path, SilentProgress())
         assert state() == before
     finally:
         torch.set_default_dtype(torch.float32)
@@ -183,13 +185,13 @@ def test_nothing_to_learn_from_is_said(view, tmp_path):
         np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(len(view.users) + 1, np.int64)
     )
     with pytest.raises(DataError, match="no training interactions"):
-        build(replace(view, interactions=nothing), QUICK, tmp_path, NullProgress())
+        build(replace(view, interactions=nothing), QUICK, tmp_path, SilentProgress())
 
 
 def test_a_loss_that_is_no_number_is_said(view, tmp_path):
     wild = QUICK.model_copy(update={"learning_rate": 1e30, "warmup": 1, "steps": 20})
     with pytest.raises(MethodError, match="lower its learning_rate"):
-        build(view, wild, tmp_path, NullProgress())
+        build(view, wild, tmp_path, SilentProgress())
 
 
 @pytest.mark.parametrize("wrong", [{"hidden": 30, "heads": 4}, {"kv_heads": 3}, {"depth": 2}])
@@ -208,7 +210,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def learnt(world, tmp_path_factory):
-    folder = build(world, NanoConfig(), tmp_path_factory.mktemp("cache"), NullProgress())
+    folder = build(world, NanoConfig(), tmp_path_factory.mktemp("cache"), SilentProgress())
     facts = json.loads((folder / "nano.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(folder)
     return facts, AutoModelForCausalLM.from_pretrained(folder).eval(), tokenizer

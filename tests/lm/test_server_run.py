@@ -8,8 +8,8 @@ from conftest import make_suite, run_all
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchkit.lm.nano import NanoConfig, build
+from benchkit.log import SilentProgress
 from benchkit.store import Store
-from benchkit.testing import NullProgress
 
 from lm.model_server import ModelBackend
 from lm.server import Status, TestServer
@@ -30,7 +30,7 @@ def nano(tmp_path_factory) -> Path:
     spec = DatasetSpec.model_validate(TOY)
     data = prepare(sources.read("toy", spec.options), spec)
     folder = tmp_path_factory.mktemp("cache")
-    return build(data.train_view(), NanoConfig(**NANO), folder, NullProgress())
+    return build(data.train_view(), NanoConfig(**NANO), folder, SilentProgress())
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from benchkit.cli.teach import teach
 from benchkit.errors import BenchkitError, ConfigError, DataError
-from benchkit.lm import teachers
 from benchkit.lm.estimate import Estimate
 from benchkit.lm.teachers import (
     FileTeacherConfig,

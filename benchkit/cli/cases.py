@@ -1,0 +1,32 @@
+"""benchkit data cases"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def cases(
+    suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
+    out: Annotated[Path, typer.Option(help="The file to write, .jsonl.")],
+    dataset: Annotated[
+        str, typer.Option(help="Which of the suite's; may be left out where there is one.")
+    ] = "",
+    limit_users: Annotated[
+        int | None, typer.Option(min=1, help="Only the cases of SUITE@Nusers.")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
+) -> None:
+    """Write the test cases for a recommender that runs elsewhere, without their answers.
+
+    `benchkit import` takes its answers in. OUT.meta.json says which cases they are.
+    """
+    from benchkit.config import load_suite
+    from benchkit.importing.cases_file import sidecar, write_cases
+    from benchkit.importing.place import place_of
+
+    if out.suffix != ".jsonl":
+        raise typer.BadParameter("is one JSON object a line: name it .jsonl", param_hint="--out")
+    header = write_cases(place_of(load_suite(suite), dataset, data, limit_users), out)
+    typer.echo(f"wrote {out}: {header.cases} cases, hash {header.cases_hash}")
+    typer.echo(f"wrote {sidecar(out)}")

@@ -1,0 +1,73 @@
+"""benchkit import"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from benchkit.importing.external import Imported
+
+
+def import_(
+    suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Predictions: .csv, .tsv, .jsonl or .parquet, with its .meta.json."),
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="The folder of one run of benchkit's.")] = None,
+    dataset: Annotated[
+        str, typer.Option(help="Which of the suite's; may be left out where there is one.")
+    ] = "",
+    label: Annotated[str, typer.Option(help="What the row is called.")] = "",
+    family: Annotated[
+        str, typer.Option(help="Its group in tables, e.g. cf, prompted, sft, preference, rl.")
+    ] = "external",
+    paper: Annotated[str, typer.Option(help="Where the method is described.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the predictions; each has a file.")] = 0,
+    cases_hash: Annotated[
+        str, typer.Option(help="The cases_hash of the cases, if FILE has no .meta.json.")
+    ] = "",
+    allow_missing: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the cases that FILE may lack; they are misses."),
+    ] = 0.05,
+    limit_users: Annotated[
+        int | None, typer.Option(min=1, help="FILE answers so many users: SUITE@Nusers.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
+    data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
+) -> None:
+    """Score results made elsewhere, and show them beside the runs of a suite, marked as external.
+
+    FILE answers the cases that `benchkit data cases` writes: a case_id and scores (in the order of
+    the candidates), a ranking (item ids) or samples (texts), or rows of case_id, item and score.
+    """
+    from benchkit.config import load_suite
+    from benchkit.importing.place import place_of
+    from benchkit.importing.predictions import Source, import_predictions
+    from benchkit.importing.runs import import_run
+    from benchkit.store import Store
+
+    if (file is None) == (run is None):
+        raise typer.BadParameter("name either a --file or a --run")
+    store, asked = Store(out), load_suite(suite)
+    if run is not None:
+        _show(import_run(run, asked, store, data, dataset, label), 0, out)
+    elif file is not None:
+        place = place_of(asked, dataset, data, limit_users)
+        source = Source(file, label, family, paper, seed, cases_hash, allow_missing)
+        imported, answers = import_predictions(source, place, store)
+        _show(imported, len(answers.missing), out)
+
+
+def _show(imported: "Imported", missing: int, out: Path) -> None:
+    manifest = imported.manifest
+    state = "imported" if imported.computed else "was imported already:"
+    typer.echo(f"{state} {manifest.label} on {manifest.task}, run {manifest.run_id}")
+    for line in manifest.summary:
+        chance = "" if line.chance is None else f"  (chance {line.chance:.3f})"
+        typer.echo(f"  {line.protocol} {line.metric} {line.mean:.3f}{chance}")
+    if missing:
+        typer.secho(f"{missing} cases are not answered and count as misses", fg="yellow", err=True)
+    typer.echo(f"see: benchkit report --suite {manifest.suite} --out {out}")

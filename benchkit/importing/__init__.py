@@ -1,0 +1,1 @@
+"""Results made elsewhere: cases go out, answers come back and are scored as any run's are."""

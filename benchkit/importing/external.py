@@ -1,0 +1,173 @@
+"""Recording results made elsewhere as a run of their own, marked as external in every table."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from benchkit import evaluate, identity
+from benchkit.errors import ConfigError, DataError
+from benchkit.evaluate import Result
+from benchkit.importing.place import Place
+from benchkit.log import now
+from benchkit.records import Manifest, Plan, PlannedRow
+from benchkit.runner import Options, Work
+from benchkit.store import Run, Store
+
+MARK = "external"  # in the identity and in the provenance of such a run
+
+
+@dataclass(frozen=True)
+class External:
+    """Results made elsewhere.
+
+    sha256: of the file with the answers. identity: all else that can change a number, as of a run.
+    origin: where they come from, for the record; no part of the run id. provenance: of the run
+    itself, where it is known.
+    """
+
+    label: str
+    family: str
+    seed: int
+    sha256: str
+    identity: Mapping[str, Any]
+    origin: Mapping[str, Any]
+    remarks: tuple[str, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        return identity.digest(self.whole_identity)
+
+    @property
+    def row_id(self) -> str:
+        """The run id without the seed and its answers: the seeds of one row share it."""
+        return identity.digest({k: v for k, v in self.identity.items() if k != "seed"})
+
+    @property
+    def whole_identity(self) -> dict[str, Any]:
+        return {**self.identity, MARK: self.sha256}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A run that now stands in the store. `computed` is False for one that stood there already."""
+
+    manifest: Manifest
+    path: Path
+    computed: bool
+
+
+def is_external(manifest: Manifest) -> bool:
+    """Whether benchkit did not run it here."""
+    return MARK in manifest.identity
+
+
+def record(
+    store: Store, place: Place, external: External, measure: Callable[[], list[Result]]
+) -> Imported:
+    """Score the answers unless they stand in the store already, and put them into the plan.
+
+    Raises ConfigError where the row is one that benchkit ran here.
+    """
+    store.create()
+    row = PlannedRow(
+        task=place.task.name,
+        label=external.label,
+        family=external.family,
+        seed=external.seed,
+        unable=tuple(
+            name for name in place.suite.protocols if name not in external.identity["protocols"]
+        ),
+        remarks=external.remarks,
+        run_id=external.run_id,
+    )
+    _refuse_own(store, place, row)
+    run = store.run(place.name, place.task.name, external.label, external.run_id)
+    with store.claim(external.run_id):
+        old = run.manifest()
+        if done := old is not None and old.status == "complete":
+            manifest = _described_again(run, old, _manifest(place, external))
+        else:
+            manifest = _scored(run, _manifest(place, external), place, measure())
+    store.update_plan(_plan(store, place, row))
+    return Imported(manifest, run.path, computed=not done)
+
+
+def _scored(run: Run, manifest: Manifest, place: Place, results: Sequence[Result]) -> Manifest:
+    run.clear()
+    summary = [line for result in results for line in result.summary]
+    manifest = manifest.model_copy(update={"summary": summary, "finished": now()})
+    tables = {
+        "metrics": pl.concat([result.metrics for result in results]),
+        "predictions": evaluate.predictions_table(results, place.dataset, place.cases),
+    }
+    run.finish(manifest, tables)
+    return manifest
+
+
+def _described_again(run: Run, old: Manifest, new: Manifest) -> Manifest:
+    """The run as it stands, under the family and the remarks of the last import of it."""
+    if (old.family, old.remarks) == (new.family, new.remarks):
+        return old
+    changed = {name: getattr(new, name) for name in ("family", "remarks", "provenance")}
+    manifest = old.model_copy(update=changed)
+    run.write_manifest(manifest)
+    return manifest
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}", "check the path") from None
+
+
+def _manifest(place: Place, external: External) -> Manifest:
+    return Manifest(
+        run_id=external.run_id,
+        row_id=external.row_id,
+        status="complete",
+        suite=place.name,
+        task=place.task.name,
+        label=external.label,
+        family=external.family,
+        seed=external.seed,
+        remarks=external.remarks,
+        identity=external.whole_identity,
+        provenance={
+            **external.provenance,
+            MARK: {**external.origin, "imported_with": identity.provenance()},
+        },
+        started=now(),
+    )
+
+
+def _refuse_own(store: Store, place: Place, row: PlannedRow) -> None:
+    """An import must not take the place of what was run here."""
+    plan = store.plan(place.name)
+    for planned in plan.rows if plan else ():
+        if (planned.task, planned.label) != (row.task, row.label) or planned.run_id is None:
+            continue
+        run = store.run(place.name, planned.task, planned.label, planned.run_id)
+        manifest = run.manifest()
+        if manifest is None or manifest.status == "failed":
+            continue
+        if not is_external(manifest):
+            raise ConfigError(
+                f"suite {place.name!r} has a row {row.label!r} on {row.task} that was run here",
+                "choose another --label",
+            )
+
+
+def _plan(store: Store, place: Place, row: PlannedRow) -> Plan:
+    """The suite's plan with this row alone; the store merges it into its own."""
+    plan = Work(place.suite, place.name, (), (), Options()).plan()
+    old = store.plan(place.name)
+    labels = [*plan.labels, *(old.labels if old else ()), row.label]
+    return plan.model_copy(update={"rows": [row], "labels": list(dict.fromkeys(labels))})

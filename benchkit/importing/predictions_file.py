@@ -1,0 +1,208 @@
+"""Predictions made elsewhere, read from a file: each case answered once, and nothing else.
+
+A row answers one case with `scores` (aligned with the candidates), a `ranking` (best first, the
+unlisted tied at the end) and/or `samples`, and may have a `rationale`; or it gives the `score` of
+one `item`, and its rationale. A case that could not be answered has a `status` and no answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.errors import DataError
+from benchkit.importing import answers
+from benchkit.importing.answers import AnswerError
+from benchkit.importing.rows import read_rows, strict_json
+from benchkit.lazy import unknown_name
+from benchkit.protocols import Prediction, ProtocolName
+
+COLUMNS = (
+    "case_id", "scores", "ranking", "samples", "item", "score", "status", "rationale",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a file holds.
+
+    predictions: case id -> answer, of every case; those that the file lacks have status "error".
+    protocols: those that the answers are of. missing: the cases that the file lacks.
+    """
+
+    predictions: Mapping[str, Prediction]
+    protocols: tuple[ProtocolName, ...]
+    missing: tuple[str, ...]
+
+
+def read_predictions(
+    path: Path, dataset: Dataset, cases: Cases, n: int, allow_missing: float = 0.0
+) -> Answers:
+    """The answers of `path` (.csv, .tsv, .jsonl, .ndjson or .parquet) to `cases`.
+
+    n: samples a case. allow_missing: share of the cases that the file may lack.
+    Raises DataError naming file, line, cause and mend at the first thing that is wrong.
+    """
+    collected = _Collected(path, dataset, cases, n)
+    for where, fields in read_rows(path, _DECODE):
+        collected.add(where, fields)
+    predictions, protocols = collected.finished()
+    missing = tuple(case for case in cases.ids if case not in predictions)
+    if len(missing) > allow_missing * len(cases):
+        share = len(missing) / len(cases)
+        raise DataError(
+            f"{path}: {len(missing)} of {len(cases)} cases ({share:.1%}) are not in it, e.g."
+            f" {missing[0]!r}",
+            f"answer them, give them a status, or count them as misses: --allow-missing"
+            f" {np.ceil(share * 1000) / 1000:g}",
+        )
+    absent = {case: Prediction(case, None, status="error") for case in missing}
+    return Answers(predictions | absent, protocols, missing)
+
+
+def _number(cell: str) -> float:
+    if "_" in cell:  # Python's own way to write 1000
+        raise ValueError("is no number")
+    return float(cell)
+
+
+_DECODE = {"score": _number, **dict.fromkeys(("scores", "ranking", "samples"), strict_json)}
+
+
+class _Collected:
+    """What was read so far."""
+
+    def __init__(self, path: Path, dataset: Dataset, cases: Cases, n: int) -> None:
+        self._path, self._dataset, self._cases, self._n = path, dataset, cases, n
+        self._rows = {case: row for row, case in enumerate(cases.ids)}
+        self._first: dict[str, str] = {}  # case -> where the file first speaks of it
+        self._whole: dict[str, Prediction] = {}
+        # Item by item: a score for each candidate, NaN where none was read, and rationales.
+        self._scores: dict[str, NDArray[np.float64]] = {}
+        self._reasons: dict[tuple[str, int], str] = {}
+        self._places = lru_cache(maxsize=4096)(self._places_of)
+
+    def add(self, where: str, fields: Mapping[str, Any]) -> None:
+        """Take one row in."""
+        for name in fields:
+            if name not in COLUMNS:
+                wrong = unknown_name("column", name, COLUMNS)
+                raise DataError(
+                    f"{self._path}, {where}: {wrong.cause}", f"{wrong.mend}; or drop it"
+                )
+        if "case_id" not in fields:
+            raise DataError(f"{self._path}, {where}: no case_id", "name the case that it answers")
+        try:
+            case = answers.identifier(fields["case_id"])
+            if case not in self._rows:
+                raise AnswerError(
+                    f"is no test case of {self._dataset.name!r}",
+                    "answer the cases that `benchkit data cases` writes",
+                )
+            by_item = "item" in fields or "score" in fields
+            if case in self._whole or (case in self._first and not by_item):
+                raise AnswerError(
+                    f"was answered already, {self._first[case]}", "answer each case once"
+                )
+            (self._add_item if by_item else self._add_case)(case, fields)
+            self._first.setdefault(case, where)
+        except AnswerError as error:
+            raise self._bad(where, fields["case_id"], error) from None
+
+    def finished(self) -> tuple[dict[str, Prediction], tuple[ProtocolName, ...]]:
+        """Case -> answer, and the protocols that they are of."""
+        for case in self._scores:
+            try:
+                self._whole[case] = self._summed_up(case)
+            except AnswerError as error:
+                raise self._bad(self._first[case], case, error) from None
+        found = self._whole.values()
+        protocols: dict[ProtocolName, bool] = {
+            "scored": any(p.scores is not None for p in found),
+            "sampled": any(p.samples for p in found),
+        }
+        if not any(protocols.values()):
+            raise DataError(
+                f"{self._path}: holds no answer",
+                "columns: case_id and scores, ranking, samples, or item and score",
+            )
+        for case, prediction in self._whole.items():
+            given = {"scored": prediction.scores is not None, "sampled": bool(prediction.samples)}
+            lacking = [name for name, there in protocols.items() if there and not given[name]]
+            if prediction.status == "ok" and lacking:
+                what = "samples" if lacking == ["sampled"] else "scores"
+                lack = AnswerError(f"has no {what}, as other cases have", "give them, or a status")
+                raise self._bad(self._first[case], case, lack)
+        return self._whole, tuple(name for name, there in protocols.items() if there)
+
+    def _add_case(self, case: str, fields: Mapping[str, Any]) -> None:
+        candidates = tuple(self._places(case))
+        status = answers.status(fields.get("status")) or "ok"
+        given = [name for name in ("scores", "ranking", "samples") if name in fields]
+        if status == "ok" and not given:
+            raise AnswerError("has no answer", 'give one, or a status: "refused", "error" ...')
+        if status != "ok" and given:
+            raise AnswerError(
+                f"has the status {status!r}, but {given[0]}, too", "leave one of them out"
+            )
+        if {"scores", "ranking"} <= fields.keys():
+            raise AnswerError("has scores and a ranking", "give one of them")
+        catalog = self._dataset.catalog
+        reason = answers.text(fields.get("rationale"), "rationale")
+        if reason is not None and given == ["samples"]:
+            raise AnswerError(
+                "has a rationale of no sample", 'write samples as {"text", "rationale"}'
+            )
+        scores = samples = None
+        if "scores" in fields:
+            scores = answers.scores(fields["scores"], candidates)
+        elif "ranking" in fields:
+            scores = answers.ranking(fields["ranking"], candidates, catalog)
+        if "samples" in fields:
+            samples = answers.samples(fields["samples"], self._n, candidates, catalog)
+        self._whole[case] = Prediction(case, scores, samples or (), reason, status)
+
+    def _add_item(self, case: str, fields: Mapping[str, Any]) -> None:
+        extra = fields.keys() - {"case_id", "item", "score", "rationale"}
+        if extra:
+            raise AnswerError(
+                f"has {min(extra)}, and the score of an item", "write them in rows of their own"
+            )
+        if not {"item", "score"} <= fields.keys():
+            raise AnswerError(
+                "has an item without a score, or a score without an item", "give both"
+            )
+        places = self._places(case)
+        place = places[answers.candidate(fields["item"], places, self._dataset.catalog)]
+        scores = self._scores.setdefault(case, np.full(len(places), np.nan))
+        if not np.isnan(scores[place]):
+            raise AnswerError(f"item {fields['item']!r} was scored already", "score each item once")
+        scores[place] = answers.finite(fields["score"])
+        if (reason := answers.text(fields.get("rationale"), "rationale")) is not None:
+            self._reasons[case, place] = reason
+
+    def _summed_up(self, case: str) -> Prediction:
+        """One answer of the rows of a case; its rationale is that of the item ranked first."""
+        scores = self._scores[case]
+        if (absent := np.flatnonzero(np.isnan(scores))).size:
+            item = list(self._places(case))[absent[0]]
+            raise AnswerError(
+                f"{len(scores) - absent.size} scores for {len(scores)} candidates, e.g. none of"
+                f" {item!r}",
+                "score every candidate, or give a ranking, whose unlisted items are tied",
+            )
+        reason = self._reasons.get((case, int(np.argmax(scores))))
+        return Prediction(case, scores.tolist(), rationale=reason)
+
+    def _places_of(self, case: str) -> dict[str, int]:
+        """Candidate -> its place in the frozen order."""
+        codes = self._cases.candidates[self._rows[case]].tolist()
+        return {self._dataset.catalog.ids[code]: place for place, code in enumerate(codes)}
+
+    def _bad(self, where: str, case: object, error: AnswerError) -> DataError:
+        return DataError(f"{self._path}, {where}: case {case!r}: {error.what}", error.mend)

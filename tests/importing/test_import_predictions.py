@@ -1,0 +1,294 @@
+"""Predictions made elsewhere become a row like any other, except that it says where it is from."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import make_suite, run_all
+from importing.answering import by_item, exported, whole, write
+from samplers import SAMPLERS
+
+from benchkit import validate
+from benchkit.errors import ConfigError, DataError
+from benchkit.importing.cases_file import sidecar
+from benchkit.importing.external import is_external
+from benchkit.importing.predictions import Source, import_predictions
+from benchkit.report import tables
+from benchkit.report.rows import collect
+from benchkit.report.site import page
+from benchkit.store import Run, Store
+
+
+@pytest.fixture
+def elsewhere(methods, tmp_path):
+    """A suite of which `Base` was run here, the place, its cases, and the store."""
+    suite = make_suite("Base", protocols=["scored", "full"], history_buckets=[[1, 8], [9]])
+    outcomes = run_all(suite, tmp_path)
+    place, cases = exported(suite, tmp_path)
+    return outcomes["Base", 0], place, cases, Store(tmp_path / "runs")
+
+
+def folder_of(store, manifest):
+    return store.run(manifest.suite, manifest.task, manifest.label, manifest.run_id)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("form", [whole, by_item])
+def test_figures_are_those_of_the_same_recommender_run_inside(elsewhere, tmp_path, form, ending):
+    inside, place, cases, store = elsewhere
+    path = write(tmp_path / f"theirs.{ending}", form(cases))
+    imported, answers = import_predictions(Source(path, "theirs"), place, store)
+    assert imported.computed and not answers.missing
+    own = {s.metric: s for s in inside.manifest.summary if s.protocol == "scored"}
+    assert {s.metric for s in imported.manifest.summary} == own.keys()
+    for line in imported.manifest.summary:
+        for name in ("n", "mean", "low", "high", "chance", "p_chance"):
+            assert getattr(line, name) == pytest.approx(getattr(own[line.metric], name), abs=1e-12)
+    theirs = folder_of(store, imported.manifest)
+    ours = folder_of(store, inside.manifest)
+    scored = ours.metrics().filter(protocol="scored")
+    assert theirs.metrics().equals(scored)
+    assert theirs.predictions().drop("usage").equals(ours.predictions().drop("usage"))
+    assert all(finding.ok for finding in validate.examine(store.root))
+
+
+def test_it_stands_beside_the_others_and_says_that_it_is_external(elsewhere, tmp_path):
+    _, place, cases, store = elsewhere
+    path = write(tmp_path / "theirs_1.csv", whole(cases))
+    source = Source(path, "Their & Rec", family="their family", paper="A. Body, 50% better, 2031")
+    imported, _ = import_predictions(source, place, store)
+    assert is_external(imported.manifest)
+    results = collect(store, "small")
+    digest = imported.manifest.identity["external"]
+    said = (
+        f"external: imported from theirs_1.csv, sha256 {digest[:12]}; benchkit did not run it;"
+        " A. Body, 50% better, 2031"
+    )
+    scored = [table for table in results.tables if table.protocol == "scored"]
+    assert [t.part for t in scored] == ["", "history of 1 to 8", "history of 9 or more"]
+    for table in scored:
+        assert [row.label for row in table.rows] == ["Base", "Their & Rec"]
+        assert table.rows[1].remarks == (said,) and table.rows[1].family == "their family"
+        assert not table.rows[0].remarks
+    (full,) = [table for table in results.tables if table.protocol == "full" and not table.part]
+    assert "Do not rank the whole catalogue: Their & Rec." in full.notes
+    text = tables.markdown(results)
+    assert "| Their & Rec¹ | their family |" in text
+    assert "¹ external: imported from theirs\\_1.csv, sha256" in text
+    assert "Their \\& Rec$^{1}$" in tables.latex(results)
+    assert "imported from theirs\\_1.csv" in tables.latex(results)
+    assert "50\\% better" in tables.latex(results)
+    lines = tables.leaderboard_csv(results).splitlines()
+    own = [line for line in lines if ",Their & Rec," in line]
+    assert own and all(said in line for line in own)
+    assert "external: imported from theirs_1.csv" in page.render(results, store, folder=tmp_path)
+
+
+def test_the_same_import_twice_is_the_same_run(elsewhere, tmp_path):
+    _, place, cases, store = elsewhere
+    path = write(tmp_path / "theirs.csv", whole(cases))
+    first, _ = import_predictions(Source(path, "theirs"), place, store)
+    before = {p: p.stat().st_mtime_ns for p in first.path.iterdir()}
+    again, _ = import_predictions(Source(path, "theirs"), place, store)
+    assert not again.computed and again.manifest == first.manifest
+    assert {p: p.stat().st_mtime_ns for p in first.path.iterdir()} == before
+    assert len(store.plan("small").rows) == 2
+
+    other = Source(path, "theirs", family="cf", paper="B. Body")
+    renamed, _ = import_predictions(other, place, store)
+    assert not renamed.computed and renamed.manifest.run_id == first.manifest.run_id
+    (row,) = [row for row in collect(store, "small").tables[0].rows if row.label == "theirs"]
+    assert row.family == "cf" and row.remarks[0].endswith("; B. Body")
+
+    cases[0]["candidates"][0]["item"] += "more"
+    changed = write(tmp_path / "theirs.csv", whole(cases))
+    third, _ = import_predictions(Source(changed, "theirs"), place, store)
+    assert third.computed and third.manifest.run_id != first.manifest.run_id
+    assert [row.run_id for row in store.plan("small").rows if row.label == "theirs"] == [
+        third.manifest.run_id
+    ]
+
+
+def test_ties_count_by_their_expectation_and_missing_cases_as_misses(elsewhere, tmp_path):
+    _, place, cases, store = elsewhere
+    targets = [place.dataset.catalog.ids[code] for code in place.cases.target]
+    rows = []
+    for case, target in zip(cases, targets, strict=True):
+        others = [c["item"] for c in case["candidates"] if c["item"] != target]
+        rows.append({"case_id": case["case_id"], "ranking": others[:1]})  # 9 tied at the end
+    rows[0]["ranking"] = [targets[0]]
+    rows[1] = {"case_id": rows[1]["case_id"], "status": "refused"}
+    path = write(tmp_path / "theirs.jsonl", rows[:-2])
+    with pytest.raises(DataError, match=r"2 of 40 cases \(5.0%\)"):
+        import_predictions(Source(path, "theirs", allow_missing=0.04), place, store)
+    assert "theirs" not in store.plan("small").labels
+    imported, answers = import_predictions(Source(path, "theirs"), place, store)
+    assert answers.missing == place.cases.ids[-2:]
+    run = folder_of(store, imported.manifest)
+    statuses = run.predictions()["status"].to_list()
+    assert statuses == ["ok", "refused", *["ok"] * 36, "error", "error"]
+    means = {line.metric: (line.mean, line.n) for line in imported.manifest.summary}
+    assert means["valid"] == (37 / 40, 40)
+    assert means["hr@1"] == (pytest.approx(1 / 40), 40)
+    assert means["hr@5"] == (pytest.approx((1 + 36 * 4 / 9) / 40), 40)
+    mrr = sum(1 / rank for rank in range(2, 11)) / 9
+    assert means["mrr"] == (pytest.approx((1 + 36 * mrr) / 40), 40)
+    (row,) = [row for row in collect(store, "small").tables[0].rows if row.label == "theirs"]
+    assert row.remarks[1] == "2 of 40 cases are not in its file and count as misses"
+    assert all(finding.ok for finding in validate.examine(store.root))
+
+
+def test_answers_to_other_cases_are_refused(elsewhere, tmp_path):
+    _, place, cases, store = elsewhere
+    path = write(tmp_path / "theirs.csv", whole(cases), header=False)
+    with pytest.raises(DataError, match="nothing says which cases it answers"):
+        import_predictions(Source(path, "theirs"), place, store)
+    with pytest.raises(DataError, match="--cases-hash is beef, but 'toy' has"):
+        import_predictions(Source(path, "theirs", cases_hash="beef"), place, store)
+    here = place.dataset.candidates_hash
+    import_predictions(Source(path, "theirs", cases_hash=here), place, store)
+    for name, value in (("cases_hash", "beef"), ("fingerprint", "beef")):
+        header = json.loads(sidecar(tmp_path / "cases.jsonl").read_text()) | {name: value}
+        sidecar(path).write_text(json.dumps(header))
+        with pytest.raises(DataError, match=rf"theirs.meta.json, {name} is beef"):
+            import_predictions(Source(path, "theirs", cases_hash=here), place, store)
+
+
+def test_the_cases_of_another_seed_are_other_cases(elsewhere, tmp_path):
+    _, _, cases, store = elsewhere
+    path = write(tmp_path / "theirs.csv", whole(cases))
+    dataset = {"name": "toy", "source": "toy", "options": {"users": 40, "items": 50}}
+    suite = make_suite(datasets=[{**dataset, "candidates": {"count": 10, "seed": 1}}])
+    (tmp_path / "other").mkdir()
+    other, _ = exported(suite, tmp_path / "other")
+    with pytest.raises(DataError, match="answers other cases"):
+        import_predictions(Source(path, "theirs"), other, store)
+
+
+def test_a_row_that_was_run_here_is_not_replaced(elsewhere, tmp_path):
+    inside, place, cases, store = elsewhere
+    path = write(tmp_path / "theirs.csv", whole(cases))
+    for seed in (0, 1):
+        with pytest.raises(ConfigError, match="row 'Base' on toy that was run here"):
+            import_predictions(Source(path, "Base", seed=seed), place, store)
+    assert [row.run_id for row in store.plan("small").rows] == [inside.manifest.run_id]
+    with pytest.raises(ConfigError, match="needs a label"):
+        import_predictions(Source(path, " "), place, store)
+
+
+def test_a_suite_that_was_never_run_here_shows_what_was_imported(tmp_path):
+    place, cases = exported(make_suite(), tmp_path)
+    path = write(tmp_path / "theirs.csv", whole(cases))
+    store = Store(tmp_path / "runs")
+    import_predictions(Source(path, "theirs"), place, store)
+    (table,) = collect(store, "small").tables
+    assert [row.label for row in table.rows] == ["theirs"]
+    assert [row.status for row in table.rows] == ["complete"]
+
+
+def test_running_the_suite_again_keeps_the_row(elsewhere, tmp_path):
+    _, place, cases, store = elsewhere
+    path = write(tmp_path / "theirs.csv", whole(cases))
+    import_predictions(Source(path, "theirs"), place, store)
+    run_all(place.suite, tmp_path)
+    assert [row.label for row in collect(store, "small").tables[0].rows] == ["Base", "theirs"]
+
+
+def test_seeds_of_one_row_are_pooled(elsewhere, tmp_path):
+    _, place, cases, store = elsewhere
+    rows = whole(cases)
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        noisy = [{**row, "scores": rng.normal(size=10).tolist()} for row in rows]
+        path = write(tmp_path / f"seed{seed}.jsonl", noisy)
+        import_predictions(Source(path, "theirs", seed=seed), place, store)
+    (row,) = [row for row in collect(store, "small").tables[0].rows if row.label == "theirs"]
+    assert row.status == "complete" and row.seeds == (0, 1)
+    assert [remark.split(",")[0] for remark in row.remarks] == [
+        f"external: imported from seed{seed}.jsonl" for seed in (0, 1)
+    ]
+
+
+@pytest.fixture
+def sampled(methods, tmp_path):
+    """A suite that samples, a run of `Samples` here, and its answers as a file has them."""
+    methods.write_text(methods.read_text() + SAMPLERS)
+    suite = make_suite("Samples", protocols=["scored", "sampled"])
+    outcome = run_all(suite, tmp_path)["Samples", 0]
+    place, _ = exported(suite, tmp_path)
+    store = Store(tmp_path / "runs")
+    rows = folder_of(store, outcome.manifest).predictions().to_dicts()
+    return outcome, place, store, rows
+
+
+def test_samples_are_worth_what_they_are_inside(sampled, tmp_path):
+    outcome, place, store, rows = sampled
+    both = [{k: row[k] for k in ("case_id", "scores", "samples", "rationale")} for row in rows]
+    path = write(tmp_path / "theirs.jsonl", both)
+    imported, answers = import_predictions(Source(path, "theirs"), place, store)
+    assert answers.protocols == ("scored", "sampled")
+    own = folder_of(store, outcome.manifest)
+    theirs = folder_of(store, imported.manifest)
+    assert theirs.metrics().equals(own.metrics())
+    assert theirs.predictions().drop("usage").equals(own.predictions().drop("usage"))
+    assert list(imported.manifest.summary) == list(outcome.manifest.summary)
+    results = collect(store, "small")
+    (table,) = [t for t in results.tables if t.protocol == "sampled"]
+    assert [row.label for row in table.rows] == ["Samples", "theirs"]
+    assert all("how its samples" not in remark for remark in table.rows[1].remarks)
+    assert all(finding.ok for finding in validate.examine(store.root))
+
+
+def test_titles_as_samples_and_what_is_not_known_of_them(sampled, tmp_path):
+    _, place, store, rows = sampled
+    title = place.dataset.catalog.text
+    only = []
+    for row in rows:
+        texts = [title(s["item"]) if s["item"] else "It is" for s in row["samples"]]
+        only.append({"case_id": row["case_id"], "samples": texts})
+    path = write(tmp_path / "theirs.csv", only[1:], header=False)
+    source = Source(path, "theirs", cases_hash=place.dataset.candidates_hash)
+    imported, answers = import_predictions(source, place, store)
+    assert answers.protocols == ("sampled",)
+    means = {line.metric: line.mean for line in imported.manifest.summary}
+    assert means["valid"] == pytest.approx(0.8 * 39 / 40) and means["truncated"] == 0
+    again = folder_of(store, imported.manifest).predictions()
+    assert again["scores"].null_count() == 40 and again["status"].null_count() == 40
+    assert again["sampled_status"].to_list() == ["error", *["ok"] * 39]
+    assert imported.manifest.remarks[-1] == "its file does not say how its samples were drawn"
+    results = collect(store, "small")
+    (scored,) = [t for t in results.tables if t.protocol == "scored"]
+    assert "Give no scores: theirs." in scored.notes
+
+
+def test_samples_that_were_drawn_otherwise_are_refused(sampled, tmp_path):
+    _, place, store, rows = sampled
+    path = write(
+        tmp_path / "p.jsonl", [{k: row[k] for k in ("case_id", "samples")} for row in rows]
+    )
+    header = json.loads(sidecar(path).read_text())
+    header["decoding"]["temperature"] = 0.0
+    sidecar(path).write_text(json.dumps(header))
+    with pytest.raises(DataError, match="its samples were drawn with"):
+        import_predictions(Source(path, "theirs"), place, store)
+    sidecar(path).write_text(json.dumps({"cases_hash": header["cases_hash"]}))
+    quiet = replace(place, suite=make_suite("Samples", protocols=["scored"]))
+    with pytest.raises(ConfigError, match="does not ask for any"):
+        import_predictions(Source(path, "theirs"), quiet, store)
+
+
+def test_an_import_that_stopped_half_way_is_done_again(elsewhere, tmp_path, monkeypatch):
+    _, place, cases, store = elsewhere
+    path = write(tmp_path / "theirs.csv", whole(cases))
+
+    def full(*_):
+        raise OSError("no space")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "finish", full)
+        with pytest.raises(OSError, match="no space"):
+            import_predictions(Source(path, "theirs"), place, store)
+    assert "theirs" not in store.plan("small").labels
+    imported, _ = import_predictions(Source(path, "theirs"), place, store)
+    assert imported.computed and folder_of(store, imported.manifest).manifest().status == "complete"
