@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from benchkit.lm.teachers.encoder import MiniLM, vectors
+from benchkit.lm.stage_costs import stage_cost
+from benchkit.lm.teachers.encoder import MiniLM, vectors, vectors_file
 from benchkit.protocols import RunContext, TrainView
 from benchkit.tuning.family import Family, Pairs, PairsOf
 from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
@@ -59,7 +60,10 @@ class CAPO(PreferenceRecommender):
         for own in found:
             history = "; ".join(title(e.item) or e.item for e in own.history[-_HISTORY:])
             texts += [f"{history} | {title(c.item) or c.item} | {c.rationale}" for c in own.choices]
-        rows = iter(vectors(MiniLM(), texts, run.cache).tolist())
+        encoder = MiniLM()
+        record = vectors_file(encoder, texts, run.cache).with_suffix(".json")
+        with stage_cost(run, "encoder", record):
+            rows = iter(vectors(encoder, texts, run.cache).tolist())
         return [{"score": own, "z": tuple(tuple(next(rows)) for _ in own)} for own in scores]
 
     def family(self, data: TrainView, run: RunContext) -> Family:

@@ -11,7 +11,7 @@ from benchkit.report.model import Results, Row
 _TRAINING = ("reference", "preference", "reinforce")
 _STAGE = "_stage_seconds"
 _TITLES = {
-    "nano": "Backbone (s)", "sft": "SFT (s)", "reference": "Reference (s)",
+    "nano": "Backbone (s)", "sft": "SFT (s)", "encoder": "Encoder (s)", "reference": "Reference (s)",
     "preference": "Preference (s)", "reinforce": "Rewards (s)",
 }  # fmt: skip
 
@@ -57,7 +57,7 @@ def _notes(rows: Sequence[Row], base: float, plan: Plan) -> Iterator[str]:
     if base:
         yield (
             f"Training / {plan.relative_to}: seconds of the reference's log-probabilities and of"
-            " training itself, without the fine-tuned start."
+            " training itself, without the fine-tuned start and what an encoder says of the texts."
         )
     if any(len(row.seeds) > 1 for row in rows):
         yield "Means over seeds."

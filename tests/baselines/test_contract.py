@@ -30,7 +30,7 @@ SMALL = {
     "rec-explainer": {**_TUNED, "expert": _EXPERT},
     "instruct-rec": {**_TUNED, "instructions": 1},
     "rose-po": {**_TUNED, "expert": _EXPERT},
-    **{name: _REWARDED for name in ("grpo", "rec-r1", "intuitor")},
+    **dict.fromkeys(("grpo", "rec-r1", "intuitor"), _REWARDED),
     "twice-rec": {**_REWARDED, "expert": _BINARY, "share": 1.0},
     **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
 }

@@ -73,8 +73,7 @@ def vectors(encoder: Encoder, texts: Sequence[str], folder: Path | None) -> NDAr
     """
     if folder is None:
         return encoder.encode(texts)
-    content = hashlib.sha256("\x1f".join((encoder.name, *texts)).encode())
-    path = folder / f"vectors-{content.hexdigest()[:32]}.npy"
+    path = vectors_file(encoder, texts, folder)
     stored = _load(path)
     if stored is not None and len(stored) == len(texts):
         return stored
@@ -89,6 +88,12 @@ def vectors(encoder: Encoder, texts: Sequence[str], folder: Path | None) -> NDAr
         finally:
             Path(name).unlink(missing_ok=True)
     return computed
+
+
+def vectors_file(encoder: Encoder, texts: Sequence[str], folder: Path) -> Path:
+    """Where `vectors` keeps those of `texts`."""
+    content = hashlib.sha256("\x1f".join((encoder.name, *texts)).encode())
+    return folder / f"vectors-{content.hexdigest()[:32]}.npy"
 
 
 def _load(path: Path) -> NDArray[np.float32] | None:

@@ -1,0 +1,56 @@
+"""What methods cost, and how their trainings compare."""
+
+import pytest
+
+from benchkit.records import Plan, PlannedRow
+from benchkit.report import costs
+from benchkit.report.cost_table import cost_grids
+from benchkit.report.model import Cell, Results, Row, Table
+
+
+def results(relative_to=""):
+    def row(label, device="cpu", **cost):
+        return Row("toy", "scored", label, "cf", "complete", seeds=(0,), cost=cost, device=device,
+                   cells={"hr@1": Cell(0.5, n=500)})  # fmt: skip
+
+    rows = (
+        row("quick", fit_seconds=10.0, sft_stage_seconds=4.0, preference_stage_seconds=2.0,
+            scored_seconds=5.0, scored_tokens=1000.0, peak_memory_mb=900.0),
+        row("slow", fit_seconds=20.0, sft_stage_seconds=4.0, reference_stage_seconds=1.0,
+            preference_stage_seconds=5.0),
+        row("none", fit_seconds=0.25),
+        Row("toy", "scored", "failed", "cf", "failed: no memory"),
+    )  # fmt: skip
+    plan = Plan(
+        suite="s", title="S", primary="hr@1", metrics=["hr@1"], protocols=["scored"],
+        tasks=["toy"], labels=[r.label for r in rows], relative_to=relative_to,
+        rows=[PlannedRow(task="toy", label=r.label, family="cf", seed=0) for r in rows],
+    )  # fmt: skip
+    return Results(plan, (Table("toy", "scored", "", {"hr@1": 0.1}, rows, ()),))
+
+
+def test_stages_and_costs_stand_beside_each_other():
+    (found,) = cost_grids(results())
+    assert found.head[:4] == ("Method", "SFT (s)", "Reference (s)", "Preference (s)")
+    quick, slow, none = found.lines
+    assert quick[1:4] == ("4.0", "", "2.0")
+    assert slow[1:4] == ("4.0", "1.0", "5.0")
+    assert none[1:4] == ("", "", "")
+    assert dict(zip(found.head, quick, strict=True)) | {"Method": ""} == {
+        "Method": "", "SFT (s)": "4.0", "Reference (s)": "", "Preference (s)": "2.0",
+        "Fit (s)": "10.0", "Seconds / 1k users": "10.0", "Tokens / 1k users": "2,000",
+        "Memory (MB)": "900", "Device": "cpu",
+    }  # fmt: skip
+
+
+def test_training_is_told_relative_to_a_method():
+    (found,) = cost_grids(results("quick"))
+    column = found.head.index("Training / quick")
+    assert [line[column] for line in found.lines] == ["1.00", "3.00", ""]
+
+
+def test_a_thousand_users_cost_what_they_would():
+    row = results().tables[0].rows[0]
+    assert costs.per_thousand(row, "seconds") == pytest.approx(10.0)
+    assert costs.per_thousand(row, "tokens") == pytest.approx(2000.0)
+    assert costs.per_thousand(results().tables[0].rows[2], "tokens") is None
