@@ -11,7 +11,8 @@ from benchkit.report.model import Results, Row
 _TRAINING = ("reference", "preference", "reinforce")
 _STAGE = "_stage_seconds"
 _TITLES = {
-    "nano": "Backbone (s)", "sft": "SFT (s)", "encoder": "Encoder (s)", "reference": "Reference (s)",
+    "nano": "Backbone (s)", "sft": "SFT (s)", "encoder": "Encoder (s)",
+    "reference": "Reference (s)",
     "preference": "Preference (s)", "reinforce": "Rewards (s)",
 }  # fmt: skip
 

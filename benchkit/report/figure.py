@@ -64,13 +64,14 @@ def write(stem: Path, height: float, draw: Draw, width: float = WIDTH) -> list[P
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
     text = "\n".join(line.rstrip() for line in svg.getvalue().splitlines())
-    files.write_text(stem.with_suffix(".svg"), text + "\n")
-    _write_bytes(stem.with_suffix(".png"), png.getvalue())
-    return [stem.with_suffix(".svg"), stem.with_suffix(".png")]
+    paths = [stem.with_name(stem.name + ending) for ending in (".svg", ".png")]
+    files.write_text(paths[0], text + "\n")
+    _write_bytes(paths[1], png.getvalue())
+    return paths
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_name(path.name + ".part")
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(content)

@@ -11,6 +11,7 @@ from benchkit.report.grade_tables import grades_csv, grids
 from benchkit.report.model import Results
 from benchkit.report.site import page
 from benchkit.report.site.cases import Questions
+from benchkit.report.suite_plots import write_suite_plots
 from benchkit.store import Store
 
 _TABLES = {"md": tables.markdown, "latex": tables.latex, "csv": tables.leaderboard_csv}
@@ -51,5 +52,6 @@ def write_all(
     paths = [folder / name for name in texts]
     paths.append(page.write(results, store, folder, questions=questions))
     if find_spec("matplotlib"):
-        paths += write_grade_shares(results.grades, folder)
+        paths += write_suite_plots(results, folder / "plots", store)
+        paths += write_grade_shares(results.grades, folder / "plots")
     return paths

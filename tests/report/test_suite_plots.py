@@ -1,66 +1,162 @@
 """Plots of a suite: which are drawn of what, that they can be drawn again, that nothing is cut."""
 
-import numpy as np
-import polars as pl
-import pytest
-from site_store import make_store
+import subprocess
+import sys
 
-from benchkit import files
+import numpy as np
+import pytest
+from report.plot_store import LONG, NASTY, changed, check_nothing_is_cut, drawn, plots
+from report.site_store import CHANCE, make_store
+
+from benchkit.errors import ConfigError
+from benchkit.report import figure, suite_plots
+from benchkit.report.model import Cell
+from benchkit.report.plot import errors, looks
+from benchkit.report.rows import collect
+from benchkit.report.suite_plots import write_suite_plots
 
 pytest.importorskip("matplotlib")
 
-from benchkit.report.suite_plots import suite_plots
 
-LONG = "a method with a name that goes on and on, far beyond what any plot has room for " * 2
-NASTY = ("$x_1^2$ & 50%", "_hidden", "<b>&amp;", "مرحبا عليكم", "😀 推荐", LONG + "1", LONG + "2")
-
-
-def changed(store, config=None, identity=None, history=None, metrics=None, seconds=None, **plan):
-    """A made-up store with other settings, lengths of history, values, cost, or plan."""
-    for run in store.runs():
-        manifest = run.manifest()
-        own = dict(manifest.identity)
-        if config is not None:
-            own |= {"config": config[manifest.label], "method": "Other"}
-        own |= (identity or {}).get(manifest.label, {})
-        cost = manifest.cost
-        if seconds:
-            cost = {**cost, "scored_seconds": seconds[manifest.label]}
-        run.write_manifest(manifest.model_copy(update={"identity": own, "cost": cost}))
-        if history and manifest.status == "complete":
-            table = run.predictions()
-            lengths = pl.Series("history_length", np.resize(history, len(table)))
-            files.write_parquet(run.path / "predictions.parquet", table.with_columns(lengths))
-    if plan:
-        store.update_plan(store.plan("made").model_copy(update=plan))
-    return store
+def test_a_table_gives_its_metric_and_what_it_cost(tmp_path):
+    store = make_store(tmp_path, ["a", "b", "c"], failed=["c"])
+    assert list(plots(store)) == [
+        "metric-toys-scored", "tradeoff-seconds-toys-scored", "tradeoff-training-toys-scored",
+        "tradeoff-tokens-toys-scored",
+    ]  # fmt: skip
+    assert list(plots(store, reading=False)) == list(plots(store))
 
 
-def names(results, store=None):
-    return ["-".join(plot.name) for plot in suite_plots(results, store)]
+def test_files_are_those_of_the_plots(tmp_path):
+    store = make_store(tmp_path / "runs", ["a", "b"])
+    paths = write_suite_plots(collect(store, "made"), tmp_path / "out", store)
+    assert [path.name for path in paths] == [
+        f"{stem}.{kind}" for stem in plots(store) for kind in ("svg", "png")
+    ]
+    assert sorted(path.name for path in paths) == sorted(
+        p.name for p in (tmp_path / "out").iterdir()
+    )
 
 
-def sweep_store(root, **more):
-    betas = {"c-apo beta=0.1": 0.1, "c-apo beta=0.5": 0.5, "c-apo beta=1": 1.0, "c-apo beta=5": 5.0}
-    margins = {f"rec-po lambda={m:g}": (m, 0) for m in (0, 0.5, 1, 2)}
-    margins |= {f"rec-po future lambda={m:g}": (m, 5) for m in (0.5, 2)}
-    config = {label: {"beta": beta, "train": {"epochs": 3}} for label, beta in betas.items()}
-    config |= {
-        label: {"beta": 1.0, "margin": margin, "future_steps": steps}
-        for label, (margin, steps) in margins.items()
-    }
-    config["random"] = {}
-    return changed(make_store(root, list(config), **more), config)
+def test_one_method_has_no_tradeoff(tmp_path):
+    assert list(plots(make_store(tmp_path, ["only"]))) == ["metric-toys-scored"]
 
 
-def scaling_store(root):
-    config = {}
-    for name in ("sft", "c-apo"):
-        base = {"limit_users": None, "nano": {"hidden": 64, "intermediate": 128}, "name": name}
-        config |= {f"{name} users={n}": {**base, "limit_users": n} for n in (1100, 3400)}
-        config[name] = base
-        config |= {
-            f"{name} hidden={h}": {**base, "nano": {"hidden": h, "intermediate": 2 * h}}
-            for h in (32, 128)
-        }
-    return changed(make_store(root, list(config)), config)
+def test_nothing_is_drawn_without_a_result(tmp_path):
+    store = make_store(tmp_path / "runs", ["a", "b"], failed=["a", "b"])
+    assert write_suite_plots(collect(store, "made"), tmp_path / "out", store) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_tasks_stand_side_by_side(tmp_path):
+    found = plots(make_store(tmp_path, ["a", "b"], tasks=("toys", "books", "games")))
+    assert [name for name in found if name.startswith("metric")] == [
+        "metric-toys-scored", "metric-books-scored", "metric-games-scored", "metrics-scored",
+    ]  # fmt: skip
+
+
+def test_without_matplotlib_the_mend_is_named(tmp_path, monkeypatch):
+    results = collect(make_store(tmp_path, ["a"]), "made")
+    monkeypatch.setattr(suite_plots, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="matplotlib"):
+        write_suite_plots(results, tmp_path / "out")
+
+
+def test_matplotlib_is_loaded_when_a_plot_is_drawn():
+    code = "import sys, benchkit.report.suite_plots\nprint('matplotlib' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
+
+
+def test_the_same_store_gives_the_same_bytes(tmp_path):
+    store = changed(
+        make_store(tmp_path / "runs", ["a x=1", "a x=2", *NASTY[:5]], tasks=("toys", "books")),
+        {"a x=1": {"x": 1}, "a x=2": {"x": 2}, **{name: {} for name in NASTY}},
+        history=[1, 5], history_buckets=[(1, 2), (3,)],
+    )  # fmt: skip
+    kinds = {plot.name[0]: plot for plot in plots(store).values()}
+    assert set(kinds) == {"metric", "metrics", "history", "sweep", "tradeoff"}
+    for kind, again in ((plot.name[0], plot) for plot in plots(store).values()):
+        if kinds.get(kind) and again.name == kinds[kind].name:
+            one, two = (
+                figure.write(tmp_path / folder / kind, plot.height, plot.draw, plot.width)
+                for folder, plot in (("one", kinds[kind]), ("two", again))
+            )
+            for a, b in zip(one, two, strict=True):
+                assert a.read_bytes() == b.read_bytes(), a.name
+
+
+# Metric by method
+
+
+def test_points_intervals_and_chance_are_those_of_the_table(tmp_path):
+    store = make_store(tmp_path, ["a", "b", "c", "d"], failed=["b"])
+    table = collect(store, "made").tables[0]
+    made, texts, _ = drawn(plots(store)["metric-toys-scored"])
+    axes = made.axes[0]
+    best = sorted((row for row in table.rows if row.cells), key=lambda r: -r.cells["ndcg@5"].mean)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "c", "d°", "b"]
+    ends = [segments[0] for bar in axes.collections for segments in [bar.get_segments()]]
+    for y, (row, (low, high)) in enumerate(zip(best, ends, strict=True)):
+        cell = row.cells["ndcg@5"]
+        assert (low[0], high[0]) == pytest.approx((cell.low, cell.high))
+        assert low[1] == high[1] == y
+    assert any(list(line.get_xdata()) == [CHANCE["ndcg@5"]] * 2 for line in axes.lines)
+    shown = [text.get_text() for text, _ in texts]
+    assert "failed: it raised because" in shown and "chance .098" in shown
+    assert sum(marker.get_marker() not in ("None", "|", "") for marker in axes.lines) == 3
+
+
+def test_panels_share_rows_and_scale(tmp_path):
+    store = make_store(tmp_path, ["a", "b"], tasks=[f"task {i}" for i in range(7)])
+    made, texts, _ = drawn(plots(store)["metrics-scored"])
+    assert len(made.axes) == 8 and not made.axes[7].axison
+    assert len({axes.get_xlim() for axes in made.axes[:7]}) == 1
+    assert [axes.get_title("left") for axes in made.axes[:7]] == [f"task {i}" for i in range(7)]
+    assert sum(text.get_text() == "a" for text, _ in texts) == 2  # beside the first of each line
+
+
+def test_families_differ_in_colour_and_marker():
+    many = looks(30)
+    assert len({(look.colour, look.marker) for look in many}) == 30
+    assert len({look.colour for look in many[:6]}) == len({look.marker for look in many[:6]}) == 6
+
+
+def test_a_cell_without_an_interval_has_no_bar():
+    assert errors([Cell(0.5), Cell(0.5, 0.4, 0.7)]) == [
+        [0.0, pytest.approx(0.1)], [0.0, pytest.approx(0.2)],
+    ]  # fmt: skip
+
+
+# Names
+
+
+def test_nothing_breaks_or_is_cut_with_nasty_names(tmp_path):
+    store = make_store(
+        tmp_path, NASTY, tasks=("toys_$1", "مرحبا"), failed=[NASTY[3]], title=LONG + "$a_b$",
+        text="<b>😀 推荐" + LONG,
+    )  # fmt: skip
+    found = plots(changed(store, history=[1, 5], history_buckets=[(1, 2), (3,)]))
+    assert len(found) == 11
+    for name, plot in found.items():
+        if "مرحبا" not in name and "training" not in name:
+            check_nothing_is_cut(plot)
+
+
+@pytest.mark.parametrize("kind", ["metric", "history", "tradeoff-seconds"])
+def test_sixty_methods(tmp_path, kind):
+    labels = [f"method number {i}" for i in range(60)]
+    rng = np.random.default_rng(0)
+    seconds = dict(zip(labels, np.exp(rng.normal(0, 2, 60)).tolist(), strict=True))
+    store = changed(make_store(tmp_path, labels, users=100), seconds=seconds, history=[1, 5],
+                    history_buckets=[(1, 2), (3,)])  # fmt: skip
+    plot = plots(store)[f"{kind}-toys-scored"]
+    shown = " ".join(text.get_text() for text in check_nothing_is_cut(plot))
+    assert all(f"number {i}" in shown for i in range(60))
+
+
+def test_names_that_find_no_room_stand_under_the_plot(tmp_path):
+    labels = [f"a long name of method number {i}" for i in range(60)]
+    store = changed(make_store(tmp_path, labels), seconds=dict.fromkeys(labels, 1.0))
+    _, texts, _ = drawn(plots(store)["tradeoff-seconds-toys-scored"])
+    assert any("Not named in the plot" in text.get_text() for text, _ in texts)

@@ -1,0 +1,43 @@
+"""Names in plots: legible, short, different, and whole or marked as cut."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchkit.report.plot_text import legible, shortened, stems, wrapped
+
+pytest.importorskip("matplotlib")
+
+
+def test_letters_that_cannot_be_seen_or_drawn():
+    assert legible("a\u202eb\u2028c\x00\n推") == "ab c \\u63a8"
+    assert legible("😀 é مرحبا $x$ _") == "😀 é مرحبا $x$ _"
+    assert legible("\u200b") == "?"
+
+
+def test_short_names_stay_different():
+    long = ["x" * 80 + "1", "x" * 80 + "2", "y" * 40 + "z" * 40, "y" * 40 + "q" + "z" * 39]
+    short = shortened(long)
+    assert len(set(short)) == 4 and all(len(name) <= 34 for name in short)
+    assert short[0].endswith("1") and short[3].endswith("(2)")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(max_size=120))
+def test_wrapped_text_keeps_its_letters_or_says_that_some_are_missing(text):
+    lines = wrapped(text, 1.5, 8, lines=4).split("\n")
+    assert len(lines) <= 4
+    together = "".join("".join(lines).split())
+    whole = "".join(legible(text).split())
+    assert together == whole or (together.endswith("…") and whole.startswith(together[:-1]))
+
+
+def test_stems_are_short_and_differ():
+    found = list(stems([("metric", "a.b"), ("metric", "A b"), ("metric", "推" * 200)]))
+    assert found[:2] == ["metric-a-b", "metric-A-b-2"]
+    assert len(found[2].encode()) <= 120
+
+
+def test_lines_end_behind_words_and_hyphens():
+    lines = wrapped("musical-instruments of all kinds", 1.1, 8)
+    assert lines == "musical-\ninstruments of all\nkinds"
