@@ -30,6 +30,14 @@ def judge(
     estimate: Annotated[
         bool, typer.Option(help="Print calls, tokens and cost, at most, and ask nothing.")
     ] = False,
+    probe: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Grade nothing; see how far changes move the grades of so many"
+            " answers of each method.",
+        ),
+    ] = None,
     again: Annotated[bool, typer.Option(help="Judge once more what is judged.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="As the runs were made with.")] = 1,
     device: Annotated[str, typer.Option(help="As the runs were made with.")] = "cpu",
@@ -39,7 +47,8 @@ def judge(
     """Grade the rationales of runs that are complete; what was judged or paid for is kept."""
     from benchkit import runner
     from benchkit.config import load_suite
-    from benchkit.judging.work import estimates, judge_all
+    from benchkit.judging.probes import markdown
+    from benchkit.judging.work import estimates, judge_all, probed
     from benchkit.log import reporter
     from benchkit.report.terminal import wide_console
     from benchkit.store import Store
@@ -57,6 +66,10 @@ def judge(
     if estimate:
         for name, job, cost in estimates(work.jobs, judging):
             console.print(f"{job.title} / {name}: {cost}", highlight=False)
+        return
+    if probe is not None:
+        for name, moved in probed(work.jobs, judging, probe):
+            typer.echo(f"{name}\n\n{markdown(moved)}")
         return
     Store(out).create().update_plan(work.plan())
     failed = judged = 0

@@ -1,10 +1,12 @@
 """Judging the runs of a suite: what is to be judged, by whom, and what is kept of it."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from benchkit import identity, registry
 from benchkit.config import JudgeSpec, JudgingSpec
@@ -15,7 +17,9 @@ from benchkit.judging import exhibits as shown
 from benchkit.judging import recording
 from benchkit.judging.checks import checked, same_model
 from benchkit.judging.exhibits import Answer
-from benchkit.judging.protocol import Judge, Verdict
+from benchkit.judging.probes import run_probes, summary
+from benchkit.judging.protocol import Exhibit, Judge, Verdict
+from benchkit.judging.rubric import Rubric
 from benchkit.lm.estimate import Estimate
 from benchkit.log import Emit, RunEvent, RunLog, SilentProgress, StageProgress, now
 from benchkit.protocols import Catalog, RunContext
@@ -94,29 +98,50 @@ def judge_all(
     again: judge once more what is complete or failed.
     """
     for sitting in sittings(spec):
-        for job in jobs:
-            store = Store(job.store)
-            run = store.run(job.suite, job.task, job.method.name, job.run_id)
-            manifest = run.manifest()
-            if manifest is None or manifest.status != "complete":
-                continue
-            with store.claim(f"judge-{job.run_id}-{sitting.planned.judge_id}"):
+        for job, run in _complete(jobs):
+            with Store(job.store).claim(f"judge-{job.run_id}-{sitting.planned.judge_id}"):
                 yield _judged(sitting, job, run, emit, again)
 
 
 def estimates(jobs: Sequence[Job], spec: JudgingSpec) -> Iterator[tuple[str, Job, Estimate]]:
     """What each judge would ask a language model for, run by run. Nothing is asked."""
     for sitting in sittings(spec):
-        for job in jobs:
-            run = Store(job.store).run(job.suite, job.task, job.method.name, job.run_id)
-            manifest = run.manifest()
-            if manifest is None or manifest.status != "complete":
-                continue
+        for job, run in _complete(jobs):
             catalog, found = _answers(sitting, job, run)
-            rubric = sitting.judge.rubric
-            judged = [a.exhibit(rubric) for a in found if a.stage(rubric) == "judged"]
             context = _context(job, run, catalog, lambda _: None)
-            yield sitting.spec.name, job, sitting.judge.estimate(judged, context)
+            shown_to = _exhibits(sitting.judge.rubric, found)
+            yield sitting.spec.name, job, sitting.judge.estimate(shown_to, context)
+
+
+def probed(
+    jobs: Sequence[Job], spec: JudgingSpec, count: int
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """How far each judge's grades move when what it is shown is changed: its label and the summary
+    (`probes.summary`) over the first `count` judged answers of every run. Nothing is recorded."""
+    for sitting in sittings(spec):
+        tables = []
+        for job, run in _complete(jobs):
+            catalog, found = _answers(sitting, job, run)
+            exhibits = _exhibits(sitting.judge.rubric, found)[:count]
+            if exhibits:
+                context = _context(job, run, catalog, lambda _: None)
+                tables.append(run_probes(sitting.judge, exhibits, context, seed=job.seed))
+        if tables:
+            yield sitting.spec.name, summary(pl.concat(tables))
+
+
+def _complete(jobs: Sequence[Job]) -> Iterator[tuple[Job, Run]]:
+    """The jobs whose runs are complete."""
+    for job in jobs:
+        run = Store(job.store).run(job.suite, job.task, job.method.name, job.run_id)
+        manifest = run.manifest()
+        if manifest is not None and manifest.status == "complete":
+            yield job, run
+
+
+def _exhibits(rubric: Rubric, found: Sequence[Answer]) -> list[Exhibit]:
+    """Those of the answers that need a judge."""
+    return [answer.exhibit(rubric) for answer in found if answer.stage(rubric) == "judged"]
 
 
 def _answers(sitting: Sitting, job: Job, run: Run) -> tuple[Catalog, list[Answer]]:
@@ -212,11 +237,10 @@ def _context(
     )
 
 
-
-def _verdicts(judge: Judge, found: Iterable[Answer], run: RunContext) -> dict[str, Verdict]:
+def _verdicts(judge: Judge, found: Sequence[Answer], run: RunContext) -> dict[str, Verdict]:
     """Verdicts of the answers that need a judge, by case."""
     rubric = judge.rubric
-    exhibits = [a.exhibit(rubric) for a in found if a.stage(rubric) == "judged"]
+    exhibits = _exhibits(rubric, found)
     run.progress.start("judgements", len(exhibits))
     verdicts = {}
     for verdict in checked(judge.judge(exhibits, run), exhibits, rubric):

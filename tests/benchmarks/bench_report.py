@@ -10,6 +10,7 @@ import resource
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -51,7 +52,7 @@ def timed(store: Store, folder: Path) -> dict[str, float]:
     marks.append(time.perf_counter())
     layout_text.latex(results.plan, layouts(results, store))
     marks.append(time.perf_counter())
-    read, wrote, laid = (round(b - a, 1) for a, b in zip(marks, marks[1:], strict=False))
+    read, wrote, laid = (round(b - a, 1) for a, b in pairwise(marks))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "collect": read, "tables, plots and page": wrote, "papers' layout": laid,

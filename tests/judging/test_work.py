@@ -12,7 +12,7 @@ from benchkit import runner
 from benchkit.config import JudgingSpec
 from benchkit.errors import ConfigError
 from benchkit.judging.checks import same_model
-from benchkit.judging.work import estimates, judge_all, sittings
+from benchkit.judging.work import estimates, judge_all, probed, sittings
 from benchkit.records import JUDGEMENTS
 from benchkit.report import grid
 from benchkit.report.grade_tables import grades_csv, grids
@@ -213,3 +213,15 @@ def test_usage_and_evidence_are_json(explainers, tmp_path):
     table = verdicts(judge(judged_suite(), tmp_path)["Explains"])
     judged = table.filter((pl.col("stage") == "judged") & (pl.col("status") == "scored"))
     assert {json.loads(text)["words"] for text in judged["evidence"]} == {5}
+
+
+def test_probes_say_how_far_grades_move_and_record_nothing(explainers, tmp_path):
+    suite = judged_suite()
+    run_all(suite, tmp_path)
+    work = runner.prepare(suite, runner.Options(store=tmp_path / "runs", data=tmp_path / "data"))
+    ((name, moved),) = probed(work.jobs, suite.judging, 5)
+    assert name == "strict"
+    shifts = dict(zip(moved["probe"], moved["shift"], strict=True))
+    assert shifts["padded"] == 0.0
+    assert moved["n"].max() <= 5
+    assert not list((tmp_path / "runs").rglob("judgements"))
