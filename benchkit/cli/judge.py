@@ -39,52 +39,59 @@ def judge(
         ),
     ] = None,
     again: Annotated[bool, typer.Option(help="Judge once more what is judged.")] = False,
-    threads: Annotated[int, typer.Option(min=1, help="As the runs were made with.")] = 1,
-    device: Annotated[str, typer.Option(help="As the runs were made with.")] = "cpu",
     out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
     data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
 ) -> None:
     """Grade the rationales of runs that are complete; what was judged or paid for is kept."""
-    from benchkit import runner
     from benchkit.config import load_suite
+    from benchkit.errors import StoreError
     from benchkit.judging.probes import markdown
-    from benchkit.judging.work import estimates, judge_all, probed
+    from benchkit.judging.targets import targets
+    from benchkit.judging.work import estimates, judge_all, probed, sittings
     from benchkit.log import reporter
+    from benchkit.report.grade_tables import grids
+    from benchkit.report.grid import show
+    from benchkit.report.rows import collect
     from benchkit.report.terminal import wide_console
     from benchkit.store import Store
 
     settings = _settings(config, rubric)
     asked = load_suite(suite)
     judging = _judging(asked, by, label, settings, cases)
-    asked = asked.model_copy(update={"judging": judging})
-    options = runner.Options(
-        methods=_names(method), datasets=_names(dataset), limit_users=limit_users,
-        threads=threads, device=device, store=out, data=data,
-    )  # fmt: skip
-    work = runner.prepare(asked, options)
+    store = Store(out)
+    name = asked.name if limit_users is None else f"{asked.name}@{limit_users}users"
+    found = targets(store, asked, name, data, _names(method), _names(dataset))
+    if not found:
+        raise StoreError(
+            f"store {out}: no complete run of suite {name!r} to judge",
+            f"benchkit run --suite {suite} --out {out}",
+        )
     console = wide_console()
     if estimate:
-        for name, job, cost in estimates(work.jobs, judging):
-            console.print(f"{job.title} / {name}: {cost}", highlight=False)
+        for judge_name, target, cost in estimates(store, found, judging):
+            console.print(f"{target.title} / {judge_name}: {cost}", highlight=False)
         return
     if probe is not None:
-        for name, moved in probed(work.jobs, judging, probe):
-            typer.echo(f"{name}\n\n{markdown(moved)}")
+        for judge_name, moved in probed(store, found, judging, probe):
+            typer.echo(f"{judge_name}\n\n{markdown(moved)}")
         return
-    Store(out).create().update_plan(work.plan())
-    failed = judged = 0
+    plan = store.plan(name)
+    assert plan is not None  # noqa: S101 - its runs were found
+    planned = [sitting.planned for sitting in sittings(judging)]
+    store.update_plan(plan.model_copy(update={"judges": planned}))
+    failed = 0
     with reporter(console) as shown:
-        for outcome in judge_all(work.jobs, judging, shown.handle, again):
-            judged += 1
+        for outcome in judge_all(store, found, judging, shown.handle, again):
             failed += outcome.manifest is not None and outcome.manifest.status == "failed"
             if outcome.manifest is None:
-                console.print(f"left out  {outcome.job.title} ({outcome.why})", highlight=False)
+                console.print(f"left out  {outcome.target.title} ({outcome.why})", highlight=False)
             for warning in outcome.manifest.warnings if outcome.manifest else ():
-                console.print(f"[yellow]warning[/] {outcome.job.title}: {warning}")
-    if not judged:
-        console.print("no complete run of this suite with these settings: run it first")
-        raise typer.Exit(1)
-    console.print(f"see them: benchkit report --suite {work.name} --out {out}", soft_wrap=True)
+                console.print(f"[yellow]warning[/] {outcome.target.title}: {warning}")
+    grades = collect(store, name).grades
+    show(console, list(grids(asked.title, grades)))
+    console.print(
+        f"write them: benchkit report --suite {name} --out {out} --leaderboards leaderboards"
+    )
     if failed:
         raise typer.Exit(1)
 

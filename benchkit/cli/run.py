@@ -45,6 +45,7 @@ def run(
     from benchkit import runner
     from benchkit.cli.questions import questions_in
     from benchkit.config import load_suite
+    from benchkit.judging.targets import targets
     from benchkit.judging.work import judge_all
     from benchkit.log import reporter
     from benchkit.report.rows import collect
@@ -81,7 +82,10 @@ def run(
                         "run it again with --overwrite failed"
                     )
         judgements = 0
-        for judged in judge_all(work.jobs, work.suite.judging, shown.handle):
+        ids = {job.run_id for job in work.jobs}
+        found = targets(Store(out), work.suite, work.name, data) if work.judges else []
+        mine = [target for target in found if target.manifest.run_id in ids]
+        for judged in judge_all(Store(out), mine, work.suite.judging, shown.handle):
             judgements += judged.computed
             failed += judged.manifest is not None and judged.manifest.status == "failed"
     console.print(f"{len(work.jobs)} runs, {computed} computed now", highlight=False)

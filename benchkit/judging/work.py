@@ -10,9 +10,7 @@ import polars as pl
 
 from benchkit import identity, registry
 from benchkit.config import JudgeSpec, JudgingSpec
-from benchkit.data.frozen import prepared
 from benchkit.errors import BenchkitError, ConfigError, MethodError
-from benchkit.jobs import Job
 from benchkit.judging import exhibits as shown
 from benchkit.judging import recording
 from benchkit.judging.checks import checked, same_model
@@ -20,12 +18,13 @@ from benchkit.judging.exhibits import Answer
 from benchkit.judging.probes import run_probes, summary
 from benchkit.judging.protocol import Exhibit, Judge, Verdict
 from benchkit.judging.rubric import Rubric
+from benchkit.judging.targets import Target
 from benchkit.lm.estimate import Estimate
 from benchkit.log import Emit, RunEvent, RunLog, SilentProgress, StageProgress, now
-from benchkit.protocols import Catalog, RunContext
-from benchkit.records import JudgementManifest, PlannedJudge
+from benchkit.protocols import Catalog, Progress, RunContext
+from benchkit.records import JudgementManifest, Manifest, PlannedJudge
 from benchkit.registry import Card
-from benchkit.store import Run, Store
+from benchkit.store import Store
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Sitting:
 class Judged:
     """How judging one run ended. manifest is None where there was nothing to judge, and `why`."""
 
-    job: Job
+    target: Target
     label: str
     manifest: JudgementManifest | None
     why: str = ""
@@ -91,52 +90,49 @@ def sittings(spec: JudgingSpec | None) -> list[Sitting]:
 
 
 def judge_all(
-    jobs: Sequence[Job], spec: JudgingSpec | None, emit: Emit, again: bool = False
+    store: Store,
+    targets: Sequence[Target],
+    spec: JudgingSpec | None,
+    emit: Emit,
+    again: bool = False,
 ) -> Iterator[Judged]:
-    """Judge every complete run among `jobs` by every judge; what is judged already is kept.
+    """Judge every target by every judge; what is judged already is kept.
 
     again: judge once more what is complete or failed.
     """
     for sitting in sittings(spec):
-        for job, run in _complete(jobs):
-            with Store(job.store).claim(f"judge-{job.run_id}-{sitting.planned.judge_id}"):
-                yield _judged(sitting, job, run, emit, again)
+        for target in targets:
+            with store.claim(f"judge-{target.manifest.run_id}-{sitting.planned.judge_id}"):
+                yield _judged(store, sitting, target, emit, again)
 
 
-def estimates(jobs: Sequence[Job], spec: JudgingSpec) -> Iterator[tuple[str, Job, Estimate]]:
+def estimates(
+    store: Store, targets: Sequence[Target], spec: JudgingSpec
+) -> Iterator[tuple[str, Target, Estimate]]:
     """What each judge would ask a language model for, run by run. Nothing is asked."""
     for sitting in sittings(spec):
-        for job, run in _complete(jobs):
-            catalog, found = _answers(sitting, job, run)
-            context = _context(job, run, catalog, lambda _: None)
-            shown_to = _exhibits(sitting.judge.rubric, found)
-            yield sitting.spec.name, job, sitting.judge.estimate(shown_to, context)
+        for target in targets:
+            catalog, found = _answers(sitting, target)
+            exhibits = _exhibits(sitting.judge.rubric, found)
+            context = _context(store, target, catalog)
+            yield sitting.spec.name, target, sitting.judge.estimate(exhibits, context)
 
 
 def probed(
-    jobs: Sequence[Job], spec: JudgingSpec, count: int
+    store: Store, targets: Sequence[Target], spec: JudgingSpec, count: int
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """How far each judge's grades move when what it is shown is changed: its label and the summary
     (`probes.summary`) over the first `count` judged answers of every run. Nothing is recorded."""
     for sitting in sittings(spec):
         tables = []
-        for job, run in _complete(jobs):
-            catalog, found = _answers(sitting, job, run)
+        for target in targets:
+            catalog, found = _answers(sitting, target)
             exhibits = _exhibits(sitting.judge.rubric, found)[:count]
             if exhibits:
-                context = _context(job, run, catalog, lambda _: None)
-                tables.append(run_probes(sitting.judge, exhibits, context, seed=job.seed))
+                context = _context(store, target, catalog)
+                tables.append(run_probes(sitting.judge, exhibits, context, seed=context.seed))
         if tables:
             yield sitting.spec.name, summary(pl.concat(tables))
-
-
-def _complete(jobs: Sequence[Job]) -> Iterator[tuple[Job, Run]]:
-    """The jobs whose runs are complete."""
-    for job in jobs:
-        run = Store(job.store).run(job.suite, job.task, job.method.name, job.run_id)
-        manifest = run.manifest()
-        if manifest is not None and manifest.status == "complete":
-            yield job, run
 
 
 def _exhibits(rubric: Rubric, found: Sequence[Answer]) -> list[Exhibit]:
@@ -144,29 +140,29 @@ def _exhibits(rubric: Rubric, found: Sequence[Answer]) -> list[Exhibit]:
     return [answer.exhibit(rubric) for answer in found if answer.stage(rubric) == "judged"]
 
 
-def _answers(sitting: Sitting, job: Job, run: Run) -> tuple[Catalog, list[Answer]]:
-    dataset = prepared(job.test, job.data)
-    cases = dataset.test.sample(job.limit_users).sample(sitting.cases)
-    found = shown.answers(run.predictions(), dataset, cases, sitting.answers)
+def _answers(sitting: Sitting, target: Target) -> tuple[Catalog, list[Answer]]:
+    dataset = target.dataset()
+    cases = dataset.test.sample(target.manifest.identity["limit_users"]).sample(sitting.cases)
+    found = shown.answers(target.run.predictions(), dataset, cases, sitting.answers)
     return dataset.catalog, list(found)
 
 
-def _judged(sitting: Sitting, job: Job, run: Run, emit: Emit, again: bool) -> Judged:
-    planned = sitting.planned
+def _judged(store: Store, sitting: Sitting, target: Target, emit: Emit, again: bool) -> Judged:
+    planned, run = sitting.planned, target.run
     old = run.judgement(planned.label, planned.judge_id)
     if old is not None and old.status == "complete" and not again:
-        return Judged(job, planned.label, old)
-    catalog, found = _answers(sitting, job, run)
+        return Judged(target, planned.label, old)
+    catalog, found = _answers(sitting, target)
     if not any(answer.rationale for answer in found):
-        return Judged(job, planned.label, None, "gives no rationales")
-    title = f"{job.title} / {planned.label}"
-    manifest = _started(sitting, job)
+        return Judged(target, planned.label, None, "gives no rationales")
+    title = f"{target.title} / {planned.label}"
+    manifest = _started(sitting, target.manifest)
     run.write_judgement(manifest)
     emit(RunEvent("started", title))
     start = time.perf_counter()
     log = RunLog(run.log)
     try:
-        context = _context(job, run, catalog, emit, title, log)
+        context = _context(store, target, catalog, StageProgress(title, emit, log))
         verdicts = _verdicts(sitting.judge, found, context)
         table = recording.table(found, verdicts, sitting.judge.rubric, catalog)
     except Exception as error:
@@ -179,7 +175,7 @@ def _judged(sitting: Sitting, job: Job, run: Run, emit: Emit, again: bool) -> Ju
         )
         run.write_judgement(manifest)
         emit(RunEvent("failed", title, note=cause.cause))
-        return Judged(job, planned.label, manifest, cause.cause, computed=True)
+        return Judged(target, planned.label, manifest, cause.cause, computed=True)
     finally:
         log.close()
     seconds = {"seconds": round(time.perf_counter() - start, 3)}
@@ -194,17 +190,17 @@ def _judged(sitting: Sitting, job: Job, run: Run, emit: Emit, again: bool) -> Ju
     )
     run.write_judgement(manifest, table)
     emit(RunEvent("complete", title, note=_note(manifest)))
-    return Judged(job, planned.label, manifest, computed=True)
+    return Judged(target, planned.label, manifest, computed=True)
 
 
-def _started(sitting: Sitting, job: Job) -> JudgementManifest:
+def _started(sitting: Sitting, run: Manifest) -> JudgementManifest:
     rubric, planned = sitting.judge.rubric, sitting.planned
-    warning = same_model(sitting.judge.models, job.identity["config"])
+    warning = same_model(sitting.judge.models, run.identity.get("config", {}))
     return JudgementManifest(
         judge_id=planned.judge_id,
-        run_id=job.run_id,
-        suite=job.suite,
-        task=job.task,
+        run_id=run.run_id,
+        suite=run.suite,
+        task=run.task,
         label=planned.label,
         judge=sitting.spec.judge,
         status="started",
@@ -222,18 +218,19 @@ def _started(sitting: Sitting, job: Job) -> JudgementManifest:
 
 
 def _context(
-    job: Job, run: Run, catalog: Catalog, emit: Emit, title: str = "", log: RunLog | None = None
+    store: Store, target: Target, catalog: Catalog, progress: Progress | None = None
 ) -> RunContext:
-    cache = Store(job.store).cache
-    cache.mkdir(parents=True, exist_ok=True)
+    """What a judge gets: the device and the threads of the run, and the store's cache."""
+    identity = target.manifest.identity
+    store.cache.mkdir(parents=True, exist_ok=True)
     return RunContext(
-        seed=job.seed,
+        seed=target.manifest.seed,
         catalog=catalog,
-        scratch=run.scratch,
-        progress=StageProgress(title, emit, log) if log else SilentProgress(),
-        cache=cache,
-        device=job.device,
-        threads=job.threads,
+        scratch=target.run.scratch,
+        progress=progress or SilentProgress(),
+        cache=store.cache,
+        device=identity.get("device", "cpu"),
+        threads=identity.get("threads", 1),
     )
 
 

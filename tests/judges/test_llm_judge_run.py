@@ -8,7 +8,7 @@ from judged import grade
 from judging.judges_for_tests import EXPLAINERS
 from samplers import SAMPLERS
 
-from benchkit import runner
+from benchkit.judging.targets import targets
 from benchkit.judging.work import estimates, judge_all
 from benchkit.store import Store
 
@@ -44,27 +44,24 @@ def test_an_interrupted_judgement_is_resumed_and_paid_for_once(methods, tmp_path
     echo.faults.extend([None] * 7 + [Status(500)])
     small = suite(echo.url)
     run_all(small, tmp_path)
-    options = runner.Options(store=tmp_path / "runs", data=tmp_path / "data")
-    work = runner.prepare(small, options)
-    ((_, _, before),) = estimates(work.jobs, small.judging)
+    store = Store(tmp_path / "runs")
+    found = targets(store, small, small.name, tmp_path / "data")
+    ((_, _, before),) = estimates(store, found, small.judging)
     assert (len(echo.seen), before.already_cached) == (0, 0)
-    (broken,) = judge_all(work.jobs, small.judging, lambda _: None)
+    (broken,) = judge_all(store, found, small.judging, lambda _: None)
     assert broken.manifest.status == "failed"
     assert "run again" in broken.manifest.error
     assert len(echo.seen) == 8
 
     # Another limit of the budget is no other judge: what was answered stays.
     richer = suite(echo.url, max_tokens_total=10**7)
-    (done,) = judge_all(work.jobs, richer.judging, lambda _: None)
+    (done,) = judge_all(store, found, richer.judging, lambda _: None)
     assert done.manifest.status == "complete"
     assert done.manifest.judge_id == broken.manifest.judge_id
     judged = done.manifest.counts["judged"]
     assert len(echo.seen) == judged + 1  # but for the one that failed, each was asked once
     assert done.manifest.models == ("tiny",)
-    run = Store(done.job.store).run(
-        done.job.suite, done.job.task, done.job.method.name, done.job.run_id
-    )
-    table = run.verdicts(done.manifest)
+    table = done.target.run.verdicts(done.manifest)
     for row in table.filter(stage="judged").iter_rows(named=True):
         assert (row["status"], len(row["grades"])) == ("scored", 4)
         assert row["text"].startswith("<eval>")

@@ -11,7 +11,6 @@ from judging.judges_for_tests import EXPLAINERS, JUDGES
 from samplers import SAMPLERS
 from typer.testing import CliRunner
 
-from benchkit import runner
 from benchkit.cli.main import app
 from benchkit.errors import BenchkitError, DataError
 from benchkit.judging.annotation.batch import make_batch
@@ -20,7 +19,9 @@ from benchkit.judging.annotation.key import read_key
 from benchkit.judging.annotation.population import collect, sources
 from benchkit.judging.annotation.reading import LABELS, read_labels, write_labels
 from benchkit.judging.rubric import load_rubric
+from benchkit.judging.targets import targets
 from benchkit.judging.work import judge_all
+from benchkit.store import Store
 
 RUNS = {
     ("toys", "a"): [0, 1, 2, 3] * 4,
@@ -293,8 +294,9 @@ def test_what_a_judge_left_in_a_store_can_be_annotated(methods, tmp_path):
         protocols=["scored", "sampled"], judging={"answers": "sampled", "judges": [spec]},
     )  # fmt: skip
     run_all(suite, tmp_path)
-    work = runner.prepare(suite, runner.Options(store=tmp_path / "runs", data=tmp_path / "data"))
-    judged = list(judge_all(work.jobs, suite.judging, lambda _: None))
+    store = Store(tmp_path / "runs")
+    found = targets(store, suite, suite.name, tmp_path / "data")
+    judged = list(judge_all(store, found, suite.judging, lambda _: None))
     asked = sum(outcome.manifest.counts["judged"] for outcome in judged)
     out = tmp_path / "batch"
     made = invoke("--judgements", tmp_path / "runs", "--suite", "small", "--judge", "strict",

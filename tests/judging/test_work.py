@@ -8,10 +8,10 @@ from conftest import make_suite, run_all
 from judging.judges_for_tests import EXPLAINERS, JUDGES
 from samplers import SAMPLERS
 
-from benchkit import runner
 from benchkit.config import JudgingSpec
-from benchkit.errors import ConfigError
+from benchkit.errors import ConfigError, StoreError
 from benchkit.judging.checks import same_model
+from benchkit.judging.targets import targets
 from benchkit.judging.work import estimates, judge_all, probed, sittings
 from benchkit.records import JUDGEMENTS
 from benchkit.report import grid
@@ -43,16 +43,18 @@ def judged_suite(*names, judge="Strict", answers="sampled", cases=300, **config)
 def judge(suite, folder, again=False):
     """Run the suite, judge it, and return outcomes by method."""
     run_all(suite, folder)
-    work = runner.prepare(suite, runner.Options(store=folder / "runs", data=folder / "data"))
-    found = judge_all(work.jobs, suite.judging, lambda _: None, again)
-    return {judged.job.method.name: judged for judged in found}
+    store = Store(folder / "runs")
+    found = judge_all(store, of(suite, folder), suite.judging, lambda _: None, again)
+    return {judged.target.manifest.label: judged for judged in found}
+
+
+def of(suite, folder):
+    """What there is to judge."""
+    return targets(Store(folder / "runs"), suite, suite.name, folder / "data")
 
 
 def verdicts(judged):
-    run = Store(judged.job.store).run(
-        judged.job.suite, judged.job.task, judged.job.method.name, judged.job.run_id
-    )
-    return run.verdicts(judged.manifest)
+    return judged.target.run.verdicts(judged.manifest)
 
 
 def test_every_answer_is_graded_once_or_unscored_with_its_reason(explainers, tmp_path):
@@ -165,8 +167,8 @@ def test_a_judge_of_the_methods_own_model_is_pointed_out(explainers, tmp_path):
 def test_estimates_ask_nothing(explainers, tmp_path):
     suite = judged_suite()
     run_all(suite, tmp_path)
-    work = runner.prepare(suite, runner.Options(store=tmp_path / "runs", data=tmp_path / "data"))
-    ((name, _, estimate),) = estimates(work.jobs, suite.judging)
+    store = Store(tmp_path / "runs")
+    ((name, _, estimate),) = estimates(store, of(suite, tmp_path), suite.judging)
     assert name == "strict"
     assert 0 < estimate.calls < 120
     assert "0.50" in str(estimate)
@@ -218,10 +220,29 @@ def test_usage_and_evidence_are_json(explainers, tmp_path):
 def test_probes_say_how_far_grades_move_and_record_nothing(explainers, tmp_path):
     suite = judged_suite()
     run_all(suite, tmp_path)
-    work = runner.prepare(suite, runner.Options(store=tmp_path / "runs", data=tmp_path / "data"))
-    ((name, moved),) = probed(work.jobs, suite.judging, 5)
+    store = Store(tmp_path / "runs")
+    ((name, moved),) = probed(store, of(suite, tmp_path), suite.judging, 5)
     assert name == "strict"
     shifts = dict(zip(moved["probe"], moved["shift"], strict=True))
     assert shifts["padded"] == 0.0
     assert moved["n"].max() <= 5
     assert not list((tmp_path / "runs").rglob("judgements"))
+
+
+def test_runs_of_an_older_code_can_be_judged(explainers, tmp_path):
+    suite = judged_suite()
+    run_all(suite, tmp_path)
+    explainers.write_text(explainers.read_text() + "\n\nCHANGED = True\n")
+    found = list(judge_all(Store(tmp_path / "runs"), of(suite, tmp_path), suite.judging, print))
+    assert found[0].computed
+
+
+def test_other_data_than_the_run_was_asked_about_is_refused(explainers, tmp_path):
+    suite = judged_suite()
+    run_all(suite, tmp_path)
+    toy = {"source": "toy", "options": {"users": 60, "items": 50}, "candidates": {"count": 4}}
+    other = make_suite("Explains", datasets=[{"name": "toy", **toy}])
+    with pytest.raises(StoreError, match="is not what the run was asked about"):
+        next(judge_all(Store(tmp_path / "runs"), of(other, tmp_path), suite.judging, print))
+    with pytest.raises(StoreError, match="has not been run"):
+        targets(Store(tmp_path / "runs"), suite, "never", tmp_path / "data")
