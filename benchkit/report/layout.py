@@ -9,8 +9,9 @@ from benchkit.report.cases import read_values
 from benchkit.report.model import ALPHA, Cell, Results, Row, Table
 from benchkit.report.published import Figure, beside
 from benchkit.report.wording import is_at_chance
+from benchkit.stats import sign_flip
 from benchkit.stats.multiple import holm
-from benchkit.stats.paired import compare_all
+from benchkit.stats.paired import tallies
 from benchkit.store import Store
 
 AVERAGE = "average"
@@ -181,9 +182,9 @@ def _significant(
             labels = [best, *(label for label in labels if label != best)]
             values = read_values(store, results.plan.suite, table, metric, labels)
             pairs = [(0, rival) for rival in range(1, len(labels))]
-            found = compare_all(np.stack([v.pooled for v in values]), pairs)
+            found = sign_flip.p_values(tallies(np.stack([v.pooled for v in values]), pairs))
             tested += [((task, metric), best)] * len(found)
-            p += [pair.p for pair in found]
+            p += map(float, found)
     adjusted = holm(p)
     worst: dict[Column, float] = {}
     for (column, _), value in zip(tested, adjusted, strict=True):
