@@ -77,6 +77,16 @@ def lines_at(path: Path, numbers: NDArray[np.int64]) -> Iterator[list[bytes]]:
         yield lines
 
 
+def line_numbers(rows: NDArray[np.int64], skipped: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The line number (from 1) of each row, when the lines `skipped` (ascending) gave none.
+
+    >>> line_numbers(np.array([0, 1, 2]), np.array([2, 3]))
+    array([1, 4, 5])
+    """
+    rows_before = skipped - np.arange(1, len(skipped) + 1)
+    return rows + 1 + np.searchsorted(rows_before, rows, side="right")
+
+
 def changed(path: Path) -> DataError:
     """What to say when a second look at a file does not find what the first one has."""
     return DataError(f"{path} has changed while it was read", "run again")

@@ -8,8 +8,7 @@ So what is read depends neither on the size of the blocks nor on the number of t
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +22,11 @@ from benchkit.data.blocks import (
     changed,
     count_lines,
     each,
+    line_numbers,
     lines_at,
     may_have_line_over,
 )
-from benchkit.data.jsonline import Schema, fault, fields
+from benchkit.data.jsonline import ID, Schema, columns, fault, fields
 from benchkit.errors import DataError
 
 MAX_MALFORMED = 0.001  # share of the lines
@@ -34,8 +34,7 @@ _ALWAYS_TOLERATED = 10  # so few bad lines say nothing about a file
 _BURST = 1_000  # how far bad lines may run ahead of their share before reading stops
 _TEXT = 2_000  # characters of a bad line that are kept
 _PARTS = 16  # pieces that lines with a bad one among them are taken apart into
-_WORKERS = 9  # threads at most; beyond that they wait for each other at the tables of ids
-_SLICE = 500_000  # texts looked at together
+_WORKERS = 9  # threads at most; one thread cuts the blocks for all of them
 _TABLE = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "text": pl.String}
 
 
@@ -67,16 +66,6 @@ class Lines:
         return line_numbers(rows, self.skipped)
 
 
-def line_numbers(rows: NDArray[np.int64], skipped: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The line number (from 1) of each row, when the lines `skipped` (ascending) gave none.
-
-    >>> line_numbers(np.array([0, 1, 2]), np.array([2, 3]))
-    array([1, 4, 5])
-    """
-    rows_before = skipped - np.arange(1, len(skipped) + 1)
-    return rows + 1 + np.searchsorted(rows_before, rows, side="right")
-
-
 def read(
     path: Path,
     schema: Schema,
@@ -88,9 +77,9 @@ def read(
 ) -> Lines:
     """Read the fields of `schema` from a file of JSON objects, one a line, gzipped or not.
 
-    schema: field -> Categorical (text and nothing else), String (text; of any other value, some
-        text), Float32 or Float64 (a finite number), Int64 (a whole number). An absent field is
-        null.
+    schema: field -> `jsonline.ID` (text and nothing else; its column is a String), String (text;
+        of any other value, some text), Float32 or Float64 (a finite number), Int64 (a whole
+        number). An absent field is null.
     required: fields that must be there, neither null nor empty.
     max_malformed: share of the lines, 0 to 1, that may be bad. Ten are always tolerated, unless
         it is 0. Reading stops early when bad lines run 1,000 ahead of their share.
@@ -99,7 +88,7 @@ def read(
     the file cannot be read.
     """
     parser = _Parser(schema, required, max_line)
-    tables: list[pl.DataFrame] = [pl.DataFrame(schema=dict(schema))]
+    tables = [pl.DataFrame(schema=columns(schema))]
     bad: list[Bad] = []
     blank: list[int] = []
     count = 0
@@ -119,16 +108,7 @@ def read(
             bad.append(found)
             if len(bad) > _BURST + max_malformed * found.line:
                 raise _too_many(path, bad, found.line, max_malformed)
-    table = pl.concat(tables, rechunk=True)
-    tables.clear()  # frees them
-    odd = _odd_texts(table, required)
-    if odd.any():
-        rows = odd.arg_true().to_numpy()[: int(_BURST + max_malformed * count) + 1]
-        numbers = line_numbers(rows, _sorted(blank, bad))
-        again = zip(numbers.tolist(), chain.from_iterable(lines_at(path, numbers)), strict=True)
-        bad += [parser.judged(number, line) for number, line in again]
-        bad.sort()
-        table = table.filter(~odd)
+    table = _stacked(tables)
     if len(bad) > (max_malformed and max(_ALWAYS_TOLERATED, max_malformed * count)):
         raise _too_many(path, bad, count, max_malformed)
     if not len(table):
@@ -139,12 +119,18 @@ def read(
         count=count,
         blank=len(blank),
         malformed=pl.DataFrame([(path.name, *b) for b in bad], schema=_TABLE, orient="row"),
-        skipped=_sorted(blank, bad),
+        skipped=np.sort(np.array(blank + [found.line for found in bad], dtype=np.int64)),
     )
 
 
-def _sorted(blank: list[int], bad: list[Bad]) -> NDArray[np.int64]:
-    return np.sort(np.array(blank + [found.line for found in bad], dtype=np.int64))
+def _stacked(tables: list[pl.DataFrame]) -> pl.DataFrame:
+    """One table of many, which it empties: column by column, so that little is held twice."""
+    names = tables[0].columns
+    stacked = []
+    for name in names:
+        stacked.append(pl.concat([table[name] for table in tables], rechunk=True))
+        tables[:] = [table.drop(name) for table in tables]
+    return pl.DataFrame(stacked)
 
 
 def pick(path: Path, numbers: NDArray[np.int64], schema: Schema) -> Iterator[pl.DataFrame]:
@@ -165,17 +151,21 @@ def pick(path: Path, numbers: NDArray[np.int64], schema: Schema) -> Iterator[pl.
 
 @dataclass(frozen=True)
 class _Parser:
-    """Makes rows of lines; it remembers nothing, so that threads can share it."""
+    """Makes rows of lines. Threads share it: what it remembers changes how fast it is, no row.
+
+    strict: the ids that look like something else in this file, and so are parsed as ids at once.
+    """
 
     schema: Schema
     required: Collection[str]
     max_line: int
+    strict: set[str] = field(default_factory=set)
 
     def whole(self, block: bytes) -> pl.DataFrame | None:
         """A row for each line of `block`, or None when some line is none."""
         table = None if may_have_line_over(block, self.max_line) else self._parsed(block)
         # Fewer rows than lines: Polars has passed over blank ones.
-        if table is None or len(table) < count_lines(block) or self._incomplete(table).any():
+        if table is None or len(table) < count_lines(block) or self._unfit(table).any():
             return None
         return table
 
@@ -184,9 +174,9 @@ class _Parser:
         if not any(len(line) > self.max_line for _, line in lines):
             table = self._parsed(b"\n".join([line for _, line in lines]))
             if table is not None and len(table) == len(lines):
-                incomplete = self._incomplete(table)
-                yield table.filter(~incomplete)
-                for row in incomplete.arg_true().to_list():
+                unfit = self._unfit(table)
+                yield table.filter(~unfit)
+                for row in unfit.arg_true().to_list():
                     yield self.judged(*lines[row])
                 return
         if len(lines) > 1:
@@ -198,7 +188,7 @@ class _Parser:
         if len(line) > self.max_line or fault(line, self.schema, self.required):
             yield self.judged(number, line)
         else:
-            yield pl.DataFrame([fields(line, self.schema)], schema=dict(self.schema))
+            yield pl.DataFrame([fields(line, self.schema)], schema=columns(self.schema))
 
     def judged(self, number: int, line: bytes) -> Bad:
         """What is wrong with a line that is no row."""
@@ -213,45 +203,57 @@ class _Parser:
     def _parsed(self, block: bytes) -> pl.DataFrame | None:
         """A row for each line that is not blank, or None when Polars refuses one."""
         if not block or block.isspace():
-            return pl.DataFrame(schema=dict(self.schema))
+            return pl.DataFrame(schema=columns(self.schema))
+        ids = {name for name, dtype in self.schema.items() if dtype == ID}
+        strict = set(self.strict)  # another thread may add to it
         try:
-            table = pl.read_ndjson(block, schema=dict(self.schema))
+            # As strings ids are parsed in two thirds of the time, but what was a number has become
+            # text, too. Where every id begins with a capital none can have been one.
+            table = _read(block, self.schema, strict)
+            doubtful = _doubtful(table, ids - strict)
+            if doubtful:
+                self.strict.update(doubtful)
+                table = _read(block, self.schema, strict | doubtful)
         except pl.exceptions.PolarsError:
             return None
         # Polars writes a NUL for half a surrogate pair. A required text may not have it at all.
         return table.with_columns(
             pl.col(name).str.replace_all("\0", "\ufffd", literal=True)
-            for name, dtype in self.schema.items()
+            for name, dtype in table.schema.items()
             if dtype == pl.String and name not in self.required
         )
 
-    def _incomplete(self, table: pl.DataFrame) -> pl.Series:
-        """[rows] whether a required field is missing."""
-        missing = [pl.col(name).is_null() for name in self.required]
-        return table.select(pl.any_horizontal(pl.lit(value=False), *missing)).to_series()
+    def _unfit(self, table: pl.DataFrame) -> pl.Series:
+        """[rows] whether a required field is missing, or is a text that is empty or holds a NUL."""
+        wrong = [pl.lit(value=False)]
+        for name in self.required:
+            wrong.append(pl.col(name).is_null())
+            if table.schema[name] == pl.String:
+                wrong.append((pl.col(name) == "") | pl.col(name).str.contains("\0", literal=True))
+        return table.select(pl.any_horizontal(wrong)).to_series()
+
+
+def _read(block: bytes, schema: Schema, strict: Collection[str]) -> pl.DataFrame:
+    """Rows of lines; those ids that are not `strict` may have been something else than text."""
+    types = columns(schema)
+    # A pool for the block alone: a larger one is slower, and threads wait for each other there.
+    types |= {name: pl.Categorical(pl.Categories.random()) for name in strict}
+    table = pl.read_ndjson(block, schema=types).rechunk()  # else it holds more than it needs
+    return table.cast({pl.Categorical: pl.String}) if strict else table
+
+
+def _doubtful(table: pl.DataFrame, ids: Collection[str]) -> set[str]:
+    """Those `ids` of which some may have been no text: not all begin between ":" and "Z"."""
+    if not ids:
+        return set()
+    # A number begins below, and `true`, `false`, a list and an object begin above.
+    within = pl.col(*ids).is_between(pl.lit(":"), pl.lit("["), closed="left")
+    certain = table.select(within.all()).row(0, named=True)
+    return {name for name in ids if not certain[name]}
 
 
 def _is_blank(line: bytes) -> bool:
     return not line.strip(b" \t\r")
-
-
-def _odd_texts(table: pl.DataFrame, required: Collection[str]) -> pl.Series:
-    """[rows] whether a required text is empty, or holds a NUL or half a surrogate pair.
-
-    Looked for once, at the end, because then each distinct text is looked at once.
-    """
-    odd = pl.repeat(False, len(table), dtype=pl.Boolean, eager=True)
-    for column in table.select(required):
-        if column.dtype.is_numeric():
-            continue
-        # In slices, so that not all names are copied at a time.
-        for distinct in column.unique().to_frame().iter_slices(_SLICE):
-            names = distinct.to_series()
-            text = names.cast(pl.String)
-            wrong = names.filter((text == "") | text.str.contains("\0", literal=True))
-            if len(wrong):
-                odd |= column.is_in(wrong.implode())
-    return odd
 
 
 def _too_many(path: Path, bad: list[Bad], count: int, allowed: float) -> DataError:

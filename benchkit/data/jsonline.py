@@ -8,8 +8,16 @@ from typing import Any
 import polars as pl
 
 Schema = Mapping[str, pl.DataType]
+# An id: text, and nothing that could be taken for text. As a type of Polars' it is the one for
+# which the parser refuses everything else; in tables ids are strings.
+ID = pl.Categorical()
 
 _NAMES = {str: "text", bool: "a truth value", list: "a list", dict: "an object", type(None): "null"}
+
+
+def columns(schema: Schema) -> dict[str, pl.DataType]:
+    """The types that the fields of `schema` have in a table."""
+    return {name: pl.String() if dtype == ID else dtype for name, dtype in schema.items()}
 
 
 def fields(line: bytes, schema: Schema) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def k_core(
         before = len(rows)
         for codes in (user, item):
             left = codes[rows]
-            rows = rows[np.bincount(left)[left] >= k]
+            rows = rows[(np.bincount(left) >= k)[left]]
             if not len(rows):
                 break
         if len(rows) == before:

@@ -1,11 +1,13 @@
 """Raw tables to a Dataset: duplicates, k-core, order in time, codes, split, frozen cases."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data import candidates, splits
-from benchkit.data.coding import encode, keep_one
+from benchkit.data.coding import Coded, coded, encode, keep_one
 from benchkit.data.cold import withhold_items, withhold_users
 from benchkit.data.dataset import Cases, Dataset
 from benchkit.data.kcore import k_core
@@ -21,12 +23,14 @@ def build(raw: RawData, spec: DatasetSpec) -> Dataset:
     table = raw.interactions
     funnel = {**raw.funnel, "interactions_read": len(table)}
     # Any codes will do until it is known which few of the ids are left to be named and sorted.
-    user, item = (table[name].to_physical().to_numpy() for name in ("user", "item"))
+    with ThreadPoolExecutor(2) as pool:
+        user_ids, item_ids = pool.map(coded, (table["user"], table["item"]))
+    user, item = user_ids.codes, item_ids.codes
     timed = "timestamp" in table.columns
     time = table["timestamp"].to_numpy() if timed else np.zeros(len(table), dtype=np.int64)
 
     rows = np.arange(len(table))
-    rows = rows[_titled(raw, spec)[item[rows]]]
+    rows = rows[_titled(raw, item_ids, spec)[item]]
     funnel["without_title"] = len(table) - len(rows)
     kept = rows
     if spec.duplicates != "keep":
@@ -45,8 +49,8 @@ def build(raw: RawData, spec: DatasetSpec) -> Dataset:
             f"dataset {spec.name!r}: no interaction is left after the {spec.k_core}-core",
             "lower k_core, or check the columns user and item",
         )
-    users, user = encode(table["user"].gather(rows))
-    items, item = encode(table["item"].gather(rows))
+    users, user = encode(table["user"], user_ids, rows)
+    items, item = encode(table["item"], item_ids, rows)
     order = np.lexsort((time[rows], user))  # stable: ties keep the order of the file
     rows, user, item, time = rows[order], user[order], item[order], time[rows][order]
     funnel["users_with_tied_times"] = _tied_users(user, time) if timed else 0
@@ -111,7 +115,8 @@ def _frozen(
             ),
         )
 
-    valid, test = cases("valid", split.valid), cases("test", split.test)
+    with ThreadPoolExecutor(2) as pool:
+        valid, test = pool.map(cases, ("valid", "test"), (split.valid, split.test))
     counted = {"validation_cases": len(valid), "test_cases": len(test)}
     return Dataset(
         name=spec.name,
@@ -136,14 +141,12 @@ def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
     return names
 
 
-def _titled(raw: RawData, spec: DatasetSpec) -> NDArray[np.bool_]:
-    """[n_codes] whether the item of a physical code has a title.
-
-    What else happens is for `spec.untitled` to say.
-    """
+def _titled(raw: RawData, items: Coded, spec: DatasetSpec) -> NDArray[np.bool_]:
+    """[n_codes] whether an item has a title. What else happens is for `spec.untitled` to say."""
+    if raw.items is None:
+        return np.ones(len(items.first), dtype=np.bool_)
     titled = raw.items.filter(pl.col("title").str.strip_chars() != "")["item"]
-    items = raw.interactions["item"].unique()
-    names = items.cast(pl.String)
+    names = raw.interactions["item"].gather(items.first)
     found = names.is_in(titled.implode())
     if spec.untitled == "error" and not found.all():
         missing = names.filter(~found).sort()
@@ -152,19 +155,16 @@ def _titled(raw: RawData, spec: DatasetSpec) -> NDArray[np.bool_]:
             f" ({len(missing)} such items)",
             'add them with their titles, or set untitled = "drop" in the dataset',
         )
-    codes = items.to_physical().to_numpy()
-    by_code = np.zeros(int(codes.max(initial=0)) + 1, dtype=np.bool_)
-    by_code[codes] = found.to_numpy()
-    return by_code
+    return found.to_numpy()
 
 
 def _duplicate(raw: RawData, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> DataError:
-    table = raw.interactions.select(pl.col("user", "item").cast(pl.String))
+    table = raw.interactions.select("user", "item")
     extra = np.setdiff1d(rows, kept)
     user, item = table.row(int(extra[0]))
     same = (pl.col("user") == user) & (pl.col("item") == item)
-    lines = table.with_row_index("row").filter(same)["row"].head(5)
-    named = ", ".join(str(row + 1 + raw.header_lines) for row in lines)
+    alike = table.select(same.arg_true()).to_series().head(5).to_numpy().astype(np.int64)
+    named = ", ".join(map(str, raw.line_of(alike).tolist()))
     return DataError(
         f"{raw.origin[0]}: user {user!r} has item {item!r} more than once (lines {named});"
         f" {len(extra)} interactions repeat an earlier one",
@@ -191,6 +191,8 @@ def _tied_users(user: NDArray[np.int64], time: NDArray[np.int64]) -> int:
 
 def _catalog(raw: RawData, ids: list[str]) -> Catalog:
     """Texts of the items that are left, in code order."""
+    if raw.items is None:
+        return Catalog(tuple(ids), {"title": ids})
     items = raw.items if raw.texts is None else raw.texts(ids)
     rows = pl.DataFrame({"item": ids}).join(items, on="item", how="left", maintain_order="left")
     texts = {c: rows[c].cast(pl.String).to_list() for c in rows.columns if c != "item"}

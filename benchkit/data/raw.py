@@ -2,26 +2,33 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from benchkit.data.coding import as_categorical
+from benchkit.data.blocks import line_numbers
 from benchkit.errors import DataError
 
 _NUMBERS = {"rating": pl.Float32, "timestamp": pl.Int64}
+LinesOf = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+
+
+def lines_without(skipped: ArrayLike) -> LinesOf:
+    """The lines (from 1) that rows stand in, when the lines `skipped` (ascending) gave none."""
+    return partial(line_numbers, skipped=np.asarray(skipped, dtype=np.int64))
 
 
 @dataclass(frozen=True)
 class RawData:
     """Tables as read.
 
-    interactions: `user`, `item` (strings or Categorical) and, where the data has them, `rating`,
+    interactions: `user`, `item` (strings) and, where the data has them, `rating`,
         `timestamp`, `review`; rows in file order.
-    items: `item`, `title` and any further text columns.
-    origin: names of the files, for messages. header_lines: lines before the first row of
-        the interactions file, so that a message can name the line.
+    items: `item`, `title` and any further text columns; None where an item's id is its title.
+    origin: names of the files, for messages. line_of: the lines (from 1) of the first file that
+        some rows of `interactions` stand in, so that a message can name them.
     funnel: what reading has counted so far, e.g. {"lines": 100000}.
     malformed: lines that could not be read: `file`, `line`, `reason`, `text`.
     reviews: for sources too large to hold them: the reviews of some rows of `interactions`, by
@@ -30,9 +37,9 @@ class RawData:
     """
 
     interactions: pl.DataFrame
-    items: pl.DataFrame
+    items: pl.DataFrame | None
     origin: tuple[str, str] = ("interactions", "items")
-    header_lines: int = 1
+    line_of: LinesOf = field(default_factory=lambda: lines_without([1]))  # a header
     funnel: dict[str, int] = field(default_factory=dict)
     malformed: pl.DataFrame | None = None
     reviews: Callable[[NDArray[np.int64]], Sequence[str | None]] | None = None
@@ -41,8 +48,10 @@ class RawData:
 
 def checked(raw: RawData) -> RawData:
     """`raw` with its columns in the house types, or a DataError naming file, row and column."""
-    items_file, items = raw.origin[1], raw.items
     interactions = _typed(raw)
+    if raw.items is None:
+        return replace(raw, interactions=interactions)
+    items_file, items = raw.origin[1], raw.items
     for column in ("item", "title"):
         if column not in items.columns:
             raise _missing(items_file, column, items.columns)
@@ -62,9 +71,8 @@ def _typed(raw: RawData) -> pl.DataFrame:
         if column not in table.columns:
             raise _missing(file, column, table.columns)
         _refuse(raw, column, pl.col(column).is_null(), "is empty")
-        if not isinstance(table.schema[column], pl.Categorical):
-            _refuse(raw, column, pl.col(column).cast(pl.String) == "", "is empty")
-            table = table.with_columns(as_categorical(table[column]))
+        _refuse(raw, column, pl.col(column).cast(pl.String) == "", "is empty")
+        table = table.with_columns(pl.col(column).cast(pl.String))
     for column, dtype in _NUMBERS.items():
         if column in table.columns and not _is_clean(table[column], dtype):
             value = pl.col(column).cast(pl.Float64, strict=False)
@@ -86,12 +94,13 @@ def _is_clean(column: pl.Series, dtype: type[pl.DataType]) -> bool:
 
 
 def _refuse(raw: RawData, column: str, bad: pl.Expr, what: str) -> None:
-    rows = raw.interactions.select(bad.alias("bad")).to_series().arg_true()
+    rows = raw.interactions.select(bad.alias("bad")).to_series().arg_true().to_numpy()
     if len(rows) == 0:
         return
-    value = raw.interactions[column][rows[0]]
+    value = raw.interactions[column][int(rows[0])]
+    (line,) = raw.line_of(rows[:1].astype(np.int64))
     raise DataError(
-        f"{raw.origin[0]}, line {rows[0] + 1 + raw.header_lines}, column {column!r}:"
+        f"{raw.origin[0]}, line {line}, column {column!r}:"
         f" {value!r} {what} ({len(rows)} such rows)",
         f"correct or remove these rows, or drop the column {column!r}"
         if column in _NUMBERS

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchkit.errors import DataError
 
@@ -23,10 +25,12 @@ class Lines:
 
     rows: one column (strings) a named group of the pattern, in the order of the file.
     malformed: the other lines: `file`, `line` (from 1), `reason`, `text`.
+    skipped: numbers of the lines that gave no row, ascending: malformed, empty, the header.
     """
 
     rows: pl.DataFrame
     malformed: pl.DataFrame
+    skipped: NDArray[np.int64]
 
 
 def report(files: Mapping[str, Lines]) -> tuple[dict[str, int], pl.DataFrame]:
@@ -48,6 +52,7 @@ def read_lines(file: IO[bytes], name: str, pattern: str, shape: str, header: str
     no line matches.
     """
     tables = []
+    skipped = [np.arange(1, 2 if header else 1)]
     line, bad = 1, 0
     with file:
         if header:
@@ -60,6 +65,8 @@ def read_lines(file: IO[bytes], name: str, pattern: str, shape: str, header: str
                 )
         for texts in _blocks(file):
             tables.append(_matched(texts, line, pattern))
+            gave = tables[-1].filter(pl.nth(2).is_not_null())["line"].to_numpy()
+            skipped.append(line + np.delete(np.arange(len(texts)), gave - line))
             line += len(texts)
             bad += tables[-1]["text"].count()
             if hopeless(bad, line):
@@ -73,7 +80,7 @@ def read_lines(file: IO[bytes], name: str, pattern: str, shape: str, header: str
         pl.col("text").str.head(KEPT),
     )
     refuse_many(name, malformed, len(rows))
-    return Lines(rows, malformed)
+    return Lines(rows, malformed, np.concatenate(skipped))
 
 
 def decoded(line: bytes) -> str:

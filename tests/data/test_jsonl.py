@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from benchkit.data import jsonl
 from benchkit.data.blocks import blocks, count_lines, may_have_line_over
+from benchkit.data.jsonline import ID
 from benchkit.errors import DataError
 
 REQUIRED = ("who", "stars")
-GOOD = b'{"who": "ann", "stars": 4.0, "when": 7, "note": "x", "more": {"a": [1, 2]}}'
+GOOD = b'{"who": "ANN", "stars": 4.0, "when": 7, "note": "x", "more": {"a": [1, 2]}}'
 
 
 def schema():
     return {
-        "who": pl.Categorical(pl.Categories.random()),
+        "who": ID,
         "stars": pl.Float32(),
         "when": pl.Int64(),
         "note": pl.String(),
@@ -44,7 +45,7 @@ def rows(found):
 
 
 BAD = {
-    b'{"who": "ann", "stars": 4.0, "when": 7, "no': "not JSON: Unterminated string",
+    b'{"who": "ANN", "stars": 4.0, "when": 7, "no': "not JSON: Unterminated string",
     GOOD + GOOD: "not JSON: Extra data",
     GOOD[:-1] + b",}": "not JSON",
     GOOD.replace(b"4.0", b"NaN"): "not JSON: NaN is not a number",
@@ -55,23 +56,23 @@ BAD = {
     GOOD.replace(b"4.0", b"[4.0]"): "'stars' is a list, not a number",
     GOOD.replace(b"4.0", b"null"): "'stars' is null",
     GOOD.replace(b'"stars"', b'"starz"'): "'stars' is missing",
-    GOOD.replace(b'"ann"', b"12"): "'who' is the number 12, not text",
-    GOOD.replace(b'"ann"', b"1.5"): "'who' is the number 1.5, not text",
-    GOOD.replace(b'"ann"', b"false"): "'who' is a truth value, not text",
-    GOOD.replace(b'"ann"', b'{"id": 1}'): "'who' is an object, not text",
-    GOOD.replace(b'"ann"', b'["ann"]'): "'who' is a list, not text",
-    GOOD.replace(b'"ann"', b'""'): "'who' is empty",
-    GOOD.replace(b'"ann"', b'"\\ud83d"'): "'who' is not text",
-    GOOD.replace(b'"ann"', b'"\\ud83dxy"'): "'who' is not text",
-    GOOD.replace(b'"ann"', b'"a\\u0000b"'): "'who' is not text",
+    GOOD.replace(b'"ANN"', b"12"): "'who' is the number 12, not text",
+    GOOD.replace(b'"ANN"', b"1.5"): "'who' is the number 1.5, not text",
+    GOOD.replace(b'"ANN"', b"false"): "'who' is a truth value, not text",
+    GOOD.replace(b'"ANN"', b'{"id": 1}'): "'who' is an object, not text",
+    GOOD.replace(b'"ANN"', b'["ANN"]'): "'who' is a list, not text",
+    GOOD.replace(b'"ANN"', b'""'): "'who' is empty",
+    GOOD.replace(b'"ANN"', b'"\\ud83d"'): "'who' is not text",
+    GOOD.replace(b'"ANN"', b'"\\ud83dxy"'): "'who' is not text",
+    GOOD.replace(b'"ANN"', b'"A\\u0000B"'): "'who' is not text",
     GOOD.replace(b": 7", b": 7.5"): "'when' is the number 7.5, not a whole number",
     GOOD.replace(b": 7", b": 7.0"): "'when' is the number 7.0, not a whole number",
     GOOD.replace(b": 7", b': "7"'): "'when' is text, not a whole number",
     GOOD.replace(b": 7", b": 99999999999999999999"): "'when' is too large a number",
-    GOOD.replace(b"ann", b"a\0n"): "holds a NUL byte",
+    GOOD.replace(b"ANN", b"a\0n"): "holds a NUL byte",
     b"\0\0\0": "holds a NUL byte",
-    GOOD.replace(b"ann", b"a\xffn"): "not UTF-8 (byte 11)",
-    GOOD.replace(b"ann", b"a\tn"): "not JSON: Invalid control character",
+    GOOD.replace(b"ANN", b"a\xffn"): "not UTF-8 (byte 11)",
+    GOOD.replace(b"ANN", b"a\tn"): "not JSON: Invalid control character",
     b"[1]": "not an object but a list",
     b"5": "not an object but the number 5",
     b'"x"': "not an object but text",
@@ -96,11 +97,11 @@ BLANK = (b"", b"  ", b"\t", b"\r")
 
 
 @pytest.mark.parametrize("line", BAD, ids=range(len(BAD)))
-@pytest.mark.parametrize("place", [0, 2, 5])
-def test_a_bad_line_is_set_aside_and_no_good_line_is_lost(tmp_path, line, place):
-    lines = [GOOD.replace(b"ann", b"u%d" % i) for i in range(5)]
+@pytest.mark.parametrize(("place", "name"), [(0, "u{}"), (2, "U{}"), (3, "{}"), (5, "U{}")])
+def test_a_bad_line_is_set_aside_and_no_good_line_is_lost(tmp_path, line, place, name):
+    lines = [GOOD.replace(b"ANN", name.format(i).encode()) for i in range(5)]
     found = read(written(tmp_path, *lines[:place], line, *lines[place:]))
-    assert [r[0] for r in rows(found)] == [f"u{i}" for i in range(5)]
+    assert [r[0] for r in rows(found)] == [name.format(i) for i in range(5)]
     (bad,) = found.malformed.rows(named=True)
     assert (bad["file"], bad["line"]) == ("x.jsonl", place + 1)
     assert bad["reason"].startswith(BAD[line])
@@ -114,6 +115,28 @@ def test_an_odd_line_is_read(tmp_path, line):
     assert not len(found.malformed)
     assert rows(found)[1] == ODD_BUT_GOOD[line]
     assert len(found.table) == 3
+
+
+NO_TEXT = [b"7", b"-7", b"7.5", b"7e5", b"true", b"false", b"[]", b'["A"]', b"{}", b'{"A": "B"}']
+
+
+@pytest.mark.parametrize("value", NO_TEXT)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_id_is_text_and_what_only_looks_like_another_value_is_text_too(
+    tmp_path, monkeypatch, value, workers
+):
+    monkeypatch.setattr(jsonl, "_WORKERS", workers)
+    monkeypatch.setattr(pl, "thread_pool_size", lambda: workers)
+    quoted = json.dumps(value.decode()).encode()
+    lines = [GOOD.replace(b"ANN", b"U%d" % i) for i in range(400)]
+    lines[100] = GOOD.replace(b'"ANN"', quoted)
+    lines[120] = lines[300] = GOOD.replace(b'"ANN"', value)
+    for block in (100, 2_000, 1 << 20):
+        found = read(written(tmp_path, *lines), block=block)
+        assert found.malformed["line"].to_list() == [121, 301]
+        assert all(", not text" in reason for reason in found.malformed["reason"])
+        assert rows(found)[100][0] == value.decode()
+        assert len(found.table) == 398
 
 
 def test_the_text_of_a_bad_line_is_kept_printable_and_short(tmp_path):
@@ -138,7 +161,7 @@ def good_or_bad(line):
         return None
     if line in BAD:
         return BAD[line]
-    return ODD_BUT_GOOD.get(line, ("ann", 4.0, 7, "x"))
+    return ODD_BUT_GOOD.get(line, ("ANN", 4.0, 7, "x"))
 
 
 LINES = st.lists(st.sampled_from([*[GOOD] * 12, *BAD, *ODD_BUT_GOOD, *BLANK]), max_size=40)
@@ -169,7 +192,7 @@ def test_what_is_read_does_not_depend_on_the_blocks(tmp_path, lines, block, end)
 )
 @given(data=st.data())  # fmt: skip
 def test_damage_anywhere_hits_only_its_own_line(tmp_path, data):
-    lines = [GOOD.replace(b"ann", b"u%d" % i) for i in range(8)]
+    lines = [GOOD.replace(b"ANN", b"U%d" % i) for i in range(8)]
     hit = data.draw(st.integers(0, 7))
     at = data.draw(st.integers(0, len(GOOD) - 1))
     damage = data.draw(st.binary(min_size=1, max_size=4).filter(lambda b: b"\n" not in b))
@@ -266,12 +289,13 @@ def test_blocks_are_the_file_cut_at_newlines(tmp_path_factory, content, size, li
 
 def test_the_number_of_threads_changes_nothing(tmp_path):
     path = tmp_path / "x.jsonl"
-    lines = [GOOD.replace(b"ann", b"u%d" % (i * 7919 % 3000)) for i in range(40_000)]
+    lines = [GOOD.replace(b"ANN", b"U%d" % (i * 7919 % 3000)) for i in range(40_000)]
     lines[123], lines[30_000] = b"{", b""
     path.write_bytes(b"\n".join(lines))
     program = (
         "import sys, polars as pl; from pathlib import Path; from benchkit.data import jsonl\n"
-        "s = {'who': pl.Categorical(pl.Categories.random()), 'stars': pl.Float32()}\n"
+        "from benchkit.data.jsonline import ID\n"
+        "s = {'who': ID, 'stars': pl.Float32()}\n"
         "found = jsonl.read(Path(sys.argv[1]), s, ('who', 'stars'))\n"
         "print(found.count, found.skipped, hash(tuple(found.table['who'].cast(pl.String))))"
     )

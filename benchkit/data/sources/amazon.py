@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data import jsonl
-from benchkit.data.blocks import lines_at
+from benchkit.data.blocks import line_numbers, lines_at
 
 
 def reviews_of(
@@ -24,7 +24,7 @@ def reviews_of(
 
     def reviews(rows: NDArray[np.int64]) -> list[str | None]:
         fields = {title: pl.String(), text: pl.String()}
-        picked = jsonl.pick(path, jsonl.line_numbers(rows, skipped), fields)
+        picked = jsonl.pick(path, line_numbers(rows, skipped), fields)
         tables = (review_texts(some[title], some[text]).to_list() for some in picked)
         return list(chain.from_iterable(tables))
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from benchkit.data import jsonl
 from benchkit.data.archive import missing
+from benchkit.data.jsonline import ID
 from benchkit.data.raw import RawData
 from benchkit.data.sources.amazon import first_titled, joined, reviews_of, texts_of
 
@@ -41,8 +42,8 @@ def read(
             raise missing(path, "amazon2018")
     path = Path(reviews)
     fields = {
-        "reviewerID": pl.Categorical(pl.Categories.random()),
-        "asin": pl.Categorical(pl.Categories.random()),
+        "reviewerID": ID,
+        "asin": ID,
         "overall": pl.Float32(),
         "unixReviewTime": pl.Int64(),
     }
@@ -59,7 +60,7 @@ def read(
         ),
         items,
         origin=(reviews, meta),
-        header_lines=0,
+        line_of=found.numbers,
         funnel={
             "lines": found.count,
             "blank_lines": found.blank,

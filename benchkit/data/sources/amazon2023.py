@@ -15,6 +15,7 @@ import polars as pl
 
 from benchkit.data import jsonl
 from benchkit.data.archive import missing
+from benchkit.data.jsonline import ID
 from benchkit.data.raw import RawData
 from benchkit.data.sources.amazon import first_titled, joined, reviews_of, texts_of
 from benchkit.errors import DataError
@@ -30,6 +31,15 @@ DOMAINS = (
     "Patio_Lawn_and_Garden", "Pet_Supplies", "Software", "Sports_and_Outdoors",
     "Subscription_Boxes", "Tools_and_Home_Improvement", "Toys_and_Games", "Video_Games", "Unknown",
 )  # fmt: skip
+
+_REVIEW = {
+    "user_id": ID,
+    "parent_asin": ID,
+    "asin": ID,
+    "rating": pl.Float32(),
+    "timestamp": pl.Int64(),
+}
+_REQUIRED = ("user_id", "parent_asin", "rating", "timestamp")
 
 # Text columns of an item, and what stands between the entries of a list.
 _TEXTS = {
@@ -71,7 +81,7 @@ def read(
         if not file.is_file():
             raise missing(file, "amazon2023")
     path = Path(reviews)
-    found = jsonl.read(path, *_review_fields(), max_malformed=max_malformed)
+    found = jsonl.read(path, _REVIEW, _REQUIRED, max_malformed=max_malformed)
     table, malformed = found.table, found.malformed
     funnel = {
         "lines": found.count,
@@ -83,14 +93,12 @@ def read(
     interactions = table.select(
         pl.col("user_id").alias("user"), pl.col("parent_asin").alias("item"), "rating", "timestamp"
     )
-    items = (
-        _ids_as_titles(interactions["item"]) if meta is None else _read_meta(meta, max_malformed)
-    )
+    items = _Items(None) if meta is None else _read_meta(meta, max_malformed)
     return RawData(
         interactions,
         items.table,
         origin=(reviews, meta or reviews),
-        header_lines=0,
+        line_of=found.numbers,
         funnel={**funnel, **items.funnel},
         malformed=pl.concat([malformed, *items.malformed]),
         reviews=reviews_of(path, found.skipped, "title", "text") if with_reviews else None,
@@ -108,57 +116,37 @@ def files(
     return [Path(reviews)] + ([Path(meta)] if meta is not None and titles == "meta" else [])
 
 
-def _review_fields() -> tuple[dict[str, pl.DataType], tuple[str, ...]]:
-    # Pools of their own: shared ones would keep the ids of every file of the process. The two ids
-    # of a product share one, so that they can be compared by their codes.
-    users, items = (pl.Categorical(pl.Categories.random()) for _ in range(2))
-    fields = {
-        "user_id": users,
-        "parent_asin": items,
-        "asin": items,
-        "rating": pl.Float32(),
-        "timestamp": pl.Int64(),
-    }
-    return fields, ("user_id", "parent_asin", "rating", "timestamp")
-
-
 def _repeats(table: pl.DataFrame) -> dict[str, int]:
     """How often a user has the same product at the same millisecond: the file has a review twice.
 
     Counted by `asin`, as read, before anything is merged or dropped.
     """
-    product = pl.coalesce("asin", "parent_asin").to_physical()
-    pair = table.select(pl.col("user_id").to_physical().cast(pl.UInt64) * 2**32 + product)
-    pairs = pair.to_series()
-    # Few rows share user and product, and only in those does the time need to be looked at.
-    ordered = np.sort(pairs.to_numpy())
+    review = table.select("timestamp", user="user_id", product=pl.coalesce("asin", "parent_asin"))
+    # Few rows share user and product, and hashes that are equal say which may.
+    hashes = review.select("user", "product").hash_rows(0)
+    ordered = np.sort(hashes.to_numpy())
     repeated = pl.Series(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
-    close = table.select("timestamp", pair=pairs).filter(pl.col("pair").is_in(repeated.implode()))
-    same = close.filter(pl.struct("pair", "timestamp").is_duplicated())
+    close = review.filter(hashes.is_in(repeated.implode()))
+    same = close.filter(pl.struct(pl.all()).is_duplicated())
     return {
         "reviews_repeated_in_file": len(same) - same.n_unique(),
-        "users_with_repeated_reviews": same.select(pl.col("pair") // 2**32).n_unique(),
+        "users_with_repeated_reviews": same["user"].n_unique(),
     }
 
 
 class _Items(NamedTuple):
-    table: pl.DataFrame  # item, title
+    table: pl.DataFrame | None  # item, title
     texts: Callable[[Sequence[str]], pl.DataFrame] | None = None
     funnel: Mapping[str, int] = {}
     malformed: Sequence[pl.DataFrame] = ()
 
 
-def _ids_as_titles(column: pl.Series) -> _Items:
-    ids = column.unique().cast(pl.String).sort()
-    return _Items(pl.DataFrame({"item": ids, "title": ids}))
-
-
 def _read_meta(meta: str, max_malformed: float) -> _Items:
     path = Path(meta)
-    fields = {"parent_asin": pl.Categorical(pl.Categories.random()), "title": pl.String()}
+    fields = {"parent_asin": ID, "title": pl.String()}
     found = jsonl.read(path, fields, ("parent_asin",), max_malformed=max_malformed)
     every = found.table.select(
-        pl.col("parent_asin").cast(pl.String).alias("item"),
+        pl.col("parent_asin").alias("item"),
         pl.col("title").str.strip_chars().fill_null(""),
         pl.Series("line", found.numbers(np.arange(len(found.table)))),
     )

@@ -45,7 +45,7 @@ def read(folder: str) -> RawData:
         table.select("user", "item", "rating", "timestamp"),
         table.select(_ITEM).unique("item", keep="first", maintain_order=True),
         (file.name, file.name),
-        header_lines=0,
+        line_of=lines.__getitem__,
         funnel=records.funnel("reviews"),
         malformed=records.malformed,
         reviews=texts,

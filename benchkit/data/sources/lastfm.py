@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from benchkit.data.archive import Archive
+from benchkit.data.blocks import line_numbers
 from benchkit.data.percentiles import Within, rated
 from benchkit.data.raw import RawData
 from benchkit.data.tags import most_given
@@ -59,6 +61,7 @@ def read(
     table = rated(listened, "count", rate_within)
     table = table.join(first, on=["user", "item"], how="left", maintain_order="left")
     known = table["timestamp"].is_not_null()
+    lines = line_numbers(np.arange(len(table)), parts[_LISTENED].skipped)
     tags = tagged.join(parts[_TAGS].rows, on="id").select("item", "tag")
     items = parts[_ARTISTS].rows.with_columns(pl.col("title").str.strip_chars())
     items = items.join(most_given(tags), on="item", how="left", maintain_order="left")
@@ -69,8 +72,16 @@ def read(
         "without_time": int((~known).sum()),
         "users_without_time": table["user"].n_unique() - table.filter(known)["user"].n_unique(),
     }
-    table = table.filter(known) if untimed == "drop" else table.fill_null(0)
-    return RawData(table, items, (_LISTENED, _ARTISTS), funnel=funnel, malformed=malformed)
+    if untimed == "drop":
+        table, lines = table.filter(known), lines[known.to_numpy()]
+    return RawData(
+        table.fill_null(0),
+        items,
+        (_LISTENED, _ARTISTS),
+        line_of=lines.__getitem__,
+        funnel=funnel,
+        malformed=malformed,
+    )
 
 
 def files(folder: str, **_: str) -> list[Path]:

@@ -1,12 +1,13 @@
 """MovieLens as GroupLens publishes it: 1M and 10M (`.dat`), latest, 20M, 25M and 32M (`.csv`)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from benchkit.data.archive import Archive, missing
-from benchkit.data.raw import RawData
+from benchkit.data.raw import RawData, lines_without
 from benchkit.data.tags import most_given
 from benchkit.data.textlines import Lines, read_lines, report
 from benchkit.errors import DataError
@@ -74,7 +75,7 @@ def read(folder: str) -> RawData:
         ),
         items,
         (ratings_file, movies_file),
-        header_lines=1 if layout[ratings_file].header else 0,
+        line_of=lines_without(parts[ratings_file].skipped),
         funnel=funnel | {"movies_without_year": items["year"].null_count()},
         malformed=malformed,
     )
@@ -100,9 +101,7 @@ def _layout(archive: Archive) -> dict[str, _File]:
 def _lines(archive: Archive, name: str, file: _File) -> Lines:
     lines = read_lines(archive.open(name), name, file.pattern, file.shape, file.header)
     return (
-        Lines(lines.rows.with_columns(_unquoted(pl.all())), lines.malformed)
-        if file.header
-        else lines
+        replace(lines, rows=lines.rows.with_columns(_unquoted(pl.all()))) if file.header else lines
     )
 
 

@@ -59,7 +59,7 @@ def read(folder: str, rate_within: Within = "item") -> RawData:
         table.drop("line"),
         items.with_columns(pl.coalesce("title", "app_name").alias("title")).drop("app_name"),
         (reviews_file.name, games_file.name),
-        header_lines=0,
+        line_of=lines.__getitem__,
         funnel={
             **reviews.funnel("reviews"),
             "reviews_without_hours": unknown,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchkit.data.raw import RawData
+from benchkit.data.raw import RawData, lines_without
 from benchkit.errors import DataError
 
 _READERS = (".csv", ".tsv", ".parquet")
@@ -19,8 +19,9 @@ def read(interactions: str, items: str, columns: dict[str, str] | None = None) -
     paths = files(interactions, items)
     renames = {theirs: ours for ours, theirs in (columns or {}).items()}
     tables = [_table(path, renames) for path in paths]
-    lines = 0 if paths[0].suffix == ".parquet" else 1
-    return RawData(tables[0], tables[1], (str(paths[0]), str(paths[1])), lines)
+    header = [] if paths[0].suffix == ".parquet" else [1]
+    origin = (str(paths[0]), str(paths[1]))
+    return RawData(tables[0], tables[1], origin, lines_without(header))
 
 
 def files(

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from benchkit import seeds
-from benchkit.data.raw import RawData
+from benchkit.data.raw import RawData, lines_without
 
 _GENRES = ("Drama", "Comedy", "Thriller", "Western", "Musical", "Documentary", "Fantasy", "Noir")
 
@@ -51,4 +51,4 @@ def read(
             "genres": [_GENRES[cluster[i] % len(_GENRES)] for i in range(items)],
         }
     )
-    return RawData(interactions, texts, ("toy interactions", "toy items"), header_lines=0)
+    return RawData(interactions, texts, ("toy interactions", "toy items"), lines_without([]))
