@@ -30,6 +30,8 @@ bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_lm.py
 	$(BIN)/python tests/benchmarks/bench_preference.py
 	$(BIN)/python tests/benchmarks/bench_nano.py
+	$(BIN)/python tests/benchmarks/bench_page.py
+	$(BIN)/python tests/benchmarks/bench_report.py
 	$(BIN)/python tests/benchmarks/bench_sasrec.py --out leaderboards/quickstart/bench_sasrec.json
 
 clean:

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data import candidates, splits
-from benchkit.data.coding import Coded, coded, encode, keep_one
+from benchkit.data.coding import Coded, coded, encode, in_time, keep_one
 from benchkit.data.cold import withhold_items, withhold_users
 from benchkit.data.dataset import Cases, Dataset
 from benchkit.data.kcore import k_core
@@ -51,7 +51,7 @@ def build(raw: RawData, spec: DatasetSpec) -> Dataset:
         )
     users, user = encode(table["user"], user_ids, rows)
     items, item = encode(table["item"], item_ids, rows)
-    order = np.lexsort((time[rows], user))  # stable: ties keep the order of the file
+    order = in_time(user, time[rows])  # ties keep the order of the file
     rows, user, item, time = rows[order], user[order], item[order], time[rows][order]
     funnel["users_with_tied_times"] = _tied_users(user, time) if timed else 0
     interactions = Interactions(

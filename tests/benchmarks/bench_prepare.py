@@ -7,6 +7,7 @@ of its own on the same generated file; the counts they end with must agree.
 
 import argparse
 import json
+import os
 import random
 import resource
 import subprocess
@@ -51,6 +52,8 @@ def generate(path: Path, reviews: int, seed: int = 0) -> None:
             )
             rows = zip(*(column.tolist() for column in columns), strict=True)
             file.write("".join(_line(titles, texts, *row) for row in rows))
+        file.flush()
+        os.fsync(file.fileno())  # else it is still being written while the first way is measured
 
 
 def _chunks(total: int, size: int) -> Iterator[int]:

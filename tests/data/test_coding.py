@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.data import coding
-from benchkit.data.coding import coded, encode
+from benchkit.data.coding import coded, encode, in_time
 
 IDS = st.lists(st.text(max_size=14), max_size=60)
 
@@ -31,10 +31,21 @@ def test_equal_ids_and_no_others_have_equal_codes(ids):
 @given(ids=IDS)
 def test_ids_whose_hashes_agree_are_told_apart(values, ids):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            coding, "_hashes", lambda ids: ids.hash(0).to_numpy() % values << np.uint64(60)
-        )
+        patch.setattr(coding, "_hashes", weak_hashes(values))
         check(ids)
+
+
+def weak_hashes(values):
+    """Hashes of which the first is good for so many values only."""
+    return lambda ids, seed: (
+        ids.hash(seed).to_numpy() if seed else ids.hash(0).to_numpy() % values << np.uint64(60)
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-4, 4)), max_size=50))
+def test_rows_are_ordered_by_user_and_time_and_ties_by_row(rows):
+    user, time = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    assert in_time(user, time).tolist() == sorted(range(len(rows)), key=lambda row: rows[row])
 
 
 def test_ids_in_many_pieces():

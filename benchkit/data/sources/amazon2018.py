@@ -16,7 +16,7 @@ import polars as pl
 from benchkit.data import jsonl
 from benchkit.data.archive import missing
 from benchkit.data.jsonline import ID
-from benchkit.data.raw import RawData
+from benchkit.data.raw import RawData, lines_without
 from benchkit.data.sources.amazon import first_titled, joined, reviews_of, texts_of
 
 # In a part of the metadata a script of the page stands where the title was looked for.
@@ -60,7 +60,7 @@ def read(
         ),
         items,
         origin=(reviews, meta),
-        line_of=found.numbers,
+        line_of=lines_without(found.skipped),
         funnel={
             "lines": found.count,
             "blank_lines": found.blank,

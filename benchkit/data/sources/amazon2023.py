@@ -16,7 +16,7 @@ import polars as pl
 from benchkit.data import jsonl
 from benchkit.data.archive import missing
 from benchkit.data.jsonline import ID
-from benchkit.data.raw import RawData
+from benchkit.data.raw import RawData, lines_without
 from benchkit.data.sources.amazon import first_titled, joined, reviews_of, texts_of
 from benchkit.errors import DataError
 from benchkit.lazy import unknown_name
@@ -98,7 +98,7 @@ def read(
         interactions,
         items.table,
         origin=(reviews, meta or reviews),
-        line_of=found.numbers,
+        line_of=lines_without(found.skipped),
         funnel={**funnel, **items.funnel},
         malformed=pl.concat([malformed, *items.malformed]),
         reviews=reviews_of(path, found.skipped, "title", "text") if with_reviews else None,
@@ -122,8 +122,8 @@ def _repeats(table: pl.DataFrame) -> dict[str, int]:
     Counted by `asin`, as read, before anything is merged or dropped.
     """
     review = table.select("timestamp", user="user_id", product=pl.coalesce("asin", "parent_asin"))
-    # Few rows share user and product, and hashes that are equal say which may.
-    hashes = review.select("user", "product").hash_rows(0)
+    # Hashes that are equal say which few rows may be.
+    hashes = review.hash_rows()
     ordered = np.sort(hashes.to_numpy())
     repeated = pl.Series(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
     close = review.filter(hashes.is_in(repeated.implode()))
