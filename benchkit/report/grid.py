@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -94,7 +95,9 @@ def show(console: Console, grids: Sequence[Grid]) -> None:
         console.print(Text(grid.title, style="bold"))
         table = RichTable(box=None, header_style="bold", pad_edge=False)
         for index, name in enumerate(grid.head):
-            table.add_column(name, justify="right" if index else "left", no_wrap=not index)
+            longest = max(map(len, name.split()), default=0)  # a heading is never cut in a word
+            side: Literal["left", "right"] = "right" if index else "left"
+            table.add_column(name, justify=side, no_wrap=not index, min_width=longest)
         for line in grid.lines:
             table.add_row(*map(Text, grid.padded(line)))
         console.print(table)
