@@ -4,6 +4,7 @@ A table of grades has one row an answer: case_id, stage, words, history_length a
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from scipy import stats
 from benchkit.report.grades_model import Bucket, Comparison
 from benchkit.report.model import Cell
 from benchkit.stats.multiple import holm
-from benchkit.stats.ordinal_mixed import compare_grades
+from benchkit.stats.ordinal_mixed import OrdinalEffect, compare_grades
 
 # Of C-APO's Table 5: shortest and longest history, None for no end.
 _BUCKETS: tuple[tuple[int, int | None], ...] = ((1, 2), (3, 7), (8, 11), (12, None))
@@ -89,19 +90,30 @@ def against_best(tables: Mapping[str, pl.DataFrame]) -> Iterator[Comparison]:
         if label != best
     ]
     found = [(label, both) for label, both in found if len(both)]
-    p = []
-    for _, both in found:
-        gap = (both["grade"] - both["grade_best"]).to_numpy()
-        n = int((gap != 0).sum())
-        p.append(float(stats.binomtest(int((gap > 0).sum()), n).pvalue) if n else 1.0)
-    for (label, both), adjusted in zip(found, holm(p), strict=True):
-        own, other = both["grade"].to_numpy(), both["grade_best"].to_numpy()
-        whole = np.array_equal(own, own.round()) and np.array_equal(other, other.round())
+    pairs = [(both["grade"].to_numpy(), both["grade_best"].to_numpy()) for _, both in found]
+    signs = holm([_sign_test(own, other) for own, other in pairs])
+    effects = [_effect(own, other) for own, other in pairs]
+    ordinal = holm([np.nan if effect is None else effect.p for effect in effects])
+    for (label, _), (own, other), sign, effect, adjusted in zip(
+        found, pairs, signs, effects, ordinal, strict=True
+    ):
         yield Comparison(
             label, best, int((own > other).sum()), int((own < other).sum()),
-            int((own == other).sum()), float(adjusted),
-            compare_grades(own, other) if whole else None,  # means over seeds are no levels
+            int((own == other).sum()), float(sign),
+            None if effect is None else replace(effect, p=float(adjusted)),
         )  # fmt: skip
+
+
+def _sign_test(own: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Two-sided p of the sign test; cases without a difference say nothing."""
+    higher, lower = int((own > other).sum()), int((own < other).sum())
+    return float(stats.binomtest(higher, higher + lower).pvalue) if higher + lower else 1.0
+
+
+def _effect(own: NDArray[np.float64], other: NDArray[np.float64]) -> OrdinalEffect | None:
+    """The mixed model, where grades are levels: means over seeds are none."""
+    whole = np.array_equal(own, own.round()) and np.array_equal(other, other.round())
+    return compare_grades(own, other) if whole else None
 
 
 def _by_case(table: pl.DataFrame) -> pl.DataFrame:

@@ -14,9 +14,11 @@ _STAGES = ("invalid", "wrong", "missing")
 
 
 def grids(suite: str, tables: Sequence[GradeTable]) -> Iterator[Grid]:
-    """The tables of grades: overview, by length of history, and against the best method."""
+    """The tables of grades: overview, shares, by length of history, against the best method."""
     for table in tables:
         yield overview(suite, table)
+        if any(row.status == "complete" for row in table.rows):
+            yield shares(suite, table)
         if any(row.buckets for row in table.rows):
             yield by_history(suite, table)
         if table.comparisons:
@@ -24,9 +26,8 @@ def grids(suite: str, tables: Sequence[GradeTable]) -> Iterator[Grid]:
 
 
 def overview(suite: str, table: GradeTable) -> Grid:
-    """Mean of each criterion, shares of the grades, and what they depend on."""
+    """Mean of each criterion, and what it depends on."""
     names = [criterion["name"] for criterion in table.rubric["criteria"]]
-    levels = sorted({level for row in table.rows for level in row.shares})
     hallucinating = any(row.hallucinating for row in table.rows)
     lines: list[tuple[str, ...]] = []
     for row in table.rows:
@@ -38,8 +39,6 @@ def overview(suite: str, table: GradeTable) -> Grid:
                 row.label,
                 f"{row.scored}/{row.asked}",
                 *(shown(row.means.get(name)) for name in names),
-                *(_share(row.shares.get(level, 0.0)) for level in levels),
-                _share(1 - row.scored / row.asked),
                 shown(row.given_correct),
                 shown(row.at_length),
                 "" if row.words is None else f"{row.words:g}",
@@ -47,11 +46,26 @@ def overview(suite: str, table: GradeTable) -> Grid:
             )
         )
     head = (
-        "Method", "Scored", *map(str.capitalize, names), *(f"{v:g}" for v in levels), "Unscored",
-        "Right item", "Equal length", "Words",
+        "Method", "Scored", *map(str.capitalize, names), "Right item", "Equal length", "Words",
         *(["Hallucinating"] if hallucinating else []),
     )  # fmt: skip
     return Grid(_title(suite, table, "grades"), head, tuple(lines), tuple(_notes(table)))
+
+
+def shares(suite: str, table: GradeTable) -> Grid:
+    """How many of the answers have each grade of the first criterion (C-APO, Figure 4)."""
+    rows = [row for row in table.rows if row.status == "complete"]
+    levels = sorted({level for row in rows for level in row.shares})
+    lines = tuple(
+        (
+            row.label,
+            *(_share(row.shares.get(level, 0.0)) for level in levels),
+            _share(1 - row.scored / row.asked),
+        )
+        for row in rows
+    )
+    head = ("Method", *(f"{level:g}" for level in levels), "Unscored")
+    return Grid(_title(suite, table, f"share of the answers by {table.main}"), head, lines)
 
 
 def by_history(suite: str, table: GradeTable) -> Grid:
@@ -91,7 +105,15 @@ def comparisons(suite: str, table: GradeTable) -> Grid:
                 "" if effect is None else p_value(effect.p),
             )
         )
-    head = ("Method", "Higher", "Equal", "Lower", "p (sign, Holm)", f"Log odds of {best}", "p")
+    head = (
+        "Method",
+        "Higher",
+        "Equal",
+        "Lower",
+        "p (sign, Holm)",
+        f"Log odds of {best}",
+        "p (Holm)",
+    )
     notes = (
         "Cases on which the method is graded higher or lower, with a two-sided sign test, Holm over"
         " the table. Log odds: of a higher grade, cumulative logit model with a random effect a"
@@ -112,7 +134,6 @@ def _notes(table: GradeTable) -> Iterator[str]:
         " intervals over cases; what is unscored enters no mean."
         + (f" Graded by the rubric without a judge: {', '.join(without)}." if without else "")
     )
-    yield f"The columns of numbers: share of the answers with that grade of {table.main}."
     yield (
         "Right item: mean over answers that name the item taken. Equal length: judged answers, as"
         " if all rationales had the mean number of words (linear model, cluster-robust interval)."
@@ -128,7 +149,7 @@ def _notes(table: GradeTable) -> Iterator[str]:
             yield f"{row.label}: {warning}."
         if row.injections:
             what = "speak to the judge, or break its prompt's form (injection)"
-            yield f"{row.label}: {row.injections} rationales {what}."
+            yield f"{row.label}, rationales that {what}: {row.injections}."
 
 
 def shown(cell: Cell | None, write: Callable[[float], str] = "{:.2f}".format) -> str:

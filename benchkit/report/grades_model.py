@@ -24,7 +24,8 @@ class Comparison:
 
     better, worse, equal: cases on which the method's grade is higher, lower or the same as that
     of `best`. p: two-sided sign test, Holm-adjusted over the table. ordinal: log odds of a higher
-    grade for `best`, by a mixed model; None where the counts do not allow it.
+    grade for `best`, by a mixed model, its p Holm-adjusted, too; None where the counts do not allow
+    it.
     """
 
     label: str
