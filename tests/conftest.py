@@ -1,5 +1,7 @@
 """What several tests use: small recommenders in a file, a small suite, and a quiet runner."""
 
+import shutil
+
 import pytest
 
 from benchkit import runner
@@ -136,3 +138,18 @@ def run_all(suite, folder, **options):
         suite, runner.Options(store=folder / "runs", data=folder / "data", **options)
     )
     return {(o.job.method.name, o.job.seed): o for o in runner.run(work, lambda _: None)}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium; the test is skipped, and says so, where it is not installed."""
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium")
+    with sync.sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=chromium, args=["--headless", "--no-sandbox", "--disable-gpu"]
+        )
+        yield started
+        started.close()

@@ -1,5 +1,6 @@
 """What methods that learn from rewards share: the fine-tuned start, prompts, GRPO, validation."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -94,9 +95,9 @@ class RewardRecommender(TunedRecommender):
             certain=self.certain,
         )
 
+    @abstractmethod
     def reward(self, tasks: Sequence[Task], data: TrainView, run: RunContext) -> Reward:
         """What an answer to a task is worth."""
-        raise NotImplementedError
 
     def tuned(self, backbone: Backbone, builder: Builder, data: TrainView, run: RunContext) -> Any:
         config, policy = self.config, self.policy

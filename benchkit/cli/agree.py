@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from benchkit.cli.lists import names
+
 
 class Format(StrEnum):
     """What agreement can be printed as."""
@@ -59,9 +61,9 @@ def agree(
     from benchkit.stats.scale import scale_of
 
     columns = Columns(item, rater, grade, system)
-    sheet = read_sheet(paths, columns, _names(raters))
+    sheet = read_sheet(paths, columns, names(raters))
     categories = scale_of(scale) if scale else None
-    report = assess(sheet, _names(reference), categories, gap, seed)
+    report = assess(sheet, names(reference), categories, gap, seed)
     match format_:
         case Format.terminal:
             show(wide_console(), list(grids(report)))
@@ -80,7 +82,3 @@ def agree(
         typer.secho(f"no plots: {error}", fg="yellow", err=True)
     for path in written:
         typer.echo(f"wrote {path}", err=True)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from benchkit.cli.lists import names as split_names
+
 
 class Format(StrEnum):
     """What a comparison can be printed as."""
@@ -57,7 +59,7 @@ def compare(
         raise ConfigError(
             f"store {out} has {len(suites)} suites", f"--suite, one of: {', '.join(suites) or '-'}"
         )
-    tasks = tuple(part for name in task.split(",") if (part := name.strip()))
+    tasks = split_names(task)
     asked = Asked(tuple(names or ()), against, tasks, metric, protocol, power)
     found = compare_suite(store, suite or suites[0], asked)
     if format_ is Format.terminal:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchkit.cli.lists import names as split_names
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -188,7 +190,7 @@ def _specs(suite: str, only: str) -> "list[DatasetSpec]":
         known = {source: DatasetSpec(name=source, source=source) for source in SOURCES}
     for path in [suite] if suite else reversed(shipped_suites()):
         known |= {spec.name: spec for spec in load_suite(path).datasets}
-    names = [name for part in only.split(",") if (name := part.strip())]
+    names = split_names(only)
     for name in names:
         if name not in known:
             raise unknown_name("dataset", name, known)

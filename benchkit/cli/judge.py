@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchkit.cli.lists import names
+
 if TYPE_CHECKING:
     from benchkit.config import JudgingSpec, Suite
 
@@ -60,7 +62,7 @@ def judge(
     judging = _judging(asked, by, label, settings, cases)
     store = Store(out)
     name = asked.name if limit_users is None else f"{asked.name}@{limit_users}users"
-    found = targets(store, asked, name, data, _names(method), _names(dataset))
+    found = targets(store, asked, name, data, names(method), names(dataset))
     if not found:
         raise StoreError(
             f"store {out}: no complete run of suite {name!r} to judge",
@@ -132,7 +134,3 @@ def _settings(path: Path | None, rubric: str) -> dict[str, Any]:
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path}: {error}", "correct the TOML, or the path") from None
     return {**values, "rubric": rubric} if rubric else values
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for part in text.split(",") if (name := part.strip()))

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from benchkit.cli.lists import names
+
 
 class Overwrite(StrEnum):
     """Which finished runs are done again."""
@@ -55,8 +57,8 @@ def run(
 
     console = wide_console()
     options = runner.Options(
-        methods=_names(method),
-        datasets=_names(dataset),
+        methods=names(method),
+        datasets=names(dataset),
         seeds=_numbers(seed),
         limit_users=limit_users,
         jobs=jobs,
@@ -113,12 +115,8 @@ def _show_plan(console: "Console", work: "Work") -> None:  # type: ignore[name-d
         console.print(f"left out  {row.task} / {row.label}  ({row.left_out})", highlight=False)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for part in text.split(",") if (name := part.strip()))
-
-
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(name) for name in _names(text))
+        return tuple(int(name) for name in names(text))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no list of integers", param_hint="--seed") from None

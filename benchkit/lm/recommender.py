@@ -1,5 +1,6 @@
 """What all language-model methods share: loading, asking, declaring what they can do."""
 
+from abc import ABC
 from collections.abc import Iterator, Sequence
 
 from benchkit.lm.answering import Answerer
@@ -14,7 +15,7 @@ from benchkit.protocols import Capability, Prediction, Request, RunContext, Trai
 _ROOM_FOR_A_TITLE = 64  # tokens kept free in the model's context beside prompt and rationale
 
 
-class LMRecommender:
+class LMRecommender(ABC):
     """A language model asked as it is. Methods that train it override `fit`."""
 
     Config: type[LMConfig] = LMConfig

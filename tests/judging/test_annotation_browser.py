@@ -1,7 +1,5 @@
 """The annotation page in a browser: grading by keyboard, what is kept, and what comes back."""
 
-import shutil
-
 import pytest
 from judging.annotation_page import (
     CONTRAST,
@@ -20,21 +18,7 @@ from judging.annotation_store import NASTY
 from benchkit.judging.annotation.reading import read_labels
 from benchkit.judging.rubric import Criterion, load_rubric
 
-CHROMIUM = shutil.which("chromium")
 LONG = "word " * 60 + "a-word-that-goes-on" * 12
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
-    with sync.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The page in a browser: sorting, filtering, links, keyboard, comparison, and no overflow."""
 
-import shutil
 from urllib.parse import quote
 
 import pytest
@@ -9,22 +8,8 @@ from report.site_store import NASTY, make_store
 from benchkit.report.rows import collect
 from benchkit.report.site import page as site
 
-CHROMIUM = shutil.which("chromium")
 LABELS = ["best", NASTY, "third", "broken", "a-label-that-goes-on-" + "and-on" * 8]
 METRICS = ["hr@1", "hr@5", "ndcg@5"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
-    with sync.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
