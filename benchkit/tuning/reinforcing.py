@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from benchkit import files
 from benchkit.identity import digest
@@ -33,10 +32,9 @@ from benchkit.tuning.order import Plan, epoch_order
 from benchkit.tuning.process import tuning_process
 from benchkit.tuning.rollouts import Drawing, Reward, Rollout, Task, one_process
 from benchkit.tuning.stages import weights_hash
+from benchkit.tuning.token_statistics import token_certainty, token_logprobs
 from benchkit.tuning.trainer import Tuner
-from benchkit.tuning.training import checkpointing
-
-_LOGITS_AT_ONCE = 64 << 20  # numbers: 256 MB of float32
+from benchkit.tuning.training import checkpointing, scorer
 
 Batch = Mapping[str, Tensor]
 
@@ -254,7 +252,7 @@ def reinforce(
         )
         with checkpointing(model, config.gradient_checkpointing):
             tuner = Reinforcer(model, slots, objective, config, run, plan, folder)
-            tuner.score = None if validate is None else _score(validate)
+            tuner.score = scorer(tuner, validate, None)
             tuner.finish()
         weights.write(ended, weights.trained(model))
         if is_adapted(model):
@@ -262,56 +260,6 @@ def reinforce(
                 model.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
         weights.delete_checkpoints(folder)
     return model
-
-
-def token_logprobs(model: Any, packed: sp.Packed, temperature: float, allowed: Tensor) -> Tensor:
-    """[b, t] float32 log-probability of each response token at the temperature, 0 at padding.
-
-    allowed: [b, t, m] the tokens that each was chosen from, filled up with -1; only -1 for all.
-    To be called inside `shared_prefix`.
-    """
-    valid = packed.layout.block >= 0
-    causal = sp.causal_model(model)
-
-    def piece(state: Tensor, target: Tensor, options: Tensor) -> Tensor:
-        scores = sp.logits(causal, state) / temperature
-        total = scores.logsumexp(dim=-1)
-        if options.shape[-1]:
-            some = scores.gather(-1, options.clamp(min=0)).masked_fill(options < 0, -torch.inf)
-            limited = (options >= 0).any(dim=-1)
-            # A row of -inf has no gradient: a finite stand-in where all tokens are allowed.
-            among = some.masked_fill(~limited[:, None], 0.0).logsumexp(dim=-1)
-            total = torch.where(limited, among, total)
-        return scores.gather(-1, target[:, None])[:, 0] - total
-
-    states = sp.hidden_states(model, packed)[valid]
-    parts = _parts(causal, states, packed.target[valid], allowed[valid])
-    if torch.is_grad_enabled() and len(parts) > 1:
-        found = torch.cat([checkpoint(piece, *part, use_reentrant=False) for part in parts])
-    else:
-        found = torch.cat([piece(*part) for part in parts])
-    return torch.zeros(valid.shape, device=found.device).masked_scatter(valid, found)
-
-
-def token_certainty(model: Any, packed: sp.Packed, temperature: float, counted: Tensor) -> Tensor:
-    """[b, t] self-certainty at each response token that is counted, 0 elsewhere.
-
-    Over the whole vocabulary, without gradients. To be called inside `shared_prefix`.
-    """
-    causal = sp.causal_model(model)
-    states = sp.hidden_states(model, packed)[counted]
-    found = [
-        pg.self_certainty(sp.logits(causal, part) / temperature)
-        for (part,) in _parts(causal, states)
-    ]
-    total = torch.cat(found)
-    return torch.zeros(counted.shape, device=total.device).masked_scatter(counted, total)
-
-
-def _parts(causal: Any, *rows: Tensor) -> list[tuple[Tensor, ...]]:
-    """Rows in pieces whose logits fit in memory."""
-    at_once = max(1, _LOGITS_AT_ONCE // causal.get_output_embeddings().weight.shape[0])
-    return list(zip(*(torch.split(each, at_once) for each in rows), strict=True))
 
 
 def _packed(batch: Batch) -> sp.Packed:
@@ -329,11 +277,3 @@ def _slots(tasks: Sequence[Task], batch: int, iterations: int) -> list[Task]:
 
 def _frozen(model: Any) -> Any:
     return copy.deepcopy(model).requires_grad_(False).eval()
-
-
-def _score(validate: Callable[[Any], float]) -> Callable[[Any], tuple[float, str]]:
-    def score(model: Any) -> tuple[float, str]:
-        value = float(validate(model))
-        return value, f"validation {value:.4f}"
-
-    return score

@@ -74,7 +74,7 @@ def fit(training: Training, tuner_type: type[Tuner]) -> None:
         tuner = tuner_type(
             own.model, own.examples, own.objective, own.config, own.run, plan, own.folder
         )
-        tuner.score = _score(tuner, own.validate, own.validation)
+        tuner.score = scorer(tuner, own.validate, own.validation)
         tuner.finish()
 
 
@@ -91,7 +91,7 @@ def _beside(model: Any, module: torch.nn.Module | None) -> Iterator[None]:
         delattr(model, _BESIDE)
 
 
-def _score(
+def scorer(
     tuner: Tuner, validate: Callable[[Any], float] | None, validation: Sequence[Any] | None
 ) -> Callable[[Any], tuple[float, str]] | None:
     """What selects the weights: the caller's score, else the loss on `validation`, else nothing."""

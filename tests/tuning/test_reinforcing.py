@@ -10,11 +10,12 @@ import torch
 
 from benchkit.lm import shared_prefix as sp
 from benchkit.tuning import policy_gradient as pg
-from benchkit.tuning import reinforcing
+from benchkit.tuning import reinforcing, token_statistics
 from benchkit.tuning.config import LoRAConfig, TrainConfig
 from benchkit.tuning.lora import with_adapter
-from benchkit.tuning.reinforcing import GroupObjective, reinforce, token_logprobs
+from benchkit.tuning.reinforcing import GroupObjective, reinforce
 from benchkit.tuning.rollouts import Policy
+from benchkit.tuning.token_statistics import token_logprobs
 
 from tuning.drawn import FREE, TRIE, context, drawing_of, matches, network, tasks_of
 from tuning.tiny import Interrupted, same
@@ -109,7 +110,7 @@ def test_large_vocabularies_are_computed_in_pieces(tmp_path, monkeypatch):
     objective = objective_of(tmp_path, kl=0.0, **TRIE)
     (batch,) = objective.rolled(model, [[0, 1]], 0)
     whole = gradient(model, objective, batch)
-    monkeypatch.setattr(reinforcing, "_LOGITS_AT_ONCE", 1000)
+    monkeypatch.setattr(token_statistics, "_LOGITS_AT_ONCE", 1000)
     parts = gradient(model, objective, batch)
     torch.testing.assert_close(parts[0], whole[0])
     torch.testing.assert_close(parts[1], whole[1])
