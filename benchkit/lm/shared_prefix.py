@@ -14,7 +14,7 @@ The model must be in transformers' form: its attention goes through `AttentionIn
 that need more than keys, queries and a window (logit soft caps in attention, sinks) are refused.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +115,14 @@ def pack(
     layout = Layout(lengths.to(device), width, block.to(device), position[:, width:])
     most = max(len(own) for own in responses)
     return Packed(ids.to(device), position, target.to(device), layout, most)
+
+
+def packed(batch: Mapping[str, Tensor], responses: int) -> Packed:
+    """A packed batch from tensors of its fields, as a loader brings them to the device."""
+    width = batch["input_ids"].shape[1] - batch["target"].shape[1]
+    position = batch["position_ids"]
+    layout = Layout(batch["prompt"], width, batch["block"], position[:, width:])
+    return Packed(batch["input_ids"], position, batch["target"], layout, responses)
 
 
 @contextmanager

@@ -106,11 +106,7 @@ class PreferenceObjective:
 
     def responses(self, model: Any, batch: Mapping[str, Tensor]) -> Responses:
         """What the model says of a batch's responses; inside `around`."""
-        width = batch["input_ids"].shape[1] - batch["target"].shape[1]
-        position = batch["position_ids"]
-        layout = sp.Layout(batch["prompt"], width, batch["block"], position[:, width:])
-        k = batch["present"].shape[1]
-        packed = sp.Packed(batch["input_ids"], position, batch["target"], layout, k)
+        packed = sp.packed(batch, batch["present"].shape[1])
         policy = sp.sums(packed, sp.token_logprobs(model, packed) * batch["counted"])
         reference = batch.get("reference")
         return Responses(policy, batch["lengths"], batch["present"], reference)

@@ -76,7 +76,7 @@ class GroupObjective:
 
     def loss(self, model: Any, batch: Batch) -> Tensor:
         policy = self.drawing.policy
-        packed = _packed(batch)
+        packed = sp.packed(batch, int(batch["group"]))
         now = token_logprobs(model, packed, policy.temperature, batch["allowed"])
         old = batch["old"] if "old" in batch else now.detach()
         each = pg.clipped_surrogate(now, old, batch["advantage"], policy.clip)
@@ -145,7 +145,7 @@ class GroupObjective:
 
     def _said(self, model: Any, batch: Batch, counted: Tensor) -> dict[str, Tensor]:
         """What the model that draws, and the reference, say of the tokens; only what is needed."""
-        policy, packed, said = self.drawing.policy, _packed(batch), {}
+        policy, packed, said = self.drawing.policy, sp.packed(batch, int(batch["group"])), {}
         temperature, allowed = policy.temperature, batch["allowed"]
         if policy.iterations > 1:
             with sp.shared_prefix(model):
@@ -260,13 +260,6 @@ def reinforce(
                 model.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
         weights.delete_checkpoints(folder)
     return model
-
-
-def _packed(batch: Batch) -> sp.Packed:
-    width = batch["input_ids"].shape[1] - batch["target"].shape[1]
-    position = batch["position_ids"]
-    layout = sp.Layout(batch["prompt"], width, batch["block"], position[:, width:])
-    return sp.Packed(batch["input_ids"], position, batch["target"], layout, int(batch["group"]))
 
 
 def _slots(tasks: Sequence[Task], batch: int, iterations: int) -> list[Task]:

@@ -10,7 +10,7 @@ import torch
 
 from benchkit.lm import shared_prefix as sp
 from benchkit.tuning import policy_gradient as pg
-from benchkit.tuning import reinforcing, token_statistics
+from benchkit.tuning import token_statistics
 from benchkit.tuning.config import LoRAConfig, TrainConfig
 from benchkit.tuning.lora import with_adapter
 from benchkit.tuning.reinforcing import GroupObjective, reinforce
@@ -70,7 +70,7 @@ def test_drawn_answers_are_as_frequent_as_the_loss_thinks(tmp_path):
     objective = GroupObjective([task], few, matches)
     batch = objective._tensors(model, [task], [list(one.values())], 0)
     with sp.shared_prefix(model), torch.no_grad():
-        packed = reinforcing._packed(batch)
+        packed = sp.packed(batch, int(batch["group"]))
         found = sp.sums(packed, token_logprobs(model, packed, 1.3, batch["allowed"]))[0].exp()
     assert found.sum().item() == pytest.approx(1.0, abs=0.02)
     for item, p in zip(one, found.tolist(), strict=True):
@@ -96,7 +96,7 @@ def gradient(model, objective, batch):
 def test_token_logprobs_are_those_of_the_common_pass(tmp_path):
     model, objective = network(), objective_of(tmp_path, kl=0.0, **FREE)
     (batch,) = objective.rolled(model, [[0, 1]], 0)
-    packed = reinforcing._packed(batch)
+    packed = sp.packed(batch, int(batch["group"]))
     assert batch["allowed"].shape[-1] == 0
     with sp.shared_prefix(model), torch.no_grad():
         mine = token_logprobs(model, packed, 1.0, batch["allowed"])
@@ -197,7 +197,7 @@ def test_without_its_adapter_the_model_is_the_reference(tmp_path):
     (batch,) = objective.rolled(model, [[0, 1]], 0)
     start = network()
     with sp.shared_prefix(start), torch.no_grad():
-        found = token_logprobs(start, reinforcing._packed(batch), 0.9, batch["allowed"])
+        found = token_logprobs(start, sp.packed(batch, int(batch["group"])), 0.9, batch["allowed"])
     torch.testing.assert_close(batch["reference"], found)
     assert not torch.allclose(batch["old"], found, atol=1e-2)
     loss, _ = gradient(model, objective, batch)  # the adapter is on again
@@ -246,7 +246,7 @@ def test_the_divergence_pulls_towards_the_reference(tmp_path):
     for step in range(12):
         (batch,) = objective.rolled(model, [[0, 1, 2, 3]], step)
         with sp.shared_prefix(model), torch.no_grad():
-            packed = reinforcing._packed(batch)
+            packed = sp.packed(batch, int(batch["group"]))
             batch["now"] = token_logprobs(model, packed, 0.9, batch["allowed"])
         found.append(divergence(batch) / batch["amount"].item())
         gradient(model, objective, batch)
