@@ -180,9 +180,13 @@ def test_rows_say_which_model_it_is():
 
 
 def test_a_server_cannot_be_trained():
-    config = TunedRecommender.Config.model_validate({"engine": {"kind": "openai", "model": "m"}})
+    class Trained(TunedRecommender):
+        def tuned(self, backbone, builder, data, run):
+            raise AssertionError("refused when it is constructed")
+
+    config = Trained.Config.model_validate({"engine": {"kind": "openai", "model": "m"}})
     with pytest.raises(ConfigError, match="cannot train"):
-        TunedRecommender(config)
+        Trained(config)
 
 
 def test_the_template_is_part_of_the_settings(tmp_path):
