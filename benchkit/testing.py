@@ -226,7 +226,10 @@ class RecommenderContract:
         if "samples" in fitted.capabilities:
             assert len(self.samples(fitted, strangers, dataset)) == len(strangers)
 
-    def test_the_process_is_left_as_it_was(self, dataset: Dataset) -> None:
+    def test_the_process_is_left_as_it_was(
+        self, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)  # a folder that no other process writes to
         before = process_state()
         recommender = self.make()
         recommender.fit(dataset.train_view(), self.context(dataset))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import cycle, islice
+from pathlib import Path
 
 import pytest
 
@@ -168,7 +169,10 @@ class JudgeContract:
         assert min(found.calls, found.prompt_tokens, found.already_cached) >= 0
         assert (found.calls > 0) <= (found.completion_tokens > 0)
 
-    def test_the_process_is_left_as_it_was(self, exhibits: Sequence[Exhibit]) -> None:
+    def test_the_process_is_left_as_it_was(
+        self, exhibits: Sequence[Exhibit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)  # a folder that no other process writes to
         before = process_state()
         self.verdicts(exhibits[:4])
         assert process_state() == before
