@@ -100,10 +100,16 @@ class RewardRecommender(TunedRecommender):
         """What an answer to a task is worth."""
 
     def tuned(self, backbone: Backbone, builder: Builder, data: TrainView, run: RunContext) -> Any:
+        from benchkit.tuning.lora import check_adapters, merged
+        from benchkit.tuning.reinforcing import reinforce
+        from benchkit.tuning.stages import shared_sft
+
         config, policy = self.config, self.policy
         start = NANO_REINFORCING if config.small else REINFORCING
         settings = self.training(run, **start)
         one_process(settings)
+        supervised = self.settings(config.sft, run, purpose="sft")
+        check_adapters(backbone.model, supervised, settings)
         questions = training_questions(
             data, candidates=config.candidates, seed=run.seed, limit=config.limit_users
         )
@@ -114,15 +120,10 @@ class RewardRecommender(TunedRecommender):
         check_room(tasks, policy.max_tokens, settings.max_length)
         examples = self.supervised(questions, builder, data, run)
         reward = self.reward(tasks, data, run)
-
-        from benchkit.tuning.lora import merged
-        from benchkit.tuning.reinforcing import reinforce
-        from benchkit.tuning.stages import shared_sft
-
         model = shared_sft(
             backbone.model,
             examples,
-            self.settings(config.sft, run, purpose="sft"),
+            supervised,
             run,
             validation=self.validation_examples(builder, data, run),
         )

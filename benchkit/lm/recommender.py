@@ -55,10 +55,13 @@ class LMRecommender(ABC):
 
     def load(self, data: TrainView, run: RunContext) -> Backbone:
         """The backbone, as the engine in this process wants it."""
+        return load(self.config, data, run, self.dtype)
+
+    @property
+    def dtype(self) -> str:
+        """Of the backbone's weights; see `load`."""
         engine = self.config.engine
-        return load(
-            self.config, data, run, engine.dtype if isinstance(engine, HFConfig) else "auto"
-        )
+        return engine.dtype if isinstance(engine, HFConfig) else "auto"
 
     def asked(self, engine: Engine) -> Answerer:
         """How this method asks `engine`."""

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainingArguments
+from transformers import Trainer, TrainingArguments
 from transformers.training_args import OptimizerNames
 
+from benchkit.errors import ConfigError
 from benchkit.lazy import unknown_name
 from benchkit.protocols import RunContext
 from benchkit.tuning.config import TrainConfig
@@ -24,13 +25,11 @@ def arguments(
     """TrainingArguments for one device of one process; what is written goes to `folder`.
 
     With several processes each has the device that its launcher gave it, and numbers of its own
-    for dropout. Raises ConfigError when transformers knows no such optimizer.
+    for dropout. Raises ConfigError when the optimizer cannot be had.
     """
     device, rank = torch.device(run.device), int(os.environ.get("RANK", "0"))
     shared = config.processes > 1
-    optimizer = "adamw_torch_fused" if config.optimizer == "adamw" else config.optimizer
-    if optimizer not in (known := [name.value for name in OptimizerNames]):
-        raise unknown_name("optimizer", config.optimizer, ["adamw", *known])
+    optimizer = optimizer_name(config.optimizer)
     minimum = {"min_lr_rate": config.min_lr} if config.schedule == "cosine_with_min_lr" else {}
     own = (rank,) if shared and rank else ()
     made = TrainingArguments(
@@ -64,3 +63,21 @@ def arguments(
         made._n_gpu = 1  # more of them would be used by DataParallel
         made.__dict__["_setup_devices"] = torch.device("cuda", device.index or 0)
     return made
+
+
+def optimizer_name(own: str) -> str:
+    """The name that transformers has for an optimizer of the settings.
+
+    Raises ConfigError when transformers does not know it, or when its package is not installed.
+    """
+    name = "adamw_torch_fused" if own == "adamw" else own
+    if name not in (known := [each.value for each in OptimizerNames]):
+        raise unknown_name("optimizer", own, ["adamw", *known])
+    try:
+        Trainer.get_optimizer_cls_and_kwargs(TrainingArguments(optim=name, use_cpu=True))
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"the optimizer {own!r} cannot be had: {error}",
+            "install what it needs, or optimizer = 'adamw'",
+        ) from error
+    return name

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+Precision = Literal["float32", "bfloat16"]
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -71,7 +72,7 @@ class TrainConfig(BaseModel):
     optimizer: str = "adamw"
     lora: LoRAConfig | None = None
     gradient_checkpointing: bool = False
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     unit: Literal["epochs", "steps"] = "epochs"
     evaluate_every: PositiveFloat = 1.0
     checkpoint_every: PositiveFloat = 1.0

@@ -1,10 +1,11 @@
-"""Whether a training on several processes fits the machine, and Accelerate's configuration."""
+"""Whether a training fits the machine: optimizer, processes, and Accelerate's configuration."""
 
 from pathlib import Path
 from typing import Any
 
 from benchkit.errors import ConfigError
 from benchkit.tuning.config import TrainConfig
+from benchkit.tuning.process import tuning_process
 
 _KINDS = ("MULTI_GPU", "DEEPSPEED")
 _PRECISIONS = {"float32": ("no",), "bfloat16": ("no", "bf16")}
@@ -12,9 +13,16 @@ _STAGES = (0, 1, 2)  # 3 leaves no process the whole of the weights
 
 
 def check(config: TrainConfig, device: str) -> None:
-    """Raise ConfigError where the settings of several processes do not fit the machine."""
-    if config.processes == 1:
-        return
+    """Raise ConfigError where the settings do not fit the machine or what is installed."""
+    with tuning_process(device):
+        from benchkit.tuning.arguments import optimizer_name
+
+        optimizer_name(config.optimizer)
+    if config.processes > 1:
+        _check_processes(config, device)
+
+
+def _check_processes(config: TrainConfig, device: str) -> None:
     kind, _, number = device.partition(":")
     if kind not in ("cpu", "cuda") or number:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchkit.errors import ConfigError
-from benchkit.tuning.config import LoRAConfig
+from benchkit.tuning.config import LoRAConfig, TrainConfig
 
 
 def is_adapted(model: Any) -> bool:
@@ -14,9 +14,9 @@ def is_adapted(model: Any) -> bool:
 def with_adapter(model: Any, config: LoRAConfig) -> Any:
     """A PeftModel around `model`, which is changed: its own parameters are frozen.
 
-    The adapter's A is drawn from PyTorch's global generator and its B is zero, so that at first it
-    changes nothing. Raises ConfigError when a target is no module of the model, or the model has
-    an adapter already.
+    Adapters are put into the decoder alone. Their A is drawn from PyTorch's global generator and
+    their B is zero, so that at first they change nothing. Raises ConfigError when a target is no
+    module of the decoder, or the model has an adapter already.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -24,16 +24,9 @@ def with_adapter(model: Any, config: LoRAConfig) -> Any:
         raise ConfigError(
             "the model has an adapter already", "pass merged(model), which has it in its weights"
         )
-    modules = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    missing = [target for target in config.targets if target not in modules]
-    if missing:
-        linear = sorted(
-            {n.rpartition(".")[2] for n, m in model.named_modules() if hasattr(m, "in_features")}
-        )
-        raise ConfigError(
-            f"the model has no module named {', '.join(missing)} for LoRA",
-            f"its linear modules: {', '.join(linear)}",
-        )
+    _check_targets(model, config)
+    text = {id(module) for module in model.get_decoder().modules()}
+    elsewhere = [name for name, module in model.named_modules() if id(module) not in text]
     return get_peft_model(
         model,
         LoraConfig(
@@ -41,9 +34,33 @@ def with_adapter(model: Any, config: LoRAConfig) -> Any:
             lora_alpha=config.alpha,
             lora_dropout=config.dropout,
             target_modules=list(config.targets),
+            # A vision tower has modules of the same names, and never gets a gradient.
+            exclude_modules=[n for n in elsewhere if _last(n) in config.targets] or None,
             task_type="CAUSAL_LM",
         ),
     )
+
+
+def check_adapters(model: Any, *trainings: TrainConfig) -> None:
+    """Raise ConfigError when an adapter of one of the trainings does not fit the model."""
+    for training in trainings:
+        if training.lora is not None:
+            _check_targets(model, training.lora)
+
+
+def _check_targets(model: Any, config: LoRAConfig) -> None:
+    modules = [(_last(name), module) for name, module in model.get_decoder().named_modules()]
+    missing = [target for target in config.targets if target not in dict(modules)]
+    if missing:
+        linear = sorted({name for name, module in modules if hasattr(module, "in_features")})
+        raise ConfigError(
+            f"the model has no module named {', '.join(missing)} for LoRA",
+            f"its linear modules: {', '.join(linear)}",
+        )
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def merged(model: Any) -> Any:

@@ -85,14 +85,6 @@ def token_weights(
     return weight, answers * longest
 
 
-def aggregate(
-    losses: Tensor, mask: Tensor, reduction: Reduction, longest: int | None = None
-) -> Tensor:
-    """Scalar: the losses of n answers' tokens, [n, t], weighed as `token_weights` says."""
-    weight, divisor = token_weights(mask, reduction, longest)
-    return (losses.masked_fill(~mask.bool(), 0.0) * weight).sum() / max(divisor, 1.0)
-
-
 def gae(rewards: Tensor, values: Tensor, gamma: float = 0.99, lam: float = 1.0) -> Tensor:
     """[b, t] generalised advantage estimates (Schulman et al., ICLR 2016, eq. 16).
 

@@ -60,13 +60,6 @@ def preference_loss(d: Tensor, present: Tensor, aggregate: Aggregate, pairs: Pai
     return loss if pairs.mask is None else loss * pairs.mask
 
 
-def mean_loss(loss: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Mean over the examples that count; 0 when none does."""
-    if mask is None:
-        return loss.mean()
-    return loss.sum() / mask.sum().clamp(min=1)
-
-
 def chosen_nll(responses: Responses, reduction: Literal["token_mean", "sequence_sum"]) -> Tensor:
     """[b] negative log-likelihood of the chosen response (CPO, Xu et al. 2024)."""
     nll = -responses.policy[:, 0]

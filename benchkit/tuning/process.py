@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from benchkit.errors import ConfigError
 from benchkit.isolation import isolated
+from benchkit.tuning.config import Precision
 
 _PACKAGES = ("transformers", "accelerate", "peft")
 # Left by a cluster's launcher; with them Accelerate would wait for other processes.
@@ -28,3 +29,11 @@ def tuning_process(device: str) -> Iterator[None]:
             del os.environ[name]
         os.environ["ACCELERATE_TORCH_DEVICE"] = device
         yield
+
+
+def computed_in(precision: Precision, device: str) -> AbstractContextManager[None]:
+    """Forward passes in this precision; parameters keep their own."""
+    import torch
+
+    low = precision == "bfloat16"
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=low)

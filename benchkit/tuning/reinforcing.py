@@ -29,7 +29,7 @@ from benchkit.tuning import rollouts, weights
 from benchkit.tuning.config import TrainConfig
 from benchkit.tuning.lora import is_adapted, with_adapter
 from benchkit.tuning.order import Plan, epoch_order
-from benchkit.tuning.process import tuning_process
+from benchkit.tuning.process import computed_in, tuning_process
 from benchkit.tuning.rollouts import Drawing, Reward, Rollout, Task, one_process
 from benchkit.tuning.stages import weights_hash
 from benchkit.tuning.token_statistics import token_certainty, token_logprobs
@@ -201,8 +201,7 @@ class Reinforcer(Tuner):
         step = self.state.global_step
         begun = step - step % self.objective.drawing.policy.iterations
         if places and (self._rolled is None or self._rolled[0] != begun):
-            low = self.settings.precision == "bfloat16"
-            with torch.autocast(self.args.device.type, torch.bfloat16, enabled=low):
+            with computed_in(self.settings.precision, self.args.device.type):
                 self._rolled = begun, self.objective.rolled(self.model, places, begun)
         batches = [] if self._rolled is None or not places else self._rolled[1]
         return batches, sum(self.objective.amount(batch) for batch in batches)

@@ -14,10 +14,11 @@ from benchkit import files
 from benchkit.identity import digest, package_versions
 from benchkit.lm.stage_costs import stage_cost
 from benchkit.protocols import RunContext
-from benchkit.tuning.config import TrainConfig
+from benchkit.tuning.config import Precision, TrainConfig
 from benchkit.tuning.examples import Example
 from benchkit.tuning.family import PreferenceExample
 from benchkit.tuning.objective import PreferenceObjective
+from benchkit.tuning.process import computed_in
 from benchkit.tuning.sft import train_sft
 
 _PACKAGES = ("torch", "transformers", "peft", "accelerate")
@@ -58,22 +59,32 @@ def with_reference(
     model: Any,
     examples: Sequence[PreferenceExample],
     objective: PreferenceObjective,
+    precision: Precision,
     run: RunContext,
     batch_tokens: int = 8192,
 ) -> list[PreferenceExample]:
     """`examples` with what `model`, as it is now, says of their responses.
 
-    Computed once and kept under a hash of the model's weights, the examples and what is summed.
+    precision: that of the training, so that at its first step policy and reference are the same.
+    Computed once and kept under a hash of the model's weights, the examples and all else that can
+    change a digit.
     """
-    family = objective.family
-    key = digest({"model": weights_hash(model), "examples": _hash(examples), "of": family.scope})
+    key = digest(
+        {
+            "model": weights_hash(model),
+            "examples": _hash(examples),
+            "of": objective.family.scope,
+            "run": [precision, run.device, run.threads],
+            "packages": package_versions(_PACKAGES),
+        }
+    )
     path = run.cache / "reference" / f"{key}.npy"
     k = max(len(example.responses) for example in examples)
     with stage_cost(run, "reference", path.with_suffix(".json")):
         if path.is_file():
             table = np.load(path)
         else:
-            table = _reference(model, examples, objective, run, batch_tokens, k)
+            table = _reference(model, examples, objective, precision, run, batch_tokens, k)
             with files.explained(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 part = path.with_name(f"{key}.{run.seed}.part.npy")
@@ -89,6 +100,7 @@ def _reference(
     model: Any,
     examples: Sequence[PreferenceExample],
     objective: PreferenceObjective,
+    precision: Precision,
     run: RunContext,
     batch_tokens: int,
     k: int,
@@ -98,7 +110,7 @@ def _reference(
     order = sorted(range(len(examples)), key=lambda i: len(examples[i]))
     run.progress.start("reference", len(examples))
     model.eval()
-    with torch.inference_mode(), bare.around(model):
+    with torch.inference_mode(), bare.around(model), computed_in(precision, run.device):
         batch: list[int] = []
         for place, row in enumerate(order):
             batch.append(row)

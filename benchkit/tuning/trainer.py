@@ -17,12 +17,13 @@ from torch.utils.data import DataLoader
 from transformers.trainer_callback import PrinterCallback
 
 from benchkit import isolation
-from benchkit.errors import ConfigError, MethodError
+from benchkit.errors import MethodError
 from benchkit.protocols import RunContext
 from benchkit.tuning import weights
 from benchkit.tuning.arguments import arguments
 from benchkit.tuning.config import TrainConfig
 from benchkit.tuning.order import MicroBatches, Plan, epoch_order
+from benchkit.tuning.process import computed_in
 
 _NOTES = 100  # how often the loss is reported in all
 
@@ -145,8 +146,7 @@ class Tuner(transformers.Trainer):
         """The objective's sum, on the device and in the precision of the settings."""
         device = self.args.device
         there = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-        low = self.settings.precision == "bfloat16"
-        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        with computed_in(self.settings.precision, device.type):
             return self.objective.loss(model, there)
 
     def after_step(self, control: Any) -> None:
@@ -250,7 +250,6 @@ class Tuner(transformers.Trainer):
         self.run.progress.start(f"{self.settings.purpose} steps", self.plan.total)
         if last is not None:
             self.run.progress.advance(int(last.name.split("-")[1]), note="resumed")
-        self._make_optimizer()
         self.model.train()
         own = set(vars(self.model))
         try:
@@ -275,13 +274,6 @@ class Tuner(transformers.Trainer):
             beside = {"params": list(module.parameters()), "weight_decay": 0.0}
             optimizer.add_param_group({**beside, "lr": self.objective.module_lr})
         return optimizer
-
-    def _make_optimizer(self) -> None:
-        try:
-            self.create_optimizer()
-        except (ImportError, ValueError) as error:
-            name = self.settings.optimizer
-            raise ConfigError(f"the optimizer {name!r} cannot be had: {error}") from error
 
 
 class _AfterStep(transformers.TrainerCallback):

@@ -31,8 +31,12 @@ def train(
     run: RunContext,
     validate: Callable[[Any], float] | None = None,
     validation: Sequence[Any] | None = None,
+    about: object = None,
 ) -> Any:
     """What `train_sft` says, for any objective; to be called inside `tuning_process`.
+
+    about: what the loss depends on beside the examples; what another training has left in the
+    folder is not gone on with.
 
     With `config.processes` above 1 the steps are done by processes of their own, while this one
     waits; see `launching`. `validate` is called in the first of them, as are the objective's
@@ -42,7 +46,7 @@ def train(
     """
     check(config, run.device)
     folder = run.scratch / config.purpose
-    _same_training(folder, model, examples, config, run.seed)
+    _same_training(folder, model, examples, config, (run.seed, about))
     torch.manual_seed(int(run.generator(config.purpose, "adapter").integers(2**31)))
     if config.lora is not None:
         model = with_adapter(model, config.lora)
@@ -114,14 +118,14 @@ def scorer(
 
 
 def _same_training(
-    folder: Path, model: Any, examples: Sequence[Any], config: TrainConfig, seed: int
+    folder: Path, model: Any, examples: Sequence[Any], config: TrainConfig, about: object
 ) -> None:
     """Empty the folder when what is in it belongs to another training.
 
     Where the model's own weights come from is not looked at: in one run it is always the same.
     """
     text = hashlib.blake2b(digest_size=16)
-    for part in (config.model_dump_json(), seed):
+    for part in (config.model_dump_json(), about):
         text.update(repr(part).encode())
     for name, parameter in model.named_parameters():
         text.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())

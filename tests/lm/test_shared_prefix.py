@@ -11,7 +11,7 @@ from benchkit.lm import shared_prefix as sp
 
 from lm.tiny import tiny_model
 
-KINDS = ("qwen3", "llama", "gemma3")
+KINDS = ("qwen3", "llama", "gemma3", "gemma3-vision")
 
 
 def ids(generator: torch.Generator, length: int) -> list[int]:

@@ -19,7 +19,8 @@ _SHAPE = {
 
 
 def tiny_model(kind: str, **shape: Any) -> Any:
-    """A model with random weights: qwen3, llama or gemma3 (with a window of WINDOW tokens)."""
+    """A model with random weights: qwen3, llama, gemma3 (with a window of WINDOW tokens), or
+    gemma3-vision, which sees pictures, too, as the larger ones do."""
     values = _SHAPE | shape
     heads = {"head_dim": values["hidden_size"] // values["num_attention_heads"]}
     config: Any
@@ -31,6 +32,17 @@ def tiny_model(kind: str, **shape: Any) -> Any:
         layers = ["sliding_attention", "full_attention"] * (values["num_hidden_layers"] // 2)
         window = {"sliding_window": WINDOW, "layer_types": layers, "query_pre_attn_scalar": 8}
         config = transformers.Gemma3TextConfig(**(values | heads | window))
+    if kind == "gemma3-vision":
+        vision = {
+            "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "image_size": 16, "patch_size": 4,
+        }  # fmt: skip
+        config.vocab_size += 3  # tokens of pictures, behind those of texts
+        first = values["vocab_size"]
+        config = transformers.Gemma3Config(
+            text_config=config, vision_config=vision, mm_tokens_per_image=4,
+            boi_token_index=first, image_token_index=first + 1, eoi_token_index=first + 2,
+        )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = transformers.AutoModelForCausalLM.from_config(config)

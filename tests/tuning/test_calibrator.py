@@ -59,6 +59,22 @@ def test_nothing_trains_it_while_policy_and_reference_agree():
     assert d.grad.abs().min() > 0
 
 
+def test_gradients_through_the_weights_equal_finite_differences():
+    own = moved(bound=2.0).double()
+    z, score = Z[:2].double(), torch.tensor([[6.0, 5.0, 2.0], [3.0, 6.5, 1.0]]).double()
+    names = [name for name, _ in own.named_parameters()]
+
+    def ask(d, *values):
+        held = dict(zip(names, values, strict=True))
+        mu, sigma = torch.func.functional_call(own, held, (z, score))
+        pairs = Pairs(weight=probit_weights(mu, sigma))
+        return preference_loss(d, HERE[:2], "plackett-luce", pairs)
+
+    d = torch.tensor([[1.0, -0.5, -2.0], [0.2, 0.9, -0.3]]).double().requires_grad_()
+    values = [p.detach().clone().requires_grad_() for p in own.parameters()]
+    assert torch.autograd.gradcheck(ask, (d, *values), atol=1e-6, rtol=1e-4)
+
+
 def test_the_same_generator_gives_the_same_calibrator():
     one, other = calibrator().state_dict(), calibrator().state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
