@@ -1,46 +1,52 @@
-"""Collaborative filters as parts of other methods: they order candidates, or teach."""
+"""Recommenders as parts of other methods: they order candidates, or teach."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
-from baselines.cf.ease import EASE
-from baselines.cf.item_knn import ItemKNN
-from baselines.cf.markov import Markov
-from baselines.cf.popularity import Popularity
-from baselines.cf.sasrec import SASRec
-from benchkit.protocols import Catalog, Recommender, Request, RunContext
+from benchkit import identity, registry
+from benchkit.errors import ConfigError, MethodError
+from benchkit.protocols import Catalog, Recommender, Request, RunContext, TrainView
 
-# By their names in the catalog. They are imported here, so that their code is part of the identity
-# of every run that asks one.
-_EXPERTS: dict[str, Any] = {
-    "sasrec": SASRec, "ease": EASE, "item-knn": ItemKNN, "markov": Markov, "popularity": Popularity,
-}  # fmt: skip
 _LOGITS = {"sasrec"}  # trained by a cross-entropy: differences of scores are log-odds
 _ASKED_AT_ONCE = 1024
 
 
 class ExpertConfig(BaseModel):
-    """Which collaborative filter is asked. config: its hyper-parameters, its own defaults else."""
+    """Which recommender is asked: any that scores, by its name in a catalog or as FILE.py:Class.
+
+    config: its hyper-parameters, its own defaults else.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Literal["sasrec", "ease", "item-knn", "markov", "popularity"] = "sasrec"
+    name: str = "sasrec"
     config: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _config_is_its_own(self) -> Self:
+    def _scores(self) -> Self:
         try:
-            _EXPERTS[self.name].Config.model_validate(self.config)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"{self.name}: {where}: {first['msg']}") from None
+            able = self.make().capabilities
+        except ConfigError as error:
+            raise ValueError(f"{self.name}: {error.cause}; {error.mend}") from None
+        if "scores" not in able:
+            raise ValueError(f"{self.name} gives no scores")
         return self
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """Code, packages and settings, so that a run's identity holds what can change scores."""
+        card = registry.find(self.name)
+        return {
+            "code": identity.code_hash(registry.source_file(card)),
+            "packages": identity.package_versions(card.packages),
+            "config": identity.settings(registry.config_of(card, self.config)),
+        }
 
     @property
     def gives_logits(self) -> bool:
@@ -48,18 +54,33 @@ class ExpertConfig(BaseModel):
         return self.name in _LOGITS
 
     def make(self) -> Recommender:
-        """A fresh, unfitted expert."""
-        chosen = _EXPERTS[self.name]
-        made: Recommender = chosen(chosen.Config.model_validate(self.config))
-        return made
+        """A fresh, unfitted expert. Raises ConfigError when there is none of this name."""
+        card = registry.find(self.name)
+        return registry.construct(card, registry.config_of(card, self.config))
+
+    def fitted(self, data: TrainView, run: RunContext) -> Recommender:
+        """A fresh expert, trained; its files are apart from those of the method that asks it."""
+        folder = run.scratch / f"expert-{identity.digest(self.model_dump(mode='json'))}"
+        folder.mkdir(parents=True, exist_ok=True)
+        expert = self.make()
+        expert.fit(data, replace(run, scratch=folder, artifacts=None))
+        return expert
 
 
 def scores(
     expert: Recommender, requests: Sequence[Request], run: RunContext
 ) -> Iterator[NDArray[np.float64]]:
-    """[c] scores of each request's candidates, in their order."""
+    """[c] scores of each request's candidates, in their order.
+
+    Raises MethodError for a request that the expert does not score.
+    """
     for start in range(0, len(requests), _ASKED_AT_ONCE):
         for prediction in expert.predict(requests[start : start + _ASKED_AT_ONCE], run):
+            if prediction.scores is None:
+                raise MethodError(
+                    f"the expert has no scores for {prediction.case_id!r}: {prediction.status}",
+                    "take another expert",
+                )
             yield np.array(prediction.scores, dtype=np.float64)
 
 

@@ -56,8 +56,13 @@ def test_the_ablation_has_the_papers_variants():
     letters = {label.split()[0]: config for label, config in found.items() if " " in label}
     assert list(letters) == ["A", "B", "C", "C'", "D", "E", "F", "F'"]
     assert letters["A"].rationale and letters["B"].train_rationale and letters["B"].infer_rationale
-    assert [letters[x].negatives for x in ("C", "C'", "D", "E", "F", "F'")] == [1, 2, 2, 2, 2, 2]
-    assert all(letters[x].rationale for x in ("C", "C'", "D", "E", "F", "F'"))
+    preferring = [letters[x] for x in ("C", "C'", "D", "E", "F", "F'")]
+    assert [own.negatives for own in preferring] == [2] * 6
+    assert [own.pairing for own in preferring] == ["one_random"] + ["each"] * 5
+    assert [own.ties for own in preferring] == ["drop", "drop", None, None, None, None]
+    assert all(own.rationale for own in preferring)
+    # One fine-tuning for all: B's.
+    assert {own.sft for own in preferring} == {letters["B"].train}
     assert [letters[x].calibrator for x in ("E", "F", "F'")] == ["raw", "joint", "frozen"]
     assert {config.backbone for config in letters.values()} == {"nano"}
 
@@ -90,6 +95,7 @@ def test_the_papers_settings_are_the_papers():
         assert (train.batch_size, train.micro, train.epochs) == (48, 6, 3)
         assert (config.sft.batch_size, config.sft.micro, config.sft.epochs) == (32, 4, 2)
         assert (config.rationale, config.negatives, config.beta) == (True, 2, 1)
+        assert config.ties == ("drop" if label == "s-dpo" else None)  # c-apo's own default
         for stage in (config.sft, train):
             assert (stage.lora.r, stage.lora.alpha, stage.lora.dropout) == (8, 16, 0)
             assert (stage.learning_rate, stage.schedule) == (5e-5, "cosine_with_min_lr")

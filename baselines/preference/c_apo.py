@@ -30,13 +30,17 @@ class CAPO(PreferenceRecommender):
     `joint` trains the calibrator by the same loss, as the paper says. Nothing but this loss
     supervises it: the gradient raises a weight where the policy is right and lowers it where it is
     wrong, so that `frozen`, the same weights never trained, is the control to look at beside it.
+    There is no form whose calibrator is trained on the order of scores instead: that needs scores
+    other than those it corrects (a second teacher's, or people's). With its own all weights become
+    0 or 1.
     """
 
     class Config(PreferenceConfig):
         """calibrator: `joint`; `frozen`, the probit of the score gap; `raw`, the sigmoid of the
         score gap (the paper's ablation E); `none`, all weights 1, which is Plackett-Luce.
         beta: strength of the pull towards the reference. calibrator_lr, hidden: of the
-        calibrator. bound_shift: largest correction of a score; None for no bound."""
+        calibrator. bound_shift: largest correction of a score; None for no bound, as in the
+        paper: sigma alone is bounded from below."""
 
         negatives: PositiveInt = 2
         rationale: bool = True
@@ -48,6 +52,7 @@ class CAPO(PreferenceRecommender):
 
     config: Config
     ranks = True
+    fewest = 2
 
     def fields(
         self, found: Sequence[Preference], data: TrainView, run: RunContext

@@ -2,19 +2,22 @@
 
 w_k = S(u, c) - S(u, k) of a frozen expert; beta_k = minmax_k(w) (U - z / gamma) + z / gamma, with z
 the solution of e^z (z - 1) = 1. The floor z / gamma is where a pair's gradient is largest once its
-lead has reached gamma, which the paper does not give (METHODS: 3.0).
+lead has reached gamma, which the paper does not give. At smaller leads larger betas pull harder (at
+0 the gradient is beta / 2), so that at first the pairs count most that the expert finds easy, the
+reverse of what the paper says (METHODS: 3.9).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 
 from baselines.experts import ExpertConfig, scores
+from baselines.preference.ipo import by_token
 from benchkit.protocols import RunContext, TrainView
 from benchkit.tuning.family import Aggregate, Family, Pairs, PairsOf
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
+from benchkit.tuning.preferring import PREFERRING, PreferenceConfig, PreferenceRecommender
 from benchkit.tuning.triplets import Preference
 
 if TYPE_CHECKING:
@@ -44,12 +47,16 @@ def expert_betas(score: "Tensor", present: "Tensor", gamma: float, upper: float)
 
 
 class EAPO(PreferenceRecommender):
-    """DPO, S-DPO, IPO or CPO with the expert's betas."""
+    """DPO, S-DPO, IPO or CPO with the expert's betas.
+
+    Of what the paper's sections say of training, which contradict each other, other backbones than
+    nano get: 2 epochs, 128 examples a step, learning rate 1e-5, cosine schedule.
+    """
 
     class Config(PreferenceConfig):
         """base: the loss whose beta is replaced. gamma: lead at which a pair counts as learnt.
         upper: largest beta. tau: of IPO. alpha: of CPO's likelihood. expert: a recommender that
-        scores, trained on the same interactions."""
+        scores, by its name in a catalog or as FILE.py:Class, trained on the same interactions."""
 
         base: Literal["dpo", "s-dpo", "ipo", "cpo"] = "dpo"
         gamma: PositiveFloat = 3.0
@@ -69,12 +76,15 @@ class EAPO(PreferenceRecommender):
             return self
 
     config: Config
+    fewest = 2
+    preferring: ClassVar[Mapping[str, Any]] = {
+        **PREFERRING, "epochs": 2, "batch_size": 128, "learning_rate": 1e-5, "schedule": "cosine",
+    }  # fmt: skip
 
     def fields(
         self, found: Sequence[Preference], data: TrainView, run: RunContext
     ) -> Sequence[Mapping[str, tuple[Any, ...]]]:
-        expert = self.config.expert.make()
-        expert.fit(data, run)
+        expert = self.config.expert.fitted(data, run)
         asked = [
             replace(own.request, candidates=tuple(choice.item for choice in own.choices))
             for own in found
@@ -86,13 +96,15 @@ class EAPO(PreferenceRecommender):
 
     def family(self, data: TrainView, run: RunContext) -> Family:
         config = self.config
-        cpo = config.base == "cpo"
+        cpo, shared = config.base == "cpo", self.shared
+        if config.base == "ipo":
+            shared["length_normalised"] = by_token(config)
         return Family(
             BASES[config.base],
             self._pairs(),
             reference=not cpo,
             nll=config.alpha if cpo else 0.0,
-            **self.shared,
+            **shared,
         )
 
     def _pairs(self) -> PairsOf:

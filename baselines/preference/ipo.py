@@ -7,22 +7,26 @@ from benchkit.tuning.family import Family, Pairs
 from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
 
 
+def by_token(config: PreferenceConfig) -> bool:
+    """Whether the squared loss takes log-ratios a token: as it is set, else where responses have a
+    rationale, as TRL does; over bare titles they are summed, as the paper writes."""
+    own = config.length_normalised
+    return config.rationale if own is None else own
+
+
 class IPO(PreferenceRecommender):
     """(d_c - d_k - 1 / (2 tau))^2; a lead beyond the target costs as much as one short of it."""
 
     class Config(PreferenceConfig):
-        """tau: the target lead is 1 / (2 tau). length_normalised: log-ratios a token, as TRL has
-        it; None for responses with a rationale only."""
+        """tau: the target lead is 1 / (2 tau). length_normalised: None for responses with a
+        rationale only."""
 
         negatives: PositiveInt = 1
         tau: PositiveFloat = 0.1
-        length_normalised: bool | None = None  # type: ignore[assignment]
 
     config: Config
 
     def family(self, data: TrainView, run: RunContext) -> Family:
-        own = self.config.length_normalised
-        normalised = self.config.rationale if own is None else own
         pairs = Pairs(tau=self.config.tau)
-        shared = {**self.shared, "length_normalised": normalised}
+        shared = {**self.shared, "length_normalised": by_token(self.config)}
         return Family("squared", lambda *_: pairs, **shared)

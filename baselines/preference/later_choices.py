@@ -52,6 +52,13 @@ def utility(rating: float, step: int) -> float:
     return rating / math.sqrt(step + 1)
 
 
+def usual_rating(view: TrainView) -> float:
+    """The median of the training ratings; 5 where there are none."""
+    ratings = view.interactions.rating
+    given = ratings[~np.isnan(ratings)] if ratings is not None else ()
+    return float(np.median(given)) if len(given) else 5.0
+
+
 def choices_after(view: TrainView, user: int, steps: int, repeated: bool = False) -> list[Later]:
     """The last `steps` training interactions of a user, oldest first; one at least goes before.
 

@@ -19,6 +19,7 @@ class PlackettLuce(PreferenceRecommender):
 
     config: Config
     ranks = True
+    fewest = 2
 
     def family(self, data: TrainView, run: RunContext) -> Family:
         return Family("plackett-luce", plain_pairs(self.config.beta), **self.shared)

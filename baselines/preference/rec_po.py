@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from baselines.preference.later_choices import Defaults, Later, choices_after, later_questions
+from baselines.preference.later_choices import (
+    Defaults,
+    Later,
+    choices_after,
+    later_questions,
+    usual_rating,
+)
 from benchkit import files
 from benchkit.errors import DataError
 from benchkit.lm.teachers.base import Question
@@ -40,7 +46,8 @@ class RecPO(PreferenceRecommender):
         below 0 taken as 0. future_steps: preferences are built from each user's last so many
         training interactions, chosen the best one rated at least `liked`, and the history is what
         came before; 0 takes the last interaction alone, whatever its rating. missing_rating: of a
-        choice without a rating. default_rating, default_step: of an item that the user never
+        choice without a rating; None for the median of the training ratings, and 5 where there are
+        none. default_rating, default_step: of an item that the user never
         chose, where steps count from 0."""
 
         template: str = "recpo"
@@ -49,17 +56,17 @@ class RecPO(PreferenceRecommender):
         form: Literal["ratio", "difference"] = "ratio"
         future_steps: NonNegativeInt = 0
         liked: PositiveFloat = 4.0
-        missing_rating: PositiveFloat = 5.0
+        missing_rating: PositiveFloat | None = None
         default_rating: PositiveFloat = 3.0
         default_step: PositiveInt = 10
 
     config: Config
 
-    @property
-    def defaults(self) -> Defaults:
+    def defaults(self, data: TrainView) -> Defaults:
         """What stands for what is not known."""
         config = self.config
-        return Defaults(config.missing_rating, config.default_rating, config.default_step)
+        missing = config.missing_rating or usual_rating(data)
+        return Defaults(missing, config.default_rating, config.default_step)
 
     def questions(self, data: TrainView, run: RunContext) -> list[Question]:
         config = self.config
@@ -69,7 +76,7 @@ class RecPO(PreferenceRecommender):
             data,
             steps=config.future_steps,
             liked=config.liked,
-            defaults=self.defaults,
+            defaults=self.defaults(data),
             negatives=config.negatives,
             candidates=config.candidates,
             seed=run.seed,
@@ -88,6 +95,7 @@ class RecPO(PreferenceRecommender):
     ) -> Sequence[Mapping[str, tuple[Any, ...]]]:
         codes = {name: code for code, name in enumerate(data.users)}
         steps, missing, rated = max(1, self.config.future_steps), 0, 0
+        defaults = self.defaults(data)
         rows: list[Mapping[str, tuple[Any, ...]]] = []
         for own in found:
             # A file of preferences may name users and chosen items that are not in these data.
@@ -97,7 +105,7 @@ class RecPO(PreferenceRecommender):
                 known |= {choice.item: choice for choice in reversed(later)}
             missing += known[own.chosen.item].rating is None
             rated += sum(choice.item in known for choice in own.rejected)
-            rows.append({"phi": self.utilities(own, known)})
+            rows.append({"phi": utilities(own, known, defaults)})
         counts = {
             "preferences": len(found),
             "chosen_without_rating": missing,
@@ -108,17 +116,9 @@ class RecPO(PreferenceRecommender):
         run.progress.advance(
             len(found),
             note=f"{missing} of {len(found)} chosen items have no rating and count as"
-            f" {self.config.missing_rating:g}; {rated} rejected items are later choices",
+            f" {defaults.missing:g}; {rated} rejected items are later choices",
         )
         return rows
-
-    def utilities(self, own: Preference, known: Mapping[str, Later]) -> tuple[float, ...]:
-        """phi of each choice of a preference. known: the user's later choices by item."""
-        defaults = self.defaults
-        return tuple(
-            defaults.of(known[choice.item]) if choice.item in known else defaults.unchosen
-            for choice in own.choices
-        )
 
     def family(self, data: TrainView, run: RunContext) -> Family:
         config = self.config
@@ -128,6 +128,14 @@ class RecPO(PreferenceRecommender):
             return Pairs(beta=config.beta, margin=config.margin * gamma)
 
         return Family("softmax", pairs, **self.shared)
+
+
+def utilities(own: Preference, known: Mapping[str, Later], defaults: Defaults) -> tuple[float, ...]:
+    """phi of each choice of a preference. known: the user's later choices by item."""
+    return tuple(
+        defaults.of(known[choice.item]) if choice.item in known else defaults.unchosen
+        for choice in own.choices
+    )
 
 
 def margins(phi: "Tensor", form: Literal["ratio", "difference"] = "ratio") -> "Tensor":

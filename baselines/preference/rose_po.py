@@ -69,6 +69,7 @@ class RosePO(PreferenceRecommender):
         beta: PositiveFloat = 0.1
 
     config: Config
+    most = 1
     expert: Recommender | None = None  # fitted once for the pairs before and after the revision
 
     def fit(self, data: TrainView, run: RunContext) -> None:
@@ -85,8 +86,7 @@ class RosePO(PreferenceRecommender):
         if config.rejected == "popular":
             rejected = popular_items(chosen, data, run)
         else:
-            expert = config.similarity.make()
-            expert.fit(data, run)
+            expert = config.similarity.fitted(data, run)
             rejected = similar_items(chosen, expert, config.nearest, data, run)
         return [
             own
@@ -117,7 +117,7 @@ class RosePO(PreferenceRecommender):
             chosen = Question(own.key, own.history, own.candidates, own.chosen.item)
             questions += [chosen, replace(chosen, item=item)]
             run.progress.advance()
-        return self.asked_for(questions, data, run)
+        return self.usable(self.asked_for(questions, data, run), run)
 
     def fields(
         self, found: Sequence[Preference], data: TrainView, run: RunContext
@@ -126,8 +126,7 @@ class RosePO(PreferenceRecommender):
         if config.eps is not None:
             return [{"eps": (config.eps,) * 2} for _ in found]
         if self.expert is None:
-            self.expert = config.expert.make()
-            self.expert.fit(data, run)
+            self.expert = config.expert.fitted(data, run)
         asked = [
             replace(
                 own.request, candidates=(own.chosen.item, own.rejected[0].item, *own.candidates)

@@ -22,8 +22,9 @@ from benchkit.lm.engine import Decoding, Engine
 from benchkit.protocols import RunContext, TrainView
 from benchkit.tuning.builders import Builder
 from benchkit.tuning.family import Family, PreferenceExample, plain_pairs
+from benchkit.tuning.preference_files import write_preferences
 from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
-from benchkit.tuning.triplets import Choice, Preference, write_preferences
+from benchkit.tuning.triplets import Choice, Preference
 
 
 class SumRecDPO(PreferenceRecommender):

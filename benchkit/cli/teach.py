@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from benchkit.data.spec import DatasetSpec
     from benchkit.errors import ConfigError
     from benchkit.lm.engine import Engine
-    from benchkit.lm.teachers import Rationale, TeacherConfig
+    from benchkit.lm.teachers import Rationale, Teacher, TeacherConfig
+    from benchkit.tuning.triplets import Preference
 
 
 def teach(
@@ -33,10 +34,22 @@ def teach(
     candidates: Annotated[
         int, typer.Option(min=2, help="Items that a question lists, the target among them.")
     ] = 30,
-    limit_users: Annotated[int | None, typer.Option(min=1, help="Only so many users.")] = None,
+    validation_cases: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Explain the targets of so many, too: weights are selected by them."
+        ),
+    ] = 300,
+    limit_users: Annotated[
+        int | None, typer.Option(min=1, help="Only so many users to train on.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="What candidates and negatives are drawn with.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="The JSON-lines file, which a `file` teacher reads.")
+    ] = None,
+    triplets: Annotated[
+        Path | None,
+        typer.Option(help="Preferences as JSON lines, which preference methods train on."),
     ] = None,
     device: Annotated[str, typer.Option(help="For a model in this process.")] = "cpu",
     data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
@@ -46,34 +59,67 @@ def teach(
 ) -> None:
     """Write rationales and coherence scores to train with.
 
-    Asked for are each user's last training interaction, given what came before, and negatives.
-    What a language model has answered is kept: after an interruption run the same command again.
+    Asked for are each user's last training interaction, given what came before, and negatives; and
+    the targets of validation cases. What a language model has answered is kept: after an
+    interruption run the same command again.
     """
     from benchkit.data.frozen import prepared
-    from benchkit.lm.teachers import make_teacher, training_questions, write_rationales
+    from benchkit.lm.teachers import make_teacher, training_questions
+    from benchkit.tuning.builders import validation_questions
+    from benchkit.tuning.triplets import preferences
 
-    if out is None and not estimate:
-        raise typer.BadParameter("name the file to write, or ask for an --estimate")
+    if out is None and triplets is None and not estimate:
+        raise typer.BadParameter("name a file to write, or ask for an --estimate")
+    if triplets is not None and not negatives:
+        raise typer.BadParameter("--triplets needs --negatives")
     settings = _config(config)
     view = prepared(_spec(suite, dataset), data).train_view()
     teacher = make_teacher(settings, cache, _engines(view, cache, device, seed))
-    questions = training_questions(
+    training = training_questions(
         view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users
     )
+    # Preferences are for training alone.
+    cases = [] if out is None and triplets else view.validation
+    questions = [*training, *validation_questions(cases, validation_cases)]
     typer.echo(f"{teacher.name}: {teacher.remark}")
-    typer.echo(f"{len(questions):,} questions, {teacher.estimate(questions, view.catalog)}")
-    if estimate or out is None:
+    typer.echo(
+        f"{len(training):,} questions of training and {len(questions) - len(training):,} of"
+        f" validation, {teacher.estimate(questions, view.catalog)}"
+    )
+    if estimate:
         return
-    shown = _watched(teacher.write(questions, view.catalog), len(questions))
-    counts = write_rationales(out, shown, teacher)
+    told: Iterable[Rationale] = _watched(teacher.write(questions, view.catalog), len(questions))
+    if triplets is not None:
+        told = list(told)  # it is read twice
+        _write_triplets(triplets, preferences(training, told[: len(training)]), teacher)
+    if out is not None:
+        _write_rationales(out, told, teacher, len(questions))
+
+
+def _write_rationales(
+    path: Path, told: "Iterable[Rationale]", teacher: "Teacher", asked: int
+) -> None:
+    from benchkit.lm.teachers import write_rationales
+
+    counts = write_rationales(path, told, teacher)
     listed = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
-    typer.echo(f"{listed}; wrote {out}")
-    if counts["ok"] < len(questions):
+    typer.echo(f"{listed}; wrote {path}")
+    if counts["ok"] < asked:
         typer.secho(
-            f"{len(questions) - counts['ok']:,} questions have no rationale; answers that could"
+            f"{asked - counts['ok']:,} questions have no rationale; answers that could"
             " not be used are asked for again by the same command",
             fg="yellow",
         )
+
+
+def _write_triplets(path: Path, found: "list[Preference]", teacher: "Teacher") -> None:
+    """Write all preferences, and say how many a method keeps that ranks them."""
+    from benchkit.tuning.preference_files import write_preferences
+    from benchkit.tuning.triplets import ranked
+
+    written = write_preferences(path, found, teacher.remark)
+    _, counts = ranked(found)
+    typer.echo(f"preferences: {counts}; wrote all {written:,} to {path}")
 
 
 def _config(path: Path | None) -> "TeacherConfig":

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from pydantic import Field, PositiveInt, ValidationError
 
-from benchkit.errors import ConfigError, DataError
+from benchkit.errors import ConfigError
 from benchkit.lm.backbones import Backbone, engine_from
 from benchkit.lm.config import LMConfig
 from benchkit.lm.engines.hf import HFConfig, HFEngine
 from benchkit.lm.prompts import load_template
 from benchkit.lm.recommender import LMRecommender
 from benchkit.lm.teachers import TeacherConfig, TemplateTeacherConfig, make_teacher
-from benchkit.lm.teachers.base import Question, Rationale
+from benchkit.lm.teachers.base import NoRationaleError, Question, Rationale
 from benchkit.metrics.accuracy import RankMetric
 from benchkit.metrics.ranks import from_scores
 from benchkit.protocols import RunContext, TrainView
@@ -66,16 +66,31 @@ class TunedRecommender(LMRecommender):
             )
 
     @property
+    def dtype(self) -> str:
+        """Weights that are trained themselves, without an adapter, are float32 by default: in
+        bfloat16 most of a small step would be rounded away."""
+        trainings = [own for _, own in self.config if isinstance(own, TrainConfig)]
+        whole = [
+            own.lora is None if "lora" in own.model_fields_set else self.config.small
+            for own in trainings
+        ]
+        return "float32" if super().dtype == "auto" and any(whole) else super().dtype
+
+    @property
     def writes(self) -> bool:
         """Whether it is trained on rationales."""
         return self.explains
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        own = super().remarks
-        if self.writes:
-            own += (make_teacher(self.config.teacher, None, _no_engine).remark,)
-        return own
+        return (*super().remarks, *self.taught)
+
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """Where the examples come from that it is trained on, if not from the data alone."""
+        if not self.writes:
+            return ()
+        return (make_teacher(self.config.teacher, None, _no_engine).remark,)
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         backbone = self.load(data, run)
@@ -141,9 +156,17 @@ class TunedRecommender(LMRecommender):
     def validation_examples(
         self, builder: Builder, data: TrainView, run: RunContext, item_weight: float = 1.0
     ) -> list[Example] | None:
-        """What decides when fine-tuning stops: validation targets, as training targets are."""
+        """What decides when fine-tuning stops: validation targets, as training targets are.
+
+        None without validation cases, or where the teacher has no rationale for them: all epochs
+        are trained then, and the last weights are kept.
+        """
         cases = validation_questions(data.validation, self.config.validation_cases)
-        return self.supervised(cases, builder, data, run, item_weight) if cases else None
+        try:
+            return self.supervised(cases, builder, data, run, item_weight) if cases else None
+        except NoRationaleError as error:
+            run.progress.advance(0, note=f"{error.cause}: fine-tuning keeps its last weights")
+            return None
 
     def validate(
         self, backbone: Backbone, data: TrainView, run: RunContext
@@ -169,8 +192,10 @@ class TunedRecommender(LMRecommender):
     def rationales(
         self, questions: Sequence[Question], data: TrainView, run: RunContext
     ) -> list[Rationale]:
-        """What the teacher says to `questions`, in their order, usable or not."""
+        """What the teacher says to `questions`, in their order, usable or not.
 
+        Raises NoRationaleError when nothing of it is usable.
+        """
         chosen = self.config.teacher
         if isinstance(chosen, TemplateTeacherConfig) and chosen.names_item is None:
             seen = load_template(self.config.template_name).show_candidates
@@ -183,7 +208,7 @@ class TunedRecommender(LMRecommender):
             run.progress.advance()
         unusable = sum(rationale.text is None for rationale in written)
         if unusable == len(written):
-            raise DataError(
+            raise NoRationaleError(
                 f"the teacher wrote no usable rationale for {len(written)} questions",
                 "see the raw answers in the cache, or take another teacher",
             )

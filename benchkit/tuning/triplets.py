@@ -1,43 +1,62 @@
 """Preferences in words: a request, the item that was chosen, and items that were not.
 
 With a teacher each item has a rationale and a coherence score. C-APO (section 3.1) calls the
-rejected item with the higher score hard and the other easy. Preferences can be written to and read
-from JSON lines, so that a published set can be trained on instead.
+rejected item with the higher score hard and the other easy. `preference_files` writes and reads
+them.
 """
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from benchkit import files, seeds
+from benchkit import seeds
 from benchkit.errors import DataError
 from benchkit.lm.teachers.base import Question, Rationale
 from benchkit.protocols import Event, Request
 
+Ties = Literal["drop", "random"]
+
 
 @dataclass(frozen=True)
 class Choice:
-    """An item with what a teacher says for it; score: coherence, 1 to 7."""
+    """An item with what a teacher says for it; score: coherence. Raises ValueError for a score
+    that is not within 1 and 7."""
 
     item: str
     rationale: str | None = None
     score: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.score is not None and not 1 <= self.score <= 7:
+            raise ValueError(f"the score of item {self.item!r} is {self.score:g}, not 1 to 7")
+
 
 @dataclass(frozen=True)
 class Preference:
-    """The chosen item before the rejected ones. rejected: the best (hard) first where ranked."""
+    """The chosen item before the rejected ones. rejected: the best (hard) first where ranked.
+
+    Raises ValueError where there is no history or nothing is rejected, where an item is not among
+    the candidates, and where two responses (item and rationale) are the same.
+    """
 
     key: str
     history: tuple[Event, ...]
     candidates: tuple[str, ...]
     chosen: Choice
     rejected: tuple[Choice, ...]
+
+    def __post_init__(self) -> None:
+        if not self.history:
+            raise ValueError("the history is empty")
+        if not self.rejected:
+            raise ValueError("no item is rejected")
+        outside = [c.item for c in self.choices if c.item not in self.candidates]
+        if outside:
+            raise ValueError(f"item {outside[0]!r} is not among the candidates")
+        responses = [(choice.item, choice.rationale) for choice in self.choices]
+        if len(set(responses)) < len(responses):
+            raise ValueError("two of its responses are the same")
 
     @property
     def request(self) -> Request:
@@ -54,9 +73,10 @@ class Preference:
 class Counts:
     """How preferences were made.
 
-    asked: users. incomplete: an item had no usable rationale. tied: the rejected scores were
-    equal. kept: preferences. conflicts: share of those in which a rejected item is more coherent
-    than the chosen one (C-APO, figure 3). weak: share whose chosen item scores below 4.
+    asked: users. incomplete: an item had no usable rationale, or no score where one is needed.
+    tied: rejected items had equal scores. kept: preferences. conflicts: share of the scored ones
+    kept in which a rejected item is more coherent than the chosen one (C-APO, figure 3). weak:
+    share whose chosen item scores below 4.
     """
 
     asked: int
@@ -65,6 +85,14 @@ class Counts:
     kept: int
     conflicts: float
     weak: float
+
+    def __str__(self) -> str:
+        """In words, for a person."""
+        return (
+            f"{self.asked:,} asked, {self.incomplete:,} incomplete, {self.tied:,} tied,"
+            f" {self.kept:,} kept; of these a rejected item is more coherent than the chosen one in"
+            f" {self.conflicts:.1%}, and the chosen one is weak (below 4) in {self.weak:.1%}"
+        )
 
 
 def preferences(
@@ -88,20 +116,25 @@ def preferences(
 
 
 def ranked(
-    found: Iterable[Preference], ties: Literal["drop", "random"] = "drop", seed: int = 0
+    found: Iterable[Preference], ties: Ties = "drop", seed: int = 0, scored: bool = True
 ) -> tuple[list[Preference], Counts]:
-    """Those with a rationale and a score for each item, rejected ones by falling score.
+    """Those with a rationale for each item, rejected ones by falling score.
 
-    ties: what is done where two rejected items have the same score.
+    ties: whether those with equal scores of rejected items are dropped, or ordered by chance.
+    scored: those without a score for each item are left out; else they are kept as they are.
     """
-    kept, asked, incomplete, tied, conflicts, weak = [], 0, 0, 0, 0, 0
+    kept, asked, incomplete, tied, judged, conflicts, weak = [], 0, 0, 0, 0, 0, 0
     for own in found:
         asked += 1
-        scores = [choice.score for choice in own.choices]
-        if any(c.rationale is None or c.score is None for c in own.choices):
+        scores = [choice.score for choice in own.choices if choice.score is not None]
+        unscored = len(scores) < len(own.choices)
+        if (scored and unscored) or any(choice.rationale is None for choice in own.choices):
             incomplete += 1
             continue
-        rejected = [float(score or 0) for score in scores[1:]]
+        if unscored:
+            kept.append(own)
+            continue
+        chosen, *rejected = scores
         if len(set(rejected)) < len(rejected):
             tied += 1
             if ties == "drop":
@@ -109,57 +142,26 @@ def ranked(
         draws = seeds.generator("ties", seed, own.key).random(len(rejected))
         order = sorted(range(len(rejected)), key=lambda k: (-rejected[k], draws[k]))
         kept.append(replace(own, rejected=tuple(own.rejected[k] for k in order)))
-        chosen = float(scores[0] or 0)
+        judged += 1
         conflicts += max(rejected) > chosen
         weak += chosen < 4
-    n = max(1, len(kept))
+    n = max(1, judged)
     return kept, Counts(asked, incomplete, tied, len(kept), conflicts / n, weak / n)
 
 
-def write_preferences(path: Path, found: Iterable[Preference]) -> int:
-    """Write one JSON object a line; returns how many."""
-    lines = [json.dumps(_plain(own), ensure_ascii=False) for own in found]
-    files.write_text(path, "".join(line + "\n" for line in lines))
-    return len(lines)
-
-
-def read_preferences(path: Path) -> list[Preference]:
-    """What `write_preferences` wrote. Raises DataError naming the line that is wrong."""
-    known = TypeAdapter(Preference)
-    found = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error}", "check the path") from None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            found.append(known.validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise DataError(
-                f"{path}, line {number}: {where}: {first['msg']}", "correct the file"
-            ) from None
-    if not found:
-        raise DataError(f"{path}: no preference in it", "is it the right file?")
-    return found
-
-
-def check_known(found: Sequence[Preference], ids: Iterable[str], path: Path) -> None:
-    """Raise DataError when a preference speaks of an item that the catalogue does not have."""
-    known = set(ids)
+def check_rejected(
+    found: Iterable[Preference], method: str, fewest: int, most: int | None = None
+) -> None:
+    """Raise DataError when a preference has fewer or more rejected items than `method` can use."""
     for own in found:
-        items = [*(c.item for c in own.choices), *own.candidates, *(e.item for e in own.history)]
-        strange = [item for item in items if item not in known]
-        if strange:
+        count = len(own.rejected)
+        if count < fewest:
             raise DataError(
-                f"{path}: preference {own.key!r} names item {strange[0]!r}, which is not in the"
-                " catalogue",
-                "is it a file of this dataset?",
+                f"preference {own.key!r} has {count} rejected items, and {method} needs {fewest}",
+                "leave it out",
             )
-
-
-def _plain(own: Preference) -> dict[str, Any]:
-    return {**asdict(own), "history": [list(event) for event in own.history]}
+        if most is not None and count > most:
+            raise DataError(
+                f"preference {own.key!r} has {count} rejected items, and {method} uses {most}",
+                "pairing = 'one_random'",
+            )

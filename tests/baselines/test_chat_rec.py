@@ -220,7 +220,7 @@ def test_drawing_a_list_takes_each_title_once():
 def test_wrong_settings_are_named():
     with pytest.raises(ConfigError, match="not for a list"):
         ChatRec(ChatRec.Config(template="titles"))
-    with pytest.raises(ValueError, match="sasrec: epoch"):
+    with pytest.raises(ValueError, match="did you mean 'epochs'"):
         ExpertConfig(name="sasrec", config={"epoch": 3})
     assert ChatRec.Config().template_name == "compact-list"
     assert ChatRec.Config(backbone="x").template_name == "ranked-list"

@@ -20,7 +20,8 @@ from benchkit.protocols import Event
 from benchkit.testing import run_context, toy_dataset
 from benchkit.tuning.family import Pairs
 from benchkit.tuning.preference import preference_loss
-from benchkit.tuning.triplets import Choice, Preference, read_preferences, write_preferences
+from benchkit.tuning.preference_files import read_preferences, write_preferences
+from benchkit.tuning.triplets import Choice, Preference
 
 from lm.tiny import tiny_backbone
 
@@ -67,6 +68,45 @@ def test_settings_that_contradict_a_method_are_refused():
         CAPO(CAPO.Config(rationale=False))
     with pytest.raises(ValueError, match="negatives"):
         SDPO.Config(negatives=0)
+
+
+@pytest.mark.parametrize("method", [CAPO, PlackettLuce, EAPO])
+@pytest.mark.parametrize("more", [{"negatives": 1}, {"pairing": "one_random"}])
+def test_what_compares_rejected_items_needs_two_of_them(method, more):
+    with pytest.raises(ConfigError, match="negatives = 2 or more, and pairing = 'each'"):
+        method(method.Config(**more))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [({}, "nothing is scored"), ({"rationale": True, "negatives": 1}, "only one of them")],
+)
+def test_ties_where_there_can_be_none_are_refused(more, said):
+    with pytest.raises(ConfigError, match=said):
+        SDPO(SDPO.Config(ties="drop", **more))
+    SDPO(SDPO.Config(ties="drop", rationale=True))
+
+
+@pytest.mark.parametrize(("rationale", "expected"), [(False, False), (True, True)])
+def test_ea_ipo_divides_by_length_where_ipo_does(rationale, expected):
+    for made in (IPO(IPO.Config(rationale=rationale)),
+                 EAPO(EAPO.Config(base="ipo", rationale=rationale))):  # fmt: skip
+        assert made.family(None, None).length_normalised is expected
+    for base in ("dpo", "s-dpo", "cpo"):
+        made = EAPO(EAPO.Config(base=base, rationale=rationale))
+        assert not made.family(None, None).length_normalised
+    set_by_hand = EAPO.Config(base="ipo", rationale=rationale, length_normalised=not expected)
+    assert EAPO(set_by_hand).family(None, None).length_normalised is not expected
+
+
+def test_eapo_trains_a_large_backbone_as_was_decided(tmp_path):
+    run = run_context(toy_dataset(users=60, items=60, length=8).catalog, tmp_path)
+    large = EAPO(EAPO.Config(backbone="some/model"))
+    own = large.training(run, **large.preferring)
+    assert (own.epochs, own.batch_size, own.learning_rate, own.schedule) == (2, 128, 1e-5, "cosine")
+    assert (large.config.negatives, own.purpose) == (3, "preference")
+    chosen = EAPO(EAPO.Config(backbone="some/model", train={"epochs": 1}))
+    assert chosen.training(run, **chosen.preferring).epochs == 1
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +182,12 @@ def test_preferences_without_scores_stop_before_training(tmp_path, backbone):
     dataset = toy_dataset(users=60, items=60, length=8)
     items = dataset.catalog.ids
     found = [
-        Preference("u0", (Event(items[0]),), items[:5], Choice(items[1], "why"),
+        Preference("someone", (Event(items[0]),), items[:5], Choice(items[1], "why"),
                    (Choice(items[2], "why"), Choice(items[3], "why")))
     ]  # fmt: skip
     path = tmp_path / "bare.jsonl"
     write_preferences(path, found)
-    with pytest.raises(DataError, match="none of 1 preferences has a rationale and a score"):
+    with pytest.raises(DataError, match="none of 1 preferences has what CAPO needs: 1 lack"):
         fitted(tmp_path, CAPO, settings(backbone, preferences=str(path)))
     assert not (tmp_path / "cache" / "sft").exists()
 

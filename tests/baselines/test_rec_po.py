@@ -15,21 +15,24 @@ from baselines.preference.later_choices import (
     choices_after,
     history,
     later_questions,
+    usual_rating,
     utility,
 )
 from baselines.preference.rec_po import RecPO, margins
 from benchkit.errors import ConfigError, DataError
-from benchkit.protocols import Catalog, Interactions
+from benchkit.protocols import Catalog, Event, Interactions
 from benchkit.testing import run_context, toy_dataset
 from benchkit.tuning.family import Pairs
 from benchkit.tuning.preference import preference_loss
-from benchkit.tuning.triplets import Choice, Preference, read_preferences
+from benchkit.tuning.preference_files import read_preferences
+from benchkit.tuning.triplets import Choice, Preference
 
 from lm.tiny import tiny_backbone
 
 D = torch.tensor([[1.0, -0.5, -2.0]], dtype=torch.float64)
 HERE = torch.ones(1, 3, dtype=torch.bool)
 KNOWN = Defaults()
+PAST = (Event("a"),)
 
 
 def loss(phi: list[float], lam: float = 2.0, form: str = "ratio") -> float:
@@ -155,20 +158,32 @@ def test_a_catalogue_that_is_too_small_is_an_error():
 def test_each_choice_has_its_own_utility(tmp_path):
     recommender = RecPO(RecPO.Config(future_steps=2))
     found = [
-        Preference("ann", (), ("c", "d", "l"), Choice("d"), (Choice("c"), Choice("l"))),
-        Preference("new", (), ("c", "d", "l"), Choice("d"), (Choice("c"), Choice("l"))),
+        Preference("ann", PAST, ("c", "d", "l"), Choice("d"), (Choice("c"), Choice("l"))),
+        Preference("new", PAST, ("c", "d", "l"), Choice("d"), (Choice("c"), Choice("l"))),
     ]
     rows = recommender.fields(found, View(), run_context(View.catalog, tmp_path))
     assert rows[0]["phi"] == pytest.approx((4 / np.sqrt(2), 2.0, 0.9045340))
-    assert rows[1]["phi"] == pytest.approx((5.0, 0.9045340, 0.9045340))
+    # A stranger's rating is not known: the median of 1 2 2 4 4 5 5 5 5 stands for it.
+    assert rows[1]["phi"] == pytest.approx((4.0, 0.9045340, 0.9045340))
     counts = json.loads((tmp_path / "ratings.json").read_text())
     assert counts == {
         "preferences": 2, "chosen_without_rating": 1, "rejected_later_choices": 1,
     }  # fmt: skip
 
 
+def test_a_missing_rating_is_the_usual_one():
+    view = View()
+    assert usual_rating(view) == 4.0
+    view.interactions.rating[4:] = np.nan  # 5 4 5 2 are left
+    assert usual_rating(view) == 4.5
+    assert RecPO().defaults(view).missing == 4.5
+    view.interactions.rating[:] = np.nan
+    assert usual_rating(view) == usual_rating(View(rated=False)) == 5.0
+    assert RecPO(RecPO.Config(missing_rating=2.0)).defaults(View()).missing == 2.0
+
+
 def test_without_later_choices_only_the_rating_of_the_chosen_item_matters(tmp_path):
-    found = [Preference("bo", (), ("h", "l"), Choice("h"), (Choice("l"), Choice("a")))]
+    found = [Preference("bo", PAST, ("h", "l", "a"), Choice("h"), (Choice("l"), Choice("a")))]
     (row,) = RecPO().fields(found, View(), run_context(View.catalog, tmp_path))
     assert row["phi"] == pytest.approx((2.0, 0.9045340, 0.9045340))
 

@@ -17,7 +17,8 @@ from benchkit.protocols import Event
 from benchkit.testing import run_context, toy_dataset
 from benchkit.tuning.family import Pairs
 from benchkit.tuning.preference import preference_loss
-from benchkit.tuning.triplets import Choice, Preference, read_preferences
+from benchkit.tuning.preference_files import read_preferences
+from benchkit.tuning.triplets import Choice, Preference
 
 from lm.tiny import tiny_backbone
 
@@ -73,7 +74,7 @@ def test_which_experts_give_logits():
 
 
 def test_the_best_wrong_candidate():
-    own = Preference("u", (), ("a", "b", "c"), Choice("b"), (Choice("a"),))
+    own = Preference("u", (Event("x"),), ("a", "b", "c"), Choice("b"), (Choice("a"),))
     assert best_wrong(own, [1.0, 9.0, 2.0]) == "c"
     assert best_wrong(own, [1.0, 9.0, 1.0]) == "a"
 

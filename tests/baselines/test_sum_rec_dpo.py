@@ -19,7 +19,8 @@ from baselines.preference.sum_rec_dpo import SumRecDPO, text_pairs
 from benchkit.errors import ConfigError
 from benchkit.protocols import Catalog, Event, Sampler
 from benchkit.testing import run_context, toy_dataset
-from benchkit.tuning.triplets import Choice, Preference, read_preferences
+from benchkit.tuning.preference_files import read_preferences
+from benchkit.tuning.triplets import Choice, Preference
 
 from lm.tiny import tiny_backbone
 
@@ -86,7 +87,7 @@ def test_the_predictor_learns_what_history_and_text_say_of_an_item():
 def test_pairs_between_texts():
     predictor = fitted(CATALOG, *worlds(200), np.random.default_rng(0))
     texts = ["The user likes red things.", "The user likes blue things.", "Nothing is known."]
-    own = Preference("u", (), ("i0", "i2", "i1"), Choice("i0"), (Choice("i2"),))
+    own = Preference("u", (Event("i4"),), ("i0", "i2", "i1"), Choice("i0"), (Choice("i2"),))
     liked, other = text_pairs(own, texts, predictor)
     assert (liked.key, other.key) == ("u#0", "u#1")
     assert liked.chosen == Choice("i0", texts[0])  # i0 is red and was chosen

@@ -292,6 +292,7 @@ def test_configurations_that_cannot_work_are_refused():
 def test_the_remark_says_who_wrote():
     assert teacher(Fake()).remark == "rationales from m, prompt c-apo"
     assert teacher(Fake()).name == "llm/c-apo/m"
+    assert teacher(Fake()).models == ("m",)
 
 
 def test_the_first_answer_is_kept(tmp_path):

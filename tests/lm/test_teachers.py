@@ -10,8 +10,10 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from typer.testing import CliRunner
 
+from benchkit import identity
 from benchkit.cli.teach import teach
 from benchkit.errors import BenchkitError, ConfigError, DataError
+from benchkit.judging.checks import same_model
 from benchkit.lm.estimate import Estimate
 from benchkit.lm.teachers import (
     FileTeacherConfig,
@@ -26,6 +28,9 @@ from benchkit.lm.teachers import (
     write_rationales,
 )
 from benchkit.testing import toy_dataset
+from benchkit.tuning.builders import validation_questions
+from benchkit.tuning.preference_files import read_preferences, remarks_in
+from benchkit.tuning.triplets import ranked
 
 SUITE = """
 title = "Toy"
@@ -115,7 +120,7 @@ def test_more_negatives_than_candidates_are_refused(view):
 
 
 class Told:
-    name, remark = "told", "rationales made up for a test"
+    name, remark, models = "told", "rationales made up for a test", ("org/m", "n")
 
 
 ANSWERS = [
@@ -136,13 +141,24 @@ def test_a_file_gives_back_what_was_written(tmp_path, view):
     rows = [json.loads(line) for line in path.read_text().split("\n") if line]
     assert [row["remark"] for row in rows] == [Told.remark] * 3
     teacher = make_teacher(FileTeacherConfig(path=path), None, no_engine)
-    assert teacher.remark == Told.remark
+    assert (teacher.remark, teacher.models) == (Told.remark, Told.models)
     questions = asked(("u2", "a"), ("u1", "a"), ("u1", "b"), ("u9", "a"))
     again = list(teacher.write(questions, view.catalog))
     assert again[:3] == [ANSWERS[2], ANSWERS[0], ANSWERS[1]]
     assert (again[3].text, again[3].status) == (None, "error")
     assert teacher.estimate(questions, view.catalog).already_cached == 3
     assert teacher.estimate(questions, view.catalog).calls == 0
+
+
+def test_the_settings_of_a_run_name_the_models_that_wrote_a_file(tmp_path):
+    path = tmp_path / "r.jsonl"
+    write_rationales(path, ANSWERS, Told())
+    settings = identity.settings(FileTeacherConfig(path=path))
+    assert settings["models"] == ["org/m", "n"]
+    assert same_model(["other/N"], {"teacher": settings})
+    path.write_text('{"key": "u1", "item": "a", "text": "Teas."}\n')  # as others publish it
+    assert identity.settings(FileTeacherConfig(path=path))["models"] == []
+    assert identity.settings(FileTeacherConfig(path=tmp_path / "none"))["models"] == []
 
 
 def test_an_interrupted_writing_leaves_no_file(tmp_path):
@@ -230,8 +246,8 @@ def said(tmp_path, monkeypatch):
 
 def test_teach_writes_what_a_file_teacher_reads(said, view):
     out = said("--negatives", 1, "--limit-users", 5, "--out", "r.jsonl")
-    assert "10 questions, no call to a language model" in out
-    assert "10 ok; wrote r.jsonl" in out
+    assert "10 questions of training and 40 of validation, no call to a language model" in out
+    assert "50 ok; wrote r.jsonl" in out
     first = Path("r.jsonl").read_text()
     said("--negatives", 1, "--limit-users", 5, "--out", "r.jsonl", "--dataset", "toy")
     assert Path("r.jsonl").read_text() == first
@@ -250,9 +266,12 @@ def test_teach_estimates_without_asking(said):
         "price_prompt = 1.0\nprice_completion = 2.0\n"
     )
     pytest.importorskip("benchkit.lm.nano")
-    out = said("--config", "teacher.toml", "--estimate", "--limit-users", 4)
-    assert "4 questions, 0 answered before; at most 4 calls" in out
-    assert "400 completion tokens, cost 0.0" in out
+    ask = ("--config", "teacher.toml", "--estimate", "--limit-users", 4)
+    out = said(*ask, "--validation-cases", 3)
+    assert "4 questions of training and 3 of validation, 0 answered before; at most 7 calls" in out
+    assert "700 completion tokens, cost 0.0" in out
+    assert "at most 4 calls" in said(*ask, "--validation-cases", 0)
+    assert "at most 44 calls" in said(*ask)
     assert not list(Path().glob("*.jsonl"))
 
 
@@ -271,6 +290,44 @@ def test_teach_says_what_is_wrong_with_a_teacher(said, toml, message):
     if "[engine]" in toml:
         pytest.importorskip("benchkit.lm.nano")
     assert message in said("--config", "teacher.toml", "--estimate", raises=BenchkitError)
+
+
+def test_teach_explains_the_validation_targets(said):
+    said("--negatives", 1, "--limit-users", 5, "--validation-cases", 7, "--out", "r.jsonl")
+    view = toy_dataset(users=40, items=60).train_view()
+    teacher = make_teacher(FileTeacherConfig(path=Path("r.jsonl")), None, no_engine)
+    asked = validation_questions(view.validation, 300)
+    written = list(teacher.write(asked, view.catalog))
+    assert [r.status for r in written] == ["ok"] * 7 + ["error"] * 33
+    assert [(r.key, r.item) for r in written] == [
+        (case.request.case_id, case.target) for case in view.validation
+    ]
+
+
+def test_teach_writes_preferences(said, view):
+    out = said("--negatives", 2, "--limit-users", 5, "--triplets", "t.jsonl", "--out", "r.jsonl")
+    found = read_preferences(Path("t.jsonl"))
+    assert f"preferences: {ranked(found)[1]}; wrote all 5 to t.jsonl" in out
+    assert "5 asked, 0 incomplete" in out
+    questions = training_questions(view, negatives=2, limit=5)
+    assert [(own.key, c.item) for own in found for c in own.choices] == [
+        (q.key, q.item) for q in questions
+    ]
+    rows = map(json.loads, Path("r.jsonl").read_text().splitlines())
+    said_of = {(row["key"], row["item"]): (row["text"], row["score"]) for row in rows}
+    for own in found:
+        for choice in own.choices:
+            text, score = said_of[own.key, choice.item]
+            assert (choice.rationale, choice.score) == (text, pytest.approx(score, abs=1e-6))
+    assert "not from a language model" in remarks_in(Path("t.jsonl"))[0]
+    alone = said("--negatives", 2, "--limit-users", 5, "--triplets", "u.jsonl")
+    assert "15 questions of training and 0 of validation" in alone
+    assert Path("u.jsonl").read_text() == Path("t.jsonl").read_text()
+
+
+def test_preferences_need_negatives(said):
+    said("--limit-users", 5, "--triplets", "t.jsonl", raises=SystemExit)
+    assert not Path("t.jsonl").exists()
 
 
 def test_teach_wants_a_file_or_an_estimate(said):

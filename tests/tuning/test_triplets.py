@@ -1,17 +1,13 @@
-"""Preferences in words: grouping, ranking, ties, conflicts, files."""
+"""Preferences in words: what one must hold, grouping, ranking, ties, conflicts."""
+
+from dataclasses import replace
 
 import pytest
 
 from benchkit.errors import DataError
 from benchkit.lm.teachers.base import Question, Rationale
 from benchkit.protocols import Event
-from benchkit.tuning.triplets import (
-    check_known,
-    preferences,
-    ranked,
-    read_preferences,
-    write_preferences,
-)
+from benchkit.tuning.triplets import Choice, Preference, check_rejected, preferences, ranked
 
 HISTORY = (Event("h", 4.0, 1, "fine"), Event("i"))
 ITEMS = ("c", "r1", "r2")
@@ -63,21 +59,56 @@ def test_ties_can_be_ordered_by_chance():
     assert ranked(many, ties="random")[0] == kept
 
 
-def test_files_hold_all_of_it(tmp_path):
-    path = tmp_path / "triplets.jsonl"
-    assert write_preferences(path, FOUND) == 4
-    assert read_preferences(path) == FOUND
-    check_known(FOUND, ["h", "i", "x", *ITEMS], path)
-    with pytest.raises(DataError, match="names item 'x'"):
-        check_known(FOUND, ["h", "i", *ITEMS], path)
+def test_without_scores_they_are_kept_in_their_order_where_none_are_needed():
+    said_of_all = [replace(r, score=None) for r in said("a", SCORES["a"])]
+    bare = preferences(asked("a"), said_of_all)
+    assert ranked(bare, scored=False)[0] == bare
+    assert ranked(bare)[1].incomplete == 1
+    mixed, counts = ranked([*bare, *FOUND], "random", scored=False)
+    assert [own.key for own in mixed] == ["a", "a", "b", "c"]  # d has no rationale for one item
+    assert (counts.incomplete, counts.tied, counts.kept) == (1, 1, 4)
+    assert counts.conflicts == pytest.approx(1 / 3)  # of the scored ones
 
 
-def test_a_wrong_line_is_named(tmp_path):
-    path = tmp_path / "triplets.jsonl"
-    write_preferences(path, FOUND[:1])
-    path.write_text(path.read_text() + '{"key": "z"}\n')
-    with pytest.raises(DataError, match="line 2: history"):
-        read_preferences(path)
-    path.write_text("")
-    with pytest.raises(DataError, match="no preference"):
-        read_preferences(path)
+def test_counts_in_words():
+    assert str(ranked(FOUND)[1]) == (
+        "4 asked, 1 incomplete, 1 tied, 2 kept; of these a rejected item is more coherent than the"
+        " chosen one in 50.0%, and the chosen one is weak (below 4) in 50.0%"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"history": ()}, "history is empty"),
+        ({"rejected": ()}, "no item is rejected"),
+        ({"chosen": Choice("z")}, "'z' is not among the candidates"),
+        ({"rejected": (Choice("z"),)}, "'z' is not among the candidates"),
+        ({"rejected": (Choice("c", "why c", 2.0),)}, "two of its responses are the same"),
+        ({"rejected": (Choice("x"), Choice("x"))}, "two of its responses are the same"),
+    ],
+)
+def test_what_no_loss_can_use_is_no_preference(change, said):
+    with pytest.raises(ValueError, match=said):
+        replace(FOUND[0], **change)
+
+
+@pytest.mark.parametrize("score", [0.9, 7.1, float("nan")])
+def test_scores_are_1_to_7(score):
+    assert (Choice("a", "t", 1.0).score, Choice("a", "t", 7.0).score) == (1.0, 7.0)
+    with pytest.raises(ValueError, match="not 1 to 7"):
+        Choice("a", "t", score)
+
+
+def test_two_texts_on_one_item_can_be_compared():
+    own = Preference("k", HISTORY, ("c",), Choice("c", "good"), (Choice("c", "bad"),))
+    assert own.choices[0].item == own.choices[1].item
+
+
+def test_a_loss_says_how_many_rejected_items_it_can_use():
+    check_rejected(FOUND, "m", 1)
+    check_rejected(FOUND, "m", 2, 2)
+    with pytest.raises(DataError, match="'a' has 2 rejected items, and m needs 3"):
+        check_rejected(FOUND, "m", 3)
+    with pytest.raises(DataError, match="'a' has 2 rejected items, and m uses 1"):
+        check_rejected(FOUND, "m", 1, 1)

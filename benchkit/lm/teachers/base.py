@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from benchkit.errors import DataError
 from benchkit.lm.estimate import Estimate
 from benchkit.protocols import Catalog, Event, Status
 
@@ -39,14 +40,20 @@ class Rationale:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+class NoRationaleError(DataError):
+    """A teacher has no usable rationale for any of the questions."""
+
+
 class Teacher(Protocol):
     """A source of rationales and coherence scores for training.
 
     name: identifies it in files. remark: one line for tables, saying where rationales come from.
+    models: the language models that write them.
     """
 
     name: str
     remark: str
+    models: tuple[str, ...]
 
     def write(self, questions: Sequence[Question], catalog: Catalog) -> Iterator[Rationale]:
         """One rationale a question, in their order. An answer does not depend on the others."""

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
 from benchkit import files
 from benchkit.errors import DataError
 from benchkit.lm.estimate import Estimate
-from benchkit.lm.teachers.base import Question, Rationale, Teacher
+from benchkit.lm.teachers.base import NoRationaleError, Question, Rationale, Teacher
 from benchkit.protocols import Catalog, Status
 
 
@@ -21,13 +21,23 @@ class FileTeacherConfig(BaseModel):
     """Rationales from a JSON-lines file, as `benchkit teach` writes it or as others publish it.
 
     Each line has `key` (or `user`), `item` and `text` (or `rationale`), and may have `score` (1 to
-    7), `status`, `remark` and other fields.
+    7), `status`, `remark`, `models` and other fields.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["file"] = "file"
     path: Path
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def models(self) -> list[str]:
+        """The language models that the file says wrote it, so that a run's settings name them;
+        none where it cannot be read."""
+        try:
+            return list(FileTeacher(self).models)
+        except DataError:
+            return []
 
 
 class _Line(BaseModel):
@@ -39,19 +49,21 @@ class _Line(BaseModel):
     score: float | None = Field(default=None, ge=1, le=7)
     status: Status = "ok"
     remark: str = ""
+    models: tuple[str, ...] = ()
     meta: dict[str, Any] = Field(default_factory=dict)
 
 
 class FileTeacher:
     """Gives the rationales of a file. Raises DataError when the file is not of this form.
 
-    `remark` repeats what the file says of where its rationales come from.
+    `remark` and `models` repeat what the file says of where its rationales come from.
     """
 
     def __init__(self, config: FileTeacherConfig) -> None:
         self._path = config.path
         self._rationales: dict[tuple[str, str], Rationale] = {}
         remarks: dict[str, None] = {}
+        models: dict[str, None] = {}
         for number, line in enumerate(_lines(config.path), 1):
             if not line.strip():
                 continue
@@ -62,9 +74,11 @@ class FileTeacher:
                     "leave one rationale for each customer and item",
                 )
             remarks.setdefault(row.remark)
+            models |= dict.fromkeys(row.models)
             text = row.text if row.status == "ok" else None
             answer = Rationale(row.key, row.item, text, row.score, row.status, row.meta)
             self._rationales[row.key, row.item] = answer
+        self.models = tuple(models)
         self.name = f"file/{config.path.name}"
         said = "; ".join(remark for remark in remarks if remark)
         self.remark = said or f"rationales from the file {config.path.name}"
@@ -72,10 +86,10 @@ class FileTeacher:
     def write(self, questions: Sequence[Question], catalog: Catalog) -> Iterator[Rationale]:  # noqa: ARG002
         """As `Teacher.write`; questions that the file lacks have status `error`.
 
-        Raises DataError when it lacks all of them.
+        Raises NoRationaleError when it lacks all of them.
         """
         if questions and not any((q.key, q.item) in self._rationales for q in questions):
-            raise DataError(
+            raise NoRationaleError(
                 f"{self._path} has no rationale for any of {len(questions)} questions",
                 f"is it of this dataset? It should have, e.g., key {questions[0].key!r} and item"
                 f" {questions[0].item!r}",
@@ -115,6 +129,7 @@ def write_rationales(
                     "status": one.status,
                     "teacher": teacher.name,
                     "remark": teacher.remark,
+                    "models": list(teacher.models),
                     "meta": dict(one.meta),
                 }
                 line = json.dumps(row, ensure_ascii=False, allow_nan=False)

@@ -78,6 +78,7 @@ class LLMTeacher:
         store = None if cache_dir is None else AnswerStore(cache_dir / "teacher-answers.sqlite")
         self.counts: Counter[str] = Counter()
         model = model_name(config.engine)
+        self.models: tuple[str, ...] = (model,)
         self.name = f"llm/{Path(config.prompt).stem}/{model}"
         checked = ", kept if it predicts the item again" if config.verify else ""
         self.remark = f"rationales from {model}, prompt {Path(config.prompt).stem}{checked}"
@@ -102,14 +103,15 @@ class LLMTeacher:
         """As `Teacher.estimate`. Verifying is counted for all questions that are yet to be asked,
         with the longest rationale."""
         shown = (self._prompt.render(self._shown(q), catalog) for q in questions)
-        calls, prompt_tokens, cached = self._asker.count(shown)
-        most = self._config.decoding.max_tokens
-        completion_tokens = calls * most
+        calls, prompt_tokens, _, cached = self._asker.count(shown)
+        longest = self._config.decoding.max_tokens
+        completion_tokens = calls * longest
         if self._config.verify:
-            prompt_tokens += prompt_tokens + calls * most
+            prompt_tokens += prompt_tokens + calls * longest
             completion_tokens += calls * _VERIFY_TOKENS
             calls *= 2
-        return priced(self._config.engine, calls, prompt_tokens, completion_tokens, cached)
+        most = priced(self._config.engine, calls, prompt_tokens, completion_tokens)
+        return Estimate(*most, cached)
 
     @cached_property
     def _engine(self) -> Engine:

@@ -98,6 +98,7 @@ class TemplateTeacher:
 
     name = "template"
     remark = "rationales from the offline template teacher, not from a language model"
+    models: tuple[str, ...] = ()
 
     def __init__(
         self,

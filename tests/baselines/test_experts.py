@@ -1,0 +1,94 @@
+"""Experts: any recommender that scores can be one, and what a run's identity holds of it."""
+
+import numpy as np
+import pytest
+
+from baselines.experts import ExpertConfig, scores
+from baselines.preference.eapo import EAPO
+from benchkit import identity, registry
+from benchkit.errors import MethodError
+from benchkit.protocols import Prediction
+from benchkit.testing import run_context, toy_dataset
+from benchkit.tuning.triplets import Choice, Preference
+
+MINE = """
+class Mine:
+    capabilities = frozenset({%s})
+    def fit(self, data, run):
+        self.lengths = {item: len(item) for item in data.catalog.ids}
+        (run.scratch / "mine").write_text("x")
+    def predict(self, requests, run):
+        from benchkit.protocols import Prediction
+        for r in requests:
+            yield Prediction(r.case_id, [float(self.lengths[item]) for item in r.candidates])
+"""
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return toy_dataset(users=40, items=120, length=8)
+
+
+def mine(tmp_path, able='"scores"', name="mine.py"):
+    (tmp_path / name).write_text(MINE % able)
+    return f"{tmp_path / name}:Mine"
+
+
+def fields(expert, dataset, tmp_path):
+    """The expert's scores of a preference whose items have ids of one, two and three digits."""
+    recommender = EAPO(EAPO.Config(expert=expert))
+    ids = ("i5", "i50", "i105")
+    request = next(dataset.requests(dataset.test, 0, 1))
+    own = Preference("u", request.history, ids, Choice(ids[0]), (Choice(ids[1]), Choice(ids[2])))
+    run = run_context(dataset.catalog, tmp_path)
+    (row,) = recommender.fields([own], dataset.train_view(), run)
+    return row["expert"]
+
+
+def test_a_file_of_the_users_is_an_expert(tmp_path, dataset):
+    expert = {"name": mine(tmp_path)}
+    assert fields(expert, dataset, tmp_path) == (2.0, 3.0, 4.0)
+    assert not (tmp_path / "mine").exists()
+    assert len(list(tmp_path.glob("expert-*/mine"))) == 1  # files apart from the method's own
+
+
+def test_methods_of_the_catalog_are_experts(tmp_path, dataset):
+    popular = fields({"name": "popularity"}, dataset, tmp_path)
+    view = dataset.train_view()
+    counts = np.bincount(view.interactions.item, minlength=len(view.catalog))
+    expected = [counts[view.catalog.index[item]] for item in ("i5", "i50", "i105")]
+    assert np.argsort(popular).tolist() == np.argsort(expected).tolist()
+    assert ExpertConfig() == ExpertConfig(name="sasrec")
+    assert ExpertConfig(name="recbole/GRU4Rec").made_of["config"]["model"] == "GRU4Rec"
+
+
+def test_who_gives_no_scores_is_no_expert(tmp_path):
+    with pytest.raises(ValueError, match="gives no scores"):
+        ExpertConfig(name=mine(tmp_path, '"samples"', "silent.py"))
+    with pytest.raises(ValueError, match="did you mean 'sasrec'"):
+        ExpertConfig(name="sasrek")
+    with pytest.raises(ValueError, match="takes no hyper-parameters"):
+        ExpertConfig(name=mine(tmp_path), config={"epochs": 1})
+
+
+def test_a_request_without_scores_stops():
+    class Silent:
+        def predict(self, requests, run):
+            yield from (Prediction(r.case_id, None, status="error") for r in requests)
+
+    dataset = toy_dataset(users=40, items=120, length=8)
+    with pytest.raises(MethodError, match="no scores for"):
+        list(scores(Silent(), list(dataset.requests(dataset.test, 0, 1)), None))
+
+
+def test_the_identity_of_a_run_holds_code_packages_and_settings(tmp_path):
+    def known(**expert):
+        card = registry.find("eapo")
+        return identity.settings(registry.config_of(card, {"expert": expert}))["expert"]["made_of"]
+
+    plain = known(name="sasrec")
+    assert plain["packages"].keys() == set(registry.find("sasrec").packages)
+    assert plain["config"]["hidden"] == registry.config_of(registry.find("sasrec"), {}).hidden
+    assert known(name="sasrec", config={"hidden": 16})["config"]["hidden"] == 16
+    assert plain["code"] == identity.code_hash(registry.source_file(registry.find("sasrec")))
+    assert len({known(name=n)["code"] for n in ("sasrec", "ease", mine(tmp_path))}) == 3
