@@ -38,8 +38,8 @@ def test_the_command_prints_and_writes(invoke, tmp_path):
     assert done.exit_code == 0, done.output
     assert "reference mean and gpt" in done.output and "Krippendorff α, ordinal" in done.output
     names = {path.name for path in (tmp_path / "o").iterdir()}
-    assert {"agreement.csv", "disagreements.csv", "confusion_ann_bob.svg"} <= names
-    assert {"confusion_reference-mean_gpt.csv", "confusion_reference-mean_gpt.png"} <= names
+    assert {"agreement.csv", "disagreements.csv", "confusion-ann-bob.svg"} <= names
+    assert {"confusion-reference-mean-gpt.csv", "confusion-reference-mean-gpt.png"} <= names
 
 
 def test_the_command_prints_every_format(invoke):

@@ -24,23 +24,56 @@ def agree(
         typer.Argument(
             metavar="FILE...",
             help="Grades as CSV, TSV, Parquet or JSONL: a row a grade, with columns item, rater"
-            " and grade; without a rater column, a file is a rater.",
+            " and grade; without a rater column, a file is a rater. The labels that benchkit"
+            " annotate reads back are such a file.",
         ),
     ],
-    item: Annotated[str, typer.Option(help="Column of the item.")] = "item",
-    rater: Annotated[str, typer.Option(help="Column of the rater.")] = "rater",
-    grade: Annotated[str, typer.Option(help="Column of the grade.")] = "grade",
+    item: Annotated[str, typer.Option(help="Column that says what was graded.")] = "item",
+    rater: Annotated[str, typer.Option(help="Column that says who graded it.")] = "rater",
+    grade: Annotated[str, typer.Option(help="Column of the grade, a number.")] = "grade",
     system: Annotated[
-        str, typer.Option(help="Column of the system that gave the answer; 'system' if there.")
+        str,
+        typer.Option(
+            help="Column of the method that gave the graded answer; by default 'system', if there."
+        ),
+    ] = "",
+    cluster: Annotated[
+        str,
+        typer.Option(
+            help="Column of the case that is answered: answers to one case are resampled together."
+            " By default 'cluster', if there; else, with systems, the item."
+        ),
+    ] = "",
+    weight: Annotated[
+        str,
+        typer.Option(
+            help="Column of sampling weights, how many answers each stands for; by default"
+            " 'weight', if there."
+        ),
     ] = "",
     raters: Annotated[
-        str, typer.Option(help="A row an item, these columns (a,b,c) the raters.")
+        str,
+        typer.Option(
+            help="For a table with a row an item: its columns of grades (a,b), a rater each."
+        ),
     ] = "",
     reference: Annotated[
         str, typer.Option(help="Compare with this rater, or with the mean of several (a,b).")
     ] = "",
-    scale: Annotated[str, typer.Option(help="All grades there are: 0-3, or 0,1,2,3.")] = "",
-    gap: Annotated[float, typer.Option(help="List items whose grades are further apart.")] = 4.0,
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="All grades there are, as 0-3 or 0,1,2,3; by default what a column 'scale' says,"
+            " else the whole numbers from the lowest grade to the highest."
+        ),
+    ] = "",
+    gap: Annotated[
+        float | None,
+        typer.Option(
+            help="List items whose grades are further apart; by default two thirds of the scale"
+            " (4 of 1-7)."
+        ),
+    ] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.terminal,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, confusion matrices, disagreements.")
@@ -60,7 +93,7 @@ def agree(
     from benchkit.report.terminal import wide_console
     from benchkit.stats.scale import scale_of
 
-    columns = Columns(item, rater, grade, system)
+    columns = Columns(item, rater, grade, system, cluster, weight)
     sheet = read_sheet(paths, columns, names(raters))
     categories = scale_of(scale) if scale else None
     report = assess(sheet, names(reference), categories, gap, seed)

@@ -1,5 +1,6 @@
 """benchkit annotate"""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from benchkit.judging.annotation.batch import Batch
+    from benchkit.judging.annotation.population import Population
     from benchkit.judging.annotation.reading import Labels
     from benchkit.report.grid import Grid
 
@@ -37,8 +39,22 @@ def annotate(
     overlap: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the answers that everybody sees.")
     ] = 1.0,
+    balanced: Annotated[
+        bool,
+        typer.Option(
+            "--balanced",
+            help="As many answers of each grade that the judge gave, so that rare grades are seen;"
+            " benchkit agree then weights them back.",
+        ),
+    ] = False,
     suite: Annotated[str, typer.Option(help="The suite of a store.")] = "",
-    judge: Annotated[str, typer.Option(help="Only judgements by this judge (its label).")] = "",
+    judge: Annotated[
+        str,
+        typer.Option(
+            help="Only judgements by this judge (its label); by default by the suite's first judge"
+            " and those with the same rubric."
+        ),
+    ] = "",
     rubric: Annotated[
         str,
         typer.Option(help="What people grade by: a name or a TOML file; by default as the judge."),
@@ -47,8 +63,9 @@ def annotate(
 ) -> None:
     """Make pages on which people grade what judges graded, blind; read their labels back.
 
-    The sample is spread evenly over tasks, methods and the judge's grades, with weights. Give each
-    person one page, and nobody key.json.
+    Answers are drawn at random, as many of each method in each task as far as there are so many.
+    Give each person one page, and nobody key.json. People see the whole history; a judge may have
+    been shown less of it, by its settings.
     """
     from benchkit.errors import ConfigError
 
@@ -71,29 +88,38 @@ def annotate(
 
     people = load_rubric(rubric) if rubric else None
     population = collect(sources(paths, suite, judge), people)
-    batch = make_batch(population, n, annotators, overlap, seed)
+    batch = make_batch(population, n, annotators, overlap, seed, balanced=balanced)
     written = batch.write(out)
-    _say(batch, len(population.exhibits))
+    _say(batch, population, balanced)
     for path in written:
         typer.echo(f"wrote {path}", err=True)
 
 
-def _say(batch: "Batch", size: int) -> None:
-    key = batch.key
+def _say(batch: "Batch", population: "Population", balanced: bool) -> None:
+    key, size = batch.key, len(population.exhibits)
+    for label, own in population.left_out.items():
+        typer.echo(
+            f"judge {label} is left out, as its rubric is {own.name}; take it instead with"
+            f" --judge {shlex.quote(label)}"
+        )
+    for label, judge in key.judges.items():
+        typer.echo(f"judge {label}, rubric {judge.rubric}")
     hands = ", ".join(f"{name} {len(ids)}" for name, ids in key.annotators.items())
     typer.echo(f"batch {key.batch}: {len(key.items)} of {size} judged answers ({hands})")
     if size < key.asked:
         typer.echo(f"all that there are; {key.asked} were asked for")
     empty = sum(not stratum.drawn for stratum in key.strata)
-    typer.echo(
-        f"{len(key.strata)} strata (task, method, grade), {empty} without a draw; weights in"
-        " key.json"
-    )
+    parts = "task, method and the judge's grade" if balanced else "task and method"
+    typer.echo(f"{len(key.strata)} strata ({parts}), {empty} without a draw; weights in key.json")
     for label, judge in key.judges.items():
         if missing := [c.name for c in key.rubric.criteria if c.name not in judge.comparable]:
             typer.echo(
                 f"judge {label} graded by {judge.rubric}: not compared on {', '.join(missing)}"
             )
+    typer.echo(
+        "people see the whole history; a language model that judged may have seen the last part of"
+        " it only, with reviews cut short (its settings history and review_chars)"
+    )
     typer.echo("send each person one page; keep key.json: it names the methods and the grades")
 
 

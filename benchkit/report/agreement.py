@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from benchkit.errors import ConfigError
 from benchkit.report.grade_sheets import Sheet
@@ -13,8 +14,8 @@ from benchkit.stats.grades import Estimate
 from benchkit.stats.icc import ICC, icc
 from benchkit.stats.krippendorff import alphas
 from benchkit.stats.mean_kappa import mean_kappa
-from benchkit.stats.scale import inferred_scale
-from benchkit.stats.system_agreement import cube, system_level, within_items
+from benchkit.stats.scale import inferred_scale, scale_of
+from benchkit.stats.system_agreement import system_level, within_items
 
 MEAN = "reference mean"
 _NO_SCALE = Estimate(float("nan"), reason="grades are on no scale of categories")
@@ -24,7 +25,7 @@ _NO_SCALE = Estimate(float("nan"), reason="grades are on no scale of categories"
 class Pair:
     """Two raters; where several systems answer the items, by systems and within items too.
 
-    systems: how many. used: items of each within-item correlation.
+    systems: how many have grades by both. used: items of each within-item correlation.
     """
 
     first: str
@@ -38,7 +39,10 @@ class Pair:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Group:
-    """Raters together. items: with two grades or more; single: with one; none: without."""
+    """Raters together. items: with two grades or more; single: with one; none: without.
+
+    kappa: the mean of all pairs; None for one pair, which says it itself.
+    """
 
     name: str
     raters: tuple[str, ...]
@@ -47,14 +51,16 @@ class Group:
     none: int
     alphas: Mapping[str, Estimate]
     icc: ICC
-    kappa: Estimate
+    kappa: Estimate | None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AgreementReport:
     """What `benchkit agree` says. categories: None where grades are on no scale; `inferred` from
     the grades if none was named. reference: the raters that the others are compared with.
-    apart: the items on which `annotators` are more than `gap` apart."""
+    apart: the items on which `annotators` are more than `gap` apart. With weights in the sheet,
+    pairs, mean kappa and means of systems are weighted; alphas, ICC, p, counts and what is within
+    items are not."""
 
     sheet: Sheet
     categories: tuple[float, ...] | None
@@ -66,12 +72,17 @@ class AgreementReport:
     gap: float
     apart: tuple[Disagreement, ...]
 
+    @property
+    def weighted(self) -> bool:
+        """Whether answers stand for different numbers of answers."""
+        return self.sheet.weights is not None
+
 
 def assess(
     sheet: Sheet,
     reference: Sequence[str] = (),
     categories: Sequence[float] | None = None,
-    gap: float = 4.0,
+    gap: float | None = None,
     seed: int = 0,
 ) -> AgreementReport:
     """Compare all raters of `sheet` with each other, or with a `reference`.
@@ -79,8 +90,9 @@ def assess(
     One rater as reference: each other rater beside it. Several (people): each other rater
     beside the mean of the reference raters who graded the item (`MEAN`), and these among
     each other.
-    categories: the scale; by default whole numbers from the lowest grade to the highest.
-    Raises ConfigError for fewer than two raters or an unknown reference.
+    categories: the scale; by default the one that the sheet names, else whole numbers from the
+    lowest grade to the highest. gap: by default two thirds of the scale: 4 on one of seven points.
+    Raises ConfigError for fewer than two raters, an unknown reference, or several scales.
     """
     if len(sheet.raters) < 2:
         raise ConfigError(
@@ -90,7 +102,10 @@ def assess(
     for name in reference:
         if name not in sheet.raters:
             raise ConfigError(f"no rater {name!r}", f"there are {', '.join(sheet.raters)}")
-    scale = tuple(categories) if categories else inferred_scale(sheet.grades)
+    named = tuple(categories) if categories else _named_scale(sheet)
+    scale = named or inferred_scale(sheet.grades)
+    if gap is None:
+        gap = _wide(scale or sheet.grades)
     others = [rater for rater in sheet.raters if rater not in reference]
     groups = [_group("all raters", sheet, scale, seed)]
     annotators = tuple(reference) if len(reference) > 1 else sheet.raters
@@ -98,9 +113,26 @@ def assess(
         groups.insert(0, _group("reference", sheet.only(reference), scale, seed))
     found = disagreements(sheet.only(annotators).grades, gap)
     return AgreementReport(
-        sheet, scale, not categories, tuple(reference), tuple(groups),
+        sheet, scale, named is None, tuple(reference), tuple(groups),
         tuple(_pairs(sheet, reference, others, scale, seed)), annotators, gap, tuple(found),
     )  # fmt: skip
+
+
+def _named_scale(sheet: Sheet) -> tuple[float, ...] | None:
+    found = {scale_of(text) for text in sheet.scales}
+    if len(found) > 1:
+        raise ConfigError(
+            f"the grades are on several scales ({', '.join(sheet.scales)})",
+            "give files of one scale, or name it with --scale",
+        )
+    return next(iter(found), None)
+
+
+def _wide(grades: ArrayLike) -> float:
+    """C-APO calls for consensus where grades of 1 to 7 are more than 4 apart."""
+    values = np.asarray(grades, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    return float(np.ptp(values)) * 2 / 3 if values.size else 0.0
 
 
 def _pairs(
@@ -128,40 +160,36 @@ def _pairs(
 
 def _pair(sheet: Sheet, first: str, second: str, scale: Sequence[float] | None, seed: int) -> Pair:
     own = sheet.only([first, second])
-    clusters = own.items if own.systems else None
     a, b = own.grades.T
-    sample = pair_agreement(a, b, scale, clusters, seed=seed)
-    if not own.systems:
+    sample = pair_agreement(a, b, scale, own.together, own.weights, seed=seed)
+    if own.systems is None or own.together is None:
         return Pair(first, second, sample)
-    answers, _, systems = cube(own.items, own.systems, own.grades)
-    a, b = answers
-    within, used = within_items(a, b, seed=seed)
-    by_system = system_level(a, b, seed=seed)
-    return Pair(first, second, sample, len(systems), by_system, within, used)
+    within, used = within_items(a, b, own.together, seed=seed)
+    by_system, systems = system_level(a, b, own.systems, own.together, own.weights, seed=seed)
+    return Pair(first, second, sample, systems, by_system, within, used)
 
 
 def _group(name: str, sheet: Sheet, scale: Sequence[float] | None, seed: int) -> Group:
-    clusters = sheet.items if sheet.systems else None
     graded = (~np.isnan(sheet.grades)).sum(axis=1)
-    kappa = _NO_SCALE
-    if scale is not None:
-        kappa = mean_kappa(sheet.grades, scale, clusters, seed=seed)
+    kappa = None
+    if len(sheet.raters) > 2:
+        kappa = _NO_SCALE
+        if scale is not None:
+            kappa = mean_kappa(sheet.grades, scale, sheet.together, sheet.weights, seed=seed)
     return Group(
         name=name,
         raters=sheet.raters,
         items=int((graded >= 2).sum()),
         single=int((graded == 1).sum()),
         none=int((graded == 0).sum()),
-        alphas=_alphas(sheet, scale, clusters, seed),
-        icc=icc(sheet.grades, clusters, seed=seed),
+        alphas=_alphas(sheet, scale, seed),
+        icc=icc(sheet.grades, sheet.together, seed=seed),
         kappa=kappa,
     )
 
 
-def _alphas(
-    sheet: Sheet, scale: Sequence[float] | None, clusters: Sequence[str] | None, seed: int
-) -> dict[str, Estimate]:
-    found = {str(m): e for m, e in alphas(sheet.grades, clusters, seed=seed).items()}
+def _alphas(sheet: Sheet, scale: Sequence[float] | None, seed: int) -> dict[str, Estimate]:
+    found = {str(m): e for m, e in alphas(sheet.grades, sheet.together, seed=seed).items()}
     if scale is None:  # that no two grades are equal says nothing
         found["nominal"] = _NO_SCALE
     return found

@@ -3,19 +3,20 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchkit import files
 from benchkit.report.agreement import AgreementReport, Pair
-from benchkit.report.agreement_tables import estimates, missing
+from benchkit.report.agreement_tables import WEIGHTED, estimates, missing
+from benchkit.report.plot_text import stems
 from benchkit.stats.grades import Estimate
-from benchkit.store import slug
 
 CSV_COLUMNS = (
-    "level", "first", "second", "statistic", "value", "low", "high", "p", "n", "missing", "reason",
+    "level", "first", "second", "statistic", "value", "low", "high", "p", "n", "missing",
+    "weighted", "reason",
 )  # fmt: skip
 
 
@@ -23,6 +24,7 @@ def agreement_csv(report: AgreementReport) -> str:
     """One line a statistic. level: sample, system or within-item of a pair; group of several.
 
     n: items (systems, at that level) that it is of; missing: those without all grades it needs.
+    weighted: whether value and interval are; p of a sample never is.
     """
     return _csv(CSV_COLUMNS, ([line[name] for name in CSV_COLUMNS] for line in lines(report)))
 
@@ -57,19 +59,22 @@ def agreement_json(report: AgreementReport) -> dict[str, Any]:
 
 def lines(report: AgreementReport) -> Iterator[dict[str, Any]]:
     """The statistics of the report by the names of `CSV_COLUMNS`."""
+    weighted = report.weighted
     for group in report.groups:
         of_icc, left = (group.icc.n, group.icc.incomplete), group.single + group.none
         counts = dict.fromkeys(estimates(group), (group.items, left))
         counts |= {"icc_single": of_icc, "icc_average": of_icc}
-        yield from _lines(("group", " + ".join(group.raters), ""), estimates(group), counts)
+        key = ("group", " + ".join(group.raters), "")
+        yield from _lines(key, estimates(group), counts, WEIGHTED if weighted else ())
     for pair in report.pairs:
         names, sample = (pair.first, pair.second), pair.sample
         n = dict.fromkeys(sample.estimates, (sample.n, missing(pair)))
-        yield from _lines(("sample", *names), sample.estimates, n)
+        yield from _lines(("sample", *names), sample.estimates, n, n if weighted else ())
         if pair.by_system is not None and pair.within is not None and pair.used is not None:
-            n = dict.fromkeys(pair.by_system, (pair.systems, 0))
-            yield from _lines(("system", *names), pair.by_system, n)
-            items = len(set(report.sheet.items))
+            absent = len(set(report.sheet.systems or ())) - pair.systems
+            n = dict.fromkeys(pair.by_system, (pair.systems, absent))
+            yield from _lines(("system", *names), pair.by_system, n, n if weighted else ())
+            items = len(set(report.sheet.together or ()))
             used = {name: (count, items - count) for name, count in pair.used.items()}
             yield from _lines(("within-item", *names), pair.within, used)
 
@@ -96,22 +101,20 @@ def write_agreement(report: AgreementReport, folder: Path) -> list[Path]:
 
 def confusion_names(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, str]]:
     """Each pair with the name of its confusion files, which no other pair has."""
-    taken: dict[str, int] = {}
-    for pair in pairs:
-        name = f"confusion_{slug(pair.first)}_{slug(pair.second)}"
-        taken[name] = taken.get(name, 0) + 1
-        yield pair, name if taken[name] == 1 else f"{name}_{taken[name]}"
+    return zip(pairs, stems(("confusion", p.first, p.second) for p in pairs), strict=True)
 
 
 def _lines(
     key: tuple[str, str, str],
     found: Mapping[str, Estimate],
     counts: Mapping[str, tuple[int, int]],
+    weighted: Collection[str] = (),
 ) -> Iterator[dict[str, Any]]:
     for name, estimate in found.items():
         n, absent = counts[name]
         start = dict(zip(CSV_COLUMNS, (*key, name), strict=False))
-        yield {**start, **asdict(estimate), "n": n, "missing": absent}
+        end = {"n": n, "missing": absent, "weighted": name in weighted}
+        yield {**start, **asdict(estimate), **end}
 
 
 def _apart_head(report: AgreementReport) -> list[str]:
@@ -135,6 +138,8 @@ def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(value).removesuffix(".0")
     return value

@@ -25,6 +25,7 @@ TITLES = {
     "icc_average": "ICC(2,k)",
     "mean_kappa": "Mean pairwise kappa",
 }
+WEIGHTED = {"mean_kappa"}  # of a group; alpha and ICC have no weights
 NOT_SHOWN = "°"
 _IN_FULL = 3  # pairs that each get a table of their own
 _LISTED = 10  # disagreements
@@ -36,7 +37,7 @@ def grids(report: AgreementReport) -> Iterator[Grid]:
     yield _raters(report)
     for group in report.groups:
         if len(group.raters) > 2 or len(report.groups) == 1:
-            yield _group(group)
+            yield _group(group, report)
     full = _in_full(report)
     if len(report.pairs) > len(full):
         yield _overview(report)
@@ -45,7 +46,7 @@ def grids(report: AgreementReport) -> Iterator[Grid]:
         if pair.sample.confusion is not None:
             yield _confusion(pair)
         if pair.by_system is not None:
-            yield _systems(pair)
+            yield _systems(pair, report)
     if report.apart:
         yield _disagreements(report)
 
@@ -58,7 +59,8 @@ def missing(pair: Pair) -> int:
 def estimates(group: Group) -> dict[str, Estimate]:
     """What there is of a group, by the names of `TITLES`."""
     icc = {"icc_single": group.icc.single, "icc_average": group.icc.average}
-    return {**group.alphas, **icc, "mean_kappa": group.kappa}
+    kappa = {} if group.kappa is None else {"mean_kappa": group.kappa}
+    return {**group.alphas, **icc, **kappa}
 
 
 def shown(estimate: Estimate) -> str:
@@ -98,17 +100,20 @@ def _raters(report: AgreementReport) -> Grid:
     sheet, scale = report.sheet, report.categories or ()
     lines: list[tuple[str, ...]] = []
     for name, grades in zip(sheet.raters, sheet.grades.T, strict=True):
-        own = grades[~np.isnan(grades)]
-        if not len(own):
+        there = ~np.isnan(grades)
+        own, n = grades[there], int(there.sum())
+        if not n:
             lines.append((name, "0", str(len(grades))))
             continue
-        places = places_on(own, scale).astype(int) if scale else np.zeros(0, dtype=int)
-        shares = np.bincount(places, minlength=len(scale))[: len(scale)] / len(own)
-        deviation = f"{own.std(ddof=1):.2f}" if len(own) > 1 else ""
+        weights = (np.ones(len(grades)) if sheet.weights is None else sheet.weights)[there]
+        weights = weights / weights.sum()
+        mean = float(weights @ own)
+        spread = f"{np.sqrt(weights @ (own - mean) ** 2 * n / (n - 1)):.2f}" if n > 1 else ""
+        places = places_on(own, scale).astype(int) if scale else np.zeros(n, dtype=int)
+        shares = np.bincount(places, weights, len(scale))[: len(scale)]
         lines.append(
-            (name, str(len(own)), str(len(grades) - len(own)), f"{own.mean():.2f}", deviation,
-             *map(number, shares))
-        )  # fmt: skip
+            (name, str(n), str(len(grades) - n), f"{mean:.2f}", spread, *map(number, shares))
+        )
     what = "answers" if sheet.systems else "items"
     title = f"Grades by {len(sheet.raters)} raters on {len(sheet.items)} {what}"
     head = ("Rater", "Graded", "Missing", "Mean", "SD", *(f"{c:g}" for c in scale))
@@ -117,6 +122,14 @@ def _raters(report: AgreementReport) -> Grid:
 
 def _raters_notes(report: AgreementReport) -> Iterator[str]:
     yield from _scale_notes(report)
+    weights = report.sheet.weights
+    if weights is not None:
+        yield (
+            f"Weighted: a grade counts for the {weights.min():.3g} to {weights.max():.3g} answers"
+            " that its answer stands for, in means and shares, kappa, correlations, exact"
+            " agreement and the means of systems. Counts, confusion matrices, α, ICC, p of a pair"
+            f" and what is within {_together(report)} are of the graded alone, without weights."
+        )
     if len(report.reference) > 1:
         yield f"{MEAN.capitalize()}: of {', '.join(report.reference)}, where they graded the item."
     scale = report.categories
@@ -135,7 +148,7 @@ def _scale_notes(report: AgreementReport) -> Iterator[str]:
         return
     scale = ", ".join(f"{category:g}" for category in report.categories)
     origin = "; whole numbers from the lowest grade to the highest" if report.inferred else ""
-    yield f"Scale: {scale}{origin}. Shares of the categories are of the graded."
+    yield f"Scale: {scale}{origin}. Shares of the categories are of a rater's own grades."
     there = report.sheet.grades[~np.isnan(report.sheet.grades)]
     between = int((~np.isin(there, report.categories)).sum())
     if between:
@@ -145,21 +158,26 @@ def _scale_notes(report: AgreementReport) -> Iterator[str]:
         )
 
 
-def _group(group: Group) -> Grid:
+def _group(group: Group, report: AgreementReport) -> Grid:
     found = estimates(group)
     counts = dict.fromkeys(found, group.items)
     counts.update(icc_single=group.icc.n, icc_average=group.icc.n)
     names = ", ".join(group.raters)
+    plain = found.keys() - WEIGHTED if report.weighted else set()
     lines = (f"{group.items} items have two grades or more, {group.single} have one, "
              f"{group.none} have none. ICC: the {group.icc.n} items that all graded "
              f"({group.icc.incomplete} left out).")  # fmt: skip
     return Grid(
         f"Agreement of {group.name}: {names}",
         ("Statistic", "Value", "95 % interval", "p", "n"),
-        tuple(_line(name, e, counts[name]) for name, e in found.items()),
+        tuple(
+            _line(name, e, counts[name], " (unweighted)" if name in plain else "")
+            for name, e in found.items()
+        ),
         (
             lines,
-            "p: grades shuffled within raters (α), F test (ICC).",
+            "p: grades shuffled within raters (α), F test (ICC)"
+            + ("; both take answers as independent." if report.sheet.together else "."),
             *_reasons(found),
         ),
     )
@@ -173,6 +191,8 @@ def _pair(pair: Pair, report: AgreementReport) -> Grid:
         f"Missing: {only_first} without a grade by {pair.second}, {only_second} by {pair.first},"
         f" {neither} by either."
     ]
+    if report.weighted:
+        notes.append("Values and intervals are weighted; p and n are not.")
     if sample.rounded:
         notes.append(f"{sample.rounded} pairs have a grade between categories: the nearest counts.")
     if sample.confusion is not None:
@@ -180,9 +200,11 @@ def _pair(pair: Pair, report: AgreementReport) -> Grid:
             f"Exact agreement by chance, given how often each uses each grade:"
             f" {number(sample.exact_by_chance)}."
         )
-    if report.sheet.systems:
-        notes.append("Intervals: items are resampled with all their answers. p takes answers as "
-                     "independent.")  # fmt: skip
+    if report.sheet.together:
+        notes.append(
+            f"Intervals: {_together(report)} are resampled with all their answers. p takes answers"
+            " as independent."
+        )
     notes += _reasons(sample.estimates)
     title = f"{pair.first} and {pair.second}"
     return Grid(
@@ -221,7 +243,7 @@ def _confusion(pair: Pair) -> Grid:
     return Grid(title, head, tuple(lines))
 
 
-def _systems(pair: Pair) -> Grid:
+def _systems(pair: Pair, report: AgreementReport) -> Grid:
     by_system, within, used = pair.by_system or {}, pair.within or {}, pair.used or {}
     lines = tuple(
         (
@@ -230,14 +252,21 @@ def _systems(pair: Pair) -> Grid:
         )
         for name in by_system
     )  # fmt: skip
+    where = _together(report)
+    weighted = "weighted " if report.weighted else ""
     notes = [
-        f"Over systems: correlation of the mean grades of {pair.systems} systems; p from their"
-        " orders. Within items: mean of each item's correlation over its answers; items whose"
-        " grades by a rater are all equal have none."
+        f"Over systems: correlation of the {weighted}mean grades of {pair.systems} systems; p from"
+        f" their orders. Within {where}: mean of the correlations over the answers of each; where a"
+        " rater's grades are all equal there is none."
     ]
     notes += _reasons(by_system) + _reasons(within)
-    head = ("Statistic", "Over systems", "p", "Within items", "p", "Items")
+    head = ("Statistic", "Over systems", "p", f"Within {where}", "p", where.capitalize())
     return Grid(f"{pair.first} and {pair.second}, by system", head, lines, tuple(notes))
+
+
+def _together(report: AgreementReport) -> str:
+    """What the answers that go together share."""
+    return "clusters" if report.sheet.clusters else "items"
 
 
 def _disagreements(report: AgreementReport) -> Grid:
@@ -255,9 +284,9 @@ def _disagreements(report: AgreementReport) -> Grid:
     return Grid(title, ("Item", "Gap", *sheet.raters), tuple(lines), tuple(notes))
 
 
-def _line(name: str, estimate: Estimate, n: int) -> tuple[str, ...]:
+def _line(name: str, estimate: Estimate, n: int, mark: str = "") -> tuple[str, ...]:
     value = "-" if np.isnan(estimate.value) else number(estimate.value)
-    return (TITLES[name], value, interval(estimate), p_value(estimate.p), str(n))
+    return (TITLES[name] + mark, value, interval(estimate), p_value(estimate.p), str(n))
 
 
 def _reasons(found: Mapping[str, Estimate]) -> list[str]:

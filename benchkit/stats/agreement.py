@@ -24,7 +24,8 @@ class PairAgreement:
     n: items graded by both. missing: items without the first's grade only, without the second's
     only, without either. estimates: by the names of `STATISTICS`. categories: of the scale, or
     None where grades are not on one. confusion: [k, k] counts, rows the first rater's; or None.
-    rounded: items of which a grade stands between two categories.
+    rounded: items of which a grade stands between two categories. exact_by_chance: exact agreement
+    expected of raters with these margins who know nothing of each other; NaN without a scale.
     """
 
     n: int
@@ -33,13 +34,7 @@ class PairAgreement:
     categories: tuple[float, ...] | None = None
     confusion: Floats | None = field(default=None, repr=False)
     rounded: int = 0
-
-    @property
-    def exact_by_chance(self) -> float:
-        """Exact agreement expected of raters with these margins who know nothing of each other."""
-        if self.confusion is None:
-            return _NAN
-        return float(self.confusion.sum(axis=1) @ self.confusion.sum(axis=0)) / self.n**2
+    exact_by_chance: float = _NAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +52,7 @@ def pair_agreement(
     b: ArrayLike,
     categories: Sequence[float] | None = None,
     clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
     *,
     level: float = 0.95,
     resamples: int = RESAMPLES,
@@ -68,12 +64,14 @@ def pair_agreement(
     kappa: quadratic weights. exact, adjacent: shares of equal grades, and of grades at most one
     category apart. These three and the confusion matrix need `categories`, of which a grade counts
     as the nearest (halves up); correlations take grades as they are.
-    clusters: [n] items resampled together (answers to one question). Intervals: BCa bootstrap
-    over items (`grade_bootstrap.intervals`). p: two-sided, the second rater's grades shuffled
-    (`grade_permutation.p_values`); none for `exact` and `adjacent`: test kappa instead. Raises
-    DataError for grades that are not on the scale.
+    clusters: [n] items resampled together (answers to one question). weights: [n] how many items
+    of a population each stands for (1 / inclusion probability); the statistics are then estimates
+    of those of the population, while counts and p are of the items as they are. Intervals: BCa
+    bootstrap over items (`grade_bootstrap.intervals`). p: two-sided, the second rater's grades
+    shuffled (`grade_permutation.p_values`); none for `exact` and `adjacent`: test kappa instead.
+    Raises DataError for grades that are not on the scale.
     """
-    table = joint(a, b, clusters)
+    table = joint(a, b, clusters, weights)
     reason = _undefined(table)
     if not table.n:
         nothing = dict.fromkeys(STATISTICS, Estimate(_NAN, reason=reason))
@@ -81,16 +79,16 @@ def pair_agreement(
     scaled = None if categories is None else _on(table, categories)
     statistics = _statistics(table, scaled, categories)
     limits = intervals(
-        statistics, table.cell, table.cluster, level=level, resamples=resamples, seed=seed
-    )
+        statistics, table.cell, table.cluster, table.weight,
+        level=level, resamples=resamples, seed=seed,
+    )  # fmt: skip
     places = None if scaled is None else kappa.places(scaled, categories)
     chances = p_values(table, places, permutations, seed)
-    once = table.counts[None, :].astype(np.float64)
     estimates = dict.fromkeys(
         STATISTICS, Estimate(_NAN, reason="grades are on no scale of categories")
     )
     for name, statistic in statistics.items():
-        value = float(statistic(once)[0])
+        value = float(statistic(table.once)[0])
         low, high, why = limits[name]
         if np.isnan(value):
             estimates[name] = Estimate(_NAN, reason=reason or "both raters are constant")
@@ -101,7 +99,10 @@ def pair_agreement(
     counts = kappa.confusion(scaled, categories)
     moved = (scaled.x != table.x) | (scaled.y != table.y)
     rounded = int(table.counts[moved].sum())
-    return PairAgreement(table.n, table.missing, estimates, tuple(categories), counts, rounded)
+    chance = kappa.exact_by_chance(scaled, categories)
+    return PairAgreement(
+        table.n, table.missing, estimates, tuple(categories), counts, rounded, chance
+    )
 
 
 def disagreements(grades: ArrayLike, gap: float = 4.0) -> list[Disagreement]:

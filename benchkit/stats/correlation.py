@@ -1,11 +1,13 @@
 """Pearson's r, Spearman's rho and Kendall's tau-b, for many tables of counts at once."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchkit.stats.grades import Floats, Joint, Statistic, margin, mid_ranks, quotient
 
 _BLOCK = 256  # cells of Kendall's sign matrix held at once
 _TINY = 1e-13  # what rounding leaves of a variance of zero, relative to the mean square
+_TIED = 1e-13  # the same of pairs that are not tied, relative to all pairs
 
 
 def moments(x: Floats, y: Floats, counts: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
@@ -43,7 +45,7 @@ def spearman(table: Joint) -> Statistic:
         rx, ry = mid_ranks(rows) - half, mid_ranks(columns) - half
         cov = (counts * rx[:, table.row] * ry[:, table.column]).sum(axis=1)
         spread = (rows * rx**2).sum(axis=1) * (columns * ry**2).sum(axis=1)
-        return quotient(cov, np.sqrt(spread), spread > 0)
+        return quotient(cov, np.sqrt(spread), _untied(rows) & _untied(columns))
 
     return statistic
 
@@ -62,9 +64,21 @@ def kendall(table: Joint) -> Statistic:
                 table.column[:, None] - table.column[part]
             )
             excess += ((counts @ signs.astype(np.float64)) * counts[:, part]).sum(axis=1)
-        n = counts.sum(axis=1)
         rows, columns = margin(counts, table.row), margin(counts, table.column)
-        untied = (n**2 - (rows**2).sum(axis=1)) * (n**2 - (columns**2).sum(axis=1))
-        return quotient(excess, np.sqrt(untied), untied > 0)
+        defined = _untied(rows) & _untied(columns)
+        pairs = _pairs(rows) * _pairs(columns)
+        return quotient(excess, np.sqrt(np.where(defined, pairs, 1.0)), defined)
 
     return statistic
+
+
+def _pairs(margins: Floats) -> Floats:
+    """[m] ordered pairs of items with different grades, of which margins [m, k] there are."""
+    pairs: Floats = margins.sum(axis=1) ** 2 - (margins**2).sum(axis=1)
+    return pairs
+
+
+def _untied(margins: Floats) -> NDArray[np.bool_]:
+    """[m] whether there are such pairs; weights may leave a rounding error of them."""
+    untied: NDArray[np.bool_] = _pairs(margins) > _TIED * margins.sum(axis=1) ** 2
+    return untied

@@ -25,6 +25,7 @@ def intervals(
     statistics: Mapping[str, Statistic],
     cell: Ints,
     cluster: Ints | None = None,
+    weight: Floats | None = None,
     *,
     level: float = 0.95,
     resamples: int = RESAMPLES,
@@ -33,18 +34,19 @@ def intervals(
     """Bias-corrected and accelerated (BCa) bootstrap intervals (Efron 1987) of each statistic.
 
     cell: [n] the cell of each item. cluster: [n] items drawn together, numbered from 0; by default
-    each item alone. A resample is a multinomial draw of how often each distinct item (or cluster)
-    comes: the same law as drawing items, without ever drawing one. All statistics see the same
-    resamples. Deterministic for a seed. A resample that leaves a statistic undefined is left out;
-    if more than 5 % do, the statistic has no interval.
+    each item alone. weight: [n] what an item that is drawn adds to its cell; by default 1.
+    A resample is a multinomial draw of how often each distinct item (or cluster) comes: the same
+    law as drawing items, without ever drawing one. All statistics see the same resamples.
+    Deterministic for a seed. A resample that leaves a statistic undefined is left out; if more than
+    5 % do, the statistic has no interval.
     """
-    kinds, weights = _kinds(cell, cluster)
-    total = kinds.total(weights)[None, :]
+    kinds, times = _kinds(cell, cluster, weight)
+    total = kinds.total(times)[None, :]
     rng = seeds.generator("grade-bootstrap", seed, len(cell))
-    drawn = _evaluate(statistics, kinds.resampled(rng, weights, resamples))
-    left_out = _evaluate(statistics, kinds.left_out(weights))
+    drawn = _evaluate(statistics, kinds.resampled(rng, times, resamples))
+    left_out = _evaluate(statistics, kinds.left_out(times))
     return {
-        name: _bca(float(s(total)[0]), drawn[name], left_out[name], weights, level)
+        name: _bca(float(s(total)[0]), drawn[name], left_out[name], times, level)
         for name, s in statistics.items()
     }
 
@@ -56,24 +58,24 @@ class _Kinds:
         self._patterns = patterns
         self._step = max(1, _AT_ONCE // max(1, width))
 
-    def total(self, weights: Ints) -> Floats:
+    def total(self, times: Ints) -> Floats:
         if self._patterns is None:
-            return weights.astype(np.float64)
-        total: Floats = weights @ self._patterns
+            return times.astype(np.float64)
+        total: Floats = times @ self._patterns
         return total
 
-    def resampled(self, rng: np.random.Generator, weights: Ints, size: int) -> Iterator[Floats]:
-        n = int(weights.sum())
+    def resampled(self, rng: np.random.Generator, times: Ints, size: int) -> Iterator[Floats]:
+        n = int(times.sum())
         for start in range(0, size, self._step):
             step = min(self._step, size - start)
-            counts = rng.multinomial(n, weights / n, size=step).astype(np.float64)
+            counts = rng.multinomial(n, times / n, size=step).astype(np.float64)
             yield counts if self._patterns is None else counts @ self._patterns
 
-    def left_out(self, weights: Ints) -> Iterator[Floats]:
+    def left_out(self, times: Ints) -> Iterator[Floats]:
         """All data without one item of each kind in turn."""
-        total = self.total(weights)
-        for start in range(0, len(weights), self._step):
-            stop = min(start + self._step, len(weights))
+        total = self.total(times)
+        for start in range(0, len(times), self._step):
+            stop = min(start + self._step, len(times))
             if self._patterns is None:
                 rest = np.tile(total, (stop - start, 1))
                 rest[np.arange(stop - start), np.arange(start, stop)] -= 1
@@ -82,14 +84,17 @@ class _Kinds:
                 yield total - self._patterns[start:stop]
 
 
-def _kinds(cell: Ints, cluster: Ints | None) -> tuple[_Kinds, Ints]:
+def _kinds(cell: Ints, cluster: Ints | None, weight: Floats | None) -> tuple[_Kinds, Ints]:
+    """The kinds, and how often each comes."""
     cells = int(cell.max()) + 1
-    if cluster is None:
+    if cluster is None and weight is None:
         return _Kinds(None, cells), np.bincount(cell, minlength=cells)
+    if cluster is None:
+        cluster = np.arange(len(cell))
     each = np.zeros((int(cluster.max()) + 1, cells))
-    np.add.at(each, (cluster, cell), 1)
-    patterns, weights = np.unique(each, axis=0, return_counts=True)
-    return _Kinds(patterns, cells), weights
+    np.add.at(each, (cluster, cell), 1 if weight is None else weight)
+    patterns, times = np.unique(each, axis=0, return_counts=True)
+    return _Kinds(patterns, cells), times
 
 
 def _evaluate(statistics: Mapping[str, Statistic], parts: Iterator[Floats]) -> dict[str, Floats]:
@@ -101,7 +106,7 @@ def _evaluate(statistics: Mapping[str, Statistic], parts: Iterator[Floats]) -> d
     return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
-def _bca(value: float, drawn: Floats, left_out: Floats, weights: Ints, level: float) -> Interval:
+def _bca(value: float, drawn: Floats, left_out: Floats, times: Ints, level: float) -> Interval:
     from scipy.special import ndtr, ndtri
 
     nothing = (float("nan"), float("nan"))
@@ -120,19 +125,19 @@ def _bca(value: float, drawn: Floats, left_out: Floats, weights: Ints, level: fl
     bias = ndtri(np.clip(below, edge, 1 - edge))
     tails = ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
     shifted = bias + tails
-    places = ndtr(bias + shifted / (1 - _acceleration(left_out, weights) * shifted))
+    places = ndtr(bias + shifted / (1 - _acceleration(left_out, times) * shifted))
     low, high = np.quantile(there, places)
     return Interval(float(low), float(high))
 
 
-def _acceleration(left_out: Floats, weights: Ints) -> float:
-    """From the jackknife values without each kind of item, `weights` of which there are."""
-    if len(left_out) != len(weights):
+def _acceleration(left_out: Floats, times: Ints) -> float:
+    """From the jackknife values without each kind of item, `times` of which there are."""
+    if len(left_out) != len(times):
         return 0.0
     there = ~np.isnan(left_out)
     if not there.any():
         return 0.0
-    w, values = weights[there], left_out[there]
+    w, values = times[there], left_out[there]
     gap = np.average(values, weights=w) - values
     spread = float(w @ gap**2)
     return float(w @ gap**3) / (6 * spread**1.5) if spread > 0 else 0.0

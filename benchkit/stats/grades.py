@@ -1,7 +1,8 @@
 """Two raters' grades side by side, as the cells of their joint table that occur.
 
 Every statistic of two raters is a function of how often each cell occurs, so that thousands of
-resamples are one matrix of counts: [resamples, cells] in, [resamples] out.
+resamples are one matrix of counts: [resamples, cells] in, [resamples] out. Only the proportions of
+the counts matter, so that sums of sampling weights do as well.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,8 @@ class Joint:
     x, y: [c] grades of each cell that occurs, ascending by x, then y. row, column: [c] places of
     these grades among each rater's distinct grades. counts: [c] how often. cell: [n] cell of
     each item that both graded. cluster: [n] what that item belongs to (numbered from 0), or None.
-    missing: items graded by only the second rater, by only the first, by neither.
+    missing: items graded by only the second rater, by only the first, by neither. weight: [n] of
+    each item that both graded, or None where all weigh the same.
     """
 
     x: Floats
@@ -46,18 +48,29 @@ class Joint:
     cell: Ints
     cluster: Ints | None
     missing: tuple[int, int, int]
+    weight: Floats | None = None
 
     @property
     def n(self) -> int:
         """Items graded by both."""
         return len(self.cell)
 
+    @property
+    def once(self) -> Floats:
+        """[1, c] what a statistic takes for the data themselves: counts, or sums of weights."""
+        return np.bincount(self.cell, self.weight, len(self.x))[None, :].astype(np.float64)
 
-def joint(a: ArrayLike, b: ArrayLike, clusters: ArrayLike | None = None) -> Joint:
+
+def joint(
+    a: ArrayLike,
+    b: ArrayLike,
+    clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+) -> Joint:
     """Pair the grades `a`, `b` [n]; items without both (NaN) are left out and counted.
 
-    clusters: [n] labels of items that are resampled together. Raises DataError where lengths
-    differ.
+    clusters: [n] labels of items that are resampled together. weights: [n] how many items of a
+    population each stands for. Raises DataError where lengths differ, or a weight is not positive.
     """
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1:
@@ -74,7 +87,25 @@ def joint(a: ArrayLike, b: ArrayLike, clusters: ArrayLike | None = None) -> Join
         row * max(1, len(ys)) + column, return_inverse=True, return_counts=True
     )
     row, column = np.divmod(flat, max(1, len(ys)))
-    return Joint(xs[row], ys[column], row, column, counts, cell, _clusters(clusters, both), missing)
+    weight = None if weights is None else unequal(np.asarray(weights, dtype=np.float64)[both])
+    return Joint(
+        xs[row], ys[column], row, column, counts, cell, _clusters(clusters, both), missing, weight
+    )
+
+
+def unequal(weights: ArrayLike | None) -> Floats | None:
+    """The `weights` [n]; None where all are the same, which says no more than none.
+
+    Raises DataError for one that is not positive and finite.
+    """
+    if weights is None:
+        return None
+    found = np.asarray(weights, dtype=np.float64)
+    if len(bad := found[~((found > 0) & np.isfinite(found))]):
+        raise DataError(
+            f"{bad[0]:g} is no weight", "give positive weights: 1 / inclusion probability"
+        )
+    return None if (found == found[:1]).all() else found
 
 
 def _clusters(labels: ArrayLike | None, kept: NDArray[np.bool_]) -> Ints | None:

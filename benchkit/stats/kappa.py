@@ -26,7 +26,7 @@ def quadratic_weighted_kappa(
     table = joint(a, b)
     if not table.n:
         return float("nan")
-    return float(kappa(table, categories)(table.counts[None, :].astype(np.float64))[0])
+    return float(kappa(table, categories)(table.once)[0])
 
 
 def kappa(table: Joint, categories: Sequence[float] | None = None) -> Statistic:
@@ -69,6 +69,16 @@ def confusion(table: Joint, categories: Sequence[float]) -> Floats:
     counts = np.zeros((len(categories), len(categories)))
     np.add.at(counts, (i.astype(int), j.astype(int)), table.counts)
     return counts
+
+
+def exact_by_chance(table: Joint, categories: Sequence[float]) -> float:
+    """Exact agreement expected of raters with these margins who know nothing of each other."""
+    shares = table.once[0] / table.once.sum()
+    rows, columns = (
+        np.bincount(place.astype(int), shares, len(categories))
+        for place in places(table, categories)
+    )
+    return float(rows @ columns)
 
 
 def places(table: Joint, categories: Sequence[float] | None) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from benchkit.stats.bootstrap import RESAMPLES
 from benchkit.stats.correlation import moments
 from benchkit.stats.grade_bootstrap import intervals
-from benchkit.stats.grades import Estimate, Floats, quotient
+from benchkit.stats.grades import Estimate, Floats, quotient, unequal
 from benchkit.stats.scale import places_on
 
 
@@ -17,6 +17,7 @@ def mean_kappa(
     grades: ArrayLike,
     categories: Sequence[float],
     clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
     *,
     level: float = 0.95,
     resamples: int = RESAMPLES,
@@ -26,6 +27,7 @@ def mean_kappa(
 
     A pair counts with the items that both graded; a pair whose kappa is undefined makes the mean
     undefined. Interval: BCa bootstrap over items (over `clusters` [n], where items go together).
+    weights: [n] how many items of a population each stands for.
     """
     table = np.asarray(grades, dtype=np.float64)
     rows, cell = np.unique(table, axis=0, return_inverse=True)
@@ -49,7 +51,8 @@ def mean_kappa(
             total += quotient(2 * cov, vx + vy + (mx - my) ** 2, there & (vx + vy > 0))
         return total / len(pairs)
 
-    counts = np.bincount(cell, minlength=len(rows))[None, :].astype(np.float64)
+    weight = unequal(weights)
+    counts = np.bincount(cell, weight, len(rows))[None, :].astype(np.float64)
     value = float(statistic(counts)[0])
     if np.isnan(value):
         return Estimate(value, reason="the raters of a pair are constant")
@@ -57,6 +60,6 @@ def mean_kappa(
     if clusters is not None:
         groups = np.unique(np.asarray(clusters), return_inverse=True)[1]
     low, high, reason = intervals(
-        {"mean": statistic}, cell, groups, level=level, resamples=resamples, seed=seed
+        {"mean": statistic}, cell, groups, weight, level=level, resamples=resamples, seed=seed
     )["mean"]
     return Estimate(value, low, high, reason=reason)

@@ -1,15 +1,17 @@
 """Agreement of two raters about systems: of systems' mean grades, and within items."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import permutations as orders
 from math import factorial
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from benchkit import seeds
 from benchkit.stats.bootstrap import RESAMPLES
 from benchkit.stats.grade_bootstrap import intervals
-from benchkit.stats.grades import Estimate, Floats, Statistic, quotient
+from benchkit.stats.grades import Estimate, Floats, Statistic, quotient, unequal
 from benchkit.stats.row_correlation import CORRELATIONS, RowCorrelation
 
 _SHUFFLES = 10_000  # of the systems' means, where not all orders can be tried
@@ -19,37 +21,39 @@ _NAN = float("nan")
 
 
 def system_level(
-    a: Floats,
-    b: Floats,
+    a: ArrayLike,
+    b: ArrayLike,
+    systems: ArrayLike,
+    items: ArrayLike,
+    weights: ArrayLike | None = None,
     *,
     level: float = 0.95,
     resamples: int = RESAMPLES,
     permutations: int = _SHUFFLES,
     seed: int = 0,
-) -> dict[str, Estimate]:
-    """Correlations over systems of the two raters' mean grades.
+) -> tuple[dict[str, Estimate], int]:
+    """Correlations over systems of the two raters' mean grades; and how many systems they are of.
 
-    a, b: [items, systems] grades; cells without both (NaN) count for neither. Interval: BCa
+    a, b: [n] grades of answers by `systems` [n] to `items` [n]; answers without both (NaN) count
+    for neither. weights: [n] how many answers of its system each stands for. Interval: BCa
     bootstrap over items, the systems being given. p: the second rater's means are shuffled over
     the systems, two-sided; all orders for up to 7 systems, so that p is exact.
     """
-    missing = np.isnan(a) | np.isnan(b)
-    x, y = np.where(missing, 0.0, a), np.where(missing, 0.0, b)
-    there = (~missing).astype(np.float64)
-    known = there.any(axis=0)
-    x, y, there = x[:, known], y[:, known], there[:, known]
-    if known.sum() < 3:
-        return dict.fromkeys(
-            CORRELATIONS, Estimate(_NAN, reason="fewer than three systems graded by both")
-        )
-    used = np.flatnonzero(there.any(axis=1))
-    x, y, there = x[used], y[used], there[used]
-    once = np.ones((1, len(used)))
+    a, b, both = _both(a, b)
+    weight = np.ones(len(both)) if (given := unequal(weights)) is None else given
+    names, column = np.unique(np.asarray(systems)[both], return_inverse=True)
+    if len(names) < 3:
+        reason = "fewer than three systems graded by both"
+        return dict.fromkeys(CORRELATIONS, Estimate(_NAN, reason=reason)), len(names)
+    row = np.unique(np.asarray(items)[both], return_inverse=True)[1]
+    sums = np.zeros((3, int(row.max()) + 1, len(names)))
+    for table, grades in zip(sums, (a, b, np.ones(len(a))), strict=True):
+        np.add.at(table, (row, column), weight[both] * grades)
+    x, y, there = sums
+    once = np.ones((1, len(x)))
     means = _means(once, x, there), _means(once, y, there)
     statistics = {name: _system_statistic(f, x, y, there) for name, f in CORRELATIONS.items()}
-    limits = intervals(
-        statistics, np.arange(len(used)), level=level, resamples=resamples, seed=seed
-    )
+    limits = intervals(statistics, np.arange(len(x)), level=level, resamples=resamples, seed=seed)
     found = {}
     for name, correlation in CORRELATIONS.items():
         value = float(correlation(*means)[0])
@@ -59,12 +63,13 @@ def system_level(
         p = _system_p(correlation, means[0][0], means[1][0], permutations, seed)
         low, high, reason = limits[name]
         found[name] = Estimate(value, low, high, p, reason)
-    return found
+    return found, len(names)
 
 
 def within_items(
-    a: Floats,
-    b: Floats,
+    a: ArrayLike,
+    b: ArrayLike,
+    items: ArrayLike,
     *,
     level: float = 0.95,
     resamples: int = RESAMPLES,
@@ -73,14 +78,16 @@ def within_items(
 ) -> tuple[dict[str, Estimate], dict[str, int]]:
     """Mean over items of the correlation over each item's answers; and how many items it is of.
 
-    a, b: [items, systems] grades, NaN where missing. An item with fewer than two answers graded
-    by both, or to which either rater gave equal grades, has no correlation and is left out.
-    Interval: BCa bootstrap over items. p: the second rater's grades are shuffled within each
-    item, two-sided.
+    a, b: [n] grades of answers to `items` [n], NaN where missing. An item with fewer than two
+    answers graded by both, or to which either rater gave equal grades, has no correlation and is
+    left out. Interval: BCa bootstrap over items. p: the second rater's grades are shuffled within
+    each item, two-sided.
     """
+    a, b, both = _both(a, b)
+    x, y = _by_item(np.asarray(items)[both], a, b)
     found, counts = {}, {}
     for name, correlation in CORRELATIONS.items():
-        values = correlation(a, b)
+        values = correlation(x, y)
         kept = ~np.isnan(values)
         counts[name] = int(kept.sum())
         if not kept.any():
@@ -95,12 +102,30 @@ def within_items(
         mean = float(values[kept].mean())
         shuffled = (
             float(correlation(*pair).mean())
-            for pair in _shuffled_within(rng, a[kept], b[kept], permutations)
+            for pair in _shuffled_within(rng, x[kept], y[kept], permutations)
         )
         hits = sum(abs(other) >= abs(mean) - 1e-9 for other in shuffled)
         p = (1 + hits) / (1 + permutations)
         found[name] = Estimate(mean, limits.low, limits.high, p, limits.reason)
     return found, counts
+
+
+def _both(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """The grades of the answers that have both, and which of all [n] these are."""
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    both = ~(np.isnan(x) | np.isnan(y))
+    return x[both], y[both], both
+
+
+def _by_item(items: NDArray[Any], *grades: Floats) -> Floats:
+    """[len(grades), items, answers] a row an item, NaN behind its last answer."""
+    _, row, sizes = np.unique(items, return_inverse=True, return_counts=True)
+    order = np.argsort(row, kind="stable")
+    place = np.empty(len(row), dtype=np.int64)
+    place[order] = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    tables = np.full((len(grades), len(sizes), sizes.max(initial=0)), np.nan)
+    tables[:, row, place] = grades
+    return tables
 
 
 def _means(weights: Floats, sums: Floats, there: Floats) -> Floats:
@@ -143,22 +168,8 @@ def _system_p(
 def _shuffled_within(
     rng: np.random.Generator, a: Floats, b: Floats, size: int
 ) -> Iterator[tuple[Floats, Floats]]:
-    """`b` shuffled within each row among the places where both are there."""
-    missing = np.isnan(a) | np.isnan(b)
-    front = np.argsort(missing, axis=1, kind="stable")
-    x, y = (np.take_along_axis(side, front, axis=1) for side in (a, b))
-    absent = np.take_along_axis(missing, front, axis=1)
+    """`b` shuffled within each row, of tables as `_by_item` makes them."""
+    absent = np.isnan(b)
     for _ in range(size):
-        keys = np.where(absent, 2.0, rng.random(x.shape))  # the absent stay behind
-        yield x, np.take_along_axis(y, np.argsort(keys, axis=1), axis=1)
-
-
-def cube(
-    items: Sequence[str], systems: Sequence[str], grades: Floats
-) -> tuple[Floats, list[str], list[str]]:
-    """[raters, items, systems] from long-form rows: `grades` [n, raters] of (item, system) [n]."""
-    rows, row = np.unique(np.asarray(items, dtype=object).astype(str), return_inverse=True)
-    columns, column = np.unique(np.asarray(systems, dtype=object).astype(str), return_inverse=True)
-    table = np.full((grades.shape[1], len(rows), len(columns)), np.nan)
-    table[:, row, column] = grades.T
-    return table, rows.tolist(), columns.tolist()
+        keys = np.where(absent, 2.0, rng.random(b.shape))  # the absent stay behind
+        yield a, np.take_along_axis(b, np.argsort(keys, axis=1), axis=1)

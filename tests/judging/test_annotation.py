@@ -5,7 +5,9 @@ import re
 
 import pytest
 from judging.annotation_store import NASTY, RUNS, add_judgement, add_run, make_store
+from typer.testing import CliRunner
 
+from benchkit.cli.main import app
 from benchkit.errors import ConfigError, DataError, StoreError
 from benchkit.judging.annotation.batch import make_batch
 from benchkit.judging.annotation.key import read_key
@@ -13,6 +15,7 @@ from benchkit.judging.annotation.page import render
 from benchkit.judging.annotation.population import collect, sources
 from benchkit.judging.annotation.sampling import draw
 from benchkit.judging.rubric import Criterion, load_rubric
+from benchkit.records import PlannedJudge
 from benchkit.store import Store
 
 
@@ -52,7 +55,7 @@ def test_judges_of_the_same_answer_meet_in_one_exhibit(tmp_path):
     by_suite = collect(sources([tmp_path], "plum"))  # its plan names one judge
     assert set(by_suite.rubrics) == {"stern"}
     # the first judge without a grade is passed over
-    strata = {s.grade: len(s.drawn) for s in draw(both, 2, 0)}
+    strata = {s.grade: len(s.drawn) for s in draw(both, 2, 0, balanced=True)}
     assert strata == {1: 1, 5: 1}
 
 
@@ -74,7 +77,7 @@ def test_one_file_of_verdicts_is_enough(tmp_path):
         ("suite", ConfigError, "no suite 'plums' in it.*there are: plum"),
         ("judge", StoreError, "no complete judgement by 'nobody'"),
         ("failed", StoreError, "no complete judgement in"),
-        ("rubrics", ConfigError, "different rubrics"),
+        ("rubrics", ConfigError, "'stern' had different rubrics in different runs"),
         ("few", ConfigError, "1 answers for 2 annotators"),
     ],
 )
@@ -95,8 +98,9 @@ def test_what_cannot_be_sampled_says_why(tmp_path, case, error, message):
     elif case == "failed":
         add_judgement(run, [1], status="failed")
     elif case == "rubrics":
-        add_judgement(run, [1], "other", load_rubric("coherence-1-7"), judge_id="j2")
-        paths = [run.path]
+        other = add_run(store, "tea", "a")
+        add_judgement(other, [1], rubric=load_rubric("coherence-1-7"))
+        paths = [run.path, other.path]
     with pytest.raises(error, match=f"(?s){message}"):
         make_batch(collect(sources(paths, **options)), 5, 2)
 
@@ -122,8 +126,61 @@ def test_a_key_is_not_replaced_by_that_of_another_batch(population, tmp_path):
     assert (tmp_path / "key.json").read_bytes() == before
 
 
+def two_rubrics(root):
+    """The judges of the plan, first to last: one by rationale-0-3, one by rationale-quality, and a
+    second one by rationale-0-3."""
+    store = make_store(
+        root, {("toys", "a"): [1, 2, 3], ("toys", "b"): [0, 3]}, rubric=load_rubric("rationale-0-3")
+    )
+    plan = store.plan("plum")
+    more = [("a quality judge", "rationale-quality"), ("twin", "rationale-0-3")]
+    for run in store.runs():
+        for label, rubric in more:
+            add_judgement(run, [2, 2], label, load_rubric(rubric))
+    judges = [*plan.judges, *(PlannedJudge(label=j, judge_id="j1", rubric=r) for j, r in more)]
+    store.update_plan(plan.model_copy(update={"judges": judges}))
+    return store
+
+
+def test_of_judges_with_several_rubrics_the_first_of_the_plan_decides(tmp_path):
+    store = two_rubrics(tmp_path)
+    population = collect(sources([tmp_path], "plum"))
+    assert population.rubric.name == "rationale-0-3"
+    assert set(population.rubrics) == {"stern", "twin"}
+    assert {label: own.name for label, own in population.left_out.items()} == {
+        "a quality judge": "rationale-quality"
+    }
+    assert len(population.exhibits) == 5
+    assert not any("a quality judge" in e.grades for e in population.exhibits)
+    other = collect(sources([tmp_path], "plum", "a quality judge"))
+    assert (other.rubric.name, other.left_out) == ("rationale-quality", {})
+    named = collect(sources([tmp_path], "plum"), load_rubric("rationale-quality"))
+    assert (len(named.rubrics), named.left_out) == (3, {})
+    for run in store.runs():  # where the first has not judged, the next one decides
+        (run.path / "judgements" / "stern-j1.json").unlink()
+    assert collect(sources([tmp_path], "plum")).rubric.name == "rationale-quality"
+
+
+def test_the_command_says_whose_grades_are_taken_and_how_to_take_others(tmp_path):
+    two_rubrics(tmp_path / "runs")
+    arguments = ["annotate", "--judgements", str(tmp_path / "runs"), "--suite", "plum"]
+    made = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "one")])
+    assert made.exit_code == 0, made.output
+    assert (
+        "judge a quality judge is left out, as its rubric is rationale-quality; take it instead"
+        " with --judge 'a quality judge'"
+    ) in made.output
+    assert "judge stern, rubric rationale-0-3\njudge twin, rubric rationale-0-3\n" in made.output
+    assert "people see the whole history; a language model" in made.output
+    more = ["--judge", "a quality judge", "--out", str(tmp_path / "two")]
+    made = CliRunner().invoke(app, [*arguments, *more])
+    assert made.exit_code == 0, made.output
+    assert "left out" not in made.output
+    assert read_key(tmp_path / "two" / "key.json").rubric.name == "rationale-quality"
+
+
 def test_the_key_says_what_ids_are(population, tmp_path):
-    batch = make_batch(population, 40, 2, 0.5)
+    batch = make_batch(population, 40, 2, 0.5, balanced=True)
     key = read_key(batch.write(tmp_path)[0])
     assert key == batch.key
     assert len(key.items) == 40 == sum(s.drawn for s in key.strata)

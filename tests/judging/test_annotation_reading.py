@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import polars as pl
 import pytest
@@ -82,6 +83,7 @@ def test_the_round_trip(key, tmp_path):
         item = key.items[row["item"]]
         assert row["system"] == item.method
         assert (row["task"], row["case_id"], row["weight"]) == ("toys", item.case_id, item.weight)
+        assert (row["cluster"], row["scale"]) == (f"toys/{item.case_id}", "0-3")
         judged = row["rater"] == "judge:stern"
         assert row["grade"] == (item.grades["stern"]["rating"] if judged else near(item))
         assert row["criterion"] == "rating"
@@ -223,6 +225,7 @@ def test_several_criteria_are_several_files(tmp_path):
     assert [len(table) for table in tables] == [24, 6, 6, 6, 6]
     assert [set(table["criterion"]) for table in tables[1:]] == [{name} for name in names]
     assert tuple(tables[0].columns) == LABELS
+    assert set(tables[1]["scale"]) == {"1-5"}
 
 
 def invoke(*arguments):
@@ -247,11 +250,14 @@ def test_from_the_store_to_agreement(tmp_path):
     first = labels.read_bytes()
     assert invoke("--read", *exports, "--key", out / "key.json", "--out", labels).exit_code == 0
     assert labels.read_bytes() == first
-    agreed = CliRunner().invoke(app, ["agree", str(labels), "--reference", "judge:stern",
-                                      "--scale", "0-3", "--format", "json"])  # fmt: skip
+    agreed = CliRunner().invoke(
+        app, ["agree", str(labels), "--reference", "judge:stern", "--format", "json"]
+    )
     assert agreed.exit_code == 0, agreed.output
-    assert '"judge:stern"' in agreed.output
-    assert '"items": 30' in agreed.output
+    told = json.loads(agreed.output)
+    assert told["reference"] == ["judge:stern"] and told["items"] == 30
+    assert told["categories"] == [0, 1, 2, 3] and not told["categories_inferred"]
+    assert told["gap"] == 2
 
 
 def test_runs_and_files_are_given_one_after_the_other(tmp_path):

@@ -47,8 +47,30 @@ def test_shares_add_up_and_fill_evenly(capacities, data):
         assert share == min(capacity, top)
 
 
-def test_the_sample_is_even_over_tasks_methods_and_grades(population):
+def test_the_sample_is_even_over_tasks_and_methods(population):
     strata = draw(population, 60, seed=0)
+    assert drawn(strata, "task", "method", "grade") == {
+        ("tea", "quux-rec", None): 2,
+        ("tea", "zeta-rec", None): 28,
+        ("toys", "quux-rec", None): 15,
+        ("toys", "zeta-rec", None): 15,
+    }
+
+
+def test_grades_of_a_simple_random_sample_are_as_frequent_as_they_are(population):
+    """Of toys/zeta-rec, 40 answers of 50 have grade 3, 9 have 4 and one has 5."""
+    counted = Counter()
+    for seed in range(400):
+        for stratum in draw(population, 30, seed):
+            if (stratum.task, stratum.method) == ("toys", "zeta-rec"):
+                counted.update(e.grades["stern"]["grounding"] for e in stratum.drawn)
+    total = sum(counted.values())
+    for grade, share in ((3, 0.8), (4, 0.18), (5, 0.02)):
+        assert counted[grade] / total == pytest.approx(share, abs=4 * (share / total) ** 0.5)
+
+
+def test_a_balanced_sample_is_even_over_grades_too(population):
+    strata = draw(population, 60, seed=0, balanced=True)
     # tea/quux-rec has 2 answers only, so 28 of the 30 of its task go to the other method.
     assert drawn(strata, "task", "method") == {
         ("tea", "quux-rec"): 2,
@@ -63,10 +85,11 @@ def test_the_sample_is_even_over_tasks_methods_and_grades(population):
     assert {grades["toys", "quux-rec", 1], grades["toys", "quux-rec", 2]} == {7, 8}
 
 
+@pytest.mark.parametrize("balanced", [False, True])
 @pytest.mark.parametrize("n", [1, 7, 31, 60, 150])
-def test_numbers_differ_from_even_ones_by_less_than_one(population, n):
+def test_numbers_differ_from_even_ones_by_less_than_one(population, n, balanced):
     for seed in range(5):
-        strata = draw(population, n, seed)
+        strata = draw(population, n, seed, balanced=balanced)
         assert sum(len(s.drawn) for s in strata) == n
         for stratum in strata:
             assert abs(len(stratum.drawn) - stratum.share) < 1
@@ -83,7 +106,9 @@ def test_grades_are_even_where_methods_get_few(tmp_path):
     """Over many small strata rounding must not favour a grade."""
     runs = {("toys", f"m{place:02}"): [0, 0, 1, 2, 3] * 3 for place in range(24)}
     make_store(tmp_path, runs, rubric=load_rubric("rationale-0-3"))
-    strata = draw(collect(sources([tmp_path], "plum")), 40, 0)  # 5/12 of an answer a stratum
+    strata = draw(
+        collect(sources([tmp_path], "plum")), 40, 0, balanced=True
+    )  # 5/12 of an answer a stratum
     assert drawn(strata, "grade") == {(0,): 10, (1,): 10, (2,): 10, (3,): 10}
     assert set(drawn(strata, "method").values()) == {1, 2}
 
@@ -118,7 +143,7 @@ def test_weights_are_unbiased_even_where_strata_get_none(population):
     seeds = 600
     total = rare = 0.0
     for seed in range(seeds):
-        for stratum in draw(population, 6, seed):
+        for stratum in draw(population, 6, seed, balanced=True):
             total += stratum.weight * len(stratum.drawn) / seeds
             if (stratum.task, stratum.method, stratum.grade) == ("toys", "zeta-rec", 4):
                 rare += stratum.weight * len(stratum.drawn) / seeds
@@ -129,7 +154,7 @@ def test_weights_are_unbiased_even_where_strata_get_none(population):
 def test_every_exhibit_of_a_stratum_is_drawn_equally_often(population):
     counted = Counter()
     for seed in range(400):
-        for stratum in draw(population, 30, seed):
+        for stratum in draw(population, 30, seed, balanced=True):
             if (stratum.task, stratum.method, stratum.grade) == ("toys", "zeta-rec", 4):
                 counted.update(exhibit.case_id for exhibit in stratum.drawn)
                 share = float(stratum.share)

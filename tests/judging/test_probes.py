@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchkit import seeds
 from benchkit.judging.probes import (
+    COLUMNS,
     FILLER,
     PROBES,
     SUMMARY,
     Probe,
     anothers_rationale,
+    estimated,
     first_sentence,
     halved,
     history_reversed,
@@ -26,6 +29,7 @@ from benchkit.judging.probes import (
 from benchkit.judging.protocol import Exhibit, Verdict
 from benchkit.judging.rubric import load_rubric
 from benchkit.judging.testing import toy_exhibits
+from benchkit.lm.estimate import Estimate
 from benchkit.protocols import Catalog, Event, Request
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.testing import run_context, toy_dataset
@@ -98,7 +102,7 @@ def test_anothers_rationale_deranges():
 
 
 class Wordy:
-    """Half a point a word to 3; it does not grade what has an "x"."""
+    """Half a point a word to 3; it does not grade what has an "x". A question is two tokens."""
 
     rubric = load_rubric("rationale-0-3")
     remarks = models = ()
@@ -109,6 +113,16 @@ class Wordy:
                 yield Verdict(one.key, {}, "unscored", "an x")
             else:
                 yield Verdict(one.key, {"rating": min(3.0, len(one.rationale.split()) / 2)})
+
+    def estimate(self, exhibits, run):
+        return Estimate(len(exhibits), 2 * len(exhibits), 0, None, 0)
+
+
+def test_an_estimate_is_of_what_is_changed_too():
+    exhibits = [exhibit("a b c d", "c0"), exhibit("a", "c1")]
+    found = estimated(Wordy(), exhibits, run_context(CATALOG))
+    # Both as they are, padded, reversed, with the title and exchanged; one alone can be halved.
+    assert (found.calls, found.prompt_tokens) == (5 * 2 + 1, 2 * (5 * 2 + 1))
 
 
 def test_a_judge_that_likes_length_is_seen():
@@ -134,22 +148,47 @@ def test_the_summary_by_hand():
     table = pl.DataFrame(
         [(case, "padded", "rating", before, after) for case, before, after in rows]
         + [("a", "mine", "rating", None, None)],
-        schema=run_probes(Wordy(), [], run_context(CATALOG)).schema,
+        schema=COLUMNS,
         orient="row",
     )
     padded_row, mine = summary(table).to_dicts()
     low, high = mean_interval([1, 0, -2, 2])
     assert padded_row == {
-        "probe": "padded", "criterion": "rating", "expected": "no change", "n": 4, "shift": 0.25,
-        "low": low, "high": high, "moved": 0.75, "up": 2, "down": 1, "unscored": 1,
+        "probe": "padded", "criterion": "rating", "expected": "no change", "n": 4, "cases": 4,
+        "shift": 0.25, "low": low, "high": high, "moved": 0.75, "up": 2, "down": 1, "unscored": 1,
     }  # fmt: skip
     assert mine["n"] == 0 and mine["unscored"] == 1 and mine["expected"] == ""
     assert mine["shift"] is mine["low"] is mine["moved"] is None
     text = markdown(summary(table))
-    assert "| padded | rating | no change | 4 | +0.250 [" in text
+    assert "| padded | rating | no change | 4 | 4 | +0.250 [" in text
     assert "| 75.0% | 2 | 1 | 1 |" in text
-    assert "| mine | rating |  | 0 |  |  | 0 | 0 | 1 |" in text
+    assert "| mine | rating |  | 0 | 0 |  |  | 0 | 0 | 1 |" in text
     assert len({line.count("|") for line in text.splitlines() if "|" in line}) == 1
+
+
+def test_answers_to_one_case_are_one_case_of_the_interval():
+    rows = [("a", 1.0, 2.0), ("a", 1.0, 1.0), ("b", 2.0, 2.0), ("b", None, 1.0), ("c", 3.0, 1.0)]
+    given_ = [(case, "padded", "rating", before, after) for case, before, after in rows]
+    (found,) = summary(pl.DataFrame(given_, schema=COLUMNS, orient="row")).to_dicts()
+    assert (found["n"], found["cases"], found["unscored"]) == (4, 3, 1)
+    assert found["shift"] == (0.5 + 0.0 - 2.0) / 3
+    assert (found["low"], found["high"]) == mean_interval([0.5, 0.0, -2.0])
+    assert (found["moved"], found["up"], found["down"]) == (0.5, 1, 1)
+
+
+def test_the_interval_covers_the_truth_where_methods_share_cases():
+    # Each of 30 cases moves all eight answers to it alike, by nothing on average.
+    rng, held = seeds.generator("probe-coverage"), 0
+    for number in range(200):
+        rows = [
+            (f"c{case}", "padded", "rating", 2.0, 2.0 + shift)
+            for case, shift in enumerate(rng.normal(size=30).tolist())
+            for _ in range(8)
+        ]
+        table = pl.DataFrame(rows, schema=COLUMNS, orient="row")
+        (found,) = summary(table, seed=number).to_dicts()
+        held += found["low"] <= 0 <= found["high"]
+    assert held >= 180
 
 
 def test_nothing_to_probe():

@@ -62,6 +62,8 @@ def test_every_answer_is_graded_once_or_unscored_with_its_reason(explainers, tmp
     assert judged.manifest.status == "complete"
     table = verdicts(judged)
     assert table.schema == JUDGEMENTS
+    assert (table["case_id"] == "test:" + table["user"]).all()
+    assert (table["named_outside"].is_null() == table["rationale"].is_null()).all()
     assert len(table) == table["case_id"].n_unique() == 120
     stages = {stage[0]: part for stage, part in table.group_by("stage")}
     assert set(stages) == {"invalid", "wrong", "missing", "judged"}
@@ -162,16 +164,43 @@ def test_a_judge_of_the_methods_own_model_is_pointed_out(explainers, tmp_path):
     assert judged.manifest.warnings == ("judge and method use the same language model: some-model",)
     assert same_model(["a/b"], {"lm": {"backbone": "c"}}) is None
     assert same_model(["b"], {"teacher": {"engine": {"model": "x/B"}}})
+    assert same_model(["b"], {"teacher": {"models": ["a", "x/B"]}})
 
 
-def test_estimates_ask_nothing(explainers, tmp_path):
+@pytest.mark.parametrize(
+    ("judge_", "method", "same"),
+    [
+        ("gpt-4o-2024-08-06", "gpt-4o", True),
+        ("gpt-4o", "openai/GPT-4o-2024-08-06", True),
+        ("anthropic/claude-3-5-sonnet-20241022", "claude-3-5-sonnet@20240620", True),
+        ("gpt-3.5-turbo-0125", "gpt-3.5-turbo", True),
+        ("claude-3-5-sonnet-latest", "claude-3-5-sonnet", True),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gemma-3-4b-it", "gemma-3-12b-it", False),
+        ("qwen2.5-7b", "qwen2.5-72b", False),
+    ],
+)
+def test_dates_and_organisations_make_no_other_model(judge_, method, same):
+    assert bool(same_model([judge_], {"lm": {"model": method}})) == same
+
+
+def test_estimates_ask_nothing_and_say_what_is_judged(explainers, tmp_path):
     suite = judged_suite()
     run_all(suite, tmp_path)
-    store = Store(tmp_path / "runs")
-    ((name, _, estimate),) = estimates(store, of(suite, tmp_path), suite.judging)
-    assert name == "strict"
-    assert 0 < estimate.calls < 120
-    assert "0.50" in str(estimate)
+    store, asked = Store(tmp_path / "runs"), of(suite, tmp_path)
+    (found,) = estimates(store, asked, suite.judging)
+    assert (found.label, found.judged) == ("strict", False)
+    assert 0 < found.cost.calls < 120
+    assert "0.50" in str(found.cost)
+    list(judge_all(store, asked, suite.judging, lambda _: None))
+    (done,) = estimates(store, asked, suite.judging)
+    assert (done.judged, done.cost.calls) == (True, 0)
+    (again,) = estimates(store, asked, suite.judging, again=True)
+    assert (again.judged, again.cost) == (False, found.cost)
+    # Probing asks for five answers as they are and as six probes change them, if they do.
+    (probing,) = estimates(store, asked, suite.judging, probe=5)
+    assert not probing.judged
+    assert 5 * 4 < probing.cost.calls <= 5 * 7
 
 
 def test_an_unknown_judge_stops_before_anything_runs(explainers, tmp_path):
@@ -227,6 +256,14 @@ def test_probes_say_how_far_grades_move_and_record_nothing(explainers, tmp_path)
     assert shifts["padded"] == 0.0
     assert moved["n"].max() <= 5
     assert not list((tmp_path / "runs").rglob("judgements"))
+
+
+def test_probes_take_the_answers_to_one_case_together(explainers, tmp_path):
+    suite = judged_suite("Explains", "ExplainsMore", judge="Curious", rubric="rationale-quality")
+    run_all(suite, tmp_path)
+    ((_, moved),) = probed(Store(tmp_path / "runs"), of(suite, tmp_path), suite.judging, 10)
+    padded = moved.filter(probe="padded", criterion="grounding").to_dicts()[0]
+    assert padded["cases"] < padded["n"] + padded["unscored"] == 20
 
 
 def test_runs_of_an_older_code_can_be_judged(explainers, tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,12 +96,110 @@ def test_annotators_far_apart_are_listed():
     text = markdown(list(grids(report)))
     assert "More than 4 apart, for consensus: 2" in text
     assert "| x | 6 | 1 | 7 |" in text
-    report = assess(people())
+    report = assess(people(), gap=4)
     assert "No two grades of this scale are more than 4 apart" in markdown(list(grids(report)))
     report = assess(sheet, ["ann", "bob"], list(range(1, 8)), gap=6)
     assert not report.apart
     report = assess(sheet.only(["bob", "gpt"]), categories=range(1, 8))
     assert "No item has grades more than 4 apart." in markdown(list(grids(report)))
+
+
+@pytest.mark.parametrize(
+    ("scale", "gap"), [(range(7), 4), (range(4), 2), (range(5), 8 / 3), (None, 2)]
+)
+def test_the_default_gap_is_two_thirds_of_the_scale(scale, gap):
+    assert assess(people(), categories=scale).gap == pytest.approx(gap)
+
+
+def test_grades_on_no_scale_have_a_gap_all_the_same():
+    sheet = Sheet(("x", "y"), None, ("ann", "bob"), np.array([[0.5, 9.5], [3.0, NAN]]))
+    report = assess(sheet)
+    assert report.gap == pytest.approx(6) and [d.row for d in report.apart] == [0]
+
+
+def test_the_scale_is_that_of_the_files():
+    sheet = replace(people(), scales=("0-4",))
+    report = assess(sheet)
+    assert report.categories == (0, 1, 2, 3, 4) and not report.inferred
+    assert "Scale: 0, 1, 2, 3, 4. " in markdown(list(grids(report)))
+    assert assess(sheet, categories=range(4)).categories == (0, 1, 2, 3)
+    same = replace(sheet, scales=("0-4", "0,1,2,3,4"))
+    assert assess(same).categories == (0, 1, 2, 3, 4)
+    with pytest.raises(ConfigError, match=r"several scales \(0-3, 1-5\)"):
+        assess(replace(sheet, scales=("0-3", "1-5")))
+    with pytest.raises(ConfigError, match="'large' is no scale"):
+        assess(replace(sheet, scales=("large",)))
+
+
+def weighted_sheet(raters=("ann", "gpt")):
+    """Each of 20 cases answered by 3 systems; answers of system s0 weigh 9."""
+    sheet = people(60, raters, systems=3)
+    weights = np.where(np.array(sheet.systems) == "s0", 9.0, 1.0)
+    items = tuple(f"x{place}" for place in range(60))
+    return replace(sheet, items=items, clusters=sheet.items, weights=weights)
+
+
+def test_weights_are_used_and_it_is_said_where():
+    sheet = weighted_sheet()
+    report = assess(sheet)
+    a = sheet.grades[:, 0]
+    value = report.pairs[0].sample.estimates["pearson"].value
+    repeated = np.repeat(sheet.grades, sheet.weights.astype(int), axis=0)
+    assert value == pytest.approx(np.corrcoef(repeated.T)[0, 1])
+    text = markdown(list(grids(report)))
+    assert "a grade counts for the 1 to 9 answers that its answer stands for" in text
+    assert "Krippendorff α, ordinal (unweighted)" in text and "ICC(2,1) (unweighted)" in text
+    assert "Values and intervals are weighted; p and n are not." in text
+    assert "weighted mean grades of 3 systems" in text
+    mean, share = np.average(a, weights=sheet.weights), np.average(a == 1, weights=sheet.weights)
+    row = next(line for line in text.splitlines() if line.startswith("| ann "))
+    cells = [cell.strip() for cell in row.split("|")]
+    assert (cells[4], cells[7]) == (f"{mean:.2f}", f"{share:.3f}".lstrip("0"))
+    plain = markdown(list(grids(assess(replace(sheet, weights=None)))))
+    assert "weighted" not in plain and "stands for" not in plain
+
+
+def test_the_csv_says_what_is_weighted():
+    report = assess(weighted_sheet(("ann", "bob", "gpt")))
+    rows = list(csv.DictReader(io.StringIO(agreement_csv(report))))
+    weighted = {(row["level"], row["statistic"]) for row in rows if row["weighted"] == "true"}
+    assert {level for level, _ in weighted} == {"group", "sample", "system"}
+    assert {name for level, name in weighted if level == "group"} == {"mean_kappa"}
+    assert {row["weighted"] for row in rows} == {"true", "false"}
+    assert {s["weighted"] for s in agreement_json(report)["statistics"]} == {True, False}
+    none = csv.DictReader(io.StringIO(agreement_csv(assess(people()))))
+    assert {row["weighted"] for row in none} == {"false"}
+
+
+def test_answers_to_a_case_go_together():
+    """The same case under two names is no second case: clusters, not items, are resampled."""
+    sheet = weighted_sheet()
+    report = assess(replace(sheet, weights=None))
+    by_item = assess(people(60, ("ann", "gpt"), systems=3))
+    assert report.pairs[0].sample.estimates == by_item.pairs[0].sample.estimates
+    assert report.pairs[0].within == by_item.pairs[0].within
+    assert report.pairs[0].by_system == by_item.pairs[0].by_system
+    text = markdown(list(grids(report)))
+    assert "Intervals: clusters are resampled" in text and "| Within clusters |" in text
+    assert "Intervals: items are resampled" in markdown(list(grids(by_item)))
+    rows = csv.DictReader(io.StringIO(agreement_csv(report)))
+    within = [row for row in rows if row["level"] == "within-item"]
+    assert {int(row["n"]) + int(row["missing"]) for row in within} == {20}
+
+
+def test_a_system_without_common_grades_is_missing():
+    sheet = people(60, ("ann", "gpt"), systems=4)
+    sheet.grades[np.array(sheet.systems) == "s3", 0] = NAN
+    report = assess(sheet)
+    assert report.pairs[0].systems == 3
+    rows = csv.DictReader(io.StringIO(agreement_csv(report)))
+    assert {(r["n"], r["missing"]) for r in rows if r["level"] == "system"} == {("3", "1")}
+
+
+def test_of_two_raters_kappa_is_said_once():
+    text = markdown(list(grids(assess(people(raters=("ann", "bob"))))))
+    assert "Mean pairwise kappa" not in text and text.count("Kappa (quadratic)") == 1
+    assert "Mean pairwise kappa" in markdown(list(grids(assess(people()))))
 
 
 def test_one_rater_or_an_unknown_one_is_refused():
@@ -153,12 +252,12 @@ def test_grades_on_no_scale_have_no_kappa_and_say_so():
 def test_the_csv_and_the_json_hold_every_statistic():
     report = assess(people(raters=("ann", "bob")))
     rows = list(csv.DictReader(io.StringIO(agreement_csv(report))))
-    assert tuple(rows[0]) == CSV_COLUMNS and len(rows) == 12
+    assert tuple(rows[0]) == CSV_COLUMNS and len(rows) == 11
     kappa = next(row for row in rows if row["statistic"] == "kappa")
     assert float(kappa["value"]) == report.pairs[0].sample.estimates["kappa"].value
     assert (kappa["n"], kappa["missing"], kappa["first"]) == ("60", "0", "ann")
     told = json.loads(json.dumps(agreement_json(report), allow_nan=False))
-    assert len(told["statistics"]) == 12 and told["categories"] == [0, 1, 2, 3]
+    assert len(told["statistics"]) == 11 and told["categories"] == [0, 1, 2, 3]
     assert np.sum(told["confusions"][0]["counts"]) == 60
     assert next(s for s in told["statistics"] if s["statistic"] == "exact")["p"] is None
 
@@ -169,7 +268,7 @@ def test_files_are_written(tmp_path):
     report = assess(sheet, categories=range(4), gap=2)
     paths = write_agreement(report, tmp_path / "o")
     assert [path.name for path in paths] == [
-        "agreement.csv", "disagreements.csv", "confusion_ann_org-judge-1.csv",
+        "agreement.csv", "disagreements.csv", "confusion-ann-org-judge-1.csv",
     ]  # fmt: skip
     table = list(csv.reader(paths[2].open()))
     assert table[0] == ["ann \\ org/judge 1", "0", "1", "2", "3", "sum"]

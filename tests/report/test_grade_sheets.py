@@ -60,6 +60,35 @@ def test_wide_form_and_a_file_a_rater(tmp_path):
     np.testing.assert_array_equal(sheet.grades, [[1, NAN], [2, 2], [NAN, 3]])
 
 
+def test_clusters_weights_and_scales_are_read(tmp_path):
+    text = (
+        "item,rater,grade,cluster,weight,scale\nx,ann,1,q,2,0-3\nx,bob,2,q,2,0-3\ny,ann,3,q,5,0-3\n"
+    )
+    path = write(tmp_path, "g.csv", text)
+    sheet = read_sheet([path])
+    assert (sheet.items, sheet.clusters, sheet.scales) == (("x", "y"), ("q", "q"), ("0-3",))
+    np.testing.assert_array_equal(sheet.weights, [2, 5])
+    assert sheet.together == ("q", "q") and sheet.only(["bob"]).weights is sheet.weights
+    # Another rater's file need not repeat them.
+    more = write(tmp_path, "gpt.csv", "item,grade\ny,3\nx,1\n")
+    both = read_sheet([path, more])
+    assert (both.raters, both.clusters) == (("ann", "bob", "gpt"), ("q", "q"))
+    np.testing.assert_array_equal(both.weights, [2, 5])
+    renamed = write(tmp_path, "h.csv", text.replace("cluster", "case").replace("weight", "stands"))
+    assert read_sheet([renamed]).clusters is None and read_sheet([renamed]).weights is None
+    sheet = read_sheet([renamed], Columns(cluster="case", weight="stands"))
+    assert sheet.clusters == ("q", "q")
+    np.testing.assert_array_equal(sheet.weights, [2, 5])
+
+
+def test_equal_weights_are_none_and_systems_answer_items_together(tmp_path):
+    text = "item,system,rater,grade,weight\nx,m,ann,1,4\nx,n,ann,2,4\n"
+    sheet = read_sheet([write(tmp_path, "g.csv", text)])
+    assert sheet.weights is None and sheet.together == sheet.items == ("x", "x")
+    wide = write(tmp_path, "w.csv", "item,a,b,weight\nx,1,2,1\ny,2,2,3\n")
+    np.testing.assert_array_equal(read_sheet([wide], raters=["a", "b"]).weights, [1, 3])
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -72,6 +101,18 @@ def test_wide_form_and_a_file_a_rater(tmp_path):
         ("g.csv", "item,rater,grade\nx,a,inf\n", "'inf' is no grade"),
         ("g.csv", "item,rater,grade\nx,a,1\n,a,1\n", "row 2: no item"),
         ("g.csv", "item,rater,grade\nx,a,1\nx,a,2\n", "rater 'a' graded item 'x' more than once"),
+        ("g.csv", "item,rater,grade,weight\nx,a,1,0\n", "row 1: weight 0 is not positive"),
+        ("g.csv", "item,rater,grade,weight\nx,a,1,much\n", "'much' is no weight"),
+        (
+            "g.csv",
+            "item,rater,grade,weight\nx,a,1,2\nx,b,1,3\n",
+            "item 'x' has more than one weight",
+        ),
+        (
+            "g.csv",
+            "item,system,rater,grade,cluster\nx,m,a,1,q\ny,m,a,1,\n",
+            "system 'm' on item 'y' has no cluster, and others have one",
+        ),
         ("g.csv", "item,rater,grade\n", "holds no row"),
         ("g.csv", "", "is empty"),
         ("g.txt", "item,rater,grade\n", "of no known kind"),
@@ -91,6 +132,8 @@ def test_what_does_not_fit_together_is_refused(tmp_path):
     for paths, columns, raters, message in (
         ([plain, named], None, (), "some files name systems"),
         ([plain], Columns(system="method"), (), "no column 'method'"),
+        ([plain], Columns(weight="stands"), (), "no column 'stands'"),
+        ([plain], Columns(cluster="case"), (), "no column 'case'"),
         ([plain], None, ("eve",), "no column 'eve'"),
         ([tmp_path / "none.csv"], None, (), "there is no file"),
     ):

@@ -11,7 +11,7 @@ from benchkit.errors import ConfigError
 from benchkit.judging.annotation import page
 from benchkit.judging.annotation.key import Key, KeyItem, KeyJudge, KeyStratum, write_key
 from benchkit.judging.annotation.population import JudgedExhibit, Population
-from benchkit.judging.annotation.sampling import SCHEME, Stratum, deal, draw, opaque_id
+from benchkit.judging.annotation.sampling import Stratum, deal, draw, opaque_id, scheme
 from benchkit.judging.rubric import Rubric
 
 
@@ -42,16 +42,23 @@ class Batch:
 
 
 def make_batch(
-    population: Population, n: int, annotators: int, overlap: float = 1.0, seed: int = 0
+    population: Population,
+    n: int,
+    annotators: int,
+    overlap: float = 1.0,
+    seed: int = 0,
+    *,
+    balanced: bool = False,
 ) -> Batch:
     """Draw `n` exhibits and deal them to annotators (see `sampling`).
 
-    overlap: share of them that every annotator sees. The same input and seed give the same batch.
-    Raises ConfigError where there are fewer exhibits than annotators.
+    overlap: share of them that every annotator sees. balanced: even over the judge's grades, too.
+    The same input and seed give the same batch. Raises ConfigError where there are fewer exhibits
+    than annotators.
     """
     if (size := min(n, len(population.exhibits))) < annotators:
         raise ConfigError(f"{size} answers for {annotators} annotators", "ask for more, or fewer")
-    strata = draw(population, n, seed)
+    strata = draw(population, n, seed, balanced=balanced)
     exhibits: dict[str, JudgedExhibit] = {}
     weights: dict[str, float] = {}
     for stratum in strata:
@@ -69,7 +76,7 @@ def make_batch(
         seed=seed,
         asked=n,
         overlap=overlap,
-        scheme=SCHEME,
+        scheme=scheme(balanced),
         rubric=rubric,
         rubric_hash=rubric.hash,
         annotators=names,

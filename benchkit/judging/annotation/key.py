@@ -27,7 +27,10 @@ class KeyJudge(_Part):
 
 
 class KeyStratum(_Part):
-    """size: exhibits in the population; share: how many are drawn in expectation; drawn: were."""
+    """grade: None for no grade, and where the sample is not balanced over grades.
+
+    size: exhibits in the population; share: how many are drawn in expectation; drawn: were.
+    """
 
     suite: str
     task: str

@@ -1,7 +1,7 @@
 """What can be annotated: exhibits of stored judgements, each with what the judges made of it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -19,8 +19,9 @@ _NEEDED = ("case_id", "item", "title", "target", "target_title", "rationale", "h
 class JudgedExhibit:
     """One answer that was shown to judges.
 
-    history: a line an event, oldest first. grades: judge -> criterion -> grade; a judge that left
-    the answer unscored is there without grades.
+    history: a line an event, oldest first; all of it, of which a judge may have been shown only the
+    end, and reviews only in part. grades: judge -> criterion -> grade; a judge that left the answer
+    unscored is there without grades.
     """
 
     suite: str
@@ -56,11 +57,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Population:
-    """Exhibits in the order of their keys, and the rubric that each judge graded them by."""
+    """Exhibits in the order of their keys, and the rubric that each judge graded them by.
+
+    rubric: what people grade by. left_out: judges whose grades were not taken, with their rubrics.
+    """
 
     exhibits: tuple[JudgedExhibit, ...]
     rubrics: Mapping[str, Rubric]
     rubric: Rubric
+    left_out: Mapping[str, Rubric] = field(default_factory=dict)
 
     def comparable(self, judge: str) -> tuple[Criterion, ...]:
         """Criteria on which the judge saw and graded what people will see and grade."""
@@ -73,6 +78,7 @@ class Population:
 def sources(paths: Sequence[Path], suite: str = "", judge: str = "") -> list[Source]:
     """The judgements at `paths`: verdict files (.parquet), folders of runs, or a store.
 
+    In the order of the paths; those of a store in the order of the judges in the suite's plan.
     suite: the suite of a store; its plan says which runs and judgements count.
     judge: only that judge's. Judgements that are not complete are left out.
     Raises ConfigError or StoreError where there is none, or a run has two by the same judge.
@@ -98,14 +104,20 @@ def sources(paths: Sequence[Path], suite: str = "", judge: str = "") -> list[Sou
 
 
 def collect(found: Iterable[Source], rubric: Rubric | None = None) -> Population:
-    """The exhibits of judgements that a person can grade by `rubric`, by default the judges' own.
+    """The exhibits of judgements that a person can grade by `rubric`.
 
+    By default the rubric is that of the first judgement; judges with another are then left out.
     Where the rubric decides about wrong items by itself, they are left out: nobody has to look at
-    them. Raises ConfigError where the judges had several rubrics and none is named, DataError where
-    nothing is left.
+    them. Raises ConfigError where a judge had several rubrics, DataError where nothing is left.
     """
-    found = sorted(found, key=lambda source: (source.manifest.label, source.manifest.run_id))
-    rubric = rubric or _common(found)
+    found = list(found)
+    rubrics = _rubrics(found)
+    left_out = {}
+    if rubric is None:
+        rubric = found[0].rubric
+        left_out = {label: own for label, own in rubrics.items() if own.hash != rubric.hash}
+    found = [source for source in found if source.manifest.label not in left_out]
+    found.sort(key=lambda source: (source.manifest.label, source.manifest.run_id))
     merged: dict[tuple[str, ...], JudgedExhibit] = {}
     for exhibit in (exhibit for source in found for exhibit in _exhibits(source)):
         if rubric.wrong is not None and exhibit.item != exhibit.target:
@@ -117,15 +129,8 @@ def collect(found: Iterable[Source], rubric: Rubric | None = None) -> Population
             "no answer to annotate: no judge was shown any that the rubric asks about",
             "see the stages of the judgements (benchkit report), or name another rubric",
         )
-    rubrics: dict[str, Rubric] = {}
-    for source in found:
-        label = source.manifest.label
-        if rubrics.setdefault(label, source.rubric).hash != source.rubric.hash:
-            raise ConfigError(
-                f"judge {label!r} had different rubrics in different runs",
-                "name judgements by one rubric only",
-            )
-    return Population(tuple(merged[key] for key in sorted(merged)), rubrics, rubric)
+    taken = {label: own for label, own in rubrics.items() if label not in left_out}
+    return Population(tuple(merged[key] for key in sorted(merged)), taken, rubric, left_out)
 
 
 def _at(path: Path, suite: str, judge: str) -> Iterator[Source]:
@@ -158,13 +163,13 @@ def _planned(store: Store, suite: str, judge: str) -> Iterator[Source]:
         raise ConfigError(
             f"store {store.root}: {cause}", f"name it with --suite; there are: {there}"
         )
-    ids = {planned.label: planned.judge_id for planned in plan.judges}
-    for row in plan.rows:
-        if row.run_id is None:
-            continue
-        run = store.run(plan.suite, row.task, row.label, row.run_id)
-        own = [m for m in run.judgements() if ids.get(m.label) == m.judge_id]
-        yield from _sources(run, own, judge)
+    runs = [
+        store.run(plan.suite, row.task, row.label, row.run_id) for row in plan.rows if row.run_id
+    ]
+    for planned in plan.judges:
+        for run in runs:
+            if manifest := run.judgement(planned.label, planned.judge_id):
+                yield from _sources(run, [manifest], judge)
 
 
 def _sources(run: Run, manifests: Iterable[JudgementManifest], judge: str) -> Iterator[Source]:
@@ -177,14 +182,17 @@ def _sources(run: Run, manifests: Iterable[JudgementManifest], judge: str) -> It
             yield Source(run, manifest, of_run.label, rubric)
 
 
-def _common(found: Sequence[Source]) -> Rubric:
-    by_hash = {source.rubric.hash: source for source in found}
-    if len(by_hash) > 1:
-        used = ", ".join(f"{s.manifest.label}: {s.rubric.name}" for s in by_hash.values())
-        raise ConfigError(
-            f"the judges had different rubrics ({used})", "name one with --rubric, or with --judge"
-        )
-    return found[0].rubric
+def _rubrics(found: Iterable[Source]) -> dict[str, Rubric]:
+    """Judge -> what it graded by."""
+    rubrics: dict[str, Rubric] = {}
+    for source in found:
+        label = source.manifest.label
+        if rubrics.setdefault(label, source.rubric).hash != source.rubric.hash:
+            raise ConfigError(
+                f"judge {label!r} had different rubrics in different runs",
+                "name judgements by one rubric only",
+            )
+    return rubrics
 
 
 def _exhibits(source: Source) -> Iterator[JudgedExhibit]:

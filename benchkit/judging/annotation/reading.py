@@ -14,7 +14,10 @@ from benchkit.judging.annotation.exports import Entry, read_export
 from benchkit.judging.annotation.key import Key
 from benchkit.store import slug
 
-LABELS = ("item", "rater", "criterion", "grade", "system", "task", "case_id", "weight")
+LABELS = (
+    "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",
+    "weight",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ def write_labels(labels: Labels, key: Key, path: Path) -> list[Path]:
     """Write all labels to `path`; with several criteria also a file a criterion beside it.
 
     `benchkit agree` takes a file that holds one grade of a rater for an exhibit: `path` where the
-    rubric has one criterion, otherwise the file of a criterion.
+    rubric has one criterion, otherwise the file of a criterion. It reads from it, too, the scale,
+    the weight of each exhibit, and the cluster: answers to one case, which are no independent ones.
     """
     files.write_text(path, _csv(labels.rows))
     written = [path]
@@ -90,8 +94,11 @@ def _rows(
     identifier: str, last: Mapping[tuple[str, str, str], Entry], key: Key
 ) -> Iterator[tuple[str | float, ...]]:
     item = key.items[identifier]
-    end = item.method, item.task, item.case_id, item.weight
     for criterion in key.rubric.criteria:
+        end = (
+            f"{criterion.low}-{criterion.high}", item.method, item.task, item.case_id,
+            f"{item.task}/{item.case_id}", item.weight,
+        )  # fmt: skip
         for annotator in key.annotators:
             entry = last.get((annotator, identifier, criterion.name))
             if entry is not None and entry.grade is not None:

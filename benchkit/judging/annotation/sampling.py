@@ -1,11 +1,14 @@
 """Which exhibits people see: a stratified sample with known inclusion probabilities.
 
-Strata are tasks, in them methods, in them the grades of a judge. At each level what is asked for is
-shared evenly; a stratum that has less gives all it has, and the others share the rest. A share t
+Strata are tasks, in them methods and, in a balanced sample, in them the grades of a judge. Without
+that, what is drawn of a method is a simple random sample of its answers, with grades as frequent as
+they are; balanced, rare grades are seen more often than they occur. At each level what is asked for
+is shared evenly; a stratum that has less gives all it has, and the others share the rest. A share t
 of a stratum of N is rarely whole, so it is rounded up or down at random with expectation t, while
 the numbers of tasks, methods and grades stay even (`rounding`). An exhibit is then drawn with
-probability t / N exactly, and its weight is N / t (Horvitz and Thompson, 1952). Every draw is
-decided by a hash of the seed, so that it is the same on every machine.
+probability t / N exactly, and its weight is N / t (Horvitz and Thompson, 1952): with it, figures of
+the sample estimate those of all answers. Every draw is decided by a hash of the seed, so that it is
+the same on every machine.
 """
 
 import hashlib
@@ -19,20 +22,17 @@ from benchkit import seeds
 from benchkit.judging.annotation.population import JudgedExhibit, Population
 from benchkit.judging.annotation.rounding import Edge, rounded_flow
 
-SCHEME = (
-    "stratified: tasks, in them methods, in them grades of the judge; even shares at each level,"
-    " what a stratum lacks goes to the others; weight = 1 / inclusion probability"
-)
 Place = tuple[str, str, str, float]  # suite, task, method, grade
-UNSCORED = -math.inf
+NO_GRADE = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Exhibits of one task and method with one grade.
+    """Exhibits of one task and method and, in a balanced sample, with one grade.
 
     grade: of the first criterion by the first judge that gave one, rounded; None where all judges
-    left the answer unscored. size: exhibits in it. share: how many are drawn, in expectation.
+    left the answer unscored, and where the sample is not balanced. size: exhibits in it.
+    share: how many are drawn, in expectation.
     """
 
     suite: str
@@ -49,15 +49,26 @@ class Stratum:
         return float(self.size / self.share)
 
 
-def draw(population: Population, n: int, seed: int) -> list[Stratum]:
+def scheme(balanced: bool) -> str:
+    """How a sample is drawn, for the record."""
+    inner = ", in them grades of the judge" if balanced else ""
+    return (
+        f"stratified: tasks, in them methods{inner}; even shares at each level, what a stratum"
+        " lacks goes to the others; weight = 1 / inclusion probability"
+    )
+
+
+def draw(population: Population, n: int, seed: int, *, balanced: bool = False) -> list[Stratum]:
     """A sample of `n` exhibits, or of all where there are fewer; all strata, in order.
 
-    The numbers drawn of a stratum, a task, a method in a task, a grade in a task and a grade differ
-    from their expectations by less than one.
+    balanced: even over the judge's grades, too. The numbers drawn of a stratum, a task, a method in
+    a task, a grade in a task and a grade differ from their expectations by less than one.
     """
     members: dict[Place, list[JudgedExhibit]] = {}
     for exhibit in population.exhibits:
-        members.setdefault(_place(exhibit, population), []).append(exhibit)
+        grade = _grade(exhibit, population) if balanced else NO_GRADE
+        place = exhibit.suite, exhibit.task, exhibit.method, grade
+        members.setdefault(place, []).append(exhibit)
     places = sorted(members)
     shares = _shares({place: len(members[place]) for place in places}, n)
     counts = _whole(shares, seed)
@@ -67,7 +78,7 @@ def draw(population: Population, n: int, seed: int) -> list[Stratum]:
         drawn = _shuffled(members[place], seed, "draw")[: counts[place]]
         strata.append(
             Stratum(
-                suite, task, method, None if grade == UNSCORED else int(grade),
+                suite, task, method, None if grade == NO_GRADE else int(grade),
                 len(members[place]), shares[place], tuple(drawn),
             )
         )  # fmt: skip
@@ -104,17 +115,13 @@ def opaque_id(exhibit: JudgedExhibit, seed: int) -> str:
     return "x" + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _place(exhibit: JudgedExhibit, population: Population) -> Place:
-    return exhibit.suite, exhibit.task, exhibit.method, _grade(exhibit, population)
-
-
 def _grade(exhibit: JudgedExhibit, population: Population) -> float:
     """The first judge's grade of its first criterion, as a whole number; labels in order."""
     for label in sorted(exhibit.grades):
         own = exhibit.grades[label]
         if (grade := own.get(population.rubrics[label].main.name)) is not None:
             return math.floor(grade + 0.5)
-    return UNSCORED
+    return NO_GRADE
 
 
 def _shares(sizes: Mapping[Place, int], n: int) -> dict[Place, Fraction]:
