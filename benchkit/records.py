@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchkit.errors import StoreError
 
 SCHEMA = 2
+EXTERNAL = "external"  # in the identity and the provenance of a run that benchkit did not run here
 PER_TOKEN = "scored-mean"  # noqa: S105 - a protocol: `scored`, by the mean of a title's tokens
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
@@ -36,19 +37,23 @@ PREDICTIONS: Columns = {
 METRICS = {"case_id": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64}
 
 # One row a judged case, of one judge and one run. `stage` says what decided: the rubric alone, for
-# an answer that is `invalid`, `wrong` or `missing` its rationale, or else the judge (`judged`).
+# an answer that is `invalid`, `wrong` or `missing` its rationale, or else the judge (`judged`);
+# nothing for one that is `unanswered`, as the method's engine failed.
+# Older tables lack `user` and `named_outside`.
 JUDGEMENTS: Columns = {
     "case_id": pl.String,
+    "user": pl.String,  # a user may be asked several times
     "item": pl.String,  # what was recommended; null where the answer names no candidate
     "title": pl.String,
     "target": pl.String,
     "target_title": pl.String,
     "rationale": pl.String,
+    "named_outside": pl.Int64,  # items it names that the method was not shown; null without it
     "history": pl.List(pl.String),  # as it was shown, a line an event, oldest first
     "history_length": pl.Int64,
     "stage": pl.String,
     "status": pl.String,  # scored | unscored
-    "reason": pl.String,  # why it is unscored
+    "reason": pl.String,  # why it is unscored, or invalid
     "grades": pl.List(pl.Struct({"criterion": pl.String, "grade": pl.Float64})),
     "text": pl.String,  # the judge's reply, as it came
     "evidence": pl.String,  # JSON {name: number} that the grade rests on
@@ -120,6 +125,11 @@ class Manifest(BaseModel):
     summary: list[Summary] = Field(default_factory=list)
     error: str | None = None
 
+    @property
+    def external(self) -> bool:
+        """Whether it was imported."""
+        return EXTERNAL in self.identity
+
 
 class JudgementManifest(BaseModel):
     """What one judge made of one run; the verdicts lie beside it (`JUDGEMENTS`).
@@ -170,6 +180,8 @@ class PlannedRow(BaseModel):
     """One run that a suite asks for, or in `left_out` why a method cannot do it.
 
     unable: protocols of the suite that the method is not capable of.
+    of_suite: whether the suite names the method; the other rows were added to it.
+    row_id: of the run, as in its manifest.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -178,9 +190,11 @@ class PlannedRow(BaseModel):
     label: str
     family: str
     seed: int
+    of_suite: bool = False
     unable: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     run_id: str | None = None
+    row_id: str | None = None
     left_out: str | None = None
 
 

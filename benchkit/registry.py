@@ -164,7 +164,7 @@ def config_of(card: Card, overrides: Mapping[str, Any]) -> BaseModel | None:
             wrong = unknown_name(f"hyper-parameter of {card.name!r}:", key, model.model_fields)
             raise ConfigError(wrong.cause, wrong.mend) from None
         raise ConfigError(
-            f"{card.kind} {card.name!r}: {_first(error)}", "correct it in the suite"
+            f"{card.kind} {card.name!r}: {_first(error)}", f"correct the {card.kind}'s settings"
         ) from None
 
 
@@ -215,4 +215,5 @@ def _file_module(path: Path) -> Any:
 
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,14 +24,14 @@ class _Model(BaseModel):
 class Report(_Model):
     """Agreement with the labels in cross-validation; None where undefined.
 
-    labels: how many; cases: of how many cases, which are held out together. kappa (quadratic
-    weights) and spearman with 95 % intervals over cases. exact: share of equal grades; majority:
-    the same for always giving the most frequent label. mae: mean absolute error, in grades.
-    confusion: rows are labels, columns predictions, by ascending grade.
+    labels: how many; users: of how many users, whose labels are held out together. kappa
+    (quadratic weights) and spearman with 95 % intervals over users. exact: share of equal grades;
+    majority: the same for always giving the most frequent label. mae: mean absolute error, in
+    grades. confusion: rows are labels, columns predictions, by ascending grade.
     """
 
     labels: int
-    cases: int
+    users: int
     folds: int
     kappa: float | None
     kappa_low: float | None
@@ -46,9 +47,10 @@ class Report(_Model):
 
 class Distilled(_Model):
     """What was distilled: a model and a report a criterion. left_out: features that were the same
-    in all labels, and so say nothing. source: whose grades they were, in words."""
+    in all labels, and so say nothing. source: whose grades they were, in words. users: whose
+    rationales were labelled; items: hash of the catalogue that they are of, "" if not known."""
 
-    version: int = 1
+    version: Literal[2] = 2  # in the first, cases of one user were not held out together
     rubric: str
     rubric_hash: str
     source: str
@@ -57,6 +59,8 @@ class Distilled(_Model):
     models: dict[str, Ordinal]
     reports: dict[str, Report]
     left_out: tuple[str, ...] = ()
+    users: tuple[str, ...]
+    items: str = ""
 
     def remark(self, criterion: str) -> str:
         """One line for a table's footnote."""
@@ -64,7 +68,7 @@ class Distilled(_Model):
         return (
             f"distilled from {self.source}, QWK {_shown(found.kappa)}"
             f" [{_shown(found.kappa_low)}, {_shown(found.kappa_high)}]"
-            f" over {found.labels} in cross-validation"
+            f" over {found.labels} labels in cross-validation, users held out"
         )
 
     def report(self) -> str:
@@ -77,7 +81,7 @@ class Distilled(_Model):
                 f"Spearman {_shown(found.spearman)} [{_shown(found.spearman_low)},"
                 f" {_shown(found.spearman_high)}], mean absolute error {found.mae:.2f}, equal"
                 f" {found.exact:.0%} (the most frequent grade alone: {found.majority:.0%});"
-                f" {found.labels} labels of {found.cases} cases in {found.folds} folds."
+                f" {found.labels} labels of {found.users} users in {found.folds} folds."
             )
             grades = " | ".join(map(str, range(len(found.confusion))))
             lines += ["", f"| label \\ predicted, from the lowest grade | {grades} |"]
@@ -99,11 +103,12 @@ class Distilled(_Model):
 def fit(
     features: Sequence[Mapping[str, float]],
     grades: Mapping[str, Sequence[float]],
-    cases: Sequence[str],
+    users: Sequence[str],
     rubric: Rubric,
     names: Sequence[str],
     *,
     source: str,
+    items: str = "",
     folds: int = 5,
     penalty: float = 1.0,
     seed: int = 0,
@@ -111,8 +116,9 @@ def fit(
     """Fit each criterion of a rubric to the labels that there are of it.
 
     features: of each labelled exhibit. grades: by criterion, [n], NaN where there is none; one
-    between two whole grades is rounded, half up. cases: [n] what is held out together in
-    cross-validation. names: of the features to use.
+    between two whole grades is rounded, half up. users: [n] whose rationale it is; all of one user
+    are held out together in cross-validation. names: of the features to use. items: hash of the
+    catalogue.
 
     Raises DataError where labels are too few, all alike, or outside the rubric, where no feature
     differs in them, and, without a penalty, where a feature separates the grades.
@@ -129,7 +135,7 @@ def fit(
         there = np.flatnonzero(~np.isnan(given))
         y = _whole(given[there], criterion)
         x = matrix(features, names)[there]
-        groups = np.unique(np.asarray(cases)[there], return_inverse=True)[1]
+        groups = np.unique(np.asarray(users)[there], return_inverse=True)[1]
         _enough(y, groups, criterion.name, folds)
         models[criterion.name] = fitted(x, y, names, penalty)
         left_out |= set(names) - set(models[criterion.name].features)
@@ -144,6 +150,8 @@ def fit(
         models=models,
         reports=reports,
         left_out=tuple(sorted(left_out)),
+        users=tuple(sorted(set(users))),
+        items=items,
     )
 
 
@@ -176,7 +184,7 @@ def _held_out(
     penalty: float,
     seed: int,
 ) -> Ints:
-    """[n] grades predicted by models that saw nothing of a label's case."""
+    """[n] grades predicted by models that saw nothing of a label's user."""
     order = seeds.generator("distilled-folds", criterion.name, seed).permutation(groups.max() + 1)
     fold = order[groups] % folds
     predicted = np.empty_like(y)
@@ -204,7 +212,7 @@ def _report(
     np.add.at(confusion, (y - criterion.low, predicted - criterion.low), 1)
     return Report(
         labels=len(y),
-        cases=int(groups.max()) + 1,
+        users=int(groups.max()) + 1,
         folds=folds,
         kappa=_known(kappa.value),
         kappa_low=_known(kappa.low),
@@ -232,10 +240,10 @@ def _whole(grades: Floats, criterion: Criterion) -> Ints:
 
 def _enough(y: Ints, groups: Ints, name: str, folds: int) -> None:
     if len(y) < _FEWEST or groups.max(initial=0) + 1 < folds:
-        cases = groups.max(initial=-1) + 1
+        users = groups.max(initial=-1) + 1
         raise DataError(
-            f"{len(y)} labels of {cases} cases for {name} are too few to learn from",
-            f"give {_FEWEST} labels or more, of at least as many cases as folds ({folds})",
+            f"{len(y)} labels of {users} users for {name} are too few to learn from",
+            f"give {_FEWEST} labels or more, of at least as many users as folds ({folds})",
         )
     if len(np.unique(y)) == 1:
         raise DataError(

@@ -4,6 +4,10 @@ It grades for nothing what took a language model, or people, to learn from; how 
 them is known from cross-validation, and said with its grades. It has their biases as far as its
 features show them. Length is no feature unless it is asked for.
 
+Cross-validation holds out whole users, since a user who is asked several times has nearly the same
+history each time. What it grades of a user whose labels it was fitted to is in-sample: the verdict
+has a flag, and the remarks a count.
+
     [[judging.judges]]
     judge = "distilled"
     config = { labels = ["runs/.../judgements/llm-1a2b.parquet"] }
@@ -14,6 +18,7 @@ Labels have to be of the dataset that is judged. What was fitted once can be sav
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -51,6 +56,7 @@ DEFAULT = (
 )
 _UNKNOWN = ("named_candidates", "named_outside")  # records do not hold the candidates
 _AT_ONCE = 1024
+IN_SAMPLE = "in-sample"  # a flag: labels of the same user were learnt from
 
 
 class DistilledConfig(BaseModel):
@@ -58,7 +64,7 @@ class DistilledConfig(BaseModel):
     counts of them; see `judges.labels`. model: instead of labels, a file that `save` wrote.
 
     features: names in `judges.features.FEATURES`. folds: of the cross-validation; labels of one
-    case are in one fold. penalty: precision of the coefficients' prior; 0 has none.
+    user are in one fold. penalty: precision of the coefficients' prior; 0 has none.
     decision: `expected` gives the whole grade nearest to the expected one, which has the least
         expected squared error, by which QWK weighs; `likely` the most likely grade, which is nearly
         always the most frequent one where one prevails.
@@ -107,7 +113,8 @@ class DistilledJudge:
 
     Evidence: the features of the model, for each criterion the expected grade and the probability
     of each level (`rating_expected`, `rating_p2`), and QWK with the labels in cross-validation.
-    `distilled` is the model, None before it is fitted; `remarks` tell its agreement once it is.
+    `distilled` is the model, None before it is fitted; `remarks` tell its agreement once it is, and
+    how many it graded last are in-sample.
     Raises ConfigError for a file that is not there, or a model of another rubric.
     """
 
@@ -118,6 +125,7 @@ class DistilledJudge:
         self._config = config
         self._reader = FeatureReader(encoder)
         self._catalog: Catalog | None = None
+        self._graded = self._in_sample = 0
         self.rubric: Rubric = load_rubric(config.rubric)
         self.distilled: Distilled | None = None
         for path in (*config.labels, *config.records):
@@ -137,7 +145,8 @@ class DistilledJudge:
         if self.distilled is None:
             named = ", ".join(path.name for path in self._config.labels)
             return (f"distilled from {named}, by the features of rationales",)
-        return tuple(self.distilled.remark(criterion.name) for criterion in self.rubric.criteria)
+        told = tuple(self.distilled.remark(criterion.name) for criterion in self.rubric.criteria)
+        return (*told, *self._own_labels())
 
     def report(self) -> str:
         """Agreement with the labels and coefficients, in Markdown; empty before it is fitted."""
@@ -145,17 +154,33 @@ class DistilledJudge:
 
     def judge(self, exhibits: Sequence[Exhibit], run: RunContext) -> Iterator[Verdict]:
         """As `Judge.judge`. Raises DataError where the labels cannot be learnt from."""
+        self._graded = self._in_sample = 0
         if not exhibits:
             return
         distilled = self._fitted(run)
+        known = frozenset(distilled.users if distilled.items == _items(run.catalog) else ())
         for start in range(0, len(exhibits), _AT_ONCE):
             part = exhibits[start : start + _AT_ONCE]
             for exhibit, features in zip(part, self._reader.read(part, run), strict=True):
-                yield self._verdict(exhibit, features, distilled)
+                verdict = self._verdict(exhibit, features, distilled)
+                self._graded += verdict.status == "scored"
+                if verdict.status == "scored" and exhibit.request.user in known:
+                    self._in_sample += 1
+                    verdict = replace(verdict, flags=(*verdict.flags, IN_SAMPLE))
+                yield verdict
 
     def estimate(self, exhibits: Sequence[Exhibit], run: RunContext) -> Estimate:  # noqa: ARG002
         """As `Judge.estimate`: no language model is asked."""
         return Estimate(0, 0, 0, 0.0, 0)
+
+    def _own_labels(self) -> tuple[str, ...]:
+        """What a reader must know of grades that are in-sample."""
+        if not self._in_sample:
+            return ()
+        return (
+            f"{self._in_sample} of the {self._graded} rationales it graded are of users whose"
+            " labels it was fitted to: there it can agree more than in cross-validation",
+        )
 
     def _fitted(self, run: RunContext) -> Distilled:
         loaded = self._config.model is not None
@@ -198,14 +223,23 @@ def distil(
     labels = read_labels(config.labels, config.records, rubric, run.catalog, config.raters)
     features = (reader or FeatureReader()).read(labels.exhibits, run)
     there = [place for place, found in enumerate(features) if found is not None]
+    source = ", ".join(path.name for path in config.labels)
+    if labels.guessed:
+        source += f" (users of {labels.guessed} labels read off the names of cases)"
     return fit(
         [found for found in features if found is not None],
         {name: [values[place] for place in there] for name, values in labels.grades.items()},
-        [labels.cases[place] for place in there],
+        [labels.users[place] for place in there],
         rubric,
         config.features,
-        source=", ".join(path.name for path in config.labels),
+        source=source,
+        items=_items(run.catalog),
         folds=config.folds,
         penalty=config.penalty,
         seed=config.seed,
     )
+
+
+def _items(catalog: Catalog) -> str:
+    """Hash of a catalogue's items: users of other data can have the same names."""
+    return hashlib.sha256("\n".join(catalog.ids).encode("utf-8", "surrogatepass")).hexdigest()[:16]

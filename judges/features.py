@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.judging.named_items import FUNCTION_WORDS, Mention, Named, TitleIndex
+from benchkit.judging.hallucination import known
+from benchkit.judging.named_items import FUNCTION_WORDS, Mention, Named, TitleIndex, title_index
 from benchkit.judging.protocol import Exhibit
 from benchkit.judging.sentences import sentences, words
 from benchkit.lm.teachers.encoder import Encoder, MiniLM, item_texts
@@ -73,7 +74,6 @@ class _Read(NamedTuple):
     exhibit: Exhibit
     item: int
     history: Mapping[int, float | None]
-    candidates: frozenset[int]
     named: Named
     mentions: Sequence[Mention]
     told: Sequence[str]
@@ -106,7 +106,7 @@ class FeatureReader:
 
     def _prepared(self, catalog: Catalog) -> TitleIndex:
         if self._index is None or self._index.catalog is not catalog:
-            self._index, self._texts = TitleIndex(catalog), item_texts(catalog)
+            self._index, self._texts = title_index(catalog), item_texts(catalog)
         return self._index
 
     def _encoded(self, read: _Read) -> list[str]:
@@ -135,25 +135,17 @@ class FeatureReader:
 
 
 def _read(exhibit: Exhibit, index: TitleIndex) -> _Read | None:
-    codes, request = index.catalog.index, exhibit.request
-    if exhibit.item not in codes:
+    shown = known(exhibit.request, exhibit.item, index.catalog)
+    if shown.item is None:
         return None
-    item = codes[exhibit.item]
-    events = [event for event in request.history if event.item in codes]
-    history = {codes[event.item]: event.rating for event in events}
-    candidates = frozenset(codes[name] for name in request.candidates if name in codes)
-    columns = list(index.catalog.texts.values())
-    known = [column[code] for code in (item, *history) for column in columns]
-    reviews = [event.review for event in events]
-    shown = [text for text in (*known, *reviews) if text]
-    mentions = index.find(exhibit.rationale, {*history, item})
+    mentions = index.find(exhibit.rationale, {*shown.history, shown.item})
     told, bare = _told(exhibit.rationale, mentions)
-    named = index.sorted_out(mentions, item, history.keys(), candidates, shown)
+    named = index.sorted_out(mentions, *shown)
     if bare:
         more = [mention for mention in mentions if mention not in bare]
-        credited = index.sorted_out(more, item, history.keys(), candidates, shown)
+        credited = index.sorted_out(more, *shown)
         named = named._replace(history=credited.history, item=credited.item)
-    return _Read(exhibit, item, history, candidates, named, mentions, told)
+    return _Read(exhibit, shown.item, shown.history, named, mentions, told)
 
 
 def _told(text: str, mentions: Sequence[Mention]) -> tuple[list[str], set[Mention]]:

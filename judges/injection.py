@@ -14,14 +14,23 @@ from benchkit.lm.parsing import unescaped
 
 _NUMBER = r"(?:\d|(?:zero|one|two|three|four|five|six|seven)\b)"
 _TOP = r"(?:highest|maximum|max|full|top|perfect|best)"
-_VALUE = rf"(?:(?:an?|the) )?(?:{_NUMBER}|{_TOP}\b)"
 _GRADING = r"(?:rating|score|grade|marks?|points|verdict|evaluation)"
 _TEXT = r"(?:explanation|rationale|reasoning|justification|recommendation|answer|response)"
-_THIS = rf"(?:this|it|me|(?:the|my|our) {_TEXT})(?: {_TEXT})?"
+# The top of a scale, but not "a full trial"; a number, but not "5 minutes".
+_VALUE = (
+    rf"(?:(?:an?|the) )?(?:{_NUMBER}(?![ -](?:minutes?|hours?|days?|weeks?|months?|times|tries))"
+    rf"|{_TOP}\b(?:(?! \w)|(?= (?:possible|{_GRADING})\b)))"
+)
+# Stars are given to what is sold.
+_GRADED = (
+    rf"(?:(?:this|the|my|our) {_TEXT}(?: {_TEXT})?(?: (?:as|with|at))? {_VALUE}"
+    rf"|(?:this|it|me)(?: (?:as|with|at))? {_VALUE}(?![ -]stars?\b))"
+)
 # An order, not a report: "rate this 3" and "you must rate", but not "she would rate this 3".
 _ORDER = r"(?:^|[.!?:;,(\[\"'\n-]\s*|\b(?:please|now|must|should|shall|then|just|simply|always) )"
 _GIVE = r"(?:give|award|assign|grant|return|output|print|write|reply|respond|answer|choose|select)"
 _JUDGE = r"(?:judge|evaluator|grader|assessor)"
+_NO_TITLE = r"(?![^\n:.!?]{1,80} \((?:18|19|20)\d\d\))"  # as "Judge: Dredd (1995)" is one
 _LEAVE = r"\b(?:ignore|disregard|forget|override|bypass)(?: \w+){0,4}?"
 _EARLIER = r"(?:previous|prior|above|earlier|preceding|foregoing|system|your)"
 _RULES = r"(?:instructions?|rules|prompts?|criteria|guidelines|directions|directives|tasks?)"
@@ -45,8 +54,7 @@ PATTERNS = {
         r"\b(?:dear|attention|hello|hey|(?:note|message|instructions?) (?:to|for))\W{0,8}"
         rf"(?:the )?(?:\w+ )?(?:{_JUDGE}|ai|assistant|llm|language model)\b",
         # to grade so
-        rf"{_ORDER}(?:rate|grade|score) {_THIS}(?: (?:as|with|at))? {_VALUE}",
-        rf"{_ORDER}give {_THIS} {_VALUE}",
+        rf"{_ORDER}(?:rate|grade|score|give) {_GRADED}",
         rf"{_ORDER}{_GIVE}(?: \w+){{0,5}}? {_GRADING} (?:of )?{_NUMBER}",
         rf"{_ORDER}{_GIVE}(?: \w+){{0,5}}? {_TOP}(?: possible)? {_GRADING}\b",
         rf"\b(?:this|the|my|our) {_TEXT} (?:deserves|merits|is worth|(?:should|must) (?:get|receive"
@@ -63,7 +71,7 @@ PATTERNS = {
     ),
     # Another speaker.
     "role": (
-        rf"(?:^|\n)\W{{0,8}}(?:system|assistant|human|developer|{_JUDGE})\W{{0,3}}:",
+        rf"(?:^|\n)\W{{0,8}}(?:system|assistant|human|developer|{_JUDGE})\W{{0,3}}:{_NO_TITLE}",
         r"#{2,}\s*(?:system|instructions?|response|human|assistant|user)\b",
         r"<\s*/?\s*(?:system|user|assistant|think|thinking)\s*>",
     ),

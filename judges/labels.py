@@ -1,5 +1,6 @@
 """Grades to learn from: judgements of another judge, or a table of grades that people gave."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ _BETWEEN = " | "  # of title, rating and review in a line of the history
 _STARS = {word: float(stars) for stars, word in RATING_WORDS.items()}
 _MOST_UNKNOWN = 0.1
 _CASES = ("case_id", "case", "item")
+# What a dataset calls the cases of a user: test:ann, test:ann#2.
+_CASE = re.compile(r"(?:(?:test|valid):)?(.+?)(?:#\d+)?", re.DOTALL)
 _RUNS = ("run_id", "system", "task")
 _JUDGES = "judge:"  # raters that collected labels hold beside the annotators
 _NEEDED = ("case_id", "item", "rationale", "history", "stage", "status", "grades")
@@ -26,11 +29,19 @@ _NEEDED = ("case_id", "item", "rationale", "history", "stage", "status", "grades
 
 @dataclass(frozen=True)
 class Labels:
-    """Graded exhibits. grades: by criterion, [n], NaN where there is none. cases: [n]."""
+    """Graded exhibits. grades: by criterion, [n], NaN where there is none.
+
+    guessed: of how many the record does not say whose they are, so that the name of the case does.
+    """
 
     exhibits: Sequence[Exhibit]
     grades: Mapping[str, Sequence[float]]
-    cases: Sequence[str]
+    guessed: int
+
+    @property
+    def users(self) -> list[str]:
+        """[n] whose rationales they are; one user may be asked several times."""
+        return [exhibit.request.user for exhibit in self.exhibits]
 
 
 def read_labels(
@@ -177,15 +188,16 @@ def _labels(found: Sequence[_Row], rubric: Rubric, catalog: Catalog) -> Labels:
     known: dict[str, str] = {}
     for item, title in zip(catalog.ids, catalog.texts.get("title", catalog.ids), strict=True):
         known.setdefault(_flat(title or item), item)
-    exhibits, unknown, lines = [], 0, 0
+    exhibits, unknown, lines, guessed = [], 0, 0, 0
     for number, (row, _) in enumerate(found):
         events = [_event(line, known) for line in row["history"]]  # type: ignore[attr-defined]
         unknown += events.count(None) + (row["item"] not in catalog.index)
         lines += len(events) + 1
         history = tuple(event for event in events if event is not None)
-        case = str(row["case_id"])
+        case, user = str(row["case_id"]), row.get("user")
+        guessed += user is None
         # The records do not say which candidates there were.
-        request = Request(case, case, history, ())
+        request = Request(case, _user(case) if user is None else str(user), history, ())
         exhibits.append(Exhibit(str(number), request, str(row["item"]), str(row["rationale"])))
     if unknown > _MOST_UNKNOWN * lines:
         raise DataError(
@@ -196,7 +208,17 @@ def _labels(found: Sequence[_Row], rubric: Rubric, catalog: Catalog) -> Labels:
         criterion.name: [given.get(criterion.name, float("nan")) for _, given in found]
         for criterion in rubric.criteria
     }
-    return Labels(exhibits, grades, [str(row["case_id"]) for row, _ in found])
+    return Labels(exhibits, grades, guessed)
+
+
+def _user(case: str) -> str:
+    """Whose case it is, by its name: older records do not say.
+
+    >>> [_user(case) for case in ("test:ann", "test:ann#2", "c1")]
+    ['ann', 'ann', 'c1']
+    """
+    found = _CASE.fullmatch(case)
+    return found[1] if found else case
 
 
 def _event(line: str, known: Mapping[str, str]) -> Event | None:

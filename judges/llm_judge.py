@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,16 +12,25 @@ from pydantic import Field, PositiveInt, computed_field, model_validator
 from benchkit.errors import ConfigError
 from benchkit.judging.protocol import INJECTION, Exhibit, Verdict
 from benchkit.judging.rubric import Rubric, load_rubric
-from benchkit.lm.asked import AnswerStore, Asker, answering, chunks, model_name, priced
+from benchkit.lm.asked import (
+    AnswerStore,
+    Asker,
+    Counted,
+    answering,
+    chunks,
+    model_name,
+    priced,
+)
 from benchkit.lm.backbones import engine_from, engine_settings
 from benchkit.lm.config import NANO
 from benchkit.lm.engine import Decoding, Engine, Prompt
-from benchkit.lm.estimate import Estimate
+from benchkit.lm.estimate import REPLY_TOKENS, Estimate
 from benchkit.protocols import Catalog, RunContext
 from judges.injection import detected
 from judges.prompts import Showing, Shown, render, shown
 from judges.verdicts import read
 
+IN_DATA = "injection in data"  # a flag: history, item or target speak to the judge, not the method
 SHORTENED = "shortened"  # a flag: the judge saw only the beginning of the rationale
 
 
@@ -29,7 +39,8 @@ class LLMJudgeConfig(Showing):
 
     engine: the configuration of an engine; its `price_prompt` and `price_completion` (a million
         tokens) give the estimated cost, its `max_cost` or `max_tokens_total` stop before more is
-        spent. One in this process (`hf`) names its `backbone`, too.
+        spent by this judge in one call of the command: each judge of a suite and each member of a
+        panel has a budget of its own. One in this process (`hf`) names its `backbone`, too.
     rubric: a name, or the path of a TOML file.
     retries: how often a whole reply without a readable verdict is asked for again, each time with
         another seed and with the request for the verdict alone. At temperature 0 more than one
@@ -104,21 +115,38 @@ class LLMJudge:
             yield from self._judged(part, asker, run.catalog)
 
     def estimate(self, exhibits: Sequence[Exhibit], run: RunContext) -> Estimate:
-        """As `Judge.estimate`: at most, as if every reply had to be asked for again."""
-        asker = self._asker(run)
-        pending = [e for e in exhibits if not self._impossible(e)]
-        calls = tokens = 0
+        """As `Judge.estimate`: at most, as if every reply had to be asked for again; likely, as if
+        every reply that is yet to come were readable, and had `REPLY_TOKENS`."""
+        asker, catalog = self._asker(run), run.catalog
+        # Certain are those whose earlier replies are all kept, and none of them readable.
+        certain, possible = [e for e in exhibits if not self._impossible(e)], list[Exhibit]()
+        sure, more = list[Counted](), list[Counted]()
         asked: set[str] = set()
         for attempt in range(1 + self._config.retries):
-            counted = asker.count(self._prompts(pending, attempt, run.catalog))
-            calls, tokens = calls + counted[0], tokens + counted[1]
-            kept = asker.kept(self._prompts(pending, attempt, run.catalog))
-            texts = list(zip(pending, kept, strict=True))
-            asked |= {exhibit.key for exhibit, text in texts if text is None}
-            pending = [e for e, text in texts if text is None or not self._readable(text)]
-        completion = calls * self._config.decoding.max_tokens
-        cached = len(exhibits) - len(asked)
-        return priced(self._config.engine, calls, tokens, completion, cached)
+            sure.append(asker.count(self._prompts(certain, attempt, catalog)))
+            more.append(asker.count(self._prompts(possible, attempt, catalog)))
+            first, certain = self._unread(certain, attempt, asker, catalog)
+            possible = [*first, *chain(*self._unread(possible, attempt, asker, catalog))]
+            asked |= {exhibit.key for exhibit in first}
+        engine, longest = self._config.engine, self._config.decoding.max_tokens
+        calls, likely = sum(c.calls for c in (*sure, *more)), sum(c.calls for c in sure)
+        tokens, about = sum(c.tokens for c in (*sure, *more)), sum(c.likely for c in sure)
+        return Estimate(
+            *priced(engine, calls, tokens, calls * longest),
+            len(exhibits) - len(asked),
+            priced(engine, likely, about, likely * min(REPLY_TOKENS, longest)),
+        )
+
+    def _unread(
+        self, exhibits: Sequence[Exhibit], attempt: int, asker: Asker, catalog: Catalog
+    ) -> tuple[list[Exhibit], list[Exhibit]]:
+        """Those without a reply to this attempt, and those with one that cannot be read."""
+        kept = asker.kept(self._prompts(exhibits, attempt, catalog))
+        replies = list(zip(exhibits, kept, strict=True))
+        return (
+            [exhibit for exhibit, text in replies if text is None],
+            [e for e, text in replies if text is not None and not self._readable(text)],
+        )
 
     def _asker(self, run: RunContext) -> Asker:
         def engine() -> Engine:
@@ -159,12 +187,11 @@ class LLMJudge:
 
     def _flagged(self, verdict: Verdict, seen: Shown, usage: Mapping[str, float]) -> Verdict:
         """The verdict with what a reader must know of the exhibit. Its grades stay as they are."""
-        found = {
-            f"injection in {name}: {kind}": 1.0
-            for name, text in seen.texts.items()
-            for kind in detected(text, self.rubric)
-        }
-        flags = (*[INJECTION] * bool(found), *[SHORTENED] * seen.shortened)
+        kinds = {name: detected(text, self.rubric) for name, text in seen.texts.items()}
+        found = {f"injection in {name}: {kind}": 1.0 for name in kinds for kind in kinds[name]}
+        own = bool(kinds.pop("rationale"))
+        others = any(kinds.values())
+        flags = (*[INJECTION] * own, *[IN_DATA] * others, *[SHORTENED] * seen.shortened)
         evidence = {**verdict.evidence, **found}
         return replace(verdict, evidence=evidence, flags=flags, usage=usage)
 

@@ -12,7 +12,7 @@ from benchkit.config import JudgeSpec
 from benchkit.errors import ConfigError
 from benchkit.judging.protocol import Exhibit, Judge, Verdict
 from benchkit.judging.rubric import Rubric
-from benchkit.lm.estimate import Estimate
+from benchkit.lm.estimate import NOTHING, Estimate
 from benchkit.protocols import RunContext
 
 DISAGREEMENT = "disagreement"  # a flag: the members' grades lie far apart
@@ -111,16 +111,7 @@ class Panel:
 
     def estimate(self, exhibits: Sequence[Exhibit], run: RunContext) -> Estimate:
         """As `Judge.estimate`, of all judges; the cost is known if that of all who ask is."""
-        found = [judge.estimate(exhibits, run) for judge in self._judges.values()]
-        costs = [estimate.cost for estimate in found if estimate.calls or estimate.cost]
-        known = [cost for cost in costs if cost is not None]
-        return Estimate(
-            sum(estimate.calls for estimate in found),
-            sum(estimate.prompt_tokens for estimate in found),
-            sum(estimate.completion_tokens for estimate in found),
-            sum(known) if known and len(known) == len(costs) else None,
-            sum(estimate.already_cached for estimate in found),
-        )
+        return sum((judge.estimate(exhibits, run) for judge in self._judges.values()), NOTHING)
 
     def _together(self, key: str, verdicts: dict[str, Verdict]) -> Verdict:
         scored = {label: v for label, v in verdicts.items() if v.status == "scored"}

@@ -13,8 +13,8 @@ from benchkit.lm.engine import Finish
 
 WORD = "RATING"  # what the only criterion of a rubric is called in a verdict
 
-# Only a closed block at the very beginning is the model's own thinking.
-_THINK = re.compile(r"\A\s*<(think|thinking)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+# All up to the last close is thinking: servers that open it in the prompt leave only the close.
+_THINK = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _OPEN_THINK = re.compile(r"\A\s*<think(?:ing)?>", re.IGNORECASE)
 _OPEN = re.compile(r"<\s*eval\s*>", re.IGNORECASE)
 _CLOSE = re.compile(r"<\s*/\s*eval\s*>", re.IGNORECASE)
@@ -50,8 +50,9 @@ def form(rubric: Rubric) -> str:
 def read(text: str, finish: Finish, rubric: Rubric) -> Reading:
     """The grades in a reply.
 
-    Text around the verdict is passed over. A second `<eval>`, also a quoted one, leaves open
-    which is meant. A reply that was cut off counts for nothing, whatever stands in it.
+    Text around the verdict is passed over, and all before the last `</think>` is thinking. A second
+    `<eval>`, also a quoted one, leaves open which is meant. A reply that was cut off counts for
+    nothing, whatever stands in it.
 
     >>> from benchkit.judging.rubric import load_rubric
     >>> read("Fits well. <eval>RATING-2 </eval>", "stop", load_rubric("rationale-0-3"))

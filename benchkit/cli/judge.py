@@ -8,7 +8,10 @@ import typer
 from benchkit.cli.lists import names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from benchkit.config import JudgingSpec, Suite
+    from benchkit.judging.work import Estimated
 
 
 def judge(
@@ -16,7 +19,13 @@ def judge(
     by: Annotated[
         str, typer.Option(help="A judge by name or FILE.py:Class, instead of the suite's judges.")
     ] = "",
-    config: Annotated[Path | None, typer.Option(help="Settings of that judge, as TOML.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings of that judge, as TOML. A max_cost holds for one call, and for each"
+            " judge of a suite or panel by itself."
+        ),
+    ] = None,
     rubric: Annotated[
         str, typer.Option(help="Its rubric: a name, or a TOML file (`benchkit ls rubrics`).")
     ] = "",
@@ -30,7 +39,11 @@ def judge(
         int | None, typer.Option(min=1, help="Judge the runs of SUITE@Nusers.")
     ] = None,
     estimate: Annotated[
-        bool, typer.Option(help="Print calls, tokens and cost, at most, and ask nothing.")
+        bool,
+        typer.Option(
+            help="Print calls, tokens and cost of judging, or of --probe: what is likely, and what"
+            " it is at most. Ask nothing."
+        ),
     ] = False,
     probe: Annotated[
         int | None,
@@ -55,7 +68,7 @@ def judge(
     from benchkit.report.grid import show
     from benchkit.report.rows import collect
     from benchkit.report.terminal import wide_console
-    from benchkit.store import Store
+    from benchkit.store import Store, superseded
 
     settings = _settings(config, rubric)
     asked = load_suite(suite)
@@ -70,8 +83,8 @@ def judge(
         )
     console = wide_console()
     if estimate:
-        for judge_name, target, cost in estimates(store, found, judging):
-            console.print(f"{target.title} / {judge_name}: {cost}", highlight=False)
+        for line in _estimated(estimates(store, found, judging, probe, again)):
+            typer.echo(line)
         return
     if probe is not None:
         for judge_name, moved in probed(store, found, judging, probe):
@@ -80,6 +93,11 @@ def judge(
     plan = store.plan(name)
     assert plan is not None  # noqa: S101 - its runs were found
     planned = [sitting.planned for sitting in sittings(judging)]
+    for old in superseded(planned, plan.judges):
+        typer.echo(
+            f"replaces judge {old.label!r} (rubric {old.rubric}) in the tables; keep both with"
+            " --label"
+        )
     store.update_plan(plan.model_copy(update={"judges": planned}))
     failed = 0
     with reporter(console) as shown:
@@ -96,6 +114,24 @@ def judge(
     )
     if failed:
         raise typer.Exit(1)
+
+
+def _estimated(estimates: "Iterable[Estimated]") -> "Iterator[str]":
+    """A line a run, then what a judge and all judges take for all, and what that rests on."""
+    from benchkit.lm.estimate import LIKELY, NOTHING, Estimate
+
+    totals: dict[str, list[Estimate]] = {}
+    for label, target, cost, judged in estimates:
+        totals.setdefault(label, []).append(cost)
+        yield f"{target.title} / {label}: {'judged already' if judged else cost}"
+    for label, costs in totals.items():
+        if len(costs) > 1:
+            yield f"all {len(costs)} runs / {label}: {sum(costs, NOTHING)}"
+    together = sum((cost for costs in totals.values() for cost in costs), NOTHING)
+    if len(totals) > 1:
+        yield f"all judges: {together}"
+    if together.calls and together.likely:
+        yield LIKELY
 
 
 def _judging(

@@ -117,14 +117,18 @@ def _print_cards(entries: list[dict[str, Any]]) -> None:
     console = Console()
     for card in entries:
         head = Text(card["name"], style="bold")
-        head.append(f"  {card['family']}, {card['fidelity']}", style="not bold cyan")
+        kinds = [card["family"], card["fidelity"]]
+        shown = ", ".join(kind for kind in kinds if kind != "unknown")  # judges have no fidelity
+        head.append(f"  {shown}", style="not bold cyan")
         if card["missing"]:
             head.append(f"  not installed: {', '.join(card['missing'])}", style="not bold red")
         console.print(head)
         lines = [card["summary"], card["paper"], *(f"- {text}" for text in card["deviations"])]
         for line in filter(None, lines):
             console.print(Padding(Text(line), (0, 0, 0, 4)))
-    console.print(Text(f"{len(entries)} entries; lines with - are known deviations", style="dim"))
+    deviate = any(card["deviations"] for card in entries)
+    note = "; lines with - are known deviations" * deviate
+    console.print(Text(f"{len(entries)} entries{note}", style="dim"))
 
 
 def _print_table(entries: list[dict[str, Any]]) -> None:

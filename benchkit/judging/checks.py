@@ -1,14 +1,16 @@
 """What verdicts must be, and which judge should not judge which method."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from benchkit.errors import MethodError
 from benchkit.judging.protocol import Exhibit, Verdict
 from benchkit.judging.rubric import Rubric
 
-# Settings of a method or a teacher that name a language model.
-_NAMES = ("backbone", "model", "teacher_model")
+# Settings of a method or a teacher that name language models.
+_NAMES = ("backbone", "model", "models")
+_DATED = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|latest)$")  # "gpt-4o-2024-08-06"
 
 
 def checked(
@@ -54,7 +56,8 @@ def same_model(models: Sequence[str], config: Mapping[str, Any]) -> str | None:
     """A warning where a judge's language model is also in a method's settings, else None.
 
     A model prefers its own texts (Panickssery et al., 2024), whether it wrote the rationales or
-    those that the method was trained on. Names are compared without organisation and case.
+    those that the method was trained on, also by a file of a teacher. Names are compared without
+    organisation, date and case.
 
     >>> same_model(["google/gemma-3-4b-it"], {"lm": {"backbone": "Gemma-3-4B-it"}})
     'judge and method use the same language model: gemma-3-4b-it'
@@ -69,14 +72,17 @@ def same_model(models: Sequence[str], config: Mapping[str, Any]) -> str | None:
 def _models(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, part in value.items():
-            if name in _NAMES and isinstance(part, str):
-                yield part
-            else:
-                yield from _models(part)
+            if name in _NAMES:
+                yield from (one for one in _listed(part) if isinstance(one, str))
+            yield from _models(part)
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _models(part)
 
 
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
 def _plain(name: str) -> str:
-    return name.rstrip("/").rpartition("/")[2].casefold()
+    return _DATED.sub("", name.rstrip("/").rpartition("/")[2].casefold())

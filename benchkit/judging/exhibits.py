@@ -11,29 +11,30 @@ from benchkit.data.dataset import Cases, Dataset
 from benchkit.data.words import rating_word
 from benchkit.judging.protocol import Exhibit
 from benchkit.judging.rubric import Rubric
-from benchkit.protocols import Catalog, Event, Request
+from benchkit.protocols import Catalog, Event, Request, Status
 
 Source = Literal["sampled", "scored"]
-Stage = Literal["invalid", "wrong", "missing", "judged"]
-_UNSCORED = {
-    "invalid": "the answer names no candidate",
-    "missing": "the answer has no rationale",
-}
+Stage = Literal["unanswered", "invalid", "wrong", "missing", "judged"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of a method. item: None where it names no candidate; rationale: None for none."""
+    """One answer of a method. item: None where it names no candidate; rationale: None for none.
+
+    status: of the answer in the run's records; `error` is a failure of the engine, not of the
+    method's.
+    """
 
     request: Request
     target: str
     item: str | None
     rationale: str | None
+    status: Status = "ok"
 
     def stage(self, rubric: Rubric) -> Stage:
-        """What decides its grade: the rubric alone, or a judge."""
+        """What decides its grade: nothing, the rubric alone, or a judge."""
         if self.item is None:
-            return "invalid"
+            return "unanswered" if self.status == "error" else "invalid"
         if rubric.wrong is not None and self.item != self.target:
             return "wrong"
         return "judged" if self.rationale else "missing"
@@ -57,27 +58,47 @@ def answers(
     rows = {row["case_id"]: row for row in predictions.iter_rows(named=True)}
     read = _sampled if source == "sampled" else _scored
     for request, code in zip(dataset.requests(cases), cases.target, strict=True):
-        item, rationale = read(rows[request.case_id], request)
-        yield Answer(request, dataset.catalog.ids[code], item, (rationale or "").strip() or None)
+        item, rationale, status = read(rows[request.case_id], request)
+        told = (rationale or "").strip() or None
+        yield Answer(request, dataset.catalog.ids[code], item, told, status)
 
 
-def _sampled(row: Mapping[str, Any], _: Request) -> tuple[str | None, str | None]:
+_Read = tuple[str | None, str | None, Status]  # item, rationale, status
+
+
+def _sampled(row: Mapping[str, Any], _: Request) -> _Read:
     if not row["samples"]:
-        return None, None
+        return None, None, row.get("sampled_status") or "ok"  # not in the oldest records
     first = row["samples"][0]
-    return (first["item"] if first["status"] == "ok" else None), first["rationale"]
+    item = first["item"] if first["status"] == "ok" else None
+    return item, first["rationale"], first["status"]
 
 
-def _scored(row: Mapping[str, Any], request: Request) -> tuple[str | None, str | None]:
+def _scored(row: Mapping[str, Any], request: Request) -> _Read:
     if not row["scores"]:
-        return None, None
-    return request.candidates[int(np.argmax(row["scores"]))], row["rationale"]
+        return None, None, row["status"] or "ok"
+    return request.candidates[int(np.argmax(row["scores"]))], row["rationale"], row["status"]
 
 
-def decided(stage: Stage, rubric: Rubric) -> tuple[int | None, str]:
-    """The grade that the rubric gives without a judge, or None and why there is none."""
-    grade = getattr(rubric, stage)
-    return grade, "" if grade is not None else _UNSCORED[stage]
+def decided(answer: Answer, rubric: Rubric) -> tuple[int | None, str]:
+    """The grade of an answer that needs no judge, or None, and what is to be said of it.
+
+    An answer that is refused, cut off or unreadable is the method's own and gets the rubric's grade
+    for `invalid`; where the engine failed there is no answer, and no grade.
+
+    >>> from benchkit.judging.rubric import load_rubric
+    >>> request = Request("test:u", "u", (), ("a",))
+    >>> decided(Answer(request, "a", None, None, "truncated"), load_rubric("rationale-0-3"))
+    (0, 'the answer names no candidate (truncated)')
+    """
+    stage = answer.stage(rubric)
+    if stage == "unanswered":
+        return None, "the method's engine failed, and nothing was answered"
+    grade: int | None = getattr(rubric, stage)
+    if stage == "invalid":
+        status = "" if answer.status == "ok" else f" ({answer.status})"
+        return grade, f"the answer names no candidate{status}"
+    return grade, "" if grade is not None else "the answer has no rationale"
 
 
 def history_lines(events: Sequence[Event], catalog: Catalog) -> list[str]:

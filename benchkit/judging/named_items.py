@@ -14,8 +14,8 @@ A name counts
   be found in no other title and no category of the catalogue. Function words are no such word.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Set
 from itertools import groupby
 from typing import NamedTuple
 
@@ -113,29 +113,32 @@ class TitleIndex:
     def sorted_out(
         self,
         mentions: Iterable[Mention],
-        item: int,
-        history: Set[int],
+        item: int | None,
+        history: Collection[int],
         candidates: Set[int],
         known: Iterable[str],
     ) -> Named:
         """Whose names the mentions of a rationale are. A name of several items is the history's or
         the item's if it can be, else a candidate's.
 
+        item: None where nothing was recommended.
+
         known: what else the model was shown of history and item (categories, reviews). A name in
         there is neither candidate nor outside, nor is one whose words are all in one title of
         history or item, as it may be a careless form of that title.
         """
         past: set[int] = set()
+        about = [*history, *([] if item is None else [item])]
         others: dict[bool, set[str]] = {True: set(), False: set()}
         itself = False
         shown: str | None = None
         for mention in mentions:
             codes = set(mention.codes)
             itself |= item in codes
-            if codes & history:
-                past.add(min(codes & history))
+            if of_history := codes.intersection(history):
+                past.add(min(of_history))
             elif item not in codes:
-                if any(_within(mention.name, self.titles[code]) for code in (*history, item)):
+                if any(_within(mention.name, self.titles[code]) for code in about):
                     continue
                 if shown is None:
                     shown = " | ".join(["", *(" ".join(words(part)) for part in known), ""])
@@ -211,6 +214,18 @@ class TitleIndex:
         columns = [self.catalog.texts[name] for name in _KINDS if name in self.catalog.texts]
         values = {value for column in columns for value in column if value}
         return frozenset(repeated | {w for value in values for w in words(value)} & single)
+
+
+_KEPT: deque[TitleIndex] = deque(maxlen=2)
+
+
+def title_index(catalog: Catalog) -> TitleIndex:
+    """The index of a catalogue; those of the last ones are kept, as a large one takes seconds."""
+    for index in _KEPT:
+        if index.catalog is catalog:
+            return index
+    _KEPT.append(TitleIndex(catalog))
+    return _KEPT[-1]
 
 
 class _Read:

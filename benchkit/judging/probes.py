@@ -16,6 +16,7 @@ import polars as pl
 from benchkit import seeds
 from benchkit.judging.protocol import Exhibit, Judge, Verdict
 from benchkit.judging.sentences import sentences
+from benchkit.lm.estimate import NOTHING, Estimate
 from benchkit.protocols import Catalog, RunContext
 from benchkit.stats.bootstrap import mean_interval
 
@@ -40,6 +41,7 @@ SUMMARY = {
     "criterion": pl.String,
     "expected": pl.String,
     "n": pl.Int64,
+    "cases": pl.Int64,
     "shift": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
@@ -154,9 +156,7 @@ def run_probes(
     names = [criterion.name for criterion in judge.rubric.criteria]
     before = _judged(judge, exhibits, run)
     rows = []
-    for probe in probes:
-        given = probe.change(exhibits, run.catalog, seed)
-        changed = [exhibit for exhibit in given if exhibit is not None]
+    for probe, changed in _changed(exhibits, run.catalog, probes, seed):
         after = _judged(judge, changed, run)
         rows += [
             (exhibit.key, probe.name, name, _grade(before[exhibit.key], name), _grade(says, name))
@@ -166,19 +166,45 @@ def run_probes(
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 
+def estimated(
+    judge: Judge,
+    exhibits: Sequence[Exhibit],
+    run: RunContext,
+    probes: Sequence[Probe] = PROBES,
+    seed: int = 0,
+) -> Estimate:
+    """What `run_probes` would ask a language model for. Nothing is asked."""
+    changed = (part for _, part in _changed(exhibits, run.catalog, probes, seed))
+    return sum((judge.estimate(part, run) for part in (exhibits, *changed)), NOTHING)
+
+
+def _changed(
+    exhibits: Sequence[Exhibit], catalog: Catalog, probes: Sequence[Probe], seed: int
+) -> Iterator[tuple[Probe, list[Exhibit]]]:
+    """Each probe with the exhibits that it changes, as changed."""
+    for probe in probes:
+        given = probe.change(exhibits, catalog, seed)
+        yield probe, [exhibit for exhibit in given if exhibit is not None]
+
+
 def summary(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     """One row a probe and criterion of a table of `run_probes`, in its order (`SUMMARY`).
 
-    n: cases graded before and after. shift: mean change of their grade, with its 95 % bootstrap
-    interval over cases (null where n is 0). moved: share of grades that changed; up, down: how many
-    rose and fell. unscored: cases without a grade before or after.
+    A case may be there several times, with answers of several methods, whose changes are alike.
+
+    n: answers graded before and after; cases: of how many cases. shift: mean change of the grade,
+    each case's being the mean over its answers, with its 95 % bootstrap interval over cases (null
+    where n is 0). moved: share of grades that changed; up, down: how many rose and fell. unscored:
+    answers without a grade before or after.
     """
     expected = {probe.name: probe.expected for probe in PROBES}
     rows = []
     for (probe, criterion), part in table.group_by(["probe", "criterion"], maintain_order=True):
-        change = (part["after"] - part["before"]).drop_nulls().to_numpy()
-        low, high = mean_interval(change, seed=seed)
-        shift = float(change.mean()) if len(change) else math.nan
+        changes = part.select("case", change=pl.col("after") - pl.col("before")).drop_nulls()
+        change = changes["change"].to_numpy()
+        by_case = changes.group_by("case", maintain_order=True).mean()["change"].to_numpy()
+        low, high = mean_interval(by_case, seed=seed)
+        shift = float(by_case.mean()) if len(by_case) else math.nan
         moved = float((change != 0).mean()) if len(change) else math.nan
         up, down = int((change > 0).sum()), int((change < 0).sum())
         rows.append(
@@ -187,6 +213,7 @@ def summary(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
                 criterion,
                 expected.get(str(probe), ""),
                 len(change),
+                len(by_case),
                 *(_known(value) for value in (shift, low, high, moved)),
                 up,
                 down,
@@ -198,11 +225,15 @@ def summary(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 
 def markdown(summed: pl.DataFrame) -> str:
     """A `summary` as a Markdown table."""
-    head = ("Probe", "Criterion", "Ought to", "Cases", "Mean shift", "Moved", "Up", "Down")
-    lines = [f"| {' | '.join((*head, 'Unscored'))} |"]
-    lines.append(f"| --- | --- | --- |{' --: |' * (len(head) - 2)}")
+    names = ("Probe", "Criterion", "Ought to")
+    figures = ("Answers", "Cases", "Mean shift", "Moved", "Up", "Down", "Unscored")
+    lines = [f"| {' | '.join((*names, *figures))} |"]
+    lines.append(f"|{' --- |' * len(names)}{' --: |' * len(figures)}")
     lines += [f"| {' | '.join(cells)} |" for cells in _cells(summed)]
-    note = "Mean change of the grade with its 95 % bootstrap interval; share of grades that moved."
+    note = (
+        "Mean change of the grade with its 95 % bootstrap interval over cases; share of grades that"
+        " moved."
+    )
     return "\n".join([*lines, "", note, ""])
 
 
@@ -212,8 +243,9 @@ def _cells(summed: pl.DataFrame) -> Iterator[tuple[str, ...]]:
         if row["n"]:
             shift = f"{row['shift']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
             moved = f"{row['moved']:.1%}"
-        names = (row["probe"], row["criterion"], row["expected"], str(row["n"]), shift, moved)
-        yield (*names, str(row["up"]), str(row["down"]), str(row["unscored"]))
+        counts = (str(row[name]) for name in ("up", "down", "unscored"))
+        names = (row["probe"], row["criterion"], row["expected"], str(row["n"]), str(row["cases"]))
+        yield (*names, shift, moved, *counts)
 
 
 def _judged(judge: Judge, exhibits: Sequence[Exhibit], run: RunContext) -> dict[str, Verdict]:

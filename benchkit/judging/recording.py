@@ -8,6 +8,8 @@ import polars as pl
 
 from benchkit import records
 from benchkit.judging.exhibits import Answer, decided, history_lines
+from benchkit.judging.hallucination import known, named_outside
+from benchkit.judging.named_items import TitleIndex, title_index
 from benchkit.judging.protocol import Verdict
 from benchkit.judging.rubric import Rubric
 from benchkit.protocols import Catalog
@@ -17,6 +19,7 @@ def table(
     found: Sequence[Answer], verdicts: Mapping[str, Verdict], rubric: Rubric, catalog: Catalog
 ) -> pl.DataFrame:
     """Schema `records.JUDGEMENTS`, one row an answer, in their order."""
+    index = title_index(catalog)
     rows = []
     for answer in found:
         stage = answer.stage(rubric)
@@ -24,11 +27,13 @@ def table(
         rows.append(
             {
                 "case_id": answer.request.case_id,
+                "user": answer.request.user,
                 "item": answer.item,
                 "title": answer.item and (catalog.text(answer.item) or answer.item),
                 "target": answer.target,
                 "target_title": catalog.text(answer.target) or answer.target,
                 "rationale": answer.rationale,
+                "named_outside": _named_outside(answer, index),
                 "history": history_lines(answer.request.history, catalog),
                 "history_length": len(answer.request.history),
                 "stage": stage,
@@ -46,13 +51,20 @@ def table(
     return pl.DataFrame(rows, schema=records.JUDGEMENTS)
 
 
+def _named_outside(answer: Answer, index: TitleIndex) -> int | None:
+    if answer.rationale is None:
+        return None
+    return named_outside(answer.rationale, known(answer.request, answer.item, index.catalog), index)
+
+
 def _without_judge(answer: Answer, rubric: Rubric) -> Verdict:
     """What the rubric alone says of an answer."""
-    grade, reason = decided(answer.stage(rubric), rubric)
+    grade, reason = decided(answer, rubric)
     key = answer.request.case_id
     if grade is None:
         return Verdict(key, {}, "unscored", reason)
-    return Verdict(key, {criterion.name: float(grade) for criterion in rubric.criteria})
+    grades = {criterion.name: float(grade) for criterion in rubric.criteria}
+    return Verdict(key, grades, reason=reason)
 
 
 def counts(verdicts: pl.DataFrame) -> dict[str, int]:

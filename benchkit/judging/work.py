@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -12,14 +12,13 @@ from benchkit import identity, registry
 from benchkit.config import JudgeSpec, JudgingSpec
 from benchkit.errors import BenchkitError, ConfigError, MethodError
 from benchkit.judging import exhibits as shown
-from benchkit.judging import recording
+from benchkit.judging import probes, recording
 from benchkit.judging.checks import checked, same_model
 from benchkit.judging.exhibits import Answer
-from benchkit.judging.probes import run_probes, summary
 from benchkit.judging.protocol import Exhibit, Judge, Verdict
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.targets import Target
-from benchkit.lm.estimate import Estimate
+from benchkit.lm.estimate import NOTHING, Estimate
 from benchkit.log import Emit, RunEvent, RunLog, SilentProgress, StageProgress, now
 from benchkit.protocols import Catalog, Progress, RunContext
 from benchkit.records import JudgementManifest, Manifest, PlannedJudge
@@ -44,7 +43,7 @@ class Sitting:
         return {
             "judge": self.card.target.rpartition(":")[2],
             "code": identity.code_hash(registry.source_file(self.card)),
-            "harness": identity.code_hash(Path(shown.__file__)),
+            "harness": identity.code_hash(Path(recording.__file__)),
             "config": identity.settings(config),
             "packages": identity.package_versions(self.card.packages),
             "rubric": self.judge.rubric.hash,
@@ -106,23 +105,48 @@ def judge_all(
                 yield _judged(store, sitting, target, emit, again)
 
 
+class Estimated(NamedTuple):
+    """What judging or probing one run would take. judged: it is judged already, and stays so."""
+
+    label: str
+    target: Target
+    cost: Estimate
+    judged: bool = False
+
+
 def estimates(
-    store: Store, targets: Sequence[Target], spec: JudgingSpec
-) -> Iterator[tuple[str, Target, Estimate]]:
-    """What each judge would ask a language model for, run by run. Nothing is asked."""
+    store: Store,
+    targets: Sequence[Target],
+    spec: JudgingSpec,
+    probe: int | None = None,
+    again: bool = False,
+) -> Iterator[Estimated]:
+    """What each judge would ask a language model for, run by run. Nothing is asked.
+
+    probe: estimate `probed` with so many answers, and not `judge_all`. again: as in `judge_all`.
+    """
     for sitting in sittings(spec):
         for target in targets:
+            if probe is None and not again and _done(sitting, target):
+                yield Estimated(sitting.spec.name, target, NOTHING, judged=True)
+                continue
             catalog, found = _answers(sitting, target)
             exhibits = _exhibits(sitting.judge.rubric, found)
             context = _context(store, target, catalog)
-            yield sitting.spec.name, target, sitting.judge.estimate(exhibits, context)
+            if probe is None:
+                cost = sitting.judge.estimate(exhibits, context)
+            else:
+                asked = exhibits[:probe]
+                cost = probes.estimated(sitting.judge, asked, context, seed=context.seed)
+            yield Estimated(sitting.spec.name, target, cost)
 
 
 def probed(
     store: Store, targets: Sequence[Target], spec: JudgingSpec, count: int
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """How far each judge's grades move when what it is shown is changed: its label and the summary
-    (`probes.summary`) over the first `count` judged answers of every run. Nothing is recorded."""
+    (`probes.summary`) over the first `count` judged answers of every run. Answers of several
+    methods to one case of a task are one case of its interval. Nothing is recorded."""
     for sitting in sittings(spec):
         tables = []
         for target in targets:
@@ -130,9 +154,18 @@ def probed(
             exhibits = _exhibits(sitting.judge.rubric, found)[:count]
             if exhibits:
                 context = _context(store, target, catalog)
-                tables.append(run_probes(sitting.judge, exhibits, context, seed=context.seed))
+                moved = probes.run_probes(sitting.judge, exhibits, context, seed=context.seed)
+                of_task = pl.concat_str(pl.lit(f"{target.manifest.task} / "), "case")
+                tables.append(moved.with_columns(case=of_task))
         if tables:
-            yield sitting.spec.name, summary(pl.concat(tables))
+            yield sitting.spec.name, probes.summary(pl.concat(tables))
+
+
+def _done(sitting: Sitting, target: Target) -> JudgementManifest | None:
+    """What the judge has made of the run, if it came to an end."""
+    planned = sitting.planned
+    old = target.run.judgement(planned.label, planned.judge_id)
+    return old if old is not None and old.status == "complete" else None
 
 
 def _exhibits(rubric: Rubric, found: Sequence[Answer]) -> list[Exhibit]:
@@ -149,8 +182,7 @@ def _answers(sitting: Sitting, target: Target) -> tuple[Catalog, list[Answer]]:
 
 def _judged(store: Store, sitting: Sitting, target: Target, emit: Emit, again: bool) -> Judged:
     planned, run = sitting.planned, target.run
-    old = run.judgement(planned.label, planned.judge_id)
-    if old is not None and old.status == "complete" and not again:
+    if not again and (old := _done(sitting, target)):
         return Judged(target, planned.label, old)
     catalog, found = _answers(sitting, target)
     if not any(answer.rationale for answer in found):

@@ -8,11 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from benchkit.errors import StoreError
 from benchkit.lm.engine import Decoding, Engine, Finish, Prompt
-from benchkit.lm.estimate import Estimate
+from benchkit.lm.estimate import BYTES_A_TOKEN, Load
 
 _T = TypeVar("_T")
 _PER_MESSAGE = 8  # tokens with which a chat template surrounds a message
@@ -34,10 +34,8 @@ def model_name(engine: Mapping[str, Any]) -> str:
     return next((str(engine[name]) for name in names if engine.get(name)), "a language model")
 
 
-def priced(
-    engine: Mapping[str, Any], calls: int, prompt: int, completion: int, cached: int
-) -> Estimate:
-    """An estimate with its cost by the engine's prices, which are per million tokens.
+def priced(engine: Mapping[str, Any], calls: int, prompt: int, completion: int) -> Load:
+    """What calls take, with their cost by the engine's prices, which are per million tokens.
 
     prompt, completion: tokens of all calls.
     """
@@ -45,7 +43,19 @@ def priced(
     cost = None
     if any(prices):
         cost = (prompt * (prices[0] or 0) + completion * (prices[1] or 0)) / 1_000_000
-    return Estimate(calls, prompt, completion, cost, cached)
+    return Load(calls, prompt, completion, cost)
+
+
+class Counted(NamedTuple):
+    """Calls, the tokens of their prompts at most and as is likely, and prompts that need none.
+
+    An engine without a tokenizer counts bytes, several of which are a token (`BYTES_A_TOKEN`).
+    """
+
+    calls: int
+    tokens: int
+    likely: int
+    cached: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +144,9 @@ class Asker:
                 if reply.finish == "stop":  # a question in the same words costs nothing more
                     replies[key] = _cached(reply.text)
 
-    def count(self, prompts: Iterable[Prompt]) -> tuple[int, int, int]:
-        """Calls, their prompt tokens, and prompts that need none. Nothing is asked."""
-        calls = tokens = cached = 0
+    def count(self, prompts: Iterable[Prompt]) -> Counted:
+        """What asking would take. Nothing is asked."""
+        calls = most = likely = cached = 0
         asked: set[str] = set()
         for part in chunks(prompts, self.batch):
             keys = [self._key(prompt) for prompt in part]
@@ -147,9 +157,12 @@ class Asker:
                     continue
                 asked.add(key)
                 calls += 1
-                texts = (message.content for message in prompt.messages)
-                tokens += sum(self.engine().count_tokens(text) + _PER_MESSAGE for text in texts)
-        return calls, tokens, cached
+                for message in prompt.messages:
+                    tokens = self.engine().count_tokens(message.content)
+                    size = len(message.content.encode("utf-8", "surrogatepass"))
+                    most += tokens + _PER_MESSAGE
+                    likely += _about(tokens, size) + _PER_MESSAGE
+        return Counted(calls, most, likely, cached)
 
     def kept(self, prompts: Iterable[Prompt]) -> Iterator[str | None]:
         """The answer that is kept to each prompt, None where there is none. Nothing is asked."""
@@ -171,6 +184,15 @@ class Asker:
         }
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _about(tokens: int, size: int) -> int:
+    """How many tokens a text of `size` bytes has that an engine counts as `tokens` at most.
+
+    >>> _about(25, 100), _about(100, 100)
+    (25, 25)
+    """
+    return tokens if tokens < size else -(-size // BYTES_A_TOKEN)
 
 
 def _cached(text: str) -> Reply:

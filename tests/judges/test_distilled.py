@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from bag_encoder import Bag
 from pydantic import ValidationError
@@ -15,9 +16,19 @@ from benchkit.judging.exhibits import Answer
 from benchkit.judging.rubric import load_rubric
 from benchkit.judging.testing import JudgeContract, toy_exhibits
 from benchkit.testing import run_context, toy_dataset
-from judges.distilled import DEFAULT, DistilledConfig, DistilledJudge, distil, fit, load, save
+from judges.distilled import (
+    DEFAULT,
+    IN_SAMPLE,
+    DistilledConfig,
+    DistilledJudge,
+    distil,
+    fit,
+    load,
+    save,
+)
 from judges.features import FeatureReader
 from judges.heuristic import HeuristicConfig, HeuristicJudge
+from judges.labels import read_labels
 
 RUBRIC = load_rubric("rationale-0-3")
 QUALITY = load_rubric("rationale-quality")
@@ -73,11 +84,11 @@ def test_it_learns_the_grades_of_another_judge(labels, tmp_path):
     report = judge.distilled.reports["rating"]
     assert report.kappa > 0.6 and report.kappa_low < report.kappa < report.kappa_high
     assert report.exact > report.majority
-    assert report.cases == report.labels == sum(map(sum, report.confusion))
+    assert report.users == report.labels == sum(map(sum, report.confusion))
     kappa, low, high = report.kappa, report.kappa_low, report.kappa_high
-    assert judge.remarks == (
+    assert judge.remarks[0] == (
         f"distilled from heuristic.parquet, QWK {kappa:.2f} [{low:.2f}, {high:.2f}]"
-        f" over {report.labels} in cross-validation",
+        f" over {report.labels} labels in cross-validation, users held out"
     )
     evidence = verdicts[0].evidence
     assert sum(evidence[f"rating_p{n}"] for n in judge.distilled.models["rating"].levels) == (
@@ -108,6 +119,59 @@ def test_saved_and_loaded_it_says_the_same(labels, tmp_path):
     second = DistilledJudge(DistilledConfig(model=tmp_path / "judge.json"), Bag())
     assert second.remarks[0].startswith("distilled from heuristic.parquet, QWK")
     assert list(first.judge(exhibits(), run)) == list(second.judge(exhibits(), run))
+    assert first.remarks == second.remarks
+
+
+def test_a_model_saved_before_users_were_held_out_is_refused(tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps({"version": 1, "rubric": "rationale-0-3"}))
+    with pytest.raises(ConfigError, match="version") as caught:
+        DistilledJudge(DistilledConfig(model=tmp_path / "old.json"))
+    assert "fit and save the judge again" in caught.value.mend
+
+
+def test_several_cases_of_a_user_are_one_user_with_or_without_a_column(tmp_path):
+    path = labelled(tmp_path)
+    table = pl.read_parquet(path)
+    owner = [f"u{place // 2}" for place in range(len(table))]
+    again = ["#2" * (place % 2) for place in range(len(table))]
+    named = [f"test:{user}{suffix}" for user, suffix in zip(owner, again, strict=True)]
+    judged = table["stage"] == "judged"
+    users = {user for user, counts in zip(owner, judged, strict=True) if counts}
+    told = table.with_columns(user=pl.Series(owner))
+    old = table.with_columns(case_id=pl.Series(named)).drop("user")
+    for records, source in (
+        (told, "heuristic.parquet"),
+        (old, f"heuristic.parquet (users of {judged.sum()} labels read off the names of cases)"),
+    ):
+        files.write_parquet(path, records)
+        config = DistilledConfig(labels=(path,), features=USED)
+        made = distil(config, context(tmp_path), FeatureReader(Bag()))
+        assert made.reports["rating"].users == len(users) < made.reports["rating"].labels
+        assert (set(made.users), made.source) == (users, source)
+
+
+def test_grades_of_users_it_learnt_from_are_in_sample(labels, tmp_path):
+    def stranger(exhibit):
+        return replace(exhibit, request=replace(exhibit.request, user="somebody"))
+
+    judge = DistilledJudge(DistilledConfig(labels=(labels,), features=USED), Bag())
+    learnt = set(read_labels([labels], [], RUBRIC, DATA.catalog).users)
+    shown = [e for e in exhibits() if e.request.user in learnt][:4]
+    shown = [*shown[:3], stranger(shown[3]), replace(shown[3], rationale=" ")]
+    found = list(judge.judge(shown, context(tmp_path)))
+    assert [IN_SAMPLE in verdict.flags for verdict in found] == [True] * 3 + [False] * 2
+    assert judge.remarks[1].startswith("3 of the 4 rationales it graded are of users whose labels")
+    list(judge.judge([stranger(shown[0])], context(tmp_path)))
+    assert len(judge.remarks) == 1
+
+
+def test_users_of_other_data_are_others(labels, tmp_path):
+    made = distil(DistilledConfig(labels=(labels,), features=USED), context(tmp_path),
+                  FeatureReader(Bag()))  # fmt: skip
+    save(made.model_copy(update={"items": "another"}), tmp_path / "judge.json")
+    judge = DistilledJudge(DistilledConfig(model=tmp_path / "judge.json"), Bag())
+    assert not any(verdict.flags for verdict in judge.judge(exhibits()[:1], context(tmp_path)))
+    assert len(judge.remarks) == 1
 
 
 @pytest.fixture(scope="module")
@@ -142,22 +206,24 @@ def values(n, seed=0):
     return [{"item_max": x, "history_max": 0.5} for x in rng.normal(size=n).tolist()]
 
 
-def fit_to(features, grades, cases=None, names=("item_max",), **options):
-    cases = cases or [f"c{i}" for i in range(len(features))]
-    return fit(features, {"rating": grades}, cases, RUBRIC, names, source="test", **options)
+def fit_to(features, grades, users=None, names=("item_max",), **options):
+    users = users or [f"u{i}" for i in range(len(features))]
+    return fit(features, {"rating": grades}, users, RUBRIC, names, source="test", **options)
 
 
-def test_cases_are_held_out_together():
-    # Twenty answers to each of 15 cases, whose grade is that of the case: a model that was fitted
-    # to some of them knows the others, unless the whole case is held out.
+def test_users_are_held_out_together():
+    # Twenty answers of each of 15 users, whose grade is that of the user: a model that was fitted
+    # to some of them knows the others, unless the whole user is held out.
     rng = seeds.generator("distilled-groups")
     each = [dict(zip(DEFAULT, row, strict=True)) for row in rng.uniform(size=(15, 12)).tolist()]
     grades = rng.permutation([0.0, 1.0, 2.0] * 5)
-    case = [i // 20 for i in range(300)]
-    features, labels = [each[c] for c in case], [grades[c] for c in case]
-    together = fit_to(features, labels, [f"c{c}" for c in case], DEFAULT).reports["rating"]
+    user = [i // 20 for i in range(300)]
+    features, labels = [each[u] for u in user], [grades[u] for u in user]
+    fitted = fit_to(features, labels, [f"u{u}" for u in user], DEFAULT)
+    assert fitted.users == tuple(sorted(f"u{u}" for u in range(15)))
+    together = fitted.reports["rating"]
     apart = fit_to(features, labels, None, DEFAULT).reports["rating"]
-    assert (together.labels, together.cases, apart.cases) == (300, 15, 300)
+    assert (together.labels, together.users, apart.users) == (300, 15, 300)
     assert apart.kappa > 0.6
     assert together.kappa < 0.2
 
@@ -184,17 +250,17 @@ def test_grades_between_whole_ones_and_missing_ones():
 
 
 @pytest.mark.parametrize(
-    ("count", "grades", "cases", "cause"),
+    ("count", "grades", "users", "cause"),
     [
-        (10, [1.0, 2.0] * 5, None, "10 labels of 10 cases for rating are too few"),
-        (30, [1.0, 2.0] * 15, ["a", "b"] * 15, "30 labels of 2 cases"),
+        (10, [1.0, 2.0] * 5, None, "10 labels of 10 users for rating are too few"),
+        (30, [1.0, 2.0] * 15, ["a", "b"] * 15, "30 labels of 2 users"),
         (30, [2.0] * 30, None, "all 30 labels of rating are 2"),
         (30, [1.0, 7.0] * 15, None, "rating 7 is outside 0..3"),
     ],
 )
-def test_labels_that_nothing_can_be_learnt_from(count, grades, cases, cause):
+def test_labels_that_nothing_can_be_learnt_from(count, grades, users, cause):
     with pytest.raises(DataError, match=cause) as caught:
-        fit_to(values(count), grades, cases)
+        fit_to(values(count), grades, users)
     assert caught.value.mend
 
 

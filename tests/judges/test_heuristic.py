@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from benchkit.errors import ConfigError
+from benchkit.judging import recording
+from benchkit.judging.exhibits import Answer
 from benchkit.judging.probes import FILLER, padded
 from benchkit.judging.protocol import INJECTION, Exhibit
-from benchkit.judging.testing import JudgeContract
+from benchkit.judging.testing import JudgeContract, toy_exhibits
 from benchkit.lm.teachers.encoder import MiniLM
 from benchkit.protocols import Catalog, Event, Request
-from benchkit.testing import run_context
+from benchkit.testing import run_context, toy_dataset
 from judges.features import FEATURES
 from judges.heuristic import RULES, HeuristicConfig, HeuristicJudge, _Signs, _signs
 
@@ -199,3 +201,15 @@ def test_a_phrase_that_fits_anyone_is_as_good_as_none():
     nearer = features | {"history_max": 0.24, "item_max": 0.2}
     assert _signs(features, CONFIG) == _signs(nearer, CONFIG)
     assert _signs(features, CONFIG).similarity == pytest.approx((0.25 + 0.25 + 0.6) / 3)
+
+
+def test_the_record_of_any_judge_counts_the_same_names_from_nowhere():
+    catalog = toy_dataset(users=60, items=60, length=8).catalog
+    others = " ".join(f'"{title}"' for title in catalog.texts["title"][:12])
+    shown = [replace(e, rationale=f"{e.rationale} {others}") for e in toy_exhibits()]
+    judge = HeuristicJudge(CONFIG, Bag())
+    verdicts = {verdict.key: verdict for verdict in judge.judge(shown, run_context(catalog))}
+    found = [Answer(e.request, e.item, e.item, e.rationale) for e in shown]
+    counted = recording.table(found, verdicts, judge.rubric, catalog)["named_outside"].to_list()
+    assert counted == [verdict.evidence["named_outside"] for verdict in verdicts.values()]
+    assert max(counted) > 0 and len(set(counted)) > 1

@@ -33,6 +33,10 @@ def answer(case, rationale="It is tea.", item="tea"):
     return Answer(Request(case, f"user of {case}", HISTORY, ("tea", "ale")), "tea", item, rationale)
 
 
+def cases(found):
+    return [exhibit.request.case_id for exhibit in found.exhibits]
+
+
 def judgements(path, grades, rubric=RUBRIC):
     """case -> grade, or None where it was not scored."""
     found = [answer(case) for case in grades]
@@ -50,7 +54,8 @@ def test_judgements_give_back_what_was_shown(tmp_path):
     path = judgements(tmp_path / "a.parquet", {"c1": 2.0, "c2": None, "c3": 1.0})
     found = read_labels([path], [], RUBRIC, CATALOG)
     assert found.grades == {"rating": [2.0, 1.0]}
-    assert found.cases == ["c1", "c3"]
+    assert cases(found) == ["c1", "c3"]
+    assert (found.users, found.guessed) == (["user of c1", "user of c3"], 0)
     exhibit = found.exhibits[0]
     assert (exhibit.item, exhibit.rationale, exhibit.target) == ("tea", "It is tea.", None)
     assert exhibit.request.history == HISTORY
@@ -61,7 +66,7 @@ def test_only_what_a_judge_decided_is_a_label(tmp_path):
     verdicts = {"c1": Verdict("c1", {"rating": 3.0})}
     path = tmp_path / "a.parquet"
     files.write_parquet(path, recording.table(found, verdicts, RUBRIC, CATALOG))
-    assert read_labels([path], [], RUBRIC, CATALOG).cases == ["c1"]
+    assert cases(read_labels([path], [], RUBRIC, CATALOG)) == ["c1"]
 
 
 def write(path, text):
@@ -76,8 +81,18 @@ def test_grades_of_people_are_joined_with_the_records(tmp_path):
         "item,rater,grade\nc1,ann,2\nc1,bo,3\nc2,ann,1\nc2,bo,\nc2,cy,1\n",
     )
     found = read_labels([table], [shown], RUBRIC, CATALOG)
-    assert dict(zip(found.cases, found.grades["rating"], strict=True)) == {"c1": 2.5, "c2": 1.0}
+    assert dict(zip(cases(found), found.grades["rating"], strict=True)) == {"c1": 2.5, "c2": 1.0}
     assert found.exhibits[0].request.history == HISTORY
+    assert found.users == ["user of c1", "user of c2"]
+
+
+def test_records_that_do_not_say_whose_they_are(tmp_path):
+    names = {"test:ann": 2.0, "test:ann#2": 1.0, "test:ann#12": 1.0, "valid:b#c#2": 0.0, "d": 3.0}
+    path = judgements(tmp_path / "a.parquet", names)
+    files.write_parquet(path, pl.read_parquet(path).drop("user", "named_outside"))
+    found = read_labels([path], [], RUBRIC, CATALOG)
+    assert found.users == ["ann", "ann", "ann", "b#c", "d"]
+    assert found.guessed == 5
 
 
 def test_runs_are_told_apart(tmp_path):
@@ -91,7 +106,7 @@ def test_runs_are_told_apart(tmp_path):
 
     assert read("run_id,case_id,rating\nr1,c1,2\nr2,c1,3\n").grades["rating"] == [2.0, 3.0]
     found = read("item,case_id,task,system,grade\n7,c1,task,B,2\n")
-    assert (found.cases, found.grades["rating"]) == (["c1"], [2.0])
+    assert (cases(found), found.grades["rating"]) == (["c1"], [2.0])
     with pytest.raises(DataError, match="case 'c1' is in 3 records") as caught:
         read("case_id,rating\nc1,2\n")
     assert "run_id" in caught.value.mend

@@ -46,8 +46,8 @@ def test_an_interrupted_judgement_is_resumed_and_paid_for_once(methods, tmp_path
     run_all(small, tmp_path)
     store = Store(tmp_path / "runs")
     found = targets(store, small, small.name, tmp_path / "data")
-    ((_, _, before),) = estimates(store, found, small.judging)
-    assert (len(echo.seen), before.already_cached) == (0, 0)
+    (before,) = estimates(store, found, small.judging)
+    assert (len(echo.seen), before.cost.already_cached, before.judged) == (0, 0, False)
     (broken,) = judge_all(store, found, small.judging, lambda _: None)
     assert broken.manifest.status == "failed"
     assert "run again" in broken.manifest.error
@@ -57,6 +57,8 @@ def test_an_interrupted_judgement_is_resumed_and_paid_for_once(methods, tmp_path
     richer = suite(echo.url, max_tokens_total=10**7)
     (done,) = judge_all(store, found, richer.judging, lambda _: None)
     assert done.manifest.status == "complete"
+    (after,) = estimates(store, found, richer.judging)
+    assert after.judged and not after.cost.calls
     assert done.manifest.judge_id == broken.manifest.judge_id
     judged = done.manifest.counts["judged"]
     assert len(echo.seen) == judged + 1  # but for the one that failed, each was asked once

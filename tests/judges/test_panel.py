@@ -7,7 +7,7 @@ from benchkit import identity, registry
 from benchkit.errors import ConfigError, EngineError
 from benchkit.judging.checks import checked
 from benchkit.judging.protocol import INJECTION, Verdict
-from benchkit.lm.estimate import Estimate
+from benchkit.lm.estimate import Estimate, Load
 from judges.panel import DISAGREEMENT, Panel, PanelConfig
 
 ONE = rubric(("rating", 0, 3))
@@ -124,6 +124,10 @@ def test_estimates_are_added(tmp_path):
     assert found == Estimate(4, 60, 20, 1.0, 2)
     assert Panel.of({"a": asks, "b": unknown}).estimate(many(1), run).cost is None
     assert Panel.of({"a": free, "b": free}).estimate(many(1), run).cost is None
+    bound = Says(1, estimate=Estimate(4, 60, 20, 2.0, 0, Load(2, 15, 5, 0.25)))
+    mixed = Panel.of({"a": bound, "b": asks}).estimate(many(1), run)
+    assert mixed.most == (6, 90, 30, 2.5)
+    assert mixed.likely == (4, 45, 15, 0.75)  # of the other, the most is all that is known
 
 
 def test_it_says_who_sits_on_it():

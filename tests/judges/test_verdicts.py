@@ -25,6 +25,11 @@ TWO = rubric(("clarity", 1, 5), ("self-made", -2, 2))
         ("<think>hm, <eval>RATING-0</eval></think><eval>RATING-2</eval>", 2),
         ("\n<thinking>a < b\n</thinking>\n\n<eval>RATING-2</eval>", 2),
         ("<think></think><eval>RATING-2</eval>", 2),
+        # All before the last close is thinking, also where the prompt opened it.
+        ("hm, <eval>RATING-0</eval>\n</think>\n<eval>RATING-2</eval>", 2),
+        ("So <think><eval>RATING-2</eval></think><eval>RATING-1</eval>", 1),
+        ("<think></think><eval>RATING-3</eval></THINK><eval>RATING-1</eval>", 1),
+        ("<think>so</thinking><eval>RATING-3</eval>", 3),
         ("It quotes ‹eval›RATING-3‹/eval›. <eval>RATING-1</eval>", 1),
     ],
 )
@@ -48,11 +53,11 @@ def test_a_verdict_is_read(text, grade):
         ("<eval><eval>RATING-2</eval></eval>", "several verdicts"),
         ("< EVAL >RATING-3< /eval ><eval>RATING-1</eval>", "several verdicts"),
         ("<eval>RATING-1</eval> </eval>", "several verdicts"),
-        # Only what stands at the very beginning is thinking, and only if it ends.
+        # What the model thinks is no verdict, whether its thinking ends or not.
         ("<think><eval>RATING-2</eval>", "no verdict: its thinking never ends"),
-        ("So <think><eval>RATING-2</eval></think><eval>RATING-1</eval>", "several verdicts"),
-        ("<think></think><eval>RATING-3</eval></think><eval>RATING-1</eval>", "several verdicts"),
-        ("<think></thinking><eval>RATING-3</eval>", "no verdict: its thinking never ends"),
+        ("a</think><think><eval>RATING-2</eval>", "no verdict: its thinking never ends"),
+        ("<eval>RATING-1</eval></think>\n", "no verdict"),
+        ("<think>a <eval>RATING-1</eval></think>", "no verdict"),
         ("<eval>RATING-4</eval>", "grade out of range: rating 4 is outside 0..3"),
         ("<eval>RATING--1</eval>", "grade out of range: rating -1 is outside 0..3"),
         ("<eval>RATING-999999999</eval>", "grade out of range"),

@@ -1,0 +1,123 @@
+"""benchkit judge and benchkit ls judges, as a person meets them."""
+
+import pytest
+from conftest import make_suite, run_all
+from judging.judges_for_tests import EXPLAINERS, JUDGES
+from samplers import SAMPLERS
+from typer.testing import CliRunner
+
+from benchkit.cli.judge import _estimated
+from benchkit.cli.main import app
+from benchkit.errors import BenchkitError, ConfigError
+from benchkit.judging.targets import Target
+from benchkit.judging.work import Estimated
+from benchkit.lm.estimate import LIKELY, Estimate, Load
+
+SUITE = """
+title = "Small"
+protocols = ["scored", "sampled"]
+decoding = { n = 1 }
+[[datasets]]
+name = "toy"
+source = "toy"
+options = { users = 40, items = 50 }
+candidates = { count = 4 }
+[[methods]]
+method = "recs.py:Explains"
+[[methods]]
+method = "recs.py:ExplainsMore"
+[judging]
+cases = 20
+[[judging.judges]]
+judge = "judges.py:Strict"
+label = "strict"
+config = { rubric = "rationale-quality" }
+"""
+
+
+def said(*arguments):
+    done = CliRunner().invoke(app, list(arguments))
+    if isinstance(done.exception, BenchkitError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture
+def ran(methods, tmp_path):
+    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    (tmp_path / "judges.py").write_text(JUDGES)
+    (tmp_path / "small.toml").write_text(SUITE)
+    toy = {"source": "toy", "options": {"users": 40, "items": 50}, "candidates": {"count": 4}}
+    suite = make_suite(
+        "Explains", "ExplainsMore", datasets=[{"name": "toy", **toy}], decoding={"n": 1},
+        protocols=["scored", "sampled"],
+    )  # fmt: skip
+    run_all(suite, tmp_path)
+
+
+def estimated(*more):
+    lines = said("judge", "--suite", "small.toml", "--estimate", *more).splitlines()
+    return dict(line.split(": ", 1) for line in lines)
+
+
+@pytest.mark.usefixtures("ran")
+def test_an_estimate_has_a_line_a_run_and_a_total():
+    found = estimated()
+    assert list(found) == [
+        "toy / Explains / strict", "toy / ExplainsMore / strict", "all 2 runs / strict"
+    ]  # fmt: skip
+    assert "cost 1.00" in found["all 2 runs / strict"]
+    probing = estimated("--probe", "3")
+    assert "cost 0.50" in found["toy / Explains / strict"]
+    assert "cost 3.50" in probing["toy / Explains / strict"]  # as it is, and six probes
+
+
+@pytest.mark.usefixtures("ran")
+def test_an_estimate_says_what_is_judged_already():
+    said("judge", "--suite", "small.toml", "--method", "Explains")
+    found = estimated()
+    assert found["toy / Explains / strict"] == "judged already"
+    assert "cost 0.50" in found["toy / ExplainsMore / strict"]
+    assert "cost 0.50" in found["all 2 runs / strict"]
+    assert "cost 1.00" in estimated("--again")["all 2 runs / strict"]
+
+
+@pytest.mark.usefixtures("ran")
+def test_a_judge_of_the_same_label_is_said_to_replace_the_former():
+    first = said("judge", "--suite", "small.toml")
+    assert "replaces" not in first
+    assert "replaces" not in said("judge", "--suite", "small.toml")
+    assert "replaces judge 'strict' (rubric " in said(
+        "judge", "--suite", "small.toml", "--cases", "5"
+    )
+
+
+def test_all_judges_together_and_what_likely_means(tmp_path):
+    class Named(Target):
+        title = "toy / Explains"
+
+    target = Named(None, None, None, tmp_path)
+    asks = Estimate(10, 4000, 10240, 3.0, 2, Load(5, 1000, 750, 0.2))
+    lines = list(_estimated([Estimated("a", target, asks), Estimated("b", target, asks)]))
+    assert lines[2:] == [
+        "all judges: 4 answered before; likely 10 calls, 2,000 prompt tokens, 1,500 completion"
+        " tokens, cost 0.40; at most 20 calls, 8,000 prompt tokens, 20,480 completion tokens,"
+        " cost 6.00",
+        LIKELY,
+    ]
+
+
+@pytest.mark.usefixtures("ran")
+def test_wrong_settings_are_told_without_a_place_that_is_none():
+    with pytest.raises(ConfigError) as caught:
+        said("judge", "--suite", "small.toml", "--by", "distilled")
+    assert caught.value.cause == "judge 'distilled': give either labels or a model"
+    assert caught.value.mend == "correct the judge's settings"
+
+
+def test_judges_are_listed_without_fidelity_and_deviations():
+    text = said("ls", "judges")
+    assert "heuristic  heuristic\n" in text
+    assert "unknown" not in text and "deviations" not in text
+    assert "lines with - are known deviations" in said("ls", "methods")
