@@ -1,9 +1,10 @@
 """What grades depend on: the length of rationale and of history; and which method is graded higher.
 
-A table of grades has one row an answer: case_id, stage, words, history_length and `grade`.
+A table of grades has one row an answer: case_id, stage, gradable, words, history_length and
+`grade` (`graded_answers`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,42 +12,61 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchkit.report.grade_means import moments
 from benchkit.report.grades_model import Bucket, Comparison
 from benchkit.report.model import Cell
 from benchkit.stats.multiple import holm
 from benchkit.stats.ordinal_mixed import OrdinalEffect, compare_grades
 
-# Of C-APO's Table 5: shortest and longest history, None for no end.
-_BUCKETS: tuple[tuple[int, int | None], ...] = ((1, 2), (3, 7), (8, 11), (12, None))
-_FEWEST = 3  # judged answers of a method for a fit
+# Of C-APO's Table 5: shortest and longest history, or only the shortest for no end.
+PAPER_BUCKETS: tuple[tuple[int, ...], ...] = ((1, 2), (3, 7), (8, 11), (12,))
+_FEWEST = 20  # cases with judged answers of a method for a fit
 
 
-def buckets(graded: pl.DataFrame) -> tuple[Bucket, ...]:
-    """Grades by length of history, as C-APO's Table 5; lengths without a case are left out."""
+def buckets(graded: pl.DataFrame, edges: Sequence[Sequence[int]] = ()) -> tuple[Bucket, ...]:
+    """Grades by length of history, shortest first; lengths without a grade are left out.
+
+    edges: [first, last] or [first] as in a suite; none for those of C-APO's Table 5. Lengths
+    outside them have buckets of their own.
+    """
     found = []
-    for low, high in _BUCKETS:
+    for low, high in _without_gaps(edges or PAPER_BUCKETS):
         within = pl.col("history_length") >= low
         if high is not None:
             within &= pl.col("history_length") <= high
-        grades = graded.filter(within)["grade"].drop_nulls().to_numpy()
-        if len(grades):
-            sd = float(np.std(grades, ddof=1)) if len(grades) > 1 else float("nan")
-            found.append(Bucket(low, high, len(grades), float(grades.mean()), sd))
+        n, mean, sd = moments(graded.filter(within))
+        if n:
+            found.append(Bucket(low, high, n, mean, sd))
     return tuple(found)
+
+
+def _without_gaps(edges: Sequence[Sequence[int]]) -> Iterator[tuple[int, int | None]]:
+    """The buckets in order, and those between and around them."""
+    reached: int | None = 0
+    for low, *last in sorted(map(tuple, edges)):
+        high = last[0] if last else None
+        if reached is not None and reached < low:
+            yield reached, low - 1
+        yield low, high
+        reached = None if reached is None or high is None else max(reached, high + 1)
+    if reached is not None:
+        yield reached, None
 
 
 def adjusted_for_length(tables: Mapping[str, pl.DataFrame]) -> dict[str, Cell]:
     """Mean grade of each method's judged answers, as if all were of the same length.
 
-    A linear model of the grade on the method and the logarithm of the words, read at the mean of
-    all; intervals are cluster-robust, by case. Methods with fewer than 3 judged answers are left
-    out; nothing is adjusted where all rationales of each method are of one length.
+    A linear model of the grade on the method and log(1 + words), read at the mean of this over all;
+    cluster-robust intervals by case, with Student's t of a method's cases less one. Methods with
+    fewer than 20 cases that were judged are left out; nothing is adjusted where all rationales of
+    each method are of one length.
     """
     parts = {
         label: table.filter((pl.col("stage") == "judged") & pl.col("grade").is_not_null())
         for label, table in tables.items()
     }
-    parts = {label: part for label, part in parts.items() if len(part) >= _FEWEST}
+    cases_of = {label: part["case_id"].n_unique() for label, part in parts.items()}
+    parts = {label: part for label, part in parts.items() if cases_of[label] >= _FEWEST}
     if not parts:
         return {}
     joined = pl.concat(
@@ -59,12 +79,11 @@ def adjusted_for_length(tables: Mapping[str, pl.DataFrame]) -> dict[str, Cell]:
         return {}
     cases = joined["case_id"].rank("dense").to_numpy()
     means, errors = _clustered(design, joined["grade"].to_numpy(), cases)
-    half = stats.norm.ppf(0.975) * errors
-    counts = [len(part) for part in parts.values()]
-    return {
-        label: Cell(float(m), float(m - h), float(m + h), n)
-        for label, m, h, n in zip(parts, means, half, counts, strict=False)
-    }
+    found = {}
+    for label, mean, error in zip(parts, means, errors, strict=False):
+        half = float(stats.t.ppf(0.975, cases_of[label] - 1) * error)
+        found[label] = Cell(float(mean), float(mean) - half, float(mean) + half, len(parts[label]))
+    return found
 
 
 def _clustered(
@@ -77,13 +96,9 @@ def _clustered(
     return np.asarray(fitted.params), np.asarray(fitted.bse)
 
 
-def against_best(tables: Mapping[str, pl.DataFrame]) -> Iterator[Comparison]:
-    """Each method beside the one with the highest mean grade, on the cases graded for both."""
+def against(tables: Mapping[str, pl.DataFrame], best: str) -> Iterator[Comparison]:
+    """Every other method beside `best`, on the cases that are graded for both."""
     means = {label: _by_case(table) for label, table in tables.items()}
-    means = {label: grades for label, grades in means.items() if len(grades)}
-    if len(means) < 2:
-        return
-    best = max(means, key=lambda label: float(np.mean(means[label]["grade"].to_numpy())))
     found = [
         (label, means[label].join(means[best], on="case_id", how="inner", suffix="_best"))
         for label in means
@@ -93,14 +108,14 @@ def against_best(tables: Mapping[str, pl.DataFrame]) -> Iterator[Comparison]:
     pairs = [(both["grade"].to_numpy(), both["grade_best"].to_numpy()) for _, both in found]
     signs = holm([_sign_test(own, other) for own, other in pairs])
     effects = [_effect(own, other) for own, other in pairs]
-    ordinal = holm([np.nan if effect is None else effect.p for effect in effects])
-    for (label, _), (own, other), sign, effect, adjusted in zip(
+    ordinal = holm([np.nan if effect is None else effect.p for effect, _ in effects])
+    for (label, _), (own, other), sign, (effect, why), adjusted in zip(
         found, pairs, signs, effects, ordinal, strict=True
     ):
         yield Comparison(
             label, best, int((own > other).sum()), int((own < other).sum()),
             int((own == other).sum()), float(sign),
-            None if effect is None else replace(effect, p=float(adjusted)),
+            None if effect is None else replace(effect, p=float(adjusted)), why,
         )  # fmt: skip
 
 
@@ -110,13 +125,23 @@ def _sign_test(own: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return float(stats.binomtest(higher, higher + lower).pvalue) if higher + lower else 1.0
 
 
-def _effect(own: NDArray[np.float64], other: NDArray[np.float64]) -> OrdinalEffect | None:
-    """The mixed model, where grades are levels: means over seeds are none."""
-    whole = np.array_equal(own, own.round()) and np.array_equal(other, other.round())
-    return compare_grades(own, other) if whole else None
+def _effect(
+    own: NDArray[np.float64], other: NDArray[np.float64]
+) -> tuple[OrdinalEffect | None, str]:
+    """The mixed model, or None and why there is none."""
+    if not (np.array_equal(own, own.round()) and np.array_equal(other, other.round())):
+        return None, "there are grades between the levels, as means over seeds"
+    effect = compare_grades(own, other)
+    return effect, "" if effect else "the counts do not allow it"
 
 
 def _by_case(table: pl.DataFrame) -> pl.DataFrame:
-    """Mean grade of each case over seeds."""
-    there = table.drop_nulls("grade")
-    return there.group_by("case_id", maintain_order=True).agg(pl.col("grade").mean())
+    """Mean grade of each case over its seeds; cases with an answer that lacks its grade are left
+    out."""
+    return (
+        table.filter("gradable")
+        .group_by("case_id", maintain_order=True)
+        .agg(pl.col("grade").mean(), lacking=pl.col("grade").null_count())
+        .filter(pl.col("lacking") == 0)
+        .select("case_id", "grade")
+    )

@@ -4,13 +4,18 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 
-from benchkit.report.grades_model import GradeRow, GradeTable
+from benchkit.report.grades_model import Bucket, Comparison, GradeRow, GradeTable
 from benchkit.report.grid import Grid
 from benchkit.report.model import Cell
 from benchkit.report.wording import number
 
 _ANSWERS = {"sampled": "the first sampled answer", "scored": "the item ranked first"}
-_STAGES = ("invalid", "wrong", "missing")
+_STAGES_NOTE = "Valid, Right: answers that name a candidate, that name the item taken."
+_OUTSIDE_NOTE = (
+    "Hallucinating: share of the judged rationales that name an item of the catalogue that is"
+    " neither in the history nor recommended."
+)
+_STAGES = ("invalid", "wrong", "missing")  # that a rubric may have a grade for
 
 
 def grids(suite: str, tables: Sequence[GradeTable]) -> Iterator[Grid]:
@@ -28,7 +33,6 @@ def grids(suite: str, tables: Sequence[GradeTable]) -> Iterator[Grid]:
 def overview(suite: str, table: GradeTable) -> Grid:
     """Mean of each criterion, and what it depends on."""
     names = [criterion["name"] for criterion in table.rubric["criteria"]]
-    hallucinating = any(row.hallucinating for row in table.rows)
     lines: list[tuple[str, ...]] = []
     for row in table.rows:
         if row.status != "complete":
@@ -38,34 +42,45 @@ def overview(suite: str, table: GradeTable) -> Grid:
             (
                 row.label,
                 f"{row.scored}/{row.asked}",
+                _share(row.valid),
+                _share(row.right),
                 *(shown(row.means.get(name)) for name in names),
                 shown(row.given_correct),
                 shown(row.at_length),
-                "" if row.words is None else f"{row.words:g}",
-                *([shown(row.hallucinating, number)] if hallucinating else []),
             )
         )
     head = (
-        "Method", "Scored", *map(str.capitalize, names), "Right item", "Equal length", "Words",
-        *(["Hallucinating"] if hallucinating else []),
+        "Method", "Scored", "Valid", "Right", *map(str.capitalize, names), "Given right",
+        "Equal length",
     )  # fmt: skip
     return Grid(_title(suite, table, "grades"), head, tuple(lines), tuple(_notes(table)))
 
 
 def shares(suite: str, table: GradeTable) -> Grid:
-    """How many of the answers have each grade of the first criterion (C-APO, Figure 4)."""
+    """How many of the answers are valid, are right, and have each grade of the first criterion
+    (C-APO, Figure 4 and its two stages); how many rationales hallucinate, and their length."""
     rows = [row for row in table.rows if row.status == "complete"]
     levels = sorted({level for row in rows for level in row.shares})
+    hallucinating = any(row.hallucinating for row in rows)
     lines = tuple(
         (
             row.label,
-            *(_share(row.shares.get(level, 0.0)) for level in levels),
-            _share(1 - row.scored / row.asked),
+            _share(row.valid),
+            _share(row.right),
+            *(_percent(row.shares.get(level, 0.0)) for level in levels),
+            _percent(1 - row.scored / row.asked),
+            *([shown(row.hallucinating, _percent)] if hallucinating else []),
+            "" if row.words is None else f"{row.words:g}",
         )
         for row in rows
     )
-    head = ("Method", *(f"{level:g}" for level in levels), "Unscored")
-    return Grid(_title(suite, table, f"share of the answers by {table.main}"), head, lines)
+    head = (
+        "Method", "Valid", "Right", *(f"{level:g}" for level in levels), "Unscored",
+        *(["Hallucinating"] if hallucinating else []), "Words",
+    )  # fmt: skip
+    title = _title(suite, table, f"share of the answers by {table.main}")
+    notes = f"{_STAGES_NOTE} Words: median of the rationales."
+    return Grid(title, head, lines, (notes, *([_OUTSIDE_NOTE] if hallucinating else [])))
 
 
 def by_history(suite: str, table: GradeTable) -> Grid:
@@ -73,16 +88,24 @@ def by_history(suite: str, table: GradeTable) -> Grid:
     lines = [
         (
             row.label,
-            f"{bucket.low}+" if bucket.high is None else f"{bucket.low}-{bucket.high}",
+            _lengths(bucket, "-", "+"),
             str(bucket.n),
-            f"{bucket.mean:.2f}",
-            "" if bucket.sd != bucket.sd else f"{bucket.sd:.2f}",
+            "" if bucket.mean is None else f"{bucket.mean:.2f}",
+            "" if bucket.sd is None else f"{bucket.sd:.2f}",
         )
         for row in table.rows
         for bucket in row.buckets
     ]
     head = ("Method", "History", "Answers", "Mean", "SD")
-    return Grid(_title(suite, table, f"{table.main} by length of history"), head, tuple(lines))
+    title = _title(suite, table, f"{table.main} by length of history")
+    return Grid(title, head, tuple(lines), ("Answers: those with a grade. SD: over answers.",))
+
+
+def _lengths(bucket: Bucket, to: str, more: str) -> str:
+    """'3-7', '12+', '0'."""
+    if bucket.high is None:
+        return f"{bucket.low}{more}"
+    return f"{bucket.low}{to}{bucket.high}" if bucket.low < bucket.high else f"{bucket.low}"
 
 
 def comparisons(suite: str, table: GradeTable) -> Grid:
@@ -114,35 +137,54 @@ def comparisons(suite: str, table: GradeTable) -> Grid:
         f"Log odds of {best}",
         "p (Holm)",
     )
-    notes = (
-        "Cases on which the method is graded higher or lower, with a two-sided sign test, Holm over"
-        " the table. Log odds: of a higher grade, cumulative logit model with a random effect a"
-        " case; left out where the counts do not allow it.",
+    return Grid(
+        _title(suite, table, f"{table.main} against {best}"),
+        head,
+        tuple(lines),
+        tuple(_comparison_notes(table.comparisons, best)),
     )
-    return Grid(_title(suite, table, f"{table.main} against {best}"), head, tuple(lines), notes)
+
+
+def _comparison_notes(found: Sequence[Comparison], best: str) -> Iterator[str]:
+    yield (
+        "Cases on which the method is graded higher or lower, both having their grades, with a"
+        " two-sided sign test. Log odds: of a higher grade, cumulative logit model with a random"
+        " effect a case. Holm over the table."
+    )
+    yield (
+        f"{best} has the highest mean of these very grades; a method chosen so is flattered, and no"
+        " p allows for the choice."
+    )
+    for reason in dict.fromkeys(one.without for one in found if one.without):
+        labels = ", ".join(one.label for one in found if one.without == reason)
+        yield f"No log odds for {labels}: {reason}."
 
 
 def _title(suite: str, table: GradeTable, what: str) -> str:
-    return f"{suite}: {table.task}, {what}, judge {table.judge} ({table.rubric['title']})"
+    judge, rubric = table.judge_and_kind, table.rubric["title"]
+    return f"{suite}: {table.task}, {what}, judge {judge}, rubric: {rubric}"
 
 
 def _notes(table: GradeTable) -> Iterator[str]:
     decided = {stage: table.rubric.get(stage) for stage in _STAGES}
     without = [f"{name} {grade}" for name, grade in decided.items() if grade is not None]
+    stages = dict.fromkeys(stage for row in table.rows for stage in row.stages)
+    undue = [stage for stage in stages if stage != "judged" and decided.get(stage) is None]
     yield (
         f"Judged is {_ANSWERS[table.answers]} of the same cases for every method, 95 % bootstrap"
-        " intervals over cases; what is unscored enters no mean."
+        " intervals over cases."
         + (f" Graded by the rubric without a judge: {', '.join(without)}." if without else "")
     )
     yield (
-        "Right item: mean over answers that name the item taken. Equal length: judged answers, as"
-        " if all rationales had the mean number of words (linear model, cluster-robust interval)."
+        "A judged answer without a grade counts as the mean of those with one; left out, it would"
+        " pull the mean towards the grades that need no judge."
+        + (f" In no mean, as there is no grade for them: {', '.join(undue)}." if undue else "")
     )
-    if any(row.hallucinating for row in table.rows):
-        yield (
-            "Hallucinating: share of the judged rationales that name an item of the catalogue that"
-            " is neither in the history nor recommended."
-        )
+    yield (
+        f"{_STAGES_NOTE} Given right: mean over answers that name the item taken. Equal length:"
+        " judged answers, read at the mean of log(1 + words) over all rationales (linear model,"
+        " cluster-robust interval)."
+    )
     yield from table.remarks
     for row in table.rows:
         for warning in row.warnings:
@@ -166,13 +208,17 @@ def p_value(p: float) -> str:
     return "< .001" if p < 0.001 else number(p)
 
 
-def _share(value: float) -> str:
+def _share(cell: Cell | None) -> str:
+    return "" if cell is None else _percent(cell.mean)
+
+
+def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
 CSV_COLUMNS = (
-    "suite", "task", "judge", "rubric", "rubric_hash", "method", "family", "statistic", "value",
-    "low", "high", "n", "status",
+    "suite", "task", "judge", "judge_kind", "rubric", "rubric_hash", "method", "family",
+    "statistic", "value", "low", "high", "n", "status",
 )  # fmt: skip
 
 
@@ -183,8 +229,8 @@ def grades_csv(suite: str, tables: Sequence[GradeTable]) -> str:
     writer.writerow(CSV_COLUMNS)
     for table in tables:
         for row in table.rows:
-            head = [suite, table.task, table.judge, table.rubric["name"], table.rubric_hash]
-            head += [row.label, row.family]
+            head = [suite, table.task, table.judge, table.kind]
+            head += [table.rubric["name"], table.rubric_hash, row.label, row.family]
             for name, cell in _statistics(row):
                 writer.writerow(
                     [*head, name, repr(cell.mean), _repr(cell.low), _repr(cell.high), cell.n,
@@ -205,14 +251,17 @@ def _statistics(row: GradeRow) -> Iterator[tuple[str, Cell]]:
     for stage, count in row.stages.items():
         yield f"stage {stage}", Cell(count, n=row.asked)
     named = {
+        "share valid": row.valid,
+        "share right": row.right,
         "mean given the right item": row.given_correct,
         "mean at equal length": row.at_length,
         "share hallucinating": row.hallucinating,
     }
     yield from ((name, cell) for name, cell in named.items() if cell is not None)
     for bucket in row.buckets:
-        end = "or more" if bucket.high is None else f"to {bucket.high}"
-        yield f"mean with a history of {bucket.low} {end}", Cell(bucket.mean, n=bucket.n)
+        if bucket.mean is not None:
+            history = _lengths(bucket, " to ", " or more")
+            yield f"mean with a history of {history}", Cell(bucket.mean, n=bucket.n)
 
 
 def _repr(value: float | None) -> str:

@@ -1,20 +1,33 @@
 """What judges made of the rationales of a suite: grades, their spread, and what they depend on."""
 
-import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from benchkit.records import JudgementManifest, Plan, PlannedJudge
-from benchkit.report.grade_statistics import adjusted_for_length, against_best, buckets
-from benchkit.report.grades_model import GradeRow, GradeTable
-from benchkit.report.model import Cell
-from benchkit.stats.bootstrap import mean_interval
+from benchkit.records import JudgementManifest, Plan, PlannedJudge, PlannedRow
+from benchkit.report.grade_means import graded_mean, plain_mean
+from benchkit.report.grade_statistics import adjusted_for_length, against, buckets
+from benchkit.report.graded_answers import graded_answers
+from benchkit.report.grades_model import Comparison, GradeRow, GradeTable
 from benchkit.store import Run, Store
+
+COVERED = 0.95  # share of the judged answers with a grade below which a table warns
+
+
+@dataclass(frozen=True)
+class _Method:
+    """One method with its runs, one a seed, and what the judge made of them (None: nothing)."""
+
+    planned: Sequence[PlannedRow]
+    runs: Sequence[Run]
+    manifests: Sequence[JudgementManifest | None]
+
+    @property
+    def begun(self) -> list[JudgementManifest]:
+        return [manifest for manifest in self.manifests if manifest is not None]
 
 
 def collect_grades(store: Store, plan: Plan) -> tuple[GradeTable, ...]:
@@ -24,115 +37,99 @@ def collect_grades(store: Store, plan: Plan) -> tuple[GradeTable, ...]:
 
 
 def _table(store: Store, plan: Plan, task: str, judge: PlannedJudge) -> GradeTable | None:
-    rows: dict[str, GradeRow] = {}
-    grades: dict[str, pl.DataFrame] = {}
-    manifests: list[JudgementManifest] = []
-    for label in plan.labels:
-        planned = [row for row in plan.rows if (row.task, row.label) == (task, label)]
-        found = [
-            (run, manifest)
-            for row in planned
-            if row.run_id is not None
-            for run in [store.run(plan.suite, task, label, row.run_id)]
-            if (manifest := run.judgement(judge.label, judge.judge_id))
-        ]
-        if not found:
-            continue
-        manifests += [manifest for _, manifest in found]
-        bad = next((m for _, m in found if m.status != "complete"), None)
-        if bad is not None:
-            why = str(bad.error).partition("\n")[0] if bad.error else "interrupted"
-            rows[label] = GradeRow(label, planned[0].family, f"{bad.status}: {why}")
-            continue
-        if len(found) < len(planned):
-            rows[label] = GradeRow(label, planned[0].family, "not judged with every seed")
-            continue
-        grades[label] = _graded([run for run, _ in found], [m for _, m in found])
-        warnings = tuple(dict.fromkeys(w for _, m in found for w in m.warnings))
-        rows[label] = _row(label, planned[0].family, grades[label], manifests[0], warnings)
-    if not manifests:
+    methods = {label: _method(store, plan, task, label, judge) for label in plan.labels}
+    first = next((found for method in methods.values() for found in method.begun), None)
+    if first is None:
         return None
+    grades: dict[str, pl.DataFrame] = {}
+    rows: dict[str, GradeRow] = {}
+    for label, method in methods.items():
+        if not method.planned:
+            continue
+        row = GradeRow(label, method.planned[0].family, _status(method, first.answers))
+        if row.status == "complete":
+            grades[label] = graded_answers(method.runs, method.begun)
+            warnings = tuple(dict.fromkeys(w for m in method.begun for w in m.warnings))
+            row = _filled(row, grades[label], first.rubric, plan.history_buckets, warnings)
+        rows[label] = row
     at_length = adjusted_for_length(grades)
-    complete = [replace(row, at_length=at_length.get(label)) for label, row in rows.items()]
     return GradeTable(
         task,
         judge.label,
-        manifests[0].rubric,
-        manifests[0].rubric_hash,
-        manifests[0].answers,
-        manifests[0].remarks,
-        tuple(complete),
-        tuple(against_best(grades)),
+        first.judge,
+        first.rubric,
+        first.rubric_hash,
+        first.answers,
+        first.remarks,
+        tuple(replace(row, at_length=at_length.get(label)) for label, row in rows.items()),
+        tuple(_comparisons(grades, rows, first.rubric)),
     )
 
 
-def _graded(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -> pl.DataFrame:
-    """One row an answer: case_id, stage, correct, words, history_length, hallucinating, injection
-    and one column a criterion (null where unscored); `grade` is the first criterion."""
-    criteria = [criterion["name"] for criterion in manifests[0].rubric["criteria"]]
-    parts = []
-    for run, manifest in zip(runs, manifests, strict=True):
-        verdicts = run.verdicts(manifest)
-        found = [{g["criterion"]: g["grade"] for g in row} for row in verdicts["grades"]]
-        evidence = [json.loads(text) for text in verdicts["evidence"]]
-        own = {name: [row.get(name) for row in found] for name in criteria}
-        parts.append(
-            pl.DataFrame(
-                {
-                    "case_id": verdicts["case_id"],
-                    "stage": verdicts["stage"],
-                    "correct": (verdicts["item"] == verdicts["target"]).fill_null(value=False),
-                    "words": [
-                        len(text.split()) if text else None for text in verdicts["rationale"]
-                    ],
-                    "history_length": verdicts["history_length"],
-                    "hallucinating": [_hallucinating(values) for values in evidence],
-                    "injection": ["injection" in flags for flags in verdicts["flags"]],
-                    **own,
-                    "grade": own[criteria[0]],
-                },
-                schema_overrides={
-                    **dict.fromkeys([*criteria, "grade", "hallucinating"], pl.Float64),
-                    "words": pl.Int64,
-                },
-            )
-        )
-    return pl.concat(parts)
+def _method(store: Store, plan: Plan, task: str, label: str, judge: PlannedJudge) -> _Method:
+    planned = [row for row in plan.rows if (row.task, row.label) == (task, label)]
+    runs = [store.run(plan.suite, task, label, row.run_id) for row in planned if row.run_id]
+    return _Method(planned, runs, [run.judgement(judge.label, judge.judge_id) for run in runs])
 
 
-def _hallucinating(evidence: dict[str, float]) -> float | None:
-    outside = evidence.get("named_outside")
-    return None if outside is None else float(outside > 0)
+def _status(method: _Method, answers: str) -> str:
+    """'complete', or why there are no grades."""
+    if reasons := [row.left_out for row in method.planned if row.left_out]:
+        return reasons[0]
+    if not method.begun:
+        silent = [_gives_no_rationales(run, answers) for run in method.runs]
+        return "gives no rationales" if silent and all(silent) else "not judged"
+    bad = next((manifest for manifest in method.begun if manifest.status != "complete"), None)
+    if bad is not None:
+        why = str(bad.error).partition("\n")[0] if bad.error else "interrupted"
+        return f"{bad.status}: {why}"
+    if len(method.begun) < len(method.planned):
+        return "not judged with every seed"
+    return "complete"
 
 
-def _row(
-    label: str,
-    family: str,
+def _gives_no_rationales(run: Run, answers: str) -> bool:
+    """Whether a complete run explains none of the answers that a judge would look at."""
+    manifest = run.manifest()
+    if manifest is None or manifest.status != "complete":
+        return False
+    sampled = pl.col("samples").list.first().struct.field("rationale")
+    text = sampled if answers == "sampled" else pl.col("rationale")
+    given = text.str.strip_chars().str.len_chars() > 0
+    return not run.predictions().select(given.any()).item()
+
+
+def _filled(
+    row: GradeRow,
     graded: pl.DataFrame,
-    manifest: JudgementManifest,
+    rubric: dict[str, Any],
+    edges: Sequence[Sequence[int]],
     warnings: tuple[str, ...],
 ) -> GradeRow:
-    criteria = manifest.rubric["criteria"]
+    """The row with everything that one method's answers say."""
+    criteria = rubric["criteria"]
     counted = Counter(graded["grade"].drop_nulls().to_list())
+    judged = graded.filter(pl.col("stage") == "judged")
+    means = {name: graded_mean(graded, f"grade {name}") for name in (c["name"] for c in criteria)}
     words = graded["words"].median()
-    return GradeRow(
-        label,
-        family,
-        "complete",
+    return replace(
+        row,
         asked=len(graded),
         scored=len(graded) - graded["grade"].null_count(),
         stages=dict(sorted(Counter(graded["stage"].to_list()).items())),
+        valid=plain_mean(graded, "valid"),
+        right=plain_mean(graded, "correct"),
         shares={
             level: counted[level] / len(graded)
             for level in sorted({*_levels(criteria[0]), *counted})
         },
-        means={c["name"]: cell for c in criteria if (cell := _mean(graded, c["name"]))},
-        given_correct=_mean(graded.filter("correct"), "grade"),
-        hallucinating=_mean(graded.filter(pl.col("stage") == "judged"), "hallucinating"),
+        means={name: cell for name, cell in means.items() if cell is not None},
+        given_correct=graded_mean(graded.filter("correct")),
+        hallucinating=plain_mean(judged, "hallucinating"),
         injections=int(graded["injection"].sum()),
         words=None if words is None else float(words),  # type: ignore[arg-type]
-        buckets=buckets(graded),
-        warnings=warnings,
+        buckets=buckets(graded, edges),
+        warnings=(*warnings, *_coverage(judged)),
     )
 
 
@@ -140,15 +137,23 @@ def _levels(criterion: dict[str, Any]) -> list[float]:
     return [float(level) for level in range(criterion["low"], criterion["high"] + 1)]
 
 
-def _mean(graded: pl.DataFrame, column: str) -> Cell | None:
-    """Mean over cases, each the mean over its seeds, with its interval; None without values."""
-    means = (
-        graded.drop_nulls(column)
-        .group_by("case_id", maintain_order=True)
-        .agg(pl.col(column).mean())
-    )
-    if not len(means):
-        return None
-    values = means[column].to_numpy()
-    low, high = mean_interval(values)
-    return Cell(float(np.mean(values)), low, high, len(values))
+def _coverage(judged: pl.DataFrame) -> Iterator[str]:
+    """A warning where many of the answers that went to the judge have no grade."""
+    if not len(judged):
+        return
+    scored = judged["grade"].count()
+    if not scored:
+        yield "none of the judged answers has a grade, so the mean of all is left out"
+    elif scored < COVERED * len(judged):
+        yield f"only {scored} of {len(judged)} judged answers have a grade"
+
+
+def _comparisons(
+    grades: dict[str, pl.DataFrame], rows: dict[str, GradeRow], rubric: dict[str, Any]
+) -> Iterator[Comparison]:
+    """Each method with the one of the highest mean; none where there is no other."""
+    main = rubric["criteria"][0]["name"]
+    means = {label: row.means[main].mean for label, row in rows.items() if main in row.means}
+    if len(means) > 1:
+        best = max(means, key=lambda label: means[label])
+        yield from against({label: grades[label] for label in means}, best)

@@ -1,5 +1,6 @@
 """What tables of grades are made of."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,13 +10,17 @@ from benchkit.stats.ordinal_mixed import OrdinalEffect
 
 @dataclass(frozen=True)
 class Bucket:
-    """Grades of the cases with a history of `low` to `high` events (or more). sd: of a sample."""
+    """Grades of the cases with a history of `low` to `high` events (or more).
+
+    n: answers with a grade. mean: None where no judged answer has one. sd: of a sample, None where
+    there is no second grade.
+    """
 
     low: int
     high: int | None
     n: int
-    mean: float
-    sd: float
+    mean: float | None
+    sd: float | None
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,7 @@ class Comparison:
 
     better, worse, equal: cases on which the method's grade is higher, lower or the same as that
     of `best`. p: two-sided sign test, Holm-adjusted over the table. ordinal: log odds of a higher
-    grade for `best`, by a mixed model, its p Holm-adjusted, too; None where the counts do not allow
-    it.
+    grade for `best`, by a mixed model, its p Holm-adjusted, too; or None, and `without` says why.
     """
 
     label: str
@@ -35,6 +39,7 @@ class Comparison:
     equal: int
     p: float
     ordinal: OrdinalEffect | None
+    without: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,13 @@ class GradeRow:
     """One method, as one judge graded it on one task, over all its seeds.
 
     status: "complete", or why there are no grades. asked: answers looked at; scored: those with a
-    grade. stages: answers by what decided (`invalid`, `wrong`, `missing`, `judged`).
+    grade. stages: answers by what decided (a `stage` of `records.JUDGEMENTS`). valid, right: share
+    of all answers asked that name a candidate, that name the item taken.
     shares: grade -> share of all answers asked, of the first criterion; the rest is unscored.
     means: mean of each criterion. given_correct: of the first, over answers that name the item
     taken. at_length: of the first, over judged answers, at the table's mean length. hallucinating:
-    share of the judged rationales that name an item of the catalogue from nowhere, where the judge
-    counts them. words: median. buckets: the first criterion by length of history.
+    share of the judged rationales that name an item of the catalogue from nowhere, where that was
+    counted. words: median. buckets: the first criterion by length of history.
     """
 
     label: str
@@ -56,6 +62,8 @@ class GradeRow:
     asked: int = 0
     scored: int = 0
     stages: dict[str, int] = field(default_factory=dict)
+    valid: Cell | None = None
+    right: Cell | None = None
     shares: dict[float, float] = field(default_factory=dict)
     means: dict[str, Cell] = field(default_factory=dict)
     given_correct: Cell | None = None
@@ -71,12 +79,13 @@ class GradeRow:
 class GradeTable:
     """All methods on one task, as one judge graded them.
 
-    answers: which answer of a case was judged. comparisons: of each method with the one of the
-    highest mean, Holm-adjusted.
+    judge: its label. kind: the name it is registered by, e.g. `heuristic`. answers: which answer of
+    a case was judged. comparisons: of each method with the one of the highest mean, Holm-adjusted.
     """
 
     task: str
     judge: str
+    kind: str
     rubric: dict[str, Any]
     rubric_hash: str
     answers: str
@@ -88,3 +97,9 @@ class GradeTable:
     def main(self) -> str:
         """The criterion that is shown where there is room for one."""
         return str(self.rubric["criteria"][0]["name"])
+
+    @property
+    def judge_and_kind(self) -> str:
+        """'quality (heuristic)', or the label alone where it says the kind."""
+        says = re.search(rf"(?<!\w){re.escape(self.kind)}(?!\w)", self.judge, re.IGNORECASE)
+        return self.judge if says else f"{self.judge} ({self.kind})"

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from benchkit.report.grade_statistics import adjusted_for_length, against_best, buckets
+from benchkit.report.grade_statistics import adjusted_for_length, against, buckets
 from benchkit.stats.multiple import holm
 from benchkit.stats.ordinal_mixed import compare_grades
 
@@ -16,6 +16,7 @@ def graded(grades, words=None, history=None, stage="judged"):
         {
             "case_id": [f"c{i}" for i in range(n)],
             "stage": [stage] * n,
+            "gradable": [True] * n,
             "grade": grades,
             "words": words or [10] * n,
             "history_length": history or [3] * n,
@@ -29,7 +30,7 @@ def test_the_sign_test_counts_cases_and_both_p_are_corrected():
     best = rng.integers(1, 4, 60).astype(float)
     tables = {"best": best, "near": np.maximum(best - (rng.random(60) < 0.1), 0.0),
               "far": np.maximum(best - rng.integers(0, 3, 60), 0.0)}  # fmt: skip
-    found = {c.label: c for c in against_best({k: graded(v) for k, v in tables.items()})}
+    found = {c.label: c for c in against({k: graded(v) for k, v in tables.items()}, "best")}
     assert set(found) == {"near", "far"}
     raw = []
     for label in ("near", "far"):
@@ -46,19 +47,64 @@ def test_the_sign_test_counts_cases_and_both_p_are_corrected():
 
 
 def test_only_cases_graded_for_both_are_compared():
-    (found,) = against_best(
-        {"best": graded([3, 3, 3, 3]), "other": graded([None, 2, 3, None])}
-    )  # fmt: skip
+    tables = {"best": graded([3, 3, 3, 3]), "other": graded([None, 2, 3, None])}
+    (found,) = against(tables, "best")
     assert (found.better, found.worse, found.equal) == (0, 1, 1)
     assert found.p == 1.0
+    assert found.without == "the counts do not allow it"
 
 
-def test_buckets_are_those_of_the_paper():
-    found = buckets(graded([1, 2, 3, 3, None], history=[1, 2, 7, 12, 12]))
+def test_seeds_have_no_ordinal_model_and_the_reason_is_said():
+    rng = np.random.default_rng(0)
+    seeds = [graded(rng.integers(0, 4, 40).astype(float)) for _ in range(4)]
+    tables = {"best": pl.concat(seeds[:2]), "other": pl.concat(seeds[2:])}
+    (found,) = against(tables, "best")
+    assert found.better + found.worse + found.equal == 40
+    assert found.ordinal is None
+    assert found.without == "there are grades between the levels, as means over seeds"
+
+
+def test_a_case_of_which_one_seed_lacks_its_grade_is_not_compared():
+    tables = {
+        "best": graded([3, 3]),
+        "other": pl.concat([graded([0, 3]), graded([None, 3])]),
+    }
+    (found,) = against(tables, "best")
+    assert (found.better, found.worse, found.equal) == (0, 0, 1)
+
+
+def test_buckets_are_those_of_the_paper_and_nothing_is_dropped():
+    found = buckets(graded([0, 1, 2, 3, 3, None], history=[0, 1, 2, 7, 12, 12]))
     assert [(b.low, b.high, b.n, b.mean) for b in found] == [
-        (1, 2, 2, 1.5), (3, 7, 1, 3.0), (12, None, 1, 3.0),
+        (0, 0, 1, 0.0), (1, 2, 2, 1.5), (3, 7, 1, 3.0), (12, None, 1, 3.0),
     ]  # fmt: skip
-    assert found[0].sd == pytest.approx(np.sqrt(0.5))
+    assert found[1].sd == pytest.approx(np.sqrt(0.5))
+    assert found[0].sd is None
+
+
+@pytest.mark.parametrize(
+    ("edges", "expected"),
+    [
+        ([(3, 5), (8,)], [(0, 2, 3), (3, 5, 3), (6, 7, 2), (8, None, 2)]),
+        ([(8,), (3, 5)], [(0, 2, 3), (3, 5, 3), (6, 7, 2), (8, None, 2)]),
+        ([(1, 4)], [(0, 0, 1), (1, 4, 4), (5, None, 5)]),
+        ([(0, 9)], [(0, 9, 10)]),
+        ([(0, 4), (2, 9)], [(0, 4, 5), (2, 9, 8)]),
+    ],
+)
+def test_buckets_of_a_suite_and_what_lies_around_them(edges, expected):
+    found = buckets(graded([1.0] * 10, history=list(range(10))), edges)
+    assert [(b.low, b.high, b.n) for b in found] == expected
+
+
+def test_a_bucket_weighs_what_is_scored_by_its_stage():
+    wrong, judged = graded([0.0] * 2, stage="wrong"), graded([2, 3, None, None])
+    (found,) = buckets(pl.concat([wrong, judged]))
+    assert (found.n, found.mean) == (4, pytest.approx(5 / 3))  # (2 * 0 + 4 * 2.5) / 6
+    spread = 2 * (5 / 3) ** 2 + 2 * (1 / 3) ** 2 + 2 * (4 / 3) ** 2
+    assert found.sd == pytest.approx(np.sqrt(spread / 5))
+    (none,) = buckets(pl.concat([wrong, graded([None, None])]))
+    assert (none.n, none.mean, none.sd) == (2, None, None)
 
 
 def test_grades_that_follow_length_alone_are_equal_at_equal_length():
@@ -70,4 +116,22 @@ def test_grades_that_follow_length_alone_are_equal_at_equal_length():
     adjusted = adjusted_for_length(tables)
     assert adjusted["short"].mean == pytest.approx(adjusted["long"].mean)
     assert tables["short"]["grade"].mean() < tables["long"]["grade"].mean()
-    assert adjusted_for_length({"a": graded([1, 2, 3], [7, 7, 7])}) == {}
+    assert adjusted_for_length({"a": graded([1, 2, 3] * 9, [7, 7, 7] * 9)}) == {}
+    few = {name: table[:19] for name, table in tables.items()}
+    assert adjusted_for_length(few) == {}
+
+
+def test_intervals_at_equal_length_cover_the_truth():
+    """Two methods on the same 20 cases, the fewest there is a fit for; cases and grades vary."""
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(400):
+        case = rng.normal(0, 0.5, 20)
+        words = rng.integers(10, 60, (2, 20))
+        length = np.log1p(words)
+        grades = [[1.5], [1.8]] + 0.5 * length + case + rng.normal(0, 0.6, (2, 20))
+        tables = {n: graded(g, list(w)) for n, g, w in zip("ab", grades, words, strict=True)}
+        found = adjusted_for_length(tables)
+        for name, level in (("a", 1.5), ("b", 1.8)):
+            hits.append(found[name].low <= level + 0.5 * length.mean() <= found[name].high)
+    assert 0.93 <= np.mean(hits) <= 0.97

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from benchkit.records import Manifest, Plan
+from benchkit.records import Manifest, Plan, PlannedJudge
 from benchkit.report.model import Row, Table
 from benchkit.report.site import cases, verdicts
 from benchkit.report.site.cases import Question, Questions
@@ -22,10 +22,12 @@ Lines = list[list[str]]  # [name, value]
 
 @dataclass(frozen=True)
 class Source:
-    """The runs of one method on one task, one a seed. It keeps no table: a page reads hundreds."""
+    """The runs of one method on one task, one a seed, and the judges whose verdicts are shown. It
+    keeps no table: a page reads hundreds."""
 
     runs: tuple[Run, ...]
     manifests: tuple[Manifest, ...]
+    judges: tuple[PlannedJudge, ...] = ()
 
     def case_ids(self) -> list[str]:
         return self._predictions(0).select("case_id").collect()["case_id"].to_list()
@@ -45,7 +47,7 @@ def sources(store: Store, plan: Plan, tables: Sequence[Table]) -> dict[tuple[str
         if row.run_ids and (row.task, row.label) not in found:
             runs = [store.run(plan.suite, row.task, row.label, run) for run in row.run_ids]
             manifests = [manifest for run in runs if (manifest := run.manifest())]
-            found[row.task, row.label] = Source(tuple(runs), tuple(manifests))
+            found[row.task, row.label] = Source(tuple(runs), tuple(manifests), tuple(plan.judges))
     return found
 
 
@@ -53,7 +55,7 @@ def chosen_cases(found: Mapping[tuple[str, str], Source], task: str) -> list[str
     """The example cases of a task, the same for all its rows."""
     own = [source for (name, _), source in found.items() if name == task]
     known = {case for source in own for case in source.case_ids()}
-    judged = {case for source in own for case in verdicts.case_ids(source.runs[0])}
+    judged = {case for source in own for case in verdicts.case_ids(source.runs[0], source.judges)}
     return cases.chosen(known, judged, cases.examples_a_row(len(found)))
 
 
@@ -74,7 +76,7 @@ def detail(
         return {"status": row.status, "remarks": list(row.remarks)}
     first = source.manifests[0]
     identity = first.identity
-    said = verdicts.read(source.runs[0])
+    said = verdicts.read(source.runs, source.judges)
     return {
         "remarks": list(row.remarks),
         "runs": [{"id": m.run_id, "seed": m.seed} for m in source.manifests],
