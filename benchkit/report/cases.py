@@ -31,8 +31,11 @@ def whole_tables(results: Results, protocol: str, tasks: Sequence[str]) -> list[
 
     Raises ConfigError for a task or protocol that the store has nothing of.
     """
-    known = {(t.task, t.protocol): t for t in results.tables if t.task in results.plan.tasks}
-    there = {key: table for key, table in known.items() if not table.part}
+    there = {
+        (table.task, table.protocol): table
+        for table in results.tables
+        if not table.part and table.task in results.plan.tasks
+    }
     protocols = list(dict.fromkeys(p for _, p in there))
     if protocol not in protocols:
         raise ConfigError(
@@ -46,7 +49,7 @@ def whole_tables(results: Results, protocol: str, tasks: Sequence[str]) -> list[
                 f"suite {results.plan.suite!r} has no task {task!r} under {protocol!r}",
                 f"choose of: {', '.join(names)}",
             )
-    return [there[name, protocol] for name in (tasks or names)]
+    return [there[name, protocol] for name in dict.fromkeys(tasks or names)]
 
 
 def read_values(

@@ -11,13 +11,14 @@ from benchkit.records import Plan
 from benchkit.report.cases import Values, read_values, whole_tables
 from benchkit.report.model import ALPHA, Table
 from benchkit.report.rows import collect
+from benchkit.report.wording import remark_notes, seed_notes
 from benchkit.stats.effects import cohen_dz, rank_biserial
 from benchkit.stats.many import Friedman, friedman
 from benchkit.stats.mcnemar import McNemar, is_binary, mcnemar
-from benchkit.stats.mixed import LEAST_SEEDS, crossed
+from benchkit.stats.mixed import over_seeds
 from benchkit.stats.multiple import benjamini_hochberg, holm
 from benchkit.stats.paired import Paired, compare_all
-from benchkit.stats.power import detectable, users_needed
+from benchkit.stats.power import detectable, paired_error, users_needed
 from benchkit.store import Store
 
 
@@ -44,8 +45,9 @@ class Line:
 
     p: of users and seeds where `seeds_matter`, else p_users, the permutation test over users with
     seeds averaged; low and high are of the same. p_holm, p_bh: p adjusted over all lines.
-    mcnemar: where all values are 0 or 1. sd: of the users' differences. needed: users to see the
-    difference that was asked about; detectable: the least one that so many users show.
+    mcnemar: where all values are 0 or 1. sd: of the users' differences, seeds averaged.
+    detectable: the least difference that so many users and seeds show. needed: users to see the
+    difference that was asked about with these seeds, None where no number of users shows it.
     """
 
     task: str
@@ -126,7 +128,13 @@ def compare_suite(store: Store, suite: str, asked: Asked) -> Comparison:
         for line in _task_lines(table.task, values, _pairs(values, target), asked.power)
     ]
     lines = _adjusted(lines)
-    notes += _seed_notes(lines)
+    notes += seed_notes([line.seeds for line in lines])
+    notes += remark_notes(
+        (row.label, row.remarks)
+        for table, labels in zip(tables, chosen, strict=True)
+        for row in table.rows
+        if row.label in labels
+    )
     ranked, ranking = _ranking(read, notes)
     return Comparison(
         suite, results.plan.title, metric, asked.protocol, tuple(t.task for t in tables),
@@ -145,8 +153,10 @@ def _labels(
                 f"suite {plan.suite!r} has no method {name!r}",
                 f"choose of: {', '.join(plan.labels)}",
             )
-    if len(set(named)) == 1 and asked.names:
-        raise ConfigError(f"{named[0]!r} cannot be compared with itself", "name two methods")
+    if asked.names and len(named) == 1:
+        once = len(asked.names) == 1 and not asked.against
+        cause = "is the only method named" if once else "cannot be compared with itself"
+        raise ConfigError(f"{named[0]!r} {cause}", "name two, or one and --against another")
     found = []
     for table in tables:
         status = {row.label: row.status for row in table.rows}
@@ -203,32 +213,30 @@ def _line(task: str, a: Values, b: Values, found: Paired, power: float | None) -
     x, y = a.pooled, b.pooled
     each = x - y
     sd = float(each.std(ddof=1)) if len(each) > 1 else float("nan")
-    seeds = (len(a.values), len(b.values))
-    low, high, p = found.low, found.high, found.p
-    seeds_matter = min(seeds) >= LEAST_SEEDS and found.n > 1
-    if seeds_matter:
-        over = crossed(a.values, b.values)
-        low, high, p = over.low, over.high, over.p
+    over = over_seeds(a.values, b.values)
+    test = over or found
+    error = over.error if over else paired_error(sd)
+    se, df = error(found.n)
     return Line(
         task,
         a.label,
         b.label,
         found.n,
-        seeds,
+        (len(a.values), len(b.values)),
         float(x.mean()),
         float(y.mean()),
         found.difference,
-        low,
-        high,
-        p,
+        test.low,
+        test.high,
+        test.p,
         found.p,
-        seeds_matter,
+        over is not None,
         mcnemar(x, y) if is_binary(x) and is_binary(y) else None,
         cohen_dz(each),
         rank_biserial(each),
         sd,
-        detectable(found.n, sd),
-        users_needed(sd, power) if power is not None and sd > 0 else None,
+        detectable(se, df),
+        users_needed(error, power) if power is not None and se > 0 else None,
     )
 
 
@@ -247,22 +255,6 @@ def _tallies(lines: Sequence[Line]) -> Iterable[Tally]:
         found = [line for line in own if line.p_holm < ALPHA]
         wins = sum(line.difference > 0 for line in found)
         yield Tally(a, b, wins, len(own) - len(found), len(found) - wins)
-
-
-def _seed_notes(lines: Sequence[Line]) -> Iterable[str]:
-    if any(line.seeds_matter for line in lines):
-        yield (
-            "Intervals and p of methods with 3 seeds and more are over users and seeds, crossed"
-            " random effects; p over users alone stands beside them."
-        )
-    fewer = [line for line in lines if not line.seeds_matter]
-    if any(max(line.seeds) > 1 for line in fewer):
-        yield (
-            "With fewer than 3 seeds they are averaged case by case: p is of these trainings, and"
-            " says nothing of others."
-        )
-    elif fewer:
-        yield "One seed: p is of these trainings, and says nothing of others."
 
 
 def _ranking(

@@ -37,18 +37,25 @@ def legend(comparison: Comparison) -> list[str]:
         f"{count} {'comparison' if count == 1 else 'comparisons'} made; Holm and BH (Benjamini and"
         " Hochberg) adjust p over all of them.",
         "Difference: mean over users of the first minus the second, with its 95 % interval. p:"
-        " two-sided, by flipping the signs of users' differences.",
+        " two-sided, over users by flipping the signs of their differences.",
         "d_z: mean over SD of the differences; r: rank-biserial correlation of the pairs. Seen:"
-        " the difference that so many users show with 80 % power at 5 %.",
+        " the difference that so many users and seeds show with 80 % power at 5 %.",
     ]
+    if any(line.seeds_matter for line in comparison.lines):
+        lines.append(
+            "The interval and Seen are over what p is over. p, users alone: by flipping signs,"
+            " with seeds averaged."
+        )
     if any(line.mcnemar for line in comparison.lines):
         lines.append(
-            "McNemar: users that only the first or only the second has, exact p, mid-p. Where it is"
-            " empty, ties make values that are neither 0 nor 1."
+            "McNemar: users that only the first or only the second has, exact p, mid-p. It is empty"
+            " where a user's value is neither 0 nor 1, because ties count by their expectation and"
+            " seeds by their mean."
         )
     if comparison.power is not None:
         lines.append(
-            f"Needed: users that show a difference of {comparison.power:g} with 80 % power at 5 %."
+            f"Needed: users that show a difference of {comparison.power:g} with 80 % power at 5 %,"
+            " with the seeds there are; 'more seeds' where no number of users does."
         )
     return [*lines, *comparison.notes]
 
@@ -75,11 +82,7 @@ def _pairs(comparison: Comparison, task: str) -> Grid:
             f"{line.d_z:+.3f}",
             f"{line.rank_biserial:+.3f}",
             f"{line.detectable:.4f}",
-            *(
-                ["-" if line.needed is None else f"{line.needed:,}"]
-                if comparison.power is not None
-                else []
-            ),
+            *([_needed(line)] if comparison.power is not None else []),
         )
         for line in own
     )
@@ -93,6 +96,12 @@ def _mcnemar(line: Line) -> str:
         return ""
     m = line.mcnemar
     return f"{m.only_a}:{m.only_b}, {p_text(m.p)}, {p_text(m.mid_p)}"
+
+
+def _needed(line: Line) -> str:
+    if line.needed is not None:
+        return f"{line.needed:,}"
+    return "more seeds" if line.detectable > 0 else "-"
 
 
 def _wins(comparison: Comparison) -> Grid:

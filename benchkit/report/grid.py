@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from benchkit.report.tables import markdown_text, tex
+from benchkit.report.tables import FITTED, PACKAGES, markdown_text, tex
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class Document:
 
     def markdown(self) -> str:
         """The grids one after the other, then the notes as a list."""
-        return f"{markdown(self.grids)}\n" + "".join(f"- {note}\n" for note in self.notes)
+        return f"{markdown(self.grids)}\n" + "".join(
+            f"- {markdown_text(note)}\n" for note in self.notes
+        )
 
     def show(self, console: Console) -> None:
         """Print it on a terminal."""
@@ -66,13 +68,13 @@ def markdown(grids: Sequence[Grid]) -> str:
 
 
 def latex(grids: Sequence[Grid]) -> str:
-    """All grids in booktabs style; needs \\usepackage{booktabs}."""
-    parts = []
+    """All grids in booktabs style; needs \\usepackage{booktabs,graphicx}."""
+    parts = [PACKAGES]
     for grid in grids:
         width = len(grid.head)
         lines = [
             r"\begin{table}[t]", r"\centering", rf"\caption{{{tex(grid.title)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule",
+            FITTED, rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule",
             " & ".join(map(tex, grid.head)) + r" \\", r"\midrule",
         ]  # fmt: skip
         for line in grid.lines:
@@ -81,7 +83,7 @@ def latex(grids: Sequence[Grid]) -> str:
                 span = width - len(line) + 1
                 cells[-1] = rf"\multicolumn{{{span}}}{{l}}{{{cells[-1]}}}"
             lines.append(" & ".join(cells) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}"]
+        lines += [r"\bottomrule", r"\end{tabular}}"]
         if grid.notes:
             lines.append(r"\par\smallskip\footnotesize " + " ".join(map(tex, grid.notes)))
         parts.append("\n".join([*lines, r"\end{table}", ""]))

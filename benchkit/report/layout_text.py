@@ -5,9 +5,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from benchkit.records import PER_TOKEN, Plan
-from benchkit.report.layout import Column, Layout, Line
-from benchkit.report.tables import markdown_text, tex
-from benchkit.report.wording import NOT_ABOVE, metric_title, number, shown
+from benchkit.report.layout import AVERAGE, Column, Layout, Line
+from benchkit.report.tables import FITTED, PACKAGES, markdown_text, tex
+from benchkit.report.wording import NOT_ABOVE, metric_title, number, remark_notes
 
 BEATS_ALL = "†"
 _PROTOCOLS = {
@@ -24,17 +24,20 @@ def markdown(plan: Plan, layouts: Sequence[Layout], intervals: bool = False) -> 
     parts = []
     for layout in layouts:
         columns = layout.columns
-        head = ["Method", *(f"{task} {metric_title(metric)}" for task, metric in columns)]
+        head = ["Method"]
+        head += [markdown_text(f"{task} {metric_title(metric)}") for task, metric in columns]
         lines = [head, ["---", *["--:"] * len(columns)]]
         lines.append(["*Chance*", *(_chance(layout, column) for column in columns)])
         for family, members in layout.families():
-            lines.append([f"*{markdown_text(family)}*", *[""] * len(columns)])
+            if family:
+                lines.append([f"*{markdown_text(family)}*", *[""] * len(columns)])
             for line in members:
                 lines.append(
                     [_label(line, markdown_text)]
                     + [_cell(layout, line, column, intervals, _MARKDOWN) for column in columns]
                 )
-                lines += [[name, *cells] for name, cells in _published(layout, line)]
+                for name, cells in _published(layout, line):
+                    lines.append([markdown_text(name), *cells])
         body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         notes = "  \n".join(map(markdown_text, notes_of(layout)))
         title = markdown_text(_title(plan, layout))
@@ -43,14 +46,14 @@ def markdown(plan: Plan, layouts: Sequence[Layout], intervals: bool = False) -> 
 
 
 def latex(plan: Plan, layouts: Sequence[Layout], intervals: bool = False) -> str:
-    """All layouts in booktabs style, wide; needs \\usepackage{booktabs} and {graphicx}."""
-    parts = []
+    """All layouts in booktabs style, wide; needs \\usepackage{booktabs,graphicx}."""
+    parts = [PACKAGES]
     for layout in layouts:
         columns, width = layout.columns, len(layout.columns)
         tasks = [(task, len(list(own))) for task, own in groupby(columns, lambda c: c[0])]
         lines = [
             r"\begin{table*}[t]", r"\centering", rf"\caption{{{tex(_title(plan, layout))}}}",
-            r"\resizebox{\textwidth}{!}{%", rf"\begin{{tabular}}{{l{'r' * width}}}", r"\toprule",
+            FITTED, rf"\begin{{tabular}}{{l{'r' * width}}}", r"\toprule",
             " & ".join(["", *(rf"\multicolumn{{{n}}}{{c}}{{{tex(task)}}}" for task, n in tasks)])
             + r" \\", _rules([n for _, n in tasks]),
             " & ".join(["Method", *(tex(metric_title(metric)) for _, metric in columns)]) + r" \\",
@@ -59,7 +62,8 @@ def latex(plan: Plan, layouts: Sequence[Layout], intervals: bool = False) -> str
         ]  # fmt: skip
         for family, members in layout.families():
             lines.append(r"\midrule")
-            lines.append(rf"\multicolumn{{{width + 1}}}{{l}}{{\textit{{{tex(family)}}}}} \\")
+            if family:
+                lines.append(rf"\multicolumn{{{width + 1}}}{{l}}{{\textit{{{tex(family)}}}}} \\")
             for line in members:
                 cells = [_cell(layout, line, column, intervals, _LATEX) for column in columns]
                 lines.append(" & ".join([_label(line, tex), *cells]) + r" \\")
@@ -78,18 +82,19 @@ class _Marks(NamedTuple):
     second: str
     beats: str
     blank: str
-    text: Callable[[str], str]
 
 
-_MARKDOWN = _Marks("**{}**", "<u>{}</u>", BEATS_ALL, _BLANK, str)
-_LATEX = _Marks(r"\textbf{{{}}}", r"\underline{{{}}}", r"$^{\dagger}$", "--", tex)
+_MARKDOWN = _Marks("**{}**", "<u>{}</u>", BEATS_ALL, _BLANK)
+_LATEX = _Marks(r"\textbf{{{}}}", r"\underline{{{}}}", r"$^{\dagger}$", "--")
 
 
 def _cell(layout: Layout, line: Line, column: Column, intervals: bool, marks: _Marks) -> str:
     cell = line.cells.get(column)
     if cell is None:
         return marks.blank
-    text = marks.text(shown(cell) if intervals else number(cell.mean))
+    text = _number(layout, cell.mean)
+    if intervals and cell.low is not None and cell.high is not None and cell.low < cell.high:
+        text += f" [{_number(layout, cell.low)}, {_number(layout, cell.high)}]"
     place = layout.places(column).get(line.label)
     text = {1: marks.best, 2: marks.second}.get(place or 0, "{}").format(text)
     return text + (marks.beats if column in line.significant else "")
@@ -106,43 +111,63 @@ def _published(layout: Layout, line: Line) -> Iterator[tuple[str, list[str]]]:
         return
     papers = dict.fromkeys(f"{f.paper}, {f.table}" for f in line.published.values())
     found = [line.published.get(column) for column in layout.columns]
-    yield f"published: {'; '.join(papers)}", [number(f.value) if f else "" for f in found]
+    printed = [_number(layout, figure.value) if figure else "" for figure in found]
+    yield f"published: {'; '.join(papers)}", printed
     differences = []
     for figure, column in zip(found, layout.columns, strict=True):
         ours = line.cells.get(column)
-        differences.append(f"{ours.mean - figure.value:+.3f}" if figure and ours else "")
-    yield "ours minus published", differences
+        more = ours.mean - figure.value if figure and ours else None
+        differences.append("" if more is None else _signed(layout, more))
+    if any(differences):
+        yield "ours minus published", differences
 
 
 def _chance(layout: Layout, column: Column) -> str:
-    return number(layout.chance[column]) if column in layout.chance else ""
+    return _number(layout, layout.chance[column]) if column in layout.chance else ""
+
+
+# What papers multiply rates by, and the digits that they print.
+_UNITS = {"percent": (100, 2), "ratio": (1, 4)}
+
+
+def _number(layout: Layout, rate: float) -> str:
+    if layout.unit not in _UNITS:
+        return number(rate)
+    factor, digits = _UNITS[layout.unit]
+    return f"{factor * rate:.{digits}f}"
+
+
+def _signed(layout: Layout, rate: float) -> str:
+    factor, digits = _UNITS.get(layout.unit, (1, 3))
+    return f"{factor * rate:+.{digits}f}"
 
 
 def _title(plan: Plan, layout: Layout) -> str:
-    return f"{plan.title} ({_PROTOCOLS.get(layout.protocol, layout.protocol)})"
+    shape = f", in the shape of {layout.shape}" if layout.shape else ""
+    return f"{plan.title}{shape} ({_PROTOCOLS.get(layout.protocol, layout.protocol)})"
 
 
 def notes_of(layout: Layout) -> list[str]:
     """What the marks mean, and what is missing."""
     notes = ["Best of a column bold, second underlined. Chance: exact value of a random ranking."]
     if any(line.significant for line in layout.lines):
+        external = ", external ones included" if any(x.external for x in layout.lines) else ""
         notes.append(
-            f"{BEATS_ALL} better than every other row (paired permutation tests, Holm over all"
-            " columns and rivals, 5 %)."
+            f"{BEATS_ALL} better than every other row (paired tests over the same users, Holm over"
+            f" all columns and rivals{external}, 5 %)."
         )
+        notes += layout.tests
     for line in layout.lines:
         if line.at_chance:
             where = ", ".join(task for task in layout.tasks if task in line.at_chance)
             notes.append(f"{NOT_ABOVE} {line.label}: not significantly above chance on {where}.")
+    averaged = any(task == AVERAGE for task, _ in layout.columns)
     for line in layout.lines:
         for task, why in line.missing.items():
-            average = "; it has no average" if len(layout.tasks) > 1 else ""
+            average = "; it has no average" if averaged else ""
             notes.append(f"{line.label}, {task}: {why}{average}.")
-    said: dict[str, list[str]] = {}
-    for line in layout.lines:
-        for remark in line.remarks:
-            said.setdefault(remark, []).append(line.label)
-    return [*notes, *(f"{', '.join(labels)}: {remark}." for remark, labels in said.items())]
+    remarks = remark_notes((line.label, line.remarks) for line in layout.lines)
+    return [*notes, *layout.notes, *remarks]
 
 
 def _tex_note(note: str) -> str:

@@ -25,9 +25,17 @@ from benchkit.report.wording import (
 _LATEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
      "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-     "<": r"\textless{}", ">": r"\textgreater{}",
+     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+     # After the end of a line they would be read as an option of it.
+     "[": "{[}", "]": "{]}", "*": "{*}",
      **dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", "")}
 )  # fmt: skip
+
+PACKAGES = "% needs \\usepackage{booktabs,graphicx}"
+# Opens a box that is scaled down to the line where it is wider.
+FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+
+_TEXT = r"{p{.5\linewidth}}"  # a long reason must not make the table wide, and so all of it small
 
 
 def markdown(results: Results) -> str:
@@ -42,15 +50,15 @@ def markdown(results: Results) -> str:
         for row in table.rows:
             mark = NOT_ABOVE if is_at_chance(row, results.plan) else ""
             mark += superscript(remarks[remark] for remark in row.remarks)
-            label = markdown_text(row.label) + mark
+            label, family = markdown_text(row.label) + mark, markdown_text(row.family)
             if not row.cells:
-                lines.append([label, row.family, markdown_text(row.status), *[""] * len(names)])
+                lines.append([label, family, markdown_text(row.status), *[""] * len(names)])
                 continue
             cells = [_bold(table, row, name) for name in names]
-            lines.append([label, row.family, *cells, seconds(row)])
+            lines.append([label, family, *cells, seconds(row)])
         body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         notes = [f"{superscript([n])} {markdown_text(text)}" for text, n in remarks.items()]
-        legend_text = "  \n".join([*legend(results.plan, table), *notes])
+        legend_text = "  \n".join([*map(markdown_text, legend(results.plan, table)), *notes])
         parts.append(
             f"**{markdown_text(caption(results.plan, table))}**\n\n{body}\n\n{legend_text}\n"
         )
@@ -58,14 +66,15 @@ def markdown(results: Results) -> str:
 
 
 def latex(results: Results) -> str:
-    """All tables in booktabs style; needs \\usepackage{booktabs}."""
-    parts = []
+    """All tables in booktabs style; needs \\usepackage{booktabs,graphicx}."""
+    parts = [PACKAGES]
     for table in results.tables:
         names = columns(results.plan, table)
         lines = [
             r"\begin{table}[t]",
             r"\centering",
             rf"\caption{{{tex(caption(results.plan, table))}}}",
+            FITTED,
             rf"\begin{{tabular}}{{ll{'r' * len(names)}}}",
             r"\toprule",
             _tex_line(["Method", "Family", *map(metric_title, names)]),
@@ -81,7 +90,7 @@ def latex(results: Results) -> str:
             marks += [str(remarks[remark]) for remark in row.remarks]
             label = tex(row.label) + _tex_mark(marks)
             if not row.cells:
-                reason = rf"\multicolumn{{{len(names)}}}{{l}}{{{tex(row.status)}}}"
+                reason = rf"\multicolumn{{{len(names)}}}{_TEXT}{{\raggedright {tex(row.status)}}}"
                 lines.append(rf"{label} & {tex(row.family)} & {reason} \\")
                 continue
             cells = [_tex_cell(table, row, name) for name in names]
@@ -91,7 +100,7 @@ def latex(results: Results) -> str:
             for line in legend(results.plan, table)
         ]
         notes += [f"{_tex_mark([str(n)])} {tex(text)}" for text, n in remarks.items()]
-        lines += [r"\bottomrule", r"\end{tabular}"]
+        lines += [r"\bottomrule", r"\end{tabular}}"]
         lines += [r"\par\smallskip\footnotesize " + " ".join(notes), r"\end{table}", ""]
         parts.append("\n".join(lines))
     return "\n".join(parts)
@@ -102,9 +111,9 @@ def _tex_mark(marks: Sequence[str]) -> str:
 
 
 def tex(text: str) -> str:
-    """`text` with everything that LaTeX would interpret escaped, and marks that turn the direction
-    of text left out. Scripts other than Latin need lualatex or xelatex."""
-    return text.translate(_LATEX)
+    """`text` in one paragraph, with everything that LaTeX would interpret escaped, and marks that
+    turn the direction of text left out. Scripts other than Latin need lualatex or xelatex."""
+    return " ".join(text.split()).translate(_LATEX)
 
 
 CSV_COLUMNS = (

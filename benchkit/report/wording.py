@@ -1,9 +1,10 @@
 """What tables say in words, whatever they are printed as: titles, captions, legends and marks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from benchkit.records import PER_TOKEN, Plan
 from benchkit.report.model import Cell, Row, Table
+from benchkit.stats.mixed import LEAST_SEEDS
 
 NOT_ABOVE = "°"
 _PROTOCOLS = {
@@ -62,8 +63,15 @@ def legend(plan: Plan, table: Table) -> list[str]:
             " answers, the most frequent first. VALID: share of the answers that name a candidate;"
             " UNIQUE: how many candidates a case's answers name. Chance: as many uniform draws."
         )
+    cut = (
+        "TRUNCATED: share of the answers that were cut off before they named an item."
+        if table.protocol == "sampled"
+        else "TRUNCATED: share of the cases whose rationale was cut off; candidates are scored"
+        " after what there is of it."
+    )
     return [
         f"95 % bootstrap intervals over users. {how}",
+        *([cut] if "truncated" in columns(plan, table) else []),
         *([] if table.part else marks),
         *table.notes,
     ]
@@ -78,6 +86,38 @@ def footnotes(table: Table) -> dict[str, int]:
 def superscript(numbers: Iterable[int]) -> str:
     """'¹,²' for 1 and 2."""
     return ",".join(str(number) for number in numbers).translate(_SUPERSCRIPT)
+
+
+def remark_notes(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
+    """A sentence for each remark, with the labels of the rows that have it.
+
+    >>> remark_notes([("a", ["external"]), ("b", ["small", "external"]), ("a", ["external"])])
+    ['a, b: external.', 'b: small.']
+    """
+    said: dict[str, dict[str, None]] = {}
+    for label, remarks in rows:
+        for remark in remarks:
+            said.setdefault(remark, {})[label] = None
+    return [f"{', '.join(labels)}: {remark}." for remark, labels in said.items()]
+
+
+def seed_notes(pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """What p is over, of `pairs` of methods that have so many seeds each."""
+    fewer = [pair for pair in pairs if min(pair) < LEAST_SEEDS]
+    notes = []
+    if len(fewer) < len(pairs):
+        notes.append(
+            "Between methods with 3 seeds and more, p is over users and seeds, as crossed random"
+            " effects."
+        )
+    if any(max(pair) > 1 for pair in fewer):
+        notes.append(
+            "Where a method has fewer than 3 seeds, seeds are averaged case by case: p is over"
+            " users alone, of these trainings, and says nothing of others."
+        )
+    elif fewer:
+        notes.append("One seed: p is over users, of these trainings, and says nothing of others.")
+    return notes
 
 
 def best(table: Table, metric: str) -> float | None:
@@ -105,9 +145,13 @@ def shown(cell: Cell) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits without the leading zero, as papers print rates."""
-    text = f"{value:.3f}"
-    return text[1:] if text.startswith("0.") else text
+    """Three digits without the leading zero, as papers print rates.
+
+    >>> number(0.82), number(-0.01), number(1.0)
+    ('.820', '-.010', '1.000')
+    """
+    text = f"{value:z.3f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def seconds(row: Row) -> str:

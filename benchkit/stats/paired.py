@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from benchkit import seeds
 from benchkit.stats import sign_flip
 from benchkit.stats.bootstrap import RESAMPLES
+from benchkit.stats.mixed import over_seeds
 from benchkit.stats.sign_flip import DRAWS, Tally
 
 _MOST_CODES = 200  # distinct values for which a joint histogram is the quickest way to count
@@ -83,6 +84,19 @@ def compare_all(
     low, high = _intervals(v, chosen, level, resamples, seed)
     means = [float(np.mean(v[a] - v[b])) for a, b in chosen]
     return [Paired(v.shape[1], *map(float, row)) for row in zip(means, low, high, p, strict=True)]
+
+
+def p_values(values: Sequence[Floats], pairs: Pairs) -> list[float]:
+    """Two-sided p of each pair of methods, of which each has values [seeds, n] of the same n cases.
+
+    Over users and seeds where both have seeds enough (`over_seeds`), else over users alone, of
+    values averaged over seeds.
+    """
+    found = [over_seeds(values[a], values[b]) for a, b in pairs]
+    users = [pair for pair, over in zip(pairs, found, strict=True) if over is None]
+    pooled = np.stack([own.mean(axis=0) for own in values])
+    flips = iter(sign_flip.p_values(tallies(pooled, users)).tolist() if users else [])
+    return [next(flips) if over is None else over.p for over in found]
 
 
 def tallies(values: Floats, pairs: Pairs) -> list[Tally]:

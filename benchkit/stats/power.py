@@ -1,52 +1,80 @@
-"""How many users a paired comparison needs, and what it can see."""
+"""How many users a comparison needs, and what it can see.
+
+Both follow from what the standard error of a difference is, and its degrees of freedom, with n
+users: `paired_error` where only users vary, `Crossed.error` where trainings vary, too.
+"""
 
 import math
+from collections.abc import Callable
+
+Error = Callable[[float], tuple[float, float]]
+"""n users, or infinity -> standard error of a difference of means, its degrees of freedom."""
+
+_AS_GOOD_AS_ALL = 1.0001  # times the error of infinitely many users: more of them change nothing
 
 
-def power_of(n: int, sd: float, difference: float, alpha: float = 0.05) -> float:
-    """Power of the two-sided paired t test of n cases, sd the SD of the differences."""
+def paired_error(sd: float) -> Error:
+    """Error of the mean of n paired differences, sd their standard deviation.
+
+    >>> paired_error(2.0)(16)
+    (0.5, 15)
+    """
+    return lambda n: (sd / math.sqrt(n), n - 1)
+
+
+def power_of(difference: float, se: float, df: float, alpha: float = 0.05) -> float:
+    """Power of the two-sided t test of a difference, with standard error se and df degrees of
+    freedom, at level `alpha`."""
     from scipy.stats import nct, t
 
-    limit = float(t.isf(alpha / 2, n - 1))
-    shift = abs(difference) / sd * math.sqrt(n)
+    if se == 0:
+        return 1.0
+    limit = float(t.isf(alpha / 2, df))
+    shift = abs(difference) / se
     # The far tail is nothing where SciPy's series for it fails.
-    below = 0.0 if shift > 5 else float(nct.cdf(-limit, n - 1, shift))
-    return float(nct.sf(limit, n - 1, shift)) + below
+    below = 0.0 if shift > 5 else float(nct.cdf(-limit, df, shift))
+    return float(nct.sf(limit, df, shift)) + below
 
 
-def users_needed(sd: float, difference: float, power: float = 0.8, alpha: float = 0.05) -> int:
-    """Least n with which a difference is found with `power` at level `alpha`.
+def users_needed(
+    error: Error, difference: float, power: float = 0.8, alpha: float = 0.05
+) -> int | None:
+    """Least n with which a difference is found with `power` at level `alpha`; None where no number
+    of users shows it, because trainings vary too much.
 
-    sd: observed standard deviation of the paired differences. With as many cases the permutation
-    test and the t test have the same power. Raises ValueError for a difference or an SD that is not
-    positive, or a power not within (alpha, 1).
+    With as many cases the permutation test and the t test have the same power. Raises ValueError
+    for a difference that is not positive, or a power not within (alpha, 1).
 
-    >>> users_needed(sd=1.0, difference=0.5)
+    >>> users_needed(paired_error(sd=1.0), difference=0.5)
     34
     """
-    if not (difference > 0 and sd > 0 and alpha < power < 1):
-        raise ValueError("needs difference > 0, sd > 0 and alpha < power < 1")
+    if not (difference > 0 and alpha < power < 1):
+        raise ValueError("needs difference > 0 and alpha < power < 1")
+
+    def enough(n: float) -> bool:
+        return power_of(difference, *error(n), alpha) >= power
+
+    least = error(math.inf)[0]
     low, high = 2, 4
-    while power_of(high, sd, difference, alpha) < power:
+    while not enough(high):
+        if error(high)[0] < _AS_GOOD_AS_ALL * least:
+            return None
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if power_of(middle, sd, difference, alpha) < power:
-            low = middle
-        else:
-            high = middle
-    return low if power_of(low, sd, difference, alpha) >= power else high
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return low if enough(low) else high
 
 
-def detectable(n: int, sd: float, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Least difference that n cases show with `power` at level `alpha`. NaN for n < 2."""
+def detectable(se: float, df: float, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Least difference that is found with `power` at level `alpha`, with standard error se and df
+    degrees of freedom. NaN without any degree of freedom."""
     from scipy.optimize import brentq
 
-    if n < 2:
+    if df <= 0:
         return float("nan")
-    if sd == 0:
-        return 0.0
-    high = sd
-    while power_of(n, sd, high, alpha) < power:
+    high = 1.0
+    while power_of(high, 1.0, df, alpha) < power:
         high *= 2
-    return float(brentq(lambda d: power_of(n, sd, d, alpha) - power, 0.0, high, xtol=1e-12))
+    shift = brentq(lambda d: power_of(d, 1.0, df, alpha) - power, 0.0, high, xtol=1e-12)
+    return se * float(shift)

@@ -34,14 +34,14 @@ def msprt(
 ) -> AlwaysValid:
     """One look at two arms, each (successes, trials).
 
-    tau: SD of the normal mixture over the true difference, as a share. Any value is valid as long
-    as it is chosen before the data; one near the true difference needs the fewest trials. While a
-    variance cannot be told (an arm without trials, no or only successes) p is 1 and the
-    interval is [-1, 1]. Raises ValueError for impossible counts.
+    tau: SD of the normal mixture over the true difference, as a share up to 1. Any value is valid
+    as long as it is chosen before the data; one near the true difference needs the fewest trials.
+    While a variance cannot be told (an arm without trials, no or only successes) p is 1 and the
+    interval is [-1, 1]. Raises ValueError for impossible counts and settings.
     """
     (x0, n0), (x1, n1) = control, treatment
-    if not (0 <= x0 <= n0 and 0 <= x1 <= n1 and tau > 0 and 0 < level < 1):
-        raise ValueError("needs 0 <= successes <= trials, tau > 0 and a level within (0, 1)")
+    if not (0 <= x0 <= n0 and 0 <= x1 <= n1 and 0 < tau <= 1 and 0 < level < 1):
+        raise ValueError("needs 0 <= successes <= trials, 0 < tau <= 1 and a level within (0, 1)")
     if not n0 or not n1:
         return AlwaysValid(math.nan, 1.0, 1.0, -1.0, 1.0)
     p0, p1 = x0 / n0, x1 / n1
@@ -52,7 +52,7 @@ def msprt(
     both = variance + tau**2
     log_ratio = 0.5 * math.log(variance / both) + (tau * difference) ** 2 / (2 * variance * both)
     reach = -math.log(1 - level) + 0.5 * math.log(both / variance)
-    half = math.sqrt(2 * variance * both / tau**2 * reach)
+    half = math.sqrt(2 * variance * both * reach) / tau
     return AlwaysValid(
         difference,
         math.exp(min(log_ratio, 700.0)),

@@ -31,6 +31,8 @@ def test_compare_prints_every_format(runs, tmp_path):
     assert value["metric"] == "hr@1" and len(value["pairs"]) == 1
     rows = said("compare", "--suite", "small", "--out", runs, "--task", "toy", "--format", "csv")
     assert len(rows.splitlines()) == 2
+    twice = said("compare", "--out", runs, "--task", "toy,toy", "--format", "csv")
+    assert twice == rows
     said("compare", "--out", runs, "--plots", str(tmp_path / "plots"))
     assert not (tmp_path / "plots").exists()
 
@@ -38,6 +40,9 @@ def test_compare_prints_every_format(runs, tmp_path):
 def test_compare_refuses_with_cause_and_mend(runs, tmp_path):
     with pytest.raises(ConfigError, match="no method 'Nobody'"):
         said("compare", "Counts", "Nobody", "--out", runs)
+    with pytest.raises(ConfigError, match="the only method named") as error:
+        said("compare", "Counts", "--out", runs)
+    assert "--against" in error.value.mend
     with pytest.raises(ConfigError, match="has 0 suites"):
         said("compare", "--out", str(tmp_path / "empty"))
     assert CliRunner().invoke(app, ["compare", "--out", runs, "--power", "0"]).exit_code == 2

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,12 +12,16 @@ import pytest
 from conftest import make_suite, run_all
 
 from benchkit.errors import ConfigError, StoreError
+from benchkit.report import comparison
+from benchkit.report.cases import Values
 from benchkit.report.comparison import Asked, compare_suite
 from benchkit.report.comparison_text import as_csv, as_json, markdown
 from benchkit.report.critical_difference import write_diagram
+from benchkit.stats.mcnemar import mcnemar
 from benchkit.stats.mixed import crossed
 from benchkit.stats.multiple import benjamini_hochberg, holm
 from benchkit.stats.paired import compare
+from benchkit.stats.power import detectable, users_needed
 from benchkit.store import Store
 
 TOY = {"source": "toy", "options": {"users": 40, "items": 50}, "candidates": {"count": 10}}
@@ -139,6 +144,35 @@ def test_three_seeds_are_a_random_effect(seeded):
     assert "p, users alone" in markdown(found)
 
 
+def test_what_it_can_see_is_over_users_and_seeds_too(seeded, monkeypatch):
+    """20,000 users leave .002 unseen; three trainings that differ by .02 leave more."""
+    rng, n = np.random.default_rng(1), 20_000
+    drawn = {}
+    for label, seeds in (("Counts", [0.5, 0.52, 0.54]), ("Noise", [0.48, 0.5, 0.52])):
+        seeds = np.array(seeds)[:, None]
+        drawn[label] = Values(label, ("c",) * n, seeds + rng.normal(0, 0.05, (3, n)))
+    monkeypatch.setattr(comparison, "read_values", lambda *_: list(drawn.values()))
+    found = compare_suite(seeded, "small", Asked(("Counts", "Noise"), power=0.01))
+    (line,) = found.lines
+    over = crossed(*(own.values for own in drawn.values()))
+    assert line.detectable == detectable(*over.error(n)) > (line.high - line.low) / 2 > 0.04
+    assert line.needed is None
+    assert "| more seeds |" in markdown(found) and "'more seeds' where" in markdown(found)
+    (line,) = compare_suite(seeded, "small", Asked(("Counts", "Noise"), power=0.1)).lines
+    assert line.needed == users_needed(over.error, 0.1) < n
+
+
+def test_mcnemar_is_left_out_where_seeds_are_averaged_and_it_says_why(seeded):
+    found = compare_suite(seeded, "small", Asked(("Counts", "Noise"), metric="hr@1"))
+    noise = case_values(seeded, "toy", "Noise", "hr@1")
+    assert np.isin(noise, (0, 1)).all() and not np.isin(noise.mean(0), (0, 1)).all()
+    assert found.lines[0].mcnemar is None
+    assert "McNemar" not in markdown(found)
+    line = replace(found.lines[0], mcnemar=mcnemar([1, 0], [0, 0]))
+    text = markdown(replace(found, lines=(line, *found.lines)))
+    assert "empty where a user's value is neither 0 nor 1" in text and "seeds by their mean" in text
+
+
 def test_two_seeds_are_averaged_and_it_says_so(methods, tmp_path):
     run_all(make_suite("Counts", "Noise", seeds=[0, 1]), tmp_path)
     store = Store(tmp_path / "runs")
@@ -164,7 +198,8 @@ def test_unequal_cases_are_refused(store):
 REFUSED = [
     (Asked(("Counts", "Nobody")), ConfigError, "no method 'Nobody'"),
     (Asked(("Counts",), against="Counts"), ConfigError, "with itself"),
-    (Asked(("Counts",)), ConfigError, "with itself"),
+    (Asked(("Counts", "Counts")), ConfigError, "with itself"),
+    (Asked(("Counts",)), ConfigError, "'Counts' is the only method named"),
     (Asked(("Counts", "Raises")), StoreError, "failed: it raised"),
     (Asked(tasks=("toy9",)), ConfigError, "no task 'toy9'"),
     (Asked(protocol="sampled"), ConfigError, "protocol 'sampled'"),
@@ -177,6 +212,45 @@ def test_refusals_say_what_there_is(store):
         with pytest.raises(error, match=re.escape(said)) as found:
             compare_suite(store, "small", asked)
         assert found.value.mend
+
+
+def test_one_name_is_told_of_against(store):
+    with pytest.raises(ConfigError) as error:
+        compare_suite(store, "small", Asked(("Counts",)))
+    assert "--against" in error.value.mend
+
+
+def test_a_task_that_is_named_twice_is_compared_once(store):
+    twice = compare_suite(store, "small", Asked(("Counts", "Noise"), tasks=("toy1", "toy1")))
+    once = compare_suite(store, "small", Asked(("Counts", "Noise"), tasks=("toy1",)))
+    assert markdown(twice) == markdown(once) and len(once.lines) == 1
+
+
+def test_tables_of_parts_do_not_hide_the_whole_ones(methods, tmp_path):
+    cold = {**TOY, "name": "cold", "cold": {"of": "users", "share": 0.5}}
+    parts = {"history_buckets": [[1, 9], [10]], "drops": [["warm", "cold"]]}
+    datasets = [{"name": "warm", **TOY}, cold]
+    run_all(make_suite("Counts", "Noise", datasets=datasets, **parts), tmp_path)
+    store = Store(tmp_path / "runs")
+    found = compare_suite(store, "small", Asked(("Counts", "Noise"), metric="ndcg@5"))
+    assert [line.task for line in found.lines] == ["warm", "cold"]
+    for line in found.lines:
+        assert line.mean_a == case_values(store, line.task, "Counts").mean()
+    assert found.lines[0].n == 40
+
+
+def test_what_a_reader_must_know_of_a_row_is_said(methods, tmp_path):
+    methods.write_text(
+        methods.read_text()
+        + '\n\nclass Told(Counts):\n    remarks = ("trained <b>elsewhere</b>",)\n'
+    )
+    run_all(make_suite("Told", "Noise", "Base", datasets=toys(2)), tmp_path)
+    store = Store(tmp_path / "runs")
+    found = compare_suite(store, "small", Asked(("Told", "Noise")))
+    assert found.notes.count("Told: trained <b>elsewhere</b>.") == 1
+    assert r"- Told: trained \<b\>elsewhere\</b\>." in markdown(found)
+    without = compare_suite(store, "small", Asked(("Noise", "Base")))
+    assert not any("elsewhere" in note for note in without.notes)
 
 
 def test_formats_hold_the_same_numbers(store):

@@ -1,44 +1,24 @@
 """The papers' layout: families and domains, best and second, what is missing, published figures."""
 
-import re
-import shutil
-import subprocess
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from conftest import make_suite, run_all
+from report.layout_results import made
+from scipy import stats
 
-from benchkit.errors import ConfigError
-from benchkit.records import Plan, PlannedRow
-from benchkit.report import grid, layout_text, tables
+from benchkit.report import layout as layout_module
+from benchkit.report import layout_text
+from benchkit.report.cases import Values
+from benchkit.report.comparison import Asked, compare_suite
 from benchkit.report.layout import AVERAGE, layouts
-from benchkit.report.model import Cell, Results, Row, Table
-from benchkit.report.paper import in_shape_of
-from benchkit.report.published import Figure, read
+from benchkit.report.model import Cell, Results
+from benchkit.report.published import Figure
 from benchkit.report.rows import collect
+from benchkit.report.wording import seed_notes
+from benchkit.stats.multiple import holm
 from benchkit.store import Store
-
-NASTY = r"100% {a}_b & #c ~^\ $x$ <tag>"
-
-
-def made(values, status="complete", protocol="scored"):
-    """Results of one metric: {task: {label: mean}}; a mean of None is a row that is not there."""
-    labels = list(dict.fromkeys(label for row in values.values() for label in row))
-    found = []
-    for task, means in values.items():
-        rows = tuple(
-            Row(task, protocol, label, "cf" if label < "c" else "sft",
-                "complete" if mean is not None else "failed: no memory",
-                cells={"hr@1": Cell(mean, mean - 0.1, mean + 0.1, 100, 0.001)}
-                if mean is not None else {})
-            for label, mean in means.items()
-        )  # fmt: skip
-        found.append(Table(task, protocol, "", {"hr@1": 1 / 30}, rows, ()))
-    plan = Plan(
-        suite="s", title="S", primary="hr@1", metrics=["hr@1"], protocols=[protocol],
-        tasks=list(values), labels=labels,
-        rows=[PlannedRow(task=t, label=m, family="cf", seed=0) for t in values for m in labels],
-    )  # fmt: skip
-    return Results(plan, tuple(found))
 
 
 def test_the_average_is_over_all_tasks_or_there_is_none():
@@ -92,7 +72,69 @@ def test_the_mark_of_significance_needs_every_rival_beaten(methods, tmp_path):
     best = next(line for line in layout.lines if places.get(line.label) == 1)
     assert ("toy", "ndcg@5") in best.significant
     assert all(not line.significant for line in layout.lines if line is not best)
-    assert "†" in layout_text.markdown(results.plan, [layout])
+    text = layout_text.markdown(results.plan, [layout])
+    assert "† better than every other row" in text and "One seed: p is over users" in text
+
+
+def test_the_mark_is_at_its_level_where_trainings_vary(monkeypatch, tmp_path):
+    """500 users and 3 seeds whose means vary by .03: over users alone there would be differences in
+    more than half of the cases, though there are none."""
+    rng, n, marks, alone = np.random.default_rng(0), 500, 0, 0
+    for _ in range(300):
+        user = 0.5 + rng.normal(0, 0.1, n)
+        drawn = {
+            label: user + rng.normal(0, 0.03, (3, 1)) + rng.normal(0, 0.2, (3, n)) for label in "ab"
+        }
+        monkeypatch.setattr(
+            layout_module, "read_values",
+            lambda *asked, drawn=drawn: [Values(x, ("c",) * n, drawn[x]) for x in asked[-1]],
+        )  # fmt: skip
+        results = made({"one": {label: own.mean() for label, own in drawn.items()}})
+        (layout,) = layouts(results, Store(tmp_path))
+        marks += any(line.significant for line in layout.lines)
+        alone += stats.ttest_rel(drawn["a"].mean(0), drawn["b"].mean(0)).pvalue < 0.05
+    assert 0 < marks / 300 < 0.07
+    assert alone / 300 > 0.5
+
+
+def test_the_mark_is_of_the_same_tests_as_a_comparison(methods, tmp_path):
+    toy = {"source": "toy", "options": {"users": 400, "items": 50}, "candidates": {"count": 10}}
+    named = [{"method": name} for name in ("markov", "random", "recs.py:Noise")]
+    seeded = make_suite(methods=named, datasets=[{"name": "toy", **toy}], seeds=[0, 1, 2])
+    run_all(seeded, tmp_path)
+    store = Store(tmp_path / "runs")
+    results = collect(store, "small")
+    (layout,) = layouts(results, store)
+    found = {
+        column: compare_suite(store, "small", Asked(against="markov", metric=column[1])).lines
+        for column in layout.columns
+    }
+    lines = [line for own in found.values() for line in own]
+    assert all(line.seeds_matter and line.difference > 0 for line in lines)
+    adjusted = holm([line.p for line in lines]).reshape(len(found), 2).max(axis=1)
+    markov = next(line for line in layout.lines if line.label == "markov")
+    assert markov.significant == {c for c, p in zip(found, adjusted, strict=True) if p < 0.05}
+    assert len(markov.significant) > 1
+    assert "p is over users and seeds, as crossed random" in layout_text.notes_of(layout)[2]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ([(1, 1), (1, 1)], ["One seed"]),
+        ([(2, 2), (1, 2)], ["Where a method has fewer than 3 seeds"]),
+        (
+            [(3, 3), (3, 1)],
+            ["Between methods with 3 seeds", "Where a method has fewer than 3 seeds"],
+        ),
+        ([(3, 5)], ["Between methods with 3 seeds"]),
+        ([], []),
+    ],
+)
+def test_what_p_is_over(seeds, said):
+    notes = seed_notes(seeds)
+    assert len(notes) == len(said)
+    assert all(note.startswith(start) for note, start in zip(notes, said, strict=True))
 
 
 def test_the_same_method_twice_beats_nobody(methods, tmp_path):
@@ -103,70 +145,36 @@ def test_the_same_method_twice_beats_nobody(methods, tmp_path):
     assert all(not line.significant for line in layout.lines)
 
 
-def test_ours_in_the_shape_of_a_published_table(tmp_path):
-    folder = tmp_path / "published"
-    folder.mkdir()
-    (folder / "p.csv").write_text(
-        "paper,table,domain,method,metric,value,variant,note\n"
-        "p,table1,fashion,Intuitior,hr@1,4.2,,percent\n"
-        "p,table1,fashion,Other,hr@1,1.0,,percent\n"
-        "p,table1,health,Intuitior,hr@1,3.0,,percent\n"
-    )
-    results = made({"Fashion": {"intuitor": 0.0456}})
-    shaped = in_shape_of(results, read(folder, ["p:table1"]), "scored")
-    assert shaped.head == ("Method", "fashion HR@1", "health HR@1")
-    assert shaped.lines == (("Intuitior", "4.56", "–"), ("Other", "–", "–"))
-    assert "Without results here: Other." in shaped.notes
-    with pytest.raises(ConfigError, match="no results under protocol 'full'"):
-        in_shape_of(results, read(folder, ["p:table1"]), "full")
-    with pytest.raises(ConfigError, match="no rates"):
-        in_shape_of(results, [], "scored")
+def test_tasks_of_different_kinds_have_no_average():
+    results = made({"warm": {"a": 0.2, "b": 0.5}, "cold": {"a": 0.4, "b": None}})
+    plan = results.plan.model_copy(update={"drops": [("warm", "cold")]})
+    (layout,) = layouts(replace(results, plan=plan))
+    assert layout.columns == (("warm", "hr@1"), ("cold", "hr@1"))
+    assert "average" not in layout_text.markdown(plan, [layout])
 
 
-def documents():
-    """LaTeX of every kind of table, with names that LaTeX would interpret."""
-    results = made({NASTY: {NASTY: 0.5, "b": None, "z": 0.2}, "two": {NASTY: 0.4, "z": 0.6}})
-    wide = grid.Grid(NASTY, ("Method", "p"), ((NASTY, "< .001"), (NASTY,)), (NASTY,))
-    return {
-        "layout": layout_text.latex(results.plan, layouts(results), True),
-        "tables": tables.latex(results),
-        "grid": grid.latex([wide]),
-    }
+def test_a_metric_that_not_all_tasks_have_has_no_average():
+    results = made({"one": {"a": 0.2}, "two": {"a": 0.4}})
+    first, second = results.tables
+    row = replace(second.rows[0], cells={"mrr": Cell(0.5)})
+    second = replace(second, chance={"mrr": 0.1}, rows=(row,))
+    plan = results.plan.model_copy(update={"metrics": ["hr@1", "mrr"]})
+    (layout,) = layouts(Results(plan, (first, second)))
+    assert layout.columns == (("one", "hr@1"), ("two", "mrr"))
 
 
-@pytest.mark.parametrize("kind", ["layout", "tables", "grid"])
-def test_latex_is_balanced_and_every_line_has_all_cells(kind):
-    text = documents()[kind]
-    assert text.count(r"\begin{") == text.count(r"\end{")
-    bare = re.sub(r"\\[{}]", "", text)
-    assert bare.count("{") == bare.count("}")
-    for table in re.findall(r"\\begin{tabular}{(\w+)}(.*?)\\end{tabular}", text, flags=re.DOTALL):
-        for line in table[1].splitlines():
-            if not line.endswith(r"\\"):
-                continue
-            cells = len(re.findall(r"(?<!\\)&", line)) + 1
-            cells += sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", line))
-            assert cells == len(table[0]), line
+def test_whole_catalogues_have_nothing_published_beside_them():
+    figures = [Figure("p", "table1", "fashion", "SASRec", "hr@1", 0.42)]
+    for protocol in ("scored", "full"):
+        results = made({"fashion": {"sasrec": 0.5}}, protocol=protocol)
+        (layout,) = layouts(results, None, figures)
+        assert bool(layout.lines[0].published) == (protocol == "scored")
 
 
-def test_texts_that_run_from_right_to_left_do_not_turn_the_line():
-    assert tables.tex("a\u202eb\u2066c") == "abc"
-
-
-@pytest.mark.skipif(
-    not (shutil.which("pdflatex") or shutil.which("tectonic")), reason="no LaTeX is installed"
-)
-@pytest.mark.parametrize("kind", ["layout", "tables", "grid"])
-def test_latex_compiles(kind, tmp_path):
-    preamble = "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
-    (tmp_path / "t.tex").write_text(
-        preamble + documents()[kind] + "\\end{document}\n", encoding="utf-8"
-    )
-    command = (
-        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"]
-        if shutil.which("pdflatex")
-        else ["tectonic", "t.tex"]
-    )
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (tmp_path / "t.pdf").stat().st_size > 1000
+def test_external_rows_are_said_to_be_among_the_rivals():
+    (layout,) = layouts(made({"one": {"a": 0.5, "b": 0.4}}))
+    lines = [replace(line, significant=frozenset({("one", "hr@1")})) for line in layout.lines]
+    for external in (False, True):
+        own = (replace(lines[0], external=external), lines[1])
+        text = " ".join(layout_text.notes_of(replace(layout, lines=own)))
+        assert ("external ones included" in text) is external

@@ -10,9 +10,10 @@ from benchkit.errors import StoreError
 from benchkit.report import tables
 from benchkit.report.model import Cell
 from benchkit.report.rows import collect
+from benchkit.stats.multiple import holm
 from benchkit.store import Store
 
-NASTY = r"50% <b>|_#{x}$&~^\ ü 推荐 ‮"
+NASTY = r"[50%] *<b>|_#{x}$&~^\ ü 推荐 ‮"
 
 
 @pytest.fixture
@@ -40,14 +41,18 @@ def test_marks_and_failed_rows(results):
     assert "no results; the reason stands in their place" in text
 
 
-def test_holm_is_over_the_rows(results):
-    table = results.tables[0]
-    raw = {}
-    for row in table.rows:
-        if row.cells:
-            raw[row.label] = row.cells["hr@1"].p
-    assert max(raw.values()) >= min(raw.values())
-    assert all(0 < p <= 1 for p in raw.values())
+def test_holm_is_over_the_rows(results, tmp_path):
+    store, table = Store(tmp_path / "runs"), results.tables[0]
+    rows = [row for row in table.rows if row.cells]
+    for metric in ("hr@1", "ndcg@5"):
+        manifests = [
+            store.run("small", row.task, row.label, row.run_ids[0]).manifest() for row in rows
+        ]
+        raw = [
+            next(s.p_chance for s in m.summary if (s.protocol, s.metric) == ("scored", metric))
+            for m in manifests
+        ]
+        assert [row.cells[metric].p for row in rows] == holm(raw).tolist() != raw
 
 
 def test_markdown_cells_cannot_break_out(results):
@@ -60,9 +65,9 @@ def test_markdown_cells_cannot_break_out(results):
 def test_latex_is_escaped_and_balanced(results):
     text = tables.latex(results)
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
-    assert r"50\% \textless{}b\textgreater{}|\_\#\{x\}\$\&" in text
-    for line in text.splitlines():
-        assert line.replace(r"\{", "").count("{") == line.replace(r"\}", "").count("}")
+    escaped = r"{[}50\%{]} {*}\textless{}b\textgreater{}\textbar{}\_\#\{x\}\$\&"
+    assert text.count("\n" + escaped) == 2  # a row of each table, where an option could stand
+    assert text.replace(r"\{", "").count("{") == text.replace(r"\}", "").count("}")
 
 
 def test_csv_holds_exact_numbers(results):
@@ -127,6 +132,9 @@ def test_buckets_and_drops(methods, tmp_path):
         tables_by["warm", part]["Counts"].cells["hr@1"]
         for part in ("history of 1 to 9", "history of 10 or more")
     ]
+    assert tables_by["warm", ""]["Counts"].cost["scored_seconds"] > 0
+    # Seconds, tokens and training are of all cases together.
+    assert not any(row.cost for (_, p), rows in tables_by.items() if p for row in rows.values())
     assert sum(c.n for c in parts) == whole.n == 40
     assert sum(c.n * c.mean for c in parts) / 40 == pytest.approx(whole.mean)
     cold = tables_by["cold", ""]["Noise"].cells["ndcg@5"]

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchkit.stats.mixed import crossed
+from benchkit.stats.mixed import Crossed, crossed, over_seeds
+from benchkit.stats.power import detectable, power_of, users_needed
 
 
 def sample(rng, seeds=4, n=40, seed_sd=0.3, gap=0.0):
@@ -35,6 +36,63 @@ def test_components_by_hand():
     assert found.p == pytest.approx(2 * stats.t.sf(1.5 / found.se, df))
     half = stats.t.isf(0.025, df) * found.se
     assert (found.low, found.high) == pytest.approx((1.5 - half, 1.5 + half))
+
+
+def test_the_error_with_other_users_by_hand():
+    found = crossed(*sample(np.random.default_rng(4), seeds=4, seed_sd=1.0))
+    assert found.error(40) == pytest.approx((found.se, found.df))
+    users, seeds = found.sd_users**2, (found.sd_seeds_a**2 / 4, found.sd_seeds_b**2 / 4)
+    rests = [found.sd_rest_a**2 / 4, found.sd_rest_b**2 / 4]
+    se, df = found.error(100)
+    variance = users / 100 + sum(seeds)
+    parts = [(users / 100) ** 2 / 99]
+    parts += [(s + r / 100) ** 2 / 3 for s, r in zip(seeds, rests, strict=True)]
+    parts += [(r / 100) ** 2 / 3 / 99 for r in rests]
+    assert (se, df) == pytest.approx((np.sqrt(variance), variance**2 / sum(parts)))
+    se, df = found.error(np.inf)
+    assert se == pytest.approx(np.sqrt(sum(seeds)))
+    assert df == pytest.approx(sum(seeds) ** 2 / sum(s**2 / 3 for s in seeds))
+
+
+def test_the_error_foretells_how_differences_vary():
+    rng = np.random.default_rng(5)
+    few = [crossed(*sample(rng, seeds=3, n=30)).error(120)[0] ** 2 for _ in range(1000)]
+    many = [crossed(*sample(rng, seeds=3, n=120)).difference for _ in range(2000)]
+    assert np.mean(few) == pytest.approx(np.var(many), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "n", "seed_sd", "below"),
+    [(3, 50, 0.0, 0.0), (8, 100, 0.1, 0.0), (8, 400, 0.3, 0.0), (3, 400, 0.3, 0.08)],
+)
+def test_what_it_can_detect_in_a_simulation(seeds, n, seed_sd, below):
+    """With 3 seeds that vary much the test's power is a little `below` what is foretold."""
+    # In `sample`: .5 of a user and method, .4 of the rest.
+    users = np.sqrt(2 * (0.25 + 0.16 / seeds))
+    truth = Crossed(n, seeds, seeds, 0, 0, 0, 1, 0, 0, users, seed_sd, seed_sd, 0.4, 0.4)
+    gap = detectable(*truth.error(n))
+    rng = np.random.default_rng(6)
+    found = [crossed(*sample(rng, seeds, n, seed_sd, gap)).p < 0.05 for _ in range(1500)]
+    assert np.mean(found) == pytest.approx(0.8 - below, abs=0.03)
+    needed = users_needed(truth.error, gap * 1.0001)
+    assert needed <= n
+    assert power_of(gap, *truth.error(needed)) >= 0.799
+    assert power_of(gap, *truth.error(needed - 1)) < 0.8
+
+
+def test_no_number_of_users_makes_up_for_few_seeds():
+    truth = Crossed(20_000, 3, 3, 0, 0, 0, 1, 0, 0, 0.3, 0.02, 0.02, 0.2, 0.2)
+    least = detectable(*truth.error(np.inf))
+    # 2.776 is the limit of t with 4 degrees of freedom; shifted by 3.761, .8 of its law is above.
+    assert least == pytest.approx(3.761 * 0.02 * np.sqrt(2 / 3), rel=1e-3)
+    assert users_needed(truth.error, 0.95 * least) is None
+    assert users_needed(truth.error, 1.2 * least) > 2
+
+
+def test_over_seeds_needs_three_of_both_and_two_users():
+    a, b = sample(np.random.default_rng(7), seeds=3)
+    assert over_seeds(a, b) == crossed(a, b)
+    assert over_seeds(a[:2], b) is over_seeds(a, b[:1]) is over_seeds(a[:, :1], b[:, :1]) is None
 
 
 @pytest.mark.filterwarnings("ignore")

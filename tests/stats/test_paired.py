@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchkit.stats.paired import compare, compare_all, tallies
-from benchkit.stats.sign_flip import tally
+from benchkit.stats.mixed import crossed
+from benchkit.stats.paired import compare, compare_all, p_values, tallies
+from benchkit.stats.sign_flip import p_value, tally
 
 LEVELS = np.array([0, 0.38685, 0.43068, 0.5, 0.63093, 1.0])
 
@@ -62,6 +63,16 @@ def test_it_is_deterministic_and_knows_a_seed():
     assert compare(a, b) != compare(a, b, seed=1)
     narrow, wide = compare(a, b, level=0.5), compare(a, b)
     assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_p_is_over_seeds_where_both_have_three_and_else_over_users():
+    three, four, two, one = (values(s, 200, seed=s) for s in (3, 4, 2, 1))
+    found = p_values([three, four, two, one], [(0, 1), (0, 2), (3, 2), (1, 0)])
+    over = crossed(three, four).p
+    assert found == [
+        over, p_value(three.mean(0) - two.mean(0)), p_value(one[0] - two.mean(0)), over,
+    ]  # fmt: skip
+    assert p_values([three, four], [(0, 1)]) == [over]
 
 
 def test_joint_counts_are_the_tallies_of_differences():

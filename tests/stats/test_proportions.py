@@ -112,6 +112,14 @@ def test_msprt_by_hand():
     assert found.difference == pytest.approx(0.1)
 
 
+def test_a_tau_without_a_square_gives_an_interval_of_all_differences():
+    found = msprt((100, 1000), (200, 1000), tau=1e-200)
+    assert (found.low, found.high) == (-1.0, 1.0) and found.p == 1.0
+    for tau in (0.0, 1.5, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="0 < tau <= 1"):
+            msprt((100, 1000), (200, 1000), tau=tau)
+
+
 @settings(max_examples=40, deadline=None)
 @given(counts, counts, st.sampled_from([0.003, 0.01, 0.1]), st.sampled_from([0.8, 0.95, 0.99]))
 def test_the_always_valid_interval_excludes_zero_when_p_is_small(control, treatment, tau, level):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
@@ -12,7 +12,7 @@ from statsmodels.stats.power import TTestPower
 from benchkit.stats.effects import cohen_dz, rank_biserial
 from benchkit.stats.mcnemar import is_binary, mcnemar
 from benchkit.stats.multiple import benjamini_hochberg, holm
-from benchkit.stats.power import detectable, power_of, users_needed
+from benchkit.stats.power import detectable, paired_error, power_of, users_needed
 from benchkit.stats.sign_flip import p_value
 
 numbers = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 0.5]), min_size=2, max_size=40)
@@ -72,33 +72,53 @@ def test_effects_change_sign_with_the_methods(d):
 )
 def test_power_agrees_with_statsmodels(sd, difference, power):
     solver = TTestPower()
-    n = users_needed(sd, difference, power)
+    error = paired_error(sd)
+    n = users_needed(error, difference, power)
     theirs = solver.solve_power(difference / sd, power=power, alpha=0.05)
     assert n == pytest.approx(np.ceil(theirs), abs=0 if theirs > 3 else 1)
     assert (
-        power_of(n, sd, difference)
+        power_of(difference, *error(n))
         >= power
-        > power_of(n - 1 if n > 2 else n, sd, difference) - (n == 2)
+        > power_of(difference, *error(max(n - 1, 2))) - (n == 2)
     )
-    assert power_of(50, 1, 0.3) == pytest.approx(solver.power(0.3, 50, 0.05), abs=1e-9)
-    assert detectable(n, sd, power) == pytest.approx(difference, rel=0.35 if n < 10 else 0.02)
-    assert detectable(n, sd, power) <= difference
+    theirs = solver.power(0.3, 50, 0.05)
+    assert power_of(0.3, *paired_error(1)(50)) == pytest.approx(theirs, abs=1e-9)
+    least = detectable(*error(n), power)
+    assert least == pytest.approx(difference, rel=0.35 if n < 10 else 0.02)
+    assert least <= difference
 
 
 def test_power_in_a_simulation():
-    rng, n = np.random.default_rng(3), users_needed(0.4, 0.05)
+    rng, n = np.random.default_rng(3), users_needed(paired_error(np.sqrt(0.16 - 0.05**2)), 0.05)
     draws = rng.choice([-0.4, 0.4], (3000, n), p=[0.5 - 0.0625, 0.5 + 0.0625])
-    sd = np.sqrt(0.16 - 0.05**2)
-    n = users_needed(sd, 0.05)
-    p = stats.ttest_1samp(draws[:, :n], 0, axis=1).pvalue
+    p = stats.ttest_1samp(draws, 0, axis=1).pvalue
     assert np.mean(p < 0.05) == pytest.approx(0.8, abs=0.03)
 
 
 def test_power_refuses_what_is_no_difference():
-    for arguments in ((0.4, 0.0), (0.0, 0.1), (0.4, 0.1, 1.0)):
+    for arguments in ((0.0,), (-0.1,), (0.1, 1.0)):
         with pytest.raises(ValueError, match="needs"):
-            users_needed(*arguments)
-    assert detectable(10, 0.0) == 0.0 and np.isnan(detectable(1, 0.4))
+            users_needed(paired_error(0.4), *arguments)
+
+
+@pytest.mark.parametrize("df", [1, 2.3, 4, 40])
+@pytest.mark.parametrize("shift", [0.5, 2.0, 4.9, 5.1, 9.0])
+def test_power_is_the_mean_over_the_estimated_errors(df, shift):
+    limit = stats.t.isf(0.025, df)
+
+    def given_variance(v):
+        reach = limit * np.sqrt(v / df)
+        tails = stats.norm.sf(reach - shift) + stats.norm.cdf(-reach - shift)
+        return stats.chi2.pdf(v, df) * tails
+
+    expected = integrate.quad(given_variance, 0, 400, limit=500, points=[1e-3, 1, 50])[0]
+    assert power_of(3 * shift, 3.0, df) == pytest.approx(expected, abs=2e-6)
+
+
+def test_without_variance_everything_shows_and_without_users_nothing():
+    assert detectable(*paired_error(0.0)(10)) == 0.0
+    assert users_needed(paired_error(0.0), 0.1) == 2
+    assert np.isnan(detectable(*paired_error(0.4)(1)))
 
 
 @settings(max_examples=30, deadline=None)

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.stats.mixed import over_seeds
 from benchkit.stats.multiple import holm
 from benchkit.stats.paired import compare_all
 
 MOST = 4000  # differences a table: with more only the primary metric is compared
 
-Values = dict[str, pl.DataFrame]  # metric -> columns case_id and value, sorted
+Values = dict[str, pl.DataFrame]  # metric -> columns case_id, sorted, and one of values a seed
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,17 @@ class Differences:
     holm: NDArray[np.float64]
 
 
-def differences(values: NDArray[np.float64]) -> Differences:
-    """All pairs of rows of `values` [methods, users], in the order of combinations(range(k), 2)."""
-    found = compare_all(values)
+def differences(values: Sequence[NDArray[np.float64]]) -> Differences:
+    """All pairs of methods, each [seeds, users], in the order of combinations(range(k), 2).
+
+    Over users and seeds where both have seeds enough (`over_seeds`), as in `benchkit compare`; else
+    over users, of values averaged over seeds.
+    """
+    pairs = list(combinations(range(len(values)), 2))
+    pooled = compare_all(np.stack([own.mean(axis=0) for own in values]), pairs)
+    found = [
+        over_seeds(values[a], values[b]) or over for (a, b), over in zip(pairs, pooled, strict=True)
+    ]
     columns = ("difference", "low", "high", "p")
     mean, low, high, p = (np.array([getattr(pair, c) for pair in found]) for c in columns)
     return Differences(mean, low, high, p, holm(p))
@@ -49,18 +59,21 @@ def affordable(metrics: Sequence[str], primary: str, rows: int) -> list[str]:
 
 
 def values(tables: Sequence[pl.DataFrame], protocol: str, metrics: Sequence[str]) -> Values:
-    """Per-case values of a row, each the mean over its seeds' metric tables."""
-    pooled = (
-        pl.concat(tables)
-        .filter((pl.col("protocol") == protocol) & pl.col("metric").is_in(list(metrics)))
-        .group_by("metric", "case_id")
-        .agg(pl.col("value").mean())
-        .sort("metric", "case_id")
-    )
-    return {
-        str(metric): part.select("case_id", "value")
-        for (metric,), part in pooled.group_by("metric", maintain_order=True)
-    }
+    """Per-case values of a row from its seeds' metric tables; metrics that the seeds do not all
+    have for the same cases are left out."""
+    wanted = (pl.col("protocol") == protocol) & pl.col("metric").is_in(list(metrics))
+    seeds = [
+        table.filter(wanted).sort("metric", "case_id").partition_by("metric", as_dict=True)
+        for table in tables
+    ]
+    found = {}
+    for metric in metrics:
+        parts = [seed[(metric,)] for seed in seeds if (metric,) in seed]
+        if len(parts) < len(seeds) or any(_others(part, parts[0]) for part in parts):
+            continue
+        own = {str(seed): part["value"] for seed, part in enumerate(parts)}
+        found[metric] = pl.DataFrame({"case_id": parts[0]["case_id"], **own})
+    return found
 
 
 def compared(metrics: Sequence[str], rows: Sequence[Values | None]) -> dict[str, Any]:
@@ -74,19 +87,29 @@ def compared(metrics: Sequence[str], rows: Sequence[Values | None]) -> dict[str,
     found = {}
     for metric in metrics:
         having = [(i, row[metric]) for i, row in enumerate(rows) if row and metric in row]
-        same = [(i, own) for i, own in having if _same_cases(own, having[0][1])]
+        same = [
+            (i, own)
+            for i, own in having
+            if not _others(own, having[0][1]) and np.isfinite(_seeds(own)).all()
+        ]
         if len(same) > 1:
-            matrix = np.stack([own["value"].to_numpy() for _, own in same])
+            measured = [_seeds(own) for _, own in same]
             found[metric] = {
                 "rows": [i for i, _ in same],
-                "n": matrix.shape[1],
-                "values": _listed(differences(matrix)),
+                "n": measured[0].shape[1],
+                "values": _listed(differences(measured)),
             }
     return found
 
 
-def _same_cases(own: pl.DataFrame, first: pl.DataFrame) -> bool:
-    return bool(own["case_id"].equals(first["case_id"]) and own["value"].is_finite().all())
+def _others(own: pl.DataFrame, first: pl.DataFrame) -> bool:
+    """Whether it is of other cases."""
+    return not own["case_id"].equals(first["case_id"])
+
+
+def _seeds(own: pl.DataFrame) -> NDArray[np.float64]:
+    """[seeds, users] values."""
+    return own.drop("case_id").to_numpy().T
 
 
 def _listed(found: Differences) -> list[list[float]]:
