@@ -12,7 +12,8 @@ from benchkit.data.splits import TRAIN
 from benchkit.metrics.accuracy import RankMetric
 from benchkit.metrics.ranks import Ranks
 from benchkit.metrics.serendipity import Serendipity, popular_items
-from benchkit.protocols import Prediction
+from benchkit.metrics.validity import failures
+from benchkit.protocols import Prediction, Status
 from benchkit.records import Summary
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.chance import p_value
@@ -42,16 +43,24 @@ def metrics_of(
 
 
 def measured(
-    protocol: str, case_ids: Sequence[str], ranks: Ranks, metrics: Sequence[RankMetric]
+    protocol: str,
+    case_ids: Sequence[str],
+    ranks: Ranks,
+    metrics: Sequence[RankMetric],
+    statuses: Sequence[Status] = (),
 ) -> tuple[pl.DataFrame, list[Summary]]:
     """Per-case values (schema `records.METRICS`) and their means with intervals.
 
-    Cases without a ranking count as misses; `valid` says how many were answered.
+    Cases without a ranking count as misses; `valid` says how many were answered, and where the
+    cases' statuses are given, `truncated` and `refused` how many have those.
     """
     columns = {metric.name: metric.values(ranks) for metric in metrics}
     summary = [_above_chance(protocol, metric, columns[metric.name], ranks) for metric in metrics]
-    columns["valid"] = ranks.answered.astype(np.float64)
-    summary.append(described(protocol, "valid", columns["valid"]))
+    other = {"valid": ranks.answered.astype(np.float64)}
+    if statuses:
+        other |= failures([(status,) for status in statuses])
+    summary += [described(protocol, name, values) for name, values in other.items()]
+    columns |= other
     return case_table(protocol, case_ids, columns), summary
 
 

@@ -30,7 +30,8 @@ def scored(
     blank = (0.0,) * cases.candidates.shape[1]
     scores = np.array([blank if p.scores is None else p.scores for p in predictions])
     ranks = rank.from_scores(scores, cases.target_column, answered)
-    table, summary = measured("scored", cases.ids, ranks, metrics)
+    statuses = [p.status for p in predictions]
+    table, summary = measured("scored", cases.ids, ranks, metrics, statuses)
     k = min(COVERAGE_AT, scores.shape[1])
     share = coverage(cases.candidates, scores, answered, k)
     summary.append(Summary(protocol="scored", metric=f"coverage@{k}", n=len(cases), mean=share))
@@ -57,7 +58,8 @@ def length_normalised(
         ]
     )
     ranks = rank.from_scores(scores, cases.target_column, answered)
-    yield Result(PER_TOKEN, *measured(PER_TOKEN, cases.ids, ranks, metrics), None)
+    statuses = [p.status for p in predictions]
+    yield Result(PER_TOKEN, *measured(PER_TOKEN, cases.ids, ranks, metrics, statuses), None)
 
 
 def full(

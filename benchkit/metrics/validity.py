@@ -23,6 +23,18 @@ def validity(
     values = {
         "valid": [sum(item is not None for item in items) / len(items) for items in drawn],
         "unique": [float(len(set(items) - {None})) for items in drawn],
-        **{name: [case.count(name) / len(case) for case in statuses] for name in SHARES},
     }
-    return {name: np.array(column, dtype=np.float64) for name, column in values.items()}
+    own = {name: np.array(column, dtype=np.float64) for name, column in values.items()}
+    return own | failures(statuses)
+
+
+def failures(statuses: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+    """[n] per case: the share of its answers that has each status of `SHARES`.
+
+    >>> failures([["ok", "truncated"]])["truncated"].tolist()
+    [0.5]
+    """
+    return {
+        name: np.array([case.count(name) / len(case) for case in statuses], dtype=np.float64)
+        for name in SHARES
+    }
