@@ -37,6 +37,11 @@ class Options:
     store: Path = Path("runs")
     data: Path = Path("data")
 
+    @property
+    def whole(self) -> bool:
+        """Whether all that the suite names is asked for."""
+        return not (self.methods or self.datasets or self.seeds)
+
 
 @dataclass(frozen=True)
 class Work:
@@ -55,9 +60,11 @@ class Work:
             PlannedRow(
                 task=job.task, label=job.method.name, family=job.card.family, seed=job.seed,
                 unable=_unable(self.suite, job.protocols), remarks=job.remarks, run_id=job.run_id,
+                row_id=job.row_id,
             )
             for job in self.jobs
         ]  # fmt: skip
+        rows += self.left_out
         labels = [method.name for method in self.suite.methods]
         return Plan(
             suite=self.name,
@@ -70,7 +77,7 @@ class Work:
             protocols=list(self.suite.protocols),
             tasks=[task.name for task in self.suite.tasks],
             labels=list(dict.fromkeys([*labels, *(row.label for row in rows)])),
-            rows=[*rows, *self.left_out],
+            rows=[row.model_copy(update={"of_suite": row.label in labels}) for row in rows],
             judges=list(self.judges),
             published=list(self.suite.published),
             relative_to=self.suite.relative_to,
@@ -115,7 +122,7 @@ def prepare(suite: Suite, options: Options) -> Work:
 def run(work: Work, emit: Emit) -> Iterator[Outcome]:
     """Do what is not done yet, and yield every outcome, the complete ones first."""
     store = Store(work.options.store).create()
-    store.update_plan(work.plan())
+    store.update_plan(work.plan(), whole=work.options.whole)
     todo: list[Job] = []
     for job in work.jobs:
         manifest = store.run(job.suite, job.task, job.method.name, job.run_id).manifest()

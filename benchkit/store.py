@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from benchkit import files, records
 from benchkit.errors import StoreError
-from benchkit.records import JudgementManifest, Manifest, Plan, PlannedJudge
+from benchkit.lazy import unknown_name
+from benchkit.records import JudgementManifest, Manifest, Plan, PlannedJudge, PlannedRow
 
 M = TypeVar("M", bound=BaseModel)
 _SUITE = "[!.]*"  # folders with a dot hold locks and the cache
@@ -140,24 +141,53 @@ class Store:
     def plan(self, suite: str) -> Plan | None:
         return _read(self.root / slug(suite) / "plan.json", Plan)
 
-    def update_plan(self, plan: Plan) -> Plan:
-        """Merge `plan` into the stored one: its rows replace those of one task, label and seed."""
+    def update_plan(self, plan: Plan, *, whole: bool = False) -> Plan:
+        """Merge `plan` into the stored one.
+
+        Its rows replace all that stands under their task and label, imports included, except other
+        seeds of the same version (row id). With `whole` it is all that the suite asks for: then
+        those seeds leave as well, and with them tasks and methods that the suite no longer names.
+        Rows that were added to the suite (`--method FILE.py:Class`, imports) stay until forgotten.
+        """
         with self._lock(f"plan-{slug(plan.suite)}"):
             old = self.plan(plan.suite)
             if old is not None:
-                new = {(row.task, row.label, row.seed) for row in plan.rows}
-                kept = [row for row in old.rows if (row.task, row.label, row.seed) not in new]
+                kept = _kept(old, plan, whole)
+                theirs = {row.label for row in kept}
+                tasks = plan.tasks if whole else dict.fromkeys([*plan.tasks, *old.tasks])
+                labels = [*plan.labels, *(label for label in old.labels if label in theirs)]
                 plan = plan.model_copy(
                     update={
                         "rows": kept + plan.rows,
-                        "tasks": list(dict.fromkeys([*plan.tasks, *old.tasks])),
-                        "labels": list(dict.fromkeys([*plan.labels, *old.labels])),
+                        "tasks": list(tasks),
+                        "labels": list(dict.fromkeys(labels)),
                         "judges": _merged(plan.judges, old.judges),
                     }
                 )
-            path = self.root / slug(plan.suite) / "plan.json"
-            files.write_json(path, plan.model_dump(mode="json"))
+            self._write_plan(plan)
             return plan
+
+    def forget(self, suite: str, label: str) -> int:
+        """Take a row out of the tables of a suite; its runs stay on disk. How many it planned.
+
+        Raises StoreError where the suite has no plan, and ConfigError for a label without rows.
+        """
+        with self._lock(f"plan-{slug(suite)}"):
+            plan = self.plan(suite)
+            if plan is None:
+                raise StoreError(
+                    f"store {self.root}: suite {suite!r} has not been run", "there is no row of it"
+                )
+            kept = [row for row in plan.rows if row.label != label]
+            if len(kept) == len(plan.rows):
+                raise unknown_name(f"row of suite {suite!r}:", label, {r.label for r in plan.rows})
+            labels = [name for name in plan.labels if name != label]
+            self._write_plan(plan.model_copy(update={"rows": kept, "labels": labels}))
+            return len(plan.rows) - len(kept)
+
+    def _write_plan(self, plan: Plan) -> None:
+        path = self.root / slug(plan.suite) / "plan.json"
+        files.write_json(path, plan.model_dump(mode="json"))
 
     @contextmanager
     def claim(self, run_id: str, wait: bool = True) -> Iterator[bool]:
@@ -186,6 +216,27 @@ class Store:
         with files.explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{name}.lock")
+
+
+def superseded(new: Sequence[PlannedJudge], old: Sequence[PlannedJudge]) -> list[PlannedJudge]:
+    """Those of a plan's judges that no table shows once `new` ones are planned: of the same label,
+    with another rubric, other settings or other cases. Their judgements stay on disk."""
+    ids = {judge.label: judge.judge_id for judge in new}
+    return [judge for judge in old if ids.get(judge.label, judge.judge_id) != judge.judge_id]
+
+
+def _kept(old: Plan, new: Plan, whole: bool) -> list[PlannedRow]:
+    """The rows of `old` that stay beside those of `new` (see `Store.update_plan`)."""
+    planned = {(row.task, row.label, row.seed) for row in new.rows}
+    versions = {(row.task, row.label): row.row_id for row in new.rows}
+
+    def stays(row: PlannedRow) -> bool:
+        if (row.task, row.label) not in versions:
+            return not whole or (row.task in new.tasks and not row.of_suite)
+        same_version = row.row_id == versions[row.task, row.label]
+        return not whole and same_version and (row.task, row.label, row.seed) not in planned
+
+    return [row for row in old.rows if stays(row)]
 
 
 def _merged(new: list[PlannedJudge], old: list[PlannedJudge]) -> list[PlannedJudge]:

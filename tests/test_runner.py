@@ -288,3 +288,40 @@ def test_a_task_may_have_metrics_of_its_own(methods, tmp_path):
     assert list(tables["b"].chance) == ["avoidance"]
     assert tables["b"].chance["avoidance"] == pytest.approx(0.9)
     assert "avoidance" not in tables["a"].chance
+
+
+def table_of(tmp_path):
+    """Label -> row, of the first table of the small suite."""
+    return {row.label: row for row in collect(Store(tmp_path / "runs"), "small").tables[0].rows}
+
+
+def noise(scale, **changes):
+    return make_suite(
+        methods=[{"method": "recs.py:Noise", "config": {"scale": scale}}], **changes
+    )  # fmt: skip
+
+
+def test_other_settings_take_the_place_of_a_row_with_more_seeds(methods, tmp_path):
+    run_all(noise(1.0, seeds=[0, 1, 2]), tmp_path)
+    run_all(noise(2.0, seeds=[0]), tmp_path)
+    row = table_of(tmp_path)["Noise"]
+    assert row.status == "complete" and row.seeds == (0,)
+    run_all(noise(2.0), tmp_path, methods=("Noise",), seeds=(4,))  # seeds add up
+    assert table_of(tmp_path)["Noise"].seeds == (0, 4)
+
+
+def test_a_method_that_left_the_suite_leaves_the_table_and_an_added_one_stays(methods, tmp_path):
+    run_all(make_suite("Counts", "Noise"), tmp_path)
+    run_all(make_suite("Counts"), tmp_path, methods=("recs.py:Base",))
+    assert list(table_of(tmp_path)) == ["Counts", "Base", "Noise"]
+    run_all(make_suite("Counts"), tmp_path)
+    assert list(table_of(tmp_path)) == ["Counts", "Base"]
+
+
+def test_seeds_of_different_versions_are_named(methods, tmp_path):
+    outcomes = run_all(make_suite("Noise", seeds=[0, 1, 2]), tmp_path)
+    for seed in (0, 1):  # as a plan of an earlier benchkit has them
+        run = folder_of(outcomes["Noise", seed])
+        run.write_manifest(run.manifest().model_copy(update={"row_id": "earlier"}))
+    said = "seeds 0, 1 are of another version than seed 2: run or import the row again"
+    assert table_of(tmp_path)["Noise"].status == said

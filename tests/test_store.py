@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from benchkit import files
-from benchkit.errors import StoreError
+from benchkit.errors import ConfigError, StoreError
 from benchkit.records import SCHEMA, Plan, PlannedRow
 from benchkit.store import Store, slug
 
@@ -22,8 +22,17 @@ def plan(*rows, suite="s"):
     )  # fmt: skip
 
 
-def row(label, run_id, seed=0, task="t"):
-    return PlannedRow(task=task, label=label, family="cf", seed=seed, run_id=run_id)
+def row(label, run_id, seed=0, task="t", **more):
+    more = {"row_id": "v1", "of_suite": True, **more}
+    return PlannedRow(task=task, label=label, family="cf", seed=seed, run_id=run_id, **more)
+
+
+def seeds_of(plan):
+    """(task, label) -> the seeds that make up the row."""
+    found = {}
+    for planned in plan.rows:
+        found.setdefault((planned.task, planned.label), []).append(planned.seed)
+    return found
 
 
 def test_a_store_of_a_newer_version_is_refused(tmp_path):
@@ -54,6 +63,49 @@ def test_plans_merge(tmp_path):
     merged = store.update_plan(plan(row("b", "3"), row("c", "4")))
     assert {(r.label, r.run_id) for r in merged.rows} == {("a", "1"), ("b", "3"), ("c", "4")}
     assert store.plan("s") == merged
+
+
+def test_seeds_of_one_version_add_up_and_those_of_another_leave(tmp_path):
+    store = Store(tmp_path).create()
+    store.update_plan(plan(row("a", "1", 0), row("a", "2", 1)))
+    merged = store.update_plan(plan(row("a", "3", 2)))
+    assert seeds_of(merged) == {("t", "a"): [0, 1, 2]}
+    merged = store.update_plan(plan(row("a", "4", 0, row_id="v2")))
+    assert seeds_of(merged) == {("t", "a"): [0]}
+
+
+def test_a_whole_run_has_the_seeds_of_the_suite(tmp_path):
+    store = Store(tmp_path).create()
+    store.update_plan(plan(*(row("a", str(seed), seed) for seed in (0, 1, 2))), whole=True)
+    merged = store.update_plan(plan(row("a", "0", 0)), whole=True)
+    assert seeds_of(merged) == {("t", "a"): [0]}
+
+
+def test_what_the_suite_no_longer_names_leaves_when_all_of_it_is_run(tmp_path):
+    store = Store(tmp_path).create()
+    first = [row("a", "1"), row("b", "2"), row("a", "3", task="u"), row("c", "4", task="u")]
+    store.update_plan(plan(*first), whole=True)
+    store.update_plan(plan(row("MyRec", "5", of_suite=False)))
+    store.update_plan(plan(row("a", "6", 7, row_id="theirs", of_suite=False)))  # an import
+    store.update_plan(plan(row("MyRec", "7", of_suite=False, task="u")))
+    part = store.update_plan(plan(row("a", "1")))
+    assert seeds_of(part).keys() == {
+        ("t", "a"), ("t", "b"), ("t", "MyRec"), ("u", "a"), ("u", "c"), ("u", "MyRec"),
+    }  # fmt: skip
+    whole = store.update_plan(plan(row("a", "1")), whole=True)
+    assert seeds_of(whole) == {("t", "MyRec"): [0], ("t", "a"): [0]}
+    assert (whole.tasks, whole.labels) == (["t"], ["a", "MyRec"])
+
+
+def test_a_row_can_be_forgotten(tmp_path):
+    store = Store(tmp_path).create()
+    store.update_plan(plan(row("a", "1"), row("b", "2", 0), row("b", "3", 1)))
+    with pytest.raises(ConfigError, match="row of suite 's': 'bb'"):
+        store.forget("s", "bb")
+    assert store.forget("s", "b") == 2
+    assert store.plan("s").labels == ["a"] and seeds_of(store.plan("s")) == {("t", "a"): [0]}
+    with pytest.raises(StoreError, match="has not been run"):
+        store.forget("other", "b")
 
 
 def test_a_claim_is_exclusive(tmp_path):

@@ -34,7 +34,13 @@ def diagnose(
         grid.add_row(*row)
     console = wide_console()
     console.print(grid)
-    console.print("a > b: means of the first and of the last fifth of the steps", style="dim")
+    console.print(
+        "a > b: means of the first and of the last fifth of the steps.  |βd| > 10: share of the"
+        " utilities.  Saturated w: share of the weights below .01 or above .99.  Conflicts: share"
+        " of the preferences with a rejected item that scores higher than the chosen one.",
+        style="dim",
+        highlight=False,
+    )
     for line in found.without:
         console.print(f"not shown: {line}", style="dim", markup=False, highlight=False)
     paths = write_tables(found, folder)

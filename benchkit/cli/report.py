@@ -24,9 +24,6 @@ class Layout(StrEnum):
     paper = "paper"
 
 
-_PUBLISHED = Path("leaderboards/published")
-
-
 def report(
     suite: Annotated[str, typer.Option(help="A suite that was run (its name in the store).")],
     out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
@@ -43,52 +40,87 @@ def report(
     paper: Annotated[
         str, typer.Option(help="Print ours in the shape of a published table: c-apo:table2.")
     ] = "",
-    protocol: Annotated[str, typer.Option(help="What --paper shows.")] = "scored",
+    protocol: Annotated[str, typer.Option(help="What --paper shows; by default scored.")] = "",
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(help="A row (its label) that leaves the tables; its runs stay on disk."),
+    ] = None,
     leaderboards: Annotated[
         Path | None, typer.Option(help="Also write all formats to LEADERBOARDS/SUITE.")
     ] = None,
     published: Annotated[
-        Path, typer.Option(help="Published figures that stand beside ours.")
-    ] = _PUBLISHED,
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Published figures that stand beside ours, by default leaderboards/published.",
+        ),
+    ] = None,
     data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
 ) -> None:
     """Print the tables of a suite from the run store; nothing is computed again."""
     from benchkit.cli.questions import questions_in
-    from benchkit.report import grid, layout_text
-    from benchkit.report.cost_table import cost_grids
-    from benchkit.report.layout import layouts
-    from benchkit.report.paper import in_shape_of
-    from benchkit.report.published import read
+    from benchkit.report import grid, write
+    from benchkit.report.published import FOLDER, absent
     from benchkit.report.rows import collect
     from benchkit.report.site import page
     from benchkit.report.terminal import print_results, wide_console
-    from benchkit.report.write import printed, write_all
     from benchkit.store import Store, slug
 
-    store = Store(out)
+    as_papers, as_page = bool(paper) or layout is Layout.paper, format_ is Format.html
+    _check(format_, costs, as_papers)
+    for option, given, needed, there in (
+        ("--intervals", intervals, "--layout paper or --paper", as_papers),
+        ("--protocol", bool(protocol), "--paper", bool(paper)),
+        (
+            "--published",
+            published is not None,
+            "--layout paper, --paper, --costs, --format html or --leaderboards",
+            as_papers or costs or as_page or leaderboards is not None,
+        ),
+    ):
+        if given and not there:
+            raise typer.BadParameter(f"goes with {needed}", param_hint=option)
+    store, folder = Store(out), published or FOLDER
+    for label in forget or ():
+        count = store.forget(suite, label)
+        typer.echo(f"forgot {label}: {count} planned runs; their folders stay", err=True)
     results = collect(store, suite)
-    as_latex = format_ is Format.latex
-    if paper:
-        shaped = [in_shape_of(results, read(published, [paper]), protocol)]
-        typer.echo((grid.latex if as_latex else grid.markdown)(shaped), nl=False)
+    if as_papers:
+        text = write.papers_layout(
+            results, store, folder, format_.value, intervals, paper, protocol or "scored"
+        )
+        typer.echo(text, nl=False)
+    elif costs and format_ is Format.terminal:
+        grid.show(wide_console(), write.priced(results, folder))
     elif costs:
-        priced = list(cost_grids(results))
-        if format_ is Format.terminal:
-            grid.show(wide_console(), priced)
-        else:
-            typer.echo((grid.latex if as_latex else grid.markdown)(priced), nl=False)
-    elif layout is Layout.paper:
-        render = layout_text.latex if as_latex else layout_text.markdown
-        found = layouts(results, store, read(published, results.plan.published))
-        typer.echo(render(results.plan, found, intervals), nl=False)
+        typer.echo(write.costs(results, folder, format_.value), nl=False)
+    elif as_page:
+        text = page.render(results, store, folder=folder, questions=questions_in(data))
+        typer.echo(text, nl=False)
     elif format_ is Format.terminal:
         print_results(wide_console(), results)
-    elif format_ is Format.html:
-        text = page.render(results, store, folder=published, questions=questions_in(data))
-        typer.echo(text, nl=False)
     else:
-        typer.echo(printed(results, format_.value), nl=False)
+        typer.echo(write.printed(results, format_.value), nl=False)
+    read_from = [folder] if costs or as_page or (as_papers and not paper) else []
     if leaderboards is not None:
-        folder = leaderboards / slug(suite)
-        for path in write_all(results, store, folder, questions_in(data)):
+        place = leaderboards / slug(suite)
+        read_from.append(published or leaderboards / "published")
+        for path in write.write_all(results, store, place, questions_in(data), published):
             typer.echo(f"wrote {path}", err=True)
+    for note in dict.fromkeys(note for own in read_from for note in absent(results.plan, own)):
+        typer.secho(f"note: {note}", fg="yellow", err=True)
+
+
+def _check(format_: Format, costs: bool, as_papers: bool) -> None:
+    """Refuse what would print something else than what was asked for."""
+    if costs and as_papers:
+        raise typer.BadParameter(
+            "is a table of its own: leave out --layout paper and --paper", param_hint="--costs"
+        )
+    if format_ is Format.html and (costs or as_papers):
+        raise typer.BadParameter(
+            "html is the page, which has all tasks and costs: print --layout paper, --paper and"
+            " --costs as md, csv or latex",
+            param_hint="--format",
+        )

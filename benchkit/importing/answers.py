@@ -93,11 +93,15 @@ def ranking(value: Any, candidates: Sequence[str], catalog: Catalog) -> list[flo
     return [float(len(listed) - place.get(item, len(listed))) for item in candidates]
 
 
-def samples(value: Any, n: int, candidates: Sequence[str], catalog: Catalog) -> tuple[Sample, ...]:
-    """`n` answers in draw order, each a text or an object with text, item, rationale, status.
+def samples(
+    value: Any, n: int, candidates: Sequence[str], catalog: Catalog
+) -> tuple[tuple[Sample, ...], int]:
+    """`n` answers in draw order, each a text or an object with text, item, rationale, status; and
+    of how many the item is given and not read from the text.
 
-    An `item` is taken as it is. A text is read as a model's answer is in a run (`lm.parsing`,
-    `lm.grounding`), so it is valid if it names exactly one candidate by title or id.
+    A text is read as a model's answer is in a run (`lm.parsing`, `lm.grounding`), so it is valid if
+    it names exactly one candidate by title or id. An `item` is taken as it is, unless its text
+    names another candidate.
     """
     given = _list(value, "samples")
     if len(given) != n:
@@ -106,17 +110,19 @@ def samples(value: Any, n: int, candidates: Sequence[str], catalog: Catalog) -> 
         )
     titles = [catalog.text(item) or item for item in candidates]
     grounder = Grounder(candidates, titles)
-    return tuple(
-        _grounded(one, grounder, candidates)
+    read = [
+        (_grounded(one, grounder, candidates), False)
         if isinstance(one, str)
         else _described(one, grounder, candidates, catalog)
         for one in given
-    )
+    ]
+    return tuple(sample for sample, _ in read), sum(unread for _, unread in read)
 
 
 def _described(
     value: Any, grounder: Grounder, candidates: Sequence[str], catalog: Catalog
-) -> Sample:
+) -> tuple[Sample, bool]:
+    """The sample, and whether its item is not what its text says."""
     if not isinstance(value, dict) or not _SAMPLE.issuperset(value):
         raise AnswerError(
             f"{value!r} is no sample",
@@ -126,15 +132,21 @@ def _described(
     reason = text(value.get("rationale"), "rationale")
     if value.get("item") is not None:
         item = candidate(value["item"], candidates, catalog)
-        return Sample(written or "", item, reason, said or "ok")
+        named = _grounded(written, grounder, candidates).item if written else None
+        if named not in (None, item):
+            raise AnswerError(
+                f"a sample has the item {item!r}, but its text names {named!r}",
+                "leave one of them out",
+            )
+        return Sample(written or "", item, reason, said or "ok"), named is None
     if said not in (None, "ok"):
-        return Sample(written or "", None, reason, said)
+        return Sample(written or "", None, reason, said), False
     if written is None:
         raise AnswerError(
             "a sample has neither text nor item", 'give one, or a status: "refused" ...'
         )
     found = _grounded(written, grounder, candidates)
-    return Sample(written, found.item, reason or found.rationale, found.status)
+    return Sample(written, found.item, reason or found.rationale, found.status), False
 
 
 def _grounded(written: str, grounder: Grounder, candidates: Sequence[str]) -> Sample:

@@ -13,11 +13,9 @@ from benchkit.errors import ConfigError, DataError
 from benchkit.evaluate import Result
 from benchkit.importing.place import Place
 from benchkit.log import now
-from benchkit.records import Manifest, Plan, PlannedRow
+from benchkit.records import EXTERNAL, Manifest, Plan, PlannedRow
 from benchkit.runner import Options, Work
 from benchkit.store import Run, Store
-
-MARK = "external"  # in the identity and in the provenance of such a run
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class External:
 
     @property
     def whole_identity(self) -> dict[str, Any]:
-        return {**self.identity, MARK: self.sha256}
+        return {**self.identity, EXTERNAL: self.sha256}
 
 
 @dataclass(frozen=True)
@@ -61,17 +59,12 @@ class Imported:
     computed: bool
 
 
-def is_external(manifest: Manifest) -> bool:
-    """Whether benchkit did not run it here."""
-    return MARK in manifest.identity
-
-
 def record(
     store: Store, place: Place, external: External, measure: Callable[[], list[Result]]
 ) -> Imported:
     """Score the answers unless they stand in the store already, and put them into the plan.
 
-    Raises ConfigError where the row is one that benchkit ran here.
+    Raises ConfigError where the row is one that benchkit ran here, or another seed's answers.
     """
     store.create()
     row = PlannedRow(
@@ -84,8 +77,9 @@ def record(
         ),
         remarks=external.remarks,
         run_id=external.run_id,
+        row_id=external.row_id,
     )
-    _refuse_own(store, place, row)
+    _refuse(store, place, row, external)
     run = store.run(place.name, place.task.name, external.label, external.run_id)
     with store.claim(external.run_id):
         old = run.manifest()
@@ -142,14 +136,14 @@ def _manifest(place: Place, external: External) -> Manifest:
         identity=external.whole_identity,
         provenance={
             **external.provenance,
-            MARK: {**external.origin, "imported_with": identity.provenance()},
+            EXTERNAL: {**external.origin, "imported_with": identity.provenance()},
         },
         started=now(),
     )
 
 
-def _refuse_own(store: Store, place: Place, row: PlannedRow) -> None:
-    """An import must not take the place of what was run here."""
+def _refuse(store: Store, place: Place, row: PlannedRow, external: External) -> None:
+    """An import must not take the place of what was run here, nor pass for a seed of its own."""
     plan = store.plan(place.name)
     for planned in plan.rows if plan else ():
         if (planned.task, planned.label) != (row.task, row.label) or planned.run_id is None:
@@ -158,10 +152,17 @@ def _refuse_own(store: Store, place: Place, row: PlannedRow) -> None:
         manifest = run.manifest()
         if manifest is None or manifest.status == "failed":
             continue
-        if not is_external(manifest):
+        if not manifest.external:
             raise ConfigError(
                 f"suite {place.name!r} has a row {row.label!r} on {row.task} that was run here",
                 "choose another --label",
+            )
+        same = manifest.identity[EXTERNAL] == external.sha256
+        # A run whose method draws nothing does answer alike under every seed.
+        if same and planned.seed != row.seed and external.origin["kind"] == "predictions":
+            raise ConfigError(
+                f"these are the answers of seed {planned.seed} of {row.label!r} on {row.task}",
+                f"give the file of seed {row.seed}, or leave --seed {planned.seed}",
             )
 
 

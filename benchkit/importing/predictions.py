@@ -129,8 +129,10 @@ def _identity(source: Source, place: Place, answers: Answers) -> dict[str, Any]:
 
 
 def _remarks(
-    source: Source, place: Place, answers: Answers, digest: str, drawn_as_declared: bool
+    source: Source, place: Place, answers: Answers, digest: str, declared: bool
 ) -> tuple[str, ...]:
+    """What a reader must know. declared: whether a header says how samples were drawn; it may be
+    the one that came with the cases, so it is their word and no record."""
     paper = f"; {source.paper}" if source.paper else ""
     remarks = [
         f"external: imported from {source.file.name}, sha256 {digest[:12]}; benchkit did not run"
@@ -141,6 +143,15 @@ def _remarks(
             f"{len(answers.missing)} of {len(place.cases)} cases are not in its file and count as"
             " misses"
         )
-    if "sampled" in answers.protocols and not drawn_as_declared:
-        remarks.append("its file does not say how its samples were drawn")
+    if "sampled" in answers.protocols:
+        remarks.append(
+            "its file declares that its samples were drawn as the suite asks"
+            if declared
+            else "its file does not say how its samples were drawn"
+        )
+    if answers.unread:
+        remarks.append(
+            f"the items of {answers.unread} samples are given, not read from texts, so that VALID"
+            " is theirs to say"
+        )
     return tuple(remarks)

@@ -32,12 +32,14 @@ class Answers:
     """What a file holds.
 
     predictions: case id -> answer, of every case; those that the file lacks have status "error".
-    protocols: those that the answers are of. missing: the cases that the file lacks.
+    protocols: those that the answers are of. missing: the cases that the file lacks. unread: how
+    many samples have an item that was given and not read from their text.
     """
 
     predictions: Mapping[str, Prediction]
     protocols: tuple[ProtocolName, ...]
     missing: tuple[str, ...]
+    unread: int
 
 
 def read_predictions(
@@ -62,7 +64,7 @@ def read_predictions(
             f" {np.ceil(share * 1000) / 1000:g}",
         )
     absent = {case: Prediction(case, None, status="error") for case in missing}
-    return Answers(predictions | absent, protocols, missing)
+    return Answers(predictions | absent, protocols, missing, collected.unread)
 
 
 def _number(cell: str) -> float:
@@ -81,6 +83,7 @@ class _Collected:
         self._path, self._dataset, self._cases, self._n = path, dataset, cases, n
         self._rows = {case: row for row, case in enumerate(cases.ids)}
         self._first: dict[str, str] = {}  # case -> where the file first speaks of it
+        self.unread = 0
         self._whole: dict[str, Prediction] = {}
         # Item by item: a score for each candidate, NaN where none was read, and rationales.
         self._scores: dict[str, NDArray[np.float64]] = {}
@@ -164,7 +167,8 @@ class _Collected:
         elif "ranking" in fields:
             scores = answers.ranking(fields["ranking"], candidates, catalog)
         if "samples" in fields:
-            samples = answers.samples(fields["samples"], self._n, candidates, catalog)
+            samples, unread = answers.samples(fields["samples"], self._n, candidates, catalog)
+            self.unread += unread
         self._whole[case] = Prediction(case, scores, samples or (), reason, status)
 
     def _add_item(self, case: str, fields: Mapping[str, Any]) -> None:

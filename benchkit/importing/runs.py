@@ -19,7 +19,7 @@ from benchkit.errors import DataError, MethodError, StoreError
 from benchkit.evaluate import Result
 from benchkit.identity import digest
 from benchkit.importing import replay
-from benchkit.importing.external import MARK, External, Imported, record, sha256
+from benchkit.importing.external import External, Imported, record, sha256
 from benchkit.importing.place import Place, place_of
 from benchkit.protocols import Prediction, ProtocolName, Sample, Status
 from benchkit.records import Manifest
@@ -63,7 +63,7 @@ def import_run(
         family=manifest.family,
         seed=manifest.seed,
         sha256=sha,
-        identity={k: v for k, v in manifest.identity.items() if k != MARK},
+        identity={k: v for k, v in manifest.identity.items() if k != records.EXTERNAL},
         origin={
             "kind": "run",
             "folder": folder.resolve().name,

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from benchkit.stats.proportions import Proportions, compare_proportions, sample_
 from benchkit.stats.sequential import TAU, AlwaysValid, msprt
 
 Counts = tuple[int, int]
+_COUNTS = ("impressions", "clicks", "conversions")  # columns of a file; the last may be left out
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ def analyse(
 ) -> Analysis:
     """Compare each treatment with the control, in CTR and, where both have it, in CVR.
 
-    Raises ConfigError for a tau that is not positive.
+    Raises ConfigError for a tau that is no difference of rates.
     """
-    if not tau > 0:
-        raise ConfigError(f"--tau {tau}: not above 0", "e.g. --tau .01, a point of CTR")
+    if not 0 < tau <= 1:
+        raise ConfigError(f"--tau {tau}: is not above 0 and at most 1", "--tau .01, a point of CTR")
     found: list[Tested] = []
     for rate in ("CTR", "CVR"):
         own = [
@@ -113,17 +114,29 @@ def plan_test(
 
 def arm_of(text: str, name: str) -> Arm:
     """'11940/127830' or '11940/127830/2569' -> clicks, impressions and maybe conversions."""
-    parts = [part.strip().replace(",", "").replace("_", "") for part in text.split("/")]
-    if len(parts) not in (2, 3) or not all(part.isdecimal() for part in parts):
+    try:
+        counts = [_count(part) for part in text.split("/")]
+    except ValueError:
+        counts = []
+    if len(counts) not in (2, 3):
         raise ConfigError(f"{name}: {text!r} is no CLICKS/IMPRESSIONS", "e.g. 11940/127830")
-    clicks, impressions, *rest = map(int, parts)
+    clicks, impressions, *rest = counts
     return Arm(name, impressions, clicks, rest[0] if rest else None)
+
+
+def _count(text: str) -> int:
+    """'127,830' or '127_830' -> 127830. Raises ValueError for what is no whole number."""
+    digits = text.strip().replace(",", "").replace("_", "")
+    if not digits.isdecimal():
+        raise ValueError(f"{text!r} is no whole number")
+    return int(digits)
 
 
 def read_arms(path: Path, control: str = "") -> tuple[Arm, list[Arm]]:
     """Control and treatments of a CSV file; the control is the first arm unless named.
 
-    Raises DataError for a file that does not say it, ConfigError for impossible counts.
+    Raises DataError, naming the line, for a file that does not say it or has impossible counts, and
+    ConfigError for a control that is no arm.
     """
     arms: list[Arm] = []
     try:
@@ -141,17 +154,25 @@ def read_arms(path: Path, control: str = "") -> tuple[Arm, list[Arm]]:
     return first, [arm for arm in arms if arm is not first]
 
 
-def _arm(row: dict[str, str], where: str) -> Arm:
+def _arm(row: Mapping[str | None, str | None], where: str) -> Arm:
+    cells = {name: (row.get(name) or "").strip() for name in ("arm", *_COUNTS)}
     try:
-        conversions = (row.get("conversions") or "").strip()
-        return Arm(
-            row["arm"].strip(),
-            int(row["impressions"]),
-            int(row["clicks"]),
-            int(conversions) if conversions else None,
-        )
-    except (KeyError, ValueError, AttributeError, TypeError) as error:
+        if None in row:
+            raise ValueError("more cells than the header (a count with commas needs quotes)")
+        if lacking := [name for name, cell in cells.items() if not cell and name != _COUNTS[-1]]:
+            raise ValueError(f"no {lacking[0]}")
+        counts = {name: _counted(name, cells[name]) for name in _COUNTS if cells[name]}
+        return Arm(cells["arm"], **counts)
+    except (ValueError, ConfigError) as error:
+        cause = error.cause if isinstance(error, ConfigError) else error
         raise DataError(
-            f"{where}: {type(error).__name__}: {error}",
+            f"{where}: {cause}",
             "the columns are arm, impressions, clicks and maybe conversions, whole numbers",
         ) from None
+
+
+def _counted(column: str, cell: str) -> int:
+    try:
+        return _count(cell)
+    except ValueError as error:
+        raise ValueError(f"{column}: {error}") from None

@@ -183,7 +183,8 @@ def _ours(own: Check) -> str:
 
 def _figure(own: Check, value: float) -> str:
     if own.p is not None:
-        return f"{value:.2g}"
+        text = p_text(value)
+        return text if text.startswith("<") else f"{value:.2g}"
     # A digit more than printed where rounding hides the difference.
     digits = len(own.printed.value.partition(".")[2])
     return f"{value:.{digits + 1}f}"

@@ -1,11 +1,14 @@
 """What each method cost: training, by stage, and answering; and how their trainings compare."""
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 
 from benchkit.records import Plan
 from benchkit.report import costs
 from benchkit.report.grid import Grid
 from benchkit.report.model import Results, Row
+from benchkit.report.published import Factor, factors_to, same_method
 
 # The stages in which methods differ; the others prepare what they start from.
 _TRAINING = ("reference", "preference", "reinforce")
@@ -15,25 +18,68 @@ _TITLES = {
     "reference": "Reference (s)",
     "preference": "Preference (s)", "reinforce": "Rewards (s)",
 }  # fmt: skip
+_COLUMNS = (
+    "suite", "task", "method", "family", "seeds", "fit_seconds",
+    *(f"{name}{_STAGE}" for name in _TITLES),
+    "training_relative", "published_relative", "seconds_per_1000_users", "tokens_per_1000_users",
+    "peak_memory_mb", "device",
+)  # fmt: skip
 
 
-def cost_grids(results: Results) -> Iterator[Grid]:
-    """A grid for each task, from its first table: one line a complete row."""
+def cost_grids(results: Results, factors: Sequence[Factor] = ()) -> Iterator[Grid]:
+    """A grid for each task, from its first table: one line a complete row.
+
+    factors: published ones, which stand beside ours where they are of the same pair.
+    """
+    for task, rows in _tasks(results):
+        yield _grid(results.plan, task, rows, factors_to(factors, results.plan.relative_to))
+
+
+def costs_csv(results: Results, factors: Sequence[Factor] = ()) -> str:
+    """One line a task and complete row, exact numbers; what was not recorded is empty."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    plan = results.plan
+    compared = factors_to(factors, plan.relative_to)
+    for task, rows in _tasks(results):
+        base = _base(plan, rows)
+        for row in rows:
+            writer.writerow(
+                {
+                    **row.cost,
+                    "suite": plan.suite,
+                    "task": task,
+                    "method": row.label,
+                    "family": row.family,
+                    "seeds": " ".join(map(str, row.seeds)),
+                    "training_relative": _training(row) / base if base and _training(row) else "",
+                    "published_relative": next((f.ratio for f in _of(row, compared)), ""),
+                    "seconds_per_1000_users": costs.per_thousand(row, "seconds"),
+                    "tokens_per_1000_users": costs.per_thousand(row, "tokens"),
+                    "device": row.device,
+                }
+            )
+    return out.getvalue()
+
+
+def _tasks(results: Results) -> Iterator[tuple[str, list[Row]]]:
+    """Each task with the rows of its first table that have figures."""
     done = set()
     for table in results.tables:
         if table.task in done or table.part:
             continue
         done.add(table.task)
-        rows = [row for row in table.rows if row.cells]
-        if rows:
-            yield _grid(results.plan, table.task, rows)
+        if rows := [row for row in table.rows if row.cells]:
+            yield table.task, rows
 
 
-def _grid(plan: Plan, task: str, rows: Sequence[Row]) -> Grid:
+def _grid(plan: Plan, task: str, rows: Sequence[Row], factors: Sequence[Factor]) -> Grid:
     stages = [name for name in _TITLES if any(f"{name}{_STAGE}" in row.cost for row in rows)]
     measured = [costs.of_row(row) for row in rows]
     columns = [name for name in costs.TITLES if any(name in own for own in measured)]
-    base = _training(next((row for row in rows if row.label == plan.relative_to), None))
+    base = _base(plan, rows)
+    compared = [factor for row in rows for factor in _of(row, factors)] if base else []
     lines = []
     for row, own in zip(rows, measured, strict=True):
         cells = [row.label]
@@ -41,16 +87,23 @@ def _grid(plan: Plan, task: str, rows: Sequence[Row]) -> Grid:
         if base:
             took = _training(row)
             cells.append(f"{took / base:.2f}" if took else "")
+        if compared:
+            cells.append(next((f"{factor.ratio:.2f}" for factor in _of(row, compared)), ""))
         cells += [str(own[name][0]) if name in own else "" for name in columns]
         lines.append(tuple(cells))
     head = ("Method", *(_TITLES[name] for name in stages))
     if base:
         head += (f"Training / {plan.relative_to}",)
+    if compared:
+        head += ("Published",)
     head += tuple(costs.TITLES[name] for name in columns)
-    return Grid(f"{plan.title}: {task}, costs", head, tuple(lines), tuple(_notes(rows, base, plan)))
+    notes = tuple(_notes(rows, base, plan, compared))
+    return Grid(f"{plan.title}: {task}, costs", head, tuple(lines), notes)
 
 
-def _notes(rows: Sequence[Row], base: float, plan: Plan) -> Iterator[str]:
+def _notes(
+    rows: Sequence[Row], base: float, plan: Plan, compared: Sequence[Factor]
+) -> Iterator[str]:
     yield (
         "Fit counts every stage as if it had been computed for this row alone, also where another"
         " run of the store had done it. Answering is under the protocol of the first table."
@@ -60,8 +113,24 @@ def _notes(rows: Sequence[Row], base: float, plan: Plan) -> Iterator[str]:
             f"Training / {plan.relative_to}: seconds of the reference's log-probabilities and of"
             " training itself, without the fine-tuned start and what an encoder says of the texts."
         )
+    if compared:
+        tables = ", ".join(dict.fromkeys(factor.reference for factor in compared))
+        said = "; ".join(factor.said for factor in compared)
+        yield (
+            f"Published: the same ratio by {tables}, on other data, models and machines. It prints"
+            f" of {compared[0].method}: {said}."
+        )
     if any(len(row.seeds) > 1 for row in rows):
         yield "Means over seeds."
+
+
+def _of(row: Row, factors: Sequence[Factor]) -> list[Factor]:
+    return [factor for factor in factors if same_method(row.label, factor.other)]
+
+
+def _base(plan: Plan, rows: Sequence[Row]) -> float:
+    """Seconds of training that count as 1, or 0 where nothing does."""
+    return _training(next((row for row in rows if row.label == plan.relative_to), None))
 
 
 def _training(row: Row | None) -> float:

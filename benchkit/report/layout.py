@@ -1,17 +1,16 @@
 """The papers' layout: a table a protocol, families as row groups, tasks as column groups."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from benchkit.report.cases import read_values
 from benchkit.report.model import ALPHA, Cell, Results, Row, Table
 from benchkit.report.published import Figure, beside
-from benchkit.report.wording import is_at_chance
-from benchkit.stats import sign_flip
+from benchkit.report.wording import is_at_chance, seed_notes
 from benchkit.stats.multiple import holm
-from benchkit.stats.paired import tallies
+from benchkit.stats.paired import p_values
 from benchkit.store import Store
 
 AVERAGE = "average"
@@ -26,6 +25,7 @@ class Line:
     average. missing: task -> why. at_chance: tasks where it is not above chance.
     significant: columns where it is the best, and better than every rival after correction.
     published: what papers print for it, by column. remarks: what a reader must know of it.
+    external: whether it was imported.
     """
 
     label: str
@@ -36,23 +36,32 @@ class Line:
     significant: frozenset[Column] = frozenset()
     published: Mapping[Column, Figure] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    external: bool = False
 
 
 @dataclass(frozen=True)
 class Layout:
-    """All methods and tasks under one protocol. chance: by column."""
+    """All methods and tasks under one protocol.
+
+    columns: a task's lie together; those of the average over several tasks are last. chance: by
+    column. tests: what the tests of significance are over, in words. shape: the published table
+    whose methods and columns these are, if any, and unit: what its figures are printed in
+    (`percent`, `ratio`). notes: more to be said.
+    """
 
     protocol: str
-    tasks: tuple[str, ...]
-    metrics: tuple[str, ...]
+    columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     chance: Mapping[Column, float]
+    tests: tuple[str, ...] = ()
+    shape: str = ""
+    unit: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
-    def columns(self) -> tuple[Column, ...]:
-        """Tasks in order, each with all metrics; the average over several tasks last."""
-        tasks = (*self.tasks, AVERAGE) if len(self.tasks) > 1 else self.tasks
-        return tuple((task, metric) for task in tasks for metric in self.metrics)
+    def tasks(self) -> tuple[str, ...]:
+        """Without the average."""
+        return tuple(dict.fromkeys(task for task, _ in self.columns if task != AVERAGE))
 
     def families(self) -> Iterator[tuple[str, list[Line]]]:
         """Families with their lines, both in the order of the suite."""
@@ -77,38 +86,62 @@ def layouts(
     figures: published ones to stand beside ours.
     """
     protocols = dict.fromkeys(table.protocol for table in results.tables)
-    made = [_layout(results, protocol, store, figures) for protocol in protocols]
+    made = [layout_of(results, protocol, store, figures) for protocol in protocols]
     return [layout for layout in made if layout.lines]
 
 
-def _layout(
-    results: Results, protocol: str, store: Store | None, figures: Sequence[Figure]
+def layout_of(
+    results: Results,
+    protocol: str,
+    store: Store | None = None,
+    figures: Sequence[Figure] = (),
+    metrics: Sequence[str] = (),
 ) -> Layout:
+    """The layout of one protocol. metrics: by default those of the suite that rank.
+
+    Published figures are of a list of candidates and never stand beside the whole catalogue. There
+    is no average over tasks whose drops are reported: they are of different kinds.
+    """
     tables = {
         table.task: table
         for table in results.tables
         if table.protocol == protocol and not table.part and table.task in results.plan.tasks
     }
-    metrics = tuple(
-        name for name in results.plan.metrics if any(name in t.chance for t in tables.values())
-    )
-    significant = _significant(results, tables, metrics, store) if store else {}
+    ranking = [
+        name
+        for name in metrics or results.plan.metrics
+        if any(name in t.chance for t in tables.values())
+    ]
+    significant, tests = _significant(results, tables, ranking, store) if store else ({}, ())
+    metrics = metrics or ranking
+    averaged = () if len(tables) < 2 or results.plan.drops else tuple(tables)
+    if protocol == "full":
+        figures = ()
     lines = []
     for label in results.plan.labels:
         rows = {
             task: row for task, table in tables.items() for row in table.rows if row.label == label
         }
         if rows:
-            lines.append(_line(results, rows, tuple(tables), metrics, significant, figures))
+            line = _line(results, rows, tuple(tables), metrics, significant, figures)
+            means = _averages({c: cell.mean for c, cell in line.cells.items()}, averaged, metrics)
+            cells = {**line.cells, **{column: Cell(mean) for column, mean in means.items()}}
+            lines.append(replace(line, cells=cells))
     chance = {
         (task, metric): table.chance[metric]
         for task, table in tables.items()
         for metric in metrics
         if metric in table.chance
     }
-    return Layout(
-        protocol, tuple(tables), metrics, tuple(lines), chance | _averaged(chance, metrics)
-    )
+    columns = [
+        (task, metric)
+        for task, table in tables.items()
+        for metric in metrics
+        if metric in table.chance or not table.chance  # a task of which nothing is complete yet
+    ]
+    means = _averages(chance, averaged, metrics)
+    columns += means
+    return Layout(protocol, tuple(columns), tuple(lines), chance | means, tests)
 
 
 def _line(
@@ -120,7 +153,7 @@ def _line(
     figures: Sequence[Figure],
 ) -> Line:
     first = next(iter(rows.values()))
-    cells: dict[Column, Cell] = {
+    cells = {
         (task, metric): row.cells[metric]
         for task, row in rows.items()
         for metric in metrics
@@ -131,11 +164,6 @@ def _line(
         for task in tasks
         if task not in rows or not rows[task].cells
     }
-    if not missing and len(tasks) > 1:
-        for metric in metrics:
-            means = [cells[task, metric].mean for task in tasks if (task, metric) in cells]
-            if len(means) == len(tasks):
-                cells[AVERAGE, metric] = Cell(float(np.mean(means)))
     printed = {
         (task, metric): found[0]
         for task in tasks
@@ -151,26 +179,28 @@ def _line(
         frozenset(column for column, label in significant.items() if label == first.label),
         printed,
         tuple(dict.fromkeys(remark for row in rows.values() for remark in row.remarks)),
+        any(row.external for row in rows.values()),
     )
 
 
-def _averaged(chance: Mapping[Column, float], metrics: Sequence[str]) -> dict[Column, float]:
-    tasks = dict.fromkeys(task for task, _ in chance)
-    if len(tasks) < 2:
-        return {}
+def _averages(
+    values: Mapping[Column, float], tasks: Sequence[str], metrics: Sequence[str]
+) -> dict[Column, float]:
+    """The mean over `tasks`, if there are any, of each metric that all of them have."""
     return {
-        (AVERAGE, metric): float(np.mean([chance[task, metric] for task in tasks]))
+        (AVERAGE, metric): float(np.mean([values[task, metric] for task in tasks]))
         for metric in metrics
-        if all((task, metric) in chance for task in tasks)
+        if tasks and all((task, metric) in values for task in tasks)
     }
 
 
 def _significant(
     results: Results, tables: Mapping[str, Table], metrics: Sequence[str], store: Store
-) -> dict[Column, str]:
-    """The best method of a column where it is better than each other one: paired permutation
-    tests, Holm over all comparisons of the table (every column and rival)."""
+) -> tuple[dict[Column, str], tuple[str, ...]]:
+    """The best method of a column where it is better than each other one, Holm over all
+    comparisons of the table (every column and rival); and what they are over, in words."""
     tested: list[tuple[Column, str]] = []
+    seeds: list[tuple[int, int]] = []
     p: list[float] = []
     for task, table in tables.items():
         for metric in metrics:
@@ -182,12 +212,13 @@ def _significant(
             labels = [best, *(label for label in labels if label != best)]
             values = read_values(store, results.plan.suite, table, metric, labels)
             pairs = [(0, rival) for rival in range(1, len(labels))]
-            found = sign_flip.p_values(tallies(np.stack([v.pooled for v in values]), pairs))
-            tested += [((task, metric), best)] * len(found)
-            p += map(float, found)
+            p += p_values([v.values for v in values], pairs)
+            tested += [((task, metric), best)] * len(pairs)
+            seeds += [(len(values[a].values), len(values[b].values)) for a, b in pairs]
     adjusted = holm(p)
     worst: dict[Column, float] = {}
     for (column, _), value in zip(tested, adjusted, strict=True):
         worst[column] = max(worst.get(column, 0.0), float(value))
     labels_of = dict(tested)
-    return {column: labels_of[column] for column, value in worst.items() if value < ALPHA}
+    best_of = {column: labels_of[column] for column, value in worst.items() if value < ALPHA}
+    return best_of, tuple(seed_notes(seeds))

@@ -37,7 +37,7 @@ class Row:
 
     status: "complete", or what keeps the row from being a result, in words.
     cost: mean over seeds of fit_seconds etc. remarks: what a reader must know of it. device: where
-    it ran.
+    it ran. external: whether it was imported.
     """
 
     task: str
@@ -51,6 +51,7 @@ class Row:
     cost: dict[str, float] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     device: str = ""
+    external: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ def bucket_table(store: Store, plan: Plan, table: Table, bucket: Sequence[int]) 
         runs = [store.run(plan.suite, row.task, row.label, run_id) for run_id in row.run_ids]
         cells = _cells(runs, table.protocol, within) if runs else {}
         status = row.status if cells or not runs else "no such case"
-        rows.append(replace(row, cells=cells, status=status))
+        # What a run cost is known of all its cases together.
+        rows.append(replace(row, cells=cells, status=status, cost={}))
     return replace(table, part=part, rows=tuple(rows), notes=())
 
 

@@ -1,19 +1,34 @@
 """Published figures that stand beside ours: those of the tables that a suite names."""
 
 import csv
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from benchkit.errors import ConfigError
+from benchkit.lazy import unknown_name
+from benchkit.records import Plan
 from benchkit.report.wording import number
 
+T = TypeVar("T")
+FOLDER = Path("leaderboards/published")
 _UNITS = {"percent": 100.0, "ratio": 1.0}  # what a printed figure is divided by
+# Settings that tell rows of one table apart -> the task of ours that has it, "" for the domain's.
+_SETTINGS = {
+    "": "", "unseen domain": "",
+    "conventional": "warm", "user cold-start": "cold-users", "item cold-start": "cold-items",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure that a paper prints for a method. value: as a rate from 0 to 1."""
+    """One figure that a paper prints for a method.
+
+    value: as a rate from 0 to 1. unit: as it is printed, `percent` or `ratio`. group: the heading
+    over its row in the table, if there is one.
+    """
 
     paper: str
     table: str
@@ -21,6 +36,13 @@ class Figure:
     method: str
     metric: str
     value: float
+    unit: str = "ratio"
+    group: str = ""
+
+    @property
+    def reference(self) -> str:
+        """'c-apo:table2', as suites name a table."""
+        return f"{self.paper}:{self.table}"
 
     @property
     def shown(self) -> list[str]:
@@ -28,33 +50,48 @@ class Figure:
         return [number(self.value), f"{self.paper}, {self.table}"]
 
 
+@dataclass(frozen=True)
+class Factor:
+    """How much longer a method trains than another one, as a paper prints it.
+
+    ratio: training time of `other` over that of `method`. said: what is printed, in words.
+    """
+
+    reference: str
+    method: str
+    other: str
+    ratio: float
+    said: str
+
+
 def read(folder: Path, tables: Sequence[str]) -> list[Figure]:
     """Figures of `tables` (paper:table) from `folder`/paper.csv, in the order of the files.
 
-    Only figures that are rates and have no variant: with one, they are of another setting. A
-    folder that is not there has none. Raises ConfigError for a file that cannot be read.
+    Only rates of methods, in settings that tasks of ours have. A table that is not there has none.
+    Raises ConfigError for a file that cannot be read.
     """
-    found = []
-    for reference in tables:
-        paper, _, table = reference.partition(":")
-        path = folder / f"{paper}.csv"
-        if not path.is_file():
-            continue
-        try:
-            with path.open(encoding="utf-8", newline="") as file:
-                found += [
-                    Figure(
-                        paper, table, row["domain"], row["method"], row["metric"],
-                        float(row["value"]) / _UNITS[row["note"]],
-                    )
-                    for row in csv.DictReader(file)
-                    if row["table"] == table and row["note"] in _UNITS and not row["variant"]
-                ]  # fmt: skip
-        except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
-            raise ConfigError(
-                f"{path}: cannot be read: {error}", "see the columns in published/README.md"
-            ) from None
-    return found
+    return _of_tables(folder, tables, _figure)
+
+
+def read_factors(folder: Path, tables: Sequence[str]) -> list[Factor]:
+    """The factors between training times in `tables`, as `read` reads figures."""
+    return _of_tables(folder, tables, _factor)
+
+
+def table(folder: Path, reference: str) -> list[Figure]:
+    """The figures of one table. Raises ConfigError naming the tables there if it has none."""
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{folder}: no such folder of published figures",
+            "--published FOLDER; benchkit's repository has it as leaderboards/published",
+        )
+    known: dict[str, list[Figure]] = {}
+    for path in sorted(folder.glob("*.csv")):
+        for figure in _parsed(path, _figure):
+            known.setdefault(figure.reference, []).append(figure)
+    if reference not in known:
+        raise unknown_name(f"table of rates in {folder}:", reference, known)
+    return known[reference]
 
 
 def beside(figures: Iterable[Figure], task: str, label: str) -> dict[str, list[Figure]]:
@@ -69,6 +106,31 @@ def beside(figures: Iterable[Figure], task: str, label: str) -> dict[str, list[F
         if same_name(figure.domain, task) and same_method(label, figure.method):
             found.setdefault(figure.metric, []).append(figure)
     return found
+
+
+def absent(plan: Plan, folder: Path) -> list[str]:
+    """What stands beside no row although the suite names it, in words."""
+    if plan.published and not folder.is_dir():
+        return [f"nothing published stands beside ours: {folder} is not here; name --published"]
+    rows = dict.fromkeys((row.task, row.label) for row in plan.rows)
+    figures = [f for f in read(folder, plan.published) if f.metric in plan.metrics]
+    used = {f.reference for row in rows for own in beside(figures, *row).values() for f in own}
+    labels = dict.fromkeys(row.label for row in plan.rows)
+    used |= {
+        factor.reference
+        for factor in factors_to(read_factors(folder, plan.published), plan.relative_to)
+        if any(same_method(label, factor.other) for label in labels)
+    }
+    return [
+        f"{reference} puts no figure beside a row of suite {plan.suite!r}"
+        for reference in plan.published
+        if reference not in used
+    ]
+
+
+def factors_to(factors: Iterable[Factor], label: str) -> list[Factor]:
+    """Those that compare with the method of row `label`."""
+    return [factor for factor in factors if same_method(label, factor.method)]
 
 
 def same_name(one: str, other: str) -> bool:
@@ -97,3 +159,55 @@ _MEANT = {
 
 def _plain(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _of_tables(
+    folder: Path, tables: Sequence[str], make: Callable[[str, dict[str, str]], T | None]
+) -> list[T]:
+    found = []
+    for reference in tables:
+        paper, _, name = reference.partition(":")
+        path = folder / f"{paper}.csv"
+        if path.is_file():
+            found += _parsed(path, lambda p, row: make(p, row) if row["table"] == name else None)  # noqa: B023
+    return found
+
+
+def _parsed(path: Path, make: Callable[[str, dict[str, str]], T | None]) -> list[T]:
+    """What `make` makes of the paper's name and each row of its file."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            found = [make(path.stem, row) for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error}", "see the columns in published/README.md"
+        ) from None
+    return [one for one in found if one is not None]
+
+
+def _figure(paper: str, row: dict[str, str]) -> Figure | None:
+    unit, variant = row["note"], row["variant"]
+    if unit not in _UNITS or variant not in _SETTINGS or row["method"] == "-":
+        return None
+    return Figure(
+        paper, row["table"], _SETTINGS[variant] or row["domain"], row["method"], row["metric"],
+        float(row["value"]) / _UNITS[unit], unit, row.get("group") or "",
+    )  # fmt: skip
+
+
+_COMPARED = re.compile("over (.+)|between .+ and the (.+) model")
+
+
+def _factor(paper: str, row: dict[str, str]) -> Factor | None:
+    compared = _COMPARED.fullmatch(row["variant"])
+    if row["note"] != "factor" or not row["metric"].startswith("training_") or not compared:
+        return None
+    value = float(row["value"])
+    words = row["metric"].replace("_", " ")
+    return Factor(
+        f"{paper}:{row['table']}",
+        row["method"],
+        compared[1] or compared[2],
+        1 / value if words == "training slowdown" else value,
+        f"{words} {row['value']} {row['variant']}",
+    )

@@ -82,6 +82,11 @@ def _table(store: Store, plan: Plan, task: str, protocol: str) -> Table:
         notes.append(f"{_UNABLE[protocol]}: {', '.join(unable)}.")
     if any(row.status != "complete" for row in rows):
         notes.append("Rows without figures are no results; the reason stands in their place.")
+    if chance and any(row.external for row in rows):
+        notes.append(
+            "External rows do not change the marks of the others: Holm is over the rows run here,"
+            " and for each external row over these and itself."
+        )
     decoding = manifests[0].identity["decoding"] if protocol == "sampled" and manifests else {}
     return Table(task, protocol, "", chance, tuple(_marked(rows, chance)), tuple(notes), decoding)
 
@@ -129,8 +134,8 @@ def _row(
         manifests.append(manifest)
     if not all(any(s.protocol == protocol for s in m.summary) for m in manifests):
         return replace(empty, status="not run under this protocol"), []
-    if len({manifest.row_id for manifest in manifests}) > 1:
-        return replace(empty, status="its seeds are of different versions: run them again"), []
+    if stale := [m.seed for m in manifests if m.row_id != manifests[-1].row_id]:
+        return replace(empty, status=_stale(stale, manifests[-1].seed)), []
     return (
         replace(
             empty,
@@ -144,9 +149,15 @@ def _row(
             },
             remarks=tuple(dict.fromkeys(r for manifest in manifests for r in manifest.remarks)),
             device=", ".join(dict.fromkeys(str(m.identity.get("device", "")) for m in manifests)),
+            external=any(manifest.external for manifest in manifests),
         ),
         manifests,
     )
+
+
+def _stale(seeds: Sequence[int], newest: int) -> str:
+    which = f"seed {seeds[0]} is" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} are"
+    return f"{which} of another version than seed {newest}: run or import the row again"
 
 
 def _unfinished(store: Store, manifest: Manifest) -> str:
@@ -186,13 +197,26 @@ def _pooled(runs: Sequence[Run], protocol: str) -> dict[str, np.ndarray]:
 
 
 def _marked(rows: Sequence[Row], metrics: Iterable[str]) -> list[Row]:
-    """The rows with each metric's p values adjusted over the rows (Holm)."""
+    """The rows with each metric's p values adjusted (`_adjusted`)."""
     marked = list(rows)
     for metric in metrics:
-        having = [i for i, row in enumerate(rows) if metric in row.cells]
-        p = [rows[i].cells[metric].p for i in having]
-        adjusted = holm([np.nan if value is None else value for value in p])
-        for i, value in zip(having, adjusted, strict=True):
-            cell = replace(marked[i].cells[metric], p=None if np.isnan(value) else float(value))
+        for i, value in _adjusted(rows, metric).items():
+            cell = replace(marked[i].cells[metric], p=None if np.isnan(value) else value)
             marked[i] = replace(marked[i], cells={**marked[i].cells, metric: cell})
     return marked
+
+
+def _adjusted(rows: Sequence[Row], metric: str) -> dict[int, float]:
+    """Place of a row -> its p after Holm over the rows run here; NaN where there is none.
+
+    An external row's is over these and itself, so that no number of imports can take a mark away.
+    """
+    having = [i for i, row in enumerate(rows) if metric in row.cells]
+    here = [i for i in having if not rows[i].external]
+
+    def over(places: Sequence[int]) -> list[float]:
+        p = [rows[i].cells[metric].p for i in places]
+        return list(map(float, holm([np.nan if value is None else value for value in p])))
+
+    found = dict(zip(here, over(here), strict=True))
+    return found | {i: over([*here, i])[-1] for i in having if rows[i].external}

@@ -38,9 +38,10 @@ def main() -> None:
             tasks = [f"task-{i}" for i in range(asked.tasks)]
             make_store(folder, labels, tasks, ("hr@1", "hr@5", "ndcg@5", "mrr"), asked.users)
         found = {name: getattr(asked, name) for name in ("methods", "tasks", "users")}
-        print(json.dumps(found | timed(Store(folder), Path(temporary)), indent=1))
-        if asked.out:
-            asked.out.write_text(json.dumps(found | timed(Store(folder), Path(temporary))) + "\n")
+        text = json.dumps(found | timed(Store(folder), Path(temporary)), indent=1)
+    print(text)
+    if asked.out:
+        asked.out.write_text(text + "\n", encoding="utf-8")
 
 
 def timed(store: Store, folder: Path) -> dict[str, float]:

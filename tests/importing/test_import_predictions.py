@@ -12,11 +12,11 @@ from samplers import SAMPLERS
 from benchkit import validate
 from benchkit.errors import ConfigError, DataError
 from benchkit.importing.cases_file import sidecar
-from benchkit.importing.external import is_external
 from benchkit.importing.predictions import Source, import_predictions
 from benchkit.report import tables
 from benchkit.report.rows import collect
 from benchkit.report.site import page
+from benchkit.stats.multiple import holm
 from benchkit.store import Run, Store
 
 
@@ -58,7 +58,7 @@ def test_it_stands_beside_the_others_and_says_that_it_is_external(elsewhere, tmp
     path = write(tmp_path / "theirs_1.csv", whole(cases))
     source = Source(path, "Their & Rec", family="their family", paper="A. Body, 50% better, 2031")
     imported, _ = import_predictions(source, place, store)
-    assert is_external(imported.manifest)
+    assert imported.manifest.external
     results = collect(store, "small")
     digest = imported.manifest.identity["external"]
     said = (
@@ -210,6 +210,58 @@ def test_seeds_of_one_row_are_pooled(elsewhere, tmp_path):
     ]
 
 
+def test_the_same_answers_are_no_other_seed(elsewhere, tmp_path):
+    _, place, cases, store = elsewhere
+    path = write(tmp_path / "theirs.csv", whole(cases))
+    import_predictions(Source(path, "theirs"), place, store)
+    with pytest.raises(ConfigError, match="these are the answers of seed 0 of 'theirs' on toy"):
+        import_predictions(Source(path, "theirs", seed=1), place, store)
+    import_predictions(Source(path, "theirs, again", seed=1), place, store)
+    assert [(row.label, row.seed) for row in store.plan("small").rows] == [
+        ("Base", 0), ("theirs", 0), ("theirs, again", 1),
+    ]  # fmt: skip
+
+
+def test_the_own_run_takes_the_place_of_an_import_of_another_seed(methods, tmp_path):
+    suite = make_suite("Base")
+    place, cases = exported(suite, tmp_path)
+    store = Store(tmp_path / "runs")
+    path = write(tmp_path / "theirs.csv", whole(cases))
+    import_predictions(Source(path, "Base", seed=7), place, store)
+    run_all(suite, tmp_path)
+    (row,) = collect(store, "small").tables[0].rows
+    assert (row.status, row.seeds, row.external) == ("complete", (0,), False)
+
+
+def test_an_import_takes_the_place_of_a_run_that_failed_with_all_its_seeds(methods, tmp_path):
+    suite = make_suite("Raises", seeds=[0, 1])
+    run_all(suite, tmp_path)
+    place, cases = exported(suite, tmp_path)
+    store = Store(tmp_path / "runs")
+    path = write(tmp_path / "theirs.csv", whole(cases))
+    import_predictions(Source(path, "Raises"), place, store)
+    (row,) = collect(store, "small").tables[0].rows
+    assert (row.status, row.seeds, row.external) == ("complete", (0,), True)
+
+
+def test_imports_take_no_mark_away(elsewhere, tmp_path):
+    _, place, cases, store = elsewhere
+    (before,) = collect(store, "small").tables[0].rows
+    for i in range(5):
+        rng = np.random.default_rng(i)
+        noisy = [{**row, "scores": rng.normal(size=10).tolist()} for row in whole(cases)]
+        path = write(tmp_path / f"{i}.jsonl", noisy)
+        import_predictions(Source(path, f"noise {i}"), place, store)
+    table = collect(store, "small").tables[0]
+    assert table.rows[0].cells == before.cells
+    raw = [store.run("small", "toy", r.label, r.run_ids[0]).manifest() for r in table.rows]
+    for metric in ("hr@1", "ndcg@5"):
+        p = [next(s.p_chance for s in m.summary if s.metric == metric) for m in raw]
+        for i, row in enumerate(table.rows[1:], start=1):
+            assert row.external and row.cells[metric].p == holm([p[0], p[i]])[1]
+    assert any("External rows do not change the marks" in note for note in table.notes)
+
+
 @pytest.fixture
 def sampled(methods, tmp_path):
     """A suite that samples, a run of `Samples` here, and its answers as a file has them."""
@@ -236,7 +288,8 @@ def test_samples_are_worth_what_they_are_inside(sampled, tmp_path):
     results = collect(store, "small")
     (table,) = [t for t in results.tables if t.protocol == "sampled"]
     assert [row.label for row in table.rows] == ["Samples", "theirs"]
-    assert all("how its samples" not in remark for remark in table.rows[1].remarks)
+    said = "its file declares that its samples were drawn as the suite asks"
+    assert table.rows[1].remarks[1] == said
     assert all(finding.ok for finding in validate.examine(store.root))
 
 
@@ -260,6 +313,20 @@ def test_titles_as_samples_and_what_is_not_known_of_them(sampled, tmp_path):
     results = collect(store, "small")
     (scored,) = [t for t in results.tables if t.protocol == "scored"]
     assert "Give no scores: theirs." in scored.notes
+
+
+def test_items_that_were_not_read_are_told(sampled, tmp_path):
+    _, place, store, rows = sampled
+    only = [{"case_id": row["case_id"], "samples": row["samples"]} for row in rows]
+    for row in only:
+        row["samples"] = [{"item": s["item"]} if s["item"] else s for s in row["samples"]]
+    path = write(tmp_path / "theirs.jsonl", only)
+    imported, answers = import_predictions(Source(path, "theirs"), place, store)
+    assert answers.unread == sum(s["item"] is not None for row in rows for s in row["samples"])
+    assert imported.manifest.remarks[-1] == (
+        f"the items of {answers.unread} samples are given, not read from texts, so that VALID is"
+        " theirs to say"
+    )
 
 
 def test_samples_that_were_drawn_otherwise_are_refused(sampled, tmp_path):

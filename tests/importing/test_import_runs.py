@@ -12,7 +12,6 @@ from samplers import SAMPLERS
 from benchkit import validate
 from benchkit.errors import ConfigError, DataError
 from benchkit.identity import digest
-from benchkit.importing.external import is_external
 from benchkit.importing.runs import import_run
 from benchkit.report import tables
 from benchkit.report.rows import collect
@@ -52,7 +51,7 @@ def test_it_is_copied_computed_again_and_marked(made):
     imported = import_run(folder, suite, store, data)
     there = Run(folder)
     here = Run(imported.path)
-    assert is_external(imported.manifest) and imported.computed
+    assert imported.manifest.external and imported.computed
     assert here.predictions().equals(there.predictions())
     checkable = there.metrics().filter(pl.col("protocol") != "full")
     assert here.metrics().equals(checkable)

@@ -12,6 +12,7 @@ from importing.answering import by_item, exported, whole, write
 
 from benchkit.errors import BenchkitError, DataError
 from benchkit.importing import answers
+from benchkit.importing.answers import AnswerError
 from benchkit.importing.predictions_file import read_predictions
 from benchkit.protocols import Catalog, Sample
 
@@ -281,9 +282,12 @@ def test_samples_are_read_as_the_answers_of_a_run(asked):
         {"text": "black", "rationale": "dark"},
         {"text": "cut of", "status": "truncated"},
         {"status": "error"},
-        {"text": "Black", "item": "i1", "status": "ok"},
+        {"text": "the blue one", "item": "i1", "status": "ok"},
+        {"text": "Black", "item": "i2"},
     ]
-    assert answers.samples(given_samples, 9, items, catalog) == (
+    found, unread = answers.samples(given_samples, 10, items, catalog)
+    assert unread == 2  # one has no text, and one does not name its item
+    assert found == (
         Sample("Rebecca Black", "i3", None, "ok"),
         Sample(given_samples[1], "i1", "Likes jazz.", "ok"),
         Sample(given_samples[2], None, None, "refused"),
@@ -292,8 +296,12 @@ def test_samples_are_read_as_the_answers_of_a_run(asked):
         Sample("black", "i2", "dark", "ok"),
         Sample("cut of", None, None, "truncated"),
         Sample("", None, None, "error"),
-        Sample("Black", "i1", None, "ok"),
+        Sample("the blue one", "i1", None, "ok"),
+        Sample("Black", "i2", None, "ok"),
     )
+    with pytest.raises(AnswerError) as caught:
+        answers.samples([{"text": "Black", "item": "i1"}], 1, items, catalog)
+    assert caught.value.what == "a sample has the item 'i1', but its text names 'i2'"
 
 
 def test_scores_and_samples_may_stand_in_one_row(asked, tmp_path):

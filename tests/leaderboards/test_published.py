@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "leaderboards" / "published"
-HEADER = ["paper", "table", "domain", "method", "metric", "value", "variant", "note"]
+HEADER = ["paper", "table", "domain", "method", "group", "metric", "value", "variant", "note"]
 RANKING = ("hr@1", "hr@5", "ndcg@5")
 
 COUNTS = {
@@ -231,9 +231,10 @@ def test_format(paper):
     assert {record[0] for record in records[1:]} == {paper}
     for record in records[1:]:
         assert all(cell == cell.strip() for cell in record)
-        assert all(record[:6]), record
-        assert re.fullmatch(r"-|[a-z0-9]+(-[a-z0-9]+)*", record[2]), record
-        assert re.fullmatch(r"[a-z0-9_@]+", record[4]), record
+        cells = dict(zip(HEADER, record, strict=True))
+        assert all(cells[name] for name in HEADER if name not in {"group", "variant", "note"})
+        assert re.fullmatch(r"-|[a-z0-9]+(-[a-z0-9]+)*", cells["domain"]), record
+        assert re.fullmatch(r"[a-z0-9_@]+", cells["metric"]), record
 
 
 @pytest.mark.parametrize("paper", COUNTS)
@@ -243,6 +244,29 @@ def test_row_counts(paper):
     # Each table's rows lie together, in the order given here.
     assert list(dict.fromkeys(tables)) == list(COUNTS[paper])
     assert sum(a != b for a, b in pairwise(tables)) == len(COUNTS[paper]) - 1
+
+
+# How many methods a table has under each heading, in its order.
+GROUPS = {
+    ("c-apo", "table2"): {"CF Rec": 10, "LLM Rec": 10},
+    ("twice-rec", "table1"): {"CF Rec": 9, "LLM Rec": 10},
+    ("rationale-integration", "table1"): {"CF Rec": 5, "LLM Rec": 5},
+    ("eapo", "table1"): {"Traditional": 3, "LM-based": 5, "PO-based": 2},
+    ("recpo", "table1"): {"Traditional": 3, "LLM-based": 5, "Ours": 1},
+}
+
+
+def test_rows_stand_under_the_headings_of_their_table():
+    found = defaultdict(dict)
+    for paper in COUNTS:
+        for row in read(paper):
+            found[paper, row["table"]][row["method"], row["group"]] = None
+    grouped = {key: list(rows) for key, rows in found.items() if any(g for _, g in rows)}
+    assert {key: Counter(group for _, group in rows) for key, rows in grouped.items()} == GROUPS
+    for key, rows in grouped.items():
+        order = [group for _, group in rows]
+        assert list(dict.fromkeys(order)) == list(GROUPS[key])
+        assert order == sorted(order, key=list(GROUPS[key]).index)
 
 
 @pytest.mark.parametrize("paper", COUNTS)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -144,12 +145,19 @@ def test_arms_of_a_file(tmp_path):
     first, others = read_arms(path)
     assert first == Arm("ml", 100, 9) and others == [Arm("ours", 200, 30, 5)]
     assert read_arms(path, "ours")[0].name == "ours"
+    path.write_text('arm,impressions,clicks\nml,"127,830","11,940"\nours,79_500,11950\n')
+    first, others = read_arms(path)
+    assert (first, *others) == (Arm("ml", 127830, 11940), Arm("ours", 79500, 11950))
     with pytest.raises(ConfigError, match="no arm 'x'"):
         read_arms(path, "x")
     for text, said in (
-        ("arm,clicks\na,1\nb,2\n", "line 2: KeyError"),
-        ("arm,impressions,clicks\na,10,many\nb,10,1\n", "line 2: ValueError"),
-        ("arm,impressions,clicks\na,10\nb,10,1\n", "line 2: TypeError"),
+        ("arm,clicks\na,1\nb,2\n", "line 2: no impressions"),
+        ("arm,impressions,clicks\n,10,1\nb,10,1\n", "line 2: no arm"),
+        ("arm,impressions,clicks\na,10,many\nb,10,1\n", "line 2: clicks: 'many' is no whole"),
+        ("arm,impressions,clicks\na,10,1\nb,-10,1\n", "line 3: impressions: '-10' is no whole"),
+        ("arm,impressions,clicks\na,10\nb,10,1\n", "line 2: no clicks"),
+        ("arm,impressions,clicks\na,10,1\nb,0,0\n", "line 3: b: 0 clicks of 0 impressions"),
+        ("arm,impressions,clicks\na,127,830,9\nb,10,1\n", "line 2: more cells than the header"),
         ("arm,impressions,clicks\na,10,1\n", "two arms and more"),
         ("arm,impressions,clicks\na,10,1\na,10,2\n", "two arms and more"),
     ):
@@ -167,5 +175,13 @@ def test_plans():
     assert json.loads(abtest_text.PLANNED["json"](planned))["control"] == 64_914
     with pytest.raises(ConfigError, match="needs rates"):
         plan_test(0.9, 0.5)
-    with pytest.raises(ConfigError, match="tau"):
-        analyse(Arm("a", 9, 1), [Arm("b", 9, 1)], tau=0.0)
+    for tau in (0.0, -1.0, 1.5, math.inf, math.nan):
+        with pytest.raises(ConfigError, match=r"--tau .*: is not above 0 and at most 1"):
+            analyse(Arm("a", 9, 1), [Arm("b", 9, 1)], tau=tau)
+
+
+def test_a_p_that_is_too_small_for_a_number_is_no_zero():
+    lines = abtest_text.published_document(check("c-apo")).grids[1].lines
+    of = {line[:2]: line[2:5] for line in lines}
+    found = of["C-APO against ML model", "one-sided p of CTR, below"]
+    assert found == ("0.001", "<1e-300", "<1e-300 to <1e-300")

@@ -1,11 +1,21 @@
 """What methods cost, and how their trainings compare."""
 
+import csv
+import io
+
 import pytest
 
 from benchkit.records import Plan, PlannedRow
 from benchkit.report import costs
-from benchkit.report.cost_table import cost_grids
+from benchkit.report.cost_table import cost_grids, costs_csv
 from benchkit.report.model import Cell, Results, Row, Table
+from benchkit.report.published import Factor
+
+FACTORS = [
+    Factor("p:section4", "Quick", "Slow", 3.14, "training speedup 3.14 over Slow"),
+    Factor("p:section4", "Quick", "Absent", 0.5, "training slowdown 2 over Absent"),
+    Factor("p:section4", "Another", "None", 7.0, "training speedup 7 over None"),
+]
 
 
 def results(relative_to=""):
@@ -47,6 +57,29 @@ def test_training_is_told_relative_to_a_method():
     (found,) = cost_grids(results("quick"))
     column = found.head.index("Training / quick")
     assert [line[column] for line in found.lines] == ["1.00", "3.00", ""]
+
+
+def test_published_factors_stand_beside_ours():
+    (found,) = cost_grids(results("quick"), FACTORS)
+    column = found.head.index("Published")
+    assert found.head[column - 1] == "Training / quick"
+    assert [line[column] for line in found.lines] == ["", "3.14", ""]
+    (note,) = [note for note in found.notes if note.startswith("Published")]
+    assert "p:section4" in note
+    assert note.endswith("It prints of Quick: training speedup 3.14 over Slow.")
+    for other in (results(), results("none")):
+        (found,) = cost_grids(other, FACTORS)
+        assert "Published" not in found.head
+
+
+def test_csv_has_exact_numbers():
+    rows = list(csv.DictReader(io.StringIO(costs_csv(results("quick"), FACTORS))))
+    assert [row["method"] for row in rows] == ["quick", "slow", "none"]
+    quick, slow, none = rows
+    assert (quick["fit_seconds"], quick["tokens_per_1000_users"]) == ("10.0", "2000.0")
+    assert quick["seconds_per_1000_users"] == "10.0" and quick["training_relative"] == "1.0"
+    assert (slow["training_relative"], slow["published_relative"]) == ("3.0", "3.14")
+    assert (none["fit_seconds"], none["training_relative"]) == ("0.25", "")
 
 
 def test_a_thousand_users_cost_what_they_would():
