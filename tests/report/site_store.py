@@ -8,13 +8,15 @@ import numpy as np
 import polars as pl
 
 from benchkit import records
-from benchkit.records import JudgementManifest, Manifest, Plan, PlannedRow, Summary
+from benchkit.records import JudgementManifest, Manifest, Plan, PlannedJudge, PlannedRow, Summary
 from benchkit.store import Run, Store
 
 NASTY = (
     "<script>window.owned = 1</script></script>\"'&amp;50% _#{x}$~^\\"
     " \u202eabc \u2028 推荐 😀 مرحبا"
 )
+RUBRIC = {"missing": None, "criteria": [{"name": n, "low": 1, "high": 5} for n in ("fit", "trust")]}
+JUDGE = PlannedJudge(label="strict", judge_id="0" * 16, rubric="small")
 CHANCE = {"hr@1": 1 / 30, "hr@5": 1 / 6, "ndcg@5": 0.0983, "mrr": 0.1332}
 FAMILIES = ("cf", "sft", "preference", "control")
 
@@ -68,6 +70,7 @@ def make_store(
         Plan(
             suite="made", title=title, primary=metrics[-1], metrics=list(metrics),
             protocols=["scored"], tasks=list(tasks), labels=list(labels), rows=rows,
+            judges=[JUDGE] if judge else [],
         )
     )  # fmt: skip
     return store
@@ -123,17 +126,19 @@ def _complete(
 def _judge(run: Run, text: str) -> None:
     manifest = run.manifest()
     done = JudgementManifest(
-        judge_id="0" * 16, run_id=manifest.run_id, suite=manifest.suite, task=manifest.task,
-        label="strict", judge="strict", status="complete", rubric={"criteria": []},
+        judge_id=JUDGE.judge_id, run_id=manifest.run_id, suite=manifest.suite, task=manifest.task,
+        label="strict", judge="llm", status="complete", rubric=RUBRIC, remarks=(text,),
         rubric_hash="0", answers="sampled", cases=2, identity={}, provenance={}, started="",
     )  # fmt: skip
     rows = {
         "case_id": ["test:1", "test:2"],
+        "user": ["1", "2"],
         "item": ["a", None],
         "title": [text, None],
         "target": ["a", "a"],
         "target_title": [text, text],
         "rationale": [text, None],
+        "named_outside": [0, None],
         "history": [[text, "Green Tea"], ["Tea"]],
         "history_length": [2, 1],
         "stage": ["judged", "missing"],

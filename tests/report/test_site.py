@@ -11,12 +11,14 @@ from conftest import make_suite, run_all
 from report.site_store import NASTY, make_store
 
 from benchkit.report import published
+from benchkit.report.model import Cell
 from benchkit.report.published import Figure
 from benchkit.report.rows import collect
 from benchkit.report.site import page, pairs, payload
 from benchkit.report.site.cards import card_of
 from benchkit.report.site.cases import Question, examples_a_row
 from benchkit.report.wording import columns, shown
+from benchkit.stats.mixed import crossed
 from benchkit.stats.multiple import holm
 from benchkit.stats.paired import compare
 from benchkit.store import Store
@@ -60,6 +62,13 @@ def test_cells_are_those_of_the_tables(store):
             for line in block["rows"]:
                 if "cells" in line:
                     assert (line["cells"][i][4] == 1) == (means[line["label"]] == order[0])
+
+
+def test_negative_numbers_are_set_as_the_page_sets_differences():
+    texts = [payload._cell(cell, ())[0] for cell in (
+        Cell(0.075, -0.007, 0.157), Cell(-0.05), Cell(0.0, -0.0001, 0.1), Cell(-1.25),
+    )]  # fmt: skip
+    assert texts == [".075 [−.007, .157]", "−.050", ".000 [.000, .100]", "−1.250"]
 
 
 def test_marks_axis_and_costs(store):
@@ -114,11 +123,28 @@ def test_rows_with_other_cases_or_no_numbers_are_not_compared():
 
 
 def test_differences_are_antisymmetric():
-    values = np.random.default_rng(0).random((2, 50))
+    values = np.random.default_rng(0).random((2, 1, 50))
     one, other = pairs.differences(values), pairs.differences(values[::-1])
     assert one.mean[0] == pytest.approx(-other.mean[0])
     assert one.p[0] == pytest.approx(other.p[0])
     assert one.low[0] < one.mean[0] < one.high[0]
+
+
+def test_seeds_count_as_they_do_in_a_comparison():
+    seeds = np.random.default_rng(0).random((2, 3, 50))
+    seeds += np.array([[[0.0], [0.5], [1.0]], [[0.2]] * 3])
+    found = pairs.differences(seeds)
+    over = crossed(*seeds)
+    assert [found.mean[0], found.low[0], found.high[0], found.p[0]] == pytest.approx(
+        [over.difference, over.low, over.high, over.p]
+    )
+    tables = [
+        pl.DataFrame({"case_id": ["b", "a"], "protocol": "scored", "metric": "m", "value": own})
+        for own in ([1.0, 0.0], [0.5, 0.25])
+    ]
+    values = pairs.values(tables, "scored", ["m", "absent"])
+    assert values["m"].rows() == [("a", 0.0, 0.25), ("b", 1.0, 0.5)]
+    assert pairs.values([tables[0], tables[1].head(1)], "scored", ["m"]) == {}
 
 
 def test_a_row_opens_its_manifest_judges_and_cases(store):
@@ -127,7 +153,15 @@ def test_a_row_opens_its_manifest_judges_and_cases(store):
     assert ["test", "f00d"] in panel["hashes"]
     assert ["numpy", "2.0"] in panel["versions"]
     assert panel["judges"] == [
-        {"judge": "strict", "cases": 2, "scored": 1, "means": {"fit": "3.000", "trust": "2.000"}}
+        {
+            "judge": "strict",
+            "kind": "llm",
+            "cases": 2,
+            "scored": 1,
+            "means": {"fit": "3.000", "trust": "2.000"},
+            "remarks": ["because"],
+            "warnings": [],
+        }
     ]
     cases = {example["case"]: example for example in panel["examples"]}
     assert set(cases) == {"test:1", "test:2"}  # where a judge was, only its cases

@@ -4,9 +4,11 @@ from urllib.parse import quote
 
 import pytest
 from report.site_store import NASTY, make_store
+from report.site_visits import address, visits
 
 from benchkit.report.rows import collect
 from benchkit.report.site import page as site
+from benchkit.report.site import payload
 
 LABELS = ["best", NASTY, "third", "broken", "a-label-that-goes-on-" + "and-on" * 8]
 METRICS = ["hr@1", "hr@5", "ndcg@5"]
@@ -22,24 +24,8 @@ def url(tmp_path_factory):
 
 @pytest.fixture
 def visit(browser, url):
-    """Opens the page at a hash; afterwards nothing was asked for and nothing went wrong."""
-    contexts, wrong, asked = [], [], []
-
-    def opened(fragment="", width=1280, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(url + fragment)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert wrong == []
-    assert {address.partition("#")[0] for address in asked if address[:5] != "data:"} == {url}
+    with visits(browser, url) as opened:
+        yield opened
 
 
 def labels(page):
@@ -58,11 +44,6 @@ def means(page, column):
 def no_overflow(page):
     wide, inner = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide <= inner
-
-
-def address(page):
-    """What the address bar says now; `page.url` is told of a changed hash only later."""
-    return page.evaluate("location.href")
 
 
 def test_it_is_drawn_sorted_by_the_primary_metric(visit):
@@ -107,6 +88,18 @@ def test_filters_say_how_many_rows_are_left(visit):
     assert address(page).endswith("#")
 
 
+def test_a_filter_that_nothing_passes_says_so_and_can_be_cleared(visit):
+    page = visit("#q=nothing-is-called-so&family=cf")
+    assert labels(page) == []
+    assert page.locator("#count").inner_text().startswith("0 of 5 rows")
+    assert "No row matches" in page.locator("#empty").inner_text()
+    page.click("#clear-filters")
+    assert len(labels(page)) == 5
+    assert not page.locator("#empty").is_visible()
+    assert page.evaluate("document.activeElement.id") == "query"
+    assert page.locator("#families input:checked").count() == 0
+
+
 def test_columns_are_chosen(visit):
     page = visit()
     page.click("#columns summary")
@@ -144,7 +137,7 @@ def test_a_link_to_what_is_gone_opens_what_there_is(visit):
 def test_the_address_can_be_changed_by_hand(visit):
     page = visit()
     page.evaluate("location.hash = '#task=tea'")
-    page.wait_for_function("document.getElementById('caption').textContent.includes('tea')")
+    page.wait_for_function("() => document.getElementById('caption').textContent.includes('tea')")
 
 
 def test_all_tasks_side_by_side(visit):
@@ -172,11 +165,33 @@ def test_a_row_opens_by_keyboard_and_gives_the_focus_back(visit):
     for heading in ("Card", "Results", "Judges", "Example predictions", "Manifest"):
         assert heading in body
     assert "fit 3, trust 2" in body
+    judges = page.locator("#panel-body section", has_text="Judges").first
+    assert judges.locator("h4").inner_text() == "strict"
+    assert "llm" in judges.locator("dl").inner_text()  # which judge it is
+    assert judges.locator("li").text_content() == NASTY  # its remark
     assert "<script>window.owned = 1</script>" in body  # as text
     page.keyboard.press("Escape")
     assert not page.locator("#panel").is_visible()
     assert page.evaluate("document.activeElement.textContent") == "best"
-    page.wait_for_function("!location.hash.includes('open=')")  # `close` is told a moment later
+    page.wait_for_function(
+        "() => !location.hash.includes('open=')"
+    )  # `close` is told a moment later
+
+
+def test_what_a_judge_warns_of_is_shown_as_text(browser, tmp_path):
+    store = make_store(tmp_path / "runs", ["one"], judge=True)
+    blocks = payload.build(collect(store, "made"), store, (), None)
+    judges = blocks["row-0-0"]["judges"]
+    judges[0]["warnings"] = [NASTY]
+    judges.append({"judge": "bare", "cases": 2, "scored": 0, "means": {}})
+    path = tmp_path / "index.html"
+    path.write_text(site.page(blocks), encoding="utf-8")
+    with visits(browser, path.as_uri()) as visit:
+        page = visit("#open=one")
+        said = page.locator("#panel-body section", has_text="Judges").first
+        assert said.locator("li").all_text_contents() == [f"Warning: {NASTY}", "because"]
+        assert said.locator("h4").all_inner_texts() == ["strict", "bare"]
+        assert "0 of 2 answers" in said.inner_text()
 
 
 def test_names_open_and_tick_whatever_they_hold(visit):
@@ -197,9 +212,10 @@ def test_two_rows_are_compared(visit):
     lines = page.locator("#panel-body tbody tr").all()
     assert len(lines) == len(METRICS)
     forward = [line.locator(".value").first.inner_text() for line in lines]
+    assert page.locator("#panel-body tbody td:nth-child(3)").first.inner_text().count("raw ") == 1
     note = page.locator("#panel-body .notes").inner_text()
     assert "over the 6 pairs of this table" in note  # four rows with results
-    first, second = (line.locator("td").nth(i) for line in lines[:1] for i in (3, 4))
+    first, second = (line.locator("td").nth(i) for line in lines[:1] for i in (2, 3))
     difference = float(first.inner_text()) - float(second.inner_text())
     assert float(forward[0].replace("−", "-")) == pytest.approx(difference, abs=0.0015)
     page.click("#panel-close")
@@ -274,6 +290,8 @@ def test_it_can_be_read_aloud(visit):
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "results"
     assert page.locator("#count").get_attribute("role") == "status"
+    named = "[aria-labelledby=caption]"
+    assert page.evaluate(f"[...document.querySelectorAll('{named}')].map(e => e.id)") == ["results"]
 
 
 def test_print_leaves_the_controls_out(visit):

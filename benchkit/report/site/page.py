@@ -16,7 +16,9 @@ from benchkit.store import Store
 
 NAME = "index.html"
 PUBLISHED = Path("leaderboards/published")
-_SCRIPTS = ("state", "parts", "view", "controls", "table", "panel", "compare", "page")
+_SCRIPTS = (
+    "state", "parts", "frame", "view", "overview", "controls", "table", "panel", "compare", "page",
+)  # fmt: skip
 _ESCAPED = str.maketrans(
     {"<": r"\u003c", ">": r"\u003e", "&": r"\u0026", "\u2028": r"\u2028", "\u2029": r"\u2029"}
 )

@@ -155,7 +155,12 @@ def _cell(cell: Cell | None, first_two: Sequence[float]) -> list[Any] | None:
         return None
     low, high = (None if v is None else round(v, 4) for v in (cell.low, cell.high))
     place = first_two.index(cell.mean) + 1 if cell.mean in first_two else 0
-    return [shown(cell), round(cell.mean, 6), low, high, place]
+    return [_typeset(shown(cell)), round(cell.mean, 6), low, high, place]
+
+
+def _typeset(text: str) -> str:
+    """'-0.007' -> '−.007', as the page prints differences."""
+    return text.replace("-0.000", ".000").replace("-0.", "−.").replace("-", "−")
 
 
 def _first_two(table: Table, metric: str) -> tuple[float, ...]:

@@ -20,7 +20,7 @@ function differences(place, first, second) {
 
 function openComparison(state) {
   const [first, second] = state.ticked;
-  byId("panel-title").replaceChildren(bdi(first), " and ", bdi(second));
+  byId("panel-title").replaceChildren(nameOf(first), " and ", nameOf(second));
   const places = state.all ? tablesOf(state.protocol)
     : INDEX.tables.map((table, place) => ({ ...table, place }))
       .filter((t) => t.task === state.task && t.protocol === state.protocol && !t.part);
@@ -39,19 +39,19 @@ function comparison(caption, place, first, second) {
     const i = table.columns.indexOf(column);
     return differenceRow(column, a.cells[i], b.cells[i], result.found[column.name], reach);
   });
-  const head = (text) => el("th", { scope: "col", class: "number" }, text);
+  const head = (text, kind = "") => el("th", { scope: "col", class: `number ${kind}` }, text);
   const users = known.length ? known[0][5].toLocaleString("en") : null;
   return [section(bdi(caption),
-    el("div", { class: "scroll", role: "region", "aria-label": "Paired differences", tabindex: 0 },
-      el("table", { class: "plain" },
-        el("caption", { class: "hidden" }, `${first} less ${second}`),
-        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Metric"), head("Difference"),
-          head("p (Holm)"), head("p"), head(bdi(first)), head(bdi(second)))),
-        el("tbody", {}, rows))),
+    scrolling(`Paired differences: ${caption}`, el("table", { class: "plain" },
+      el("caption", { class: "hidden" }, `${first} less ${second}`),
+      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Metric"), head("Difference"),
+        head("p (Holm)"), head(nameOf(first), "name"), head(nameOf(second), "name"))),
+      el("tbody", {}, rows))),
     el("ul", { class: "notes" },
       el("li", {}, "Difference: the first less the second, user by user", users ? ` over ${users} users` : "",
-        ", with its 95 % bootstrap interval; the line marks no difference. p: two-sided sign-flip permutation test."),
-      el("li", {}, `Holm adjusts p over the ${result.pairs.toLocaleString("en")} pairs of this table, for each`
+        ", with its 95 % bootstrap interval; the line marks no difference. p: two-sided sign-flip permutation test."
+        + " Where both have three seeds or more, interval and p are over users and seeds."),
+      el("li", {}, `Holm adjusts the raw p over the ${result.pairs.toLocaleString("en")} pairs of this table, for each`
         + " metric apart: pick a pair by its figures and only the adjusted p is valid. Bold: below 5 % after it. Intervals are not adjusted."),
       result.all ? null : el("li", {}, "Of a table with this many rows only the primary metric is compared.")))];
 }
@@ -60,12 +60,13 @@ function differenceRow(column, first, second, found, reach) {
   const number = (...children) => el("td", { class: "number" }, ...children);
   const mean = (cell) => number(cell ? cell[0].split(" [")[0] : "");
   const head = el("th", { scope: "row" }, column.title), means = [mean(first), mean(second)];
-  if (!found) return el("tr", {}, head, el("td", { colspan: 3, class: "reason" }, "not compared"), means);
+  if (!found) return el("tr", {}, head, el("td", { colspan: 2, class: "reason" }, "not compared"), means);
   const [difference, low, high, p, holm] = found;
   return el("tr", {}, head,
     number(el("span", { class: "line" },
       el(holm < 0.05 ? "strong" : "span", { class: "value" }, signed(difference)),
       el("span", { class: "interval" }, ` [${signed(low)}, ${signed(high)}]`)),
     bar([-reach, reach], difference, low, high, 0, "zero")),
-    number(pValue(holm)), number(pValue(p)), means);
+    number(el("span", { class: "line" }, pValue(holm)), el("span", { class: "interval" }, `raw ${pValue(p)}`)),
+    means);
 }

@@ -82,6 +82,10 @@ function listenToControls() {
     event.preventDefault();
     set({ ...DEFAULT });
   });
+  byId("clear-filters").addEventListener("click", () => {
+    set({ query: "", families: [] });
+    byId("query").focus(); // the button is gone
+  });
   byId("skip").addEventListener("click", (event) => {
     event.preventDefault(); // the address holds the state
     byId("results").focus();

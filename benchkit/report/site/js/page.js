@@ -5,7 +5,9 @@ let current = null;
 function set(changes) {
   const next = valid({ ...current, ...changes });
   try {
-    history.replaceState(null, "", address(next));
+    // A panel has an entry of its own, so that going back closes it.
+    if (isOpen(next) && !isOpen(current)) history.pushState({ panel: true }, "", address(next));
+    else history.replaceState(history.state, "", address(next));
   } catch { /* opened where addresses cannot change: the state holds for this visit */ }
   show(next);
 }
@@ -28,13 +30,13 @@ function show(next) {
     drawBody(view, columns, next);
   }
   markTicked(next);
+  if (head || differ(before, next, ["sort"])) showSorted();
   if (differ(before, next, OF_PANEL)) drawPanel(next);
 }
 
 function drawPanel(state) {
   const panel = byId("panel");
-  const pair = state.compare && state.ticked.length === 2;
-  if (state.open === null && !pair) {
+  if (!isOpen(state)) {
     if (panel.open) panel.close();
     return;
   }
@@ -45,7 +47,24 @@ function drawPanel(state) {
   byId("panel-title").focus();
 }
 
+/** The reader closed the panel, or its entry of the history is left. */
+function panelClosed() {
+  if (!isOpen(current)) return;
+  if (!history.state?.panel) {
+    set({ open: null, compare: false });
+    return;
+  }
+  show(valid({ ...current, open: null, compare: false }));
+  history.back();
+}
+
 listenToControls();
+measureBar();
+markMore(byId("results"));
+byId("table").addEventListener("focusin", showFocused);
+byId("table").addEventListener("keydown", ({ key, target }) => {
+  if (key === "Enter" && target.checked) set({ compare: true });
+});
 byId("bar-compare").addEventListener("click", () => set({ compare: true }));
 byId("bar-clear").addEventListener("click", () => {
   set({ ticked: [], compare: false });
@@ -53,7 +72,7 @@ byId("bar-clear").addEventListener("click", () => {
   announce();
 });
 byId("panel-close").addEventListener("click", () => byId("panel").close());
-byId("panel").addEventListener("close", () => set({ open: null, compare: false }));
+byId("panel").addEventListener("close", panelClosed);
 byId("panel").addEventListener("click", (event) => {
   if (event.target === event.currentTarget) event.currentTarget.close(); // the backdrop
 });

@@ -50,26 +50,25 @@ function resultsSection(label) {
   });
   const head = (text) => el("th", { scope: "col" }, text);
   return section("Results",
-    el("div", { class: "scroll", role: "region", "aria-label": "Results on every task", tabindex: 0 },
-      el("table", { class: "plain" },
-        el("thead", {}, el("tr", {}, head("Task"), head("Protocol"),
-          [...titles.values()].map((title) => el("th", { scope: "col", class: "number" }, title)))),
-        el("tbody", {}, found.map(({ task, protocol, status, values }) => el("tr", {},
-          el("th", { scope: "row" }, bdi(task)), el("td", {}, titleOf(protocol)),
-          status ? el("td", { colspan: titles.size, class: "reason" }, bdi(status))
-            : [...titles.keys()].map((name) =>
-              el("td", { class: "number" }, values.get(name)?.text ?? ""))))))));
+    scrolling("Results on every task", el("table", { class: "plain" },
+      el("thead", {}, el("tr", {}, head("Task"), head("Protocol"),
+        [...titles.values()].map((title) => el("th", { scope: "col", class: "number" }, title)))),
+      el("tbody", {}, found.map(({ task, protocol, status, values }) => el("tr", {},
+        el("th", { scope: "row" }, bdi(task)), el("td", {}, titleOf(protocol)),
+        status ? el("td", { colspan: titles.size, class: "reason" }, bdi(status))
+          : [...titles.keys()].map((name) =>
+            el("td", { class: "number" }, values.get(name)?.text ?? ""))))))));
 }
 
 function rowSections(task, detail, several) {
-  const title = (text) => (several ? `${text}: ${task}` : text);
+  const title = (text) => (several ? [`${text}: `, bdi(task)] : text);
   if (!detail.runs) {
     return [section(title("No results"), el("p", { class: "reason" }, bdi(detail.status)), remarks(detail))];
   }
   return [
     detail.remarks.length ? section(title("Remarks"), remarks(detail)) : null,
     detail.published.length ? section(title("Published figures"), publishedTable(detail.published)) : null,
-    detail.judges.length ? section(title("Judges"), ...detail.judges.map(judgeLine)) : null,
+    detail.judges.length ? section(title("Judges"), ...detail.judges.map(judgeSummary)) : null,
     detail.examples.length ? section(title("Example predictions"),
       el("p", { class: "muted" }, "The same cases for every method of the task, chosen by a hash of their ids."),
       ...detail.examples.map(example)) : null,
@@ -90,10 +89,17 @@ function publishedTable(figures) {
     el("p", { class: "muted" }, "As printed; protocols, candidates and filters may differ from ours."));
 }
 
-function judgeLine(judge) {
-  return el("div", {}, el("h4", {}, bdi(judge.judge)), lines([
-    ["Graded", `${judge.scored} of ${judge.cases} cases`], ...Object.entries(judge.means)
-      .map(([name, value]) => [name, `mean ${value}`])]));
+/** kind: the judge's registered name, where a suite calls it otherwise. */
+function judgeSummary({ judge, kind, cases, scored, means, remarks = [], warnings = [] }) {
+  return el("div", {}, el("h4", {}, bdi(judge)),
+    lines([
+      ...(kind && kind !== judge ? [["Judge", kind]] : []),
+      ["Graded", `${scored} of ${cases} answers`],
+      ...Object.entries(means).map(([name, value]) => [name, `mean ${value}`]),
+    ]),
+    warnings.length || remarks.length ? el("ul", {},
+      warnings.map((text) => el("li", { class: "warning" }, el("strong", {}, "Warning: "), bdi(text))),
+      remarks.map((text) => el("li", {}, bdi(text)))) : null);
 }
 
 function example(shown) {
@@ -111,7 +117,7 @@ function example(shown) {
       : el("p", { class: "muted" }, `History of ${shown.asked} items.`),
     shown.top ? el("div", {}, el("p", { class: "label" }, "Ranked first"),
       el("ol", {}, shown.top.map(({ item, score, hit }) =>
-        el("li", {}, bdi(item), ` (${score})`, hit ? el("strong", {}, " target") : null)))) : null,
+        el("li", {}, bdi(item), ` (${score.replace(/^-/, "−")})`, hit ? el("strong", {}, " target") : null)))) : null,
     shown.rationale ? quote("Rationale", shown.rationale) : null,
     (shown.samples ?? []).map(sample),
     (shown.judged ?? []).map(judgement));
@@ -129,8 +135,8 @@ function sample({ text, item, status, hit }, place) {
 }
 
 function judgement({ judge, status, grades, reason, rationale }) {
-  const given = Object.entries(grades ?? {}).map(([name, grade]) => `${name} ${grade}`).join(", ");
+  const given = Object.entries(grades ?? {}).map(([name, grade]) => `${name} ${grade}`);
   return el("div", {}, rationale ? quote("Rationale judged", rationale) : null,
     el("p", {}, el("span", { class: "label" }, "Judge "), bdi(judge), ": ",
-      given || status, reason ? el("span", { class: "muted" }, " ", bdi(reason)) : null));
+      given.length ? joined(given) : status, reason ? el("span", { class: "muted" }, " ", bdi(reason)) : null));
 }

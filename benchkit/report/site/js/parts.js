@@ -16,6 +16,11 @@ function el(tag, props = {}, ...children) {
 
 /** A name or text from the data: its direction must not spill into what is around it. */
 const bdi = (text) => el("bdi", { dir: "auto" }, text);
+/** Texts in a line; the direction of one must not spill into the next. */
+const joined = (texts) => texts.flatMap((text, i) => [i ? ", " : null, bdi(text)]);
+/** The name of a method, which may break after its slashes. */
+const nameOf = (label) => el("bdi", { dir: "auto" },
+  label.split(/(?<=\/)/).flatMap((part, i) => (i ? [el("wbr"), part] : [part])));
 const hidden = (text) => el("span", { class: "hidden" }, text);
 
 const WIDTH = 104, HEIGHT = 9, MARGIN = 3;
@@ -45,7 +50,7 @@ function bar([from, to], mean, low, high, reference, kind = "chance") {
 }
 
 /** Three digits without the leading zero, as the tables print rates. */
-const rate = (value) => value.toFixed(3).replace(/^(-?)0\./, "$1.").replace("-", "−");
+const rate = (value, digits = 3) => value.toFixed(digits).replace(/^(-?)0\./, "$1.").replace("-", "−");
 const signed = (value) => (Math.abs(value) < 0.0005 ? ".000" : (value > 0 ? "+" : "") + rate(value));
 const pValue = (p) => (p < 0.0001 ? "< .0001" : p < 0.001 ? p.toFixed(4).slice(1) : rate(p));
 const superscript = (numbers) =>

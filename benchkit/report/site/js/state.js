@@ -32,6 +32,7 @@ function valid(state) {
   const parts = task === null ? [""] : partsOf(task, protocol);
   const part = parts.includes(state.part) ? state.part : parts[0];
   const labels = new Set(INDEX.methods.map((method) => method.label));
+  const ticked = [...new Set(state.ticked)].filter((label) => labels.has(label)).slice(-2);
   return {
     ...state,
     all: task === null,
@@ -39,10 +40,13 @@ function valid(state) {
     protocol,
     part,
     families: state.families.filter((family) => INDEX.families.includes(family)),
-    ticked: [...new Set(state.ticked)].filter((label) => labels.has(label)).slice(-2),
+    ticked,
     open: labels.has(state.open) ? state.open : null,
+    compare: state.compare && ticked.length === 2,
   };
 }
+
+const isOpen = (state) => state.open !== null || state.compare;
 
 const START = {
   all: false, task: null, protocol: null, part: "", metric: INDEX.primary, sort: null, dir: null,

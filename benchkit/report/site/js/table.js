@@ -16,12 +16,12 @@ function drawHead(view, columns) {
   );
   byId("table").caption.textContent = view.caption;
   byId("caption").replaceChildren(bdi(view.caption));
-  byId("legend").replaceChildren(...view.legend.map((line) => el("li", {}, line)));
+  byId("legend").replaceChildren(...view.legend.map((line) => el("li", {}, ...line)));
   byId("footnotes").replaceChildren(
     ...view.footnotes.map((text, i) => el("li", { id: `note-${i + 1}` }, bdi(text))));
 }
 
-const axisEnd = (value) => (value === 0 ? "0" : value.toFixed(2).replace(/^0\./, "."));
+const axisEnd = (value) => (value === 0 ? "0" : rate(value, 2));
 
 function markSorted(view, state) {
   const { by, dir } = sorting(view, state);
@@ -46,8 +46,9 @@ function drawBody(view, columns, state) {
   );
   const { by, dir } = sorting(view, state);
   const title = view.columns.find((column) => column.name === by)?.title ?? by;
-  byId("count").textContent = `${rows.length} of ${view.rows.length} rows, by ${title},`
-    + ` ${dir === "asc" ? "ascending" : "descending"}`;
+  byId("count").replaceChildren(`${rows.length} of ${view.rows.length} rows, by `, bdi(title),
+    `, ${dir === "asc" ? "ascending" : "descending"}`);
+  byId("empty").hidden = rows.length > 0;
 }
 
 function chanceRow(view, columns) {
@@ -73,26 +74,30 @@ function methodRow(view, columns, row, state) {
     el("th", { scope: "row", class: "method" },
       el("button", {
         type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => set({ open: row.label }),
-      }, bdi(row.label)),
+      }, nameOf(row.label)),
       marks(view, row)),
     el("td", { class: "family" }, bdi(row.family)),
   ];
-  const cells = row.values.size
-    ? columns.map((column) => valueCell(view, column, row.values.get(column.name)))
-    : [el("td", { class: "reason", colspan: columns.length }, bdi(row.status ?? ""))];
+  const cells = row.status === undefined
+    ? columns.map((column) => valueCell(view, column, row))
+    : [el("td", { class: "reason", colspan: columns.length }, bdi(row.status))];
   return el("tr", { class: ticked ? "ticked" : null }, ...head, ...cells);
 }
 
 function marks(view, row) {
   if (!row.at_chance && !row.notes) return null;
   return el("sup", { class: "marks" },
-    row.at_chance ? el("span", { title: "not significantly above chance" },
-      "°", hidden(" not significantly above chance")) : null,
+    row.at_chance ? notAbove() : null,
     row.notes ? el("span", { title: row.notes.map((n) => view.footnotes[n - 1]).join("\n") },
       hidden(" footnotes "), superscript(row.notes)) : null);
 }
 
-function valueCell(view, column, cell) {
+const notAbove = () => el("span", { title: "not significantly above chance" },
+  "°", hidden(" not significantly above chance"));
+
+function valueCell(view, column, row) {
+  const cell = row.values.get(column.name), reason = row.reasons?.get(column.name);
+  if (reason) return el("td", { class: "reason" }, el("span", { class: "short", title: reason }, bdi(reason)));
   if (!cell) return el("td", { class: "number" });
   const [mean, interval] = [cell.text.split(" [")[0], cell.text.split(" [")[1]];
   const tag = { 1: "strong", 2: "u" }[cell.place] ?? "span";
@@ -101,6 +106,7 @@ function valueCell(view, column, cell) {
     el("span", { class: "line" },
       el(tag, { class: "value" }, mean),
       cell.place ? hidden(cell.place === 1 ? " best" : " second") : null,
+      cell.at_chance ? el("sup", { class: "marks" }, notAbove()) : null,
       interval ? el("span", { class: "interval" }, ` [${interval}`) : null),
     column.axis ? bar(column.axis, cell.value, cell.low, cell.high, chance ? chance[1] : null) : null,
     (cell.published ?? []).map(([text, from]) =>
@@ -120,13 +126,15 @@ function markTicked(state) {
   }
   byId("bar").hidden = !state.ticked.length;
   byId("bar-compare").hidden = state.ticked.length < 2;
-  const names = state.ticked.map((label) => el("strong", {}, bdi(label)));
+  const names = state.ticked.map((label) => el("strong", {}, nameOf(label)));
   byId("bar-text").replaceChildren(
-    ...(names.length === 2 ? [names[0], " and ", names[1]] : [...names, ": tick a second row to compare"]));
+    ...(names.length === 2
+      ? [names[0], " and ", names[1], el("span", { class: "muted keys" }, " (Enter on a tick compares them)")]
+      : [...names, ": tick a second row to compare"]));
 }
 
 function announce() {
   const [first, second] = current.ticked;
-  byId("live").textContent = second ? `${first} and ${second} are ticked: they can be compared.`
+  byId("live").textContent = second ? `${first} and ${second} are ticked: Enter compares them.`
     : first ? `${first} is ticked. Tick a second row to compare.` : "No row is ticked.";
 }

@@ -1,6 +1,8 @@
 // From the data to what a table shows: columns and rows, whatever they are of.
 
-/** {caption, columns, chance, rows, legend, footnotes, place}: one table, or all tasks. */
+/** {caption, columns, chance, rows, legend, footnotes, place}: one table, or all tasks.
+ *
+ * A line of `legend` is a list of texts and elements. */
 function currentView(state) {
   if (state.all) return overview(state.protocol, state.metric);
   const place = INDEX.tables.findIndex(
@@ -17,7 +19,7 @@ function currentView(state) {
     primary: table.primary,
     chance: new Map(table.columns.map((column, i) => [column.name, table.chance[i]])),
     rows: table.rows.map((row) => ({ ...row, values: valuesOf(table, row) })),
-    legend: table.legend,
+    legend: table.legend.map((line) => [bdi(line)]),
     footnotes: table.footnotes,
   };
 }
@@ -48,63 +50,6 @@ function metricsOf(protocol) {
   return found;
 }
 
-/** All tasks side by side in one metric, with the mean of the rows that are complete. */
-function overview(protocol, wanted) {
-  const known = metricsOf(protocol);
-  const metric = known.has(wanted) ? wanted : [...known.keys()][0];
-  const columns = [], chance = new Map(), rows = new Map();
-  for (const { task, place } of tablesOf(protocol)) {
-    const table = block(`table-${place}`);
-    const i = table.columns.findIndex((column) => column.name === metric);
-    if (i < 0) continue;
-    const name = `task:${task}`;
-    columns.push({ ...table.columns[i], name, title: task, kind: "metric", text: true });
-    chance.set(name, table.chance[i]);
-    for (const row of table.rows) {
-      const own = rows.get(row.label) ?? {
-        label: row.label, family: row.family, values: new Map(), reasons: [],
-      };
-      const value = valuesOf(table, row).get(metric);
-      if (value) own.values.set(name, { ...value, published: undefined });
-      else if (row.status) own.reasons.push(`${task}: ${row.status}`);
-      rows.set(row.label, own);
-    }
-  }
-  const list = [...rows.values()];
-  const ranked = columns.some((column) => column.ranked);
-  if (columns.length > 1) addMean(list, columns, ranked);
-  for (const row of list) {
-    if (!row.values.size) row.status = row.reasons.join("; ");
-  }
-  return {
-    place: null,
-    caption: `${known.get(metric)} on all tasks (${titleOf(protocol).toLowerCase()})`,
-    columns, chance, rows: list, footnotes: [],
-    primary: columns.length > 1 ? "mean" : columns[0]?.name,
-    legend: [
-      "Bold: the best of a column; underlined: the second. The mean is over tasks, each counted"
-      + " once, and only of rows that are complete in all of them.",
-    ],
-  };
-}
-
-function addMean(rows, columns, ranked) {
-  const tasks = columns.map((column) => column.name);
-  const complete = rows.filter((row) => tasks.every((name) => row.values.has(name)));
-  for (const row of complete) {
-    const value = tasks.reduce((sum, name) => sum + row.values.get(name).value, 0) / tasks.length;
-    row.values.set("mean", { text: rate(value), value, low: null, high: null, place: 0 });
-  }
-  if (ranked) {
-    const order = [...new Set(complete.map((row) => row.values.get("mean").value))].sort((a, b) => b - a);
-    for (const row of complete) {
-      const place = order.indexOf(row.values.get("mean").value) + 1;
-      row.values.get("mean").place = place <= 2 ? place : 0;
-    }
-  }
-  columns.push({ name: "mean", title: "Mean", axis: null, ranked, kind: "metric" });
-}
-
 /** The columns that are shown: chosen ones, or the first metrics and all costs. */
 function shownColumns(view, state) {
   if (state.columns && !state.all) {
@@ -130,7 +75,8 @@ function sorting(view, state) {
 function shownRows(view, state) {
   const words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
   const text = (row) => [
-    row.label, row.family, row.status ?? "", ...(row.notes ?? []).map((n) => view.footnotes[n - 1]),
+    row.label, row.family, row.status ?? "", ...(row.reasons?.values() ?? []),
+    ...(row.notes ?? []).map((n) => view.footnotes[n - 1]),
   ].join(" ").toLowerCase();
   const kept = view.rows.filter(
     (row) => (!state.families.length || state.families.includes(row.family))
