@@ -6,7 +6,7 @@ COUNTS = {"asked": 9, "incomplete": 2, "tied": 3, "kept": 4, "conflicts": 0.5, "
 
 
 def line(step, margin=(1.0, 3.0), gaps=(), weights=(), beta=1.0, **more):
-    values = {"step": step, "margin": list(margin), "leads": 0.5, "saturated": 0.0, "beta": beta}
+    values = {"step": step, "margin": list(margin), "leads": 0.5, "beyond_10": 0.0, "beta": beta}
     if gaps:
         values |= {"score_gap": list(gaps), "weight": list(weights)}
     return values | more

@@ -10,14 +10,15 @@ import numpy as np
 from benchkit.report.agreement import Pair
 from benchkit.report.agreement_files import confusion_names
 from benchkit.report.agreement_tables import interval
-from benchkit.report.figure import COLOURS, GREY, write
+from benchkit.report.figure import COLOURS, GREY, ink, write
+from benchkit.report.plot_text import shortened, title, wrapped
 from benchkit.report.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DARK = 0.55  # of the darkest cell, from where on its number is white
+_SIDE = 0.55  # of the figure: the side of the cells, about
 
 
 def write_confusions(pairs: Sequence[Pair], folder: Path) -> list[Path]:
@@ -44,7 +45,11 @@ def confusion(figure: "Figure", pair: Pair) -> None:
     places = range(len(labels))
     axes.set_xticks(places, labels)
     axes.set_yticks(places, labels)
-    axes.set(xlabel=_short(pair.second), ylabel=_short(pair.first))
+    first, second = (
+        wrapped(name, _SIDE * figure.get_figwidth(), 9)
+        for name in shortened([pair.first, pair.second], 60)
+    )
+    axes.set(xlabel=second, ylabel=first)
     above = figure.add_subplot(grid[0, 0], sharex=axes)
     above.bar(places, counts.sum(axis=0), 0.72, color=COLOURS[0])
     beside = figure.add_subplot(grid[1, 1], sharey=axes)
@@ -62,7 +67,7 @@ def confusion(figure: "Figure", pair: Pair) -> None:
             spine.set_visible(False)
     kappa = pair.sample.estimates["kappa"]
     value = "undefined" if np.isnan(kappa.value) else f"{number(kappa.value)} {interval(kappa)}"
-    figure.suptitle(f"n = {pair.sample.n}, kappa (quadratic) {value}".rstrip(), fontsize=9)
+    title(figure, f"n = {pair.sample.n:,}, kappa (quadratic) {value}".rstrip())
 
 
 def _cells(axes: "Axes", counts: np.ndarray) -> None:
@@ -71,12 +76,8 @@ def _cells(axes: "Axes", counts: np.ndarray) -> None:
     shades = LinearSegmentedColormap.from_list("counts", ["#FFFFFF", COLOURS[0]])
     axes.imshow(counts, cmap=shades, vmin=0, vmax=max(1.0, counts.max()), aspect="auto")
     for (y, x), count in np.ndenumerate(counts):
-        colour = "white" if count > _DARK * counts.max() else "#222222"
         if count:
-            axes.text(x, y, f"{count:.0f}", ha="center", va="center", color=colour, fontsize=8)
+            axes.text(x, y, f"{count:.0f}", ha="center", va="center", fontsize=8,
+                      color=ink(shades(count / counts.max())))  # fmt: skip
     axes.grid(visible=False)
     axes.tick_params(length=0)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 40 else f"{name[:39]}…"

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchkit.report import figure
 from benchkit.report.comparison import Comparison
+from benchkit.report.plot_text import height_of, inches_of, shortened, title
 from benchkit.report.wording import metric_title
 from benchkit.stats.many import cliques
 from benchkit.store import slug
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Inches: a method's line, a bar, the axis, a character of a label.
-_ROW, _BAR, _AXIS, _CHARACTER = 0.23, 0.13, 4.0, 0.075
+_ROW, _BAR, _AXIS = 0.23, 0.13, 4.0  # inches: a method's line, a bar, the axis
+_LETTERS = 8.0  # points
 
 
 def write_diagram(comparison: Comparison, folder: Path) -> list[Path]:
@@ -29,13 +30,14 @@ def write_diagram(comparison: Comparison, folder: Path) -> list[Path]:
     if comparison.ranking is None:
         return []
     groups = cliques(comparison.ranking.ranks, comparison.ranking.difference)
-    margin = 0.35 + _CHARACTER * (max(map(len, comparison.ranked)) + 7)
+    margin = 0.35 + max(inches_of(label, _LETTERS) for label in _labels(comparison))
+    width = _AXIS + 2 * margin
     height = 1.1 + _BAR * len(groups) + _ROW * ((len(comparison.ranked) + 1) // 2)
     return figure.write(
         folder / f"critical-difference-{slug(comparison.metric)}",
-        height + 0.35,
+        height + 0.2 + height_of(_heading(comparison), width),
         partial(diagram, comparison=comparison, groups=groups, margin=margin, height=height),
-        _AXIS + 2 * margin,
+        width,
     )
 
 
@@ -59,22 +61,18 @@ def diagram(
     axes.axis("off")
     axes.set_xlim(1 - margin * inch, k + margin * inch)
     axes.set_ylim(0.8 - height, 0.8)
-    axes.set_title(
-        f"Mean ranks in {metric_title(comparison.metric)} over {found.n} tasks,"
-        f" {comparison.protocol}"
-    )
+    title(canvas, _heading(comparison))
     axes.plot([1, k], [0, 0], color="black", linewidth=1)
     for tick in range(1, k + 1, -(-k // 12)):
         axes.plot([tick, tick], [0, 0.06], color="black", linewidth=1)
         _text(axes, tick, 0.08, str(tick), "center", "bottom")
-    half, start = (k + 1) // 2, _BAR * len(groups) + 0.2
+    half, start, labels = (k + 1) // 2, _BAR * len(groups) + 0.2, _labels(comparison)
     for place, i in enumerate(np.argsort(ranks, kind="stable")):
         first = place < half
         level = -start - _ROW * (place if first else k - 1 - place)
         edge = left if first else right
         axes.plot([ranks[i], ranks[i], edge], [0, level, level], color=figure.GREY, linewidth=0.8)
-        label = f" {comparison.ranked[i]} ({ranks[i]:.2f}) "
-        _text(axes, edge, level, label, "right" if first else "left", "center")
+        _text(axes, edge, level, labels[i], "right" if first else "left", "center")
     for place, group in enumerate(groups, start=1):
         ends = [ranks[group[0]] - 0.04 * inch, ranks[group[-1]] + 0.04 * inch]
         axes.plot(ends, [-_BAR * place] * 2, color=figure.COLOURS[0], linewidth=3.5)
@@ -82,6 +80,21 @@ def diagram(
     _text(axes, 1, 0.47, f"critical difference {found.difference:.2f} (5 %)", "left", "bottom")
 
 
+def _heading(comparison: Comparison) -> str:
+    found = comparison.ranking
+    assert found is not None  # noqa: S101
+    metric = metric_title(comparison.metric)
+    return f"Mean ranks in {metric} over {found.n} tasks, {comparison.protocol}"
+
+
+def _labels(comparison: Comparison) -> list[str]:
+    """' c-apo (1.50) '."""
+    found = comparison.ranking
+    assert found is not None  # noqa: S101
+    names = shortened(comparison.ranked)
+    return [f" {name} ({rank:.2f}) " for name, rank in zip(names, found.ranks, strict=True)]
+
+
 def _text(axes: "Axes", x: float, y: float, text: str, ha: str, va: str) -> None:
     """A text for which room was made by hand."""
-    axes.text(x, y, text, ha=ha, va=va, fontsize=8).set_in_layout(False)
+    axes.text(x, y, text, ha=ha, va=va, fontsize=_LETTERS).set_in_layout(False)

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,30 +13,39 @@ import numpy as np
 
 from benchkit import files
 from benchkit.report.diagnostics import Conflicts, Diagnosis, Floats, Found, nan_means
+from benchkit.report.plot_text import stems
 from benchkit.report.trace_statistics import (
     PHASES,
     correlations,
+    saturation,
     smoothed,
     steps_of,
     weight_bins,
 )
-from benchkit.store import slug
 
-HEADER = ("Method", "Steps", "Margin", "Leads", "Saturated", "Pearson", "Spearman", "Conflicts")
+HEADER = (
+    "Method", "Steps", "Margin", "Leads", "|βd| > 10", "Saturated w", "Pearson", "Spearman",
+    "Conflicts",
+)  # fmt: skip
 
 
-def folder_of(own: Diagnosis, found: Found) -> str:
-    """`<task>-<label>`, with the seed where a row has several."""
-    several = sum((d.task, d.label) == (own.task, own.label) for d in found.diagnoses) > 1
-    return slug(f"{own.task}-{own.label}") + (f"-seed{own.seed}" if several else "")
+def folders(found: Found) -> list[str]:
+    """Of each diagnosis `<task>-<label>`, with the seed where a row has several; none twice."""
+    rows = Counter((own.task, own.label) for own in found.diagnoses)
+    return list(
+        stems(
+            (own.task, own.label, *([f"seed{own.seed}"] if rows[own.task, own.label] > 1 else []))
+            for own in found.diagnoses
+        )
+    )
 
 
 def write_tables(found: Found, folder: Path) -> list[Path]:
     """Write of each run steps.csv, weights.csv where there are weights, and summary.json; of all
     with scores conflicts.csv. Returns their paths."""
     paths = []
-    for own in found.diagnoses:
-        here = folder / folder_of(own, found)
+    for own, name in zip(found.diagnoses, folders(found), strict=True):
+        here = folder / name
         paths.append(_write_csv(here / "steps.csv", *_steps(own)))
         bins = [asdict(b) for b in weight_bins(own.trace)]
         if bins:
@@ -45,16 +55,23 @@ def write_tables(found: Found, folder: Path) -> list[Path]:
         paths.append(here / "summary.json")
     scored = [(own, own.conflicts) for own in found.diagnoses if own.conflicts is not None]
     if scored:
-        header = ["task", "method", "seed", "n", "hard", "easy", "equal"]
-        rows = [[own.task, own.label, own.seed, c.n, c.hard, c.easy, c.equal] for own, c in scored]
+        header = ["task", "method", "seed", "n", "share", "hard", "easy", "equal"]
+        rows = [
+            [own.task, own.label, own.seed, c.n, c.share, c.hard, c.easy, c.equal]
+            for own, c in scored
+        ]
         paths.append(_write_csv(folder / "conflicts.csv", header, rows))
     return paths
 
 
 def summary(own: Diagnosis) -> dict[str, Any]:
     """What is in summary.json: means of the first and of the last fifth of the steps (`start`,
-    `end`), correlations of weight and score gap, and how preferences were made."""
-    trace = own.trace
+    `end`), correlations of weight and score gap, and how preferences were made.
+
+    beyond_10: of the utilities, those with |beta d| > 10. saturated_weights: of the weights, those
+    below .01 or above .99; None where there are none.
+    """
+    trace, saturated = own.trace, saturation(own.trace)
     phases: dict[str, Any] = {}
     for phase in PHASES:
         part = steps_of(trace, phase)
@@ -63,7 +80,8 @@ def summary(own: Diagnosis) -> dict[str, Any]:
             "steps": len(trace.step[part]),
             "margin": dict(zip(own.rejected, margin, strict=True)),
             "leads": round(float(trace.leads[part].mean()), 6),
-            "saturated": round(float(trace.saturated[part].mean()), 6),
+            "beyond_10": round(float(trace.beyond_10[part].mean()), 6),
+            "saturated_weights": _means(saturated[part, None])[0],
             "beta": round(float(trace.beta[part].mean()), 6),
         }
     return {
@@ -94,10 +112,11 @@ def table(found: Found) -> list[tuple[str, ...]]:
                 str(told["steps"]),
                 _change(_average(start["margin"]), _average(end["margin"])),
                 _change(start["leads"], end["leads"]),
-                _change(start["saturated"], end["saturated"]),
+                _change(start["beyond_10"], end["beyond_10"]),
+                _change(*(told[p]["saturated_weights"] for p in PHASES)) if corr else "",
                 _change(*(c["pearson"] for c in corr)) if corr else "",
                 _change(*(c["spearman"] for c in corr)) if corr else "",
-                "" if own.conflicts is None else f"{own.conflicts.hard:.2f}",
+                "" if own.conflicts is None else f"{own.conflicts.share:.2f}",
             )
         )
     return rows
@@ -109,12 +128,12 @@ def _steps(own: Diagnosis) -> tuple[list[str], list[list[Any]]]:
     header = ["step"]
     header += [f"{what}_{name}" for what in ("lead", "margin", "smoothed") for name in names]
     columns = np.hstack([trace.lead, trace.margin, smoothed(trace.margin)])
-    shares = np.column_stack([trace.leads, trace.saturated, trace.beta])
+    shares = np.column_stack([trace.leads, trace.beyond_10, saturation(trace), trace.beta])
     rows = [
         [int(step), *values.tolist()]
         for step, values in zip(trace.step, np.hstack([columns, shares]), strict=True)
     ]
-    return [*header, "leads", "saturated", "beta"], rows
+    return [*header, "leads", "beyond_10", "saturated_weights", "beta"], rows
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:

@@ -8,15 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchkit.report.diagnosis_files import folder_of
-from benchkit.report.diagnostics import Diagnosis, Found
-from benchkit.report.figure import COLOURS, GREY, below, write
-from benchkit.report.trace_statistics import PHASES, Bin, smoothed, weight_bins
+from benchkit.report.diagnosis_files import folders
+from benchkit.report.diagnostics import Diagnosis, Floats, Found
+from benchkit.report.figure import COLOURS, GREY, WIDTH, percent, write
+from benchkit.report.plot_text import height_of, legend_above, note, shortened, title
+from benchkit.report.trace_statistics import (
+    PHASES,
+    SATURATED,
+    Bin,
+    saturation,
+    smoothed,
+    weight_bins,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LABELS = {"start": "first fifth of the steps", "end": "last fifth of the steps"}
+_PALE = "Pale: each step; dark: the mean of the steps around it."
+_SHADED = "Shaded: conflicts, Δs < 0; C-APO's Figure 7 counts Δs = 0 as one, too."
+_LEGEND = WIDTH - 0.9  # inches
+_HIGHER = (  # in the conflicts plot: which rejected item, where its bar stands, and its colour
+    ("hard", "the hard rejected item scores higher", -0.19, COLOURS[0]),
+    ("easy", "the easy rejected item scores higher", 0.19, COLOURS[1]),
+    ("share", "the only rejected item scores higher", 0.0, COLOURS[2]),
+)
 
 
 def write_plots(found: Found, folder: Path) -> list[Path]:
@@ -25,55 +42,65 @@ def write_plots(found: Found, folder: Path) -> list[Path]:
     Raises ConfigError when matplotlib is not installed.
     """
     paths = []
-    for own in found.diagnoses:
-        here = folder / folder_of(own, found)
-        title = f"{own.label} on {own.task}" + (f", seed {own.seed}" if own.seed else "")
-        paths += write(here / "margins", 3.4, partial(margins, own=own, title=title))
-        paths += write(here / "shares", 3.0, partial(shares, own=own, title=title))
+    for own, name in zip(found.diagnoses, folders(found), strict=True):
+        here, head = folder / name, _heading(own)
+        more = height_of(head, WIDTH)
+        paths += write(here / "margins", 3.6 + more, partial(margins, own=own, head=head))
+        paths += write(here / "shares", 3.4 + more, partial(shares, own=own, head=head))
         if bins := weight_bins(own.trace):
-            paths += write(here / "weights", 4.2, partial(weights, bins=bins, title=title))
+            paths += write(here / "weights", 4.4 + more, partial(weights, bins=bins, head=head))
     scored = [own for own in found.diagnoses if own.conflicts is not None]
     if scored:
-        height = 1.4 + 0.5 * len(scored)
+        height = 1.7 + 0.5 * len(scored)
         paths += write(folder / "conflicts", height, partial(conflicts, scored=scored))
     return paths
 
 
-def margins(figure: "Figure", own: Diagnosis, title: str) -> None:
-    """Reward margin of the chosen response over each rejected one; pale: each step, dark: mean."""
+def margins(figure: "Figure", own: Diagnosis, head: str) -> None:
+    """Reward margin of the chosen response over each rejected one, step by step."""
     axes = figure.subplots()
-    trace, smooth = own.trace, smoothed(own.trace.margin)
     axes.axhline(0, color=GREY, linewidth=0.8)
-    for k, (name, colour) in enumerate(zip(own.rejected, cycle(COLOURS), strict=False)):
-        axes.plot(trace.step, trace.margin[:, k], color=colour, alpha=0.25, linewidth=0.7)
-        axes.plot(trace.step, smooth[:, k], color=colour, linewidth=1.8, label=_over(name),
-                  **_marked(len(trace.step)))  # fmt: skip
-    axes.set(xlabel="optimiser step", ylabel="reward margin (nats)", title=title)
-    below(axes, min(len(own.rejected), 4))
+    names, handles = [_over(name) for name in own.rejected], []
+    for k, colour in zip(range(len(names)), cycle(COLOURS), strict=False):
+        handles.append(_line(axes, own, own.trace.margin[:, k], colour))
+    axes.set(xlabel="optimiser step", ylabel="reward margin (nats)")
+    legend_above(axes, handles, names, _LEGEND)
+    title(figure, f"Reward margins: {head}")
+    note(figure, _PALE)
 
 
-def shares(figure: "Figure", own: Diagnosis, title: str) -> None:
-    """Share of pairs in which the chosen response leads, and of saturated utilities."""
+def shares(figure: "Figure", own: Diagnosis, head: str) -> None:
+    """Share of pairs in which the chosen response leads, of large utilities, and, where there are
+    weights, of saturated ones."""
     axes = figure.subplots()
     trace = own.trace
-    lines = (
-        ("pairs in which the chosen response leads", trace.leads, COLOURS[0]),
-        ("saturated utilities, |βd| > 10", trace.saturated, COLOURS[1]),
-    )
-    for name, values, colour in lines:
-        smooth = smoothed(values[:, None])[:, 0]
-        axes.plot(trace.step, values, color=colour, alpha=0.25, linewidth=0.7)
-        axes.plot(trace.step, smooth, color=colour, linewidth=1.8, label=name,
-                  **_marked(len(trace.step)))  # fmt: skip
-    axes.set(xlabel="optimiser step", ylabel="share", ylim=(-0.03, 1.03), title=title)
-    below(axes, 2)
+    low, high = SATURATED
+    lines = [
+        ("pairs in which the chosen response leads", trace.leads),
+        ("utilities with |βd| > 10", trace.beyond_10),
+    ]
+    if trace.weighted:
+        lines.append((f"weights below {low:g} or above {high:g}", saturation(trace)))
+    handles = [
+        _line(axes, own, values, colour)
+        for (_, values), colour in zip(lines, COLOURS, strict=False)
+    ]
+    axes.set(xlabel="optimiser step", ylabel="share", ylim=(-0.03, 1.03))
+    axes.yaxis.set_major_formatter(percent)
+    legend_above(axes, handles, [name for name, _ in lines], _LEGEND)
+    title(figure, f"Leads and saturation: {head}")
+    note(figure, _PALE)
 
 
-def weights(figure: "Figure", bins: Sequence[Bin], title: str) -> None:
+def weights(figure: "Figure", bins: Sequence[Bin], head: str) -> None:
     """Weight against score gap, as C-APO's Figure 7: mean and quartiles, and how many pairs."""
+    from matplotlib.ticker import MaxNLocator
+
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.axvspan(-100, 0, color="#F5F0E6", zorder=0, linewidth=0)
+    low, high = min(b.low for b in bins), max(b.high for b in bins)
+    upper.axvspan(low - 1, 0, color="#F5F0E6", zorder=0, linewidth=0)
     upper.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    handles = []
     for phase, shift, colour, mark in zip(PHASES, (-0.14, 0.14), COLOURS, "os", strict=False):
         own = [b for b in bins if b.phase == phase]
         there = [b for b in own if b.mean is not None]
@@ -82,46 +109,72 @@ def weights(figure: "Figure", bins: Sequence[Bin], title: str) -> None:
         q25 = np.array([b.q25 for b in there], dtype=float)
         q75 = np.array([b.q75 for b in there], dtype=float)
         upper.vlines(x, q25, q75, color=colour, linewidth=5, alpha=0.3)
-        upper.plot(x, mean, color=colour, marker=mark, markersize=4.5, linewidth=1.2,
-                   label=_LABELS[phase])  # fmt: skip
+        handles += upper.plot(x, mean, color=colour, marker=mark, markersize=4.5, linewidth=1.2)
         lower.bar([b.low + 0.5 + shift for b in own], [b.count for b in own], 0.26, color=colour)
-    low, high = min(b.low for b in bins), max(b.high for b in bins)
-    upper.set(ylabel="weight w", ylim=(-0.03, 1.03), title=title)
+    upper.set(ylabel="weight w", ylim=(-0.03, 1.03))
     lower.set(
-        xlabel="score gap Δs = score(chosen) − score(rejected)   (points of the 1–7 scale)",
+        xlabel="score gap Δs = score(chosen) − score(rejected), in points of the teacher's scale",
         ylabel="pairs",
         xlim=(min(low, -0.5), max(high, 0.5)),
-        xticks=range(round(low + 0.5), round(high + 0.5)),
     )
-    upper.text(0.01, 0.96, "conflict: Δs < 0", transform=upper.transAxes, va="top", color=GREY)
-    handles, names = upper.get_legend_handles_labels()
-    names = [f"{name}: mean, quartiles" for name in names]
-    figure.legend(handles, names, loc="outside lower center", ncols=2)
+    lower.xaxis.set_major_locator(MaxNLocator(14, integer=True))
+    names = [f"{_LABELS[phase]}: mean, quartiles" for phase in PHASES]
+    legend_above(upper, handles, names, _LEGEND)
+    title(figure, f"Weight against score gap: {head}")
+    note(figure, _SHADED)
 
 
 def conflicts(figure: "Figure", scored: Sequence[Diagnosis]) -> None:
     """Share of preferences with a rejected item more coherent than the chosen one (Figure 3)."""
     axes = figure.subplots()
-    for k, (what, shift) in enumerate((("hard", -0.19), ("easy", 0.19))):
-        for place, own in enumerate(scored):
-            assert own.conflicts is not None  # noqa: S101
-            share = float(getattr(own.conflicts, what))
-            label = f"{what} rejected item scores higher" if not place else None
-            axes.barh(place + shift, share, 0.34, color=COLOURS[k], label=label)
-            axes.text(share + 0.008, place + shift, f"{share:.0%}", va="center", fontsize=8)
-    names = [f"{own.task}\n{own.label}, n = {own.conflicts.n}" for own in scored if own.conflicts]
-    axes.set(xlabel="share of preferences", title="Conflicts of choice and coherence")
-    axes.set_yticks(range(len(scored)), names)
+    highest = 0.0
+    handles, names = [], []
+    for what, name, shift, colour in _HIGHER:
+        found = [
+            (place + shift, getattr(own.conflicts, what))
+            for place, own in enumerate(scored)
+            if own.conflicts and (what == "share") == (own.conflicts.easy is None)
+        ]
+        if found:
+            places, values = zip(*found, strict=True)
+            handles.append(axes.barh(places, values, 0.34, color=colour))
+            names.append(name)
+            highest = max(highest, *values)
+            for place, share in found:
+                axes.annotate(percent(share), (share, place), (3, 0), textcoords="offset points",
+                              va="center", fontsize=8)  # fmt: skip
+    tasks = shortened([own.task for own in scored])
+    labels = shortened([own.label for own in scored])
+    axes.set_yticks(
+        range(len(scored)),
+        [
+            f"{task}\n{label}{f' #{own.seed}' if own.seed else ''}, n = {own.conflicts.n:,}"
+            for own, task, label in zip(scored, tasks, labels, strict=True)
+            if own.conflicts
+        ],
+    )
     axes.invert_yaxis()
+    axes.set(xlabel="share of preferences", xlim=(0, max(0.1, 1.15 * highest)))
+    axes.xaxis.set_major_formatter(percent)
+    axes.locator_params(axis="x", nbins=6)
     axes.grid(visible=False, axis="y")
-    axes.margins(x=0.12)
-    below(axes, 2)
+    legend_above(axes, handles, names, WIDTH / 2)
+    title(figure, "Conflicts of choice and coherence")
+
+
+def _heading(own: Diagnosis) -> str:
+    label, task = shortened([own.label], 60)[0], shortened([own.task], 40)[0]
+    return f"{label} on {task}" + (f", seed {own.seed}" if own.seed else "")
 
 
 def _over(name: str) -> str:
     return f"over {name}" if name.startswith("rejected") else f"over the {name} rejected item"
 
 
-def _marked(steps: int) -> dict[str, Any]:
-    """A line through very few steps needs points to be seen."""
-    return {"marker": "o", "markersize": 3.5} if steps < 3 else {}
+def _line(axes: "Axes", own: Diagnosis, values: Floats, colour: str) -> Any:
+    """[n] values step by step, and the smoothed line, which it gives. A line through very few steps
+    needs points to be seen."""
+    marked: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(values) < 3 else {}
+    axes.plot(own.trace.step, values, color=colour, alpha=0.25, linewidth=0.7)
+    smooth = smoothed(values[:, None])[:, 0]
+    return axes.plot(own.trace.step, smooth, color=colour, linewidth=1.8, **marked)[0]

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchkit.errors import StoreError
 from benchkit.records import PlannedRow
@@ -19,17 +19,20 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Line(BaseModel):
-    """One micro-batch of steps.jsonl."""
+    """One micro-batch of steps.jsonl; None where a pair's response is absent.
+
+    beyond_10: once called `saturated`.
+    """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     step: int = Field(ge=0)
     margin: tuple[float, ...] = Field(min_length=1)
     leads: float
-    saturated: float
+    beyond_10: float = Field(validation_alias=AliasChoices("beyond_10", "saturated"))
     beta: float
-    score_gap: tuple[float, ...] = ()
-    weight: tuple[float, ...] = ()
+    score_gap: tuple[float | None, ...] = ()
+    weight: tuple[float | None, ...] = ()
 
     @model_validator(mode="after")
     def _aligned(self) -> "_Line":
@@ -72,13 +75,15 @@ class Counts(BaseModel):
 class Conflicts:
     """C-APO's Figure 3: shares of n scored preferences.
 
-    hard, easy: where the first, the last rejected item scores higher than the chosen one. equal:
-    where the best rejected item scores just as high. counts: None where no teacher was asked.
+    share: where a rejected item scores higher than the chosen one. hard, easy: of preferences with
+    several rejected items, where the first, the last of these does; None where none has several.
+    equal: where the best rejected item scores just as high. counts: None if no teacher was asked.
     """
 
     n: int
-    hard: float
-    easy: float
+    share: float
+    hard: float | None
+    easy: float | None
     equal: float
     counts: Counts | None
 
@@ -89,15 +94,16 @@ class Trace:
 
     step: [n] in order. lead: [n, k] by how much the chosen response's utility leads that of each
     rejected one, in nats, without beta; NaN where a step has none. leads: [n] share of pairs in
-    which it leads. saturated: [n] share of utilities with |beta d| > 10. beta: [n], where pairs
-    have their own the mean. pairs: of each step [m, 2] score gap and weight of every pair of the
-    chosen and a rejected response; empty where the loss has no weights.
+    which it leads. beyond_10: [n] share of utilities with |beta d| > 10, where a sigmoid has no
+    gradient left to speak of. beta: [n], where pairs have their own the mean. pairs: of each step
+    [m, 2] score gap and weight of every pair of the chosen and a rejected response; empty where the
+    loss has no weights.
     """
 
     step: NDArray[np.int64]
     lead: Floats
     leads: Floats
-    saturated: Floats
+    beyond_10: Floats
     beta: Floats
     pairs: tuple[Floats, ...]
 
@@ -210,7 +216,7 @@ def read_trace(path: Path) -> Trace:
         step=np.array([own[0].step for own in steps]),
         lead=np.array([_column_means(own, k) for own in steps]),
         leads=np.array([_mean(line.leads for line in own) for own in steps]),
-        saturated=np.array([_mean(line.saturated for line in own) for own in steps]),
+        beyond_10=np.array([_mean(line.beyond_10 for line in own) for own in steps]),
         beta=np.array([_mean(line.beta for line in own) for own in steps]),
         pairs=tuple(np.concatenate([_chosen_pairs(line) for line in own]) for own in steps),
     )
@@ -244,10 +250,12 @@ def read_conflicts(run: Run) -> Conflicts | None:
             scored.append(scores)
     if not scored:
         return None
+    several = [own for own in scored if len(own) > 2]
     return Conflicts(
         n=len(scored),
-        hard=_mean(own[1] > own[0] for own in scored),
-        easy=_mean(own[-1] > own[0] for own in scored),
+        share=_mean(max(own[1:]) > own[0] for own in scored),
+        hard=_mean(own[1] > own[0] for own in several) if several else None,
+        easy=_mean(own[-1] > own[0] for own in several) if several else None,
         equal=_mean(max(own[1:]) == own[0] for own in scored),
         counts=_parsed(str(summary), _text(summary), Counts) if summary.is_file() else None,
     )
@@ -257,7 +265,9 @@ def _chosen_pairs(line: _Line) -> Floats:
     """[m, 2]: of each example the first k pairs are those of the chosen response."""
     k = len(line.margin)
     both = np.array([line.score_gap, line.weight], dtype=float).reshape(2, -1, k * (k + 1) // 2)
-    return both[:, :, :k].reshape(2, -1).T
+    pairs = both[:, :, :k].reshape(2, -1).T
+    there: Floats = pairs[np.isfinite(pairs).all(axis=1)]
+    return there
 
 
 def _column_means(lines: Sequence[_Line], k: int) -> Floats:

@@ -14,7 +14,6 @@ from benchkit import files
 from benchkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours that stand out on white, told apart with any colour vision.
@@ -91,8 +90,27 @@ def _style() -> Iterator[None]:
         yield
 
 
-def below(axes: "Axes", columns: int) -> None:
-    """Put the legend under the plot, where it hides nothing."""
-    figure = axes.get_figure()
-    assert figure is not None  # noqa: S101
-    figure.legend(loc="outside lower center", ncols=columns)
+def ink(colour: Any) -> str:
+    """White or black, whichever has a contrast of 4.5 or more on `colour` (WCAG 2.2, 1.4.3).
+
+    colour: anything that matplotlib takes for one.
+
+    >>> ink("#0072B2"), ink("#E08214")
+    ('white', 'black')
+    """
+    return "white" if 1.05 / (_luminance(colour) + 0.05) >= 4.5 else "black"
+
+
+def _luminance(colour: Any) -> float:
+    """WCAG's relative luminance, 0 for black and 1 for white."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def percent(share: float, _: object = None) -> str:
+    """'31 %'; also a formatter of ticks."""
+    return f"{100 * share:.0f} %"

@@ -3,59 +3,69 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchkit.report.figure import GREY, below, write
+from benchkit.report.figure import GREY, WIDTH, ink, percent, write
 from benchkit.report.grades_model import GradeTable
-from benchkit.store import slug
+from benchkit.report.plot_text import height_of, legend_above, shortened, stems, title, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # From orange to blue through grey: the order is seen with any colour vision, and in print.
 _SCALE = ("#B35806", "#E08214", "#FDB863", "#D8D8D8", "#B2ABD2", "#6A8FC3", "#2166AC")
-_UNSCORED = "#FFFFFF"
+_BAR: dict[str, Any] = {"height": 0.72, "edgecolor": "white", "linewidth": 0.7}
+_UNSCORED = {**_BAR, "color": "#FFFFFF", "edgecolor": GREY, "hatch": "////"}
+_LEGIBLE = 0.06  # share from where on a bar has room for its number
 
 
 def write_grade_shares(tables: Sequence[GradeTable], folder: Path) -> list[Path]:
     """Stacked bars of each table with grades; returns the paths of the SVG and PNG files."""
+    drawn = [table for table in tables if any(row.shares for row in table.rows)]
+    names = stems(("grades", table.task, table.judge) for table in drawn)
     paths = []
-    for table in tables:
-        graded = [row for row in table.rows if row.shares]
-        if graded:
-            height = 1.5 + 0.34 * len(graded)
-            name = f"grades-{slug(table.task)}-{slug(table.judge)}"
-            paths += write(folder / name, height, partial(grade_shares, table=table))
+    for table, name in zip(drawn, names, strict=True):
+        bars = sum(bool(row.shares) for row in table.rows)
+        height = 1.4 + 0.34 * bars + height_of(_heading(table), WIDTH)
+        paths += write(folder / name, height, partial(grade_shares, table=table))
     return paths
 
 
 def grade_shares(figure: "Figure", table: GradeTable) -> None:
     """One bar a method, from the lowest grade to the highest, then what is unscored."""
+    from matplotlib.colors import LinearSegmentedColormap
+
     axes = figure.subplots()
+    scale = LinearSegmentedColormap.from_list("grades", _SCALE)
     rows = [row for row in table.rows if row.shares]
     levels = sorted({level for row in rows for level in row.shares})
-    place = {level: i / max(1, len(levels) - 1) for i, level in enumerate(levels)}
-    labels = [row.label for row in rows]
-    left = [0.0] * len(rows)
-    for level in levels:
+    places, left = range(len(rows)), [0.0] * len(rows)
+    handles: list[Any] = []
+    for rank, level in enumerate(levels):
         widths = [row.shares.get(level, 0.0) for row in rows]
-        colour = _SCALE[round(place[level] * (len(_SCALE) - 1))]
-        axes.barh(labels, widths, left=left, color=colour, height=0.72, label=f"{level:g}")
+        colour = scale(rank / max(1, len(levels) - 1))
+        handles.append(axes.barh(places, widths, left=left, color=[colour], **_BAR))
         for y, (width, start) in enumerate(zip(widths, left, strict=True)):
-            if width >= 0.06:
-                light = colour not in (_SCALE[0], _SCALE[-1])
-                axes.text(start + width / 2, y, f"{100 * width:.0f} %", ha="center", va="center",
-                          fontsize=7.5, color="#222222" if light else "white")  # fmt: skip
+            if width >= _LEGIBLE:
+                axes.text(start + width / 2, y, percent(width), ha="center", va="center",
+                          fontsize=7.5, color=ink(colour))  # fmt: skip
         left = [start + width for start, width in zip(left, widths, strict=True)]
+    names = [f"{level:.3g}" for level in levels]
     if any(value < 1 - 1e-9 for value in left):
-        axes.barh(labels, [1 - value for value in left], left=left, color=_UNSCORED, height=0.72,
-                  edgecolor=GREY, linewidth=0.6, hatch="////", label="unscored")  # fmt: skip
+        handles.append(axes.barh(places, [1 - value for value in left], left=left, **_UNSCORED))
+        names.append("unscored")
+    axes.set_yticks(places, shortened([row.label for row in rows]))
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.tick_params(left=False)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-    axes.set_xlabel(f"share of the answers, by {table.main}")
-    axes.set_title(f"{table.task}: grades by {table.judge}")
-    below(axes, 8)
+    axes.xaxis.set_major_formatter(percent)
+    axes.set_xlabel(wrapped(f"share of the answers, by {table.main}", WIDTH / 2, 9, lines=2))
+    legend_above(axes, handles, names, WIDTH / 2)
+    title(figure, _heading(table))
+
+
+def _heading(table: GradeTable) -> str:
+    task, judge = (shortened([name], 60)[0] for name in (table.task, table.judge_and_kind))
+    return f"{task}: grades by {judge}"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchkit.report.figure import PALE
 from benchkit.report.model import Cell
 from benchkit.report.plot import Look, errors
 from benchkit.report.plot_text import legend_names, shortened
@@ -12,6 +11,7 @@ from benchkit.report.plot_text import legend_names, shortened
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_BEHIND = "#BDBDBD"  # seen beside the grid, and paler than any curve with a name
 _APART = 4.0  # points between the error bars of one x
 _SPREAD = 20.0  # points from the first to the last at most
 
@@ -63,10 +63,10 @@ def draw_curves(axes: "Axes", curves: Sequence[Curve], looks: Sequence[Look]) ->
 
 
 def draw_behind(axes: "Axes", curves: Sequence[Curve]) -> None:
-    """The other methods, pale and without a name."""
+    """The other methods, grey and without a name."""
     for curve in curves:
         y = [float("nan") if c is None else c.mean for c in curve.cells]
-        axes.plot(curve.x, y, color=PALE, linewidth=1.2, zorder=1)
+        axes.plot(curve.x, y, color=_BEHIND, linewidth=1.2, zorder=1)
 
 
 def _scale(axes: "Axes", curve: Curve) -> None:

@@ -14,6 +14,8 @@ from benchkit.report.wording import metric_title
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_BARS = "Bars: 95 % intervals over users."
+_BEHIND = "Grey, without a name: the methods of the other panels."
 _TOGETHER = 7  # methods that can be told apart in one panel
 
 
@@ -28,7 +30,7 @@ def history_plots(results: Results) -> Iterator[Plot]:
         text = lacking(table.rows)
         yield Plot(
             ("history", table.task, table.protocol),
-            1.1 + 2.3 * len(groups) + height_of(text, WIDTH),
+            1.1 + 2.3 * len(groups) + height_of(_BARS + _BEHIND + text, WIDTH),
             partial(history_plot, results=results, table=table, parts=parts, text=text),
             WIDTH + 0.8,
         )
@@ -70,7 +72,7 @@ def panels(rows: Sequence[Row], metric: str) -> list[tuple[str, list[Row]]]:
 def history_plot(
     figure: "Figure", results: Results, table: Table, parts: Mapping[str, Table], text: str
 ) -> None:
-    """A curve a method over the buckets; behind each panel, pale, the methods of the others."""
+    """A curve a method over the buckets; behind each panel, grey, the methods of the others."""
     metric = primary(results, table)
     groups = panels(table.rows, metric)
     curves = {row.label: _curve(row.label, parts, metric) for _, own in groups for row in own}
@@ -93,7 +95,7 @@ def history_plot(
     grid[-1][0].set_xlabel("interactions in the history")
     title(figure, heading(results, table, f"{metric_title(metric)} by length of history"))
     chance = "Dashed: chance." if metric in table.chance else ""
-    note(figure, "Bars: 95 % intervals over users.", chance, text)
+    note(figure, _BARS, chance, _BEHIND if len(groups) > 1 else "", text)
 
 
 def _curve(label: str, parts: Mapping[str, Table], metric: str) -> Curve:

@@ -5,9 +5,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchkit.report.figure import GREY, WIDTH
-from benchkit.report.model import Results, Row, Table
+from benchkit.report.model import Cell, Results, Row, Table
 from benchkit.report.plot import CHANCE, Look, Plot, errors, family_looks, heading, primary, whole
 from benchkit.report.plot_text import (
+    LEGEND,
     LONGEST,
     height_of,
     legend_above,
@@ -105,6 +106,7 @@ def metric_panels(
     labels = _labels(results, tables)
     lines = -(-len(tables) // columns)
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    marked = False
     for place, table in enumerate(tables):
         axes = grid[place // columns][place % columns]
         by_label = {row.label: row for row in table.rows}
@@ -113,6 +115,9 @@ def metric_panels(
         for y, row in enumerate(rows):
             if metric not in row.cells:
                 _reason(axes, y, row, 15)
+            elif is_at_chance(row, results.plan):
+                _mark(axes, y, row.cells[metric])
+                marked = True
         if metric in table.chance:
             axes.axvline(table.chance[metric], **CHANCE)
         axes.set_title(wrapped(table.task, _PANEL - 0.15, 8.5, "bold", 2), fontsize=8.5)
@@ -125,8 +130,11 @@ def metric_panels(
     if any(metric in table.chance for table in tables):
         handles.append(_line(**CHANCE))
         names.append("chance")
-    figure.legend(handles, legend_names(names), loc="outside lower left", fontsize=8,
-                  ncols=legend_columns(names, figure.get_figwidth() - 0.3))  # fmt: skip
+    if marked:
+        handles.append(_line("none"))
+        names.append(f"{NOT_ABOVE} not above chance (5 %, Holm)")
+    figure.legend(handles, legend_names(names), loc="outside lower left",
+                  ncols=legend_columns(names, figure.get_figwidth() - 0.3), **LEGEND)  # fmt: skip
     protocol = heading(results, first, "").rpartition(" (")[2]
     what = f"{metric_title(metric)} by task, with 95 % intervals over users"
     title(figure, f"{results.plan.title}: {what} ({protocol}")
@@ -154,6 +162,13 @@ def _reason(axes: "Axes", y: int, row: Row, longest: int) -> None:
     axes.text(0.03, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7,
               color=GREY, style="italic", zorder=4, bbox={"facecolor": "white", "pad": 1,
               "edgecolor": "none"}).set_in_layout(False)  # fmt: skip
+
+
+def _mark(axes: "Axes", y: int, cell: Cell) -> None:
+    """That a row is not above chance, right of its interval."""
+    end = cell.mean if cell.high is None else cell.high
+    axes.annotate(NOT_ABOVE, (end, y), (2.5, 0), textcoords="offset points", va="center",
+                  fontsize=8).set_in_layout(False)  # fmt: skip
 
 
 def _families(rows: Sequence[Row], looks: Mapping[str, Look]) -> tuple[list["Line2D"], list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from benchkit.report.figure import GREY
 from benchkit.report.model import Cell
 from benchkit.report.plot import Look, errors
-from benchkit.report.plot_places import Box, places
+from benchkit.report.plot_places import Box, Place, places
 from benchkit.report.plot_text import inches_of, legend_above, listed, note, shortened, title
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LETTERS = 7.5  # points
 _MARKER = 6.0  # points across
-_NEAR = 14.0  # points from where on a line leads to a label
+_FAR = 14.0  # points from where on a line leads to a label
 _FRONT: dict[str, Any] = {"color": "#333333", "linewidth": 1.0, "linestyle": (0, (2, 2))}
 
 
@@ -118,23 +118,23 @@ def _name(
         note(figure, *text, beside if outside else "")
         figure.draw_without_rendering()  # from here on the axes stay where they are
         within = [i for i in order if i not in outside]
-        boxes = _boxes(axes, points, names, within, best)
-        failed = {i for i, box in zip(within, boxes, strict=True) if box is None}
+        found = _places(axes, points, names, within, best)
+        failed = {i for i, place in zip(within, found, strict=True) if place is None}
         if not failed:
             break
         outside |= failed
-    for i, box in zip(within, boxes, strict=True):
-        if box is not None:
-            _annotate(axes, points[i], names[i], box, i in best)
+    for i, place in zip(within, found, strict=True):
+        if place is not None:
+            _annotate(axes, points[i], names[i], place, i in best)
 
 
-def _boxes(
+def _places(
     axes: "Axes",
     points: Sequence[Point],
     names: Sequence[str],
     within: Sequence[int],
     best: Sequence[int],
-) -> list[Box | None]:
+) -> list[Place | None]:
     """Where the names of the points `within` stand, in pixels."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101
@@ -153,6 +153,7 @@ def _boxes(
         sizes,
         (inside.x0, inside.y0, inside.x1, inside.y1),
         _MARKER / 2 * pixels + 1,
+        _FAR * pixels,
         lines,
     )
 
@@ -170,15 +171,16 @@ def _bars(axes: "Axes", point: Point, spot: tuple[float, float]) -> Iterator[Box
         yield left, spot[1] - 1, right, spot[1] + 1
 
 
-def _annotate(axes: "Axes", point: Point, name: str, box: Box, bold: bool) -> None:
-    """A name in its box, at the side that is nearer to the point; a line to it from far away."""
+def _annotate(axes: "Axes", point: Point, name: str, place: Place, bold: bool) -> None:
+    """A name in its box, at the side that is nearer to the point, and its leader if it has one."""
+    from matplotlib.patheffects import withStroke
+
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101
     x, y = _pixel(axes, point.x, point.cell.mean)
     scale = 72 / figure.dpi
-    left, bottom, right, top = box
+    left, bottom, right, top = place.box
     near_x, near_y = min(max(x, left), right), min(max(y, bottom), top)
-    far = scale * ((near_x - x) ** 2 + (near_y - y) ** 2) ** 0.5 > _NEAR
     nearest = ((near_x - left) / (right - left), (near_y - bottom) / (top - bottom))
     leader = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "relpos": nearest,
               "shrinkA": 0, "shrinkB": _MARKER / 2}  # fmt: skip
@@ -187,7 +189,8 @@ def _annotate(axes: "Axes", point: Point, name: str, box: Box, bold: bool) -> No
         name, (point.x, point.cell.mean),
         xytext=(((right if before else left) - x) * scale, ((bottom + top) / 2 - y) * scale),
         textcoords="offset points", ha="right" if before else "left", va="center_baseline",
-        fontsize=_LETTERS, fontweight=_weight(bold), arrowprops=leader if far else None, zorder=4,
+        fontsize=_LETTERS, fontweight=_weight(bold), arrowprops=leader if place.leader else None,
+        path_effects=[withStroke(linewidth=2, foreground="white")], zorder=4,
     ).set_in_layout(False)  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Curves of a metric over a setting: sweeps (C-APO, Figure 6) and scaling (its Figure 13)."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
@@ -19,6 +20,7 @@ from benchkit.store import Store
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_ASSIGNED = re.compile(r"([^\W\d]\w*)=([^\s,;]+)")  # 'lambda=0.5' in a label
 _WIDE = 8.0  # largest over smallest value from where on the scale is logarithmic
 _AXIS = 3.6  # inches of the x axis, about
 _CHOICE = "Figures of the test cases: a value that is picked here has been picked on them."
@@ -74,7 +76,7 @@ def sweep_plot(
     axes.set_xticks([place for place, _ in ticks], _apart(ticks))
     axes.margins(x=0.08)
     axes.set(xlabel=legible(_axis(found)), ylabel=metric_title(metric))
-    title(figure, heading(results, table, f"{metric_title(metric)} by {found[0].setting}"))
+    title(figure, heading(results, table, f"{metric_title(metric)} by {called(found)}"))
     chance = "Dashed: chance." if metric in table.chance else ""
     note(figure, "Bars: 95 % intervals over users.", chance, _CHOICE, text)
 
@@ -125,13 +127,27 @@ def _width(text: str) -> float:
 
 def _shown(value: Value) -> str:
     if value is None:
-        return "none"
+        return "no limit"
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _axis(found: Sequence[Series]) -> str:
     along = dict.fromkeys(name for one in found for name in one.along)
-    return found[0].setting + (f" (and with it {', '.join(along)})" if along else "")
+    return called(found) + (f", and with it {', '.join(along)}" if along else "")
+
+
+def called(found: Sequence[Series]) -> str:
+    """What the varied setting is called: 'lambda (setting margin)' where all labels with a value
+    have another word for it, as 'rec-po lambda=0.5' has."""
+    setting = found[0].setting
+    words = {
+        next((w for w, shown in _ASSIGNED.findall(row.label) if shown == f"{value:g}"), "")
+        for one in found
+        for value, row in zip(one.values, one.rows, strict=True)
+        if value is not None
+    }
+    word = words.pop() if len(words) == 1 else ""
+    return setting if word.lower() in setting.lower() else f"{word} (setting {setting})"
 
 
 def _method(source: Source) -> tuple[str, str]:

@@ -5,7 +5,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from benchkit.report.figure import GREY
 from benchkit.report.model import Row
@@ -14,7 +15,6 @@ from benchkit.store import slug
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 LONGEST = 34  # characters of a label
 _FAMILY = "DejaVu Sans"
@@ -22,6 +22,11 @@ _ENDS = re.compile(r"(?<=[ /_-])")  # a line may end behind these
 _STEM = 120  # bytes of a file's name without its ending
 _HINTED = 1.03  # pixels make letters this much wider at most
 _BESIDE = 0.12  # inches between the edge of a figure and its title
+# Of a legend with several columns; lengths are in units of its letters.
+LEGEND: dict[str, Any] = {
+    "fontsize": 8, "handletextpad": 0.4, "columnspacing": 1.4, "handlelength": 1.6,
+}  # fmt: skip
+_ENTRY = (0.4 + 1.4 + 1.6) * 8 / 72  # inches of an entry beside its name
 
 
 def legible(text: str) -> str:
@@ -49,19 +54,19 @@ def legible(text: str) -> str:
 
 def shortened(names: Sequence[str], longest: int = LONGEST) -> list[str]:
     """Legible names of at most `longest` characters: the middle is left out, for variants of a
-    method differ at their end. Names that would become the same are numbered.
+    method differ at their end. Different names that would become the same are numbered.
 
     >>> shortened(["short", "a very long name of something 1"], 16)
     ['short', 'a very l…thing 1']
     """
-    short = [_cut(legible(name), longest) for name in names]
-    many, seen = Counter(short), Counter[str]()
-    for place, name in enumerate(short):
-        if many[name] > 1:
-            seen[name] += 1
-            mark = f" ({seen[name]})"
-            short[place] = _cut(name, longest - len(mark)) + mark
-    return short
+    short = {name: _cut(legible(name), longest) for name in names}
+    many, seen = Counter(short.values()), Counter[str]()
+    for name, own in short.items():
+        if many[own] > 1:
+            seen[own] += 1
+            mark = f" ({seen[own]})"
+            short[name] = _cut(own, longest - len(mark)) + mark
+    return [short[name] for name in names]
 
 
 def wrapped(text: str, inches: float, size: float, weight: str = "normal", lines: int = 3) -> str:
@@ -133,13 +138,13 @@ def legend_names(names: Iterable[str]) -> list[str]:
     return [f" {name}" if name.startswith("_") else name for name in names]
 
 
-def legend_above(
-    axes: "Axes", handles: Sequence["Line2D"], names: Sequence[str], inches: float
-) -> None:
-    """A legend between the heading and the plot, in lines of at most `inches`."""
+def legend_above(axes: "Axes", handles: Sequence[Any], names: Sequence[str], inches: float) -> None:
+    """A legend between the heading and the plot, in lines of at most `inches`.
+
+    handles: what matplotlib draws an entry from, e.g. lines or bars.
+    """
     axes.legend(handles, legend_names(names), loc="lower left", bbox_to_anchor=(0, 1.0),
-                ncols=legend_columns(names, inches), fontsize=8, borderaxespad=0.2,
-                handletextpad=0.4, columnspacing=1.4, handlelength=1.6)  # fmt: skip
+                ncols=legend_columns(names, inches), borderaxespad=0.2, **LEGEND)  # fmt: skip
 
 
 def legend_columns(names: Sequence[str], inches: float) -> int:
@@ -148,10 +153,11 @@ def legend_columns(names: Sequence[str], inches: float) -> int:
     >>> legend_columns(["a", "b", "c"], 5), legend_columns(["a" * 30, "b", "c" * 30], 3)
     (3, 1)
     """
+    widths = [inches_of(name, LEGEND["fontsize"]) for name in names]
     for columns in range(len(names), 1, -1):
-        size = -(-len(names) // columns)
-        longest = [max(map(len, names[i : i + size])) for i in range(0, len(names), size)]
-        if sum(0.45 + 0.07 * length for length in longest) <= inches:
+        size, more = divmod(len(names), columns)  # so many columns have one name more
+        starts = [i * size + min(i, more) for i in range(columns + 1)]
+        if sum(_ENTRY + max(widths[a:b]) for a, b in pairwise(starts)) <= inches:
             return columns
     return 1
 

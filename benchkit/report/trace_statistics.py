@@ -11,6 +11,7 @@ Phase = Literal["start", "end"]
 PHASES: tuple[Phase, ...] = ("start", "end")
 _SHARE = 0.2  # of the steps: how much the start and the end of training are
 _WINDOW = 0.05  # of the steps: how many a smoothed value is the mean of
+SATURATED = (0.01, 0.99)  # a weight below the first or above the second is saturated
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ def steps_of(trace: Trace, phase: Phase) -> slice:
     n = len(trace.step)
     size = max(1, round(_SHARE * n))
     return slice(0, size) if phase == "start" else slice(n - size, n)
+
+
+def saturation(trace: Trace) -> Floats:
+    """[n] share of each step's weights that are saturated; NaN where a step has none."""
+    low, high = SATURATED
+    weights = [pairs[:, 1] for pairs in trace.pairs]
+    return np.array([np.mean((w < low) | (w > high)) if len(w) else np.nan for w in weights])
 
 
 def weight_bins(trace: Trace) -> tuple[Bin, ...]:

@@ -20,8 +20,6 @@ from benchkit.tuning.preference import (
     utilities,
 )
 
-_SATURATED = 10.0  # |beta d| beyond which a sigmoid has no gradient left to speak of
-
 
 @dataclass
 class PreferenceObjective:
@@ -143,11 +141,18 @@ def _padded(rows: Sequence[Sequence[Any]], k: int) -> Tensor:
 def diagnostics(
     d: Tensor, present: Tensor, pairs: Pairs, fields: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """Mean lead of the chosen response over each rejected one (`margin`), the share of pairs in
-    which it leads, the share of saturated utilities, and weights beside score gaps."""
+    """What a step's line of the log says of a micro-batch.
+
+    d, present: [b, 1 + k] utilities, and which responses there are. Gives the mean lead of the
+    chosen response over each rejected one (`margin`), the share of pairs in which it leads, the
+    share of utilities with |beta d| > 10, and, where a loss has both, score gaps and weights of all
+    pairs of responses, [b, (1 + k) k / 2] in a row; None where one of the two is absent.
+    """
     here = present[:, 1:]
     lead = d[:, :1] - d[:, 1:]
-    beta = pairs.beta if isinstance(pairs.beta, float | int) else float(pairs.beta.mean())
+    beta = pairs.beta
+    if isinstance(beta, Tensor):
+        beta = float(beta.expand_as(lead)[here].mean())
     line: dict[str, Any] = {
         "margin": [
             _rounded(own[kept].mean())
@@ -155,15 +160,19 @@ def diagnostics(
             if kept.any()
         ],
         "leads": _rounded((lead > 0)[here].float().mean()),
-        "saturated": _rounded(((beta * d).abs() > _SATURATED)[present].float().mean()),
+        "beyond_10": _rounded(((beta * d).abs() > 10)[present].float().mean()),
         "beta": round(beta, 6),
     }
     if isinstance(pairs.weight, Tensor) and "score" in fields:
         score = fields["score"]
         upper = torch.triu(torch.ones(d.shape[1], d.shape[1], device=d.device), 1).bool()
+        both = (present[:, :, None] & present[:, None, :])[:, upper].flatten()
         gap = score[:, :, None] - score[:, None, :]
-        line["score_gap"] = [_rounded(v) for v in gap[:, upper].flatten()]
-        line["weight"] = [_rounded(v) for v in pairs.weight.detach()[:, upper].flatten()]
+        for name, values in (("score_gap", gap), ("weight", pairs.weight.detach())):
+            line[name] = [
+                _rounded(value) if there else None
+                for value, there in zip(values[:, upper].flatten(), both, strict=True)
+            ]
     return line
 
 

@@ -46,14 +46,15 @@ def plots(store, reading=True):
     return dict(zip(stems(plot.name for plot in found), found, strict=True))
 
 
-def drawn(plot):
-    """Draws a plot as a file; gives the figure, the texts that came to be seen in the PNG with
-    their extents in pixels, and its size."""
+def watched(write):
+    """Calls `write` with an empty folder; gives of each figure that it writes there the figure, the
+    texts that came to be seen in the PNG with their extents in pixels, and its size."""
     from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.figure import Figure
     from matplotlib.text import Text
 
     seen, made = {}, []
-    draw = Text.draw
+    draw, save = Text.draw, Figure.savefig
 
     def spy(self, renderer, *args, **kwargs):
         if isinstance(renderer, RendererAgg) and self.get_visible() and self.get_text().strip():
@@ -61,13 +62,28 @@ def drawn(plot):
             seen[self] = Text.get_window_extent(self, renderer)
         return draw(self, renderer, *args, **kwargs)
 
-    def keep(canvas):
-        plot.draw(canvas)
-        made.append(canvas)
+    def keep(self, file, **settings):
+        save(self, file, **settings)
+        if settings["format"] == "png":
+            size = tuple(settings["dpi"] * self.get_size_inches())
+            made.append((self, list(seen.items()), size))
+            seen.clear()
 
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(Text, "draw", spy):
-        figure.write(Path(folder) / "drawn", plot.height, keep, plot.width)
-    return made[0], list(seen.items()), (160 * plot.width, 160 * plot.height)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(Text, "draw", spy),
+        mock.patch.object(Figure, "savefig", keep),
+    ):
+        write(Path(folder))
+    return made
+
+
+def drawn(plot):
+    """What `watched` gives of one plot."""
+    (found,) = watched(
+        lambda folder: figure.write(folder / "drawn", plot.height, plot.draw, plot.width)
+    )
+    return found
 
 
 def overlap(one, two):
@@ -77,15 +93,20 @@ def overlap(one, two):
     )
 
 
-def check_nothing_is_cut(plot):
-    """Every text lies in the figure, and no two touch; gives the texts."""
-    _, texts, (width, height) = drawn(plot)
+def check_whole(found):
+    """Every text of a watched figure lies in it, and no two touch; gives the texts."""
+    _, texts, (width, height) = found
     for text, box in texts:
         assert box.x0 >= -1 and box.y0 >= -1, text.get_text()
         assert box.x1 <= width + 1 and box.y1 <= height + 1, text.get_text()
     for (one, a), (two, b) in combinations(texts, 2):
         assert not overlap(a, b), (one.get_text(), two.get_text())
     return [text for text, _ in texts]
+
+
+def check_nothing_is_cut(plot):
+    """`check_whole` of one plot."""
+    return check_whole(drawn(plot))
 
 
 def sweep_store(root, **more):

@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ from typer.testing import CliRunner
 from benchkit.cli.diagnose import diagnose as command
 from benchkit.errors import ConfigError, StoreError
 from benchkit.records import Manifest, Plan, PlannedRow
-from benchkit.report.diagnosis_files import summary, table, write_tables
+from benchkit.report.diagnosis_files import folders, summary, table, write_tables
 from benchkit.report.diagnosis_plots import write_plots
-from benchkit.report.diagnostics import diagnose
+from benchkit.report.diagnostics import Found, diagnose
 from benchkit.store import Store
 
 # A store
@@ -134,7 +135,7 @@ def test_tables_hold_what_was_found(store, tmp_path):
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
         "step", "lead_hard", "lead_easy", "margin_hard", "margin_easy", "smoothed_hard",
-        "smoothed_easy", "leads", "saturated", "beta",
+        "smoothed_easy", "leads", "beyond_10", "saturated_weights", "beta",
     ]  # fmt: skip
     assert [float(row["margin_easy"]) for row in rows] == pytest.approx(0.2 * np.arange(20))
     with (tmp_path / "d" / "toy-c-apo" / "weights.csv").open() as file:
@@ -142,11 +143,15 @@ def test_tables_hold_what_was_found(store, tmp_path):
     assert sum(int(row["count"]) for row in bins) == 2 * 4 * 4 * 2  # phases, steps, users, pairs
     assert all((row["mean"] == "") == (row["count"] == "0") for row in bins)
     with (tmp_path / "d" / "conflicts.csv").open() as file:
-        assert list(csv.reader(file))[1] == ["toy", "c-apo", "0", "4", "1", "0", "0"]
+        assert list(csv.reader(file))[1] == ["toy", "c-apo", "0", "4", "1", "1", "0", "0"]
     told = json.loads((tmp_path / "d" / "toy-c-apo" / "summary.json").read_text())
     assert told == summary(found.diagnoses[0])
     assert told["start"]["margin"] == {"hard": 0.15, "easy": 0.3}
     assert told["end"]["steps"] == 4
+    assert told["end"]["beyond_10"] == 0 and 0 < told["end"]["saturated_weights"] < 0.2
+    assert list(rows[0].values())[8] == "0" and float(rows[0]["saturated_weights"]) * 8 % 1 == 0
+    plain = json.loads((tmp_path / "d" / "toy-s-dpo" / "summary.json").read_text())
+    assert plain["end"]["saturated_weights"] is None
     assert told["conflicts"]["asked"] == 9 and told["conflicts"]["hard"] == 1
     assert told["weight_and_score_gap"][0]["spearman"] == pytest.approx(1)
 
@@ -154,9 +159,16 @@ def test_tables_hold_what_was_found(store, tmp_path):
 def test_the_table_shows_start_and_end(store):
     rows = table(diagnose(store, "s"))
     assert rows[0][:4] == ("toy / c-apo", "20", "0.22 > 2.62", "0.50 > 0.50")
-    assert rows[0][6:] == ("1.00 > 1.00", "1.00")
-    assert rows[1][0] == "toy / s-dpo (started)" and rows[1][5:] == ("", "", "")
+    assert rows[0][4] == "0.00 > 0.00" and rows[0][7:] == ("1.00 > 1.00", "1.00")
+    assert rows[1][0] == "toy / s-dpo (started)" and rows[1][5:] == ("", "", "", "")
     assert [row[0] for row in rows[2:]] == ["toy / dpo", "toy / dpo #1"]
+
+
+def test_labels_that_are_one_on_disk_have_folders_of_their_own(store):
+    own = diagnose(store, "s", "toy", "s-dpo").diagnoses[0]
+    alike = [replace(own, label=label) for label in ("m 1", "m/1", "m" * 300)]
+    names = folders(Found("s", tuple(alike), ()))
+    assert names[:2] == ["toy-m-1", "toy-m-1-2"] and len(names[2]) <= 120
 
 
 # Plots

@@ -14,6 +14,7 @@ from benchkit.report.diagnostics import read_conflicts, read_trace
 from benchkit.report.trace_statistics import (
     correlations,
     pairs_of,
+    saturation,
     smoothed,
     steps_of,
     weight_bins,
@@ -37,16 +38,16 @@ def test_a_step_is_the_mean_of_its_micro_batches(tmp_path):
     found = trace(
         tmp_path,
         [
-            line(0, (1.0, 3.0), beta=2.0, leads=0.25, saturated=0.5),
-            line(0, (2.0, 5.0), beta=2.0, leads=0.75, saturated=0.0),
-            line(1, (4.0, -1.0), beta=0.5, leads=1.0, saturated=1.0),
+            line(0, (1.0, 3.0), beta=2.0, leads=0.25, beyond_10=0.5),
+            line(0, (2.0, 5.0), beta=2.0, leads=0.75, beyond_10=0.0),
+            line(1, (4.0, -1.0), beta=0.5, leads=1.0, beyond_10=1.0),
         ],
     )
     assert found.step.tolist() == [0, 1]
     assert found.lead.tolist() == [[1.5, 4.0], [4.0, -1.0]]
     assert found.margin.tolist() == [[3.0, 8.0], [2.0, -0.5]]
     assert found.leads.tolist() == [0.5, 1.0]
-    assert found.saturated.tolist() == [0.25, 1.0]
+    assert found.beyond_10.tolist() == [0.25, 1.0]
     assert found.beta.tolist() == [2.0, 0.5]
     assert not found.weighted
 
@@ -56,6 +57,21 @@ def test_only_pairs_with_the_chosen_response_are_looked_at(tmp_path):
     both = line(0, gaps=one[0] + two[0], weights=one[1] + two[1])
     found = trace(tmp_path, [both])
     assert found.pairs[0].tolist() == [[-1, 0.2], [3, 0.9], [1, 0.7], [3, 0.95]]
+
+
+def test_pairs_of_responses_that_are_absent_are_passed_over(tmp_path):
+    """Three responses and two: of the second example only the first pair is one."""
+    gaps, weights = (-1, 3, 4, 1, None, None), (0.2, 0.9, 0.99, 0.7, None, None)
+    found = trace(tmp_path, [line(0, gaps=gaps, weights=weights)])
+    assert found.pairs[0].tolist() == [[-1, 0.2], [3, 0.9], [1, 0.7]]
+    assert [b.count for b in weight_bins(found)] == [1, 0, 1, 0, 1] * 2
+    assert pairs_of(found, "end").shape == (3, 2)
+
+
+def test_a_record_from_before_utilities_beyond_10_were_called_so_is_read(tmp_path):
+    old = line(0, saturated=0.5)
+    del old["beyond_10"]
+    assert trace(tmp_path, [old]).beyond_10.tolist() == [0.5]
 
 
 def test_what_was_done_again_after_an_interruption_counts_once(tmp_path):
@@ -143,7 +159,19 @@ def test_conflicts_are_counted_for_the_hard_and_the_easy_item(tmp_path):
     (run.artifacts / "preferences.json").write_text(json.dumps(COUNTS))
     found = read_conflicts(run)
     assert (found.n, found.hard, found.easy, found.equal) == (4, 0.5, 0.25, 0.25)
+    assert found.share == 0.5
     assert found.counts.tied == 3
+
+
+def test_one_rejected_item_is_neither_hard_nor_easy(tmp_path):
+    run = Run(tmp_path)
+    write(run.artifacts / "preferences.jsonl", [preference(5, 6), preference(5, 3)])
+    found = read_conflicts(run)
+    assert (found.n, found.share, found.hard, found.easy, found.equal) == (2, 0.5, None, None, 0)
+    # The easy one may conflict alone where preferences were made elsewhere and are not in order.
+    write(run.artifacts / "preferences.jsonl", [preference(5, 3, 6), preference(5, 6)])
+    found = read_conflicts(run)
+    assert (found.n, found.share, found.hard, found.easy) == (2, 1.0, 0.0, 1.0)
 
 
 def test_preferences_without_scores_have_no_conflicts(tmp_path):
@@ -184,6 +212,15 @@ def weighted(tmp_path, first, last):
         )
         lines.append(line(step, (1.0,), gaps, weights))
     return trace(tmp_path, lines)
+
+
+def test_saturated_weights_are_those_near_zero_and_one(tmp_path):
+    weights = (0.0099, 0.01, 0.5, 0.99, 0.9901, 1.0)
+    one = line(0, (1.0,), (0,) * 6, weights)
+    assert saturation(trace(tmp_path, [one, one, line(1, (1.0,), (0,), (0.5,))])).tolist() == [
+        0.5, 0.0,
+    ]  # fmt: skip
+    assert np.isnan(saturation(trace(tmp_path, [line(0)]))).tolist() == [True]
 
 
 FIRST = ((-1.0, 0.1), (-0.6, 0.3), (0.0, 0.5), (2.0, 0.9))

@@ -13,7 +13,7 @@ from report.site_store import make_store
 
 from benchkit.report.model import Cell, Row
 from benchkit.report.plot_history import buckets, panels
-from benchkit.report.plot_sweep import positions
+from benchkit.report.plot_sweep import called, positions
 from benchkit.report.rows import collect
 from benchkit.report.sweeps import Configured, common, names, series
 
@@ -91,6 +91,22 @@ def test_places_on_the_axis():
     assert positions([5, None]) == {5: (5.0, False), None: (6.0, True)}
 
 
+def test_a_setting_is_called_what_the_labels_call_it():
+    rows = [configured(f"rec-po lambda={m:g}", margin=m) for m in (0, 0.5, 2)]
+    assert called(series(rows)) == "lambda (setting margin)"
+    assert called(series([configured(f"m beta={b}", beta=b) for b in (1, 2)])) == "beta"
+    assert called(series([configured(f"m {b}", beta=b) for b in (1, 2)])) == "beta"
+    assert called(series([configured(f"m k={9 - b}", beta=b) for b in (1, 2)])) == "beta"
+    users = [configured("m", limit_users=None), configured("m users=10", limit_users=10)]
+    assert called(series(users)) == "limit_users"
+
+
+def test_a_setting_without_a_value_has_no_limit(tmp_path):
+    made, *_ = drawn(plots(scaling_store(tmp_path))["sweep-limit_users-toys-scored"])
+    ticks = [tick.get_text() for tick in made.axes[0].get_xticklabels()]
+    assert ticks == ["1,100", "3,400", "no limit"]
+
+
 def test_values_come_from_the_runs_and_not_from_labels(tmp_path):
     config = {"one": {"beta": 0.25}, "two": {"beta": 3.0}, "three": {"beta": 1.0}}
     store = changed(make_store(tmp_path, list(config)), config)
@@ -161,6 +177,17 @@ def test_curves_by_length_of_history(tmp_path):
         own = [r.cells["ndcg@5"].mean for part in parts for r in part.rows if r.label == row]
         assert list(line.get_ydata()) == own
     assert any("Without a result: c (failed" in text.get_text() for text, _ in texts)
+    assert not any("other panels" in text.get_text() for text, _ in texts)
+
+
+def test_what_is_behind_a_panel_is_seen_and_said(tmp_path):
+    store = history_store(tmp_path, [f"m{i}" for i in range(8)])
+    made, texts, _ = drawn(plots(store)["history-toys-scored"])
+    assert any("Grey, without a name: the methods of the other" in t.get_text() for t, _ in texts)
+    axes = made.axes[0]
+    behind = [line for line in axes.lines if line.get_color() == "#BDBDBD"]
+    named = len(axes.get_legend().get_texts())
+    assert len(behind) == 8 - named > 0
 
 
 def test_no_buckets_or_only_one_with_cases_is_no_plot(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchkit.report.plot_text import legible, shortened, stems, wrapped
+from benchkit.report.plot_text import LEGEND, legend_columns, legible, shortened, stems, wrapped
 
 pytest.importorskip("matplotlib")
 
@@ -36,6 +36,24 @@ def test_stems_are_short_and_differ():
     found = list(stems([("metric", "a.b"), ("metric", "A b"), ("metric", "推" * 200)]))
     assert found[:2] == ["metric-a-b", "metric-A-b-2"]
     assert len(found[2].encode()) <= 120
+
+
+@pytest.mark.parametrize("names", [["cf", "sft", "preference", "control", "a long name " * 2, "x"]])
+@pytest.mark.parametrize("inches", [2.0, 3.0, 4.0, 5.0, 8.0])
+def test_a_legend_is_as_wide_as_is_said(names, inches):
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    canvas = Figure(figsize=(10, 3), dpi=160)
+    lines = [Line2D([], []) for _ in names]
+    columns = legend_columns(names, inches)
+    legends = [
+        canvas.legend(lines, names, ncols=n, borderpad=0, **LEGEND) for n in (columns, columns + 1)
+    ]
+    canvas.draw_without_rendering()
+    one, more = (legend.get_window_extent().width / 160 for legend in legends)
+    assert one <= inches
+    assert more > inches - 0.35 or columns == len(names)
 
 
 def test_lines_end_behind_words_and_hyphens():

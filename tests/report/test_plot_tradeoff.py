@@ -1,7 +1,9 @@
 """Accuracy against cost and serendipity: the front, the costs, and where names stand."""
 
+import math
 from itertools import combinations, pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from report.plot_store import changed, check_nothing_is_cut, drawn, plots
 from report.site_store import make_store
 
 from benchkit.report.model import Cell, Row, Table
-from benchkit.report.plot_places import places
+from benchkit.report.plot_places import Place, places
 from benchkit.report.plot_points import Point, front
 from benchkit.report.plot_tradeoff import shown_metrics
 
@@ -46,8 +48,8 @@ def test_the_front_is_not_dominated_and_dominates_the_rest(pairs):
 )
 def test_labels_touch_neither_each_other_nor_a_point(spots):
     where = [(x, y) for x, y, _ in spots]
-    boxes = places(where, [(width, 12.0) for *_, width in spots], (0, 0, 400, 300), 4.0)
-    placed = [box for box in boxes if box is not None]
+    boxes = places(where, [(width, 12.0) for *_, width in spots], (0, 0, 400, 300), 4.0, 20.0)
+    placed = [place.box for place in boxes if place is not None]
     dots = [(x - 4, y - 4, x + 4, y + 4) for x, y in where]
     for one, two in [*combinations(placed, 2), *((a, b) for a in placed for b in dots)]:
         assert one[2] <= two[0] or two[2] <= one[0] or one[3] <= two[1] or two[3] <= one[1]
@@ -56,11 +58,64 @@ def test_labels_touch_neither_each_other_nor_a_point(spots):
 
 
 def test_a_label_stands_right_of_a_point_that_is_alone_and_keeps_off_lines():
-    (box,) = places([(50, 50)], [(40, 10)], (0, 0, 200, 100), 4)
-    assert box == (57, 45, 97, 55)
-    (moved,) = places([(50, 50)], [(40, 10)], (0, 0, 200, 100), 4, [(54, 49, 150, 51)])
+    (alone,) = places([(50, 50)], [(40, 10)], (0, 0, 200, 100), 4, 20)
+    assert alone == Place((57, 45, 97, 55), leader=False)
+    (place,) = places([(50, 50)], [(40, 10)], (0, 0, 200, 100), 4, 20, [(54, 49, 150, 51)])
+    moved = place.box
     assert moved[1] >= 51 or moved[3] <= 49 or moved[2] <= 54
-    assert places([(50, 50)], [(400, 10)], (0, 0, 200, 100), 4) == [None]
+    assert places([(50, 50)], [(400, 10)], (0, 0, 200, 100), 4, 20) == [None]
+
+
+def apart(spot, box):
+    """How far a point is from a box, and the nearest point of the box."""
+    nearest = [min(max(c, low), high) for c, low, high in zip(spot, box[:2], box[2:], strict=True)]
+    return math.dist(spot, nearest), nearest
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(180, 220), st.floats(130, 170), st.floats(5, 90)),
+        min_size=2, max_size=12,
+    )
+)  # fmt: skip
+def test_of_clustered_points_a_label_without_a_leader_is_nearest_to_its_own(spots):
+    where = [(x, y) for x, y, _ in spots]
+    found = places(where, [(w, 12.0) for *_, w in spots], (0, 0, 400, 300), 4.0, 20.0)
+    for i, place in enumerate(found):
+        if place is not None and not place.leader:
+            own = apart(where[i], place.box)[0]
+            assert own <= 20
+            others = [apart(spot, place.box)[0] for j, spot in enumerate(where) if j != i]
+            assert min(others) > 1.3 * own
+
+
+CLUSTERS = {
+    "side by side": [(200, 150), (207, 150)],
+    "a row": [(170 + 12 * i, 150) for i in range(4)],
+    "a column": [(200, 110 + 9 * i) for i in range(8)],
+    "a square": [(200 + 13 * i, 150 + 13 * j) for i in range(3) for j in range(3)],
+    "a slope": [(200 + 6 * i, 150 + 4 * i) for i in range(7)],
+}
+
+
+@pytest.mark.parametrize("spots", CLUSTERS.values(), ids=list(CLUSTERS))
+def test_leaders_of_clustered_points_cross_no_other_point(spots):
+    found = places(spots, [(50.0, 12.0)] * len(spots), (0, 0, 400, 300), 4.0, 20.0)
+    leaders = 0
+    for i, place in enumerate(found):
+        assert place is not None
+        if place.leader:
+            leaders += 1
+            reach, end = apart(spots[i], place.box)
+            along = np.linspace(4 / reach, 1, 200)[:, None]
+            line = spots[i] + along * (np.array(end) - spots[i])
+            others = np.array([spot for j, spot in enumerate(spots) if j != i])
+            assert np.linalg.norm(line[:, None] - others, axis=-1).min() >= 4 - 1e-6
+            boxes = [other.box for j, other in enumerate(found) if j != i]
+            inside = [[b[0] < x < b[2] and b[1] < y < b[3] for b in boxes] for x, y in line]
+            assert not np.any(inside)
+    assert leaders or len(spots) == 2
 
 
 def test_costs_are_of_a_case(tmp_path):

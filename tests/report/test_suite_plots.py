@@ -116,6 +116,16 @@ def test_panels_share_rows_and_scale(tmp_path):
     assert sum(text.get_text() == "a" for text, _ in texts) == 2  # beside the first of each line
 
 
+def test_panels_mark_what_is_not_above_chance(tmp_path):
+    store = make_store(tmp_path, ["a", "b", "c", "d"], tasks=("toys", "tea"))
+    tables = collect(store, "made").tables
+    weak = [(row.task, row.label) for table in tables for row in table.rows
+            if row.cells["ndcg@5"].above_chance is False]  # fmt: skip
+    shown = [text.get_text() for text in check_nothing_is_cut(plots(store)["metrics-scored"])]
+    assert shown.count("°") == len(weak) > 0
+    assert any(text.startswith("° not above chance") for text in shown)
+
+
 def test_families_differ_in_colour_and_marker():
     many = looks(30)
     assert len({(look.colour, look.marker) for look in many}) == 30

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from benchkit.tuning import training
 from benchkit.tuning.calibrator import Calibrator, probit_weights
 from benchkit.tuning.config import LoRAConfig, TrainConfig
 from benchkit.tuning.family import Family, Pairs, PreferenceExample, plain_pairs
-from benchkit.tuning.objective import PreferenceObjective
+from benchkit.tuning.objective import PreferenceObjective, diagnostics
 from benchkit.tuning.process import tuning_process
 
 from lm.tiny import tiny_model
@@ -132,6 +133,23 @@ def test_a_module_is_trained_beside_the_model(tmp_path, lora):
     assert np.corrcoef(np.argsort(np.argsort(gaps)), np.argsort(np.argsort(weights)))[0, 1] > 0.99
 
 
+def test_what_a_step_says_leaves_out_responses_that_are_absent():
+    """Three responses and two; the third place of the second example holds nothing."""
+    d = torch.tensor([[12.0, 0.0, -1.0], [1.0, 3.0, 99.0]])
+    present = torch.tensor([[True, True, True], [True, True, False]])
+    score = torch.tensor([[5.0, 4.0, 2.0], [5.0, 6.0, 0.0]])
+    weight = (score[:, :, None] - score[:, None, :]).sigmoid()
+    line = diagnostics(d, present, Pairs(beta=1.0, weight=weight), {"score": score})
+    assert line["margin"] == [5.0, 13.0]
+    assert line["leads"] == pytest.approx(2 / 3, abs=1e-6)
+    assert line["beyond_10"] == 0.2  # one of five utilities
+    assert line["score_gap"] == [1, 3, 2, -1, None, None]
+    sigmoid = [round(1 / (1 + math.exp(-gap)), 6) for gap in (1, 3, 2, -1)]
+    assert line["weight"] == [*sigmoid, None, None]
+    own = diagnostics(d, present, Pairs(beta=torch.tensor([[1.0, 2.0], [3.0, 9.0]])), {})
+    assert own["beta"] == 2.0 and "weight" not in own
+
+
 class Stopped(Exception):
     pass
 
@@ -157,4 +175,4 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, after):
     model = train(tmp_path / "b", resumed, settings)
     found = [*model.state_dict().values(), *resumed.module.state_dict().values()]
     for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-7, rtol=0)
+        assert torch.equal(one, other)
