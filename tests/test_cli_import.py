@@ -3,9 +3,8 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
+from command_line import invoked
 
-from benchkit.cli.main import app
 from benchkit.errors import BenchkitError
 
 SUITE = """
@@ -20,11 +19,7 @@ method = "random"
 
 
 def said(*arguments, code=0):
-    done = CliRunner().invoke(app, list(map(str, arguments)))
-    if isinstance(done.exception, BenchkitError):
-        raise done.exception
-    assert done.exit_code == code, done.output
-    return done.output
+    return invoked(*arguments, code=code).output
 
 
 @pytest.fixture

@@ -3,19 +3,10 @@
 import json
 
 import pytest
+from command_line import invoked, said
 from conftest import make_suite, run_all
-from typer.testing import CliRunner
 
-from benchkit.cli.main import app
-from benchkit.errors import BenchkitError, ConfigError
-
-
-def said(*arguments):
-    done = CliRunner().invoke(app, list(arguments))
-    if isinstance(done.exception, BenchkitError):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.stdout
+from benchkit.errors import ConfigError
 
 
 @pytest.fixture
@@ -45,7 +36,7 @@ def test_compare_refuses_with_cause_and_mend(runs, tmp_path):
     assert "--against" in error.value.mend
     with pytest.raises(ConfigError, match="has 0 suites"):
         said("compare", "--out", str(tmp_path / "empty"))
-    assert CliRunner().invoke(app, ["compare", "--out", runs, "--power", "0"]).exit_code == 2
+    invoked("compare", "--out", runs, "--power", "0", code=2)
 
 
 def test_abtest_prints_z_lift_and_interval():

@@ -1,14 +1,13 @@
 """benchkit judge and benchkit ls judges, as a person meets them."""
 
 import pytest
+from command_line import said
 from conftest import make_suite, run_all
 from judging.judges_for_tests import EXPLAINERS, JUDGES
 from samplers import SAMPLERS
-from typer.testing import CliRunner
 
 from benchkit.cli.judge import _estimated
-from benchkit.cli.main import app
-from benchkit.errors import BenchkitError, ConfigError
+from benchkit.errors import ConfigError
 from benchkit.judging.targets import Target
 from benchkit.judging.work import Estimated
 from benchkit.lm.estimate import LIKELY, Estimate, Load
@@ -33,14 +32,6 @@ judge = "judges.py:Strict"
 label = "strict"
 config = { rubric = "rationale-quality" }
 """
-
-
-def said(*arguments):
-    done = CliRunner().invoke(app, list(arguments))
-    if isinstance(done.exception, BenchkitError):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.stdout
 
 
 @pytest.fixture

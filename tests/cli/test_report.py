@@ -4,20 +4,16 @@ import csv
 import io
 
 import pytest
+from command_line import invoked
 from conftest import make_suite, run_all
 from report.paper_tables import write_published
-from typer.testing import CliRunner
 
-from benchkit.cli.main import app
-from benchkit.errors import BenchkitError, ConfigError
+from benchkit.errors import ConfigError
 
 
 def said(*arguments, code=0):
     """What it prints to standard output, and to standard error."""
-    done = CliRunner().invoke(app, ["report", "--suite", "small", *map(str, arguments)])
-    if isinstance(done.exception, BenchkitError):
-        raise done.exception
-    assert done.exit_code == code, done.output
+    done = invoked("report", "--suite", "small", *arguments, code=code)
     return done.stdout, " ".join(done.stderr.split())
 
 
@@ -83,9 +79,8 @@ def test_what_is_published_and_not_shown_is_noted(ran):
     ],
 )
 def test_what_cannot_be_combined_is_refused(ran, arguments, reason):
-    said(*arguments, code=2)
-    done = CliRunner().invoke(app, ["report", "--suite", "small", *arguments])
-    assert reason in " ".join(done.stderr.replace("│", " ").split())
+    _, told = said(*arguments, code=2)
+    assert reason in " ".join(told.replace("│", " ").split())
 
 
 def test_a_row_is_forgotten_and_its_runs_stay(ran, tmp_path):
