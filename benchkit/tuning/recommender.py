@@ -28,7 +28,7 @@ from benchkit.tuning.fitting import check
 NANO_TRAINING: Mapping[str, Any] = {
     "epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "patience": 2, "max_length": 1024,
 }  # fmt: skip
-# Where sentences are to be learnt, too. A higher learning rate is faster, but leaves most rationales
+# Where sentences are to be learnt, too. A higher learning rate is faster, but leaves rationales
 # without an end, and results at the mercy of rounding.
 NANO_WRITING: Mapping[str, Any] = {"epochs": 16}
 TRAINING: Mapping[str, Any] = {
