@@ -100,7 +100,7 @@ class ChatRec(LMRecommender):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         if self.expert is not None:
-            self.expert.fit(data, run)
+            self.expert = self.config.expert.fitted(data, run)
         engine = make_engine(self.config.engine, lambda: self.load(data, run), run.cache)
         self.answerer = self.asked(engine)
         if self.constrained and not engine.can_choose:

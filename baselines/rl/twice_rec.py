@@ -62,8 +62,7 @@ class TWiCERec(RewardRecommender):
 
     def reward(self, tasks: Sequence[Task], data: TrainView, run: RunContext) -> Reward:
         config, tags = self.config, self.tags
-        expert = config.expert.make()
-        expert.fit(data, replace(run, scratch=run.scratch / "expert"))
+        expert = config.expert.fitted(data, run)
         training = replace(run, catalog=data.catalog)
         asked = scores(expert, [task.request for task in tasks], training)
         table = {

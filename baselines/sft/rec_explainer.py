@@ -54,8 +54,7 @@ class RecExplainer(TunedRecommender):
         return (*super().remarks, f"trained on the answers of {name}, not on the users' choices")
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        self.expert = self.config.expert.make()
-        self.expert.fit(data, run)
+        self.expert = self.config.expert.fitted(data, run)
         super().fit(data, run)
         own = replace(run, catalog=data.catalog)  # in a transfer task the run's is another
         asked = [case.request for case in data.validation[: self.config.validation_cases]]
