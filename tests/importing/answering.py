@@ -54,3 +54,8 @@ def write(path, rows, header=True):
     if header:
         sidecar(path).write_bytes(sidecar(path.with_name("cases.jsonl")).read_bytes())
     return path
+
+
+def folder_of(store, manifest):
+    """The run that a manifest is of."""
+    return store.run(manifest.suite, manifest.task, manifest.label, manifest.run_id)

@@ -1,13 +1,11 @@
 """Predictions made elsewhere become a row like any other, except that it says where it is from."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import make_suite, run_all
-from importing.answering import by_item, exported, whole, write
-from samplers import SAMPLERS
+from importing.answering import by_item, exported, folder_of, whole, write
 
 from benchkit import validate
 from benchkit.errors import ConfigError, DataError
@@ -27,10 +25,6 @@ def elsewhere(methods, tmp_path):
     outcomes = run_all(suite, tmp_path)
     place, cases = exported(suite, tmp_path)
     return outcomes["Base", 0], place, cases, Store(tmp_path / "runs")
-
-
-def folder_of(store, manifest):
-    return store.run(manifest.suite, manifest.task, manifest.label, manifest.run_id)
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -260,89 +254,6 @@ def test_imports_take_no_mark_away(elsewhere, tmp_path):
         for i, row in enumerate(table.rows[1:], start=1):
             assert row.external and row.cells[metric].p == holm([p[0], p[i]])[1]
     assert any("External rows do not change the marks" in note for note in table.notes)
-
-
-@pytest.fixture
-def sampled(methods, tmp_path):
-    """A suite that samples, a run of `Samples` here, and its answers as a file has them."""
-    methods.write_text(methods.read_text() + SAMPLERS)
-    suite = make_suite("Samples", protocols=["scored", "sampled"])
-    outcome = run_all(suite, tmp_path)["Samples", 0]
-    place, _ = exported(suite, tmp_path)
-    store = Store(tmp_path / "runs")
-    rows = folder_of(store, outcome.manifest).predictions().to_dicts()
-    return outcome, place, store, rows
-
-
-def test_samples_are_worth_what_they_are_inside(sampled, tmp_path):
-    outcome, place, store, rows = sampled
-    both = [{k: row[k] for k in ("case_id", "scores", "samples", "rationale")} for row in rows]
-    path = write(tmp_path / "theirs.jsonl", both)
-    imported, answers = import_predictions(Source(path, "theirs"), place, store)
-    assert answers.protocols == ("scored", "sampled")
-    own = folder_of(store, outcome.manifest)
-    theirs = folder_of(store, imported.manifest)
-    assert theirs.metrics().equals(own.metrics())
-    assert theirs.predictions().drop("usage").equals(own.predictions().drop("usage"))
-    assert list(imported.manifest.summary) == list(outcome.manifest.summary)
-    results = collect(store, "small")
-    (table,) = [t for t in results.tables if t.protocol == "sampled"]
-    assert [row.label for row in table.rows] == ["Samples", "theirs"]
-    said = "its file declares that its samples were drawn as the suite asks"
-    assert table.rows[1].remarks[1] == said
-    assert all(finding.ok for finding in validate.examine(store.root))
-
-
-def test_titles_as_samples_and_what_is_not_known_of_them(sampled, tmp_path):
-    _, place, store, rows = sampled
-    title = place.dataset.catalog.text
-    only = []
-    for row in rows:
-        texts = [title(s["item"]) if s["item"] else "It is" for s in row["samples"]]
-        only.append({"case_id": row["case_id"], "samples": texts})
-    path = write(tmp_path / "theirs.csv", only[1:], header=False)
-    source = Source(path, "theirs", cases_hash=place.dataset.candidates_hash)
-    imported, answers = import_predictions(source, place, store)
-    assert answers.protocols == ("sampled",)
-    means = {line.metric: line.mean for line in imported.manifest.summary}
-    assert means["valid"] == pytest.approx(0.8 * 39 / 40) and means["truncated"] == 0
-    again = folder_of(store, imported.manifest).predictions()
-    assert again["scores"].null_count() == 40 and again["status"].null_count() == 40
-    assert again["sampled_status"].to_list() == ["error", *["ok"] * 39]
-    assert imported.manifest.remarks[-1] == "its file does not say how its samples were drawn"
-    results = collect(store, "small")
-    (scored,) = [t for t in results.tables if t.protocol == "scored"]
-    assert "Give no scores: theirs." in scored.notes
-
-
-def test_items_that_were_not_read_are_told(sampled, tmp_path):
-    _, place, store, rows = sampled
-    only = [{"case_id": row["case_id"], "samples": row["samples"]} for row in rows]
-    for row in only:
-        row["samples"] = [{"item": s["item"]} if s["item"] else s for s in row["samples"]]
-    path = write(tmp_path / "theirs.jsonl", only)
-    imported, answers = import_predictions(Source(path, "theirs"), place, store)
-    assert answers.unread == sum(s["item"] is not None for row in rows for s in row["samples"])
-    assert imported.manifest.remarks[-1] == (
-        f"the items of {answers.unread} samples are given, not read from texts, so that VALID is"
-        " theirs to say"
-    )
-
-
-def test_samples_that_were_drawn_otherwise_are_refused(sampled, tmp_path):
-    _, place, store, rows = sampled
-    path = write(
-        tmp_path / "p.jsonl", [{k: row[k] for k in ("case_id", "samples")} for row in rows]
-    )
-    header = json.loads(sidecar(path).read_text())
-    header["decoding"]["temperature"] = 0.0
-    sidecar(path).write_text(json.dumps(header))
-    with pytest.raises(DataError, match="its samples were drawn with"):
-        import_predictions(Source(path, "theirs"), place, store)
-    sidecar(path).write_text(json.dumps({"cases_hash": header["cases_hash"]}))
-    quiet = replace(place, suite=make_suite("Samples", protocols=["scored"]))
-    with pytest.raises(ConfigError, match="does not ask for any"):
-        import_predictions(Source(path, "theirs"), quiet, store)
 
 
 def test_an_import_that_stopped_half_way_is_done_again(elsewhere, tmp_path, monkeypatch):
