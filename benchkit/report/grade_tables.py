@@ -13,7 +13,7 @@ _ANSWERS = {"sampled": "the first sampled answer", "scored": "the item ranked fi
 _STAGES_NOTE = "Valid, Right: answers that name a candidate, that name the item taken."
 _OUTSIDE_NOTE = (
     "Hallucinating: share of the judged rationales that name an item of the catalogue that is"
-    " neither in the history nor recommended."
+    " neither in the history nor a candidate."
 )
 _STAGES = ("invalid", "wrong", "missing")  # that a rubric may have a grade for
 

@@ -51,7 +51,7 @@ def graded_answers(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) 
 
 
 def _named_outside(verdicts: pl.DataFrame) -> pl.Series:
-    """How many items each rationale names that are neither in the history nor recommended."""
+    """How many items each rationale names that are neither in the history nor candidates."""
     if "named_outside" in verdicts.columns:
         return verdicts["named_outside"]
     # Older records have it where the judge itself counted them.
