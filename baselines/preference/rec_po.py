@@ -7,7 +7,7 @@ that differ most would teach nothing, and eq. 15 sums the margins (METHODS: 3.8)
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -50,7 +50,7 @@ class RecPO(PreferenceRecommender):
         none. default_rating, default_step: of an item that the user never
         chose, where steps count from 0."""
 
-        template: str = "recpo"
+        templates: ClassVar[tuple[str, str]] = ("recpo", "compact")
         beta: PositiveFloat = 1.0
         margin: NonNegativeFloat = 2.0
         form: Literal["ratio", "difference"] = "ratio"

@@ -5,7 +5,7 @@ Gao et al., Chat-REC: Towards Interactive and Explainable LLMs-Augmented Recomme
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,11 +60,7 @@ class ChatRec(LMRecommender):
         constrained: bool | None = None
         answer_tokens: PositiveInt = 400
 
-        @property
-        def template_name(self) -> str:
-            if self.template != "auto":
-                return self.template
-            return "compact-list" if self.small else "ranked-list"
+        templates: ClassVar[tuple[str, str]] = ("ranked-list", "compact-list")
 
     config: Config
     expert: Recommender | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
@@ -52,11 +52,7 @@ class InstructRec(TunedRecommender):
             default=("pointwise", "pairwise", "matching", "reranking"), min_length=1
         )
 
-        @property
-        def template_name(self) -> str:
-            if self.template != "auto":
-                return self.template
-            return "compact" if self.small else "titles"
+        templates: ClassVar[tuple[str, str]] = ("titles", "compact")
 
         @model_validator(mode="after")
         def _something_is_told(self) -> Self:

@@ -1,7 +1,7 @@
 """TALLRec: a language model tuned on yes-or-no questions about items (Bao et al., RecSys 2023)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
@@ -50,11 +50,7 @@ class TALLRec(TunedRecommender):
         negatives: PositiveInt = 1
         threshold: float = 3.0
 
-        @property
-        def template_name(self) -> str:
-            if self.template != "auto":
-                return self.template
-            return "compact" if self.small else "titles"
+        templates: ClassVar[tuple[str, str]] = ("titles", "compact")
 
     config: Config
     judge: Judge

@@ -1,5 +1,7 @@
 """The settings of all language-model methods: which model, where it runs, how it is asked."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, PositiveInt, computed_field
 
 from benchkit.lm.engines import EngineConfig
@@ -16,7 +18,8 @@ class LMConfig(BaseModel):
     backbone: `nano`, the id of a model on the Hugging Face hub, or a local folder. revision: of
     the hub. adapter: id or folder of a peft adapter put on it. nano: how nano is made.
     engine: where the model runs; `{ kind = "hf" }` is in this process.
-    template: of the prompt, a name or a TOML file; `auto` is `compact` for nano, else `papers`.
+    template: of the prompt, a name or a TOML file; `auto` is the method's own, most often `compact`
+    for nano and else `papers`.
     prompt_tokens: budget of a prompt, at most what the model can read; the oldest history is left
     out. rationale_tokens: longest rationale of an answer, by default 300, and 48 for nano.
     strict_substring: ground free answers by the rule of S-DPO, to compare with its figures.
@@ -24,6 +27,7 @@ class LMConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    templates: ClassVar[tuple[str, str]] = ("papers", "compact")  # what `auto` is: else, for nano
     backbone: str = NANO
     revision: str | None = None
     adapter: str | None = None
@@ -47,9 +51,7 @@ class LMConfig(BaseModel):
     @property
     def template_name(self) -> str:
         """The template's name or path."""
-        if self.template != "auto":
-            return self.template
-        return "compact" if self.small else "papers"
+        return self.templates[self.small] if self.template == "auto" else self.template
 
     @computed_field  # type: ignore[prop-decorator]
     @property
