@@ -83,7 +83,8 @@ class RecExplainer(TunedRecommender):
     def tasks(self, builder: Builder, data: TrainView, run: RunContext) -> Tasks:
         """The tasks of the fitted expert, with prompts that fit beside their answers."""
         limit = builder.prompt_tokens
-        listed = None if limit is None else max(1, limit - (RANKED - 1) * _TITLE_TOKENS)
+        # Half is left to the prompt where a model reads little; its titles are short, then.
+        listed = None if limit is None else max(limit // 2, limit - (RANKED - 1) * _TITLE_TOKENS)
         return Tasks(
             self.expert,
             builder,

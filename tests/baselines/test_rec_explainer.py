@@ -222,3 +222,12 @@ def test_it_learns_what_the_expert_prefers(dataset):
     run = run_context(dataset.catalog)
     method.fit(dataset.train_view(), run)
     assert method.agreement > 0.25  # of 20 candidates
+
+
+@pytest.mark.parametrize(("limit", "left"), [(8192, 8192 - 4 * 64), (128, 64), (None, None)])
+def test_a_list_leaves_room_for_its_answer_and_for_its_prompt(dataset, expert, limit, left):
+    own = RecExplainer()
+    own.expert = expert
+    builder = replace(tasks_of(dataset, expert).next_item, prompt_tokens=limit)
+    made = own.tasks(builder, dataset.train_view(), run_context(dataset.catalog))
+    assert made.rank.prompt_tokens == left
