@@ -123,9 +123,11 @@ def _name(
         if not failed:
             break
         outside |= failed
-    for i, place in zip(within, found, strict=True):
-        if place is not None:
-            _annotate(axes, points[i], names[i], place, i in best)
+    figure.set_layout_engine("none")  # nothing may move any more
+    placed = [(i, place) for i, place in zip(within, found, strict=True) if place is not None]
+    for i, place in placed:
+        _annotate(axes, points[i], names[i], place, i in best)
+    _lead(axes, [(points[i], place.box) for i, place in placed if place.leader])
 
 
 def _places(
@@ -172,26 +174,45 @@ def _bars(axes: "Axes", point: Point, spot: tuple[float, float]) -> Iterator[Box
 
 
 def _annotate(axes: "Axes", point: Point, name: str, place: Place, bold: bool) -> None:
-    """A name in its box, at the side that is nearer to the point, and its leader if it has one."""
-    from matplotlib.patheffects import withStroke
-
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # noqa: S101
-    x, y = _pixel(axes, point.x, point.cell.mean)
-    scale = 72 / figure.dpi
+    """A name in its box, at the side that is nearer to the point."""
+    x, y, scale = _points_from(axes, point)
     left, bottom, right, top = place.box
-    near_x, near_y = min(max(x, left), right), min(max(y, bottom), top)
-    nearest = ((near_x - left) / (right - left), (near_y - bottom) / (top - bottom))
-    leader = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "relpos": nearest,
-              "shrinkA": 0, "shrinkB": _MARKER / 2}  # fmt: skip
     before = left + right < 2 * x
     axes.annotate(
         name, (point.x, point.cell.mean),
         xytext=(((right if before else left) - x) * scale, ((bottom + top) / 2 - y) * scale),
         textcoords="offset points", ha="right" if before else "left", va="center_baseline",
-        fontsize=_LETTERS, fontweight=_weight(bold), arrowprops=leader if place.leader else None,
-        path_effects=[withStroke(linewidth=2, foreground="white")], zorder=4,
+        fontsize=_LETTERS, fontweight=_weight(bold), zorder=4,
+        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
     ).set_in_layout(False)  # fmt: skip
+
+
+def _lead(axes: "Axes", named: Sequence[tuple[Point, Box]]) -> None:
+    """Lines from points to where their names' boxes are nearest, beneath the markers."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.transforms import Affine2D
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101
+    segments = []
+    for point, (left, bottom, right, top) in named:
+        x, y, scale = _points_from(axes, point)
+        end = (min(max(x, left), right) - x) * scale, (min(max(y, bottom), top) - y) * scale
+        segments.append([(0.0, 0.0), end])
+    lines = LineCollection(
+        segments, colors=GREY, linewidths=0.5, zorder=2,
+        offsets=[(point.x, point.cell.mean) for point, _ in named],
+        offset_transform=axes.transData,
+    )  # fmt: skip
+    lines.set_transform(Affine2D().scale(1 / 72) + figure.dpi_scale_trans)
+    axes.add_collection(lines, autolim=False)
+
+
+def _points_from(axes: "Axes", point: Point) -> tuple[float, float, float]:
+    """Where a point is, in pixels, and how many typographic points a pixel has."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101
+    return *_pixel(axes, point.x, point.cell.mean), 72 / figure.dpi
 
 
 def _weight(bold: bool) -> str:
