@@ -36,7 +36,7 @@ def test_csv_is_csv(ran):
     assert float(found["difference"]) == float(found["mean"]) - 0.05
     text, _ = said("--costs", "--format", "csv")
     assert [row["method"] for row in rows(text)] == ["Counts", "Noise"]
-    assert all(float(row["fit_seconds"]) > 0 for row in rows(text))
+    assert all(float(row["fit_seconds"]) >= 0 for row in rows(text))  # rounded: 0 on a fast machine
     text, _ = said("--paper", "p:table1", "--format", "csv", "--published", ran)
     assert [(r["method"], r["family"], r["published"]) for r in rows(text)] == [
         ("Counts", "CF Rec", "0.05")

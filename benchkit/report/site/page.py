@@ -15,7 +15,6 @@ from benchkit.report.site.cases import Questions
 from benchkit.store import Store
 
 NAME = "index.html"
-PUBLISHED = Path("leaderboards/published")
 _SCRIPTS = (
     "state", "parts", "frame", "view", "overview", "controls", "table", "panel", "compare", "page",
 )  # fmt: skip
@@ -28,7 +27,7 @@ def render(
     results: Results,
     store: Store,
     *,
-    folder: Path = PUBLISHED,
+    folder: Path = published.FOLDER,
     questions: Questions | None = None,
 ) -> str:
     """The page of a suite as HTML.
