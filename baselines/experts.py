@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
-from benchkit import identity, registry
+from benchkit import fingerprint, registry
 from benchkit.errors import ConfigError, MethodError
-from benchkit.protocols import Catalog, Recommender, Request, RunContext, TrainView
+from benchkit.types import Catalog, Recommender, Request, RunContext, TrainView
 
 _LOGITS = {"sasrec"}  # trained by a cross-entropy: differences of scores are log-odds
 _ASKED_AT_ONCE = 1024
@@ -32,20 +32,20 @@ class ExpertConfig(BaseModel):
         try:
             able = self.make().capabilities
         except ConfigError as error:
-            raise ValueError(f"{self.name}: {error.cause}; {error.mend}") from None
+            raise ValueError(f"{self.name}: {error.cause}; {error.hint}") from None
         if "scores" not in able:
             raise ValueError(f"{self.name} gives no scores")
         return self
 
     @computed_field  # type: ignore[prop-decorator]
     @property
-    def made_of(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, Any]:
         """Code, packages and settings, so that a run's identity holds what can change scores."""
-        card = registry.find(self.name)
+        card = registry.find_card(self.name)
         return {
-            "code": identity.code_hash(registry.source_file(card)),
-            "packages": identity.package_versions(card.packages),
-            "config": identity.settings(registry.config_of(card, self.config)),
+            "code": fingerprint.hash_sources(registry.find_source_file(card)),
+            "packages": fingerprint.package_versions(card.packages),
+            "config": fingerprint.canonical_settings(registry.build_config(card, self.config)),
         }
 
     @property
@@ -55,19 +55,19 @@ class ExpertConfig(BaseModel):
 
     def make(self) -> Recommender:
         """A fresh, unfitted expert. Raises ConfigError when there is none of this name."""
-        card = registry.find(self.name)
-        return registry.construct(card, registry.config_of(card, self.config))
+        card = registry.find_card(self.name)
+        return registry.construct_recommender(card, registry.build_config(card, self.config))
 
-    def fitted(self, data: TrainView, run: RunContext) -> Recommender:
+    def fit_expert(self, data: TrainView, run: RunContext) -> Recommender:
         """A fresh expert, trained; its files are apart from those of the method that asks it."""
-        folder = run.scratch / f"expert-{identity.digest(self.model_dump(mode='json'))}"
+        folder = run.scratch / f"expert-{fingerprint.hash_json(self.model_dump(mode='json'))}"
         folder.mkdir(parents=True, exist_ok=True)
         expert = self.make()
         expert.fit(data, replace(run, scratch=folder, artifacts=None))
         return expert
 
 
-def scores(
+def expert_scores(
     expert: Recommender, requests: Sequence[Request], run: RunContext
 ) -> Iterator[NDArray[np.float64]]:
     """[c] scores of each request's candidates, in their order.
@@ -89,12 +89,12 @@ def unseen_scores(
 ) -> Iterator[NDArray[np.float64]]:
     """[n_items] scores of the catalogue for each request; -inf for the items of its history."""
     whole = [replace(request, candidates=catalog.ids) for request in requests]
-    for request, own in zip(requests, scores(expert, whole, run), strict=True):
+    for request, own in zip(requests, expert_scores(expert, whole, run), strict=True):
         own[[catalog.index[event.item] for event in request.history]] = -np.inf
         yield own
 
 
-def best_first(values: NDArray[np.float64]) -> list[int]:
+def descending_order(values: NDArray[np.float64]) -> list[int]:
     """Places from the highest score to the lowest; equal ones stay in their order."""
     order: list[int] = np.argsort(-values, kind="stable").tolist()
     return order

@@ -1,4 +1,7 @@
-"""Errors that a user can mend: each names the cause and, as `mend`, what to do about it."""
+"""Errors that a user can fix: each names the cause and, as `hint`, what to do about it."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class BenchkitError(Exception):
@@ -9,13 +12,13 @@ class BenchkitError(Exception):
 
     exit_code = 2
 
-    def __init__(self, cause: str, mend: str = "") -> None:
-        super().__init__(cause, mend)
+    def __init__(self, cause: str, hint: str = "") -> None:
+        super().__init__(cause, hint)
         self.cause = cause
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.cause}\n  mend: {self.mend}" if self.mend else self.cause
+        return f"{self.cause}\n  hint: {self.hint}" if self.hint else self.cause
 
 
 class ConfigError(BenchkitError):
@@ -42,3 +45,11 @@ class MethodError(BenchkitError):
 
 class EngineError(MethodError):
     """A language model could not be asked: no model, no server, no budget."""
+
+
+def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ConfigError:
+    """A ConfigError for `name` that suggests the names nearest to it."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"
+    return ConfigError(f"unknown {kind} {name!r}", hint)

@@ -17,20 +17,19 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchkit.errors import ConfigError
-from benchkit.identity import package_versions
-from benchkit.judging.protocol import Judge
-from benchkit.lazy import load, unknown_name
-from benchkit.protocols import Recommender
+from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.fingerprint import package_versions
+from benchkit.judging.verdicts import Judge
+from benchkit.types import Recommender
 
-Kind = Literal["method", "judge"]
-_NEEDED = {
+ComponentKind = Literal["method", "judge"]
+_REQUIRED_MEMBERS = {
     "method": ("capabilities", "fit", "predict"),
     "judge": ("judge", "estimate"),
 }
-_MEND = {
+_HINTS = {
     "method": "write a class with capabilities, fit and predict (README: Adding a method)",
-    "judge": "write a class as benchkit.judging.protocol.Judge describes it",
+    "judge": "write a class as benchkit.judging.verdicts.Judge describes it",
 }
 
 
@@ -46,7 +45,7 @@ class Card(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     name: str
-    kind: Kind = "method"
+    kind: ComponentKind = "method"
     target: str = Field(alias="class")
     family: str = "other"
     paper: str = ""
@@ -57,19 +56,25 @@ class Card(BaseModel):
     deviations: tuple[str, ...] = ()
 
     @property
-    def missing(self) -> list[str]:
+    def missing_packages(self) -> list[str]:
         """Distributions that it needs and that are not installed."""
         return [name for name, version in package_versions(self.packages).items() if not version]
 
 
-def cards(kind: Kind = "method") -> dict[str, Card]:
+def import_object(path: str) -> Any:
+    """The object at `module:attribute`."""
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def list_cards(kind: ComponentKind = "method") -> dict[str, Card]:
     """Everything of a kind that has a name, in catalog order; patterns such as `recbole/*`
     included."""
-    return {name: card for (of, name), card in _cards().items() if of == kind}
+    return {name: card for (of, name), card in _load_cards().items() if of == kind}
 
 
 @lru_cache(maxsize=1)
-def _cards() -> dict[tuple[str, str], Card]:
+def _load_cards() -> dict[tuple[str, str], Card]:
     found: dict[tuple[str, str], Card] = {}
     for entry in metadata.entry_points(group="benchkit.catalogs"):
         # find_spec, not import: a catalog is data.
@@ -94,19 +99,19 @@ def read_catalog(path: Path) -> dict[tuple[str, str], Card]:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     result = {}
-    for kind in _NEEDED:
+    for kind in _REQUIRED_MEMBERS:
         for name, entry in tables.get(f"{kind}s", {}).items():
             try:
                 card = Card.model_validate({"name": name, "kind": kind, **entry})
             except ValidationError as error:
-                raise ConfigError(f"{path}: {kind} {name!r}: {_first(error)}") from None
+                raise ConfigError(f"{path}: {kind} {name!r}: {_first_problem(error)}") from None
             result[kind, name] = card
     return result
 
 
-def find(name: str, kind: Kind = "method") -> Card:
+def find_card(name: str, kind: ComponentKind = "method") -> Card:
     """The card of `name`. Raises ConfigError with the nearest names for one that is not known."""
-    known = cards(kind)
+    known = list_cards(kind)
     if name in known:
         return known[name]
     if ":" in name:
@@ -116,37 +121,41 @@ def find(name: str, kind: Kind = "method") -> Card:
         if "*" in pattern and fnmatch.fnmatchcase(name, pattern):
             model = name.removeprefix(pattern.rstrip("*"))
             return card.model_copy(update={"name": name, "config": {**card.config, "model": model}})
-    raise unknown_name(kind, name, (n for n in known if "*" not in n))
+    raise unknown_name_error(kind, name, (n for n in known if "*" not in n))
 
 
-def class_of(card: Card) -> type[Any]:
+def load_class(card: Card) -> type[Any]:
     """The class of a card. Raises ConfigError saying what is missing."""
     module, _, attribute = card.target.rpartition(":")
     try:
         found = (
-            getattr(_file_module(Path(module)), attribute)
+            getattr(_import_file(Path(module)), attribute)
             if module.endswith(".py")
-            else load(card.target)
+            else import_object(card.target)
         )
     except ModuleNotFoundError as error:
-        mend = f"install {', '.join(card.missing)}" if card.missing else "check the name"
-        raise ConfigError(f"{card.kind} {card.name!r}: {error}", mend) from error
+        hint = (
+            f"install {', '.join(card.missing_packages)}"
+            if card.missing_packages
+            else "check the name"
+        )
+        raise ConfigError(f"{card.kind} {card.name!r}: {error}", hint) from error
     except AttributeError as error:
         raise ConfigError(f"{card.kind} {card.name!r}: {error}", "check the class name") from error
-    lacking = [name for name in _NEEDED[card.kind] if not hasattr(found, name)]
+    lacking = [name for name in _REQUIRED_MEMBERS[card.kind] if not hasattr(found, name)]
     if not inspect.isclass(found) or lacking:
         what = {"method": "recommender", "judge": "judge"}[card.kind]
         raise ConfigError(
             f"{card.kind} {card.name!r}: {card.target} is no {what}"
             + (f": it has no {', '.join(lacking)}" if lacking else ""),
-            _MEND[card.kind],
+            _HINTS[card.kind],
         )
     return found
 
 
-def config_of(card: Card, overrides: Mapping[str, Any]) -> BaseModel | None:
+def build_config(card: Card, overrides: Mapping[str, Any]) -> BaseModel | None:
     """The validated hyper-parameters: the class's defaults, then the card's, then `overrides`."""
-    model = getattr(class_of(card), "Config", None)
+    model = getattr(load_class(card), "Config", None)
     values = {**card.config, **overrides}
     if model is None:
         if values:
@@ -161,40 +170,43 @@ def config_of(card: Card, overrides: Mapping[str, Any]) -> BaseModel | None:
         first = error.errors()[0]
         if first["type"] == "extra_forbidden":
             key = str(first["loc"][0])
-            wrong = unknown_name(f"hyper-parameter of {card.name!r}:", key, model.model_fields)
-            raise ConfigError(wrong.cause, wrong.mend) from None
+            wrong = unknown_name_error(
+                f"hyper-parameter of {card.name!r}:", key, model.model_fields
+            )
+            raise ConfigError(wrong.cause, wrong.hint) from None
         raise ConfigError(
-            f"{card.kind} {card.name!r}: {_first(error)}", f"correct the {card.kind}'s settings"
+            f"{card.kind} {card.name!r}: {_first_problem(error)}",
+            f"correct the {card.kind}'s settings",
         ) from None
 
 
-def construct(card: Card, config: BaseModel | None) -> Recommender:
+def construct_recommender(card: Card, config: BaseModel | None) -> Recommender:
     """A fresh, unfitted recommender."""
-    recommender: Recommender = _constructed(card, config)
+    recommender: Recommender = _instantiate(card, config)
     return recommender
 
 
 def construct_judge(card: Card, config: BaseModel | None) -> Judge:
     """A judge. Raises ConfigError for one that does not say what it grades by."""
-    judge: Judge = _constructed(card, config)
-    lacking = [name for name in ("rubric", "remarks", "models") if not hasattr(judge, name)]
+    judge: Judge = _instantiate(card, config)
+    lacking = [name for name in ("rubric", "caveats", "models") if not hasattr(judge, name)]
     if lacking:
         cause = f"judge {card.name!r}: it has no {', '.join(lacking)}"
-        raise ConfigError(cause, _MEND["judge"])
+        raise ConfigError(cause, _HINTS["judge"])
     return judge
 
 
-def _constructed(card: Card, config: BaseModel | None) -> Any:
-    factory = class_of(card)
+def _instantiate(card: Card, config: BaseModel | None) -> Any:
+    factory = load_class(card)
     return factory() if config is None else factory(config)
 
 
-def source_file(card: Card) -> Path:
+def find_source_file(card: Card) -> Path:
     """The file that defines the class."""
-    return Path(inspect.getfile(class_of(card)))
+    return Path(inspect.getfile(load_class(card)))
 
 
-def _file_module(path: Path) -> Any:
+def _import_file(path: Path) -> Any:
     path = path.resolve()
     if not path.is_file():
         raise ConfigError(f"{path}: no such file", "give --method FILE.py:Class")
@@ -213,7 +225,7 @@ def _file_module(path: Path) -> Any:
     return sys.modules[name]
 
 
-def _first(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     where, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

@@ -8,11 +8,18 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from benchkit import files, seeds
+from benchkit import io, seeds
 from benchkit.errors import ConfigError, DataError
 from benchkit.judging.rubric import Criterion, Rubric
 from judges.features import FEATURES
-from judges.ordinal import Floats, Ints, Ordinal, expected, fitted, matrix
+from judges.ordinal_regression import (
+    Floats,
+    Ints,
+    OrdinalModel,
+    expected_grades,
+    feature_matrix,
+    fit_ordinal_model,
+)
 
 _FEWEST = 20
 
@@ -21,7 +28,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Report(_Model):
+class CrossValidationReport(_Model):
     """Agreement with the labels in cross-validation; None where undefined.
 
     labels: how many; users: of how many users, whose labels are held out together. kappa
@@ -45,7 +52,7 @@ class Report(_Model):
     confusion: tuple[tuple[int, ...], ...]
 
 
-class Distilled(_Model):
+class DistilledModel(_Model):
     """What was distilled: a model and a report a criterion. left_out: features that were the same
     in all labels, and so say nothing. source: whose grades they were, in words. users: whose
     rationales were labelled; items: hash of the catalogue that they are of, "" if not known."""
@@ -56,8 +63,8 @@ class Distilled(_Model):
     source: str
     penalty: float
     seed: int
-    models: dict[str, Ordinal]
-    reports: dict[str, Report]
+    models: dict[str, OrdinalModel]
+    reports: dict[str, CrossValidationReport]
     left_out: tuple[str, ...] = ()
     users: tuple[str, ...]
     items: str = ""
@@ -66,8 +73,8 @@ class Distilled(_Model):
         """One line for a table's footnote."""
         found = self.reports[criterion]
         return (
-            f"distilled from {self.source}, QWK {_shown(found.kappa)}"
-            f" [{_shown(found.kappa_low)}, {_shown(found.kappa_high)}]"
+            f"distilled from {self.source}, QWK {_format_or_undefined(found.kappa)}"
+            f" [{_format_or_undefined(found.kappa_low)}, {_format_or_undefined(found.kappa_high)}]"
             f" over {found.labels} labels in cross-validation, users held out"
         )
 
@@ -78,8 +85,8 @@ class Distilled(_Model):
             model = self.models[name]
             lines = [f"**{name}**: {self.remark(name)}", ""]
             lines.append(
-                f"Spearman {_shown(found.spearman)} [{_shown(found.spearman_low)},"
-                f" {_shown(found.spearman_high)}], mean absolute error {found.mae:.2f}, equal"
+                f"Spearman {_format_or_undefined(found.spearman)} [{_format_or_undefined(found.spearman_low)},"
+                f" {_format_or_undefined(found.spearman_high)}], mean absolute error {found.mae:.2f}, equal"
                 f" {found.exact:.0%} (the most frequent grade alone: {found.majority:.0%});"
                 f" {found.labels} labels of {found.users} users in {found.folds} folds."
             )
@@ -100,7 +107,7 @@ class Distilled(_Model):
         return "\n\n".join(parts) + "\n"
 
 
-def fit(
+def fit_distilled_model(
     features: Sequence[Mapping[str, float]],
     grades: Mapping[str, Sequence[float]],
     users: Sequence[str],
@@ -112,7 +119,7 @@ def fit(
     folds: int = 5,
     penalty: float = 1.0,
     seed: int = 0,
-) -> Distilled:
+) -> DistilledModel:
     """Fit each criterion of a rubric to the labels that there are of it.
 
     features: of each labelled exhibit. grades: by criterion, [n], NaN where there is none; one
@@ -134,14 +141,14 @@ def fit(
         given = np.asarray(grades[criterion.name], dtype=np.float64)
         there = np.flatnonzero(~np.isnan(given))
         y = _whole(given[there], criterion)
-        x = matrix(features, names)[there]
+        x = feature_matrix(features, names)[there]
         groups = np.unique(np.asarray(users)[there], return_inverse=True)[1]
-        _enough(y, groups, criterion.name, folds)
-        models[criterion.name] = fitted(x, y, names, penalty)
+        _check_enough_labels(y, groups, criterion.name, folds)
+        models[criterion.name] = fit_ordinal_model(x, y, names, penalty)
         left_out |= set(names) - set(models[criterion.name].features)
-        predicted = _held_out(x, y, groups, names, criterion, folds, penalty, seed)
+        predicted = _cross_validate(x, y, groups, names, criterion, folds, penalty, seed)
         reports[criterion.name] = _report(y, predicted, groups, criterion, folds, seed)
-    return Distilled(
+    return DistilledModel(
         rubric=rubric.name,
         rubric_hash=rubric.hash,
         source=source,
@@ -155,15 +162,15 @@ def fit(
     )
 
 
-def save(distilled: Distilled, path: Path) -> None:
+def save_distilled_model(distilled: DistilledModel, path: Path) -> None:
     """Write it as JSON. Raises StoreError where that fails."""
-    files.write_json(path, distilled.model_dump(mode="json"))
+    io.write_json(path, distilled.model_dump(mode="json"))
 
 
-def load(path: Path) -> Distilled:
+def load_distilled_model(path: Path) -> DistilledModel:
     """What `save` wrote. Raises ConfigError where it cannot be read, or is something else."""
     try:
-        return Distilled.model_validate_json(path.read_text(encoding="utf-8"))
+        return DistilledModel.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}", "give the file of a distilled judge") from None
     except ValidationError as error:
@@ -174,7 +181,7 @@ def load(path: Path) -> Distilled:
         ) from None
 
 
-def _held_out(
+def _cross_validate(
     x: Floats,
     y: Ints,
     groups: Ints,
@@ -193,33 +200,33 @@ def _held_out(
         if len(np.unique(y[inside])) == 1:
             predicted[outside] = y[inside[0]]
             continue
-        model = fitted(x[inside], y[inside], names, penalty)
+        model = fit_ordinal_model(x[inside], y[inside], names, penalty)
         columns = [names.index(name) for name in model.features]
         shares = model.shares(x[outside][:, columns])
-        predicted[outside] = expected(shares, model.levels)
+        predicted[outside] = expected_grades(shares, model.levels)
     return predicted
 
 
 def _report(
     y: Ints, predicted: Ints, groups: Ints, criterion: Criterion, folds: int, seed: int
-) -> Report:
-    from benchkit.stats.agreement import pair_agreement
+) -> CrossValidationReport:
+    from benchkit.stats.agreement.two_raters import pair_agreement
 
     scale = list(criterion.grades)
     found = pair_agreement(y, predicted, scale, groups, permutations=1, seed=seed)
     kappa, spearman = found.estimates["kappa"], found.estimates["spearman"]
     confusion = np.zeros((len(scale), len(scale)), dtype=int)
     np.add.at(confusion, (y - criterion.low, predicted - criterion.low), 1)
-    return Report(
+    return CrossValidationReport(
         labels=len(y),
         users=int(groups.max()) + 1,
         folds=folds,
-        kappa=_known(kappa.value),
-        kappa_low=_known(kappa.low),
-        kappa_high=_known(kappa.high),
-        spearman=_known(spearman.value),
-        spearman_low=_known(spearman.low),
-        spearman_high=_known(spearman.high),
+        kappa=_none_if_nan(kappa.value),
+        kappa_low=_none_if_nan(kappa.low),
+        kappa_high=_none_if_nan(kappa.high),
+        spearman=_none_if_nan(spearman.value),
+        spearman_low=_none_if_nan(spearman.low),
+        spearman_high=_none_if_nan(spearman.high),
         exact=float((y == predicted).mean()),
         majority=float(confusion.sum(axis=1).max() / len(y)),
         mae=float(np.abs(y - predicted).mean()),
@@ -238,7 +245,7 @@ def _whole(grades: Floats, criterion: Criterion) -> Ints:
     return whole
 
 
-def _enough(y: Ints, groups: Ints, name: str, folds: int) -> None:
+def _check_enough_labels(y: Ints, groups: Ints, name: str, folds: int) -> None:
     if len(y) < _FEWEST or groups.max(initial=0) + 1 < folds:
         users = groups.max(initial=-1) + 1
         raise DataError(
@@ -252,9 +259,9 @@ def _enough(y: Ints, groups: Ints, name: str, folds: int) -> None:
         )
 
 
-def _known(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _shown(value: float | None) -> str:
+def _format_or_undefined(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f}"

@@ -1,6 +1,6 @@
 """What can be counted and measured of a rationale, given its history, its item and the catalogue.
 
-Names are found as `benchkit.judging.named_items` says. Nearness is the cosine of sentence vectors
+Names are found as `benchkit.judging.item_mentions` says. Nearness is the cosine of sentence vectors
 (all-MiniLM-L6-v2): each sentence of a rationale is encoded by itself, as the encoder reads no more
 than 256 tokens, and because the nearest of several sentences cannot come nearer by adding others
 that are not near. Words of liking are English.
@@ -15,13 +15,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.judging.hallucination import known
-from benchkit.judging.named_items import FUNCTION_WORDS, Mention, Named, TitleIndex, title_index
-from benchkit.judging.protocol import Exhibit
-from benchkit.judging.sentences import sentences, words
-from benchkit.lm.teachers.encoder import Encoder, MiniLM, item_texts
-from benchkit.protocols import Catalog, RunContext
-from judges.vectors import text_vectors
+from benchkit.judging.hallucination import recommendation_context
+from benchkit.judging.item_mentions import (
+    FUNCTION_WORDS,
+    Mention,
+    NamedItems,
+    TitleIndex,
+    title_index,
+)
+from benchkit.judging.text_segmentation import split_sentences, split_words
+from benchkit.judging.verdicts import JudgeInput
+from benchkit.lm.teachers.encoder import MiniLMEncoder, TextEncoder, item_embedding_texts
+from benchkit.types import Catalog, RunContext
+from judges.embeddings import embed_texts
 
 FEATURES = {
     "words": "words of the rationale",
@@ -48,19 +54,19 @@ FEATURES = {
 _LIKED, _DISLIKED, _MOST = 4.0, 3.0, 5.0  # on the usual scale of 1 to 5
 _MOST_WORDS = 2000  # among which repeats are looked for
 _LIKING = frozenset(
-    words(
+    split_words(
         "adored appreciated appreciates enjoy enjoyed enjoys excellent favorite favourite liked"
         " likes love loved loves praised praises satisfied wonderful"
     )
 )
 _DISLIKING = frozenset(
-    words(
+    split_words(
         "awful bad complained despised disappointed disappointing dislike disliked dislikes hate"
         " hated hates poor terrible unhappy"
     )
 )
 _NEGATING = frozenset(
-    words("but despite didn't doesn't don't however isn't never no not unlike wasn't without")
+    split_words("but despite didn't doesn't don't however isn't never no not unlike wasn't without")
 )
 
 
@@ -71,10 +77,10 @@ class _Read(NamedTuple):
     only what sentences name that are more than names. told: these sentences.
     """
 
-    exhibit: Exhibit
+    judge_input: JudgeInput
     item: int
     history: Mapping[int, float | None]
-    named: Named
+    named: NamedItems
     mentions: Sequence[Mention]
     told: Sequence[str]
 
@@ -85,20 +91,22 @@ class FeatureReader:
     encoder: MiniLM by default. Raises ConfigError when the encoder's packages are missing.
     """
 
-    def __init__(self, encoder: Encoder | None = None) -> None:
+    def __init__(self, encoder: TextEncoder | None = None) -> None:
         self._encoder = encoder
         self._index: TitleIndex | None = None
         self._texts: list[str] = []
 
-    def read(self, exhibits: Sequence[Exhibit], run: RunContext) -> list[dict[str, float] | None]:
+    def read(
+        self, exhibits: Sequence[JudgeInput], run: RunContext
+    ) -> list[dict[str, float] | None]:
         """The values of `FEATURES`, one mapping an exhibit; None where the catalogue has not the
         recommended item. Items of the history that it has not are passed over."""
         index = self._prepared(run.catalog)
         read = [_read(exhibit, index) for exhibit in exhibits]
         texts = {text for one in read if one for text in self._encoded(one)}
         if self._encoder is None and texts:
-            self._encoder = MiniLM()
-        vectors = text_vectors(self._encoder, texts, run.cache) if self._encoder and texts else {}
+            self._encoder = MiniLMEncoder()
+        vectors = embed_texts(self._encoder, texts, run.cache) if self._encoder and texts else {}
         return [
             None if one is None else _lexical(one, index) | self._nearness(one, vectors)
             for one in read
@@ -106,7 +114,7 @@ class FeatureReader:
 
     def _prepared(self, catalog: Catalog) -> TitleIndex:
         if self._index is None or self._index.catalog is not catalog:
-            self._index, self._texts = title_index(catalog), item_texts(catalog)
+            self._index, self._texts = title_index(catalog), item_embedding_texts(catalog)
         return self._index
 
     def _encoded(self, read: _Read) -> list[str]:
@@ -134,26 +142,28 @@ class FeatureReader:
         return {name: round(float(value), 4) for name, value in found.items()}
 
 
-def _read(exhibit: Exhibit, index: TitleIndex) -> _Read | None:
-    shown = known(exhibit.request, exhibit.item, index.catalog)
+def _read(exhibit: JudgeInput, index: TitleIndex) -> _Read | None:
+    shown = recommendation_context(exhibit.request, exhibit.item, index.catalog)
     if shown.item is None:
         return None
     mentions = index.find(exhibit.rationale, {*shown.history, shown.item})
-    told, bare = _told(exhibit.rationale, mentions)
-    named = index.sorted_out(mentions, *shown)
+    told, bare = _informative_sentences(exhibit.rationale, mentions)
+    named = index.classify_mentions(mentions, *shown)
     if bare:
         more = [mention for mention in mentions if mention not in bare]
-        credited = index.sorted_out(more, *shown)
+        credited = index.classify_mentions(more, *shown)
         named = named._replace(history=credited.history, item=credited.item)
     return _Read(exhibit, shown.item, shown.history, named, mentions, told)
 
 
-def _told(text: str, mentions: Sequence[Mention]) -> tuple[list[str], set[Mention]]:
+def _informative_sentences(
+    text: str, mentions: Sequence[Mention]
+) -> tuple[list[str], set[Mention]]:
     """The sentences that are more than names, and the mentions in those that are not."""
     told, bare = [], set()
     first = 0
-    for sentence in sentences(text):
-        listed = words(sentence)
+    for sentence in split_sentences(text):
+        listed = split_words(sentence)
         last = first + len(listed)
         inside = {one for one in mentions if first <= one.first and one.last <= last}
         named = {place for one in inside for place in range(one.first, one.last)}
@@ -168,9 +178,9 @@ def _told(text: str, mentions: Sequence[Mention]) -> tuple[list[str], set[Mentio
 
 def _lexical(read: _Read, index: TitleIndex) -> dict[str, float]:
     """The features that need no encoder."""
-    text, named = read.exhibit.rationale, read.named
-    listed, parts = words(text), sentences(text)
-    low = [code for code in named.history if _rated(read, code) < 0]
+    text, named = read.judge_input.rationale, read.named
+    listed, parts = split_words(text), split_sentences(text)
+    low = [code for code in named.history if _liking(read, code) < 0]
     counts = {
         "words": len(listed),
         "sentences": len(parts),
@@ -184,8 +194,9 @@ def _lexical(read: _Read, index: TitleIndex) -> dict[str, float]:
         "named_disliked": len(low),
         "rating_conflicts": len(_conflicts(read, parts, index)),
         "distinct_words": round(len(set(listed)) / max(1, len(listed)), 4),
-        "longest_repeat": longest_repeat(_collapsed(listed, read.mentions)),
-        "repeated_sentences": len(read.told) - len({tuple(words(part)) for part in read.told}),
+        "longest_repeat": longest_repeat(_collapse_mentions(listed, read.mentions)),
+        "repeated_sentences": len(read.told)
+        - len({tuple(split_words(part)) for part in read.told}),
     }
     return {name: float(value) for name, value in counts.items()}
 
@@ -209,7 +220,7 @@ def longest_repeat(listed: Sequence[str]) -> int:
     return longest
 
 
-def _collapsed(listed: list[str], mentions: Sequence[Mention]) -> list[str]:
+def _collapse_mentions(listed: list[str], mentions: Sequence[Mention]) -> list[str]:
     """The words of a text with each name as one."""
     names = {mention.first: mention for mention in mentions}
     found, place = [], 0
@@ -220,7 +231,7 @@ def _collapsed(listed: list[str], mentions: Sequence[Mention]) -> list[str]:
     return found
 
 
-def _rated(read: _Read, code: int) -> int:
+def _liking(read: _Read, code: int) -> int:
     """1 where the user liked an item of the history, -1 where not, 0 where that is not known."""
     rating = read.history[code]
     if rating is None or not 0 <= rating <= _MOST:
@@ -233,15 +244,17 @@ def _conflicts(read: _Read, parts: Sequence[str], index: TitleIndex) -> set[int]
 
     Sentences with words of both kinds, or with a negation, are passed over."""
     found: set[int] = set()
-    if not read.named.history or not any(_rated(read, code) for code in read.named.history):
+    if not read.named.history or not any(_liking(read, code) for code in read.named.history):
         return found
     for part in parts:
         mentions = index.find(part, read.history)
-        listed = set(_collapsed(words(part), mentions))  # a title's words say nothing of liking
+        listed = set(
+            _collapse_mentions(split_words(part), mentions)
+        )  # a title's words say nothing of liking
         said = bool(listed & _LIKING) - bool(listed & _DISLIKING)
         if said == 0 or listed & _NEGATING:
             continue
         for mention in mentions:
             codes = read.history.keys() & set(mention.codes)
-            found |= {code for code in codes if _rated(read, code) == -said}
+            found |= {code for code in codes if _liking(read, code) == -said}
     return found

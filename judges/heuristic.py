@@ -1,7 +1,7 @@
 """An offline judge: rules on what a rationale names and how near it is to history and item.
 
 History and item each have a level of being referred to: 3 it is named (by a whole name, see
-`benchkit.judging.named_items`), 2 a sentence is close to it, 1 near to it, 0 neither. Rules take
+`benchkit.judging.item_mentions`), 2 a sentence is close to it, 1 near to it, 0 neither. Rules take
 levels and flaws only. A flaw is a name of an item that the model was not shown, a rating told the
 wrong way round, or the same passage twice. No rule looks at the length.
 
@@ -20,21 +20,21 @@ from typing import NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from benchkit.errors import ConfigError
-from benchkit.judging.protocol import INJECTION, Exhibit, Verdict
 from benchkit.judging.rubric import Rubric, load_rubric
-from benchkit.lm.estimate import Estimate
-from benchkit.lm.teachers.encoder import Encoder
-from benchkit.protocols import RunContext
+from benchkit.judging.verdicts import INJECTION, JudgeInput, Verdict
+from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.lm.teachers.encoder import TextEncoder
+from benchkit.types import RunContext
 from judges.features import FeatureReader
-from judges.injection import detected
+from judges.injection import detect_injection
 
 _AT_ONCE = 1024  # exhibits whose texts are encoded together
-REMARK = (
+HEURISTIC_CAVEAT = (
     "a heuristic: rules on names and sentence similarity; neither a person nor a language model"
     " has judged, and what convinces it need not convince them"
 )
-EMPTY = "the rationale is empty"
-NOT_THERE = "the recommended item is not in the catalogue"
+EMPTY_RATIONALE = "the rationale is empty"
+UNKNOWN_ITEM = "the recommended item is not in the catalogue"
 
 
 class HeuristicConfig(BaseModel):
@@ -146,9 +146,9 @@ class HeuristicJudge:
 
     Config = HeuristicConfig
     models: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = (REMARK,)
+    caveats: tuple[str, ...] = (HEURISTIC_CAVEAT,)
 
-    def __init__(self, config: HeuristicConfig, encoder: Encoder | None = None) -> None:
+    def __init__(self, config: HeuristicConfig, encoder: TextEncoder | None = None) -> None:
         self._config = config
         if config.rubric not in RULES:
             raise ConfigError(
@@ -159,7 +159,7 @@ class HeuristicJudge:
         self._rule = RULES[config.rubric]
         self._reader = FeatureReader(encoder)
 
-    def judge(self, exhibits: Sequence[Exhibit], run: RunContext) -> Iterator[Verdict]:
+    def judge(self, exhibits: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
         """As `Judge.judge`. What is not the item that the user took, where the rubric shows it,
         gets the rubric's grade for wrong items."""
         for start in range(0, len(exhibits), _AT_ONCE):
@@ -167,13 +167,15 @@ class HeuristicJudge:
             for exhibit, features in zip(part, self._reader.read(part, run), strict=True):
                 yield self._verdict(exhibit, features)
 
-    def estimate(self, exhibits: Sequence[Exhibit], run: RunContext) -> Estimate:  # noqa: ARG002
+    def estimate(self, exhibits: Sequence[JudgeInput], run: RunContext) -> CostEstimate:  # noqa: ARG002
         """As `Judge.estimate`: no language model is asked."""
-        return Estimate(0, 0, 0, 0.0, 0)
+        return CostEstimate(0, 0, 0, 0.0, 0)
 
-    def _verdict(self, exhibit: Exhibit, features: Mapping[str, float] | None) -> Verdict:
+    def _verdict(self, exhibit: JudgeInput, features: Mapping[str, float] | None) -> Verdict:
         if features is None or not exhibit.rationale.strip():
-            return Verdict(exhibit.key, {}, "unscored", EMPTY if features else NOT_THERE)
+            return Verdict(
+                exhibit.key, {}, "unscored", EMPTY_RATIONALE if features else UNKNOWN_ITEM
+            )
         wrong = exhibit.target is not None and exhibit.target != exhibit.item
         if wrong and self.rubric.wrong is not None:
             grades = {criterion.name: self.rubric.wrong for criterion in self.rubric.criteria}
@@ -183,7 +185,7 @@ class HeuristicJudge:
             exhibit.key,
             {name: float(grade) for name, grade in grades.items()},
             evidence=dict(features),
-            flags=(INJECTION,) if detected(exhibit.rationale, self.rubric) else (),
+            flags=(INJECTION,) if detect_injection(exhibit.rationale, self.rubric) else (),
         )
 
 

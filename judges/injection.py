@@ -10,7 +10,7 @@ import unicodedata
 from functools import lru_cache
 
 from benchkit.judging.rubric import Rubric
-from benchkit.lm.parsing import unescaped
+from benchkit.lm.parsing import unescape_entities
 
 _NUMBER = r"(?:\d|(?:zero|one|two|three|four|five|six|seven)\b)"
 _TOP = r"(?:highest|maximum|max|full|top|perfect|best)"
@@ -85,7 +85,7 @@ _HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f\U000e0100
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007f]+")  # flags of regions are spelt with these
 
 
-def detected(text: str, rubric: Rubric) -> tuple[str, ...]:
+def detect_injection(text: str, rubric: Rubric) -> tuple[str, ...]:
     """The kinds of tries in `text`, sorted: `verdict`, `instruction`, `fence`, `role`, `token`, and
     `hidden` for text that is invisible or turned round.
 
@@ -105,7 +105,7 @@ def detected(text: str, rubric: Rubric) -> tuple[str, ...]:
 
 def _plain(text: str) -> str:
     """As a reader sees it: entities and compatibility forms resolved, nothing without width."""
-    shown = unicodedata.normalize("NFKC", unescaped(text)).replace("\r", "\n")
+    shown = unicodedata.normalize("NFKC", unescape_entities(text)).replace("\r", "\n")
     seen = "".join(c for c in shown if unicodedata.category(c) != "Cf")
     lines = (" ".join(line.split()) for line in seen.split("\n"))
     return "\n".join(line for line in lines if line)

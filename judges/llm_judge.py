@@ -10,31 +10,33 @@ from typing import Any, Self
 from pydantic import Field, PositiveInt, computed_field, model_validator
 
 from benchkit.errors import ConfigError
-from benchkit.judging.protocol import INJECTION, Exhibit, Verdict
 from benchkit.judging.rubric import Rubric, load_rubric
-from benchkit.lm.asked import (
-    AnswerStore,
-    Asker,
-    Counted,
-    answering,
+from benchkit.judging.verdicts import INJECTION, JudgeInput, Verdict
+from benchkit.lm.backbones import make_engine_from_settings, parse_engine_settings
+from benchkit.lm.config import NANO
+from benchkit.lm.cost_estimate import REPLY_TOKENS, CostEstimate
+from benchkit.lm.generation_cache import (
+    CachedGenerator,
+    CallCount,
+    GenerationCache,
     chunks,
     model_name,
-    priced,
+    price_calls,
+    semantic_settings,
 )
-from benchkit.lm.backbones import engine_from, engine_settings
-from benchkit.lm.config import NANO
-from benchkit.lm.engine import Decoding, Engine, Prompt
-from benchkit.lm.estimate import REPLY_TOKENS, Estimate
-from benchkit.protocols import Catalog, RunContext
-from judges.injection import detected
-from judges.prompts import Showing, Shown, render, shown
-from judges.verdicts import read
+from benchkit.lm.types import Decoding, Engine, Prompt
+from benchkit.types import Catalog, RunContext
+from judges.injection import detect_injection
+from judges.prompts import PromptInputs, PromptOptions, prompt_inputs, render_judge_prompt
+from judges.verdict_parser import read_verdict
 
-IN_DATA = "injection in data"  # a flag: history, item or target speak to the judge, not the method
+INJECTION_IN_DATA = (
+    "injection in data"  # a flag: history, item or target speak to the judge, not the method
+)
 SHORTENED = "shortened"  # a flag: the judge saw only the beginning of the rationale
 
 
-class LLMJudgeConfig(Showing):
+class LLMJudgeConfig(PromptOptions):
     """A judge that is a language model; see `Showing` for what it is shown.
 
     engine: the configuration of an engine; its `price_prompt` and `price_completion` (a million
@@ -56,7 +58,7 @@ class LLMJudgeConfig(Showing):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        engine_settings(self.engine, "judge")
+        parse_engine_settings(self.engine, "judge")
         if self.engine.get("backbone") == NANO:
             raise ConfigError("nano cannot judge: it knows one dataset only", "name another model")
         if self.decoding.n != 1:
@@ -75,7 +77,7 @@ class LLMJudgeConfig(Showing):
     def asked(self) -> dict[str, Any]:
         """Of the engine what a verdict can depend on: no grade does on how fast and how
         dear it is asked. It stands for the engine in the identity of a judgement."""
-        return answering(self.engine)
+        return semantic_settings(self.engine)
 
 
 class LLMJudge:
@@ -90,23 +92,25 @@ class LLMJudge:
 
     Config = LLMJudgeConfig
     rubric: Rubric
-    remarks: tuple[str, ...]
+    caveats: tuple[str, ...]
     models: tuple[str, ...]
 
     def __init__(
         self, config: LLMJudgeConfig, make_engine: Callable[[RunContext], Engine] | None = None
     ) -> None:
         self._config = config
-        self._make = make_engine or (lambda run: engine_from(config.engine, None, run, "judge"))
+        self._make = make_engine or (
+            lambda run: make_engine_from_settings(config.engine, None, run, "judge")
+        )
         self._engines: dict[Path, Engine] = {}
         self.rubric = load_rubric(config.rubric)
         self.models = (model_name(config.engine),)
         drawn = (
             f", temperature {config.decoding.temperature:g}" if config.decoding.temperature else ""
         )
-        self.remarks = (f"graded by {self.models[0]}, rubric {self.rubric.name}{drawn}",)
+        self.caveats = (f"graded by {self.models[0]}, rubric {self.rubric.name}{drawn}",)
 
-    def judge(self, exhibits: Sequence[Exhibit], run: RunContext) -> Iterator[Verdict]:
+    def judge(self, exhibits: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
         """As `Judge.judge`. Raises EngineError when the engine cannot go on; judge again then:
         what was answered is kept. usage is as the engine tells it; an answer that was kept here
         has {"cached": 1} alone."""
@@ -114,61 +118,69 @@ class LLMJudge:
         for part in chunks(exhibits, self._config.batch):
             yield from self._judged(part, asker, run.catalog)
 
-    def estimate(self, exhibits: Sequence[Exhibit], run: RunContext) -> Estimate:
+    def estimate(self, exhibits: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
         """As `Judge.estimate`: at most, as if every reply had to be asked for again; likely, as if
         every reply that is yet to come were readable, and had `REPLY_TOKENS`."""
         asker, catalog = self._asker(run), run.catalog
         # Certain are those whose earlier replies are all kept, and none of them readable.
-        certain, possible = [e for e in exhibits if not self._impossible(e)], list[Exhibit]()
-        sure, more = list[Counted](), list[Counted]()
+        certain, possible = [e for e in exhibits if not self._impossible(e)], list[JudgeInput]()
+        sure, more = list[CallCount](), list[CallCount]()
         asked: set[str] = set()
         for attempt in range(1 + self._config.retries):
-            sure.append(asker.count(self._prompts(certain, attempt, catalog)))
-            more.append(asker.count(self._prompts(possible, attempt, catalog)))
+            sure.append(asker.count_calls(self._prompts(certain, attempt, catalog)))
+            more.append(asker.count_calls(self._prompts(possible, attempt, catalog)))
             first, certain = self._unread(certain, attempt, asker, catalog)
             possible = [*first, *chain(*self._unread(possible, attempt, asker, catalog))]
             asked |= {exhibit.key for exhibit in first}
         engine, longest = self._config.engine, self._config.decoding.max_tokens
         calls, likely = sum(c.calls for c in (*sure, *more)), sum(c.calls for c in sure)
-        tokens, about = sum(c.tokens for c in (*sure, *more)), sum(c.likely for c in sure)
-        return Estimate(
-            *priced(engine, calls, tokens, calls * longest),
+        tokens, about = (
+            sum(c.max_prompt_tokens for c in (*sure, *more)),
+            sum(c.likely_prompt_tokens for c in sure),
+        )
+        return CostEstimate(
+            *price_calls(engine, calls, tokens, calls * longest),
             len(exhibits) - len(asked),
-            priced(engine, likely, about, likely * min(REPLY_TOKENS, longest)),
+            price_calls(engine, likely, about, likely * min(REPLY_TOKENS, longest)),
         )
 
     def _unread(
-        self, exhibits: Sequence[Exhibit], attempt: int, asker: Asker, catalog: Catalog
-    ) -> tuple[list[Exhibit], list[Exhibit]]:
+        self, exhibits: Sequence[JudgeInput], attempt: int, asker: CachedGenerator, catalog: Catalog
+    ) -> tuple[list[JudgeInput], list[JudgeInput]]:
         """Those without a reply to this attempt, and those with one that cannot be read."""
-        kept = asker.kept(self._prompts(exhibits, attempt, catalog))
+        kept = asker.lookup(self._prompts(exhibits, attempt, catalog))
         replies = list(zip(exhibits, kept, strict=True))
         return (
             [exhibit for exhibit, text in replies if text is None],
             [e for e, text in replies if text is not None and not self._readable(text)],
         )
 
-    def _asker(self, run: RunContext) -> Asker:
+    def _asker(self, run: RunContext) -> CachedGenerator:
         def engine() -> Engine:
             if run.cache not in self._engines:
                 self._engines[run.cache] = self._make(run)
             return self._engines[run.cache]
 
         identity = {"engine": self._config.asked}
-        store = AnswerStore(run.cache / "judge-answers.sqlite")
-        return Asker(engine, identity, self._config.decoding, store, self._config.batch)
+        store = GenerationCache(run.cache / "judge-answers.sqlite")
+        return CachedGenerator(engine, identity, self._config.decoding, store, self._config.batch)
 
-    def _judged(self, part: Sequence[Exhibit], asker: Asker, catalog: Catalog) -> list[Verdict]:
+    def _judged(
+        self, part: Sequence[JudgeInput], asker: CachedGenerator, catalog: Catalog
+    ) -> list[Verdict]:
         seen = [self._shown(exhibit, catalog) for exhibit in part]
         verdicts = [Verdict(e.key, {}, "unscored", self._impossible(e)) for e in part]
         used = [Counter[str]() for _ in part]
         pending = [place for place, verdict in enumerate(verdicts) if not verdict.reason]
         for attempt in range(1 + self._config.retries):
-            prompts = [render(part[p].key, seen[p].texts, self.rubric, attempt) for p in pending]
+            prompts = [
+                render_judge_prompt(part[p].key, seen[p].texts, self.rubric, attempt)
+                for p in pending
+            ]
             unreadable = []
-            for place, reply in zip(pending, asker.ask(prompts, lambda _: True), strict=True):
+            for place, reply in zip(pending, asker.generate(prompts, lambda _: True), strict=True):
                 used[place].update(reply.usage)
-                grades, reason = read(reply.text, reply.finish, self.rubric)
+                grades, reason = read_verdict(reply.text, reply.finish, self.rubric)
                 verdicts[place] = Verdict(
                     part[place].key,
                     {} if grades is None else {name: float(n) for name, n in grades.items()},
@@ -185,29 +197,31 @@ class LLMJudge:
             for verdict, shown_, usage in zip(verdicts, seen, used, strict=True)
         ]
 
-    def _flagged(self, verdict: Verdict, seen: Shown, usage: Mapping[str, float]) -> Verdict:
+    def _flagged(self, verdict: Verdict, seen: PromptInputs, usage: Mapping[str, float]) -> Verdict:
         """The verdict with what a reader must know of the exhibit. Its grades stay as they are."""
-        kinds = {name: detected(text, self.rubric) for name, text in seen.texts.items()}
+        kinds = {name: detect_injection(text, self.rubric) for name, text in seen.texts.items()}
         found = {f"injection in {name}: {kind}": 1.0 for name in kinds for kind in kinds[name]}
         own = bool(kinds.pop("rationale"))
         others = any(kinds.values())
-        flags = (*[INJECTION] * own, *[IN_DATA] * others, *[SHORTENED] * seen.shortened)
+        flags = (*[INJECTION] * own, *[INJECTION_IN_DATA] * others, *[SHORTENED] * seen.shortened)
         evidence = {**verdict.evidence, **found}
         return replace(verdict, evidence=evidence, flags=flags, usage=usage)
 
-    def _shown(self, exhibit: Exhibit, catalog: Catalog) -> Shown:
-        return shown(exhibit, self.rubric, catalog, self._config)
+    def _shown(self, exhibit: JudgeInput, catalog: Catalog) -> PromptInputs:
+        return prompt_inputs(exhibit, self.rubric, catalog, self._config)
 
     def _prompts(
-        self, exhibits: Iterable[Exhibit], attempt: int, catalog: Catalog
+        self, exhibits: Iterable[JudgeInput], attempt: int, catalog: Catalog
     ) -> Iterator[Prompt]:
         for exhibit in exhibits:
-            yield render(exhibit.key, self._shown(exhibit, catalog).texts, self.rubric, attempt)
+            yield render_judge_prompt(
+                exhibit.key, self._shown(exhibit, catalog).texts, self.rubric, attempt
+            )
 
     def _readable(self, text: str) -> bool:
-        return read(text, "stop", self.rubric).grades is not None
+        return read_verdict(text, "stop", self.rubric).grades is not None
 
-    def _impossible(self, exhibit: Exhibit) -> str:
+    def _impossible(self, exhibit: JudgeInput) -> str:
         """Why the judge need not be asked; empty if it is."""
         if not exhibit.rationale.strip():
             return "there is no rationale to judge"

@@ -7,13 +7,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, computed_field, model_validator
 
-from benchkit import identity, registry
-from benchkit.config import JudgeSpec
+from benchkit import fingerprint, registry
+from benchkit.config.suite import JudgeSpec
 from benchkit.errors import ConfigError
-from benchkit.judging.protocol import Exhibit, Judge, Verdict
 from benchkit.judging.rubric import Rubric
-from benchkit.lm.estimate import NOTHING, Estimate
-from benchkit.protocols import RunContext
+from benchkit.judging.verdicts import Judge, JudgeInput, Verdict
+from benchkit.lm.cost_estimate import NO_COST, CostEstimate
+from benchkit.types import RunContext
 
 DISAGREEMENT = "disagreement"  # a flag: the members' grades lie far apart
 
@@ -46,7 +46,7 @@ class PanelConfig(BaseModel):
                 "lower the quorum",
             )
         for spec in self.judges:
-            registry.config_of(registry.find(spec.judge, "judge"), spec.config)
+            registry.build_config(registry.find_card(spec.judge, "judge"), spec.config)
         return self
 
     @property
@@ -72,11 +72,11 @@ class Panel:
 
     Config = PanelConfig
     rubric: Rubric
-    remarks: tuple[str, ...]
+    caveats: tuple[str, ...]
     models: tuple[str, ...]
 
     def __init__(self, config: PanelConfig) -> None:
-        made = {spec.name: _made(spec) for spec in config.judges}
+        made = {spec.name: _make_judge(spec) for spec in config.judges}
         self._seat(made, config.needed, config.gap)
 
     @classmethod
@@ -100,18 +100,18 @@ class Panel:
         own = [f"median of {len(judges)} judges, of whom {needed} must grade: {', '.join(judges)}"]
         if shared := sorted(model for model, times in Counter(models).items() if times > 1):
             own.append(f"several judges of the panel are the same model: {', '.join(shared)}")
-        told = [f"{label}: {r}" for label, judge in judges.items() for r in judge.remarks]
-        self.remarks = (*own, *told)
+        told = [f"{label}: {r}" for label, judge in judges.items() for r in judge.caveats]
+        self.caveats = (*own, *told)
 
-    def judge(self, exhibits: Sequence[Exhibit], run: RunContext) -> Iterator[Verdict]:
+    def judge(self, exhibits: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
         """As `Judge.judge`. Where one judge cannot go on, the panel cannot."""
         each = [judge.judge(exhibits, run) for judge in self._judges.values()]
         for exhibit, *verdicts in zip(exhibits, *each, strict=True):
             yield self._together(exhibit.key, dict(zip(self._judges, verdicts, strict=True)))
 
-    def estimate(self, exhibits: Sequence[Exhibit], run: RunContext) -> Estimate:
+    def estimate(self, exhibits: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
         """As `Judge.estimate`, of all judges; the cost is known if that of all who ask is."""
-        return sum((judge.estimate(exhibits, run) for judge in self._judges.values()), NOTHING)
+        return sum((judge.estimate(exhibits, run) for judge in self._judges.values()), NO_COST)
 
     def _together(self, key: str, verdicts: dict[str, Verdict]) -> Verdict:
         scored = {label: v for label, v in verdicts.items() if v.status == "scored"}
@@ -147,18 +147,18 @@ class Panel:
         )
 
 
-def _made(spec: JudgeSpec) -> Judge:
-    card = registry.find(spec.judge, "judge")
-    return registry.construct_judge(card, registry.config_of(card, spec.config))
+def _make_judge(spec: JudgeSpec) -> Judge:
+    card = registry.find_card(spec.judge, "judge")
+    return registry.construct_judge(card, registry.build_config(card, spec.config))
 
 
 def _identity(spec: JudgeSpec) -> dict[str, Any]:
-    card = registry.find(spec.judge, "judge")
-    config = registry.config_of(card, spec.config)
+    card = registry.find_card(spec.judge, "judge")
+    config = registry.build_config(card, spec.config)
     return {
         "label": spec.name,
         "judge": card.target.rpartition(":")[2],
-        "code": identity.code_hash(registry.source_file(card)),
-        "config": identity.settings(config),
-        "packages": identity.package_versions(card.packages),
+        "code": fingerprint.hash_sources(registry.find_source_file(card)),
+        "config": fingerprint.canonical_settings(config),
+        "packages": fingerprint.package_versions(card.packages),
     }

@@ -115,7 +115,7 @@ def loaded_by(code: str) -> set[str]:
     "code",
     [
         "import benchkit",
-        "import benchkit.runner, benchkit.registry; benchkit.registry.cards()",
+        "import benchkit.runs.plan, benchkit.registry; benchkit.registry.list_cards()",
         "from typer.testing import CliRunner\nfrom benchkit.cli.main import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0",
         "from benchkit import registry\n[registry.class_of(c) for c in registry.cards().values()]",

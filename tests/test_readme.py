@@ -40,7 +40,7 @@ def test_every_command_it_names_exists():
 
 
 def test_every_suite_it_names_is_shipped():
-    from benchkit.config import shipped_suites
+    from benchkit.config.suite import shipped_suites
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.split("## The papers' datasets and suites")[1].split("```")[0]

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from benchkit import registry
-from benchkit.doctor import examine
 from benchkit.errors import ConfigError
+from benchkit.runs.installation import check_installation
 
 CODE = """
 import json
@@ -46,7 +46,7 @@ def test_packages_register_by_entry_point(tmp_path):
 )
 def test_what_is_no_recommender_is_refused(target, message):
     with pytest.raises(ConfigError, match=message):
-        registry.class_of(registry.find(target))
+        registry.load_class(registry.find_card(target))
 
 
 def test_a_wrong_catalog_names_its_entry(tmp_path):
@@ -60,20 +60,20 @@ def test_a_wrong_catalog_names_its_entry(tmp_path):
 
 
 def test_hyper_parameters_come_from_class_card_and_suite_in_this_order():
-    card = registry.find("recbole/FPMC")
-    config = registry.config_of(card, {"epochs": 3})
+    card = registry.find_card("recbole/FPMC")
+    config = registry.build_config(card, {"epochs": 3})
     assert (config.model, config.epochs, config.max_length) == ("FPMC", 3, 1)
 
 
 def test_the_doctor_names_what_mends(monkeypatch):
-    installed = {finding.what: finding for finding in examine()}
+    installed = {finding.subject: finding for finding in check_installation()}
     assert installed["numpy"].ok
-    assert installed["method catalogs"].found.endswith("methods")
-    monkeypatch.setattr("benchkit.identity.metadata.version", _absent)
-    missing = {finding.what: finding for finding in examine()}
+    assert installed["method catalogs"].detail.endswith("methods")
+    monkeypatch.setattr("benchkit.fingerprint.metadata.version", _absent)
+    missing = {finding.subject: finding for finding in check_installation()}
     assert not missing["recbole"].ok
-    assert "pip install --no-deps recbole==1.2.1" in missing["recbole"].mend
-    assert "needed by" in missing["torch"].why
+    assert "pip install --no-deps recbole==1.2.1" in missing["recbole"].hint
+    assert "needed by" in missing["torch"].reason
     assert missing["numpy"].required
 
 

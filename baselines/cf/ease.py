@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from scipy import linalg, sparse
 
 from baselines.cf.matrices import history_matrix, training_matrix
-from baselines.cf.scoring import gather
+from baselines.cf.scoring import predict_candidates
 from benchkit.errors import ConfigError
-from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 
 class EASE:
@@ -55,17 +55,17 @@ class EASE:
                 " take item-knn",
             )
         self.index = data.catalog.index
-        self.weights = solve(training_matrix(data), self.config.l2)
+        self.weights = solve_ease(training_matrix(data), self.config.l2)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        return gather(requests, self.index, self.score_items)
+        return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
         """[b, n_items] scores of the catalogue."""
         return history_matrix(requests, self.index, self.config.decay) @ self.weights
 
 
-def solve(matrix: sparse.csr_array, l2: float) -> NDArray[np.float64]:
+def solve_ease(matrix: sparse.csr_array, l2: float) -> NDArray[np.float64]:
     """[n_items, n_items] the weights B (eq. 8). matrix: [n_users, n_items]."""
     gram = (matrix.T @ matrix).toarray()
     gram[np.diag_indices_from(gram)] += l2

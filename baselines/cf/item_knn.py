@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from baselines.cf.matrices import history_matrix, training_matrix
-from baselines.cf.scoring import gather
-from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+from baselines.cf.scoring import predict_candidates
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 _CELLS = 2**23  # of the similarity matrix held dense at once (64 MiB)
 
@@ -51,12 +51,12 @@ class ItemKNN:
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         self.index = data.catalog.index
-        self.similarity = neighbours(
+        self.similarity = nearest_neighbours(
             training_matrix(data), self.config.neighbours, self.config.shrinkage
         )
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        return gather(requests, self.index, self.score_items)
+        return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
         """[b, n_items] scores of the catalogue."""
@@ -64,7 +64,7 @@ class ItemKNN:
         return (history @ self.similarity).toarray()
 
 
-def neighbours(matrix: sparse.csr_array, k: int, shrinkage: float) -> sparse.csr_array:
+def nearest_neighbours(matrix: sparse.csr_array, k: int, shrinkage: float) -> sparse.csr_array:
     """[n_items, n_items] cosine similarities, shrunk; the k largest of each row, the rest 0.
 
     matrix: [n_users, n_items] of 0 and 1.

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from scipy import sparse
 
 from baselines.cf.matrices import history_matrix
-from baselines.cf.popularity import counts
-from baselines.cf.scoring import gather
-from benchkit.protocols import Capability, Interactions, Prediction, Request, RunContext, TrainView
+from baselines.cf.popularity import interaction_counts
+from baselines.cf.scoring import predict_candidates
+from benchkit.types import Capability, Interactions, Prediction, Request, RunContext, TrainView
 
 
 class Markov:
@@ -53,13 +53,15 @@ class Markov:
     def fit(self, data: TrainView, run: RunContext) -> None:
         config = self.config
         self.index = data.catalog.index
-        smoothed = counts(data) + config.pseudo_count
+        smoothed = interaction_counts(data) + config.pseudo_count
         self.popularity = smoothed / smoothed.sum()
-        follow = transitions(data.interactions, len(data.catalog), config.window, config.decay)
-        self.direct, self.backoff = discounted(follow, config.discount)
+        follow = transition_counts(
+            data.interactions, len(data.catalog), config.window, config.decay
+        )
+        self.direct, self.backoff = discount_transitions(follow, config.discount)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        return gather(requests, self.index, self.score_items)
+        return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
         """[b, n_items] P(j | history); each row sums to 1."""
@@ -70,7 +72,7 @@ class Markov:
         return (share @ self.direct).toarray() + backoff[:, None] * self.popularity
 
 
-def transitions(
+def transition_counts(
     rows: Interactions, n_items: int, window: int = 1, decay: float = 1.0
 ) -> sparse.csr_array:
     """[n_items, n_items] c(i, j) of `Markov`."""
@@ -83,7 +85,7 @@ def transitions(
     return follow
 
 
-def discounted(
+def discount_transitions(
     follow: sparse.csr_array, discount: float
 ) -> tuple[sparse.csr_array, NDArray[np.float64]]:
     """The two terms of P(j | i): max(c - discount, 0) / c(i) as [n_items, n_items], and b(i)."""

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from baselines.cf.scoring import history_codes
-from benchkit.protocols import Request, TrainView
+from benchkit.types import Request, TrainView
 
 
 def training_matrix(data: TrainView) -> sparse.csr_array:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from baselines.cf.scoring import gather
-from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+from baselines.cf.scoring import predict_candidates
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 
 class Popularity:
@@ -26,16 +26,16 @@ class Popularity:
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         self.index = data.catalog.index
-        self.counts = counts(data)
+        self.counts = interaction_counts(data)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        return gather(requests, self.index, self.score_items)
+        return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
         """[b, n_items] the counts, once a request."""
         return np.broadcast_to(self.counts, (len(requests), len(self.counts)))
 
 
-def counts(data: TrainView) -> NDArray[np.float64]:
+def interaction_counts(data: TrainView) -> NDArray[np.float64]:
     """[n_items] number of training interactions with each item."""
     return np.bincount(data.interactions.item, minlength=len(data.catalog)).astype(np.float64)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from benchkit.protocols import Capability, Prediction, Request, RunContext, Sample, TrainView
+from benchkit.types import Capability, Prediction, Request, RunContext, Sample, TrainView
 
 
 class Random:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from baselines.cf import recbole_data, recbole_models, recbole_shim
-from baselines.cf.scoring import gather
+from baselines.cf.scoring import predict_candidates
 from benchkit.errors import ConfigError
-from benchkit.metrics.accuracy import RankMetric
-from benchkit.metrics.ranks import from_scores
-from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.ranks import ranks_from_scores
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +64,7 @@ class RecBole:
 
         @model_validator(mode="after")
         def _known(self) -> Self:
-            recbole_models.check(self.model, self.parameters)
+            recbole_models.check_model(self.model, self.parameters)
             return self
 
     def __init__(self, config: Config) -> None:
@@ -72,7 +72,7 @@ class RecBole:
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         """Train. Raises ConfigError when RecBole, or an item text the model needs, is missing."""
-        with recbole_shim.isolated(run.device):
+        with recbole_shim.recbole_context(run.device):
             self._users = {user: code for code, user in enumerate(data.users)}
             self._items = data.catalog.index
             settings = self._settings(data, run)
@@ -83,13 +83,15 @@ class RecBole:
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
         if recbole_models.is_sequential(self.config.model):
             size = min(256, 1 + _CELLS // len(self._items))
-            return gather(requests, self._items, lambda batch: self._sort(batch, run.device), size)
+            return predict_candidates(
+                requests, self._items, lambda batch: self._sort(batch, run.device), size
+            )
         return self._score_pairs(requests, run.device)
 
     def _settings(self, data: TrainView, run: RunContext) -> dict[str, Any]:
         """What RecBole is told."""
         config = self.config
-        own = {**recbole_models.defaults(config.model), **config.parameters}
+        own = {**recbole_models.model_defaults(config.model), **config.parameters}
         column = self._item_column(data)
         settings = {
             "seed": int(run.generator("recbole").integers(2**31)),
@@ -108,7 +110,7 @@ class RecBole:
             **config.parameters,
         }
         if config.embedding_size is not None:
-            settings[recbole_models.size_name(config.model)] = config.embedding_size
+            settings[recbole_models.embedding_size_name(config.model)] = config.embedding_size
         return settings
 
     def _item_column(self, data: TrainView) -> str | None:
@@ -140,16 +142,16 @@ class RecBole:
         """Train a new model, which is `self._model` from then on."""
         from recbole.utils import init_seed
 
-        config = recbole_shim.configuration(self.config.model, settings)
+        config = recbole_shim.make_config(self.config.model, settings)
         init_seed(config["seed"], reproducibility=True)
-        loader = recbole_data.loader(config, data)
+        loader = recbole_data.make_loader(config, data)
         network = recbole_shim.model_class(self.config.model)(config, loader.dataset)
         self._model: torch.nn.Module = network.to(config["device"])
         self._features = recbole_data.item_features(loader.dataset)
         pretrain = settings.get("train_stage") == "pretrain"
         stage = "pretraining epochs" if pretrain else "epochs"
         run.progress.start(stage, config["pretrain_epochs" if pretrain else "epochs"])
-        trainer = recbole_shim.trainer(config, self._model, run.progress)
+        trainer = recbole_shim.make_trainer(config, self._model, run.progress)
         trainer.fit(loader, None if pretrain else self._validation(data, run))
 
     def _validation(self, data: TrainView, run: RunContext) -> Callable[[], float] | None:
@@ -160,20 +162,22 @@ class RecBole:
 
         def ndcg() -> float:
             scores: list[Any] = [answer.scores for answer in self.predict(requests, run)]
-            return float(RankMetric("ndcg@10").values(from_scores(scores, target)).mean())
+            return float(RankMetric("ndcg@10").values(ranks_from_scores(scores, target)).mean())
 
         return ndcg if cases else None
 
     def _sort(self, requests: Sequence[Request], device: str) -> NDArray[np.float32]:
         """[b, n_items] scores of the catalogue."""
-        columns = recbole_data.histories(requests, self._users, self._items, self.config.max_length)
+        columns = recbole_data.history_columns(
+            requests, self._users, self._items, self.config.max_length
+        )
         scores = self._ask("full_sort_predict", columns, device)
         return scores.reshape(len(requests), -1)[:, 1 : len(self._items) + 1]
 
     def _score_pairs(self, requests: Sequence[Request], device: str) -> Iterator[Prediction]:
         for start in range(0, len(requests), 64):
             batch = requests[start : start + 64]
-            columns = recbole_data.pairs(batch, self._users, self._items, self._features)
+            columns = recbole_data.pair_columns(batch, self._users, self._items, self._features)
             scores = self._ask("predict", columns, device).reshape(-1)
             ends = np.cumsum([len(request.candidates) for request in batch])
             for request, own in zip(batch, np.split(scores, ends[:-1]), strict=True):
@@ -185,7 +189,7 @@ class RecBole:
         """What one method of the model makes of the columns."""
         import torch
 
-        with recbole_shim.isolated(device), torch.no_grad():
+        with recbole_shim.recbole_context(device), torch.no_grad():
             from recbole.data.interaction import Interaction
 
             self._model.eval()

@@ -13,15 +13,20 @@ from numpy.typing import NDArray
 from baselines.cf.recbole_models import is_sequential
 from baselines.cf.scoring import history_codes
 from benchkit.errors import DataError
-from benchkit.protocols import Catalog, Interactions, Request, TrainView
+from benchkit.types import Catalog, Interactions, Request, TrainView
 
 if TYPE_CHECKING:
     import torch
 
-USER, ITEM, HISTORY, LENGTH = "user_id", "item_id", "item_id_list", "item_length"
+USER_FIELD, ITEM_FIELD, HISTORY_FIELD, LENGTH_FIELD = (
+    "user_id",
+    "item_id",
+    "item_id_list",
+    "item_length",
+)
 
 
-def loader(config: Any, data: TrainView) -> Any:
+def make_loader(config: Any, data: TrainView) -> Any:
     """RecBole's loader of the training rows; its `dataset` is what a model is built from.
 
     A sequential model gets one row for each interaction that has one before it in training: the
@@ -69,15 +74,15 @@ class _InMemory:
 
         self._get_preset()  # type: ignore[attr-defined]
         self._get_field_from_config()  # type: ignore[attr-defined]
-        self._token(USER, self.data.users, FeatureSource.USER_ID)
-        self._token(ITEM, self.data.catalog.ids, FeatureSource.ITEM_ID)
+        self._token(USER_FIELD, self.data.users, FeatureSource.USER_ID)
+        self._token(ITEM_FIELD, self.data.catalog.ids, FeatureSource.ITEM_ID)
         self.user_feat = self.item_feat = None
         column = self.config["item_attribute"]
         if column is not None:
             words, table = item_words(self.data.catalog, column)
             self._token(column, words, FeatureSource.ITEM, table.shape[1])
             numbers = np.arange(len(table))
-            self.item_feat = Interaction({ITEM: _tensor(numbers), column: _tensor(table)})
+            self.item_feat = Interaction({ITEM_FIELD: _tensor(numbers), column: _tensor(table)})
         self.inter_feat = Interaction(self._rows())
 
     def _rows(self) -> dict[str, "torch.Tensor"]:
@@ -85,17 +90,17 @@ class _InMemory:
 
         rows = self.data.interactions
         if not is_sequential(self.config["model"]):
-            return {USER: _tensor(rows.user + 1), ITEM: _tensor(rows.item + 1)}
+            return {USER_FIELD: _tensor(rows.user + 1), ITEM_FIELD: _tensor(rows.item + 1)}
         width = self.config["MAX_ITEM_LIST_LENGTH"]
         self.set_field_property(  # type: ignore[attr-defined]
-            HISTORY, FeatureType.TOKEN_SEQ, FeatureSource.INTERACTION, width
+            HISTORY_FIELD, FeatureType.TOKEN_SEQ, FeatureSource.INTERACTION, width
         )
-        target, history, length = prefixes(rows, width)
+        target, history, length = history_prefixes(rows, width)
         return {
-            USER: _tensor(rows.user[target] + 1),
-            ITEM: _tensor(rows.item[target] + 1),
-            HISTORY: _tensor(history),
-            LENGTH: _tensor(length),
+            USER_FIELD: _tensor(rows.user[target] + 1),
+            ITEM_FIELD: _tensor(rows.item[target] + 1),
+            HISTORY_FIELD: _tensor(history),
+            LENGTH_FIELD: _tensor(length),
         }
 
     def _token(
@@ -110,7 +115,7 @@ class _InMemory:
         self.field2token_id[field] = {name: i for i, name in enumerate(names, 1)}
 
 
-def prefixes(
+def history_prefixes(
     rows: Interactions, max_length: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Every interaction but each user's first, with the items before it.
@@ -146,7 +151,7 @@ def item_words(catalog: Catalog, column: str) -> tuple[list[str], NDArray[np.int
     return words, table
 
 
-def histories(
+def history_columns(
     requests: Sequence[Request],
     users: Mapping[str, int],
     items: Mapping[str, int],
@@ -163,10 +168,14 @@ def histories(
         history[row, : len(codes)] = codes + 1
         length[row] = max(len(codes), 1)
     user = np.array([users[request.user] + 1 for request in requests])
-    return {USER: _tensor(user), HISTORY: _tensor(history), LENGTH: _tensor(length)}
+    return {
+        USER_FIELD: _tensor(user),
+        HISTORY_FIELD: _tensor(history),
+        LENGTH_FIELD: _tensor(length),
+    }
 
 
-def pairs(
+def pair_columns(
     requests: Sequence[Request],
     users: Mapping[str, int],
     items: Mapping[str, int],
@@ -176,7 +185,7 @@ def pairs(
     user = np.repeat([users[r.user] + 1 for r in requests], [len(r.candidates) for r in requests])
     item = [items[candidate] + 1 for r in requests for candidate in r.candidates]
     rows = {name: table[item] for name, table in features.items()}
-    return {**rows, USER: _tensor(user), ITEM: _tensor(np.array(item))}
+    return {**rows, USER_FIELD: _tensor(user), ITEM_FIELD: _tensor(np.array(item))}
 
 
 def item_features(dataset: Any) -> dict[str, "torch.Tensor"]:

@@ -7,10 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchkit.errors import ConfigError
-from benchkit.lazy import unknown_name
+from benchkit.errors import ConfigError, unknown_name_error
 
-PACKAGES = ("sequential_recommender", "context_aware_recommender")
+RECBOLE_PACKAGES = ("sequential_recommender", "context_aware_recommender")
 
 # Settings that RecBole has for every model, and those of a model that the adapter makes itself.
 _COMMON = {"learner", "weight_decay", "clip_grad_norm", "train_neg_sample_args", "transform"}
@@ -25,19 +24,19 @@ _UNSUPPORTED = {
 }
 
 
-def folder() -> Path | None:
+def recbole_dir() -> Path | None:
     """Where RecBole is installed, or None."""
     spec = find_spec("recbole")
     return None if spec is None else Path(spec.origin or "").parent
 
 
 @cache
-def models() -> Mapping[str, str]:
+def available_models() -> Mapping[str, str]:
     """Name -> module of RecBole's sequential and context-aware models; empty without RecBole."""
-    root = folder()
+    root = recbole_dir()
     if root is None:
         return {}
-    files = (root / "model" / package / "__init__.py" for package in PACKAGES)
+    files = (root / "model" / package / "__init__.py" for package in RECBOLE_PACKAGES)
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     pattern = re.compile(r"^from (recbole\.model\.\S+) import (\w+)$", re.MULTILINE)
     return {name: module for module, name in pattern.findall(text)}
@@ -45,15 +44,15 @@ def models() -> Mapping[str, str]:
 
 def is_sequential(model: str) -> bool:
     """Whether `model` reads the history; a context-aware one reads a user and an item."""
-    return PACKAGES[0] in models()[model]
+    return RECBOLE_PACKAGES[0] in available_models()[model]
 
 
 @cache
-def defaults(model: str) -> Mapping[str, Any]:
+def model_defaults(model: str) -> Mapping[str, Any]:
     """RecBole's own hyper-parameters of a model; empty where it ships none."""
     import yaml
 
-    path = (folder() or Path()) / "properties" / "model" / f"{model}.yaml"
+    path = (recbole_dir() or Path()) / "properties" / "model" / f"{model}.yaml"
     if not path.is_file():
         return {}
     return yaml.load(path.read_text(encoding="utf-8"), yaml_loader()) or {}  # noqa: S506
@@ -70,32 +69,34 @@ def yaml_loader() -> Any:
     return loader
 
 
-def size_name(model: str) -> str:
+def embedding_size_name(model: str) -> str:
     """What RecBole calls the size of an item's vector."""
-    transformer = "hidden_size" in defaults(model) and "embedding_size" not in defaults(model)
+    transformer = "hidden_size" in model_defaults(model) and "embedding_size" not in model_defaults(
+        model
+    )
     return "hidden_size" if transformer else "embedding_size"
 
 
 def needs_item_feature(model: str) -> bool:
     """Whether a sequential model cannot be built without one."""
-    return not {"item_attribute", "selected_features"}.isdisjoint(defaults(model))
+    return not {"item_attribute", "selected_features"}.isdisjoint(model_defaults(model))
 
 
-def check(model: str, parameters: Collection[str]) -> None:
+def check_model(model: str, parameters: Collection[str]) -> None:
     """Raise ConfigError for a model that RecBole lacks, or a parameter that the model lacks.
 
     Without RecBole nothing can be checked; of a model that ships no defaults, its name alone.
     """
-    if not models():
+    if not available_models():
         return
-    if model not in models():
-        raise unknown_name("RecBole model", model, models().keys() - _UNSUPPORTED)
+    if model not in available_models():
+        raise unknown_name_error("RecBole model", model, available_models().keys() - _UNSUPPORTED)
     if model in _UNSUPPORTED:
         raise ConfigError(
             f"RecBole model {model!r} needs {_UNSUPPORTED[model]}, which benchkit does not give it",
             "take another model",
         )
-    known = (defaults(model).keys() | _COMMON) - _OWN - {size_name(model)}
+    known = (model_defaults(model).keys() | _COMMON) - _OWN - {embedding_size_name(model)}
     unknown = sorted(set(parameters) - known)
-    if defaults(model) and unknown:
-        raise unknown_name(f"parameter of RecBole model {model!r}:", unknown[0], known)
+    if model_defaults(model) and unknown:
+        raise unknown_name_error(f"parameter of RecBole model {model!r}:", unknown[0], known)

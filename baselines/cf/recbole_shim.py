@@ -5,7 +5,7 @@ configuration, relies on NumPy names that NumPy 2 removed, seeds every global ge
 the visible GPUs through the environment, writes checkpoints and TensorBoard files into the working
 directory, talks to the root logger, and one of its modules (`sine`) switches PyTorch's anomaly
 detection on for the whole process. `isolated` undoes or prevents each of these (the general part
-is `benchkit.isolation`'s); outside of it nothing but the imported modules is left behind.
+is `benchkit.process_state`'s); outside of it nothing but the imported modules is left behind.
 `recbole.quick_start` is never imported: it would start Ray. All functions that import RecBole must
 be called inside `isolated`.
 """
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baselines.cf.recbole_models import PACKAGES, folder, models, yaml_loader
-from benchkit import isolation
+from baselines.cf.recbole_models import RECBOLE_PACKAGES, available_models, recbole_dir, yaml_loader
+from benchkit import process_state
 from benchkit.errors import ConfigError
-from benchkit.protocols import Progress
+from benchkit.types import Progress
 
 if TYPE_CHECKING:
     import torch
@@ -34,26 +34,28 @@ _NUMPY_NAMES = {"float": np.float64}
 
 
 @contextmanager
-def isolated(device: str) -> Iterator[None]:
+def recbole_context(device: str) -> Iterator[None]:
     """Let RecBole be imported and run, and leave the process as it was.
 
     Raises ConfigError when RecBole or something it needs is not installed.
     """
     with ExitStack() as stack:
         with _explained():
-            stack.enter_context(isolation.isolated(device))
+            stack.enter_context(process_state.isolate_process(device))
             stack.enter_context(_quiet())
             trainer = _imported()
         # Only now: a package that is imported meanwhile must not see a name that will vanish.
-        stack.enter_context(isolation.attributes(np, _NUMPY_NAMES))
-        stack.enter_context(isolation.attributes(trainer, {"get_tensorboard": _NoBoard}))
+        stack.enter_context(process_state.patch_attributes(np, _NUMPY_NAMES))
+        stack.enter_context(process_state.patch_attributes(trainer, {"get_tensorboard": _NoBoard}))
         yield
 
 
 def _imported() -> Any:
     """Import what is used of RecBole; returns the module of its trainers."""
-    with isolation.torch_settings():  # anomaly detection must be off while RecBole runs, too
-        for package in PACKAGES:
+    with (
+        process_state.preserve_torch_settings()
+    ):  # anomaly detection must be off while RecBole runs, too
+        for package in RECBOLE_PACKAGES:
             importlib.import_module(f"recbole.model.{package}")
         return importlib.import_module("recbole.trainer.trainer")
 
@@ -63,14 +65,14 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        mend = "pip install 'benchkit[recbole]' && pip install --no-deps recbole==1.2.1"
-        raise ConfigError(f"RecBole cannot be imported: {error}", mend) from error
+        hint = "pip install 'benchkit[recbole]' && pip install --no-deps recbole==1.2.1"
+        raise ConfigError(f"RecBole cannot be imported: {error}", hint) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Drop what RecBole says to the root logger; records of others pass."""
-    root, own = logging.getLogger(), str(folder())
+    root, own = logging.getLogger(), str(recbole_dir())
 
     def foreign(record: logging.LogRecord) -> bool:
         return not record.pathname.startswith(own)
@@ -100,10 +102,10 @@ class _NoBoard:
 
 def model_class(model: str) -> Any:
     """The class of a RecBole model."""
-    return getattr(importlib.import_module(models()[model]), model)
+    return getattr(importlib.import_module(available_models()[model]), model)
 
 
-def configuration(model: str, values: Mapping[str, Any]) -> Any:
+def make_config(model: str, values: Mapping[str, Any]) -> Any:
     """A RecBole Config of `values` (with `device`) over RecBole's defaults, and nothing else."""
     import torch
     from recbole.config import Config
@@ -138,7 +140,7 @@ class _Closed:
         self.final_config_dict |= {"single_spec": True, "local_rank": 0}
 
 
-def trainer(config: Any, model: "torch.nn.Module", progress: Progress) -> Any:
+def make_trainer(config: Any, model: "torch.nn.Module", progress: Progress) -> Any:
     """RecBole's trainer of a model.
 
     Its `fit(train_data, valid_data)` takes for `valid_data` a function that returns NDCG@10 on

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
-from baselines.cf.scoring import gather, history_codes
-from baselines.cf.windows import Windows, batches, cut
+from baselines.cf.scoring import history_codes, predict_candidates
+from baselines.cf.windows import Windows, batch_windows, cut_windows
 from benchkit.errors import DataError
-from benchkit.metrics.accuracy import RankMetric
-from benchkit.metrics.ranks import from_scores
-from benchkit.protocols import (
+from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.ranks import ranks_from_scores
+from benchkit.types import (
     Capability,
     Interactions,
     Prediction,
@@ -118,7 +118,7 @@ class SASRec:
             self.network.load_state_dict(kept)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        return gather(requests, self.index, self.score_items)
+        return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float32]:
         """[b, n_items] scores of the catalogue."""
@@ -158,9 +158,9 @@ class SASRec:
         rng = run.generator("sasrec", "windows")
         step = 0
         for _ in range(config.epochs):
-            windows = cut(rows.offsets, config.max_length, rng)
+            windows = cut_windows(rows.offsets, config.max_length, rng)
             total = torch.zeros((), device=run.device)
-            for batch in batches(windows, config.batch_size, rng):
+            for batch in batch_windows(windows, config.batch_size, rng):
                 loss = loss_of(batch)
                 optimizer.zero_grad()
                 loss.backward()
@@ -230,7 +230,7 @@ class SASRec:
         """Mean NDCG@10 of the frozen candidates, with honest ties."""
         scores = [p.scores for p in self.predict([case.request for case in cases], run)]
         target = [case.request.candidates.index(case.target) for case in cases]
-        return float(RankMetric("ndcg@10").values(from_scores(scores, target)).mean())
+        return float(RankMetric("ndcg@10").values(ranks_from_scores(scores, target)).mean())
 
 
 def _torch_generator(run: RunContext, purpose: str, device: str) -> "torch.Generator":

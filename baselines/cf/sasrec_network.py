@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Drop = Callable[[Tensor], Tensor]
+DropoutFunction = Callable[[Tensor], Tensor]
 
 _ROWS = 256  # of the logits held at once: they stay in the cache, and memory does not grow with n
 
@@ -45,7 +45,7 @@ class SASRecNetwork(nn.Module):
         """[n_items, hidden] item vectors, without the padding row."""
         return self.table.weight[: self.padding]
 
-    def forward(self, codes: Tensor, drop: Drop = lambda x: x) -> Tensor:
+    def forward(self, codes: Tensor, drop: DropoutFunction = lambda x: x) -> Tensor:
         """States [b, l, hidden] of item codes [b, l]; state t depends on the codes up to t.
 
         Sequences stand at the left and padding after them, where causality keeps it from being
@@ -66,7 +66,7 @@ class _Block(nn.Module):
         self.qkv, self.out = nn.Linear(hidden, 3 * hidden), nn.Linear(hidden, hidden)
         self.wide, self.narrow = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
 
-    def forward(self, x: Tensor, drop: Drop) -> Tensor:
+    def forward(self, x: Tensor, drop: DropoutFunction) -> Tensor:
         x = x + drop(self.attention(self.norm_attention(x)))
         return x + drop(self.narrow(F.gelu(self.wide(self.norm_feed(x)))))
 

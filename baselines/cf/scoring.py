@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.protocols import Prediction, Request
+from benchkit.types import Prediction, Request
 
 
 def history_codes(request: Request, index: Mapping[str, int]) -> NDArray[np.int64]:
@@ -14,7 +14,7 @@ def history_codes(request: Request, index: Mapping[str, int]) -> NDArray[np.int6
     return np.fromiter((code for code in codes if code >= 0), dtype=np.int64)
 
 
-def gather(
+def predict_candidates(
     requests: Sequence[Request],
     index: Mapping[str, int],
     score_all: Callable[[Sequence[Request]], NDArray[np.floating]],

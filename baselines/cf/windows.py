@@ -23,7 +23,7 @@ class Windows(NamedTuple):
         return np.where(valid, self.start[:, None] + place, 0), valid
 
 
-def cut(offsets: NDArray[np.int64], length: int, rng: np.random.Generator) -> Windows:
+def cut_windows(offsets: NDArray[np.int64], length: int, rng: np.random.Generator) -> Windows:
     """Windows of at most `length` inputs that have each next item of each user as label once.
 
     offsets: [n_users + 1] as in `Interactions`. A sequence that fits is one window; the first
@@ -40,7 +40,7 @@ def cut(offsets: NDArray[np.int64], length: int, rng: np.random.Generator) -> Wi
     return Windows(offsets[has][user] + begin, end - begin)
 
 
-def batches(windows: Windows, labels: int, rng: np.random.Generator) -> Iterator[Windows]:
+def batch_windows(windows: Windows, labels: int, rng: np.random.Generator) -> Iterator[Windows]:
     """All windows in random order of batches, each of about `labels` labels and of like sizes.
 
     Like sizes leave little padding; equal numbers of labels give each label an equal say.

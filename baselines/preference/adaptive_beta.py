@@ -7,9 +7,9 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from benchkit.tuning.family import Pairs
+from benchkit.training.preference.loss_spec import PairTerms
 
-LEAST = 1e-3  # of beta
+MIN_BETA = 1e-3  # of beta
 _SIGMA_FLOOR = 1e-6  # at the first step policy and reference are the same: all leads are 0
 
 
@@ -37,20 +37,20 @@ class AdaptiveBeta(nn.Module):
         self.sigma = nn.Parameter(torch.zeros(()))
         self.steps = nn.Parameter(torch.zeros(()))
 
-    def kept(self, n: int) -> int:
+    def effective_size(self, n: int) -> int:
         """How many of n examples count; at least one."""
         # A tiny addition, because e.g. 10 (1 - 0.9) is a little less than 1 in floating point.
         return max(1, math.floor(n * (1 - self.rho) + 1e-9))
 
     @torch.no_grad()
-    def pairs(self, fields: Mapping[str, Tensor], d: Tensor, training: bool) -> Pairs:
+    def pairs(self, fields: Mapping[str, Tensor], d: Tensor, training: bool) -> PairTerms:
         """Beta (one number) and mask [b] of a batch. d: [b, 1 + k] utilities; `here` in `fields`:
         [b, 1 + k] 1 where there is a response. A training step moves the averages first.
 
         The mask sums to the number of examples that are kept, in training and else.
         """
-        lead = leads(d, fields["here"])
-        count = self.kept(len(lead))
+        lead = mean_leads(d, fields["here"])
+        count = self.effective_size(len(lead))
         if training:
             self._update(lead)
             mask = self._drawn(lead, count)
@@ -58,7 +58,7 @@ class AdaptiveBeta(nn.Module):
             mask = torch.full_like(lead, count / len(lead))
         middle = (lead * mask).sum() / count
         beta = self.beta * (1 + self.alpha * (middle - self.mean))
-        return Pairs(beta=beta.clamp(min=LEAST), mask=mask)
+        return PairTerms(beta=beta.clamp(min=MIN_BETA), mask=mask)
 
     def _update(self, lead: Tensor) -> None:
         spread = lead.std() if len(lead) > 1 else torch.ones_like(self.sigma)
@@ -79,7 +79,7 @@ class AdaptiveBeta(nn.Module):
         return torch.zeros_like(lead).index_fill(0, order, 1.0)
 
 
-def leads(d: Tensor, here: Tensor) -> Tensor:
+def mean_leads(d: Tensor, here: Tensor) -> Tensor:
     """[b] by how much the chosen response leads, on average over the rejected ones that are there.
 
     d, here: [b, 1 + k].

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.family import Family
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
-from benchkit.tuning.triplets import Preference
+from benchkit.training.preference.examples import Preference
+from benchkit.training.preference.loss_spec import PreferenceLoss
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import RunContext, TrainView
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -48,7 +48,7 @@ class BetaDPO(PreferenceRecommender):
     ) -> Sequence[Mapping[str, tuple[Any, ...]]]:
         return [{"here": (1.0,) * len(own.choices)} for own in found]
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
         from baselines.preference.adaptive_beta import AdaptiveBeta
 
         config = self.config
@@ -57,4 +57,10 @@ class BetaDPO(PreferenceRecommender):
             return run.generator("beta-dpo", "filter", step)
 
         module = AdaptiveBeta(config.beta, config.alpha, config.rho, config.momentum, generator)
-        return Family("logistic", module.pairs, module=module, kept=module.kept, **self.shared)
+        return PreferenceLoss(
+            "logistic",
+            module.pairs,
+            module=module,
+            effective_size=module.effective_size,
+            **self.loss_options,
+        )

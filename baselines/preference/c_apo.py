@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from benchkit.lm.stage_costs import stage_cost
-from benchkit.lm.teachers.encoder import MiniLM, vectors, vectors_file
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.family import Family, Pairs, PairsOf
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
-from benchkit.tuning.triplets import Preference
+from benchkit.lm.teachers.encoder import MiniLMEncoder, embeddings_path, load_or_encode
+from benchkit.lm.timing import record_stage_cost
+from benchkit.training.preference.examples import Preference
+from benchkit.training.preference.loss_spec import PairTerms, PairTermsFunction, PreferenceLoss
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import RunContext, TrainView
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,8 +51,8 @@ class CAPO(PreferenceRecommender):
         bound_shift: PositiveFloat | None = None
 
     config: Config
-    ranks = True
-    fewest = 2
+    ranks_rejected = True
+    min_rejected = 2
 
     def fields(
         self, found: Sequence[Preference], data: TrainView, run: RunContext
@@ -65,46 +65,46 @@ class CAPO(PreferenceRecommender):
         for own in found:
             history = "; ".join(title(e.item) or e.item for e in own.history[-_HISTORY:])
             texts += [f"{history} | {title(c.item) or c.item} | {c.rationale}" for c in own.choices]
-        encoder = MiniLM()
-        record = vectors_file(encoder, texts, run.cache).with_suffix(".json")
-        with stage_cost(run, "encoder", record):
-            rows = iter(vectors(encoder, texts, run.cache).tolist())
+        encoder = MiniLMEncoder()
+        record = embeddings_path(encoder, texts, run.cache).with_suffix(".json")
+        with record_stage_cost(run, "encoder", record):
+            rows = iter(load_or_encode(encoder, texts, run.cache).tolist())
         return [{"score": own, "z": tuple(tuple(next(rows)) for _ in own)} for own in scores]
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
         config = self.config
-        shared = {**self.shared, "aggregate": "plackett-luce"}
+        shared = {**self.loss_options, "aggregate": "plackett-luce"}
         if config.calibrator != "joint":
-            return Family(pairs=fixed_pairs(config.calibrator, config.beta), **shared)
+            return PreferenceLoss(pairs=fixed_pair_terms(config.calibrator, config.beta), **shared)
         import torch
 
-        from benchkit.tuning.calibrator import Calibrator, probit_weights
+        from benchkit.training.preference.calibrator import Calibrator, probit_weights
 
         seed = int(run.generator("calibrator").integers(2**63))
         generator = torch.Generator().manual_seed(seed)
         module = Calibrator(_EMBEDDING, config.hidden, generator, config.bound_shift)
 
-        def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> Pairs:
+        def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> PairTerms:
             weights = probit_weights(*module(fields["z"], fields["score"]))
-            return Pairs(beta=config.beta, weight=weights)
+            return PairTerms(beta=config.beta, weight=weights)
 
-        return Family(pairs=pairs, module=module, module_lr=config.calibrator_lr, **shared)
+        return PreferenceLoss(pairs=pairs, module=module, module_lr=config.calibrator_lr, **shared)
 
 
-def fixed_pairs(calibrator: str, beta: float) -> PairsOf:
+def fixed_pair_terms(calibrator: str, beta: float) -> PairTermsFunction:
     """Weights that nothing trains."""
 
-    def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> Pairs:
+    def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> PairTerms:
         import torch
 
-        from benchkit.tuning.calibrator import probit_weights, sigmoid_weights
+        from benchkit.training.preference.calibrator import probit_weights, sigmoid_weights
 
         score = fields["score"]
         if calibrator == "none":
-            return Pairs(beta=beta)
+            return PairTerms(beta=beta)
         if calibrator == "raw":
-            return Pairs(beta=beta, weight=sigmoid_weights(score))
+            return PairTerms(beta=beta, weight=sigmoid_weights(score))
         sigma = torch.full_like(score, 0.6931471805599453)  # what the calibrator starts from
-        return Pairs(beta=beta, weight=probit_weights(score, sigma))
+        return PairTerms(beta=beta, weight=probit_weights(score, sigma))
 
     return pairs

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.family import Family, plain_pairs
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.loss_spec import PreferenceLoss, constant_beta
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import RunContext, TrainView
 
 
 class CPO(PreferenceRecommender):
@@ -23,13 +23,13 @@ class CPO(PreferenceRecommender):
 
     config: Config
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
         config = self.config
-        return Family(
+        return PreferenceLoss(
             "logistic",
-            plain_pairs(config.beta),
+            constant_beta(config.beta),
             reference=False,
             nll=config.alpha,
             nll_reduction=config.nll_reduction,
-            **self.shared,
+            **self.loss_options,
         )

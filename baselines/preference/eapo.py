@@ -13,18 +13,27 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 
-from baselines.experts import ExpertConfig, scores
-from baselines.preference.ipo import by_token
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.family import Aggregate, Family, Pairs, PairsOf
-from benchkit.tuning.preferring import PREFERRING, PreferenceConfig, PreferenceRecommender
-from benchkit.tuning.triplets import Preference
+from baselines.experts import ExpertConfig, expert_scores
+from baselines.preference.ipo import is_length_normalised
+from benchkit.training.preference.examples import Preference
+from benchkit.training.preference.loss_spec import (
+    Aggregate,
+    PairTerms,
+    PairTermsFunction,
+    PreferenceLoss,
+)
+from benchkit.training.preference.recommender import (
+    PREFERENCE_DEFAULTS,
+    PreferenceConfig,
+    PreferenceRecommender,
+)
+from benchkit.types import RunContext, TrainView
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Z = 1.2784645427610738  # 1 + W(1 / e), the solution of e^z (z - 1) = 1
-BASES: Mapping[str, Aggregate] = {
+BASE_LOSSES: Mapping[str, Aggregate] = {
     "dpo": "logistic", "s-dpo": "softmax", "ipo": "squared", "cpo": "logistic",
 }  # fmt: skip
 
@@ -76,42 +85,42 @@ class EAPO(PreferenceRecommender):
             return self
 
     config: Config
-    fewest = 2
-    preferring: ClassVar[Mapping[str, Any]] = {
-        **PREFERRING, "epochs": 2, "batch_size": 128, "learning_rate": 1e-5, "schedule": "cosine",
+    min_rejected = 2
+    default_training: ClassVar[Mapping[str, Any]] = {
+        **PREFERENCE_DEFAULTS, "epochs": 2, "batch_size": 128, "learning_rate": 1e-5, "schedule": "cosine",
     }  # fmt: skip
 
     def fields(
         self, found: Sequence[Preference], data: TrainView, run: RunContext
     ) -> Sequence[Mapping[str, tuple[Any, ...]]]:
-        expert = self.config.expert.fitted(data, run)
+        expert = self.config.expert.fit_expert(data, run)
         asked = [
             replace(own.request, candidates=tuple(choice.item for choice in own.choices))
             for own in found
         ]
         return [
             {"expert": tuple(row.tolist()), "here": (1.0,) * len(row)}
-            for row in scores(expert, asked, run)
+            for row in expert_scores(expert, asked, run)
         ]
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
         config = self.config
-        cpo, shared = config.base == "cpo", self.shared
+        cpo, shared = config.base == "cpo", self.loss_options
         if config.base == "ipo":
-            shared["length_normalised"] = by_token(config)
-        return Family(
-            BASES[config.base],
+            shared["length_normalised"] = is_length_normalised(config)
+        return PreferenceLoss(
+            BASE_LOSSES[config.base],
             self._pairs(),
             reference=not cpo,
             nll=config.alpha if cpo else 0.0,
             **shared,
         )
 
-    def _pairs(self) -> PairsOf:
+    def _pairs(self) -> PairTermsFunction:
         config = self.config
 
-        def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> Pairs:
+        def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> PairTerms:
             beta = expert_betas(fields["expert"], fields["here"], config.gamma, config.upper)
-            return Pairs(beta=beta, tau=config.tau)
+            return PairTerms(beta=beta, tau=config.tau)
 
         return pairs

@@ -2,12 +2,12 @@
 
 from pydantic import PositiveFloat, PositiveInt
 
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.family import Family, Pairs
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.loss_spec import PairTerms, PreferenceLoss
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import RunContext, TrainView
 
 
-def by_token(config: PreferenceConfig) -> bool:
+def is_length_normalised(config: PreferenceConfig) -> bool:
     """Whether the squared loss takes log-ratios a token: as it is set, else where responses have a
     rationale, as TRL does; over bare titles they are summed, as the paper writes."""
     own = config.length_normalised
@@ -26,7 +26,7 @@ class IPO(PreferenceRecommender):
 
     config: Config
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
-        pairs = Pairs(tau=self.config.tau)
-        shared = {**self.shared, "length_normalised": by_token(self.config)}
-        return Family("squared", lambda *_: pairs, **shared)
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
+        pairs = PairTerms(tau=self.config.tau)
+        shared = {**self.loss_options, "length_normalised": is_length_normalised(self.config)}
+        return PreferenceLoss("squared", lambda *_: pairs, **shared)

@@ -2,9 +2,9 @@
 
 from pydantic import PositiveFloat, PositiveInt
 
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.family import Family, plain_pairs
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.loss_spec import PreferenceLoss, constant_beta
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import RunContext, TrainView
 
 
 class PlackettLuce(PreferenceRecommender):
@@ -18,8 +18,8 @@ class PlackettLuce(PreferenceRecommender):
         beta: PositiveFloat = 1.0
 
     config: Config
-    ranks = True
-    fewest = 2
+    ranks_rejected = True
+    min_rejected = 2
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
-        return Family("plackett-luce", plain_pairs(self.config.beta), **self.shared)
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
+        return PreferenceLoss("plackett-luce", constant_beta(self.config.beta), **self.loss_options)

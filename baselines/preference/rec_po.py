@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from baselines.preference.later_choices import (
-    Defaults,
-    Later,
-    choices_after,
-    later_questions,
-    usual_rating,
+from baselines.preference.recpo_preferences import (
+    LaterChoice,
+    UtilityDefaults,
+    later_choice_questions,
+    later_choices,
+    median_rating,
 )
-from benchkit import files
+from benchkit import io
 from benchkit.errors import DataError
-from benchkit.lm.teachers.base import Question
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.family import Family, Pairs
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
-from benchkit.tuning.triplets import Preference
+from benchkit.lm.teachers.base import TeacherQuestion
+from benchkit.training.preference.examples import Preference
+from benchkit.training.preference.loss_spec import PairTerms, PreferenceLoss
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import RunContext, TrainView
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,17 +62,17 @@ class RecPO(PreferenceRecommender):
 
     config: Config
 
-    def defaults(self, data: TrainView) -> Defaults:
+    def defaults(self, data: TrainView) -> UtilityDefaults:
         """What stands for what is not known."""
         config = self.config
-        missing = config.missing_rating or usual_rating(data)
-        return Defaults(missing, config.default_rating, config.default_step)
+        missing = config.missing_rating or median_rating(data)
+        return UtilityDefaults(missing, config.default_rating, config.default_step)
 
-    def questions(self, data: TrainView, run: RunContext) -> list[Question]:
+    def questions(self, data: TrainView, run: RunContext) -> list[TeacherQuestion]:
         config = self.config
         if not config.future_steps:
             return super().questions(data, run)
-        found = later_questions(
+        found = later_choice_questions(
             data,
             steps=config.future_steps,
             liked=config.liked,
@@ -99,19 +99,19 @@ class RecPO(PreferenceRecommender):
         rows: list[Mapping[str, tuple[Any, ...]]] = []
         for own in found:
             # A file of preferences may name users and chosen items that are not in these data.
-            known = {own.chosen.item: Later(own.chosen.item, None, 0)}
+            known = {own.chosen.item: LaterChoice(own.chosen.item, None, 0)}
             if own.key in codes:
-                later = choices_after(data, codes[own.key], steps, repeated=True)
+                later = later_choices(data, codes[own.key], steps, repeated=True)
                 known |= {choice.item: choice for choice in reversed(later)}
             missing += known[own.chosen.item].rating is None
             rated += sum(choice.item in known for choice in own.rejected)
-            rows.append({"phi": utilities(own, known, defaults)})
+            rows.append({"phi": preference_utilities(own, known, defaults)})
         counts = {
             "preferences": len(found),
             "chosen_without_rating": missing,
             "rejected_later_choices": rated,
         }
-        files.write_json(run.scratch / "ratings.json", counts)
+        io.write_json(run.scratch / "ratings.json", counts)
         run.progress.start("margins", len(found))
         run.progress.advance(
             len(found),
@@ -120,25 +120,29 @@ class RecPO(PreferenceRecommender):
         )
         return rows
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
         config = self.config
 
-        def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> Pairs:
-            gamma = margins(fields["phi"], config.form)
-            return Pairs(beta=config.beta, margin=config.margin * gamma)
+        def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> PairTerms:
+            gamma = pair_margins(fields["phi"], config.form)
+            return PairTerms(beta=config.beta, margin=config.margin * gamma)
 
-        return Family("softmax", pairs, **self.shared)
+        return PreferenceLoss("softmax", pairs, **self.loss_options)
 
 
-def utilities(own: Preference, known: Mapping[str, Later], defaults: Defaults) -> tuple[float, ...]:
+def preference_utilities(
+    own: Preference, known: Mapping[str, LaterChoice], defaults: UtilityDefaults
+) -> tuple[float, ...]:
     """phi of each choice of a preference. known: the user's later choices by item."""
     return tuple(
-        defaults.of(known[choice.item]) if choice.item in known else defaults.unchosen
+        defaults.utility_of(known[choice.item])
+        if choice.item in known
+        else defaults.unchosen_utility
         for choice in own.choices
     )
 
 
-def margins(phi: "Tensor", form: Literal["ratio", "difference"] = "ratio") -> "Tensor":
+def pair_margins(phi: "Tensor", form: Literal["ratio", "difference"] = "ratio") -> "Tensor":
     """[b, k] margin of each pair, without lambda, from the utilities phi [b, 1 + k]."""
     chosen, rejected = phi[:, :1], phi[:, 1:]
     if form == "difference":

@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from baselines.experts import ExpertConfig, scores
-from baselines.preference.rejections import popular_items, similar_items, standing_in
+from baselines.experts import ExpertConfig, expert_scores
+from baselines.preference.hard_negatives import (
+    draw_popular_negatives,
+    draw_similar_negatives,
+    insert_negative,
+)
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.teachers import training_questions
-from benchkit.lm.teachers.base import Question
-from benchkit.protocols import Recommender, RunContext, TrainView
-from benchkit.tuning.family import Family, Pairs
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
-from benchkit.tuning.triplets import Preference
+from benchkit.lm.teachers import build_training_questions
+from benchkit.lm.teachers.base import TeacherQuestion
+from benchkit.training.preference.examples import Preference
+from benchkit.training.preference.loss_spec import PairTerms, PreferenceLoss
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import Recommender, RunContext, TrainView
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 _MOST = 0.5  # of eps: beyond it the rejected item would be preferred
 
 
-def smoothing(values: "NDArray[np.float64]", logits: bool) -> float:
+def label_smoothing(values: "NDArray[np.float64]", logits: bool) -> float:
     """eps = sigmoid(s_rejected - s_chosen), at most one half.
 
     values: [2 + n] expert scores of the chosen item, the rejected one and the prompt's candidates.
@@ -69,32 +73,32 @@ class RosePO(PreferenceRecommender):
         beta: PositiveFloat = 0.1
 
     config: Config
-    most = 1
+    max_rejected = 1
     expert: Recommender | None = None  # fitted once for the pairs before and after the revision
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         self.expert = None
         super().fit(data, run)
 
-    def questions(self, data: TrainView, run: RunContext) -> list[Question]:
+    def questions(self, data: TrainView, run: RunContext) -> list[TeacherQuestion]:
         config = self.config
         if config.rejected == "self_hard":  # a drawn one stands in until the model can be asked
             return super().questions(data, run)
-        chosen = training_questions(
+        chosen = build_training_questions(
             data, candidates=config.candidates, seed=run.seed, limit=config.limit_users
         )
         if config.rejected == "popular":
-            rejected = popular_items(chosen, data, run)
+            rejected = draw_popular_negatives(chosen, data, run)
         else:
-            expert = config.similarity.fitted(data, run)
-            rejected = similar_items(chosen, expert, config.nearest, data, run)
+            expert = config.similarity.fit_expert(data, run)
+            rejected = draw_similar_negatives(chosen, expert, config.nearest, data, run)
         return [
             own
             for question, item in zip(chosen, rejected, strict=True)
-            for own in standing_in(question, item, run)
+            for own in insert_negative(question, item, run)
         ]
 
-    def revised(
+    def rewrite_preferences(
         self,
         found: list[Preference],
         model: Any,
@@ -106,18 +110,18 @@ class RosePO(PreferenceRecommender):
         if config.rejected != "self_hard" or config.preferences is not None:
             return found
         run.progress.start("own mistakes", len(found))
-        answers = self.asked(self.engine(model, backbone)).predict(
+        answers = self.make_predictor(self.engine(model, backbone)).predict(
             [own.request for own in found], run
         )
         questions = []
         for own, answer in zip(found, answers, strict=True):
             item = own.rejected[0].item  # stays where the model gives no usable answer
             if answer.scores is not None:
-                item = best_wrong(own, answer.scores)
-            chosen = Question(own.key, own.history, own.candidates, own.chosen.item)
+                item = best_wrong_candidate(own, answer.scores)
+            chosen = TeacherQuestion(own.key, own.history, own.candidates, own.chosen.item)
             questions += [chosen, replace(chosen, item=item)]
             run.progress.advance()
-        return self.usable(self.asked_for(questions, data, run), run)
+        return self.filter_preferences(self.build_preferences(questions, data, run), run)
 
     def fields(
         self, found: Sequence[Preference], data: TrainView, run: RunContext
@@ -126,7 +130,7 @@ class RosePO(PreferenceRecommender):
         if config.eps is not None:
             return [{"eps": (config.eps,) * 2} for _ in found]
         if self.expert is None:
-            self.expert = config.expert.fitted(data, run)
+            self.expert = config.expert.fit_expert(data, run)
         asked = [
             replace(
                 own.request, candidates=(own.chosen.item, own.rejected[0].item, *own.candidates)
@@ -134,20 +138,20 @@ class RosePO(PreferenceRecommender):
             for own in found
         ]
         return [
-            {"eps": (smoothing(row, config.expert.gives_logits),) * 2}
-            for row in scores(self.expert, asked, run)
+            {"eps": (label_smoothing(row, config.expert.gives_logits),) * 2}
+            for row in expert_scores(self.expert, asked, run)
         ]
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
         beta = self.config.beta
 
-        def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> Pairs:
-            return Pairs(beta=beta, smoothing=fields["eps"][:, 0])
+        def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> PairTerms:
+            return PairTerms(beta=beta, smoothing=fields["eps"][:, 0])
 
-        return Family("logistic", pairs, **self.shared)
+        return PreferenceLoss("logistic", pairs, **self.loss_options)
 
 
-def best_wrong(own: Preference, values: Sequence[float]) -> str:
+def best_wrong_candidate(own: Preference, values: Sequence[float]) -> str:
     """The candidate with the highest score but the chosen one; the first of equal ones."""
     wrong = [
         (value, item)

@@ -2,9 +2,9 @@
 
 from pydantic import PositiveFloat
 
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.family import Family, plain_pairs
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.loss_spec import PreferenceLoss, constant_beta
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import RunContext, TrainView
 
 
 class SDPO(PreferenceRecommender):
@@ -17,5 +17,5 @@ class SDPO(PreferenceRecommender):
 
     config: Config
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
-        return Family("softmax", plain_pairs(self.config.beta), **self.shared)
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
+        return PreferenceLoss("softmax", constant_beta(self.config.beta), **self.loss_options)

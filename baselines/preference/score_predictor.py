@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.lm.teachers.encoder import item_texts
-from benchkit.protocols import Catalog, Event
+from benchkit.lm.teachers.encoder import item_embedding_texts
+from benchkit.types import Catalog, Event
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIZE = 256  # of a vector
-POSITIVE = 10.0  # weight of a chosen item in the loss
+VECTOR_SIZE = 256  # of a vector
+POSITIVE_WEIGHT = 10.0  # weight of a chosen item in the loss
 _HISTORY = 20  # events that are read, the newest
 _WORD = re.compile(r"\w+")
 _BATCH = 32  # prompts a step
@@ -29,7 +29,7 @@ _RATE = 0.05
 
 
 @dataclass(frozen=True)
-class Predictor:
+class ScorePredictor:
     """items: [n_items, d]. by_history, by_rationale, by_item: [d], weights p, q and v.
     overlaps: [2] a1 and a2. bias: b."""
 
@@ -46,7 +46,7 @@ class Predictor:
     ) -> NDArray[np.float64]:
         """[c] predicted scores of the candidates, between 0 and 1."""
         h = self.history(history)
-        r = hashed([rationale])[0]
+        r = hash_words([rationale])[0]
         of_item = self.by_item + (self.by_history + self.overlaps[0]) * h
         of_item = of_item + (self.by_rationale + self.overlaps[1]) * r
         rows = self.items[[self.catalog.index[item] for item in candidates]]
@@ -54,7 +54,7 @@ class Predictor:
         values: NDArray[np.float64] = 1 / (1 + np.exp(-logits))
         return values
 
-    def on(self, catalog: Catalog) -> "Predictor":
+    def with_catalog(self, catalog: Catalog) -> "ScorePredictor":
         """The same predictor for the items of `catalog`, which need not be those of training."""
         if catalog is self.catalog:
             return self
@@ -65,7 +65,7 @@ class Predictor:
         return history_vector(events, self.items, self.catalog)
 
 
-def hashed(texts: Sequence[str], size: int = SIZE) -> NDArray[np.float32]:
+def hash_words(texts: Sequence[str], size: int = VECTOR_SIZE) -> NDArray[np.float32]:
     """[n, size] signed counts of hashed words, of length 1; zero where there is no word.
 
     >>> float((hashed(["Blue Moon"])[0] @ hashed(["blue, moon!"])[0]).round(6))
@@ -81,7 +81,7 @@ def hashed(texts: Sequence[str], size: int = SIZE) -> NDArray[np.float32]:
 
 def item_vectors(catalog: Catalog) -> NDArray[np.float32]:
     """[n_items, d] of title and the columns that name an item's kind."""
-    return hashed(item_texts(catalog))
+    return hash_words(item_embedding_texts(catalog))
 
 
 def history_vector(
@@ -93,7 +93,7 @@ def history_vector(
     return unit
 
 
-def fitted(
+def fit_score_predictor(
     catalog: Catalog,
     histories: Sequence[Sequence[Event]],
     rationales: Sequence[str],
@@ -101,7 +101,7 @@ def fitted(
     chosen: Sequence[str],
     rng: np.random.Generator,
     epochs: int = 20,
-) -> Predictor:
+) -> ScorePredictor:
     """A predictor trained on n prompts: the chosen candidate is 1, the others are 0.
 
     candidates: of each prompt, the same number. rng: draws the order.
@@ -111,7 +111,7 @@ def fitted(
     items = item_vectors(catalog)
     index = catalog.index
     h = torch.from_numpy(np.stack([history_vector(own, items, catalog) for own in histories]))
-    r = torch.from_numpy(hashed(rationales))
+    r = torch.from_numpy(hash_words(rationales))
     code = torch.tensor([[index[item] for item in own] for own in candidates])
     label = (code == torch.tensor([[index[item]] for item in chosen])).float()
     table = torch.from_numpy(items)
@@ -127,15 +127,15 @@ def fitted(
             torch.autograd.backward(loss)
             optimizer.step()
     history, rationale, item, overlaps, bias = (w.detach().numpy() for w in (p, q, v, a, b))
-    return Predictor(catalog, items, history, rationale, item, overlaps, float(bias))
+    return ScorePredictor(catalog, items, history, rationale, item, overlaps, float(bias))
 
 
 def weighted_mse(predicted: "Tensor", label: "Tensor") -> "Tensor":
     """Squared errors, of the same shape; those of positives (label 1) weigh ten times."""
-    return (1 + (POSITIVE - 1) * label) * (predicted - label) ** 2
+    return (1 + (POSITIVE_WEIGHT - 1) * label) * (predicted - label) ** 2
 
 
-def pair(scores: Sequence[float], liked: bool) -> tuple[int, int] | None:
+def best_and_worst(scores: Sequence[float], liked: bool) -> tuple[int, int] | None:
     """Places of the chosen and of the rejected text, by the scores they give to an item.
 
     The text with the highest score is chosen for an item that was liked, the one with the lowest

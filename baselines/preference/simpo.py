@@ -2,9 +2,9 @@
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.family import Family, Pairs
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.loss_spec import PairTerms, PreferenceLoss
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import RunContext, TrainView
 
 
 class SimPO(PreferenceRecommender):
@@ -21,6 +21,6 @@ class SimPO(PreferenceRecommender):
 
     config: Config
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
-        pairs = Pairs(beta=self.config.beta, margin=self.config.gamma)
-        return Family("logistic", lambda *_: pairs, reference=False, **self.shared)
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
+        pairs = PairTerms(beta=self.config.beta, margin=self.config.gamma)
+        return PreferenceLoss("logistic", lambda *_: pairs, reference=False, **self.loss_options)

@@ -12,19 +12,19 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from baselines.preference.score_predictor import Predictor, fitted, pair
-from baselines.preference.text_ranker import Ranker
-from benchkit import files, seeds
+from baselines.preference.score_predictor import ScorePredictor, best_and_worst, fit_score_predictor
+from baselines.preference.text_ranker import RationaleRanker
+from benchkit import io, seeds
 from benchkit.errors import ConfigError, DataError
-from benchkit.lm.answering import Answerer
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.engine import Decoding, Engine
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.builders import Builder
-from benchkit.tuning.family import Family, PreferenceExample, plain_pairs
-from benchkit.tuning.preference_files import write_preferences
-from benchkit.tuning.preferring import PreferenceConfig, PreferenceRecommender
-from benchkit.tuning.triplets import Choice, Preference
+from benchkit.lm.predictor import LMPredictor
+from benchkit.lm.types import Decoding, Engine
+from benchkit.training.core.example_builder import ExampleBuilder
+from benchkit.training.preference.examples import Choice, Preference
+from benchkit.training.preference.loss_spec import PreferenceExample, PreferenceLoss, constant_beta
+from benchkit.training.preference.preference_io import write_preferences
+from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.types import RunContext, TrainView
 
 
 class SumRecDPO(PreferenceRecommender):
@@ -47,39 +47,43 @@ class SumRecDPO(PreferenceRecommender):
         predictor_epochs: PositiveInt = 20
 
     config: Config
-    predictor: Predictor | None = None
+    score_predictor: ScorePredictor | None = None
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config)
         if not self.config.rationale:
             raise ConfigError("SumRec-DPO prefers rationales", "rationale = true")
-        if self.native and self.config.scope == "item":
+        if self.is_native and self.config.scope == "item":
             raise ConfigError(
                 "the preferences of mode 'native' are between rationales alone", 'scope = "full"'
             )
 
     @property
-    def native(self) -> bool:
+    def is_native(self) -> bool:
         """Whether the predictor ranks."""
         return self.config.mode == "native"
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def caveats(self) -> tuple[str, ...]:
         told = "ranks by a small score predictor over hashed words, after a rationale for each user"
-        return (*super().remarks, told) if self.native else super().remarks
+        return (*super().caveats, told) if self.is_native else super().caveats
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        self.predictor = None
+        self.score_predictor = None
         super().fit(data, run)
 
-    def family(self, data: TrainView, run: RunContext) -> Family:
-        return Family("logistic", plain_pairs(self.config.beta), **self.shared)
+    def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
+        return PreferenceLoss("logistic", constant_beta(self.config.beta), **self.loss_options)
 
-    def asked(self, engine: Engine) -> Answerer:
-        own = super().asked(engine)
-        return Ranker(**vars(own), predictor=self.predictor) if self.native else own
+    def make_predictor(self, engine: Engine) -> LMPredictor:
+        own = super().make_predictor(engine)
+        return (
+            RationaleRanker(**vars(own), score_predictor=self.score_predictor)
+            if self.is_native
+            else own
+        )
 
-    def revised(
+    def rewrite_preferences(
         self,
         found: list[Preference],
         model: Any,
@@ -87,14 +91,14 @@ class SumRecDPO(PreferenceRecommender):
         data: TrainView,
         run: RunContext,
     ) -> list[Preference]:
-        if not self.native:
+        if not self.is_native:
             return found
         texts = self._sampled(found, model, backbone, run)
         told = [(own, text) for own, text in zip(found, texts, strict=True) if text]
         if not told:
             raise DataError("the fine-tuned model wrote no rationale", "train it for longer")
         width = min(len(own.candidates) for own, _ in told)
-        self.predictor = fitted(
+        self.score_predictor = fit_score_predictor(
             data.catalog,
             [own.history for own, _ in told],
             [text[0] for _, text in told],
@@ -103,7 +107,11 @@ class SumRecDPO(PreferenceRecommender):
             run.generator("predictor"),
             self.config.predictor_epochs,
         )
-        pairs = [made for own, text in told for made in text_pairs(own, text, self.predictor)]
+        pairs = [
+            made
+            for own, text in told
+            for made in rationale_preferences(own, text, self.score_predictor)
+        ]
         if not pairs:
             raise DataError(
                 "no user has two rationales between which the predictor tells a difference",
@@ -113,10 +121,10 @@ class SumRecDPO(PreferenceRecommender):
         return pairs
 
     def examples(
-        self, found: Sequence[Preference], builder: Builder, data: TrainView, run: RunContext
+        self, found: Sequence[Preference], builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> list[PreferenceExample]:
         made = super().examples(found, builder, data, run)
-        if not self.native:
+        if not self.is_native:
             return made
         # The item is not what is preferred: both responses of a pair end before it.
         return [
@@ -134,7 +142,7 @@ class SumRecDPO(PreferenceRecommender):
         self, found: Sequence[Preference], model: Any, backbone: Backbone, run: RunContext
     ) -> list[list[str]]:
         """What the model writes for each preference, each text once; kept for a resumed run."""
-        from benchkit.tuning.stages import weights_hash
+        from benchkit.training.core.cached_stages import weights_hash
 
         config = self.config
         decoding = Decoding(n=config.samples, temperature=config.temperature, seed=run.seed)
@@ -145,20 +153,22 @@ class SumRecDPO(PreferenceRecommender):
         if path.is_file():
             kept: list[list[str]] = json.loads(path.read_text(encoding="utf-8"))
             return kept
-        ranker = self.asked(self.engine(model, backbone))
-        if not isinstance(ranker, Ranker):
+        ranker = self.make_predictor(self.engine(model, backbone))
+        if not isinstance(ranker, RationaleRanker):
             raise TypeError("only mode 'native' samples rationales")
         run.progress.start("sampling rationales", len(found))
         texts = []
-        for reasons in ranker.written(requests, run.catalog, decoding):
+        for reasons in ranker.sample_rationales(requests, run.catalog, decoding):
             usable = (r.text.strip() for r in reasons if r.finish in ("stop", "length"))
             texts.append(list(dict.fromkeys(text for text in usable if text)))
             run.progress.advance()
-        files.write_json(path, texts)
+        io.write_json(path, texts)
         return texts
 
 
-def text_pairs(own: Preference, texts: Sequence[str], predictor: Predictor) -> list[Preference]:
+def rationale_preferences(
+    own: Preference, texts: Sequence[str], predictor: ScorePredictor
+) -> list[Preference]:
     """Preferences between texts: one for the chosen item, and one for each rejected item.
 
     A pair has the same item on both sides. Items after which all texts score alike have none.
@@ -167,7 +177,7 @@ def text_pairs(own: Preference, texts: Sequence[str], predictor: Predictor) -> l
     scored = [predictor.scores(own.history, text, items).tolist() for text in texts]
     pairs = []
     for place, item in enumerate(items):
-        found = pair([row[place] for row in scored], liked=place == 0)
+        found = best_and_worst([row[place] for row in scored], liked=place == 0)
         if found is not None:
             best, worst = (Choice(item, texts[at]) for at in found)
             key = f"{own.key}#{place}"

@@ -3,29 +3,29 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from baselines.preference.score_predictor import Predictor
-from benchkit.lm.answering import Answerer
-from benchkit.lm.engine import Completion, Decoding
-from benchkit.protocols import Catalog, Prediction, Request, RunContext, Sample, Status
+from baselines.preference.score_predictor import ScorePredictor
+from benchkit.lm.predictor import LMPredictor
+from benchkit.lm.types import Completion, Decoding
+from benchkit.types import Catalog, Prediction, Request, RunContext, Sample, Status
 
 
 @dataclass(frozen=True)
-class Ranker(Answerer):
+class RationaleRanker(LMPredictor):
     """Writes one rationale a request, and ranks the candidates by the predictor after it."""
 
-    predictor: Predictor | None = None
+    score_predictor: ScorePredictor | None = None
 
-    def written(
+    def sample_rationales(
         self, requests: Sequence[Request], catalog: Catalog, decoding: Decoding
     ) -> Iterator[tuple[Completion, ...]]:
         """`decoding.n` rationales of each request."""
-        ends = {"max_tokens": self.rationale_tokens, "stop": (self.format.end_rationale,)}
+        ends = {"max_tokens": self.rationale_tokens, "stop": (self.response_format.end_rationale,)}
         prompts = [self._prompt(request, catalog) for request in requests]
         return self._reasons(prompts, decoding.model_copy(update=ends))
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
         predictor = self._ready(run.catalog)
-        greedy = self.written(requests, run.catalog, Decoding())
+        greedy = self.sample_rationales(requests, run.catalog, Decoding())
         for request, (reason,) in zip(requests, greedy, strict=True):
             scores = _after(predictor, request, reason)
             usage = {"completion_tokens": float(reason.tokens)}
@@ -43,7 +43,7 @@ class Ranker(Answerer):
         predictor = self._ready(run.catalog)
         decoding = Decoding.model_validate({**known, "seed": run.seed})
         for request, reasons in zip(
-            requests, self.written(requests, run.catalog, decoding), strict=True
+            requests, self.sample_rationales(requests, run.catalog, decoding), strict=True
         ):
             samples = []
             for reason in reasons:
@@ -55,13 +55,13 @@ class Ranker(Answerer):
                     samples.append(Sample(reason.text, item, reason.text, "ok"))
             yield Prediction(request.case_id, None, tuple(samples))
 
-    def _ready(self, catalog: Catalog) -> Predictor:
-        if self.predictor is None:
+    def _ready(self, catalog: Catalog) -> ScorePredictor:
+        if self.score_predictor is None:
             raise ValueError("the predictor is not trained yet")
-        return self.predictor.on(catalog)
+        return self.score_predictor.with_catalog(catalog)
 
 
-def _after(predictor: Predictor, request: Request, reason: Completion) -> list[float] | None:
+def _after(predictor: ScorePredictor, request: Request, reason: Completion) -> list[float] | None:
     """Scores of the candidates after a rationale; None where there is none."""
     if reason.finish not in ("stop", "length"):
         return None

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveInt
 
-from baselines import experts, lists
+from baselines import experts, list_generation
 from baselines.experts import ExpertConfig
-from baselines.lists import ListAnswer
+from baselines.list_generation import ListAnswer
 from benchkit.errors import ConfigError
 from benchkit.lm.config import LMConfig
-from benchkit.lm.engine import Prompt
 from benchkit.lm.engines import make_engine
 from benchkit.lm.grounding import Grounder
-from benchkit.lm.prompts import load_template, render
+from benchkit.lm.prompts import load_template, render_prompt
 from benchkit.lm.recommender import LMRecommender
-from benchkit.protocols import (
+from benchkit.lm.types import Prompt
+from benchkit.types import (
     Capability,
     Prediction,
     Recommender,
@@ -85,8 +85,8 @@ class ChatRec(LMRecommender):
         return frozenset(can)
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        own = super().remarks
+    def caveats(self) -> tuple[str, ...]:
+        own = super().caveats
         name = self.config.expert.name
         if self.config.order == "cf":
             own += (f"the prompt lists the candidates as {name} ranks them",)
@@ -96,20 +96,20 @@ class ChatRec(LMRecommender):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         if self.expert is not None:
-            self.expert = self.config.expert.fitted(data, run)
-        engine = make_engine(self.config.engine, lambda: self.load(data, run), run.cache)
-        self.answerer = self.asked(engine)
-        if self.constrained and not engine.can_choose:
+            self.expert = self.config.expert.fit_expert(data, run)
+        engine = make_engine(self.config.engine, lambda: self.load_backbone(data, run), run.cache)
+        self.predictor = self.make_predictor(engine)
+        if self.constrained and not engine.can_constrain:
             raise ConfigError("the engine cannot constrain its answers", "set constrained = false")
 
     @property
     def constrained(self) -> bool:
         """Whether lists are decoded entry by entry."""
         if self.config.constrained is None:
-            return self.config.small and self.answerer.engine.can_choose
+            return self.config.is_nano and self.predictor.engine.can_constrain
         return self.config.constrained
 
-    def budget(self, context: int | None) -> int:
+    def prompt_budget(self, context: int | None) -> int:
         limit = self.config.prompt_tokens
         return limit if context is None else min(limit, max(1, context - self.config.answer_tokens))
 
@@ -123,7 +123,9 @@ class ChatRec(LMRecommender):
             if answer.places:
                 named = [request.candidates.index(inner.candidates[p]) for p in answer.places]
                 rest = own if self.config.fill else None
-                scores = lists.reciprocal(named, len(request.candidates), rest)
+                scores = list_generation.reciprocal_rank_scores(
+                    named, len(request.candidates), rest
+                )
             yield Prediction(
                 request.case_id,
                 scores,
@@ -135,7 +137,7 @@ class ChatRec(LMRecommender):
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
         """The first entry of each list that is drawn; its reason is the rationale."""
         shown = self._shown(requests, self._ranked(requests, run))
-        for prediction in self.answerer.sample(shown, run):
+        for prediction in self.predictor.sample(shown, run):
             yield replace(prediction, samples=tuple(map(_with_reason, prediction.samples)))
 
     def _ranked(
@@ -144,7 +146,7 @@ class ChatRec(LMRecommender):
         """The expert's scores of each request's candidates; None where it is not needed."""
         if self.expert is None:
             return [None] * len(requests)
-        return list(experts.scores(self.expert, requests, run))
+        return list(experts.expert_scores(self.expert, requests, run))
 
     def _shown(
         self, requests: Sequence[Request], ranked: Sequence[NDArray[np.float64] | None]
@@ -155,28 +157,36 @@ class ChatRec(LMRecommender):
         return [
             r
             if own is None
-            else replace(r, candidates=tuple(r.candidates[p] for p in experts.best_first(own)))
+            else replace(
+                r, candidates=tuple(r.candidates[p] for p in experts.descending_order(own))
+            )
             for r, own in zip(requests, ranked, strict=True)
         ]
 
     def _answers(self, requests: Sequence[Request], run: RunContext) -> Iterator[ListAnswer]:
         """The model's list for each request, as places among the candidates as they are shown."""
-        config, asked = self.config, self.answerer
+        config, asked = self.config, self.predictor
         prompts = self._prompts(requests, run)
-        titles = [[asked.template.title(run.catalog, i) for i in r.candidates] for r in requests]
+        titles = [
+            [asked.template.item_title(run.catalog, i) for i in r.candidates] for r in requests
+        ]
         if self.constrained:
             reason_tokens = max(1, config.answer_tokens // 5)
-            return lists.draw(asked.engine, prompts, titles, _LENGTH, reason_tokens)
+            return list_generation.decode_lists_with_reasons(
+                asked.engine, prompts, titles, _LENGTH, reason_tokens
+            )
         grounders = [
             Grounder(request.candidates, own, config.strict_substring)
             for request, own in zip(requests, titles, strict=True)
         ]
-        return lists.generate(asked.engine, prompts, grounders, config.answer_tokens)
+        return list_generation.generate_lists(
+            asked.engine, prompts, grounders, config.answer_tokens
+        )
 
     def _prompts(self, requests: Sequence[Request], run: RunContext) -> list[Prompt]:
-        asked = self.answerer
+        asked = self.predictor
         return [
-            render(
+            render_prompt(
                 asked.template,
                 request,
                 run.catalog,
@@ -189,4 +199,8 @@ class ChatRec(LMRecommender):
 
 
 def _with_reason(sample: Sample) -> Sample:
-    return replace(sample, rationale=lists.reason(sample.text)) if sample.status == "ok" else sample
+    return (
+        replace(sample, rationale=list_generation.extract_reason(sample.text))
+        if sample.status == "ok"
+        else sample
+    )

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from pydantic import NonNegativeFloat
 
-from baselines.rl.rewarded import RewardConfig, RewardRecommender
+from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
 from benchkit.errors import ConfigError
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning import rewards
-from benchkit.tuning.rollouts import Reward, Task
+from benchkit.training.rl import rewards
+from benchkit.training.rl.rollouts import RewardFunction, RolloutTask
+from benchkit.types import RunContext, TrainView
 
 
 class GRPO(RewardRecommender):
@@ -28,12 +28,14 @@ class GRPO(RewardRecommender):
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config)
-        formed = self.config.form > 0 and self.tags and not self.policy.constrained
+        formed = self.config.form > 0 and self.answer_tags and not self.grpo_settings.constrained
         if not self.config.match and not formed:
             raise ConfigError("no answer is worth more than another", "match = 1.0")
 
-    def reward(self, tasks: Sequence[Task], data: TrainView, run: RunContext) -> Reward:
-        match, form, tags = self.config.match, self.config.form, self.tags
+    def make_reward(
+        self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
+    ) -> RewardFunction:
+        match, form, tags = self.config.match, self.config.form, self.answer_tags
         return lambda task, answer: (
             match * (answer.item == task.target) + form * rewards.format_reward(answer.text, tags)
         )

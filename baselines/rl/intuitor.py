@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from baselines.rl.rewarded import RewardConfig, RewardRecommender
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.rollouts import Reward, Rollout, Task
+from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
+from benchkit.training.rl.rollouts import RewardFunction, Rollout, RolloutTask
+from benchkit.types import RunContext, TrainView
 
 
 class Intuitor(RewardRecommender):
@@ -25,17 +25,19 @@ class Intuitor(RewardRecommender):
         kl: NonNegativeFloat = 0.005
 
     config: Config
-    certain = True
+    needs_certainty = True
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        return (*super().remarks, "rewards are the model's own certainty; targets have no part")
+    def caveats(self) -> tuple[str, ...]:
+        return (*super().caveats, "rewards are the model's own certainty; targets have no part")
 
-    def reward(self, tasks: Sequence[Task], data: TrainView, run: RunContext) -> Reward:
-        return certainty
+    def make_reward(
+        self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
+    ) -> RewardFunction:
+        return certainty_reward
 
 
-def certainty(task: Task, answer: Rollout) -> float:  # noqa: ARG001
+def certainty_reward(task: RolloutTask, answer: Rollout) -> float:  # noqa: ARG001
     """The mean self-certainty of an answer."""
     if answer.certainty is None:
         raise AssertionError("self-certainty was not computed")

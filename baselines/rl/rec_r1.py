@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from baselines.rl.rewarded import RewardConfig, RewardRecommender
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning import rewards
-from benchkit.tuning.rollouts import Reward, Rollout, Task
+from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
+from benchkit.training.rl import rewards
+from benchkit.training.rl.rollouts import RewardFunction, Rollout, RolloutTask
+from benchkit.types import RunContext, TrainView
 
 
 class RecR1(RewardRecommender):
@@ -29,12 +29,14 @@ class RecR1(RewardRecommender):
 
     config: Config
 
-    def reward(self, tasks: Sequence[Task], data: TrainView, run: RunContext) -> Reward:
-        config, tags = self.config, self.tags
+    def make_reward(
+        self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
+    ) -> RewardFunction:
+        config, tags = self.config, self.answer_tags
 
-        def reward(task: Task, answer: Rollout) -> float:
+        def reward(task: RolloutTask, answer: Rollout) -> float:
             rank = 1 if answer.item == task.target else None
-            formed = rewards.well_formed(answer.text, tags)
-            return rewards.rec_r1(rank, formed, config.bonus, config.malformed)
+            formed = rewards.is_well_formed(answer.text, tags)
+            return rewards.rec_r1_reward(rank, formed, config.bonus, config.malformed)
 
         return reward

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from baselines.experts import ExpertConfig, scores
-from baselines.rl.rewarded import RewardConfig, RewardRecommender
-from benchkit import files
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning import rewards
-from benchkit.tuning.rollouts import Reward, Rollout, Task
+from baselines.experts import ExpertConfig, expert_scores
+from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
+from benchkit import io
+from benchkit.training.rl import rewards
+from benchkit.training.rl.rollouts import RewardFunction, Rollout, RolloutTask
+from benchkit.types import RunContext, TrainView
 
 # The paper's SASRec: the sigmoid of its scores means something, because its loss is binary.
 PAPER_EXPERT = ExpertConfig(
@@ -60,15 +60,19 @@ class TWiCERec(RewardRecommender):
 
     config: Config
 
-    def reward(self, tasks: Sequence[Task], data: TrainView, run: RunContext) -> Reward:
-        config, tags = self.config, self.tags
-        expert = config.expert.fitted(data, run)
+    def make_reward(
+        self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
+    ) -> RewardFunction:
+        config, tags = self.config, self.answer_tags
+        expert = config.expert.fit_expert(data, run)
         training = replace(run, catalog=data.catalog)
-        asked = scores(expert, [task.request for task in tasks], training)
+        asked = expert_scores(expert, [task.request for task in tasks], training)
         table = {
             task.request.case_id: dict(zip(task.request.candidates, row, strict=True))
             for task, row in zip(
-                tasks, (agreement(own, config.cf).tolist() for own in asked), strict=True
+                tasks,
+                (collaborative_agreement(own, config.cf).tolist() for own in asked),
+                strict=True,
             )
         }
         # A share near 1 would make the reward of other items one for popularity.
@@ -79,18 +83,20 @@ class TWiCERec(RewardRecommender):
             if item != task.target
         ]
         shown = (run.artifacts or run.scratch) / "collaborative.json"
-        files.write_json(shown, {"others_above_threshold": float(np.mean(others))})
+        io.write_json(shown, {"others_above_threshold": float(np.mean(others))})
 
-        def reward(task: Task, answer: Rollout) -> float:
+        def reward(task: RolloutTask, answer: Rollout) -> float:
             cf = table[task.request.case_id].get(answer.item, 0.0) if answer.item else 0.0
             match = answer.item == task.target
-            own = rewards.twice(match, cf, config.weight, config.threshold)
+            own = rewards.twice_rec_reward(match, cf, config.weight, config.threshold)
             return config.item_weight * own + rewards.format_reward(answer.text, tags)
 
         return reward
 
 
-def agreement(values: NDArray[np.float64], how: Literal["sigmoid", "rank"]) -> NDArray[np.float64]:
+def collaborative_agreement(
+    values: NDArray[np.float64], how: Literal["sigmoid", "rank"]
+) -> NDArray[np.float64]:
     """[c] between 0 and 1: how well each candidate goes with the history, by an expert's scores.
 
     rank: the share of the other candidates that score lower; of those that score alike, half.

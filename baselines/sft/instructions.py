@@ -8,29 +8,32 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from benchkit.lm.prompts import Template
-from benchkit.lm.teachers.facts import Fact, Facts, phrase
-from benchkit.protocols import Catalog, Event
+from benchkit.lm.teachers.facts import CatalogFacts, ItemFact, describe_facts
+from benchkit.types import Catalog, Event
 
-Preference = Literal["none", "implicit", "explicit"]
-Intention = Literal["none", "vague", "specific"]
-Form = Literal["pointwise", "pairwise", "matching", "reranking"]
+PreferenceKind = Literal["none", "implicit", "explicit"]
+IntentionKind = Literal["none", "vague", "specific"]
+InstructionForm = Literal["pointwise", "pairwise", "matching", "reranking"]
 
 
-class Kind(NamedTuple):
+class InstructionKind(NamedTuple):
     """One cell of the grid."""
 
-    preference: Preference
-    intention: Intention
-    form: Form
+    preference: PreferenceKind
+    intention: IntentionKind
+    form: InstructionForm
 
 
-GRID = tuple(
-    Kind(*cell) for cell in product(get_args(Preference), get_args(Intention), get_args(Form))
+INSTRUCTION_GRID = tuple(
+    InstructionKind(*cell)
+    for cell in product(
+        get_args(PreferenceKind), get_args(IntentionKind), get_args(InstructionForm)
+    )
 )
-EVALUATED = Kind("implicit", "none", "reranking")
+EVALUATED_INSTRUCTION = InstructionKind("implicit", "none", "reranking")
 
 
-class Wording(NamedTuple):
+class InstructionWording(NamedTuple):
     """What is written around the texts of users and items. reranking: None is the template's."""
 
     history: str
@@ -44,7 +47,7 @@ class Wording(NamedTuple):
     reranking: str | None
 
 
-LONG = Wording(
+LONG_INSTRUCTIONS = InstructionWording(
     history="The user chose these items, oldest first:\n{history}\n",
     candidates="Candidates:\n{candidates}\n",
     explicit="The user likes {text}.\n",
@@ -57,7 +60,7 @@ LONG = Wording(
 )
 # For small models: words that they have to learn cost more than they tell. No candidates are
 # listed, so that matching and reranking are one task: to go on with a title.
-SHORT = Wording(
+SHORT_INSTRUCTIONS = InstructionWording(
     history="{history}",
     candidates="",
     explicit="Likes {text}\n",
@@ -70,10 +73,10 @@ SHORT = Wording(
 )
 
 
-def template(
+def instruction_template(
     base: Template,
-    wording: Wording,
-    kind: Kind,
+    wording: InstructionWording,
+    kind: InstructionKind,
     preference: str = "",
     intention: str = "",
     titles: Sequence[str] = (),
@@ -84,7 +87,7 @@ def template(
     title limit, item layouts and response hold for all. preference, intention: the texts of an
     explicit preference and of an intention. titles: of the item asked about, or of the pair.
     """
-    if kind == EVALUATED:
+    if kind == EVALUATED_INSTRUCTION:
         return base
     said = _task(base, wording, kind, titles)
     if kind.intention != "none":
@@ -109,7 +112,9 @@ def template(
     )
 
 
-def _task(base: Template, wording: Wording, kind: Kind, titles: Sequence[str]) -> str:
+def _task(
+    base: Template, wording: InstructionWording, kind: InstructionKind, titles: Sequence[str]
+) -> str:
     """What is asked for."""
     if kind.form == "reranking":
         return base.instruction.item if wording.reranking is None else wording.reranking
@@ -117,27 +122,29 @@ def _task(base: Template, wording: Wording, kind: Kind, titles: Sequence[str]) -
     return str(getattr(wording, kind.form).format(**places))
 
 
-def cells(
-    preferences: Sequence[Preference], intentions: Sequence[Intention]
-) -> list[tuple[Preference, Intention]]:
+def informative_pairs(
+    preferences: Sequence[PreferenceKind], intentions: Sequence[IntentionKind]
+) -> list[tuple[PreferenceKind, IntentionKind]]:
     """Pairs of a preference and an intention that say anything of a user."""
     return [pair for pair in product(preferences, intentions) if pair != ("none", "none")]
 
 
-def explicit_preference(history: Sequence[Event], facts: Facts, catalog: Catalog) -> str | None:
+def explicit_preference(
+    history: Sequence[Event], facts: CatalogFacts, catalog: Catalog
+) -> str | None:
     """The two facts that most items of a history share, in words; None if nothing is known."""
-    counts: Counter[Fact] = Counter()
+    counts: Counter[ItemFact] = Counter()
     for event in reversed(history):  # of equally frequent facts, the newest item's come first
-        counts.update(facts.own(catalog.index[event.item]))
+        counts.update(facts.of_item(catalog.index[event.item]))
     most = [fact for fact, _ in counts.most_common(2)]
-    return phrase(most) if most else None
+    return describe_facts(most) if most else None
 
 
-def vague_intention(item: str, title: str, facts: Facts, catalog: Catalog) -> str | None:
+def vague_intention(item: str, title: str, facts: CatalogFacts, catalog: Catalog) -> str | None:
     """A fact of the wanted item, never its title; None if nothing is known."""
-    told = (fact for fact in facts.own(catalog.index[item]) if not _names(fact.value, title))
+    told = (fact for fact in facts.of_item(catalog.index[item]) if not _names(fact.value, title))
     first = next(told, None)
-    return phrase([first]) if first else None
+    return describe_facts([first]) if first else None
 
 
 def specific_intention(review: str | None, title: str, words: int = 25) -> str | None:
@@ -146,7 +153,7 @@ def specific_intention(review: str | None, title: str, words: int = 25) -> str |
     return text if text and not _names(text, title) else None
 
 
-def halves(rng: np.random.Generator, count: int) -> list[bool]:
+def balanced_flags(rng: np.random.Generator, count: int) -> list[bool]:
     """Half of `count` are true (of an odd number, one less), in random order."""
     return [bool(x) for x in rng.permutation(np.arange(count) % 2)]
 

@@ -10,19 +10,19 @@ from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from baselines.sft.verification import Verified, finds_again
+from baselines.sft.verification import VerificationCounts, verify_rationales
 from benchkit.errors import DataError
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.teachers import training_questions
-from benchkit.lm.teachers.base import Question
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.builders import Builder, as_request, validation_questions
-from benchkit.tuning.examples import Example
-from benchkit.tuning.recommender import TunedConfig, TunedRecommender
-from benchkit.tuning.sft import train_sft
+from benchkit.lm.teachers import build_training_questions
+from benchkit.lm.teachers.base import TeacherQuestion
+from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
+from benchkit.training.core.examples import Example
+from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.sft import train_sft
+from benchkit.types import RunContext, TrainView
 
 
-class RecSaver(TunedRecommender):
+class RecSaver(FineTunedRecommender):
     """Cross-entropy on rationale and item, for rationales that pass self-verification.
 
     The teacher writes several rationales for each user's last training item. The backbone, not yet
@@ -30,10 +30,10 @@ class RecSaver(TunedRecommender):
     title; rationales after which it chooses the item are kept, and a user's kept ones have the
     weight of one together.
 
-    verified: what was kept, known once it is fitted.
+    verification: what was kept, known once it is fitted.
     """
 
-    class Config(TunedConfig):
+    class Config(FineTunedConfig):
         """Hyper-parameters, besides those of every trained language model.
 
         per_user: rationales asked for each user, under the keys `user#0`, `user#1`, ...; a language
@@ -47,29 +47,35 @@ class RecSaver(TunedRecommender):
         item_weight: PositiveFloat = 1.0
 
     config: Config
-    verified: Verified
+    verification: VerificationCounts
 
     @property
     def explains(self) -> bool:
         return True
 
-    def tuned(self, backbone: Backbone, builder: Builder, data: TrainView, run: RunContext) -> Any:
+    def train_model(
+        self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
+    ) -> Any:
         config = self.config
-        questions = training_questions(
+        questions = build_training_questions(
             data, candidates=config.candidates, seed=run.seed, limit=config.limit_users
         )
-        kept = self.kept(questions, backbone, data, run)
+        kept = self.verify(questions, backbone, data, run)
         cases = validation_questions(data.validation, config.validation_cases)
         return train_sft(
             backbone.model,
             self.examples(questions, kept, builder),
-            self.training(run),
+            self.training_config(run),
             run,
-            validation=self.first_examples(cases, builder, data, run) if cases else None,
+            validation=self.first_rationale_examples(cases, builder, data, run) if cases else None,
         )
 
-    def kept(
-        self, questions: Sequence[Question], backbone: Backbone, data: TrainView, run: RunContext
+    def verify(
+        self,
+        questions: Sequence[TeacherQuestion],
+        backbone: Backbone,
+        data: TrainView,
+        run: RunContext,
     ) -> list[list[str]]:
         """The verified rationales of each question; equal ones count once."""
         places = [place for place in range(len(questions)) for _ in range(self.config.per_user)]
@@ -77,15 +83,15 @@ class RecSaver(TunedRecommender):
             replace(questions[place], key=f"{questions[place].key}#{number % self.config.per_user}")
             for number, place in enumerate(places)
         ]
-        told = self.rationales(asked, data, run)
+        told = self.write_rationales(asked, data, run)
         distinct = dict.fromkeys(
             (place, rationale.text)
             for place, rationale in zip(places, told, strict=True)
             if rationale.text is not None
         )
-        answerer = self.asked(self.engine(backbone.model, backbone))
+        answerer = self.make_predictor(self.engine(backbone.model, backbone))
         run.progress.start("verifying rationales", len(distinct))
-        checked = finds_again(
+        checked = verify_rationales(
             answerer,
             [questions[place] for place, _ in distinct],
             [text for _, text in distinct],
@@ -96,24 +102,27 @@ class RecSaver(TunedRecommender):
             run.progress.advance()
             if found:
                 kept[place].append(text)
-        self.verified = Verified(
+        self.verification = VerificationCounts(
             len(distinct), sum(map(len, kept)), len(questions), sum(map(bool, kept))
         )
-        of = self.verified
+        of = self.verification
         run.progress.advance(
             0,
-            note=f"{of.kept} of {of.written} rationales kept ({of.rate:.0%}),"
-            f" {of.users_kept} of {of.users} users",
+            note=f"{of.n_kept} of {of.n_written} rationales kept ({of.kept_share:.0%}),"
+            f" {of.n_users_kept} of {of.n_users} users",
         )
         return kept
 
     def examples(
-        self, questions: Sequence[Question], kept: Sequence[Sequence[str]], builder: Builder
+        self,
+        questions: Sequence[TeacherQuestion],
+        kept: Sequence[Sequence[str]],
+        builder: ExampleBuilder,
     ) -> list[Example]:
         """One a kept rationale. Raises DataError when there is none at all."""
         examples = []
         for question, own in zip(questions, kept, strict=True):
-            request, item = as_request(question), question.item
+            request, item = to_request(question), question.item
             examples += [
                 builder.example(request, item, text, 1 / len(own), self.config.item_weight)
                 for text in own
@@ -122,19 +131,23 @@ class RecSaver(TunedRecommender):
                 examples.append(builder.example(request, item))
         if not examples:
             raise DataError(
-                f"the backbone finds no item again from any of {self.verified.written} rationales",
+                f"the backbone finds no item again from any of {self.verification.n_written} rationales",
                 'set unverified = "item-only", or take a stronger backbone or another teacher',
             )
         return examples
 
-    def first_examples(
-        self, questions: Sequence[Question], builder: Builder, data: TrainView, run: RunContext
+    def first_rationale_examples(
+        self,
+        questions: Sequence[TeacherQuestion],
+        builder: ExampleBuilder,
+        data: TrainView,
+        run: RunContext,
     ) -> list[Example] | None:
         """Validation examples: the first rationale of each, unverified; None without any."""
         asked = [replace(question, key=f"{question.key}#0") for question in questions]
-        told = self.rationales(asked, data, run)
+        told = self.write_rationales(asked, data, run)
         return [
-            builder.example(as_request(q), q.item, r.text, item_weight=self.config.item_weight)
+            builder.example(to_request(q), q.item, r.text, item_weight=self.config.item_weight)
             for q, r in zip(questions, told, strict=True)
             if r.text is not None
         ] or None

@@ -5,13 +5,13 @@ from typing import Any
 from pydantic import PositiveFloat
 
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.teachers import training_questions
-from benchkit.protocols import RunContext, TrainView
-from benchkit.tuning.builders import Builder
-from benchkit.tuning.recommender import TunedConfig, TunedRecommender
+from benchkit.lm.teachers import build_training_questions
+from benchkit.training.core.example_builder import ExampleBuilder
+from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.types import RunContext, TrainView
 
 
-class SFT(TunedRecommender):
+class SFT(FineTunedRecommender):
     """Cross-entropy on the response to a prompt of what came before.
 
     Without rationales this is the reference model of S-DPO and RecPO. With them it is rationale
@@ -20,7 +20,7 @@ class SFT(TunedRecommender):
     gives as supervision from what it gives while answering; the paper has three of them.
     """
 
-    class Config(TunedConfig):
+    class Config(FineTunedConfig):
         """train_rationale, infer_rationale: the cell. item_weight: of the item's tokens in the
         loss, where the rationale's tokens would outnumber them."""
 
@@ -35,20 +35,22 @@ class SFT(TunedRecommender):
         return self.config.infer_rationale
 
     @property
-    def writes(self) -> bool:
+    def trains_rationales(self) -> bool:
         return self.config.train_rationale
 
-    def tuned(self, backbone: Backbone, builder: Builder, data: TrainView, run: RunContext) -> Any:
-        from benchkit.tuning.stages import shared_sft
+    def train_model(
+        self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
+    ) -> Any:
+        from benchkit.training.core.cached_stages import load_or_train_sft
 
         config = self.config
-        questions = training_questions(
+        questions = build_training_questions(
             data, candidates=config.candidates, seed=run.seed, limit=config.limit_users
         )
-        return shared_sft(
+        return load_or_train_sft(
             backbone.model,
-            self.supervised(questions, builder, data, run, config.item_weight),
-            self.training(run),
+            self.supervised_examples(questions, builder, data, run, config.item_weight),
+            self.training_config(run),
             run,
             validation=self.validation_examples(builder, data, run, config.item_weight),
         )

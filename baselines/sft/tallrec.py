@@ -5,22 +5,15 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt
 
-from baselines.sft.yes_no import LONG, SHORT, Judge, Writer, auc
+from baselines.sft.yes_no import LONG_QUESTION, SHORT_QUESTION, YesNoScorer, YesNoWriter, auc
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
-from benchkit.lm.teachers import training_questions
-from benchkit.protocols import (
-    Capability,
-    Prediction,
-    Request,
-    RunContext,
-    TrainView,
-    ValidationCase,
-)
-from benchkit.tuning.builders import Builder
-from benchkit.tuning.config import LoRAConfig
-from benchkit.tuning.recommender import TunedConfig, TunedRecommender
-from benchkit.tuning.sft import train_sft
+from benchkit.lm.teachers import build_training_questions
+from benchkit.training.core.config import LoRAConfig
+from benchkit.training.core.example_builder import ExampleBuilder
+from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.sft import train_sft
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView, ValidationCase
 
 # From the authors' code, as far as it applies to all sizes of a training set.
 _LARGE = {
@@ -31,7 +24,7 @@ _LARGE = {
 _FEW = {"epochs": 200, "evaluate_every": 10}
 
 
-class TALLRec(TunedRecommender):
+class TALLRec(FineTunedRecommender):
     """Learns to answer whether a user likes an item; ranks candidates by the probability of Yes.
 
     A user's history is told as preferred and unpreferred items. Each user gives one question with
@@ -40,7 +33,7 @@ class TALLRec(TunedRecommender):
     false }` has it on the answer alone. Weights are selected by AUC on validation questions.
     """
 
-    class Config(TunedConfig):
+    class Config(FineTunedConfig):
         """samples: train on so many questions only, of users chosen by a hash; the paper has 16 to
         256. None is all users. negatives: questions a user that are answered by No. threshold: a
         rating up to it makes an item an unpreferred one. template: says only how titles are cut.
@@ -53,7 +46,7 @@ class TALLRec(TunedRecommender):
         templates: ClassVar[tuple[str, str]] = ("titles", "compact")
 
     config: Config
-    judge: Judge
+    scorer: YesNoScorer
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -61,46 +54,48 @@ class TALLRec(TunedRecommender):
         return frozenset({"scores", "candidates_only", "cold_users", "cold_items"})
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        backbone = self.load(data, run)
-        model = self.tuned(backbone, self.builder(backbone, data), data, run)
-        self.judge = Judge(self.engine(model, backbone), self.writer(backbone))
+        backbone = self.load_backbone(data, run)
+        model = self.train_model(backbone, self.builder(backbone, data), data, run)
+        self.scorer = YesNoScorer(self.engine(model, backbone), self.make_writer(backbone))
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        return self.judge.predict(requests, run.catalog)
+        return self.scorer.predict(requests, run.catalog)
 
-    def tuned(self, backbone: Backbone, builder: Builder, data: TrainView, run: RunContext) -> Any:
+    def train_model(
+        self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
+    ) -> Any:
         config = self.config
         method: dict[str, Any] = {"train_on_prompt": True}
-        if not config.small:
+        if not config.is_nano:
             method |= _LARGE
         if config.samples is not None:
             method |= _FEW
-        writer = self.writer(backbone)
+        writer = self.make_writer(backbone)
         cases = data.validation[: config.validation_cases]
         return train_sft(
             backbone.model,
             self.examples(writer, data, run),
-            self.training(run, **method),
+            self.training_config(run, **method),
             run,
             self.validation(writer, backbone, cases, data, run) if cases else None,
         )
 
-    def writer(self, backbone: Backbone) -> Writer:
+    def make_writer(self, backbone: Backbone) -> YesNoWriter:
         """Writes prompts that fit the backbone."""
         config = self.config
-        return Writer(
+        return YesNoWriter(
             backbone.tokenizer,
-            SHORT if config.small else LONG,
+            SHORT_QUESTION if config.is_nano else LONG_QUESTION,
             load_template(config.template_name),
             config.threshold,
-            self.budget(backbone.context),
+            self.prompt_budget(backbone.context),
         )
 
-    def examples(self, writer: Writer, data: TrainView, run: RunContext) -> list[Any]:
+    def examples(self, writer: YesNoWriter, data: TrainView, run: RunContext) -> list[Any]:
         """For each user the last item with Yes, then the negatives with No."""
         config, each = self.config, 1 + self.config.negatives
         limits = [config.limit_users, config.samples and -(-config.samples // each)]
-        questions = training_questions(
+        questions = build_training_questions(
             data,
             negatives=config.negatives,
             candidates=max(config.candidates, each),
@@ -116,7 +111,7 @@ class TALLRec(TunedRecommender):
 
     def validation(
         self,
-        writer: Writer,
+        writer: YesNoWriter,
         backbone: Backbone,
         cases: Sequence[ValidationCase],
         data: TrainView,
@@ -135,7 +130,7 @@ class TALLRec(TunedRecommender):
             )
 
         def validate(model: Any) -> float:
-            judge = Judge(self.engine(model, backbone), writer)
+            judge = YesNoScorer(self.engine(model, backbone), writer)
             scores = [p.scores for p in judge.predict(requests, data.catalog) if p.scores]
             return auc([s[0] for s in scores], [x for s in scores for x in s[1:]])
 

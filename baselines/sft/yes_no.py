@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchkit.lm.engine import Engine, Message, Prompt
 from benchkit.lm.prompts import Template
-from benchkit.lm.tokens import continuation_ids, prompt_ids, text_ids
-from benchkit.protocols import Catalog, Event, Prediction, Request
-from benchkit.tuning.examples import Example
+from benchkit.lm.tokenization import continuation_ids, prompt_ids, text_ids
+from benchkit.lm.types import Engine, Message, Prompt
+from benchkit.training.core.examples import Example
+from benchkit.types import Catalog, Event, Prediction, Request
 
-ANSWERS = ("Yes", "No")
+YES_NO = ("Yes", "No")
 
 
-class Wording(NamedTuple):
+class QuestionWording(NamedTuple):
     """What is written around the titles."""
 
     task: str
@@ -31,18 +31,18 @@ class Wording(NamedTuple):
     question: str
 
 
-LONG = Wording(
+LONG_QUESTION = QuestionWording(
     task="Learn the taste of a user from what the user liked and disliked (oldest first). Then"
     " tell of another item whether the user likes it: Yes or No.\n",
     liked="Liked:\n",
     disliked="Disliked:\n",
     question="Does the user like {title}?",
 )
-SHORT = Wording("", "Liked:\n", "Disliked:\n", "Like {title}?")
+SHORT_QUESTION = QuestionWording("", "Liked:\n", "Disliked:\n", "Like {title}?")
 
 
 @dataclass(frozen=True)
-class Writer:
+class YesNoWriter:
     """Writes the history and the questions, in training as later.
 
     titles: the template that says how titles are written. threshold: a rating up to it is a
@@ -51,14 +51,14 @@ class Writer:
     """
 
     tokenizer: Any
-    wording: Wording
+    wording: QuestionWording
     titles: Template
     threshold: float
     budget: int
 
     def history(self, events: Sequence[Event], catalog: Catalog) -> str:
         """The preferred and the unpreferred titles; the oldest are left out to fit the budget."""
-        lines = [self.titles.title(catalog, event.item) + "\n" for event in events]
+        lines = [self.titles.item_title(catalog, event.item) + "\n" for event in events]
         disliked = [e.rating is not None and e.rating <= self.threshold for e in events]
 
         def written(first: int) -> str:
@@ -85,7 +85,7 @@ class Writer:
 
     def question(self, item: str, catalog: Catalog) -> str:
         """What is asked about an item."""
-        return self.wording.question.format(title=self.titles.title(catalog, item))
+        return self.wording.question.format(title=self.titles.item_title(catalog, item))
 
     def example(self, request: Request, item: str, liked: bool, catalog: Catalog) -> Example:
         """A question with its answer and the end of turn; the answer alone is the response.
@@ -94,13 +94,13 @@ class Writer:
         response begins with the first token in which Yes and No differ.
         """
         asked = self.question(item, catalog)
-        ids = [continuation_ids(self.tokenizer, f"{asked} {word}.", end=True) for word in ANSWERS]
+        ids = [continuation_ids(self.tokenizer, f"{asked} {word}.", end=True) for word in YES_NO]
         start = _first_difference(*ids)
         own = ids[0 if liked else 1]
         before = prompt_ids(self.tokenizer, self.prompt(request, catalog))
         return Example((*before, *own[:start]), tuple(own[start:]), key=request.case_id)
 
-    def endings(self) -> tuple[str, str]:
+    def answer_endings(self) -> tuple[str, str]:
         """What follows a question when it is scored: the answers up to the token that differs.
 
         With most tokenizers these are the words; where a word is several tokens, what comes after
@@ -108,10 +108,10 @@ class Writer:
         is that token alone, the whole words are compared.
         """
         mark = "?"
-        whole = [continuation_ids(self.tokenizer, f"{mark} {word}.", end=False) for word in ANSWERS]
+        whole = [continuation_ids(self.tokenizer, f"{mark} {word}.", end=False) for word in YES_NO]
         until = _first_difference(*whole) + 1
         found = []
-        for word, ids in zip(ANSWERS, whole, strict=True):
+        for word, ids in zip(YES_NO, whole, strict=True):
             starts = (f" {word[:length]}" for length in range(1, len(word) + 1))
             fits = (s for s in starts if text_ids(self.tokenizer, mark + s) == ids[:until])
             found.append(next(fits, f" {word}"))
@@ -122,15 +122,15 @@ class Writer:
 
 
 @dataclass(frozen=True)
-class Judge:
+class YesNoScorer:
     """Asks a trained model about candidates."""
 
     engine: Engine
-    writer: Writer
+    writer: YesNoWriter
 
     def predict(self, requests: Sequence[Request], catalog: Catalog) -> Iterator[Prediction]:
         """The probability of Yes of each candidate."""
-        yes, no = self.writer.endings()
+        yes, no = self.writer.answer_endings()
         prompts = [self.writer.prompt(request, catalog) for request in requests]
         asked = []
         for request in requests:
@@ -138,14 +138,14 @@ class Judge:
             asked.append([q + yes for q in questions] + [q + no for q in questions])
         answers = self.engine.score(prompts, asked, end=False)
         for request, scored in zip(requests, answers, strict=True):
-            if scored.logprob is None:
+            if scored.logprobs is None:
                 yield Prediction(request.case_id, None, status="error", usage=scored.usage)
                 continue
-            scores = probability(*np.split(scored.logprob, 2))
+            scores = yes_probability(*np.split(scored.logprobs, 2))
             yield Prediction(request.case_id, scores.tolist(), usage=scored.usage)
 
 
-def probability(yes: ArrayLike, no: ArrayLike) -> NDArray[np.float64]:
+def yes_probability(yes: ArrayLike, no: ArrayLike) -> NDArray[np.float64]:
     """Softmax over two logits, the part of the first.
 
     >>> round(float(probability(2.0, 1.0)), 6)

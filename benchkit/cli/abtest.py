@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from benchkit.report.grid import Document
+    from benchkit.report.core.text_table import TableDocument
 
 
-class Format(StrEnum):
+class AbtestFormat(StrEnum):
     """What an A/B test can be printed as."""
 
     terminal = "terminal"
@@ -20,14 +20,14 @@ class Format(StrEnum):
     json = "json"
 
 
-class Paper(StrEnum):
+class PublishedTest(StrEnum):
     """Papers whose online test can be computed again from its printed counts."""
 
     c_apo = "c-apo"
     twice_rec = "twice-rec"
 
 
-def abtest(
+def abtest_command(
     control: Annotated[
         str,
         typer.Option(
@@ -56,14 +56,21 @@ def abtest(
     alpha: Annotated[float, typer.Option(help="--plan: level of the test.")] = 0.05,
     one_sided: Annotated[bool, typer.Option(help="--plan: of a one-sided test.")] = False,
     paper: Annotated[
-        Paper | None, typer.Option(help="Compute a paper's figures again from its counts.")
+        PublishedTest | None, typer.Option(help="Compute a paper's figures again from its counts.")
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.terminal,
+    format_: Annotated[
+        AbtestFormat, typer.Option("--format", help="How to print it.")
+    ] = AbtestFormat.terminal,
 ) -> None:
     """Analyse or plan an A/B test of click-through and conversion rates."""
     from benchkit.errors import ConfigError
-    from benchkit.report import abtest_published, abtest_text
-    from benchkit.report.abtest import analyse, arm_of, plan_test, read_arms
+    from benchkit.report.abtest import published_tests, rendering
+    from benchkit.report.abtest.analysis import (
+        analyse_abtest,
+        parse_arm,
+        plan_sample_size,
+        read_arms,
+    )
 
     given = [
         name
@@ -82,15 +89,22 @@ def abtest(
             " --paper c-apo",
         )
     if paper is not None:
-        checks = abtest_published.check(paper.value)
-        _print(abtest_text.published_document(checks), abtest_text.PUBLISHED, checks, format_)
+        checks = published_tests.check_published_test(paper.value)
+        _print_document(
+            rendering.published_test_document(checks),
+            rendering.PUBLISHED_TEST_FORMATS,
+            checks,
+            format_,
+        )
         return
     if plan:
         if baseline is None or lift is None:
             raise ConfigError("--plan needs the rate of the control and a lift",
                               "--plan --baseline .09 --lift .05")  # fmt: skip
-        planned = plan_test(baseline, lift, power, alpha, one_sided)
-        _print(abtest_text.planned_document(planned), abtest_text.PLANNED, planned, format_)
+        planned = plan_sample_size(baseline, lift, power, alpha, one_sided)
+        _print_document(
+            rendering.sample_size_document(planned), rendering.SAMPLE_SIZE_FORMATS, planned, format_
+        )
         return
     if csv is not None:
         first, others = read_arms(csv, control)
@@ -98,22 +112,27 @@ def abtest(
         if not control:
             raise ConfigError("--treatment has nothing to be compared with", "--control C/N")
         texts = treatment or []
-        first = arm_of(control, "control")
+        first = parse_arm(control, "control")
         others = [
-            arm_of(text, "treatment" if len(texts) == 1 else f"treatment {i}")
+            parse_arm(text, "treatment" if len(texts) == 1 else f"treatment {i}")
             for i, text in enumerate(texts, start=1)
         ]
-    analysis = analyse(first, others, level, tau)
-    _print(abtest_text.analysis_document(analysis), abtest_text.ANALYSED, analysis, format_)
+    analysis = analyse_abtest(first, others, level, tau)
+    _print_document(
+        rendering.analysis_document(analysis), rendering.ANALYSIS_FORMATS, analysis, format_
+    )
 
 
-def _print(
-    document: "Document", formats: Mapping[str, Callable[[Any], str]], found: Any, format_: Format
+def _print_document(
+    document: "TableDocument",
+    formats: Mapping[str, Callable[[Any], str]],
+    found: Any,
+    format_: AbtestFormat,
 ) -> None:
     """On the terminal, or as the text of a format."""
-    from benchkit.report.terminal import wide_console
+    from benchkit.report.leaderboard.terminal import wide_console
 
-    if format_ is Format.terminal:
-        document.show(wide_console())
+    if format_ is AbtestFormat.terminal:
+        document.print(wide_console())
     else:
         typer.echo(formats[format_.value](found), nl=False)

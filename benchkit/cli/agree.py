@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from benchkit.cli.lists import names
+from benchkit.cli.csv_option import split_names
 
 
-class Format(StrEnum):
+class AgreementFormat(StrEnum):
     """What agreement can be printed as."""
 
     terminal = "terminal"
@@ -18,7 +18,7 @@ class Format(StrEnum):
     json = "json"
 
 
-def agree(
+def agree_command(
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -74,7 +74,9 @@ def agree(
             " (4 of 1-7)."
         ),
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.terminal,
+    format_: Annotated[
+        AgreementFormat, typer.Option("--format", help="How to print it.")
+    ] = AgreementFormat.terminal,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, confusion matrices, disagreements.")
     ] = None,
@@ -84,27 +86,27 @@ def agree(
     import json
 
     from benchkit.errors import ConfigError
-    from benchkit.report.agreement import assess
-    from benchkit.report.agreement_files import agreement_csv, agreement_json, write_agreement
-    from benchkit.report.agreement_tables import grids
-    from benchkit.report.confusion import write_confusions
-    from benchkit.report.grade_sheets import Columns, read_sheet
-    from benchkit.report.grid import markdown, show
-    from benchkit.report.terminal import wide_console
-    from benchkit.stats.scale import scale_of
+    from benchkit.report.agreement.confusion_plot import write_confusions
+    from benchkit.report.agreement.files import agreement_csv, agreement_json, write_agreement
+    from benchkit.report.agreement.measurement import measure_agreement
+    from benchkit.report.agreement.ratings_io import RatingsColumns, read_ratings
+    from benchkit.report.agreement.tables import agreement_tables
+    from benchkit.report.core.text_table import print_tables, render_markdown
+    from benchkit.report.leaderboard.terminal import wide_console
+    from benchkit.stats.agreement.rating_scale import parse_scale
 
-    columns = Columns(item, rater, grade, system, cluster, weight)
-    sheet = read_sheet(paths, columns, names(raters))
-    categories = scale_of(scale) if scale else None
-    report = assess(sheet, names(reference), categories, gap, seed)
+    columns = RatingsColumns(item, rater, grade, system, cluster, weight)
+    sheet = read_ratings(paths, columns, split_names(raters))
+    categories = parse_scale(scale) if scale else None
+    report = measure_agreement(sheet, split_names(reference), categories, gap, seed)
     match format_:
-        case Format.terminal:
-            show(wide_console(), list(grids(report)))
-        case Format.md:
-            typer.echo(markdown(list(grids(report))), nl=False)
-        case Format.csv:
+        case AgreementFormat.terminal:
+            print_tables(wide_console(), list(agreement_tables(report)))
+        case AgreementFormat.md:
+            typer.echo(render_markdown(list(agreement_tables(report))), nl=False)
+        case AgreementFormat.csv:
             typer.echo(agreement_csv(report), nl=False)
-        case Format.json:
+        case AgreementFormat.json:
             typer.echo(json.dumps(agreement_json(report), indent=2, allow_nan=False))
     if out is None:
         return

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from benchkit.judging.annotation.batch import Batch
+    from benchkit.judging.annotation.batch import AnnotationBatch
+    from benchkit.judging.annotation.labels import AnnotationLabels
     from benchkit.judging.annotation.population import Population
-    from benchkit.judging.annotation.reading import Labels
-    from benchkit.report.grid import Grid
+    from benchkit.report.core.text_table import TextTable
 
 
-def annotate(
+def annotate_command(
     more: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[PATH]...", help="More paths for --judgements, or for --read."),
@@ -80,22 +80,22 @@ def annotate(
     if read:
         if key is None:
             raise ConfigError("labels cannot be read without their key", "--key FOLDER/key.json")
-        _read(paths, key, out)
+        _import_labels(paths, key, out)
         return
     from benchkit.judging.annotation.batch import make_batch
-    from benchkit.judging.annotation.population import collect, sources
+    from benchkit.judging.annotation.population import collect_population, find_judgements
     from benchkit.judging.rubric import load_rubric
 
     people = load_rubric(rubric) if rubric else None
-    population = collect(sources(paths, suite, judge), people)
+    population = collect_population(find_judgements(paths, suite, judge), people)
     batch = make_batch(population, n, annotators, overlap, seed, balanced=balanced)
     written = batch.write(out)
-    _say(batch, population, balanced)
+    _print_batch(batch, population, balanced)
     for path in written:
         typer.echo(f"wrote {path}", err=True)
 
 
-def _say(batch: "Batch", population: "Population", balanced: bool) -> None:
+def _print_batch(batch: "AnnotationBatch", population: "Population", balanced: bool) -> None:
     key, size = batch.key, len(population.exhibits)
     for label, own in population.left_out.items():
         typer.echo(
@@ -123,25 +123,25 @@ def _say(batch: "Batch", population: "Population", balanced: bool) -> None:
     typer.echo("send each person one page; keep key.json: it names the methods and the grades")
 
 
-def _read(paths: list[Path], key: Path, out: Path) -> None:
-    from benchkit.judging.annotation.key import read_key
-    from benchkit.judging.annotation.reading import read_labels, write_labels
-    from benchkit.report.grid import show
-    from benchkit.report.terminal import wide_console
+def _import_labels(paths: list[Path], key: Path, out: Path) -> None:
+    from benchkit.judging.annotation.batch_key import read_key
+    from benchkit.judging.annotation.labels import read_annotation_labels, write_annotation_labels
+    from benchkit.report.core.text_table import print_tables
+    from benchkit.report.leaderboard.terminal import wide_console
 
     known = read_key(key)
-    labels = read_labels(paths, known)
-    written = write_labels(labels, known, out)
-    show(wide_console(), [_progress(labels, known.batch)])
+    labels = read_annotation_labels(paths, known)
+    written = write_annotation_labels(labels, known, out)
+    print_tables(wide_console(), [_progress_table(labels, known.batch)])
     for path in written:
         typer.echo(f"wrote {path}", err=True)
     for path in written[1:] or written:
         typer.echo(f"next: benchkit agree {path}", err=True)
 
 
-def _progress(labels: "Labels", batch: str) -> "Grid":
+def _progress_table(labels: "AnnotationLabels", batch: str) -> "TextTable":
     """How far each annotator got, and what was replaced."""
-    from benchkit.report.grid import Grid
+    from benchkit.report.core.text_table import TextTable
 
     head = ("Annotator", "Name", "Assigned", "Complete", "Partial", "Skipped", "Untouched",
             "Notes", "Median s")  # fmt: skip
@@ -152,9 +152,9 @@ def _progress(labels: "Labels", batch: str) -> "Grid":
     )  # fmt: skip
     people = sum(not str(row[1]).startswith("judge:") for row in labels.rows)
     notes = [f"{people} grades by people, {len(labels.rows) - people} by judges."]
-    if labels.repeated:
+    if labels.n_repeated:
         notes.append(
-            f"{labels.repeated} rows were given more than once, {labels.changed} of them with"
+            f"{labels.n_repeated} rows were given more than once, {labels.n_changed} of them with"
             " another grade; the last one read counts."
         )
-    return Grid(f"Labels of batch {batch}", head, lines, tuple(notes))
+    return TextTable(f"Labels of batch {batch}", head, lines, tuple(notes))

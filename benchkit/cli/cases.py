@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 
-def cases(
+def data_cases_command(
     suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
     out: Annotated[Path, typer.Option(help="The file to write, .jsonl.")],
     dataset: Annotated[
@@ -21,12 +21,12 @@ def cases(
 
     `benchkit import` takes its answers in. OUT.meta.json says which cases they are.
     """
-    from benchkit.config import load_suite
-    from benchkit.importing.cases_file import sidecar, write_cases
-    from benchkit.importing.place import place_of
+    from benchkit.config.suite import load_suite
+    from benchkit.interop.cases_file import header_path, write_cases
+    from benchkit.interop.evaluation_task import load_task
 
     if out.suffix != ".jsonl":
         raise typer.BadParameter("is one JSON object a line: name it .jsonl", param_hint="--out")
-    header = write_cases(place_of(load_suite(suite), dataset, data, limit_users), out)
+    header = write_cases(load_task(load_suite(suite), dataset, data, limit_users), out)
     typer.echo(f"wrote {out}: {header.cases} cases, hash {header.cases_hash}")
-    typer.echo(f"wrote {sidecar(out)}")
+    typer.echo(f"wrote {header_path(out)}")

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from benchkit.cli.lists import names as split_names
+from benchkit.cli.csv_option import split_names
 
 
-class Format(StrEnum):
+class ComparisonFormat(StrEnum):
     """What a comparison can be printed as."""
 
     terminal = "terminal"
@@ -18,7 +18,7 @@ class Format(StrEnum):
     json = "json"
 
 
-def compare(
+def compare_command(
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -38,18 +38,20 @@ def compare(
         typer.Option(help="Say how many users show this difference (80 % power, 5 %)."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
-    format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.terminal,
+    format_: Annotated[
+        ComparisonFormat, typer.Option("--format", help="How to print it.")
+    ] = ComparisonFormat.terminal,
     plots: Annotated[
         Path | None, typer.Option(help="Draw the critical-difference diagram into this folder.")
     ] = None,
 ) -> None:
     """Test whether methods differ, case by case over the same users."""
     from benchkit.errors import ConfigError
-    from benchkit.report.comparison import Asked, compare_suite
-    from benchkit.report.comparison_text import FORMATS, document
-    from benchkit.report.critical_difference import write_diagram
-    from benchkit.report.terminal import wide_console
-    from benchkit.store import Store
+    from benchkit.report.comparison.critical_difference import write_critical_difference
+    from benchkit.report.comparison.paired_comparison import ComparisonRequest, compare_suite
+    from benchkit.report.comparison.rendering import COMPARISON_FORMATS, comparison_document
+    from benchkit.report.leaderboard.terminal import wide_console
+    from benchkit.runs.store import Store
 
     if power is not None and power <= 0:
         raise typer.BadParameter("a difference is above 0", param_hint="--power")
@@ -60,14 +62,14 @@ def compare(
             f"store {out} has {len(suites)} suites", f"--suite, one of: {', '.join(suites) or '-'}"
         )
     tasks = split_names(task)
-    asked = Asked(tuple(names or ()), against, tasks, metric, protocol, power)
+    asked = ComparisonRequest(tuple(names or ()), against, tasks, metric, protocol, power)
     found = compare_suite(store, suite or suites[0], asked)
-    if format_ is Format.terminal:
-        document(found).show(wide_console())
+    if format_ is ComparisonFormat.terminal:
+        comparison_document(found).print(wide_console())
     else:
-        typer.echo(FORMATS[format_.value](found), nl=False)
+        typer.echo(COMPARISON_FORMATS[format_.value](found), nl=False)
     if plots is not None:
-        for path in write_diagram(found, plots):
+        for path in write_critical_difference(found, plots):
             typer.echo(f"wrote {path}", err=True)
         if found.ranking is None:
             typer.secho("no diagram: it needs 3 methods on each of 3 tasks", fg="yellow", err=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 
-def diagnose(
+def diagnose_command(
     suite: Annotated[str, typer.Option(help="A suite that was run (its name in the store).")],
     dataset: Annotated[str, typer.Option(help="Only this dataset of the suite.")] = "",
     method: Annotated[str, typer.Option(help="Only this method, by its label.")] = "",
@@ -19,18 +19,22 @@ def diagnose(
     from rich.table import Table
 
     from benchkit.errors import ConfigError
-    from benchkit.report import diagnostics
-    from benchkit.report.diagnosis_files import HEADER, table, write_tables
-    from benchkit.report.diagnosis_plots import write_plots
-    from benchkit.report.terminal import wide_console
-    from benchkit.store import Store, slug
+    from benchkit.report.leaderboard.terminal import wide_console
+    from benchkit.report.training import diagnostics
+    from benchkit.report.training.files import (
+        DIAGNOSIS_HEADER,
+        diagnosis_rows,
+        write_diagnosis_tables,
+    )
+    from benchkit.report.training.plots import write_diagnosis_plots
+    from benchkit.runs.store import Store, slug
 
-    found = diagnostics.diagnose(Store(out), suite, dataset, method)
+    found = diagnostics.diagnose_suite(Store(out), suite, dataset, method)
     folder = to or Path("leaderboards") / slug(suite) / "diagnostics"
     grid = Table(box=None, header_style="bold", pad_edge=False)
-    for name in HEADER:
-        grid.add_column(name, justify="left" if name == HEADER[0] else "right")
-    for row in table(found):
+    for name in DIAGNOSIS_HEADER:
+        grid.add_column(name, justify="left" if name == DIAGNOSIS_HEADER[0] else "right")
+    for row in diagnosis_rows(found):
         grid.add_row(*row)
     console = wide_console()
     console.print(grid)
@@ -41,11 +45,11 @@ def diagnose(
         style="dim",
         highlight=False,
     )
-    for line in found.without:
+    for line in found.skipped:
         console.print(f"not shown: {line}", style="dim", markup=False, highlight=False)
-    paths = write_tables(found, folder)
+    paths = write_diagnosis_tables(found, folder)
     try:
-        paths += write_plots(found, folder)
+        paths += write_diagnosis_plots(found, folder)
     except ConfigError as error:
         typer.secho(f"no plots: {error}", fg="yellow", err=True)
     for path in paths:

@@ -5,16 +5,16 @@ from typing import Annotated
 import typer
 
 
-def doctor(
+def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
 ) -> None:
     """Say what is installed, what is missing, and the command that mends it."""
     import json
     from dataclasses import asdict
 
-    from benchkit.doctor import examine
+    from benchkit.runs.installation import check_installation
 
-    findings = examine()
+    findings = check_installation()
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -24,8 +24,8 @@ def doctor(
                 if finding.ok
                 else typer.style("missing", fg="red")
             )
-            typer.echo(f"{sign} {finding.what}: {finding.found}")
+            typer.echo(f"{sign} {finding.subject}: {finding.detail}")
             if not finding.ok:
-                typer.echo(f"        {finding.why}\n        mend: {finding.mend}")
+                typer.echo(f"        {finding.reason}\n        hint: {finding.hint}")
     if any(finding.required and not finding.ok for finding in findings):
         raise typer.Exit(1)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from benchkit.importing.external import Imported
+    from benchkit.interop.external_runs import ImportResult
 
 
-def import_(
+def import_command(
     suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
     file: Annotated[
         Path | None,
@@ -43,25 +43,25 @@ def import_(
     FILE answers the cases that `benchkit data cases` writes: a case_id and scores (in the order of
     the candidates), a ranking (item ids) or samples (texts), or rows of case_id, item and score.
     """
-    from benchkit.config import load_suite
-    from benchkit.importing.place import place_of
-    from benchkit.importing.predictions import Source, import_predictions
-    from benchkit.importing.runs import import_run
-    from benchkit.store import Store
+    from benchkit.config.suite import load_suite
+    from benchkit.interop.evaluation_task import load_task
+    from benchkit.interop.prediction_import import PredictionsFile, import_predictions
+    from benchkit.interop.run_import import import_run
+    from benchkit.runs.store import Store
 
     if (file is None) == (run is None):
         raise typer.BadParameter("name either a --file or a --run")
     store, asked = Store(out), load_suite(suite)
     if run is not None:
-        _show(import_run(run, asked, store, data, dataset, label), 0, out)
+        _print_import(import_run(run, asked, store, data, dataset, label), 0, out)
     elif file is not None:
-        place = place_of(asked, dataset, data, limit_users)
-        source = Source(file, label, family, paper, seed, cases_hash, allow_missing)
+        place = load_task(asked, dataset, data, limit_users)
+        source = PredictionsFile(file, label, family, paper, seed, cases_hash, allow_missing)
         imported, answers = import_predictions(source, place, store)
-        _show(imported, len(answers.missing), out)
+        _print_import(imported, len(answers.missing), out)
 
 
-def _show(imported: "Imported", missing: int, out: Path) -> None:
+def _print_import(imported: "ImportResult", missing: int, out: Path) -> None:
     manifest = imported.manifest
     state = "imported" if imported.computed else "was imported already:"
     typer.echo(f"{state} {manifest.label} on {manifest.task}, run {manifest.run_id}")

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchkit.cli.lists import names
+from benchkit.cli.csv_option import split_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from benchkit.config import JudgingSpec, Suite
-    from benchkit.judging.work import Estimated
+    from benchkit.config.suite import JudgingSpec, Suite
+    from benchkit.judging.runner import JudgeCost
 
 
-def judge(
+def judge_command(
     suite: Annotated[str, typer.Option(help="A suite that was run: a name, or its TOML file.")],
     by: Annotated[
         str, typer.Option(help="A judge by name or FILE.py:Class, instead of the suite's judges.")
@@ -58,24 +58,29 @@ def judge(
     data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
 ) -> None:
     """Grade the rationales of runs that are complete; what was judged or paid for is kept."""
-    from benchkit.config import load_suite
+    from benchkit.config.suite import load_suite
     from benchkit.errors import StoreError
-    from benchkit.judging.probes import markdown
-    from benchkit.judging.targets import targets
-    from benchkit.judging.work import estimates, judge_all, probed, sittings
-    from benchkit.log import reporter
-    from benchkit.report.grade_tables import grids
-    from benchkit.report.grid import show
-    from benchkit.report.rows import collect
-    from benchkit.report.terminal import wide_console
-    from benchkit.store import Store, superseded
+    from benchkit.judging.judgeable_runs import find_judgeable_runs
+    from benchkit.judging.robustness import probes_to_markdown
+    from benchkit.judging.runner import (
+        estimate_judge_costs,
+        judge_runs,
+        make_judge_jobs,
+        probe_judges,
+    )
+    from benchkit.report.core.collect import collect_results
+    from benchkit.report.core.text_table import print_tables
+    from benchkit.report.grades.tables import grade_tables
+    from benchkit.report.leaderboard.terminal import wide_console
+    from benchkit.runs.progress import make_reporter
+    from benchkit.runs.store import Store, find_replaced_judges
 
-    settings = _settings(config, rubric)
+    settings = _read_judge_settings(config, rubric)
     asked = load_suite(suite)
-    judging = _judging(asked, by, label, settings, cases)
+    judging = _make_judging_spec(asked, by, label, settings, cases)
     store = Store(out)
     name = asked.name if limit_users is None else f"{asked.name}@{limit_users}users"
-    found = targets(store, asked, name, data, names(method), names(dataset))
+    found = find_judgeable_runs(store, asked, name, data, split_names(method), split_names(dataset))
     if not found:
         raise StoreError(
             f"store {out}: no complete run of suite {name!r} to judge",
@@ -83,32 +88,32 @@ def judge(
         )
     console = wide_console()
     if estimate:
-        for line in _estimated(estimates(store, found, judging, probe, again)):
+        for line in _format_estimates(estimate_judge_costs(store, found, judging, probe, again)):
             typer.echo(line)
         return
     if probe is not None:
-        for judge_name, moved in probed(store, found, judging, probe):
-            typer.echo(f"{judge_name}\n\n{markdown(moved)}")
+        for judge_name, moved in probe_judges(store, found, judging, probe):
+            typer.echo(f"{judge_name}\n\n{probes_to_markdown(moved)}")
         return
     plan = store.plan(name)
     assert plan is not None  # noqa: S101 - its runs were found
-    planned = [sitting.planned for sitting in sittings(judging)]
-    for old in superseded(planned, plan.judges):
+    planned = [sitting.planned for sitting in make_judge_jobs(judging)]
+    for old in find_replaced_judges(planned, plan.judges):
         typer.echo(
             f"replaces judge {old.label!r} (rubric {old.rubric}) in the tables; keep both with"
             " --label"
         )
     store.update_plan(plan.model_copy(update={"judges": planned}))
     failed = 0
-    with reporter(console) as shown:
-        for outcome in judge_all(store, found, judging, shown.handle, again):
+    with make_reporter(console) as shown:
+        for outcome in judge_runs(store, found, judging, shown.handle, again):
             failed += outcome.manifest is not None and outcome.manifest.status == "failed"
             if outcome.manifest is None:
                 console.print(f"left out  {outcome.target.title} ({outcome.why})", highlight=False)
             for warning in outcome.manifest.warnings if outcome.manifest else ():
                 console.print(f"[yellow]warning[/] {outcome.target.title}: {warning}")
-    grades = collect(store, name).grades
-    show(console, list(grids(asked.title, grades)))
+    grades = collect_results(store, name).grades
+    print_tables(console, list(grade_tables(asked.title, grades)))
     console.print(
         f"write them: benchkit report --suite {name} --out {out} --leaderboards leaderboards"
     )
@@ -116,28 +121,28 @@ def judge(
         raise typer.Exit(1)
 
 
-def _estimated(estimates: "Iterable[Estimated]") -> "Iterator[str]":
+def _format_estimates(estimates: "Iterable[JudgeCost]") -> "Iterator[str]":
     """A line a run, then what a judge and all judges take for all, and what that rests on."""
-    from benchkit.lm.estimate import LIKELY, NOTHING, Estimate
+    from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST, CostEstimate
 
-    totals: dict[str, list[Estimate]] = {}
+    totals: dict[str, list[CostEstimate]] = {}
     for label, target, cost, judged in estimates:
         totals.setdefault(label, []).append(cost)
         yield f"{target.title} / {label}: {'judged already' if judged else cost}"
     for label, costs in totals.items():
         if len(costs) > 1:
-            yield f"all {len(costs)} runs / {label}: {sum(costs, NOTHING)}"
-    together = sum((cost for costs in totals.values() for cost in costs), NOTHING)
+            yield f"all {len(costs)} runs / {label}: {sum(costs, NO_COST)}"
+    together = sum((cost for costs in totals.values() for cost in costs), NO_COST)
     if len(totals) > 1:
         yield f"all judges: {together}"
     if together.calls and together.likely:
-        yield LIKELY
+        yield ESTIMATE_NOTE
 
 
-def _judging(
+def _make_judging_spec(
     suite: "Suite", by: str, label: str, settings: dict[str, Any], cases: int | None
 ) -> "JudgingSpec":
-    from benchkit.config import JudgeSpec, JudgingSpec
+    from benchkit.config.suite import JudgeSpec, JudgingSpec
     from benchkit.errors import ConfigError
 
     answers = "sampled" if "sampled" in suite.protocols else "scored"
@@ -158,7 +163,7 @@ def _judging(
     return spec if cases is None else spec.model_copy(update={"cases": cases})
 
 
-def _settings(path: Path | None, rubric: str) -> dict[str, Any]:
+def _read_judge_settings(path: Path | None, rubric: str) -> dict[str, Any]:
     import tomllib
 
     from benchkit.errors import ConfigError

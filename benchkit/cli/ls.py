@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 
-class Kind(StrEnum):
+class ListTarget(StrEnum):
     """What can be listed."""
 
     suites = "suites"
@@ -21,32 +21,32 @@ class Kind(StrEnum):
     runs = "runs"
 
 
-def ls(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+def ls_command(
+    kind: Annotated[ListTarget, typer.Argument(help="What to list.")],
     out: Annotated[Path, typer.Option(help="The run store, for `ls runs`.")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
     """List suites, methods and judges with their cards, rubrics, dataset sources or runs."""
-    listers: dict[Kind, Callable[[], list[dict[str, Any]]]] = {
-        Kind.suites: _suites,
-        Kind.methods: partial(_cards, "method"),
-        Kind.datasets: _datasets,
-        Kind.judges: partial(_cards, "judge"),
-        Kind.rubrics: _rubrics,
-        Kind.runs: partial(_runs, out),
+    listers: dict[ListTarget, Callable[[], list[dict[str, Any]]]] = {
+        ListTarget.suites: _suites,
+        ListTarget.methods: partial(_cards, "method"),
+        ListTarget.datasets: _datasets,
+        ListTarget.judges: partial(_cards, "judge"),
+        ListTarget.rubrics: _rubrics,
+        ListTarget.runs: partial(_runs, out),
     }
     entries = listers[kind]()
     if as_json:
         typer.echo(json.dumps(entries, indent=2, ensure_ascii=False, default=str))
         return
-    if kind in (Kind.methods, Kind.judges):
+    if kind in (ListTarget.methods, ListTarget.judges):
         _print_cards(entries)
     else:
         _print_table(entries)
 
 
 def _suites() -> list[dict[str, Any]]:
-    from benchkit.config import load_suite, shipped_suites
+    from benchkit.config.suite import load_suite, shipped_suites
 
     return [
         {
@@ -60,15 +60,18 @@ def _suites() -> list[dict[str, Any]]:
 
 
 def _cards(kind: Literal["method", "judge"]) -> list[dict[str, Any]]:
-    from benchkit.registry import cards
+    from benchkit.registry import list_cards
 
-    return [{**card.model_dump(), "missing": card.missing} for card in cards(kind).values()]
+    return [
+        {**card.model_dump(), "missing": card.missing_packages}
+        for card in list_cards(kind).values()
+    ]
 
 
 def _datasets() -> list[dict[str, Any]]:
-    from benchkit.data.sources import describe
+    from benchkit.data.sources import describe_sources
 
-    return [{"source": name, "what": what} for name, what in describe().items()]
+    return [{"source": name, "what": what} for name, what in describe_sources().items()]
 
 
 def _rubrics() -> list[dict[str, Any]]:
@@ -88,7 +91,7 @@ def _rubrics() -> list[dict[str, Any]]:
 
 
 def _runs(out: Path) -> list[dict[str, Any]]:
-    from benchkit.store import Store
+    from benchkit.runs.store import Store
 
     store = Store(out)
     listed = []
@@ -98,7 +101,7 @@ def _runs(out: Path) -> list[dict[str, Any]]:
             continue
         status: str = manifest.status
         if status == "started":
-            status = "running" if store.held(manifest.run_id) else "interrupted"
+            status = "running" if store.is_locked(manifest.run_id) else "interrupted"
         listed.append(
             {
                 "suite": manifest.suite, "task": manifest.task, "method": manifest.label,

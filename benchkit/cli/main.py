@@ -5,21 +5,21 @@ import sys
 import typer
 
 from benchkit import __version__
-from benchkit.cli.abtest import abtest
-from benchkit.cli.agree import agree
-from benchkit.cli.annotate import annotate
-from benchkit.cli.cases import cases
-from benchkit.cli.compare import compare
-from benchkit.cli.data import app as data
-from benchkit.cli.diagnose import diagnose
-from benchkit.cli.doctor import doctor
-from benchkit.cli.import_ import import_
-from benchkit.cli.judge import judge
-from benchkit.cli.ls import ls
-from benchkit.cli.report import report
-from benchkit.cli.run import run
-from benchkit.cli.teach import teach
-from benchkit.cli.validate import validate
+from benchkit.cli.abtest import abtest_command
+from benchkit.cli.agree import agree_command
+from benchkit.cli.annotate import annotate_command
+from benchkit.cli.cases import data_cases_command
+from benchkit.cli.compare import compare_command
+from benchkit.cli.data import data_app
+from benchkit.cli.diagnose import diagnose_command
+from benchkit.cli.doctor import doctor_command
+from benchkit.cli.import_ import import_command
+from benchkit.cli.judge import judge_command
+from benchkit.cli.ls import ls_command
+from benchkit.cli.rationales import rationales_command
+from benchkit.cli.report import report_command
+from benchkit.cli.run import run_command
+from benchkit.cli.validate import validate_command
 from benchkit.errors import BenchkitError
 
 app = typer.Typer(
@@ -31,33 +31,41 @@ app = typer.Typer(
     epilog="Exit codes: 0 all went well; 1 a run failed or a check found something; 2 wrong usage,"
     " suite or method; 3 bad data; 4 the run store; 130 interrupted.",
 )
-for command in (run, judge, ls, report, validate, doctor, teach, diagnose, agree):
-    app.command()(command)
-app.command()(compare)
-app.command()(abtest)
-app.command()(annotate)
-app.command("import")(import_)
-data.command()(cases)
-app.add_typer(data, name="data")
+app.command("run")(run_command)
+app.command("judge")(judge_command)
+app.command("ls")(ls_command)
+app.command("report")(report_command)
+app.command("validate")(validate_command)
+app.command("doctor")(doctor_command)
+app.command("rationales")(rationales_command)
+app.command("teach", hidden=True)(rationales_command)  # the name before 0.2
+app.command("diagnose")(diagnose_command)
+app.command("agree")(agree_command)
+app.command("compare")(compare_command)
+app.command("abtest")(abtest_command)
+app.command("annotate")(annotate_command)
+app.command("import")(import_command)
+data_app.command("cases")(data_cases_command)
+app.add_typer(data_app, name="data")
 
 
-def _version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
     if asked:
         typer.echo(f"benchkit {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def _root(
+def _root_command(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version."
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
     """Benchmark recommenders that explain themselves, with numbers that can be believed."""
 
 
 def main() -> None:
-    """Run the command line; errors that a user can mend are shown without a traceback."""
+    """Run the command line; errors that a user can fix are shown without a traceback."""
     try:
         app()
     except BenchkitError as error:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from benchkit.cli.lists import names
+from benchkit.cli.csv_option import split_names
 
 
-class Overwrite(StrEnum):
+class OverwriteOption(StrEnum):
     """Which finished runs are done again."""
 
     never = "never"
@@ -17,7 +17,7 @@ class Overwrite(StrEnum):
     always = "always"
 
 
-def run(
+def run_command(
     suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
     method: Annotated[
         str, typer.Option(help="Only these methods, comma-separated; FILE.py:Class works, too.")
@@ -34,8 +34,8 @@ def run(
     ] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     overwrite: Annotated[
-        Overwrite, typer.Option(help="Which finished runs are done again.")
-    ] = Overwrite.never,
+        OverwriteOption, typer.Option(help="Which finished runs are done again.")
+    ] = OverwriteOption.never,
     out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
     data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
     dry_run: Annotated[bool, typer.Option(help="Show what would run, and stop.")] = False,
@@ -44,22 +44,22 @@ def run(
     ] = Path("leaderboards"),
 ) -> None:
     """Run a suite: what is complete is kept, what was interrupted is done again."""
-    from benchkit import runner
-    from benchkit.cli.questions import questions_in
-    from benchkit.config import load_suite
-    from benchkit.judging.targets import targets
-    from benchkit.judging.work import judge_all
-    from benchkit.log import reporter
-    from benchkit.report.rows import collect
-    from benchkit.report.terminal import print_results, wide_console
-    from benchkit.report.write import write_all
-    from benchkit.store import Store, slug
+    from benchkit.cli.case_lookup import make_case_lookup
+    from benchkit.config.suite import load_suite
+    from benchkit.judging.judgeable_runs import find_judgeable_runs
+    from benchkit.judging.runner import judge_runs
+    from benchkit.report.core.collect import collect_results
+    from benchkit.report.leaderboard.terminal import print_results, wide_console
+    from benchkit.report.leaderboard.writer import write_leaderboard
+    from benchkit.runs import plan
+    from benchkit.runs.progress import make_reporter
+    from benchkit.runs.store import Store, slug
 
     console = wide_console()
-    options = runner.Options(
-        methods=names(method),
-        datasets=names(dataset),
-        seeds=_numbers(seed),
+    options = plan.RunOptions(
+        methods=split_names(method),
+        datasets=split_names(dataset),
+        seeds=_parse_seeds(seed),
         limit_users=limit_users,
         jobs=jobs,
         threads=threads,
@@ -68,13 +68,13 @@ def run(
         store=out,
         data=data,
     )
-    work = runner.prepare(load_suite(suite), options)
+    work = plan.plan_runs(load_suite(suite), options)
     if dry_run:
-        _show_plan(console, work)
+        _print_plan(console, work)
         return
-    computed, failed = 0, sum("not installed" in str(row.left_out) for row in work.left_out)
-    with reporter(console) as shown:
-        for outcome in runner.run(work, shown.handle):
+    computed, failed = 0, sum("not installed" in str(row.skip_reason) for row in work.skipped)
+    with make_reporter(console) as shown:
+        for outcome in plan.execute_plan(work, shown.handle):
             computed += outcome.computed
             if outcome.manifest.status == "failed":
                 failed += 1
@@ -85,26 +85,26 @@ def run(
                     )
         judgements = 0
         ids = {job.run_id for job in work.jobs}
-        found = targets(Store(out), work.suite, work.name, data) if work.judges else []
+        found = find_judgeable_runs(Store(out), work.suite, work.name, data) if work.judges else []
         mine = [target for target in found if target.manifest.run_id in ids]
-        for judged in judge_all(Store(out), mine, work.suite.judging, shown.handle):
+        for judged in judge_runs(Store(out), mine, work.suite.judging, shown.handle):
             judgements += judged.computed
             failed += judged.manifest is not None and judged.manifest.status == "failed"
     console.print(f"{len(work.jobs)} runs, {computed} computed now", highlight=False)
     if work.judges:
         console.print(f"{judgements} judgements made now", highlight=False)
     store = Store(out)
-    results = collect(store, work.name)
+    results = collect_results(store, work.name)
     print_results(console, results)
     folder = leaderboards / slug(work.name)
-    for path in write_all(results, store, folder, questions_in(data)):
+    for path in write_leaderboard(results, store, folder, make_case_lookup(data)):
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
 
-def _show_plan(console: "Console", work: "Work") -> None:  # type: ignore[name-defined]  # noqa: F821
-    from benchkit.store import Store
+def _print_plan(console: "Console", work: "Work") -> None:  # type: ignore[name-defined]  # noqa: F821
+    from benchkit.runs.store import Store
 
     store = Store(work.options.store)
     for job in work.jobs:
@@ -115,8 +115,8 @@ def _show_plan(console: "Console", work: "Work") -> None:  # type: ignore[name-d
         console.print(f"left out  {row.task} / {row.label}  ({row.left_out})", highlight=False)
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def _parse_seeds(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(name) for name in names(text))
+        return tuple(int(name) for name in split_names(text))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no list of integers", param_hint="--seed") from None

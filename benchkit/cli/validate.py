@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 
-def validate(
+def validate_command(
     path: Annotated[
         Path | None,
         typer.Argument(
@@ -15,12 +15,12 @@ def validate(
     ] = None,
 ) -> None:
     """Check suites, catalogs and run stores; exit with 1 if anything is wrong."""
-    from benchkit.validate import examine
+    from benchkit.runs.validation import validate_path
 
     wrong = 0
-    for finding in examine(path):
+    for finding in validate_path(path):
         wrong += not finding.ok
         sign = typer.style("ok   ", fg="green") if finding.ok else typer.style("wrong", fg="red")
-        typer.echo(f"{sign} {finding.what}" + (f": {finding.detail}" if finding.detail else ""))
+        typer.echo(f"{sign} {finding.subject}" + (f": {finding.detail}" if finding.detail else ""))
     if wrong:
         raise typer.Exit(1)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import seeds
-from benchkit.data.splits import TRAIN
-from benchkit.protocols import Catalog, Event, Interactions, Request, ValidationCase
+from benchkit.data.preparation.splits import TRAIN
+from benchkit.types import Catalog, Event, Interactions, Request, ValidationCase
 
 _TEXTS = 65_536  # hashed at once: the reviews of a large dataset joined are gigabytes
 
@@ -35,7 +35,7 @@ class Cases:
         return len(self.ids)
 
     @property
-    def target_column(self) -> NDArray[np.int64]:
+    def target_position(self) -> NDArray[np.int64]:
         """[n] where in its candidates the target stands."""
         column: NDArray[np.int64] = (self.candidates == self.target[:, None]).argmax(axis=1)
         return column

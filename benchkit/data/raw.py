@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from benchkit.data.blocks import line_numbers
+from benchkit.data.readers.chunked_reader import line_numbers
 from benchkit.errors import DataError
 
 _NUMBERS = {"rating": pl.Float32, "timestamp": pl.Int64}
-LinesOf = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+LineLookup = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
-def lines_without(skipped: ArrayLike) -> LinesOf:
+def make_line_lookup(skipped: ArrayLike) -> LineLookup:
     """The lines (from 1) that rows stand in, when the lines `skipped` (ascending) gave none."""
     return partial(line_numbers, skipped=np.asarray(skipped, dtype=np.int64))
 
@@ -39,22 +39,22 @@ class RawData:
     interactions: pl.DataFrame
     items: pl.DataFrame | None
     origin: tuple[str, str] = ("interactions", "items")
-    line_of: LinesOf = field(default_factory=lambda: lines_without([1]))  # a header
+    lookup_lines: LineLookup = field(default_factory=lambda: make_line_lookup([1]))  # a header
     funnel: dict[str, int] = field(default_factory=dict)
     malformed: pl.DataFrame | None = None
     reviews: Callable[[NDArray[np.int64]], Sequence[str | None]] | None = None
     texts: Callable[[Sequence[str]], pl.DataFrame] | None = None
 
 
-def checked(raw: RawData) -> RawData:
+def validate_raw_data(raw: RawData) -> RawData:
     """`raw` with its columns in the house types, or a DataError naming file, row and column."""
-    interactions = _typed(raw)
+    interactions = _cast_columns(raw)
     if raw.items is None:
         return replace(raw, interactions=interactions)
     items_file, items = raw.origin[1], raw.items
     for column in ("item", "title"):
         if column not in items.columns:
-            raise _missing(items_file, column, items.columns)
+            raise _missing_column_error(items_file, column, items.columns)
     items = items.with_columns(pl.col("item").cast(pl.String), pl.col("title").cast(pl.String))
     repeated = items.filter(pl.col("item").is_duplicated())
     if len(repeated):
@@ -65,11 +65,11 @@ def checked(raw: RawData) -> RawData:
     return replace(raw, interactions=interactions, items=items)
 
 
-def _typed(raw: RawData) -> pl.DataFrame:
+def _cast_columns(raw: RawData) -> pl.DataFrame:
     file, table = raw.origin[0], raw.interactions
     for column in ("user", "item"):
         if column not in table.columns:
-            raise _missing(file, column, table.columns)
+            raise _missing_column_error(file, column, table.columns)
         _refuse(raw, column, pl.col(column).is_null(), "is empty")
         _refuse(raw, column, pl.col(column).cast(pl.String) == "", "is empty")
         table = table.with_columns(pl.col(column).cast(pl.String))
@@ -98,7 +98,7 @@ def _refuse(raw: RawData, column: str, bad: pl.Expr, what: str) -> None:
     if len(rows) == 0:
         return
     value = raw.interactions[column][int(rows[0])]
-    (line,) = raw.line_of(rows[:1].astype(np.int64))
+    (line,) = raw.lookup_lines(rows[:1].astype(np.int64))
     raise DataError(
         f"{raw.origin[0]}, line {line}, column {column!r}:"
         f" {value!r} {what} ({len(rows)} such rows)",
@@ -108,7 +108,7 @@ def _refuse(raw: RawData, column: str, bad: pl.Expr, what: str) -> None:
     )
 
 
-def _missing(file: str, column: str, present: list[str]) -> DataError:
+def _missing_column_error(file: str, column: str, present: list[str]) -> DataError:
     return DataError(
         f"{file}: no column {column!r}; it has {', '.join(map(repr, present))}",
         f"rename a column to {column!r}, or map it in the suite: "

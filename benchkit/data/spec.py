@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchkit.data.splits import SplitName
+from benchkit.data.preparation.splits import SplitName
 
 
 class CandidateSpec(BaseModel):
@@ -20,7 +20,7 @@ class CandidateSpec(BaseModel):
     seed: int = 0
 
 
-class ColdSpec(BaseModel):
+class ColdStartSpec(BaseModel):
     """Withhold a share of the users or of the items from training, and ask for these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,5 +51,5 @@ class DatasetSpec(BaseModel):
     untitled: Literal["error", "drop"] = "error"
     min_length: int = Field(default=0, ge=0)
     split: SplitName = "leave-one-out"
-    cold: ColdSpec | None = None
+    cold: ColdStartSpec | None = None
     candidates: CandidateSpec = Field(default_factory=CandidateSpec)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from benchkit.judging.named_items import TitleIndex
-from benchkit.protocols import Catalog, Request
+from benchkit.judging.item_mentions import TitleIndex
+from benchkit.types import Catalog, Request
 
 
-class Known(NamedTuple):
+class RecommendationContext(NamedTuple):
     """A question and the answer to it, as codes of the catalogue; items that it lacks are left out.
 
     item: what was recommended, None for nothing. history: each item once, with its last rating or
@@ -20,7 +20,9 @@ class Known(NamedTuple):
     texts: tuple[str, ...]
 
 
-def known(request: Request, item: str | None, catalog: Catalog) -> Known:
+def recommendation_context(
+    request: Request, item: str | None, catalog: Catalog
+) -> RecommendationContext:
     """What a method knows when it recommends `item`."""
     codes = catalog.index
     recommended = None if item is None else codes.get(item)
@@ -28,7 +30,7 @@ def known(request: Request, item: str | None, catalog: Catalog) -> Known:
     history = {codes[event.item]: event.rating for event in events}
     about = [*([] if recommended is None else [recommended]), *history]
     texts = [column[code] for code in about for column in catalog.texts.values()]
-    return Known(
+    return RecommendationContext(
         recommended,
         history,
         frozenset(codes[name] for name in request.candidates if name in codes),
@@ -36,7 +38,9 @@ def known(request: Request, item: str | None, catalog: Catalog) -> Known:
     )
 
 
-def named_outside(rationale: str, shown: Known, index: TitleIndex) -> int:
+def count_hallucinated_items(
+    rationale: str, shown: RecommendationContext, index: TitleIndex
+) -> int:
     """How many names of catalogue items a rationale holds that the method was not shown: neither
     of the history nor of a candidate, nor standing in the texts of history and item.
 
@@ -47,4 +51,4 @@ def named_outside(rationale: str, shown: Known, index: TitleIndex) -> int:
     """
     about = {*shown.history, *([] if shown.item is None else [shown.item])}
     mentions = index.find(rationale, about)
-    return len(index.sorted_out(mentions, *shown).outside)
+    return len(index.classify_mentions(mentions, *shown).outside)

@@ -9,8 +9,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from benchkit.errors import ConfigError
-from benchkit.lazy import unknown_name
+from benchkit.errors import ConfigError, unknown_name_error
 
 
 class Criterion(BaseModel):
@@ -109,7 +108,7 @@ def load_rubric(name: str) -> Rubric:
     shipped = shipped_rubrics()
     path = Path(name) if name.endswith(".toml") else shipped.get(name)
     if path is None:
-        raise unknown_name("rubric", name, shipped)
+        raise unknown_name_error("rubric", name, shipped)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         return Rubric.model_validate({"name": path.stem, **values})

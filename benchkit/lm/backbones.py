@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchkit.errors import ConfigError
-from benchkit.isolation import isolated
 from benchkit.lm.config import NANO, LMConfig
-from benchkit.lm.engine import Engine
 from benchkit.lm.engines import make_engine
-from benchkit.lm.nano import build, training_seconds
-from benchkit.protocols import RunContext, StageCost, TrainView
+from benchkit.lm.nano.model import build_nano, read_training_seconds
+from benchkit.lm.types import Engine
+from benchkit.process_state import isolate_process
+from benchkit.types import RunContext, StageCost, TrainView
 
 _MODEL = ("backbone", "revision", "adapter")  # of an engine in this process
 
@@ -28,7 +28,7 @@ class Backbone:
     context: int
 
 
-def load(
+def load_backbone(
     config: LMConfig, data: TrainView | None, run: RunContext, dtype: str = "auto"
 ) -> Backbone:
     """Load the model onto the run's device; nano is trained first, unless it is cached.
@@ -46,11 +46,11 @@ def load(
                 "nano is trained on a dataset, and here is none", "name another model"
             )
         begun = time.perf_counter()
-        where = build(data, config.nano, run.cache, run.progress, run.device)
-        run.stages["nano"] = StageCost(training_seconds(where), time.perf_counter() - begun)
+        where = build_nano(data, config.nano, run.cache, run.progress, run.device)
+        run.stages["nano"] = StageCost(read_training_seconds(where), time.perf_counter() - begun)
     if dtype == "auto":
         dtype = "float32" if run.device == "cpu" else "bfloat16"
-    with isolated(run.device, "transformers"):
+    with isolate_process(run.device, "transformers"):
         try:
             tokenizer = AutoTokenizer.from_pretrained(where, revision=config.revision)
             model: Any = AutoModelForCausalLM.from_pretrained(
@@ -70,7 +70,7 @@ def load(
     return Backbone(model.to(run.device).eval(), tokenizer, settings.max_position_embeddings)
 
 
-def engine_settings(settings: Mapping[str, Any], owner: str = "teacher") -> LMConfig:
+def parse_engine_settings(settings: Mapping[str, Any], owner: str = "teacher") -> LMConfig:
     """Checked settings of an engine; those of one in this process also say its `backbone`.
 
     owner: whose engine it is, for messages. Raises ConfigError where they are wrong, without
@@ -88,10 +88,10 @@ def engine_settings(settings: Mapping[str, Any], owner: str = "teacher") -> LMCo
         raise ConfigError(f"{where}: {first['msg']}", f"correct the {owner}'s engine") from None
 
 
-def engine_from(
+def make_engine_from_settings(
     settings: Mapping[str, Any], data: TrainView | None, run: RunContext, owner: str = "teacher"
 ) -> Engine:
     """An engine from plain settings; see `engine_settings` and `load`."""
-    config = engine_settings(settings, owner)
+    config = parse_engine_settings(settings, owner)
     dtype = getattr(config.engine, "dtype", "auto")
-    return make_engine(config.engine, lambda: load(config, data, run, dtype), run.cache)
+    return make_engine(config.engine, lambda: load_backbone(config, data, run, dtype), run.cache)

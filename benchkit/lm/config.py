@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, computed_field
 
 from benchkit.lm.engines import EngineConfig
 from benchkit.lm.engines.hf import HFConfig
-from benchkit.lm.nano import NanoConfig
+from benchkit.lm.nano.model import NanoConfig
 from benchkit.lm.prompts import load_template
 
 NANO = "nano"
@@ -39,19 +39,19 @@ class LMConfig(BaseModel):
     strict_substring: bool = False
 
     @property
-    def small(self) -> bool:
+    def is_nano(self) -> bool:
         """Whether the model is nano, in this process or behind a server."""
         return self.backbone == NANO
 
     @property
-    def longest_rationale(self) -> int:
+    def max_rationale_tokens(self) -> int:
         """Tokens of a rationale at most."""
-        return self.rationale_tokens or (48 if self.small else 300)
+        return self.rationale_tokens or (48 if self.is_nano else 300)
 
     @property
     def template_name(self) -> str:
         """The template's name or path."""
-        return self.templates[self.small] if self.template == "auto" else self.template
+        return self.templates[self.is_nano] if self.template == "auto" else self.template
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -60,9 +60,9 @@ class LMConfig(BaseModel):
         return load_template(self.template_name).hash
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def caveats(self) -> tuple[str, ...]:
         """What a reader must know of the model."""
-        if self.small:
+        if self.is_nano:
             return (
                 "backbone nano: a small language model, trained from scratch"
                 " on this dataset's training histories; it knows nothing else",

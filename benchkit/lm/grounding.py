@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from benchkit.lm.parsing import unescaped
+from benchkit.lm.parsing import unescape_entities
 
 _ALIKE = str.maketrans(
     {
@@ -20,7 +20,7 @@ _WORD = re.compile(r"[\w-]+")
 _DISTINCTIVE = 8
 
 
-def normalise(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Case, spaces, quotes, dashes, entities and forms of a character (NFKC) made alike.
 
     >>> normalise(" Rock &amp; Roll – “Live” ")
@@ -28,7 +28,7 @@ def normalise(text: str) -> str:
     """
     # Folding case can undo NFKC, and NFKC can make letters that have a case.
     folded = unicodedata.normalize(
-        "NFKC", unicodedata.normalize("NFKC", unescaped(text)).casefold()
+        "NFKC", unicodedata.normalize("NFKC", unescape_entities(text)).casefold()
     )
     return " ".join(folded.translate(_ALIKE).casefold().split())
 
@@ -52,8 +52,8 @@ class Grounder:
             raise ValueError(f"{len(ids)} ids, but {len(titles)} titles")
         self._titles = tuple(titles)
         self._strict = strict_substring
-        plain = [normalise(title) for title in titles]
-        self._id = _grouped(normalise(item) for item in ids)
+        plain = [normalize_text(title) for title in titles]
+        self._id = _grouped(normalize_text(item) for item in ids)
         self._plain = _grouped(plain)
         self._trimmed = _grouped(_EDGES.sub("", title) for title in plain)
 
@@ -70,8 +70,8 @@ class Grounder:
         """
         if self._strict:
             return _one(i for i, title in enumerate(self._titles) if title in text)
-        asked = normalise(text)
-        ids = self._ids(normalise(item_id)) if item_id is not None else self._ids_in(asked)
+        asked = normalize_text(text)
+        ids = self._ids(normalize_text(item_id)) if item_id is not None else self._ids_in(asked)
         group = self._exact(asked)
         if group:
             given = ids if item_id is not None else ids & group

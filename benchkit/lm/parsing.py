@@ -9,9 +9,9 @@ import html
 import re
 from typing import NamedTuple
 
-from benchkit.lm.engine import Finish
-from benchkit.lm.responses import ResponseFormat
-from benchkit.protocols import Status
+from benchkit.lm.response_format import ResponseFormat
+from benchkit.lm.types import FinishReason
+from benchkit.types import Status
 
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|\w+);")
 _FENCE = re.compile(r"```(?:[\w-]+(?=[ \t]*(?:\n|<)))?")
@@ -48,7 +48,7 @@ _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 _PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "`": "`", "*": "*", "_": "_"}
 
 
-class Parsed(NamedTuple):
+class ParsedAnswer(NamedTuple):
     """What an answer says. status: `ok` if it names an item, whether or not it is a candidate.
 
     item_id: the id that the answer gives beside the title, or instead of it.
@@ -60,7 +60,7 @@ class Parsed(NamedTuple):
     item_id: str | None = None
 
 
-def parse(text: str, finish: Finish, response: ResponseFormat) -> Parsed:
+def parse_answer(text: str, finish: FinishReason, response: ResponseFormat) -> ParsedAnswer:
     """The parts of an answer.
 
     text: the answer, best with the prompt's `begun` in front: `"".join(prompt.begun) + text`.
@@ -74,7 +74,7 @@ def parse(text: str, finish: Finish, response: ResponseFormat) -> Parsed:
     Parsed(item='Blue Moon', rationale='Likes jazz.', status='ok', item_id=None)
     """
     if finish in ("error", "refused"):
-        return Parsed(None, None, "error" if finish == "error" else "refused")
+        return ParsedAnswer(None, None, "error" if finish == "error" else "refused")
     ended = finish != "length"
     reasons, answer = _divided(_cleaned(text))
     if reasons is None and response.explains:  # begun by the prompt, and never closed
@@ -91,13 +91,13 @@ def parse(text: str, finish: Finish, response: ResponseFormat) -> Parsed:
         reasons, item, item_id = _within(reasons or "")
     item = item or item_id
     if item is None and _REFUSAL.match(answer if answer.strip() else reasons or ""):
-        return Parsed(None, _rationale(reasons) if answer.strip() else None, "refused")
+        return ParsedAnswer(None, _rationale(reasons) if answer.strip() else None, "refused")
     if item is None:
-        return Parsed(None, _rationale(reasons), "unparsed" if ended else "truncated")
-    return Parsed(item, _rationale(reasons), "ok", item_id)
+        return ParsedAnswer(None, _rationale(reasons), "unparsed" if ended else "truncated")
+    return ParsedAnswer(item, _rationale(reasons), "ok", item_id)
 
 
-def parse_list(text: str, finish: Finish = "stop") -> list[str]:
+def parse_list(text: str, finish: FinishReason = "stop") -> list[str]:
     """Entries of a numbered or else a bulleted list, in order; empty where there is no list.
 
     An entry that was cut off is left out. Where an entry starts with bold or quoted text, that is
@@ -116,7 +116,7 @@ def parse_list(text: str, finish: Finish = "stop") -> list[str]:
     return [title for title in titles if title]
 
 
-def unescaped(text: str) -> str:
+def unescape_entities(text: str) -> str:
     """HTML entities in plain characters; only whole ones, so "R&B" and "&copy" stay."""
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
 
@@ -126,7 +126,7 @@ def _cleaned(text: str) -> str:
 
     The newline at the end stays, as it tells that the last line is complete.
     """
-    text = _FENCE.sub("", unescaped(text))
+    text = _FENCE.sub("", unescape_entities(text))
     ended = text.rstrip()
     while ended.endswith(">") and _END_MARK.fullmatch(mark := ended[ended.rfind("<") :]):
         text = ended = ended.removesuffix(mark).rstrip()

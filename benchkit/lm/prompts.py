@@ -14,13 +14,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from benchkit.data.words import rating_word
-from benchkit.errors import ConfigError, DataError
-from benchkit.identity import digest
-from benchkit.lazy import unknown_name
-from benchkit.lm.engine import Message, Prompt
-from benchkit.lm.responses import Kind, ResponseFormat
-from benchkit.protocols import Catalog, Event, Request
+from benchkit.data.rating_labels import rating_label
+from benchkit.errors import ConfigError, DataError, unknown_name_error
+from benchkit.fingerprint import hash_json
+from benchkit.lm.response_format import ResponseFormat, ResponseKind
+from benchkit.lm.types import Message, Prompt
+from benchkit.types import Catalog, Event, Request
 
 _EVENT_SOURCES = ("rating", "rating_word", "review")
 _PLACES = ("history", "candidates", "instruction")
@@ -51,7 +50,7 @@ class TextField(_Model):
         return self
 
 
-class Layout(_Model):
+class ItemLayout(_Model):
     """How an item is written. between: fields. end: what follows each item."""
 
     fields: tuple[TextField, ...] = Field(min_length=1)
@@ -59,25 +58,25 @@ class Layout(_Model):
     end: str = "\n"
 
 
-class History(Layout):
+class HistoryLayout(ItemLayout):
     """empty: what stands for a history of which nothing is shown. max_events: the last so many."""
 
     empty: str = ""
     max_events: PositiveInt | None = None
 
 
-class Instruction(_Model):
+class InstructionTexts(_Model):
     """What is asked for: with a rationale, or the item alone."""
 
     rationale: str = ""
     item: str = ""
 
 
-class Response(_Model):
+class ResponseKinds(_Model):
     """The formats of the answer; no `rationale` where the template never asks for one."""
 
-    item: Kind
-    rationale: Kind | None = None
+    item: ResponseKind
+    rationale: ResponseKind | None = None
 
 
 class Template(_Model):
@@ -95,10 +94,10 @@ class Template(_Model):
     user: str
     show_candidates: bool = True
     title_limit: PositiveInt = 400
-    history: History
-    candidates: Layout | None = None
-    instruction: Instruction = Instruction()
-    response: Response
+    history: HistoryLayout
+    candidates: ItemLayout | None = None
+    instruction: InstructionTexts = InstructionTexts()
+    response: ResponseKinds
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -125,14 +124,14 @@ class Template(_Model):
     @property
     def hash(self) -> str:
         """16 hexadecimal digits of all that can change a prompt or the form of its answer."""
-        return digest(self.model_dump(mode="json", exclude={"name", "description"}))
+        return hash_json(self.model_dump(mode="json", exclude={"name", "description"}))
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
         """The user's message cut at its places: text, place, text, place, ..., text."""
         return tuple(_PLACE.split(self.user))
 
-    def format(self, rationale: bool) -> ResponseFormat:
+    def response_format(self, rationale: bool) -> ResponseFormat:
         """The form of the answer. Raises ConfigError when the template asks for no rationale."""
         if rationale and self.response.rationale is None:
             raise ConfigError(
@@ -142,7 +141,7 @@ class Template(_Model):
         kind = self.response.rationale if rationale else None
         return ResponseFormat(kind or self.response.item)
 
-    def title(self, catalog: Catalog, item: str) -> str:
+    def item_title(self, catalog: Catalog, item: str) -> str:
         """An item's title as prompts show it and answers must give it: one line, cut alike.
 
         The id stands for an item without a title.
@@ -151,20 +150,20 @@ class Template(_Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedPrompt:
     """A prompt that fits.
 
-    shown, dropped: events of the history in it and left out of it, together the whole history.
+    n_shown, n_dropped: events of the history in it and left out of it, together the whole history.
     tokens: of the messages' texts; the marks that a chat format puts around them come on top.
     """
 
     prompt: Prompt
-    shown: int
-    dropped: int
+    n_shown: int
+    n_dropped: int
     tokens: int
 
 
-def shipped_templates() -> dict[str, Path]:
+def builtin_templates() -> dict[str, Path]:
     """Name -> file of the templates that come with benchkit."""
     folder = Path(str(resources.files("benchkit") / "lm" / "templates"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
@@ -177,9 +176,9 @@ def load_template(name: str | Path) -> Template:
         if not path.is_file():
             raise ConfigError(f"{path}: no such template file", "give a name or another path")
     else:
-        shipped = shipped_templates()
+        shipped = builtin_templates()
         if name not in shipped:
-            raise unknown_name("template", str(name), shipped)
+            raise unknown_name_error("template", str(name), shipped)
         path = shipped[str(name)]
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -192,7 +191,7 @@ def load_template(name: str | Path) -> Template:
         raise ConfigError(f"{path}: {where}: {first['msg']}", "correct the template") from None
 
 
-def render(
+def render_prompt(
     template: Template,
     request: Request,
     catalog: Catalog,
@@ -201,7 +200,7 @@ def render(
     count_tokens: Callable[[str], int],
     budget: int | None = None,
     suffix_key: str = "",
-) -> Rendered:
+) -> RenderedPrompt:
     """The prompt of a request, or of a training prefix written as one.
 
     budget: tokens that the messages may have. What does not fit is dropped from the history,
@@ -211,7 +210,7 @@ def render(
     Raises DataError when the prompt does not fit even without any history, and ConfigError when
     the template asks for no rationale.
     """
-    template.format(rationale)  # raises where there is none
+    template.response_format(rationale)  # raises where there is none
     layout = template.history
     recent = request.history[-layout.max_events :] if layout.max_events else request.history
     events = [_written(layout, template, catalog, event.item, event) for event in recent]
@@ -247,7 +246,7 @@ def render(
             built = messages("".join(events[len(events) - shown :]) or layout.empty)
             tokens = count(built)
     prompt = Prompt(request.case_id + suffix_key, built)
-    return Rendered(prompt, shown, len(request.history) - shown, tokens)
+    return RenderedPrompt(prompt, shown, len(request.history) - shown, tokens)
 
 
 def _fitting(events: Sequence[str], room: int, count_tokens: Callable[[str], int]) -> int:
@@ -269,7 +268,7 @@ def _too_long(request: Request, tokens: int, budget: int) -> DataError:
 
 
 def _written(
-    layout: Layout, template: Template, catalog: Catalog, item: str, event: Event | None = None
+    layout: ItemLayout, template: Template, catalog: Catalog, item: str, event: Event | None = None
 ) -> str:
     """One item as the layout has it; fields without a value are left out."""
     texts = []
@@ -287,7 +286,7 @@ def _value(
     source: str, template: Template, catalog: Catalog, item: str, event: Event | None
 ) -> str | None:
     if source == "title":
-        return template.title(catalog, item)
+        return template.item_title(catalog, item)
     if source == "item_id":
         return item
     if source not in _EVENT_SOURCES:
@@ -304,7 +303,7 @@ def _rating(rating: float | None, in_words: bool) -> str | None:
     if rating is None:
         return None
     try:
-        return rating_word(rating) if in_words else f"{rating:g}"
+        return rating_label(rating) if in_words else f"{rating:g}"
     except ValueError:
         return f"{rating:g}"
 

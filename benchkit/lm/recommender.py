@@ -3,14 +3,14 @@
 from abc import ABC
 from collections.abc import Iterator, Sequence
 
-from benchkit.lm.answering import Answerer
-from benchkit.lm.backbones import Backbone, load
+from benchkit.lm.backbones import Backbone, load_backbone
 from benchkit.lm.config import LMConfig
-from benchkit.lm.engine import Engine
 from benchkit.lm.engines import make_engine
 from benchkit.lm.engines.hf import HFConfig
+from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import load_template
-from benchkit.protocols import Capability, Prediction, Request, RunContext, TrainView
+from benchkit.lm.types import Engine
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 _ROOM_FOR_A_TITLE = 64  # tokens kept free in the model's context beside prompt and rationale
 
@@ -19,11 +19,13 @@ class LMRecommender(ABC):
     """A language model asked as it is. Methods that train it override `fit`."""
 
     Config: type[LMConfig] = LMConfig
-    answerer: Answerer
+    predictor: LMPredictor
 
     def __init__(self, config: LMConfig | None = None) -> None:
         self.config = config or self.Config()
-        load_template(self.config.template_name).format(self.explains)  # a wrong name stops here
+        load_template(self.config.template_name).response_format(
+            self.explains
+        )  # a wrong name stops here
 
     @property
     def explains(self) -> bool:
@@ -40,22 +42,22 @@ class LMRecommender(ABC):
         return frozenset(can | ({"explains"} if self.explains else set()))
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        return self.config.remarks
+    def caveats(self) -> tuple[str, ...]:
+        return self.config.caveats
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        engine = make_engine(self.config.engine, lambda: self.load(data, run), run.cache)
-        self.answerer = self.asked(engine)
+        engine = make_engine(self.config.engine, lambda: self.load_backbone(data, run), run.cache)
+        self.predictor = self.make_predictor(engine)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        return self.answerer.predict(requests, run)
+        return self.predictor.predict(requests, run)
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        return self.answerer.sample(requests, run)
+        return self.predictor.sample(requests, run)
 
-    def load(self, data: TrainView, run: RunContext) -> Backbone:
+    def load_backbone(self, data: TrainView, run: RunContext) -> Backbone:
         """The backbone, as the engine in this process wants it."""
-        return load(self.config, data, run, self.dtype)
+        return load_backbone(self.config, data, run, self.dtype)
 
     @property
     def dtype(self) -> str:
@@ -63,21 +65,21 @@ class LMRecommender(ABC):
         engine = self.config.engine
         return engine.dtype if isinstance(engine, HFConfig) else "auto"
 
-    def asked(self, engine: Engine) -> Answerer:
+    def make_predictor(self, engine: Engine) -> LMPredictor:
         """How this method asks `engine`."""
-        return Answerer(
+        return LMPredictor(
             engine=engine,
             template=load_template(self.config.template_name),
             rationale=self.explains,
-            prompt_tokens=self.budget(getattr(engine, "context", None)),
-            rationale_tokens=self.config.longest_rationale,
+            prompt_tokens=self.prompt_budget(getattr(engine, "context", None)),
+            rationale_tokens=self.config.max_rationale_tokens,
             strict_substring=self.config.strict_substring,
         )
 
-    def budget(self, context: int | None) -> int:
+    def prompt_budget(self, context: int | None) -> int:
         """Tokens that a prompt may have for a model that can read `context`."""
-        reserved = _ROOM_FOR_A_TITLE + (self.config.longest_rationale if self.explains else 0)
+        reserved = _ROOM_FOR_A_TITLE + (self.config.max_rationale_tokens if self.explains else 0)
         limit = self.config.prompt_tokens
-        if self.config.small:  # what it was trained to read
+        if self.config.is_nano:  # what it was trained to read
             limit = min(limit, self.config.nano.context)
         return limit if context is None else min(limit, max(1, context - reserved))

@@ -16,13 +16,13 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from benchkit import seeds
-from benchkit.lm.shared_prefix import causal_model
+from benchkit.lm.shared_prefix import unwrap_peft
 
 _AHEAD = 64  # random numbers drawn at once for each answer
 _SHRINK = 0.6  # share of the answers still going on below which the others leave the batch
 
 
-class Drawn(NamedTuple):
+class TokenSample(NamedTuple):
     """Token ids of an answer, without the token that ended it. ended: False if it was cut off."""
 
     tokens: list[int]
@@ -30,28 +30,28 @@ class Drawn(NamedTuple):
 
 
 @dataclass
-class Uniforms:
+class UniformStreams:
     """One stream of uniform random numbers an answer; prompt after prompt, n answers each."""
 
     streams: list[np.random.Generator]
-    drawn: NDArray[np.float64]
+    numbers: NDArray[np.float64]
     n: int
 
     @classmethod
-    def of(cls, keys: Sequence[str], n: int, seed: int) -> "Uniforms":
+    def for_prompts(cls, keys: Sequence[str], n: int, seed: int) -> "UniformStreams":
         """Streams for n answers to each of the prompts named by `keys`."""
         streams = [seeds.generator("sample", seed, key, draw) for key in keys for draw in range(n)]
         return cls(streams, np.empty((len(streams), 0)), n)
 
-    def at(self, step: int) -> NDArray[np.float64]:
+    def at_step(self, step: int) -> NDArray[np.float64]:
         """[answers] the number for token `step` of each answer."""
-        while self.drawn.shape[1] <= step:
+        while self.numbers.shape[1] <= step:
             more = [stream.random(_AHEAD) for stream in self.streams]
-            self.drawn = np.concatenate([self.drawn, more], axis=1)
-        return self.drawn[:, step]
+            self.numbers = np.concatenate([self.numbers, more], axis=1)
+        return self.numbers[:, step]
 
 
-def draw(
+def sample_tokens(
     logits: Tensor, uniform: Tensor, temperature: float, top_p: float = 1.0, top_k: int = 0
 ) -> Tensor:
     """[rows] token ids; the likeliest ones at temperature 0.
@@ -83,10 +83,10 @@ def _inverted(weight: Tensor, uniform: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def sample(
+def sample_completions(
     model: Any,
     prompts: Sequence[Sequence[int]],
-    uniforms: Uniforms,
+    uniforms: UniformStreams,
     *,
     temperature: float,
     max_tokens: int,
@@ -95,7 +95,7 @@ def sample(
     ends: Collection[int] = (),
     stopped: Callable[[list[int]], bool] | None = None,
     pad: int = 0,
-) -> list[list[Drawn]]:
+) -> list[list[TokenSample]]:
     """`uniforms.n` answers to each prompt (token ids), in draw order.
 
     ends: tokens that end an answer. stopped: whether an answer is to end after its last token,
@@ -103,7 +103,7 @@ def sample(
     """
     device = next(model.parameters()).device
     ids, mask = _left_padded(prompts, pad, device)
-    cache = DynamicCache(config=causal_model(model).config)
+    cache = DynamicCache(config=unwrap_peft(model).config)
     position = (mask.cumsum(dim=-1) - 1).clamp(min=0)
     out = model(
         input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache,
@@ -120,8 +120,8 @@ def sample(
     ended = [False] * len(answers)
     rows = list(range(len(answers)))  # the answers that are still in the batch
     for step in range(max_tokens):
-        uniform = torch.from_numpy(uniforms.at(step)[rows]).to(device)
-        token = draw(logits, uniform, temperature, top_p, top_k)
+        uniform = torch.from_numpy(uniforms.at_step(step)[rows]).to(device)
+        token = sample_tokens(logits, uniform, temperature, top_p, top_k)
         for row, value in zip(rows, token.tolist(), strict=True):
             if not ended[row]:
                 ended[row] = value in ends
@@ -143,7 +143,7 @@ def sample(
             past_key_values=cache, use_cache=True,
         )  # fmt: skip
         logits = out.logits[:, -1].float()
-    drawn = [Drawn(tokens, done) for tokens, done in zip(answers, ended, strict=True)]
+    drawn = [TokenSample(tokens, done) for tokens, done in zip(answers, ended, strict=True)]
     return [drawn[start : start + n] for start in range(0, len(drawn), n)]
 
 

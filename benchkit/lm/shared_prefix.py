@@ -26,15 +26,15 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 
 from benchkit.errors import MethodError
-from benchkit.lm import last_layer
+from benchkit.lm import skip_prompt_last_layer
 
-NAME = "benchkit_shared_prefix"
+ATTENTION_NAME = "benchkit_shared_prefix"
 _LOGITS_AT_ONCE = 64 << 20  # numbers: 256 MB of float32
 _REFUSED = ("softcap", "s_aux")
 
 
 @dataclass
-class Layout:
+class PackedLayout:
     """Where the tokens of a packed batch belong.
 
     prompt: [b] lengths of the prompts, which are padded on the right to `width` tokens.
@@ -65,7 +65,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedBatch:
     """Prompts with their responses as tensors.
 
     input_ids, position_ids: [b, width + t]. target: [b, t] the token that each position of the
@@ -75,8 +75,8 @@ class Packed:
     input_ids: Tensor
     position_ids: Tensor
     target: Tensor
-    layout: Layout
-    responses: int
+    layout: PackedLayout
+    max_responses: int
 
     @property
     def tokens(self) -> int:
@@ -84,12 +84,12 @@ class Packed:
         return self.input_ids.numel()
 
 
-def pack(
+def pack_batch(
     prompts: Sequence[Sequence[int]],
     responses: Sequence[Sequence[Sequence[int]]],
     pad: int = 0,
     device: str | torch.device = "cpu",
-) -> Packed:
+) -> PackedBatch:
     """Token ids of prompts and of their responses, packed. No prompt and no response is empty."""
     width = max(len(prompt) for prompt in prompts) - 1
     size = max(sum(map(len, own)) for own in responses)
@@ -112,37 +112,37 @@ def pack(
             at = end
     lengths = torch.tensor([len(prompt) - 1 for prompt in prompts])
     position = position.to(device)
-    layout = Layout(lengths.to(device), width, block.to(device), position[:, width:])
+    layout = PackedLayout(lengths.to(device), width, block.to(device), position[:, width:])
     most = max(len(own) for own in responses)
-    return Packed(ids.to(device), position, target.to(device), layout, most)
+    return PackedBatch(ids.to(device), position, target.to(device), layout, most)
 
 
-def packed(batch: Mapping[str, Tensor], responses: int) -> Packed:
+def batch_from_tensors(batch: Mapping[str, Tensor], responses: int) -> PackedBatch:
     """A packed batch from tensors of its fields, as a loader brings them to the device."""
     width = batch["input_ids"].shape[1] - batch["target"].shape[1]
     position = batch["position_ids"]
-    layout = Layout(batch["prompt"], width, batch["block"], position[:, width:])
-    return Packed(batch["input_ids"], position, batch["target"], layout, responses)
+    layout = PackedLayout(batch["prompt"], width, batch["block"], position[:, width:])
+    return PackedBatch(batch["input_ids"], position, batch["target"], layout, responses)
 
 
 @contextmanager
-def shared_prefix(model: Any) -> Iterator[None]:
+def use_shared_prefix(model: Any) -> Iterator[None]:
     """Let `model` attend as this module does. It must last through the backward pass, too.
 
     Any other forward pass of the model inside is wrong: padding masks are not built.
     """
     before = model.config._attn_implementation
-    model.set_attn_implementation(NAME)
+    model.set_attn_implementation(ATTENTION_NAME)
     try:
-        with last_layer.responses_alone(causal_model(model).get_decoder()):
+        with skip_prompt_last_layer.skip_prompt_in_last_layer(unwrap_peft(model).get_decoder()):
             yield
     finally:
         model.set_attn_implementation(before)
 
 
-def hidden_states(model: Any, batch: Packed) -> Tensor:
+def hidden_states(model: Any, batch: PackedBatch) -> Tensor:
     """[b, t, hidden] last hidden states of the blocks. To be called inside `shared_prefix`."""
-    decoder = causal_model(model).get_decoder()
+    decoder = unwrap_peft(model).get_decoder()
     out = decoder(
         input_ids=batch.input_ids,
         position_ids=batch.position_ids,
@@ -153,7 +153,7 @@ def hidden_states(model: Any, batch: Packed) -> Tensor:
     return states
 
 
-def token_logprobs(model: Any, batch: Packed) -> Tensor:
+def response_token_logprobs(model: Any, batch: PackedBatch) -> Tensor:
     """[b, t] float32 log-probability of each response token, 0 at padding.
 
     Logits are computed for response tokens alone, and at large vocabularies in pieces that the
@@ -161,16 +161,16 @@ def token_logprobs(model: Any, batch: Packed) -> Tensor:
     """
     states = hidden_states(model, batch)
     valid = batch.layout.block >= 0
-    found = logprobs_at(model, states[valid], batch.target[valid])
+    found = target_logprobs(model, states[valid], batch.target[valid])
     return torch.zeros(valid.shape, device=found.device).masked_scatter(valid, found)
 
 
-def logprobs_at(model: Any, states: Tensor, target: Tensor) -> Tensor:
+def target_logprobs(model: Any, states: Tensor, target: Tensor) -> Tensor:
     """[n] float32 log-probability of tokens `target` [n] after hidden states [n, hidden]."""
-    causal = causal_model(model)
+    causal = unwrap_peft(model)
 
     def piece(state: Tensor, wanted: Tensor) -> Tensor:
-        scores = logits(causal, state)
+        scores = lm_head_logits(causal, state)
         return scores.gather(-1, wanted[:, None])[:, 0] - scores.logsumexp(dim=-1)
 
     at_once = max(1, _LOGITS_AT_ONCE // causal.get_output_embeddings().weight.shape[0])
@@ -182,7 +182,7 @@ def logprobs_at(model: Any, states: Tensor, target: Tensor) -> Tensor:
     return torch.cat([piece(s, t) for s, t in parts])
 
 
-def logits(causal: Any, states: Tensor) -> Tensor:
+def lm_head_logits(causal: Any, states: Tensor) -> Tensor:
     """[n, vocabulary] float32 logits of hidden states, with the model's own scaling."""
     config = causal.config.get_text_config()
     scores: Tensor = causal.get_output_embeddings()(states).float()
@@ -195,15 +195,17 @@ def logits(causal: Any, states: Tensor) -> Tensor:
     return scores
 
 
-def sums(batch: Packed, values: Tensor) -> Tensor:
+def sum_per_response(batch: PackedBatch, values: Tensor) -> Tensor:
     """[b, k] sum of [b, t] values over the tokens of each response."""
     block = batch.layout.block
-    result = torch.zeros(len(block), batch.responses + 1, dtype=values.dtype, device=values.device)
+    result = torch.zeros(
+        len(block), batch.max_responses + 1, dtype=values.dtype, device=values.device
+    )
     # Padding has block -1: it goes to a last column of its own.
-    return result.scatter_add(1, block % (batch.responses + 1), values)[:, :-1]
+    return result.scatter_add(1, block % (batch.max_responses + 1), values)[:, :-1]
 
 
-def causal_model(model: Any) -> Any:
+def unwrap_peft(model: Any) -> Any:
     """The model itself under a peft wrapper; its adapters stay in place."""
     return model.get_base_model() if hasattr(model, "peft_config") else model
 
@@ -217,7 +219,7 @@ def _attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
-    layout: Layout | None = None,
+    layout: PackedLayout | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention of a packed batch. query: [b, heads, width + t, d]; key, value: fewer heads."""
@@ -235,7 +237,9 @@ def _attention(
     parts = []
     if width:
         q, k, v = (x[:, :, :width] for x in (query, key, value))
-        if last_layer.holds(module):  # nothing reads what comes out for the prompt
+        if skip_prompt_last_layer.is_last_layer(
+            module
+        ):  # nothing reads what comes out for the prompt
             parts.append(torch.zeros_like(q))
         elif sliding_window is None or sliding_window >= width:
             parts.append(F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling))
@@ -280,4 +284,4 @@ def _banded(
     return out.view(b, blocks, heads, window, d).transpose(1, 2).flatten(2, 3)[:, :, :length]
 
 
-AttentionInterface.register(NAME, _attention)
+AttentionInterface.register(ATTENTION_NAME, _attention)

@@ -20,7 +20,7 @@ class Trie:
     ends: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, options: Sequence[Sequence[int]]) -> "Trie":
+    def from_options(cls, options: Sequence[Sequence[int]]) -> "Trie":
         """The trie of `options` (token ids)."""
         root = cls()
         for number, option in enumerate(options):
@@ -31,7 +31,7 @@ class Trie:
         return root
 
 
-def walk(
+def draw_option(
     root: Trie,
     logits: Mapping[tuple[int, ...], Mapping[int, float]],
     temperature: float,

@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from benchkit import seeds
+from benchkit.stats.agreement.contingency import Floats, Ints, Statistic
 from benchkit.stats.bootstrap import RESAMPLES
-from benchkit.stats.grades import Floats, Ints, Statistic
 
 _AT_ONCE = 2_000_000  # counts held at once
 _UNDEFINED = 0.05  # with a larger share of undefined resamples there is no interval
 
 
-class Interval(NamedTuple):
+class BootstrapInterval(NamedTuple):
     """Limits; NaN where there is none, and why."""
 
     low: float
@@ -21,7 +21,7 @@ class Interval(NamedTuple):
     reason: str = ""
 
 
-def intervals(
+def bca_intervals(
     statistics: Mapping[str, Statistic],
     cell: Ints,
     cluster: Ints | None = None,
@@ -30,7 +30,7 @@ def intervals(
     level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> dict[str, Interval]:
+) -> dict[str, BootstrapInterval]:
     """Bias-corrected and accelerated (BCa) bootstrap intervals (Efron 1987) of each statistic.
 
     cell: [n] the cell of each item. cluster: [n] items drawn together, numbered from 0; by default
@@ -106,20 +106,24 @@ def _evaluate(statistics: Mapping[str, Statistic], parts: Iterator[Floats]) -> d
     return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
-def _bca(value: float, drawn: Floats, left_out: Floats, times: Ints, level: float) -> Interval:
+def _bca(
+    value: float, drawn: Floats, left_out: Floats, times: Ints, level: float
+) -> BootstrapInterval:
     from scipy.special import ndtr, ndtri
 
     nothing = (float("nan"), float("nan"))
     if np.isnan(value):
-        return Interval(*nothing)
+        return BootstrapInterval(*nothing)
     there = drawn[~np.isnan(drawn)]
     if len(there) < (1 - _UNDEFINED) * len(drawn):
         share = 1 - len(there) / len(drawn)
-        return Interval(*nothing, f"no interval: undefined in {share:.0%} of the resamples")
+        return BootstrapInterval(
+            *nothing, f"no interval: undefined in {share:.0%} of the resamples"
+        )
     # Equal values differ by rounding, which must not decide on which side of `value` they are.
     near = 1e-10 * max(1.0, abs(value))
     if np.ptp(there) <= near:
-        return Interval(*nothing, "no interval: all resamples give the same value")
+        return BootstrapInterval(*nothing, "no interval: all resamples give the same value")
     below = (there < value - near).mean() + (np.abs(there - value) <= near).mean() / 2
     edge = 0.5 / len(there)
     bias = ndtri(np.clip(below, edge, 1 - edge))
@@ -127,7 +131,7 @@ def _bca(value: float, drawn: Floats, left_out: Floats, times: Ints, level: floa
     shifted = bias + tails
     places = ndtr(bias + shifted / (1 - _acceleration(left_out, times) * shifted))
     low, high = np.quantile(there, places)
-    return Interval(float(low), float(high))
+    return BootstrapInterval(float(low), float(high))
 
 
 def _acceleration(left_out: Floats, times: Ints) -> float:

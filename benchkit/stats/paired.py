@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchkit import seeds
-from benchkit.stats import sign_flip
+from benchkit.stats import permutation_test
 from benchkit.stats.bootstrap import RESAMPLES
-from benchkit.stats.mixed import over_seeds
-from benchkit.stats.sign_flip import DRAWS, Tally
+from benchkit.stats.crossed_effects import try_crossed_effects
+from benchkit.stats.permutation_test import SIGN_FLIP_DRAWS, DifferenceCounts
 
 _MOST_CODES = 200  # distinct values for which a joint histogram is the quickest way to count
 _CELLS = 4_000_000  # drawn cases at a time
 
 Floats = NDArray[np.float64]
-Pairs = Sequence[tuple[int, int]]
+MethodPairs = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedComparison:
     """Mean of a - b over n cases, its bootstrap interval, and the two-sided permutation p."""
 
     n: int
@@ -35,15 +35,15 @@ class Paired:
     p: float
 
 
-def compare(
+def compare_paired(
     a: ArrayLike,
     b: ArrayLike,
     *,
     level: float = 0.95,
-    draws: int = DRAWS,
+    draws: int = SIGN_FLIP_DRAWS,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Paired:
+) -> PairedComparison:
     """Compare values a [n] and b [n] of the same n cases. Deterministic for a seed.
 
     Raises ValueError where the lengths differ, a value is not finite or there is no case. For many
@@ -53,20 +53,20 @@ def compare(
     if x.shape != y.shape:
         raise ValueError(f"a and b must be of the same cases, got {x.shape} and {y.shape}")
     values = np.stack([x, y])
-    return compare_all(values, [(0, 1)], level=level, draws=draws, resamples=resamples, seed=seed)[
-        0
-    ]
+    return compare_pairs(
+        values, [(0, 1)], level=level, draws=draws, resamples=resamples, seed=seed
+    )[0]
 
 
-def compare_all(
+def compare_pairs(
     values: ArrayLike,
-    pairs: Pairs | None = None,
+    pairs: MethodPairs | None = None,
     *,
     level: float = 0.95,
-    draws: int = DRAWS,
+    draws: int = SIGN_FLIP_DRAWS,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> list[Paired]:
+) -> list[PairedComparison]:
     """Compare rows of `values` [methods, n]: one Paired for each (a, b) of `pairs`.
 
     pairs: indices of rows; all a < b in order when None. Each result equals that of `compare`.
@@ -80,30 +80,37 @@ def compare_all(
     chosen = list(combinations(range(len(v)), 2)) if pairs is None else list(pairs)
     if not chosen:
         return []
-    p = sign_flip.p_values(tallies(v, chosen), draws, seed)
+    p = permutation_test.sign_flip_p_values(count_pair_differences(v, chosen), draws, seed)
     low, high = _intervals(v, chosen, level, resamples, seed)
     means = [float(np.mean(v[a] - v[b])) for a, b in chosen]
-    return [Paired(v.shape[1], *map(float, row)) for row in zip(means, low, high, p, strict=True)]
+    return [
+        PairedComparison(v.shape[1], *map(float, row))
+        for row in zip(means, low, high, p, strict=True)
+    ]
 
 
-def p_values(values: Sequence[Floats], pairs: Pairs) -> list[float]:
+def paired_p_values(values: Sequence[Floats], pairs: MethodPairs) -> list[float]:
     """Two-sided p of each pair of methods, of which each has values [seeds, n] of the same n cases.
 
     Over users and seeds where both have seeds enough (`over_seeds`), else over users alone, of
     values averaged over seeds.
     """
-    found = [over_seeds(values[a], values[b]) for a, b in pairs]
+    found = [try_crossed_effects(values[a], values[b]) for a, b in pairs]
     users = [pair for pair, over in zip(pairs, found, strict=True) if over is None]
     pooled = np.stack([own.mean(axis=0) for own in values])
-    flips = iter(sign_flip.p_values(tallies(pooled, users)).tolist() if users else [])
+    flips = iter(
+        permutation_test.sign_flip_p_values(count_pair_differences(pooled, users)).tolist()
+        if users
+        else []
+    )
     return [next(flips) if over is None else over.p for over in found]
 
 
-def tallies(values: Floats, pairs: Pairs) -> list[Tally]:
+def count_pair_differences(values: Floats, pairs: MethodPairs) -> list[DifferenceCounts]:
     """Tally of the differences of each pair of rows of `values` [methods, n]."""
     distinct, inverse = np.unique(np.round(values, 12), return_inverse=True)
     if len(distinct) > _MOST_CODES:
-        return [sign_flip.tally(values[a] - values[b]) for a, b in pairs]
+        return [permutation_test.count_differences(values[a] - values[b]) for a, b in pairs]
     k = len(distinct)
     codes = inverse.reshape(values.shape).astype(np.intp)
     cells = np.round(distinct[:, None] - distinct[None, :], 12).ravel()
@@ -115,12 +122,12 @@ def tallies(values: Floats, pairs: Pairs) -> list[Tally]:
         plus = np.bincount(which, joint * (cells > 0), len(size)).astype(np.int64)
         minus = np.bincount(which, joint * (cells < 0), len(size)).astype(np.int64)
         there = plus + minus > 0
-        found.append(Tally(size[there], plus[there], minus[there]))
+        found.append(DifferenceCounts(size[there], plus[there], minus[there]))
     return found
 
 
 def _intervals(
-    values: Floats, pairs: Pairs, level: float, resamples: int, seed: int
+    values: Floats, pairs: MethodPairs, level: float, resamples: int, seed: int
 ) -> tuple[Floats, Floats]:
     """Percentile limits of the mean difference of each pair."""
     n = values.shape[1]

@@ -7,13 +7,13 @@ users: `paired_error` where only users vary, `Crossed.error` where trainings var
 import math
 from collections.abc import Callable
 
-Error = Callable[[float], tuple[float, float]]
+ErrorOfDifference = Callable[[float], tuple[float, float]]
 """n users, or infinity -> standard error of a difference of means, its degrees of freedom."""
 
 _AS_GOOD_AS_ALL = 1.0001  # times the error of infinitely many users: more of them change nothing
 
 
-def paired_error(sd: float) -> Error:
+def error_of_paired_difference(sd: float) -> ErrorOfDifference:
     """Error of the mean of n paired differences, sd their standard deviation.
 
     >>> paired_error(2.0)(16)
@@ -22,7 +22,7 @@ def paired_error(sd: float) -> Error:
     return lambda n: (sd / math.sqrt(n), n - 1)
 
 
-def power_of(difference: float, se: float, df: float, alpha: float = 0.05) -> float:
+def t_test_power(difference: float, se: float, df: float, alpha: float = 0.05) -> float:
     """Power of the two-sided t test of a difference, with standard error se and df degrees of
     freedom, at level `alpha`."""
     from scipy.stats import nct, t
@@ -36,8 +36,8 @@ def power_of(difference: float, se: float, df: float, alpha: float = 0.05) -> fl
     return float(nct.sf(limit, df, shift)) + below
 
 
-def users_needed(
-    error: Error, difference: float, power: float = 0.8, alpha: float = 0.05
+def min_users_for_power(
+    error: ErrorOfDifference, difference: float, power: float = 0.8, alpha: float = 0.05
 ) -> int | None:
     """Least n with which a difference is found with `power` at level `alpha`; None where no number
     of users shows it, because trainings vary too much.
@@ -52,7 +52,7 @@ def users_needed(
         raise ValueError("needs difference > 0 and alpha < power < 1")
 
     def enough(n: float) -> bool:
-        return power_of(difference, *error(n), alpha) >= power
+        return t_test_power(difference, *error(n), alpha) >= power
 
     least = error(math.inf)[0]
     low, high = 2, 4
@@ -66,7 +66,9 @@ def users_needed(
     return low if enough(low) else high
 
 
-def detectable(se: float, df: float, power: float = 0.8, alpha: float = 0.05) -> float:
+def minimum_detectable_effect(
+    se: float, df: float, power: float = 0.8, alpha: float = 0.05
+) -> float:
     """Least difference that is found with `power` at level `alpha`, with standard error se and df
     degrees of freedom. NaN without any degree of freedom."""
     from scipy.optimize import brentq
@@ -74,7 +76,7 @@ def detectable(se: float, df: float, power: float = 0.8, alpha: float = 0.05) ->
     if df <= 0:
         return float("nan")
     high = 1.0
-    while power_of(high, 1.0, df, alpha) < power:
+    while t_test_power(high, 1.0, df, alpha) < power:
         high *= 2
-    shift = brentq(lambda d: power_of(d, 1.0, df, alpha) - power, 0.0, high, xtol=1e-12)
+    shift = brentq(lambda d: t_test_power(d, 1.0, df, alpha) - power, 0.0, high, xtol=1e-12)
     return se * float(shift)

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from benchkit import registry
-from benchkit.testing import RecommenderContract
-
-from lm.tiny import tiny_backbone
+from benchkit.testing.recommenders import RecommenderContract
+from tests.support.tiny_models import tiny_backbone
 
 _EXPERT = {"name": "sasrec", "config": {"epochs": 1, "hidden": 8, "heads": 1}}
 _ONCE = {"epochs": 1, "batch_size": 8, "micro_batch": 8, "gradient_checkpointing": False}
@@ -49,9 +48,9 @@ def _small(name: str, card: registry.Card) -> dict:
 
 def _contract(name: str, card: registry.Card) -> type:
     def make(self):
-        if card.missing:
-            pytest.skip(f"not installed: {', '.join(card.missing)}")
-        return registry.construct(card, registry.config_of(card, _small(name, card)))
+        if card.missing_packages:
+            pytest.skip(f"not installed: {', '.join(card.missing_packages)}")
+        return registry.construct_recommender(card, registry.build_config(card, _small(name, card)))
 
     slow = name.startswith("recbole/") and name not in FAST
     members = {
@@ -65,7 +64,7 @@ def _contract(name: str, card: registry.Card) -> type:
     return type(f"Test_{name}", (RecommenderContract,), members)
 
 
-CONCRETE = {name: card for name, card in registry.cards().items() if "*" not in name}
+CONCRETE = {name: card for name, card in registry.list_cards().items() if "*" not in name}
 for _name, _card in CONCRETE.items():
     setattr(sys.modules[__name__], f"Test_{_name}", _contract(_name, _card))
 
@@ -77,7 +76,7 @@ def test_every_method_has_its_contract():
         if isinstance(value, type) and issubclass(value, RecommenderContract)
     }
     assert tested - {"RecommenderContract"} == set(CONCRETE)
-    patterns = [name for name in registry.cards() if "*" in name]
+    patterns = [name for name in registry.list_cards() if "*" in name]
     for pattern in patterns:
         assert any(name.startswith(pattern.rstrip("*")) for name in CONCRETE)
 
@@ -89,9 +88,9 @@ def test_every_card_is_complete(name):
     assert card.summary
     assert card.fidelity != "unknown"
     assert card.fidelity == "reproduced" or card.deviations
-    assert registry.source_file(card).name != "catalog.toml"
+    assert registry.find_source_file(card).name != "catalog.toml"
 
 
 def test_any_other_model_of_recbole_is_found_by_its_name():
-    card = registry.find("recbole/NARM")
+    card = registry.find_card("recbole/NARM")
     assert card.config["model"] == "NARM"

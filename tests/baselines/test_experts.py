@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from baselines.experts import ExpertConfig, scores
+from baselines.experts import ExpertConfig, expert_scores
 from baselines.preference.eapo import EAPO
-from benchkit import identity, registry
+from benchkit import fingerprint, registry
 from benchkit.errors import MethodError
-from benchkit.protocols import Prediction
-from benchkit.testing import run_context, toy_dataset
-from benchkit.tuning.triplets import Choice, Preference
+from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.training.preference.examples import Choice, Preference
+from benchkit.types import Prediction
 
 MINE = """
 class Mine:
@@ -18,7 +18,7 @@ class Mine:
         self.lengths = {item: len(item) for item in data.catalog.ids}
         (run.scratch / "mine").write_text("x")
     def predict(self, requests, run):
-        from benchkit.protocols import Prediction
+        from benchkit.types import Prediction
         for r in requests:
             yield Prediction(r.case_id, [float(self.lengths[item]) for item in r.candidates])
 """
@@ -59,7 +59,7 @@ def test_methods_of_the_catalog_are_experts(tmp_path, dataset):
     expected = [counts[view.catalog.index[item]] for item in ("i5", "i50", "i105")]
     assert np.argsort(popular).tolist() == np.argsort(expected).tolist()
     assert ExpertConfig() == ExpertConfig(name="sasrec")
-    assert ExpertConfig(name="recbole/GRU4Rec").made_of["config"]["model"] == "GRU4Rec"
+    assert ExpertConfig(name="recbole/GRU4Rec").fingerprint["config"]["model"] == "GRU4Rec"
 
 
 def test_who_gives_no_scores_is_no_expert(tmp_path):
@@ -78,17 +78,23 @@ def test_a_request_without_scores_stops():
 
     dataset = toy_dataset(users=40, items=120, length=8)
     with pytest.raises(MethodError, match="no scores for"):
-        list(scores(Silent(), list(dataset.requests(dataset.test, 0, 1)), None))
+        list(expert_scores(Silent(), list(dataset.requests(dataset.test, 0, 1)), None))
 
 
 def test_the_identity_of_a_run_holds_code_packages_and_settings(tmp_path):
     def known(**expert):
-        card = registry.find("eapo")
-        return identity.settings(registry.config_of(card, {"expert": expert}))["expert"]["made_of"]
+        card = registry.find_card("eapo")
+        return fingerprint.canonical_settings(registry.build_config(card, {"expert": expert}))[
+            "expert"
+        ]["made_of"]
 
     plain = known(name="sasrec")
-    assert plain["packages"].keys() == set(registry.find("sasrec").packages)
-    assert plain["config"]["hidden"] == registry.config_of(registry.find("sasrec"), {}).hidden
+    assert plain["packages"].keys() == set(registry.find_card("sasrec").packages)
+    assert (
+        plain["config"]["hidden"] == registry.build_config(registry.find_card("sasrec"), {}).hidden
+    )
     assert known(name="sasrec", config={"hidden": 16})["config"]["hidden"] == 16
-    assert plain["code"] == identity.code_hash(registry.source_file(registry.find("sasrec")))
+    assert plain["code"] == fingerprint.hash_sources(
+        registry.find_source_file(registry.find_card("sasrec"))
+    )
     assert len({known(name=n)["code"] for n in ("sasrec", "ease", mine(tmp_path))}) == 3

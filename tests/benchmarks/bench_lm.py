@@ -13,14 +13,13 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from timing import in_turns
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from lm.test_sampling import Inverted
 
 from benchkit.lm import shared_prefix as sp
-from benchkit.lm.sampling import Uniforms, sample
-
-from lm.test_sampling import Inverted
-from lm.tiny import tiny_model
+from benchkit.lm.sampling import UniformStreams, sample_completions
+from tests.support.timing import in_turns
+from tests.support.tiny_models import tiny_model
 
 ROUNDS = 5
 SHAPE = {
@@ -46,9 +45,9 @@ def scoring(model: Any, length: int, candidates: int, tokens: int) -> dict[str, 
         return found
 
     def shared() -> list[float]:
-        with sp.shared_prefix(model):
-            batch = sp.pack([prompt], [answers], device=device)
-            return sp.sums(batch, sp.token_logprobs(model, batch))[0].tolist()
+        with sp.use_shared_prefix(model):
+            batch = sp.pack_batch([prompt], [answers], device=device)
+            return sp.sum_per_response(batch, sp.response_token_logprobs(model, batch))[0].tolist()
 
     with torch.inference_mode():
         seconds, results = in_turns({"separate": separate, "shared": shared}, ROUNDS)
@@ -70,14 +69,17 @@ def sampling(model: Any, length: int, n: int, tokens: int) -> dict[str, Any]:
             num_return_sequences=n,
             max_new_tokens=tokens,
             top_k=0,
-            logits_processor=[Inverted(Uniforms.of(["x"], n, seed=0), length, 0.7)],
+            logits_processor=[Inverted(UniformStreams.for_prompts(["x"], n, seed=0), length, 0.7)],
         )
         return [row[length:].tolist() for row in out]
 
     def once() -> list[list[int]]:
-        draws = Uniforms.of(["x"], n, seed=0)
+        draws = UniformStreams.for_prompts(["x"], n, seed=0)
         return [
-            d.tokens for d in sample(model, [prompt], draws, temperature=0.7, max_tokens=tokens)[0]
+            d.tokens
+            for d in sample_completions(model, [prompt], draws, temperature=0.7, max_tokens=tokens)[
+                0
+            ]
         ]
 
     with torch.inference_mode():

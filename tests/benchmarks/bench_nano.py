@@ -17,14 +17,14 @@ from threadpoolctl import threadpool_limits
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchkit.data import sources
-from benchkit.data.prepare import build as prepare
+from benchkit.data.preparation.pipeline import prepare_dataset as prepare
 from benchkit.data.spec import DatasetSpec
-from benchkit.lm import nano
-from benchkit.lm.engine import Message, Prompt
+from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.lm.engines.hf import HFEngine
-from benchkit.metrics.accuracy import RankMetric
-from benchkit.metrics.ranks import from_scores
-from benchkit.protocols import TrainView
+from benchkit.lm.nano import model as nano
+from benchkit.lm.types import Message, Prompt
+from benchkit.types import TrainView
 
 METRICS = ("ndcg@5", "hr@1", "hr@5")
 
@@ -50,7 +50,7 @@ def ranking(folder: Path, view: TrainView, shown: int) -> dict[str, float]:
     """Metrics over the validation cases, with the last `shown` titles as prompt."""
     model = AutoModelForCausalLM.from_pretrained(folder)
     engine = HFEngine(model, AutoTokenizer.from_pretrained(folder))
-    titles = dict(zip(view.catalog.ids, nano.titles_of(view), strict=True))
+    titles = dict(zip(view.catalog.ids, nano.nano_item_titles(view), strict=True))
     cases = [case.request for case in view.validation]
     histories = ["".join(titles[e.item] + "\n" for e in c.history[-shown:]) for c in cases]
     prompts = [
@@ -58,7 +58,7 @@ def ranking(folder: Path, view: TrainView, shown: int) -> dict[str, float]:
     ]
     answers = engine.score(prompts, [[titles[item] for item in c.candidates] for c in cases])
     target = [case.request.candidates.index(case.target) for case in view.validation]
-    ranks = from_scores([answer.logprob for answer in answers], target)
+    ranks = ranks_from_scores([answer.logprobs for answer in answers], target)
     return {name: round(float(RankMetric(name).values(ranks).mean()), 4) for name in METRICS}
 
 
@@ -71,13 +71,14 @@ def main() -> None:
     options = parser.parse_args()
 
     view = prepare(
-        sources.read(options.dataset, {}), DatasetSpec(name=options.dataset, source=options.dataset)
+        sources.read_source(options.dataset, {}),
+        DatasetSpec(name=options.dataset, source=options.dataset),
     ).train_view()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as cache, threadpool_limits(1):
         config = nano.NanoConfig.model_validate_json(options.config)
         processor = time.process_time()
-        folder = nano.build(view, config, Path(cache), Steps())
+        folder = nano.build_nano(view, config, Path(cache), Steps())
         processor = time.process_time() - processor
         facts = json.loads((folder / "nano.json").read_text())
         facts["cpu_seconds"] = round(processor, 1)

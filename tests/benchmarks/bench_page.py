@@ -14,12 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from report.site_store import make_store
-
-from benchkit.report.rows import collect
+from benchkit.report.core.collect import collect_results
 from benchkit.report.site import page as site
+from tests.support.result_store import make_store
 
 VISITS = 7
 _DRAWN = """() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {
@@ -75,9 +74,9 @@ def main() -> None:
             text="The history has many green teas; what comes next is one of them. " * 6,
         )
         start = time.perf_counter()
-        results = collect(store, "made")
+        results = collect_results(store, "made")
         collected = time.perf_counter()
-        path = site.write(results, store, root / "page")
+        path = site.write_page(results, store, root / "page")
         figures: dict[str, object] = {
             "methods": options.methods, "tasks": options.tasks, "metrics": options.metrics,
             "users": options.users,

@@ -16,16 +16,19 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from timing import in_turns
-
-from benchkit.isolation import isolated
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchkit.lm import shared_prefix as sp
-from benchkit.tuning.family import Family, Pairs, PreferenceExample, plain_pairs
-from benchkit.tuning.objective import PreferenceObjective
-from benchkit.tuning.preference import preference_loss
-
-from lm.tiny import tiny_model, tiny_tokenizer
+from benchkit.process_state import isolate_process
+from benchkit.training.preference.loss import preference_loss
+from benchkit.training.preference.loss_spec import (
+    PairTerms,
+    PreferenceExample,
+    PreferenceLoss,
+    constant_beta,
+)
+from benchkit.training.preference.objective import PreferenceObjective
+from tests.support.timing import in_turns
+from tests.support.tiny_models import tiny_model, tiny_tokenizer
 
 SHAPE = {
     "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 4,
@@ -49,7 +52,7 @@ class Step:
             "", tuple(self.prompt), tuple(map(tuple, self.responses)), (1, 1, 1),
             tuple(self.cached.tolist()),
         )  # fmt: skip
-        self.objective = PreferenceObjective(Family("plackett-luce", plain_pairs(0.1)))
+        self.objective = PreferenceObjective(PreferenceLoss("plackett-luce", constant_beta(0.1)))
         batch = self.objective.collate([example])
         self.batch = {name: value.to(device) for name, value in batch.items()}
 
@@ -68,7 +71,7 @@ class Step:
                 reference = self._rows(self.reference)
         d = (self._rows(self.model) - reference)[None]
         here = torch.ones_like(d, dtype=torch.bool)
-        loss = preference_loss(d, here, "plackett-luce", Pairs(beta=0.1)).sum()
+        loss = preference_loss(d, here, "plackett-luce", PairTerms(beta=0.1)).sum()
         loss.backward()
         return loss.item()
 
@@ -76,10 +79,10 @@ class Step:
         self.model.zero_grad(set_to_none=True)
         batch = self.batch
         if not cached:
-            with torch.no_grad(), sp.shared_prefix(self.reference):
+            with torch.no_grad(), sp.use_shared_prefix(self.reference):
                 said = self.objective.responses(self.reference, batch).policy
             batch = {**batch, "reference": said}
-        with self.objective.around(self.model):
+        with self.objective.context(self.model):
             loss = self.objective.loss(self.model, batch)
             loss.backward()
         return loss.item()
@@ -127,7 +130,7 @@ def main() -> None:
             step = Step(kind, prompt, args.response, args.device)
             losses = [step.concatenated(cached=False), step.shared(cached=True)]
             with (
-                isolated(args.device, "transformers", "accelerate", "peft"),
+                isolate_process(args.device, "transformers", "accelerate", "peft"),
                 tempfile.TemporaryDirectory() as folder,
             ):
                 ways = {

@@ -77,7 +77,8 @@ def _line(
 
 def ours(path: Path, with_reviews: bool) -> dict[str, object]:
     """Read, prepare and save as `benchkit` does."""
-    from benchkit.data import frozen, prepare, sources
+    from benchkit.data import sources
+    from benchkit.data.preparation import cache, pipeline
     from benchkit.data.spec import DatasetSpec
 
     options = {"reviews": str(path), "titles": "id", "with_reviews": with_reviews}
@@ -85,12 +86,12 @@ def ours(path: Path, with_reviews: bool) -> dict[str, object]:
         name="bench", source="amazon2023", options=options, k_core=CORE, duplicates="first"
     )
     start = time.perf_counter()
-    raw = sources.read(spec.source, spec.options)
+    raw = sources.read_source(spec.source, spec.options)
     read = time.perf_counter()
-    dataset = prepare.build(raw, spec)
+    dataset = pipeline.prepare_dataset(raw, spec)
     built = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        frozen.save(dataset, Path(folder) / "saved")
+        cache.save_dataset(dataset, Path(folder) / "saved")
         saved = time.perf_counter()
     stages = {"read": read - start, "build": built - read, "save": saved - built}
     return {

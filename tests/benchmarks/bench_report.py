@@ -13,14 +13,13 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from report.site_store import make_store
-
-from benchkit.report import layout_text
-from benchkit.report.layout import layouts
-from benchkit.report.rows import collect
-from benchkit.report.write import write_all
-from benchkit.store import Store
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchkit.report.core.collect import collect_results
+from benchkit.report.leaderboard.writer import write_leaderboard
+from benchkit.report.paper import rendering
+from benchkit.report.paper.paper_table import build_paper_tables
+from benchkit.runs.store import Store
+from tests.support.result_store import make_store
 
 
 def main() -> None:
@@ -47,11 +46,11 @@ def main() -> None:
 def timed(store: Store, folder: Path) -> dict[str, float]:
     """Seconds of the parts, and the peak memory of this process in MB."""
     marks = [time.perf_counter()]
-    results = collect(store, store.suites()[0])
+    results = collect_results(store, store.suites()[0])
     marks.append(time.perf_counter())
-    write_all(results, store, folder / "leaderboard")
+    write_leaderboard(results, store, folder / "leaderboard")
     marks.append(time.perf_counter())
-    layout_text.latex(results.plan, layouts(results, store))
+    rendering.paper_latex(results.plan, build_paper_tables(results, store))
     marks.append(time.perf_counter())
     read, wrote, laid = (round(b - a, 1) for a, b in pairwise(marks))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -27,12 +27,12 @@ from baselines.cf.sasrec import SASRec
 from benchkit import registry
 from benchkit.data import sources
 from benchkit.data.dataset import Dataset
-from benchkit.data.prepare import build
+from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
-from benchkit.metrics.accuracy import RankMetric
-from benchkit.metrics.ranks import from_scores
-from benchkit.protocols import Recommender, RunContext
+from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.stats.bootstrap import mean_interval
+from benchkit.types import Recommender, RunContext
 
 METRICS = ("hr@1", "hr@5", "ndcg@5")
 
@@ -99,7 +99,7 @@ def measure(name: str, make: Callable[[], Recommender], dataset: Dataset, seed: 
         trained, processor = time.perf_counter(), time.process_time() - processor
         answers = list(method.predict(list(dataset.requests(dataset.test)), run))
         asked = time.perf_counter()
-    ranks = from_scores([answer.scores for answer in answers], dataset.test.target_column)
+    ranks = ranks_from_scores([answer.scores for answer in answers], dataset.test.target_position)
     values = {metric: RankMetric(metric).values(ranks) for metric in METRICS}
     return Figures(
         name,
@@ -121,12 +121,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
 
-    dataset = build(
-        sources.read(options.dataset, {}), DatasetSpec(name=options.dataset, source=options.dataset)
+    dataset = prepare_dataset(
+        sources.read_source(options.dataset, {}),
+        DatasetSpec(name=options.dataset, source=options.dataset),
     )
     ours = SASRec.Config()
     settings = (
-        {"model": "SASRec"} if options.recbole_defaults else registry.find("recbole/SASRec").config
+        {"model": "SASRec"}
+        if options.recbole_defaults
+        else registry.find_card("recbole/SASRec").config
     )
     # The catalogue cuts RecBole's training short; here both stop by the same rule.
     settings = {**settings, "epochs": ours.epochs, "patience": ours.patience}

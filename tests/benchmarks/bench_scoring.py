@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchkit.evaluate import measured
-from benchkit.metrics.accuracy import RankMetric
-from benchkit.metrics.ranks import from_scores
+from benchkit.evaluation import score_ranks
+from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.ranks import ranks_from_scores
 
 METRICS = ["hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10", "mrr"]
 RANX = ["hit_rate@1", "hit_rate@5", "hit_rate@10", "ndcg@5", "ndcg@10", "mrr"]
@@ -53,7 +53,9 @@ def main() -> None:
     ids = [f"test:{user}" for user in range(options.users)]
     with threadpool_limits(1):
         # As the harness does it: ranks, per-case table, means, intervals and tests against chance.
-        ours = seconds(lambda: measured("scored", ids, from_scores(scores, target), metrics))
+        ours = seconds(
+            lambda: score_ranks("scored", ids, ranks_from_scores(scores, target), metrics)
+        )
         figures = {"users": options.users, "benchkit_seconds": round(ours, 3)}
         if not options.no_ranx:
             with_ranx(scores[:50], target[:50])  # its compilation is not counted

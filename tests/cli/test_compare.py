@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from command_line import invoked, said
-from conftest import make_suite, run_all
 
 from benchkit.errors import ConfigError
+from tests.support.command_line import invoked, said
+from tests.support.suites import make_suite, run_all
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_compare_refuses_with_cause_and_mend(runs, tmp_path):
         said("compare", "Counts", "Nobody", "--out", runs)
     with pytest.raises(ConfigError, match="the only method named") as error:
         said("compare", "Counts", "--out", runs)
-    assert "--against" in error.value.mend
+    assert "--against" in error.value.hint
     with pytest.raises(ConfigError, match="has 0 suites"):
         said("compare", "--out", str(tmp_path / "empty"))
     invoked("compare", "--out", runs, "--power", "0", code=2)
@@ -72,4 +72,4 @@ def test_abtest_reads_a_file_plans_and_checks_papers(tmp_path):
 def test_abtest_refuses_with_cause_and_mend(arguments):
     with pytest.raises(ConfigError) as error:
         said("abtest", *arguments)
-    assert error.value.mend
+    assert error.value.hint

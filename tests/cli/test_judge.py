@@ -1,16 +1,16 @@
 """benchkit judge and benchkit ls judges, as a person meets them."""
 
 import pytest
-from command_line import said
-from conftest import make_suite, run_all
-from judging.judges_for_tests import EXPLAINERS, JUDGES
-from samplers import SAMPLERS
 
-from benchkit.cli.judge import _estimated
+from benchkit.cli.judge import _format_estimates
 from benchkit.errors import ConfigError
-from benchkit.judging.targets import Target
-from benchkit.judging.work import Estimated
-from benchkit.lm.estimate import LIKELY, Estimate, Load
+from benchkit.judging.judgeable_runs import JudgeableRun
+from benchkit.judging.runner import JudgeCost
+from benchkit.lm.cost_estimate import ESTIMATE_NOTE, CallCost, CostEstimate
+from tests.support.command_line import said
+from tests.support.samplers import SAMPLERS
+from tests.support.suites import make_suite, run_all
+from tests.support.toy_judges import EXPLAINERS, JUDGES
 
 SUITE = """
 title = "Small"
@@ -85,17 +85,17 @@ def test_a_judge_of_the_same_label_is_said_to_replace_the_former():
 
 
 def test_all_judges_together_and_what_likely_means(tmp_path):
-    class Named(Target):
+    class Named(JudgeableRun):
         title = "toy / Explains"
 
     target = Named(None, None, None, tmp_path)
-    asks = Estimate(10, 4000, 10240, 3.0, 2, Load(5, 1000, 750, 0.2))
-    lines = list(_estimated([Estimated("a", target, asks), Estimated("b", target, asks)]))
+    asks = CostEstimate(10, 4000, 10240, 3.0, 2, CallCost(5, 1000, 750, 0.2))
+    lines = list(_format_estimates([JudgeCost("a", target, asks), JudgeCost("b", target, asks)]))
     assert lines[2:] == [
         "all judges: 4 answered before; likely 10 calls, 2,000 prompt tokens, 1,500 completion"
         " tokens, cost 0.40; at most 20 calls, 8,000 prompt tokens, 20,480 completion tokens,"
         " cost 6.00",
-        LIKELY,
+        ESTIMATE_NOTE,
     ]
 
 
@@ -104,7 +104,7 @@ def test_wrong_settings_are_told_without_a_place_that_is_none():
     with pytest.raises(ConfigError) as caught:
         said("judge", "--suite", "small.toml", "--by", "distilled")
     assert caught.value.cause == "judge 'distilled': give either labels or a model"
-    assert caught.value.mend == "correct the judge's settings"
+    assert caught.value.hint == "correct the judge's settings"
 
 
 def test_judges_are_listed_without_fidelity_and_deviations():

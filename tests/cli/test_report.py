@@ -4,11 +4,11 @@ import csv
 import io
 
 import pytest
-from command_line import invoked
-from conftest import make_suite, run_all
-from report.paper_tables import write_published
 
 from benchkit.errors import ConfigError
+from tests.support.command_line import invoked
+from tests.support.published_csv import write_published
+from tests.support.suites import make_suite, run_all
 
 
 def said(*arguments, code=0):
@@ -51,7 +51,7 @@ def test_a_published_table_gives_the_shape(ran):
         said("--paper", "p:table1", "--published", ran, "--protocol", "full")
     with pytest.raises(ConfigError) as caught:
         said("--paper", "p:tabel1", "--published", ran)
-    assert "p:tabel1" in caught.value.cause and "'p:table1'" in caught.value.mend
+    assert "p:tabel1" in caught.value.cause and "'p:table1'" in caught.value.hint
     with pytest.raises(ConfigError, match="leaderboards/published: no such folder"):
         said("--paper", "p:table1")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lm.asking_server import KEY
-from lm.model_server import EchoBackend
-from lm.server import TestServer
+from tests.support.openai_engine import KEY
+from tests.support.openai_server import TestServer
+from tests.support.server_backends import EchoBackend
 
 
 @pytest.fixture

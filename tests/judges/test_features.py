@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bag_encoder import Bag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchkit.errors import StoreError
-from benchkit.judging.protocol import Exhibit
-from benchkit.lm.teachers.encoder import MiniLM
-from benchkit.protocols import Catalog, Event, Request
-from benchkit.testing import run_context
+from benchkit.judging.verdicts import JudgeInput
+from benchkit.lm.teachers.encoder import MiniLMEncoder
+from benchkit.testing.recommenders import run_context
+from benchkit.types import Catalog, Event, Request
+from judges.embeddings import VECTORS_FILE, embed_texts
 from judges.features import FEATURES, FeatureReader, longest_repeat
-from judges.vectors import FILE, text_vectors
+from tests.support.bag_encoder import Bag
 
 TITLES = {
     "toy": "Toy Story (1995)",
@@ -33,7 +33,7 @@ REQUEST = Request("c", "u", HISTORY, ("shrek", "alien", "heat"))
 
 
 def exhibit(rationale, item="shrek", request=REQUEST):
-    return Exhibit("c", request, item, rationale)
+    return JudgeInput("c", request, item, rationale)
 
 
 def features(rationale, encoder=None, **changes):
@@ -166,18 +166,18 @@ def test_each_text_is_encoded_once(tmp_path):
 
 
 def test_a_damaged_file_of_vectors_says_so(tmp_path):
-    (tmp_path / FILE).write_bytes(b"no database" * 100)
+    (tmp_path / VECTORS_FILE).write_bytes(b"no database" * 100)
     with pytest.raises(StoreError, match="cannot be used"):
-        text_vectors(Bag(), ["a"], tmp_path)
+        embed_texts(Bag(), ["a"], tmp_path)
 
 
 def test_vectors_are_those_of_the_encoder(tmp_path):
     texts = ["green tea", "", "caf\u00e9 \U0001f375", "lone \ud800 surrogate"]
-    found = text_vectors(Bag(), texts, tmp_path)
+    found = embed_texts(Bag(), texts, tmp_path)
     assert np.array_equal(found["green tea"], Bag().encode(["green tea"])[0])
-    kept = text_vectors(Bag(), texts, tmp_path)
+    kept = embed_texts(Bag(), texts, tmp_path)
     assert all(np.array_equal(found[text], kept[text]) for text in texts)
-    with sqlite3.connect(tmp_path / FILE) as base:
+    with sqlite3.connect(tmp_path / VECTORS_FILE) as base:
         assert base.execute("SELECT count(*) FROM vectors").fetchone() == (len(texts),)
 
 
@@ -189,15 +189,17 @@ def test_any_rationale_has_finite_features(tmp_path_factory, text):
 
 
 def test_sentence_vectors_of_the_real_encoder(tmp_path):
-    found = features("An animated story of toys. The ogre Shrek follows.", MiniLM(), cache=tmp_path)
-    vague = features("It is a good choice in every way.", MiniLM(), cache=tmp_path)
+    found = features(
+        "An animated story of toys. The ogre Shrek follows.", MiniLMEncoder(), cache=tmp_path
+    )
+    vague = features("It is a good choice in every way.", MiniLMEncoder(), cache=tmp_path)
     assert found["item_max"] > 0.5 > 0.3 > vague["item_max"]
     assert found["history_max"] > 0.5 > 0.3 > vague["history_max"]
 
 
 def test_importing_judges_loads_nothing_heavy():
     code = (
-        "import sys, judges.heuristic, judges.distilled, benchkit.judging.probes\n"
+        "import sys, judges.heuristic, judges.distilled_judge, benchkit.judging.robustness\n"
         "print([m for m in ('torch', 'statsmodels', 'sentence_transformers', 'pandas', 'scipy')"
         " if m in sys.modules])"
     )

@@ -3,22 +3,22 @@
 from dataclasses import replace
 
 import pytest
-from bag_encoder import Bag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from benchkit.errors import ConfigError
-from benchkit.judging import recording
-from benchkit.judging.exhibits import Answer
-from benchkit.judging.probes import FILLER, padded
-from benchkit.judging.protocol import INJECTION, Exhibit
-from benchkit.judging.testing import JudgeContract, toy_exhibits
-from benchkit.lm.teachers.encoder import MiniLM
-from benchkit.protocols import Catalog, Event, Request
-from benchkit.testing import run_context, toy_dataset
+from benchkit.judging import verdict_table
+from benchkit.judging.inputs import MethodAnswer
+from benchkit.judging.robustness import NEUTRAL_SENTENCES, pad_rationale
+from benchkit.judging.verdicts import INJECTION, JudgeInput
+from benchkit.lm.teachers.encoder import MiniLMEncoder
+from benchkit.testing.judges import JudgeContract, toy_judge_inputs
+from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.types import Catalog, Event, Request
 from judges.features import FEATURES
 from judges.heuristic import RULES, HeuristicConfig, HeuristicJudge, _Signs, _signs
+from tests.support.bag_encoder import Bag
 
 TITLES = {
     "toy": "Toy Story (1995)",
@@ -98,7 +98,7 @@ def test_coherence(similarity, outside, expected):
 
 def exhibit(rationale, **changes):
     request = Request("c", "u", HISTORY, ("shrek",))
-    return replace(Exhibit("c", request, "shrek", rationale), **changes)
+    return replace(JudgeInput("c", request, "shrek", rationale), **changes)
 
 
 def judged(exhibits, rubric="rationale-0-3", encoder=None):
@@ -147,7 +147,7 @@ def test_talking_to_the_judge_is_flagged_and_of_no_use():
 
 def test_the_remark_says_what_it_is():
     judge = HeuristicJudge(CONFIG)
-    assert "heuristic" in judge.remarks[0] and "neither a person nor" in judge.remarks[0]
+    assert "heuristic" in judge.caveats[0] and "neither a person nor" in judge.caveats[0]
     assert judge.models == ()
 
 
@@ -176,7 +176,7 @@ RATIONALES = (
 @settings(max_examples=25, deadline=None)
 @given(
     rationale=st.sampled_from(RATIONALES),
-    filler=st.lists(st.sampled_from(FILLER), min_size=1, max_size=40),
+    filler=st.lists(st.sampled_from(NEUTRAL_SENTENCES), min_size=1, max_size=40),
 )
 def test_length_alone_never_raises_a_grade(rubric, rationale, filler):
     stop = "" if rationale[-1] in ".!" else "."
@@ -188,8 +188,8 @@ def test_length_alone_never_raises_a_grade(rubric, rationale, filler):
 def test_length_alone_never_raises_a_grade_by_the_real_encoder():
     exhibits = [exhibit(text) for text in RATIONALES]
     for rubric in RULES:
-        plain = judged(exhibits, rubric, MiniLM())
-        longer = judged([padded(one) for one in exhibits], rubric, MiniLM())
+        plain = judged(exhibits, rubric, MiniLMEncoder())
+        longer = judged([pad_rationale(one) for one in exhibits], rubric, MiniLMEncoder())
         for before, after in zip(plain, longer, strict=True):
             assert after.grades == before.grades  # nor does it lower one
         if rubric == "rationale-0-3":
@@ -206,10 +206,12 @@ def test_a_phrase_that_fits_anyone_is_as_good_as_none():
 def test_the_record_of_any_judge_counts_the_same_names_from_nowhere():
     catalog = toy_dataset(users=60, items=60, length=8).catalog
     others = " ".join(f'"{title}"' for title in catalog.texts["title"][:12])
-    shown = [replace(e, rationale=f"{e.rationale} {others}") for e in toy_exhibits()]
+    shown = [replace(e, rationale=f"{e.rationale} {others}") for e in toy_judge_inputs()]
     judge = HeuristicJudge(CONFIG, Bag())
     verdicts = {verdict.key: verdict for verdict in judge.judge(shown, run_context(catalog))}
-    found = [Answer(e.request, e.item, e.item, e.rationale) for e in shown]
-    counted = recording.table(found, verdicts, judge.rubric, catalog)["named_outside"].to_list()
+    found = [MethodAnswer(e.request, e.item, e.item, e.rationale) for e in shown]
+    counted = verdict_table.build_verdict_table(found, verdicts, judge.rubric, catalog)[
+        "named_outside"
+    ].to_list()
     assert counted == [verdict.evidence["named_outside"] for verdict in verdicts.values()]
     assert max(counted) > 0 and len(set(counted)) > 1

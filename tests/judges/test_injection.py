@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from judged import rubric
 
 from benchkit.judging.rubric import load_rubric
-from judges.injection import detected
+from judges.injection import detect_injection
+from tests.support.judge_inputs import rubric
 
 RATED = load_rubric("rationale-0-3")
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -97,8 +97,10 @@ TRIES = {
     ("kind", "text"), [(k, t) for k, several in TRIES.items() for t in several]
 )
 def test_tries_are_found(kind, text):
-    assert kind in detected(text, RATED)
-    assert kind in detected(f"The customer likes tea. {text}" if "\n" in text else text, RATED)
+    assert kind in detect_injection(text, RATED)
+    assert kind in detect_injection(
+        f"The customer likes tea. {text}" if "\n" in text else text, RATED
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,16 +130,16 @@ def test_tries_are_found(kind, text):
     ],
 )
 def test_harmless_texts_are_not_flagged(text):
-    assert detected(text, RATED) == ()
+    assert detect_injection(text, RATED) == ()
 
 
 def test_a_rubric_says_what_its_verdicts_and_headings_look_like():
     other = rubric(("self-made", 1, 5), ("wit", 1, 5))
-    assert detected("self-made-4", other) == ("verdict",)
-    assert detected("wit-2", other) == ("verdict",)
-    assert detected("self-made-4, wit-2", RATED) == ()
-    assert detected("[Explanation]", RATED) == ("fence",)
-    assert detected("[Explanation]", other) == ()
+    assert detect_injection("self-made-4", other) == ("verdict",)
+    assert detect_injection("wit-2", other) == ("verdict",)
+    assert detect_injection("self-made-4, wit-2", RATED) == ()
+    assert detect_injection("[Explanation]", RATED) == ("fence",)
+    assert detect_injection("[Explanation]", other) == ()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_a_rubric_says_what_its_verdicts_and_headings_look_like():
 )  # fmt: skip
 def test_no_text_takes_long(text):
     start = time.perf_counter()
-    detected(text, RATED)
+    detect_injection(text, RATED)
     assert time.perf_counter() - start < 3
 
 
@@ -157,8 +159,8 @@ def test_hardly_any_real_text_is_flagged():
     told = json.loads((SHARED / "grocery2023_rationales/train_rationales.json").read_text())
     texts = [re.search("<think>(.*?)</think>", row["output"], re.DOTALL)[1] for row in told]
     assert len(texts) == 100
-    assert not [text for text in texts if detected(text, RATED)]
+    assert not [text for text in texts if detect_injection(text, RATED)]
     with (SHARED / "amazon2023_raw/beauty_reviews.jsonl").open() as lines:
         reviews = [f"{row['title']}. {row['text']}" for row in map(json.loads, lines)]
     assert len(reviews) > 4000
-    assert sum(bool(detected(text, RATED)) for text in reviews) <= 2
+    assert sum(bool(detect_injection(text, RATED)) for text in reviews) <= 2

@@ -4,13 +4,13 @@ import inspect
 from dataclasses import replace
 
 import pytest
-from judged import FakeEngine, grade
 
 from benchkit.errors import MethodError
-from benchkit.judging.protocol import Verdict
-from benchkit.judging.testing import JudgeContract, toy_exhibits
+from benchkit.judging.verdicts import Verdict
+from benchkit.testing.judges import JudgeContract, toy_judge_inputs
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
 from judges.panel import Panel
+from tests.support.judge_inputs import FakeEngine, grade
 
 
 def answer(prompt):
@@ -51,12 +51,12 @@ class TestPanel(JudgeContract):
 
 
 def test_toy_exhibits_are_of_all_sorts():
-    some = toy_exhibits()
+    some = toy_judge_inputs()
     assert len(some) == 24
     assert len({exhibit.key for exhibit in some}) == 24
     assert {exhibit.item == exhibit.target for exhibit in some} == {True, False}
     assert all(exhibit.item in exhibit.request.candidates for exhibit in some)
-    assert all(exhibit.target is None for exhibit in toy_exhibits(target=False))
+    assert all(exhibit.target is None for exhibit in toy_judge_inputs(target=False))
 
 
 class Wrong(LLMJudge):
@@ -68,8 +68,8 @@ class Wrong(LLMJudge):
         self.fault, self.count = fault, 0
         if fault == "rubric":
             self.rubric = self.rubric.model_copy(update={"system": f"{id(self)}"})
-        if fault == "remarks":
-            self.remarks = ["no tuple"]
+        if fault == "caveats":
+            self.caveats = ["no tuple"]
 
     def judge(self, exhibits, run):
         found = list(super().judge(exhibits, run))
@@ -97,7 +97,7 @@ class Wrong(LLMJudge):
     ("fault", "check"),
     [
         ("rubric", "test_its_rubric_is_always_the_same"),
-        ("remarks", "test_it_says_what_it_is"),
+        ("caveats", "test_it_says_what_it_is"),
         ("order", "test_it_gives_one_verdict_an_exhibit_in_order"),
         ("short", "test_it_gives_one_verdict_an_exhibit_in_order"),
         ("outside", "test_it_grades_within_limits_or_says_why_not"),
@@ -111,7 +111,7 @@ class Wrong(LLMJudge):
 def test_the_contract_finds(fault, check):
     contract = type("Contract", (JudgeContract,), {"make": lambda self: Wrong(fault)})()
     asked = inspect.signature(getattr(JudgeContract, check)).parameters
-    needs = [toy_exhibits(target=False)] * ("exhibits" in asked)
+    needs = [toy_judge_inputs(target=False)] * ("exhibits" in asked)
     with pytest.raises((AssertionError, MethodError)):
         getattr(contract, check)(*needs)
     right = type("Contract", (JudgeContract,), {"make": lambda self: Wrong("none")})()

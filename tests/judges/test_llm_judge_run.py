@@ -3,17 +3,16 @@
 import json
 
 import pytest
-from conftest import make_suite, run_all
-from judged import grade
-from judging.judges_for_tests import EXPLAINERS
-from samplers import SAMPLERS
 
-from benchkit.judging.targets import targets
-from benchkit.judging.work import estimates, judge_all
-from benchkit.store import Store
-
-from lm.asking_server import KEY
-from lm.server import Status
+from benchkit.judging.judgeable_runs import find_judgeable_runs
+from benchkit.judging.runner import estimate_judge_costs, judge_runs
+from benchkit.runs.store import Store
+from tests.support.judge_inputs import grade
+from tests.support.openai_engine import KEY
+from tests.support.openai_server import Status
+from tests.support.samplers import SAMPLERS
+from tests.support.suites import make_suite, run_all
+from tests.support.toy_judges import EXPLAINERS
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -45,19 +44,19 @@ def test_an_interrupted_judgement_is_resumed_and_paid_for_once(methods, tmp_path
     small = suite(echo.url)
     run_all(small, tmp_path)
     store = Store(tmp_path / "runs")
-    found = targets(store, small, small.name, tmp_path / "data")
-    (before,) = estimates(store, found, small.judging)
-    assert (len(echo.seen), before.cost.already_cached, before.judged) == (0, 0, False)
-    (broken,) = judge_all(store, found, small.judging, lambda _: None)
+    found = find_judgeable_runs(store, small, small.name, tmp_path / "data")
+    (before,) = estimate_judge_costs(store, found, small.judging)
+    assert (len(echo.seen), before.cost.n_cached, before.judged) == (0, 0, False)
+    (broken,) = judge_runs(store, found, small.judging, lambda _: None)
     assert broken.manifest.status == "failed"
     assert "run again" in broken.manifest.error
     assert len(echo.seen) == 8
 
     # Another limit of the budget is no other judge: what was answered stays.
     richer = suite(echo.url, max_tokens_total=10**7)
-    (done,) = judge_all(store, found, richer.judging, lambda _: None)
+    (done,) = judge_runs(store, found, richer.judging, lambda _: None)
     assert done.manifest.status == "complete"
-    (after,) = estimates(store, found, richer.judging)
+    (after,) = estimate_judge_costs(store, found, richer.judging)
     assert after.judged and not after.cost.calls
     assert done.manifest.judge_id == broken.manifest.judge_id
     judged = done.manifest.counts["judged"]

@@ -3,13 +3,12 @@
 import logging
 
 import pytest
-from judged import FakeEngine, grade, judging_run, many
 
-from benchkit import identity, registry
+from benchkit import fingerprint, registry
 from benchkit.errors import ConfigError
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
-
-from lm.asking_server import KEY
+from tests.support.judge_inputs import FakeEngine, grade, judging_run, many
+from tests.support.openai_engine import KEY
 
 OPENAI = {"kind": "openai", "model": "org/judge-1", "base_url": "http://127.0.0.1:9/v1"}
 
@@ -51,7 +50,7 @@ def test_a_key_in_the_settings_is_refused_and_not_repeated():
 def test_only_what_a_verdict_depends_on_is_part_of_its_identity():
     def dumped(**engine):
         values = {"engine": OPENAI | engine, "decoding": {"temperature": 0.5}}
-        return identity.settings(LLMJudgeConfig.model_validate(values))
+        return fingerprint.canonical_settings(LLMJudgeConfig.model_validate(values))
 
     assert dumped() == dumped(concurrency=2, max_cost=5.0, price_prompt=1.0, api_key_env="MY_KEY")
     assert dumped() != dumped(model="other")
@@ -61,16 +60,16 @@ def test_only_what_a_verdict_depends_on_is_part_of_its_identity():
 def test_it_says_who_judges():
     asking = judge(FakeEngine(), decoding={"temperature": 0.5})
     assert asking.models == ("org/judge-1",)
-    assert asking.remarks == ("graded by org/judge-1, rubric rationale-0-3, temperature 0.5",)
+    assert asking.caveats == ("graded by org/judge-1, rubric rationale-0-3, temperature 0.5",)
 
 
 def test_it_is_made_by_its_dotted_path():
-    card = registry.find("judges.llm_judge:LLMJudge", "judge")
-    config = registry.config_of(card, {"engine": OPENAI, "rubric": "rationale-quality"})
+    card = registry.find_card("judges.llm_judge:LLMJudge", "judge")
+    config = registry.build_config(card, {"engine": OPENAI, "rubric": "rationale-quality"})
     made = registry.construct_judge(card, config)
     assert made.rubric.name == "rationale-quality"
     with pytest.raises(ConfigError, match="rubrik"):
-        registry.config_of(card, {"engine": OPENAI, "rubrik": "x"})
+        registry.build_config(card, {"engine": OPENAI, "rubrik": "x"})
 
 
 @pytest.mark.usefixtures("environment")
@@ -90,7 +89,7 @@ def test_the_key_is_nowhere(tmp_path, caplog, monkeypatch, echo):
 
 
 def test_a_model_in_this_process_judges_too(tmp_path):
-    from lm.tiny import tiny_backbone
+    from tests.support.tiny_models import tiny_backbone
 
     config = LLMJudgeConfig(
         engine={"kind": "hf", "backbone": tiny_backbone()},

@@ -1,14 +1,14 @@
 """Several judges as one: medians, quorum, disagreement."""
 
 import pytest
-from judged import judging_run, many, rubric
 
-from benchkit import identity, registry
+from benchkit import fingerprint, registry
 from benchkit.errors import ConfigError, EngineError
-from benchkit.judging.checks import checked
-from benchkit.judging.protocol import INJECTION, Verdict
-from benchkit.lm.estimate import Estimate, Load
+from benchkit.judging.validation import validate_verdicts
+from benchkit.judging.verdicts import INJECTION, Verdict
+from benchkit.lm.cost_estimate import CallCost, CostEstimate
 from judges.panel import DISAGREEMENT, Panel, PanelConfig
+from tests.support.judge_inputs import judging_run, many, rubric
 
 ONE = rubric(("rating", 0, 3))
 TWO = rubric(("clarity", 1, 5), ("wit", 1, 5))
@@ -19,9 +19,9 @@ class Says:
     """A judge that gives the same grades to all; None leaves an exhibit unscored."""
 
     def __init__(self, *grades, rubric=ONE, flags=(), models=(), estimate=None, stop=False):
-        self.rubric, self.models, self.remarks = rubric, models, ("says so",)
+        self.rubric, self.models, self.caveats = rubric, models, ("says so",)
         self.grades, self.flags, self.stop = grades, flags, stop
-        self.cost = estimate or Estimate(0, 0, 0, None, 0)
+        self.cost = estimate or CostEstimate(0, 0, 0, None, 0)
 
     def judge(self, exhibits, run):
         for exhibit in exhibits:
@@ -44,7 +44,9 @@ def sat(tmp_path, *judges, **settings):
     """The verdict of a panel, checked as the harness checks it."""
     panel = Panel.of({f"j{n}": judge for n, judge in enumerate(judges)}, **settings)
     exhibits = many(3)
-    found = list(checked(panel.judge(exhibits, judging_run(tmp_path)), exhibits, panel.rubric))
+    found = list(
+        validate_verdicts(panel.judge(exhibits, judging_run(tmp_path)), exhibits, panel.rubric)
+    )
     assert [v.key for v in found] == [e.key for e in exhibits]
     return found[0]
 
@@ -117,23 +119,23 @@ def test_a_judge_that_cannot_go_on_stops_the_panel(tmp_path):
 
 
 def test_estimates_are_added(tmp_path):
-    asks = Says(1, estimate=Estimate(2, 30, 10, 0.5, 1))
-    free, unknown = Says(1), Says(1, estimate=Estimate(2, 30, 10, None, 1))
+    asks = Says(1, estimate=CostEstimate(2, 30, 10, 0.5, 1))
+    free, unknown = Says(1), Says(1, estimate=CostEstimate(2, 30, 10, None, 1))
     run = judging_run(tmp_path)
     found = Panel.of({"a": asks, "b": asks, "c": free}).estimate(many(1), run)
-    assert found == Estimate(4, 60, 20, 1.0, 2)
+    assert found == CostEstimate(4, 60, 20, 1.0, 2)
     assert Panel.of({"a": asks, "b": unknown}).estimate(many(1), run).cost is None
     assert Panel.of({"a": free, "b": free}).estimate(many(1), run).cost is None
-    bound = Says(1, estimate=Estimate(4, 60, 20, 2.0, 0, Load(2, 15, 5, 0.25)))
+    bound = Says(1, estimate=CostEstimate(4, 60, 20, 2.0, 0, CallCost(2, 15, 5, 0.25)))
     mixed = Panel.of({"a": bound, "b": asks}).estimate(many(1), run)
-    assert mixed.most == (6, 90, 30, 2.5)
+    assert mixed.upper_bound == (6, 90, 30, 2.5)
     assert mixed.likely == (4, 45, 15, 0.75)  # of the other, the most is all that is known
 
 
 def test_it_says_who_sits_on_it():
     panel = Panel.of({"a": Says(1, models=("m", "n")), "b": Says(1, models=("m",))})
     assert panel.models == ("m", "n")
-    assert panel.remarks == (
+    assert panel.caveats == (
         "median of 2 judges, of whom 2 must grade: a, b",
         "several judges of the panel are the same model: m",
         "a: says so",
@@ -147,18 +149,18 @@ def member(model, **more):
 
 
 def test_it_is_made_of_judges_by_name():
-    card = registry.find("judges.panel:Panel", "judge")
-    config = registry.config_of(card, {"judges": [member("m"), member("n"), member("o")]})
+    card = registry.find_card("judges.panel:Panel", "judge")
+    config = registry.build_config(card, {"judges": [member("m"), member("n"), member("o")]})
     panel = registry.construct_judge(card, config)
     assert panel.models == ("m", "n", "o")
     assert panel.rubric.name == "rationale-0-3"
-    assert panel.remarks[0] == "median of 3 judges, of whom 2 must grade: m, n, o"
+    assert panel.caveats[0] == "median of 3 judges, of whom 2 must grade: m, n, o"
 
 
 def test_its_identity_is_what_its_judges_grades_depend_on():
     def dumped(**engine):
         judges = [member("m"), member("n", config={"engine": OPENAI | {"model": "n"} | engine})]
-        return identity.settings(PanelConfig.model_validate({"judges": judges}))
+        return fingerprint.canonical_settings(PanelConfig.model_validate({"judges": judges}))
 
     assert dumped() == dumped(concurrency=3)
     assert dumped() != dumped(model="o")
@@ -183,6 +185,6 @@ def test_its_identity_is_what_its_judges_grades_depend_on():
     ],
 )
 def test_panels_that_cannot_work_are_refused(settings, words):
-    card = registry.find("judges.panel:Panel", "judge")
+    card = registry.find_card("judges.panel:Panel", "judge")
     with pytest.raises(ConfigError, match=words):
-        registry.construct_judge(card, registry.config_of(card, settings))
+        registry.construct_judge(card, registry.build_config(card, settings))

@@ -6,17 +6,22 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judged import rubric
 
-from benchkit.judging.protocol import Exhibit
 from benchkit.judging.rubric import load_rubric, shipped_rubrics
-from benchkit.judging.testing import toy_exhibits
-from benchkit.protocols import Catalog, Event, Request
-from benchkit.testing import toy_dataset
+from benchkit.judging.verdicts import JudgeInput
+from benchkit.testing.judges import toy_judge_inputs
+from benchkit.testing.recommenders import toy_dataset
+from benchkit.types import Catalog, Event, Request
 from judges import prompts
-from judges.prompts import Showing, fence, neutral, render, shown
-
-from lm.tiny_server import tiny_tokenizer
+from judges.prompts import (
+    PromptOptions,
+    fence_token,
+    neutralize_markup,
+    prompt_inputs,
+    render_judge_prompt,
+)
+from tests.support.judge_inputs import rubric
+from tests.support.tiny_chat_model import tiny_tokenizer
 
 CATALOG = Catalog(("a", "b", "c"), {"title": ["Green Tea", "Black {rationale} Tea", "T" * 2000]})
 HISTORY = (
@@ -28,12 +33,12 @@ RATED, QUALITY = load_rubric("rationale-0-3"), load_rubric("rationale-quality")
 
 
 def exhibit(rationale="It is like {item}.", target="b", history=HISTORY):
-    return Exhibit("k", Request("k", "u", history, ("a", "b")), "a", rationale, target)
+    return JudgeInput("k", Request("k", "u", history, ("a", "b")), "a", rationale, target)
 
 
 def asked(one, rubric_=RATED, again=0, **showing):
-    texts = shown(one, rubric_, CATALOG, Showing(**showing)).texts
-    prompt = render(one.key, texts, rubric_, again)
+    texts = prompt_inputs(one, rubric_, CATALOG, PromptOptions(**showing)).texts
+    prompt = render_judge_prompt(one.key, texts, rubric_, again)
     assert [message.role for message in prompt.messages] == ["system", "user"]
     return prompt.messages[1].content
 
@@ -76,10 +81,12 @@ def test_history_and_reviews_are_cut_as_set():
 
 
 def test_a_rationale_that_runs_on_is_cut():
-    long = shown(exhibit("ab " * 5000), RATED, CATALOG, Showing(rationale_chars=30))
+    long = prompt_inputs(exhibit("ab " * 5000), RATED, CATALOG, PromptOptions(rationale_chars=30))
     assert long.shortened
     assert long.texts["rationale"] == ("ab " * 10).strip() + " …"
-    assert not shown(exhibit("a" * 30), RATED, CATALOG, Showing(rationale_chars=30)).shortened
+    assert not prompt_inputs(
+        exhibit("a" * 30), RATED, CATALOG, PromptOptions(rationale_chars=30)
+    ).shortened
 
 
 @pytest.mark.parametrize("name", shipped_rubrics())
@@ -110,10 +117,10 @@ def test_a_rubric_without_a_place_for_the_scale_still_says_it():
 
 
 def test_asking_again_asks_for_the_verdict_alone_and_under_another_key():
-    texts = shown(exhibit(), RATED, CATALOG, Showing()).texts
-    first, second = (render("k", texts, RATED, again) for again in (0, 1))
+    texts = prompt_inputs(exhibit(), RATED, CATALOG, PromptOptions()).texts
+    first, second = (render_judge_prompt("k", texts, RATED, again) for again in (0, 1))
     assert (first.key, second.key) == ("k", "k#2")
-    assert second.messages[1].content == f"{first.messages[1].content}\n\n{prompts.AGAIN}"
+    assert second.messages[1].content == f"{first.messages[1].content}\n\n{prompts.RETRY_REQUEST}"
 
 
 ATTACKS = [
@@ -143,19 +150,19 @@ def test_data_cannot_end_its_fence(attack):
 
 @given(st.text(max_size=80))
 def test_neutral_text_has_no_markup_and_no_unseen_character(text):
-    seen = neutral(text)
+    seen = neutralize_markup(text)
     assert not set("<>") & set(seen)
     unseen = {c for c in seen if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
     assert unseen <= set("\n\t\u200c\u200d")
     seen.encode()
-    assert neutral(seen) == seen
+    assert neutralize_markup(seen) == seen
 
 
 def test_special_tokens_stay_readable_and_are_none():
-    seen = neutral("<|im_end|></s>[INST][/INST]<end_of_turn>\x1b\ufeff [sic] [VIDEO]")
+    seen = neutralize_markup("<|im_end|></s>[INST][/INST]<end_of_turn>\x1b\ufeff [sic] [VIDEO]")
     assert seen == ("‹|im_end|›‹/s›⟦INST⟧⟦/INST⟧‹end_of_turn›⟨U+001B⟩⟨U+FEFF⟩ [sic] ⟦VIDEO⟧")
     family = "\U0001f469\u200d\U0001f467"
-    assert neutral(f"naïve – {family}\ttea\r\nß") == f"naïve – {family}\ttea\nß"
+    assert neutralize_markup(f"naïve – {family}\ttea\r\nß") == f"naïve – {family}\ttea\nß"
 
 
 def test_no_tokenizer_finds_a_special_token():
@@ -163,14 +170,14 @@ def test_no_tokenizer_finds_a_special_token():
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     text = "".join(tokenizer.all_special_tokens)
     assert special & set(tokenizer(text, add_special_tokens=False).input_ids)
-    assert not special & set(tokenizer(neutral(text), add_special_tokens=False).input_ids)
+    assert not special & set(tokenizer(neutralize_markup(text), add_special_tokens=False).input_ids)
 
 
 def test_the_fence_stands_in_no_text():
     texts = {"rationale": "Fine."}
-    first = fence(texts)
+    first = fence_token(texts)
     assert re.fullmatch("[0-9a-f]{16}", first)
-    assert first == fence(dict(texts)) != fence({"rationale": "Fine!"})
+    assert first == fence_token(dict(texts)) != fence_token({"rationale": "Fine!"})
 
 
 def test_a_fence_that_stands_in_the_data_is_made_anew(monkeypatch):
@@ -183,12 +190,15 @@ def test_a_fence_that_stands_in_the_data_is_made_anew(monkeypatch):
     guessed = real(b"0 guessed").hexdigest()[:16]
     monkeypatch.setattr(prompts.hashlib, "sha256", first_guessed)
     texts = {"rationale": f"DATA {guessed.upper()}"}
-    assert fence(texts) != guessed
+    assert fence_token(texts) != guessed
     assert len(seen) == 2
 
 
 def test_the_same_exhibit_brings_the_same_prompt():
     data = toy_dataset(users=60, items=60, length=8)
-    for one in toy_exhibits(8):
-        texts = [shown(one, RATED, data.catalog, Showing()).texts for _ in range(2)]
-        assert render("a", texts[0], RATED).messages == render("b", texts[1], RATED).messages
+    for one in toy_judge_inputs(8):
+        texts = [prompt_inputs(one, RATED, data.catalog, PromptOptions()).texts for _ in range(2)]
+        assert (
+            render_judge_prompt("a", texts[0], RATED).messages
+            == render_judge_prompt("b", texts[1], RATED).messages
+        )

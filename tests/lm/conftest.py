@@ -2,10 +2,10 @@
 
 import pytest
 
-from lm.asking_server import KEY
-from lm.model_server import EchoBackend
-from lm.server import TestServer
-from lm.tiny_server import tiny_tokenizer
+from tests.support.openai_engine import KEY
+from tests.support.openai_server import TestServer
+from tests.support.server_backends import EchoBackend
+from tests.support.tiny_chat_model import tiny_tokenizer
 
 
 @pytest.fixture

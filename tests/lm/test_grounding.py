@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from benchkit.lm.grounding import Grounder, normalise
-from benchkit.lm.parsing import parse
-from benchkit.lm.responses import ResponseFormat
+from benchkit.lm.grounding import Grounder, normalize_text
+from benchkit.lm.parsing import parse_answer
+from benchkit.lm.response_format import ResponseFormat
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "grocery2023_rationales"
 real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real rationales are not at {REAL}")
@@ -104,9 +104,9 @@ def test_ids_and_titles_belong_together():
         Grounder(["a", "b"], ["A"])
 
 
-@given(st.lists(st.text(max_size=12), min_size=1, max_size=8, unique_by=normalise))
+@given(st.lists(st.text(max_size=12), min_size=1, max_size=8, unique_by=normalize_text))
 def test_distinct_titles_ground_to_themselves(titles):
-    assume(all(normalise(title) for title in titles))
+    assume(all(normalize_text(title) for title in titles))
     grounder = Grounder([f"id{i}" for i in range(len(titles))], titles)
     assert [grounder.ground(title) for title in titles] == list(range(len(titles)))
 
@@ -115,7 +115,7 @@ WORDS = st.sampled_from(["Blue", "Moon", "Black", "It", "a", "b"])
 PHRASES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join)
 
 
-@given(st.lists(PHRASES, min_size=1, max_size=6, unique_by=normalise), st.data())
+@given(st.lists(PHRASES, min_size=1, max_size=6, unique_by=normalize_text), st.data())
 def test_a_title_in_a_sentence_is_found_whatever_the_others_are(titles, data):
     title = data.draw(st.sampled_from(titles))
     assert grounded(f"xx {title.upper()}, yy", titles) == title
@@ -146,7 +146,7 @@ def test_all_real_answers_ground_to_the_positive_among_their_candidates(with_id)
         shown = CANDIDATE.findall(case["input"].split("[Candidate List]:")[1])
         assert len(shown) == 30
         names, ids = [title for title, _ in shown], [item for _, item in shown]
-        answer = parse(case["output"], "stop", ResponseFormat("think-item"))
+        answer = parse_answer(case["output"], "stop", ResponseFormat("think-item"))
         found = Grounder(ids, names).ground(answer.item, answer.item_id if with_id else None)
         if found is not None and names[found] == titles[case["positive_item_id"]]:
             hits += 1
@@ -160,6 +160,6 @@ def test_every_real_title_names_itself_within_its_list():
     for case in json.loads((REAL / "test_prompts.json").read_text()):
         shown = CANDIDATE.findall(case["input"].split("[Candidate List]:")[1])
         grounder = Grounder([item for _, item in shown], [title for title, _ in shown])
-        distinct = {normalise(title) for title, _ in shown}
+        distinct = {normalize_text(title) for title, _ in shown}
         assert len(distinct) == 30
         assert [grounder.ground(title) for title, _ in shown] == list(range(30))

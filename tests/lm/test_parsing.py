@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.lm.parsing import Parsed, parse, parse_list, unescaped
-from benchkit.lm.responses import ResponseFormat
+from benchkit.lm.parsing import ParsedAnswer, parse_answer, parse_list, unescape_entities
+from benchkit.lm.response_format import ResponseFormat
 
 TITLE, ITEM, THINK = (ResponseFormat(kind) for kind in ("title", "item", "think-item"))
 YES_NO, LIST = ResponseFormat("yes-no"), ResponseFormat("numbered-list")
@@ -17,7 +17,7 @@ real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real rationales are no
 
 
 def ok(item, rationale=None, item_id=None):
-    return Parsed(item, rationale, "ok", item_id)
+    return ParsedAnswer(item, rationale, "ok", item_id)
 
 
 @pytest.mark.parametrize(
@@ -70,19 +70,19 @@ def ok(item, rationale=None, item_id=None):
             ok("Blue Moon", "Why.", "B01"),
         ),
         # nothing to find
-        ("<think>Why.</think>", Parsed(None, "Why.", "unparsed")),
-        ("<think>Why.</think><item></item>", Parsed(None, "Why.", "unparsed")),
-        ("<think>Why, and on and on", Parsed(None, "Why, and on and on", "unparsed")),
-        ("", Parsed(None, None, "unparsed")),
+        ("<think>Why.</think>", ParsedAnswer(None, "Why.", "unparsed")),
+        ("<think>Why.</think><item></item>", ParsedAnswer(None, "Why.", "unparsed")),
+        ("<think>Why, and on and on", ParsedAnswer(None, "Why, and on and on", "unparsed")),
+        ("", ParsedAnswer(None, None, "unparsed")),
         (
             "<think>Why.</think>I'm sorry, but I cannot choose.",
-            Parsed(None, "Why.", "refused"),
+            ParsedAnswer(None, "Why.", "refused"),
         ),
-        ("I’m sorry, but I can’t help with that.", Parsed(None, None, "refused")),
+        ("I’m sorry, but I can’t help with that.", ParsedAnswer(None, None, "refused")),
     ],
 )
 def test_reasons_and_item(text, expected):
-    assert parse(text, "stop", THINK) == expected
+    assert parse_answer(text, "stop", THINK) == expected
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ def test_reasons_and_item(text, expected):
         ("Blue Moon\n", ok("Blue Moon")),
         ("I compared them.\nFinal answer: Blue Moon", ok("Blue Moon")),
         ("<think>Hm.</think><item>Blue Moon</item>", ok("Blue Moon", "Hm.")),
-        ("I compared them.\nIt is hard to say.", Parsed(None, None, "unparsed")),
-        ("As an AI language model, I have no taste.", Parsed(None, None, "refused")),
+        ("I compared them.\nIt is hard to say.", ParsedAnswer(None, None, "unparsed")),
+        ("As an AI language model, I have no taste.", ParsedAnswer(None, None, "refused")),
     ],
 )
 def test_item(text, expected):
-    assert parse(text, "stop", ITEM) == expected
+    assert parse_answer(text, "stop", ITEM) == expected
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_item(text, expected):
     ],
 )
 def test_bare_title(text, item):
-    parsed = parse(text, "stop", TITLE)
+    parsed = parse_answer(text, "stop", TITLE)
     assert (parsed.item, parsed.status) == (item, "ok")
 
 
@@ -150,43 +150,43 @@ def test_bare_title(text, item):
 )
 @pytest.mark.parametrize("response", [TITLE, ITEM, THINK])
 def test_refused_in_words(text, response):
-    assert parse(text, "stop", response) == Parsed(None, None, "refused")
+    assert parse_answer(text, "stop", response) == ParsedAnswer(None, None, "refused")
 
 
 def test_a_phrase_of_refusal_beside_an_item_is_no_refusal():
     text = "I cannot recommend the others. <item>Blue Moon</item>"
-    assert parse(text, "stop", ITEM) == ok("Blue Moon")
+    assert parse_answer(text, "stop", ITEM) == ok("Blue Moon")
 
 
 @pytest.mark.parametrize("response", [TITLE, ITEM, THINK, YES_NO, LIST])
 def test_what_the_engine_says_goes_first(response):
-    assert parse("1. Blue Moon", "refused", response) == Parsed(None, None, "refused")
-    assert parse("1. Blue Moon", "error", response) == Parsed(None, None, "error")
+    assert parse_answer("1. Blue Moon", "refused", response) == ParsedAnswer(None, None, "refused")
+    assert parse_answer("1. Blue Moon", "error", response) == ParsedAnswer(None, None, "error")
 
 
 @pytest.mark.parametrize(
     ("text", "response", "expected"),
     [
-        ("<think>Why, and on", THINK, Parsed(None, "Why, and on", "truncated")),
-        ("Why, and on", THINK, Parsed(None, "Why, and on", "truncated")),
+        ("<think>Why, and on", THINK, ParsedAnswer(None, "Why, and on", "truncated")),
+        ("Why, and on", THINK, ParsedAnswer(None, "Why, and on", "truncated")),
         ("<think>Not <item>Black</item>, but", THINK, "truncated"),
-        ("<think>Why.</think><item>Blue Mo", THINK, Parsed(None, "Why.", "truncated")),
-        ("<think>Why.</think><item>\nBlue Mo", THINK, Parsed(None, "Why.", "truncated")),
+        ("<think>Why.</think><item>Blue Mo", THINK, ParsedAnswer(None, "Why.", "truncated")),
+        ("<think>Why.</think><item>\nBlue Mo", THINK, ParsedAnswer(None, "Why.", "truncated")),
         ("<think>Why.</think><item>Blue Moon</item> And", THINK, ok("Blue Moon", "Why.")),
-        ("<item>Blue Mo", ITEM, Parsed(None, None, "truncated")),
+        ("<item>Blue Mo", ITEM, ParsedAnswer(None, None, "truncated")),
         ("<item>Blue Moon</item> Beca", ITEM, ok("Blue Moon")),
-        ("Blue Mo", TITLE, Parsed(None, None, "truncated")),
+        ("Blue Mo", TITLE, ParsedAnswer(None, None, "truncated")),
         ("Blue Moon\nBecause", TITLE, ok("Blue Moon")),
         ("Blue Moon\n", TITLE, ok("Blue Moon")),
-        ("", TITLE, Parsed(None, None, "truncated")),
+        ("", TITLE, ParsedAnswer(None, None, "truncated")),
         ("Yes", YES_NO, ok("Yes")),
-        ("Hm, let", YES_NO, Parsed(None, None, "truncated")),
+        ("Hm, let", YES_NO, ParsedAnswer(None, None, "truncated")),
         ("1. Blue Moon\n2. Bl", LIST, ok("Blue Moon")),
-        ("1. Blue Mo", LIST, Parsed(None, None, "truncated")),
+        ("1. Blue Mo", LIST, ParsedAnswer(None, None, "truncated")),
     ],
 )
 def test_cut_off(text, response, expected):
-    parsed = parse(text, "length", response)
+    parsed = parse_answer(text, "length", response)
     if isinstance(expected, str):
         assert (parsed.item, parsed.status) == (None, expected)
     else:
@@ -209,7 +209,7 @@ def test_cut_off(text, response, expected):
     ],
 )
 def test_yes_or_no(text, item):
-    parsed = parse(text, "stop", YES_NO)
+    parsed = parse_answer(text, "stop", YES_NO)
     assert (parsed.item, parsed.status) == (item, "ok" if item else "unparsed")
 
 
@@ -235,7 +235,7 @@ def test_yes_or_no(text, item):
 )
 def test_lists(text, entries):
     assert parse_list(text) == entries
-    first = parse(text, "stop", LIST)
+    first = parse_answer(text, "stop", LIST)
     assert (first.item, first.status) == ((entries[0], "ok") if entries else (None, "unparsed"))
 
 
@@ -246,15 +246,15 @@ TEXTS = st.lists(WORDS, min_size=1, max_size=5).map(" ".join)
 @given(TEXTS, TEXTS)
 def test_a_well_formed_answer_reads_back(title, rationale):
     text = "".join(THINK.pieces(title, rationale))
-    assert parse(text, "stop", THINK) == ok(title, rationale)
-    assert parse(text, "length", THINK) == ok(title, rationale)
+    assert parse_answer(text, "stop", THINK) == ok(title, rationale)
+    assert parse_answer(text, "length", THINK) == ok(title, rationale)
 
 
 @given(
     st.text(), st.sampled_from(["stop", "length"]), st.sampled_from([TITLE, ITEM, THINK, YES_NO])
 )
 def test_any_text_gets_a_status(text, finish, response):
-    parsed = parse(text, finish, response)
+    parsed = parse_answer(text, finish, response)
     assert (parsed.item is not None) == (parsed.status == "ok")
     assert parsed.item != ""
 
@@ -263,19 +263,22 @@ def test_any_text_gets_a_status(text, finish, response):
 def test_a_cut_answer_never_gives_half_a_title(title, rationale, data):
     whole = "".join(THINK.pieces(title, rationale))
     cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
-    parsed = parse(cut, "length", THINK)
+    parsed = parse_answer(cut, "length", THINK)
     assert (parsed.item, parsed.status) == (None, "truncated")
 
 
 def test_unescaped_leaves_what_is_no_whole_entity():
-    assert unescaped("salt&pepper &copy AT&T; &#39;&#x41;&eacute;") == "salt&pepper &copy AT&T; 'Aé"
+    assert (
+        unescape_entities("salt&pepper &copy AT&T; &#39;&#x41;&eacute;")
+        == "salt&pepper &copy AT&T; 'Aé"
+    )
 
 
 @real
 def test_all_real_rationales_are_read():
     cases = json.loads((REAL / "train_rationales.json").read_text())
     titles = json.loads((REAL / "item_titles.json").read_text())
-    parsed = [parse(case["output"], "stop", THINK) for case in cases]
+    parsed = [parse_answer(case["output"], "stop", THINK) for case in cases]
     assert len(parsed) == 100
     for case, (item, rationale, status, item_id) in zip(cases, parsed, strict=True):
         assert status == "ok"

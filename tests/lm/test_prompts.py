@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.errors import ConfigError, DataError
-from benchkit.lm.prompts import Template, load_template, render, shipped_templates
-from benchkit.lm.responses import ResponseFormat
-from benchkit.protocols import Catalog, Event, Request
-from benchkit.testing import toy_dataset
+from benchkit.lm.prompts import Template, builtin_templates, load_template, render_prompt
+from benchkit.lm.response_format import ResponseFormat
+from benchkit.testing.recommenders import toy_dataset
+from benchkit.types import Catalog, Event, Request
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "grocery2023_rationales"
 real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real prompts are not at {REAL}")
@@ -44,7 +44,7 @@ def request(history=EVENTS, candidates=("b", "c", "d")):
 def rendered(name="titles", asked=None, **options):
     options = {"rationale": False, "count_tokens": words, **options}
     template = name if isinstance(name, Template) else load_template(name)
-    return render(template, asked or request(), CATALOG, **options)
+    return render_prompt(template, asked or request(), CATALOG, **options)
 
 
 def user(name="titles", asked=None, **options):
@@ -57,21 +57,21 @@ def made(**changes):
     return Template.model_validate({**values, **changes})
 
 
-@pytest.mark.parametrize("name", shipped_templates())
+@pytest.mark.parametrize("name", builtin_templates())
 def test_shipped_templates_render(name):
     template = load_template(name)
     assert template.name == name and template.description
     for rationale in {False, template.response.rationale is not None}:
         out = rendered(name, rationale=rationale)
-        assert out.shown == 3 and out.dropped == 0
+        assert out.shown == 3 and out.n_dropped == 0
         assert out.tokens == sum(words(message.content) for message in out.prompt.messages)
-        assert out.prompt.key == "case 1" and out.prompt.begun == ()
+        assert out.prompt.key == "case 1" and out.prompt.prefill == ()
         text = out.prompt.messages[-1].content
         assert text.index("Blue Moon") < text.index("Black")
         assert "None" not in text and text == text.lstrip()
-        assert template.format(rationale).explains == rationale
+        assert template.response_format(rationale).explains == rationale
         empty = rendered(name, request(history=()), rationale=rationale)
-        assert empty.shown == empty.dropped == 0
+        assert empty.shown == empty.n_dropped == 0
 
 
 def test_papers():
@@ -101,7 +101,9 @@ def test_papers_takes_the_genres_where_there_are_no_details():
     dataset = toy_dataset(users=20, items=60)
     title = dataset.catalog.text(dataset.catalog.ids[0])
     asked = Request("1", "u", (Event(dataset.catalog.ids[0]),), dataset.catalog.ids[:2])
-    out = render(load_template("papers"), asked, dataset.catalog, rationale=False, count_tokens=len)
+    out = render_prompt(
+        load_template("papers"), asked, dataset.catalog, rationale=False, count_tokens=len
+    )
     assert f"title: {title}\n- details: {dataset.catalog.text('i0', 'genres')}\n\n" in (
         out.prompt.messages[-1].content
     )
@@ -147,14 +149,14 @@ def test_a_key_of_its_own():
 def test_no_rationale_where_none_is_asked_for():
     with pytest.raises(ConfigError, match="'titles' asks for no rationale"):
         rendered("titles", rationale=True)
-    assert load_template("papers").format(True) == ResponseFormat("think-item")
-    assert load_template("papers").format(False) == ResponseFormat("item")
+    assert load_template("papers").response_format(True) == ResponseFormat("think-item")
+    assert load_template("papers").response_format(False) == ResponseFormat("item")
 
 
 def test_the_oldest_events_are_dropped_first():
     whole = rendered()
     out = rendered(budget=whole.tokens - 1)
-    assert (out.shown, out.dropped, out.tokens) == (2, 1, whole.tokens - 2)
+    assert (out.shown, out.n_dropped, out.tokens) == (2, 1, whole.tokens - 2)
     text = out.prompt.messages[-1].content
     assert "Blue Moon" not in text and text.count("Black") == 2  # history and candidates
     assert rendered(budget=whole.tokens) == whole == rendered()
@@ -163,7 +165,7 @@ def test_the_oldest_events_are_dropped_first():
 def test_a_prompt_without_history_is_the_last_resort():
     none = rendered("papers", request(history=()))
     out = rendered("papers", budget=none.tokens)
-    assert (out.shown, out.dropped) == (0, 3) and out.prompt == none.prompt
+    assert (out.shown, out.n_dropped) == (0, 3) and out.prompt == none.prompt
     with pytest.raises(
         DataError, match=rf"case 1 has {none.tokens} tokens .* {none.tokens - 1} ar"
     ):
@@ -173,7 +175,7 @@ def test_a_prompt_without_history_is_the_last_resort():
 def test_max_events():
     history = made().history.model_copy(update={"max_events": 1})
     out = rendered(made(history=history.model_dump()))
-    assert (out.shown, out.dropped) == (1, 2)
+    assert (out.shown, out.n_dropped) == (1, 2)
     assert "Blue Moon" not in out.prompt.messages[-1].content
 
 
@@ -191,9 +193,9 @@ def test_it_fits_and_nothing_more_would(n, budget, superadditive):
         least = rendered(asked=request(history=()), count_tokens=count)
         assert least.tokens > budget
         return
-    assert out.shown + out.dropped == n and out.tokens <= budget
-    if out.dropped and not superadditive:
-        more = request(asked.history[out.dropped - 1 :])
+    assert out.shown + out.n_dropped == n and out.tokens <= budget
+    if out.n_dropped and not superadditive:
+        more = request(asked.history[out.n_dropped - 1 :])
         assert rendered(asked=more, count_tokens=count).tokens > budget
 
 
@@ -231,7 +233,7 @@ def test_the_hash_changes_with_all_that_can_change_the_text(changes):
 def test_the_hash_does_not_change_with_the_name():
     assert made(name="x", description="y").hash == made().hash
     assert re.fullmatch("[0-9a-f]{16}", made().hash)
-    names = shipped_templates()
+    names = builtin_templates()
     assert len({load_template(name).hash for name in names}) == len(names)
 
 
@@ -258,7 +260,7 @@ def test_a_wrong_template_says_what_is_wrong(changes, message):
 
 def test_templates_from_files(tmp_path):
     file = tmp_path / "mine.toml"
-    file.write_text(shipped_templates()["titles"].read_text())
+    file.write_text(builtin_templates()["titles"].read_text())
     assert load_template(file).hash == load_template("titles").hash
     assert load_template(str(file)).name == "mine"
     file.write_text("version = 2\nuser = '{history}'\n")
@@ -300,8 +302,10 @@ def test_prompts_are_about_as_long_as_the_published_ones(name):
             tuple(Event(e["item"], STARS[e["rating"]], None, e["review"]) for e in history),
             tuple(entry["item"] for entry in candidates),
         )
-        out = render(load_template("papers"), asked, catalog, rationale=True, count_tokens=len)
-        assert out.shown == len(history) in (4, 6)
+        out = render_prompt(
+            load_template("papers"), asked, catalog, rationale=True, count_tokens=len
+        )
+        assert out.n_shown == len(history) in (4, 6)
         ours.append(out.tokens)
         theirs.append(len(case["system_prompt"]) + len(case["input"]))
     assert 0.9 < statistics.median(ours) / statistics.median(theirs) < 1.1

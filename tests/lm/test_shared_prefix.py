@@ -8,8 +8,7 @@ import torch
 
 from benchkit.errors import MethodError
 from benchkit.lm import shared_prefix as sp
-
-from lm.tiny import tiny_model
+from tests.support.tiny_models import tiny_model
 
 KINDS = ("qwen3", "llama", "gemma3", "gemma3-vision")
 
@@ -40,8 +39,8 @@ def separately(model: Any, prompt: list[int], response: list[int]) -> torch.Tens
 
 
 def together(model: Any, batch: list[tuple[list[int], list[list[int]]]]) -> list[torch.Tensor]:
-    packed = sp.pack([p for p, _ in batch], [r for _, r in batch])
-    found = sp.token_logprobs(model, packed)
+    packed = sp.pack_batch([p for p, _ in batch], [r for _, r in batch])
+    found = sp.response_token_logprobs(model, packed)
     block = packed.layout.block
     return [
         found[row][block[row] == k] for row, (_, own) in enumerate(batch) for k in range(len(own))
@@ -53,7 +52,7 @@ def test_log_probabilities_equal_those_of_separate_passes(kind):
     model = tiny_model(kind)
     with torch.no_grad():
         expected = [separately(model, p, r) for p, own in BATCH for r in own]
-        with sp.shared_prefix(model):
+        with sp.use_shared_prefix(model):
             found = together(model, BATCH)
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
@@ -74,7 +73,7 @@ def test_padding_on_either_side_changes_nothing(kind, side):
     position = (mask.cumsum(-1) - 1).clamp(min=0).long()
     with torch.no_grad():
         padded = model(ids, attention_mask=mask, position_ids=position).logits.log_softmax(-1)
-        with sp.shared_prefix(model):
+        with sp.use_shared_prefix(model):
             found = together(model, [(prompt, [response]) for prompt, response in rows])
     for row, (prompt, response) in enumerate(rows):
         at = starts[row] + len(prompt) - 1 + torch.arange(len(response))
@@ -97,7 +96,7 @@ def test_gradients_equal_those_of_separate_passes_with_lora(kind, checkpointing)
     if checkpointing:
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    with sp.shared_prefix(model):
+    with sp.use_shared_prefix(model):
         torch.cat(together(model, BATCH)).sum().backward()
     assert len(expected) == 2 * 2 * 7
     for name, parameter in model.named_parameters():
@@ -112,7 +111,7 @@ def test_logits_in_pieces_give_the_same_values_and_gradients(monkeypatch):
     for at_once in (1 << 30, 7 * 300):
         monkeypatch.setattr(sp, "_LOGITS_AT_ONCE", at_once)
         model.zero_grad()
-        with sp.shared_prefix(model):
+        with sp.use_shared_prefix(model):
             loss = torch.cat(together(model, BATCH)).sum()
             loss.backward()
         gradients.append([loss.detach(), *(p.grad.clone() for p in model.parameters())])
@@ -121,9 +120,9 @@ def test_logits_in_pieces_give_the_same_values_and_gradients(monkeypatch):
 
 
 def test_sums_are_over_the_tokens_of_each_response():
-    packed = sp.pack([[5, 6], [7]], [[[1, 2], [3]], [[4, 4, 4]]])
+    packed = sp.pack_batch([[5, 6], [7]], [[[1, 2], [3]], [[4, 4, 4]]])
     values = torch.tensor([[1.0, 2.0, 4.0], [8.0, 8.0, 8.0]])
-    assert sp.sums(packed, values).tolist() == [[3.0, 4.0], [24.0, 0.0]]
+    assert sp.sum_per_response(packed, values).tolist() == [[3.0, 4.0], [24.0, 0.0]]
 
 
 def test_the_model_attends_as_before_afterwards():
@@ -131,7 +130,7 @@ def test_the_model_attends_as_before_afterwards():
     row = torch.arange(3, 60)[None]
     with torch.no_grad():
         before = model(row).logits
-        with sp.shared_prefix(model):
+        with sp.use_shared_prefix(model):
             together(model, BATCH)
         torch.testing.assert_close(model(row).logits, before)
 
@@ -139,7 +138,7 @@ def test_the_model_attends_as_before_afterwards():
 def test_a_final_soft_cap_is_applied():
     model = tiny_model("gemma3")
     model.config.final_logit_softcapping = 2.0
-    with torch.no_grad(), sp.shared_prefix(model):
+    with torch.no_grad(), sp.use_shared_prefix(model):
         found = together(model, BATCH)[0]
     with torch.no_grad():
         torch.testing.assert_close(found, separately(model, BATCH[0][0], BATCH[0][1][0]))
@@ -147,5 +146,5 @@ def test_a_final_soft_cap_is_applied():
 
 def test_what_cannot_be_shared_is_refused():
     model = tiny_model("qwen3")
-    with sp.shared_prefix(model), pytest.raises(MethodError, match="no layout"):
+    with sp.use_shared_prefix(model), pytest.raises(MethodError, match="no layout"):
         model(torch.tensor([[1, 2]]))

@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from benchkit.lm import tokens  # noqa: E402
-from benchkit.lm.engine import Decoding, Engine, Message, Prompt  # noqa: E402
+from benchkit.lm import tokenization  # noqa: E402
+from benchkit.lm.types import Decoding, Engine, Message, Prompt  # noqa: E402
 
 TOLERANCE = 1e-3
 GREEDY = Decoding(max_tokens=24)
@@ -56,7 +56,7 @@ def reference(folder: Path, prompts: list[Prompt]) -> tuple[list[str], list[floa
     texts, logprobs = [], []
     with torch.inference_mode():
         for prompt, options in zip(prompts, continuations(), strict=True):
-            before = tokens.prompt_ids(tokenizer, prompt)
+            before = tokenization.prompt_ids(tokenizer, prompt)
             ids = torch.tensor([before])
             made = model.generate(
                 ids,
@@ -66,7 +66,7 @@ def reference(folder: Path, prompts: list[Prompt]) -> tuple[list[str], list[floa
             )[0, len(before) :]
             texts.append(tokenizer.decode(made, skip_special_tokens=True))
             for option in options:
-                after = tokens.continuation_ids(tokenizer, option, True)
+                after = tokenization.continuation_ids(tokenizer, option, True)
                 table = model(torch.tensor([before + after])).logits[0].log_softmax(-1)
                 rows = range(len(before) - 1, len(before) - 1 + len(after))
                 logprobs.append(sum(float(table[t, i]) for t, i in zip(rows, after, strict=True)))
@@ -79,9 +79,9 @@ def answers(engine: Engine, prompts: list[Prompt]) -> dict[str, Any]:
     logprobs: list[float] = []
     if engine.can_score:
         for scored in engine.score(prompts, continuations()):
-            if scored.logprob is None:
+            if scored.logprobs is None:
                 raise SystemExit("a prompt could not be scored")
-            logprobs += scored.logprob.tolist()
+            logprobs += scored.logprobs.tolist()
     return {
         "texts": [a.completions[0].text for a in engine.generate(prompts, GREEDY)],
         "samples": samples,
@@ -156,7 +156,7 @@ def end(process: subprocess.Popen) -> None:
 
 def over_http(python: str, folder: Path, work: Path, seconds: float) -> list[dict[str, Any]]:
     """The openai engine on `vllm serve`, by each of its routes."""
-    from benchkit.lm.engines.openai import OpenAIConfig, OpenAIEngine
+    from benchkit.lm.engines.openai.engine import OpenAIConfig, OpenAIEngine
 
     process, address = start(python, folder, work / "serve.log")
     rows = []
@@ -210,7 +210,7 @@ def worker(folder: Path, out: Path) -> None:
 
 def make(folder: Path) -> Path:
     """A tiny random Qwen3 with a byte-level tokenizer."""
-    from lm.tiny_server import tiny_model, tiny_tokenizer
+    from tests.support.tiny_chat_model import tiny_model, tiny_tokenizer
 
     tokenizer = tiny_tokenizer()
     tiny_model(tokenizer).save_pretrained(folder)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from benchkit.stats import paired
-from benchkit.stats.many import friedman
-from benchkit.stats.mcnemar import mcnemar
-from benchkit.stats.mixed import crossed
-from benchkit.stats.sequential import msprt
-from benchkit.stats.sign_flip import p_values
+from benchkit.stats.crossed_effects import fit_crossed_effects
+from benchkit.stats.friedman import friedman
+from benchkit.stats.permutation_test import sign_flip_p_values
+from benchkit.stats.proportions.mcnemar import mcnemar
+from benchkit.stats.proportions.sequential import msprt
 
 pytestmark = pytest.mark.slow
 
@@ -39,22 +39,22 @@ def ndcg(rank):
 def test_sign_flips_on_ndcg():
     rng, found = np.random.default_rng(1), []
     for _ in range(5 * COMPARISONS):  # quick, and more of them say it more exactly
-        found += paired.tallies(ndcg(ranks(rng, 2, 500)), [(0, 1)])
-    assert np.mean(p_values(found) < 0.05) == LEVEL
+        found += paired.count_pair_differences(ndcg(ranks(rng, 2, 500)), [(0, 1)])
+    assert np.mean(sign_flip_p_values(found) < 0.05) == LEVEL
 
 
 def test_sign_flips_on_continuous_values():
     rng, rejected = np.random.default_rng(2), 0
     for _ in range(COMPARISONS):
         a, b = rng.gumbel(size=200) + rng.gumbel(size=(2, 200))
-        rejected += paired.compare(a, b, draws=999, resamples=2).p < 0.05
+        rejected += paired.compare_paired(a, b, draws=999, resamples=2).p < 0.05
     assert rejected / COMPARISONS == LEVEL
 
 
 def test_bootstrap_intervals_leave_out_zero():
     rng, rejected = np.random.default_rng(3), 0
     for seed in range(COMPARISONS):  # else all would share the error of the same resamples
-        found = paired.compare(*ndcg(ranks(rng, 2, 400)), draws=9, resamples=999, seed=seed)
+        found = paired.compare_paired(*ndcg(ranks(rng, 2, 400)), draws=9, resamples=999, seed=seed)
         rejected += not found.low <= 0 <= found.high
     assert rejected / COMPARISONS == LEVEL
 
@@ -78,7 +78,7 @@ def friedman_rates(methods, datasets):
     for _ in range(COMPARISONS):
         means = [ndcg(ranks(rng, methods, 100)).mean(axis=1) for _ in range(datasets)]
         found = friedman(np.array(means).T)
-        p = (found.p, found.nemenyi.min(), found.nemenyi_limit.min())
+        p = (found.p, found.nemenyi.min(), found.asymptotic_nemenyi.min())
         rejected += np.array(p) < 0.05
     return rejected / COMPARISONS
 
@@ -105,7 +105,7 @@ def test_users_and_seeds(seeds, seed_sd):
     rng, rejected = np.random.default_rng(6), 0
     for _ in range(COMPARISONS):
         values = ndcg(ranks(rng, 2, 500, own=0.4, seeds=seeds, seed_sd=seed_sd))
-        rejected += crossed(*values).p < 0.05
+        rejected += fit_crossed_effects(*values).p < 0.05
     assert rejected / COMPARISONS == LEVEL
 
 
@@ -114,8 +114,8 @@ def test_averaging_seeds_alone_would_find_differences_that_are_none():
     rng, found = np.random.default_rng(7), []
     for _ in range(500):
         values = ndcg(ranks(rng, 2, 2000, own=0.4, seeds=3, seed_sd=0.1)).mean(axis=1)
-        found.append(paired.tallies(values, [(0, 1)])[0])
-    assert np.mean(p_values(found, draws=999) < 0.05) > 0.15
+        found.append(paired.count_pair_differences(values, [(0, 1)])[0])
+    assert np.mean(sign_flip_p_values(found, draws=999) < 0.05) > 0.15
 
 
 @pytest.mark.parametrize(("rate", "tau"), [(0.1, 0.01), (0.1, 0.03), (0.02, 0.01)])

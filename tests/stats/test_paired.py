@@ -6,9 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchkit.stats.mixed import crossed
-from benchkit.stats.paired import compare, compare_all, p_values, tallies
-from benchkit.stats.sign_flip import p_value, tally
+from benchkit.stats.crossed_effects import fit_crossed_effects
+from benchkit.stats.paired import (
+    compare_paired,
+    compare_pairs,
+    count_pair_differences,
+    paired_p_values,
+)
+from benchkit.stats.permutation_test import count_differences, sign_flip_p_value
 
 LEVELS = np.array([0, 0.38685, 0.43068, 0.5, 0.63093, 1.0])
 
@@ -22,15 +27,15 @@ def values(methods, users, seed=0):
 
 def test_a_batch_is_the_same_as_its_pairs():
     v = values(4, 300)
-    batch = compare_all(v)
-    assert batch == [compare(v[a], v[b]) for a in range(4) for b in range(a + 1, 4)]
-    assert compare_all(v, [(2, 1)]) == [compare(v[2], v[1])]
-    assert compare_all(v[:1]) == []
+    batch = compare_pairs(v)
+    assert batch == [compare_paired(v[a], v[b]) for a in range(4) for b in range(a + 1, 4)]
+    assert compare_pairs(v, [(2, 1)]) == [compare_paired(v[2], v[1])]
+    assert compare_pairs(v[:1]) == []
 
 
 def test_difference_and_interval_agree_with_scipy():
     for a, b in (values(2, 800), np.random.default_rng(1).normal(size=(2, 500))):
-        found = compare(a, b)
+        found = compare_paired(a, b)
         theirs = stats.bootstrap(
             (a, b), lambda x, y, axis: np.mean(x - y, axis=axis), paired=True, vectorized=True,
             n_resamples=4000, method="percentile", rng=np.random.default_rng(2),
@@ -46,40 +51,40 @@ def test_the_interval_covers_the_truth():
     for _ in range(300):
         a = rng.choice(LEVELS, 200, p=[0.5, 0.1, 0.1, 0.1, 0.1, 0.1])
         b = np.where(rng.random(200) < 0.5, a, rng.permutation(a))
-        found = compare(a, b, draws=99, resamples=400)
+        found = compare_paired(a, b, draws=99, resamples=400)
         covered += found.low <= 0 <= found.high
     assert 0.90 <= covered / 300 <= 0.985
 
 
 def test_equal_methods_have_p_1_and_no_width():
     v = values(1, 50)[0]
-    found = compare(v, v)
+    found = compare_paired(v, v)
     assert (found.n, found.difference, found.low, found.high, found.p) == (50, 0, 0, 0, 1)
 
 
 def test_it_is_deterministic_and_knows_a_seed():
     a, b = values(2, 100)
-    assert compare(a, b) == compare(a, b)
-    assert compare(a, b) != compare(a, b, seed=1)
-    narrow, wide = compare(a, b, level=0.5), compare(a, b)
+    assert compare_paired(a, b) == compare_paired(a, b)
+    assert compare_paired(a, b) != compare_paired(a, b, seed=1)
+    narrow, wide = compare_paired(a, b, level=0.5), compare_paired(a, b)
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
 def test_p_is_over_seeds_where_both_have_three_and_else_over_users():
     three, four, two, one = (values(s, 200, seed=s) for s in (3, 4, 2, 1))
-    found = p_values([three, four, two, one], [(0, 1), (0, 2), (3, 2), (1, 0)])
-    over = crossed(three, four).p
+    found = paired_p_values([three, four, two, one], [(0, 1), (0, 2), (3, 2), (1, 0)])
+    over = fit_crossed_effects(three, four).p
     assert found == [
-        over, p_value(three.mean(0) - two.mean(0)), p_value(one[0] - two.mean(0)), over,
+        over, sign_flip_p_value(three.mean(0) - two.mean(0)), sign_flip_p_value(one[0] - two.mean(0)), over,
     ]  # fmt: skip
-    assert p_values([three, four], [(0, 1)]) == [over]
+    assert paired_p_values([three, four], [(0, 1)]) == [over]
 
 
 def test_joint_counts_are_the_tallies_of_differences():
     v = values(3, 400)
     pairs = [(0, 1), (2, 0)]
-    for own, (a, b) in zip(tallies(v, pairs), pairs, strict=True):
-        direct = tally(v[a] - v[b])
+    for own, (a, b) in zip(count_pair_differences(v, pairs), pairs, strict=True):
+        direct = count_differences(v[a] - v[b])
         np.testing.assert_allclose(own.size, direct.size)
         assert own.plus.tolist() == direct.plus.tolist()
         assert own.minus.tolist() == direct.minus.tolist()
@@ -88,7 +93,7 @@ def test_joint_counts_are_the_tallies_of_differences():
 def test_values_with_ties_are_as_good_as_others():
     rng = np.random.default_rng(4)
     v = np.round(rng.random((2, 400)), 4)  # more distinct values than a joint table is made for
-    own, direct = tallies(v, [(0, 1)])[0], tally(v[0] - v[1])
+    own, direct = count_pair_differences(v, [(0, 1)])[0], count_differences(v[0] - v[1])
     assert own.total == pytest.approx(direct.total)
 
 
@@ -97,7 +102,7 @@ def test_values_with_ties_are_as_good_as_others():
 )
 def test_refusals(a, b):
     with pytest.raises(ValueError, match="must be"):
-        compare(a, b)
+        compare_paired(a, b)
 
 
 @settings(max_examples=20, deadline=None)
@@ -105,9 +110,9 @@ def test_refusals(a, b):
                 max_size=40), st.floats(-1, 1))  # fmt: skip
 def test_swap_and_shift(pairs, shift):
     a, b = LEVELS[[i for i, _ in pairs]], LEVELS[[j for _, j in pairs]]
-    one = compare(a, b, draws=199, resamples=200)
-    other = compare(b, a, draws=199, resamples=200)
-    moved = compare(a + shift, b + shift, draws=199, resamples=200)
+    one = compare_paired(a, b, draws=199, resamples=200)
+    other = compare_paired(b, a, draws=199, resamples=200)
+    moved = compare_paired(a + shift, b + shift, draws=199, resamples=200)
     assert one.p == other.p == moved.p
     assert one.difference == pytest.approx(-other.difference, abs=1e-12)
     assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-12)

@@ -10,28 +10,40 @@ what is counted (a target that is missing, an item that stands twice) is reporte
 from dataclasses import replace
 from itertools import chain
 
-from benchkit.data.audit import lists, order, popularity, titles
-from benchkit.data.audit.cases import AuditCases, of_dataset, of_file
-from benchkit.data.audit.finding import Finding, Severity
-from benchkit.stats.multiple import holm
+from benchkit.data.audit import candidate_lists, list_order, popularity, titles
+from benchkit.data.audit.cases import AuditCases, audit_cases_from_dataset, audit_cases_from_file
+from benchkit.data.audit.finding import AuditFinding, FindingSeverity
+from benchkit.stats.multiple_testing import holm
 
-__all__ = ["ALPHA", "AuditCases", "Finding", "Severity", "audit", "of_dataset", "of_file"]
+__all__ = [
+    "AUDIT_ALPHA",
+    "AuditCases",
+    "AuditFinding",
+    "FindingSeverity",
+    "audit_cases",
+    "audit_cases_from_dataset",
+    "audit_cases_from_file",
+]
 
-ALPHA = 0.001  # many sets of cases are audited, and a false alarm costs trust
-_ORDER: tuple[Severity, ...] = ("leak", "defect", "note")
+AUDIT_ALPHA = 0.001  # many sets of cases are audited, and a false alarm costs trust
+_SEVERITY_ORDER: tuple[FindingSeverity, ...] = ("leak", "defect", "note")
 
 
-def audit(cases: AuditCases) -> list[Finding]:
+def audit_cases(cases: AuditCases) -> list[AuditFinding]:
     """What is wrong with `cases`, and what is worth knowing: leaks, then defects, then notes."""
     if not len(cases):
         return []
-    tested = order.tests(cases)
+    tested = list_order.run_order_tests(cases)
     adjusted = holm([finding.p if finding.p is not None else 1.0 for finding in tested])
     found = [
         replace(finding, p=float(p))
         for finding, p in zip(tested, adjusted, strict=True)
-        if p < ALPHA
+        if p < AUDIT_ALPHA
     ]
-    counted = chain(lists.checks(cases), popularity.checks(cases), titles.checks(cases))
+    counted = chain(
+        candidate_lists.check_candidate_lists(cases),
+        popularity.check_popularity(cases),
+        titles.check_titles(cases),
+    )
     found += [finding for finding in counted if finding is not None]
-    return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
+    return sorted(found, key=lambda finding: _SEVERITY_ORDER.index(finding.severity))

@@ -10,15 +10,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data import foreign
 from benchkit.data.dataset import Dataset
-from benchkit.data.splits import TRAIN
+from benchkit.data.preparation.splits import TRAIN
+from benchkit.data.readers import external_cases
 
-ABSENT = -1  # fills the rows of lists that are shorter than the longest
+PADDING_ITEM = -1  # fills the rows of lists that are shorter than the longest
 
 
 @dataclass(frozen=True)
-class Lists:
+class CandidateLists:
     """Candidate lists with their targets.
 
     target: [n] item codes. candidates: [n, width] item codes, shorter lists filled with ABSENT.
@@ -33,7 +33,7 @@ class Lists:
     @cached_property
     def length(self) -> NDArray[np.int64]:
         """[n] number of candidates."""
-        length: NDArray[np.int64] = np.count_nonzero(self.candidates != ABSENT, axis=1)
+        length: NDArray[np.int64] = np.count_nonzero(self.candidates != PADDING_ITEM, axis=1)
         return length
 
     @property
@@ -53,13 +53,13 @@ class Lists:
         place: NDArray[np.int64] = self.is_target.argmax(axis=1)
         return place
 
-    def rows(self, keep: NDArray[np.bool_]) -> "Lists":
+    def rows(self, keep: NDArray[np.bool_]) -> "CandidateLists":
         """The lists that are True."""
-        return Lists(self.target[keep], self.candidates[keep])
+        return CandidateLists(self.target[keep], self.candidates[keep])
 
 
 @dataclass(frozen=True)
-class Histories:
+class CaseHistories:
     """What each of n users did before: `items[offsets[i]:offsets[i + 1]]`, item codes."""
 
     items: NDArray[np.int64]
@@ -81,27 +81,29 @@ class AuditCases:
     known: further cases whose targets a method may see, such as the validation cases of a test;
         they are not audited, but what they tell of the others is.
     popularity: [n_items] counts of the training interactions, None where they are not at hand.
-    user, interacted: [n] user codes, and the sorted `user * n_items + item` of all that they did.
+    user, interaction_keys: [n] user codes, and the sorted `user * n_items + item` of all that they did.
     tied: [n] whether the target has the timestamp of the item before it.
     """
 
     name: str
     ids: Sequence[str]
     names: Sequence[str]
-    lists: Lists
+    lists: CandidateLists
     titles: Sequence[str | None] | None = None
-    history: Histories | None = None
-    known: Lists | None = None
+    history: CaseHistories | None = None
+    known: CandidateLists | None = None
     popularity: NDArray[np.int64] | None = None
     user: NDArray[np.int64] | None = None
-    interacted: NDArray[np.int64] | None = None
+    interaction_keys: NDArray[np.int64] | None = None
     tied: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def of_dataset(dataset: Dataset, split: Literal["valid", "test"] = "test") -> AuditCases:
+def audit_cases_from_dataset(
+    dataset: Dataset, split: Literal["valid", "test"] = "test"
+) -> AuditCases:
     """The frozen cases of one split; beside the test cases the validation cases are known."""
     cases = dataset.test if split == "test" else dataset.valid
     data, n_items = dataset.interactions, len(dataset.catalog)
@@ -119,37 +121,37 @@ def of_dataset(dataset: Dataset, split: Literal["valid", "test"] = "test") -> Au
         name=f"{dataset.name}, {split} cases",
         ids=cases.ids,
         names=dataset.catalog.ids,
-        lists=Lists(cases.target.astype(np.int64), cases.candidates.astype(np.int64)),
+        lists=CandidateLists(cases.target.astype(np.int64), cases.candidates.astype(np.int64)),
         titles=dataset.catalog.texts.get("title"),
-        history=Histories(data.item[rows].astype(np.int64), offsets),
-        known=Lists(valid.target.astype(np.int64), valid.candidates.astype(np.int64))
+        history=CaseHistories(data.item[rows].astype(np.int64), offsets),
+        known=CandidateLists(valid.target.astype(np.int64), valid.candidates.astype(np.int64))
         if split == "test" and len(valid)
         else None,
         popularity=np.bincount(data.item[dataset.part == TRAIN], minlength=n_items),
         user=cases.user.astype(np.int64),
-        interacted=np.unique(data.user.astype(np.int64) * n_items + data.item),
+        interaction_keys=np.unique(data.user.astype(np.int64) * n_items + data.item),
         tied=tied,
     )
 
 
-def of_file(
+def audit_cases_from_file(
     path: Path,
     fields: Mapping[str, str] | None = None,
     separator: str | None = None,
     known: Path | None = None,
 ) -> AuditCases:
-    """The cases of a foreign file; see `benchkit.data.foreign.read`.
+    """The cases of a foreign file; see `benchkit.data.readers.external_cases.read_external_cases`.
 
     known: a second file of the same form whose targets a method may see.
     """
-    cases = foreign.read(path, fields, separator)
-    others = [] if known is None else foreign.read(known, fields, separator)
+    cases = external_cases.read_external_cases(path, fields, separator)
+    others = [] if known is None else external_cases.read_external_cases(known, fields, separator)
     codes: dict[str, int] = {}
     lists = _lists(cases, codes)
     history = None
     if any(case.history is not None for case in cases):
         kept = [case.history or () for case in cases]
-        history = Histories(
+        history = CaseHistories(
             np.array([_code(codes, item) for items in kept for item in items], dtype=np.int64),
             np.concatenate([[0], np.cumsum([len(items) for items in kept])]).astype(np.int64),
         )
@@ -166,13 +168,13 @@ def of_file(
     )
 
 
-def _lists(cases: Sequence[foreign.ForeignCase], codes: dict[str, int]) -> Lists:
+def _lists(cases: Sequence[external_cases.ExternalCase], codes: dict[str, int]) -> CandidateLists:
     width = max(len(case.candidates) for case in cases)
-    table = np.full((len(cases), width), ABSENT, dtype=np.int64)
+    table = np.full((len(cases), width), PADDING_ITEM, dtype=np.int64)
     for row, case in zip(table, cases, strict=True):
         row[: len(case.candidates)] = [_code(codes, item) for item in case.candidates]
     target = np.array([_code(codes, case.target) for case in cases], dtype=np.int64)
-    return Lists(target, table)
+    return CandidateLists(target, table)
 
 
 def _code(codes: dict[str, int], item: str) -> int:

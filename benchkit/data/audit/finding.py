@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Severity = Literal["leak", "defect", "note"]
-_SHOWN = 5
+FindingSeverity = Literal["leak", "defect", "note"]
+_MAX_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Finding:
+class AuditFinding:
     """One thing that is wrong with cases, or worth knowing of them.
 
     severity: `leak`: a method that knows nothing of users can find targets. `defect`: a number
@@ -23,7 +23,7 @@ class Finding:
     """
 
     name: str
-    severity: Severity
+    severity: FindingSeverity
     count: int
     of: int
     consequence: str
@@ -38,17 +38,19 @@ class Finding:
         return self.count / self.of if self.of else 0.0
 
 
-def concerning(
+def make_finding(
     name: str,
-    severity: Severity,
+    severity: FindingSeverity,
     ids: Sequence[str],
     cases: NDArray[np.bool_],
     consequence: str,
     measures: Mapping[str, float] | None = None,
-) -> Finding | None:
+) -> AuditFinding | None:
     """A finding about the cases [n] that are True; None when there is none."""
     rows = np.flatnonzero(cases)
     if not len(rows):
         return None
-    examples = tuple(ids[row] for row in rows[:_SHOWN])
-    return Finding(name, severity, len(rows), len(cases), consequence, examples, measures or {})
+    examples = tuple(ids[row] for row in rows[:_MAX_EXAMPLES])
+    return AuditFinding(
+        name, severity, len(rows), len(cases), consequence, examples, measures or {}
+    )

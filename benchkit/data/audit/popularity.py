@@ -5,27 +5,27 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.audit.cases import ABSENT, AuditCases
-from benchkit.data.audit.finding import Finding
+from benchkit.data.audit.cases import PADDING_ITEM, AuditCases
+from benchkit.data.audit.finding import AuditFinding
 from benchkit.stats.bootstrap import mean_interval
 
-FLAGGED = 0.8  # an AUC this far from 1/2, on either side, makes popularity a method to beat
-_SHOWN = 5
+WIDE_GAP_AUC = 0.8  # an AUC this far from 1/2, on either side, makes popularity a method to beat
+_MAX_EXAMPLES = 5
 
 
-def checks(cases: AuditCases) -> Iterator[Finding | None]:
+def check_popularity(cases: AuditCases) -> Iterator[AuditFinding | None]:
     """The popularity gap: a property of the cases, whatever it is, and a warning when it is wide.
 
     `auc`: the chance that a target is more popular than one of its own negatives, ties by half,
     as the mean over cases; `low`, `high`: its 95 % bootstrap interval. count: cases in which no
     negative is more popular than the target.
     """
-    values, first = gap(cases)
+    values, first = popularity_gap(cases)
     if not len(values):
         return
     auc = float(values.mean())
     low, high = mean_interval(values)
-    wide = max(auc, 1 - auc) >= FLAGGED
+    wide = max(auc, 1 - auc) >= WIDE_GAP_AUC
     side = "more" if auc >= 0.5 else "less"
     basis = "training" if cases.popularity is not None else "other cases"
     text = f"Targets are {side} popular than their negatives (counted from {basis}): "
@@ -36,26 +36,26 @@ def checks(cases: AuditCases) -> Iterator[Finding | None]:
         else "popularity alone is a baseline of this strength."
     )
     rows = np.flatnonzero(first)
-    yield Finding(
+    yield AuditFinding(
         "popularity-gap",
         "note",
         len(rows),
         len(values),
         text,
-        tuple(cases.ids[row] for row in rows[:_SHOWN]),
+        tuple(cases.ids[row] for row in rows[:_MAX_EXAMPLES]),
         {"auc": auc, "low": low, "high": high},
     )
 
 
-def gap(cases: AuditCases) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def popularity_gap(cases: AuditCases) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """[n] AUC of each case, and whether its target is the most popular (ties included).
 
     Cases without a negative are left out of both.
     """
-    lists, count = cases.lists, counts(cases)
+    lists, count = cases.lists, audit_popularity(cases)
     # A case is no evidence of its own target's popularity.
     own = count[lists.target] - (cases.popularity is None)
-    negative = (lists.candidates != ABSENT) & ~lists.is_target
+    negative = (lists.candidates != PADDING_ITEM) & ~lists.is_target
     theirs = count[lists.candidates]
     wins = (negative & (theirs < own[:, None])).sum(axis=1)
     ties = (negative & (theirs == own[:, None])).sum(axis=1)
@@ -64,7 +64,7 @@ def gap(cases: AuditCases) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     return ((wins + ties / 2) / np.maximum(of, 1))[some], (wins + ties == of)[some]
 
 
-def counts(cases: AuditCases) -> NDArray[np.float64]:
+def audit_popularity(cases: AuditCases) -> NDArray[np.float64]:
     """[n_items] training interactions; without them, how often an item is a target or in a history.
 
     The targets of known cases count, too.

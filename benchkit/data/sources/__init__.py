@@ -11,8 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from benchkit.data.raw import RawData
-from benchkit.errors import ConfigError
-from benchkit.lazy import unknown_name
+from benchkit.errors import ConfigError, unknown_name_error
 
 SOURCES = {
     "amazon2018": "benchkit.data.sources.amazon2018",
@@ -25,42 +24,42 @@ SOURCES = {
     "table": "benchkit.data.sources.table",
     "toy": "benchkit.data.sources.toy",
 }
-PATHS = ("folder", "interactions", "items", "meta", "reviews")  # options that name files
+PATH_OPTIONS = ("folder", "interactions", "items", "meta", "reviews")  # options that name files
 
 
-def located(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+def resolve_paths(options: dict[str, Any], folder: Path) -> dict[str, Any]:
     """`options` with relative paths below `folder`."""
     return {
-        key: str(folder / value) if key in PATHS and isinstance(value, str) else value
+        key: str(folder / value) if key in PATH_OPTIONS and isinstance(value, str) else value
         for key, value in options.items()
     }
 
 
-def read(source: str, options: dict[str, Any]) -> RawData:
+def read_source(source: str, options: dict[str, Any]) -> RawData:
     """Read `source`. Raises ConfigError for a name or an option that does not exist."""
     result: RawData = _module(source, options).read(**options)
     return result
 
 
-def stamps(source: str, options: dict[str, Any]) -> list[tuple[str, int, int]]:
+def file_signatures(source: str, options: dict[str, Any]) -> list[tuple[str, int, int]]:
     """(name, size, time of change) of each file that the source reads."""
     paths: list[Path] = _module(source, options).files(**options)
     return [(p.name, s.st_size, s.st_mtime_ns) for p in paths if p.is_file() for s in [p.stat()]]
 
 
-def module_file(source: str) -> Path:
+def data_source_file(source: str) -> Path:
     """The file that reads `source`."""
     return Path(str(_module(source).__file__))
 
 
-def describe() -> dict[str, str]:
+def describe_sources() -> dict[str, str]:
     """Source name -> first line of its documentation."""
     return {name: (_module(name).read.__doc__ or "").partition("\n")[0] for name in SOURCES}
 
 
 def _module(source: str, options: dict[str, Any] | None = None) -> ModuleType:
     if source not in SOURCES:
-        raise unknown_name("dataset source", source, SOURCES)
+        raise unknown_name_error("dataset source", source, SOURCES)
     module = importlib.import_module(SOURCES[source])
     if options is not None:
         signature = inspect.signature(module.read)

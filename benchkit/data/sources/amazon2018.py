@@ -13,22 +13,27 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchkit.data import jsonl
-from benchkit.data.archive import missing
-from benchkit.data.jsonline import ID
-from benchkit.data.raw import RawData, lines_without
-from benchkit.data.sources.amazon import first_titled, joined, reviews_of, texts_of
+from benchkit.data.raw import RawData, make_line_lookup
+from benchkit.data.readers import jsonl_reader
+from benchkit.data.readers.archive import missing_file_error
+from benchkit.data.readers.json_validation import ID_DTYPE
+from benchkit.data.sources.amazon_common import (
+    first_titled_entries,
+    flatten_to_text,
+    make_item_text_reader,
+    make_review_reader,
+)
 
 # In a part of the metadata a script of the page stands where the title was looked for.
-_JUNK = r"getTime|var aPageStart"
+_SCRIPT_TITLE = r"getTime|var aPageStart"
 _TEXTS = ("title", "description", "features", "categories", "brand", "price")
 
 
-def read(
+def read_amazon2018(
     reviews: str,
     meta: str,
     with_reviews: bool = True,
-    max_malformed: float = jsonl.MAX_MALFORMED,
+    max_malformed: float = jsonl_reader.MAX_MALFORMED_SHARE,
 ) -> RawData:
     """Amazon Review Data 2018, one domain: `DOMAIN_5.json[.gz]` and `meta_DOMAIN.json[.gz]`.
 
@@ -37,17 +42,17 @@ def read(
     with_reviews: whether the texts of the reviews are kept, each after its summary.
     max_malformed: share of the lines of a file that may be malformed; see `jsonl.read`.
     """
-    for path in files(reviews, meta):
+    for path in amazon2018_files(reviews, meta):
         if not path.is_file():
-            raise missing(path, "amazon2018")
+            raise missing_file_error(path, "amazon2018")
     path = Path(reviews)
     fields = {
-        "reviewerID": ID,
-        "asin": ID,
+        "reviewerID": ID_DTYPE,
+        "asin": ID_DTYPE,
         "overall": pl.Float32(),
         "unixReviewTime": pl.Int64(),
     }
-    found = jsonl.read(path, fields, tuple(fields), max_malformed=max_malformed)
+    found = jsonl_reader.read_jsonl(path, fields, tuple(fields), max_malformed=max_malformed)
     items, lines, counts, malformed = _items(Path(meta), max_malformed)
     return RawData(
         found.table.rename(
@@ -60,7 +65,7 @@ def read(
         ),
         items,
         origin=(reviews, meta),
-        line_of=lines_without(found.skipped),
+        lookup_lines=make_line_lookup(found.skipped),
         funnel={
             "lines": found.count,
             "blank_lines": found.blank,
@@ -68,12 +73,14 @@ def read(
             **counts,
         },
         malformed=pl.concat([found.malformed, malformed]),
-        reviews=reviews_of(path, found.skipped, "summary", "reviewText") if with_reviews else None,
-        texts=texts_of(Path(meta), lines, _TEXTS, _texts),
+        reviews=make_review_reader(path, found.skipped, "summary", "reviewText")
+        if with_reviews
+        else None,
+        texts=make_item_text_reader(Path(meta), lines, _TEXTS, _texts),
     )
 
 
-def files(reviews: str, meta: str, **_: object) -> list[Path]:
+def amazon2018_files(reviews: str, meta: str, **_: object) -> list[Path]:
     """The two files that `read` opens."""
     return [Path(reviews), Path(meta)]
 
@@ -83,15 +90,15 @@ def _items(
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int], pl.DataFrame]:
     """`item`, `title`; `item`, `line` in the file; counts; and the malformed lines."""
     fields = {"asin": pl.String(), "title": pl.String()}
-    found = jsonl.read(path, fields, ("asin",), max_malformed=max_malformed)
+    found = jsonl_reader.read_jsonl(path, fields, ("asin",), max_malformed=max_malformed)
     title = pl.col("title").fill_null("").str.strip_chars()
-    junk = title.str.contains(_JUNK)
+    junk = title.str.contains(_SCRIPT_TITLE)
     every = found.table.select(
         pl.col("asin").alias("item"),
         pl.when(~junk).then(title).otherwise(pl.lit("")).alias("title"),
-        pl.Series("line", found.numbers(np.arange(len(found.table)))),
+        pl.Series("line", found.line_numbers(np.arange(len(found.table)))),
     )
-    items = first_titled(every)
+    items = first_titled_entries(every)
     counts = {
         "meta_lines": found.count,
         "meta_malformed_lines": len(found.malformed),
@@ -110,11 +117,11 @@ def _texts(line: bytes) -> tuple[str | None, ...]:
     if isinstance(category, list):
         category = list(takewhile(lambda name: "<" not in str(name), category))
     texts = (
-        joined(record.get("title"), " "),
-        joined(record.get("description"), "\n"),
-        joined(record.get("feature"), "\n"),
-        joined(category, " > "),
-        joined(record.get("brand"), " "),
+        flatten_to_text(record.get("title"), " "),
+        flatten_to_text(record.get("description"), "\n"),
+        flatten_to_text(record.get("feature"), "\n"),
+        flatten_to_text(category, " > "),
+        flatten_to_text(record.get("brand"), " "),
         price if isinstance(price, str) and price.startswith("$") else "",
     )
     return (str(record["asin"]), *(html.unescape(text) or None for text in texts))

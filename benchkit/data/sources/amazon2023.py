@@ -13,15 +13,19 @@ from typing import Literal, NamedTuple
 import numpy as np
 import polars as pl
 
-from benchkit.data import jsonl
-from benchkit.data.archive import missing
-from benchkit.data.jsonline import ID
-from benchkit.data.raw import RawData, lines_without
-from benchkit.data.sources.amazon import first_titled, joined, reviews_of, texts_of
-from benchkit.errors import DataError
-from benchkit.lazy import unknown_name
+from benchkit.data.raw import RawData, make_line_lookup
+from benchkit.data.readers import jsonl_reader
+from benchkit.data.readers.archive import missing_file_error
+from benchkit.data.readers.json_validation import ID_DTYPE
+from benchkit.data.sources.amazon_common import (
+    first_titled_entries,
+    flatten_to_text,
+    make_item_text_reader,
+    make_review_reader,
+)
+from benchkit.errors import DataError, unknown_name_error
 
-DOMAINS = (
+AMAZON2023_DOMAINS = (
     "All_Beauty", "Amazon_Fashion", "Appliances", "Arts_Crafts_and_Sewing", "Automotive",
     "Baby_Products", "Beauty_and_Personal_Care", "Books", "CDs_and_Vinyl",
     "Cell_Phones_and_Accessories", "Clothing_Shoes_and_Jewelry", "Digital_Music", "Electronics",
@@ -33,9 +37,9 @@ DOMAINS = (
 )  # fmt: skip
 
 _REVIEW = {
-    "user_id": ID,
-    "parent_asin": ID,
-    "asin": ID,
+    "user_id": ID_DTYPE,
+    "parent_asin": ID_DTYPE,
+    "asin": ID_DTYPE,
     "rating": pl.Float32(),
     "timestamp": pl.Int64(),
 }
@@ -54,12 +58,12 @@ _TEXTS = {
 }
 
 
-def read(
+def read_amazon2023(
     reviews: str,
     meta: str | None = None,
     titles: Literal["meta", "id"] = "meta",
     with_reviews: bool = True,
-    max_malformed: float = jsonl.MAX_MALFORMED,
+    max_malformed: float = jsonl_reader.MAX_MALFORMED_SHARE,
 ) -> RawData:
     """Amazon Reviews 2023, one domain: `DOMAIN.jsonl[.gz]` and `meta_DOMAIN.jsonl[.gz]`.
 
@@ -70,25 +74,25 @@ def read(
     Raises DataError when a file is not of this format, or `meta` is missing where it is needed.
     """
     if titles not in ("meta", "id"):
-        raise unknown_name("source of titles", titles, ("meta", "id"))
+        raise unknown_name_error("source of titles", titles, ("meta", "id"))
     if meta is None and titles == "meta":
         raise DataError(
             f"{reviews}: the titles of its items are in another file, meta_DOMAIN.jsonl.gz",
             'name it as options.meta, or set options.titles = "id" to use ids as titles',
         )
     meta = meta if titles == "meta" else None
-    for file in files(reviews, meta, titles):
+    for file in amazon2023_files(reviews, meta, titles):
         if not file.is_file():
-            raise missing(file, "amazon2023")
+            raise missing_file_error(file, "amazon2023")
     path = Path(reviews)
-    found = jsonl.read(path, _REVIEW, _REQUIRED, max_malformed=max_malformed)
+    found = jsonl_reader.read_jsonl(path, _REVIEW, _REQUIRED, max_malformed=max_malformed)
     table, malformed = found.table, found.malformed
     funnel = {
         "lines": found.count,
         "blank_lines": found.blank,
         "malformed_lines": len(malformed),
         "variants_of_an_item": int((table["asin"] != table["parent_asin"]).sum()),
-        **_repeats(table),
+        **_count_repeats(table),
     }
     interactions = table.select(
         pl.col("user_id").alias("user"), pl.col("parent_asin").alias("item"), "rating", "timestamp"
@@ -98,15 +102,15 @@ def read(
         interactions,
         items.table,
         origin=(reviews, meta or reviews),
-        line_of=lines_without(found.skipped),
+        lookup_lines=make_line_lookup(found.skipped),
         funnel={**funnel, **items.funnel},
         malformed=pl.concat([malformed, *items.malformed]),
-        reviews=reviews_of(path, found.skipped, "title", "text") if with_reviews else None,
+        reviews=make_review_reader(path, found.skipped, "title", "text") if with_reviews else None,
         texts=items.texts,
     )
 
 
-def files(
+def amazon2023_files(
     reviews: str,
     meta: str | None = None,
     titles: str = "meta",
@@ -116,7 +120,7 @@ def files(
     return [Path(reviews)] + ([Path(meta)] if meta is not None and titles == "meta" else [])
 
 
-def _repeats(table: pl.DataFrame) -> dict[str, int]:
+def _count_repeats(table: pl.DataFrame) -> dict[str, int]:
     """How often a user has the same product at the same millisecond: the file has a review twice.
 
     Counted by `asin`, as read, before anything is merged or dropped.
@@ -143,15 +147,15 @@ class _Items(NamedTuple):
 
 def _read_meta(meta: str, max_malformed: float) -> _Items:
     path = Path(meta)
-    fields = {"parent_asin": ID, "title": pl.String()}
-    found = jsonl.read(path, fields, ("parent_asin",), max_malformed=max_malformed)
+    fields = {"parent_asin": ID_DTYPE, "title": pl.String()}
+    found = jsonl_reader.read_jsonl(path, fields, ("parent_asin",), max_malformed=max_malformed)
     every = found.table.select(
         pl.col("parent_asin").alias("item"),
         pl.col("title").str.strip_chars().fill_null(""),
-        pl.Series("line", found.numbers(np.arange(len(found.table)))),
+        pl.Series("line", found.line_numbers(np.arange(len(found.table)))),
     )
-    items = first_titled(every)
-    texts = texts_of(path, items, tuple(_TEXTS), _texts)
+    items = first_titled_entries(every)
+    texts = make_item_text_reader(path, items, tuple(_TEXTS), _texts)
     funnel = {
         "meta_lines": found.count,
         "meta_malformed_lines": len(found.malformed),
@@ -163,5 +167,5 @@ def _read_meta(meta: str, max_malformed: float) -> _Items:
 
 def _texts(line: bytes) -> tuple[str | None, ...]:
     record = json.loads(line)
-    texts = (joined(record.get(name), between) for name, between in _TEXTS.items())
+    texts = (flatten_to_text(record.get(name), between) for name, between in _TEXTS.items())
     return (str(record["parent_asin"]), *(text or None for text in texts))

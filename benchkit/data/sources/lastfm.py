@@ -6,36 +6,36 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from benchkit.data.archive import Archive
-from benchkit.data.blocks import line_numbers
-from benchkit.data.percentiles import Within, rated
 from benchkit.data.raw import RawData
-from benchkit.data.tags import most_given
-from benchkit.data.textlines import Lines, read_lines, report
+from benchkit.data.readers.archive import Archive
+from benchkit.data.readers.chunked_reader import line_numbers
+from benchkit.data.readers.regex_reader import RegexLines, read_regex_lines, summarize_files
+from benchkit.data.sources.implicit_ratings import RatingGroup, add_ratings
+from benchkit.data.sources.tags import most_frequent_tags
 from benchkit.errors import ConfigError
 
-_LISTENED, _TAGGED = "user_artists.dat", "user_taggedartists-timestamps.dat"
+_LISTENS, _TAG_EVENTS = "user_artists.dat", "user_taggedartists-timestamps.dat"
 _ARTISTS, _TAGS = "artists.dat", "tags.dat"
 _PATTERNS = {
-    _LISTENED: r"(?P<user>\d+)\t(?P<item>\d+)\t(?P<count>\d+)",
+    _LISTENS: r"(?P<user>\d+)\t(?P<item>\d+)\t(?P<count>\d+)",
     _ARTISTS: r"(?P<item>\d+)\t(?P<title>[^\t]+)(?:\t.*)?",
-    _TAGGED: r"(?P<user>\d+)\t(?P<item>\d+)\t(?P<id>\d+)\t(?P<time>-?\d+)",
+    _TAG_EVENTS: r"(?P<user>\d+)\t(?P<item>\d+)\t(?P<id>\d+)\t(?P<time>-?\d+)",
     _TAGS: r"(?P<id>\d+)\t(?P<tag>.*)",
 }
 _HEADERS = {
-    _LISTENED: "userID artistID weight",
+    _LISTENS: "userID artistID weight",
     _ARTISTS: "id name url pictureURL",
-    _TAGGED: "userID artistID tagID timestamp",
+    _TAG_EVENTS: "userID artistID tagID timestamp",
     _TAGS: "tagID tagValue",
 }
 # The file has tags "given" in 1956; nobody tagged before the site opened.
-_OPENED = 1_009_843_200  # 2002-01-01
+_SITE_LAUNCH = 1_009_843_200  # 2002-01-01
 
 
-def read(
+def read_lastfm(
     folder: str,
     untimed: Literal["oldest", "drop"] = "oldest",
-    rate_within: Within = "none",
+    rate_within: RatingGroup = "none",
 ) -> RawData:
     """Last.fm 2K (Cantador, Brusilovsky & Kuflik, 2011), from its folder or its zip.
 
@@ -53,19 +53,19 @@ def read(
         raise ConfigError(f"untimed = {untimed!r}", "use 'oldest' or 'drop'")
     archive = Archive(Path(folder), "lastfm")
     parts = {name: _lines(archive, name) for name in _PATTERNS}
-    listened = parts[_LISTENED].rows.with_columns(pl.col("count").cast(pl.Int64))
-    tagged = parts[_TAGGED].rows.with_columns(pl.col("time").cast(pl.Int64) // 1000)
-    timed = tagged.filter(pl.col("time") >= _OPENED)
+    listened = parts[_LISTENS].rows.with_columns(pl.col("count").cast(pl.Int64))
+    tagged = parts[_TAG_EVENTS].rows.with_columns(pl.col("time").cast(pl.Int64) // 1000)
+    timed = tagged.filter(pl.col("time") >= _SITE_LAUNCH)
     first = timed.group_by("user", "item").agg(pl.col("time").min().alias("timestamp"))
     # Compared before any is dropped: a rating says how much of all listening this was.
-    table = rated(listened, "count", rate_within)
+    table = add_ratings(listened, "count", rate_within)
     table = table.join(first, on=["user", "item"], how="left", maintain_order="left")
     known = table["timestamp"].is_not_null()
-    lines = line_numbers(np.arange(len(table)), parts[_LISTENED].skipped)
+    lines = line_numbers(np.arange(len(table)), parts[_LISTENS].skipped)
     tags = tagged.join(parts[_TAGS].rows, on="id").select("item", "tag")
     items = parts[_ARTISTS].rows.with_columns(pl.col("title").str.strip_chars())
-    items = items.join(most_given(tags), on="item", how="left", maintain_order="left")
-    funnel, malformed = report(parts)
+    items = items.join(most_frequent_tags(tags), on="item", how="left", maintain_order="left")
+    funnel, malformed = summarize_files(parts)
     funnel |= {
         "tags_before_2002": len(tagged) - len(timed),
         "tags_without_name": len(tagged) - len(tags),
@@ -77,18 +77,18 @@ def read(
     return RawData(
         table.fill_null(0),
         items,
-        (_LISTENED, _ARTISTS),
-        line_of=lines.__getitem__,
+        (_LISTENS, _ARTISTS),
+        lookup_lines=lines.__getitem__,
         funnel=funnel,
         malformed=malformed,
     )
 
 
-def files(folder: str, **_: str) -> list[Path]:
+def lastfm_files(folder: str, **_: str) -> list[Path]:
     """The zip, or the four files of the folder."""
     return Archive(Path(folder), "lastfm").files(*_PATTERNS)
 
 
-def _lines(archive: Archive, name: str) -> Lines:
+def _lines(archive: Archive, name: str) -> RegexLines:
     header = _HEADERS[name].replace(" ", "\t")
-    return read_lines(archive.open(name), name, _PATTERNS[name], repr(header), header)
+    return read_regex_lines(archive.open(name), name, _PATTERNS[name], repr(header), header)

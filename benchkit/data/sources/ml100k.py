@@ -9,9 +9,9 @@ from benchkit.data.raw import RawData
 from benchkit.errors import DataError
 
 
-def read() -> RawData:
+def read_ml100k() -> RawData:
     """MovieLens 100K (Harper & Konstan, 2015), from the installed RecBole package."""
-    ratings_file, items_file = files()
+    ratings_file, items_file = ml100k_files()
     ratings = _tokens(ratings_file).select(
         pl.col("user_id").alias("user"),
         pl.col("item_id").alias("item"),
@@ -27,7 +27,7 @@ def read() -> RawData:
     return RawData(ratings, items, (ratings_file.name, items_file.name))
 
 
-def files() -> list[Path]:
+def ml100k_files() -> list[Path]:
     """The ratings and the items file."""
     return [_folder() / "ml-100k.inter", _folder() / "ml-100k.item"]
 

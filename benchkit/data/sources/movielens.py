@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from benchkit.data.archive import Archive, missing
-from benchkit.data.raw import RawData, lines_without
-from benchkit.data.tags import most_given
-from benchkit.data.textlines import Lines, read_lines, report
+from benchkit.data.raw import RawData, make_line_lookup
+from benchkit.data.readers.archive import Archive, missing_file_error
+from benchkit.data.readers.regex_reader import RegexLines, read_regex_lines, summarize_files
+from benchkit.data.sources.tags import most_frequent_tags
 from benchkit.errors import DataError
 
 
@@ -50,7 +50,7 @@ _CSV = {
 }
 
 
-def read(folder: str) -> RawData:
+def read_movielens(folder: str) -> RawData:
     """MovieLens 1M or latest (Harper & Konstan, 2015), from its folder or its zip.
 
     Titles stay as published ("Matrix, The (1999)"); `year` and `genres` stand beside them, and
@@ -66,22 +66,22 @@ def read(folder: str) -> RawData:
     }
     items = _movies(parts[movies_file].rows)
     if tags_file in parts:
-        tags = most_given(parts[tags_file].rows)
+        tags = most_frequent_tags(parts[tags_file].rows)
         items = items.join(tags, on="item", how="left", maintain_order="left")
-    funnel, malformed = report(parts)
+    funnel, malformed = summarize_files(parts)
     return RawData(
         parts[ratings_file].rows.with_columns(
             pl.col("rating").cast(pl.Float32), pl.col("timestamp").cast(pl.Int64)
         ),
         items,
         (ratings_file, movies_file),
-        line_of=lines_without(parts[ratings_file].skipped),
+        lookup_lines=make_line_lookup(parts[ratings_file].skipped),
         funnel=funnel | {"movies_without_year": items["year"].null_count()},
         malformed=malformed,
     )
 
 
-def files(folder: str) -> list[Path]:
+def movielens_files(folder: str) -> list[Path]:
     """The zip, or those of the six files that the folder may hold."""
     return Archive(Path(folder), "movielens").files(*_DAT, *_CSV)
 
@@ -94,18 +94,18 @@ def _layout(archive: Archive) -> dict[str, _File]:
             "keep each MovieLens in a folder of its own",
         )
     if not present:
-        raise missing(f"{archive.path}: ratings.dat or ratings.csv", archive.dataset)
+        raise missing_file_error(f"{archive.path}: ratings.dat or ratings.csv", archive.dataset)
     return present[0]
 
 
-def _lines(archive: Archive, name: str, file: _File) -> Lines:
-    lines = read_lines(archive.open(name), name, file.pattern, file.shape, file.header)
+def _lines(archive: Archive, name: str, file: _File) -> RegexLines:
+    lines = read_regex_lines(archive.open(name), name, file.pattern, file.shape, file.header)
     return (
-        replace(lines, rows=lines.rows.with_columns(_unquoted(pl.all()))) if file.header else lines
+        replace(lines, rows=lines.rows.with_columns(_unquote(pl.all()))) if file.header else lines
     )
 
 
-def _unquoted(text: pl.Expr) -> pl.Expr:
+def _unquote(text: pl.Expr) -> pl.Expr:
     inside = (
         text.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
     )

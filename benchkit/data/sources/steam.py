@@ -7,29 +7,36 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchkit.data.archive import either
-from benchkit.data.literals import Field, as_day, as_number, as_text, pick, read_records
-from benchkit.data.percentiles import Within, rated
 from benchkit.data.raw import RawData
+from benchkit.data.readers.archive import find_raw_file
+from benchkit.data.readers.python_literal_reader import (
+    RecordField,
+    as_day_timestamp,
+    as_number,
+    as_text,
+    read_record_texts,
+    read_records,
+)
+from benchkit.data.sources.implicit_ratings import RatingGroup, add_ratings
 
 _NAME = "steam"
 _REVIEWS = {
-    "user": Field("username", pl.String(), as_text, required=True),
-    "item": Field("product_id", pl.String(), as_text, required=True),
-    "timestamp": Field("date", pl.Int64(), as_day, required=True),
-    "hours": Field("hours", pl.Float64(), as_number),
+    "user": RecordField("username", pl.String(), as_text, required=True),
+    "item": RecordField("product_id", pl.String(), as_text, required=True),
+    "timestamp": RecordField("date", pl.Int64(), as_day_timestamp, required=True),
+    "hours": RecordField("hours", pl.Float64(), as_number),
 }
 _GAMES = {
-    "item": Field("id", pl.String(), as_text, required=True),
+    "item": RecordField("id", pl.String(), as_text, required=True),
     **{
-        name: Field(name, pl.String(), as_text)
+        name: RecordField(name, pl.String(), as_text)
         for name in ("title", "app_name", "genres", "tags", "developer", "publisher", "price")
     },
-    "released": Field("release_date", pl.String(), as_text),
+    "released": RecordField("release_date", pl.String(), as_text),
 }
 
 
-def read(folder: str, rate_within: Within = "item") -> RawData:
+def read_steam(folder: str, rate_within: RatingGroup = "item") -> RawData:
     """Steam (Kang & McAuley, 2018; Wan & McAuley, 2018): `steam_reviews` and `steam_games`.
 
     A user is a `username`, as SASRec has it: only a part of the lines has an id, and two users of
@@ -41,25 +48,25 @@ def read(folder: str, rate_within: Within = "item") -> RawData:
 
     `australian_users_items`, which also has hours, is not read: it has no time at all.
     """
-    reviews_file, games_file = files(folder)
+    reviews_file, games_file = steam_files(folder)
     games = read_records(games_file, _NAME, _GAMES)
     reviews = read_records(reviews_file, _NAME, _REVIEWS)
     table = reviews.table
     unknown = table["hours"].null_count()
     if rate_within != "none":
         table = table.drop_nulls("hours")
-    table = rated(table, "hours", rate_within)
+    table = add_ratings(table, "hours", rate_within)
     lines = table["line"].to_numpy()
     items = games.table.drop("line").unique("item", keep="first", maintain_order=True)
 
     def texts(rows: NDArray[np.int64]) -> Sequence[str | None]:
-        return pick(reviews_file, _NAME, lines[rows], "text")
+        return read_record_texts(reviews_file, _NAME, lines[rows], "text")
 
     return RawData(
         table.drop("line"),
         items.with_columns(pl.coalesce("title", "app_name").alias("title")).drop("app_name"),
         (reviews_file.name, games_file.name),
-        line_of=lines.__getitem__,
+        lookup_lines=lines.__getitem__,
         funnel={
             **reviews.funnel("reviews"),
             "reviews_without_hours": unknown,
@@ -71,6 +78,6 @@ def read(folder: str, rate_within: Within = "item") -> RawData:
     )
 
 
-def files(folder: str, **_: str) -> list[Path]:
+def steam_files(folder: str, **_: str) -> list[Path]:
     """The reviews and the games."""
-    return [either(folder, "steam_reviews.json"), either(folder, "steam_games.json")]
+    return [find_raw_file(folder, "steam_reviews.json"), find_raw_file(folder, "steam_games.json")]

@@ -4,27 +4,29 @@ from pathlib import Path
 
 import polars as pl
 
-from benchkit.data.raw import RawData, lines_without
+from benchkit.data.raw import RawData, make_line_lookup
 from benchkit.errors import DataError
 
 _READERS = (".csv", ".tsv", ".parquet")
 
 
-def read(interactions: str, items: str, columns: dict[str, str] | None = None) -> RawData:
+def read_own_tables(
+    interactions: str, items: str, columns: dict[str, str] | None = None
+) -> RawData:
     """Your own tables: `interactions` (user, item, ...) and `items` (item, title, ...).
 
     columns: house name -> name in the files, e.g. {"user": "reviewer_id", "rating": "stars"}.
     A table without `timestamp` is taken to be in the order of time.
     """
-    paths = files(interactions, items)
+    paths = own_table_files(interactions, items)
     renames = {theirs: ours for ours, theirs in (columns or {}).items()}
     tables = [_table(path, renames) for path in paths]
     header = [] if paths[0].suffix == ".parquet" else [1]
     origin = (str(paths[0]), str(paths[1]))
-    return RawData(tables[0], tables[1], origin, lines_without(header))
+    return RawData(tables[0], tables[1], origin, make_line_lookup(header))
 
 
-def files(
+def own_table_files(
     interactions: str,
     items: str,
     columns: dict[str, str] | None = None,  # noqa: ARG001

@@ -6,17 +6,17 @@ import numpy as np
 import polars as pl
 
 from benchkit import seeds
-from benchkit.data.raw import RawData, lines_without
+from benchkit.data.raw import RawData, make_line_lookup
 
 _GENRES = ("Drama", "Comedy", "Thriller", "Western", "Musical", "Documentary", "Fantasy", "Noir")
 
 
-def files(**_: int) -> list[Path]:
+def toy_files(**_: int) -> list[Path]:
     """It reads no file."""
     return []
 
 
-def read(
+def generate_toy(
     users: int = 200, items: int = 120, clusters: int = 6, length: int = 12, seed: int = 0
 ) -> RawData:
     """Generated users who mostly stay in one cluster and mostly take its next unseen item.
@@ -51,4 +51,4 @@ def read(
             "genres": [_GENRES[cluster[i] % len(_GENRES)] for i in range(items)],
         }
     )
-    return RawData(interactions, texts, ("toy interactions", "toy items"), lines_without([]))
+    return RawData(interactions, texts, ("toy interactions", "toy items"), make_line_lookup([]))

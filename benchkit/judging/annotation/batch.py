@@ -6,27 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchkit import files
+from benchkit import io
 from benchkit.errors import ConfigError
 from benchkit.judging.annotation import page
-from benchkit.judging.annotation.key import Key, KeyItem, KeyJudge, KeyStratum, write_key
-from benchkit.judging.annotation.population import JudgedExhibit, Population
-from benchkit.judging.annotation.sampling import Stratum, deal, draw, opaque_id, scheme
+from benchkit.judging.annotation.batch_key import BatchKey, KeyItem, KeyJudge, KeyStratum, write_key
+from benchkit.judging.annotation.population import JudgedAnswer, Population
+from benchkit.judging.annotation.sampling import (
+    Stratum,
+    assign_to_annotators,
+    describe_scheme,
+    draw_strata,
+    opaque_id,
+)
 from benchkit.judging.rubric import Rubric
 
 
 @dataclass(frozen=True)
-class Batch:
+class AnnotationBatch:
     """A key, and the exhibits that its ids stand for."""
 
-    key: Key
-    exhibits: dict[str, JudgedExhibit]
+    key: BatchKey
+    exhibits: dict[str, JudgedAnswer]
 
     def pages(self) -> dict[str, str]:
         """Annotator -> HTML. What is on a page is all that an annotator gets to know."""
         shown = {i: page_item(i, e, self.key.rubric) for i, e in self.exhibits.items()}
         return {
-            annotator: page.render(
+            annotator: page.render_annotation_page(
                 self.key.batch, annotator, self.key.rubric, [shown[i] for i in ids]
             )
             for annotator, ids in self.key.annotators.items()
@@ -37,7 +43,7 @@ class Batch:
         paths = [write_key(self.key, folder)]
         for annotator, html in self.pages().items():
             paths.append(folder / f"{annotator}.html")
-            files.write_text(paths[-1], html)
+            io.write_text(paths[-1], html)
         return paths
 
 
@@ -49,7 +55,7 @@ def make_batch(
     seed: int = 0,
     *,
     balanced: bool = False,
-) -> Batch:
+) -> AnnotationBatch:
     """Draw `n` exhibits and deal them to annotators (see `sampling`).
 
     overlap: share of them that every annotator sees. balanced: even over the judge's grades, too.
@@ -58,8 +64,8 @@ def make_batch(
     """
     if (size := min(n, len(population.exhibits))) < annotators:
         raise ConfigError(f"{size} answers for {annotators} annotators", "ask for more, or fewer")
-    strata = draw(population, n, seed, balanced=balanced)
-    exhibits: dict[str, JudgedExhibit] = {}
+    strata = draw_strata(population, n, seed, balanced=balanced)
+    exhibits: dict[str, JudgedAnswer] = {}
     weights: dict[str, float] = {}
     for stratum in strata:
         for exhibit in stratum.drawn:
@@ -68,15 +74,15 @@ def make_batch(
                 raise ConfigError("two exhibits got the same id", "choose another --seed")
             exhibits[identifier] = exhibit
             weights[identifier] = stratum.weight
-    hands = deal(list(exhibits), annotators, overlap, seed)
+    hands = assign_to_annotators(list(exhibits), annotators, overlap, seed)
     names = {f"annotator-{place}": tuple(hand) for place, hand in enumerate(hands, start=1)}
     rubric = population.rubric
-    key = Key(
+    key = BatchKey(
         batch=_batch_hash(exhibits, names, rubric),
         seed=seed,
         asked=n,
         overlap=overlap,
-        scheme=scheme(balanced),
+        scheme=describe_scheme(balanced),
         rubric=rubric,
         rubric_hash=rubric.hash,
         annotators=names,
@@ -84,10 +90,10 @@ def make_batch(
         strata=tuple(map(_key_stratum, strata)),
         items={i: _key_item(e, weights[i]) for i, e in sorted(exhibits.items())},
     )
-    return Batch(key, exhibits)
+    return AnnotationBatch(key, exhibits)
 
 
-def page_item(identifier: str, exhibit: JudgedExhibit, rubric: Rubric) -> dict[str, Any]:
+def page_item(identifier: str, exhibit: JudgedAnswer, rubric: Rubric) -> dict[str, Any]:
     """What a page shows of an exhibit."""
     shown = {
         "id": identifier,
@@ -99,7 +105,7 @@ def page_item(identifier: str, exhibit: JudgedExhibit, rubric: Rubric) -> dict[s
 
 
 def _batch_hash(
-    exhibits: dict[str, JudgedExhibit], annotators: dict[str, tuple[str, ...]], rubric: Rubric
+    exhibits: dict[str, JudgedAnswer], annotators: dict[str, tuple[str, ...]], rubric: Rubric
 ) -> str:
     """Of all that annotators see, and in which order. It is no number, whatever opens the CSV."""
     shown = [page_item(i, e, rubric) for i, e in sorted(exhibits.items())]
@@ -125,7 +131,7 @@ def _key_stratum(stratum: Stratum) -> KeyStratum:
     )  # fmt: skip
 
 
-def _key_item(exhibit: JudgedExhibit, weight: float) -> KeyItem:
+def _key_item(exhibit: JudgedAnswer, weight: float) -> KeyItem:
     return KeyItem(
         suite=exhibit.suite, task=exhibit.task, method=exhibit.method, run_id=exhibit.run_id,
         case_id=exhibit.case_id, item=exhibit.item, target=exhibit.target,

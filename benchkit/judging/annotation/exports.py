@@ -7,16 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchkit.errors import DataError
-from benchkit.judging.annotation.key import Key
+from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.rubric import Criterion
 
-COLUMNS = ("batch", "annotator", "name", "id", "criterion", "grade", "skipped", "note", "seconds")
+EXPORT_COLUMNS = (
+    "batch",
+    "annotator",
+    "name",
+    "id",
+    "criterion",
+    "grade",
+    "skipped",
+    "note",
+    "seconds",
+)
 _MEND = "export the CSV from the page once more, and do not edit it"
 _SKIPPED = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ExportRow:
     """One row: an annotator's word on an exhibit and a criterion.
 
     grade: None where there is none (yet). seconds: spent on the exhibit. where: file and line.
@@ -33,7 +43,7 @@ class Entry:
     where: str
 
 
-def read_export(path: Path, key: Key) -> Iterator[Entry]:
+def read_export(path: Path, key: BatchKey) -> Iterator[ExportRow]:
     """The rows of a file. Raises DataError, naming file and line, for what is not of this batch.
 
     A spreadsheet may have saved it, with the separator of its language or without the byte order
@@ -49,18 +59,18 @@ def read_export(path: Path, key: Key) -> Iterator[Entry]:
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         names = reader.fieldnames or ()
-        if missing := [name for name in COLUMNS if name not in names]:
+        if missing := [name for name in EXPORT_COLUMNS if name not in names]:
             raise DataError(f"{path}: no column {missing[0]!r}", _MEND)
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
                 raise DataError(f"{where}: it has not as many fields as columns", _MEND)
-            yield _entry({name: row[name] for name in COLUMNS}, where, key)
+            yield _entry({name: row[name] for name in EXPORT_COLUMNS}, where, key)
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}", _MEND) from None
 
 
-def _entry(row: Mapping[str, str], where: str, key: Key) -> Entry:
+def _entry(row: Mapping[str, str], where: str, key: BatchKey) -> ExportRow:
     if row["batch"] != key.batch:
         raise DataError(
             f"{where}: it is of batch {row['batch']!r}, and the key of {key.batch}",
@@ -81,7 +91,7 @@ def _entry(row: Mapping[str, str], where: str, key: Key) -> Entry:
     grade = _grade(row["grade"].strip(), where, criterion)
     if skipped and grade is not None:
         raise DataError(f"{where}: it is skipped, and has grade {grade}", _MEND)
-    return Entry(
+    return ExportRow(
         annotator, row["name"].strip(), identifier, criterion.name, grade, skipped,
         row["note"], _seconds(row["seconds"].strip(), where), where,
     )  # fmt: skip

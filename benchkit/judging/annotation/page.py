@@ -11,7 +11,9 @@ from benchkit.judging.rubric import Criterion, Rubric
 _SCRIPTS = ("keys", "state", "csv", "parts", "view", "annotate")
 
 
-def render(batch: str, annotator: str, rubric: Rubric, items: Sequence[Mapping[str, Any]]) -> str:
+def render_annotation_page(
+    batch: str, annotator: str, rubric: Rubric, items: Sequence[Mapping[str, Any]]
+) -> str:
     """HTML of one annotator's page.
 
     items: in their order, each with id, history (lines, oldest first), title, rationale and, where

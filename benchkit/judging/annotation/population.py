@@ -8,15 +8,15 @@ import polars as pl
 
 from benchkit.errors import ConfigError, DataError, StoreError
 from benchkit.judging.rubric import Criterion, Rubric
-from benchkit.records import JUDGEMENTS, JudgementManifest
-from benchkit.store import Run, Store, slug
+from benchkit.runs.records import JUDGEMENTS_SCHEMA, JudgementManifest
+from benchkit.runs.store import Run, Store, slug
 
 _NEEDED = ("case_id", "item", "title", "target", "target_title", "rationale", "history", "stage",
            "grades")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedExhibit:
+class JudgedAnswer:
     """One answer that was shown to judges.
 
     history: a line an event, oldest first; all of it, of which a judge may have been shown only the
@@ -46,7 +46,7 @@ class JudgedExhibit:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RunJudgement:
     """A complete judgement of a run by one judge."""
 
     run: Run
@@ -62,7 +62,7 @@ class Population:
     rubric: what people grade by. left_out: judges whose grades were not taken, with their rubrics.
     """
 
-    exhibits: tuple[JudgedExhibit, ...]
+    exhibits: tuple[JudgedAnswer, ...]
     rubrics: Mapping[str, Rubric]
     rubric: Rubric
     left_out: Mapping[str, Rubric] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Population:
         return tuple(criterion for criterion in self.rubric.criteria if criterion in own.criteria)
 
 
-def sources(paths: Sequence[Path], suite: str = "", judge: str = "") -> list[Source]:
+def find_judgements(paths: Sequence[Path], suite: str = "", judge: str = "") -> list[RunJudgement]:
     """The judgements at `paths`: verdict files (.parquet), folders of runs, or a store.
 
     In the order of the paths; those of a store in the order of the judges in the suite's plan.
@@ -103,7 +103,7 @@ def sources(paths: Sequence[Path], suite: str = "", judge: str = "") -> list[Sou
     return found
 
 
-def collect(found: Iterable[Source], rubric: Rubric | None = None) -> Population:
+def collect_population(found: Iterable[RunJudgement], rubric: Rubric | None = None) -> Population:
     """The exhibits of judgements that a person can grade by `rubric`.
 
     By default the rubric is that of the first judgement; judges with another are then left out.
@@ -118,8 +118,8 @@ def collect(found: Iterable[Source], rubric: Rubric | None = None) -> Population
         left_out = {label: own for label, own in rubrics.items() if own.hash != rubric.hash}
     found = [source for source in found if source.manifest.label not in left_out]
     found.sort(key=lambda source: (source.manifest.label, source.manifest.run_id))
-    merged: dict[tuple[str, ...], JudgedExhibit] = {}
-    for exhibit in (exhibit for source in found for exhibit in _exhibits(source)):
+    merged: dict[tuple[str, ...], JudgedAnswer] = {}
+    for exhibit in (exhibit for source in found for exhibit in _judged_answers(source)):
         if rubric.wrong is not None and exhibit.item != exhibit.target:
             continue
         first = merged.setdefault(exhibit.key, exhibit)
@@ -133,7 +133,7 @@ def collect(found: Iterable[Source], rubric: Rubric | None = None) -> Population
     return Population(tuple(merged[key] for key in sorted(merged)), taken, rubric, left_out)
 
 
-def _at(path: Path, suite: str, judge: str) -> Iterator[Source]:
+def _at(path: Path, suite: str, judge: str) -> Iterator[RunJudgement]:
     if path.suffix == ".parquet":
         run = Run(path.parent.parent)
         manifests = [m for m in run.judgements() if f"{slug(m.label)}-{m.judge_id}" == path.stem]
@@ -146,7 +146,7 @@ def _at(path: Path, suite: str, judge: str) -> Iterator[Source]:
         run = Run(path)
         yield from _sources(run, run.judgements(), judge)
     elif (path / "store.json").exists():
-        yield from _planned(Store(path), suite, judge)
+        yield from _from_plan(Store(path), suite, judge)
     else:
         raise StoreError(
             f"{path} is no verdict file, run or store",
@@ -154,7 +154,7 @@ def _at(path: Path, suite: str, judge: str) -> Iterator[Source]:
         )
 
 
-def _planned(store: Store, suite: str, judge: str) -> Iterator[Source]:
+def _from_plan(store: Store, suite: str, judge: str) -> Iterator[RunJudgement]:
     """What the plan of a suite names."""
     plan = store.plan(suite) if suite else None
     if plan is None:
@@ -172,17 +172,19 @@ def _planned(store: Store, suite: str, judge: str) -> Iterator[Source]:
                 yield from _sources(run, [manifest], judge)
 
 
-def _sources(run: Run, manifests: Iterable[JudgementManifest], judge: str) -> Iterator[Source]:
+def _sources(
+    run: Run, manifests: Iterable[JudgementManifest], judge: str
+) -> Iterator[RunJudgement]:
     of_run = run.manifest()
     if of_run is None:
         raise StoreError(f"{run.path}: holds no run", "name judgements inside a run store")
     for manifest in manifests:
         if manifest.status == "complete" and judge in ("", manifest.label):
             rubric = Rubric.model_validate(manifest.rubric)
-            yield Source(run, manifest, of_run.label, rubric)
+            yield RunJudgement(run, manifest, of_run.label, rubric)
 
 
-def _rubrics(found: Iterable[Source]) -> dict[str, Rubric]:
+def _rubrics(found: Iterable[RunJudgement]) -> dict[str, Rubric]:
     """Judge -> what it graded by."""
     rubrics: dict[str, Rubric] = {}
     for source in found:
@@ -195,10 +197,10 @@ def _rubrics(found: Iterable[Source]) -> dict[str, Rubric]:
     return rubrics
 
 
-def _exhibits(source: Source) -> Iterator[JudgedExhibit]:
+def _judged_answers(source: RunJudgement) -> Iterator[JudgedAnswer]:
     """The rows of a judgement of stage `judged`."""
     table = source.run.verdicts(source.manifest)
-    if missing := [name for name in _NEEDED if table.schema.get(name) != JUDGEMENTS[name]]:
+    if missing := [name for name in _NEEDED if table.schema.get(name) != JUDGEMENTS_SCHEMA[name]]:
         raise StoreError(
             f"{source.run.path}: verdicts of {source.manifest.label!r}: column {missing[0]!r} is"
             " missing or of another type",
@@ -207,7 +209,7 @@ def _exhibits(source: Source) -> Iterator[JudgedExhibit]:
     manifest = source.manifest
     for row in table.filter(pl.col("stage") == "judged").iter_rows(named=True):
         own = {grade["criterion"]: grade["grade"] for grade in row["grades"]}
-        yield JudgedExhibit(
+        yield JudgedAnswer(
             manifest.suite, manifest.task, source.method, manifest.run_id,
             row["case_id"], row["item"], row["title"], row["target"], row["target_title"],
             row["rationale"], tuple(row["history"]), {manifest.label: own},

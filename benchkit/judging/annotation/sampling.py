@@ -19,10 +19,10 @@ from fractions import Fraction
 from itertools import count, pairwise
 
 from benchkit import seeds
-from benchkit.judging.annotation.population import JudgedExhibit, Population
-from benchkit.judging.annotation.rounding import Edge, rounded_flow
+from benchkit.judging.annotation.dependent_rounding import Edge, round_flow
+from benchkit.judging.annotation.population import JudgedAnswer, Population
 
-Place = tuple[str, str, str, float]  # suite, task, method, grade
+StratumKey = tuple[str, str, str, float]  # suite, task, method, grade
 NO_GRADE = -math.inf
 
 
@@ -41,7 +41,7 @@ class Stratum:
     grade: int | None
     size: int
     share: Fraction
-    drawn: tuple[JudgedExhibit, ...]
+    drawn: tuple[JudgedAnswer, ...]
 
     @property
     def weight(self) -> float:
@@ -49,7 +49,7 @@ class Stratum:
         return float(self.size / self.share)
 
 
-def scheme(balanced: bool) -> str:
+def describe_scheme(balanced: bool) -> str:
     """How a sample is drawn, for the record."""
     inner = ", in them grades of the judge" if balanced else ""
     return (
@@ -58,13 +58,15 @@ def scheme(balanced: bool) -> str:
     )
 
 
-def draw(population: Population, n: int, seed: int, *, balanced: bool = False) -> list[Stratum]:
+def draw_strata(
+    population: Population, n: int, seed: int, *, balanced: bool = False
+) -> list[Stratum]:
     """A sample of `n` exhibits, or of all where there are fewer; all strata, in order.
 
     balanced: even over the judge's grades, too. The numbers drawn of a stratum, a task, a method in
     a task, a grade in a task and a grade differ from their expectations by less than one.
     """
-    members: dict[Place, list[JudgedExhibit]] = {}
+    members: dict[StratumKey, list[JudgedAnswer]] = {}
     for exhibit in population.exhibits:
         grade = _grade(exhibit, population) if balanced else NO_GRADE
         place = exhibit.suite, exhibit.task, exhibit.method, grade
@@ -75,7 +77,7 @@ def draw(population: Population, n: int, seed: int, *, balanced: bool = False) -
     strata = []
     for place in places:
         suite, task, method, grade = place
-        drawn = _shuffled(members[place], seed, "draw")[: counts[place]]
+        drawn = _shuffle(members[place], seed, "draw")[: counts[place]]
         strata.append(
             Stratum(
                 suite, task, method, None if grade == NO_GRADE else int(grade),
@@ -85,7 +87,9 @@ def draw(population: Population, n: int, seed: int, *, balanced: bool = False) -
     return strata
 
 
-def deal(ids: Sequence[str], annotators: int, overlap: float, seed: int) -> list[list[str]]:
+def assign_to_annotators(
+    ids: Sequence[str], annotators: int, overlap: float, seed: int
+) -> list[list[str]]:
     """Who sees which of `ids`, each annotator in an order of their own.
 
     ids: in the order of the strata. A share `overlap`, spread evenly over this order, goes to
@@ -109,13 +113,13 @@ def deal(ids: Sequence[str], annotators: int, overlap: float, seed: int) -> list
     ]
 
 
-def opaque_id(exhibit: JudgedExhibit, seed: int) -> str:
+def opaque_id(exhibit: JudgedAnswer, seed: int) -> str:
     """A name for an exhibit that says nothing of it. It is no number, whatever opens the CSV."""
     text = "\x1f".join((str(seed), *exhibit.key))
     return "x" + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _grade(exhibit: JudgedExhibit, population: Population) -> float:
+def _grade(exhibit: JudgedAnswer, population: Population) -> float:
     """The first judge's grade of its first criterion, as a whole number; labels in order."""
     for label in sorted(exhibit.grades):
         own = exhibit.grades[label]
@@ -124,9 +128,9 @@ def _grade(exhibit: JudgedExhibit, population: Population) -> float:
     return NO_GRADE
 
 
-def _shares(sizes: Mapping[Place, int], n: int) -> dict[Place, Fraction]:
+def _shares(sizes: Mapping[StratumKey, int], n: int) -> dict[StratumKey, Fraction]:
     """Expected numbers of the strata: even over tasks, then methods, then grades."""
-    found: dict[Place, Fraction] = {}
+    found: dict[StratumKey, Fraction] = {}
     total = Fraction(min(n, sum(sizes.values())))
     for task, of_task in _split(sizes, 2, total):
         for method, of_method in _split(task, 3, of_task):
@@ -135,7 +139,7 @@ def _shares(sizes: Mapping[Place, int], n: int) -> dict[Place, Fraction]:
     return found
 
 
-def _whole(shares: Mapping[Place, Fraction], seed: int) -> dict[Place, int]:
+def _whole(shares: Mapping[StratumKey, Fraction], seed: int) -> dict[StratumKey, int]:
     """Numbers of the strata: a flow from all to tasks, methods, strata, grades, and back.
 
     The way back carries the whole sample, so that its size stays as it is.
@@ -148,7 +152,7 @@ def _whole(shares: Mapping[Place, Fraction], seed: int) -> dict[Place, int]:
         for edge in pairwise(way):
             flow[edge] = flow.get(edge, Fraction(0)) + share
     numbers = (Fraction(seeds.derive("annotation", seed, "round", i), 2**64) for i in count())
-    whole = rounded_flow(flow, lambda: next(numbers))
+    whole = round_flow(flow, lambda: next(numbers))
     return {
         place: whole[("method", place[:3]), ("grade of task", (*place[:2], place[3]))]
         for place in shares
@@ -156,10 +160,10 @@ def _whole(shares: Mapping[Place, Fraction], seed: int) -> dict[Place, int]:
 
 
 def _split(
-    sizes: Mapping[Place, int], depth: int, total: Fraction
-) -> Iterator[tuple[dict[Place, int], Fraction]]:
+    sizes: Mapping[StratumKey, int], depth: int, total: Fraction
+) -> Iterator[tuple[dict[StratumKey, int], Fraction]]:
     """Groups that agree in the first `depth` parts of their places, and the share of each."""
-    groups: dict[tuple[object, ...], dict[Place, int]] = {}
+    groups: dict[tuple[object, ...], dict[StratumKey, int]] = {}
     for place, size in sizes.items():
         groups.setdefault(place[:depth], {})[place] = size
     capacities = [sum(group.values()) for group in groups.values()]
@@ -181,5 +185,5 @@ def even_shares(capacities: Sequence[int], total: Fraction) -> list[Fraction]:
     return shares
 
 
-def _shuffled(exhibits: Sequence[JudgedExhibit], seed: int, what: str) -> list[JudgedExhibit]:
+def _shuffle(exhibits: Sequence[JudgedAnswer], seed: int, what: str) -> list[JudgedAnswer]:
     return sorted(exhibits, key=lambda e: seeds.derive("annotation", seed, what, *e.key))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from benchkit.lm.engine import Engine
 from benchkit.lm.engines.hf import HFConfig, HFEngine
-from benchkit.lm.engines.openai_config import OpenAIConfig
+from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.vllm import VLLMConfig
+from benchkit.lm.types import Engine
 
 if TYPE_CHECKING:
     from benchkit.lm.backbones import Backbone
@@ -24,7 +24,7 @@ def make_engine(config: EngineConfig, load: "Callable[[], Backbone]", cache: Pat
     cache: the folder where engines that ask a server keep its answers.
     """
     if isinstance(config, OpenAIConfig):
-        from benchkit.lm.engines.openai import OpenAIEngine
+        from benchkit.lm.engines.openai.engine import OpenAIEngine
 
         return OpenAIEngine(config, cache)
     if isinstance(config, VLLMConfig):

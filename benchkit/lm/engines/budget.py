@@ -7,7 +7,7 @@ from benchkit.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class TokenUsage:
     """Tokens of a prompt and of what is generated for it."""
 
     prompt: int = 0
@@ -34,21 +34,21 @@ class Budget:
     ) -> None:
         self._limits = max_tokens, max_cost
         self._prices = price_prompt, price_completion
-        self._open: dict[int, Cost] = {}
+        self._open: dict[int, TokenUsage] = {}
         self._next = 0
         self._changed = Condition()
-        self._spent = Cost()
+        self._spent = TokenUsage()
 
     @property
-    def spent(self) -> Cost:
+    def spent(self) -> TokenUsage:
         """What the settled requests have cost."""
         return self._spent
 
-    def money(self, cost: Cost) -> float:
+    def price(self, cost: TokenUsage) -> float:
         """The price of these tokens."""
         return (cost.prompt * self._prices[0] + cost.completion * self._prices[1]) / 1e6
 
-    def reserve(self, cost: Cost) -> int:
+    def reserve(self, cost: TokenUsage) -> int:
         """Set aside the most that a request may cost; returns a number for `settle`.
 
         Raises EngineError when it would not fit even if nothing else was under way.
@@ -62,7 +62,7 @@ class Budget:
             self._open[self._next] = cost
             return self._next
 
-    def settle(self, number: int, cost: Cost | None = None) -> None:
+    def settle(self, number: int, cost: TokenUsage | None = None) -> None:
         """Replace a reservation by what the request has cost; None: it is not known, so all that
         was reserved counts."""
         with self._changed:
@@ -70,24 +70,24 @@ class Budget:
             self._spent = _sum([self._spent, reserved if cost is None else cost])
             self._changed.notify_all()
 
-    def _fits(self, cost: Cost) -> bool:
+    def _fits(self, cost: TokenUsage) -> bool:
         tokens, money = self._limits
         return (tokens is None or cost.prompt + cost.completion <= tokens) and (
-            money is None or self.money(cost) <= money
+            money is None or self.price(cost) <= money
         )
 
-    def _exceeded(self, cost: Cost) -> EngineError:
+    def _exceeded(self, cost: TokenUsage) -> EngineError:
         spent = self._spent
         tokens, money = self._limits
         allowed = [f"{tokens:,} tokens"] if tokens is not None else []
         allowed += [f"a cost of {money:g}"] if money is not None else []
         return EngineError(
             f"the budget of {' and '.join(allowed)} is spent: {spent.prompt:,} prompt and "
-            f"{spent.completion:,} completion tokens, a cost of {self.money(spent):.4g}; the next "
+            f"{spent.completion:,} completion tokens, a cost of {self.price(spent):.4g}; the next "
             f"request may take {cost.prompt + cost.completion:,} tokens",
             "raise max_tokens_total or max_cost and run again: what was answered is cached",
         )
 
 
-def _sum(costs: list[Cost]) -> Cost:
-    return Cost(sum(c.prompt for c in costs), sum(c.completion for c in costs))
+def _sum(costs: list[TokenUsage]) -> TokenUsage:
+    return TokenUsage(sum(c.prompt for c in costs), sum(c.completion for c in costs))

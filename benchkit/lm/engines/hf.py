@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from benchkit import seeds
-from benchkit.lm.engine import Answer, Completion, Decoding, Prompt, Scored
-from benchkit.lm.tokens import continuation_ids, end_of_turn, prompt_ids, text_ids
+from benchkit.lm.tokenization import continuation_ids, end_of_turn, prompt_ids, text_ids
+from benchkit.lm.types import Completion, ContinuationScores, Decoding, Generation, Prompt
 
 _CHUNK = 256  # prompts that are sorted by length together
 _T = TypeVar("_T")
@@ -32,7 +32,7 @@ class HFEngine:
     """Asks a model that is loaded. It is put into evaluation mode while it is asked."""
 
     can_score = True
-    can_choose = True
+    can_constrain = True
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class HFEngine:
         self.model, self.tokenizer, self.context = model, tokenizer, context
         self.config = config or HFConfig()
 
-    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Answer]:
-        from benchkit.lm.sampling import Uniforms, sample
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
+        from benchkit.lm.sampling import UniformStreams, sample_completions
 
         tokenizer = self.tokenizer
         # A stop that is one token ends an answer without looking at its text.
@@ -58,11 +58,11 @@ class HFEngine:
             tail = tokenizer.decode(tokens[-longest - 4 :])
             return any(text in tail for text in texts)
 
-        def answers(ids: Sequence[list[int]], keys: Sequence[str]) -> list[Answer]:
-            drawn = sample(
+        def answers(ids: Sequence[list[int]], keys: Sequence[str]) -> list[Generation]:
+            drawn = sample_completions(
                 self.model,
                 ids,
-                Uniforms.of(keys, decoding.n, decoding.seed),
+                UniformStreams.for_prompts(keys, decoding.n, decoding.seed),
                 temperature=decoding.temperature,
                 top_p=decoding.top_p,
                 top_k=decoding.top_k,
@@ -71,7 +71,7 @@ class HFEngine:
                 stopped=stopped if texts else None,
             )
             return [
-                Answer(
+                Generation(
                     tuple(self._completion(d.tokens, d.ended, texts) for d in own),
                     {
                         "prompt_tokens": float(len(prompt)),
@@ -89,34 +89,38 @@ class HFEngine:
 
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
-    ) -> Iterator[Scored]:
+    ) -> Iterator[ContinuationScores]:
         from benchkit.lm import shared_prefix as sp
 
         ids, options = self._tokenised(prompts, continuations, end)
 
-        def scored(rows: Sequence[int]) -> list[Scored]:
+        def scored(rows: Sequence[int]) -> list[ContinuationScores]:
             batch = self._pack([ids[r] for r in rows], [options[r] for r in rows])
-            sums = sp.sums(batch, sp.token_logprobs(self.model, batch).double()).cpu().numpy()
+            sums = (
+                sp.sum_per_response(batch, sp.response_token_logprobs(self.model, batch).double())
+                .cpu()
+                .numpy()
+            )
             results = []
             for row, total in zip(rows, sums, strict=True):
                 sizes = np.array([len(option) for option in options[row]], dtype=np.int64)
                 usage = {"prompt_tokens": float(len(ids[row])), "scored_tokens": float(sizes.sum())}
-                results.append(Scored(total[: len(sizes)], sizes, "stop", usage))
+                results.append(ContinuationScores(total[: len(sizes)], sizes, "stop", usage))
             return results
 
         yield from self._together(ids, options, scored)
 
-    def choose(
+    def constrained_choice(
         self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], decoding: Decoding
     ) -> Iterator[tuple[int, ...]]:
         from benchkit.lm import shared_prefix as sp
-        from benchkit.lm.trie import Trie, walk
+        from benchkit.lm.trie import Trie, draw_option
 
         ids, tokens = self._tokenised(prompts, options, end=True)
 
         def chosen(rows: Sequence[int]) -> list[tuple[int, ...]]:
             own = [tokens[r] for r in rows]
-            tries = [Trie.of(o) for o in own]
+            tries = [Trie.from_options(o) for o in own]
             batch = self._pack([ids[r] for r in rows], own)
             logits = _needed_logits(self.model, sp.hidden_states(self.model, batch), own, tries)
             results = []
@@ -126,7 +130,7 @@ class HFEngine:
                 for number in range(decoding.n):
                     key = ("choose", decoding.seed, prompts[row].key, number)
                     uniform = seeds.generator(*key).random(steps)
-                    draws.append(walk(trie, table, decoding.temperature, uniform))
+                    draws.append(draw_option(trie, table, decoding.temperature, uniform))
                 results.append(tuple(draws))
             return results
 
@@ -159,7 +163,7 @@ class HFEngine:
     def _pack(self, ids: list[list[int]], options: list[list[list[int]]]) -> Any:
         from benchkit.lm import shared_prefix as sp
 
-        return sp.pack(ids, options, device=next(self.model.parameters()).device)
+        return sp.pack_batch(ids, options, device=next(self.model.parameters()).device)
 
     def _together(
         self,
@@ -168,12 +172,12 @@ class HFEngine:
         function: Callable[[Sequence[int]], list[_T]],
     ) -> Iterator[_T]:
         """`function` of rows, in batches of one packed pass each."""
-        from benchkit.lm.shared_prefix import shared_prefix
+        from benchkit.lm.shared_prefix import use_shared_prefix
 
         sizes = [len(i) + sum(map(len, o)) for i, o in zip(ids, options, strict=True)]
 
         def inside(rows: Sequence[int]) -> list[_T]:
-            with shared_prefix(self.model):
+            with use_shared_prefix(self.model):
                 return function(rows)
 
         yield from self._batched(sizes, inside)
@@ -225,9 +229,9 @@ def _needed_logits(
     model: Any, states: Any, options: Sequence[list[list[int]]], tries: Sequence[Any]
 ) -> list[dict[tuple[int, ...], dict[int, float]]]:
     """Prompt by prompt: prefix -> token -> logit, where more than one token may follow."""
-    from benchkit.lm.shared_prefix import causal_model, logits
+    from benchkit.lm.shared_prefix import lm_head_logits, unwrap_peft
 
-    causal = causal_model(model)
+    causal = unwrap_peft(model)
     tables = []
     for state, own, root in zip(states, options, tries, strict=True):
         where: dict[tuple[int, ...], int] = {}  # prefix -> a position that predicts what follows
@@ -236,7 +240,7 @@ def _needed_logits(
                 where.setdefault(tuple(option[:step]), start + step)
         forks = {prefix: node for prefix, node in _nodes(root) if len(node.children) > 1}
         places = [where[prefix] for prefix in forks]
-        rows = logits(causal, state[places]) if places else ()
+        rows = lm_head_logits(causal, state[places]) if places else ()
         tables.append(
             {
                 prefix: dict(zip(node.children, row[list(node.children)].tolist(), strict=True))

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchkit.errors import StoreError
 
-FILE = "requests.sqlite"
+REQUEST_CACHE_FILE = "requests.sqlite"
 
 
 def request_key(**parts: object) -> str:
@@ -29,7 +29,7 @@ class RequestCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+        self.path = folder / REQUEST_CACHE_FILE
         self._lock = Lock()
         with self._errors():
             folder.mkdir(parents=True, exist_ok=True)

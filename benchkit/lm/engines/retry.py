@@ -12,27 +12,27 @@ from email.utils import parsedate_to_datetime
 from threading import Event
 from typing import TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class TransientError(Exception):
     """The request did not come through; the next one may.
 
-    after: seconds that the server asks to wait. billed: whether it may have been answered, and
+    retry_after_s: seconds that the server asks to wait. billed: whether it may have been answered, and
     charged, all the same.
     """
 
     def __init__(self, cause: str, after: float | None = None, billed: bool = False) -> None:
         super().__init__(cause)
-        self.after = after
+        self.retry_after_s = after
         self.billed = billed
 
 
-class UnusableError(Exception):
+class UnusableReplyError(Exception):
     """The server answered, but not with what was asked for."""
 
 
-class CancelledError(Exception):
+class RequestCancelledError(Exception):
     """Nothing more is to be asked, because another request has failed for good."""
 
 
@@ -62,7 +62,7 @@ class Backoff:
         bound = min(self.cap_s, self.first_s * 2.0 ** min(attempt, 60))
         return (after or 0.0) + self.uniform(0.0, bound if after is None else self.first_s)
 
-    def call(self, attempt: Callable[[], T], stop: Event | None = None) -> T:
+    def call(self, attempt: Callable[[], _T], stop: Event | None = None) -> _T:
         """What `attempt` returns, once it does.
 
         Raises the last TransientError or UnusableError when there is no attempt left, and
@@ -70,10 +70,10 @@ class Backoff:
         """
         for count in range(self.retries + 1):
             if stop is not None and stop.is_set():
-                raise CancelledError
+                raise RequestCancelledError
             try:
                 return attempt()
-            except (TransientError, UnusableError) as error:
+            except (TransientError, UnusableReplyError) as error:
                 after = getattr(error, "after", None)
                 if count == self.retries or (after is not None and after > self.patience_s):
                     raise
@@ -81,7 +81,7 @@ class Backoff:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds that a server asks to wait: `retry-after-ms`, else `Retry-After` as seconds or as an
     HTTP date (RFC 9110, section 10.2.3); None when it does not say so in a readable way."""
     for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):

@@ -13,13 +13,20 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from benchkit.errors import ConfigError, EngineError
-from benchkit.lm import tokens
-from benchkit.lm.engine import Answer, Completion, Decoding, Finish, Prompt, Scored
-from benchkit.lm.engines.openai_config import request_seed
-from benchkit.lm.engines.openai_replies import total
-from benchkit.lm.engines.retry import UnusableError
+from benchkit.lm import tokenization
+from benchkit.lm.engines.openai.config import request_seed
+from benchkit.lm.engines.openai.replies import sum_logprobs
+from benchkit.lm.engines.retry import UnusableReplyError
+from benchkit.lm.types import (
+    Completion,
+    ContinuationScores,
+    Decoding,
+    FinishReason,
+    Generation,
+    Prompt,
+)
 
-_FINISH: dict[str, Finish] = {"stop": "stop", "length": "length"}
+_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
 class VLLMConfig(BaseModel):
@@ -46,19 +53,19 @@ class VLLMConfig(BaseModel):
 
 
 class VLLMEngine:
-    """Asks vLLM; see `benchkit.lm.engine.Engine`. The model is loaded when it is first asked.
+    """Asks vLLM; see `benchkit.lm.types.Engine`. The model is loaded when it is first asked.
 
     It cannot choose: vLLM's guided decoding constrains the text and lets any token through that
     spells it, while a trie goes over the tokens of the options as they are trained.
     """
 
     can_score = True
-    can_choose = False
+    can_constrain = False
 
     def __init__(self, config: VLLMConfig) -> None:
         self.config = config
 
-    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Answer]:
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
         """`decoding.n` completions of each prompt; a greedy one is repeated n times."""
         asked = decoding.n if decoding.temperature else 1
         common = {
@@ -68,11 +75,11 @@ class VLLMEngine:
             "top_k": decoding.top_k or -1,
             "max_tokens": decoding.max_tokens,
             "stop": list(decoding.stop),
-            "stop_token_ids": list(tokens.end_of_turn(self._tokenizer)),
+            "stop_token_ids": list(tokenization.end_of_turn(self._tokenizer)),
         }
         asks = (
             (
-                tokens.prompt_ids(self._tokenizer, prompt),
+                tokenization.prompt_ids(self._tokenizer, prompt),
                 common | {"seed": request_seed(decoding, prompt.key)},
             )
             for prompt in prompts
@@ -83,11 +90,11 @@ class VLLMEngine:
                 for o in result.outputs
             ]
             usage = {"prompt_tokens": len(ids), "completion_tokens": sum(c.tokens for c in made)}
-            yield Answer(tuple(made) * (decoding.n // asked), usage)
+            yield Generation(tuple(made) * (decoding.n // asked), usage)
 
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
-    ) -> Iterator[Scored]:
+    ) -> Iterator[ContinuationScores]:
         """Log-probabilities of each prompt's continuations."""
         # vLLM cannot generate nothing; the one token is not looked at.
         how = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "detokenize": False}
@@ -95,10 +102,10 @@ class VLLMEngine:
 
         def asks() -> Iterator[tuple[list[int], dict[str, Any]]]:
             for prompt, texts in zip(prompts, continuations, strict=True):
-                before = tokens.prompt_ids(self._tokenizer, prompt)
+                before = tokenization.prompt_ids(self._tokenizer, prompt)
                 starts.append(len(before))
                 for text in texts:
-                    after = tokens.continuation_ids(self._tokenizer, text, end)
+                    after = tokenization.continuation_ids(self._tokenizer, text, end)
                     yield [*before, *after], how
 
         results = self._run(asks())
@@ -106,7 +113,7 @@ class VLLMEngine:
             own = list(islice(results, len(texts)))
             yield _scored(own, starts[row] if own else 0)
 
-    def choose(
+    def constrained_choice(
         self,
         prompts: Sequence[Prompt],  # noqa: ARG002
         options: Sequence[Sequence[str]],  # noqa: ARG002
@@ -119,7 +126,7 @@ class VLLMEngine:
 
     def count_tokens(self, text: str) -> int:
         """How many tokens `text` is."""
-        return len(tokens.text_ids(self._tokenizer, text))
+        return len(tokenization.text_ids(self._tokenizer, text))
 
     @cached_property
     def _vllm(self) -> Any:
@@ -178,7 +185,7 @@ class VLLMEngine:
             yield from zip((ids for ids, _ in chunk), results, strict=True)
 
 
-def _scored(results: Sequence[tuple[list[int], Any]], start: int) -> Scored:
+def _scored(results: Sequence[tuple[list[int], Any]], start: int) -> ContinuationScores:
     """Sums over `ids[start:]` of each result's prompt log-probabilities."""
     sums: list[float] = []
     counts: list[int] = []
@@ -186,11 +193,11 @@ def _scored(results: Sequence[tuple[list[int], Any]], start: int) -> Scored:
         for ids, result in results:
             rows = result.prompt_logprobs
             found = [row[i].logprob for i, row in zip(ids[start:], rows[start:], strict=True)]
-            sums.append(total(found))
+            sums.append(sum_logprobs(found))
             counts.append(len(found))
-    except (UnusableError, KeyError, TypeError, ValueError):
-        return Scored(None, None, "error", {"prompt_tokens": 0})
-    return Scored(
+    except (UnusableReplyError, KeyError, TypeError, ValueError):
+        return ContinuationScores(None, None, "error", {"prompt_tokens": 0})
+    return ContinuationScores(
         np.array(sums, dtype=np.float64),
         np.array(counts, dtype=np.int64),
         "stop",

@@ -6,23 +6,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchkit.lm.engine import Engine
-from benchkit.lm.teachers.base import Question, Rationale, Teacher
-from benchkit.lm.teachers.files import FileTeacher, FileTeacherConfig, write_rationales
+from benchkit.lm.teachers.base import Rationale, Teacher, TeacherQuestion
 from benchkit.lm.teachers.llm import LLMTeacher, LLMTeacherConfig
-from benchkit.lm.teachers.questions import training_questions
+from benchkit.lm.teachers.questions import build_training_questions
+from benchkit.lm.teachers.rationale_file import FileTeacher, FileTeacherConfig, write_rationales
 from benchkit.lm.teachers.template import TemplateTeacher
+from benchkit.lm.types import Engine
 
 __all__ = [
     "FileTeacherConfig",
     "LLMTeacherConfig",
-    "Question",
     "Rationale",
     "Teacher",
     "TeacherConfig",
+    "TeacherQuestion",
     "TemplateTeacherConfig",
+    "build_training_questions",
     "make_teacher",
-    "training_questions",
     "write_rationales",
 ]
 

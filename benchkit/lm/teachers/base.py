@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from benchkit.errors import DataError
-from benchkit.lm.estimate import Estimate
-from benchkit.protocols import Catalog, Event, Status
+from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.types import Catalog, Event, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TeacherQuestion:
     """Why would this customer take `item` next? It never says whether the customer did.
 
     key: names the customer's case; with `item` it names the question.
@@ -52,11 +52,11 @@ class Teacher(Protocol):
     """
 
     name: str
-    remark: str
+    caveat: str
     models: tuple[str, ...]
 
-    def write(self, questions: Sequence[Question], catalog: Catalog) -> Iterator[Rationale]:
+    def write(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> Iterator[Rationale]:
         """One rationale a question, in their order. An answer does not depend on the others."""
 
-    def estimate(self, questions: Sequence[Question], catalog: Catalog) -> Estimate:
+    def estimate(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> CostEstimate:
         """What `write` would ask a language model for. Nothing is asked."""

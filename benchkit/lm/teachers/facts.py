@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchkit.protocols import Catalog
+from benchkit.types import Catalog
 
 # Columns of item texts in the order in which they are preferred, and what one value is called.
 _COLUMNS = (
@@ -38,14 +38,14 @@ _STOP = frozenset(
 )
 
 
-class Fact(NamedTuple):
+class ItemFact(NamedTuple):
     """A value that an item has: Fact("genre", "Drama"). The value stands in the catalogue."""
 
     noun: str
     value: str
 
 
-class Facts:
+class CatalogFacts:
     """The facts of all items of a catalogue.
 
     What is told are at most two facts, of the first columns that have any, rare values first; words
@@ -60,17 +60,17 @@ class Facts:
             if name in catalog.texts
         ]
         titles = catalog.texts["title"]
-        kinds.append((_WORD, [_words(shortened(title or "")) for title in titles]))
+        kinds.append((_WORD, [_words(shorten_title(title or "")) for title in titles]))
         self._kinds: list[tuple[str, list[frozenset[str]], Counter[str]]] = []
         for noun, values in kinds:
             counts = Counter(value for some in values for value in some)
             common = {v for v, n in counts.items() if n > max(1, _UBIQUITOUS * len(catalog))}
             self._kinds.append((noun, [some - common for some in values], counts))
 
-    def values(self, most: int) -> list[Fact]:
+    def most_frequent(self, most: int) -> list[ItemFact]:
         """The most frequent facts that are more than words of titles, at most `most`."""
         found = [
-            (count, Fact(noun, value))
+            (count, ItemFact(noun, value))
             for noun, _, counts in self._kinds
             if noun != _WORD
             for value, count in counts.items()
@@ -78,29 +78,29 @@ class Facts:
         found.sort(key=lambda pair: (-pair[0], pair[1]))
         return [fact for _, fact in found[:most]]
 
-    def shared(self, *codes: int) -> tuple[Fact, ...]:
+    def in_common(self, *codes: int) -> tuple[ItemFact, ...]:
         """Up to two facts that all items of `codes` have."""
         return self._found(codes) or self._found(codes, words=True)
 
-    def own(self, code: int) -> tuple[Fact, ...]:
+    def of_item(self, code: int) -> tuple[ItemFact, ...]:
         """Up to two facts of an item that are more than words of its title."""
         return self._found((code,))
 
-    def _found(self, codes: Sequence[int], words: bool = False) -> tuple[Fact, ...]:
-        found: list[Fact] = []
+    def _found(self, codes: Sequence[int], words: bool = False) -> tuple[ItemFact, ...]:
+        found: list[ItemFact] = []
         for noun, values, counts in self._kinds:
             if (noun == _WORD) != words:
                 continue
             common = frozenset.intersection(*(values[code] for code in codes))
             told = {fact.value.casefold() for fact in found}
             rare = sorted(common, key=lambda value: (counts[value], value))
-            found += [Fact(noun, value) for value in rare if value.casefold() not in told]
+            found += [ItemFact(noun, value) for value in rare if value.casefold() not in told]
             if len(found) >= _MOST:
                 break
         return tuple(found[:_MOST])
 
 
-def shortened(title: str) -> str:
+def shorten_title(title: str) -> str:
     """The beginning of a title: all of it up to ten words, else up to a break, else ten words.
 
     >>> shortened("Green Tea Bags, organic, 100 count, a gift for him and for her")
@@ -116,7 +116,7 @@ def shortened(title: str) -> str:
     return " ".join(words[:_TITLE_WORDS])
 
 
-def phrase(facts: Sequence[Fact]) -> str:
+def describe_facts(facts: Sequence[ItemFact]) -> str:
     """Facts as part of a sentence.
 
     >>> phrase([Fact("genre", "Drama"), Fact("genre", "War")])
@@ -126,10 +126,10 @@ def phrase(facts: Sequence[Fact]) -> str:
     """
     if len({fact.noun for fact in facts}) == len(facts):
         return " and ".join(f"the {noun} {value}" for noun, value in facts)
-    return f"the {plural(facts[0].noun)} {' and '.join(value for _, value in facts)}"
+    return f"the {pluralize(facts[0].noun)} {' and '.join(value for _, value in facts)}"
 
 
-def plural(noun: str) -> str:
+def pluralize(noun: str) -> str:
     """'genres' for 'genre', 'categories' for 'category'."""
     return noun.removesuffix("y") + "ies" if noun.endswith("y") else noun + "s"
 

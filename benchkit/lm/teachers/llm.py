@@ -9,13 +9,26 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, PositiveInt, computed_field
 
 from benchkit.errors import ConfigError
-from benchkit.lm.asked import AnswerStore, Asker, Reply, answering, chunks, model_name, priced
-from benchkit.lm.engine import Decoding, Engine
-from benchkit.lm.estimate import Estimate
+from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.lm.generation_cache import (
+    CachedGenerator,
+    GenerationCache,
+    Reply,
+    chunks,
+    model_name,
+    price_calls,
+    semantic_settings,
+)
 from benchkit.lm.grounding import Grounder
-from benchkit.lm.teachers.base import Question, Rationale
-from benchkit.lm.teachers.prompts import Parsed, load_prompt, parse, without_title
-from benchkit.protocols import Catalog, Status
+from benchkit.lm.teachers.base import Rationale, TeacherQuestion
+from benchkit.lm.teachers.prompt_template import (
+    TeacherAnswer,
+    load_teacher_prompt,
+    parse_teacher_answer,
+    remove_title,
+)
+from benchkit.lm.types import Decoding, Engine
+from benchkit.types import Catalog, Status
 
 _VERIFY = "rec-saver-verify"
 _VERIFY_TOKENS = 128  # of the answer, a title
@@ -49,7 +62,7 @@ class LLMTeacherConfig(BaseModel):
     def prompt_hash(self) -> str:
         """Of the prompts' texts, so that a run's identity holds what the teacher was asked."""
         names = [self.prompt, *[_VERIFY] * self.verify]
-        return "+".join(load_prompt(name).hash for name in names)
+        return "+".join(load_teacher_prompt(name).hash for name in names)
 
 
 class LLMTeacher:
@@ -72,26 +85,26 @@ class LLMTeacher:
                 "ask the question under several keys",
             )
         self._config, self._make = config, make_engine
-        self._prompt = load_prompt(config.prompt)
+        self._prompt = load_teacher_prompt(config.prompt)
         if self._prompt.answer == "item":
             raise ConfigError(f"the prompt {config.prompt!r} asks for no rationale", "use c-apo")
-        store = None if cache_dir is None else AnswerStore(cache_dir / "teacher-answers.sqlite")
+        store = None if cache_dir is None else GenerationCache(cache_dir / "teacher-answers.sqlite")
         self.counts: Counter[str] = Counter()
         model = model_name(config.engine)
         self.models: tuple[str, ...] = (model,)
         self.name = f"llm/{Path(config.prompt).stem}/{model}"
         checked = ", kept if it predicts the item again" if config.verify else ""
-        self.remark = f"rationales from {model}, prompt {Path(config.prompt).stem}{checked}"
+        self.caveat = f"rationales from {model}, prompt {Path(config.prompt).stem}{checked}"
         self._asker = self._asks(self._prompt.hash, config.decoding, store)
-        self._verifier = load_prompt(_VERIFY)
+        self._verifier = load_teacher_prompt(_VERIFY)
         short = Decoding(temperature=0, top_p=1, max_tokens=_VERIFY_TOKENS)
         self._checker = self._asks(self._verifier.hash, short, store)
 
-    def write(self, questions: Sequence[Question], catalog: Catalog) -> Iterator[Rationale]:
+    def write(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> Iterator[Rationale]:
         """As `Teacher.write`. Raises EngineError when the engine cannot go on; ask again then."""
         for part in chunks(map(self._shown, questions), self._config.batch):
             prompts = (self._prompt.render(question, catalog) for question in part)
-            replies = self._asker.ask(prompts, self._usable)
+            replies = self._asker.generate(prompts, self._usable)
             answers = [self._read(q, reply) for q, reply in zip(part, replies, strict=True)]
             if self._config.verify:
                 answers = self._verified(part, answers, catalog)
@@ -99,38 +112,44 @@ class LLMTeacher:
                 self.counts[answer.status] += 1
                 yield answer
 
-    def estimate(self, questions: Sequence[Question], catalog: Catalog) -> Estimate:
+    def estimate(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> CostEstimate:
         """As `Teacher.estimate`. Verifying is counted for all questions that are yet to be asked,
         with the longest rationale."""
         shown = (self._prompt.render(self._shown(q), catalog) for q in questions)
-        calls, prompt_tokens, _, cached = self._asker.count(shown)
+        calls, prompt_tokens, _, cached = self._asker.count_calls(shown)
         longest = self._config.decoding.max_tokens
         completion_tokens = calls * longest
         if self._config.verify:
             prompt_tokens += prompt_tokens + calls * longest
             completion_tokens += calls * _VERIFY_TOKENS
             calls *= 2
-        most = priced(self._config.engine, calls, prompt_tokens, completion_tokens)
-        return Estimate(*most, cached)
+        most = price_calls(self._config.engine, calls, prompt_tokens, completion_tokens)
+        return CostEstimate(*most, cached)
 
     @cached_property
     def _engine(self) -> Engine:
         return self._make(self._config.engine)
 
-    def _asks(self, prompt: str, decoding: Decoding, store: AnswerStore | None) -> Asker:
-        identity = {"engine": answering(self._config.engine), "prompt": prompt}
-        return Asker(lambda: self._engine, identity, decoding, store, self._config.batch)
+    def _asks(
+        self, prompt: str, decoding: Decoding, store: GenerationCache | None
+    ) -> CachedGenerator:
+        identity = {"engine": semantic_settings(self._config.engine), "prompt": prompt}
+        return CachedGenerator(lambda: self._engine, identity, decoding, store, self._config.batch)
 
-    def _shown(self, question: Question) -> Question:
+    def _shown(self, question: TeacherQuestion) -> TeacherQuestion:
         last = question.history[-self._config.history :]
-        return Question(question.key, last, question.candidates, question.item)
+        return TeacherQuestion(question.key, last, question.candidates, question.item)
 
     def _usable(self, text: str) -> bool:
-        return parse(self._prompt.answer, text) is not None
+        return parse_teacher_answer(self._prompt.answer, text) is not None
 
-    def _read(self, question: Question, reply: Reply) -> Rationale:
+    def _read(self, question: TeacherQuestion, reply: Reply) -> Rationale:
         self.counts["cached"] += reply.cached
-        parsed = parse(self._prompt.answer, reply.text) if reply.finish == "stop" else None
+        parsed = (
+            parse_teacher_answer(self._prompt.answer, reply.text)
+            if reply.finish == "stop"
+            else None
+        )
         if parsed is None:
             status = _STATUS.get(reply.finish, "unparsed")
             return _without(question, status, reply.text, f"the answer is {status}")
@@ -139,7 +158,7 @@ class LLMTeacher:
         return Rationale(question.key, question.item, parsed.text, parsed.score)
 
     def _verified(
-        self, questions: Sequence[Question], answers: Sequence[Rationale], catalog: Catalog
+        self, questions: Sequence[TeacherQuestion], answers: Sequence[Rationale], catalog: Catalog
     ) -> list[Rationale]:
         """The answers, those refused from which the model does not find the item again."""
         asked = [place for place, answer in enumerate(answers) if answer.text is not None]
@@ -147,13 +166,15 @@ class LLMTeacher:
         for place in asked:
             question = questions[place]
             title = catalog.text(question.item) or question.item
-            text = without_title(answers[place].text or "", title)
+            text = remove_title(answers[place].text or "", title)
             prompts.append(self._verifier.render(question, catalog, text))
-        replies = self._checker.ask(prompts, lambda text: parse("item", text) is not None)
+        replies = self._checker.generate(
+            prompts, lambda text: parse_teacher_answer("item", text) is not None
+        )
         checked = list(answers)
         for place, reply in zip(asked, replies, strict=True):
             question = questions[place]
-            found = parse("item", reply.text) if reply.finish == "stop" else None
+            found = parse_teacher_answer("item", reply.text) if reply.finish == "stop" else None
             if not _is_found(found, question, catalog):
                 raw = answers[place].text or ""
                 why = "the model does not find the item again from it"
@@ -161,7 +182,7 @@ class LLMTeacher:
         return checked
 
 
-def _is_found(found: Parsed | None, question: Question, catalog: Catalog) -> bool:
+def _is_found(found: TeacherAnswer | None, question: TeacherQuestion, catalog: Catalog) -> bool:
     if found is None:
         return False
     titles = [catalog.text(item) or item for item in question.candidates]
@@ -169,5 +190,5 @@ def _is_found(found: Parsed | None, question: Question, catalog: Catalog) -> boo
     return place is not None and question.candidates[place] == question.item
 
 
-def _without(question: Question, status: Status, raw: str, why: str) -> Rationale:
+def _without(question: TeacherQuestion, status: Status, raw: str, why: str) -> Rationale:
     return Rationale(question.key, question.item, None, None, status, {"raw": raw, "why": why})

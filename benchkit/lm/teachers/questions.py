@@ -3,20 +3,20 @@
 import numpy as np
 
 from benchkit import seeds
-from benchkit.data import candidates as lists
+from benchkit.data.preparation import candidates as lists
 from benchkit.errors import ConfigError
-from benchkit.lm.teachers.base import Question
-from benchkit.protocols import Event, TrainView
+from benchkit.lm.teachers.base import TeacherQuestion
+from benchkit.types import Event, TrainView
 
 
-def training_questions(
+def build_training_questions(
     view: TrainView,
     *,
     negatives: int = 0,
     candidates: int = 30,
     seed: int = 0,
     limit: int | None = None,
-) -> list[Question]:
+) -> list[TeacherQuestion]:
     """For each user a question for the last training item, then one for each of `negatives` others.
 
     The history is what came before; users with fewer than two interactions are left out. The
@@ -41,7 +41,7 @@ def training_questions(
     names = [view.users[user] for user in users.tolist()]
     seen = np.unique(data.user.astype(np.int64) * n_items + data.item)
     targets = data.item[data.offsets[users + 1] - 1]
-    listed = lists.draw(
+    listed = lists.sample_candidates(
         names,
         users,
         targets[:, None],
@@ -54,16 +54,16 @@ def training_questions(
     ids = np.array(view.catalog.ids, dtype=object)
     questions = []
     for name, user, target, row in zip(names, users.tolist(), targets, listed, strict=True):
-        history = events(view, user, int(view.interactions.offsets[user + 1]) - 1)
+        history = events_before(view, user, int(view.interactions.offsets[user + 1]) - 1)
         order = seeds.generator("negatives", seed, name).permutation(row[row != target])
         questions += [
-            Question(name, history, tuple(ids[row]), str(ids[item]))
+            TeacherQuestion(name, history, tuple(ids[row]), str(ids[item]))
             for item in (target, *order[:negatives])
         ]
     return questions
 
 
-def events(view: TrainView, user: int, stop: int) -> tuple[Event, ...]:
+def events_before(view: TrainView, user: int, stop: int) -> tuple[Event, ...]:
     """The training interactions of a user in the rows before `stop`, oldest first."""
     data = view.interactions
     return tuple(

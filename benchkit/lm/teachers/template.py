@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from benchkit import seeds
-from benchkit.lm.estimate import Estimate
-from benchkit.lm.teachers.base import Question, Rationale
-from benchkit.lm.teachers.coherence import Coherence, Scale
-from benchkit.lm.teachers.encoder import Encoder, MiniLM, item_texts
-from benchkit.lm.teachers.encoder import vectors as stored_vectors
-from benchkit.lm.teachers.facts import Facts, phrase, plural, shortened
-from benchkit.protocols import Catalog, Event
+from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.lm.teachers.base import Rationale, TeacherQuestion
+from benchkit.lm.teachers.coherence import CoherenceScale, CoherenceScorer
+from benchkit.lm.teachers.encoder import MiniLMEncoder, TextEncoder, item_embedding_texts
+from benchkit.lm.teachers.encoder import load_or_encode as stored_vectors
+from benchkit.lm.teachers.facts import CatalogFacts, describe_facts, pluralize, shorten_title
+from benchkit.types import Catalog, Event
 
 _MOST_TITLES = 3
 _ALL_WORDS = 24  # of the past choices named in one rationale
@@ -84,8 +84,8 @@ class _Prepared:
     """What is computed once a catalogue."""
 
     catalog: Catalog
-    facts: Facts
-    coherence: Coherence
+    facts: CatalogFacts
+    coherence: CoherenceScorer
 
 
 class TemplateTeacher:
@@ -97,23 +97,23 @@ class TemplateTeacher:
     """
 
     name = "template"
-    remark = "rationales from the offline template teacher, not from a language model"
+    caveat = "rationales from the offline template teacher, not from a language model"
     models: tuple[str, ...] = ()
 
     def __init__(
         self,
         cache_dir: Path | None = None,
-        encoder: Encoder | None = None,
+        encoder: TextEncoder | None = None,
         names_item: bool = True,
     ) -> None:
         self._folder, self._names_item = cache_dir, names_item
-        self._encoder = MiniLM() if encoder is None else encoder
+        self._encoder = MiniLMEncoder() if encoder is None else encoder
         self._prepared: _Prepared | None = None
 
-    def write(self, questions: Sequence[Question], catalog: Catalog) -> Iterator[Rationale]:
+    def write(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> Iterator[Rationale]:
         about = self._about(catalog)
         history: tuple[Event, ...] | None = None
-        scale: Scale | None = None
+        scale: CoherenceScale | None = None
         for question in questions:
             if question.history is not history:  # the questions of one customer share it
                 history = question.history
@@ -125,17 +125,17 @@ class TemplateTeacher:
             meta = {"evidence": [catalog.ids[code] for code in evidence]}
             yield Rationale(question.key, question.item, text, score, "ok", meta)
 
-    def estimate(self, questions: Sequence[Question], catalog: Catalog) -> Estimate:  # noqa: ARG002
-        return Estimate(0, 0, 0, 0.0, 0)
+    def estimate(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> CostEstimate:  # noqa: ARG002
+        return CostEstimate(0, 0, 0, 0.0, 0)
 
     def _about(self, catalog: Catalog) -> _Prepared:
         if self._prepared is None or self._prepared.catalog is not catalog:
-            rows = stored_vectors(self._encoder, item_texts(catalog), self._folder)
-            self._prepared = _Prepared(catalog, Facts(catalog), Coherence(rows))
+            rows = stored_vectors(self._encoder, item_embedding_texts(catalog), self._folder)
+            self._prepared = _Prepared(catalog, CatalogFacts(catalog), CoherenceScorer(rows))
         return self._prepared
 
 
-def _told(question: Question, about: _Prepared, names_item: bool) -> tuple[str, list[int]]:
+def _told(question: TeacherQuestion, about: _Prepared, names_item: bool) -> tuple[str, list[int]]:
     """The rationale, and the codes of the past choices in it."""
     catalog, facts = about.catalog, about.facts
     item = catalog.index[question.item]
@@ -143,17 +143,17 @@ def _told(question: Question, about: _Prepared, names_item: bool) -> tuple[str, 
     pattern, most = draw % len(_SHARED), 1 + (draw >> 32) % _MOST_TITLES
     past = _past(question, about)
     named = _sharing(item, past, most, about)
-    own = facts.own(item)
-    values = {"I": _quoted(catalog, [item]), "F": phrase(own) if own else ""}
+    own = facts.of_item(item)
+    values = {"I": _quoted(catalog, [item]), "F": describe_facts(own) if own else ""}
     shared, apart, nearest = _FORMS[names_item]
     if named:
         sentence = shared[pattern]
-        values["F"] = phrase(facts.shared(item, *named))
+        values["F"] = describe_facts(facts.in_common(item, *named))
     elif past:
         vectors = about.coherence.vectors
         named = [max(past, key=lambda code: float(vectors[code] @ vectors[item]))]
-        other = facts.own(named[0])
-        values["P"] = phrase(other) if other else ""
+        other = facts.of_item(named[0])
+        values["P"] = describe_facts(other) if other else ""
         sentence = apart[pattern] if own and other else nearest[pattern]
     else:
         alone, unknown = (_ALONE, _UNKNOWN) if names_item else (_BARE_ALONE, _BARE_UNKNOWN)
@@ -162,7 +162,7 @@ def _told(question: Question, about: _Prepared, names_item: bool) -> tuple[str, 
     return _filled(sentence, values, len(named)), named
 
 
-def _past(question: Question, about: _Prepared) -> list[int]:
+def _past(question: TeacherQuestion, about: _Prepared) -> list[int]:
     """Codes of past choices, the most similar to the item first.
 
     Choices rated low come last. A title stands once, and the item's own never: that a customer
@@ -176,9 +176,9 @@ def _past(question: Question, about: _Prepared) -> list[int]:
     low = np.array([e.rating is not None and e.rating < _DISLIKED for e in question.history])
     similar = coherence.vectors[codes] @ coherence.vectors[item]
     order = np.lexsort((-np.arange(len(codes)), -similar, low))
-    seen, past = {shortened(_title(catalog, item)).casefold()}, []
+    seen, past = {shorten_title(_title(catalog, item)).casefold()}, []
     for code in codes[order].tolist():
-        title = shortened(_title(catalog, code)).casefold()
+        title = shorten_title(_title(catalog, code)).casefold()
         if title not in seen and code != item:
             seen.add(title)
             past.append(code)
@@ -190,10 +190,10 @@ def _sharing(item: int, past: Sequence[int], most: int, about: _Prepared) -> lis
     named: list[int] = []
     words = 0
     for code in past:
-        length = len(shortened(_title(about.catalog, code)).split())
+        length = len(shorten_title(_title(about.catalog, code)).split())
         if named and words + length > _ALL_WORDS:
             continue
-        if about.facts.shared(item, *named, code):
+        if about.facts.in_common(item, *named, code):
             named.append(code)
             words += length
         if len(named) == most:
@@ -206,11 +206,11 @@ def _title(catalog: Catalog, code: int) -> str:
 
 
 def _quoted(catalog: Catalog, codes: Sequence[int]) -> str:
-    titles = [f'"{shortened(_title(catalog, code))}"' for code in codes]
+    titles = [f'"{shorten_title(_title(catalog, code))}"' for code in codes]
     return " and ".join(part for part in (", ".join(titles[:-1]), *titles[-1:]) if part)
 
 
-def phrases(catalog: Catalog, most_values: int = 256) -> list[str]:
+def rationale_phrases(catalog: Catalog, most_values: int = 256) -> list[str]:
     """What rationales about a catalogue repeat: the parts of sentences, and frequent facts."""
     whole = (*_SHARED, *_APART, *_NEAREST, _ALONE, _UNKNOWN)
     bare = (*_BARE_SHARED, *_BARE_APART, *_BARE_NEAREST, _BARE_ALONE, _BARE_UNKNOWN)
@@ -220,10 +220,10 @@ def phrases(catalog: Catalog, most_values: int = 256) -> list[str]:
         for number in (1, 2):
             parts = _filled(sentence, places, number).split("\0")
             found |= dict.fromkeys(part for part in parts if part)
-    facts = Facts(catalog).values(most_values)
+    facts = CatalogFacts(catalog).most_frequent(most_values)
     found |= dict.fromkeys(('", "', '" and "', " and "))
     for noun in dict.fromkeys(fact.noun for fact in facts):
-        found |= dict.fromkeys((f"the {noun} ", f"the {plural(noun)} "))
+        found |= dict.fromkeys((f"the {noun} ", f"the {pluralize(noun)} "))
     return list(found | dict.fromkeys(fact.value for fact in facts))
 
 

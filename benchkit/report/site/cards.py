@@ -8,7 +8,7 @@ from benchkit.errors import ConfigError
 from benchkit.registry import Card
 
 
-def card_of(label: str, family: str, identity: Mapping[str, Any] | None) -> Card | None:
+def match_card(label: str, family: str, identity: Mapping[str, Any] | None) -> Card | None:
     """The catalogue's card, or None where none is certain.
 
     A row is called after its method unless the suite says otherwise; then the card is the one of
@@ -23,7 +23,7 @@ def card_of(label: str, family: str, identity: Mapping[str, Any] | None) -> Card
         return named
     fitting = [
         card
-        for name, card in registry.cards().items()
+        for name, card in registry.list_cards().items()
         if "*" not in name and card.family == family and _fits(card, identity)
     ]
     most = max((len(card.config) for card in fitting), default=0)
@@ -31,7 +31,7 @@ def card_of(label: str, family: str, identity: Mapping[str, Any] | None) -> Card
     return closest[0] if len(closest) == 1 else None
 
 
-def shown(card: Card | None) -> dict[str, Any] | None:
+def card_summary(card: Card | None) -> dict[str, Any] | None:
     """What the page says of a card."""
     if card is None:
         return None
@@ -48,7 +48,7 @@ def _named(label: str) -> Card | None:
     if ":" in label:  # a file of the user's, which has no card
         return None
     try:
-        return registry.find(label)
+        return registry.find_card(label)
     except ConfigError:
         return None
 

@@ -7,14 +7,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from benchkit import files
-from benchkit.report import published
-from benchkit.report.model import Results
+from benchkit import io
+from benchkit.report.core.results import Results
+from benchkit.report.paper import published_values
 from benchkit.report.site import payload
-from benchkit.report.site.cases import Questions
-from benchkit.store import Store
+from benchkit.report.site.example_cases import CaseInputLookup
+from benchkit.runs.store import Store
 
-NAME = "index.html"
+PAGE_NAME = "index.html"
 _SCRIPTS = (
     "state", "parts", "frame", "view", "overview", "controls", "table", "panel", "compare", "page",
 )  # fmt: skip
@@ -23,12 +23,12 @@ _ESCAPED = str.maketrans(
 )
 
 
-def render(
+def render_page(
     results: Results,
     store: Store,
     *,
-    folder: Path = published.FOLDER,
-    questions: Questions | None = None,
+    folder: Path = published_values.PUBLISHED_FOLDER,
+    questions: CaseInputLookup | None = None,
 ) -> str:
     """The page of a suite as HTML.
 
@@ -36,26 +36,26 @@ def render(
     questions: looks up what example cases showed; without it, titles are only where judges' records
         have them.
     """
-    figures = published.read(folder, results.plan.published)
-    return page(payload.build(results, store, figures, questions))
+    figures = published_values.read_published_values(folder, results.plan.published)
+    return assemble_page(payload.build_payload(results, store, figures, questions))
 
 
-def write(
+def write_page(
     results: Results,
     store: Store,
     folder: Path,
     *,
-    questions: Questions | None = None,
+    questions: CaseInputLookup | None = None,
 ) -> Path:
     """Write `folder`/index.html; published figures are those of `folder`/../published."""
-    path = folder / NAME
+    path = folder / PAGE_NAME
     beside = folder.parent / "published"
-    html = render(results, store, folder=beside, questions=questions)
-    files.write_text(path, html)
+    html = render_page(results, store, folder=beside, questions=questions)
+    io.write_text(path, html)
     return path
 
 
-def page(blocks: payload.Blocks) -> str:
+def assemble_page(blocks: payload.Blocks) -> str:
     """HTML of a payload (`payload.build`)."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -74,13 +74,13 @@ def page(blocks: payload.Blocks) -> str:
         style=Markup(style),  # noqa: S704 - files of this package
         script=Markup(script),  # noqa: S704
         early=Markup(early),  # noqa: S704
-        hashes={"style": [digest(style)], "script": [digest(early), digest(script)]},
+        hashes={"style": [csp_hash(style)], "script": [csp_hash(early), csp_hash(script)]},
         # json_text leaves nothing that HTML would interpret
-        blocks={name: Markup(json_text(value)) for name, value in blocks.items()},  # noqa: S704
+        blocks={name: Markup(script_json(value)) for name, value in blocks.items()},  # noqa: S704
     )
 
 
-def json_text(value: Any) -> str:
+def script_json(value: Any) -> str:
     """`value` as JSON that can stand in a script element: no text in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Lone surrogates are valid in JSON escapes but not in UTF-8.
@@ -88,7 +88,7 @@ def json_text(value: Any) -> str:
     return text.translate(_ESCAPED)
 
 
-def digest(text: str) -> str:
+def csp_hash(text: str) -> str:
     """The hash by which a Content-Security-Policy allows an inline element."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 

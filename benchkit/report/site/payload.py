@@ -7,26 +7,27 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchkit.records import PER_TOKEN, Plan
-from benchkit.report import costs, published
-from benchkit.report.model import Cell, Results, Row, Table
-from benchkit.report.published import Figure
-from benchkit.report.site import cards, details, pairs
-from benchkit.report.site.cases import Questions
-from benchkit.report.site.details import Source
-from benchkit.report.wording import (
-    best,
-    caption,
-    columns,
-    footnotes,
+from benchkit.report.core.labels import (
+    best_mean,
+    caveat_numbers,
+    format_cell,
+    format_rate,
     is_at_chance,
-    legend,
+    metric_columns,
     metric_title,
-    number,
-    primary,
-    shown,
+    primary_metric,
+    table_caption,
+    table_legend,
 )
-from benchkit.store import Store
+from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.leaderboard import costs
+from benchkit.report.paper import published_values
+from benchkit.report.paper.published_values import PublishedValue
+from benchkit.report.site import cards, pairwise, row_details
+from benchkit.report.site.example_cases import CaseInputLookup
+from benchkit.report.site.row_details import MethodRuns
+from benchkit.runs.records import PER_TOKEN, PlanRecord
+from benchkit.runs.store import Store
 
 _PROTOCOLS = {
     "scored": "Scored",
@@ -34,35 +35,38 @@ _PROTOCOLS = {
     "sampled": "Sampled",
     "full": "Whole catalogue",
 }
-FIRST = 8  # metrics that are shown before the reader chooses
+DEFAULT_METRIC_COUNT = 8  # metrics that are shown before the reader chooses
 
-Found = Mapping[tuple[str, str], Source]
+RunsByRow = Mapping[tuple[str, str], MethodRuns]
 Blocks = dict[str, Any]
 
 
-def build(
-    results: Results, store: Store, figures: Sequence[Figure], questions: Questions | None
+def build_payload(
+    results: Results,
+    store: Store,
+    figures: Sequence[PublishedValue],
+    questions: CaseInputLookup | None,
 ) -> Blocks:
     """Everything that the page shows, as block name -> JSON value. Same store, same values."""
     plan = results.plan
-    found = details.sources(store, plan, results.tables)
-    listed = [row for table in results.tables if not table.part for row in table.rows]
+    found = row_details.collect_method_runs(store, plan, results.tables)
+    listed = [row for table in results.tables if not table.subgroup for row in table.rows]
     # The row with results, where a method has any, and else the one with the reason.
     rows = {(row.task, row.label): row for row in sorted(listed, key=lambda row: bool(row.cells))}
     labels = [label for label in plan.labels if any(label == name for _, name in rows)]
     blocks: Blocks = {"index": _index(results, rows, found, labels)}
     for place, table in enumerate(results.tables):
         blocks[f"table-{place}"] = _table(plan, table, found, figures)
-        if not table.part:
+        if not table.subgroup:
             blocks[f"pairs-{place}"] = _pairs(plan, table, found)
     for task in plan.tasks:
-        chosen = details.chosen_cases(found, task)
+        chosen = row_details.example_case_ids(found, task)
         for place, label in enumerate(labels):
             if (row := rows.get((task, label))) is None:
                 continue
             source = found.get((task, label))
-            asked = details.asked(source, task, chosen, questions) if source else {}
-            panel = details.detail(row, source, chosen, asked)
+            asked = row_details.example_inputs(source, task, chosen, questions) if source else {}
+            panel = row_details.build_row_panel(row, source, chosen, asked)
             panel["published"] = _published(figures, row)
             blocks[f"row-{plan.tasks.index(task)}-{place}"] = panel
     return blocks
@@ -70,8 +74,8 @@ def build(
 
 def _index(
     results: Results,
-    rows: Mapping[tuple[str, str], Row],
-    found: Found,
+    rows: Mapping[tuple[str, str], ResultRow],
+    found: RunsByRow,
     labels: Sequence[str],
 ) -> dict[str, Any]:
     plan = results.plan
@@ -82,7 +86,7 @@ def _index(
         source = next((s for task, _ in own if (s := found.get((task, label)))), None)
         family = own[0][1].family
         identity = source.manifests[0].identity if source else None
-        card = cards.shown(cards.card_of(label, family, identity))
+        card = cards.card_summary(cards.match_card(label, family, identity))
         methods.append({"label": label, "family": family, "card": card})
     return {
         "suite": plan.suite,
@@ -92,24 +96,26 @@ def _index(
         "protocols": [{"name": p, "title": _PROTOCOLS.get(p, p)} for p in protocols],
         "methods": methods,
         "families": sorted({method["family"] for method in methods}),
-        "first": FIRST,
+        "first": DEFAULT_METRIC_COUNT,
         "tables": [
             {
                 "task": t.task,
                 "protocol": t.protocol,
-                "part": t.part,
+                "part": t.subgroup,
                 # The title of the page says the rest.
-                "caption": caption(plan, t).removeprefix(f"{plan.title}: "),
+                "caption": table_caption(plan, t).removeprefix(f"{plan.title}: "),
             }
             for t in results.tables
         ],
     }
 
 
-def _table(plan: Plan, table: Table, found: Found, figures: Sequence[Figure]) -> dict[str, Any]:
-    names = columns(plan, table)
+def _table(
+    plan: PlanRecord, table: ResultTable, found: RunsByRow, figures: Sequence[PublishedValue]
+) -> dict[str, Any]:
+    names = metric_columns(plan, table)
     ranks = {name: _first_two(table, name) for name in names if name in table.chance}
-    numbers = footnotes(table)
+    numbers = caveat_numbers(table)
     rows = []
     for row in table.rows:
         line: dict[str, Any] = {"label": row.label, "family": row.family}
@@ -118,15 +124,15 @@ def _table(plan: Plan, table: Table, found: Found, figures: Sequence[Figure]) ->
         else:
             line["status"] = row.status
         source = found.get((row.task, row.label))
-        if source and row.cells and not table.part:
-            line["costs"] = costs.of_row(row)
-        if not table.part and is_at_chance(row, plan):
+        if source and row.cells and not table.subgroup:
+            line["costs"] = costs.row_costs(row)
+        if not table.subgroup and is_at_chance(row, plan):
             line["at_chance"] = True
-        if row.remarks:
-            line["notes"] = [numbers[remark] for remark in row.remarks]
-        if table.protocol != "full" and not table.part and row.cells:
-            own = published.beside(figures, row.task, row.label)
-            line["published"] = {n: [f.shown for f in own[n]] for n in names if n in own}
+        if row.caveats:
+            line["notes"] = [numbers[remark] for remark in row.caveats]
+        if table.protocol != "full" and not table.subgroup and row.cells:
+            own = published_values.match_published(figures, row.task, row.label)
+            line["published"] = {n: [f.display for f in own[n]] for n in names if n in own}
         rows.append({k: v for k, v in line.items() if v not in (None, {})})
     return {
         "columns": [
@@ -135,14 +141,14 @@ def _table(plan: Plan, table: Table, found: Found, figures: Sequence[Figure]) ->
         ],
         "costs": [
             {"name": name, "title": title}
-            for name, title in costs.TITLES.items()
+            for name, title in costs.COST_TITLES.items()
             if any(name in row.get("costs", {}) for row in rows)
         ],
         "chance": [
-            [number(table.chance[n]), round(table.chance[n], 6)] if n in table.chance else None
+            [format_rate(table.chance[n]), round(table.chance[n], 6)] if n in table.chance else None
             for n in names
         ],
-        "primary": primary(plan, names),
+        "primary": primary_metric(plan, names),
         "legend": _legend(plan, table),
         "footnotes": list(numbers),
         "rows": rows,
@@ -155,7 +161,7 @@ def _cell(cell: Cell | None, first_two: Sequence[float]) -> list[Any] | None:
         return None
     low, high = (None if v is None else round(v, 4) for v in (cell.low, cell.high))
     place = first_two.index(cell.mean) + 1 if cell.mean in first_two else 0
-    return [_typeset(shown(cell)), round(cell.mean, 6), low, high, place]
+    return [_typeset(format_cell(cell)), round(cell.mean, 6), low, high, place]
 
 
 def _typeset(text: str) -> str:
@@ -163,15 +169,15 @@ def _typeset(text: str) -> str:
     return text.replace("-0.000", ".000").replace("-0.", "−.").replace("-", "−")
 
 
-def _first_two(table: Table, metric: str) -> tuple[float, ...]:
+def _first_two(table: ResultTable, metric: str) -> tuple[float, ...]:
     """The best mean and, if only one row has it, the second."""
     means = [row.cells[metric].mean for row in table.rows if metric in row.cells]
-    if means.count(best(table, metric) or 0.0) > 1:
+    if means.count(best_mean(table, metric) or 0.0) > 1:
         return (max(means),)
     return tuple(sorted(set(means), reverse=True)[:2])
 
 
-def _axis(table: Table, metric: str) -> list[float] | None:
+def _axis(table: ResultTable, metric: str) -> list[float] | None:
     """The range that all bars of a column share: with 0 and chance for rates, None without
     intervals."""
     cells = [row.cells[metric] for row in table.rows if metric in row.cells]
@@ -184,8 +190,8 @@ def _axis(table: Table, metric: str) -> list[float] | None:
     return [round(min(ends), 4), round(max(ends), 4)]
 
 
-def _legend(plan: Plan, table: Table) -> list[str]:
-    lines = legend(plan, table)
+def _legend(plan: PlanRecord, table: ResultTable) -> list[str]:
+    lines = table_legend(plan, table)
     if not table.chance:
         return lines
     return [
@@ -195,19 +201,19 @@ def _legend(plan: Plan, table: Table) -> list[str]:
     ]
 
 
-def _pairs(plan: Plan, table: Table, found: Found) -> dict[str, Any]:
-    ranked = [name for name in columns(plan, table) if name in table.chance]
+def _pairs(plan: PlanRecord, table: ResultTable, found: RunsByRow) -> dict[str, Any]:
+    ranked = [name for name in metric_columns(plan, table) if name in table.chance]
     count = sum(bool(row.cells) for row in table.rows)
-    chosen = pairs.affordable(ranked, primary(plan, ranked), count)
+    chosen = pairwise.metrics_to_compare(ranked, primary_metric(plan, ranked), count)
     values = [
-        pairs.values([run.metrics() for run in source.runs], table.protocol, chosen)
+        pairwise.per_case_values([run.metrics() for run in source.runs], table.protocol, chosen)
         if row.cells and (source := found.get((row.task, row.label)))
         else None
         for row in table.rows
     ]
-    return {"all": chosen == ranked, "metrics": pairs.compared(chosen, values)}
+    return {"all": chosen == ranked, "metrics": pairwise.compare_row_pairs(chosen, values)}
 
 
-def _published(figures: Sequence[Figure], row: Row) -> list[list[str]]:
-    own = published.beside(figures, row.task, row.label)
-    return [[metric_title(name), *f.shown] for name, listed in own.items() for f in listed]
+def _published(figures: Sequence[PublishedValue], row: ResultRow) -> list[list[str]]:
+    own = published_values.match_published(figures, row.task, row.label)
+    return [[metric_title(name), *f.display] for name, listed in own.items() for f in listed]

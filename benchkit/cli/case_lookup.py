@@ -1,0 +1,34 @@
+"""What example cases showed, looked up in the prepared datasets: run records name items by id."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchkit.data.preparation.cache import load_dataset
+from benchkit.report.site.example_cases import CaseInput, CaseInputLookup
+
+
+def make_case_lookup(data: Path) -> CaseInputLookup:
+    """A lookup in the folder of prepared datasets; a dataset that is gone has no questions."""
+    folders = {_fingerprint(path): path.parent for path in sorted(data.glob("*/dataset.json"))}
+
+    def lookup(_task: str, fingerprint: str, cases: Sequence[str]) -> Mapping[str, CaseInput]:
+        if fingerprint not in folders:
+            return {}
+        dataset = load_dataset(folders[fingerprint])
+        place = {case: i for i, case in enumerate(dataset.test.ids)}
+        found = {}
+        for case in cases:
+            if case not in place:
+                continue
+            (request,) = dataset.requests(dataset.test, place[case], place[case] + 1)
+            titles = {item: dataset.catalog.text(item) or item for item in request.candidates}
+            history = tuple(dataset.catalog.text(e.item) or e.item for e in request.history)
+            found[case] = CaseInput(history, request.candidates, titles)
+        return found
+
+    return lookup
+
+
+def _fingerprint(path: Path) -> str:
+    return str(json.loads(path.read_text(encoding="utf-8"))["fingerprint"])

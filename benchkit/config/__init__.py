@@ -1,0 +1,1 @@
+"""Suites: what is run on what, and how it is read from a file."""

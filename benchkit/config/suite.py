@@ -1,0 +1,221 @@
+"""Suite files: TOML that says what is run on what. A suite is data, with no logic in it."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from benchkit.data.sources import resolve_paths
+from benchkit.data.spec import DatasetSpec
+from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.metrics.serendipity import Serendipity
+from benchkit.types import Capability, ProtocolName
+
+
+class _SuiteModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MethodSpec(_SuiteModel):
+    """One row of the table: a method and its hyper-parameters.
+
+    label: what the row is called, by default the method's name.
+    """
+
+    method: str
+    label: str = ""
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.label or self.method.rpartition(":")[2]
+
+
+class TaskSpec(_SuiteModel):
+    """One column group of the table: the dataset that is asked, and the one that is learnt from.
+
+    train: by default the test dataset. train_by_family: families that learn from another one,
+    e.g. {cf = "beauty"} where language models are asked zero-shot.
+    requires: what a method must be capable of; the others are shown as not applicable.
+    metrics: instead of the suite's, where a task is about something else.
+    """
+
+    name: str
+    test: str
+    train: str = ""
+    train_by_family: dict[str, str] = Field(default_factory=dict)
+    requires: tuple[Capability, ...] = ()
+    metrics: tuple[str, ...] = ()
+
+    def train_dataset(self, family: str) -> str:
+        """The dataset that methods of `family` learn from."""
+        return self.train_by_family.get(family, self.train or self.test)
+
+
+class DecodingSpec(_SuiteModel):
+    """How the answers of the sampled protocol are drawn: table `[decoding]` of a suite.
+
+    n: answers a case. max_tokens: of one answer. constrained: answers can only be candidates.
+    """
+
+    n: PositiveInt = 5
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: PositiveInt = 512
+    constrained: bool = False
+
+
+class JudgeSpec(_SuiteModel):
+    """A judge and its settings. label: what it is called in tables, by default its name."""
+
+    judge: str
+    label: str = ""
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.label or self.judge.rpartition(":")[2]
+
+
+class JudgingSpec(_SuiteModel):
+    """How rationales are judged: table `[judging]` of a suite.
+
+    cases: so many of a task's at most, the same for every method.
+    answers: `sampled` judges the first sample of a case, `scored` the item ranked first.
+    """
+
+    cases: PositiveInt = 300
+    answers: Literal["sampled", "scored"] = "sampled"
+    judges: tuple[JudgeSpec, ...] = Field(min_length=1)
+
+
+class Suite(_SuiteModel):
+    """A suite file.
+
+    protocols: `scored` ranks the frozen candidates, `full` the whole catalogue, `sampled` ranks
+        generated answers; each method runs those that it is capable of.
+    published: the tables that its figures stand beside, as file:table of leaderboards/published.
+    primary: the metric that decides the mark "not above chance" of a row.
+    popular_share: share of the items that count as popular for serendipity.
+    history_buckets: lengths of history, first and last, that are reported apart, e.g. [[1, 2],
+        [3, 7], [8]]; [8] is 8 or more.
+    judging: judges that grade the rationales of all runs, or none.
+    relative_to: a method whose training time is 1 in the table of costs.
+    drops: pairs of tasks, e.g. [["warm", "cold-users"]], whose relative difference is reported.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    published: tuple[str, ...] = ()
+    datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
+    tasks: tuple[TaskSpec, ...] = ()
+    methods: tuple[MethodSpec, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = (0,)
+    protocols: tuple[ProtocolName, ...] = ("scored",)
+    metrics: tuple[str, ...] = ("hr@1", "hr@5", "ndcg@5", "mrr")
+    primary: str = "ndcg@5"
+    popular_share: float = Field(default=0.2, gt=0, lt=1)
+    history_buckets: tuple[tuple[int, ...], ...] = ()
+    drops: tuple[tuple[str, str], ...] = ()
+    relative_to: str = ""
+    decoding: DecodingSpec = DecodingSpec()
+    judging: JudgingSpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_task_a_dataset(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not values.get("tasks"):
+            names = [d.get("name") for d in values.get("datasets", ()) if isinstance(d, dict)]
+            values = {**values, "tasks": [{"name": name, "test": name} for name in names]}
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.name.startswith("."):  # in the store such folders hold no suite
+            raise ConfigError(f"suite name {self.name!r} begins with a dot", "rename it")
+        for metric in (*self.metrics, *(name for task in self.tasks for name in task.metrics)):
+            if not Serendipity.pattern.fullmatch(metric):
+                RankMetric(metric)
+        if self.primary not in self.metrics:
+            raise ConfigError(f"primary metric {self.primary!r} is not among the metrics")
+        if "scored" not in self.protocols:
+            raise ConfigError("protocol 'scored' is missing", 'protocols = ["scored", ...]')
+        for bucket in self.history_buckets:
+            if len(bucket) not in (1, 2) or list(bucket) != sorted(bucket):
+                raise ConfigError(f"history bucket {list(bucket)} is no [first, last] or [first]")
+        if self.judging and self.judging.answers not in self.protocols:
+            raise ConfigError(
+                f"sampled answers are judged, but not asked for in protocols {self.protocols}",
+                'protocols = ["scored", "sampled"], or [judging] answers = "scored"',
+            )
+        if self.relative_to and self.relative_to not in {m.name for m in self.methods}:
+            labels = [method.name for method in self.methods]
+            raise unknown_name_error("method in relative_to:", self.relative_to, labels)
+        tasks = {task.name for task in self.tasks}
+        for name in (name for pair in self.drops for name in pair):
+            if name not in tasks:
+                raise unknown_name_error("task in drops:", name, tasks)
+        known = {dataset.name for dataset in self.datasets}
+        for task in self.tasks:
+            for name in (task.test, task.train or task.test, *task.train_by_family.values()):
+                if name not in known:
+                    raise unknown_name_error(f"dataset in task {task.name!r}:", name, known)
+        for kind, names in (
+            ("dataset", [d.name for d in self.datasets]),
+            ("task", [t.name for t in self.tasks]),
+            ("method label", [m.name for m in self.methods]),
+            ("judge label", [j.name for j in self.judging.judges] if self.judging else []),
+        ):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ConfigError(f"{kind} {twice.pop()!r} stands twice", "give one another name")
+        return self
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """The dataset called `name`."""
+        return next(dataset for dataset in self.datasets if dataset.name == name)
+
+
+def shipped_suites() -> dict[str, Path]:
+    """Name -> file of the suites that come with benchkit."""
+    folder = Path(str(resources.files("benchkit") / "suites"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_suite(name: str) -> Suite:
+    """A suite by name, or by the path of a TOML file. Raises ConfigError saying what is wrong."""
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such suite file", "see `benchkit ls suites`")
+    else:
+        shipped = shipped_suites()
+        if name not in shipped:
+            raise unknown_name_error("suite", name, shipped)
+        path = shipped[name]
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}", "correct the TOML") from None
+    values.setdefault("name", path.stem)
+    if name.endswith(".toml"):  # the paths of shipped suites are below the data folder
+        _resolve_paths(values, path.parent.resolve())
+    try:
+        return Suite.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}: {where}: {first['msg']}", "correct the suite file") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.cause}", error.hint) from None
+
+
+def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
+    """Files named by a dataset are relative to the suite file, wherever the command runs."""
+    for dataset in values.get("datasets", ()):
+        if isinstance(dataset, dict) and isinstance(dataset.get("options"), dict):
+            dataset["options"] = resolve_paths(dataset["options"], folder)

@@ -1,0 +1,99 @@
+"""Guessing targets from where they stood before, with no model and no user in sight."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchkit.data.audit.cases import PADDING_ITEM, CandidateLists
+
+_MAX_EXAMPLES = 5
+
+
+class ItemPositions(NamedTuple):
+    """Where targets stand: [n] item, length of its list, place counted from 0."""
+
+    item: NDArray[np.int64]
+    length: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+
+def target_positions(lists: CandidateLists, known: CandidateLists | None = None) -> ItemPositions:
+    """Where the targets of `lists` stand, those of `known` behind them."""
+    parts = [lists] if known is None else [lists, known]
+    return ItemPositions(
+        *(np.concatenate([getattr(p, c) for p in parts]) for c in ("target", "length", "place"))
+    )
+
+
+def position_guess_hit_rate(lists: CandidateLists, placed: ItemPositions) -> float:
+    """Expected HR@1 of a guesser that is told where the targets of all other cases stand.
+
+    placed: the targets of `lists`, then those of further known cases. The guesser does not know
+    the target of the case at hand. It takes a candidate that stands where it stood as a target in
+    another case; if there is none, one that was never a target; if there is none, any. Among
+    equals it draws, and the value is the expectation over the draw (leave-one-out).
+    """
+    lengths = np.broadcast_to(lists.length[:, None], lists.candidates.shape)
+    places = np.broadcast_to(np.arange(lists.candidates.shape[1]), lists.candidates.shape)
+    there = _count_matches(
+        placed, ItemPositions(lists.candidates, lengths, places), ("item", "length", "place")
+    )
+    anywhere = _count_matches(
+        placed, ItemPositions(lists.candidates, lengths, places), ("item", "length")
+    )
+    hidden = lists.is_target  # the case at hand is no evidence for itself
+    score = np.where(there - hidden > 0, 2, np.where(anywhere - hidden > 0, 0, 1))
+    score[lists.candidates == PADDING_ITEM] = -1
+    best = score.max(axis=1)
+    own = score[np.arange(len(lists)), lists.place]
+    return float(np.mean((own == best) / (score == best[:, None]).sum(axis=1)))
+
+
+def count_fixed_positions(
+    placed: ItemPositions, names: Sequence[str]
+) -> tuple[int, int, tuple[str, ...]]:
+    """Targets that stand in several lists of one length, those always at one place, examples."""
+    kinds, times = np.unique(np.stack(placed[:2], axis=1), axis=0, return_counts=True)
+    cells = np.unique(np.stack(placed, axis=1), axis=0)
+    places = np.unique(cells[:, :2], axis=0, return_counts=True)[1]
+    fixed = np.flatnonzero((times > 1) & (places == 1))
+    first = np.searchsorted(np.cumsum(places), np.arange(1, len(kinds) + 1))  # last cell of a kind
+    often = fixed[np.argsort(-times[fixed], kind="stable")][:_MAX_EXAMPLES]
+    examples = tuple(
+        f"{names[kinds[k, 0]]}: place {cells[first[k], 2] + 1} of {kinds[k, 1]} in {times[k]} cases"
+        for k in often
+    )
+    return int((times > 1).sum()), len(fixed), examples
+
+
+def negative_position_match(placed: ItemPositions, lists: CandidateLists) -> float:
+    """How often an item stands as a negative where it stands as a target: share of all pairs."""
+    negative = (lists.candidates != PADDING_ITEM) & ~lists.is_target
+    row, place = np.nonzero(negative)
+    negatives = ItemPositions(lists.candidates[negative], lists.length[row], place)
+    pairs = _count_matches(placed, negatives, ("item", "length")).sum()
+    same = _count_matches(placed, negatives, ("item", "length", "place")).sum()
+    return float(same / pairs) if pairs else 0.0
+
+
+def _count_matches(
+    counted: ItemPositions, asked: ItemPositions, by: Sequence[str]
+) -> NDArray[np.int64]:
+    """How often each element of `asked` (any shape) stands in `counted`, compared by `by`."""
+    base = int(max(counted.length.max(initial=0), asked.length.max(initial=0))) + 1
+
+    def code(placed: ItemPositions) -> NDArray[np.int64]:
+        parts = [getattr(placed, name) for name in by]
+        key = parts[0]
+        for part in parts[1:]:
+            key = key * base + part
+        return np.asarray(key, dtype=np.int64)
+
+    keys, times = np.unique(code(counted), return_counts=True)
+    if not len(keys):
+        return np.zeros(asked.item.shape, dtype=np.int64)
+    wanted = code(asked)
+    at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    return np.where(keys[at] == wanted, times[at], 0)

@@ -1,0 +1,144 @@
+"""Prepared datasets on disk: `<data>/<name>-<key>/`, read back instead of being made again."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from filelock import FileLock
+
+from benchkit import io
+from benchkit.data import sources
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.preparation.pipeline import prepare_dataset
+from benchkit.data.spec import DatasetSpec
+from benchkit.errors import DataError
+from benchkit.fingerprint import hash_json, hash_sources
+from benchkit.types import Catalog, Interactions
+
+RAW_DIR = "raw"  # below the data folder: where raw files are fetched to
+_OPTIONAL = ("rating", "timestamp")
+
+
+def load_or_prepare(spec: DatasetSpec, root: Path) -> Dataset:
+    """The dataset of `spec`: from `home(spec, root)` if it is there, else made now.
+
+    Relative paths in the specification are below `root/raw`. Lines that could not be read are kept
+    beside the dataset, in quarantine.jsonl. Raises DataError when the stored files are not those
+    that were written.
+    """
+    folder = dataset_dir(spec, root)
+    with io.wrap_io_errors(folder):
+        root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f".{folder.name}.lock"):
+        if not (folder / "dataset.json").exists():
+            raw = sources.read_source(
+                spec.source, sources.resolve_paths(spec.options, root / RAW_DIR)
+            )
+            if raw.malformed is not None and len(raw.malformed):
+                io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
+            save_dataset(prepare_dataset(raw, spec), folder)
+    return load_dataset(folder)
+
+
+def dataset_dir(spec: DatasetSpec, root: Path) -> Path:
+    """Where a dataset belongs: its name, and a key of the specification, of the input files' sizes
+    and times, and of the code that reads and prepares."""
+    options = sources.resolve_paths(spec.options, root / RAW_DIR)
+    key = hash_json(
+        {
+            "spec": spec.model_dump(mode="json"),
+            "files": sources.file_signatures(spec.source, options),
+            "code": hash_sources(Path(__file__)),
+            "reader": hash_sources(sources.data_source_file(spec.source)),
+        }
+    )
+    return root / f"{spec.name}-{key[:12]}"
+
+
+def save_dataset(dataset: Dataset, folder: Path) -> None:
+    """Write the dataset as Parquet; `dataset.json` comes last and makes it complete."""
+    data = dataset.interactions
+    columns: dict[str, Any] = {"user": data.user, "item": data.item, "part": dataset.part}
+    columns |= {c: getattr(data, c) for c in _OPTIONAL if getattr(data, c) is not None}
+    if data.review is not None:
+        columns["review"] = pl.Series(data.review, dtype=pl.String)
+    io.write_parquet(folder / "interactions.parquet", pl.DataFrame(columns))
+    io.write_parquet(folder / "users.parquet", pl.DataFrame({"user": dataset.users}))
+    texts = {name: pl.Series(v, dtype=pl.String) for name, v in dataset.catalog.texts.items()}
+    io.write_parquet(folder / "items.parquet", pl.DataFrame({"item": dataset.catalog.ids, **texts}))
+    for name, cases in (("valid", dataset.valid), ("test", dataset.test)):
+        table = pl.DataFrame(
+            {
+                "case_id": cases.ids,
+                "user": cases.user,
+                "start": cases.start,
+                "stop": cases.stop,
+                "target": cases.target,
+                "candidates": pl.Series(
+                    cases.candidates, dtype=pl.Array(pl.Int32, cases.candidates.shape[1])
+                ),
+            },
+            schema_overrides={"case_id": pl.String},
+        )
+        io.write_parquet(folder / f"{name}.parquet", table)
+    described = {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "candidates_hash": dataset.candidates_hash,
+        "report": dataset.report,
+    }
+    io.write_json(folder / "dataset.json", described)
+
+
+@lru_cache(maxsize=4)
+def load_dataset(folder: Path) -> Dataset:
+    """Read a dataset back, and check that it is the one that was written."""
+    try:
+        described = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        rows = pl.read_parquet(folder / "interactions.parquet")
+        users = pl.read_parquet(folder / "users.parquet")["user"].to_list()
+        items = pl.read_parquet(folder / "items.parquet")
+        valid, test = (_load_cases(folder / f"{name}.parquet") for name in ("valid", "test"))
+    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"{folder}: cannot be read: {error}", f"remove {folder} and run again"
+        ) from None
+    user = rows["user"].to_numpy()
+    counts = np.bincount(user, minlength=len(users))
+    dataset = Dataset(
+        name=described["name"],
+        users=tuple(users),
+        catalog=Catalog(
+            tuple(items["item"]), {c: items[c].to_list() for c in items.columns if c != "item"}
+        ),
+        interactions=Interactions(
+            user=user,
+            item=rows["item"].to_numpy(),
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            rating=rows["rating"].to_numpy() if "rating" in rows.columns else None,
+            timestamp=rows["timestamp"].to_numpy() if "timestamp" in rows.columns else None,
+            review=rows["review"].to_list() if "review" in rows.columns else None,
+        ),
+        part=rows["part"].to_numpy(),
+        valid=valid,
+        test=test,
+        report=described["report"],
+    )
+    if dataset.fingerprint != described["fingerprint"]:
+        raise DataError(
+            f"{folder}: its content is not what was written (hash {dataset.fingerprint[:12]}, not"
+            f" {described['fingerprint'][:12]})",
+            f"remove {folder} and run again",
+        )
+    return dataset
+
+
+def _load_cases(path: Path) -> Cases:
+    table = pl.read_parquet(path)
+    user, start, stop, target, candidates = (
+        table[name].to_numpy() for name in ("user", "start", "stop", "target", "candidates")
+    )
+    return Cases(tuple(table["case_id"]), user, start, stop, target, candidates)

@@ -1,0 +1,205 @@
+"""Raw tables to a Dataset: duplicates, k-core, order in time, codes, split, frozen cases."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.preparation import candidates, splits
+from benchkit.data.preparation.cold_start import withhold_items, withhold_users
+from benchkit.data.preparation.id_encoding import (
+    IdCodes,
+    chronological_order,
+    deduplication_mask,
+    encode_ids,
+    factorize,
+)
+from benchkit.data.preparation.k_core import k_core
+from benchkit.data.raw import RawData, validate_raw_data
+from benchkit.data.spec import DatasetSpec
+from benchkit.errors import DataError
+from benchkit.types import Catalog, Interactions
+
+
+def prepare_dataset(raw: RawData, spec: DatasetSpec) -> Dataset:
+    """Prepare `raw` as `spec` says. Interactions with equal times keep their order in the file."""
+    raw = validate_raw_data(raw)
+    table = raw.interactions
+    funnel = {**raw.funnel, "interactions_read": len(table)}
+    # Any codes will do until it is known which few of the ids are left to be named and sorted.
+    with ThreadPoolExecutor(2) as pool:
+        user_ids, item_ids = pool.map(factorize, (table["user"], table["item"]))
+    user, item = user_ids.codes, item_ids.codes
+    timed = "timestamp" in table.columns
+    time = table["timestamp"].to_numpy() if timed else np.zeros(len(table), dtype=np.int64)
+
+    rows = np.arange(len(table))
+    rows = rows[_has_title(raw, item_ids, spec)[item]]
+    funnel["without_title"] = len(table) - len(rows)
+    kept = rows
+    if spec.duplicates != "keep":
+        kept = rows[deduplication_mask(user[rows], item[rows], time[rows], spec.duplicates)]
+    funnel["duplicates_removed"] = len(rows) - len(kept)
+    if spec.duplicates == "error" and len(kept) < len(rows):
+        raise _duplicate_error(raw, rows, kept)
+    inside, funnel["k_core_rounds"] = k_core(user[kept], item[kept], spec.k_core)
+    funnel["below_k_core"] = len(kept) - int(inside.sum())
+    rows = kept[inside]
+    long = np.bincount(user[rows]) >= spec.min_length
+    funnel["of_users_below_min_length"] = int((~long[user[rows]]).sum())
+    rows = rows[long[user[rows]]]
+    if not len(rows):
+        raise DataError(
+            f"dataset {spec.name!r}: no interaction is left after the {spec.k_core}-core",
+            "lower k_core, or check the columns user and item",
+        )
+    users, user = encode_ids(table["user"], user_ids, rows)
+    items, item = encode_ids(table["item"], item_ids, rows)
+    order = chronological_order(user, time[rows])  # ties keep the order of the file
+    rows, user, item, time = rows[order], user[order], item[order], time[rows][order]
+    funnel["users_with_tied_times"] = _tied_users(user, time) if timed else 0
+    interactions = Interactions(
+        user=user.astype(np.int32),
+        item=item.astype(np.int32),
+        offsets=np.concatenate([[0], np.cumsum(np.bincount(user))]).astype(np.int64),
+        rating=table["rating"].to_numpy()[rows] if "rating" in table.columns else None,
+        timestamp=time if timed else None,
+        review=_reviews(raw, rows),
+    )
+    funnel |= {"users": len(users), "items": len(items), "interactions": len(interactions)}
+    return _freeze_cases(spec, users, _catalog(raw, items), interactions, funnel)
+
+
+def _freeze_cases(
+    spec: DatasetSpec,
+    users: list[str],
+    catalog: Catalog,
+    data: Interactions,
+    funnel: dict[str, int],
+) -> Dataset:
+    split = splits.make_split(spec.split, data.offsets, data.rating, data.timestamp)
+    drawable = np.ones(len(catalog), dtype=np.bool_)
+    if spec.cold is not None:
+        cold = spec.cold
+        if cold.of == "users":
+            split = withhold_users(split, data, users, cold.share, cold.seed)
+        else:
+            split, drawable = withhold_items(split, data, catalog.ids, cold.share, cold.seed)
+    if not len(split.test.target):
+        raise DataError(
+            f"dataset {spec.name!r}: no user has a history and an item to ask for under split"
+            f" {spec.split!r} ({len(users)} users, {len(data)} interactions)",
+            "users need two interactions or more; check the column user",
+        )
+    seen = np.sort(data.user.astype(np.int64) * len(catalog) + data.item)
+    trained = data.item[split.part == splits.TRAIN]
+    popularity = np.bincount(trained, minlength=len(catalog))
+
+    def cases(part: str, asked: splits.CaseRows) -> Cases:
+        user = data.user[asked.target]
+        names = _case_names(users, user)
+        given = np.concatenate([asked.target[:, None], asked.beside], axis=1)
+        return Cases(
+            ids=tuple(f"{part}:{name}" for name in names),
+            user=user,
+            start=data.offsets[user],
+            stop=asked.stop,
+            target=data.item[asked.target],
+            candidates=candidates.sample_candidates(
+                names,
+                user,
+                data.item[given],
+                seen,
+                popularity,
+                spec.candidates.count,
+                spec.candidates.sampling,
+                spec.candidates.seed,
+                part,
+                drawable if part == "test" else None,
+            ),
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        valid, test = pool.map(cases, ("valid", "test"), (split.valid, split.test))
+    counted = {"validation_cases": len(valid), "test_cases": len(test)}
+    return Dataset(
+        name=spec.name,
+        users=tuple(users),
+        catalog=catalog,
+        interactions=data,
+        part=split.part,
+        valid=valid,
+        test=test,
+        report={**funnel, **split.funnel, **counted},
+    )
+
+
+def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
+    """The user's id; where a user is asked several times, `id#2`, `id#3`, ... in order of time."""
+    if np.bincount(user, minlength=1).max() == 1:
+        return [users[code] for code in user.tolist()]
+    names, times = [], dict[int, int]()
+    for code in user.tolist():
+        times[code] = times.get(code, 0) + 1
+        names.append(users[code] if times[code] == 1 else f"{users[code]}#{times[code]}")
+    return names
+
+
+def _has_title(raw: RawData, items: IdCodes, spec: DatasetSpec) -> NDArray[np.bool_]:
+    """[n_codes] whether an item has a title. What else happens is for `spec.untitled` to say."""
+    if raw.items is None:
+        return np.ones(len(items.first), dtype=np.bool_)
+    titled = raw.items.filter(pl.col("title").str.strip_chars() != "")["item"]
+    names = raw.interactions["item"].gather(items.first)
+    found = names.is_in(titled.implode())
+    if spec.untitled == "error" and not found.all():
+        missing = names.filter(~found).sort()
+        raise DataError(
+            f"{raw.origin[0]}: item {missing[0]!r} is not in {raw.origin[1]}, or has no title there"
+            f" ({len(missing)} such items)",
+            'add them with their titles, or set untitled = "drop" in the dataset',
+        )
+    return found.to_numpy()
+
+
+def _duplicate_error(raw: RawData, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> DataError:
+    table = raw.interactions.select("user", "item")
+    extra = np.setdiff1d(rows, kept)
+    user, item = table.row(int(extra[0]))
+    same = (pl.col("user") == user) & (pl.col("item") == item)
+    alike = table.select(same.arg_true()).to_series().head(5).to_numpy().astype(np.int64)
+    named = ", ".join(map(str, raw.lookup_lines(alike).tolist()))
+    return DataError(
+        f"{raw.origin[0]}: user {user!r} has item {item!r} more than once (lines {named});"
+        f" {len(extra)} interactions repeat an earlier one",
+        'set duplicates = "first", "last" or "keep" in the dataset',
+    )
+
+
+def _reviews(raw: RawData, rows: NDArray[np.int64]) -> list[str | None] | None:
+    if "review" in raw.interactions.columns:
+        return raw.interactions["review"].gather(rows).to_list()
+    if raw.reviews is None:
+        return None
+    order = np.argsort(rows, kind="stable")
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    texts = raw.reviews(rows[order])
+    return [texts[place] for place in back]
+
+
+def _tied_users(user: NDArray[np.int64], time: NDArray[np.int64]) -> int:
+    tied = (user[1:] == user[:-1]) & (time[1:] == time[:-1])
+    return len(np.unique(user[1:][tied]))
+
+
+def _catalog(raw: RawData, ids: list[str]) -> Catalog:
+    """Texts of the items that are left, in code order."""
+    if raw.items is None:
+        return Catalog(tuple(ids), {"title": ids})
+    items = raw.items if raw.texts is None else raw.texts(ids)
+    rows = pl.DataFrame({"item": ids}).join(items, on="item", how="left", maintain_order="left")
+    texts = {c: rows[c].cast(pl.String).to_list() for c in rows.columns if c != "item"}
+    return Catalog(tuple(ids), texts)

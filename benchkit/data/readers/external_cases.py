@@ -1,0 +1,264 @@
+"""Candidate files of others: JSON, JSONL, CSV or TSV records to cases of one form.
+
+Which field is what is said by a map (`candidates`, `target` or `target_index`, `history`,
+`case_id`), and guessed from common names where the map is silent.
+"""
+
+import ast
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchkit.errors import DataError, unknown_name_error
+
+FIELD_ALIASES: dict[str, tuple[str, ...]] = {
+    "candidates": (
+        "candidates", "candidate_items", "candidate_list", "candidate_ids", "item_list", "cans",
+        "options", "choices",
+    ),
+    "target": (
+        "target", "true_selection", "target_item", "target_id", "answer", "ground_truth",
+        "positive", "positive_item", "next_item", "label",
+    ),
+    "target_index": ("target_index", "answer_index", "label_index", "target_position"),
+    "history": ("history", "history_list", "item_history", "sequence", "seq", "purchase_history"),
+    "case_id": ("case_id", "id", "user_id", "user", "uid"),
+}  # fmt: skip
+_SEPARATORS = ("::", "|", "\t")  # tried in turn; a comma stands in too many titles
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
+ExternalRecord = tuple[str, dict[str, Any]]  # where it stands, for messages; and its fields
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalCase:
+    """One question of a foreign file, all items as strings.
+
+    target: need not be among the candidates; that is for the audit to find.
+    history: oldest first as the file has it; None where the file has none.
+    """
+
+    case_id: str
+    candidates: tuple[str, ...]
+    target: str
+    history: tuple[str, ...] | None
+
+
+def read_external_cases(
+    path: Path, fields: Mapping[str, str] | None = None, separator: str | None = None
+) -> list[ExternalCase]:
+    """The cases of `path`, in file order.
+
+    fields: our name -> the file's, e.g. {"candidates": "itemList"}. separator: between the items
+    of a list that is written as one string; by default `::`, `|` or a tab, if the file has one.
+    A target is one of the items, or a place in the list counted from 0: under `target_index`, or
+    where it is a JSON number while the candidates are strings.
+    Raises DataError naming file and record, ConfigError for a field name of ours that is none.
+    """
+    records = list(_records(path))
+    if not records:
+        raise DataError(f"{path}: holds no record", "check that the file is whole")
+    names = _resolve_fields(path, records[0][1], fields or {})
+    lists = {
+        role: _list_column(path, records, names[role], separator, required=role == "candidates")
+        for role in ("candidates", "history")
+        if role in names
+    }
+    histories = lists.get("history", [None] * len(records))
+    cases = []
+    for (where, record), candidates, history in zip(
+        records, lists["candidates"], histories, strict=True
+    ):
+        if not candidates:
+            raise _field_error(path, where, names["candidates"], "holds no candidate")
+        cases.append(
+            ExternalCase(
+                case_id=str(record.get(names.get("case_id", ""), where)),
+                candidates=tuple(map(_text, candidates)),
+                target=_target(path, where, record, names, candidates),
+                history=None if history is None else tuple(map(_text, history)),
+            )
+        )
+    return cases
+
+
+def parse_field_map(text: str) -> dict[str, str]:
+    """'candidates=itemList,target=trueSelection' as a map. Raises DataError for anything else.
+
+    >>> field_map("candidates=itemList, target=trueSelection")
+    {'candidates': 'itemList', 'target': 'trueSelection'}
+    """
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if any(not (ours.strip() and theirs.strip()) for ours, _, theirs in pairs):
+        raise DataError(f"fields {text!r}: not a list of OURS=THEIRS", "e.g. candidates=itemList")
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
+def _resolve_fields(
+    path: Path, first: Mapping[str, Any], given: Mapping[str, str]
+) -> dict[str, str]:
+    """Our name -> the file's, for the fields that the file has."""
+    for ours, theirs in given.items():
+        if ours not in FIELD_ALIASES:
+            raise unknown_name_error("field", ours, FIELD_ALIASES)
+        if theirs not in first:
+            raise DataError(f"{path}: no field {theirs!r}; it has {_join_fields(first)}", _HINT)
+    plain = {_normalize_field(name): name for name in reversed(list(first))}
+    names = dict(given)
+    for ours, common in FIELD_ALIASES.items():
+        found = [
+            plain[_normalize_field(name)] for name in common if _normalize_field(name) in plain
+        ]
+        if ours not in names and found:
+            names[ours] = found[0]
+    if {"target", "target_index"} <= names.keys():  # a field that was given decides
+        del names["target" if "target_index" in given else "target_index"]
+    for needed in ({"candidates"}, {"target", "target_index"}):
+        if not needed & names.keys():
+            raise DataError(
+                f"{path}: which field holds the {min(needed)} cannot be guessed; it has"
+                f" {_join_fields(first)}",
+                _HINT,
+            )
+    return names
+
+
+_HINT = "name the fields: --fields candidates=...,target=...,history=...,case_id=..."
+
+
+def _list_column(
+    path: Path, records: Sequence[ExternalRecord], name: str, separator: str | None, required: bool
+) -> list[list[Any] | None]:
+    """The lists of one field; None where a record has none and none is required."""
+    texts = (value for _, r in records if isinstance(value := r.get(name), str))
+    if separator is None:
+        head = [text for text, _ in zip(texts, range(1000), strict=False)]
+        separator = next((s for s in _SEPARATORS if any(s in text for text in head)), None)
+    lists: list[list[Any] | None] = []
+    for where, record in records:
+        value = record.get(name)
+        if value is None and not required:
+            lists.append(None)
+            continue
+        items = _split(value, separator)
+        whole = isinstance(value, str) and separator is None and items == [value.strip()]
+        if items is None or (required and whole):
+            what = "is no list" if value is not None else "is missing"
+            raise _field_error(
+                path, where, name, what, 'say what stands between items: --separator "::"'
+            )
+        if any(item is None or isinstance(item, list | dict) for item in items):
+            raise _field_error(path, where, name, "holds something that is no item")
+        lists.append(items)
+    return lists
+
+
+def _split(value: Any, separator: str | None) -> list[Any] | None:
+    """A list, or a string that stands for one; None for what is neither."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if text.startswith("[") and text.endswith("]"):
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                parsed = parse(text)
+            except (ValueError, SyntaxError):
+                continue
+            if isinstance(parsed, list):
+                return parsed
+    parts = [text] if separator is None else text.split(separator)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _target(
+    path: Path, where: str, record: Mapping[str, Any], names: Mapping[str, str], items: list[Any]
+) -> str:
+    indexed = "target_index" in names
+    name = names["target_index" if indexed else "target"]
+    value = record.get(name)
+    if value is None or value == "" or isinstance(value, list | dict | bool):
+        raise _field_error(path, where, name, f"{value!r} is no target")
+    number = isinstance(value, int) and all(isinstance(item, str) for item in items)
+    if not (indexed or number):
+        return _text(value)
+    try:
+        place = int(value)
+    except ValueError:
+        raise _field_error(path, where, name, f"{value!r} is no place in the list") from None
+    if not 0 <= place < len(items):
+        raise _field_error(
+            path, where, name, f"there is no place {place} in a list of {len(items)}"
+        )
+    return _text(items[place])
+
+
+def _text(item: Any) -> str:
+    return str(item).strip()
+
+
+def _records(path: Path) -> Iterator[ExternalRecord]:
+    readers: dict[str, Callable[[Path], Iterator[ExternalRecord]]] = {
+        ".json": _json, ".jsonl": _lines, ".ndjson": _lines, ".csv": _csv, ".tsv": _csv,
+    }  # fmt: skip
+    if not path.is_file():
+        raise DataError(f"{path}: no such file", "check the path")
+    if path.suffix not in readers:
+        raise DataError(f"{path}: unknown kind of file", f"use one of {', '.join(_SUFFIXES)}")
+    try:
+        for where, record in readers[path.suffix](path):
+            if not isinstance(record, dict):
+                raise DataError(f"{path}, {where}: is no object", "each record names its fields")
+            yield where, record
+    except (UnicodeDecodeError, OSError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read: {error}", "it must be UTF-8 text") from None
+
+
+def _json(path: Path) -> Iterator[ExternalRecord]:
+    try:
+        records = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: {error}", "one object a line is called .jsonl") from None
+    if not isinstance(records, list):
+        raise DataError(f"{path}: is no list of objects", "put the records into one list")
+    yield from ((f"record {number}", record) for number, record in enumerate(records, 1))
+
+
+def _lines(path: Path) -> Iterator[ExternalRecord]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    yield f"line {number}", json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise DataError(f"{path}, line {number}: {error}", "correct it") from None
+
+
+def _csv(path: Path) -> Iterator[ExternalRecord]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        for number, row in enumerate(rows, 1):
+            if None in row:
+                raise DataError(
+                    f"{path}, record {number}: has more cells than the header",
+                    "put cells that hold the delimiter into quotation marks",
+                )
+            yield f"record {number}", row
+
+
+def _field_error(
+    path: Path, where: str, name: str, what: str, hint: str = "correct it"
+) -> DataError:
+    return DataError(f"{path}, {where}, field {name!r}: {what}", hint)
+
+
+def _normalize_field(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _join_fields(record: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, record)) or "no field"

@@ -1,0 +1,137 @@
+"""Text files with one record a line: read by a pattern, what does not match is kept aside."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchkit.errors import DataError
+
+_BLOCK = 1 << 24
+
+
+MALFORMED_SCHEMA = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "text": pl.String}
+MAX_MALFORMED_TEXT = 2_000  # characters of a malformed line
+_TOLERATED_LINES = 10  # a few bad lines say nothing about a file
+_MAX_MALFORMED_SHARE = 0.001
+
+
+@dataclass(frozen=True)
+class RegexLines:
+    """What a file said.
+
+    rows: one column (strings) a named group of the pattern, in the order of the file.
+    malformed: the other lines: `file`, `line` (from 1), `reason`, `text`.
+    skipped: numbers of the lines that gave no row, ascending: malformed, empty, the header.
+    """
+
+    rows: pl.DataFrame
+    malformed: pl.DataFrame
+    skipped: NDArray[np.int64]
+
+
+def summarize_files(files: Mapping[str, RegexLines]) -> tuple[dict[str, int], pl.DataFrame]:
+    """The funnel of several files by name, and the lines of them that could not be read."""
+    funnel: dict[str, int] = {}
+    for name, lines in files.items():
+        stem, bad = name.partition(".")[0], len(lines.malformed)
+        funnel |= {f"{stem}_lines": len(lines.rows) + bad, f"{stem}_malformed": bad}
+    return funnel, pl.concat([lines.malformed for lines in files.values()])
+
+
+def read_regex_lines(
+    file: IO[bytes], name: str, pattern: str, shape: str, header: str = ""
+) -> RegexLines:
+    """Read `file` line by line.
+
+    pattern: a regular expression for the whole line, with a named group for each column; the
+    first group must take part in every match.
+    shape: the form in words, for messages. header: the first line, if the file has one.
+    The text may be UTF-8 or Latin-1. Raises DataError when the header is another one, or when
+    no line matches.
+    """
+    tables = []
+    skipped = [np.arange(1, 2 if header else 1)]
+    line, bad = 1, 0
+    with file:
+        if header:
+            line = 2
+            first = decode_line(file.readline()).strip("\ufeff\r\n")
+            if first != header:
+                raise DataError(
+                    f"{name}, line 1: {first[:80]!r} is not the header {header!r}",
+                    "use the file as it is published",
+                )
+        for texts in _blocks(file):
+            tables.append(_match_lines(texts, line, pattern))
+            gave = tables[-1].filter(pl.nth(2).is_not_null())["line"].to_numpy()
+            skipped.append(line + np.delete(np.arange(len(texts)), gave - line))
+            line += len(texts)
+            bad += tables[-1]["text"].count()
+            if exceeds_malformed_limit(bad, line):
+                break
+    table = (
+        pl.concat(tables) if tables else _match_lines(pl.Series([], dtype=pl.String), 1, pattern)
+    )
+    rows = table.filter(pl.nth(2).is_not_null()).drop("line", "text")
+    malformed = table.filter(pl.nth(2).is_null()).select(
+        pl.lit(name).alias("file"),
+        "line",
+        pl.lit(f"not {shape}").alias("reason"),
+        pl.col("text").str.head(MAX_MALFORMED_TEXT),
+    )
+    reject_malformed_file(name, malformed, len(rows))
+    return RegexLines(rows, malformed, np.concatenate(skipped))
+
+
+def decode_line(line: bytes) -> str:
+    """A line that is UTF-8 or Latin-1, as text."""
+    # Latin-1 with accents is hardly ever valid UTF-8, so trying tells the two apart.
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def exceeds_malformed_limit(bad: int, line: int) -> bool:
+    """Whether reading can stop at `line`: so many are malformed that `refuse_many` will refuse."""
+    return bad > 100 * _TOLERATED_LINES + _MAX_MALFORMED_SHARE * line
+
+
+def reject_malformed_file(name: str, malformed: pl.DataFrame, good: int) -> None:
+    """Raise DataError when there are no `good` lines, or more malformed ones than slips explain."""
+    bad = len(malformed)
+    if bad and (not good or bad > max(_TOLERATED_LINES, _MAX_MALFORMED_SHARE * (good + bad))):
+        first = "; ".join(
+            f"line {row['line']}: {row['reason']}" for row in malformed[:3].to_dicts()
+        )
+        raise DataError(
+            f"{name}: {bad} of {good + bad} lines are malformed ({first})",
+            "use the file as it is published, or correct these lines",
+        )
+
+
+def _match_lines(texts: pl.Series, line: int, pattern: str) -> pl.DataFrame:
+    """`line`, `text` of what does not match, and the groups; without empty lines."""
+    text = pl.col("text")
+    table = pl.DataFrame({"text": texts}).with_row_index("line", line).filter(text != "")
+    table = table.with_columns(
+        pl.col("line").cast(pl.Int64), text.str.extract_groups(f"^(?:{pattern})$").alias("groups")
+    )
+    return table.unnest("groups").with_columns(
+        pl.when(pl.nth(2).is_null()).then(text).alias("text")
+    )
+
+
+def _blocks(file: IO[bytes]) -> Iterator[pl.Series]:
+    """The lines of `file`, some megabytes at a time, so that a large one is never held as text."""
+    while block := file.read(_BLOCK):
+        block += file.readline()
+        try:
+            lines = block.decode("utf-8").removesuffix("\n").split("\n")
+        except UnicodeDecodeError:
+            lines = [decode_line(line) for line in block.removesuffix(b"\n").split(b"\n")]
+        yield pl.Series("text", lines, dtype=pl.String).str.strip_chars_end("\r")

@@ -1,0 +1,163 @@
+"""Asking in slices, and refusing what is no answer."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
+
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.errors import MethodError
+from benchkit.types import (
+    Prediction,
+    ProtocolName,
+    Recommender,
+    Request,
+    RunContext,
+    Sample,
+    Sampler,
+    Status,
+)
+
+# Bounds memory: `full` asks for the whole catalogue.
+BATCH_SIZES: dict[ProtocolName, int] = {"scored": 1024, "full": 64, "sampled": 1024}
+
+
+def predict_scores(
+    recommender: Recommender,
+    dataset: Dataset,
+    cases: Cases,
+    run: RunContext,
+    protocol: ProtocolName,
+) -> Iterator[Prediction]:
+    """Scores of the frozen candidates, or under `full` of the catalogue, case by case."""
+    for requests in _request_batches(dataset, cases, run, protocol):
+        for prediction in validate_predictions(recommender.predict(requests, run), requests):
+            yield prediction
+            run.progress.advance()
+
+
+def draw_samples(
+    sampler: Sampler, dataset: Dataset, cases: Cases, run: RunContext
+) -> Iterator[Prediction]:
+    """Sampled answers, case by case."""
+    n = int(run.decoding["n"])
+    for requests in _request_batches(dataset, cases, run, "sampled"):
+        for prediction in validate_samples(sampler.sample(requests, run), requests, n):
+            yield prediction
+            run.progress.advance()
+
+
+def _request_batches(
+    dataset: Dataset, cases: Cases, run: RunContext, protocol: ProtocolName
+) -> Iterator[list[Request]]:
+    size = BATCH_SIZES[protocol]
+    run.progress.start(f"{protocol} cases", len(cases))
+    for start in range(0, len(cases), size):
+        listed = dataset.requests(
+            cases, start, start + size, "catalog" if protocol == "full" else "frozen"
+        )
+        yield list(listed)
+
+
+def validate_predictions(
+    answers: Iterator[Prediction], requests: Sequence[Request]
+) -> Iterator[Prediction]:
+    """`answers` as they come, or a MethodError at the first that is no answer to its request."""
+    return _match_predictions(answers, requests, "predict", _check_scores)
+
+
+def validate_samples(
+    answers: Iterator[Prediction], requests: Sequence[Request], n: int
+) -> Iterator[Prediction]:
+    """As `checked`, for the answers of `Sampler.sample` with `n` samples each."""
+    return _match_predictions(
+        answers, requests, "sample", lambda p, request: _check_samples(p, request, n)
+    )
+
+
+def _match_predictions(
+    answers: Iterator[Prediction],
+    requests: Sequence[Request],
+    method: str,
+    check: Callable[[Prediction, Request], None],
+) -> Iterator[Prediction]:
+    given = iter(answers)
+    for request in requests:
+        prediction = next(given, None)
+        if prediction is None:
+            raise MethodError(
+                f"{method} ended before case {request.case_id!r}: fewer predictions than requests",
+                "yield one Prediction a request, in order; an unanswerable one has a status that"
+                " is not 'ok'",
+            )
+        _check_identity(prediction, request, method)
+        check(prediction, request)
+        yield prediction
+    if next(given, None) is not None:
+        raise MethodError(f"{method} gave more predictions than requests", "yield one a request")
+
+
+def _check_identity(prediction: object, request: Request, method: str) -> None:
+    where = f"case {request.case_id!r}"
+    if not isinstance(prediction, Prediction):
+        raise MethodError(
+            f"{where}: {method} gave a {type(prediction).__name__}", "yield benchkit's Prediction"
+        )
+    if prediction.case_id != request.case_id:
+        raise MethodError(
+            f"{where}: {method} answered case {prediction.case_id!r} instead",
+            "yield predictions in the order of the requests, with the request's case_id",
+        )
+
+
+def _check_scores(prediction: Prediction, request: Request) -> None:
+    where = f"case {request.case_id!r}"
+    if prediction.scores is None:
+        if prediction.status == "ok":
+            raise MethodError(f"{where}: status 'ok' without scores", "give scores, or the status")
+        return
+    wanted, got = len(request.candidates), len(prediction.scores)
+    if got != wanted:
+        raise MethodError(
+            f"{where}: {got} scores for {wanted} candidates",
+            "give one score a candidate, in the order of request.candidates",
+        )
+    # A NaN or an infinity makes the sum non-finite: one test a case instead of one a score.
+    if math.isfinite(sum(prediction.scores)):
+        return
+    for item, score in zip(request.candidates, prediction.scores, strict=True):
+        if not math.isfinite(score):
+            raise MethodError(
+                f"{where}: the score of item {item!r} is {score}",
+                "every score must be a finite number; did training diverge?",
+            )
+
+
+def _check_samples(prediction: Prediction, request: Request, n: int) -> None:
+    where = f"case {request.case_id!r}"
+    got = len(prediction.samples)
+    if got != n and (got or prediction.status == "ok"):
+        raise MethodError(
+            f"{where}: {got} samples instead of {n}",
+            'give run.decoding["n"] samples, in draw order, each failed one with its status',
+        )
+    for place, sample in enumerate(prediction.samples, start=1):
+        if fault := _sample_problem(sample, request):
+            raise MethodError(f"{where}: sample {place} {fault[0]}", fault[1])
+
+
+def _sample_problem(sample: object, request: Request) -> tuple[str, str] | None:
+    """What is wrong with a sample and how to mend it."""
+    if not isinstance(sample, Sample):
+        return f"is a {type(sample).__name__}", "give benchkit's Sample"
+    if not isinstance(sample.text, str):
+        return f"has a {type(sample.text).__name__} as its text", "text is what was generated"
+    if sample.status not in get_args(Status):
+        return f"has the status {sample.status!r}", f"use one of {', '.join(get_args(Status))}"
+    if sample.item is not None and sample.item not in request.candidates:
+        return (
+            f"names item {sample.item!r}, which is no candidate",
+            "an answer that is none of request.candidates has item=None and status 'unparsed'",
+        )
+    if sample.status == "ok" and sample.item is None:
+        return "has the status 'ok' without an item", "give the item, or say what went wrong"
+    return None

@@ -1,0 +1,1 @@
+"""Evaluation protocols: how a recommender is asked, and what is recorded."""

@@ -1,0 +1,114 @@
+"""The questions of a task in a file, for recommenders that run elsewhere. No answer is in it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from benchkit import io
+from benchkit.config.suite import DecodingSpec
+from benchkit.errors import DataError
+from benchkit.interop.evaluation_task import EvaluationTask
+from benchkit.types import Catalog, Event, Request
+
+FORMAT_VERSION = 1
+
+
+class CasesHeader(BaseModel):
+    """Which cases a file asks or answers: `NAME.meta.json` beside `NAME.jsonl`.
+
+    cases_hash: of the dataset's questions and their answer key. fingerprint: of all its content.
+    cases: how many the file asks. decoding: how answers of the sampled protocol are drawn.
+    Only the hash must be there; what is not, is not checked.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT_VERSION
+    suite: str = ""
+    dataset: str = ""
+    cases_hash: str
+    fingerprint: str = ""
+    cases: int | None = None
+    limit_users: int | None = None
+    protocols: tuple[str, ...] = ()
+    decoding: DecodingSpec | None = None
+
+
+def make_header(place: EvaluationTask) -> CasesHeader:
+    """What identifies the cases of a task."""
+    suite = place.suite
+    return CasesHeader(
+        suite=suite.name,
+        dataset=place.task.name,
+        cases_hash=place.dataset.candidates_hash,
+        fingerprint=place.dataset.fingerprint,
+        cases=len(place.cases),
+        limit_users=place.limit_users,
+        protocols=tuple(name for name in suite.protocols if name != "full"),
+        decoding=suite.decoding if "sampled" in suite.protocols else None,
+    )
+
+
+def write_cases(place: EvaluationTask, path: Path) -> CasesHeader:
+    """Write one JSON object a test case to `path`, and its header to `sidecar(path)`.
+
+    A case has what a `Request` has: case_id, user, history (oldest first; item, title and, where
+    known, rating, timestamp and review) and candidates (item, title) in their frozen order.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    catalog = place.dataset.catalog
+    with io.wrap_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            for request in place.dataset.requests(place.cases):
+                # In ASCII, because many readers take U+2028 and its like for the end of a line.
+                file.write(json.dumps(_case_fields(request, catalog)) + "\n")
+    io.move_into_place(partial, path)
+    header = make_header(place)
+    io.write_json(header_path(path), header.model_dump(mode="json"))
+    return header
+
+
+def header_path(path: Path) -> Path:
+    """Where the header of a file of cases or of predictions stands.
+
+    >>> sidecar(Path("out/cases.jsonl")).as_posix()
+    'out/cases.meta.json'
+    """
+    return path.with_suffix(".meta.json")
+
+
+def read_header(path: Path) -> CasesHeader | None:
+    """The header beside `path`, None where there is none. Raises DataError for one that is none."""
+    beside = header_path(path)
+    if not beside.is_file():
+        return None
+    try:
+        header = CasesHeader.model_validate_json(beside.read_bytes())
+    except (ValidationError, OSError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else error
+        raise DataError(
+            f"{beside}: {why}", "copy the .meta.json that `benchkit data cases` wrote"
+        ) from None
+    if header.format > FORMAT_VERSION:
+        raise DataError(f"{beside}: format {header.format} is newer than this benchkit", "upgrade")
+    return header
+
+
+def _case_fields(request: Request, catalog: Catalog) -> dict[str, Any]:
+    return {
+        "case_id": request.case_id,
+        "user": request.user,
+        "history": [_event_fields(event, catalog) for event in request.history],
+        "candidates": [
+            {"item": item, "title": catalog.text(item) or item} for item in request.candidates
+        ],
+    }
+
+
+def _event_fields(event: Event, catalog: Catalog) -> dict[str, Any]:
+    known = {"title": catalog.text(event.item) or event.item, **event._asdict()}
+    return {"item": event.item, **{k: v for k, v in known.items() if v is not None}}

@@ -1,0 +1,62 @@
+"""Where results from elsewhere belong: one task of a suite, with its frozen cases."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from benchkit import evaluation
+from benchkit.config.suite import Suite, TaskSpec
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.preparation.cache import load_or_prepare
+from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.evaluation.metrics.rank_based import RankMetric
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """One task of a suite. limit_users: asks only so many users, as `benchkit run` does."""
+
+    suite: Suite
+    task: TaskSpec
+    dataset: Dataset
+    limit_users: int | None = None
+
+    @property
+    def suite_name(self) -> str:
+        """What the suite is called in the store."""
+        limited = "" if self.limit_users is None else f"@{self.limit_users}users"
+        return self.suite.name + limited
+
+    @cached_property
+    def cases(self) -> Cases:
+        return self.dataset.test.sample(self.limit_users)
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return self.task.metrics or self.suite.metrics
+
+    @property
+    def metrics(self) -> list[RankMetric]:
+        return evaluation.make_metrics(
+            self.metric_names, self.dataset, self.cases, self.suite.popular_share
+        )
+
+
+def load_task(
+    suite: Suite, name: str, data: Path, limit_users: int | None = None
+) -> EvaluationTask:
+    """The task `name` of a suite; without a name its only one. Raises ConfigError for neither.
+
+    data: the folder of prepared datasets; the task's dataset is prepared there if it is not yet.
+    """
+    tasks = {task.name: task for task in suite.tasks}
+    if not name and len(tasks) > 1:
+        raise ConfigError(
+            f"suite {suite.name!r} has {len(tasks)} datasets",
+            f"--dataset, one of: {', '.join(tasks)}",
+        )
+    name = name or next(iter(tasks))
+    if name not in tasks:
+        raise unknown_name_error(f"dataset of suite {suite.name!r}:", name, tasks)
+    dataset = load_or_prepare(suite.dataset(tasks[name].test), data)
+    return EvaluationTask(suite, tasks[name], dataset, limit_users)

@@ -1,0 +1,218 @@
+"""Predictions made elsewhere, read from a file: each case answered once, and nothing else.
+
+A row answers one case with `scores` (aligned with the candidates), a `ranking` (best first, the
+unlisted tied at the end) and/or `samples`, and may have a `rationale`; or it gives the `score` of
+one `item`, and its rationale. A case that could not be answered has a `status` and no answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.errors import DataError, unknown_name_error
+from benchkit.interop import answer_parsing
+from benchkit.interop.answer_parsing import AnswerError
+from benchkit.interop.table_reader import parse_strict_json, read_rows
+from benchkit.types import Prediction, ProtocolName
+
+PREDICTION_COLUMNS = (
+    "case_id", "scores", "ranking", "samples", "item", "score", "status", "rationale",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ImportedPredictions:
+    """What a file holds.
+
+    predictions: case id -> answer, of every case; those that the file lacks have status "error".
+    protocols: those that the answers are of. missing: the cases that the file lacks. unread: how
+    many samples have an item that was given and not read from their text.
+    """
+
+    predictions: Mapping[str, Prediction]
+    protocols: tuple[ProtocolName, ...]
+    missing: tuple[str, ...]
+    n_explicit_items: int
+
+
+def read_predictions(
+    path: Path, dataset: Dataset, cases: Cases, n: int, allow_missing: float = 0.0
+) -> ImportedPredictions:
+    """The answers of `path` (.csv, .tsv, .jsonl, .ndjson or .parquet) to `cases`.
+
+    n: samples a case. allow_missing: share of the cases that the file may lack.
+    Raises DataError naming file, line, cause and mend at the first thing that is wrong.
+    """
+    collected = _PredictionCollector(path, dataset, cases, n)
+    for where, fields in read_rows(path, _DECODE):
+        collected.add(where, fields)
+    predictions, protocols = collected.finish()
+    missing = tuple(case for case in cases.ids if case not in predictions)
+    if len(missing) > allow_missing * len(cases):
+        share = len(missing) / len(cases)
+        raise DataError(
+            f"{path}: {len(missing)} of {len(cases)} cases ({share:.1%}) are not in it, e.g."
+            f" {missing[0]!r}",
+            f"answer them, give them a status, or count them as misses: --allow-missing"
+            f" {np.ceil(share * 1000) / 1000:g}",
+        )
+    absent = {case: Prediction(case, None, status="error") for case in missing}
+    return ImportedPredictions(predictions | absent, protocols, missing, collected.n_explicit_items)
+
+
+def _parse_number(cell: str) -> float:
+    if "_" in cell:  # Python's own way to write 1000
+        raise ValueError("is no number")
+    return float(cell)
+
+
+_DECODE = {
+    "score": _parse_number,
+    **dict.fromkeys(("scores", "ranking", "samples"), parse_strict_json),
+}
+
+
+class _PredictionCollector:
+    """What was read so far."""
+
+    def __init__(self, path: Path, dataset: Dataset, cases: Cases, n: int) -> None:
+        self._path, self._dataset, self._cases, self._n = path, dataset, cases, n
+        self._rows = {case: row for row, case in enumerate(cases.ids)}
+        self._first: dict[str, str] = {}  # case -> where the file first speaks of it
+        self.n_explicit_items = 0
+        self._predictions: dict[str, Prediction] = {}
+        # Item by item: a score for each candidate, NaN where none was read, and rationales.
+        self._scores: dict[str, NDArray[np.float64]] = {}
+        self._reasons: dict[tuple[str, int], str] = {}
+        self._positions = lru_cache(maxsize=4096)(self._find_positions)
+
+    def add(self, where: str, fields: Mapping[str, Any]) -> None:
+        """Take one row in."""
+        for name in fields:
+            if name not in PREDICTION_COLUMNS:
+                wrong = unknown_name_error("column", name, PREDICTION_COLUMNS)
+                raise DataError(
+                    f"{self._path}, {where}: {wrong.cause}", f"{wrong.hint}; or drop it"
+                )
+        if "case_id" not in fields:
+            raise DataError(f"{self._path}, {where}: no case_id", "name the case that it answers")
+        try:
+            case = answer_parsing.parse_id(fields["case_id"])
+            if case not in self._rows:
+                raise AnswerError(
+                    f"is no test case of {self._dataset.name!r}",
+                    "answer the cases that `benchkit data cases` writes",
+                )
+            by_item = "item" in fields or "score" in fields
+            if case in self._predictions or (case in self._first and not by_item):
+                raise AnswerError(
+                    f"was answered already, {self._first[case]}", "answer each case once"
+                )
+            (self._add_item if by_item else self._add_case)(case, fields)
+            self._first.setdefault(case, where)
+        except AnswerError as error:
+            raise self._row_error(where, fields["case_id"], error) from None
+
+    def finish(self) -> tuple[dict[str, Prediction], tuple[ProtocolName, ...]]:
+        """Case -> answer, and the protocols that they are of."""
+        for case in self._scores:
+            try:
+                self._predictions[case] = self._combine_items(case)
+            except AnswerError as error:
+                raise self._row_error(self._first[case], case, error) from None
+        found = self._predictions.values()
+        protocols: dict[ProtocolName, bool] = {
+            "scored": any(p.scores is not None for p in found),
+            "sampled": any(p.samples for p in found),
+        }
+        if not any(protocols.values()):
+            raise DataError(
+                f"{self._path}: holds no answer",
+                "columns: case_id and scores, ranking, samples, or item and score",
+            )
+        for case, prediction in self._predictions.items():
+            given = {"scored": prediction.scores is not None, "sampled": bool(prediction.samples)}
+            lacking = [name for name, there in protocols.items() if there and not given[name]]
+            if prediction.status == "ok" and lacking:
+                what = "samples" if lacking == ["sampled"] else "scores"
+                lack = AnswerError(f"has no {what}, as other cases have", "give them, or a status")
+                raise self._row_error(self._first[case], case, lack)
+        return self._predictions, tuple(name for name, there in protocols.items() if there)
+
+    def _add_case(self, case: str, fields: Mapping[str, Any]) -> None:
+        candidates = tuple(self._positions(case))
+        status = answer_parsing.parse_status(fields.get("status")) or "ok"
+        given = [name for name in ("scores", "ranking", "samples") if name in fields]
+        if status == "ok" and not given:
+            raise AnswerError("has no answer", 'give one, or a status: "refused", "error" ...')
+        if status != "ok" and given:
+            raise AnswerError(
+                f"has the status {status!r}, but {given[0]}, too", "leave one of them out"
+            )
+        if {"scores", "ranking"} <= fields.keys():
+            raise AnswerError("has scores and a ranking", "give one of them")
+        catalog = self._dataset.catalog
+        reason = answer_parsing.parse_text(fields.get("rationale"), "rationale")
+        if reason is not None and given == ["samples"]:
+            raise AnswerError(
+                "has a rationale of no sample", 'write samples as {"text", "rationale"}'
+            )
+        scores = samples = None
+        if "scores" in fields:
+            scores = answer_parsing.parse_scores(fields["scores"], candidates)
+        elif "ranking" in fields:
+            scores = answer_parsing.parse_ranking(fields["ranking"], candidates, catalog)
+        if "samples" in fields:
+            samples, unread = answer_parsing.parse_samples(
+                fields["samples"], self._n, candidates, catalog
+            )
+            self.n_explicit_items += unread
+        self._predictions[case] = Prediction(case, scores, samples or (), reason, status)
+
+    def _add_item(self, case: str, fields: Mapping[str, Any]) -> None:
+        extra = fields.keys() - {"case_id", "item", "score", "rationale"}
+        if extra:
+            raise AnswerError(
+                f"has {min(extra)}, and the score of an item", "write them in rows of their own"
+            )
+        if not {"item", "score"} <= fields.keys():
+            raise AnswerError(
+                "has an item without a score, or a score without an item", "give both"
+            )
+        places = self._positions(case)
+        place = places[
+            answer_parsing.parse_candidate(fields["item"], places, self._dataset.catalog)
+        ]
+        scores = self._scores.setdefault(case, np.full(len(places), np.nan))
+        if not np.isnan(scores[place]):
+            raise AnswerError(f"item {fields['item']!r} was scored already", "score each item once")
+        scores[place] = answer_parsing.parse_score(fields["score"])
+        if (reason := answer_parsing.parse_text(fields.get("rationale"), "rationale")) is not None:
+            self._reasons[case, place] = reason
+
+    def _combine_items(self, case: str) -> Prediction:
+        """One answer of the rows of a case; its rationale is that of the item ranked first."""
+        scores = self._scores[case]
+        if (absent := np.flatnonzero(np.isnan(scores))).size:
+            item = list(self._positions(case))[absent[0]]
+            raise AnswerError(
+                f"{len(scores) - absent.size} scores for {len(scores)} candidates, e.g. none of"
+                f" {item!r}",
+                "score every candidate, or give a ranking, whose unlisted items are tied",
+            )
+        reason = self._reasons.get((case, int(np.argmax(scores))))
+        return Prediction(case, scores.tolist(), rationale=reason)
+
+    def _find_positions(self, case: str) -> dict[str, int]:
+        """Candidate -> its place in the frozen order."""
+        codes = self._cases.candidates[self._rows[case]].tolist()
+        return {self._dataset.catalog.ids[code]: place for place, code in enumerate(codes)}
+
+    def _row_error(self, where: str, case: object, error: AnswerError) -> DataError:
+        return DataError(f"{self._path}, {where}: case {case!r}: {error.cause}", error.hint)

@@ -1,0 +1,240 @@
+"""Importing the folder of a run that benchkit made elsewhere: nothing in it is taken on trust.
+
+The answers are scored again here, and the run is refused where that gives other figures than it
+has. Figures of the whole catalogue are left out, because its scores are not recorded; so are
+judgements and what training left behind. Answers and figures that were changed alike pass.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import polars as pl
+
+from benchkit import evaluation
+from benchkit.config.suite import Suite
+from benchkit.errors import DataError, MethodError, StoreError
+from benchkit.evaluation import ProtocolResult
+from benchkit.fingerprint import hash_json
+from benchkit.interop import precomputed
+from benchkit.interop.evaluation_task import EvaluationTask, load_task
+from benchkit.interop.external_runs import (
+    ExternalRun,
+    ImportResult,
+    file_sha256,
+    record_external_run,
+)
+from benchkit.runs import records
+from benchkit.runs.records import Manifest
+from benchkit.runs.store import Run, Store
+from benchkit.types import Prediction, ProtocolName, Sample, Status
+
+_TOLERANCE = 1e-9  # another processor may round a logarithm otherwise
+_REQUIRED_SETTINGS = ("test", "limit_users", "protocols", "metrics", "popular_share")
+
+
+def import_run(
+    folder: Path, suite: Suite, store: Store, data: Path, dataset: str = "", label: str = ""
+) -> ImportResult:
+    """Check a run folder against the suite's dataset here, and put it beside the suite's runs.
+
+    dataset: the task of the suite, by default the one that the run names. label: of the row.
+    Raises DataError saying what is wrong with the folder.
+    """
+    run = Run(folder)
+    manifest = _load_manifest(run)
+    place = load_task(suite, dataset or manifest.task, data, manifest.identity["limit_users"])
+    _check_settings(folder, manifest, place)
+    predictions, metrics = _load_tables(run)
+    answers = _load_answers(folder, predictions, manifest, place)
+    try:
+        results = precomputed.score_precomputed(place, answers, store.root)
+    except MethodError as error:
+        raise _tampering_error(folder, error.cause) from None
+    _check_answers(
+        folder, predictions, evaluation.predictions_table(results, place.dataset, place.cases)
+    )
+    _check_metrics(folder, manifest, metrics, results)
+    left_out = "full" in manifest.identity["protocols"]
+    remark = (
+        f"external: imported from run {manifest.run_id}; its figures were computed again from its"
+        " answers, but benchkit did not run it here"
+        + ("; those of the whole catalogue cannot be, and are left out" if left_out else "")
+    )
+    sha = file_sha256(folder / "predictions.parquet")
+    external = ExternalRun(
+        label=label or manifest.label,
+        family=manifest.family,
+        seed=manifest.seed,
+        sha256=sha,
+        identity={k: v for k, v in manifest.identity.items() if k != records.EXTERNAL},
+        origin={
+            "kind": "run",
+            "folder": folder.resolve().name,
+            "run_id": manifest.run_id,
+            "suite": manifest.suite,
+            "label": manifest.label,
+            "sha256": sha,
+            "started": manifest.started,
+            "finished": manifest.finished,
+            "cost": manifest.cost,
+        },
+        caveats=(*manifest.caveats, remark),
+        provenance=manifest.provenance,
+    )
+    return record_external_run(store, place, external, lambda: results)
+
+
+def _load_manifest(run: Run) -> Manifest:
+    """The manifest of a complete run of this schema whose id is that of its settings."""
+    try:
+        manifest = run.manifest()
+    except StoreError as error:
+        raise DataError(error.cause, "copy the folder again") from None
+    if manifest is None:
+        raise DataError(f"{run.path}: has no manifest.json", "name the folder of one run")
+    if manifest.status != "complete":
+        raise DataError(f"{run.path}: the run is {manifest.status}", "import a complete run")
+    if manifest.schema_version != records.SCHEMA_VERSION:
+        raise DataError(
+            f"{run.path}: was written by an older benchkit (schema {manifest.schema_version}; this"
+            f" one imports {records.SCHEMA_VERSION})",
+            "run it again with a current benchkit",
+        )
+    if hash_json(manifest.identity) != manifest.run_id:
+        raise _tampering_error(run.path, "its id is not the hash of its identity")
+    lacking = [name for name in _REQUIRED_SETTINGS if name not in manifest.identity]
+    if lacking:
+        raise DataError(
+            f"{run.path}: its identity does not say {', '.join(lacking)}",
+            "is it a run of benchkit?",
+        )
+    return manifest
+
+
+def _check_settings(folder: Path, manifest: Manifest, place: EvaluationTask) -> None:
+    """It must have been asked the cases, and be measured, as the suite's other rows are."""
+    own: dict[str, Any] = {
+        "test": place.dataset.fingerprint,
+        "metrics": list(place.metric_names),
+        "popular_share": place.suite.popular_share,
+    }
+    if "sampled" in manifest.identity["protocols"]:
+        own["decoding"] = place.suite.decoding.model_dump()
+    for name, value in own.items():
+        if (theirs := manifest.identity.get(name)) != value:
+            what = "was asked other cases" if name == "test" else f"has other {name}"
+            raise DataError(
+                f"{folder}: it {what} than {place.task.name!r} of suite {place.suite.name!r} here:"
+                f" {_abbreviate(theirs)}, not {_abbreviate(value)}",
+                "import it into the suite that it was run for, with the same data",
+            )
+
+
+def _load_tables(run: Run) -> tuple[pl.DataFrame, pl.DataFrame]:
+    try:
+        predictions, metrics = run.predictions(), run.metrics()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{run.path}: cannot be read: {error}", "copy the folder again") from None
+    for name, table, schema in (
+        ("predictions", predictions, records.PREDICTIONS_SCHEMA),
+        ("metrics", metrics, records.METRICS_SCHEMA),
+    ):
+        if table.schema != schema:
+            raise DataError(
+                f"{run.path}: {name}.parquet has other columns than schema {records.SCHEMA_VERSION}",
+                "copy the folder again, or run it again with this benchkit",
+            )
+    return predictions, metrics
+
+
+def _load_answers(
+    folder: Path, predictions: pl.DataFrame, manifest: Manifest, place: EvaluationTask
+) -> dict[ProtocolName, dict[str, Prediction]]:
+    """The recorded answers of each protocol that can be scored from them."""
+    if predictions["case_id"].to_list() != list(place.cases.ids):
+        raise _tampering_error(
+            folder, "predictions.parquet does not answer each case once, in order"
+        )
+    rows = predictions.to_dicts()
+    for row in rows:
+        try:
+            row["usage"] = json.loads(row["usage"])
+        except (TypeError, ValueError):
+            raise _tampering_error(
+                folder, f"the usage of case {row['case_id']!r} is no JSON"
+            ) from None
+    read: dict[ProtocolName, Any] = {"scored": _scored_prediction, "sampled": _sampled_prediction}
+    found = {
+        name: {row["case_id"]: make(row) for row in rows}
+        for name, make in read.items()
+        if name in manifest.identity["protocols"]
+    }
+    if not found:
+        raise DataError(
+            f"{folder}: it has only figures of the whole catalogue, whose scores are not recorded",
+            "import a run of the protocol scored or sampled",
+        )
+    given = (p.status for answers in found.values() for p in answers.values())
+    if odd := set(given) - set(get_args(Status)):
+        raise _tampering_error(folder, f"an answer has the status {odd.pop()!r}")
+    return found
+
+
+def _scored_prediction(row: Mapping[str, Any]) -> Prediction:
+    usage = row["usage"].get("scored", {})
+    return Prediction(
+        row["case_id"], row["scores"], (), row["rationale"], row["status"], usage, row["lengths"]
+    )
+
+
+def _sampled_prediction(row: Mapping[str, Any]) -> Prediction:
+    usage = row["usage"].get("sampled", {})
+    samples = tuple(Sample(**sample) for sample in row["samples"] or ())
+    return Prediction(row["case_id"], None, samples, None, row["sampled_status"], usage)
+
+
+def _check_answers(folder: Path, given: pl.DataFrame, again: pl.DataFrame) -> None:
+    for name in given.columns:
+        if not given[name].equals(again[name]):
+            raise _tampering_error(
+                folder, f"column {name!r} of predictions.parquet is not of these cases"
+            )
+
+
+def _check_metrics(
+    folder: Path, manifest: Manifest, metrics: pl.DataFrame, results: list[ProtocolResult]
+) -> None:
+    """What it says of its answers must be what its answers say."""
+    for result in results:
+        for (name,), again in result.metrics.group_by("metric", maintain_order=True):
+            given = metrics.filter(protocol=result.protocol, metric=name)
+            same = given["case_id"].to_list() == again["case_id"].to_list()
+            if not same or not _all_close(given["value"].to_numpy(), again["value"].to_numpy()):
+                raise _tampering_error(
+                    folder,
+                    f"{result.protocol} {name} in metrics.parquet does not follow from its answers",
+                )
+        said = {s.metric: s for s in manifest.summary if s.protocol == result.protocol}
+        for line in result.summary:
+            own = said.get(line.metric)
+            if own is None or own.n != line.n or not _all_close(own.mean, line.mean):
+                raise _tampering_error(
+                    folder,
+                    f"{result.protocol} {line.metric} is {own.mean if own else 'missing'} in its"
+                    f" manifest, but its answers give {line.mean}",
+                )
+
+
+def _all_close(a: Any, b: Any) -> bool:
+    return bool(np.abs(np.asarray(a) - np.asarray(b)).max(initial=0.0) <= _TOLERANCE)
+
+
+def _abbreviate(value: object) -> str:
+    return value[:16] if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _tampering_error(folder: Path, what: str) -> DataError:
+    return DataError(f"{folder}: {what}", "it was changed after the run: copy the original folder")

@@ -1,0 +1,105 @@
+"""The rows of a table file as dictionaries, each with where it stands: CSV, TSV, JSONL, Parquet."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchkit.errors import DataError
+
+TableRow = tuple[
+    str, dict[str, Any]
+]  # where it stands, for messages; its fields, absent ones left out
+
+
+def read_rows(path: Path, decode: dict[str, Callable[[str], Any]]) -> Iterator[TableRow]:
+    """The rows of `path`, told apart by its ending; what is null or an empty cell is left out.
+
+    decode: column -> what makes a value of a text cell, for formats that have text cells only; it
+    raises ValueError for what is none. Raises DataError naming file and line (row of a Parquet).
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file", "check the path")
+    if path.suffix not in _READERS:
+        raise DataError(f"{path}: unknown kind of file", f"use one of {', '.join(_READERS)}")
+    try:
+        for where, fields in _READERS[path.suffix](path, decode):
+            yield where, {name: value for name, value in fields.items() if value is not None}
+    except (UnicodeDecodeError, OSError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read: {error}", "write it as UTF-8, or JSONL") from None
+
+
+def parse_strict_json(text: str) -> Any:
+    """A JSON value. Raises ValueError, also for a key that stands twice in an object."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique_keys)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field stands twice in one object")
+    return found
+
+
+def _read_jsonl(path: Path, _: object) -> Iterator[TableRow]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                value = parse_strict_json(line)
+            except ValueError as error:
+                raise DataError(f"{path}, line {number}: no JSON: {error}", "correct it") from None
+            if not isinstance(value, dict):
+                raise DataError(f"{path}, line {number}: is no object", "one object a line")
+            yield f"line {number}", value
+
+
+def _read_separated(path: Path, decode: dict[str, Callable[[str], Any]]) -> Iterator[TableRow]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+        header = next(rows, [])
+        twice = {name for name in header if header.count(name) > 1}
+        if twice:
+            raise DataError(f"{path}, line 1: column {min(twice)!r} stands twice", "leave one")
+        line = rows.line_num + 1  # a cell may hold line breaks, so a row may be several lines
+        for cells in rows:
+            where, line = f"line {line}", rows.line_num + 1
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                raise DataError(
+                    f"{path}, {where}: {len(cells)} cells, but the header has {len(header)}",
+                    "put cells that hold the delimiter into quotation marks",
+                )
+            fields = {}
+            for name, cell in zip(header, cells, strict=True):
+                try:
+                    fields[name] = decode.get(name, str)(cell) if cell else None
+                except ValueError as error:
+                    raise DataError(
+                        f"{path}, {where}, column {name!r}: {cell[:60]!r}: {error}",
+                        "numbers are plain, lists are JSON",
+                    ) from None
+            yield where, fields
+
+
+def _read_parquet(path: Path, _: object) -> Iterator[TableRow]:
+    import polars as pl
+
+    try:
+        table = pl.read_parquet(path)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path}: cannot be read: {error}", "write it again") from None
+    for number, fields in enumerate(table.iter_rows(named=True), 1):
+        yield f"row {number}", fields
+
+
+_READERS = {
+    ".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".csv": _read_separated, ".tsv": _read_separated,
+    ".parquet": _read_parquet,
+}  # fmt: skip

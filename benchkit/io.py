@@ -1,0 +1,78 @@
+"""Writing files so that a reader sees the old one or the new one, and never half of one."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from benchkit.errors import StoreError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` atomically."""
+    _write_atomically(
+        path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n")
+    )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_parquet(path: Path, table: pl.DataFrame) -> None:
+    """Write `table` as Parquet atomically."""
+    _write_atomically(path, lambda temporary: table.write_parquet(temporary, compression="zstd"))
+
+
+def move_into_place(source: Path, path: Path) -> None:
+    """Give a file that is written its name, so that it is there whole after a crash."""
+    with wrap_io_errors(path):
+        _flush(source)
+        source.replace(path)
+        _flush(path.parent)
+
+
+@contextmanager
+def wrap_io_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says of a failed write to `path` into a StoreError."""
+    try:
+        yield
+    # Polars reports a full disk either way, depending on where the write stopped.
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreError(
+            f"cannot write {path}: {error}",
+            "free disk space or choose another folder with --out, then run again: whatever was"
+            " complete is kept, and no half file was left",
+        ) from error
+
+
+def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write under a temporary name, flush to disk, rename over `path`, flush the folder."""
+    with wrap_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            temporary.chmod(0o644)
+            write(temporary)
+            _flush(temporary)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,163 @@
+"""Reading labels back: the CSV files that pages export, with the key, become one table."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchkit import io as files
+from benchkit.errors import DataError
+from benchkit.judging.annotation.batch_key import BatchKey
+from benchkit.judging.annotation.exports import ExportRow, read_export
+from benchkit.runs.store import slug
+
+LABEL_COLUMNS = (
+    "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",
+    "weight",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatorProgress:
+    """How far an annotator got. assigned = complete + partial + skipped + untouched, exhibits.
+
+    seconds: median time for an exhibit that is complete; None without any.
+    """
+
+    annotator: str
+    name: str
+    assigned: int
+    complete: int
+    partial: int
+    skipped: int
+    untouched: int
+    notes: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class AnnotationLabels:
+    """rows: by the names of `LABELS`. repeated: rows that a later one replaced; changed: of these,
+    with another grade."""
+
+    rows: tuple[tuple[str | float, ...], ...]
+    progress: tuple[AnnotatorProgress, ...]
+    n_repeated: int
+    n_changed: int
+
+
+def read_annotation_labels(paths: Sequence[Path], key: BatchKey) -> AnnotationLabels:
+    """The labels of all files, and those of the judges, exhibit by exhibit as in the key.
+
+    Where an annotator gave a criterion of an exhibit twice, the last one read counts. Raises
+    DataError, naming file and line, for what is not of this batch or no grade of the rubric.
+    """
+    found = [entry for path in paths for entry in read_export(path, key)]
+    _check_one_person_each(found)
+    last: dict[tuple[str, str, str], ExportRow] = {}
+    repeated = changed = 0
+    for entry in found:
+        place = entry.annotator, entry.id, entry.criterion
+        if (old := last.get(place)) is not None:
+            repeated += 1
+            changed += old.grade != entry.grade
+        last[place] = entry
+    progress = tuple(
+        _progress(name, [e for e in last.values() if e.annotator == name], key)
+        for name in key.annotators
+    )
+    rows = tuple(row for identifier in key.items for row in _rows(identifier, last, key))
+    return AnnotationLabels(rows, progress, repeated, changed)
+
+
+def write_annotation_labels(labels: AnnotationLabels, key: BatchKey, path: Path) -> list[Path]:
+    """Write all labels to `path`; with several criteria also a file a criterion beside it.
+
+    `benchkit agree` takes a file that holds one grade of a rater for an exhibit: `path` where the
+    rubric has one criterion, otherwise the file of a criterion. It reads from it, too, the scale,
+    the weight of each exhibit, and the cluster: answers to one case, which are no independent ones.
+    """
+    files.write_text(path, _csv(labels.rows))
+    written = [path]
+    names = [criterion.name for criterion in key.rubric.criteria]
+    at = LABEL_COLUMNS.index("criterion")
+    for name in names if len(names) > 1 else []:
+        written.append(path.with_name(f"{path.stem}-{slug(name)}{path.suffix}"))
+        files.write_text(written[-1], _csv([row for row in labels.rows if row[at] == name]))
+    return written
+
+
+def _rows(
+    identifier: str, last: Mapping[tuple[str, str, str], ExportRow], key: BatchKey
+) -> Iterator[tuple[str | float, ...]]:
+    item = key.items[identifier]
+    for criterion in key.rubric.criteria:
+        end = (
+            f"{criterion.low}-{criterion.high}", item.method, item.task, item.case_id,
+            f"{item.task}/{item.case_id}", item.weight,
+        )  # fmt: skip
+        for annotator in key.annotators:
+            entry = last.get((annotator, identifier, criterion.name))
+            if entry is not None and entry.grade is not None:
+                yield identifier, annotator, criterion.name, entry.grade, *end
+        for label, judge in key.judges.items():
+            grade = item.grades.get(label, {}).get(criterion.name)
+            if grade is not None and criterion.name in judge.comparable:
+                whole = int(grade) if grade.is_integer() else grade
+                yield identifier, f"judge:{label}", criterion.name, whole, *end
+
+
+def _check_one_person_each(entries: Iterable[ExportRow]) -> None:
+    """Two people behind one page would be taken for one rater."""
+    first: dict[str, ExportRow] = {}
+    for entry in entries:
+        if not entry.name:
+            continue
+        known = first.setdefault(entry.annotator, entry)
+        if entry.name.casefold() != known.name.casefold():
+            raise DataError(
+                f"{entry.annotator} is {known.name!r} in {known.where}, and {entry.name!r} in"
+                f" {entry.where}",
+                "give each person a page of their own (--annotators); if it is one person,"
+                " write the name the same way",
+            )
+
+
+def _progress(annotator: str, entries: Sequence[ExportRow], key: BatchKey) -> AnnotatorProgress:
+    by_id: dict[str, list[ExportRow]] = {}
+    for entry in entries:
+        by_id.setdefault(entry.id, []).append(entry)
+    states = Counter[str]()
+    seconds = []
+    for own in by_id.values():
+        graded = sum(entry.grade is not None for entry in own)
+        if any(entry.skipped for entry in own):
+            states["skipped"] += 1
+        elif graded == len(key.rubric.criteria):
+            states["complete"] += 1
+            seconds.append(max(entry.seconds for entry in own))
+        else:
+            states["partial"] += 1
+    assigned = len(key.annotators[annotator])
+    return AnnotatorProgress(
+        annotator,
+        next((entry.name for entry in entries if entry.name), ""),
+        assigned,
+        states["complete"],
+        states["partial"],
+        states["skipped"],
+        assigned - len(by_id),
+        sum(any(entry.note for entry in own) for own in by_id.values()),
+        median(seconds) if seconds else None,
+    )
+
+
+def _csv(rows: Sequence[Sequence[str | float]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(LABEL_COLUMNS)
+    writer.writerows(rows)
+    return out.getvalue()

@@ -1,0 +1,121 @@
+"""From a run's records to what is judged: one answer a case, and which of them need a judge."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.rating_labels import rating_label
+from benchkit.judging.rubric import Rubric
+from benchkit.judging.verdicts import JudgeInput
+from benchkit.types import Catalog, Event, Request, Status
+
+AnswerSource = Literal["sampled", "scored"]
+AnswerStage = Literal["unanswered", "invalid", "wrong", "missing", "judged"]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodAnswer:
+    """One answer of a method. item: None where it names no candidate; rationale: None for none.
+
+    status: of the answer in the run's records; `error` is a failure of the engine, not of the
+    method's.
+    """
+
+    request: Request
+    target: str
+    item: str | None
+    rationale: str | None
+    status: Status = "ok"
+
+    def stage(self, rubric: Rubric) -> AnswerStage:
+        """What decides its grade: nothing, the rubric alone, or a judge."""
+        if self.item is None:
+            return "unanswered" if self.status == "error" else "invalid"
+        if rubric.wrong is not None and self.item != self.target:
+            return "wrong"
+        return "judged" if self.rationale else "missing"
+
+    def judge_input(self, rubric: Rubric) -> JudgeInput:
+        """What a judge is shown of it; its stage is `judged`."""
+        assert self.item is not None and self.rationale is not None  # noqa: S101
+        target = self.target if rubric.shows_target else None
+        return JudgeInput(self.request.case_id, self.request, self.item, self.rationale, target)
+
+
+def read_answers(
+    predictions: pl.DataFrame, dataset: Dataset, cases: Cases, source: AnswerSource
+) -> Iterator[MethodAnswer]:
+    """The answers to `cases`, in their order.
+
+    predictions: of the run (`records.PREDICTIONS`), for `cases` or more.
+    source: `sampled` takes the first sample, as a user would get it; `scored` the item with the
+        highest score (the first listed of several) with the rationale given for it.
+    """
+    rows = {row["case_id"]: row for row in predictions.iter_rows(named=True)}
+    read = _sampled if source == "sampled" else _scored
+    for request, code in zip(dataset.requests(cases), cases.target, strict=True):
+        item, rationale, status = read(rows[request.case_id], request)
+        told = (rationale or "").strip() or None
+        yield MethodAnswer(request, dataset.catalog.ids[code], item, told, status)
+
+
+_Read = tuple[str | None, str | None, Status]  # item, rationale, status
+
+
+def _sampled(row: Mapping[str, Any], _: Request) -> _Read:
+    if not row["samples"]:
+        return None, None, row.get("sampled_status") or "ok"  # not in the oldest records
+    first = row["samples"][0]
+    item = first["item"] if first["status"] == "ok" else None
+    return item, first["rationale"], first["status"]
+
+
+def _scored(row: Mapping[str, Any], request: Request) -> _Read:
+    if not row["scores"]:
+        return None, None, row["status"] or "ok"
+    return request.candidates[int(np.argmax(row["scores"]))], row["rationale"], row["status"]
+
+
+def grade_by_rubric_alone(answer: MethodAnswer, rubric: Rubric) -> tuple[int | None, str]:
+    """The grade of an answer that needs no judge, or None, and what is to be said of it.
+
+    An answer that is refused, cut off or unreadable is the method's own and gets the rubric's grade
+    for `invalid`; where the engine failed there is no answer, and no grade.
+
+    >>> from benchkit.judging.rubric import load_rubric
+    >>> request = Request("test:u", "u", (), ("a",))
+    >>> decided(Answer(request, "a", None, None, "truncated"), load_rubric("rationale-0-3"))
+    (0, 'the answer names no candidate (truncated)')
+    """
+    stage = answer.stage(rubric)
+    if stage == "unanswered":
+        return None, "the method's engine failed, and nothing was answered"
+    grade: int | None = getattr(rubric, stage)
+    if stage == "invalid":
+        status = "" if answer.status == "ok" else f" ({answer.status})"
+        return grade, f"the answer names no candidate{status}"
+    return grade, "" if grade is not None else "the answer has no rationale"
+
+
+def history_lines(events: Sequence[Event], catalog: Catalog) -> list[str]:
+    """A line an event: title, rating in words, review.
+
+    >>> catalog = Catalog(("a",), {"title": ["Green Tea"]})
+    >>> history_lines([Event("a", 5.0, None, "Lovely  smell")], catalog)
+    ['Green Tea | Excellent | Lovely smell']
+    """
+    lines = []
+    for event in events:
+        parts = [catalog.text(event.item) or event.item]
+        parts += [_rating(event.rating)] if event.rating is not None else []
+        parts += [event.review] if event.review else []
+        lines.append(" | ".join(" ".join(part.split()) for part in parts))
+    return lines
+
+
+def _rating(rating: float) -> str:
+    return rating_label(rating) if 1 <= rating <= 5 else f"rated {rating:g}"

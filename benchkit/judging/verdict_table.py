@@ -1,0 +1,85 @@
+"""The per-case record of a judgement: what was shown, what was said, and what decided."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import polars as pl
+
+from benchkit.judging.hallucination import count_hallucinated_items, recommendation_context
+from benchkit.judging.inputs import MethodAnswer, grade_by_rubric_alone, history_lines
+from benchkit.judging.item_mentions import TitleIndex, title_index
+from benchkit.judging.rubric import Rubric
+from benchkit.judging.verdicts import Verdict
+from benchkit.runs import records
+from benchkit.types import Catalog
+
+
+def build_verdict_table(
+    found: Sequence[MethodAnswer], verdicts: Mapping[str, Verdict], rubric: Rubric, catalog: Catalog
+) -> pl.DataFrame:
+    """Schema `records.JUDGEMENTS`, one row an answer, in their order."""
+    index = title_index(catalog)
+    rows = []
+    for answer in found:
+        stage = answer.stage(rubric)
+        verdict = verdicts.get(answer.request.case_id) or _without_judge(answer, rubric)
+        rows.append(
+            {
+                "case_id": answer.request.case_id,
+                "user": answer.request.user,
+                "item": answer.item,
+                "title": answer.item and (catalog.text(answer.item) or answer.item),
+                "target": answer.target,
+                "target_title": catalog.text(answer.target) or answer.target,
+                "rationale": answer.rationale,
+                "named_outside": _named_outside(answer, index),
+                "history": history_lines(answer.request.history, catalog),
+                "history_length": len(answer.request.history),
+                "stage": stage,
+                "status": verdict.status,
+                "reason": verdict.reason or None,
+                "grades": [
+                    {"criterion": name, "grade": grade} for name, grade in verdict.grades.items()
+                ],
+                "text": verdict.text or None,
+                "evidence": json.dumps(dict(verdict.evidence), sort_keys=True),
+                "flags": list(verdict.flags),
+                "usage": json.dumps(dict(verdict.usage), sort_keys=True),
+            }
+        )
+    return pl.DataFrame(rows, schema=records.JUDGEMENTS_SCHEMA)
+
+
+def _named_outside(answer: MethodAnswer, index: TitleIndex) -> int | None:
+    if answer.rationale is None:
+        return None
+    return count_hallucinated_items(
+        answer.rationale, recommendation_context(answer.request, answer.item, index.catalog), index
+    )
+
+
+def _without_judge(answer: MethodAnswer, rubric: Rubric) -> Verdict:
+    """What the rubric alone says of an answer."""
+    grade, reason = grade_by_rubric_alone(answer, rubric)
+    key = answer.request.case_id
+    if grade is None:
+        return Verdict(key, {}, "unscored", reason)
+    grades = {criterion.name: float(grade) for criterion in rubric.criteria}
+    return Verdict(key, grades, reason=reason)
+
+
+def count_verdicts(verdicts: pl.DataFrame) -> dict[str, int]:
+    """Cases by stage, by status and by flag."""
+    flags = Counter(flag for row in verdicts["flags"] for flag in row)
+    parts = [Counter(verdicts["stage"].to_list()), Counter(verdicts["status"].to_list()), flags]
+    return {name: count for part in parts for name, count in sorted(part.items())}
+
+
+def sum_usage(verdicts: Iterable[Verdict]) -> dict[str, float]:
+    """What the verdicts used in sum, e.g. {"prompt_tokens": 81200}."""
+    total: dict[str, float] = {}
+    for verdict in verdicts:
+        for name, value in verdict.usage.items():
+            total[name] = total.get(name, 0.0) + value
+    return {name: round(float(value), 6) for name, value in sorted(total.items())}

@@ -1,0 +1,143 @@
+"""One request to a server: sent by the openai package, and what can go wrong put into words."""
+
+import json
+import os
+from functools import cached_property
+from threading import Lock
+from typing import Any, Literal
+
+from benchkit.errors import BenchkitError, ConfigError, EngineError
+from benchkit.lm.engines.retry import TransientError, parse_retry_after
+
+Endpoint = Literal["completions", "chat/completions"]
+
+_HIDDEN = "[key]"
+_RETRIED = {408, 409, 425, 429}
+_FILTERED = {"content_filter", "content_policy_violation"}
+
+
+class OpenAIClient:
+    """A server at `base_url`. The key is read from the environment when it is first needed, and
+    appears in no message. Retrying is left to the caller."""
+
+    def __init__(self, base_url: str, model: str, key_env: str, timeout_s: float) -> None:
+        self._base_url = base_url
+        self._model = model
+        self._key_env = key_env
+        self._timeout_s = timeout_s
+        self._lock = Lock()
+
+    def __repr__(self) -> str:
+        return f"Client({self._base_url!r}, {self._model!r})"
+
+    def post(self, endpoint: Endpoint, body: dict[str, Any], now: float) -> Any:
+        """The JSON with which the server answers.
+
+        A prompt that the server's filter rejects is an answer, too: choices that end by
+        `content_filter`. Raises TransientError where asking again may help, and EngineError or
+        ConfigError where it does not. now: Unix time, for a `Retry-After` that is a date.
+        """
+        with self._lock:
+            client = self._openai
+        import openai
+
+        create: Any = client.completions if endpoint == "completions" else client.chat.completions
+        asked = "prompt" if endpoint == "completions" else "messages"
+        named = {name: body[name] for name in ("model", asked)}
+        rest = {name: value for name, value in body.items() if name not in named}
+        # Errors are raised outside the handlers, so that none carries a request with its headers.
+        problem: Exception
+        try:
+            reply = create.with_raw_response.create(**named, extra_body=rest)
+        except openai.APITimeoutError:
+            problem = TransientError(f"no answer within {self._timeout_s:g} s", billed=True)
+        except openai.APIConnectionError as error:
+            cause = self._clean(f"{type(error.__cause__).__name__}: {error.__cause__}")
+            # No connection was made, so nothing was asked; else the answer was cut off.
+            billed = "ConnectError" not in cause
+            problem = TransientError(f"no connection ({cause})", billed=billed)
+        except openai.APIStatusError as error:
+            if error.status_code == 400 and _code(error) in _FILTERED:
+                return {"choices": [{"finish_reason": "content_filter"}] * body.get("n", 1)}
+            problem = self._status(error, now)
+        else:
+            try:
+                return json.loads(reply.http_response.content)
+            except ValueError:
+                problem = TransientError("an answer that is no JSON", billed=True)
+        raise problem
+
+    def close(self) -> None:
+        """Close the connections; they are opened again when they are needed."""
+        with self._lock:
+            if client := self.__dict__.pop("_openai", None):
+                client.close()
+
+    @cached_property
+    def _openai(self) -> Any:
+        try:
+            import openai
+        except ImportError as error:
+            raise EngineError(
+                "the openai package is missing", "pip install 'benchkit[openai]'"
+            ) from error
+        key = self._key()
+        if not key and "api.openai.com" in self._base_url:
+            raise ConfigError(
+                f"{self._base_url} needs a key", f"set the environment variable {self._key_env}"
+            )
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigError(
+                "the key has characters that no HTTP header may have",
+                f"set the environment variable {self._key_env} to the key alone",
+            )
+        return openai.OpenAI(
+            api_key=key or "none",  # servers of one's own need none, the package does
+            base_url=self._base_url,
+            timeout=self._timeout_s,
+            max_retries=0,
+        )
+
+    def _status(self, error: Any, now: float) -> Exception:
+        """What a status that is not 200 means for the run."""
+        status, code = error.status_code, _code(error)
+        said = self._clean(str(error.message))
+        told = f"HTTP {status}: {said}"
+        if code == "insufficient_quota":
+            return EngineError(
+                f"{self._base_url} says that the account is used up ({told})",
+                "add credit and run again: what was answered is cached",
+            )
+        if status in _RETRIED or status >= 500:
+            return TransientError(told, parse_retry_after(error.response.headers, now))
+        kind: type[BenchkitError] = ConfigError
+        if status in (401, 403):
+            kind = EngineError
+            cause = f"{self._base_url} does not accept the key"
+            hint = f"set the environment variable {self._key_env} to a key for {self._model!r}"
+        elif status == 404:
+            cause = f"{self._base_url} has no model {self._model!r}, or is no such server"
+            hint = f"check model and base_url; {self._base_url.rstrip('/')}/models lists its models"
+        else:
+            cause = f"{self._base_url} does not take this request for {self._model!r}"
+            hint = (
+                "leave out what the server does not know (extra_body: {field: null}), or shorten "
+                "the prompt if it is too long"
+            )
+        return kind(f"{cause} ({told})", hint)
+
+    def _key(self) -> str:
+        return os.environ.get(self._key_env, "").strip()
+
+    def _clean(self, text: str) -> str:
+        """A server's words, short, without the key that some of them repeat."""
+        key = self._key()
+        return (text.replace(key, _HIDDEN) if key else text)[:300]
+
+
+def _code(error: Any) -> str | None:
+    """OpenAI's name for an error, where it has one."""
+    body = error.body if isinstance(error.body, dict) else {}
+    inner = body.get("innererror")
+    code = body.get("code") or (inner.get("code") if isinstance(inner, dict) else None)
+    return str(code) if code else None

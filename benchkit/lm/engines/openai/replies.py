@@ -1,0 +1,162 @@
+"""What servers answer, checked: JSON of `/completions` and `/chat/completions` into plain values.
+
+Whatever is not exactly what was asked for raises UnusableError; no number is made of it.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+from benchkit.lm.engines.budget import TokenUsage
+from benchkit.lm.engines.retry import UnusableReplyError
+from benchkit.lm.types import FinishReason
+
+# What servers say when a text is complete, besides OpenAI's own "stop" and "length".
+_FINISH: dict[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "end_turn": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "refused",
+    "refusal": "refused",
+}
+# Rounding may put the logarithm of a probability of 1 this far above 0.
+_ABOVE = 1e-5
+
+
+def read_usage(reply: Any) -> TokenUsage | None:
+    """What a reply says that it cost; None when it does not say so."""
+    usage = reply.get("usage") if isinstance(reply, dict) else None
+    if not isinstance(usage, dict):
+        return None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
+    return TokenUsage(prompt, completion) if _count(prompt) and _count(completion) else None
+
+
+def _count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def read_choices(reply: Any, chat: bool, limit: int) -> list[tuple[str, FinishReason, int | None]]:
+    """(text, finish, tokens) of each usable choice, at most `limit`, in the order of `index`.
+
+    tokens is None where the reply does not tell it. Raises UnusableError if no choice is usable.
+    """
+    given = _choices(reply)
+    read = [_choice(c, chat) for c in given]
+    usable = [c for c in read if not isinstance(c, str)]
+    if not usable:
+        raise UnusableReplyError(str(read[0]))
+    total = read_usage(reply)
+    if len(given) == 1 and usable[0][2] is None and total is not None:
+        usable = [(*usable[0][:2], total.completion)]
+    return usable[:limit]
+
+
+def _choices(reply: Any) -> list[dict[str, Any]]:
+    """The choices of a reply, ordered by their index if all have one."""
+    given = reply.get("choices") if isinstance(reply, dict) else None
+    if not isinstance(given, list) or not given:
+        said = reply.get("error") if isinstance(reply, dict) else None
+        raise UnusableReplyError(f"it gave no choices{f' but {said}' if said else ''}"[:300])
+    found = [c for c in given if isinstance(c, dict)]
+    if not found:
+        raise UnusableReplyError("its choices are no objects")
+    if all(_count(c.get("index")) for c in found):
+        found.sort(key=lambda c: c["index"])
+    return found
+
+
+def _choice(choice: dict[str, Any], chat: bool) -> tuple[str, FinishReason, int | None] | str:
+    """One choice, or what is wrong with it."""
+    finish = _FINISH.get(str(choice.get("finish_reason")))
+    message = choice.get("message") if chat else choice
+    if finish == "refused":
+        message = message if isinstance(message, dict) else {}
+    elif not isinstance(message, dict):
+        return "a choice has no message"
+    refusal = message.get("refusal")
+    text = message.get("content" if chat else "text")
+    if isinstance(refusal, str) and refusal:
+        finish, text = "refused", refusal
+    if finish is None:
+        return f"a choice ended by {choice.get('finish_reason')!r}"
+    if text is None and finish in ("refused", "length"):
+        # Cut off before it said anything, e.g. while it was still thinking.
+        text = ""
+    if not isinstance(text, str):
+        return "a choice has no text"
+    ids = choice.get("token_ids")
+    return _well_formed(text), finish, len(ids) if isinstance(ids, list) else None
+
+
+def _well_formed(text: str) -> str:
+    """Half a surrogate pair, which JSON can write, can be stored nowhere: it becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def sum_prompt_logprobs(reply: Any, ids: Sequence[int], start: int) -> float:
+    """Sum of the log-probabilities of `ids[start:]` in a reply to `prompt_logprobs` (vLLM): for
+    each position None (the first one) or an object {token id: {"logprob": ...}}."""
+    choice = _choices(reply)[0]
+    rows = choice.get("prompt_logprobs", reply.get("prompt_logprobs"))
+    if not isinstance(rows, list) or len(rows) != len(ids):
+        length = len(rows) if isinstance(rows, list) else "no"
+        raise UnusableReplyError(f"it gave {length} log-probabilities for {len(ids)} tokens")
+    found: list[object] = []
+    for token, row in zip(ids[start:], rows[start:], strict=True):
+        entry = row.get(str(token)) if isinstance(row, dict) else None
+        if not isinstance(entry, dict):
+            raise UnusableReplyError(f"it gave no log-probability for token {token}")
+        found.append(entry.get("logprob"))
+    return sum_logprobs(found)
+
+
+def sum_echo_logprobs(
+    reply: Any, ids: Sequence[int], start: int, forms: Sequence[frozenset[str] | None]
+) -> float:
+    """Sum of the log-probabilities of `ids[start:]` in a reply to `echo` with `logprobs`.
+
+    The prompt's tokens come first, then those generated, at most one here.
+    forms: for each of `ids[start:]` the ways in which it may be written; None: any.
+    """
+    log = _choices(reply)[0].get("logprobs")
+    values = log.get("token_logprobs") if isinstance(log, dict) else None
+    tokens = log.get("tokens") if isinstance(log, dict) else None
+    if not isinstance(values, list) or not isinstance(tokens, list):
+        raise UnusableReplyError("it gave no log-probabilities of the prompt")
+    said = read_usage(reply)
+    lengths = {len(values), len(tokens)}
+    if len(lengths) != 1 or lengths.pop() - len(ids) not in (0, 1):
+        raise UnusableReplyError(f"it gave {len(values)} log-probabilities for {len(ids)} tokens")
+    if said is not None and said.prompt != len(ids):
+        raise UnusableReplyError(f"it read {said.prompt} tokens where {len(ids)} were sent")
+    end = len(ids)
+    for token, form in zip(tokens[start:end], forms, strict=True):
+        if form is not None and token not in form:
+            raise UnusableReplyError(f"it scored {token!r} where {min(form)!r} was sent")
+    return sum_logprobs(values[start:end])
+
+
+def sum_logprobs(values: Sequence[object]) -> float:
+    """Sum of log-probabilities; UnusableError where one is missing, not finite or positive."""
+    for value in values:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not -math.inf < float(value) <= _ABOVE:  # type: ignore[arg-type]
+            raise UnusableReplyError(f"it gave {value!r} as a log-probability")
+    return math.fsum(min(0.0, float(v)) for v in values)  # type: ignore[arg-type]
+
+
+def token_spellings(tokenizer: Any, token: int) -> frozenset[str] | None:
+    """How servers may write a token: by its id, as text, or as the vocabulary has it.
+
+    None for a part of a character: each server has its own way of writing that.
+    """
+    piece, text = str(tokenizer.convert_ids_to_tokens(token)), str(tokenizer.decode([token]))
+    if "\ufffd" in text or piece.startswith("<0x"):
+        return None
+    spaced = piece.replace("\u2581", " ")
+    return frozenset({text, piece, spaced, f"token_id:{token}"})

@@ -1,0 +1,69 @@
+"""How a model is to answer: where the title stands, and where the reasons do.
+
+A response is kept in pieces. Training, scoring and generation tokenise each piece by itself and
+join the ids, so that the same text always has the same tokens, wherever it was cut.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from benchkit.errors import unknown_name_error
+
+ResponseKind = Literal["title", "item", "think-item", "yes-no", "numbered-list"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """One way to answer.
+
+    title: the title alone. item: `<item>t</item>`. think-item: `<think>r</think><item>t</item>`,
+    the layout of C-APO and TWiCE-Rec. yes-no: the word Yes or No stands for the title.
+    numbered-list: `1. t`, `2. t`, ...; what is trained and scored is its first entry.
+    Raises ConfigError for any other kind.
+
+    >>> ResponseFormat("think-item").pieces("Blue Moon", "Likes jazz.")
+    ('<think>', 'Likes jazz.', '</think><item>', 'Blue Moon</item>')
+    """
+
+    kind: ResponseKind
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ResponseKind):
+            raise unknown_name_error("response format", self.kind, get_args(ResponseKind))
+
+    @property
+    def explains(self) -> bool:
+        """Whether a rationale comes before the title."""
+        return self.kind == "think-item"
+
+    def opening(self, rationale: str | None = None) -> tuple[str, ...]:
+        """All that comes before the title. Without a rationale, the item follows at once.
+
+        Raises ValueError for a rationale in a format that has no place for one.
+        """
+        if rationale is not None:
+            if not self.explains:
+                raise ValueError(f"response format {self.kind!r} has no place for a rationale")
+            return (*self.begin_rationale, rationale, self.end_rationale + "<item>")
+        if self.kind in ("item", "think-item"):
+            return ("<item>",)
+        return ("1. ",) if self.kind == "numbered-list" else ()
+
+    @property
+    def closing(self) -> str:
+        """What the title is followed by, in one piece with it."""
+        return "</item>" if self.kind in ("item", "think-item") else ""
+
+    def pieces(self, title: str, rationale: str | None = None) -> tuple[str, ...]:
+        """A whole response."""
+        return (*self.opening(rationale), title + self.closing)
+
+    @property
+    def begin_rationale(self) -> tuple[str, ...]:
+        """What makes a model begin with its reasons; nothing where the format has none."""
+        return ("<think>",) if self.explains else ()
+
+    @property
+    def end_rationale(self) -> str:
+        """What the reasons end with; a stop text when only they are generated."""
+        return "</think>" if self.explains else ""

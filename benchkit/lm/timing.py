@@ -1,0 +1,40 @@
+"""What stages cost that runs share: a run that finds one computed says what computing it takes.
+
+Without this, whichever run came first would seem slow, and all others quick.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchkit import io
+from benchkit.types import RunContext, StageCost
+
+
+@contextmanager
+def record_stage_cost(
+    run: RunContext, name: str, record: Path | None = None, since: float | None = None
+) -> Iterator[None]:
+    """Note in `run.stages` what the stage done within costs.
+
+    record: where its seconds are kept beside its result; if they are there, it was computed before.
+    since: a time of `perf_counter` from which waiting for another run counts as spent here.
+    """
+    begun = time.perf_counter()
+    known = _read(record)
+    yield
+    ended = time.perf_counter()
+    cost = ended - begun if known is None else known
+    if known is None and record is not None:
+        io.write_text(record, json.dumps({"seconds": round(cost, 3)}) + "\n")
+    before = run.stages.get(name, StageCost(0.0, 0.0))
+    here = ended - (begun if since is None else since)
+    run.stages[name] = StageCost(before.cost + cost, before.seconds_here + here)
+
+
+def _read(record: Path | None) -> float | None:
+    if record is None or not record.is_file():
+        return None
+    return float(json.loads(record.read_text(encoding="utf-8"))["seconds"])

@@ -1,0 +1,1 @@
+"""A/B tests: rates of arms, and what papers print of theirs."""

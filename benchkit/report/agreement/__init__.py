@@ -1,0 +1,1 @@
+"""How well raters agree, in tables and files."""

@@ -1,0 +1,214 @@
+"""Agreement of raters, people and judges alike: which statistics of which raters a report holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from benchkit.errors import ConfigError
+from benchkit.report.agreement.ratings_io import RatingsTable
+from benchkit.stats.agreement.contingency import AgreementEstimate
+from benchkit.stats.agreement.icc import ICC, intraclass_correlation
+from benchkit.stats.agreement.krippendorff import alpha_estimates
+from benchkit.stats.agreement.mean_kappa import mean_kappa
+from benchkit.stats.agreement.rating_scale import infer_scale, parse_scale
+from benchkit.stats.agreement.system_agreement import (
+    system_level_correlations,
+    within_item_correlations,
+)
+from benchkit.stats.agreement.two_raters import (
+    Disagreement,
+    PairAgreement,
+    find_disagreements,
+    pair_agreement,
+)
+
+REFERENCE_MEAN = "reference mean"
+_NO_SCALE = AgreementEstimate(float("nan"), reason="grades are on no scale of categories")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RaterPair:
+    """Two raters; where several systems answer the items, by systems and within items too.
+
+    n_systems: how many have grades by both. used: items of each within-item correlation.
+    """
+
+    first: str
+    second: str
+    item_level: PairAgreement
+    n_systems: int = 0
+    system_level: Mapping[str, AgreementEstimate] | None = None
+    within_item: Mapping[str, AgreementEstimate] | None = None
+    within_item_counts: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RaterGroup:
+    """Raters together. items: with two grades or more; single: with one; none: without.
+
+    kappa: the mean of all pairs; None for one pair, which says it itself.
+    """
+
+    name: str
+    raters: tuple[str, ...]
+    n_items: int
+    n_single: int
+    n_ungraded: int
+    alphas: Mapping[str, AgreementEstimate]
+    icc: ICC
+    kappa: AgreementEstimate | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class AgreementReport:
+    """What `benchkit agree` says. categories: None where grades are on no scale; `inferred` from
+    the grades if none was named. reference: the raters that the others are compared with.
+    disagreements: the items on which `annotators` are more than `gap` apart. With weights in the sheet,
+    pairs, mean kappa and means of systems are weighted; alphas, ICC, p, counts and what is within
+    items are not."""
+
+    ratings: RatingsTable
+    categories: tuple[float, ...] | None
+    scale_inferred: bool
+    reference: tuple[str, ...]
+    groups: tuple[RaterGroup, ...]
+    pairs: tuple[RaterPair, ...]
+    annotators: tuple[str, ...]
+    gap: float
+    disagreements: tuple[Disagreement, ...]
+
+    @property
+    def weighted(self) -> bool:
+        """Whether answers stand for different numbers of answers."""
+        return self.ratings.weights is not None
+
+
+def measure_agreement(
+    sheet: RatingsTable,
+    reference: Sequence[str] = (),
+    categories: Sequence[float] | None = None,
+    gap: float | None = None,
+    seed: int = 0,
+) -> AgreementReport:
+    """Compare all raters of `sheet` with each other, or with a `reference`.
+
+    One rater as reference: each other rater beside it. Several (people): each other rater
+    beside the mean of the reference raters who graded the item (`MEAN`), and these among
+    each other.
+    categories: the scale; by default the one that the sheet names, else whole numbers from the
+    lowest grade to the highest. gap: by default two thirds of the scale: 4 on one of seven points.
+    Raises ConfigError for fewer than two raters, an unknown reference, or several scales.
+    """
+    if len(sheet.raters) < 2:
+        raise ConfigError(
+            f"agreement needs two raters; the grades are all by {sheet.raters[0]!r}",
+            "give another file, or name the column that says who graded (--rater)",
+        )
+    for name in reference:
+        if name not in sheet.raters:
+            raise ConfigError(f"no rater {name!r}", f"there are {', '.join(sheet.raters)}")
+    named = tuple(categories) if categories else _named_scale(sheet)
+    scale = named or infer_scale(sheet.grades)
+    if gap is None:
+        gap = _wide(scale or sheet.grades)
+    others = [rater for rater in sheet.raters if rater not in reference]
+    groups = [_group("all raters", sheet, scale, seed)]
+    annotators = tuple(reference) if len(reference) > 1 else sheet.raters
+    if len(reference) > 1 and others:
+        groups.insert(0, _group("reference", sheet.select_raters(reference), scale, seed))
+    found = find_disagreements(sheet.select_raters(annotators).grades, gap)
+    return AgreementReport(
+        sheet, scale, named is None, tuple(reference), tuple(groups),
+        tuple(_pairs(sheet, reference, others, scale, seed)), annotators, gap, tuple(found),
+    )  # fmt: skip
+
+
+def _named_scale(sheet: RatingsTable) -> tuple[float, ...] | None:
+    found = {parse_scale(text) for text in sheet.scales}
+    if len(found) > 1:
+        raise ConfigError(
+            f"the grades are on several scales ({', '.join(sheet.scales)})",
+            "give files of one scale, or name it with --scale",
+        )
+    return next(iter(found), None)
+
+
+def _wide(grades: ArrayLike) -> float:
+    """C-APO calls for consensus where grades of 1 to 7 are more than 4 apart."""
+    values = np.asarray(grades, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    return float(np.ptp(values)) * 2 / 3 if values.size else 0.0
+
+
+def _pairs(
+    sheet: RatingsTable,
+    reference: Sequence[str],
+    others: Sequence[str],
+    scale: Sequence[float] | None,
+    seed: int,
+) -> list[RaterPair]:
+    if not reference:
+        return [_pair(sheet, a, b, scale, seed) for a, b in combinations(sheet.raters, 2)]
+    if len(reference) == 1:
+        return [_pair(sheet, reference[0], other, scale, seed) for other in others]
+    grades = sheet.select_raters(reference).grades
+    there = (~np.isnan(grades)).sum(axis=1)
+    means = np.nansum(grades, axis=1) / np.where(there, there, np.nan)
+    wider = replace(
+        sheet, raters=(*sheet.raters, REFERENCE_MEAN), grades=np.column_stack([sheet.grades, means])
+    )
+    return [
+        *(_pair(wider, REFERENCE_MEAN, other, scale, seed) for other in others),
+        *(_pair(sheet, a, b, scale, seed) for a, b in combinations(reference, 2)),
+    ]
+
+
+def _pair(
+    sheet: RatingsTable, first: str, second: str, scale: Sequence[float] | None, seed: int
+) -> RaterPair:
+    own = sheet.select_raters([first, second])
+    a, b = own.grades.T
+    sample = pair_agreement(a, b, scale, own.resampling_units, own.weights, seed=seed)
+    if own.systems is None or own.resampling_units is None:
+        return RaterPair(first, second, sample)
+    within, used = within_item_correlations(a, b, own.resampling_units, seed=seed)
+    by_system, systems = system_level_correlations(
+        a, b, own.systems, own.resampling_units, own.weights, seed=seed
+    )
+    return RaterPair(first, second, sample, systems, by_system, within, used)
+
+
+def _group(name: str, sheet: RatingsTable, scale: Sequence[float] | None, seed: int) -> RaterGroup:
+    graded = (~np.isnan(sheet.grades)).sum(axis=1)
+    kappa = None
+    if len(sheet.raters) > 2:
+        kappa = _NO_SCALE
+        if scale is not None:
+            kappa = mean_kappa(
+                sheet.grades, scale, sheet.resampling_units, sheet.weights, seed=seed
+            )
+    return RaterGroup(
+        name=name,
+        raters=sheet.raters,
+        n_items=int((graded >= 2).sum()),
+        n_single=int((graded == 1).sum()),
+        n_ungraded=int((graded == 0).sum()),
+        alphas=_alphas(sheet, scale, seed),
+        icc=intraclass_correlation(sheet.grades, sheet.resampling_units, seed=seed),
+        kappa=kappa,
+    )
+
+
+def _alphas(
+    sheet: RatingsTable, scale: Sequence[float] | None, seed: int
+) -> dict[str, AgreementEstimate]:
+    found = {
+        str(m): e
+        for m, e in alpha_estimates(sheet.grades, sheet.resampling_units, seed=seed).items()
+    }
+    if scale is None:  # that no two grades are equal says nothing
+        found["nominal"] = _NO_SCALE
+    return found

@@ -1,0 +1,280 @@
+"""Tests of significance between methods, from the run store."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from benchkit.errors import ConfigError, StoreError
+from benchkit.report.core.case_values import CaseValues, all_case_tables, read_case_values
+from benchkit.report.core.collect import collect_results
+from benchkit.report.core.labels import caveat_notes, seed_notes
+from benchkit.report.core.results import SIGNIFICANCE_LEVEL, ResultTable
+from benchkit.runs.records import PlanRecord
+from benchkit.runs.store import Store
+from benchkit.stats.crossed_effects import try_crossed_effects
+from benchkit.stats.effect_size import cohen_dz, rank_biserial
+from benchkit.stats.friedman import FriedmanTest, friedman
+from benchkit.stats.multiple_testing import benjamini_hochberg, holm
+from benchkit.stats.paired import PairedComparison, compare_pairs
+from benchkit.stats.power import (
+    error_of_paired_difference,
+    min_users_for_power,
+    minimum_detectable_effect,
+)
+from benchkit.stats.proportions.mcnemar import McNemarTest, is_binary, mcnemar
+
+
+@dataclass(frozen=True)
+class ComparisonRequest:
+    """What to compare.
+
+    methods: methods by label, every pair of them; none: every method against one. against: that one,
+    or the best when empty; with names, every name against it. tasks: all when empty. metric: the
+    suite's primary when empty. power: a difference, to learn how many users would show it.
+    """
+
+    methods: tuple[str, ...] = ()
+    against: str = ""
+    tasks: tuple[str, ...] = ()
+    metric: str = ""
+    protocol: str = "scored"
+    target_difference: float | None = None
+
+
+@dataclass(frozen=True)
+class MethodComparison:
+    """a against b on one task; difference is a - b.
+
+    p: of users and seeds where `seeds_matter`, else p_users, the permutation test over users with
+    seeds averaged; low and high are of the same. p_holm, p_bh: p adjusted over all lines.
+    mcnemar: where all values are 0 or 1. sd: of the users' differences, seeds averaged.
+    detectable: the least difference that so many users and seeds show. needed: users to see the
+    difference that was asked about with these seeds, None where no number of users shows it.
+    """
+
+    task: str
+    a: str
+    b: str
+    n: int
+    seeds: tuple[int, int]
+    mean_a: float
+    mean_b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_users: float
+    seeds_matter: bool
+    mcnemar: McNemarTest | None
+    d_z: float
+    rank_biserial: float
+    sd: float
+    detectable: float
+    needed: int | None
+    p_holm: float = 1.0
+    p_bh: float = 1.0
+
+
+@dataclass(frozen=True)
+class WinTally:
+    """Tasks on which a is significantly better (Holm), no different, significantly worse than b."""
+
+    a: str
+    b: str
+    wins: int
+    ties: int
+    losses: int
+
+
+@dataclass(frozen=True)
+class SuiteComparison:
+    """All lines of one metric under one protocol. ranking: over tasks, of methods `ranked`."""
+
+    suite: str
+    title: str
+    metric: str
+    protocol: str
+    tasks: tuple[str, ...]
+    pairs: tuple[MethodComparison, ...]
+    tallies: tuple[WinTally, ...]
+    ranked_methods: tuple[str, ...]
+    ranking: FriedmanTest | None
+    target_difference: float | None
+    notes: tuple[str, ...]
+
+
+def compare_suite(store: Store, suite: str, asked: ComparisonRequest) -> SuiteComparison:
+    """Compare methods of a suite that was run.
+
+    Raises ConfigError for what the suite does not have, StoreError for methods that are named but
+    not complete, and for unequal case sets.
+    """
+    results = collect_results(store, suite)
+    metric = asked.metric.lower() or results.plan.primary
+    tables = all_case_tables(results, asked.protocol, asked.tasks)
+    notes: list[str] = []
+    chosen = _labels(results.plan, tables, asked, notes)
+    read = [
+        read_case_values(store, suite, table, metric, labels)
+        for table, labels in zip(tables, chosen, strict=True)
+    ]
+    if min(map(len, read), default=0) < 2:
+        raise StoreError(
+            f"suite {suite!r}: fewer than two methods are complete under {asked.protocol!r}",
+            f"benchkit run --suite {suite}",
+        )
+    target = asked.against or ("" if asked.methods else _best(read, notes))
+    lines = [
+        line
+        for table, values in zip(tables, read, strict=True)
+        for line in _task_lines(table.task, values, _pairs(values, target), asked.target_difference)
+    ]
+    lines = _adjusted(lines)
+    notes += seed_notes([line.seeds for line in lines])
+    notes += caveat_notes(
+        (row.label, row.caveats)
+        for table, labels in zip(tables, chosen, strict=True)
+        for row in table.rows
+        if row.label in labels
+    )
+    ranked, ranking = _ranking(read, notes)
+    return SuiteComparison(
+        suite, results.plan.title, metric, asked.protocol, tuple(t.task for t in tables),
+        tuple(lines), tuple(_tallies(lines)), ranked, ranking, asked.target_difference, tuple(notes),
+    )  # fmt: skip
+
+
+def _labels(
+    plan: PlanRecord, tables: Sequence[ResultTable], asked: ComparisonRequest, notes: list[str]
+) -> list[tuple[str, ...]]:
+    """The methods of each table that are compared."""
+    named = tuple(dict.fromkeys([*asked.methods, *([asked.against] if asked.against else [])]))
+    for name in named:
+        if name not in plan.labels:
+            raise ConfigError(
+                f"suite {plan.suite!r} has no method {name!r}",
+                f"choose of: {', '.join(plan.labels)}",
+            )
+    if asked.methods and len(named) == 1:
+        once = len(asked.methods) == 1 and not asked.against
+        cause = "is the only method named" if once else "cannot be compared with itself"
+        raise ConfigError(f"{named[0]!r} {cause}", "name two, or one and --against another")
+    found = []
+    for table in tables:
+        status = {row.label: row.status for row in table.rows}
+        for name in named:
+            if status.get(name) != "complete":
+                raise StoreError(
+                    f"{table.task}: {name} has no result under {table.protocol!r}:"
+                    f" {status.get(name, 'it is not capable of it')}",
+                    f"benchkit run --suite {plan.suite}, or choose tasks with --task",
+                )
+        complete = tuple(label for label, state in status.items() if state == "complete")
+        if not asked.methods and len(complete) < len(status):
+            left = ", ".join(label for label in status if label not in complete)
+            notes.append(f"{table.task}: without a result, so not compared: {left}.")
+        found.append(named if asked.methods else complete)
+    return found
+
+
+def _best(read: Sequence[Sequence[CaseValues]], notes: list[str]) -> str:
+    """The method with the highest mean over tasks, of those that have all."""
+    common = [v.label for v in read[0] if all(v.label in {w.label for w in r} for r in read[1:])]
+    if not common:
+        raise StoreError("no method has results on every task", "name a task with --task")
+    means = {
+        label: float(np.mean([v.pooled.mean() for r in read for v in r if v.label == label]))
+        for label in common
+    }
+    best = max(common, key=lambda label: means[label])
+    notes.append(
+        f"{best} was chosen as the best on these cases, which favours it a little; name what to"
+        " compare with by --against."
+    )
+    return best
+
+
+def _pairs(values: Sequence[CaseValues], target: str) -> list[tuple[int, int]]:
+    """With a target, each other method against it; the target stands first."""
+    labels = [v.label for v in values]
+    if not target:
+        return list(combinations(range(len(labels)), 2))
+    first = labels.index(target)
+    return [(first, i) for i in range(len(labels)) if i != first]
+
+
+def _task_lines(
+    task: str, values: Sequence[CaseValues], pairs: Sequence[tuple[int, int]], power: float | None
+) -> Iterable[MethodComparison]:
+    pooled = np.stack([v.pooled for v in values])
+    for (i, j), found in zip(pairs, compare_pairs(pooled, pairs), strict=True):
+        yield _line(task, values[i], values[j], found, power)
+
+
+def _line(
+    task: str, a: CaseValues, b: CaseValues, found: PairedComparison, power: float | None
+) -> MethodComparison:
+    x, y = a.pooled, b.pooled
+    each = x - y
+    sd = float(each.std(ddof=1)) if len(each) > 1 else float("nan")
+    over = try_crossed_effects(a.values, b.values)
+    test = over or found
+    error = over.error if over else error_of_paired_difference(sd)
+    se, df = error(found.n)
+    return MethodComparison(
+        task,
+        a.label,
+        b.label,
+        found.n,
+        (len(a.values), len(b.values)),
+        float(x.mean()),
+        float(y.mean()),
+        found.difference,
+        test.low,
+        test.high,
+        test.p,
+        found.p,
+        over is not None,
+        mcnemar(x, y) if is_binary(x) and is_binary(y) else None,
+        cohen_dz(each),
+        rank_biserial(each),
+        sd,
+        minimum_detectable_effect(se, df),
+        min_users_for_power(error, power) if power is not None and se > 0 else None,
+    )
+
+
+def _adjusted(lines: Sequence[MethodComparison]) -> list[MethodComparison]:
+    p = [line.p for line in lines]
+    return [
+        replace(line, p_holm=float(h), p_bh=float(b))
+        for line, h, b in zip(lines, holm(p), benjamini_hochberg(p), strict=True)
+    ]
+
+
+def _tallies(lines: Sequence[MethodComparison]) -> Iterable[WinTally]:
+    pairs = dict.fromkeys((line.a, line.b) for line in lines)
+    for a, b in pairs:
+        own = [line for line in lines if (line.a, line.b) == (a, b)]
+        found = [line for line in own if line.p_holm < SIGNIFICANCE_LEVEL]
+        wins = sum(line.difference > 0 for line in found)
+        yield WinTally(a, b, wins, len(own) - len(found), len(found) - wins)
+
+
+def _ranking(
+    read: Sequence[Sequence[CaseValues]], notes: list[str]
+) -> tuple[tuple[str, ...], FriedmanTest | None]:
+    """Friedman's test over tasks, of the methods that have all of them."""
+    tables = [{v.label: float(v.pooled.mean()) for v in values} for values in read]
+    ranked = tuple(label for label in tables[0] if all(label in t for t in tables[1:]))
+    if len(tables) < 3 or len(ranked) < 3:
+        notes.append(
+            "No ranking over datasets: Friedman's test needs 3 methods on each of 3 tasks;"
+            f" here {len(ranked)} on {len(tables)}."
+        )
+        return (), None
+    if left := dict.fromkeys(label for t in tables for label in t if label not in ranked):
+        notes.append(f"Not ranked, because some task lacks them: {', '.join(left)}.")
+    return ranked, friedman([[t[label] for t in tables] for label in ranked])

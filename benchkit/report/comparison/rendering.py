@@ -1,0 +1,231 @@
+"""What a comparison says, as Markdown, CSV and JSON. Same store, same bytes."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from benchkit.report.comparison.paired_comparison import MethodComparison, SuiteComparison
+from benchkit.report.core.labels import format_rate, metric_title
+from benchkit.report.core.results import SIGNIFICANCE_LEVEL
+from benchkit.report.core.text_table import TableDocument, TextTable
+
+
+def comparison_document(comparison: SuiteComparison) -> TableDocument:
+    """A table of pairs for each task, wins over tasks, and the ranking over tasks."""
+    grids = [_pairs(comparison, task) for task in comparison.tasks]
+    if len(comparison.tasks) > 1:
+        grids.append(_wins(comparison))
+    if comparison.ranking is not None:
+        grids.append(_ranking(comparison))
+    return TableDocument(tuple(grids), tuple(comparison_legend(comparison)))
+
+
+def comparison_markdown(comparison: SuiteComparison) -> str:
+    """The document as Markdown."""
+    return comparison_document(comparison).to_markdown()
+
+
+def comparison_legend(comparison: SuiteComparison) -> list[str]:
+    """What the columns mean, how many comparisons were made, and the notes."""
+    count = len(comparison.pairs)
+    lines = [
+        f"{count} {'comparison' if count == 1 else 'comparisons'} made; Holm and BH (Benjamini and"
+        " Hochberg) adjust p over all of them.",
+        "Difference: mean over users of the first minus the second, with its 95 % interval. p:"
+        " two-sided, over users by flipping the signs of their differences.",
+        "d_z: mean over SD of the differences; r: rank-biserial correlation of the pairs. Seen:"
+        " the difference that so many users and seeds show with 80 % power at 5 %.",
+    ]
+    if any(line.seeds_matter for line in comparison.pairs):
+        lines.append(
+            "The interval and Seen are over what p is over. p, users alone: by flipping signs,"
+            " with seeds averaged."
+        )
+    if any(line.mcnemar for line in comparison.pairs):
+        lines.append(
+            "McNemar: users that only the first or only the second has, exact p, mid-p. It is empty"
+            " where a user's value is neither 0 nor 1, because ties count by their expectation and"
+            " seeds by their mean."
+        )
+    if comparison.target_difference is not None:
+        lines.append(
+            f"Needed: users that show a difference of {comparison.target_difference:g} with 80 % power at 5 %,"
+            " with the seeds there are; 'more seeds' where no number of users does."
+        )
+    return [*lines, *comparison.notes]
+
+
+def _pairs(comparison: SuiteComparison, task: str) -> TextTable:
+    own = [line for line in comparison.pairs if line.task == task]
+    binary = any(line.mcnemar for line in own)
+    seeded = any(line.seeds_matter for line in own)
+    head = (
+        "Methods", "Means", "Difference", "p", *(["p, users alone"] if seeded else []), "Holm",
+        "BH", *(["McNemar"] if binary else []), "d_z", "r", "Seen",
+        *(["Needed"] if comparison.target_difference is not None else []),
+    )  # fmt: skip
+    lines = tuple(
+        (
+            f"{line.a} - {line.b}",
+            f"{format_rate(line.mean_a)}, {format_rate(line.mean_b)}",
+            f"{line.difference:+.4f} [{line.low:+.4f}, {line.high:+.4f}]",
+            format_p_value(line.p),
+            *([format_p_value(line.p_users)] if seeded else []),
+            format_p_value(line.p_holm) + ("*" if line.p_holm < SIGNIFICANCE_LEVEL else ""),
+            format_p_value(line.p_bh),
+            *([_mcnemar(line)] if binary else []),
+            f"{line.d_z:+.3f}",
+            f"{line.rank_biserial:+.3f}",
+            f"{line.detectable:.4f}",
+            *([_needed(line)] if comparison.target_difference is not None else []),
+        )
+        for line in own
+    )
+    users = own[0].n if own else 0
+    title = f"{comparison.title}: {task} ({comparison.protocol}, {users:,} users), "
+    return TextTable(title + metric_title(comparison.metric), head, lines)
+
+
+def _mcnemar(line: MethodComparison) -> str:
+    if line.mcnemar is None:
+        return ""
+    m = line.mcnemar
+    return f"{m.only_a}:{m.only_b}, {format_p_value(m.p)}, {format_p_value(m.mid_p)}"
+
+
+def _needed(line: MethodComparison) -> str:
+    if line.needed is not None:
+        return f"{line.needed:,}"
+    return "more seeds" if line.detectable > 0 else "-"
+
+
+def _wins(comparison: SuiteComparison) -> TextTable:
+    lines = tuple(
+        (f"{t.a} - {t.b}", str(t.wins), str(t.ties), str(t.losses)) for t in comparison.tallies
+    )
+    return TextTable(
+        f"Tasks won, tied and lost of {len(comparison.tasks)} (p < 5 % after Holm)",
+        ("Methods", "Won", "Tied", "Lost"),
+        lines,
+    )
+
+
+def _ranking(comparison: SuiteComparison) -> TextTable:
+    found = comparison.ranking
+    assert found is not None  # noqa: S101
+    first = int(np.argmin(found.ranks))
+    lines = tuple(
+        (
+            comparison.ranked_methods[i],
+            f"{found.ranks[i]:.2f}",
+            "" if i == first else format_p_value(float(found.nemenyi[first, i])),
+        )
+        for i in np.argsort(found.ranks, kind="stable")
+    )
+    return TextTable(
+        f"Mean ranks over {found.n} tasks, {metric_title(comparison.metric)}",
+        ("Method", "Mean rank", "p against the first (Nemenyi)"),
+        lines,
+        (
+            f"Friedman: chi-square {found.statistic:.3f}, p {format_p_value(found.p)} by shuffled ranks,"
+            f" {format_p_value(found.p_chi2)} by chi-square, {format_p_value(found.p_f)} by Iman and Davenport.",
+            f"Critical difference of mean ranks {found.difference:.3f} by shuffled ranks,"
+            f" {found.asymptotic_critical_difference:.3f} by the studentized range.",
+        ),
+    )
+
+
+def format_p_value(p: float) -> str:
+    """'.031', '2e-07', '-' for none; what is too small for a number has no digits.
+
+    >>> p_text(0.0312), p_text(2.4e-7), p_text(float("nan"))
+    ('.031', '2e-07', '-')
+    """
+    if math.isnan(p):
+        return "-"
+    if p < 1e-300:
+        return "<1e-300"
+    return f"{p:.0e}" if p < 0.0005 else format_rate(p)
+
+
+def comparison_records(comparison: SuiteComparison) -> list[dict[str, Any]]:
+    """A flat record for each line, exact numbers."""
+    found = []
+    for line in comparison.pairs:
+        record = asdict(line)
+        test = record.pop("mcnemar") or {}
+        seeds_a, seeds_b = record.pop("seeds")
+        found.append(
+            {
+                "suite": comparison.suite,
+                "protocol": comparison.protocol,
+                "metric": comparison.metric,
+                **record,
+                "seeds_a": seeds_a,
+                "seeds_b": seeds_b,
+                "only_a": test.get("only_a"),
+                "only_b": test.get("only_b"),
+                "p_mcnemar": test.get("p"),
+                "p_mcnemar_mid": test.get("mid_p"),
+                "comparisons": len(comparison.pairs),
+            }
+        )
+    return found
+
+
+def comparison_csv(comparison: SuiteComparison) -> str:
+    """One line a pair and task."""
+    out = io.StringIO()
+    records = comparison_records(comparison)
+    writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({k: "" if v is None else v for k, v in record.items()})
+    return out.getvalue()
+
+
+def comparison_json(comparison: SuiteComparison) -> str:
+    """Everything; what is undefined is null."""
+    ranking = None
+    if (found := comparison.ranking) is not None:
+        ranking = {
+            "n": found.n,
+            "ranks": dict(zip(comparison.ranked_methods, found.ranks.tolist(), strict=True)),
+            "friedman": {
+                "statistic": found.statistic,
+                "p": found.p,
+                "p_chi2": found.p_chi2,
+                "p_f": found.p_f,
+            },
+            "critical_difference": found.difference,
+            "critical_difference_limit": found.asymptotic_critical_difference,
+            "nemenyi": found.nemenyi.tolist(),
+            "nemenyi_limit": found.asymptotic_nemenyi.tolist(),
+        }
+    value = {
+        "suite": comparison.suite,
+        "metric": comparison.metric,
+        "protocol": comparison.protocol,
+        "comparisons": len(comparison.pairs),
+        "pairs": comparison_records(comparison),
+        "tasks_won": [asdict(tally) for tally in comparison.tallies],
+        "ranking": ranking,
+        "notes": comparison_legend(comparison),
+    }
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+COMPARISON_FORMATS = {"md": comparison_markdown, "csv": comparison_csv, "json": comparison_json}

@@ -1,0 +1,224 @@
+"""From the run store to table rows: seeds pooled, intervals, chance, and the marks."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from benchkit.errors import StoreError
+from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.subgroups import history_bucket_table, relative_drop_table
+from benchkit.report.grades.collection import collect_grades
+from benchkit.runs.records import PER_TOKEN, Manifest, PlannedRow, PlanRecord
+from benchkit.runs.store import Run, Store
+from benchkit.stats.bootstrap import mean_interval
+from benchkit.stats.multiple_testing import holm
+
+_UNABLE = {
+    "scored": "Give no scores",
+    "full": "Do not rank the whole catalogue",
+    "sampled": "Do not sample",
+}
+_DIFFERENT = {"test": "were asked different cases", "decoding": "were sampled differently"}
+
+
+def collect_results(store: Store, suite: str) -> Results:
+    """Read everything that the plan of `suite` names. Raises StoreError when there is no plan."""
+    plan = store.plan(suite)
+    if plan is None:
+        raise StoreError(
+            f"store {store.root}: suite {suite!r} has not been run",
+            f"benchkit run --suite {suite} --out {store.root}"
+            + (f"   (here: {', '.join(store.suites())})" if store.suites() else ""),
+        )
+    whole = [
+        _table(store, plan, task, protocol)
+        for task in plan.tasks
+        for asked in plan.protocols
+        for protocol in ((asked, PER_TOKEN) if asked == "scored" else (asked,))
+    ]
+    buckets = [
+        history_bucket_table(store, plan, table, bucket)
+        for table in whole
+        for bucket in plan.history_buckets
+    ]
+    drops = [
+        relative_drop_table(first, second)
+        for pair in plan.relative_drops
+        for protocol in plan.protocols
+        for first in whole
+        for second in whole
+        if (first.task, second.task) == pair and first.protocol == second.protocol == protocol
+    ]
+    tables = (*whole, *buckets, *drops)
+    kept = tuple(table for table in tables if table.rows)
+    return Results(plan, kept, collect_grades(store, plan))
+
+
+def _table(store: Store, plan: PlanRecord, task: str, protocol: str) -> ResultTable:
+    rows: list[ResultRow] = []
+    unable: list[str] = []
+    manifests: list[Manifest] = []
+    for label in plan.labels:
+        planned = [row for row in plan.rows if (row.task, row.label) == (task, label)]
+        if not planned:
+            continue
+        if not _belongs(planned[-1], plan, protocol):
+            unable.append(label)
+            continue
+        row, found = _row(store, plan, planned, protocol)
+        if protocol == PER_TOKEN and not found:
+            continue
+        rows.append(row)
+        manifests += found
+    for what in ("test", "decoding") if protocol == "sampled" else ("test",):
+        _check_same(manifests, what, plan, task)
+    lines = [s for m in manifests for s in m.summary if s.protocol == protocol]
+    chance = {line.metric: line.chance for line in lines if line.chance is not None}
+    notes = []
+    if unable:
+        notes.append(f"{_UNABLE[protocol]}: {', '.join(unable)}.")
+    if any(row.status != "complete" for row in rows):
+        notes.append("Rows without figures are no results; the reason stands in their place.")
+    if chance and any(row.external for row in rows):
+        notes.append(
+            "External rows do not change the marks of the others: Holm is over the rows run here,"
+            " and for each external row over these and itself."
+        )
+    decoding = manifests[0].identity["decoding"] if protocol == "sampled" and manifests else {}
+    return ResultTable(
+        task, protocol, "", chance, tuple(_marked(rows, chance)), tuple(notes), decoding
+    )
+
+
+def _belongs(planned: PlannedRow, plan: PlanRecord, protocol: str) -> bool:
+    """Whether a row stands in the table of a protocol. One that can do none has its reason in the
+    first table."""
+    none = set(plan.protocols) <= set(planned.unsupported)
+    return protocol not in planned.unsupported or (none and protocol == plan.protocols[0])
+
+
+def _check_same(manifests: Sequence[Manifest], what: str, plan: PlanRecord, task: str) -> None:
+    """Different questions cannot stand in one table; the newest are those the plan meant."""
+    labels: dict[str, list[str]] = {}
+    for manifest in manifests:
+        value = manifest.identity[what]
+        shown = value[:8] if isinstance(value, str) else json.dumps(value)
+        labels.setdefault(shown, []).append(manifest.label)
+    if len(labels) > 1:
+        raise StoreError(
+            f"suite {plan.suite!r}, {task}: rows {_DIFFERENT[what]}: "
+            + "; ".join(f"{', '.join(dict.fromkeys(v))} ({k})" for k, v in labels.items()),
+            f"run the whole suite again: benchkit run --suite {plan.suite}",
+        )
+
+
+def _row(
+    store: Store, plan: PlanRecord, planned: Sequence[PlannedRow], protocol: str
+) -> tuple[ResultRow, list[Manifest]]:
+    first = planned[-1]
+    empty = ResultRow(first.task, protocol, first.label, first.family, "", caveats=first.caveats)
+    reasons = [row.skip_reason for row in planned if row.skip_reason]
+    if reasons:
+        return replace(empty, status=reasons[0]), []
+    runs, manifests = [], []
+    for row in planned:
+        run = store.run(plan.suite, row.task, row.label, row.run_id or "")
+        manifest = run.manifest()
+        seed = f" (seed {row.seed})" if len(planned) > 1 else ""
+        if manifest is None:
+            return replace(empty, status=f"not run{seed}"), []
+        if manifest.status != "complete":
+            return replace(empty, status=f"{_unfinished(store, manifest)}{seed}"), []
+        runs.append(run)
+        manifests.append(manifest)
+    if not all(any(s.protocol == protocol for s in m.summary) for m in manifests):
+        return replace(empty, status="not run under this protocol"), []
+    if stale := [m.seed for m in manifests if m.row_id != manifests[-1].row_id]:
+        return replace(empty, status=_stale(stale, manifests[-1].seed)), []
+    return (
+        replace(
+            empty,
+            status="complete",
+            seeds=tuple(manifest.seed for manifest in manifests),
+            run_ids=tuple(manifest.run_id for manifest in manifests),
+            cells=_cells(runs, manifests, protocol),
+            cost={
+                name: float(np.mean([manifest.cost[name] for manifest in manifests]))
+                for name in manifests[0].cost
+            },
+            caveats=tuple(dict.fromkeys(r for manifest in manifests for r in manifest.caveats)),
+            device=", ".join(dict.fromkeys(str(m.identity.get("device", "")) for m in manifests)),
+            external=any(manifest.is_external for manifest in manifests),
+        ),
+        manifests,
+    )
+
+
+def _stale(seeds: Sequence[int], newest: int) -> str:
+    which = f"seed {seeds[0]} is" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} are"
+    return f"{which} of another version than seed {newest}: run or import the row again"
+
+
+def _unfinished(store: Store, manifest: Manifest) -> str:
+    if manifest.status == "failed":
+        return f"failed: {str(manifest.error).partition(chr(10))[0]}"
+    return "running" if store.is_locked(manifest.run_id) else "interrupted"
+
+
+def _cells(runs: Sequence[Run], manifests: Sequence[Manifest], protocol: str) -> dict[str, Cell]:
+    """With several seeds a case's value is its mean over them; the interval is over users."""
+    lines = [[s for s in manifest.summary if s.protocol == protocol] for manifest in manifests]
+    if len(runs) == 1:
+        return {s.metric: Cell(s.mean, s.low, s.high, s.n, s.p_chance) for s in lines[0]}
+    pooled = _pooled(runs, protocol)
+    cells = {}
+    for index, line in enumerate(lines[0]):
+        mean = float(np.mean([seed[index].mean for seed in lines]))
+        if line.metric not in pooled:
+            cells[line.metric] = Cell(mean, n=line.n)
+            continue
+        low, high = mean_interval(pooled[line.metric])
+        # The largest p of the seeds: a row is above chance if each of its seeds is.
+        p = [seed[index].p_chance for seed in lines]
+        largest = max((value for value in p if value is not None), default=None)
+        cells[line.metric] = Cell(mean, low, high, line.n, largest)
+    return cells
+
+
+def _pooled(runs: Sequence[Run], protocol: str) -> dict[str, np.ndarray]:
+    tables = [run.metrics().filter(pl.col("protocol") == protocol) for run in runs]
+    means = (
+        pl.concat(tables)
+        .group_by("metric", "case_id", maintain_order=True)
+        .agg(pl.col("value").mean())
+    )
+    return {str(key[0]): part["value"].to_numpy() for key, part in means.group_by("metric")}
+
+
+def _marked(rows: Sequence[ResultRow], metrics: Iterable[str]) -> list[ResultRow]:
+    """The rows with each metric's p values adjusted (`_adjusted`)."""
+    marked = list(rows)
+    for metric in metrics:
+        for i, value in _adjusted(rows, metric).items():
+            cell = replace(marked[i].cells[metric], p=None if np.isnan(value) else value)
+            marked[i] = replace(marked[i], cells={**marked[i].cells, metric: cell})
+    return marked
+
+
+def _adjusted(rows: Sequence[ResultRow], metric: str) -> dict[int, float]:
+    """Place of a row -> its p after Holm over the rows run here; NaN where there is none.
+
+    An external row's is over these and itself, so that no number of imports can take a mark away.
+    """
+    having = [i for i, row in enumerate(rows) if metric in row.cells]
+    here = [i for i in having if not rows[i].external]
+
+    def over(places: Sequence[int]) -> list[float]:
+        p = [rows[i].cells[metric].p for i in places]
+        return list(map(float, holm([np.nan if value is None else value for value in p])))
+
+    found = dict(zip(here, over(here), strict=True))
+    return found | {i: over([*here, i])[-1] for i in having if rows[i].external}

@@ -1,0 +1,170 @@
+"""What tables say in words, whatever they are printed as: titles, captions, legends and marks."""
+
+from collections.abc import Iterable, Sequence
+
+from benchkit.report.core.results import Cell, ResultRow, ResultTable
+from benchkit.runs.records import PER_TOKEN, PlanRecord
+from benchkit.stats.crossed_effects import MIN_SEEDS
+
+CHANCE_MARK = "°"
+_PROTOCOLS = {
+    "scored": "frozen candidates, scored",
+    PER_TOKEN: "frozen candidates, scored by the mean log-probability of a token",
+    "full": "whole catalogue, scored",
+}
+_FAILURES = ("truncated", "refused")  # columns that are shown where there was any
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def metric_title(name: str) -> str:
+    """'ndcg@5' -> 'NDCG@5'."""
+    return name.upper()
+
+
+def table_caption(plan: PlanRecord, table: ResultTable) -> str:
+    """What a table shows, in a line."""
+    n = next((c.n for row in table.rows for c in row.cells.values()), 0)
+    users = f", {n:,} users" if n else ""
+    protocol = _PROTOCOLS.get(table.protocol) or _sampled(table)
+    part = f", {table.subgroup}" if table.subgroup else ""
+    return f"{plan.title}: {table.task} ({protocol}{part}{users})"
+
+
+def _sampled(table: ResultTable) -> str:
+    """'sampled: 5 answers at temperature 0.7'."""
+    if not table.decoding:
+        return table.protocol
+    n, top_p = table.decoding["n"], table.decoding["top_p"]
+    parts = [
+        f"{n} {'answer' if n == 1 else 'answers'} at temperature {table.decoding['temperature']:g}",
+        *([f"top-p {top_p:g}"] if top_p < 1 else []),
+        *(["constrained to the candidates"] if table.decoding["constrained"] else []),
+    ]
+    return f"{table.protocol}: {', '.join(parts)}"
+
+
+def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
+    """What the marks of a table mean, and its notes; remarks on rows are `footnotes`."""
+    if not table.chance:
+        return [*table.notes]
+    marks = [
+        f"{CHANCE_MARK} not significantly above chance in {metric_title(primary_metric(plan, table.chance))}"
+        " (one-sided, Holm over the rows, 5 %)."
+    ]
+    if any(name.startswith("serendipity") for name in plan.metrics):
+        marks.append(
+            "SERENDIPITY@k: |R & T - P| / |R|, P the"
+            f" {plan.popular_share:.0%} of the items with the most training interactions."
+        )
+    how = "Ties count by their expectation over all orders."
+    if table.protocol == "sampled":
+        how = (
+            "Metrics of the first place judge the first answer; the others the distinct valid"
+            " answers, the most frequent first. VALID: share of the answers that name a candidate;"
+            " UNIQUE: how many candidates a case's answers name. Chance: as many uniform draws."
+        )
+    cut = (
+        "TRUNCATED: share of the answers that were cut off before they named an item."
+        if table.protocol == "sampled"
+        else "TRUNCATED: share of the cases whose rationale was cut off; candidates are scored"
+        " after what there is of it."
+    )
+    return [
+        f"95 % bootstrap intervals over users. {how}",
+        *([cut] if "truncated" in metric_columns(plan, table) else []),
+        *([] if table.subgroup else marks),
+        *table.notes,
+    ]
+
+
+def caveat_numbers(table: ResultTable) -> dict[str, int]:
+    """Remark -> its number in the table, in the order of the rows."""
+    caveats = dict.fromkeys(remark for row in table.rows for remark in row.caveats)
+    return {remark: number for number, remark in enumerate(caveats, start=1)}
+
+
+def superscript(numbers: Iterable[int]) -> str:
+    """'¹,²' for 1 and 2."""
+    return ",".join(str(number) for number in numbers).translate(_SUPERSCRIPT)
+
+
+def caveat_notes(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
+    """A sentence for each remark, with the labels of the rows that have it.
+
+    >>> remark_notes([("a", ["external"]), ("b", ["small", "external"]), ("a", ["external"])])
+    ['a, b: external.', 'b: small.']
+    """
+    said: dict[str, dict[str, None]] = {}
+    for label, caveats in rows:
+        for remark in caveats:
+            said.setdefault(remark, {})[label] = None
+    return [f"{', '.join(labels)}: {remark}." for remark, labels in said.items()]
+
+
+def seed_notes(pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """What p is over, of `pairs` of methods that have so many seeds each."""
+    fewer = [pair for pair in pairs if min(pair) < MIN_SEEDS]
+    notes = []
+    if len(fewer) < len(pairs):
+        notes.append(
+            "Between methods with 3 seeds and more, p is over users and seeds, as crossed random"
+            " effects."
+        )
+    if any(max(pair) > 1 for pair in fewer):
+        notes.append(
+            "Where a method has fewer than 3 seeds, seeds are averaged case by case: p is over"
+            " users alone, of these trainings, and says nothing of others."
+        )
+    elif fewer:
+        notes.append("One seed: p is over users, of these trainings, and says nothing of others.")
+    return notes
+
+
+def best_mean(table: ResultTable, metric: str) -> float | None:
+    """The largest mean of a column."""
+    return max((row.cells[metric].mean for row in table.rows if metric in row.cells), default=None)
+
+
+def is_at_chance(row: ResultRow, plan: PlanRecord) -> bool:
+    """Whether a row carries the mark."""
+    cell = row.cells.get(primary_metric(plan, row.cells))
+    return cell is not None and cell.above_chance is False
+
+
+def primary_metric(plan: PlanRecord, names: Iterable[str]) -> str:
+    """The metric that decides the mark: the plan's, or the first where a task has others."""
+    present = list(names)
+    return plan.primary if plan.primary in present else next(iter(present), plan.primary)
+
+
+def format_cell(cell: Cell) -> str:
+    """'.612 [.590, .634]', or '.998' where there is no interval to show."""
+    if cell.low is None or cell.high is None or cell.low == cell.high:
+        return format_rate(cell.mean)
+    return f"{format_rate(cell.mean)} [{format_rate(cell.low)}, {format_rate(cell.high)}]"
+
+
+def format_rate(value: float) -> str:
+    """Three digits without the leading zero, as papers print rates.
+
+    >>> number(0.82), number(-0.01), number(1.0)
+    ('.820', '-.010', '1.000')
+    """
+    text = f"{value:z.3f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def format_fit_seconds(row: ResultRow) -> str:
+    """Training time of a row."""
+    return f"{row.cost['fit_seconds']:.1f}" if "fit_seconds" in row.cost else ""
+
+
+def metric_columns(plan: PlanRecord, table: ResultTable) -> list[str]:
+    """The metrics that at least one row has, in the order of the suite, then the other columns.
+
+    Shares of cut-off and of refused answers are left out where there was none.
+    """
+    extra = dict.fromkeys(name for row in table.rows for name in row.cells)
+    first = [name for name in plan.metrics if name in extra or not extra]
+    others = [name for name in extra if name not in plan.metrics]
+    return [*first, *(n for n in others if n not in _FAILURES or best_mean(table, n) != 0.0)]

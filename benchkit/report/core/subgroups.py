@@ -1,0 +1,70 @@
+"""Tables of a part of the cases, and of how far figures fall from one task to another."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from benchkit.report.core.results import Cell, ResultTable
+from benchkit.runs.records import PlanRecord
+from benchkit.runs.store import Run, Store
+from benchkit.stats.bootstrap import mean_interval
+
+
+def history_bucket_table(
+    store: Store, plan: PlanRecord, table: ResultTable, bucket: Sequence[int]
+) -> ResultTable:
+    """`table` on the cases whose history has `bucket[0]` to `bucket[1]` items (or more)."""
+    low, high = bucket[0], bucket[1] if len(bucket) > 1 else None
+    part = f"history of {low}" + (" or more" if high is None else f" to {high}")
+    within = pl.col("history_length") >= low
+    if high is not None:
+        within &= pl.col("history_length") <= high
+    rows = []
+    for row in table.rows:
+        runs = [store.run(plan.suite, row.task, row.label, run_id) for run_id in row.run_ids]
+        cells = _cells(runs, table.protocol, within) if runs else {}
+        status = row.status if cells or not runs else "no such case"
+        # What a run cost is known of all its cases together.
+        rows.append(replace(row, cells=cells, status=status, cost={}))
+    return replace(table, subgroup=part, rows=tuple(rows), notes=())
+
+
+def relative_drop_table(first: ResultTable, second: ResultTable) -> ResultTable:
+    """How much smaller a mean is in `second`, as a share of that in `first`."""
+    theirs = {row.label: row for row in second.rows}
+    rows = []
+    for row in first.rows:
+        other = theirs.get(row.label)
+        if other is None or not (row.cells and other.cells):
+            lacking = row if not row.cells else other
+            status = lacking.status if lacking else "not run"
+            rows.append(replace(row, task=second.task, status=status, cells={}, cost={}))
+            continue
+        cells = {
+            name: Cell(1 - other.cells[name].mean / cell.mean)
+            for name, cell in row.cells.items()
+            if name in first.chance and name in other.cells and cell.mean > 0
+        }
+        rows.append(replace(row, task=second.task, cells=cells, cost={}))
+    part = f"relative drop from {first.task}"
+    return ResultTable(second.task, first.protocol, part, {}, tuple(rows), (), first.decoding)
+
+
+def _cells(runs: Sequence[Run], protocol: str, within: pl.Expr) -> dict[str, Cell]:
+    """Means over the cases within, each case's value the mean over the seeds."""
+    kept = runs[0].predictions().filter(within)["case_id"]
+    tables = [run.metrics().filter(pl.col("protocol") == protocol) for run in runs]
+    values = (
+        pl.concat(tables)
+        .filter(pl.col("case_id").is_in(kept.implode()))
+        .group_by("metric", "case_id", maintain_order=True)
+        .agg(pl.col("value").mean())
+    )
+    cells = {}
+    for (metric,), part in values.group_by("metric", maintain_order=True):
+        each = part["value"].to_numpy()
+        low, high = mean_interval(each)
+        cells[str(metric)] = Cell(float(np.mean(each)), low, high, len(each))
+    return cells

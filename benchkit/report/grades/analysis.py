@@ -1,0 +1,149 @@
+"""What grades depend on: the length of rationale and of history; and which method is graded higher.
+
+A table of grades has one row an answer: case_id, stage, gradable, words, history_length and
+`grade` (`graded_answers`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import stats
+
+from benchkit.report.core.grade_results import GradeBucket, GradeComparison
+from benchkit.report.core.results import Cell
+from benchkit.report.grades.means import grade_moments
+from benchkit.stats.multiple_testing import holm
+from benchkit.stats.ordinal_mixed_model import OrdinalEffect, compare_grades
+
+# Of C-APO's Table 5: shortest and longest history, or only the shortest for no end.
+CAPO_HISTORY_BUCKETS: tuple[tuple[int, ...], ...] = ((1, 2), (3, 7), (8, 11), (12,))
+_FEWEST = 20  # cases with judged answers of a method for a fit
+
+
+def grade_buckets(
+    graded: pl.DataFrame, edges: Sequence[Sequence[int]] = ()
+) -> tuple[GradeBucket, ...]:
+    """Grades by length of history, shortest first; lengths without a grade are left out.
+
+    edges: [first, last] or [first] as in a suite; none for those of C-APO's Table 5. Lengths
+    outside them have buckets of their own.
+    """
+    found = []
+    for low, high in _without_gaps(edges or CAPO_HISTORY_BUCKETS):
+        within = pl.col("history_length") >= low
+        if high is not None:
+            within &= pl.col("history_length") <= high
+        n, mean, sd = grade_moments(graded.filter(within))
+        if n:
+            found.append(GradeBucket(low, high, n, mean, sd))
+    return tuple(found)
+
+
+def _without_gaps(edges: Sequence[Sequence[int]]) -> Iterator[tuple[int, int | None]]:
+    """The buckets in order, and those between and around them."""
+    reached: int | None = 0
+    for low, *last in sorted(map(tuple, edges)):
+        high = last[0] if last else None
+        if reached is not None and reached < low:
+            yield reached, low - 1
+        yield low, high
+        reached = None if reached is None or high is None else max(reached, high + 1)
+    if reached is not None:
+        yield reached, None
+
+
+def length_adjusted_means(tables: Mapping[str, pl.DataFrame]) -> dict[str, Cell]:
+    """Mean grade of each method's judged answers, as if all were of the same length.
+
+    A linear model of the grade on the method and log(1 + words), read at the mean of this over all;
+    cluster-robust intervals by case, with Student's t of a method's cases less one. Methods with
+    fewer than 20 cases that were judged are left out; nothing is adjusted where all rationales of
+    each method are of one length.
+    """
+    parts = {
+        label: table.filter((pl.col("stage") == "judged") & pl.col("grade").is_not_null())
+        for label, table in tables.items()
+    }
+    cases_of = {label: part["case_id"].n_unique() for label, part in parts.items()}
+    parts = {label: part for label, part in parts.items() if cases_of[label] >= _FEWEST}
+    if not parts:
+        return {}
+    joined = pl.concat(
+        [part.select("case_id", "grade", "words") for part in parts.values()]
+    ).with_columns(pl.Series("method", np.repeat(list(parts), [len(p) for p in parts.values()])))
+    length = np.log1p(joined["words"].to_numpy().astype(float))
+    of = joined["method"].to_numpy()[:, None] == np.array(list(parts))[None]
+    design = np.column_stack([of, length - length.mean()]).astype(float)
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        return {}
+    cases = joined["case_id"].rank("dense").to_numpy()
+    means, errors = _clustered(design, joined["grade"].to_numpy(), cases)
+    found = {}
+    for label, mean, error in zip(parts, means, errors, strict=False):
+        half = float(stats.t.ppf(0.975, cases_of[label] - 1) * error)
+        found[label] = Cell(float(mean), float(mean) - half, float(mean) + half, len(parts[label]))
+    return found
+
+
+def _clustered(
+    design: NDArray[np.float64], y: NDArray[np.float64], groups: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Least squares with standard errors that allow for dependence within groups."""
+    from statsmodels.regression.linear_model import OLS
+
+    fitted = OLS(y, design).fit(cov_type="cluster", cov_kwds={"groups": groups})
+    return np.asarray(fitted.params), np.asarray(fitted.bse)
+
+
+def compare_with_best(tables: Mapping[str, pl.DataFrame], best: str) -> Iterator[GradeComparison]:
+    """Every other method beside `best`, on the cases that are graded for both."""
+    means = {label: _by_case(table) for label, table in tables.items()}
+    found = [
+        (label, means[label].join(means[best], on="case_id", how="inner", suffix="_best"))
+        for label in means
+        if label != best
+    ]
+    found = [(label, both) for label, both in found if len(both)]
+    pairs = [(both["grade"].to_numpy(), both["grade_best"].to_numpy()) for _, both in found]
+    signs = holm([_sign_test(own, other) for own, other in pairs])
+    effects = [_effect(own, other) for own, other in pairs]
+    ordinal = holm([np.nan if effect is None else effect.p for effect, _ in effects])
+    for (label, _), (own, other), sign, (effect, why), adjusted in zip(
+        found, pairs, signs, effects, ordinal, strict=True
+    ):
+        yield GradeComparison(
+            label, best, int((own > other).sum()), int((own < other).sum()),
+            int((own == other).sum()), float(sign),
+            None if effect is None else replace(effect, p=float(adjusted)), why,
+        )  # fmt: skip
+
+
+def _sign_test(own: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Two-sided p of the sign test; cases without a difference say nothing."""
+    higher, lower = int((own > other).sum()), int((own < other).sum())
+    return float(stats.binomtest(higher, higher + lower).pvalue) if higher + lower else 1.0
+
+
+def _effect(
+    own: NDArray[np.float64], other: NDArray[np.float64]
+) -> tuple[OrdinalEffect | None, str]:
+    """The mixed model, or None and why there is none."""
+    if not (np.array_equal(own, own.round()) and np.array_equal(other, other.round())):
+        return None, "there are grades between the levels, as means over seeds"
+    effect = compare_grades(own, other)
+    return effect, "" if effect else "the counts do not allow it"
+
+
+def _by_case(table: pl.DataFrame) -> pl.DataFrame:
+    """Mean grade of each case over its seeds; cases with an answer that lacks its grade are left
+    out."""
+    return (
+        table.filter("gradable")
+        .group_by("case_id", maintain_order=True)
+        .agg(pl.col("grade").mean(), lacking=pl.col("grade").null_count())
+        .filter(pl.col("lacking") == 0)
+        .select("case_id", "grade")
+    )

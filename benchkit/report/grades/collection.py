@@ -1,0 +1,163 @@
+"""What judges made of the rationales of a suite: grades, their spread, and what they depend on."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from benchkit.report.core.grade_results import GradeComparison, GradeRow, GradeTable
+from benchkit.report.grades.analysis import compare_with_best, grade_buckets, length_adjusted_means
+from benchkit.report.grades.answers import answer_grades
+from benchkit.report.grades.means import case_mean, stage_weighted_mean
+from benchkit.runs.records import JudgementManifest, PlannedJudge, PlannedRow, PlanRecord
+from benchkit.runs.store import Run, Store
+
+MIN_GRADED_SHARE = 0.95  # share of the judged answers with a grade below which a table warns
+
+
+@dataclass(frozen=True)
+class _Method:
+    """One method with its runs, one a seed, and what the judge made of them (None: nothing)."""
+
+    planned: Sequence[PlannedRow]
+    runs: Sequence[Run]
+    manifests: Sequence[JudgementManifest | None]
+
+    @property
+    def begun(self) -> list[JudgementManifest]:
+        return [manifest for manifest in self.manifests if manifest is not None]
+
+
+def collect_grades(store: Store, plan: PlanRecord) -> tuple[GradeTable, ...]:
+    """The tables of every judge that the plan names, task by task; without verdicts, none."""
+    tables = [_table(store, plan, task, judge) for judge in plan.judges for task in plan.tasks]
+    return tuple(table for table in tables if table is not None)
+
+
+def _table(store: Store, plan: PlanRecord, task: str, judge: PlannedJudge) -> GradeTable | None:
+    methods = {label: _method(store, plan, task, label, judge) for label in plan.labels}
+    first = next((found for method in methods.values() for found in method.begun), None)
+    if first is None:
+        return None
+    grades: dict[str, pl.DataFrame] = {}
+    rows: dict[str, GradeRow] = {}
+    for label, method in methods.items():
+        if not method.planned:
+            continue
+        row = GradeRow(label, method.planned[0].family, _status(method, first.answers))
+        if row.status == "complete":
+            grades[label] = answer_grades(method.runs, method.begun)
+            warnings = tuple(dict.fromkeys(w for m in method.begun for w in m.warnings))
+            row = _filled(row, grades[label], first.rubric, plan.history_buckets, warnings)
+        rows[label] = row
+    at_length = length_adjusted_means(grades)
+    return GradeTable(
+        task,
+        judge.label,
+        first.judge,
+        first.rubric,
+        first.rubric_hash,
+        first.answers,
+        first.caveats,
+        tuple(
+            replace(row, length_adjusted_mean=at_length.get(label)) for label, row in rows.items()
+        ),
+        tuple(_comparisons(grades, rows, first.rubric)),
+    )
+
+
+def _method(store: Store, plan: PlanRecord, task: str, label: str, judge: PlannedJudge) -> _Method:
+    planned = [row for row in plan.rows if (row.task, row.label) == (task, label)]
+    runs = [store.run(plan.suite, task, label, row.run_id) for row in planned if row.run_id]
+    return _Method(planned, runs, [run.judgement(judge.label, judge.judge_id) for run in runs])
+
+
+def _status(method: _Method, answers: str) -> str:
+    """'complete', or why there are no grades."""
+    if reasons := [row.skip_reason for row in method.planned if row.skip_reason]:
+        return reasons[0]
+    if not method.begun:
+        silent = [_gives_no_rationales(run, answers) for run in method.runs]
+        return "gives no rationales" if silent and all(silent) else "not judged"
+    bad = next((manifest for manifest in method.begun if manifest.status != "complete"), None)
+    if bad is not None:
+        why = str(bad.error).partition("\n")[0] if bad.error else "interrupted"
+        return f"{bad.status}: {why}"
+    if len(method.begun) < len(method.planned):
+        return "not judged with every seed"
+    return "complete"
+
+
+def _gives_no_rationales(run: Run, answers: str) -> bool:
+    """Whether a complete run explains none of the answers that a judge would look at."""
+    manifest = run.manifest()
+    if manifest is None or manifest.status != "complete":
+        return False
+    sampled = pl.col("samples").list.first().struct.field("rationale")
+    text = sampled if answers == "sampled" else pl.col("rationale")
+    given = text.str.strip_chars().str.len_chars() > 0
+    return not run.predictions().select(given.any()).item()
+
+
+def _filled(
+    row: GradeRow,
+    graded: pl.DataFrame,
+    rubric: dict[str, Any],
+    edges: Sequence[Sequence[int]],
+    warnings: tuple[str, ...],
+) -> GradeRow:
+    """The row with everything that one method's answers say."""
+    criteria = rubric["criteria"]
+    counted = Counter(graded["grade"].drop_nulls().to_list())
+    judged = graded.filter(pl.col("stage") == "judged")
+    means = {
+        name: stage_weighted_mean(graded, f"grade {name}") for name in (c["name"] for c in criteria)
+    }
+    words = graded["words"].median()
+    return replace(
+        row,
+        n_answers=len(graded),
+        n_graded=len(graded) - graded["grade"].null_count(),
+        stages=dict(sorted(Counter(graded["stage"].to_list()).items())),
+        valid=case_mean(graded, "valid"),
+        correct=case_mean(graded, "correct"),
+        shares={
+            level: counted[level] / len(graded)
+            for level in sorted({*_levels(criteria[0]), *counted})
+        },
+        means={name: cell for name, cell in means.items() if cell is not None},
+        mean_if_correct=stage_weighted_mean(graded.filter("correct")),
+        hallucinating=case_mean(judged, "hallucinating"),
+        injections=int(graded["injection"].sum()),
+        median_words=None if words is None else float(words),  # type: ignore[arg-type]
+        buckets=grade_buckets(graded, edges),
+        warnings=(*warnings, *_coverage(judged)),
+    )
+
+
+def _levels(criterion: dict[str, Any]) -> list[float]:
+    return [float(level) for level in range(criterion["low"], criterion["high"] + 1)]
+
+
+def _coverage(judged: pl.DataFrame) -> Iterator[str]:
+    """A warning where many of the answers that went to the judge have no grade."""
+    if not len(judged):
+        return
+    scored = judged["grade"].count()
+    if not scored:
+        yield "none of the judged answers has a grade, so the mean of all is left out"
+    elif scored < MIN_GRADED_SHARE * len(judged):
+        yield f"only {scored} of {len(judged)} judged answers have a grade"
+
+
+def _comparisons(
+    grades: dict[str, pl.DataFrame], rows: dict[str, GradeRow], rubric: dict[str, Any]
+) -> Iterator[GradeComparison]:
+    """Each method with the one of the highest mean; none where there is no other."""
+    main = rubric["criteria"][0]["name"]
+    means = {label: row.means[main].mean for label, row in rows.items() if main in row.means}
+    if len(means) > 1:
+        best = max(means, key=lambda label: means[label])
+        yield from compare_with_best({label: grades[label] for label in means}, best)

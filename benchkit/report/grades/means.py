@@ -1,0 +1,87 @@
+"""Means over answers, of which some may be unscored, with intervals over cases.
+
+Tables have one row an answer (`graded_answers`). What the rubric decides by itself always has a
+grade, most often the lowest; only a judge's verdict can be missing. The mean of what is scored
+would thus fall with every verdict that is lost, so each stage has the weight of all its answers.
+"""
+
+import numpy as np
+import polars as pl
+
+from benchkit.report.core.results import Cell
+from benchkit.stats.bootstrap import mean_interval
+from benchkit.stats.nonresponse_weighting import (
+    Floats,
+    weighting_class_interval,
+    weighting_class_mean,
+)
+
+
+def case_mean(graded: pl.DataFrame, column: str) -> Cell | None:
+    """Mean over cases, each the mean over its seeds, with its interval; None without values."""
+    values = (
+        graded.drop_nulls(column)
+        .group_by("case_id", maintain_order=True)
+        .agg(pl.col(column).cast(pl.Float64).mean())[column]
+        .to_numpy()
+    )
+    if not len(values):
+        return None
+    low, high = mean_interval(values)
+    return Cell(float(np.mean(values)), low, high, len(values))
+
+
+def stage_weighted_mean(graded: pl.DataFrame, column: str = "grade") -> Cell | None:
+    """Mean over the gradable answers, where those of a stage that are scored stand for all of it.
+
+    Where nothing is unscored it is the plain mean. n: cases with a grade. None where nothing can be
+    graded, or nothing of some stage is scored.
+    """
+    gradable = graded.filter("gradable")
+    if not gradable[column].null_count():
+        return case_mean(gradable, column)
+    if not _estimable(gradable, column):
+        return None
+    totals = _totals(gradable, column)
+    low, high = weighting_class_interval(*totals)
+    n = gradable.drop_nulls(column)["case_id"].n_unique()
+    return Cell(weighting_class_mean(*totals), low, high, n)
+
+
+def grade_moments(graded: pl.DataFrame) -> tuple[int, float | None, float | None]:
+    """Grades there are, and their mean and standard deviation (of a sample) over answers, weighted
+    by stage as `graded_mean`; None where there is none."""
+    gradable = graded.filter("gradable")
+    answers = pl.len().over("stage")
+    scored = gradable.with_columns(weight=answers / pl.col("grade").count().over("stage"))
+    scored = scored.drop_nulls("grade")
+    if not len(scored) or not _estimable(gradable, "grade"):
+        return len(scored), None, None
+    grades, weights = scored["grade"].to_numpy(), scored["weight"].to_numpy()
+    mean = float(np.average(grades, weights=weights))
+    if len(scored) < 2:
+        return len(scored), mean, None
+    variance = float(weights @ (grades - mean) ** 2) / (float(weights.sum()) - 1)
+    return len(scored), mean, variance**0.5
+
+
+def _estimable(gradable: pl.DataFrame, column: str) -> bool:
+    """Whether something is scored of every stage."""
+    counts = gradable.group_by("stage").agg(pl.col(column).count())
+    return bool((counts[column] > 0).all())
+
+
+def _totals(gradable: pl.DataFrame, column: str) -> tuple[Floats, Floats, Floats]:
+    """What `class_mean` needs, [cases, stages]; every case has one answer in sum."""
+    cases = gradable["case_id"].rank("dense").to_numpy().astype(np.int64) - 1
+    stages = gradable["stage"].rank("dense").to_numpy().astype(np.int64) - 1
+    grades = gradable[column].to_numpy()
+    scored = ~np.isnan(grades)
+    weight = 1 / np.bincount(cases)[cases]
+
+    def summed(values: Floats) -> Floats:
+        total = np.zeros((cases.max() + 1, stages.max() + 1))
+        np.add.at(total, (cases, stages), values)
+        return total
+
+    return summed(weight), summed(weight * scored), summed(weight * np.where(scored, grades, 0.0))

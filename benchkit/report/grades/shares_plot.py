@@ -1,0 +1,86 @@
+"""The share of each grade, method by method (C-APO, Figure 4)."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchkit.report.core.grade_results import GradeTable
+from benchkit.report.plots.style import (
+    FIGURE_WIDTH,
+    GREY,
+    contrasting_colour,
+    format_percent,
+    save_figure,
+)
+from benchkit.report.plots.text_fitting import (
+    add_legend_above,
+    add_title,
+    shorten_names,
+    text_height,
+    unique_stems,
+    wrap,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# From orange to blue through grey: the order is seen with any colour vision, and in print.
+_SCALE = ("#B35806", "#E08214", "#FDB863", "#D8D8D8", "#B2ABD2", "#6A8FC3", "#2166AC")
+_BAR: dict[str, Any] = {"height": 0.72, "edgecolor": "white", "linewidth": 0.7}
+_UNSCORED = {**_BAR, "color": "#FFFFFF", "edgecolor": GREY, "hatch": "////"}
+_LEGIBLE = 0.06  # share from where on a bar has room for its number
+
+
+def write_grade_shares(tables: Sequence[GradeTable], folder: Path) -> list[Path]:
+    """Stacked bars of each table with grades; returns the paths of the SVG and PNG files."""
+    drawn = [table for table in tables if any(row.shares for row in table.rows)]
+    names = unique_stems(("grades", table.task, table.judge) for table in drawn)
+    paths = []
+    for table, name in zip(drawn, names, strict=True):
+        bars = sum(bool(row.shares) for row in table.rows)
+        height = 1.4 + 0.34 * bars + text_height(_heading(table), FIGURE_WIDTH)
+        paths += save_figure(folder / name, height, partial(draw_grade_shares, table=table))
+    return paths
+
+
+def draw_grade_shares(figure: "Figure", table: GradeTable) -> None:
+    """One bar a method, from the lowest grade to the highest, then what is unscored."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    axes = figure.subplots()
+    scale = LinearSegmentedColormap.from_list("grades", _SCALE)
+    rows = [row for row in table.rows if row.shares]
+    levels = sorted({level for row in rows for level in row.shares})
+    places, left = range(len(rows)), [0.0] * len(rows)
+    handles: list[Any] = []
+    for rank, level in enumerate(levels):
+        widths = [row.shares.get(level, 0.0) for row in rows]
+        colour = scale(rank / max(1, len(levels) - 1))
+        handles.append(axes.barh(places, widths, left=left, color=[colour], **_BAR))
+        for y, (width, start) in enumerate(zip(widths, left, strict=True)):
+            if width >= _LEGIBLE:
+                axes.text(start + width / 2, y, format_percent(width), ha="center", va="center",
+                          fontsize=7.5, color=contrasting_colour(colour))  # fmt: skip
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    names = [f"{level:.3g}" for level in levels]
+    if any(value < 1 - 1e-9 for value in left):
+        handles.append(axes.barh(places, [1 - value for value in left], left=left, **_UNSCORED))
+        names.append("unscored")
+    axes.set_yticks(places, shorten_names([row.label for row in rows]))
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.grid(visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(left=False)
+    axes.xaxis.set_major_formatter(format_percent)
+    axes.set_xlabel(
+        wrap(f"share of the answers, by {table.main_criterion}", FIGURE_WIDTH / 2, 9, lines=2)
+    )
+    add_legend_above(axes, handles, names, FIGURE_WIDTH / 2)
+    add_title(figure, _heading(table))
+
+
+def _heading(table: GradeTable) -> str:
+    task, judge = (shorten_names([name], 60)[0] for name in (table.task, table.judge_title))
+    return f"{task}: grades by {judge}"

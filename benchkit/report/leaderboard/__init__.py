@@ -1,0 +1,1 @@
+"""The tables of a suite, and their files."""

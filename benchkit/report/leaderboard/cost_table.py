@@ -1,0 +1,148 @@
+"""What each method cost: training, by stage, and answering; and how their trainings compare."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from benchkit.report.core.results import ResultRow, Results
+from benchkit.report.core.text_table import TextTable
+from benchkit.report.leaderboard import costs
+from benchkit.report.paper.published_values import TrainingTimeRatio, same_method, time_ratios_of
+from benchkit.runs.records import PlanRecord
+
+# The stages in which methods differ; the others prepare what they start from.
+_TRAINING = ("reference", "preference", "reinforce")
+_STAGE = "_stage_seconds"
+_TITLES = {
+    "nano": "Backbone (s)", "sft": "SFT (s)", "encoder": "Encoder (s)",
+    "reference": "Reference (s)",
+    "preference": "Preference (s)", "reinforce": "Rewards (s)",
+}  # fmt: skip
+_COLUMNS = (
+    "suite", "task", "method", "family", "seeds", "fit_seconds",
+    *(f"{name}{_STAGE}" for name in _TITLES),
+    "training_relative", "published_relative", "seconds_per_1000_users", "tokens_per_1000_users",
+    "peak_memory_mb", "device",
+)  # fmt: skip
+
+
+def build_cost_tables(
+    results: Results, factors: Sequence[TrainingTimeRatio] = ()
+) -> Iterator[TextTable]:
+    """A grid for each task, from its first table: one line a complete row.
+
+    factors: published ones, which stand beside ours where they are of the same pair.
+    """
+    for task, rows in _tasks(results):
+        yield _grid(results.plan, task, rows, time_ratios_of(factors, results.plan.relative_to))
+
+
+def costs_csv(results: Results, factors: Sequence[TrainingTimeRatio] = ()) -> str:
+    """One line a task and complete row, exact numbers; what was not recorded is empty."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    plan = results.plan
+    compared = time_ratios_of(factors, plan.relative_to)
+    for task, rows in _tasks(results):
+        base = _base(plan, rows)
+        for row in rows:
+            writer.writerow(
+                {
+                    **row.cost,
+                    "suite": plan.suite,
+                    "task": task,
+                    "method": row.label,
+                    "family": row.family,
+                    "seeds": " ".join(map(str, row.seeds)),
+                    "training_relative": _training(row) / base if base and _training(row) else "",
+                    "published_relative": next((f.ratio for f in _of(row, compared)), ""),
+                    "seconds_per_1000_users": costs.per_thousand_users(row, "seconds"),
+                    "tokens_per_1000_users": costs.per_thousand_users(row, "tokens"),
+                    "device": row.device,
+                }
+            )
+    return out.getvalue()
+
+
+def _tasks(results: Results) -> Iterator[tuple[str, list[ResultRow]]]:
+    """Each task with the rows of its first table that have figures."""
+    done = set()
+    for table in results.tables:
+        if table.task in done or table.subgroup:
+            continue
+        done.add(table.task)
+        if rows := [row for row in table.rows if row.cells]:
+            yield table.task, rows
+
+
+def _grid(
+    plan: PlanRecord, task: str, rows: Sequence[ResultRow], factors: Sequence[TrainingTimeRatio]
+) -> TextTable:
+    stages = [name for name in _TITLES if any(f"{name}{_STAGE}" in row.cost for row in rows)]
+    measured = [costs.row_costs(row) for row in rows]
+    columns = [name for name in costs.COST_TITLES if any(name in own for own in measured)]
+    base = _base(plan, rows)
+    compared = [factor for row in rows for factor in _of(row, factors)] if base else []
+    lines = []
+    for row, own in zip(rows, measured, strict=True):
+        cells = [row.label]
+        cells += [_seconds(row.cost.get(f"{name}{_STAGE}")) for name in stages]
+        if base:
+            took = _training(row)
+            cells.append(f"{took / base:.2f}" if took else "")
+        if compared:
+            cells.append(next((f"{factor.ratio:.2f}" for factor in _of(row, compared)), ""))
+        cells += [str(own[name][0]) if name in own else "" for name in columns]
+        lines.append(tuple(cells))
+    head = ("Method", *(_TITLES[name] for name in stages))
+    if base:
+        head += (f"Training / {plan.relative_to}",)
+    if compared:
+        head += ("Published",)
+    head += tuple(costs.COST_TITLES[name] for name in columns)
+    notes = tuple(_notes(rows, base, plan, compared))
+    return TextTable(f"{plan.title}: {task}, costs", head, tuple(lines), notes)
+
+
+def _notes(
+    rows: Sequence[ResultRow], base: float, plan: PlanRecord, compared: Sequence[TrainingTimeRatio]
+) -> Iterator[str]:
+    yield (
+        "Fit counts every stage as if it had been computed for this row alone, also where another"
+        " run of the store had done it. Answering is under the protocol of the first table."
+    )
+    if base:
+        yield (
+            f"Training / {plan.relative_to}: seconds of the reference's log-probabilities and of"
+            " training itself, without the fine-tuned start and what an encoder says of the texts."
+        )
+    if compared:
+        tables = ", ".join(dict.fromkeys(factor.reference for factor in compared))
+        said = "; ".join(factor.quotation for factor in compared)
+        yield (
+            f"Published: the same ratio by {tables}, on other data, models and machines. It prints"
+            f" of {compared[0].method}: {said}."
+        )
+    if any(len(row.seeds) > 1 for row in rows):
+        yield "Means over seeds."
+
+
+def _of(row: ResultRow, factors: Sequence[TrainingTimeRatio]) -> list[TrainingTimeRatio]:
+    return [factor for factor in factors if same_method(row.label, factor.other)]
+
+
+def _base(plan: PlanRecord, rows: Sequence[ResultRow]) -> float:
+    """Seconds of training that count as 1, or 0 where nothing does."""
+    return _training(next((row for row in rows if row.label == plan.relative_to), None))
+
+
+def _training(row: ResultRow | None) -> float:
+    """Seconds of the stages that tell preference methods apart; 0 for a row without."""
+    if row is None:
+        return 0.0
+    return sum(row.cost.get(f"{name}{_STAGE}", 0.0) for name in _TRAINING)
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"

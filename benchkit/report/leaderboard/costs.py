@@ -1,0 +1,54 @@
+"""What a row cost: training, answering 1,000 users, memory, and where it ran."""
+
+from benchkit.report.core.results import ResultRow
+from benchkit.runs.records import PER_TOKEN
+
+COST_TITLES = {
+    "fit": "Fit (s)",
+    "seconds": "Seconds / 1k users",
+    "tokens": "Tokens / 1k users",
+    "memory": "Memory (MB)",
+    "device": "Device",
+}
+_USERS = 1000
+
+DisplayedCost = list[str | float]  # [text, value to sort by]
+
+
+def per_thousand_users(row: ResultRow, what: str) -> float | None:
+    """`what` (seconds, tokens) of 1,000 users under the row's protocol, where it was recorded.
+
+    The ranking by tokens' mean is read off the scores of `scored` and costs the same.
+    """
+    protocol = "scored" if row.protocol == PER_TOKEN else row.protocol
+    users = max((cell.n for cell in row.cells.values()), default=0)
+    value = row.cost.get(f"{protocol}_{what}")
+    return value * _USERS / users if users and value is not None else None
+
+
+def row_costs(row: ResultRow) -> dict[str, DisplayedCost]:
+    """Cost column -> [text, value], for those that the records of its seeds have."""
+    found: dict[str, DisplayedCost] = {}
+    if "fit_seconds" in row.cost:
+        found["fit"] = _shown(row.cost["fit_seconds"], 1)
+    for what, digits in (("seconds", 1), ("tokens", 0)):
+        if (value := per_thousand_users(row, what)) is not None:
+            found[what] = _shown(value, digits)
+    if "peak_memory_mb" in row.cost:
+        found["memory"] = _shown(row.cost["peak_memory_mb"], 0)
+    if row.device:
+        found["device"] = [row.device, 0.0]
+    return found
+
+
+def _shown(value: float, digits: int) -> DisplayedCost:
+    """Three or more digits: '0.25', '12.3', '1,240'.
+
+    >>> _shown(0.2468, 1), _shown(1240.4, 1), _shown(12.34, 1), _shown(0.2, 0)
+    (['0.25', 0.2468], ['1,240', 1240.4], ['12.3', 12.34], ['0', 0.2])
+    """
+    if digits and value < 1:
+        digits = 2
+    elif value >= _USERS:
+        digits = 0
+    return [f"{value:,.{digits}f}", round(value, 4)]

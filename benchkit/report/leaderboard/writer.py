@@ -1,0 +1,116 @@
+"""Writing the tables of a suite into its leaderboard folder."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchkit import io
+from benchkit.report.core import text_table
+from benchkit.report.core.results import Results
+from benchkit.report.core.text_table import TextTable
+from benchkit.report.grades.shares_plot import write_grade_shares
+from benchkit.report.grades.tables import grade_tables, grades_csv
+from benchkit.report.leaderboard import tables
+from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
+from benchkit.report.paper import published_values as figures
+from benchkit.report.paper import rendering
+from benchkit.report.paper.csv_records import paper_tables_csv
+from benchkit.report.paper.paper_table import build_paper_tables
+from benchkit.report.paper.published_shape import like_published
+from benchkit.report.plots.suite import write_suite_plots
+from benchkit.report.site import page
+from benchkit.report.site.example_cases import CaseInputLookup
+from benchkit.runs.store import Store
+
+_LAYOUTS = {"md": rendering.paper_markdown, "latex": rendering.paper_latex}
+_TABLES = {
+    "md": tables.leaderboard_markdown,
+    "latex": tables.leaderboard_latex,
+    "csv": tables.leaderboard_csv,
+}
+_GRIDS = {"md": text_table.render_markdown, "latex": text_table.render_latex}
+_NAMES = {"md": "table.md", "latex": "table.tex", "csv": "leaderboard.csv"}
+
+
+def render_tables(results: Results, format_: str) -> str:
+    """All tables as `md`, `latex` or `csv`; grades follow, except in the CSV, whose columns they
+    do not share."""
+    text = _TABLES[format_](results)
+    if results.grades and format_ in _GRIDS:
+        text += "\n" + _GRIDS[format_](list(grade_tables(results.plan.title, results.grades)))
+    return text
+
+
+def render_paper_table(
+    results: Results,
+    store: Store,
+    published: Path,
+    format_: str,
+    intervals: bool = False,
+    paper: str = "",
+    protocol: str = "scored",
+) -> str:
+    """Tasks side by side as `csv`, `latex` or Markdown.
+
+    published: the folder of the figures that stand beside ours. paper: a published table; then ours
+    under `protocol` are in its shape.
+    """
+    if paper:
+        made = [
+            like_published(results, figures.read_published_table(published, paper), protocol, store)
+        ]
+    else:
+        made = build_paper_tables(
+            results, store, figures.read_published_values(published, results.plan.published)
+        )
+    if format_ == "csv":
+        return paper_tables_csv(results.plan, made)
+    return _LAYOUTS.get(format_, rendering.paper_markdown)(results.plan, made, intervals)
+
+
+def cost_tables(results: Results, published: Path) -> list[TextTable]:
+    """The tables of costs; published factors of training time stand beside ours."""
+    return list(
+        build_cost_tables(results, figures.read_time_ratios(published, results.plan.published))
+    )
+
+
+def render_costs(results: Results, published: Path, format_: str) -> str:
+    """The tables of costs as `md`, `latex` or `csv`."""
+    if format_ == "csv":
+        return costs_csv(results, figures.read_time_ratios(published, results.plan.published))
+    return _GRIDS[format_](cost_tables(results, published))
+
+
+def write_leaderboard(
+    results: Results,
+    store: Store,
+    folder: Path,
+    questions: CaseInputLookup | None = None,
+    published: Path | None = None,
+) -> list[Path]:
+    """Write tables, the page and, where rationales were judged, grades; all generated, never
+    edited.
+
+    questions: looks up what the page's example cases showed. published: the folder of figures that
+    stand beside ours, by default `folder`/../published. Plots are left out where matplotlib is not
+    installed.
+    """
+    published = published or folder.parent / "published"
+    texts = {_NAMES[kind]: render(results) for kind, render in _TABLES.items()}
+    if results.grades:
+        found = list(grade_tables(results.plan.title, results.grades))
+        texts |= {
+            "grades.md": text_table.render_markdown(found),
+            "grades.tex": text_table.render_latex(found),
+            "grades.csv": grades_csv(results.plan.suite, results.grades),
+        }
+    if found := cost_tables(results, published):
+        texts["costs.md"] = text_table.render_markdown(found)
+    texts[page.PAGE_NAME] = page.render_page(results, store, folder=published, questions=questions)
+    for name, text in texts.items():
+        io.write_text(folder / name, text)
+    paths = [folder / name for name in texts]
+    if find_spec("matplotlib"):
+        paths += write_suite_plots(results, folder / "plots", store)
+        paths += write_grade_shares(results.grades, folder / "plots")
+    return paths

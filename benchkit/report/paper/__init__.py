@@ -1,0 +1,1 @@
+"""Tables in a paper's layout, and published figures beside ours."""

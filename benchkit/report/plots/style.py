@@ -1,0 +1,118 @@
+"""One style for every plot; matplotlib is loaded when one is drawn.
+
+A plot is written as SVG, the same bytes whenever it is drawn from the same numbers with the same
+matplotlib, and as PNG.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchkit import io as files
+from benchkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours that stand out on white, told apart with any colour vision.
+SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+FIGURE_WIDTH = 6.2  # inches
+GREY, PALE = "#666666", "#E4E4E4"
+_STYLE: Any = {  # matplotlib's names for its settings
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so letters are the same everywhere
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": "#222222",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": PALE,
+    "grid.linewidth": 0.7,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": "#222222",
+    "ytick.labelcolor": "#222222",
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a label may hold a dollar
+    "svg.hashsalt": "benchkit",
+    "svg.fonttype": "path",
+}
+DrawFunction = Callable[["Figure"], None]
+
+
+def save_figure(
+    stem: Path, height: float, draw: DrawFunction, width: float = FIGURE_WIDTH
+) -> list[Path]:
+    """Draw on a figure of `width` x `height` inches; writes `stem`.svg and .png.
+
+    Raises ConfigError when matplotlib is not installed.
+    """
+    with _style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(width, height))
+        draw(figure)
+        svg, png = io.StringIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+    text = "\n".join(line.rstrip() for line in svg.getvalue().splitlines())
+    paths = [stem.with_name(stem.name + ending) for ending in (".svg", ".png")]
+    files.write_text(paths[0], text + "\n")
+    _write_bytes(paths[1], png.getvalue())
+    return paths
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    with files.wrap_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+    files.move_into_place(part, path)
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """The style, whatever is set elsewhere; matplotlib's settings are as before afterwards."""
+    try:
+        import matplotlib as mpl
+    except ModuleNotFoundError as error:
+        raise ConfigError("plots need matplotlib", "pip install 'benchkit[plots]'") from error
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def contrasting_colour(colour: Any) -> str:
+    """White or black, whichever has a contrast of 4.5 or more on `colour` (WCAG 2.2, 1.4.3).
+
+    colour: anything that matplotlib takes for one.
+
+    >>> ink("#0072B2"), ink("#E08214")
+    ('white', 'black')
+    """
+    return "white" if 1.05 / (_luminance(colour) + 0.05) >= 4.5 else "black"
+
+
+def _luminance(colour: Any) -> float:
+    """WCAG's relative luminance, 0 for black and 1 for white."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def format_percent(share: float, _: object = None) -> str:
+    """'31 %'; also a formatter of ticks."""
+    return f"{100 * share:.0f} %"

@@ -1,0 +1,159 @@
+"""Example predictions: the same few cases for every method of a task, so that they compare."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from benchkit.report.site.judge_verdicts import MethodVerdicts
+
+MAX_EXAMPLES = 5  # cases a row
+_FEWEST = 2
+_ROWS = 100  # with more rows there are fewer examples each, so that the page stays small
+_TEXTS = 2  # samples that are shown in full
+_LETTERS = 900  # of a text
+_HISTORY = 8  # newest items of a history
+_TOP = 5
+
+
+@dataclass(frozen=True)
+class CaseInput:
+    """What a case showed, from whoever has the frozen data: run records name items by id only.
+
+    history: titles, oldest first. candidates: item ids in their frozen order.
+    titles: of the candidates, by id.
+    """
+
+    history: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+
+# (task, fingerprint of its test data, case ids) -> the questions that are known
+CaseInputLookup = Callable[[str, str, Sequence[str]], Mapping[str, CaseInput]]
+
+
+def examples_per_row(rows: int) -> int:
+    """How many examples each row of a page with `rows` rows has."""
+    return max(_FEWEST, min(MAX_EXAMPLES, MAX_EXAMPLES * _ROWS // max(1, rows)))
+
+
+def select_example_cases(case_ids: Iterable[str], judged: Iterable[str], count: int) -> list[str]:
+    """`count` cases, by a hash of their ids; where some are judged, only of those.
+
+    >>> chosen(["a", "b", "c", "d"], ["d"], 2), chosen(["b", "a"], [], 1) == chosen("ab", [], 1)
+    (['d'], True)
+    """
+    known = set(case_ids)
+    pool = known & set(judged) or known
+    return sorted(pool, key=lambda case: hashlib.sha256(case.encode()).digest())[:count]
+
+
+def build_examples(
+    predictions: pl.DataFrame,
+    metrics: pl.DataFrame,
+    verdicts: Sequence[MethodVerdicts],
+    questions: Mapping[str, CaseInput],
+    cases: Sequence[str],
+) -> list[dict[str, Any]]:
+    """What a run answered to `cases`, as the page shows it; cases it was not asked are left out."""
+    rows = {
+        row["case_id"]: row
+        for row in predictions.filter(pl.col("case_id").is_in(list(cases))).iter_rows(named=True)
+    }
+    ranks = _ranks(metrics, cases)
+    return [
+        _example(rows[case], ranks.get(case), verdicts, questions.get(case, CaseInput()))
+        for case in cases
+        if case in rows
+    ]
+
+
+def _example(
+    row: Mapping[str, Any],
+    rank: int | None,
+    verdicts: Sequence[MethodVerdicts],
+    question: CaseInput,
+) -> dict[str, Any]:
+    case = row["case_id"]
+    titles = dict(question.titles)
+    history = list(question.history)
+    judged = [(one.label, one.verdict_rows[case]) for one in verdicts if case in one.verdict_rows]
+    for _, verdict in judged:  # a judge's records have titles
+        for item in ("item", "target"):
+            if verdict.get(item) and verdict.get(name := _TITLE[item]):
+                titles.setdefault(verdict[item], verdict[name])
+        history = history or list(verdict.get("history") or ())
+    target = row.get("target")
+    shown: dict[str, Any] = {
+        "case": case,
+        "target": titles.get(target, target) if target else None,
+        "rank": rank,
+        "status": row["status"],
+        "asked": row["history_length"],
+        "history": [_cut(title, 120) for title in history[-_HISTORY:]],
+        "top": _top(row["scores"], question, target),
+        "rationale": _cut(row["rationale"]),
+        "sampled_status": row.get("sampled_status"),
+        "samples": [
+            {
+                "text": _cut(sample["text"]) if place < _TEXTS else None,
+                "item": titles.get(sample["item"], sample["item"]),
+                "hit": sample["item"] is not None and sample["item"] == target,
+                "status": sample["status"],
+            }
+            for place, sample in enumerate(row["samples"] or ())
+        ],
+        "judged": [{"judge": label, **_verdict(verdict)} for label, verdict in judged],
+    }
+    return {name: value for name, value in shown.items() if value not in (None, [])}
+
+
+_TITLE = {"item": "title", "target": "target_title"}
+
+
+def _verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    said = {
+        "status": verdict["status"],
+        "grades": verdict["grades"],
+        "reason": _cut(verdict.get("reason"), 300),
+        "rationale": _cut(verdict.get("rationale")),
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _top(
+    scores: Sequence[float] | None, question: CaseInput, target: str | None
+) -> list[dict[str, Any]]:
+    """The candidates with the highest scores, best first, ties in their frozen order."""
+    if not scores or len(scores) != len(question.candidates):
+        return []
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])[:_TOP]
+    return [
+        {
+            "item": _cut(question.titles.get(item := question.candidates[place], item), 120),
+            "score": f"{scores[place]:.4g}",
+            "hit": item == target,
+        }
+        for place in order
+    ]
+
+
+def _ranks(metrics: pl.DataFrame, cases: Sequence[str]) -> dict[str, int]:
+    """Rank of the target by its reciprocal, where that is recorded and no tie blurs it."""
+    lines = metrics.filter(
+        (pl.col("protocol") == "scored")
+        & (pl.col("metric") == "mrr")
+        & pl.col("case_id").is_in(list(cases))
+        & (pl.col("value") > 0)
+    )
+    ranks = zip(lines["case_id"], (1 / lines["value"]).to_list(), strict=True)
+    return {case: round(rank) for case, rank in ranks if abs(rank - round(rank)) < 1e-6}
+
+
+def _cut(text: str | None, letters: int = _LETTERS) -> str | None:
+    if text is None or len(text) <= letters:
+        return text
+    return f"{text[:letters].rstrip()} […]"

@@ -1,0 +1,80 @@
+"""What judges said of a method's runs, as the page shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchkit.report.grades.answers import answer_grades
+from benchkit.report.grades.means import stage_weighted_mean
+from benchkit.runs.records import JudgementManifest, PlannedJudge
+from benchkit.runs.store import Run
+
+
+@dataclass(frozen=True)
+class MethodVerdicts:
+    """One judge's verdicts of one method.
+
+    verdict_rows: of the first run, whose answers the page shows, by case id; `grades` is
+    {criterion: grade}.
+    summary: of all runs, {"judge": label, "kind": the name it is registered by, "cases": answers
+    looked at, "scored": those with a grade, "means": {criterion: mean as in the tables of grades,
+    as text}, "remarks", "warnings": what a reader must know of the judge, and of it with this
+    method}. A criterion without a mean is left out.
+    """
+
+    label: str
+    verdict_rows: dict[str, dict[str, Any]]
+    summary: dict[str, Any]
+
+
+def read_verdicts(runs: Sequence[Run], judges: Sequence[PlannedJudge]) -> list[MethodVerdicts]:
+    """The complete judgements of a method's runs, one a seed, by the judges of a plan."""
+    found = []
+    for judge in judges:
+        complete = _complete(runs, judge)
+        if not complete:
+            continue
+        rows = _rows(*complete[0]) if complete[0][0] is runs[0] else {}
+        found.append(MethodVerdicts(judge.label, rows, _summary(complete, len(runs))))
+    return found
+
+
+def judged_case_ids(run: Run, judges: Sequence[PlannedJudge]) -> list[str]:
+    """Cases that one of the judges was shown, or would have been."""
+    complete = (pair for judge in judges for pair in _complete([run], judge))
+    return [case for run, manifest in complete for case in run.verdicts(manifest)["case_id"]]
+
+
+def grades_by_criterion(stored: list[dict[str, Any]]) -> dict[str, float]:
+    """Criterion -> grade, from a list of {criterion, grade}."""
+    return {entry["criterion"]: entry["grade"] for entry in stored}
+
+
+def _complete(runs: Sequence[Run], judge: PlannedJudge) -> list[tuple[Run, JudgementManifest]]:
+    manifests = ((run, run.judgement(judge.label, judge.judge_id)) for run in runs)
+    return [(run, found) for run, found in manifests if found and found.status == "complete"]
+
+
+def _rows(run: Run, manifest: JudgementManifest) -> dict[str, dict[str, Any]]:
+    return {
+        row["case_id"]: {**row, "grades": grades_by_criterion(row["grades"])}
+        for row in run.verdicts(manifest).iter_rows(named=True)
+    }
+
+
+def _summary(complete: Sequence[tuple[Run, JudgementManifest]], seeds: int) -> dict[str, Any]:
+    runs, manifests = zip(*complete, strict=True)
+    first = manifests[0]
+    graded = answer_grades(runs, manifests)
+    names = [criterion["name"] for criterion in first.rubric["criteria"]]
+    means = {name: stage_weighted_mean(graded, f"grade {name}") for name in names}
+    several = [f"over {len(runs)} of {seeds} seeds; examples are of the first"] * (seeds > 1)
+    return {
+        "judge": first.label,
+        "kind": first.judge,
+        "cases": len(graded),
+        "scored": graded["grade"].count(),
+        "means": {name: f"{cell.mean:.3f}" for name, cell in means.items() if cell},
+        "remarks": [*first.caveats, *several],
+        "warnings": list(dict.fromkeys(text for found in manifests for text in found.warnings)),
+    }

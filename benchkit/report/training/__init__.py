@@ -1,0 +1,1 @@
+"""What preference training left behind."""

@@ -1,0 +1,110 @@
+"""What is installed, what is missing, and what to do about it."""
+
+import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+
+from benchkit.errors import BenchkitError
+from benchkit.fingerprint import package_versions
+from benchkit.registry import list_cards
+
+_HINTS = {
+    # RecBole's own pins cannot be met on today's Python, and it does not need what they name.
+    "recbole": 'pip install "benchkit[recbole]" && pip install --no-deps recbole==1.2.1',
+    "torch": 'pip install "benchkit[torch]"',
+}
+
+
+@dataclass(frozen=True)
+class InstallationCheck:
+    """One thing that was looked at. required: benchkit does not work at all without it."""
+
+    subject: str
+    ok: bool
+    detail: str
+    reason: str = ""
+    hint: str = ""
+    required: bool = False
+
+
+def check_installation() -> list[InstallationCheck]:
+    """Everything that benchkit and its methods need, in the order of importance."""
+    return [
+        _check_python(),
+        *_check_core_packages(),
+        *_check_method_packages(),
+        _check_recbole_packages(),
+        _check_catalogs(),
+    ]
+
+
+def _check_python() -> InstallationCheck:
+    ok = sys.version_info >= (3, 11)
+    return InstallationCheck(
+        "Python", ok, platform.python_version(), "benchkit needs 3.11 or later",
+        "create the environment with a newer Python", required=True,
+    )  # fmt: skip
+
+
+def _check_core_packages() -> Iterable[InstallationCheck]:
+    for name, version in package_versions(_required_distributions("benchkit", extra=None)).items():
+        yield InstallationCheck(
+            name, version is not None, version or "not installed", "benchkit itself needs it",
+            f"pip install {name}", required=True,
+        )  # fmt: skip
+
+
+def _check_method_packages() -> Iterable[InstallationCheck]:
+    needed_by: dict[str, list[str]] = {}
+    for card in list_cards().values():
+        for package in card.packages:
+            needed_by.setdefault(package, []).append(card.name)
+    own = _required_distributions("benchkit", extra=None)
+    for name, version in package_versions(n for n in needed_by if n not in own).items():
+        methods = ", ".join(needed_by[name][:4]) + (", ..." if len(needed_by[name]) > 4 else "")
+        yield InstallationCheck(
+            name, version is not None, version or "not installed", f"needed by {methods}",
+            _HINTS.get(name, f"pip install {name}"),
+        )  # fmt: skip
+
+
+def _check_recbole_packages() -> InstallationCheck:
+    missing = [
+        name
+        for name, version in package_versions(
+            _required_distributions("benchkit", extra="recbole")
+        ).items()
+        if version is None
+    ]
+    return InstallationCheck(
+        "what RecBole imports", not missing,
+        f"not installed: {', '.join(missing)}" if missing else "all there",
+        "recbole/* methods need these beside RecBole itself", 'pip install "benchkit[recbole]"',
+    )  # fmt: skip
+
+
+def _check_catalogs() -> InstallationCheck:
+    try:
+        number = len(list_cards())
+    except BenchkitError as error:
+        return InstallationCheck(
+            "method catalogs", False, error.cause, hint=error.hint, required=True
+        )
+    return InstallationCheck(
+        "method catalogs", number > 0, f"{number} methods", "no catalog of methods was found",
+        "pip install -e . (the entry points are written at installation)", required=True,
+    )  # fmt: skip
+
+
+def _required_distributions(distribution: str, extra: str | None) -> list[str]:
+    """Names of the distributions that `distribution` requires, of one extra or of none."""
+    names = []
+    for line in metadata.requires(distribution) or []:
+        requirement, _, marker = line.partition(";")
+        if (f'extra == "{extra}"' in marker.replace("'", '"')) if extra else "extra" not in marker:
+            names.append(
+                requirement.split("[")[0].split(">")[0].split("=")[0].split("<")[0].strip()
+            )
+    return names

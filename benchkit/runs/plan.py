@@ -1,0 +1,242 @@
+"""From a suite to results: what is to be run, which of it is done, and doing the rest."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchkit import registry
+from benchkit.config.suite import MethodSpec, Suite, TaskSpec
+from benchkit.errors import BenchkitError, ConfigError, unknown_name_error
+from benchkit.judging.runner import make_judge_jobs
+from benchkit.registry import Card
+from benchkit.runs.executors import processes
+from benchkit.runs.job import Job, Outcome, Overwrite
+from benchkit.runs.progress import EventHandler
+from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
+from benchkit.runs.store import Store
+from benchkit.types import Capability, ProtocolName
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line decides. Empty tuples mean all that the suite names.
+
+    methods: labels of the suite, or any method that benchkit can find.
+    limit_users: ask only so many users; such runs are kept apart as `<suite>@<n>users`.
+    threads: of one run; part of its id, for it can change the last digits of a number.
+    """
+
+    methods: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    limit_users: int | None = None
+    jobs: int = 1
+    threads: int = 1
+    device: str = "cpu"
+    overwrite: Overwrite = "never"
+    store: Path = Path("runs")
+    data: Path = Path("data")
+
+    @property
+    def is_full_suite(self) -> bool:
+        """Whether all that the suite names is asked for."""
+        return not (self.methods or self.datasets or self.seeds)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A suite and options, worked out: the jobs, and the record of what was asked for."""
+
+    suite: Suite
+    name: str
+    jobs: tuple[Job, ...]
+    skipped: tuple[PlannedRow, ...]
+    options: RunOptions
+    judges: tuple[PlannedJudge, ...] = ()
+
+    def to_record(self) -> PlanRecord:
+        """The record that reports start from."""
+        rows = [
+            PlannedRow(
+                task=job.task, label=job.method.name, family=job.card.family, seed=job.seed,
+                unsupported=_unsupported_protocols(self.suite, job.protocols), caveats=job.caveats, run_id=job.run_id,
+                row_id=job.row_id,
+            )
+            for job in self.jobs
+        ]  # fmt: skip
+        rows += self.skipped
+        labels = [method.name for method in self.suite.methods]
+        return PlanRecord(
+            suite=self.name,
+            title=self.suite.title,
+            primary=self.suite.primary,
+            metrics=list(self.suite.metrics),
+            popular_share=self.suite.popular_share,
+            history_buckets=list(self.suite.history_buckets),
+            relative_drops=list(self.suite.drops),
+            protocols=list(self.suite.protocols),
+            tasks=[task.name for task in self.suite.tasks],
+            labels=list(dict.fromkeys([*labels, *(row.label for row in rows)])),
+            rows=[row.model_copy(update={"of_suite": row.label in labels}) for row in rows],
+            judges=list(self.judges),
+            published=list(self.suite.published),
+            relative_to=self.suite.relative_to,
+        )
+
+
+@dataclass(frozen=True)
+class _PlannedMethod:
+    """A method of a suite, and what it says of itself once it is constructed."""
+
+    spec: MethodSpec
+    card: Card
+    capabilities: frozenset[Capability]
+    caveats: tuple[str, ...]
+
+
+def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
+    """Work out the jobs. Every name and hyper-parameter is checked before anything is computed."""
+    name = suite.name if options.limit_users is None else f"{suite.name}@{options.limit_users}users"
+    jobs: list[Job] = []
+    left_out: list[PlannedRow] = []
+    methods = [_inspect_method(*found) for found in _select_methods(suite, options.methods)]
+    judges = [sitting.planned for sitting in make_judge_jobs(suite.judging)]
+    for task in _select_tasks(suite, options.datasets):
+        for method in methods:
+            seeds = options.seeds or suite.seeds
+            protocols = supported_protocols(suite.protocols, method.capabilities)
+            if reason := _skip_reason(suite, task, method):
+                left_out += [
+                    PlannedRow(
+                        task=task.name, label=method.spec.name, family=method.card.family,
+                        seed=seed, unsupported=_unsupported_protocols(suite, protocols), caveats=method.caveats,
+                        skip_reason=reason,
+                    )
+                    for seed in seeds
+                ]  # fmt: skip
+                continue
+            jobs += [
+                _make_job(suite, name, task, method, protocols, seed, options) for seed in seeds
+            ]
+    return RunPlan(suite, name, tuple(jobs), tuple(left_out), options, tuple(judges))
+
+
+def execute_plan(work: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
+    """Do what is not done yet, and yield every outcome, the complete ones first."""
+    store = Store(work.options.store).create()
+    store.update_plan(work.to_record(), whole=work.options.is_full_suite)
+    todo: list[Job] = []
+    for job in work.jobs:
+        manifest = store.run(job.suite, job.task, job.method.name, job.run_id).manifest()
+        if manifest is not None and manifest.status == "complete" and job.overwrite != "always":
+            yield Outcome(job, manifest, computed=False)
+        else:
+            todo.append(job)
+    yield from processes.run_jobs(todo, min(work.options.jobs, len(todo)), emit)
+
+
+def _select_methods(suite: Suite, names: Sequence[str]) -> list[tuple[MethodSpec, Card]]:
+    listed = {method.name: method for method in suite.methods}
+    if not names:
+        chosen = list(suite.methods)
+    else:
+        chosen = [listed.get(name) or MethodSpec(method=name) for name in names]
+    result = []
+    for method in chosen:
+        try:
+            result.append((method, registry.find_card(method.method)))
+        except ConfigError as error:
+            if method.name in listed or ":" in method.method:
+                raise
+            known = [*listed, *(name for name in registry.list_cards() if "*" not in name)]
+            raise unknown_name_error("method", method.method, known) from error
+    return result
+
+
+def _select_tasks(suite: Suite, names: Sequence[str]) -> list[TaskSpec]:
+    listed = {task.name: task for task in suite.tasks}
+    for name in names:
+        if name not in listed:
+            raise unknown_name_error(f"dataset of suite {suite.name!r}:", name, listed)
+    return [listed[name] for name in names] if names else list(suite.tasks)
+
+
+def supported_protocols(
+    protocols: Sequence[ProtocolName], capabilities: Collection[Capability]
+) -> tuple[ProtocolName, ...]:
+    """Those of `protocols` that a method with these capabilities can be asked under."""
+    able: dict[ProtocolName, bool] = {
+        "scored": "scores" in capabilities,
+        "full": "scores" in capabilities and "candidates_only" not in capabilities,
+        "sampled": "samples" in capabilities,
+    }
+    return tuple(protocol for protocol in protocols if able[protocol])
+
+
+def _unsupported_protocols(
+    suite: Suite, able: Collection[ProtocolName]
+) -> tuple[ProtocolName, ...]:
+    return tuple(protocol for protocol in suite.protocols if protocol not in able)
+
+
+def _inspect_method(spec: MethodSpec, card: Card) -> _PlannedMethod:
+    """What planning knows of a method: it is constructed, but not fitted."""
+    config = registry.build_config(card, spec.config)
+    try:
+        recommender = registry.construct_recommender(card, config)
+        caveats = tuple(getattr(recommender, "caveats", ()))
+        return _PlannedMethod(spec, card, recommender.capabilities, caveats)
+    except Exception as error:
+        if card.missing_packages:  # it cannot be run anyway
+            return _PlannedMethod(spec, card, frozenset(), ())
+        if isinstance(error, BenchkitError):
+            raise
+        raise ConfigError(
+            f"method {spec.name!r} cannot be constructed: {type(error).__name__}: {error}",
+            "constructing must only take its Config; learn and load in fit",
+        ) from error
+
+
+def _skip_reason(suite: Suite, task: TaskSpec, method: _PlannedMethod) -> str | None:
+    """Why the method cannot do the task here; None if it can."""
+    if method.card.missing_packages:
+        return f"not installed: {', '.join(method.card.missing_packages)}"
+    lacking = []
+    if not supported_protocols(suite.protocols, method.capabilities):
+        lacking.append("scores or samples" if "sampled" in suite.protocols else "scores")
+    needed: list[Capability] = [*task.requires]
+    if task.train_dataset(method.card.family) != task.test:
+        needed.append("zero_shot")
+    lacking += [name for name in needed if name not in method.capabilities]
+    return f"not applicable: needs {', '.join(dict.fromkeys(lacking))}" if lacking else None
+
+
+def _make_job(
+    suite: Suite,
+    name: str,
+    task: TaskSpec,
+    method: _PlannedMethod,
+    protocols: tuple[ProtocolName, ...],
+    seed: int,
+    options: RunOptions,
+) -> Job:
+    return Job(
+        suite=name,
+        task=task.name,
+        method=method.spec,
+        card=method.card,
+        train=suite.dataset(task.train_dataset(method.card.family)),
+        test=suite.dataset(task.test),
+        protocols=protocols,
+        decoding=suite.decoding,
+        caveats=method.caveats,
+        metrics=task.metrics or suite.metrics,
+        popular_share=suite.popular_share,
+        seed=seed,
+        limit_users=options.limit_users,
+        device=options.device,
+        threads=options.threads,
+        store=options.store,
+        data=options.data,
+        overwrite=options.overwrite,
+    )

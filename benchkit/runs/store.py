@@ -1,0 +1,277 @@
+"""The run store: `runs/<suite>/<task>/<label>/<run_id>/`. A run is complete or it is no result."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ValidationError
+
+from benchkit import io
+from benchkit.errors import StoreError, unknown_name_error
+from benchkit.runs import records
+from benchkit.runs.records import JudgementManifest, Manifest, PlannedJudge, PlannedRow, PlanRecord
+
+_M = TypeVar("_M", bound=BaseModel)
+_SUITE_GLOB = "[!.]*"  # folders with a dot hold locks and the cache
+
+
+def slug(name: str) -> str:
+    """A name as one folder: 'recbole/SASRec' -> 'recbole-SASRec'."""
+    return "".join(c if c.isalnum() or c in "._@+-" else "-" for c in name)
+
+
+class Run:
+    """The folder of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def scratch(self) -> Path:
+        """Where the recommender keeps checkpoints; it outlives an interrupted attempt."""
+        return self.path / "scratch"
+
+    @property
+    def artifacts(self) -> Path:
+        """What the recommender keeps of its training, e.g. preferences and margins."""
+        return self.path / "artifacts"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    def manifest(self) -> Manifest | None:
+        """The manifest, or None where nothing was started."""
+        return _read_record(self.path / "manifest.json", Manifest)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        io.write_json(self.path / "manifest.json", manifest.model_dump(mode="json"))
+
+    def predictions(self) -> pl.DataFrame:
+        """Per-case answers, in the order of the cases (schema `records.PREDICTIONS`)."""
+        return pl.read_parquet(self.path / "predictions.parquet")
+
+    def metrics(self) -> pl.DataFrame:
+        """Per-case values (schema `records.METRICS`)."""
+        return pl.read_parquet(self.path / "metrics.parquet")
+
+    def judgements(self) -> list[JudgementManifest]:
+        """What judges made of the run, in the order of their files."""
+        paths = sorted(self._judgements.glob("*.json"))
+        return [found for path in paths if (found := _read_record(path, JudgementManifest))]
+
+    def judgement(self, label: str, judge_id: str) -> JudgementManifest | None:
+        """What one judge made of it, or None where it was not begun."""
+        return _read_record(self._judgements / f"{slug(label)}-{judge_id}.json", JudgementManifest)
+
+    def verdicts(self, judgement: JudgementManifest) -> pl.DataFrame:
+        """Per-case verdicts of a complete judgement (schema `records.JUDGEMENTS`)."""
+        return pl.read_parquet(self._verdicts(judgement))
+
+    def write_judgement(
+        self, judgement: JudgementManifest, verdicts: pl.DataFrame | None = None
+    ) -> None:
+        """Write the verdicts, then the manifest that makes them count."""
+        path = self._verdicts(judgement)
+        if verdicts is not None:
+            io.write_parquet(path, verdicts)
+        io.write_json(path.with_suffix(".json"), judgement.model_dump(mode="json"))
+
+    @property
+    def _judgements(self) -> Path:
+        return self.path / "judgements"
+
+    def _verdicts(self, judgement: JudgementManifest) -> Path:
+        return self._judgements / f"{slug(judgement.label)}-{judgement.judge_id}.parquet"
+
+    def clear(self) -> None:
+        """Remove what an earlier attempt left, except its scratch folder."""
+        for name in ("manifest.json", "predictions.parquet", "metrics.parquet", "log.jsonl"):
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self._judgements, ignore_errors=True)  # of answers that are gone
+        if not self.scratch.is_dir():  # else training goes on, and so do its records
+            shutil.rmtree(self.artifacts, ignore_errors=True)
+
+    def finish(self, manifest: Manifest, tables: dict[str, pl.DataFrame]) -> None:
+        """Write the tables, then the manifest: only its last rename makes the run a result."""
+        for name, table in tables.items():
+            io.write_parquet(self.path / f"{name}.parquet", table)
+        self.write_manifest(manifest)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+class Store:
+    """All runs under one folder. Several processes may use it at the same time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        if marker := _read_json(root / "store.json"):
+            records.check_schema(marker.get("schema_version"), f"store {root}")
+
+    def create(self) -> "Store":
+        """Make the folder and mark it with the schema."""
+        marker = self.root / "store.json"
+        if not marker.exists():
+            io.write_json(marker, {"schema_version": records.SCHEMA_VERSION})
+        return self
+
+    @property
+    def cache(self) -> Path:
+        """What runs share, under keys of its content. Nothing in it is a run."""
+        return self.root / ".cache"
+
+    def suites(self) -> list[str]:
+        """Names of the suites that have a plan."""
+        return sorted(path.parent.name for path in self.root.glob(f"{_SUITE_GLOB}/plan.json"))
+
+    def run(self, suite: str, task: str, label: str, run_id: str) -> Run:
+        return Run(self.root / slug(suite) / slug(task) / slug(label) / run_id)
+
+    def runs(self) -> Iterator[Run]:
+        """Every run that was started, in the order of paths."""
+        for path in sorted(self.root.glob(f"{_SUITE_GLOB}/*/*/*/manifest.json")):
+            yield Run(path.parent)
+
+    def plan(self, suite: str) -> PlanRecord | None:
+        return _read_record(self.root / slug(suite) / "plan.json", PlanRecord)
+
+    def update_plan(self, plan: PlanRecord, *, whole: bool = False) -> PlanRecord:
+        """Merge `plan` into the stored one.
+
+        Its rows replace all that stands under their task and label, imports included, except other
+        seeds of the same version (row id). With `whole` it is all that the suite asks for: then
+        those seeds leave as well, and with them tasks and methods that the suite no longer names.
+        Rows that were added to the suite (`--method FILE.py:Class`, imports) stay until forgotten.
+        """
+        with self._file_lock(f"plan-{slug(plan.suite)}"):
+            old = self.plan(plan.suite)
+            if old is not None:
+                kept = _rows_to_keep(old, plan, whole)
+                theirs = {row.label for row in kept}
+                tasks = plan.tasks if whole else dict.fromkeys([*plan.tasks, *old.tasks])
+                labels = [*plan.labels, *(label for label in old.labels if label in theirs)]
+                plan = plan.model_copy(
+                    update={
+                        "rows": kept + plan.rows,
+                        "tasks": list(tasks),
+                        "labels": list(dict.fromkeys(labels)),
+                        "judges": _merge_judges(plan.judges, old.judges),
+                    }
+                )
+            self._write_plan(plan)
+            return plan
+
+    def forget(self, suite: str, label: str) -> int:
+        """Take a row out of the tables of a suite; its runs stay on disk. How many it planned.
+
+        Raises StoreError where the suite has no plan, and ConfigError for a label without rows.
+        """
+        with self._file_lock(f"plan-{slug(suite)}"):
+            plan = self.plan(suite)
+            if plan is None:
+                raise StoreError(
+                    f"store {self.root}: suite {suite!r} has not been run", "there is no row of it"
+                )
+            kept = [row for row in plan.rows if row.label != label]
+            if len(kept) == len(plan.rows):
+                raise unknown_name_error(
+                    f"row of suite {suite!r}:", label, {r.label for r in plan.rows}
+                )
+            labels = [name for name in plan.labels if name != label]
+            self._write_plan(plan.model_copy(update={"rows": kept, "labels": labels}))
+            return len(plan.rows) - len(kept)
+
+    def _write_plan(self, plan: PlanRecord) -> None:
+        path = self.root / slug(plan.suite) / "plan.json"
+        io.write_json(path, plan.model_dump(mode="json"))
+
+    @contextmanager
+    def lock(self, run_id: str, wait: bool = True) -> Iterator[bool]:
+        """Hold a run for this process; yields False if another holds it and `wait` is False.
+
+        The system releases the lock when its holder dies, however it dies.
+        """
+        lock = self._file_lock(run_id)
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def is_locked(self, run_id: str) -> bool:
+        """Whether some process is working on the run right now."""
+        with self.lock(run_id, wait=False) as free:
+            return not free
+
+    def _file_lock(self, name: str) -> FileLock:
+        folder = self.root / ".locks"
+        with io.wrap_io_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{name}.lock")
+
+
+def find_replaced_judges(
+    new: Sequence[PlannedJudge], old: Sequence[PlannedJudge]
+) -> list[PlannedJudge]:
+    """Those of a plan's judges that no table shows once `new` ones are planned: of the same label,
+    with another rubric, other settings or other cases. Their judgements stay on disk."""
+    ids = {judge.label: judge.judge_id for judge in new}
+    return [judge for judge in old if ids.get(judge.label, judge.judge_id) != judge.judge_id]
+
+
+def _rows_to_keep(old: PlanRecord, new: PlanRecord, whole: bool) -> list[PlannedRow]:
+    """The rows of `old` that stay beside those of `new` (see `Store.update_plan`)."""
+    planned = {(row.task, row.label, row.seed) for row in new.rows}
+    versions = {(row.task, row.label): row.row_id for row in new.rows}
+
+    def stays(row: PlannedRow) -> bool:
+        if (row.task, row.label) not in versions:
+            return not whole or (row.task in new.tasks and not row.in_suite)
+        same_version = row.row_id == versions[row.task, row.label]
+        return not whole and same_version and (row.task, row.label, row.seed) not in planned
+
+    return [row for row in old.rows if stays(row)]
+
+
+def _merge_judges(new: list[PlannedJudge], old: list[PlannedJudge]) -> list[PlannedJudge]:
+    labels = {judge.label for judge in new}
+    return [*new, *(judge for judge in old if judge.label not in labels)]
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        raise StoreError(
+            f"{path}: cannot be read: {error}", "remove this folder and run again"
+        ) from None
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: is no record of benchkit", "remove this folder and run again")
+    return value
+
+
+def _read_record(path: Path, model: type[_M]) -> _M | None:
+    value = _read_json(path)
+    if value is None:
+        return None
+    records.check_schema(value.get("schema_version"), os.fspath(path))
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(
+            f"{path}: {where}: {first['msg']}", "remove this folder and run again"
+        ) from None

@@ -1,0 +1,157 @@
+"""Checks that need no computing: suites, catalogs, and that a store says what its records say."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchkit import registry
+from benchkit.config.suite import load_suite, shipped_suites
+from benchkit.errors import BenchkitError, ConfigError
+from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.protocols import sampled
+from benchkit.fingerprint import hash_json
+from benchkit.registry import Card
+from benchkit.runs import records
+from benchkit.runs.records import Manifest
+from benchkit.runs.store import Run, Store
+
+
+@dataclass(frozen=True)
+class ValidationCheck:
+    """One thing that was checked."""
+
+    subject: str
+    ok: bool
+    detail: str = ""
+
+
+def validate_path(path: Path | None = None) -> Iterator[ValidationCheck]:
+    """Check a suite file, a catalog file or a run store; without a path all that is shipped."""
+    if path is None:
+        for name in shipped_suites():
+            yield from _check_suite(name)
+        yield from _check_cards(
+            [*registry.list_cards().values(), *registry.list_cards("judge").values()]
+        )
+    elif path.is_dir():
+        yield from _check_store(path)
+    elif path.name == "catalog.toml":
+        yield from _check_cards(registry.read_catalog(path).values())
+    elif path.suffix == ".toml":
+        yield from _check_suite(str(path))
+    else:
+        raise ConfigError(
+            f"{path}: nothing that can be checked",
+            "give a suite (.toml), a catalog.toml, or the folder of a run store",
+        )
+
+
+def _check_suite(name: str) -> Iterator[ValidationCheck]:
+    try:
+        suite = load_suite(name)
+    except BenchkitError as error:
+        yield ValidationCheck(f"suite {name}", False, str(error))
+        return
+    wrong = []
+    for method in suite.methods:
+        try:
+            registry.build_config(registry.find_card(method.method), method.config)
+        except BenchkitError as error:
+            wrong.append(f"{method.name}: {error.cause}")
+    for judge in suite.judging.judges if suite.judging else ():
+        try:
+            registry.build_config(registry.find_card(judge.judge, "judge"), judge.config)
+        except BenchkitError as error:
+            wrong.append(f"{judge.name}: {error.cause}")
+    what = f"suite {suite.name}: {len(suite.tasks)} tasks, {len(suite.methods)} methods"
+    yield ValidationCheck(what, not wrong, "; ".join(wrong))
+
+
+def _check_cards(found: Iterable[Card]) -> Iterator[ValidationCheck]:
+    for card in found:
+        what = f"{card.kind} {card.name}"
+        try:
+            if "*" in card.name or card.kind == "judge":  # judges have settings without a default
+                registry.load_class(card)
+            else:
+                registry.build_config(card, {})
+        except BenchkitError as error:
+            yield ValidationCheck(what, False, error.cause)
+        else:
+            yield ValidationCheck(what, True)
+
+
+def _check_store(root: Path) -> Iterator[ValidationCheck]:
+    try:
+        store = Store(root)
+    except BenchkitError as error:
+        yield ValidationCheck(f"store {root}", False, str(error))
+        return
+    for run in store.runs():
+        where = str(run.path.relative_to(root))
+        try:
+            manifest = run.manifest()
+            problems = [] if manifest is None else list(_run_problems(store, run, manifest))
+        except (BenchkitError, OSError, pl.exceptions.PolarsError) as error:
+            problems = [str(error)]
+        yield ValidationCheck(where, not problems, "; ".join(problems))
+
+
+def _run_problems(store: Store, run: Run, manifest: Manifest) -> Iterator[str]:
+    """What is wrong with a run, if anything."""
+    if hash_json(manifest.identity) != manifest.run_id or run.path.name != manifest.run_id:
+        yield "its id is not the hash of its identity"
+    if manifest.status == "started" and not store.is_locked(manifest.run_id):
+        yield "interrupted: run the suite again"
+    if manifest.status != "complete":
+        return
+    metrics, predictions = run.metrics(), run.predictions()
+    expected = records.predictions_schema(manifest.schema_version)
+    if metrics.schema != records.METRICS_SCHEMA or predictions.schema != expected:
+        yield "its tables have other columns than this schema"
+        return
+    yield from _mean_problems(manifest, metrics)
+    if "scored" in manifest.identity["protocols"]:
+        yield from _answer_problems(metrics, predictions)
+    if "sampled" in manifest.identity["protocols"]:
+        yield from _sample_problems(manifest, metrics, predictions)
+
+
+def _mean_problems(manifest: Manifest, metrics: pl.DataFrame) -> Iterator[str]:
+    """Summaries that are not the mean of their cases."""
+    means = metrics.group_by("protocol", "metric").agg(pl.col("value").mean(), pl.len())
+    by_name = {(p, m): (mean, n) for p, m, mean, n in means.iter_rows()}
+    for line in manifest.summary:
+        if line.low is None:
+            continue  # such a metric has no per-case values
+        mean, n = by_name.get((line.protocol, line.metric), (None, 0))
+        if mean is None or n != line.n or abs(mean - line.mean) > 1e-12:
+            yield f"{line.protocol} {line.metric} is {line.mean}, but its cases give {mean} (n={n})"
+
+
+def _answer_problems(metrics: pl.DataFrame, predictions: pl.DataFrame) -> Iterator[str]:
+    """Whether those cases count as answered that have scores."""
+    valid = metrics.filter(protocol="scored", metric="valid")["value"]
+    answered = predictions["scores"].is_not_null().sum()
+    counted = round(float(valid.sum()))
+    if counted != answered:
+        yield f"{answered} cases have scores, but {counted} of {len(valid)} count as valid"
+
+
+def _sample_problems(
+    manifest: Manifest, metrics: pl.DataFrame, predictions: pl.DataFrame
+) -> Iterator[str]:
+    """Per-case values that do not follow from the recorded samples."""
+    recorded = metrics.filter(protocol="sampled")
+    names = [name for name in recorded["metric"].unique(maintain_order=True).to_list()
+             if RankMetric.pattern.fullmatch(name)]  # fmt: skip
+    n = int(manifest.identity["decoding"]["n"])
+    again = sampled.recompute_values(predictions, [RankMetric(name) for name in names], n)
+    for name, values in again.items():
+        given = recorded.filter(metric=name)
+        wrong = given["case_id"].to_list() != predictions["case_id"].to_list()
+        if wrong or np.abs(given["value"].to_numpy() - values).max(initial=0.0) > 1e-12:
+            yield f"sampled {name} does not follow from the samples"

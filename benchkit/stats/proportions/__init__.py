@@ -1,0 +1,1 @@
+"""Rates: comparisons of two, tests in sequence, paired yes-or-no outcomes."""

@@ -1,0 +1,1 @@
+"""Conformance tests for recommenders and judges, to be inherited."""

@@ -1,0 +1,265 @@
+"""Conformance tests that any recommender can inherit, and what a test needs to run one.
+
+class TestMine(RecommenderContract):
+    def make(self):
+        return MyRec()
+"""
+
+import random
+import sys
+import tempfile
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import ClassVar, get_args
+
+import numpy as np
+import pytest
+
+from benchkit import seeds
+from benchkit.config.suite import DecodingSpec
+from benchkit.data import sources
+from benchkit.data.dataset import Dataset
+from benchkit.data.preparation.pipeline import prepare_dataset
+from benchkit.data.spec import DatasetSpec
+from benchkit.evaluation import validate_predictions, validate_samples
+from benchkit.runs.progress import SilentProgress
+from benchkit.types import (
+    Capability,
+    Catalog,
+    Event,
+    Prediction,
+    Recommender,
+    Request,
+    RunContext,
+    Sampler,
+)
+
+
+@lru_cache(maxsize=8)
+def toy_dataset(**options: int) -> Dataset:
+    """The generated dataset, prepared with 20 candidates a case."""
+    spec = DatasetSpec.model_validate(
+        {"name": "toy", "source": "toy", "options": options, "candidates": {"count": 20}}
+    )
+    return prepare_dataset(sources.read_source("toy", options), spec)
+
+
+def run_context(
+    catalog: Catalog,
+    scratch: Path | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+    decoding: Mapping[str, float] | None = None,
+) -> RunContext:
+    """A context for calling `fit`, `predict` and `sample` without a runner.
+
+    cache: by default one folder for this process, as the runs of a store share one.
+    decoding: by default what a suite has that says nothing of it.
+    """
+    return RunContext(
+        seed=seed,
+        catalog=catalog,
+        scratch=scratch or Path(tempfile.mkdtemp(prefix="benchkit-test-")),
+        progress=SilentProgress(),
+        cache=cache or _cache_folder(),
+        decoding=DecodingSpec().model_dump() if decoding is None else decoding,
+    )
+
+
+@lru_cache(maxsize=1)
+def _cache_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="benchkit-test-cache-"))
+
+
+class RecommenderContract:
+    """What the harness relies on. Inherit it and implement `make`.
+
+    order_sensitive: set it for methods that read the candidate list as a text, in its order.
+    tolerance: largest difference between scores that ought to be equal.
+    decoding: how samplers are asked to answer; shorter than a suite asks for.
+    """
+
+    order_sensitive = False
+    tolerance = 1e-5
+    decoding: ClassVar[Mapping[str, float]] = DecodingSpec(n=3, max_tokens=64).model_dump()
+
+    @abstractmethod
+    def make(self) -> Recommender:
+        """A fresh, unfitted recommender, with settings that fit a toy dataset in seconds."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dataset(cls) -> Dataset:
+        return toy_dataset(users=60, items=60, length=8)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def requests_(cls, dataset: Dataset) -> list[Request]:
+        return list(dataset.requests(dataset.test, 0, 25))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def fitted(cls, dataset: Dataset) -> Recommender:
+        recommender = cls().make()
+        recommender.fit(dataset.train_view(), cls.context(dataset))
+        return recommender
+
+    @classmethod
+    def context(cls, dataset: Dataset) -> RunContext:
+        """What the recommender is run with."""
+        return run_context(dataset.catalog, decoding=cls.decoding)
+
+    def scores(self, fitted: Recommender, asked: Sequence[Request], dataset: Dataset) -> np.ndarray:
+        """[n, c] scores of `asked`, checked as the harness checks them."""
+        if "scores" not in fitted.capabilities:
+            pytest.skip("does not claim scores")
+        answers = validate_predictions(fitted.predict(asked, self.context(dataset)), asked)
+        return np.array([prediction.scores for prediction in answers], dtype=np.float64)
+
+    def samples(
+        self, fitted: Recommender, asked: Sequence[Request], dataset: Dataset
+    ) -> list[Prediction]:
+        """Sampled answers to `asked`, checked as the harness checks them."""
+        if "samples" not in fitted.capabilities:
+            pytest.skip("does not claim samples")
+        assert isinstance(fitted, Sampler)
+        run = self.context(dataset)
+        return list(validate_samples(fitted.sample(asked, run), asked, int(run.decoding["n"])))
+
+    def test_it_declares_what_it_can_do(self) -> None:
+        recommender = self.make()
+        assert set(recommender.capabilities) <= set(get_args(Capability))
+        assert {"scores", "samples"} & set(recommender.capabilities)
+        caveats = getattr(recommender, "caveats", ())
+        assert isinstance(caveats, tuple)
+        assert all(isinstance(remark, str) and remark for remark in caveats)
+
+    def test_it_answers_every_request_in_order(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        if "scores" not in fitted.capabilities:
+            pytest.skip("does not claim scores")
+        answers = list(fitted.predict(requests_, self.context(dataset)))
+        assert [a.case_id for a in answers] == [r.case_id for r in requests_]
+        assert all(isinstance(answer, Prediction) for answer in answers)
+        assert list(validate_predictions(iter(answers), requests_)) == answers
+
+    def test_it_samples_n_answers_a_request_in_order(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        answers = self.samples(fitted, requests_, dataset)
+        assert [a.case_id for a in answers] == [r.case_id for r in requests_]
+        asked = [answer for answer in answers if answer.status == "ok"]
+        assert asked, "no case could be asked"
+        assert all(len(answer.samples) == self.decoding["n"] for answer in asked)
+
+    def test_slicing_the_requests_changes_nothing(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        whole = self.scores(fitted, requests_, dataset)
+        single = np.concatenate([self.scores(fitted, [r], dataset) for r in requests_[:6]])
+        np.testing.assert_allclose(single, whole[:6], atol=self.tolerance, rtol=self.tolerance)
+
+    def test_slicing_the_requests_changes_no_sample(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        whole = self.samples(fitted, requests_, dataset)
+        single = [self.samples(fitted, [request], dataset)[0] for request in requests_[:6]]
+        assert [a.samples for a in single] == [a.samples for a in whole[:6]]
+
+    def test_the_same_seed_gives_the_same_answers(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        again = self.make()
+        again.fit(dataset.train_view(), self.context(dataset))
+        np.testing.assert_array_equal(
+            self.scores(again, requests_, dataset), self.scores(fitted, requests_, dataset)
+        )
+
+    def test_the_same_seed_gives_the_same_samples(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        if "samples" not in fitted.capabilities:
+            pytest.skip("does not claim samples")
+        again = self.make()
+        again.fit(dataset.train_view(), self.context(dataset))
+        theirs = [answer.samples for answer in self.samples(again, requests_, dataset)]
+        assert theirs == [answer.samples for answer in self.samples(fitted, requests_, dataset)]
+
+    def test_scores_belong_to_items_and_not_to_places(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        if self.order_sensitive:
+            pytest.skip("reads the candidates in their order")
+        turned = [
+            Request(r.case_id, r.user, r.history, tuple(reversed(r.candidates))) for r in requests_
+        ]
+        np.testing.assert_allclose(
+            self.scores(fitted, turned, dataset)[:, ::-1],
+            self.scores(fitted, requests_, dataset),
+            atol=self.tolerance,
+            rtol=self.tolerance,
+        )
+
+    def test_it_ranks_the_whole_catalogue(self, fitted: Recommender, dataset: Dataset) -> None:
+        if "candidates_only" in fitted.capabilities:
+            pytest.skip("ranks short lists only")
+        asked = list(dataset.requests(dataset.test, 0, 5, "catalog"))
+        assert self.scores(fitted, asked, dataset).shape == (5, len(dataset.catalog))
+
+    def test_it_serves_users_it_has_not_seen(
+        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+    ) -> None:
+        if "cold_users" not in fitted.capabilities:
+            pytest.skip("does not claim cold_users")
+        first = requests_[0]
+        strangers = [
+            Request("cold:0", "nobody", first.history, first.candidates),
+            Request("cold:1", "nobody else", (), first.candidates),
+            Request("cold:2", "one", (Event(first.history[0].item),), first.candidates),
+        ]
+        if "scores" in fitted.capabilities:
+            assert np.isfinite(self.scores(fitted, strangers, dataset)).all()
+        if "samples" in fitted.capabilities:
+            assert len(self.samples(fitted, strangers, dataset)) == len(strangers)
+
+    def test_the_process_is_left_as_it_was(
+        self, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)  # a folder that no other process writes to
+        before = capture_process_state()
+        recommender = self.make()
+        recommender.fit(dataset.train_view(), self.context(dataset))
+        asked = list(dataset.requests(dataset.test, 0, 3))
+        if "scores" in recommender.capabilities:
+            self.scores(recommender, asked, dataset)
+        if "samples" in recommender.capabilities:
+            self.samples(recommender, asked, dataset)
+        assert capture_process_state() == before
+
+    def test_it_learns_from_a_view_that_cannot_be_changed(self, dataset: Dataset) -> None:
+        view = dataset.train_view()
+        arrays = (view.interactions.user, view.interactions.item, view.interactions.offsets)
+        for array in arrays:
+            array.setflags(write=False)
+        self.make().fit(view, self.context(dataset))
+
+
+def capture_process_state() -> dict[str, object]:
+    """Process-wide state that a recommender must not change."""
+    state: dict[str, object] = {
+        "random": seeds.derive(random.getstate()),
+        "numpy": seeds.derive(str(np.random.get_state())),  # noqa: NPY002
+        "argv": tuple(sys.argv),
+        "cwd": sorted(path.name for path in Path.cwd().iterdir()),
+    }
+    if find_spec("torch") is not None:  # loaded now, so that its state is seen from the start on
+        import torch
+
+        state["torch"] = seeds.derive(*torch.get_rng_state().tolist())
+        state["anomaly"] = torch.is_anomaly_enabled()
+        state["dtype"] = str(torch.get_default_dtype())
+    return state

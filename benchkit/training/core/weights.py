@@ -1,0 +1,108 @@
+"""The weights that training changes: kept, written, read; and which of them were the best."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from benchkit import io
+from benchkit.errors import MethodError
+
+WEIGHTS_FILE = "trained.safetensors"
+_BEST, _COMPLETE = "best.safetensors", "selection.json"
+
+Weights = Mapping[str, torch.Tensor]
+
+
+def trainable_parameters(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The parameters that require a gradient, by name."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def restore_weights(model: torch.nn.Module, weights: Weights) -> None:
+    """Write `weights` into the parameters of `model`. Raises KeyError when they do not fit."""
+    own = trainable_parameters(model)
+    if own.keys() != weights.keys():
+        raise KeyError(f"other parameters: {sorted(own.keys() ^ weights.keys())[:5]}")
+    for name, value in weights.items():
+        own[name].copy_(value)
+
+
+def write_weights(path: Path, weights: Weights) -> None:
+    """Write weights so that a file with this name is always whole."""
+    new = path.with_suffix(".part")
+    with io.wrap_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous().cpu() for name, value in weights.items()}, new)
+    io.move_into_place(new, path)
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    values: dict[str, torch.Tensor] = load_file(path)
+    return values
+
+
+class BestCheckpoint:
+    """The best weights so far.
+
+    best: their score, higher is better; None before the first. stale: how many scores in a row
+    were no better.
+    """
+
+    def __init__(self) -> None:
+        self.best: float | None = None
+        self.stale = 0
+        self._weights: Weights | None = None
+
+    def update(self, score: float, model: torch.nn.Module) -> None:
+        """Take note of a score, and of the weights that it belongs to. Equal is not better."""
+        if score != score:
+            raise MethodError("the validation score is not a number", "lower the learning rate")
+        if self.best is not None and score <= self.best:
+            self.stale += 1
+            return
+        self.best, self.stale = score, 0
+        self._weights = {n: p.to("cpu", copy=True) for n, p in trainable_parameters(model).items()}
+
+    def restore(self, model: torch.nn.Module) -> None:
+        """Give `model` the best weights; without any score, leave it as it is."""
+        if self._weights is not None:
+            restore_weights(model, self._weights)
+
+    def save(self, folder: Path) -> None:
+        """Write it into a checkpoint; this also marks the checkpoint as complete."""
+        if self._weights is not None:
+            write_weights(folder / _BEST, self._weights)
+        state = {"best": self.best, "stale": self.stale}
+        io.write_json(folder / _COMPLETE, state)
+
+    def load(self, folder: Path) -> None:
+        state: dict[str, Any] = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
+        self.best, self.stale = state["best"], state["stale"]
+        self._weights = read_weights(folder / _BEST) if self.best is not None else None
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints by their step, the newest last; also what an interruption left unfinished."""
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint; deletes the incomplete ones."""
+    complete = None
+    for path in list_checkpoints(folder):
+        if (path / _COMPLETE).is_file():
+            complete = path
+        else:
+            shutil.rmtree(path)
+    return complete
+
+
+def delete_checkpoints(folder: Path, keep: Path | None = None) -> None:
+    for path in list_checkpoints(folder):
+        if path != keep:
+            shutil.rmtree(path)

@@ -1,0 +1,1 @@
+"""Preference optimisation: losses, examples, and the recommender that trains on them."""

@@ -1,0 +1,71 @@
+"""Sentence vectors of texts, each computed once and kept on disk by itself.
+
+`benchkit.lm.teachers.encoder.load_or_encode` keeps the texts of a catalogue together, which suits a
+teacher that needs all of them; a judge needs those that its exhibits show, and new ones each time.
+As a vector is kept, it does not change by a rounding with what else is encoded beside it.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchkit.errors import StoreError
+from benchkit.lm.teachers.encoder import TextEncoder
+
+VECTORS_FILE = "text-vectors.sqlite"
+_AT_ONCE = 4096  # texts encoded before they are kept
+_TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
+
+
+def embed_texts(
+    encoder: TextEncoder, texts: Iterable[str], folder: Path
+) -> Mapping[str, NDArray[np.float32]]:
+    """Text -> [d] vector, from `folder` where it was computed before.
+
+    Safe for several processes. Raises StoreError when the file cannot be read or written.
+    """
+    keys = {text: _key(encoder, text) for text in sorted(set(texts))}
+    found: dict[str, NDArray[np.float32]] = {}
+    path = folder / VECTORS_FILE
+    with _wrap_io_errors(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        base = sqlite3.connect(path, timeout=120)
+    with closing(base):
+        with _wrap_io_errors(path):
+            base.execute("PRAGMA journal_mode=WAL")
+            base.execute(_TABLE)
+            for text, key in keys.items():
+                row = base.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()
+                if row is not None:
+                    found[text] = np.frombuffer(row[0], dtype="<f4")
+        # Texts of one length together: the encoder pads a batch to its longest.
+        missing = sorted(keys.keys() - found.keys(), key=lambda text: (len(text), text))
+        for start in range(0, len(missing), _AT_ONCE):
+            part = missing[start : start + _AT_ONCE]
+            rows = np.asarray(encoder.encode(part), dtype="<f4")
+            kept = [(keys[text], row.tobytes()) for text, row in zip(part, rows, strict=True)]
+            with _wrap_io_errors(path), base:  # one transaction
+                base.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", kept)
+            found.update(zip(part, rows, strict=True))
+    return found
+
+
+def _key(encoder: TextEncoder, text: str) -> bytes:
+    content = f"{encoder.name}\x1f{text}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+@contextmanager
+def _wrap_io_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"the sentence vectors in {path} cannot be used: {error}",
+            "free space or permissions; a damaged file may be deleted, it is then made again",
+        ) from error

@@ -1,0 +1,269 @@
+"""ChatRec: what is asked, how lists are read, and which scores come of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baselines import experts, list_generation
+from baselines.experts import ExpertConfig
+from baselines.prompted.chat_rec import ChatRec
+from benchkit.errors import ConfigError
+from benchkit.lm.grounding import Grounder
+from benchkit.lm.prompts import load_template, render_prompt
+from benchkit.lm.types import Completion, Generation, Prompt
+from benchkit.testing.recommenders import RecommenderContract, run_context, toy_dataset
+from benchkit.types import Catalog, Event, Request
+from tests.support.tiny_models import tiny_backbone
+
+SASREC = {"name": "sasrec", "config": {"epochs": 1, "hidden": 8, "heads": 1}}
+MARK = "Candidates:\n"
+
+
+class TestContract(RecommenderContract):
+    order_sensitive = True
+
+    def make(self):
+        return ChatRec(
+            ChatRec.Config(
+                backbone=tiny_backbone(), template="compact-list", constrained=True, order="cf",
+                fill=True, expert=SASREC, answer_tokens=40,
+            )
+        )  # fmt: skip
+
+
+class Stub:
+    """Answers by a function of the titles that the prompt lists."""
+
+    can_score = can_choose = False
+    context = None
+
+    def __init__(self, answer, finish="stop"):
+        self.answer, self.finish, self.asked = answer, finish, []
+
+    def generate(self, prompts, decoding):
+        for prompt in prompts:
+            self.asked.append(prompt)
+            text = prompt.messages[-1].content
+            titles = text.partition(MARK)[2].partition("\n\n")[0].splitlines()
+            words = self.answer(titles)
+            yield Generation(tuple(Completion(words, self.finish, 9) for _ in range(decoding.n)))
+
+    def count_tokens(self, text):
+        return len(text.split())
+
+
+def echo(titles):
+    return numbered(titles) + "\nReason: they come in this order."
+
+
+def numbered(titles):
+    return "\n".join(f"{place}. {title}" for place, title in enumerate(titles, 1))
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return toy_dataset(users=40, items=40, length=6)
+
+
+@pytest.fixture(scope="module")
+def asked(dataset):
+    return list(dataset.requests(dataset.test, 0, 8))
+
+
+@pytest.fixture
+def chat(dataset, monkeypatch):
+    def made(answer, finish="stop", **config):
+        config = {"expert": SASREC, **config}
+        method = ChatRec(ChatRec.Config(backbone="none", **config))
+        engine = Stub(answer, finish)
+        monkeypatch.setattr("baselines.prompted.chat_rec.make_engine", lambda *_: engine)
+        run = run_context(dataset.catalog)
+        method.fit(dataset.train_view(), run)
+        return method, run, engine
+
+    return made
+
+
+@pytest.mark.parametrize("fill", [True, False])
+def test_echoing_the_order_of_the_expert_ranks_as_the_expert(chat, asked, fill):
+    method, run, engine = chat(echo, order="cf", fill=fill)
+    ranked = list(experts.expert_scores(method.expert, asked, run))
+    for prediction, own in zip(method.predict(asked, run), ranked, strict=True):
+        assert experts.descending_order(np.array(prediction.scores)) == experts.descending_order(
+            own
+        )
+        assert prediction.status == "ok"
+        assert prediction.rationale == "they come in this order."
+    assert len(engine.asked) == len(asked)
+
+
+def test_without_an_expert_the_prompt_keeps_the_frozen_order(chat, asked, dataset):
+    method, run, engine = chat(lambda titles: echo(titles[:5]))
+    assert method.expert is None
+    assert {"zero_shot", "cold_items", "explains", "scores"} <= method.capabilities
+    for prediction in method.predict(asked, run):
+        assert prediction.scores == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5] + [0] * 15
+    shown = engine.asked[0].messages[-1].content
+    titles = [dataset.catalog.text(item) for item in asked[0].candidates]
+    assert MARK + "\n".join(titles) in shown
+
+
+def test_the_others_follow_in_the_order_of_the_expert(chat, asked):
+    method, run, _ = chat(lambda titles: numbered(titles[:2]), fill=True)
+    ranked = experts.expert_scores(method.expert, asked, run)
+    for prediction, own in zip(method.predict(asked, run), ranked, strict=True):
+        assert prediction.scores[:2] == [1, 1 / 2]
+        assert max(prediction.scores[2:]) == 1 / 3
+        rest = np.array(prediction.scores[2:])
+        assert experts.descending_order(rest) == experts.descending_order(own[2:])
+    assert not {"zero_shot", "cold_items"} & method.capabilities
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "status"),
+    [
+        ("I like them all.", "stop", "unparsed"),
+        ("1. Something else\n2. Another", "stop", "unparsed"),
+        ("1. Dra", "length", "truncated"),
+        ("I'm sorry, but I can't recommend anything.", "stop", "refused"),
+        ("", "refused", "refused"),
+        ("", "error", "error"),
+    ],
+)
+def test_what_lists_no_candidate_is_no_ranking(chat, asked, text, finish, status):
+    method, run, _ = chat(lambda _: text, finish, order="cf", fill=True)
+    for prediction in method.predict(asked, run):
+        assert prediction.scores is None
+        assert prediction.status == status
+
+
+def test_a_list_whose_end_is_missing_still_ranks(chat, asked):
+    method, run, _ = chat(echo, "length")
+    (prediction,) = method.predict(asked[:1], run)
+    assert prediction.status == "truncated"
+    assert prediction.scores[0] == 1
+
+
+@pytest.mark.parametrize("order", ["shuffled", "cf"])
+def test_samples_are_first_entries_with_their_reasons(chat, asked, order):
+    method, run, _ = chat(echo, order=order)
+    for request, prediction in zip(asked, method.sample(asked, run), strict=True):
+        first = request.candidates[0]
+        if order == "cf":
+            (own,) = experts.expert_scores(method.expert, [request], run)
+            first = request.candidates[experts.descending_order(own)[0]]
+        assert {sample.item for sample in prediction.samples} == {first}
+        assert {s.rationale for s in prediction.samples} == {"they come in this order."}
+
+
+def test_a_round_trip():
+    found = list_generation.parse_list_answer(
+        "1. A\n2. B", "stop", Grounder(("a", "b", "c"), ("A", "B", "C"))
+    )
+    assert found == list_generation.ListAnswer((0, 1), None, "ok")
+
+
+@given(st.permutations(range(7)), st.integers(1, 7), st.booleans())
+def test_what_is_written_is_read(order, length, with_reason):
+    titles = [f"Story No. {place}" for place in range(7)]
+    text = "".join(list_generation.list_pieces([titles[place] for place in order[:length]]))
+    text += list_generation.REASON_SEPARATOR + "it fits." if with_reason else ""
+    found = list_generation.parse_list_answer(text, "stop", Grounder(tuple("abcdefg"), titles))
+    assert found.places == tuple(order[:length])
+    assert found.reason == ("it fits." if with_reason else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1. A\n2. B\n\n**Reason:** both\nare jazz.", "both are jazz."),
+        ("1. A\n2. B\nBoth are jazz.", "Both are jazz."),
+        ("Reason: x\n1. A", None),
+        ("<think>1. B\nReason: no</think>1. A\nWhy: yes", "yes"),
+        ("A", None),
+    ],
+)
+def test_reasons(text, reason):
+    assert list_generation.extract_reason(text) == reason
+
+
+def test_an_entry_that_names_nothing_or_the_same_again_is_passed_over():
+    text = "1. C\n2. Nobody knows\n3. C\n4. A"
+    assert list_generation.parse_list_answer(
+        text, "stop", Grounder(("a", "b", "c"), ("A", "B", "C"))
+    ).places == (2, 0)
+
+
+def test_equal_scores_of_the_expert_share_a_place():
+    rest = np.array([5.0, 1.0, 3.0, 3.0, 0.0])
+    assert list_generation.reciprocal_rank_scores([1], 5, rest) == [1 / 2, 1, 1 / 3, 1 / 3, 1 / 5]
+    assert list_generation.reciprocal_rank_scores([2, 0], 3) == [1 / 2, 0, 1]
+
+
+class Chooser:
+    """Takes the first option in the alphabet."""
+
+    def __init__(self):
+        self.asked = []
+
+    def choose(self, prompts, options, decoding):
+        for prompt, own in zip(prompts, options, strict=True):
+            self.asked.append((prompt.prefill, tuple(own)))
+            yield (min(range(len(own)), key=own.__getitem__),)
+
+
+def test_drawing_a_list_takes_each_title_once():
+    engine = Chooser()
+    prompts = [Prompt("x", ()), Prompt("y", ())]
+    assert list_generation.decode_lists(engine, prompts, [["C", "A", "B"], ["Z"]], 2) == [
+        (1, 2),
+        (0,),
+    ]
+    assert engine.asked[0] == (("1. ",), ("C", "A", "B"))
+    assert engine.asked[2] == (("1. ", "A", "\n2. "), ("C", "B"))
+    assert len(engine.asked) == 3
+
+
+def test_wrong_settings_are_named():
+    with pytest.raises(ConfigError, match="not for a list"):
+        ChatRec(ChatRec.Config(template="titles"))
+    with pytest.raises(ValueError, match="did you mean 'epochs'"):
+        ExpertConfig(name="sasrec", config={"epoch": 3})
+    assert ChatRec.Config().template_name == "compact-list"
+    assert ChatRec.Config(backbone="x").template_name == "ranked-list"
+    assert load_template("ranked-list").response_format(False).kind == "numbered-list"
+
+
+def test_an_engine_that_cannot_choose_cannot_constrain(chat):
+    with pytest.raises(ConfigError, match="cannot constrain"):
+        chat(echo, constrained=True)
+
+
+@pytest.mark.parametrize("name", ["sasrec", "ease", "item-knn", "markov", "popularity"])
+def test_every_expert_scores_candidates_and_the_unseen_catalogue(name, dataset, asked):
+    config = SASREC["config"] if name == "sasrec" else {}
+    expert = ExpertConfig(name=name, config=config).make()
+    run = run_context(dataset.catalog)
+    expert.fit(dataset.train_view(), run)
+    listed = list(experts.expert_scores(expert, asked, run))
+    assert np.isfinite(listed).all()
+    whole = list(experts.unseen_scores(expert, asked, dataset.catalog, run))
+    for request, own in zip(asked, whole, strict=True):
+        seen = {event.item for event in request.history}
+        masked = {dataset.catalog.ids[code] for code in np.flatnonzero(np.isinf(own))}
+        assert masked == seen
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("compact-list", "Blue Moon\nRank by what comes next:\nBlack\nC\n"),
+        ("compact-interest", "Blue Moon\nDoes this come next?\nBlack\nC\n"),
+    ],
+)
+def test_compact_prompts_are_short(name, text):
+    catalog = Catalog(("a", "b", "C"), {"title": ["Blue  Moon", "Black", None]})
+    asked = Request("case", "u", (Event("a", 5.0),), ("b", "C"))
+    out = render_prompt(load_template(name), asked, catalog, rationale=False, count_tokens=len)
+    assert [message.content for message in out.prompt.messages] == [text]

@@ -1,0 +1,253 @@
+"""TALLRec: its questions, the probability of Yes, what is trained."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from baselines.sft.tallrec import TALLRec
+from baselines.sft.yes_no import (
+    LONG_QUESTION,
+    SHORT_QUESTION,
+    YesNoScorer,
+    YesNoWriter,
+    auc,
+    yes_probability,
+)
+from benchkit.lm.engines.hf import HFEngine
+from benchkit.lm.prompts import load_template
+from benchkit.lm.tokenization import continuation_ids, prompt_ids
+from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.training.core.config import TrainConfig
+from benchkit.training.core.examples import collate
+from benchkit.training.core.sft import SFTObjective, train_sft
+from benchkit.types import Catalog, Event, Request
+from tests.support.tiny_models import tiny_backbone, tiny_model, tiny_tokenizer
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+CATALOG = Catalog(("a", "b", "c", "d"), {"title": ["Alpha", "Beta", "Gamma {x}", None]})
+LIKES = (Event("a", 5.0), Event("b", 3.0), Event("c", 3.5))
+
+
+@pytest.fixture(scope="module")
+def folder():
+    return tiny_backbone()
+
+
+def writer(wording=SHORT_QUESTION, budget=400, tokenizer=None, threshold=3.0):
+    return YesNoWriter(
+        tokenizer or tiny_tokenizer(), wording, load_template("titles"), threshold, budget
+    )
+
+
+def request(history=LIKES, candidates=("d", "b")):
+    return Request("case", "user", history, candidates)
+
+
+def settings(folder, **changes):
+    train = {"epochs": 1, "batch_size": 16, "micro_batch": 16, "gradient_checkpointing": False}
+    values = {"train": TrainConfig(**train), "limit_users": 20, "validation_cases": 8, **changes}
+    return TALLRec.Config(backbone=folder, **values)
+
+
+# The words
+
+
+def test_ratings_up_to_the_threshold_are_dislikes():
+    text = "Liked:\nAlpha\nGamma {x}\nDisliked:\nBeta\n"
+    assert writer().history(LIKES, CATALOG) == text
+    assert writer(LONG_QUESTION).history(LIKES, CATALOG) == LONG_QUESTION.task + text
+    assert writer(threshold=2.5).history(LIKES, CATALOG) == "Liked:\nAlpha\nBeta\nGamma {x}\n"
+    unrated = tuple(Event(event.item) for event in LIKES)
+    assert writer().history(unrated, CATALOG) == "Liked:\nAlpha\nBeta\nGamma {x}\n"
+    assert writer().history((), CATALOG) == "Liked:\n"
+
+
+@pytest.mark.parametrize("budget", range(20, 90, 3))
+def test_the_oldest_history_is_cut_to_the_budget(budget):
+    own = writer(budget=budget)
+    text = own.history(LIKES, CATALOG)
+    room = budget - len(SHORT_QUESTION.question)  # a byte is a token
+    shown = [title for title in ("Alpha", "Beta", "Gamma {x}") if title in text]
+    assert shown == ["Alpha", "Beta", "Gamma {x}"][3 - len(shown) :]
+    assert len(text) <= room or not shown
+    longer = writer(budget=1000).history(LIKES[3 - len(shown) - 1 :], CATALOG)
+    if len(shown) < 3:  # one more would fit at most by the words of an empty section
+        assert len(longer) + len(SHORT_QUESTION.disliked) > room
+
+
+def test_the_answer_is_the_response():
+    own, tokenizer = writer(), tiny_tokenizer()
+    examples = [own.example(request(), "c", liked, CATALOG) for liked in (True, False)]
+    for example, word in zip(examples, ("Yes.", "No."), strict=True):
+        assert list(example.response) == continuation_ids(tokenizer, word, end=True)
+        whole = tokenizer.decode((*example.prompt, *example.response))
+        assert whole.endswith(f"Disliked:\nBeta\nLike Gamma {{x}}? {word}</s>")
+    assert examples[0].prompt == examples[1].prompt
+    assert examples[0].response[0] != examples[1].response[0]
+    # METHODS: with the loss on the answer alone, its tokens and the end of turn are counted.
+    assert (collate(examples[:1])["weights"] > 0).sum() == len("Yes.") + 1
+    everything = (collate(examples[:1], train_on_prompt=True)["weights"] > 0).sum()
+    assert everything == len(examples[0]) - 1
+
+
+def word_tokenizer():
+    """A word or a mark is a token, with the space before it."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["<u>", "</s>", "?", " Yes", " No", ".", "\n", "Liked", ":", "Like"]
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, "<u>"))
+    inner.pre_tokenizer = pre_tokenizers.Split(Regex(r" ?\w+|[^\w]"), "isolated")
+    return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<u>", eos_token="</s>")
+
+
+def test_only_the_first_token_that_differs_is_compared():
+    assert writer().answer_endings() == (" Y", " N")  # bytes
+    own = writer(tokenizer=word_tokenizer())
+    assert own.answer_endings() == (" Yes", " No")
+    assert len(own.example(request(), "c", True, CATALOG).response) == 3  # Yes . </s>
+
+
+# The probability of Yes
+
+
+def test_probability_of_yes():
+    assert float(yes_probability(2, 1)) == pytest.approx(0.731059, abs=1e-6)
+    yes, no = np.random.default_rng(0).normal(size=(2, 20))
+    np.testing.assert_allclose(yes_probability(yes + 7, no + 7), yes_probability(yes, no))
+    assert (
+        np.argsort(yes_probability(yes + 7, no + 7)) == np.argsort(yes_probability(yes, no))
+    ).all()
+    extreme = yes_probability([-90.0, -80.0, 0.0, 900.0], 0.0)
+    assert np.isfinite(extreme).all() and (np.diff(extreme) > 0).all()
+
+
+def test_auc():
+    assert auc([2], [1]) == 1
+    assert auc([1, 1], [1]) == 0.5
+    assert auc([3, 0], [1, 2]) == 0.5
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama", "gemma3"])
+@pytest.mark.parametrize("wording", [LONG_QUESTION, SHORT_QUESTION])
+def test_it_is_the_softmax_at_the_place_of_the_answer(kind, wording):
+    own, model, tokenizer = writer(wording), tiny_model(kind), tiny_tokenizer()
+    asked = [request(), request((), ("a", "b", "c", "d"))]
+    answers = list(YesNoScorer(HFEngine(model, tokenizer), own).predict(asked, CATALOG))
+    ids = torch.tensor(tokenizer.encode("YN", add_special_tokens=False))
+    for one, answer in zip(asked, answers, strict=True):
+        prompt = prompt_ids(tokenizer, own.prompt(one, CATALOG))
+        for item, score in zip(one.candidates, answer.scores, strict=True):
+            text = own.question(item, CATALOG) + " "
+            whole = [*prompt, *tokenizer.encode(text, add_special_tokens=False)]
+            with torch.inference_mode():
+                logits = model(torch.tensor([whole])).logits[0, -1, ids]
+            assert score == pytest.approx(float(logits.softmax(0)[0]), abs=1e-4)
+        assert len(set(answer.scores)) == len(one.candidates)
+
+
+def test_a_case_without_scores_is_an_error():
+    scored = SimpleNamespace(logprob=None, usage={})
+    engine = SimpleNamespace(score=lambda *_, **__: iter([scored]))
+    (answer,) = YesNoScorer(engine, writer()).predict([request()], CATALOG)
+    assert answer.scores is None and answer.status == "error"
+
+
+# Training
+
+
+def test_each_user_is_asked_about_the_target_and_the_negatives(folder, tmp_path):
+    view = toy_dataset(users=60, items=60, length=8).train_view()
+    run = run_context(view.catalog, tmp_path)
+
+    def told(**changes):
+        recommender = TALLRec(settings(folder, **{"limit_users": None, **changes}))
+        examples = recommender.examples(writer(budget=2000), view, run)
+        tokenizer = tiny_tokenizer()
+        return [(e.key, tokenizer.decode((*e.prompt, *e.response))) for e in examples]
+
+    every = told(negatives=2)
+    rows = view.interactions
+    assert len(every) == 3 * (np.diff(rows.offsets) >= 2).sum()
+    for place, (user, text) in enumerate(every):
+        assert text.endswith(" No.</s>" if place % 3 else " Yes.</s>")
+        history, _, asked = text.rpartition("Like ")
+        own = rows.sequence(view.users.index(user))
+        titles = [view.catalog.texts["title"][code] for code in own]
+        title = asked.partition("?")[0]
+        assert (title == titles[-1]) if not place % 3 else (title not in titles)
+        assert history.count("\n") >= len(titles) - 1  # and lines of section names
+        assert title + "\n" not in history
+    few = told(samples=7)
+    assert len(few) == 7 and len({user for user, _ in few}) == 4
+    assert set(few) <= set(told())
+    assert told(samples=7) == few
+
+
+def test_the_settings_are_those_of_the_paper(folder):
+    recommender = TALLRec(TALLRec.Config(backbone=folder))
+    seen = {}
+
+    def train(model, examples, config, *_):
+        seen.update(config=config)
+        return model
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("baselines.sft.tallrec.train_sft", train)
+        dataset = toy_dataset(users=60, items=60, length=8)
+        recommender.fit(dataset.train_view(), run_context(dataset.catalog))
+        assert seen["config"].lora.targets == ("q_proj", "v_proj")
+        assert (seen["config"].lora.r, seen["config"].lora.alpha) == (8, 16)
+        assert seen["config"].lora.dropout == 0.05
+        assert seen["config"].train_on_prompt
+        assert (seen["config"].batch_size, seen["config"].learning_rate) == (128, 1e-4)
+        own = TrainConfig(train_on_prompt=False, learning_rate=3e-4)
+        other = TALLRec(TALLRec.Config(backbone=folder, samples=64, train=own))
+        other.fit(dataset.train_view(), run_context(dataset.catalog))
+        assert not seen["config"].train_on_prompt
+        assert seen["config"].learning_rate == 3e-4 and seen["config"].epochs == 200
+
+
+def test_it_learns_its_answers(folder, tmp_path):
+    """Not to recommend: a random model of two layers learns to say Yes to what was asked."""
+    view = toy_dataset(users=60, items=60, length=8).train_view()
+    run = run_context(view.catalog, tmp_path)
+    train = TrainConfig(
+        epochs=15, batch_size=8, micro_batch=8, learning_rate=1e-2, lora=None,
+        train_on_prompt=False, schedule="constant", gradient_checkpointing=False,
+    )  # fmt: skip
+    recommender = TALLRec(settings(folder, samples=8, validation_cases=1, train=train))
+    backbone = recommender.load_backbone(view, run)
+    examples = recommender.examples(recommender.make_writer(backbone), view, run)
+
+    def loss(model):
+        batch = collate(examples)
+        with torch.inference_mode():
+            return float(SFTObjective().loss(model, batch)) / SFTObjective().normalizer(batch)
+
+    before = loss(backbone.model)
+    trained = train_sft(backbone.model, examples, recommender.training_config(run), run)
+    assert loss(trained) < 0.3 * before
+
+
+def test_weights_are_selected_by_auc(folder, tmp_path):
+    dataset = toy_dataset(users=60, items=60, length=8)
+    view, run = dataset.train_view(), run_context(dataset.catalog, tmp_path)
+    recommender = TALLRec(settings(folder, negatives=3))
+    backbone = recommender.load_backbone(view, run)
+    own = recommender.make_writer(backbone)
+    cases = view.validation[:5]
+    value = recommender.validation(own, backbone, cases, view, run)(backbone.model)
+    judge = YesNoScorer(recommender.engine(backbone.model, backbone), own)
+    yes, no = [], []
+    for case in cases:
+        others = [item for item in case.request.candidates if item != case.target]
+        order = run.generator("validation negatives", case.request.case_id).permutation(len(others))
+        asked = (case.target, *(others[i] for i in order[:3]))
+        (answer,) = judge.predict([Request("x", "u", case.request.history, asked)], dataset.catalog)
+        yes.append(answer.scores[0])
+        no += answer.scores[1:]
+    assert value == pytest.approx(auc(yes, no))

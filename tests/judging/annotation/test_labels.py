@@ -1,0 +1,328 @@
+"""Labels read back: what counts, what is counted, what is refused, and that `agree` takes them."""
+
+import csv
+import io
+import json
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from benchkit.cli.main import app
+from benchkit.errors import BenchkitError, DataError
+from benchkit.judging.annotation.batch import make_batch
+from benchkit.judging.annotation.batch_key import read_key
+from benchkit.judging.annotation.exports import EXPORT_COLUMNS
+from benchkit.judging.annotation.labels import (
+    LABEL_COLUMNS,
+    read_annotation_labels,
+    write_annotation_labels,
+)
+from benchkit.judging.annotation.population import collect_population, find_judgements
+from benchkit.judging.judgeable_runs import find_judgeable_runs
+from benchkit.judging.rubric import load_rubric
+from benchkit.judging.runner import judge_runs
+from benchkit.runs.store import Store
+from tests.support.annotation_store import add_judgement, make_store
+from tests.support.samplers import SAMPLERS
+from tests.support.suites import make_suite, run_all
+from tests.support.toy_judges import EXPLAINERS, JUDGES
+
+RUNS = {
+    ("toys", "a"): [0, 1, 2, 3] * 4,
+    ("toys", "b"): [0, 1, 1, 3] * 4,
+    ("toys", "c"): [3, 3, 2, 3] * 4,
+}
+
+
+@pytest.fixture(scope="module", params=["rationale-0-3"])
+def folder(tmp_path_factory, request):
+    """A batch by a rubric of one criterion, annotated by two."""
+    root = tmp_path_factory.mktemp("labels")
+    make_store(root / "runs", RUNS, rubric=load_rubric(request.param))
+    make_batch(collect_population(find_judgements([root / "runs"], "plum")), 24, 2, 0.5).write(
+        root / "out"
+    )
+    return root / "out"
+
+
+@pytest.fixture
+def key(folder):
+    return read_key(folder / "key.json")
+
+
+def export(key, annotator, /, grader=lambda item: 2, **changes):
+    """What a page would export with the same grade for every criterion; changes: to every row."""
+    return [
+        {
+            "batch": key.batch, "annotator": annotator, "name": f"Dr {annotator}", "id": identifier,
+            "criterion": criterion.name, "grade": grader(key.items[identifier]), "skipped": 0,
+            "note": "", "seconds": 12.5, **changes,
+        }
+        for identifier in key.annotators[annotator] for criterion in key.rubric.criteria
+    ]  # fmt: skip
+
+
+def written(path, rows, columns=EXPORT_COLUMNS, start="\ufeff", **options):
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, extrasaction="ignore", **options)
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_bytes((start + out.getvalue()).encode())
+    return path
+
+
+def near(item):
+    """The judge's grade, off by one for method a."""
+    grade = int(item.grades["stern"]["rating"])
+    return max(0, grade - 1) if item.method == "a" else grade
+
+
+def test_the_round_trip(key, tmp_path):
+    files = [written(tmp_path / f"{name}.csv", export(key, name, near)) for name in key.annotators]
+    labels = read_annotation_labels(files, key)
+    rows = [dict(zip(LABEL_COLUMNS, row, strict=True)) for row in labels.rows]
+    people = [row for row in rows if row["rater"] != "judge:stern"]
+    assert len(rows) - len(people) == 24
+    assert len(people) == sum(map(len, key.annotators.values())) == 36
+    for row in rows:
+        item = key.items[row["item"]]
+        assert row["system"] == item.method
+        assert (row["task"], row["case_id"], row["weight"]) == ("toys", item.case_id, item.weight)
+        assert (row["cluster"], row["scale"]) == (f"toys/{item.case_id}", "0-3")
+        judged = row["rater"] == "judge:stern"
+        assert row["grade"] == (item.grades["stern"]["rating"] if judged else near(item))
+        assert row["criterion"] == "rating"
+    (first, second) = labels.progress
+    assert (first.name, first.assigned, first.complete) == ("Dr annotator-1", 18, 18)
+    assert (first.partial, first.skipped, first.untouched, first.notes) == (0, 0, 0, 0)
+    assert first.seconds == second.seconds == 12.5
+    assert (labels.n_repeated, labels.n_changed) == (0, 0)
+
+
+def test_what_was_not_done_is_counted_and_no_label(key, tmp_path):
+    rows = export(key, "annotator-1")
+    rows[0] |= {"grade": "", "skipped": 1, "note": 'says "no",\nnothing'}
+    rows[1] |= {"grade": "", "note": "later"}
+    labels = read_annotation_labels([written(tmp_path / "a.csv", rows[:5])], key)
+    first, second = labels.progress
+    assert (first.complete, first.partial, first.skipped, first.untouched) == (3, 1, 1, 13)
+    assert first.notes == 2
+    assert (second.untouched, second.seconds, second.name) == (18, None, "")
+    assert sum(row[1] == "annotator-1" for row in labels.rows) == 3
+
+
+def test_the_last_word_counts(key, tmp_path):
+    early = export(key, "annotator-1", grader=lambda item: 1)
+    late = export(key, "annotator-1", grader=lambda item: 3)[:4]
+    late[3] |= {"grade": 1}  # repeated, and not changed
+    late[2] |= {"grade": "", "skipped": 1}
+    paths = [written(tmp_path / "early.csv", early), written(tmp_path / "late.csv", late)]
+    labels = read_annotation_labels(paths, key)
+    assert (labels.n_repeated, labels.n_changed) == (4, 3)
+    grades = {row[0]: row[3] for row in labels.rows if row[1] == "annotator-1"}
+    order = key.annotators["annotator-1"]
+    assert [grades.get(identifier) for identifier in order[:5]] == [3, 3, None, 1, 1]
+    assert labels.progress[0].skipped == 1
+    again = read_annotation_labels(paths[::-1], key)
+    assert {row[3] for row in again.rows if row[1] == "annotator-1"} == {1}
+
+
+@pytest.mark.parametrize(
+    "form", [{"delimiter": ";"}, {"delimiter": "\t"}, {"lineterminator": "\n"}, {"quoting": 1}]
+)
+def test_what_spreadsheets_make_of_it_is_read(key, tmp_path, form):
+    rows = export(key, "annotator-1", note="a, b; c\nd", skipped="FALSE", grader=lambda i: "2.0")
+    rows[0] |= {"grade": "", "skipped": "TRUE"}
+    labels = read_annotation_labels([written(tmp_path / "a.csv", rows, start="", **form)], key)
+    assert labels.progress[0].complete == 17
+    assert labels.progress[0].skipped == 1
+    assert {row[3] for row in labels.rows if row[1] == "annotator-1"} == {2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch": "b0"}, "it is of batch 'b0', and the key of b"),
+        ({"annotator": "annotator-9"}, "no annotator 'annotator-9'; there are annotator-1"),
+        ({"id": "x0"}, "annotator-1 was not given 'x0'"),
+        ({"criterion": "charm"}, "no criterion 'charm'; there are rating"),
+        ({"grade": "4"}, r"'4' is no grade of rating \(0 to 3\)"),
+        ({"grade": "-1"}, "'-1' is no grade"),
+        ({"grade": "1.5"}, "'1.5' is no grade"),
+        ({"grade": "nan"}, "'nan' is no grade"),
+        ({"grade": "good"}, "'good' is no grade"),
+        ({"skipped": "maybe"}, "skipped is 'maybe', not 0 or 1"),
+        ({"skipped": "1"}, "it is skipped, and has grade 2"),
+        ({"seconds": "-3"}, "seconds is '-3'"),
+        ({"seconds": "soon"}, "seconds is 'soon'"),
+    ],
+)
+def test_bad_rows_are_refused_with_their_line(key, tmp_path, changes, message):
+    path = written(tmp_path / "bad.csv", export(key, "annotator-1", **changes))
+    with pytest.raises(DataError, match=f"bad.csv, line 2: .*{message}"):
+        read_annotation_labels([path], key)
+
+
+def test_an_answer_of_the_other_annotator_is_refused(key, tmp_path):
+    other = set(key.annotators["annotator-2"]) - set(key.annotators["annotator-1"])
+    rows = export(key, "annotator-1", id=other.pop())
+    with pytest.raises(DataError, match="annotator-1 was not given"):
+        read_annotation_labels([written(tmp_path / "a.csv", rows)], key)
+
+
+def test_two_people_on_one_page_are_refused(key, tmp_path):
+    ann = written(tmp_path / "ann.csv", export(key, "annotator-1", name="Ann")[:3])
+    other = written(tmp_path / "other.csv", export(key, "annotator-1", name="ann ")[3:])
+    assert read_annotation_labels([ann, other], key).progress[0].complete == 18
+    bo = written(tmp_path / "bo.csv", export(key, "annotator-1", name="Bo")[3:])
+    with pytest.raises(DataError, match=r"annotator-1 is 'Ann' in .*ann\.csv.*'Bo' in .*bo\.csv"):
+        read_annotation_labels([ann, bo], key)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "no column 'batch'"),
+        (b"batch,annotator\n", "no column 'name'"),
+        (b"\xff\xfe\x00b", "can't decode"),
+        (
+            ",".join(EXPORT_COLUMNS).encode() + b"\nb1,annotator-1\n",
+            "line 2: it has not as many fields",
+        ),
+        (
+            ",".join(EXPORT_COLUMNS).encode() + b'\nb1,"annotator-1',
+            "line 1: unexpected end of data",
+        ),
+        (None, "there is no file"),
+    ],
+)
+def test_files_that_are_no_export_are_refused(key, tmp_path, text, message):
+    path = tmp_path / "x.csv"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(DataError, match=message):
+        read_annotation_labels([path], key)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2, "batch": 1}', None])
+def test_a_key_that_is_none_is_refused(tmp_path, text):
+    if text is not None:
+        (tmp_path / "key.json").write_text(text)
+    with pytest.raises(BenchkitError, match=r"key\.json"):
+        read_key(tmp_path / "key.json")
+
+
+def test_judges_by_another_rubric_are_no_raters(tmp_path):
+    store = make_store(tmp_path / "runs", RUNS, rubric=load_rubric("rationale-0-3"))
+    for run in store.runs():
+        add_judgement(run, [1, 5] * 8, "wide", load_rubric("rationale-quality"), judge_id="j2")
+    found = find_judgements([run.path for run in store.runs()])
+    key = make_batch(collect_population(found, load_rubric("rationale-quality")), 12, 1).key
+    path = written(tmp_path / "a.csv", export(key, "annotator-1"))
+    labels = read_annotation_labels([path], key)
+    assert {row[1] for row in labels.rows} == {"annotator-1", "judge:wide"}
+    assert {row[3] for row in labels.rows if row[1] == "judge:wide"} <= {1, 5}
+
+
+def test_several_criteria_are_several_files(tmp_path):
+    make_store(tmp_path / "runs", {("toys", "a"): [1, 2, 3]})
+    key = make_batch(collect_population(find_judgements([tmp_path / "runs"], "plum")), 3, 1).key
+    path = written(tmp_path / "a.csv", export(key, "annotator-1"))
+    labels = read_annotation_labels([path], key)
+    paths = write_annotation_labels(labels, key, tmp_path / "labels.csv")
+    names = [criterion.name for criterion in key.rubric.criteria]
+    assert [p.name for p in paths] == ["labels.csv", *(f"labels-{name}.csv" for name in names)]
+    tables = [pl.read_csv(p) for p in paths]
+    assert [len(table) for table in tables] == [24, 6, 6, 6, 6]
+    assert [set(table["criterion"]) for table in tables[1:]] == [{name} for name in names]
+    assert tuple(tables[0].columns) == LABEL_COLUMNS
+    assert set(tables[1]["scale"]) == {"1-5"}
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["annotate", *map(str, arguments)])
+
+
+def test_from_the_store_to_agreement(tmp_path):
+    make_store(tmp_path / "runs", RUNS, rubric=load_rubric("rationale-0-3"))
+    out = tmp_path / "batch"
+    made = invoke("--judgements", tmp_path / "runs", "--suite", "plum", "--n", 30, "--out", out)
+    assert made.exit_code == 0, made.output
+    assert "30 of 48 judged answers (annotator-1 30, annotator-2 30)" in made.output
+    key = read_key(out / "key.json")
+    exports = [
+        written(tmp_path / f"{name}.csv", export(key, name, near)) for name in key.annotators
+    ]
+    labels = tmp_path / "labels.csv"
+    read = invoke("--read", *exports, "--key", out / "key.json", "--out", labels)
+    assert read.exit_code == 0, read.output
+    assert "60 grades by people, 30 by judges" in read.output
+    assert f"benchkit agree {labels}" in read.output
+    first = labels.read_bytes()
+    assert invoke("--read", *exports, "--key", out / "key.json", "--out", labels).exit_code == 0
+    assert labels.read_bytes() == first
+    agreed = CliRunner().invoke(
+        app, ["agree", str(labels), "--reference", "judge:stern", "--format", "json"]
+    )
+    assert agreed.exit_code == 0, agreed.output
+    told = json.loads(agreed.output)
+    assert told["reference"] == ["judge:stern"] and told["items"] == 30
+    assert told["categories"] == [0, 1, 2, 3] and not told["categories_inferred"]
+    assert told["gap"] == 2
+
+
+def test_runs_and_files_are_given_one_after_the_other(tmp_path):
+    store = make_store(tmp_path / "runs", RUNS)
+    runs = [run.path for run in store.runs()]
+    made = invoke("--judgements", *runs, "--n", 9, "--annotators", 1, "--out", tmp_path / "a")
+    assert made.exit_code == 0, made.output
+    files = [path / "judgements" / "stern-j1.parquet" for path in runs]
+    made = invoke("--judgements", *files, "--n", 9, "--annotators", 1, "--out", tmp_path / "b")
+    assert made.exit_code == 0, made.output
+    pages = [(tmp_path / name / "annotator-1.html").read_bytes() for name in "ab"]
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to annotate"),
+        (["--judgements", "a", "--read", "b", "--out", "c"], "cannot go together"),
+        (["--judgements", "a"], "not said where to write"),
+        (["--read", "a.csv", "--out", "c"], "without their key"),
+        (["--judgements", "a", "--out", "c", "--rubric", "rationale-0-4"], "did you mean"),
+    ],
+)
+def test_wrong_usage_says_what_is_right(arguments, message):
+    result = invoke(*arguments)
+    assert result.exit_code != 0
+    assert isinstance(result.exception, BenchkitError)
+    assert message in str(result.exception)
+
+
+def test_what_a_judge_left_in_a_store_can_be_annotated(methods, tmp_path):
+    """A suite that is run and judged as users do it."""
+    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    (tmp_path / "judges.py").write_text(JUDGES)
+    spec = {"judge": "judges.py:Strict", "label": "strict", "config": {"most": 3}}
+    toy = {"source": "toy", "options": {"users": 60, "items": 50}, "candidates": {"count": 4}}
+    suite = make_suite(
+        "Explains", "ExplainsMore", datasets=[{"name": "toy", **toy}], decoding={"n": 3},
+        protocols=["scored", "sampled"], judging={"answers": "sampled", "judges": [spec]},
+    )  # fmt: skip
+    run_all(suite, tmp_path)
+    store = Store(tmp_path / "runs")
+    found = find_judgeable_runs(store, suite, suite.name, tmp_path / "data")
+    judged = list(judge_runs(store, found, suite.judging, lambda _: None))
+    asked = sum(outcome.manifest.counts["judged"] for outcome in judged)
+    out = tmp_path / "batch"
+    made = invoke("--judgements", tmp_path / "runs", "--suite", "small", "--judge", "strict",
+                  "--out", out, "--n", 999)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    key = read_key(out / "key.json")
+    assert len(key.items) == asked > 1
+    assert {item.method for item in key.items.values()} == {"Explains", "ExplainsMore"}
+    grades = [item.grades["strict"] for item in key.items.values()]
+    assert {} in grades  # rationales of one word, which the judge left unscored
+    assert {"rating": 3.0} in grades

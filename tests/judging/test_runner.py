@@ -1,0 +1,285 @@
+"""Judging the runs of a suite: who judges what, what is kept, and what is refused."""
+
+import json
+
+import polars as pl
+import pytest
+
+from benchkit.config.suite import JudgingSpec
+from benchkit.errors import ConfigError, StoreError
+from benchkit.judging.judgeable_runs import find_judgeable_runs
+from benchkit.judging.runner import estimate_judge_costs, judge_runs, make_judge_jobs, probe_judges
+from benchkit.judging.validation import same_model_warning
+from benchkit.report.core import text_table
+from benchkit.report.core.collect import collect_results
+from benchkit.report.grades.tables import grade_tables, grades_csv
+from benchkit.report.leaderboard.writer import write_leaderboard
+from benchkit.runs.records import JUDGEMENTS_SCHEMA
+from benchkit.runs.store import Store
+from tests.support.samplers import SAMPLERS
+from tests.support.suites import make_suite, run_all
+from tests.support.toy_judges import EXPLAINERS, JUDGES
+
+
+@pytest.fixture
+def explainers(methods, tmp_path):
+    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    (tmp_path / "judges.py").write_text(JUDGES)
+    return methods
+
+
+def judged_suite(*names, judge="Strict", answers="sampled", cases=300, **config):
+    spec = {"judge": f"judges.py:{judge}", "label": "strict", "config": config}
+    toy = {"source": "toy", "options": {"users": 120, "items": 50}, "candidates": {"count": 4}}
+    return make_suite(
+        *(names or ("Explains",)),
+        datasets=[{"name": "toy", **toy}],
+        decoding={"n": 3},
+        protocols=["scored", "sampled"],
+        judging={"cases": cases, "answers": answers, "judges": [spec]},
+    )
+
+
+def judge(suite, folder, again=False):
+    """Run the suite, judge it, and return outcomes by method."""
+    run_all(suite, folder)
+    store = Store(folder / "runs")
+    found = judge_runs(store, of(suite, folder), suite.judging, lambda _: None, again)
+    return {judged.target.manifest.label: judged for judged in found}
+
+
+def of(suite, folder):
+    """What there is to judge."""
+    return find_judgeable_runs(Store(folder / "runs"), suite, suite.name, folder / "data")
+
+
+def verdicts(judged):
+    return judged.target.run.verdicts(judged.manifest)
+
+
+def test_every_answer_is_graded_once_or_unscored_with_its_reason(explainers, tmp_path):
+    judged = judge(judged_suite(), tmp_path)["Explains"]
+    assert judged.manifest.status == "complete"
+    table = verdicts(judged)
+    assert table.schema == JUDGEMENTS_SCHEMA
+    assert (table["case_id"] == "test:" + table["user"]).all()
+    assert (table["named_outside"].is_null() == table["rationale"].is_null()).all()
+    assert len(table) == table["case_id"].n_unique() == 120
+    stages = {stage[0]: part for stage, part in table.group_by("stage")}
+    assert set(stages) == {"invalid", "wrong", "missing", "judged"}
+    grade = pl.col("grades").list.first().struct.field("grade")
+    for stage, expected in (("invalid", 0), ("wrong", 0), ("missing", 1)):
+        assert set(stages[stage].select(grade).to_series()) == {expected}
+        assert (stages[stage]["status"] == "scored").all()
+    assert (stages["judged"]["item"] == stages["judged"]["target"]).all()
+    unscored = table.filter(pl.col("status") == "unscored")
+    assert set(unscored["reason"]) <= {"one word"}
+    assert unscored["grades"].list.len().sum() == 0
+    counts = judged.manifest.counts
+    assert counts["scored"] + counts.get("unscored", 0) == 120
+    assert judged.manifest.cost["calls"] == counts["judged"]
+    assert all(len(row) == n for row, n in table.select("history", "history_length").iter_rows())
+
+
+def test_a_rubric_that_hides_the_target_judges_wrong_items_too(explainers, tmp_path):
+    suite = judged_suite(judge="Curious", rubric="rationale-quality")
+    table = verdicts(judge(suite, tmp_path)["Explains"])
+    assert set(table["stage"]) == {"invalid", "missing", "judged"}
+    assert (table.filter(pl.col("stage") != "judged")["status"] == "unscored").all()
+    judged = table.filter((pl.col("stage") == "judged") & (pl.col("status") == "scored"))
+    assert (judged["item"] != judged["target"]).any()
+    assert set(judged["grades"].list.len()) == {4}
+
+
+def test_what_is_judged_is_kept(explainers, tmp_path):
+    suite = judged_suite()
+    assert judge(suite, tmp_path)["Explains"].computed
+    second = judge(suite, tmp_path)["Explains"]
+    assert not second.computed
+    assert judge(suite, tmp_path, again=True)["Explains"].computed
+    other = judge(judged_suite(most=2), tmp_path)["Explains"]
+    assert other.computed
+    assert other.manifest.judge_id != second.manifest.judge_id
+
+
+def test_a_rubric_with_another_text_is_another_judgement(explainers, tmp_path):
+    rubric = tmp_path / "own.toml"
+    text = (
+        'title = "Own"\nsource = "here"\nsystem = "s"\nuser = "{history}{item}{rationale}"\n'
+        '[[criteria]]\nname = "rating"\nlow = 0\nhigh = 3\ndescription = "%s"\n'
+    )
+    ids = []
+    for what in ("good", "bad"):
+        rubric.write_text(text % what)
+        from benchkit.judging.rubric import load_rubric
+
+        load_rubric.cache_clear()
+        spec = {"judge": "judges.py:Strict", "config": {"rubric": str(rubric)}}
+        (sitting,) = make_judge_jobs(JudgingSpec.model_validate({"judges": [spec]}))
+        ids.append(sitting.planned.judge_id)
+    assert ids[0] != ids[1]
+
+
+def test_the_same_cases_for_every_method(explainers, tmp_path):
+    found = judge(judged_suite("Explains", "ExplainsMore", cases=15), tmp_path)
+    cases = [verdicts(judged)["case_id"].to_list() for judged in found.values()]
+    assert len(cases[0]) == 15
+    assert cases[0] == cases[1]
+
+
+def test_methods_without_rationales_are_left_out(explainers, tmp_path):
+    found = judge(judged_suite("Explains", "Distinct"), tmp_path)
+    assert found["Distinct"].manifest is None
+    assert found["Distinct"].reason == "gives no rationales"
+
+
+def test_the_item_ranked_first_can_be_judged(explainers, tmp_path):
+    table = verdicts(judge(judged_suite("Samples", answers="scored"), tmp_path)["Samples"])
+    assert set(table["rationale"]) == {"short"}
+    assert set(table["stage"]) == {"wrong", "judged"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Silent", "there is no verdict"), ("Generous", r"rating 9 is outside 0\.\.3")],
+)
+def test_what_is_no_verdict_fails_the_judgement(explainers, tmp_path, name, message):
+    found = judge(judged_suite(judge=name), tmp_path)["Explains"]
+    assert found.manifest.status == "failed"
+    assert message.replace("\\", "") in found.manifest.error
+    results = collect_results(Store(tmp_path / "runs"), "small")
+    assert "failed" in text_table.render_markdown(list(grade_tables("Small", results.grades)))
+
+
+def test_a_run_that_is_done_again_loses_its_judgements(explainers, tmp_path):
+    suite = judged_suite()
+    judge(suite, tmp_path)
+    outcome = run_all(suite, tmp_path, overwrite="always")["Explains", 0]
+    run = Store(tmp_path / "runs").run("small", "toy", "Explains", outcome.job.run_id)
+    assert run.judgements() == []
+
+
+def test_a_judge_of_the_methods_own_model_is_pointed_out(explainers, tmp_path):
+    judged = judge(judged_suite("Backbone"), tmp_path)["Backbone"]
+    assert judged.manifest.warnings == ("judge and method use the same language model: some-model",)
+    assert same_model_warning(["a/b"], {"lm": {"backbone": "c"}}) is None
+    assert same_model_warning(["b"], {"teacher": {"engine": {"model": "x/B"}}})
+    assert same_model_warning(["b"], {"teacher": {"models": ["a", "x/B"]}})
+
+
+@pytest.mark.parametrize(
+    ("judge_", "method", "same"),
+    [
+        ("gpt-4o-2024-08-06", "gpt-4o", True),
+        ("gpt-4o", "openai/GPT-4o-2024-08-06", True),
+        ("anthropic/claude-3-5-sonnet-20241022", "claude-3-5-sonnet@20240620", True),
+        ("gpt-3.5-turbo-0125", "gpt-3.5-turbo", True),
+        ("claude-3-5-sonnet-latest", "claude-3-5-sonnet", True),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gemma-3-4b-it", "gemma-3-12b-it", False),
+        ("qwen2.5-7b", "qwen2.5-72b", False),
+    ],
+)
+def test_dates_and_organisations_make_no_other_model(judge_, method, same):
+    assert bool(same_model_warning([judge_], {"lm": {"model": method}})) == same
+
+
+def test_estimates_ask_nothing_and_say_what_is_judged(explainers, tmp_path):
+    suite = judged_suite()
+    run_all(suite, tmp_path)
+    store, asked = Store(tmp_path / "runs"), of(suite, tmp_path)
+    (found,) = estimate_judge_costs(store, asked, suite.judging)
+    assert (found.label, found.judged) == ("strict", False)
+    assert 0 < found.cost.calls < 120
+    assert "0.50" in str(found.cost)
+    list(judge_runs(store, asked, suite.judging, lambda _: None))
+    (done,) = estimate_judge_costs(store, asked, suite.judging)
+    assert (done.judged, done.cost.calls) == (True, 0)
+    (again,) = estimate_judge_costs(store, asked, suite.judging, again=True)
+    assert (again.judged, again.cost) == (False, found.cost)
+    # Probing asks for five answers as they are and as six probes change them, if they do.
+    (probing,) = estimate_judge_costs(store, asked, suite.judging, probe=5)
+    assert not probing.judged
+    assert 5 * 4 < probing.cost.calls <= 5 * 7
+
+
+def test_an_unknown_judge_stops_before_anything_runs(explainers, tmp_path):
+    suite = make_suite(
+        "Explains", protocols=["scored", "sampled"], judging={"judges": [{"judge": "heuristc"}]}
+    )
+    with pytest.raises(ConfigError, match="unknown judge 'heuristc'"):
+        run_all(suite, tmp_path)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_sampled_answers_are_judged_only_where_they_are_asked_for():
+    with pytest.raises(ConfigError, match="sampled answers are judged, but not asked for"):
+        make_suite(judging={"judges": [{"judge": "heuristic"}]})
+
+
+def test_reports_hold_the_grades(explainers, tmp_path):
+    judge(judged_suite("Explains", "ExplainsMore"), tmp_path)
+    results = collect_results(Store(tmp_path / "runs"), "small")
+    (table,) = results.grades
+    row = table.rows[0]
+    assert row.n_answers == 120
+    assert sum(row.shares.values()) == pytest.approx(row.n_graded / row.n_answers)
+    assert row.mean_if_correct.mean > row.means["rating"].mean
+    text = text_table.render_markdown(list(grade_tables("Small", results.grades)))
+    assert "a judge for tests" in text
+    assert "Log odds" in text
+    lines = grades_csv("small", results.grades).splitlines()
+    assert len({line.count(",") for line in lines}) == 1
+    first = write_leaderboard(results, Store(tmp_path / "runs"), tmp_path / "first")
+    store = Store(tmp_path / "runs")
+    again = write_leaderboard(collect_results(store, "small"), store, tmp_path / "second")
+    assert {"grades.md", "grades.tex", "grades.csv", "grades-toy-strict.svg"} <= {
+        path.name for path in first
+    }
+    for one, other in zip(first, again, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_usage_and_evidence_are_json(explainers, tmp_path):
+    table = verdicts(judge(judged_suite(), tmp_path)["Explains"])
+    judged = table.filter((pl.col("stage") == "judged") & (pl.col("status") == "scored"))
+    assert {json.loads(text)["words"] for text in judged["evidence"]} == {5}
+
+
+def test_probes_say_how_far_grades_move_and_record_nothing(explainers, tmp_path):
+    suite = judged_suite()
+    run_all(suite, tmp_path)
+    store = Store(tmp_path / "runs")
+    ((name, moved),) = probe_judges(store, of(suite, tmp_path), suite.judging, 5)
+    assert name == "strict"
+    shifts = dict(zip(moved["probe"], moved["shift"], strict=True))
+    assert shifts["padded"] == 0.0
+    assert moved["n"].max() <= 5
+    assert not list((tmp_path / "runs").rglob("judgements"))
+
+
+def test_probes_take_the_answers_to_one_case_together(explainers, tmp_path):
+    suite = judged_suite("Explains", "ExplainsMore", judge="Curious", rubric="rationale-quality")
+    run_all(suite, tmp_path)
+    ((_, moved),) = probe_judges(Store(tmp_path / "runs"), of(suite, tmp_path), suite.judging, 10)
+    padded = moved.filter(probe="padded", criterion="grounding").to_dicts()[0]
+    assert padded["cases"] < padded["n"] + padded["unscored"] == 20
+
+
+def test_runs_of_an_older_code_can_be_judged(explainers, tmp_path):
+    suite = judged_suite()
+    run_all(suite, tmp_path)
+    explainers.write_text(explainers.read_text() + "\n\nCHANGED = True\n")
+    found = list(judge_runs(Store(tmp_path / "runs"), of(suite, tmp_path), suite.judging, print))
+    assert found[0].computed
+
+
+def test_other_data_than_the_run_was_asked_about_is_refused(explainers, tmp_path):
+    suite = judged_suite()
+    run_all(suite, tmp_path)
+    toy = {"source": "toy", "options": {"users": 60, "items": 50}, "candidates": {"count": 4}}
+    other = make_suite("Explains", datasets=[{"name": "toy", **toy}])
+    with pytest.raises(StoreError, match="is not what the run was asked about"):
+        next(judge_runs(Store(tmp_path / "runs"), of(other, tmp_path), suite.judging, print))
+    with pytest.raises(StoreError, match="has not been run"):
+        find_judgeable_runs(Store(tmp_path / "runs"), suite, "never", tmp_path / "data")

@@ -1,0 +1,295 @@
+"""The openai engine against a server that fails, refuses, or answers wrongly."""
+
+import logging
+import time
+import traceback
+from email.utils import formatdate
+
+import numpy as np
+import pytest
+
+from benchkit.errors import ConfigError, EngineError
+from benchkit.lm.engines.openai.engine import OpenAIConfig, OpenAIEngine
+from benchkit.lm.types import Completion, Message, Prompt
+from tests.support.openai_engine import GREEDY, KEY, SAMPLED, edit, make, prompts, texts
+from tests.support.openai_server import Cut, Edit, Hang, Raw, Status, TestServer
+from tests.support.server_backends import EchoBackend
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+
+# What goes wrong on the way
+
+TRANSPORT = [
+    Status(429, {"Retry-After": "2"}),
+    Status(500),
+    Status(503, body=b"<html>"),
+    Status(408),
+    Cut(0),
+    Cut(0.5),
+    Raw(b'{"choices": [{'),
+    Raw(b""),
+]
+
+
+@pytest.mark.parametrize("fault", TRANSPORT, ids=repr)
+def test_a_request_that_fails_on_the_way_is_asked_again(echo, tmp_path, fault):
+    echo.faults.extend([None, fault, fault])
+    waits = []
+    answers = list(make(echo, tmp_path, waits).generate(prompts(6), GREEDY))
+    assert texts(answers) == [[f"w{i}-0-None"] for i in range(6)]
+    assert (len(echo.seen), len(waits)) == (8, 2)
+    assert all(0 <= wait <= 2.5 for wait in waits)
+
+
+@pytest.mark.parametrize("fault", TRANSPORT, ids=repr)
+def test_a_server_that_stays_away_ends_the_run_and_a_second_one_goes_on(echo, tmp_path, fault):
+    echo.faults.extend([None] * 7)
+    echo.always = fault
+    got = []
+    with pytest.raises(EngineError) as raised:
+        for answer in make(echo, tmp_path, retries=2).generate(prompts(20), GREEDY):
+            got.append(answer)
+    said = str(raised.value)
+    assert echo.url in said and "run again: what was answered is cached" in said
+    assert texts(got) == [[f"w{i}-0-None"] for i in range(len(got))]
+    assert len(got) <= 7
+    assert len(echo.seen) <= 7 + 3 * 4  # nothing new is begun once one has failed for good
+    echo.always = None
+    echo.seen.clear()
+    answers = list(make(echo, tmp_path).generate(prompts(20), GREEDY))
+    assert texts(answers) == [[f"w{i}-0-None"] for i in range(20)]
+    assert len(echo.seen) == 13
+    assert sum(a.usage["cached"] for a in answers) == 7
+
+
+def test_a_hanging_server_is_left(echo, tmp_path):
+    echo.faults.append(Hang(30))
+    start = time.monotonic()
+    answers = list(make(echo, tmp_path, timeout_s=0.3).generate(prompts(3), GREEDY))
+    assert texts(answers) == [[f"w{i}-0-None"] for i in range(3)]
+    assert time.monotonic() - start < 5
+    assert len(echo.seen) == 4
+
+
+def test_no_server_at_all(tmp_path):
+    with TestServer(EchoBackend()) as server:
+        pass
+    with pytest.raises(EngineError, match=r"127\.0\.0\.1.*no connection"):
+        list(make(server, tmp_path).generate(prompts(1), GREEDY))
+
+
+@pytest.mark.parametrize("date", [False, True])
+def test_retry_after_is_honoured(echo, tmp_path, date):
+    now = 1_700_000_000.0
+    value = formatdate(now + 40, usegmt=True) if date else "40"
+    echo.faults.append(Status(429, {"Retry-After": value}))
+    waits = []
+    list(make(echo, tmp_path, waits, now=lambda: now).generate(prompts(1), GREEDY))
+    assert len(waits) == 1
+    assert 40 <= waits[0] <= 41
+
+
+def test_a_used_up_account_is_not_asked_again(echo, tmp_path):
+    said = {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
+    echo.always = Status(429, body=said)
+    with pytest.raises(EngineError, match="used up"):
+        list(make(echo, tmp_path, concurrency=1).generate(prompts(1), GREEDY))
+    assert len(echo.seen) == 1
+
+
+# Answers that are none
+
+
+UNUSABLE = {
+    "empty choices": Edit(lambda r: r | {"choices": []}),
+    "no choices": Edit(lambda r: {"error": {"message": "upstream"}}),
+    "null choices": Edit(lambda r: r | {"choices": None}),
+    "no object": Edit(lambda r: []),
+    "a word": Edit(lambda r: "ok"),
+    "choices of text": Edit(lambda r: r | {"choices": ["w0"]}),
+    "no message": edit(lambda c: c.pop("message")),
+    "null content": edit(lambda c: c["message"].update(content=None)),
+    "number as content": edit(lambda c: c["message"].update(content=7)),
+    "tool call": edit(lambda c: c.update(finish_reason="tool_calls")),
+    "unfinished": edit(lambda c: c.update(finish_reason=None)),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_an_unusable_answer_is_asked_again_then_given_up(echo, tmp_path, name):
+    engine = make(echo, tmp_path, retries=2, concurrency=1)
+    echo.faults.append(UNUSABLE[name])
+    assert texts(engine.generate(prompts(1), GREEDY)) == [["w0-0-None"]]
+    assert len(echo.seen) == 2
+    # The second of three prompts never gets a usable answer.
+    echo.faults.extend([None, *[UNUSABLE[name]] * 3])
+    asked = [Prompt(k, (Message("user", k),)) for k in ("x", "y", "z")]
+    answers = list(engine.generate(asked, SAMPLED))
+    assert [a.completions[0].finish for a in answers] == ["stop", "error", "stop"]
+    assert answers[1].completions == (Completion("", "error", 0),) * 3
+    assert len(echo.seen) == 2 + 1 + 3 + 1
+    # It is not in the cache: another run asks for it, and for nothing else.
+    echo.seen.clear()
+    again = list(make(echo, tmp_path).generate(asked, SAMPLED))
+    assert [a.completions[0].finish for a in again] == ["stop"] * 3
+    assert [s.body["messages"][0]["content"] for s in echo.seen] == ["y"]
+
+
+def test_usable_choices_among_others_are_kept(echo, tmp_path):
+    echo.faults.append(Edit(lambda r: r["choices"][0]["message"].clear() or r))
+    [answer] = make(echo, tmp_path).generate(prompts(1), SAMPLED)
+    assert [c.finish for c in answer.completions] == ["stop"] * 3
+    assert [s.body["n"] for s in echo.seen] == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "finish"),
+    [
+        (lambda c: c.update(finish_reason="content_filter"), "w0-0-None", "refused"),
+        (lambda c: c["message"].update(content=None, refusal="I cannot"), "I cannot", "refused"),
+        (lambda c: c.update(finish_reason="length"), "w0-0-None", "length"),
+        (
+            lambda c: c.update(finish_reason="length", message={"content": None}),
+            "",
+            "length",
+        ),
+        (lambda c: c["message"].update(content=""), "", "stop"),
+        (lambda c: c["message"].update(content="\ud83d"), "\ufffd", "stop"),
+    ],
+)
+def test_how_an_answer_ended(echo, tmp_path, change, text, finish):
+    echo.faults.append(edit(change))
+    [answer] = make(echo, tmp_path).generate(prompts(1), GREEDY)
+    assert answer.completions[0][:2] == (text, finish)
+    assert len(echo.seen) == 1
+    assert texts(make(echo, tmp_path).generate(prompts(1), GREEDY)) == [[text]]
+    assert len(echo.seen) == 1
+
+
+def test_a_filtered_prompt_is_refused(echo, tmp_path):
+    said = {"error": {"message": "filtered", "code": "content_filter"}}
+    echo.faults.append(Status(400, body=said))
+    [answer] = make(echo, tmp_path).generate(prompts(1), SAMPLED)
+    assert answer.completions == (Completion("", "refused", 0),) * 3
+
+
+def logprobs(change):
+    return edit(lambda c: change(c["logprobs"]))
+
+
+def second_last(value):
+    def change(log):
+        log["token_logprobs"][-2] = value
+
+    return logprobs(change)
+
+
+WRONG_SCORES = {
+    "none": edit(lambda c: c.update(logprobs=None)),
+    "empty": logprobs(lambda log: log.update(token_logprobs=[], tokens=[])),
+    "short": logprobs(lambda log: log["token_logprobs"].pop()),
+    "short both": logprobs(lambda log: [log[k].__delitem__(slice(-2, None)) for k in log]),
+    "long": logprobs(lambda log: [log[k].extend([log[k][-1]] * 3) for k in log]),
+    "null": second_last(None),
+    "nan": second_last(float("nan")),
+    "minus infinity": second_last(float("-inf")),
+    "positive": second_last(0.5),
+    "text": second_last("-1"),
+    "true": second_last(True),
+    "other token": logprobs(lambda log: log["tokens"].__setitem__(-2, "zzz")),
+    "other prompt": Edit(lambda r: r | {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}),
+    "no choices": Edit(lambda r: r | {"choices": []}),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SCORES)
+def test_no_number_is_made_of_wrong_scores(echo, tmp_path, folder, name):
+    echo.backend.reply = lambda text, number, seed: "w"
+    engine = make(echo, tmp_path, retries=1, concurrency=1, tokenizer=str(folder))
+    echo.faults.append(WRONG_SCORES[name])
+    [right] = engine.score(prompts(1), [["cab"]])
+    assert right.finish == "stop" and len(echo.seen) == 2
+    echo.faults.extend([None, WRONG_SCORES[name], WRONG_SCORES[name]])
+    first, second, third = engine.score(prompts(3), [["ab"], ["ab", "in"], ["ab"]])
+    assert (first.finish, second.finish, third.finish) == ("stop", "error", "stop")
+    assert (second.logprob, second.tokens) == (None, None)
+    assert np.isfinite(first.logprob).all() and np.isfinite(third.logprob).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.pop("prompt_logprobs"),
+        lambda c: c["prompt_logprobs"].pop(),
+        lambda c: c["prompt_logprobs"].__setitem__(-1, None),
+        lambda c: c["prompt_logprobs"].__setitem__(-1, {"1": {"logprob": -1.0}}),
+        lambda c: next(iter(c["prompt_logprobs"][-1].values())).update(logprob=None),
+        lambda c: next(iter(c["prompt_logprobs"][-1].values())).update(logprob=float("nan")),
+    ],
+)
+def test_no_number_is_made_of_wrong_prompt_logprobs(echo, tmp_path, folder, change):
+    engine = make(echo, tmp_path, retries=1, server="vllm", tokenizer=str(folder))
+    echo.always = edit(change)
+    [scored] = engine.score(prompts(1), [["cab"]])
+    assert (scored.logprob, scored.finish) == (None, "error")
+
+
+# Errors that asking again does not mend
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (401, EngineError, "OPENAI_API_KEY"),
+        (403, EngineError, "OPENAI_API_KEY"),
+        (404, ConfigError, "no model 'tiny'"),
+        (400, ConfigError, "does not take this request"),
+        (422, ConfigError, "does not take this request"),
+    ],
+)
+def test_errors_that_stay_are_raised_at_once(echo, tmp_path, status, kind, words):
+    echo.faults.append(Status(status, body={"error": {"message": f"your key {KEY} is bad"}}))
+    with pytest.raises(kind, match=words) as raised:
+        list(make(echo, tmp_path, concurrency=1).generate(prompts(3), GREEDY))
+    assert type(raised.value) is kind
+    assert raised.value.hint and "made" not in raised.value.hint
+    assert len(echo.seen) == 1
+    assert KEY not in "".join(traceback.format_exception(raised.value))
+    assert raised.value.__context__ is None
+
+
+def test_a_model_that_is_not_there(echo, tmp_path):
+    with pytest.raises(ConfigError, match=r"'big'.*HTTP 404.*does not exist"):
+        list(make(echo, tmp_path, model="big").generate(prompts(1), GREEDY))
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [("", "needs a key"), ("sk-ü", "characters"), ("a\nb", "characters")]
+)
+def test_a_key_that_cannot_be(tmp_path, monkeypatch, key, words):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    engine = OpenAIEngine(OpenAIConfig(model="m"), tmp_path)
+    with pytest.raises(ConfigError, match=words) as raised:
+        list(engine.generate(prompts(1), GREEDY))
+    assert "OPENAI_API_KEY" in str(raised.value) and (not key or key not in str(raised.value))
+
+
+def test_the_key_is_nowhere(echo, tmp_path, caplog, monkeypatch):
+    monkeypatch.setenv("MY_KEY", f"{KEY}\n")
+    caplog.set_level(logging.DEBUG)
+    engine = make(echo, tmp_path, api_key_env="MY_KEY")
+    echo.faults.extend([None, Status(500, body={"error": {"message": KEY}}), Cut(0.5)])
+    answers = list(engine.generate(prompts(3), GREEDY))
+    assert echo.seen[0].headers["authorization"] == f"Bearer {KEY}"
+    echo.always = Status(500, body={"error": {"message": f"Bearer {KEY} {KEY}"}})
+    with pytest.raises(EngineError) as raised:
+        list(engine.generate(prompts(5), GREEDY))
+    engine.close()
+    said = [caplog.text, repr(engine), repr(engine.config), repr(vars(engine)), repr(answers)]
+    said += ["".join(traceback.format_exception(raised.value)), repr(vars(engine._asker))]
+    said += [engine.config.model_dump_json(), repr(engine._asker._client)]
+    assert not [text for text in said if KEY in text]
+    assert caplog.records
+    files = [f for f in tmp_path.rglob("*") if f.is_file()]
+    assert files and not [f for f in files if KEY.encode() in f.read_bytes()]

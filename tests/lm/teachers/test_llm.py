@@ -1,0 +1,340 @@
+"""Language models as teachers: the questions, strict reading, and answers kept on disk."""
+
+import multiprocessing
+from collections import Counter
+
+import pytest
+
+from benchkit.errors import ConfigError, EngineError, StoreError
+from benchkit.lm.generation_cache import GenerationCache
+from benchkit.lm.teachers import LLMTeacherConfig, TeacherQuestion, make_teacher
+from benchkit.lm.teachers.prompt_template import (
+    load_teacher_prompt,
+    parse_teacher_answer,
+    remove_title,
+)
+from benchkit.lm.types import Completion, Generation
+from benchkit.types import Catalog, Event
+
+CATALOG = Catalog(
+    ("a", "b", "c", "d"),
+    {
+        "title": ["Alien (1979)", "Aliens (1986)", "Toy {item} Story", "Psycho (1960)"],
+        "description": ["A ship.", "  Two\nships. ", None, "x" * 1000],
+    },
+)
+HISTORY = (Event("a", 5.0, 1, "So tense!\nAgain."), Event("d", 1.5), Event("c", None))
+GOOD = "<rationale>Because {}.</rationale>\n<rating>5</rating>"
+
+
+def question(item="b", key="u1", first=0):
+    return TeacherQuestion(
+        key, (Event("a", 3.0, None, str(first)), *HISTORY)[not first :], ("b", "c", "d"), item
+    )
+
+
+class Fake:
+    """An engine that answers by a function of the user's message, and notes what it was asked."""
+
+    can_score = can_choose = False
+
+    def __init__(self, answer=None, stop_after=None):
+        self.answer = answer or (lambda prompt: (GOOD.format(prompt.key), "stop"))
+        self.asked, self.left = [], stop_after
+
+    def generate(self, prompts, decoding):
+        for prompt in prompts:
+            if self.left == 0:
+                raise EngineError("the server is gone")
+            self.left = None if self.left is None else self.left - 1
+            self.asked.append(prompt)
+            yield Generation((Completion(*self.answer(prompt), 5),))
+
+    def count_tokens(self, text):
+        return len(text.split())
+
+
+def teacher(asked, folder=None, **settings):
+    config = LLMTeacherConfig(engine={"kind": "fake", "model": "m", **settings.pop("engine", {})},
+                              **settings)  # fmt: skip
+    return make_teacher(config, folder, lambda _: asked)
+
+
+def many(n):
+    """Questions that differ: greedy ones in the same words would be asked once."""
+    return [question(key=f"u{number}", first=number + 1) for number in range(n)]
+
+
+def test_the_question_of_c_apo():
+    prompt = load_teacher_prompt("c-apo").render(question(), CATALOG)
+    user = prompt.messages[1].content
+    assert "(1) Title: Alien (1979); Rating: Excellent; Review: So tense! Again." in user
+    assert "(2) Title: Psycho (1960); Rating: Bad\n" in user
+    assert "(3) Title: Toy {item} Story\n" in user  # a place in a title is not filled
+    assert "[Candidate List]\nTitle: Aliens (1986)\nTitle: Toy {item} Story\nTitle: Psy" in user
+    assert "[Next Item]\nTitle: Aliens (1986)\n" in user
+    assert "<rating>" in user
+    assert "{history}" not in user
+
+
+def test_chosen_and_rejected_items_are_asked_about_in_the_same_words():
+    template = load_teacher_prompt("c-apo")
+    shown = []
+    for item in "bcd":
+        prompt = template.render(question(item), CATALOG)
+        system, user = (message.content for message in prompt.messages)
+        place = f"[Next Item]\nTitle: {CATALOG.text(item)}\n"
+        assert user.count(place) == 1
+        shown.append((system, user.replace(place, "")))
+    assert len(set(shown)) == 1
+
+
+def test_columns_are_shown_and_cut():
+    user = load_teacher_prompt("post-hoc").render(question("d"), CATALOG).messages[1].content
+    assert f"[Next Item]\nTitle: Psycho (1960); Description: {'x' * 300}\n" in user
+    assert "[Candidate List]" not in user
+
+
+def test_a_prompt_is_known_by_its_content(tmp_path):
+    first = load_teacher_prompt("c-apo")
+    assert first.hash == load_teacher_prompt("c-apo").hash
+    assert first.hash != first.model_copy(update={"review_chars": 5}).hash
+    path = tmp_path / "mine.toml"
+    path.write_text('# mine\nsystem = "s"\nuser = "{item}"\nanswer = "rated"')
+    assert load_teacher_prompt(str(path)).render(question(), CATALOG).messages[1].content == (
+        "Title: Aliens (1986)"
+    )
+    path.write_text('system = "s"\nuser = "{item}"\nanswer = "sung"')
+    with pytest.raises(ConfigError, match="answer"):
+        load_teacher_prompt(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("<rationale>r</rationale><rating>1</rating>", 1),
+        ("Sure!\n<rationale> r </rationale>\n<rating> 7 </rating> Done.", 7),
+        ("<think>hm <rating>2</rating></think><rationale>r</rationale><rating>4.5</rating>", 4.5),
+        ("<rationale>r</rationale><rating>0</rating>", None),
+        ("<rationale>r</rationale><rating>7.5</rating>", None),
+        ("<rationale>r</rationale><rating>-3</rating>", None),
+        ("<rationale>r</rationale><rating>5/7</rating>", None),
+        ("<rationale>r</rationale><rating>6: strong</rating>", None),
+        ("<rationale>r</rationale><rating>nan</rating>", None),
+        ("<rationale>r</rationale><rating>²</rating>", None),
+        ("<rationale>r</rationale>", None),
+        ("<rationale>r</rationale><rating>4</rating><rating>5</rating>", None),
+        ("<rationale>r<rating>4</rating>", None),
+        ("<rationale> </rationale><rating>4</rating>", None),
+        ("</rationale>r<rationale><rating>4</rating>", None),
+        ("", None),
+    ],
+)
+def test_ratings_are_read_strictly(text, score):
+    parsed = parse_teacher_answer("rated", text)
+    assert (parsed and parsed.score) == score
+    assert parsed is None or parsed.text == "r"
+
+
+def test_flags_and_items_are_read_strictly():
+    assert parse_teacher_answer(
+        "flagged", "<rationale>r</rationale><coherent>Yes</coherent>"
+    ).coherent
+    assert not parse_teacher_answer(
+        "flagged", "<rationale>r</rationale><coherent>no</coherent>"
+    ).coherent
+    assert (
+        parse_teacher_answer("flagged", "<rationale>r</rationale><coherent>maybe</coherent>")
+        is None
+    )
+    assert parse_teacher_answer("flagged", "<rationale>r</rationale>") is None
+    assert parse_teacher_answer("item", "<item> Alien </item>").item == "Alien"
+    assert parse_teacher_answer("item", "Alien") is None
+
+
+def test_whatever_cannot_be_used_has_a_status_and_no_score():
+    answers = {
+        "u0": (GOOD, "stop"), "u1": ("nothing", "stop"), "u2": (GOOD[:20], "length"),
+        "u3": ("I cannot", "refused"), "u4": ("", "error"), "u5": (GOOD, "length"),
+    }  # fmt: skip
+    asking = teacher(Fake(lambda prompt: answers[prompt.key.split("/")[0]]))
+    found = list(asking.write(many(6), CATALOG))
+    assert [r.status for r in found] == [
+        "ok", "unparsed", "truncated", "refused", "error", "truncated"
+    ]  # fmt: skip
+    assert [(r.text is None, r.score is None) for r in found] == [
+        (False, False),
+        *[(True, True)] * 5,
+    ]
+    assert found[1].meta["raw"] == "nothing"
+    assert asking.counts["truncated"] == 2
+
+
+def test_a_flagged_explanation_is_dropped_and_not_asked_for_again(tmp_path):
+    engine = Fake(lambda _: ("<rationale>r</rationale><coherent>no</coherent>", "stop"))
+    for _ in range(2):
+        (found,) = teacher(engine, tmp_path, prompt="post-hoc").write([question()], CATALOG)
+        assert (found.text, found.status) == (None, "refused")
+        assert "incoherent" in found.meta["why"]
+    assert len(engine.asked) == 1
+
+
+def test_an_interrupted_teacher_goes_on_where_it_was(tmp_path):
+    first = Fake(stop_after=7)
+    seen = []
+    with pytest.raises(EngineError):
+        seen.extend(teacher(first, tmp_path, batch=4).write(many(10), CATALOG))
+    assert len(seen) == 4  # the second batch is not whole, but its answers are kept
+    second = Fake()
+    whole = teacher(second, tmp_path, batch=4)
+    found = list(whole.write(many(10), CATALOG))
+    assert [r.key for r in found] == [f"u{n}" for n in range(10)]
+    assert [p.key for p in second.asked] == ["u7/b", "u8/b", "u9/b"]
+    assert found == list(teacher(Fake()).write(many(10), CATALOG))
+    assert whole.counts == Counter(ok=10, cached=7)
+
+
+def test_the_engine_is_made_only_when_there_is_something_to_ask(tmp_path):
+    list(teacher(Fake(), tmp_path).write(many(3), CATALOG))
+
+    def never(_):
+        raise AssertionError
+
+    config = LLMTeacherConfig(engine={"kind": "fake", "model": "m"})
+    assert len(list(make_teacher(config, tmp_path, never).write(many(3), CATALOG))) == 3
+
+
+def test_answers_that_cannot_be_used_are_asked_for_again(tmp_path):
+    bad = Fake(lambda _: ("nothing", "stop"))
+    list(teacher(bad, tmp_path).write(many(2), CATALOG))
+    engine = Fake()
+    assert [r.status for r in teacher(engine, tmp_path).write(many(2), CATALOG)] == ["ok", "ok"]
+    assert len(engine.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        ({}, 0),
+        ({"engine": {"concurrency": 9, "price_prompt": 1.0}}, 0),
+        ({"batch": 1}, 0),
+        ({"engine": {"model": "other"}}, 1),
+        ({"history": 1}, 1),
+        ({"decoding": {"max_tokens": 99}}, 1),
+        ({"prompt": "post-hoc"}, 1),
+    ],
+)
+def test_answers_are_kept_by_whatever_they_depend_on(tmp_path, change, asked):
+    list(teacher(Fake(), tmp_path).write([question()], CATALOG))
+    engine = Fake()
+    list(teacher(engine, tmp_path, **change).write([question()], CATALOG))
+    assert len(engine.asked) == asked
+
+
+def test_above_temperature_0_each_key_has_an_answer_of_its_own(tmp_path):
+    questions = [question(key=f"u1~{draw}") for draw in range(3)]
+    warm, cold = Fake(), Fake()
+    list(teacher(warm, tmp_path, decoding={"temperature": 0.7}).write(questions, CATALOG))
+    list(teacher(cold, tmp_path).write(questions, CATALOG))
+    assert len({p.key for p in warm.asked}) == 3
+    assert len(cold.asked) == 1  # the same words, asked greedily
+
+
+def test_an_estimate_asks_nothing_and_counts_what_is_there(tmp_path):
+    price = {"price_prompt": 10.0, "price_completion": 100.0}
+    engine = Fake()
+    list(teacher(engine, tmp_path).write(
+        [question("c", "u0")], CATALOG))  # fmt: skip
+    asking = teacher(engine, tmp_path, engine=price, decoding={"max_tokens": 768})
+    found = asking.estimate([question("c", "u0"), question("b"), question("d")], CATALOG)
+    assert len(engine.asked) == 1
+    words = sum(
+        engine.count_tokens(message.content) + 8
+        for item in "bd"
+        for message in load_teacher_prompt("c-apo").render(question(item), CATALOG).messages
+    )
+    assert (found.calls, found.n_cached) == (2, 1)
+    assert (found.prompt_tokens, found.completion_tokens) == (words, 2 * 768)
+    assert found.cost == pytest.approx((words * 10 + 2 * 768 * 100) / 1e6)
+    assert teacher(engine, tmp_path).estimate([question()], CATALOG).cost is None
+
+
+def test_verified_rationales_are_those_from_which_the_item_is_found_again(tmp_path):
+    """The model answers rightly if and only if the rationale says `ok`."""
+
+    def answer(prompt):
+        user = prompt.messages[1].content
+        if "[Reasoning]" not in user:
+            reason = "ok" if prompt.key < "u2" else "no"
+            return f"<rationale>aliens (1986): {reason}</rationale><rating>5</rating>", "stop"
+        assert "aliens (1986): " not in user
+        assert "the item: " in user
+        title = "aliens  (1986)" if "the item: ok" in user else "Psycho (1960)"
+        return f"<item>{title}</item>", "stop"
+
+    engine = Fake(answer)
+    asking = teacher(engine, tmp_path, verify=True)
+    questions = many(4)
+    assert asking.estimate(questions, CATALOG).calls == 8
+    found = list(asking.write(questions, CATALOG))
+    assert [r.status for r in found] == ["ok", "ok", "refused", "refused"]
+    assert len(engine.asked) == 8
+    list(teacher(engine, tmp_path, verify=True).write(questions, CATALOG))
+    assert len(engine.asked) == 8
+
+
+def test_titles_are_removed_before_verifying():
+    text = 'Like "Toy  Story (1995)", TOY STORY is fun; Toy Storyteller is not.'
+    assert remove_title(text, "Toy Story (1995)") == (
+        'Like "the item", the item is fun; Toy Storyteller is not.'
+    )
+    assert remove_title("C++ is C.", "C++") == "the item is C."
+
+
+def test_configurations_that_cannot_work_are_refused():
+    with pytest.raises(ConfigError, match="one answer"):
+        teacher(Fake(), decoding={"n": 2})
+    with pytest.raises(ConfigError, match="no rationale"):
+        teacher(Fake(), prompt="rec-saver-verify")
+    with pytest.raises(ConfigError, match="c-apo"):
+        teacher(Fake(), prompt="capo")
+
+
+def test_the_remark_says_who_wrote():
+    assert teacher(Fake()).caveat == "rationales from m, prompt c-apo"
+    assert teacher(Fake()).name == "llm/c-apo/m"
+    assert teacher(Fake()).models == ("m",)
+
+
+def test_the_first_answer_is_kept(tmp_path):
+    store = GenerationCache(tmp_path / "new" / "answers.sqlite")
+    assert store.get(["k"]) == {}
+    assert store.put("k", "first") == "first"
+    assert store.put("k", "second") == "first"
+    assert GenerationCache(tmp_path / "new" / "answers.sqlite").get(["k", "l"]) == {"k": "first"}
+
+
+def test_a_damaged_store_is_an_error_that_can_be_mended(tmp_path):
+    (tmp_path / "answers.sqlite").write_text("this is no database, whatever its name says")
+    with pytest.raises(StoreError, match=r"answers\.sqlite"):
+        GenerationCache(tmp_path / "answers.sqlite").get(["k"])
+
+
+def _puts(path, name):
+    store = GenerationCache(path)
+    for number in range(40):
+        store.put(f"k{number}", name)
+
+
+def test_two_processes_can_write_at_once(tmp_path):
+    path = tmp_path / "answers.sqlite"
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_puts, args=(path, name)) for name in ("x", "y")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    found = GenerationCache(path).get([f"k{number}" for number in range(40)])
+    assert len(found) == 40
+    assert set(found.values()) <= {"x", "y"}

@@ -1,0 +1,140 @@
+"""Two proportions against statsmodels, and the always-valid test."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.proportion import (
+    confint_proportions_2indep,
+    proportions_ztest,
+    samplesize_proportions_2indep_onetail,
+)
+
+from benchkit.stats.proportions.sequential import msprt
+from benchkit.stats.proportions.two_sample import compare_proportions, proportion_sample_size
+
+counts = st.integers(1, 100_000).flatmap(
+    lambda n: st.tuples(st.integers(1, max(1, n - 1)), st.just(n + 1))
+)
+
+
+def agrees(control, treatment):
+    found = compare_proportions(control, treatment)
+    (x0, n0), (x1, n1) = control, treatment
+    z, p = proportions_ztest([x1, x0], [n1, n0])
+    assert found.z == pytest.approx(z, rel=1e-9, abs=1e-9)
+    assert found.p == pytest.approx(p, rel=1e-9, abs=1e-9)
+    larger = proportions_ztest([x1, x0], [n1, n0], alternative="larger")[1]
+    assert found.p_greater == pytest.approx(larger, rel=1e-9, abs=1e-9)
+    for own, method in ((found.wald, "wald"), (found.newcombe, "newcomb")):
+        theirs = confint_proportions_2indep(x1, n1, x0, n0, method=method)
+        assert (own.low, own.high) == pytest.approx(theirs, abs=1e-9)
+    ratio = confint_proportions_2indep(x1, n1, x0, n0, compare="ratio", method="log")
+    own = found.lift_interval
+    assert (own.low + 1, own.high + 1) == pytest.approx(ratio, rel=1e-9)
+    assert found.lift == pytest.approx(x1 / n1 / (x0 / n0) - 1, rel=1e-9, abs=1e-12)
+
+
+def test_the_online_test_of_c_apo():
+    # Clicks of impressions: 11,940 of 127,830 for the ML model, 11,950 of 79,500 for C-APO.
+    agrees((11_940, 127_830), (11_950, 79_500))
+    found = compare_proportions((11_940, 127_830), (11_950, 79_500))
+    assert found.z == pytest.approx(39.460094736, abs=1e-8)
+    assert found.lift == pytest.approx(0.609271199, abs=1e-9)
+    assert found.p_greater == 0.0 and found.p == 0.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts, counts)
+def test_agrees_with_statsmodels(control, treatment):
+    agrees(control, treatment)
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts, counts)
+def test_swapping_the_arms(control, treatment):
+    one, other = compare_proportions(control, treatment), compare_proportions(treatment, control)
+    assert one.z == pytest.approx(-other.z)
+    assert one.p == pytest.approx(other.p)
+    assert one.p_greater == pytest.approx(1 - other.p_greater)
+    assert one.newcombe.low == pytest.approx(-other.newcombe.high, abs=1e-12)
+    here, there = msprt(control, treatment), msprt(treatment, control)
+    assert (here.p, here.low) == pytest.approx((there.p, -there.high), abs=1e-12)
+
+
+def test_edges():
+    none = compare_proportions((0, 10), (0, 10))
+    assert math.isnan(none.z) and math.isnan(none.lift) and math.isnan(none.lift_interval.low)
+    for control in ((1, 0), (5, 4), (-1, 4)):
+        with pytest.raises(ValueError, match="successes of"):
+            compare_proportions(control, (1, 2))
+
+
+@pytest.mark.parametrize(("baseline", "lift"), [(0.09, 0.05), (0.2, -0.1), (0.01, 1.0)])
+@pytest.mark.parametrize("one_sided", [False, True])
+@pytest.mark.parametrize("ratio", [1.0, 2.0])
+def test_sample_sizes_agree_with_statsmodels(baseline, lift, one_sided, ratio):
+    theirs = samplesize_proportions_2indep_onetail(
+        baseline * lift, baseline, 0.8, ratio=1.0, alpha=0.05,
+        alternative=("larger" if lift > 0 else "smaller") if one_sided else "two-sided",
+    )  # fmt: skip
+    control, treatment = proportion_sample_size(baseline, lift, one_sided=one_sided, ratio=ratio)
+    if ratio == 1.0:
+        assert control == treatment == math.ceil(theirs)
+    else:
+        assert control < theirs < treatment < 2 * theirs
+
+
+def test_a_planned_test_has_its_power():
+    n, _ = proportion_sample_size(0.1, 0.2)
+    rng = np.random.default_rng(1)
+    x0, x1 = rng.binomial(n, 0.1, 4000), rng.binomial(n, 0.12, 4000)
+    p = [compare_proportions((int(a), n), (int(b), n)).p for a, b in zip(x0, x1, strict=True)]
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.8, abs=0.025)
+
+
+@pytest.mark.parametrize("arguments", [(0.0, 0.1), (0.5, 1.5), (0.1, 0.0), (0.1, 0.1, 0.01)])
+def test_sample_sizes_that_make_no_sense(arguments):
+    with pytest.raises(ValueError, match="needs rates"):
+        proportion_sample_size(*arguments)
+
+
+def test_msprt_by_hand():
+    # Variance .09/1000 + .16/1000 = .00025; tau^2 = .0001; difference .1.
+    found = msprt((100, 1000), (200, 1000))
+    variance, square = 0.00025, 0.0001
+    ratio = math.sqrt(variance / (variance + square)) * math.exp(
+        square * 0.01 / (2 * variance * (variance + square))
+    )
+    assert found.ratio == pytest.approx(ratio) and found.p == pytest.approx(1 / ratio)
+    assert found.difference == pytest.approx(0.1)
+
+
+def test_a_tau_without_a_square_gives_an_interval_of_all_differences():
+    found = msprt((100, 1000), (200, 1000), tau=1e-200)
+    assert (found.low, found.high) == (-1.0, 1.0) and found.p == 1.0
+    for tau in (0.0, 1.5, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="0 < tau <= 1"):
+            msprt((100, 1000), (200, 1000), tau=tau)
+
+
+@settings(max_examples=40, deadline=None)
+@given(counts, counts, st.sampled_from([0.003, 0.01, 0.1]), st.sampled_from([0.8, 0.95, 0.99]))
+def test_the_always_valid_interval_excludes_zero_when_p_is_small(control, treatment, tau, level):
+    found = msprt(control, treatment, level, tau)
+    assert 0 <= found.p <= 1 and -1 <= found.low <= found.high <= 1
+    if abs(found.p - (1 - level)) > 1e-9:
+        assert (found.p < 1 - level) == (not found.low <= 0 <= found.high)
+
+
+def test_it_is_wider_than_an_interval_of_one_look_and_waits_for_a_variance():
+    fixed = compare_proportions((900, 10_000), (1000, 10_000)).wald
+    always = msprt((900, 10_000), (1000, 10_000))
+    assert always.low < fixed.low < fixed.high < always.high
+    assert msprt((0, 50), (50, 50)).p == 1.0
+    assert msprt((0, 0), (5, 50)).low == -1.0
+    for bad in (((3, 2), (1, 2)), ((1, 2), (-1, 2))):
+        with pytest.raises(ValueError, match="successes <= trials"):
+            msprt(*bad)

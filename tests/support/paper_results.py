@@ -1,0 +1,25 @@
+"""Results of one metric without a store, as layouts are made of."""
+
+from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.runs.records import PlannedRow, PlanRecord
+
+
+def made(values, protocol="scored"):
+    """Results of one metric: {task: {label: mean}}; a mean of None is a row that is not there."""
+    labels = list(dict.fromkeys(label for row in values.values() for label in row))
+    found = []
+    for task, means in values.items():
+        rows = tuple(
+            ResultRow(task, protocol, label, "cf" if label < "c" else "sft",
+                "complete" if mean is not None else "failed: no memory",
+                cells={"hr@1": Cell(mean, mean - 0.1, mean + 0.1, 100, 0.001)}
+                if mean is not None else {})
+            for label, mean in means.items()
+        )  # fmt: skip
+        found.append(ResultTable(task, protocol, "", {"hr@1": 1 / 30}, rows, ()))
+    plan = PlanRecord(
+        suite="s", title="S", primary="hr@1", metrics=["hr@1"], protocols=[protocol],
+        tasks=list(values), labels=labels,
+        rows=[PlannedRow(task=t, label=m, family="cf", seed=0) for t in values for m in labels],
+    )  # fmt: skip
+    return Results(plan, tuple(found))

@@ -1,0 +1,104 @@
+"""Rewards: the values that the papers' formulas give."""
+
+import math
+
+import pytest
+
+from benchkit.lm.response_format import ResponseFormat
+from benchkit.training.rl import rewards
+
+BOTH = ("think", "item")
+
+
+@pytest.mark.parametrize(
+    ("match", "cf", "expected"),
+    [(1, 0.8, 3.4), (1, 0.2, 1), (0, 0.8, 0.8), (0, 0.2, 0), (1, 0.3, 1.9), (0, 0.3, 0.3)],
+)
+def test_twice(match, cf, expected):
+    assert rewards.twice_rec_reward(bool(match), cf) == pytest.approx(expected)
+    assert rewards.twice_rec_reward(bool(match), cf, weight=0.0) == pytest.approx(
+        1.0 if match else expected
+    )
+
+
+def test_the_threshold_as_a_logit():
+    # A sigmoid of .3: most candidates of an uncalibrated expert pass it.
+    assert math.log(0.3 / 0.7) == pytest.approx(-0.8472979, abs=1e-6)
+    assert rewards.twice_rec_reward(False, 1 / (1 + math.exp(0.847))) > 0
+    assert rewards.twice_rec_reward(False, 1 / (1 + math.exp(0.848))) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "formed", "reward"),
+    [
+        ("<think>a</think><item>b</item>", True, 2.0),
+        (" <think>a\nb</think>\n<item>c</item>\n", True, 2.0),
+        ("<think></think><item></item>", True, 2.0),
+        ("so <think>a</think><item>b</item>", False, 1.0),
+        ("<item>b</item><think>a</think>", False, 1.0),
+        ("<think>a</think><think>b</think><item>c</item>", False, 0.5),
+        ("<think>a</think><item>b", False, 0.75),
+        ("<think>a<item>b</item></think>", False, 1.0),
+        ("b", False, 0.0),
+    ],
+)
+def test_the_form(text, formed, reward):
+    assert rewards.is_well_formed(text, BOTH) is formed
+    assert rewards.format_reward(text, BOTH) == pytest.approx(reward)
+
+
+def test_tags_are_those_of_the_format():
+    assert rewards.format_tags(ResponseFormat("think-item")) == BOTH
+    assert rewards.format_tags(ResponseFormat("item")) == ("item",)
+    assert rewards.format_tags(ResponseFormat("title")) == ()
+    for kind in ("think-item", "item"):
+        form = ResponseFormat(kind)
+        pieces = form.pieces("Blue Moon", "Likes jazz." if form.explains else None)
+        assert rewards.is_well_formed("".join(pieces), rewards.format_tags(form))
+    assert rewards.is_well_formed("anything", ())
+    assert rewards.format_reward("anything", ()) == 0
+
+
+@pytest.mark.parametrize(
+    ("rank", "formed", "expected"),
+    [
+        (1, True, 1.1), (3, True, 0.6), (30, True, 0.3018491), (None, True, 0.0),
+        (1, False, -2.0), (None, False, -2.0),
+    ],
+)  # fmt: skip
+def test_rec_r1(rank, formed, expected):
+    assert rewards.rec_r1_reward(rank, formed) == pytest.approx(expected, abs=1e-7)
+
+
+TEACHER = {"t": 9, "a": 0, "b": 1, "c": 2, "d": 3}
+
+
+def listed(items, place, count):
+    each = rewards.reclm_items(items, "t", TEACHER, "h", count)
+    return rewards.reclm_list(each, place, count)
+
+
+def test_lists_of_reclm():
+    assert listed("at", 1, 2) == pytest.approx(7.667504, abs=1e-5)
+    assert listed("ab", None, 2) == pytest.approx(3.384641, abs=1e-5)
+    assert listed("tx", 0, 2) == pytest.approx(5.0)
+    assert listed("tabcd", 0, 5) == pytest.approx(10.0)
+
+
+def test_items_of_reclm():
+    found = rewards.reclm_items("aathxb", "t", TEACHER, "h", count=5)
+    known = 1 / math.log2(3)
+    assert found == pytest.approx([known, -1, 1, -1, -1, -1])
+    # The target needs no rank; the teacher may not know it.
+    assert rewards.reclm_items(["new"], "new", {}, (), 1) == [1.0]
+
+
+def test_the_best_lists_of_reclm():
+    expected = [1, 1.3981, 1.6481, 1.8336, 1.9832, 2.1101, 2.2212, 2.3207, 2.4113, 2.4949]
+    found = [rewards.reclm_best(k) for k in range(1, 11)]
+    assert found == pytest.approx(expected, abs=6e-5)
+
+
+@pytest.mark.parametrize(("frequency", "weight"), [(1, 1.99243), (5, 0.693147), (10, 0.046520)])
+def test_a_rare_term_weighs_more_and_none_less_than_nothing(frequency, weight):
+    assert rewards.idf(frequency, 10) == pytest.approx(weight, abs=2e-6)
