@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.fingerprint import package_versions
+from benchkit.io import import_object
 from benchkit.judging.verdicts import Judge
 from benchkit.types import Recommender
 
@@ -59,12 +60,6 @@ class Card(BaseModel):
     def missing_packages(self) -> list[str]:
         """Distributions that it needs and that are not installed."""
         return [name for name, version in package_versions(self.packages).items() if not version]
-
-
-def import_object(path: str) -> Any:
-    """The object at `module:attribute`."""
-    module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 def list_cards(kind: ComponentKind = "method") -> dict[str, Card]:

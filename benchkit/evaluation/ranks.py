@@ -112,6 +112,6 @@ def concatenate_ranks(parts: list[Ranks]) -> Ranks:
     """Ranks of consecutive slices of cases as one."""
     better, tied, of, answered = (
         np.concatenate([getattr(part, name) for part in parts])
-        for name in ("better", "tied", "of", "answered")
+        for name in ("n_better", "n_tied", "n_candidates", "answered")
     )
     return Ranks(better, tied, of, answered)

@@ -77,7 +77,7 @@ class RunPlan:
             protocols=list(self.suite.protocols),
             tasks=[task.name for task in self.suite.tasks],
             labels=list(dict.fromkeys([*labels, *(row.label for row in rows)])),
-            rows=[row.model_copy(update={"of_suite": row.label in labels}) for row in rows],
+            rows=[row.model_copy(update={"in_suite": row.label in labels}) for row in rows],
             judges=list(self.judges),
             published=list(self.suite.published),
             relative_to=self.suite.relative_to,

@@ -23,6 +23,7 @@ from benchkit.data.sources.amazon_common import (
     make_item_text_reader,
     make_review_reader,
 )
+from benchkit.data.sources.base import DataSource
 
 # In a part of the metadata a script of the page stands where the title was looked for.
 _SCRIPT_TITLE = r"getTime|var aPageStart"
@@ -125,3 +126,6 @@ def _texts(line: bytes) -> tuple[str | None, ...]:
         price if isinstance(price, str) and price.startswith("$") else "",
     )
     return (str(record["asin"]), *(html.unescape(text) or None for text in texts))
+
+
+AMAZON2018 = DataSource("amazon2018", read_amazon2018, amazon2018_files)

@@ -23,6 +23,7 @@ from benchkit.data.sources.amazon_common import (
     make_item_text_reader,
     make_review_reader,
 )
+from benchkit.data.sources.base import DataSource
 from benchkit.errors import DataError, unknown_name_error
 
 AMAZON2023_DOMAINS = (
@@ -169,3 +170,6 @@ def _texts(line: bytes) -> tuple[str | None, ...]:
     record = json.loads(line)
     texts = (flatten_to_text(record.get(name), between) for name, between in _TEXTS.items())
     return (str(record["parent_asin"]), *(text or None for text in texts))
+
+
+AMAZON2023 = DataSource("amazon2023", read_amazon2023, amazon2023_files)

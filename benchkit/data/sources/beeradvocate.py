@@ -17,6 +17,7 @@ from benchkit.data.readers.python_literal_reader import (
     read_record_texts,
     read_records,
 )
+from benchkit.data.sources.base import DataSource
 
 _NAME = "beeradvocate"
 _FIELDS = {
@@ -62,3 +63,6 @@ def read_beeradvocate(folder: str) -> RawData:
 def beeradvocate_files(folder: str) -> list[Path]:
     """The one file."""
     return [find_raw_file(folder, "beeradvocate.json", "beeradvocate.txt")]
+
+
+BEERADVOCATE = DataSource("beeradvocate", read_beeradvocate, beeradvocate_files)

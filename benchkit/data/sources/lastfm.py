@@ -10,6 +10,7 @@ from benchkit.data.raw import RawData
 from benchkit.data.readers.archive import Archive
 from benchkit.data.readers.chunked_reader import line_numbers
 from benchkit.data.readers.regex_reader import RegexLines, read_regex_lines, summarize_files
+from benchkit.data.sources.base import DataSource
 from benchkit.data.sources.implicit_ratings import RatingGroup, add_ratings
 from benchkit.data.sources.tags import most_frequent_tags
 from benchkit.errors import ConfigError
@@ -92,3 +93,6 @@ def lastfm_files(folder: str, **_: str) -> list[Path]:
 def _lines(archive: Archive, name: str) -> RegexLines:
     header = _HEADERS[name].replace(" ", "\t")
     return read_regex_lines(archive.open(name), name, _PATTERNS[name], repr(header), header)
+
+
+LASTFM = DataSource("lastfm", read_lastfm, lastfm_files)

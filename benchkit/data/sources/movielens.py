@@ -9,6 +9,7 @@ import polars as pl
 from benchkit.data.raw import RawData, make_line_lookup
 from benchkit.data.readers.archive import Archive, missing_file_error
 from benchkit.data.readers.regex_reader import RegexLines, read_regex_lines, summarize_files
+from benchkit.data.sources.base import DataSource
 from benchkit.data.sources.tags import most_frequent_tags
 from benchkit.errors import DataError
 
@@ -123,3 +124,6 @@ def _movies(rows: pl.DataFrame) -> pl.DataFrame:
         year.alias("year"),
         pl.when(~nothing).then(genres).alias("genres"),
     )
+
+
+MOVIELENS = DataSource("movielens", read_movielens, movielens_files)

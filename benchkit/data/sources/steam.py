@@ -17,6 +17,7 @@ from benchkit.data.readers.python_literal_reader import (
     read_record_texts,
     read_records,
 )
+from benchkit.data.sources.base import DataSource
 from benchkit.data.sources.implicit_ratings import RatingGroup, add_ratings
 
 _NAME = "steam"
@@ -81,3 +82,6 @@ def read_steam(folder: str, rate_within: RatingGroup = "item") -> RawData:
 def steam_files(folder: str, **_: str) -> list[Path]:
     """The reviews and the games."""
     return [find_raw_file(folder, "steam_reviews.json"), find_raw_file(folder, "steam_games.json")]
+
+
+STEAM = DataSource("steam", read_steam, steam_files)

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from benchkit.data.raw import RawData, make_line_lookup
+from benchkit.data.sources.base import DataSource
 from benchkit.errors import DataError
 
 _READERS = (".csv", ".tsv", ".parquet")
@@ -50,3 +51,6 @@ def _table(path: Path, renames: dict[str, str]) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: cannot be read: {error}", "check the file's format") from None
     return table.rename({old: new for old, new in renames.items() if old in table.columns})
+
+
+OWN_TABLES = DataSource("table", read_own_tables, own_table_files)

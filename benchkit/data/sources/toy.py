@@ -7,6 +7,7 @@ import polars as pl
 
 from benchkit import seeds
 from benchkit.data.raw import RawData, make_line_lookup
+from benchkit.data.sources.base import DataSource
 
 _GENRES = ("Drama", "Comedy", "Thriller", "Western", "Musical", "Documentary", "Fantasy", "Noir")
 
@@ -52,3 +53,6 @@ def generate_toy(
         }
     )
     return RawData(interactions, texts, ("toy interactions", "toy items"), make_line_lookup([]))
+
+
+TOY = DataSource("toy", generate_toy, toy_files)

@@ -99,7 +99,11 @@ class PublishedTestCheck:
 
 def load_published_tests() -> dict[str, PublishedABTest]:
     """Paper -> its online test."""
-    text = resources.files("benchkit.report").joinpath("published_abtests.toml").read_text("utf-8")
+    text = (
+        resources.files("benchkit.report.abtest")
+        .joinpath("published_tests.toml")
+        .read_text("utf-8")
+    )
     return {name: PublishedABTest.model_validate(v) for name, v in tomllib.loads(text).items()}
 
 
