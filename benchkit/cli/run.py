@@ -111,8 +111,8 @@ def _print_plan(console: "Console", work: "Work") -> None:  # type: ignore[name-
         manifest = store.run(job.suite, job.task, job.method.name, job.run_id).manifest()
         state = manifest.status if manifest else "to run"
         console.print(f"{state:9} {job.title}  {job.run_id}", highlight=False, soft_wrap=True)
-    for row in work.left_out:
-        console.print(f"left out  {row.task} / {row.label}  ({row.left_out})", highlight=False)
+    for row in work.skipped:
+        console.print(f"left out  {row.task} / {row.label}  ({row.skip_reason})", highlight=False)
 
 
 def _parse_seeds(text: str) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ def plan(*rows, suite="s"):
 
 
 def row(label, run_id, seed=0, task="t", **more):
-    more = {"row_id": "v1", "of_suite": True, **more}
+    more = {"row_id": "v1", "in_suite": True, **more}
     return PlannedRow(task=task, label=label, family="cf", seed=seed, run_id=run_id, **more)
 
 
@@ -85,9 +85,9 @@ def test_what_the_suite_no_longer_names_leaves_when_all_of_it_is_run(tmp_path):
     store = Store(tmp_path).create()
     first = [row("a", "1"), row("b", "2"), row("a", "3", task="u"), row("c", "4", task="u")]
     store.update_plan(plan(*first), whole=True)
-    store.update_plan(plan(row("MyRec", "5", of_suite=False)))
-    store.update_plan(plan(row("a", "6", 7, row_id="theirs", of_suite=False)))  # an import
-    store.update_plan(plan(row("MyRec", "7", of_suite=False, task="u")))
+    store.update_plan(plan(row("MyRec", "5", in_suite=False)))
+    store.update_plan(plan(row("a", "6", 7, row_id="theirs", in_suite=False)))  # an import
+    store.update_plan(plan(row("MyRec", "7", in_suite=False, task="u")))
     part = store.update_plan(plan(row("a", "1")))
     assert seeds_of(part).keys() == {
         ("t", "a"), ("t", "b"), ("t", "MyRec"), ("u", "a"), ("u", "c"), ("u", "MyRec"),
@@ -137,13 +137,13 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np, polars as pl
-from benchkit import files
+from benchkit import io
 from benchkit.errors import StoreError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 table = pl.DataFrame({"x": np.random.default_rng(0).random(200_000)})
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    files.write_parquet(Path(sys.argv[1]) / "t.parquet", table)
+    io.write_parquet(Path(sys.argv[1]) / "t.parquet", table)
 except StoreError as error:
     print(error)
 """
