@@ -41,7 +41,7 @@ class SettingSeries:
 def flatten_settings(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings by path.
 
-    >>> flat({"beta": 1.0, "nano": {"hidden": 64}})
+    >>> flatten_settings({"beta": 1.0, "nano": {"hidden": 64}})
     {'beta': 1.0, 'nano.hidden': 64}
     """
     found: dict[str, Any] = {}
@@ -97,7 +97,7 @@ def series_names(found: Sequence[SettingSeries]) -> list[str]:
 def common_label(labels: Sequence[str]) -> str:
     """What the labels of a series begin with, without the setting's name.
 
-    >>> common(["c-apo beta=0.1", "c-apo beta=0.5"]), common(["sft", "sft users=10"])
+    >>> common_label(["c-apo beta=0.1", "c-apo beta=0.5"]), common_label(["sft", "sft users=10"])
     ('c-apo', 'sft')
     """
     pieces = [_BREAK.split(label) for label in labels]

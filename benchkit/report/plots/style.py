@@ -97,7 +97,7 @@ def contrasting_colour(colour: Any) -> str:
 
     colour: anything that matplotlib takes for one.
 
-    >>> ink("#0072B2"), ink("#E08214")
+    >>> contrasting_colour("#0072B2"), contrasting_colour("#E08214")
     ('white', 'black')
     """
     return "white" if 1.05 / (_luminance(colour) + 0.05) >= 4.5 else "black"

@@ -117,9 +117,9 @@ def axis_positions(values: Sequence[SettingValue]) -> dict[SettingValue, tuple[f
     The scale is logarithmic where all are positive, or 0, and the largest is at least 8 times the
     smallest above 0. There 0 stands one step before the others; None, no limit, one behind.
 
-    >>> positions([0, 1, 10, 100])
+    >>> axis_positions([0, 1, 10, 100])
     {0: (-1.0, True), 1: (0.0, False), 10: (1.0, False), 100: (2.0, False)}
-    >>> positions([10, 30, None])
+    >>> axis_positions([10, 30, None])
     {10: (10.0, False), 30: (30.0, False), None: (50.0, True)}
     """
     numbers = sorted({value for value in values if value is not None})

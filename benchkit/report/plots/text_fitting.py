@@ -34,7 +34,7 @@ def sanitize(text: str) -> str:
 
     Two names that differ must not look the same, as they would as rows of empty boxes.
 
-    >>> legible("a\\u202e b\\n推"), legible("\\u200b")
+    >>> sanitize("a\\u202e b\\n推"), sanitize("\\u200b")
     ('a b \\\\u63a8', '?')
     """
     known = _letters()
@@ -56,7 +56,7 @@ def shorten_names(names: Sequence[str], longest: int = MAX_LABEL_LENGTH) -> list
     """Legible names of at most `longest` characters: the middle is left out, for variants of a
     method differ at their end. Different names that would become the same are numbered.
 
-    >>> shortened(["short", "a very long name of something 1"], 16)
+    >>> shorten_names(["short", "a very long name of something 1"], 16)
     ['short', 'a very l…thing 1']
     """
     short = {name: _cut(sanitize(name), longest) for name in names}
@@ -128,7 +128,7 @@ def missing_rows(rows: Iterable[ResultRow]) -> str:
 def join_names(names: Sequence[str], most: int = 12) -> str:
     """Names in a row; of very many the first ones, and how many follow.
 
-    >>> listed(["a", "b", "c"], 2)
+    >>> join_names(["a", "b", "c"], 2)
     'a, b and 1 more'
     """
     text = ", ".join(_cut(name, MAX_LABEL_LENGTH + 44) for name in names[:most])
@@ -154,7 +154,7 @@ def add_legend_above(
 def count_legend_columns(names: Sequence[str], inches: float) -> int:
     """How many columns of a legend are as wide as `inches`; it is filled column by column.
 
-    >>> legend_columns(["a", "b", "c"], 5), legend_columns(["a" * 30, "b", "c" * 30], 3)
+    >>> count_legend_columns(["a", "b", "c"], 5), count_legend_columns(["a" * 30, "b", "c" * 30], 3)
     (3, 1)
     """
     widths = [text_width(name, LEGEND_STYLE["fontsize"]) for name in names]
@@ -170,7 +170,7 @@ def unique_stems(names: Iterable[Sequence[str]]) -> Iterator[str]:
     """A file name for each tuple of parts, short enough for any file system, none twice, and
     without a dot, behind which an ending would begin.
 
-    >>> list(stems([("metric", "a b"), ("metric", "a/b"), ("metric", "c")]))
+    >>> list(unique_stems([("metric", "a b"), ("metric", "a/b"), ("metric", "c")]))
     ['metric-a-b', 'metric-a-b-2', 'metric-c']
     """
     used: set[str] = set()

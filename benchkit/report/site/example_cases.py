@@ -43,7 +43,7 @@ def examples_per_row(rows: int) -> int:
 def select_example_cases(case_ids: Iterable[str], judged: Iterable[str], count: int) -> list[str]:
     """`count` cases, by a hash of their ids; where some are judged, only of those.
 
-    >>> chosen(["a", "b", "c", "d"], ["d"], 2), chosen(["b", "a"], [], 1) == chosen("ab", [], 1)
+    >>> select_example_cases(["a", "b", "c", "d"], ["d"], 2), select_example_cases(["b", "a"], [], 1) == select_example_cases("ab", [], 1)
     (['d'], True)
     """
     known = set(case_ids)

@@ -55,7 +55,7 @@ def pairwise_differences(values: Sequence[NDArray[np.float64]]) -> PairwiseDiffe
 def metrics_to_compare(metrics: Sequence[str], primary: str, rows: int) -> list[str]:
     """The metrics that are compared: all, or `primary` alone where pairs are many.
 
-    >>> affordable(["hr@1", "mrr"], "mrr", 15), affordable(["hr@1", "mrr"], "mrr", 90)
+    >>> metrics_to_compare(["hr@1", "mrr"], "mrr", 15), metrics_to_compare(["hr@1", "mrr"], "mrr", 90)
     (['hr@1', 'mrr'], ['mrr'])
     """
     return (

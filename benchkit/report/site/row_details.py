@@ -116,7 +116,7 @@ def build_row_panel(
 def setting_lines(value: Any, prefix: str = "") -> SettingLines:
     """Nested settings as lines.
 
-    >>> flat({"train": {"epochs": 3, "lora": None}, "metrics": ["hr@1"], "peft": None})
+    >>> setting_lines({"train": {"epochs": 3, "lora": None}, "metrics": ["hr@1"], "peft": None})
     [['train.epochs', '3'], ['train.lora', 'none'], ['metrics', 'hr@1'], ['peft', 'none']]
     """
     lines: SettingLines = []

@@ -213,7 +213,7 @@ def test_of_two_raters_kappa_is_said_once():
 
 def test_one_rater_or_an_unknown_one_is_refused():
     with pytest.raises(ConfigError, match="needs two raters"):
-        measure_agreement(people().only(["ann"]))
+        measure_agreement(people().select_raters(["ann"]))
     with pytest.raises(ConfigError, match="no rater 'eve'"):
         measure_agreement(people(), ["eve"])
 

@@ -73,10 +73,10 @@ def test_the_two_stages_are_seen(made):
     made.judged("one", found)
     (table,) = tables(made)
     (row,) = table.rows
-    assert (row.valid.mean, row.right.mean, row.shares[0.0]) == (7 / 8, 0.5, 0.5)
-    (overview,) = printed(table)["Scored"].lines
+    assert (row.valid.mean, row.correct.mean, row.shares[0.0]) == (7 / 8, 0.5, 0.5)
+    (overview,) = printed(table)["Scored"].rows
     assert overview[:5] == ("one", "8/8", "87.5 %", "50.0 %", shown(row.means["rating"]))
-    (shares,) = printed(table)["Valid"].lines
+    (shares,) = printed(table)["Valid"].rows
     levels = ("50.0 %", "0.0 %", "0.0 %", "50.0 %")
     assert shares == ("one", "87.5 %", "50.0 %", *levels, "0.0 %", "0.0 %", "4")
     values = {line["statistic"]: line["value"] for line in lines(table)}
@@ -147,14 +147,14 @@ def test_hallucinations_are_those_of_the_judged_rationales(made, older):
     made.judged("one", found + answers("wrong", [0], **naming(2)))
     (table,) = tables(made)
     assert table.rows[0].hallucinating.mean == 0.25
-    assert "Hallucinating" in printed(table)["Valid"].head
+    assert "Hallucinating" in printed(table)["Valid"].header
 
 
 def test_nobody_looked_for_hallucinations(made):
     made.judged("one", answers("judged", [3], outside=None), kind="llm")
     (table,) = tables(made)
     assert table.rows[0].hallucinating is None
-    assert "Hallucinating" not in printed(table)["Valid"].head
+    assert "Hallucinating" not in printed(table)["Valid"].header
 
 
 def test_every_method_of_the_plan_has_a_row(made):
@@ -176,14 +176,14 @@ def test_every_method_of_the_plan_has_a_row(made):
         "some seeds": "not judged with every seed",
         "failed": "failed: the server is gone",
     }
-    assert ("silent", "gives no rationales") in printed(table)["Scored"].lines
+    assert ("silent", "gives no rationales") in printed(table)["Scored"].rows
     assert {line["status"] for line in lines(table) if line["method"] == "later"} == {"not judged"}
 
 
 def test_histories_are_grouped_as_the_suite_says(made):
     made.judged("one", answers("judged", [1], history=0) + answers("judged", [3, 2], history=4))
     (table,) = tables(made, buckets=[(4, 4)])
-    assert [line[1:4] for line in printed(table)["History"].lines] == [
+    assert [line[1:4] for line in printed(table)["History"].rows] == [
         ("0-3", "1", "1.00"), ("4", "2", "2.50"),
     ]  # fmt: skip
     (table,) = tables(made)
@@ -218,7 +218,7 @@ def test_a_criterion_may_have_any_name(made):
     made.judged("one", found, rubric={**RUBRIC, "criteria": criteria})
     row = rows(made)["one"]
     assert {name: cell.mean for name, cell in row.means.items()} == {"correct": 3.0, "rating": 1.5}
-    assert row.right.mean == 1.0
+    assert row.correct.mean == 1.0
 
 
 def test_the_page_shows_the_judges_of_the_plan_alone_as_the_tables_do(made):
