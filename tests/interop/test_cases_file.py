@@ -56,7 +56,7 @@ def test_the_header_names_the_cases(tmp_path):
 
 def test_only_so_many_users(tmp_path):
     place, cases = exported(make_suite(), tmp_path, limit_users=7)
-    assert place.name == "small@7users"
+    assert place.suite_name == "small@7users"
     assert [case["case_id"] for case in cases] == list(place.cases.ids) and len(cases) == 7
     assert read_header(tmp_path / "cases.jsonl").limit_users == 7
 

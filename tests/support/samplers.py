@@ -134,7 +134,7 @@ class Sees(Samples):
 
 
 class Remarked(Samples):
-    remarks = ("5% | shared",)
+    caveats = ("5% | shared",)
 
 
 class Breaks(Base):

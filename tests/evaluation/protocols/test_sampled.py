@@ -242,7 +242,7 @@ def test_what_the_configuration_decides(samplers, tmp_path):
     assert jobs[1].caveats[0] == "backbone local: tiny_1"
 
 
-def test_remarks_are_footnotes(samplers, tmp_path):
+def test_caveats_are_footnotes(samplers, tmp_path):
     suite = make_suite("Remarked", "Samples", "Sees", protocols=["scored", "sampled"])
     outcomes = run_all(suite, tmp_path)
     assert outcomes["Sees", 0].manifest.caveats == ("backbone server: tiny_1", "5% | shared")
@@ -264,7 +264,7 @@ def test_remarks_are_footnotes(samplers, tmp_path):
     assert {r["remarks"] for r in rows if r["method"] == "Samples"} == {""}
 
 
-def test_the_terminal_shows_marks_and_remarks(samplers, tmp_path, capsys):
+def test_the_terminal_shows_marks_and_caveats(samplers, tmp_path, capsys):
     from rich.console import Console
 
     from benchkit.report.leaderboard.terminal import print_results
