@@ -54,8 +54,8 @@ class CostEstimate:
     def __add__(self, other: "CostEstimate") -> "CostEstimate":
         """Both together. The cost is known if that of whoever asks is.
 
-        >>> Estimate(2, 30, 10, 0.5, 1) + Estimate(0, 0, 0, None, 3)
-        Estimate(calls=2, prompt_tokens=30, completion_tokens=10, cost=0.5, already_cached=4, \
+        >>> CostEstimate(2, 30, 10, 0.5, 1) + CostEstimate(0, 0, 0, None, 3)
+        CostEstimate(calls=2, prompt_tokens=30, completion_tokens=10, cost=0.5, n_cached=4, \
 likely=None)
         """
         likely = None

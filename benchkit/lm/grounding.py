@@ -23,7 +23,7 @@ _DISTINCTIVE = 8
 def normalize_text(text: str) -> str:
     """Case, spaces, quotes, dashes, entities and forms of a character (NFKC) made alike.
 
-    >>> normalise(" Rock &amp; Roll – “Live” ")
+    >>> normalize_text(" Rock &amp; Roll – “Live” ")
     'rock & roll - "live"'
     """
     # Folding case can undo NFKC, and NFKC can make letters that have a case.

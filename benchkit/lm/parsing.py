@@ -71,7 +71,7 @@ def parse_answer(text: str, finish: FinishReason, response: ResponseFormat) -> P
     of its line.
 
     >>> parse("<think>Likes jazz.</think>\\n<item>Blue Moon", "stop", ResponseFormat("think-item"))
-    Parsed(item='Blue Moon', rationale='Likes jazz.', status='ok', item_id=None)
+    ParsedAnswer(item='Blue Moon', rationale='Likes jazz.', status='ok', item_id=None)
     """
     if finish in ("error", "refused"):
         return ParsedAnswer(None, None, "error" if finish == "error" else "refused")

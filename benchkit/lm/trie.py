@@ -44,10 +44,10 @@ def draw_option(
     tokens. An option that is a prefix of another can only be told from it by its end: with ends of
     turn there is none. Options of the same tokens are equally likely.
 
-    >>> root = Trie.of([[5, 2], [5, 3], [7]])
+    >>> root = Trie.from_options([[5, 2], [5, 3], [7]])
     >>> logits = {(): {5: 0.0, 7: 0.0}, (5,): {2: 0.0, 3: -50.0}}
-    >>> walk(root, logits, 1.0, np.array([0.2, 0.9, 0.0])), walk(root, logits, 1.0, np.full(3, 0.7))
-    (0, 2)
+    >>> [draw_option(root, logits, 1.0, np.array(u)) for u in ([0.2, 0.9, 0.0], [0.7, 0.7, 0.7])]
+    [0, 2]
     """
     node, prefix = root, ()  # type: Trie, tuple[int, ...]
     for number in uniform:

@@ -26,7 +26,7 @@ REQUESTS = [
 class Scripted:
     """An engine that says what it is told to, and keeps what it was asked."""
 
-    can_score = can_choose = True
+    can_score = can_constrain = True
 
     def __init__(self, completions: dict[str, Sequence[Completion]]) -> None:
         self.completions = completions
@@ -51,7 +51,7 @@ class Scripted:
             size = np.array([len(text) for text in texts])
             yield ContinuationScores(-1.0 * size, size, "stop", {"prompt_tokens": 7.0})
 
-    def choose(
+    def constrained_choice(
         self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], decoding: Decoding
     ) -> Iterator[tuple[int, ...]]:
         for prompt, own in zip(prompts, options, strict=True):
@@ -181,7 +181,7 @@ def test_rows_say_which_model_it_is():
 
 def test_a_server_cannot_be_trained():
     class Trained(FineTunedRecommender):
-        def tuned(self, backbone, builder, data, run):
+        def train_model(self, backbone, builder, data, run):
             raise AssertionError("refused when it is constructed")
 
     config = Trained.Config.model_validate({"engine": {"kind": "openai", "model": "m"}})

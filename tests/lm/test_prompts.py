@@ -63,7 +63,7 @@ def test_shipped_templates_render(name):
     assert template.name == name and template.description
     for rationale in {False, template.response.rationale is not None}:
         out = rendered(name, rationale=rationale)
-        assert out.shown == 3 and out.n_dropped == 0
+        assert out.n_shown == 3 and out.n_dropped == 0
         assert out.tokens == sum(words(message.content) for message in out.prompt.messages)
         assert out.prompt.key == "case 1" and out.prompt.prefill == ()
         text = out.prompt.messages[-1].content
@@ -71,7 +71,7 @@ def test_shipped_templates_render(name):
         assert "None" not in text and text == text.lstrip()
         assert template.response_format(rationale).explains == rationale
         empty = rendered(name, request(history=()), rationale=rationale)
-        assert empty.shown == empty.n_dropped == 0
+        assert empty.n_shown == empty.n_dropped == 0
 
 
 def test_papers():
@@ -138,7 +138,12 @@ def test_the_prompt_does_not_depend_on_candidates_that_are_not_shown():
 
 def test_answers_give_titles_as_prompts_show_them():
     template = made(title_limit=6)
-    assert [template.title(CATALOG, item) for item in "abcd"] == ["Blue M", "Black", "c", "{histo"]
+    assert [template.item_title(CATALOG, item) for item in "abcd"] == [
+        "Blue M",
+        "Black",
+        "c",
+        "{histo",
+    ]
     assert "Blue M\n" in user(template)
 
 
@@ -156,7 +161,7 @@ def test_no_rationale_where_none_is_asked_for():
 def test_the_oldest_events_are_dropped_first():
     whole = rendered()
     out = rendered(budget=whole.tokens - 1)
-    assert (out.shown, out.n_dropped, out.tokens) == (2, 1, whole.tokens - 2)
+    assert (out.n_shown, out.n_dropped, out.tokens) == (2, 1, whole.tokens - 2)
     text = out.prompt.messages[-1].content
     assert "Blue Moon" not in text and text.count("Black") == 2  # history and candidates
     assert rendered(budget=whole.tokens) == whole == rendered()
@@ -165,7 +170,7 @@ def test_the_oldest_events_are_dropped_first():
 def test_a_prompt_without_history_is_the_last_resort():
     none = rendered("papers", request(history=()))
     out = rendered("papers", budget=none.tokens)
-    assert (out.shown, out.n_dropped) == (0, 3) and out.prompt == none.prompt
+    assert (out.n_shown, out.n_dropped) == (0, 3) and out.prompt == none.prompt
     with pytest.raises(
         DataError, match=rf"case 1 has {none.tokens} tokens .* {none.tokens - 1} ar"
     ):
@@ -175,7 +180,7 @@ def test_a_prompt_without_history_is_the_last_resort():
 def test_max_events():
     history = made().history.model_copy(update={"max_events": 1})
     out = rendered(made(history=history.model_dump()))
-    assert (out.shown, out.n_dropped) == (1, 2)
+    assert (out.n_shown, out.n_dropped) == (1, 2)
     assert "Blue Moon" not in out.prompt.messages[-1].content
 
 
@@ -193,7 +198,7 @@ def test_it_fits_and_nothing_more_would(n, budget, superadditive):
         least = rendered(asked=request(history=()), count_tokens=count)
         assert least.tokens > budget
         return
-    assert out.shown + out.n_dropped == n and out.tokens <= budget
+    assert out.n_shown + out.n_dropped == n and out.tokens <= budget
     if out.n_dropped and not superadditive:
         more = request(asked.history[out.n_dropped - 1 :])
         assert rendered(asked=more, count_tokens=count).tokens > budget
@@ -208,7 +213,7 @@ def test_each_event_is_counted_at_most_once():
 
     asked = request([Event("a")] * 50)
     out = rendered(asked=asked, budget=rendered(asked=asked).tokens - 20, count_tokens=count)
-    assert 35 <= out.shown <= 40
+    assert 35 <= out.n_shown <= 40
     events = [text for text in counted if text == "Blue Moon\n"]
     assert len(events) <= 50
     assert len(counted) - len(events) == 6  # system and user: whole, without history, final

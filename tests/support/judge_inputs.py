@@ -42,7 +42,7 @@ def reply(text, number=0, seed=None):
 class FakeEngine:
     """Answers by a function of the prompt, (text, finish), and notes what it was asked."""
 
-    can_score = can_choose = False
+    can_score = can_constrain = False
 
     def __init__(self, answer=None, stop_after=None):
         self.answer = answer or (lambda prompt: (reply(prompt.messages[-1].content), "stop"))

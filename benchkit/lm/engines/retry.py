@@ -22,9 +22,11 @@ class TransientError(Exception):
     charged, all the same.
     """
 
-    def __init__(self, cause: str, after: float | None = None, billed: bool = False) -> None:
+    def __init__(
+        self, cause: str, retry_after_s: float | None = None, billed: bool = False
+    ) -> None:
         super().__init__(cause)
-        self.retry_after_s = after
+        self.retry_after_s = retry_after_s
         self.billed = billed
 
 
@@ -74,7 +76,7 @@ class Backoff:
             try:
                 return attempt()
             except (TransientError, UnusableReplyError) as error:
-                after = getattr(error, "after", None)
+                after = getattr(error, "retry_after_s", None)
                 if count == self.retries or (after is not None and after > self.patience_s):
                     raise
             (self.sleep or (stop or Event()).wait)(self.wait_s(count, after))

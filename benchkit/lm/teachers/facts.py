@@ -39,7 +39,7 @@ _STOP = frozenset(
 
 
 class ItemFact(NamedTuple):
-    """A value that an item has: Fact("genre", "Drama"). The value stands in the catalogue."""
+    """A value that an item has: ItemFact("genre", "Drama"). The value stands in the catalogue."""
 
     noun: str
     value: str
@@ -103,7 +103,7 @@ class CatalogFacts:
 def shorten_title(title: str) -> str:
     """The beginning of a title: all of it up to ten words, else up to a break, else ten words.
 
-    >>> shortened("Green Tea Bags, organic, 100 count, a gift for him and for her")
+    >>> shorten_title("Green Tea Bags, organic, 100 count, a gift for him and for her")
     'Green Tea Bags'
     """
     words = title.split()
@@ -119,9 +119,9 @@ def shorten_title(title: str) -> str:
 def describe_facts(facts: Sequence[ItemFact]) -> str:
     """Facts as part of a sentence.
 
-    >>> phrase([Fact("genre", "Drama"), Fact("genre", "War")])
+    >>> describe_facts([ItemFact("genre", "Drama"), ItemFact("genre", "War")])
     'the genres Drama and War'
-    >>> phrase([Fact("category", "Tea"), Fact("brand", "Acme")])
+    >>> describe_facts([ItemFact("category", "Tea"), ItemFact("brand", "Acme")])
     'the category Tea and the brand Acme'
     """
     if len({fact.noun for fact in facts}) == len(facts):

@@ -109,9 +109,9 @@ def parse_teacher_answer(answer: str, text: str) -> TeacherAnswer | None:
     Each tag must stand there exactly once, and a rating be a number from 1 to 7: nothing is
     guessed. A block <think> at the beginning is a model's own thinking and is passed over.
 
-    >>> parse("rated", "<rationale>Both are teas.</rationale><rating>6</rating>").score
+    >>> parse_teacher_answer("rated", "<rationale>Both are teas.</rationale><rating>6</rating>").score
     6.0
-    >>> parse("rated", "<rationale>Both are teas.</rationale><rating>8</rating>") is None
+    >>> parse_teacher_answer("rated", "<rationale>Both are teas.</rationale><rating>8</rating>") is None
     True
     """
     text = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
@@ -135,7 +135,7 @@ def parse_teacher_answer(answer: str, text: str) -> TeacherAnswer | None:
 def remove_title(rationale: str, title: str) -> str:
     """A rationale with the item's title removed, also without its year.
 
-    >>> without_title("Like Alien, Aliens is set in space.", "Aliens (1986)")
+    >>> remove_title("Like Alien, Aliens is set in space.", "Aliens (1986)")
     'Like Alien, the item is set in space.'
     """
     title = _line(title)

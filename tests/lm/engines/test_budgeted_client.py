@@ -29,7 +29,7 @@ def test_a_second_run_asks_nothing_and_needs_neither_server_nor_key(tmp_path, fo
     assert [a.completions for a in second] == [a.completions for a in first]
     assert all(a.usage["cached"] == 1 and a.usage["completion_tokens"] == 3 for a in second)
     again = list(engine.score(asked, [["ab", "in"]] * 5))
-    assert all((a.logprob == b.logprob).all() for a, b in zip(scores, again, strict=True))
+    assert all((a.logprobs == b.logprobs).all() for a, b in zip(scores, again, strict=True))
     assert all(a.usage["cached"] == 2 for a in again)
     assert engine.budget.spent == TokenUsage()
 
@@ -99,7 +99,7 @@ def test_the_money_budget_stops_the_run(echo, tmp_path):
         list(engine.generate(prompts(50), GREEDY))
     # A request costs 1.6, at most 2.2 + 6 are reserved: 7 * 1.6 + 8.2 <= 20 < 8 * 1.6 + 8.2
     assert len(echo.seen) == 8
-    assert engine.budget.money(engine.budget.spent) == pytest.approx(12.8)
+    assert engine.budget.price(engine.budget.spent) == pytest.approx(12.8)
 
 
 def test_unusable_answers_cost_as_well(echo, tmp_path):

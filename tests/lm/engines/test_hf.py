@@ -49,9 +49,9 @@ def test_scores_equal_plain_passes(engine, end, batch_tokens):
         PROMPTS, OPTIONS, engine.score(PROMPTS, OPTIONS, end), strict=True
     ):
         expected = [plain(engine, prompt, text, end) for text in options]
-        np.testing.assert_allclose(found.logprob, expected, atol=1e-4)
+        np.testing.assert_allclose(found.logprobs, expected, atol=1e-4)
         sizes = [len(continuation_ids(engine.tokenizer, text, end)) for text in options]
-        assert found.tokens.tolist() == sizes
+        assert found.token_counts.tolist() == sizes
 
 
 def chance_of(engine: HFEngine, prompt: Prompt, options: list[str], temperature: float) -> list:
@@ -73,7 +73,7 @@ def chance_of(engine: HFEngine, prompt: Prompt, options: list[str], temperature:
 
 def test_choices_have_the_distribution_of_constrained_decoding(engine):
     decoding = Decoding(n=2000, temperature=1.5)
-    drawn = next(engine.choose(PROMPTS[:1], OPTIONS[:1], decoding))
+    drawn = next(engine.constrained_choice(PROMPTS[:1], OPTIONS[:1], decoding))
     expected = np.array(chance_of(engine, PROMPTS[0], TITLES, 1.5))
     assert expected.sum() == pytest.approx(1)
     shares = np.bincount(drawn, minlength=len(TITLES)) / 2000
@@ -82,13 +82,14 @@ def test_choices_have_the_distribution_of_constrained_decoding(engine):
 
 def test_choices_do_not_depend_on_the_batch(engine):
     decoding = Decoding(n=9, temperature=1.0, seed=4)
-    whole = list(engine.choose(PROMPTS, OPTIONS, decoding))
+    whole = list(engine.constrained_choice(PROMPTS, OPTIONS, decoding))
     single = [
-        next(engine.choose([p], [o], decoding)) for p, o in zip(PROMPTS, OPTIONS, strict=True)
+        next(engine.constrained_choice([p], [o], decoding))
+        for p, o in zip(PROMPTS, OPTIONS, strict=True)
     ]
     assert whole == single
     greedy = Decoding(temperature=0.0)
-    likeliest = engine.choose(PROMPTS, OPTIONS, greedy)
+    likeliest = engine.constrained_choice(PROMPTS, OPTIONS, greedy)
     for prompt, options, (first,) in zip(PROMPTS, OPTIONS, likeliest, strict=True):
         cold = chance_of(engine, prompt, options, 0.01)
         assert cold[first] == pytest.approx(1, abs=0.05)

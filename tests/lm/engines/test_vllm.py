@@ -109,10 +109,10 @@ def test_scores_are_sums_over_the_continuation(engine):
     tokenizer = tiny_tokenizer()
     for texts, scored in zip(options, results, strict=True):
         ids = [tokenization.continuation_ids(tokenizer, t, True) for t in texts]
-        assert scored.logprob == pytest.approx([-sum(i) / 100 for i in ids])
-        assert scored.tokens.tolist() == [len(i) for i in ids]
+        assert scored.logprobs == pytest.approx([-sum(i) / 100 for i in ids])
+        assert scored.token_counts.tolist() == [len(i) for i in ids]
     [open_ended] = engine.score(prompts(1), [["ab", ""]], end=False)
-    assert open_ended.tokens.tolist() == [1, 0]
+    assert open_ended.token_counts.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_no_number_is_made_of_a_wrong_score(engine, monkeypatch, row):
 
     monkeypatch.setattr(FakeLLM, "_one", wrong)
     [scored] = engine.score(prompts(1), [["ab"]])
-    assert (scored.logprob, scored.tokens, scored.finish) == (None, None, "error")
+    assert (scored.logprobs, scored.token_counts, scored.finish) == (None, None, "error")
 
 
 def test_what_cannot_be_done_is_said(engine):
     with pytest.raises(ConfigError, match="cannot choose"):
-        engine.choose(prompts(1), [["a"]], Decoding())
+        engine.constrained_choice(prompts(1), [["a"]], Decoding())
     long = Prompt("long", (Message("user", "x " * 500),))
     with pytest.raises(EngineError, match="longer than the maximum"):
         list(engine.generate([long], Decoding()))

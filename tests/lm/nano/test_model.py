@@ -53,7 +53,7 @@ def count_training(monkeypatch):
         calls.append(arguments)
         return train(*arguments)
 
-    monkeypatch.setattr(training, "train", counted)
+    monkeypatch.setattr(training, "train_nano", counted)
     return calls
 
 
@@ -94,18 +94,19 @@ def test_threads_that_need_it_at_once_train_once(view, tmp_path, monkeypatch):
 ELSEWHERE = """
 import os, sys
 from pathlib import Path
-from benchkit.lm import nano, nano_training
+from benchkit.lm.nano import model as nano
+from benchkit.lm.nano import training as nano_training
 from benchkit.runs.progress import SilentProgress
 from benchkit.testing.recommenders import toy_dataset
 
-def train(*arguments, before=nano_training.train):
+def train(*arguments, before=nano_training.train_nano):
     Path(sys.argv[1], "trained", str(os.getpid())).touch()
     return before(*arguments)
 
-nano_training.train = train
+nano_training.train_nano = train
 view = toy_dataset(users=60, items=60, length=8).train_view()
 config = nano.NanoConfig(hidden=16, heads=1, kv_heads=1, steps=3)
-nano.build(view, config, Path(sys.argv[1]), SilentProgress())
+nano.build_nano(view, config, Path(sys.argv[1]), SilentProgress())
 """
 
 

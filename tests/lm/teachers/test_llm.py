@@ -36,7 +36,7 @@ def question(item="b", key="u1", first=0):
 class Fake:
     """An engine that answers by a function of the user's message, and notes what it was asked."""
 
-    can_score = can_choose = False
+    can_score = can_constrain = False
 
     def __init__(self, answer=None, stop_after=None):
         self.answer = answer or (lambda prompt: (GOOD.format(prompt.key), "stop"))
@@ -300,7 +300,7 @@ def test_configurations_that_cannot_work_are_refused():
         teacher(Fake(), prompt="capo")
 
 
-def test_the_remark_says_who_wrote():
+def test_the_caveat_says_who_wrote():
     assert teacher(Fake()).caveat == "rationales from m, prompt c-apo"
     assert teacher(Fake()).name == "llm/c-apo/m"
     assert teacher(Fake()).models == ("m",)

@@ -122,7 +122,7 @@ def test_more_negatives_than_candidates_are_refused(view):
 
 
 class Told:
-    name, remark, models = "told", "rationales made up for a test", ("org/m", "n")
+    name, caveat, models = "told", "rationales made up for a test", ("org/m", "n")
 
 
 ANSWERS = [
@@ -141,9 +141,9 @@ def test_a_file_gives_back_what_was_written(tmp_path, view):
     counts = write_rationales(path, ANSWERS, Told())
     assert counts == {"ok": 2, "unparsed": 1}
     rows = [json.loads(line) for line in path.read_text().split("\n") if line]
-    assert [row["remark"] for row in rows] == [Told.remark] * 3
+    assert [row["remark"] for row in rows] == [Told.caveat] * 3
     teacher = make_teacher(FileTeacherConfig(path=path), None, no_engine)
-    assert (teacher.caveat, teacher.models) == (Told.remark, Told.models)
+    assert (teacher.caveat, teacher.models) == (Told.caveat, Told.models)
     questions = asked(("u2", "a"), ("u1", "a"), ("u1", "b"), ("u9", "a"))
     again = list(teacher.write(questions, view.catalog))
     assert again[:3] == [ANSWERS[2], ANSWERS[0], ANSWERS[1]]
@@ -218,7 +218,7 @@ def test_the_configuration_is_told_by_its_kind():
 
 
 def test_the_template_teacher_needs_no_engine(view, monkeypatch):
-    monkeypatch.setattr(template, "MiniLM", Hashed)
+    monkeypatch.setattr(template, "MiniLMEncoder", Hashed)
     teacher = make_teacher(TemplateTeacherConfig(), None, no_engine)
     questions = build_training_questions(view, limit=3)
     assert teacher.estimate(questions, view.catalog) == CostEstimate(0, 0, 0, 0.0, 0)
@@ -230,7 +230,7 @@ def test_the_template_teacher_needs_no_engine(view, monkeypatch):
 def said(tmp_path, monkeypatch):
     """Runs `benchkit teach` in a folder of its own and returns what it printed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(template, "MiniLM", Hashed)
+    monkeypatch.setattr(template, "MiniLMEncoder", Hashed)
     (tmp_path / "mine.toml").write_text(SUITE)
     app = typer.Typer()
     app.command()(rationales_command)

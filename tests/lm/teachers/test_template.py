@@ -188,12 +188,12 @@ def facts(**columns):
 
 def test_values_are_told_apart_as_the_column_separates_them():
     spaces = ["Drama War", "Drama", "War Crime", "Crime Drama", "Crime", "War"]
-    assert facts(genres=spaces).shared(0, 3) == (ItemFact("genre", "Drama"),)
-    assert facts(genres=["Film Noir", "Film Noir", "Drama"]).shared(0, 1) == (
+    assert facts(genres=spaces).in_common(0, 3) == (ItemFact("genre", "Drama"),)
+    assert facts(genres=["Film Noir", "Film Noir", "Drama"]).in_common(0, 1) == (
         ItemFact("genre", "Film Noir"),
     )
     paths = ["Food > Tea > Green", "Food > Tea > Black", "Food > Nuts", "Food"]
-    assert facts(categories=paths).shared(0, 1) == (
+    assert facts(categories=paths).in_common(0, 1) == (
         ItemFact("category", "Tea"),
     )  # Food is everywhere
 
@@ -204,11 +204,11 @@ def test_rare_facts_come_first_and_title_words_last():
         category=["Drinks", "Drinks", "Ware", "Food", "Ware"],
         brand=["Acme", "Acme, Inc.", "Acme", "unknown", "unknown"],
     )
-    assert found.shared(0, 1) == (ItemFact("category", "Drinks"),)
-    assert found.shared(0, 2) == (ItemFact("brand", "Acme"),)
-    assert found.shared(1, 2) == (ItemFact("title word", "tea"),)
-    assert found.shared(3, 4) == ()
-    assert found.own(0) == (ItemFact("category", "Drinks"), ItemFact("brand", "Acme"))
+    assert found.in_common(0, 1) == (ItemFact("category", "Drinks"),)
+    assert found.in_common(0, 2) == (ItemFact("brand", "Acme"),)
+    assert found.in_common(1, 2) == (ItemFact("title word", "tea"),)
+    assert found.in_common(3, 4) == ()
+    assert found.of_item(0) == (ItemFact("category", "Drinks"), ItemFact("brand", "Acme"))
     assert (
         describe_facts([ItemFact("category", "A"), ItemFact("category", "B")])
         == "the categories A and B"
@@ -219,9 +219,9 @@ def test_title_words_are_those_that_can_be_seen_in_the_title():
     long = "Fine green tea, loose leaf from the first harvest of the year, organic, 8 ounce"
     assert shorten_title(long) == "Fine green tea"
     found = facts(title=[long, "Organic green nuts 8 ounce", "Organic mug", "Mate"])
-    assert found.shared(0, 1) == (ItemFact("title word", "green"),)
-    assert found.shared(0, 2) == ()
-    assert found.own(0) == ()
+    assert found.in_common(0, 1) == (ItemFact("title word", "green"),)
+    assert found.in_common(0, 2) == ()
+    assert found.of_item(0) == ()
 
 
 unit = st.integers(0, 10_000)
@@ -318,7 +318,7 @@ STATE = """
 import os, logging, random, sys, warnings
 import numpy as np, torch, socket
 os.environ["HF_HUB_OFFLINE"] = "1"
-from benchkit.lm.teachers.encoder import MiniLM
+from benchkit.lm.teachers.encoder import MiniLMEncoder
 def blocked(*_): raise AssertionError("network")
 socket.socket.connect = blocked
 def state():
@@ -327,7 +327,7 @@ def state():
             str(np.random.get_state()), torch.get_rng_state().tolist(), torch.get_num_threads(),
             torch.get_default_dtype(), torch.is_grad_enabled())
 before = state()
-found = MiniLM().encode(["green tea", "black tea", "motor oil"])
+found = MiniLMEncoder().encode(["green tea", "black tea", "motor oil"])
 assert [a == b for a, b in zip(before, state())] == [True] * 10
 assert found.shape == (3, 384) and found.dtype == np.float32
 assert abs(np.linalg.norm(found, axis=1) - 1).max() < 1e-5

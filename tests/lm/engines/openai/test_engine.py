@@ -120,7 +120,7 @@ def test_what_cannot_be_done_is_said(echo, tmp_path):
     with pytest.raises(ConfigError, match="cannot score"):
         engine.score(prompts(1), [["a"]])
     with pytest.raises(ConfigError, match="cannot choose"):
-        engine.choose(prompts(1), [["a"]], GREEDY)
+        engine.constrained_choice(prompts(1), [["a"]], GREEDY)
     with pytest.raises(ConfigError, match="top_k"):
         list(engine.generate(prompts(1), Decoding(temperature=1, top_k=5)))
     assert engine.count_tokens("né") == 3
@@ -193,8 +193,8 @@ def test_log_probabilities_equal_the_model_in_process(served, tmp_path, folder, 
     engine = make(running, tmp_path, server=server, tokenizer=str(folder))
     for prompt, texts_, scored in zip(asked, options, engine.score(asked, options), strict=True):
         expected = [logprob_here(model, tokenizer, prompt, text) for text in texts_]
-        assert scored.logprob == pytest.approx([p for p, _ in expected], abs=1e-4)
-        assert scored.tokens.tolist() == [n for _, n in expected]
+        assert scored.logprobs == pytest.approx([p for p, _ in expected], abs=1e-4)
+        assert scored.token_counts.tolist() == [n for _, n in expected]
         assert scored.usage["requests"] == len(texts_)
 
 
@@ -210,12 +210,12 @@ def test_samples_of_a_model_differ_and_repeat(served, tmp_path, folder):
 def test_scoring_edges(echo, tmp_path, folder):
     engine = make(echo, tmp_path, tokenizer=str(folder))
     none, empty = engine.score(prompts(2), [[], [""]], end=False)
-    assert none.logprob.shape == (0,) and none.tokens.shape == (0,)
-    assert (empty.logprob.tolist(), empty.tokens.tolist()) == ([0.0], [0])
+    assert none.logprobs.shape == (0,) and none.token_counts.shape == (0,)
+    assert (empty.logprobs.tolist(), empty.token_counts.tolist()) == ([0.0], [0])
     assert not echo.seen
     [ended] = engine.score(prompts(1), [["a"]])
     ids = tokenization.continuation_ids(tiny_tokenizer(), "a", True)
-    assert ended.logprob == pytest.approx([-sum(ids) / 100])
+    assert ended.logprobs == pytest.approx([-sum(ids) / 100])
     assert engine.count_tokens("the cab") == len(tiny_tokenizer().encode("the cab"))
     with pytest.raises(ValueError, match=r"longer|shorter"):
         list(engine.score(prompts(2), [["a"]]))

@@ -213,8 +213,8 @@ def test_no_number_is_made_of_wrong_scores(echo, tmp_path, folder, name):
     echo.faults.extend([None, WRONG_SCORES[name], WRONG_SCORES[name]])
     first, second, third = engine.score(prompts(3), [["ab"], ["ab", "in"], ["ab"]])
     assert (first.finish, second.finish, third.finish) == ("stop", "error", "stop")
-    assert (second.logprob, second.tokens) == (None, None)
-    assert np.isfinite(first.logprob).all() and np.isfinite(third.logprob).all()
+    assert (second.logprobs, second.token_counts) == (None, None)
+    assert np.isfinite(first.logprobs).all() and np.isfinite(third.logprobs).all()
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_no_number_is_made_of_wrong_prompt_logprobs(echo, tmp_path, folder, chan
     engine = make(echo, tmp_path, retries=1, server="vllm", tokenizer=str(folder))
     echo.always = edit(change)
     [scored] = engine.score(prompts(1), [["cab"]])
-    assert (scored.logprob, scored.finish) == (None, "error")
+    assert (scored.logprobs, scored.finish) == (None, "error")
 
 
 # Errors that asking again does not mend
