@@ -86,7 +86,7 @@ def test_the_identity_of_a_run_holds_code_packages_and_settings(tmp_path):
         card = registry.find_card("eapo")
         return fingerprint.canonical_settings(registry.build_config(card, {"expert": expert}))[
             "expert"
-        ]["made_of"]
+        ]["fingerprint"]
 
     plain = known(name="sasrec")
     assert plain["packages"].keys() == set(registry.find_card("sasrec").packages)

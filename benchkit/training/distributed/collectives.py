@@ -111,7 +111,7 @@ def reject_running_averages(objective: Objective[Any]) -> None:
     """
     module = objective.module
     single = module is not None and any(p.dim() == 0 for p in module.parameters())
-    if single or getattr(objective, "kept_by_hand", False):
+    if single or getattr(objective, "self_updating", False):
         raise ConfigError(
             "the method keeps running averages beside the model, which DeepSpeed would reset"
             " after each step",

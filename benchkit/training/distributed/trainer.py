@@ -82,7 +82,7 @@ class DistributedTrainer(Trainer):
         self, epoch_iterator: Iterator[Any], num_batches: int, *_: Any
     ) -> tuple[list[Any], Any]:
         shares = list(islice(epoch_iterator, num_batches))
-        own = sum(self.objective.normalizer(share.batch) for share in shares if share.counts)
+        own = sum(self.objective.normalizer(share.batch) for share in shares if share.active)
         return shares, collectives.all_reduce_sum(own, self.args.device)
 
     # A step
@@ -100,9 +100,9 @@ class DistributedTrainer(Trainer):
         objective, share = self.objective, inputs
         objective.step = self.state.global_step
         if isinstance(objective, collectives.DistributedPreferenceObjective):
-            objective.idle = not share.counts
+            objective.idle = not share.active
         with objective.context(self.model):
-            loss: torch.Tensor = model(share.batch) / num_items_in_batch * float(share.counts)
+            loss: torch.Tensor = model(share.batch) / num_items_in_batch * float(share.active)
             if self.is_deepspeed_enabled:
                 collectives.reject_running_averages(objective)
             # The loss is divided by the whole step's amount already.

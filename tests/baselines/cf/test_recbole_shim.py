@@ -31,8 +31,8 @@ FRESH = """
 import logging, os, sys, types, warnings
 from pathlib import Path
 import numpy, pandas, torch, yaml
-from benchkit.data.preparation.pipeline import build
-from benchkit.data.sources import read
+from benchkit.data.preparation.pipeline import prepare_dataset
+from benchkit.data.sources import read_source
 from benchkit.data.spec import DatasetSpec
 from benchkit.types import RunContext
 from baselines.cf.recbole import RecBole
@@ -53,7 +53,7 @@ def state():
         "files": list(Path().iterdir()),
     }
 
-toy = build(read("toy", {"users": 40}), DatasetSpec(name="toy", source="toy"))
+toy = prepare_dataset(read_source("toy", {"users": 40}), DatasetSpec(name="toy", source="toy"))
 stages = []
 progress = types.SimpleNamespace(
     start=lambda what, total: stages.append(total), advance=lambda note: stages.append(1)

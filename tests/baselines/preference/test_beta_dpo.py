@@ -125,12 +125,12 @@ def test_the_mask_sums_to_what_the_trainer_divides_by(n, rho):
     d, here = torch.randn(n, 2, generator=torch.Generator().manual_seed(n)), torch.ones(n, 2)
     for is_training in (True, False):
         mask = module.pairs({"here": here}, d, is_training).mask
-        assert float(mask.sum()) == pytest.approx(module.kept(n), rel=1e-4)
+        assert float(mask.sum()) == pytest.approx(module.effective_size(n), rel=1e-4)
 
 
 def test_how_many_are_kept():
-    assert [adaptive(rho=0.2).kept(n) for n in (1, 2, 4, 5, 10)] == [1, 1, 3, 4, 8]
-    assert [adaptive(rho=r).kept(10) for r in (0.0, 0.9, 0.95)] == [10, 1, 1]
+    assert [adaptive(rho=0.2).effective_size(n) for n in (1, 2, 4, 5, 10)] == [1, 1, 3, 4, 8]
+    assert [adaptive(rho=r).effective_size(10) for r in (0.0, 0.9, 0.95)] == [10, 1, 1]
 
 
 def test_evaluation_uses_the_averages_of_training_and_moves_none():

@@ -150,7 +150,7 @@ def test_a_method_trains_and_answers(tmp_path, backbone, method, more):
     assert all(own.chosen.item not in {c.item for c in own.rejected} for own in found)
     lines = (tmp_path / "scratch" / "steps.jsonl").read_text().splitlines()
     assert len(lines) == math.ceil(len(found) / 4)  # one a micro-batch
-    if recommender.family(dataset.train_view(), run).reference:
+    if recommender.make_loss(dataset.train_view(), run).reference:
         assert abs(json.loads(lines[0])["margin"][0]) < 1e-3  # policy and reference are the same
     trained_on = tmp_path / "scratch" / "preferences.jsonl"
     again = method(

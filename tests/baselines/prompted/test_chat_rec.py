@@ -35,7 +35,7 @@ class TestContract(RecommenderContract):
 class Stub:
     """Answers by a function of the titles that the prompt lists."""
 
-    can_score = can_choose = False
+    can_score = can_constrain = False
     context = None
 
     def __init__(self, answer, finish="stop"):
@@ -207,7 +207,7 @@ class Chooser:
     def __init__(self):
         self.asked = []
 
-    def choose(self, prompts, options, decoding):
+    def constrained_choice(self, prompts, options, decoding):
         for prompt, own in zip(prompts, options, strict=True):
             self.asked.append((prompt.prefill, tuple(own)))
             yield (min(range(len(own)), key=own.__getitem__),)

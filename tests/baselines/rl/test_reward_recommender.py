@@ -127,5 +127,5 @@ def test_settings_that_make_no_sense_are_refused(config, values, message):
 
 
 def test_a_method_without_a_reward_is_refused_when_it_is_made():
-    with pytest.raises(TypeError, match="abstract method reward"):
+    with pytest.raises(TypeError, match="abstract method make_reward"):
         RewardRecommender()

@@ -57,7 +57,7 @@ def writer(wording=LONG_INSTRUCTIONS):
 def text(kind, first=True, wording=LONG_INSTRUCTIONS, question=QUESTION, review=REVIEW):
     """The prompt and the answer of an instruction; the system's message left out."""
     own = writer(wording)
-    example = own.example(own.told(question, "c", review), kind, first)
+    example = own.example(own.describe_user(question, "c", review), kind, first)
     prompt, answer = (tiny_tokenizer().decode(ids) for ids in (example.prompt, example.response))
     system = own.builder.template.system
     return prompt.removeprefix(system + "\n") if system else prompt, answer
@@ -184,13 +184,13 @@ def test_an_intention_never_names_the_item():
 def test_only_what_there_is_of_a_user_is_drawn():
     recommender, rng = InstructRec(), np.random.default_rng(0)
     own = writer()
-    full = own.told(QUESTION, "c", REVIEW)
+    full = own.describe_user(QUESTION, "c", REVIEW)
     drawn = Counter(recommender.draw(full, rng) for _ in range(6400))
     assert set(drawn) == {k for k in INSTRUCTION_GRID if k[:2] != ("none", "none")}  # 32 cells
     forms = Counter(kind.form for kind in drawn.elements())
     assert all(abs(count - 1600) < 4 * 35 for count in forms.values())  # sd 34.6
     assert all(abs(count - 200) < 5 * 14 for count in drawn.values())  # sd 13.9
-    bare = own.told(replace(QUESTION, history=(Event("e"),), item="e"), "c", None)
+    bare = own.describe_user(replace(QUESTION, history=(Event("e"),), item="e"), "c", None)
     assert {recommender.draw(bare, rng)[:2] for _ in range(50)} == {("implicit", "none")}
     asked = InstructRec(InstructRec.Config(preferences=("explicit",), intentions=("none",)))
     assert asked.draw(bare, rng)[:2] == ("implicit", "none")

@@ -45,13 +45,13 @@ def config(**changes):
 class Verifier:
     """An engine that chooses the item "target" of each question if its rationale says "ok"."""
 
-    can_score = can_choose = True
+    can_score = can_constrain = True
     context = None
 
     def __init__(self, targets):
         self.targets, self.begun = targets, []
 
-    def choose(self, prompts, options, decoding):
+    def constrained_choice(self, prompts, options, decoding):
         assert decoding.temperature == 0
         for prompt, own in zip(prompts, options, strict=True):
             self.begun.append("".join(prompt.prefill))
@@ -76,10 +76,10 @@ def test_a_rationale_is_kept_exactly_if_the_model_then_finds_the_item(template):
     told = ["ok so", "no", "no", "fine, ok"]
 
     class Each(Verifier):
-        def choose(self, prompts, options, decoding):
+        def constrained_choice(self, prompts, options, decoding):
             for prompt, own, q in zip(prompts, options, asked, strict=True):
                 self.targets["u"] = CATALOG.text(q.item) + "</item>"
-                yield from super().choose([prompt], [own], decoding)
+                yield from super().constrained_choice([prompt], [own], decoding)
 
     found = list(verify_rationales(answerer(Each({}), template), asked, told, CATALOG))
     assert found == [True, False, False, True]
@@ -126,7 +126,7 @@ def kept_by(method, view, told):
             for q, t in zip(asked, texts, strict=True)
         ]
 
-    method.rationales = rationales
+    method.write_rationales = rationales
     method.engine = lambda model, backbone: Verifier(titles)
     run = run_context(view.catalog)
     object.__setattr__(run, "progress", Stages())
@@ -134,7 +134,7 @@ def kept_by(method, view, told):
     class Backbone:
         model = tokenizer = None
 
-    return questions, method.kept(questions, Backbone, view, run), run
+    return questions, method.verify(questions, Backbone, view, run), run
 
 
 @pytest.mark.parametrize(

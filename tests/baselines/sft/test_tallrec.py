@@ -150,7 +150,7 @@ def test_it_is_the_softmax_at_the_place_of_the_answer(kind, wording):
 
 
 def test_a_case_without_scores_is_an_error():
-    scored = SimpleNamespace(logprob=None, usage={})
+    scored = SimpleNamespace(logprobs=None, usage={})
     engine = SimpleNamespace(score=lambda *_, **__: iter([scored]))
     (answer,) = YesNoScorer(engine, writer()).predict([request()], CATALOG)
     assert answer.scores is None and answer.status == "error"

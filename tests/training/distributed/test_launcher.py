@@ -208,7 +208,7 @@ def test_what_closures_refer_to_is_the_same_object_when_it_is_read(tmp_path):
     assert read.validate(None) is read.model
     assert same(read.model, network)
     assert read.examples == sent.examples
-    assert read.objective.family.pairs() == (read.objective.module, read.run)
+    assert read.objective.loss_spec.pairs() == (read.objective.module, read.run)
     assert read.run.generator("a").random() == run.generator("a").random()
     told = Stages()
     serialization.ProgressReader(tmp_path / "told", told)()

@@ -59,13 +59,13 @@ def test_a_constrained_answer_is_the_tokens_that_are_trained_on(tmp_path):
 
 def test_drawn_answers_are_as_frequent_as_the_loss_thinks(tmp_path):
     policy = GRPOSettings(group=4000, temperature=1.3, constrained=True)
-    drawing = replace(drawing_of(context(tmp_path)), policy=policy)
+    drawing = replace(drawing_of(context(tmp_path)), settings=policy)
     (task,) = tasks_of(drawing.builder, 1)
     model = network()
     rollouts = drawing.draw(model, [task], ["k"])[0]
     count = {item: sum(r.item == item for r in rollouts) / 4000 for item in "abcd"}
     one = {r.item: r for r in rollouts}
-    few = replace(drawing, policy=GRPOSettings(group=len(one), kl=0.0))
+    few = replace(drawing, settings=GRPOSettings(group=len(one), kl=0.0))
     objective = GRPOObjective([task], few, matches)
     batch = objective._tensors(model, [task], [list(one.values())], 0)
     with sp.use_shared_prefix(model), torch.no_grad():
@@ -178,7 +178,7 @@ def test_certainty_is_the_mean_over_the_drawn_tokens(tmp_path):
         seen.append((task, answer))
         return answer.certainty
 
-    objective = objective_of(tmp_path, reward, certain=True, kl=0.0, **FREE)
+    objective = objective_of(tmp_path, reward, needs_certainty=True, kl=0.0, **FREE)
     objective.roll_out(model, [[0]], 0)
     assert len(seen) == 3
     for task, answer in seen:
@@ -303,7 +303,7 @@ def test_micro_batches_draw_the_same_answers(tmp_path):
 
 def test_half_precision_trains_adapters(tmp_path):
     settings = {"epochs": 4, "precision": "bfloat16", "lora": LoRAConfig()}
-    model, _, run, lines = trained(tmp_path, settings=settings, certain=True, iterations=2)
+    model, _, run, lines = trained(tmp_path, settings=settings, needs_certainty=True, iterations=2)
     assert all(math.isfinite(line["reward"]) for line in lines)
     assert any(p.abs().sum() > 0 for name, p in model.named_parameters() if "lora_B" in name)
     assert next(iter(model.state_dict().values())).dtype == torch.float32
