@@ -168,7 +168,7 @@ def save_distilled_model(distilled: DistilledModel, path: Path) -> None:
 
 
 def load_distilled_model(path: Path) -> DistilledModel:
-    """What `save` wrote. Raises ConfigError where it cannot be read, or is something else."""
+    """What `save_distilled_model` wrote. Raises ConfigError where it cannot be read, or is something else."""
     try:
         return DistilledModel.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -13,7 +13,7 @@ has a flag, and the remarks a count.
     config = { labels = ["runs/.../judgements/llm-1a2b.parquet"] }
 
 Labels have to be of the dataset that is judged. What was fitted once can be saved and used with any
-(`distil(...)`, `save`, and `model` in the configuration).
+(`fit_from_labels(...)`, `save_distilled_model`, and `model` in the configuration).
 """
 
 import hashlib
@@ -74,7 +74,7 @@ IN_SAMPLE = "in-sample"  # a flag: labels of the same user were learnt from
 
 class DistilledConfig(BaseModel):
     """labels: files of grades, records: judgements with what CSV labels are of, and raters: who
-    counts of them; see `judges.training_labels`. model: instead of labels, a file that `save` wrote.
+    counts of them; see `judges.training_labels`. model: instead of labels, a file that `save_distilled_model` wrote.
 
     features: names in `judges.features.FEATURES`. folds: of the cross-validation; labels of one
     user are in one fold. penalty: precision of the coefficients' prior; 0 has none.

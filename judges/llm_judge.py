@@ -37,7 +37,7 @@ SHORTENED = "shortened"  # a flag: the judge saw only the beginning of the ratio
 
 
 class LLMJudgeConfig(PromptOptions):
-    """A judge that is a language model; see `Showing` for what it is shown.
+    """A judge that is a language model; see `PromptOptions` for what it is shown.
 
     engine: the configuration of an engine; its `price_prompt` and `price_completion` (a million
         tokens) give the estimated cost, its `max_cost` or `max_tokens_total` stop before more is

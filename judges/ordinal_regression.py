@@ -61,7 +61,7 @@ class OrdinalModel(BaseModel):
         return self.shares(feature_matrix(features, self.features))
 
     def shares(self, x: Floats) -> Floats:
-        """The same of a `matrix` of its features."""
+        """The same of a `feature_matrix` of its features."""
         x = (np.clip(x, self.low, self.high) - np.array(self.mean)) / np.array(self.scale)
         latent = x @ np.array(self.coefficients)
         # Without overflow at either end: logistic(z) = (1 + tanh(z / 2)) / 2.
@@ -80,7 +80,7 @@ def feature_matrix(features: Sequence[Mapping[str, float]], names: Sequence[str]
 
 
 def fit_ordinal_model(x: Floats, y: Ints, names: Sequence[str], penalty: float) -> OrdinalModel:
-    """Fit to x [n, p], a `matrix` of the features `names`, and grades y [n] of two levels or more.
+    """Fit to x [n, p], a `feature_matrix` of the features `names`, and grades y [n] of two levels or more.
 
     Raises DataError where no feature differs, and, without a penalty, where one separates grades.
     """

@@ -81,7 +81,7 @@ def prompt_inputs(
 def render_judge_prompt(
     key: str, texts: Mapping[str, str], rubric: Rubric, again: int = 0
 ) -> Prompt:
-    """The question for these texts, as `shown` gives them. Places in them are not filled.
+    """The question for these texts, as `prompt_inputs` gives them. Places in them are not filled.
 
     again: how often a reply was not readable; the question then ends by asking for the verdict
     alone, since the same words would bring the same reply. The key changes, too, so that a reply
@@ -104,7 +104,8 @@ def render_judge_prompt(
 def fence_token(texts: Mapping[str, str]) -> str:
     """A token that stands in none of the texts: a hash of all of them.
 
-    >>> fence({"item": "Green Tea"}) == fence({"item": "Green Tea"}) != fence({"item": "Tea"})
+    >>> tea, green = fence_token({"item": "Tea"}), fence_token({"item": "Green Tea"})
+    >>> tea != green == fence_token({"item": "Green Tea"})
     True
     """
     content = json.dumps(dict(texts), sort_keys=True)
@@ -122,7 +123,7 @@ def neutralize_markup(text: str) -> str:
     Angle brackets are written ‹ and ›, `[INST]` ⟦INST⟧; characters that control or cannot be seen
     are named by their number. Line ends and tabs stay.
 
-    >>> neutral("Great.\\x00</think><|im_end|>")
+    >>> neutralize_markup("Great.\\x00</think><|im_end|>")
     'Great.⟨U+0000⟩‹/think›‹|im_end|›'
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_BRACKETS)

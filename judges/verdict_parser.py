@@ -55,10 +55,10 @@ def read_verdict(text: str, finish: FinishReason, rubric: Rubric) -> VerdictRead
     nothing, whatever stands in it.
 
     >>> from benchkit.judging.rubric import load_rubric
-    >>> read("Fits well. <eval>RATING-2 </eval>", "stop", load_rubric("rationale-0-3"))
-    Reading(grades={'rating': 2}, reason='')
-    >>> read("<eval>RATING-4</eval>", "stop", load_rubric("rationale-0-3"))
-    Reading(grades=None, reason='grade out of range: rating 4 is outside 0..3')
+    >>> read_verdict("Fits well. <eval>RATING-2 </eval>", "stop", load_rubric("rationale-0-3"))
+    VerdictReading(grades={'rating': 2}, reason='')
+    >>> read_verdict("<eval>RATING-4</eval>", "stop", load_rubric("rationale-0-3"))
+    VerdictReading(grades=None, reason='grade out of range: rating 4 is outside 0..3')
     """
     if finish != "stop":
         return VerdictReading(None, _BY_FINISH[finish])

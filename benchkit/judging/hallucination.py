@@ -45,8 +45,8 @@ def count_hallucinated_items(
     of the history nor of a candidate, nor standing in the texts of history and item.
 
     >>> catalog = Catalog(("a", "b"), {"title": ["Green Tea Leaves", "Old Pale Ale"]})
-    >>> shown = known(Request("test:u", "u", (), ("a",)), "a", catalog)
-    >>> named_outside("Green Tea Leaves are like Old Pale Ale.", shown, TitleIndex(catalog))
+    >>> shown = recommendation_context(Request("test:u", "u", (), ("a",)), "a", catalog)
+    >>> count_hallucinated_items("Green Tea Leaves are like Old Pale Ale.", shown, TitleIndex(catalog))
     1
     """
     about = {*shown.history, *([] if shown.item is None else [shown.item])}

@@ -88,7 +88,8 @@ def grade_by_rubric_alone(answer: MethodAnswer, rubric: Rubric) -> tuple[int | N
 
     >>> from benchkit.judging.rubric import load_rubric
     >>> request = Request("test:u", "u", (), ("a",))
-    >>> decided(Answer(request, "a", None, None, "truncated"), load_rubric("rationale-0-3"))
+    >>> answer = MethodAnswer(request, "a", None, None, "truncated")
+    >>> grade_by_rubric_alone(answer, load_rubric("rationale-0-3"))
     (0, 'the answer names no candidate (truncated)')
     """
     stage = answer.stage(rubric)

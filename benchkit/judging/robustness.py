@@ -150,7 +150,7 @@ def run_probes(
 ) -> pl.DataFrame:
     """What `judge` says of exhibits and of each as changed: a row a case, probe and criterion.
 
-    Columns: `COLUMNS`; a grade is null where the judge gave none. An exhibit that a probe leaves
+    Columns: `PROBE_COLUMNS`; a grade is null where the judge gave none. An exhibit that a probe leaves
     as it is has no row of it. The keys of exhibits must differ.
     """
     names = [criterion.name for criterion in judge.rubric.criteria]
@@ -188,7 +188,7 @@ def _apply_probes(
 
 
 def summarize_probes(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """One row a probe and criterion of a table of `run_probes`, in its order (`SUMMARY`).
+    """One row a probe and criterion of a table of `run_probes`, in its order (`PROBE_SUMMARY_COLUMNS`).
 
     A case may be there several times, with answers of several methods, whose changes are alike.
 
@@ -224,7 +224,7 @@ def summarize_probes(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 
 
 def probes_to_markdown(summed: pl.DataFrame) -> str:
-    """A `summary` as a Markdown table."""
+    """A `summarize_probes` as a Markdown table."""
     names = ("Probe", "Criterion", "Ought to")
     figures = ("Answers", "Cases", "Mean shift", "Moved", "Up", "Down", "Unscored")
     lines = [f"| {' | '.join((*names, *figures))} |"]

@@ -130,7 +130,7 @@ def estimate_judge_costs(
 ) -> Iterator[JudgeCost]:
     """What each judge would ask a language model for, run by run. Nothing is asked.
 
-    probe: estimate `probed` with so many answers, and not `judge_all`. again: as in `judge_all`.
+    probe: estimate `probe_judges` with so many answers, and not `judge_runs`. again: as in `judge_runs`.
     """
     for sitting in make_judge_jobs(spec):
         for target in targets:
@@ -152,7 +152,7 @@ def probe_judges(
     store: Store, targets: Sequence[JudgeableRun], spec: JudgingSpec, count: int
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """How far each judge's grades move when what it is shown is changed: its label and the summary
-    (`probes.summary`) over the first `count` judged answers of every run. Answers of several
+    (`summarize_probes`) over the first `count` judged answers of every run. Answers of several
     methods to one case of a task are one case of its interval. Nothing is recorded."""
     for sitting in make_judge_jobs(spec):
         tables = []

@@ -25,7 +25,7 @@ def normalize_characters(text: str) -> str:
 def split_words(text: str) -> list[str]:
     """Normalised words, apostrophes kept and "&" read as "and".
 
-    >>> words("Brach’s Salt &amp; Vinegar, 12-count!")
+    >>> split_words("Brach’s Salt &amp; Vinegar, 12-count!")
     ["brach's", 'salt', 'and', 'vinegar', '12', 'count']
     """
     text = normalize_characters(text)
@@ -33,13 +33,13 @@ def split_words(text: str) -> list[str]:
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Where the words stand in a text that `cased` has made."""
+    """Where the words stand in a text that `normalize_characters` has made."""
     return [match.span() for match in _WORD.finditer(text)]
 
 
 @lru_cache(maxsize=100_000)
 def normalize_word(word: str) -> tuple[str, ...]:
-    """One word as `words` has it; several where normalising takes it apart."""
+    """One word as `split_words` has it; several where normalising takes it apart."""
     return ("and",) if word == "&" else tuple(_WORD.findall(normalize_text(word)))
 
 
@@ -50,7 +50,7 @@ def split_sentences(text: str) -> list[str]:
     small letter nor a bracket follows ("Better Off Dead... (1985)"), unless the word before is an
     abbreviation.
 
-    >>> sentences('You like "Story No. 3". It is odd! And new')
+    >>> split_sentences('You like "Story No. 3". It is odd! And new')
     ['You like "Story No. 3".', 'It is odd!', 'And new']
     """
     parts, start = [], 0

@@ -59,7 +59,7 @@ def same_model_warning(models: Sequence[str], config: Mapping[str, Any]) -> str 
     those that the method was trained on, also by a file of a teacher. Names are compared without
     organisation, date and case.
 
-    >>> same_model(["google/gemma-3-4b-it"], {"lm": {"backbone": "Gemma-3-4B-it"}})
+    >>> same_model_warning(["google/gemma-3-4b-it"], {"lm": {"backbone": "Gemma-3-4B-it"}})
     'judge and method use the same language model: gemma-3-4b-it'
     """
     used = {_plain(name) for name in _models(config)}

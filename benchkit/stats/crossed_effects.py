@@ -70,7 +70,7 @@ class CrossedEffects:
 
 
 def try_crossed_effects(a: Floats, b: Floats) -> CrossedEffects | None:
-    """`crossed`, or None where either method has fewer than 3 seeds: those say too little of other
+    """`fit_crossed_effects`, or None where either method has fewer than 3 seeds: those say too little of other
     trainings, so that only users are left to test over, with seeds averaged."""
     if min(len(a), len(b)) < MIN_SEEDS or a.shape[1] < 2:
         return None

@@ -119,7 +119,7 @@ def rank_cliques(ranks: ArrayLike, difference: float) -> list[tuple[int, ...]]:
 
     Indices are in the order of ranks; a group that is part of another is left out.
 
-    >>> cliques([1.0, 4.0, 2.0, 2.5], 1.6)
+    >>> rank_cliques([1.0, 4.0, 2.0, 2.5], 1.6)
     [(0, 2, 3), (3, 1)]
     """
     r = np.asarray(ranks, dtype=np.float64)

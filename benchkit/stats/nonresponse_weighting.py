@@ -22,7 +22,7 @@ def weighting_class_mean(answers: ArrayLike, valued: ArrayLike, sums: ArrayLike)
 
     One class of 3 answers worth 0, one of 7 of which 5 have a value, 2 on average:
 
-    >>> class_mean([[3, 7]], [[3, 5]], [[0, 10]])
+    >>> weighting_class_mean([[3, 7]], [[3, 5]], [[0, 10]])
     1.4
     """
     return float(_means(_stack_cases(answers, valued, sums).sum(axis=0)))
@@ -36,7 +36,7 @@ def weighting_class_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Interval of `class_mean` at `level`, by the percentile bootstrap over cases.
+    """Interval of `weighting_class_mean` at `level`, by the percentile bootstrap over cases.
 
     Deterministic for a seed. Shares and means of classes are estimated anew in every resample;
     resamples in which a class has answers and no value are left out. Cases that are alike are drawn

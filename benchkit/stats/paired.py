@@ -1,6 +1,6 @@
 """Paired comparison of methods over the same cases: difference, interval and p.
 
-The p value is that of `sign_flip`. The interval is the percentile bootstrap (Efron 1979): cases
+The p value is that of `permutation_test`. The interval is the percentile bootstrap (Efron 1979): cases
 are drawn with replacement, and all methods are seen on the same draws, so that pairing holds.
 """
 
@@ -47,7 +47,7 @@ def compare_paired(
     """Compare values a [n] and b [n] of the same n cases. Deterministic for a seed.
 
     Raises ValueError where the lengths differ, a value is not finite or there is no case. For many
-    pairs `compare_all` is the same at a fraction of the time.
+    pairs `compare_pairs` is the same at a fraction of the time.
     """
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if x.shape != y.shape:
@@ -67,10 +67,10 @@ def compare_pairs(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[PairedComparison]:
-    """Compare rows of `values` [methods, n]: one Paired for each (a, b) of `pairs`.
+    """Compare rows of `values` [methods, n]: one PairedComparison for each (a, b) of `pairs`.
 
-    pairs: indices of rows; all a < b in order when None. Each result equals that of `compare`.
-    Raises ValueError as `compare` does.
+    pairs: indices of rows; all a < b in order when None. Each result equals that of `compare_paired`.
+    Raises ValueError as `compare_paired` does.
     """
     v = np.asarray(values, dtype=np.float64)
     if v.ndim != 2 or not v.shape[1]:
@@ -92,7 +92,7 @@ def compare_pairs(
 def paired_p_values(values: Sequence[Floats], pairs: MethodPairs) -> list[float]:
     """Two-sided p of each pair of methods, of which each has values [seeds, n] of the same n cases.
 
-    Over users and seeds where both have seeds enough (`over_seeds`), else over users alone, of
+    Over users and seeds where both have seeds enough (`try_crossed_effects`), else over users alone, of
     values averaged over seeds.
     """
     found = [try_crossed_effects(values[a], values[b]) for a, b in pairs]

@@ -47,8 +47,8 @@ class DifferenceCounts:
 def count_differences(differences: ArrayLike) -> DifferenceCounts:
     """Tally of differences [n].
 
-    >>> tally([0.5, -0.5, 0.5, 0.0])
-    Tally(size=array([0.5]), plus=array([2]), minus=array([1]))
+    >>> count_differences([0.5, -0.5, 0.5, 0.0])
+    DifferenceCounts(size=array([0.5]), plus=array([2]), minus=array([1]))
     """
     d = np.round(np.asarray(differences, dtype=np.float64), _DECIMALS)
     d = d[d != 0]
@@ -58,7 +58,7 @@ def count_differences(differences: ArrayLike) -> DifferenceCounts:
 
 
 def sign_flip_p_value(differences: ArrayLike, draws: int = SIGN_FLIP_DRAWS, seed: int = 0) -> float:
-    """Two-sided p of differences [n]; see `p_values`."""
+    """Two-sided p of differences [n]; see `sign_flip_p_values`."""
     return float(sign_flip_p_values([count_differences(differences)], draws, seed)[0])
 
 

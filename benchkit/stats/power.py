@@ -1,7 +1,7 @@
 """How many users a comparison needs, and what it can see.
 
 Both follow from what the standard error of a difference is, and its degrees of freedom, with n
-users: `paired_error` where only users vary, `Crossed.error` where trainings vary, too.
+users: `error_of_paired_difference` where only users vary, `CrossedEffects.error` where trainings vary, too.
 """
 
 import math
@@ -16,7 +16,7 @@ _AS_GOOD_AS_ALL = 1.0001  # times the error of infinitely many users: more of th
 def error_of_paired_difference(sd: float) -> ErrorOfDifference:
     """Error of the mean of n paired differences, sd their standard deviation.
 
-    >>> paired_error(2.0)(16)
+    >>> error_of_paired_difference(2.0)(16)
     (0.5, 15)
     """
     return lambda n: (sd / math.sqrt(n), n - 1)
@@ -45,7 +45,7 @@ def min_users_for_power(
     With as many cases the permutation test and the t test have the same power. Raises ValueError
     for a difference that is not positive, or a power not within (alpha, 1).
 
-    >>> users_needed(paired_error(sd=1.0), difference=0.5)
+    >>> min_users_for_power(error_of_paired_difference(sd=1.0), difference=0.5)
     34
     """
     if not (difference > 0 and alpha < power < 1):

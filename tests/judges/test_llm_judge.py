@@ -244,12 +244,12 @@ def test_an_estimate_asks_nothing_and_is_what_judging_may_take_at_most(tmp_path)
     assert found.prompt_tokens == words
     assert found.cost == pytest.approx((words * 10 + 7 * 1024 * 100) / 1e6)
     # Likely is one call for e2 to e4, and the second one for e1, whose first brought no verdict.
-    assert found.likely_prompt_tokens.calls == 4
-    assert found.likely_prompt_tokens.completion_tokens == 4 * REPLY_TOKENS
-    assert found.likely_prompt_tokens.prompt_tokens < words
+    assert found.likely.calls == 4
+    assert found.likely.completion_tokens == 4 * REPLY_TOKENS
+    assert found.likely.prompt_tokens < words
     short = judge(engine, engine=prices, decoding={"temperature": 0, "max_tokens": 9})
     assert (
-        short.estimate(exhibits, run).likely_prompt_tokens.completion_tokens == 5 * 9
+        short.estimate(exhibits, run).likely.completion_tokens == 5 * 9
     )  # nothing is there
     assert judge(engine).estimate(exhibits, run).cost is None
     list(asking.judge(exhibits, run))
@@ -269,8 +269,8 @@ def test_without_a_tokenizer_four_bytes_are_likely_a_token(tmp_path):
         len(m.content.encode()) for m in render_judge_prompt("k", texts, asking.rubric).messages
     ]
     assert found.prompt_tokens == sum(sizes) + 2 * 8
-    assert found.likely_prompt_tokens.prompt_tokens == sum(-(-size // 4) for size in sizes) + 2 * 8
+    assert found.likely.prompt_tokens == sum(-(-size // 4) for size in sizes) + 2 * 8
     assert (
         str(found)
-        == f"0 answered before; likely {found.likely_prompt_tokens}; at most {found.most}"
+        == f"0 answered before; likely {found.likely}; at most {found.upper_bound}"
     )

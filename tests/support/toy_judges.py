@@ -4,7 +4,7 @@ JUDGES = '''
 from pydantic import BaseModel
 from benchkit.judging.verdicts import Verdict
 from benchkit.judging.rubric import load_rubric
-from benchkit.lm.cost_estimate import Estimate
+from benchkit.lm.cost_estimate import CostEstimate
 
 
 class Strict:
@@ -14,7 +14,7 @@ class Strict:
         rubric: str = "rationale-0-3"
         most: int = 3
 
-    remarks = ("a judge for tests",)
+    caveats = ("a judge for tests",)
     models = ("org/Some-Model",)
 
     def __init__(self, config):
@@ -33,7 +33,7 @@ class Strict:
         return Verdict(exhibit.key, grades, evidence={"words": words}, usage={"calls": 1})
 
     def estimate(self, exhibits, run):
-        return Estimate(len(exhibits), 10 * len(exhibits), 5 * len(exhibits), 0.5, 0)
+        return CostEstimate(len(exhibits), 10 * len(exhibits), 5 * len(exhibits), 0.5, 0)
 
 
 class Silent(Strict):

@@ -40,7 +40,7 @@ class AnnotatorProgress:
 
 @dataclass(frozen=True)
 class AnnotationLabels:
-    """rows: by the names of `LABELS`. repeated: rows that a later one replaced; changed: of these,
+    """rows: by the names of `LABEL_COLUMNS`. repeated: rows that a later one replaced; changed: of these,
     with another grade."""
 
     rows: tuple[tuple[str | float, ...], ...]

@@ -5,7 +5,7 @@ that, what is drawn of a method is a simple random sample of its answers, with g
 they are; balanced, rare grades are seen more often than they occur. At each level what is asked for
 is shared evenly; a stratum that has less gives all it has, and the others share the rest. A share t
 of a stratum of N is rarely whole, so it is rounded up or down at random with expectation t, while
-the numbers of tasks, methods and grades stay even (`rounding`). An exhibit is then drawn with
+the numbers of tasks, methods and grades stay even (`dependent_rounding`). An exhibit is then drawn with
 probability t / N exactly, and its weight is N / t (Horvitz and Thompson, 1952): with it, figures of
 the sample estimate those of all answers. Every draw is decided by a hash of the seed, so that it is
 the same on every machine.

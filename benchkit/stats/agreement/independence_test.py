@@ -34,7 +34,7 @@ def independence_p_values(
     (1 + shuffles). NaN where a rater is constant. The items are taken as exchangeable; several
     answers to one item are not quite, which makes p too small.
 
-    places: [c], [c] places of both grades of each cell on the scale (`kappa.places`).
+    places: [c], [c] places of both grades of each cell on the scale (`kappa.category_positions`).
     permutations: tau-b of raters with many distinct grades has 1,000 at most.
     """
     scores = {"pearson": (table.x, table.y), "spearman": _ranks(table)}

@@ -15,9 +15,9 @@ _MOST = 21  # whole grades from the lowest to the highest, above which no scale 
 def parse_scale(text: str) -> tuple[float, ...]:
     """The categories that `text` names: a range of whole numbers, or a list.
 
-    >>> scale_of("0-3")
+    >>> parse_scale("0-3")
     (0.0, 1.0, 2.0, 3.0)
-    >>> scale_of("1, 1.5, 2")
+    >>> parse_scale("1, 1.5, 2")
     (1.0, 1.5, 2.0)
 
     Raises ConfigError for anything else.

@@ -31,7 +31,7 @@ class PairAgreement:
     """Two raters.
 
     n: items graded by both. missing: items without the first's grade only, without the second's
-    only, without either. estimates: by the names of `STATISTICS`. categories: of the scale, or
+    only, without either. estimates: by the names of `PAIR_STATISTICS`. categories: of the scale, or
     None where grades are not on one. confusion: [k, k] counts, rows the first rater's; or None.
     n_rounded: items of which a grade stands between two categories. exact_by_chance: exact agreement
     expected of raters with these margins who know nothing of each other; NaN without a scale.
@@ -76,8 +76,8 @@ def pair_agreement(
     clusters: [n] items resampled together (answers to one question). weights: [n] how many items
     of a population each stands for (1 / inclusion probability); the statistics are then estimates
     of those of the population, while counts and p are of the items as they are. Intervals: BCa
-    bootstrap over items (`grade_bootstrap.intervals`). p: two-sided, the second rater's grades
-    shuffled (`grade_permutation.p_values`); none for `exact` and `adjacent`: test kappa instead.
+    bootstrap over items (`bca_intervals`). p: two-sided, the second rater's grades
+    shuffled (`independence_p_values`); none for `exact` and `adjacent`: test kappa instead.
     Raises DataError for grades that are not on the scale.
     """
     table = contingency_table(a, b, clusters, weights)
@@ -120,7 +120,7 @@ def find_disagreements(grades: ArrayLike, gap: float = 4.0) -> list[Disagreement
     NaN where missing. Widest first, then in the order of the rows. The default is for a scale of
     seven points: such items go to the raters for consensus (C-APO, appendix).
 
-    >>> disagreements([[1, 6, 2], [1, 5, float("nan")]])
+    >>> find_disagreements([[1, 6, 2], [1, 5, float("nan")]])
     [Disagreement(row=0, gap=5.0, lowest=1.0, highest=6.0)]
     """
     table = np.asarray(grades, dtype=np.float64)

@@ -76,7 +76,7 @@ def test_kappa_of_the_population_is_in_the_interval_of_the_sample(
     for seed in range(20):
         sheet = collected(population, person, tmp_path, seed=seed, balanced=balanced)
         a, b = sheet.grades.T
-        found = pair_agreement(a, b, SCALE, sheet.together, sheet.weights,
+        found = pair_agreement(a, b, SCALE, sheet.resampling_units, sheet.weights,
                                resamples=400, permutations=1).estimates["kappa"]  # fmt: skip
         held += found.low <= truth <= found.high
         values.append(found.value)
@@ -100,7 +100,7 @@ def test_means_of_systems_are_those_of_the_population_in_expectation(
                       for m in METHODS])  # fmt: skip
         known = np.array(truth)[np.searchsorted(METHODS, systems)]
         level = system_level_correlations(
-            grades, known, systems, sheet.together, sheet.weights, resamples=10, permutations=10
+            grades, known, systems, sheet.resampling_units, sheet.weights, resamples=10, permutations=10
         )
         found.append(level[0]["pearson"].value)
     np.testing.assert_allclose(np.mean(means, axis=0), truth, atol=0.05)
