@@ -69,7 +69,7 @@ class DistilledModel(_Model):
     users: tuple[str, ...]
     items: str = ""
 
-    def remark(self, criterion: str) -> str:
+    def caveat(self, criterion: str) -> str:
         """One line for a table's footnote."""
         found = self.reports[criterion]
         return (
@@ -78,12 +78,12 @@ class DistilledModel(_Model):
             f" over {found.labels} labels in cross-validation, users held out"
         )
 
-    def report(self) -> str:
+    def to_markdown(self) -> str:
         """Agreement, confusion and coefficients, in Markdown."""
         parts = []
         for name, found in self.reports.items():
             model = self.models[name]
-            lines = [f"**{name}**: {self.remark(name)}", ""]
+            lines = [f"**{name}**: {self.caveat(name)}", ""]
             lines.append(
                 f"Spearman {_format_or_undefined(found.spearman)} [{_format_or_undefined(found.spearman_low)},"
                 f" {_format_or_undefined(found.spearman_high)}], mean absolute error {found.mae:.2f}, equal"
@@ -202,7 +202,7 @@ def _cross_validate(
             continue
         model = fit_ordinal_model(x[inside], y[inside], names, penalty)
         columns = [names.index(name) for name in model.features]
-        shares = model.shares(x[outside][:, columns])
+        shares = model.predict_proba(x[outside][:, columns])
         predicted[outside] = expected_grades(shares, model.levels)
     return predicted
 

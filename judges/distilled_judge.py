@@ -158,12 +158,12 @@ class DistilledJudge:
         if self.fitted_model is None:
             named = ", ".join(path.name for path in self._config.labels)
             return (f"distilled from {named}, by the features of rationales",)
-        told = tuple(self.fitted_model.remark(criterion.name) for criterion in self.rubric.criteria)
+        told = tuple(self.fitted_model.caveat(criterion.name) for criterion in self.rubric.criteria)
         return (*told, *self._own_labels())
 
-    def report(self) -> str:
+    def to_markdown(self) -> str:
         """Agreement with the labels and coefficients, in Markdown; empty before it is fitted."""
-        return "" if self.fitted_model is None else self.fitted_model.report()
+        return "" if self.fitted_model is None else self.fitted_model.to_markdown()
 
     def judge(self, exhibits: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
         """As `Judge.judge`. Raises DataError where the labels cannot be learnt from."""
@@ -236,7 +236,7 @@ def fit_from_labels(
     """
     rubric = load_rubric(config.rubric)
     labels = read_training_labels(config.labels, config.records, rubric, run.catalog, config.raters)
-    features = (reader or FeatureReader()).read(labels.exhibits, run)
+    features = (reader or FeatureReader()).read(labels.judge_inputs, run)
     there = [place for place, found in enumerate(features) if found is not None]
     source = ", ".join(path.name for path in config.labels)
     if labels.n_guessed_users:

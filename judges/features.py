@@ -146,7 +146,7 @@ def _read(exhibit: JudgeInput, index: TitleIndex) -> _Read | None:
     shown = recommendation_context(exhibit.request, exhibit.item, index.catalog)
     if shown.item is None:
         return None
-    mentions = index.find(exhibit.rationale, {*shown.history, shown.item})
+    mentions = index.find_mentions(exhibit.rationale, {*shown.history, shown.item})
     told, bare = _informative_sentences(exhibit.rationale, mentions)
     named = index.classify_mentions(mentions, *shown)
     if bare:
@@ -247,7 +247,7 @@ def _conflicts(read: _Read, parts: Sequence[str], index: TitleIndex) -> set[int]
     if not read.named.history or not any(_liking(read, code) for code in read.named.history):
         return found
     for part in parts:
-        mentions = index.find(part, read.history)
+        mentions = index.find_mentions(part, read.history)
         listed = set(
             _collapse_mentions(split_words(part), mentions)
         )  # a title's words say nothing of liking

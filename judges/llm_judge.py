@@ -74,7 +74,7 @@ class LLMJudgeConfig(PromptOptions):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
-    def asked(self) -> dict[str, Any]:
+    def engine_semantics(self) -> dict[str, Any]:
         """Of the engine what a verdict can depend on: no grade does on how fast and how
         dear it is asked. It stands for the engine in the identity of a judgement."""
         return semantic_settings(self.engine)
@@ -161,7 +161,7 @@ class LLMJudge:
                 self._engines[run.cache] = self._make(run)
             return self._engines[run.cache]
 
-        identity = {"engine": self._config.asked}
+        identity = {"engine": self._config.engine_semantics}
         store = GenerationCache(run.cache / "judge-answers.sqlite")
         return CachedGenerator(engine, identity, self._config.decoding, store, self._config.batch)
 

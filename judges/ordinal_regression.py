@@ -58,9 +58,9 @@ class OrdinalModel(BaseModel):
 
     def probabilities(self, features: Sequence[Mapping[str, float]]) -> Floats:
         """[n, k] probability of each level."""
-        return self.shares(feature_matrix(features, self.features))
+        return self.predict_proba(feature_matrix(features, self.features))
 
-    def shares(self, x: Floats) -> Floats:
+    def predict_proba(self, x: Floats) -> Floats:
         """The same of a `feature_matrix` of its features."""
         x = (np.clip(x, self.low, self.high) - np.array(self.mean)) / np.array(self.scale)
         latent = x @ np.array(self.coefficients)

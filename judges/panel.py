@@ -40,9 +40,9 @@ class PanelConfig(BaseModel):
             raise ConfigError(
                 f"judge label {twice[0]!r} stands twice on the panel", "give one another label"
             )
-        if self.needed > len(self.judges):
+        if self.min_graded > len(self.judges):
             raise ConfigError(
-                f"a quorum of {self.needed} needs more than {len(self.judges)} judges",
+                f"a quorum of {self.min_graded} needs more than {len(self.judges)} judges",
                 "lower the quorum",
             )
         for spec in self.judges:
@@ -50,7 +50,7 @@ class PanelConfig(BaseModel):
         return self
 
     @property
-    def needed(self) -> int:
+    def min_graded(self) -> int:
         """How many must have graded an exhibit."""
         return self.quorum or len(self.judges) // 2 + 1
 
@@ -77,10 +77,12 @@ class Panel:
 
     def __init__(self, config: PanelConfig) -> None:
         made = {spec.name: _make_judge(spec) for spec in config.judges}
-        self._seat(made, config.needed, config.gap)
+        self._seat(made, config.min_graded, config.gap)
 
     @classmethod
-    def of(cls, judges: dict[str, Judge], quorum: int | None = None, gap: float = 1) -> Self:
+    def from_judges(
+        cls, judges: dict[str, Judge], quorum: int | None = None, gap: float = 1
+    ) -> Self:
         """A panel of judges that are there already, by label."""
         panel = cls.__new__(cls)
         panel._seat(judges, quorum or len(judges) // 2 + 1, gap)

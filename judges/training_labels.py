@@ -34,14 +34,14 @@ class TrainingLabels:
     n_guessed_users: of how many the record does not say whose they are, so that the name of the case does.
     """
 
-    exhibits: Sequence[JudgeInput]
+    judge_inputs: Sequence[JudgeInput]
     grades: Mapping[str, Sequence[float]]
     n_guessed_users: int
 
     @property
     def users(self) -> list[str]:
         """[n] whose rationales they are; one user may be asked several times."""
-        return [exhibit.request.user for exhibit in self.exhibits]
+        return [exhibit.request.user for exhibit in self.judge_inputs]
 
 
 def read_training_labels(

@@ -96,8 +96,8 @@ def annotate_command(
 
 
 def _print_batch(batch: "AnnotationBatch", population: "Population", balanced: bool) -> None:
-    key, size = batch.key, len(population.exhibits)
-    for label, own in population.left_out.items():
+    key, size = batch.key, len(population.answers)
+    for label, own in population.skipped_judges.items():
         typer.echo(
             f"judge {label} is left out, as its rubric is {own.name}; take it instead with"
             f" --judge {shlex.quote(label)}"

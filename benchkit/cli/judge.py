@@ -97,7 +97,7 @@ def judge_command(
         return
     plan = store.plan(name)
     assert plan is not None  # noqa: S101 - its runs were found
-    planned = [sitting.planned for sitting in make_judge_jobs(judging)]
+    planned = [sitting.plan_entry for sitting in make_judge_jobs(judging)]
     for old in find_replaced_judges(planned, plan.judges):
         typer.echo(
             f"replaces judge {old.label!r} (rubric {old.rubric}) in the tables; keep both with"
@@ -109,9 +109,11 @@ def judge_command(
         for outcome in judge_runs(store, found, judging, shown.handle, again):
             failed += outcome.manifest is not None and outcome.manifest.status == "failed"
             if outcome.manifest is None:
-                console.print(f"left out  {outcome.target.title} ({outcome.why})", highlight=False)
+                console.print(
+                    f"left out  {outcome.judgeable_run.title} ({outcome.reason})", highlight=False
+                )
             for warning in outcome.manifest.warnings if outcome.manifest else ():
-                console.print(f"[yellow]warning[/] {outcome.target.title}: {warning}")
+                console.print(f"[yellow]warning[/] {outcome.judgeable_run.title}: {warning}")
     grades = collect_results(store, name).grades
     print_tables(console, list(grade_tables(asked.title, grades)))
     console.print(

@@ -75,9 +75,9 @@ def _datasets() -> list[dict[str, Any]]:
 
 
 def _rubrics() -> list[dict[str, Any]]:
-    from benchkit.judging.rubric import load_rubric, shipped_rubrics
+    from benchkit.judging.rubric import list_rubrics, load_rubric
 
-    rubrics = map(load_rubric, shipped_rubrics())
+    rubrics = map(load_rubric, list_rubrics())
     return [
         {
             "name": rubric.name,

@@ -50,5 +50,5 @@ def count_hallucinated_items(
     1
     """
     about = {*shown.history, *([] if shown.item is None else [shown.item])}
-    mentions = index.find(rationale, about)
+    mentions = index.find_mentions(rationale, about)
     return len(index.classify_mentions(mentions, *shown).outside)

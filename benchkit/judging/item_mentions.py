@@ -98,7 +98,7 @@ class TitleIndex:
         self._lengths = {start: sorted(found) for start, found in lengths.items()}
         self._ordinary = self._ordinary_words()
 
-    def find(self, text: str, about: Iterable[int] = ()) -> list[Mention]:
+    def find_mentions(self, text: str, about: Iterable[int] = ()) -> list[Mention]:
         """Mentions in the order of the text. Longer names are taken out first, so that "Toy Story"
         is not in "Toy Story 2"; of equally long ones that overlap all count.
 

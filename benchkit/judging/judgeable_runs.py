@@ -19,8 +19,8 @@ class JudgeableRun:
 
     run: Run
     manifest: Manifest
-    test: DatasetSpec
-    data: Path
+    dataset_spec: DatasetSpec
+    data_dir: Path
 
     @property
     def title(self) -> str:
@@ -30,10 +30,10 @@ class JudgeableRun:
 
     def dataset(self) -> Dataset:
         """The dataset. Raises StoreError where it is not the one that the run was asked about."""
-        dataset = load_or_prepare(self.test, self.data)
+        dataset = load_or_prepare(self.dataset_spec, self.data_dir)
         if dataset.fingerprint != self.manifest.identity["test"]:
             raise StoreError(
-                f"{self.title}: dataset {self.test.name!r} is not what the run was asked about",
+                f"{self.title}: dataset {self.dataset_spec.name!r} is not what the run was asked about",
                 f"run it again: benchkit run --suite {self.manifest.suite}"
                 f" --method {self.manifest.label}",
             )

@@ -96,7 +96,7 @@ class Rubric(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def shipped_rubrics() -> dict[str, Path]:
+def list_rubrics() -> dict[str, Path]:
     """Name -> file of the rubrics that come with benchkit."""
     folder = Path(str(resources.files("benchkit") / "judging" / "rubrics"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
@@ -105,7 +105,7 @@ def shipped_rubrics() -> dict[str, Path]:
 @lru_cache(maxsize=32)
 def load_rubric(name: str) -> Rubric:
     """A rubric by name, or by the path of a TOML file. Raises ConfigError saying what is wrong."""
-    shipped = shipped_rubrics()
+    shipped = list_rubrics()
     path = Path(name) if name.endswith(".toml") else shipped.get(name)
     if path is None:
         raise unknown_name_error("rubric", name, shipped)

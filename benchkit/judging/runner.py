@@ -59,7 +59,7 @@ class JudgeJob:
         }
 
     @property
-    def planned(self) -> PlannedJudge:
+    def plan_entry(self) -> PlannedJudge:
         return PlannedJudge(
             label=self.spec.name,
             judge_id=fingerprint.hash_json(self.identity),
@@ -71,10 +71,10 @@ class JudgeJob:
 class JudgeResult:
     """How judging one run ended. manifest is None where there was nothing to judge, and `why`."""
 
-    target: JudgeableRun
+    judgeable_run: JudgeableRun
     label: str
     manifest: JudgementManifest | None
-    why: str = ""
+    reason: str = ""
     computed: bool = False
 
 
@@ -108,7 +108,7 @@ def judge_runs(
     """
     for sitting in make_judge_jobs(spec):
         for target in targets:
-            with store.lock(f"judge-{target.manifest.run_id}-{sitting.planned.judge_id}"):
+            with store.lock(f"judge-{target.manifest.run_id}-{sitting.plan_entry.judge_id}"):
                 yield _judge_run(store, sitting, target, emit, again)
 
 
@@ -116,7 +116,7 @@ class JudgeCost(NamedTuple):
     """What judging or probing one run would take. judged: it is judged already, and stays so."""
 
     label: str
-    target: JudgeableRun
+    judgeable_run: JudgeableRun
     cost: CostEstimate
     judged: bool = False
 
@@ -170,7 +170,7 @@ def probe_judges(
 
 def _stored_judgement(sitting: JudgeJob, target: JudgeableRun) -> JudgementManifest | None:
     """What the judge has made of the run, if it came to an end."""
-    planned = sitting.planned
+    planned = sitting.plan_entry
     old = target.run.judgement(planned.label, planned.judge_id)
     return old if old is not None and old.status == "complete" else None
 
@@ -190,7 +190,7 @@ def _answers(sitting: JudgeJob, target: JudgeableRun) -> tuple[Catalog, list[Met
 def _judge_run(
     store: Store, sitting: JudgeJob, target: JudgeableRun, emit: EventHandler, again: bool
 ) -> JudgeResult:
-    planned, run = sitting.planned, target.run
+    planned, run = sitting.plan_entry, target.run
     if not again and (old := _stored_judgement(sitting, target)):
         return JudgeResult(target, planned.label, old)
     catalog, found = _answers(sitting, target)
@@ -235,7 +235,7 @@ def _judge_run(
 
 
 def _make_manifest(sitting: JudgeJob, run: Manifest) -> JudgementManifest:
-    rubric, planned = sitting.judge.rubric, sitting.planned
+    rubric, planned = sitting.judge.rubric, sitting.plan_entry
     warning = same_model_warning(sitting.judge.models, run.identity.get("config", {}))
     return JudgementManifest(
         judge_id=planned.judge_id,

@@ -100,7 +100,7 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     jobs: list[Job] = []
     left_out: list[PlannedRow] = []
     methods = [_inspect_method(*found) for found in _select_methods(suite, options.methods)]
-    judges = [sitting.planned for sitting in make_judge_jobs(suite.judging)]
+    judges = [sitting.plan_entry for sitting in make_judge_jobs(suite.judging)]
     for task in _select_tasks(suite, options.datasets):
         for method in methods:
             seeds = options.seeds or suite.seeds

@@ -54,7 +54,7 @@ class CrossedEffects:
     sd_rest_a: float
     sd_rest_b: float
 
-    def error(self, n: float) -> tuple[float, float]:
+    def expected_error(self, n: float) -> tuple[float, float]:
         """Standard error and degrees of freedom to expect with n users, or infinitely many, and as
         many seeds, were the components those estimated here.
 

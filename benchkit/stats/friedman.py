@@ -28,7 +28,7 @@ class FriedmanTest:
     ranks: [k] mean rank, 1 the best. statistic: Friedman's, corrected for ties.
     p: of the drawn null. p_chi2: of chi-square. p_f: of Iman and Davenport's (1980) F.
     nemenyi: [k, k] p of each pair of methods, adjusted for all pairs, of the drawn null.
-    difference: mean ranks further apart than this differ (Nemenyi 1963), of the drawn null.
+    critical_difference: mean ranks further apart than this differ (Nemenyi 1963), of the drawn null.
     asymptotic_nemenyi, asymptotic_critical_difference: the same from the studentized range.
     """
 
@@ -39,7 +39,7 @@ class FriedmanTest:
     p_chi2: float
     p_f: float
     nemenyi: Floats
-    difference: float
+    critical_difference: float
     asymptotic_nemenyi: Floats
     asymptotic_critical_difference: float
 

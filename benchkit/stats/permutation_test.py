@@ -39,7 +39,7 @@ class DifferenceCounts:
         return self.plus + self.minus
 
     @property
-    def total(self) -> float:
+    def absolute_sum(self) -> float:
         """Absolute value of the sum of the differences."""
         return abs(float(self.size @ (self.plus - self.minus)))
 
@@ -117,7 +117,7 @@ def _extreme_by_size(tallies: Sequence[DifferenceCounts], draws: int, seed: int)
         for i, (own, (start, end, mask)) in enumerate(zip(tallies, layouts, strict=True)):
             heads = before[end] - before[start] + np.bitwise_count(bits[end] & mask[:, None])
             sums = (2 * own.size) @ heads - own.size @ own.count
-            extreme[i] += int((np.abs(sums) >= own.total - _slack(own)).sum())
+            extreme[i] += int((np.abs(sums) >= own.absolute_sum - _slack(own)).sum())
     return extreme
 
 
@@ -136,7 +136,7 @@ def _extreme_by_case(tallies: Sequence[DifferenceCounts], draws: int, seed: int)
     sizes = np.zeros((longest, len(tallies)))
     for i, own in enumerate(tallies):
         sizes[: own.count.sum(), i] = np.repeat(own.size, own.count)
-    least = np.array([own.total - _slack(own) for own in tallies])
+    least = np.array([own.absolute_sum - _slack(own) for own in tallies])
     extreme = np.zeros(len(tallies), dtype=np.int64)
     words = -(-longest // 64)
     for bits in _bits(words, draws, seed):
@@ -169,11 +169,11 @@ def saddlepoint_p_value(own: DifferenceCounts) -> float:
     from scipy.stats import norm
 
     d, c = own.size, own.count
-    x = own.total - float(d[0])
+    x = own.absolute_sum - float(d[0])
     if x <= 0:
         return 1.0
     log_all = float(np.log(2.0) * (1 - c.sum()))
-    if own.total >= d @ c - _slack(own):
+    if own.absolute_sum >= d @ c - _slack(own):
         return float(np.exp(log_all))  # every sign is the same
     high = 1.0 / float(d[-1])
     while c @ (d * np.tanh(high * d)) < x:

@@ -101,9 +101,9 @@ def test_it_learns_the_grades_of_another_judge(labels, tmp_path):
 
 def test_the_report_shows_confusion_and_coefficients(labels, tmp_path):
     judge = DistilledJudge(DistilledConfig(labels=(labels,)), Bag())
-    assert judge.report() == ""
+    assert judge.to_markdown() == ""
     list(judge.judge(exhibits()[:2], context(tmp_path)))
-    text = judge.report()
+    text = judge.to_markdown()
     assert "| label \\ predicted" in text and "| item_max |" in text
     assert "Spearman" in text and "mean absolute error" in text
     assert "left out: " in text and "rating_conflicts" in text  # nothing is told the wrong way

@@ -47,7 +47,9 @@ class TestDrawnLLMJudge(JudgeContract):
 
 class TestPanel(JudgeContract):
     def make(self):
-        return Panel.of({"a": llm_judge(), "b": llm_judge(history=1), "c": llm_judge(history=2)})
+        return Panel.from_judges(
+            {"a": llm_judge(), "b": llm_judge(history=1), "c": llm_judge(history=2)}
+        )
 
 
 def test_toy_exhibits_are_of_all_sorts():

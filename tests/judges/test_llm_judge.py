@@ -248,9 +248,7 @@ def test_an_estimate_asks_nothing_and_is_what_judging_may_take_at_most(tmp_path)
     assert found.likely.completion_tokens == 4 * REPLY_TOKENS
     assert found.likely.prompt_tokens < words
     short = judge(engine, engine=prices, decoding={"temperature": 0, "max_tokens": 9})
-    assert (
-        short.estimate(exhibits, run).likely.completion_tokens == 5 * 9
-    )  # nothing is there
+    assert short.estimate(exhibits, run).likely.completion_tokens == 5 * 9  # nothing is there
     assert judge(engine).estimate(exhibits, run).cost is None
     list(asking.judge(exhibits, run))
     done = asking.estimate(exhibits, run)
@@ -270,7 +268,4 @@ def test_without_a_tokenizer_four_bytes_are_likely_a_token(tmp_path):
     ]
     assert found.prompt_tokens == sum(sizes) + 2 * 8
     assert found.likely.prompt_tokens == sum(-(-size // 4) for size in sizes) + 2 * 8
-    assert (
-        str(found)
-        == f"0 answered before; likely {found.likely}; at most {found.upper_bound}"
-    )
+    assert str(found) == f"0 answered before; likely {found.likely}; at most {found.upper_bound}"

@@ -62,7 +62,7 @@ def test_an_interrupted_judgement_is_resumed_and_paid_for_once(methods, tmp_path
     judged = done.manifest.counts["judged"]
     assert len(echo.seen) == judged + 1  # but for the one that failed, each was asked once
     assert done.manifest.models == ("tiny",)
-    table = done.target.run.verdicts(done.manifest)
+    table = done.judgeable_run.run.verdicts(done.manifest)
     for row in table.filter(stage="judged").iter_rows(named=True):
         assert (row["status"], len(row["grades"])) == ("scored", 4)
         assert row["text"].startswith("<eval>")

@@ -42,7 +42,7 @@ def test_two_grades_are_the_ridge_logistic_regression_of_scikit_learn(penalty):
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     other = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=10_000).fit(z, y)
     assert model.coefficients == pytest.approx(other.coef_[0], abs=1e-3)
-    assert model.shares(x)[:, 1] == pytest.approx(other.predict_proba(z)[:, 1], abs=1e-3)
+    assert model.predict_proba(x)[:, 1] == pytest.approx(other.predict_proba(z)[:, 1], abs=1e-3)
 
 
 def test_probabilities_by_hand():
@@ -71,7 +71,7 @@ def test_separable_grades():
     assert "penalty above 0" in caught.value.hint
     model = fit_ordinal_model(x, y, ("item_max",), penalty=1.0)
     assert 1 < model.coefficients[0] < 12
-    assert expected_grades(model.shares(x), model.levels).tolist() == y.tolist()
+    assert expected_grades(model.predict_proba(x), model.levels).tolist() == y.tolist()
 
 
 def test_features_that_do_not_differ():
@@ -103,7 +103,7 @@ def test_small_and_odd_data_are_fitted(data):
         return
     model = fit_ordinal_model(x, y, NAMES, 1.0)
     columns = [NAMES.index(name) for name in model.features]
-    shares = model.shares(x[:, columns])
+    shares = model.predict_proba(x[:, columns])
     assert np.isfinite(shares).all() and (shares >= -1e-12).all()
     assert shares.sum(axis=1) == pytest.approx(np.ones(n))
 

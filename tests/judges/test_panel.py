@@ -42,7 +42,7 @@ class Says:
 
 def sat(tmp_path, *judges, **settings):
     """The verdict of a panel, checked as the harness checks it."""
-    panel = Panel.of({f"j{n}": judge for n, judge in enumerate(judges)}, **settings)
+    panel = Panel.from_judges({f"j{n}": judge for n, judge in enumerate(judges)}, **settings)
     exhibits = many(3)
     found = list(
         validate_verdicts(panel.judge(exhibits, judging_run(tmp_path)), exhibits, panel.rubric)
@@ -122,18 +122,18 @@ def test_estimates_are_added(tmp_path):
     asks = Says(1, estimate=CostEstimate(2, 30, 10, 0.5, 1))
     free, unknown = Says(1), Says(1, estimate=CostEstimate(2, 30, 10, None, 1))
     run = judging_run(tmp_path)
-    found = Panel.of({"a": asks, "b": asks, "c": free}).estimate(many(1), run)
+    found = Panel.from_judges({"a": asks, "b": asks, "c": free}).estimate(many(1), run)
     assert found == CostEstimate(4, 60, 20, 1.0, 2)
-    assert Panel.of({"a": asks, "b": unknown}).estimate(many(1), run).cost is None
-    assert Panel.of({"a": free, "b": free}).estimate(many(1), run).cost is None
+    assert Panel.from_judges({"a": asks, "b": unknown}).estimate(many(1), run).cost is None
+    assert Panel.from_judges({"a": free, "b": free}).estimate(many(1), run).cost is None
     bound = Says(1, estimate=CostEstimate(4, 60, 20, 2.0, 0, CallCost(2, 15, 5, 0.25)))
-    mixed = Panel.of({"a": bound, "b": asks}).estimate(many(1), run)
+    mixed = Panel.from_judges({"a": bound, "b": asks}).estimate(many(1), run)
     assert mixed.upper_bound == (6, 90, 30, 2.5)
     assert mixed.likely == (4, 45, 15, 0.75)  # of the other, the most is all that is known
 
 
 def test_it_says_who_sits_on_it():
-    panel = Panel.of({"a": Says(1, models=("m", "n")), "b": Says(1, models=("m",))})
+    panel = Panel.from_judges({"a": Says(1, models=("m", "n")), "b": Says(1, models=("m",))})
     assert panel.models == ("m", "n")
     assert panel.caveats == (
         "median of 2 judges, of whom 2 must grade: a, b",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.judging.rubric import load_rubric, shipped_rubrics
+from benchkit.judging.rubric import list_rubrics, load_rubric
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.testing.judges import toy_judge_inputs
 from benchkit.testing.recommenders import toy_dataset
@@ -89,7 +89,7 @@ def test_a_rationale_that_runs_on_is_cut():
     ).shortened
 
 
-@pytest.mark.parametrize("name", shipped_rubrics())
+@pytest.mark.parametrize("name", list_rubrics())
 def test_each_rubric_says_its_scale_and_the_form_of_a_verdict(name):
     known = load_rubric(name)
     user = asked(exhibit(), known)

@@ -58,7 +58,7 @@ def test_judgements_give_back_what_was_shown(tmp_path):
     assert found.grades == {"rating": [2.0, 1.0]}
     assert cases(found) == ["c1", "c3"]
     assert (found.users, found.n_guessed_users) == (["user of c1", "user of c3"], 0)
-    exhibit = found.exhibits[0]
+    exhibit = found.judge_inputs[0]
     assert (exhibit.item, exhibit.rationale, exhibit.target) == ("tea", "It is tea.", None)
     assert exhibit.request.history == HISTORY
 
@@ -84,7 +84,7 @@ def test_grades_of_people_are_joined_with_the_records(tmp_path):
     )
     found = read_training_labels([table], [shown], RUBRIC, CATALOG)
     assert dict(zip(cases(found), found.grades["rating"], strict=True)) == {"c1": 2.5, "c2": 1.0}
-    assert found.exhibits[0].request.history == HISTORY
+    assert found.judge_inputs[0].request.history == HISTORY
     assert found.users == ["user of c1", "user of c2"]
 
 

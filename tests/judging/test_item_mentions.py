@@ -32,7 +32,7 @@ GROCERY = Path(__file__).parents[3] / "shared" / "data" / "grocery2023_rationale
 
 def named(text, about=()):
     """Titles that the text names."""
-    return {TITLES[code] for mention in INDEX.find(text, about) for code in mention.codes}
+    return {TITLES[code] for mention in INDEX.find_mentions(text, about) for code in mention.codes}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_two_words_name_an_item_that_the_rationale_is_about():
 
 
 def sorted_out(text, item, history, candidates=(), known=()):
-    found = INDEX.find(text, {item, *history})
+    found = INDEX.find_mentions(text, {item, *history})
     return INDEX.classify_mentions(found, item, set(history), set(candidates), known)
 
 
@@ -112,18 +112,18 @@ def test_a_careless_form_of_what_was_shown_is_not_made_up():
 def test_long_texts_take_no_longer_than_their_words():
     text = "Toy Story and The Big Sleep lead to Psycho. " * 3000
     start = time.perf_counter()
-    assert len(INDEX.find(text)) == 3 * 3000
+    assert len(INDEX.find_mentions(text)) == 3 * 3000
     assert time.perf_counter() - start < 5
 
 
 def test_a_catalogue_without_titles_has_its_ids():
     index = TitleIndex(Catalog(("red rose tea", "b"), {}))
-    assert [m.codes for m in index.find('"red rose tea"')] == [(0,)]
+    assert [m.codes for m in index.find_mentions('"red rose tea"')] == [(0,)]
 
 
 @given(st.text(max_size=60))
 def test_any_text_can_be_read(text):
-    INDEX.find(text, {0, 13})
+    INDEX.find_mentions(text, {0, 13})
     assert all(
         sentence.strip() == sentence and split_words(sentence) for sentence in split_sentences(text)
     )
@@ -133,7 +133,7 @@ def test_any_text_can_be_read(text):
 @given(st.sampled_from(TITLES), st.sampled_from(["{}", 'Because of "{}".', "**{}**, of all"]))
 def test_a_quoted_title_is_always_found(title, form):
     text = form.format(title) if form != "{}" else f'"{title}"'
-    assert CODE[title] in {code for mention in INDEX.find(text) for code in mention.codes}
+    assert CODE[title] in {code for mention in INDEX.find_mentions(text) for code in mention.codes}
 
 
 @pytest.mark.skipif(not GROCERY.is_dir(), reason="needs the shared data")
@@ -153,7 +153,7 @@ def test_rationales_of_a_language_model_name_their_own_history():
     def shares(shift):
         found = [
             index.classify_mentions(
-                index.find(cases[i - shift][2], {item, *past}), item, past, set(), ()
+                index.find_mentions(cases[i - shift][2], {item, *past}), item, past, set(), ()
             )
             for i, (item, past, _) in enumerate(cases)
         ]

@@ -45,7 +45,7 @@ def judge(suite, folder, again=False):
     run_all(suite, folder)
     store = Store(folder / "runs")
     found = judge_runs(store, of(suite, folder), suite.judging, lambda _: None, again)
-    return {judged.target.manifest.label: judged for judged in found}
+    return {judged.judgeable_run.manifest.label: judged for judged in found}
 
 
 def of(suite, folder):
@@ -54,7 +54,7 @@ def of(suite, folder):
 
 
 def verdicts(judged):
-    return judged.target.run.verdicts(judged.manifest)
+    return judged.judgeable_run.run.verdicts(judged.manifest)
 
 
 def test_every_answer_is_graded_once_or_unscored_with_its_reason(explainers, tmp_path):
@@ -116,7 +116,7 @@ def test_a_rubric_with_another_text_is_another_judgement(explainers, tmp_path):
         load_rubric.cache_clear()
         spec = {"judge": "judges.py:Strict", "config": {"rubric": str(rubric)}}
         (sitting,) = make_judge_jobs(JudgingSpec.model_validate({"judges": [spec]}))
-        ids.append(sitting.planned.judge_id)
+        ids.append(sitting.plan_entry.judge_id)
     assert ids[0] != ids[1]
 
 

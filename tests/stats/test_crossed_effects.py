@@ -40,23 +40,26 @@ def test_components_by_hand():
 
 def test_the_error_with_other_users_by_hand():
     found = fit_crossed_effects(*sample(np.random.default_rng(4), seeds=4, seed_sd=1.0))
-    assert found.error(40) == pytest.approx((found.se, found.df))
+    assert found.expected_error(40) == pytest.approx((found.se, found.df))
     users, seeds = found.sd_users**2, (found.sd_seeds_a**2 / 4, found.sd_seeds_b**2 / 4)
     rests = [found.sd_rest_a**2 / 4, found.sd_rest_b**2 / 4]
-    se, df = found.error(100)
+    se, df = found.expected_error(100)
     variance = users / 100 + sum(seeds)
     parts = [(users / 100) ** 2 / 99]
     parts += [(s + r / 100) ** 2 / 3 for s, r in zip(seeds, rests, strict=True)]
     parts += [(r / 100) ** 2 / 3 / 99 for r in rests]
     assert (se, df) == pytest.approx((np.sqrt(variance), variance**2 / sum(parts)))
-    se, df = found.error(np.inf)
+    se, df = found.expected_error(np.inf)
     assert se == pytest.approx(np.sqrt(sum(seeds)))
     assert df == pytest.approx(sum(seeds) ** 2 / sum(s**2 / 3 for s in seeds))
 
 
 def test_the_error_foretells_how_differences_vary():
     rng = np.random.default_rng(5)
-    few = [fit_crossed_effects(*sample(rng, seeds=3, n=30)).error(120)[0] ** 2 for _ in range(1000)]
+    few = [
+        fit_crossed_effects(*sample(rng, seeds=3, n=30)).expected_error(120)[0] ** 2
+        for _ in range(1000)
+    ]
     many = [fit_crossed_effects(*sample(rng, seeds=3, n=120)).difference for _ in range(2000)]
     assert np.mean(few) == pytest.approx(np.var(many), rel=0.1)
 
@@ -70,25 +73,25 @@ def test_what_it_can_detect_in_a_simulation(seeds, n, seed_sd, below):
     # In `sample`: .5 of a user and method, .4 of the rest.
     users = np.sqrt(2 * (0.25 + 0.16 / seeds))
     truth = CrossedEffects(n, seeds, seeds, 0, 0, 0, 1, 0, 0, users, seed_sd, seed_sd, 0.4, 0.4)
-    gap = minimum_detectable_effect(*truth.error(n))
+    gap = minimum_detectable_effect(*truth.expected_error(n))
     rng = np.random.default_rng(6)
     found = [
         fit_crossed_effects(*sample(rng, seeds, n, seed_sd, gap)).p < 0.05 for _ in range(1500)
     ]
     assert np.mean(found) == pytest.approx(0.8 - below, abs=0.03)
-    needed = min_users_for_power(truth.error, gap * 1.0001)
+    needed = min_users_for_power(truth.expected_error, gap * 1.0001)
     assert needed <= n
-    assert t_test_power(gap, *truth.error(needed)) >= 0.799
-    assert t_test_power(gap, *truth.error(needed - 1)) < 0.8
+    assert t_test_power(gap, *truth.expected_error(needed)) >= 0.799
+    assert t_test_power(gap, *truth.expected_error(needed - 1)) < 0.8
 
 
 def test_no_number_of_users_makes_up_for_few_seeds():
     truth = CrossedEffects(20_000, 3, 3, 0, 0, 0, 1, 0, 0, 0.3, 0.02, 0.02, 0.2, 0.2)
-    least = minimum_detectable_effect(*truth.error(np.inf))
+    least = minimum_detectable_effect(*truth.expected_error(np.inf))
     # 2.776 is the limit of t with 4 degrees of freedom; shifted by 3.761, .8 of its law is above.
     assert least == pytest.approx(3.761 * 0.02 * np.sqrt(2 / 3), rel=1e-3)
-    assert min_users_for_power(truth.error, 0.95 * least) is None
-    assert min_users_for_power(truth.error, 1.2 * least) > 2
+    assert min_users_for_power(truth.expected_error, 0.95 * least) is None
+    assert min_users_for_power(truth.expected_error, 1.2 * least) > 2
 
 
 def test_over_seeds_needs_three_of_both_and_two_users():

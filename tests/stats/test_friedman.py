@@ -50,7 +50,9 @@ def test_the_drawn_null_is_the_limit_with_many_datasets():
     found = friedman(v)
     assert found.p == pytest.approx(found.p_chi2, abs=0.015)
     np.testing.assert_allclose(found.nemenyi, found.asymptotic_nemenyi, atol=0.02)
-    assert found.difference == pytest.approx(found.asymptotic_critical_difference, rel=0.03)
+    assert found.critical_difference == pytest.approx(
+        found.asymptotic_critical_difference, rel=0.03
+    )
 
 
 def test_the_drawn_null_is_exact_with_few_datasets():
@@ -65,7 +67,7 @@ def test_beyond_the_critical_difference_is_below_the_level():
     for _ in range(20):
         found = friedman(rng.normal(size=(6, 6)) + np.arange(6)[:, None] * 0.5)
         apart = np.abs(found.ranks[:, None] - found.ranks)
-        assert ((apart > found.difference + 1e-9) == (found.nemenyi < 0.05)).all()
+        assert ((apart > found.critical_difference + 1e-9) == (found.nemenyi < 0.05)).all()
 
 
 def test_equal_methods_do_not_differ():

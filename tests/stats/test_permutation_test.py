@@ -82,7 +82,7 @@ def exact_tail(own):
         for _ in range(count):
             law = np.convolve(law, step)
     sums = np.arange(len(law)) - len(law) // 2
-    return law[np.abs(sums) >= own.total - 1e-9].sum()
+    return law[np.abs(sums) >= own.absolute_sum - 1e-9].sum()
 
 
 @pytest.mark.parametrize(("plus", "minus"), [((60, 40), (30, 12)), ((300, 90), (200, 40)),

@@ -11,7 +11,7 @@ from benchkit.errors import ConfigError
 from benchkit.judging.annotation import page
 from benchkit.judging.annotation.batch_key import BatchKey, KeyItem, KeyJudge, KeyStratum, write_key
 from benchkit.judging.annotation.population import JudgedAnswer, Population
-from benchkit.judging.annotation.sampling import (
+from benchkit.judging.annotation.stratified_sample import (
     Stratum,
     assign_to_annotators,
     describe_scheme,
@@ -26,11 +26,11 @@ class AnnotationBatch:
     """A key, and the exhibits that its ids stand for."""
 
     key: BatchKey
-    exhibits: dict[str, JudgedAnswer]
+    answers: dict[str, JudgedAnswer]
 
     def pages(self) -> dict[str, str]:
         """Annotator -> HTML. What is on a page is all that an annotator gets to know."""
-        shown = {i: page_item(i, e, self.key.rubric) for i, e in self.exhibits.items()}
+        shown = {i: page_item(i, e, self.key.rubric) for i, e in self.answers.items()}
         return {
             annotator: page.render_annotation_page(
                 self.key.batch, annotator, self.key.rubric, [shown[i] for i in ids]
@@ -62,7 +62,7 @@ def make_batch(
     The same input and seed give the same batch. Raises ConfigError where there are fewer exhibits
     than annotators.
     """
-    if (size := min(n, len(population.exhibits))) < annotators:
+    if (size := min(n, len(population.answers))) < annotators:
         raise ConfigError(f"{size} answers for {annotators} annotators", "ask for more, or fewer")
     strata = draw_strata(population, n, seed, balanced=balanced)
     exhibits: dict[str, JudgedAnswer] = {}
@@ -118,7 +118,7 @@ def _judges(population: Population) -> dict[str, KeyJudge]:
         label: KeyJudge(
             rubric=rubric.name,
             rubric_hash=rubric.hash,
-            comparable=tuple(criterion.name for criterion in population.comparable(label)),
+            comparable=tuple(criterion.name for criterion in population.comparable_criteria(label)),
         )
         for label, rubric in sorted(population.rubrics.items())
     }

@@ -62,12 +62,12 @@ class Population:
     rubric: what people grade by. left_out: judges whose grades were not taken, with their rubrics.
     """
 
-    exhibits: tuple[JudgedAnswer, ...]
+    answers: tuple[JudgedAnswer, ...]
     rubrics: Mapping[str, Rubric]
     rubric: Rubric
-    left_out: Mapping[str, Rubric] = field(default_factory=dict)
+    skipped_judges: Mapping[str, Rubric] = field(default_factory=dict)
 
-    def comparable(self, judge: str) -> tuple[Criterion, ...]:
+    def comparable_criteria(self, judge: str) -> tuple[Criterion, ...]:
         """Criteria on which the judge saw and graded what people will see and grade."""
         own = self.rubrics[judge]
         if own.shows_target != self.rubric.shows_target:

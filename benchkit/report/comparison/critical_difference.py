@@ -29,7 +29,7 @@ def write_critical_difference(comparison: SuiteComparison, folder: Path) -> list
     """
     if comparison.ranking is None:
         return []
-    groups = rank_cliques(comparison.ranking.ranks, comparison.ranking.difference)
+    groups = rank_cliques(comparison.ranking.ranks, comparison.ranking.critical_difference)
     margin = 0.35 + max(text_width(label, _LETTERS) for label in _labels(comparison))
     width = _AXIS + 2 * margin
     height = 1.1 + _BAR * len(groups) + _ROW * ((len(comparison.ranked_methods) + 1) // 2)
@@ -82,8 +82,17 @@ def draw_critical_difference(
     for place, group in enumerate(groups, start=1):
         ends = [ranks[group[0]] - 0.04 * inch, ranks[group[-1]] + 0.04 * inch]
         axes.plot(ends, [-_BAR * place] * 2, color=style.SERIES_COLOURS[0], linewidth=3.5)
-    axes.plot([1, 1 + found.difference], [0.42, 0.42], color=style.SERIES_COLOURS[1], linewidth=2)
-    _text(axes, 1, 0.47, f"critical difference {found.difference:.2f} (5 %)", "left", "bottom")
+    axes.plot(
+        [1, 1 + found.critical_difference], [0.42, 0.42], color=style.SERIES_COLOURS[1], linewidth=2
+    )
+    _text(
+        axes,
+        1,
+        0.47,
+        f"critical difference {found.critical_difference:.2f} (5 %)",
+        "left",
+        "bottom",
+    )
 
 
 def _heading(comparison: SuiteComparison) -> str:

@@ -221,7 +221,7 @@ def _line(
     sd = float(each.std(ddof=1)) if len(each) > 1 else float("nan")
     over = try_crossed_effects(a.values, b.values)
     test = over or found
-    error = over.error if over else error_of_paired_difference(sd)
+    error = over.expected_error if over else error_of_paired_difference(sd)
     se, df = error(found.n)
     return MethodComparison(
         task,

@@ -134,7 +134,7 @@ def _ranking(comparison: SuiteComparison) -> TextTable:
         (
             f"Friedman: chi-square {found.statistic:.3f}, p {format_p_value(found.p)} by shuffled ranks,"
             f" {format_p_value(found.p_chi2)} by chi-square, {format_p_value(found.p_f)} by Iman and Davenport.",
-            f"Critical difference of mean ranks {found.difference:.3f} by shuffled ranks,"
+            f"Critical difference of mean ranks {found.critical_difference:.3f} by shuffled ranks,"
             f" {found.asymptotic_critical_difference:.3f} by the studentized range.",
         ),
     )
@@ -202,7 +202,7 @@ def comparison_json(comparison: SuiteComparison) -> str:
                 "p_chi2": found.p_chi2,
                 "p_f": found.p_f,
             },
-            "critical_difference": found.difference,
+            "critical_difference": found.critical_difference,
             "critical_difference_limit": found.asymptotic_critical_difference,
             "nemenyi": found.nemenyi.tolist(),
             "nemenyi_limit": found.asymptotic_nemenyi.tolist(),

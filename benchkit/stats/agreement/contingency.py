@@ -42,8 +42,8 @@ class ContingencyTable:
 
     x: Floats
     y: Floats
-    row: Ints
-    column: Ints
+    row_codes: Ints
+    column_codes: Ints
     counts: Ints
     cell: Ints
     cluster: Ints | None

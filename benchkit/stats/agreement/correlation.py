@@ -17,7 +17,7 @@ _TINY = 1e-13  # what rounding leaves of a variance of zero, relative to the mea
 _TIED = 1e-13  # the same of pairs that are not tied, relative to all pairs
 
 
-def weighted_moments(
+def moments_of_counts(
     x: Floats, y: Floats, counts: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Means of x and y, their variances and covariance (divisor n), each [m].
@@ -39,7 +39,7 @@ def pearson(table: ContingencyTable) -> Statistic:
     y = table.y - np.average(table.y, weights=table.counts)
 
     def statistic(counts: Floats) -> Floats:
-        _, _, vx, vy, cov = weighted_moments(x, y, counts)
+        _, _, vx, vy, cov = moments_of_counts(x, y, counts)
         return divide_where(cov, np.sqrt(vx * vy), vx * vy > 0)
 
     return statistic
@@ -50,9 +50,12 @@ def spearman(table: ContingencyTable) -> Statistic:
 
     def statistic(counts: Floats) -> Floats:
         half = counts.sum(axis=1, keepdims=True) / 2
-        rows, columns = marginal_counts(counts, table.row), marginal_counts(counts, table.column)
+        rows, columns = (
+            marginal_counts(counts, table.row_codes),
+            marginal_counts(counts, table.column_codes),
+        )
         rx, ry = mid_ranks(rows) - half, mid_ranks(columns) - half
-        cov = (counts * rx[:, table.row] * ry[:, table.column]).sum(axis=1)
+        cov = (counts * rx[:, table.row_codes] * ry[:, table.column_codes]).sum(axis=1)
         spread = (rows * rx**2).sum(axis=1) * (columns * ry**2).sum(axis=1)
         return divide_where(cov, np.sqrt(spread), _untied(rows) & _untied(columns))
 
@@ -69,11 +72,14 @@ def kendall(table: ContingencyTable) -> Statistic:
         excess = np.zeros(len(counts))
         for start in range(0, len(table.x), _BLOCK):
             part = slice(start, start + _BLOCK)
-            signs = np.sign(table.row[:, None] - table.row[part]) * np.sign(
-                table.column[:, None] - table.column[part]
+            signs = np.sign(table.row_codes[:, None] - table.row_codes[part]) * np.sign(
+                table.column_codes[:, None] - table.column_codes[part]
             )
             excess += ((counts @ signs.astype(np.float64)) * counts[:, part]).sum(axis=1)
-        rows, columns = marginal_counts(counts, table.row), marginal_counts(counts, table.column)
+        rows, columns = (
+            marginal_counts(counts, table.row_codes),
+            marginal_counts(counts, table.column_codes),
+        )
         defined = _untied(rows) & _untied(columns)
         pairs = _pairs(rows) * _pairs(columns)
         return divide_where(excess, np.sqrt(np.where(defined, pairs, 1.0)), defined)

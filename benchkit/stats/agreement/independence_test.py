@@ -40,11 +40,11 @@ def independence_p_values(
     scores = {"pearson": (table.x, table.y), "spearman": _ranks(table)}
     if places is not None:
         scores["kappa"] = places
-    if not table.n or min(int(table.row.max()), int(table.column.max())) < 1:
+    if not table.n or min(int(table.row_codes.max()), int(table.column_codes.max())) < 1:
         return dict.fromkeys([*scores, "kendall"], float("nan"))
     linear = {name: _by_code(table, *pair) for name, pair in scores.items()}
     rng = seeds.generator("grade-permutation", seed, table.n)
-    cells = (int(table.row.max()) + 1) * (int(table.column.max()) + 1)
+    cells = (int(table.row_codes.max()) + 1) * (int(table.column_codes.max()) + 1)
     test = _by_tables if cells <= _LARGE else _by_shuffles
     return test(rng, table, linear, permutations)
 
@@ -56,10 +56,10 @@ def _by_tables(
     rng: np.random.Generator, table: ContingencyTable, linear: _Linear, permutations: int
 ) -> dict[str, float]:
     """Shuffling is drawing the joint table of given margins: no item needs to be held."""
-    first = np.bincount(table.row, weights=table.counts).astype(np.int64)
-    second = np.bincount(table.column, weights=table.counts).astype(np.int64)
+    first = np.bincount(table.row_codes, weights=table.counts).astype(np.int64)
+    second = np.bincount(table.column_codes, weights=table.counts).astype(np.int64)
     found = np.zeros((1, len(first), len(second)))
-    found[0, table.row, table.column] = table.counts
+    found[0, table.row_codes, table.column_codes] = table.counts
     drawn = _tables(rng, first, second, permutations).astype(np.float64)
     chances = {}
     for name, (x, y) in linear.items():
@@ -75,7 +75,7 @@ def _by_shuffles(
 ) -> dict[str, float]:
     from scipy.stats import kendalltau
 
-    rows, columns = table.row[table.cell], table.column[table.cell]
+    rows, columns = table.row_codes[table.cell], table.column_codes[table.cell]
     values: dict[str, list[Floats]] = {name: [] for name in linear}
     taus: list[float] = []
     for shuffled in _shuffles(rng, columns, permutations):
@@ -93,14 +93,17 @@ def _by_shuffles(
 
 def _ranks(table: ContingencyTable) -> tuple[Floats, Floats]:
     counts = table.counts[None, :].astype(np.float64)
-    rows, columns = marginal_counts(counts, table.row), marginal_counts(counts, table.column)
-    return mid_ranks(rows)[0, table.row], mid_ranks(columns)[0, table.column]
+    rows, columns = (
+        marginal_counts(counts, table.row_codes),
+        marginal_counts(counts, table.column_codes),
+    )
+    return mid_ranks(rows)[0, table.row_codes], mid_ranks(columns)[0, table.column_codes]
 
 
 def _by_code(table: ContingencyTable, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Centred scores of each distinct grade, from those of each cell."""
     found = []
-    for codes, score in ((table.row, x), (table.column, y)):
+    for codes, score in ((table.row_codes, x), (table.column_codes, y)):
         by_code = np.empty(int(codes.max()) + 1)
         by_code[codes] = score - np.average(score, weights=table.counts)
         found.append(by_code)

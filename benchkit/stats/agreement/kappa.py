@@ -13,7 +13,7 @@ from benchkit.stats.agreement.contingency import (
     contingency_table,
     divide_where,
 )
-from benchkit.stats.agreement.correlation import weighted_moments
+from benchkit.stats.agreement.correlation import moments_of_counts
 
 
 def quadratic_weighted_kappa(
@@ -32,10 +32,12 @@ def quadratic_weighted_kappa(
     table = contingency_table(a, b)
     if not table.n:
         return float("nan")
-    return float(weighted_kappa(table, categories)(table.observed_counts)[0])
+    return float(quadratic_kappa(table, categories)(table.observed_counts)[0])
 
 
-def weighted_kappa(table: ContingencyTable, categories: Sequence[float] | None = None) -> Statistic:
+def quadratic_kappa(
+    table: ContingencyTable, categories: Sequence[float] | None = None
+) -> Statistic:
     """QWK for many tables of counts at once; the same rules.
 
     Observed and expected disagreement are moments of the categories' places i and j:
@@ -45,7 +47,7 @@ def weighted_kappa(table: ContingencyTable, categories: Sequence[float] | None =
     middle = (i.mean() + j.mean()) / 2  # smaller numbers, less rounding
 
     def statistic(counts: Floats) -> Floats:
-        mi, mj, vi, vj, cov = weighted_moments(i - middle, j - middle, counts)
+        mi, mj, vi, vj, cov = moments_of_counts(i - middle, j - middle, counts)
         expected = vi + vj + (mi - mj) ** 2
         return divide_where(2 * cov, expected, vi + vj > 0)
 

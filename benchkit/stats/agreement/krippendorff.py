@@ -34,7 +34,7 @@ class PairableUnits:
 
     values: Floats
     counts: Floats
-    kept: Ints
+    rows: Ints
 
 
 def pairable_units(grades: ArrayLike) -> PairableUnits:
@@ -112,9 +112,9 @@ def alpha_estimates(
     statistics = _statistics(found.values, patterns)
     groups = None
     if clusters is not None:
-        groups = np.unique(np.asarray(clusters)[found.kept], return_inverse=True)[1]
+        groups = np.unique(np.asarray(clusters)[found.rows], return_inverse=True)[1]
     limits = bca_intervals(statistics, cell, groups, level=level, resamples=resamples, seed=seed)
-    table = np.asarray(grades, dtype=np.float64)[found.kept]
+    table = np.asarray(grades, dtype=np.float64)[found.rows]
     chances = _p_values(table, found, permutations, seed)
     return {
         m: AgreementEstimate(

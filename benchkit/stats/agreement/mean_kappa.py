@@ -12,7 +12,7 @@ from benchkit.stats.agreement.contingency import (
     divide_where,
     nonuniform_weights,
 )
-from benchkit.stats.agreement.correlation import weighted_moments
+from benchkit.stats.agreement.correlation import moments_of_counts
 from benchkit.stats.agreement.rating_scale import nearest_category
 from benchkit.stats.bootstrap import RESAMPLES
 from benchkit.stats.grade_bootstrap import bca_intervals
@@ -52,7 +52,7 @@ def mean_kappa(
             own = counts[:, both]
             there = own.sum(axis=1) > 0
             own[~there, 0] = 1.0  # any count: the value is replaced by NaN
-            mx, my, vx, vy, cov = weighted_moments(x, y, own)
+            mx, my, vx, vy, cov = moments_of_counts(x, y, own)
             total += divide_where(2 * cov, vx + vy + (mx - my) ** 2, there & (vx + vy > 0))
         return total / len(pairs)
 

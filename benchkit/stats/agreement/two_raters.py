@@ -152,7 +152,7 @@ def _statistics(
         return found
     return {
         **found,
-        "kappa": kappa.weighted_kappa(scaled, categories),
+        "kappa": kappa.quadratic_kappa(scaled, categories),
         "exact": kappa.agreement_within(scaled, 0, categories),
         "adjacent": kappa.agreement_within(scaled, 1, categories),
     }
@@ -162,7 +162,7 @@ def _undefined(table: ContingencyTable) -> str:
     """Why correlations (kappa, where both are constant) are undefined, or nothing."""
     if not table.n:
         return "no item was graded by both"
-    constant = [not table.row.any(), not table.column.any()]
+    constant = [not table.row_codes.any(), not table.column_codes.any()]
     if all(constant):
         return "both raters are constant"
     if any(constant):

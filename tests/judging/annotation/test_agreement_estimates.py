@@ -57,7 +57,7 @@ def collected(population, person, folder, n=160, seed=0, **options):
         ("annotator-1", i, "rating"): ExportRow(
             "annotator-1", "", i, "rating", person[exhibit.key], False, "", 0.0, ""
         )
-        for i, exhibit in batch.exhibits.items()
+        for i, exhibit in batch.answers.items()
     }
     rows = tuple(row for i in batch.key.items for row in _rows(i, found, batch.key))
     (path,) = write_annotation_labels(
@@ -100,7 +100,13 @@ def test_means_of_systems_are_those_of_the_population_in_expectation(
                       for m in METHODS])  # fmt: skip
         known = np.array(truth)[np.searchsorted(METHODS, systems)]
         level = system_level_correlations(
-            grades, known, systems, sheet.resampling_units, sheet.weights, resamples=10, permutations=10
+            grades,
+            known,
+            systems,
+            sheet.resampling_units,
+            sheet.weights,
+            resamples=10,
+            permutations=10,
         )
         found.append(level[0]["pearson"].value)
     np.testing.assert_allclose(np.mean(means, axis=0), truth, atol=0.05)

@@ -12,7 +12,7 @@ from benchkit.judging.annotation.batch import make_batch
 from benchkit.judging.annotation.batch_key import read_key
 from benchkit.judging.annotation.page import render_annotation_page
 from benchkit.judging.annotation.population import collect_population, find_judgements
-from benchkit.judging.annotation.sampling import draw_strata
+from benchkit.judging.annotation.stratified_sample import draw_strata
 from benchkit.judging.rubric import Criterion, load_rubric
 from benchkit.runs.records import PlannedJudge
 from benchkit.runs.store import Store
@@ -37,8 +37,8 @@ def test_only_judged_answers_are_there(population):
 def test_wrong_items_are_left_out_where_the_rubric_decides_them(tmp_path):
     store = make_store(tmp_path, {("toys", "a"): [1, 2, 3, 3]}, wrong=2)
     found = find_judgements([tmp_path], "plum")
-    assert len(collect_population(found).exhibits) == 4
-    assert len(collect_population(found, load_rubric("rationale-0-3")).exhibits) == 2
+    assert len(collect_population(found).answers) == 4
+    assert len(collect_population(found, load_rubric("rationale-0-3")).answers) == 2
     add_judgement(next(iter(store.runs())), [1, 2], "stern", wrong=2)
     with pytest.raises(DataError, match="no answer to annotate"):
         collect_population(find_judgements([tmp_path], "plum"), load_rubric("rationale-0-3"))
@@ -49,8 +49,8 @@ def test_judges_of_the_same_answer_meet_in_one_exhibit(tmp_path):
     run = next(iter(store.runs()))
     add_judgement(run, [None, 5], "lenient", judge_id="j2")
     both = collect_population(find_judgements([run.path]))
-    assert [e.grades["lenient"].get("grounding") for e in both.exhibits] == [None, 5.0]
-    assert [e.grades["stern"]["grounding"] for e in both.exhibits] == [1.0, 2.0]
+    assert [e.grades["lenient"].get("grounding") for e in both.answers] == [None, 5.0]
+    assert [e.grades["stern"]["grounding"] for e in both.answers] == [1.0, 2.0]
     assert set(collect_population(find_judgements([run.path], judge="lenient")).rubrics) == {
         "lenient"
     }
@@ -65,7 +65,7 @@ def test_one_file_of_verdicts_is_enough(tmp_path):
     run = add_run(Store(tmp_path).create(), "toys", "a")
     path = add_judgement(run, [1, 2, 3])
     add_judgement(run, [3, 3, 3], judge_id="older")
-    assert len(collect_population(find_judgements([path])).exhibits) == 3
+    assert len(collect_population(find_judgements([path])).answers) == 3
     with pytest.raises(ConfigError, match="two judgements by 'stern'"):
         find_judgements([run.path])
 
@@ -149,17 +149,17 @@ def test_of_judges_with_several_rubrics_the_first_of_the_plan_decides(tmp_path):
     population = collect_population(find_judgements([tmp_path], "plum"))
     assert population.rubric.name == "rationale-0-3"
     assert set(population.rubrics) == {"stern", "twin"}
-    assert {label: own.name for label, own in population.left_out.items()} == {
+    assert {label: own.name for label, own in population.skipped_judges.items()} == {
         "a quality judge": "rationale-quality"
     }
-    assert len(population.exhibits) == 5
-    assert not any("a quality judge" in e.grades for e in population.exhibits)
+    assert len(population.answers) == 5
+    assert not any("a quality judge" in e.grades for e in population.answers)
     other = collect_population(find_judgements([tmp_path], "plum", "a quality judge"))
-    assert (other.rubric.name, other.left_out) == ("rationale-quality", {})
+    assert (other.rubric.name, other.skipped_judges) == ("rationale-quality", {})
     named = collect_population(
         find_judgements([tmp_path], "plum"), load_rubric("rationale-quality")
     )
-    assert (len(named.rubrics), named.left_out) == (3, {})
+    assert (len(named.rubrics), named.skipped_judges) == (3, {})
     for run in store.runs():  # where the first has not judged, the next one decides
         (run.path / "judgements" / "stern-j1.json").unlink()
     assert (

@@ -167,7 +167,7 @@ def test_what_it_can_see_is_over_users_and_seeds_too(seeded, monkeypatch):
     over = fit_crossed_effects(*(own.values for own in drawn.values()))
     assert (
         line.detectable
-        == minimum_detectable_effect(*over.error(n))
+        == minimum_detectable_effect(*over.expected_error(n))
         > (line.high - line.low) / 2
         > 0.04
     )
@@ -178,7 +178,7 @@ def test_what_it_can_see_is_over_users_and_seeds_too(seeded, monkeypatch):
     (line,) = compare_suite(
         seeded, "small", ComparisonRequest(("Counts", "Noise"), target_difference=0.1)
     ).pairs
-    assert line.needed == min_users_for_power(over.error, 0.1) < n
+    assert line.needed == min_users_for_power(over.expected_error, 0.1) < n
 
 
 def test_mcnemar_is_left_out_where_seeds_are_averaged_and_it_says_why(seeded):

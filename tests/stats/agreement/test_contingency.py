@@ -105,7 +105,7 @@ def test_a_constant_rater_is_constant_whatever_rounding_leaves():
     counts = np.array([[0.1, 0.2, 0.7, 0.0], [1 / 3, 0.1, 1e-3, 0.0]])
     for of in (correlation.spearman, correlation.kendall, correlation.pearson):
         assert np.isnan(of(table)(counts)).all()
-    np.testing.assert_allclose(kappa.weighted_kappa(table, range(1, 4))(counts), 0, atol=1e-12)
+    np.testing.assert_allclose(kappa.quadratic_kappa(table, range(1, 4))(counts), 0, atol=1e-12)
 
 
 def test_weighted_intervals_are_those_of_scipy():

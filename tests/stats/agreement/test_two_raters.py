@@ -15,8 +15,8 @@ from benchkit.stats.agreement.contingency import contingency_table
 from benchkit.stats.agreement.kappa import (
     agreement_within,
     confusion_counts,
+    quadratic_kappa,
     quadratic_weighted_kappa,
-    weighted_kappa,
 )
 from benchkit.stats.agreement.rating_scale import infer_scale, nearest_category, parse_scale
 from benchkit.stats.agreement.two_raters import PAIR_STATISTICS, find_disagreements, pair_agreement
@@ -132,8 +132,8 @@ def test_a_resample_is_worth_what_its_items_are_worth():
     drawn = rng.integers(0, 80, 80)
     counts = np.bincount(table.cell[drawn], minlength=len(table.x))[None, :].astype(float)
     again = contingency_table(a[drawn], b[drawn])
-    for of in (correlation.pearson, correlation.spearman, correlation.kendall, weighted_kappa):
-        categories = (range(5),) if of is weighted_kappa else ()
+    for of in (correlation.pearson, correlation.spearman, correlation.kendall, quadratic_kappa):
+        categories = (range(5),) if of is quadratic_kappa else ()
         value = of(table, *categories)(counts)[0]
         assert value == pytest.approx(of(again, *categories)(once(again))[0], abs=1e-12)
 
@@ -288,7 +288,7 @@ def test_a_bootstrap_is_fast():
     for levels in (4, 7):
         a, b = grades(250, levels)
         table = contingency_table(a, b)
-        both = {"kappa": weighted_kappa(table, range(levels)), "rho": correlation.spearman(table)}
+        both = {"kappa": quadratic_kappa(table, range(levels)), "rho": correlation.spearman(table)}
         bca_intervals(both, table.cell, resamples=10)  # imports
         seconds = []
         for seed in range(5):

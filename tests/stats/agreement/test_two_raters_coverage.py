@@ -33,7 +33,7 @@ def law(first, second, rho):
 
 def statistics(table, k):
     return {
-        "kappa": kappa.weighted_kappa(table, range(k)),
+        "kappa": kappa.quadratic_kappa(table, range(k)),
         "spearman": correlation.spearman(table),
         "kendall": correlation.kendall(table),
     }

@@ -67,7 +67,7 @@ def draw_strata(
     a task, a grade in a task and a grade differ from their expectations by less than one.
     """
     members: dict[StratumKey, list[JudgedAnswer]] = {}
-    for exhibit in population.exhibits:
+    for exhibit in population.answers:
         grade = _grade(exhibit, population) if balanced else NO_GRADE
         place = exhibit.suite, exhibit.task, exhibit.method, grade
         members.setdefault(place, []).append(exhibit)

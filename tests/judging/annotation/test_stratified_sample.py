@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from benchkit.judging.annotation.dependent_rounding import round_flow
 from benchkit.judging.annotation.population import collect_population, find_judgements
-from benchkit.judging.annotation.sampling import assign_to_annotators, draw_strata, even_shares
+from benchkit.judging.annotation.stratified_sample import (
+    assign_to_annotators,
+    draw_strata,
+    even_shares,
+)
 from benchkit.judging.rubric import load_rubric
 from tests.support.annotation_store import RUNS, make_store
 
