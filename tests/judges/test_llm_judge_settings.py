@@ -54,7 +54,7 @@ def test_only_what_a_verdict_depends_on_is_part_of_its_identity():
 
     assert dumped() == dumped(concurrency=2, max_cost=5.0, price_prompt=1.0, api_key_env="MY_KEY")
     assert dumped() != dumped(model="other")
-    assert dumped()["asked"]["model"] == "org/judge-1"
+    assert dumped()["engine_semantics"]["model"] == "org/judge-1"
 
 
 def test_it_says_who_judges():

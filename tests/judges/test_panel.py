@@ -167,7 +167,7 @@ def test_its_identity_is_what_its_judges_grades_depend_on():
     first = dumped()["members"][0]
     assert first["judge"] == "LLMJudge"
     assert first["code"]
-    assert first["config"]["asked"]["model"] == "m"
+    assert first["config"]["engine_semantics"]["model"] == "m"
 
 
 @pytest.mark.parametrize(

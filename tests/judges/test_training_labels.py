@@ -36,7 +36,7 @@ def answer(case, rationale="It is tea.", item="tea"):
 
 
 def cases(found):
-    return [exhibit.request.case_id for exhibit in found.exhibits]
+    return [exhibit.request.case_id for exhibit in found.judge_inputs]
 
 
 def judgements(path, grades, rubric=RUBRIC):

@@ -39,10 +39,10 @@ def population(tmp_path_factory):
 def person(population):
     """Exhibit -> a person's grade: mostly the judge's, else one beside it."""
     rng = np.random.default_rng(1)
-    steps = rng.choice([-1, 0, 1], len(population.exhibits), p=[0.15, 0.7, 0.15])
+    steps = rng.choice([-1, 0, 1], len(population.answers), p=[0.15, 0.7, 0.15])
     return {
         exhibit.key: int(np.clip(judged(exhibit) + step, 0, 3))
-        for exhibit, step in zip(population.exhibits, steps, strict=True)
+        for exhibit, step in zip(population.answers, steps, strict=True)
     }
 
 
@@ -70,7 +70,7 @@ def collected(population, person, folder, n=160, seed=0, **options):
 def test_kappa_of_the_population_is_in_the_interval_of_the_sample(
     population, person, tmp_path, balanced
 ):
-    pairs = [(person[e.key], judged(e)) for e in population.exhibits]
+    pairs = [(person[e.key], judged(e)) for e in population.answers]
     truth = quadratic_weighted_kappa(*zip(*pairs, strict=True), SCALE)
     held, values, plain = 0, [], []
     for seed in range(20):
@@ -91,7 +91,7 @@ def test_kappa_of_the_population_is_in_the_interval_of_the_sample(
 def test_means_of_systems_are_those_of_the_population_in_expectation(
     population, person, tmp_path, balanced
 ):
-    truth = [np.mean([judged(e) for e in population.exhibits if e.method == m]) for m in METHODS]
+    truth = [np.mean([judged(e) for e in population.answers if e.method == m]) for m in METHODS]
     means, found = [], []
     for seed in range(30):
         sheet = collected(population, person, tmp_path, seed=seed, balanced=balanced)
@@ -116,7 +116,7 @@ def test_means_of_systems_are_those_of_the_population_in_expectation(
 
 def test_a_case_of_two_methods_is_one_cluster_and_of_two_tasks_is_two(population, person, tmp_path):
     sheet = collected(population, person, tmp_path, n=10_000)
-    assert len(sheet.items) == len(population.exhibits) and sheet.weights is None
+    assert len(sheet.items) == len(population.answers) and sheet.weights is None
     assert len(set(sheet.clusters)) == 400  # of tasks tea and toys, both with cases c0 to c199
     report = measure_agreement(sheet)
     assert report.categories == (0, 1, 2, 3) and not report.scale_inferred

@@ -30,7 +30,7 @@ def population(store):
 
 
 def test_only_judged_answers_are_there(population):
-    assert all(e.case_id != "off" for e in population.exhibits)
+    assert all(e.case_id != "off" for e in population.answers)
     assert population.rubric.name == "rationale-quality"
 
 

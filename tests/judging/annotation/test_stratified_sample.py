@@ -138,7 +138,7 @@ def test_rounding_moves_no_margin_by_one(table, seed):
 
 def test_more_than_there_is_takes_all_with_weight_one(population):
     strata = draw_strata(population, 10_000, seed=0)
-    assert sum(len(s.drawn) for s in strata) == len(population.exhibits) == 152
+    assert sum(len(s.drawn) for s in strata) == len(population.answers) == 152
     assert {s.weight for s in strata} == {1.0}
 
 
