@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
-from benchkit import fingerprint, registry
+from benchkit import cards, fingerprint
 from benchkit.errors import ConfigError, MethodError
 from benchkit.types import Catalog, Recommender, Request, RunContext, TrainView
 
@@ -41,11 +41,11 @@ class ExpertConfig(BaseModel):
     @property
     def fingerprint(self) -> dict[str, Any]:
         """Code, packages and settings, so that a run's identity holds what can change scores."""
-        card = registry.find_card(self.name)
+        card = cards.find_card(self.name)
         return {
-            "code": fingerprint.hash_sources(registry.find_source_file(card)),
+            "code": fingerprint.hash_sources(cards.find_source_file(card)),
             "packages": fingerprint.package_versions(card.packages),
-            "config": fingerprint.canonical_settings(registry.build_config(card, self.config)),
+            "config": fingerprint.canonical_settings(cards.build_config(card, self.config)),
         }
 
     @property
@@ -55,8 +55,8 @@ class ExpertConfig(BaseModel):
 
     def make(self) -> Recommender:
         """A fresh, unfitted expert. Raises ConfigError when there is none of this name."""
-        card = registry.find_card(self.name)
-        return registry.construct_recommender(card, registry.build_config(card, self.config))
+        card = cards.find_card(self.name)
+        return cards.construct_recommender(card, cards.build_config(card, self.config))
 
     def fit_expert(self, data: TrainView, run: RunContext) -> Recommender:
         """A fresh expert, trained; its files are apart from those of the method that asks it."""

@@ -48,8 +48,12 @@ class EngineError(MethodError):
 
 
 def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ConfigError:
-    """A ConfigError for `name` that suggests the names nearest to it."""
+    """Return a ConfigError for `name` that suggests the names nearest to it."""
+    return ConfigError(f"unknown {kind} {name!r}", suggest_names(name, known))
+
+
+def suggest_names(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'?" with the names nearest to `name`, or a list of all names."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"
-    return ConfigError(f"unknown {kind} {name!r}", hint)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"

@@ -1,6 +1,5 @@
 """Writing files so that a reader sees the old one or the new one, and never half of one."""
 
-import importlib
 import json
 import os
 import tempfile
@@ -77,9 +76,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def import_object(path: str) -> Any:
-    """The object at `module:attribute`."""
-    module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)

@@ -7,11 +7,11 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, computed_field, model_validator
 
-from benchkit import fingerprint, registry
+from benchkit import cards, fingerprint
 from benchkit.config.suite import JudgeSpec
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
-from benchkit.judging.verdicts import Judge, JudgeInput, Verdict
+from benchkit.judging.verdicts import Judge, JudgeInput, Verdict, construct_judge
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.types import RunContext
 
@@ -46,7 +46,7 @@ class PanelConfig(BaseModel):
                 "lower the quorum",
             )
         for spec in self.judges:
-            registry.build_config(registry.find_card(spec.judge, "judge"), spec.config)
+            cards.build_config(cards.find_card(spec.judge, "judge"), spec.config)
         return self
 
     @property
@@ -150,17 +150,17 @@ class Panel:
 
 
 def _make_judge(spec: JudgeSpec) -> Judge:
-    card = registry.find_card(spec.judge, "judge")
-    return registry.construct_judge(card, registry.build_config(card, spec.config))
+    card = cards.find_card(spec.judge, "judge")
+    return construct_judge(card, cards.build_config(card, spec.config))
 
 
 def _identity(spec: JudgeSpec) -> dict[str, Any]:
-    card = registry.find_card(spec.judge, "judge")
-    config = registry.build_config(card, spec.config)
+    card = cards.find_card(spec.judge, "judge")
+    config = cards.build_config(card, spec.config)
     return {
         "label": spec.name,
         "judge": card.target.rpartition(":")[2],
-        "code": fingerprint.hash_sources(registry.find_source_file(card)),
+        "code": fingerprint.hash_sources(cards.find_source_file(card)),
         "config": fingerprint.canonical_settings(config),
         "packages": fingerprint.package_versions(card.packages),
     }

@@ -115,13 +115,13 @@ def loaded_by(code: str) -> set[str]:
     "code",
     [
         "import benchkit",
-        "import benchkit.runs.plan, benchkit.registry; benchkit.registry.list_cards()",
+        "import benchkit.runs.plan, benchkit.cards; benchkit.cards.list_cards()",
         "from typer.testing import CliRunner\nfrom benchkit.cli.main import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0",
-        "from benchkit import registry\n[registry.class_of(c) for c in registry.cards().values()]",
-        "from benchkit import registry\n"  # planning constructs every method of a suite
-        "[registry.construct(c, registry.config_of(c, {}))"
-        " for n, c in registry.cards().items() if '*' not in n]",
+        "from benchkit import cards\n[cards.load_class(c) for c in cards.list_cards().values()]",
+        "from benchkit import cards\n"  # planning constructs every method of a suite
+        "[cards.construct(c, cards.build_config(c, {}))"
+        " for n, c in cards.list_cards().items() if '*' not in n]",
     ],
 )
 def test_nothing_heavy_is_loaded_before_it_is_used(code):

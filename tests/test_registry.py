@@ -1,4 +1,4 @@
-"""Finding methods: catalogs, entry points, files, and what is said when there is none."""
+"""The registry: built-in names, entry points, modules and files."""
 
 import os
 import subprocess
@@ -6,78 +6,63 @@ import sys
 
 import pytest
 
-from benchkit import registry
 from benchkit.errors import ConfigError
-from benchkit.runs.installation import check_installation
+from benchkit.registry import Registry
 
+NUMBERS = Registry("number", {"pi": "math:pi", "text": "string:digits"}, "none", base=float)
 CODE = """
-import json
-from benchkit import registry
-card = registry.find("theirs")
-print(registry.class_of(card).__name__)
+from benchkit.data.sources import SOURCES, read_source
+print(list(SOURCES)[-1], len(read_source("mine", {}).interactions))
+"""
+SOURCE = """
+import polars as pl
+from benchkit.data.raw import RawData
+from benchkit.data.sources.base import DataSource
+def read():
+    return RawData(pl.DataFrame({"user": ["u"], "item": ["i"]}), None)
+MINE = DataSource("mine", read, lambda: [])
 """
 
 
-def test_packages_register_by_entry_point(tmp_path):
-    info = tmp_path / "theirs-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[benchkit.recommenders]\ntheirs = theirs_package:Their\n"
-    )
-    (tmp_path / "theirs_package.py").write_text(
-        "class Their:\n    capabilities = frozenset()\n"
-        "    def fit(self, data, run): pass\n    def predict(self, requests, run): yield from ()\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", CODE], capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )  # fmt: skip
-    assert done.stdout.strip() == "Their"
+def test_a_name_a_module_and_a_file_lead_to_an_object(tmp_path):
+    (tmp_path / "mine.py").write_text("E = 2.5")
+    assert NUMBERS.load("pi") == NUMBERS.load("math:pi")
+    assert NUMBERS.load(f"{tmp_path}/mine.py:E") == 2.5
+    assert "pi" in NUMBERS and list(NUMBERS) == ["pi", "text"]
 
 
 @pytest.mark.parametrize(
-    ("target", "message"),
+    ("name", "message"),
     [
-        ("no_such_package.module:X", "No module named 'no_such_package'"),
-        ("json:Nothing", "has no attribute 'Nothing'"),
-        ("json:loads", "is no recommender: it has no capabilities, fit, predict"),
+        ("pj", r"unknown number 'pj'[\s\S]*did you mean 'pi'"),
+        ("text", "number 'text': string:digits is not a number"),
+        ("math:tau2", "has no attribute 'tau2'"),
+        ("no_such_module:X", "No module named 'no_such_module'"),
+        ("none.py:X", "none.py: no such file"),
     ],
 )
-def test_what_is_no_recommender_is_refused(target, message):
+def test_errors_say_what_is_wrong(name, message):
     with pytest.raises(ConfigError, match=message):
-        registry.load_class(registry.find_card(target))
+        NUMBERS.load(name)
 
 
-def test_a_wrong_catalog_names_its_entry(tmp_path):
-    path = tmp_path / "catalog.toml"
-    path.write_text('[methods.mine]\nclass = "a:B"\nfidelty = "adapted"\n')
-    with pytest.raises(ConfigError, match=r"method 'mine': fidelty"):
-        registry.read_catalog(path)
-    path.write_text("[methods")
-    with pytest.raises(ConfigError, match="cannot be read"):
-        registry.read_catalog(path)
+def test_a_file_that_raises_is_read_again(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("raise RuntimeError('not yet')")
+    with pytest.raises(RuntimeError, match="not yet"):
+        NUMBERS.load(f"{path}:E")
+    path.write_text("E = 1.0  # now it is")
+    assert NUMBERS.load(f"{path}:E") == 1.0
 
 
-def test_hyper_parameters_come_from_class_card_and_suite_in_this_order():
-    card = registry.find_card("recbole/FPMC")
-    config = registry.build_config(card, {"epochs": 3})
-    assert (config.model, config.epochs, config.max_length) == ("FPMC", 3, 1)
-
-
-def test_the_doctor_names_what_mends(monkeypatch):
-    installed = {finding.subject: finding for finding in check_installation()}
-    assert installed["numpy"].ok
-    assert installed["method catalogs"].detail.endswith("methods")
-    monkeypatch.setattr("benchkit.fingerprint.metadata.version", _absent)
-    missing = {finding.subject: finding for finding in check_installation()}
-    assert not missing["recbole"].ok
-    assert "pip install --no-deps recbole==1.2.1" in missing["recbole"].hint
-    assert "needed by" in missing["torch"].reason
-    assert missing["numpy"].required
-
-
-def _absent(name):
-    from importlib.metadata import PackageNotFoundError
-
-    raise PackageNotFoundError(name)
+def test_packages_add_a_data_source_by_entry_point(tmp_path):
+    info = tmp_path / "mine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[benchkit.sources]\nmine = my_source:MINE\n")
+    (tmp_path / "my_source.py").write_text(SOURCE)
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+    )  # fmt: skip
+    assert done.stdout.split() == ["mine", "1"]

@@ -60,7 +60,7 @@ def _suites() -> list[dict[str, Any]]:
 
 
 def _cards(kind: Literal["method", "judge"]) -> list[dict[str, Any]]:
-    from benchkit.registry import list_cards
+    from benchkit.cards import list_cards
 
     return [
         {**card.model_dump(), "missing": card.missing_packages}

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from benchkit import fingerprint, registry
+from benchkit import cards, fingerprint
+from benchkit.cards import Card
 from benchkit.config.suite import JudgeSpec, JudgingSpec
 from benchkit.errors import BenchkitError, ConfigError, MethodError
 from benchkit.judging import inputs as shown
@@ -17,9 +18,8 @@ from benchkit.judging.inputs import MethodAnswer
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.validation import same_model_warning, validate_verdicts
-from benchkit.judging.verdicts import Judge, JudgeInput, Verdict
+from benchkit.judging.verdicts import Judge, JudgeInput, Verdict, construct_judge
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
-from benchkit.registry import Card
 from benchkit.runs.progress import (
     EventHandler,
     RunEvent,
@@ -46,10 +46,10 @@ class JudgeJob:
     @property
     def identity(self) -> dict[str, Any]:
         """Everything but the run that can change a verdict."""
-        config = registry.build_config(self.card, self.spec.config)
+        config = cards.build_config(self.card, self.spec.config)
         return {
             "judge": self.card.target.rpartition(":")[2],
-            "code": fingerprint.hash_sources(registry.find_source_file(self.card)),
+            "code": fingerprint.hash_sources(cards.find_source_file(self.card)),
             "harness": fingerprint.hash_sources(Path(verdict_table.__file__)),
             "config": fingerprint.canonical_settings(config),
             "packages": fingerprint.package_versions(self.card.packages),
@@ -84,13 +84,13 @@ def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
         return []
     found = []
     for judge in spec.judges:
-        card = registry.find_card(judge.judge, "judge")
+        card = cards.find_card(judge.judge, "judge")
         if card.missing_packages:
             raise ConfigError(
                 f"judge {judge.name!r} needs {', '.join(card.missing_packages)}",
                 f"pip install {' '.join(card.missing_packages)}",
             )
-        made = registry.construct_judge(card, registry.build_config(card, judge.config))
+        made = construct_judge(card, cards.build_config(card, judge.config))
         found.append(JudgeJob(judge, card, made, spec.cases, spec.answers))
     return found
 

@@ -4,6 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from pydantic import BaseModel
+
+from benchkit.cards import Card, construct
+from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
 from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.types import Request, RunContext
@@ -78,3 +82,13 @@ class Judge(Protocol):
 
     def estimate(self, exhibits: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
         """What `judge` would ask a language model for. Nothing is asked."""
+
+
+def construct_judge(card: Card, config: BaseModel | None) -> Judge:
+    """Return the judge of a card. Raises ConfigError where it does not say what it grades by."""
+    judge: Judge = construct(card, config)
+    missing = [name for name in ("rubric", "caveats", "models") if not hasattr(judge, name)]
+    if missing:
+        cause = f"judge {card.name!r}: it has no {', '.join(missing)}"
+        raise ConfigError(cause, "write a class as benchkit.judging.verdicts.Judge describes it")
+    return judge

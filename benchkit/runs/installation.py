@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 
+from benchkit.cards import list_cards
 from benchkit.errors import BenchkitError
 from benchkit.fingerprint import package_versions
-from benchkit.registry import list_cards
 
 _HINTS = {
     # RecBole's own pins cannot be met on today's Python, and it does not need what they name.

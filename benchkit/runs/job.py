@@ -13,12 +13,12 @@ from typing import Any, Literal
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from benchkit import evaluation, fingerprint, io, registry
+from benchkit import cards, evaluation, fingerprint, io
+from benchkit.cards import Card
 from benchkit.config.suite import DecodingSpec, MethodSpec
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import BenchkitError, MethodError, StoreError
-from benchkit.registry import Card
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
@@ -61,13 +61,13 @@ class Job:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything that can change a number of this run, and nothing else."""
-        config = registry.build_config(self.card, self.method.config)
+        config = cards.build_config(self.card, self.method.config)
         train, test = load_or_prepare(self.train, self.data), load_or_prepare(self.test, self.data)
         sampling = {"decoding": self.effective_decoding} if "sampled" in self.protocols else {}
         return {
             **sampling,
             "method": self.card.target.rpartition(":")[2],
-            "code": fingerprint.hash_sources(registry.find_source_file(self.card)),
+            "code": fingerprint.hash_sources(cards.find_source_file(self.card)),
             "harness": fingerprint.hash_sources(Path(evaluation.__file__)),
             "config": fingerprint.canonical_settings(config),
             "packages": fingerprint.package_versions(self.card.packages),
@@ -181,8 +181,8 @@ def _needs_run(old: Manifest, overwrite: Overwrite) -> bool:
 
 def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress) -> Manifest:
     train, test = load_or_prepare(job.train, job.data), load_or_prepare(job.test, job.data)
-    recommender = registry.construct_recommender(
-        job.card, registry.build_config(job.card, job.method.config)
+    recommender = cards.construct_recommender(
+        job.card, cards.build_config(job.card, job.method.config)
     )
     cache = Store(job.store).cache
     for folder in (run.scratch, run.artifacts, cache):

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchkit import registry
+from benchkit import cards
+from benchkit.cards import Card
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.errors import BenchkitError, ConfigError, unknown_name_error
 from benchkit.judging.runner import make_judge_jobs
-from benchkit.registry import Card
 from benchkit.runs.executors import processes
 from benchkit.runs.job import Job, Outcome, Overwrite
 from benchkit.runs.progress import EventHandler
@@ -144,11 +144,11 @@ def _select_methods(suite: Suite, names: Sequence[str]) -> list[tuple[MethodSpec
     result = []
     for method in chosen:
         try:
-            result.append((method, registry.find_card(method.method)))
+            result.append((method, cards.find_card(method.method)))
         except ConfigError as error:
             if method.name in listed or ":" in method.method:
                 raise
-            known = [*listed, *(name for name in registry.list_cards() if "*" not in name)]
+            known = [*listed, *(name for name in cards.list_cards() if "*" not in name)]
             raise unknown_name_error("method", method.method, known) from error
     return result
 
@@ -181,9 +181,9 @@ def _unsupported_protocols(
 
 def _inspect_method(spec: MethodSpec, card: Card) -> _PlannedMethod:
     """What planning knows of a method: it is constructed, but not fitted."""
-    config = registry.build_config(card, spec.config)
+    config = cards.build_config(card, spec.config)
     try:
-        recommender = registry.construct_recommender(card, config)
+        recommender = cards.construct_recommender(card, config)
         caveats = tuple(getattr(recommender, "caveats", ()))
         return _PlannedMethod(spec, card, recommender.capabilities, caveats)
     except Exception as error:

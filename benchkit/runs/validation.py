@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchkit import registry
+from benchkit import cards
+from benchkit.cards import Card
 from benchkit.config.suite import load_suite, shipped_suites
 from benchkit.errors import BenchkitError, ConfigError
 from benchkit.evaluation.metrics.rank_based import RankMetric
 from benchkit.evaluation.protocols import sampled
 from benchkit.fingerprint import hash_json
-from benchkit.registry import Card
 from benchkit.runs import records
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
@@ -33,13 +33,11 @@ def validate_path(path: Path | None = None) -> Iterator[ValidationCheck]:
     if path is None:
         for name in shipped_suites():
             yield from _check_suite(name)
-        yield from _check_cards(
-            [*registry.list_cards().values(), *registry.list_cards("judge").values()]
-        )
+        yield from _check_cards([*cards.list_cards().values(), *cards.list_cards("judge").values()])
     elif path.is_dir():
         yield from _check_store(path)
     elif path.name == "catalog.toml":
-        yield from _check_cards(registry.read_catalog(path).values())
+        yield from _check_cards(cards.read_catalog(path).values())
     elif path.suffix == ".toml":
         yield from _check_suite(str(path))
     else:
@@ -58,12 +56,12 @@ def _check_suite(name: str) -> Iterator[ValidationCheck]:
     wrong = []
     for method in suite.methods:
         try:
-            registry.build_config(registry.find_card(method.method), method.config)
+            cards.build_config(cards.find_card(method.method), method.config)
         except BenchkitError as error:
             wrong.append(f"{method.name}: {error.cause}")
     for judge in suite.judging.judges if suite.judging else ():
         try:
-            registry.build_config(registry.find_card(judge.judge, "judge"), judge.config)
+            cards.build_config(cards.find_card(judge.judge, "judge"), judge.config)
         except BenchkitError as error:
             wrong.append(f"{judge.name}: {error.cause}")
     what = f"suite {suite.name}: {len(suite.tasks)} tasks, {len(suite.methods)} methods"
@@ -75,9 +73,9 @@ def _check_cards(found: Iterable[Card]) -> Iterator[ValidationCheck]:
         what = f"{card.kind} {card.name}"
         try:
             if "*" in card.name or card.kind == "judge":  # judges have settings without a default
-                registry.load_class(card)
+                cards.load_class(card)
             else:
-                registry.build_config(card, {})
+                cards.build_config(card, {})
         except BenchkitError as error:
             yield ValidationCheck(what, False, error.cause)
         else:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchkit import registry
+from benchkit import cards
 from benchkit.testing.recommenders import RecommenderContract
 from tests.support.tiny_models import tiny_backbone
 
@@ -38,7 +38,7 @@ FAST = {"recbole/SASRec", "recbole/GRU4Rec", "recbole/FPMC", "recbole/DeepFM"}
 ORDER_SENSITIVE = {"chat-rec", "chat-rec+cf"}
 
 
-def _small(name: str, card: registry.Card) -> dict:
+def _small(name: str, card: cards.Card) -> dict:
     if card.family in MODELS:
         sft = {"sft": _ONCE} if card.family in ("preference", "rl") else {}
         return {"backbone": tiny_backbone(), **SMALL.get(name, _TUNED), **sft}
@@ -46,11 +46,11 @@ def _small(name: str, card: registry.Card) -> dict:
     return SMALL.get(name, default)
 
 
-def _contract(name: str, card: registry.Card) -> type:
+def _contract(name: str, card: cards.Card) -> type:
     def make(self):
         if card.missing_packages:
             pytest.skip(f"not installed: {', '.join(card.missing_packages)}")
-        return registry.construct_recommender(card, registry.build_config(card, _small(name, card)))
+        return cards.construct_recommender(card, cards.build_config(card, _small(name, card)))
 
     slow = name.startswith("recbole/") and name not in FAST
     members = {
@@ -64,7 +64,7 @@ def _contract(name: str, card: registry.Card) -> type:
     return type(f"Test_{name}", (RecommenderContract,), members)
 
 
-CONCRETE = {name: card for name, card in registry.list_cards().items() if "*" not in name}
+CONCRETE = {name: card for name, card in cards.list_cards().items() if "*" not in name}
 for _name, _card in CONCRETE.items():
     setattr(sys.modules[__name__], f"Test_{_name}", _contract(_name, _card))
 
@@ -76,7 +76,7 @@ def test_every_method_has_its_contract():
         if isinstance(value, type) and issubclass(value, RecommenderContract)
     }
     assert tested - {"RecommenderContract"} == set(CONCRETE)
-    patterns = [name for name in registry.list_cards() if "*" in name]
+    patterns = [name for name in cards.list_cards() if "*" in name]
     for pattern in patterns:
         assert any(name.startswith(pattern.rstrip("*")) for name in CONCRETE)
 
@@ -88,9 +88,9 @@ def test_every_card_is_complete(name):
     assert card.summary
     assert card.fidelity != "unknown"
     assert card.fidelity == "reproduced" or card.deviations
-    assert registry.find_source_file(card).name != "catalog.toml"
+    assert cards.find_source_file(card).name != "catalog.toml"
 
 
 def test_any_other_model_of_recbole_is_found_by_its_name():
-    card = registry.find_card("recbole/NARM")
+    card = cards.find_card("recbole/NARM")
     assert card.config["model"] == "NARM"

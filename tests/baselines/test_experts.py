@@ -5,7 +5,7 @@ import pytest
 
 from baselines.experts import ExpertConfig, expert_scores
 from baselines.preference.eapo import EAPO
-from benchkit import fingerprint, registry
+from benchkit import cards, fingerprint
 from benchkit.errors import MethodError
 from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.training.preference.examples import Choice, Preference
@@ -83,18 +83,16 @@ def test_a_request_without_scores_stops():
 
 def test_the_identity_of_a_run_holds_code_packages_and_settings(tmp_path):
     def known(**expert):
-        card = registry.find_card("eapo")
-        return fingerprint.canonical_settings(registry.build_config(card, {"expert": expert}))[
+        card = cards.find_card("eapo")
+        return fingerprint.canonical_settings(cards.build_config(card, {"expert": expert}))[
             "expert"
         ]["fingerprint"]
 
     plain = known(name="sasrec")
-    assert plain["packages"].keys() == set(registry.find_card("sasrec").packages)
-    assert (
-        plain["config"]["hidden"] == registry.build_config(registry.find_card("sasrec"), {}).hidden
-    )
+    assert plain["packages"].keys() == set(cards.find_card("sasrec").packages)
+    assert plain["config"]["hidden"] == cards.build_config(cards.find_card("sasrec"), {}).hidden
     assert known(name="sasrec", config={"hidden": 16})["config"]["hidden"] == 16
     assert plain["code"] == fingerprint.hash_sources(
-        registry.find_source_file(registry.find_card("sasrec"))
+        cards.find_source_file(cards.find_card("sasrec"))
     )
     assert len({known(name=n)["code"] for n in ("sasrec", "ease", mine(tmp_path))}) == 3

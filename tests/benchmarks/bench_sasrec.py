@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from baselines.cf.recbole import RecBole
 from baselines.cf.sasrec import SASRec
-from benchkit import registry
+from benchkit import cards
 from benchkit.data import sources
 from benchkit.data.dataset import Dataset
 from benchkit.data.preparation.pipeline import prepare_dataset
@@ -129,7 +129,7 @@ def main() -> None:
     settings = (
         {"model": "SASRec"}
         if options.recbole_defaults
-        else registry.find_card("recbole/SASRec").config
+        else cards.find_card("recbole/SASRec").config
     )
     # The catalogue cuts RecBole's training short; here both stop by the same rule.
     settings = {**settings, "epochs": ours.epochs, "patience": ours.patience}

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from benchkit import fingerprint, registry
+from benchkit import cards, fingerprint
 from benchkit.errors import ConfigError
+from benchkit.judging.verdicts import construct_judge
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
 from tests.support.judge_inputs import FakeEngine, grade, judging_run, many
 from tests.support.openai_engine import KEY
@@ -64,12 +65,12 @@ def test_it_says_who_judges():
 
 
 def test_it_is_made_by_its_dotted_path():
-    card = registry.find_card("judges.llm_judge:LLMJudge", "judge")
-    config = registry.build_config(card, {"engine": OPENAI, "rubric": "rationale-quality"})
-    made = registry.construct_judge(card, config)
+    card = cards.find_card("judges.llm_judge:LLMJudge", "judge")
+    config = cards.build_config(card, {"engine": OPENAI, "rubric": "rationale-quality"})
+    made = construct_judge(card, config)
     assert made.rubric.name == "rationale-quality"
     with pytest.raises(ConfigError, match="rubrik"):
-        registry.build_config(card, {"engine": OPENAI, "rubrik": "x"})
+        cards.build_config(card, {"engine": OPENAI, "rubrik": "x"})
 
 
 @pytest.mark.usefixtures("environment")

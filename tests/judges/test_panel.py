@@ -2,10 +2,10 @@
 
 import pytest
 
-from benchkit import fingerprint, registry
+from benchkit import cards, fingerprint
 from benchkit.errors import ConfigError, EngineError
 from benchkit.judging.validation import validate_verdicts
-from benchkit.judging.verdicts import INJECTION, Verdict
+from benchkit.judging.verdicts import INJECTION, Verdict, construct_judge
 from benchkit.lm.cost_estimate import CallCost, CostEstimate
 from judges.panel import DISAGREEMENT, Panel, PanelConfig
 from tests.support.judge_inputs import judging_run, many, rubric
@@ -149,9 +149,9 @@ def member(model, **more):
 
 
 def test_it_is_made_of_judges_by_name():
-    card = registry.find_card("judges.panel:Panel", "judge")
-    config = registry.build_config(card, {"judges": [member("m"), member("n"), member("o")]})
-    panel = registry.construct_judge(card, config)
+    card = cards.find_card("judges.panel:Panel", "judge")
+    config = cards.build_config(card, {"judges": [member("m"), member("n"), member("o")]})
+    panel = construct_judge(card, config)
     assert panel.models == ("m", "n", "o")
     assert panel.rubric.name == "rationale-0-3"
     assert panel.caveats[0] == "median of 3 judges, of whom 2 must grade: m, n, o"
@@ -185,6 +185,6 @@ def test_its_identity_is_what_its_judges_grades_depend_on():
     ],
 )
 def test_panels_that_cannot_work_are_refused(settings, words):
-    card = registry.find_card("judges.panel:Panel", "judge")
+    card = cards.find_card("judges.panel:Panel", "judge")
     with pytest.raises(ConfigError, match=words):
-        registry.construct_judge(card, registry.build_config(card, settings))
+        construct_judge(card, cards.build_config(card, settings))

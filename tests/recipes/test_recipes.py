@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from benchkit import registry
+from benchkit import cards
 from benchkit.config.suite import load_suite
 from benchkit.errors import ConfigError
 
@@ -19,10 +19,10 @@ def configs(name):
     """Label -> validated config of each method."""
     suite = load_suite(name)
     try:
-        cards = {m.name: (registry.find_card(m.method), m.config) for m in suite.methods}
+        by_label = {m.name: (cards.find_card(m.method), m.config) for m in suite.methods}
     except ConfigError as error:
         pytest.skip(f"a method has no card yet: {error.cause}")
-    return {label: registry.build_config(card, own) for label, (card, own) in cards.items()}
+    return {label: cards.build_config(card, own) for label, (card, own) in by_label.items()}
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -38,9 +38,9 @@ def test_every_method_and_setting_is_known(name):
 def test_every_method_can_be_constructed(name):
     suite, found = load_suite(name), configs(name)
     for method in suite.methods:
-        card = registry.find_card(method.method)
+        card = cards.find_card(method.method)
         if not card.missing_packages:
-            assert registry.construct_recommender(card, found[method.name]).capabilities
+            assert cards.construct_recommender(card, found[method.name]).capabilities
 
 
 @pytest.mark.parametrize("name", SUITES)

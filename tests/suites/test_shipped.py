@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchkit import registry
+from benchkit import cards
 from benchkit.config.suite import load_suite, shipped_suites
 from benchkit.data import sources
 from benchkit.errors import ConfigError, DataError
@@ -18,7 +18,7 @@ SUITES = sorted(shipped_suites())
 def test_methods_and_hyper_parameters_are_known(name):
     suite = load_suite(name)
     for method in suite.methods:
-        registry.build_config(registry.find_card(method.method), method.config)
+        cards.build_config(cards.find_card(method.method), method.config)
     assert {"random", "popularity"} <= {method.name for method in suite.methods}
     assert suite.title and suite.description and suite.seeds
 

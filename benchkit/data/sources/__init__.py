@@ -9,20 +9,26 @@ from typing import Any
 
 from benchkit.data.raw import RawData
 from benchkit.data.sources.base import DataSource
-from benchkit.errors import ConfigError, unknown_name_error
-from benchkit.io import import_object
+from benchkit.errors import ConfigError
+from benchkit.registry import Registry
 
-SOURCES = {
-    "amazon2018": "benchkit.data.sources.amazon2018:AMAZON2018",
-    "amazon2023": "benchkit.data.sources.amazon2023:AMAZON2023",
-    "beeradvocate": "benchkit.data.sources.beeradvocate:BEERADVOCATE",
-    "lastfm": "benchkit.data.sources.lastfm:LASTFM",
-    "ml-100k": "benchkit.data.sources.ml100k:ML100K",
-    "movielens": "benchkit.data.sources.movielens:MOVIELENS",
-    "steam": "benchkit.data.sources.steam:STEAM",
-    "table": "benchkit.data.sources.table:OWN_TABLES",
-    "toy": "benchkit.data.sources.toy:TOY",
-}
+SOURCES: Registry[DataSource] = Registry(
+    "dataset source",
+    {
+        "amazon2018": "benchkit.data.sources.amazon2018:AMAZON2018",
+        "amazon2023": "benchkit.data.sources.amazon2023:AMAZON2023",
+        "beeradvocate": "benchkit.data.sources.beeradvocate:BEERADVOCATE",
+        "lastfm": "benchkit.data.sources.lastfm:LASTFM",
+        "ml-100k": "benchkit.data.sources.ml100k:ML100K",
+        "movielens": "benchkit.data.sources.movielens:MOVIELENS",
+        "steam": "benchkit.data.sources.steam:STEAM",
+        "table": "benchkit.data.sources.table:OWN_TABLES",
+        "toy": "benchkit.data.sources.toy:TOY",
+    },
+    "benchkit.sources",
+    base=DataSource,
+    hint="define a benchkit.data.sources.base.DataSource",
+)
 PATH_OPTIONS = ("folder", "interactions", "items", "meta", "reviews")  # options that name files
 
 
@@ -47,26 +53,21 @@ def file_signatures(source: str, options: dict[str, Any]) -> list[tuple[str, int
 
 def data_source_file(source: str) -> Path:
     """Return the source file that defines how `source` is read."""
-    return Path(str(inspect.getsourcefile(_load_source(source).read)))
+    return Path(str(inspect.getsourcefile(SOURCES.load(source).read)))
 
 
 def describe_sources() -> dict[str, str]:
     """Return the first line of documentation of each source, by name."""
-    return {name: (_load_source(name).read.__doc__ or "").partition("\n")[0] for name in SOURCES}
+    return {name: (SOURCES.load(name).read.__doc__ or "").partition("\n")[0] for name in SOURCES}
 
 
-def _load_source(source: str, options: dict[str, Any] | None = None) -> DataSource:
-    """Load a source by name, and check that it takes `options`."""
-    if source not in SOURCES:
-        raise unknown_name_error("dataset source", source, SOURCES)
-    loaded: DataSource = import_object(SOURCES[source])
-    if options is not None:
-        signature = inspect.signature(loaded.read)
-        try:
-            signature.bind(**options)
-        except TypeError as error:
-            accepted = ", ".join(signature.parameters) or "no options"
-            raise ConfigError(
-                f"dataset source {source!r}: {error}", f"it takes {accepted}"
-            ) from None
-    return loaded
+def _load_source(name: str, options: dict[str, Any]) -> DataSource:
+    """Return a source, after a check that it takes `options`."""
+    source = SOURCES.load(name)
+    signature = inspect.signature(source.read)
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        accepted = ", ".join(signature.parameters) or "no options"
+        raise ConfigError(f"dataset source {name!r}: {error}", f"it takes {accepted}") from None
+    return source

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benchkit import registry
+from benchkit import cards
+from benchkit.cards import Card
 from benchkit.errors import ConfigError
-from benchkit.registry import Card
 
 
 def match_card(label: str, family: str, identity: Mapping[str, Any] | None) -> Card | None:
@@ -23,7 +23,7 @@ def match_card(label: str, family: str, identity: Mapping[str, Any] | None) -> C
         return named
     fitting = [
         card
-        for name, card in registry.list_cards().items()
+        for name, card in cards.list_cards().items()
         if "*" not in name and card.family == family and _fits(card, identity)
     ]
     most = max((len(card.config) for card in fitting), default=0)
@@ -48,7 +48,7 @@ def _named(label: str) -> Card | None:
     if ":" in label:  # a file of the user's, which has no card
         return None
     try:
-        return registry.find_card(label)
+        return cards.find_card(label)
     except ConfigError:
         return None
 

@@ -1,0 +1,162 @@
+"""Cards of methods and judges: what is known of one before its class is imported.
+
+Listing fifty methods reads TOML files only.
+"""
+
+import fnmatch
+import importlib.util
+import inspect
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchkit.config.loading import read_toml, validate_model
+from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.fingerprint import package_versions
+from benchkit.registry import Registry
+from benchkit.types import Recommender
+
+ComponentKind = Literal["method", "judge"]
+REGISTRIES: dict[ComponentKind, Registry[type[Any]]] = {
+    "method": Registry(
+        "method",
+        {},
+        "benchkit.recommenders",
+        base=type,
+        members=("capabilities", "fit", "predict"),
+        hint="write a class with capabilities, fit and predict (README: Adding a method)",
+    ),
+    "judge": Registry(
+        "judge",
+        {},
+        "benchkit.judges",
+        base=type,
+        members=("judge", "estimate"),
+        hint="write a class as benchkit.judging.verdicts.Judge describes it",
+    ),
+}
+
+
+class Card(BaseModel):
+    """One entry of a `catalog.toml`: a method or a judge."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: str
+    kind: ComponentKind = "method"
+    target: str = Field(alias="class")
+    """`package.module:Class`, or `path/to/file.py:Class`."""
+    family: str = "other"
+    paper: str = ""
+    summary: str = ""
+    fidelity: Literal["reproduced", "adapted", "unknown"] = "unknown"
+    packages: tuple[str, ...] = ()
+    """Distributions whose version can change its numbers."""
+    config: Mapping[str, Any] = Field(default_factory=dict)
+    """Hyper-parameters that this name fixes."""
+    deviations: tuple[str, ...] = ()
+    """Where it is known to differ from the paper."""
+
+    @property
+    def missing_packages(self) -> list[str]:
+        """Distributions that it needs and that are not installed."""
+        return [name for name, version in package_versions(self.packages).items() if not version]
+
+
+def list_cards(kind: ComponentKind = "method") -> dict[str, Card]:
+    """Return the cards of a kind by name, in catalog order, with patterns such as `recbole/*`."""
+    return {name: card for (kind_, name), card in _load_cards().items() if kind_ == kind}
+
+
+@lru_cache(maxsize=1)
+def _load_cards() -> dict[tuple[ComponentKind, str], Card]:
+    cards: dict[tuple[ComponentKind, str], Card] = {}
+    for entry in metadata.entry_points(group="benchkit.catalogs"):
+        # find_spec, not import: a catalog is data.
+        spec = importlib.util.find_spec(entry.value)
+        if spec is None or spec.origin is None:
+            raise ConfigError(f"catalog {entry.name!r}: no package {entry.value!r}", "reinstall it")
+        cards |= read_catalog(Path(spec.origin).with_name("catalog.toml"))
+    for kind, registry in REGISTRIES.items():
+        for name, target in registry.targets.items():
+            cards[kind, name] = _make_card(kind, name, target)
+    return cards
+
+
+def _make_card(kind: ComponentKind, name: str, target: str) -> Card:
+    return Card.model_validate({"name": name, "kind": kind, "class": target})
+
+
+def read_catalog(path: Path) -> dict[tuple[ComponentKind, str], Card]:
+    """Return (kind, name) -> card, from the tables `methods` and `judges` of one catalog file.
+
+    Raises:
+        ConfigError: Names the entry that is wrong.
+    """
+    tables = read_toml(path)
+    cards: dict[tuple[ComponentKind, str], Card] = {}
+    for kind in REGISTRIES:
+        for name, entry in tables.get(f"{kind}s", {}).items():
+            values = {"name": name, "kind": kind, **entry}
+            cards[kind, name] = validate_model(Card, values, f"{path}: {kind} {name!r}")
+    return cards
+
+
+def find_card(name: str, kind: ComponentKind = "method") -> Card:
+    """Return the card of `name`. Raises ConfigError with the nearest names if there is none."""
+    known = list_cards(kind)
+    if name in known:
+        return known[name]
+    if ":" in name:
+        return _make_card(kind, name.rpartition(":")[2], name)
+    for pattern, card in known.items():
+        if "*" in pattern and fnmatch.fnmatchcase(name, pattern):
+            model = name.removeprefix(pattern.rstrip("*"))
+            return card.model_copy(update={"name": name, "config": {**card.config, "model": model}})
+    raise unknown_name_error(kind, name, (n for n in known if "*" not in n))
+
+
+def load_class(card: Card) -> type[Any]:
+    """Return the class of a card. Raises ConfigError that says what is missing."""
+    missing = card.missing_packages
+    hint = f"install {', '.join(missing)}" if missing else "check the name"
+    return REGISTRIES[card.kind].load_target(card.target, card.name, hint=hint)
+
+
+def build_config(card: Card, overrides: Mapping[str, Any]) -> BaseModel | None:
+    """Return the valid hyper-parameters: the class's defaults, then the card's, then `overrides`.
+
+    Raises:
+        ConfigError: Lists every hyper-parameter that is wrong.
+    """
+    model: type[BaseModel] | None = getattr(load_class(card), "Config", None)
+    values = {**card.config, **overrides}
+    if model is not None:
+        return validate_model(model, values, f"{card.kind} {card.name!r}")
+    if values:
+        raise ConfigError(
+            f"{card.kind} {card.name!r} takes no hyper-parameters, got {', '.join(values)}",
+            "give its class a pydantic model named Config, or remove them",
+        )
+    return None
+
+
+def construct_recommender(card: Card, config: BaseModel | None) -> Recommender:
+    """Return a fresh, unfitted recommender."""
+    recommender: Recommender = construct(card, config)
+    return recommender
+
+
+def construct(card: Card, config: BaseModel | None) -> Any:
+    """Return an instance of the class of a card."""
+    factory = load_class(card)
+    return factory() if config is None else factory(config)
+
+
+def find_source_file(card: Card) -> Path:
+    """Return the file that defines the class."""
+    return Path(inspect.getfile(load_class(card)))
