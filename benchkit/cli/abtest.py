@@ -130,7 +130,7 @@ def _print_document(
     format_: AbtestFormat,
 ) -> None:
     """On the terminal, or as the text of a format."""
-    from benchkit.report.leaderboard.terminal import wide_console
+    from benchkit.report.core.text_table import wide_console
 
     if format_ is AbtestFormat.terminal:
         document.print(wide_console())

@@ -126,8 +126,7 @@ def _print_batch(batch: "AnnotationBatch", population: "Population", balanced: b
 def _import_labels(paths: list[Path], key: Path, out: Path) -> None:
     from benchkit.judging.annotation.batch_key import read_key
     from benchkit.judging.annotation.labels import read_annotation_labels, write_annotation_labels
-    from benchkit.report.core.text_table import print_tables
-    from benchkit.report.leaderboard.terminal import wide_console
+    from benchkit.report.core.text_table import print_tables, wide_console
 
     known = read_key(key)
     labels = read_annotation_labels(paths, known)

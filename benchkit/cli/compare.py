@@ -50,7 +50,7 @@ def compare_command(
     from benchkit.report.comparison.critical_difference import write_critical_difference
     from benchkit.report.comparison.paired_comparison import ComparisonRequest, compare_suite
     from benchkit.report.comparison.rendering import COMPARISON_FORMATS, comparison_document
-    from benchkit.report.leaderboard.terminal import wide_console
+    from benchkit.report.core.text_table import wide_console
     from benchkit.runs.store import Store
 
     if power is not None and power <= 0:

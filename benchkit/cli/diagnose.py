@@ -19,7 +19,7 @@ def diagnose_command(
     from rich.table import Table
 
     from benchkit.errors import ConfigError
-    from benchkit.report.leaderboard.terminal import wide_console
+    from benchkit.report.core.text_table import wide_console
     from benchkit.report.training import diagnostics
     from benchkit.report.training.files import (
         DIAGNOSIS_HEADER,

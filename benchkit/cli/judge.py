@@ -69,9 +69,8 @@ def judge_command(
         probe_judges,
     )
     from benchkit.report.core.collect import collect_results
-    from benchkit.report.core.text_table import print_tables
+    from benchkit.report.core.text_table import print_tables, wide_console
     from benchkit.report.grades.tables import grade_tables
-    from benchkit.report.leaderboard.terminal import wide_console
     from benchkit.runs.progress import make_reporter
     from benchkit.runs.store import Store, find_replaced_judges
 

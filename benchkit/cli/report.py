@@ -64,8 +64,9 @@ def report_command(
     from benchkit.cli.case_lookup import make_case_lookup
     from benchkit.report.core import text_table
     from benchkit.report.core.collect import collect_results
+    from benchkit.report.core.text_table import wide_console
     from benchkit.report.leaderboard import writer
-    from benchkit.report.leaderboard.terminal import print_results, wide_console
+    from benchkit.report.leaderboard.tables import print_results
     from benchkit.report.paper.published_values import PUBLISHED_FOLDER, unmatched_tables
     from benchkit.report.site import page
     from benchkit.runs.store import Store, slug

@@ -49,7 +49,8 @@ def run_command(
     from benchkit.judging.judgeable_runs import find_judgeable_runs
     from benchkit.judging.runner import judge_runs
     from benchkit.report.core.collect import collect_results
-    from benchkit.report.leaderboard.terminal import print_results, wide_console
+    from benchkit.report.core.text_table import wide_console
+    from benchkit.report.leaderboard.tables import print_results
     from benchkit.report.leaderboard.writer import write_leaderboard
     from benchkit.runs import plan
     from benchkit.runs.progress import make_reporter

@@ -16,7 +16,7 @@ from benchkit.report.abtest.published_tests import (
     PublishedTestCheck,
     figure_check_records,
 )
-from benchkit.report.comparison.rendering import format_p_value
+from benchkit.report.core.labels import format_p_value
 from benchkit.report.core.text_table import TableDocument, TextTable
 from benchkit.stats.proportions.two_sample import ConfidenceInterval
 
@@ -193,8 +193,8 @@ def _ours(own: FigureCheck) -> str:
 
 def _figure(own: FigureCheck, value: float) -> str:
     if own.p is not None:
-        text = format_p_value(value)
-        return text if text.startswith("<") else f"{value:.2g}"
+        # Papers print bounds such as 6e-11; what is too small for a number has no digits.
+        return "<1e-300" if value < 1e-300 else f"{value:.2g}"
     # A digit more than printed where rounding hides the difference.
     digits = len(own.printed.value.partition(".")[2])
     return f"{value:.{digits + 1}f}"

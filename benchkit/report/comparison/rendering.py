@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchkit.report.comparison.paired_comparison import MethodComparison, SuiteComparison
-from benchkit.report.core.labels import format_rate, metric_title
+from benchkit.report.core.labels import format_p_value, format_rate, metric_title
 from benchkit.report.core.results import SIGNIFICANCE_LEVEL
 from benchkit.report.core.text_table import TableDocument, TextTable
 
@@ -138,19 +138,6 @@ def _ranking(comparison: SuiteComparison) -> TextTable:
             f" {found.asymptotic_critical_difference:.3f} by the studentized range.",
         ),
     )
-
-
-def format_p_value(p: float) -> str:
-    """'.031', '2e-07', '-' for none; what is too small for a number has no digits.
-
-    >>> p_text(0.0312), p_text(2.4e-7), p_text(float("nan"))
-    ('.031', '2e-07', '-')
-    """
-    if math.isnan(p):
-        return "-"
-    if p < 1e-300:
-        return "<1e-300"
-    return f"{p:.0e}" if p < 0.0005 else format_rate(p)
 
 
 def comparison_records(comparison: SuiteComparison) -> list[dict[str, Any]]:

@@ -1,19 +1,21 @@
-"""What tables say in words, whatever they are printed as: titles, captions, legends and marks."""
+"""Words and figures of all tables, whatever prints them: titles, legends, marks, formats."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 from benchkit.report.core.results import Cell, ResultRow, ResultTable
 from benchkit.runs.records import PER_TOKEN, PlanRecord
 from benchkit.stats.crossed_effects import MIN_SEEDS
 
 CHANCE_MARK = "°"
-_PROTOCOLS = {
+SIGNIFICANCE_MARK = "†"
+_PROTOCOL_TITLES = {
     "scored": "frozen candidates, scored",
     PER_TOKEN: "frozen candidates, scored by the mean log-probability of a token",
     "full": "whole catalogue, scored",
+    "sampled": "sampled answers",
 }
 _FAILURES = ("truncated", "refused")  # columns that are shown where there was any
-_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def metric_title(name: str) -> str:
@@ -25,15 +27,23 @@ def table_caption(plan: PlanRecord, table: ResultTable) -> str:
     """What a table shows, in a line."""
     n = next((c.n for row in table.rows for c in row.cells.values()), 0)
     users = f", {n:,} users" if n else ""
-    protocol = _PROTOCOLS.get(table.protocol) or _sampled(table)
-    part = f", {table.subgroup}" if table.subgroup else ""
-    return f"{plan.title}: {table.task} ({protocol}{part}{users})"
+    protocol = _sampled(table) if table.decoding else protocol_title(table.protocol)
+    subgroup = f", {table.subgroup}" if table.subgroup else ""
+    return f"{plan.title}: {table.task} ({protocol}{subgroup}{users})"
+
+
+def protocol_title(protocol: str) -> str:
+    """Return what is ranked and how, or the protocol's name where it has no title."""
+    return _PROTOCOL_TITLES.get(protocol, protocol)
+
+
+def history_bucket_title(low: int, high: int | None) -> str:
+    """'history of 3 to 7'."""
+    return f"history of {low}" + (" or more" if high is None else f" to {high}")
 
 
 def _sampled(table: ResultTable) -> str:
     """'sampled: 5 answers at temperature 0.7'."""
-    if not table.decoding:
-        return table.protocol
     n, top_p = table.decoding["n"], table.decoding["top_p"]
     parts = [
         f"{n} {'answer' if n == 1 else 'answers'} at temperature {table.decoding['temperature']:g}",
@@ -44,12 +54,12 @@ def _sampled(table: ResultTable) -> str:
 
 
 def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
-    """What the marks of a table mean, and its notes; remarks on rows are `footnotes`."""
+    """What the marks of a table mean, and its notes; `caveat_numbers` has those on rows."""
     if not table.chance:
         return [*table.notes]
     marks = [
-        f"{CHANCE_MARK} not significantly above chance in {metric_title(primary_metric(plan, table.chance))}"
-        " (one-sided, Holm over the rows, 5 %)."
+        f"{CHANCE_MARK} not significantly above chance in"
+        f" {metric_title(primary_metric(plan, table.chance))} (one-sided, Holm over the rows, 5 %)."
     ]
     if any(name.startswith("serendipity") for name in plan.metrics):
         marks.append(
@@ -78,27 +88,22 @@ def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
 
 
 def caveat_numbers(table: ResultTable) -> dict[str, int]:
-    """Remark -> its number in the table, in the order of the rows."""
-    caveats = dict.fromkeys(remark for row in table.rows for remark in row.caveats)
-    return {remark: number for number, remark in enumerate(caveats, start=1)}
-
-
-def superscript(numbers: Iterable[int]) -> str:
-    """'¹,²' for 1 and 2."""
-    return ",".join(str(number) for number in numbers).translate(_SUPERSCRIPT)
+    """Caveat -> its number in the table, in the order of the rows."""
+    caveats = dict.fromkeys(caveat for row in table.rows for caveat in row.caveats)
+    return {caveat: number for number, caveat in enumerate(caveats, start=1)}
 
 
 def caveat_notes(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
-    """A sentence for each remark, with the labels of the rows that have it.
+    """Return a sentence for each caveat, with the labels of the rows that have it.
 
-    >>> remark_notes([("a", ["external"]), ("b", ["small", "external"]), ("a", ["external"])])
+    >>> caveat_notes([("a", ["external"]), ("b", ["small", "external"]), ("a", ["external"])])
     ['a, b: external.', 'b: small.']
     """
-    said: dict[str, dict[str, None]] = {}
+    labels_of: dict[str, dict[str, None]] = {}
     for label, caveats in rows:
-        for remark in caveats:
-            said.setdefault(remark, {})[label] = None
-    return [f"{', '.join(labels)}: {remark}." for remark, labels in said.items()]
+        for caveat in caveats:
+            labels_of.setdefault(caveat, {})[label] = None
+    return [f"{', '.join(labels)}: {caveat}." for caveat, labels in labels_of.items()]
 
 
 def seed_notes(pairs: Sequence[tuple[int, int]]) -> list[str]:
@@ -137,21 +142,48 @@ def primary_metric(plan: PlanRecord, names: Iterable[str]) -> str:
     return plan.primary if plan.primary in present else next(iter(present), plan.primary)
 
 
-def format_cell(cell: Cell) -> str:
-    """'.612 [.590, .634]', or '.998' where there is no interval to show."""
-    if cell.low is None or cell.high is None or cell.low == cell.high:
-        return format_rate(cell.mean)
-    return f"{format_rate(cell.mean)} [{format_rate(cell.low)}, {format_rate(cell.high)}]"
-
-
 def format_rate(value: float) -> str:
     """Three digits without the leading zero, as papers print rates.
 
-    >>> number(0.82), number(-0.01), number(1.0)
+    >>> format_rate(0.82), format_rate(-0.01), format_rate(1.0)
     ('.820', '-.010', '1.000')
     """
     text = f"{value:z.3f}"
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def format_cell(cell: Cell, number: Callable[[float], str] = format_rate) -> str:
+    """'.612 [.590, .634]', or '.998' where there is no interval to show."""
+    return format_mean(cell.mean, cell.low, cell.high, number)
+
+
+def format_mean(
+    mean: float, low: float | None, high: float | None, number: Callable[[float], str] = format_rate
+) -> str:
+    """'.612 [.590, .634]', or '.998' where there is no interval to show.
+
+    Args:
+        mean: The value.
+        low: Lower end of its interval; None or NaN where there is none.
+        high: Upper end of its interval.
+        number: How each of them is written; by default as a rate.
+    """
+    if low is None or high is None or math.isnan(low) or low == high:
+        return number(mean)
+    return f"{number(mean)} [{number(low)}, {number(high)}]"
+
+
+def format_p_value(p: float) -> str:
+    """Three digits, four below .001, and no more than a bound below .0001; '-' for none.
+
+    >>> format_p_value(0.0312), format_p_value(0.00042), format_p_value(2e-7)
+    ('.031', '.0004', '< .0001')
+    """
+    if math.isnan(p):
+        return "-"
+    if p < 0.0001:
+        return "< .0001"
+    return f"{p:.4f}".removeprefix("0") if p < 0.001 else format_rate(p)
 
 
 def format_fit_seconds(row: ResultRow) -> str:

@@ -1,47 +1,104 @@
-"""A table in words, and the formats that print it: Markdown, LaTeX, terminal."""
+"""The one model of a printed table, and what prints it: Markdown, LaTeX, terminal, CSV."""
 
-from collections.abc import Sequence
+import csv
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import groupby
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from benchkit.report.leaderboard.tables import (
-    LATEX_FITTED_BOX,
-    LATEX_PACKAGES,
-    escape_latex,
-    escape_markdown,
-)
+LATEX_PACKAGES = "% needs \\usepackage{booktabs,graphicx}"
+# Opens a box that is scaled down to the line where it is wider.
+LATEX_FITTED_BOX = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+_LATEX_PARAGRAPH = r"p{.5\linewidth}"  # a long reason must not make the table wide and so all small
+_LATEX_MARKS = {"°": r"\circ", "†": r"\dagger"}
+_LATEX = str.maketrans(
+    {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--",
+     # After the end of a line they would be read as an option of it.
+     "[": "{[}", "]": "{]}", "*": "{*}",
+     **dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", "")}
+)  # fmt: skip
+_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_SUPERSCRIPT = str.maketrans("0123456789", _DIGITS)
+_BASELINE = str.maketrans(_DIGITS, "0123456789")
+# Figures such as '.612 [.590, .634]': no format interprets anything in them.
+_FIGURES = re.compile(r"[-+]?[\d.][\d.,+±-]*( \[[-+\d., ]+\])?")
+
+
+@dataclass(frozen=True)
+class TextCell:
+    """A cell with emphasis; a plain `str` is a cell without."""
+
+    text: str
+    bold: bool = False
+    underline: bool = False
+    italic: bool = False
+    marks: tuple[str | int, ...] = ()
+    """Symbols (`°`, `†`) and numbers of notes, raised behind the text."""
+
+
+@dataclass(frozen=True)
+class TextRow:
+    """A row that is set apart; a plain tuple of cells is a row that is not."""
+
+    cells: tuple[str | TextCell, ...]
+    muted: bool = False
+    """Whether it is there to compare with, as the level of chance."""
+    rule: bool = False
+    """Whether a group of rows begins with it, so that LaTeX draws a rule above it."""
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """What every format prints. The first column is text, the others stand right.
+    """A table in words, which every format prints. Text is escaped by the format, never before.
 
-    A line shorter than the head has a text in its last cell that spans the rest.
+    In a row shorter than the header the last cell spans the rest.
     """
 
     title: str
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str | TextCell, ...] | TextRow, ...]
     notes: tuple[str, ...] = ()
+    text_columns: int = 1
+    """How many of the first columns are text, set left; the others are set right."""
+    groups: tuple[str, ...] = ()
+    """The title over each column that is not text; equal ones side by side are one title."""
+    wide: bool = False
+    """Whether LaTeX sets it over both columns of a page."""
 
-    def pad_row(self, line: tuple[str, ...]) -> tuple[str, ...]:
-        """The line with empty cells up to the length of the head."""
-        return line + ("",) * (len(self.header) - len(line))
+    @property
+    def full_header(self) -> list[str]:
+        """The header of formats that have one line for it: `groups` stand before its titles."""
+        first = list(self.header[: self.text_columns])
+        rest = self.header[self.text_columns :]
+        groups = self.groups or ("",) * len(rest)
+        return first + [f"{group} {name}".strip() for group, name in zip(groups, rest, strict=True)]
+
+    def text_rows(self) -> Iterable[tuple[TextRow, list[TextCell]]]:
+        """Each row and its cells, without the padding of a short one."""
+        for row in self.rows:
+            row = row if isinstance(row, TextRow) else TextRow(row)
+            yield row, [c if isinstance(c, TextCell) else TextCell(c) for c in row.cells]
 
 
 @dataclass(frozen=True)
 class TableDocument:
-    """Grids, and what is said of all of them."""
+    """Tables, and what is said of all of them."""
 
     tables: tuple[TextTable, ...]
     notes: tuple[str, ...]
 
     def to_markdown(self) -> str:
-        """The grids one after the other, then the notes as a list."""
+        """Render the tables one after the other, then the notes as a list."""
         return f"{render_markdown(self.tables)}\n" + "".join(
             f"- {escape_markdown(note)}\n" for note in self.notes
         )
@@ -50,63 +107,205 @@ class TableDocument:
         """Print it on a terminal."""
         print_tables(console, self.tables)
         console.print()
-        for note in self.notes:
-            console.print(Text(note, style="dim"))
+        _print_notes(console, self.notes)
 
 
-def render_markdown(grids: Sequence[TextTable]) -> str:
-    """All grids, one after the other."""
+def render_markdown(tables: Iterable[TextTable]) -> str:
+    """Render the tables one after the other, each with its title above and its notes below."""
     parts = []
-    for grid in grids:
-        rows = [grid.header, *map(grid.pad_row, grid.rows)]
-        body = [[escape_markdown(cell) for cell in row] for row in rows]
-        body.insert(1, ["---", *["--:"] * (len(grid.header) - 1)])
-        lines = [
-            f"**{escape_markdown(grid.title)}**",
-            "",
-            *(f"| {' | '.join(row)} |" for row in body),
-        ]
-        if grid.notes:
-            lines += ["", "  \n".join(map(escape_markdown, grid.notes))]
+    for table in tables:
+        width = len(table.header)
+        rows = [[escape_markdown(name) for name in table.full_header]]
+        rows.append(
+            [*["---"] * table.text_columns, *["--:"] * (width - table.text_columns)],
+        )
+        for row, cells in table.text_rows():
+            texts = [_markdown_cell(cell) for cell in cells]
+            if row.muted:
+                texts[0] = f"*{texts[0]}*"
+            rows.append(texts + [""] * (width - len(texts)))
+        lines = [f"**{escape_markdown(table.title)}**", ""]
+        lines += [f"| {' | '.join(texts)} |" for texts in rows]
+        if table.notes:
+            lines += ["", "  \n".join(map(escape_markdown, table.notes))]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
-def render_latex(grids: Sequence[TextTable]) -> str:
-    """All grids in booktabs style; needs \\usepackage{booktabs,graphicx}."""
-    parts = [LATEX_PACKAGES]
-    for grid in grids:
-        width = len(grid.header)
-        lines = [
-            r"\begin{table}[t]", r"\centering", rf"\caption{{{escape_latex(grid.title)}}}",
-            LATEX_FITTED_BOX, rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule",
-            " & ".join(map(escape_latex, grid.header)) + r" \\", r"\midrule",
-        ]  # fmt: skip
-        for line in grid.rows:
-            cells = [escape_latex(cell) for cell in line]
-            if len(line) < width:
-                span = width - len(line) + 1
-                cells[-1] = rf"\multicolumn{{{span}}}{{l}}{{{cells[-1]}}}"
-            lines.append(" & ".join(cells) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}}"]
-        if grid.notes:
-            lines.append(r"\par\smallskip\footnotesize " + " ".join(map(escape_latex, grid.notes)))
-        parts.append("\n".join([*lines, r"\end{table}", ""]))
-    return "\n".join(parts)
+def _markdown_cell(cell: TextCell) -> str:
+    text = escape_markdown(cell.text)
+    for flag, form in ((cell.italic, "*{}*"), (cell.underline, "<u>{}</u>"), (cell.bold, "**{}**")):
+        text = form.format(text) if flag and text else text
+    return text + _unicode_marks(cell.marks)
 
 
-def print_tables(console: Console, grids: Sequence[TextTable]) -> None:
+def render_latex(tables: Iterable[TextTable]) -> str:
+    """Render the tables in booktabs style; they need \\usepackage{booktabs,graphicx}."""
+    return "\n".join([LATEX_PACKAGES, *map(_latex_table, tables)])
+
+
+def _latex_table(table: TextTable) -> str:
+    width, environment = len(table.header), "table*" if table.wide else "table"
+    columns = "l" * table.text_columns + "r" * (width - table.text_columns)
+    lines = [
+        rf"\begin{{{environment}}}[t]", r"\centering", rf"\caption{{{escape_latex(table.title)}}}",
+        LATEX_FITTED_BOX, rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *_latex_groups(table),
+        _latex_row(map(escape_latex, table.header)), r"\midrule",
+    ]  # fmt: skip
+    for row, cells in table.text_rows():
+        texts = [_latex_cell(cell) for cell in cells]
+        span = width - len(texts) + 1
+        if span > 1 and len(texts) == 1:
+            texts = [rf"\multicolumn{{{span}}}{{l}}{{{texts[0]}}}"]
+        elif span > 1:
+            texts[-1] = rf"\multicolumn{{{span}}}{{{_LATEX_PARAGRAPH}}}{{\raggedright {texts[-1]}}}"
+        lines += [r"\midrule"] * row.rule + [_latex_row(texts)]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
+    if table.notes:
+        lines.append(r"\par\smallskip\footnotesize " + " ".join(map(_latex_note, table.notes)))
+    return "\n".join([*lines, rf"\end{{{environment}}}", ""])
+
+
+def _latex_groups(table: TextTable) -> list[str]:
+    """The line of titles over the header, and the rules below them."""
+    if not table.groups:
+        return []
+    titles, rules, start = [""] * table.text_columns, [], table.text_columns + 1
+    for title, members in groupby(table.groups):
+        size = len(list(members))
+        titles.append(rf"\multicolumn{{{size}}}{{c}}{{{escape_latex(title)}}}")
+        rules.append(rf"\cmidrule(lr){{{start}-{start + size - 1}}}")
+        start += size
+    return [_latex_row(titles), " ".join(rules)]
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _latex_cell(cell: TextCell) -> str:
+    text = escape_latex(cell.text)
+    for flag, form in (
+        (cell.italic, "textit"), (cell.underline, "underline"), (cell.bold, "textbf"),
+    ):  # fmt: skip
+        text = rf"\{form}{{{text}}}" if flag else text
+    return text + _latex_raise(_LATEX_MARKS.get(str(mark), str(mark)) for mark in cell.marks)
+
+
+def _latex_note(note: str) -> str:
+    """A note with its marks and numbers raised as those in the table are."""
+    text = escape_latex(note)
+    for mark, command in _LATEX_MARKS.items():
+        text = text.replace(mark, _latex_raise([command]))
+    return re.sub(f"[{_DIGITS}]+", lambda m: _latex_raise([m[0].translate(_BASELINE)]), text)
+
+
+def _latex_raise(marks: Iterable[str]) -> str:
+    joined = ",".join(marks)
+    return f"$^{{{joined}}}$" if joined else ""
+
+
+def print_tables(console: Console, tables: Iterable[TextTable]) -> None:
     """Print them on a terminal."""
-    for grid in grids:
+    for table in tables:
         console.print()
-        console.print(Text(grid.title, style="bold"))
-        table = RichTable(box=None, header_style="bold", pad_edge=False)
-        for index, name in enumerate(grid.header):
+        console.print(Text(table.title, style="bold"))
+        grid = RichTable(box=None, header_style="bold", pad_edge=False)
+        rows = list(table.text_rows())
+        for index, name in enumerate(table.full_header):
             longest = max(map(len, name.split()), default=0)  # a heading is never cut in a word
-            side: Literal["left", "right"] = "right" if index else "left"
-            table.add_column(name, justify=side, no_wrap=not index, min_width=longest)
-        for line in grid.rows:
-            table.add_row(*map(Text, grid.pad_row(line)))
-        console.print(table)
-        for note in grid.notes:
-            console.print(Text(note, style="dim"))
+            side: Literal["left", "right"] = "left" if index < table.text_columns else "right"
+            texts = [cells[index].text for _, cells in rows if len(cells) == len(table.header)]
+            # Wrapping would hardly narrow it, so the other columns must give room.
+            fixed = not index or not any(" " in t and len(t) > longest + 1 for t in texts)
+            grid.add_column(Text(name), justify=side, no_wrap=fixed, min_width=longest)
+        for row, cells in rows:
+            line = [_terminal_cell(cell) for cell in cells]
+            if 1 < len(line) < len(table.header):
+                line[-1].stylize("red")  # why the rest is missing
+            padding = [Text("")] * (len(table.header) - len(line))
+            grid.add_row(*line, *padding, style="dim italic" if row.muted else None)
+        console.print(grid)
+        _print_notes(console, table.notes)
+
+
+def _terminal_cell(cell: TextCell) -> Text:
+    text = Text(cell.text)
+    for flag, style in (
+        (cell.italic, "italic"), (cell.underline, "underline"), (cell.bold, "bold green"),
+    ):  # fmt: skip
+        if flag:
+            text.stylize(style)
+    return text.append(_unicode_marks(cell.marks), style="yellow")
+
+
+def _print_notes(console: Console, notes: Iterable[str]) -> None:
+    for note in notes:
+        console.print(Text(note, style="dim"))
+
+
+def wide_console() -> Console:
+    """Return a console that is wide enough for tables where no window limits it."""
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=140)
+
+
+def csv_text(
+    header: Sequence[str],
+    rows: Iterable[Sequence[Any] | Mapping[str, Any]],
+    number: Callable[[float], str] = repr,
+) -> str:
+    """Return exact records as CSV, a line each.
+
+    Args:
+        header: Names of the columns.
+        rows: Cells in the order of `header`, or by its names; other names are left out.
+        number: How a float is written. None and NaN are empty, booleans `true` and `false`.
+    """
+
+    def cell(value: Any) -> Any:
+        if value is None or (isinstance(value, float) and value != value):
+            return ""
+        if isinstance(value, bool):
+            return str(value).lower()
+        return number(float(value)) if isinstance(value, float) else value
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        values = [row.get(name) for name in header] if isinstance(row, Mapping) else row
+        writer.writerow(map(cell, values))
+    return out.getvalue()
+
+
+def note_number(number: int, text: str) -> str:
+    """'¹ external', a note that cells refer to by its number."""
+    return f"{superscript([number])} {text}"
+
+
+def superscript(numbers: Iterable[int]) -> str:
+    """'¹,²' for 1 and 2."""
+    return ",".join(str(number) for number in numbers).translate(_SUPERSCRIPT)
+
+
+def _unicode_marks(marks: Sequence[str | int]) -> str:
+    symbols = "".join(mark for mark in marks if isinstance(mark, str))
+    return symbols + superscript(mark for mark in marks if isinstance(mark, int))
+
+
+def escape_markdown(text: str) -> str:
+    """Return `text` so that it cannot break out of a Markdown table cell."""
+    if _FIGURES.fullmatch(text):
+        return text
+    for character in "\\|*_`<>[]":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())
+
+
+def escape_latex(text: str) -> str:
+    """Return `text` in one paragraph, with everything that LaTeX would interpret escaped.
+
+    Marks that turn the direction of text are left out. Scripts other than Latin need lualatex or
+    xelatex.
+    """
+    return text if _FIGURES.fullmatch(text) else " ".join(text.split()).translate(_LATEX)

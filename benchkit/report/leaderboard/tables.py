@@ -1,8 +1,9 @@
-"""Tables as text: Markdown, LaTeX and CSV. Same store, same bytes."""
+"""The leaderboard: a table for each task, protocol and subgroup. Same store, same bytes."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
 
 from benchkit.report.core.labels import (
     CHANCE_MARK,
@@ -14,109 +15,25 @@ from benchkit.report.core.labels import (
     is_at_chance,
     metric_columns,
     metric_title,
-    superscript,
     table_caption,
     table_legend,
 )
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.text_table import (
+    TextCell,
+    TextRow,
+    TextTable,
+    csv_text,
+    note_number,
+    print_tables,
+    render_latex,
+    render_markdown,
+)
+from benchkit.report.grades.tables import grade_tables
 from benchkit.report.leaderboard.costs import per_thousand_users
 from benchkit.runs.records import PlanRecord
 
-_LATEX = str.maketrans(
-    {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-     # After the end of a line they would be read as an option of it.
-     "[": "{[}", "]": "{]}", "*": "{*}",
-     **dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", "")}
-)  # fmt: skip
-
-LATEX_PACKAGES = "% needs \\usepackage{booktabs,graphicx}"
-# Opens a box that is scaled down to the line where it is wider.
-LATEX_FITTED_BOX = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-
-_TEXT = r"{p{.5\linewidth}}"  # a long reason must not make the table wide, and so all of it small
-
-
-def leaderboard_markdown(results: Results) -> str:
-    """All tables, each with its caption and legend."""
-    parts = []
-    for table in results.tables:
-        names = metric_columns(results.plan, table)
-        head = ["Method", "Family", *map(metric_title, names), "Fit (s)"]
-        lines = [head, ["---", "---", *("--:" for _ in range(len(names) + 1))]]
-        lines.append(["*Chance*", "", *_chance(table, names), ""])
-        caveats = caveat_numbers(table)
-        for row in table.rows:
-            mark = CHANCE_MARK if is_at_chance(row, results.plan) else ""
-            mark += superscript(caveats[remark] for remark in row.caveats)
-            label, family = escape_markdown(row.label) + mark, escape_markdown(row.family)
-            if not row.cells:
-                lines.append([label, family, escape_markdown(row.status), *[""] * len(names)])
-                continue
-            cells = [_bold(table, row, name) for name in names]
-            lines.append([label, family, *cells, format_fit_seconds(row)])
-        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        notes = [f"{superscript([n])} {escape_markdown(text)}" for text, n in caveats.items()]
-        legend_text = "  \n".join(
-            [*map(escape_markdown, table_legend(results.plan, table)), *notes]
-        )
-        parts.append(
-            f"**{escape_markdown(table_caption(results.plan, table))}**\n\n{body}\n\n{legend_text}\n"
-        )
-    return "\n".join(parts)
-
-
-def leaderboard_latex(results: Results) -> str:
-    """All tables in booktabs style; needs \\usepackage{booktabs,graphicx}."""
-    parts = [LATEX_PACKAGES]
-    for table in results.tables:
-        names = metric_columns(results.plan, table)
-        lines = [
-            r"\begin{table}[t]",
-            r"\centering",
-            rf"\caption{{{escape_latex(table_caption(results.plan, table))}}}",
-            LATEX_FITTED_BOX,
-            rf"\begin{{tabular}}{{ll{'r' * len(names)}}}",
-            r"\toprule",
-            _tex_line(["Method", "Family", *map(metric_title, names)]),
-            r"\midrule",
-            _tex_line(["Chance", "", *_chance(table, names)]),
-        ]
-        family, caveats = "", caveat_numbers(table)
-        for row in table.rows:
-            if row.family != family:
-                lines.append(r"\midrule")
-                family = row.family
-            marks = [r"\circ"] if is_at_chance(row, results.plan) else []
-            marks += [str(caveats[remark]) for remark in row.caveats]
-            label = escape_latex(row.label) + _tex_mark(marks)
-            if not row.cells:
-                reason = rf"\multicolumn{{{len(names)}}}{_TEXT}{{\raggedright {escape_latex(row.status)}}}"
-                lines.append(rf"{label} & {escape_latex(row.family)} & {reason} \\")
-                continue
-            cells = [_tex_cell(table, row, name) for name in names]
-            lines.append(" & ".join([label, escape_latex(row.family), *cells]) + r" \\")
-        notes = [
-            escape_latex(line).replace(CHANCE_MARK, _tex_mark([r"\circ"]))
-            for line in table_legend(results.plan, table)
-        ]
-        notes += [f"{_tex_mark([str(n)])} {escape_latex(text)}" for text, n in caveats.items()]
-        lines += [r"\bottomrule", r"\end{tabular}}"]
-        lines += [r"\par\smallskip\footnotesize " + " ".join(notes), r"\end{table}", ""]
-        parts.append("\n".join(lines))
-    return "\n".join(parts)
-
-
-def _tex_mark(marks: Sequence[str]) -> str:
-    return f"$^{{{','.join(marks)}}}$" if marks else ""
-
-
-def escape_latex(text: str) -> str:
-    """`text` in one paragraph, with everything that LaTeX would interpret escaped, and marks that
-    turn the direction of text left out. Scripts other than Latin need lualatex or xelatex."""
-    return " ".join(text.split()).translate(_LATEX)
-
+_WIDE = 118  # columns that whole intervals need
 
 LEADERBOARD_CSV_COLUMNS = (
     "suite", "task", "protocol", "part", "method", "family", "metric", "mean", "low", "high", "n",
@@ -126,68 +43,122 @@ LEADERBOARD_CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def leaderboard_csv(results: Results) -> str:
-    """One line a row and metric; a row without results has one line with its status."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(LEADERBOARD_CSV_COLUMNS)
-    for table in results.tables:
-        for row in table.rows:
-            writer.writerows(_csv_lines(results.plan, table, row))
-    return out.getvalue()
+def leaderboard_table(
+    plan: PlanRecord,
+    table: ResultTable,
+    *,
+    metrics: Sequence[str] | None = None,
+    formatter: Callable[[Cell], str] = format_cell,
+    family: bool = True,
+    fit: bool = True,
+) -> TextTable:
+    """Return a table with chance first, the best of each column bold, and its legend.
 
-
-def _csv_lines(plan: PlanRecord, table: ResultTable, row: ResultRow) -> Iterable[Sequence[object]]:
-    head = [plan.suite, table.task, table.protocol, table.subgroup, row.label, row.family]
-    tail = [row.status, " | ".join(row.caveats)]
-    if not row.cells:
-        yield [*head, *[""] * (len(LEADERBOARD_CSV_COLUMNS) - len(head) - len(tail)), *tail]
-    for name in metric_columns(plan, table):
-        if (cell := row.cells.get(name)) is None:
-            continue
-        yield [
-            *head, name, repr(cell.mean), _repr(cell.low), _repr(cell.high), cell.n,
-            _repr(table.chance.get(name)), _repr(cell.p), " ".join(map(str, row.seeds)),
-            " ".join(row.run_ids), _repr(row.cost.get("fit_seconds")),
-            _repr(per_thousand_users(row, "seconds")), _repr(per_thousand_users(row, "tokens")),
-            _repr(row.cost.get("peak_memory_mb")), row.device, *tail,
-        ]  # fmt: skip
-
-
-def _repr(value: float | None) -> str:
-    return "" if value is None else repr(value)
-
-
-def _chance(table: ResultTable, names: Sequence[str]) -> list[str]:
-    return [format_rate(table.chance[name]) if name in table.chance else "" for name in names]
-
-
-def _bold(table: ResultTable, row: ResultRow, name: str) -> str:
-    cell = row.cells.get(name)
-    if cell is None:
-        return ""
-    text = format_cell(cell)
-    return f"**{text}**" if name in table.chance and cell.mean == best_mean(table, name) else text
-
-
-def _tex_cell(table: ResultTable, row: ResultRow, name: str) -> str:
-    cell = row.cells.get(name)
-    if cell is None:
-        return ""
-    text = format_cell(cell)
-    return (
-        rf"\textbf{{{text}}}"
-        if name in table.chance and cell.mean == best_mean(table, name)
-        else text
+    Args:
+        plan: The suite.
+        table: Results of one task under one protocol.
+        metrics: The columns; by default all that a row has.
+        formatter: How a mean and its interval are written.
+        family: Whether there is a column of families.
+        fit: Whether there is a column of training times.
+    """
+    names = metric_columns(plan, table) if metrics is None else metrics
+    caveats = caveat_numbers(table)
+    best = {name: best_mean(table, name) for name in names if name in table.chance}
+    rate = {name: format_rate(value) for name, value in table.chance.items()}
+    rows = [
+        TextRow(("Chance", *[""] * family, *(rate.get(n, "") for n in names), *[""] * fit), True)
+    ]
+    previous = ""
+    for row in table.rows:
+        marks = (CHANCE_MARK,) if is_at_chance(row, plan) else ()
+        label = TextCell(row.label, marks=(*marks, *(caveats[text] for text in row.caveats)))
+        cells: list[str | TextCell] = [label, *[row.family] * family]
+        if row.cells:
+            for name in names:
+                cell = row.cells.get(name)
+                bold = cell is not None and cell.mean == best.get(name)
+                cells.append(TextCell("" if cell is None else formatter(cell), bold))
+            cells += [format_fit_seconds(row)] * fit
+        else:
+            cells.append(row.status)
+        rows.append(TextRow(tuple(cells), rule=row.family != previous))
+        previous = row.family
+    return TextTable(
+        table_caption(plan, table),
+        ("Method", *["Family"] * family, *map(metric_title, names), *["Fit (s)"] * fit),
+        tuple(rows),
+        (*table_legend(plan, table), *(note_number(n, text) for text, n in caveats.items())),
+        text_columns=1 + family,
     )
 
 
-def _tex_line(cells: Sequence[str]) -> str:
-    return " & ".join(map(escape_latex, cells)) + r" \\"
+def leaderboard_markdown(results: Results) -> str:
+    """All tables, each with its caption and legend."""
+    return render_markdown(leaderboard_table(results.plan, table) for table in results.tables)
 
 
-def escape_markdown(text: str) -> str:
-    """A text that cannot break out of a Markdown table cell."""
-    for character in "\\|*_`<>[]":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+def leaderboard_latex(results: Results) -> str:
+    """All tables in booktabs style, without training times."""
+    return render_latex(
+        leaderboard_table(results.plan, table, fit=False) for table in results.tables
+    )
+
+
+def print_results(console: Console, results: Results) -> None:
+    """Print every table, and those of grades.
+
+    A narrow terminal gets half-widths instead of intervals, and no coverage.
+    """
+    for table in results.tables:
+        names = metric_columns(results.plan, table)
+        formatter: Callable[[Cell], str] = format_cell
+        if console.width < _WIDE:
+            names = [name for name in names if not name.startswith("coverage")]
+            formatter = _format_half_width
+        layout = leaderboard_table(
+            results.plan, table, metrics=names, formatter=formatter, family=False
+        )
+        print_tables(console, [layout])
+    print_tables(console, grade_tables(results.plan.title, results.grades))
+
+
+def _format_half_width(cell: Cell) -> str:
+    """'.612 ±.022': the longer side of the interval, for narrow terminals."""
+    if cell.low is None or cell.high is None or cell.low == cell.high:
+        return format_rate(cell.mean)
+    longest = max(cell.high - cell.mean, cell.mean - cell.low)
+    return f"{format_rate(cell.mean)} ±{format_rate(longest)}"
+
+
+def leaderboard_csv(results: Results) -> str:
+    """One line a row and metric; a row without results has one line with its status."""
+    rows = (
+        record
+        for table in results.tables
+        for row in table.rows
+        for record in _records(results.plan, table, row)
+    )
+    return csv_text(LEADERBOARD_CSV_COLUMNS, rows)
+
+
+def _records(plan: PlanRecord, table: ResultTable, row: ResultRow) -> Iterator[dict[str, Any]]:
+    record: dict[str, Any] = {
+        "suite": plan.suite, "task": table.task, "protocol": table.protocol,
+        "part": table.subgroup, "method": row.label, "family": row.family, "status": row.status,
+        "remarks": " | ".join(row.caveats),
+    }  # fmt: skip
+    if not row.cells:
+        yield record
+    for name in metric_columns(plan, table):
+        if (cell := row.cells.get(name)) is None:
+            continue
+        yield {
+            **record, "metric": name, "mean": cell.mean, "low": cell.low, "high": cell.high,
+            "n": cell.n, "chance": table.chance.get(name), "p_above_chance_holm": cell.p,
+            "seeds": " ".join(map(str, row.seeds)), "run_ids": " ".join(row.run_ids),
+            "fit_seconds": row.cost.get("fit_seconds"),
+            "seconds_per_1000_users": per_thousand_users(row, "seconds"),
+            "tokens_per_1000_users": per_thousand_users(row, "tokens"),
+            "peak_memory_mb": row.cost.get("peak_memory_mb"), "device": row.device,
+        }  # fmt: skip

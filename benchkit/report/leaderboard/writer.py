@@ -13,7 +13,6 @@ from benchkit.report.leaderboard import tables
 from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
 from benchkit.report.paper import published_values as figures
 from benchkit.report.paper import rendering
-from benchkit.report.paper.csv_records import paper_tables_csv
 from benchkit.report.paper.paper_table import build_paper_tables
 from benchkit.report.paper.published_shape import like_published
 from benchkit.report.plots.suite import write_suite_plots
@@ -63,7 +62,7 @@ def render_paper_table(
             results, store, figures.read_published_values(published, results.plan.published)
         )
     if format_ == "csv":
-        return paper_tables_csv(results.plan, made)
+        return rendering.paper_csv(results.plan, made)
     return _LAYOUTS.get(format_, rendering.paper_markdown)(results.plan, made, intervals)
 
 

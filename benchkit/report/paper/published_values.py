@@ -98,9 +98,11 @@ def match_published(
 ) -> dict[str, list[PublishedValue]]:
     """Metric -> the figures of the domain called `task` and the method of row `label`.
 
-    >>> sasrec = Figure("p", "table1", "fashion", "SASRec", "hr@1", 0.03)
-    >>> list(beside([sasrec], "Fashion", "recbole/SASRec")), beside([sasrec], "fashion", "fpmc")
-    (['hr@1'], {})
+    >>> sasrec = PublishedValue("p", "table1", "fashion", "SASRec", "hr@1", 0.03)
+    >>> list(match_published([sasrec], "Fashion", "recbole/SASRec"))
+    ['hr@1']
+    >>> match_published([sasrec], "fashion", "fpmc")
+    {}
     """
     found: dict[str, list[PublishedValue]] = {}
     for figure in figures:

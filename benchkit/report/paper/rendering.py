@@ -1,197 +1,175 @@
-"""The papers' layout as Markdown and LaTeX."""
+"""The papers' layout as a text table, and as CSV records with exact rates."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from benchkit.report.core.labels import CHANCE_MARK, caveat_notes, format_rate, metric_title
-from benchkit.report.leaderboard.tables import (
-    LATEX_FITTED_BOX,
-    LATEX_PACKAGES,
-    escape_latex,
-    escape_markdown,
+from benchkit.report.core.labels import (
+    CHANCE_MARK,
+    SIGNIFICANCE_MARK,
+    caveat_notes,
+    format_mean,
+    format_rate,
+    metric_title,
+    protocol_title,
+)
+from benchkit.report.core.text_table import (
+    TextCell,
+    TextRow,
+    TextTable,
+    csv_text,
+    render_latex,
+    render_markdown,
 )
 from benchkit.report.paper.paper_table import AVERAGE, PaperColumn, PaperRow, PaperTable
-from benchkit.runs.records import PER_TOKEN, PlanRecord
-
-SIGNIFICANCE_MARK = "†"
-_PROTOCOLS = {
-    "scored": "frozen candidates, scored",
-    PER_TOKEN: "frozen candidates, scored by the mean log-probability of a token",
-    "full": "whole catalogue, scored",
-    "sampled": "sampled answers",
-}
-_BLANK = "–"
-
-
-def paper_markdown(plan: PlanRecord, layouts: Sequence[PaperTable], intervals: bool = False) -> str:
-    """All layouts; with `intervals`, 95 % intervals beside the values."""
-    parts = []
-    for layout in layouts:
-        columns = layout.columns
-        head = ["Method"]
-        head += [escape_markdown(f"{task} {metric_title(metric)}") for task, metric in columns]
-        lines = [head, ["---", *["--:"] * len(columns)]]
-        lines.append(["*Chance*", *(_chance(layout, column) for column in columns)])
-        for family, members in layout.families():
-            if family:
-                lines.append([f"*{escape_markdown(family)}*", *[""] * len(columns)])
-            for line in members:
-                lines.append(
-                    [_label(line, escape_markdown)]
-                    + [_cell(layout, line, column, intervals, _MARKDOWN) for column in columns]
-                )
-                for name, cells in _published(layout, line):
-                    lines.append([escape_markdown(name), *cells])
-        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        notes = "  \n".join(map(escape_markdown, paper_notes(layout)))
-        title = escape_markdown(_title(plan, layout))
-        parts.append(f"**{title}**\n\n{body}\n\n{notes}\n")
-    return "\n".join(parts)
-
-
-def paper_latex(plan: PlanRecord, layouts: Sequence[PaperTable], intervals: bool = False) -> str:
-    """All layouts in booktabs style, wide; needs \\usepackage{booktabs,graphicx}."""
-    parts = [LATEX_PACKAGES]
-    for layout in layouts:
-        columns, width = layout.columns, len(layout.columns)
-        tasks = [(task, len(list(own))) for task, own in groupby(columns, lambda c: c[0])]
-        lines = [
-            r"\begin{table*}[t]", r"\centering", rf"\caption{{{escape_latex(_title(plan, layout))}}}",
-            LATEX_FITTED_BOX, rf"\begin{{tabular}}{{l{'r' * width}}}", r"\toprule",
-            " & ".join(["", *(rf"\multicolumn{{{n}}}{{c}}{{{escape_latex(task)}}}" for task, n in tasks)])
-            + r" \\", _rules([n for _, n in tasks]),
-            " & ".join(["Method", *(escape_latex(metric_title(metric)) for _, metric in columns)]) + r" \\",
-            r"\midrule",
-            " & ".join(["Chance", *(_chance(layout, column) for column in columns)]) + r" \\",
-        ]  # fmt: skip
-        for family, members in layout.families():
-            lines.append(r"\midrule")
-            if family:
-                lines.append(
-                    rf"\multicolumn{{{width + 1}}}{{l}}{{\textit{{{escape_latex(family)}}}}} \\"
-                )
-            for line in members:
-                cells = [_cell(layout, line, column, intervals, _LATEX) for column in columns]
-                lines.append(" & ".join([_label(line, escape_latex), *cells]) + r" \\")
-                for name, values in _published(layout, line):
-                    lines.append(
-                        " & ".join([escape_latex(name), *map(escape_latex, values)]) + r" \\"
-                    )
-        notes = " ".join(map(_tex_note, paper_notes(layout)))
-        lines += [r"\bottomrule", r"\end{tabular}}", r"\par\smallskip\footnotesize " + notes]
-        parts.append("\n".join([*lines, r"\end{table*}", ""]))
-    return "\n".join(parts)
-
-
-class _Marks(NamedTuple):
-    """How a format writes the best, the second, what beats all others, and nothing."""
-
-    best: str
-    second: str
-    beats: str
-    blank: str
-
-
-_MARKDOWN = _Marks("**{}**", "<u>{}</u>", SIGNIFICANCE_MARK, _BLANK)
-_LATEX = _Marks(r"\textbf{{{}}}", r"\underline{{{}}}", r"$^{\dagger}$", "--")
-
-
-def _cell(
-    layout: PaperTable, line: PaperRow, column: PaperColumn, intervals: bool, marks: _Marks
-) -> str:
-    cell = line.cells.get(column)
-    if cell is None:
-        return marks.blank
-    text = _number(layout, cell.mean)
-    if intervals and cell.low is not None and cell.high is not None and cell.low < cell.high:
-        text += f" [{_number(layout, cell.low)}, {_number(layout, cell.high)}]"
-    place = layout.top_ranks(column).get(line.label)
-    text = {1: marks.best, 2: marks.second}.get(place or 0, "{}").format(text)
-    return text + (marks.beats if column in line.significant else "")
-
-
-def _label(line: PaperRow, escape: Callable[[str], str]) -> str:
-    circle = CHANCE_MARK if escape is escape_markdown else r"$^{\circ}$"
-    return escape(line.label) + (circle if line.at_chance else "")
-
-
-def _published(layout: PaperTable, line: PaperRow) -> Iterator[tuple[str, list[str]]]:
-    """What papers print for a method, and ours minus theirs, below its line."""
-    if not line.published:
-        return
-    papers = dict.fromkeys(f"{f.paper}, {f.table}" for f in line.published.values())
-    found = [line.published.get(column) for column in layout.columns]
-    printed = [_number(layout, figure.value) if figure else "" for figure in found]
-    yield f"published: {'; '.join(papers)}", printed
-    differences = []
-    for figure, column in zip(found, layout.columns, strict=True):
-        ours = line.cells.get(column)
-        more = ours.mean - figure.value if figure and ours else None
-        differences.append("" if more is None else _signed(layout, more))
-    if any(differences):
-        yield "ours minus published", differences
-
-
-def _chance(layout: PaperTable, column: PaperColumn) -> str:
-    return _number(layout, layout.chance[column]) if column in layout.chance else ""
-
+from benchkit.runs.records import PlanRecord
 
 # What papers multiply rates by, and the digits that they print.
 _UNITS = {"percent": (100, 2), "ratio": (1, 4)}
+_BLANK = "–"
+
+PAPER_CSV_COLUMNS = (
+    "suite", "protocol", "family", "method", "task", "metric", "mean", "low", "high", "chance",
+    "place", "beats_all", "at_chance", "paper", "table", "published", "difference", "status",
+)  # fmt: skip
 
 
-def _number(layout: PaperTable, rate: float) -> str:
-    if layout.unit not in _UNITS:
-        return format_rate(rate)
-    factor, digits = _UNITS[layout.unit]
-    return f"{factor * rate:.{digits}f}"
+def paper_text_table(plan: PlanRecord, table: PaperTable, intervals: bool = False) -> TextTable:
+    """Return the layout in words: chance first, then the families with their methods.
 
-
-def _signed(layout: PaperTable, rate: float) -> str:
-    factor, digits = _UNITS.get(layout.unit, (1, 3))
-    return f"{factor * rate:+.{digits}f}"
-
-
-def _title(plan: PlanRecord, layout: PaperTable) -> str:
-    shape = f", in the shape of {layout.published_table}" if layout.published_table else ""
-    return f"{plan.title}{shape} ({_PROTOCOLS.get(layout.protocol, layout.protocol)})"
-
-
-def paper_notes(layout: PaperTable) -> list[str]:
-    """What the marks mean, and what is missing."""
-    notes = ["Best of a column bold, second underlined. Chance: exact value of a random ranking."]
-    if any(line.significant for line in layout.rows):
-        external = ", external ones included" if any(x.external for x in layout.rows) else ""
-        notes.append(
-            f"{SIGNIFICANCE_MARK} better than every other row (paired tests over the same users, Holm over"
-            f" all columns and rivals{external}, 5 %)."
-        )
-        notes += layout.test_notes
-    for line in layout.rows:
-        if line.at_chance:
-            where = ", ".join(task for task in layout.tasks if task in line.at_chance)
-            notes.append(f"{CHANCE_MARK} {line.label}: not significantly above chance on {where}.")
-    averaged = any(task == AVERAGE for task, _ in layout.columns)
-    for line in layout.rows:
-        for task, why in line.missing_reasons.items():
-            average = "; it has no average" if averaged else ""
-            notes.append(f"{line.label}, {task}: {why}{average}.")
-    caveats = caveat_notes((line.label, line.caveats) for line in layout.rows)
-    return [*notes, *layout.notes, *caveats]
-
-
-def _tex_note(note: str) -> str:
-    return (
-        escape_latex(note)
-        .replace(CHANCE_MARK, r"$^{\circ}$")
-        .replace(SIGNIFICANCE_MARK, r"$^{\dagger}$")
+    Args:
+        plan: The suite.
+        table: The layout.
+        intervals: Whether 95 % intervals stand beside the values.
+    """
+    chance = [_number(table, table.chance.get(column)) for column in table.columns]
+    rows = [TextRow(("Chance", *chance), muted=True)]
+    for family, members in table.families():
+        first = len(rows)
+        if family:
+            rows.append(TextRow((TextCell(family, italic=True),), rule=True))
+        for row in members:
+            label = TextCell(row.label, marks=(CHANCE_MARK,) if row.at_chance else ())
+            cells = [_cell(table, row, column, intervals) for column in table.columns]
+            rows.append(TextRow((label, *cells), rule=len(rows) == first))
+            rows += [TextRow(published) for published in _published(table, row)]
+    shape = f", in the shape of {table.published_table}" if table.published_table else ""
+    return TextTable(
+        f"{plan.title}{shape} ({protocol_title(table.protocol)})",
+        ("Method", *(metric_title(metric) for _, metric in table.columns)),
+        tuple(rows),
+        tuple(paper_notes(table)),
+        groups=tuple(task for task, _ in table.columns),
+        wide=True,
     )
 
 
-def _rules(widths: Sequence[int]) -> str:
-    rules, start = [], 2
-    for width in widths:
-        rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
-        start += width
-    return " ".join(rules)
+def paper_markdown(plan: PlanRecord, tables: Sequence[PaperTable], intervals: bool = False) -> str:
+    """All layouts; with `intervals`, 95 % intervals beside the values."""
+    return render_markdown(paper_text_table(plan, table, intervals) for table in tables)
+
+
+def paper_latex(plan: PlanRecord, tables: Sequence[PaperTable], intervals: bool = False) -> str:
+    """All layouts in booktabs style, wide."""
+    return render_latex(paper_text_table(plan, table, intervals) for table in tables)
+
+
+def _cell(table: PaperTable, row: PaperRow, column: PaperColumn, intervals: bool) -> TextCell:
+    cell = row.cells.get(column)
+    if cell is None:
+        return TextCell(_BLANK)
+    low, high = (cell.low, cell.high) if intervals else (None, None)
+    rank = table.top_ranks(column).get(row.label)
+    marks = (SIGNIFICANCE_MARK,) if column in row.significant else ()
+    text = format_mean(cell.mean, low, high, lambda rate: _number(table, rate))
+    return TextCell(text, bold=rank == 1, underline=rank == 2, marks=marks)
+
+
+def _published(table: PaperTable, row: PaperRow) -> Iterator[tuple[str, ...]]:
+    """What papers print for a method, and ours minus theirs, below its row."""
+    if not row.published:
+        return
+    papers = dict.fromkeys(f"{value.paper}, {value.table}" for value in row.published.values())
+    printed, differences = [], []
+    for column in table.columns:
+        published, ours = row.published.get(column), row.cells.get(column)
+        printed.append(_number(table, published.value) if published else "")
+        difference = ours.mean - published.value if ours and published else None
+        differences.append("" if difference is None else _signed(table, difference))
+    yield (f"published: {'; '.join(papers)}", *printed)
+    if any(differences):
+        yield ("ours minus published", *differences)
+
+
+def _number(table: PaperTable, rate: float | None) -> str:
+    if rate is None:
+        return ""
+    if table.unit not in _UNITS:
+        return format_rate(rate)
+    factor, digits = _UNITS[table.unit]
+    return f"{factor * rate:.{digits}f}"
+
+
+def _signed(table: PaperTable, rate: float) -> str:
+    factor, digits = _UNITS.get(table.unit, (1, 3))
+    return f"{factor * rate:+.{digits}f}"
+
+
+def paper_notes(table: PaperTable) -> list[str]:
+    """What the marks mean, and what is missing."""
+    notes = ["Best of a column bold, second underlined. Chance: exact value of a random ranking."]
+    if any(row.significant for row in table.rows):
+        external = ", external ones included" if any(row.external for row in table.rows) else ""
+        notes.append(
+            f"{SIGNIFICANCE_MARK} better than every other row (paired tests over the same users,"
+            f" Holm over all columns and rivals{external}, 5 %)."
+        )
+        notes += table.test_notes
+    for row in table.rows:
+        if row.at_chance:
+            tasks = ", ".join(task for task in table.tasks if task in row.at_chance)
+            notes.append(f"{CHANCE_MARK} {row.label}: not significantly above chance on {tasks}.")
+    averaged = any(task == AVERAGE for task, _ in table.columns)
+    for row in table.rows:
+        for task, reason in row.missing_reasons.items():
+            average = "; it has no average" if averaged else ""
+            notes.append(f"{row.label}, {task}: {reason}{average}.")
+    caveats = caveat_notes((row.label, row.caveats) for row in table.rows)
+    return [*notes, *table.notes, *caveats]
+
+
+def paper_csv(plan: PlanRecord, tables: Sequence[PaperTable]) -> str:
+    """One line for each cell of ours, published one, and missing one, whose status says why.
+
+    place: 1 for the best of a column, 2 for the second. beats_all, at_chance: the marks, as 0 or 1.
+    """
+    records = (
+        {"suite": plan.suite, "place": table.top_ranks(column).get(row.label), **record}
+        for table in tables
+        for column in table.columns
+        for row in table.rows
+        if (record := _record(table, row, column))
+    )
+    return csv_text(PAPER_CSV_COLUMNS, records)
+
+
+def _record(table: PaperTable, row: PaperRow, column: PaperColumn) -> dict[str, Any]:
+    """What there is to say of a cell; nothing where there is nothing."""
+    task, metric = column
+    ours, published = row.cells.get(column), row.published.get(column)
+    status = row.missing_reasons.get(task)
+    if not (ours or published or status):
+        return {}
+    record: dict[str, Any] = {
+        "protocol": table.protocol, "family": row.family, "method": row.label, "task": task,
+        "metric": metric, "chance": table.chance.get(column), "status": status,
+    }  # fmt: skip
+    if ours:
+        record |= {
+            "mean": ours.mean, "low": ours.low, "high": ours.high, "status": "complete",
+            "beats_all": int(column in row.significant), "at_chance": int(task in row.at_chance),
+        }  # fmt: skip
+    if published:
+        record |= {"paper": published.paper, "table": published.table, "published": published.value}
+    if ours and published:
+        record["difference"] = ours.mean - published.value
+    return record

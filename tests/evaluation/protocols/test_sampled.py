@@ -267,7 +267,7 @@ def test_caveats_are_footnotes(samplers, tmp_path):
 def test_the_terminal_shows_marks_and_caveats(samplers, tmp_path, capsys):
     from rich.console import Console
 
-    from benchkit.report.leaderboard.terminal import print_results
+    from benchkit.report.leaderboard.tables import print_results
 
     run_all(make_suite("Remarked", "Raises", protocols=["scored", "sampled"]), tmp_path)
     print_results(Console(width=140), collect_results(Store(tmp_path / "runs"), "small"))

@@ -159,7 +159,7 @@ def test_what_it_can_see_is_over_users_and_seeds_too(seeded, monkeypatch):
     for label, seeds in (("Counts", [0.5, 0.52, 0.54]), ("Noise", [0.48, 0.5, 0.52])):
         seeds = np.array(seeds)[:, None]
         drawn[label] = CaseValues(label, ("c",) * n, seeds + rng.normal(0, 0.05, (3, n)))
-    monkeypatch.setattr(paired_comparison, "read_values", lambda *_: list(drawn.values()))
+    monkeypatch.setattr(paired_comparison, "read_case_values", lambda *_: list(drawn.values()))
     found = compare_suite(
         seeded, "small", ComparisonRequest(("Counts", "Noise"), target_difference=0.01)
     )
@@ -263,7 +263,7 @@ def test_tables_of_parts_do_not_hide_the_whole_ones(methods, tmp_path):
 def test_what_a_reader_must_know_of_a_row_is_said(methods, tmp_path):
     methods.write_text(
         methods.read_text()
-        + '\n\nclass Told(Counts):\n    remarks = ("trained <b>elsewhere</b>",)\n'
+        + '\n\nclass Told(Counts):\n    caveats = ("trained <b>elsewhere</b>",)\n'
     )
     run_all(make_suite("Told", "Noise", "Base", datasets=toys(2)), tmp_path)
     store = Store(tmp_path / "runs")

@@ -88,7 +88,7 @@ def test_the_mark_is_at_its_level_where_trainings_vary(monkeypatch, tmp_path):
             label: user + rng.normal(0, 0.03, (3, 1)) + rng.normal(0, 0.2, (3, n)) for label in "ab"
         }
         monkeypatch.setattr(
-            layout_module, "read_values",
+            layout_module, "read_case_values",
             lambda *asked, drawn=drawn: [CaseValues(x, ("c",) * n, drawn[x]) for x in asked[-1]],
         )  # fmt: skip
         results = made({"one": {label: own.mean() for label, own in drawn.items()}})
@@ -151,7 +151,7 @@ def test_the_same_method_twice_beats_nobody(methods, tmp_path):
 
 def test_tasks_of_different_kinds_have_no_average():
     results = made({"warm": {"a": 0.2, "b": 0.5}, "cold": {"a": 0.4, "b": None}})
-    plan = results.plan.model_copy(update={"drops": [("warm", "cold")]})
+    plan = results.plan.model_copy(update={"relative_drops": [("warm", "cold")]})
     (layout,) = build_paper_tables(replace(results, plan=plan))
     assert layout.columns == (("warm", "hr@1"), ("cold", "hr@1"))
     assert "average" not in rendering.paper_markdown(plan, [layout])

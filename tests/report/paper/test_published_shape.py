@@ -12,8 +12,8 @@ import pytest
 from benchkit.errors import ConfigError
 from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
 from benchkit.report.paper import published_values, rendering
-from benchkit.report.paper.csv_records import paper_tables_csv
 from benchkit.report.paper.published_shape import like_published
+from benchkit.report.paper.rendering import paper_csv
 from benchkit.runs.records import PlannedRow, PlanRecord
 from tests.support.published_csv import write_published
 
@@ -152,7 +152,7 @@ def test_what_cannot_be_shown_is_refused(figures):
 
 def test_csv_has_exact_rates_of_ours_and_theirs(figures):
     results = made({"fashion": {"SASRec": 0.05, "intuitor": "failed: no memory"}})
-    text = paper_tables_csv(results.plan, [like_published(results, figures, "scored")])
+    text = paper_csv(results.plan, [like_published(results, figures, "scored")])
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == 12
     own = {(r["method"], r["task"], r["metric"]): r for r in rows}
