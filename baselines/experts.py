@@ -42,11 +42,7 @@ class ExpertConfig(BaseModel):
     def fingerprint(self) -> dict[str, Any]:
         """Code, packages and settings, so that a run's identity holds what can change scores."""
         card = cards.find_card(self.name)
-        return {
-            "code": fingerprint.hash_sources(cards.find_source_file(card)),
-            "packages": fingerprint.package_versions(card.packages),
-            "config": fingerprint.canonical_settings(cards.build_config(card, self.config)),
-        }
+        return cards.identify_component(card, cards.build_config(card, self.config))
 
     @property
     def gives_logits(self) -> bool:

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.errors import ConfigError, unknown_name_error
-from benchkit.fingerprint import package_versions
+from benchkit.fingerprint import canonical_settings, package_versions
 from benchkit.registry import Registry
+from benchkit.source_hash import hash_sources, named_kinds
 from benchkit.types import Recommender
 
 ComponentKind = Literal["method", "judge"]
@@ -56,6 +57,8 @@ class Card(BaseModel):
     fidelity: Literal["reproduced", "adapted", "unknown"] = "unknown"
     packages: tuple[str, ...] = ()
     """Distributions whose version can change its numbers."""
+    version: str = "1"
+    """Part of every run id; to be raised when numbers change though the code is the same."""
     config: Mapping[str, Any] = Field(default_factory=dict)
     """Hyper-parameters that this name fixes."""
     deviations: tuple[str, ...] = ()
@@ -160,3 +163,15 @@ def construct(card: Card, config: BaseModel | None) -> Any:
 def find_source_file(card: Card) -> Path:
     """Return the file that defines the class."""
     return Path(inspect.getfile(load_class(card)))
+
+
+def identify_component(card: Card, config: BaseModel | None) -> dict[str, Any]:
+    """Return what can change the numbers of a method or judge: class, code, versions, settings."""
+    settings = canonical_settings(config)
+    return {
+        card.kind: card.target.rpartition(":")[2],
+        "version": card.version,
+        "code": hash_sources(find_source_file(card), kinds=named_kinds(settings)),
+        "config": settings,
+        "packages": package_versions(card.packages),
+    }

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, computed_field, model_validator
 
-from benchkit import cards, fingerprint
+from benchkit import cards
 from benchkit.config.suite import JudgeSpec
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
@@ -157,10 +157,4 @@ def _make_judge(spec: JudgeSpec) -> Judge:
 def _identity(spec: JudgeSpec) -> dict[str, Any]:
     card = cards.find_card(spec.judge, "judge")
     config = cards.build_config(card, spec.config)
-    return {
-        "label": spec.name,
-        "judge": card.target.rpartition(":")[2],
-        "code": fingerprint.hash_sources(cards.find_source_file(card)),
-        "config": fingerprint.canonical_settings(config),
-        "packages": fingerprint.package_versions(card.packages),
-    }
+    return {"label": spec.name, **cards.identify_component(card, config)}

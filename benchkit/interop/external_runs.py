@@ -14,6 +14,7 @@ from benchkit.evaluation import ProtocolResult
 from benchkit.interop.evaluation_task import EvaluationTask
 from benchkit.runs.plan import RunOptions, RunPlan
 from benchkit.runs.progress import utc_timestamp
+from benchkit.runs.provenance import collect_provenance
 from benchkit.runs.records import EXTERNAL, Manifest, PlannedRow, PlanRecord
 from benchkit.runs.store import Run, Store
 
@@ -139,9 +140,10 @@ def _make_manifest(place: EvaluationTask, external: ExternalRun) -> Manifest:
         seed=external.seed,
         caveats=external.caveats,
         identity=external.full_identity,
+        datasets={"test": place.dataset.fingerprint},
         provenance={
             **external.provenance,
-            EXTERNAL: {**external.origin, "imported_with": fingerprint.collect_provenance()},
+            EXTERNAL: {**external.origin, "imported_with": collect_provenance()},
         },
         started=utc_timestamp(),
     )

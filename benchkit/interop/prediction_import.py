@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchkit import evaluation, fingerprint
+from benchkit import evaluation
 from benchkit.errors import ConfigError, DataError
 from benchkit.interop import precomputed, predictions_file
 from benchkit.interop.cases_file import CasesHeader, header_path, make_header, read_header
@@ -17,6 +17,7 @@ from benchkit.interop.external_runs import (
 )
 from benchkit.interop.predictions_file import ImportedPredictions, read_predictions
 from benchkit.runs.store import Store
+from benchkit.source_hash import hash_sources
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,8 @@ def _make_identity(
         **({"decoding": place.suite.decoding.model_dump()} if sampled else {}),
         "method": "imported predictions",
         "label": source.label,
-        "code": fingerprint.hash_sources(Path(predictions_file.__file__)),
-        "harness": fingerprint.hash_sources(Path(evaluation.__file__)),
+        "code": hash_sources(Path(predictions_file.__file__)),
+        "harness": hash_sources(Path(evaluation.__file__)),
         "test": place.dataset.fingerprint,
         "limit_users": place.limit_users,
         "protocols": list(answers.protocols),

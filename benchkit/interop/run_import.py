@@ -97,7 +97,7 @@ def _load_manifest(run: Run) -> Manifest:
         raise DataError(f"{run.path}: has no manifest.json", "name the folder of one run")
     if manifest.status != "complete":
         raise DataError(f"{run.path}: the run is {manifest.status}", "import a complete run")
-    if manifest.schema_version != records.SCHEMA_VERSION:
+    if records.predictions_schema(manifest.schema_version) != records.PREDICTIONS_SCHEMA:
         raise DataError(
             f"{run.path}: was written by an older benchkit (schema {manifest.schema_version}; this"
             f" one imports {records.SCHEMA_VERSION})",
@@ -116,19 +116,20 @@ def _load_manifest(run: Run) -> Manifest:
 
 def _check_settings(folder: Path, manifest: Manifest, place: EvaluationTask) -> None:
     """It must have been asked the cases, and be measured, as the suite's other rows are."""
-    own: dict[str, Any] = {
+    expected: dict[str, Any] = {
         "test": place.dataset.fingerprint,
         "metrics": list(place.metric_names),
         "popular_share": place.suite.popular_share,
     }
     if "sampled" in manifest.identity["protocols"]:
-        own["decoding"] = place.suite.decoding.model_dump()
-    for name, value in own.items():
-        if (theirs := manifest.identity.get(name)) != value:
+        expected["decoding"] = place.suite.decoding.model_dump()
+    recorded = {**manifest.identity, "test": manifest.test_fingerprint}
+    for name, value in expected.items():
+        if recorded.get(name) != value:
             what = "was asked other cases" if name == "test" else f"has other {name}"
             raise DataError(
                 f"{folder}: it {what} than {place.task.name!r} of suite {place.suite.name!r} here:"
-                f" {_abbreviate(theirs)}, not {_abbreviate(value)}",
+                f" {_abbreviate(recorded.get(name))}, not {_abbreviate(value)}",
                 "import it into the suite that it was run for, with the same data",
             )
 

@@ -31,7 +31,7 @@ class JudgeableRun:
     def dataset(self) -> Dataset:
         """The dataset. Raises StoreError where it is not the one that the run was asked about."""
         dataset = load_or_prepare(self.dataset_spec, self.data_dir)
-        if dataset.fingerprint != self.manifest.identity["test"]:
+        if dataset.fingerprint != self.manifest.test_fingerprint:
             raise StoreError(
                 f"{self.title}: dataset {self.dataset_spec.name!r} is not what the run was asked about",
                 f"run it again: benchkit run --suite {self.manifest.suite}"

@@ -28,8 +28,10 @@ from benchkit.runs.progress import (
     StageProgress,
     utc_timestamp,
 )
+from benchkit.runs.provenance import collect_provenance
 from benchkit.runs.records import JudgementManifest, Manifest, PlannedJudge
 from benchkit.runs.store import Store
+from benchkit.source_hash import hash_sources
 from benchkit.types import Catalog, Progress, RunContext
 
 
@@ -48,11 +50,8 @@ class JudgeJob:
         """Everything but the run that can change a verdict."""
         config = cards.build_config(self.card, self.spec.config)
         return {
-            "judge": self.card.target.rpartition(":")[2],
-            "code": fingerprint.hash_sources(cards.find_source_file(self.card)),
-            "harness": fingerprint.hash_sources(Path(verdict_table.__file__)),
-            "config": fingerprint.canonical_settings(config),
-            "packages": fingerprint.package_versions(self.card.packages),
+            **cards.identify_component(self.card, config),
+            "harness": hash_sources(Path(verdict_table.__file__)),
             "rubric": self.judge.rubric.hash,
             "cases": self.cases,
             "answers": self.answers,
@@ -253,7 +252,7 @@ def _make_manifest(sitting: JudgeJob, run: Manifest) -> JudgementManifest:
         warnings=(warning,) if warning else (),
         models=sitting.judge.models,
         identity=sitting.identity,
-        provenance=fingerprint.collect_provenance(),
+        provenance=collect_provenance(),
         started=utc_timestamp(),
     )
 

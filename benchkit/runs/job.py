@@ -16,12 +16,14 @@ from threadpoolctl import threadpool_limits
 from benchkit import cards, evaluation, fingerprint, io
 from benchkit.cards import Card
 from benchkit.config.suite import DecodingSpec, MethodSpec
-from benchkit.data.preparation.cache import load_or_prepare
+from benchkit.data.preparation.cache import identify_dataset, load_or_prepare
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import BenchkitError, MethodError, StoreError
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
+from benchkit.runs.provenance import collect_provenance
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
+from benchkit.source_hash import hash_sources
 from benchkit.types import ProtocolName, RunContext
 
 Overwrite = Literal["never", "failed", "always"]
@@ -62,23 +64,19 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """Everything that can change a number of this run, and nothing else."""
         config = cards.build_config(self.card, self.method.config)
-        train, test = load_or_prepare(self.train, self.data), load_or_prepare(self.test, self.data)
         sampling = {"decoding": self.effective_decoding} if "sampled" in self.protocols else {}
         return {
             **sampling,
-            "method": self.card.target.rpartition(":")[2],
-            "code": fingerprint.hash_sources(cards.find_source_file(self.card)),
-            "harness": fingerprint.hash_sources(Path(evaluation.__file__)),
-            "config": fingerprint.canonical_settings(config),
-            "packages": fingerprint.package_versions(self.card.packages),
-            "train": train.fingerprint,
-            "test": test.fingerprint,
+            **cards.identify_component(self.card, config),
+            "harness": hash_sources(Path(evaluation.__file__)),
+            "train": identify_dataset(self.train, self.data),
+            "test": identify_dataset(self.test, self.data),
             "limit_users": self.limit_users,
             "protocols": list(self.protocols),
             "metrics": list(self.metrics),
             "popular_share": self.popular_share,
             "seed": self.seed,
-            "device": self.device,
+            "device": self.device.partition(":")[0],  # cuda, whichever of several
             "threads": self.threads,
         }
 
@@ -125,7 +123,7 @@ def new_manifest(job: Job) -> Manifest:
         seed=job.seed,
         caveats=job.caveats,
         identity=job.identity,
-        provenance=fingerprint.collect_provenance(),
+        provenance=collect_provenance(),
         started=utc_timestamp(),
     )
 
@@ -181,6 +179,7 @@ def _needs_run(old: Manifest, overwrite: Overwrite) -> bool:
 
 def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress) -> Manifest:
     train, test = load_or_prepare(job.train, job.data), load_or_prepare(job.test, job.data)
+    datasets = {"train": train.fingerprint, "test": test.fingerprint}
     recommender = cards.construct_recommender(
         job.card, cards.build_config(job.card, job.method.config)
     )
@@ -224,6 +223,7 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
     done = manifest.model_copy(
         update={
             "status": "complete",
+            "datasets": datasets,
             "finished": utc_timestamp(),
             "cost": {name: round(value, 3) for name, value in cost.items()},
             "summary": [line for result in results for line in result.summary],

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
+from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, ConfigError, unknown_name_error
 from benchkit.judging.runner import make_judge_jobs
 from benchkit.runs.executors import processes
@@ -132,6 +133,9 @@ def execute_plan(work: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
             yield Outcome(job, manifest, computed=False)
         else:
             todo.append(job)
+    datasets = {spec.name: spec for job in todo for spec in (job.train, job.test)}
+    for spec in datasets.values():  # here, so that data that cannot be read stops the whole plan
+        load_or_prepare(spec, work.options.data)
     yield from processes.run_jobs(todo, min(work.options.jobs, len(todo)), emit)
 
 

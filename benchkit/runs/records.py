@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchkit.errors import StoreError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 EXTERNAL = "external"  # in the identity and the provenance of a run that benchkit did not run here
 PER_TOKEN = "scored-mean"  # noqa: S105 - a protocol: `scored`, by the mean of a title's tokens
 
@@ -108,6 +108,7 @@ class Manifest(BaseModel):
     """What a run was. `identity` holds everything that can change a number; its hash is `run_id`.
 
     row_id: the same hash without the seed: runs that differ in the seed alone share it.
+    datasets: hashes of the content of `train` and `test`, which are known once they are prepared.
     caveats: what a reader must know of the row.
     cost: fit_seconds, as if nothing had been computed before; of that, what each stage takes (e.g.
         sft_stage_seconds), and reused_seconds, which were not spent here; the seconds of each
@@ -127,6 +128,7 @@ class Manifest(BaseModel):
     seed: int
     caveats: tuple[str, ...] = ()
     identity: dict[str, Any]
+    datasets: dict[str, str] = Field(default_factory=dict)
     provenance: dict[str, Any]
     started: str
     finished: str | None = None
@@ -138,6 +140,11 @@ class Manifest(BaseModel):
     def is_external(self) -> bool:
         """Whether it was imported."""
         return EXTERNAL in self.identity
+
+    @property
+    def test_fingerprint(self) -> str:
+        """Hash of the content of the test dataset; before schema 3 a part of the identity."""
+        return str(self.datasets.get("test", self.identity["test"]))
 
 
 class JudgementManifest(BaseModel):
@@ -227,6 +234,24 @@ class PlanRecord(BaseModel):
     judges: list[PlannedJudge] = Field(default_factory=list)
     published: list[str] = Field(default_factory=list)
     relative_to: str = ""
+
+
+# What the fields of manifests and plans were called before schema 3.
+_RENAMED_FIELDS = {
+    "remarks": "caveats",
+    "unable": "unsupported",
+    "left_out": "skip_reason",
+    "of_suite": "in_suite",
+    "drops": "relative_drops",
+}
+
+
+def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest or plan of any earlier schema with the field names of this one."""
+    renamed = {_RENAMED_FIELDS.get(name, name): value for name, value in record.items()}
+    if isinstance(rows := renamed.get("rows"), list):
+        renamed["rows"] = [upgrade_record(row) for row in rows]
+    return renamed
 
 
 def check_schema(version: object, where: str) -> None:

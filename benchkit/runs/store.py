@@ -268,7 +268,7 @@ def _read_record(path: Path, model: type[_M]) -> _M | None:
         return None
     records.check_schema(value.get("schema_version"), os.fspath(path))
     try:
-        return model.model_validate(value)
+        return model.model_validate(records.upgrade_record(value))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

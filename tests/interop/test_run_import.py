@@ -202,7 +202,7 @@ TAMPERED = [
     (lambda f: (f / "manifest.json").unlink(), "has no manifest.json"),
     (lambda f: (f / "metrics.parquet").unlink(), "cannot be read"),
     (lambda f: (f / "predictions.parquet").write_text("x"), "cannot be read"),
-    (lambda f: edit_identity(f, test="beef"), "was asked other cases than 'toy' .*: \"?beef"),
+    (lambda f: edit(f, datasets={"test": "beef"}), "was asked other cases than 'toy' .*: \"?beef"),
     (lambda f: edit_identity(f, metrics=["hr@1"]), "has other metrics than"),
     (lambda f: edit_identity(f, popular_share=0.5), "has other popular_share than"),
     (lambda f: edit_identity(f, decoding={"n": 1}), "has other decoding than"),

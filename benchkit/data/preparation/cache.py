@@ -1,6 +1,7 @@
 """Prepared datasets on disk: `<data>/<name>-<key>/`, read back instead of being made again."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from filelock import FileLock
 from benchkit import io
 from benchkit.data import sources
 from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.preparation import pipeline
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import DataError
-from benchkit.fingerprint import hash_json, hash_sources
+from benchkit.fingerprint import hash_json
+from benchkit.source_hash import hash_sources
 from benchkit.types import Catalog, Interactions
 
 RAW_DIR = "raw"  # below the data folder: where raw files are fetched to
@@ -39,7 +42,8 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> Dataset:
             )
             if raw.malformed is not None and len(raw.malformed):
                 io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
-            save_dataset(prepare_dataset(raw, spec), folder)
+            dataset = prepare_dataset(raw, spec)
+            save_dataset(dataset, folder, inputs=_hash_inputs(spec, root))
     return load_dataset(folder)
 
 
@@ -58,8 +62,50 @@ def dataset_dir(spec: DatasetSpec, root: Path) -> Path:
     return root / f"{spec.name}-{key[:12]}"
 
 
-def save_dataset(dataset: Dataset, folder: Path) -> None:
-    """Write the dataset as Parquet; `dataset.json` comes last and makes it complete."""
+def identify_dataset(spec: DatasetSpec, root: Path) -> str:
+    """Return the hash of all that decides what a dataset holds, without preparing or writing it.
+
+    That is the specification without the name, the contents of the input files, and the code that
+    reads and prepares. Contents are hashed once: a prepared dataset has their hashes with it.
+
+    Raises:
+        DataError: The input files are not there.
+    """
+    inputs = _read_description(dataset_dir(spec, root)).get("inputs")
+    if inputs is None:
+        inputs = _hash_inputs(spec, root)
+    options = sources.identity_options(spec.options)
+    return hash_json(
+        {
+            "spec": {**spec.model_dump(mode="json", exclude={"name"}), "options": options},
+            "inputs": inputs,
+            "code": hash_sources(Path(pipeline.__file__), sources.data_source_file(spec.source)),
+        }
+    )
+
+
+def _hash_inputs(spec: DatasetSpec, root: Path) -> list[str | None]:
+    return sources.hash_inputs(spec.source, sources.resolve_paths(spec.options, root / RAW_DIR))
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    """Return what `dataset.json` says, nothing where there is none that can be read."""
+    try:
+        return dict(json.loads((folder / "dataset.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def save_dataset(
+    dataset: Dataset, folder: Path, inputs: Sequence[str | None] | None = None
+) -> None:
+    """Write the dataset as Parquet; `dataset.json` comes last and makes it complete.
+
+    Args:
+        dataset: What is written.
+        folder: Where to.
+        inputs: Hashes of the files that it was read from, where it was read from files.
+    """
     data = dataset.interactions
     columns: dict[str, Any] = {"user": data.user, "item": data.item, "part": dataset.part}
     columns |= {c: getattr(data, c) for c in _OPTIONAL if getattr(data, c) is not None}
@@ -89,6 +135,7 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
         "fingerprint": dataset.fingerprint,
         "candidates_hash": dataset.candidates_hash,
         "report": dataset.report,
+        "inputs": inputs,
     }
     io.write_json(folder / "dataset.json", described)
 

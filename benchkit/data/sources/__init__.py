@@ -10,6 +10,7 @@ from typing import Any
 from benchkit.data.raw import RawData
 from benchkit.data.sources.base import DataSource
 from benchkit.errors import ConfigError
+from benchkit.fingerprint import hash_file
 from benchkit.registry import Registry
 
 SOURCES: Registry[DataSource] = Registry(
@@ -49,6 +50,23 @@ def file_signatures(source: str, options: dict[str, Any]) -> list[tuple[str, int
     """Return (name, size, time of change) of each file that the source reads."""
     paths = _load_source(source, options).input_files(**options)
     return [(p.name, s.st_size, s.st_mtime_ns) for p in paths if p.is_file() for s in [p.stat()]]
+
+
+def hash_inputs(source: str, options: dict[str, Any]) -> list[str | None]:
+    """Return the SHA-256 of each file that the source may read, None for one that is not there.
+
+    Raises:
+        DataError: None of them is there; the source says how to get them.
+    """
+    hashes = [hash_file(path) for path in _load_source(source, options).input_files(**options)]
+    if hashes and not any(hashes):
+        read_source(source, options)
+    return hashes
+
+
+def identity_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that say how files are read, without those that say where they are."""
+    return {name: value for name, value in options.items() if name not in PATH_OPTIONS}
 
 
 def data_source_file(source: str) -> Path:

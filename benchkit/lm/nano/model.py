@@ -33,6 +33,7 @@ from benchkit.errors import DataError
 from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers.template import rationale_phrases
 from benchkit.process_state import isolate_process
+from benchkit.source_hash import hash_sources
 from benchkit.types import Progress, TrainView
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def build_nano(
     settings = {
         "data": data,
         "config": config.model_dump(mode="json"),
-        "code": fingerprint.hash_sources(Path(__file__)),
+        "code": hash_sources(Path(__file__)),
         "packages": fingerprint.package_versions(_PACKAGES),
         "device": of_device,
     }

@@ -104,7 +104,7 @@ def _check_same(manifests: Sequence[Manifest], what: str, plan: PlanRecord, task
     """Different questions cannot stand in one table; the newest are those the plan meant."""
     labels: dict[str, list[str]] = {}
     for manifest in manifests:
-        value = manifest.identity[what]
+        value = manifest.test_fingerprint if what == "test" else manifest.identity[what]
         shown = value[:8] if isinstance(value, str) else json.dumps(value)
         labels.setdefault(shown, []).append(manifest.label)
     if len(labels) > 1:

@@ -75,7 +75,7 @@ def example_inputs(
     """What the example cases of a row showed, if the caller knows."""
     if questions is None:
         return {}
-    return questions(task, str(source.manifests[0].identity["test"]), chosen)
+    return questions(task, source.manifests[0].test_fingerprint, chosen)
 
 
 def build_row_panel(
