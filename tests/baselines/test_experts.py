@@ -7,6 +7,7 @@ from baselines.experts import ExpertConfig, expert_scores
 from baselines.preference.eapo import EAPO
 from benchkit import cards, fingerprint
 from benchkit.errors import MethodError
+from benchkit.source_hash import hash_sources
 from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.training.preference.examples import Choice, Preference
 from benchkit.types import Prediction
@@ -92,7 +93,5 @@ def test_the_identity_of_a_run_holds_code_packages_and_settings(tmp_path):
     assert plain["packages"].keys() == set(cards.find_card("sasrec").packages)
     assert plain["config"]["hidden"] == cards.build_config(cards.find_card("sasrec"), {}).hidden
     assert known(name="sasrec", config={"hidden": 16})["config"]["hidden"] == 16
-    assert plain["code"] == fingerprint.hash_sources(
-        cards.find_source_file(cards.find_card("sasrec"))
-    )
+    assert plain["code"] == hash_sources(cards.find_source_file(cards.find_card("sasrec")))
     assert len({known(name=n)["code"] for n in ("sasrec", "ease", mine(tmp_path))}) == 3

@@ -159,3 +159,29 @@ def test_a_device_that_takes_no_more_leaves_a_clear_error_and_no_half_file(tmp_p
     assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]
     assert pl.read_parquet(tmp_path / "t.parquet")["x"].to_list() == [1.0]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_records_of_before_the_renaming_are_read(tmp_path):
+    store = Store(tmp_path).create()
+    store.update_plan(plan(row("a", "1", caveats=("x",), unsupported=("full",))))
+    path = tmp_path / "s" / "plan.json"
+    names = {"caveats": "remarks", "unsupported": "unable", "skip_reason": "left_out",
+             "in_suite": "of_suite"}  # fmt: skip
+    stored = json.loads(path.read_text())
+    old = {**stored, "schema_version": 2, "drops": [["a", "b"]]}
+    del old["relative_drops"]
+    old["rows"] = [{names.get(k, k): v for k, v in r.items()} for r in stored["rows"]]
+    io.write_json(path, old)
+    (read,) = store.plan("s").rows
+    assert (read.caveats, read.unsupported, read.in_suite) == (("x",), ("full",), True)
+    assert store.plan("s").relative_drops == [("a", "b")]
+    run = store.run("s", "t", "a", "1")
+    manifest = {
+        "schema_version": 2, "run_id": "1", "row_id": "v1", "status": "complete", "suite": "s",
+        "task": "t", "label": "a", "family": "cf", "seed": 0, "remarks": ["x"],
+        "identity": {"test": "f00d", "config": {"drops": 1}}, "provenance": {}, "started": "",
+    }  # fmt: skip
+    io.write_json(run.path / "manifest.json", manifest)
+    assert run.manifest().caveats == ("x",)
+    assert run.manifest().test_fingerprint == "f00d"
+    assert run.manifest().identity["config"] == {"drops": 1}
