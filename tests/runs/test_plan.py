@@ -250,7 +250,7 @@ def test_two_processes_on_one_store_do_the_work_once(methods, tmp_path):
 
 
 def test_names_are_checked_before_anything_runs(methods, tmp_path):
-    with pytest.raises(ConfigError, match="unknown hyper-parameter of 'Noise': 'scael'") as caught:
+    with pytest.raises(ConfigError, match="method 'Noise': scael: unknown") as caught:
         run_all(make_suite(methods=[{"method": "recs.py:Noise", "config": {"scael": 1}}]), tmp_path)
     assert "did you mean 'scale'" in str(caught.value)
     with pytest.raises(ConfigError, match="scale"):
