@@ -10,8 +10,8 @@ import polars as pl
 
 from benchkit import io
 from benchkit.report.core.collect import collect_results
+from benchkit.report.core.file_names import unique_stems
 from benchkit.report.plots import style, suite
-from benchkit.report.plots.text_fitting import unique_stems
 from tests.support.result_store import make_store
 
 LONG = "a method with a name that goes on and on, far beyond what any plot has room for " * 2

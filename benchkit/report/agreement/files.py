@@ -11,7 +11,7 @@ from typing import Any
 from benchkit import io as files
 from benchkit.report.agreement.measurement import AgreementReport, RaterPair
 from benchkit.report.agreement.tables import WEIGHTED_STATISTICS, count_missing, group_estimates
-from benchkit.report.plots.text_fitting import unique_stems
+from benchkit.report.core.file_names import unique_stems
 from benchkit.stats.agreement.contingency import AgreementEstimate
 
 AGREEMENT_CSV_COLUMNS = (
@@ -115,11 +115,11 @@ def confusion_file_names(pairs: Sequence[RaterPair]) -> Iterator[tuple[RaterPair
 
 def _lines(
     key: tuple[str, str, str],
-    found: Mapping[str, AgreementEstimate],
+    estimates: Mapping[str, AgreementEstimate],
     counts: Mapping[str, tuple[int, int]],
     weighted: Collection[str] = (),
 ) -> Iterator[dict[str, Any]]:
-    for name, estimate in found.items():
+    for name, estimate in estimates.items():
         n, absent = counts[name]
         start = dict(zip(AGREEMENT_CSV_COLUMNS, (*key, name), strict=False))
         end = {"n": n, "missing": absent, "weighted": name in weighted}
@@ -133,9 +133,14 @@ def _apart_head(report: AgreementReport) -> list[str]:
 
 def _apart(report: AgreementReport) -> Iterator[list[Any]]:
     sheet = report.ratings.select_raters(report.annotators)
-    for found in report.disagreements:
-        system = [sheet.systems[found.row]] if sheet.systems else []
-        yield [sheet.items[found.row], *system, found.gap, *sheet.grades[found.row].tolist()]
+    for disagreement in report.disagreements:
+        system = [sheet.systems[disagreement.row]] if sheet.systems else []
+        yield [
+            sheet.items[disagreement.row],
+            *system,
+            disagreement.gap,
+            *sheet.grades[disagreement.row].tolist(),
+        ]
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

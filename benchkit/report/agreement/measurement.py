@@ -87,7 +87,7 @@ class AgreementReport:
 
 
 def measure_agreement(
-    sheet: RatingsTable,
+    ratings: RatingsTable,
     reference: Sequence[str] = (),
     categories: Sequence[float] | None = None,
     gap: float | None = None,
@@ -102,38 +102,38 @@ def measure_agreement(
     lowest grade to the highest. gap: by default two thirds of the scale: 4 on one of seven points.
     Raises ConfigError for fewer than two raters, an unknown reference, or several scales.
     """
-    if len(sheet.raters) < 2:
+    if len(ratings.raters) < 2:
         raise ConfigError(
-            f"agreement needs two raters; the grades are all by {sheet.raters[0]!r}",
+            f"agreement needs two raters; the grades are all by {ratings.raters[0]!r}",
             "give another file, or name the column that says who graded (--rater)",
         )
     for name in reference:
-        if name not in sheet.raters:
-            raise ConfigError(f"no rater {name!r}", f"there are {', '.join(sheet.raters)}")
-    named = tuple(categories) if categories else _named_scale(sheet)
-    scale = named or infer_scale(sheet.grades)
+        if name not in ratings.raters:
+            raise ConfigError(f"no rater {name!r}", f"there are {', '.join(ratings.raters)}")
+    named = tuple(categories) if categories else _named_scale(ratings)
+    scale = named or infer_scale(ratings.grades)
     if gap is None:
-        gap = _wide(scale or sheet.grades)
-    others = [rater for rater in sheet.raters if rater not in reference]
-    groups = [_group("all raters", sheet, scale, seed)]
-    annotators = tuple(reference) if len(reference) > 1 else sheet.raters
+        gap = _wide(scale or ratings.grades)
+    others = [rater for rater in ratings.raters if rater not in reference]
+    groups = [_group("all raters", ratings, scale, seed)]
+    annotators = tuple(reference) if len(reference) > 1 else ratings.raters
     if len(reference) > 1 and others:
-        groups.insert(0, _group("reference", sheet.select_raters(reference), scale, seed))
-    found = find_disagreements(sheet.select_raters(annotators).grades, gap)
+        groups.insert(0, _group("reference", ratings.select_raters(reference), scale, seed))
+    disagreements = find_disagreements(ratings.select_raters(annotators).grades, gap)
     return AgreementReport(
-        sheet, scale, named is None, tuple(reference), tuple(groups),
-        tuple(_pairs(sheet, reference, others, scale, seed)), annotators, gap, tuple(found),
+        ratings, scale, named is None, tuple(reference), tuple(groups),
+        tuple(_pairs(ratings, reference, others, scale, seed)), annotators, gap, tuple(disagreements),
     )  # fmt: skip
 
 
-def _named_scale(sheet: RatingsTable) -> tuple[float, ...] | None:
-    found = {parse_scale(text) for text in sheet.scales}
-    if len(found) > 1:
+def _named_scale(ratings: RatingsTable) -> tuple[float, ...] | None:
+    scales = {parse_scale(text) for text in ratings.scales}
+    if len(scales) > 1:
         raise ConfigError(
-            f"the grades are on several scales ({', '.join(sheet.scales)})",
+            f"the grades are on several scales ({', '.join(ratings.scales)})",
             "give files of one scale, or name it with --scale",
         )
-    return next(iter(found), None)
+    return next(iter(scales), None)
 
 
 def _wide(grades: ArrayLike) -> float:
@@ -144,71 +144,77 @@ def _wide(grades: ArrayLike) -> float:
 
 
 def _pairs(
-    sheet: RatingsTable,
+    ratings: RatingsTable,
     reference: Sequence[str],
     others: Sequence[str],
     scale: Sequence[float] | None,
     seed: int,
 ) -> list[RaterPair]:
     if not reference:
-        return [_pair(sheet, a, b, scale, seed) for a, b in combinations(sheet.raters, 2)]
+        return [_pair(ratings, a, b, scale, seed) for a, b in combinations(ratings.raters, 2)]
     if len(reference) == 1:
-        return [_pair(sheet, reference[0], other, scale, seed) for other in others]
-    grades = sheet.select_raters(reference).grades
-    there = (~np.isnan(grades)).sum(axis=1)
-    means = np.nansum(grades, axis=1) / np.where(there, there, np.nan)
-    wider = replace(
-        sheet, raters=(*sheet.raters, REFERENCE_MEAN), grades=np.column_stack([sheet.grades, means])
+        return [_pair(ratings, reference[0], other, scale, seed) for other in others]
+    grades = ratings.select_raters(reference).grades
+    n_grades = (~np.isnan(grades)).sum(axis=1)
+    means = np.nansum(grades, axis=1) / np.where(n_grades, n_grades, np.nan)
+    with_mean = replace(
+        ratings,
+        raters=(*ratings.raters, REFERENCE_MEAN),
+        grades=np.column_stack([ratings.grades, means]),
     )
     return [
-        *(_pair(wider, REFERENCE_MEAN, other, scale, seed) for other in others),
-        *(_pair(sheet, a, b, scale, seed) for a, b in combinations(reference, 2)),
+        *(_pair(with_mean, REFERENCE_MEAN, other, scale, seed) for other in others),
+        *(_pair(ratings, a, b, scale, seed) for a, b in combinations(reference, 2)),
     ]
 
 
 def _pair(
-    sheet: RatingsTable, first: str, second: str, scale: Sequence[float] | None, seed: int
+    ratings: RatingsTable, first: str, second: str, scale: Sequence[float] | None, seed: int
 ) -> RaterPair:
-    own = sheet.select_raters([first, second])
-    a, b = own.grades.T
-    sample = pair_agreement(a, b, scale, own.resampling_units, own.weights, seed=seed)
-    if own.systems is None or own.resampling_units is None:
+    pair_ratings = ratings.select_raters([first, second])
+    a, b = pair_ratings.grades.T
+    sample = pair_agreement(
+        a, b, scale, pair_ratings.resampling_units, pair_ratings.weights, seed=seed
+    )
+    if pair_ratings.systems is None or pair_ratings.resampling_units is None:
         return RaterPair(first, second, sample)
-    within, used = within_item_correlations(a, b, own.resampling_units, seed=seed)
+    within, used = within_item_correlations(a, b, pair_ratings.resampling_units, seed=seed)
     by_system, systems = system_level_correlations(
-        a, b, own.systems, own.resampling_units, own.weights, seed=seed
+        a, b, pair_ratings.systems, pair_ratings.resampling_units, pair_ratings.weights, seed=seed
     )
     return RaterPair(first, second, sample, systems, by_system, within, used)
 
 
-def _group(name: str, sheet: RatingsTable, scale: Sequence[float] | None, seed: int) -> RaterGroup:
-    graded = (~np.isnan(sheet.grades)).sum(axis=1)
+def _group(
+    name: str, ratings: RatingsTable, scale: Sequence[float] | None, seed: int
+) -> RaterGroup:
+    graded = (~np.isnan(ratings.grades)).sum(axis=1)
     kappa = None
-    if len(sheet.raters) > 2:
+    if len(ratings.raters) > 2:
         kappa = _NO_SCALE
         if scale is not None:
             kappa = mean_kappa(
-                sheet.grades, scale, sheet.resampling_units, sheet.weights, seed=seed
+                ratings.grades, scale, ratings.resampling_units, ratings.weights, seed=seed
             )
     return RaterGroup(
         name=name,
-        raters=sheet.raters,
+        raters=ratings.raters,
         n_items=int((graded >= 2).sum()),
         n_single=int((graded == 1).sum()),
         n_ungraded=int((graded == 0).sum()),
-        alphas=_alphas(sheet, scale, seed),
-        icc=intraclass_correlation(sheet.grades, sheet.resampling_units, seed=seed),
+        alphas=_alphas(ratings, scale, seed),
+        icc=intraclass_correlation(ratings.grades, ratings.resampling_units, seed=seed),
         kappa=kappa,
     )
 
 
 def _alphas(
-    sheet: RatingsTable, scale: Sequence[float] | None, seed: int
+    ratings: RatingsTable, scale: Sequence[float] | None, seed: int
 ) -> dict[str, AgreementEstimate]:
-    found = {
+    alphas = {
         str(m): e
-        for m, e in alpha_estimates(sheet.grades, sheet.resampling_units, seed=seed).items()
+        for m, e in alpha_estimates(ratings.grades, ratings.resampling_units, seed=seed).items()
     }
     if scale is None:  # that no two grades are equal says nothing
-        found["nominal"] = _NO_SCALE
-    return found
+        alphas["nominal"] = _NO_SCALE
+    return alphas

@@ -102,8 +102,8 @@ def _optional(path: Path, table: pl.DataFrame, name: str, default: str) -> pl.Se
     """The column `name`, or `default` where it is there; else nulls."""
     if name and name not in table.columns:
         raise _without(path, table, name, f"--{default}")
-    if (found := name or default) in table.columns:
-        return table[found]
+    if (column := name or default) in table.columns:
+        return table[column]
     return pl.Series(default, [None] * len(table), dtype=pl.String)
 
 
@@ -143,7 +143,7 @@ def _typed(
             ("", "scale"),
         )
     )  # fmt: skip
-    found = table.select(
+    typed = table.select(
         item.cast(pl.String).alias("item"),
         rater.cast(pl.String).alias("rater"),
         system.cast(pl.String).alias("system"),
@@ -153,15 +153,15 @@ def _typed(
         _number(path, weight, "weight").alias("weight"),
     )
     for name in ("item", "rater", "system"):
-        rows = found[name].is_null().arg_true()
-        if len(rows) and not (name == "system" and len(rows) == len(found)):
+        rows = typed[name].is_null().arg_true()
+        if len(rows) and not (name == "system" and len(rows) == len(typed)):
             raise DataError(f"{path}, row {rows[0] + 1}: no {name}", f"give each row its {name}")
-    if len(rows := (found["weight"] <= 0).arg_true()):
+    if len(rows := (typed["weight"] <= 0).arg_true()):
         raise DataError(
-            f"{path}, row {rows[0] + 1}: weight {found['weight'][rows[0]]:g} is not positive",
+            f"{path}, row {rows[0] + 1}: weight {typed['weight'][rows[0]]:g} is not positive",
             "give as weight how many answers each stands for",
         )
-    return found
+    return typed
 
 
 def _number(path: Path, column: pl.Series, what: str) -> pl.Series:
@@ -224,9 +224,9 @@ def _of_answer(rows: pl.DataFrame, name: str) -> tuple[Any, ...] | None:
         return None
     for wrong, what in ((counts == 0, f"no {name}, and others have one"),
                         (counts > 1, f"more than one {name}")):  # fmt: skip
-        if len(found := wrong.arg_true()):
+        if len(places := wrong.arg_true()):
             raise DataError(
-                f"{_answer(rows.row(found[0], named=True))} has {what}",
+                f"{_answer(rows.row(places[0], named=True))} has {what}",
                 f"give all rows of an item the same {name}, or none any",
             )
     return tuple(rows[name].list.first().to_list())

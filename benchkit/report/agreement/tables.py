@@ -102,25 +102,25 @@ def _in_full(report: AgreementReport) -> Sequence[RaterPair]:
 
 def _raters(report: AgreementReport) -> TextTable:
     """The marginals: without them a kappa cannot be read."""
-    sheet, scale = report.ratings, report.categories or ()
+    ratings, scale = report.ratings, report.categories or ()
     lines: list[tuple[str, ...]] = []
-    for name, grades in zip(sheet.raters, sheet.grades.T, strict=True):
-        there = ~np.isnan(grades)
-        own, n = grades[there], int(there.sum())
+    for name, grades in zip(ratings.raters, ratings.grades.T, strict=True):
+        is_graded = ~np.isnan(grades)
+        values, n = grades[is_graded], int(is_graded.sum())
         if not n:
             lines.append((name, "0", str(len(grades))))
             continue
-        weights = (np.ones(len(grades)) if sheet.weights is None else sheet.weights)[there]
+        weights = (np.ones(len(grades)) if ratings.weights is None else ratings.weights)[is_graded]
         weights = weights / weights.sum()
-        mean = float(weights @ own)
-        spread = f"{np.sqrt(weights @ (own - mean) ** 2 * n / (n - 1)):.2f}" if n > 1 else ""
-        places = nearest_category(own, scale).astype(int) if scale else np.zeros(n, dtype=int)
+        mean = float(weights @ values)
+        spread = f"{np.sqrt(weights @ (values - mean) ** 2 * n / (n - 1)):.2f}" if n > 1 else ""
+        places = nearest_category(values, scale).astype(int) if scale else np.zeros(n, dtype=int)
         shares = np.bincount(places, weights, len(scale))[: len(scale)]
         lines.append(
             (name, str(n), str(len(grades) - n), f"{mean:.2f}", spread, *map(format_rate, shares))
         )
-    what = "answers" if sheet.systems else "items"
-    title = f"Grades by {len(sheet.raters)} raters on {len(sheet.items)} {what}"
+    what = "answers" if ratings.systems else "items"
+    title = f"Grades by {len(ratings.raters)} raters on {len(ratings.items)} {what}"
     head = ("Rater", "Graded", "Missing", "Mean", "SD", *(f"{c:g}" for c in scale))
     return TextTable(title, head, tuple(lines), tuple(_raters_notes(report)))
 
@@ -154,8 +154,8 @@ def _scale_notes(report: AgreementReport) -> Iterator[str]:
     scale = ", ".join(f"{category:g}" for category in report.categories)
     origin = "; whole numbers from the lowest grade to the highest" if report.scale_inferred else ""
     yield f"Scale: {scale}{origin}. Shares of the categories are of a rater's own grades."
-    there = report.ratings.grades[~np.isnan(report.ratings.grades)]
-    between = int((~np.isin(there, report.categories)).sum())
+    grades = report.ratings.grades[~np.isnan(report.ratings.grades)]
+    between = int((~np.isin(grades, report.categories)).sum())
     if between:
         yield (
             f"{between} grades stand between categories: for kappa, exact agreement and the"
@@ -164,11 +164,11 @@ def _scale_notes(report: AgreementReport) -> Iterator[str]:
 
 
 def _group(group: RaterGroup, report: AgreementReport) -> TextTable:
-    found = group_estimates(group)
-    counts = dict.fromkeys(found, group.n_items)
+    estimates = group_estimates(group)
+    counts = dict.fromkeys(estimates, group.n_items)
     counts.update(icc_single=group.icc.n, icc_average=group.icc.n)
     names = ", ".join(group.raters)
-    plain = found.keys() - WEIGHTED_STATISTICS if report.weighted else set()
+    plain = estimates.keys() - WEIGHTED_STATISTICS if report.weighted else set()
     lines = (f"{group.n_items} items have two grades or more, {group.n_single} have one, "
              f"{group.n_ungraded} have none. ICC: the {group.icc.n} items that all graded "
              f"({group.icc.incomplete} left out).")  # fmt: skip
@@ -177,13 +177,13 @@ def _group(group: RaterGroup, report: AgreementReport) -> TextTable:
         ("Statistic", "Value", "95 % interval", "p", "n"),
         tuple(
             _line(name, e, counts[name], " (unweighted)" if name in plain else "")
-            for name, e in found.items()
+            for name, e in estimates.items()
         ),
         (
             lines,
             "p: grades shuffled within raters (α), F test (ICC)"
             + ("; both take answers as independent." if report.ratings.resampling_units else "."),
-            *_reasons(found),
+            *_reasons(estimates),
         ),
     )
 
@@ -288,20 +288,20 @@ def _together(report: AgreementReport) -> str:
 
 
 def _disagreements(report: AgreementReport) -> TextTable:
-    sheet = report.ratings.select_raters(report.annotators)
+    ratings = report.ratings.select_raters(report.annotators)
     lines = []
-    for found in report.disagreements[:_LISTED]:
-        item = sheet.items[found.row]
-        name = f"{item} / {sheet.systems[found.row]}" if sheet.systems else item
-        grades = ("" if np.isnan(g) else f"{g:g}" for g in sheet.grades[found.row])
-        lines.append((name, f"{found.gap:g}", *grades))
+    for disagreement in report.disagreements[:_LISTED]:
+        item = ratings.items[disagreement.row]
+        name = f"{item} / {ratings.systems[disagreement.row]}" if ratings.systems else item
+        grades = ("" if np.isnan(g) else f"{g:g}" for g in ratings.grades[disagreement.row])
+        lines.append((name, f"{disagreement.gap:g}", *grades))
     notes = []
     if len(report.disagreements) > _LISTED:
         notes.append(
             f"The widest {_LISTED} of {len(report.disagreements)}; all of them: --out DIR."
         )
     title = f"More than {report.gap:g} apart, for consensus: {len(report.disagreements)}"
-    return TextTable(title, ("Item", "Gap", *sheet.raters), tuple(lines), tuple(notes))
+    return TextTable(title, ("Item", "Gap", *ratings.raters), tuple(lines), tuple(notes))
 
 
 def _line(name: str, estimate: AgreementEstimate, n: int, mark: str = "") -> tuple[str, ...]:
@@ -315,10 +315,10 @@ def _line(name: str, estimate: AgreementEstimate, n: int, mark: str = "") -> tup
     )
 
 
-def _reasons(found: Mapping[str, AgreementEstimate]) -> list[str]:
+def _reasons(estimates: Mapping[str, AgreementEstimate]) -> list[str]:
     """Why a value or an interval is not there; statistics with the same reason in one line."""
     reasons: dict[str, list[str]] = {}
-    for name, estimate in found.items():
+    for name, estimate in estimates.items():
         if estimate.reason:
             reasons.setdefault(estimate.reason, []).append(AGREEMENT_TITLES[name])
     return [f"{'; '.join(names)}: {reason}." for reason, names in reasons.items()]

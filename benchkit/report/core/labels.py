@@ -15,12 +15,32 @@ _PROTOCOL_TITLES = {
     "full": "whole catalogue, scored",
     "sampled": "sampled answers",
 }
+_PROTOCOL_TITLES = {
+    "scored": "Scored",
+    PER_TOKEN: "Scored per token",
+    "sampled": "Sampled",
+    "full": "Whole catalogue",
+}
 _FAILURES = ("truncated", "refused")  # columns that are shown where there was any
 
 
 def metric_title(name: str) -> str:
     """'ndcg@5' -> 'NDCG@5'."""
     return name.upper()
+
+
+def protocol_title(protocol: str) -> str:
+    """Return the short title of a protocol, e.g. 'Whole catalogue' for 'full'."""
+    return _PROTOCOL_TITLES.get(protocol, protocol)
+
+
+def history_bucket_title(bucket: Sequence[int]) -> str:
+    """Return what a table calls a bucket of history lengths.
+
+    >>> history_bucket_title([3, 7]), history_bucket_title([12])
+    ('history of 3 to 7', 'history of 12 or more')
+    """
+    return f"history of {bucket[0]}" + (f" to {bucket[1]}" if len(bucket) > 1 else " or more")
 
 
 def table_caption(plan: PlanRecord, table: ResultTable) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from benchkit.report.core.labels import history_bucket_title
 from benchkit.report.core.results import Cell, ResultTable
 from benchkit.runs.records import PlanRecord
 from benchkit.runs.store import Run, Store
@@ -17,7 +18,6 @@ def history_bucket_table(
 ) -> ResultTable:
     """`table` on the cases whose history has `bucket[0]` to `bucket[1]` items (or more)."""
     low, high = bucket[0], bucket[1] if len(bucket) > 1 else None
-    part = f"history of {low}" + (" or more" if high is None else f" to {high}")
     within = pl.col("history_length") >= low
     if high is not None:
         within &= pl.col("history_length") <= high
@@ -28,7 +28,7 @@ def history_bucket_table(
         status = row.status if cells or not runs else "no such case"
         # What a run cost is known of all its cases together.
         rows.append(replace(row, cells=cells, status=status, cost={}))
-    return replace(table, subgroup=part, rows=tuple(rows), notes=())
+    return replace(table, subgroup=history_bucket_title(bucket), rows=tuple(rows), notes=())
 
 
 def relative_drop_table(first: ResultTable, second: ResultTable) -> ResultTable:

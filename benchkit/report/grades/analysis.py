@@ -31,15 +31,15 @@ def grade_buckets(
     edges: [first, last] or [first] as in a suite; none for those of C-APO's Table 5. Lengths
     outside them have buckets of their own.
     """
-    found = []
+    buckets = []
     for low, high in _without_gaps(edges or CAPO_HISTORY_BUCKETS):
         within = pl.col("history_length") >= low
         if high is not None:
             within &= pl.col("history_length") <= high
         n, mean, sd = grade_moments(graded.filter(within))
         if n:
-            found.append(GradeBucket(low, high, n, mean, sd))
-    return tuple(found)
+            buckets.append(GradeBucket(low, high, n, mean, sd))
+    return tuple(buckets)
 
 
 def _without_gaps(edges: Sequence[Sequence[int]]) -> Iterator[tuple[int, int | None]]:
@@ -75,17 +75,17 @@ def length_adjusted_means(tables: Mapping[str, pl.DataFrame]) -> dict[str, Cell]
         [part.select("case_id", "grade", "words") for part in parts.values()]
     ).with_columns(pl.Series("method", np.repeat(list(parts), [len(p) for p in parts.values()])))
     length = np.log1p(joined["words"].to_numpy().astype(float))
-    of = joined["method"].to_numpy()[:, None] == np.array(list(parts))[None]
-    design = np.column_stack([of, length - length.mean()]).astype(float)
+    is_method = joined["method"].to_numpy()[:, None] == np.array(list(parts))[None]
+    design = np.column_stack([is_method, length - length.mean()]).astype(float)
     if np.linalg.matrix_rank(design) < design.shape[1]:
         return {}
     cases = joined["case_id"].rank("dense").to_numpy()
     means, errors = _clustered(design, joined["grade"].to_numpy(), cases)
-    found = {}
+    cells = {}
     for label, mean, error in zip(parts, means, errors, strict=False):
         half = float(stats.t.ppf(0.975, cases_of[label] - 1) * error)
-        found[label] = Cell(float(mean), float(mean) - half, float(mean) + half, len(parts[label]))
-    return found
+        cells[label] = Cell(float(mean), float(mean) - half, float(mean) + half, len(parts[label]))
+    return cells
 
 
 def _clustered(
@@ -101,39 +101,41 @@ def _clustered(
 def compare_with_best(tables: Mapping[str, pl.DataFrame], best: str) -> Iterator[GradeComparison]:
     """Every other method beside `best`, on the cases that are graded for both."""
     means = {label: _by_case(table) for label, table in tables.items()}
-    found = [
+    paired = [
         (label, means[label].join(means[best], on="case_id", how="inner", suffix="_best"))
         for label in means
         if label != best
     ]
-    found = [(label, both) for label, both in found if len(both)]
-    pairs = [(both["grade"].to_numpy(), both["grade_best"].to_numpy()) for _, both in found]
-    signs = holm([_sign_test(own, other) for own, other in pairs])
-    effects = [_effect(own, other) for own, other in pairs]
+    paired = [(label, both) for label, both in paired if len(both)]
+    pairs = [(both["grade"].to_numpy(), both["grade_best"].to_numpy()) for _, both in paired]
+    signs = holm([_sign_test(grades, best_grades) for grades, best_grades in pairs])
+    effects = [_effect(grades, best_grades) for grades, best_grades in pairs]
     ordinal = holm([np.nan if effect is None else effect.p for effect, _ in effects])
-    for (label, _), (own, other), sign, (effect, why), adjusted in zip(
-        found, pairs, signs, effects, ordinal, strict=True
+    for (label, _), (grades, best_grades), sign, (effect, why), adjusted in zip(
+        paired, pairs, signs, effects, ordinal, strict=True
     ):
         yield GradeComparison(
-            label, best, int((own > other).sum()), int((own < other).sum()),
-            int((own == other).sum()), float(sign),
+            label, best, int((grades > best_grades).sum()), int((grades < best_grades).sum()),
+            int((grades == best_grades).sum()), float(sign),
             None if effect is None else replace(effect, p=float(adjusted)), why,
         )  # fmt: skip
 
 
-def _sign_test(own: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def _sign_test(grades: NDArray[np.float64], best_grades: NDArray[np.float64]) -> float:
     """Two-sided p of the sign test; cases without a difference say nothing."""
-    higher, lower = int((own > other).sum()), int((own < other).sum())
+    higher, lower = int((grades > best_grades).sum()), int((grades < best_grades).sum())
     return float(stats.binomtest(higher, higher + lower).pvalue) if higher + lower else 1.0
 
 
 def _effect(
-    own: NDArray[np.float64], other: NDArray[np.float64]
+    grades: NDArray[np.float64], best_grades: NDArray[np.float64]
 ) -> tuple[OrdinalEffect | None, str]:
     """The mixed model, or None and why there is none."""
-    if not (np.array_equal(own, own.round()) and np.array_equal(other, other.round())):
+    if not (
+        np.array_equal(grades, grades.round()) and np.array_equal(best_grades, best_grades.round())
+    ):
         return None, "there are grades between the levels, as means over seeds"
-    effect = compare_grades(own, other)
+    effect = compare_grades(grades, best_grades)
     return effect, "" if effect else "the counts do not allow it"
 
 

@@ -22,8 +22,8 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
     parts = []
     for run, manifest in zip(runs, manifests, strict=True):
         verdicts = run.verdicts(manifest)
-        found = [{g["criterion"]: g["grade"] for g in row} for row in verdicts["grades"]]
-        own = {f"grade {name}": [row.get(name) for row in found] for name in criteria}
+        grades = [{g["criterion"]: g["grade"] for g in row} for row in verdicts["grades"]]
+        grade_columns = {f"grade {name}": [row.get(name) for row in grades] for name in criteria}
         parts.append(
             pl.DataFrame(
                 {
@@ -41,10 +41,13 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
                     "history_length": verdicts["history_length"],
                     "hallucinating": (_named_outside(verdicts) > 0).cast(pl.Float64),
                     "injection": ["injection" in flags for flags in verdicts["flags"]],
-                    **own,
-                    "grade": own[f"grade {criteria[0]}"],
+                    **grade_columns,
+                    "grade": grade_columns[f"grade {criteria[0]}"],
                 },
-                schema_overrides={**dict.fromkeys([*own, "grade"], pl.Float64), "words": pl.Int64},
+                schema_overrides={
+                    **dict.fromkeys([*grade_columns, "grade"], pl.Float64),
+                    "words": pl.Int64,
+                },
             )
         )
     return pl.concat(parts)

@@ -38,7 +38,7 @@ def collect_grades(store: Store, plan: PlanRecord) -> tuple[GradeTable, ...]:
 
 def _table(store: Store, plan: PlanRecord, task: str, judge: PlannedJudge) -> GradeTable | None:
     methods = {label: _method(store, plan, task, label, judge) for label in plan.labels}
-    first = next((found for method in methods.values() for found in method.begun), None)
+    first = next((manifest for method in methods.values() for manifest in method.begun), None)
     if first is None:
         return None
     grades: dict[str, pl.DataFrame] = {}
@@ -97,8 +97,8 @@ def _gives_no_rationales(run: Run, answers: str) -> bool:
         return False
     sampled = pl.col("samples").list.first().struct.field("rationale")
     text = sampled if answers == "sampled" else pl.col("rationale")
-    given = text.str.strip_chars().str.len_chars() > 0
-    return not run.predictions().select(given.any()).item()
+    has_rationale = text.str.strip_chars().str.len_chars() > 0
+    return not run.predictions().select(has_rationale.any()).item()
 
 
 def _filled(

@@ -79,9 +79,13 @@ def _totals(gradable: pl.DataFrame, column: str) -> tuple[Floats, Floats, Floats
     scored = ~np.isnan(grades)
     weight = 1 / np.bincount(cases)[cases]
 
-    def summed(values: Floats) -> Floats:
+    def sum_by_cell(values: Floats) -> Floats:
         total = np.zeros((cases.max() + 1, stages.max() + 1))
         np.add.at(total, (cases, stages), values)
         return total
 
-    return summed(weight), summed(weight * scored), summed(weight * np.where(scored, grades, 0.0))
+    return (
+        sum_by_cell(weight),
+        sum_by_cell(weight * scored),
+        sum_by_cell(weight * np.where(scored, grades, 0.0)),
+    )

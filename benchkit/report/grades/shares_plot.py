@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchkit.report.core.file_names import unique_stems
 from benchkit.report.core.grade_results import GradeTable
 from benchkit.report.plots.style import (
     FIGURE_WIDTH,
@@ -18,7 +19,6 @@ from benchkit.report.plots.text_fitting import (
     add_title,
     shorten_names,
     text_height,
-    unique_stems,
     wrap,
 )
 

@@ -112,18 +112,18 @@ def grade_comparisons_table(suite: str, table: GradeTable) -> TextTable:
     """Every method beside the one with the highest mean."""
     best = table.comparisons[0].best
     lines = []
-    for found in table.comparisons:
-        effect = found.ordinal
+    for comparison in table.comparisons:
+        effect = comparison.ordinal
         odds = (
             "" if effect is None else f"{effect.effect:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
         )
         lines.append(
             (
-                found.label,
-                str(found.better),
-                str(found.equal),
-                str(found.worse),
-                format_grade_p_value(found.p),
+                comparison.label,
+                str(comparison.better),
+                str(comparison.equal),
+                str(comparison.worse),
+                format_grade_p_value(comparison.p),
                 odds,
                 "" if effect is None else format_grade_p_value(effect.p),
             )
@@ -145,7 +145,7 @@ def grade_comparisons_table(suite: str, table: GradeTable) -> TextTable:
     )
 
 
-def _comparison_notes(found: Sequence[GradeComparison], best: str) -> Iterator[str]:
+def _comparison_notes(comparisons: Sequence[GradeComparison], best: str) -> Iterator[str]:
     yield (
         "Cases on which the method is graded higher or lower, both having their grades, with a"
         " two-sided sign test. Log odds: of a higher grade, cumulative logit model with a random"
@@ -155,8 +155,12 @@ def _comparison_notes(found: Sequence[GradeComparison], best: str) -> Iterator[s
         f"{best} has the highest mean of these very grades; a method chosen so is flattered, and no"
         " p allows for the choice."
     )
-    for reason in dict.fromkeys(one.missing_reason for one in found if one.missing_reason):
-        labels = ", ".join(one.label for one in found if one.missing_reason == reason)
+    for reason in dict.fromkeys(
+        comparison.missing_reason for comparison in comparisons if comparison.missing_reason
+    ):
+        labels = ", ".join(
+            comparison.label for comparison in comparisons if comparison.missing_reason == reason
+        )
         yield f"No log odds for {labels}: {reason}."
 
 

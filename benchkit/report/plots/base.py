@@ -1,4 +1,4 @@
-"""A plot that can be drawn, how families look in it, and what all plots of a suite share."""
+"""A plot before it is drawn, the styles of method families, and what all plots of a suite share."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from benchkit.report.core import labels
 from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
 from benchkit.report.plots.style import FIGURE_WIDTH, GREY, SERIES_COLOURS
-from benchkit.runs.records import PER_TOKEN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,22 +14,23 @@ if TYPE_CHECKING:
 _MARKERS = "osD^vPX<>*"
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 CHANCE_LINE_STYLE: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (4, 3))}
-_PROTOCOLS = {PER_TOKEN: "scored by the mean of a title's tokens"}
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure of `width` x `height` inches. name: the parts of its file's name."""
+    """A figure that is not drawn yet."""
 
     name: tuple[str, ...]
+    """Parts of the file's name."""
     height: float
+    """In inches, as `width`."""
     draw: "Callable[[Figure], None]"
     width: float = FIGURE_WIDTH
 
 
 @dataclass(frozen=True)
 class SeriesStyle:
-    """How one family or curve is told apart: by its colour, and without colours by the rest."""
+    """How to tell a family or curve from others: by colour, and in print by marker and dashes."""
 
     colour: str
     marker: str
@@ -38,9 +38,9 @@ class SeriesStyle:
 
 
 def family_styles(results: Results) -> dict[str, SeriesStyle]:
-    """The same look of a family in all plots of a suite; controls are grey.
+    """Return the style of each family, the same in all plots of a suite; controls are grey.
 
-    Colour and marker together repeat after 30 families.
+    The combination of colour and marker repeats after 30 families.
     """
     families = dict.fromkeys(row.family for row in results.plan.rows)
     families |= dict.fromkeys(row.family for table in results.tables for row in table.rows)
@@ -51,7 +51,7 @@ def family_styles(results: Results) -> dict[str, SeriesStyle]:
 
 
 def series_styles(count: int) -> list[SeriesStyle]:
-    """Looks of `count` things: colours first, then markers and dashes move on by themselves."""
+    """Return `count` styles; colours, markers and dashes repeat with different periods."""
     return [
         SeriesStyle(
             SERIES_COLOURS[i % len(SERIES_COLOURS)],
@@ -63,30 +63,29 @@ def series_styles(count: int) -> list[SeriesStyle]:
 
 
 def tables_with_results(results: Results) -> list[ResultTable]:
-    """Tables of all cases in which at least one row has a result."""
+    """Return the tables of all cases in which at least one row has a result."""
     return [t for t in results.tables if not t.subgroup and any(row.cells for row in t.rows)]
 
 
 def table_primary_metric(results: Results, table: ResultTable) -> str:
-    """The metric that a table's plots show."""
+    """Return the metric that the plots of a table show."""
     names = table.chance or dict.fromkeys(name for row in table.rows for name in row.cells)
     return labels.primary_metric(results.plan, names)
 
 
 def error_bar_lengths(cells: Sequence[Cell]) -> list[list[float]]:
-    """[below, above] of each mean, as error bars take them; 0 where there is no interval."""
+    """Return [below, above] for matplotlib's error bars; 0 where a cell has no interval."""
     low = [0.0 if c.low is None else max(0.0, c.mean - c.low) for c in cells]
     high = [0.0 if c.high is None else max(0.0, c.high - c.mean) for c in cells]
     return [low, high]
 
 
 def max_case_count(rows: Iterable[ResultRow]) -> int:
-    """How many cases a table's figures are of."""
+    """Return the largest number of cases behind a cell."""
     return max((c.n for row in rows for c in row.cells.values()), default=0)
 
 
 def plot_heading(results: Results, table: ResultTable, what: str) -> str:
-    """'MovieLens 100K, ml-100k: NDCG@5 (scored)'."""
-    protocol = _PROTOCOLS.get(table.protocol, table.protocol)
+    """Return a title such as 'MovieLens 100K, ml-100k: NDCG@5 (scored)'."""
     where = ", ".join(dict.fromkeys((results.plan.title, table.task)))
-    return f"{where}: {what} ({protocol})"
+    return f"{where}: {what} ({labels.protocol_title(table.protocol).lower()})"

@@ -1,10 +1,10 @@
-"""How a metric depends on the length of the history, for the buckets that a suite names."""
+"""Plots of a metric by length of history, for the buckets that a suite names."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchkit.report.core.labels import metric_title
+from benchkit.report.core.labels import history_bucket_title, metric_title
 from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.plots.base import (
     CHANCE_LINE_STYLE,
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BARS = "Bars: 95 % intervals over users."
-_BEHIND = "Grey, without a name: the methods of the other panels."
-_TOGETHER = 7  # methods that can be told apart in one panel
+_BACKGROUND_NOTE = "Grey: the methods of the other panels."
+_MAX_PER_PANEL = 7  # more curves cannot be told apart
 
 
 def history_plots(results: Results) -> Iterator[Plot]:
-    """One for each task and protocol with results in two buckets at least."""
+    """Yield a plot for each task and protocol with results in at least two buckets."""
     for table in tables_with_results(results):
         parts = history_bucket_tables(results, table)
         metric = table_primary_metric(results, table)
@@ -43,42 +43,41 @@ def history_plots(results: Results) -> Iterator[Plot]:
         text = missing_rows(table.rows)
         yield Plot(
             ("history", table.task, table.protocol),
-            1.1 + 2.3 * len(groups) + text_height(_BARS + _BEHIND + text, FIGURE_WIDTH),
+            1.1 + 2.3 * len(groups) + text_height(_BARS + _BACKGROUND_NOTE + text, FIGURE_WIDTH),
             partial(draw_history, results=results, table=table, parts=parts, text=text),
             FIGURE_WIDTH + 0.8,
         )
 
 
 def history_bucket_tables(results: Results, table: ResultTable) -> dict[str, ResultTable]:
-    """Name of a bucket, e.g. '3–7' -> the table of its cases."""
-    found = {}
+    """Return the table of each bucket by its short name, e.g. '3–7'."""
+    bucket_tables = {}
     for bucket in results.plan.history_buckets:
         low, high = bucket[0], bucket[1] if len(bucket) > 1 else None
-        part = f"history of {low}" + (" or more" if high is None else f" to {high}")
+        title = history_bucket_title(bucket)
         name = f"≥ {low}" if high is None else (f"{low}" if low == high else f"{low}–{high}")
         for other in results.tables:
-            if (other.task, other.protocol, other.subgroup) == (table.task, table.protocol, part):
-                found[name] = other
-    return found
+            if (other.task, other.protocol, other.subgroup) == (table.task, table.protocol, title):
+                bucket_tables[name] = other
+    return bucket_tables
 
 
 def family_panels(rows: Sequence[ResultRow], metric: str) -> list[tuple[str, list[ResultRow]]]:
-    """Heading and methods of each panel: all in one, or else one for each family, and several for
-    a large one."""
+    """Return the heading and methods of each panel: one in all, or one or more for each family."""
     drawn = [row for row in rows if metric in row.cells]
-    if len(drawn) <= _TOGETHER:
+    if len(drawn) <= _MAX_PER_PANEL:
         return [("", drawn)]
     families: dict[str, list[ResultRow]] = {}
     for row in drawn:
         families.setdefault(row.family, []).append(row)
     names = dict(zip(families, shorten_names(list(families)), strict=True))
     groups = []
-    for family, own in families.items():
-        count = -(-len(own) // _TOGETHER)
-        size = -(-len(own) // count)
+    for family, members in families.items():
+        count = -(-len(members) // _MAX_PER_PANEL)
+        size = -(-len(members) // count)
         for place in range(count):
             which = f" ({place + 1} of {count})" if count > 1 else ""
-            groups.append((names[family] + which, own[place * size : (place + 1) * size]))
+            groups.append((names[family] + which, members[place * size : (place + 1) * size]))
     return groups
 
 
@@ -89,20 +88,24 @@ def draw_history(
     parts: Mapping[str, ResultTable],
     text: str,
 ) -> None:
-    """A curve a method over the buckets; behind each panel, grey, the methods of the others."""
+    """Draw a curve for each method, with the other panels' methods in grey behind them."""
     metric = table_primary_metric(results, table)
     groups = family_panels(table.rows, metric)
-    curves = {row.label: _curve(row.label, parts, metric) for _, own in groups for row in own}
+    curves = {
+        row.label: _curve(row.label, parts, metric)
+        for _, panel_rows in groups
+        for row in panel_rows
+    }
     grid = figure.subplots(len(groups), 1, sharex=True, sharey=True, squeeze=False)
-    for place, (name, own) in enumerate(groups):
+    for place, (name, panel_rows) in enumerate(groups):
         axes = grid[place][0]
-        labels = {row.label for row in own}
+        labels = {row.label for row in panel_rows}
         draw_background_curves(
             axes, [curve for label, curve in curves.items() if label not in labels]
         )
         if metric in table.chance:
             axes.axhline(table.chance[metric], **CHANCE_LINE_STYLE)
-        draw_curves(axes, [curves[row.label] for row in own], series_styles(len(own)))
+        draw_curves(axes, [curves[row.label] for row in panel_rows], series_styles(len(panel_rows)))
         axes.set(ylabel=metric_title(metric), title=name, xlim=(-0.45, len(parts) - 0.55))
         axes.grid(visible=False, axis="x")
     counts = [
@@ -114,12 +117,14 @@ def draw_history(
     grid[-1][0].set_xlabel("interactions in the history")
     add_title(figure, plot_heading(results, table, f"{metric_title(metric)} by length of history"))
     chance = "Dashed: chance." if metric in table.chance else ""
-    add_note(figure, _BARS, chance, _BEHIND if len(groups) > 1 else "", text)
+    add_note(figure, _BARS, chance, _BACKGROUND_NOTE if len(groups) > 1 else "", text)
 
 
 def _curve(label: str, parts: Mapping[str, ResultTable], metric: str) -> Curve:
     cells = []
     for part in parts.values():
-        own = [row.cells[metric] for row in part.rows if row.label == label and metric in row.cells]
-        cells.append(own[0] if own else None)
+        matches = [
+            row.cells[metric] for row in part.rows if row.label == label and metric in row.cells
+        ]
+        cells.append(matches[0] if matches else None)
     return Curve(label, tuple(range(len(cells))), tuple(cells))

@@ -1,4 +1,4 @@
-"""A metric with its 95 % intervals, method by method: one task, and several side by side."""
+"""Plots of a metric with 95 % intervals by method, for one task or several side by side."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-_LINE = 0.21  # inches of a method
+_LINE = 0.21  # inches for each method
 _PANEL = 1.5
-_BESIDE, _MANY = 5, 8  # panels in a line at most, and of more than 30 methods
-_ABOVE = f"{CHANCE_MARK} not significantly above chance (one-sided, Holm over the rows, 5 %)."
+_MAX_PANELS, _MAX_PANELS_OF_MANY = 5, 8  # side by side, the second with more than 30 methods
+_CHANCE_NOTE = f"{CHANCE_MARK} not significantly above chance (one-sided, Holm over the rows, 5 %)."
 
 
 def metric_plots(results: Results) -> Iterator[Plot]:
-    """One plot for each task and protocol, then one for each protocol with several tasks."""
-    looks = family_styles(results)
+    """Yield a plot for each task and protocol, then one for each protocol with several tasks."""
+    styles = family_styles(results)
     groups: dict[tuple[str, str], list[ResultTable]] = {}
     for table in tables_with_results(results):
         metric = table_primary_metric(results, table)
@@ -60,7 +60,7 @@ def metric_plots(results: Results) -> Iterator[Plot]:
         yield Plot(
             ("metric", table.task, table.protocol),
             1.4 + _LINE * len(table.rows) + text_height(text, width),
-            partial(draw_metric, results=results, table=table, looks=looks),
+            partial(draw_metric, results=results, table=table, styles=styles),
             width,
         )
     protocols = [protocol for protocol, _ in groups]
@@ -68,30 +68,33 @@ def metric_plots(results: Results) -> Iterator[Plot]:
         if len(tables) < 2:
             continue
         labels = _labels(results, tables)
-        lines = -(-len(tables) // (_MANY if len(labels) > 30 else _BESIDE))
+        lines = -(-len(tables) // (_MAX_PANELS_OF_MANY if len(labels) > 30 else _MAX_PANELS))
         columns = -(-len(tables) // lines)
         several = (metric,) if protocols.count(protocol) > 1 else ()
         yield Plot(
             ("metrics", protocol, *several),
             1.3 + lines * (0.45 + _LINE * len(labels)),
             partial(
-                draw_metric_panels, results=results, tables=tables, looks=looks, columns=columns
+                draw_metric_panels, results=results, tables=tables, styles=styles, columns=columns
             ),
             1.2 + 0.06 * min(MAX_LABEL_LENGTH, max(map(len, labels))) + _PANEL * columns,
         )
 
 
 def draw_metric(
-    figure: "Figure", results: Results, table: ResultTable, looks: Mapping[str, SeriesStyle]
+    figure: "Figure", results: Results, table: ResultTable, styles: Mapping[str, SeriesStyle]
 ) -> None:
-    """Best first; then the rows without a result, and why. Beside them stands what tables say."""
+    """Draw methods with the best first and the reasons of rows without a result last.
+
+    The numbers of the table are printed beside the axes.
+    """
     metric = table_primary_metric(results, table)
     name = metric_title(metric)
     axes = figure.subplots()
     rows = sorted(table.rows, key=lambda r: -r.cells[metric].mean if metric in r.cells else 9)
     labels = shorten_names([row.label for row in rows])
     marks = [CHANCE_MARK if is_at_chance(row, results.plan) else "" for row in rows]
-    _rows(axes, rows, metric, looks)
+    _rows(axes, rows, metric, styles)
     _ticks(axes, [label + mark for label, mark in zip(labels, marks, strict=True)])
     for y, (row, tick) in enumerate(zip(rows, axes.get_yticklabels(), strict=True)):
         cell = row.cells.get(metric)
@@ -100,7 +103,7 @@ def draw_metric(
         if cell is None:
             tick.set_color(GREY)
             _reason(axes, y, row, 36)
-    handles, names = _families(rows, looks)
+    handles, names = _families(rows, styles)
     if metric in table.chance:
         handles.append(axes.axvline(table.chance[metric], **CHANCE_LINE_STYLE))
         names.append(f"chance {format_rate(table.chance[metric])}")
@@ -110,17 +113,17 @@ def draw_metric(
         axes, handles, names, figure.get_figwidth() - 0.6 - 0.07 * max(map(len, labels))
     )
     add_title(figure, plot_heading(results, table, name))
-    add_note(figure, _ABOVE if any(marks) else "")
+    add_note(figure, _CHANCE_NOTE if any(marks) else "")
 
 
 def draw_metric_panels(
     figure: "Figure",
     results: Results,
     tables: Sequence[ResultTable],
-    looks: Mapping[str, SeriesStyle],
+    styles: Mapping[str, SeriesStyle],
     columns: int,
 ) -> None:
-    """Tasks side by side, methods in the order of the suite, all panels on the same scale."""
+    """Draw tasks side by side on the same scale, methods in the order of the suite."""
     metric, first = table_primary_metric(results, tables[0]), tables[0]
     labels = _labels(results, tables)
     lines = -(-len(tables) // columns)
@@ -130,7 +133,7 @@ def draw_metric_panels(
         axes = grid[place // columns][place % columns]
         by_label = {row.label: row for row in table.rows}
         rows = [by_label.get(label, _absent(table, label)) for label in labels]
-        _rows(axes, rows, metric, looks)
+        _rows(axes, rows, metric, styles)
         for y, row in enumerate(rows):
             if metric not in row.cells:
                 _reason(axes, y, row, 15)
@@ -145,7 +148,7 @@ def draw_metric_panels(
     for empty in range(len(tables), lines * columns):
         grid[empty // columns][empty % columns].axis("off")
     _ticks(grid[0][0], shorten_names(labels))
-    handles, names = _families([row for table in tables for row in table.rows], looks)
+    handles, names = _families([row for table in tables for row in table.rows], styles)
     if any(metric in table.chance for table in tables):
         handles.append(_line(**CHANCE_LINE_STYLE))
         names.append("chance")
@@ -160,13 +163,13 @@ def draw_metric_panels(
 
 
 def _rows(
-    axes: "Axes", rows: Sequence[ResultRow], metric: str, looks: Mapping[str, SeriesStyle]
+    axes: "Axes", rows: Sequence[ResultRow], metric: str, styles: Mapping[str, SeriesStyle]
 ) -> None:
     for y, row in enumerate(rows):
         if cell := row.cells.get(metric):
-            look = looks[row.family]
-            axes.errorbar([cell.mean], [y], xerr=error_bar_lengths([cell]), color=look.colour,
-                          marker=look.marker, markersize=5, linewidth=1.6)  # fmt: skip
+            style = styles[row.family]
+            axes.errorbar([cell.mean], [y], xerr=error_bar_lengths([cell]), color=style.colour,
+                          marker=style.marker, markersize=5, linewidth=1.6)  # fmt: skip
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
 
@@ -177,7 +180,7 @@ def _ticks(axes: "Axes", labels: Sequence[str]) -> None:
 
 
 def _reason(axes: "Axes", y: int, row: ResultRow, longest: int) -> None:
-    """Why there is no point; a long reason is in the table."""
+    """Write why there is no point; only the table has a long reason in full."""
     first = row.status.partition(":")[0]
     text = shorten_names([row.status if len(row.status) <= longest else first], longest)[0]
     axes.text(0.03, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7,
@@ -186,18 +189,18 @@ def _reason(axes: "Axes", y: int, row: ResultRow, longest: int) -> None:
 
 
 def _mark(axes: "Axes", y: int, cell: Cell) -> None:
-    """That a row is not above chance, right of its interval."""
+    """Mark a row that is not above chance, right of its interval."""
     end = cell.mean if cell.high is None else cell.high
     axes.annotate(CHANCE_MARK, (end, y), (2.5, 0), textcoords="offset points", va="center",
                   fontsize=8).set_in_layout(False)  # fmt: skip
 
 
 def _families(
-    rows: Sequence[ResultRow], looks: Mapping[str, SeriesStyle]
+    rows: Sequence[ResultRow], styles: Mapping[str, SeriesStyle]
 ) -> tuple[list["Line2D"], list[str]]:
-    """What a legend says of the families that are drawn."""
+    """Return the legend's handles and names of the families with results."""
     drawn = list(dict.fromkeys(row.family for row in rows if row.cells))
-    lines = [_line(looks[f].colour, marker=looks[f].marker, linewidth=1.6) for f in drawn]
+    lines = [_line(styles[f].colour, marker=styles[f].marker, linewidth=1.6) for f in drawn]
     return lines, shorten_names(drawn)
 
 
@@ -208,11 +211,11 @@ def _line(color: str, **settings: Any) -> "Line2D":
 
 
 def _labels(results: Results, tables: Sequence[ResultTable]) -> list[str]:
-    """Methods of the tables, in the order of the suite."""
-    there = {row.label for table in tables for row in table.rows}
-    return [label for label in results.plan.labels if label in there]
+    """Return the methods of the tables in the order of the suite."""
+    labels = {row.label for table in tables for row in table.rows}
+    return [label for label in results.plan.labels if label in labels]
 
 
 def _absent(table: ResultTable, label: str) -> ResultRow:
-    """A method that was not asked in a task."""
+    """Return a row for a method that the suite does not run on a task."""
     return ResultRow(table.task, table.protocol, label, "", "–")

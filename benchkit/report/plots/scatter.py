@@ -1,4 +1,4 @@
-"""Methods as points, each with its name, and the Pareto front among them."""
+"""Scatter plots of methods with their names and the Pareto front."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,36 +22,40 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LETTERS = 7.5  # points
+_FONT_SIZE = 7.5  # points
 _MARKER = 6.0  # points across
-_FAR = 14.0  # points from where on a line leads to a label
+_FAR = 14.0  # points; a label farther away has a leader
 _FRONT: dict[str, Any] = {"color": "#333333", "linewidth": 1.0, "linestyle": (0, (2, 2))}
 
 
 @dataclass(frozen=True)
 class Point:
-    """One method. cell: its accuracy; across: the metric on the x axis, where it is one."""
+    """One method."""
 
     label: str
     family: str
     x: float
     cell: Cell
+    """The metric on the y axis."""
     x_cell: Cell | None = None
+    """The metric on the x axis; None for a cost."""
 
 
 @dataclass(frozen=True)
 class XAxis:
-    """An x axis: its title, the unit of its ticks, and whether it is a cost, on a log scale."""
+    """What the x axis shows."""
 
     title: str
     unit: str = ""
+    """Unit of the ticks."""
     cost: bool = False
+    """Whether less is better; costs have a logarithmic scale."""
 
 
 def pareto_front(points: Sequence[Point], cost: bool) -> list[int]:
-    """Places of the points that no other one matches in both and beats in one, by x.
+    """Return the indices, by x, of points that no other matches in both axes and beats in one.
 
-    cost: whether less is better in x; more always is in y.
+    cost: whether less is better in x; in y more is always better.
     """
     sign = -1 if cost else 1
     worth = [(sign * point.x, point.cell.mean) for point in points]
@@ -70,12 +74,12 @@ def draw_scatter(
     metric: str,
     head: str,
     text: Sequence[str],
-    looks: Mapping[str, SeriesStyle],
+    styles: Mapping[str, SeriesStyle],
 ) -> None:
-    """Every method with its intervals; names stand where there is room, else under the plot."""
+    """Draw every method with its intervals; names without room are listed under the plot."""
     axes = figure.subplots()
     best = pareto_front(points, kind.cost)
-    handles = {p.family: _draw(axes, p, looks[p.family]) for p in points}
+    handles = {p.family: _draw(axes, p, styles[p.family]) for p in points}
     line = axes.step([points[i].x for i in best], [points[i].cell.mean for i in best],
                      where="post" if kind.cost else "pre", zorder=1.5, **_FRONT)[0]  # fmt: skip
     if kind.cost:
@@ -88,17 +92,17 @@ def draw_scatter(
     _name(figure, axes, points, best, text)
 
 
-def _draw(axes: "Axes", point: Point, look: SeriesStyle) -> Any:
-    """The point; its intervals are pale, for the names are to be read."""
-    axes.errorbar([point.x], [point.cell.mean], yerr=error_bar_lengths([point.cell]), ecolor=look.colour,
+def _draw(axes: "Axes", point: Point, style: SeriesStyle) -> Any:
+    """Draw a point; its intervals are pale so that names stay legible."""
+    axes.errorbar([point.x], [point.cell.mean], yerr=error_bar_lengths([point.cell]), ecolor=style.colour,
                   xerr=error_bar_lengths([point.x_cell]) if point.x_cell else None, linestyle="",
                   elinewidth=1, alpha=0.35, zorder=1)  # fmt: skip
-    return axes.plot([point.x], [point.cell.mean], color=look.colour, marker=look.marker,
+    return axes.plot([point.x], [point.cell.mean], color=style.colour, marker=style.marker,
                      markersize=_MARKER, linestyle="", zorder=3)[0]  # fmt: skip
 
 
 def _log_scale(axes: "Axes", values: Sequence[float], unit: str) -> None:
-    """Ticks in words, '10 ms'; with less than two decades also at 2 and 5."""
+    """Set ticks such as '10 ms'; below two decades also at 2 and 5."""
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     axes.set_xscale("log")
@@ -115,23 +119,25 @@ def _name(
     best: Sequence[int],
     text: Sequence[str],
 ) -> None:
-    """Place the names, the front's first. What finds no room is named under the plot, which moves
-    all points, so that places are looked for again."""
+    """Place the names, those of the front first.
+
+    Names without room go into the note; a longer note moves all points, so placement is repeated.
+    """
     names = shorten_names([point.label for point in points], 28)
     rest = sorted(set(range(len(points))) - set(best), key=lambda i: -points[i].cell.mean)
     order, outside = [*best, *rest], set[int]()
     while True:
-        beside = f"Not named in the plot: {join_names([names[i] for i in sorted(outside)])}."
-        add_note(figure, *text, beside if outside else "")
-        figure.draw_without_rendering()  # from here on the axes stay where they are
+        unnamed = f"Not named in the plot: {join_names([names[i] for i in sorted(outside)])}."
+        add_note(figure, *text, unnamed if outside else "")
+        figure.draw_without_rendering()  # computes the final position of the axes
         within = [i for i in order if i not in outside]
-        found = _places(axes, points, names, within, best)
-        failed = {i for i, place in zip(within, found, strict=True) if place is None}
+        positions = _places(axes, points, names, within, best)
+        failed = {i for i, place in zip(within, positions, strict=True) if place is None}
         if not failed:
             break
         outside |= failed
-    figure.set_layout_engine("none")  # nothing may move any more
-    placed = [(i, place) for i, place in zip(within, found, strict=True) if place is not None]
+    figure.set_layout_engine("none")  # nothing may move after placement
+    placed = [(i, place) for i, place in zip(within, positions, strict=True) if place is not None]
     for i, place in placed:
         _annotate(axes, points[i], names[i], place, i in best)
     _lead(axes, [(points[i], place.box) for i, place in placed if place.needs_leader])
@@ -144,14 +150,14 @@ def _places(
     within: Sequence[int],
     best: Sequence[int],
 ) -> list[LabelPosition | None]:
-    """Where the names of the points `within` stand, in pixels."""
+    """Return the positions, in pixels, of the names of the points `within`."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101
     pixels = figure.dpi / 72
     spot = {i: _pixel(axes, point.x, point.cell.mean) for i, point in enumerate(points)}
     order = [*within, *(i for i in spot if i not in within)]
-    widths = [figure.dpi * text_width(names[i], _LETTERS, _weight(i in best)) for i in within]
-    sizes = [(width + 2 * pixels, 1.4 * _LETTERS * pixels) for width in widths]
+    widths = [figure.dpi * text_width(names[i], _FONT_SIZE, _weight(i in best)) for i in within]
+    sizes = [(width + 2 * pixels, 1.4 * _FONT_SIZE * pixels) for width in widths]
     inside = axes.get_window_extent()
     lines = [bar for i, point in enumerate(points) for bar in _bars(axes, point, spot[i])]
     for one, two in pairwise(best):
@@ -168,7 +174,7 @@ def _places(
 
 
 def _bars(axes: "Axes", point: Point, spot: tuple[float, float]) -> Iterator[Box]:
-    """The intervals of a point as thin boxes, in pixels."""
+    """Yield the intervals of a point as thin boxes, in pixels."""
     (below,), (above,) = error_bar_lengths([point.cell])
     low, high = point.cell.mean - below, point.cell.mean + above
     yield spot[0] - 1, _pixel(axes, point.x, low)[1], spot[0] + 1, _pixel(axes, point.x, high)[1]
@@ -181,7 +187,7 @@ def _bars(axes: "Axes", point: Point, spot: tuple[float, float]) -> Iterator[Box
 
 
 def _annotate(axes: "Axes", point: Point, name: str, place: LabelPosition, bold: bool) -> None:
-    """A name in its box, at the side that is nearer to the point."""
+    """Write a name into its box, aligned to the side that is nearer to the point."""
     x, y, scale = _points_from(axes, point)
     left, bottom, right, top = place.box
     before = left + right < 2 * x
@@ -189,13 +195,13 @@ def _annotate(axes: "Axes", point: Point, name: str, place: LabelPosition, bold:
         name, (point.x, point.cell.mean),
         xytext=(((right if before else left) - x) * scale, ((bottom + top) / 2 - y) * scale),
         textcoords="offset points", ha="right" if before else "left", va="center_baseline",
-        fontsize=_LETTERS, fontweight=_weight(bold), zorder=4,
+        fontsize=_FONT_SIZE, fontweight=_weight(bold), zorder=4,
         bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
     ).set_in_layout(False)  # fmt: skip
 
 
 def _lead(axes: "Axes", named: Sequence[tuple[Point, Box]]) -> None:
-    """Lines from points to where their names' boxes are nearest, beneath the markers."""
+    """Draw leaders from points to the nearest place of their names' boxes, below the markers."""
     from matplotlib.collections import LineCollection
     from matplotlib.transforms import Affine2D
 
@@ -216,7 +222,7 @@ def _lead(axes: "Axes", named: Sequence[tuple[Point, Box]]) -> None:
 
 
 def _points_from(axes: "Axes", point: Point) -> tuple[float, float, float]:
-    """Where a point is, in pixels, and how many typographic points a pixel has."""
+    """Return the pixel position of a point, and how many typographic points a pixel has."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101
     return *_pixel(axes, point.x, point.cell.mean), 72 / figure.dpi

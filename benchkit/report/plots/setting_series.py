@@ -1,4 +1,4 @@
-"""Which rows of a suite are one method with one setting varied: sweeps and scaling curves."""
+"""Find the rows of a suite that vary one setting of a method: sweeps and scaling curves."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,87 +15,89 @@ _BREAK = re.compile(r"([\s_=,;:/()-]+)")
 
 @dataclass(frozen=True)
 class RowSettings:
-    """A row and what its run was made with. method: its class, and a hash of its code."""
+    """A row and the settings of its run."""
 
     row: ResultRow
     method: tuple[str, str]
+    """Class, and hash of the code."""
     settings: Settings
 
 
 @dataclass(frozen=True)
 class SettingSeries:
-    """Rows that differ in `setting` alone, from its smallest value to None.
-
-    name: what their labels have in common. along: settings of the same table that grow with it,
-    such as the width of a model's layers. rest: all other settings.
-    """
+    """Rows that differ in `setting` alone."""
 
     name: str
+    """The common part of their labels."""
     setting: str
     covarying: tuple[str, ...]
+    """Settings of the same table that grow with it, such as the width of a model's layers."""
     values: tuple[SettingValue, ...]
+    """Ascending; None comes last."""
     rows: tuple[ResultRow, ...]
     other_settings: Settings
 
 
 def flatten_settings(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by path.
+    """Return nested settings by their dotted path.
 
     >>> flatten_settings({"beta": 1.0, "nano": {"hidden": 64}})
     {'beta': 1.0, 'nano.hidden': 64}
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name, entry in value.items():
         if isinstance(entry, Mapping):
-            found |= flatten_settings(entry, f"{prefix}{name}.")
+            settings |= flatten_settings(entry, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = entry
-    return found
+            settings[f"{prefix}{name}"] = entry
+    return settings
 
 
 def find_series(rows: Sequence[RowSettings]) -> list[SettingSeries]:
-    """Every series of two rows of a table at least, in the order of their first rows.
+    """Return every series of at least two rows, in the order of their first rows.
 
-    One of two rows is left out where longer ones hold both: two sweeps of beta that differ in
-    another setting are two curves over beta, not as many pairs over the other setting.
+    A series of two rows is dropped where longer series contain both: two sweeps of beta that differ
+    in another setting are two curves over beta, not many pairs over the other setting.
     """
-    found: list[SettingSeries] = []
+    series: list[SettingSeries] = []
     for method in dict.fromkeys(row.method for row in rows):
-        own = [row for row in rows if row.method == method]
-        varied = dict.fromkeys(_difference(a.settings, b.settings) for a, b in combinations(own, 2))
+        method_rows = [row for row in rows if row.method == method]
+        varied = dict.fromkeys(
+            _difference(a.settings, b.settings) for a, b in combinations(method_rows, 2)
+        )
         for names in filter(None, varied):
-            found += _along(own, names)
-    reach = {s.setting: 0 for s in found}
-    for one in found:
-        reach[one.setting] = max(reach[one.setting], len(one.rows))
-    kept: list[SettingSeries] = []
-    held: set[str] = set()
-    for one in sorted(found, key=lambda s: (-len(s.rows), -reach[s.setting])):
-        labels = {row.label for row in one.rows}
-        if len(labels) > 2 or not labels <= held:
-            kept.append(one)
-            held |= labels
+            series += _along(method_rows, names)
+    reach = {s.setting: 0 for s in series}
+    for candidate in series:
+        reach[candidate.setting] = max(reach[candidate.setting], len(candidate.rows))
+    selected: list[SettingSeries] = []
+    covered: set[str] = set()
+    for candidate in sorted(series, key=lambda s: (-len(s.rows), -reach[s.setting])):
+        labels = {row.label for row in candidate.rows}
+        if len(labels) > 2 or not labels <= covered:
+            selected.append(candidate)
+            covered |= labels
     order = [row.row.label for row in rows]
-    return sorted(kept, key=lambda s: min(order.index(row.label) for row in s.rows))
+    return sorted(selected, key=lambda s: min(order.index(row.label) for row in s.rows))
 
 
-def series_names(found: Sequence[SettingSeries]) -> list[str]:
-    """A name for each series of a plot; those of one name say which other settings they have."""
-    named = []
-    for one in found:
-        same = [other.other_settings for other in found if other.name == one.name]
+def series_names(all_series: Sequence[SettingSeries]) -> list[str]:
+    """Return a name for each series of a plot; equal names get the settings that differ."""
+    names = []
+    for one in all_series:
+        same = [other.other_settings for other in all_series if other.name == one.name]
         differ = [
             k
             for k in one.other_settings
             if any(rest.get(k) != one.other_settings[k] for rest in same)
         ]
         settings = ", ".join(f"{k.rpartition('.')[2]} {one.other_settings[k]}" for k in differ[:3])
-        named.append(f"{one.name}, {settings}" if settings else one.name)
-    return named
+        names.append(f"{one.name}, {settings}" if settings else one.name)
+    return names
 
 
 def common_label(labels: Sequence[str]) -> str:
-    """What the labels of a series begin with, without the setting's name.
+    """Return the common start of a series' labels, without the setting's name.
 
     >>> common_label(["c-apo beta=0.1", "c-apo beta=0.5"]), common_label(["sft", "sft users=10"])
     ('c-apo', 'sft')
@@ -113,7 +115,7 @@ def common_label(labels: Sequence[str]) -> str:
 
 
 def _difference(one: Settings, two: Settings) -> tuple[str, ...]:
-    """Names of the settings that differ, if all are numbers and no more than one table's."""
+    """Return the settings that differ, if all are numbers and belong to one table."""
     names = [n for n in {**one, **two} if one.get(n) != two.get(n)]
     numeric = all(_number(s.get(n)) for n in names for s in (one, two))
     tables = {name.rpartition(".")[0] for name in names}
@@ -126,13 +128,13 @@ def _number(value: Any) -> bool:
 
 
 def _along(rows: Sequence[RowSettings], varied: tuple[str, ...]) -> list[SettingSeries]:
-    """The series over `varied`: rows alike in all else, in which all of them grow together."""
+    """Return the series over `varied`: rows that agree in all else and grow in all of these."""
     groups: dict[str, dict[tuple[SettingValue, ...], RowSettings]] = {}
     for row in rows:
         values = tuple(row.settings.get(name) for name in varied)
         if all(map(_number, values)):
             groups.setdefault(repr(_rest(row, varied)), {}).setdefault(values, row)
-    made = []
+    series = []
     for group in groups.values():
         order = sorted(group, key=lambda values: tuple(map(_rank, values)))
         grows = all(
@@ -142,18 +144,18 @@ def _along(rows: Sequence[RowSettings], varied: tuple[str, ...]) -> list[Setting
         )
         if len(order) < 2 or not grows:
             continue
-        own = [group[values] for values in order]
-        made.append(
+        ordered_rows = [group[values] for values in order]
+        series.append(
             SettingSeries(
-                common_label([row.row.label for row in own]) or own[0].method[0],
+                common_label([row.row.label for row in ordered_rows]) or ordered_rows[0].method[0],
                 varied[0],
                 varied[1:],
                 tuple(values[0] for values in order),
-                tuple(row.row for row in own),
-                dict(_rest(own[0], varied)),
+                tuple(row.row for row in ordered_rows),
+                dict(_rest(ordered_rows[0], varied)),
             )
         )
-    return made
+    return series
 
 
 def _rest(row: RowSettings, varied: tuple[str, ...]) -> list[tuple[str, Any]]:
@@ -161,5 +163,5 @@ def _rest(row: RowSettings, varied: tuple[str, ...]) -> list[tuple[str, Any]]:
 
 
 def _rank(value: SettingValue) -> tuple[bool, float]:
-    """None stands behind all numbers."""
+    """Return a sort key that puts None behind all numbers."""
     return value is None, value or 0.0

@@ -1,7 +1,6 @@
-"""One style for every plot; matplotlib is loaded when one is drawn.
+"""The style of every plot; matplotlib is loaded when the first is drawn.
 
-A plot is written as SVG, the same bytes whenever it is drawn from the same numbers with the same
-matplotlib, and as PNG.
+Plots are written as PNG and as SVG. The same numbers and the same matplotlib give the same bytes.
 """
 
 import io
@@ -16,12 +15,12 @@ from benchkit.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours that stand out on white, told apart with any colour vision.
+# Okabe and Ito's colours with enough contrast on white; distinct for any colour vision.
 SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 FIGURE_WIDTH = 6.2  # inches
 GREY, PALE = "#666666", "#E4E4E4"
 _STYLE: Any = {  # matplotlib's names for its settings
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so letters are the same everywhere
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so text looks the same everywhere
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
@@ -42,7 +41,7 @@ _STYLE: Any = {  # matplotlib's names for its settings
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "figure.constrained_layout.use": True,
-    "text.parse_math": False,  # a label may hold a dollar
+    "text.parse_math": False,  # labels may contain dollars
     "svg.hashsalt": "benchkit",
     "svg.fonttype": "path",
 }
@@ -52,7 +51,7 @@ DrawFunction = Callable[["Figure"], None]
 def save_figure(
     stem: Path, height: float, draw: DrawFunction, width: float = FIGURE_WIDTH
 ) -> list[Path]:
-    """Draw on a figure of `width` x `height` inches; writes `stem`.svg and .png.
+    """Draw a figure of `width` x `height` inches and write it as `stem`.svg and `stem`.png.
 
     Raises ConfigError when matplotlib is not installed.
     """
@@ -81,7 +80,7 @@ def _write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """The style, whatever is set elsewhere; matplotlib's settings are as before afterwards."""
+    """Use our style alone, and restore matplotlib's settings afterwards."""
     try:
         import matplotlib as mpl
     except ModuleNotFoundError as error:
@@ -93,9 +92,9 @@ def _style() -> Iterator[None]:
 
 
 def contrasting_colour(colour: Any) -> str:
-    """White or black, whichever has a contrast of 4.5 or more on `colour` (WCAG 2.2, 1.4.3).
+    """Return white or black, whichever has a contrast of at least 4.5 on `colour`.
 
-    colour: anything that matplotlib takes for one.
+    colour: any matplotlib colour. Reference: WCAG 2.2, criterion 1.4.3.
 
     >>> contrasting_colour("#0072B2"), contrasting_colour("#E08214")
     ('white', 'black')
@@ -104,7 +103,7 @@ def contrasting_colour(colour: Any) -> str:
 
 
 def _luminance(colour: Any) -> float:
-    """WCAG's relative luminance, 0 for black and 1 for white."""
+    """Return WCAG's relative luminance, from 0 for black to 1 for white."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = (
@@ -114,5 +113,5 @@ def _luminance(colour: Any) -> float:
 
 
 def format_percent(share: float, _: object = None) -> str:
-    """'31 %'; also a formatter of ticks."""
+    """Return '31 %'; also serves as a tick formatter, hence the second argument."""
     return f"{100 * share:.0f} %"

@@ -1,28 +1,30 @@
-"""Plots of a suite's results: which there are follows from what the results hold."""
+"""All plots of a suite; the results decide which there are."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 from benchkit.errors import ConfigError
+from benchkit.report.core.file_names import unique_stems
 from benchkit.report.core.results import Results
 from benchkit.report.plots import style
 from benchkit.report.plots.base import Plot
 from benchkit.report.plots.history_length import history_plots
 from benchkit.report.plots.metric import metric_plots
 from benchkit.report.plots.sweep import sweep_plots
-from benchkit.report.plots.text_fitting import unique_stems
 from benchkit.report.plots.tradeoff import tradeoff_plots
 from benchkit.runs.store import Store
 
 
 def write_suite_plots(results: Results, folder: Path, store: Store | None = None) -> list[Path]:
-    """Draw the results into `folder`; returns the paths of the SVG and PNG files.
+    """Draw the results into `folder` and return the paths of the SVG and PNG files.
 
-    store: where the runs are; without it there are no curves over a setting, and nothing is said
-    of seconds from different machines.
-    Nothing is written where there is nothing to see. Raises ConfigError when matplotlib is not
-    installed.
+    Args:
+        store: The runs; without it there are no curves over a setting, and no warning where
+            seconds were measured on different machines.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
     """
     if find_spec("matplotlib") is None:
         raise ConfigError("plots need matplotlib", "pip install 'benchkit[plots]'")
@@ -34,7 +36,7 @@ def write_suite_plots(results: Results, folder: Path, store: Store | None = None
 
 
 def suite_plots(results: Results, store: Store | None = None) -> Iterator[Plot]:
-    """The plots that results give, not drawn yet."""
+    """Yield the plots of the results, not drawn yet."""
     yield from metric_plots(results)
     yield from history_plots(results)
     if store is not None:

@@ -1,4 +1,4 @@
-"""Names in plots: letters that the font has, lengths that fit, files that do not collide."""
+"""Text in plots: letters that the font has, lengths that fit, titles, notes and legends."""
 
 import re
 import unicodedata
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from benchkit.report.core.results import ResultRow
 from benchkit.report.plots.style import GREY
-from benchkit.runs.store import slug
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,61 +17,61 @@ if TYPE_CHECKING:
 
 MAX_LABEL_LENGTH = 34  # characters of a label
 _FAMILY = "DejaVu Sans"
-_ENDS = re.compile(r"(?<=[ /_-])")  # a line may end behind these
-_STEM = 120  # bytes of a file's name without its ending
-_HINTED = 1.03  # pixels make letters this much wider at most
-_BESIDE = 0.12  # inches between the edge of a figure and its title
-# Of a legend with several columns; lengths are in units of its letters.
+_BREAKS = re.compile(r"(?<=[ /_-])")  # a line may end after these
+_HINTING = 1.03  # rounding to pixels makes letters at most this much wider
+_MARGIN = 0.12  # inches between the edge of a figure and its title
+# Legends with several columns; lengths are in units of the font size.
 LEGEND_STYLE: dict[str, Any] = {
     "fontsize": 8, "handletextpad": 0.4, "columnspacing": 1.4, "handlelength": 1.6,
 }  # fmt: skip
-_ENTRY = (0.4 + 1.4 + 1.6) * 8 / 72  # inches of an entry beside its name
+_ENTRY = (0.4 + 1.4 + 1.6) * 8 / 72  # inches of a legend entry besides its name
 
 
 def sanitize(text: str) -> str:
-    """One line without marks that are not seen; letters that the font lacks as their code.
+    """Return one line without invisible characters, and with codes for letters the font lacks.
 
-    Two names that differ must not look the same, as they would as rows of empty boxes.
+    Different names must not look the same, as rows of empty boxes would.
 
     >>> sanitize("a\\u202e b\\n推"), sanitize("\\u200b")
     ('a b \\\\u63a8', '?')
     """
     known = _letters()
-    shown = []
+    visible = []
     for letter in text:
         category = unicodedata.category(letter)
         if letter.isspace() or category in ("Zl", "Zp"):
-            shown.append(" ")
+            visible.append(" ")
         elif category in ("Cc", "Cf"):
             continue
         elif ord(letter) in known:
-            shown.append(letter)
+            visible.append(letter)
         else:
-            shown.append(f"\\u{ord(letter):04x}")
-    return " ".join("".join(shown).split()) or "?"
+            visible.append(f"\\u{ord(letter):04x}")
+    return " ".join("".join(visible).split()) or "?"
 
 
 def shorten_names(names: Sequence[str], longest: int = MAX_LABEL_LENGTH) -> list[str]:
-    """Legible names of at most `longest` characters: the middle is left out, for variants of a
-    method differ at their end. Different names that would become the same are numbered.
+    """Return sanitized names of at most `longest` characters, numbered where they become equal.
+
+    The middle is left out, because variants of a method differ at the end of their names.
 
     >>> shorten_names(["short", "a very long name of something 1"], 16)
     ['short', 'a very l…thing 1']
     """
     short = {name: _cut(sanitize(name), longest) for name in names}
     many, seen = Counter(short.values()), Counter[str]()
-    for name, own in short.items():
-        if many[own] > 1:
-            seen[own] += 1
-            mark = f" ({seen[own]})"
-            short[name] = _cut(own, longest - len(mark)) + mark
+    for name, text in short.items():
+        if many[text] > 1:
+            seen[text] += 1
+            mark = f" ({seen[text]})"
+            short[name] = _cut(text, longest - len(mark)) + mark
     return [short[name] for name in names]
 
 
 def wrap(text: str, inches: float, size: float, weight: str = "normal", lines: int = 3) -> str:
-    """Legible text broken where it would be wider than `inches`; what exceeds `lines` is left out.
+    """Break sanitized text into at most `lines` lines that are at most `inches` wide.
 
-    size: of the letters, in points.
+    size: font size in points. Text that exceeds the lines is cut and ends in '…'.
     """
     width = partial(text_width, size=size, weight=weight)
     done: list[str] = []
@@ -92,31 +91,31 @@ def wrap(text: str, inches: float, size: float, weight: str = "normal", lines: i
 
 
 def add_title(figure: "Figure", text: str) -> None:
-    """The heading of a figure, from its left edge, in as many lines as it needs."""
-    inches = figure.get_figwidth() - 2 * _BESIDE
+    """Add the heading of a figure, aligned to its left edge."""
+    inches = figure.get_figwidth() - 2 * _MARGIN
     figure.suptitle(
-        wrap(text, inches, 10, "bold"), x=_BESIDE / figure.get_figwidth(), ha="left",
+        wrap(text, inches, 10, "bold"), x=_MARGIN / figure.get_figwidth(), ha="left",
         fontsize=10, fontweight="bold",
     )  # fmt: skip
 
 
 def add_note(figure: "Figure", *sentences: str) -> None:
-    """What a reader must know, under a figure; it has no room for a legend there."""
+    """Add sentences under a figure that a reader must know."""
     if text := " ".join(filter(None, sentences)):
-        inches = figure.get_figwidth() - 2 * _BESIDE
+        inches = figure.get_figwidth() - 2 * _MARGIN
         figure.supxlabel(
-            wrap(text, inches, 7.5, lines=6), x=_BESIDE / figure.get_figwidth(), ha="left",
+            wrap(text, inches, 7.5, lines=6), x=_MARGIN / figure.get_figwidth(), ha="left",
             fontsize=7.5, color=GREY,
         )  # fmt: skip
 
 
 def text_height(text: str, width: float) -> float:
-    """About how many inches a heading or note needs in a figure of `width` inches."""
+    """Estimate the height, in inches, of a heading or note in a figure of `width` inches."""
     return 0.17 * min(6, 1 + int(len(text) / (width * 12)))
 
 
 def missing_rows(rows: Iterable[ResultRow]) -> str:
-    """'Without a result: dpo (interrupted), pl (not run).'; empty where all have one."""
+    """Return 'Without a result: dpo (interrupted), pl (not run).', or '' where all have one."""
     named = [
         f"{_cut(row.label, MAX_LABEL_LENGTH)} ({_cut(row.status, 40)})"
         for row in rows
@@ -126,7 +125,7 @@ def missing_rows(rows: Iterable[ResultRow]) -> str:
 
 
 def join_names(names: Sequence[str], most: int = 12) -> str:
-    """Names in a row; of very many the first ones, and how many follow.
+    """Join names with commas; of very many the first, and how many more there are.
 
     >>> join_names(["a", "b", "c"], 2)
     'a, b and 1 more'
@@ -136,23 +135,23 @@ def join_names(names: Sequence[str], most: int = 12) -> str:
 
 
 def escape_legend_names(names: Iterable[str]) -> list[str]:
-    """Names as a legend takes them: it leaves out those that begin with '_'."""
+    """Return names that a legend shows: matplotlib omits those that begin with '_'."""
     return [f" {name}" if name.startswith("_") else name for name in names]
 
 
 def add_legend_above(
     axes: "Axes", handles: Sequence[Any], names: Sequence[str], inches: float
 ) -> None:
-    """A legend between the heading and the plot, in lines of at most `inches`.
+    """Add a legend between the heading and the plot, in rows of at most `inches`.
 
-    handles: what matplotlib draws an entry from, e.g. lines or bars.
+    handles: matplotlib artists, such as lines or bars.
     """
     axes.legend(handles, escape_legend_names(names), loc="lower left", bbox_to_anchor=(0, 1.0),
                 ncols=count_legend_columns(names, inches), borderaxespad=0.2, **LEGEND_STYLE)  # fmt: skip
 
 
 def count_legend_columns(names: Sequence[str], inches: float) -> int:
-    """How many columns of a legend are as wide as `inches`; it is filled column by column.
+    """Return how many columns of a legend fit in `inches`; matplotlib fills column by column.
 
     >>> count_legend_columns(["a", "b", "c"], 5), count_legend_columns(["a" * 30, "b", "c" * 30], 3)
     (3, 1)
@@ -166,24 +165,6 @@ def count_legend_columns(names: Sequence[str], inches: float) -> int:
     return 1
 
 
-def unique_stems(names: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A file name for each tuple of parts, short enough for any file system, none twice, and
-    without a dot, behind which an ending would begin.
-
-    >>> list(unique_stems([("metric", "a b"), ("metric", "a/b"), ("metric", "c")]))
-    ['metric-a-b', 'metric-a-b-2', 'metric-c']
-    """
-    used: set[str] = set()
-    for parts in names:
-        whole = slug("-".join(parts)).replace(".", "-").encode()[:_STEM].decode(errors="ignore")
-        stem, number = whole, 1
-        while stem.casefold() in used:
-            number += 1
-            stem = f"{whole}-{number}"
-        used.add(stem.casefold())
-        yield stem
-
-
 def _cut(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
@@ -192,9 +173,8 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _pieces(text: str, inches: float, width: Callable[[str], float]) -> Iterator[str]:
-    """Words and parts of words with what they end in; a part that fills more than a line comes
-    in pieces."""
-    for word in filter(None, _ENDS.split(text)):
+    """Yield words, or parts of them, with the character they end in, none wider than a line."""
+    for word in filter(None, _BREAKS.split(text)):
         while width(word) > inches and len(word) > 1:
             fits = max(1, int(len(word) * inches / width(word)))
             while fits > 1 and width(word[:fits]) > inches:
@@ -205,18 +185,21 @@ def _pieces(text: str, inches: float, width: Callable[[str], float]) -> Iterator
 
 
 def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """Width of a line as it is drawn, a little more rather than less. size: in points."""
+    """Return the width of a line in inches, rather too much than too little.
+
+    size: font size in points.
+    """
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
 
     font = FontProperties(family=_FAMILY, weight=weight, size=size)
     width = TextToPath().get_text_width_height_descent(text, font, ismath=False)[0]
-    return _HINTED * float(width) / 72
+    return _HINTING * float(width) / 72
 
 
 @cache
 def _letters() -> frozenset[int]:
-    """Code points that the font has, in regular and in bold."""
+    """Return the code points that the font has in regular and in bold."""
     from matplotlib.font_manager import FontProperties, findfont
     from matplotlib.ft2font import FT2Font
 

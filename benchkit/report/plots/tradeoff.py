@@ -1,9 +1,10 @@
-"""Accuracy against what it costs, and against serendipity."""
+"""Plots of accuracy against cost and against serendipity."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from benchkit.report.core.labels import metric_title
+from benchkit.report.core.method_runs import MethodRuns, collect_method_runs
 from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.plots.base import (
     Plot,
@@ -17,12 +18,11 @@ from benchkit.report.plots.base import (
 from benchkit.report.plots.scatter import Point, XAxis, draw_scatter
 from benchkit.report.plots.style import FIGURE_WIDTH
 from benchkit.report.plots.text_fitting import join_names, missing_rows, text_height
-from benchkit.report.site.row_details import MethodRuns, collect_method_runs
 from benchkit.runs.records import PER_TOKEN
 from benchkit.runs.store import Store
 
 _ROUNDED = 0.0005  # seconds: half of the last digit that a manifest keeps
-_FRONT = "Pareto front: methods that no other one matches in both means and beats in one."
+_FRONT = "Pareto front: methods that no other method matches in both means and beats in one."
 _KINDS = {
     "seconds": XAxis("seconds to answer a case", unit="s", cost=True),
     "training": XAxis("seconds to train", unit="s", cost=True),
@@ -31,13 +31,13 @@ _KINDS = {
 
 
 def tradeoff_plots(results: Results, store: Store | None = None) -> Iterator[Plot]:
-    """Seconds of answering and of training, tokens, and serendipity, where two rows have them.
+    """Yield a plot for each of answering time, training time, tokens and serendipity.
 
-    store: where the runs say what they were measured on.
+    A plot needs two rows with the quantity. store: the runs, which name their machines.
     """
     tables = [table for table in tables_with_results(results) if table.protocol != PER_TOKEN]
-    found = collect_method_runs(store, results.plan, tables) if store else {}
-    looks = family_styles(results)
+    method_runs = collect_method_runs(store, results.plan, tables) if store else {}
+    styles = family_styles(results)
     for table in tables:
         accuracy, other = tradeoff_metrics(table, table_primary_metric(results, table))
         rows = [row for row in table.rows if accuracy in row.cells]
@@ -55,11 +55,11 @@ def tradeoff_plots(results: Results, store: Store | None = None) -> Iterator[Plo
             free = [row.label for row, cost in zip(rows, costs, strict=True) if not cost]
             text = (
                 _FRONT,
-                _machines([row for row, _ in priced], found) if name != "tokens" else "",
+                _machines([row for row, _ in priced], method_runs) if name != "tokens" else "",
                 f"No {name} recorded: {join_names(free)}." if free else "",
                 missing_rows(table.rows),
             )
-            yield from _plot(results, table, name, accuracy, _KINDS[name], points, text, looks)
+            yield from _plot(results, table, name, accuracy, _KINDS[name], points, text, styles)
         if other:
             points = [
                 Point(row.label, row.family, row.cells[other].mean, row.cells[accuracy],
@@ -68,25 +68,25 @@ def tradeoff_plots(results: Results, store: Store | None = None) -> Iterator[Plo
             ]  # fmt: skip
             text = (_FRONT, "Bars: 95 % intervals over users.", "", missing_rows(table.rows))
             kind = XAxis(metric_title(other))
-            yield from _plot(results, table, "serendipity", accuracy, kind, points, text, looks)
+            yield from _plot(results, table, "serendipity", accuracy, kind, points, text, styles)
 
 
 def tradeoff_metrics(table: ResultTable, metric: str) -> tuple[str, str | None]:
-    """The metric of accuracy, and that of serendipity if there is one: of one cutoff if possible.
+    """Return the metric of accuracy and that of serendipity, of the same cutoff if possible.
 
-    metric: the table's primary one, of whichever kind; it stands for accuracy where nothing else
-    does.
+    metric: the table's primary one, of either kind; where there is no metric of accuracy, it takes
+    that place. There may be no serendipity.
     """
     names = list(dict.fromkeys(name for row in table.rows for name in row.cells))
-    theirs = [name for name in names if name.startswith("serendipity@")]
-    ours = [name for name in table.chance if name in names and name not in theirs]
-    if metric in theirs:
-        return (_alike(ours, metric), metric) if ours else (metric, None)
-    return metric, _alike(theirs, metric) if theirs else None
+    serendipity = [name for name in names if name.startswith("serendipity@")]
+    accuracy = [name for name in table.chance if name in names and name not in serendipity]
+    if metric in serendipity:
+        return (_alike(accuracy, metric), metric) if accuracy else (metric, None)
+    return metric, _alike(serendipity, metric) if serendipity else None
 
 
 def _alike(names: Sequence[str], metric: str) -> str:
-    """The last of the names with the cutoff of `metric`, or else the last of all."""
+    """Return the last name with the cutoff of `metric`, or else the last of all."""
     cutoff = metric.rpartition("@")[2]
     return ([name for name in names if name.rpartition("@")[2] == cutoff] or list(names))[-1]
 
@@ -99,7 +99,7 @@ def _plot(
     kind: XAxis,
     points: Sequence[Point],
     text: Sequence[str],
-    looks: Mapping[str, SeriesStyle],
+    styles: Mapping[str, SeriesStyle],
 ) -> Iterator[Plot]:
     if len(points) < 2:
         return
@@ -107,23 +107,23 @@ def _plot(
     height = 4.3 + 0.05 * len(points) + text_height(" ".join(text), FIGURE_WIDTH)
     draw = partial(
         draw_scatter, points=points, kind=kind, metric=metric_title(accuracy), head=head,
-        text=text, looks=looks,
+        text=text, styles=styles,
     )  # fmt: skip
     yield Plot(("tradeoff", name, table.task, table.protocol), height, draw, FIGURE_WIDTH + 0.6)
 
 
 def _seconds(row: ResultRow, name: str, n: int) -> float:
-    """Seconds a case; 0 where none were recorded. A manifest rounds to milliseconds."""
+    """Return seconds per case; 0 where none were recorded. Manifests round to milliseconds."""
     return max(row.cost[name], _ROUNDED) / n if n and name in row.cost else 0.0
 
 
-def _machines(rows: Sequence[ResultRow], found: Mapping[tuple[str, str], MethodRuns]) -> str:
-    """A warning where seconds were not measured on one machine."""
-    if found:
+def _machines(rows: Sequence[ResultRow], method_runs: Mapping[tuple[str, str], MethodRuns]) -> str:
+    """Return a warning where the seconds are from different machines."""
+    if method_runs:
         machines = {
             (row.device, *(str(manifest.provenance.get(name)) for name in ("processor", "cores")))
             for row in rows
-            for manifest in found[row.task, row.label].manifests
+            for manifest in method_runs[row.task, row.label].manifests
         }
     else:
         machines = {(row.device,) for row in rows}

@@ -80,14 +80,18 @@ def _example(
     case = row["case_id"]
     titles = dict(question.titles)
     history = list(question.history)
-    judged = [(one.label, one.verdict_rows[case]) for one in verdicts if case in one.verdict_rows]
+    judged = [
+        (method_verdicts.label, method_verdicts.verdict_rows[case])
+        for method_verdicts in verdicts
+        if case in method_verdicts.verdict_rows
+    ]
     for _, verdict in judged:  # a judge's records have titles
         for item in ("item", "target"):
             if verdict.get(item) and verdict.get(name := _TITLE[item]):
                 titles.setdefault(verdict[item], verdict[name])
         history = history or list(verdict.get("history") or ())
     target = row.get("target")
-    shown: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "case": case,
         "target": titles.get(target, target) if target else None,
         "rank": rank,
@@ -108,20 +112,20 @@ def _example(
         ],
         "judged": [{"judge": label, **_verdict(verdict)} for label, verdict in judged],
     }
-    return {name: value for name, value in shown.items() if value not in (None, [])}
+    return {name: value for name, value in fields.items() if value not in (None, [])}
 
 
 _TITLE = {"item": "title", "target": "target_title"}
 
 
 def _verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    said = {
+    fields = {
         "status": verdict["status"],
         "grades": verdict["grades"],
         "reason": _cut(verdict.get("reason"), 300),
         "rationale": _cut(verdict.get("rationale")),
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _top(

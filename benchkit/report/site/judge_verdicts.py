@@ -29,14 +29,14 @@ class MethodVerdicts:
 
 def read_verdicts(runs: Sequence[Run], judges: Sequence[PlannedJudge]) -> list[MethodVerdicts]:
     """The complete judgements of a method's runs, one a seed, by the judges of a plan."""
-    found = []
+    method_verdicts = []
     for judge in judges:
         complete = _complete(runs, judge)
         if not complete:
             continue
         rows = _rows(*complete[0]) if complete[0][0] is runs[0] else {}
-        found.append(MethodVerdicts(judge.label, rows, _summary(complete, len(runs))))
-    return found
+        method_verdicts.append(MethodVerdicts(judge.label, rows, _summary(complete, len(runs))))
+    return method_verdicts
 
 
 def judged_case_ids(run: Run, judges: Sequence[PlannedJudge]) -> list[str]:
@@ -52,7 +52,9 @@ def grades_by_criterion(stored: list[dict[str, Any]]) -> dict[str, float]:
 
 def _complete(runs: Sequence[Run], judge: PlannedJudge) -> list[tuple[Run, JudgementManifest]]:
     manifests = ((run, run.judgement(judge.label, judge.judge_id)) for run in runs)
-    return [(run, found) for run, found in manifests if found and found.status == "complete"]
+    return [
+        (run, manifest) for run, manifest in manifests if manifest and manifest.status == "complete"
+    ]
 
 
 def _rows(run: Run, manifest: JudgementManifest) -> dict[str, dict[str, Any]]:
@@ -76,5 +78,7 @@ def _summary(complete: Sequence[tuple[Run, JudgementManifest]], seeds: int) -> d
         "scored": graded["grade"].count(),
         "means": {name: f"{cell.mean:.3f}" for name, cell in means.items() if cell},
         "remarks": [*first.caveats, *several],
-        "warnings": list(dict.fromkeys(text for found in manifests for text in found.warnings)),
+        "warnings": list(
+            dict.fromkeys(text for manifest in manifests for text in manifest.warnings)
+        ),
     }

@@ -42,13 +42,13 @@ def pairwise_differences(values: Sequence[NDArray[np.float64]]) -> PairwiseDiffe
     over users, of values averaged over seeds.
     """
     pairs = list(combinations(range(len(values)), 2))
-    pooled = compare_pairs(np.stack([own.mean(axis=0) for own in values]), pairs)
-    found = [
+    pooled = compare_pairs(np.stack([row_values.mean(axis=0) for row_values in values]), pairs)
+    results = [
         try_crossed_effects(values[a], values[b]) or over
         for (a, b), over in zip(pairs, pooled, strict=True)
     ]
     columns = ("difference", "low", "high", "p")
-    mean, low, high, p = (np.array([getattr(pair, c) for pair in found]) for c in columns)
+    mean, low, high, p = (np.array([getattr(pair, c) for pair in results]) for c in columns)
     return PairwiseDifferences(mean, low, high, p, holm(p))
 
 
@@ -70,14 +70,14 @@ def per_case_values(
     have for the same cases are left out."""
     wanted = (pl.col("protocol") == protocol) & pl.col("metric").is_in(list(metrics))
     seeds = [table.filter(wanted).partition_by("metric", as_dict=True) for table in tables]
-    found = {}
+    values = {}
     for metric in metrics:
         parts = [_by_case(seed[(metric,)]) for seed in seeds if (metric,) in seed]
         if len(parts) < len(seeds) or any(_others(part, parts[0]) for part in parts):
             continue
-        own = {str(seed): part["value"] for seed, part in enumerate(parts)}
-        found[metric] = pl.DataFrame({"case_id": parts[0]["case_id"], **own})
-    return found
+        columns = {str(seed): part["value"] for seed, part in enumerate(parts)}
+        values[metric] = pl.DataFrame({"case_id": parts[0]["case_id"], **columns})
+    return values
 
 
 def compare_row_pairs(
@@ -90,22 +90,22 @@ def compare_row_pairs(
     p, p by Holm], ...]}}, all pairs of "rows" in the order of combinations. Rows that have not the
     cases of the first row are left out, as are values that are no number.
     """
-    found = {}
+    differences = {}
     for metric in metrics:
         having = [(i, row[metric]) for i, row in enumerate(rows) if row and metric in row]
         same = [
-            (i, own)
-            for i, own in having
-            if not _others(own, having[0][1]) and np.isfinite(_seeds(own)).all()
+            (i, values)
+            for i, values in having
+            if not _others(values, having[0][1]) and np.isfinite(_seeds(values)).all()
         ]
         if len(same) > 1:
-            measured = [_seeds(own) for _, own in same]
-            found[metric] = {
+            measured = [_seeds(values) for _, values in same]
+            differences[metric] = {
                 "rows": [i for i, _ in same],
                 "n": measured[0].shape[1],
                 "values": _listed(pairwise_differences(measured)),
             }
-    return found
+    return differences
 
 
 def _by_case(values: pl.DataFrame) -> pl.DataFrame:
@@ -113,18 +113,18 @@ def _by_case(values: pl.DataFrame) -> pl.DataFrame:
     return values if values["case_id"].is_sorted() else values.sort("case_id")
 
 
-def _others(own: pl.DataFrame, first: pl.DataFrame) -> bool:
+def _others(values: pl.DataFrame, first: pl.DataFrame) -> bool:
     """Whether it is of other cases."""
-    return not own["case_id"].equals(first["case_id"])
+    return not values["case_id"].equals(first["case_id"])
 
 
-def _seeds(own: pl.DataFrame) -> NDArray[np.float64]:
+def _seeds(values: pl.DataFrame) -> NDArray[np.float64]:
     """[seeds, users] values."""
-    return own.drop("case_id").to_numpy().T
+    return values.drop("case_id").to_numpy().T
 
 
-def _listed(found: PairwiseDifferences) -> list[list[float]]:
-    columns = (found.mean, found.low, found.high, found.p, found.holm)
+def _listed(differences: PairwiseDifferences) -> list[list[float]]:
+    columns = (differences.mean, differences.low, differences.high, differences.p, differences.holm)
     return [
         [round(mean, 5), round(low, 5), round(high, 5), float(f"{p:.3g}"), float(f"{adjusted:.3g}")]
         for mean, low, high, p, adjusted in zip(*(c.tolist() for c in columns), strict=True)

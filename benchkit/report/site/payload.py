@@ -16,25 +16,20 @@ from benchkit.report.core.labels import (
     metric_columns,
     metric_title,
     primary_metric,
+    protocol_title,
     table_caption,
     table_legend,
 )
+from benchkit.report.core.method_runs import MethodRuns, collect_method_runs
 from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
 from benchkit.report.leaderboard import costs
 from benchkit.report.paper import published_values
 from benchkit.report.paper.published_values import PublishedValue
 from benchkit.report.site import cards, pairwise, row_details
 from benchkit.report.site.example_cases import CaseInputLookup
-from benchkit.report.site.row_details import MethodRuns
-from benchkit.runs.records import PER_TOKEN, PlanRecord
+from benchkit.runs.records import PlanRecord
 from benchkit.runs.store import Store
 
-_PROTOCOLS = {
-    "scored": "Scored",
-    PER_TOKEN: "Scored per token",
-    "sampled": "Sampled",
-    "full": "Whole catalogue",
-}
 DEFAULT_METRIC_COUNT = 8  # metrics that are shown before the reader chooses
 
 RunsByRow = Mapping[tuple[str, str], MethodRuns]
@@ -49,24 +44,24 @@ def build_payload(
 ) -> Blocks:
     """Everything that the page shows, as block name -> JSON value. Same store, same values."""
     plan = results.plan
-    found = row_details.collect_method_runs(store, plan, results.tables)
+    method_runs = collect_method_runs(store, plan, results.tables)
     listed = [row for table in results.tables if not table.subgroup for row in table.rows]
     # The row with results, where a method has any, and else the one with the reason.
     rows = {(row.task, row.label): row for row in sorted(listed, key=lambda row: bool(row.cells))}
     labels = [label for label in plan.labels if any(label == name for _, name in rows)]
-    blocks: Blocks = {"index": _index(results, rows, found, labels)}
+    blocks: Blocks = {"index": _index(results, rows, method_runs, labels)}
     for place, table in enumerate(results.tables):
-        blocks[f"table-{place}"] = _table(plan, table, found, figures)
+        blocks[f"table-{place}"] = _table(plan, table, method_runs, figures)
         if not table.subgroup:
-            blocks[f"pairs-{place}"] = _pairs(plan, table, found)
+            blocks[f"pairs-{place}"] = _pairs(plan, table, method_runs)
     for task in plan.tasks:
-        chosen = row_details.example_case_ids(found, task)
+        chosen = row_details.example_case_ids(method_runs, task)
         for place, label in enumerate(labels):
             if (row := rows.get((task, label))) is None:
                 continue
-            source = found.get((task, label))
-            asked = row_details.example_inputs(source, task, chosen, questions) if source else {}
-            panel = row_details.build_row_panel(row, source, chosen, asked)
+            source = method_runs.get((task, label))
+            inputs = row_details.example_inputs(source, task, chosen, questions) if source else {}
+            panel = row_details.build_row_panel(row, source, chosen, inputs)
             panel["published"] = _published(figures, row)
             blocks[f"row-{plan.tasks.index(task)}-{place}"] = panel
     return blocks
@@ -75,16 +70,16 @@ def build_payload(
 def _index(
     results: Results,
     rows: Mapping[tuple[str, str], ResultRow],
-    found: RunsByRow,
+    method_runs: RunsByRow,
     labels: Sequence[str],
 ) -> dict[str, Any]:
     plan = results.plan
     protocols = dict.fromkeys(table.protocol for table in results.tables)
     methods = []
     for label in labels:
-        own = [(task, row) for (task, name), row in rows.items() if name == label]
-        source = next((s for task, _ in own if (s := found.get((task, label)))), None)
-        family = own[0][1].family
+        method_rows = [(task, row) for (task, name), row in rows.items() if name == label]
+        source = next((s for task, _ in method_rows if (s := method_runs.get((task, label)))), None)
+        family = method_rows[0][1].family
         identity = source.manifests[0].identity if source else None
         card = cards.card_summary(cards.match_card(label, family, identity))
         methods.append({"label": label, "family": family, "card": card})
@@ -93,7 +88,7 @@ def _index(
         "title": plan.title,
         "primary": plan.primary,
         "tasks": plan.tasks,
-        "protocols": [{"name": p, "title": _PROTOCOLS.get(p, p)} for p in protocols],
+        "protocols": [{"name": p, "title": protocol_title(p)} for p in protocols],
         "methods": methods,
         "families": sorted({method["family"] for method in methods}),
         "first": DEFAULT_METRIC_COUNT,
@@ -111,7 +106,7 @@ def _index(
 
 
 def _table(
-    plan: PlanRecord, table: ResultTable, found: RunsByRow, figures: Sequence[PublishedValue]
+    plan: PlanRecord, table: ResultTable, method_runs: RunsByRow, figures: Sequence[PublishedValue]
 ) -> dict[str, Any]:
     names = metric_columns(plan, table)
     ranks = {name: _first_two(table, name) for name in names if name in table.chance}
@@ -123,7 +118,7 @@ def _table(
             line["cells"] = [_cell(row.cells.get(n), ranks.get(n, ())) for n in names]
         else:
             line["status"] = row.status
-        source = found.get((row.task, row.label))
+        source = method_runs.get((row.task, row.label))
         if source and row.cells and not table.subgroup:
             line["costs"] = costs.row_costs(row)
         if not table.subgroup and is_at_chance(row, plan):
@@ -131,8 +126,10 @@ def _table(
         if row.caveats:
             line["notes"] = [numbers[remark] for remark in row.caveats]
         if table.protocol != "full" and not table.subgroup and row.cells:
-            own = published_values.match_published(figures, row.task, row.label)
-            line["published"] = {n: [f.display for f in own[n]] for n in names if n in own}
+            published = published_values.match_published(figures, row.task, row.label)
+            line["published"] = {
+                n: [f.display for f in published[n]] for n in names if n in published
+            }
         rows.append({k: v for k, v in line.items() if v not in (None, {})})
     return {
         "columns": [
@@ -201,13 +198,13 @@ def _legend(plan: PlanRecord, table: ResultTable) -> list[str]:
     ]
 
 
-def _pairs(plan: PlanRecord, table: ResultTable, found: RunsByRow) -> dict[str, Any]:
+def _pairs(plan: PlanRecord, table: ResultTable, method_runs: RunsByRow) -> dict[str, Any]:
     ranked = [name for name in metric_columns(plan, table) if name in table.chance]
     count = sum(bool(row.cells) for row in table.rows)
     chosen = pairwise.metrics_to_compare(ranked, primary_metric(plan, ranked), count)
     values = [
         pairwise.per_case_values([run.metrics() for run in source.runs], table.protocol, chosen)
-        if row.cells and (source := found.get((row.task, row.label)))
+        if row.cells and (source := method_runs.get((row.task, row.label)))
         else None
         for row in table.rows
     ]
@@ -215,5 +212,5 @@ def _pairs(plan: PlanRecord, table: ResultTable, found: RunsByRow) -> dict[str, 
 
 
 def _published(figures: Sequence[PublishedValue], row: ResultRow) -> list[list[str]]:
-    own = published_values.match_published(figures, row.task, row.label)
-    return [[metric_title(name), *f.display] for name, listed in own.items() for f in listed]
+    by_metric = published_values.match_published(figures, row.task, row.label)
+    return [[metric_title(name), *f.display] for name, listed in by_metric.items() for f in listed]

@@ -2,16 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
-from benchkit.report.core.results import ResultRow, ResultTable
+from benchkit.report.core.method_runs import MethodRuns
+from benchkit.report.core.results import ResultRow
 from benchkit.report.site import example_cases, judge_verdicts
 from benchkit.report.site.example_cases import CaseInput, CaseInputLookup
-from benchkit.runs.records import Manifest, PlannedJudge, PlanRecord
-from benchkit.runs.store import Run, Store
 
 _HASHES = ("code", "harness", "train", "test")
 _APART = {"method", "config", "packages", "decoding", "seed", *_HASHES}
@@ -20,52 +16,17 @@ _MACHINE = ("python", "system", "processor", "cores", "memory_gb", "git")
 SettingLines = list[list[str]]  # [name, value]
 
 
-@dataclass(frozen=True)
-class MethodRuns:
-    """The runs of one method on one task, one a seed, and the judges whose verdicts are shown. It
-    keeps no table: a page reads hundreds."""
-
-    runs: tuple[Run, ...]
-    manifests: tuple[Manifest, ...]
-    judges: tuple[PlannedJudge, ...] = ()
-
-    def case_ids(self) -> list[str]:
-        return self._predictions(0).select("case_id").collect()["case_id"].to_list()
-
-    def answers(self, cases: Sequence[str]) -> pl.DataFrame:
-        """Predictions of the first seed for some cases."""
-        return self._predictions(0).filter(pl.col("case_id").is_in(list(cases))).collect()
-
-    def _predictions(self, seed: int) -> pl.LazyFrame:
-        return pl.scan_parquet(self.runs[seed].path / "predictions.parquet")
-
-
-def collect_method_runs(
-    store: Store, plan: PlanRecord, tables: Sequence[ResultTable]
-) -> dict[tuple[str, str], MethodRuns]:
-    """(task, label) -> its runs, for rows that have results in some table."""
-    found: dict[tuple[str, str], MethodRuns] = {}
-    for row in (row for table in tables for row in table.rows):
-        if row.run_ids and (row.task, row.label) not in found:
-            runs = [store.run(plan.suite, row.task, row.label, run) for run in row.run_ids]
-            manifests = [manifest for run in runs if (manifest := run.manifest())]
-            found[row.task, row.label] = MethodRuns(
-                tuple(runs), tuple(manifests), tuple(plan.judges)
-            )
-    return found
-
-
-def example_case_ids(found: Mapping[tuple[str, str], MethodRuns], task: str) -> list[str]:
+def example_case_ids(method_runs: Mapping[tuple[str, str], MethodRuns], task: str) -> list[str]:
     """The example cases of a task, the same for all its rows."""
-    own = [source for (name, _), source in found.items() if name == task]
-    known = {case for source in own for case in source.case_ids()}
+    sources = [source for (name, _), source in method_runs.items() if name == task]
+    known = {case for source in sources for case in source.case_ids()}
     judged = {
         case
-        for source in own
+        for source in sources
         for case in judge_verdicts.judged_case_ids(source.runs[0], source.judges)
     }
     return example_cases.select_example_cases(
-        known, judged, example_cases.examples_per_row(len(found))
+        known, judged, example_cases.examples_per_row(len(method_runs))
     )
 
 
@@ -89,7 +50,7 @@ def build_row_panel(
         return {"status": row.status, "remarks": list(row.caveats)}
     first = source.manifests[0]
     identity = first.identity
-    said = judge_verdicts.read_verdicts(source.runs, source.judges)
+    verdicts = judge_verdicts.read_verdicts(source.runs, source.judges)
     return {
         "remarks": list(row.caveats),
         "runs": [{"id": m.run_id, "seed": m.seed} for m in source.manifests],
@@ -106,9 +67,9 @@ def build_row_panel(
             {name: first.provenance[name] for name in _MACHINE if first.provenance.get(name)}
         ),
         "costs": setting_lines(dict(row.cost)),
-        "judges": [one.summary for one in said],
+        "judges": [one.summary for one in verdicts],
         "examples": example_cases.build_examples(
-            source.answers(chosen), source.runs[0].metrics(), said, questions, chosen
+            source.answers(chosen), source.runs[0].metrics(), verdicts, questions, chosen
         ),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchkit import io as files
-from benchkit.report.plots.text_fitting import unique_stems
+from benchkit.report.core.file_names import unique_stems
 from benchkit.report.training.diagnostics import (
     Diagnosis,
     FloatArray,

@@ -192,7 +192,7 @@ def test_curves_by_length_of_history(tmp_path):
 def test_what_is_behind_a_panel_is_seen_and_said(tmp_path):
     store = history_store(tmp_path, [f"m{i}" for i in range(8)])
     made, texts, _ = drawn(plots(store)["history-toys-scored"])
-    assert any("Grey, without a name: the methods of the other" in t.get_text() for t, _ in texts)
+    assert any("Grey: the methods of the other" in t.get_text() for t, _ in texts)
     axes = made.axes[0]
     behind = [line for line in axes.lines if line.get_color() == "#BDBDBD"]
     named = len(axes.get_legend().get_texts())

@@ -9,7 +9,6 @@ from benchkit.report.plots.text_fitting import (
     count_legend_columns,
     sanitize,
     shorten_names,
-    unique_stems,
     wrap,
 )
 
@@ -37,12 +36,6 @@ def test_wrapped_text_keeps_its_letters_or_says_that_some_are_missing(text):
     together = "".join("".join(lines).split())
     whole = "".join(sanitize(text).split())
     assert together == whole or (together.endswith("…") and whole.startswith(together[:-1]))
-
-
-def test_stems_are_short_and_differ():
-    found = list(unique_stems([("metric", "a.b"), ("metric", "A b"), ("metric", "推" * 200)]))
-    assert found[:2] == ["metric-a-b", "metric-A-b-2"]
-    assert len(found[2].encode()) <= 120
 
 
 @pytest.mark.parametrize("names", [["cf", "sft", "preference", "control", "a long name " * 2, "x"]])

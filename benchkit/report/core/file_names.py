@@ -1,0 +1,30 @@
+"""Names of the files that a report writes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from benchkit.runs.store import slug
+
+_MAX_STEM_BYTES = 120
+
+
+def unique_stems(names: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A file name for each tuple of parts, short enough for any file system, none twice, and
+    without a dot, behind which an ending would begin.
+
+    >>> list(unique_stems([("metric", "a b"), ("metric", "a/b"), ("metric", "c")]))
+    ['metric-a-b', 'metric-a-b-2', 'metric-c']
+    """
+    used: set[str] = set()
+    for parts in names:
+        whole = (
+            slug("-".join(parts))
+            .replace(".", "-")
+            .encode()[:_MAX_STEM_BYTES]
+            .decode(errors="ignore")
+        )
+        stem, number = whole, 1
+        while stem.casefold() in used:
+            number += 1
+            stem = f"{whole}-{number}"
+        used.add(stem.casefold())
+        yield stem
