@@ -15,7 +15,7 @@ _PROTOCOL_TITLES = {
     "full": "whole catalogue, scored",
     "sampled": "sampled answers",
 }
-_PROTOCOL_TITLES = {
+_SHORT_PROTOCOL_TITLES = {
     "scored": "Scored",
     PER_TOKEN: "Scored per token",
     "sampled": "Sampled",
@@ -27,20 +27,6 @@ _FAILURES = ("truncated", "refused")  # columns that are shown where there was a
 def metric_title(name: str) -> str:
     """'ndcg@5' -> 'NDCG@5'."""
     return name.upper()
-
-
-def protocol_title(protocol: str) -> str:
-    """Return the short title of a protocol, e.g. 'Whole catalogue' for 'full'."""
-    return _PROTOCOL_TITLES.get(protocol, protocol)
-
-
-def history_bucket_title(bucket: Sequence[int]) -> str:
-    """Return what a table calls a bucket of history lengths.
-
-    >>> history_bucket_title([3, 7]), history_bucket_title([12])
-    ('history of 3 to 7', 'history of 12 or more')
-    """
-    return f"history of {bucket[0]}" + (f" to {bucket[1]}" if len(bucket) > 1 else " or more")
 
 
 def table_caption(plan: PlanRecord, table: ResultTable) -> str:
@@ -55,6 +41,11 @@ def table_caption(plan: PlanRecord, table: ResultTable) -> str:
 def protocol_title(protocol: str) -> str:
     """Return what is ranked and how, or the protocol's name where it has no title."""
     return _PROTOCOL_TITLES.get(protocol, protocol)
+
+
+def short_protocol_title(protocol: str) -> str:
+    """Return a title for where there is little room, e.g. 'Whole catalogue' for 'full'."""
+    return _SHORT_PROTOCOL_TITLES.get(protocol, protocol)
 
 
 def history_bucket_title(low: int, high: int | None) -> str:

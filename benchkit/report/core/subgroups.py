@@ -28,7 +28,7 @@ def history_bucket_table(
         status = row.status if cells or not runs else "no such case"
         # What a run cost is known of all its cases together.
         rows.append(replace(row, cells=cells, status=status, cost={}))
-    return replace(table, subgroup=history_bucket_title(bucket), rows=tuple(rows), notes=())
+    return replace(table, subgroup=history_bucket_title(low, high), rows=tuple(rows), notes=())
 
 
 def relative_drop_table(first: ResultTable, second: ResultTable) -> ResultTable:

@@ -88,4 +88,4 @@ def max_case_count(rows: Iterable[ResultRow]) -> int:
 def plot_heading(results: Results, table: ResultTable, what: str) -> str:
     """Return a title such as 'MovieLens 100K, ml-100k: NDCG@5 (scored)'."""
     where = ", ".join(dict.fromkeys((results.plan.title, table.task)))
-    return f"{where}: {what} ({labels.protocol_title(table.protocol).lower()})"
+    return f"{where}: {what} ({labels.short_protocol_title(table.protocol).lower()})"

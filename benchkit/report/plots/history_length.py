@@ -54,7 +54,7 @@ def history_bucket_tables(results: Results, table: ResultTable) -> dict[str, Res
     bucket_tables = {}
     for bucket in results.plan.history_buckets:
         low, high = bucket[0], bucket[1] if len(bucket) > 1 else None
-        title = history_bucket_title(bucket)
+        title = history_bucket_title(low, high)
         name = f"≥ {low}" if high is None else (f"{low}" if low == high else f"{low}–{high}")
         for other in results.tables:
             if (other.task, other.protocol, other.subgroup) == (table.task, table.protocol, title):

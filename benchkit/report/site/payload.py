@@ -16,7 +16,7 @@ from benchkit.report.core.labels import (
     metric_columns,
     metric_title,
     primary_metric,
-    protocol_title,
+    short_protocol_title,
     table_caption,
     table_legend,
 )
@@ -88,7 +88,7 @@ def _index(
         "title": plan.title,
         "primary": plan.primary,
         "tasks": plan.tasks,
-        "protocols": [{"name": p, "title": protocol_title(p)} for p in protocols],
+        "protocols": [{"name": p, "title": short_protocol_title(p)} for p in protocols],
         "methods": methods,
         "families": sorted({method["family"] for method in methods}),
         "first": DEFAULT_METRIC_COUNT,
