@@ -1,8 +1,5 @@
-"""A/B tests as Markdown, CSV and JSON. Same counts, same bytes."""
+"""A/B tests as tables, CSV and JSON. Same counts, same bytes."""
 
-import csv
-import io
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -16,8 +13,9 @@ from benchkit.report.abtest.published_tests import (
     PublishedTestCheck,
     figure_check_records,
 )
+from benchkit.report.core.json_text import json_text
 from benchkit.report.core.labels import format_p_value
-from benchkit.report.core.text_table import TableDocument, TextTable
+from benchkit.report.core.text_table import TableDocument, TextTable, csv_text
 from benchkit.stats.proportions.two_sample import ConfidenceInterval
 
 _INDEPENDENT = (
@@ -55,7 +53,7 @@ def analysis_document(analysis: ABTestAnalysis) -> TableDocument:
         ),
     )  # fmt: skip
     level = f"{100 * analysis.level:g} %"
-    tests = [_test_grid(test, level) for test in analysis.comparisons]
+    tests = [_test_table(test, level) for test in analysis.comparisons]
     several = len(analysis.arms) > 2
     notes = [
         _INDEPENDENT,
@@ -63,10 +61,10 @@ def analysis_document(analysis: ABTestAnalysis) -> TableDocument:
         f" one looks (mSPRT, normal mixture with an SD of {analysis.tau:g}).",
         *([f"Holm adjusts two-sided p over {len(analysis.arms) - 1} treatments."] * several),
     ]
-    return _with_notes([arms, *tests], notes)
+    return TableDocument((arms, *tests), tuple(notes))
 
 
-def _test_grid(test: RateComparison, level: str) -> TextTable:
+def _test_table(test: RateComparison, level: str) -> TextTable:
     r, v = test.result, test.always_valid
     lines = (
         ("lift", _percent(r.lift, "+"), _interval(r.lift_interval)),
@@ -109,9 +107,9 @@ def analysis_records(analysis: ABTestAnalysis) -> list[dict[str, Any]]:
 
 
 def sample_size_document(planned: SampleSizePlan) -> TableDocument:
-    """One table."""
+    """A table of the impressions that each arm needs."""
     sides = "one-sided" if planned.one_sided else "two-sided"
-    grid = TextTable(
+    table = TextTable(
         "Impressions needed",
         ("Arm", "Rate", "Impressions"),
         (
@@ -123,17 +121,12 @@ def sample_size_document(planned: SampleSizePlan) -> TableDocument:
             ),
         ),
     )
-    return _with_notes(
-        [grid],
-        [
-            f"Power {planned.power:g} at level {planned.alpha:g}, {sides}, pooled z, equal arms.",
-            _INDEPENDENT,
-        ],
-    )
+    power = f"Power {planned.power:g} at level {planned.alpha:g}, {sides}, pooled z, equal arms."
+    return TableDocument((table,), (power, _INDEPENDENT))
 
 
 def published_test_document(checks: PublishedTestCheck) -> TableDocument:
-    """Ours beside the printed figures, and what does not follow."""
+    """Our figures beside the printed ones, and which of these do not follow from the counts."""
     lines = tuple(
         (
             f"{c.printed.treatment}" + (f" against {c.against}" if c.against else ""),
@@ -157,7 +150,11 @@ def published_test_document(checks: PublishedTestCheck) -> TableDocument:
     notes = [
         f"Counts are printed to within {checks.published.rounding}; intervals are Wald's at 95 %."
         " Conversions are the printed CVR of the impressions.",
-        *(_remark(c) for c in checks.checks if c.p is not None and c.p >= float(c.printed.value)),
+        *(
+            _two_sided_note(c)
+            for c in checks.checks
+            if c.p is not None and c.p >= float(c.printed.value)
+        ),
         *_widths(checks),
         *(
             f"{c.printed.place}: {_TITLES[c.printed.figure]} {c.printed.value} is that of no arm;"
@@ -167,12 +164,14 @@ def published_test_document(checks: PublishedTestCheck) -> TableDocument:
         ),
         _INDEPENDENT,
     ]
-    return _with_notes([arms, TextTable(checks.published.title, head, lines)], notes)
+    figures = TextTable(checks.published.title, head, lines)
+    return TableDocument((arms, figures), tuple(notes))
 
 
-def _remark(own: FigureCheck) -> str:
-    who = f"{own.printed.treatment} against {own.against}, {_TITLES[own.printed.figure]}"
-    return f"{who} {own.printed.value}: two-sided p is {own.p or 0.0:.2g}, not below it."
+def _two_sided_note(check: FigureCheck) -> str:
+    printed = check.printed
+    arms = f"{printed.treatment} against {check.against}, {_TITLES[printed.figure]}"
+    return f"{arms} {printed.value}: two-sided p is {check.p or 0.0:.2g}, not below it."
 
 
 def _widths(checks: PublishedTestCheck) -> Iterator[str]:
@@ -187,21 +186,17 @@ def _widths(checks: PublishedTestCheck) -> Iterator[str]:
             )
 
 
-def _ours(own: FigureCheck) -> str:
-    return _figure(own, own.ours)
+def _ours(check: FigureCheck) -> str:
+    return _figure(check, check.ours)
 
 
-def _figure(own: FigureCheck, value: float) -> str:
-    if own.p is not None:
+def _figure(check: FigureCheck, value: float) -> str:
+    if check.p is not None:
         # Papers print bounds such as 6e-11; what is too small for a number has no digits.
         return "<1e-300" if value < 1e-300 else f"{value:.2g}"
     # A digit more than printed where rounding hides the difference.
-    digits = len(own.printed.value.partition(".")[2])
+    digits = len(check.printed.value.partition(".")[2])
     return f"{value:.{digits + 1}f}"
-
-
-def _with_notes(grids: Sequence[TextTable], notes: Sequence[str]) -> TableDocument:
-    return TableDocument(tuple(grids), tuple(notes))
 
 
 def _percent(share: float, sign: str = "") -> str:
@@ -219,41 +214,25 @@ def _interval(interval: ConfidenceInterval) -> str:
 
 
 def _csv(records: Sequence[dict[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(records[0]) if records else [], lineterminator="\n")
-    writer.writeheader()
-    for record in records:
-        writer.writerow({k: "" if v is None else v for k, v in record.items()})
-    return out.getvalue()
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _plain(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in r.items()}
-        for r in records
-    ]
+    return csv_text(list(records[0]) if records else [], records)
 
 
 ANALYSIS_FORMATS: dict[str, Callable[[ABTestAnalysis], str]] = {
-    "md": lambda found: analysis_document(found).to_markdown(),
-    "csv": lambda a: _csv(analysis_records(a)),
-    "json": lambda a: _json(
-        {"arms": [asdict(arm) for arm in a.arms], "tests": _plain(analysis_records(a))}
+    "md": lambda analysis: analysis_document(analysis).to_markdown(),
+    "csv": lambda analysis: _csv(analysis_records(analysis)),
+    "json": lambda analysis: json_text(
+        {"arms": [asdict(arm) for arm in analysis.arms], "tests": analysis_records(analysis)}
     ),
 }
 SAMPLE_SIZE_FORMATS: dict[str, Callable[[SampleSizePlan], str]] = {
-    "md": lambda found: sample_size_document(found).to_markdown(),
-    "csv": lambda p: _csv([asdict(p)]),
-    "json": lambda p: _json(asdict(p)),
+    "md": lambda plan: sample_size_document(plan).to_markdown(),
+    "csv": lambda plan: _csv([asdict(plan)]),
+    "json": lambda plan: json_text(asdict(plan)),
 }
 PUBLISHED_TEST_FORMATS: dict[str, Callable[[PublishedTestCheck], str]] = {
-    "md": lambda found: published_test_document(found).to_markdown(),
-    "csv": lambda c: _csv(figure_check_records(c)),
-    "json": lambda c: _json(
-        {"title": c.published.title, "figures": _plain(figure_check_records(c))}
+    "md": lambda checks: published_test_document(checks).to_markdown(),
+    "csv": lambda checks: _csv(figure_check_records(checks)),
+    "json": lambda checks: json_text(
+        {"title": checks.published.title, "figures": figure_check_records(checks)}
     ),
 }

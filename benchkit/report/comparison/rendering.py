@@ -1,18 +1,15 @@
 """What a comparison says, as Markdown, CSV and JSON. Same store, same bytes."""
 
-import csv
-import io
-import json
-import math
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from benchkit.report.comparison.paired_comparison import MethodComparison, SuiteComparison
+from benchkit.report.core.json_text import json_text
 from benchkit.report.core.labels import format_p_value, format_rate, metric_title
 from benchkit.report.core.results import SIGNIFICANCE_LEVEL
-from benchkit.report.core.text_table import TableDocument, TextTable
+from benchkit.report.core.text_table import TableDocument, TextTable, csv_text
 
 
 def comparison_document(comparison: SuiteComparison) -> TableDocument:
@@ -167,13 +164,8 @@ def comparison_records(comparison: SuiteComparison) -> list[dict[str, Any]]:
 
 def comparison_csv(comparison: SuiteComparison) -> str:
     """One line a pair and task."""
-    out = io.StringIO()
     records = comparison_records(comparison)
-    writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    for record in records:
-        writer.writerow({k: "" if v is None else v for k, v in record.items()})
-    return out.getvalue()
+    return csv_text(list(records[0]), records)
 
 
 def comparison_json(comparison: SuiteComparison) -> str:
@@ -204,15 +196,7 @@ def comparison_json(comparison: SuiteComparison) -> str:
         "ranking": ranking,
         "notes": comparison_legend(comparison),
     }
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return json_text(value)
 
 
 COMPARISON_FORMATS = {"md": comparison_markdown, "csv": comparison_csv, "json": comparison_json}

@@ -1,4 +1,4 @@
-"""The one model of a printed table, and what prints it: Markdown, LaTeX, terminal, CSV."""
+"""The one model of a printed table, and what prints it as Markdown, on a terminal, and as CSV."""
 
 import csv
 import io
@@ -7,31 +7,16 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-LATEX_PACKAGES = "% needs \\usepackage{booktabs,graphicx}"
-# Opens a box that is scaled down to the line where it is wider.
-LATEX_FITTED_BOX = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-_LATEX_PARAGRAPH = r"p{.5\linewidth}"  # a long reason must not make the table wide and so all small
-_LATEX_MARKS = {"°": r"\circ", "†": r"\dagger"}
-_LATEX = str.maketrans(
-    {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--",
-     # After the end of a line they would be read as an option of it.
-     "[": "{[}", "]": "{]}", "*": "{*}",
-     **dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", "")}
-)  # fmt: skip
-_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-_SUPERSCRIPT = str.maketrans("0123456789", _DIGITS)
-_BASELINE = str.maketrans(_DIGITS, "0123456789")
+SUPERSCRIPT_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_SUPERSCRIPT = str.maketrans("0123456789", SUPERSCRIPT_DIGITS)
 # Figures such as '.612 [.590, .634]': no format interprets anything in them.
-_FIGURES = re.compile(r"[-+]?[\d.][\d.,+±-]*( \[[-+\d., ]+\])?")
+FIGURES = re.compile(r"[-+]?[\d.][\d.,+±-]*( \[[-+\d., ]+\])?")
 
 
 @dataclass(frozen=True)
@@ -139,72 +124,6 @@ def _markdown_cell(cell: TextCell) -> str:
     return text + _unicode_marks(cell.marks)
 
 
-def render_latex(tables: Iterable[TextTable]) -> str:
-    """Render the tables in booktabs style; they need \\usepackage{booktabs,graphicx}."""
-    return "\n".join([LATEX_PACKAGES, *map(_latex_table, tables)])
-
-
-def _latex_table(table: TextTable) -> str:
-    width, environment = len(table.header), "table*" if table.wide else "table"
-    columns = "l" * table.text_columns + "r" * (width - table.text_columns)
-    lines = [
-        rf"\begin{{{environment}}}[t]", r"\centering", rf"\caption{{{escape_latex(table.title)}}}",
-        LATEX_FITTED_BOX, rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *_latex_groups(table),
-        _latex_row(map(escape_latex, table.header)), r"\midrule",
-    ]  # fmt: skip
-    for row, cells in table.text_rows():
-        texts = [_latex_cell(cell) for cell in cells]
-        span = width - len(texts) + 1
-        if span > 1 and len(texts) == 1:
-            texts = [rf"\multicolumn{{{span}}}{{l}}{{{texts[0]}}}"]
-        elif span > 1:
-            texts[-1] = rf"\multicolumn{{{span}}}{{{_LATEX_PARAGRAPH}}}{{\raggedright {texts[-1]}}}"
-        lines += [r"\midrule"] * row.rule + [_latex_row(texts)]
-    lines += [r"\bottomrule", r"\end{tabular}}"]
-    if table.notes:
-        lines.append(r"\par\smallskip\footnotesize " + " ".join(map(_latex_note, table.notes)))
-    return "\n".join([*lines, rf"\end{{{environment}}}", ""])
-
-
-def _latex_groups(table: TextTable) -> list[str]:
-    """The line of titles over the header, and the rules below them."""
-    if not table.groups:
-        return []
-    titles, rules, start = [""] * table.text_columns, [], table.text_columns + 1
-    for title, members in groupby(table.groups):
-        size = len(list(members))
-        titles.append(rf"\multicolumn{{{size}}}{{c}}{{{escape_latex(title)}}}")
-        rules.append(rf"\cmidrule(lr){{{start}-{start + size - 1}}}")
-        start += size
-    return [_latex_row(titles), " ".join(rules)]
-
-
-def _latex_row(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"
-
-
-def _latex_cell(cell: TextCell) -> str:
-    text = escape_latex(cell.text)
-    for flag, form in (
-        (cell.italic, "textit"), (cell.underline, "underline"), (cell.bold, "textbf"),
-    ):  # fmt: skip
-        text = rf"\{form}{{{text}}}" if flag else text
-    return text + _latex_raise(_LATEX_MARKS.get(str(mark), str(mark)) for mark in cell.marks)
-
-
-def _latex_note(note: str) -> str:
-    """A note with its marks and numbers raised as those in the table are."""
-    text = escape_latex(note)
-    for mark, command in _LATEX_MARKS.items():
-        text = text.replace(mark, _latex_raise([command]))
-    return re.sub(f"[{_DIGITS}]+", lambda m: _latex_raise([m[0].translate(_BASELINE)]), text)
-
-
-def _latex_raise(marks: Iterable[str]) -> str:
-    joined = ",".join(marks)
-    return f"$^{{{joined}}}$" if joined else ""
-
-
 def print_tables(console: Console, tables: Iterable[TextTable]) -> None:
     """Print them on a terminal."""
     for table in tables:
@@ -295,17 +214,8 @@ def _unicode_marks(marks: Sequence[str | int]) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return `text` so that it cannot break out of a Markdown table cell."""
-    if _FIGURES.fullmatch(text):
+    if FIGURES.fullmatch(text):
         return text
     for character in "\\|*_`<>[]":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())
-
-
-def escape_latex(text: str) -> str:
-    """Return `text` in one paragraph, with everything that LaTeX would interpret escaped.
-
-    Marks that turn the direction of text are left out. Scripts other than Latin need lualatex or
-    xelatex.
-    """
-    return text if _FIGURES.fullmatch(text) else " ".join(text.split()).translate(_LATEX)

@@ -1,11 +1,10 @@
 """What each method cost: training, by stage, and answering; and how their trainings compare."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from benchkit.report.core.results import ResultRow, Results
-from benchkit.report.core.text_table import TextTable
+from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.text_table import TextTable, csv_text
 from benchkit.report.leaderboard import costs
 from benchkit.report.paper.published_values import TrainingTimeRatio, same_method, time_ratios_of
 from benchkit.runs.records import PlanRecord
@@ -29,80 +28,81 @@ _COLUMNS = (
 def build_cost_tables(
     results: Results, factors: Sequence[TrainingTimeRatio] = ()
 ) -> Iterator[TextTable]:
-    """A grid for each task, from its first table: one line a complete row.
+    """A table for each task, from its first table of results: one line a complete row.
 
-    factors: published ones, which stand beside ours where they are of the same pair.
+    Args:
+        results: The suite's results.
+        factors: Published ratios, which stand beside ours where they are of the same pair.
     """
     for task, rows in _tasks(results):
-        yield _grid(results.plan, task, rows, time_ratios_of(factors, results.plan.relative_to))
+        yield _table(results.plan, task, rows, time_ratios_of(factors, results.plan.relative_to))
 
 
 def costs_csv(results: Results, factors: Sequence[TrainingTimeRatio] = ()) -> str:
     """One line a task and complete row, exact numbers; what was not recorded is empty."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
+    return csv_text(_COLUMNS, _records(results, factors))
+
+
+def _records(results: Results, factors: Sequence[TrainingTimeRatio]) -> Iterator[dict[str, Any]]:
     plan = results.plan
     compared = time_ratios_of(factors, plan.relative_to)
     for task, rows in _tasks(results):
         base = _base(plan, rows)
         for row in rows:
-            writer.writerow(
-                {
-                    **row.cost,
-                    "suite": plan.suite,
-                    "task": task,
-                    "method": row.label,
-                    "family": row.family,
-                    "seeds": " ".join(map(str, row.seeds)),
-                    "training_relative": _training(row) / base if base and _training(row) else "",
-                    "published_relative": next((f.ratio for f in _of(row, compared)), ""),
-                    "seconds_per_1000_users": costs.per_thousand_users(row, "seconds"),
-                    "tokens_per_1000_users": costs.per_thousand_users(row, "tokens"),
-                    "device": row.device,
-                }
-            )
-    return out.getvalue()
+            seconds = _training(row)
+            yield {
+                **row.cost,
+                "suite": plan.suite,
+                "task": task,
+                "method": row.label,
+                "family": row.family,
+                "seeds": " ".join(map(str, row.seeds)),
+                "training_relative": seconds / base if base and seconds else None,
+                "published_relative": next((f.ratio for f in _of(row, compared)), None),
+                "seconds_per_1000_users": costs.per_thousand_users(row, "seconds"),
+                "tokens_per_1000_users": costs.per_thousand_users(row, "tokens"),
+                "device": row.device,
+            }
 
 
 def _tasks(results: Results) -> Iterator[tuple[str, list[ResultRow]]]:
     """Each task with the rows of its first table that have figures."""
-    done = set()
+    first: dict[str, ResultTable] = {}
     for table in results.tables:
-        if table.task in done or table.subgroup:
-            continue
-        done.add(table.task)
+        if not table.subgroup:
+            first.setdefault(table.task, table)
+    for task, table in first.items():
         if rows := [row for row in table.rows if row.cells]:
-            yield table.task, rows
+            yield task, rows
 
 
-def _grid(
+def _table(
     plan: PlanRecord, task: str, rows: Sequence[ResultRow], factors: Sequence[TrainingTimeRatio]
 ) -> TextTable:
     stages = [name for name in _TITLES if any(f"{name}{_STAGE}" in row.cost for row in rows)]
     measured = [costs.row_costs(row) for row in rows]
-    columns = [name for name in costs.COST_TITLES if any(name in own for own in measured)]
+    columns = [name for name in costs.COST_TITLES if any(name in cost for cost in measured)]
     base = _base(plan, rows)
     compared = [factor for row in rows for factor in _of(row, factors)] if base else []
     lines = []
-    for row, own in zip(rows, measured, strict=True):
+    for row, cost in zip(rows, measured, strict=True):
         cells = [row.label]
         cells += [_seconds(row.cost.get(f"{name}{_STAGE}")) for name in stages]
         if base:
-            took = _training(row)
-            cells.append(f"{took / base:.2f}" if took else "")
+            seconds = _training(row)
+            cells.append(f"{seconds / base:.2f}" if seconds else "")
         if compared:
             cells.append(next((f"{factor.ratio:.2f}" for factor in _of(row, compared)), ""))
-        cells += [str(own[name][0]) if name in own else "" for name in columns]
+        cells += [str(cost[name][0]) if name in cost else "" for name in columns]
         lines.append(tuple(cells))
-    head = ("Method", *(_TITLES[name] for name in stages))
+    header = ("Method", *(_TITLES[name] for name in stages))
     if base:
-        head += (f"Training / {plan.relative_to}",)
+        header += (f"Training / {plan.relative_to}",)
     if compared:
-        head += ("Published",)
-    head += tuple(costs.COST_TITLES[name] for name in columns)
+        header += ("Published",)
+    header += tuple(costs.COST_TITLES[name] for name in columns)
     notes = tuple(_notes(rows, base, plan, compared))
-    return TextTable(f"{plan.title}: {task}, costs", head, tuple(lines), notes)
+    return TextTable(f"{plan.title}: {task}, costs", header, tuple(lines), notes)
 
 
 def _notes(
@@ -119,10 +119,10 @@ def _notes(
         )
     if compared:
         tables = ", ".join(dict.fromkeys(factor.reference for factor in compared))
-        said = "; ".join(factor.quotation for factor in compared)
+        quotations = "; ".join(factor.quotation for factor in compared)
         yield (
             f"Published: the same ratio by {tables}, on other data, models and machines. It prints"
-            f" of {compared[0].method}: {said}."
+            f" of {compared[0].method}: {quotations}."
         )
     if any(len(row.seeds) > 1 for row in rows):
         yield "Means over seeds."

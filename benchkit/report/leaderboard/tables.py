@@ -18,6 +18,7 @@ from benchkit.report.core.labels import (
     table_caption,
     table_legend,
 )
+from benchkit.report.core.latex import render_latex
 from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
 from benchkit.report.core.text_table import (
     TextCell,
@@ -26,7 +27,6 @@ from benchkit.report.core.text_table import (
     csv_text,
     note_number,
     print_tables,
-    render_latex,
     render_markdown,
 )
 from benchkit.report.grades.tables import grade_tables

@@ -4,15 +4,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchkit import io
-from benchkit.report.core import text_table
+from benchkit.report.core.latex import render_latex
 from benchkit.report.core.results import Results
-from benchkit.report.core.text_table import TextTable
+from benchkit.report.core.text_table import TextTable, render_markdown
 from benchkit.report.grades.shares_plot import write_grade_shares
 from benchkit.report.grades.tables import grade_tables, grades_csv
 from benchkit.report.leaderboard import tables
 from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
-from benchkit.report.paper import published_values as figures
-from benchkit.report.paper import rendering
+from benchkit.report.paper import published_values, rendering
 from benchkit.report.paper.paper_table import build_paper_tables
 from benchkit.report.paper.published_shape import like_published
 from benchkit.report.plots.suite import write_suite_plots
@@ -20,22 +19,21 @@ from benchkit.report.site import page
 from benchkit.report.site.example_cases import CaseInputLookup
 from benchkit.runs.store import Store
 
-_LAYOUTS = {"md": rendering.paper_markdown, "latex": rendering.paper_latex}
-_TABLES = {
+_RENDERERS = {"md": render_markdown, "latex": render_latex}
+_LEADERBOARD = {
     "md": tables.leaderboard_markdown,
     "latex": tables.leaderboard_latex,
     "csv": tables.leaderboard_csv,
 }
-_GRIDS = {"md": text_table.render_markdown, "latex": text_table.render_latex}
-_NAMES = {"md": "table.md", "latex": "table.tex", "csv": "leaderboard.csv"}
+_FILE_NAMES = {"md": "table.md", "latex": "table.tex", "csv": "leaderboard.csv"}
 
 
 def render_tables(results: Results, format_: str) -> str:
     """All tables as `md`, `latex` or `csv`; grades follow, except in the CSV, whose columns they
     do not share."""
-    text = _TABLES[format_](results)
-    if results.grades and format_ in _GRIDS:
-        text += "\n" + _GRIDS[format_](list(grade_tables(results.plan.title, results.grades)))
+    text = _LEADERBOARD[format_](results)
+    if results.grades and format_ in _RENDERERS:
+        text += "\n" + _RENDERERS[format_](grade_tables(results.plan.title, results.grades))
     return text
 
 
@@ -54,30 +52,31 @@ def render_paper_table(
     under `protocol` are in its shape.
     """
     if paper:
-        made = [
-            like_published(results, figures.read_published_table(published, paper), protocol, store)
-        ]
+        values = published_values.read_published_table(published, paper)
+        layouts = [like_published(results, values, protocol, store)]
     else:
-        made = build_paper_tables(
-            results, store, figures.read_published_values(published, results.plan.published)
-        )
+        values = published_values.read_published_values(published, results.plan.published)
+        layouts = build_paper_tables(results, store, values)
     if format_ == "csv":
-        return rendering.paper_csv(results.plan, made)
-    return _LAYOUTS.get(format_, rendering.paper_markdown)(results.plan, made, intervals)
+        return rendering.paper_csv(results.plan, layouts)
+    render = _RENDERERS.get(format_, render_markdown)
+    return render(
+        [rendering.paper_text_table(results.plan, layout, intervals) for layout in layouts]
+    )
 
 
 def cost_tables(results: Results, published: Path) -> list[TextTable]:
     """The tables of costs; published factors of training time stand beside ours."""
-    return list(
-        build_cost_tables(results, figures.read_time_ratios(published, results.plan.published))
-    )
+    ratios = published_values.read_time_ratios(published, results.plan.published)
+    return list(build_cost_tables(results, ratios))
 
 
 def render_costs(results: Results, published: Path, format_: str) -> str:
     """The tables of costs as `md`, `latex` or `csv`."""
     if format_ == "csv":
-        return costs_csv(results, figures.read_time_ratios(published, results.plan.published))
-    return _GRIDS[format_](cost_tables(results, published))
+        ratios = published_values.read_time_ratios(published, results.plan.published)
+        return costs_csv(results, ratios)
+    return _RENDERERS[format_](cost_tables(results, published))
 
 
 def write_leaderboard(
@@ -95,16 +94,16 @@ def write_leaderboard(
     installed.
     """
     published = published or folder.parent / "published"
-    texts = {_NAMES[kind]: render(results) for kind, render in _TABLES.items()}
+    texts = {_FILE_NAMES[kind]: render(results) for kind, render in _LEADERBOARD.items()}
     if results.grades:
-        found = list(grade_tables(results.plan.title, results.grades))
+        grades = list(grade_tables(results.plan.title, results.grades))
         texts |= {
-            "grades.md": text_table.render_markdown(found),
-            "grades.tex": text_table.render_latex(found),
+            "grades.md": render_markdown(grades),
+            "grades.tex": render_latex(grades),
             "grades.csv": grades_csv(results.plan.suite, results.grades),
         }
-    if found := cost_tables(results, published):
-        texts["costs.md"] = text_table.render_markdown(found)
+    if costs := cost_tables(results, published):
+        texts["costs.md"] = render_markdown(costs)
     texts[page.PAGE_NAME] = page.render_page(results, store, folder=published, questions=questions)
     for name, text in texts.items():
         io.write_text(folder / name, text)

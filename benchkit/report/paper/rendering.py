@@ -12,12 +12,12 @@ from benchkit.report.core.labels import (
     metric_title,
     protocol_title,
 )
+from benchkit.report.core.latex import render_latex
 from benchkit.report.core.text_table import (
     TextCell,
     TextRow,
     TextTable,
     csv_text,
-    render_latex,
     render_markdown,
 )
 from benchkit.report.paper.paper_table import AVERAGE, PaperColumn, PaperRow, PaperTable

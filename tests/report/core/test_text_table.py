@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchkit.report.core import text_table
+from benchkit.report.core import latex, text_table
 from benchkit.report.core.results import Results
 from benchkit.report.leaderboard import tables
 from benchkit.report.paper import rendering
@@ -61,7 +61,7 @@ def documents():
     return {
         "layout": rendering.paper_latex(results.plan, build_paper_tables(results), True),
         "tables": tables.leaderboard_latex(results),
-        "grid": text_table.render_latex([wide]),
+        "grid": latex.render_latex([wide]),
     }
 
 
@@ -83,7 +83,7 @@ def test_latex_is_balanced_and_every_line_has_all_cells(kind):
 
 
 def test_texts_that_run_from_right_to_left_do_not_turn_the_line():
-    assert text_table.escape_latex("a\u202eb\u2066c") == "abc"
+    assert latex.escape_latex("a\u202eb\u2066c") == "abc"
 
 
 def compiled(body, folder):
@@ -134,7 +134,7 @@ def test_wide_tables_are_scaled_to_the_page_and_narrow_ones_stay(tmp_path):
         results.plan, build_paper_tables(results), True
     )
     for name, text in (("narrow", "x"), ("wide", r"\rule{2\linewidth}{1pt}")):
-        body += rf"\setbox0=\hbox{{{text_table.LATEX_FITTED_BOX}" + f"\n{text}}}}}"
+        body += rf"\setbox0=\hbox{{{latex.LATEX_FITTED_BOX}" + f"\n{text}}}}}"
         body += rf"\typeout{{{name}=\number\dimexpr\wd0*100/\linewidth\relax}}" + "\n"
     log = compiled(body, tmp_path)
     assert "Overfull" not in log
