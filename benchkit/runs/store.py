@@ -139,7 +139,19 @@ class Store:
             yield Run(path.parent)
 
     def plan(self, suite: str) -> PlanRecord | None:
+        """The plan of a suite, or None where it was not run."""
         return _read_record(self.root / slug(suite) / "plan.json", PlanRecord)
+
+    def require_plan(self, suite: str) -> PlanRecord:
+        """The plan of a suite. Raises StoreError, which names the others, when it was not run."""
+        plan = self.plan(suite)
+        if plan is None:
+            others = f"   (here: {', '.join(self.suites())})" if self.suites() else ""
+            raise StoreError(
+                f"store {self.root}: suite {suite!r} has not been run",
+                f"benchkit run --suite {suite} --out {self.root}{others}",
+            )
+        return plan
 
     def update_plan(self, plan: PlanRecord, *, whole: bool = False) -> PlanRecord:
         """Merge `plan` into the stored one.

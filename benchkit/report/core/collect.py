@@ -26,13 +26,7 @@ _DIFFERENT = {"test": "were asked different cases", "decoding": "were sampled di
 
 def collect_results(store: Store, suite: str) -> Results:
     """Read everything that the plan of `suite` names. Raises StoreError when there is no plan."""
-    plan = store.plan(suite)
-    if plan is None:
-        raise StoreError(
-            f"store {store.root}: suite {suite!r} has not been run",
-            f"benchkit run --suite {suite} --out {store.root}"
-            + (f"   (here: {', '.join(store.suites())})" if store.suites() else ""),
-        )
+    plan = store.require_plan(suite)
     whole = [
         _table(store, plan, task, protocol)
         for task in plan.tasks

@@ -1,7 +1,5 @@
-"""Diagnoses as files and as a table."""
+"""Diagnoses of preference training as files and as a table."""
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,15 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from benchkit import io as files
+from benchkit import io
 from benchkit.report.core.file_names import unique_stems
-from benchkit.report.training.diagnostics import (
-    Diagnosis,
-    FloatArray,
-    PreferenceConflicts,
-    SuiteDiagnoses,
-    column_nan_means,
-)
+from benchkit.report.core.text_table import TextTable, csv_text
+from benchkit.report.training.diagnostics import Diagnosis, SuiteDiagnoses
+from benchkit.report.training.preference_conflicts import PreferenceConflicts
 from benchkit.report.training.trace_statistics import (
     PHASES,
     phase_steps,
@@ -28,135 +22,138 @@ from benchkit.report.training.trace_statistics import (
     weight_bins,
     weight_gap_correlations,
 )
+from benchkit.report.training.training_trace import FloatArray, column_nan_means
 
-DIAGNOSIS_HEADER = (
+_CONFLICT_COLUMNS = ("task", "method", "seed", "n", "share", "hard", "easy", "equal")
+_HEADER = (
     "Method", "Steps", "Margin", "Leads", "|βd| > 10", "Saturated w", "Pearson", "Spearman",
     "Conflicts",
 )  # fmt: skip
+_NOTE = (
+    "a > b: means of the first and of the last fifth of the steps.  |βd| > 10: share of the"
+    " utilities.  Saturated w: share of the weights below .01 or above .99.  Conflicts: share of"
+    " the preferences with a rejected item that scores higher than the chosen one."
+)
 
 
-def diagnosis_folders(found: SuiteDiagnoses) -> list[str]:
-    """Of each diagnosis `<task>-<label>`, with the seed where a row has several; none twice."""
-    rows = Counter((own.task, own.label) for own in found.diagnoses)
+def diagnosis_folders(suite: SuiteDiagnoses) -> list[str]:
+    """`<task>-<label>` for each diagnosis, with the seed where a row has several; none twice."""
+    rows = Counter((d.task, d.label) for d in suite.diagnoses)
     return list(
         unique_stems(
-            (own.task, own.label, *([f"seed{own.seed}"] if rows[own.task, own.label] > 1 else []))
-            for own in found.diagnoses
+            (d.task, d.label, *([f"seed{d.seed}"] if rows[d.task, d.label] > 1 else []))
+            for d in suite.diagnoses
         )
     )
 
 
-def write_diagnosis_tables(found: SuiteDiagnoses, folder: Path) -> list[Path]:
-    """Write of each run steps.csv, weights.csv where there are weights, and summary.json; of all
-    with scores conflicts.csv. Returns their paths."""
+def write_diagnosis_tables(suite: SuiteDiagnoses, folder: Path) -> list[Path]:
+    """Write the tables of each run and the conflicts of all, and return their paths.
+
+    A run has steps.csv, summary.json and, where there are weights, weights.csv; conflicts.csv is
+    of the runs whose preferences have scores.
+    """
     paths = []
-    for own, name in zip(found.diagnoses, diagnosis_folders(found), strict=True):
-        here = folder / name
-        paths.append(_write_csv(here / "steps.csv", *_steps(own)))
-        bins = [asdict(b) for b in weight_bins(own.trace)]
-        if bins:
-            rows = [list(b.values()) for b in bins]
-            paths.append(_write_csv(here / "weights.csv", list(bins[0]), rows))
-        files.write_json(here / "summary.json", diagnosis_summary(own))
-        paths.append(here / "summary.json")
-    scored = [(own, own.conflicts) for own in found.diagnoses if own.conflicts is not None]
-    if scored:
-        header = ["task", "method", "seed", "n", "share", "hard", "easy", "equal"]
-        rows = [
-            [own.task, own.label, own.seed, c.n, c.share, c.hard, c.easy, c.equal]
-            for own, c in scored
-        ]
-        paths.append(_write_csv(folder / "conflicts.csv", header, rows))
+    for diagnosis, name in zip(suite.diagnoses, diagnosis_folders(suite), strict=True):
+        run_folder = folder / name
+        paths.append(_write_csv(run_folder / "steps.csv", *_steps(diagnosis)))
+        if bins := [asdict(weight_bin) for weight_bin in weight_bins(diagnosis.trace)]:
+            paths.append(_write_csv(run_folder / "weights.csv", list(bins[0]), bins))
+        paths.append(run_folder / "summary.json")
+        io.write_json(paths[-1], diagnosis_summary(diagnosis))
+    conflicts = [
+        {"task": d.task, "method": d.label, "seed": d.seed, **asdict(d.conflicts)}
+        for d in suite.diagnoses
+        if d.conflicts is not None
+    ]
+    if conflicts:
+        paths.append(_write_csv(folder / "conflicts.csv", _CONFLICT_COLUMNS, conflicts))
     return paths
 
 
-def diagnosis_summary(own: Diagnosis) -> dict[str, Any]:
-    """What is in summary.json: means of the first and of the last fifth of the steps (`start`,
-    `end`), correlations of weight and score gap, and how preferences were made.
+def diagnosis_summary(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return the content of summary.json.
 
-    beyond_10: of the utilities, those with |beta d| > 10. saturated_weights: of the weights, those
-    below .01 or above .99; None where there are none.
+    It has means over the first and over the last fifth of the steps (`start`, `end`),
+    correlations of weight and score gap, and how preferences were made. `beyond_10` is of the
+    utilities, those with |beta d| > 10; `saturated_weights` of the weights, those below .01 or
+    above .99, None where there are none.
     """
-    trace, saturated = own.trace, saturated_shares(own.trace)
+    trace, saturated = diagnosis.trace, saturated_shares(diagnosis.trace)
     phases: dict[str, Any] = {}
     for phase in PHASES:
-        part = phase_steps(trace, phase)
-        margin = _means(trace.margin[part])
+        steps = phase_steps(trace, phase)
+        margin = _means(trace.margin[steps])
         phases[phase] = {
-            "steps": len(trace.step[part]),
-            "margin": dict(zip(own.rejected_names, margin, strict=True)),
-            "leads": round(float(trace.lead_shares[part].mean()), 6),
-            "beyond_10": round(float(trace.beyond_10[part].mean()), 6),
-            "saturated_weights": _means(saturated[part, None])[0],
-            "beta": round(float(trace.beta[part].mean()), 6),
+            "steps": len(trace.step[steps]),
+            "margin": dict(zip(diagnosis.rejected_names, margin, strict=True)),
+            "leads": round(float(trace.lead_shares[steps].mean()), 6),
+            "beyond_10": round(float(trace.beyond_10[steps].mean()), 6),
+            "saturated_weights": _means(saturated[steps, None])[0],
+            "beta": round(float(trace.beta[steps].mean()), 6),
         }
     return {
-        "task": own.task,
-        "method": own.label,
-        "seed": own.seed,
-        "run_id": own.run_id,
-        "status": own.status,
+        "task": diagnosis.task,
+        "method": diagnosis.label,
+        "seed": diagnosis.seed,
+        "run_id": diagnosis.run_id,
+        "status": diagnosis.status,
         "steps": len(trace.step),
         **phases,
-        "weight_and_score_gap": [_plain(asdict(c)) for c in weight_gap_correlations(trace)],
-        "conflicts": None if own.conflicts is None else _counts(own.conflicts),
+        "weight_and_score_gap": [_rounded(asdict(c)) for c in weight_gap_correlations(trace)],
+        "conflicts": None if diagnosis.conflicts is None else _counts(diagnosis.conflicts),
     }
 
 
-def diagnosis_rows(found: SuiteDiagnoses) -> list[tuple[str, ...]]:
-    """A row of `HEADER` for each run; `a > b` is from the first to the last fifth of the steps."""
-    rows: list[tuple[str, ...]] = []
-    for own in found.diagnoses:
-        told = diagnosis_summary(own)
-        start, end = told["start"], told["end"]
-        seed = f" #{own.seed}" if own.seed else ""
-        status = "" if own.status == "complete" else f" ({own.status})"
-        corr = told["weight_and_score_gap"]
-        rows.append(
-            (
-                f"{own.task} / {own.label}{seed}{status}",
-                str(told["steps"]),
-                _change(_average(start["margin"]), _average(end["margin"])),
-                _change(start["leads"], end["leads"]),
-                _change(start["beyond_10"], end["beyond_10"]),
-                _change(*(told[p]["saturated_weights"] for p in PHASES)) if corr else "",
-                _change(*(c["pearson"] for c in corr)) if corr else "",
-                _change(*(c["spearman"] for c in corr)) if corr else "",
-                "" if own.conflicts is None else f"{own.conflicts.share:.2f}",
-            )
+def diagnosis_table(suite: SuiteDiagnoses) -> TextTable:
+    """Return a row for each run; `a > b` is from the first to the last fifth of the steps."""
+    return TextTable(
+        f"{suite.suite}: preference training", _HEADER,
+        tuple(_table_row(diagnosis) for diagnosis in suite.diagnoses),
+        (_NOTE, *(f"not shown: {reason}" for reason in suite.skipped)),
+    )  # fmt: skip
+
+
+def _table_row(diagnosis: Diagnosis) -> tuple[str, ...]:
+    summary = diagnosis_summary(diagnosis)
+    start, end = summary["start"], summary["end"]
+    seed = f" #{diagnosis.seed}" if diagnosis.seed else ""
+    status = "" if diagnosis.status == "complete" else f" ({diagnosis.status})"
+    correlations = summary["weight_and_score_gap"]
+    weights = ("", "", "")
+    if correlations:
+        weights = (
+            _change(start["saturated_weights"], end["saturated_weights"]),
+            _change(*(c["pearson"] for c in correlations)),
+            _change(*(c["spearman"] for c in correlations)),
         )
-    return rows
+    conflicts = diagnosis.conflicts
+    return (
+        f"{diagnosis.task} / {diagnosis.label}{seed}{status}",
+        str(summary["steps"]),
+        _change(_average(start["margin"]), _average(end["margin"])),
+        _change(start["leads"], end["leads"]),
+        _change(start["beyond_10"], end["beyond_10"]),
+        *weights,
+        "" if conflicts is None else f"{conflicts.share:.2f}",
+    )
 
 
-def _steps(own: Diagnosis) -> tuple[list[str], list[list[Any]]]:
-    trace = own.trace
-    names = [name.replace(" ", "_") for name in own.rejected_names]
+def _steps(diagnosis: Diagnosis) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows of steps.csv."""
+    trace = diagnosis.trace
+    names = [name.replace(" ", "_") for name in diagnosis.rejected_names]
     header = ["step"]
     header += [f"{what}_{name}" for what in ("lead", "margin", "smoothed") for name in names]
-    columns = np.hstack([trace.lead, trace.margin, smooth(trace.margin)])
-    shares = np.column_stack(
-        [trace.lead_shares, trace.beyond_10, saturated_shares(trace), trace.beta]
-    )
-    rows = [
-        [int(step), *values.tolist()]
-        for step, values in zip(trace.step, np.hstack([columns, shares]), strict=True)
-    ]
+    shares = [trace.lead_shares, trace.beyond_10, saturated_shares(trace), trace.beta]
+    columns = np.hstack([trace.lead, trace.margin, smooth(trace.margin), np.column_stack(shares)])
+    rows = [[int(step), *values.tolist()] for step, values in zip(trace.step, columns, strict=True)]
     return [*header, "leads", "beyond_10", "saturated_weights", "beta"], rows
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    files.write_text(path, text.getvalue())
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Any]) -> Path:
+    io.write_text(path, csv_text(header, rows, number="{:.6g}".format))
     return path
-
-
-def _cell(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _means(rows: FloatArray) -> list[float | None]:
@@ -164,8 +161,8 @@ def _means(rows: FloatArray) -> list[float | None]:
 
 
 def _average(margins: dict[str, float | None]) -> float | None:
-    there = [value for value in margins.values() if value is not None]
-    return sum(there) / len(there) if there else None
+    known = [value for value in margins.values() if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _change(start: float | None, end: float | None) -> str:
@@ -173,10 +170,10 @@ def _change(start: float | None, end: float | None) -> str:
 
 
 def _counts(conflicts: PreferenceConflicts) -> dict[str, Any]:
-    counts = {} if conflicts.counts is None else conflicts.counts.model_dump()
-    own = {name: value for name, value in asdict(conflicts).items() if name != "counts"}
-    return _plain({**own, **counts})
+    shares = asdict(conflicts)
+    counts = shares.pop("counts")
+    return _rounded({**shares, **({} if counts is None else counts.model_dump())})
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
     return {k: round(v, 6) if isinstance(v, float) else v for k, v in values.items()}

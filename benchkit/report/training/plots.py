@@ -22,7 +22,7 @@ from benchkit.report.plots.text_fitting import (
     shorten_names,
     text_height,
 )
-from benchkit.report.training.diagnostics import Diagnosis, FloatArray, SuiteDiagnoses
+from benchkit.report.training.diagnostics import Diagnosis, SuiteDiagnoses
 from benchkit.report.training.files import diagnosis_folders
 from benchkit.report.training.trace_statistics import (
     PHASES,
@@ -32,6 +32,7 @@ from benchkit.report.training.trace_statistics import (
     weight_bins,
 )
 from benchkit.report.training.trace_statistics import smooth as smoothed
+from benchkit.report.training.training_trace import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

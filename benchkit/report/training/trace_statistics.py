@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchkit.report.training.diagnostics import FloatArray, TrainingTrace, column_nan_means
+from benchkit.report.training.training_trace import FloatArray, TrainingTrace, column_nan_means
 
 Phase = Literal["start", "end"]
 PHASES: tuple[Phase, ...] = ("start", "end")

@@ -15,14 +15,11 @@ from benchkit.report.comparison.paired_comparison import SuiteComparison
 from benchkit.report.core.grade_results import GradeRow, GradeTable
 from benchkit.report.grades.shares_plot import write_grade_shares
 from benchkit.report.plots.style import contrasting_colour
-from benchkit.report.training.diagnostics import (
-    Diagnosis,
-    PreferenceConflicts,
-    SuiteDiagnoses,
-    read_trace,
-)
+from benchkit.report.training.diagnostics import Diagnosis, SuiteDiagnoses
 from benchkit.report.training.plots import write_diagnosis_plots
+from benchkit.report.training.preference_conflicts import PreferenceConflicts
 from benchkit.report.training.trace_statistics import saturated_shares
+from benchkit.report.training.training_trace import read_trace
 from benchkit.stats.friedman import friedman
 from tests.support.plot_checks import NASTY, check_whole, watched
 from tests.support.training_traces import line, write

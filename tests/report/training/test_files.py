@@ -17,8 +17,8 @@ from benchkit.errors import ConfigError, StoreError
 from benchkit.report.training.diagnostics import SuiteDiagnoses, diagnose_suite
 from benchkit.report.training.files import (
     diagnosis_folders,
-    diagnosis_rows,
     diagnosis_summary,
+    diagnosis_table,
     write_diagnosis_tables,
 )
 from benchkit.report.training.plots import write_diagnosis_plots
@@ -164,7 +164,7 @@ def test_tables_hold_what_was_found(store, tmp_path):
 
 
 def test_the_table_shows_start_and_end(store):
-    rows = diagnosis_rows(diagnose_suite(store, "s"))
+    rows = diagnosis_table(diagnose_suite(store, "s")).rows
     assert rows[0][:4] == ("toy / c-apo", "20", "0.22 > 2.62", "0.50 > 0.50")
     assert rows[0][4] == "0.00 > 0.00" and rows[0][7:] == ("1.00 > 1.00", "1.00")
     assert rows[1][0] == "toy / s-dpo (started)" and rows[1][5:] == ("", "", "", "")
