@@ -1,6 +1,7 @@
 """Results of one metric without a store, as layouts are made of."""
 
-from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.cell import Cell
+from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.runs.records import PlannedRow, PlanRecord
 
 

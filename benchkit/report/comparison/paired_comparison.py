@@ -8,9 +8,10 @@ import numpy as np
 
 from benchkit.errors import ConfigError, StoreError
 from benchkit.report.core.case_values import CaseValues, all_case_tables, read_case_values
+from benchkit.report.core.cell import SIGNIFICANCE_LEVEL
 from benchkit.report.core.collect import collect_results
 from benchkit.report.core.labels import caveat_notes, seed_notes
-from benchkit.report.core.results import SIGNIFICANCE_LEVEL, ResultTable
+from benchkit.report.core.results import ResultTable
 from benchkit.runs.records import PlanRecord
 from benchkit.runs.store import Store
 from benchkit.stats.crossed_effects import try_crossed_effects

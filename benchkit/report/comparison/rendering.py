@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from benchkit.report.comparison.paired_comparison import MethodComparison, SuiteComparison
+from benchkit.report.core.cell import SIGNIFICANCE_LEVEL
 from benchkit.report.core.json_text import json_text
 from benchkit.report.core.labels import format_p_value, format_rate, metric_title
-from benchkit.report.core.results import SIGNIFICANCE_LEVEL
 from benchkit.report.core.text_table import TableDocument, TextTable, csv_text
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from benchkit.errors import StoreError
-from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.cell import Cell
+from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.core.subgroups import history_bucket_table, relative_drop_table
 from benchkit.report.grades.collection import collect_grades
 from benchkit.runs.records import PER_TOKEN, Manifest, PlannedRow, PlanRecord

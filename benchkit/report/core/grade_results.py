@@ -1,97 +1,99 @@
-"""What tables of grades are made of."""
+"""The data of tables of grades."""
 
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchkit.report.core.results import Cell
+from benchkit.report.core.cell import Cell
 from benchkit.stats.ordinal_mixed_model import OrdinalEffect
 
 
 @dataclass(frozen=True)
 class GradeBucket:
-    """Grades of the cases with a history of `low` to `high` events (or more).
-
-    n: answers with a grade. mean: None where no judged answer has one. sd: of a sample, None where
-    there is no second grade.
-    """
+    """Grades of the cases with a history of `low` to `high` events (or more)."""
 
     low: int
     high: int | None
     n: int
+    """Answers with a grade."""
     mean: float | None
+    """None where no judged answer has a grade."""
     sd: float | None
+    """Of a sample; None where there is no second grade."""
 
 
 @dataclass(frozen=True)
 class GradeComparison:
-    """A method beside the one with the highest mean, on the same cases.
-
-    better, worse, equal: cases on which the method's grade is higher, lower or the same as that
-    of `best`. p: two-sided sign test, Holm-adjusted over the table. ordinal: log odds of a higher
-    grade for `best`, by a mixed model, its p Holm-adjusted, too; or None, and `without` says why.
-    """
+    """A method beside the one with the highest mean, on the same cases."""
 
     label: str
     best: str
     better: int
+    """Cases on which the grade of `label` is higher than that of `best`."""
     worse: int
     equal: int
     p: float
+    """Of the two-sided sign test, Holm-adjusted over the table."""
     ordinal: OrdinalEffect | None
+    """Log odds of a higher grade for `best`, by a mixed model, with its p Holm-adjusted."""
     missing_reason: str = ""
+    """Why there are no log odds."""
 
 
 @dataclass(frozen=True)
 class GradeRow:
-    """One method, as one judge graded it on one task, over all its seeds.
-
-    status: "complete", or why there are no grades. asked: answers looked at; scored: those with a
-    grade. stages: answers by what decided (a `stage` of `records.JUDGEMENTS`). valid, right: share
-    of all answers asked that name a candidate, that name the item taken.
-    shares: grade -> share of all answers asked, of the first criterion; the rest is unscored.
-    means: mean of each criterion. given_correct: of the first, over answers that name the item
-    taken. at_length: of the first, over judged answers, at the table's mean length. hallucinating:
-    share of the judged rationales that name an item of the catalogue from nowhere, where that was
-    counted. words: median. buckets: the first criterion by length of history.
-    """
+    """One method, as one judge graded it on one task, over all its seeds."""
 
     label: str
     family: str
     status: str
+    """`complete`, or why there are no grades."""
     n_answers: int = 0
+    """Answers looked at."""
     n_graded: int = 0
+    """Answers with a grade."""
     stages: dict[str, int] = field(default_factory=dict)
+    """Answers by what decided: a `stage` of the judgements."""
     valid: Cell | None = None
+    """Share of all answers that name a candidate."""
     correct: Cell | None = None
+    """Share of all answers that name the item taken."""
     shares: dict[float, float] = field(default_factory=dict)
+    """Grade of the first criterion -> its share of all answers; the rest has no grade."""
     means: dict[str, Cell] = field(default_factory=dict)
+    """Criterion -> mean."""
     mean_if_correct: Cell | None = None
+    """Of the first criterion, over answers that name the item taken."""
     length_adjusted_mean: Cell | None = None
+    """Of the first criterion, over judged answers, at the table's mean length."""
     hallucinating: Cell | None = None
+    """Share of the judged rationales that name an item of the catalogue that is neither in the
+    history nor a candidate, where that was counted."""
     injections: int = 0
+    """Rationales that speak to the judge."""
     median_words: float | None = None
     buckets: tuple[GradeBucket, ...] = ()
+    """The first criterion by length of history."""
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class GradeTable:
-    """All methods on one task, as one judge graded them.
-
-    judge: its label. kind: the name it is registered by, e.g. `heuristic`. answers: which answer of
-    a case was judged. comparisons: of each method with the one of the highest mean, Holm-adjusted.
-    """
+    """All methods on one task, as one judge graded them."""
 
     task: str
     judge: str
+    """The judge's label."""
     judge_name: str
+    """The name it is registered by, e.g. `heuristic`."""
     rubric: dict[str, Any]
     rubric_hash: str
     judged_answer: str
+    """Which answer of a case was judged."""
     caveats: tuple[str, ...]
     rows: tuple[GradeRow, ...]
     comparisons: tuple[GradeComparison, ...]
+    """Of each method with the one of the highest mean, Holm-adjusted."""
 
     @property
     def main_criterion(self) -> str:

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from benchkit.report.core.results import Cell, ResultRow, ResultTable
+from benchkit.report.core.cell import Cell
+from benchkit.report.core.results import ResultRow, ResultTable
 from benchkit.runs.records import PER_TOKEN, PlanRecord
 from benchkit.stats.crossed_effects import MIN_SEEDS
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import history_bucket_title
-from benchkit.report.core.results import Cell, ResultTable
+from benchkit.report.core.results import ResultTable
 from benchkit.runs.records import PlanRecord
 from benchkit.runs.store import Run, Store
 from benchkit.stats.bootstrap import mean_interval

@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeBucket, GradeComparison
-from benchkit.report.core.results import Cell
 from benchkit.report.grades.means import grade_moments
 from benchkit.stats.multiple_testing import holm
 from benchkit.stats.ordinal_mixed_model import OrdinalEffect, compare_grades

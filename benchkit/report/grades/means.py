@@ -8,7 +8,7 @@ would thus fall with every verdict that is lost, so each stage has the weight of
 import numpy as np
 import polars as pl
 
-from benchkit.report.core.results import Cell
+from benchkit.report.core.cell import Cell
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.nonresponse_weighting import (
     Floats,

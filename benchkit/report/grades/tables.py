@@ -4,9 +4,9 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeBucket, GradeComparison, GradeRow, GradeTable
 from benchkit.report.core.labels import format_rate
-from benchkit.report.core.results import Cell
 from benchkit.report.core.text_table import TextTable
 
 _ANSWERS = {"sampled": "the first sampled answer", "scored": "the item ranked first"}

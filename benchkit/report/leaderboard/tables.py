@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import (
     CHANCE_MARK,
     best_mean,
@@ -19,7 +20,7 @@ from benchkit.report.core.labels import (
     table_legend,
 )
 from benchkit.report.core.latex import render_latex
-from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.core.text_table import (
     TextCell,
     TextRow,

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchkit.report.core.case_values import read_case_values
+from benchkit.report.core.cell import SIGNIFICANCE_LEVEL, Cell
 from benchkit.report.core.labels import is_at_chance, seed_notes
-from benchkit.report.core.results import SIGNIFICANCE_LEVEL, Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.paper.published_values import PublishedValue, match_published
 from benchkit.runs.store import Store
 from benchkit.stats.multiple_testing import holm

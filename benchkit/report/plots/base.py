@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchkit.report.core import labels
-from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.cell import Cell
+from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.plots.style import FIGURE_WIDTH, GREY, SERIES_COLOURS
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchkit.report.core.results import Cell
+from benchkit.report.core.cell import Cell
 from benchkit.report.plots.base import SeriesStyle, error_bar_lengths
 from benchkit.report.plots.text_fitting import escape_legend_names, shorten_names
 

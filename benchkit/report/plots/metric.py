@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import (
     CHANCE_MARK,
     format_cell,
@@ -11,7 +12,7 @@ from benchkit.report.core.labels import (
     is_at_chance,
     metric_title,
 )
-from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.plots.base import (
     CHANCE_LINE_STYLE,
     Plot,

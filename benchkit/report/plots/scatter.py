@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from benchkit.report.core.results import Cell
+from benchkit.report.core.cell import Cell
 from benchkit.report.plots.base import SeriesStyle, error_bar_lengths
 from benchkit.report.plots.label_placement import Box, LabelPosition, place_labels
 from benchkit.report.plots.style import GREY

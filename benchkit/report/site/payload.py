@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import (
     best_mean,
     caveat_numbers,
@@ -21,7 +22,7 @@ from benchkit.report.core.labels import (
     table_legend,
 )
 from benchkit.report.core.method_runs import MethodRuns, collect_method_runs
-from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.leaderboard import costs
 from benchkit.report.paper import published_values
 from benchkit.report.paper.published_values import PublishedValue

@@ -5,7 +5,8 @@ import io
 
 import pytest
 
-from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.cell import Cell
+from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.leaderboard import costs
 from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
 from benchkit.report.paper.published_values import TrainingTimeRatio

@@ -6,8 +6,8 @@ import io
 import pytest
 
 from benchkit.errors import StoreError
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.collect import collect_results
-from benchkit.report.core.results import Cell
 from benchkit.report.leaderboard import tables
 from benchkit.runs.store import Store
 from benchkit.stats.multiple_testing import holm

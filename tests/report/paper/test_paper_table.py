@@ -8,9 +8,10 @@ from scipy import stats
 
 from benchkit.report.comparison.paired_comparison import ComparisonRequest, compare_suite
 from benchkit.report.core.case_values import CaseValues
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.collect import collect_results
 from benchkit.report.core.labels import seed_notes
-from benchkit.report.core.results import Cell, Results
+from benchkit.report.core.results import Results
 from benchkit.report.paper import paper_table as layout_module
 from benchkit.report.paper import rendering
 from benchkit.report.paper.paper_table import AVERAGE, build_paper_tables

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchkit.errors import ConfigError
-from benchkit.report.core.results import Cell, ResultRow, Results, ResultTable
+from benchkit.report.core.cell import Cell
+from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.paper import published_values, rendering
 from benchkit.report.paper.published_shape import like_published
 from benchkit.report.paper.rendering import paper_csv

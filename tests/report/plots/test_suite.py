@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchkit.errors import ConfigError
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.collect import collect_results
-from benchkit.report.core.results import Cell
 from benchkit.report.plots import style, suite
 from benchkit.report.plots.base import error_bar_lengths, series_styles
 from benchkit.report.plots.suite import write_suite_plots

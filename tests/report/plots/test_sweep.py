@@ -2,8 +2,9 @@
 
 import pytest
 
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.collect import collect_results
-from benchkit.report.core.results import Cell, ResultRow
+from benchkit.report.core.results import ResultRow
 from benchkit.report.plots.history_length import family_panels, history_bucket_tables
 from benchkit.report.plots.setting_series import (
     RowSettings,

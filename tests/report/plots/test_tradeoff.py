@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchkit.report.core.results import Cell, ResultRow, ResultTable
+from benchkit.report.core.cell import Cell
+from benchkit.report.core.results import ResultRow, ResultTable
 from benchkit.report.plots.label_placement import LabelPosition, place_labels
 from benchkit.report.plots.scatter import Point, pareto_front
 from benchkit.report.plots.tradeoff import tradeoff_metrics

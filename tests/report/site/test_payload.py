@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.collect import collect_results
 from benchkit.report.core.labels import format_cell, metric_columns
-from benchkit.report.core.results import Cell
 from benchkit.report.paper import published_values
 from benchkit.report.paper.published_values import PublishedValue
 from benchkit.report.site import page, pairwise, payload

@@ -1,6 +1,5 @@
 """Statistics of a training trace: smoothing, phases, bins of weights, correlations."""
 
-
 import numpy as np
 import pytest
 
