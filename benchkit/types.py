@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from benchkit import seeds
 
 Status = Literal["ok", "unparsed", "refused", "truncated", "error"]
-ProtocolName = Literal["scored", "full", "sampled"]
 Capability = Literal[
     "scores", "samples", "explains", "cold_users", "cold_items", "zero_shot", "candidates_only"
 ]

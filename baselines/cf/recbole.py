@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 from baselines.cf import recbole_data, recbole_models, recbole_shim
 from baselines.cf.scoring import predict_candidates
 from benchkit.errors import ConfigError
-from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.metrics.rank_based import NDCG
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
@@ -162,7 +162,7 @@ class RecBole:
 
         def ndcg() -> float:
             scores: list[Any] = [answer.scores for answer in self.predict(requests, run)]
-            return float(RankMetric("ndcg@10").values(ranks_from_scores(scores, target)).mean())
+            return float(NDCG(10).values(ranks_from_scores(scores, target)).mean())
 
         return ndcg if cases else None
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 from baselines.cf.scoring import history_codes, predict_candidates
 from baselines.cf.windows import Windows, batch_windows, cut_windows
 from benchkit.errors import DataError
-from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.metrics.rank_based import NDCG
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.types import (
     Capability,
@@ -230,7 +230,7 @@ class SASRec:
         """Mean NDCG@10 of the frozen candidates, with honest ties."""
         scores = [p.scores for p in self.predict([case.request for case in cases], run)]
         target = [case.request.candidates.index(case.target) for case in cases]
-        return float(RankMetric("ndcg@10").values(ranks_from_scores(scores, target)).mean())
+        return float(NDCG(10).values(ranks_from_scores(scores, target)).mean())
 
 
 def _torch_generator(run: RunContext, purpose: str, device: str) -> "torch.Generator":

@@ -152,7 +152,7 @@ def _make_judging_spec(
         judges = (JudgeSpec(judge=by, label=label, config=settings),)
         spec = JudgingSpec(
             judges=judges,
-            answers=spec.answers if spec else answers,  # type: ignore[arg-type]
+            answers=spec.answers if spec else answers,
             cases=spec.cases if spec else JudgingSpec.model_fields["cases"].default,
         )
     elif settings or label:

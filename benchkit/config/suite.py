@@ -3,16 +3,26 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from benchkit.data.sources import resolve_paths
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError, unknown_name_error
-from benchkit.evaluation.metrics.rank_based import RankMetric
-from benchkit.evaluation.metrics.serendipity import Serendipity
-from benchkit.types import Capability, ProtocolName
+from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, find_metric, find_protocol
+from benchkit.evaluation.metrics.base import Metric
+from benchkit.evaluation.protocols.base import EvaluationProtocol
+from benchkit.evaluation.protocols.sampled import Sampled
+from benchkit.types import Capability
 
 
 class _SuiteModel(BaseModel):
@@ -88,8 +98,17 @@ class JudgingSpec(_SuiteModel):
     """
 
     cases: PositiveInt = 300
-    answers: Literal["sampled", "scored"] = "sampled"
+    answers: str = Sampled.name
     judges: tuple[JudgeSpec, ...] = Field(min_length=1)
+
+    @field_validator("answers")
+    @classmethod
+    def _has_judged_answers(cls, name: str) -> str:
+        if not find_protocol(name).judged_answer_title:
+            raise ConfigError(
+                f"answers of the protocol {name!r} cannot be judged", "choose another"
+            )
+        return name
 
 
 class Suite(_SuiteModel):
@@ -115,7 +134,7 @@ class Suite(_SuiteModel):
     tasks: tuple[TaskSpec, ...] = ()
     methods: tuple[MethodSpec, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = (0,)
-    protocols: tuple[ProtocolName, ...] = ("scored",)
+    protocols: tuple[str, ...] = (DEFAULT_PROTOCOL.name,)
     metrics: tuple[str, ...] = ("hr@1", "hr@5", "ndcg@5", "mrr")
     primary: str = "ndcg@5"
     popular_share: float = Field(default=0.2, gt=0, lt=1)
@@ -137,20 +156,26 @@ class Suite(_SuiteModel):
     def _consistent(self) -> Self:
         if self.name.startswith("."):  # in the store such folders hold no suite
             raise ConfigError(f"suite name {self.name!r} begins with a dot", "rename it")
-        for metric in (*self.metrics, *(name for task in self.tasks for name in task.metrics)):
-            if not Serendipity.pattern.fullmatch(metric):
-                RankMetric(metric)
-        if self.primary not in self.metrics:
+        protocols = [find_protocol(spec) for spec in self.protocols]
+        for metric in (find_metric(spec) for spec in self._all_metrics()):
+            if not any(metric.requires <= protocol.provides for protocol in protocols):
+                raise ConfigError(
+                    f"metric {metric.name!r} is not defined under {', '.join(self.protocols)}",
+                    "remove it, or add a protocol that it is defined under",
+                )
+        if self.primary not in [metric.name for metric in self.task_metrics()]:
             raise ConfigError(f"primary metric {self.primary!r} is not among the metrics")
-        if "scored" not in self.protocols:
-            raise ConfigError("protocol 'scored' is missing", 'protocols = ["scored", ...]')
+        if DEFAULT_PROTOCOL.name not in self.protocols:
+            name = DEFAULT_PROTOCOL.name
+            raise ConfigError(f"protocol {name!r} is missing", f'protocols = ["{name}", ...]')
         for bucket in self.history_buckets:
             if len(bucket) not in (1, 2) or list(bucket) != sorted(bucket):
                 raise ConfigError(f"history bucket {list(bucket)} is no [first, last] or [first]")
         if self.judging and self.judging.answers not in self.protocols:
             raise ConfigError(
-                f"sampled answers are judged, but not asked for in protocols {self.protocols}",
-                'protocols = ["scored", "sampled"], or [judging] answers = "scored"',
+                f"{self.judging.answers} answers are judged, but not asked for in protocols"
+                f" {self.protocols}",
+                f'add "{self.judging.answers}" to protocols, or choose [judging] answers of them',
             )
         if self.relative_to and self.relative_to not in {m.name for m in self.methods}:
             labels = [method.name for method in self.methods]
@@ -174,6 +199,19 @@ class Suite(_SuiteModel):
             if twice:
                 raise ConfigError(f"{kind} {twice.pop()!r} stands twice", "give one another name")
         return self
+
+    def task_metrics(self, task: TaskSpec | None = None) -> tuple[Metric, ...]:
+        """Return the metrics of a task; by default those of the suite."""
+        specs = (task.metrics if task else ()) or self.metrics
+        return tuple(find_metric(spec) for spec in specs)
+
+    def protocol_objects(self) -> tuple[EvaluationProtocol, ...]:
+        """Return the protocols, in the order of the suite."""
+        return tuple(find_protocol(spec) for spec in self.protocols)
+
+    def _all_metrics(self) -> list[str]:
+        """Return what the suite and its tasks call their metrics."""
+        return [*self.metrics, *(spec for task in self.tasks for spec in task.metrics)]
 
     def dataset(self, name: str) -> DatasetSpec:
         """The dataset called `name`."""

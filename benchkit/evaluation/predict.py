@@ -1,61 +1,11 @@
-"""Asking in slices, and refusing what is no answer."""
+"""Validate answers: raise a MethodError at the first that does not fit its request."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import get_args
 
-from benchkit.data.dataset import Cases, Dataset
 from benchkit.errors import MethodError
-from benchkit.types import (
-    Prediction,
-    ProtocolName,
-    Recommender,
-    Request,
-    RunContext,
-    Sample,
-    Sampler,
-    Status,
-)
-
-# Bounds memory: `full` asks for the whole catalogue.
-BATCH_SIZES: dict[ProtocolName, int] = {"scored": 1024, "full": 64, "sampled": 1024}
-
-
-def predict_scores(
-    recommender: Recommender,
-    dataset: Dataset,
-    cases: Cases,
-    run: RunContext,
-    protocol: ProtocolName,
-) -> Iterator[Prediction]:
-    """Scores of the frozen candidates, or under `full` of the catalogue, case by case."""
-    for requests in _request_batches(dataset, cases, run, protocol):
-        for prediction in validate_predictions(recommender.predict(requests, run), requests):
-            yield prediction
-            run.progress.advance()
-
-
-def draw_samples(
-    sampler: Sampler, dataset: Dataset, cases: Cases, run: RunContext
-) -> Iterator[Prediction]:
-    """Sampled answers, case by case."""
-    n = int(run.decoding["n"])
-    for requests in _request_batches(dataset, cases, run, "sampled"):
-        for prediction in validate_samples(sampler.sample(requests, run), requests, n):
-            yield prediction
-            run.progress.advance()
-
-
-def _request_batches(
-    dataset: Dataset, cases: Cases, run: RunContext, protocol: ProtocolName
-) -> Iterator[list[Request]]:
-    size = BATCH_SIZES[protocol]
-    run.progress.start(f"{protocol} cases", len(cases))
-    for start in range(0, len(cases), size):
-        listed = dataset.requests(
-            cases, start, start + size, "catalog" if protocol == "full" else "frozen"
-        )
-        yield list(listed)
+from benchkit.types import Prediction, Request, Sample, Status
 
 
 def validate_predictions(

@@ -19,17 +19,16 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where the targets of n cases stand.
-
-    n_better: [n] candidates that score above the target. tied: [n] candidates with the target's
-    score, itself included; 0 where the target is not listed. of: [n] candidates ranked.
-    answered: [n] False where there is no ranking; such a case counts as a miss in every metric.
-    """
+    """Where the targets of n cases are ranked."""
 
     n_better: NDArray[np.int64]
+    """[n] Candidates that score above the target."""
     n_tied: NDArray[np.int64]
+    """[n] Candidates with the target's score, itself included; 0 if the target is not listed."""
     n_candidates: NDArray[np.int64]
+    """[n] Candidates ranked."""
     answered: NDArray[np.bool_]
+    """[n] False where there is no ranking; such a case counts as a miss in every metric."""
 
     def __len__(self) -> int:
         return len(self.n_better)
@@ -37,10 +36,11 @@ class Ranks:
     def expected_gain(
         self, gains: NDArray[np.float64], unlisted: float = 0.0
     ) -> NDArray[np.float64]:
-        """[n] mean of `gains[rank - 1]` over the ranks that the target can have.
+        """Return [n] the mean of `gains[rank - 1]` over the ranks that the target can have.
 
-        gains: [m] gain of ranks 1..m; ranks beyond m gain nothing. unlisted: gain of a target
-        that is not listed.
+        Args:
+            gains: [m] Gain of ranks 1..m; ranks beyond m gain nothing.
+            unlisted: Gain of a target that is not listed.
         """
         cumulative = np.concatenate([[0.0], np.cumsum(gains)])
         low = np.minimum(self.n_better, len(gains))
@@ -53,65 +53,95 @@ class Ranks:
 def ranks_from_scores(
     scores: ArrayLike, target: ArrayLike, answered: ArrayLike | None = None
 ) -> Ranks:
-    """Ranks of the targets.
+    """Return the ranks of the targets.
 
-    scores: [n, c]; higher is better; rows that are not answered may hold anything.
-    target: [n] column of the target. answered: [n], all True when absent.
+    Args:
+        scores: [n, c] Higher is better; rows that are not answered may hold anything.
+        target: [n] Column of the target.
+        answered: [n] All True when absent.
 
-    >>> ranks = from_scores([[0.1, 0.9, 0.9]], [1])
-    >>> ranks.better.tolist(), ranks.tied.tolist()
+    >>> ranks = ranks_from_scores([[0.1, 0.9, 0.9]], [1])
+    >>> ranks.n_better.tolist(), ranks.n_tied.tolist()
     ([0], [2])
     """
     table = np.asarray(scores, dtype=np.float64)
     column = np.asarray(target, dtype=np.int64)
-    own = np.take_along_axis(table, column[:, None], axis=1)
+    target_scores = np.take_along_axis(table, column[:, None], axis=1)
     n = len(table)
     return Ranks(
-        n_better=np.count_nonzero(table > own, axis=1).astype(np.int64),
-        n_tied=np.count_nonzero(table == own, axis=1).astype(np.int64),
+        n_better=np.count_nonzero(table > target_scores, axis=1).astype(np.int64),
+        n_tied=np.count_nonzero(table == target_scores, axis=1).astype(np.int64),
         n_candidates=np.full(n, table.shape[1], dtype=np.int64),
         answered=np.ones(n, np.bool_) if answered is None else np.asarray(answered, np.bool_),
     )
 
 
-def rank_by_frequency(drawn: Sequence[str | None]) -> list[str]:
-    """The list that samples make; None stands for an invalid one.
+def rank_by_frequency(samples: Sequence[str | None]) -> list[str]:
+    """Return the list that samples make; None stands for an invalid one.
 
-    >>> ordered(["A", "B", "A", None, "C"])
+    >>> rank_by_frequency(["A", "B", "A", None, "C"])
     ['A', 'B', 'C']
     """
     # Of equal counts, most_common keeps the order in which they were first met.
-    return [item for item, _ in Counter(x for x in drawn if x is not None).most_common()]
+    return [item for item, _ in Counter(x for x in samples if x is not None).most_common()]
 
 
 def ranks_from_lists(
-    lists: Sequence[Sequence[str]], targets: Sequence[str], of: NDArray[np.int64]
+    lists: Sequence[Sequence[str]], targets: Sequence[str], n_candidates: NDArray[np.int64]
 ) -> Ranks:
-    """Ranks of the targets in lists without repeats; an empty list is no answer.
+    """Return the ranks of the targets in lists without repeats; an empty list is no answer.
 
-    lists: [n] of any lengths. of: [n] number of candidates.
+    Args:
+        lists: [n] Item ids, best first, of any lengths.
+        targets: [n] Item ids.
+        n_candidates: [n] Number of candidates.
 
-    >>> ranks = from_lists([["A", "B", "C"], ["A"]], ["B", "B"], np.array([30, 30]))
-    >>> ranks.better.tolist(), ranks.tied.tolist()
+    >>> ranks = ranks_from_lists([["A", "B", "C"], ["A"]], ["B", "B"], np.array([30, 30]))
+    >>> ranks.n_better.tolist(), ranks.n_tied.tolist()
     ([1, 1], [1, 0])
     """
+    n_better = []
+    for items, target in zip(lists, targets, strict=True):
+        n_better.append(items.index(target) if target in items else len(items))
     listed = [target in items for items, target in zip(lists, targets, strict=True)]
-    place = [
-        items.index(target) if found else len(items)
-        for items, target, found in zip(lists, targets, listed, strict=True)
-    ]
     return Ranks(
-        n_better=np.array(place, dtype=np.int64),
+        n_better=np.array(n_better, dtype=np.int64),
         n_tied=np.array(listed, dtype=np.int64),
-        n_candidates=np.asarray(of, dtype=np.int64),
+        n_candidates=np.asarray(n_candidates, dtype=np.int64),
         answered=np.array([len(items) > 0 for items in lists], dtype=np.bool_),
     )
 
 
-def concatenate_ranks(parts: list[Ranks]) -> Ranks:
-    """Ranks of consecutive slices of cases as one."""
-    better, tied, of, answered = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("n_better", "n_tied", "n_candidates", "answered")
+def concatenate_ranks(parts: Sequence[Ranks]) -> Ranks:
+    """Return the ranks of consecutive slices of cases as one."""
+    return Ranks(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("n_better", "n_tied", "n_candidates", "answered")
+        )
     )
-    return Ranks(better, tied, of, answered)
+
+
+def top_columns(
+    scores: NDArray[np.float64],
+    answered: NDArray[np.bool_],
+    depth: int,
+    labels: NDArray[np.integer] | None = None,
+) -> NDArray[np.int32]:
+    """Return [n, depth] the columns with the highest scores, ties in the order of the columns.
+
+    Args:
+        scores: [n, c] Higher is better.
+        answered: [n] The other rows are filled with -1.
+        depth: How many to return; beyond c they are -1.
+        labels: [n, c] What to return instead of the column.
+
+    >>> top_columns(np.array([[1.0, 3.0, 3.0]]), np.array([True]), 2).tolist()
+    [[1, 2]]
+    """
+    top = np.full((len(scores), depth), -1, dtype=np.int32)
+    if depth and answered.any():
+        columns = np.argsort(-scores[answered], axis=1, kind="stable")[:, :depth]
+        shown = columns if labels is None else np.take_along_axis(labels[answered], columns, axis=1)
+        top[answered, : columns.shape[1]] = shown
+    return top

@@ -2,58 +2,43 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
 from benchkit.data.dataset import Cases, Dataset
-from benchkit.evaluation.scoring import ProtocolResult
+from benchkit.evaluation.protocols.base import ProtocolResult
 from benchkit.runs import records
-from benchkit.types import Prediction, Sample
+from benchkit.types import Prediction
 
 
 def predictions_table(
     results: Sequence[ProtocolResult], dataset: Dataset, cases: Cases
 ) -> pl.DataFrame:
-    """Schema `records.PREDICTIONS`; columns of a protocol that was not run are null."""
-    given = {r.protocol: r.predictions for r in results if r.predictions is not None}
-    absent: list[Prediction | None] = [None] * len(cases)
-    scored, sampled = (
-        list[Prediction | None](given.get(name, ())) or absent for name in ("scored", "sampled")
-    )
-    return pl.DataFrame(
-        {
-            "case_id": cases.ids,
-            "target": [dataset.catalog.ids[code] for code in cases.target],
-            "status": [p and p.status for p in scored],
-            "scores": [None if p is None or p.scores is None else list(p.scores) for p in scored],
-            "lengths": [
-                None if p is None or p.lengths is None else list(p.lengths) for p in scored
-            ],
-            "samples": [
-                None if p is None else [_sample_fields(s) for s in p.samples] for p in sampled
-            ],
-            "sampled_status": [p and p.status for p in sampled],
-            "rationale": [p and p.rationale for p in scored],
-            "usage": [
-                _usage_json(dict(zip(given, row, strict=True)))
-                for row in zip(*given.values(), strict=True)
-            ],
-            "history_length": cases.stop - cases.start,
-        },
-        schema=records.PREDICTIONS_SCHEMA,
-    )
+    """Return the record, schema `records.PREDICTIONS_SCHEMA`.
 
-
-def _sample_fields(sample: Sample) -> dict[str, str | None]:
-    return {
-        "text": sample.text,
-        "item": sample.item,
-        "rationale": sample.rationale,
-        "status": sample.status,
+    Columns of a protocol that was not run are null. A protocol that benchkit does not ship adds
+    columns of text.
+    """
+    answers = {r.protocol: r.predictions for r in results if r.predictions is not None}
+    columns: dict[str, Sequence[Any]] = {
+        "case_id": cases.ids,
+        "target": [dataset.catalog.ids[code] for code in cases.target],
+        "usage": [
+            _usage_json(dict(zip(answers, row, strict=True)))
+            for row in zip(*answers.values(), strict=True)
+        ],
+        "history_length": (cases.stop - cases.start).tolist(),
     }
+    for result in results:
+        columns |= result.columns
+    added = {name: pl.String for name in columns if name not in records.PREDICTIONS_SCHEMA}
+    schema = {**records.PREDICTIONS_SCHEMA, **added}
+    absent = [None] * len(cases)
+    return pl.DataFrame({name: columns.get(name, absent) for name in schema}, schema=schema)
 
 
 def _usage_json(predictions: dict[str, Prediction]) -> str:
-    """What a case cost, by protocol, as JSON."""
-    counted = {name: dict(p.usage) for name, p in predictions.items() if p.usage}
-    return json.dumps(counted, sort_keys=True)
+    """Return what a case cost, by protocol."""
+    by_protocol = {name: dict(p.usage) for name, p in predictions.items() if p.usage}
+    return json.dumps(by_protocol, sort_keys=True)

@@ -39,6 +39,7 @@ class CasesHeader(BaseModel):
 def make_header(place: EvaluationTask) -> CasesHeader:
     """What identifies the cases of a task."""
     suite = place.suite
+    protocols = suite.protocol_objects()
     return CasesHeader(
         suite=suite.name,
         dataset=place.task.name,
@@ -46,8 +47,8 @@ def make_header(place: EvaluationTask) -> CasesHeader:
         fingerprint=place.dataset.fingerprint,
         cases=len(place.cases),
         limit_users=place.limit_users,
-        protocols=tuple(name for name in suite.protocols if name != "full"),
-        decoding=suite.decoding if "sampled" in suite.protocols else None,
+        protocols=tuple(p.name for p in protocols if p.answer_noun),
+        decoding=suite.decoding if any(p.uses_decoding for p in protocols) else None,
     )
 
 

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from benchkit import evaluation
 from benchkit.config.suite import Suite, TaskSpec
 from benchkit.data.dataset import Cases, Dataset
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError, unknown_name_error
-from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.protocols.base import EvaluationSetup
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,15 @@ class EvaluationTask:
         return self.dataset.test.sample(self.limit_users)
 
     @property
-    def metric_names(self) -> tuple[str, ...]:
-        return self.task.metrics or self.suite.metrics
+    def setup(self) -> EvaluationSetup:
+        """What every row of the task is asked, and by which metrics it is measured."""
+        metrics = self.suite.task_metrics(self.task)
+        return EvaluationSetup(self.dataset, self.cases, metrics, self.suite.popular_share)
 
     @property
-    def metrics(self) -> list[RankMetric]:
-        return evaluation.make_metrics(
-            self.metric_names, self.dataset, self.cases, self.suite.popular_share
-        )
+    def metric_names(self) -> list[str]:
+        """The names of its metrics in records."""
+        return [metric.name for metric in self.suite.task_metrics(self.task)]
 
 
 def load_task(

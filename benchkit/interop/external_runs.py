@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from benchkit import evaluation, fingerprint
+from benchkit import fingerprint
 from benchkit.errors import ConfigError, DataError
-from benchkit.evaluation import ProtocolResult
+from benchkit.evaluation.protocols.base import ProtocolResult
+from benchkit.evaluation.record import predictions_table
 from benchkit.interop.evaluation_task import EvaluationTask
 from benchkit.runs.plan import RunOptions, RunPlan
 from benchkit.runs.progress import utc_timestamp
@@ -103,7 +104,7 @@ def _write_run(
     manifest = manifest.model_copy(update={"summary": summary, "finished": utc_timestamp()})
     tables = {
         "metrics": pl.concat([result.metrics for result in results]),
-        "predictions": evaluation.predictions_table(results, place.dataset, place.cases),
+        "predictions": predictions_table(results, place.dataset, place.cases),
     }
     run.finish(manifest, tables)
     return manifest

@@ -1,19 +1,17 @@
-"""Answers that exist already, scored by the code that scores every run."""
+"""Score answers that exist already with the code that scores every run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchkit import evaluation
-from benchkit.evaluation import ProtocolResult
+from benchkit.evaluation.lookup import find_protocol
+from benchkit.evaluation.protocols.base import ProtocolResult
 from benchkit.interop.evaluation_task import EvaluationTask
 from benchkit.runs.progress import SilentProgress
-from benchkit.types import Capability, Prediction, ProtocolName, Request, RunContext, TrainView
-
-_EVALUATE = {"scored": evaluation.evaluate_scored, "sampled": evaluation.evaluate_sampled}
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 
 class PrecomputedRecommender:
-    """A recommender that gives the answers that it was given, by case."""
+    """A recommender that repeats answers that it was constructed with, by case."""
 
     capabilities: frozenset[Capability] = frozenset({"scores", "samples", "candidates_only"})
 
@@ -21,7 +19,7 @@ class PrecomputedRecommender:
         self._predictions = predictions
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        """It has nothing to learn."""
+        """Do nothing: there is nothing to learn."""
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:  # noqa: ARG002
         return (self._predictions[request.case_id] for request in requests)
@@ -31,24 +29,28 @@ class PrecomputedRecommender:
 
 
 def score_precomputed(
-    place: EvaluationTask, answers: Mapping[ProtocolName, Mapping[str, Prediction]], scratch: Path
+    task: EvaluationTask, answers: Mapping[str, Mapping[str, Prediction]], scratch: Path
 ) -> list[ProtocolResult]:
-    """What the answers of each protocol (`scored`, `sampled`) are worth, as a run would have it.
+    """Return the results that a run with these answers would have.
 
-    scratch: any folder; nothing is written to it. Raises MethodError for what is no answer.
+    Args:
+        task: The task that was answered.
+        answers: Protocol -> case id -> prediction.
+        scratch: Any folder; nothing is written to it.
+
+    Raises:
+        MethodError: A prediction is no answer to its case.
     """
     context = RunContext(
         seed=0,
-        catalog=place.dataset.catalog,
+        catalog=task.dataset.catalog,
         scratch=scratch,
         progress=SilentProgress(),
         cache=scratch,
-        decoding=place.suite.decoding.model_dump(),
+        decoding=task.suite.decoding.model_dump(),
     )
-    metrics, results = place.metrics, []
-    for protocol, predictions in answers.items():
-        replay = PrecomputedRecommender(predictions)
-        results.append(_EVALUATE[protocol](replay, place.dataset, place.cases, metrics, context))
-        if protocol == "scored":
-            results += evaluation.score_per_token(results[-1], place.cases, metrics)
+    results: list[ProtocolResult] = []
+    for name, predictions in answers.items():
+        recommender = PrecomputedRecommender(predictions)
+        results += find_protocol(name).evaluate(recommender, task.setup, context)
     return results

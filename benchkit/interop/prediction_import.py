@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchkit import evaluation
 from benchkit.errors import ConfigError, DataError
+from benchkit.evaluation.lookup import find_protocol, source_files
+from benchkit.evaluation.protocols.sampled import Sampled
 from benchkit.interop import precomputed, predictions_file
 from benchkit.interop.cases_file import CasesHeader, header_path, make_header, read_header
 from benchkit.interop.evaluation_task import EvaluationTask
@@ -52,8 +53,7 @@ def import_predictions(
     answers = read_predictions(
         source.file, place.dataset, place.cases, place.suite.decoding.n, source.allow_missing
     )
-    sampled = "sampled" in answers.protocols
-    if sampled:
+    if any(find_protocol(name).uses_decoding for name in answers.protocols):
         _check_decoding(source.file, place, declared)
     digest = file_sha256(source.file)
     external = ExternalRun(
@@ -71,9 +71,12 @@ def import_predictions(
         },
         caveats=_caveats(source, place, answers, digest, bool(declared and declared.decoding)),
     )
-    given = dict.fromkeys(answers.protocols, answers.predictions)
+    by_protocol = dict.fromkeys(answers.protocols, answers.predictions)
     return record_external_run(
-        store, place, external, lambda: precomputed.score_precomputed(place, given, store.root)
+        store,
+        place,
+        external,
+        lambda: precomputed.score_precomputed(place, by_protocol, store.root),
     ), answers
 
 
@@ -106,10 +109,10 @@ def _check_cases(
 
 def _check_decoding(file: Path, place: EvaluationTask, declared: CasesHeader | None) -> None:
     """Samples stand in a table that says how they were drawn."""
-    if "sampled" not in place.suite.protocols:
+    if not any(protocol.uses_decoding for protocol in place.suite.protocol_objects()):
         raise ConfigError(
             f"{file}: has samples, but suite {place.suite.name!r} does not ask for any",
-            'give scores or a ranking, or add "sampled" to the suite\'s protocols',
+            f'give scores or a ranking, or add "{Sampled.name}" to the suite\'s protocols',
         )
     suite = place.suite.decoding
     if declared is not None and declared.decoding not in (None, suite):
@@ -124,17 +127,22 @@ def _make_identity(
     source: PredictionsFile, place: EvaluationTask, answers: ImportedPredictions
 ) -> dict[str, Any]:
     """Everything but the answers that can change a number."""
-    sampled = "sampled" in answers.protocols
+    metrics = place.suite.task_metrics(place.task)
+    protocols = [find_protocol(name) for name in answers.protocols]
     return {
-        **({"decoding": place.suite.decoding.model_dump()} if sampled else {}),
+        **(
+            {"decoding": place.suite.decoding.model_dump()}
+            if any(p.uses_decoding for p in protocols)
+            else {}
+        ),
         "method": "imported predictions",
         "label": source.label,
         "code": hash_sources(Path(predictions_file.__file__)),
-        "harness": hash_sources(Path(evaluation.__file__)),
+        "harness": hash_sources(*source_files([*metrics, *protocols])),
         "test": place.dataset.fingerprint,
         "limit_users": place.limit_users,
         "protocols": list(answers.protocols),
-        "metrics": list(place.metric_names),
+        "metrics": place.metric_names,
         "popular_share": place.suite.popular_share,
         "seed": source.seed,
     }
@@ -159,7 +167,7 @@ def _caveats(
             f"{len(answers.missing)} of {len(place.cases)} cases are not in its file and count as"
             " misses"
         )
-    if "sampled" in answers.protocols:
+    if any(find_protocol(name).uses_decoding for name in answers.protocols):
         caveats.append(
             "its file declares that its samples were drawn as the suite asks"
             if declared

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from benchkit.data.dataset import Cases, Dataset
 from benchkit.errors import DataError, unknown_name_error
+from benchkit.evaluation.lookup import IMPORTABLE_PROTOCOLS
 from benchkit.interop import answer_parsing
 from benchkit.interop.answer_parsing import AnswerError
 from benchkit.interop.table_reader import parse_strict_json, read_rows
-from benchkit.types import Prediction, ProtocolName
+from benchkit.types import Prediction
 
 PREDICTION_COLUMNS = (
     "case_id", "scores", "ranking", "samples", "item", "score", "status", "rationale",
@@ -36,7 +37,7 @@ class ImportedPredictions:
     """
 
     predictions: Mapping[str, Prediction]
-    protocols: tuple[ProtocolName, ...]
+    protocols: tuple[str, ...]
     missing: tuple[str, ...]
     n_explicit_items: int
 
@@ -119,31 +120,28 @@ class _PredictionCollector:
         except AnswerError as error:
             raise self._row_error(where, fields["case_id"], error) from None
 
-    def finish(self) -> tuple[dict[str, Prediction], tuple[ProtocolName, ...]]:
+    def finish(self) -> tuple[dict[str, Prediction], tuple[str, ...]]:
         """Case -> answer, and the protocols that they are of."""
         for case in self._scores:
             try:
                 self._predictions[case] = self._combine_items(case)
             except AnswerError as error:
                 raise self._row_error(self._first[case], case, error) from None
-        found = self._predictions.values()
-        protocols: dict[ProtocolName, bool] = {
-            "scored": any(p.scores is not None for p in found),
-            "sampled": any(p.samples for p in found),
-        }
-        if not any(protocols.values()):
+        predictions = self._predictions.values()
+        protocols = [p for p in IMPORTABLE_PROTOCOLS if any(map(p.has_answer, predictions))]
+        if not protocols:
             raise DataError(
                 f"{self._path}: holds no answer",
                 "columns: case_id and scores, ranking, samples, or item and score",
             )
         for case, prediction in self._predictions.items():
-            given = {"scored": prediction.scores is not None, "sampled": bool(prediction.samples)}
-            lacking = [name for name, there in protocols.items() if there and not given[name]]
-            if prediction.status == "ok" and lacking:
-                what = "samples" if lacking == ["sampled"] else "scores"
-                lack = AnswerError(f"has no {what}, as other cases have", "give them, or a status")
-                raise self._row_error(self._first[case], case, lack)
-        return self._predictions, tuple(name for name, there in protocols.items() if there)
+            missing = [p.answer_noun for p in protocols if not p.has_answer(prediction)]
+            if prediction.status == "ok" and missing:
+                fault = AnswerError(
+                    f"has no {missing[0]}, as other cases have", "give them, or a status"
+                )
+                raise self._row_error(self._first[case], case, fault)
+        return self._predictions, tuple(protocol.name for protocol in protocols)
 
     def _add_case(self, case: str, fields: Mapping[str, Any]) -> None:
         candidates = tuple(self._positions(case))

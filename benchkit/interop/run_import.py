@@ -6,17 +6,17 @@ judgements and what training left behind. Answers and figures that were changed 
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import polars as pl
 
-from benchkit import evaluation
 from benchkit.config.suite import Suite
 from benchkit.errors import DataError, MethodError, StoreError
-from benchkit.evaluation import ProtocolResult
+from benchkit.evaluation.lookup import IMPORTABLE_PROTOCOLS
+from benchkit.evaluation.protocols.base import ProtocolResult
+from benchkit.evaluation.record import predictions_table
 from benchkit.fingerprint import hash_json
 from benchkit.interop import precomputed
 from benchkit.interop.evaluation_task import EvaluationTask, load_task
@@ -29,7 +29,7 @@ from benchkit.interop.external_runs import (
 from benchkit.runs import records
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
-from benchkit.types import Prediction, ProtocolName, Sample, Status
+from benchkit.types import Prediction, Status
 
 _TOLERANCE = 1e-9  # another processor may round a logarithm otherwise
 _REQUIRED_SETTINGS = ("test", "limit_users", "protocols", "metrics", "popular_share")
@@ -53,11 +53,9 @@ def import_run(
         results = precomputed.score_precomputed(place, answers, store.root)
     except MethodError as error:
         raise _tampering_error(folder, error.cause) from None
-    _check_answers(
-        folder, predictions, evaluation.predictions_table(results, place.dataset, place.cases)
-    )
+    _check_answers(folder, predictions, predictions_table(results, place.dataset, place.cases))
     _check_metrics(folder, manifest, metrics, results)
-    left_out = "full" in manifest.identity["protocols"]
+    left_out = set(manifest.identity["protocols"]) - answers.keys()
     remark = (
         f"external: imported from run {manifest.run_id}; its figures were computed again from its"
         " answers, but benchkit did not run it here"
@@ -118,10 +116,11 @@ def _check_settings(folder: Path, manifest: Manifest, place: EvaluationTask) -> 
     """It must have been asked the cases, and be measured, as the suite's other rows are."""
     expected: dict[str, Any] = {
         "test": place.dataset.fingerprint,
-        "metrics": list(place.metric_names),
+        "metrics": place.metric_names,
         "popular_share": place.suite.popular_share,
     }
-    if "sampled" in manifest.identity["protocols"]:
+    protocols = manifest.identity["protocols"]
+    if any(p.uses_decoding for p in IMPORTABLE_PROTOCOLS if p.name in protocols):
         expected["decoding"] = place.suite.decoding.model_dump()
     recorded = {**manifest.identity, "test": manifest.test_fingerprint}
     for name, value in expected.items():
@@ -153,7 +152,7 @@ def _load_tables(run: Run) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _load_answers(
     folder: Path, predictions: pl.DataFrame, manifest: Manifest, place: EvaluationTask
-) -> dict[ProtocolName, dict[str, Prediction]]:
+) -> dict[str, dict[str, Prediction]]:
     """The recorded answers of each protocol that can be scored from them."""
     if predictions["case_id"].to_list() != list(place.cases.ids):
         raise _tampering_error(
@@ -167,34 +166,20 @@ def _load_answers(
             raise _tampering_error(
                 folder, f"the usage of case {row['case_id']!r} is no JSON"
             ) from None
-    read: dict[ProtocolName, Any] = {"scored": _scored_prediction, "sampled": _sampled_prediction}
     found = {
-        name: {row["case_id"]: make(row) for row in rows}
-        for name, make in read.items()
-        if name in manifest.identity["protocols"]
+        protocol.name: {row["case_id"]: protocol.restore(row) for row in rows}
+        for protocol in IMPORTABLE_PROTOCOLS
+        if protocol.name in manifest.identity["protocols"]
     }
     if not found:
         raise DataError(
             f"{folder}: it has only figures of the whole catalogue, whose scores are not recorded",
-            "import a run of the protocol scored or sampled",
+            f"import a run of the protocol {' or '.join(p.name for p in IMPORTABLE_PROTOCOLS)}",
         )
     given = (p.status for answers in found.values() for p in answers.values())
     if odd := set(given) - set(get_args(Status)):
         raise _tampering_error(folder, f"an answer has the status {odd.pop()!r}")
     return found
-
-
-def _scored_prediction(row: Mapping[str, Any]) -> Prediction:
-    usage = row["usage"].get("scored", {})
-    return Prediction(
-        row["case_id"], row["scores"], (), row["rationale"], row["status"], usage, row["lengths"]
-    )
-
-
-def _sampled_prediction(row: Mapping[str, Any]) -> Prediction:
-    usage = row["usage"].get("sampled", {})
-    samples = tuple(Sample(**sample) for sample in row["samples"] or ())
-    return Prediction(row["case_id"], None, samples, None, row["sampled_status"], usage)
 
 
 def _check_answers(folder: Path, given: pl.DataFrame, again: pl.DataFrame) -> None:

@@ -1,19 +1,18 @@
 """From a run's records to what is judged: one answer a case, and which of them need a judge."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import polars as pl
 
 from benchkit.data.dataset import Cases, Dataset
 from benchkit.data.rating_labels import rating_label
+from benchkit.evaluation.lookup import find_protocol
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.types import Catalog, Event, Request, Status
 
-AnswerSource = Literal["sampled", "scored"]
 AnswerStage = Literal["unanswered", "invalid", "wrong", "missing", "judged"]
 
 
@@ -47,7 +46,7 @@ class MethodAnswer:
 
 
 def read_answers(
-    predictions: pl.DataFrame, dataset: Dataset, cases: Cases, source: AnswerSource
+    predictions: pl.DataFrame, dataset: Dataset, cases: Cases, source: str
 ) -> Iterator[MethodAnswer]:
     """The answers to `cases`, in their order.
 
@@ -56,28 +55,11 @@ def read_answers(
         highest score (the first listed of several) with the rationale given for it.
     """
     rows = {row["case_id"]: row for row in predictions.iter_rows(named=True)}
-    read = _sampled if source == "sampled" else _scored
+    protocol = find_protocol(source)
     for request, code in zip(dataset.requests(cases), cases.target, strict=True):
-        item, rationale, status = read(rows[request.case_id], request)
-        told = (rationale or "").strip() or None
-        yield MethodAnswer(request, dataset.catalog.ids[code], item, told, status)
-
-
-_Read = tuple[str | None, str | None, Status]  # item, rationale, status
-
-
-def _sampled(row: Mapping[str, Any], _: Request) -> _Read:
-    if not row["samples"]:
-        return None, None, row.get("sampled_status") or "ok"  # not in the oldest records
-    first = row["samples"][0]
-    item = first["item"] if first["status"] == "ok" else None
-    return item, first["rationale"], first["status"]
-
-
-def _scored(row: Mapping[str, Any], request: Request) -> _Read:
-    if not row["scores"]:
-        return None, None, row["status"] or "ok"
-    return request.candidates[int(np.argmax(row["scores"]))], row["rationale"], row["status"]
+        item, rationale, status = protocol.judged_answer(rows[request.case_id], request)
+        text = (rationale or "").strip() or None
+        yield MethodAnswer(request, dataset.catalog.ids[code], item, text, status)
 
 
 def grade_by_rubric_alone(answer: MethodAnswer, rubric: Rubric) -> tuple[int | None, str]:

@@ -43,7 +43,7 @@ class JudgeJob:
     card: Card
     judge: Judge
     cases: int
-    answers: shown.AnswerSource
+    answers: str
 
     @property
     def identity(self) -> dict[str, Any]:

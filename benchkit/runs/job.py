@@ -13,25 +13,23 @@ from typing import Any, Literal
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from benchkit import cards, evaluation, fingerprint, io
+from benchkit import cards, fingerprint, io
 from benchkit.cards import Card
 from benchkit.config.suite import DecodingSpec, MethodSpec
 from benchkit.data.preparation.cache import identify_dataset, load_or_prepare
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import BenchkitError, MethodError, StoreError
+from benchkit.evaluation.lookup import find_metric, find_protocol, source_files
+from benchkit.evaluation.protocols.base import EvaluationSetup, ProtocolResult
+from benchkit.evaluation.record import predictions_table
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
 from benchkit.runs.provenance import collect_provenance
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
 from benchkit.source_hash import hash_sources
-from benchkit.types import ProtocolName, RunContext
+from benchkit.types import RunContext
 
 Overwrite = Literal["never", "failed", "always"]
-_EVALUATE = {
-    "scored": evaluation.evaluate_scored,
-    "full": evaluation.evaluate_full,
-    "sampled": evaluation.evaluate_sampled,
-}
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Job:
     card: Card
     train: DatasetSpec
     test: DatasetSpec
-    protocols: tuple[ProtocolName, ...]
+    protocols: tuple[str, ...]
     decoding: DecodingSpec
     caveats: tuple[str, ...]
     metrics: tuple[str, ...]
@@ -64,16 +62,18 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """Everything that can change a number of this run, and nothing else."""
         config = cards.build_config(self.card, self.method.config)
-        sampling = {"decoding": self.effective_decoding} if "sampled" in self.protocols else {}
+        protocols = [find_protocol(spec) for spec in self.protocols]
+        metrics = [find_metric(spec) for spec in self.metrics]
+        sampling = {"decoding": self.effective_decoding} if self._uses_decoding else {}
         return {
             **sampling,
             **cards.identify_component(self.card, config),
-            "harness": hash_sources(Path(evaluation.__file__)),
+            "harness": hash_sources(*source_files([*protocols, *metrics])),
             "train": identify_dataset(self.train, self.data),
             "test": identify_dataset(self.test, self.data),
             "limit_users": self.limit_users,
-            "protocols": list(self.protocols),
-            "metrics": list(self.metrics),
+            "protocols": [protocol.name for protocol in protocols],
+            "metrics": [metric.name for metric in metrics],
             "popular_share": self.popular_share,
             "seed": self.seed,
             "device": self.device.partition(":")[0],  # cuda, whichever of several
@@ -83,8 +83,12 @@ class Job:
     @property
     def effective_decoding(self) -> dict[str, float]:
         """The suite's where it is part of the identity, else one that no suite can change."""
-        used = self.decoding if "sampled" in self.protocols else DecodingSpec()
-        return used.model_dump()
+        decoding = self.decoding if self._uses_decoding else DecodingSpec()
+        return decoding.model_dump()
+
+    @property
+    def _uses_decoding(self) -> bool:
+        return any(find_protocol(spec).uses_decoding for spec in self.protocols)
 
     @property
     def run_id(self) -> str:
@@ -200,23 +204,22 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
     )
     cost: dict[str, float] = {}
     cases = test.test.sample(job.limit_users)
-    metrics = evaluation.make_metrics(job.metrics, test, cases, job.popular_share)
-    results = []
+    metrics = tuple(find_metric(spec) for spec in job.metrics)
+    setup = EvaluationSetup(test, cases, metrics, job.popular_share)
+    results: list[ProtocolResult] = []
     with limit_threads(job.threads, torch="torch" in job.card.packages):
         with _record_seconds(cost, "fit_seconds"):
             recommender.fit(train.train_view(), context)
-        for protocol in job.protocols:
-            with _record_seconds(cost, f"{protocol}_seconds"):
-                results.append(_EVALUATE[protocol](recommender, test, cases, metrics, context))
-                if protocol == "scored":
-                    results += evaluation.score_per_token(results[-1], cases, metrics)
+        for protocol in (find_protocol(spec) for spec in job.protocols):
+            with _record_seconds(cost, f"{protocol.name}_seconds"):
+                results += protocol.evaluate(recommender, setup, context)
     cost |= _stage_seconds(context)
     cost["fit_seconds"] += sum(stage.cost - stage.seconds_here for stage in context.stages.values())
     cost |= _count_tokens(results)
     cost["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     tables = {
         "metrics": pl.concat([result.metrics for result in results]),
-        "predictions": evaluation.predictions_table(results, test, cases),
+        "predictions": predictions_table(results, test, cases),
     }
     if not any(run.artifacts.iterdir()):
         run.artifacts.rmdir()
@@ -250,7 +253,7 @@ def limit_threads(threads: int, torch: bool) -> Iterator[None]:
             framework.set_num_threads(before)
 
 
-def _count_tokens(results: Sequence[evaluation.ProtocolResult]) -> dict[str, float]:
+def _count_tokens(results: Sequence[ProtocolResult]) -> dict[str, float]:
     """Tokens of each protocol over all cases: every usage whose name ends in `_tokens` (prompt,
     completion, and candidates that were scored)."""
     found: dict[str, float] = {}
@@ -294,7 +297,9 @@ def _describe_outcome(manifest: Manifest) -> str:
         for line in manifest.summary
         if line.chance is not None and line.protocol == manifest.summary[0].protocol
     ]
-    asked = sum(manifest.cost.get(f"{name}_seconds", 0.0) for name in _EVALUATE)
+    asked = sum(
+        manifest.cost.get(f"{name}_seconds", 0.0) for name in manifest.identity["protocols"]
+    )
     reused = manifest.cost.get("reused_seconds", 0.0)
     seconds = manifest.cost["fit_seconds"] - reused + asked
     return f"{'  '.join(means[:4])}  ({seconds:.1f} s)"

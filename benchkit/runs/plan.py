@@ -9,13 +9,14 @@ from benchkit.cards import Card
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, ConfigError, unknown_name_error
+from benchkit.evaluation.lookup import find_protocol
 from benchkit.judging.runner import make_judge_jobs
 from benchkit.runs.executors import processes
 from benchkit.runs.job import Job, Outcome, Overwrite
 from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
-from benchkit.types import Capability, ProtocolName
+from benchkit.types import Capability
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ class RunPlan:
             suite=self.name,
             title=self.suite.title,
             primary=self.suite.primary,
-            metrics=list(self.suite.metrics),
+            metrics=[metric.name for metric in self.suite.task_metrics()],
             popular_share=self.suite.popular_share,
             history_buckets=list(self.suite.history_buckets),
             relative_drops=list(self.suite.drops),
-            protocols=list(self.suite.protocols),
+            protocols=[protocol.name for protocol in self.suite.protocol_objects()],
             tasks=[task.name for task in self.suite.tasks],
             labels=list(dict.fromkeys([*labels, *(row.label for row in rows)])),
             rows=[row.model_copy(update={"in_suite": row.label in labels}) for row in rows],
@@ -166,21 +167,14 @@ def _select_tasks(suite: Suite, names: Sequence[str]) -> list[TaskSpec]:
 
 
 def supported_protocols(
-    protocols: Sequence[ProtocolName], capabilities: Collection[Capability]
-) -> tuple[ProtocolName, ...]:
+    protocols: Sequence[str], capabilities: Collection[Capability]
+) -> tuple[str, ...]:
     """Those of `protocols` that a method with these capabilities can be asked under."""
-    able: dict[ProtocolName, bool] = {
-        "scored": "scores" in capabilities,
-        "full": "scores" in capabilities and "candidates_only" not in capabilities,
-        "sampled": "samples" in capabilities,
-    }
-    return tuple(protocol for protocol in protocols if able[protocol])
+    return tuple(spec for spec in protocols if find_protocol(spec).supports(capabilities))
 
 
-def _unsupported_protocols(
-    suite: Suite, able: Collection[ProtocolName]
-) -> tuple[ProtocolName, ...]:
-    return tuple(protocol for protocol in suite.protocols if protocol not in able)
+def _unsupported_protocols(suite: Suite, able: Collection[str]) -> tuple[str, ...]:
+    return tuple(find_protocol(spec).name for spec in suite.protocols if spec not in able)
 
 
 def _inspect_method(spec: MethodSpec, card: Card) -> _PlannedMethod:
@@ -207,7 +201,8 @@ def _skip_reason(suite: Suite, task: TaskSpec, method: _PlannedMethod) -> str | 
         return f"not installed: {', '.join(method.card.missing_packages)}"
     lacking = []
     if not supported_protocols(suite.protocols, method.capabilities):
-        lacking.append("scores or samples" if "sampled" in suite.protocols else "scores")
+        needs = [need for protocol in suite.protocol_objects() for need in sorted(protocol.needs)]
+        lacking.append(" or ".join(dict.fromkeys(needs)))
     needed: list[Capability] = [*task.requires]
     if task.train_dataset(method.card.family) != task.test:
         needed.append("zero_shot")
@@ -220,7 +215,7 @@ def _make_job(
     name: str,
     task: TaskSpec,
     method: _PlannedMethod,
-    protocols: tuple[ProtocolName, ...],
+    protocols: tuple[str, ...],
     seed: int,
     options: RunOptions,
 ) -> Job:

@@ -1,6 +1,7 @@
 """Checks that need no computing: suites, catalogs, and that a store says what its records say."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.suite import load_suite, shipped_suites
 from benchkit.errors import BenchkitError, ConfigError
+from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, find_metric
 from benchkit.evaluation.metrics.rank_based import RankMetric
-from benchkit.evaluation.protocols import sampled
+from benchkit.evaluation.protocols.sampled import Sampled, recompute_values
 from benchkit.fingerprint import hash_json
 from benchkit.runs import records
 from benchkit.runs.records import Manifest
@@ -108,14 +110,22 @@ def _run_problems(store: Store, run: Run, manifest: Manifest) -> Iterator[str]:
         return
     metrics, predictions = run.metrics(), run.predictions()
     expected = records.predictions_schema(manifest.schema_version)
-    if metrics.schema != records.METRICS_SCHEMA or predictions.schema != expected:
+    if metrics.schema != records.METRICS_SCHEMA or not _has_schema(predictions, expected, manifest):
         yield "its tables have other columns than this schema"
         return
     yield from _mean_problems(manifest, metrics)
-    if "scored" in manifest.identity["protocols"]:
+    if DEFAULT_PROTOCOL.name in manifest.identity["protocols"]:
         yield from _answer_problems(metrics, predictions)
-    if "sampled" in manifest.identity["protocols"]:
+    if Sampled.name in manifest.identity["protocols"]:
         yield from _sample_problems(manifest, metrics, predictions)
+
+
+def _has_schema(
+    predictions: pl.DataFrame, expected: records.TableSchema, manifest: Manifest
+) -> bool:
+    """Return whether a record has the expected columns, and else answers of its protocols only."""
+    added = {f"{name}_answer" for name in manifest.identity["protocols"]} - expected.keys()
+    return predictions.drop(added, strict=False).schema == expected
 
 
 def _mean_problems(manifest: Manifest, metrics: pl.DataFrame) -> Iterator[str]:
@@ -132,7 +142,7 @@ def _mean_problems(manifest: Manifest, metrics: pl.DataFrame) -> Iterator[str]:
 
 def _answer_problems(metrics: pl.DataFrame, predictions: pl.DataFrame) -> Iterator[str]:
     """Whether those cases count as answered that have scores."""
-    valid = metrics.filter(protocol="scored", metric="valid")["value"]
+    valid = metrics.filter(protocol=DEFAULT_PROTOCOL.name, metric="valid")["value"]
     answered = predictions["scores"].is_not_null().sum()
     counted = round(float(valid.sum()))
     if counted != answered:
@@ -143,13 +153,17 @@ def _sample_problems(
     manifest: Manifest, metrics: pl.DataFrame, predictions: pl.DataFrame
 ) -> Iterator[str]:
     """Per-case values that do not follow from the recorded samples."""
-    recorded = metrics.filter(protocol="sampled")
-    names = [name for name in recorded["metric"].unique(maintain_order=True).to_list()
-             if RankMetric.pattern.fullmatch(name)]  # fmt: skip
+    recorded = metrics.filter(protocol=Sampled.name)
+    rank_metrics = []
+    for name in recorded["metric"].unique(maintain_order=True).to_list():
+        with suppress(ConfigError):  # a metric from a file cannot be found by its name
+            metric = find_metric(name)
+            if isinstance(metric, RankMetric) and not metric.is_weighted:
+                rank_metrics.append(metric)
     n = int(manifest.identity["decoding"]["n"])
-    again = sampled.recompute_values(predictions, [RankMetric(name) for name in names], n)
+    again = recompute_values(predictions, rank_metrics, n)
     for name, values in again.items():
         given = recorded.filter(metric=name)
         wrong = given["case_id"].to_list() != predictions["case_id"].to_list()
         if wrong or np.abs(given["value"].to_numpy() - values).max(initial=0.0) > 1e-12:
-            yield f"sampled {name} does not follow from the samples"
+            yield f"{Sampled.name} {name} does not follow from the samples"

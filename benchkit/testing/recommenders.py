@@ -24,7 +24,7 @@ from benchkit.data import sources
 from benchkit.data.dataset import Dataset
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
-from benchkit.evaluation import validate_predictions, validate_samples
+from benchkit.evaluation.predict import validate_predictions, validate_samples
 from benchkit.runs.progress import SilentProgress
 from benchkit.types import (
     Capability,

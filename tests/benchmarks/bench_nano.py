@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from benchkit.data import sources
 from benchkit.data.preparation.pipeline import prepare_dataset as prepare
 from benchkit.data.spec import DatasetSpec
-from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.lm.engines.hf import HFEngine
 from benchkit.lm.nano import model as nano
@@ -59,7 +59,7 @@ def ranking(folder: Path, view: TrainView, shown: int) -> dict[str, float]:
     answers = engine.score(prompts, [[titles[item] for item in c.candidates] for c in cases])
     target = [case.request.candidates.index(case.target) for case in view.validation]
     ranks = ranks_from_scores([answer.logprobs for answer in answers], target)
-    return {name: round(float(RankMetric(name).values(ranks).mean()), 4) for name in METRICS}
+    return {name: round(float(find_metric(name).values(ranks).mean()), 4) for name in METRICS}
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from benchkit.data import sources
 from benchkit.data.dataset import Dataset
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
-from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.types import Recommender, RunContext
@@ -100,7 +100,7 @@ def measure(name: str, make: Callable[[], Recommender], dataset: Dataset, seed: 
         answers = list(method.predict(list(dataset.requests(dataset.test)), run))
         asked = time.perf_counter()
     ranks = ranks_from_scores([answer.scores for answer in answers], dataset.test.target_position)
-    values = {metric: RankMetric(metric).values(ranks) for metric in METRICS}
+    values = {metric: find_metric(metric).values(ranks) for metric in METRICS}
     return Figures(
         name,
         method.config.model_dump(),

@@ -5,6 +5,7 @@ Both in this process, one after the other, on one thread; look at the ratio.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,13 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchkit.evaluation import score_ranks
-from benchkit.evaluation.metrics.rank_based import RankMetric
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchkit.evaluation.lookup import find_metric
+from benchkit.evaluation.metrics.validity import Valid
 from benchkit.evaluation.ranks import ranks_from_scores
+from benchkit.evaluation.scoring import compute_metrics
+from tests.support.metric_context import make_context
 
 METRICS = ["hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10", "mrr"]
 RANX = ["hit_rate@1", "hit_rate@5", "hit_rate@10", "ndcg@5", "ndcg@10", "mrr"]
@@ -49,12 +54,13 @@ def main() -> None:
     rng = np.random.default_rng(0)
     scores = rng.random((options.users, options.candidates))
     target = rng.integers(0, options.candidates, options.users)
-    metrics = [RankMetric(name) for name in METRICS]
-    ids = [f"test:{user}" for user in range(options.users)]
+    metrics = [*(find_metric(name) for name in METRICS), Valid()]
     with threadpool_limits(1):
         # As the harness does it: ranks, per-case table, means, intervals and tests against chance.
         ours = seconds(
-            lambda: score_ranks("scored", ids, ranks_from_scores(scores, target), metrics)
+            lambda: compute_metrics(
+                "scored", metrics, make_context(ranks_from_scores(scores, target), target, [1])
+            )
         )
         figures = {"users": options.users, "benchkit_seconds": round(ours, 3)}
         if not options.no_ranx:

@@ -8,17 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.evaluation import random_baseline
-from benchkit.evaluation.metrics.rank_based import RankMetric
-from benchkit.evaluation.metrics.serendipity import Serendipity
-from benchkit.evaluation.metrics.validity import validity
+from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import rank_by_frequency, ranks_from_lists
+from tests.support.metric_context import make_context
 
 NAMES = ["hr@1", "hr@2", "hr@5", "ndcg@1", "ndcg@5", "mrr", "adherence", "avoidance"]
 
 
 def value(name: str, drawn: list[str | None], target: str) -> float:
     """What one case is worth under the sampled protocol."""
-    metric = RankMetric(name)
+    metric = find_metric(name)
     items = drawn[:1] if metric.first_only else drawn
     return float(
         metric.values(ranks_from_lists([rank_by_frequency(items)], [target], np.array([30])))[0]
@@ -81,9 +80,9 @@ def test_lists_hold_each_valid_item_once_and_are_never_filled_up(drawn, target):
 
 
 def test_serendipity_of_samples():
-    metric = Serendipity("serendipity@2", np.array([True, False, True]))
     ranks = ranks_from_lists([["A", "B"], ["A"], ["B"]], ["B", "A", "A"], np.full(3, 9))
-    assert metric.values(ranks).tolist() == [0.5, 0.0, 0.0]
+    context = make_context(ranks, target=[0, 1, 0], train_counts=[1, 2], popular_share=0.5)
+    assert find_metric("serendipity@2").measure(context).tolist() == [0.5, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("candidates", [1, 2, 4])
@@ -92,9 +91,9 @@ def test_serendipity_of_samples():
 def test_chance_is_the_mean_over_all_draws(name, n, candidates):
     items = "ABCD"[:candidates]
     by_hand = np.mean([value(name, list(drawn), "A") for drawn in product(items, repeat=n)])
-    metric = RankMetric(name)
+    metric = find_metric(name)
     law = random_baseline.single_draw if metric.first_only else random_baseline.independent_draws(n)
-    assert metric.chance_level(np.array([candidates]), law) == pytest.approx(by_hand, abs=1e-12)
+    assert metric.expected_values(np.array([candidates]), law) == pytest.approx(by_hand, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +107,9 @@ def test_chance_is_the_mean_over_all_draws(name, n, candidates):
     ],
 )
 def test_chance_of_five_draws_from_thirty(name, expected):
-    metric = RankMetric(name)
+    metric = find_metric(name)
     law = random_baseline.single_draw if metric.first_only else random_baseline.independent_draws(5)
-    assert metric.chance_level(np.full(7, 30), law) == pytest.approx(expected, abs=1e-10)
+    assert metric.expected_values(np.full(7, 30), law).mean() == pytest.approx(expected, abs=1e-10)
 
 
 def test_more_draws_than_candidates():
@@ -123,16 +122,3 @@ def test_a_law_of_lists_of_different_lengths():
     assert law.tolist() == pytest.approx([3 / 8, 3 / 8, 1 / 8, 1 / 8])
     own = random_baseline.fixed_lengths(np.array([0, 1, 3]), np.array([10, 10, 10]), 4)
     assert own.tolist() == pytest.approx([2 / 30, 1 / 30, 1 / 30, 0.0])
-
-
-def test_validity_by_hand():
-    values = validity(
-        [["A", None, "A"], [None, None, None]],
-        [["ok", "truncated", "ok"], ["refused", "refused", "unparsed"]],
-    )
-    assert {name: column.tolist() for name, column in values.items()} == {
-        "valid": [pytest.approx(2 / 3), 0.0],
-        "unique": [1.0, 0.0],
-        "truncated": [pytest.approx(1 / 3), 0.0],
-        "refused": [0.0, pytest.approx(2 / 3)],
-    }

@@ -54,7 +54,7 @@ def test_missing_files_are_named_with_the_mend(name, tmp_path):
         ('title = "x"\ndrops = [["a", "b"]]\n', "task in drops"),
         ('title = "x"\nhistory_buckets = [[3, 1]]\n', "history bucket"),
         ('title = "x"\nfoo = 1\n', "foo"),
-        ('title = "x"\nprotocols = ["scored", "guessed"]\n', "protocols"),
+        ('title = "x"\nprotocols = ["scored", "guessed"]\n', "unknown protocol"),
         ('title = "x"\n[decoding]\nn = 0\n', "decoding.n"),
         ('title = "x"\n[decoding]\ntop_p = 0\n', "decoding.top_p"),
         ('title = "x"\n[decoding]\nbeams = 4\n', "decoding.beams"),

@@ -1,95 +1,154 @@
 """Metrics with one relevant item, each a gain per rank: HR@k, NDCG@k, MRR and RecPO's rates."""
 
-import re
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.errors import ConfigError
-from benchkit.evaluation.random_baseline import RankDistribution, uniform_ranks
+from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
+from benchkit.evaluation.random_baseline import RankDistribution, expected_gain, uniform_ranks
 from benchkit.evaluation.ranks import Ranks
 
 
 @dataclass(frozen=True)
-class RankMetric:
-    """A metric that is the mean over cases of a gain at the target's rank r.
+class RankMetric(Metric):
+    """The mean over cases of a gain at the target's rank r."""
 
-    A target that is not listed gains nothing, except in avoidance.
+    requires: ClassVar[frozenset[AnswerFeature]] = frozenset({"ranks"})
+    unlisted_gain: ClassVar[float] = 0.0
+    """Gain of a target that is not in the list."""
 
-    hr@k: 1 if r <= k (hit rate; with one relevant item, recall@k).
-    ndcg@k: 1 / log2(r + 1) if r <= k (Järvelin & Kekäläinen 2002; the ideal DCG is 1).
-    mrr: 1 / r.
-    adherence: 1 if r = 1; with split `adherence`, the item liked next is put before the one
-        liked later (RecPO, appendix D.4).
-    avoidance: 1 if r > 1; with split `avoidance`, the item that is going to be disliked is not put
-        first (RecPO, appendix D.4).
+    is_weighted: ClassVar[bool] = False
+    """Whether a case's gain depends on more than the target's rank."""
 
-    >>> RankMetric("ndcg@5").gains(4).round(4).tolist()
-    [1.0, 0.6309, 0.5, 0.4307]
-    """
-
-    name: str
-    pattern: ClassVar[re.Pattern[str]] = re.compile(
-        r"(hr|ndcg)@(?P<k>[1-9]\d*)|mrr|adherence|avoidance"
-    )
-
-    def __post_init__(self) -> None:
-        if not self.pattern.fullmatch(self.name):
-            raise ConfigError(
-                f"unknown metric {self.name!r}",
-                "use hr@K, ndcg@K, mrr, serendipity@K, adherence or avoidance",
-            )
-
+    @abstractmethod
     def gains(self, n: int) -> NDArray[np.float64]:
-        """Gain of the ranks 1..m, m <= n: those beyond it gain nothing."""
-        rank = np.arange(1, n + 1, dtype=np.float64)
-        kind, _, k = self.name.partition("@")
-        match kind:
-            case "hr" | "adherence":
-                return np.ones(min(n, int(k or 1)))
-            case "ndcg":
-                return 1.0 / np.log2(rank[: int(k)] + 1.0)
-            case "mrr":
-                return 1.0 / rank
-            case _:
-                return (rank > 1).astype(np.float64)
-
-    @property
-    def unlisted_gain(self) -> float:
-        """Gain of a target that is not in the list."""
-        return float(self.name == "avoidance")
+        """Return the gain of the ranks 1..m, m <= n; those beyond m gain nothing."""
 
     @property
     def first_only(self) -> bool:
-        """Whether only the first place counts; of sampled answers it then judges the first."""
-        return self.name.endswith("@1") or self.name in ("adherence", "avoidance")
+        """Whether only the first rank counts; of sampled answers it then judges the first."""
+        return self.cutoff == 1
 
-    def weights(self, n: int) -> NDArray[np.float64]:
-        """[n] what the gain of each case is multiplied by."""
-        return np.ones(n)
+    def weights(self, context: MetricContext) -> NDArray[np.float64]:
+        """Return [n] what the gain of each case is multiplied by."""
+        return np.ones(len(context))
 
     def values(self, ranks: Ranks) -> NDArray[np.float64]:
-        """[n] expected gain of each case; unanswered cases are 0."""
+        """Return [n] the expected gain of each case; unanswered cases are 0."""
         gains = self.gains(int(ranks.n_candidates.max(initial=1)))
-        return ranks.expected_gain(gains, self.unlisted_gain) * self.weights(len(ranks))
+        return ranks.expected_gain(gains, self.unlisted_gain)
 
-    def chance_level(self, of: NDArray[np.int64], law: RankDistribution = uniform_ranks) -> float:
-        """Exact expectation, mean over cases, for a recommender that knows nothing.
+    def measure(self, context: MetricContext) -> NDArray[np.float64]:
+        return self.values(self._ranks(context)) * self.weights(context)
 
-        of: [n] number of candidates of each case. law: how likely each rank then is; by default
-        all are equally likely.
+    def chance_level(self, context: MetricContext) -> float:
+        distribution = context.baseline.distribution(self.first_only)
+        expected = self.expected_values(context.ranks.n_candidates, distribution)
+        return float((expected * self.weights(context)).mean())
 
-        >>> round(RankMetric("hr@1").chance(np.array([30])), 6)
-        0.033333
-        >>> round(RankMetric("ndcg@5").chance(np.array([30])), 6)
-        0.098282
+    def expected_values(
+        self, n_candidates: NDArray[np.int64], distribution: RankDistribution = uniform_ranks
+    ) -> NDArray[np.float64]:
+        """Return [n] the exact expectations for a recommender that knows nothing.
+
+        Args:
+            n_candidates: [n] Number of candidates of each case.
+            distribution: How likely each rank then is; by default all are equally likely.
+
+        >>> HitRate(1).expected_values(np.array([30])).round(6).tolist()
+        [0.033333]
+        >>> NDCG(5).expected_values(np.array([30])).round(6).tolist()
+        [0.098282]
         """
-        sizes, place = np.unique(of, return_inverse=True)
-        each = np.array([self._expectation(law(int(size))) for size in sizes])
-        return float((each[place] * self.weights(len(of))).mean())
+        sizes, size_index = np.unique(n_candidates, return_inverse=True)
+        by_size = [self._expectation(distribution(int(size))) for size in sizes]
+        return np.array(by_size)[size_index]
 
-    def _expectation(self, places: NDArray[np.float64]) -> float:
-        gains = self.gains(len(places))
-        return float(gains @ places[: len(gains)] + self.unlisted_gain * (1.0 - places.sum()))
+    def p_value(self, context: MetricContext, values: NDArray[np.float64]) -> float | None:
+        can_gain = self.weights(context) > 0  # the other cases gain nothing, whatever is ranked
+        if not can_gain.any():
+            return None
+        return context.baseline.p_value(
+            mean=float(values.mean() / can_gain.mean()),
+            gains=self.gains(int(context.ranks.n_candidates.max())),
+            n_candidates=context.ranks.n_candidates,
+            rows=can_gain,
+            unlisted_gain=self.unlisted_gain,
+            first_only=self.first_only,
+        )
+
+    def _ranks(self, context: MetricContext) -> Ranks:
+        if self.first_only and context.first_ranks is not None:
+            return context.first_ranks
+        return context.ranks
+
+    def _expectation(self, probabilities: NDArray[np.float64]) -> float:
+        return expected_gain(self.gains(len(probabilities)), probabilities, self.unlisted_gain)
+
+
+class HitRate(RankMetric):
+    """1 if r <= k; with one relevant item it is recall@k."""
+
+    kind = "hr"
+    takes_cutoff = True
+
+    def gains(self, n: int) -> NDArray[np.float64]:
+        return np.ones(min(n, self.cutoff or 1))
+
+
+class NDCG(RankMetric):
+    """1 / log2(r + 1) if r <= k; with one relevant item the ideal DCG is 1.
+
+    Reference: Järvelin & Kekäläinen, TOIS 2002.
+
+    >>> NDCG(5).gains(4).round(4).tolist()
+    [1.0, 0.6309, 0.5, 0.4307]
+    """
+
+    kind = "ndcg"
+    takes_cutoff = True
+
+    def gains(self, n: int) -> NDArray[np.float64]:
+        ranks = np.arange(1, n + 1, dtype=np.float64)
+        return 1.0 / np.log2(ranks[: self.cutoff] + 1.0)
+
+
+class MRR(RankMetric):
+    """1 / r, the mean reciprocal rank."""
+
+    kind = "mrr"
+
+    def gains(self, n: int) -> NDArray[np.float64]:
+        return 1.0 / np.arange(1, n + 1, dtype=np.float64)
+
+
+class Adherence(RankMetric):
+    """1 if r = 1; with split `adherence`, the item liked next is put before the one liked later.
+
+    Reference: RecPO, appendix D.4.
+    """
+
+    kind = "adherence"
+    first_only = True
+
+    def gains(self, n: int) -> NDArray[np.float64]:
+        return np.ones(min(n, 1))
+
+
+class Avoidance(RankMetric):
+    """1 if r > 1; with split `avoidance`, the item that will be disliked is not put first.
+
+    A target that is not listed is avoided.
+
+    Reference: RecPO, appendix D.4.
+    """
+
+    kind = "avoidance"
+    first_only = True
+    unlisted_gain = 1.0
+
+    def gains(self, n: int) -> NDArray[np.float64]:
+        return (np.arange(1, n + 1) > 1).astype(np.float64)

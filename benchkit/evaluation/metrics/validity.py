@@ -1,40 +1,75 @@
-"""How usable sampled answers are: valid, distinct, cut off, refused."""
+"""How usable answers are: valid, distinct, cut off, refused."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-FAILURE_STATUSES = ("truncated", "refused")  # statuses whose share is reported
+from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
 
 
-def validity(
-    drawn: Sequence[Sequence[str | None]], statuses: Sequence[Sequence[str]]
-) -> dict[str, NDArray[np.float64]]:
-    """[n] per case: `valid`, share of the answers that name a candidate; `unique`, how many
-    candidates they name; `truncated` and `refused`, shares of the answers.
+class Valid(Metric):
+    """Share of a case's answers that name a candidate; 1 for a case that was ranked."""
 
-    drawn: [n] of k items each, None for an invalid answer. statuses: [n] of k each.
+    kind = "valid"
 
-    >>> values = validity([["A", "A", None, None]], [["ok", "ok", "truncated", "unparsed"]])
-    >>> {name: value.tolist() for name, value in values.items()}
-    {'valid': [0.5], 'unique': [1.0], 'truncated': [0.25], 'refused': [0.0]}
-    """
-    values = {
-        "valid": [sum(item is not None for item in items) / len(items) for items in drawn],
-        "unique": [float(len(set(items) - {None})) for items in drawn],
-    }
-    own = {name: np.array(column, dtype=np.float64) for name, column in values.items()}
-    return own | failure_rates(statuses)
+    def measure(self, context: MetricContext) -> NDArray[np.float64]:
+        if context.sampled_items:
+            return valid_shares(context.sampled_items)
+        return context.ranks.answered.astype(np.float64)
 
 
-def failure_rates(statuses: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:
-    """[n] per case: the share of its answers that has each status of `SHARES`.
+class Unique(Metric):
+    """How many candidates the answers of a case name."""
 
-    >>> failures([["ok", "truncated"]])["truncated"].tolist()
+    kind = "unique"
+    requires: ClassVar[frozenset[AnswerFeature]] = frozenset({"samples"})
+
+    def measure(self, context: MetricContext) -> NDArray[np.float64]:
+        return distinct_counts(context.sampled_items)
+
+
+class Truncated(Metric):
+    """Share of a case's answers that were cut off."""
+
+    kind = "truncated"
+
+    def measure(self, context: MetricContext) -> NDArray[np.float64]:
+        return status_shares(context.statuses, "truncated")
+
+
+class Refused(Metric):
+    """Share of a case's answers that were refused."""
+
+    kind = "refused"
+
+    def measure(self, context: MetricContext) -> NDArray[np.float64]:
+        return status_shares(context.statuses, "refused")
+
+
+def valid_shares(items: Sequence[Sequence[str | None]]) -> NDArray[np.float64]:
+    """Return [n] the share of each case's answers that name an item; None is an invalid answer.
+
+    >>> valid_shares([["A", "A", None, None]]).tolist()
     [0.5]
     """
-    return {
-        name: np.array([case.count(name) / len(case) for case in statuses], dtype=np.float64)
-        for name in FAILURE_STATUSES
-    }
+    return np.array([sum(item is not None for item in case) / len(case) for case in items])
+
+
+def distinct_counts(items: Sequence[Sequence[str | None]]) -> NDArray[np.float64]:
+    """Return [n] how many distinct items the answers of each case name.
+
+    >>> distinct_counts([["A", "A", None, "B"]]).tolist()
+    [2.0]
+    """
+    return np.array([float(len(set(case) - {None})) for case in items])
+
+
+def status_shares(statuses: Sequence[Sequence[str]], status: str) -> NDArray[np.float64]:
+    """Return [n] the share of each case's answers that has a status.
+
+    >>> status_shares([["ok", "truncated"]], "truncated").tolist()
+    [0.5]
+    """
+    return np.array([case.count(status) / len(case) for case in statuses], dtype=np.float64)

@@ -1,143 +1,166 @@
 """The protocol `sampled`: n generated answers a case become a list."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases
 from benchkit.errors import MethodError
-from benchkit.evaluation import predict, random_baseline
+from benchkit.evaluation.metrics import validity
+from benchkit.evaluation.metrics.base import Metric, MetricContext
 from benchkit.evaluation.metrics.rank_based import RankMetric
-from benchkit.evaluation.metrics.validity import validity
+from benchkit.evaluation.metrics.validity import Refused, Truncated, Unique, Valid
+from benchkit.evaluation.predict import validate_samples
+from benchkit.evaluation.protocols.base import EvaluationProtocol, EvaluationSetup, JudgedAnswer
+from benchkit.evaluation.random_baseline import RandomDraws
 from benchkit.evaluation.ranks import Ranks, rank_by_frequency, ranks_from_lists
-from benchkit.evaluation.scoring import ProtocolResult, mean_summary, metrics_table
-from benchkit.runs.records import MetricSummary
-from benchkit.stats.chance_test import rank_distribution_p_value
-from benchkit.types import Prediction, Recommender, RunContext, Sample, Sampler
+from benchkit.types import Prediction, Recommender, Request, RunContext, Sample, Sampler, Status
+
+
+class Sampled(EvaluationProtocol):
+    """Draws `run.decoding["n"]` answers a case: the first, and the list that all of them make."""
+
+    name = "sampled"
+    caption = "sampled answers"
+    page_title = "Sampled"
+    unsupported_note = "Do not sample"
+    legend = (
+        "Metrics of the first place judge the first answer; the others the distinct valid"
+        " answers, the most frequent first. VALID: share of the answers that name a candidate;"
+        " UNIQUE: how many candidates a case's answers name. Chance: as many uniform draws."
+    )
+    truncated_legend = (
+        "TRUNCATED: share of the answers that were cut off before they named an item."
+    )
+    needs = frozenset({"samples"})
+    provides = frozenset({"ranks", "lists", "samples"})
+    uses_decoding = True
+    answer_noun = "samples"
+    judged_answer_title = "the first sampled answer"
+
+    def ask(
+        self, recommender: Recommender, requests: Sequence[Request], run: RunContext
+    ) -> Iterator[Prediction]:
+        if not isinstance(recommender, Sampler):
+            raise MethodError(
+                "it declares the capability 'samples', but has no method sample",
+                "write sample(requests, run), or leave the capability out",
+            )
+        return validate_samples(recommender.sample(requests, run), requests, int(run.decoding["n"]))
+
+    def context(
+        self,
+        setup: EvaluationSetup,
+        cases: Cases,
+        predictions: Sequence[Prediction],
+        run: RunContext,
+    ) -> MetricContext:
+        n = int(run.decoding["n"])
+        answers = collect_samples(predictions, n)
+        targets = [setup.dataset.catalog.ids[code] for code in cases.target]
+        n_candidates = np.full(len(cases), cases.candidates.shape[1], dtype=np.int64)
+        lists = answers.lists()
+        lengths = np.array([len(items) for items in lists], dtype=np.int64)
+        top = np.full((len(cases), n), -1, dtype=np.int32)  # no list is longer
+        for row, items in enumerate(lists):
+            top[row, : len(items)] = [setup.dataset.catalog.index[item] for item in items]
+        return MetricContext(
+            dataset=setup.dataset,
+            cases=cases,
+            popular_share=setup.popular_share,
+            ranks=ranks_from_lists(lists, targets, n_candidates),
+            first_ranks=ranks_from_lists(answers.lists(1), targets, n_candidates),
+            baseline=RandomDraws(n, lengths),
+            statuses=answers.statuses,
+            top_items=top,
+            candidates=cases.candidates,
+            sampled_items=answers.items,
+        )
+
+    def standard_metrics(self, setup: EvaluationSetup) -> tuple[Metric, ...]:  # noqa: ARG002
+        return (Valid(), Unique(), Truncated(), Refused())
+
+    def record(self, predictions: Sequence[Prediction]) -> dict[str, Sequence[Any]]:
+        return {
+            "samples": [[asdict(sample) for sample in p.samples] for p in predictions],
+            "sampled_status": [p.status for p in predictions],
+        }
+
+    def restore(self, row: Mapping[str, Any]) -> Prediction:
+        samples = tuple(Sample(**sample) for sample in row["samples"] or ())
+        usage = row["usage"].get(self.name, {})
+        return Prediction(row["case_id"], None, samples, status=row["sampled_status"], usage=usage)
+
+    def has_answer(self, prediction: Prediction) -> bool:
+        return bool(prediction.samples)
+
+    def judged_answer(self, row: Mapping[str, Any], request: Request) -> JudgedAnswer:  # noqa: ARG002
+        """Return the first sample, as a user would get it."""
+        if not row["samples"]:
+            status: Status = row.get("sampled_status") or "ok"  # not in the oldest records
+            return JudgedAnswer(None, None, status)
+        first = row["samples"][0]
+        item = first["item"] if first["status"] == "ok" else None
+        return JudgedAnswer(item, first["rationale"], first["status"])
 
 
 @dataclass(frozen=True)
 class SampledAnswers:
-    """The answers of N cases, n each, in draw order.
-
-    items: what each answer names, None for an invalid one. statuses: of each answer; a case that
-    could not be asked counts as n answers with its status.
-    """
+    """The answers of N cases, n each, in draw order."""
 
     items: tuple[tuple[str | None, ...], ...]
-    statuses: tuple[tuple[str, ...], ...]
+    """What each answer names; None for an invalid one."""
+    statuses: tuple[tuple[Status, ...], ...]
+    """Of each answer; a case that could not be asked counts as n answers with its status."""
+
+    def lists(self, first: int | None = None) -> list[list[str]]:
+        """Return [N] the list that the answers of each case make, or the first so many of them."""
+        return [rank_by_frequency(items[:first]) for items in self.items]
 
 
-def collect_samples(predictions: Sequence[Prediction], n: int) -> SampledAnswers:
-    """What checked predictions hold. An answer is valid if its status is "ok"."""
-    return SampledAnswers(
-        tuple(
-            tuple(s.item if s.status == "ok" else None for s in p.samples) or (None,) * n
-            for p in predictions
-        ),
-        tuple(tuple(s.status for s in p.samples) or (p.status,) * n for p in predictions),
-    )
-
-
-def rank_targets(
-    answers: SampledAnswers, targets: Sequence[str], of: NDArray[np.int64], first_only: bool
-) -> Ranks:
-    """Where the targets stand: in the first answer alone, or in the list of all n.
-
-    targets: [N] item ids. of: [N] number of candidates.
-    """
-    lists = [rank_by_frequency(items[:1] if first_only else items) for items in answers.items]
-    return ranks_from_lists(lists, targets, of)
-
-
-def evaluate_sampled(
-    recommender: Recommender,
-    dataset: Dataset,
-    cases: Cases,
-    metrics: Sequence[RankMetric],
-    run: RunContext,
-) -> ProtocolResult:
-    """Draw `run.decoding["n"]` answers a case and judge the first and the list that they make."""
-    if not isinstance(recommender, Sampler):
-        raise MethodError(
-            "it declares the capability 'samples', but has no method sample",
-            "write sample(requests, run), or leave the capability out",
-        )
-    n = int(run.decoding["n"])
-    predictions = list(predict.draw_samples(recommender, dataset, cases, run))
-    answers = collect_samples(predictions, n)
-    targets = [dataset.catalog.ids[code] for code in cases.target]
-    of = np.full(len(cases), cases.candidates.shape[1], dtype=np.int64)
-    columns = _case_values(answers, targets, of, metrics)
-    by_chance = {metric.name: metric for metric in metrics}
-    summary = [
-        _summary_with_chance(by_chance[name], values, answers, of, n)
-        if name in by_chance
-        else mean_summary("sampled", name, values)
-        for name, values in columns.items()
-    ]
-    return ProtocolResult(
-        "sampled", metrics_table("sampled", cases.ids, columns), summary, predictions
-    )
+def collect_samples(predictions: Iterable[Prediction], n: int) -> SampledAnswers:
+    """Return what validated predictions hold. An answer is valid if its status is "ok"."""
+    items, statuses = [], []
+    for prediction in predictions:
+        samples = prediction.samples
+        named = tuple(s.item if s.status == "ok" else None for s in samples)
+        items.append(named or (None,) * n)
+        statuses.append(tuple(s.status for s in samples) or (prediction.status,) * n)
+    return SampledAnswers(tuple(items), tuple(statuses))
 
 
 def recompute_values(
     predictions: pl.DataFrame, metrics: Sequence[RankMetric], n: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Per-case values by name, from the record of a run (schema `records.PREDICTIONS`) alone.
+    """Return per-case values by name, from the record of a run alone.
 
-    metrics: without those that must know more of a case than its target.
+    Args:
+        predictions: Schema `records.PREDICTIONS_SCHEMA`.
+        metrics: Those that need no more of a case than its target.
+        n: Samples a case.
     """
     rows = predictions.select("case_id", "samples", "sampled_status").iter_rows()
     answers = collect_samples(
-        [
+        (
             Prediction(case, None, tuple(Sample(**s) for s in samples), status=status)
             for case, samples, status in rows
-        ],
+        ),
         n,
     )
-    of = np.full(len(predictions), n, dtype=np.int64)  # no list is longer
-    return _case_values(answers, predictions["target"].to_list(), of, metrics)
-
-
-def _case_values(
-    answers: SampledAnswers,
-    targets: Sequence[str],
-    of: NDArray[np.int64],
-    metrics: Sequence[RankMetric],
-) -> dict[str, NDArray[np.float64]]:
-    ranks = {only: rank_targets(answers, targets, of, only) for only in (True, False)}
+    targets = predictions["target"].to_list()
+    bound = np.full(len(predictions), n, dtype=np.int64)  # no list is longer
+    ranks: dict[bool, Ranks] = {
+        True: ranks_from_lists(answers.lists(1), targets, bound),
+        False: ranks_from_lists(answers.lists(), targets, bound),
+    }
     return {
         **{metric.name: metric.values(ranks[metric.first_only]) for metric in metrics},
-        **validity(answers.items, answers.statuses),
+        Valid.kind: validity.valid_shares(answers.items),
+        Unique.kind: validity.distinct_counts(answers.items),
+        Truncated.kind: validity.status_shares(answers.statuses, Truncated.kind),
+        Refused.kind: validity.status_shares(answers.statuses, Refused.kind),
     }
-
-
-def _summary_with_chance(
-    metric: RankMetric,
-    values: NDArray[np.float64],
-    answers: SampledAnswers,
-    of: NDArray[np.int64],
-    n: int,
-) -> MetricSummary:
-    """Mean, interval, the value of n uniform draws, and p of not being above it."""
-    law = random_baseline.single_draw if metric.first_only else random_baseline.independent_draws(n)
-    weighed = metric.weights(len(values)) > 0  # the other cases cannot gain, whatever is drawn
-    p = None
-    if weighed.any():
-        null = random_baseline.mean_distribution(of[weighed], law)
-        if not metric.first_only:
-            # Whoever repeats itself less than uniform draws do lists more and hits more often
-            # without knowing anything: the null is the larger of chance and of its own lengths.
-            lengths = np.array([len(set(items) - {None}) for items in answers.items])
-            own = random_baseline.fixed_lengths(lengths[weighed], of[weighed], len(null))
-            null = np.maximum(null, own)
-        mean = float(values.mean() / weighed.mean())
-        gains = metric.gains(int(of.max()))
-        p = rank_distribution_p_value(mean, gains, null, int(weighed.sum()), metric.unlisted_gain)
-    return mean_summary("sampled", metric.name, values).model_copy(
-        update={"chance": metric.chance_level(of, law), "p_chance": p}
-    )

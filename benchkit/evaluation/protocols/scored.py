@@ -1,100 +1,105 @@
-"""The protocols `scored` and `full`: a ranking by scores."""
+"""The protocol `scored`: the frozen candidates of a case, ranked by scores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from benchkit.data.dataset import Cases, Dataset
-from benchkit.evaluation import predict
-from benchkit.evaluation import ranks as rank
-from benchkit.evaluation.metrics.list_level import coverage
-from benchkit.evaluation.metrics.rank_based import RankMetric
-from benchkit.evaluation.ranks import Ranks
-from benchkit.evaluation.scoring import ProtocolResult, score_ranks
-from benchkit.runs.records import PER_TOKEN, MetricSummary
-from benchkit.types import Recommender, RunContext
+from benchkit.evaluation.metrics.base import Metric
+from benchkit.evaluation.metrics.list_level import Coverage
+from benchkit.evaluation.metrics.validity import Refused, Truncated, Valid
+from benchkit.evaluation.protocols.base import (
+    EvaluationProtocol,
+    EvaluationSetup,
+    JudgedAnswer,
+    ProtocolResult,
+    ProtocolTable,
+)
+from benchkit.evaluation.scoring import compute_metrics
+from benchkit.types import Prediction, Recommender, Request, RunContext
 
-COVERAGE_CUTOFF = 5
-
-
-def evaluate_scored(
-    recommender: Recommender,
-    dataset: Dataset,
-    cases: Cases,
-    metrics: Sequence[RankMetric],
-    run: RunContext,
-) -> ProtocolResult:
-    """Rank the frozen candidates of every case."""
-    predictions = list(predict.predict_scores(recommender, dataset, cases, run, "scored"))
-    answered = np.array([p.scores is not None for p in predictions], dtype=np.bool_)
-    blank = (0.0,) * cases.candidates.shape[1]
-    scores = np.array([blank if p.scores is None else p.scores for p in predictions])
-    ranks = rank.ranks_from_scores(scores, cases.target_position, answered)
-    statuses = [p.status for p in predictions]
-    table, summary = score_ranks("scored", cases.ids, ranks, metrics, statuses)
-    k = min(COVERAGE_CUTOFF, scores.shape[1])
-    share = coverage(cases.candidates, scores, answered, k)
-    summary.append(
-        MetricSummary(protocol="scored", metric=f"coverage@{k}", n=len(cases), mean=share)
-    )
-    return ProtocolResult("scored", table, summary, predictions)
+_COVERAGE_CUTOFF = 5
 
 
-def score_per_token(
-    result: ProtocolResult, cases: Cases, metrics: Sequence[RankMetric]
-) -> Iterator[ProtocolResult]:
-    """The result of `scored` again, ranked by mean instead of sum, where lengths are given.
+class Scored(EvaluationProtocol):
+    """Ranks the frozen candidates by the scores that `Recommender.predict` gives.
 
-    A sum of log-probabilities favours short titles, a mean long and predictable ones; both are
-    shown. Nothing is asked again.
+    Where a method gives token counts, a second table ranks by the mean score of a token: a sum of
+    log-probabilities favours short titles, a mean long and predictable ones. Nothing is asked again.
     """
-    predictions = result.predictions or []
-    if not any(p.lengths is not None for p in predictions):
-        return
-    blank = np.zeros(cases.candidates.shape[1])
-    answered = np.array([p.scores is not None for p in predictions], dtype=np.bool_)
-    scores = np.array(
-        [
+
+    name = "scored"
+    caption = "frozen candidates, scored"
+    page_title = "Scored"
+    unsupported_note = "Give no scores"
+    truncated_legend = (
+        "TRUNCATED: share of the cases whose rationale was cut off; candidates are scored"
+        " after what there is of it."
+    )
+    answer_noun = "scores"
+    judged_answer_title = "the item ranked first"
+    per_token = ProtocolTable(
+        name="scored-mean",
+        caption="frozen candidates, scored by the mean log-probability of a token",
+        page_title="Scored per token",
+        plot_title="scored by the mean of a title's tokens",
+        derived_from=name,
+    )
+
+    @property
+    def tables(self) -> tuple[ProtocolTable, ...]:
+        return (*super().tables, self.per_token)
+
+    def standard_metrics(self, setup: EvaluationSetup) -> tuple[Metric, ...]:
+        n_candidates = setup.cases.candidates.shape[1]
+        coverage = Coverage(min(_COVERAGE_CUTOFF, n_candidates))
+        return (Valid(), Truncated(), Refused(), coverage)
+
+    def evaluate(
+        self, recommender: Recommender, setup: EvaluationSetup, run: RunContext
+    ) -> list[ProtocolResult]:
+        (result,) = super().evaluate(recommender, setup, run)
+        predictions = result.predictions or []
+        if not any(p.lengths is not None for p in predictions):
+            return [result]
+        blank = np.zeros(setup.cases.candidates.shape[1])
+        means = [
             blank if p.scores is None else np.asarray(p.scores) / (p.lengths or 1)
             for p in predictions
         ]
-    )
-    ranks = rank.ranks_from_scores(scores, cases.target_position, answered)
-    statuses = [p.status for p in predictions]
-    yield ProtocolResult(
-        PER_TOKEN, *score_ranks(PER_TOKEN, cases.ids, ranks, metrics, statuses), None
-    )
+        context = self.rank_candidates(setup, setup.cases, predictions, np.array(means))
+        named = {m.name for m in setup.metrics}
+        metrics = [
+            metric
+            for metric in self.select_metrics(setup)
+            if metric.name in named or not isinstance(metric, Coverage)
+        ]
+        per_token = compute_metrics(self.per_token.name, metrics, context)
+        return [result, ProtocolResult(self.per_token.name, *per_token)]
 
+    def record(self, predictions: Sequence[Prediction]) -> dict[str, Sequence[Any]]:
+        return {
+            "status": [p.status for p in predictions],
+            "scores": [None if p.scores is None else list(p.scores) for p in predictions],
+            "lengths": [None if p.lengths is None else list(p.lengths) for p in predictions],
+            "rationale": [p.rationale for p in predictions],
+        }
 
-def evaluate_full(
-    recommender: Recommender,
-    dataset: Dataset,
-    cases: Cases,
-    metrics: Sequence[RankMetric],
-    run: RunContext,
-) -> ProtocolResult:
-    """Rank the whole catalogue without the items of the user's history (the target stays in)."""
-    size = predict.BATCH_SIZES["full"]
-    parts = [
-        _full_ranks(recommender, dataset, cases.slice(start, start + size), run)
-        for start in range(0, len(cases), size)
-    ]
-    table, summary = score_ranks("full", cases.ids, rank.concatenate_ranks(parts), metrics)
-    return ProtocolResult("full", table, summary, None)
+    def restore(self, row: Mapping[str, Any]) -> Prediction:
+        return Prediction(
+            row["case_id"],
+            row["scores"],
+            rationale=row["rationale"],
+            status=row["status"],
+            usage=row["usage"].get(self.name, {}),
+            lengths=row["lengths"],
+        )
 
+    def has_answer(self, prediction: Prediction) -> bool:
+        return prediction.scores is not None
 
-def _full_ranks(recommender: Recommender, dataset: Dataset, cases: Cases, run: RunContext) -> Ranks:
-    predictions = list(predict.predict_scores(recommender, dataset, cases, run, "full"))
-    answered = np.array([p.scores is not None for p in predictions], dtype=np.bool_)
-    blank = np.zeros(len(dataset.catalog))
-    scores = np.array(
-        [blank if p.scores is None else p.scores for p in predictions], dtype=np.float64
-    )
-    left_out = np.zeros(len(cases), dtype=np.int64)
-    for row, (start, stop) in enumerate(zip(cases.start, cases.stop, strict=True)):
-        seen = np.unique(dataset.interactions.item[start:stop])
-        seen = seen[seen != cases.target[row]]  # a repeated target is still the answer
-        scores[row, seen] = -np.inf
-        left_out[row] = len(seen)
-    ranks = rank.ranks_from_scores(scores, cases.target, answered)
-    return Ranks(ranks.n_better, ranks.n_tied, ranks.n_candidates - left_out, answered)
+    def judged_answer(self, row: Mapping[str, Any], request: Request) -> JudgedAnswer:
+        if not row["scores"]:
+            return JudgedAnswer(None, None, row["status"] or "ok")
+        item = request.candidates[int(np.argmax(row["scores"]))]
+        return JudgedAnswer(item, row["rationale"], row["status"])

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, PositiveInt, ValidationError
 
 from benchkit.errors import ConfigError
-from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.metrics.rank_based import NDCG
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.lm.backbones import Backbone, make_engine_from_settings
 from benchkit.lm.config import LMConfig
@@ -186,7 +186,7 @@ class FineTunedRecommender(LMRecommender):
         if not cases:
             return None
         target = [case.request.candidates.index(case.target) for case in cases]
-        metric = RankMetric("ndcg@5")
+        metric = NDCG(5)
 
         def ndcg(model: Any) -> float:
             asked = self.make_predictor(self.engine(model, backbone))

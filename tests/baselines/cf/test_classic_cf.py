@@ -20,7 +20,7 @@ from baselines.cf.popularity import Popularity
 from baselines.cf.random_order import Random
 from benchkit.data.dataset import TrainData
 from benchkit.errors import ConfigError
-from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.testing.recommenders import run_context
 from benchkit.types import Catalog, Event, Interactions, Recommender, Request
@@ -130,7 +130,7 @@ def test_random_is_chance():
     asked = [request([], 10, f"test:{case}") for case in range(4000)]
     answers = fitted(Random(), view([[A]])).predict(asked, run_context(view([[A]]).catalog))
     ranks = ranks_from_scores([answer.scores for answer in answers], np.full(4000, 3))
-    assert RankMetric("hr@1").values(ranks).mean() == pytest.approx(0.1, abs=4 * sqrt(0.09 / 4000))
+    assert find_metric("hr@1").values(ranks).mean() == pytest.approx(0.1, abs=4 * sqrt(0.09 / 4000))
     assert np.unique(ranks.n_better).tolist() == list(range(10))
 
 

@@ -16,7 +16,7 @@ from baselines.cf.sasrec import SASRec
 from baselines.cf.windows import Windows, batch_windows, cut_windows
 from benchkit.data.dataset import TrainData
 from benchkit.errors import DataError
-from benchkit.evaluation.metrics.rank_based import RankMetric
+from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.types import Catalog, Event, Interactions, Request
@@ -262,7 +262,7 @@ def test_it_learns_what_popularity_cannot(trained, toy):
     def ndcg(method):
         scores = [answer.scores for answer in method.predict(asked, run)]
         ranks = ranks_from_scores(scores, toy.test.target_position)
-        return RankMetric("ndcg@5").values(ranks).mean()
+        return find_metric("ndcg@5").values(ranks).mean()
 
     assert ndcg(trained[0]) > ndcg(popularity) + 0.2
 

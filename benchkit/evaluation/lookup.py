@@ -1,0 +1,109 @@
+"""Find metrics and protocols: shipped ones by name, others in a file, e.g. `my.py:MyMetric@5`."""
+
+import inspect
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchkit.errors import ConfigError
+from benchkit.evaluation import record
+from benchkit.evaluation.metrics.base import Metric
+from benchkit.evaluation.protocols.base import EvaluationProtocol, ProtocolTable
+from benchkit.evaluation.protocols.full import Full
+from benchkit.evaluation.protocols.sampled import Sampled
+from benchkit.evaluation.protocols.scored import Scored
+from benchkit.registry import Registry
+
+_RANK = "benchkit.evaluation.metrics.rank_based"
+_LIST = "benchkit.evaluation.metrics.list_level"
+_VALIDITY = "benchkit.evaluation.metrics.validity"
+METRICS: Registry[type[Metric]] = Registry(
+    "metric",
+    {
+        "hr": f"{_RANK}:HitRate",
+        "ndcg": f"{_RANK}:NDCG",
+        "mrr": f"{_RANK}:MRR",
+        "adherence": f"{_RANK}:Adherence",
+        "avoidance": f"{_RANK}:Avoidance",
+        "serendipity": "benchkit.evaluation.metrics.serendipity:Serendipity",
+        "coverage": f"{_LIST}:Coverage",
+        "gini": f"{_LIST}:Gini",
+        "novelty": f"{_LIST}:Novelty",
+        "valid": f"{_VALIDITY}:Valid",
+        "unique": f"{_VALIDITY}:Unique",
+        "truncated": f"{_VALIDITY}:Truncated",
+        "refused": f"{_VALIDITY}:Refused",
+    },
+    "benchkit.metrics",
+    base=type,
+    members=("kind", "measure", "requires"),
+    hint="inherit benchkit.evaluation.metrics.base.Metric",
+)
+PROTOCOLS: Registry[type[EvaluationProtocol]] = Registry(
+    "protocol",
+    {
+        protocol.name: f"{protocol.__module__}:{protocol.__name__}"
+        for protocol in (Scored, Full, Sampled)
+    },
+    "benchkit.protocols",
+    base=type,
+    members=("name", "evaluate", "needs"),
+    hint="inherit benchkit.evaluation.protocols.base.EvaluationProtocol",
+)
+DEFAULT_PROTOCOL = Scored()
+IMPORTABLE_PROTOCOLS: tuple[EvaluationProtocol, ...] = (Scored(), Sampled())
+"""Those that answers made elsewhere can be scored under."""
+
+
+def find_metric(spec: str) -> Metric:
+    """Return the metric that a suite calls `spec`.
+
+    Raises:
+        ConfigError: It is not known.
+
+    >>> find_metric("ndcg@5").title
+    'NDCG@5'
+    """
+    match = re.fullmatch(r"(?P<kind>.+?)(@(?P<cutoff>[1-9]\d*))?", spec)
+    kind, cutoff = (match["kind"], match["cutoff"]) if match else (spec, None)
+    try:
+        metric_class = METRICS.load(kind)
+        return metric_class(int(cutoff) if cutoff else None)
+    except ConfigError as error:
+        if ":" in kind or kind in METRICS:
+            raise
+        names = (METRICS.load(name).form() for name in METRICS)
+        raise ConfigError(f"unknown metric {spec!r}", f"use {', '.join(names)}") from error
+
+
+def find_protocol(spec: str) -> EvaluationProtocol:
+    """Return the protocol that a suite calls `spec`.
+
+    Raises:
+        ConfigError: It is not known.
+
+    >>> find_protocol("full").caption
+    'whole catalogue, scored'
+    """
+    return PROTOCOLS.load(spec)()
+
+
+def recorded_protocol(name: str) -> EvaluationProtocol:
+    """Return the protocol that fills in the table called `name` in records.
+
+    For a protocol that came from a file it is a bare one, which only has the name.
+    """
+    for protocol in map(find_protocol, PROTOCOLS):
+        if any(table.name == name for table in protocol.tables):
+            return protocol
+    return EvaluationProtocol(name)
+
+
+def recorded_table(name: str) -> ProtocolTable:
+    """Return what a table of results is called, by its name in records."""
+    return next(table for table in recorded_protocol(name).tables if table.name == name)
+
+
+def source_files(components: Iterable[Metric | EvaluationProtocol]) -> list[Path]:
+    """Return the files that define metrics and protocols, and the one that writes the record."""
+    return [Path(record.__file__), *(Path(inspect.getfile(type(c))) for c in components)]

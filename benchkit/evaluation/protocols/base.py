@@ -1,0 +1,219 @@
+"""What an evaluation protocol is: how to ask, how to rank the answers, what to record."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchkit.data.dataset import Cases, Dataset
+from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
+from benchkit.evaluation.metrics.validity import Valid
+from benchkit.evaluation.predict import validate_predictions
+from benchkit.evaluation.random_baseline import RandomRanking
+from benchkit.evaluation.ranks import ranks_from_scores, top_columns
+from benchkit.evaluation.scoring import compute_metrics
+from benchkit.runs.records import MetricSummary
+from benchkit.types import Capability, Prediction, Recommender, Request, RunContext, Status
+
+
+@dataclass(frozen=True)
+class EvaluationSetup:
+    """What every method of a task is asked, and the metrics of its answers."""
+
+    dataset: Dataset
+    cases: Cases
+    metrics: tuple[Metric, ...]
+    popular_share: float
+
+
+@dataclass(frozen=True)
+class ProtocolResult:
+    """The results of one table of a protocol."""
+
+    protocol: str
+    """Name of the table (`ProtocolTable.name`)."""
+    metrics: pl.DataFrame
+    """Schema `records.METRICS_SCHEMA`."""
+    summary: list[MetricSummary]
+    predictions: list[Prediction] | None = None
+    """One a case, where they are recorded."""
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """What is recorded of the predictions: columns of the per-case record."""
+
+
+@dataclass(frozen=True)
+class ProtocolTable:
+    """A table that a protocol fills in, and what it is called."""
+
+    name: str
+    """In records and file names."""
+    caption: str
+    """In captions: "frozen candidates, scored"."""
+    page_title: str
+    """On the results page: "Scored"."""
+    plot_title: str
+    """In headings of plots."""
+    derived_from: str = ""
+    """Table whose answers it ranks again; such a table only has the rows that can be."""
+
+
+class JudgedAnswer(NamedTuple):
+    """The answer to a case that judges look at."""
+
+    item: str | None
+    rationale: str | None
+    status: Status
+
+
+class EvaluationProtocol:
+    """One way of asking. A suite names it in `protocols`.
+
+    A subclass sets `name` and the texts. As it stands it has the frozen candidates ranked by
+    scores; override `requests` to ask something else, `ask` to ask for something else, and
+    `context` where that is ranked another way.
+    """
+
+    name: str
+    """What suites (of a protocol that is not in a file) and records call it."""
+    caption: ClassVar[str] = ""
+    """What captions say, by default the name: "frozen candidates, scored"."""
+    page_title: ClassVar[str] = ""
+    """What the results page says, by default the name."""
+    unsupported_note: ClassVar[str] = "Cannot be asked"
+    """Begins the note that lists methods without the capability: "Do not sample"."""
+    legend: ClassVar[str] = "Ties count by their expectation over all orders."
+    """What tables say of how answers become ranks."""
+    truncated_legend: ClassVar[str] = ""
+    """What the column `truncated` means."""
+    needs: ClassVar[frozenset[Capability]] = frozenset({"scores"})
+    excludes: ClassVar[frozenset[Capability]] = frozenset()
+    provides: ClassVar[frozenset[AnswerFeature]] = frozenset({"ranks", "lists"})
+    """What metrics can rely on; see `Metric.requires`."""
+    batch_size: ClassVar[int] = 1024
+    """Cases asked at once; it bounds memory."""
+    uses_decoding: ClassVar[bool] = False
+    """Whether answers depend on the suite's `[decoding]`."""
+    ranks_candidates: ClassVar[bool] = True
+    """Whether only the frozen candidates are ranked, as in published tables."""
+    answer_noun: ClassVar[str] = ""
+    """What an answer consists of ("scores") where files of answers can be imported."""
+    judged_answer_title: ClassVar[str] = ""
+    """Which of its answers judges look at; empty where none is recorded."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name or self.name
+
+    @property
+    def tables(self) -> tuple[ProtocolTable, ...]:
+        """The tables that it fills in."""
+        return (
+            ProtocolTable(
+                self.name, self.caption or self.name, self.page_title or self.name, self.name
+            ),
+        )
+
+    def supports(self, capabilities: Collection[Capability]) -> bool:
+        """Return whether a method with these capabilities can be asked."""
+        return self.needs <= set(capabilities) and not self.excludes & set(capabilities)
+
+    def requests(self, dataset: Dataset, cases: Cases) -> Iterator[Request]:
+        """Yield the questions; override it to ask differently."""
+        return dataset.requests(cases)
+
+    def ask(
+        self, recommender: Recommender, requests: Sequence[Request], run: RunContext
+    ) -> Iterator[Prediction]:
+        """Yield one validated prediction a request."""
+        return validate_predictions(recommender.predict(requests, run), requests)
+
+    def context(
+        self,
+        setup: EvaluationSetup,
+        cases: Cases,
+        predictions: Sequence[Prediction],
+        run: RunContext,  # noqa: ARG002
+    ) -> MetricContext:
+        """Return what metrics look at, from the [n] predictions for `cases`."""
+        blank = (0.0,) * cases.candidates.shape[1]
+        scores = np.array([blank if p.scores is None else p.scores for p in predictions])
+        return self.rank_candidates(setup, cases, predictions, scores)
+
+    def rank_candidates(
+        self,
+        setup: EvaluationSetup,
+        cases: Cases,
+        predictions: Sequence[Prediction],
+        scores: NDArray[np.float64],
+    ) -> MetricContext:
+        """Return what metrics look at, with the frozen candidates ranked by `scores` [n, c]."""
+        answered = np.array([p.scores is not None for p in predictions], dtype=np.bool_)
+        metrics = self.select_metrics(setup)
+        depth = max((metric.depth for metric in metrics), default=0)
+        return MetricContext(
+            dataset=setup.dataset,
+            cases=cases,
+            popular_share=setup.popular_share,
+            ranks=ranks_from_scores(scores, cases.target_position, answered),
+            baseline=RandomRanking(),
+            statuses=tuple((p.status,) for p in predictions),
+            top_items=top_columns(scores, answered, depth, labels=cases.candidates),
+            candidates=cases.candidates,
+        )
+
+    def standard_metrics(self, setup: EvaluationSetup) -> tuple[Metric, ...]:  # noqa: ARG002
+        """Return the metrics that are computed even if the suite does not name them."""
+        return (Valid(),)
+
+    def evaluate(
+        self, recommender: Recommender, setup: EvaluationSetup, run: RunContext
+    ) -> list[ProtocolResult]:
+        """Ask every case, and compute the metrics; one result a table that has any."""
+        batches = self.answer_batches(recommender, setup, run)
+        predictions = [prediction for _, batch in batches for prediction in batch]
+        context = self.context(setup, setup.cases, predictions, run)
+        table, summary = compute_metrics(self.name, self.select_metrics(setup), context)
+        return [ProtocolResult(self.name, table, summary, predictions, self.record(predictions))]
+
+    def answer_batches(
+        self, recommender: Recommender, setup: EvaluationSetup, run: RunContext
+    ) -> Iterator[tuple[Cases, list[Prediction]]]:
+        """Yield consecutive slices of the cases with their predictions."""
+        n = len(setup.cases)
+        run.progress.start(f"{self.name} cases", n)
+        for start in range(0, n, self.batch_size):
+            cases = setup.cases.slice(start, start + self.batch_size)
+            requests = list(self.requests(setup.dataset, cases))
+            predictions = []
+            for prediction in self.ask(recommender, requests, run):
+                predictions.append(prediction)
+                run.progress.advance()
+            yield cases, predictions
+
+    def select_metrics(self, setup: EvaluationSetup) -> list[Metric]:
+        """Return the suite's metrics that are defined here, then the standard ones."""
+        named = {m.name: m for m in (*setup.metrics, *self.standard_metrics(setup))}
+        return [metric for metric in named.values() if metric.requires <= self.provides]
+
+    def record(self, predictions: Sequence[Prediction]) -> dict[str, Sequence[Any]]:
+        """Return the columns that are recorded: by default one, with each answer as JSON."""
+        return {f"{self.name}_answer": [_to_json(prediction) for prediction in predictions]}
+
+    def restore(self, row: Mapping[str, Any]) -> Prediction:
+        """Return the prediction of a recorded row, where answers can be imported."""
+        raise NotImplementedError(f"answers of the protocol {self.name!r} cannot be imported")
+
+    def has_answer(self, prediction: Prediction) -> bool:
+        """Return whether an imported prediction answers under this protocol."""
+        raise NotImplementedError(f"answers of the protocol {self.name!r} cannot be imported")
+
+    def judged_answer(self, row: Mapping[str, Any], request: Request) -> JudgedAnswer:
+        """Return what judges look at, of a recorded row."""
+        raise NotImplementedError(f"answers of the protocol {self.name!r} cannot be judged")
+
+
+def _to_json(prediction: Prediction) -> str:
+    return json.dumps(asdict(prediction), default=lambda value: np.asarray(value).tolist())
