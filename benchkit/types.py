@@ -4,16 +4,19 @@ The smallest useful recommender is one class with `fit` and `predict`; see `Reco
 judge is shown and says is in `benchkit.judging.verdicts`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import seeds
+
+JobT = TypeVar("JobT", contravariant=True)
+OutcomeT = TypeVar("OutcomeT", covariant=True)
 
 Status = Literal["ok", "unparsed", "refused", "truncated", "error"]
 Capability = Literal[
@@ -245,4 +248,24 @@ class Sampler(Recommender, Protocol):
         A sample is valid if its status is "ok"; its item is then one of the candidates. Scores are
         not looked at. The prediction's own status is "ok" unless the case as a whole could not be
         asked; it may then be without samples. Slicing must not change an answer.
+        """
+
+
+class Executor(Protocol[JobT, OutcomeT]):
+    """Where the runs of a plan are computed: in this process, in others, on a cluster.
+
+    Jobs can be pickled. A worker computes one with `benchkit.runs.job.execute_job`, which keeps
+    the lock and the record of the run and returns its outcome; `fail_job` records the run of a
+    worker that ended without one. `benchkit.testing.ExecutorContract` tests what is said here.
+    """
+
+    def execute(self, jobs: Sequence[JobT], emit: Callable[[Any], None]) -> Iterator[OutcomeT]:
+        """Yield one outcome a job, in any order.
+
+        A worker that dies fails its own run alone. On an exception such as KeyboardInterrupt, and
+        when the iterator is closed, no worker goes on; what was complete stays so.
+
+        Args:
+            jobs: What is to be computed.
+            emit: Called in this process with each `RunEvent`; what it raises ends the execution.
         """

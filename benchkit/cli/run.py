@@ -29,6 +29,13 @@ def run_command(
         typer.Option(min=1, help="Ask only so many users; kept apart as SUITE@Nusers."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each in its own process.")] = 1,
+    executor: Annotated[
+        str,
+        typer.Option(
+            help="Where runs are computed: inline, processes, an entry point, FILE.py:Class."
+            " By default processes where --jobs is more than 1."
+        ),
+    ] = "",
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of one run; part of its identity.")
     ] = 1,
@@ -63,6 +70,7 @@ def run_command(
         seeds=_parse_seeds(seed),
         limit_users=limit_users,
         jobs=jobs,
+        executor=executor,
         threads=threads,
         device=device,
         overwrite=overwrite.value,

@@ -174,6 +174,20 @@ def execute_job(job: Job, emit: EventHandler, wait: bool = True) -> Outcome | No
     return Outcome(job, manifest, computed=True)
 
 
+def fail_job(job: Job, cause: str, emit: EventHandler) -> Outcome:
+    """Mark the run of a worker that ended without an outcome as failed, and say so."""
+    run = Store(job.store).run(job.suite, job.task, job.method.name, job.run_id)
+    old = run.manifest()
+    if old is not None and old.status == "complete":  # it ended after its work was done
+        return Outcome(job, old, computed=True)
+    manifest = new_manifest(job).model_copy(
+        update={"status": "failed", "finished": utc_timestamp(), "error": cause}
+    )
+    run.write_manifest(manifest)
+    emit(RunEvent("failed", job.title, note=cause))
+    return Outcome(job, manifest, computed=True)
+
+
 def _needs_run(old: Manifest, overwrite: Overwrite) -> bool:
     """Whether a run with this manifest is to be done (again)."""
     if old.status == "started":  # its lock is free, so whoever started it is gone

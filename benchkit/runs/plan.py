@@ -11,7 +11,7 @@ from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, ConfigError, unknown_name_error
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.judging.runner import make_judge_jobs
-from benchkit.runs.executors import processes
+from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.job import Job, Outcome, Overwrite
 from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
@@ -25,6 +25,7 @@ class RunOptions:
 
     methods: labels of the suite, or any method that benchkit can find.
     limit_users: ask only so many users; such runs are kept apart as `<suite>@<n>users`.
+    jobs: runs at a time. executor: where they are computed, see `runs.executors.make_executor`.
     threads: of one run; part of its id, for it can change the last digits of a number.
     """
 
@@ -33,6 +34,7 @@ class RunOptions:
     seeds: tuple[int, ...] = ()
     limit_users: int | None = None
     jobs: int = 1
+    executor: str | JobExecutor = ""
     threads: int = 1
     device: str = "cpu"
     overwrite: Overwrite = "never"
@@ -125,6 +127,7 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
 
 def execute_plan(work: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     """Do what is not done yet, and yield every outcome, the complete ones first."""
+    executor = make_executor(work.options.executor, work.options.jobs)
     store = Store(work.options.store).create()
     store.update_plan(work.to_record(), whole=work.options.is_full_suite)
     todo: list[Job] = []
@@ -137,7 +140,7 @@ def execute_plan(work: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     datasets = {spec.name: spec for job in todo for spec in (job.train, job.test)}
     for spec in datasets.values():  # here, so that data that cannot be read stops the whole plan
         load_or_prepare(spec, work.options.data)
-    yield from processes.run_jobs(todo, min(work.options.jobs, len(todo)), emit)
+    yield from executor.execute(todo, emit)
 
 
 def _select_methods(suite: Suite, names: Sequence[str]) -> list[tuple[MethodSpec, Card]]:

@@ -1,1 +1,1 @@
-"""Conformance tests for recommenders and judges, to be inherited."""
+"""Conformance tests for recommenders, judges and executors, to be inherited."""

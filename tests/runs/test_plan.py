@@ -1,12 +1,8 @@
 """End to end in small: honest counting, bad methods, resuming, several processes, several seeds."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,7 +13,7 @@ from benchkit.report.core.collect import collect_results
 from benchkit.runs import plan
 from benchkit.runs.records import METRICS_SCHEMA, PREDICTIONS_SCHEMA
 from benchkit.runs.store import Store
-from tests.support.suites import make_suite, run_all
+from tests.support.suites import make_suite, run_all, start_script, wait_until
 
 
 def folder_of(outcome):
@@ -170,12 +166,6 @@ def test_jobs_in_processes_give_the_same_numbers(methods, tmp_path):
         assert a.predictions().equals(b.predictions())
 
 
-def test_a_process_that_dies_fails_its_run_alone(methods, tmp_path):
-    outcomes = run_all(make_suite("Killed", "Counts"), tmp_path, jobs=2)
-    assert "killed by signal 9" in outcomes["Killed", 0].manifest.error
-    assert outcomes["Counts", 0].manifest.status == "complete"
-
-
 def test_seeds_are_pooled_over_users(methods, tmp_path):
     outcomes = run_all(make_suite("Noise", seeds=[0, 1, 2]), tmp_path)
     row = collect_results(Store(tmp_path / "runs"), "small").tables[0].rows[0]
@@ -197,32 +187,10 @@ def test_an_incomplete_row_has_no_figures(methods, tmp_path):
     assert not row.cells
 
 
-def script(tmp_path: Path, marks: Path, name: str = "Slow") -> subprocess.Popen:
-    """A separate benchkit at work on the store of `tmp_path`."""
-    code = f"""
-import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from pathlib import Path
-from tests.support.suites import make_suite, run_all
-outcomes = run_all(make_suite({name!r}), Path({str(tmp_path)!r}))
-print([o.computed for o in outcomes.values()])
-"""
-    return subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "SLOW_MARKS": str(marks)},
-    )  # fmt: skip
-
-
-def wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
 def test_a_killed_run_is_redone_and_never_counted_half(methods, tmp_path):
     marks = tmp_path / "marks"
     marks.mkdir()
-    process = script(tmp_path, marks)
+    process = start_script(tmp_path, marks)
     wait_until((marks / "began").exists)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -230,7 +198,7 @@ def test_a_killed_run_is_redone_and_never_counted_half(methods, tmp_path):
     row = collect_results(store, "small").tables[0].rows[0]
     assert (row.status, row.cells) == ("interrupted", {})
     (marks / "go").touch()
-    second = script(tmp_path, marks)
+    second = start_script(tmp_path, marks)
     assert second.communicate(timeout=60)[0].strip() == "[True]"
     assert collect_results(store, "small").tables[0].rows[0].status == "complete"
 
@@ -238,9 +206,9 @@ def test_a_killed_run_is_redone_and_never_counted_half(methods, tmp_path):
 def test_two_processes_on_one_store_do_the_work_once(methods, tmp_path):
     marks = tmp_path / "marks"
     marks.mkdir()
-    first = script(tmp_path, marks)
+    first = start_script(tmp_path, marks)
     wait_until((marks / "began").exists)
-    second = script(tmp_path, marks)
+    second = start_script(tmp_path, marks)
     assert collect_results(Store(tmp_path / "runs"), "small").tables[0].rows[0].status == "running"
     time.sleep(1.0)
     (marks / "go").touch()

@@ -1,5 +1,11 @@
 """Recommenders in a file, a small suite, and a quiet way to run it."""
 
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 from benchkit.config.suite import Suite
 from benchkit.runs import plan
 
@@ -126,3 +132,32 @@ def run_all(suite, folder, **options):
         suite, plan.RunOptions(store=folder / "runs", data=folder / "data", **options)
     )
     return {(o.job.method.name, o.job.seed): o for o in plan.execute_plan(work, lambda _: None)}
+
+
+def start_script(
+    folder: Path, marks: Path, name: str = "Slow", options: str = "", **more
+) -> subprocess.Popen:
+    """Start a separate benchkit, in a process group of its own, on the store of a folder.
+
+    It prints which runs it computed.
+    """
+    code = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from pathlib import Path
+from tests.support.suites import make_suite, run_all
+if __name__ == "__main__":
+    outcomes = run_all(make_suite({name!r}), Path({str(folder)!r}), {options})
+    print([o.computed for o in outcomes.values()])
+"""
+    return subprocess.Popen(
+        [sys.executable, "-c", code], cwd=folder, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "SLOW_MARKS": str(marks)}, start_new_session=True, **more,
+    )  # fmt: skip
+
+
+def wait_until(condition, seconds=60):
+    """Wait for a condition; fail after a minute."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

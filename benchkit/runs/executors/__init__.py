@@ -1,1 +1,38 @@
-"""Where jobs run."""
+"""Where the runs of a plan are computed: by name, from a package, from a file, or an object."""
+
+from typing import Any
+
+from benchkit.registry import Registry
+from benchkit.runs.job import Job, Outcome
+from benchkit.types import Executor
+
+JobExecutor = Executor[Job, Outcome]
+
+# Each is a class that is constructed with the number of runs at a time, or an object.
+EXECUTORS: Registry[Any] = Registry(
+    "executor",
+    {
+        "inline": "benchkit.runs.executors.inline:InlineExecutor",
+        "processes": "benchkit.runs.executors.processes:ProcessExecutor",
+    },
+    "benchkit.executors",
+    members=("execute",),
+    hint="write a class as benchkit.types.Executor describes it",
+)
+
+
+def make_executor(executor: str | JobExecutor, workers: int) -> JobExecutor:
+    """Return an executor for so many runs at a time.
+
+    Args:
+        executor: An executor, or its name; "" is `inline` for one run at a time, else `processes`.
+        workers: Runs at a time.
+
+    Raises:
+        ConfigError: There is no executor of this name, or it cannot do so many at a time.
+    """
+    if not isinstance(executor, str):
+        return executor
+    loaded = EXECUTORS.load(executor or ("inline" if workers == 1 else "processes"))
+    result: JobExecutor = loaded(workers) if isinstance(loaded, type) else loaded
+    return result

@@ -1,0 +1,75 @@
+"""Executors by name, from a file, and as objects; one that benchkit does not know."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchkit.errors import ConfigError
+from benchkit.runs.executors import make_executor
+from benchkit.runs.executors.inline import InlineExecutor
+from benchkit.runs.executors.processes import ProcessExecutor
+from benchkit.runs.job import execute_job
+from benchkit.testing.executors import ExecutorContract
+from tests.support.suites import make_suite, run_all
+
+# A file that a user would write; `Backwards` below is the same.
+TOY = '''
+from benchkit.runs.job import execute_job
+
+
+class Backwards:
+    """Computes the last job first."""
+
+    def __init__(self, workers):
+        print(f"backwards, {workers} at a time")
+
+    def execute(self, jobs, emit):
+        for job in reversed(jobs):
+            yield execute_job(job, emit)
+'''
+
+
+class Backwards:
+    def execute(self, jobs, emit):
+        for job in reversed(jobs):
+            yield execute_job(job, emit)
+
+
+class TestBackwards(ExecutorContract):
+    survives_kill = False
+
+    def make(self, workers):
+        return Backwards()
+
+
+def test_the_number_of_runs_at_a_time_chooses_where_nothing_is_named():
+    assert isinstance(make_executor("", 1), InlineExecutor)
+    assert isinstance(make_executor("", 2), ProcessExecutor)
+    assert isinstance(make_executor("processes", 1), ProcessExecutor)
+
+
+def test_a_name_that_is_none_has_the_nearest_as_a_hint(methods, tmp_path):
+    with pytest.raises(ConfigError, match="unknown executor 'proceses'") as caught:
+        run_all(make_suite(), tmp_path, executor="proceses")
+    assert "did you mean 'processes'" in str(caught.value)
+    with pytest.raises(ConfigError, match="has no execute"):
+        make_executor("recs.py:Counts", 1)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_object_is_taken_as_it_is(methods, tmp_path):
+    outcomes = run_all(make_suite("Counts", "Noise"), tmp_path, executor=Backwards())
+    assert [label for label, _ in outcomes] == ["Noise", "Counts"]
+
+
+def test_a_class_of_a_file_can_be_named_on_the_command_line(tmp_path):
+    (tmp_path / "toy.py").write_text(TOY)
+    command = [sys.executable, "-m", "benchkit", "run", "--suite", "quickstart", "--limit-users", "9",
+               "--method", "random,popularity", "--jobs", "3", "--executor", "toy.py:Backwards"]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "backwards, 3 at a time" in done.stdout
+    assert done.stdout.index("done ml-100k / popularity") < done.stdout.index(
+        "done ml-100k / random"
+    )
