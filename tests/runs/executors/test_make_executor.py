@@ -65,8 +65,9 @@ def test_an_object_is_taken_as_it_is(methods, tmp_path):
 
 def test_a_class_of_a_file_can_be_named_on_the_command_line(tmp_path):
     (tmp_path / "toy.py").write_text(TOY)
-    command = [sys.executable, "-m", "benchkit", "run", "--suite", "quickstart", "--limit-users", "9",
-               "--method", "random,popularity", "--jobs", "3", "--executor", "toy.py:Backwards"]  # fmt: skip
+    options = "--suite quickstart --limit-users 9 --method random,popularity --jobs 3"
+    command = [sys.executable, "-m", "benchkit", "run", *options.split()]
+    command += ["--executor", "toy.py:Backwards"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "backwards, 3 at a time" in done.stdout
