@@ -118,7 +118,7 @@ def test_fetch_passes_on_what_was_asked_for(said, monkeypatch):
 
     class Fake:
         @staticmethod
-        def fetch(dataset, folder, source=None, progress=None):
+        def fetch_dataset(dataset, folder, source=None, progress=None):
             asked.append((dataset, folder, source))
             return [folder / "ratings.csv"]
 

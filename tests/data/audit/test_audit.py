@@ -182,7 +182,7 @@ ROW = (3, [1, 2, 3, 4])
         (
             "interacted-negatives",
             ROW,
-            {"user": np.array([0, 1, 2]), "interacted": np.array([3, 13, 10 * 2 + 3, 10 * 2 + 4])},
+            {"user": np.array([0, 1, 2]), "interaction_keys": np.array([3, 13, 10 * 2 + 3, 10 * 2 + 4])},
         ),
     ],
 )
@@ -193,7 +193,7 @@ def test_what_stands_in_a_list(name, row, more):
     harmless = {
         "history": histories([], [5], [6]),
         "tied": np.zeros(3, dtype=bool),
-        "interacted": np.array([3, 13, 23]),
+        "interaction_keys": np.array([3, 13, 23]),
         "user": np.array([0, 1, 2]),
     }
     assert name not in found(made([ROW, ROW, ROW], names=names, **harmless))

@@ -17,10 +17,10 @@ from benchkit.testing.recommenders import toy_dataset
 CODE = """
 import sys
 from pathlib import Path
-from benchkit.data.preparation.cache import prepared
+from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.data.spec import DatasetSpec
 spec = DatasetSpec.model_validate_json(sys.argv[1])
-print(prepared(spec, Path(sys.argv[2])).fingerprint)
+print(load_or_prepare(spec, Path(sys.argv[2])).fingerprint)
 """
 
 
@@ -77,7 +77,7 @@ def test_what_was_written_is_read_back(tmp_path):
 def test_a_dataset_is_made_once_and_again_when_its_file_changes(spec, tmp_path, monkeypatch):
     built = []
     original = cache.prepare_dataset
-    monkeypatch.setattr(cache, "build", lambda *a: built.append(1) or original(*a))
+    monkeypatch.setattr(cache, "prepare_dataset", lambda *a: built.append(1) or original(*a))
     first = load_or_prepare(spec, tmp_path / "data")
     assert load_or_prepare(spec, tmp_path / "data").fingerprint == first.fingerprint
     assert len(built) == 1

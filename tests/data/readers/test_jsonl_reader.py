@@ -180,7 +180,7 @@ def test_what_is_read_does_not_depend_on_the_blocks(tmp_path, lines, block, end)
     assert found.blank == sum(j is None for _, j in judged)
     assert found.count == len(judged)
     numbers = [n for n, j in judged if isinstance(j, tuple)]
-    assert found.numbers(np.arange(len(found.table))).tolist() == numbers
+    assert found.line_numbers(np.arange(len(found.table))).tolist() == numbers
     whole = read(path)
     assert found.malformed.equals(whole.malformed)
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
@@ -201,7 +201,7 @@ def test_damage_anywhere_hits_only_its_own_line(tmp_path, data):
     lines[hit] = line
     found = read(written(tmp_path, *lines))
     seen = set(found.malformed["line"]) | {
-        int(n) for n in found.numbers(np.arange(len(found.table)))
+        int(n) for n in found.line_numbers(np.arange(len(found.table)))
     }
     assert set(range(1, 9)) - seen <= ({hit + 1} if not line.strip() else set())
     assert set(found.malformed["line"]) <= {hit + 1}
@@ -298,10 +298,11 @@ def test_the_number_of_threads_changes_nothing(tmp_path):
     lines[123], lines[30_000] = b"{", b""
     path.write_bytes(b"\n".join(lines))
     program = (
-        "import sys, polars as pl; from pathlib import Path; from benchkit.data import jsonl\n"
-        "from benchkit.data.readers.json_validation import ID\n"
-        "s = {'who': ID, 'stars': pl.Float32()}\n"
-        "found = jsonl.read(Path(sys.argv[1]), s, ('who', 'stars'))\n"
+        "import sys, polars as pl; from pathlib import Path\n"
+        "from benchkit.data.readers.jsonl_reader import read_jsonl\n"
+        "from benchkit.data.readers.json_validation import ID_DTYPE\n"
+        "s = {'who': ID_DTYPE, 'stars': pl.Float32()}\n"
+        "found = read_jsonl(Path(sys.argv[1]), s, ('who', 'stars'))\n"
         "print(found.count, found.skipped, hash(tuple(found.table['who'].cast(pl.String))))"
     )
     outputs = {

@@ -85,7 +85,7 @@ def test_chunks_do_not_change_what_is_read(tmp_path, monkeypatch):
 
 
 def test_a_file_without_ends_of_records_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(python_literal_reader, "MAX_LINE", 100)
+    monkeypatch.setattr(python_literal_reader, "MAX_LINE_BYTES", 100)
     path = write(tmp_path, "n: 1\n\n" + "t: more\n" * 100)
     found = read_records(path, "x", FIELDS)
     assert found.table.rows() == [(1, 1, None)]

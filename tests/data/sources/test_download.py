@@ -153,7 +153,7 @@ def test_a_page_in_the_place_of_an_archive_is_refused(server, tmp_path):
 @pytest.fixture
 def known(monkeypatch):
     one = RemoteFile("http://127.0.0.1:9/file.bin", "sub/file.bin", SHA)
-    monkeypatch.setattr(fetching, "downloads", lambda _: (one,))
+    monkeypatch.setattr(fetching, "remote_files", lambda _: (one,))
     monkeypatch.setattr(fetching.time, "sleep", lambda _: None)
     monkeypatch.setattr(download_file, "__defaults__", (None, lambda _: None))
 
