@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from benchkit import io, seeds
+from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError, DataError
 from benchkit.judging.rubric import Criterion, Rubric
 from judges.features import FEATURES
@@ -170,15 +171,10 @@ def save_distilled_model(distilled: DistilledModel, path: Path) -> None:
 def load_distilled_model(path: Path) -> DistilledModel:
     """What `save_distilled_model` wrote. Raises ConfigError where it cannot be read, or is something else."""
     try:
-        return DistilledModel.model_validate_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}", "give the file of a distilled judge") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "file"
-        raise ConfigError(
-            f"{path}: {where}: {first['msg']}", "fit and save the judge again"
-        ) from None
+    return validate_model(DistilledModel, text, str(path), hint="fit and save the judge again")
 
 
 def _cross_validate(

@@ -165,14 +165,7 @@ def _make_judging_spec(
 
 
 def _read_judge_settings(path: Path | None, rubric: str) -> dict[str, Any]:
-    import tomllib
+    from benchkit.config.loading import read_toml
 
-    from benchkit.errors import ConfigError
-
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: {error}", "correct the TOML, or the path") from None
+    values = {} if path is None else read_toml(path)
     return {**values, "rubric": rubric} if rubric else values

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from benchkit.data.dataset import TrainData
     from benchkit.data.spec import DatasetSpec
-    from benchkit.errors import ConfigError
     from benchkit.lm.teachers import Rationale, Teacher, TeacherConfig
     from benchkit.lm.types import Engine
     from benchkit.training.preference.examples import Preference
@@ -126,26 +123,18 @@ def _write_triplets(path: Path, found: "list[Preference]", teacher: "Teacher") -
 
 def _load_teacher_config(path: Path | None) -> "TeacherConfig":
     """The teacher of a TOML file; paths in it are relative to its folder."""
-    import tomllib
+    from pydantic import TypeAdapter
 
-    from pydantic import TypeAdapter, ValidationError
-
-    from benchkit.errors import ConfigError
+    from benchkit.config.loading import read_toml, validate_model
     from benchkit.lm.teachers import TeacherConfig, TemplateTeacherConfig
 
     if path is None:
         return TemplateTeacherConfig()
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}", "correct the TOML, or the path") from None
+    values = read_toml(path)
     for name in ("path", "prompt"):
         if str(values.get(name, "")).endswith((".toml", ".jsonl")):
             values[name] = str(path.resolve().parent / values[name])
-    try:
-        teacher: TeacherConfig = TypeAdapter(TeacherConfig).validate_python(values)
-    except ValidationError as error:
-        raise _teacher_config_error(str(path), error) from None
+    teacher: TeacherConfig = validate_model(TypeAdapter(TeacherConfig), values, str(path))
     return teacher
 
 
@@ -173,15 +162,6 @@ def _make_engine_factory(
         seed, view.catalog, cache / "teach", SilentProgress(), cache=cache, device=device
     )
     return lambda settings: make_engine_from_settings(settings, view, run)
-
-
-def _teacher_config_error(what: str, error: "ValidationError") -> "ConfigError":
-    """What is wrong with settings."""
-    from benchkit.errors import ConfigError
-
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    return ConfigError(f"{what}: {where}: {first['msg']}", "correct the teacher's file")
 
 
 def _track_progress(rationales: "Iterable[Rationale]", total: int) -> "Iterator[Rationale]":

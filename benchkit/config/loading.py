@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -47,7 +48,7 @@ def validate_model(
         error: The error to raise; it lists all problems, each with the path of its key.
         hint: What to do, by default to correct the values.
     """
-    adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
+    adapter = model if isinstance(model, TypeAdapter) else _make_adapter(model)
     try:
         if isinstance(values, str | bytes):
             return adapter.validate_json(values)
@@ -55,7 +56,7 @@ def validate_model(
     except ValidationError as problem:
         problems = _describe_problems(problem, adapter, values)
     except BenchkitError as problem:  # raised by a validator
-        raise error(f"{what}: {problem.cause}", problem.hint or hint) from None
+        raise type(problem)(f"{what}: {problem.cause}", problem.hint or hint) from None
     raise merge_problems(what, problems, error, hint)
 
 
@@ -67,6 +68,11 @@ def merge_problems(
     if len(problems) == 1:
         return error(f"{what}: {problems[0]}", hint)
     return error(f"{what}: {len(problems)} problems" + "".join(f"\n  {p}" for p in problems), hint)
+
+
+@lru_cache(maxsize=64)
+def _make_adapter(model: type[M]) -> TypeAdapter[M]:
+    return TypeAdapter(model)
 
 
 def _describe_problems(error: ValidationError, adapter: TypeAdapter[Any], values: Any) -> list[str]:
@@ -81,9 +87,10 @@ def _describe_problems(error: ValidationError, adapter: TypeAdapter[Any], values
         path, models = _trace_key(problem["loc"], adapter._type, values)
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = "unknown key; " + suggest_names(
-                str(problem["loc"][-1]), map(str, _list_fields(models))
-            )
+            message = "unknown key"
+            if models:
+                known = map(str, _list_fields(models))
+                message += f"; {suggest_names(str(problem['loc'][-1]), known)}"
         elif problem["type"] == "missing":
             message = "is missing"
         line = f"{path}: {message}" if path else message

@@ -1,6 +1,5 @@
 """Suite files: TOML that says what is run on what. A suite is data, with no logic in it."""
 
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -10,11 +9,11 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
+from benchkit.config.loading import read_toml, validate_model
 from benchkit.data.sources import resolve_paths
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError, unknown_name_error
@@ -235,21 +234,11 @@ def load_suite(name: str) -> Suite:
         if name not in shipped:
             raise unknown_name_error("suite", name, shipped)
         path = shipped[name]
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}", "correct the TOML") from None
+    values = read_toml(path)
     values.setdefault("name", path.stem)
     if name.endswith(".toml"):  # the paths of shipped suites are below the data folder
         _resolve_paths(values, path.parent.resolve())
-    try:
-        return Suite.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{path}: {where}: {first['msg']}", "correct the suite file") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error.cause}", error.hint) from None
+    return validate_model(Suite, values, str(path))
 
 
 def _resolve_paths(values: dict[str, Any], folder: Path) -> None:

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from benchkit import io
+from benchkit.config.loading import validate_model
 from benchkit.config.suite import DecodingSpec
 from benchkit.errors import DataError
 from benchkit.interop.evaluation_task import EvaluationTask
@@ -86,14 +87,12 @@ def read_header(path: Path) -> CasesHeader | None:
     beside = header_path(path)
     if not beside.is_file():
         return None
+    hint = "copy the .meta.json that `benchkit data cases` wrote"
     try:
-        header = CasesHeader.model_validate_json(beside.read_bytes())
-    except (ValidationError, OSError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else error
-        raise DataError(
-            f"{beside}: {why}", "copy the .meta.json that `benchkit data cases` wrote"
-        ) from None
+        text = beside.read_bytes()
+    except OSError as error:
+        raise DataError(f"{beside}: {error}", hint) from None
+    header = validate_model(CasesHeader, text, str(beside), error=DataError, hint=hint)
     if header.format > FORMAT_VERSION:
         raise DataError(f"{beside}: format {header.format} is newer than this benchkit", "upgrade")
     return header

@@ -1,15 +1,15 @@
 """Rubrics: what a rationale is graded by. A rubric is data, a TOML file, and has a hash."""
 
 import hashlib
-import tomllib
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.config.loading import read_toml, validate_model
+from benchkit.errors import unknown_name_error
 
 
 class Criterion(BaseModel):
@@ -109,12 +109,4 @@ def load_rubric(name: str) -> Rubric:
     path = Path(name) if name.endswith(".toml") else shipped.get(name)
     if path is None:
         raise unknown_name_error("rubric", name, shipped)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Rubric.model_validate({"name": path.stem, **values})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}", "correct the TOML, or the path") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{path}: {where}: {first['msg']}", "correct the rubric") from None
+    return validate_model(Rubric, {"name": path.stem, **read_toml(path)}, str(path))

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
 from benchkit.lm.config import NANO, LMConfig
 from benchkit.lm.engines import make_engine
@@ -80,12 +79,8 @@ def parse_engine_settings(settings: Mapping[str, Any], owner: str = "teacher") -
     model = {name: own.pop(name) for name in _MODEL if name in own}
     if own.get("kind") == "hf" and "backbone" not in model:
         raise ConfigError(f"the {owner}'s engine has no backbone", 'backbone = "..."')
-    try:
-        return LMConfig.model_validate({**model, "engine": own})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{where}: {first['msg']}", f"correct the {owner}'s engine") from None
+    values = {**model, "engine": own}
+    return validate_model(LMConfig, values, owner, hint=f"correct the {owner}'s engine")
 
 
 def make_engine_from_settings(

@@ -4,16 +4,16 @@ The layouts follow C-APO, TWiCE-Rec and RecPO; the sentences are this project's 
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from benchkit.config.loading import read_toml, validate_model
 from benchkit.data.rating_labels import rating_label
 from benchkit.errors import ConfigError, DataError, unknown_name_error
 from benchkit.fingerprint import hash_json
@@ -180,15 +180,7 @@ def load_template(name: str | Path) -> Template:
         if name not in shipped:
             raise unknown_name_error("template", str(name), shipped)
         path = shipped[str(name)]
-    try:
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Template.model_validate({"name": path.stem, **values})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}", "correct the TOML") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "template"
-        raise ConfigError(f"{path}: {where}: {first['msg']}", "correct the template") from None
+    return validate_model(Template, {"name": path.stem, **read_toml(path)}, str(path))
 
 
 def render_prompt(

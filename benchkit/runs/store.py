@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 import polars as pl
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from benchkit import io
+from benchkit.config.loading import validate_model
 from benchkit.errors import StoreError, unknown_name_error
 from benchkit.runs import records
 from benchkit.runs.records import JudgementManifest, Manifest, PlannedJudge, PlannedRow, PlanRecord
@@ -279,11 +280,7 @@ def _read_record(path: Path, model: type[_M]) -> _M | None:
     if value is None:
         return None
     records.check_schema(value.get("schema_version"), os.fspath(path))
-    try:
-        return model.model_validate(records.upgrade_record(value))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise StoreError(
-            f"{path}: {where}: {first['msg']}", "remove this folder and run again"
-        ) from None
+    hint = "remove this folder and run again"
+    return validate_model(
+        model, records.upgrade_record(value), os.fspath(path), error=StoreError, hint=hint
+    )

@@ -5,9 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from benchkit import io
+from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError, DataError
 from benchkit.judging.rubric import Rubric
 from benchkit.runs import records
@@ -82,14 +83,8 @@ def read_key(path: Path) -> BatchKey:
     """The key at `path`. Raises DataError where it is none."""
     values = _json(path)
     records.check_schema(values.get("schema_version"), str(path))
-    try:
-        return BatchKey.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(
-            f"{path}: {where}: {first['msg']}", "give the key.json that came with the pages"
-        ) from None
+    hint = "give the key.json that came with the pages"
+    return validate_model(BatchKey, values, str(path), error=DataError, hint=hint)
 
 
 def write_key(key: BatchKey, folder: Path) -> Path:

@@ -1,14 +1,14 @@
 """Prompts of language-model teachers: TOML files with a hash, how they are filled and read back."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
+from benchkit.config.loading import load_model
 from benchkit.data.rating_labels import rating_label
-from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.errors import unknown_name_error
 from benchkit.fingerprint import hash_json
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.types import Message, Prompt
@@ -93,14 +93,7 @@ def load_teacher_prompt(name: str) -> TeacherPromptTemplate:
     path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
     if not name.endswith(".toml") and not path.is_file():
         raise unknown_name_error("prompt", name, (file.stem for file in _FOLDER.glob("*.toml")))
-    try:
-        return TeacherPromptTemplate.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"prompt {path}: {error}", "correct the file") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"prompt {path}: {where}: {first['msg']}", "correct the file") from None
+    return load_model(path, TeacherPromptTemplate)
 
 
 def parse_teacher_answer(answer: str, text: str) -> TeacherAnswer | None:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from benchkit import io
+from benchkit.config.loading import validate_model
 from benchkit.errors import DataError
 from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.lm.teachers.base import NoRationaleError, Rationale, Teacher, TeacherQuestion
@@ -159,13 +160,9 @@ def _row(line: str, where: str) -> _Line:
         for theirs, ours in names.items():
             if theirs in values:
                 values.setdefault(ours, values[theirs])
-        row = _Line.model_validate(values)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: {error}", "one JSON object a line") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise DataError(f"{where}: {name}: {first['msg']}", "correct the line") from None
+    row = validate_model(_Line, values, where, error=DataError, hint="correct the line")
     if row.status == "ok" and not (row.text or "").strip():
         raise DataError(f"{where}: no text", 'give it a text, or a status other than "ok"')
     return row

@@ -1,14 +1,15 @@
 """Online tests of papers, computed again from the counts that they print."""
 
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import product
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from benchkit.config.loading import read_toml, validate_model
 from benchkit.report.abtest.analysis import Arm
 from benchkit.stats.proportions.two_sample import ProportionComparison, compare_proportions
 
@@ -99,12 +100,11 @@ class PublishedTestCheck:
 
 def load_published_tests() -> dict[str, PublishedABTest]:
     """Paper -> its online test."""
-    text = (
-        resources.files("benchkit.report.abtest")
-        .joinpath("published_tests.toml")
-        .read_text("utf-8")
-    )
-    return {name: PublishedABTest.model_validate(v) for name, v in tomllib.loads(text).items()}
+    path = Path(str(resources.files("benchkit.report.abtest") / "published_tests.toml"))
+    return {
+        name: validate_model(PublishedABTest, values, f"{path}: {name}")
+        for name, values in read_toml(path).items()
+    }
 
 
 def check_published_test(paper: str) -> PublishedTestCheck:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt
 
+from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
 from benchkit.evaluation.metrics.rank_based import NDCG
 from benchkit.evaluation.ranks import ranks_from_scores
@@ -135,12 +136,12 @@ class FineTunedRecommender(LMRecommender):
         if run.device == "cpu":
             start["precision"] = "float32"  # half precision saves nothing there
         given = {name: getattr(own, name) for name in own.model_fields_set}
-        try:
-            settings = TrainConfig(**{**start, **method, **given})
-        except ValidationError as error:
-            raise ConfigError(
-                f"training: {error.errors()[0]['msg']}", "correct train, or sft, of the method"
-            ) from None
+        settings = validate_model(
+            TrainConfig,
+            {**start, **method, **given},
+            "training",
+            hint="correct train, or sft, of the method",
+        )
         check_training_config(settings, run.device)
         return settings
 

@@ -6,9 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from benchkit import io
+from benchkit.config.loading import validate_model
 from benchkit.errors import DataError
 from benchkit.training.preference.examples import Preference
 from benchkit.types import TrainView
@@ -24,19 +23,13 @@ def write_preferences(path: Path, found: Iterable[Preference], remark: str = "")
 
 def read_preferences(path: Path) -> list[Preference]:
     """What `write_preferences` wrote. Raises DataError naming the line that is wrong."""
-    known = TypeAdapter(Preference)
-    found = []
-    for number, line in _lines(path):
-        try:
-            found.append(known.validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = [str(part) for part in first["loc"]]
-            said = ": ".join([".".join(where)] * bool(where) + [first["msg"]])
-            raise DataError(f"{path}, line {number}: {said}", "correct the file") from None
-    if not found:
+    preferences = [
+        validate_model(Preference, line, f"{path}, line {number}", error=DataError)
+        for number, line in _lines(path)
+    ]
+    if not preferences:
         raise DataError(f"{path}: no preference in it", "is it the right file?")
-    return found
+    return preferences
 
 
 def read_caveats(path: Path) -> tuple[str, ...]:

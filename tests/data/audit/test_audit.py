@@ -182,7 +182,10 @@ ROW = (3, [1, 2, 3, 4])
         (
             "interacted-negatives",
             ROW,
-            {"user": np.array([0, 1, 2]), "interaction_keys": np.array([3, 13, 10 * 2 + 3, 10 * 2 + 4])},
+            {
+                "user": np.array([0, 1, 2]),
+                "interaction_keys": np.array([3, 13, 10 * 2 + 3, 10 * 2 + 4]),
+            },
         ),
     ],
 )
