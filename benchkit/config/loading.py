@@ -57,7 +57,8 @@ def validate_model(
         problems = _describe_problems(problem, adapter, values)
     except BenchkitError as problem:  # raised by a validator
         raise type(problem)(f"{what}: {problem.cause}", problem.hint or hint) from None
-    raise merge_problems(what, problems, error, hint)
+    # Without the cause, which repeats the values: one may be a key.
+    raise merge_problems(what, problems, error, hint) from None
 
 
 def merge_problems(
@@ -93,6 +94,8 @@ def _describe_problems(error: ValidationError, adapter: TypeAdapter[Any], values
                 message += f"; {suggest_names(str(problem['loc'][-1]), known)}"
         elif problem["type"] == "missing":
             message = "is missing"
+            if not models:  # of a dataclass, whose fields are not listed
+                path = ".".join(map(str, problem["loc"]))
         line = f"{path}: {message}" if path else message
         if line not in lines:  # the members of a union may all report the same
             lines.append(line)

@@ -197,7 +197,7 @@ TAMPERED = [
     (lambda f: edit(f, status="failed"), "the run is failed"),
     (lambda f: edit(f, schema_version=99), "written by a newer benchkit"),
     (lambda f: edit(f, schema_version=1), "written by an older benchkit"),
-    (lambda f: edit(f, more=1), "more: Extra inputs"),
+    (lambda f: edit(f, more=1), "more: unknown key"),
     (lambda f: (f / "manifest.json").write_text("{"), "cannot be read"),
     (lambda f: (f / "manifest.json").unlink(), "has no manifest.json"),
     (lambda f: (f / "metrics.parquet").unlink(), "cannot be read"),

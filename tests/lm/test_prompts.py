@@ -269,7 +269,7 @@ def test_templates_from_files(tmp_path):
     assert load_template(file).hash == load_template("titles").hash
     assert load_template(str(file)).name == "mine"
     file.write_text("version = 2\nuser = '{history}'\n")
-    with pytest.raises(ConfigError, match=r"mine\.toml: version"):
+    with pytest.raises(ConfigError, match=r"mine\.toml: 3 problems\n  version: "):
         load_template(file)
     file.write_text("version =")
     with pytest.raises(ConfigError, match=r"mine\.toml"):

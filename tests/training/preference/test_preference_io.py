@@ -45,7 +45,7 @@ def test_a_wrong_line_is_named(tmp_path):
     write_preferences(path, FOUND[:1])
     good = path.read_text()
     for line, said in (
-        ('{"key": "z"}', "line 2: history"),
+        ('{"key": "z"}', r"line 2: \d problems\n  history: is missing"),
         (good.replace('"item": "c"', '"item": "z"'), "line 2: .*'z' is not among the candidates"),
         (good.replace("6.0", "8.0"), "line 2: chosen.*not 1 to 7"),
         ("{", "line 2"),
