@@ -48,7 +48,7 @@ def validate_model(
         error: The error to raise; it lists all problems, each with the path of its key.
         hint: What to do, by default to correct the values.
     """
-    adapter = model if isinstance(model, TypeAdapter) else _make_adapter(model)
+    adapter = model if isinstance(model, TypeAdapter) else _make_adapter(model)  # type: ignore[arg-type]
     try:
         if isinstance(values, str | bytes):
             return adapter.validate_json(values)
