@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchkit import interactive
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.fingerprint import canonical_settings, package_versions
@@ -125,6 +126,9 @@ def find_card(name: str, kind: ComponentKind = "method") -> Card:
 
 def load_class(card: Card) -> type[Any]:
     """Return the class of a card. Raises ConfigError that says what is missing."""
+    if interactive.is_live(card.target):
+        method = interactive.find_object(card.target)
+        return method if isinstance(method, type) else type(method)
     missing = card.missing_packages
     hint = f"install {', '.join(missing)}" if missing else "check the name"
     return REGISTRIES[card.kind].load_target(card.target, card.name, hint=hint)
@@ -137,6 +141,8 @@ def build_config(card: Card, overrides: Mapping[str, Any]) -> BaseModel | None:
         ConfigError: Lists every hyper-parameter that is wrong.
     """
     model: type[BaseModel] | None = getattr(load_class(card), "Config", None)
+    if interactive.is_instance(card.target):
+        model = None  # it was constructed with its settings
     values = {**card.config, **overrides}
     if model is not None:
         return validate_model(model, values, f"{card.kind} {card.name!r}")
@@ -156,12 +162,16 @@ def construct_recommender(card: Card, config: BaseModel | None) -> Recommender:
 
 def construct(card: Card, config: BaseModel | None) -> Any:
     """Return an instance of the class of a card."""
-    factory = load_class(card)
-    return factory() if config is None else factory(config)
+    arguments = () if config is None else (config,)
+    if interactive.is_live(card.target):
+        return interactive.construct_object(card.target, *arguments)
+    return load_class(card)(*arguments)
 
 
 def find_source_file(card: Card) -> Path:
     """Return the file that defines the class."""
+    if interactive.is_live(card.target):
+        return Path(interactive.__file__)  # its own code is hashed in its name
     return Path(inspect.getfile(load_class(card)))
 
 

@@ -25,6 +25,7 @@ WITHOUT_NUMBERS = frozenset(
         ".cli",
         ".errors",
         ".fingerprint",
+        ".interactive",
         ".io",
         ".lm.cost_estimate",
         ".process_state",

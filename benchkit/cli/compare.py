@@ -1,21 +1,12 @@
 """benchkit compare"""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from benchkit.cli import options
 from benchkit.cli.csv_option import split_names
-
-
-class ComparisonFormat(StrEnum):
-    """What a comparison can be printed as."""
-
-    terminal = "terminal"
-    md = "md"
-    csv = "csv"
-    json = "json"
 
 
 def compare_command(
@@ -27,49 +18,42 @@ def compare_command(
         ),
     ] = None,
     suite: Annotated[
-        str, typer.Option(help="A suite that was run; may be left out where there is one.")
+        str, typer.Option(help="A suite that was run; optional when the store has one suite.")
     ] = "",
     against: Annotated[str, typer.Option(help="Compare with this method.")] = "",
     task: Annotated[str, typer.Option(help="Only these tasks, comma-separated.")] = "",
     metric: Annotated[str, typer.Option(help="The suite's primary metric, or another.")] = "",
-    protocol: Annotated[str, typer.Option(help="scored, scored-mean, full or sampled.")] = "scored",
+    protocol: Annotated[
+        str, typer.Option(help="A protocol of the suite; by default its first.")
+    ] = "",
     power: Annotated[
         float | None,
         typer.Option(help="Say how many users show this difference (80 % power, 5 %)."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
+    out: options.StoreOption = Path("runs"),
     format_: Annotated[
-        ComparisonFormat, typer.Option("--format", help="How to print it.")
-    ] = ComparisonFormat.terminal,
+        Literal["terminal", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
+    ] = "terminal",
     plots: Annotated[
         Path | None, typer.Option(help="Draw the critical-difference diagram into this folder.")
     ] = None,
 ) -> None:
     """Test whether methods differ, case by case over the same users."""
-    from benchkit.errors import ConfigError
-    from benchkit.report.comparison.critical_difference import write_critical_difference
-    from benchkit.report.comparison.paired_comparison import ComparisonRequest, compare_suite
-    from benchkit.report.comparison.rendering import COMPARISON_FORMATS, comparison_document
+    from benchkit import api
     from benchkit.report.core.text_table import wide_console
-    from benchkit.runs.store import Store
 
     if power is not None and power <= 0:
-        raise typer.BadParameter("a difference is above 0", param_hint="--power")
-    store = Store(out)
-    suites = store.suites()
-    if not suite and len(suites) != 1:
-        raise ConfigError(
-            f"store {out} has {len(suites)} suites", f"--suite, one of: {', '.join(suites) or '-'}"
-        )
-    tasks = split_names(task)
-    asked = ComparisonRequest(tuple(names or ()), against, tasks, metric, protocol, power)
-    found = compare_suite(store, suite or suites[0], asked)
-    if format_ is ComparisonFormat.terminal:
-        comparison_document(found).print(wide_console())
+        raise typer.BadParameter("must be a difference above 0", param_hint="--power")
+    comparison = api.compare(
+        out, suite=suite, methods=names or (), against=against, tasks=split_names(task),
+        metric=metric, protocol=protocol, target_difference=power,
+    )  # fmt: skip
+    if format_ == "terminal":
+        comparison.print(wide_console())
     else:
-        typer.echo(COMPARISON_FORMATS[format_.value](found), nl=False)
+        typer.echo(comparison.table(format_), nl=False)
     if plots is not None:
-        for path in write_critical_difference(found, plots):
+        for path in comparison.write_plots(plots):
             typer.echo(f"wrote {path}", err=True)
-        if found.ranking is None:
+        if not comparison.has_ranking:
             typer.secho("no diagram: it needs 3 methods on each of 3 tasks", fg="yellow", err=True)

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
+from benchkit.cli import options
+
 
 def diagnose_command(
-    suite: Annotated[str, typer.Option(help="A suite that was run (its name in the store).")],
+    suite: options.StoredSuiteOption,
     dataset: Annotated[str, typer.Option(help="Only this dataset of the suite.")] = "",
     method: Annotated[str, typer.Option(help="Only this method, by its label.")] = "",
-    out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
+    out: options.StoreOption = Path("runs"),
     to: Annotated[
         Path | None, typer.Option(help="Folder to write to; leaderboards/SUITE/diagnostics.")
     ] = None,

@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchkit.cli import options
+
 if TYPE_CHECKING:
     from benchkit.interop.external_runs import ImportResult
 
 
 def import_command(
-    suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
+    suite: options.SuiteOption,
     file: Annotated[
         Path | None,
         typer.Option(help="Predictions: .csv, .tsv, .jsonl or .parquet, with its .meta.json."),
     ] = None,
     run: Annotated[Path | None, typer.Option(help="The folder of one run of benchkit's.")] = None,
-    dataset: Annotated[
-        str, typer.Option(help="Which of the suite's; may be left out where there is one.")
-    ] = "",
+    dataset: options.OneDatasetOption = "",
     label: Annotated[str, typer.Option(help="What the row is called.")] = "",
     family: Annotated[
         str, typer.Option(help="Its group in tables, e.g. cf, prompted, sft, preference, rl.")
@@ -35,8 +35,8 @@ def import_command(
     limit_users: Annotated[
         int | None, typer.Option(min=1, help="FILE answers so many users: SUITE@Nusers.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="The run store.")] = Path("runs"),
-    data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
+    out: options.StoreOption = Path("runs"),
+    data: options.DataFolderOption = Path("data"),
 ) -> None:
     """Score results made elsewhere, and show them beside the runs of a suite, marked as external.
 

@@ -8,7 +8,6 @@ from benchkit import __version__
 from benchkit.cli.abtest import abtest_command
 from benchkit.cli.agree import agree_command
 from benchkit.cli.annotate import annotate_command
-from benchkit.cli.cases import data_cases_command
 from benchkit.cli.compare import compare_command
 from benchkit.cli.data import data_app
 from benchkit.cli.diagnose import diagnose_command
@@ -45,7 +44,6 @@ app.command("compare")(compare_command)
 app.command("abtest")(abtest_command)
 app.command("annotate")(annotate_command)
 app.command("import")(import_command)
-data_app.command("cases")(data_cases_command)
 app.add_typer(data_app, name="data")
 
 

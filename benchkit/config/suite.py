@@ -21,6 +21,7 @@ from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, find_metric, find_proto
 from benchkit.evaluation.metrics.base import Metric
 from benchkit.evaluation.protocols.base import EvaluationProtocol
 from benchkit.evaluation.protocols.sampled import Sampled
+from benchkit.interactive import register_object
 from benchkit.types import Capability
 
 
@@ -41,6 +42,30 @@ class MethodSpec(_SuiteModel):
     @property
     def name(self) -> str:
         return self.label or self.method.rpartition(":")[2]
+
+
+def make_method_spec(method: object) -> MethodSpec:
+    """Turn anything that names a method into a row of a suite.
+
+    Args:
+        method: A name, `FILE.py:Class`, a `MethodSpec` (or a dict of its fields), a recommender
+            class, or a recommender that is constructed but not fitted.
+
+    Raises:
+        ConfigError: It is none of these.
+    """
+    if isinstance(method, MethodSpec):
+        return method
+    if isinstance(method, str):
+        return MethodSpec(method=method)
+    if isinstance(method, dict):
+        values = dict(method)
+        if isinstance(values.get("method"), str) or "method" not in values:
+            return MethodSpec.model_validate(values)
+        named = make_method_spec(values.pop("method"))
+        return MethodSpec.model_validate({**named.model_dump(), **values})
+    name, label = register_object(method)
+    return MethodSpec(method=name, label=label)
 
 
 class TaskSpec(_SuiteModel):
@@ -145,9 +170,28 @@ class Suite(_SuiteModel):
 
     @model_validator(mode="before")
     @classmethod
+    def _complete(cls, values: Any) -> Any:
+        """Take rows in all the forms that Python code gives them, and a title from the name."""
+        if not isinstance(values, dict):
+            return values
+        rows = values.get("methods", ())
+        if isinstance(rows, list | tuple):
+            rows = [
+                row
+                if isinstance(row, dict) and isinstance(row.get("method"), str)
+                else make_method_spec(row)
+                for row in rows
+            ]
+        return {"title": values.get("name", ""), **values, "methods": rows}
+
+    @model_validator(mode="before")
+    @classmethod
     def _one_task_a_dataset(cls, values: Any) -> Any:
         if isinstance(values, dict) and not values.get("tasks"):
-            names = [d.get("name") for d in values.get("datasets", ()) if isinstance(d, dict)]
+            names = [
+                dataset.get("name") if isinstance(dataset, dict) else getattr(dataset, "name", None)
+                for dataset in values.get("datasets", ())
+            ]
             values = {**values, "tasks": [{"name": name, "test": name} for name in names]}
         return values
 
@@ -211,6 +255,12 @@ class Suite(_SuiteModel):
     def _all_metrics(self) -> list[str]:
         """Return what the suite and its tasks call their metrics."""
         return [*self.metrics, *(spec for task in self.tasks for spec in task.metrics)]
+
+    @property
+    def judgeable_answers(self) -> str:
+        """Which answers judges see where the suite does not say: samples, if there are any."""
+        kinds = [type(protocol) for protocol in self.protocol_objects()]
+        return Sampled.name if Sampled in kinds else DEFAULT_PROTOCOL.name
 
     def dataset(self, name: str) -> DatasetSpec:
         """The dataset called `name`."""

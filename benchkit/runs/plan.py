@@ -29,7 +29,7 @@ class RunOptions:
     threads: of one run; part of its id, for it can change the last digits of a number.
     """
 
-    methods: tuple[str, ...] = ()
+    methods: tuple[str | MethodSpec, ...] = ()
     datasets: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     limit_users: int | None = None
@@ -143,12 +143,17 @@ def execute_plan(work: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     yield from executor.execute(todo, emit)
 
 
-def _select_methods(suite: Suite, names: Sequence[str]) -> list[tuple[MethodSpec, Card]]:
+def _select_methods(
+    suite: Suite, names: Sequence[str | MethodSpec]
+) -> list[tuple[MethodSpec, Card]]:
     listed = {method.name: method for method in suite.methods}
     if not names:
         chosen = list(suite.methods)
     else:
-        chosen = [listed.get(name) or MethodSpec(method=name) for name in names]
+        chosen = [
+            name if isinstance(name, MethodSpec) else listed.get(name) or MethodSpec(method=name)
+            for name in names
+        ]
     result = []
     for method in chosen:
         try:

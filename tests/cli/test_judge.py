@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchkit.cli.judge import _format_estimates
+from benchkit.api.judgement import describe_costs
 from benchkit.errors import ConfigError
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.runner import JudgeCost
@@ -90,7 +90,7 @@ def test_all_judges_together_and_what_likely_means(tmp_path):
 
     target = Named(None, None, None, tmp_path)
     asks = CostEstimate(10, 4000, 10240, 3.0, 2, CallCost(5, 1000, 750, 0.2))
-    lines = list(_format_estimates([JudgeCost("a", target, asks), JudgeCost("b", target, asks)]))
+    lines = list(describe_costs([JudgeCost("a", target, asks), JudgeCost("b", target, asks)]))
     assert lines[2:] == [
         "all judges: 4 answered before; likely 10 calls, 2,000 prompt tokens, 1,500 completion"
         " tokens, cost 0.40; at most 20 calls, 8,000 prompt tokens, 20,480 completion tokens,"
@@ -104,7 +104,7 @@ def test_wrong_settings_are_told_without_a_place_that_is_none():
     with pytest.raises(ConfigError) as caught:
         said("judge", "--suite", "small.toml", "--by", "distilled")
     assert caught.value.cause == "judge 'distilled': give either labels or a model"
-    assert caught.value.hint == "correct the judge's settings"
+    assert caught.value.hint == "correct this value"
 
 
 def test_judges_are_listed_without_fidelity_and_deviations():

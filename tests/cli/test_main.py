@@ -91,13 +91,13 @@ def test_the_method_in_the_readme_runs(folder):
         (("run", "--suite", "no.toml"), 2, "no such suite file"),
         (("run", "--suite", "mine.toml", "--method", "popularty"), 2, "did you mean 'popularity'"),
         (("run", "--suite", "mine.toml", "--method", "x.py:Y"), 2, "no such file"),
-        (("run", "--suite", "mine.toml", "--seed", "a"), 2, "no list of integers"),
+        (("run", "--suite", "mine.toml", "--seed", "a"), 2, "a comma-separated list of"),
         (("report", "--suite", "mine"), 4, "has not been run"),
         (("validate", "nothing.txt"), 2, "nothing that can be checked"),
         (("ls", "nonsense"), 2, "nonsense"),
     ],
 )
-def test_wrong_usage_names_the_cause_and_the_mend(folder, arguments, code, message):
+def test_wrong_usage_names_the_cause_and_the_hint(folder, arguments, code, message):
     said = benchkit(*arguments, cwd=folder, code=code)
     assert message in said
     assert "Traceback" not in said

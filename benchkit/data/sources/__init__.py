@@ -10,7 +10,6 @@ from typing import Any
 from benchkit.data.raw import RawData
 from benchkit.data.sources.base import DataSource
 from benchkit.errors import ConfigError
-from benchkit.fingerprint import hash_file
 from benchkit.registry import Registry
 
 SOURCES: Registry[DataSource] = Registry(
@@ -19,6 +18,7 @@ SOURCES: Registry[DataSource] = Registry(
         "amazon2018": "benchkit.data.sources.amazon2018:AMAZON2018",
         "amazon2023": "benchkit.data.sources.amazon2023:AMAZON2023",
         "beeradvocate": "benchkit.data.sources.beeradvocate:BEERADVOCATE",
+        "frames": "benchkit.data.sources.frames:FRAMES",
         "lastfm": "benchkit.data.sources.lastfm:LASTFM",
         "ml-100k": "benchkit.data.sources.ml100k:ML100K",
         "movielens": "benchkit.data.sources.movielens:MOVIELENS",
@@ -58,7 +58,8 @@ def hash_inputs(source: str, options: dict[str, Any]) -> list[str | None]:
     Raises:
         DataError: None of them is there; the source says how to get them.
     """
-    hashes = [hash_file(path) for path in _load_source(source, options).input_files(**options)]
+    loaded = _load_source(source, options)
+    hashes = [loaded.hash_input(path) for path in loaded.input_files(**options)]
     if hashes and not any(hashes):
         read_source(source, options)
     return hashes

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchkit.data.raw import RawData
+from benchkit.fingerprint import hash_file
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,10 @@ class DataSource:
             of its docstring is what `benchkit ls sources` prints.
         input_files: With the same options, the files that `read` reads. When one of them changes,
             the dataset is prepared anew.
+        hash_input: Returns the hash of one of these files, None where it is not there.
     """
 
     name: str
     read: Callable[..., RawData]
     input_files: Callable[..., list[Path]]
+    hash_input: Callable[[Path], str | None] = hash_file

@@ -40,7 +40,7 @@ class ComparisonRequest:
     against: str = ""
     tasks: tuple[str, ...] = ()
     metric: str = ""
-    protocol: str = "scored"
+    protocol: str = ""
     target_difference: float | None = None
 
 
@@ -114,6 +114,7 @@ def compare_suite(store: Store, suite: str, asked: ComparisonRequest) -> SuiteCo
     """
     results = collect_results(store, suite)
     metric = asked.metric.lower() or results.plan.primary
+    asked = replace(asked, protocol=asked.protocol or results.plan.protocols[0])
     tables = all_case_tables(results, asked.protocol, asked.tasks)
     notes: list[str] = []
     chosen = _labels(results.plan, tables, asked, notes)

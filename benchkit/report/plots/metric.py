@@ -1,9 +1,11 @@
 """Plots of a metric with 95 % intervals by method, for one task or several side by side."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from benchkit.errors import ConfigError
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import (
     CHANCE_MARK,
@@ -23,7 +25,7 @@ from benchkit.report.plots.base import (
     table_primary_metric,
     tables_with_results,
 )
-from benchkit.report.plots.style import FIGURE_WIDTH, GREY
+from benchkit.report.plots.style import FIGURE_WIDTH, GREY, make_figure
 from benchkit.report.plots.text_fitting import (
     LEGEND_STYLE,
     MAX_LABEL_LENGTH,
@@ -80,6 +82,22 @@ def metric_plots(results: Results) -> Iterator[Plot]:
             ),
             1.2 + 0.06 * min(MAX_LABEL_LENGTH, max(map(len, labels))) + _PANEL * columns,
         )
+
+
+def metric_figure(results: Results, table: ResultTable, metric: str = "") -> "Figure":
+    """Draw one table's metric, the suite's primary one by default, and return the figure.
+
+    Raises ConfigError for a metric that cannot be drawn, or without matplotlib.
+    """
+    if metric:
+        results = replace(results, plan=results.plan.model_copy(update={"primary": metric}))
+        if table_primary_metric(results, table) != metric:
+            raise ConfigError(
+                f"{metric!r} cannot be drawn: it has no chance level and no interval",
+                "results.to_polars() has its values",
+            )
+    (plot,) = metric_plots(replace(results, tables=(table,)))
+    return make_figure(plot.height, plot.draw, plot.width)
 
 
 def draw_metric(

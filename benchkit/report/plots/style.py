@@ -56,10 +56,7 @@ def save_figure(
     Raises ConfigError when matplotlib is not installed.
     """
     with _style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(width, height))
-        draw(figure)
+        figure = _new_figure(height, draw, width)
         svg, png = io.StringIO(), io.BytesIO()
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
@@ -68,6 +65,23 @@ def save_figure(
     files.write_text(paths[0], text + "\n")
     _write_bytes(paths[1], png.getvalue())
     return paths
+
+
+def make_figure(height: float, draw: DrawFunction, width: float = FIGURE_WIDTH) -> "Figure":
+    """Draw on a figure of `width` x `height` inches and return it, e.g. for a notebook.
+
+    Raises ConfigError when matplotlib is not installed.
+    """
+    with _style():
+        return _new_figure(height, draw, width)
+
+
+def _new_figure(height: float, draw: DrawFunction, width: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    draw(figure)
+    return figure
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

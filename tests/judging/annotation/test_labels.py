@@ -289,7 +289,7 @@ def test_runs_and_files_are_given_one_after_the_other(tmp_path):
     [
         ([], "nothing to annotate"),
         (["--judgements", "a", "--read", "b", "--out", "c"], "cannot go together"),
-        (["--judgements", "a"], "not said where to write"),
+        (["--judgements", "a"], "no place to write to"),
         (["--read", "a.csv", "--out", "c"], "without their key"),
         (["--judgements", "a", "--out", "c", "--rubric", "rationale-0-4"], "did you mean"),
     ],

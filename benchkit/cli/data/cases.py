@@ -10,7 +10,7 @@ def data_cases_command(
     suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
     out: Annotated[Path, typer.Option(help="The file to write, .jsonl.")],
     dataset: Annotated[
-        str, typer.Option(help="Which of the suite's; may be left out where there is one.")
+        str, typer.Option(help="The dataset; optional when the suite has one.")
     ] = "",
     limit_users: Annotated[
         int | None, typer.Option(min=1, help="Only the cases of SUITE@Nusers.")

@@ -1,0 +1,107 @@
+"""Pages on which people grade, and the labels that come back."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchkit.judging.annotation.batch import AnnotationBatch, make_batch
+from benchkit.judging.annotation.batch_key import read_key
+from benchkit.judging.annotation.labels import (
+    AnnotationLabels,
+    read_annotation_labels,
+    write_annotation_labels,
+)
+from benchkit.judging.annotation.population import (
+    Population,
+    collect_population,
+    find_judgements,
+)
+from benchkit.judging.rubric import load_rubric
+from benchkit.report.core.text_table import TextTable
+
+
+def make_annotation_pages(
+    judgements: Sequence[Path],
+    out: Path,
+    *,
+    suite: str = "",
+    judge: str = "",
+    rubric: str = "",
+    n: int = 250,
+    annotators: int = 2,
+    overlap: float = 1.0,
+    balanced: bool = False,
+    seed: int = 0,
+) -> tuple[list[Path], list[str]]:
+    """Write one page an annotator and the key, and return the paths and what to know of them.
+
+    Args:
+        judgements: What to sample from: judgements (.parquet), folders of runs, or a store.
+        out: Folder for the pages.
+        suite: The suite of a store.
+        judge: Only judgements by this judge (its label).
+        rubric: What people grade by; by default as the judge.
+        n: Answers in the sample.
+        annotators: Pages, one a person.
+        overlap: Share of the answers that everybody sees.
+        balanced: As many answers of each grade that the judge gave.
+        seed: Of the sample and the order.
+    """
+    scale = load_rubric(rubric) if rubric else None
+    population = collect_population(find_judgements(judgements, suite, judge), scale)
+    batch = make_batch(population, n, annotators, overlap, seed, balanced=balanced)
+    return batch.write(out), list(_describe_batch(batch, population, balanced))
+
+
+def read_annotations(exports: Sequence[Path], key: Path, out: Path) -> tuple[list[Path], TextTable]:
+    """Read exports of the pages back, write the labels, and return the paths and the progress."""
+    batch_key = read_key(key)
+    labels = read_annotation_labels(exports, batch_key)
+    return write_annotation_labels(labels, batch_key, out), _progress_table(labels, batch_key.batch)
+
+
+def _describe_batch(
+    batch: AnnotationBatch, population: Population, balanced: bool
+) -> Iterator[str]:
+    key, size = batch.key, len(population.answers)
+    for label, rubric in population.skipped_judges.items():
+        yield (
+            f"judge {label} is left out, as its rubric is {rubric.name}; take it instead with"
+            f" --judge {shlex.quote(label)}"
+        )
+    for label, judge in key.judges.items():
+        yield f"judge {label}, rubric {judge.rubric}"
+    shares = ", ".join(f"{name} {len(ids)}" for name, ids in key.annotators.items())
+    yield f"batch {key.batch}: {len(key.items)} of {size} judged answers ({shares})"
+    if size < key.asked:
+        yield f"these are all there are; {key.asked} were asked for"
+    empty = sum(not stratum.drawn for stratum in key.strata)
+    parts = "task, method and the judge's grade" if balanced else "task and method"
+    yield f"{len(key.strata)} strata ({parts}), {empty} without a draw; weights in key.json"
+    for label, judge in key.judges.items():
+        if missing := [c.name for c in key.rubric.criteria if c.name not in judge.comparable]:
+            yield f"judge {label} graded by {judge.rubric}: not compared on {', '.join(missing)}"
+    yield (
+        "people see the whole history; a language model that judged may have seen the last part of"
+        " it only, with reviews cut short (its settings history and review_chars)"
+    )
+    yield "send each person one page; keep key.json: it names the methods and the grades"
+
+
+def _progress_table(labels: AnnotationLabels, batch: str) -> TextTable:
+    """How far each annotator got, and what was replaced."""
+    header = ("Annotator", "Name", "Assigned", "Complete", "Partial", "Skipped", "Untouched",
+              "Notes", "Median s")  # fmt: skip
+    rows = []
+    for p in labels.progress:
+        counts = (p.assigned, p.complete, p.partial, p.skipped, p.untouched, p.notes)
+        seconds = "" if p.seconds is None else f"{p.seconds:.0f}"
+        rows.append((p.annotator, p.name, *map(str, counts), seconds))
+    people = sum(not str(row[1]).startswith("judge:") for row in labels.rows)
+    notes = [f"{people} grades by people, {len(labels.rows) - people} by judges."]
+    if labels.n_repeated:
+        notes.append(
+            f"{labels.n_repeated} rows were given more than once, {labels.n_changed} of them with"
+            " another grade; the last one read counts."
+        )
+    return TextTable(f"Labels of batch {batch}", header, tuple(rows), tuple(notes))

@@ -1,0 +1,99 @@
+"""Audit cases for leaks and defects, ours and other people's."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchkit.data.audit import (
+    AuditFinding,
+    audit_cases,
+    audit_cases_from_dataset,
+    audit_cases_from_file,
+)
+from benchkit.data.preparation.cache import load_or_prepare
+from benchkit.data.readers.external_cases import parse_field_map
+from benchkit.data.spec import DatasetSpec
+
+_COLOURS = {"leak": "bold red", "defect": "red", "note": "yellow"}
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit of one set of cases found.
+
+    Attributes:
+        name: Which cases they are.
+        n_cases: How many there are.
+        findings: Leaks first, then defects, then notes.
+    """
+
+    name: str
+    n_cases: int
+    findings: tuple[AuditFinding, ...]
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether there is a leak or a defect."""
+        return any(finding.severity != "note" for finding in self.findings)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return everything as JSON-like data."""
+        findings = [asdict(finding) for finding in self.findings]
+        return {"cases": self.name, "n": self.n_cases, "findings": findings}
+
+
+def audit_file(
+    path: Path, fields: str = "", separator: str | None = None, known: Path | None = None
+) -> AuditReport:
+    """Audit candidate lists in a file.
+
+    Args:
+        path: .json, .jsonl, .csv or .tsv.
+        fields: Names of its fields, "candidates=...,target=...,history=...,case_id=...".
+        separator: Between the items of a list that is one string.
+        known: A second file, whose targets a method may see.
+    """
+    cases = audit_cases_from_file(path, parse_field_map(fields), separator, known)
+    return AuditReport(cases.name, len(cases), tuple(audit_cases(cases)))
+
+
+def audit_datasets(specs: Iterable[DatasetSpec], data: Path) -> list[AuditReport]:
+    """Audit the test and the validation cases of prepared datasets."""
+    reports = []
+    for spec in specs:
+        dataset = load_or_prepare(spec, data)
+        test = audit_cases_from_dataset(dataset, "test")
+        valid = audit_cases_from_dataset(dataset, "valid")
+        reports.append(AuditReport(test.name, len(test), tuple(audit_cases(test))))
+        reports.append(AuditReport(valid.name, len(valid), tuple(audit_cases(valid))))
+    return reports
+
+
+def print_findings(console: Console, report: AuditReport) -> None:
+    """Print one report as a table, with what each finding means."""
+    console.print(f"{report.name} ({report.n_cases:,} cases)", style="bold", highlight=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("", "Finding", "Count", "Share", "What it means"):
+        table.add_column(title, justify="right" if title in ("Count", "Share") else "left")
+    for finding in report.findings:
+        text = Text(finding.consequence)
+        figures = [f"{name} {value:.4g}" for name, value in finding.measures.items()]
+        if finding.p is not None:
+            figures.append(f"p {finding.p:.2g}" if finding.p > 1e-99 else "p < 1e-99")
+        if figures:
+            text.append("\n" + ", ".join(figures), style="cyan")
+        if finding.examples:
+            text.append(f"\ne.g. {'; '.join(finding.examples[:3])}", "dim")
+        table.add_row(
+            Text(finding.severity, style=_COLOURS[finding.severity]), finding.name,
+            f"{finding.count:,} of {finding.of:,}", f"{finding.share:.1%}", text,
+        )  # fmt: skip
+    console.print(table)
+    faults = sum(finding.severity != "note" for finding in report.findings)
+    summary = f"{faults} leaks and defects" if faults else "no leak and no defect"
+    console.print(f"{summary}\n", style="red" if faults else "green", highlight=False)

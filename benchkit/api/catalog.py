@@ -1,0 +1,93 @@
+"""List what there is: suites, methods, judges, rubrics, data sources, runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from benchkit.cards import list_cards
+from benchkit.config.suite import load_suite, shipped_suites
+from benchkit.data.sources import SOURCES, describe_sources
+from benchkit.data.spec import DatasetSpec
+from benchkit.errors import unknown_name_error
+from benchkit.runs.store import Store
+
+
+def list_suites() -> list[dict[str, Any]]:
+    """Return the suites that come with benchkit: name, title, datasets, methods."""
+    return [
+        {
+            "name": suite.name,
+            "title": suite.title,
+            "datasets": [dataset.name for dataset in suite.datasets],
+            "methods": [method.name for method in suite.methods],
+        }
+        for suite in map(load_suite, shipped_suites())
+    ]
+
+
+def list_components(kind: Literal["method", "judge"]) -> list[dict[str, Any]]:
+    """Return the cards of methods or judges, with the packages that are missing."""
+    return [
+        {**card.model_dump(), "missing": card.missing_packages}
+        for card in list_cards(kind).values()
+    ]
+
+
+def list_sources() -> list[dict[str, Any]]:
+    """Return the data sources, each with its first line of documentation."""
+    return [{"source": name, "what": what} for name, what in describe_sources().items()]
+
+
+def list_rubrics() -> list[dict[str, Any]]:
+    """Return the rubrics that come with benchkit."""
+    from benchkit.judging.rubric import list_rubrics as rubric_names
+    from benchkit.judging.rubric import load_rubric
+
+    return [
+        {
+            "name": rubric.name,
+            "title": rubric.title,
+            "criteria": [f"{c.name} {c.low}-{c.high}" for c in rubric.criteria],
+            "hash": rubric.hash,
+            "source": rubric.source,
+        }
+        for rubric in map(load_rubric, rubric_names())
+    ]
+
+
+def list_runs(store: Path) -> list[dict[str, Any]]:
+    """Return the runs of a store, each with its state."""
+    records = Store(store)
+    rows = []
+    for run in records.runs():
+        manifest = run.manifest()
+        if manifest is None:
+            continue
+        status: str = manifest.status
+        if status == "started":
+            status = "running" if records.is_locked(manifest.run_id) else "interrupted"
+        rows.append(
+            {
+                "suite": manifest.suite, "task": manifest.task, "method": manifest.label,
+                "seed": manifest.seed, "status": status, "started": manifest.started,
+                "run_id": manifest.run_id,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def select_datasets(suite: str = "", names: Sequence[str] = ()) -> list[DatasetSpec]:
+    """Return datasets of a suite; without a suite, those of any shipped one, then sources.
+
+    Raises:
+        ConfigError: There is no such suite or dataset.
+    """
+    known: dict[str, DatasetSpec] = {}
+    if not suite:
+        known = {source: DatasetSpec(name=source, source=source) for source in SOURCES}
+    for path in [suite] if suite else reversed(shipped_suites()):
+        known |= {spec.name: spec for spec in load_suite(path).datasets}
+    for name in names:
+        if name not in known:
+            raise unknown_name_error("dataset", name, known)
+    return [known[name] for name in names or known]

@@ -1,0 +1,234 @@
+"""Judge the rationales of runs that are in the store."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from benchkit.api.execution import open_handler
+from benchkit.api.results import Results, RunReport
+from benchkit.api.stored_results import load_results
+from benchkit.api.suites import as_names, resolve_suite
+from benchkit.config.loading import read_toml
+from benchkit.config.suite import JudgeSpec, JudgingSpec, Suite
+from benchkit.errors import ConfigError, StoreError
+from benchkit.judging.judgeable_runs import JudgeableRun, find_judgeable_runs
+from benchkit.judging.robustness import probes_to_markdown
+from benchkit.judging.runner import (
+    JudgeCost,
+    JudgeResult,
+    estimate_judge_costs,
+    judge_runs,
+    make_judge_jobs,
+    probe_judges,
+)
+from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST, CostEstimate
+from benchkit.runs.progress import EventHandler
+from benchkit.runs.records import PlannedJudge
+from benchkit.runs.store import Store, find_replaced_judges
+
+
+@dataclass(frozen=True)
+class JudgingPlan:
+    """What is to be judged, and by whom: the answer of `plan_judging`.
+
+    Attributes:
+        suite: The suite that was run.
+        name: Its name in the store.
+        judging: The judges and how many cases they see.
+        targets: The runs whose rationales are judged.
+        store: The run store.
+    """
+
+    suite: Suite
+    name: str
+    judging: JudgingSpec
+    targets: tuple[JudgeableRun, ...]
+    store: Store
+
+    def estimate(self, probe: int | None = None, again: bool = False) -> Iterator[str]:
+        """Say what judging, or probing so many cases, would take; nothing is asked.
+
+        Yields a line a run, then the sums, then what the estimate rests on.
+        """
+        yield from describe_costs(
+            estimate_judge_costs(self.store, self.targets, self.judging, probe, again)
+        )
+
+    def probe(self, cases: int) -> Iterator[str]:
+        """Change `cases` answers of each method, and yield a table a judge: how grades move."""
+        for judge_name, moved in probe_judges(self.store, self.targets, self.judging, cases):
+            yield f"{judge_name}\n\n{probes_to_markdown(moved)}"
+
+    def replaced_judges(self) -> list[PlannedJudge]:
+        """Return the judges whose place in the tables these take."""
+        record = self.store.plan(self.name)
+        planned = [job.plan_entry for job in make_judge_jobs(self.judging)]
+        return find_replaced_judges(planned, record.judges if record else [])
+
+
+def plan_judging(
+    suite: str | Path | Suite,
+    *,
+    by: str = "",
+    label: str = "",
+    config: Mapping[str, Any] | None = None,
+    cases: int | None = None,
+    methods: str | Iterable[str] = (),
+    datasets: str | Iterable[str] = (),
+    limit_users: int | None = None,
+    store: str | Path = "runs",
+    data: str | Path = "data",
+) -> JudgingPlan:
+    """Find the runs to judge and check the judges' settings; see `judge`.
+
+    Raises:
+        ConfigError: There is no such judge, or its settings are wrong.
+        StoreError: The suite has no complete run.
+    """
+    resolved = resolve_suite(suite)
+    judging = _judging_spec(resolved, by, label, dict(config or {}), cases)
+    records = Store(Path(store))
+    name = resolved.name if limit_users is None else f"{resolved.name}@{limit_users}users"
+    targets = find_judgeable_runs(
+        records, resolved, name, Path(data), as_names(methods), as_names(datasets)
+    )
+    if not targets:
+        raise StoreError(
+            f"store {store}: no complete run of suite {name!r} to judge",
+            f"benchkit run --suite {suite} --out {store}",
+        )
+    return JudgingPlan(resolved, name, judging, tuple(targets), records)
+
+
+def judge(
+    suite: str | Path | Suite,
+    *,
+    by: str = "",
+    label: str = "",
+    config: Mapping[str, Any] | None = None,
+    cases: int | None = None,
+    methods: str | Iterable[str] = (),
+    datasets: str | Iterable[str] = (),
+    limit_users: int | None = None,
+    again: bool = False,
+    store: str | Path = "runs",
+    data: str | Path = "data",
+    progress: bool | EventHandler = True,
+    on_outcome: Callable[[Any], None] | None = None,
+) -> Results:
+    """Grade the rationales of complete runs, and return the suite's results with the grades.
+
+    Args:
+        suite: A suite that was run: its name, its TOML file, or a `Suite`.
+        by: A judge by name or `FILE.py:Class`; the suite's own judges by default.
+        label: What the judge is called in tables.
+        config: Settings of that judge, e.g. {"rubric": "rationale-0-3"}.
+        cases: Cases of a task, the same for every method.
+        methods: Labels; all by default.
+        datasets: Tasks; all by default.
+        limit_users: Judge the runs of `SUITE@Nusers`.
+        again: Judge again, even where a verdict is stored.
+        store: Folder of the run records.
+        data: Folder of the prepared datasets.
+        progress: Show progress on the screen, or hand every event to a function.
+        on_outcome: Called with the outcome of each judge and run.
+
+    Raises:
+        ConfigError: There is no such judge, or its settings are wrong.
+        StoreError: The suite has no complete run.
+
+    Example:
+        >>> import benchkit as bk
+        >>> bk.judge("quickstart", by="heuristic", store="nowhere")
+        Traceback (most recent call last):
+        ...
+        benchkit.errors.StoreError: store nowhere: suite 'quickstart' has not been run
+          hint: benchkit run --suite quickstart --out nowhere
+    """
+    planned = plan_judging(
+        suite, by=by, label=label, config=config, cases=cases, methods=methods,
+        datasets=datasets, limit_users=limit_users, store=store, data=data,
+    )  # fmt: skip
+    return execute_judging(
+        planned, again=again, data=data, progress=progress, on_outcome=on_outcome
+    )
+
+
+def execute_judging(
+    planned: JudgingPlan,
+    *,
+    again: bool = False,
+    data: str | Path = "data",
+    progress: bool | EventHandler = True,
+    on_outcome: Callable[[Any], None] | None = None,
+) -> Results:
+    """Carry out a `JudgingPlan`; what was judged or paid for before is kept."""
+    record = planned.store.plan(planned.name)
+    if record is None:
+        raise StoreError(f"suite {planned.name!r} has left the store", "run it again")
+    judges = [job.plan_entry for job in make_judge_jobs(planned.judging)]
+    planned.store.update_plan(record.model_copy(update={"judges": judges}))
+    computed = failed = 0
+    with open_handler(progress) as handler:
+        outcomes = judge_runs(planned.store, planned.targets, planned.judging, handler, again)
+        for outcome in outcomes:
+            computed += outcome.computed
+            failed += outcome.manifest is not None and outcome.manifest.status == "failed"
+            if on_outcome is not None:
+                on_outcome(outcome)
+    report = RunReport(n_runs=0, n_computed=0, n_failed=failed, n_judgements=computed)
+    return load_results(planned.store.root, planned.name, data=data, run_report=report)
+
+
+def describe_costs(costs: Iterable[JudgeCost]) -> Iterator[str]:
+    """Yield a line a run, then the sums of each judge and of all, then what they rest on."""
+    totals: dict[str, list[CostEstimate]] = {}
+    for label, target, cost, judged in costs:
+        totals.setdefault(label, []).append(cost)
+        yield f"{target.title} / {label}: {'judged already' if judged else cost}"
+    for label, parts in totals.items():
+        if len(parts) > 1:
+            yield f"all {len(parts)} runs / {label}: {sum(parts, NO_COST)}"
+    total = sum((cost for parts in totals.values() for cost in parts), NO_COST)
+    if len(totals) > 1:
+        yield f"all judges: {total}"
+    if total.calls and total.likely:
+        yield ESTIMATE_NOTE
+
+
+def describe_judging(outcome: JudgeResult) -> Iterator[str]:
+    """Yield what a user must know of one outcome, in rich's markup: skipped runs, warnings."""
+    title = escape(outcome.judgeable_run.title)
+    if outcome.manifest is None:
+        yield f"left out  {title} ({escape(outcome.reason)})"
+        return
+    for warning in outcome.manifest.warnings:
+        yield f"[yellow]warning[/] {title}: {escape(warning)}"
+
+
+def read_judge_settings(path: Path | None, rubric: str = "") -> dict[str, Any]:
+    """Read a judge's settings from a TOML file; `rubric` wins over the file's."""
+    values: dict[str, Any] = {} if path is None else read_toml(path)
+    return {**values, "rubric": rubric} if rubric else values
+
+
+def _judging_spec(
+    suite: Suite, by: str, label: str, settings: dict[str, Any], cases: int | None
+) -> JudgingSpec:
+    spec = suite.judging
+    if by:
+        judges = (JudgeSpec(judge=by, label=label, config=settings),)
+        if spec is None:
+            spec = JudgingSpec(judges=judges, answers=suite.judgeable_answers)
+        else:
+            spec = spec.model_copy(update={"judges": judges})
+    elif settings or label:
+        raise ConfigError("settings without a judge", "name it with --by")
+    if spec is None:
+        raise ConfigError(
+            f"suite {suite.name!r} names no judge", "name one with --by (`benchkit ls judges`)"
+        )
+    return spec if cases is None else spec.model_copy(update={"cases": cases})

@@ -1,0 +1,168 @@
+"""Write rationales and coherence scores to train with."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from benchkit.api.catalog import select_datasets
+from benchkit.config.loading import read_toml, validate_model
+from benchkit.config.suite import load_suite
+from benchkit.data.dataset import TrainData
+from benchkit.data.preparation.cache import load_or_prepare
+from benchkit.data.spec import DatasetSpec
+from benchkit.errors import ConfigError
+from benchkit.lm.backbones import make_engine_from_settings
+from benchkit.lm.teachers import (
+    Rationale,
+    Teacher,
+    TeacherConfig,
+    TeacherQuestion,
+    TemplateTeacherConfig,
+    build_training_questions,
+    make_teacher,
+    write_rationales,
+)
+from benchkit.lm.types import Engine
+from benchkit.runs.progress import SilentProgress
+from benchkit.training.core.example_builder import validation_questions
+from benchkit.training.preference.examples import group_preferences, rank_rejected
+from benchkit.training.preference.preference_io import write_preferences
+from benchkit.types import RunContext
+
+
+@dataclass(frozen=True)
+class RationaleJob:
+    """Questions for a teacher, and the teacher that answers them.
+
+    Attributes:
+        teacher: Who writes the rationales.
+        view: The training data that the questions are about.
+        training: Questions on training interactions and on negatives.
+        validation: Questions on the targets of validation cases.
+    """
+
+    teacher: Teacher
+    view: TrainData
+    training: tuple[TeacherQuestion, ...]
+    validation: tuple[TeacherQuestion, ...]
+
+    def describe(self) -> Iterator[str]:
+        """Yield what is asked of whom, and what it would cost at most."""
+        questions = [*self.training, *self.validation]
+        yield f"{self.teacher.name}: {self.teacher.caveat}"
+        yield (
+            f"{len(self.training):,} questions of training and {len(self.validation):,} of"
+            f" validation, {self.teacher.estimate(questions, self.view.catalog)}"
+        )
+
+    def write(
+        self,
+        rationales: Path | None,
+        triplets: Path | None,
+        track: Callable[[Iterable[Rationale], int], Iterable[Rationale]] = lambda parts, _: parts,
+    ) -> Iterator[str]:
+        """Ask the teacher, write the files, and yield what was written.
+
+        Args:
+            rationales: JSON lines for a `file` teacher; None writes none.
+            triplets: Preferences as JSON lines; None writes none.
+            track: Wraps the rationales as they come, e.g. to show progress.
+        """
+        questions = [*self.training, *self.validation]
+        answers = track(self.teacher.write(questions, self.view.catalog), len(questions))
+        if triplets is not None:
+            answers = list(answers)  # it is read twice
+            preferences = group_preferences(self.training, answers[: len(self.training)])
+            count = write_preferences(triplets, preferences, self.teacher.caveat)
+            _, kept = rank_rejected(preferences)
+            yield f"preferences: {kept}; wrote all {count:,} to {triplets}"
+        if rationales is not None:
+            counts = write_rationales(rationales, answers, self.teacher)
+            states = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
+            yield f"{states}; wrote {rationales}"
+            if missing := len(questions) - counts["ok"]:
+                yield (
+                    f"{missing:,} questions have no rationale; answers that could not be used are"
+                    " asked for again by the same command"
+                )
+
+
+def plan_rationales(
+    suite: str,
+    dataset: str = "",
+    *,
+    teacher: Path | None = None,
+    negatives: int = 0,
+    candidates: int = 30,
+    validation_cases: int = 300,
+    limit_users: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    data: Path = Path("data"),
+    cache: Path = Path("runs/cache"),
+) -> RationaleJob:
+    """Build the questions that a teacher answers; nothing is asked yet.
+
+    Asked for are each user's last training interaction, given what came before, and negatives; and
+    the targets of validation cases.
+
+    Args:
+        suite: A suite by name, or the path of a TOML file.
+        dataset: One of its datasets; optional when the suite has one.
+        teacher: Settings as TOML; the offline template teacher when None.
+        negatives: Items without interaction that are explained, too, per user.
+        candidates: Items that a question lists, the target among them.
+        validation_cases: How many validation targets to explain.
+        limit_users: Only so many users to train on.
+        seed: Of the draws of candidates and negatives.
+        device: For a model in this process.
+        data: Folder of the prepared datasets.
+        cache: Folder of item vectors and answers, kept between calls.
+
+    Raises:
+        ConfigError: A name or a setting is wrong.
+    """
+    config = read_teacher_config(teacher)
+    view = load_or_prepare(_select_dataset(suite, dataset), data).train_view()
+    made = make_teacher(config, cache, _make_engine_factory(view, cache, device, seed))
+    training = build_training_questions(
+        view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users
+    )
+    validation = validation_questions(view.validation, validation_cases)
+    return RationaleJob(made, view, tuple(training), tuple(validation))
+
+
+def read_teacher_config(path: Path | None) -> TeacherConfig:
+    """Read a teacher's settings; paths in the file are relative to its folder."""
+    if path is None:
+        return TemplateTeacherConfig()
+    values = read_toml(path)
+    for name in ("path", "prompt"):
+        if str(values.get(name, "")).endswith((".toml", ".jsonl")):
+            values[name] = str(path.resolve().parent / values[name])
+    config: TeacherConfig = validate_model(
+        TypeAdapter(TeacherConfig), values, str(path), hint="correct the teacher's file"
+    )
+    return config
+
+
+def _select_dataset(suite: str, name: str) -> DatasetSpec:
+    if not name:
+        datasets = load_suite(suite).datasets
+        if len(datasets) == 1:
+            return datasets[0]
+        known = ", ".join(dataset.name for dataset in datasets)
+        raise ConfigError(f"suite {suite!r} has several datasets", f"name one of: {known}")
+    return select_datasets(suite, [name])[0]
+
+
+def _make_engine_factory(
+    view: TrainData, cache: Path, device: str, seed: int
+) -> Callable[[Mapping[str, Any]], Engine]:
+    run = RunContext(
+        seed, view.catalog, cache / "teach", SilentProgress(), cache=cache, device=device
+    )
+    return lambda settings: make_engine_from_settings(settings, view, run)

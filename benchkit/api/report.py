@@ -1,0 +1,119 @@
+"""What `benchkit report` prints: one view of a suite's results."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchkit.api.case_lookup import make_case_lookup
+from benchkit.api.results import Results
+from benchkit.api.stored_results import load_results
+from benchkit.report.core.text_table import print_tables
+from benchkit.report.leaderboard import writer
+from benchkit.report.paper.published_values import PUBLISHED_FOLDER, unmatched_tables
+from benchkit.report.site.page import render_page
+from benchkit.runs.store import Store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """How results are shown.
+
+    Attributes:
+        format_: "terminal", "md", "csv", "latex" or "html" (the page).
+        layout: "tasks", a table a task, or "paper", tasks side by side.
+        intervals: Whether the papers' layout has intervals, too.
+        costs: Show costs instead of metrics.
+        paper: A published table that gives the shape, e.g. "c-apo:table2".
+        protocol: What `paper` shows; the suite's first protocol when empty.
+        published: Folder of published figures, leaderboards/published when None.
+    """
+
+    format_: str = "terminal"
+    layout: str = "tasks"
+    intervals: bool = False
+    costs: bool = False
+    paper: str = ""
+    protocol: str = ""
+    published: Path | None = None
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether tasks stand side by side."""
+        return bool(self.paper) or self.layout == "paper"
+
+    def find_conflict(self, writes: bool) -> tuple[str, str] | None:
+        """Return (option, why) for an option that would be ignored or contradicts another.
+
+        writes: whether leaderboard files are written as well.
+        """
+        if self.costs and self.is_paper:
+            return "--costs", "is a table of its own: leave out --layout paper and --paper"
+        if self.format_ == "html" and (self.costs or self.is_paper):
+            return (
+                "--format",
+                "html is the page, which has all tasks and costs: print --layout paper, --paper"
+                " and --costs as md, csv or latex",
+            )
+        if self.intervals and not self.is_paper:
+            return "--intervals", "goes with --layout paper or --paper"
+        if self.protocol and not self.paper:
+            return "--protocol", "goes with --paper"
+        reads_published = self.is_paper or self.costs or self.format_ == "html" or writes
+        if self.published is not None and not reads_published:
+            return (
+                "--published",
+                "goes with --layout paper, --paper, --costs, --format html or --leaderboards",
+            )
+        return None
+
+
+def forget_row(store: Path, suite: str, label: str) -> int:
+    """Take a row out of a suite's tables, and return how many planned runs that were.
+
+    The runs stay on disk. Raises StoreError where the suite has no such row.
+    """
+    return Store(store).forget(suite, label)
+
+
+def print_view(
+    view: ReportView, store: Path, suite: str, data: Path, console: "Console"
+) -> tuple[Results, list[str]]:
+    """Print one view of the results, and return them with notes on unmatched published tables."""
+    results = load_results(store, suite, data=data)
+    folder = view.published or PUBLISHED_FOLDER
+    notes: list[str] = []
+    if view.is_paper:
+        text = results.paper_table(
+            view.format_,
+            paper=view.paper,
+            intervals=view.intervals,
+            protocol=view.protocol,
+            published=folder,
+        )
+    elif view.costs:
+        text = ""
+        if view.format_ == "terminal":
+            print_tables(console, writer.cost_tables(results.collected, folder))
+        else:
+            text = writer.render_costs(results.collected, folder, view.format_)
+    elif view.format_ == "html":
+        lookup = make_case_lookup(data)
+        text = render_page(results.collected, results.store, folder=folder, questions=lookup)
+    elif view.format_ == "terminal":
+        text = ""
+        results.print(console)
+    else:
+        text = results.table(view.format_)
+    if text:
+        print(text, end="")  # noqa: T201 - this is what the command prints
+    if view.costs or view.format_ == "html" or (view.is_paper and not view.paper):
+        notes += unmatched_tables(results.collected.plan, folder)
+    return results, notes
+
+
+def unmatched_published(results: Results, folder: Path) -> list[str]:
+    """Return a note for each published table that the suite names and the folder lacks."""
+    return unmatched_tables(results.collected.plan, folder)

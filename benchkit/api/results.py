@@ -1,0 +1,365 @@
+"""Results: the tables of a suite, the records behind them, and what can be made of both."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from benchkit.api.html import tables_to_html
+from benchkit.api.records import (
+    FIGURE_SCHEMA,
+    case_records,
+    figure_records,
+    text_of,
+    to_pandas_table,
+)
+from benchkit.api.suites import as_names
+from benchkit.errors import ConfigError
+from benchkit.report.core.results import Results as CollectedResults
+from benchkit.report.core.results import ResultTable
+from benchkit.runs.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from rich.console import Console
+
+    from benchkit.api.comparison import Comparison
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a call of `run` did.
+
+    Attributes:
+        n_runs: Runs that were asked for.
+        n_computed: Those computed now; the others were in the store.
+        n_failed: Runs, judgements and methods that failed or are not installed.
+        n_judgements: Judgements made now; None where the suite has no judges.
+    """
+
+    n_runs: int = 0
+    n_computed: int = 0
+    n_failed: int = 0
+    n_judgements: int | None = None
+
+
+class Results:
+    """The results of one suite, read from the run store.
+
+    Everything here follows from per-case records: `cases` shows them, `to_pandas` has the figures
+    of the tables, `table` and `plot` draw them, `write` makes the leaderboard's folder.
+
+    Example:
+        >>> import benchkit as bk
+        >>> results = bk.run(
+        ...     "quickstart", methods=["random", "popularity"], limit_users=50, progress=False
+        ... )
+        >>> results
+        Results(suite='quickstart@50users', tasks=('ml-100k',), methods=('random', 'popularity'))
+    """
+
+    def __init__(
+        self,
+        collected: CollectedResults,
+        store: Store,
+        data: Path,
+        run_report: RunReport | None = None,
+    ) -> None:
+        self._collected = collected
+        self._store = store
+        self._data = data
+        self.run_report = run_report or RunReport()
+
+    def __repr__(self) -> str:
+        return f"Results(suite={self.suite!r}, tasks={self.tasks}, methods={self.methods})"
+
+    @property
+    def collected(self) -> CollectedResults:
+        """The tables, as reports read them."""
+        return self._collected
+
+    @property
+    def store(self) -> Store:
+        """The run store that they were read from."""
+        return self._store
+
+    @property
+    def suite(self) -> str:
+        """Name of the suite in the store."""
+        return self._collected.plan.suite
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks, in the order of the suite."""
+        return tuple(self._collected.plan.tasks)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Labels of the rows, in the order of the suite; only those that were asked for."""
+        present = {row.label for table in self._collected.tables for row in table.rows}
+        return tuple(label for label in self._collected.plan.labels if label in present)
+
+    @property
+    def failures(self) -> dict[tuple[str, str], str]:
+        """(task, method) -> why a row has no figures."""
+        return {
+            (row.task, row.label): row.status
+            for table in self._collected.tables
+            for row in table.rows
+            if not row.cells
+        }
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the figures of all tables, one row a task, protocol, method and metric.
+
+        Columns: suite, task, protocol, subgroup, method, family, metric, mean, low, high (95 %
+        interval over users), n (cases), chance, p_above_chance (Holm over the table's rows),
+        seeds, status, caveats.
+
+        Example:
+            >>> import benchkit as bk
+            >>> frame = bk.load_results("runs", "quickstart@50users").to_polars()
+            >>> frame.filter(method="popularity", metric="hr@1", protocol="scored")["n"].to_list()
+            [50]
+        """
+        records = []
+        for table in self._collected.tables:
+            for row in table.rows:
+                records += figure_records(self.suite, table, row)
+        return pl.DataFrame(records, schema=FIGURE_SCHEMA, orient="row")
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return `to_polars` as a pandas table."""
+        return to_pandas_table(self.to_polars())
+
+    def cases(
+        self,
+        method: str | Iterable[str] = (),
+        task: str | Iterable[str] = (),
+        protocol: str = "",
+        *,
+        as_pandas: bool = False,
+    ) -> Any:
+        """Return the per-case records, one row a case, run and protocol.
+
+        Args:
+            method: Labels; all by default.
+            task: Tasks; all by default.
+            protocol: One protocol; all by default.
+            as_pandas: Return a pandas table instead of a polars one.
+
+        Returns:
+            A table with task, method, seed, protocol, case_id, history_length, target, status,
+            rationale, one column a metric, and the answers themselves: `scores` (aligned with the
+            candidates) and `samples`.
+
+        Raises:
+            ConfigError: There is no such method or task.
+
+        Example:
+            >>> import benchkit as bk
+            >>> results = bk.load_results("runs", "quickstart@50users")
+            >>> cases = results.cases(method="popularity", protocol="scored")
+            >>> len(cases), round(cases["hr@1"].mean(), 2) == round(
+            ...     results.value("popularity", "hr@1"), 2
+            ... )
+            (50, True)
+        """
+        methods = self._check_names("method", as_names(method), self.methods)
+        tasks = self._check_names("task", as_names(task), self.tasks)
+        frames = []
+        for table in self._collected.tables:
+            if table.subgroup or table.task not in tasks or protocol not in ("", table.protocol):
+                continue
+            for row in table.rows:
+                if row.label in methods:
+                    frames += case_records(self._store, self.suite, table, row)
+        cases = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+        return to_pandas_table(cases) if as_pandas else cases
+
+    def value(self, method: str, metric: str, task: str = "", protocol: str = "") -> float:
+        """Return one figure: the mean of a metric of a method.
+
+        `task` and `protocol` are the first of the suite where they are left out.
+
+        Raises:
+            ConfigError: There is no such figure.
+
+        Example:
+            >>> import benchkit as bk
+            >>> 0 <= bk.load_results("runs", "quickstart@50users").value("random", "hr@5") <= 1
+            True
+        """
+        for table in self._select_tables(task, protocol):
+            for row in table.rows:
+                if row.label == method and metric in row.cells:
+                    return row.cells[metric].mean
+        raise self._missing_figure(f"{metric} of {method}", task, protocol)
+
+    def table(self, format_: str = "text") -> str:
+        """Return the tables as text: "text" (as on a terminal), "md", "latex", "csv" or "html".
+
+        Example:
+            >>> import benchkit as bk
+            >>> text = bk.load_results("runs", "quickstart@50users").table("md")
+            >>> "| popularity" in text
+            True
+        """
+        if format_ == "html":
+            return self._repr_html_()
+        if format_ == "text":
+            return text_of(self.print)
+        from benchkit.report.leaderboard.writer import render_tables
+
+        return render_tables(self._collected, format_)
+
+    def print(self, console: "Console", *, only_grades: bool = False) -> None:
+        """Print the tables on a rich console, or only those of grades."""
+        from benchkit.report.core.text_table import print_tables
+        from benchkit.report.grades.tables import grade_tables
+        from benchkit.report.leaderboard.tables import print_results
+
+        if only_grades:
+            print_tables(console, grade_tables(self._collected.plan.title, self._collected.grades))
+        else:
+            print_results(console, self._collected)
+
+    def _repr_html_(self) -> str:
+        from benchkit.report.grades.tables import grade_tables
+        from benchkit.report.leaderboard.tables import leaderboard_table
+
+        plan = self._collected.plan
+        tables = [leaderboard_table(plan, table) for table in self._collected.tables]
+        return tables_to_html([*tables, *grade_tables(plan.title, self._collected.grades)])
+
+    def plot(self, metric: str = "", task: str = "", protocol: str = "") -> "Figure":
+        """Draw a metric of every method with its 95 % interval, beside chance.
+
+        Args:
+            metric: The suite's primary metric by default.
+            task: The suite's first task by default.
+            protocol: The suite's first protocol by default.
+
+        Returns:
+            A matplotlib figure; a notebook shows it, `figure.savefig` keeps it.
+
+        Raises:
+            ConfigError: There is no such figure, or matplotlib is not installed.
+
+        Example:
+            >>> import benchkit as bk
+            >>> figure = bk.load_results("runs", "quickstart@50users").plot("hr@1")
+            >>> len(figure.axes)
+            1
+        """
+        from benchkit.report.plots.metric import metric_figure
+
+        for table in self._select_tables(task, protocol):
+            if any(row.cells and (not metric or metric in row.cells) for row in table.rows):
+                return metric_figure(self._collected, table, metric)
+        raise self._missing_figure(metric or "metric", task, protocol)
+
+    def compare(self, *methods: str, against: str = "", **options: Any) -> "Comparison":
+        """Test whether methods differ, user by user; see `benchkit.compare`.
+
+        Example:
+            >>> import benchkit as bk
+            >>> results = bk.load_results("runs", "quickstart@50users")
+            >>> results.compare("random", "popularity").to_polars()["n"].to_list()
+            [50]
+        """
+        from benchkit.api.comparison import compare
+
+        return compare(self, methods=methods, against=against, **options)
+
+    def write(
+        self, folder: str | Path = "leaderboards", *, published: str | Path | None = None
+    ) -> list[Path]:
+        """Write tables, plots and the page to FOLDER/SUITE, and return the paths.
+
+        Args:
+            folder: Where leaderboards are kept.
+            published: The folder of published figures that stand beside ours, by default
+                FOLDER/published.
+
+        Example:
+            >>> import benchkit as bk
+            >>> paths = bk.load_results("runs", "quickstart@50users").write("boards")
+            >>> sorted(path.name for path in paths)[:3]
+            ['costs.md', 'index.html', 'leaderboard.csv']
+        """
+        from benchkit.api.case_lookup import make_case_lookup
+        from benchkit.report.leaderboard.writer import write_leaderboard
+        from benchkit.runs.store import slug
+
+        return write_leaderboard(
+            self._collected,
+            self._store,
+            Path(folder) / slug(self.suite),
+            make_case_lookup(self._data),
+            None if published is None else Path(published),
+        )
+
+    def paper_table(
+        self,
+        format_: str = "md",
+        *,
+        paper: str = "",
+        intervals: bool = False,
+        protocol: str = "",
+        published: str | Path | None = None,
+    ) -> str:
+        """Return tasks side by side, as papers print them: "md", "latex" or "csv".
+
+        Args:
+            format_: The format; "terminal" is Markdown.
+            paper: A published table that gives the shape, e.g. "c-apo:table2".
+            intervals: Whether to print 95 % intervals, too.
+            protocol: What `paper` shows; the suite's first protocol by default.
+            published: Folder of published figures, leaderboards/published by default.
+
+        Raises:
+            ConfigError: There is no such published table or protocol.
+
+        Example:
+            >>> import benchkit as bk
+            >>> "NDCG@5" in bk.load_results("runs", "quickstart@50users").paper_table()
+            True
+        """
+        from benchkit.report.leaderboard.writer import render_paper_table
+        from benchkit.report.paper.published_values import PUBLISHED_FOLDER
+
+        folder = PUBLISHED_FOLDER if published is None else Path(published)
+        shown = protocol or self._collected.plan.protocols[0]
+        return render_paper_table(
+            self._collected, self._store, folder, format_, intervals, paper, shown
+        )
+
+    def _select_tables(self, task: str, protocol: str) -> list[ResultTable]:
+        """Return the tables over all cases, of one task and protocol where they are named."""
+        return [
+            table
+            for table in self._collected.tables
+            if not table.subgroup and task in ("", table.task) and protocol in ("", table.protocol)
+        ]
+
+    def _missing_figure(self, what: str, task: str, protocol: str) -> ConfigError:
+        place = (f" on {task!r}" if task else "") + (f" under {protocol!r}" if protocol else "")
+        return ConfigError(
+            f"suite {self.suite!r} has no {what}{place}",
+            f"methods: {', '.join(self.methods)}; results.to_polars() has all figures",
+        )
+
+    def _check_names(
+        self, kind: str, names: tuple[str, ...], known: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        for name in names:
+            if name not in known:
+                raise ConfigError(
+                    f"suite {self.suite!r} has no {kind} {name!r}",
+                    f"choose of: {', '.join(known)}",
+                )
+        return names or known

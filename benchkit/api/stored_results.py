@@ -1,0 +1,49 @@
+"""Read results from a run store."""
+
+from pathlib import Path
+
+from benchkit.api.results import Results, RunReport
+from benchkit.errors import ConfigError
+from benchkit.report.core.collect import collect_results
+from benchkit.runs.store import Store
+
+
+def load_results(
+    store: str | Path = "runs",
+    suite: str = "",
+    *,
+    data: str | Path = "data",
+    run_report: RunReport | None = None,
+) -> Results:
+    """Read the results of a suite from a run store; nothing is computed.
+
+    Args:
+        store: Folder of the run records.
+        suite: Name of the suite in the store; may be left out where there is one.
+        data: Folder of the prepared datasets, for the titles of the page's examples.
+        run_report: What a run before this did; `run` hands it on.
+
+    Raises:
+        ConfigError: The store holds several suites, and none is named.
+        StoreError: The suite has not been run, or its records cannot be read.
+
+    Example:
+        >>> import benchkit as bk
+        >>> bk.load_results("runs", "quickstart@50users").tasks
+        ('ml-100k',)
+    """
+    records = Store(Path(store))
+    return Results(
+        collect_results(records, suite or only_suite(records)), records, Path(data), run_report
+    )
+
+
+def only_suite(store: Store) -> str:
+    """Return the name of the store's only suite. Raises ConfigError where there are others."""
+    suites = store.suites()
+    if len(suites) != 1:
+        raise ConfigError(
+            f"store {store.root} has {len(suites)} suites",
+            f"name one of: {', '.join(suites) or '-'}",
+        )
+    return suites[0]

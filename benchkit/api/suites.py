@@ -1,0 +1,44 @@
+"""Suites by name, by file, or built in Python."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchkit.config.suite import MethodSpec, Suite, load_suite, make_method_spec
+from benchkit.errors import ConfigError
+
+MethodLike = str | MethodSpec | dict[str, Any] | type | object
+"""A method: its name, `FILE.py:Class`, a `MethodSpec` (or a dict of its fields), a recommender
+class, or a recommender that is constructed but not fitted."""
+
+
+def resolve_suite(suite: str | Path | Suite) -> Suite:
+    """Return the suite itself, or load it by name or from a TOML file."""
+    return suite if isinstance(suite, Suite) else load_suite(str(suite))
+
+
+def method_rows(methods: Iterable[MethodLike] | MethodLike) -> tuple[str | MethodSpec, ...]:
+    """Return what a plan takes: names stay names, everything else becomes a row.
+
+    A name that the suite uses as a label means that row; another one is any method that benchkit
+    can find.
+
+    Raises:
+        ConfigError: Something is not a method, or two share a name.
+    """
+    if isinstance(methods, str | dict | MethodSpec | type) or not isinstance(methods, Iterable):
+        methods = (methods,)
+    rows = tuple(row if isinstance(row, str) else make_method_spec(row) for row in methods)
+    names = [row if isinstance(row, str) else row.name for row in rows]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"two methods are called {name!r}",
+                'give each a label: methods=[{"method": ..., "label": "..."}]',
+            )
+    return rows
+
+
+def as_names(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Return one name or several as a tuple."""
+    return (value,) if isinstance(value, str) else tuple(value)

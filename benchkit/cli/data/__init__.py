@@ -1,0 +1,16 @@
+"""benchkit data: get, prepare, measure and examine data."""
+
+import typer
+
+from benchkit.cli.data.audit import data_audit_command
+from benchkit.cli.data.cases import data_cases_command
+from benchkit.cli.data.describe import data_describe_command
+from benchkit.cli.data.fetch import data_fetch_command
+from benchkit.cli.data.prepare import data_prepare_command
+
+data_app = typer.Typer(no_args_is_help=True, help="Look at datasets and cases, ours and others'.")
+data_app.command("fetch")(data_fetch_command)
+data_app.command("prepare")(data_prepare_command)
+data_app.command("describe")(data_describe_command)
+data_app.command("audit")(data_audit_command)
+data_app.command("cases")(data_cases_command)

@@ -1,0 +1,27 @@
+"""benchkit data prepare"""
+
+from pathlib import Path
+
+from benchkit.cli.csv_option import split_names
+from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption
+
+
+def data_prepare_command(
+    suite: SuiteOption, dataset: DatasetOption = "", data: DataFolderOption = Path("data")
+) -> None:
+    """Prepare datasets, and show what each stage kept and left out."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from benchkit.api.catalog import select_datasets
+    from benchkit.data.preparation.cache import dataset_dir, load_or_prepare
+
+    console = Console()
+    for spec in select_datasets(suite, split_names(dataset)):
+        prepared = load_or_prepare(spec, data)
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for stage, count in prepared.report.items():
+            table.add_row(stage.replace("_", " "), f"{count:,}")
+        console.print(spec.name, style="bold", highlight=False)
+        console.print(table)
+        console.print(f"in {dataset_dir(spec, data)}\n", highlight=False, soft_wrap=True)

@@ -1,0 +1,144 @@
+"""Options that several commands share, and those with long help texts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SuiteOption = Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")]
+StoredSuiteOption = Annotated[
+    str, typer.Option(help="A suite that was run (its name in the store).")
+]
+MethodsOption = Annotated[str, typer.Option(help="Only these methods, comma-separated.")]
+DatasetOption = Annotated[str, typer.Option(help="Only these datasets, comma-separated.")]
+OneDatasetOption = Annotated[
+    str, typer.Option(help="The dataset; optional when the suite has one.")
+]
+StoreOption = Annotated[Path, typer.Option(help="The run store.")]
+DataFolderOption = Annotated[Path, typer.Option(help="Where prepared datasets are kept.")]
+PublishedOption = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        file_okay=False,
+        help="Published figures that stand beside ours, by default leaderboards/published.",
+    ),
+]
+LimitUsersOption = Annotated[
+    int | None, typer.Option(min=1, help="Only so many users; kept apart as SUITE@Nusers.")
+]
+
+# benchkit run
+ExecutorOption = Annotated[
+    str,
+    typer.Option(
+        help="Where runs are computed: inline, processes, an entry point, FILE.py:Class."
+        " By default processes where --jobs is more than 1."
+    ),
+]
+
+# benchkit judge
+JudgeConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Settings of that judge, as TOML. A max_cost holds for one call, and for each"
+        " judge of a suite or panel by itself."
+    ),
+]
+EstimateOption = Annotated[
+    bool,
+    typer.Option(help="Print the likely and the largest number of calls, tokens and cost; stop."),
+]
+ProbeOption = Annotated[
+    int | None,
+    typer.Option(
+        min=2, help="Store no grades; measure how changes to so many answers move the grades."
+    ),
+]
+
+# benchkit annotate
+PathsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[PATH]...", help="More paths for --judgements, or for --read."),
+]
+JudgementsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="PATH [PATH]...",
+        help="What to sample from: judgements (.parquet), folders of runs, or a store with"
+        " --suite.",
+    ),
+]
+BalancedOption = Annotated[
+    bool,
+    typer.Option(
+        "--balanced",
+        help="Draw equally many answers of each grade that the judge gave, so that rare grades are"
+        " seen; benchkit agree then weights them back.",
+    ),
+]
+OnlyJudgeOption = Annotated[
+    str,
+    typer.Option(
+        help="Only judgements by this judge (its label); by default by the suite's first judge"
+        " and those with the same rubric."
+    ),
+]
+
+# benchkit agree
+GradesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        help="Grades as CSV, TSV, Parquet or JSONL: a row a grade, with columns item, rater"
+        " and grade; without a rater column, a file is a rater. The labels that benchkit"
+        " annotate reads back are such a file.",
+    ),
+]
+SystemOption = Annotated[
+    str,
+    typer.Option(
+        help="Column of the method that gave the graded answer; by default 'system', if there."
+    ),
+]
+ClusterOption = Annotated[
+    str,
+    typer.Option(
+        help="Column of the case that is answered: answers to one case are resampled together."
+        " By default 'cluster', if there; else, with systems, the item."
+    ),
+]
+WeightOption = Annotated[
+    str,
+    typer.Option(
+        help="Column of sampling weights, how many answers each stands for; by default"
+        " 'weight', if there."
+    ),
+]
+ScaleOption = Annotated[
+    str,
+    typer.Option(
+        help="All possible grades, as 0-3 or 0,1,2,3; by default what a column 'scale' says,"
+        " else the whole numbers from the lowest grade to the highest."
+    ),
+]
+GapOption = Annotated[
+    float | None,
+    typer.Option(
+        help="List items whose grades are further apart; by default two thirds of the scale"
+        " (4 of 1-7)."
+    ),
+]
+
+# benchkit abtest
+ControlOption = Annotated[
+    str,
+    typer.Option(
+        help="CLICKS/IMPRESSIONS, or CLICKS/IMPRESSIONS/CONVERSIONS; with --csv the name of"
+        " the arm, by default the first."
+    ),
+]
+TauOption = Annotated[
+    float,
+    typer.Option(help="Always-valid test: the difference of rates that it is tuned to."),
+]

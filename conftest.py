@@ -1,0 +1,36 @@
+"""Doctests of the Python API run in a folder that holds a small run store."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def _example_store(tmp_path_factory):
+    """A folder with the store that examples read: two methods, 50 users of MovieLens 100K."""
+    import benchkit as bk
+
+    folder = tmp_path_factory.mktemp("examples")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        bk.run("quickstart", methods=["random", "popularity"], limit_users=50, progress=False)
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _example_folder(request):
+    """Run an API example where its store is; everything else stays where it was."""
+    path = Path(str(request.node.fspath))
+    is_example = type(request.node).__name__ == "DoctestItem" and path.parent.name == "api"
+    if not is_example:
+        yield
+        return
+    folder = request.getfixturevalue("_example_store")
+    before = Path.cwd()
+    os.chdir(folder)
+    yield
+    os.chdir(before)

@@ -1,0 +1,205 @@
+"""benchkit.run: suites built in Python, live classes and instances, and tables in memory."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import benchkit as bk
+from benchkit.errors import ConfigError, DataError
+
+
+class Longest:
+    """Scores an item by the length of its id."""
+
+    capabilities = frozenset({"scores", "cold_users"})
+
+    def __init__(self, sign=1.0):
+        self.sign = sign
+
+    def fit(self, data, run):
+        self.fitted = True
+
+    def predict(self, requests, run):
+        for request in requests:
+            scores = [self.sign * len(item) for item in request.candidates]
+            yield bk.Prediction(request.case_id, scores)
+
+
+def make_local(sign):
+    """A class that no other process could import."""
+
+    class Local(Longest):
+        def predict(self, requests, run):
+            for request in requests:
+                yield bk.Prediction(request.case_id, [sign * len(i) for i in request.candidates])
+
+    return Local
+
+
+def events(users=30, items=40, seed=0):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {"customer": np.repeat(np.arange(users), 6), "item": rng.integers(0, items, users * 6)}
+    )
+    frame["item"] = "item" + frame["item"].astype(str)
+    return frame.drop_duplicates()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shop(*methods, frame=None, **changes):
+    frame = events() if frame is None else frame
+    dataset = bk.Dataset.from_pandas(
+        frame, name="shop", columns={"user": "customer"}, candidates={"count": 8}
+    )
+    return bk.Suite(name="shop", datasets=[dataset], methods=list(methods) or ["random"], **changes)
+
+
+def test_a_suite_in_python_runs_and_is_kept(folder):
+    suite = shop("random", "popularity")
+    assert suite.title == "shop" and [task.name for task in suite.tasks] == ["shop"]
+    first = bk.run(suite, progress=False)
+    assert first.run_report == bk.RunReport(2, 2, 0, None)
+    assert first.methods == ("random", "popularity") and not first.failures
+    again = bk.run(suite, progress=False)
+    assert again.run_report.n_computed == 0
+    assert again.to_polars().equals(first.to_polars())
+    assert bk.load_results("runs").to_polars().equals(first.to_polars())
+
+
+def test_a_table_in_memory_is_the_same_as_in_a_file(folder):
+    in_memory = bk.run(shop("popularity"), progress=False)
+    events().rename(columns={"customer": "user"}).to_csv("events.csv", index=False)
+    titles = pd.DataFrame({"item": sorted(set(events()["item"]))})
+    titles["title"] = titles["item"]
+    titles.to_csv("items.csv", index=False)
+    from_file = bk.Suite.model_validate(
+        {
+            "name": "files",
+            "datasets": [
+                {
+                    "name": "shop", "source": "table", "candidates": {"count": 8},
+                    "options": {"interactions": str(folder / "events.csv"),
+                                "items": str(folder / "items.csv")},
+                }
+            ],
+            "methods": ["popularity"],
+        }
+    )  # fmt: skip
+    other = bk.run(from_file, progress=False)
+    for metric in ("hr@1", "ndcg@5", "mrr"):
+        assert in_memory.value("popularity", metric) == other.value("popularity", metric)
+
+
+def test_polars_tables_and_titles(folder):
+    frame = pl.from_pandas(events()).rename({"customer": "user"})
+    items = pl.DataFrame({"item": sorted(set(frame["item"]))}).with_columns(
+        pl.col("item").str.to_uppercase().alias("title")
+    )
+    dataset = bk.Dataset.from_polars(frame, items, name="shop", candidates={"count": 8})
+    results = bk.run(
+        bk.Suite(name="polars", datasets=[dataset], methods=["popularity"]), progress=False
+    )
+    assert not results.failures
+
+
+def test_changed_content_is_another_dataset(folder):
+    a = bk.run(shop("popularity"), progress=False).value("popularity", "mrr")
+    b = bk.run(shop("popularity", frame=events(seed=1)), progress=False)
+    assert b.run_report.n_computed == 1 and b.value("popularity", "mrr") != a
+
+
+def test_a_missing_column_is_named(folder):
+    with pytest.raises(DataError, match="no column 'user'; they have 'customer', 'item'"):
+        bk.Dataset.from_pandas(events())
+
+
+def test_classes_and_instances(folder):
+    results = bk.run(shop("random"), methods=[Longest, make_local(1.0)], progress=False)
+    assert results.run_report.n_runs == 2 and not results.failures
+    assert results.methods == ("Longest", "Local")
+    with pytest.raises(ConfigError, match="two methods are called 'Longest'"):
+        bk.run(shop("random"), methods=[Longest, Longest(-1.0)], progress=False)
+
+
+def test_rows_of_one_class_have_labels(folder):
+    methods = [{"method": Longest(), "label": "up"}, {"method": Longest(-1.0), "label": "down"}]
+    results = bk.run(shop(*methods), progress=False)
+    up, down = results.value("up", "mrr"), results.value("down", "mrr")
+    assert up != down and results.methods == ("up", "down")
+
+
+def test_an_instance_is_copied_for_each_run(folder):
+    method = Longest()
+    bk.run(shop({"method": method, "label": "m"}, seeds=[0, 1]), progress=False)
+    assert not hasattr(method, "fitted")
+
+
+def test_a_changed_class_is_another_run(folder):
+    def plan_id(cls):
+        (row,) = bk.plan(shop("random"), methods=[cls])
+        return row.run_id
+
+    assert plan_id(make_local(1.0)) == plan_id(make_local(1.0))
+    (first,) = bk.plan(shop("random"), methods=[Longest(1.0)])
+    (second,) = bk.plan(shop("random"), methods=[Longest(2.0)])
+    assert first.run_id != second.run_id
+
+
+def test_a_live_class_needs_this_process(folder):
+    with pytest.raises(ConfigError, match="lives in this Python process"):
+        bk.run(shop("random"), methods=[make_local(1.0)], jobs=2, progress=False)
+
+
+def test_what_is_no_recommender_is_refused(folder):
+    with pytest.raises(ConfigError, match="dict_keys is not a recommender: it has no capabilities"):
+        bk.run(shop("random"), methods=[{}.keys()], progress=False)
+
+
+def test_a_class_of_the_main_script_runs(folder):
+    code = """
+import benchkit as bk
+class Mine:
+    capabilities = frozenset({"scores"})
+    def fit(self, data, run): pass
+    def predict(self, requests, run):
+        for request in requests:
+            yield bk.Prediction(request.case_id, [len(i) for i in request.candidates])
+results = bk.run("quickstart", methods=[Mine, "popularity"], limit_users=20, progress=False)
+print(results.methods, results.failures)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.stdout == "('popularity', 'Mine') {}\n", out.stderr
+
+
+def test_a_plan_is_a_list_of_runs(folder):
+    rows = bk.plan(shop("random", "popularity", seeds=[0, 1]))
+    assert [(row.method, row.seed, row.state) for row in rows] == [
+        ("random", 0, "to run"), ("random", 1, "to run"),
+        ("popularity", 0, "to run"), ("popularity", 1, "to run"),
+    ]  # fmt: skip
+
+
+def test_a_failed_row_does_not_raise(folder):
+    class Broken(Longest):
+        def fit(self, data, run):
+            raise ZeroDivisionError("no users")
+
+    results = bk.run(shop("random"), methods=["random", Broken], progress=False)
+    assert results.run_report.n_failed == 1
+    assert "no users" in results.failures["shop", "Broken"]
+    assert "no users" in results.table("md") and "no users" in results._repr_html_()
+
+
+def test_events_go_to_a_function(folder):
+    kinds = []
+    bk.run(shop("random"), progress=lambda event: kinds.append(event.kind))
+    assert kinds[0] == "started" and kinds[-1] == "complete"
