@@ -132,7 +132,7 @@ def execute_plan(work: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     store.update_plan(work.to_record(), whole=work.options.is_full_suite)
     todo: list[Job] = []
     for job in work.jobs:
-        manifest = store.run(job.suite, job.task, job.method.name, job.run_id).manifest()
+        manifest = job.run.manifest()
         if manifest is not None and manifest.status == "complete" and job.overwrite != "always":
             yield Outcome(job, manifest, computed=False)
         else:

@@ -6,6 +6,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchkit.errors import StoreError
+from benchkit.runs.progress import utc_timestamp
 
 SCHEMA_VERSION = 3
 EXTERNAL = "external"  # in the identity and the provenance of a run that benchkit did not run here
@@ -135,6 +136,10 @@ class Manifest(BaseModel):
     cost: dict[str, float] = Field(default_factory=dict)
     summary: list[MetricSummary] = Field(default_factory=list)
     error: str | None = None
+
+    def end(self, status: RunStatus, **fields: Any) -> "Manifest":
+        """Return the manifest of a run that ends now."""
+        return self.model_copy(update={"status": status, "finished": utc_timestamp(), **fields})
 
     @property
     def is_external(self) -> bool:

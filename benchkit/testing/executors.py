@@ -16,10 +16,10 @@ import pytest
 from benchkit.config.suite import Suite
 from benchkit.runs.executors import JobExecutor
 from benchkit.runs.executors.inline import InlineExecutor
-from benchkit.runs.job import Job, Outcome
+from benchkit.runs.job import Outcome
 from benchkit.runs.plan import RunOptions, execute_plan, plan_runs
 from benchkit.runs.progress import EventHandler, RunEvent
-from benchkit.runs.store import Run, Store
+from benchkit.runs.store import Store
 from benchkit.types import Prediction, Request, RunContext, TrainView
 
 
@@ -95,7 +95,7 @@ class ExecutorContract:
         for key, outcome in outcomes.items():
             assert outcome.computed and outcome.manifest.status == "complete"
             assert outcome.job.run_id == expected[key].job.run_id
-            run, same = _run_folder(outcome.job), _run_folder(expected[key].job)
+            run, same = outcome.job.run, expected[key].job.run
             assert run.predictions().equals(same.predictions())
             assert run.metrics().equals(same.metrics())
 
@@ -139,13 +139,9 @@ class ExecutorContract:
         assert any(outcome.computed for outcome in outcomes.values())
 
 
-def _run_folder(job: Job) -> Run:
-    return Store(job.store).run(job.suite, job.task, job.method.name, job.run_id)
-
-
 def _check_failed_alone(outcomes: dict[tuple[str, int], Outcome], method: str, cause: str) -> None:
     for (name, _), outcome in outcomes.items():
-        manifest = _run_folder(outcome.job).manifest()
+        manifest = outcome.job.run.manifest()
         assert manifest is not None and manifest == outcome.manifest
         assert manifest.status == ("failed" if name == method else "complete")
         assert name != method or (manifest.error and cause in manifest.error)

@@ -93,7 +93,7 @@ EDITS = [
     ("benchkit/errors.py", "", CODE, set()),
     ("benchkit/report/core/collect.py", "", CODE, set()),
     ("benchkit/runs/progress.py", "", CODE, set()),
-    ("benchkit/runs/job.py", "", CODE, set()),
+    ("benchkit/runs/execution.py", "", CODE, set()),
     ("benchkit/runs/executors/processes.py", "", CODE, set()),
     ("benchkit/cli/run.py", "", CODE, set()),
     ("benchkit/lm/engines/vllm.py", "", CODE, set()),

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from benchkit.errors import ConfigError
-from benchkit.runs.job import Job, Outcome, execute_job
+from benchkit.runs.execution import execute_job
+from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent
 
 

@@ -11,7 +11,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, cast
 
 from benchkit.errors import BenchkitError, StoreError
-from benchkit.runs.job import Job, Outcome, execute_job, fail_job
+from benchkit.runs.execution import execute_job, fail_job
+from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent
 
 

@@ -6,16 +6,16 @@ import sys
 import pytest
 
 from benchkit.errors import ConfigError
+from benchkit.runs.execution import execute_job
 from benchkit.runs.executors import make_executor
 from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.executors.processes import ProcessExecutor
-from benchkit.runs.job import execute_job
 from benchkit.testing.executors import ExecutorContract
 from tests.support.suites import make_suite, run_all
 
 # A file that a user would write; `Backwards` below is the same.
 TOY = '''
-from benchkit.runs.job import execute_job
+from benchkit.runs.execution import execute_job
 
 
 class Backwards:

@@ -1,0 +1,186 @@
+"""Compute one run: from a job to a complete folder in the store."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from benchkit import cards, io
+from benchkit.data.preparation.cache import load_or_prepare
+from benchkit.errors import BenchkitError, MethodError, StoreError
+from benchkit.evaluation.lookup import find_metric, find_protocol
+from benchkit.evaluation.protocols.base import EvaluationSetup, ProtocolResult
+from benchkit.evaluation.record import predictions_table
+from benchkit.runs import costs
+from benchkit.runs.job import Job, Outcome, Overwrite
+from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
+from benchkit.runs.provenance import collect_provenance
+from benchkit.runs.records import Manifest
+from benchkit.runs.store import Run, Store
+from benchkit.types import RunContext
+
+
+def execute_job(job: Job, emit: EventHandler, wait: bool = True) -> Outcome | None:
+    """Compute the run of a job unless that is done.
+
+    A run that raises ends as `failed`, with the cause in its manifest and the traceback in its log.
+
+    Args:
+        job: What is computed.
+        emit: Called with what happens.
+        wait: Whether to wait for another process that computes the same run; else None is returned.
+
+    Raises:
+        StoreError: The store cannot be written, which would end every run.
+    """
+    store, run = Store(job.store).create(), job.run
+    if not wait and store.is_locked(job.run_id):
+        return None
+    with store.lock(job.run_id):
+        old = run.manifest()
+        if old is not None and not _must_compute(old, job.overwrite):
+            return Outcome(job, old, computed=False)
+        run.clear()
+        manifest = _start_manifest(job)
+        run.write_manifest(manifest)
+        emit(RunEvent("started", job.title))
+        log = RunLog(run.log)
+        try:
+            manifest = _compute_run(job, run, manifest, StageProgress(job.title, emit, log))
+        except StoreError:
+            raise  # the run stays as one that is to be computed again
+        except Exception as error:
+            log.write("failed", error=str(error), traceback=traceback.format_exc())
+            cause = error if isinstance(error, BenchkitError) else _wrap_method_error(error)
+            manifest = manifest.end("failed", error=str(cause))
+            run.write_manifest(manifest)
+        finally:
+            log.close()
+    emit(RunEvent(manifest.status, job.title, note=_describe_result(manifest)))
+    return Outcome(job, manifest, computed=True)
+
+
+def fail_job(job: Job, cause: str, emit: EventHandler) -> Outcome:
+    """Record the run of a worker that ended without an outcome as failed."""
+    old = job.run.manifest()
+    if old is not None and old.status == "complete":  # the worker ended after its work was done
+        return Outcome(job, old, computed=True)
+    manifest = _start_manifest(job).end("failed", error=cause)
+    job.run.write_manifest(manifest)
+    emit(RunEvent("failed", job.title, note=cause))
+    return Outcome(job, manifest, computed=True)
+
+
+def _start_manifest(job: Job) -> Manifest:
+    return Manifest(
+        run_id=job.run_id,
+        row_id=job.row_id,
+        status="started",
+        suite=job.suite,
+        task=job.task,
+        label=job.method.name,
+        family=job.card.family,
+        seed=job.seed,
+        caveats=job.caveats,
+        identity=job.identity,
+        provenance=collect_provenance(),
+        started=utc_timestamp(),
+    )
+
+
+def _must_compute(old: Manifest, overwrite: Overwrite) -> bool:
+    """Return whether a run with this manifest must be computed (again)."""
+    if old.status == "started":  # its lock is free, so the process that started it is gone
+        return True
+    return overwrite == "always" or (overwrite == "failed" and old.status == "failed")
+
+
+def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress) -> Manifest:
+    """Fit, evaluate and record; return the manifest of the complete run."""
+    train, test = load_or_prepare(job.train, job.data), load_or_prepare(job.test, job.data)
+    config = cards.build_config(job.card, job.method.config)
+    recommender = cards.construct_recommender(job.card, config)
+    cache = Store(job.store).cache
+    for folder in (run.scratch, run.artifacts, cache):
+        with io.wrap_io_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    context = RunContext(
+        seed=job.seed,
+        catalog=test.catalog,
+        scratch=run.scratch,
+        progress=progress,
+        cache=cache,
+        device=job.device,
+        threads=job.threads,
+        artifacts=run.artifacts,
+        decoding=job.effective_decoding,
+    )
+    seconds: dict[str, float] = {}
+    cases = test.test.sample(job.limit_users)
+    metrics = tuple(find_metric(spec) for spec in job.metrics)
+    setup = EvaluationSetup(test, cases, metrics, job.popular_share)
+    results: list[ProtocolResult] = []
+    with limit_threads(job.threads, torch="torch" in job.card.packages):
+        with costs.measure_seconds(seconds, "fit_seconds"):
+            recommender.fit(train.train_view(), context)
+        for protocol in (find_protocol(spec) for spec in job.protocols):
+            with costs.measure_seconds(seconds, f"{protocol.name}_seconds"):
+                results += protocol.evaluate(recommender, setup, context)
+    if not any(run.artifacts.iterdir()):
+        run.artifacts.rmdir()
+    complete = manifest.end(
+        "complete",
+        datasets={"train": train.fingerprint, "test": test.fingerprint},
+        cost=costs.summarize_costs(seconds, context.stages, results),
+        summary=[line for result in results for line in result.summary],
+    )
+    tables = {
+        "metrics": pl.concat([result.metrics for result in results]),
+        "predictions": predictions_table(results, test, cases),
+    }
+    run.finish(complete, tables)
+    return complete
+
+
+@contextmanager
+def limit_threads(threads: int, torch: bool) -> Iterator[None]:
+    """Use so many threads: how a sum is split over threads changes its last digits."""
+    before = 0
+    if torch:  # loaded here, because a later import would set its own number
+        import torch as framework
+
+        before = framework.get_num_threads()
+        framework.set_num_threads(threads)
+    try:
+        with threadpool_limits(threads):
+            yield
+    finally:
+        if before:
+            framework.set_num_threads(before)
+
+
+def _wrap_method_error(error: Exception) -> MethodError:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return MethodError(
+        f"it raised {type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})",
+        "the traceback is in the run's log.jsonl; correct the method and run again with"
+        " --overwrite failed",
+    )
+
+
+def _describe_result(manifest: Manifest) -> str:
+    """Return the first metrics and the seconds of a run, or why it failed, in one line."""
+    if manifest.status == "failed":
+        return str(manifest.error).partition("\n")[0]
+    means = [
+        f"{line.metric} {line.mean:.3f}"
+        for line in manifest.summary
+        if line.chance is not None and line.protocol == manifest.summary[0].protocol
+    ]
+    protocols = [f"{name}_seconds" for name in manifest.identity["protocols"]]
+    seconds = sum(manifest.cost.get(name, 0.0) for name in ("fit_seconds", *protocols))
+    seconds -= manifest.cost.get("reused_seconds", 0.0)
+    return f"{'  '.join(means[:4])}  ({seconds:.1f} s)"
