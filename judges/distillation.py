@@ -12,10 +12,9 @@ from benchkit import io, seeds
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError, DataError
 from benchkit.judging.rubric import Criterion, Rubric
+from benchkit.stats.arrays import Floats, Ints
 from judges.features import FEATURES
 from judges.ordinal_regression import (
-    Floats,
-    Ints,
     OrdinalModel,
     expected_grades,
     feature_matrix,

@@ -12,10 +12,10 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from benchkit.errors import DataError
+from benchkit.stats.arrays import Floats, Ints
 
 COUNT_FEATURES = frozenset(
     {
@@ -33,9 +33,6 @@ COUNT_FEATURES = frozenset(
     }
 )
 _SEPARATED = 12.0  # a coefficient of a standardised feature that only separation explains
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class OrdinalModel(BaseModel):

@@ -1,12 +1,14 @@
 """Users and seeds as crossed random effects: would another user, another training differ?
 
-Each method has values [seeds, users]. Model (Baayen, Davidson and Bates 2008): value = method
-+ user (of the method) + seed (of the method) + rest. Users are shared between two methods, so
-their effects are correlated; trainings are not shared, even if their seeds have the same number.
-The design is balanced, so that the analysis of variance gives each component in closed form; where
-none is negative these are the REML estimates. A general mixed-model fit would have to factor a
-matrix with a row for each user, and would then test against the normal law, which three seeds do
-not allow: the degrees of freedom here are Satterthwaite's (1946), as in Clark's (1973) quasi-F.
+Each method has values [seeds, users]. Model: value = method + user (of the method) + seed (of the
+method) + rest. Users are shared between two methods, so their effects are correlated; trainings are
+not shared, even if their seeds have the same number. The design is balanced, so that the analysis
+of variance gives each component in closed form; where none is negative these are the REML
+estimates. A general mixed-model fit, as in statsmodels, would have to factor a matrix with a row
+for each user, and would then test against the normal distribution, which three seeds do not allow:
+the degrees of freedom here are Satterthwaite's (1946), as in Clark's (1973) quasi-F.
+
+Reference: Baayen, Davidson and Bates (2008).
 """
 
 import math
@@ -15,15 +17,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from benchkit.stats.arrays import Floats
 
 MIN_SEEDS = 3
 
-Floats = NDArray[np.float64]
-
 
 class _Trainings(NamedTuple):
-    """Of a method: number of its seeds, variance of their means, mean square of the rest."""
+    """A method's number of seeds, the variance of their means, and the mean square of the rest."""
 
     seeds: int
     between: float
@@ -32,14 +34,10 @@ class _Trainings(NamedTuple):
 
 @dataclass(frozen=True)
 class CrossedEffects:
-    """Mean of a - b, its interval and two-sided p, over users and seeds.
-
-    se: standard error. df: degrees of freedom. sd_users: SD between users of a - b averaged over
-    seeds; sd_seeds_a, sd_seeds_b: SD of a method's mean between trainings, without what users add;
-    sd_rest_a, sd_rest_b: SD of what neither users nor seeds explain.
-    """
+    """Mean of a - b, its interval and two-sided p, over users and seeds."""
 
     n: int
+    """Number of users."""
     seeds_a: int
     seeds_b: int
     difference: float
@@ -47,19 +45,24 @@ class CrossedEffects:
     high: float
     p: float
     se: float
+    """Standard error of the difference."""
     df: float
+    """Its degrees of freedom."""
     sd_users: float
+    """SD between users of a - b averaged over seeds."""
     sd_seeds_a: float
+    """SD of a's mean between trainings, without what users add."""
     sd_seeds_b: float
     sd_rest_a: float
+    """SD of what neither users nor seeds explain."""
     sd_rest_b: float
 
     def expected_error(self, n: float) -> tuple[float, float]:
-        """Standard error and degrees of freedom to expect with n users, or infinitely many, and as
-        many seeds, were the components those estimated here.
+        """Return the standard error and degrees of freedom to expect with n users.
 
-        A test estimates its degrees of freedom anew, which with 3 seeds that vary much leaves it
-        with a power of .72 where .80 follows from these.
+        n may be infinite. Seeds are as many as here, and the components those estimated here. A
+        test estimates its degrees of freedom anew, which with 3 seeds that vary much leaves it with
+        a power of .72 where .80 follows from these.
         """
         methods = (
             (self.seeds_a, self.sd_seeds_a, self.sd_rest_a),
@@ -70,8 +73,11 @@ class CrossedEffects:
 
 
 def try_crossed_effects(a: Floats, b: Floats) -> CrossedEffects | None:
-    """`fit_crossed_effects`, or None where either method has fewer than 3 seeds: those say too little of other
-    trainings, so that only users are left to test over, with seeds averaged."""
+    """Return `fit_crossed_effects`, or None where either method has fewer than 3 seeds.
+
+    Those say too little of other trainings, so that only users are left to test over, with seeds
+    averaged.
+    """
     if min(len(a), len(b)) < MIN_SEEDS or a.shape[1] < 2:
         return None
     return fit_crossed_effects(a, b)
@@ -80,7 +86,8 @@ def try_crossed_effects(a: Floats, b: Floats) -> CrossedEffects | None:
 def fit_crossed_effects(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> CrossedEffects:
     """Compare a [seeds_a, n] with b [seeds_b, n], the same n users in the same order.
 
-    Raises ValueError for fewer than 3 seeds of either, fewer than 2 users, or different users.
+    Raises:
+        ValueError: For fewer than 3 seeds of either, fewer than 2 users, or different users.
     """
     from scipy.stats import t
 
@@ -90,9 +97,9 @@ def fit_crossed_effects(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Cros
     if min(len(x), len(y)) < MIN_SEEDS or x.shape[1] < 2:
         raise ValueError(f"needs at least {MIN_SEEDS} seeds and 2 users")
     n = x.shape[1]
-    each = x.mean(axis=0) - y.mean(axis=0)
-    mean = float(each.mean())
-    users = float(each.var(ddof=1))
+    by_user = x.mean(axis=0) - y.mean(axis=0)
+    mean = float(by_user.mean())
+    users = float(by_user.var(ddof=1))
     trainings = [_trainings(values) for values in (x, y)]
     se, df = _error(n, users, trainings)
     half = float(t.isf((1 - level) / 2, df)) * se
@@ -100,13 +107,13 @@ def fit_crossed_effects(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Cros
     return CrossedEffects(
         n, len(x), len(y), mean, mean - half, mean + half, p, se, df,
         math.sqrt(users),
-        *(math.sqrt(max(0.0, own.between - own.rest / n)) for own in trainings),
-        *(math.sqrt(own.rest) for own in trainings),
+        *(math.sqrt(max(0.0, method.between - method.rest / n)) for method in trainings),
+        *(math.sqrt(method.rest) for method in trainings),
     )  # fmt: skip
 
 
 def _error(n: float, users: float, trainings: Sequence[_Trainings]) -> tuple[float, float]:
-    """Standard error of a difference over n users, and Satterthwaite's degrees of freedom.
+    """Return the standard error of a difference over n users and Satterthwaite's degrees of freedom.
 
     users: variance between users of the difference averaged over seeds.
     """
@@ -115,14 +122,14 @@ def _error(n: float, users: float, trainings: Sequence[_Trainings]) -> tuple[flo
     parts = [(users / n, n - 1.0)]
     for s, between, rest in trainings:
         parts += [(between / s, s - 1.0), (-rest / n / s, (s - 1.0) * (n - 1.0))]
-    # A negative component is kept, which keeps the test at its level; half is far below chance.
+    # A negative component stays in, which keeps the test at its level; half is far below chance.
     variance = max(sum(part for part, _ in parts), users / n / 2)
-    spread = sum(part**2 / free for part, free in parts)
+    spread = sum(part**2 / df for part, df in parts)
     return math.sqrt(variance), variance**2 / spread if spread > 0 else n - 1.0
 
 
 def _trainings(values: Floats) -> _Trainings:
-    """The mean squares of values [seeds, users]."""
+    """Return the mean squares of values [seeds, users]."""
     s, n = values.shape
     seed_means, user_means = values.mean(axis=1), values.mean(axis=0)
     rest = values - seed_means[:, None] - user_means[None, :] + values.mean()

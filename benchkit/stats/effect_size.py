@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 
 def cohen_dz(differences: ArrayLike) -> float:
-    """Mean of differences [n] over their standard deviation (Cohen 1988, d_z).
+    """Return the mean of differences [n] over their standard deviation (Cohen 1988, d_z).
 
     0 where all are zero; NaN for fewer than two, or where all are the same and not zero.
 
@@ -23,7 +23,7 @@ def cohen_dz(differences: ArrayLike) -> float:
 
 
 def rank_biserial(differences: ArrayLike) -> float:
-    """Matched-pairs rank-biserial correlation of differences [n] (Kerby 2014).
+    """Return the matched-pairs rank-biserial correlation of differences [n] (Kerby 2014).
 
     (W+ - W-) / (W+ + W-), W+ and W- Wilcoxon's sums of the ranks of positive and negative
     differences; zeros are left out, and 0 is returned if there is nothing else. In [-1, 1].

@@ -1,7 +1,8 @@
-"""How many users a comparison needs, and what it can see.
+"""How many users a comparison needs, and which difference it can detect.
 
-Both follow from what the standard error of a difference is, and its degrees of freedom, with n
-users: `error_of_paired_difference` where only users vary, `CrossedEffects.error` where trainings vary, too.
+Both follow from the standard error of a difference and its degrees of freedom with n users:
+`error_of_paired_difference` where only users vary, `CrossedEffects.expected_error` where trainings
+vary, too. The latter is why this is not statsmodels' `TTestPower`, whose degrees of freedom are n - 1.
 """
 
 import math
@@ -10,11 +11,11 @@ from collections.abc import Callable
 ErrorOfDifference = Callable[[float], tuple[float, float]]
 """n users, or infinity -> standard error of a difference of means, its degrees of freedom."""
 
-_AS_GOOD_AS_ALL = 1.0001  # times the error of infinitely many users: more of them change nothing
+_SATURATION = 1.0001  # times the error of infinitely many users: more of them change nothing
 
 
 def error_of_paired_difference(sd: float) -> ErrorOfDifference:
-    """Error of the mean of n paired differences, sd their standard deviation.
+    """Return the error of the mean of n paired differences, sd their standard deviation.
 
     >>> error_of_paired_difference(2.0)(16)
     (0.5, 15)
@@ -23,8 +24,14 @@ def error_of_paired_difference(sd: float) -> ErrorOfDifference:
 
 
 def t_test_power(difference: float, se: float, df: float, alpha: float = 0.05) -> float:
-    """Power of the two-sided t test of a difference, with standard error se and df degrees of
-    freedom, at level `alpha`."""
+    """Return the power of the two-sided t test of a difference at level `alpha`.
+
+    Args:
+        difference: True difference.
+        se: Its standard error.
+        df: Degrees of freedom of the standard error.
+        alpha: Level of the test.
+    """
     from scipy.stats import nct, t
 
     if se == 0:
@@ -39,38 +46,42 @@ def t_test_power(difference: float, se: float, df: float, alpha: float = 0.05) -
 def min_users_for_power(
     error: ErrorOfDifference, difference: float, power: float = 0.8, alpha: float = 0.05
 ) -> int | None:
-    """Least n with which a difference is found with `power` at level `alpha`; None where no number
-    of users shows it, because trainings vary too much.
+    """Return the least n with which a difference is detected with `power` at level `alpha`.
 
-    With as many cases the permutation test and the t test have the same power. Raises ValueError
-    for a difference that is not positive, or a power not within (alpha, 1).
+    None where no number of users shows it, because trainings vary too much. With as many cases the
+    permutation test and the t test have the same power.
 
     >>> min_users_for_power(error_of_paired_difference(sd=1.0), difference=0.5)
     34
+
+    Raises:
+        ValueError: For a difference that is not positive, or a power not within (alpha, 1).
     """
     if not (difference > 0 and alpha < power < 1):
         raise ValueError("needs difference > 0 and alpha < power < 1")
 
-    def enough(n: float) -> bool:
+    def suffices(n: float) -> bool:
         return t_test_power(difference, *error(n), alpha) >= power
 
     least = error(math.inf)[0]
     low, high = 2, 4
-    while not enough(high):
-        if error(high)[0] < _AS_GOOD_AS_ALL * least:
+    while not suffices(high):
+        if error(high)[0] < _SATURATION * least:
             return None
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return low if enough(low) else high
+        low, high = (low, middle) if suffices(middle) else (middle, high)
+    return low if suffices(low) else high
 
 
 def minimum_detectable_effect(
     se: float, df: float, power: float = 0.8, alpha: float = 0.05
 ) -> float:
-    """Least difference that is found with `power` at level `alpha`, with standard error se and df
-    degrees of freedom. NaN without any degree of freedom."""
+    """Return the least difference that is detected with `power` at level `alpha`.
+
+    `se` and `df` are its standard error and degrees of freedom; NaN without any of the latter.
+    """
     from scipy.optimize import brentq
 
     if df <= 0:

@@ -107,7 +107,7 @@ def test_p_values_of_uniform_draws_are_uniform():
 def test_what_an_unlisted_target_gains_counts():
     gains = find_metric("avoidance").gains(20)
     exact = stats.binom.sf(379, 400, 0.95)
-    p = rank_distribution_p_value(380 / 400, gains, np.array([0.05]), 400, unlisted=1.0)
+    p = rank_distribution_p_value(380 / 400, gains, np.array([0.05]), 400, unlisted_gain=1.0)
     assert p == pytest.approx(exact, abs=0.012)
 
 

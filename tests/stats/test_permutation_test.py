@@ -59,7 +59,7 @@ def test_drawing_by_size_and_by_case_have_the_same_law(monkeypatch):
         for s in (0, 0.01, 0.04)
     ]
     by_size = sign_flip_p_values(tallies)
-    monkeypatch.setattr(permutation_test, "_MOST_SIZES", 0)
+    monkeypatch.setattr(permutation_test, "_MAX_SIZES", 0)
     by_case = sign_flip_p_values(tallies, seed=1)
     np.testing.assert_allclose(by_size, by_case, atol=0.02)
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from benchkit.errors import DataError
-from benchkit.stats.agreement.contingency import Floats, nonuniform_weights
+from benchkit.stats.agreement.contingency import nonuniform_weights
+from benchkit.stats.arrays import Floats
 
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "-")
 

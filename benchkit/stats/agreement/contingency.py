@@ -5,17 +5,13 @@ resamples are one matrix of counts: [resamples, cells] in, [resamples] out. Only
 the counts matter, so that sums of sampling weights do as well.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from benchkit.errors import DataError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Statistic = Callable[[Floats], Floats]  # [m, cells] counts -> [m] values; NaN where undefined
+from benchkit.stats.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +27,26 @@ class AgreementEstimate:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ContingencyTable:
-    """The joint table of two raters' grades.
-
-    x, y: [c] grades of each cell that occurs, ascending by x, then y. row, column: [c] places of
-    these grades among each rater's distinct grades. counts: [c] how often. cell: [n] cell of
-    each item that both graded. cluster: [n] what that item belongs to (numbered from 0), or None.
-    missing: items graded by only the second rater, by only the first, by neither. weight: [n] of
-    each item that both graded, or None where all weigh the same.
-    """
+    """The joint table of two raters' grades of the same items."""
 
     x: Floats
+    """[c] the first rater's grade in each cell that occurs, ascending by x, then y."""
     y: Floats
+    """[c] the second rater's grade."""
     row_codes: Ints
+    """[c] positions of x among the first rater's distinct grades."""
     column_codes: Ints
+    """[c] positions of y among the second rater's."""
     counts: Ints
+    """[c] items in each cell."""
     cell: Ints
+    """[n] cell of each item that both graded."""
     cluster: Ints | None
+    """[n] what the item belongs to, numbered from 0; None where each item stands alone."""
     missing: tuple[int, int, int]
+    """Items graded by only the second rater, by only the first, by neither."""
     weight: Floats | None = None
+    """[n] weight of each item that both graded; None where all weigh the same."""
 
     @property
     def n(self) -> int:
@@ -69,8 +67,14 @@ def contingency_table(
 ) -> ContingencyTable:
     """Pair the grades `a`, `b` [n]; items without both (NaN) are left out and counted.
 
-    clusters: [n] labels of items that are resampled together. weights: [n] how many items of a
-    population each stands for. Raises DataError where lengths differ, or a weight is not positive.
+    Args:
+        a: [n] grades of the first rater.
+        b: [n] grades of the second.
+        clusters: [n] labels of items that are resampled together.
+        weights: [n] how many items of a population each stands for.
+
+    Raises:
+        DataError: Where lengths differ, or a weight is not positive.
     """
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1:
@@ -83,55 +87,60 @@ def contingency_table(
     missing = (int((no_x & ~no_y).sum()), int((no_y & ~no_x).sum()), int((no_x & no_y).sum()))
     xs, row = np.unique(x[both], return_inverse=True)
     ys, column = np.unique(y[both], return_inverse=True)
-    flat, cell, counts = np.unique(
-        row * max(1, len(ys)) + column, return_inverse=True, return_counts=True
-    )
-    row, column = np.divmod(flat, max(1, len(ys)))
-    weight = (
-        None if weights is None else nonuniform_weights(np.asarray(weights, dtype=np.float64)[both])
-    )
+    width = max(1, len(ys))
+    flat, cell, counts = np.unique(row * width + column, return_inverse=True, return_counts=True)
+    row, column = np.divmod(flat, width)
+    cluster = encode_clusters(clusters, both)
+    if cluster is not None and len(np.unique(cluster)) == len(cluster):
+        cluster = None  # every item stands alone, for which there is a fast path
+    weight = None
+    if weights is not None:
+        weight = nonuniform_weights(np.asarray(weights, dtype=np.float64)[both])
     return ContingencyTable(
-        xs[row], ys[column], row, column, counts, cell, _clusters(clusters, both), missing, weight
+        xs[row], ys[column], row, column, counts, cell, cluster, missing, weight
     )
 
 
 def nonuniform_weights(weights: ArrayLike | None) -> Floats | None:
-    """The `weights` [n]; None where all are the same, which says no more than none.
+    """Return the weights [n], or None where all are the same, which says no more than none.
 
-    Raises DataError for one that is not positive and finite.
+    Raises:
+        DataError: For a weight that is not positive and finite.
     """
     if weights is None:
         return None
-    found = np.asarray(weights, dtype=np.float64)
-    if len(bad := found[~((found > 0) & np.isfinite(found))]):
+    w = np.asarray(weights, dtype=np.float64)
+    if len(bad := w[~((w > 0) & np.isfinite(w))]):
         raise DataError(
-            f"{bad[0]:g} is no weight", "give positive weights: 1 / inclusion probability"
+            f"{bad[0]:g} is not a weight", "give positive weights: 1 / inclusion probability"
         )
-    return None if (found == found[:1]).all() else found
+    return None if (w == w[:1]).all() else w
 
 
-def _clusters(labels: ArrayLike | None, kept: NDArray[np.bool_]) -> Ints | None:
-    """None where every item stands alone, so that the fast path is taken."""
+def encode_clusters(labels: ArrayLike | None, rows: Bools | Ints | slice) -> Ints | None:
+    """Return the labels [n] of the chosen `rows` as numbers from 0; None without labels."""
     if labels is None:
         return None
-    distinct, codes = np.unique(np.asarray(labels)[kept], return_inverse=True)
-    return None if len(distinct) == kept.sum() else codes.astype(np.int64)
+    return np.unique(np.asarray(labels)[rows], return_inverse=True)[1].astype(np.int64)
 
 
-def divide_where(above: Floats, below: Floats, defined: NDArray[np.bool_]) -> Floats:
-    """`above` / `below` where `defined`, elsewhere NaN."""
+def divide_where(above: Floats, below: Floats, defined: Bools) -> Floats:
+    """Divide `above` by `below` where `defined`; NaN elsewhere."""
     values: Floats = np.full(below.shape, np.nan)
     np.divide(above, below, out=values, where=defined)
     return values
 
 
 def marginal_counts(counts: Floats, codes: Ints) -> Floats:
-    """[m, k] sums of `counts` [m, cells] over cells of the same code; codes 0..k-1 all occur."""
+    """Return [m, k] sums of `counts` [m, cells] over cells of the same code; all of 0..k-1 occur."""
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     return np.add.reduceat(counts[:, order], starts, axis=1)
 
 
 def mid_ranks(margins: Floats) -> Floats:
-    """[m, k] mean rank of each grade given how often grades occur, less half: its mean is n/2."""
+    """Return [m, k] mean rank of each grade less a half, from how often grades occur.
+
+    The mean over items is n / 2.
+    """
     return np.cumsum(margins, axis=1) - margins / 2

@@ -5,18 +5,26 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchkit.stats.agreement.contingency import AgreementEstimate, Floats, Statistic, divide_where
-from benchkit.stats.bootstrap import RESAMPLES
-from benchkit.stats.grade_bootstrap import bca_intervals
+from benchkit.stats.agreement.contingency import (
+    AgreementEstimate,
+    divide_where,
+    encode_clusters,
+)
+from benchkit.stats.arrays import Floats, Statistic
+from benchkit.stats.bootstrap import RESAMPLES, bca_intervals
 
 
 class ICC(NamedTuple):
-    """ICC(2,1), of one rater, and ICC(2,k), of the mean of the k raters; items used, left out."""
+    """Intraclass correlations of k raters."""
 
     single: AgreementEstimate
+    """ICC(2,1), of one rater."""
     average: AgreementEstimate
+    """ICC(2,k), of the mean of all raters."""
     n: int
+    """Items graded by all raters."""
     incomplete: int
+    """Items that lack a grade, and are left out."""
 
 
 def intraclass_correlation(
@@ -27,48 +35,50 @@ def intraclass_correlation(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> ICC:
-    """ICC(2,1) and ICC(2,k) of `grades` [n, raters]: two-way random effects, absolute agreement.
+    """Return ICC(2,1) and ICC(2,k) of `grades` [n, raters]: two-way random effects, absolute.
 
-    Items that lack a grade are left out and counted. Interval: BCa bootstrap over items (over
-    `clusters` [n], where items go together). p: F test of no variance between items,
-    F(n - 1, (n - 1)(k - 1)) = MS items / MS residual, one-sided; the same for both.
+    Interval: BCa bootstrap over items (over `clusters` [n], where items go together). p: F test of
+    no variance between items, F(n - 1, (n - 1)(k - 1)) = MS items / MS residual, one-sided; the same
+    for both.
     """
+    from scipy.stats import f
+
     table = np.asarray(grades, dtype=np.float64)
-    kept = ~np.isnan(table).any(axis=1)
-    incomplete = int((~kept).sum())
-    table = table[kept]
+    complete = ~np.isnan(table).any(axis=1)
+    incomplete = int((~complete).sum())
+    table = table[complete]
     n, k = table.shape
     if n < 2 or k < 2:
-        nothing = AgreementEstimate(
-            float("nan"), reason="fewer than two items graded by all of two raters"
-        )
-        return ICC(nothing, nothing, n, incomplete)
+        return _undefined("fewer than two items graded by all of two raters", n, incomplete)
     rows, cell, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
-    once = counts[None, :].astype(np.float64)
-    between, _, residual = (float(square[0]) for square in mean_squares(rows, once))
+    observed = counts[None, :].astype(np.float64)
+    between, _, residual = (float(square[0]) for square in mean_squares(rows, observed))
     if not between > 0:
-        nothing = AgreementEstimate(float("nan"), reason="all items have the same mean grade")
-        return ICC(nothing, nothing, n, incomplete)
-    groups = None
-    if clusters is not None:
-        groups = np.unique(np.asarray(clusters)[kept], return_inverse=True)[1]
+        return _undefined("all items have the same mean grade", n, incomplete)
+    groups = encode_clusters(clusters, complete)
     statistics = {"single": _statistic(rows, 1), "average": _statistic(rows, k)}
     limits = bca_intervals(statistics, cell, groups, level=level, resamples=resamples, seed=seed)
-    p = _p(between, residual, n, k)
+    p = float(f.sf(between / residual, n - 1, (n - 1) * (k - 1))) if residual > 0 else 0.0
     single, average = (
-        AgreementEstimate(
-            float(s(once)[0]), limits[name].low, limits[name].high, p, limits[name].reason
-        )
+        AgreementEstimate(float(s(observed)[0]), *limits[name][:2], p, limits[name].reason)
         for name, s in statistics.items()
     )
     return ICC(single, average, n, incomplete)
 
 
-def mean_squares(rows: Floats, counts: Floats) -> tuple[Floats, Floats, Floats]:
-    """Mean squares between items, between raters, and residual, each [m].
+def _undefined(reason: str, n: int, incomplete: int) -> ICC:
+    estimate = AgreementEstimate(float("nan"), reason=reason)
+    return ICC(estimate, estimate, n, incomplete)
 
-    rows: [cells, k] distinct grades of an item by the k raters. counts: [m, cells] how often each.
+
+def mean_squares(rows: Floats, counts: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return mean squares between items, between raters, and residual, each [m].
+
     NaN where only one item is left.
+
+    Args:
+        rows: [cells, k] distinct grades of an item by the k raters.
+        counts: [m, cells] how often each occurs.
     """
     k = rows.shape[1]
     rows = rows - rows.mean()
@@ -88,23 +98,15 @@ def mean_squares(rows: Floats, counts: Floats) -> tuple[Floats, Floats, Floats]:
     )
 
 
-def _statistic(rows: Floats, of: int) -> Statistic:
-    """ICC(2,`of`) for `of` = 1 or the number of raters."""
+def _statistic(rows: Floats, raters: int) -> Statistic:
+    """Return ICC(2,`raters`) for `raters` = 1 or all."""
     k = rows.shape[1]
 
     def statistic(counts: Floats) -> Floats:
         n = counts.sum(axis=1)
         between, judges, residual = mean_squares(rows, counts)
-        share = k / of
+        share = k / raters
         below = between + (share - 1) * residual + share * (judges - residual) / n
         return divide_where(between - residual, below, below > 1e-12)
 
     return statistic
-
-
-def _p(between: float, residual: float, n: int, k: int) -> float:
-    from scipy.stats import f
-
-    if residual <= 0:
-        return 0.0
-    return float(f.sf(between / residual, n - 1, (n - 1) * (k - 1)))

@@ -10,74 +10,72 @@ from benchkit import seeds
 from benchkit.errors import DataError
 from benchkit.stats.agreement.contingency import (
     AgreementEstimate,
-    Floats,
-    Ints,
-    Statistic,
     divide_where,
+    encode_clusters,
     mid_ranks,
 )
-from benchkit.stats.bootstrap import RESAMPLES
-from benchkit.stats.grade_bootstrap import bca_intervals
+from benchkit.stats.arrays import Floats, Ints, Statistic
+from benchkit.stats.bootstrap import RESAMPLES, bca_intervals
+from benchkit.stats.permutation_test import p_value_of_hits
 
 AlphaMetric = Literal["nominal", "ordinal", "interval"]
 ALPHA_METRICS: tuple[AlphaMetric, ...] = get_args(AlphaMetric)
 ALPHA_PERMUTATIONS = 1_000
-_CONSTANT = "all grades are the same"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PairableUnits:
-    """The items with two grades or more.
-
-    values: [v] distinct grades, ascending. counts: [u, v] grades of each item. kept: [u] its row.
-    """
+    """The items with two grades or more."""
 
     values: Floats
+    """[v] distinct grades, ascending."""
     counts: Floats
+    """[u, v] how often each item got each grade."""
     rows: Ints
+    """[u] row of each item."""
 
 
 def pairable_units(grades: ArrayLike) -> PairableUnits:
-    """What can be paired in `grades` [n, raters], NaN where missing."""
+    """Return what can be paired in `grades` [n, raters], NaN where missing."""
     table = np.asarray(grades, dtype=np.float64)
     if table.ndim != 2:
         raise DataError(f"grades have shape {table.shape}", "give a row an item, a column a rater")
-    kept = np.flatnonzero((~np.isnan(table)).sum(axis=1) >= 2)
-    table = table[kept]
+    rows = np.flatnonzero((~np.isnan(table)).sum(axis=1) >= 2)
+    table = table[rows]
     values = np.unique(table[~np.isnan(table)])
-    counts = np.zeros((len(kept), len(values)))
-    rows, columns = np.nonzero(~np.isnan(table))
-    np.add.at(counts, (rows, np.searchsorted(values, table[rows, columns])), 1)
-    return PairableUnits(values, counts, kept)
+    counts = np.zeros((len(rows), len(values)))
+    item, rater = np.nonzero(~np.isnan(table))
+    np.add.at(counts, (item, np.searchsorted(values, table[item, rater])), 1)
+    return PairableUnits(values, counts, rows)
 
 
-def coincidence_matrix(found: PairableUnits) -> Floats:
-    """[v, v] coincidence matrix: pairs of grades within items, an item of m grades weighing m.
+def coincidence_matrix(units: PairableUnits) -> Floats:
+    """Return [v, v] pairs of grades within items, an item of m grades weighing m.
 
-    Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, section C.
+    Reference: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, section C.
     """
-    pairs = found.counts / (found.counts.sum(axis=1, keepdims=True) - 1)
-    matrix: Floats = pairs.T @ found.counts - np.diag(pairs.sum(axis=0))
+    pairs = units.counts / (units.counts.sum(axis=1, keepdims=True) - 1)
+    matrix: Floats = pairs.T @ units.counts - np.diag(pairs.sum(axis=0))
     return matrix
 
 
 def krippendorff_alpha(grades: ArrayLike, metric: AlphaMetric = "ordinal") -> float:
-    """Alpha of `grades` [n, raters], NaN where missing: 1 - observed / expected disagreement.
+    """Return alpha of `grades` [n, raters], NaN where missing: 1 - observed / expected disagreement.
 
-    From the coincidence matrix. Items with fewer than two grades cannot be paired and are left
-    out. NaN if nothing is left or all grades are the same.
+    Items with fewer than two grades cannot be paired and are left out. NaN if nothing is left or
+    all grades are the same.
     """
-    found = pairable_units(grades)
-    matrix = coincidence_matrix(found)
+    units = pairable_units(grades)
+    matrix = coincidence_matrix(units)
     totals = matrix.sum(axis=0)
     n = float(totals.sum())
-    distance = _distances(found.values, totals, metric)
+    distance = _distances(units.values, totals, metric)
     expected = float(totals @ distance @ totals)
     return 1 - (n - 1) * float((matrix * distance).sum()) / expected if expected > 0 else np.nan
 
 
 def _distances(values: Floats, totals: Floats, metric: AlphaMetric) -> Floats:
-    """[v, v] squared distances between grades."""
+    """Return [v, v] squared distances between grades."""
     if metric == "nominal":
         return 1 - np.eye(len(values))
     # Grades from c to k, less half of those at either end, is the gap between their mid-ranks.
@@ -95,45 +93,31 @@ def alpha_estimates(
     permutations: int = ALPHA_PERMUTATIONS,
     seed: int = 0,
 ) -> dict[AlphaMetric, AgreementEstimate]:
-    """Nominal, ordinal and interval alpha of `grades` [n, raters], with interval and p value.
+    """Return nominal, ordinal and interval alpha of `grades` [n, raters], with intervals and p.
 
-    Interval: BCa bootstrap over items (over `clusters` [n], where items go together). p: share of
-    1 + `permutations` in which alpha is at least as large when each rater's grades are shuffled
-    over the items that the rater graded (one-sided, as only agreement is of interest). How often
-    a rater gives each grade stays, so p is about which items get it, not about raters' levels.
+    Interval: BCa bootstrap over items (over `clusters` [n], where items go together). p: of an alpha
+    at least as large when each rater's grades are shuffled over the items that the rater graded
+    (one-sided, as only agreement is of interest). How often a rater gives each grade stays, so p is
+    about which items get it, not about raters' levels.
     """
-    found = pairable_units(grades)
-    if not len(found.values):
-        nothing = AgreementEstimate(float("nan"), reason="no item has two grades")
-        return dict.fromkeys(ALPHA_METRICS, nothing)
-    if len(found.values) == 1:
-        return dict.fromkeys(ALPHA_METRICS, AgreementEstimate(float("nan"), reason=_CONSTANT))
-    patterns, cell = np.unique(found.counts, axis=0, return_inverse=True)
-    statistics = _statistics(found.values, patterns)
-    groups = None
-    if clusters is not None:
-        groups = np.unique(np.asarray(clusters)[found.rows], return_inverse=True)[1]
+    units = pairable_units(grades)
+    if len(units.values) < 2:
+        reason = "all grades are the same" if len(units.values) else "no item has two grades"
+        return dict.fromkeys(ALPHA_METRICS, AgreementEstimate(float("nan"), reason=reason))
+    patterns, cell = np.unique(units.counts, axis=0, return_inverse=True)
+    statistics = {metric: _statistic(units.values, patterns, metric) for metric in ALPHA_METRICS}
+    groups = encode_clusters(clusters, units.rows)
     limits = bca_intervals(statistics, cell, groups, level=level, resamples=resamples, seed=seed)
-    table = np.asarray(grades, dtype=np.float64)[found.rows]
-    chances = _p_values(table, found, permutations, seed)
+    table = np.asarray(grades, dtype=np.float64)[units.rows]
+    p = dict(zip(ALPHA_METRICS, _p_values(table, units, permutations, seed), strict=True))
     return {
-        m: AgreementEstimate(
-            krippendorff_alpha(table, m),
-            limits[m].low,
-            limits[m].high,
-            chances[m],
-            limits[m].reason,
-        )
+        m: AgreementEstimate(krippendorff_alpha(table, m), *limits[m][:2], p[m], limits[m].reason)
         for m in ALPHA_METRICS
     }
 
 
-def _statistics(values: Floats, patterns: Floats) -> dict[str, Statistic]:
-    return {metric: _statistic(values, patterns, metric) for metric in ALPHA_METRICS}
-
-
 def _statistic(values: Floats, patterns: Floats, metric: AlphaMetric) -> Statistic:
-    """Alpha of items with grades `patterns` [cells, v], given how often each comes.
+    """Return alpha of items with grades `patterns` [cells, v], from how often each occurs.
 
     Sums of squared gaps come from the first two moments of the grades on their scale, so that no
     resample needs a coincidence matrix.
@@ -154,26 +138,27 @@ def _statistic(values: Floats, patterns: Floats, metric: AlphaMetric) -> Statist
             observed = (weights * 2 * (sizes * second - first**2) / (sizes - 1)).sum(axis=1)
             expected = 2 * n * (totals * scale**2).sum(axis=1)
         defined = (totals > 0).sum(axis=1) > 1
-        found: Floats = 1 - (n - 1) * divide_where(observed, expected, defined)
-        return found
+        alpha: Floats = 1 - (n - 1) * divide_where(observed, expected, defined)
+        return alpha
 
     return statistic
 
 
-def _p_values(
-    grades: Floats, found: PairableUnits, permutations: int, seed: int
-) -> dict[AlphaMetric, float]:
-    """Shuffling leaves expected disagreement as it is, so observed disagreement is compared."""
+def _p_values(grades: Floats, units: PairableUnits, permutations: int, seed: int) -> list[float]:
+    """Return a p value for each metric.
+
+    Shuffling leaves expected disagreement as it is, so observed disagreement is compared.
+    """
     rng = seeds.generator("alpha-permutation", seed, len(grades))
-    matrix = coincidence_matrix(found)
+    matrix = coincidence_matrix(units)
     totals = matrix.sum(axis=0)
-    distances = [_distances(found.values, totals, metric) for metric in ALPHA_METRICS]
-    there = ~np.isnan(grades)
-    codes = np.where(there, np.searchsorted(found.values, grades), 0)
-    weight = 1 / (there.sum(axis=1) - 1)
-    raters = [np.flatnonzero(column) for column in there.T]
+    distances = [_distances(units.values, totals, metric) for metric in ALPHA_METRICS]
+    graded = ~np.isnan(grades)
+    codes = np.where(graded, np.searchsorted(units.values, grades), 0)
+    weight = 1 / (graded.sum(axis=1) - 1)
+    raters = [np.flatnonzero(column) for column in graded.T]
     pairs = [
-        (a, b, np.flatnonzero(there[:, a] & there[:, b]))
+        (a, b, np.flatnonzero(graded[:, a] & graded[:, b]))
         for a in range(grades.shape[1])
         for b in range(a)
     ]
@@ -190,5 +175,5 @@ def _p_values(
         for rater, rows in enumerate(raters):
             codes[rows, rater] = rng.permutation(codes[rows, rater])
         hits += disagreement() <= observed
-    chances = (1 + hits) / (1 + permutations)
-    return {metric: float(p) for metric, p in zip(ALPHA_METRICS, chances, strict=True)}
+    p_values: list[float] = p_value_of_hits(hits, permutations).tolist()
+    return p_values

@@ -8,14 +8,14 @@ from numpy.typing import ArrayLike
 
 from benchkit.stats.agreement.contingency import (
     AgreementEstimate,
-    Floats,
     divide_where,
+    encode_clusters,
     nonuniform_weights,
 )
 from benchkit.stats.agreement.correlation import moments_of_counts
 from benchkit.stats.agreement.rating_scale import nearest_category
-from benchkit.stats.bootstrap import RESAMPLES
-from benchkit.stats.grade_bootstrap import bca_intervals
+from benchkit.stats.arrays import Floats
+from benchkit.stats.bootstrap import RESAMPLES, bca_intervals
 
 
 def mean_kappa(
@@ -28,7 +28,7 @@ def mean_kappa(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> AgreementEstimate:
-    """Mean QWK over the pairs of raters of `grades` [n, raters], NaN where missing.
+    """Return the mean QWK over the pairs of raters of `grades` [n, raters], NaN where missing.
 
     A pair counts with the items that both graded; a pair whose kappa is undefined makes the mean
     undefined. Interval: BCa bootstrap over items (over `clusters` [n], where items go together).
@@ -36,24 +36,23 @@ def mean_kappa(
     """
     table = np.asarray(grades, dtype=np.float64)
     rows, cell = np.unique(table, axis=0, return_inverse=True)
-    places = nearest_category(rows, categories)
-    middle = (len(categories) - 1) / 2
-    pairs = [
-        (places[both, a] - middle, places[both, b] - middle, both)
-        for a, b in combinations(range(table.shape[1]), 2)
-        if (both := np.flatnonzero(~np.isnan(rows[:, [a, b]]).any(axis=1))).size
-    ]
-    if len(pairs) < table.shape[1] * (table.shape[1] - 1) / 2:
-        return AgreementEstimate(float("nan"), reason="a pair of raters has no item in common")
+    centred = nearest_category(rows, categories) - (len(categories) - 1) / 2
+    pairs = []
+    for a, b in combinations(range(table.shape[1]), 2):
+        both = np.flatnonzero(~np.isnan(rows[:, [a, b]]).any(axis=1))
+        if not both.size:
+            reason = "a pair of raters has no item in common"
+            return AgreementEstimate(float("nan"), reason=reason)
+        pairs.append((centred[both, a], centred[both, b], both))
 
     def statistic(counts: Floats) -> Floats:
         total = np.zeros(len(counts))
         for x, y, both in pairs:
-            own = counts[:, both]
-            there = own.sum(axis=1) > 0
-            own[~there, 0] = 1.0  # any count: the value is replaced by NaN
-            mx, my, vx, vy, cov = moments_of_counts(x, y, own)
-            total += divide_where(2 * cov, vx + vy + (mx - my) ** 2, there & (vx + vy > 0))
+            of_pair = counts[:, both]
+            occurs = of_pair.sum(axis=1) > 0
+            of_pair[~occurs, 0] = 1.0  # any count: the value is replaced by NaN
+            mx, my, vx, vy, cov = moments_of_counts(x, y, of_pair)
+            total += divide_where(2 * cov, vx + vy + (mx - my) ** 2, occurs & (vx + vy > 0))
         return total / len(pairs)
 
     weight = nonuniform_weights(weights)
@@ -61,9 +60,7 @@ def mean_kappa(
     value = float(statistic(counts)[0])
     if np.isnan(value):
         return AgreementEstimate(value, reason="the raters of a pair are constant")
-    groups = None
-    if clusters is not None:
-        groups = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    groups = encode_clusters(clusters, slice(None))
     low, high, reason = bca_intervals(
         {"mean": statistic}, cell, groups, weight, level=level, resamples=resamples, seed=seed
     )["mean"]

@@ -11,14 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from benchkit import seeds
 from benchkit.stats.agreement.contingency import (
     AgreementEstimate,
-    Floats,
-    Statistic,
     divide_where,
     nonuniform_weights,
 )
-from benchkit.stats.agreement.row_correlation import ROW_CORRELATIONS, RowCorrelation
-from benchkit.stats.bootstrap import RESAMPLES
-from benchkit.stats.grade_bootstrap import bca_intervals
+from benchkit.stats.agreement.correlation import ROW_CORRELATIONS, RowCorrelation
+from benchkit.stats.arrays import Bools, Floats, Statistic
+from benchkit.stats.bootstrap import RESAMPLES, bca_intervals
+from benchkit.stats.permutation_test import shuffle_rows, two_sided_p_value
 
 _SHUFFLES = 10_000  # of the systems' means, where not all orders can be tried
 _EXACT = 7  # systems whose orders are all tried
@@ -38,15 +37,25 @@ def system_level_correlations(
     permutations: int = _SHUFFLES,
     seed: int = 0,
 ) -> tuple[dict[str, AgreementEstimate], int]:
-    """Correlations over systems of the two raters' mean grades; and how many systems they are of.
+    """Return correlations over systems of the two raters' mean grades, and the number of systems.
 
-    a, b: [n] grades of answers by `systems` [n] to `items` [n]; answers without both (NaN) count
-    for neither. weights: [n] how many answers of its system each stands for. Interval: BCa
-    bootstrap over items, the systems being given. p: the second rater's means are shuffled over
-    the systems, two-sided; all orders for up to 7 systems, so that p is exact.
+    Interval: BCa bootstrap over items, the systems being given. p: the second rater's means are
+    shuffled over the systems, two-sided; all orders for up to 7 systems, so that p is exact.
+
+    Args:
+        a: [n] grades of the first rater; answers without both (NaN) count for neither.
+        b: [n] grades of the second.
+        systems: [n] system that gave each answer.
+        items: [n] item that each answer is about.
+        weights: [n] how many answers of its system each stands for.
+        level: Confidence level.
+        resamples: Resamples of the interval.
+        permutations: Shuffles of the p value.
+        seed: Seed of both.
     """
-    a, b, both = _both(a, b)
-    weight = np.ones(len(both)) if (given := nonuniform_weights(weights)) is None else given
+    a, b, both = _select_paired(a, b)
+    weight = nonuniform_weights(weights)
+    weight = np.ones(len(a)) if weight is None else weight[both]
     names, column = np.unique(np.asarray(systems)[both], return_inverse=True)
     if len(names) < 3:
         reason = "fewer than three systems graded by both"
@@ -54,26 +63,25 @@ def system_level_correlations(
     row = np.unique(np.asarray(items)[both], return_inverse=True)[1]
     sums = np.zeros((3, int(row.max()) + 1, len(names)))
     for table, grades in zip(sums, (a, b, np.ones(len(a))), strict=True):
-        np.add.at(table, (row, column), weight[both] * grades)
-    x, y, there = sums
-    once = np.ones((1, len(x)))
-    means = _means(once, x, there), _means(once, y, there)
-    statistics = {name: _system_statistic(f, x, y, there) for name, f in ROW_CORRELATIONS.items()}
+        np.add.at(table, (row, column), weight * grades)
+    x, y, answers = sums
+    observed = np.ones((1, len(x)))
+    means = _means(observed, x, answers), _means(observed, y, answers)
+    statistics = {name: _statistic(f, x, y, answers) for name, f in ROW_CORRELATIONS.items()}
     limits = bca_intervals(
         statistics, np.arange(len(x)), level=level, resamples=resamples, seed=seed
     )
-    found = {}
+    estimates = {}
     for name, correlation in ROW_CORRELATIONS.items():
         value = float(correlation(*means)[0])
         if np.isnan(value):
-            found[name] = AgreementEstimate(
-                value, reason="a rater's means are the same for all systems"
-            )
+            reason = "a rater's means are the same for all systems"
+            estimates[name] = AgreementEstimate(value, reason=reason)
             continue
-        p = _system_p(correlation, means[0][0], means[1][0], permutations, seed)
+        p = _shuffle_systems(correlation, means[0][0], means[1][0], permutations, seed)
         low, high, reason = limits[name]
-        found[name] = AgreementEstimate(value, low, high, p, reason)
-    return found, len(names)
+        estimates[name] = AgreementEstimate(value, low, high, p, reason)
+    return estimates, len(names)
 
 
 def within_item_correlations(
@@ -86,69 +94,72 @@ def within_item_correlations(
     permutations: int = _WITHIN,
     seed: int = 0,
 ) -> tuple[dict[str, AgreementEstimate], dict[str, int]]:
-    """Mean over items of the correlation over each item's answers; and how many items it is of.
+    """Return the mean over items of the correlation over each item's answers, and its items.
 
-    a, b: [n] grades of answers to `items` [n], NaN where missing. An item with fewer than two
-    answers graded by both, or to which either rater gave equal grades, has no correlation and is
-    left out. Interval: BCa bootstrap over items. p: the second rater's grades are shuffled within
-    each item, two-sided.
+    An item with fewer than two answers graded by both, or to which either rater gave equal grades,
+    has no correlation and is left out. Interval: BCa bootstrap over items. p: the second rater's
+    grades are shuffled within each item, two-sided.
+
+    Args:
+        a: [n] grades of answers by the first rater, NaN where missing.
+        b: [n] grades by the second.
+        items: [n] item that each answer is about.
+        level: Confidence level.
+        resamples: Resamples of the interval.
+        permutations: Shuffles of the p value.
+        seed: Seed of both.
     """
-    a, b, both = _both(a, b)
+    a, b, both = _select_paired(a, b)
     x, y = _by_item(np.asarray(items)[both], a, b)
-    found, counts = {}, {}
+    estimates, counts = {}, {}
     for name, correlation in ROW_CORRELATIONS.items():
         values = correlation(x, y)
-        kept = ~np.isnan(values)
-        counts[name] = int(kept.sum())
-        if not kept.any():
+        defined = ~np.isnan(values)
+        counts[name] = int(defined.sum())
+        if not defined.any():
             reason = "no item has answers that both raters graded differently"
-            found[name] = AgreementEstimate(_NAN, reason=reason)
+            estimates[name] = AgreementEstimate(_NAN, reason=reason)
             continue
-        distinct, cell = np.unique(values[kept].round(12), return_inverse=True)
-        limits = bca_intervals(
+        distinct, cell = np.unique(values[defined].round(12), return_inverse=True)
+        low, high, reason = bca_intervals(
             {name: _mean_of(distinct)}, cell, level=level, resamples=resamples, seed=seed
         )[name]
         rng = seeds.generator("within-items", seed, len(values))
-        mean = float(values[kept].mean())
-        shuffled = (
-            float(correlation(*pair).mean())
-            for pair in _shuffle_within(rng, x[kept], y[kept], permutations)
-        )
-        hits = sum(abs(other) >= abs(mean) - 1e-9 for other in shuffled)
-        p = (1 + hits) / (1 + permutations)
-        found[name] = AgreementEstimate(mean, limits.low, limits.high, p, limits.reason)
-    return found, counts
+        mean = float(values[defined].mean())
+        shuffles = _shuffle_within(rng, y[defined], permutations)
+        null = [float(correlation(x[defined], shuffled).mean()) for shuffled in shuffles]
+        p = two_sided_p_value(np.array(null), mean)
+        estimates[name] = AgreementEstimate(mean, low, high, p, reason)
+    return estimates, counts
 
 
-def _both(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """The grades of the answers that have both, and which of all [n] these are."""
+def _select_paired(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats, Bools]:
+    """Return the grades of the answers that have both, and which of all [n] these are."""
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     both = ~(np.isnan(x) | np.isnan(y))
     return x[both], y[both], both
 
 
 def _by_item(items: NDArray[Any], *grades: Floats) -> Floats:
-    """[len(grades), items, answers] a row an item, NaN behind its last answer."""
+    """Return [len(grades), items, answers], NaN behind each item's last answer."""
     _, row, sizes = np.unique(items, return_inverse=True, return_counts=True)
     order = np.argsort(row, kind="stable")
-    place = np.empty(len(row), dtype=np.int64)
-    place[order] = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    column = np.empty(len(row), dtype=np.int64)
+    column[order] = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     tables = np.full((len(grades), len(sizes), sizes.max(initial=0)), np.nan)
-    tables[:, row, place] = grades
+    tables[:, row, column] = grades
     return tables
 
 
-def _means(weights: Floats, sums: Floats, there: Floats) -> Floats:
-    """[m, systems] mean grades; NaN for a system without any."""
-    counts = weights @ there
+def _means(weights: Floats, sums: Floats, answers: Floats) -> Floats:
+    """Return [m, systems] mean grades; NaN for a system without any."""
+    counts = weights @ answers
     return divide_where(weights @ sums, counts, counts > 0)
 
 
-def _system_statistic(
-    correlation: RowCorrelation, x: Floats, y: Floats, there: Floats
-) -> Statistic:
+def _statistic(correlation: RowCorrelation, x: Floats, y: Floats, answers: Floats) -> Statistic:
     def statistic(weights: Floats) -> Floats:
-        return correlation(_means(weights, x, there), _means(weights, y, there))
+        return correlation(_means(weights, x, answers), _means(weights, y, answers))
 
     return statistic
 
@@ -161,25 +172,26 @@ def _mean_of(values: Floats) -> Statistic:
     return statistic
 
 
-def _system_p(
+def _shuffle_systems(
     correlation: RowCorrelation, x: Floats, y: Floats, permutations: int, seed: int
 ) -> float:
-    observed = abs(float(correlation(x[None], y[None])[0])) - 1e-9
+    """Return the p value of the correlation of two raters' means [systems]."""
+
+    def correlate(others: NDArray[Any]) -> Floats:
+        return correlation(np.tile(x, (len(others), 1)), others)
+
+    observed = float(correlate(y[None])[0])
     if factorial(len(x)) <= factorial(_EXACT):
-        all_orders = y[np.array(list(orders(range(len(y)))))]
-        values = np.abs(correlation(np.tile(x, (len(all_orders), 1)), all_orders))
-        return float((values >= observed).mean())
+        values = np.abs(correlate(y[np.array(list(orders(range(len(y)))))]))
+        return float((values >= abs(observed) - 1e-9).mean())
     rng = seeds.generator("system-permutation", seed, len(x))
-    shuffled = rng.permuted(np.tile(y, (permutations, 1)), axis=1)
-    hits = (np.abs(correlation(np.tile(x, (permutations, 1)), shuffled)) >= observed).sum()
-    return float((1 + hits) / (1 + permutations))
+    null = np.concatenate([correlate(part) for part in shuffle_rows(rng, y, permutations)])
+    return two_sided_p_value(null, observed)
 
 
-def _shuffle_within(
-    rng: np.random.Generator, a: Floats, b: Floats, size: int
-) -> Iterator[tuple[Floats, Floats]]:
-    """`b` shuffled within each row, of tables as `_by_item` makes them."""
-    absent = np.isnan(b)
+def _shuffle_within(rng: np.random.Generator, table: Floats, size: int) -> Iterator[Floats]:
+    """Yield `size` shuffles within each row of a table as `_by_item` returns it."""
+    absent = np.isnan(table)
     for _ in range(size):
-        keys = np.where(absent, 2.0, rng.random(b.shape))  # the absent stay behind
-        yield a, np.take_along_axis(b, np.argsort(keys, axis=1), axis=1)
+        keys = np.where(absent, 2.0, rng.random(table.shape))  # the absent stay behind
+        yield np.take_along_axis(table, np.argsort(keys, axis=1), axis=1)

@@ -1,28 +1,28 @@
 """Always-valid inference for an A/B test that is looked at while it runs.
 
-The mixture sequential probability ratio test (mSPRT; Robbins 1970) with a normal mixture, as
-Johari, Koomen, Pekelis and Walsh (2022), "Always Valid Inference", use it: however often one looks,
+The mixture sequential probability ratio test (mSPRT) with a normal mixture: however often one looks,
 and whenever one stops, the chance of ever rejecting a true null is at most the level.
+
+Reference: Robbins (1970); Johari, Koomen, Pekelis and Walsh (2022), "Always Valid Inference".
 """
 
 import math
 from dataclasses import dataclass
 
-MIXTURE_SD = 0.01  # a point: differences of rates that such tests look for
+MIXTURE_SD = 0.01  # a percentage point: differences of rates that such tests look for
 
 
 @dataclass(frozen=True)
 class AlwaysValidTest:
-    """p: always-valid p value of no difference; of several looks, the least one is valid, too.
-
-    low, high: always-valid interval of the difference. ratio: the mixture likelihood ratio, 1 / p
-    where that is below 1.
-    """
+    """One look at an A/B test."""
 
     difference: float
     ratio: float
+    """The mixture likelihood ratio, 1 / p where that is below 1."""
     p: float
+    """Always-valid p value of no difference; of several looks, the least one is valid, too."""
     low: float
+    """Lower limit of the always-valid interval of the difference."""
     high: float
 
 
@@ -32,12 +32,21 @@ def msprt(
     level: float = 0.95,
     tau: float = MIXTURE_SD,
 ) -> AlwaysValidTest:
-    """One look at two arms, each (successes, trials).
+    """Look once at two arms, each (successes, trials).
 
-    tau: SD of the normal mixture over the true difference, as a share up to 1. Any value is valid
-    as long as it is chosen before the data; one near the true difference needs the fewest trials.
-    While a variance cannot be told (an arm without trials, no or only successes) p is 1 and the
-    interval is [-1, 1]. Raises ValueError for impossible counts and settings.
+    While a variance is unknown (an arm without trials, no or only successes) p is 1 and the interval
+    is [-1, 1].
+
+    Args:
+        control: Successes and trials of the control.
+        treatment: Successes and trials of the treatment.
+        level: Confidence level.
+        tau: SD of the normal mixture over the true difference, as a share up to 1. Any value is
+            valid as long as it is chosen before the data; one near the true difference needs the
+            fewest trials.
+
+    Raises:
+        ValueError: For impossible counts and settings.
     """
     (x0, n0), (x1, n1) = control, treatment
     if not (0 <= x0 <= n0 and 0 <= x1 <= n1 and 0 < tau <= 1 and 0 < level < 1):

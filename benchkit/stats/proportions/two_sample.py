@@ -6,29 +6,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ConfidenceInterval:
+    """Limits of an interval; NaN where it is undefined."""
+
     low: float
     high: float
 
 
 @dataclass(frozen=True)
 class ProportionComparison:
-    """Treatment against control; rates are shares, `lift` is relative (0.08 is 8 % more).
-
-    z: pooled two-proportion z. p: two-sided. p_greater: one-sided, treatment above control.
-    wald, newcombe: intervals of `difference`; newcombe is Newcombe's (1998) method 10, from Wilson
-    scores. lift_interval: from the log of the ratio (Katz et al. 1978). NaN where undefined.
-    """
+    """Treatment against control; rates are shares. NaN where a figure is undefined."""
 
     control: float
     treatment: float
     difference: float
     lift: float
+    """Relative difference: 0.08 is 8 % more."""
     z: float
+    """z statistic of the pooled test."""
     p: float
+    """Two-sided p value."""
     p_greater: float
+    """One-sided p value, treatment above control."""
     wald: ConfidenceInterval
+    """Wald's interval of the difference."""
     newcombe: ConfidenceInterval
+    """Newcombe's (1998) interval of the difference, method 10, from Wilson scores."""
     lift_interval: ConfidenceInterval
+    """Interval of the lift, from the log of the ratio (Katz et al. 1978)."""
 
 
 def compare_proportions(
@@ -36,9 +40,14 @@ def compare_proportions(
 ) -> ProportionComparison:
     """Compare two arms, each (successes, trials).
 
-    Raises ValueError where there are no trials, or successes are not among them.
+    The closed forms stay here: statsmodels' z test and Wald interval are as long, and undefined
+    with a warning where ours give NaN. Newcombe's interval is statsmodels'.
+
+    Raises:
+        ValueError: Where there are no trials, or successes are not among them.
     """
     from scipy.stats import norm
+    from statsmodels.stats.proportion import confint_proportions_2indep
 
     (x0, n0), (x1, n1) = control, treatment
     for x, n in (control, treatment):
@@ -51,6 +60,7 @@ def compare_proportions(
     null = math.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))
     z = difference / null if null else math.nan
     half = limit * math.sqrt(p0 * (1 - p0) / n0 + p1 * (1 - p1) / n1)
+    newcombe = confint_proportions_2indep(x1, n1, x0, n0, method="newcomb", alpha=1 - level)
     return ProportionComparison(
         p0,
         p1,
@@ -60,32 +70,14 @@ def compare_proportions(
         2 * float(norm.sf(abs(z))),
         float(norm.sf(z)),
         ConfidenceInterval(difference - half, difference + half),
-        _newcombe(control, treatment, limit),
-        _lift(control, treatment, limit),
+        ConfidenceInterval(*map(float, newcombe)),
+        _lift_interval(control, treatment, limit),
     )
 
 
-def wilson_interval(successes: int, trials: int, limit: float) -> ConfidenceInterval:
-    """Wilson's (1927) score interval of a share; limit: the normal quantile."""
-    p, square = successes / trials, limit**2
-    middle = (p + square / (2 * trials)) / (1 + square / trials)
-    half = limit * math.sqrt(p * (1 - p) / trials + square / (4 * trials**2))
-    half /= 1 + square / trials
-    return ConfidenceInterval(middle - half, middle + half)
-
-
-def _newcombe(
+def _lift_interval(
     control: tuple[int, int], treatment: tuple[int, int], limit: float
 ) -> ConfidenceInterval:
-    p0, p1 = control[0] / control[1], treatment[0] / treatment[1]
-    w0, w1 = wilson_interval(*control, limit), wilson_interval(*treatment, limit)
-    return ConfidenceInterval(
-        p1 - p0 - math.hypot(p1 - w1.low, w0.high - p0),
-        p1 - p0 + math.hypot(w1.high - p1, p0 - w0.low),
-    )
-
-
-def _lift(control: tuple[int, int], treatment: tuple[int, int], limit: float) -> ConfidenceInterval:
     (x0, n0), (x1, n1) = control, treatment
     if not x0 or not x1:
         return ConfidenceInterval(math.nan, math.nan)
@@ -102,20 +94,29 @@ def proportion_sample_size(
     one_sided: bool = False,
     ratio: float = 1.0,
 ) -> tuple[int, int]:
-    """Trials of control and treatment to find a relative `lift` of the rate `baseline`.
+    """Return the trials of control and treatment that the pooled z test needs.
 
-    The pooled z test's usual formula (Fleiss, Levin and Paik 2003, section 4.2). ratio: trials of
-    the treatment for each of the control. Raises ValueError for rates not within (0, 1), a lift of
-    zero, or a power not above alpha.
+    Args:
+        baseline: Rate of the control.
+        lift: Relative difference to detect.
+        power: Probability of detecting it.
+        alpha: Level of the test.
+        one_sided: Whether the test is one-sided.
+        ratio: Trials of the treatment for each of the control.
+
+    Raises:
+        ValueError: For rates not within (0, 1), a lift of zero, or a power not above alpha.
+
+    Reference:
+        Fleiss, Levin and Paik (2003), section 4.2.
     """
-    from scipy.stats import norm
+    from statsmodels.stats.proportion import samplesize_proportions_2indep_onetail
 
     p0, p1 = baseline, baseline * (1 + lift)
     if not (0 < p0 < 1 and 0 < p1 < 1 and lift and alpha < power < 1 and ratio > 0):
         raise ValueError("needs rates within (0, 1), a lift, a ratio > 0 and alpha < power < 1")
-    pooled = (p0 + ratio * p1) / (1 + ratio)
-    null = math.sqrt(pooled * (1 - pooled) * (1 + 1 / ratio))
-    real = math.sqrt(p0 * (1 - p0) + p1 * (1 - p1) / ratio)
-    limit = float(norm.isf(alpha if one_sided else alpha / 2))
-    control = ((limit * null + float(norm.isf(1 - power)) * real) / (p1 - p0)) ** 2
+    side = "two-sided" if not one_sided else "smaller" if lift > 0 else "larger"
+    control = float(
+        samplesize_proportions_2indep_onetail(p0 - p1, p1, power, ratio, alpha, alternative=side)
+    )
     return math.ceil(control), math.ceil(control * ratio)

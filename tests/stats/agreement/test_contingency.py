@@ -9,7 +9,7 @@ from benchkit.stats.agreement import correlation, kappa
 from benchkit.stats.agreement.contingency import contingency_table, nonuniform_weights
 from benchkit.stats.agreement.mean_kappa import mean_kappa
 from benchkit.stats.agreement.two_raters import PAIR_STATISTICS, pair_agreement
-from benchkit.stats.grade_bootstrap import bca_intervals
+from benchkit.stats.bootstrap import bca_intervals
 
 NAN = float("nan")
 

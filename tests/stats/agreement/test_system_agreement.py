@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchkit.stats.agreement.row_correlation import ROW_CORRELATIONS
+from benchkit.stats.agreement.correlation import ROW_CORRELATIONS
 from benchkit.stats.agreement.system_agreement import (
     system_level_correlations,
     within_item_correlations,

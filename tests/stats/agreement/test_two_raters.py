@@ -20,7 +20,7 @@ from benchkit.stats.agreement.kappa import (
 )
 from benchkit.stats.agreement.rating_scale import infer_scale, nearest_category, parse_scale
 from benchkit.stats.agreement.two_raters import PAIR_STATISTICS, find_disagreements, pair_agreement
-from benchkit.stats.grade_bootstrap import bca_intervals
+from benchkit.stats.bootstrap import bca_intervals
 
 NAN = float("nan")
 

@@ -6,7 +6,7 @@ from scipy import stats
 
 from benchkit.stats.agreement import correlation, kappa
 from benchkit.stats.agreement.contingency import ContingencyTable, contingency_table
-from benchkit.stats.grade_bootstrap import bca_intervals
+from benchkit.stats.bootstrap import bca_intervals
 
 N, SAMPLES = 250, 1000
 # Shares of the grades of either rater, and how alike they are (correlation of latent normals).
