@@ -101,13 +101,16 @@ def _fit(codes: Ints, start: Floats, fix_effect: bool = False) -> tuple[Floats, 
     def expand(x: Floats) -> Floats:
         return np.insert(x, beta, 0.0) if fix_effect else x
 
+    def loss(x: Floats) -> float:
+        return _negative_log_likelihood(expand(x), codes)
+
     bounds = [(-12.0, 12.0)] * (beta + 1) + [(-6.0, 2.5)]
     if fix_effect:
         start = np.delete(start, beta)
         del bounds[beta]
     result = optimize.minimize(
-        lambda x: _negative_log_likelihood(expand(x), codes), start, method="L-BFGS-B",
-        bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-6},
+        loss, start, method="L-BFGS-B", bounds=bounds,
+        options={"ftol": 1e-12, "gtol": 1e-6},
     )  # fmt: skip
     return (expand(result.x), float(result.fun)) if np.isfinite(result.fun) else None
 

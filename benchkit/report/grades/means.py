@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from benchkit.report.core.cell import Cell
+from benchkit.stats.arrays import Floats
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.nonresponse_weighting import (
-    Floats,
     weighting_class_interval,
     weighting_class_mean,
 )

@@ -10,7 +10,7 @@ from benchkit.stats.agreement.contingency import (
     divide_where,
     encode_clusters,
 )
-from benchkit.stats.arrays import Floats, Statistic
+from benchkit.stats.arrays import Bools, Floats, Statistic
 from benchkit.stats.bootstrap import RESAMPLES, bca_intervals
 
 
@@ -44,7 +44,7 @@ def intraclass_correlation(
     from scipy.stats import f
 
     table = np.asarray(grades, dtype=np.float64)
-    complete = ~np.isnan(table).any(axis=1)
+    complete: Bools = ~np.isnan(table).any(axis=1)
     incomplete = int((~complete).sum())
     table = table[complete]
     n, k = table.shape

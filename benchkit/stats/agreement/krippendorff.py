@@ -105,7 +105,9 @@ def alpha_estimates(
         reason = "all grades are the same" if len(units.values) else "no item has two grades"
         return dict.fromkeys(ALPHA_METRICS, AgreementEstimate(float("nan"), reason=reason))
     patterns, cell = np.unique(units.counts, axis=0, return_inverse=True)
-    statistics = {metric: _statistic(units.values, patterns, metric) for metric in ALPHA_METRICS}
+    statistics: dict[str, Statistic] = {
+        metric: _statistic(units.values, patterns, metric) for metric in ALPHA_METRICS
+    }
     groups = encode_clusters(clusters, units.rows)
     limits = bca_intervals(statistics, cell, groups, level=level, resamples=resamples, seed=seed)
     table = np.asarray(grades, dtype=np.float64)[units.rows]

@@ -134,7 +134,7 @@ def test_the_scale_is_that_of_the_files():
     assert measure_agreement(same).categories == (0, 1, 2, 3, 4)
     with pytest.raises(ConfigError, match=r"several scales \(0-3, 1-5\)"):
         measure_agreement(replace(sheet, scales=("0-3", "1-5")))
-    with pytest.raises(ConfigError, match="'large' is no scale"):
+    with pytest.raises(ConfigError, match="'large' is not a scale"):
         measure_agreement(replace(sheet, scales=("large",)))
 
 

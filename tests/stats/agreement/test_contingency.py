@@ -95,7 +95,7 @@ def test_weights_of_items_that_are_left_out_do_not_matter():
 
 @pytest.mark.parametrize("weight", [0, -1, NAN, float("inf")])
 def test_what_is_no_weight_is_refused(weight):
-    with pytest.raises(DataError, match="is no weight"):
+    with pytest.raises(DataError, match="is not a weight"):
         nonuniform_weights([1, weight])
 
 

@@ -90,7 +90,7 @@ def test_kappa_is_undefined_only_where_both_are_constant():
     assert np.isnan(quadratic_weighted_kappa([2, 2, 2], [1, 1, 1]))
     assert quadratic_weighted_kappa([2, 2, 2], [1, 2, 1]) == 0
     assert np.isnan(quadratic_weighted_kappa([], []))
-    with pytest.raises(DataError, match="grade 4 is none of the categories 0, 1, 2, 3"):
+    with pytest.raises(DataError, match="grade 4 is not one of the categories 0, 1, 2, 3"):
         quadratic_weighted_kappa([0, 4], [0, 1], [0, 1, 2, 3])
     with pytest.raises(DataError, match="do not ascend"):
         quadratic_weighted_kappa([0, 1], [0, 1], [1, 0])
@@ -305,7 +305,7 @@ def test_scales():
     assert parse_scale("1-7") == (1, 2, 3, 4, 5, 6, 7)
     assert parse_scale("-2-2") == (-2, -1, 0, 1, 2)
     for wrong in ("3", "3-1", "1,1,2", "a-b", "", "0,nan"):
-        with pytest.raises(ConfigError, match="is no scale"):
+        with pytest.raises(ConfigError, match="is not a scale"):
             parse_scale(wrong)
     assert infer_scale([0, 3, NAN]) == (0, 1, 2, 3)
     assert infer_scale([0.5, 1]) is None
