@@ -16,14 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.judging.hallucination import recommendation_context
-from benchkit.judging.item_mentions import (
-    FUNCTION_WORDS,
-    Mention,
-    NamedItems,
-    TitleIndex,
-    title_index,
-)
-from benchkit.judging.text_segmentation import split_sentences, split_words
+from benchkit.judging.item_mentions import Mention, NamedItems, TitleIndex, title_index
+from benchkit.judging.text_segmentation import FUNCTION_WORDS, split_sentences, split_words
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.lm.teachers.encoder import MiniLMEncoder, TextEncoder, item_embedding_texts
 from benchkit.types import Catalog, RunContext

@@ -73,8 +73,8 @@ def _describe_batch(
         yield f"judge {label}, rubric {judge.rubric}"
     shares = ", ".join(f"{name} {len(ids)}" for name, ids in key.annotators.items())
     yield f"batch {key.batch}: {len(key.items)} of {size} judged answers ({shares})"
-    if size < key.asked:
-        yield f"these are all there are; {key.asked} were asked for"
+    if size < key.n_requested:
+        yield f"these are all there are; {key.n_requested} were asked for"
     empty = sum(not stratum.drawn for stratum in key.strata)
     parts = "task, method and the judge's grade" if balanced else "task and method"
     yield f"{len(key.strata)} strata ({parts}), {empty} without a draw; weights in key.json"

@@ -1,4 +1,4 @@
-"""What a method was shown of a question, and which items its rationale names out of nowhere."""
+"""What a method knew of a request, and which items its rationale names out of nowhere."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,22 +8,21 @@ from benchkit.types import Catalog, Request
 
 
 class RecommendationContext(NamedTuple):
-    """A question and the answer to it, as codes of the catalogue; items that it lacks are left out.
-
-    item: what was recommended, None for nothing. history: each item once, with its last rating or
-    None. texts: what the catalogue and the user's reviews say of history and item.
-    """
+    """A request and its answer, as codes of the catalogue; items that it lacks are left out."""
 
     item: int | None
+    """The recommended item; None for nothing."""
     history: Mapping[int, float | None]
+    """Each item once, with its last rating or None."""
     candidates: frozenset[int]
     texts: tuple[str, ...]
+    """What the catalogue and the user's reviews say of history and item."""
 
 
 def recommendation_context(
     request: Request, item: str | None, catalog: Catalog
 ) -> RecommendationContext:
-    """What a method knows when it recommends `item`."""
+    """Return what a method knows when it recommends `item`."""
     codes = catalog.index
     recommended = None if item is None else codes.get(item)
     events = [event for event in request.history if event.item in codes]
@@ -39,16 +38,18 @@ def recommendation_context(
 
 
 def count_hallucinated_items(
-    rationale: str, shown: RecommendationContext, index: TitleIndex
+    rationale: str, context: RecommendationContext, index: TitleIndex
 ) -> int:
-    """How many names of catalogue items a rationale holds that the method was not shown: neither
-    of the history nor of a candidate, nor standing in the texts of history and item.
+    """Count the names of catalogue items in a rationale that the method was not shown.
+
+    Those are neither of the history nor of a candidate, nor in the texts of history and item.
 
     >>> catalog = Catalog(("a", "b"), {"title": ["Green Tea Leaves", "Old Pale Ale"]})
-    >>> shown = recommendation_context(Request("test:u", "u", (), ("a",)), "a", catalog)
-    >>> count_hallucinated_items("Green Tea Leaves are like Old Pale Ale.", shown, TitleIndex(catalog))
+    >>> context = recommendation_context(Request("test:u", "u", (), ("a",)), "a", catalog)
+    >>> rationale = "Green Tea Leaves are like Old Pale Ale."
+    >>> count_hallucinated_items(rationale, context, TitleIndex(catalog))
     1
     """
-    about = {*shown.history, *([] if shown.item is None else [shown.item])}
+    about = {*context.history, *([] if context.item is None else [context.item])}
     mentions = index.find_mentions(rationale, about)
-    return len(index.classify_mentions(mentions, *shown).outside)
+    return len(index.classify_mentions(mentions, *context).outside)

@@ -18,20 +18,18 @@ AnswerStage = Literal["unanswered", "invalid", "wrong", "missing", "judged"]
 
 @dataclass(frozen=True, slots=True)
 class MethodAnswer:
-    """One answer of a method. item: None where it names no candidate; rationale: None for none.
-
-    status: of the answer in the run's records; `error` is a failure of the engine, not of the
-    method's.
-    """
+    """One answer of a method."""
 
     request: Request
     target: str
     item: str | None
+    """The recommended item; None where the answer names no candidate."""
     rationale: str | None
     status: Status = "ok"
+    """Of the answer in the run's records; `error` is a failure of the engine, not of the method."""
 
     def stage(self, rubric: Rubric) -> AnswerStage:
-        """What decides its grade: nothing, the rubric alone, or a judge."""
+        """Return what decides its grade: nothing, the rubric alone, or a judge."""
         if self.item is None:
             return "unanswered" if self.status == "error" else "invalid"
         if rubric.wrong is not None and self.item != self.target:
@@ -39,7 +37,7 @@ class MethodAnswer:
         return "judged" if self.rationale else "missing"
 
     def judge_input(self, rubric: Rubric) -> JudgeInput:
-        """What a judge is shown of it; its stage is `judged`."""
+        """Return what a judge sees of it; its stage must be `judged`."""
         assert self.item is not None and self.rationale is not None  # noqa: S101
         target = self.target if rubric.shows_target else None
         return JudgeInput(self.request.case_id, self.request, self.item, self.rationale, target)
@@ -48,11 +46,14 @@ class MethodAnswer:
 def read_answers(
     predictions: pl.DataFrame, dataset: Dataset, cases: Cases, source: str
 ) -> Iterator[MethodAnswer]:
-    """The answers to `cases`, in their order.
+    """Yield the answers to `cases`, in their order.
 
-    predictions: of the run (`records.PREDICTIONS`), for `cases` or more.
-    source: `sampled` takes the first sample, as a user would get it; `scored` the item with the
-        highest score (the first listed of several) with the rationale given for it.
+    Args:
+        predictions: Predictions of the run (`records.PREDICTIONS`), for `cases` or more.
+        dataset: The dataset that the cases are of.
+        cases: The cases to read.
+        source: `sampled` takes the first sample, as a user would get it; `scored` the item with the
+            highest score (the first listed of several) with the rationale given for it.
     """
     rows = {row["case_id"]: row for row in predictions.iter_rows(named=True)}
     protocol = find_protocol(source)
@@ -63,7 +64,7 @@ def read_answers(
 
 
 def grade_by_rubric_alone(answer: MethodAnswer, rubric: Rubric) -> tuple[int | None, str]:
-    """The grade of an answer that needs no judge, or None, and what is to be said of it.
+    """Return the grade of an answer that needs no judge, or None, and the reason.
 
     An answer that is refused, cut off or unreadable is the method's own and gets the rubric's grade
     for `invalid`; where the engine failed there is no answer, and no grade.
@@ -85,7 +86,7 @@ def grade_by_rubric_alone(answer: MethodAnswer, rubric: Rubric) -> tuple[int | N
 
 
 def history_lines(events: Sequence[Event], catalog: Catalog) -> list[str]:
-    """A line an event: title, rating in words, review.
+    """Return a line an event: title, rating in words, review.
 
     >>> catalog = Catalog(("a",), {"title": ["Green Tea"]})
     >>> history_lines([Event("a", 5.0, None, "Lovely  smell")], catalog)
@@ -94,11 +95,11 @@ def history_lines(events: Sequence[Event], catalog: Catalog) -> list[str]:
     lines = []
     for event in events:
         parts = [catalog.text(event.item) or event.item]
-        parts += [_rating(event.rating)] if event.rating is not None else []
+        parts += [_rating_text(event.rating)] if event.rating is not None else []
         parts += [event.review] if event.review else []
         lines.append(" | ".join(" ".join(part.split()) for part in parts))
     return lines
 
 
-def _rating(rating: float) -> str:
+def _rating_text(rating: float) -> str:
     return rating_label(rating) if 1 <= rating <= 5 else f"rated {rating:g}"

@@ -15,7 +15,7 @@ from benchkit.runs.store import Run, Store
 
 @dataclass(frozen=True)
 class JudgeableRun:
-    """A complete run, and the dataset that it was asked about."""
+    """A complete run, and the dataset that it was tested on."""
 
     run: Run
     manifest: Manifest
@@ -24,16 +24,16 @@ class JudgeableRun:
 
     @property
     def title(self) -> str:
-        """What it is called on the screen."""
+        """Its name on the screen."""
         seed = f" #{self.manifest.seed}" if self.manifest.seed else ""
         return f"{self.manifest.task} / {self.manifest.label}{seed}"
 
     def dataset(self) -> Dataset:
-        """The dataset. Raises StoreError where it is not the one that the run was asked about."""
+        """Return the dataset. Raises StoreError where it has changed since the run."""
         dataset = load_or_prepare(self.dataset_spec, self.data_dir)
         if dataset.fingerprint != self.manifest.test_fingerprint:
             raise StoreError(
-                f"{self.title}: dataset {self.dataset_spec.name!r} is not what the run was asked about",
+                f"{self.title}: dataset {self.dataset_spec.name!r} has changed since the run",
                 f"run it again: benchkit run --suite {self.manifest.suite}"
                 f" --method {self.manifest.label}",
             )
@@ -48,9 +48,18 @@ def find_judgeable_runs(
     methods: Collection[str] = (),
     tasks: Collection[str] = (),
 ) -> list[JudgeableRun]:
-    """The complete runs of the plan called `name`, of all methods and tasks where none is named.
+    """Return the complete runs of the plan called `name`.
 
-    Raises StoreError where the suite was not run.
+    Args:
+        store: The run store.
+        suite: The suite of the plan.
+        name: Name of the plan.
+        data: Folder of prepared datasets.
+        methods: Labels of methods; all by default.
+        tasks: Names of tasks; all by default.
+
+    Raises:
+        StoreError: Where the suite was not run.
     """
     plan = store.plan(name)
     if plan is None:
@@ -59,13 +68,13 @@ def find_judgeable_runs(
             f"benchkit run --suite {suite.name} --out {store.root}",
         )
     specs = {task.name: suite.dataset(task.test) for task in suite.tasks}
-    found = []
+    judgeable = []
     for row in plan.rows:
-        asked = (not methods or row.label in methods) and (not tasks or row.task in tasks)
-        if row.run_id is None or not asked or row.task not in specs:
+        selected = (not methods or row.label in methods) and (not tasks or row.task in tasks)
+        if row.run_id is None or not selected or row.task not in specs:
             continue
         run = store.run(name, row.task, row.label, row.run_id)
         manifest = run.manifest()
         if manifest is not None and manifest.status == "complete":
-            found.append(JudgeableRun(run, manifest, specs[row.task], data))
-    return found
+            judgeable.append(JudgeableRun(run, manifest, specs[row.task], data))
+    return judgeable

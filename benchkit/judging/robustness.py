@@ -1,8 +1,8 @@
-"""Probes: what a judge's grade does when an exhibit is changed.
+"""Probes: what a judge's grade does when its input is changed.
 
 A grade should not change with neutral sentences at the end, with the history turned round, or with
 the item's title put in front. It should not rise when the rationale is cut, and should fall when
-the rationale is another user's. A judge is asked about the changed exhibits like about any others.
+the rationale is another user's. A judge is asked about changed inputs like about any others.
 """
 
 import math
@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import polars as pl
 
 from benchkit import seeds
@@ -54,148 +53,145 @@ PROBE_SUMMARY_COLUMNS = {
 
 @dataclass(frozen=True)
 class Probe:
-    """One change. expected: what a grade ought to do, in words.
-
-    change: exhibits -> the changed ones, or None for one that the change leaves as it is.
-    """
+    """One change to the inputs of a judge."""
 
     name: str
     expected: str
+    """What a grade ought to do, in words."""
     change: Callable[[Sequence[JudgeInput], Catalog, int], list[JudgeInput | None]]
+    """Inputs, catalogue and seed -> the changed inputs; None for one that it leaves as it is."""
 
 
-def pad_rationale(exhibit: JudgeInput, count: int = len(NEUTRAL_SENTENCES)) -> JudgeInput:
-    """With `count` neutral sentences after the rationale."""
-    text = exhibit.rationale.rstrip()
+def pad_rationale(judge_input: JudgeInput, count: int = len(NEUTRAL_SENTENCES)) -> JudgeInput:
+    """Append `count` neutral sentences to the rationale."""
+    text = judge_input.rationale.rstrip()
     stop = "" if not text or re.search(r"[.!?…。！？][\"'”’)\]*]*$", text) else "."
     filler = " ".join(NEUTRAL_SENTENCES[i % len(NEUTRAL_SENTENCES)] for i in range(count))
-    return replace(exhibit, rationale=f"{text}{stop} {filler}".strip())
+    return replace(judge_input, rationale=f"{text}{stop} {filler}".strip())
 
 
-def keep_first_sentence(exhibit: JudgeInput) -> JudgeInput:
-    """With the first sentence of the rationale alone."""
-    parts = split_sentences(exhibit.rationale)
-    return replace(exhibit, rationale=parts[0]) if len(parts) > 1 else exhibit
+def keep_first_sentence(judge_input: JudgeInput) -> JudgeInput:
+    """Cut the rationale after its first sentence."""
+    parts = split_sentences(judge_input.rationale)
+    return replace(judge_input, rationale=parts[0]) if len(parts) > 1 else judge_input
 
 
-def halve_rationale(exhibit: JudgeInput) -> JudgeInput:
-    """With the first half of the rationale's words, at least one; the last sentence may be cut."""
-    places = [match.end() for match in re.finditer(r"\S+", exhibit.rationale)]
-    if len(places) < 2:
-        return exhibit
-    return replace(exhibit, rationale=exhibit.rationale[: places[len(places) // 2 - 1]])
+def halve_rationale(judge_input: JudgeInput) -> JudgeInput:
+    """Cut the rationale after half of its words, at least one; the last sentence may be cut."""
+    ends = [match.end() for match in re.finditer(r"\S+", judge_input.rationale)]
+    if len(ends) < 2:
+        return judge_input
+    return replace(judge_input, rationale=judge_input.rationale[: ends[len(ends) // 2 - 1]])
 
 
-def reverse_history(exhibit: JudgeInput) -> JudgeInput:
-    """With the history in the opposite order."""
-    request = replace(exhibit.request, history=exhibit.request.history[::-1])
-    return replace(exhibit, request=request)
+def reverse_history(judge_input: JudgeInput) -> JudgeInput:
+    """Put the history in the opposite order."""
+    request = replace(judge_input.request, history=judge_input.request.history[::-1])
+    return replace(judge_input, request=request)
 
 
-def prepend_item_title(exhibit: JudgeInput, catalog: Catalog) -> JudgeInput:
-    """With the recommended item's title as a line before the rationale."""
-    known = exhibit.item in catalog.index
-    title = (catalog.text(exhibit.item) if known else None) or exhibit.item
-    return replace(exhibit, rationale=f"{' '.join(title.split())}\n{exhibit.rationale}")
+def prepend_item_title(judge_input: JudgeInput, catalog: Catalog) -> JudgeInput:
+    """Put the recommended item's title as a line before the rationale."""
+    item = judge_input.item
+    title = (catalog.text(item) if item in catalog.index else None) or item
+    return replace(judge_input, rationale=f"{' '.join(title.split())}\n{judge_input.rationale}")
 
 
-def exchange_rationales(exhibits: Sequence[JudgeInput], seed: int) -> list[JudgeInput | None]:
-    """Each with the rationale of one about another user; None where there is none such.
+def exchange_rationales(inputs: Sequence[JudgeInput], seed: int) -> list[JudgeInput | None]:
+    """Give each input the rationale of one about another user; None where there is none such.
 
-    In a random order by user, each takes the rationale that lies half of the exhibits further on,
+    In a random order by user, each takes the rationale that lies half of the inputs further on,
     or of the next one after it that fits: it is of another user, and not the same text.
     """
-    rng = seeds.generator("another's rationale", seed, len(exhibits))
-    shuffled = rng.permutation(len(exhibits)).tolist()
-    users = {exhibits[place].request.user: rank for rank, place in enumerate(shuffled)}
-    order = sorted(shuffled, key=lambda place: users[exhibits[place].request.user])
-    found: list[JudgeInput | None] = [None] * len(exhibits)
-    for rank, place in enumerate(order):
-        exhibit = exhibits[place]
+    rng = seeds.generator("another's rationale", seed, len(inputs))
+    shuffled = rng.permutation(len(inputs)).tolist()
+    users = {inputs[i].request.user: rank for rank, i in enumerate(shuffled)}
+    order = sorted(shuffled, key=lambda i: users[inputs[i].request.user])
+    exchanged: list[JudgeInput | None] = [None] * len(inputs)
+    for rank, i in enumerate(order):
+        judge_input = inputs[i]
         for step in range(len(order)):
-            other = exhibits[order[(rank + len(order) // 2 + step) % len(order)]]
-            differs = other.rationale.split() != exhibit.rationale.split()
-            if other.request.user != exhibit.request.user and differs:
-                found[place] = replace(exhibit, rationale=other.rationale)
+            other = inputs[order[(rank + len(order) // 2 + step) % len(order)]]
+            differs = other.rationale.split() != judge_input.rationale.split()
+            if other.request.user != judge_input.request.user and differs:
+                exchanged[i] = replace(judge_input, rationale=other.rationale)
                 break
-    return found
+    return exchanged
 
 
-def _each(
+def _apply_to_each(
     change: Callable[[JudgeInput, Catalog], JudgeInput],
 ) -> Callable[[Sequence[JudgeInput], Catalog, int], list[JudgeInput | None]]:
-    def all_of(exhibits: Sequence[JudgeInput], catalog: Catalog, _: int) -> list[JudgeInput | None]:
-        pairs = ((exhibit, change(exhibit, catalog)) for exhibit in exhibits)
-        return [None if changed == exhibit else changed for exhibit, changed in pairs]
+    def apply(inputs: Sequence[JudgeInput], catalog: Catalog, _: int) -> list[JudgeInput | None]:
+        pairs = ((before, change(before, catalog)) for before in inputs)
+        return [None if after == before else after for before, after in pairs]
 
-    return all_of
+    return apply
 
 
 PROBES = (
-    Probe("padded", "no change", _each(lambda e, _: pad_rationale(e))),
-    Probe("first sentence", "no rise", _each(lambda e, _: keep_first_sentence(e))),
-    Probe("halved", "no rise", _each(lambda e, _: halve_rationale(e))),
-    Probe("history reversed", "no change", _each(lambda e, _: reverse_history(e))),
-    Probe("item first", "no change", _each(prepend_item_title)),
+    Probe("padded", "no change", _apply_to_each(lambda e, _: pad_rationale(e))),
+    Probe("first sentence", "no rise", _apply_to_each(lambda e, _: keep_first_sentence(e))),
+    Probe("halved", "no rise", _apply_to_each(lambda e, _: halve_rationale(e))),
+    Probe("history reversed", "no change", _apply_to_each(lambda e, _: reverse_history(e))),
+    Probe("item first", "no change", _apply_to_each(prepend_item_title)),
     Probe("another's rationale", "fall", lambda es, _, seed: exchange_rationales(es, seed)),
 )
 
 
 def run_probes(
     judge: Judge,
-    exhibits: Sequence[JudgeInput],
+    inputs: Sequence[JudgeInput],
     run: RunContext,
     probes: Sequence[Probe] = PROBES,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """What `judge` says of exhibits and of each as changed: a row a case, probe and criterion.
+    """Judge the inputs, and each as every probe changes it.
 
-    Columns: `PROBE_COLUMNS`; a grade is null where the judge gave none. An exhibit that a probe leaves
-    as it is has no row of it. The keys of exhibits must differ.
+    The keys of inputs must differ. Returns a row a case, probe and criterion (`PROBE_COLUMNS`); a
+    grade is null where the judge gave none. An input that a probe leaves as it is has no row of it.
     """
     names = [criterion.name for criterion in judge.rubric.criteria]
-    before = _judge_by_key(judge, exhibits, run)
+    before = _judge_by_key(judge, inputs, run)
     rows = []
-    for probe, changed in _apply_probes(exhibits, run.catalog, probes, seed):
-        after = _judge_by_key(judge, changed, run)
-        rows += [
-            (exhibit.key, probe.name, name, _grade(before[exhibit.key], name), _grade(says, name))
-            for exhibit, says in ((exhibit, after[exhibit.key]) for exhibit in changed)
-            for name in names
-        ]
+    for probe, changed in _apply_probes(inputs, run.catalog, probes, seed):
+        for key, after in _judge_by_key(judge, changed, run).items():
+            for name in names:
+                grades = _grade(before[key], name), _grade(after, name)
+                rows.append((key, probe.name, name, *grades))
     return pl.DataFrame(rows, schema=PROBE_COLUMNS, orient="row")
 
 
 def estimate_probes(
     judge: Judge,
-    exhibits: Sequence[JudgeInput],
+    inputs: Sequence[JudgeInput],
     run: RunContext,
     probes: Sequence[Probe] = PROBES,
     seed: int = 0,
 ) -> CostEstimate:
-    """What `run_probes` would ask a language model for. Nothing is asked."""
-    changed = (part for _, part in _apply_probes(exhibits, run.catalog, probes, seed))
-    return sum((judge.estimate(part, run) for part in (exhibits, *changed)), NO_COST)
+    """Estimate what `run_probes` would ask a language model for, without asking."""
+    changed = (part for _, part in _apply_probes(inputs, run.catalog, probes, seed))
+    return sum((judge.estimate(part, run) for part in (inputs, *changed)), NO_COST)
 
 
 def _apply_probes(
-    exhibits: Sequence[JudgeInput], catalog: Catalog, probes: Sequence[Probe], seed: int
+    inputs: Sequence[JudgeInput], catalog: Catalog, probes: Sequence[Probe], seed: int
 ) -> Iterator[tuple[Probe, list[JudgeInput]]]:
-    """Each probe with the exhibits that it changes, as changed."""
+    """Yield each probe with the inputs that it changes, as changed."""
     for probe in probes:
-        given = probe.change(exhibits, catalog, seed)
-        yield probe, [exhibit for exhibit in given if exhibit is not None]
+        changed = probe.change(inputs, catalog, seed)
+        yield probe, [judge_input for judge_input in changed if judge_input is not None]
 
 
 def summarize_probes(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """One row a probe and criterion of a table of `run_probes`, in its order (`PROBE_SUMMARY_COLUMNS`).
+    """Summarize a table of `run_probes`: one row a probe and criterion, in its order.
 
     A case may be there several times, with answers of several methods, whose changes are alike.
 
-    n: answers graded before and after; cases: of how many cases. shift: mean change of the grade,
-    each case's being the mean over its answers, with its 95 % bootstrap interval over cases (null
-    where n is 0). moved: share of grades that changed; up, down: how many rose and fell. unscored:
-    answers without a grade before or after.
+    Returns `PROBE_SUMMARY_COLUMNS`: n: answers graded before and after; cases: of how many cases.
+    shift: mean change of the grade, each case's being the mean over its answers, with its 95 %
+    bootstrap interval over cases (null where n is 0). moved: share of grades that changed; up,
+    down: how many rose and fell. unscored: answers without a grade before or after.
     """
     expected = {probe.name: probe.expected for probe in PROBES}
     rows = []
@@ -206,30 +202,27 @@ def summarize_probes(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         low, high = mean_interval(by_case, seed=seed)
         shift = float(by_case.mean()) if len(by_case) else math.nan
         moved = float((change != 0).mean()) if len(change) else math.nan
-        up, down = int((change > 0).sum()), int((change < 0).sum())
-        rows.append(
-            (
-                probe,
-                criterion,
-                expected.get(str(probe), ""),
-                len(change),
-                len(by_case),
-                *(_none_if_nan(value) for value in (shift, low, high, moved)),
-                up,
-                down,
-                len(part) - len(change),
-            )
-        )
+        figures = [None if math.isnan(value) else value for value in (shift, low, high, moved)]
+        counts = int((change > 0).sum()), int((change < 0).sum()), len(part) - len(change)
+        names = probe, criterion, expected.get(str(probe), "")
+        rows.append((*names, len(change), len(by_case), *figures, *counts))
     return pl.DataFrame(rows, schema=PROBE_SUMMARY_COLUMNS, orient="row")
 
 
-def probes_to_markdown(summed: pl.DataFrame) -> str:
-    """A `summarize_probes` as a Markdown table."""
+def probes_to_markdown(summary: pl.DataFrame) -> str:
+    """Return a table of `summarize_probes` in Markdown."""
     names = ("Probe", "Criterion", "Ought to")
     figures = ("Answers", "Cases", "Mean shift", "Moved", "Up", "Down", "Unscored")
     lines = [f"| {' | '.join((*names, *figures))} |"]
     lines.append(f"|{' --- |' * len(names)}{' --: |' * len(figures)}")
-    lines += [f"| {' | '.join(cells)} |" for cells in _cells(summed)]
+    for row in summary.iter_rows(named=True):
+        shift, moved = "", ""
+        if row["n"]:
+            shift = f"{row['shift']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+            moved = f"{row['moved']:.1%}"
+        cells = [str(row[name]) for name in ("probe", "criterion", "expected", "n", "cases")]
+        cells += [shift, moved, *(str(row[name]) for name in ("up", "down", "unscored"))]
+        lines.append(f"| {' | '.join(cells)} |")
     note = (
         "Mean change of the grade with its 95 % bootstrap interval over cases; share of grades that"
         " moved."
@@ -237,27 +230,12 @@ def probes_to_markdown(summed: pl.DataFrame) -> str:
     return "\n".join([*lines, "", note, ""])
 
 
-def _cells(summed: pl.DataFrame) -> Iterator[tuple[str, ...]]:
-    for row in summed.iter_rows(named=True):
-        shift, moved = "", ""
-        if row["n"]:
-            shift = f"{row['shift']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-            moved = f"{row['moved']:.1%}"
-        counts = (str(row[name]) for name in ("up", "down", "unscored"))
-        names = (row["probe"], row["criterion"], row["expected"], str(row["n"]), str(row["cases"]))
-        yield (*names, shift, moved, *counts)
-
-
 def _judge_by_key(
-    judge: Judge, exhibits: Sequence[JudgeInput], run: RunContext
+    judge: Judge, inputs: Sequence[JudgeInput], run: RunContext
 ) -> dict[str, Verdict]:
-    given = judge.judge(exhibits, run)
-    return {verdict.key: verdict for _, verdict in zip(exhibits, given, strict=True)}
+    verdicts = zip(inputs, judge.judge(inputs, run), strict=True)
+    return {judge_input.key: verdict for judge_input, verdict in verdicts}
 
 
 def _grade(verdict: Verdict, criterion: str) -> float | None:
     return verdict.grades.get(criterion) if verdict.status == "scored" else None
-
-
-def _none_if_nan(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

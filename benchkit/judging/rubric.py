@@ -13,10 +13,7 @@ from benchkit.errors import unknown_name_error
 
 
 class Criterion(BaseModel):
-    """One scale of a rubric: whole grades from `low` to `high`, higher is better.
-
-    levels: grade -> what it means; all of them, or only some.
-    """
+    """One scale of a rubric: whole grades from `low` to `high`, higher is better."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,9 +22,10 @@ class Criterion(BaseModel):
     high: int
     description: str
     levels: dict[int, str] = Field(default_factory=dict)
+    """Grade -> what it means; all of them, or only some."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_limits(self) -> Self:
         if self.low >= self.high:
             raise ValueError(f"low {self.low} is not below high {self.high}")
         if outside := [level for level in self.levels if not self.low <= level <= self.high]:
@@ -43,13 +41,9 @@ class Criterion(BaseModel):
 class Rubric(BaseModel):
     """What is judged, and how.
 
-    source: where it comes from. shows_target: whether the judge is told which item was taken.
-    invalid, wrong, missing: the grade that an answer gets without a judge when it names no
-        candidate, names another item than the one taken, or gives no rationale. Left out: a wrong
-        item is judged all the same; without item or rationale there is nothing to judge, and the
-        answer is unscored.
-    system, user: the prompt of a language model, with {history}, {item}, {rationale}, {target} (if
-        shown) and {scale} (the criteria in words) in `user`.
+    `invalid`, `wrong` and `missing` are the grades that an answer gets without a judge. Without
+    `wrong`, a wrong item is judged all the same; without `invalid` or `missing` there is nothing to
+    judge, and the answer is unscored.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,31 +51,38 @@ class Rubric(BaseModel):
     name: str
     title: str
     source: str
+    """Where it comes from."""
     shows_target: bool = False
+    """Whether the judge is shown which item was taken."""
     invalid: int | None = None
+    """Grade of an answer that names no candidate."""
     wrong: int | None = None
+    """Grade of an answer that names another item than the one taken."""
     missing: int | None = None
+    """Grade of an answer without a rationale."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     system: str
+    """System message of a language model."""
     user: str
+    """User message, with {history}, {item}, {rationale}, {target} (if shown) and {scale} (the
+    criteria in words)."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_consistency(self) -> Self:
         names = [criterion.name for criterion in self.criteria]
         if len(set(names)) < len(names):
             raise ValueError("two criteria have the same name")
         for name in ("invalid", "wrong", "missing"):
             grade = getattr(self, name)
             if grade is not None and any(grade not in c.grades for c in self.criteria):
-                raise ValueError(f"{name} = {grade} is no grade of every criterion")
+                raise ValueError(f"{name} = {grade} is not a grade of every criterion")
         if self.wrong is not None and not self.shows_target:
             raise ValueError("wrong items cannot be graded apart where the target is not shown")
-        needed = ["history", "item", "rationale", *["target"] * self.shows_target]
-        for name in needed:
+        for name in ["history", "item", "rationale", *["target"] * self.shows_target]:
             if f"{{{name}}}" not in self.user:
                 raise ValueError(f"user: {{{name}}} is missing")
         if not self.shows_target and "{target}" in self.user:
-            raise ValueError("user: {target} stands in a rubric that does not show the target")
+            raise ValueError("user: has {target}, and the rubric does not show the target")
         return self
 
     @property
@@ -91,22 +92,22 @@ class Rubric(BaseModel):
 
     @property
     def hash(self) -> str:
-        """Of everything that can change a grade."""
+        """Hash of everything that can change a grade."""
         text = self.model_dump_json(exclude={"title", "source"})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def list_rubrics() -> dict[str, Path]:
-    """Name -> file of the rubrics that come with benchkit."""
+    """Return name -> file of the rubrics that come with benchkit."""
     folder = Path(str(resources.files("benchkit") / "judging" / "rubrics"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 @lru_cache(maxsize=32)
 def load_rubric(name: str) -> Rubric:
-    """A rubric by name, or by the path of a TOML file. Raises ConfigError saying what is wrong."""
-    shipped = list_rubrics()
-    path = Path(name) if name.endswith(".toml") else shipped.get(name)
+    """Return a rubric by name, or by the path of a TOML file. Raises ConfigError for a fault."""
+    rubrics = list_rubrics()
+    path = Path(name) if name.endswith(".toml") else rubrics.get(name)
     if path is None:
-        raise unknown_name_error("rubric", name, shipped)
+        raise unknown_name_error("rubric", name, rubrics)
     return validate_model(Rubric, {"name": path.stem, **read_toml(path)}, str(path))

@@ -1,4 +1,4 @@
-"""Judging the runs of a suite: what is to be judged, by whom, and what is kept of it."""
+"""Judging the runs of a suite: what is to be judged, by whom, and what is recorded of it."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,8 @@ from benchkit import cards, fingerprint
 from benchkit.cards import Card
 from benchkit.config.suite import JudgeSpec, JudgingSpec
 from benchkit.errors import BenchkitError, ConfigError, MethodError
-from benchkit.judging import inputs as shown
 from benchkit.judging import robustness, verdict_table
-from benchkit.judging.inputs import MethodAnswer
+from benchkit.judging.inputs import MethodAnswer, read_answers
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.validation import same_model_warning, validate_verdicts
@@ -59,6 +58,7 @@ class JudgeJob:
 
     @property
     def plan_entry(self) -> PlannedJudge:
+        """The judge as a plan records it."""
         return PlannedJudge(
             label=self.spec.name,
             judge_id=fingerprint.hash_json(self.identity),
@@ -68,146 +68,164 @@ class JudgeJob:
 
 @dataclass(frozen=True)
 class JudgeResult:
-    """How judging one run ended. manifest is None where there was nothing to judge, and `why`."""
+    """How judging one run ended."""
 
     judgeable_run: JudgeableRun
     label: str
     manifest: JudgementManifest | None
+    """None where there was nothing to judge."""
     reason: str = ""
+    """Why there is no judgement."""
     computed: bool = False
-
-
-def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
-    """The judges of a suite, constructed. Raises ConfigError for a judge that cannot be."""
-    if spec is None:
-        return []
-    found = []
-    for judge in spec.judges:
-        card = cards.find_card(judge.judge, "judge")
-        if card.missing_packages:
-            raise ConfigError(
-                f"judge {judge.name!r} needs {', '.join(card.missing_packages)}",
-                f"pip install {' '.join(card.missing_packages)}",
-            )
-        made = construct_judge(card, cards.build_config(card, judge.config))
-        found.append(JudgeJob(judge, card, made, spec.cases, spec.answers))
-    return found
-
-
-def judge_runs(
-    store: Store,
-    targets: Sequence[JudgeableRun],
-    spec: JudgingSpec | None,
-    emit: EventHandler,
-    again: bool = False,
-) -> Iterator[JudgeResult]:
-    """Judge every target by every judge; what is judged already is kept.
-
-    again: judge once more what is complete or failed.
-    """
-    for sitting in make_judge_jobs(spec):
-        for target in targets:
-            with store.lock(f"judge-{target.manifest.run_id}-{sitting.plan_entry.judge_id}"):
-                yield _judge_run(store, sitting, target, emit, again)
+    """Whether the judge was asked now; else the judgement was stored before."""
 
 
 class JudgeCost(NamedTuple):
-    """What judging or probing one run would take. judged: it is judged already, and stays so."""
+    """What judging or probing one run would take."""
 
     label: str
     judgeable_run: JudgeableRun
     cost: CostEstimate
     judged: bool = False
+    """Whether a stored judgement would be used."""
+
+
+def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
+    """Construct the judges of a suite. Raises ConfigError for a judge that cannot be."""
+    if spec is None:
+        return []
+    jobs = []
+    for judge_spec in spec.judges:
+        card = cards.find_card(judge_spec.judge, "judge")
+        if card.missing_packages:
+            raise ConfigError(
+                f"judge {judge_spec.name!r} needs {', '.join(card.missing_packages)}",
+                f"pip install {' '.join(card.missing_packages)}",
+            )
+        judge = construct_judge(card, cards.build_config(card, judge_spec.config))
+        jobs.append(JudgeJob(judge_spec, card, judge, spec.cases, spec.answers))
+    return jobs
+
+
+def judge_runs(
+    store: Store,
+    runs: Sequence[JudgeableRun],
+    spec: JudgingSpec | None,
+    emit: EventHandler,
+    force: bool = False,
+) -> Iterator[JudgeResult]:
+    """Judge every run by every judge, and yield the results.
+
+    Args:
+        store: The run store.
+        runs: The runs to judge.
+        spec: The judges of the suite.
+        emit: Receives the events of each judgement.
+        force: Judge again, even where a verdict is stored.
+    """
+    for job in make_judge_jobs(spec):
+        for run in runs:
+            with store.lock(f"judge-{run.manifest.run_id}-{job.plan_entry.judge_id}"):
+                yield _judge_run(store, job, run, emit, force)
 
 
 def estimate_judge_costs(
     store: Store,
-    targets: Sequence[JudgeableRun],
+    runs: Sequence[JudgeableRun],
     spec: JudgingSpec,
     probe: int | None = None,
-    again: bool = False,
+    force: bool = False,
 ) -> Iterator[JudgeCost]:
-    """What each judge would ask a language model for, run by run. Nothing is asked.
+    """Estimate what each judge would ask a language model for, run by run, without asking.
 
-    probe: estimate `probe_judges` with so many answers, and not `judge_runs`. again: as in `judge_runs`.
+    Args:
+        store: The run store.
+        runs: The runs to judge.
+        spec: The judges of the suite.
+        probe: Estimate `probe_judges` with so many answers, and not `judge_runs`.
+        force: As for `judge_runs`.
     """
-    for sitting in make_judge_jobs(spec):
-        for target in targets:
-            if probe is None and not again and _stored_judgement(sitting, target):
-                yield JudgeCost(sitting.spec.name, target, NO_COST, judged=True)
+    for job in make_judge_jobs(spec):
+        for run in runs:
+            if probe is None and not force and _stored_judgement(job, run):
+                yield JudgeCost(job.spec.name, run, NO_COST, judged=True)
                 continue
-            catalog, found = _answers(sitting, target)
-            exhibits = _judge_inputs(sitting.judge.rubric, found)
-            context = _context(store, target, catalog)
+            catalog, answers = _read_answers(job, run)
+            inputs = _judge_inputs(job.judge.rubric, answers)
+            context = _context(store, run, catalog)
             if probe is None:
-                cost = sitting.judge.estimate(exhibits, context)
+                cost = job.judge.estimate(inputs, context)
             else:
-                asked = exhibits[:probe]
-                cost = robustness.estimate_probes(sitting.judge, asked, context, seed=context.seed)
-            yield JudgeCost(sitting.spec.name, target, cost)
+                cost = robustness.estimate_probes(
+                    job.judge, inputs[:probe], context, seed=context.seed
+                )
+            yield JudgeCost(job.spec.name, run, cost)
 
 
 def probe_judges(
-    store: Store, targets: Sequence[JudgeableRun], spec: JudgingSpec, count: int
+    store: Store, runs: Sequence[JudgeableRun], spec: JudgingSpec, count: int
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    """How far each judge's grades move when what it is shown is changed: its label and the summary
-    (`summarize_probes`) over the first `count` judged answers of every run. Answers of several
-    methods to one case of a task are one case of its interval. Nothing is recorded."""
-    for sitting in make_judge_jobs(spec):
+    """Measure how far each judge's grades move when its inputs are changed.
+
+    Yields each judge's label and the summary (`summarize_probes`) over the first `count` judged
+    answers of every run. Answers of several methods to one case of a task are one case of its
+    interval. Nothing is recorded.
+    """
+    for job in make_judge_jobs(spec):
         tables = []
-        for target in targets:
-            catalog, found = _answers(sitting, target)
-            exhibits = _judge_inputs(sitting.judge.rubric, found)[:count]
-            if exhibits:
-                context = _context(store, target, catalog)
-                moved = robustness.run_probes(sitting.judge, exhibits, context, seed=context.seed)
-                of_task = pl.concat_str(pl.lit(f"{target.manifest.task} / "), "case")
-                tables.append(moved.with_columns(case=of_task))
+        for run in runs:
+            catalog, answers = _read_answers(job, run)
+            inputs = _judge_inputs(job.judge.rubric, answers)[:count]
+            if inputs:
+                context = _context(store, run, catalog)
+                table = robustness.run_probes(job.judge, inputs, context, seed=context.seed)
+                of_task = pl.concat_str(pl.lit(f"{run.manifest.task} / "), "case")
+                tables.append(table.with_columns(case=of_task))
         if tables:
-            yield sitting.spec.name, robustness.summarize_probes(pl.concat(tables))
+            yield job.spec.name, robustness.summarize_probes(pl.concat(tables))
 
 
-def _stored_judgement(sitting: JudgeJob, target: JudgeableRun) -> JudgementManifest | None:
-    """What the judge has made of the run, if it came to an end."""
-    planned = sitting.plan_entry
-    old = target.run.judgement(planned.label, planned.judge_id)
-    return old if old is not None and old.status == "complete" else None
+def _stored_judgement(job: JudgeJob, run: JudgeableRun) -> JudgementManifest | None:
+    """Return the judge's judgement of the run, if it came to an end."""
+    entry = job.plan_entry
+    stored = run.run.judgement(entry.label, entry.judge_id)
+    return stored if stored is not None and stored.status == "complete" else None
 
 
-def _judge_inputs(rubric: Rubric, found: Sequence[MethodAnswer]) -> list[JudgeInput]:
-    """Those of the answers that need a judge."""
-    return [answer.judge_input(rubric) for answer in found if answer.stage(rubric) == "judged"]
+def _judge_inputs(rubric: Rubric, answers: Sequence[MethodAnswer]) -> list[JudgeInput]:
+    """Return the inputs of the answers that need a judge."""
+    return [answer.judge_input(rubric) for answer in answers if answer.stage(rubric) == "judged"]
 
 
-def _answers(sitting: JudgeJob, target: JudgeableRun) -> tuple[Catalog, list[MethodAnswer]]:
-    dataset = target.dataset()
-    cases = dataset.test.sample(target.manifest.identity["limit_users"]).sample(sitting.cases)
-    found = shown.read_answers(target.run.predictions(), dataset, cases, sitting.answers)
-    return dataset.catalog, list(found)
+def _read_answers(job: JudgeJob, run: JudgeableRun) -> tuple[Catalog, list[MethodAnswer]]:
+    dataset = run.dataset()
+    cases = dataset.test.sample(run.manifest.identity["limit_users"]).sample(job.cases)
+    answers = read_answers(run.run.predictions(), dataset, cases, job.answers)
+    return dataset.catalog, list(answers)
 
 
 def _judge_run(
-    store: Store, sitting: JudgeJob, target: JudgeableRun, emit: EventHandler, again: bool
+    store: Store, job: JudgeJob, judgeable: JudgeableRun, emit: EventHandler, force: bool
 ) -> JudgeResult:
-    planned, run = sitting.plan_entry, target.run
-    if not again and (old := _stored_judgement(sitting, target)):
-        return JudgeResult(target, planned.label, old)
-    catalog, found = _answers(sitting, target)
-    if not any(answer.rationale for answer in found):
-        return JudgeResult(target, planned.label, None, "gives no rationales")
-    title = f"{target.title} / {planned.label}"
-    manifest = _make_manifest(sitting, target.manifest)
+    label, run = job.spec.name, judgeable.run
+    if not force and (stored := _stored_judgement(job, judgeable)):
+        return JudgeResult(judgeable, label, stored)
+    catalog, answers = _read_answers(job, judgeable)
+    if not any(answer.rationale for answer in answers):
+        return JudgeResult(judgeable, label, None, "gives no rationales")
+    title = f"{judgeable.title} / {label}"
+    manifest = _make_manifest(job, judgeable.manifest)
     run.write_judgement(manifest)
     emit(RunEvent("started", title))
     start = time.perf_counter()
     log = RunLog(run.log)
     try:
-        context = _context(store, target, catalog, StageProgress(title, emit, log))
-        verdicts = _verdicts(sitting.judge, found, context)
-        table = verdict_table.build_verdict_table(found, verdicts, sitting.judge.rubric, catalog)
+        context = _context(store, judgeable, catalog, StageProgress(title, emit, log))
+        verdicts = _collect_verdicts(job.judge, answers, context)
+        table = verdict_table.build_verdict_table(answers, verdicts, job.judge.rubric, catalog)
     except Exception as error:
         cause = error if isinstance(error, BenchkitError) else MethodError(
-            f"judge {planned.label!r} raised {type(error).__name__}: {error}",
+            f"judge {label!r} raised {type(error).__name__}: {error}",
             "fix the judge and judge again",
         )  # fmt: skip
         manifest = manifest.model_copy(
@@ -215,7 +233,7 @@ def _judge_run(
         )
         run.write_judgement(manifest)
         emit(RunEvent("failed", title, note=cause.cause))
-        return JudgeResult(target, planned.label, manifest, cause.cause, computed=True)
+        return JudgeResult(judgeable, label, manifest, cause.cause, computed=True)
     finally:
         log.close()
     seconds = {"seconds": round(time.perf_counter() - start, 3)}
@@ -223,50 +241,51 @@ def _judge_run(
         update={
             "status": "complete",
             "finished": utc_timestamp(),
-            "caveats": sitting.judge.caveats,  # some are known once it has judged
+            "caveats": job.judge.caveats,  # some are known once it has judged
             "counts": verdict_table.count_verdicts(table),
             "cost": seconds | verdict_table.sum_usage(verdicts.values()),
         }
     )
     run.write_judgement(manifest, table)
-    emit(RunEvent("complete", title, note=_note(manifest)))
-    return JudgeResult(target, planned.label, manifest, computed=True)
+    counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
+    emit(RunEvent("complete", title, note=f"{counts}  ({seconds['seconds']:.1f} s)"))
+    return JudgeResult(judgeable, label, manifest, computed=True)
 
 
-def _make_manifest(sitting: JudgeJob, run: Manifest) -> JudgementManifest:
-    rubric, planned = sitting.judge.rubric, sitting.plan_entry
-    warning = same_model_warning(sitting.judge.models, run.identity.get("config", {}))
+def _make_manifest(job: JudgeJob, run: Manifest) -> JudgementManifest:
+    rubric, entry = job.judge.rubric, job.plan_entry
+    warning = same_model_warning(job.judge.models, run.identity.get("config", {}))
     return JudgementManifest(
-        judge_id=planned.judge_id,
+        judge_id=entry.judge_id,
         run_id=run.run_id,
         suite=run.suite,
         task=run.task,
-        label=planned.label,
-        judge=sitting.spec.judge,
+        label=entry.label,
+        judge=job.spec.judge,
         status="started",
         rubric=rubric.model_dump(mode="json"),
         rubric_hash=rubric.hash,
-        answers=sitting.answers,
-        cases=sitting.cases,
-        caveats=sitting.judge.caveats,
+        answers=job.answers,
+        cases=job.cases,
+        caveats=job.judge.caveats,
         warnings=(warning,) if warning else (),
-        models=sitting.judge.models,
-        identity=sitting.identity,
+        models=job.judge.models,
+        identity=job.identity,
         provenance=collect_provenance(),
         started=utc_timestamp(),
     )
 
 
 def _context(
-    store: Store, target: JudgeableRun, catalog: Catalog, progress: Progress | None = None
+    store: Store, run: JudgeableRun, catalog: Catalog, progress: Progress | None = None
 ) -> RunContext:
-    """What a judge gets: the device and the threads of the run, and the store's cache."""
-    identity = target.manifest.identity
+    """Return what a judge gets: the device and the threads of the run, and the store's cache."""
+    identity = run.manifest.identity
     store.cache.mkdir(parents=True, exist_ok=True)
     return RunContext(
-        seed=target.manifest.seed,
+        seed=run.manifest.seed,
         catalog=catalog,
-        scratch=target.run.scratch,
+        scratch=run.run.scratch,
         progress=progress or SilentProgress(),
         cache=store.cache,
         device=identity.get("device", "cpu"),
@@ -274,18 +293,14 @@ def _context(
     )
 
 
-def _verdicts(judge: Judge, found: Sequence[MethodAnswer], run: RunContext) -> dict[str, Verdict]:
-    """Verdicts of the answers that need a judge, by case."""
-    rubric = judge.rubric
-    exhibits = _judge_inputs(rubric, found)
-    run.progress.start("judgements", len(exhibits))
+def _collect_verdicts(
+    judge: Judge, answers: Sequence[MethodAnswer], run: RunContext
+) -> dict[str, Verdict]:
+    """Return the verdicts of the answers that need a judge, by case."""
+    inputs = _judge_inputs(judge.rubric, answers)
+    run.progress.start("judgements", len(inputs))
     verdicts = {}
-    for verdict in validate_verdicts(judge.judge(exhibits, run), exhibits, rubric):
+    for verdict in validate_verdicts(judge.judge(inputs, run), inputs, judge.rubric):
         verdicts[verdict.key] = verdict
         run.progress.advance()
     return verdicts
-
-
-def _note(manifest: JudgementManifest) -> str:
-    listed = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
-    return f"{listed}  ({manifest.cost['seconds']:.1f} s)"

@@ -16,14 +16,16 @@ from benchkit.types import Catalog
 
 
 def build_verdict_table(
-    found: Sequence[MethodAnswer], verdicts: Mapping[str, Verdict], rubric: Rubric, catalog: Catalog
+    answers: Sequence[MethodAnswer],
+    verdicts: Mapping[str, Verdict],
+    rubric: Rubric,
+    catalog: Catalog,
 ) -> pl.DataFrame:
-    """Schema `records.JUDGEMENTS`, one row an answer, in their order."""
+    """Return a table of schema `records.JUDGEMENTS_SCHEMA`, one row an answer, in their order."""
     index = title_index(catalog)
     rows = []
-    for answer in found:
-        stage = answer.stage(rubric)
-        verdict = verdicts.get(answer.request.case_id) or _without_judge(answer, rubric)
+    for answer in answers:
+        verdict = verdicts.get(answer.request.case_id) or _verdict_without_judge(answer, rubric)
         rows.append(
             {
                 "case_id": answer.request.case_id,
@@ -33,10 +35,10 @@ def build_verdict_table(
                 "target": answer.target,
                 "target_title": catalog.text(answer.target) or answer.target,
                 "rationale": answer.rationale,
-                "named_outside": _named_outside(answer, index),
+                "named_outside": _count_outside(answer, index),
                 "history": history_lines(answer.request.history, catalog),
                 "history_length": len(answer.request.history),
-                "stage": stage,
+                "stage": answer.stage(rubric),
                 "status": verdict.status,
                 "reason": verdict.reason or None,
                 "grades": [
@@ -51,16 +53,14 @@ def build_verdict_table(
     return pl.DataFrame(rows, schema=records.JUDGEMENTS_SCHEMA)
 
 
-def _named_outside(answer: MethodAnswer, index: TitleIndex) -> int | None:
+def _count_outside(answer: MethodAnswer, index: TitleIndex) -> int | None:
     if answer.rationale is None:
         return None
-    return count_hallucinated_items(
-        answer.rationale, recommendation_context(answer.request, answer.item, index.catalog), index
-    )
+    context = recommendation_context(answer.request, answer.item, index.catalog)
+    return count_hallucinated_items(answer.rationale, context, index)
 
 
-def _without_judge(answer: MethodAnswer, rubric: Rubric) -> Verdict:
-    """What the rubric alone says of an answer."""
+def _verdict_without_judge(answer: MethodAnswer, rubric: Rubric) -> Verdict:
     grade, reason = grade_by_rubric_alone(answer, rubric)
     key = answer.request.case_id
     if grade is None:
@@ -70,14 +70,14 @@ def _without_judge(answer: MethodAnswer, rubric: Rubric) -> Verdict:
 
 
 def count_verdicts(verdicts: pl.DataFrame) -> dict[str, int]:
-    """Cases by stage, by status and by flag."""
+    """Count cases by stage, by status and by flag."""
     flags = Counter(flag for row in verdicts["flags"] for flag in row)
     parts = [Counter(verdicts["stage"].to_list()), Counter(verdicts["status"].to_list()), flags]
     return {name: count for part in parts for name, count in sorted(part.items())}
 
 
 def sum_usage(verdicts: Iterable[Verdict]) -> dict[str, float]:
-    """What the verdicts used in sum, e.g. {"prompt_tokens": 81200}."""
+    """Sum what the verdicts used, e.g. {"prompt_tokens": 81200}."""
     total: dict[str, float] = {}
     for verdict in verdicts:
         for name, value in verdict.usage.items():

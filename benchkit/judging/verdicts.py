@@ -18,70 +18,68 @@ INJECTION = "injection"  # a flag: the rationale tries to speak to the judge
 
 @dataclass(frozen=True, slots=True)
 class JudgeInput:
-    """One answer, as a judge sees it. It never says which method gave it.
-
-    key: names it among those judged together. item: what was recommended, a candidate.
-    rationale: why, in the words of the method.
-    target: the item that the user took; None where the rubric keeps it from the judge.
-    """
+    """One answer, as a judge sees it. It never says which method gave it."""
 
     key: str
+    """Name among those judged together."""
     request: Request
     item: str
+    """The recommended item, a candidate."""
     rationale: str
+    """The method's reasons, in its own words."""
     target: str | None = None
+    """The item that the user took; None where the rubric hides it from the judge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge says of an exhibit.
-
-    grades: one for each criterion of the rubric, within its limits; empty if unscored.
-    reason: why there is none, in words. text: the reply as it came.
-    evidence: numbers that the grade rests on, e.g. {"words": 31}.
-    flags: what a reader must know, e.g. `INJECTION`. usage: e.g. {"prompt_tokens": 812}.
-    """
+    """What a judge says of one input."""
 
     key: str
     grades: Mapping[str, float]
+    """A grade for each criterion of the rubric, within its limits; empty if unscored."""
     status: VerdictStatus = "scored"
     reason: str = ""
+    """Why there are no grades, in words."""
     text: str = ""
+    """The reply as it came."""
     evidence: Mapping[str, float] = field(default_factory=dict)
+    """Numbers that the grades rest on, e.g. {"words": 31}."""
     flags: tuple[str, ...] = ()
+    """What a reader must know, e.g. `INJECTION`."""
     usage: Mapping[str, float] = field(default_factory=dict)
+    """What the verdict cost, e.g. {"prompt_tokens": 812}."""
 
 
 @runtime_checkable
 class Judge(Protocol):
     """Grades rationales by a rubric.
 
-    A class carries a pydantic model `Config` (with `extra="forbid"`) and is constructed with one
+    A class has a pydantic model `Config` (with `extra="forbid"`) and is constructed with one
     validated instance of it; constructing must be quick and load no large package.
-
-    rubric: what it grades by. caveats: what a reader of its figures must know, e.g. that it is a
-    heuristic; tables show them as footnotes. models: the language models behind it, so that a
-    judge that also wrote the rationales can be pointed out.
     """
 
     @property
-    def rubric(self) -> Rubric: ...
+    def rubric(self) -> Rubric:
+        """What it grades by."""
 
     @property
-    def caveats(self) -> tuple[str, ...]: ...
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader of its figures must know; tables show them as footnotes."""
 
     @property
-    def models(self) -> tuple[str, ...]: ...
+    def models(self) -> tuple[str, ...]:
+        """The language models behind it, to point out a judge that also wrote the rationales."""
 
-    def judge(self, exhibits: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
-        """One verdict an exhibit, in their order. A verdict does not depend on the others.
+    def judge(self, inputs: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
+        """Yield one verdict an input, in their order. A verdict does not depend on the others.
 
-        What cannot be graded is `unscored` with its reason, never a number. `run.cache` is where
-        answers of language models are kept, so that what was paid for is not asked again.
+        What cannot be graded is `unscored` with its reason, never a number. Answers of language
+        models belong in `run.cache`, so that none is paid for twice.
         """
 
-    def estimate(self, exhibits: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
-        """What `judge` would ask a language model for. Nothing is asked."""
+    def estimate(self, inputs: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
+        """Estimate what `judge` would ask a language model for, without asking."""
 
 
 def construct_judge(card: Card, config: BaseModel | None) -> Judge:

@@ -39,7 +39,7 @@ def split_draws(draws: int, step: int) -> Iterator[int]:
 def draw_counts(
     rng: np.random.Generator, n: int, shares: Floats, draws: int, step: int
 ) -> Iterator[Floats]:
-    """Yield chunks [m, k] of `draws`: how often each of k kinds with `shares` [k] occurs among n."""
+    """Yield chunks [m, k] of `draws`: how often kinds with `shares` [k] occur among n."""
     for size in split_draws(draws, step):
         yield rng.multinomial(n, shares, size=size).astype(np.float64)
 

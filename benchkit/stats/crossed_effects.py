@@ -113,7 +113,7 @@ def fit_crossed_effects(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Cros
 
 
 def _error(n: float, users: float, trainings: Sequence[_Trainings]) -> tuple[float, float]:
-    """Return the standard error of a difference over n users and Satterthwaite's degrees of freedom.
+    """Return the standard error of a difference over n users, and its degrees of freedom.
 
     users: variance between users of the difference averaged over seeds.
     """

@@ -1,4 +1,4 @@
-"""Permutation tests: p values of drawn nulls, shuffles, and the sign-flip test of paired differences.
+"""p values of drawn nulls, shuffles, and the sign-flip test of paired differences.
 
 The sign-flip test is two-sided, of a mean of zero (Fisher 1935). If two methods are exchangeable
 case by case, the sign of each difference is a fair coin, whatever its size; nothing else is
@@ -173,7 +173,7 @@ def _hits_by_size(counts: Sequence[DifferenceCounts], draws: int, seed: int) -> 
 
 
 def _layout(pair: DifferenceCounts) -> tuple[Ints, Ints, NDArray[np.uint64]]:
-    """Return the words of each size: whole from start to end, then a part of word `end` by a mask."""
+    """Return each size's words: whole from start to end, then a part of word `end` by a mask."""
     count = pair.count
     whole, rest = count // 64, count % 64
     start = np.concatenate([[0], np.cumsum(whole + 1)[:-1]])
@@ -182,7 +182,7 @@ def _layout(pair: DifferenceCounts) -> tuple[Ints, Ints, NDArray[np.uint64]]:
 
 
 def _hits_by_case(counts: Sequence[DifferenceCounts], draws: int, seed: int) -> Ints:
-    """Return the same with a sign for each case, for metrics with very many distinct differences."""
+    """Return the same with a sign for each case, for very many distinct differences."""
     longest = max(int(pair.count.sum()) for pair in counts)
     sizes = np.zeros((longest, len(counts)))
     for i, pair in enumerate(counts):

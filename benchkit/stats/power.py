@@ -2,7 +2,7 @@
 
 Both follow from the standard error of a difference and its degrees of freedom with n users:
 `error_of_paired_difference` where only users vary, `CrossedEffects.expected_error` where trainings
-vary, too. The latter is why this is not statsmodels' `TTestPower`, whose degrees of freedom are n - 1.
+vary, too. The latter is why this is not statsmodels' `TTestPower`, where df is n - 1.
 """
 
 import math

@@ -279,7 +279,7 @@ def test_other_data_than_the_run_was_asked_about_is_refused(explainers, tmp_path
     run_all(suite, tmp_path)
     toy = {"source": "toy", "options": {"users": 60, "items": 50}, "candidates": {"count": 4}}
     other = make_suite("Explains", datasets=[{"name": "toy", **toy}])
-    with pytest.raises(StoreError, match="is not what the run was asked about"):
+    with pytest.raises(StoreError, match="has changed since the run"):
         next(judge_runs(Store(tmp_path / "runs"), of(other, tmp_path), suite.judging, print))
     with pytest.raises(StoreError, match="has not been run"):
         find_judgeable_runs(Store(tmp_path / "runs"), suite, "never", tmp_path / "data")

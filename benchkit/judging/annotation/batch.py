@@ -1,4 +1,4 @@
-"""A batch to annotate: the pages of all annotators, and the key that they do without."""
+"""A batch to annotate: the pages of all annotators, and the key that the pages hide."""
 
 import hashlib
 import json
@@ -23,23 +23,24 @@ from benchkit.judging.rubric import Rubric
 
 @dataclass(frozen=True)
 class AnnotationBatch:
-    """A key, and the exhibits that its ids stand for."""
+    """A key, and the answers that its ids stand for."""
 
     key: BatchKey
     answers: dict[str, JudgedAnswer]
 
     def pages(self) -> dict[str, str]:
-        """Annotator -> HTML. What is on a page is all that an annotator gets to know."""
-        shown = {i: page_item(i, e, self.key.rubric) for i, e in self.answers.items()}
+        """Return annotator -> HTML. Annotators know nothing but what is on their page."""
+        rubric = self.key.rubric
+        items = {i: page_item(i, answer, rubric) for i, answer in self.answers.items()}
         return {
             annotator: page.render_annotation_page(
-                self.key.batch, annotator, self.key.rubric, [shown[i] for i in ids]
+                self.key.batch, annotator, rubric, [items[i] for i in ids]
             )
             for annotator, ids in self.key.annotators.items()
         }
 
     def write(self, folder: Path) -> list[Path]:
-        """Write key.json and <annotator>.html; returns their paths."""
+        """Write key.json and <annotator>.html; return their paths."""
         paths = [write_key(self.key, folder)]
         for annotator, html in self.pages().items():
             paths.append(folder / f"{annotator}.html")
@@ -56,29 +57,38 @@ def make_batch(
     *,
     balanced: bool = False,
 ) -> AnnotationBatch:
-    """Draw `n` exhibits and deal them to annotators (see `sampling`).
+    """Draw answers and assign them to annotators (see `stratified_sample`).
 
-    overlap: share of them that every annotator sees. balanced: even over the judge's grades, too.
-    The same input and seed give the same batch. Raises ConfigError where there are fewer exhibits
-    than annotators.
+    The same input and seed give the same batch.
+
+    Args:
+        population: The answers to draw from.
+        n: How many to draw.
+        annotators: Number of annotators.
+        overlap: Share of the answers that every annotator sees.
+        seed: Seed of all draws.
+        balanced: Whether to draw evenly over the judge's grades, too.
+
+    Raises:
+        ConfigError: Where there are fewer answers than annotators.
     """
     if (size := min(n, len(population.answers))) < annotators:
         raise ConfigError(f"{size} answers for {annotators} annotators", "ask for more, or fewer")
     strata = draw_strata(population, n, seed, balanced=balanced)
-    exhibits: dict[str, JudgedAnswer] = {}
+    answers: dict[str, JudgedAnswer] = {}
     weights: dict[str, float] = {}
     for stratum in strata:
-        for exhibit in stratum.drawn:
-            identifier = opaque_id(exhibit, seed)
-            if identifier in exhibits:
-                raise ConfigError("two exhibits got the same id", "choose another --seed")
-            exhibits[identifier] = exhibit
+        for answer in stratum.drawn:
+            identifier = opaque_id(answer, seed)
+            if identifier in answers:
+                raise ConfigError("two answers got the same id", "choose another --seed")
+            answers[identifier] = answer
             weights[identifier] = stratum.weight
-    hands = assign_to_annotators(list(exhibits), annotators, overlap, seed)
-    names = {f"annotator-{place}": tuple(hand) for place, hand in enumerate(hands, start=1)}
+    hands = assign_to_annotators(list(answers), annotators, overlap, seed)
+    names = {f"annotator-{number}": tuple(hand) for number, hand in enumerate(hands, start=1)}
     rubric = population.rubric
     key = BatchKey(
-        batch=_batch_hash(exhibits, names, rubric),
+        batch=_batch_hash(answers, names, rubric),
         seed=seed,
         asked=n,
         overlap=overlap,
@@ -86,42 +96,39 @@ def make_batch(
         rubric=rubric,
         rubric_hash=rubric.hash,
         annotators=names,
-        judges=_judges(population),
+        judges=_key_judges(population),
         strata=tuple(map(_key_stratum, strata)),
-        items={i: _key_item(e, weights[i]) for i, e in sorted(exhibits.items())},
+        items={i: _key_item(answer, weights[i]) for i, answer in sorted(answers.items())},
     )
-    return AnnotationBatch(key, exhibits)
+    return AnnotationBatch(key, answers)
 
 
-def page_item(identifier: str, exhibit: JudgedAnswer, rubric: Rubric) -> dict[str, Any]:
-    """What a page shows of an exhibit."""
-    shown = {
+def page_item(identifier: str, answer: JudgedAnswer, rubric: Rubric) -> dict[str, Any]:
+    """Return what a page shows of an answer."""
+    item = {
         "id": identifier,
-        "history": list(exhibit.history),
-        "title": exhibit.title,
-        "rationale": exhibit.rationale,
+        "history": list(answer.history),
+        "title": answer.title,
+        "rationale": answer.rationale,
     }
-    return shown | ({"target": exhibit.target_title} if rubric.shows_target else {})
+    return item | ({"target": answer.target_title} if rubric.shows_target else {})
 
 
 def _batch_hash(
-    exhibits: dict[str, JudgedAnswer], annotators: dict[str, tuple[str, ...]], rubric: Rubric
+    answers: dict[str, JudgedAnswer], annotators: dict[str, tuple[str, ...]], rubric: Rubric
 ) -> str:
-    """Of all that annotators see, and in which order. It is no number, whatever opens the CSV."""
-    shown = [page_item(i, e, rubric) for i, e in sorted(exhibits.items())]
-    text = json.dumps([rubric.hash, annotators, shown], sort_keys=True)
+    """Hash all that annotators see, in order. It never looks like a number to a spreadsheet."""
+    items = [page_item(i, answer, rubric) for i, answer in sorted(answers.items())]
+    text = json.dumps([rubric.hash, annotators, items], sort_keys=True)
     return "b" + hashlib.sha256(text.encode()).hexdigest()[:15]
 
 
-def _judges(population: Population) -> dict[str, KeyJudge]:
-    return {
-        label: KeyJudge(
-            rubric=rubric.name,
-            rubric_hash=rubric.hash,
-            comparable=tuple(criterion.name for criterion in population.comparable_criteria(label)),
-        )
-        for label, rubric in sorted(population.rubrics.items())
-    }
+def _key_judges(population: Population) -> dict[str, KeyJudge]:
+    judges = {}
+    for label, rubric in sorted(population.rubrics.items()):
+        comparable = tuple(c.name for c in population.comparable_criteria(label))
+        judges[label] = KeyJudge(rubric=rubric.name, rubric_hash=rubric.hash, comparable=comparable)
+    return judges
 
 
 def _key_stratum(stratum: Stratum) -> KeyStratum:
@@ -131,9 +138,9 @@ def _key_stratum(stratum: Stratum) -> KeyStratum:
     )  # fmt: skip
 
 
-def _key_item(exhibit: JudgedAnswer, weight: float) -> KeyItem:
+def _key_item(answer: JudgedAnswer, weight: float) -> KeyItem:
     return KeyItem(
-        suite=exhibit.suite, task=exhibit.task, method=exhibit.method, run_id=exhibit.run_id,
-        case_id=exhibit.case_id, item=exhibit.item, target=exhibit.target,
-        grades=dict(sorted(exhibit.grades.items())), weight=weight,
+        suite=answer.suite, task=answer.task, method=answer.method, run_id=answer.run_id,
+        case_id=answer.case_id, item=answer.item, target=answer.target,
+        grades=dict(sorted(answer.grades.items())), weight=weight,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from benchkit.judging.rubric import Rubric
 from benchkit.runs import records
 
 KEY_FILE = "key.json"
+_HINT = "give the key.json that came with the pages"
 
 
 class _Part(BaseModel):
@@ -21,30 +22,32 @@ class _Part(BaseModel):
 
 
 class KeyJudge(_Part):
-    """A judge of the batch. comparable: criteria that people grade as the judge did."""
+    """A judge of the batch."""
 
     rubric: str
     rubric_hash: str
     comparable: tuple[str, ...]
+    """Criteria that people grade as the judge did."""
 
 
 class KeyStratum(_Part):
-    """grade: None for no grade, and where the sample is not balanced over grades.
-
-    size: exhibits in the population; share: how many are drawn in expectation; drawn: were.
-    """
+    """A stratum of the sample."""
 
     suite: str
     task: str
     method: str
     grade: int | None
+    """None for no grade, and where the sample is not balanced over grades."""
     size: int
+    """Answers in the population."""
     share: float
+    """Answers drawn in expectation."""
     drawn: int
+    """Answers drawn."""
 
 
 class KeyItem(_Part):
-    """What an id stands for. grades: judge -> criterion -> grade; weight: 1 / its probability."""
+    """The answer that an id stands for."""
 
     suite: str
     task: str
@@ -54,21 +57,25 @@ class KeyItem(_Part):
     item: str
     target: str
     grades: dict[str, dict[str, float]]
+    """Judge -> criterion -> grade."""
     weight: float
+    """1 / inclusion probability."""
 
 
 class BatchKey(_Part):
-    """Everything about a batch. annotators: name -> the ids on their page, in its order."""
+    """Everything about a batch."""
 
     schema_version: int = records.SCHEMA_VERSION
     batch: str
     seed: int
-    asked: int
+    n_requested: int = Field(alias="asked")
+    """Number of answers that were to be drawn."""
     overlap: float
     scheme: str
     rubric: Rubric
     rubric_hash: str
     annotators: dict[str, tuple[str, ...]] = Field(min_length=1)
+    """Name -> the ids on their page, in its order."""
     judges: dict[str, KeyJudge]
     strata: tuple[KeyStratum, ...]
     items: dict[str, KeyItem]
@@ -80,32 +87,31 @@ class BatchKey(_Part):
 
 
 def read_key(path: Path) -> BatchKey:
-    """The key at `path`. Raises DataError where it is none."""
-    values = _json(path)
+    """Return the key at `path`. Raises DataError where it is none."""
+    values = _read_json(path)
     records.check_schema(values.get("schema_version"), str(path))
-    hint = "give the key.json that came with the pages"
-    return validate_model(BatchKey, values, str(path), error=DataError, hint=hint)
+    return validate_model(BatchKey, values, str(path), error=DataError, hint=_HINT)
 
 
 def write_key(key: BatchKey, folder: Path) -> Path:
     """Write `folder`/key.json. Raises ConfigError rather than replace the key of another batch."""
     path = folder / KEY_FILE
-    if path.exists() and (old := _json(path).get("batch")) != key.batch:
+    if path.exists() and (old := _read_json(path).get("batch")) != key.batch:
         raise ConfigError(
             f"{path} is the key of another batch ({old}); without it labels of that batch are lost",
             "choose another folder with --out",
         )
-    io.write_json(path, key.model_dump(mode="json"))
+    io.write_json(path, key.model_dump(mode="json", by_alias=True))
     return path
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"there is no file {path}", "check the path") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}", "check that the file is whole") from None
+        raise DataError(f"{path}: {error}", "check that the file is complete") from None
     if not isinstance(values, dict):
-        raise DataError(f"{path}: is no key", "give the key.json that came with the pages")
+        raise DataError(f"{path}: is not a key", _HINT)
     return values

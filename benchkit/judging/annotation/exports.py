@@ -1,4 +1,4 @@
-"""What a page exports: one CSV row for an exhibit and a criterion, checked against the key."""
+"""What a page exports: one CSV row for an answer and a criterion, checked against the key."""
 
 import csv
 import io
@@ -11,40 +11,32 @@ from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.rubric import Criterion
 
 EXPORT_COLUMNS = (
-    "batch",
-    "annotator",
-    "name",
-    "id",
-    "criterion",
-    "grade",
-    "skipped",
-    "note",
-    "seconds",
-)
-_MEND = "export the CSV from the page once more, and do not edit it"
+    "batch", "annotator", "name", "id", "criterion", "grade", "skipped", "note", "seconds",
+)  # fmt: skip
+_HINT = "export the CSV from the page once more, and do not edit it"
 _SKIPPED = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """One row: an annotator's word on an exhibit and a criterion.
-
-    grade: None where there is none (yet). seconds: spent on the exhibit. where: file and line.
-    """
+    """What an annotator says of an answer by a criterion."""
 
     annotator: str
     name: str
     id: str
     criterion: str
     grade: int | None
+    """None where there is none (yet)."""
     skipped: bool
     note: str
     seconds: float
+    """Time spent on the answer."""
     where: str
+    """File and line."""
 
 
 def read_export(path: Path, key: BatchKey) -> Iterator[ExportRow]:
-    """The rows of a file. Raises DataError, naming file and line, for what is not of this batch.
+    """Yield the rows of a file. Raises DataError, naming file and line, for a fault.
 
     A spreadsheet may have saved it, with the separator of its language or without the byte order
     mark.
@@ -60,17 +52,17 @@ def read_export(path: Path, key: BatchKey) -> Iterator[ExportRow]:
     try:
         names = reader.fieldnames or ()
         if missing := [name for name in EXPORT_COLUMNS if name not in names]:
-            raise DataError(f"{path}: no column {missing[0]!r}", _MEND)
+            raise DataError(f"{path}: no column {missing[0]!r}", _HINT)
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
-                raise DataError(f"{where}: it has not as many fields as columns", _MEND)
-            yield _entry({name: row[name] for name in EXPORT_COLUMNS}, where, key)
+                raise DataError(f"{where}: it has not as many fields as columns", _HINT)
+            yield _parse_row({name: row[name] for name in EXPORT_COLUMNS}, where, key)
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}", _MEND) from None
+        raise DataError(f"{path}, line {reader.line_num}: {error}", _HINT) from None
 
 
-def _entry(row: Mapping[str, str], where: str, key: BatchKey) -> ExportRow:
+def _parse_row(row: Mapping[str, str], where: str, key: BatchKey) -> ExportRow:
     if row["batch"] != key.batch:
         raise DataError(
             f"{where}: it is of batch {row['batch']!r}, and the key of {key.batch}",
@@ -79,46 +71,46 @@ def _entry(row: Mapping[str, str], where: str, key: BatchKey) -> ExportRow:
     annotator, identifier = row["annotator"], row["id"]
     if annotator not in key.annotators:
         known = ", ".join(key.annotators)
-        raise DataError(f"{where}: no annotator {annotator!r}; there are {known}", _MEND)
+        raise DataError(f"{where}: no annotator {annotator!r}; there are {known}", _HINT)
     if identifier not in key.assigned[annotator]:
-        raise DataError(f"{where}: {annotator} was not given {identifier!r}", _MEND)
+        raise DataError(f"{where}: {annotator} was not given {identifier!r}", _HINT)
     criteria = {criterion.name: criterion for criterion in key.rubric.criteria}
     if (criterion := criteria.get(row["criterion"])) is None:
         known = ", ".join(criteria)
-        raise DataError(f"{where}: no criterion {row['criterion']!r}; there are {known}", _MEND)
+        raise DataError(f"{where}: no criterion {row['criterion']!r}; there are {known}", _HINT)
     if (skipped := _SKIPPED.get(row["skipped"].strip().lower())) is None:
-        raise DataError(f"{where}: skipped is {row['skipped']!r}, not 0 or 1", _MEND)
-    grade = _grade(row["grade"].strip(), where, criterion)
+        raise DataError(f"{where}: skipped is {row['skipped']!r}, not 0 or 1", _HINT)
+    grade = _parse_grade(row["grade"].strip(), where, criterion)
     if skipped and grade is not None:
-        raise DataError(f"{where}: it is skipped, and has grade {grade}", _MEND)
+        raise DataError(f"{where}: it is skipped, and has grade {grade}", _HINT)
     return ExportRow(
         annotator, row["name"].strip(), identifier, criterion.name, grade, skipped,
-        row["note"], _seconds(row["seconds"].strip(), where), where,
+        row["note"], _parse_seconds(row["seconds"].strip(), where), where,
     )  # fmt: skip
 
 
-def _grade(text: str, where: str, criterion: Criterion) -> int | None:
+def _parse_grade(text: str, where: str, criterion: Criterion) -> int | None:
     if not text:
         return None
-    grade = _number(text)
+    grade = _parse_number(text)
     if grade not in criterion.grades:
         raise DataError(
             f"{where}: {text!r} is no grade of {criterion.name}"
             f" ({criterion.low} to {criterion.high})",
-            _MEND,
+            _HINT,
         )
     return int(grade)
 
 
-def _seconds(text: str, where: str) -> float:
-    seconds = _number(text or "0")
+def _parse_seconds(text: str, where: str) -> float:
+    seconds = _parse_number(text or "0")
     if not 0 <= seconds < float("inf"):
-        raise DataError(f"{where}: seconds is {text!r}", _MEND)
+        raise DataError(f"{where}: seconds is {text!r}", _HINT)
     return seconds
 
 
-def _number(text: str) -> float:
-    """NaN for what is no number."""
+def _parse_number(text: str) -> float:
+    """Return NaN for what is not a number."""
     try:
         return float(text)
     except ValueError:

@@ -22,10 +22,7 @@ LABEL_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorProgress:
-    """How far an annotator got. assigned = complete + partial + skipped + untouched, exhibits.
-
-    seconds: median time for an exhibit that is complete; None without any.
-    """
+    """How far an annotator got, in answers: assigned = complete + partial + skipped + untouched."""
 
     annotator: str
     name: str
@@ -36,35 +33,40 @@ class AnnotatorProgress:
     untouched: int
     notes: int
     seconds: float | None
+    """Median time for an answer that is complete; None without any."""
 
 
 @dataclass(frozen=True)
 class AnnotationLabels:
-    """rows: by the names of `LABEL_COLUMNS`. repeated: rows that a later one replaced; changed: of these,
-    with another grade."""
+    """The labels of a batch."""
 
     rows: tuple[tuple[str | float, ...], ...]
+    """Values by the names of `LABEL_COLUMNS`."""
     progress: tuple[AnnotatorProgress, ...]
     n_repeated: int
+    """Rows that a later one replaced."""
     n_changed: int
+    """Rows that one with another grade replaced."""
 
 
 def read_annotation_labels(paths: Sequence[Path], key: BatchKey) -> AnnotationLabels:
-    """The labels of all files, and those of the judges, exhibit by exhibit as in the key.
+    """Read the labels of all files, and those of the judges, answer by answer as in the key.
 
-    Where an annotator gave a criterion of an exhibit twice, the last one read counts. Raises
-    DataError, naming file and line, for what is not of this batch or no grade of the rubric.
+    Where an annotator gave a criterion of an answer twice, the last one read counts.
+
+    Raises:
+        DataError: Naming file and line, for what is not of this batch or no grade of the rubric.
     """
-    found = [entry for path in paths for entry in read_export(path, key)]
-    _check_one_person_each(found)
+    entries = [entry for path in paths for entry in read_export(path, key)]
+    _check_one_person_each(entries)
     last: dict[tuple[str, str, str], ExportRow] = {}
     repeated = changed = 0
-    for entry in found:
-        place = entry.annotator, entry.id, entry.criterion
-        if (old := last.get(place)) is not None:
+    for entry in entries:
+        label = entry.annotator, entry.id, entry.criterion
+        if (old := last.get(label)) is not None:
             repeated += 1
             changed += old.grade != entry.grade
-        last[place] = entry
+        last[label] = entry
     progress = tuple(
         _progress(name, [e for e in last.values() if e.annotator == name], key)
         for name in key.annotators
@@ -76,18 +78,18 @@ def read_annotation_labels(paths: Sequence[Path], key: BatchKey) -> AnnotationLa
 def write_annotation_labels(labels: AnnotationLabels, key: BatchKey, path: Path) -> list[Path]:
     """Write all labels to `path`; with several criteria also a file a criterion beside it.
 
-    `benchkit agree` takes a file that holds one grade of a rater for an exhibit: `path` where the
-    rubric has one criterion, otherwise the file of a criterion. It reads from it, too, the scale,
-    the weight of each exhibit, and the cluster: answers to one case, which are no independent ones.
+    `benchkit agree` takes a file that holds one grade of a rater for an answer: `path` where the
+    rubric has one criterion, otherwise the file of a criterion. It also reads the scale, the weight
+    of each answer, and the cluster from it: answers to one case are not independent.
     """
-    files.write_text(path, _csv(labels.rows))
-    written = [path]
+    files.write_text(path, _csv_text(labels.rows))
+    paths = [path]
     names = [criterion.name for criterion in key.rubric.criteria]
-    at = LABEL_COLUMNS.index("criterion")
+    column = LABEL_COLUMNS.index("criterion")
     for name in names if len(names) > 1 else []:
-        written.append(path.with_name(f"{path.stem}-{slug(name)}{path.suffix}"))
-        files.write_text(written[-1], _csv([row for row in labels.rows if row[at] == name]))
-    return written
+        paths.append(path.with_name(f"{path.stem}-{slug(name)}{path.suffix}"))
+        files.write_text(paths[-1], _csv_text([r for r in labels.rows if r[column] == name]))
+    return paths
 
 
 def _rows(
@@ -111,7 +113,7 @@ def _rows(
 
 
 def _check_one_person_each(entries: Iterable[ExportRow]) -> None:
-    """Two people behind one page would be taken for one rater."""
+    """Raise DataError for two people behind one page, who would be taken for one rater."""
     first: dict[str, ExportRow] = {}
     for entry in entries:
         if not entry.name:
@@ -132,13 +134,12 @@ def _progress(annotator: str, entries: Sequence[ExportRow], key: BatchKey) -> An
         by_id.setdefault(entry.id, []).append(entry)
     states = Counter[str]()
     seconds = []
-    for own in by_id.values():
-        graded = sum(entry.grade is not None for entry in own)
-        if any(entry.skipped for entry in own):
+    for of_answer in by_id.values():
+        if any(entry.skipped for entry in of_answer):
             states["skipped"] += 1
-        elif graded == len(key.rubric.criteria):
+        elif sum(entry.grade is not None for entry in of_answer) == len(key.rubric.criteria):
             states["complete"] += 1
-            seconds.append(max(entry.seconds for entry in own))
+            seconds.append(max(entry.seconds for entry in of_answer))
         else:
             states["partial"] += 1
     assigned = len(key.annotators[annotator])
@@ -150,14 +151,14 @@ def _progress(annotator: str, entries: Sequence[ExportRow], key: BatchKey) -> An
         states["partial"],
         states["skipped"],
         assigned - len(by_id),
-        sum(any(entry.note for entry in own) for own in by_id.values()),
+        sum(any(entry.note for entry in of_answer) for of_answer in by_id.values()),
         median(seconds) if seconds else None,
     )
 
 
-def _csv(rows: Sequence[Sequence[str | float]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+def _csv_text(rows: Sequence[Sequence[str | float]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(LABEL_COLUMNS)
     writer.writerows(rows)
-    return out.getvalue()
+    return text.getvalue()

@@ -14,10 +14,16 @@ _SCRIPTS = ("keys", "state", "csv", "parts", "view", "annotate")
 def render_annotation_page(
     batch: str, annotator: str, rubric: Rubric, items: Sequence[Mapping[str, Any]]
 ) -> str:
-    """HTML of one annotator's page.
+    """Return the HTML of one annotator's page.
 
-    items: in their order, each with id, history (lines, oldest first), title, rationale and, where
-    the rubric shows it, target. Of the rubric the page holds the title and the criteria.
+    Of the rubric the page holds the title and the criteria.
+
+    Args:
+        batch: Hash of the batch.
+        annotator: Name of the annotator.
+        rubric: What to grade by.
+        items: In their order, each with id, history (lines, oldest first), title, rationale and,
+            where the rubric shows it, target.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -51,12 +57,12 @@ def render_annotation_page(
 
 
 def _criterion(criterion: Criterion) -> dict[str, Any]:
-    """A criterion with the key of each grade: the digit itself, else by position, else none."""
+    """Return a criterion with the key of each grade: the digit, else its position, else none."""
     grades = list(criterion.grades)
     if criterion.low >= 0 and criterion.high <= 9:
         keys = [str(grade) for grade in grades]
     elif len(grades) <= 10:
-        keys = [str(place % 10) for place in range(1, len(grades) + 1)]
+        keys = [str(position % 10) for position in range(1, len(grades) + 1)]
     else:
         keys = [""] * len(grades)
     return {
@@ -70,7 +76,7 @@ def _criterion(criterion: Criterion) -> dict[str, Any]:
 
 
 def _digest(text: str) -> str:
-    """The hash by which a Content-Security-Policy allows an inline element."""
+    """Return the hash by which a Content-Security-Policy allows an inline element."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

@@ -132,7 +132,7 @@ def divide_where(above: Floats, below: Floats, defined: Bools) -> Floats:
 
 
 def marginal_counts(counts: Floats, codes: Ints) -> Floats:
-    """Return [m, k] sums of `counts` [m, cells] over cells of the same code; all of 0..k-1 occur."""
+    """Return [m, k] sums of `counts` [m, cells] over cells of the same code 0..k-1; all occur."""
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     return np.add.reduceat(counts[:, order], starts, axis=1)

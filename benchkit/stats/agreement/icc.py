@@ -38,8 +38,8 @@ def intraclass_correlation(
     """Return ICC(2,1) and ICC(2,k) of `grades` [n, raters]: two-way random effects, absolute.
 
     Interval: BCa bootstrap over items (over `clusters` [n], where items go together). p: F test of
-    no variance between items, F(n - 1, (n - 1)(k - 1)) = MS items / MS residual, one-sided; the same
-    for both.
+    no variance between items, F(n - 1, (n - 1)(k - 1)) = MS items / MS residual, one-sided; the
+    same for both.
     """
     from scipy.stats import f
 

@@ -60,9 +60,9 @@ def coincidence_matrix(units: PairableUnits) -> Floats:
 
 
 def krippendorff_alpha(grades: ArrayLike, metric: AlphaMetric = "ordinal") -> float:
-    """Return alpha of `grades` [n, raters], NaN where missing: 1 - observed / expected disagreement.
+    """Return alpha of `grades` [n, raters], NaN where missing.
 
-    Items with fewer than two grades cannot be paired and are left out. NaN if nothing is left or
+    Alpha is 1 - observed / expected disagreement. Items with fewer than two grades cannot be paired and are left out. NaN if nothing is left or
     all grades are the same.
     """
     units = pairable_units(grades)
@@ -95,8 +95,8 @@ def alpha_estimates(
 ) -> dict[AlphaMetric, AgreementEstimate]:
     """Return nominal, ordinal and interval alpha of `grades` [n, raters], with intervals and p.
 
-    Interval: BCa bootstrap over items (over `clusters` [n], where items go together). p: of an alpha
-    at least as large when each rater's grades are shuffled over the items that the rater graded
+    Interval: BCa bootstrap over items (over `clusters` [n], where items go together). p: of an
+    alpha at least as large when each rater's grades are shuffled over the items that the rater graded
     (one-sided, as only agreement is of interest). How often a rater gives each grade stays, so p is
     about which items get it, not about raters' levels.
     """

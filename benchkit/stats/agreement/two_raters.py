@@ -69,9 +69,9 @@ def pair_agreement(
     """Return all statistics of two raters' grades `a`, `b` [n], NaN where missing.
 
     kappa has quadratic weights; exact and adjacent are the shares of equal grades, and of grades at
-    most one category apart. These three and the confusion matrix need `categories`, of which a grade
-    counts as the nearest (halves up); correlations take grades as they are. Intervals: BCa bootstrap
-    over items (`bca_intervals`). p: two-sided, the second rater's grades shuffled
+    most one category apart. These three and the confusion matrix need `categories`, of which a
+    grade counts as the nearest (halves up); correlations take grades as they are. Intervals: BCa
+    bootstrap over items (`bca_intervals`). p: two-sided, the second rater's grades shuffled
     (`independence_p_values`); none for `exact` and `adjacent`: test kappa instead.
 
     Args:

@@ -1,7 +1,7 @@
 """Always-valid inference for an A/B test that is looked at while it runs.
 
-The mixture sequential probability ratio test (mSPRT) with a normal mixture: however often one looks,
-and whenever one stops, the chance of ever rejecting a true null is at most the level.
+The mixture sequential probability ratio test (mSPRT) with a normal mixture: however often one
+looks, and whenever one stops, the chance of ever rejecting a true null is at most the level.
 
 Reference: Robbins (1970); Johari, Koomen, Pekelis and Walsh (2022), "Always Valid Inference".
 """
@@ -34,8 +34,8 @@ def msprt(
 ) -> AlwaysValidTest:
     """Look once at two arms, each (successes, trials).
 
-    While a variance is unknown (an arm without trials, no or only successes) p is 1 and the interval
-    is [-1, 1].
+    While a variance is unknown (an arm without trials, no or only successes) p is 1 and the
+    interval is [-1, 1].
 
     Args:
         control: Successes and trials of the control.
