@@ -1,7 +1,8 @@
 """Two methods graded on the same cases: a cumulative logit model with a random effect a case.
 
 P(y <= k) = sigma(theta_k - beta x - u_case), u ~ N(0, sd^2). Grades are ordered, not equally
-spaced, and cases differ in how well any method can do. statsmodels' `OrderedModel` has no random effects.
+spaced, and cases differ in how well any method can do. statsmodels' `OrderedModel` has no random
+effects.
 
 Reference: McCullagh (1980); Hedeker and Gibbons (1994).
 """

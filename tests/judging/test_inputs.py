@@ -62,6 +62,14 @@ def test_the_first_sample_and_the_item_ranked_first_are_judged():
     assert (found.item, found.rationale, found.status) == (item, "So.", "ok")
 
 
+@pytest.mark.parametrize("status", ["error", "refused", "truncated", "unparsed"])
+def test_an_item_of_a_sample_that_is_not_ok_does_not_count(status):
+    request = next(iter(DATA.requests(DATA.test.sample(1))))
+    answer = read("sampled", samples=[sample(status, request.candidates[0], "Good.")])
+    assert (answer.item, answer.rationale, answer.status) == (None, "Good.", status)
+    assert answer.stage(QUALITY) == ("unanswered" if status == "error" else "invalid")
+
+
 TITLES = ["Green Tea Leaves", "Old Pale Ale", "Dry Black Cider", "Red Table Wine"]
 CATALOG = Catalog(("tea", "ale", "cider", "wine"), {"title": TITLES})
 

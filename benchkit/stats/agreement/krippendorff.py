@@ -62,8 +62,8 @@ def coincidence_matrix(units: PairableUnits) -> Floats:
 def krippendorff_alpha(grades: ArrayLike, metric: AlphaMetric = "ordinal") -> float:
     """Return alpha of `grades` [n, raters], NaN where missing.
 
-    Alpha is 1 - observed / expected disagreement. Items with fewer than two grades cannot be paired and are left out. NaN if nothing is left or
-    all grades are the same.
+    Alpha is 1 - observed / expected disagreement. Items with fewer than two grades cannot be paired
+    and are left out. NaN if nothing is left or all grades are the same.
     """
     units = pairable_units(grades)
     matrix = coincidence_matrix(units)
@@ -96,9 +96,9 @@ def alpha_estimates(
     """Return nominal, ordinal and interval alpha of `grades` [n, raters], with intervals and p.
 
     Interval: BCa bootstrap over items (over `clusters` [n], where items go together). p: of an
-    alpha at least as large when each rater's grades are shuffled over the items that the rater graded
-    (one-sided, as only agreement is of interest). How often a rater gives each grade stays, so p is
-    about which items get it, not about raters' levels.
+    alpha at least as large when each rater's grades are shuffled over the items that the rater
+    graded (one-sided, as only agreement is of interest). How often a rater gives each grade stays,
+    so p is about which items get it, not about raters' levels.
     """
     units = pairable_units(grades)
     if len(units.values) < 2:
