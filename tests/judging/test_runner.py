@@ -195,7 +195,7 @@ def test_estimates_ask_nothing_and_say_what_is_judged(explainers, tmp_path):
     list(judge_runs(store, asked, suite.judging, lambda _: None))
     (done,) = estimate_judge_costs(store, asked, suite.judging)
     assert (done.judged, done.cost.calls) == (True, 0)
-    (again,) = estimate_judge_costs(store, asked, suite.judging, again=True)
+    (again,) = estimate_judge_costs(store, asked, suite.judging, force=True)
     assert (again.judged, again.cost) == (False, found.cost)
     # Probing asks for five answers as they are and as six probes change them, if they do.
     (probing,) = estimate_judge_costs(store, asked, suite.judging, probe=5)

@@ -44,7 +44,7 @@ def intraclass_correlation(
     from scipy.stats import f
 
     table = np.asarray(grades, dtype=np.float64)
-    complete: Bools = ~np.isnan(table).any(axis=1)
+    complete: Bools = np.asarray(~np.isnan(table).any(axis=1))
     incomplete = int((~complete).sum())
     table = table[complete]
     n, k = table.shape
