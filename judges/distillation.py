@@ -21,7 +21,7 @@ from judges.ordinal_regression import (
     fit_ordinal_model,
 )
 
-_FEWEST = 20
+_MIN_LABELS = 20
 
 
 class _Model(BaseModel):
@@ -29,82 +29,87 @@ class _Model(BaseModel):
 
 
 class CrossValidationReport(_Model):
-    """Agreement with the labels in cross-validation; None where undefined.
-
-    labels: how many; users: of how many users, whose labels are held out together. kappa
-    (quadratic weights) and spearman with 95 % intervals over users. exact: share of equal grades;
-    majority: the same for always giving the most frequent label. mae: mean absolute error, in
-    grades. confusion: rows are labels, columns predictions, by ascending grade.
-    """
+    """Agreement with the labels in cross-validation; None where undefined."""
 
     labels: int
+    """Number of labels."""
     users: int
+    """Number of users; the labels of a user are held out together."""
     folds: int
     kappa: float | None
+    """Kappa with quadratic weights; its 95 % interval is over users."""
     kappa_low: float | None
     kappa_high: float | None
     spearman: float | None
     spearman_low: float | None
     spearman_high: float | None
     exact: float
+    """Share of equal grades."""
     majority: float
+    """The same for always giving the most frequent label."""
     mae: float
+    """Mean absolute error, in grades."""
     confusion: tuple[tuple[int, ...], ...]
+    """Rows are labels, columns predictions, by ascending grade."""
 
 
 class DistilledModel(_Model):
-    """What was distilled: a model and a report a criterion. left_out: features that were the same
-    in all labels, and so say nothing. source: whose grades they were, in words. users: whose
-    rationales were labelled; items: hash of the catalogue that they are of, "" if not known."""
+    """What was distilled: a model and a report for each criterion."""
 
     version: Literal[2] = 2  # in the first, cases of one user were not held out together
     rubric: str
     rubric_hash: str
     source: str
+    """Whose grades they were, in words."""
     penalty: float
     seed: int
     models: dict[str, OrdinalModel]
     reports: dict[str, CrossValidationReport]
     left_out: tuple[str, ...] = ()
+    """Features that were the same in all labels, and so say nothing."""
     users: tuple[str, ...]
+    """Users whose rationales were labelled."""
     items: str = ""
+    """Hash of the catalogue that they are of, "" if unknown."""
 
     def caveat(self, criterion: str) -> str:
-        """One line for a table's footnote."""
-        found = self.reports[criterion]
+        """Return one line for a table's footnote."""
+        report = self.reports[criterion]
         return (
-            f"distilled from {self.source}, QWK {_format_or_undefined(found.kappa)}"
-            f" [{_format_or_undefined(found.kappa_low)}, {_format_or_undefined(found.kappa_high)}]"
-            f" over {found.labels} labels in cross-validation, users held out"
+            f"distilled from {self.source}, QWK {_format(report.kappa)}"
+            f" [{_format(report.kappa_low)}, {_format(report.kappa_high)}]"
+            f" over {report.labels} labels in cross-validation, users held out"
         )
 
     def to_markdown(self) -> str:
-        """Agreement, confusion and coefficients, in Markdown."""
-        parts = []
-        for name, found in self.reports.items():
-            model = self.models[name]
-            lines = [f"**{name}**: {self.caveat(name)}", ""]
-            lines.append(
-                f"Spearman {_format_or_undefined(found.spearman)} [{_format_or_undefined(found.spearman_low)},"
-                f" {_format_or_undefined(found.spearman_high)}], mean absolute error {found.mae:.2f}, equal"
-                f" {found.exact:.0%} (the most frequent grade alone: {found.majority:.0%});"
-                f" {found.labels} labels of {found.users} users in {found.folds} folds."
-            )
-            grades = " | ".join(map(str, range(len(found.confusion))))
-            lines += ["", f"| label \\ predicted, from the lowest grade | {grades} |"]
-            lines.append(f"| --- |{' --: |' * len(found.confusion)}")
-            for place, row in enumerate(found.confusion):
-                lines.append(f"| {place} | {' | '.join(map(str, row))} |")
-            lines += ["", "| feature | coefficient | |", "| --- | --: | --- |"]
-            order = np.argsort(-np.abs(model.coefficients), kind="stable")
-            for place in order.tolist():
-                feature = model.features[place]
-                value = f"{model.coefficients[place]:+.2f}"
-                lines.append(f"| {feature} | {value} | {FEATURES[feature]} |")
-            parts.append("\n".join(lines))
+        """Return agreement, confusion and coefficients, in Markdown."""
+        parts = [self._criterion_markdown(name) for name in self.reports]
         if self.left_out:
             parts.append(f"The same in all labels, and left out: {', '.join(self.left_out)}.")
         return "\n\n".join(parts) + "\n"
+
+    def _criterion_markdown(self, name: str) -> str:
+        model, report = self.models[name], self.reports[name]
+        lines = [
+            f"**{name}**: {self.caveat(name)}",
+            "",
+            f"Spearman {_format(report.spearman)} [{_format(report.spearman_low)},"
+            f" {_format(report.spearman_high)}], mean absolute error {report.mae:.2f}, equal"
+            f" {report.exact:.0%} (the most frequent grade alone: {report.majority:.0%});"
+            f" {report.labels} labels of {report.users} users in {report.folds} folds.",
+            "",
+        ]
+        grades = " | ".join(map(str, range(len(report.confusion))))
+        lines.append(f"| label \\ predicted, from the lowest grade | {grades} |")
+        lines.append(f"| --- |{' --: |' * len(report.confusion)}")
+        for level, row in enumerate(report.confusion):
+            lines.append(f"| {level} | {' | '.join(map(str, row))} |")
+        lines += ["", "| feature | coefficient | |", "| --- | --: | --- |"]
+        order = np.argsort(-np.abs(model.coefficients), kind="stable")
+        for i in order.tolist():
+            feature = model.features[i]
+            lines.append(f"| {feature} | {model.coefficients[i]:+.2f} | {FEATURES[feature]} |")
+        return "\n".join(lines)
 
 
 def fit_distilled_model(
@@ -122,13 +127,22 @@ def fit_distilled_model(
 ) -> DistilledModel:
     """Fit each criterion of a rubric to the labels that there are of it.
 
-    features: of each labelled exhibit. grades: by criterion, [n], NaN where there is none; one
-    between two whole grades is rounded, half up. users: [n] whose rationale it is; all of one user
-    are held out together in cross-validation. names: of the features to use. items: hash of the
-    catalogue.
+    Args:
+        features: [n] features of each labelled input.
+        grades: Criterion -> [n] grades, NaN where there is none; one between two whole grades is
+            rounded, half up.
+        users: [n] whose rationale it is; all of one user are held out together in cross-validation.
+        rubric: The rubric of the grades.
+        names: The features to use.
+        source: Whose grades they are, in words.
+        items: Hash of the catalogue.
+        folds: Folds of the cross-validation.
+        penalty: Precision of the coefficients' prior.
+        seed: Seed of the folds.
 
-    Raises DataError where labels are too few, all alike, or outside the rubric, where no feature
-    differs in them, and, without a penalty, where a feature separates the grades.
+    Raises:
+        DataError: Where labels are too few, all alike, or outside the rubric, where no feature
+            differs in them, and, without a penalty, where a feature separates the grades.
     """
     missing = [criterion.name for criterion in rubric.criteria if criterion.name not in grades]
     if missing:
@@ -138,11 +152,11 @@ def fit_distilled_model(
         )
     models, reports, left_out = {}, {}, set()
     for criterion in rubric.criteria:
-        given = np.asarray(grades[criterion.name], dtype=np.float64)
-        there = np.flatnonzero(~np.isnan(given))
-        y = _whole(given[there], criterion)
-        x = feature_matrix(features, names)[there]
-        groups = np.unique(np.asarray(users)[there], return_inverse=True)[1]
+        labels = np.asarray(grades[criterion.name], dtype=np.float64)
+        labelled = np.flatnonzero(~np.isnan(labels))
+        y = _round_grades(labels[labelled], criterion)
+        x = feature_matrix(features, names)[labelled]
+        groups = np.unique(np.asarray(users)[labelled], return_inverse=True)[1]
         _check_enough_labels(y, groups, criterion.name, folds)
         models[criterion.name] = fit_ordinal_model(x, y, names, penalty)
         left_out |= set(names) - set(models[criterion.name].features)
@@ -163,12 +177,12 @@ def fit_distilled_model(
 
 
 def save_distilled_model(distilled: DistilledModel, path: Path) -> None:
-    """Write it as JSON. Raises StoreError where that fails."""
+    """Write a model as JSON. Raises StoreError where that fails."""
     io.write_json(path, distilled.model_dump(mode="json"))
 
 
 def load_distilled_model(path: Path) -> DistilledModel:
-    """What `save_distilled_model` wrote. Raises ConfigError where it cannot be read, or is something else."""
+    """Read a saved model. Raises ConfigError where it cannot be read, or is something else."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -186,7 +200,7 @@ def _cross_validate(
     penalty: float,
     seed: int,
 ) -> Ints:
-    """[n] grades predicted by models that saw nothing of a label's user."""
+    """Return [n] grades predicted by models that saw nothing of a label's user."""
     order = seeds.generator("distilled-folds", criterion.name, seed).permutation(groups.max() + 1)
     fold = order[groups] % folds
     predicted = np.empty_like(y)
@@ -197,8 +211,8 @@ def _cross_validate(
             continue
         model = fit_ordinal_model(x[inside], y[inside], names, penalty)
         columns = [names.index(name) for name in model.features]
-        shares = model.predict_proba(x[outside][:, columns])
-        predicted[outside] = expected_grades(shares, model.levels)
+        probabilities = model.predict_proba(x[outside][:, columns])
+        predicted[outside] = expected_grades(probabilities, model.levels)
     return predicted
 
 
@@ -208,8 +222,8 @@ def _report(
     from benchkit.stats.agreement.two_raters import pair_agreement
 
     scale = list(criterion.grades)
-    found = pair_agreement(y, predicted, scale, groups, permutations=1, seed=seed)
-    kappa, spearman = found.estimates["kappa"], found.estimates["spearman"]
+    agreement = pair_agreement(y, predicted, scale, groups, permutations=1, seed=seed)
+    kappa, spearman = agreement.estimates["kappa"], agreement.estimates["spearman"]
     confusion = np.zeros((len(scale), len(scale)), dtype=int)
     np.add.at(confusion, (y - criterion.low, predicted - criterion.low), 1)
     return CrossValidationReport(
@@ -229,7 +243,7 @@ def _report(
     )
 
 
-def _whole(grades: Floats, criterion: Criterion) -> Ints:
+def _round_grades(grades: Floats, criterion: Criterion) -> Ints:
     whole = np.floor(grades + 0.5).astype(np.int64)
     wrong = (whole < criterion.low) | (whole > criterion.high)
     if wrong.any():
@@ -241,11 +255,11 @@ def _whole(grades: Floats, criterion: Criterion) -> Ints:
 
 
 def _check_enough_labels(y: Ints, groups: Ints, name: str, folds: int) -> None:
-    if len(y) < _FEWEST or groups.max(initial=0) + 1 < folds:
-        users = groups.max(initial=-1) + 1
+    users = groups.max(initial=-1) + 1
+    if len(y) < _MIN_LABELS or users < folds:
         raise DataError(
             f"{len(y)} labels of {users} users for {name} are too few to learn from",
-            f"give {_FEWEST} labels or more, of at least as many users as folds ({folds})",
+            f"give {_MIN_LABELS} labels or more, of at least as many users as folds ({folds})",
         )
     if len(np.unique(y)) == 1:
         raise DataError(
@@ -258,5 +272,5 @@ def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _format_or_undefined(value: float | None) -> str:
+def _format(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f}"

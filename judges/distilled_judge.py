@@ -1,18 +1,18 @@
 """A judge distilled from another's grades: an ordinal regression on the features of rationales.
 
 It grades for nothing what took a language model, or people, to learn from; how well it agrees with
-them is known from cross-validation, and said with its grades. It has their biases as far as its
-features show them. Length is no feature unless it is asked for.
+them is known from cross-validation, and reported with its grades. It has their biases as far as its
+features show them. Length is not a feature unless it is asked for.
 
-Cross-validation holds out whole users, since a user who is asked several times has nearly the same
-history each time. What it grades of a user whose labels it was fitted to is in-sample: the verdict
-has a flag, and the remarks a count.
+Cross-validation holds out whole users, since a user with several cases has nearly the same history
+each time. A grade for a user whose labels it was fitted to is in-sample: the verdict has a flag,
+and the caveats a count.
 
     [[judging.judges]]
     judge = "distilled"
     config = { labels = ["runs/.../judgements/llm-1a2b.parquet"] }
 
-Labels have to be of the dataset that is judged. What was fitted once can be saved and used with any
+Labels have to be of the dataset that is judged. A fitted model can be saved and used with any
 (`fit_from_labels(...)`, `save_distilled_model`, and `model` in the configuration).
 """
 
@@ -26,9 +26,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
 
 from benchkit.errors import ConfigError
-from benchkit.judging.rubric import Rubric, load_rubric
-from benchkit.judging.verdicts import INJECTION, JudgeInput, Verdict
-from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.judging.rubric import load_rubric
+from benchkit.judging.verdicts import JudgeInput, Verdict
 from benchkit.lm.teachers.encoder import TextEncoder
 from benchkit.types import Catalog, RunContext
 from judges.distillation import (
@@ -37,9 +36,8 @@ from judges.distillation import (
     load_distilled_model,
     save_distilled_model,
 )
+from judges.feature_judge import Evidence, FeatureJudge, Grades
 from judges.features import FEATURES, FeatureReader
-from judges.heuristic import EMPTY_RATIONALE, UNKNOWN_ITEM
-from judges.injection import detect_injection
 from judges.ordinal_regression import expected_grades
 from judges.training_labels import read_training_labels
 
@@ -54,50 +52,53 @@ __all__ = [
 ]
 
 DEFAULT_FEATURES = (
-    "history_named",
-    "item_named",
-    "named_others",
-    "named_disliked",
-    "rating_conflicts",
-    "history_max",
-    "history_mean",
-    "item_max",
-    "item_mean",
-    "item_history",
-    "longest_repeat",
+    "history_named", "item_named", "named_others", "named_disliked", "rating_conflicts",
+    "history_max", "history_mean", "item_max", "item_mean", "item_history", "longest_repeat",
     "repeated_sentences",
-)
+)  # fmt: skip
 _UNKNOWN = ("named_candidates", "named_outside")  # records do not hold the candidates
-_AT_ONCE = 1024
 IN_SAMPLE = "in-sample"  # a flag: labels of the same user were learnt from
 
 
 class DistilledConfig(BaseModel):
-    """labels: files of grades, records: judgements with what CSV labels are of, and raters: who
-    counts of them; see `judges.training_labels`. model: instead of labels, a file that `save_distilled_model` wrote.
-
-    features: names in `judges.features.FEATURES`. folds: of the cross-validation; labels of one
-    user are in one fold. penalty: precision of the coefficients' prior; 0 has none.
-    decision: `expected` gives the whole grade nearest to the expected one, which has the least
-        expected squared error, by which QWK weighs; `likely` the most likely grade, which is nearly
-        always the most frequent one where one prevails.
-    """
+    """Settings of a distilled judge: either labels to learn from, or a saved model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rubric: str = "rationale-0-3"
-    labels: tuple[Path, ...] = ()
-    records: tuple[Path, ...] = ()
-    raters: tuple[str, ...] = ()
-    model: Path | None = None
-    features: tuple[str, ...] = Field(default=DEFAULT_FEATURES, min_length=1)
-    folds: int = Field(default=5, ge=2)
-    penalty: float = Field(default=1.0, ge=0)
+    labels: tuple[Path, ...] = Field(
+        default=(), description="Files of grades; see `judges.training_labels`."
+    )
+    records: tuple[Path, ...] = Field(
+        default=(), description="Judgements that hold what the labels of CSV files are of."
+    )
+    raters: tuple[str, ...] = Field(
+        default=(), description="Raters in CSV files that count; by default all but judges."
+    )
+    model: Path | None = Field(
+        default=None, description="Instead of labels, a file of `save_distilled_model`."
+    )
+    features: tuple[str, ...] = Field(
+        default=DEFAULT_FEATURES, min_length=1,
+        description="Names in `judges.features.FEATURES`.",
+    )  # fmt: skip
+    folds: int = Field(
+        default=5, ge=2,
+        description="Folds of the cross-validation; labels of one user are in one fold.",
+    )  # fmt: skip
+    penalty: float = Field(
+        default=1.0, ge=0, description="Precision of the coefficients' prior; 0 has none."
+    )
     seed: int = 0
-    decision: Literal["expected", "likely"] = "expected"
+    decision: Literal["expected", "likely"] = Field(
+        default="expected",
+        description="`expected` gives the whole grade nearest to the expected one, which has the"
+        " least expected squared error, by which QWK weighs; `likely` the most likely grade, which"
+        " is nearly always the most frequent one where one prevails.",
+    )
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _check_consistency(self) -> Self:
         if bool(self.labels) == (self.model is not None):
             raise ValueError("give either labels or a model")
         if unknown := [name for name in self.features if name not in FEATURES]:
@@ -111,7 +112,7 @@ class DistilledConfig(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def content_hash(self) -> str:
-        """Of the files, as grades depend on what is in them."""
+        """Hash of the files, as grades depend on what is in them."""
         content = hashlib.sha256()
         for path in (*self.labels, *self.records, *([self.model] if self.model else [])):
             try:
@@ -121,25 +122,23 @@ class DistilledConfig(BaseModel):
         return content.hexdigest()[:16]
 
 
-class DistilledJudge:
+class DistilledJudge(FeatureJudge):
     """Grades by an ordinal regression, which is fitted when it is first needed.
 
     Evidence: the features of the model, for each criterion the expected grade and the probability
     of each level (`rating_expected`, `rating_p2`), and QWK with the labels in cross-validation.
-    `distilled` is the model, None before it is fitted; `remarks` tell its agreement once it is, and
-    how many it graded last are in-sample.
-    Raises ConfigError for a file that is not there, or a model of another rubric.
+    `fitted_model` is None before it is fitted; `caveats` report its agreement once it is, and how
+    many of its last grades are in-sample. Raises ConfigError for a file that is not there, or a
+    model of another rubric.
     """
 
     Config = DistilledConfig
-    models: tuple[str, ...] = ()
 
     def __init__(self, config: DistilledConfig, encoder: TextEncoder | None = None) -> None:
+        super().__init__(config.rubric, encoder)
         self._config = config
-        self._reader = FeatureReader(encoder)
         self._catalog: Catalog | None = None
         self._graded = self._in_sample = 0
-        self.rubric: Rubric = load_rubric(config.rubric)
         self.fitted_model: DistilledModel | None = None
         for path in (*config.labels, *config.records):
             if not path.is_file():
@@ -148,113 +147,105 @@ class DistilledJudge:
             self.fitted_model = load_distilled_model(config.model)
             if self.fitted_model.rubric_hash != self.rubric.hash:
                 raise ConfigError(
-                    f"{config.model} grades by the rubric {self.fitted_model.rubric!r}, which is not"
-                    f" {self.rubric.name!r} as it stands",
-                    "choose its rubric, or fit_from_labels again",
+                    f"{config.model} grades by the rubric {self.fitted_model.rubric!r}, which is"
+                    f" not {self.rubric.name!r} as it is now",
+                    "choose its rubric, or fit the judge again",
                 )
 
     @property
     def caveats(self) -> tuple[str, ...]:
+        """What it was fitted to and how well it agrees, and how many grades are in-sample."""
         if self.fitted_model is None:
-            named = ", ".join(path.name for path in self._config.labels)
-            return (f"distilled from {named}, by the features of rationales",)
-        told = tuple(self.fitted_model.caveat(criterion.name) for criterion in self.rubric.criteria)
-        return (*told, *self._own_labels())
+            names = ", ".join(path.name for path in self._config.labels)
+            return (f"distilled from {names}, by the features of rationales",)
+        caveats = [self.fitted_model.caveat(criterion.name) for criterion in self.rubric.criteria]
+        if self._in_sample:
+            caveats.append(
+                f"{self._in_sample} of the {self._graded} rationales it graded are of users whose"
+                " labels it was fitted to: there it can agree more than in cross-validation"
+            )
+        return tuple(caveats)
 
     def to_markdown(self) -> str:
-        """Agreement with the labels and coefficients, in Markdown; empty before it is fitted."""
+        """Return agreement with the labels and coefficients; empty before it is fitted."""
         return "" if self.fitted_model is None else self.fitted_model.to_markdown()
 
-    def judge(self, exhibits: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
-        """As `Judge.judge`. Raises DataError where the labels cannot be learnt from."""
+    def judge(self, inputs: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
+        """Yield verdicts as `Judge.judge` does. Raises DataError for labels of no use."""
         self._graded = self._in_sample = 0
-        if not exhibits:
+        if not inputs:
             return
-        distilled = self._fitted(run)
-        known = frozenset(distilled.users if distilled.items == _items(run.catalog) else ())
-        for start in range(0, len(exhibits), _AT_ONCE):
-            part = exhibits[start : start + _AT_ONCE]
-            for exhibit, features in zip(part, self._reader.read(part, run), strict=True):
-                verdict = self._verdict(exhibit, features, distilled)
-                self._graded += verdict.status == "scored"
-                if verdict.status == "scored" and exhibit.request.user in known:
+        distilled = self._fit_once(run)
+        known = frozenset(distilled.users if distilled.items == _hash_items(run.catalog) else ())
+        for judge_input, verdict in zip(inputs, super().judge(inputs, run), strict=True):
+            if verdict.status == "scored":
+                self._graded += 1
+                if judge_input.request.user in known:
                     self._in_sample += 1
                     verdict = replace(verdict, flags=(*verdict.flags, IN_SAMPLE))
-                yield verdict
+            yield verdict
 
-    def estimate(self, exhibits: Sequence[JudgeInput], run: RunContext) -> CostEstimate:  # noqa: ARG002
-        """As `Judge.estimate`: no language model is asked."""
-        return CostEstimate(0, 0, 0, 0.0, 0)
+    def grade(
+        self,
+        judge_input: JudgeInput,
+        features: Mapping[str, float],  # noqa: ARG002
+    ) -> tuple[Grades, Evidence]:
+        """Return the grades by the fitted model."""
+        assert self.fitted_model is not None  # noqa: S101 - `judge` fits it
+        grades: Grades = {}
+        evidence: Evidence = {}
+        for name, model in self.fitted_model.models.items():
+            probabilities = model.probabilities([features])
+            likely = model.levels[int(probabilities[0].argmax())]
+            expected = int(expected_grades(probabilities, model.levels)[0])
+            grades[name] = float(expected if self._config.decision == "expected" else likely)
+            evidence |= {feature: features[feature] for feature in model.features}
+            mean = float(probabilities[0] @ np.array(model.levels))
+            evidence[f"{name}_expected"] = round(mean, 4)
+            for level, probability in zip(model.levels, probabilities[0], strict=True):
+                evidence[f"{name}_p{level}"] = round(float(probability), 4)
+            kappa = self.fitted_model.reports[name].kappa
+            if kappa is not None:
+                evidence[f"{name}_kappa"] = round(kappa, 4)
+        return grades, evidence
 
-    def _own_labels(self) -> tuple[str, ...]:
-        """What a reader must know of grades that are in-sample."""
-        if not self._in_sample:
-            return ()
-        return (
-            f"{self._in_sample} of the {self._graded} rationales it graded are of users whose"
-            " labels it was fitted to: there it can agree more than in cross-validation",
-        )
-
-    def _fitted(self, run: RunContext) -> DistilledModel:
+    def _fit_once(self, run: RunContext) -> DistilledModel:
         loaded = self._config.model is not None
         if self.fitted_model is None or not (loaded or self._catalog is run.catalog):
             self.fitted_model = fit_from_labels(self._config, run, self._reader)
             self._catalog = run.catalog
         return self.fitted_model
 
-    def _verdict(
-        self, exhibit: JudgeInput, features: Mapping[str, float] | None, distilled: DistilledModel
-    ) -> Verdict:
-        if features is None or not exhibit.rationale.strip():
-            return Verdict(
-                exhibit.key, {}, "unscored", EMPTY_RATIONALE if features else UNKNOWN_ITEM
-            )
-        grades: dict[str, float] = {}
-        evidence: dict[str, float] = {}
-        for name, model in distilled.models.items():
-            shares = model.probabilities([features])
-            likely = model.levels[int(shares[0].argmax())]
-            by_mean = int(expected_grades(shares, model.levels)[0])
-            grades[name] = float(by_mean if self._config.decision == "expected" else likely)
-            evidence |= {feature: features[feature] for feature in model.features}
-            evidence[f"{name}_expected"] = round(float(shares[0] @ np.array(model.levels)), 4)
-            for level, share in zip(model.levels, shares[0], strict=True):
-                evidence[f"{name}_p{level}"] = round(float(share), 4)
-            kappa = distilled.reports[name].kappa
-            if kappa is not None:
-                evidence[f"{name}_kappa"] = round(kappa, 4)
-        flags = (INJECTION,) if detect_injection(exhibit.rationale, self.rubric) else ()
-        return Verdict(exhibit.key, grades, evidence=evidence, flags=flags)
-
 
 def fit_from_labels(
     config: DistilledConfig, run: RunContext, reader: FeatureReader | None = None
 ) -> DistilledModel:
-    """Fit what a configuration with labels asks for, on the items of `run.catalog`.
+    """Fit a model to the labels of a configuration, on the items of `run.catalog`.
 
-    Raises DataError where the labels cannot be read or learnt from.
+    Raises:
+        DataError: Where the labels cannot be read or learnt from.
     """
     rubric = load_rubric(config.rubric)
     labels = read_training_labels(config.labels, config.records, rubric, run.catalog, config.raters)
     features = (reader or FeatureReader()).read(labels.judge_inputs, run)
-    there = [place for place, found in enumerate(features) if found is not None]
+    rows = [row for row, values in enumerate(features) if values is not None]
     source = ", ".join(path.name for path in config.labels)
     if labels.n_guessed_users:
         source += f" (users of {labels.n_guessed_users} labels read off the names of cases)"
     return fit_distilled_model(
-        [found for found in features if found is not None],
-        {name: [values[place] for place in there] for name, values in labels.grades.items()},
-        [labels.users[place] for place in there],
+        [values for values in features if values is not None],
+        {name: [grades[row] for row in rows] for name, grades in labels.grades.items()},
+        [labels.users[row] for row in rows],
         rubric,
         config.features,
         source=source,
-        items=_items(run.catalog),
+        items=_hash_items(run.catalog),
         folds=config.folds,
         penalty=config.penalty,
         seed=config.seed,
     )
 
 
-def _items(catalog: Catalog) -> str:
-    """Hash of a catalogue's items: users of other data can have the same names."""
+def _hash_items(catalog: Catalog) -> str:
+    """Hash a catalogue's items: users of other data can have the same names."""
     return hashlib.sha256("\n".join(catalog.ids).encode("utf-8", "surrogatepass")).hexdigest()[:16]

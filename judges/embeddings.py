@@ -1,8 +1,8 @@
-"""Sentence vectors of texts, each computed once and kept on disk by itself.
+"""Sentence vectors of texts, each computed once and cached on disk by itself.
 
-`benchkit.lm.teachers.encoder.load_or_encode` keeps the texts of a catalogue together, which suits a
-teacher that needs all of them; a judge needs those that its exhibits show, and new ones each time.
-As a vector is kept, it does not change by a rounding with what else is encoded beside it.
+`benchkit.lm.teachers.encoder.load_or_encode` stores the texts of a catalogue together, which suits
+a teacher that needs all of them; a judge needs those in its inputs, and new ones each time. As a
+vector is stored, it does not change by a rounding with what else is encoded beside it.
 """
 
 import hashlib
@@ -18,19 +18,19 @@ from benchkit.errors import StoreError
 from benchkit.lm.teachers.encoder import TextEncoder
 
 VECTORS_FILE = "text-vectors.sqlite"
-_AT_ONCE = 4096  # texts encoded before they are kept
+_AT_ONCE = 4096  # texts encoded before they are stored
 _TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
 
 
 def embed_texts(
     encoder: TextEncoder, texts: Iterable[str], folder: Path
 ) -> Mapping[str, NDArray[np.float32]]:
-    """Text -> [d] vector, from `folder` where it was computed before.
+    """Return text -> [d] vector, from `folder` where it was computed before.
 
     Safe for several processes. Raises StoreError when the file cannot be read or written.
     """
     keys = {text: _key(encoder, text) for text in sorted(set(texts))}
-    found: dict[str, NDArray[np.float32]] = {}
+    vectors: dict[str, NDArray[np.float32]] = {}
     path = folder / VECTORS_FILE
     with _wrap_io_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,17 +42,17 @@ def embed_texts(
             for text, key in keys.items():
                 row = base.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()
                 if row is not None:
-                    found[text] = np.frombuffer(row[0], dtype="<f4")
+                    vectors[text] = np.frombuffer(row[0], dtype="<f4")
         # Texts of one length together: the encoder pads a batch to its longest.
-        missing = sorted(keys.keys() - found.keys(), key=lambda text: (len(text), text))
+        missing = sorted(keys.keys() - vectors.keys(), key=lambda text: (len(text), text))
         for start in range(0, len(missing), _AT_ONCE):
             part = missing[start : start + _AT_ONCE]
             rows = np.asarray(encoder.encode(part), dtype="<f4")
-            kept = [(keys[text], row.tobytes()) for text, row in zip(part, rows, strict=True)]
+            entries = [(keys[text], row.tobytes()) for text, row in zip(part, rows, strict=True)]
             with _wrap_io_errors(path), base:  # one transaction
-                base.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", kept)
-            found.update(zip(part, rows, strict=True))
-    return found
+                base.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", entries)
+            vectors.update(zip(part, rows, strict=True))
+    return vectors
 
 
 def _key(encoder: TextEncoder, text: str) -> bytes:
@@ -67,5 +67,5 @@ def _wrap_io_errors(path: Path) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         raise StoreError(
             f"the sentence vectors in {path} cannot be used: {error}",
-            "free space or permissions; a damaged file may be deleted, it is then made again",
+            "free space or permissions; a damaged file may be deleted, and is then made again",
         ) from error

@@ -5,8 +5,8 @@ Names are found as `benchkit.judging.item_mentions` says. Nearness is the cosine
 than 256 tokens, and because the nearest of several sentences cannot come nearer by adding others
 that are not near. Words of liking are English.
 
-A sentence that is names alone, such as a title put in front, tells nothing: it neither names nor is
-near to history and item, though what it names may be made up.
+A sentence that is names alone, such as a title put in front, says nothing: it neither names nor is
+near to history and item, though its names may be made up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,8 +45,8 @@ FEATURES = {
     "longest_repeat": "words of the longest passage that stands in it twice; a name is one word",
     "repeated_sentences": "sentences that stood in it before",
 }
-_LIKED, _DISLIKED, _MOST = 4.0, 3.0, 5.0  # on the usual scale of 1 to 5
-_MOST_WORDS = 2000  # among which repeats are looked for
+_LIKED, _DISLIKED, _MAX_RATING = 4.0, 3.0, 5.0  # on the usual scale of 1 to 5
+_MAX_WORDS = 2000  # among which repeats are looked for
 _LIKING = frozenset(
     split_words(
         "adored appreciated appreciates enjoy enjoyed enjoys excellent favorite favourite liked"
@@ -64,25 +64,24 @@ _NEGATING = frozenset(
 )
 
 
-class _Read(NamedTuple):
-    """An exhibit with the codes of its items, and what its rationale names.
+class _ParsedInput(NamedTuple):
+    """A judge's input with the codes of its items, and what its rationale names."""
 
-    history: codes, each once, with the last rating or None. named: of the history and the item
-    only what sentences name that are more than names. told: these sentences.
-    """
-
-    judge_input: JudgeInput
+    rationale: str
     item: int
     history: Mapping[int, float | None]
+    """Codes, each once, with the last rating or None."""
     named: NamedItems
+    """Of the history and the item only what informative sentences name."""
     mentions: Sequence[Mention]
-    told: Sequence[str]
+    sentences: Sequence[str]
+    """The sentences that are more than names."""
 
 
 class FeatureReader:
-    """Reads features of exhibits; what it computes of a catalogue is kept for the next ones.
+    """Reads features of judge inputs; what it computes of a catalogue is cached.
 
-    encoder: MiniLM by default. Raises ConfigError when the encoder's packages are missing.
+    The encoder is MiniLM by default. Raises ConfigError when the encoder's packages are missing.
     """
 
     def __init__(self, encoder: TextEncoder | None = None) -> None:
@@ -90,120 +89,121 @@ class FeatureReader:
         self._index: TitleIndex | None = None
         self._texts: list[str] = []
 
-    def read(
-        self, exhibits: Sequence[JudgeInput], run: RunContext
-    ) -> list[dict[str, float] | None]:
-        """The values of `FEATURES`, one mapping an exhibit; None where the catalogue has not the
-        recommended item. Items of the history that it has not are passed over."""
-        index = self._prepared(run.catalog)
-        read = [_read(exhibit, index) for exhibit in exhibits]
-        texts = {text for one in read if one for text in self._encoded(one)}
+    def read(self, inputs: Sequence[JudgeInput], run: RunContext) -> list[dict[str, float] | None]:
+        """Return the values of `FEATURES` of each input.
+
+        None where the catalogue lacks the recommended item. Items of the history that it lacks are
+        passed over.
+        """
+        index = self._index_of(run.catalog)
+        parsed = [_parse(judge_input, index) for judge_input in inputs]
+        texts = {text for part in parsed if part for text in self._texts_of(part)}
         if self._encoder is None and texts:
             self._encoder = MiniLMEncoder()
         vectors = embed_texts(self._encoder, texts, run.cache) if self._encoder and texts else {}
         return [
-            None if one is None else _lexical(one, index) | self._nearness(one, vectors)
-            for one in read
+            None if part is None else _lexical(part, index) | self._nearness(part, vectors)
+            for part in parsed
         ]
 
-    def _prepared(self, catalog: Catalog) -> TitleIndex:
+    def _index_of(self, catalog: Catalog) -> TitleIndex:
         if self._index is None or self._index.catalog is not catalog:
             self._index, self._texts = title_index(catalog), item_embedding_texts(catalog)
         return self._index
 
-    def _encoded(self, read: _Read) -> list[str]:
-        items = [self._texts[code] for code in (read.item, *read.history)]
-        return [*read.told, *items]
+    def _texts_of(self, parsed: _ParsedInput) -> list[str]:
+        items = [self._texts[code] for code in (parsed.item, *parsed.history)]
+        return [*parsed.sentences, *items]
 
     def _nearness(
-        self, read: _Read, vectors: Mapping[str, NDArray[np.float32]]
+        self, parsed: _ParsedInput, vectors: Mapping[str, NDArray[np.float32]]
     ) -> dict[str, float]:
-        """Cosines to four digits: the rest is rounding. 0 where there is nothing to compare."""
-        item = vectors[self._texts[read.item]]
+        """Return cosines to four digits: the rest is rounding. 0 with nothing to compare."""
+        item = vectors[self._texts[parsed.item]]
         width = len(item)
-        said = [vectors[text] for text in read.told]
-        parts = np.array(said).reshape(-1, width)
-        past = np.array([vectors[self._texts[code]] for code in read.history]).reshape(-1, width)
+        parts = np.array([vectors[text] for text in parsed.sentences]).reshape(-1, width)
+        past = np.array([vectors[self._texts[code]] for code in parsed.history]).reshape(-1, width)
         whole = parts.sum(axis=0)
         whole = whole / max(float(np.linalg.norm(whole)), 1e-12)
-        found = {
+        cosines = {
             "history_max": (parts @ past.T).max(initial=-1) if parts.size and past.size else 0,
             "history_mean": (past @ whole).mean() if past.size else 0,
             "item_max": (parts @ item).max() if parts.size else 0,
             "item_mean": whole @ item,
             "item_history": (past @ item).max() if past.size else 0,
         }
-        return {name: round(float(value), 4) for name, value in found.items()}
+        return {name: round(float(value), 4) for name, value in cosines.items()}
 
 
-def _read(exhibit: JudgeInput, index: TitleIndex) -> _Read | None:
-    shown = recommendation_context(exhibit.request, exhibit.item, index.catalog)
-    if shown.item is None:
+def _parse(judge_input: JudgeInput, index: TitleIndex) -> _ParsedInput | None:
+    rationale = judge_input.rationale
+    context = recommendation_context(judge_input.request, judge_input.item, index.catalog)
+    if context.item is None:
         return None
-    mentions = index.find_mentions(exhibit.rationale, {*shown.history, shown.item})
-    told, bare = _informative_sentences(exhibit.rationale, mentions)
-    named = index.classify_mentions(mentions, *shown)
+    mentions = index.find_mentions(rationale, {*context.history, context.item})
+    sentences, bare = _informative_sentences(rationale, mentions)
+    named = index.classify_mentions(mentions, *context)
     if bare:
-        more = [mention for mention in mentions if mention not in bare]
-        credited = index.classify_mentions(more, *shown)
+        others = [mention for mention in mentions if mention not in bare]
+        credited = index.classify_mentions(others, *context)
         named = named._replace(history=credited.history, item=credited.item)
-    return _Read(exhibit, shown.item, shown.history, named, mentions, told)
+    return _ParsedInput(rationale, context.item, context.history, named, mentions, sentences)
 
 
 def _informative_sentences(
     text: str, mentions: Sequence[Mention]
 ) -> tuple[list[str], set[Mention]]:
-    """The sentences that are more than names, and the mentions in those that are not."""
-    told, bare = [], set()
+    """Return the sentences that are more than names, and the mentions in those that are not."""
+    informative, bare = [], set()
     first = 0
     for sentence in split_sentences(text):
-        listed = split_words(sentence)
-        last = first + len(listed)
-        inside = {one for one in mentions if first <= one.first and one.last <= last}
-        named = {place for one in inside for place in range(one.first, one.last)}
-        others = (word for place, word in enumerate(listed, first) if place not in named)
+        words = split_words(sentence)
+        last = first + len(words)
+        inside = {m for m in mentions if first <= m.first and m.last <= last}
+        in_names = {position for m in inside for position in range(m.first, m.last)}
+        others = (word for position, word in enumerate(words, first) if position not in in_names)
         if inside and all(word in FUNCTION_WORDS for word in others):
             bare |= inside
         else:
-            told.append(sentence)
+            informative.append(sentence)
         first = last
-    return told, bare
+    return informative, bare
 
 
-def _lexical(read: _Read, index: TitleIndex) -> dict[str, float]:
-    """The features that need no encoder."""
-    text, named = read.judge_input.rationale, read.named
-    listed, parts = split_words(text), split_sentences(text)
-    low = [code for code in named.history if _liking(read, code) < 0]
+def _lexical(parsed: _ParsedInput, index: TitleIndex) -> dict[str, float]:
+    """Return the features that need no encoder."""
+    named = parsed.named
+    words, sentences = split_words(parsed.rationale), split_sentences(parsed.rationale)
+    disliked = [code for code in named.history if _liking(parsed, code) < 0]
+    distinct_sentences = {tuple(split_words(part)) for part in parsed.sentences}
     counts = {
-        "words": len(listed),
-        "sentences": len(parts),
-        "history_length": len(read.history),
+        "words": len(words),
+        "sentences": len(sentences),
+        "history_length": len(parsed.history),
         "history_named": len(named.history),
-        "history_named_share": round(len(named.history) / max(1, len(read.history)), 4),
+        "history_named_share": round(len(named.history) / max(1, len(parsed.history)), 4),
         "item_named": int(named.item),
         "named_candidates": len(named.candidates),
         "named_outside": len(named.outside),
         "named_others": len(named.candidates | named.outside),
-        "named_disliked": len(low),
-        "rating_conflicts": len(_conflicts(read, parts, index)),
-        "distinct_words": round(len(set(listed)) / max(1, len(listed)), 4),
-        "longest_repeat": longest_repeat(_collapse_mentions(listed, read.mentions)),
-        "repeated_sentences": len(read.told)
-        - len({tuple(split_words(part)) for part in read.told}),
+        "named_disliked": len(disliked),
+        "rating_conflicts": len(_conflicts(parsed, sentences, index)),
+        "distinct_words": round(len(set(words)) / max(1, len(words)), 4),
+        "longest_repeat": longest_repeat(_collapse_mentions(words, parsed.mentions)),
+        "repeated_sentences": len(parsed.sentences) - len(distinct_sentences),
     }
     return {name: float(value) for name, value in counts.items()}
 
 
-def longest_repeat(listed: Sequence[str]) -> int:
-    """Length of the longest run of words that stands in a list twice; both may overlap.
+def longest_repeat(words: Sequence[str]) -> int:
+    """Return the length of the longest run of words that occurs twice; both may overlap.
 
     >>> longest_repeat("it has the genre and it has the year".split())
     3
     """
-    listed = listed[:_MOST_WORDS]
-    code = {word: place for place, word in enumerate(dict.fromkeys(listed))}
-    values = np.array([code[word] for word in listed], dtype=np.int64)
+    words = words[:_MAX_WORDS]
+    codes = {word: code for code, word in enumerate(dict.fromkeys(words))}
+    values = np.array([codes[word] for word in words], dtype=np.int64)
     longest = 0
     for shift in range(1, len(values)):
         if len(values) - shift <= longest:
@@ -214,41 +214,41 @@ def longest_repeat(listed: Sequence[str]) -> int:
     return longest
 
 
-def _collapse_mentions(listed: list[str], mentions: Sequence[Mention]) -> list[str]:
-    """The words of a text with each name as one."""
+def _collapse_mentions(words: list[str], mentions: Sequence[Mention]) -> list[str]:
+    """Return the words of a text with each name as one."""
     names = {mention.first: mention for mention in mentions}
-    found, place = [], 0
-    while place < len(listed):
-        mention = names.get(place)
-        found.append(mention.name if mention else listed[place])
-        place = mention.last if mention else place + 1
-    return found
+    collapsed, position = [], 0
+    while position < len(words):
+        mention = names.get(position)
+        collapsed.append(mention.name if mention else words[position])
+        position = mention.last if mention else position + 1
+    return collapsed
 
 
-def _liking(read: _Read, code: int) -> int:
-    """1 where the user liked an item of the history, -1 where not, 0 where that is not known."""
-    rating = read.history[code]
-    if rating is None or not 0 <= rating <= _MOST:
+def _liking(parsed: _ParsedInput, code: int) -> int:
+    """Return 1 where the user liked an item of the history, -1 where not, 0 where unknown."""
+    rating = parsed.history[code]
+    if rating is None or not 0 <= rating <= _MAX_RATING:
         return 0
     return 1 if rating >= _LIKED else -1 if rating < _DISLIKED else 0
 
 
-def _conflicts(read: _Read, parts: Sequence[str], index: TitleIndex) -> set[int]:
-    """Items of the history of which a sentence says the opposite of the rating.
+def _conflicts(parsed: _ParsedInput, sentences: Sequence[str], index: TitleIndex) -> set[int]:
+    """Return the items of the history of which a sentence says the opposite of the rating.
 
-    Sentences with words of both kinds, or with a negation, are passed over."""
-    found: set[int] = set()
-    if not read.named.history or not any(_liking(read, code) for code in read.named.history):
-        return found
-    for part in parts:
-        mentions = index.find_mentions(part, read.history)
-        listed = set(
-            _collapse_mentions(split_words(part), mentions)
-        )  # a title's words say nothing of liking
-        said = bool(listed & _LIKING) - bool(listed & _DISLIKING)
-        if said == 0 or listed & _NEGATING:
+    Sentences with words of both kinds, or with a negation, are passed over.
+    """
+    conflicts: set[int] = set()
+    if not any(_liking(parsed, code) for code in parsed.named.history):
+        return conflicts
+    for sentence in sentences:
+        mentions = index.find_mentions(sentence, parsed.history)
+        # A title's words say nothing of liking.
+        words = set(_collapse_mentions(split_words(sentence), mentions))
+        stance = bool(words & _LIKING) - bool(words & _DISLIKING)
+        if stance == 0 or words & _NEGATING:
             continue
         for mention in mentions:
-            codes = read.history.keys() & set(mention.codes)
-            found |= {code for code in codes if _liking(read, code) == -said}
-    return found
+            codes = parsed.history.keys() & set(mention.codes)
+            conflicts |= {code for code in codes if _liking(parsed, code) == -stance}
+    return conflicts

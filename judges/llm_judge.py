@@ -1,4 +1,4 @@
-"""A language model as the judge, asked by a rubric; answers are kept, and read strictly."""
+"""A language model as the judge, asked by a rubric; answers are cached, and read strictly."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,33 +37,34 @@ SHORTENED = "shortened"  # a flag: the judge saw only the beginning of the ratio
 
 
 class LLMJudgeConfig(PromptOptions):
-    """A judge that is a language model; see `PromptOptions` for what it is shown.
+    """A judge that is a language model; see `PromptOptions` for what it is shown."""
 
-    engine: the configuration of an engine; its `price_prompt` and `price_completion` (a million
-        tokens) give the estimated cost, its `max_cost` or `max_tokens_total` stop before more is
-        spent by this judge in one call of the command: each judge of a suite and each member of a
-        panel has a budget of its own. One in this process (`hf`) names its `backbone`, too.
-    rubric: a name, or the path of a TOML file.
-    retries: how often a whole reply without a readable verdict is asked for again, each time with
-        another seed and with the request for the verdict alone. At temperature 0 more than one
-        would only repeat itself. Cut off and refused replies are not asked for again.
-    batch: exhibits asked at once.
-    """
-
-    engine: dict[str, Any] = Field(exclude=True)
-    rubric: str = "rationale-0-3"
+    engine: dict[str, Any] = Field(
+        exclude=True,
+        description="The configuration of an engine; its `price_prompt` and `price_completion` (a"
+        " million tokens) give the estimated cost, its `max_cost` or `max_tokens_total` stop before"
+        " more is spent by this judge in one call of the command: each judge of a suite and each"
+        " member of a panel has a budget of its own. One in this process (`hf`) names its"
+        " `backbone`, too.",
+    )
+    rubric: str = Field(default="rationale-0-3", description="A name, or the path of a TOML file.")
     decoding: Decoding = Decoding(temperature=0, top_p=1, max_tokens=1024)
-    retries: int = Field(default=1, ge=0, le=5)
-    batch: PositiveInt = Field(default=256, exclude=True)
+    retries: int = Field(
+        default=1, ge=0, le=5,
+        description="How often to ask again after a whole reply without a readable verdict, each"
+        " time with another seed and for the verdict alone. At temperature 0 more than one would"
+        " only repeat itself. Cut off and refused replies are not asked for again.",
+    )  # fmt: skip
+    batch: PositiveInt = Field(default=256, exclude=True, description="Inputs asked at once.")
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _check_engine(self) -> Self:
         parse_engine_settings(self.engine, "judge")
         if self.engine.get("backbone") == NANO:
             raise ConfigError("nano cannot judge: it knows one dataset only", "name another model")
         if self.decoding.n != 1:
             raise ConfigError(
-                f"a judge gives one verdict an exhibit, not {self.decoding.n}",
+                f"a judge gives one verdict an input, not {self.decoding.n}",
                 "put several judges on a panel",
             )
         if self.retries > 1 and not self.decoding.temperature:
@@ -75,17 +76,19 @@ class LLMJudgeConfig(PromptOptions):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def engine_semantics(self) -> dict[str, Any]:
-        """Of the engine what a verdict can depend on: no grade does on how fast and how
-        dear it is asked. It stands for the engine in the identity of a judgement."""
+        """What of the engine a verdict can depend on, for the identity of a judgement.
+
+        No grade depends on how fast and at what price a model answers.
+        """
         return semantic_settings(self.engine)
 
 
 class LLMJudge:
     """Asks an engine for each verdict; what was answered once is not asked again.
 
-    Every whole reply is kept (`judge-answers.sqlite` in the run's cache), also one without a
+    Every whole reply is cached (`judge-answers.sqlite` in the run's cache), also one without a
     readable verdict: what is asked after it then does not depend on when a run was interrupted.
-    Replies that were cut off, refused or unusable are not kept here.
+    Replies that were cut off, refused or unusable are not cached.
 
     make_engine: builds the engine, when there is something to ask or to count.
     """
@@ -105,57 +108,68 @@ class LLMJudge:
         self._engines: dict[Path, Engine] = {}
         self.rubric = load_rubric(config.rubric)
         self.models = (model_name(config.engine),)
-        drawn = (
-            f", temperature {config.decoding.temperature:g}" if config.decoding.temperature else ""
-        )
+        temperature = config.decoding.temperature
+        drawn = f", temperature {temperature:g}" if temperature else ""
         self.caveats = (f"graded by {self.models[0]}, rubric {self.rubric.name}{drawn}",)
 
-    def judge(self, exhibits: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
-        """As `Judge.judge`. Raises EngineError when the engine cannot go on; judge again then:
-        what was answered is kept. usage is as the engine tells it; an answer that was kept here
-        has {"cached": 1} alone."""
-        asker = self._asker(run)
-        for part in chunks(exhibits, self._config.batch):
-            yield from self._judged(part, asker, run.catalog)
+    def judge(self, inputs: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
+        """Yield verdicts as `Judge.judge` does.
 
-    def estimate(self, exhibits: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
-        """As `Judge.estimate`: at most, as if every reply had to be asked for again; likely, as if
-        every reply that is yet to come were readable, and had `REPLY_TOKENS`."""
-        asker, catalog = self._asker(run), run.catalog
-        # Certain are those whose earlier replies are all kept, and none of them readable.
-        certain, possible = [e for e in exhibits if not self._impossible(e)], list[JudgeInput]()
+        Raises EngineError when the engine cannot go on; judge again then: what was answered is
+        cached. usage is as the engine reports it; an answer from the cache has {"cached": 1} alone.
+        """
+        generator = self._make_generator(run)
+        for part in chunks(inputs, self._config.batch):
+            yield from self._judge_part(part, generator, run.catalog)
+
+    def estimate(self, inputs: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
+        """Estimate the cost.
+
+        At most, as if every reply had to be asked for again; likely, as if every reply that is yet
+        to come were readable, and had `REPLY_TOKENS`.
+        """
+        generator, catalog = self._make_generator(run), run.catalog
+        # Certain are those whose earlier replies are all cached, and none of them readable.
+        certain, possible = [e for e in inputs if not self._impossible(e)], list[JudgeInput]()
         sure, more = list[CallCount](), list[CallCount]()
-        asked: set[str] = set()
+        to_ask: set[str] = set()
         for attempt in range(1 + self._config.retries):
-            sure.append(asker.count_calls(self._prompts(certain, attempt, catalog)))
-            more.append(asker.count_calls(self._prompts(possible, attempt, catalog)))
-            first, certain = self._unread(certain, attempt, asker, catalog)
-            possible = [*first, *chain(*self._unread(possible, attempt, asker, catalog))]
-            asked |= {exhibit.key for exhibit in first}
+            sure.append(generator.count_calls(self._prompts(certain, attempt, catalog)))
+            more.append(generator.count_calls(self._prompts(possible, attempt, catalog)))
+            first, certain = self._split_unread(certain, attempt, generator, catalog)
+            possible = [
+                *first,
+                *chain(*self._split_unread(possible, attempt, generator, catalog)),
+            ]
+            to_ask |= {judge_input.key for judge_input in first}
         engine, longest = self._config.engine, self._config.decoding.max_tokens
         calls, likely = sum(c.calls for c in (*sure, *more)), sum(c.calls for c in sure)
-        tokens, about = (
-            sum(c.max_prompt_tokens for c in (*sure, *more)),
-            sum(c.likely_prompt_tokens for c in sure),
-        )
+        max_tokens = sum(c.max_prompt_tokens for c in (*sure, *more))
+        likely_tokens = sum(c.likely_prompt_tokens for c in sure)
         return CostEstimate(
-            *price_calls(engine, calls, tokens, calls * longest),
-            len(exhibits) - len(asked),
-            price_calls(engine, likely, about, likely * min(REPLY_TOKENS, longest)),
+            *price_calls(engine, calls, max_tokens, calls * longest),
+            len(inputs) - len(to_ask),
+            price_calls(engine, likely, likely_tokens, likely * min(REPLY_TOKENS, longest)),
         )
 
-    def _unread(
-        self, exhibits: Sequence[JudgeInput], attempt: int, asker: CachedGenerator, catalog: Catalog
+    def _split_unread(
+        self,
+        inputs: Sequence[JudgeInput],
+        attempt: int,
+        generator: CachedGenerator,
+        catalog: Catalog,
     ) -> tuple[list[JudgeInput], list[JudgeInput]]:
-        """Those without a reply to this attempt, and those with one that cannot be read."""
-        kept = asker.lookup(self._prompts(exhibits, attempt, catalog))
-        replies = list(zip(exhibits, kept, strict=True))
-        return (
-            [exhibit for exhibit, text in replies if text is None],
-            [e for e, text in replies if text is not None and not self._readable(text)],
-        )
+        """Return the inputs without a reply to this attempt, and those with an unreadable one."""
+        without, unreadable = [], []
+        replies = generator.lookup(self._prompts(inputs, attempt, catalog))
+        for judge_input, text in zip(inputs, replies, strict=True):
+            if text is None:
+                without.append(judge_input)
+            elif read_verdict(text, "stop", self.rubric).grades is None:
+                unreadable.append(judge_input)
+        return without, unreadable
 
-    def _asker(self, run: RunContext) -> CachedGenerator:
+    def _make_generator(self, run: RunContext) -> CachedGenerator:
         def engine() -> Engine:
             if run.cache not in self._engines:
                 self._engines[run.cache] = self._make(run)
@@ -165,24 +179,25 @@ class LLMJudge:
         store = GenerationCache(run.cache / "judge-answers.sqlite")
         return CachedGenerator(engine, identity, self._config.decoding, store, self._config.batch)
 
-    def _judged(
-        self, part: Sequence[JudgeInput], asker: CachedGenerator, catalog: Catalog
+    def _judge_part(
+        self, part: Sequence[JudgeInput], generator: CachedGenerator, catalog: Catalog
     ) -> list[Verdict]:
-        seen = [self._shown(exhibit, catalog) for exhibit in part]
+        contents = [self._prompt_inputs(judge_input, catalog) for judge_input in part]
         verdicts = [Verdict(e.key, {}, "unscored", self._impossible(e)) for e in part]
-        used = [Counter[str]() for _ in part]
-        pending = [place for place, verdict in enumerate(verdicts) if not verdict.reason]
+        usage = [Counter[str]() for _ in part]
+        pending = [i for i, verdict in enumerate(verdicts) if not verdict.reason]
         for attempt in range(1 + self._config.retries):
             prompts = [
-                render_judge_prompt(part[p].key, seen[p].texts, self.rubric, attempt)
-                for p in pending
+                render_judge_prompt(part[i].key, contents[i].texts, self.rubric, attempt)
+                for i in pending
             ]
             unreadable = []
-            for place, reply in zip(pending, asker.generate(prompts, lambda _: True), strict=True):
-                used[place].update(reply.usage)
+            replies = generator.generate(prompts, lambda _: True)
+            for i, reply in zip(pending, replies, strict=True):
+                usage[i].update(reply.usage)
                 grades, reason = read_verdict(reply.text, reply.finish, self.rubric)
-                verdicts[place] = Verdict(
-                    part[place].key,
+                verdicts[i] = Verdict(
+                    part[i].key,
                     {} if grades is None else {name: float(n) for name, n in grades.items()},
                     "scored" if grades else "unscored",
                     reason,
@@ -190,41 +205,43 @@ class LLMJudge:
                     {"asked again": float(attempt)} if attempt else {},
                 )
                 if grades is None and reply.finish == "stop":
-                    unreadable.append(place)
+                    unreadable.append(i)
             pending = unreadable
         return [
-            self._flagged(verdict, shown_, dict(usage))
-            for verdict, shown_, usage in zip(verdicts, seen, used, strict=True)
+            self._add_flags(verdict, content, dict(used))
+            for verdict, content, used in zip(verdicts, contents, usage, strict=True)
         ]
 
-    def _flagged(self, verdict: Verdict, seen: PromptInputs, usage: Mapping[str, float]) -> Verdict:
-        """The verdict with what a reader must know of the exhibit. Its grades stay as they are."""
-        kinds = {name: detect_injection(text, self.rubric) for name, text in seen.texts.items()}
-        found = {f"injection in {name}: {kind}": 1.0 for name in kinds for kind in kinds[name]}
-        own = bool(kinds.pop("rationale"))
-        others = any(kinds.values())
-        flags = (*[INJECTION] * own, *[INJECTION_IN_DATA] * others, *[SHORTENED] * seen.shortened)
-        evidence = {**verdict.evidence, **found}
+    def _add_flags(
+        self, verdict: Verdict, content: PromptInputs, usage: Mapping[str, float]
+    ) -> Verdict:
+        """Return the verdict with what a reader must know of the input; its grades stay."""
+        kinds = {name: detect_injection(text, self.rubric) for name, text in content.texts.items()}
+        evidence = dict(verdict.evidence)
+        for name, detected in kinds.items():
+            evidence |= {f"injection in {name}: {kind}": 1.0 for kind in detected}
+        in_rationale = bool(kinds.pop("rationale"))
+        in_data = any(kinds.values())
+        flags = (
+            *[INJECTION] * in_rationale, *[INJECTION_IN_DATA] * in_data,
+            *[SHORTENED] * content.shortened,
+        )  # fmt: skip
         return replace(verdict, evidence=evidence, flags=flags, usage=usage)
 
-    def _shown(self, exhibit: JudgeInput, catalog: Catalog) -> PromptInputs:
-        return prompt_inputs(exhibit, self.rubric, catalog, self._config)
+    def _prompt_inputs(self, judge_input: JudgeInput, catalog: Catalog) -> PromptInputs:
+        return prompt_inputs(judge_input, self.rubric, catalog, self._config)
 
     def _prompts(
-        self, exhibits: Iterable[JudgeInput], attempt: int, catalog: Catalog
+        self, inputs: Iterable[JudgeInput], attempt: int, catalog: Catalog
     ) -> Iterator[Prompt]:
-        for exhibit in exhibits:
-            yield render_judge_prompt(
-                exhibit.key, self._shown(exhibit, catalog).texts, self.rubric, attempt
-            )
+        for judge_input in inputs:
+            texts = self._prompt_inputs(judge_input, catalog).texts
+            yield render_judge_prompt(judge_input.key, texts, self.rubric, attempt)
 
-    def _readable(self, text: str) -> bool:
-        return read_verdict(text, "stop", self.rubric).grades is not None
-
-    def _impossible(self, exhibit: JudgeInput) -> str:
-        """Why the judge need not be asked; empty if it is."""
-        if not exhibit.rationale.strip():
+    def _impossible(self, judge_input: JudgeInput) -> str:
+        """Return why the judge need not be asked; empty if it is."""
+        if not judge_input.rationale.strip():
             return "there is no rationale to judge"
-        if self.rubric.shows_target and exhibit.target is None:
-            return "the rubric shows the target, and the exhibit has none"
+        if self.rubric.shows_target and judge_input.target is None:
+            return "the rubric shows the target, and the input has none"
         return ""

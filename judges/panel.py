@@ -19,22 +19,26 @@ DISAGREEMENT = "disagreement"  # a flag: the members' grades lie far apart
 
 
 class PanelConfig(BaseModel):
-    """A panel of judges.
-
-    judges: each with its name or dotted path and its config; all by the same rubric.
-    quorum: so many must have graded an exhibit, by default more than half.
-    gap: the grades of a criterion may lie so far apart, or the verdict has the flag
-        `disagreement`; in steps of the rubric's scale.
-    """
+    """A panel of judges."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    judges: tuple[JudgeSpec, ...] = Field(min_length=2, exclude=True)
-    quorum: PositiveInt | None = None
-    gap: float = Field(default=1, ge=0)
+    judges: tuple[JudgeSpec, ...] = Field(
+        min_length=2, exclude=True,
+        description="Each with its name or dotted path and its config; all by the same rubric.",
+    )  # fmt: skip
+    quorum: PositiveInt | None = Field(
+        default=None,
+        description="How many must have graded an input, by default more than half.",
+    )
+    gap: float = Field(
+        default=1, ge=0,
+        description="Grades of a criterion that lie further apart, in steps of the rubric's scale,"
+        " give the verdict the flag `disagreement`.",
+    )  # fmt: skip
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _check_judges(self) -> Self:
         labels = [spec.name for spec in self.judges]
         if twice := [label for label, times in Counter(labels).items() if times > 1]:
             raise ConfigError(
@@ -51,21 +55,21 @@ class PanelConfig(BaseModel):
 
     @property
     def min_graded(self) -> int:
-        """How many must have graded an exhibit."""
+        """How many must have graded an input."""
         return self.quorum or len(self.judges) // 2 + 1
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def members(self) -> list[dict[str, Any]]:
         """What each judge's verdicts depend on, so that the panel's identity holds it."""
-        return [_identity(spec) for spec in self.judges]
+        return [_identify_judge(spec) for spec in self.judges]
 
 
 class Panel:
-    """Asks each judge and takes the median of the grades of each criterion; of an even number the
-    mean of the two in the middle, which may lie between two grades.
+    """Asks each judge and takes the median of the grades of each criterion.
 
-    evidence: each member's grade ("mistral: rating"), `scored`, how many graded, and for each
+    Of an even number it is the mean of the two in the middle, which may lie between two grades.
+    Evidence: each member's grade ("mistral: rating"), `scored`, how many graded, and for each
     criterion `spread: name`, the largest grade less the smallest. Flags are the members' own, and
     `disagreement`.
     """
@@ -76,20 +80,20 @@ class Panel:
     models: tuple[str, ...]
 
     def __init__(self, config: PanelConfig) -> None:
-        made = {spec.name: _make_judge(spec) for spec in config.judges}
-        self._seat(made, config.min_graded, config.gap)
+        judges = {spec.name: _make_judge(spec) for spec in config.judges}
+        self._set_judges(judges, config.min_graded, config.gap)
 
     @classmethod
     def from_judges(
         cls, judges: dict[str, Judge], quorum: int | None = None, gap: float = 1
     ) -> Self:
-        """A panel of judges that are there already, by label."""
+        """Return a panel of judges that are constructed already, by label."""
         panel = cls.__new__(cls)
-        panel._seat(judges, quorum or len(judges) // 2 + 1, gap)
+        panel._set_judges(judges, quorum or len(judges) // 2 + 1, gap)
         return panel
 
-    def _seat(self, judges: dict[str, Judge], needed: int, gap: float) -> None:
-        self._judges, self._needed, self._gap = judges, needed, gap
+    def _set_judges(self, judges: dict[str, Judge], min_graded: int, gap: float) -> None:
+        self._judges, self._min_graded, self._gap = judges, min_graded, gap
         rubrics = {judge.rubric.hash: judge.rubric for judge in judges.values()}
         if len(rubrics) > 1:
             names = ", ".join(sorted({rubric.name for rubric in rubrics.values()}))
@@ -99,53 +103,56 @@ class Panel:
         self.rubric = next(iter(rubrics.values()))
         models = [model for judge in judges.values() for model in judge.models]
         self.models = tuple(dict.fromkeys(models))
-        own = [f"median of {len(judges)} judges, of whom {needed} must grade: {', '.join(judges)}"]
+        caveats = [
+            f"median of {len(judges)} judges, of whom {min_graded} must grade: {', '.join(judges)}"
+        ]
         if shared := sorted(model for model, times in Counter(models).items() if times > 1):
-            own.append(f"several judges of the panel are the same model: {', '.join(shared)}")
-        told = [f"{label}: {r}" for label, judge in judges.items() for r in judge.caveats]
-        self.caveats = (*own, *told)
+            caveats.append(f"several judges of the panel are the same model: {', '.join(shared)}")
+        for label, judge in judges.items():
+            caveats += [f"{label}: {caveat}" for caveat in judge.caveats]
+        self.caveats = tuple(caveats)
 
-    def judge(self, exhibits: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
-        """As `Judge.judge`. Where one judge cannot go on, the panel cannot."""
-        each = [judge.judge(exhibits, run) for judge in self._judges.values()]
-        for exhibit, *verdicts in zip(exhibits, *each, strict=True):
-            yield self._together(exhibit.key, dict(zip(self._judges, verdicts, strict=True)))
+    def judge(self, inputs: Sequence[JudgeInput], run: RunContext) -> Iterator[Verdict]:
+        """Yield verdicts as `Judge.judge` does. Where one judge cannot go on, the panel cannot."""
+        of_judges = [judge.judge(inputs, run) for judge in self._judges.values()]
+        for judge_input, *verdicts in zip(inputs, *of_judges, strict=True):
+            yield self._combine(judge_input.key, dict(zip(self._judges, verdicts, strict=True)))
 
-    def estimate(self, exhibits: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
-        """As `Judge.estimate`, of all judges; the cost is known if that of all who ask is."""
-        return sum((judge.estimate(exhibits, run) for judge in self._judges.values()), NO_COST)
+    def estimate(self, inputs: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
+        """Sum the estimates of all judges; the cost is known if that of all who ask is."""
+        return sum((judge.estimate(inputs, run) for judge in self._judges.values()), NO_COST)
 
-    def _together(self, key: str, verdicts: dict[str, Verdict]) -> Verdict:
+    def _combine(self, key: str, verdicts: dict[str, Verdict]) -> Verdict:
         scored = {label: v for label, v in verdicts.items() if v.status == "scored"}
         evidence = {"scored": float(len(scored))}
-        grades: dict[str, float] = {}
+        medians: dict[str, float] = {}
         flags = dict.fromkeys(flag for v in verdicts.values() for flag in v.flags)
         for criterion in self.rubric.criteria if scored else ():
             name = criterion.name
-            given = {label: v.grades[name] for label, v in scored.items()}
-            evidence |= {f"{label}: {name}": grade for label, grade in given.items()}
-            spread = max(given.values()) - min(given.values())
+            grades = {label: v.grades[name] for label, v in scored.items()}
+            evidence |= {f"{label}: {name}": grade for label, grade in grades.items()}
+            spread = max(grades.values()) - min(grades.values())
             evidence[f"spread: {name}"] = spread
             if spread > self._gap:
                 flags[DISAGREEMENT] = None
-            grades[name] = float(median(given.values()))
+            medians[name] = float(median(grades.values()))
         reason = ""
-        if len(scored) < self._needed:
+        if len(scored) < self._min_graded:
             whys = [f"{label}: {v.reason}" for label, v in verdicts.items() if label not in scored]
-            counted = f"{len(scored)} of {len(verdicts)} judges graded, {self._needed} are needed"
-            grades, reason = {}, f"{counted} ({'; '.join(whys)})"
-        used: Counter[str] = Counter()
+            count = f"{len(scored)} of {len(verdicts)} judges graded, {self._min_graded} are needed"
+            medians, reason = {}, f"{count} ({'; '.join(whys)})"
+        usage: Counter[str] = Counter()
         for verdict in verdicts.values():
-            used.update(verdict.usage)
+            usage.update(verdict.usage)
         return Verdict(
             key,
-            grades,
+            medians,
             "unscored" if reason else "scored",
             reason,
             "\n\n".join(f"[{label}]\n{v.text}" for label, v in verdicts.items() if v.text),
             evidence,
             tuple(flags),
-            dict(used),
+            dict(usage),
         )
 
 
@@ -154,7 +161,7 @@ def _make_judge(spec: JudgeSpec) -> Judge:
     return construct_judge(card, cards.build_config(card, spec.config))
 
 
-def _identity(spec: JudgeSpec) -> dict[str, Any]:
+def _identify_judge(spec: JudgeSpec) -> dict[str, Any]:
     card = cards.find_card(spec.judge, "judge")
     config = cards.build_config(card, spec.config)
     return {"label": spec.name, **cards.identify_component(card, config)}

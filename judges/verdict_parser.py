@@ -1,7 +1,7 @@
 """Reading verdicts: a strict grammar; what does not follow it is no verdict.
 
-A reply holds one `<eval>...</eval>`. With one criterion there stands `RATING-n` in it (the form of
-C-APO, appendix F), with several `name-n` for each, once. Nothing is rounded, clamped or guessed.
+A reply holds one `<eval>...</eval>`. With one criterion it contains `RATING-n` (the form of C-APO,
+appendix F), with several `name-n` for each, once. Nothing is rounded, clamped or guessed.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchkit.judging.rubric import Criterion, Rubric
 from benchkit.lm.types import FinishReason
 
-RATING_WORD = "RATING"  # what the only criterion of a rubric is called in a verdict
+RATING_WORD = "RATING"  # name of the only criterion of a rubric in a verdict
 
 # All up to the last close is thinking: servers that open it in the prompt leave only the close.
 _THINK = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -35,24 +35,25 @@ _BY_FINISH = {
 
 
 class VerdictReading(NamedTuple):
-    """What a reply says. grades: criterion -> grade, None with a `reason` in words."""
+    """What a reply says."""
 
     grades: dict[str, int] | None
+    """Criterion -> grade; None with a `reason` in words."""
     reason: str = ""
 
 
 def verdict_form(rubric: Rubric) -> str:
-    """The verdict as it is to be written."""
+    """Return the verdict as it is to be written."""
     names = [RATING_WORD] if len(rubric.criteria) == 1 else [c.name for c in rubric.criteria]
     return f"<eval>{' '.join(f'{name}-n' for name in names)}</eval>"
 
 
 def read_verdict(text: str, finish: FinishReason, rubric: Rubric) -> VerdictReading:
-    """The grades in a reply.
+    """Read the grades in a reply.
 
     Text around the verdict is passed over, and all before the last `</think>` is thinking. A second
     `<eval>`, also a quoted one, leaves open which is meant. A reply that was cut off counts for
-    nothing, whatever stands in it.
+    nothing, whatever it contains.
 
     >>> from benchkit.judging.rubric import load_rubric
     >>> read_verdict("Fits well. <eval>RATING-2 </eval>", "stop", load_rubric("rationale-0-3"))
@@ -65,19 +66,19 @@ def read_verdict(text: str, finish: FinishReason, rubric: Rubric) -> VerdictRead
     text = _THINK.sub("", text, count=1)
     if _OPEN_THINK.match(text):
         return VerdictReading(None, f"{NONE}: its thinking never ends")
-    opened, closed = len(_OPEN.findall(text)), len(_CLOSE.findall(text))
-    if opened > 1 or closed > 1:
+    opens, closes = len(_OPEN.findall(text)), len(_CLOSE.findall(text))
+    if opens > 1 or closes > 1:
         return VerdictReading(None, SEVERAL)
-    found = _WHOLE.search(text)
-    if found is None:
-        return VerdictReading(None, OPEN if opened or closed else NONE)
-    return _parse_grades(found[1], rubric.criteria)
+    whole = _WHOLE.search(text)
+    if whole is None:
+        return VerdictReading(None, OPEN if opens or closes else NONE)
+    return _parse_grades(whole[1], rubric.criteria)
 
 
 def _parse_grades(content: str, criteria: tuple[Criterion, ...]) -> VerdictReading:
     single = len(criteria) == 1
     names = {RATING_WORD: criteria[0].name} if single else {c.name: c.name for c in criteria}
-    grades: list[tuple[str, int]] = []
+    entries: list[tuple[str, int]] = []
     for entry in content.split() if single else re.findall(r"[^\s,]+", content):
         pairs = [(name, _number(entry, word)) for word, name in names.items()]
         matching = [(name, number) for name, number in pairs if number is not None]
@@ -85,20 +86,20 @@ def _parse_grades(content: str, criteria: tuple[Criterion, ...]) -> VerdictReadi
             known = any(entry.lower().startswith(f"{word}-".lower()) for word in names)
             wrong = UNKNOWN if _ENTRY.fullmatch(entry) and not known else FORM
             return VerdictReading(None, f"{wrong}: {entry[:40]!r}")
-        grades += matching
-    times = Counter(name for name, _ in grades)
-    found = dict(grades)
+        entries += matching
+    times = Counter(name for name, _ in entries)
+    grades = dict(entries)
     for c in criteria:
         if times[c.name] != 1:
             return VerdictReading(None, f"{TWICE if times[c.name] else MISSING}: {c.name}")
-        if found[c.name] not in c.grades:
-            outside = f"{c.name} {found[c.name]} is outside {c.low}..{c.high}"
+        if grades[c.name] not in c.grades:
+            outside = f"{c.name} {grades[c.name]} is outside {c.low}..{c.high}"
             return VerdictReading(None, f"{RANGE}: {outside}")
-    return VerdictReading({c.name: found[c.name] for c in criteria})
+    return VerdictReading({c.name: grades[c.name] for c in criteria})
 
 
 def _number(entry: str, word: str) -> int | None:
-    """n, where an entry of a verdict is `word-n`."""
+    """Return n, where an entry of a verdict is `word-n`."""
     start, number = entry[: len(word) + 1], entry[len(word) + 1 :]
     fits = start.lower() == f"{word}-".lower() and _GRADE.fullmatch(number)
     return int(number) if fits else None

@@ -52,8 +52,7 @@ def read_answers(
         predictions: Predictions of the run (`records.PREDICTIONS`), for `cases` or more.
         dataset: The dataset that the cases are of.
         cases: The cases to read.
-        source: `sampled` takes the first sample, as a user would get it; `scored` the item with the
-            highest score (the first listed of several) with the rationale given for it.
+        source: Name of the protocol that says what is judged (`EvaluationProtocol.judged_answer`).
     """
     rows = {row["case_id"]: row for row in predictions.iter_rows(named=True)}
     protocol = find_protocol(source)

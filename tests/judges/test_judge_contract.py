@@ -100,8 +100,8 @@ class Wrong(LLMJudge):
     [
         ("rubric", "test_its_rubric_is_always_the_same"),
         ("caveats", "test_it_says_what_it_is"),
-        ("order", "test_it_gives_one_verdict_an_exhibit_in_order"),
-        ("short", "test_it_gives_one_verdict_an_exhibit_in_order"),
+        ("order", "test_it_gives_one_verdict_an_input_in_order"),
+        ("short", "test_it_gives_one_verdict_an_input_in_order"),
         ("outside", "test_it_grades_within_limits_or_says_why_not"),
         ("silent", "test_it_grades_within_limits_or_says_why_not"),
         ("batch", "test_a_verdict_does_not_depend_on_the_others"),
@@ -113,7 +113,7 @@ class Wrong(LLMJudge):
 def test_the_contract_finds(fault, check):
     contract = type("Contract", (JudgeContract,), {"make": lambda self: Wrong(fault)})()
     asked = inspect.signature(getattr(JudgeContract, check)).parameters
-    needs = [toy_judge_inputs(target=False)] * ("exhibits" in asked)
+    needs = [toy_judge_inputs(target=False)] * ("judge_inputs" in asked)
     with pytest.raises((AssertionError, MethodError)):
         getattr(contract, check)(*needs)
     right = type("Contract", (JudgeContract,), {"make": lambda self: Wrong("none")})()

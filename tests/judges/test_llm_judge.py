@@ -216,7 +216,7 @@ def test_what_cannot_be_shown_is_not_asked(tmp_path):
     found = verdicts(engine, [replace(one, rationale=" "), replace(other, target=None)], tmp_path)
     assert [(v.status, v.reason) for v in found] == [
         ("unscored", "there is no rationale to judge"),
-        ("unscored", "the rubric shows the target, and the exhibit has none"),
+        ("unscored", "the rubric shows the target, and the input has none"),
     ]
     assert not engine.asked
 
@@ -238,7 +238,7 @@ def test_an_estimate_asks_nothing_and_is_what_judging_may_take_at_most(tmp_path)
         for exhibit, agains in zip(exhibits[1:], [(1,), (0, 1), (0, 1), (0, 1)], strict=True)
         for again in agains
         for message in render_judge_prompt(
-            "k", asking._shown(exhibit, run.catalog).texts, asking.rubric, again
+            "k", asking._prompt_inputs(exhibit, run.catalog).texts, asking.rubric, again
         ).messages
     )
     assert found.prompt_tokens == words
@@ -262,7 +262,7 @@ def test_without_a_tokenizer_four_bytes_are_likely_a_token(tmp_path):
 
     asking, run, exhibits = judge(Bytes(), retries=0), judging_run(tmp_path), many(1)
     found = asking.estimate(exhibits, run)
-    texts = asking._shown(exhibits[0], run.catalog).texts
+    texts = asking._prompt_inputs(exhibits[0], run.catalog).texts
     sizes = [
         len(m.content.encode()) for m in render_judge_prompt("k", texts, asking.rubric).messages
     ]

@@ -145,7 +145,7 @@ def test_several_criteria_in_long_and_wide_form(tmp_path):
     ("text", "cause"),
     [
         ("case_id,grade\nc9,1\n", "case 'c9' is in no record"),
-        ("case_id,grade\nc1,good\n", "the grade 'good' is no number"),
+        ("case_id,grade\nc1,good\n", "the grade 'good' is not a number"),
         ("who,grade\nc1,1\n", "has the columns who, grade"),
         ("case_id,points\nc1,1\n", "has the columns case_id, points"),
         ("case_id,grade\nc1,\n", "no label by the rubric"),

@@ -10,7 +10,7 @@ from benchkit import io
 from benchkit.errors import ConfigError
 from benchkit.judging.annotation import page
 from benchkit.judging.annotation.batch_key import BatchKey, KeyItem, KeyJudge, KeyStratum, write_key
-from benchkit.judging.annotation.population import JudgedAnswer, Population
+from benchkit.judging.annotation.population import GradedAnswer, Population
 from benchkit.judging.annotation.stratified_sample import (
     Stratum,
     assign_to_annotators,
@@ -26,7 +26,7 @@ class AnnotationBatch:
     """A key, and the answers that its ids stand for."""
 
     key: BatchKey
-    answers: dict[str, JudgedAnswer]
+    answers: dict[str, GradedAnswer]
 
     def pages(self) -> dict[str, str]:
         """Return annotator -> HTML. Annotators know nothing but what is on their page."""
@@ -75,7 +75,7 @@ def make_batch(
     if (size := min(n, len(population.answers))) < annotators:
         raise ConfigError(f"{size} answers for {annotators} annotators", "ask for more, or fewer")
     strata = draw_strata(population, n, seed, balanced=balanced)
-    answers: dict[str, JudgedAnswer] = {}
+    answers: dict[str, GradedAnswer] = {}
     weights: dict[str, float] = {}
     for stratum in strata:
         for answer in stratum.drawn:
@@ -103,7 +103,7 @@ def make_batch(
     return AnnotationBatch(key, answers)
 
 
-def page_item(identifier: str, answer: JudgedAnswer, rubric: Rubric) -> dict[str, Any]:
+def page_item(identifier: str, answer: GradedAnswer, rubric: Rubric) -> dict[str, Any]:
     """Return what a page shows of an answer."""
     item = {
         "id": identifier,
@@ -115,7 +115,7 @@ def page_item(identifier: str, answer: JudgedAnswer, rubric: Rubric) -> dict[str
 
 
 def _batch_hash(
-    answers: dict[str, JudgedAnswer], annotators: dict[str, tuple[str, ...]], rubric: Rubric
+    answers: dict[str, GradedAnswer], annotators: dict[str, tuple[str, ...]], rubric: Rubric
 ) -> str:
     """Hash all that annotators see, in order. It never looks like a number to a spreadsheet."""
     items = [page_item(i, answer, rubric) for i, answer in sorted(answers.items())]
@@ -138,7 +138,7 @@ def _key_stratum(stratum: Stratum) -> KeyStratum:
     )  # fmt: skip
 
 
-def _key_item(answer: JudgedAnswer, weight: float) -> KeyItem:
+def _key_item(answer: GradedAnswer, weight: float) -> KeyItem:
     return KeyItem(
         suite=answer.suite, task=answer.task, method=answer.method, run_id=answer.run_id,
         case_id=answer.case_id, item=answer.item, target=answer.target,

@@ -16,7 +16,7 @@ _COLUMNS = ("case_id", "item", "title", "target", "target_title", "rationale", "
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedAnswer:
+class GradedAnswer:
     """One answer that was shown to judges."""
 
     suite: str
@@ -57,7 +57,7 @@ class RunJudgement:
 class Population:
     """The answers to draw from."""
 
-    answers: tuple[JudgedAnswer, ...]
+    answers: tuple[GradedAnswer, ...]
     """In the order of their keys."""
     rubrics: Mapping[str, Rubric]
     """Judge -> the rubric that it graded by."""
@@ -127,7 +127,7 @@ def collect_population(
         skipped = {label: r for label, r in rubrics.items() if r.hash != rubric.hash}
     selected = [judgement for judgement in judgements if judgement.manifest.label not in skipped]
     selected.sort(key=lambda judgement: (judgement.manifest.label, judgement.manifest.run_id))
-    merged: dict[tuple[str, ...], JudgedAnswer] = {}
+    merged: dict[tuple[str, ...], GradedAnswer] = {}
     for judgement in selected:
         for answer in _judged_answers(judgement):
             if rubric.wrong is None or answer.item == answer.target:
@@ -205,7 +205,7 @@ def _rubrics_of_judges(judgements: Iterable[RunJudgement]) -> dict[str, Rubric]:
     return rubrics
 
 
-def _judged_answers(judgement: RunJudgement) -> Iterator[JudgedAnswer]:
+def _judged_answers(judgement: RunJudgement) -> Iterator[GradedAnswer]:
     """Yield the rows of a judgement of stage `judged`."""
     manifest = judgement.manifest
     table = judgement.run.verdicts(manifest)
@@ -217,7 +217,7 @@ def _judged_answers(judgement: RunJudgement) -> Iterator[JudgedAnswer]:
         )
     for row in table.filter(pl.col("stage") == "judged").iter_rows(named=True):
         grades = {grade["criterion"]: grade["grade"] for grade in row["grades"]}
-        yield JudgedAnswer(
+        yield GradedAnswer(
             manifest.suite, manifest.task, judgement.method, manifest.run_id,
             row["case_id"], row["item"], row["title"], row["target"], row["target_title"],
             row["rationale"], tuple(row["history"]), {manifest.label: grades},

@@ -20,7 +20,7 @@ from itertools import count, pairwise
 
 from benchkit import seeds
 from benchkit.judging.annotation.dependent_rounding import Edge, round_flow
-from benchkit.judging.annotation.population import JudgedAnswer, Population
+from benchkit.judging.annotation.population import GradedAnswer, Population
 
 StratumKey = tuple[str, str, str, float]  # suite, task, method, grade
 NO_GRADE = -math.inf
@@ -40,7 +40,7 @@ class Stratum:
     """Answers in the stratum."""
     share: Fraction
     """How many are drawn, in expectation."""
-    drawn: tuple[JudgedAnswer, ...]
+    drawn: tuple[GradedAnswer, ...]
 
     @property
     def weight(self) -> float:
@@ -65,7 +65,7 @@ def draw_strata(
     balanced: even over the judge's grades, too. The numbers drawn of a stratum, a task, a method in
     a task, a grade in a task and a grade differ from their expectations by less than one.
     """
-    members: dict[StratumKey, list[JudgedAnswer]] = {}
+    members: dict[StratumKey, list[GradedAnswer]] = {}
     for answer in population.answers:
         grade = _first_grade(answer, population) if balanced else NO_GRADE
         members.setdefault((answer.suite, answer.task, answer.method, grade), []).append(answer)
@@ -110,13 +110,13 @@ def assign_to_annotators(
     ]
 
 
-def opaque_id(answer: JudgedAnswer, seed: int) -> str:
+def opaque_id(answer: GradedAnswer, seed: int) -> str:
     """Return an id that says nothing of the answer, and is no number to a spreadsheet."""
     text = "\x1f".join((str(seed), *answer.key))
     return "x" + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _first_grade(answer: JudgedAnswer, population: Population) -> float:
+def _first_grade(answer: GradedAnswer, population: Population) -> float:
     """Return the first judge's grade of its first criterion, as a whole number; labels in order."""
     for label in sorted(answer.grades):
         grade = answer.grades[label].get(population.rubrics[label].main.name)
@@ -181,5 +181,5 @@ def even_shares(capacities: Sequence[int], total: Fraction) -> list[Fraction]:
     return shares
 
 
-def _shuffle(answers: Sequence[JudgedAnswer], seed: int, what: str) -> list[JudgedAnswer]:
+def _shuffle(answers: Sequence[GradedAnswer], seed: int, what: str) -> list[GradedAnswer]:
     return sorted(answers, key=lambda e: seeds.derive("annotation", seed, what, *e.key))
