@@ -137,10 +137,7 @@ class LLMJudge:
             sure.append(generator.count_calls(self._prompts(certain, attempt, catalog)))
             more.append(generator.count_calls(self._prompts(possible, attempt, catalog)))
             first, certain = self._split_unread(certain, attempt, generator, catalog)
-            possible = [
-                *first,
-                *chain(*self._split_unread(possible, attempt, generator, catalog)),
-            ]
+            possible = [*first, *chain(*self._split_unread(possible, attempt, generator, catalog))]
             to_ask |= {judge_input.key for judge_input in first}
         engine, longest = self._config.engine, self._config.decoding.max_tokens
         calls, likely = sum(c.calls for c in (*sure, *more)), sum(c.calls for c in sure)

@@ -28,8 +28,7 @@ class PanelConfig(BaseModel):
         description="Each with its name or dotted path and its config; all by the same rubric.",
     )  # fmt: skip
     quorum: PositiveInt | None = Field(
-        default=None,
-        description="How many must have graded an input, by default more than half.",
+        default=None, description="How many must have graded an input, by default more than half."
     )
     gap: float = Field(
         default=1, ge=0,

@@ -60,10 +60,7 @@ class ContingencyTable:
 
 
 def contingency_table(
-    a: ArrayLike,
-    b: ArrayLike,
-    clusters: ArrayLike | None = None,
-    weights: ArrayLike | None = None,
+    a: ArrayLike, b: ArrayLike, clusters: ArrayLike | None = None, weights: ArrayLike | None = None
 ) -> ContingencyTable:
     """Pair the grades `a`, `b` [n]; items without both (NaN) are left out and counted.
 

@@ -5,11 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchkit.stats.agreement.contingency import (
-    AgreementEstimate,
-    divide_where,
-    encode_clusters,
-)
+from benchkit.stats.agreement.contingency import AgreementEstimate, divide_where, encode_clusters
 from benchkit.stats.arrays import Bools, Floats, Statistic
 from benchkit.stats.bootstrap import RESAMPLES, bca_intervals
 

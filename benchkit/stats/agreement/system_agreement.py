@@ -9,11 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchkit import seeds
-from benchkit.stats.agreement.contingency import (
-    AgreementEstimate,
-    divide_where,
-    nonuniform_weights,
-)
+from benchkit.stats.agreement.contingency import AgreementEstimate, divide_where, nonuniform_weights
 from benchkit.stats.agreement.correlation import ROW_CORRELATIONS, RowCorrelation
 from benchkit.stats.arrays import Bools, Floats, Statistic
 from benchkit.stats.bootstrap import RESAMPLES, bca_intervals
