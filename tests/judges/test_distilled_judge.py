@@ -36,8 +36,8 @@ DATA = toy_dataset(users=60, items=60, length=8)
 USED = ("history_named", "item_named", "named_others", "history_max", "item_max")
 
 
-def exhibits(target=True):
-    """Half of the toy exhibits with a rationale of two sentences, so that all grades occur."""
+def toy_inputs(target=True):
+    """Half of the toy inputs with a rationale of two sentences, so that all grades occur."""
     return [
         replace(e, rationale=f"{e.rationale} A choice of its own.") if i % 2 else e
         for i, e in enumerate(toy_judge_inputs(60, target))
@@ -51,9 +51,9 @@ def context(tmp_path):
 def labelled(folder, rubric=RUBRIC, run="run1"):
     """Judgements of the heuristic judge, as a run has them; every seventh differs by one."""
     judge = HeuristicJudge(HeuristicConfig(rubric=rubric.name), Bag())
-    shown = exhibits(rubric.shows_target)
+    inputs = toy_inputs(rubric.shows_target)
     verdicts = {}
-    for number, verdict in enumerate(judge.judge(shown, context(folder))):
+    for number, verdict in enumerate(judge.judge(inputs, context(folder))):
         shift = (number % 7 == 3) * (1 if number % 2 else -1)
         limits = {c.name: c for c in rubric.criteria}
         grades = {
@@ -61,9 +61,11 @@ def labelled(folder, rubric=RUBRIC, run="run1"):
             for name, grade in verdict.grades.items()
         }
         verdicts[verdict.key] = replace(verdict, grades=grades)
-    found = [MethodAnswer(e.request, e.target or e.item, e.item, e.rationale) for e in shown]
+    result = [MethodAnswer(e.request, e.target or e.item, e.item, e.rationale) for e in inputs]
     path = folder / run / "judgements" / "heuristic.parquet"
-    io.write_parquet(path, verdict_table.build_verdict_table(found, verdicts, rubric, DATA.catalog))
+    io.write_parquet(
+        path, verdict_table.build_verdict_table(result, verdicts, rubric, DATA.catalog)
+    )
     return path
 
 
@@ -75,7 +77,7 @@ def labels(tmp_path_factory):
 def test_it_learns_the_grades_of_another_judge(labels, tmp_path):
     judge = DistilledJudge(DistilledConfig(labels=(labels,), features=USED), Bag())
     assert judge.caveats == ("distilled from heuristic.parquet, by the features of rationales",)
-    taken = [replace(e, target=None) for e in exhibits()]
+    taken = [replace(e, target=None) for e in toy_inputs()]
     verdicts = list(judge.judge(taken, context(tmp_path)))
     reference = HeuristicJudge(HeuristicConfig(), Bag())
     wanted = [v.grades["rating"] for v in reference.judge(taken, context(tmp_path))]
@@ -102,7 +104,7 @@ def test_it_learns_the_grades_of_another_judge(labels, tmp_path):
 def test_the_report_shows_confusion_and_coefficients(labels, tmp_path):
     judge = DistilledJudge(DistilledConfig(labels=(labels,)), Bag())
     assert judge.to_markdown() == ""
-    list(judge.judge(exhibits()[:2], context(tmp_path)))
+    list(judge.judge(toy_inputs()[:2], context(tmp_path)))
     text = judge.to_markdown()
     assert "| label \\ predicted" in text and "| item_max |" in text
     assert "Spearman" in text and "mean absolute error" in text
@@ -112,13 +114,13 @@ def test_the_report_shows_confusion_and_coefficients(labels, tmp_path):
 def test_saved_and_loaded_it_says_the_same(labels, tmp_path):
     run = context(tmp_path)
     config = DistilledConfig(labels=(labels,), features=USED)
-    made = fit_from_labels(config, run, FeatureReader(Bag()))
-    save_distilled_model(made, tmp_path / "judge.json")
-    assert load_distilled_model(tmp_path / "judge.json") == made
+    fitted = fit_from_labels(config, run, FeatureReader(Bag()))
+    save_distilled_model(fitted, tmp_path / "judge.json")
+    assert load_distilled_model(tmp_path / "judge.json") == fitted
     first = DistilledJudge(config, Bag())
     second = DistilledJudge(DistilledConfig(model=tmp_path / "judge.json"), Bag())
     assert second.caveats[0].startswith("distilled from heuristic.parquet, QWK")
-    assert list(first.judge(exhibits(), run)) == list(second.judge(exhibits(), run))
+    assert list(first.judge(toy_inputs(), run)) == list(second.judge(toy_inputs(), run))
     assert first.caveats == second.caveats
 
 
@@ -137,40 +139,40 @@ def test_several_cases_of_a_user_are_one_user_with_or_without_a_column(tmp_path)
     named = [f"test:{user}{suffix}" for user, suffix in zip(owner, again, strict=True)]
     judged = table["stage"] == "judged"
     users = {user for user, counts in zip(owner, judged, strict=True) if counts}
-    told = table.with_columns(user=pl.Series(owner))
+    with_users = table.with_columns(user=pl.Series(owner))
     old = table.with_columns(case_id=pl.Series(named)).drop("user")
     for records, source in (
-        (told, "heuristic.parquet"),
+        (with_users, "heuristic.parquet"),
         (old, f"heuristic.parquet (users of {judged.sum()} labels read off the names of cases)"),
     ):
         io.write_parquet(path, records)
         config = DistilledConfig(labels=(path,), features=USED)
-        made = fit_from_labels(config, context(tmp_path), FeatureReader(Bag()))
-        assert made.reports["rating"].users == len(users) < made.reports["rating"].labels
-        assert (set(made.users), made.source) == (users, source)
+        fitted = fit_from_labels(config, context(tmp_path), FeatureReader(Bag()))
+        assert fitted.reports["rating"].users == len(users) < fitted.reports["rating"].labels
+        assert (set(fitted.users), fitted.source) == (users, source)
 
 
 def test_grades_of_users_it_learnt_from_are_in_sample(labels, tmp_path):
-    def stranger(exhibit):
-        return replace(exhibit, request=replace(exhibit.request, user="somebody"))
+    def stranger(judge_input):
+        return replace(judge_input, request=replace(judge_input.request, user="somebody"))
 
     judge = DistilledJudge(DistilledConfig(labels=(labels,), features=USED), Bag())
     learnt = set(read_training_labels([labels], [], RUBRIC, DATA.catalog).users)
-    shown = [e for e in exhibits() if e.request.user in learnt][:4]
-    shown = [*shown[:3], stranger(shown[3]), replace(shown[3], rationale=" ")]
-    found = list(judge.judge(shown, context(tmp_path)))
-    assert [IN_SAMPLE in verdict.flags for verdict in found] == [True] * 3 + [False] * 2
+    inputs = [e for e in toy_inputs() if e.request.user in learnt][:4]
+    inputs = [*inputs[:3], stranger(inputs[3]), replace(inputs[3], rationale=" ")]
+    result = list(judge.judge(inputs, context(tmp_path)))
+    assert [IN_SAMPLE in verdict.flags for verdict in result] == [True] * 3 + [False] * 2
     assert judge.caveats[1].startswith("3 of the 4 rationales it graded are of users whose labels")
-    list(judge.judge([stranger(shown[0])], context(tmp_path)))
+    list(judge.judge([stranger(inputs[0])], context(tmp_path)))
     assert len(judge.caveats) == 1
 
 
 def test_users_of_other_data_are_others(labels, tmp_path):
-    made = fit_from_labels(DistilledConfig(labels=(labels,), features=USED), context(tmp_path),
+    fitted = fit_from_labels(DistilledConfig(labels=(labels,), features=USED), context(tmp_path),
                   FeatureReader(Bag()))  # fmt: skip
-    save_distilled_model(made.model_copy(update={"items": "another"}), tmp_path / "judge.json")
+    save_distilled_model(fitted.model_copy(update={"items": "another"}), tmp_path / "judge.json")
     judge = DistilledJudge(DistilledConfig(model=tmp_path / "judge.json"), Bag())
-    assert not any(verdict.flags for verdict in judge.judge(exhibits()[:1], context(tmp_path)))
+    assert not any(verdict.flags for verdict in judge.judge(toy_inputs()[:1], context(tmp_path)))
     assert len(judge.caveats) == 1
 
 
@@ -179,8 +181,8 @@ def saved(tmp_path_factory):
     """A saved model of a rubric with one criterion, and one of a rubric with several."""
     folder, paths = tmp_path_factory.mktemp("saved"), {}
     for rubric in (RUBRIC, QUALITY):
-        shown = labelled(folder, rubric, run=rubric.name)
-        config = DistilledConfig(rubric=rubric.name, labels=(shown,), features=USED, folds=2)
+        inputs = labelled(folder, rubric, run=rubric.name)
+        config = DistilledConfig(rubric=rubric.name, labels=(inputs,), features=USED, folds=2)
         paths[rubric.name] = folder / f"{rubric.name}.json"
         save_distilled_model(
             fit_from_labels(config, context(folder), FeatureReader(Bag())), paths[rubric.name]
@@ -242,17 +244,17 @@ def test_grades_without_a_relation_agree_by_chance_only():
 
 def test_a_level_that_a_fold_lacks():
     grades = [3.0, *([1.0, 2.0] * 20)]
-    found = fit_to(values(41), grades)
-    assert found.models["rating"].levels == (1, 2, 3)
-    assert found.reports["rating"].labels == 41
+    result = fit_to(values(41), grades)
+    assert result.models["rating"].levels == (1, 2, 3)
+    assert result.reports["rating"].labels == 41
 
 
 def test_grades_between_whole_ones_and_missing_ones():
     grades = [0.5, 1.4, 2.5, float("nan")] * 10
-    found = fit_to(values(40), grades, names=("item_max", "history_max"))
-    assert found.models["rating"].levels == (1, 3)
-    assert found.reports["rating"].labels == 30
-    assert found.left_out == ("history_max",)
+    result = fit_to(values(40), grades, names=("item_max", "history_max"))
+    assert result.models["rating"].levels == (1, 3)
+    assert result.reports["rating"].labels == 30
+    assert result.left_out == ("history_max",)
 
 
 @pytest.mark.parametrize(

@@ -32,37 +32,37 @@ HISTORY = (Event("bug", 4.0), Event("toy", 2.0), Event("bug", 5.0), Event("gone"
 REQUEST = Request("c", "u", HISTORY, ("shrek", "alien", "heat"))
 
 
-def exhibit(rationale, item="shrek", request=REQUEST):
+def make_input(rationale, item="shrek", request=REQUEST):
     return JudgeInput("c", request, item, rationale)
 
 
 def features(rationale, encoder=None, **changes):
     run = run_context(CATALOG, cache=changes.pop("cache", None))
-    return FeatureReader(encoder or Bag()).read([exhibit(rationale, **changes)], run)[0]
+    return FeatureReader(encoder or Bag()).read([make_input(rationale, **changes)], run)[0]
 
 
 def test_names_and_counts():
-    found = features("A Bug's Life was liked. Toy Story too; so Shrek the Ogre follows.")
-    assert set(found) == set(FEATURES)
-    assert found["words"] == 13
-    assert found["sentences"] == 2
-    assert found["history_length"] == 2  # one came twice, one is not in the catalogue
-    assert found["history_named"] == 2 and found["history_named_share"] == 1
-    assert found["item_named"] == 1
-    assert found["named_others"] == 0
-    assert found["named_disliked"] == 1  # Toy Story
-    assert found["distinct_words"] == 1
-    assert found["repeated_sentences"] == 0
+    result = features("A Bug's Life was liked. Toy Story too; so Shrek the Ogre follows.")
+    assert set(result) == set(FEATURES)
+    assert result["words"] == 13
+    assert result["sentences"] == 2
+    assert result["history_length"] == 2  # one came twice, one is not in the catalogue
+    assert result["history_named"] == 2 and result["history_named_share"] == 1
+    assert result["item_named"] == 1
+    assert result["named_others"] == 0
+    assert result["named_disliked"] == 1  # Toy Story
+    assert result["distinct_words"] == 1
+    assert result["repeated_sentences"] == 0
 
 
 def test_other_names_are_candidates_or_made_up():
-    found = features(
+    result = features(
         "Unlike Alien Nation and Heat Wave.", request=replace(REQUEST, candidates=("heat",))
     )
-    assert found["named_candidates"] == 1
-    assert found["named_outside"] == 1
-    assert found["named_others"] == 2
-    assert found["history_named"] == found["item_named"] == 0
+    assert result["named_candidates"] == 1
+    assert result["named_outside"] == 1
+    assert result["named_others"] == 2
+    assert result["history_named"] == result["item_named"] == 0
 
 
 def test_names_alone_tell_nothing():
@@ -130,19 +130,19 @@ class Fixed:
 
 def test_nearness(tmp_path):
     encoder = Fixed(Bug=0, Toy=90, Shrek=60, one=30, two=90)
-    found = features("Sentence one. Sentence two.", encoder, cache=tmp_path)
-    assert found["history_max"] == 1  # the second with Toy Story
-    assert found["item_max"] == pytest.approx(np.cos(np.radians(30)), abs=1e-4)
-    assert found["item_mean"] == 1  # the sentences' mean points to 60 degrees
+    result = features("Sentence one. Sentence two.", encoder, cache=tmp_path)
+    assert result["history_max"] == 1  # the second with Toy Story
+    assert result["item_max"] == pytest.approx(np.cos(np.radians(30)), abs=1e-4)
+    assert result["item_mean"] == 1  # the sentences' mean points to 60 degrees
     both = (np.cos(np.radians(60)) + np.cos(np.radians(30))) / 2
-    assert found["history_mean"] == pytest.approx(both, abs=1e-4)
-    assert found["item_history"] == pytest.approx(np.cos(np.radians(30)), abs=1e-4)
+    assert result["history_mean"] == pytest.approx(both, abs=1e-4)
+    assert result["item_history"] == pytest.approx(np.cos(np.radians(30)), abs=1e-4)
 
 
 def test_nothing_to_compare_is_zero():
-    found = features("?!", request=replace(REQUEST, history=()))
-    assert found["words"] == found["sentences"] == found["history_length"] == 0
-    assert {name: found[name] for name in FEATURES if "max" in name or "mean" in name} == {
+    result = features("?!", request=replace(REQUEST, history=()))
+    assert result["words"] == result["sentences"] == result["history_length"] == 0
+    assert {name: result[name] for name in FEATURES if "max" in name or "mean" in name} == {
         "history_max": 0, "history_mean": 0, "item_max": 0, "item_mean": 0,
     }  # fmt: skip
 
@@ -153,15 +153,18 @@ def test_an_item_that_the_catalogue_has_not():
 
 def test_each_text_is_encoded_once(tmp_path):
     run, encoder = run_context(CATALOG, cache=tmp_path), Bag()
-    exhibits = [exhibit("It is good. It is fun."), exhibit("It is fun. It is new.", item="heat")]
-    first = FeatureReader(encoder).read(exhibits, run)
+    inputs = [
+        make_input("It is good. It is fun."),
+        make_input("It is fun. It is new.", item="heat"),
+    ]
+    first = FeatureReader(encoder).read(inputs, run)
     assert encoder.asked == 3 + 4  # sentences, and items of history and answers
     again = Bag()
-    assert FeatureReader(again).read(exhibits[::-1], run) == first[::-1]
+    assert FeatureReader(again).read(inputs[::-1], run) == first[::-1]
     assert again.asked == 0
     other = Bag()
     other.name = "another"
-    assert FeatureReader(other).read(exhibits, run) == first
+    assert FeatureReader(other).read(inputs, run) == first
     assert other.asked == 7
 
 
@@ -173,10 +176,10 @@ def test_a_damaged_file_of_vectors_says_so(tmp_path):
 
 def test_vectors_are_those_of_the_encoder(tmp_path):
     texts = ["green tea", "", "caf\u00e9 \U0001f375", "lone \ud800 surrogate"]
-    found = embed_texts(Bag(), texts, tmp_path)
-    assert np.array_equal(found["green tea"], Bag().encode(["green tea"])[0])
-    kept = embed_texts(Bag(), texts, tmp_path)
-    assert all(np.array_equal(found[text], kept[text]) for text in texts)
+    result = embed_texts(Bag(), texts, tmp_path)
+    assert np.array_equal(result["green tea"], Bag().encode(["green tea"])[0])
+    stored = embed_texts(Bag(), texts, tmp_path)
+    assert all(np.array_equal(result[text], stored[text]) for text in texts)
     with sqlite3.connect(tmp_path / VECTORS_FILE) as base:
         assert base.execute("SELECT count(*) FROM vectors").fetchone() == (len(texts),)
 
@@ -184,17 +187,17 @@ def test_vectors_are_those_of_the_encoder(tmp_path):
 @settings(max_examples=30, deadline=None)
 @given(st.text(max_size=80))
 def test_any_rationale_has_finite_features(tmp_path_factory, text):
-    found = features(text, cache=tmp_path_factory.getbasetemp() / "any")
-    assert all(np.isfinite(value) and isinstance(value, float) for value in found.values())
+    result = features(text, cache=tmp_path_factory.getbasetemp() / "any")
+    assert all(np.isfinite(value) and isinstance(value, float) for value in result.values())
 
 
 def test_sentence_vectors_of_the_real_encoder(tmp_path):
-    found = features(
+    result = features(
         "An animated story of toys. The ogre Shrek follows.", MiniLMEncoder(), cache=tmp_path
     )
     vague = features("It is a good choice in every way.", MiniLMEncoder(), cache=tmp_path)
-    assert found["item_max"] > 0.5 > 0.3 > vague["item_max"]
-    assert found["history_max"] > 0.5 > 0.3 > vague["history_max"]
+    assert result["item_max"] > 0.5 > 0.3 > vague["item_max"]
+    assert result["history_max"] > 0.5 > 0.3 > vague["history_max"]
 
 
 def test_importing_judges_loads_nothing_heavy():

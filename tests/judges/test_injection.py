@@ -156,8 +156,8 @@ def test_no_text_takes_long(text):
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data")
 def test_hardly_any_real_text_is_flagged():
-    told = json.loads((SHARED / "grocery2023_rationales/train_rationales.json").read_text())
-    texts = [re.search("<think>(.*?)</think>", row["output"], re.DOTALL)[1] for row in told]
+    rationales = json.loads((SHARED / "grocery2023_rationales/train_rationales.json").read_text())
+    texts = [re.search("<think>(.*?)</think>", row["output"], re.DOTALL)[1] for row in rationales]
     assert len(texts) == 100
     assert not [text for text in texts if detect_injection(text, RATED)]
     with (SHARED / "amazon2023_raw/beauty_reviews.jsonl").open() as lines:

@@ -52,13 +52,13 @@ class TestPanel(JudgeContract):
         )
 
 
-def test_toy_exhibits_are_of_all_sorts():
+def test_toy_inputs_are_of_all_sorts():
     some = toy_judge_inputs()
     assert len(some) == 24
-    assert len({exhibit.key for exhibit in some}) == 24
-    assert {exhibit.item == exhibit.target for exhibit in some} == {True, False}
-    assert all(exhibit.item in exhibit.request.candidates for exhibit in some)
-    assert all(exhibit.target is None for exhibit in toy_judge_inputs(target=False))
+    assert len({judge_input.key for judge_input in some}) == 24
+    assert {judge_input.item == judge_input.target for judge_input in some} == {True, False}
+    assert all(judge_input.item in judge_input.request.candidates for judge_input in some)
+    assert all(judge_input.target is None for judge_input in toy_judge_inputs(target=False))
 
 
 class Wrong(LLMJudge):
@@ -73,20 +73,20 @@ class Wrong(LLMJudge):
         if fault == "caveats":
             self.caveats = ["no tuple"]
 
-    def judge(self, exhibits, run):
-        found = list(super().judge(exhibits, run))
-        for place, (verdict, exhibit) in enumerate(zip(found, exhibits, strict=True)):
+    def judge(self, inputs, run):
+        result = list(super().judge(inputs, run))
+        for place, (verdict, judge_input) in enumerate(zip(result, inputs, strict=True)):
             self.count += 1
             grades = {
                 "outside": 9.0,
                 "batch": float(1 + place % 7),
                 "memory": float(1 + self.count % 7),
-                "target": 1.0 + bool(exhibit.target),
+                "target": 1.0 + bool(judge_input.target),
             }
             if self.fault in grades and verdict.status == "scored":
                 yield replace(verdict, grades={"coherence": grades[self.fault]})
             elif self.fault == "order":
-                yield found[-1 - place]
+                yield result[-1 - place]
             elif self.fault == "guess" and verdict.status == "unscored":
                 yield Verdict(verdict.key, {"coherence": 4.0})
             elif self.fault == "silent" and place == 2:
@@ -112,8 +112,8 @@ class Wrong(LLMJudge):
 )
 def test_the_contract_finds(fault, check):
     contract = type("Contract", (JudgeContract,), {"make": lambda self: Wrong(fault)})()
-    asked = inspect.signature(getattr(JudgeContract, check)).parameters
-    needs = [toy_judge_inputs(target=False)] * ("judge_inputs" in asked)
+    parameters = inspect.signature(getattr(JudgeContract, check)).parameters
+    needs = [toy_judge_inputs(target=False)] * ("judge_inputs" in parameters)
     with pytest.raises((AssertionError, MethodError)):
         getattr(contract, check)(*needs)
     right = type("Contract", (JudgeContract,), {"make": lambda self: Wrong("none")})()

@@ -120,24 +120,24 @@ def test_no_judgement_is_lost_and_none_is_paid_for_twice(tmp_path, count):
         before = len(server.seen)
         process = begun(server, tmp_path / "cache", second, count)
         try:
-            said, _ = process.communicate(timeout=240)
+            output, _ = process.communicate(timeout=240)
         finally:
             process.kill()
-        assert process.returncode == 0, said
+        assert process.returncode == 0, output
         seen = list(server.seen)
     assert len(seen) < len(planned)
 
-    found = lines(second)
-    assert [row[0] for row in found] == [f"e{n}" for n in range(count)]
-    assert [row[:4] for row in found[: len(done)]] == [row[:4] for row in done]
+    result = lines(second)
+    assert [row[0] for row in result] == [f"e{n}" for n in range(count)]
+    assert [row[:4] for row in result[: len(done)]] == [row[:4] for row in done]
     right = {e.key: {"rating": float(grade(e.rationale))} for e in many(count)}
-    for key, status, grades, why, text in found:
+    for key, status, grades, why, text in result:
         if status == "scored":
             assert (grades, why) == (right[key], "")
         else:
             assert (status, grades) == ("unscored", {})
             assert why and text
-    unscored = sum(row[1] == "unscored" for row in found)
+    unscored = sum(row[1] == "unscored" for row in result)
     assert unscored <= 1 + count // 50  # both answers were garbage
 
     # What was answered is asked again only if it was under way when the process was killed.
@@ -148,11 +148,11 @@ def test_no_judgement_is_lost_and_none_is_paid_for_twice(tmp_path, count):
     )
     assert sum(answered.values()) - len(answered) <= ATTEMPTS
     assert len(answered) >= count
-    told = {key.removeprefix("e") for key, *_ in done}
-    assert not told & {reason_of(request.body) for request in seen[before:]}
+    keys = {key.removeprefix("e") for key, *_ in done}
+    assert not keys & {reason_of(request.body) for request in seen[before:]}
     assert sum(fault is not None for fault in planned[: len(seen)]) > 0.1 * len(seen)
 
-    assert KEY not in said
+    assert KEY not in output
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert len(files) >= 4
     assert not [file for file in files if KEY.encode() in file.read_bytes()]

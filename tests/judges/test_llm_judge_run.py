@@ -18,8 +18,14 @@ pytestmark = pytest.mark.usefixtures("environment")
 
 
 def suite(url, **engine):
-    asked = {"kind": "openai", "base_url": url, "model": "tiny", "max_retries": 0, **engine}
-    config = {"engine": asked | {"concurrency": 1}, "rubric": "rationale-quality"}
+    engine_settings = {
+        "kind": "openai",
+        "base_url": url,
+        "model": "tiny",
+        "max_retries": 0,
+        **engine,
+    }
+    config = {"engine": engine_settings | {"concurrency": 1}, "rubric": "rationale-quality"}
     judge = {"judge": "judges.llm_judge:LLMJudge", "label": "model", "config": config}
     toy = {"source": "toy", "options": {"users": 30, "items": 50}, "candidates": {"count": 4}}
     return make_suite(
@@ -44,19 +50,19 @@ def test_an_interrupted_judgement_is_resumed_and_paid_for_once(methods, tmp_path
     small = suite(echo.url)
     run_all(small, tmp_path)
     store = Store(tmp_path / "runs")
-    found = find_judgeable_runs(store, small, small.name, tmp_path / "data")
-    (before,) = estimate_judge_costs(store, found, small.judging)
+    result = find_judgeable_runs(store, small, small.name, tmp_path / "data")
+    (before,) = estimate_judge_costs(store, result, small.judging)
     assert (len(echo.seen), before.cost.n_cached, before.judged) == (0, 0, False)
-    (broken,) = judge_runs(store, found, small.judging, lambda _: None)
+    (broken,) = judge_runs(store, result, small.judging, lambda _: None)
     assert broken.manifest.status == "failed"
     assert "run again" in broken.manifest.error
     assert len(echo.seen) == 8
 
     # Another limit of the budget is no other judge: what was answered stays.
     richer = suite(echo.url, max_tokens_total=10**7)
-    (done,) = judge_runs(store, found, richer.judging, lambda _: None)
+    (done,) = judge_runs(store, result, richer.judging, lambda _: None)
     assert done.manifest.status == "complete"
-    (after,) = estimate_judge_costs(store, found, richer.judging)
+    (after,) = estimate_judge_costs(store, result, richer.judging)
     assert after.judged and not after.cost.calls
     assert done.manifest.judge_id == broken.manifest.judge_id
     judged = done.manifest.counts["judged"]

@@ -14,9 +14,9 @@ from tests.support.openai_engine import KEY
 OPENAI = {"kind": "openai", "model": "org/judge-1", "base_url": "http://127.0.0.1:9/v1"}
 
 
-def judge(asked, /, **settings):
+def judge(fake_engine, /, **settings):
     values = {"engine": OPENAI, "rubric": "rationale-0-3", **settings}
-    return LLMJudge(LLMJudgeConfig.model_validate(values), lambda _: asked)
+    return LLMJudge(LLMJudgeConfig.model_validate(values), lambda _: fake_engine)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_it_says_who_judges():
 def test_it_is_made_by_its_dotted_path():
     card = cards.find_card("judges.llm_judge:LLMJudge", "judge")
     config = cards.build_config(card, {"engine": OPENAI, "rubric": "rationale-quality"})
-    made = construct_judge(card, config)
-    assert made.rubric.name == "rationale-quality"
+    instance = construct_judge(card, config)
+    assert instance.rubric.name == "rationale-quality"
     with pytest.raises(ConfigError, match="rubrik"):
         cards.build_config(card, {"engine": OPENAI, "rubrik": "x"})
 
@@ -80,10 +80,10 @@ def test_the_key_is_nowhere(tmp_path, caplog, monkeypatch, echo):
     echo.backend.reply = lambda text, number, seed: f"<eval>RATING-{grade(text)}</eval>"
     engine = {"kind": "openai", "model": "tiny", "base_url": echo.url, "api_key_env": "MY_KEY"}
     asking = LLMJudge(LLMJudgeConfig(engine=engine))
-    found = list(asking.judge(many(3), judging_run(tmp_path)))
-    assert {v.status for v in found} == {"scored"}
+    result = list(asking.judge(many(3), judging_run(tmp_path)))
+    assert {v.status for v in result} == {"scored"}
     assert echo.seen[0].headers["authorization"] == f"Bearer {KEY}"
-    assert not [text for text in (caplog.text, repr(found), repr(vars(asking))) if KEY in text]
+    assert not [text for text in (caplog.text, repr(result), repr(vars(asking))) if KEY in text]
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert {file.name for file in files} >= {"judge-answers.sqlite", "requests.sqlite"}
     assert not [file for file in files if KEY.encode() in file.read_bytes()]
@@ -98,8 +98,8 @@ def test_a_model_in_this_process_judges_too(tmp_path):
         history=1,
     )
     run = judging_run(tmp_path)
-    found = list(LLMJudge(config).judge(many(2), run))
-    assert [v.key for v in found] == ["e0", "e1"]
+    result = list(LLMJudge(config).judge(many(2), run))
+    assert [v.key for v in result] == ["e0", "e1"]
     # Its weights are random: what it says is no verdict, and none is made of it.
-    assert all(v.status == "unscored" and v.reason and not v.grades for v in found)
+    assert all(v.status == "unscored" and v.reason and not v.grades for v in result)
     assert LLMJudge(config).estimate(many(2), run).calls > 0

@@ -51,12 +51,12 @@ def test_probabilities_by_hand():
         scale=(np.log(2),), coefficients=(2.0,), levels=(1, 3), thresholds=(0.5,),
     )  # fmt: skip
     # Counts enter as log(1 + count): 1 is the mean, 3 one scale above it.
-    found = model.probabilities([{"history_named": 1.0}, {"history_named": 3.0}])
-    assert found[:, 0] == pytest.approx([1 / (1 + np.exp(-0.5)), 1 / (1 + np.exp(1.5))])
-    assert found.sum(axis=1) == pytest.approx([1, 1])
+    result = model.probabilities([{"history_named": 1.0}, {"history_named": 3.0}])
+    assert result[:, 0] == pytest.approx([1 / (1 + np.exp(-0.5)), 1 / (1 + np.exp(1.5))])
+    assert result.sum(axis=1) == pytest.approx([1, 1])
     beyond = model.probabilities([{"history_named": 900.0}])
-    assert beyond == pytest.approx(found[1:])  # no label was there
-    assert expected_grades(found, model.levels).tolist() == [2, 3]  # 1 + 2 * 0.378, 1 + 2 * 0.818
+    assert beyond == pytest.approx(result[1:])  # no label was there
+    assert expected_grades(result, model.levels).tolist() == [2, 3]  # 1 + 2 * 0.378, 1 + 2 * 0.818
 
 
 def test_expected_grades_are_rounded_half_up():
@@ -109,5 +109,5 @@ def test_small_and_odd_data_are_fitted(data):
 
 
 def test_counts_enter_as_logarithms():
-    found = feature_matrix([{"named_others": 3.0, "item_max": 0.5}], ("named_others", "item_max"))
-    assert found.tolist() == [[np.log(4), 0.5]]
+    result = feature_matrix([{"named_others": 3.0, "item_max": 0.5}], ("named_others", "item_max"))
+    assert result.tolist() == [[np.log(4), 0.5]]

@@ -16,39 +16,39 @@ OPENAI = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"}
 
 
 class Says:
-    """A judge that gives the same grades to all; None leaves an exhibit unscored."""
+    """A judge that gives the same grades to all; None leaves an judge_input unscored."""
 
     def __init__(self, *grades, rubric=ONE, flags=(), models=(), estimate=None, stop=False):
         self.rubric, self.models, self.caveats = rubric, models, ("says so",)
         self.grades, self.flags, self.stop = grades, flags, stop
         self.cost = estimate or CostEstimate(0, 0, 0, None, 0)
 
-    def judge(self, exhibits, run):
-        for exhibit in exhibits:
+    def judge(self, inputs, run):
+        for judge_input in inputs:
             if self.stop:
                 raise EngineError("the server is gone")
             if self.grades[0] is None:
-                yield Verdict(exhibit.key, {}, "unscored", "no verdict", "hm", flags=self.flags)
+                yield Verdict(judge_input.key, {}, "unscored", "no verdict", "hm", flags=self.flags)
                 continue
             names = [criterion.name for criterion in self.rubric.criteria]
             grades = dict(zip(names, map(float, self.grades), strict=True))
             yield Verdict(
-                exhibit.key, grades, text="fine", flags=self.flags, usage={"requests": 1.0}
+                judge_input.key, grades, text="fine", flags=self.flags, usage={"requests": 1.0}
             )
 
-    def estimate(self, exhibits, run):
+    def estimate(self, inputs, run):
         return self.cost
 
 
 def sat(tmp_path, *judges, **settings):
     """The verdict of a panel, checked as the harness checks it."""
     panel = Panel.from_judges({f"j{n}": judge for n, judge in enumerate(judges)}, **settings)
-    exhibits = many(3)
-    found = list(
-        validate_verdicts(panel.judge(exhibits, judging_run(tmp_path)), exhibits, panel.rubric)
+    inputs = many(3)
+    result = list(
+        validate_verdicts(panel.judge(inputs, judging_run(tmp_path)), inputs, panel.rubric)
     )
-    assert [v.key for v in found] == [e.key for e in exhibits]
-    return found[0]
+    assert [v.key for v in result] == [e.key for e in inputs]
+    return result[0]
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,20 @@ def sat(tmp_path, *judges, **settings):
     ],
 )
 def test_the_grade_is_the_median_of_those_given(tmp_path, grades, median, spread, flags):
-    found = sat(tmp_path, *map(Says, grades))
-    assert (found.status, found.grades, found.flags) == ("scored", {"rating": median}, flags)
-    assert found.evidence["spread: rating"] == spread
-    assert found.evidence["scored"] == len([g for g in grades if g is not None])
-    own = {f"j{n}: rating": float(g) for n, g in enumerate(grades) if g is not None}
-    assert own.items() <= found.evidence.items()
+    result = sat(tmp_path, *map(Says, grades))
+    assert (result.status, result.grades, result.flags) == ("scored", {"rating": median}, flags)
+    assert result.evidence["spread: rating"] == spread
+    assert result.evidence["scored"] == len([g for g in grades if g is not None])
+    by_label = {f"j{n}: rating": float(g) for n, g in enumerate(grades) if g is not None}
+    assert by_label.items() <= result.evidence.items()
 
 
 def test_each_criterion_has_its_own_median_and_spread(tmp_path):
     members = [Says(1, 5, rubric=TWO), Says(2, 5, rubric=TWO), Says(5, 4, rubric=TWO)]
-    found = sat(tmp_path, *members, gap=3)
-    assert found.grades == {"clarity": 2.0, "wit": 5.0}
-    assert (found.evidence["spread: clarity"], found.evidence["spread: wit"]) == (4.0, 1.0)
-    assert found.flags == (DISAGREEMENT,)
+    result = sat(tmp_path, *members, gap=3)
+    assert result.grades == {"clarity": 2.0, "wit": 5.0}
+    assert (result.evidence["spread: clarity"], result.evidence["spread: wit"]) == (4.0, 1.0)
+    assert result.flags == (DISAGREEMENT,)
     assert sat(tmp_path, *members, gap=4).flags == ()
 
 
@@ -93,24 +93,24 @@ def test_each_criterion_has_its_own_median_and_spread(tmp_path):
     ],
 )
 def test_too_few_grades_are_none(tmp_path, grades, quorum, scored):
-    found = sat(tmp_path, *map(Says, grades), quorum=quorum)
-    assert (found.status == "scored") == scored
+    result = sat(tmp_path, *map(Says, grades), quorum=quorum)
+    assert (result.status == "scored") == scored
     if not scored:
-        given = len([g for g in grades if g is not None])
+        n_graded = len([g for g in grades if g is not None])
         needed = quorum or len(grades) // 2 + 1
-        assert not found.grades
-        assert found.reason.startswith(
-            f"{given} of {len(grades)} judges graded, {needed} are needed (j"
+        assert not result.grades
+        assert result.reason.startswith(
+            f"{n_graded} of {len(grades)} judges graded, {needed} are needed (j"
         )
-        assert "no verdict" in found.reason or not given < len(grades)
+        assert "no verdict" in result.reason or not n_graded < len(grades)
 
 
 def test_flags_texts_and_usage_of_all_are_kept(tmp_path):
     members = Says(1, flags=(INJECTION,)), Says(None, flags=(INJECTION, "odd")), Says(1)
-    found = sat(tmp_path, *members)
-    assert found.flags == (INJECTION, "odd")
-    assert found.text == "[j0]\nfine\n\n[j1]\nhm\n\n[j2]\nfine"
-    assert found.usage == {"requests": 2.0}
+    result = sat(tmp_path, *members)
+    assert result.flags == (INJECTION, "odd")
+    assert result.text == "[j0]\nfine\n\n[j1]\nhm\n\n[j2]\nfine"
+    assert result.usage == {"requests": 2.0}
 
 
 def test_a_judge_that_cannot_go_on_stops_the_panel(tmp_path):
@@ -122,8 +122,8 @@ def test_estimates_are_added(tmp_path):
     asks = Says(1, estimate=CostEstimate(2, 30, 10, 0.5, 1))
     free, unknown = Says(1), Says(1, estimate=CostEstimate(2, 30, 10, None, 1))
     run = judging_run(tmp_path)
-    found = Panel.from_judges({"a": asks, "b": asks, "c": free}).estimate(many(1), run)
-    assert found == CostEstimate(4, 60, 20, 1.0, 2)
+    result = Panel.from_judges({"a": asks, "b": asks, "c": free}).estimate(many(1), run)
+    assert result == CostEstimate(4, 60, 20, 1.0, 2)
     assert Panel.from_judges({"a": asks, "b": unknown}).estimate(many(1), run).cost is None
     assert Panel.from_judges({"a": free, "b": free}).estimate(many(1), run).cost is None
     bound = Says(1, estimate=CostEstimate(4, 60, 20, 2.0, 0, CallCost(2, 15, 5, 0.25)))

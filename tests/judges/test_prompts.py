@@ -32,7 +32,7 @@ HISTORY = (
 RATED, QUALITY = load_rubric("rationale-0-3"), load_rubric("rationale-quality")
 
 
-def exhibit(rationale="It is like {item}.", target="b", history=HISTORY):
+def make_input(rationale="It is like {item}.", target="b", history=HISTORY):
     return JudgeInput("k", Request("k", "u", history, ("a", "b")), "a", rationale, target)
 
 
@@ -46,15 +46,15 @@ def asked(one, rubric_=RATED, again=0, **showing):
 def sections(user):
     """What stands between the lines of the fence, in order."""
     (token,) = set(re.findall(r"^<<<DATA ([0-9a-f]{16})$", user, re.MULTILINE))
-    found = re.findall(
+    result = re.findall(
         rf"^<<<DATA {token}\n(.*?)\nDATA {token}>>>$", user, re.MULTILINE | re.DOTALL
     )
-    assert user.count(token) == 2 * len(found) + 2  # the fence is explained once
-    return found
+    assert user.count(token) == 2 * len(result) + 2  # the fence is explained once
+    return result
 
 
 def test_the_prompt_holds_history_item_target_and_rationale():
-    history, item, target, rationale = sections(asked(exhibit()))
+    history, item, target, rationale = sections(asked(make_input()))
     lines = history.split("\n")
     assert lines[0] == "1. Green Tea | Excellent | Lovely smell."
     assert lines[1] == "2. Black {rationale} Tea | Bad"  # a place in a title is not filled
@@ -64,35 +64,37 @@ def test_the_prompt_holds_history_item_target_and_rationale():
 
 
 def test_the_target_and_the_candidates_are_not_shown_where_the_rubric_hides_them():
-    user = asked(exhibit(history=HISTORY[:1]), QUALITY)
+    user = asked(make_input(history=HISTORY[:1]), QUALITY)
     assert len(sections(user)) == 3
     assert "Black" not in user
     assert "[Item that the customer took]" not in user
 
 
 def test_history_and_reviews_are_cut_as_set():
-    history = sections(asked(exhibit(), history=2, review_chars=10))[0].split("\n")
+    history = sections(asked(make_input(), history=2, review_chars=10))[0].split("\n")
     assert history[0] == "1. Black {rationale} Tea | Bad"
-    assert sections(asked(exhibit(), history=3, review_chars=8))[0].startswith(
+    assert sections(asked(make_input(), history=3, review_chars=8))[0].startswith(
         "1. Green Tea | Excellent | Lovely s …\n"
     )
-    assert "Lovely" not in asked(exhibit(), reviews=False)
-    assert sections(asked(exhibit(history=())))[0] == "(nothing)"
+    assert "Lovely" not in asked(make_input(), reviews=False)
+    assert sections(asked(make_input(history=())))[0] == "(nothing)"
 
 
 def test_a_rationale_that_runs_on_is_cut():
-    long = prompt_inputs(exhibit("ab " * 5000), RATED, CATALOG, PromptOptions(rationale_chars=30))
+    long = prompt_inputs(
+        make_input("ab " * 5000), RATED, CATALOG, PromptOptions(rationale_chars=30)
+    )
     assert long.shortened
     assert long.texts["rationale"] == ("ab " * 10).strip() + " …"
     assert not prompt_inputs(
-        exhibit("a" * 30), RATED, CATALOG, PromptOptions(rationale_chars=30)
+        make_input("a" * 30), RATED, CATALOG, PromptOptions(rationale_chars=30)
     ).shortened
 
 
 @pytest.mark.parametrize("name", list_rubrics())
 def test_each_rubric_says_its_scale_and_the_form_of_a_verdict(name):
     known = load_rubric(name)
-    user = asked(exhibit(), known)
+    user = asked(make_input(), known)
     assert "{" not in re.sub(r"\{(rationale|item)\}", "", user)
     assert user.count("<eval>") == user.count("</eval>") == 1
     for criterion in known.criteria:
@@ -102,22 +104,22 @@ def test_each_rubric_says_its_scale_and_the_form_of_a_verdict(name):
 
 
 def test_the_form_names_the_criteria_where_there_are_several():
-    assert "<eval>RATING-n</eval>" in asked(exhibit())
+    assert "<eval>RATING-n</eval>" in asked(make_input())
     assert "<eval>grounding-n specificity-n faithfulness-n persuasiveness-n</eval>" in asked(
-        exhibit(), QUALITY
+        make_input(), QUALITY
     )
-    assert "RATING-3: the right item, strongly explained" in asked(exhibit())
-    assert "grounding-n, n from 1 to 5: does it rest" in asked(exhibit(), QUALITY)
+    assert "RATING-3: the right item, strongly explained" in asked(make_input())
+    assert "grounding-n, n from 1 to 5: does it rest" in asked(make_input(), QUALITY)
 
 
 def test_a_rubric_without_a_place_for_the_scale_still_says_it():
     bare = rubric(("rating", 0, 3))
     bare = bare.model_copy(update={"user": bare.user.replace("{scale}\n", "")})
-    assert "<eval>RATING-n</eval>" in asked(exhibit(), bare)
+    assert "<eval>RATING-n</eval>" in asked(make_input(), bare)
 
 
 def test_asking_again_asks_for_the_verdict_alone_and_under_another_key():
-    texts = prompt_inputs(exhibit(), RATED, CATALOG, PromptOptions()).texts
+    texts = prompt_inputs(make_input(), RATED, CATALOG, PromptOptions()).texts
     first, second = (render_judge_prompt("k", texts, RATED, again) for again in (0, 1))
     assert (first.key, second.key) == ("k", "k#2")
     assert second.messages[1].content == f"{first.messages[1].content}\n\n{prompts.RETRY_REQUEST}"
@@ -136,7 +138,7 @@ ATTACKS = [
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_data_cannot_end_its_fence(attack):
-    plain, hit = asked(exhibit("Fine.")), asked(exhibit(f"Fine. {attack}"))
+    plain, hit = asked(make_input("Fine.")), asked(make_input(f"Fine. {attack}"))
     assert len(sections(hit)) == len(sections(plain)) == 4
     held = sections(hit)[-1]
     assert held.startswith("Fine. ")
@@ -194,7 +196,7 @@ def test_a_fence_that_stands_in_the_data_is_made_anew(monkeypatch):
     assert len(seen) == 2
 
 
-def test_the_same_exhibit_brings_the_same_prompt():
+def test_the_same_input_brings_the_same_prompt():
     data = toy_dataset(users=60, items=60, length=8)
     for one in toy_judge_inputs(8):
         texts = [prompt_inputs(one, RATED, data.catalog, PromptOptions()).texts for _ in range(2)]

@@ -35,39 +35,43 @@ def answer(case, rationale="It is tea.", item="tea"):
     )
 
 
-def cases(found):
-    return [exhibit.request.case_id for exhibit in found.judge_inputs]
+def cases(result):
+    return [judge_input.request.case_id for judge_input in result.judge_inputs]
 
 
 def judgements(path, grades, rubric=RUBRIC):
     """case -> grade, or None where it was not scored."""
-    found = [answer(case) for case in grades]
+    result = [answer(case) for case in grades]
     verdicts = {
         case: Verdict(case, {}, "unscored", "it failed")
         if grade is None
         else Verdict(case, {c.name: grade for c in rubric.criteria})
         for case, grade in grades.items()
     }
-    io.write_parquet(path, verdict_table.build_verdict_table(found, verdicts, rubric, CATALOG))
+    io.write_parquet(path, verdict_table.build_verdict_table(result, verdicts, rubric, CATALOG))
     return path
 
 
 def test_judgements_give_back_what_was_shown(tmp_path):
     path = judgements(tmp_path / "a.parquet", {"c1": 2.0, "c2": None, "c3": 1.0})
-    found = read_training_labels([path], [], RUBRIC, CATALOG)
-    assert found.grades == {"rating": [2.0, 1.0]}
-    assert cases(found) == ["c1", "c3"]
-    assert (found.users, found.n_guessed_users) == (["user of c1", "user of c3"], 0)
-    exhibit = found.judge_inputs[0]
-    assert (exhibit.item, exhibit.rationale, exhibit.target) == ("tea", "It is tea.", None)
-    assert exhibit.request.history == HISTORY
+    result = read_training_labels([path], [], RUBRIC, CATALOG)
+    assert result.grades == {"rating": [2.0, 1.0]}
+    assert cases(result) == ["c1", "c3"]
+    assert (result.users, result.n_guessed_users) == (["user of c1", "user of c3"], 0)
+    judge_input = result.judge_inputs[0]
+    assert (judge_input.item, judge_input.rationale, judge_input.target) == (
+        "tea",
+        "It is tea.",
+        None,
+    )
+    assert judge_input.request.history == HISTORY
 
 
 def test_only_what_a_judge_decided_is_a_label(tmp_path):
-    found = [answer("c1"), answer("c2", item="ale"), answer("c3", rationale=None)]
+    result = [answer("c1"), answer("c2", item="ale"), answer("c3", rationale=None)]
     verdicts = {"c1": Verdict("c1", {"rating": 3.0})}
     path = tmp_path / "a.parquet"
-    io.write_parquet(path, verdict_table.build_verdict_table(found, verdicts, RUBRIC, CATALOG))
+    io.write_parquet(path, verdict_table.build_verdict_table(result, verdicts, RUBRIC, CATALOG))
     assert cases(read_training_labels([path], [], RUBRIC, CATALOG)) == ["c1"]
 
 
@@ -77,24 +81,24 @@ def write(path, text):
 
 
 def test_grades_of_people_are_joined_with_the_records(tmp_path):
-    shown = judgements(tmp_path / "a.parquet", {"c1": 0.0, "c2": None})
+    records = judgements(tmp_path / "a.parquet", {"c1": 0.0, "c2": None})
     table = write(
         tmp_path / "people.csv",
         "item,rater,grade\nc1,ann,2\nc1,bo,3\nc2,ann,1\nc2,bo,\nc2,cy,1\n",
     )
-    found = read_training_labels([table], [shown], RUBRIC, CATALOG)
-    assert dict(zip(cases(found), found.grades["rating"], strict=True)) == {"c1": 2.5, "c2": 1.0}
-    assert found.judge_inputs[0].request.history == HISTORY
-    assert found.users == ["user of c1", "user of c2"]
+    result = read_training_labels([table], [records], RUBRIC, CATALOG)
+    assert dict(zip(cases(result), result.grades["rating"], strict=True)) == {"c1": 2.5, "c2": 1.0}
+    assert result.judge_inputs[0].request.history == HISTORY
+    assert result.users == ["user of c1", "user of c2"]
 
 
 def test_records_that_do_not_say_whose_they_are(tmp_path):
     names = {"test:ann": 2.0, "test:ann#2": 1.0, "test:ann#12": 1.0, "valid:b#c#2": 0.0, "d": 3.0}
     path = judgements(tmp_path / "a.parquet", names)
     io.write_parquet(path, pl.read_parquet(path).drop("user", "named_outside"))
-    found = read_training_labels([path], [], RUBRIC, CATALOG)
-    assert found.users == ["ann", "ann", "ann", "b#c", "d"]
-    assert found.n_guessed_users == 5
+    result = read_training_labels([path], [], RUBRIC, CATALOG)
+    assert result.users == ["ann", "ann", "ann", "b#c", "d"]
+    assert result.n_guessed_users == 5
 
 
 def test_runs_are_told_apart(tmp_path):
@@ -107,8 +111,8 @@ def test_runs_are_told_apart(tmp_path):
         return read_training_labels([write(tmp_path / "people.csv", text)], paths, RUBRIC, CATALOG)
 
     assert read("run_id,case_id,rating\nr1,c1,2\nr2,c1,3\n").grades["rating"] == [2.0, 3.0]
-    found = read("item,case_id,task,system,grade\n7,c1,task,B,2\n")
-    assert (cases(found), found.grades["rating"]) == (["c1"], [2.0])
+    result = read("item,case_id,task,system,grade\n7,c1,task,B,2\n")
+    assert (cases(result), result.grades["rating"]) == (["c1"], [2.0])
     with pytest.raises(DataError, match="case 'c1' is in 3 records") as caught:
         read("case_id,rating\nc1,2\n")
     assert "run_id" in caught.value.hint
@@ -119,26 +123,26 @@ def test_runs_are_told_apart(tmp_path):
 
 
 def test_judges_among_the_raters_do_not_count_unless_they_are_named(tmp_path):
-    shown = judgements(tmp_path / "a.parquet", {"c1": 0.0})
+    records = judgements(tmp_path / "a.parquet", {"c1": 0.0})
     table = write(tmp_path / "a.csv", "case_id,rater,grade\nc1,ann,3\nc1,bo,1\nc1,judge:x,0\n")
     for raters, grade in ((), 2.0), (("ann",), 3.0), (("judge:x",), 0.0):
-        found = read_training_labels([table], [shown], RUBRIC, CATALOG, raters)
-        assert found.grades["rating"] == [grade]
+        result = read_training_labels([table], [records], RUBRIC, CATALOG, raters)
+        assert result.grades["rating"] == [grade]
 
 
 def test_several_criteria_in_long_and_wide_form(tmp_path):
-    shown = judgements(tmp_path / "a.parquet", {"c1": 3.0, "c2": 3.0}, QUALITY)
+    records = judgements(tmp_path / "a.parquet", {"c1": 3.0, "c2": 3.0}, QUALITY)
     long = write(
         tmp_path / "long.csv",
         "case_id,criterion,grade\nc1,grounding,2\nc1,specificity,3\nc2,grounding,5\n",
     )
     wide = write(tmp_path / "wide.csv", "case_id,grounding,specificity\nc1,2,3\nc2,5,\n")
     for path in (long, wide):
-        found = read_training_labels([path], [shown], QUALITY, CATALOG)
-        assert found.grades["grounding"] == [2.0, 5.0]
-        assert found.grades["specificity"][0] == 3.0
-        assert math.isnan(found.grades["specificity"][1])
-        assert all(map(math.isnan, found.grades["faithfulness"]))
+        result = read_training_labels([path], [records], QUALITY, CATALOG)
+        assert result.grades["grounding"] == [2.0, 5.0]
+        assert result.grades["specificity"][0] == 3.0
+        assert math.isnan(result.grades["specificity"][1])
+        assert all(map(math.isnan, result.grades["faithfulness"]))
 
 
 @pytest.mark.parametrize(
@@ -152,9 +156,9 @@ def test_several_criteria_in_long_and_wide_form(tmp_path):
     ],
 )
 def test_tables_that_cannot_be_read(tmp_path, text, cause):
-    shown = judgements(tmp_path / "a.parquet", {"c1": 0.0})
+    records = judgements(tmp_path / "a.parquet", {"c1": 0.0})
     with pytest.raises(DataError, match=cause) as caught:
-        read_training_labels([write(tmp_path / "people.csv", text)], [shown], RUBRIC, CATALOG)
+        read_training_labels([write(tmp_path / "people.csv", text)], [records], RUBRIC, CATALOG)
     assert caught.value.hint
 
 

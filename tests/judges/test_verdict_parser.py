@@ -64,7 +64,7 @@ def test_a_verdict_is_read(text, grade):
         ("<eval>RATING-2 RATING-2</eval>", "criterion twice: rating"),
         ("<eval></eval>", "criterion missing: rating"),
         ("<eval>score-2</eval>", "unknown criterion: 'score-2'"),
-        *((f"<eval>{written}</eval>", "verdict not in the form asked for") for written in (
+        *((f"<eval>{content}</eval>", "verdict not in the form asked for") for content in (
             "2", "RATING 2", "RATING-2.5", "RATING-2/3", "RATING-02", "RATING-+2", "RATING-²",
             "RATING-٢", "RATING - 2", "RATING-two", "RATING-n", "RATING-", "RATING-2.",
             "RATING-2-3", "RATING-99999999999", "RATING=2", "**RATING-2**", "RATING-nan",
@@ -72,9 +72,9 @@ def test_a_verdict_is_read(text, grade):
     ],
 )  # fmt: skip
 def test_anything_else_is_no_verdict(text, reason):
-    found = read_verdict(text, "stop", ONE)
-    assert found.grades is None
-    assert found.reason.startswith(reason)
+    result = read_verdict(text, "stop", ONE)
+    assert result.grades is None
+    assert result.reason.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_a_reply_that_did_not_end_by_itself_counts_for_nothing(finish, reason):
     ],
 )
 def test_several_criteria_are_read_in_the_order_of_the_rubric(content):
-    found = read_verdict(f"<eval>{content}</eval>", "stop", TWO)
-    assert list(found.grades.items()) == [("clarity", 4), ("self-made", -1)]
+    result = read_verdict(f"<eval>{content}</eval>", "stop", TWO)
+    assert list(result.grades.items()) == [("clarity", 4), ("self-made", -1)]
 
 
 @pytest.mark.parametrize(
@@ -119,25 +119,25 @@ def test_several_criteria_are_read_in_the_order_of_the_rubric(content):
     ],
 )
 def test_several_criteria_are_all_needed_once(content, reason):
-    found = read_verdict(f"<eval>{content}</eval>", "stop", TWO)
-    assert found.grades is None
-    assert found.reason.startswith(reason)
+    result = read_verdict(f"<eval>{content}</eval>", "stop", TWO)
+    assert result.grades is None
+    assert result.reason.startswith(reason)
 
 
 def test_the_form_asked_for_is_the_form_read():
     for name in ("rationale-0-3", "coherence-1-7", "rationale-quality"):
         known = load_rubric(name)
         grade = known.main.high
-        found = read_verdict(verdict_form(known).replace("-n", f"-{grade}"), "stop", known)
-        assert found.grades == {criterion.name: grade for criterion in known.criteria}
+        result = read_verdict(verdict_form(known).replace("-n", f"-{grade}"), "stop", known)
+        assert result.grades == {criterion.name: grade for criterion in known.criteria}
         assert read_verdict(verdict_form(known), "stop", known).grades is None  # n is no grade
 
 
 @given(st.text(alphabet="<>/evalRATINGthinkclarity-self-made 0123456789,\n²．", max_size=60))
 def test_no_text_is_misread(text):
     for known in (ONE, TWO):
-        for shown in (text, f"<eval>{text}</eval>", f"<think>{text}</think><eval>{text}</eval>"):
-            found = read_verdict(shown, "stop", known)
-            assert (found.grades is None) == bool(found.reason)
-            for criterion in known.criteria if found.grades else ():
-                assert found.grades[criterion.name] in criterion.grades
+        for variant in (text, f"<eval>{text}</eval>", f"<think>{text}</think><eval>{text}</eval>"):
+            result = read_verdict(variant, "stop", known)
+            assert (result.grades is None) == bool(result.reason)
+            for criterion in known.criteria if result.grades else ():
+                assert result.grades[criterion.name] in criterion.grades

@@ -23,8 +23,8 @@ def read(source, **columns):
     cases = DATA.test.sample(1)
     row = dict.fromkeys(PREDICTIONS_SCHEMA) | {"case_id": cases.ids[0]} | columns
     predictions = pl.DataFrame([row], schema=PREDICTIONS_SCHEMA)
-    (found,) = read_answers(predictions, DATA, cases, source)
-    return found
+    (result,) = read_answers(predictions, DATA, cases, source)
+    return result
 
 
 def sample(status, item=None, rationale=None):
@@ -42,24 +42,24 @@ def sample(status, item=None, rationale=None):
 )
 def test_a_failing_of_the_method_is_graded_and_one_of_its_engine_is_not(status, stage, reason):
     first = [sample(status), sample("ok", "i1", "Good.")]
-    for found in (
+    for result in (
         read("sampled", samples=first, sampled_status="ok"),
         read("sampled", samples=[], sampled_status=status),
         read("scored", status=status),
     ):
-        assert found.stage(RATED) == found.stage(QUALITY) == stage
-        assert grade_by_rubric_alone(found, RATED) == (None if status == "error" else 0, reason)
-        assert grade_by_rubric_alone(found, QUALITY) == (None, reason)
+        assert result.stage(RATED) == result.stage(QUALITY) == stage
+        assert grade_by_rubric_alone(result, RATED) == (None if status == "error" else 0, reason)
+        assert grade_by_rubric_alone(result, QUALITY) == (None, reason)
 
 
 def test_the_first_sample_and_the_item_ranked_first_are_judged():
     request = next(iter(DATA.requests(DATA.test.sample(1))))
     item = request.candidates[2]
     scores = [0.0, 1.0, 2.0, *[0.5] * (len(request.candidates) - 3)]
-    found = read("scored", scores=scores, status="ok", rationale=" Why. ")
-    assert (found.item, found.rationale) == (item, "Why.")
-    found = read("sampled", samples=[sample("ok", item, "So."), sample("error")])
-    assert (found.item, found.rationale, found.status) == (item, "So.", "ok")
+    result = read("scored", scores=scores, status="ok", rationale=" Why. ")
+    assert (result.item, result.rationale) == (item, "Why.")
+    result = read("sampled", samples=[sample("ok", item, "So."), sample("error")])
+    assert (result.item, result.rationale, result.status) == (item, "So.", "ok")
 
 
 @pytest.mark.parametrize("status", ["error", "refused", "truncated", "unparsed"])
@@ -82,7 +82,7 @@ def told(case, item, rationale, status="ok"):
 
 
 def test_the_record_counts_names_of_what_the_method_was_not_shown():
-    found = [
+    result = [
         told("made-up", "tea", "Like Old Pale Ale and Dry Black Cider, Green Tea Leaves are dry."),
         told("candidate", "tea", "Better than Red Table Wine."),
         told("none", "tea", None),
@@ -95,9 +95,9 @@ def test_the_record_counts_names_of_what_the_method_was_not_shown():
         )
         for case, item in (("bare", "tea"), ("neither", None))
     ]
-    given = {one.request.case_id for one in (*found, *bare) if one.stage(QUALITY) == "judged"}
-    verdicts = {case: Verdict(case, {}, "unscored", "no verdict") for case in given}
-    table = verdict_table.build_verdict_table([*found, *bare], verdicts, QUALITY, CATALOG)
+    judged = {one.request.case_id for one in (*result, *bare) if one.stage(QUALITY) == "judged"}
+    verdicts = {case: Verdict(case, {}, "unscored", "no verdict") for case in judged}
+    table = verdict_table.build_verdict_table([*result, *bare], verdicts, QUALITY, CATALOG)
     assert table["named_outside"].to_list() == [0, 0, None, 0, None, 1, 1]
     assert table["user"].to_list() == ["ann"] * 5 + ["bo"] * 2
     assert table["stage"].to_list()[2:5] == ["missing", "invalid", "unanswered"]

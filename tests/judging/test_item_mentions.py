@@ -84,17 +84,17 @@ def test_two_words_name_an_item_that_the_rationale_is_about():
 
 
 def sorted_out(text, item, history, candidates=(), known=()):
-    found = INDEX.find_mentions(text, {item, *history})
-    return INDEX.classify_mentions(found, item, set(history), set(candidates), known)
+    result = INDEX.find_mentions(text, {item, *history})
+    return INDEX.classify_mentions(result, item, set(history), set(candidates), known)
 
 
 def test_names_are_sorted_by_what_the_model_was_shown():
     text = "Toy Story and The Big Sleep, like Psycho, lead to Toy Story 2 and Alien Nation."
-    found = sorted_out(text, CODE["Toy Story 2 (1999)"], [0, 16], [CODE["Alien Nation (1988)"]])
-    assert found.history == {0, 16}  # "Psycho" is the one of the history
-    assert found.item
-    assert found.candidates == {"alien nation"}
-    assert found.outside == {"the big sleep"}
+    result = sorted_out(text, CODE["Toy Story 2 (1999)"], [0, 16], [CODE["Alien Nation (1988)"]])
+    assert result.history == {0, 16}  # "Psycho" is the one of the history
+    assert result.item
+    assert result.candidates == {"alien nation"}
+    assert result.outside == {"the big sleep"}
     other = sorted_out(text, CODE["Fargo (1996)"], [])
     assert not other.item and not other.history and not other.candidates
     assert len(other.outside) == 5
@@ -102,11 +102,11 @@ def test_names_are_sorted_by_what_the_model_was_shown():
 
 def test_a_careless_form_of_what_was_shown_is_not_made_up():
     # "Toy Story" is a title by itself, and part of one that was shown.
-    found = sorted_out("Toy Story was liked", 1, [])
-    assert not found.outside and not found.item
+    result = sorted_out("Toy Story was liked", 1, [])
+    assert not result.outside and not result.item
     assert sorted_out("Toy Story 2 was liked", 0, []).outside == {"toy story 2"}
-    shown = ["Drama, War", "The Big Sleep was better, said my wife"]
-    assert not sorted_out("Like The Big Sleep, it is old", 0, [], known=shown).outside
+    texts = ["Drama, War", "The Big Sleep was better, said my wife"]
+    assert not sorted_out("Like The Big Sleep, it is old", 0, [], known=texts).outside
 
 
 def test_long_texts_take_no_longer_than_their_words():
@@ -145,21 +145,21 @@ def test_rationales_of_a_language_model_name_their_own_history():
     index, codes = TitleIndex(catalog), {title: n for n, title in enumerate(titles.values())}
     cases = []
     for row in json.loads((GROCERY / "train_rationales.json").read_text()):
-        shown = row["input"].split("[Candidate List]: ")[0]
-        history = {codes[title.strip()] for title in re.findall(r"title:(.*)", shown)}
-        told = re.search(r"<think>(.*?)</think>", row["output"], re.DOTALL)[1]
-        cases.append((catalog.index[row["positive_item_id"]], history, told))
+        question = row["input"].split("[Candidate List]: ")[0]
+        history = {codes[title.strip()] for title in re.findall(r"title:(.*)", question)}
+        reasoning = re.search(r"<think>(.*?)</think>", row["output"], re.DOTALL)[1]
+        cases.append((catalog.index[row["positive_item_id"]], history, reasoning))
 
     def shares(shift):
-        found = [
+        result = [
             index.classify_mentions(
                 index.find_mentions(cases[i - shift][2], {item, *past}), item, past, set(), ()
             )
             for i, (item, past, _) in enumerate(cases)
         ]
-        rows = [(bool(one.history), one.item, bool(one.outside)) for one in found]
+        rows = [(bool(one.history), one.item, bool(one.outside)) for one in result]
         return np.mean(rows, axis=0)
 
-    own, others = shares(0), shares(37)
-    assert own[0] >= 0.70 and own[1] >= 0.85 and own[2] == 0
+    same, others = shares(0), shares(37)
+    assert same[0] >= 0.70 and same[1] >= 0.85 and same[2] == 0
     assert others[0] <= 0.05 and others[1] == 0 and others[2] >= 0.85

@@ -1,4 +1,4 @@
-"""Probes change one thing of an exhibit, and tell what a judge makes of it."""
+"""Probes change one thing of an judge_input, and tell what a judge makes of it."""
 
 import math
 from dataclasses import replace
@@ -39,7 +39,7 @@ CATALOG = Catalog(("tea", "ale", "gin"), {"title": ["Green  Tea", None, "Gin"]})
 BY_NAME = {probe.name: probe for probe in PROBES}
 
 
-def exhibit(rationale, key="c0", item="tea", user=None):
+def make_input(rationale, key="c0", item="tea", user=None):
     history = (Event("gin", 4.0), Event("ale", 2.0))
     return JudgeInput(
         key, Request(key, user or f"u{key}", history, ("tea", "ale")), item, rationale
@@ -47,12 +47,14 @@ def exhibit(rationale, key="c0", item="tea", user=None):
 
 
 def texts(change, *rationales, **options):
-    return [change(exhibit(text), **options).rationale for text in rationales]
+    return [change(make_input(text), **options).rationale for text in rationales]
 
 
 def test_padding():
     assert texts(pad_rationale, "It is good", "It is good.", 'It is "good!"', count=1) == [
-        f"It is good. {NEUTRAL_SENTENCES[0]}", f"It is good. {NEUTRAL_SENTENCES[0]}", f'It is "good!" {NEUTRAL_SENTENCES[0]}'
+        f"It is good. {NEUTRAL_SENTENCES[0]}",
+        f"It is good. {NEUTRAL_SENTENCES[0]}",
+        f'It is "good!" {NEUTRAL_SENTENCES[0]}',
     ]  # fmt: skip
     (long,) = texts(pad_rationale, "Good.", count=len(NEUTRAL_SENTENCES) + 1)
     assert long == " ".join(["Good.", *NEUTRAL_SENTENCES, NEUTRAL_SENTENCES[0]])
@@ -72,14 +74,16 @@ def test_shortening():
 
 
 def test_the_history_turned_round():
-    changed = reverse_history(exhibit("Good."))
+    changed = reverse_history(make_input("Good."))
     assert [event.item for event in changed.request.history] == ["ale", "gin"]
-    assert replace(changed, request=exhibit("Good.").request) == exhibit("Good.")
+    assert replace(changed, request=make_input("Good.").request) == make_input("Good.")
 
 
 @pytest.mark.parametrize(("item", "title"), [("tea", "Green Tea"), ("ale", "ale"), ("rum", "rum")])
 def test_the_item_first(item, title):
-    assert prepend_item_title(exhibit("Good.", item=item), CATALOG).rationale == f"{title}\nGood."
+    assert (
+        prepend_item_title(make_input("Good.", item=item), CATALOG).rationale == f"{title}\nGood."
+    )
 
 
 @given(
@@ -87,11 +91,11 @@ def test_the_item_first(item, title):
     st.integers(0, 5),
 )
 def test_anothers_rationale_is_of_another_user_and_another_text(given_, seed):
-    exhibits = [exhibit(text, f"c{i}", user=user) for i, (user, text) in enumerate(given_)]
-    changed = exchange_rationales(exhibits, seed)
-    assert changed == exchange_rationales(exhibits, seed)
-    owners = {(e.request.user, e.rationale) for e in exhibits}
-    for before, after in zip(exhibits, changed, strict=True):
+    inputs = [make_input(text, f"c{i}", user=user) for i, (user, text) in enumerate(given_)]
+    changed = exchange_rationales(inputs, seed)
+    assert changed == exchange_rationales(inputs, seed)
+    owners = {(e.request.user, e.rationale) for e in inputs}
+    for before, after in zip(inputs, changed, strict=True):
         fits = {text for user, text in owners if user != before.request.user}
         fits.discard(before.rationale)
         if after is None:
@@ -102,11 +106,11 @@ def test_anothers_rationale_is_of_another_user_and_another_text(given_, seed):
 
 
 def test_anothers_rationale_deranges():
-    exhibits = [exhibit(f"text {i}", f"c{i}") for i in range(50)]
-    drawn = [[e.rationale for e in exchange_rationales(exhibits, seed)] for seed in (0, 1)]
+    inputs = [make_input(f"text {i}", f"c{i}") for i in range(50)]
+    drawn = [[e.rationale for e in exchange_rationales(inputs, seed)] for seed in (0, 1)]
     assert drawn[0] != drawn[1]
     for given_ in drawn:
-        assert sorted(given_) == sorted(e.rationale for e in exhibits)
+        assert sorted(given_) == sorted(e.rationale for e in inputs)
 
 
 class Wordy:
@@ -115,27 +119,27 @@ class Wordy:
     rubric = load_rubric("rationale-0-3")
     caveats = models = ()
 
-    def judge(self, exhibits, run):
-        for one in exhibits:
+    def judge(self, inputs, run):
+        for one in inputs:
             if "x" in one.rationale:
                 yield Verdict(one.key, {}, "unscored", "an x")
             else:
                 yield Verdict(one.key, {"rating": min(3.0, len(one.rationale.split()) / 2)})
 
-    def estimate(self, exhibits, run):
-        return CostEstimate(len(exhibits), 2 * len(exhibits), 0, None, 0)
+    def estimate(self, inputs, run):
+        return CostEstimate(len(inputs), 2 * len(inputs), 0, None, 0)
 
 
 def test_an_estimate_is_of_what_is_changed_too():
-    exhibits = [exhibit("a b c d", "c0"), exhibit("a", "c1")]
-    found = estimate_probes(Wordy(), exhibits, run_context(CATALOG))
+    inputs = [make_input("a b c d", "c0"), make_input("a", "c1")]
+    result = estimate_probes(Wordy(), inputs, run_context(CATALOG))
     # Both as they are, padded, reversed, with the title and exchanged; one alone can be halved.
-    assert (found.calls, found.prompt_tokens) == (5 * 2 + 1, 2 * (5 * 2 + 1))
+    assert (result.calls, result.prompt_tokens) == (5 * 2 + 1, 2 * (5 * 2 + 1))
 
 
 def test_a_judge_that_likes_length_is_seen():
-    exhibits = [exhibit("a b c d", "c0"), exhibit("a b. c", "c1"), exhibit("x y", "c2")]
-    table = run_probes(Wordy(), exhibits, run_context(CATALOG))
+    inputs = [make_input("a b c d", "c0"), make_input("a b. c", "c1"), make_input("x y", "c2")]
+    table = run_probes(Wordy(), inputs, run_context(CATALOG))
     rows = {(row["case"], row["probe"]): (row["before"], row["after"]) for row in table.to_dicts()}
     assert rows["c0", "padded"] == (2.0, 3.0)
     assert rows["c1", "halved"] == (1.5, 0.5)
@@ -143,12 +147,12 @@ def test_a_judge_that_likes_length_is_seen():
     assert rows["c0", "history reversed"] == (2.0, 2.0)
     assert ("c0", "first sentence") not in rows  # there is one only
     assert rows["c2", "another's rationale"][1] is not None
-    found = {row["probe"]: row for row in summarize_probes(table).to_dicts()}
-    assert found["padded"]["n"] == 2 and found["padded"]["unscored"] == 1
-    assert found["padded"]["shift"] == 1.25
-    assert (found["padded"]["up"], found["padded"]["down"]) == (2, 0)
-    assert found["halved"]["shift"] == -1.0 and found["halved"]["down"] == 2
-    assert found["history reversed"]["moved"] == 0
+    result = {row["probe"]: row for row in summarize_probes(table).to_dicts()}
+    assert result["padded"]["n"] == 2 and result["padded"]["unscored"] == 1
+    assert result["padded"]["shift"] == 1.25
+    assert (result["padded"]["up"], result["padded"]["down"]) == (2, 0)
+    assert result["halved"]["shift"] == -1.0 and result["halved"]["down"] == 2
+    assert result["history reversed"]["moved"] == 0
 
 
 def test_the_summary_by_hand():
@@ -177,11 +181,13 @@ def test_the_summary_by_hand():
 def test_answers_to_one_case_are_one_case_of_the_interval():
     rows = [("a", 1.0, 2.0), ("a", 1.0, 1.0), ("b", 2.0, 2.0), ("b", None, 1.0), ("c", 3.0, 1.0)]
     given_ = [(case, "padded", "rating", before, after) for case, before, after in rows]
-    (found,) = summarize_probes(pl.DataFrame(given_, schema=PROBE_COLUMNS, orient="row")).to_dicts()
-    assert (found["n"], found["cases"], found["unscored"]) == (4, 3, 1)
-    assert found["shift"] == (0.5 + 0.0 - 2.0) / 3
-    assert (found["low"], found["high"]) == mean_interval([0.5, 0.0, -2.0])
-    assert (found["moved"], found["up"], found["down"]) == (0.5, 1, 1)
+    (result,) = summarize_probes(
+        pl.DataFrame(given_, schema=PROBE_COLUMNS, orient="row")
+    ).to_dicts()
+    assert (result["n"], result["cases"], result["unscored"]) == (4, 3, 1)
+    assert result["shift"] == (0.5 + 0.0 - 2.0) / 3
+    assert (result["low"], result["high"]) == mean_interval([0.5, 0.0, -2.0])
+    assert (result["moved"], result["up"], result["down"]) == (0.5, 1, 1)
 
 
 def test_the_interval_covers_the_truth_where_methods_share_cases():
@@ -194,8 +200,8 @@ def test_the_interval_covers_the_truth_where_methods_share_cases():
             for _ in range(8)
         ]
         table = pl.DataFrame(rows, schema=PROBE_COLUMNS, orient="row")
-        (found,) = summarize_probes(table, seed=number).to_dicts()
-        held += found["low"] <= 0 <= found["high"]
+        (result,) = summarize_probes(table, seed=number).to_dicts()
+        held += result["low"] <= 0 <= result["high"]
     assert held >= 180
 
 
@@ -207,7 +213,7 @@ def test_nothing_to_probe():
 
 def test_a_probe_of_ones_own():
     shout = Probe("shout", "", lambda es, _, seed: [replace(e, rationale="a") for e in es])
-    table = run_probes(Wordy(), [exhibit("a b")], run_context(CATALOG), [shout])
+    table = run_probes(Wordy(), [make_input("a b")], run_context(CATALOG), [shout])
     assert table.rows() == [("c0", "shout", "rating", 1.0, 0.5)]
 
 
@@ -215,10 +221,10 @@ def test_the_heuristic_judge_stands_its_probes():
     from tests.support.bag_encoder import Bag
 
     dataset = toy_dataset(users=60, items=60, length=8)
-    exhibits = [e for e in toy_judge_inputs(24, target=False) if e.rationale.strip()]
+    inputs = [e for e in toy_judge_inputs(24, target=False) if e.rationale.strip()]
     judge = HeuristicJudge(HeuristicConfig(rubric="rationale-quality"), Bag())
-    found = summarize_probes(run_probes(judge, exhibits, run_context(dataset.catalog)))
-    rows = {(row["probe"], row["criterion"]): row for row in found.to_dicts()}
+    result = summarize_probes(run_probes(judge, inputs, run_context(dataset.catalog)))
+    rows = {(row["probe"], row["criterion"]): row for row in result.to_dicts()}
     for criterion in ("grounding", "specificity", "faithfulness", "persuasiveness"):
         for probe in ("padded", "history reversed", "item first"):
             assert rows[probe, criterion]["moved"] == 0

@@ -44,8 +44,8 @@ def judge(suite, folder, again=False):
     """Run the suite, judge it, and return outcomes by method."""
     run_all(suite, folder)
     store = Store(folder / "runs")
-    found = judge_runs(store, of(suite, folder), suite.judging, lambda _: None, again)
-    return {judged.judgeable_run.manifest.label: judged for judged in found}
+    result = judge_runs(store, of(suite, folder), suite.judging, lambda _: None, again)
+    return {judged.judgeable_run.manifest.label: judged for judged in result}
 
 
 def of(suite, folder):
@@ -121,16 +121,16 @@ def test_a_rubric_with_another_text_is_another_judgement(explainers, tmp_path):
 
 
 def test_the_same_cases_for_every_method(explainers, tmp_path):
-    found = judge(judged_suite("Explains", "ExplainsMore", cases=15), tmp_path)
-    cases = [verdicts(judged)["case_id"].to_list() for judged in found.values()]
+    result = judge(judged_suite("Explains", "ExplainsMore", cases=15), tmp_path)
+    cases = [verdicts(judged)["case_id"].to_list() for judged in result.values()]
     assert len(cases[0]) == 15
     assert cases[0] == cases[1]
 
 
 def test_methods_without_rationales_are_left_out(explainers, tmp_path):
-    found = judge(judged_suite("Explains", "Distinct"), tmp_path)
-    assert found["Distinct"].manifest is None
-    assert found["Distinct"].reason == "gives no rationales"
+    result = judge(judged_suite("Explains", "Distinct"), tmp_path)
+    assert result["Distinct"].manifest is None
+    assert result["Distinct"].reason == "gives no rationales"
 
 
 def test_the_item_ranked_first_can_be_judged(explainers, tmp_path):
@@ -144,9 +144,9 @@ def test_the_item_ranked_first_can_be_judged(explainers, tmp_path):
     [("Silent", "there is no verdict"), ("Generous", r"rating 9 is outside 0\.\.3")],
 )
 def test_what_is_no_verdict_fails_the_judgement(explainers, tmp_path, name, message):
-    found = judge(judged_suite(judge=name), tmp_path)["Explains"]
-    assert found.manifest.status == "failed"
-    assert message.replace("\\", "") in found.manifest.error
+    result = judge(judged_suite(judge=name), tmp_path)["Explains"]
+    assert result.manifest.status == "failed"
+    assert message.replace("\\", "") in result.manifest.error
     results = collect_results(Store(tmp_path / "runs"), "small")
     assert "failed" in text_table.render_markdown(list(grade_tables("Small", results.grades)))
 
@@ -187,18 +187,18 @@ def test_dates_and_organisations_make_no_other_model(judge_, method, same):
 def test_estimates_ask_nothing_and_say_what_is_judged(explainers, tmp_path):
     suite = judged_suite()
     run_all(suite, tmp_path)
-    store, asked = Store(tmp_path / "runs"), of(suite, tmp_path)
-    (found,) = estimate_judge_costs(store, asked, suite.judging)
-    assert (found.label, found.judged) == ("strict", False)
-    assert 0 < found.cost.calls < 120
-    assert "0.50" in str(found.cost)
-    list(judge_runs(store, asked, suite.judging, lambda _: None))
-    (done,) = estimate_judge_costs(store, asked, suite.judging)
+    store, runs = Store(tmp_path / "runs"), of(suite, tmp_path)
+    (result,) = estimate_judge_costs(store, runs, suite.judging)
+    assert (result.label, result.judged) == ("strict", False)
+    assert 0 < result.cost.calls < 120
+    assert "0.50" in str(result.cost)
+    list(judge_runs(store, runs, suite.judging, lambda _: None))
+    (done,) = estimate_judge_costs(store, runs, suite.judging)
     assert (done.judged, done.cost.calls) == (True, 0)
-    (again,) = estimate_judge_costs(store, asked, suite.judging, force=True)
-    assert (again.judged, again.cost) == (False, found.cost)
+    (again,) = estimate_judge_costs(store, runs, suite.judging, force=True)
+    assert (again.judged, again.cost) == (False, result.cost)
     # Probing asks for five answers as they are and as six probes change them, if they do.
-    (probing,) = estimate_judge_costs(store, asked, suite.judging, probe=5)
+    (probing,) = estimate_judge_costs(store, runs, suite.judging, probe=5)
     assert not probing.judged
     assert 5 * 4 < probing.cost.calls <= 5 * 7
 
@@ -270,8 +270,8 @@ def test_runs_of_an_older_code_can_be_judged(explainers, tmp_path):
     suite = judged_suite()
     run_all(suite, tmp_path)
     explainers.write_text(explainers.read_text() + "\n\nCHANGED = True\n")
-    found = list(judge_runs(Store(tmp_path / "runs"), of(suite, tmp_path), suite.judging, print))
-    assert found[0].computed
+    result = list(judge_runs(Store(tmp_path / "runs"), of(suite, tmp_path), suite.judging, print))
+    assert result[0].computed
 
 
 def test_other_data_than_the_run_was_asked_about_is_refused(explainers, tmp_path):

@@ -16,12 +16,12 @@ def test_interval_agrees_with_scipy_for_binary_and_continuous_values():
     rng = np.random.default_rng(1)
     for values in ((rng.random(800) < 0.3).astype(float), rng.normal(size=6000)):
         low, high = mean_interval(values)
-        theirs = stats.bootstrap(
+        reference = stats.bootstrap(
             (values,), np.mean, n_resamples=2000, method="percentile", rng=rng
         ).confidence_interval
-        width = theirs.high - theirs.low
-        assert low == pytest.approx(theirs.low, abs=0.1 * width)
-        assert high == pytest.approx(theirs.high, abs=0.1 * width)
+        width = reference.high - reference.low
+        assert low == pytest.approx(reference.low, abs=0.1 * width)
+        assert high == pytest.approx(reference.high, abs=0.1 * width)
 
 
 def test_interval_covers_the_truth():

@@ -24,32 +24,32 @@ def test_components_by_hand():
     user = np.array([0.0, 2.0, 4.0, 6.0])
     a = user + np.array([[0.0], [1.0], [2.0]])
     b = user * 0.5 + np.array([[0.0], [0.0], [3.0]])
-    found = fit_crossed_effects(a, b)
-    assert found.difference == pytest.approx(1.5)
-    assert found.sd_seeds_a == pytest.approx(1.0)
-    assert found.sd_seeds_b == pytest.approx(np.sqrt(3))
-    assert found.sd_users == pytest.approx(np.std([0, 1, 2, 3], ddof=1))
+    result = fit_crossed_effects(a, b)
+    assert result.difference == pytest.approx(1.5)
+    assert result.sd_seeds_a == pytest.approx(1.0)
+    assert result.sd_seeds_b == pytest.approx(np.sqrt(3))
+    assert result.sd_users == pytest.approx(np.std([0, 1, 2, 3], ddof=1))
     users, seeds = (5 / 3) / 4, (1 / 3, 1.0)
-    assert found.se == pytest.approx(np.sqrt(users + sum(seeds)))
+    assert result.se == pytest.approx(np.sqrt(users + sum(seeds)))
     df = (users + sum(seeds)) ** 2 / (users**2 / 3 + sum(s**2 for s in seeds) / 2)
-    assert found.df == pytest.approx(df)
-    assert found.p == pytest.approx(2 * stats.t.sf(1.5 / found.se, df))
-    half = stats.t.isf(0.025, df) * found.se
-    assert (found.low, found.high) == pytest.approx((1.5 - half, 1.5 + half))
+    assert result.df == pytest.approx(df)
+    assert result.p == pytest.approx(2 * stats.t.sf(1.5 / result.se, df))
+    half = stats.t.isf(0.025, df) * result.se
+    assert (result.low, result.high) == pytest.approx((1.5 - half, 1.5 + half))
 
 
 def test_the_error_with_other_users_by_hand():
-    found = fit_crossed_effects(*sample(np.random.default_rng(4), seeds=4, seed_sd=1.0))
-    assert found.expected_error(40) == pytest.approx((found.se, found.df))
-    users, seeds = found.sd_users**2, (found.sd_seeds_a**2 / 4, found.sd_seeds_b**2 / 4)
-    rests = [found.sd_rest_a**2 / 4, found.sd_rest_b**2 / 4]
-    se, df = found.expected_error(100)
+    result = fit_crossed_effects(*sample(np.random.default_rng(4), seeds=4, seed_sd=1.0))
+    assert result.expected_error(40) == pytest.approx((result.se, result.df))
+    users, seeds = result.sd_users**2, (result.sd_seeds_a**2 / 4, result.sd_seeds_b**2 / 4)
+    rests = [result.sd_rest_a**2 / 4, result.sd_rest_b**2 / 4]
+    se, df = result.expected_error(100)
     variance = users / 100 + sum(seeds)
     parts = [(users / 100) ** 2 / 99]
     parts += [(s + r / 100) ** 2 / 3 for s, r in zip(seeds, rests, strict=True)]
     parts += [(r / 100) ** 2 / 3 / 99 for r in rests]
     assert (se, df) == pytest.approx((np.sqrt(variance), variance**2 / sum(parts)))
-    se, df = found.expected_error(np.inf)
+    se, df = result.expected_error(np.inf)
     assert se == pytest.approx(np.sqrt(sum(seeds)))
     assert df == pytest.approx(sum(seeds) ** 2 / sum(s**2 / 3 for s in seeds))
 
@@ -75,10 +75,10 @@ def test_what_it_can_detect_in_a_simulation(seeds, n, seed_sd, below):
     truth = CrossedEffects(n, seeds, seeds, 0, 0, 0, 1, 0, 0, users, seed_sd, seed_sd, 0.4, 0.4)
     gap = minimum_detectable_effect(*truth.expected_error(n))
     rng = np.random.default_rng(6)
-    found = [
+    result = [
         fit_crossed_effects(*sample(rng, seeds, n, seed_sd, gap)).p < 0.05 for _ in range(1500)
     ]
-    assert np.mean(found) == pytest.approx(0.8 - below, abs=0.03)
+    assert np.mean(result) == pytest.approx(0.8 - below, abs=0.03)
     needed = min_users_for_power(truth.expected_error, gap * 1.0001)
     assert needed <= n
     assert t_test_power(gap, *truth.expected_error(needed)) >= 0.799
@@ -126,28 +126,28 @@ def test_standard_error_is_that_of_a_fitted_mixed_model():
         "value ~ 1", frame, groups="all", re_formula="0",
         vc_formula={"user": "0 + C(user)", "seed": "0 + C(seed)"},
     ).fit(reml=True, method="lbfgs")  # fmt: skip
-    found = fit_crossed_effects(values, np.zeros((3, n)))
-    assert found.difference == pytest.approx(float(fit.params["Intercept"]), abs=1e-6)
-    assert found.se == pytest.approx(float(fit.bse["Intercept"]), rel=0.01)
+    result = fit_crossed_effects(values, np.zeros((3, n)))
+    assert result.difference == pytest.approx(float(fit.params["Intercept"]), abs=1e-6)
+    assert result.se == pytest.approx(float(fit.bse["Intercept"]), rel=0.01)
 
 
 def test_without_seed_variance_it_is_the_paired_t_test():
     rng = np.random.default_rng(2)
     user = rng.normal(size=(2, 60))
     a, b = np.tile(user[0], (3, 1)), np.tile(user[1], (3, 1))
-    found = fit_crossed_effects(a, b)
-    theirs = stats.ttest_rel(user[0], user[1])
-    assert found.p == pytest.approx(theirs.pvalue)
-    assert found.df == pytest.approx(59)
+    result = fit_crossed_effects(a, b)
+    reference = stats.ttest_rel(user[0], user[1])
+    assert result.p == pytest.approx(reference.pvalue)
+    assert result.df == pytest.approx(59)
 
 
 def test_seeds_that_differ_widen_the_interval():
     a, b = sample(np.random.default_rng(3), seeds=3, n=500, seed_sd=0.5, gap=0.2)
     each = a.mean(axis=0) - b.mean(axis=0)
-    found = fit_crossed_effects(a, b)
-    assert found.se > 5 * each.std(ddof=1) / np.sqrt(500)
-    assert found.df < 5
-    assert found.low < 0.2 < found.high
+    result = fit_crossed_effects(a, b)
+    assert result.se > 5 * each.std(ddof=1) / np.sqrt(500)
+    assert result.df < 5
+    assert result.low < 0.2 < result.high
 
 
 def test_equal_values_and_refusals():

@@ -27,15 +27,15 @@ numbers = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 0.5]), min_size=2, ma
 def test_mcnemar_agrees_with_statsmodels_and_with_the_permutation_test(only_a, only_b):
     a = np.repeat([1, 0, 1, 0], [only_a, only_b, 10, 20])
     b = np.repeat([0, 1, 1, 0], [only_a, only_b, 10, 20])
-    found = mcnemar(a, b)
-    assert (found.n, found.only_a, found.only_b) == (len(a), only_a, only_b)
-    theirs = their_mcnemar([[10, only_a], [only_b, 20]], exact=True).pvalue
-    assert found.p == pytest.approx(theirs, rel=1e-10)
-    assert found.p == pytest.approx(sign_flip_p_value(a - b), rel=1e-10)
+    result = mcnemar(a, b)
+    assert (result.n, result.only_a, result.only_b) == (len(a), only_a, only_b)
+    reference = their_mcnemar([[10, only_a], [only_b, 20]], exact=True).pvalue
+    assert result.p == pytest.approx(reference, rel=1e-10)
+    assert result.p == pytest.approx(sign_flip_p_value(a - b), rel=1e-10)
     both = only_a + only_b
     middle = stats.binom.pmf(min(only_a, only_b), both, 0.5)
-    expected = found.p - middle if only_a != only_b else 1 - middle / 2 if both else 1.0
-    assert found.mid_p == pytest.approx(expected, rel=1e-10)
+    expected = result.p - middle if only_a != only_b else 1 - middle / 2 if both else 1.0
+    assert result.mid_p == pytest.approx(expected, rel=1e-10)
 
 
 def test_mcnemar_is_for_zeros_and_ones():
@@ -79,15 +79,17 @@ def test_power_agrees_with_statsmodels(sd, difference, power):
     solver = TTestPower()
     error = error_of_paired_difference(sd)
     n = min_users_for_power(error, difference, power)
-    theirs = solver.solve_power(difference / sd, power=power, alpha=0.05)
-    assert n == pytest.approx(np.ceil(theirs), abs=0 if theirs > 3 else 1)
+    reference = solver.solve_power(difference / sd, power=power, alpha=0.05)
+    assert n == pytest.approx(np.ceil(reference), abs=0 if reference > 3 else 1)
     assert (
         t_test_power(difference, *error(n))
         >= power
         > t_test_power(difference, *error(max(n - 1, 2))) - (n == 2)
     )
-    theirs = solver.power(0.3, 50, 0.05)
-    assert t_test_power(0.3, *error_of_paired_difference(1)(50)) == pytest.approx(theirs, abs=1e-9)
+    reference = solver.power(0.3, 50, 0.05)
+    assert t_test_power(0.3, *error_of_paired_difference(1)(50)) == pytest.approx(
+        reference, abs=1e-9
+    )
     least = minimum_detectable_effect(*error(n), power)
     assert least == pytest.approx(difference, rel=0.35 if n < 10 else 0.02)
     assert least <= difference

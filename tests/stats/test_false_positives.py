@@ -22,9 +22,9 @@ GAINS = np.concatenate([1 / np.log2(np.arange(2, 7)), np.zeros(CANDIDATES - 5)])
 LEVEL = pytest.approx(0.05, abs=0.01)
 
 
-def ranks(rng, methods, users, own=0.6, seeds=0, seed_sd=0.0, rest=0.5):
+def ranks(rng, methods, users, spread=0.6, seeds=0, seed_sd=0.0, rest=0.5):
     """Ranks 1..30 of the target [methods, users], or [methods, seeds, users]."""
-    score = rng.normal(size=users) + rng.normal(0, own, (methods, users))
+    score = rng.normal(size=users) + rng.normal(0, spread, (methods, users))
     if seeds:
         score = score[:, None] + rng.normal(0, rest, (methods, seeds, users))
         score = score + rng.normal(0, seed_sd, (methods, seeds, 1))
@@ -37,10 +37,10 @@ def ndcg(rank):
 
 
 def test_sign_flips_on_ndcg():
-    rng, found = np.random.default_rng(1), []
+    rng, result = np.random.default_rng(1), []
     for _ in range(5 * COMPARISONS):  # quick, and more of them say it more exactly
-        found += paired.count_pair_differences(ndcg(ranks(rng, 2, 500)), [(0, 1)])
-    assert np.mean(sign_flip_p_values(found) < 0.05) == LEVEL
+        result += paired.count_pair_differences(ndcg(ranks(rng, 2, 500)), [(0, 1)])
+    assert np.mean(sign_flip_p_values(result) < 0.05) == LEVEL
 
 
 def test_sign_flips_on_continuous_values():
@@ -54,8 +54,8 @@ def test_sign_flips_on_continuous_values():
 def test_bootstrap_intervals_leave_out_zero():
     rng, rejected = np.random.default_rng(3), 0
     for seed in range(COMPARISONS):  # else all would share the error of the same resamples
-        found = paired.compare_paired(*ndcg(ranks(rng, 2, 400)), draws=9, resamples=999, seed=seed)
-        rejected += not found.low <= 0 <= found.high
+        result = paired.compare_paired(*ndcg(ranks(rng, 2, 400)), draws=9, resamples=999, seed=seed)
+        rejected += not result.low <= 0 <= result.high
     assert rejected / COMPARISONS == LEVEL
 
 
@@ -64,9 +64,9 @@ def test_mcnemar_on_hit_rates():
     rng, exact, mid = np.random.default_rng(4), 0, 0
     for _ in range(COMPARISONS):
         hits = ranks(rng, 2, 500) == 1
-        found = mcnemar(*hits)
-        exact += found.p < 0.05
-        mid += found.mid_p < 0.05
+        result = mcnemar(*hits)
+        exact += result.p < 0.05
+        mid += result.mid_p < 0.05
     assert mid / COMPARISONS == LEVEL
     assert 0.025 <= exact / COMPARISONS <= 0.055
 
@@ -77,8 +77,8 @@ def friedman_rates(methods, datasets):
     rng, rejected = np.random.default_rng(5), np.zeros(3)
     for _ in range(COMPARISONS):
         means = [ndcg(ranks(rng, methods, 100)).mean(axis=1) for _ in range(datasets)]
-        found = friedman(np.array(means).T)
-        p = (found.p, found.nemenyi.min(), found.asymptotic_nemenyi.min())
+        result = friedman(np.array(means).T)
+        p = (result.p, result.nemenyi.min(), result.asymptotic_nemenyi.min())
         rejected += np.array(p) < 0.05
     return rejected / COMPARISONS
 
@@ -104,18 +104,18 @@ def test_users_and_seeds(seeds, seed_sd):
     """`seed_sd` .05 moves a mean by about .01 from training to training."""
     rng, rejected = np.random.default_rng(6), 0
     for _ in range(COMPARISONS):
-        values = ndcg(ranks(rng, 2, 500, own=0.4, seeds=seeds, seed_sd=seed_sd))
+        values = ndcg(ranks(rng, 2, 500, spread=0.4, seeds=seeds, seed_sd=seed_sd))
         rejected += fit_crossed_effects(*values).p < 0.05
     assert rejected / COMPARISONS == LEVEL
 
 
 def test_averaging_seeds_alone_would_find_differences_that_are_none():
     """Why seeds are a random effect: users alone cannot tell a lucky training from a method."""
-    rng, found = np.random.default_rng(7), []
+    rng, result = np.random.default_rng(7), []
     for _ in range(500):
-        values = ndcg(ranks(rng, 2, 2000, own=0.4, seeds=3, seed_sd=0.1)).mean(axis=1)
-        found.append(paired.count_pair_differences(values, [(0, 1)])[0])
-    assert np.mean(sign_flip_p_values(found, draws=999) < 0.05) > 0.15
+        values = ndcg(ranks(rng, 2, 2000, spread=0.4, seeds=3, seed_sd=0.1)).mean(axis=1)
+        result.append(paired.count_pair_differences(values, [(0, 1)])[0])
+    assert np.mean(sign_flip_p_values(result, draws=999) < 0.05) > 0.15
 
 
 @pytest.mark.parametrize(("rate", "tau"), [(0.1, 0.01), (0.1, 0.03), (0.02, 0.01)])
@@ -135,7 +135,7 @@ def test_always_valid_p_under_continuous_peeking(rate, tau):
             log_ratio += (tau * (share[1] - share[0])) ** 2 / (2 * variance * both)
         log_ratio = np.nan_to_num(log_ratio, nan=0.0)
         at = int(log_ratio.argmax())
-        own = msprt((int(clicks[0, at]), at + 1), (int(clicks[1, at]), at + 1), tau=tau)
-        assert own.p == pytest.approx(min(1.0, np.exp(-log_ratio[at])))
-        rejected += own.p < 0.05
+        look = msprt((int(clicks[0, at]), at + 1), (int(clicks[1, at]), at + 1), tau=tau)
+        assert look.p == pytest.approx(min(1.0, np.exp(-log_ratio[at])))
+        rejected += look.p < 0.05
     assert rejected / COMPARISONS <= 0.05

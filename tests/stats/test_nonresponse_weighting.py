@@ -34,11 +34,11 @@ def test_a_class_without_a_value_has_no_mean():
 
 def test_the_interval_is_the_same_whatever_the_order():
     rng = np.random.default_rng(1)
-    member, there = np.eye(2)[rng.integers(0, 2, 60)], rng.random((60, 1)) < 0.7
-    sums = member * there * rng.integers(0, 4, (60, 1))
-    first = weighting_class_interval(member, member * there, sums)
+    member, valued = np.eye(2)[rng.integers(0, 2, 60)], rng.random((60, 1)) < 0.7
+    sums = member * valued * rng.integers(0, 4, (60, 1))
+    first = weighting_class_interval(member, member * valued, sums)
     order = rng.permutation(60)
-    assert weighting_class_interval(member[order], (member * there)[order], sums[order]) == first
+    assert weighting_class_interval(member[order], (member * valued)[order], sums[order]) == first
 
 
 def test_the_interval_covers_the_truth():
@@ -47,10 +47,10 @@ def test_the_interval_covers_the_truth():
     hits, n = 0, 150
     for _ in range(400):
         right = rng.random(n) < 0.8
-        there = ~right | (rng.random(n) > 0.3)
+        graded = ~right | (rng.random(n) > 0.3)
         grades = np.where(right, rng.integers(2, 4, n), 0)
         member = np.column_stack([~right, right]).astype(float)
-        valued = member * there[:, None]
+        valued = member * graded[:, None]
         low, high = weighting_class_interval(
             member, valued, valued * grades[:, None], resamples=500
         )

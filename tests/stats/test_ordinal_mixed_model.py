@@ -45,12 +45,14 @@ def test_without_spread_between_cases_it_is_the_ordinal_logit():
 
     rng = np.random.default_rng(3)
     a, b = drawn(rng, 800, 0.6, 0.0)
-    found = compare_grades(a, b)
+    result = compare_grades(a, b)
     second = np.repeat([[0.0], [1.0]], 800, axis=0)
     model = OrderedModel(np.r_[a, b].astype(int), second, distr="logit")
-    theirs = model.fit(method="bfgs", disp=False)
-    assert found.effect == pytest.approx(theirs.params[0], rel=0.02)  # a little is left to chance
-    assert found.low < 0.5 < found.high
+    reference = model.fit(method="bfgs", disp=False)
+    assert result.effect == pytest.approx(
+        reference.params[0], rel=0.02
+    )  # a little is left to chance
+    assert result.low < 0.5 < result.high
 
 
 def test_the_order_of_the_methods_changes_the_sign_alone():
@@ -89,8 +91,8 @@ def test_counts_that_do_not_allow_it(a, b):
 def test_interval_and_p_keep_their_promise():
     rng = np.random.default_rng(1)
     for effect, sd in ((0.0, 1.0), (0.7, 1.5)):
-        found = [compare_grades(*drawn(rng, 150, effect, sd)) for _ in range(400)]
-        covered = np.mean([f.low <= effect <= f.high for f in found])
+        result = [compare_grades(*drawn(rng, 150, effect, sd)) for _ in range(400)]
+        covered = np.mean([f.low <= effect <= f.high for f in result])
         assert 0.92 <= covered <= 0.98
         if effect == 0:
-            assert 0.025 <= np.mean([f.p < 0.05 for f in found]) <= 0.08
+            assert 0.025 <= np.mean([f.p < 0.05 for f in result]) <= 0.08

@@ -35,15 +35,15 @@ def test_a_batch_is_the_same_as_its_pairs():
 
 def test_difference_and_interval_agree_with_scipy():
     for a, b in (values(2, 800), np.random.default_rng(1).normal(size=(2, 500))):
-        found = compare_paired(a, b)
-        theirs = stats.bootstrap(
+        result = compare_paired(a, b)
+        reference = stats.bootstrap(
             (a, b), lambda x, y, axis: np.mean(x - y, axis=axis), paired=True, vectorized=True,
             n_resamples=4000, method="percentile", rng=np.random.default_rng(2),
         ).confidence_interval  # fmt: skip
-        width = theirs.high - theirs.low
-        assert found.difference == pytest.approx(np.mean(a - b), abs=1e-15)
-        assert found.low == pytest.approx(theirs.low, abs=0.06 * width)
-        assert found.high == pytest.approx(theirs.high, abs=0.06 * width)
+        width = reference.high - reference.low
+        assert result.difference == pytest.approx(np.mean(a - b), abs=1e-15)
+        assert result.low == pytest.approx(reference.low, abs=0.06 * width)
+        assert result.high == pytest.approx(reference.high, abs=0.06 * width)
 
 
 def test_the_interval_covers_the_truth():
@@ -51,15 +51,15 @@ def test_the_interval_covers_the_truth():
     for _ in range(300):
         a = rng.choice(LEVELS, 200, p=[0.5, 0.1, 0.1, 0.1, 0.1, 0.1])
         b = np.where(rng.random(200) < 0.5, a, rng.permutation(a))
-        found = compare_paired(a, b, draws=99, resamples=400)
-        covered += found.low <= 0 <= found.high
+        result = compare_paired(a, b, draws=99, resamples=400)
+        covered += result.low <= 0 <= result.high
     assert 0.90 <= covered / 300 <= 0.985
 
 
 def test_equal_methods_have_p_1_and_no_width():
     v = values(1, 50)[0]
-    found = compare_paired(v, v)
-    assert (found.n, found.difference, found.low, found.high, found.p) == (50, 0, 0, 0, 1)
+    result = compare_paired(v, v)
+    assert (result.n, result.difference, result.low, result.high, result.p) == (50, 0, 0, 0, 1)
 
 
 def test_it_is_deterministic_and_knows_a_seed():
@@ -72,10 +72,11 @@ def test_it_is_deterministic_and_knows_a_seed():
 
 def test_p_is_over_seeds_where_both_have_three_and_else_over_users():
     three, four, two, one = (values(s, 200, seed=s) for s in (3, 4, 2, 1))
-    found = paired_p_values([three, four, two, one], [(0, 1), (0, 2), (3, 2), (1, 0)])
+    result = paired_p_values([three, four, two, one], [(0, 1), (0, 2), (3, 2), (1, 0)])
     over = fit_crossed_effects(three, four).p
-    assert found == [
-        over, sign_flip_p_value(three.mean(0) - two.mean(0)), sign_flip_p_value(one[0] - two.mean(0)), over,
+    assert result == [
+        over, sign_flip_p_value(three.mean(0) - two.mean(0)),
+        sign_flip_p_value(one[0] - two.mean(0)), over,
     ]  # fmt: skip
     assert paired_p_values([three, four], [(0, 1)]) == [over]
 
@@ -83,18 +84,18 @@ def test_p_is_over_seeds_where_both_have_three_and_else_over_users():
 def test_joint_counts_are_the_tallies_of_differences():
     v = values(3, 400)
     pairs = [(0, 1), (2, 0)]
-    for own, (a, b) in zip(count_pair_differences(v, pairs), pairs, strict=True):
+    for counts, (a, b) in zip(count_pair_differences(v, pairs), pairs, strict=True):
         direct = count_differences(v[a] - v[b])
-        np.testing.assert_allclose(own.size, direct.size)
-        assert own.plus.tolist() == direct.plus.tolist()
-        assert own.minus.tolist() == direct.minus.tolist()
+        np.testing.assert_allclose(counts.size, direct.size)
+        assert counts.plus.tolist() == direct.plus.tolist()
+        assert counts.minus.tolist() == direct.minus.tolist()
 
 
 def test_values_with_ties_are_as_good_as_others():
     rng = np.random.default_rng(4)
     v = np.round(rng.random((2, 400)), 4)  # more distinct values than a joint table is made for
-    own, direct = count_pair_differences(v, [(0, 1)])[0], count_differences(v[0] - v[1])
-    assert own.absolute_sum == pytest.approx(direct.absolute_sum)
+    counts, direct = count_pair_differences(v, [(0, 1)])[0], count_differences(v[0] - v[1])
+    assert counts.absolute_sum == pytest.approx(direct.absolute_sum)
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,13 @@ def test_agrees_with_scipy_on_realistic_values():
     rng = np.random.default_rng(2)
     d = rng.choice(LEVELS, 300, p=[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]) - rng.choice(LEVELS, 300)
     d = np.concatenate([d + 0, -d[:270]])
-    theirs = stats.permutation_test(
+    reference = stats.permutation_test(
         (d,), np.sum, permutation_type="samples", n_resamples=9999, rng=rng
     ).pvalue
-    assert 0.0005 < theirs < 0.9
-    assert sign_flip_p_value(d) == pytest.approx(theirs, abs=4 * np.sqrt(theirs / 5000) + 1e-3)
+    assert 0.0005 < reference < 0.9
+    assert sign_flip_p_value(d) == pytest.approx(
+        reference, abs=4 * np.sqrt(reference / 5000) + 1e-3
+    )
 
 
 @pytest.mark.parametrize(("plus", "minus"), [(3, 1), (40, 40), (70, 41), (500, 300), (1, 0)])
@@ -66,43 +68,43 @@ def test_drawing_by_size_and_by_case_have_the_same_law(monkeypatch):
 
 def test_continuous_values_agree_with_scipy():
     d = np.random.default_rng(4).normal(0.05, 1, 700)
-    theirs = stats.permutation_test(
+    reference = stats.permutation_test(
         (d,), np.sum, permutation_type="samples", n_resamples=9999,
         rng=np.random.default_rng(5),
     ).pvalue  # fmt: skip
-    assert sign_flip_p_value(d) == pytest.approx(theirs, abs=0.025)
+    assert sign_flip_p_value(d) == pytest.approx(reference, abs=0.025)
 
 
-def exact_tail(own):
+def exact_tail(counts):
     """P(|sum| >= total) where all sizes are whole numbers, by convolution."""
     law = np.ones(1)
-    for size, count in zip(own.size.astype(int), own.count, strict=True):
+    for size, count in zip(counts.size.astype(int), counts.count, strict=True):
         step = np.zeros(2 * size + 1)
         step[[0, -1]] = 0.5
         for _ in range(count):
             law = np.convolve(law, step)
     sums = np.arange(len(law)) - len(law) // 2
-    return law[np.abs(sums) >= own.absolute_sum - 1e-9].sum()
+    return law[np.abs(sums) >= counts.absolute_sum - 1e-9].sum()
 
 
 @pytest.mark.parametrize(("plus", "minus"), [((60, 40), (30, 12)), ((300, 90), (200, 40)),
                                              ((40, 30), (4, 2)), ((30, 12), (6, 3))])  # fmt: skip
 def test_the_computed_tail_is_near_the_exact_one_and_errs_upwards(plus, minus):
-    own = DifferenceCounts(np.array([2.0, 3.0]), np.array(plus), np.array(minus))
-    exact = exact_tail(own)
+    counts = DifferenceCounts(np.array([2.0, 3.0]), np.array(plus), np.array(minus))
+    exact = exact_tail(counts)
     assert exact < 1e-3
-    assert exact * 0.98 <= saddlepoint_p_value(own) <= 2 * exact
+    assert exact * 0.98 <= saddlepoint_p_value(counts) <= 2 * exact
 
 
 def test_the_tail_of_a_single_size_is_binomial():
-    own = DifferenceCounts(np.array([1.0]), np.array([400]), np.array([200]))
-    assert saddlepoint_p_value(own) == pytest.approx(stats.binomtest(200, 600).pvalue, rel=0.01)
+    counts = DifferenceCounts(np.array([1.0]), np.array([400]), np.array([200]))
+    assert saddlepoint_p_value(counts) == pytest.approx(stats.binomtest(200, 600).pvalue, rel=0.01)
 
 
 def test_all_of_one_sign_and_nothing_at_all():
     sizes = np.array([0.5, 1.0])
-    own = DifferenceCounts(sizes, np.array([20, 20]), np.array([0, 0]))
-    assert sign_flip_p_values([own])[0] == pytest.approx(2.0**-39)
+    counts = DifferenceCounts(sizes, np.array([20, 20]), np.array([0, 0]))
+    assert sign_flip_p_values([counts])[0] == pytest.approx(2.0**-39)
     assert sign_flip_p_value([]) == sign_flip_p_value([0.0, 0.0]) == 1.0
 
 
@@ -112,7 +114,7 @@ def test_p_does_not_depend_on_what_it_is_computed_with():
         count_differences(rng.choice(LEVELS, n) - rng.choice(LEVELS, n)) for n in (20, 3000, 200)
     ]
     together = sign_flip_p_values(tallies)
-    assert together.tolist() == [float(sign_flip_p_values([own])[0]) for own in tallies]
+    assert together.tolist() == [float(sign_flip_p_values([counts])[0]) for counts in tallies]
 
 
 @settings(max_examples=40, deadline=None)

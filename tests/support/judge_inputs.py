@@ -1,4 +1,4 @@
-"""What tests of judges use: exhibits by the thousand, a language model without one, grades."""
+"""What tests of judges use: inputs by the thousand, a language model without one, grades."""
 
 import re
 import zlib
@@ -18,7 +18,7 @@ def judging_run(folder):
 
 
 def many(count):
-    """So many exhibits, all different."""
+    """So many inputs, all different."""
     some = toy_judge_inputs()
     return [
         replace(

@@ -63,26 +63,26 @@ class Judged:
             run.write_manifest(manifest)
         return run
 
-    def judged(self, label, found, seed=0, by=None, kind="heuristic", status="complete", **more):
-        """A run with what a judge made of it: `found` are the answers to cases c0, c1, ..."""
-        return self.verdicts(self.run(label, seed), found, by or judge(), kind, status, **more)
+    def judged(self, label, answers, seed=0, by=None, kind="heuristic", status="complete", **more):
+        """A run with what a judge made of it: `answers` are the answers to cases c0, c1, ..."""
+        return self.verdicts(self.run(label, seed), answers, by or judge(), kind, status, **more)
 
-    def verdicts(self, run, found, by, kind="heuristic", status="complete", **more):
+    def verdicts(self, run, answers, by, kind="heuristic", status="complete", **more):
         """Writes a judgement. kind: the judge's registered name; more: of its manifest."""
         rubric = more.pop("rubric", RUBRIC)
         manifest = JudgementManifest(
             judge_id=by.judge_id, run_id=run.path.name, suite="made", task="tea", label=by.label,
             judge=kind, status=status, rubric=rubric, rubric_hash="0", answers="sampled",
-            cases=len(found), identity={}, provenance={}, started="", **more,
+            cases=len(answers), identity={}, provenance={}, started="", **more,
         )  # fmt: skip
         common = {"target": "a", "title": "A", "target_title": "A", "flags": [], "usage": "{}"}
         rows = [
             {"case_id": f"c{place}", "status": "scored" if row["grades"] else "unscored", **common,
              **row}
-            for place, row in enumerate(found)
+            for place, row in enumerate(answers)
         ]  # fmt: skip
         table = pl.DataFrame(rows, schema=records.JUDGEMENTS_SCHEMA)
-        if any(row["named_outside"] is None and row["rationale"] for row in found):
+        if any(row["named_outside"] is None and row["rationale"] for row in answers):
             table = table.drop("named_outside")  # as older records are
         run.write_judgement(manifest, table)
         return run

@@ -21,39 +21,39 @@ class Strict:
         self.config = config
         self.rubric = load_rubric(config.rubric)
 
-    def judge(self, exhibits, run):
-        for exhibit in exhibits:
-            yield self.verdict(exhibit)
+    def judge(self, inputs, run):
+        for judge_input in inputs:
+            yield self.verdict(judge_input)
 
-    def verdict(self, exhibit):
-        words = len(exhibit.rationale.split())
+    def verdict(self, judge_input):
+        words = len(judge_input.rationale.split())
         if words < 2:
-            return Verdict(exhibit.key, {}, "unscored", "one word", usage={"calls": 1})
+            return Verdict(judge_input.key, {}, "unscored", "one word", usage={"calls": 1})
         grades = {c.name: min(c.high, self.config.most) for c in self.rubric.criteria}
-        return Verdict(exhibit.key, grades, evidence={"words": words}, usage={"calls": 1})
+        return Verdict(judge_input.key, grades, evidence={"words": words}, usage={"calls": 1})
 
-    def estimate(self, exhibits, run):
-        return CostEstimate(len(exhibits), 10 * len(exhibits), 5 * len(exhibits), 0.5, 0)
+    def estimate(self, inputs, run):
+        return CostEstimate(len(inputs), 10 * len(inputs), 5 * len(inputs), 0.5, 0)
 
 
 class Silent(Strict):
-    def judge(self, exhibits, run):
-        yield from list(super().judge(exhibits, run))[:-1]
+    def judge(self, inputs, run):
+        yield from list(super().judge(inputs, run))[:-1]
 
 
 class Generous(Strict):
-    def verdict(self, exhibit):
-        return Verdict(exhibit.key, {"rating": 9})
+    def verdict(self, judge_input):
+        return Verdict(judge_input.key, {"rating": 9})
 
 
 class Curious(Strict):
     """Fails if it is shown more than it may see."""
 
-    def verdict(self, exhibit):
-        assert not hasattr(exhibit, "method")
-        shown = exhibit.target is not None
+    def verdict(self, judge_input):
+        assert not hasattr(judge_input, "method")
+        shown = judge_input.target is not None
         assert shown == self.rubric.shows_target
-        return super().verdict(exhibit)
+        return super().verdict(judge_input)
 '''
 
 EXPLAINERS = '''

@@ -41,25 +41,25 @@ def person(population):
     rng = np.random.default_rng(1)
     steps = rng.choice([-1, 0, 1], len(population.answers), p=[0.15, 0.7, 0.15])
     return {
-        exhibit.key: int(np.clip(judged(exhibit) + step, 0, 3))
-        for exhibit, step in zip(population.answers, steps, strict=True)
+        answer.key: int(np.clip(judged(answer) + step, 0, 3))
+        for answer, step in zip(population.answers, steps, strict=True)
     }
 
 
-def judged(exhibit):
-    return exhibit.grades["stern"]["rating"]
+def judged(answer):
+    return answer.grades["stern"]["rating"]
 
 
 def collected(population, person, folder, n=160, seed=0, **options):
     """The labels of one annotator, as `benchkit annotate --read` writes and `agree` reads them."""
     batch = make_batch(population, n, 1, seed=seed, **options)
-    found = {
+    result = {
         ("annotator-1", i, "rating"): ExportRow(
-            "annotator-1", "", i, "rating", person[exhibit.key], False, "", 0.0, ""
+            "annotator-1", "", i, "rating", person[answer.key], False, "", 0.0, ""
         )
-        for i, exhibit in batch.answers.items()
+        for i, answer in batch.answers.items()
     }
-    rows = tuple(row for i in batch.key.items for row in _rows(i, found, batch.key))
+    rows = tuple(row for i in batch.key.items for row in _rows(i, result, batch.key))
     (path,) = write_annotation_labels(
         AnnotationLabels(rows, (), 0, 0), batch.key, folder / f"{seed}.csv"
     )
@@ -76,10 +76,10 @@ def test_kappa_of_the_population_is_in_the_interval_of_the_sample(
     for seed in range(20):
         sheet = collected(population, person, tmp_path, seed=seed, balanced=balanced)
         a, b = sheet.grades.T
-        found = pair_agreement(a, b, SCALE, sheet.resampling_units, sheet.weights,
+        result = pair_agreement(a, b, SCALE, sheet.resampling_units, sheet.weights,
                                resamples=400, permutations=1).estimates["kappa"]  # fmt: skip
-        held += found.low <= truth <= found.high
-        values.append(found.value)
+        held += result.low <= truth <= result.high
+        values.append(result.value)
         plain.append(quadratic_weighted_kappa(a, b, SCALE))
     assert held >= 17
     assert np.mean(values) == pytest.approx(truth, abs=0.03)
@@ -92,11 +92,11 @@ def test_means_of_systems_are_those_of_the_population_in_expectation(
     population, person, tmp_path, balanced
 ):
     truth = [np.mean([judged(e) for e in population.answers if e.method == m]) for m in METHODS]
-    means, found = [], []
+    means, result = [], []
     for seed in range(30):
         sheet = collected(population, person, tmp_path, seed=seed, balanced=balanced)
         systems, grades = np.array(sheet.systems), sheet.grades[:, 1]
-        means.append([np.average(grades[own := systems == m], weights=sheet.weights[own])
+        means.append([np.average(grades[mask := systems == m], weights=sheet.weights[mask])
                       for m in METHODS])  # fmt: skip
         known = np.array(truth)[np.searchsorted(METHODS, systems)]
         level = system_level_correlations(
@@ -108,10 +108,10 @@ def test_means_of_systems_are_those_of_the_population_in_expectation(
             resamples=10,
             permutations=10,
         )
-        found.append(level[0]["pearson"].value)
+        result.append(level[0]["pearson"].value)
     np.testing.assert_allclose(np.mean(means, axis=0), truth, atol=0.05)
     if balanced:  # strata of the judge's grades leave its means hardly anything to chance
-        assert np.median(found) > 0.95
+        assert np.median(result) > 0.95
 
 
 def test_a_case_of_two_methods_is_one_cluster_and_of_two_tasks_is_two(population, person, tmp_path):

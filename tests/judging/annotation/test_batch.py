@@ -36,9 +36,9 @@ def test_only_judged_answers_are_there(population):
 
 def test_wrong_items_are_left_out_where_the_rubric_decides_them(tmp_path):
     store = make_store(tmp_path, {("toys", "a"): [1, 2, 3, 3]}, wrong=2)
-    found = find_judgements([tmp_path], "plum")
-    assert len(collect_population(found).answers) == 4
-    assert len(collect_population(found, load_rubric("rationale-0-3")).answers) == 2
+    result = find_judgements([tmp_path], "plum")
+    assert len(collect_population(result).answers) == 4
+    assert len(collect_population(result, load_rubric("rationale-0-3")).answers) == 2
     add_judgement(next(iter(store.runs())), [1, 2], "stern", wrong=2)
     with pytest.raises(DataError, match="no answer to annotate"):
         collect_population(find_judgements([tmp_path], "plum"), load_rubric("rationale-0-3"))
@@ -108,9 +108,9 @@ def test_what_cannot_be_sampled_says_why(tmp_path, case, error, message):
 
 
 def test_the_same_seed_gives_the_same_bytes(store, population, tmp_path):
-    def bytes_of(folder, found, seed=0):
-        written = make_batch(found, 40, 2, 0.5, seed).write(tmp_path / folder)
-        return [path.read_bytes() for path in written]
+    def bytes_of(folder, result, seed=0):
+        paths = make_batch(result, 40, 2, 0.5, seed).write(tmp_path / folder)
+        return [path.read_bytes() for path in paths]
 
     first = bytes_of("a", population)
     runs = [run.path for run in store.runs()]
@@ -149,7 +149,7 @@ def test_of_judges_with_several_rubrics_the_first_of_the_plan_decides(tmp_path):
     population = collect_population(find_judgements([tmp_path], "plum"))
     assert population.rubric.name == "rationale-0-3"
     assert set(population.rubrics) == {"stern", "twin"}
-    assert {label: own.name for label, own in population.skipped_judges.items()} == {
+    assert {label: rubric.name for label, rubric in population.skipped_judges.items()} == {
         "a quality judge": "rationale-quality"
     }
     assert len(population.answers) == 5
@@ -170,18 +170,18 @@ def test_of_judges_with_several_rubrics_the_first_of_the_plan_decides(tmp_path):
 def test_the_command_says_whose_grades_are_taken_and_how_to_take_others(tmp_path):
     two_rubrics(tmp_path / "runs")
     arguments = ["annotate", "--judgements", str(tmp_path / "runs"), "--suite", "plum"]
-    made = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "one")])
-    assert made.exit_code == 0, made.output
+    outcome = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "one")])
+    assert outcome.exit_code == 0, outcome.output
     assert (
         "judge a quality judge is left out, as its rubric is rationale-quality; take it instead"
         " with --judge 'a quality judge'"
-    ) in made.output
-    assert "judge stern, rubric rationale-0-3\njudge twin, rubric rationale-0-3\n" in made.output
-    assert "people see the whole history; a language model" in made.output
+    ) in outcome.output
+    assert "judge stern, rubric rationale-0-3\njudge twin, rubric rationale-0-3\n" in outcome.output
+    assert "people see the whole history; a language model" in outcome.output
     more = ["--judge", "a quality judge", "--out", str(tmp_path / "two")]
-    made = CliRunner().invoke(app, [*arguments, *more])
-    assert made.exit_code == 0, made.output
-    assert "left out" not in made.output
+    outcome = CliRunner().invoke(app, [*arguments, *more])
+    assert outcome.exit_code == 0, outcome.output
+    assert "left out" not in outcome.output
     assert read_key(tmp_path / "two" / "key.json").rubric.name == "rationale-quality"
 
 
@@ -204,17 +204,17 @@ def test_the_key_says_what_ids_are(population, tmp_path):
 
 def test_judges_are_compared_only_where_they_graded_the_same(tmp_path):
     make_store(tmp_path, {("toys", "a"): [1, 2, 3]}, rubric=load_rubric("coherence-1-7"))
-    found = find_judgements([tmp_path], "plum")
-    assert make_batch(collect_population(found), 3, 1).key.judges["stern"].comparable == (
+    result = find_judgements([tmp_path], "plum")
+    assert make_batch(collect_population(result), 3, 1).key.judges["stern"].comparable == (
         "coherence",
     )
-    other = collect_population(found, load_rubric("rationale-quality"))
+    other = collect_population(result, load_rubric("rationale-quality"))
     assert make_batch(other, 3, 1).key.judges["stern"].comparable == ()
     # the same criterion, but the judge was not shown what people are shown
     seen = load_rubric("coherence-1-7").model_copy(
         update={"shows_target": True, "user": "{history}{item}{rationale}{target}"}
     )
-    assert make_batch(collect_population(found, seen), 3, 1).key.judges["stern"].comparable == ()
+    assert make_batch(collect_population(result, seen), 3, 1).key.judges["stern"].comparable == ()
 
 
 def page_data(html):
@@ -231,9 +231,11 @@ def test_pages_are_blind(population, tmp_path):
         for secret in ("zeta-rec", "quux-rec", "stern", "-id", "i-tea", "Taken Cup", "plum",
                        "stratum", "key.json", "rubric_hash"):  # fmt: skip
             assert secret not in html, secret
-        found = page_data(html)
-        assert {tuple(item) for item in found["items"]} == {("history", "id", "rationale", "title")}
-        for item in found["items"]:
+        result = page_data(html)
+        assert {tuple(item) for item in result["items"]} == {
+            ("history", "id", "rationale", "title")
+        }
+        for item in result["items"]:
             assert re.fullmatch("x[0-9a-f]{16}", item["id"])
     ids = [[item["id"] for item in page_data(html)["items"]] for html in pages.values()]
     assert sorted(ids[0]) == sorted(ids[1])
@@ -288,6 +290,6 @@ def test_pages_load_nothing(population):
 def test_every_grade_has_a_key_where_there_are_enough(low, high, keys):
     criterion = Criterion(name="fit", low=low, high=high, description="d")
     rubric = load_rubric("coherence-1-7").model_copy(update={"criteria": (criterion,)})
-    (found,) = page_data(render_annotation_page("b1", "annotator-1", rubric, []))["criteria"]
-    assert [level["key"] for level in found["grades"]] == list(keys)
-    assert [level["grade"] for level in found["grades"]] == list(range(low, high + 1))
+    (result,) = page_data(render_annotation_page("b1", "annotator-1", rubric, []))["criteria"]
+    assert [level["key"] for level in result["grades"]] == list(keys)
+    assert [level["grade"] for level in result["grades"]] == list(range(low, high + 1))

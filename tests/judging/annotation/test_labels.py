@@ -217,8 +217,8 @@ def test_judges_by_another_rubric_are_no_raters(tmp_path):
     store = make_store(tmp_path / "runs", RUNS, rubric=load_rubric("rationale-0-3"))
     for run in store.runs():
         add_judgement(run, [1, 5] * 8, "wide", load_rubric("rationale-quality"), judge_id="j2")
-    found = find_judgements([run.path for run in store.runs()])
-    key = make_batch(collect_population(found, load_rubric("rationale-quality")), 12, 1).key
+    result = find_judgements([run.path for run in store.runs()])
+    key = make_batch(collect_population(result, load_rubric("rationale-quality")), 12, 1).key
     path = written(tmp_path / "a.csv", export(key, "annotator-1"))
     labels = read_annotation_labels([path], key)
     assert {row[1] for row in labels.rows} == {"annotator-1", "judge:wide"}
@@ -247,9 +247,9 @@ def invoke(*arguments):
 def test_from_the_store_to_agreement(tmp_path):
     make_store(tmp_path / "runs", RUNS, rubric=load_rubric("rationale-0-3"))
     out = tmp_path / "batch"
-    made = invoke("--judgements", tmp_path / "runs", "--suite", "plum", "--n", 30, "--out", out)
-    assert made.exit_code == 0, made.output
-    assert "30 of 48 judged answers (annotator-1 30, annotator-2 30)" in made.output
+    outcome = invoke("--judgements", tmp_path / "runs", "--suite", "plum", "--n", 30, "--out", out)
+    assert outcome.exit_code == 0, outcome.output
+    assert "30 of 48 judged answers (annotator-1 30, annotator-2 30)" in outcome.output
     key = read_key(out / "key.json")
     exports = [
         written(tmp_path / f"{name}.csv", export(key, name, near)) for name in key.annotators
@@ -266,20 +266,20 @@ def test_from_the_store_to_agreement(tmp_path):
         app, ["agree", str(labels), "--reference", "judge:stern", "--format", "json"]
     )
     assert agreed.exit_code == 0, agreed.output
-    told = json.loads(agreed.output)
-    assert told["reference"] == ["judge:stern"] and told["items"] == 30
-    assert told["categories"] == [0, 1, 2, 3] and not told["categories_inferred"]
-    assert told["gap"] == 2
+    report = json.loads(agreed.output)
+    assert report["reference"] == ["judge:stern"] and report["items"] == 30
+    assert report["categories"] == [0, 1, 2, 3] and not report["categories_inferred"]
+    assert report["gap"] == 2
 
 
 def test_runs_and_files_are_given_one_after_the_other(tmp_path):
     store = make_store(tmp_path / "runs", RUNS)
     runs = [run.path for run in store.runs()]
-    made = invoke("--judgements", *runs, "--n", 9, "--annotators", 1, "--out", tmp_path / "a")
-    assert made.exit_code == 0, made.output
+    outcome = invoke("--judgements", *runs, "--n", 9, "--annotators", 1, "--out", tmp_path / "a")
+    assert outcome.exit_code == 0, outcome.output
     files = [path / "judgements" / "stern-j1.parquet" for path in runs]
-    made = invoke("--judgements", *files, "--n", 9, "--annotators", 1, "--out", tmp_path / "b")
-    assert made.exit_code == 0, made.output
+    outcome = invoke("--judgements", *files, "--n", 9, "--annotators", 1, "--out", tmp_path / "b")
+    assert outcome.exit_code == 0, outcome.output
     pages = [(tmp_path / name / "annotator-1.html").read_bytes() for name in "ab"]
     assert pages[0] == pages[1]
 
@@ -313,15 +313,15 @@ def test_what_a_judge_left_in_a_store_can_be_annotated(methods, tmp_path):
     )  # fmt: skip
     run_all(suite, tmp_path)
     store = Store(tmp_path / "runs")
-    found = find_judgeable_runs(store, suite, suite.name, tmp_path / "data")
-    judged = list(judge_runs(store, found, suite.judging, lambda _: None))
-    asked = sum(outcome.manifest.counts["judged"] for outcome in judged)
+    result = find_judgeable_runs(store, suite, suite.name, tmp_path / "data")
+    judged = list(judge_runs(store, result, suite.judging, lambda _: None))
+    n_judged = sum(outcome.manifest.counts["judged"] for outcome in judged)
     out = tmp_path / "batch"
-    made = invoke("--judgements", tmp_path / "runs", "--suite", "small", "--judge", "strict",
+    batch = invoke("--judgements", tmp_path / "runs", "--suite", "small", "--judge", "strict",
                   "--out", out, "--n", 999)  # fmt: skip
-    assert made.exit_code == 0, made.output
+    assert batch.exit_code == 0, batch.output
     key = read_key(out / "key.json")
-    assert len(key.items) == asked > 1
+    assert len(key.items) == n_judged > 1
     assert {item.method for item in key.items.values()} == {"Explains", "ExplainsMore"}
     grades = [item.grades["strict"] for item in key.items.values()]
     assert {} in grades  # rationales of one word, which the judge left unscored

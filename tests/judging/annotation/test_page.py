@@ -36,7 +36,7 @@ def nasty(tmp_path_factory):
 @pytest.fixture
 def visit(browser, batch):
     """Opens a page; afterwards nothing was asked for and nothing went wrong."""
-    contexts, wrong, asked, urls = [], [], [], set()
+    contexts, wrong, requests, urls = [], [], [], set()
 
     def opened(url=batch[1], width=1280, height=900, context=None, script="", **options):
         if context is None:
@@ -48,7 +48,7 @@ def visit(browser, batch):
             page.add_init_script(script)
         page.on("console", lambda message: wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requests.append(request.url))
         urls.add(url)
         page.goto(url)
         return page
@@ -57,7 +57,7 @@ def visit(browser, batch):
     for context in contexts:
         context.close()
     assert wrong == []
-    addresses = {url.partition("#")[0] for url in asked if url[:5] not in ("data:", "blob:")}
+    addresses = {url.partition("#")[0] for url in requests if url[:5] not in ("data:", "blob:")}
     assert addresses == urls
 
 
@@ -95,8 +95,8 @@ def test_all_of_it_by_keyboard_and_back_into_python(visit, batch, tmp_path):
     assert labels.progress[0].seconds >= 0.1
     grades = {(r[0], r[2]): r[3] for r in labels.rows if r[1] == "annotator-1"}
     for place, identifier in enumerate(key.annotators["annotator-1"]):
-        found = [grades[identifier, criterion.name] for criterion in key.rubric.criteria]
-        assert found == [1, 2, 3, place + 1]
+        result = [grades[identifier, criterion.name] for criterion in key.rubric.criteria]
+        assert result == [1, 2, 3, place + 1]
 
 
 def test_what_is_shown_is_the_item(visit, batch):

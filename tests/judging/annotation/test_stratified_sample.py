@@ -27,7 +27,7 @@ def population(tmp_path_factory):
 
 
 def drawn(strata, *names):
-    """Exhibits drawn, by these parts of their strata."""
+    """Answers drawn, by these parts of their strata."""
     counted = Counter()
     for stratum in strata:
         counted[tuple(getattr(stratum, name) for name in names)] += len(stratum.drawn)
@@ -160,7 +160,7 @@ def test_every_exhibit_of_a_stratum_is_drawn_equally_often(population):
     for seed in range(400):
         for stratum in draw_strata(population, 30, seed, balanced=True):
             if (stratum.task, stratum.method, stratum.grade) == ("toys", "zeta-rec", 4):
-                counted.update(exhibit.case_id for exhibit in stratum.drawn)
+                counted.update(answer.case_id for answer in stratum.drawn)
                 share = float(stratum.share)
     expected = 400 * share / 9
     assert len(counted) == 9

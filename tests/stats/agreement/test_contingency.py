@@ -27,27 +27,27 @@ def test_weighted_statistics_by_hand():
     Means 2.0 and 2.3, variances 1.00 and 1.21: squared gaps expected by chance are
     1.00 + 1.21 + .3 ** 2 = 2.30, observed .3. Equal are .7; by chance .1 * .1 + .2 * .2 + .4 * .7.
     """
-    found = pair_agreement([0, 1, 2, 3], [0, 1, 3, 3], range(4), weights=[1, 2, 3, 4])
-    assert found.estimates["kappa"].value == pytest.approx(1 - 0.3 / 2.3)
-    assert found.estimates["exact"].value == pytest.approx(0.7)
-    assert found.estimates["adjacent"].value == pytest.approx(1)
-    assert found.exact_by_chance == pytest.approx(0.33)
+    result = pair_agreement([0, 1, 2, 3], [0, 1, 3, 3], range(4), weights=[1, 2, 3, 4])
+    assert result.estimates["kappa"].value == pytest.approx(1 - 0.3 / 2.3)
+    assert result.estimates["exact"].value == pytest.approx(0.7)
+    assert result.estimates["adjacent"].value == pytest.approx(1)
+    assert result.exact_by_chance == pytest.approx(0.33)
     # Covariance: .2 * 1 + .3 * 6 + .4 * 9 - 2.0 * 2.3 = 1.0.
-    assert found.estimates["pearson"].value == pytest.approx(1 / 1.1)
+    assert result.estimates["pearson"].value == pytest.approx(1 / 1.1)
     # Of 100 pairs of shares 70 differ for the first rater, 46 for the second, all of them in order.
-    assert found.estimates["kendall"].value == pytest.approx(46 / (70 * 46) ** 0.5)
-    assert found.n == 4 and found.confusion.sum() == 4  # counts are of items
+    assert result.estimates["kendall"].value == pytest.approx(46 / (70 * 46) ** 0.5)
+    assert result.n == 4 and result.confusion.sum() == 4  # counts are of items
 
 
 def test_a_weight_of_three_is_an_item_three_times():
     a, b = grades().T
     a[3], b[5] = NAN, NAN
     weights = np.random.default_rng(1).integers(1, 6, len(a))
-    found = pair_agreement(a, b, range(4), weights=weights, permutations=50)
+    result = pair_agreement(a, b, range(4), weights=weights, permutations=50)
     often = pair_agreement(np.repeat(a, weights), np.repeat(b, weights), range(4), permutations=50)
     for name in PAIR_STATISTICS:
-        assert found.estimates[name].value == pytest.approx(often.estimates[name].value, abs=1e-12)
-    assert found.exact_by_chance == pytest.approx(often.exact_by_chance, abs=1e-12)
+        assert result.estimates[name].value == pytest.approx(often.estimates[name].value, abs=1e-12)
+    assert result.exact_by_chance == pytest.approx(often.exact_by_chance, abs=1e-12)
     rows = grades(raters=3)
     rows[7, 1] = NAN
     together = mean_kappa(rows, range(4), weights=weights)
@@ -60,10 +60,10 @@ def test_kappa_is_that_of_scikit_learn_with_weights():
     a, b = grades().T
     weights = np.random.default_rng(2).uniform(0.1, 20, len(a))
     ours = pair_agreement(a, b, range(4), weights=weights, permutations=10).estimates["kappa"]
-    theirs = metrics.cohen_kappa_score(
+    reference = metrics.cohen_kappa_score(
         a.astype(int), b.astype(int), weights="quadratic", labels=range(4), sample_weight=weights
     )
-    assert ours.value == pytest.approx(theirs, abs=1e-12)
+    assert ours.value == pytest.approx(reference, abs=1e-12)
     assert ours.low < ours.value < ours.high
 
 
@@ -74,13 +74,13 @@ def test_equal_weights_change_nothing_and_no_unit_matters():
     rows = grades(raters=3)
     assert mean_kappa(rows, range(4), weights=[0.1] * 60) == mean_kappa(rows, range(4))
     weights = np.random.default_rng(3).uniform(1, 9, len(a))
-    found, scaled = (
+    result, scaled = (
         pair_agreement(a, b, range(4), weights=w, permutations=50).estimates
         for w in (weights, 0.3 * weights)
     )
     for name in PAIR_STATISTICS:
         np.testing.assert_allclose(
-            [found[name].value, found[name].low, found[name].high],
+            [result[name].value, result[name].low, result[name].high],
             [scaled[name].value, scaled[name].low, scaled[name].high], rtol=1e-9,
         )  # fmt: skip
 
@@ -120,13 +120,13 @@ def test_weighted_intervals_are_those_of_scipy():
         cov = np.cov(x, y, aweights=w, ddof=0)
         return cov[0, 1] / np.sqrt(cov[0, 0] * cov[1, 1])
 
-    theirs = stats.bootstrap(
+    reference = stats.bootstrap(
         (a, b, weights), weighted, paired=True, vectorized=False, n_resamples=2000, method="BCa",
         rng=np.random.default_rng(5),
     ).confidence_interval  # fmt: skip
-    width = theirs.high - theirs.low
-    assert ours.low == pytest.approx(theirs.low, abs=0.1 * width)
-    assert ours.high == pytest.approx(theirs.high, abs=0.1 * width)
+    width = reference.high - reference.low
+    assert ours.low == pytest.approx(reference.low, abs=0.1 * width)
+    assert ours.high == pytest.approx(reference.high, abs=0.1 * width)
 
 
 def test_clusters_and_weights_go_together():

@@ -82,31 +82,31 @@ grade = st.one_of(st.integers(1, 5).map(float), st.just(NAN))
 @given(st.lists(st.lists(grade, min_size=3, max_size=3), min_size=2, max_size=12))
 @settings(deadline=None)
 def test_alpha_is_its_definition(rows):
-    found = pairable_units(rows)
-    if len(found.values) < 2:
+    result = pairable_units(rows)
+    if len(result.values) < 2:
         assert all(np.isnan(krippendorff_alpha(rows, metric)) for metric in ALPHA_METRICS)
         return
-    patterns, cell = np.unique(found.counts, axis=0, return_inverse=True)
+    patterns, cell = np.unique(result.counts, axis=0, return_inverse=True)
     once = np.bincount(cell)[None, :].astype(float)
     for metric in ALPHA_METRICS:
         assert krippendorff_alpha(rows, metric) == pytest.approx(
             alpha_by_pairs(rows, metric), abs=1e-10
         )
-        resampled = _statistic(found.values, patterns, metric)(once)[0]
+        resampled = _statistic(result.values, patterns, metric)(once)[0]
         assert resampled == pytest.approx(krippendorff_alpha(rows, metric), abs=1e-10)
 
 
 def test_alphas_have_intervals_and_p_values():
-    found = alpha_estimates(TEXTBOOK, permutations=300)
+    result = alpha_estimates(TEXTBOOK, permutations=300)
     for metric in ALPHA_METRICS:
-        estimate = found[metric]
+        estimate = result[metric]
         assert estimate.value == krippendorff_alpha(TEXTBOOK, metric)
         assert estimate.low < estimate.value < estimate.high
         assert estimate.p == pytest.approx(1 / 301)
     noise = np.random.default_rng(0).integers(1, 6, (80, 3))
-    found = alpha_estimates(noise, permutations=300)
-    assert found["ordinal"].low < 0 < found["ordinal"].high
-    assert found["ordinal"].p > 0.05
+    result = alpha_estimates(noise, permutations=300)
+    assert result["ordinal"].low < 0 < result["ordinal"].high
+    assert result["ordinal"].p > 0.05
 
 
 def test_alpha_without_anything_to_pair():
@@ -118,21 +118,21 @@ def test_alpha_without_anything_to_pair():
 
 
 def test_icc_of_the_textbook():
-    found = intraclass_correlation(SHROUT)
-    assert found.single.value == pytest.approx(0.29, abs=5e-3)
-    assert found.average.value == pytest.approx(0.62, abs=5e-3)
+    result = intraclass_correlation(SHROUT)
+    assert result.single.value == pytest.approx(0.29, abs=5e-3)
+    assert result.average.value == pytest.approx(0.62, abs=5e-3)
     between, judges, residual = (x[0] for x in mean_squares(SHROUT, np.ones((1, 6))))
     assert between == pytest.approx(11.24, abs=5e-3)
     assert judges == pytest.approx(32.49, abs=5e-3)
     assert residual == pytest.approx(1.02, abs=5e-3)
-    assert found.single.low < found.single.value < found.single.high
-    assert found.single.p == found.average.p == pytest.approx(1.35e-4, rel=1e-2)  # F = 11.03
+    assert result.single.low < result.single.value < result.single.high
+    assert result.single.p == result.average.p == pytest.approx(1.35e-4, rel=1e-2)  # F = 11.03
 
 
 def test_icc_uses_complete_items_and_counts_the_others():
-    found = intraclass_correlation([*SHROUT.tolist(), [5, NAN, 5, 5]])
-    assert (found.n, found.incomplete) == (6, 1)
-    assert found.single.value == intraclass_correlation(SHROUT).single.value
+    result = intraclass_correlation([*SHROUT.tolist(), [5, NAN, 5, 5]])
+    assert (result.n, result.incomplete) == (6, 1)
+    assert result.single.value == intraclass_correlation(SHROUT).single.value
     assert "fewer than two items" in intraclass_correlation([[1, NAN], [2, 3]]).single.reason
     assert "same mean" in intraclass_correlation([[1, 2], [2, 1]]).single.reason
     assert intraclass_correlation([[1, 1], [2, 2], [3, 3]]).single.value == 1
@@ -156,13 +156,13 @@ def test_mean_kappa_is_the_mean_of_the_pairs():
     rng = np.random.default_rng(2)
     grades = np.clip(rng.integers(0, 4, (50, 1)) + rng.integers(-1, 2, (50, 3)), 0, 3).astype(float)
     grades[rng.random((50, 3)) < 0.1] = NAN
-    found = mean_kappa(grades, range(4))
+    result = mean_kappa(grades, range(4))
     pairs = [
         quadratic_weighted_kappa(grades[:, a], grades[:, b], range(4))
         for a, b in ((0, 1), (0, 2), (1, 2))
     ]
-    assert found.value == pytest.approx(np.mean(pairs), abs=1e-12)
-    assert found.low < found.value < found.high
+    assert result.value == pytest.approx(np.mean(pairs), abs=1e-12)
+    assert result.low < result.value < result.high
     two = mean_kappa(grades[:, :2], range(4))
     same = pair_agreement(*grades[:, :2].T, range(4)).estimates["kappa"]
     assert two.value == pytest.approx(same.value)

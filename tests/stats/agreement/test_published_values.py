@@ -21,10 +21,10 @@ def test_correlations_on_topical_chat_are_those_of_scipy():
     for dimension in rows[0]["scores"]:
         people = [row["scores"][dimension] for row in rows]
         model = [float(row["predict_scores"][dimension]) for row in rows]
-        found = pair_agreement(people, model, resamples=50, permutations=20).estimates
+        result = pair_agreement(people, model, resamples=50, permutations=20).estimates
         for name, f in SCIPY.items():
-            assert found[name].value == pytest.approx(f(people, model).statistic, abs=1e-9)
-            assert found[name].low < found[name].value < found[name].high
+            assert result[name].value == pytest.approx(f(people, model).statistic, abs=1e-9)
+            assert result[name].low < result[name].value < result[name].high
 
 
 def test_ordinal_alpha_on_newsroom_is_the_published_one():

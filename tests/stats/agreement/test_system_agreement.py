@@ -44,19 +44,19 @@ def test_rows_are_as_in_scipy_whatever_is_missing(name):
         both = ~(np.isnan(x) | np.isnan(y))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            theirs = SCIPY[name](x[both], y[both]).statistic if both.sum() > 1 else NAN
-        np.testing.assert_allclose(ours[row], theirs, atol=1e-12)
+            reference = SCIPY[name](x[both], y[both]).statistic if both.sum() > 1 else NAN
+        np.testing.assert_allclose(ours[row], reference, atol=1e-12)
 
 
 def test_system_level_is_the_correlation_of_means():
     a, b = table(missing=0.1)
     both = ~(np.isnan(a) | np.isnan(b))
     means = [np.nanmean(np.where(both, side, NAN), axis=0) for side in (a, b)]
-    found, systems = system_level_correlations(*long(a, b))
+    result, systems = system_level_correlations(*long(a, b))
     assert systems == 5
     for name, f in SCIPY.items():
-        assert found[name].value == pytest.approx(f(*means).statistic, abs=1e-12)
-    assert found["pearson"].low < found["pearson"].value < found["pearson"].high
+        assert result[name].value == pytest.approx(f(*means).statistic, abs=1e-12)
+    assert result["pearson"].low < result["pearson"].value < result["pearson"].high
 
 
 def test_the_means_of_systems_are_weighted():
@@ -64,12 +64,12 @@ def test_the_means_of_systems_are_weighted():
     weights = np.random.default_rng(1).uniform(0.5, 9, a.shape)
     both = ~(np.isnan(a) | np.isnan(b))
     means = [
-        [np.average(side[own, s], weights=weights[own, s]) for s, own in enumerate(both.T)]
+        [np.average(side[mask, s], weights=weights[mask, s]) for s, mask in enumerate(both.T)]
         for side in (a, b)
     ]
-    found, _ = system_level_correlations(*long(a, b), weights.ravel())
+    result, _ = system_level_correlations(*long(a, b), weights.ravel())
     for name, f in SCIPY.items():
-        assert found[name].value == pytest.approx(f(*means).statistic, abs=1e-12)
+        assert result[name].value == pytest.approx(f(*means).statistic, abs=1e-12)
     assert system_level_correlations(
         *long(a, b), np.full(a.size, 0.3)
     ) == system_level_correlations(*long(a, b))
@@ -78,10 +78,10 @@ def test_the_means_of_systems_are_weighted():
 def test_a_system_may_answer_an_item_more_than_once():
     a, b = table(missing=0.1)
     twice = [np.concatenate([side, side]) for side in long(a, b)]
-    found, again = system_level_correlations(*long(a, b))[0], system_level_correlations(*twice)[0]
+    result, again = system_level_correlations(*long(a, b))[0], system_level_correlations(*twice)[0]
     for name in ROW_CORRELATIONS:
-        assert again[name].value == pytest.approx(found[name].value)
-        assert again[name].low == pytest.approx(found[name].low)
+        assert again[name].value == pytest.approx(result[name].value)
+        assert again[name].low == pytest.approx(result[name].low)
     _, used = within_item_correlations(twice[0], twice[1], twice[3], permutations=9)
     assert used == within(a, b, permutations=9)[1]
 
@@ -89,39 +89,39 @@ def test_a_system_may_answer_an_item_more_than_once():
 def test_a_system_that_was_not_graded_by_both_is_none():
     a, b = table()
     a[:, 4] = NAN
-    found, systems = system_level_correlations(*long(a, b))
+    result, systems = system_level_correlations(*long(a, b))
     assert systems == 4
     same = system_level_correlations(*long(a[:, :4], b[:, :4]))[0]
-    assert [e.value for e in found.values()] == [e.value for e in same.values()]
+    assert [e.value for e in result.values()] == [e.value for e in same.values()]
 
 
 def test_p_over_few_systems_is_exact():
     a = np.tile([1.0, 2, 3, 4], (6, 1))
-    found, _ = system_level_correlations(*long(a, a + 1))
-    assert found["spearman"].value == 1
-    assert found["spearman"].p == pytest.approx(2 / 24)  # ascending and descending of 4! orders
+    result, _ = system_level_correlations(*long(a, a + 1))
+    assert result["spearman"].value == 1
+    assert result["spearman"].p == pytest.approx(2 / 24)  # ascending and descending of 4! orders
     many = np.tile(np.arange(9.0), (6, 1))
-    found, _ = system_level_correlations(*long(many, many), permutations=2000)
-    assert found["spearman"].p == pytest.approx(1 / 2001)
+    result, _ = system_level_correlations(*long(many, many), permutations=2000)
+    assert result["spearman"].p == pytest.approx(1 / 2001)
 
 
 def test_too_few_systems_and_constant_means_say_so():
-    found, systems = system_level_correlations(*long(np.ones((4, 2)), np.ones((4, 2))))
-    assert found["kendall"].reason == "fewer than three systems graded by both" and systems == 2
-    found, _ = system_level_correlations(*long(np.ones((4, 3)), np.tile([1.0, 2, 3], (4, 1))))
-    assert found["kendall"].reason == "a rater's means are the same for all systems"
+    result, systems = system_level_correlations(*long(np.ones((4, 2)), np.ones((4, 2))))
+    assert result["kendall"].reason == "fewer than three systems graded by both" and systems == 2
+    result, _ = system_level_correlations(*long(np.ones((4, 3)), np.tile([1.0, 2, 3], (4, 1))))
+    assert result["kendall"].reason == "a rater's means are the same for all systems"
 
 
 def test_within_items_averages_the_items():
     a, b = table(missing=0.15)
     a[0] = 2.0  # constant: no correlation
-    found, used = within(a, b, permutations=200)
+    result, used = within(a, b, permutations=200)
     for name, correlation in ROW_CORRELATIONS.items():
         values = correlation(a, b)
         assert used[name] == (~np.isnan(values)).sum() < len(a)
-        assert found[name].value == pytest.approx(np.nanmean(values))
-        assert found[name].low < found[name].value < found[name].high
-        assert found[name].p == pytest.approx(1 / 201)
+        assert result[name].value == pytest.approx(np.nanmean(values))
+        assert result[name].low < result[name].value < result[name].high
+        assert result[name].p == pytest.approx(1 / 201)
     nothing, used = within(np.ones((3, 4)), b[:3, :4])
     assert used["spearman"] == 0
     assert nothing["spearman"].reason == "no item has answers that both raters graded differently"
@@ -133,4 +133,4 @@ def test_within_items_p_is_uniform_without_agreement():
         within(*rng.integers(0, 4, (2, 12, 4)).astype(float), resamples=20, permutations=49)
         for _ in range(50)
     ]
-    assert stats.kstest([found["spearman"].p for found, _ in drawn], "uniform").pvalue > 0.001
+    assert stats.kstest([result["spearman"].p for result, _ in drawn], "uniform").pvalue > 0.001

@@ -66,19 +66,19 @@ def test_kappa_by_hand():
 def test_kappa_is_that_of_scikit_learn(pairs):
     metrics = pytest.importorskip("sklearn.metrics")
     a, b = np.array(pairs).T
-    theirs = metrics.cohen_kappa_score(a, b, weights="quadratic")
-    assert quadratic_weighted_kappa(a, b) == pytest.approx(theirs, abs=1e-12)
+    reference = metrics.cohen_kappa_score(a, b, weights="quadratic")
+    assert quadratic_weighted_kappa(a, b) == pytest.approx(reference, abs=1e-12)
     scale = [0, 1, 2, 3]
-    theirs = metrics.cohen_kappa_score(a, b, weights="quadratic", labels=scale)
-    assert quadratic_weighted_kappa(a, b, scale) == pytest.approx(theirs, abs=1e-12)
+    reference = metrics.cohen_kappa_score(a, b, weights="quadratic", labels=scale)
+    assert quadratic_weighted_kappa(a, b, scale) == pytest.approx(reference, abs=1e-12)
     assert quadratic_weighted_kappa(a, b, scale) == pytest.approx(kappa_by_definition(a, b, 4))
 
 
 def test_a_class_missing_on_one_side_and_on_both():
     metrics = pytest.importorskip("sklearn.metrics")
     a, b = [0, 0, 1, 3, 3, 1], [0, 2, 1, 3, 2, 2]
-    theirs = metrics.cohen_kappa_score(a, b, weights="quadratic")
-    assert quadratic_weighted_kappa(a, b) == pytest.approx(theirs, abs=1e-12)
+    reference = metrics.cohen_kappa_score(a, b, weights="quadratic")
+    assert quadratic_weighted_kappa(a, b) == pytest.approx(reference, abs=1e-12)
     # On the scale 0-3 the step from 1 to 3 is two categories, though nobody used 2.
     a, b = [0, 1, 3, 3], [0, 3, 3, 1]
     assert quadratic_weighted_kappa(a, b) != quadratic_weighted_kappa(a, b, [0, 1, 2, 3])
@@ -99,12 +99,12 @@ def test_kappa_is_undefined_only_where_both_are_constant():
 def test_the_kappa_paradox_is_visible():
     a = np.array([3] * 83 + [2] * 9 + [3] * 8)
     b = np.array([3] * 83 + [3] * 9 + [2] * 8)
-    found = pair_agreement(a, b, [0, 1, 2, 3], permutations=500)
-    assert found.estimates["exact"].value == 0.83
-    assert found.estimates["adjacent"].value == 1
-    assert found.estimates["kappa"].value < 0
-    assert found.exact_by_chance == pytest.approx(0.91 * 0.92 + 0.09 * 0.08)
-    assert found.confusion.tolist() == [[0] * 4, [0] * 4, [0, 0, 0, 9], [0, 0, 8, 83]]
+    result = pair_agreement(a, b, [0, 1, 2, 3], permutations=500)
+    assert result.estimates["exact"].value == 0.83
+    assert result.estimates["adjacent"].value == 1
+    assert result.estimates["kappa"].value < 0
+    assert result.exact_by_chance == pytest.approx(0.91 * 0.92 + 0.09 * 0.08)
+    assert result.confusion.tolist() == [[0] * 4, [0] * 4, [0, 0, 0, 9], [0, 0, 8, 83]]
 
 
 # Correlations
@@ -117,12 +117,12 @@ def test_correlations_are_those_of_scipy(pairs):
     table = contingency_table(a, b)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = [f(a, b).statistic for f in (stats.pearsonr, stats.spearmanr, stats.kendalltau)]
+        reference = [f(a, b).statistic for f in (stats.pearsonr, stats.spearmanr, stats.kendalltau)]
     ours = [
         float(f(table)(once(table))[0])
         for f in (correlation.pearson, correlation.spearman, correlation.kendall)
     ]
-    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    np.testing.assert_allclose(ours, reference, atol=1e-12)
 
 
 def test_a_resample_is_worth_what_its_items_are_worth():
@@ -143,9 +143,9 @@ def test_missing_grades_are_left_out_and_counted():
     table = contingency_table(a, b)
     assert table.n == 2
     assert table.missing == (1, 1, 1)
-    found = pair_agreement(a, b, [1, 2, 3], permutations=10)
-    assert found.missing == (1, 1, 1)
-    assert found.estimates["exact"].value == 0.5
+    result = pair_agreement(a, b, [1, 2, 3], permutations=10)
+    assert result.missing == (1, 1, 1)
+    assert result.estimates["exact"].value == 0.5
     with pytest.raises(DataError, match="shapes"):
         contingency_table([1, 2], [1])
 
@@ -157,13 +157,13 @@ def test_intervals_are_those_of_scipy():
     a, b = grades(120, 4)
     table = contingency_table(a, b)
     ours = bca_intervals({"rho": correlation.spearman(table)}, table.cell, resamples=10_000)["rho"]
-    theirs = stats.bootstrap(
+    reference = stats.bootstrap(
         (a, b), lambda x, y: stats.spearmanr(x, y).statistic, paired=True, vectorized=False,
         n_resamples=2000, method="BCa", rng=np.random.default_rng(2),
     ).confidence_interval  # fmt: skip
-    width = theirs.high - theirs.low
-    assert ours.low == pytest.approx(theirs.low, abs=0.1 * width)
-    assert ours.high == pytest.approx(theirs.high, abs=0.1 * width)
+    width = reference.high - reference.low
+    assert ours.low == pytest.approx(reference.low, abs=0.1 * width)
+    assert ours.high == pytest.approx(reference.high, abs=0.1 * width)
 
 
 def test_intervals_of_clusters_draw_whole_clusters():
@@ -184,56 +184,56 @@ def test_intervals_of_clusters_draw_whole_clusters():
 
 
 def test_what_has_no_interval_says_why():
-    found = pair_agreement([1, 2, 3, 4], [1, 2, 3, 4], range(1, 5), permutations=100)
-    assert found.estimates["kappa"].value == 1
-    assert found.estimates["kappa"].reason == "no interval: all resamples give the same value"
-    found = pair_agreement([1, 1, 1], [1, 2, 3], range(1, 4), permutations=100)
-    assert np.isnan(found.estimates["spearman"].value)
-    assert found.estimates["spearman"].reason == "the first rater is constant"
-    found = pair_agreement([2, 2, 2], [2, 2, 2], range(1, 4), permutations=100)
-    assert found.estimates["kappa"].reason == "both raters are constant"
-    assert found.estimates["exact"].value == 1
-    found = pair_agreement([NAN, 1], [1, NAN], range(1, 4))
-    assert {e.reason for e in found.estimates.values()} == {"no item was graded by both"}
-    found = pair_agreement([0] * 19 + [1], [0] * 19 + [1], [0, 1], permutations=100)
-    assert "undefined in" in found.estimates["spearman"].reason
+    result = pair_agreement([1, 2, 3, 4], [1, 2, 3, 4], range(1, 5), permutations=100)
+    assert result.estimates["kappa"].value == 1
+    assert result.estimates["kappa"].reason == "no interval: all resamples give the same value"
+    result = pair_agreement([1, 1, 1], [1, 2, 3], range(1, 4), permutations=100)
+    assert np.isnan(result.estimates["spearman"].value)
+    assert result.estimates["spearman"].reason == "the first rater is constant"
+    result = pair_agreement([2, 2, 2], [2, 2, 2], range(1, 4), permutations=100)
+    assert result.estimates["kappa"].reason == "both raters are constant"
+    assert result.estimates["exact"].value == 1
+    result = pair_agreement([NAN, 1], [1, NAN], range(1, 4))
+    assert {e.reason for e in result.estimates.values()} == {"no item was graded by both"}
+    result = pair_agreement([0] * 19 + [1], [0] * 19 + [1], [0, 1], permutations=100)
+    assert "undefined in" in result.estimates["spearman"].reason
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("a", "b"), [([1], [2]), ([1, 2], [2, 1]), ([1, 2], [1, 1])])
 def test_one_or_two_items_are_no_accident(a, b):
-    found = pair_agreement(a, b, [1, 2], permutations=10, resamples=50)
-    assert found.n == len(a)
-    assert all(e.reason for e in found.estimates.values() if np.isnan(e.value))
+    result = pair_agreement(a, b, [1, 2], permutations=10, resamples=50)
+    assert result.n == len(a)
+    assert all(e.reason for e in result.estimates.values() if np.isnan(e.value))
 
 
 def test_everything_is_reproducible_and_has_the_names_promised():
     a, b = grades(50, 4)
-    found, again = (pair_agreement(a, b, range(4)) for _ in range(2))
-    assert tuple(found.estimates) == PAIR_STATISTICS
-    assert found.estimates == again.estimates
-    assert found.estimates != pair_agreement(a, b, range(4), seed=1).estimates
-    for name, estimate in found.estimates.items():
+    result, again = (pair_agreement(a, b, range(4)) for _ in range(2))
+    assert tuple(result.estimates) == PAIR_STATISTICS
+    assert result.estimates == again.estimates
+    assert result.estimates != pair_agreement(a, b, range(4), seed=1).estimates
+    for name, estimate in result.estimates.items():
         assert estimate.low < estimate.value < estimate.high, name
 
 
 def test_without_a_scale_there_are_correlations_only():
     rng = np.random.default_rng(0)
     a = rng.normal(size=60)
-    found = pair_agreement(a, a + rng.normal(size=60), permutations=200)
-    assert found.confusion is None and np.isnan(found.exact_by_chance)
-    assert found.estimates["pearson"].p < 0.05
+    result = pair_agreement(a, a + rng.normal(size=60), permutations=200)
+    assert result.confusion is None and np.isnan(result.exact_by_chance)
+    assert result.estimates["pearson"].p < 0.05
     for name in ("kappa", "exact", "adjacent"):
-        assert found.estimates[name].reason == "grades are on no scale of categories"
+        assert result.estimates[name].reason == "grades are on no scale of categories"
 
 
 def test_grades_between_categories_count_as_the_nearest_for_kappa_only():
     a, b = [0, 1.5, 2.4, 3], [0, 2, 2, 3]
-    found = pair_agreement(a, b, range(4), permutations=10)
-    assert found.n_rounded == 2
-    assert found.estimates["exact"].value == 1
+    result = pair_agreement(a, b, range(4), permutations=10)
+    assert result.n_rounded == 2
+    assert result.estimates["exact"].value == 1
     pearson = stats.pearsonr(a, b).statistic
-    assert found.estimates["pearson"].value == pytest.approx(pearson, abs=1e-12)
+    assert result.estimates["pearson"].value == pytest.approx(pearson, abs=1e-12)
     with pytest.raises(DataError, match=r"grade 3\.5 is not on the scale from 0 to 3"):
         pair_agreement([3.5, 1], [1, 2], range(4))
 
@@ -258,8 +258,8 @@ def test_p_values_are_those_of_a_permutation_test(large, monkeypatch):
     shuffles = [rng.permutation(a) for _ in range(1500)]
     for name, f in correlations.items():
         drawn = np.abs([f(x) for x in shuffles])
-        theirs = (1 + (drawn >= abs(f(a)) - 1e-12).sum()) / 1501
-        assert p[name] == pytest.approx(theirs, abs=0.04), name
+        reference = (1 + (drawn >= abs(f(a)) - 1e-12).sum()) / 1501
+        assert p[name] == pytest.approx(reference, abs=0.04), name
 
 
 def test_p_values_are_uniform_without_agreement():
@@ -273,7 +273,7 @@ def test_p_values_are_uniform_without_agreement():
         for k in range(200)
     ]
     for name in ("pearson", "spearman", "kendall"):
-        assert stats.kstest([found[name] for found in p], "uniform").pvalue > 0.001
+        assert stats.kstest([result[name] for result in p], "uniform").pvalue > 0.001
 
 
 def test_exact_and_adjacent_agreement_and_the_confusion_matrix():
@@ -318,7 +318,7 @@ def test_scales():
 
 def test_disagreements_are_more_than_the_gap_apart():
     rows = [[1, 5, NAN], [1, 6, 3], [7, 1, 1], [NAN, NAN, NAN], [4, NAN, NAN]]
-    found = find_disagreements(rows)
-    assert [(d.row, d.gap) for d in found] == [(2, 6), (1, 5)]
-    assert (found[0].lowest, found[0].highest) == (1, 7)
+    result = find_disagreements(rows)
+    assert [(d.row, d.gap) for d in result] == [(2, 6), (1, 5)]
+    assert (result[0].lowest, result[0].highest) == (1, 7)
     assert [d.row for d in find_disagreements(rows, 3)] == [2, 1, 0]

@@ -77,12 +77,12 @@ def test_the_truth_is_what_a_huge_sample_says():
 
 
 def test_few_samples_are_covered():
-    found = covered(law(*LAWS["four grades"]), 150)
-    assert all(share >= 0.9 for share in found.values()), found
+    result = covered(law(*LAWS["four grades"]), 150)
+    assert all(share >= 0.9 for share in result.values()), result
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_95_percent_intervals_cover_95_percent(name):
-    found = covered(law(*LAWS[name]), SAMPLES)
-    assert all(0.93 <= share <= 0.97 for share in found.values()), found
+    result = covered(law(*LAWS[name]), SAMPLES)
+    assert all(0.93 <= share <= 0.97 for share in result.values()), result

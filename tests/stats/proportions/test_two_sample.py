@@ -21,29 +21,29 @@ counts = st.integers(1, 100_000).flatmap(
 
 
 def agrees(control, treatment):
-    found = compare_proportions(control, treatment)
+    result = compare_proportions(control, treatment)
     (x0, n0), (x1, n1) = control, treatment
     z, p = proportions_ztest([x1, x0], [n1, n0])
-    assert found.z == pytest.approx(z, rel=1e-9, abs=1e-9)
-    assert found.p == pytest.approx(p, rel=1e-9, abs=1e-9)
+    assert result.z == pytest.approx(z, rel=1e-9, abs=1e-9)
+    assert result.p == pytest.approx(p, rel=1e-9, abs=1e-9)
     larger = proportions_ztest([x1, x0], [n1, n0], alternative="larger")[1]
-    assert found.p_greater == pytest.approx(larger, rel=1e-9, abs=1e-9)
-    for own, method in ((found.wald, "wald"), (found.newcombe, "newcomb")):
-        theirs = confint_proportions_2indep(x1, n1, x0, n0, method=method)
-        assert (own.low, own.high) == pytest.approx(theirs, abs=1e-9)
+    assert result.p_greater == pytest.approx(larger, rel=1e-9, abs=1e-9)
+    for lift, method in ((result.wald, "wald"), (result.newcombe, "newcomb")):
+        reference = confint_proportions_2indep(x1, n1, x0, n0, method=method)
+        assert (lift.low, lift.high) == pytest.approx(reference, abs=1e-9)
     ratio = confint_proportions_2indep(x1, n1, x0, n0, compare="ratio", method="log")
-    own = found.lift_interval
-    assert (own.low + 1, own.high + 1) == pytest.approx(ratio, rel=1e-9)
-    assert found.lift == pytest.approx(x1 / n1 / (x0 / n0) - 1, rel=1e-9, abs=1e-12)
+    lift = result.lift_interval
+    assert (lift.low + 1, lift.high + 1) == pytest.approx(ratio, rel=1e-9)
+    assert result.lift == pytest.approx(x1 / n1 / (x0 / n0) - 1, rel=1e-9, abs=1e-12)
 
 
 def test_the_online_test_of_c_apo():
     # Clicks of impressions: 11,940 of 127,830 for the ML model, 11,950 of 79,500 for C-APO.
     agrees((11_940, 127_830), (11_950, 79_500))
-    found = compare_proportions((11_940, 127_830), (11_950, 79_500))
-    assert found.z == pytest.approx(39.460094736, abs=1e-8)
-    assert found.lift == pytest.approx(0.609271199, abs=1e-9)
-    assert found.p_greater == 0.0 and found.p == 0.0
+    result = compare_proportions((11_940, 127_830), (11_950, 79_500))
+    assert result.z == pytest.approx(39.460094736, abs=1e-8)
+    assert result.lift == pytest.approx(0.609271199, abs=1e-9)
+    assert result.p_greater == 0.0 and result.p == 0.0
 
 
 @settings(max_examples=60, deadline=None)
@@ -60,8 +60,8 @@ def test_swapping_the_arms(control, treatment):
     assert one.p == pytest.approx(other.p)
     assert one.p_greater == pytest.approx(1 - other.p_greater)
     assert one.newcombe.low == pytest.approx(-other.newcombe.high, abs=1e-12)
-    here, there = msprt(control, treatment), msprt(treatment, control)
-    assert (here.p, here.low) == pytest.approx((there.p, -there.high), abs=1e-12)
+    here, backward = msprt(control, treatment), msprt(treatment, control)
+    assert (here.p, here.low) == pytest.approx((backward.p, -backward.high), abs=1e-12)
 
 
 def test_edges():
@@ -76,15 +76,15 @@ def test_edges():
 @pytest.mark.parametrize("one_sided", [False, True])
 @pytest.mark.parametrize("ratio", [1.0, 2.0])
 def test_sample_sizes_agree_with_statsmodels(baseline, lift, one_sided, ratio):
-    theirs = samplesize_proportions_2indep_onetail(
+    reference = samplesize_proportions_2indep_onetail(
         baseline * lift, baseline, 0.8, ratio=1.0, alpha=0.05,
         alternative=("larger" if lift > 0 else "smaller") if one_sided else "two-sided",
     )  # fmt: skip
     control, treatment = proportion_sample_size(baseline, lift, one_sided=one_sided, ratio=ratio)
     if ratio == 1.0:
-        assert control == treatment == math.ceil(theirs)
+        assert control == treatment == math.ceil(reference)
     else:
-        assert control < theirs < treatment < 2 * theirs
+        assert control < reference < treatment < 2 * reference
 
 
 def test_a_planned_test_has_its_power():
@@ -103,18 +103,18 @@ def test_sample_sizes_that_make_no_sense(arguments):
 
 def test_msprt_by_hand():
     # Variance .09/1000 + .16/1000 = .00025; tau^2 = .0001; difference .1.
-    found = msprt((100, 1000), (200, 1000))
+    result = msprt((100, 1000), (200, 1000))
     variance, square = 0.00025, 0.0001
     ratio = math.sqrt(variance / (variance + square)) * math.exp(
         square * 0.01 / (2 * variance * (variance + square))
     )
-    assert found.ratio == pytest.approx(ratio) and found.p == pytest.approx(1 / ratio)
-    assert found.difference == pytest.approx(0.1)
+    assert result.ratio == pytest.approx(ratio) and result.p == pytest.approx(1 / ratio)
+    assert result.difference == pytest.approx(0.1)
 
 
 def test_a_tau_without_a_square_gives_an_interval_of_all_differences():
-    found = msprt((100, 1000), (200, 1000), tau=1e-200)
-    assert (found.low, found.high) == (-1.0, 1.0) and found.p == 1.0
+    result = msprt((100, 1000), (200, 1000), tau=1e-200)
+    assert (result.low, result.high) == (-1.0, 1.0) and result.p == 1.0
     for tau in (0.0, 1.5, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="0 < tau <= 1"):
             msprt((100, 1000), (200, 1000), tau=tau)
@@ -123,10 +123,10 @@ def test_a_tau_without_a_square_gives_an_interval_of_all_differences():
 @settings(max_examples=40, deadline=None)
 @given(counts, counts, st.sampled_from([0.003, 0.01, 0.1]), st.sampled_from([0.8, 0.95, 0.99]))
 def test_the_always_valid_interval_excludes_zero_when_p_is_small(control, treatment, tau, level):
-    found = msprt(control, treatment, level, tau)
-    assert 0 <= found.p <= 1 and -1 <= found.low <= found.high <= 1
-    if abs(found.p - (1 - level)) > 1e-9:
-        assert (found.p < 1 - level) == (not found.low <= 0 <= found.high)
+    result = msprt(control, treatment, level, tau)
+    assert 0 <= result.p <= 1 and -1 <= result.low <= result.high <= 1
+    if abs(result.p - (1 - level)) > 1e-9:
+        assert (result.p < 1 - level) == (not result.low <= 0 <= result.high)
 
 
 def test_it_is_wider_than_an_interval_of_one_look_and_waits_for_a_variance():
