@@ -6,10 +6,9 @@ import polars as pl
 import pytest
 
 from benchkit.config.suite import JudgingSpec
-from benchkit.errors import ConfigError, StoreError
+from benchkit.errors import ConfigError
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import estimate_judge_costs, judge_runs, make_judge_jobs, probe_judges
-from benchkit.judging.validation import same_model_warning
 from benchkit.report.core import text_table
 from benchkit.report.core.collect import collect_results
 from benchkit.report.grades.tables import grade_tables, grades_csv
@@ -139,49 +138,12 @@ def test_the_item_ranked_first_can_be_judged(explainers, tmp_path):
     assert set(table["stage"]) == {"wrong", "judged"}
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("Silent", "there is no verdict"), ("Generous", r"rating 9 is outside 0\.\.3")],
-)
-def test_what_is_no_verdict_fails_the_judgement(explainers, tmp_path, name, message):
-    result = judge(judged_suite(judge=name), tmp_path)["Explains"]
-    assert result.manifest.status == "failed"
-    assert message.replace("\\", "") in result.manifest.error
-    results = collect_results(Store(tmp_path / "runs"), "small")
-    assert "failed" in text_table.render_markdown(list(grade_tables("Small", results.grades)))
-
-
 def test_a_run_that_is_done_again_loses_its_judgements(explainers, tmp_path):
     suite = judged_suite()
     judge(suite, tmp_path)
     outcome = run_all(suite, tmp_path, overwrite="always")["Explains", 0]
     run = Store(tmp_path / "runs").run("small", "toy", "Explains", outcome.job.run_id)
     assert run.judgements() == []
-
-
-def test_a_judge_of_the_methods_own_model_is_pointed_out(explainers, tmp_path):
-    judged = judge(judged_suite("Backbone"), tmp_path)["Backbone"]
-    assert judged.manifest.warnings == ("judge and method use the same language model: some-model",)
-    assert same_model_warning(["a/b"], {"lm": {"backbone": "c"}}) is None
-    assert same_model_warning(["b"], {"teacher": {"engine": {"model": "x/B"}}})
-    assert same_model_warning(["b"], {"teacher": {"models": ["a", "x/B"]}})
-
-
-@pytest.mark.parametrize(
-    ("judge_", "method", "same"),
-    [
-        ("gpt-4o-2024-08-06", "gpt-4o", True),
-        ("gpt-4o", "openai/GPT-4o-2024-08-06", True),
-        ("anthropic/claude-3-5-sonnet-20241022", "claude-3-5-sonnet@20240620", True),
-        ("gpt-3.5-turbo-0125", "gpt-3.5-turbo", True),
-        ("claude-3-5-sonnet-latest", "claude-3-5-sonnet", True),
-        ("gpt-4o", "gpt-4o-mini", False),
-        ("gemma-3-4b-it", "gemma-3-12b-it", False),
-        ("qwen2.5-7b", "qwen2.5-72b", False),
-    ],
-)
-def test_dates_and_organisations_make_no_other_model(judge_, method, same):
-    assert bool(same_model_warning([judge_], {"lm": {"model": method}})) == same
 
 
 def test_estimates_ask_nothing_and_say_what_is_judged(explainers, tmp_path):
@@ -264,22 +226,3 @@ def test_probes_take_the_answers_to_one_case_together(explainers, tmp_path):
     ((_, moved),) = probe_judges(Store(tmp_path / "runs"), of(suite, tmp_path), suite.judging, 10)
     padded = moved.filter(probe="padded", criterion="grounding").to_dicts()[0]
     assert padded["cases"] < padded["n"] + padded["unscored"] == 20
-
-
-def test_runs_of_an_older_code_can_be_judged(explainers, tmp_path):
-    suite = judged_suite()
-    run_all(suite, tmp_path)
-    explainers.write_text(explainers.read_text() + "\n\nCHANGED = True\n")
-    result = list(judge_runs(Store(tmp_path / "runs"), of(suite, tmp_path), suite.judging, print))
-    assert result[0].computed
-
-
-def test_other_data_than_the_run_was_asked_about_is_refused(explainers, tmp_path):
-    suite = judged_suite()
-    run_all(suite, tmp_path)
-    toy = {"source": "toy", "options": {"users": 60, "items": 50}, "candidates": {"count": 4}}
-    other = make_suite("Explains", datasets=[{"name": "toy", **toy}])
-    with pytest.raises(StoreError, match="has changed since the run"):
-        next(judge_runs(Store(tmp_path / "runs"), of(other, tmp_path), suite.judging, print))
-    with pytest.raises(StoreError, match="has not been run"):
-        find_judgeable_runs(Store(tmp_path / "runs"), suite, "never", tmp_path / "data")

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchkit.errors import DataError
-from benchkit.stats.agreement.icc import intraclass_correlation, mean_squares
-from benchkit.stats.agreement.kappa import quadratic_weighted_kappa
+from benchkit.stats.agreement.icc import intraclass_correlation
 from benchkit.stats.agreement.krippendorff import (
     ALPHA_METRICS,
     _statistic,
@@ -19,7 +18,6 @@ from benchkit.stats.agreement.krippendorff import (
     pairable_units,
 )
 from benchkit.stats.agreement.mean_kappa import mean_kappa
-from benchkit.stats.agreement.two_raters import pair_agreement
 
 NAN = float("nan")
 # Krippendorff (2011), section C: four observers, twelve units, some grades missing.
@@ -31,10 +29,6 @@ TEXTBOOK = np.array(
         [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, NAN],
     ]
 ).T
-# Shrout and Fleiss (1979), Table 2: four judges, six targets.
-SHROUT = np.array(
-    [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
-)
 
 
 def alpha_by_pairs(grades, metric):
@@ -117,28 +111,6 @@ def test_alpha_without_anything_to_pair():
         krippendorff_alpha([1, 2])
 
 
-def test_icc_of_the_textbook():
-    result = intraclass_correlation(SHROUT)
-    assert result.single.value == pytest.approx(0.29, abs=5e-3)
-    assert result.average.value == pytest.approx(0.62, abs=5e-3)
-    between, judges, residual = (x[0] for x in mean_squares(SHROUT, np.ones((1, 6))))
-    assert between == pytest.approx(11.24, abs=5e-3)
-    assert judges == pytest.approx(32.49, abs=5e-3)
-    assert residual == pytest.approx(1.02, abs=5e-3)
-    assert result.single.low < result.single.value < result.single.high
-    assert result.single.p == result.average.p == pytest.approx(1.35e-4, rel=1e-2)  # F = 11.03
-
-
-def test_icc_uses_complete_items_and_counts_the_others():
-    result = intraclass_correlation([*SHROUT.tolist(), [5, NAN, 5, 5]])
-    assert (result.n, result.incomplete) == (6, 1)
-    assert result.single.value == intraclass_correlation(SHROUT).single.value
-    assert "fewer than two items" in intraclass_correlation([[1, NAN], [2, 3]]).single.reason
-    assert "same mean" in intraclass_correlation([[1, 2], [2, 1]]).single.reason
-    assert intraclass_correlation([[1, 1], [2, 2], [3, 3]]).single.value == 1
-    assert intraclass_correlation([[1, 2], [4, 3]]).n == 2
-
-
 def test_clusters_widen_the_intervals_of_many_raters():
     rng = np.random.default_rng(1)
     grades = np.clip(rng.integers(1, 6, (40, 1)) + rng.integers(-1, 2, (40, 3)), 1, 5)
@@ -150,22 +122,3 @@ def test_clusters_widen_the_intervals_of_many_raters():
     ):
         alone, together = (estimate.high - estimate.low for estimate in widths)
         assert alone < 0.85 * together
-
-
-def test_mean_kappa_is_the_mean_of_the_pairs():
-    rng = np.random.default_rng(2)
-    grades = np.clip(rng.integers(0, 4, (50, 1)) + rng.integers(-1, 2, (50, 3)), 0, 3).astype(float)
-    grades[rng.random((50, 3)) < 0.1] = NAN
-    result = mean_kappa(grades, range(4))
-    pairs = [
-        quadratic_weighted_kappa(grades[:, a], grades[:, b], range(4))
-        for a, b in ((0, 1), (0, 2), (1, 2))
-    ]
-    assert result.value == pytest.approx(np.mean(pairs), abs=1e-12)
-    assert result.low < result.value < result.high
-    two = mean_kappa(grades[:, :2], range(4))
-    same = pair_agreement(*grades[:, :2].T, range(4)).estimates["kappa"]
-    assert two.value == pytest.approx(same.value)
-    assert two.low == pytest.approx(same.low, abs=0.03)
-    assert mean_kappa([[1, NAN], [NAN, 1]], range(4)).reason.startswith("a pair of raters has no")
-    assert mean_kappa([[1, 1], [1, 1]], range(4)).reason == "the raters of a pair are constant"
