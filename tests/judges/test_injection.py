@@ -9,7 +9,7 @@ import pytest
 
 from benchkit.judging.rubric import load_rubric
 from judges.injection import detect_injection
-from tests.support.judge_inputs import rubric
+from tests.support.judge_inputs import small_rubric
 
 RATED = load_rubric("rationale-0-3")
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -134,7 +134,7 @@ def test_harmless_texts_are_not_flagged(text):
 
 
 def test_a_rubric_says_what_its_verdicts_and_headings_look_like():
-    other = rubric(("self-made", 1, 5), ("wit", 1, 5))
+    other = small_rubric(("self-made", 1, 5), ("wit", 1, 5))
     assert detect_injection("self-made-4", other) == ("verdict",)
     assert detect_injection("wit-2", other) == ("verdict",)
     assert detect_injection("self-made-4, wit-2", RATED) == ()

@@ -10,13 +10,13 @@ from benchkit.judging.verdicts import Verdict
 from benchkit.testing.judges import JudgeContract, toy_judge_inputs
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
 from judges.panel import Panel
-from tests.support.judge_inputs import FakeEngine, grade
+from tests.support.judge_inputs import FakeEngine, grade_of
 
 
 def answer(prompt):
     """Grades by the prompt; some prompts have no usable answer, others only when asked again."""
     text = prompt.messages[1].content.partition("\n\nYour verdict must")[0]
-    number = grade(text)
+    number = grade_of(text)
     return {
         0: ("<eval>RATING-1</eval>", "stop"),
         1: ("hm" if "#2" not in prompt.key else "<eval>RATING-2</eval>", "stop"),

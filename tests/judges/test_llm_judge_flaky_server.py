@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.judge_inputs import grade, many, reply
+from tests.support.judge_inputs import fake_reply, grade_of, many_inputs
 from tests.support.openai_engine import KEY, edit
 from tests.support.openai_server import Edit, Hang, Raw, Status, TestServer
 from tests.support.server_backends import EchoBackend
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 CHILD = """
 import json, sys
 from pathlib import Path
-from tests.support.judge_inputs import judging_run, many
+from tests.support.judge_inputs import judging_run, many_inputs
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
 
 url, folder, out, count, at_once = sys.argv[1:]
@@ -32,7 +32,7 @@ engine = {"kind": "openai", "base_url": url, "model": "tiny", "timeout_s": 1.0, 
           "concurrency": int(at_once)}
 judge = LLMJudge(LLMJudgeConfig(engine=engine, batch=max(20, int(count) // 10)))
 with open(out, "w") as file:
-    for verdict in judge.judge(many(int(count)), judging_run(Path(folder))):
+    for verdict in judge.judge(many_inputs(int(count)), judging_run(Path(folder))):
         row = verdict.key, verdict.status, dict(verdict.grades), verdict.reason, verdict.text
         print(json.dumps(row), file=file, flush=True)
 """
@@ -102,7 +102,7 @@ def reason_of(body):
 def test_no_judgement_is_lost_and_none_is_paid_for_twice(tmp_path, count):
     planned = faults(4 * count)
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
-    with TestServer(EchoBackend(reply=reply)) as server:
+    with TestServer(EchoBackend(reply=fake_reply)) as server:
         server.faults.extend(planned)
         process = begun(server, tmp_path / "cache", first, count)
         try:
@@ -130,7 +130,7 @@ def test_no_judgement_is_lost_and_none_is_paid_for_twice(tmp_path, count):
     result = lines(second)
     assert [row[0] for row in result] == [f"e{n}" for n in range(count)]
     assert [row[:4] for row in result[: len(done)]] == [row[:4] for row in done]
-    right = {e.key: {"rating": float(grade(e.rationale))} for e in many(count)}
+    right = {e.key: {"rating": float(grade_of(e.rationale))} for e in many_inputs(count)}
     for key, status, grades, why, text in result:
         if status == "scored":
             assert (grades, why) == (right[key], "")

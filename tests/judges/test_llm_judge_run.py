@@ -7,7 +7,7 @@ import pytest
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import estimate_judge_costs, judge_runs
 from benchkit.runs.store import Store
-from tests.support.judge_inputs import grade
+from tests.support.judge_inputs import grade_of
 from tests.support.openai_engine import KEY
 from tests.support.openai_server import Status
 from tests.support.samplers import SAMPLERS
@@ -40,7 +40,7 @@ def suite(url, **engine):
 def reply(text, number, seed):
     """Four grades, by the prompt."""
     names = ("grounding", "specificity", "faithfulness", "persuasiveness")
-    return f"<eval>{' '.join(f'{name}-{1 + grade(text)}' for name in names)}</eval>"
+    return f"<eval>{' '.join(f'{name}-{1 + grade_of(text)}' for name in names)}</eval>"
 
 
 def test_an_interrupted_judgement_is_resumed_and_paid_for_once(methods, tmp_path, echo):

@@ -8,7 +8,7 @@ from benchkit import cards, fingerprint
 from benchkit.errors import ConfigError
 from benchkit.judging.verdicts import construct_judge
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
-from tests.support.judge_inputs import FakeEngine, grade, judging_run, many
+from tests.support.judge_inputs import FakeEngine, grade_of, judging_run, many_inputs
 from tests.support.openai_engine import KEY
 
 OPENAI = {"kind": "openai", "model": "org/judge-1", "base_url": "http://127.0.0.1:9/v1"}
@@ -77,10 +77,10 @@ def test_it_is_made_by_its_dotted_path():
 def test_the_key_is_nowhere(tmp_path, caplog, monkeypatch, echo):
     monkeypatch.setenv("MY_KEY", KEY)
     caplog.set_level(logging.DEBUG)
-    echo.backend.reply = lambda text, number, seed: f"<eval>RATING-{grade(text)}</eval>"
+    echo.backend.reply = lambda text, number, seed: f"<eval>RATING-{grade_of(text)}</eval>"
     engine = {"kind": "openai", "model": "tiny", "base_url": echo.url, "api_key_env": "MY_KEY"}
     asking = LLMJudge(LLMJudgeConfig(engine=engine))
-    result = list(asking.judge(many(3), judging_run(tmp_path)))
+    result = list(asking.judge(many_inputs(3), judging_run(tmp_path)))
     assert {v.status for v in result} == {"scored"}
     assert echo.seen[0].headers["authorization"] == f"Bearer {KEY}"
     assert not [text for text in (caplog.text, repr(result), repr(vars(asking))) if KEY in text]
@@ -98,8 +98,8 @@ def test_a_model_in_this_process_judges_too(tmp_path):
         history=1,
     )
     run = judging_run(tmp_path)
-    result = list(LLMJudge(config).judge(many(2), run))
+    result = list(LLMJudge(config).judge(many_inputs(2), run))
     assert [v.key for v in result] == ["e0", "e1"]
     # Its weights are random: what it says is no verdict, and none is made of it.
     assert all(v.status == "unscored" and v.reason and not v.grades for v in result)
-    assert LLMJudge(config).estimate(many(2), run).calls > 0
+    assert LLMJudge(config).estimate(many_inputs(2), run).calls > 0

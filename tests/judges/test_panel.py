@@ -8,10 +8,10 @@ from benchkit.judging.validation import validate_verdicts
 from benchkit.judging.verdicts import INJECTION, Verdict, construct_judge
 from benchkit.lm.cost_estimate import CallCost, CostEstimate
 from judges.panel import DISAGREEMENT, Panel, PanelConfig
-from tests.support.judge_inputs import judging_run, many, rubric
+from tests.support.judge_inputs import judging_run, many_inputs, small_rubric
 
-ONE = rubric(("rating", 0, 3))
-TWO = rubric(("clarity", 1, 5), ("wit", 1, 5))
+ONE = small_rubric(("rating", 0, 3))
+TWO = small_rubric(("clarity", 1, 5), ("wit", 1, 5))
 OPENAI = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"}
 
 
@@ -43,7 +43,7 @@ class Says:
 def sat(tmp_path, *judges, **settings):
     """The verdict of a panel, checked as the harness checks it."""
     panel = Panel.from_judges({f"j{n}": judge for n, judge in enumerate(judges)}, **settings)
-    inputs = many(3)
+    inputs = many_inputs(3)
     result = list(
         validate_verdicts(panel.judge(inputs, judging_run(tmp_path)), inputs, panel.rubric)
     )
@@ -122,12 +122,12 @@ def test_estimates_are_added(tmp_path):
     asks = Says(1, estimate=CostEstimate(2, 30, 10, 0.5, 1))
     free, unknown = Says(1), Says(1, estimate=CostEstimate(2, 30, 10, None, 1))
     run = judging_run(tmp_path)
-    result = Panel.from_judges({"a": asks, "b": asks, "c": free}).estimate(many(1), run)
+    result = Panel.from_judges({"a": asks, "b": asks, "c": free}).estimate(many_inputs(1), run)
     assert result == CostEstimate(4, 60, 20, 1.0, 2)
-    assert Panel.from_judges({"a": asks, "b": unknown}).estimate(many(1), run).cost is None
-    assert Panel.from_judges({"a": free, "b": free}).estimate(many(1), run).cost is None
+    assert Panel.from_judges({"a": asks, "b": unknown}).estimate(many_inputs(1), run).cost is None
+    assert Panel.from_judges({"a": free, "b": free}).estimate(many_inputs(1), run).cost is None
     bound = Says(1, estimate=CostEstimate(4, 60, 20, 2.0, 0, CallCost(2, 15, 5, 0.25)))
-    mixed = Panel.from_judges({"a": bound, "b": asks}).estimate(many(1), run)
+    mixed = Panel.from_judges({"a": bound, "b": asks}).estimate(many_inputs(1), run)
     assert mixed.upper_bound == (6, 90, 30, 2.5)
     assert mixed.likely == (4, 45, 15, 0.75)  # of the other, the most is all that is known
 

@@ -20,7 +20,7 @@ from judges.prompts import (
     prompt_inputs,
     render_judge_prompt,
 )
-from tests.support.judge_inputs import rubric
+from tests.support.judge_inputs import small_rubric
 from tests.support.tiny_chat_model import tiny_tokenizer
 
 CATALOG = Catalog(("a", "b", "c"), {"title": ["Green Tea", "Black {rationale} Tea", "T" * 2000]})
@@ -113,7 +113,7 @@ def test_the_form_names_the_criteria_where_there_are_several():
 
 
 def test_a_rubric_without_a_place_for_the_scale_still_says_it():
-    bare = rubric(("rating", 0, 3))
+    bare = small_rubric(("rating", 0, 3))
     bare = bare.model_copy(update={"user": bare.user.replace("{scale}\n", "")})
     assert "<eval>RATING-n</eval>" in asked(make_input(), bare)
 

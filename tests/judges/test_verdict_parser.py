@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from benchkit.judging.rubric import load_rubric
 from judges.verdict_parser import read_verdict, verdict_form
-from tests.support.judge_inputs import rubric
+from tests.support.judge_inputs import small_rubric
 
-ONE = rubric(("rating", 0, 3))
-TWO = rubric(("clarity", 1, 5), ("self-made", -2, 2))
+ONE = small_rubric(("rating", 0, 3))
+TWO = small_rubric(("clarity", 1, 5), ("self-made", -2, 2))
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ UNNAMED = """() => [...document.querySelectorAll("button, input, textarea, progr
     || e.getAttribute("aria-labelledby"))).map((e) => e.outerHTML)"""
 
 
-def made(folder, rubric, text, cases=4):
+def make_page(folder, rubric, text, cases=4):
     """A batch for one annotator: (its key, the address of the page)."""
     make_store(folder / "runs", {("toys", "a"): [1, 2, 3] * cases}, rubric=rubric, text=text)
     population = collect_population(find_judgements([folder / "runs"], "plum"))
@@ -55,7 +55,7 @@ def press(page, *keys):
         page.keyboard.press(key)
 
 
-def chosen(page):
+def selected_grades(page):
     return [int(value) for value in page.eval_on_selector_all(
         "#grades input:checked", "found => found.map((input) => input.value)")]  # fmt: skip
 
@@ -72,7 +72,7 @@ def message(page):
     return page.locator("#message:visible").inner_text()  # waits for it
 
 
-def exported(page, path, button="#export"):
+def export_csv(page, path, button="#export"):
     with page.expect_download() as download:
         page.click(button)
     download.value.save_as(path)

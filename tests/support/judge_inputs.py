@@ -17,7 +17,7 @@ def judging_run(folder):
     return run_context(toy_dataset(users=60, items=60, length=8).catalog, cache=folder)
 
 
-def many(count):
+def many_inputs(count):
     """So many inputs, all different."""
     some = toy_judge_inputs()
     return [
@@ -28,15 +28,15 @@ def many(count):
     ]
 
 
-def grade(text):
+def grade_of(text):
     """0 to 3, which only the rationale decides."""
     reason = re.search(r"Reason \d+", text)
     return zlib.crc32((reason[0] if reason else text).encode()) % 4
 
 
-def reply(text, number=0, seed=None):
+def fake_reply(text, number=0, seed=None):
     """What a judge says to a prompt."""
-    return f"It fits. <eval>RATING-{grade(text)}</eval>"
+    return f"It fits. <eval>RATING-{grade_of(text)}</eval>"
 
 
 class FakeEngine:
@@ -45,7 +45,7 @@ class FakeEngine:
     can_score = can_constrain = False
 
     def __init__(self, answer=None, stop_after=None):
-        self.answer = answer or (lambda prompt: (reply(prompt.messages[-1].content), "stop"))
+        self.answer = answer or (lambda prompt: (fake_reply(prompt.messages[-1].content), "stop"))
         self.asked, self.left = [], stop_after
 
     def generate(self, prompts, decoding):
@@ -61,7 +61,7 @@ class FakeEngine:
         return len(text.split())
 
 
-def rubric(*criteria, shows_target=False):
+def small_rubric(*criteria, shows_target=False):
     """A small rubric with criteria given as (name, low, high)."""
     return Rubric.model_validate(
         {

@@ -6,13 +6,13 @@ from benchkit.judging.annotation.labels import read_annotation_labels
 from benchkit.judging.rubric import load_rubric
 from tests.support.annotation_browser import (
     begin,
-    chosen,
     count,
-    exported,
+    export_csv,
     heading,
-    made,
+    make_page,
     message,
     press,
+    selected_grades,
 )
 from tests.support.annotation_store import NASTY
 
@@ -22,13 +22,13 @@ LONG = "word " * 60 + "a-word-that-goes-on" * 12
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory):
     """Four answers, four criteria from 1 to 5."""
-    return made(tmp_path_factory.mktemp("page"), load_rubric("rationale-quality"), LONG)
+    return make_page(tmp_path_factory.mktemp("page"), load_rubric("rationale-quality"), LONG)
 
 
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory):
     """Four answers, one criterion from 0 to 3, the target shown, texts that want to get out."""
-    return made(tmp_path_factory.mktemp("nasty"), load_rubric("rationale-0-3"), NASTY)
+    return make_page(tmp_path_factory.mktemp("nasty"), load_rubric("rationale-0-3"), NASTY)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_all_of_it_by_keyboard_and_back_into_python(visit, batch, tmp_path):
         press(page, "1", "2", "3", str(place + 1), ["Enter", "ArrowRight"][place % 2])
     assert page.locator("#done-title").inner_text() == "All items are done"
     assert page.locator("#summary").inner_text().startswith("4 items graded, 0 skipped.")
-    name, rows = exported(page, tmp_path / "a.csv", "#export-done")
+    name, rows = export_csv(page, tmp_path / "a.csv", "#export-done")
     assert name == f"{key.batch}-annotator-1.csv"
     assert len(rows) == 16
     assert {row["name"] for row in rows} == {"Ann"}
@@ -118,12 +118,12 @@ def test_digits_go_from_criterion_to_criterion(visit):
     press(page, "5", "5")  # persuasiveness follows, specificity was passed over
     assert current.inner_text() == "Specificity"
     press(page, "2")
-    assert chosen(page) == [4, 2, 5, 5]
+    assert selected_grades(page) == [4, 2, 5, 5]
     press(page, "7")
     assert page.locator("#live").inner_text() == "7 is no grade of Faithfulness"
-    assert chosen(page) == [4, 2, 5, 5]
+    assert selected_grades(page) == [4, 2, 5, 5]
     press(page, "ArrowDown")  # of the radio buttons in focus
-    assert chosen(page) == [4, 2, 1, 5]
+    assert selected_grades(page) == [4, 2, 1, 5]
 
 
 def test_an_item_that_is_not_graded_holds_up(visit):
@@ -139,37 +139,37 @@ def test_an_item_that_is_not_graded_holds_up(visit):
 def test_going_back_and_changing(visit):
     page = begin(visit())
     press(page, "1", "1", "1", "1", "Enter", "2")
-    assert chosen(page) == [2]
+    assert selected_grades(page) == [2]
     press(page, "ArrowLeft")
     assert heading(page) == "Item 1 of 4"
-    assert chosen(page) == [1, 1, 1, 1]
+    assert selected_grades(page) == [1, 1, 1, 1]
     assert page.locator("#back").is_disabled()
     press(page, "ArrowLeft")
     assert heading(page) == "Item 1 of 4"
     press(page, "5", "4")
-    assert chosen(page) == [5, 4, 1, 1]
+    assert selected_grades(page) == [5, 4, 1, 1]
     page.get_by_label("3: a side claim is made up or cannot be known").check()
-    assert chosen(page) == [5, 4, 3, 1]
+    assert selected_grades(page) == [5, 4, 3, 1]
     press(page, "Enter")
     assert heading(page) == "Item 2 of 4"
-    assert chosen(page) == [2]
+    assert selected_grades(page) == [2]
 
 
 def test_undo(visit):
     page = begin(visit())
     assert page.locator("#undo").is_disabled()
     press(page, "1", "2", "u")
-    assert chosen(page) == [1]
+    assert selected_grades(page) == [1]
     press(page, "n")
     page.keyboard.type("usual")  # u is a letter here, and a note is one step
     press(page, "Escape", "u")
     assert page.locator("#note").input_value() == ""
-    assert chosen(page) == [1]
+    assert selected_grades(page) == [1]
     press(page, "2", "3", "4", "Enter", "u")  # back to the item of the last change
     assert heading(page) == "Item 1 of 4"
-    assert chosen(page) == [1, 2, 3]
+    assert selected_grades(page) == [1, 2, 3]
     press(page, "u", "u", "u", "u")
-    assert chosen(page) == []
+    assert selected_grades(page) == []
     assert page.locator("#live").inner_text() == "there is nothing to undo"
 
 
@@ -179,12 +179,12 @@ def test_a_reload_keeps_everything(visit):
     page.keyboard.type("half done")
     page.reload()
     assert heading(page) == "Item 2 of 4"
-    assert chosen(page) == [5]
+    assert selected_grades(page) == [5]
     assert page.locator("#note").input_value() == "half done"
     assert count(page) == "1 of 4 done"
     assert page.locator("#who").inner_text() == "annotator-1 · Ann"
     press(page, "ArrowLeft")
-    assert chosen(page) == [1, 2, 3, 4]
+    assert selected_grades(page) == [1, 2, 3, 4]
 
 
 def test_another_batch_has_another_progress(visit, nasty):
@@ -204,17 +204,17 @@ def test_skipping_with_a_note(visit, batch, tmp_path):
     assert count(page) == "1 of 4 done, 1 skipped"
     press(page, "ArrowLeft")
     assert page.locator("#skip").get_attribute("aria-pressed") == "true"
-    assert chosen(page) == []
-    _, rows = exported(page, tmp_path / "a.csv")
+    assert selected_grades(page) == []
+    _, rows = export_csv(page, tmp_path / "a.csv")
     assert {(row["skipped"], row["grade"], row["note"]) for row in rows} == {("1", "", note)}
     labels = read_annotation_labels([tmp_path / "a.csv"], batch[0])
     assert (labels.progress[0].skipped, labels.progress[0].notes) == (1, 1)
     press(page, "u")  # the grade is there again
-    assert chosen(page) == [1]
+    assert selected_grades(page) == [1]
     press(page, "s", "ArrowLeft", "s")
     assert page.locator("#skip").get_attribute("aria-pressed") == "false"
     press(page, "s", "ArrowLeft", "2")  # a grade ends the skipping, too
-    assert chosen(page) == [2]
+    assert selected_grades(page) == [2]
     assert count(page) == "0 of 4 done"
 
 
@@ -223,16 +223,16 @@ def test_going_on_elsewhere(visit, batch, tmp_path):
     press(page, "1", "2", "3", "4", "Enter", "s")
     press(page, "5", "n")
     page.keyboard.type("a, b")
-    _, before = exported(page, tmp_path / "a.csv")
+    _, before = export_csv(page, tmp_path / "a.csv")
     elsewhere = visit()
     elsewhere.set_input_files("#file", tmp_path / "a.csv")
     assert message(elsewhere) == "3 items imported from a.csv."
     assert elsewhere.locator("#name").input_value() == "Ann"
     elsewhere.click("#begin")
     assert heading(elsewhere) == "Item 3 of 4"
-    assert chosen(elsewhere) == [5]
+    assert selected_grades(elsewhere) == [5]
     assert elsewhere.locator("#note").input_value() == "a, b"
-    _, after = exported(elsewhere, tmp_path / "b.csv")
+    _, after = export_csv(elsewhere, tmp_path / "b.csv")
     for row in [*before, *after]:
         del row["seconds"]
     assert after == before
@@ -251,13 +251,13 @@ def test_going_on_elsewhere(visit, batch, tmp_path):
 def test_what_cannot_be_imported_changes_nothing(visit, tmp_path, old, new, problem):
     page = begin(visit())
     press(page, "1")
-    exported(page, tmp_path / "a.csv")
+    export_csv(page, tmp_path / "a.csv")
     text = (tmp_path / "a.csv").read_text()
     assert old in text
     (tmp_path / "b.csv").write_text(text.replace(old, new, 1))
     page.set_input_files("#file", tmp_path / "b.csv")
     assert problem in message(page)
-    assert chosen(page) == [1]
+    assert selected_grades(page) == [1]
 
 
 def test_without_storage_it_says_so_and_still_works(visit, tmp_path):
@@ -266,7 +266,7 @@ def test_without_storage_it_says_so_and_still_works(visit, tmp_path):
     assert "does not keep your progress" in page.locator("#unkept").inner_text()
     press(page, "1", "2", "3", "4", "Enter")
     assert count(page) == "1 of 4 done"
-    assert len(exported(page, tmp_path / "a.csv")[1]) == 4
+    assert len(export_csv(page, tmp_path / "a.csv")[1]) == 4
     assert not visit().locator("#unkept").is_visible()
 
 
@@ -275,4 +275,4 @@ def test_two_tabs_show_the_same(visit):
     other = visit(context=page.context)
     press(other, "1", "2", "3", "4")
     assert message(page).startswith("This page is open in another tab")
-    assert chosen(page) == [1, 2, 3, 4]
+    assert selected_grades(page) == [1, 2, 3, 4]

@@ -7,10 +7,10 @@ from tests.support.annotation_browser import (
     CONTRAST,
     UNNAMED,
     begin,
-    chosen,
     heading,
-    made,
+    make_page,
     press,
+    selected_grades,
 )
 from tests.support.annotation_store import NASTY
 
@@ -20,13 +20,13 @@ LONG = "word " * 60 + "a-word-that-goes-on" * 12
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory):
     """Four answers, four criteria from 1 to 5."""
-    return made(tmp_path_factory.mktemp("page"), load_rubric("rationale-quality"), LONG)
+    return make_page(tmp_path_factory.mktemp("page"), load_rubric("rationale-quality"), LONG)
 
 
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory):
     """Four answers, one criterion from 0 to 3, the target shown, texts that want to get out."""
-    return made(tmp_path_factory.mktemp("nasty"), load_rubric("rationale-0-3"), NASTY)
+    return make_page(tmp_path_factory.mktemp("nasty"), load_rubric("rationale-0-3"), NASTY)
 
 
 @pytest.fixture
@@ -66,12 +66,12 @@ def test_help_and_single_keys(visit):
     press(page, "Escape")
     assert not page.locator("#helper").is_visible()
     press(page, "3", "s", "u", "?")
-    assert chosen(page) == []
+    assert selected_grades(page) == []
     assert heading(page) == "Item 1 of 4"
     assert not page.locator("#helper").is_visible()
     page.reload()
     press(page, "3")
-    assert chosen(page) == []
+    assert selected_grades(page) == []
 
 
 def test_text_stays_text(visit, nasty):
@@ -85,10 +85,10 @@ def test_text_stays_text(visit, nasty):
 def test_ten_grades_have_ten_keys(visit, tmp_path):
     criterion = Criterion(name="fit", low=1, high=10, description="does it fit?")
     rubric = load_rubric("coherence-1-7").model_copy(update={"criteria": (criterion,)})
-    _, url = made(tmp_path, rubric, "because")
+    _, url = make_page(tmp_path, rubric, "because")
     page = begin(visit(url))
     press(page, "0")
-    assert chosen(page) == [10]
+    assert selected_grades(page) == [10]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
