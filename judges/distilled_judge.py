@@ -187,8 +187,8 @@ class DistilledJudge(FeatureJudge):
 
     def grade(
         self,
-        judge_input: JudgeInput,
-        features: Mapping[str, float],  # noqa: ARG002
+        judge_input: JudgeInput,  # noqa: ARG002
+        features: Mapping[str, float],
     ) -> tuple[Grades, Evidence]:
         """Return the grades by the fitted model."""
         assert self.fitted_model is not None  # noqa: S101 - `judge` fits it

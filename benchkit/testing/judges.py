@@ -4,7 +4,6 @@ class TestMine(JudgeContract):
     def make(self):
         return MyJudge()
 """
-# ruff: noqa: S101 - its asserts are its product
 
 from abc import abstractmethod
 from collections.abc import Sequence
