@@ -120,9 +120,6 @@ def bca_intervals(
         cell: [n] cell of each item.
         cluster: [n] items that are drawn together, numbered from 0; by default each item alone.
         weight: [n] what a drawn item adds to its cell; by default 1.
-        level: Confidence level.
-        resamples: Number of resamples.
-        seed: Seed of the resamples.
     """
     patterns, times = _distinct_units(cell, cluster, weight)
     total = times.astype(np.float64) if patterns is None else times @ patterns

@@ -44,10 +44,6 @@ def system_level_correlations(
         systems: [n] system that gave each answer.
         items: [n] item that each answer is about.
         weights: [n] how many answers of its system each stands for.
-        level: Confidence level.
-        resamples: Resamples of the interval.
-        permutations: Shuffles of the p value.
-        seed: Seed of both.
     """
     a, b, both = _select_paired(a, b)
     weight = nonuniform_weights(weights)
@@ -100,10 +96,6 @@ def within_item_correlations(
         a: [n] grades of answers by the first rater, NaN where missing.
         b: [n] grades by the second.
         items: [n] item that each answer is about.
-        level: Confidence level.
-        resamples: Resamples of the interval.
-        permutations: Shuffles of the p value.
-        seed: Seed of both.
     """
     a, b, both = _select_paired(a, b)
     x, y = _by_item(np.asarray(items)[both], a, b)

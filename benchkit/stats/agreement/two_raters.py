@@ -82,10 +82,6 @@ def pair_agreement(
         weights: [n] how many items of a population each stands for (1 / inclusion probability); the
             statistics are then estimates of those of the population, while counts and p are of the
             items as they are.
-        level: Confidence level.
-        resamples: Resamples of the intervals.
-        permutations: Shuffles of the p values.
-        seed: Seed of both.
 
     Raises:
         DataError: For grades that are not on the scale.
