@@ -13,8 +13,11 @@ from benchkit.stats.permutation_test import (
     DifferenceCounts,
     count_differences,
     saddlepoint_p_value,
+    shuffle_rows,
     sign_flip_p_value,
     sign_flip_p_values,
+    two_sided_p_value,
+    upper_tail_p_value,
 )
 
 LEVELS = np.array([0, 0.38685, 0.43068, 0.5, 0.63093, 1.0])  # NDCG@5 of a rank
@@ -130,3 +133,20 @@ def test_invariants(pairs, shift, random):
     random.shuffle(order)
     assert p == sign_flip_p_value((a - b)[order], draws=499)
     assert p == sign_flip_p_value(np.concatenate([a - b, np.zeros(5)]), draws=499)
+
+
+def test_p_values_of_a_drawn_null_count_what_was_observed():
+    null = np.array([-3.0, -1.0, 0.0, 2.0])
+    assert two_sided_p_value(null, 2.0) == two_sided_p_value(-null, -2.0) == 3 / 5
+    assert two_sided_p_value(null, 2.0 + 1e-12) == 3 / 5  # equal but for rounding
+    assert two_sided_p_value(null, 9.0) == 1 / 5
+    assert upper_tail_p_value(null, np.array([-4.0, 0.0, 2.5]), 0.0).tolist() == [1.0, 3 / 5, 1 / 5]
+
+
+def test_shuffles_come_in_chunks_and_stay_within_their_row(monkeypatch):
+    rows = np.array([[1, 2, 3], [7, 7, 9]])
+    whole = np.concatenate(list(shuffle_rows(np.random.default_rng(1), rows, 40)))
+    assert (np.sort(whole, axis=-1) == rows).all() and len(np.unique(whole, axis=0)) > 5
+    monkeypatch.setattr(permutation_test, "_NUMBERS_AT_ONCE", 20)
+    parts = list(shuffle_rows(np.random.default_rng(1), rows, 40))
+    assert len(parts) == 14 and (np.concatenate(parts) == whole).all()
