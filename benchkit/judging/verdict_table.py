@@ -78,8 +78,7 @@ def count_verdicts(verdicts: pl.DataFrame) -> dict[str, int]:
 
 def sum_usage(verdicts: Iterable[Verdict]) -> dict[str, float]:
     """Sum what the verdicts used, e.g. {"prompt_tokens": 81200}."""
-    total: dict[str, float] = {}
+    total: Counter[str] = Counter()
     for verdict in verdicts:
-        for name, value in verdict.usage.items():
-            total[name] = total.get(name, 0.0) + value
+        total.update(verdict.usage)
     return {name: round(float(value), 6) for name, value in sorted(total.items())}
