@@ -252,6 +252,15 @@ class Suite(_SuiteModel):
         """Return the protocols, in the order of the suite."""
         return tuple(find_protocol(spec) for spec in self.protocols)
 
+    def added_titles(self) -> dict[str, str]:
+        """Return name -> title of its metrics and protocols that come from files."""
+        metrics = [find_metric(spec) for spec in self._all_metrics() if ":" in spec]
+        protocols = [find_protocol(spec) for spec in self.protocols if ":" in spec]
+        tables = [table for protocol in protocols for table in protocol.tables]
+        return {metric.name: metric.title for metric in metrics} | {
+            table.name: table.caption for table in tables
+        }
+
     def _all_metrics(self) -> list[str]:
         """Return what the suite and its tasks call their metrics."""
         return [*self.metrics, *(spec for task in self.tasks for spec in task.metrics)]

@@ -88,6 +88,16 @@ def find_protocol(spec: str) -> EvaluationProtocol:
     return PROTOCOLS.load(spec)()
 
 
+def recorded_metric(name: str) -> Metric | None:
+    """Return the metric called `name` in records; None for one that came from a file."""
+    if name.partition("@")[0] not in METRICS:
+        return None
+    try:
+        return find_metric(name)
+    except ConfigError:
+        return None
+
+
 def recorded_protocol(name: str) -> EvaluationProtocol:
     """Return the protocol that fills in the table called `name` in records.
 

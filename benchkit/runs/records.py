@@ -10,7 +10,6 @@ from benchkit.runs.progress import utc_timestamp
 
 SCHEMA_VERSION = 3
 EXTERNAL = "external"  # in the identity and the provenance of a run that benchkit did not run here
-PER_TOKEN = "scored-mean"  # noqa: S105 - a protocol: `scored`, by the mean of a title's tokens
 
 TableSchema = dict[str, pl.DataType | type[pl.DataType]]
 
@@ -239,6 +238,8 @@ class PlanRecord(BaseModel):
     judges: list[PlannedJudge] = Field(default_factory=list)
     published: list[str] = Field(default_factory=list)
     relative_to: str = ""
+    titles: dict[str, str] = Field(default_factory=dict)
+    """Of metrics and protocols that benchkit does not ship, by their names in records."""
 
 
 # What the fields of manifests and plans were called before schema 3.

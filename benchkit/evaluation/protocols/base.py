@@ -53,10 +53,8 @@ class ProtocolTable:
     """In records and file names."""
     caption: str
     """In captions: "frozen candidates, scored"."""
-    page_title: str
-    """On the results page: "Scored"."""
-    plot_title: str
-    """In headings of plots."""
+    short_title: str
+    """Where there is little room, as on the results page: "Scored"."""
     derived_from: str = ""
     """Table whose answers it ranks again; such a table only has the rows that can be."""
 
@@ -81,13 +79,13 @@ class EvaluationProtocol:
     """What suites (of a protocol that is not in a file) and records call it."""
     caption: ClassVar[str] = ""
     """What captions say, by default the name: "frozen candidates, scored"."""
-    page_title: ClassVar[str] = ""
-    """What the results page says, by default the name."""
+    short_title: ClassVar[str] = ""
+    """For where there is little room, as on the results page; by default the name."""
     unsupported_note: ClassVar[str] = "Cannot be asked"
     """Begins the note that lists methods without the capability: "Do not sample"."""
     legend: ClassVar[str] = "Ties count by their expectation over all orders."
     """What tables say of how answers become ranks."""
-    truncated_legend: ClassVar[str] = ""
+    truncated_legend: ClassVar[str] = "TRUNCATED: share of the answers that were cut off."
     """What the column `truncated` means."""
     needs: ClassVar[frozenset[Capability]] = frozenset({"scores"})
     excludes: ClassVar[frozenset[Capability]] = frozenset()
@@ -110,11 +108,7 @@ class EvaluationProtocol:
     @property
     def tables(self) -> tuple[ProtocolTable, ...]:
         """The tables that it fills in."""
-        return (
-            ProtocolTable(
-                self.name, self.caption or self.name, self.page_title or self.name, self.name
-            ),
-        )
+        return (ProtocolTable(self.name, self.caption or self.name, self.short_title or self.name),)
 
     def supports(self, capabilities: Collection[Capability]) -> bool:
         """Return whether a method with these capabilities can be asked."""
@@ -201,6 +195,11 @@ class EvaluationProtocol:
     def record(self, predictions: Sequence[Prediction]) -> dict[str, Sequence[Any]]:
         """Return the columns that are recorded: by default one, with each answer as JSON."""
         return {f"{self.name}_answer": [_to_json(prediction) for prediction in predictions]}
+
+    @property
+    def judged_rationale(self) -> pl.Expr:
+        """Where a record has the rationale that judges look at."""
+        return pl.lit(None, dtype=pl.String)
 
     def restore(self, row: Mapping[str, Any]) -> Prediction:
         """Return the prediction of a recorded row, where answers can be imported."""

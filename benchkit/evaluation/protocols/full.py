@@ -22,7 +22,7 @@ class Full(EvaluationProtocol):
 
     name = "full"
     caption = "whole catalogue, scored"
-    page_title = "Whole catalogue"
+    short_title = "Whole catalogue"
     unsupported_note = "Do not rank the whole catalogue"
     excludes = frozenset({"candidates_only"})
     batch_size = 64

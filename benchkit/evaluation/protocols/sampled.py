@@ -26,7 +26,7 @@ class Sampled(EvaluationProtocol):
 
     name = "sampled"
     caption = "sampled answers"
-    page_title = "Sampled"
+    short_title = "Sampled"
     unsupported_note = "Do not sample"
     legend = (
         "Metrics of the first place judge the first answer; the others the distinct valid"
@@ -97,6 +97,10 @@ class Sampled(EvaluationProtocol):
 
     def has_answer(self, prediction: Prediction) -> bool:
         return bool(prediction.samples)
+
+    @property
+    def judged_rationale(self) -> pl.Expr:
+        return pl.col("samples").list.first().struct.field("rationale")
 
     def judged_answer(self, row: Mapping[str, Any], request: Request) -> JudgedAnswer:  # noqa: ARG002
         """Return the first sample, as a user would get it."""

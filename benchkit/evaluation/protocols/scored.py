@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from benchkit.evaluation.metrics.base import Metric
 from benchkit.evaluation.metrics.list_level import Coverage
@@ -30,7 +31,7 @@ class Scored(EvaluationProtocol):
 
     name = "scored"
     caption = "frozen candidates, scored"
-    page_title = "Scored"
+    short_title = "Scored"
     unsupported_note = "Give no scores"
     truncated_legend = (
         "TRUNCATED: share of the cases whose rationale was cut off; candidates are scored"
@@ -41,8 +42,7 @@ class Scored(EvaluationProtocol):
     per_token = ProtocolTable(
         name="scored-mean",
         caption="frozen candidates, scored by the mean log-probability of a token",
-        page_title="Scored per token",
-        plot_title="scored by the mean of a title's tokens",
+        short_title="Scored per token",
         derived_from=name,
     )
 
@@ -97,6 +97,10 @@ class Scored(EvaluationProtocol):
 
     def has_answer(self, prediction: Prediction) -> bool:
         return prediction.scores is not None
+
+    @property
+    def judged_rationale(self) -> pl.Expr:
+        return pl.col("rationale")
 
     def judged_answer(self, row: Mapping[str, Any], request: Request) -> JudgedAnswer:
         if not row["scores"]:

@@ -8,20 +8,17 @@ import numpy as np
 import polars as pl
 
 from benchkit.errors import StoreError
+from benchkit.evaluation.lookup import recorded_protocol
+from benchkit.evaluation.protocols.base import ProtocolTable
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, Results, ResultTable
 from benchkit.report.core.subgroups import history_bucket_table, relative_drop_table
 from benchkit.report.grades.collection import collect_grades
-from benchkit.runs.records import PER_TOKEN, Manifest, PlannedRow, PlanRecord
+from benchkit.runs.records import Manifest, PlannedRow, PlanRecord
 from benchkit.runs.store import Run, Store
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.multiple_testing import holm
 
-_UNABLE = {
-    "scored": "Give no scores",
-    "full": "Do not rank the whole catalogue",
-    "sampled": "Do not sample",
-}
 _DIFFERENT = {"test": "were asked different cases", "decoding": "were sampled differently"}
 
 
@@ -31,8 +28,8 @@ def collect_results(store: Store, suite: str) -> Results:
     whole = [
         _table(store, plan, task, protocol)
         for task in plan.tasks
-        for asked in plan.protocols
-        for protocol in ((asked, PER_TOKEN) if asked == "scored" else (asked,))
+        for name in plan.protocols
+        for protocol in recorded_protocol(name).tables
     ]
     buckets = [
         history_bucket_table(store, plan, table, bucket)
@@ -52,7 +49,9 @@ def collect_results(store: Store, suite: str) -> Results:
     return Results(plan, kept, collect_grades(store, plan))
 
 
-def _table(store: Store, plan: PlanRecord, task: str, protocol: str) -> ResultTable:
+def _table(store: Store, plan: PlanRecord, task: str, protocol_table: ProtocolTable) -> ResultTable:
+    protocol = protocol_table.name
+    asked = recorded_protocol(protocol)
     rows: list[ResultRow] = []
     unable: list[str] = []
     manifests: list[Manifest] = []
@@ -64,17 +63,17 @@ def _table(store: Store, plan: PlanRecord, task: str, protocol: str) -> ResultTa
             unable.append(label)
             continue
         row, found = _row(store, plan, planned, protocol)
-        if protocol == PER_TOKEN and not found:
+        if protocol_table.derived_from and not found:
             continue
         rows.append(row)
         manifests += found
-    for what in ("test", "decoding") if protocol == "sampled" else ("test",):
+    for what in ("test", "decoding") if asked.uses_decoding else ("test",):
         _check_same(manifests, what, plan, task)
     lines = [s for m in manifests for s in m.summary if s.protocol == protocol]
     chance = {line.metric: line.chance for line in lines if line.chance is not None}
     notes = []
     if unable:
-        notes.append(f"{_UNABLE[protocol]}: {', '.join(unable)}.")
+        notes.append(f"{asked.unsupported_note}: {', '.join(unable)}.")
     if any(row.status != "complete" for row in rows):
         notes.append("Rows without figures are no results; the reason stands in their place.")
     if chance and any(row.external for row in rows):
@@ -82,7 +81,7 @@ def _table(store: Store, plan: PlanRecord, task: str, protocol: str) -> ResultTa
             "External rows do not change the marks of the others: Holm is over the rows run here,"
             " and for each external row over these and itself."
         )
-    decoding = manifests[0].identity["decoding"] if protocol == "sampled" and manifests else {}
+    decoding = manifests[0].identity["decoding"] if asked.uses_decoding and manifests else {}
     return ResultTable(
         task, protocol, "", chance, tuple(_marked(rows, chance)), tuple(notes), decoding
     )
@@ -170,16 +169,18 @@ def _cells(runs: Sequence[Run], manifests: Sequence[Manifest], protocol: str) ->
         return {s.metric: Cell(s.mean, s.low, s.high, s.n, s.p_chance) for s in lines[0]}
     pooled = _pooled(runs, protocol)
     cells = {}
-    for index, line in enumerate(lines[0]):
-        mean = float(np.mean([seed[index].mean for seed in lines]))
-        if line.metric not in pooled:
+    for line in lines[0]:
+        seeds = [s for summary in lines for s in summary if s.metric == line.metric]
+        if len(seeds) < len(lines):  # not defined for the answers of every seed
+            continue
+        mean = float(np.mean([seed.mean for seed in seeds]))
+        if line.low is None:
             cells[line.metric] = Cell(mean, n=line.n)
             continue
         low, high = mean_interval(pooled[line.metric])
         # The largest p of the seeds: a row is above chance if each of its seeds is.
-        p = [seed[index].p_chance for seed in lines]
-        largest = max((value for value in p if value is not None), default=None)
-        cells[line.metric] = Cell(mean, low, high, line.n, largest)
+        p = [seed.p_chance for seed in seeds if seed.p_chance is not None]
+        cells[line.metric] = Cell(mean, low, high, line.n, max(p, default=None))
     return cells
 
 

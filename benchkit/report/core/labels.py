@@ -3,50 +3,52 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from benchkit.evaluation.lookup import recorded_metric, recorded_protocol, recorded_table
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, ResultTable
-from benchkit.runs.records import PER_TOKEN, PlanRecord
+from benchkit.runs.records import PlanRecord
 from benchkit.stats.crossed_effects import MIN_SEEDS
 
 CHANCE_MARK = "°"
 SIGNIFICANCE_MARK = "†"
-_PROTOCOL_TITLES = {
-    "scored": "frozen candidates, scored",
-    PER_TOKEN: "frozen candidates, scored by the mean log-probability of a token",
-    "full": "whole catalogue, scored",
-    "sampled": "sampled answers",
-}
-_SHORT_PROTOCOL_TITLES = {
-    "scored": "Scored",
-    PER_TOKEN: "Scored per token",
-    "sampled": "Sampled",
-    "full": "Whole catalogue",
-}
 _FAILURES = ("truncated", "refused")  # columns that are shown where there was any
 
 
-def metric_title(name: str) -> str:
-    """'ndcg@5' -> 'NDCG@5'."""
-    return name.upper()
+def metric_title(name: str, plan: PlanRecord | None = None) -> str:
+    """Return the head of a metric's column.
+
+    Args:
+        name: Its name in records.
+        plan: Says it for metrics that benchkit does not ship.
+
+    >>> metric_title("ndcg@5")
+    'NDCG@5'
+    """
+    if plan and name in plan.titles:
+        return plan.titles[name]
+    metric = recorded_metric(name)
+    return metric.title if metric else name.upper()
 
 
 def table_caption(plan: PlanRecord, table: ResultTable) -> str:
     """What a table shows, in a line."""
     n = next((c.n for row in table.rows for c in row.cells.values()), 0)
     users = f", {n:,} users" if n else ""
-    protocol = _sampled(table) if table.decoding else protocol_title(table.protocol)
+    protocol = _sampled(table) if table.decoding else protocol_title(table.protocol, plan)
     subgroup = f", {table.subgroup}" if table.subgroup else ""
     return f"{plan.title}: {table.task} ({protocol}{subgroup}{users})"
 
 
-def protocol_title(protocol: str) -> str:
+def protocol_title(protocol: str, plan: PlanRecord | None = None) -> str:
     """Return what is ranked and how, or the protocol's name where it has no title."""
-    return _PROTOCOL_TITLES.get(protocol, protocol)
+    if plan and protocol in plan.titles:
+        return plan.titles[protocol]
+    return recorded_table(protocol).caption
 
 
 def short_protocol_title(protocol: str) -> str:
     """Return a title for where there is little room, e.g. 'Whole catalogue' for 'full'."""
-    return _SHORT_PROTOCOL_TITLES.get(protocol, protocol)
+    return recorded_table(protocol).short_title
 
 
 def history_bucket_title(low: int, high: int | None) -> str:
@@ -71,28 +73,15 @@ def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
         return [*table.notes]
     marks = [
         f"{CHANCE_MARK} not significantly above chance in"
-        f" {metric_title(primary_metric(plan, table.chance))} (one-sided, Holm over the rows, 5 %)."
+        f" {metric_title(primary_metric(plan, table.chance), plan)} (one-sided, Holm over the rows, 5 %)."
     ]
-    if any(name.startswith("serendipity") for name in plan.metrics):
-        marks.append(
-            "SERENDIPITY@k: |R & T - P| / |R|, P the"
-            f" {plan.popular_share:.0%} of the items with the most training interactions."
-        )
-    how = "Ties count by their expectation over all orders."
-    if table.protocol == "sampled":
-        how = (
-            "Metrics of the first place judge the first answer; the others the distinct valid"
-            " answers, the most frequent first. VALID: share of the answers that name a candidate;"
-            " UNIQUE: how many candidates a case's answers name. Chance: as many uniform draws."
-        )
-    cut = (
-        "TRUNCATED: share of the answers that were cut off before they named an item."
-        if table.protocol == "sampled"
-        else "TRUNCATED: share of the cases whose rationale was cut off; candidates are scored"
-        " after what there is of it."
-    )
+    metrics = filter(None, map(recorded_metric, plan.metrics))
+    legends = dict.fromkeys(metric.legend for metric in metrics if metric.legend)
+    marks += [text.format(popular_share=f"{plan.popular_share:.0%}") for text in legends]
+    protocol = recorded_protocol(table.protocol)
+    cut = protocol.truncated_legend
     return [
-        f"95 % bootstrap intervals over users. {how}",
+        f"95 % bootstrap intervals over users. {protocol.legend}",
         *([cut] if "truncated" in metric_columns(plan, table) else []),
         *([] if table.subgroup else marks),
         *table.notes,

@@ -4,12 +4,12 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 
+from benchkit.evaluation.lookup import recorded_protocol
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeBucket, GradeComparison, GradeRow, GradeTable
 from benchkit.report.core.labels import format_rate
 from benchkit.report.core.text_table import TextTable
 
-_ANSWERS = {"sampled": "the first sampled answer", "scored": "the item ranked first"}
 _STAGES_NOTE = "Valid, Right: answers that name a candidate, that name the item taken."
 _OUTSIDE_NOTE = (
     "Hallucinating: share of the judged rationales that name an item of the catalogue that is"
@@ -175,7 +175,7 @@ def _notes(table: GradeTable) -> Iterator[str]:
     stages = dict.fromkeys(stage for row in table.rows for stage in row.stages)
     undue = [stage for stage in stages if stage != "judged" and decided.get(stage) is None]
     yield (
-        f"Judged is {_ANSWERS[table.judged_answer]} of the same cases for every method, 95 % bootstrap"
+        f"Judged is {recorded_protocol(table.judged_answer).judged_answer_title} of the same cases for every method, 95 % bootstrap"
         " intervals over cases."
         + (f" Graded by the rubric without a judge: {', '.join(without)}." if without else "")
     )

@@ -1,7 +1,7 @@
 """What a row cost: training, answering 1,000 users, memory, and where it ran."""
 
+from benchkit.evaluation.lookup import recorded_protocol
 from benchkit.report.core.results import ResultRow
-from benchkit.runs.records import PER_TOKEN
 
 COST_TITLES = {
     "fit": "Fit (s)",
@@ -20,7 +20,7 @@ def per_thousand_users(row: ResultRow, what: str) -> float | None:
 
     The ranking by tokens' mean is read off the scores of `scored` and costs the same.
     """
-    protocol = "scored" if row.protocol == PER_TOKEN else row.protocol
+    protocol = recorded_protocol(row.protocol).name
     users = max((cell.n for cell in row.cells.values()), default=0)
     value = row.cost.get(f"{protocol}_{what}")
     return value * _USERS / users if users and value is not None else None

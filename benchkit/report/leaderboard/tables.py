@@ -87,7 +87,12 @@ def leaderboard_table(
         previous = row.family
     return TextTable(
         table_caption(plan, table),
-        ("Method", *["Family"] * family, *map(metric_title, names), *["Fit (s)"] * fit),
+        (
+            "Method",
+            *["Family"] * family,
+            *(metric_title(name, plan) for name in names),
+            *["Fit (s)"] * fit,
+        ),
         tuple(rows),
         (*table_legend(plan, table), *(note_number(n, text) for text, n in caveats.items())),
         text_columns=1 + family,
@@ -115,7 +120,7 @@ def print_results(console: Console, results: Results) -> None:
         names = metric_columns(results.plan, table)
         formatter: Callable[[Cell], str] = format_cell
         if console.width < _WIDE:
-            names = [name for name in names if not name.startswith("coverage")]
+            names = [n for n in names if n in results.plan.metrics or not n.startswith("coverage")]
             formatter = _format_half_width
         layout = leaderboard_table(
             results.plan, table, metrics=names, formatter=formatter, family=False

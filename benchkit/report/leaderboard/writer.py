@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchkit import io
+from benchkit.evaluation.lookup import DEFAULT_PROTOCOL
 from benchkit.report.core.latex import render_latex
 from benchkit.report.core.results import Results
 from benchkit.report.core.text_table import TextTable, render_markdown
@@ -44,7 +45,7 @@ def render_paper_table(
     format_: str,
     intervals: bool = False,
     paper: str = "",
-    protocol: str = "scored",
+    protocol: str = DEFAULT_PROTOCOL.name,
 ) -> str:
     """Tasks side by side as `csv`, `latex` or Markdown.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from benchkit.errors import ConfigError
+from benchkit.evaluation.lookup import recorded_protocol
 from benchkit.report.core.results import Results
 from benchkit.report.paper.paper_table import PaperColumn, PaperRow, PaperTable, build_paper_table
 from benchkit.report.paper.published_values import PublishedValue, same_method, same_name
@@ -20,12 +21,16 @@ def like_published(
     Raises ConfigError where the suite has no task of the table, or nothing under `protocol`, and
     for the whole catalogue, which no published figure is of.
     """
-    if protocol == "sampled":  # a ranking of candidates is always valid
+    if "samples" in recorded_protocol(protocol).provides:  # a ranking is always valid
         figures = [replace(f, metric=_VALID.get(f.metric, f.metric)) for f in figures]
     name = f"{figures[0].paper}, {figures[0].table}"
-    known = dict.fromkeys(t.protocol for t in results.tables if t.protocol != "full")
+    known = dict.fromkeys(
+        t.protocol for t in results.tables if recorded_protocol(t.protocol).ranks_candidates
+    )
     if protocol not in known:
-        why = "papers rank a few candidates" if protocol == "full" else "it has no results"
+        why = "it has no results"
+        if not recorded_protocol(protocol).ranks_candidates:
+            why = "papers rank a few candidates"
         raise ConfigError(f"--protocol {protocol}: {why}", f"choose of: {', '.join(known)}")
     tasks = _tasks(results, figures)
     if not set(tasks.values()) & set(results.plan.tasks):

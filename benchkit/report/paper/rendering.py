@@ -54,8 +54,8 @@ def paper_text_table(plan: PlanRecord, table: PaperTable, intervals: bool = Fals
             rows += [TextRow(published) for published in _published(table, row)]
     shape = f", in the shape of {table.published_table}" if table.published_table else ""
     return TextTable(
-        f"{plan.title}{shape} ({protocol_title(table.protocol)})",
-        ("Method", *(metric_title(metric) for _, metric in table.columns)),
+        f"{plan.title}{shape} ({protocol_title(table.protocol, plan)})",
+        ("Method", *(metric_title(metric, plan) for _, metric in table.columns)),
         tuple(rows),
         tuple(paper_notes(table)),
         groups=tuple(task for task, _ in table.columns),

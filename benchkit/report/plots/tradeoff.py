@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from benchkit.evaluation.lookup import recorded_table
 from benchkit.report.core.labels import metric_title
 from benchkit.report.core.method_runs import MethodRuns, collect_method_runs
 from benchkit.report.core.results import ResultRow, Results, ResultTable
@@ -18,7 +19,6 @@ from benchkit.report.plots.base import (
 from benchkit.report.plots.scatter import Point, XAxis, draw_scatter
 from benchkit.report.plots.style import FIGURE_WIDTH
 from benchkit.report.plots.text_fitting import join_names, missing_rows, text_height
-from benchkit.runs.records import PER_TOKEN
 from benchkit.runs.store import Store
 
 _ROUNDED = 0.0005  # seconds: half of the last digit that a manifest keeps
@@ -35,7 +35,11 @@ def tradeoff_plots(results: Results, store: Store | None = None) -> Iterator[Plo
 
     A plot needs two rows with the quantity. store: the runs, which name their machines.
     """
-    tables = [table for table in tables_with_results(results) if table.protocol != PER_TOKEN]
+    tables = [
+        table
+        for table in tables_with_results(results)
+        if not recorded_table(table.protocol).derived_from
+    ]
     method_runs = collect_method_runs(store, results.plan, tables) if store else {}
     styles = family_styles(results)
     for table in tables:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from benchkit.evaluation.lookup import DEFAULT_PROTOCOL
 from benchkit.report.site.judge_verdicts import MethodVerdicts
 
 MAX_EXAMPLES = 5  # cases a row
@@ -148,7 +149,7 @@ def _top(
 def _ranks(metrics: pl.DataFrame, cases: Sequence[str]) -> dict[str, int]:
     """Rank of the target by its reciprocal, where that is recorded and no tie blurs it."""
     lines = metrics.filter(
-        (pl.col("protocol") == "scored")
+        (pl.col("protocol") == DEFAULT_PROTOCOL.name)
         & (pl.col("metric") == "mrr")
         & pl.col("case_id").is_in(list(cases))
         & (pl.col("value") > 0)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchkit.evaluation.lookup import recorded_protocol
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import (
     best_mean,
@@ -126,7 +127,7 @@ def _table(
             line["at_chance"] = True
         if row.caveats:
             line["notes"] = [numbers[remark] for remark in row.caveats]
-        if table.protocol != "full" and not table.subgroup and row.cells:
+        if recorded_protocol(table.protocol).ranks_candidates and not table.subgroup and row.cells:
             published = published_values.match_published(figures, row.task, row.label)
             line["published"] = {
                 n: [f.display for f in published[n]] for n in names if n in published
@@ -134,7 +135,12 @@ def _table(
         rows.append({k: v for k, v in line.items() if v not in (None, {})})
     return {
         "columns": [
-            {"name": n, "title": metric_title(n), "axis": _axis(table, n), "ranked": n in ranks}
+            {
+                "name": n,
+                "title": metric_title(n, plan),
+                "axis": _axis(table, n),
+                "ranked": n in ranks,
+            }
             for n in names
         ],
         "costs": [
