@@ -40,8 +40,8 @@ def list_sources() -> list[dict[str, Any]]:
 
 def list_rubrics() -> list[dict[str, Any]]:
     """Return the rubrics that come with benchkit."""
-    from benchkit.judging.rubric import list_rubrics as rubric_names
     from benchkit.judging.rubric import load_rubric
+    from benchkit.judging.rubric import rubric_files
 
     return [
         {
@@ -51,7 +51,7 @@ def list_rubrics() -> list[dict[str, Any]]:
             "hash": rubric.hash,
             "source": rubric.source,
         }
-        for rubric in map(load_rubric, rubric_names())
+        for rubric in map(load_rubric, rubric_files())
     ]
 
 

@@ -97,7 +97,7 @@ class Rubric(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def list_rubrics() -> dict[str, Path]:
+def rubric_files() -> dict[str, Path]:
     """Return name -> file of the rubrics that come with benchkit."""
     folder = Path(str(resources.files("benchkit") / "judging" / "rubrics"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
@@ -106,7 +106,7 @@ def list_rubrics() -> dict[str, Path]:
 @lru_cache(maxsize=32)
 def load_rubric(name: str) -> Rubric:
     """Return a rubric by name, or by the path of a TOML file. Raises ConfigError for a fault."""
-    rubrics = list_rubrics()
+    rubrics = rubric_files()
     path = Path(name) if name.endswith(".toml") else rubrics.get(name)
     if path is None:
         raise unknown_name_error("rubric", name, rubrics)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.judging.rubric import list_rubrics, load_rubric
+from benchkit.judging.rubric import load_rubric, rubric_files
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.testing.judges import toy_judge_inputs
 from benchkit.testing.recommenders import toy_dataset
@@ -91,7 +91,7 @@ def test_a_rationale_that_runs_on_is_cut():
     ).shortened
 
 
-@pytest.mark.parametrize("name", list_rubrics())
+@pytest.mark.parametrize("name", rubric_files())
 def test_each_rubric_says_its_scale_and_the_form_of_a_verdict(name):
     known = load_rubric(name)
     user = asked(make_input(), known)
