@@ -40,8 +40,7 @@ def list_sources() -> list[dict[str, Any]]:
 
 def list_rubrics() -> list[dict[str, Any]]:
     """Return the rubrics that come with benchkit."""
-    from benchkit.judging.rubric import load_rubric
-    from benchkit.judging.rubric import rubric_files
+    from benchkit.judging.rubric import load_rubric, rubric_files
 
     return [
         {
