@@ -1,4 +1,4 @@
-"""Confusion matrices of pairs of raters, drawn with their marginals (C-APO, Figures 8 and 10)."""
+"""Plots of confusion matrices with their marginals (C-APO, Figures 8 and 10)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,8 +9,7 @@ import numpy as np
 
 from benchkit.report.agreement.files import confusion_file_names
 from benchkit.report.agreement.measurement import RaterPair
-from benchkit.report.agreement.tables import format_interval
-from benchkit.report.core.labels import format_rate
+from benchkit.report.agreement.tables import format_estimate
 from benchkit.report.plots.style import GREY, SERIES_COLOURS, contrasting_colour, save_figure
 from benchkit.report.plots.text_fitting import add_title, shorten_names, wrap
 
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SIDE = 0.55  # of the figure: the side of the cells, about
+_MATRIX_WIDTH = 0.55  # of the figure's width, about
 
 
 def write_confusions(pairs: Sequence[RaterPair], folder: Path) -> list[Path]:
-    """Draw each pair that has a confusion matrix; returns the paths of the SVG and PNG files.
+    """Draw each pair that has a confusion matrix; return the paths of the SVG and PNG files.
 
     Raises ConfigError when matplotlib is not installed.
     """
@@ -37,7 +36,7 @@ def write_confusions(pairs: Sequence[RaterPair], folder: Path) -> list[Path]:
 
 
 def draw_confusion(figure: "Figure", pair: RaterPair) -> None:
-    """Counts, the first rater's grades downwards; bars show how often each grade is used."""
+    """Draw the counts, with the first rater in rows, and bars for how often each uses a grade."""
     counts, categories = pair.item_level.confusion, pair.item_level.categories
     assert counts is not None and categories is not None  # noqa: S101
     labels = [f"{category:g}" for category in categories]
@@ -48,7 +47,7 @@ def draw_confusion(figure: "Figure", pair: RaterPair) -> None:
     axes.set_xticks(places, labels)
     axes.set_yticks(places, labels)
     first, second = (
-        wrap(name, _SIDE * figure.get_figwidth(), 9)
+        wrap(name, _MATRIX_WIDTH * figure.get_figwidth(), 9)
         for name in shorten_names([pair.first, pair.second], 60)
     )
     axes.set(xlabel=second, ylabel=first)
@@ -68,12 +67,8 @@ def draw_confusion(figure: "Figure", pair: RaterPair) -> None:
         for spine in bars.spines.values():
             spine.set_visible(False)
     kappa = pair.item_level.estimates["kappa"]
-    value = (
-        "undefined"
-        if np.isnan(kappa.value)
-        else f"{format_rate(kappa.value)} {format_interval(kappa)}"
-    )
-    add_title(figure, f"n = {pair.item_level.n:,}, kappa (quadratic) {value}".rstrip())
+    value = "undefined" if np.isnan(kappa.value) else format_estimate(kappa)
+    add_title(figure, f"n = {pair.item_level.n:,}, kappa (quadratic) {value}")
 
 
 def _cells(axes: "Axes", counts: np.ndarray) -> None:

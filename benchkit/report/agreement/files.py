@@ -1,17 +1,21 @@
 """Reports of agreement as CSV, as JSON and as a folder."""
 
-import csv
-import io
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchkit import io as files
+from benchkit import io
 from benchkit.report.agreement.measurement import AgreementReport, RaterPair
-from benchkit.report.agreement.tables import WEIGHTED_STATISTICS, count_missing, group_estimates
+from benchkit.report.agreement.tables import (
+    WEIGHTED_STATISTICS,
+    confusion_table,
+    count_missing,
+    group_estimates,
+)
 from benchkit.report.core.file_names import unique_stems
+from benchkit.report.core.text_table import csv_text
 from benchkit.stats.agreement.contingency import AgreementEstimate
 
 AGREEMENT_CSV_COLUMNS = (
@@ -21,27 +25,20 @@ AGREEMENT_CSV_COLUMNS = (
 
 
 def agreement_csv(report: AgreementReport) -> str:
-    """One line a statistic. level: sample, system or within-item of a pair; group of several.
-
-    n: items (systems, at that level) that it is of; missing: those without all grades it needs.
-    weighted: whether value and interval are; p of a sample never is.
-    """
-    return _csv(
-        AGREEMENT_CSV_COLUMNS,
-        ([line[name] for name in AGREEMENT_CSV_COLUMNS] for line in agreement_records(report)),
-    )
+    """Return the statistics of a report as CSV, one a line (`agreement_records`)."""
+    return csv_text(AGREEMENT_CSV_COLUMNS, agreement_records(report), _short_number)
 
 
 def agreement_json(report: AgreementReport) -> dict[str, Any]:
-    """Everything; undefined numbers are null."""
-    sheet = report.ratings
+    """Return everything that a report holds; undefined numbers are None."""
+    ratings = report.ratings
     return {
-        "raters": list(sheet.raters),
+        "raters": list(ratings.raters),
         "reference": list(report.reference),
-        "items": len(sheet.items),
+        "items": len(ratings.items),
         "categories": None if report.categories is None else list(report.categories),
         "categories_inferred": report.scale_inferred,
-        "statistics": [_plain(line) for line in agreement_records(report)],
+        "statistics": [_without_nan(record) for record in agreement_records(report)],
         "confusions": [
             {
                 "first": pair.first,
@@ -55,65 +52,63 @@ def agreement_json(report: AgreementReport) -> dict[str, Any]:
         ],
         "gap": report.gap,
         "disagreements": [
-            _plain(dict(zip(_apart_head(report), row, strict=True))) for row in _apart(report)
+            _without_nan(dict(zip(_disagreement_columns(report), row, strict=True)))
+            for row in _disagreements(report)
         ],
     }
 
 
 def agreement_records(report: AgreementReport) -> Iterator[dict[str, Any]]:
-    """The statistics of the report by the names of `CSV_COLUMNS`."""
+    """Yield the statistics of a report by the names of `AGREEMENT_CSV_COLUMNS`.
+
+    `level` is sample, system or within-item for pairs, and group for several raters. `n` counts
+    items (systems at that level), `missing` those that lack a grade. `weighted` is about value and
+    interval; the p of a sample never is.
+    """
     weighted = report.weighted
     for group in report.groups:
-        of_icc, left = (group.icc.n, group.icc.incomplete), group.n_single + group.n_ungraded
-        counts = dict.fromkeys(group_estimates(group), (group.n_items, left))
-        counts |= {"icc_single": of_icc, "icc_average": of_icc}
+        estimates = group_estimates(group)
+        counts = dict.fromkeys(estimates, (group.n_items, group.n_single + group.n_ungraded))
+        counts |= dict.fromkeys(("icc_single", "icc_average"), (group.icc.n, group.icc.incomplete))
         key = ("group", " + ".join(group.raters), "")
-        yield from _lines(
-            key, group_estimates(group), counts, WEIGHTED_STATISTICS if weighted else ()
-        )
+        yield from _records(key, estimates, counts, WEIGHTED_STATISTICS if weighted else ())
     for pair in report.pairs:
         names, sample = (pair.first, pair.second), pair.item_level
         n = dict.fromkeys(sample.estimates, (sample.n, count_missing(pair)))
-        yield from _lines(("sample", *names), sample.estimates, n, n if weighted else ())
-        if (
-            pair.system_level is not None
-            and pair.within_item is not None
-            and pair.within_item_counts is not None
-        ):
-            absent = len(set(report.ratings.systems or ())) - pair.n_systems
-            n = dict.fromkeys(pair.system_level, (pair.n_systems, absent))
-            yield from _lines(("system", *names), pair.system_level, n, n if weighted else ())
-            items = len(set(report.ratings.resampling_units or ()))
-            used = {name: (count, items - count) for name, count in pair.within_item_counts.items()}
-            yield from _lines(("within-item", *names), pair.within_item, used)
+        yield from _records(("sample", *names), sample.estimates, n, n if weighted else ())
+        if pair.system_level is None or pair.within_item is None or pair.within_item_counts is None:
+            continue
+        absent = len(set(report.ratings.systems or ())) - pair.n_systems
+        n = dict.fromkeys(pair.system_level, (pair.n_systems, absent))
+        yield from _records(("system", *names), pair.system_level, n, n if weighted else ())
+        items = len(set(report.ratings.resampling_units or ()))
+        used = {name: (count, items - count) for name, count in pair.within_item_counts.items()}
+        yield from _records(("within-item", *names), pair.within_item, used)
 
 
 def write_agreement(report: AgreementReport, folder: Path) -> list[Path]:
-    """Write agreement.csv, disagreements.csv and confusion_<a>_<b>.csv; returns their paths."""
-    paths = [folder / "agreement.csv", folder / "disagreements.csv"]
-    files.write_text(paths[0], agreement_csv(report))
-    files.write_text(paths[1], _csv(_apart_head(report), _apart(report)))
+    """Write agreement.csv, disagreements.csv and confusion_<a>_<b>.csv; return their paths."""
+    texts = {
+        "agreement": agreement_csv(report),
+        "disagreements": csv_text(
+            _disagreement_columns(report), _disagreements(report), _short_number
+        ),
+    }
     for pair, name in confusion_file_names(report.pairs):
-        counts, scale = pair.item_level.confusion, pair.item_level.categories
-        if counts is None or scale is None:
-            continue
-        head = [f"{pair.first} \\ {pair.second}", *(f"{c:g}" for c in scale), "sum"]
-        whole = counts.astype(int)
-        rows = [
-            [f"{c:g}", *row.tolist(), int(row.sum())] for c, row in zip(scale, whole, strict=True)
-        ]
-        rows.append(["sum", *whole.sum(axis=0).tolist(), int(whole.sum())])
-        paths.append(folder / f"{name}.csv")
-        files.write_text(paths[-1], _csv(head, rows))
-    return paths
+        if table := confusion_table(pair):
+            header = [f"{pair.first} \\ {pair.second}", *table.header[1:]]
+            texts[name] = csv_text(header, (row for row in table.rows if isinstance(row, tuple)))
+    for name, text in texts.items():
+        io.write_text(folder / f"{name}.csv", text)
+    return [folder / f"{name}.csv" for name in texts]
 
 
 def confusion_file_names(pairs: Sequence[RaterPair]) -> Iterator[tuple[RaterPair, str]]:
-    """Each pair with the name of its confusion files, which no other pair has."""
+    """Yield each pair with the stem of its confusion files, which no other pair has."""
     return zip(pairs, unique_stems(("confusion", p.first, p.second) for p in pairs), strict=True)
 
 
-def _lines(
+def _records(
     key: tuple[str, str, str],
     estimates: Mapping[str, AgreementEstimate],
     counts: Mapping[str, tuple[int, int]],
@@ -126,41 +121,25 @@ def _lines(
         yield {**start, **asdict(estimate), **end}
 
 
-def _apart_head(report: AgreementReport) -> list[str]:
-    system = ["system"] if report.ratings.systems else []
-    return ["item", *system, "gap", *report.annotators]
+def _disagreement_columns(report: AgreementReport) -> list[str]:
+    return ["item", *["system"] * bool(report.ratings.systems), "gap", *report.annotators]
 
 
-def _apart(report: AgreementReport) -> Iterator[list[Any]]:
-    sheet = report.ratings.select_raters(report.annotators)
+def _disagreements(report: AgreementReport) -> Iterator[list[Any]]:
+    ratings = report.ratings.select_raters(report.annotators)
     for disagreement in report.disagreements:
-        system = [sheet.systems[disagreement.row]] if sheet.systems else []
-        yield [
-            sheet.items[disagreement.row],
-            *system,
-            disagreement.gap,
-            *sheet.grades[disagreement.row].tolist(),
-        ]
+        row = disagreement.row
+        system = [ratings.systems[row]] if ratings.systems else []
+        yield [ratings.items[row], *system, disagreement.gap, *ratings.grades[row].tolist()]
 
 
-def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue()
+def _short_number(value: float) -> str:
+    """Return the exact number, as '4' where it is whole."""
+    return repr(value).removesuffix(".0")
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value).removesuffix(".0")
-    return value
-
-
-def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
+def _without_nan(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in line.items()
+        for name, value in record.items()
     }

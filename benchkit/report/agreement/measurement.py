@@ -1,4 +1,4 @@
-"""Agreement of raters, people and judges alike: which statistics of which raters a report holds."""
+"""Measure the agreement of raters, whether people or judges."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,58 +31,62 @@ _NO_SCALE = AgreementEstimate(float("nan"), reason="grades are on no scale of ca
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RaterPair:
-    """Two raters; where several systems answer the items, by systems and within items too.
-
-    n_systems: how many have grades by both. used: items of each within-item correlation.
-    """
+    """The agreement of two raters."""
 
     first: str
     second: str
     item_level: PairAgreement
     n_systems: int = 0
+    """Systems with grades by both; the fields below are None where ratings name no systems."""
     system_level: Mapping[str, AgreementEstimate] | None = None
     within_item: Mapping[str, AgreementEstimate] | None = None
     within_item_counts: Mapping[str, int] | None = None
+    """Items behind each within-item correlation."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RaterGroup:
-    """Raters together. items: with two grades or more; single: with one; none: without.
-
-    kappa: the mean of all pairs; None for one pair, which says it itself.
-    """
+    """The agreement of several raters together."""
 
     name: str
     raters: tuple[str, ...]
     n_items: int
+    """Items with two grades or more."""
     n_single: int
+    """Items with one grade."""
     n_ungraded: int
     alphas: Mapping[str, AgreementEstimate]
     icc: ICC
     kappa: AgreementEstimate | None
+    """Mean over all pairs; None for a single pair."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AgreementReport:
-    """What `benchkit agree` says. categories: None where grades are on no scale; `inferred` from
-    the grades if none was named. reference: the raters that the others are compared with.
-    disagreements: the items on which `annotators` are more than `gap` apart. With weights in the sheet,
-    pairs, mean kappa and means of systems are weighted; alphas, ICC, p, counts and what is within
-    items are not."""
+    """What `benchkit agree` reports.
+
+    With weights, pairs, mean kappa and means of systems are weighted; alphas, ICC, p, counts and
+    correlations within items are not.
+    """
 
     ratings: RatingsTable
     categories: tuple[float, ...] | None
+    """None where grades are not on a scale of categories."""
     scale_inferred: bool
+    """Whether the scale was inferred from the grades."""
     reference: tuple[str, ...]
+    """The raters with whom the others are compared."""
     groups: tuple[RaterGroup, ...]
     pairs: tuple[RaterPair, ...]
     annotators: tuple[str, ...]
+    """The raters whose disagreements are listed."""
     gap: float
+    """Grades farther apart than this are a disagreement."""
     disagreements: tuple[Disagreement, ...]
 
     @property
     def weighted(self) -> bool:
-        """Whether answers stand for different numbers of answers."""
+        """Whether answers represent different numbers of answers."""
         return self.ratings.weights is not None
 
 
@@ -93,23 +97,30 @@ def measure_agreement(
     gap: float | None = None,
     seed: int = 0,
 ) -> AgreementReport:
-    """Compare all raters of `sheet` with each other, or with a `reference`.
+    """Compare all raters with each other, or with a reference.
 
-    One rater as reference: each other rater beside it. Several (people): each other rater
-    beside the mean of the reference raters who graded the item (`MEAN`), and these among
-    each other.
-    categories: the scale; by default the one that the sheet names, else whole numbers from the
-    lowest grade to the highest. gap: by default two thirds of the scale: 4 on one of seven points.
-    Raises ConfigError for fewer than two raters, an unknown reference, or several scales.
+    Args:
+        ratings: Grades by at least two raters.
+        reference: One rater, with whom the others are compared; or several, such as people: then
+            the others are compared with the mean of those who graded the item, and the several
+            with each other.
+        categories: The scale; by default the one that `ratings` names, else whole numbers from the
+            lowest grade to the highest.
+        gap: Report items whose grades are farther apart; by default two thirds of the scale, which
+            is 4 for grades of 1 to 7.
+        seed: Of resampling and permutation.
+
+    Raises:
+        ConfigError: Fewer than two raters, an unknown reference, or several scales.
     """
     if len(ratings.raters) < 2:
         raise ConfigError(
             f"agreement needs two raters; the grades are all by {ratings.raters[0]!r}",
-            "give another file, or name the column that says who graded (--rater)",
+            "add another file, or name the column of raters with --rater",
         )
     for name in reference:
         if name not in ratings.raters:
-            raise ConfigError(f"no rater {name!r}", f"there are {', '.join(ratings.raters)}")
+            raise ConfigError(f"no rater {name!r}", f"choose among: {', '.join(ratings.raters)}")
     named = tuple(categories) if categories else _named_scale(ratings)
     scale = named or infer_scale(ratings.grades)
     if gap is None:
@@ -137,7 +148,7 @@ def _named_scale(ratings: RatingsTable) -> tuple[float, ...] | None:
 
 
 def _wide(grades: ArrayLike) -> float:
-    """C-APO calls for consensus where grades of 1 to 7 are more than 4 apart."""
+    """Return two thirds of the range: C-APO seeks consensus beyond 4 on a scale of 1 to 7."""
     values = np.asarray(grades, dtype=np.float64)
     values = values[~np.isnan(values)]
     return float(np.ptp(values)) * 2 / 3 if values.size else 0.0
@@ -215,6 +226,6 @@ def _alphas(
         str(m): e
         for m, e in alpha_estimates(ratings.grades, ratings.resampling_units, seed=seed).items()
     }
-    if scale is None:  # that no two grades are equal says nothing
+    if scale is None:  # continuous grades are hardly ever equal, which says nothing
         alphas["nominal"] = _NO_SCALE
     return alphas

@@ -1,4 +1,4 @@
-"""Raters' grades as files hold them: one row a grade, or one column a rater."""
+"""Read raters' grades from files with one row per grade, or one column per rater."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +17,7 @@ _MISSING = ("", "na", "n/a", "nan", "null", "none", "-")
 
 @dataclass(frozen=True, slots=True)
 class RatingsColumns:
-    """Names of the columns; those without a name are `system`, `cluster`, `weight` where a file has
-    them."""
+    """Names of columns; an empty one means the field's own name, where a file has that column."""
 
     item: str = "item"
     rater: str = "rater"
@@ -30,27 +29,29 @@ class RatingsColumns:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RatingsTable:
-    """Grades [n, raters] of n items (with systems: n answers), NaN where missing.
-
-    clusters: [n] what the answers are to, as a file says it. weights: [n] how many answers each
-    stands for; None where all weigh the same. scales: what files name as their scale.
-    """
+    """Grades of n items, or with systems of n answers."""
 
     items: tuple[str, ...]
+    """[n]"""
     systems: tuple[str, ...] | None
+    """[n] which system gave the answer."""
     raters: tuple[str, ...]
     grades: Floats
+    """[n, raters], NaN where missing."""
     clusters: tuple[str, ...] | None = None
+    """[n] the case that was answered, where files name it."""
     weights: Floats | None = None
+    """[n] how many answers each represents; None where all weigh the same."""
     scales: tuple[str, ...] = ()
+    """The scales that files name."""
 
     @property
     def resampling_units(self) -> tuple[str, ...] | None:
-        """[n] what is resampled as one: the clusters, else the items that systems answered."""
+        """[n] units resampled as one: the clusters, else the items that systems answered."""
         return self.clusters or (self.items if self.systems else None)
 
     def select_raters(self, raters: Sequence[str]) -> "RatingsTable":
-        """The columns of these raters, in this order."""
+        """Return the columns of these raters, in this order."""
         places = [self.raters.index(rater) for rater in raters]
         return replace(self, raters=tuple(raters), grades=self.grades[:, places])
 
@@ -58,25 +59,35 @@ class RatingsTable:
 def read_ratings(
     paths: Sequence[Path], columns: RatingsColumns | None = None, raters: Sequence[str] = ()
 ) -> RatingsTable:
-    """The grades of all files together; items, systems and raters in the order they come.
+    """Read the grades of all files; items, systems and raters keep the order of the files.
 
-    CSV, TSV, Parquet or JSONL. Long form: a row a grade; a file without a column for raters is one
-    rater, named as the file. Wide form: with `raters`, a row an item and a column a rater; without
-    a column for items, rows are items. An empty cell, NA, NaN, null or - is a missing grade.
-    Cluster and weight may stand in some of an item's rows only. A column "scale" says on which
-    scale the grades are. Raises DataError naming file, line and column.
+    Files are CSV, TSV, Parquet or JSONL. An empty cell, NA, NaN, null or - is a missing grade. Only
+    some of an item's rows need its cluster and weight. A column "scale" names the grades' scale.
+
+    Args:
+        paths: Files in long form, with a row per grade, where a file without a column of raters is
+            one rater with the file's name; or in wide form.
+        columns: Names of the columns.
+        raters: Columns of a file in wide form, one per rater, with a row per item; without a column
+            of items, rows are items.
+
+    Raises:
+        DataError: With the file, row and column.
     """
     columns = columns or RatingsColumns()
     tables = []
     for path in paths:
         table = _read(path)
         if not len(table):
-            raise DataError(f"{path}: holds no row", "check that the file is whole")
+            raise DataError(f"{path}: no rows", "check that the file is complete")
         tables.append(
             _melted(path, table, columns, raters) if raters else _long(path, table, columns)
         )
     if len({table["system"].is_null().all() for table in tables}) > 1:
-        raise DataError("some files name systems and others do not", "name them in all or in none")
+        raise DataError(
+            "some files have a column of systems and others do not",
+            "add the column to all files or to none",
+        )
     return _pivoted(pl.concat(tables))
 
 
@@ -93,14 +104,14 @@ def _read(path: Path) -> pl.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}", "check the path") from error
     except pl.exceptions.NoDataError as error:
-        raise DataError(f"{path}: is empty", "check that the file is whole") from error
+        raise DataError(f"{path}: empty file", "check that the file is complete") from error
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{path}: {error}", "check that the file is whole") from error
-    raise DataError(f"{path}: is of no known kind", "give .csv, .tsv, .parquet or .jsonl")
+        raise DataError(f"{path}: {error}", "check that the file is complete") from error
+    raise DataError(f"{path}: unknown file type", "use .csv, .tsv, .parquet or .jsonl")
 
 
 def _optional(path: Path, table: pl.DataFrame, name: str, default: str) -> pl.Series:
-    """The column `name`, or `default` where it is there; else nulls."""
+    """Return the column `name`, or `default` if it exists, or nulls."""
     if name and name not in table.columns:
         raise _without(path, table, name, f"--{default}")
     if (column := name or default) in table.columns:
@@ -136,7 +147,7 @@ def _typed(
     rater: pl.Expr,
     grade: str,
 ) -> pl.DataFrame:
-    """Columns item, rater, system, cluster, scale, grade and weight; null where there is none."""
+    """Return columns item, rater, system, cluster, scale, grade and weight; null where absent."""
     system, cluster, weight, scale = (
         _optional(path, table, name, default)
         for name, default in (
@@ -156,11 +167,11 @@ def _typed(
     for name in ("item", "rater", "system"):
         rows = typed[name].is_null().arg_true()
         if len(rows) and not (name == "system" and len(rows) == len(typed)):
-            raise DataError(f"{path}, row {rows[0] + 1}: no {name}", f"give each row its {name}")
+            raise DataError(f"{path}, row {rows[0] + 1}: no {name}", f"fill in the {name}")
     if len(rows := (typed["weight"] <= 0).arg_true()):
         raise DataError(
             f"{path}, row {rows[0] + 1}: weight {typed['weight'][rows[0]]:g} is not positive",
-            "give as weight how many answers each stands for",
+            "a weight is the number of answers that an answer represents",
         )
     return typed
 
@@ -176,9 +187,9 @@ def _number(path: Path, column: pl.Series, what: str) -> pl.Series:
         bad = text.is_not_null() & (values.is_null() | ~values.is_finite().fill_null(value=False))
     if len(rows := bad.arg_true()):
         raise DataError(
-            f"{path}, row {rows[0] + 1}, column {column.name!r}: {column[rows[0]]!r} is no"
+            f"{path}, row {rows[0] + 1}, column {column.name!r}: {column[rows[0]]!r} is not a"
             f" {what} ({len(rows)} such rows)",
-            f"write each {what} as a number, and leave a missing one empty",
+            f"write each {what} as a number and leave missing ones empty",
         )
     return values
 
@@ -199,7 +210,7 @@ def _pivoted(table: pl.DataFrame) -> RatingsTable:
         raise DataError(
             f"rater {first['rater']!r} graded {_answer(first)} more than once"
             f" ({len(twice)} such grades)",
-            "keep one grade; where several systems answer an item, name their column (--system)",
+            "keep one grade, or name the column of systems with --system if several answered it",
         )
     grades = np.full((len(rows), len(raters)), np.nan)
     grades[table["row"].to_numpy(), table["column"].to_numpy()] = (
@@ -219,16 +230,16 @@ def _pivoted(table: pl.DataFrame) -> RatingsTable:
 
 
 def _of_answer(rows: pl.DataFrame, name: str) -> tuple[Any, ...] | None:
-    """What the rows of each answer say in the column `name`; None where no row says anything."""
+    """Return the value of the column `name` for each answer; None where no row has one."""
     counts = rows[name].list.len()
     if not (counts > 0).any():
         return None
-    for wrong, what in ((counts == 0, f"no {name}, and others have one"),
+    for wrong, what in ((counts == 0, f"no {name}, but other items have one"),
                         (counts > 1, f"more than one {name}")):  # fmt: skip
         if len(places := wrong.arg_true()):
             raise DataError(
                 f"{_answer(rows.row(places[0], named=True))} has {what}",
-                f"give all rows of an item the same {name}, or none any",
+                f"give every item one {name}, the same in all its rows, or leave the column empty",
             )
     return tuple(rows[name].list.first().to_list())
 
@@ -243,5 +254,5 @@ def _without(path: Path, table: pl.DataFrame, name: str, option: str) -> DataErr
     return DataError(
         f"{path}: no column {name!r}; it has {present}",
         f"name the column with {option}"
-        + ("" if option == "--raters" else ", or a column a rater with --raters"),
+        + ("" if option == "--raters" else ", or name one column per rater with --raters"),
     )

@@ -1,7 +1,6 @@
-"""What grades depend on: the length of rationale and of history; and which method is graded higher.
+"""Grades by length of history and of rationale, and compared between methods.
 
-A table of grades has one row an answer: case_id, stage, gradable, words, history_length and
-`grade` (`graded_answers`).
+The tables have one row for each answer, as `answer_grades` returns them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from benchkit.report.grades.means import grade_moments
 from benchkit.stats.multiple_testing import holm
 from benchkit.stats.ordinal_mixed_model import OrdinalEffect, compare_grades
 
-# Of C-APO's Table 5: shortest and longest history, or only the shortest for no end.
+# As in C-APO's Table 5: shortest and longest history; the last has no end.
 CAPO_HISTORY_BUCKETS: tuple[tuple[int, ...], ...] = ((1, 2), (3, 7), (8, 11), (12,))
 _FEWEST = 20  # cases with judged answers of a method for a fit
 
@@ -26,10 +25,10 @@ _FEWEST = 20  # cases with judged answers of a method for a fit
 def grade_buckets(
     graded: pl.DataFrame, edges: Sequence[Sequence[int]] = ()
 ) -> tuple[GradeBucket, ...]:
-    """Grades by length of history, shortest first; lengths without a grade are left out.
+    """Return grades by length of history, shortest first, without buckets that have no grade.
 
-    edges: [first, last] or [first] as in a suite; none for those of C-APO's Table 5. Lengths
-    outside them have buckets of their own.
+    edges: [first, last] or [first] as in a suite; by default those of C-APO's Table 5. Lengths
+    outside them get buckets of their own.
     """
     buckets = []
     for low, high in _without_gaps(edges or CAPO_HISTORY_BUCKETS):
@@ -43,7 +42,7 @@ def grade_buckets(
 
 
 def _without_gaps(edges: Sequence[Sequence[int]]) -> Iterator[tuple[int, int | None]]:
-    """The buckets in order, and those between and around them."""
+    """Yield the buckets in order, with those between and around them."""
     reached: int | None = 0
     for low, *last in sorted(map(tuple, edges)):
         high = last[0] if last else None
@@ -56,12 +55,12 @@ def _without_gaps(edges: Sequence[Sequence[int]]) -> Iterator[tuple[int, int | N
 
 
 def length_adjusted_means(tables: Mapping[str, pl.DataFrame]) -> dict[str, Cell]:
-    """Mean grade of each method's judged answers, as if all were of the same length.
+    """Return each method's mean grade of judged answers, as if all had the same length.
 
-    A linear model of the grade on the method and log(1 + words), read at the mean of this over all;
-    cluster-robust intervals by case, with Student's t of a method's cases less one. Methods with
-    fewer than 20 cases that were judged are left out; nothing is adjusted where all rationales of
-    each method are of one length.
+    A linear model of the grade on the method and log(1 + words), predicted at the overall mean of
+    the latter; cluster-robust intervals by case, with Student's t of a method's cases minus one.
+    Methods with fewer than 20 judged cases are left out. Nothing is returned where the lengths of
+    each method's rationales do not vary.
     """
     parts = {
         label: table.filter((pl.col("stage") == "judged") & pl.col("grade").is_not_null())
@@ -91,7 +90,7 @@ def length_adjusted_means(tables: Mapping[str, pl.DataFrame]) -> dict[str, Cell]
 def _clustered(
     design: NDArray[np.float64], y: NDArray[np.float64], groups: NDArray[np.integer]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Least squares with standard errors that allow for dependence within groups."""
+    """Fit least squares; return coefficients and cluster-robust standard errors."""
     from statsmodels.regression.linear_model import OLS
 
     fitted = OLS(y, design).fit(cov_type="cluster", cov_kwds={"groups": groups})
@@ -99,7 +98,7 @@ def _clustered(
 
 
 def compare_with_best(tables: Mapping[str, pl.DataFrame], best: str) -> Iterator[GradeComparison]:
-    """Every other method beside `best`, on the cases that are graded for both."""
+    """Yield the comparison of every other method with `best`, on the cases graded for both."""
     means = {label: _by_case(table) for label, table in tables.items()}
     paired = [
         (label, means[label].join(means[best], on="case_id", how="inner", suffix="_best"))
@@ -122,7 +121,7 @@ def compare_with_best(tables: Mapping[str, pl.DataFrame], best: str) -> Iterator
 
 
 def _sign_test(grades: NDArray[np.float64], best_grades: NDArray[np.float64]) -> float:
-    """Two-sided p of the sign test; cases without a difference say nothing."""
+    """Return the two-sided p of the sign test, which ignores ties."""
     higher, lower = int((grades > best_grades).sum()), int((grades < best_grades).sum())
     return float(stats.binomtest(higher, higher + lower).pvalue) if higher + lower else 1.0
 
@@ -130,7 +129,7 @@ def _sign_test(grades: NDArray[np.float64], best_grades: NDArray[np.float64]) ->
 def _effect(
     grades: NDArray[np.float64], best_grades: NDArray[np.float64]
 ) -> tuple[OrdinalEffect | None, str]:
-    """The mixed model, or None and why there is none."""
+    """Return the effect of the mixed model, or None and the reason."""
     if not (
         np.array_equal(grades, grades.round()) and np.array_equal(best_grades, best_grades.round())
     ):
@@ -140,8 +139,7 @@ def _effect(
 
 
 def _by_case(table: pl.DataFrame) -> pl.DataFrame:
-    """Mean grade of each case over its seeds; cases with an answer that lacks its grade are left
-    out."""
+    """Return the mean grade of each case over its seeds, without cases that lack a grade."""
     return (
         table.filter("gradable")
         .group_by("case_id", maintain_order=True)

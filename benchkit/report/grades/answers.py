@@ -1,4 +1,4 @@
-"""From the records of judgements to one row an answer, which every table of grades is made from."""
+"""The records of judgements as one table with a row for each answer."""
 
 import json
 from collections.abc import Sequence
@@ -10,12 +10,16 @@ from benchkit.runs.store import Run
 
 
 def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -> pl.DataFrame:
-    """One row an answer of the runs (one a seed), by the complete judgements of one judge.
+    """Return a row for each answer of a method's runs, from the judgements of one judge.
 
-    case_id, stage; valid: it names a candidate; correct: it names the item taken; gradable: the
-    rubric has a grade for its stage, or a judge was asked; words; history_length; hallucinating:
-    1 where it names an item from nowhere, 0 where not, null where nobody looked; injection; and
-    `grade <criterion>` for each criterion, null where unscored. `grade` is the first of them.
+    Columns: case_id, stage, history_length, words; valid (names a candidate); correct (names the
+    target); gradable (the rubric grades its stage, or a judge was asked); hallucinating (1 if it
+    names an item that was never shown, 0 if not, null if not counted); injection; `grade
+    <criterion>` for each criterion, null where unscored; and `grade`, the first of these.
+
+    Args:
+        runs: One run per seed.
+        manifests: Their complete judgements.
     """
     rubric = manifests[0].rubric
     criteria = [criterion["name"] for criterion in rubric["criteria"]]
@@ -54,9 +58,9 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
 
 
 def _named_outside(verdicts: pl.DataFrame) -> pl.Series:
-    """How many items each rationale names that are neither in the history nor candidates."""
+    """Return how many items that are in neither history nor candidates each rationale names."""
     if "named_outside" in verdicts.columns:
         return verdicts["named_outside"]
-    # Older records have it where the judge itself counted them.
+    # Older records have the count in the judge's own evidence.
     counts = [json.loads(text).get("named_outside") for text in verdicts["evidence"]]
     return pl.Series(counts, dtype=pl.Float64)

@@ -1,4 +1,4 @@
-"""What judges made of the rationales of a suite: grades, their spread, and what they depend on."""
+"""Collect the grades that judges gave to the rationales of a suite."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,12 @@ MIN_GRADED_SHARE = 0.95  # share of the judged answers with a grade below which 
 
 @dataclass(frozen=True)
 class _Method:
-    """One method with its runs, one a seed, and what the judge made of them (None: nothing)."""
+    """One method with its runs, one per seed."""
 
     planned: Sequence[PlannedRow]
     runs: Sequence[Run]
     manifests: Sequence[JudgementManifest | None]
+    """The judgement of each run; None where there is none."""
 
     @property
     def begun(self) -> list[JudgementManifest]:
@@ -32,7 +33,7 @@ class _Method:
 
 
 def collect_grades(store: Store, plan: PlanRecord) -> tuple[GradeTable, ...]:
-    """The tables of every judge that the plan names, task by task; without verdicts, none."""
+    """Return a table for each judge of the plan and each task with verdicts."""
     tables = [_table(store, plan, task, judge) for judge in plan.judges for task in plan.tasks]
     return tuple(table for table in tables if table is not None)
 
@@ -76,7 +77,7 @@ def _method(store: Store, plan: PlanRecord, task: str, label: str, judge: Planne
 
 
 def _status(method: _Method, answers: str) -> str:
-    """'complete', or why there are no grades."""
+    """Return 'complete', or why there are no grades."""
     if reasons := [row.skip_reason for row in method.planned if row.skip_reason]:
         return reasons[0]
     if not method.begun:
@@ -92,7 +93,7 @@ def _status(method: _Method, answers: str) -> str:
 
 
 def _gives_no_rationales(run: Run, answers: str) -> bool:
-    """Whether a complete run explains none of the answers that a judge would look at."""
+    """Return whether a complete run has no rationale for any answer that a judge would see."""
     manifest = run.manifest()
     if manifest is None or manifest.status != "complete":
         return False
@@ -108,7 +109,7 @@ def _filled(
     edges: Sequence[Sequence[int]],
     warnings: tuple[str, ...],
 ) -> GradeRow:
-    """The row with everything that one method's answers say."""
+    """Return the row, completed with the statistics of one method's answers."""
     criteria = rubric["criteria"]
     counted = Counter(graded["grade"].drop_nulls().to_list())
     judged = graded.filter(pl.col("stage") == "judged")
@@ -142,7 +143,7 @@ def _levels(criterion: dict[str, Any]) -> list[float]:
 
 
 def _coverage(judged: pl.DataFrame) -> Iterator[str]:
-    """A warning where many of the answers that went to the judge have no grade."""
+    """Yield a warning where many of the answers that went to the judge have no grade."""
     if not len(judged):
         return
     scored = judged["grade"].count()
@@ -155,7 +156,7 @@ def _coverage(judged: pl.DataFrame) -> Iterator[str]:
 def _comparisons(
     grades: dict[str, pl.DataFrame], rows: dict[str, GradeRow], rubric: dict[str, Any]
 ) -> Iterator[GradeComparison]:
-    """Each method with the one of the highest mean; none where there is no other."""
+    """Yield the comparison of each method with the one of the highest mean."""
     main = rubric["criteria"][0]["name"]
     means = {label: row.means[main].mean for label, row in rows.items() if main in row.means}
     if len(means) > 1:

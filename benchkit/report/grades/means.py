@@ -1,8 +1,8 @@
-"""Means over answers, of which some may be unscored, with intervals over cases.
+"""Mean grades, of which some may be missing, with intervals over cases.
 
-Tables have one row an answer (`graded_answers`). What the rubric decides by itself always has a
-grade, most often the lowest; only a judge's verdict can be missing. The mean of what is scored
-would thus fall with every verdict that is lost, so each stage has the weight of all its answers.
+The tables have one row for each answer, as `answer_grades` returns them. What the rubric decides
+always has a grade, usually the lowest; only a judge's verdict can be missing. A mean over scored
+answers would fall with every lost verdict, so each stage keeps the weight of all its answers.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from benchkit.stats.nonresponse_weighting import (
 
 
 def case_mean(graded: pl.DataFrame, column: str) -> Cell | None:
-    """Mean over cases, each the mean over its seeds, with its interval; None without values."""
+    """Return the mean over cases, each averaged over its seeds; None without values."""
     values = (
         graded.drop_nulls(column)
         .group_by("case_id", maintain_order=True)
@@ -32,10 +32,10 @@ def case_mean(graded: pl.DataFrame, column: str) -> Cell | None:
 
 
 def stage_weighted_mean(graded: pl.DataFrame, column: str = "grade") -> Cell | None:
-    """Mean over the gradable answers, where those of a stage that are scored stand for all of it.
+    """Return the mean over gradable answers; the scored answers of a stage represent all of it.
 
-    Where nothing is unscored it is the plain mean. n: cases with a grade. None where nothing can be
-    graded, or nothing of some stage is scored.
+    Without unscored answers this is the plain mean. `n` counts cases with a grade. None where
+    nothing is gradable, or no answer of some stage is scored.
     """
     gradable = graded.filter("gradable")
     if not gradable[column].null_count():
@@ -49,8 +49,10 @@ def stage_weighted_mean(graded: pl.DataFrame, column: str = "grade") -> Cell | N
 
 
 def grade_moments(graded: pl.DataFrame) -> tuple[int, float | None, float | None]:
-    """Grades there are, and their mean and standard deviation (of a sample) over answers, weighted
-    by stage as `graded_mean`; None where there is none."""
+    """Return the number of grades, and their mean and sample standard deviation over answers.
+
+    Weighted by stage as `stage_weighted_mean`; None where undefined.
+    """
     gradable = graded.filter("gradable")
     answers = pl.len().over("stage")
     scored = gradable.with_columns(weight=answers / pl.col("grade").count().over("stage"))
@@ -66,13 +68,14 @@ def grade_moments(graded: pl.DataFrame) -> tuple[int, float | None, float | None
 
 
 def _estimable(gradable: pl.DataFrame, column: str) -> bool:
-    """Whether something is scored of every stage."""
+    """Return whether every stage has a scored answer."""
     counts = gradable.group_by("stage").agg(pl.col(column).count())
     return bool((counts[column] > 0).all())
 
 
 def _totals(gradable: pl.DataFrame, column: str) -> tuple[Floats, Floats, Floats]:
-    """What `class_mean` needs, [cases, stages]; every case has one answer in sum."""
+    """Return what `weighting_class_mean` takes, each [cases, stages]: the weights of all answers
+    and of the scored ones, and their weighted grades. Every case has a total weight of 1."""
     cases = gradable["case_id"].rank("dense").to_numpy().astype(np.int64) - 1
     stages = gradable["stage"].rank("dense").to_numpy().astype(np.int64) - 1
     grades = gradable[column].to_numpy()

@@ -1,4 +1,4 @@
-"""The share of each grade, method by method (C-APO, Figure 4)."""
+"""Plots of the share of each grade by method (C-APO, Figure 4)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,15 +25,15 @@ from benchkit.report.plots.text_fitting import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# From orange to blue through grey: the order is seen with any colour vision, and in print.
+# From orange to blue through grey: ordered for any colour vision, and in print.
 _SCALE = ("#B35806", "#E08214", "#FDB863", "#D8D8D8", "#B2ABD2", "#6A8FC3", "#2166AC")
 _BAR: dict[str, Any] = {"height": 0.72, "edgecolor": "white", "linewidth": 0.7}
 _UNSCORED = {**_BAR, "color": "#FFFFFF", "edgecolor": GREY, "hatch": "////"}
-_LEGIBLE = 0.06  # share from where on a bar has room for its number
+_MIN_LABELLED_SHARE = 0.06  # a smaller bar has no room for its number
 
 
 def write_grade_shares(tables: Sequence[GradeTable], folder: Path) -> list[Path]:
-    """Stacked bars of each table with grades; returns the paths of the SVG and PNG files."""
+    """Draw stacked bars of each table with grades; return the paths of the SVG and PNG files."""
     drawn = [table for table in tables if any(row.shares for row in table.rows)]
     names = unique_stems(("grades", table.task, table.judge) for table in drawn)
     paths = []
@@ -45,7 +45,7 @@ def write_grade_shares(tables: Sequence[GradeTable], folder: Path) -> list[Path]
 
 
 def draw_grade_shares(figure: "Figure", table: GradeTable) -> None:
-    """One bar a method, from the lowest grade to the highest, then what is unscored."""
+    """Draw a bar for each method, from the lowest grade to the highest, then unscored answers."""
     from matplotlib.colors import LinearSegmentedColormap
 
     axes = figure.subplots()
@@ -59,7 +59,7 @@ def draw_grade_shares(figure: "Figure", table: GradeTable) -> None:
         colour = scale(rank / max(1, len(levels) - 1))
         handles.append(axes.barh(places, widths, left=left, color=[colour], **_BAR))
         for y, (width, start) in enumerate(zip(widths, left, strict=True)):
-            if width >= _LEGIBLE:
+            if width >= _MIN_LABELLED_SHARE:
                 axes.text(start + width / 2, y, format_percent(width), ha="center", va="center",
                           fontsize=7.5, color=contrasting_colour(colour))  # fmt: skip
         left = [start + width for start, width in zip(left, widths, strict=True)]

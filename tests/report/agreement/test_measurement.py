@@ -154,7 +154,7 @@ def test_weights_are_used_and_it_is_said_where():
     repeated = np.repeat(sheet.grades, sheet.weights.astype(int), axis=0)
     assert value == pytest.approx(np.corrcoef(repeated.T)[0, 1])
     text = render_markdown(list(agreement_tables(report)))
-    assert "a grade counts for the 1 to 9 answers that its answer stands for" in text
+    assert "each grade counts for the 1 to 9 answers that its answer represents" in text
     assert "Krippendorff α, ordinal (unweighted)" in text and "ICC(2,1) (unweighted)" in text
     assert "Values and intervals are weighted; p and n are not." in text
     assert "weighted mean grades of 3 systems" in text
@@ -257,7 +257,7 @@ def test_grades_on_no_scale_have_no_kappa_and_say_so():
     assert "without --scale there is no kappa" in render_markdown(list(agreement_tables(report)))
     assert report.groups[0].alphas["nominal"].reason == "grades are on no scale of categories"
     rounded = render_markdown(list(agreement_tables(measure_agreement(sheet, categories=range(4)))))
-    assert "1 grades stand between categories" in rounded
+    assert "1 grades lie between categories" in rounded
 
 
 def test_the_csv_and_the_json_hold_every_statistic():

@@ -100,12 +100,12 @@ def test_equal_weights_are_none_and_systems_answer_items_together(tmp_path):
             "item,rater,score\nx,a,1\n",
             "no column 'grade'; it has 'item', 'rater', 'score'",
         ),
-        ("g.csv", "item,rater,grade\nx,a,good\n", "row 1, column 'grade': 'good' is no grade"),
-        ("g.csv", "item,rater,grade\nx,a,inf\n", "'inf' is no grade"),
+        ("g.csv", "item,rater,grade\nx,a,good\n", "row 1, column 'grade': 'good' is not a grade"),
+        ("g.csv", "item,rater,grade\nx,a,inf\n", "'inf' is not a grade"),
         ("g.csv", "item,rater,grade\nx,a,1\n,a,1\n", "row 2: no item"),
         ("g.csv", "item,rater,grade\nx,a,1\nx,a,2\n", "rater 'a' graded item 'x' more than once"),
         ("g.csv", "item,rater,grade,weight\nx,a,1,0\n", "row 1: weight 0 is not positive"),
-        ("g.csv", "item,rater,grade,weight\nx,a,1,much\n", "'much' is no weight"),
+        ("g.csv", "item,rater,grade,weight\nx,a,1,much\n", "'much' is not a weight"),
         (
             "g.csv",
             "item,rater,grade,weight\nx,a,1,2\nx,b,1,3\n",
@@ -114,11 +114,11 @@ def test_equal_weights_are_none_and_systems_answer_items_together(tmp_path):
         (
             "g.csv",
             "item,system,rater,grade,cluster\nx,m,a,1,q\ny,m,a,1,\n",
-            "system 'm' on item 'y' has no cluster, and others have one",
+            "system 'm' on item 'y' has no cluster, but other items have one",
         ),
-        ("g.csv", "item,rater,grade\n", "holds no row"),
-        ("g.csv", "", "is empty"),
-        ("g.txt", "item,rater,grade\n", "of no known kind"),
+        ("g.csv", "item,rater,grade\n", "no rows"),
+        ("g.csv", "", "empty file"),
+        ("g.txt", "item,rater,grade\n", "unknown file type"),
         ("g.jsonl", "{", "g.jsonl"),
     ],
 )
@@ -133,7 +133,7 @@ def test_what_does_not_fit_together_is_refused(tmp_path):
     plain = write(tmp_path, "a.csv", LONG)
     named = write(tmp_path, "b.csv", "item,system,rater,grade\nx,m,a,1\n")
     for paths, columns, raters, message in (
-        ([plain, named], None, (), "some files name systems"),
+        ([plain, named], None, (), "some files have a column of systems"),
         ([plain], RatingsColumns(system="method"), (), "no column 'method'"),
         ([plain], RatingsColumns(weight="stands"), (), "no column 'stands'"),
         ([plain], RatingsColumns(cluster="case"), (), "no column 'case'"),
