@@ -10,8 +10,8 @@ from benchkit.report.agreement.measurement import (
     RaterGroup,
     RaterPair,
 )
-from benchkit.report.core.labels import format_mean, format_p_value, format_rate
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL
+from benchkit.report.core.labels import format_mean, format_p_value, format_rate
 from benchkit.report.core.text_table import TextCell, TextTable
 from benchkit.stats.agreement.contingency import AgreementEstimate
 from benchkit.stats.agreement.rating_scale import nearest_category
