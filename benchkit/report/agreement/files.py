@@ -1,6 +1,5 @@
 """Reports of agreement as CSV, as JSON and as a folder."""
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from benchkit.report.agreement.tables import (
     group_estimates,
 )
 from benchkit.report.core.file_names import unique_stems
+from benchkit.report.core.json_text import finite
 from benchkit.report.core.text_table import csv_text
 from benchkit.stats.agreement.contingency import AgreementEstimate
 
@@ -38,7 +38,7 @@ def agreement_json(report: AgreementReport) -> dict[str, Any]:
         "items": len(ratings.items),
         "categories": None if report.categories is None else list(report.categories),
         "categories_inferred": report.scale_inferred,
-        "statistics": [_without_nan(record) for record in agreement_records(report)],
+        "statistics": [finite(record) for record in agreement_records(report)],
         "confusions": [
             {
                 "first": pair.first,
@@ -52,7 +52,7 @@ def agreement_json(report: AgreementReport) -> dict[str, Any]:
         ],
         "gap": report.gap,
         "disagreements": [
-            _without_nan(dict(zip(_disagreement_columns(report), row, strict=True)))
+            finite(dict(zip(_disagreement_columns(report), row, strict=True)))
             for row in _disagreements(report)
         ],
     }
@@ -136,10 +136,3 @@ def _disagreements(report: AgreementReport) -> Iterator[list[Any]]:
 def _short_number(value: float) -> str:
     """Return the exact number, as '4' where it is whole."""
     return repr(value).removesuffix(".0")
-
-
-def _without_nan(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in record.items()
-    }
