@@ -211,7 +211,7 @@ def _pair(pair: RaterPair, report: AgreementReport) -> TextTable:
 
 
 def _overview(report: AgreementReport) -> TextTable:
-    rows = []
+    rows: list[tuple[str | TextCell, ...]] = []
     for pair in report.pairs:
         cells = []
         for name in _OVERVIEW_STATISTICS:
