@@ -8,8 +8,9 @@ _MAX_STEM_BYTES = 120
 
 
 def unique_stems(names: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A file name for each tuple of parts, short enough for any file system, none twice, and
-    without a dot, behind which an ending would begin.
+    """Yield a distinct file name for each tuple of parts, short enough for any file system.
+
+    They have no dots, because what follows one would look like an extension.
 
     >>> list(unique_stems([("metric", "a b"), ("metric", "a/b"), ("metric", "c")]))
     ['metric-a-b', 'metric-a-b-2', 'metric-c']

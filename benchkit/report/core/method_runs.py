@@ -12,18 +12,20 @@ from benchkit.runs.store import Run, Store
 
 @dataclass(frozen=True)
 class MethodRuns:
-    """The runs of one method on one task, one a seed, and the judges whose verdicts are shown. It
-    keeps no table: a page reads hundreds."""
+    """The runs of one method on one task; holds no tables, because a page reads hundreds of them."""
 
     runs: tuple[Run, ...]
+    """One per seed."""
     manifests: tuple[Manifest, ...]
     judges: tuple[PlannedJudge, ...] = ()
+    """The judges whose verdicts are shown."""
 
     def case_ids(self) -> list[str]:
+        """Return the cases of the first seed."""
         return self._predictions(0).select("case_id").collect()["case_id"].to_list()
 
     def answers(self, cases: Sequence[str]) -> pl.DataFrame:
-        """Predictions of the first seed for some cases."""
+        """Return the first seed's predictions for some cases."""
         return self._predictions(0).filter(pl.col("case_id").is_in(list(cases))).collect()
 
     def _predictions(self, seed: int) -> pl.LazyFrame:
@@ -33,7 +35,7 @@ class MethodRuns:
 def collect_method_runs(
     store: Store, plan: PlanRecord, tables: Sequence[ResultTable]
 ) -> dict[tuple[str, str], MethodRuns]:
-    """(task, label) -> its runs, for rows that have results in some table."""
+    """Return runs by (task, label), for rows with results in some table."""
     method_runs: dict[tuple[str, str], MethodRuns] = {}
     for row in (row for table in tables for row in table.rows):
         if row.run_ids and (row.task, row.label) not in method_runs:

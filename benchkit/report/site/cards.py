@@ -1,4 +1,4 @@
-"""The card of a row: what is known of its method, whatever the row is called."""
+"""The catalogue card of a row's method, even where the row has another name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from benchkit.errors import ConfigError
 
 
 def match_card(label: str, family: str, identity: Mapping[str, Any] | None) -> Card | None:
-    """The catalogue's card, or None where none is certain.
+    """Return the card of a row's method, or None where it is not certain.
 
-    A row is called after its method unless the suite says otherwise; then the card is the one of
-    the same class and family whose settings the run has, if there is exactly one such.
+    Rows are named after their method unless the suite names them otherwise; then the card is the
+    one of the same class and family with the run's settings, if there is exactly one.
 
-    identity: of a run's manifest, None where the row has no run.
+    identity: From a run's manifest; None where the row has no run.
     """
     named = _named(label)
     if identity is None:
@@ -32,7 +32,7 @@ def match_card(label: str, family: str, identity: Mapping[str, Any] | None) -> C
 
 
 def card_summary(card: Card | None) -> dict[str, Any] | None:
-    """What the page says of a card."""
+    """Return what the page shows of a card."""
     if card is None:
         return None
     return {
@@ -45,7 +45,7 @@ def card_summary(card: Card | None) -> dict[str, Any] | None:
 
 
 def _named(label: str) -> Card | None:
-    if ":" in label:  # a file of the user's, which has no card
+    if ":" in label:  # a file of the user, which has no card
         return None
     try:
         return cards.find_card(label)
@@ -60,7 +60,7 @@ def _fits(card: Card, identity: Mapping[str, Any]) -> bool:
 
 
 def _within(part: Any, whole: Any) -> bool:
-    """Whether all settings of `part` are those of `whole`."""
+    """Return whether `whole` has all settings of `part`."""
     if isinstance(part, Mapping):
         return isinstance(whole, Mapping) and all(
             key in whole and _within(value, whole[key]) for key, value in part.items()

@@ -1,4 +1,4 @@
-"""Example predictions: the same few cases for every method of a task, so that they compare."""
+"""Example predictions, of the same few cases for every method of a task."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,39 +10,38 @@ import polars as pl
 from benchkit.evaluation.lookup import DEFAULT_PROTOCOL
 from benchkit.report.site.judge_verdicts import MethodVerdicts
 
-MAX_EXAMPLES = 5  # cases a row
-_FEWEST = 2
-_ROWS = 100  # with more rows there are fewer examples each, so that the page stays small
-_TEXTS = 2  # samples that are shown in full
-_LETTERS = 900  # of a text
-_HISTORY = 8  # newest items of a history
-_TOP = 5
+MAX_EXAMPLES = 5  # cases per row
+_MIN_EXAMPLES = 2
+_MAX_ROWS = 100  # with more rows there are fewer examples each, to keep the page small
+_MAX_FULL_SAMPLES = 2
+_MAX_LETTERS = 900
+_MAX_HISTORY = 8  # newest items
+_TOP_ITEMS = 5
 
 
 @dataclass(frozen=True)
 class CaseInput:
-    """What a case showed, from whoever has the frozen data: run records name items by id only.
-
-    history: titles, oldest first. candidates: item ids in their frozen order.
-    titles: of the candidates, by id.
-    """
+    """The input of a case, from the frozen data, because run records name items only by id."""
 
     history: tuple[str, ...] = ()
+    """Titles, oldest first."""
     candidates: tuple[str, ...] = ()
+    """Item ids in their frozen order."""
     titles: Mapping[str, str] = field(default_factory=dict)
+    """Titles of the candidates by id."""
 
 
-# (task, fingerprint of its test data, case ids) -> the questions that are known
+# (task, fingerprint of its test data, case ids) -> inputs of the cases that are known
 CaseInputLookup = Callable[[str, str, Sequence[str]], Mapping[str, CaseInput]]
 
 
 def examples_per_row(rows: int) -> int:
-    """How many examples each row of a page with `rows` rows has."""
-    return max(_FEWEST, min(MAX_EXAMPLES, MAX_EXAMPLES * _ROWS // max(1, rows)))
+    """Return the number of examples per row on a page with `rows` rows."""
+    return max(_MIN_EXAMPLES, min(MAX_EXAMPLES, MAX_EXAMPLES * _MAX_ROWS // max(1, rows)))
 
 
 def select_example_cases(case_ids: Iterable[str], judged: Iterable[str], count: int) -> list[str]:
-    """`count` cases, by a hash of their ids; where some are judged, only of those.
+    """Choose `count` cases by a hash of their ids, only among judged ones if there are any.
 
     >>> select_example_cases(["a", "b", "c", "d"], ["d"], 2), select_example_cases(["b", "a"], [], 1) == select_example_cases("ab", [], 1)
     (['d'], True)
@@ -59,7 +58,7 @@ def build_examples(
     questions: Mapping[str, CaseInput],
     cases: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """What a run answered to `cases`, as the page shows it; cases it was not asked are left out."""
+    """Return a run's answers to `cases` as the page shows them, without cases it does not have."""
     rows = {
         row["case_id"]: row
         for row in predictions.filter(pl.col("case_id").is_in(list(cases))).iter_rows(named=True)
@@ -86,7 +85,7 @@ def _example(
         for method_verdicts in verdicts
         if case in method_verdicts.verdict_rows
     ]
-    for _, verdict in judged:  # a judge's records have titles
+    for _, verdict in judged:  # records of judges have titles
         for item in ("item", "target"):
             if verdict.get(item) and verdict.get(name := _TITLE[item]):
                 titles.setdefault(verdict[item], verdict[name])
@@ -98,13 +97,13 @@ def _example(
         "rank": rank,
         "status": row["status"],
         "asked": row["history_length"],
-        "history": [_cut(title, 120) for title in history[-_HISTORY:]],
+        "history": [_cut(title, 120) for title in history[-_MAX_HISTORY:]],
         "top": _top(row["scores"], question, target),
         "rationale": _cut(row["rationale"]),
         "sampled_status": row.get("sampled_status"),
         "samples": [
             {
-                "text": _cut(sample["text"]) if place < _TEXTS else None,
+                "text": _cut(sample["text"]) if place < _MAX_FULL_SAMPLES else None,
                 "item": titles.get(sample["item"], sample["item"]),
                 "hit": sample["item"] is not None and sample["item"] == target,
                 "status": sample["status"],
@@ -132,10 +131,10 @@ def _verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
 def _top(
     scores: Sequence[float] | None, question: CaseInput, target: str | None
 ) -> list[dict[str, Any]]:
-    """The candidates with the highest scores, best first, ties in their frozen order."""
+    """Return the candidates with the highest scores, best first, ties in their frozen order."""
     if not scores or len(scores) != len(question.candidates):
         return []
-    order = sorted(range(len(scores)), key=lambda place: -scores[place])[:_TOP]
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])[:_TOP_ITEMS]
     return [
         {
             "item": _cut(question.titles.get(item := question.candidates[place], item), 120),
@@ -147,7 +146,7 @@ def _top(
 
 
 def _ranks(metrics: pl.DataFrame, cases: Sequence[str]) -> dict[str, int]:
-    """Rank of the target by its reciprocal, where that is recorded and no tie blurs it."""
+    """Return the target's rank by case, from its reciprocal rank where no tie makes it a mean."""
     lines = metrics.filter(
         (pl.col("protocol") == DEFAULT_PROTOCOL.name)
         & (pl.col("metric") == "mrr")
@@ -158,7 +157,7 @@ def _ranks(metrics: pl.DataFrame, cases: Sequence[str]) -> dict[str, int]:
     return {case: round(rank) for case, rank in ranks if abs(rank - round(rank)) < 1e-6}
 
 
-def _cut(text: str | None, letters: int = _LETTERS) -> str | None:
+def _cut(text: str | None, letters: int = _MAX_LETTERS) -> str | None:
     if text is None or len(text) <= letters:
         return text
     return f"{text[:letters].rstrip()} […]"

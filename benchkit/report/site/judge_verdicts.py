@@ -1,4 +1,4 @@
-"""What judges said of a method's runs, as the page shows it."""
+"""Judges' verdicts of a method's runs, as the page shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,23 +12,19 @@ from benchkit.runs.store import Run
 
 @dataclass(frozen=True)
 class MethodVerdicts:
-    """One judge's verdicts of one method.
-
-    verdict_rows: of the first run, whose answers the page shows, by case id; `grades` is
-    {criterion: grade}.
-    summary: of all runs, {"judge": label, "kind": the name it is registered by, "cases": answers
-    looked at, "scored": those with a grade, "means": {criterion: mean as in the tables of grades,
-    as text}, "remarks", "warnings": what a reader must know of the judge, and of it with this
-    method}. A criterion without a mean is left out.
-    """
+    """One judge's verdicts of one method."""
 
     label: str
     verdict_rows: dict[str, dict[str, Any]]
+    """By case, of the first run, whose answers the page shows; `grades` is {criterion: grade}."""
     summary: dict[str, Any]
+    """Of all runs: `judge` (its label), `kind` (its registered name), `cases` (answers it saw),
+    `scored` (those with a grade), `means` (text by criterion, if it has a mean), `remarks` (caveats
+    about the judge), `warnings` (about the judge with this method)."""
 
 
 def read_verdicts(runs: Sequence[Run], judges: Sequence[PlannedJudge]) -> list[MethodVerdicts]:
-    """The complete judgements of a method's runs, one a seed, by the judges of a plan."""
+    """Return the complete judgements of a method's runs, one per seed, by the judges of a plan."""
     method_verdicts = []
     for judge in judges:
         complete = _complete(runs, judge)
@@ -40,13 +36,13 @@ def read_verdicts(runs: Sequence[Run], judges: Sequence[PlannedJudge]) -> list[M
 
 
 def judged_case_ids(run: Run, judges: Sequence[PlannedJudge]) -> list[str]:
-    """Cases that one of the judges was shown, or would have been."""
+    """Return the cases that one of the judges was or would have been shown."""
     complete = (pair for judge in judges for pair in _complete([run], judge))
     return [case for run, manifest in complete for case in run.verdicts(manifest)["case_id"]]
 
 
 def grades_by_criterion(stored: list[dict[str, Any]]) -> dict[str, float]:
-    """Criterion -> grade, from a list of {criterion, grade}."""
+    """Return grades by criterion, from a list of {criterion, grade}."""
     return {entry["criterion"]: entry["grade"] for entry in stored}
 
 

@@ -1,4 +1,4 @@
-"""The leaderboard page: one HTML file that needs no network, and is the same bytes for a store."""
+"""The leaderboard page: one HTML file without network access; a store always gives the same bytes."""
 
 import base64
 import hashlib
@@ -30,11 +30,12 @@ def render_page(
     folder: Path = published_values.PUBLISHED_FOLDER,
     questions: CaseInputLookup | None = None,
 ) -> str:
-    """The page of a suite as HTML.
+    """Return the page of a suite as HTML.
 
-    folder: of the published figures that the suite names, which stand beside ours.
-    questions: looks up what example cases showed; without it, titles are only where judges' records
-        have them.
+    Args:
+        folder: Published figures that the suite names, for comparison.
+        questions: Looks up the inputs of example cases; without it, only items in judges' records
+            have titles.
     """
     figures = published_values.read_published_values(folder, results.plan.published)
     return assemble_page(payload.build_payload(results, store, figures, questions))
@@ -47,7 +48,7 @@ def write_page(
     *,
     questions: CaseInputLookup | None = None,
 ) -> Path:
-    """Write `folder`/index.html; published figures are those of `folder`/../published."""
+    """Write `folder`/index.html, with the published figures of `folder`/../published."""
     path = folder / PAGE_NAME
     beside = folder.parent / "published"
     html = render_page(results, store, folder=beside, questions=questions)
@@ -56,7 +57,7 @@ def write_page(
 
 
 def assemble_page(blocks: payload.Blocks) -> str:
-    """HTML of a payload (`payload.build`)."""
+    """Return the HTML for a payload (`payload.build_payload`)."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -81,7 +82,7 @@ def assemble_page(blocks: payload.Blocks) -> str:
 
 
 def script_json(value: Any) -> str:
-    """`value` as JSON that can stand in a script element: no text in it can end the element."""
+    """Return `value` as JSON for a script element; no text in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Lone surrogates are valid in JSON escapes but not in UTF-8.
     text = text.encode("utf-8", "replace").decode("utf-8")
@@ -89,7 +90,7 @@ def script_json(value: Any) -> str:
 
 
 def csp_hash(text: str) -> str:
-    """The hash by which a Content-Security-Policy allows an inline element."""
+    """Return the hash with which a Content-Security-Policy allows an inline element."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

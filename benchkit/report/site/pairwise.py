@@ -1,4 +1,4 @@
-"""Paired differences between the rows of a table, precomputed, because the page has no cases."""
+"""Paired differences between the rows of a table, computed here because the page has no cases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,33 +13,31 @@ from benchkit.stats.crossed_effects import try_crossed_effects
 from benchkit.stats.multiple_testing import holm
 from benchkit.stats.paired import compare_pairs
 
-MAX_DIFFERENCES = 4000  # differences a table: with more only the primary metric is compared
+MAX_DIFFERENCES = 4000  # per table; beyond, only the primary metric is compared
 
-MetricValues = dict[
-    str, pl.DataFrame
-]  # metric -> columns case_id, sorted, and one of values a seed
+# metric -> columns case_id, sorted, and one column of values per seed
+MetricValues = dict[str, pl.DataFrame]
 
 
 @dataclass(frozen=True)
 class PairwiseDifferences:
-    """Differences of all pairs a < b of k rows, as arrays of length k (k - 1) / 2.
-
-    mean: of a - b over users; low, high: its 95 % interval; p: two-sided; holm: p adjusted over
-    these pairs.
-    """
+    """Differences of all pairs a < b of k rows, as arrays of length k (k - 1) / 2."""
 
     mean: NDArray[np.float64]
+    """Mean of a - b over users."""
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     p: NDArray[np.float64]
+    """Two-sided."""
     holm: NDArray[np.float64]
+    """p adjusted over these pairs."""
 
 
 def pairwise_differences(values: Sequence[NDArray[np.float64]]) -> PairwiseDifferences:
-    """All pairs of methods, each [seeds, users], in the order of combinations(range(k), 2).
+    """Compare all pairs of methods, each [seeds, users], in the order of combinations(range(k), 2).
 
-    Over users and seeds where both have seeds enough (`over_seeds`), as in `benchkit compare`; else
-    over users, of values averaged over seeds.
+    As in `benchkit compare`: over users and seeds where both have enough seeds, else over users,
+    with values averaged over seeds.
     """
     pairs = list(combinations(range(len(values)), 2))
     pooled = compare_pairs(np.stack([row_values.mean(axis=0) for row_values in values]), pairs)
@@ -53,7 +51,7 @@ def pairwise_differences(values: Sequence[NDArray[np.float64]]) -> PairwiseDiffe
 
 
 def metrics_to_compare(metrics: Sequence[str], primary: str, rows: int) -> list[str]:
-    """The metrics that are compared: all, or `primary` alone where pairs are many.
+    """Return the metrics to compare: all, or `primary` alone if there are too many pairs.
 
     >>> metrics_to_compare(["hr@1", "mrr"], "mrr", 15), metrics_to_compare(["hr@1", "mrr"], "mrr", 90)
     (['hr@1', 'mrr'], ['mrr'])
@@ -66,8 +64,10 @@ def metrics_to_compare(metrics: Sequence[str], primary: str, rows: int) -> list[
 def per_case_values(
     tables: Sequence[pl.DataFrame], protocol: str, metrics: Sequence[str]
 ) -> MetricValues:
-    """Per-case values of a row from its seeds' metric tables; metrics that the seeds do not all
-    have for the same cases are left out."""
+    """Return per-case values of a row, for metrics that all seeds have for the same cases.
+
+    tables: The metric table of each seed.
+    """
     wanted = (pl.col("protocol") == protocol) & pl.col("metric").is_in(list(metrics))
     seeds = [table.filter(wanted).partition_by("metric", as_dict=True) for table in tables]
     values = {}
@@ -83,12 +83,15 @@ def per_case_values(
 def compare_row_pairs(
     metrics: Sequence[str], rows: Sequence[MetricValues | None]
 ) -> dict[str, Any]:
-    """What the page says of any two rows of a table, by metric.
+    """Return the differences that the page shows, by metric.
 
-    rows: `values` of each row of the table, None where it has no results.
-    Returns {metric: {"rows": places in the table, "n": users, "values": [[difference, low, high,
-    p, p by Holm], ...]}}, all pairs of "rows" in the order of combinations. Rows that have not the
-    cases of the first row are left out, as are values that are no number.
+    Args:
+        rows: `per_case_values` of each row of the table; None where it has no results.
+
+    Returns:
+        {metric: {"rows": indices in the table, "n": users, "values": [[difference, low, high, p,
+        adjusted p], ...]}}, with all pairs of "rows" in the order of combinations. Rows with other
+        cases than the first, or with values that are not finite, are left out.
     """
     differences = {}
     for metric in metrics:
@@ -109,17 +112,17 @@ def compare_row_pairs(
 
 
 def _by_case(values: pl.DataFrame) -> pl.DataFrame:
-    """Sorted by case, which they most often are already."""
+    """Return `values` sorted by case, which they usually are."""
     return values if values["case_id"].is_sorted() else values.sort("case_id")
 
 
 def _others(values: pl.DataFrame, first: pl.DataFrame) -> bool:
-    """Whether it is of other cases."""
+    """Return whether `values` are of other cases."""
     return not values["case_id"].equals(first["case_id"])
 
 
 def _seeds(values: pl.DataFrame) -> NDArray[np.float64]:
-    """[seeds, users] values."""
+    """Return values, [seeds, users]."""
     return values.drop("case_id").to_numpy().T
 
 

@@ -1,6 +1,6 @@
-"""The data of the page: an index, and one block a table, a comparison and a row.
+"""The data of the page: an index, and a block for each table, its comparisons, and each row.
 
-Blocks are JSON texts of their own, because the page parses only what it draws.
+Blocks are separate JSON texts, so that the page parses only what it draws.
 """
 
 import math
@@ -32,7 +32,7 @@ from benchkit.report.site.example_cases import CaseInputLookup
 from benchkit.runs.records import PlanRecord
 from benchkit.runs.store import Store
 
-DEFAULT_METRIC_COUNT = 8  # metrics that are shown before the reader chooses
+DEFAULT_METRIC_COUNT = 8  # metrics shown before the reader chooses
 
 RunsByRow = Mapping[tuple[str, str], MethodRuns]
 Blocks = dict[str, Any]
@@ -44,11 +44,11 @@ def build_payload(
     figures: Sequence[PublishedValue],
     questions: CaseInputLookup | None,
 ) -> Blocks:
-    """Everything that the page shows, as block name -> JSON value. Same store, same values."""
+    """Return everything that the page shows, as JSON values by block name."""
     plan = results.plan
     method_runs = collect_method_runs(store, plan, results.tables)
     listed = [row for table in results.tables if not table.subgroup for row in table.rows]
-    # The row with results, where a method has any, and else the one with the reason.
+    # The row with results, if a method has one, or else a row with the reason.
     rows = {(row.task, row.label): row for row in sorted(listed, key=lambda row: bool(row.cells))}
     labels = [label for label in plan.labels if any(label == name for _, name in rows)]
     blocks: Blocks = {"index": _index(results, rows, method_runs, labels)}
@@ -160,7 +160,7 @@ def _table(
 
 
 def _cell(cell: Cell | None, first_two: Sequence[float]) -> list[Any] | None:
-    """[text, mean, low, high, place]; place is 1 for the best, 2 for the second, else 0."""
+    """Return [text, mean, low, high, place]; place is 1 for the best, 2 for the second, else 0."""
     if cell is None or not math.isfinite(cell.mean):
         return None
     low, high = (None if v is None else round(v, 4) for v in (cell.low, cell.high))
@@ -169,12 +169,12 @@ def _cell(cell: Cell | None, first_two: Sequence[float]) -> list[Any] | None:
 
 
 def _typeset(text: str) -> str:
-    """'-0.007' -> '−.007', as the page prints differences."""
+    """Return '−.007' for '-0.007', as the page prints differences."""
     return text.replace("-0.000", ".000").replace("-0.", "−.").replace("-", "−")
 
 
 def _first_two(table: ResultTable, metric: str) -> tuple[float, ...]:
-    """The best mean and, if only one row has it, the second."""
+    """Return the best mean and, if only one row has it, the second best."""
     means = [row.cells[metric].mean for row in table.rows if metric in row.cells]
     if means.count(best_mean(table, metric) or 0.0) > 1:
         return (max(means),)
@@ -182,8 +182,7 @@ def _first_two(table: ResultTable, metric: str) -> tuple[float, ...]:
 
 
 def _axis(table: ResultTable, metric: str) -> list[float] | None:
-    """The range that all bars of a column share: with 0 and chance for rates, None without
-    intervals."""
+    """Return the range of a column's bars, with 0 and chance for rates; None without intervals."""
     cells = [row.cells[metric] for row in table.rows if metric in row.cells]
     ends = [v for c in cells if c.low is not None for v in (c.low, c.high) if v is not None]
     if not any(c.low is not None and c.low != c.high for c in cells):
@@ -199,8 +198,8 @@ def _legend(plan: PlanRecord, table: ResultTable) -> list[str]:
     if not table.chance:
         return lines
     return [
-        "Bold: the best of a column; underlined: the second. Bars show the mean and its interval"
-        " on an axis that all rows of the column share; the dashed line is chance.",
+        "Bold: best of the column; underlined: second. Bars show the mean and its interval on an"
+        " axis that all rows of the column share; the dashed line is chance.",
         *lines,
     ]
 

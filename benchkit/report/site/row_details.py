@@ -1,4 +1,4 @@
-"""What a row opens: its manifest, its judges' summary and examples of what it answered."""
+"""The panel of a row: its manifest, judges' summaries and example answers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ SettingLines = list[list[str]]  # [name, value]
 
 
 def example_case_ids(method_runs: Mapping[tuple[str, str], MethodRuns], task: str) -> list[str]:
-    """The example cases of a task, the same for all its rows."""
+    """Return the example cases of a task, the same for all its rows."""
     sources = [source for (name, _), source in method_runs.items() if name == task]
     known = {case for source in sources for case in source.case_ids()}
     judged = {
@@ -33,7 +33,7 @@ def example_case_ids(method_runs: Mapping[tuple[str, str], MethodRuns], task: st
 def example_inputs(
     source: MethodRuns, task: str, chosen: Sequence[str], questions: CaseInputLookup | None
 ) -> Mapping[str, CaseInput]:
-    """What the example cases of a row showed, if the caller knows."""
+    """Return the inputs of a row's example cases, if the caller can look them up."""
     if questions is None:
         return {}
     return questions(task, source.manifests[0].test_fingerprint, chosen)
@@ -45,7 +45,7 @@ def build_row_panel(
     chosen: Sequence[str],
     questions: Mapping[str, CaseInput],
 ) -> dict[str, Any]:
-    """One row's panel; for a row without results only why there are none."""
+    """Return the panel of a row; for one without results, only the reason."""
     if source is None:
         return {"status": row.status, "remarks": list(row.caveats)}
     first = source.manifests[0]
@@ -75,7 +75,7 @@ def build_row_panel(
 
 
 def setting_lines(value: Any, prefix: str = "") -> SettingLines:
-    """Nested settings as lines.
+    """Return nested settings as [dotted name, text] pairs.
 
     >>> setting_lines({"train": {"epochs": 3, "lora": None}, "metrics": ["hr@1"], "peft": None})
     [['train.epochs', '3'], ['train.lora', 'none'], ['metrics', 'hr@1'], ['peft', 'none']]
