@@ -74,10 +74,10 @@ def test_a_task_that_failed_says_why(overview):
     page = overview()
     assert cells(page, "c") == [TRICKY, ".400 best", ""]
     assert cells(page, "f") == [TRICKY, "not run", ""]
-    assert cells(page, "d")[1:] == ["not asked for", ""]
+    assert cells(page, "d")[1:] == ["not in the suite", ""]
     reasons = page.locator("td.reason bdi")  # of its own each: a direction does not spill
     assert sorted(reasons.all_text_contents()) == sorted(
-        [TRICKY, TRICKY, "not run", "not asked for"]
+        [TRICKY, TRICKY, "not run", "not in the suite"]
     )
     page.fill("#query", "not run")
     assert page.locator("#count").inner_text().startswith("1 of 6 rows")
@@ -97,7 +97,7 @@ def test_footnotes_and_legends_are_merged_by_their_text(overview):
     assert [own.text_content() for own in marks] == [" footnotes ¹,²", " footnotes ³"]
     legend = page.locator("#legend li").all_inner_texts()
     assert legend[:2] == ["For all.", "toys: Of toys."]
-    assert legend[2].startswith("The mean is over tasks")
+    assert legend[2].startswith("Mean: over tasks")
 
 
 def test_means_tie_as_in_other_tables(overview):

@@ -1,4 +1,4 @@
-// Two rows beside each other.
+// The comparison of two rows.
 
 /** The paired difference of two rows of table `place`: {metric: [a - b, low, high, p, Holm]}. */
 function differences(place, first, second) {
@@ -32,7 +32,7 @@ function comparison(caption, place, first, second) {
   const table = block(`table-${place}`);
   const [a, b] = [first, second].map((label) => table.rows.find((row) => row.label === label));
   const result = a?.cells && b?.cells ? differences(place, first, second) : null;
-  if (!result) return [section(bdi(caption), el("p", { class: "reason" }, "One of the two has no results here."))];
+  if (!result) return [section(bdi(caption), el("p", { class: "reason" }, "One of the two methods has no results here."))];
   const known = Object.values(result.found);
   const reach = Math.max(0.001, ...known.flatMap(([, low, high]) => [Math.abs(low), Math.abs(high)]));
   const rows = table.columns.filter((column) => column.ranked).map((column) => {
@@ -43,17 +43,17 @@ function comparison(caption, place, first, second) {
   const users = known.length ? known[0][5].toLocaleString("en") : null;
   return [section(bdi(caption),
     scrolling(`Paired differences: ${caption}`, el("table", { class: "plain" },
-      el("caption", { class: "hidden" }, `${first} less ${second}`),
+      el("caption", { class: "hidden" }, `${first} minus ${second}`),
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Metric"), head("Difference"),
         head("p (Holm)"), head(nameOf(first), "name"), head(nameOf(second), "name"))),
       el("tbody", {}, rows))),
     el("ul", { class: "notes" },
-      el("li", {}, "Difference: the first less the second, user by user", users ? ` over ${users} users` : "",
-        ", with its 95 % bootstrap interval; the line marks no difference. p: two-sided sign-flip permutation test."
-        + " Where both have three seeds or more, interval and p are over users and seeds."),
-      el("li", {}, `Holm adjusts the raw p over the ${result.pairs.toLocaleString("en")} pairs of this table, for each`
-        + " metric apart: pick a pair by its figures and only the adjusted p is valid. Bold: below 5 % after it. Intervals are not adjusted."),
-      result.all ? null : el("li", {}, "Of a table with this many rows only the primary metric is compared.")))];
+      el("li", {}, "Difference: first minus second, paired by user", users ? ` over ${users} users` : "",
+        ", with its 95 % bootstrap interval; the vertical line marks no difference. p: two-sided sign-flip permutation test."
+        + " Where both methods have three or more seeds, interval and p are over users and seeds."),
+      el("li", {}, `Holm's method adjusts the raw p over the ${result.pairs.toLocaleString("en")} pairs of this table, for each`
+        + " metric separately. For a pair chosen after seeing the results, only the adjusted p is valid. Bold: adjusted p below 5 %. Intervals are not adjusted."),
+      result.all ? null : el("li", {}, "In a table with this many rows, only the primary metric is compared.")))];
 }
 
 function differenceRow(column, first, second, found, reach) {

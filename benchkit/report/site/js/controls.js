@@ -105,7 +105,7 @@ function listenToTheme() {
     else delete root.dataset.theme;
     try {
       localStorage.setItem("benchkit-theme", next);
-    } catch { /* it holds until the page is left */ }
+    } catch { /* storage is blocked: the choice lasts until the page is left */ }
     show();
   });
   show();

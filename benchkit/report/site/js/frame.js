@@ -1,9 +1,9 @@
-// Wide tables: they scroll in a frame that shows where there is more, and nothing fixed hides the focus.
+// Wide tables scroll in a frame that fades where there is more; nothing fixed hides the focus.
 
-const OUTLINE = 4; // pixels around what has the focus
+const OUTLINE = 4; // pixels around the focused element
 
-function whenSized(tell, ...elements) {
-  const observer = new ResizeObserver(tell);
+function whenSized(callback, ...elements) {
+  const observer = new ResizeObserver(callback);
   elements.forEach((element) => observer.observe(element));
 }
 
@@ -15,7 +15,7 @@ function scrolling(label, table) {
   return frame;
 }
 
-/** Have the frame of a region show whether there is more before and after what is seen of it. */
+/** Show at the edges of a region's frame whether it scrolls further in that direction. */
 function markMore(region) {
   const frame = region.parentElement, fade = el("span", { class: "fade", "aria-hidden": "true" });
   frame.append(fade);
@@ -23,7 +23,7 @@ function markMore(region) {
     const { scrollLeft, scrollWidth, clientWidth, clientHeight, clientTop } = region;
     frame.classList.toggle("before", scrollLeft > 1);
     frame.classList.toggle("after", scrollWidth - clientWidth - scrollLeft > 1);
-    // Scroll bars stay clear. Custom properties would do, but have every cell styled again.
+    // Keep scroll bars uncovered. Custom properties would work, but restyle every cell.
     fade.style.right = `${region.offsetWidth - clientWidth}px`;
     fade.style.bottom = `${region.offsetHeight - clientHeight - clientTop}px`;
   };
@@ -31,7 +31,7 @@ function markMore(region) {
   whenSized(mark, region, region.firstElementChild);
 }
 
-/** Tell the style how much the bar covers. */
+/** Pass the height of the comparison bar to the style sheet. */
 function measureBar() {
   const bar = byId("bar");
   let covered = 0;
@@ -42,7 +42,7 @@ function measureBar() {
   }, bar);
 }
 
-/** Bring a column of the table into view, beside the columns that stay. */
+/** Scroll a column of the table into view, next to the fixed columns. */
 function showColumn(head) {
   if (!head || head.matches(".box, .method")) return;
   const region = byId("results"), { left, right, width } = head.getBoundingClientRect();
@@ -53,8 +53,8 @@ function showColumn(head) {
 
 const showSorted = () => showColumn(byId("table").tHead.querySelector("[aria-sort]"));
 
-/** Browsers take what lies under the head, or under columns that stay, for visible. (What the mouse
- * is on must not move, or the click is lost.) */
+/** Scroll the focus out from under the fixed head and columns, which browsers do not consider.
+ * Only for keyboards: if an element moves under the mouse, the click is lost. */
 function showFocused({ target }) {
   if (!target.matches(":focus-visible")) return;
   const head = byId("table").tHead.querySelector(".method");

@@ -1,12 +1,12 @@
 // All tasks side by side in one metric.
 
-/** A view (`currentView`) with a column a task, and the mean of the rows that are complete. */
-function overview(protocol, wanted) {
-  const known = metricsOf(protocol);
-  const metric = known.has(wanted) ? wanted : [...known.keys()][0];
+/** A view (`currentView`) with a column for each task, and the mean of complete rows. */
+function overview(protocol, preferred) {
+  const titles = metricsOf(protocol);
+  const metric = titles.has(preferred) ? preferred : [...titles.keys()][0];
   const tables = tablesOf(protocol)
     .map(({ task, place }) => ({ task, name: `task:${task}`, table: block(`table-${place}`) }))
-    .map((own) => ({ ...own, at: own.table.columns.findIndex((column) => column.name === metric) }))
+    .map((entry) => ({ ...entry, at: entry.table.columns.findIndex((column) => column.name === metric) }))
     .filter(({ at }) => at >= 0);
   const columns = tables.map(({ task, name, table, at }) =>
     ({ ...table.columns[at], name, title: task, kind: "metric", text: true }));
@@ -19,24 +19,24 @@ function overview(protocol, wanted) {
   if (several) addMean(rows, columns, chance);
   return {
     place: null,
-    caption: `${known.get(metric)} on all tasks (${titleOf(protocol).toLowerCase()})`,
+    caption: `${titles.get(metric)} on all tasks (${titleOf(protocol).toLowerCase()})`,
     columns, chance, rows, footnotes,
     primary: several ? "mean" : columns[0]?.name,
     legend: [
       ...mergedLegend(tables),
-      ["The mean is over tasks, each counted once, and only of rows that are complete in all of them."],
+      ["Mean: over tasks, with equal weight, for rows with a result on every task."],
     ],
   };
 }
 
-/** reasons: column name -> why there is no figure. */
+/** reasons: why there is no value, by column name. */
 function rowOfTasks({ label, family }, tables, metric, footnotes) {
   const values = new Map(), reasons = new Map(), notes = new Set();
   for (const { name, table } of tables) {
     const row = table.rows.find((other) => other.label === label);
     const value = row && valuesOf(table, row).get(metric);
     if (value) values.set(name, { ...value, published: undefined, at_chance: row.at_chance });
-    else reasons.set(name, row ? row.status ?? "no figure" : "not asked for");
+    else reasons.set(name, row ? row.status ?? "no value" : "not in the suite");
     for (const n of row?.notes ?? []) notes.add(footnotes.indexOf(table.footnotes[n - 1]) + 1);
   }
   return { label, family, values, reasons, notes: notes.size ? [...notes].sort((a, b) => a - b) : undefined };
@@ -57,24 +57,24 @@ function addMean(rows, columns, chance) {
   columns.push({ name: "mean", title: "Mean", axis: null, ranked, kind: "metric" });
 }
 
-/** The mean with the digits of the data, so that equal means are equal; null where a value lacks. */
+/** The mean, rounded like the data so that ties stay ties; null where a value is missing. */
 function meanOf(values) {
   if (values.includes(undefined)) return null;
   return Number((values.reduce((sum, value) => sum + value, 0) / values.length).toFixed(6));
 }
 
-/** The best and, if only one row has it, the second, as in the tables of one task. */
+/** The best value and, if only one row has it, the second, as in the tables of one task. */
 function firstTwo(values) {
   const order = [...new Set(values)].sort((a, b) => b - a);
   const tied = values.filter((value) => value === order[0]).length > 1;
   return order.slice(0, tied ? 1 : 2);
 }
 
-/** The lines of all tables, each once; those that not all have name their tasks. */
+/** The lines of all tables, each once; a line that some tables lack names its tasks. */
 function mergedLegend(tables) {
   const tasks = new Map();
   for (const { task, table } of tables)
     for (const line of table.legend) tasks.set(line, [...(tasks.get(line) ?? []), task]);
-  return [...tasks].map(([line, own]) => (own.length === tables.length ? [bdi(line)]
-    : [...joined(own), ": ", bdi(line)]));
+  return [...tasks].map(([line, names]) => (names.length === tables.length ? [bdi(line)]
+    : [...joined(names), ": ", bdi(line)]));
 }

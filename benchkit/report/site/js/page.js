@@ -1,14 +1,14 @@
-// Putting it together: one state, drawn again where it changed.
+// The page as a whole: one state; what changed is drawn again.
 
 let current = null;
 
 function set(changes) {
   const next = valid({ ...current, ...changes });
   try {
-    // A panel has an entry of its own, so that going back closes it.
+    // An open panel has its own history entry, so that going back closes it.
     if (isOpen(next) && !isOpen(current)) history.pushState({ panel: true }, "", address(next));
     else history.replaceState(history.state, "", address(next));
-  } catch { /* opened where addresses cannot change: the state holds for this visit */ }
+  } catch { /* the address cannot change here: the state lasts for this visit */ }
   show(next);
 }
 
@@ -47,7 +47,7 @@ function drawPanel(state) {
   byId("panel-title").focus();
 }
 
-/** The reader closed the panel, or its entry of the history is left. */
+/** Update the state after the panel closed, and leave its history entry. */
 function panelClosed() {
   if (!isOpen(current)) return;
   if (!history.state?.panel) {

@@ -1,4 +1,4 @@
-// What a row opens.
+// The panel of a row.
 
 const section = (title, ...children) => el("section", {}, el("h3", {}, title), ...children);
 const folded = (title, ...children) => el("details", {}, el("summary", {}, title), ...children);
@@ -12,20 +12,20 @@ function openRow(state) {
   const place = INDEX.methods.findIndex((method) => method.label === state.open);
   const method = INDEX.methods[place];
   const tasks = state.task === null ? INDEX.tasks : [state.task];
-  const own = tasks.map((task) => [task, block(`row-${INDEX.tasks.indexOf(task)}-${place}`)])
+  const details = tasks.map((task) => [task, block(`row-${INDEX.tasks.indexOf(task)}-${place}`)])
     .filter(([, detail]) => detail);
   byId("panel-title").replaceChildren(bdi(method.label));
   byId("panel-body").replaceChildren(
     el("p", { class: "muted" }, bdi(method.family), ...(state.task === null ? [] : [" on ", bdi(state.task)])),
     cardSection(method.card),
     resultsSection(method.label),
-    ...own.flatMap(([task, detail]) => rowSections(task, detail, own.length > 1)).filter(Boolean),
+    ...details.flatMap(([task, detail]) => rowSections(task, detail, details.length > 1)).filter(Boolean),
   );
 }
 
 function cardSection(card) {
   if (!card) {
-    return section("Card", el("p", {}, "No catalogue entry: nothing is known of how true it is to a paper."));
+    return section("Card", el("p", {}, "No catalogue entry: how faithful it is to a paper is unknown."));
   }
   return section("Card",
     el("p", {}, bdi(card.summary || card.name)),
@@ -36,9 +36,9 @@ function cardSection(card) {
       : el("p", { class: "muted" }, "No known deviations."));
 }
 
-/** The row in every table of all cases: a line a task and protocol, a column a metric. */
+/** The row's values over all cases: a line for each task and protocol, a column for each metric. */
 function resultsSection(label) {
-  const found = [], titles = new Map();
+  const results = [], titles = new Map();
   INDEX.tables.forEach(({ task, protocol, part }, place) => {
     if (part) return;
     const table = block(`table-${place}`);
@@ -46,14 +46,14 @@ function resultsSection(label) {
     if (!row) return;
     const values = valuesOf({ ...table, costs: [] }, { ...row, costs: {} });
     if (row.cells) table.columns.forEach((column) => values.has(column.name) && titles.set(column.name, column.title));
-    found.push({ task, protocol, status: row.status, values });
+    results.push({ task, protocol, status: row.status, values });
   });
   const head = (text) => el("th", { scope: "col" }, text);
   return section("Results",
     scrolling("Results on every task", el("table", { class: "plain" },
       el("thead", {}, el("tr", {}, head("Task"), head("Protocol"),
         [...titles.values()].map((title) => el("th", { scope: "col", class: "number" }, title)))),
-      el("tbody", {}, found.map(({ task, protocol, status, values }) => el("tr", {},
+      el("tbody", {}, results.map(({ task, protocol, status, values }) => el("tr", {},
         el("th", { scope: "row" }, bdi(task)), el("td", {}, titleOf(protocol)),
         status ? el("td", { colspan: titles.size, class: "reason" }, bdi(status))
           : [...titles.keys()].map((name) =>
@@ -66,16 +66,16 @@ function rowSections(task, detail, several) {
     return [section(title("No results"), el("p", { class: "reason" }, bdi(detail.status)), remarks(detail))];
   }
   return [
-    detail.remarks.length ? section(title("Remarks"), remarks(detail)) : null,
+    detail.remarks.length ? section(title("Caveats"), remarks(detail)) : null,
     detail.published.length ? section(title("Published figures"), publishedTable(detail.published)) : null,
     detail.judges.length ? section(title("Judges"), ...detail.judges.map(judgeSummary)) : null,
     detail.examples.length ? section(title("Example predictions"),
-      el("p", { class: "muted" }, "The same cases for every method of the task, chosen by a hash of their ids."),
+      el("p", { class: "muted" }, "The same cases for every method, chosen by a hash of their ids."),
       ...detail.examples.map(example)) : null,
     section(title("Manifest"),
       lines([["Row", detail.row_id], ["Class", detail.method],
         ...detail.runs.map((run) => [`Run, seed ${run.seed}`, run.id])]),
-      ...[["Configuration", "config"], ["Settings of the run", "settings"], ["Decoding", "decoding"],
+      ...[["Configuration", "config"], ["Run settings", "settings"], ["Decoding", "decoding"],
         ["Versions", "versions"], ["Hashes", "hashes"], ["Machine", "machine"], ["Cost", "costs"]]
         .filter(([, name]) => detail[name].length)
         .map(([text, name]) => folded(text, lines(detail[name])))),
@@ -86,10 +86,10 @@ const remarks = (detail) => el("ul", {}, detail.remarks.map((text) => el("li", {
 
 function publishedTable(figures) {
   return el("div", {}, lines(figures.map(([metric, value, from]) => [metric, `${value} (${from})`])),
-    el("p", { class: "muted" }, "As printed; protocols, candidates and filters may differ from ours."));
+    el("p", { class: "muted" }, "As printed in the paper; protocol, candidates and filters may differ from ours."));
 }
 
-/** kind: the judge's registered name, where a suite calls it otherwise. */
+/** kind: the judge's registered name, in case the suite gives it another. */
 function judgeSummary({ judge, kind, cases, scored, means, remarks = [], warnings = [] }) {
   return el("div", {}, el("h4", {}, bdi(judge)),
     lines([
@@ -102,25 +102,25 @@ function judgeSummary({ judge, kind, cases, scored, means, remarks = [], warning
       remarks.map((text) => el("li", {}, bdi(text)))) : null);
 }
 
-function example(shown) {
+function example(data) {
   const facts = [
-    ["Target", shown.target ?? "not recorded"],
-    ["Its rank", shown.rank ? String(shown.rank) : undefined],
-    ["Status", [shown.status, shown.sampled_status].filter((s) => s && s !== "ok").join(", ") || undefined],
+    ["Target", data.target ?? "not recorded"],
+    ["Rank of the target", data.rank ? String(data.rank) : undefined],
+    ["Status", [data.status, data.sampled_status].filter((s) => s && s !== "ok").join(", ") || undefined],
   ].filter(([, value]) => typeof value === "string");
   return el("article", { class: "example" },
-    el("h4", {}, "Case ", bdi(shown.case)),
+    el("h4", {}, "Case ", bdi(data.case)),
     lines(facts),
-    shown.history ? folded(`History (${shown.asked} items${shown.asked > shown.history.length
-      ? `, the newest ${shown.history.length}` : ""})`,
-      el("ol", {}, shown.history.map((title) => el("li", {}, bdi(title)))))
-      : el("p", { class: "muted" }, `History of ${shown.asked} items.`),
-    shown.top ? el("div", {}, el("p", { class: "label" }, "Ranked first"),
-      el("ol", {}, shown.top.map(({ item, score, hit }) =>
+    data.history ? folded(`History (${data.asked} items${data.asked > data.history.length
+      ? `, the newest ${data.history.length}` : ""})`,
+      el("ol", {}, data.history.map((title) => el("li", {}, bdi(title)))))
+      : el("p", { class: "muted" }, `History of ${data.asked} items.`),
+    data.top ? el("div", {}, el("p", { class: "label" }, "Top of the ranking"),
+      el("ol", {}, data.top.map(({ item, score, hit }) =>
         el("li", {}, bdi(item), ` (${score.replace(/^-/, "−")})`, hit ? el("strong", {}, " target") : null)))) : null,
-    shown.rationale ? quote("Rationale", shown.rationale) : null,
-    (shown.samples ?? []).map(sample),
-    (shown.judged ?? []).map(judgement));
+    data.rationale ? quote("Rationale", data.rationale) : null,
+    (data.samples ?? []).map(sample),
+    (data.judged ?? []).map(judgement));
 }
 
 const quote = (title, text) =>
@@ -131,12 +131,12 @@ function sample({ text, item, status, hit }, place) {
   const title = `Sample ${place + 1}${what ? ` (${what})` : ""}`;
   const named = item ? el("p", {}, "Item: ", bdi(item)) : null;
   return text ? el("div", {}, quote(title, text), named)
-    : el("p", {}, el("span", { class: "label" }, `${title} `), item ? bdi(item) : "names no item");
+    : el("p", {}, el("span", { class: "label" }, `${title} `), item ? bdi(item) : "no item named");
 }
 
 function judgement({ judge, status, grades, reason, rationale }) {
-  const given = Object.entries(grades ?? {}).map(([name, grade]) => `${name} ${grade}`);
+  const texts = Object.entries(grades ?? {}).map(([name, grade]) => `${name} ${grade}`);
   return el("div", {}, rationale ? quote("Rationale judged", rationale) : null,
     el("p", {}, el("span", { class: "label" }, "Judge "), bdi(judge), ": ",
-      given.length ? joined(given) : status, reason ? el("span", { class: "muted" }, " ", bdi(reason)) : null));
+      texts.length ? joined(texts) : status, reason ? el("span", { class: "muted" }, " ", bdi(reason)) : null));
 }

@@ -1,4 +1,4 @@
-// Making elements. Text only ever gets in as text.
+// Elements of the page. Text from the data is only ever inserted as text.
 
 const byId = (id) => document.getElementById(id);
 
@@ -14,9 +14,9 @@ function el(tag, props = {}, ...children) {
   return element;
 }
 
-/** A name or text from the data: its direction must not spill into what is around it. */
+/** Text from the data, isolated so that its writing direction does not affect its surroundings. */
 const bdi = (text) => el("bdi", { dir: "auto" }, text);
-/** Texts in a line; the direction of one must not spill into the next. */
+/** A list of isolated texts with commas. */
 const joined = (texts) => texts.flatMap((text, i) => [i ? ", " : null, bdi(text)]);
 /** The name of a method, which may break after its slashes. */
 const nameOf = (label) => el("bdi", { dir: "auto" },
@@ -49,7 +49,7 @@ function bar([from, to], mean, low, high, reference, kind = "chance") {
   return svg;
 }
 
-/** Three digits without the leading zero, as the tables print rates. */
+/** A number with three digits and no leading zero, as the tables print rates. */
 const rate = (value, digits = 3) => value.toFixed(digits).replace(/^(-?)0\./, "$1.").replace("-", "−");
 const signed = (value) => (Math.abs(value) < 0.0005 ? ".000" : (value > 0 ? "+" : "") + rate(value));
 const pValue = (p) => (p < 0.0001 ? "< .0001" : p < 0.001 ? p.toFixed(4).slice(1) : rate(p));

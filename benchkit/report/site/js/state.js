@@ -1,4 +1,4 @@
-// What the reader has chosen. It lives in the address, so that a view can be linked.
+// The reader's choices, kept in the address so that a view can be linked.
 
 const block = (() => {
   const parsed = new Map();
@@ -22,7 +22,7 @@ const partsOf = (task, protocol) => [
   ),
 ];
 
-/** The nearest state that exists: a link may be older than the page. task: null for all tasks. */
+/** The closest valid state, because a link may be older than the page. task: null for all tasks. */
 function valid(state) {
   const tasks = [...new Set(INDEX.tables.map((table) => table.task))];
   const task = state.all && tasks.length > 1 ? null
@@ -55,21 +55,21 @@ const START = {
 const DEFAULT = valid(START);
 
 function readAddress() {
-  const given = new URLSearchParams(location.hash.slice(1));
+  const query = new URLSearchParams(location.hash.slice(1));
   return valid({
-    all: given.get("view") === "overview",
-    task: given.get("task"),
-    protocol: given.get("protocol"),
-    part: given.get("part") ?? "",
-    metric: given.get("metric") ?? INDEX.primary,
-    sort: given.get("sort"),
-    dir: given.get("dir") === "asc" ? "asc" : given.get("dir") === "desc" ? "desc" : null,
-    query: given.get("q") ?? "",
-    families: given.getAll("family"),
-    columns: given.has("col") ? given.getAll("col") : null,
-    ticked: given.getAll("tick"),
-    open: given.get("open"),
-    compare: given.get("compare") === "1",
+    all: query.get("view") === "overview",
+    task: query.get("task"),
+    protocol: query.get("protocol"),
+    part: query.get("part") ?? "",
+    metric: query.get("metric") ?? INDEX.primary,
+    sort: query.get("sort"),
+    dir: query.get("dir") === "asc" ? "asc" : query.get("dir") === "desc" ? "desc" : null,
+    query: query.get("q") ?? "",
+    families: query.getAll("family"),
+    columns: query.has("col") ? query.getAll("col") : null,
+    ticked: query.getAll("tick"),
+    open: query.get("open"),
+    compare: query.get("compare") === "1",
   });
 }
 

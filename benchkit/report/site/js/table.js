@@ -1,4 +1,4 @@
-// Drawing the table.
+// The table.
 
 function drawHead(view, columns) {
   const th = (name, title, axis, numeric, text) =>
@@ -118,7 +118,7 @@ function tickRow(label, on) {
   announce();
 }
 
-/** Show which rows are ticked, without drawing the table again. */
+/** Show which rows are ticked without redrawing the table. */
 function markTicked(state) {
   for (const box of byId("table").tBodies[0].querySelectorAll("input")) {
     box.checked = state.ticked.includes(box.dataset.label);
@@ -129,12 +129,12 @@ function markTicked(state) {
   const names = state.ticked.map((label) => el("strong", {}, nameOf(label)));
   byId("bar-text").replaceChildren(
     ...(names.length === 2
-      ? [names[0], " and ", names[1], el("span", { class: "muted keys" }, " (Enter on a tick compares them)")]
+      ? [names[0], " and ", names[1], el("span", { class: "muted keys" }, " (press Enter on a tick to compare them)")]
       : [...names, ": tick a second row to compare"]));
 }
 
 function announce() {
   const [first, second] = current.ticked;
-  byId("live").textContent = second ? `${first} and ${second} are ticked: Enter compares them.`
+  byId("live").textContent = second ? `${first} and ${second} are ticked. Press Enter to compare them.`
     : first ? `${first} is ticked. Tick a second row to compare.` : "No row is ticked.";
 }

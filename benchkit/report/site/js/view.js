@@ -1,4 +1,4 @@
-// From the data to what a table shows: columns and rows, whatever they are of.
+// Views: the columns and rows of a table, for one task or for all.
 
 /** {caption, columns, chance, rows, legend, footnotes, place}: one table, or all tasks.
  *
@@ -42,15 +42,15 @@ const tablesOf = (protocol) =>
     (table) => !table.part && table.protocol === protocol,
   );
 
-/** Metrics that some task has under a protocol. */
+/** Titles of the metrics that some task has under a protocol, by name. */
 function metricsOf(protocol) {
-  const found = new Map();
+  const titles = new Map();
   for (const { place } of tablesOf(protocol))
-    for (const column of block(`table-${place}`).columns) found.set(column.name, column.title);
-  return found;
+    for (const column of block(`table-${place}`).columns) titles.set(column.name, column.title);
+  return titles;
 }
 
-/** The columns that are shown: chosen ones, or the first metrics and all costs. */
+/** The columns to show: the chosen ones, or the first metrics and all costs. */
 function shownColumns(view, state) {
   if (state.columns && !state.all) {
     const chosen = view.columns.filter((column) => state.columns.includes(column.name));
@@ -71,14 +71,14 @@ function sorting(view, state) {
   return { by, dir: state.dir ?? (words || cost ? "asc" : "desc") };
 }
 
-/** Rows that pass the filters, sorted; those without figures come last. */
+/** Rows that pass the filters, sorted; those without a value come last. */
 function shownRows(view, state) {
   const words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
   const text = (row) => [
     row.label, row.family, row.status ?? "", ...(row.reasons?.values() ?? []),
     ...(row.notes ?? []).map((n) => view.footnotes[n - 1]),
   ].join(" ").toLowerCase();
-  const kept = view.rows.filter(
+  const matches = view.rows.filter(
     (row) => (!state.families.length || state.families.includes(row.family))
       && words.every((word) => text(row).includes(word)),
   );
@@ -87,7 +87,7 @@ function shownRows(view, state) {
   const key = (row) => (by === "method" ? row.label : by === "family" ? row.family : row.values.get(by)?.value);
   const isDevice = by === "device";
   const value = (row) => (isDevice ? row.values.get(by)?.text : key(row));
-  return kept
+  return matches
     .map((row, place) => ({ row, place, value: value(row) }))
     .sort((a, b) => {
       if (a.value === undefined || b.value === undefined)
