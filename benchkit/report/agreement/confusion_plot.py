@@ -10,7 +10,7 @@ import numpy as np
 from benchkit.report.agreement.files import confusion_file_names
 from benchkit.report.agreement.measurement import RaterPair
 from benchkit.report.agreement.tables import format_estimate
-from benchkit.report.plots.style import GREY, SERIES_COLOURS, contrasting_colour, save_figure
+from benchkit.report.plots.style import GREY, SERIES_COLOURS, save_figure, text_colour_on
 from benchkit.report.plots.text_fitting import add_title, shorten_names, wrap
 
 if TYPE_CHECKING:
@@ -79,6 +79,6 @@ def _cells(axes: "Axes", counts: np.ndarray) -> None:
     for (y, x), count in np.ndenumerate(counts):
         if count:
             axes.text(x, y, f"{count:.0f}", ha="center", va="center", fontsize=8,
-                      color=contrasting_colour(shades(count / counts.max())))  # fmt: skip
+                      color=text_colour_on(shades(count / counts.max())))  # fmt: skip
     axes.grid(visible=False)
     axes.tick_params(length=0)

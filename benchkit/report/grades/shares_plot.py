@@ -10,9 +10,9 @@ from benchkit.report.core.grade_results import GradeTable
 from benchkit.report.plots.style import (
     FIGURE_WIDTH,
     GREY,
-    contrasting_colour,
     format_percent,
     save_figure,
+    text_colour_on,
 )
 from benchkit.report.plots.text_fitting import (
     add_legend_above,
@@ -61,7 +61,7 @@ def draw_grade_shares(figure: "Figure", table: GradeTable) -> None:
         for y, (width, start) in enumerate(zip(widths, left, strict=True)):
             if width >= _MIN_LABELLED_SHARE:
                 axes.text(start + width / 2, y, format_percent(width), ha="center", va="center",
-                          fontsize=7.5, color=contrasting_colour(colour))  # fmt: skip
+                          fontsize=7.5, color=text_colour_on(colour))  # fmt: skip
         left = [start + width for start, width in zip(left, widths, strict=True)]
     names = [f"{level:.3g}" for level in levels]
     if any(value < 1 - 1e-9 for value in left):

@@ -105,12 +105,12 @@ def _style() -> Iterator[None]:
         yield
 
 
-def contrasting_colour(colour: Any) -> str:
+def text_colour_on(colour: Any) -> str:
     """Return white or black, whichever has a contrast of at least 4.5 on `colour`.
 
     colour: any matplotlib colour. Reference: WCAG 2.2, criterion 1.4.3.
 
-    >>> contrasting_colour("#0072B2"), contrasting_colour("#E08214")
+    >>> text_colour_on("#0072B2"), text_colour_on("#E08214")
     ('white', 'black')
     """
     return "white" if 1.05 / (_luminance(colour) + 0.05) >= 4.5 else "black"

@@ -35,7 +35,7 @@ def read_verdicts(runs: Sequence[Run], judges: Sequence[PlannedJudge]) -> list[M
     return method_verdicts
 
 
-def judged_case_ids(run: Run, judges: Sequence[PlannedJudge]) -> list[str]:
+def case_ids_with_verdicts(run: Run, judges: Sequence[PlannedJudge]) -> list[str]:
     """Return the cases that one of the judges was or would have been shown."""
     complete = (pair for judge in judges for pair in _complete([run], judge))
     return [case for run, manifest in complete for case in run.verdicts(manifest)["case_id"]]

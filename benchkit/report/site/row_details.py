@@ -23,7 +23,7 @@ def example_case_ids(method_runs: Mapping[tuple[str, str], MethodRuns], task: st
     judged = {
         case
         for source in sources
-        for case in judge_verdicts.judged_case_ids(source.runs[0], source.judges)
+        for case in judge_verdicts.case_ids_with_verdicts(source.runs[0], source.judges)
     }
     return example_cases.select_example_cases(
         known, judged, example_cases.examples_per_row(len(method_runs))

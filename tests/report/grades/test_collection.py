@@ -235,7 +235,7 @@ def test_the_page_shows_the_judges_of_the_plan_alone_as_the_tables_do(made):
     (table,) = collect_grades(made.store, plan)
     assert f"{table.rows[0].means['rating'].mean:.3f}" == found.summary["means"]["rating"]
     assert found.verdict_rows["c1"]["grades"] == {"rating": 2.0}
-    assert judge_verdicts.judged_case_ids(run, plan.judges) == ["c0", "c1", "c2"]
+    assert judge_verdicts.case_ids_with_verdicts(run, plan.judges) == ["c0", "c1", "c2"]
     assert judge_verdicts.read_verdicts([run], [judge("another", 3)]) == []
 
 

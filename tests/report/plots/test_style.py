@@ -14,7 +14,7 @@ from benchkit.report.comparison.critical_difference import write_critical_differ
 from benchkit.report.comparison.paired_comparison import SuiteComparison
 from benchkit.report.core.grade_results import GradeRow, GradeTable
 from benchkit.report.grades.shares_plot import write_grade_shares
-from benchkit.report.plots.style import contrasting_colour
+from benchkit.report.plots.style import text_colour_on
 from benchkit.report.training.diagnostics import Diagnosis, SuiteDiagnoses
 from benchkit.report.training.plots import write_diagnosis_plots
 from benchkit.report.training.preference_conflicts import PreferenceConflicts
@@ -91,7 +91,7 @@ def test_grades_of_alike_names_are_apart(tmp_path):
 )
 def test_numbers_stand_out_from_what_they_stand_on(colour):
     """Contrasts of #767676 and #7A7A7A with white are 4.54 and 4.29 by WebAIM's checker."""
-    assert contrasting_colour(colour) == (
+    assert text_colour_on(colour) == (
         "white" if colour in ("#0072B2", "#767676", "#000000") else "black"
     )
 
