@@ -1,4 +1,4 @@
-"""Recommenders as parts of other methods: they order candidates, or teach."""
+"""Recommenders as parts of other methods: experts that order candidates, or teach."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,34 +13,33 @@ from benchkit.errors import ConfigError, MethodError
 from benchkit.types import Catalog, Recommender, Request, RunContext, TrainView
 
 _LOGITS = {"sasrec"}  # trained by a cross-entropy: differences of scores are log-odds
-_ASKED_AT_ONCE = 1024
+_BATCH_SIZE = 1024  # requests
 
 
 class ExpertConfig(BaseModel):
-    """Which recommender is asked: any that scores, by its name in a catalog or as FILE.py:Class.
+    """A recommender that scores candidates."""
 
-    config: its hyper-parameters, its own defaults else.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: str = "sasrec"
+    """Name in a catalog, or FILE.py:Class."""
     config: dict[str, Any] = {}
+    """Hyper-parameters; the recommender's defaults if left out."""
 
     @model_validator(mode="after")
     def _scores(self) -> Self:
         try:
-            able = self.make().capabilities
+            capabilities = self.make().capabilities
         except ConfigError as error:
             raise ValueError(f"{self.name}: {error.cause}; {error.hint}") from None
-        if "scores" not in able:
+        if "scores" not in capabilities:
             raise ValueError(f"{self.name} gives no scores")
         return self
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """Code, packages and settings, so that a run's identity holds what can change scores."""
+        """Code, packages and settings of the expert, as a part of a run's identity."""
         card = cards.find_card(self.name)
         return cards.identify_component(card, cards.build_config(card, self.config))
 
@@ -50,12 +49,12 @@ class ExpertConfig(BaseModel):
         return self.name in _LOGITS
 
     def make(self) -> Recommender:
-        """A fresh, unfitted expert. Raises ConfigError when there is none of this name."""
+        """Construct the expert, unfitted; raise ConfigError for an unknown name."""
         card = cards.find_card(self.name)
         return cards.construct_recommender(card, cards.build_config(card, self.config))
 
     def fit_expert(self, data: TrainView, run: RunContext) -> Recommender:
-        """A fresh expert, trained; its files are apart from those of the method that asks it."""
+        """Construct and fit the expert; it has its own folder beside the method's files."""
         folder = run.scratch / f"expert-{fingerprint.hash_json(self.model_dump(mode='json'))}"
         folder.mkdir(parents=True, exist_ok=True)
         expert = self.make()
@@ -66,16 +65,17 @@ class ExpertConfig(BaseModel):
 def expert_scores(
     expert: Recommender, requests: Sequence[Request], run: RunContext
 ) -> Iterator[NDArray[np.float64]]:
-    """[c] scores of each request's candidates, in their order.
+    """Yield [c] scores of each request's candidates, in their order.
 
-    Raises MethodError for a request that the expert does not score.
+    Raises:
+        MethodError: The expert does not score a request.
     """
-    for start in range(0, len(requests), _ASKED_AT_ONCE):
-        for prediction in expert.predict(requests[start : start + _ASKED_AT_ONCE], run):
+    for start in range(0, len(requests), _BATCH_SIZE):
+        for prediction in expert.predict(requests[start : start + _BATCH_SIZE], run):
             if prediction.scores is None:
                 raise MethodError(
                     f"the expert has no scores for {prediction.case_id!r}: {prediction.status}",
-                    "take another expert",
+                    "use another expert",
                 )
             yield np.array(prediction.scores, dtype=np.float64)
 
@@ -83,14 +83,14 @@ def expert_scores(
 def unseen_scores(
     expert: Recommender, requests: Sequence[Request], catalog: Catalog, run: RunContext
 ) -> Iterator[NDArray[np.float64]]:
-    """[n_items] scores of the catalogue for each request; -inf for the items of its history."""
-    whole = [replace(request, candidates=catalog.ids) for request in requests]
-    for request, own in zip(requests, expert_scores(expert, whole, run), strict=True):
-        own[[catalog.index[event.item] for event in request.history]] = -np.inf
-        yield own
+    """Yield [n_items] scores of the catalogue for each request, -inf for its history's items."""
+    full_requests = [replace(request, candidates=catalog.ids) for request in requests]
+    for request, scores in zip(requests, expert_scores(expert, full_requests, run), strict=True):
+        scores[[catalog.index[event.item] for event in request.history]] = -np.inf
+        yield scores
 
 
-def descending_order(values: NDArray[np.float64]) -> list[int]:
-    """Places from the highest score to the lowest; equal ones stay in their order."""
+def order_by_score(values: NDArray[np.float64]) -> list[int]:
+    """Return indices from the highest score to the lowest; ties stay in their order."""
     order: list[int] = np.argsort(-values, kind="stable").tolist()
     return order

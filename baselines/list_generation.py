@@ -1,4 +1,4 @@
-"""Ranked lists as text: how one is written, drawn from a model, read back, and turned to scores."""
+"""Ranked lists as text: write, generate, parse and score them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from benchkit.lm.response_format import ResponseFormat
 from benchkit.lm.types import Decoding, Engine, FinishReason, Prompt
 from benchkit.types import Status
 
-REASON_SEPARATOR = "\nReason: "  # what comes between a list and the sentence after it
+REASON_SEPARATOR = "\nReason: "  # between a list and the sentence after it
 _FORM = ResponseFormat("numbered-list")
 _LABEL = re.compile(
     r"^\W*(?:reasons?|explanation|why)\b[ *_]*:[ *_]*", re.IGNORECASE | re.MULTILINE
@@ -24,35 +24,34 @@ _ENTRY = re.compile(r"^\W*\d{1,3}[.):]|^\s*[-*•] ")
 
 
 class ListAnswer(NamedTuple):
-    """A list as it was understood.
-
-    places: of the candidates it names, best first, each once. reason: the text after the list.
-    status: of an answer without a candidate, why there is none; of one with a candidate `ok`, or
-    `truncated` where its end is missing. usage: what the answer cost.
-    """
+    """A parsed list."""
 
     places: tuple[int, ...]
+    """Indices of the candidates it names, best first, each once."""
     reason: str | None
+    """The text after the list."""
     status: Status
+    """`ok`, `truncated` if the end is missing, or why no candidate is named."""
     usage: Mapping[str, float] = MappingProxyType({})
+    """Cost of the answer."""
 
 
 def list_pieces(titles: Sequence[str]) -> tuple[str, ...]:
-    """A numbered list in pieces that are tokenised apart: numbers and titles in turn.
+    """Return a numbered list in pieces that are tokenised separately: numbers and titles in turn.
 
-    >>> pieces(["Blue Moon", "Black"])
+    >>> list_pieces(["Blue Moon", "Black"])
     ('1. ', 'Blue Moon', '\\n2. ', 'Black')
     """
-    written: list[str] = []
+    pieces: list[str] = []
     for place, title in enumerate(titles, 1):
-        written += [_number(place), title]
-    return tuple(written)
+        pieces += [_number(place), title]
+    return tuple(pieces)
 
 
 def generate_lists(
     engine: Engine, prompts: Sequence[Prompt], grounders: Sequence[Grounder], max_tokens: int
 ) -> Iterator[ListAnswer]:
-    """Lists that a model writes freely and greedily, with the reason that it gives after each."""
+    """Let a model write lists freely and greedily, with a reason after each."""
     answers = engine.generate(prompts, Decoding(max_tokens=max_tokens))
     for grounder, answer in zip(grounders, answers, strict=True):
         text, finish, _ = answer.completions[0]
@@ -60,21 +59,21 @@ def generate_lists(
 
 
 def parse_list_answer(text: str, finish: FinishReason, grounder: Grounder) -> ListAnswer:
-    """What a generated list says. Entries that name no candidate, or one again, are passed over."""
+    """Parse a generated list; entries that name no candidate, or one again, are skipped."""
     parsed = parse_answer(text, finish, _FORM)
     if parsed.status != "ok":
         return ListAnswer((), None, parsed.status)
-    found = (grounder.ground(entry) for entry in parse_list(text, finish))
-    places = tuple(dict.fromkeys(place for place in found if place is not None))
+    entries = (grounder.ground(entry) for entry in parse_list(text, finish))
+    places = tuple(dict.fromkeys(place for place in entries if place is not None))
     if not places:
         return ListAnswer((), None, "unparsed")
     return ListAnswer(places, extract_reason(text), "truncated" if finish == "length" else "ok")
 
 
 def extract_reason(text: str) -> str | None:
-    """What stands after a list: after the label "Reason:", else after the last entry.
+    """Return the text after a list: after the label "Reason:", else after the last entry.
 
-    >>> reason("1. Blue Moon\\n2. Black\\nReason: both are jazz.")
+    >>> extract_reason("1. Blue Moon\\n2. Black\\nReason: both are jazz.")
     'both are jazz.'
     """
     lines = re.split(r"</\s*think(?:ing)?\s*>", text, flags=re.IGNORECASE)[-1].splitlines()
@@ -92,51 +91,61 @@ def decode_lists_with_reasons(
     length: int,
     max_tokens: int,
 ) -> Iterator[ListAnswer]:
-    """Lists of `length` that are decoded entry by entry, and the reason a model adds to each.
+    """Decode lists entry by entry, and let the model add a reason to each.
 
-    titles: those that may be listed, prompt by prompt. max_tokens: of the reason.
+    Args:
+        engine: Asks the model.
+        prompts: The questions.
+        titles: Titles that may be listed, for each prompt.
+        length: Entries of a list.
+        max_tokens: Most tokens of a reason.
     """
-    listed = decode_lists(engine, prompts, titles, length)
-    ended = [
-        replace(prompt, prefill=(*list_pieces([own[place] for place in places]), REASON_SEPARATOR))
-        for prompt, own, places in zip(prompts, titles, listed, strict=True)
-    ]
-    answers = engine.generate(ended, Decoding(max_tokens=max_tokens, stop=("\n",)))
-    for places, answer in zip(listed, answers, strict=True):
+    lists = decode_lists(engine, prompts, titles, length)
+    with_lists = []
+    for prompt, options, places in zip(prompts, titles, lists, strict=True):
+        pieces = list_pieces([options[place] for place in places])
+        with_lists.append(replace(prompt, prefill=(*pieces, REASON_SEPARATOR)))
+    answers = engine.generate(with_lists, Decoding(max_tokens=max_tokens, stop=("\n",)))
+    for places, answer in zip(lists, answers, strict=True):
         text, finish, _ = answer.completions[0]
-        told = " ".join(text.split()) if finish in ("stop", "length") else ""
-        yield ListAnswer(places, told or None, "ok", answer.usage)
+        reason = " ".join(text.split()) if finish in ("stop", "length") else ""
+        yield ListAnswer(places, reason or None, "ok", answer.usage)
 
 
 def decode_lists(
     engine: Engine, prompts: Sequence[Prompt], titles: Sequence[Sequence[str]], length: int
 ) -> list[tuple[int, ...]]:
-    """The first `length` places of a list for each prompt, drawn greedily and without repeats.
+    """Decode greedily the first `length` entries of a list for each prompt, without repeats.
 
-    Each entry is decoded under the constraint that it is one of the titles not yet listed, after
-    the number and all entries before it.
+    Each entry is one of the titles not yet listed, decoded after the entries before it and its
+    number.
+
+    Returns:
+        For each prompt the indices of the listed titles.
     """
-    listed: list[list[int]] = [[] for _ in prompts]
+    lists: list[list[int]] = [[] for _ in prompts]
     for place in range(1, length + 1):
-        rows = [row for row, own in enumerate(titles) if len(own) >= place]
-        asked, options, left = [], [], []
+        rows = [row for row, row_titles in enumerate(titles) if len(row_titles) >= place]
+        row_prompts, options, remaining = [], [], []
         for row in rows:
-            begun = (*list_pieces([titles[row][p] for p in listed[row]]), _number(place))
-            asked.append(replace(prompts[row], key=f"{prompts[row].key}#{place}", prefill=begun))
-            left.append([p for p in range(len(titles[row])) if p not in listed[row]])
-            options.append([titles[row][p] for p in left[-1]])
-        picks = engine.constrained_choice(asked, options, Decoding())
-        for row, own, (pick,) in zip(rows, left, picks, strict=True):
-            listed[row].append(own[pick])
-    return [tuple(own) for own in listed]
+            prefill = (*list_pieces([titles[row][p] for p in lists[row]]), _number(place))
+            key = f"{prompts[row].key}#{place}"
+            row_prompts.append(replace(prompts[row], key=key, prefill=prefill))
+            remaining.append([p for p in range(len(titles[row])) if p not in lists[row]])
+            options.append([titles[row][p] for p in remaining[-1]])
+        picks = engine.constrained_choice(row_prompts, options, Decoding())
+        for row, indices, (pick,) in zip(rows, remaining, picks, strict=True):
+            lists[row].append(indices[pick])
+    return [tuple(indices) for indices in lists]
 
 
 def reciprocal_rank_scores(
     places: Sequence[int], count: int, rest: NDArray[np.float64] | None = None
 ) -> list[float]:
-    """Scores of `count` candidates: 1 / place for those that are listed, 0 for the others.
+    """Score `count` candidates: 1 / place for listed ones, 0 for the others.
 
-    rest: [count] scores by which the others follow the list instead; equal ones share a place.
+    With `rest`, [count] scores, the others follow the list in its order instead; equal ones share
+    a place.
     """
     scores = np.zeros(count)
     scores[list(places)] = 1.0 / np.arange(1, len(places) + 1)

@@ -28,31 +28,29 @@ class EASE:
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
 
     class Config(BaseModel):
-        """Hyper-parameters.
+        """Settings of EASE."""
 
-        l2: regularisation. decay: weight of an item of the history relative to the one after it;
-        1 ignores the order, as the paper does. max_items: larger catalogues are refused, because
-        the inverse takes 16 bytes * n_items^2 of memory and time in n_items^3.
-        """
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
+        model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
         l2: PositiveFloat = 500.0
-        decay: float = Field(1.0, gt=0, le=1)
+        """Regularisation lambda."""
+        decay: float = Field(default=1.0, gt=0, le=1)
+        """Weight of an item of the history relative to the next; 1 ignores the order (paper)."""
         max_items: PositiveInt = 20_000
+        """Largest catalogue; the inverse takes 16 n_items^2 bytes and time in n_items^3."""
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        """Solve for B. Raises ConfigError for a catalogue of more than `max_items` items."""
+        """Solve for B; raise ConfigError for a catalogue of more than `max_items` items."""
         n_items = len(data.catalog)
         if n_items > self.config.max_items:
             raise ConfigError(
                 f"ease inverts a matrix of {n_items} x {n_items} for dataset {data.name!r}, and"
                 f" max_items is {self.config.max_items}",
                 f"raise max_items (it takes {16 * n_items**2 / 2**30:.1f} GiB), raise k_core, or"
-                " take item-knn",
+                " use item-knn",
             )
         self.index = data.catalog.index
         self.weights = solve_ease(training_matrix(data), self.config.l2)
@@ -61,12 +59,12 @@ class EASE:
         return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
-        """[b, n_items] scores of the catalogue."""
+        """Score the catalogue, [b, n_items]."""
         return history_matrix(requests, self.index, self.config.decay) @ self.weights
 
 
 def solve_ease(matrix: sparse.csr_array, l2: float) -> NDArray[np.float64]:
-    """[n_items, n_items] the weights B (eq. 8). matrix: [n_users, n_items]."""
+    """Return the weights B, [n_items, n_items], of a matrix [n_users, n_items] (eq. 8)."""
     gram = (matrix.T @ matrix).toarray()
     gram[np.diag_indices_from(gram)] += l2
     factor = linalg.cho_factor(gram, overwrite_a=True, check_finite=False)

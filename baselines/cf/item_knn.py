@@ -16,7 +16,7 @@ from baselines.cf.matrices import history_matrix, training_matrix
 from baselines.cf.scoring import predict_candidates
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
-_CELLS = 2**23  # of the similarity matrix held dense at once (64 MiB)
+_CELLS = 2**23  # of the similarity matrix that are dense at a time (64 MiB)
 
 
 class ItemKNN:
@@ -33,18 +33,16 @@ class ItemKNN:
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
 
     class Config(BaseModel):
-        """Hyper-parameters.
+        """Settings of item-based nearest neighbours."""
 
-        neighbours: k, similar items kept for each item. shrinkage: pulls the similarity of items
-        with few users towards 0. decay: weight of an item of the history relative to the one
-        after it; 1 ignores the order, as the paper does.
-        """
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
+        model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
         neighbours: PositiveInt = 100
+        """Similar items per item, k."""
         shrinkage: NonNegativeFloat = 5.0
-        decay: float = Field(0.8, gt=0, le=1)
+        """Pulls the similarity of items with few users towards 0."""
+        decay: float = Field(default=0.8, gt=0, le=1)
+        """Weight of an item of the history relative to the next; 1 ignores the order (paper)."""
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()
@@ -59,15 +57,17 @@ class ItemKNN:
         return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
-        """[b, n_items] scores of the catalogue."""
+        """Score the catalogue, [b, n_items]."""
         history = history_matrix(requests, self.index, self.config.decay)
-        return (history @ self.similarity).toarray()
+        scores: NDArray[np.float64] = (history @ self.similarity).toarray()
+        return scores
 
 
 def nearest_neighbours(matrix: sparse.csr_array, k: int, shrinkage: float) -> sparse.csr_array:
-    """[n_items, n_items] cosine similarities, shrunk; the k largest of each row, the rest 0.
+    """Compute shrunk cosine similarities of a 0/1 matrix [n_users, n_items].
 
-    matrix: [n_users, n_items] of 0 and 1.
+    Returns:
+        [n_items, n_items] the k largest of each row, the rest 0.
     """
     columns = matrix.tocsc()
     by_item = columns.T.tocsr()
@@ -76,18 +76,19 @@ def nearest_neighbours(matrix: sparse.csr_array, k: int, shrinkage: float) -> sp
     size = max(1, _CELLS // n_items)
     blocks = []
     for start in range(0, n_items, size):
-        own = np.arange(start, min(start + size, n_items))
-        both = (by_item[own] @ matrix).toarray()
-        both[np.arange(len(own)), own] = 0.0
+        items = np.arange(start, min(start + size, n_items))
+        both = (by_item[items] @ matrix).toarray()
+        both[np.arange(len(items)), items] = 0.0
         # Items without users have nothing in common with any: 0 / 1 rather than 0 / 0.
-        scale = norm[own, None] * norm + shrinkage
+        scale = norm[items, None] * norm + shrinkage
         similarity = both / np.where(scale > 0, scale, 1.0)
         blocks.append(_largest(similarity, k))
-    return sparse.vstack(blocks, format="csr")
+    similarities: sparse.csr_array = sparse.vstack(blocks, format="csr")
+    return similarities
 
 
 def _largest(rows: NDArray[np.float64], k: int) -> sparse.csr_array:
-    """The k largest entries of each row; of equal ones at the border, any."""
+    """Keep the k largest entries of each row; of equal ones at the border, any."""
     if k < rows.shape[1]:
         border = np.argpartition(rows, -k, axis=1)[:, :-k]
         np.put_along_axis(rows, border, 0.0, axis=1)

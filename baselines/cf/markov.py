@@ -38,14 +38,18 @@ class Markov:
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
 
     class Config(BaseModel):
-        """Hyper-parameters, named as in the formula above."""
+        """Settings of the Markov chain, with the names of the formulas."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
+        model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
         window: PositiveInt = 10
-        decay: float = Field(0.8, gt=0, le=1)
-        discount: float = Field(0.25, ge=0, le=1)
+        """Largest distance of two items in a sequence that is counted as a transition."""
+        decay: float = Field(default=0.8, gt=0, le=1)
+        """Weight of a transition relative to one of a distance shorter by 1."""
+        discount: float = Field(default=0.25, ge=0, le=1)
+        """Subtracted from every count for the lower-order model."""
         pseudo_count: PositiveFloat = 1.0
+        """Added to every item's number of interactions."""
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or self.Config()
@@ -55,42 +59,44 @@ class Markov:
         self.index = data.catalog.index
         smoothed = interaction_counts(data) + config.pseudo_count
         self.popularity = smoothed / smoothed.sum()
-        follow = transition_counts(
+        counts = transition_counts(
             data.interactions, len(data.catalog), config.window, config.decay
         )
-        self.direct, self.backoff = discount_transitions(follow, config.discount)
+        self.direct, self.backoff = discount_transitions(counts, config.discount)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
         return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
-        """[b, n_items] P(j | history); each row sums to 1."""
+        """Compute P(j | history), [b, n_items]; each row sums to 1."""
         weights = history_matrix(requests, self.index, self.config.decay, self.config.window)
         total = weights.sum(axis=1)
         share = weights.multiply(1.0 / np.where(total > 0, total, 1.0)[:, None]).tocsr()
         backoff = np.where(total > 0, share @ self.backoff, 1.0)
-        return (share @ self.direct).toarray() + backoff[:, None] * self.popularity
+        direct = (share @ self.direct).toarray()
+        scores: NDArray[np.float64] = direct + backoff[:, None] * self.popularity
+        return scores
 
 
 def transition_counts(
     rows: Interactions, n_items: int, window: int = 1, decay: float = 1.0
 ) -> sparse.csr_array:
-    """[n_items, n_items] c(i, j) of `Markov`."""
-    follow = sparse.csr_array((n_items, n_items), dtype=np.float64)
+    """Count the weighted transitions c(i, j) of `Markov`, [n_items, n_items]."""
+    counts = sparse.csr_array((n_items, n_items), dtype=np.float64)
     for gap in range(1, window + 1):
         same = rows.user[gap:] == rows.user[:-gap]
         pair = (rows.item[:-gap][same], rows.item[gap:][same])
         weight = np.full(len(pair[0]), decay ** (gap - 1))
-        follow += sparse.csr_array((weight, pair), shape=follow.shape)
-    return follow
+        counts = counts + sparse.csr_array((weight, pair), shape=counts.shape)
+    return counts
 
 
 def discount_transitions(
-    follow: sparse.csr_array, discount: float
+    counts: sparse.csr_array, discount: float
 ) -> tuple[sparse.csr_array, NDArray[np.float64]]:
-    """The two terms of P(j | i): max(c - discount, 0) / c(i) as [n_items, n_items], and b(i)."""
-    total = follow.sum(axis=1)
-    kept = follow.copy()
-    kept.data = np.maximum(kept.data - discount, 0.0)
-    direct = kept.multiply(1.0 / np.where(total > 0, total, 1.0)[:, None]).tocsr()
+    """Compute the terms of P(j | i): max(c - discount, 0) / c(i), [n_items, n_items], and b(i)."""
+    total = counts.sum(axis=1)
+    remaining = counts.copy()
+    remaining.data = np.maximum(remaining.data - discount, 0.0)
+    direct = remaining.multiply(1.0 / np.where(total > 0, total, 1.0)[:, None]).tocsr()
     return direct, np.maximum(1.0 - direct.sum(axis=1), 0.0)  # rounding can leave -1e-16

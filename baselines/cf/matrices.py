@@ -1,4 +1,4 @@
-"""Sparse matrices of what users have: from training, and from the history of a request."""
+"""Sparse user-item matrices, from training interactions and from the histories of requests."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from benchkit.types import Request, TrainView
 
 
 def training_matrix(data: TrainView) -> sparse.csr_array:
-    """[n_users, n_items] of float64: 1 where the user has the item in training."""
+    """Return [n_users, n_items] float64, 1 where the user has the item in training."""
     rows = data.interactions
     shape = (len(data.users), len(data.catalog))
     matrix = sparse.csr_array((np.ones(len(rows)), (rows.user, rows.item)), shape=shape)
@@ -25,11 +25,16 @@ def history_matrix(
     decay: float = 1.0,
     newest: int | None = None,
 ) -> sparse.csr_array:
-    """[b, n_items] of float64: the item that is `age` places from a history's end has decay^age.
+    """Return [b, n_items] float64: decay^age of each item of a history, age 0 for the newest.
 
-    age is 0 for the newest item. An item that occurs twice counts once, as its newest occurrence.
-    newest: only so many items of each history, the newest, are read (None reads all). Items
-    unknown in training are left out; an empty history gives an empty row.
+    An item that occurs twice counts once, as its newest occurrence. Items unknown in training are
+    left out; an empty history gives an empty row.
+
+    Args:
+        requests: b requests.
+        index: Code of each item.
+        decay: Weight of an item relative to the next.
+        newest: Number of newest items to read; None for all.
     """
     columns, weights, ends = [], [], [0]
     for request in requests:

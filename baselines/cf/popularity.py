@@ -17,7 +17,7 @@ class Popularity:
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
 
     class Config(BaseModel):
-        """There is nothing to set."""
+        """There are no settings."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,10 +32,10 @@ class Popularity:
         return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float64]:
-        """[b, n_items] the counts, once a request."""
+        """Repeat the counts for each request, [b, n_items]."""
         return np.broadcast_to(self.counts, (len(requests), len(self.counts)))
 
 
 def interaction_counts(data: TrainView) -> NDArray[np.float64]:
-    """[n_items] number of training interactions with each item."""
+    """Count the training interactions of each item, [n_items]."""
     return np.bincount(data.interactions.item, minlength=len(data.catalog)).astype(np.float64)

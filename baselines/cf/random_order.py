@@ -1,4 +1,4 @@
-"""Chance: every order of the candidates is as likely. What a method must beat to know anything."""
+"""A random order of the candidates: the chance level that every method must beat."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -20,7 +20,7 @@ class Random:
     )
 
     class Config(BaseModel):
-        """There is nothing to set; the seed is the run's."""
+        """There are no settings; the seed is the run's."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,12 +28,12 @@ class Random:
         self.config = config or self.Config()
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        """Nothing is learned."""
+        """Learn nothing."""
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
         for request in requests:
             draws = run.generator("random", request.case_id).random(len(request.candidates))
-            # Dealt out in the order of the ids, so that a score belongs to an item, not to a place.
+            # Assigned in the order of ids, so that a score belongs to an item, not to a position.
             scores = np.empty_like(draws)
             scores[np.argsort(request.candidates)] = draws
             yield Prediction(request.case_id, scores.tolist())

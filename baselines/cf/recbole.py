@@ -1,7 +1,7 @@
 """Any sequential or context-aware model of RecBole 1.2.1, by its name.
 
 RecBole's trainer, loss, optimiser and negative sampling train RecBole's model on the training
-interactions; the questions, the candidates and the choice of the best epoch are benchkit's.
+interactions; the requests, the candidates and the choice of the best epoch are benchkit's.
 """
 
 import sys
@@ -22,13 +22,13 @@ from benchkit.types import Capability, Prediction, Request, RunContext, TrainVie
 if TYPE_CHECKING:
     import torch
 
-_CELLS = 2**21  # scores computed at once: TransRec holds a vector for each of them
+_CELLS = 2**21  # scores computed at once: TransRec needs a vector for each of them
 
 
 class RecBole:
     """A RecBole model as a Recommender.
 
-    After each epoch the validation cases are asked as test cases are, and the weights of the
+    After each epoch the validation cases are predicted like test cases, and the weights of the
     epoch with the best NDCG@10 are kept. S3Rec is trained twice: `pretrain_epochs` (a parameter)
     on its self-supervised tasks, then `epochs` on the next item. A context-aware model (DeepFM)
     scores pairs of a user and a candidate and does not read the history.
@@ -37,30 +37,34 @@ class RecBole:
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores"})
 
     class Config(BaseModel):
-        """Hyper-parameters.
+        """Settings of a RecBole model.
 
-        max_length: items of a history that are read, the newest. embedding_size: of an item's
-        vector (RecBole's transformers call it hidden_size); None takes RecBole's. patience: epochs
-        in a row without a better validation score after which training stops.
-        validation_cases: that score is taken on the first so many. item_column: the text whose
-        words are the item feature of a model that uses one. parameters: other settings that
-        RecBole has for the model.
-
-        Raises ConfigError for a model or a parameter that RecBole does not have.
+        Raises:
+            ConfigError: RecBole does not have the model or a parameter.
         """
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
+        model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
         model: str
+        """RecBole's name of the model."""
         epochs: PositiveInt = 30
+        """Most epochs."""
         learning_rate: PositiveFloat = 1e-3
+        """Learning rate of RecBole's optimiser."""
         train_batch_size: PositiveInt = 2048
+        """Examples per step."""
         max_length: PositiveInt = 50
+        """Newest items of a history that are read."""
         embedding_size: PositiveInt | None = None
+        """Size of item vectors (hidden_size in RecBole's transformers); None: RecBole's default."""
         patience: PositiveInt = 5
+        """Epochs in a row without a better validation score after which training stops."""
         validation_cases: PositiveInt = 5000
+        """First validation cases, on which that score is computed."""
         item_column: str = "genres"
+        """Item text whose words are the item feature of a model that uses one."""
         parameters: dict[str, Any] = Field(default_factory=dict)
+        """Other settings that RecBole has for the model."""
 
         @model_validator(mode="after")
         def _known(self) -> Self:
@@ -71,7 +75,7 @@ class RecBole:
         self.config = config
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        """Train. Raises ConfigError when RecBole, or an item text the model needs, is missing."""
+        """Train; raise ConfigError if RecBole, or an item text the model needs, is missing."""
         with recbole_shim.recbole_context(run.device):
             self._users = {user: code for code, user in enumerate(data.users)}
             self._items = data.catalog.index
@@ -89,9 +93,9 @@ class RecBole:
         return self._score_pairs(requests, run.device)
 
     def _settings(self, data: TrainView, run: RunContext) -> dict[str, Any]:
-        """What RecBole is told."""
+        """Return RecBole's settings."""
         config = self.config
-        own = {**recbole_models.model_defaults(config.model), **config.parameters}
+        model_settings = {**recbole_models.model_defaults(config.model), **config.parameters}
         column = self._item_column(data)
         settings = {
             "seed": int(run.generator("recbole").integers(2**31)),
@@ -102,7 +106,7 @@ class RecBole:
             "MAX_ITEM_LIST_LENGTH": config.max_length,
             "stopping_step": config.patience - 1,  # RecBole stops once it is exceeded
             # RecBole refuses negatives beside a loss over the catalogue.
-            "train_neg_sample_args": None if own.get("loss_type") == "CE" else {},
+            "train_neg_sample_args": None if model_settings.get("loss_type") == "CE" else {},
             "checkpoint_dir": str(run.scratch),
             "save_step": sys.maxsize,  # pretraining epochs between two files
             "item_attribute": column,
@@ -114,7 +118,7 @@ class RecBole:
         return settings
 
     def _item_column(self, data: TrainView) -> str | None:
-        """The item text to load: some models need one, context-aware ones take what there is."""
+        """Return the item text to load: some models need one, context-aware ones can use it."""
         name, model = self.config.item_column, self.config.model
         needed = recbole_models.needs_item_feature(model)
         if name in data.catalog.texts:
@@ -155,7 +159,7 @@ class RecBole:
         trainer.fit(loader, None if pretrain else self._validation(data, run))
 
     def _validation(self, data: TrainView, run: RunContext) -> Callable[[], float] | None:
-        """A function that asks the validation cases and returns NDCG@10."""
+        """Return a function that computes NDCG@10 on the validation cases."""
         cases = data.validation[: self.config.validation_cases]
         requests = [case.request for case in cases]
         target = [case.request.candidates.index(case.target) for case in cases]
@@ -167,7 +171,7 @@ class RecBole:
         return ndcg if cases else None
 
     def _sort(self, requests: Sequence[Request], device: str) -> NDArray[np.float32]:
-        """[b, n_items] scores of the catalogue."""
+        """Score the catalogue, [b, n_items]."""
         columns = recbole_data.history_columns(
             requests, self._users, self._items, self.config.max_length
         )
@@ -180,13 +184,13 @@ class RecBole:
             columns = recbole_data.pair_columns(batch, self._users, self._items, self._features)
             scores = self._ask("predict", columns, device).reshape(-1)
             ends = np.cumsum([len(request.candidates) for request in batch])
-            for request, own in zip(batch, np.split(scores, ends[:-1]), strict=True):
-                yield Prediction(request.case_id, own.tolist())
+            for request, row in zip(batch, np.split(scores, ends[:-1]), strict=True):
+                yield Prediction(request.case_id, row.tolist())
 
     def _ask(
         self, method: str, columns: dict[str, "torch.Tensor"], device: str
     ) -> NDArray[np.float32]:
-        """What one method of the model makes of the columns."""
+        """Call one method of the model on the columns."""
         import torch
 
         with recbole_shim.recbole_context(device), torch.no_grad():

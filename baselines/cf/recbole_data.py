@@ -27,12 +27,12 @@ USER_FIELD, ITEM_FIELD, HISTORY_FIELD, LENGTH_FIELD = (
 
 
 def make_loader(config: Any, data: TrainView) -> Any:
-    """RecBole's loader of the training rows; its `dataset` is what a model is built from.
+    """Return RecBole's loader of the training rows; models are built from its `dataset`.
 
     A sequential model gets one row for each interaction that has one before it in training: the
     items before it (the last `max_length` of them) and the item. A context-aware model gets one
-    row for each interaction. No other row enters, so neither does a validation or test target.
-    The words of the item text `config["item_attribute"]`, if any, become an item feature.
+    row for each interaction. There are no other rows, so no validation or test target. The words
+    of the item text `config["item_attribute"]`, if any, become an item feature.
     """
     from recbole.data.dataloader import TrainDataLoader
     from recbole.data.dataset import Dataset, SequentialDataset
@@ -43,20 +43,21 @@ def make_loader(config: Any, data: TrainView) -> Any:
     if not len(dataset):
         raise DataError(
             f"dataset {data.name!r}: no user has two training interactions to learn an order from",
-            "raise k_core, or take a method that does not need sequences",
+            "raise k_core, or use a method that does not need sequences",
         )
     return TrainDataLoader(config, dataset, _sampler(config, dataset, sequential), shuffle=True)
 
 
 def _sampler(config: Any, dataset: Any, sequential: bool) -> Any:
-    """Draws negatives: any item but the target (sequential), any the user has not (otherwise)."""
+    """Return a sampler of negatives: not the target (sequential), or no item of the user."""
     from recbole.sampler import RepeatableSampler, Sampler
 
-    how = config["train_neg_sample_args"]
-    if how["distribution"] == "none":
+    arguments = config["train_neg_sample_args"]
+    if arguments["distribution"] == "none":
         return None
     kind, source = (RepeatableSampler, dataset) if sequential else (Sampler, [dataset])
-    return kind(["train"], source, how["distribution"], how["alpha"]).set_phase("train")
+    sampler = kind(["train"], source, arguments["distribution"], arguments["alpha"])
+    return sampler.set_phase("train")
 
 
 class _InMemory:
@@ -118,10 +119,11 @@ class _InMemory:
 def history_prefixes(
     rows: Interactions, max_length: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Every interaction but each user's first, with the items before it.
+    """Pair every interaction except each user's first with the items before it.
 
-    Returns the target's row [n], the history [n, max_length] as item codes + 1, oldest first and
-    padded at its end with 0, and the history's length [n].
+    Returns:
+        The target's row [n]; the history [n, max_length] as item codes + 1, oldest first and
+        padded at its end with 0; and the history's length [n].
     """
     place = np.arange(len(rows)) - rows.offsets[rows.user]
     target = np.flatnonzero(place > 0)
@@ -133,14 +135,15 @@ def history_prefixes(
 
 
 def item_words(catalog: Catalog, column: str) -> tuple[list[str], NDArray[np.int64]]:
-    """The distinct words of a text column, and each item's as numbers from 1.
+    """Split a text column into words, separated by `,` `;` `|` or `>` if present, else by blanks.
 
-    Words are parted by `,` `;` `|` or `>` where the column has any of these, by blanks otherwise.
-    The table is [n_items + 1, most words of an item], padded with 0; row 0 is the padding item.
+    Returns:
+        The distinct words, and each item's words as numbers from 1, [n_items + 1, most words of an
+        item], padded with 0; row 0 is the padding item.
     """
     texts = [text or "" for text in catalog.texts[column]]
-    parted = any(re.search(r"[,;|>]", text) for text in texts)
-    split = re.compile(r"\s*[,;|>]\s*" if parted else r"\s+").split
+    has_separator = any(re.search(r"[,;|>]", text) for text in texts)
+    split = re.compile(r"\s*[,;|>]\s*" if has_separator else r"\s+").split
     # Once each: a word that an item has twice would count twice in the mean of its words.
     bags = [list(dict.fromkeys(filter(None, split(text.strip())))) for text in texts]
     words = sorted({word for bag in bags for word in bag})
@@ -157,9 +160,9 @@ def history_columns(
     items: Mapping[str, int],
     max_length: int,
 ) -> dict[str, "torch.Tensor"]:
-    """The requests as RecBole's columns: the last `max_length` items, padded at the end.
+    """Return the requests as RecBole's columns: the last `max_length` items, padded at the end.
 
-    An empty history is one padding item: what the model expects when it knows nothing.
+    An empty history is one padding item, as the model expects.
     """
     history = np.zeros((len(requests), max_length), dtype=np.int64)
     length = np.ones(len(requests), dtype=np.int64)
@@ -181,7 +184,7 @@ def pair_columns(
     items: Mapping[str, int],
     features: Mapping[str, "torch.Tensor"],
 ) -> dict[str, "torch.Tensor"]:
-    """One row for each candidate of each request: its user, the item and the item's features."""
+    """Return one row per candidate of each request: the user, the item and its features."""
     user = np.repeat([users[r.user] + 1 for r in requests], [len(r.candidates) for r in requests])
     item = [items[candidate] + 1 for r in requests for candidate in r.candidates]
     rows = {name: table[item] for name, table in features.items()}
@@ -189,7 +192,7 @@ def pair_columns(
 
 
 def item_features(dataset: Any) -> dict[str, "torch.Tensor"]:
-    """Column -> table whose row i belongs to item i; empty where the dataset has none."""
+    """Return by column a table whose row i belongs to item i; empty without features."""
     return {} if dataset.item_feat is None else dict(dataset.item_feat.interaction)
 
 

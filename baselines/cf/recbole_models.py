@@ -1,4 +1,4 @@
-"""What the installed RecBole has, read from its files without importing it."""
+"""Models and settings of the installed RecBole, read from its files without importing it."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -25,14 +25,14 @@ _UNSUPPORTED = {
 
 
 def recbole_dir() -> Path | None:
-    """Where RecBole is installed, or None."""
+    """Return where RecBole is installed, or None."""
     spec = find_spec("recbole")
     return None if spec is None else Path(spec.origin or "").parent
 
 
 @cache
 def available_models() -> Mapping[str, str]:
-    """Name -> module of RecBole's sequential and context-aware models; empty without RecBole."""
+    """Map names of sequential and context-aware models to modules; empty without RecBole."""
     root = recbole_dir()
     if root is None:
         return {}
@@ -43,13 +43,13 @@ def available_models() -> Mapping[str, str]:
 
 
 def is_sequential(model: str) -> bool:
-    """Whether `model` reads the history; a context-aware one reads a user and an item."""
+    """Return whether `model` reads the history; a context-aware one reads a user and an item."""
     return RECBOLE_PACKAGES[0] in available_models()[model]
 
 
 @cache
 def model_defaults(model: str) -> Mapping[str, Any]:
-    """RecBole's own hyper-parameters of a model; empty where it ships none."""
+    """Read RecBole's default hyper-parameters of a model; empty if it ships none."""
     import yaml
 
     path = (recbole_dir() or Path()) / "properties" / "model" / f"{model}.yaml"
@@ -60,7 +60,7 @@ def model_defaults(model: str) -> Mapping[str, Any]:
 
 @cache
 def yaml_loader() -> Any:
-    """A YAML loader to which 1e-3 is a number; YAML 1.1 takes it for text."""
+    """Return a YAML loader that reads 1e-3 as a number; in YAML 1.1 it is text."""
     import yaml
 
     loader: Any = type("Loader", (yaml.SafeLoader,), {})
@@ -70,22 +70,21 @@ def yaml_loader() -> Any:
 
 
 def embedding_size_name(model: str) -> str:
-    """What RecBole calls the size of an item's vector."""
-    transformer = "hidden_size" in model_defaults(model) and "embedding_size" not in model_defaults(
-        model
-    )
+    """Return RecBole's name of the size of an item's vector."""
+    defaults = model_defaults(model)
+    transformer = "hidden_size" in defaults and "embedding_size" not in defaults
     return "hidden_size" if transformer else "embedding_size"
 
 
 def needs_item_feature(model: str) -> bool:
-    """Whether a sequential model cannot be built without one."""
+    """Return whether a sequential model cannot be built without an item feature."""
     return not {"item_attribute", "selected_features"}.isdisjoint(model_defaults(model))
 
 
 def check_model(model: str, parameters: Collection[str]) -> None:
     """Raise ConfigError for a model that RecBole lacks, or a parameter that the model lacks.
 
-    Without RecBole nothing can be checked; of a model that ships no defaults, its name alone.
+    Without RecBole nothing is checked; for a model without default settings, only its name.
     """
     if not available_models():
         return
@@ -94,7 +93,7 @@ def check_model(model: str, parameters: Collection[str]) -> None:
     if model in _UNSUPPORTED:
         raise ConfigError(
             f"RecBole model {model!r} needs {_UNSUPPORTED[model]}, which benchkit does not give it",
-            "take another model",
+            "use another model",
         )
     known = (model_defaults(model).keys() | _COMMON) - _OWN - {embedding_size_name(model)}
     unknown = sorted(set(parameters) - known)

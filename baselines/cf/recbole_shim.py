@@ -1,13 +1,13 @@
-"""Everything that RecBole 1.2.1 needs from, or does to, the process that imports it.
+"""Isolation of RecBole 1.2.1 from the process that imports it.
 
-RecBole is a program more than a library: it reads `sys.argv`, evaluates strings of its
+RecBole is more a program than a library: it reads `sys.argv`, evaluates strings of its
 configuration, relies on NumPy names that NumPy 2 removed, seeds every global generator, selects
 the visible GPUs through the environment, writes checkpoints and TensorBoard files into the working
 directory, talks to the root logger, and one of its modules (`sine`) switches PyTorch's anomaly
-detection on for the whole process. `isolated` undoes or prevents each of these (the general part
-is `benchkit.process_state`'s); outside of it nothing but the imported modules is left behind.
-`recbole.quick_start` is never imported: it would start Ray. All functions that import RecBole must
-be called inside `isolated`.
+detection on for the whole process. `recbole_context` undoes or prevents each of these, with the
+help of `benchkit.process_state`; it leaves nothing behind but the imported modules. Call all
+functions that import RecBole inside it. `recbole.quick_start` is never imported: it would start
+Ray.
 """
 
 import importlib
@@ -35,33 +35,33 @@ _NUMPY_NAMES = {"float": np.float64}
 
 @contextmanager
 def recbole_context(device: str) -> Iterator[None]:
-    """Let RecBole be imported and run, and leave the process as it was.
+    """Import and run RecBole, and leave the process as it was.
 
-    Raises ConfigError when RecBole or something it needs is not installed.
+    Raises:
+        ConfigError: RecBole or a package it needs is not installed.
     """
     with ExitStack() as stack:
-        with _explained():
+        with _wrap_import_errors():
             stack.enter_context(process_state.isolate_process(device))
             stack.enter_context(_quiet())
-            trainer = _imported()
+            trainer = _import_recbole()
         # Only now: a package that is imported meanwhile must not see a name that will vanish.
         stack.enter_context(process_state.patch_attributes(np, _NUMPY_NAMES))
         stack.enter_context(process_state.patch_attributes(trainer, {"get_tensorboard": _NoBoard}))
         yield
 
 
-def _imported() -> Any:
-    """Import what is used of RecBole; returns the module of its trainers."""
-    with (
-        process_state.preserve_torch_settings()
-    ):  # anomaly detection must be off while RecBole runs, too
+def _import_recbole() -> Any:
+    """Import the parts of RecBole that are used, and return the module of its trainers."""
+    # Anomaly detection must be off while RecBole runs, too.
+    with process_state.preserve_torch_settings():
         for package in RECBOLE_PACKAGES:
             importlib.import_module(f"recbole.model.{package}")
         return importlib.import_module("recbole.trainer.trainer")
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _wrap_import_errors() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
@@ -71,17 +71,17 @@ def _explained() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what RecBole says to the root logger; records of others pass."""
-    root, own = logging.getLogger(), str(recbole_dir())
+    """Drop RecBole's records of the root logger; records of others pass."""
+    root, folder = logging.getLogger(), str(recbole_dir())
 
-    def foreign(record: logging.LogRecord) -> bool:
-        return not record.pathname.startswith(own)
+    def is_foreign(record: logging.LogRecord) -> bool:
+        return not record.pathname.startswith(folder)
 
-    root.addFilter(foreign)
+    root.addFilter(is_foreign)
     try:
         yield
     finally:
-        root.removeFilter(foreign)
+        root.removeFilter(is_foreign)
 
 
 class _NoBoard:
@@ -101,12 +101,12 @@ class _NoBoard:
 
 
 def model_class(model: str) -> Any:
-    """The class of a RecBole model."""
+    """Return the class of a RecBole model."""
     return getattr(importlib.import_module(available_models()[model]), model)
 
 
 def make_config(model: str, values: Mapping[str, Any]) -> Any:
-    """A RecBole Config of `values` (with `device`) over RecBole's defaults, and nothing else."""
+    """Return a RecBole Config of `values` (with `device`) over RecBole's defaults only."""
     import torch
     from recbole.config import Config
 
@@ -141,10 +141,10 @@ class _Closed:
 
 
 def make_trainer(config: Any, model: "torch.nn.Module", progress: Progress) -> Any:
-    """RecBole's trainer of a model.
+    """Return RecBole's trainer of a model.
 
-    Its `fit(train_data, valid_data)` takes for `valid_data` a function that returns NDCG@10 on
-    the validation cases, or None; it leaves the best epoch's weights in the model, or the last's.
+    Its `fit(train_data, valid_data)` expects for `valid_data` a function that returns NDCG@10 on
+    the validation cases, or None. It leaves the weights of the best epoch, or of the last.
     """
     from recbole.utils import get_trainer
 

@@ -7,7 +7,7 @@ Macdonald, gSASRec, RecSys 2023. The network is in `sasrec_network`.
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,46 +39,49 @@ class SASRec:
 
     One forward pass over a sequence gives the loss of every next item in it. A sequence longer
     than `max_length` is cut into windows, elsewhere in each epoch; a window's first label is the
-    item after its first input, so that in an epoch each training interaction but the user's first
-    is a label exactly once. The weights that predict are a running average of those trained, and
-    of the epoch with the best NDCG@10 on the validation cases; without validation cases, of the
-    last epoch. Users need not be known from training; an empty history scores every item 0.
+    item after its first input, so that each training interaction except the user's first is a
+    label exactly once per epoch. The weights that predict are a running average of those trained,
+    at the epoch with the best NDCG@10 on the validation cases or, without cases, the last epoch.
+    Users need not be known from training; an empty history scores every item 0.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset({"scores", "cold_users"})
 
     class Config(BaseModel):
-        """Hyper-parameters.
+        """Settings of SASRec."""
 
-        hidden: of an item's vector and of the state. layers, heads: of the Transformer.
-        max_length: items of a history that are read, the newest. dropout: on the input and on
-        each sublayer. loss: binary cross-entropy against sampled items (`bce`, the paper's), its
-        calibrated form (`gbce`) or the softmax over the catalogue. negatives: items sampled for
-        bce and gbce, uniformly; None is 1 for bce and 32 for gbce (with the 256 of its paper the
-        scores can stay those of popularity for ten epochs: give it more patience). Under bce each
-        position has its own, under gbce those of a window share theirs. calibration: t of gbce.
-        batch_size: next-item predictions a step, on average. averaging: decay a step of the
-        running average of the weights; 0 for none. epochs: at most. patience: epochs in a row
-        without a better validation score after which training stops. validation_cases: that score
-        is taken on the first so many.
-        """
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
+        model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
         hidden: PositiveInt = 64
+        """Size of item vectors and states."""
         layers: PositiveInt = 2
+        """Blocks of the Transformer."""
         heads: PositiveInt = 2
+        """Attention heads; divides hidden."""
         max_length: PositiveInt = 50
-        dropout: float = Field(0.2, ge=0, lt=1)
+        """Newest items of a history that are read."""
+        dropout: float = Field(default=0.2, ge=0, lt=1)
+        """Dropout rate on the input and on each sublayer."""
         loss: Literal["bce", "gbce", "cross-entropy"] = "cross-entropy"
+        """Binary cross-entropy against sampled items (paper), its calibrated form, or the softmax
+        over the catalogue."""
         negatives: PositiveInt | None = None
-        calibration: float = Field(0.75, ge=0, le=1)
+        """Items sampled uniformly for bce, per position, and gbce, per window. None: 1 for bce, 32
+        for gbce; with the 256 of its paper, scores can stay those of popularity for ten epochs."""
+        calibration: float = Field(default=0.75, ge=0, le=1)
+        """Calibration t of gbce."""
         learning_rate: PositiveFloat = 2e-3
+        """Learning rate of Adam."""
         batch_size: PositiveInt = 1024
-        averaging: float = Field(0.99, ge=0, lt=1)
+        """Next-item predictions per step, on average."""
+        averaging: float = Field(default=0.99, ge=0, lt=1)
+        """Decay per step of the running average of the weights; 0 for no averaging."""
         epochs: PositiveInt = 100
+        """Most epochs."""
         patience: PositiveInt = 5
+        """Epochs in a row without a better validation score after which training stops."""
         validation_cases: PositiveInt = 5000
+        """First validation cases, on which that score is computed."""
 
         @model_validator(mode="after")
         def _heads_divide_hidden(self) -> Self:
@@ -90,38 +93,39 @@ class SASRec:
         self.config = config or self.Config()
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        """Train. Raises DataError when no user has two training interactions."""
+        """Train; raise DataError if no user has two training interactions."""
         config, rows = self.config, data.interactions
         if not (np.diff(rows.offsets) > 1).any():
             raise DataError(
                 f"dataset {data.name!r}: no user has two training interactions to learn order from",
-                "raise k_core, or take a method that does not need sequences",
+                "raise k_core, or use a method that does not need sequences",
             )
         self.index = data.catalog.index
         learner = self._network(run)
         self.network = copy.deepcopy(learner).requires_grad_(False)
         cases = data.validation[: config.validation_cases]
-        best, kept, since = -np.inf, self.network.state_dict(), 0
+        best, best_weights, stale = -np.inf, self.network.state_dict(), 0
         run.progress.start("epochs", config.epochs)
         for loss in self._epochs(learner, rows, run):
             note = f"loss {loss:.3f}"
             if cases:
                 score = self._ndcg(cases, run)
                 note += f" ndcg@10 {score:.3f}"
-                since += 1
+                stale += 1
                 if score > best:
-                    best, kept, since = score, copy.deepcopy(self.network.state_dict()), 0
+                    best, stale = score, 0
+                    best_weights = copy.deepcopy(self.network.state_dict())
             run.progress.advance(1, note=note)
-            if since >= config.patience:
+            if stale >= config.patience:
                 break
         if cases:
-            self.network.load_state_dict(kept)
+            self.network.load_state_dict(best_weights)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
         return predict_candidates(requests, self.index, self.score_items)
 
     def score_items(self, requests: Sequence[Request]) -> NDArray[np.float32]:
-        """[b, n_items] scores of the catalogue."""
+        """Score the catalogue, [b, n_items]."""
         states = self.user_states([history_codes(request, self.index) for request in requests])
         return (states @ self.item_embeddings.T).cpu().numpy()
 
@@ -131,7 +135,7 @@ class SASRec:
         return self.network.items
 
     def user_states(self, histories: Sequence[NDArray[np.integer]]) -> "torch.Tensor":
-        """[b, hidden] states after histories of item codes, oldest first; 0 after an empty one."""
+        """Compute states [b, hidden] after histories of item codes; 0 after an empty one."""
         import torch
 
         device = self.network.table.weight.device
@@ -143,13 +147,13 @@ class SASRec:
         with torch.no_grad():
             states = self.network(torch.from_numpy(codes).to(device))
             last = torch.from_numpy(np.maximum(size - 1, 0)).to(device)
-            found = states[torch.arange(len(newest), device=device), last]
-            return found * torch.from_numpy(size > 0).to(device)[:, None]
+            final: torch.Tensor = states[torch.arange(len(newest), device=device), last]
+            return final * torch.from_numpy(size > 0).to(device)[:, None]
 
     def _epochs(
         self, learner: "SASRecNetwork", rows: Interactions, run: RunContext
     ) -> Iterator[float]:
-        """Train, epoch by epoch, and let `self.network` follow. Yields each epoch's mean loss."""
+        """Train `learner`, let `self.network` follow, and yield each epoch's mean loss."""
         import torch
 
         config = self.config
@@ -163,11 +167,11 @@ class SASRec:
             for batch in batch_windows(windows, config.batch_size, rng):
                 loss = loss_of(batch)
                 optimizer.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimizer.step()
                 total += loss.detach() * int(batch.size.sum())
-                # At first the average reaches back over a ninth of the steps, whatever the decay
-                # says, so that it does not hold on to the initial weights.
+                # At first the average covers a ninth of the steps, whatever the decay, so that it
+                # soon forgets the initial weights.
                 step += 1
                 weight = max(1.0 - config.averaging, 9.0 / (step + 9.0))
                 for mean, new in zip(self.network.parameters(), learner.parameters(), strict=True):
@@ -175,7 +179,7 @@ class SASRec:
             yield total.item() / int(windows.size.sum())
 
     def _network(self, run: RunContext) -> "SASRecNetwork":
-        """A new network. torch's layers draw from the global generator, which is left as it was."""
+        """Create a network; torch's global generator, from which layers draw, is preserved."""
         import torch
 
         from baselines.cf.sasrec_network import SASRecNetwork
@@ -190,7 +194,7 @@ class SASRec:
     def _loss(
         self, network: "SASRecNetwork", items: NDArray[np.int32], run: RunContext
     ) -> "Callable[[Windows], torch.Tensor]":
-        """The mean loss over the next-item predictions of a batch of windows."""
+        """Return the mean loss over the next-item predictions of a batch of windows."""
         import torch
 
         from baselines.cf import sasrec_network
@@ -227,8 +231,8 @@ class SASRec:
         return loss_of
 
     def _ndcg(self, cases: Sequence[ValidationCase], run: RunContext) -> float:
-        """Mean NDCG@10 of the frozen candidates, with honest ties."""
-        scores = [p.scores for p in self.predict([case.request for case in cases], run)]
+        """Compute mean NDCG@10 of the frozen candidates, with the expected rank of ties."""
+        scores: list[Any] = [p.scores for p in self.predict([case.request for case in cases], run)]
         target = [case.request.candidates.index(case.target) for case in cases]
         return float(NDCG(10).values(ranks_from_scores(scores, target)).mean())
 

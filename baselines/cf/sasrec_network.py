@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 DropoutFunction = Callable[[Tensor], Tensor]
 
-_ROWS = 256  # of the logits held at once: they stay in the cache, and memory does not grow with n
+_ROWS = 256  # logits in memory at once: they stay in the cache, and memory does not grow with n
 
 
 class SASRecNetwork(nn.Module):
@@ -31,7 +31,7 @@ class SASRecNetwork(nn.Module):
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator, std: float = 0.02) -> "SASRecNetwork":
-        """Weights from N(0, std^2), biases 0. Returns itself."""
+        """Draw weights from N(0, std^2), set biases to 0, and return the network."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=std, generator=generator)
@@ -46,16 +46,19 @@ class SASRecNetwork(nn.Module):
         return self.table.weight[: self.padding]
 
     def forward(self, codes: Tensor, drop: DropoutFunction = lambda x: x) -> Tensor:
-        """States [b, l, hidden] of item codes [b, l]; state t depends on the codes up to t.
+        """Compute states [b, l, hidden] of item codes [b, l]; state t depends on codes up to t.
 
-        Sequences stand at the left and padding after them, where causality keeps it from being
-        seen, so no mask is needed. drop: applied to the input and to each sublayer; the default
-        is for inference.
+        Padding comes after a sequence, where causality hides it, so no mask is needed.
+
+        Args:
+            codes: Item codes, padded on the right.
+            drop: Dropout of the input and of each sublayer; by default none, for inference.
         """
         x = drop(self.table(codes) + self.positions.weight[: codes.shape[1]])
         for block in self.blocks:
             x = block(x, drop)
-        return self.norm(x)
+        states: Tensor = self.norm(x)
+        return states
 
 
 class _Block(nn.Module):
@@ -74,15 +77,16 @@ class _Block(nn.Module):
         b, length, hidden = x.shape
         q, k, v = self.qkv(x).view(b, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out(mixed.transpose(1, 2).reshape(b, length, hidden))
+        output: Tensor = self.out(mixed.transpose(1, 2).reshape(b, length, hidden))
+        return output
 
 
 def dropout(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
     """Zero each element with probability `rate` and scale the others by 1 / (1 - rate).
 
-    The same as torch's, but from a generator of its own, and with four decisions from each 64-bit
-    draw: on a CPU torch's spends more time drawing than the network spends computing. The
-    probability is rounded to 16 bits.
+    Like torch's, but from its own generator and with four decisions per 64-bit draw: on a CPU,
+    torch's spends more time drawing than the network spends computing. The probability is rounded
+    to 16 bits.
     """
     words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
     words.random_(-(2**63), None, generator=generator)
@@ -92,11 +96,15 @@ def dropout(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
 
 
 def cross_entropy(states: Tensor, items: Tensor, target: Tensor) -> Tensor:
-    """Mean of -log softmax(states @ items.T)[target], the softmax over the catalogue.
+    """Compute the mean of -log softmax(states @ items.T)[target] over the catalogue.
 
-    states: [n, hidden]. items: [n_items, hidden]. target: [n] item codes.
+    Args:
+        states: [n, hidden].
+        items: [n_items, hidden].
+        target: [n] item codes.
     """
-    return _CrossEntropy.apply(states, items, target)
+    loss: Tensor = _CrossEntropy.apply(states, items, target)  # type: ignore[no-untyped-call]
+    return loss
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -108,8 +116,8 @@ class _CrossEntropy(torch.autograd.Function):
         loss = states.new_zeros(())
         for start in range(0, len(states), _ROWS):
             rows = slice(start, start + _ROWS)
-            own, column = states[rows], target[rows, None]
-            logits = own @ items.T
+            block, column = states[rows], target[rows, None]
+            logits = block @ items.T
             logits -= logits.amax(dim=1, keepdim=True)
             of_target = logits.gather(1, column)
             total = logits.exp_().sum(dim=1, keepdim=True)
@@ -118,7 +126,7 @@ class _CrossEntropy(torch.autograd.Function):
             gradient = logits.div_(total)
             gradient.scatter_add_(1, column, gradient.new_full(column.shape, -1.0))
             torch.mm(gradient, items, out=to_states[rows])
-            to_items.addmm_(gradient.T, own)
+            to_items.addmm_(gradient.T, block)
         ctx.save_for_backward(to_states, to_items)
         return loss / len(states)
 
@@ -130,13 +138,16 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def gbce(positive: Tensor, negative: Tensor, n_items: int, t: float) -> Tensor:
-    """Generalised binary cross-entropy (Petrov and Macdonald, gSASRec, RecSys 2023).
+    """Compute the generalised binary cross-entropy (Petrov and Macdonald, gSASRec, RecSys 2023).
 
         -(beta log sigma(s+) + sum over the k negatives of log(1 - sigma(s-))) / (k + 1)
         beta = alpha (t (1 - 1 / alpha) + 1 / alpha),  alpha = k / (n_items - 1)
 
-    positive: [n] logits. negative: [n, k] logits. t: calibration, from 0, which is the plain
-    binary cross-entropy of SASRec, to 1, which corrects wholly for the sampling of negatives.
+    Args:
+        positive: [n] logits s+.
+        negative: [n, k] logits s-.
+        n_items: Size of the catalogue.
+        t: Calibration, from 0 (SASRec's binary cross-entropy) to 1 (full correction for sampling).
     """
     k = negative.shape[1]
     alpha = k / (n_items - 1)

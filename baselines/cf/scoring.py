@@ -1,4 +1,4 @@
-"""What the collaborative filters share: from item codes to predictions."""
+"""From item codes and catalogue scores to predictions, for all collaborative filters."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from benchkit.types import Prediction, Request
 
 
 def history_codes(request: Request, index: Mapping[str, int]) -> NDArray[np.int64]:
-    """Item codes of the history, oldest first; items unknown in training are left out."""
+    """Return the item codes of the history, oldest first, without items unknown in training."""
     codes = (index.get(event.item, -1) for event in request.history)
     return np.fromiter((code for code in codes if code >= 0), dtype=np.int64)
 
@@ -20,16 +20,20 @@ def predict_candidates(
     score_all: Callable[[Sequence[Request]], NDArray[np.floating]],
     batch_size: int = 256,
 ) -> Iterator[Prediction]:
-    """Score the whole catalogue for each batch, then take the candidates.
+    """Score the whole catalogue for each batch of requests, and select the candidates.
 
-    score_all: maps b requests to scores [b, n_items] in the order of item codes.
+    Args:
+        requests: The requests.
+        index: Code of each item.
+        score_all: Maps b requests to scores [b, n_items] in the order of item codes.
+        batch_size: Most requests of a batch.
     """
-    asked: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
     codes = np.empty(0, dtype=np.int64)
     for start in range(0, len(requests), batch_size):
         batch = requests[start : start + batch_size]
         for request, scores in zip(batch, score_all(batch), strict=True):
-            if request.candidates is not asked:  # the same tuple comes again under `full`
-                asked = request.candidates
-                codes = np.fromiter((index[item] for item in asked), dtype=np.int64)
+            if request.candidates is not candidates:  # the same tuple comes again under `full`
+                candidates = request.candidates
+                codes = np.fromiter((index[item] for item in candidates), dtype=np.int64)
             yield Prediction(request.case_id, scores[codes].tolist())

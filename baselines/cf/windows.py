@@ -1,4 +1,4 @@
-"""Training windows of sequences: every next item of every user is a label once in an epoch."""
+"""Training windows of sequences: each next item of each user is a label once per epoch."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,26 +8,30 @@ from numpy.typing import NDArray
 
 
 class Windows(NamedTuple):
-    """Runs of consecutive training rows. The input of row r has the item of row r + 1 as label.
-
-    start: [n] first row. size: [n] number of inputs, which is that of the labels.
-    """
+    """Runs of consecutive training rows; the input of row r has the item of row r + 1 as label."""
 
     start: NDArray[np.int64]
+    """[n] first row."""
     size: NDArray[np.int64]
+    """[n] number of inputs and of labels."""
 
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """[n, longest] input rows, and where there is one (elsewhere the row means nothing)."""
-        place = np.arange(self.size.max())
-        valid = place < self.size[:, None]
-        return np.where(valid, self.start[:, None] + place, 0), valid
+        """Return [n, longest] input rows, and which of them exist; the others are arbitrary."""
+        offset = np.arange(self.size.max())
+        valid = offset < self.size[:, None]
+        return np.where(valid, self.start[:, None] + offset, 0), valid
 
 
 def cut_windows(offsets: NDArray[np.int64], length: int, rng: np.random.Generator) -> Windows:
-    """Windows of at most `length` inputs that have each next item of each user as label once.
+    """Cut sequences into windows that have each next item of each user as label once.
 
-    offsets: [n_users + 1] as in `Interactions`. A sequence that fits is one window; the first
-    window of one that does not has a random size, so that the cuts fall elsewhere each time.
+    A sequence that fits is one window. The first window of a longer sequence has a random size, so
+    that the cuts are elsewhere each time.
+
+    Args:
+        offsets: [n_users + 1] as in `Interactions`.
+        length: Most inputs of a window.
+        rng: Draws the sizes.
     """
     has = np.flatnonzero(np.diff(offsets) > 1)
     labels = np.diff(offsets)[has] - 1
@@ -41,14 +45,14 @@ def cut_windows(offsets: NDArray[np.int64], length: int, rng: np.random.Generato
 
 
 def batch_windows(windows: Windows, labels: int, rng: np.random.Generator) -> Iterator[Windows]:
-    """All windows in random order of batches, each of about `labels` labels and of like sizes.
+    """Yield all windows in random batches, each of about `labels` labels and of similar sizes.
 
-    Like sizes leave little padding; equal numbers of labels give each label an equal say.
+    Similar sizes need little padding; equal numbers of labels give each label the same weight.
     """
     order = np.lexsort((rng.random(len(windows.size)), windows.size))
     total = np.cumsum(windows.size[order])
     count = max(1, round(total[-1] / labels))
     edges = np.searchsorted(total, total[-1] * np.arange(1, count) / count)
     parts = [part for part in np.split(order, edges) if len(part)]
-    for place in rng.permutation(len(parts)):
-        yield Windows(windows.start[parts[place]], windows.size[parts[place]])
+    for number in rng.permutation(len(parts)):
+        yield Windows(windows.start[parts[number]], windows.size[parts[number]])

@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from benchkit.training.preference.config import PreferenceConfig
 from benchkit.training.preference.loss_spec import PreferenceLoss, constant_beta
-from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.recommender import PreferenceRecommender
 from benchkit.types import RunContext, TrainView
 
 
@@ -13,13 +14,15 @@ class CPO(PreferenceRecommender):
     """-log sigmoid(beta (p_c - p_k)) + alpha NLL(c)."""
 
     class Config(PreferenceConfig):
-        """alpha: weight of the likelihood. nll_reduction: the mean over tokens, as TRL has it, or
-        the sum, as the paper writes."""
+        """Settings of CPO."""
 
         negatives: PositiveInt = 1
         beta: PositiveFloat = 0.1
+        """Scale beta of the log-probabilities."""
         alpha: NonNegativeFloat = 1.0
+        """Weight alpha of the chosen response's negative log-likelihood."""
         nll_reduction: Literal["token_mean", "sequence_sum"] = "token_mean"
+        """Mean over tokens, as in TRL, or their sum, as in the paper."""
 
     config: Config
 

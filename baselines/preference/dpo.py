@@ -2,22 +2,24 @@
 
 from pydantic import PositiveFloat
 
+from benchkit.training.preference.config import PreferenceConfig
 from benchkit.training.preference.loss_spec import PreferenceLoss, constant_beta
-from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.recommender import PreferenceRecommender
 from benchkit.types import RunContext, TrainView
 
 
 class DPO(PreferenceRecommender):
-    """One pair for each rejected response (`pairing = "each"`), or one drawn of them.
+    """One pair for each rejected response (`pairing = "each"`), or for one drawn of them.
 
     d is the log-ratio of policy and reference. Averaging over the pairs of a prompt keeps the size
     of a step the same for any number of negatives.
     """
 
     class Config(PreferenceConfig):
-        """beta: strength of the pull towards the reference."""
+        """Settings of DPO."""
 
         beta: PositiveFloat = 0.1
+        """Strength beta of the pull towards the reference."""
 
     config: Config
 

@@ -1,4 +1,4 @@
-"""Rejected items that are drawn for a purpose: popular ones, and ones similar to the history."""
+"""Hard negatives: rejected items that are popular, or similar to the history."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,33 +9,36 @@ from baselines.experts import unseen_scores
 from benchkit.errors import DataError
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.training.core.example_builder import to_request
+from benchkit.training.preference.examples import Preference
 from benchkit.types import Recommender, RunContext, TrainView
 
-_TRIES = 64  # draws of which the first acceptable one is taken
+_TRIES = 64  # draws, of which the first acceptable one is taken
 
 
 def draw_popular_negatives(
     chosen: Sequence[TeacherQuestion], data: TrainView, run: RunContext
 ) -> list[str]:
-    """For each question an item without a training interaction of its user.
+    """Draw for each question an item by popularity that its user has not interacted with.
 
-    Drawn with probability proportional to the number of its training interactions. Raises
-    DataError for a user who has all items that anyone has.
+    The probability is proportional to the item's number of training interactions.
+
+    Raises:
+        DataError: A user has all items that anyone has.
     """
     taken = data.interactions
     counts = np.bincount(taken.item, minlength=len(data.catalog))
     cumulative = np.cumsum(counts)
     result = []
     for question, user in zip(chosen, _codes(chosen, data).tolist(), strict=True):
-        own, rng = taken.sequence(user), run.generator("popular", question.key)
-        drawn = np.searchsorted(cumulative, rng.integers(cumulative[-1], size=_TRIES), "right")
-        free = drawn[~np.isin(drawn, own)]
-        if not len(free):  # the same law without rejection, which reads the whole catalogue
-            left = np.cumsum(np.where(np.isin(np.arange(len(counts)), own), 0, counts))
+        items, rng = taken.sequence(user), run.generator("popular", question.key)
+        draws = np.searchsorted(cumulative, rng.integers(cumulative[-1], size=_TRIES), "right")
+        free = draws[~np.isin(draws, items)]
+        if not len(free):  # the same distribution without rejection, over the whole catalogue
+            left = np.cumsum(np.where(np.isin(np.arange(len(counts)), items), 0, counts))
             if not left[-1]:
                 raise DataError(
                     f"user {question.key!r} has every item that has a training interaction",
-                    "take rejected = 'self_hard'",
+                    "set rejected = 'self_hard'",
                 )
             free = np.searchsorted(left, rng.integers(left[-1], size=1), "right")
         result.append(data.catalog.ids[int(free[0])])
@@ -49,18 +52,23 @@ def draw_similar_negatives(
     data: TrainView,
     run: RunContext,
 ) -> list[str]:
-    """For each question one of the `nearest` items that the expert finds most like its history.
+    """Draw for each question one of the items that the expert scores highest.
 
-    All of them are equally likely, and without a training interaction of the user.
+    Args:
+        chosen: Questions about chosen items.
+        expert: A fitted recommender.
+        nearest: Number of top items, all equally likely, without those of the user.
+        data: Training interactions.
+        run: Source of random numbers.
     """
     ids, taken = data.catalog.ids, data.interactions
     requests = [to_request(question) for question in chosen]
     rows = unseen_scores(expert, requests, data.catalog, run)
     result = []
-    for question, user, own in zip(chosen, _codes(chosen, data).tolist(), rows, strict=True):
-        own[taken.sequence(user)] = -np.inf
-        best = np.argsort(-own, kind="stable")[:nearest]
-        free = best[np.isfinite(own[best])]
+    for question, user, scores in zip(chosen, _codes(chosen, data).tolist(), rows, strict=True):
+        scores[taken.sequence(user)] = -np.inf
+        best = np.argsort(-scores, kind="stable")[:nearest]
+        free = best[np.isfinite(scores[best])]
         result.append(ids[int(run.generator("similar", question.key).choice(free))])
     return result
 
@@ -68,20 +76,27 @@ def draw_similar_negatives(
 def insert_negative(
     question: TeacherQuestion, item: str, run: RunContext
 ) -> tuple[TeacherQuestion, TeacherQuestion]:
-    """The questions about the chosen item and about `item`, with `item` among the candidates.
+    """Return the questions about the chosen item and about `item`, which is made a candidate.
 
-    Unless it is there, it takes the place of one of them that is not the chosen one.
+    If it is not one already, it replaces a random candidate other than the chosen item.
     """
-    listed = question.candidates
-    if item not in listed:
-        others = [place for place, own in enumerate(listed) if own != question.item]
-        place = others[int(run.generator("stand-in", question.key).integers(len(others)))]
-        listed = (*listed[:place], item, *listed[place + 1 :])
-    first = replace(question, candidates=listed)
+    candidates = question.candidates
+    if item not in candidates:
+        others = [i for i, candidate in enumerate(candidates) if candidate != question.item]
+        index = others[int(run.generator("stand-in", question.key).integers(len(others)))]
+        candidates = (*candidates[:index], item, *candidates[index + 1 :])
+    first = replace(question, candidates=candidates)
     return first, replace(first, item=item)
 
 
+def best_wrong_candidate(preference: Preference, scores: Sequence[float]) -> str:
+    """Return the candidate with the highest score other than the chosen one; the first of ties."""
+    pairs = zip(scores, preference.candidates, strict=True)
+    wrong = [(score, item) for score, item in pairs if item != preference.chosen.item]
+    return max(wrong, key=lambda pair: pair[0])[1]
+
+
 def _codes(chosen: Sequence[TeacherQuestion], data: TrainView) -> np.ndarray:
-    """[n] user codes of questions about training interactions."""
+    """Return [n] user codes of questions about training interactions."""
     index = {user: code for code, user in enumerate(data.users)}
     return np.array([index[question.key] for question in chosen], dtype=np.int64)

@@ -2,20 +2,22 @@
 
 from pydantic import PositiveFloat, PositiveInt
 
+from benchkit.training.preference.config import PreferenceConfig
 from benchkit.training.preference.loss_spec import PreferenceLoss, constant_beta
-from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.recommender import PreferenceRecommender
 from benchkit.types import RunContext, TrainView
 
 
 class PlackettLuce(PreferenceRecommender):
-    """sum_j softplus(logsumexp_{k > j} beta (d_k - d_j)), rejected ones by teacher's scores."""
+    """sum_j softplus(logsumexp_{k > j} beta (d_k - d_j)), rejected ones by the teacher's scores."""
 
     class Config(PreferenceConfig):
-        """beta: strength of the pull towards the reference."""
+        """Settings of the Plackett-Luce loss."""
 
         negatives: PositiveInt = 2
         rationale: bool = True
         beta: PositiveFloat = 1.0
+        """Strength beta of the pull towards the reference."""
 
     config: Config
     ranks_rejected = True

@@ -1,9 +1,9 @@
-"""RecPO (Wen et al.): S-DPO with a margin for each pair, from ratings and from how soon they came.
+"""RecPO (Wen et al.): S-DPO with a margin for each pair, from ratings and their latencies.
 
 L = softplus(log sum_k exp(beta (d_k - d_c) + gamma_k)), gamma_k = lambda phi_c / phi_k, and
 phi(s, delta) = s / sqrt(delta) of a rating s that came delta steps after the history. The margin
-is added for each pair: so the official code and eq. 6; eq. 8 prints a minus, with which the pairs
-that differ most would teach nothing, and eq. 15 sums the margins (METHODS: 3.8).
+is added for each pair, as in the official code and eq. 6; eq. 8 prints a minus, with which the
+pairs that differ most would teach nothing, and eq. 15 sums the margins (METHODS: 3.8).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,53 +17,57 @@ from baselines.preference.recpo_preferences import (
     later_choice_questions,
     later_choices,
     median_rating,
+    preference_utilities,
 )
 from benchkit import io
 from benchkit.errors import DataError
 from benchkit.lm.teachers.base import TeacherQuestion
+from benchkit.training.preference.config import PreferenceConfig
 from benchkit.training.preference.examples import Preference
 from benchkit.training.preference.loss_spec import PairTerms, PreferenceLoss
-from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.recommender import PreferenceRecommender
 from benchkit.types import RunContext, TrainView
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SMALLEST = 1e-6  # what stands for phi where there is no response
+_MIN_PHI = 1e-6  # lower bound of phi, which is 0 where there is no response
 
 
 class RecPO(PreferenceRecommender):
     """The softmax over all rejected items, each with the lead that the ratings demand.
 
-    Where a preference has the next item alone, the rejected items are all unrated: they have the
-    same phi, and the margin is a number that grows with the chosen item's rating. `future_steps`
-    brings the user's other later choices, with ratings and latencies of their own.
+    If preferences are about the next item alone, rejected items are unrated: they have the same
+    phi, and the margin grows with the chosen item's rating. `future_steps` adds the user's other
+    later choices, with their own ratings and latencies.
     """
 
     class Config(PreferenceConfig):
-        """beta: strength of the pull towards the reference. margin: lambda; 0 gives S-DPO.
-        form: the margin is a ratio of utilities, or log(1 + their difference) with differences
-        below 0 taken as 0. future_steps: preferences are built from each user's last so many
-        training interactions, chosen the best one rated at least `liked`, and the history is what
-        came before; 0 takes the last interaction alone, whatever its rating. missing_rating: of a
-        choice without a rating; None for the median of the training ratings, and 5 where there are
-        none. default_rating, default_step: of an item that the user never
-        chose, where steps count from 0."""
+        """Settings of RecPO."""
 
         templates: ClassVar[tuple[str, str]] = ("recpo", "compact")
         beta: PositiveFloat = 1.0
+        """Strength beta of the pull towards the reference."""
         margin: NonNegativeFloat = 2.0
+        """Factor lambda of the margin; 0 gives S-DPO."""
         form: Literal["ratio", "difference"] = "ratio"
+        """Margin: the ratio of utilities, or log(1 + their difference), negative ones as 0."""
         future_steps: NonNegativeInt = 0
+        """Last training interactions of a user from which a preference is built; the history is
+        what came before. 0: the last interaction is chosen, whatever its rating."""
         liked: PositiveFloat = 4.0
+        """Lowest rating of a chosen item; the best one is chosen."""
         missing_rating: PositiveFloat | None = None
+        """Rating of a choice without one; None: the median training rating, or 5 without any."""
         default_rating: PositiveFloat = 3.0
+        """Rating of an item that the user never chose."""
         default_step: PositiveInt = 10
+        """Step of such an item; steps count from 0."""
 
     config: Config
 
     def defaults(self, data: TrainView) -> UtilityDefaults:
-        """What stands for what is not known."""
+        """Return the ratings and steps of items for which they are unknown."""
         config = self.config
         missing = config.missing_rating or median_rating(data)
         return UtilityDefaults(missing, config.default_rating, config.default_step)
@@ -72,7 +76,7 @@ class RecPO(PreferenceRecommender):
         config = self.config
         if not config.future_steps:
             return super().questions(data, run)
-        found = later_choice_questions(
+        questions = later_choice_questions(
             data,
             steps=config.future_steps,
             liked=config.liked,
@@ -82,40 +86,42 @@ class RecPO(PreferenceRecommender):
             seed=run.seed,
             limit=config.limit_users,
         )
-        if not found:
+        if not questions:
             raise DataError(
                 f"no user rated one of the last {config.future_steps} training interactions"
                 f" {config.liked:g} or higher",
                 "lower liked, or raise future_steps",
             )
-        return found
+        return questions
 
     def fields(
-        self, found: Sequence[Preference], data: TrainView, run: RunContext
+        self, preferences: Sequence[Preference], data: TrainView, run: RunContext
     ) -> Sequence[Mapping[str, tuple[Any, ...]]]:
         codes = {name: code for code, name in enumerate(data.users)}
         steps, missing, rated = max(1, self.config.future_steps), 0, 0
         defaults = self.defaults(data)
         rows: list[Mapping[str, tuple[Any, ...]]] = []
-        for own in found:
+        for preference in preferences:
             # A file of preferences may name users and chosen items that are not in these data.
-            known = {own.chosen.item: LaterChoice(own.chosen.item, None, 0)}
-            if own.key in codes:
-                later = later_choices(data, codes[own.key], steps, repeated=True)
+            chosen = preference.chosen.item
+            known = {chosen: LaterChoice(chosen, None, 0)}
+            if preference.key in codes:
+                later = later_choices(data, codes[preference.key], steps, repeated=True)
                 known |= {choice.item: choice for choice in reversed(later)}
-            missing += known[own.chosen.item].rating is None
-            rated += sum(choice.item in known for choice in own.rejected)
-            rows.append({"phi": preference_utilities(own, known, defaults)})
+            missing += known[chosen].rating is None
+            rated += sum(choice.item in known for choice in preference.rejected)
+            rows.append({"phi": preference_utilities(preference, known, defaults)})
+        total = len(preferences)
         counts = {
-            "preferences": len(found),
+            "preferences": total,
             "chosen_without_rating": missing,
             "rejected_later_choices": rated,
         }
         io.write_json(run.scratch / "ratings.json", counts)
-        run.progress.start("margins", len(found))
+        run.progress.start("margins", total)
         run.progress.advance(
-            len(found),
-            note=f"{missing} of {len(found)} chosen items have no rating and count as"
+            total,
+            note=f"{missing} of {total} chosen items have no rating and count as"
             f" {defaults.missing:g}; {rated} rejected items are later choices",
         )
         return rows
@@ -130,21 +136,9 @@ class RecPO(PreferenceRecommender):
         return PreferenceLoss("softmax", pairs, **self.loss_options)
 
 
-def preference_utilities(
-    own: Preference, known: Mapping[str, LaterChoice], defaults: UtilityDefaults
-) -> tuple[float, ...]:
-    """phi of each choice of a preference. known: the user's later choices by item."""
-    return tuple(
-        defaults.utility_of(known[choice.item])
-        if choice.item in known
-        else defaults.unchosen_utility
-        for choice in own.choices
-    )
-
-
 def pair_margins(phi: "Tensor", form: Literal["ratio", "difference"] = "ratio") -> "Tensor":
-    """[b, k] margin of each pair, without lambda, from the utilities phi [b, 1 + k]."""
+    """Compute the margin of each pair without lambda, [b, k], from phi [b, 1 + k]."""
     chosen, rejected = phi[:, :1], phi[:, 1:]
     if form == "difference":
         return (chosen - rejected).clamp(min=0).log1p()
-    return chosen / rejected.clamp(min=_SMALLEST)
+    return chosen / rejected.clamp(min=_MIN_PHI)

@@ -1,7 +1,7 @@
-"""What RecPO says a choice is worth to a user: high where it was rated well and made soon."""
+"""RecPO's utility of a choice, from its rating and latency, and preferences built from it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,30 +12,37 @@ from benchkit.errors import ConfigError, DataError
 from benchkit.lm.teachers import build_training_questions
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.questions import events_before
+from benchkit.training.preference.examples import Preference
 from benchkit.types import Event, TrainView
 
 
 class LaterChoice(NamedTuple):
-    """A later choice of a user. rating: as given, None where there is none. step: 0 for the first
-    choice after the history."""
+    """A choice of a user after the history."""
 
     item: str
     rating: float | None
     step: int
+    """Latency: 0 for the first choice after the history."""
 
 
 @dataclass(frozen=True)
 class UtilityDefaults:
-    """What stands for what is not known: missing, the rating of a choice that has none; rating
-    and step, those of an item that the user never chose."""
+    """Ratings and steps of items for which they are unknown."""
 
     missing: float = 5.0
+    """Rating of a choice that has none."""
     rating: float = 3.0
+    """Rating of an item that the user never chose."""
     step: int = 10
+    """Step of such an item."""
 
-    def utility_of(self, own: LaterChoice) -> float:
-        """phi of a choice."""
-        return choice_utility(self.missing if own.rating is None else own.rating, own.step)
+    def rating_of(self, choice: LaterChoice) -> float:
+        """Return the rating of a choice, or the one that stands in for it."""
+        return self.missing if choice.rating is None else choice.rating
+
+    def utility_of(self, choice: LaterChoice) -> float:
+        """Return phi of a choice."""
+        return choice_utility(self.rating_of(choice), choice.step)
 
     @property
     def unchosen_utility(self) -> float:
@@ -44,28 +51,47 @@ class UtilityDefaults:
 
 
 def choice_utility(rating: float, step: int) -> float:
-    """phi(s, delta) = s / sqrt(delta), with the latency delta = step + 1 (RecPO, section 5.2).
+    """Return phi(s, delta) = s / sqrt(delta), with delta = step + 1 (RecPO, section 5.2).
 
-    >>> round(utility(3, 10), 4)
+    >>> round(choice_utility(3, 10), 4)
     0.9045
     """
     return rating / math.sqrt(step + 1)
 
 
+def preference_utilities(
+    preference: Preference, known: Mapping[str, LaterChoice], defaults: UtilityDefaults
+) -> tuple[float, ...]:
+    """Return phi of each choice of a preference, given the user's later choices by item."""
+    utilities = []
+    for choice in preference.choices:
+        later = known.get(choice.item)
+        utilities.append(defaults.unchosen_utility if later is None else defaults.utility_of(later))
+    return tuple(utilities)
+
+
 def median_rating(view: TrainView) -> float:
-    """The median of the training ratings; 5 where there are none."""
+    """Return the median of the training ratings, or 5 without any."""
     ratings = view.interactions.rating
-    given = ratings[~np.isnan(ratings)] if ratings is not None else ()
-    return float(np.median(given)) if len(given) else 5.0
+    present = ratings[~np.isnan(ratings)] if ratings is not None else ()
+    return float(np.median(present)) if len(present) else 5.0
 
 
 def later_choices(
     view: TrainView, user: int, steps: int, repeated: bool = False
 ) -> list[LaterChoice]:
-    """The last `steps` training interactions of a user, oldest first; one at least goes before.
+    """Return the last `steps` training interactions of a user, oldest first.
 
-    Unless `repeated`, items that were chosen before, or earlier among them, are left out.
-    Raises DataError for a rating that is not positive: a margin is a ratio of them.
+    At least one interaction is left for the history.
+
+    Args:
+        view: Training interactions.
+        user: Code of the user.
+        steps: Number of interactions.
+        repeated: Include items that were chosen before.
+
+    Raises:
+        DataError: A rating is not positive; margins are ratios of ratings.
     """
     codes, ratings = view.interactions.sequence(user), view.interactions.rating
     first = max(1, len(codes) - steps)
@@ -79,7 +105,7 @@ def later_choices(
         if value <= 0:
             raise DataError(
                 f"user {view.users[user]!r} has the rating {value:g}",
-                "RecPO compares ratings by their ratio: they must be positive",
+                "use positive ratings: RecPO compares them by their ratio",
             )
         rating = None if math.isnan(value) else value
         result.append(LaterChoice(view.catalog.ids[code], rating, step))
@@ -89,9 +115,9 @@ def later_choices(
 def best_liked_choice(
     later: Sequence[LaterChoice], liked: float, defaults: UtilityDefaults
 ) -> LaterChoice | None:
-    """Of the choices rated at least `liked` the one worth most, the earliest of equal ones."""
-    fit = [c for c in later if (defaults.missing if c.rating is None else c.rating) >= liked]
-    return max(fit, key=defaults.utility_of, default=None)
+    """Return the choice of highest utility rated at least `liked`; of equal ones the earliest."""
+    suitable = [choice for choice in later if defaults.rating_of(choice) >= liked]
+    return max(suitable, key=defaults.utility_of, default=None)
 
 
 def later_choice_questions(
@@ -105,29 +131,34 @@ def later_choice_questions(
     seed: int,
     limit: int | None = None,
 ) -> list[TeacherQuestion]:
-    """Of each user in a row: the best liked of the later choices, then `negatives` others.
+    """Return for each user in a row the best liked later choice, then `negatives` other items.
 
-    The candidates are later choices, the first ones where there are too many, and uniform draws
-    from the items without a training interaction of the user; negatives are a uniform draw from
-    them (RecPO, section 6.1). Users who liked none of their later choices are left out.
-    Raises DataError when the catalogue is too small, ConfigError when `negatives` is too large.
+    Candidates are the first later choices, and uniform draws from the items without a training
+    interaction of the user; negatives are drawn uniformly from the candidates (RecPO, section
+    6.1). Users who liked none of their later choices are left out.
+
+    Raises:
+        DataError: The catalogue is too small.
+        ConfigError: There are fewer candidates than negatives.
     """
     if negatives > candidates - 1:
         raise ConfigError(
             f"{negatives} negatives cannot be drawn from {candidates} candidates",
-            "lower the negatives or raise the candidates",
+            "lower negatives or raise candidates",
         )
-    keys = [own.key for own in build_training_questions(view, candidates=2, seed=seed, limit=limit)]
+    users = build_training_questions(view, candidates=2, seed=seed, limit=limit)
     codes = {name: code for code, name in enumerate(view.users)}
     result = []
-    for key in keys:
+    for key in (question.key for question in users):
         later = later_choices(view, codes[key], steps)
         best = best_liked_choice(later, liked, defaults)
         if best is None:
             continue
         rng = seeds.generator("later choices", seed, key)
-        others = [own.item for own in later if own is not best]
-        row = _listed(view, [best.item, *others[: candidates - 1]], codes[key], candidates, rng)
+        others = [choice.item for choice in later if choice is not best]
+        row = _fill_candidates(
+            view, [best.item, *others[: candidates - 1]], codes[key], candidates, rng
+        )
         first = TeacherQuestion(key, earlier_history(view, codes[key], steps), row, best.item)
         order = rng.permutation([item for item in row if item != best.item])
         result += [first, *(replace(first, item=str(item)) for item in order[:negatives])]
@@ -135,24 +166,24 @@ def later_choice_questions(
 
 
 def earlier_history(view: TrainView, user: int, steps: int) -> tuple[Event, ...]:
-    """All but the last `steps` training interactions of a user, but one at least."""
-    start, stop = (int(place) for place in view.interactions.offsets[user : user + 2])
+    """Return all but the last `steps` training interactions of a user, but at least one."""
+    start, stop = (int(offset) for offset in view.interactions.offsets[user : user + 2])
     return events_before(view, user, max(start + 1, stop - steps))
 
 
-def _listed(
-    view: TrainView, given: Sequence[str], user: int, count: int, rng: np.random.Generator
+def _fill_candidates(
+    view: TrainView, first: Sequence[str], user: int, count: int, rng: np.random.Generator
 ) -> tuple[str, ...]:
-    """`count` candidates: those given and random ones that the user never chose, shuffled."""
-    own, wanted = np.unique(view.interactions.sequence(user)), count - len(given)
-    enough = wanted + len(own)  # so many different items hold `wanted` that are not the user's
+    """Add random items that the user never chose to `first`, up to `count`, and shuffle."""
+    taken, missing = np.unique(view.interactions.sequence(user)), count - len(first)
+    enough = missing + len(taken)  # any so many items include `missing` that are not the user's
     if enough > len(view.catalog):
         raise DataError(
-            f"user {view.users[user]!r} has only {len(view.catalog) - len(own)} items left to draw"
-            f" {wanted} candidates from",
+            f"user {view.users[user]!r} has only {len(view.catalog) - len(taken)} items left to"
+            f" draw {missing} candidates from",
             "lower candidates",
         )
-    drawn = rng.choice(len(view.catalog), size=enough, replace=False)
-    free = drawn[~np.isin(drawn, own)][:wanted]
-    items = [*given, *(view.catalog.ids[code] for code in free.tolist())]
-    return tuple(items[place] for place in rng.permutation(len(items)).tolist())
+    draws = rng.choice(len(view.catalog), size=enough, replace=False)
+    free = draws[~np.isin(draws, taken)][:missing]
+    items = [*first, *(view.catalog.ids[code] for code in free.tolist())]
+    return tuple(items[index] for index in rng.permutation(len(items)).tolist())

@@ -2,8 +2,9 @@
 
 from pydantic import PositiveFloat
 
+from benchkit.training.preference.config import PreferenceConfig
 from benchkit.training.preference.loss_spec import PreferenceLoss, constant_beta
-from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.recommender import PreferenceRecommender
 from benchkit.types import RunContext, TrainView
 
 
@@ -11,9 +12,10 @@ class SDPO(PreferenceRecommender):
     """The chosen response against the softmax over all rejected ones; DPO for one of them."""
 
     class Config(PreferenceConfig):
-        """beta: strength of the pull towards the reference."""
+        """Settings of S-DPO."""
 
         beta: PositiveFloat = 1.0
+        """Strength beta of the pull towards the reference."""
 
     config: Config
 

@@ -2,8 +2,9 @@
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from benchkit.training.preference.config import PreferenceConfig
 from benchkit.training.preference.loss_spec import PairTerms, PreferenceLoss
-from benchkit.training.preference.recommender import PreferenceConfig, PreferenceRecommender
+from benchkit.training.preference.recommender import PreferenceRecommender
 from benchkit.types import RunContext, TrainView
 
 
@@ -11,12 +12,13 @@ class SimPO(PreferenceRecommender):
     """-log sigmoid(beta (p_c / |c| - p_k / |k|) - gamma)."""
 
     class Config(PreferenceConfig):
-        """beta: scale of the average log-probability. gamma: target margin; gamma / beta of .25 to
-        .5 is usual."""
+        """Settings of SimPO."""
 
         negatives: PositiveInt = 1
         beta: PositiveFloat = 2.0
+        """Scale beta of the average log-probability."""
         gamma: NonNegativeFloat = 0.5
+        """Target margin gamma; gamma / beta of 0.25 to 0.5 is usual."""
         length_normalised: bool = True
 
     config: Config

@@ -1,1 +1,1 @@
-"""Language models that are asked as they are."""
+"""Language models that are prompted without training."""

@@ -1,4 +1,4 @@
-"""ChatRec: a language model reorders candidates into a short list and says why.
+"""ChatRec: a language model selects a short ranked list from the candidates and gives a reason.
 
 Gao et al., Chat-REC: Towards Interactive and Explainable LLMs-Augmented Recommender System, 2023.
 """
@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PositiveInt
+from pydantic import ConfigDict, PositiveInt
 
 from baselines import experts, list_generation
 from baselines.experts import ExpertConfig
@@ -31,34 +31,34 @@ from benchkit.types import (
     TrainView,
 )
 
-_LENGTH = 5  # of the list that the templates ask for
+_LENGTH = 5  # entries of the list that the templates ask for
 
 
 class ChatRec(LMRecommender):
-    """Asks once, greedily, for a numbered list of five and a sentence of reason.
+    """Ask once, greedily, for a numbered list of five and one sentence of reason.
 
-    A candidate's score is 1 / its place. Those that are not listed tie below all that are, or
-    follow in the expert's order (`fill`). An answer that lists no candidate is no ranking. The
-    engine need not be able to score texts.
+    A candidate's score is 1 / its place. Candidates that are not listed tie below those that are,
+    or follow in the expert's order (`fill`). An answer that lists no candidate is no ranking. The
+    engine need not be able to score texts, and `rationale_tokens` is not used.
     """
 
     class Config(LMConfig):
-        """Hyper-parameters, besides those of every language model.
+        """Settings of ChatRec."""
 
-        order: of the candidates in the prompt: as they are frozen (`shuffled`), or best first as
-        the expert ranks them (`cf`), where the list can be the expert's own. fill: candidates that
-        are not listed follow in the expert's order. expert: trained on the same data; only if
-        order or fill need it. constrained: each entry is decoded as one of the candidates that
-        are left, because a small model cannot keep to the form; None is for nano only. Samples
-        follow the suite's decoding instead. answer_tokens: longest answer, list and reason; with
-        constrained, a fifth of it is the reason's. rationale_tokens is not used.
-        """
+        model_config = ConfigDict(use_attribute_docstrings=True)
 
         order: Literal["shuffled", "cf"] = "shuffled"
+        """Candidates in the prompt: in their fixed random order, or as the expert ranks them; then
+        the list can be the expert's own."""
         fill: bool = False
+        """Let candidates that are not listed follow in the expert's order."""
         expert: ExpertConfig = ExpertConfig()
+        """Recommender trained on the same data, if order or fill need it."""
         constrained: bool | None = None
+        """Decode each entry as one of the remaining candidates, for models too small to keep to
+        the format; None: for nano only. Samples follow the suite's decoding instead."""
         answer_tokens: PositiveInt = 400
+        """Most tokens of list and reason; if constrained, a fifth of them are for the reason."""
 
         templates: ClassVar[tuple[str, str]] = ("ranked-list", "compact-list")
 
@@ -71,28 +71,28 @@ class ChatRec(LMRecommender):
         if kind != "numbered-list":
             raise ConfigError(
                 f"template {self.config.template_name!r} asks for {kind!r}, not for a list",
-                "choose ranked-list or compact-list, or a template with item = 'numbered-list'",
+                "use ranked-list or compact-list, or a template with item = 'numbered-list'",
             )
         needed = self.config.order == "cf" or self.config.fill
         self.expert = self.config.expert.make() if needed else None
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        can: set[Capability] = {*super().capabilities, "scores", "explains"}
+        capabilities: set[Capability] = {*super().capabilities, "scores", "explains"}
         if self.expert is not None:  # it knows the training items only
-            can -= {"cold_items", "zero_shot"}
-            can -= {"cold_users"} - self.expert.capabilities
-        return frozenset(can)
+            capabilities -= {"cold_items", "zero_shot"}
+            capabilities -= {"cold_users"} - self.expert.capabilities
+        return frozenset(capabilities)
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        own = super().caveats
+        caveats = super().caveats
         name = self.config.expert.name
         if self.config.order == "cf":
-            own += (f"the prompt lists the candidates as {name} ranks them",)
+            caveats += (f"the prompt lists the candidates as {name} ranks them",)
         if self.config.fill:
-            own += (f"candidates that the model does not list follow as {name} ranks them",)
-        return own
+            caveats += (f"candidates that the model does not list follow as {name} ranks them",)
+        return caveats
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         if self.expert is not None:
@@ -114,17 +114,17 @@ class ChatRec(LMRecommender):
         return limit if context is None else min(limit, max(1, context - self.config.answer_tokens))
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        ranked = self._ranked(requests, run)
-        shown = self._shown(requests, ranked)
-        for request, own, inner, answer in zip(
-            requests, ranked, shown, self._answers(shown, run), strict=True
+        expert_scores = self._expert_scores(requests, run)
+        prompts = self._prompt_requests(requests, expert_scores)
+        for request, row, prompt, answer in zip(
+            requests, expert_scores, prompts, self._answers(prompts, run), strict=True
         ):
             scores = None
             if answer.places:
-                named = [request.candidates.index(inner.candidates[p]) for p in answer.places]
-                rest = own if self.config.fill else None
+                places = [request.candidates.index(prompt.candidates[p]) for p in answer.places]
+                rest = row if self.config.fill else None
                 scores = list_generation.reciprocal_rank_scores(
-                    named, len(request.candidates), rest
+                    places, len(request.candidates), rest
                 )
             yield Prediction(
                 request.case_id,
@@ -135,72 +135,64 @@ class ChatRec(LMRecommender):
             )
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        """The first entry of each list that is drawn; its reason is the rationale."""
-        shown = self._shown(requests, self._ranked(requests, run))
-        for prediction in self.predictor.sample(shown, run):
+        """Sample lists; each answer is the first entry, and the reason is its rationale."""
+        prompts = self._prompt_requests(requests, self._expert_scores(requests, run))
+        for prediction in self.predictor.sample(prompts, run):
             yield replace(prediction, samples=tuple(map(_with_reason, prediction.samples)))
 
-    def _ranked(
+    def _expert_scores(
         self, requests: Sequence[Request], run: RunContext
     ) -> list[NDArray[np.float64] | None]:
-        """The expert's scores of each request's candidates; None where it is not needed."""
+        """Return the expert's scores of each request's candidates; None without an expert."""
         if self.expert is None:
             return [None] * len(requests)
         return list(experts.expert_scores(self.expert, requests, run))
 
-    def _shown(
-        self, requests: Sequence[Request], ranked: Sequence[NDArray[np.float64] | None]
+    def _prompt_requests(
+        self, requests: Sequence[Request], expert_scores: Sequence[NDArray[np.float64] | None]
     ) -> list[Request]:
-        """The requests with their candidates as the prompt lists them."""
+        """Return the requests with their candidates in the order of the prompt."""
         if self.config.order == "shuffled":
             return list(requests)
-        return [
-            r
-            if own is None
-            else replace(
-                r, candidates=tuple(r.candidates[p] for p in experts.descending_order(own))
-            )
-            for r, own in zip(requests, ranked, strict=True)
-        ]
+        ordered = []
+        for request, scores in zip(requests, expert_scores, strict=True):
+            if scores is not None:
+                order = experts.order_by_score(scores)
+                candidates = tuple(request.candidates[place] for place in order)
+                request = replace(request, candidates=candidates)
+            ordered.append(request)
+        return ordered
 
     def _answers(self, requests: Sequence[Request], run: RunContext) -> Iterator[ListAnswer]:
-        """The model's list for each request, as places among the candidates as they are shown."""
-        config, asked = self.config, self.predictor
-        prompts = self._prompts(requests, run)
-        titles = [
-            [asked.template.item_title(run.catalog, i) for i in r.candidates] for r in requests
-        ]
+        """Let the model list items for each request, as indices of its candidates."""
+        config, predictor = self.config, self.predictor
+        template, engine = predictor.template, predictor.engine
+        prompts = [self._prompt(request, run) for request in requests]
+        titles = [[template.item_title(run.catalog, i) for i in r.candidates] for r in requests]
         if self.constrained:
             reason_tokens = max(1, config.answer_tokens // 5)
             return list_generation.decode_lists_with_reasons(
-                asked.engine, prompts, titles, _LENGTH, reason_tokens
+                engine, prompts, titles, _LENGTH, reason_tokens
             )
         grounders = [
-            Grounder(request.candidates, own, config.strict_substring)
-            for request, own in zip(requests, titles, strict=True)
+            Grounder(request.candidates, request_titles, config.strict_substring)
+            for request, request_titles in zip(requests, titles, strict=True)
         ]
-        return list_generation.generate_lists(
-            asked.engine, prompts, grounders, config.answer_tokens
-        )
+        return list_generation.generate_lists(engine, prompts, grounders, config.answer_tokens)
 
-    def _prompts(self, requests: Sequence[Request], run: RunContext) -> list[Prompt]:
-        asked = self.predictor
-        return [
-            render_prompt(
-                asked.template,
-                request,
-                run.catalog,
-                rationale=False,
-                count_tokens=asked.engine.count_tokens,
-                budget=asked.prompt_tokens,
-            ).prompt
-            for request in requests
-        ]
+    def _prompt(self, request: Request, run: RunContext) -> Prompt:
+        predictor = self.predictor
+        return render_prompt(
+            predictor.template,
+            request,
+            run.catalog,
+            rationale=False,
+            count_tokens=predictor.engine.count_tokens,
+            budget=predictor.prompt_tokens,
+        ).prompt
 
 
 def _with_reason(sample: Sample) -> Sample:
-    return (
-        replace(sample, rationale=list_generation.extract_reason(sample.text))
-        if sample.status == "ok"
-        else sample
-    )
+    if sample.status != "ok":
+        return sample
+    return replace(sample, rationale=list_generation.extract_reason(sample.text))

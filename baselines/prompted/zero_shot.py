@@ -1,4 +1,6 @@
-"""A language model asked as it is: the control of all methods that train one."""
+"""A language model without training: the control of all methods that train one."""
+
+from pydantic import ConfigDict
 
 from benchkit.lm.config import LMConfig
 from benchkit.lm.recommender import LMRecommender
@@ -7,14 +9,17 @@ from benchkit.lm.recommender import LMRecommender
 class ZeroShot(LMRecommender):
     """Scores are log-probabilities of the candidates' titles after the prompt.
 
-    Without candidates in the prompt (`compact`), a score does not depend on the order of the list;
-    with them it does, and an order probe tells how much.
+    Without candidates in the prompt (`compact`), a score does not depend on their order; with
+    them it does, and an order probe measures how much.
     """
 
     class Config(LMConfig):
-        """rationale: the model gives its reasons before it names an item."""
+        """Settings of zero-shot prompting."""
+
+        model_config = ConfigDict(use_attribute_docstrings=True)
 
         rationale: bool = False
+        """Let the model give its reasons before it names an item."""
 
     config: Config
 

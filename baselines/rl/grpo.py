@@ -1,4 +1,4 @@
-"""GRPO: answers are drawn in groups, and those that earn more than their group become likelier.
+"""GRPO: of a group of sampled answers, those with higher rewards than average become likelier.
 
 Shao et al., DeepSeekMath, 2024.
 """
@@ -15,22 +15,24 @@ from benchkit.types import RunContext, TrainView
 
 
 class GRPO(RewardRecommender):
-    """The reward is for naming the right item, and for the form of the answer."""
+    """The reward is for naming the right item, and for the format of the answer."""
 
     class Config(RewardConfig):
-        """match: reward of the right item. form: weight of the format reward, for answers that
-        have tags and are drawn freely; it is the same for all others."""
+        """Settings of GRPO."""
 
         match: NonNegativeFloat = 1.0
+        """Reward of the right item."""
         form: NonNegativeFloat = 1.0
+        """Weight of the format reward; it is constant unless answers have tags and are free."""
 
     config: Config
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config)
-        formed = self.config.form > 0 and self.answer_tags and not self.grpo_settings.constrained
-        if not self.config.match and not formed:
-            raise ConfigError("no answer is worth more than another", "match = 1.0")
+        config, constrained = self.config, self.grpo_settings.constrained
+        format_varies = config.form > 0 and self.answer_tags and not constrained
+        if not config.match and not format_varies:
+            raise ConfigError("all answers have the same reward", "set match = 1.0")
 
     def make_reward(
         self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext

@@ -1,7 +1,7 @@
 """Intuitor (Zhao et al., Learning to Reason without External Rewards, 2025): no labels at all.
 
 The reward is the model's own self-certainty, KL(U || p) averaged over the tokens of an answer,
-under the model that drew it. Whether the item is right is never looked at.
+under the model that sampled it. Whether the item is right plays no part.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class Intuitor(RewardRecommender):
     """Fine-tuning on a teacher's rationale and the item, then GRPO on self-certainty."""
 
     class Config(RewardConfig):
-        """Nothing of its own."""
+        """Settings of Intuitor: those of all methods that learn from rewards."""
 
         rationale: bool = True
         group: int = Field(default=7, ge=2)
@@ -38,7 +38,7 @@ class Intuitor(RewardRecommender):
 
 
 def certainty_reward(task: RolloutTask, answer: Rollout) -> float:  # noqa: ARG001
-    """The mean self-certainty of an answer."""
+    """Return the mean self-certainty of an answer."""
     if answer.certainty is None:
         raise AssertionError("self-certainty was not computed")
     return answer.certainty

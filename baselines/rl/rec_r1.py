@@ -1,7 +1,7 @@
-"""Rec-R1 (Lin et al., 2025) as C-APO has it among its baselines: the answer names the item.
+"""Rec-R1 (Lin et al., 2025) as a baseline of C-APO: the answer names the item.
 
 In the paper the model writes a search query, and the reward is the NDCG of what a retriever finds.
-Here nothing is searched for: the right item has rank 1, and any other is not found.
+Here there is no search: the right item has rank 1, and any other item is not found.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,16 @@ class RecR1(RewardRecommender):
     """Fine-tuning on a teacher's rationale and the item, then GRPO on Rec-R1's reward."""
 
     class Config(RewardConfig):
-        """bonus: of a right answer for its form. malformed: reward without the form."""
+        """Settings of Rec-R1."""
 
         rationale: bool = True
         group: int = Field(default=12, ge=2)
         temperature: PositiveFloat = 0.6
         kl: NonNegativeFloat = 0.001
         bonus: NonNegativeFloat = 0.1
+        """Bonus of a right answer for its format."""
         malformed: float = Field(default=-2.0, le=0)
+        """Reward of an answer without the format."""
 
     config: Config
 
@@ -36,7 +38,7 @@ class RecR1(RewardRecommender):
 
         def reward(task: RolloutTask, answer: Rollout) -> float:
             rank = 1 if answer.item == task.target else None
-            formed = rewards.is_well_formed(answer.text, tags)
-            return rewards.rec_r1_reward(rank, formed, config.bonus, config.malformed)
+            well_formed = rewards.is_well_formed(answer.text, tags)
+            return rewards.rec_r1_reward(rank, well_formed, config.bonus, config.malformed)
 
         return reward

@@ -1,4 +1,4 @@
-"""What methods that learn from rewards share: the fine-tuned start, prompts, GRPO, validation."""
+"""The base class of methods that learn from rewards: fine-tuned start, prompts, GRPO."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from benchkit import seeds
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
-from benchkit.lm.teachers import build_training_questions
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
@@ -27,7 +26,7 @@ from benchkit.training.rl.rollouts import (
 )
 from benchkit.types import RunContext, TrainView
 
-# What training on rewards starts from: small steps from the fine-tuned model.
+# Settings that apply where a suite sets none: small steps from the fine-tuned model.
 NANO_GRPO_DEFAULTS = {
     "purpose": "reinforce", "epochs": 1, "batch_size": 16, "learning_rate": 1e-4,
     "evaluate_every": 0.25, "checkpoint_every": 0.25,
@@ -36,44 +35,49 @@ GRPO_DEFAULTS = {
     "purpose": "reinforce", "epochs": 2, "batch_size": 16, "micro_batch": 2, "learning_rate": 2e-5,
     "schedule": "cosine", "evaluate_every": 0.25, "checkpoint_every": 0.25,
 }  # fmt: skip
-_ITEM_TOKENS = 64  # of an answer, beside its rationale
+_ITEM_TOKENS = 64  # of an answer, besides its rationale
 
 
 class RewardConfig(FineTunedConfig):
-    """Settings of a method that learns from rewards.
-
-    sft: the training that comes first; its result is the reference. train: of the training on
-    rewards. share: of the users that it draws prompts from, chosen by a hash. rationale: answers
-    are rationale and item. constrained: the item is drawn among the candidates by their trie, a
-    rationale before it freely; by default for nano only. group: answers a prompt. temperature: at
-    which they are drawn. answer_tokens: of a free answer. kl: coefficient of the divergence from
-    the reference (k3). clip: of the probability ratio. iterations: steps that the same answers are
-    used for. reduction: how tokens' losses are averaged. eps: added to a group's deviation.
-    """
+    """Settings of a method that learns from rewards; `train` is the training on rewards."""
 
     sft: TrainConfig = TrainConfig()
+    """Fine-tuning that comes first; its result is the reference."""
     share: float = Field(default=1.0, gt=0, le=1)
+    """Share of users, chosen by a hash, whose prompts are used."""
     rationale: bool = False
+    """Whether answers are a rationale and an item, or an item alone."""
     constrained: bool | None = None
+    """Sample the item among the candidates by their trie, after a free rationale; None: for nano
+    only."""
     group: int = Field(default=8, ge=2)
+    """Answers per prompt, G."""
     temperature: PositiveFloat = 0.9
+    """Sampling temperature."""
     answer_tokens: PositiveInt | None = None
+    """Most tokens of a free answer; None: room for a rationale and an item."""
     kl: NonNegativeFloat = 0.04
+    """Coefficient beta of the divergence from the reference (k3)."""
     clip: float = Field(default=0.2, gt=0, lt=1)
+    """Clipping range epsilon of the probability ratio."""
     iterations: PositiveInt = 1
+    """Steps for which the same answers are used, mu."""
     reduction: Literal["sequence", "token", "fixed"] = "sequence"
+    """How token losses are averaged; see `policy_gradient.token_weights`."""
     eps: PositiveFloat = 1e-4
+    """Added to the standard deviation of a group's rewards."""
 
 
 class RewardRecommender(FineTunedRecommender):
-    """A method is its Config and what `reward` says of an answer; the rest is here.
+    """A method that fine-tunes its backbone and then trains it by GRPO.
 
-    needs_certainty: whether rewards need the model's self-certainty.
+    A method is its `Config` and `make_reward`; the rest is here.
     """
 
     Config: type[RewardConfig] = RewardConfig
     config: RewardConfig
     needs_certainty = False
+    """Whether rewards need the model's self-certainty."""
 
     @property
     def explains(self) -> bool:
@@ -81,14 +85,14 @@ class RewardRecommender(FineTunedRecommender):
 
     @property
     def answer_tags(self) -> tuple[str, ...]:
-        """The tags that an answer is to have."""
+        """Names of the tags that an answer must have."""
         return rewards.format_tags(
             load_template(self.config.template_name).response_format(self.explains)
         )
 
     @property
     def grpo_settings(self) -> GRPOSettings:
-        """How answers are drawn and followed."""
+        """How answers are sampled and followed."""
         config = self.config
         room = (config.max_rationale_tokens if config.rationale else 0) + _ITEM_TOKENS
         return GRPOSettings(
@@ -108,29 +112,33 @@ class RewardRecommender(FineTunedRecommender):
     def make_reward(
         self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
     ) -> RewardFunction:
-        """What an answer to a task is worth."""
+        """Return the function that gives the reward of an answer.
+
+        Args:
+            tasks: All questions that will be answered.
+            data: Training interactions, users and catalogue.
+            run: Device, folders and progress.
+        """
 
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        from benchkit.training.core.cached_stages import load_or_train_sft
         from benchkit.training.core.lora import check_adapters, merge_adapter
         from benchkit.training.rl.grpo import train_grpo
+        from benchkit.training.sft import load_or_train_sft
 
-        config, policy = self.config, self.grpo_settings
-        start = NANO_GRPO_DEFAULTS if config.is_nano else GRPO_DEFAULTS
-        settings = self.training_config(run, **start)
+        config, grpo = self.config, self.grpo_settings
+        defaults = NANO_GRPO_DEFAULTS if config.is_nano else GRPO_DEFAULTS
+        settings = self.training_config(run, **defaults)
         require_one_process(settings)
         supervised = self.resolve_training_config(config.sft, run, purpose="sft")
         check_adapters(backbone.model, supervised, settings)
-        questions = build_training_questions(
-            data, candidates=config.candidates, seed=run.seed, limit=config.limit_users
-        )
+        questions = self.training_questions(data, run)
         tasks = [
             RolloutTask(to_request(q), q.item, builder.prompt(to_request(q), config.rationale))
-            for q in _chosen(questions, config.share, run)
+            for q in _select_users(questions, config.share, run)
         ]
-        check_rollout_lengths(tasks, policy.max_tokens, settings.max_length)
+        check_rollout_lengths(tasks, grpo.max_tokens, settings.max_length)
         examples = self.supervised_examples(questions, builder, data, run)
         reward = self.make_reward(tasks, data, run)
         model = load_or_train_sft(
@@ -140,32 +148,33 @@ class RewardRecommender(FineTunedRecommender):
             run,
             validation=self.validation_examples(builder, data, run),
         )
-        training = replace(run, catalog=data.catalog)
+        training_run = replace(run, catalog=data.catalog)
+        sampler = RolloutSampler(
+            builder,
+            lambda policy: self.make_predictor(self.engine(policy, backbone)),
+            grpo,
+            training_run,
+            config.rationale,
+        )
         return train_grpo(
             merge_adapter(model),
             tasks,
-            RolloutSampler(
-                builder,
-                lambda own: self.make_predictor(self.engine(own, backbone)),
-                policy,
-                training,
-                config.rationale,
-            ),
+            sampler,
             reward,
             settings,
             run,
-            self.make_validation_metric(backbone, data, training),
+            self.make_validation_metric(backbone, data, training_run),
             log=(run.artifacts or run.scratch) / "rewards.jsonl",
-            about=(type(self).__name__, config.model_dump(mode="json")),
+            identity=(type(self).__name__, config.model_dump(mode="json")),
         )
 
 
-def _chosen(
+def _select_users(
     questions: Sequence[TeacherQuestion], share: float, run: RunContext
 ) -> list[TeacherQuestion]:
-    """So many of the questions, at least one, chosen by a hash of their users; in their order."""
+    """Select a share of the questions, at least one, by a hash of their users; keep the order."""
     if share == 1:
         return list(questions)
     keys = seeds.derive_each([q.key for q in questions], "reinforce", run.seed)
     count = max(1, round(share * len(questions)))
-    return [questions[place] for place in np.sort(np.argsort(keys, kind="stable")[:count])]
+    return [questions[index] for index in np.sort(np.argsort(keys, kind="stable")[:count])]

@@ -1,7 +1,7 @@
 """TWiCE-Rec: GRPO on reasons and item, rewarded by the target and by a collaborative filter.
 
-The reward of the item is `rewards.twice` of whether it is the target and of cf, the sigmoid of a
-SASRec's score (section 3.3); to it comes the reward of the form.
+The reward of the item is `rewards.twice_rec_reward` of whether it is the target and of cf, the
+sigmoid of a SASRec's score (section 3.3); the reward of the format is added.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from benchkit.training.rl import rewards
 from benchkit.training.rl.rollouts import RewardFunction, Rollout, RolloutTask
 from benchkit.types import RunContext, TrainView
 
-# The paper's SASRec: the sigmoid of its scores means something, because its loss is binary.
+# The paper's SASRec: its loss is binary, so that the sigmoid of its scores is a probability.
 PAPER_EXPERT = ExpertConfig(
     config={
         "loss": "bce", "hidden": 128, "heads": 2, "layers": 2, "dropout": 0.5, "max_length": 100,
@@ -32,29 +32,31 @@ class TWiCERec(RewardRecommender):
     """Fine-tuning on a teacher's rationale and the item, then GRPO."""
 
     class Config(RewardConfig):
-        """weight: of cf where the item is the target (lambda); 0 is the ablation without it.
-        threshold: below which cf counts for nothing (tau). cf: `sigmoid` of the expert's score, or
-        `rank`, 1 for the expert's first candidate and 0 for its last, which works with any expert
-        and is not the paper's. item_weight: of the item's reward beside the form's; 4 in the
-        official code. expert: trained on the same interactions."""
+        """Settings of TWiCE-Rec."""
 
         share: float = Field(default=0.15, gt=0, le=1)
         rationale: bool = True
         group: int = Field(default=16, ge=2)
         reduction: Literal["sequence", "token", "fixed"] = "token"
         weight: NonNegativeFloat = 3.0
+        """Weight lambda of cf for the target; 0 is the paper's ablation."""
         threshold: float = Field(default=0.3, ge=0, le=1)
+        """Threshold tau below which cf counts for nothing."""
         cf: Literal["sigmoid", "rank"] = "sigmoid"
+        """Sigmoid of the expert's score, or its rank, from 1 for the first candidate to 0 for the
+        last. The rank works with any expert and is not in the paper."""
         item_weight: PositiveFloat = 1.0
+        """Weight of the item's reward relative to the format's; 4 in the official code."""
         expert: ExpertConfig = PAPER_EXPERT
+        """Collaborative filter, trained on the same interactions."""
 
         @model_validator(mode="after")
         def _scores_are_log_odds(self) -> "TWiCERec.Config":
             binary = self.expert.name == "sasrec" and self.expert.config.get("loss") == "bce"
             if self.cf == "sigmoid" and not binary:
                 raise ValueError(
-                    "the sigmoid of this expert's scores is no probability: take sasrec with"
-                    " loss = 'bce', or cf = 'rank'"
+                    "the sigmoid of this expert's scores is no probability: use sasrec with"
+                    " loss = 'bce', or set cf = 'rank'"
                 )
             return self
 
@@ -65,47 +67,43 @@ class TWiCERec(RewardRecommender):
     ) -> RewardFunction:
         config, tags = self.config, self.answer_tags
         expert = config.expert.fit_expert(data, run)
-        training = replace(run, catalog=data.catalog)
-        asked = expert_scores(expert, [task.request for task in tasks], training)
-        table = {
-            task.request.case_id: dict(zip(task.request.candidates, row, strict=True))
-            for task, row in zip(
-                tasks,
-                (collaborative_agreement(own, config.cf).tolist() for own in asked),
-                strict=True,
-            )
-        }
-        # A share near 1 would make the reward of other items one for popularity.
+        requests = [task.request for task in tasks]
+        scores = expert_scores(expert, requests, replace(run, catalog=data.catalog))
+        table: dict[str, dict[str, float]] = {}
+        for request, row in zip(requests, scores, strict=True):
+            agreement = collaborative_agreement(row, config.cf).tolist()
+            table[request.case_id] = dict(zip(request.candidates, agreement, strict=True))
+        # A share near 1 would mean that other items are rewarded for their popularity.
         others = [
             cf >= config.threshold
             for task in tasks
             for item, cf in table[task.request.case_id].items()
             if item != task.target
         ]
-        shown = (run.artifacts or run.scratch) / "collaborative.json"
-        io.write_json(shown, {"others_above_threshold": float(np.mean(others))})
+        path = (run.artifacts or run.scratch) / "collaborative.json"
+        io.write_json(path, {"others_above_threshold": float(np.mean(others))})
 
         def reward(task: RolloutTask, answer: Rollout) -> float:
             cf = table[task.request.case_id].get(answer.item, 0.0) if answer.item else 0.0
             match = answer.item == task.target
-            own = rewards.twice_rec_reward(match, cf, config.weight, config.threshold)
-            return config.item_weight * own + rewards.format_reward(answer.text, tags)
+            item_reward = rewards.twice_rec_reward(match, cf, config.weight, config.threshold)
+            return config.item_weight * item_reward + rewards.format_reward(answer.text, tags)
 
         return reward
 
 
 def collaborative_agreement(
-    values: NDArray[np.float64], how: Literal["sigmoid", "rank"]
+    values: NDArray[np.float64], method: Literal["sigmoid", "rank"]
 ) -> NDArray[np.float64]:
-    """[c] between 0 and 1: how well each candidate goes with the history, by an expert's scores.
+    """Map an expert's scores [c] of candidates to agreement with the history, [c] from 0 to 1.
 
-    rank: the share of the other candidates that score lower; of those that score alike, half.
+    `rank` is the share of the other candidates that score lower, plus half of those with ties.
     """
-    if how == "sigmoid":
-        # By tanh, which overflows nowhere.
-        found: NDArray[np.float64] = 0.5 * (1 + np.tanh(values / 2))
-        return found
+    if method == "sigmoid":
+        # By tanh, which never overflows.
+        sigmoid: NDArray[np.float64] = 0.5 * (1 + np.tanh(values / 2))
+        return sigmoid
     lower = (values[None, :] < values[:, None]).sum(axis=1)
-    alike = (values[None, :] == values[:, None]).sum(axis=1) - 1
-    share: NDArray[np.float64] = (lower + alike / 2) / max(1, len(values) - 1)
+    ties = (values[None, :] == values[:, None]).sum(axis=1) - 1
+    share: NDArray[np.float64] = (lower + ties / 2) / max(1, len(values) - 1)
     return share

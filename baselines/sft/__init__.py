@@ -1,1 +1,1 @@
-"""Language models that are fine-tuned on what users did, with or without reasons."""
+"""Language models that are fine-tuned on interactions, with or without rationales."""

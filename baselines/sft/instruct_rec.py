@@ -20,44 +20,46 @@ from baselines.sft.instructions import (
 )
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import Template
-from benchkit.lm.teachers import build_training_questions
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts
 from benchkit.lm.tokenization import continuation_ids
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
 from benchkit.training.core.examples import Example
 from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
-from benchkit.training.core.sft import train_sft
+from benchkit.training.sft import train_sft
 from benchkit.types import RunContext, TrainView
 
 
 class InstructRec(FineTunedRecommender):
-    """Learns many ways to be asked; is asked to rerank the candidates after a history.
+    """Learn many kinds of instructions; evaluated by reranking the candidates after a history.
 
-    A training instruction tells of a user's preference (the history, or what its items have in
-    common) and intention (a fact of the wanted item, or the user's review of it), and has one of
-    four tasks: to say whether an item is chosen, which of two, which of all, or which of the
-    candidates. When it is asked, there is no intention: it would have to be known beforehand.
+    A training instruction has a user's preference (the history, or what its items have in common),
+    an intention (a fact of the target item, or the user's review of it), and one of four tasks: to
+    say whether an item is chosen, which of two, which of all, or which of the candidates. In
+    evaluation there is no intention: it would have to be known beforehand. The template is that
+    of the evaluated instruction; `auto` is `compact` for nano, else `titles`.
     """
 
     class Config(FineTunedConfig):
-        """instructions: for each user. preferences, intentions, forms: what they are drawn from;
-        the form uniformly, then preference and intention among those there are of the user.
-        template: of the evaluated instruction; `auto` is `compact` for nano, else `titles`."""
+        """Settings of InstructRec."""
 
         instructions: PositiveInt = 2
+        """Training instructions per user."""
         preferences: tuple[PreferenceKind, ...] = ("none", "implicit", "explicit")
+        """Kinds of preference, drawn among those available for the user."""
         intentions: tuple[IntentionKind, ...] = ("none", "vague", "specific")
+        """Kinds of intention, drawn together with the preference."""
         forms: tuple[InstructionForm, ...] = Field(
             default=("pointwise", "pairwise", "matching", "reranking"), min_length=1
         )
+        """Task forms, drawn uniformly."""
 
         templates: ClassVar[tuple[str, str]] = ("titles", "compact")
 
         @model_validator(mode="after")
-        def _something_is_told(self) -> Self:
+        def _is_informative(self) -> Self:
             if not instructions.informative_pairs(self.preferences, self.intentions):
-                raise ValueError("preferences and intentions leave nothing to tell of a user")
+                raise ValueError("preferences and intentions leave nothing to say about a user")
             return self
 
     config: Config
@@ -66,13 +68,7 @@ class InstructRec(FineTunedRecommender):
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
         config = self.config
-        questions = build_training_questions(
-            data,
-            negatives=1,
-            candidates=config.candidates,
-            seed=run.seed,
-            limit=config.limit_users,
-        )
+        questions = self.training_questions(data, run, negatives=1)
         cases = validation_questions(data.validation, config.validation_cases)
         return train_sft(
             backbone.model,
@@ -89,7 +85,14 @@ class InstructRec(FineTunedRecommender):
         data: TrainView,
         run: RunContext,
     ) -> list[Example]:
-        """Instructions for each user. questions: for each the target's, then a negative's."""
+        """Write instructions for each user.
+
+        Args:
+            questions: For each user one about the target, then one about a negative.
+            builder: Of the evaluated instruction.
+            data: Its catalogue and reviews.
+            run: Source of random numbers.
+        """
         config, rng = self.config, run.generator("instructions")
         writer = InstructionWriter(
             builder,
@@ -97,51 +100,57 @@ class InstructRec(FineTunedRecommender):
             CatalogFacts(data.catalog),
         )
         reviews = _reviews(data)
-        drawn: list[tuple[UserDescription, InstructionKind]] = []
+        pairs: list[tuple[UserDescription, InstructionKind]] = []
         for target, negative in zip(questions[::2], questions[1::2], strict=True):
-            told = writer.describe_user(target, negative.item, reviews.get(target.key))
-            drawn += [(told, self.draw(told, rng)) for _ in range(config.instructions)]
+            user = writer.describe_user(target, negative.item, reviews.get(target.key))
+            pairs += [(user, self.draw(user, rng)) for _ in range(config.instructions)]
         # Half of the answers are Yes, and half of the pairs begin with the target.
-        sizes = {form: sum(kind.form == form for _, kind in drawn) for form in config.forms}
-        coins = {form: iter(instructions.balanced_flags(rng, size)) for form, size in sizes.items()}
-        return [writer.example(told, kind, next(coins[kind.form])) for told, kind in drawn]
+        sizes = {form: sum(kind.form == form for _, kind in pairs) for form in config.forms}
+        flags = {
+            form: iter(instructions.draw_balanced_flags(rng, size)) for form, size in sizes.items()
+        }
+        return [writer.example(user, kind, next(flags[kind.form])) for user, kind in pairs]
 
-    def draw(self, told: "UserDescription", rng: np.random.Generator) -> InstructionKind:
-        """One cell of the grid that can be filled for a user."""
+    def draw(self, user: "UserDescription", rng: np.random.Generator) -> InstructionKind:
+        """Draw a kind of instruction that is available for a user."""
         config = self.config
         form = config.forms[int(rng.integers(len(config.forms)))]
         cells = [
             cell
             for cell in instructions.informative_pairs(config.preferences, config.intentions)
-            if cell[0] in told.preferences and cell[1] in told.intentions
+            if cell[0] in user.preferences and cell[1] in user.intentions
         ]
-        if not cells:  # nothing that was asked for is known of this user, but there is a history
+        if not cells:  # none of the configured kinds is available, but there is a history
             cells = [(EVALUATED_INSTRUCTION.preference, EVALUATED_INSTRUCTION.intention)]
         return InstructionKind(*cells[int(rng.integers(len(cells)))], form)
 
 
 @dataclass(frozen=True)
 class UserDescription:
-    """What can be said of one user. preferences: made from the history alone."""
+    """The texts that are available for one user."""
 
     question: TeacherQuestion
     negative: str
+    """An item that is not the target."""
     preferences: Mapping[PreferenceKind, str]
+    """Made from the history alone."""
     intentions: Mapping[IntentionKind, str]
+    """Made from the target item."""
 
 
 @dataclass(frozen=True)
 class InstructionWriter:
-    """Writes instructions as token ids. builder: that of the evaluated instruction."""
+    """Write instructions as token ids."""
 
     builder: ExampleBuilder
+    """Of the evaluated instruction."""
     wording: InstructionWording
     facts: CatalogFacts
 
     def describe_user(
         self, question: TeacherQuestion, negative: str, review: str | None
     ) -> UserDescription:
-        """The texts that there are for a user; review: of the target."""
+        """Collect the texts that are available for a user, given the review of the target."""
         catalog, title = self.builder.catalog, self._title(question.item)
         preferences: dict[PreferenceKind, str] = {"none": "", "implicit": ""}
         intentions: dict[IntentionKind, str] = {"none": ""}
@@ -153,28 +162,28 @@ class InstructionWriter:
             intentions["specific"] = specific
         return UserDescription(question, negative, preferences, intentions)
 
-    def template(self, told: UserDescription, kind: InstructionKind, first: bool) -> Template:
-        """The prompt of an instruction. first: the target is asked about, or comes first."""
-        items = [told.question.item, told.negative]
+    def template(self, user: UserDescription, kind: InstructionKind, first: bool) -> Template:
+        """Return the prompt; `first`: it asks about the target, or has the target first."""
+        items = [user.question.item, user.negative]
         return instructions.instruction_template(
             self.builder.template,
             self.wording,
             kind,
-            told.preferences[kind.preference],
-            told.intentions[kind.intention],
+            user.preferences[kind.preference],
+            user.intentions[kind.intention],
             [self._title(item) for item in (items if first else items[::-1])],
         )
 
-    def example(self, told: UserDescription, kind: InstructionKind, first: bool) -> Example:
-        """An instruction with its answer: Yes or No if it is pointwise, else the target's title."""
-        base, request = self.builder, to_request(told.question)
+    def example(self, user: UserDescription, kind: InstructionKind, first: bool) -> Example:
+        """Return an instruction and its answer: Yes or No if pointwise, else the target's title."""
+        base, request = self.builder, to_request(user.question)
         builder = ExampleBuilder(
-            self.template(told, kind, first), base.tokenizer, base.catalog, base.prompt_tokens
+            self.template(user, kind, first), base.tokenizer, base.catalog, base.prompt_tokens
         )
         if kind.preference != "implicit":
             request = replace(request, history=())
         if kind.form != "pointwise":
-            return builder.example(request, told.question.item)
+            return builder.example(request, user.question.item)
         answer = continuation_ids(base.tokenizer, "Yes" if first else "No", end=True)
         return Example(builder.prompt(request), tuple(answer), key=request.case_id)
 
@@ -183,7 +192,7 @@ class InstructionWriter:
 
 
 def _reviews(data: TrainView) -> dict[str, str | None]:
-    """The review of each user's last training interaction, where the dataset has reviews."""
+    """Return the review of each user's last training interaction, if there are reviews."""
     rows = data.interactions
     if rows.review is None:
         return {}

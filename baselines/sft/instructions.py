@@ -1,4 +1,4 @@
-"""InstructRec's instructions: a preference, an intention and a form of the task, put together."""
+"""InstructRec's instructions: combinations of a preference, an intention and a task form."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ EVALUATED_INSTRUCTION = InstructionKind("implicit", "none", "reranking")
 
 
 class InstructionWording(NamedTuple):
-    """What is written around the texts of users and items. reranking: None is the template's."""
+    """The words around the texts of users and items; reranking None uses the template's."""
 
     history: str
     candidates: str
@@ -58,8 +58,8 @@ LONG_INSTRUCTIONS = InstructionWording(
     matching="Which item does the user choose next? Answer with its title alone.",
     reranking=None,
 )
-# For small models: words that they have to learn cost more than they tell. No candidates are
-# listed, so that matching and reranking are one task: to go on with a title.
+# For small models: words that they must learn cost more than they contribute. No candidates are
+# listed, so that matching and reranking are the same task: to continue with a title.
 SHORT_INSTRUCTIONS = InstructionWording(
     history="{history}",
     candidates="",
@@ -81,33 +81,38 @@ def instruction_template(
     intention: str = "",
     titles: Sequence[str] = (),
 ) -> Template:
-    """The prompt of one instruction; its history is shown if the preference is implicit.
+    """Return the prompt of one instruction; the history is shown if the preference is implicit.
 
-    base: the template of the evaluated instruction, which is returned as it is for that one; its
-    title limit, item layouts and response hold for all. preference, intention: the texts of an
-    explicit preference and of an intention. titles: of the item asked about, or of the pair.
+    Args:
+        base: Template of the evaluated instruction, for which it is returned unchanged; its title
+            limit, item layouts and response apply to all.
+        wording: The words around the texts.
+        kind: The combination.
+        preference: Text of an explicit preference.
+        intention: Text of an intention.
+        titles: Of the item asked about, or of the pair.
     """
     if kind == EVALUATED_INSTRUCTION:
         return base
-    said = _task(base, wording, kind, titles)
+    instruction = _task(base, wording, kind, titles)
     if kind.intention != "none":
-        said = getattr(wording, kind.intention).format(text=intention) + said
+        instruction = getattr(wording, kind.intention).format(text=intention) + instruction
     if kind.preference == "explicit":
-        said = wording.explicit.format(text=preference) + said
+        instruction = wording.explicit.format(text=preference) + instruction
     layout = base.history.model_dump()
     if kind.preference != "implicit":
         layout["empty"] = ""
-    shown = kind.form == "reranking" and base.show_candidates and bool(wording.candidates)
+    show_candidates = kind.form == "reranking" and base.show_candidates and bool(wording.candidates)
     history = wording.history if kind.preference == "implicit" else "{history}"
     return Template.model_validate(
         {
             **base.model_dump(),
-            "user": history + (wording.candidates if shown else "") + "{instruction}",
-            "show_candidates": shown,
+            "user": history + (wording.candidates if show_candidates else "") + "{instruction}",
+            "show_candidates": show_candidates,
             "history": layout,
-            # Texts of users and items go in as the instruction, where nothing is searched for
-            # places: a title may have braces.
-            "instruction": {"item": said},
+            # Texts of users and items are part of the instruction, in which no placeholders are
+            # replaced: a title may have braces.
+            "instruction": {"item": instruction},
         }
     )
 
@@ -115,7 +120,7 @@ def instruction_template(
 def _task(
     base: Template, wording: InstructionWording, kind: InstructionKind, titles: Sequence[str]
 ) -> str:
-    """What is asked for."""
+    """Return the request at the end of an instruction."""
     if kind.form == "reranking":
         return base.instruction.item if wording.reranking is None else wording.reranking
     places = dict(zip(("first", "second"), titles, strict=False))
@@ -125,14 +130,14 @@ def _task(
 def informative_pairs(
     preferences: Sequence[PreferenceKind], intentions: Sequence[IntentionKind]
 ) -> list[tuple[PreferenceKind, IntentionKind]]:
-    """Pairs of a preference and an intention that say anything of a user."""
+    """List the pairs of a preference and an intention that say anything about a user."""
     return [pair for pair in product(preferences, intentions) if pair != ("none", "none")]
 
 
 def explicit_preference(
     history: Sequence[Event], facts: CatalogFacts, catalog: Catalog
 ) -> str | None:
-    """The two facts that most items of a history share, in words; None if nothing is known."""
+    """Describe the two facts that most items of a history share; None if nothing is known."""
     counts: Counter[ItemFact] = Counter()
     for event in reversed(history):  # of equally frequent facts, the newest item's come first
         counts.update(facts.of_item(catalog.index[event.item]))
@@ -141,20 +146,20 @@ def explicit_preference(
 
 
 def vague_intention(item: str, title: str, facts: CatalogFacts, catalog: Catalog) -> str | None:
-    """A fact of the wanted item, never its title; None if nothing is known."""
-    told = (fact for fact in facts.of_item(catalog.index[item]) if not _names(fact.value, title))
-    first = next(told, None)
+    """Describe a fact of the target item without its title; None if nothing is known."""
+    usable = (fact for fact in facts.of_item(catalog.index[item]) if not _names(fact.value, title))
+    first = next(usable, None)
     return describe_facts([first]) if first else None
 
 
 def specific_intention(review: str | None, title: str, words: int = 25) -> str | None:
-    """How the user's review of the wanted item begins; None if it has none, or names the item."""
+    """Return the beginning of the user's review of the target; None if it names the item."""
     text = " ".join((review or "").split()[:words])
     return text if text and not _names(text, title) else None
 
 
-def balanced_flags(rng: np.random.Generator, count: int) -> list[bool]:
-    """Half of `count` are true (of an odd number, one less), in random order."""
+def draw_balanced_flags(rng: np.random.Generator, count: int) -> list[bool]:
+    """Draw `count` flags in random order, half of them true (rounded down)."""
     return [bool(x) for x in rng.permutation(np.arange(count) % 2)]
 
 

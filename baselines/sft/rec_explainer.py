@@ -1,7 +1,7 @@
-"""RecExplainer: a language model learns to answer as another recommender does.
+"""RecExplainer: a language model learns to answer like another recommender.
 
 Lei et al., RecExplainer: Aligning Large Language Models for Explaining Recommendation Models, KDD
-2024; its behaviour alignment, in which histories are texts.
+2024; its behaviour alignment, with histories as text.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,38 +15,36 @@ from baselines.experts import ExpertConfig
 from baselines.sft.expert_tasks import RANK_TASK_ITEMS, ExpertTasks, TaskMixture
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
-from benchkit.lm.teachers import build_training_questions
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
 from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
-from benchkit.training.core.sft import train_sft
+from benchkit.training.sft import train_sft
 from benchkit.types import Prediction, Recommender, Request, RunContext, TrainView
 
-_TITLE_TOKENS = 64  # room for each title in the answer of a list
+_TITLE_TOKENS = 64  # room for each title in an answer that is a list
 PredictFunction = Callable[[Sequence[Request], RunContext], Iterable[Prediction]]
 
 
 class RecExplainer(FineTunedRecommender):
-    """Cross-entropy on the answers of a trained expert: its favourite item, its ranking of a few
-    items, whether it would recommend an item; and on what items are. The user's own next item is
-    never a label, so that accuracy is bounded by the expert's.
+    """Cross-entropy on the answers of a trained expert, and on descriptions of items.
 
-    agreement: share of validation cases in which the model's best candidate is the expert's; known
-    once it is fitted, None without validation cases.
+    The expert's answers are its favourite item, its ranking of a few items, and whether it would
+    recommend an item. The user's own next item is never a label, so accuracy is bounded by the
+    expert's. The teacher is not used.
     """
 
     class Config(FineTunedConfig):
-        """Hyper-parameters, besides those of every trained language model.
-
-        expert: who is learnt from; it is trained on the same data. tasks: how many examples of
-        each. The teacher is not asked.
-        """
+        """Settings of RecExplainer."""
 
         expert: ExpertConfig = ExpertConfig()
+        """The recommender to learn from, trained on the same data."""
         tasks: TaskMixture = TaskMixture()
+        """Number of examples of each task."""
 
     config: Config
     expert: Recommender
     agreement: float | None = None
+    """Share of validation cases in which the model's best candidate is the expert's; set by `fit`,
+    None without validation cases."""
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -56,26 +54,25 @@ class RecExplainer(FineTunedRecommender):
     def fit(self, data: TrainView, run: RunContext) -> None:
         self.expert = self.config.expert.fit_expert(data, run)
         super().fit(data, run)
-        own = replace(run, catalog=data.catalog)  # in a transfer task the run's is another
-        asked = [case.request for case in data.validation[: self.config.validation_cases]]
-        run.progress.start("agreement with the expert", len(asked))
-        self.agreement = expert_agreement(self.predict, self.expert, asked, own)
-        note = "" if self.agreement is None else f"{self.agreement:.1%} of {len(asked)} cases"
-        run.progress.advance(len(asked), note=note)
+        # In a transfer task, the run's catalogue is another one.
+        training_run = replace(run, catalog=data.catalog)
+        requests = [case.request for case in data.validation[: self.config.validation_cases]]
+        run.progress.start("agreement with the expert", len(requests))
+        self.agreement = expert_agreement(self.predict, self.expert, requests, training_run)
+        note = "" if self.agreement is None else f"{self.agreement:.1%} of {len(requests)} cases"
+        run.progress.advance(len(requests), note=note)
 
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
         config = self.config
-        questions = build_training_questions(
-            data, candidates=config.candidates, seed=run.seed, limit=config.limit_users
-        )
+        questions = self.training_questions(data, run)
         tasks = self.tasks(builder, data, run)
         cases = validation_questions(data.validation, config.validation_cases)
-        checked = [to_request(case) for case in cases if case.history]
+        requests = [to_request(case) for case in cases if case.history]
         validation = [
             tasks.next_item_example(request, scores)
-            for request, scores in zip(checked, tasks.unseen_scores(checked), strict=True)
+            for request, scores in zip(requests, tasks.unseen_scores(requests), strict=True)
         ]
         examples = list(tasks.examples(questions, config.tasks))
         return train_sft(
@@ -83,18 +80,15 @@ class RecExplainer(FineTunedRecommender):
         )
 
     def tasks(self, builder: ExampleBuilder, data: TrainView, run: RunContext) -> ExpertTasks:
-        """The tasks of the fitted expert, with prompts that fit beside their answers."""
-        limit = builder.prompt_tokens
-        # Half is left to the prompt where a model reads little; its titles are short, then.
-        listed = (
-            None
-            if limit is None
-            else max(limit // 2, limit - (RANK_TASK_ITEMS - 1) * _TITLE_TOKENS)
-        )
+        """Return the tasks of the fitted expert, with prompts that leave room for their answers."""
+        limit = list_limit = builder.prompt_tokens
+        if limit is not None:
+            # A model with a short context has short titles; it gets half of it for the prompt.
+            list_limit = max(limit // 2, limit - (RANK_TASK_ITEMS - 1) * _TITLE_TOKENS)
         return ExpertTasks(
             self.expert,
             builder,
-            replace(builder, template=load_template("compact-list"), prompt_tokens=listed),
+            replace(builder, template=load_template("compact-list"), prompt_tokens=list_limit),
             replace(builder, template=load_template("compact-interest")),
             replace(run, catalog=data.catalog),
         )
@@ -103,16 +97,18 @@ class RecExplainer(FineTunedRecommender):
 def expert_agreement(
     predict: PredictFunction, expert: Recommender, requests: Sequence[Request], run: RunContext
 ) -> float | None:
-    """Share of requests in which the candidate that `predict` scores highest is the expert's
-    favourite; t candidates that tie at the top count 1 / t. None without requests."""
+    """Compute the share of requests in which the top candidate of `predict` is the expert's.
+
+    Of t candidates that tie at the top, each counts 1 / t. None without requests.
+    """
     if not requests:
         return None
     hits = 0.0
-    ranked = experts.expert_scores(expert, requests, run)
-    for prediction, own in zip(predict(requests, run), ranked, strict=True):
+    rows = experts.expert_scores(expert, requests, run)
+    for prediction, expert_row in zip(predict(requests, run), rows, strict=True):
         if prediction.scores is None:
             continue
         scores = np.asarray(prediction.scores)
         top = scores == scores.max()
-        hits += float(top[own.argmax()] / top.sum())
+        hits += float(top[expert_row.argmax()] / top.sum())
     return hits / len(requests)

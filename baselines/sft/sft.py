@@ -5,28 +5,29 @@ from typing import Any
 from pydantic import PositiveFloat
 
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.teachers import build_training_questions
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
 from benchkit.types import RunContext, TrainView
 
 
 class SFT(FineTunedRecommender):
-    """Cross-entropy on the response to a prompt of what came before.
+    """Cross-entropy on the response after a history.
 
     Without rationales this is the reference model of S-DPO and RecPO. With them it is rationale
-    integration (Park et al.): the response is the teacher's rationale, then the item. The
-    four cells of train and infer, each with and without rationale, tell apart what a rationale
-    gives as supervision from what it gives while answering; the paper has three of them.
+    integration (Park et al.): the response is the teacher's rationale, then the item. The four
+    combinations of training and answering with and without rationales separate what a rationale
+    contributes as supervision from what it contributes to the answer; the paper has three of them.
     """
 
     class Config(FineTunedConfig):
-        """train_rationale, infer_rationale: the cell. item_weight: of the item's tokens in the
-        loss, where the rationale's tokens would outnumber them."""
+        """Settings of supervised fine-tuning."""
 
         train_rationale: bool = False
+        """Train on a rationale before the item."""
         infer_rationale: bool = False
+        """Answer with a rationale before the item."""
         item_weight: PositiveFloat = 1.0
+        """Weight of the item's tokens in the loss, which a rationale's would outnumber."""
 
     config: Config
 
@@ -41,12 +42,10 @@ class SFT(FineTunedRecommender):
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        from benchkit.training.core.cached_stages import load_or_train_sft
+        from benchkit.training.sft import load_or_train_sft
 
         config = self.config
-        questions = build_training_questions(
-            data, candidates=config.candidates, seed=run.seed, limit=config.limit_users
-        )
+        questions = self.training_questions(data, run)
         return load_or_train_sft(
             backbone.model,
             self.supervised_examples(questions, builder, data, run, config.item_weight),

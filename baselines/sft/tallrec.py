@@ -1,6 +1,7 @@
 """TALLRec: a language model tuned on yes-or-no questions about items (Bao et al., RecSys 2023)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import PositiveInt
@@ -12,36 +13,37 @@ from benchkit.lm.teachers import build_training_questions
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
-from benchkit.training.core.sft import train_sft
+from benchkit.training.sft import train_sft
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView, ValidationCase
 
-# From the authors' code, as far as it applies to all sizes of a training set.
+# From the authors' code, as far as it does not depend on the size of the training set.
 _LARGE = {
     "learning_rate": 1e-4, "batch_size": 128, "schedule": "linear",
     "lora": LoRAConfig(r=8, alpha=16, dropout=0.05, targets=("q_proj", "v_proj")),
 }  # fmt: skip
-# With few samples; evaluated less often than after each epoch, which is then one step.
+# For few samples; validated less often than after each epoch, which is then a single step.
 _FEW = {"epochs": 200, "evaluate_every": 10}
 
 
 class TALLRec(FineTunedRecommender):
-    """Learns to answer whether a user likes an item; ranks candidates by the probability of Yes.
+    """Learn to answer whether a user likes an item; rank candidates by the probability of Yes.
 
-    A user's history is told as preferred and unpreferred items. Each user gives one question with
-    the answer "Yes.", for the last training item, and some with "No.", for items not interacted
+    A history is written as preferred and unpreferred items. Each user gives one question with the
+    answer "Yes.", about the last training item, and some with "No.", about items not interacted
     with. The loss is on the whole text, as in the authors' code; `train = { train_on_prompt =
-    false }` has it on the answer alone. Weights are selected by AUC on validation questions.
+    false }` restricts it to the answer. Weights are selected by AUC on validation questions. The
+    template only decides how titles are shortened.
     """
 
     class Config(FineTunedConfig):
-        """samples: train on so many questions only, of users chosen by a hash; the paper has 16 to
-        256. None is all users. negatives: questions a user that are answered by No. threshold: a
-        rating up to it makes an item an unpreferred one. template: says only how titles are cut.
-        """
+        """Settings of TALLRec."""
 
         samples: PositiveInt | None = None
+        """Questions to train on, of users chosen by a hash (16 to 256 in the paper); None: all."""
         negatives: PositiveInt = 1
+        """Questions per user with the answer No."""
         threshold: float = 3.0
+        """Highest rating of an unpreferred item."""
 
         templates: ClassVar[tuple[str, str]] = ("titles", "compact")
 
@@ -50,7 +52,7 @@ class TALLRec(FineTunedRecommender):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Without samples: it answers Yes or No, never with an item."""
+        """All but sampling: the model answers Yes or No, never with an item."""
         return frozenset({"scores", "candidates_only", "cold_users", "cold_items"})
 
     def fit(self, data: TrainView, run: RunContext) -> None:
@@ -81,7 +83,7 @@ class TALLRec(FineTunedRecommender):
         )
 
     def make_writer(self, backbone: Backbone) -> YesNoWriter:
-        """Writes prompts that fit the backbone."""
+        """Return a writer of prompts that fit the backbone."""
         config = self.config
         return YesNoWriter(
             backbone.tokenizer,
@@ -92,7 +94,7 @@ class TALLRec(FineTunedRecommender):
         )
 
     def examples(self, writer: YesNoWriter, data: TrainView, run: RunContext) -> list[Any]:
-        """For each user the last item with Yes, then the negatives with No."""
+        """Return for each user the last item with Yes, then the negatives with No."""
         config, each = self.config, 1 + self.config.negatives
         limits = [config.limit_users, config.samples and -(-config.samples // each)]
         questions = build_training_questions(
@@ -103,9 +105,9 @@ class TALLRec(FineTunedRecommender):
             limit=min((limit for limit in limits if limit is not None), default=None),
         )
         examples = []
-        for place, question in enumerate(questions):
+        for number, question in enumerate(questions):
             request = Request(question.key, question.key, question.history, ())
-            liked = place % each == 0
+            liked = number % each == 0
             examples.append(writer.example(request, question.item, liked, data.catalog))
         return examples[: config.samples]
 
@@ -117,21 +119,21 @@ class TALLRec(FineTunedRecommender):
         data: TrainView,
         run: RunContext,
     ) -> Callable[[Any], float]:
-        """AUC over the questions about validation targets and about as many negatives a case as
-        in training."""
+        """Return the AUC on validation targets against as many negatives per case as in training.
+
+        The result is a function of the model.
+        """
         requests = []
         for case in cases:
-            asked = case.request
-            others = [item for item in asked.candidates if item != case.target]
-            order = run.generator("validation negatives", asked.case_id).permutation(len(others))
-            drawn = [others[place] for place in order[: self.config.negatives]]
-            requests.append(
-                Request(asked.case_id, asked.user, asked.history, (case.target, *drawn))
-            )
+            request = case.request
+            others = [item for item in request.candidates if item != case.target]
+            order = run.generator("validation negatives", request.case_id).permutation(len(others))
+            negatives = [others[index] for index in order[: self.config.negatives]]
+            requests.append(replace(request, candidates=(case.target, *negatives)))
 
         def validate(model: Any) -> float:
-            judge = YesNoScorer(self.engine(model, backbone), writer)
-            scores = [p.scores for p in judge.predict(requests, data.catalog) if p.scores]
+            scorer = YesNoScorer(self.engine(model, backbone), writer)
+            scores = [p.scores for p in scorer.predict(requests, data.catalog) if p.scores]
             return auc([s[0] for s in scores], [x for s in scores for x in s[1:]])
 
         return validate

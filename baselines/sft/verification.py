@@ -1,4 +1,4 @@
-"""Which rationales a model finds the item again from (Rec-SAVER, Tsai et al. 2024)."""
+"""Self-verification of rationales: can the model infer the item from them (Rec-SAVER, 2024)?"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,68 +13,71 @@ from benchkit.lm.types import Decoding, Prompt
 from benchkit.training.core.example_builder import to_request
 from benchkit.types import Catalog
 
-_ASKED_AT_ONCE = 256
+_BATCH_SIZE = 256  # questions
 
 
 class VerificationCounts(NamedTuple):
-    """What verification left. written, kept: rationales. users, users_kept: those with any."""
+    """Counts before and after verification."""
 
     n_written: int
+    """Distinct rationales."""
     n_kept: int
+    """Rationales that were verified."""
     n_users: int
     n_users_kept: int
+    """Users with a verified rationale."""
 
     @property
     def kept_share(self) -> float:
-        """Share of the rationales that were kept; 0 where none was written."""
+        """Share of the rationales that were verified; 0 without rationales."""
         return self.n_kept / self.n_written if self.n_written else 0.0
 
 
 def mask_title(
-    rationale: str, question: TeacherQuestion, answerer: LMPredictor, catalog: Catalog
+    rationale: str, question: TeacherQuestion, predictor: LMPredictor, catalog: Catalog
 ) -> str:
-    """The rationale without the item's title: as it is, as prompts show it, and shortened as the
-    template teacher writes it. With the title in it, verification would be trivially true."""
-    shown = answerer.template.item_title(catalog, question.item)
-    for title in (catalog.text(question.item) or question.item, shown, shorten_title(shown)):
+    """Remove the item's title, with which verification would be trivial, from a rationale.
+
+    It is removed in full, as prompts show it, and as the template teacher shortens it.
+    """
+    displayed = predictor.template.item_title(catalog, question.item)
+    full = catalog.text(question.item) or question.item
+    for title in (full, displayed, shorten_title(displayed)):
         rationale = remove_title(rationale, title)
     return rationale
 
 
 def verify_rationales(
-    answerer: LMPredictor,
+    predictor: LMPredictor,
     questions: Sequence[TeacherQuestion],
     rationales: Sequence[str],
     catalog: Catalog,
 ) -> Iterator[bool]:
-    """For each rationale whether the model, greedy among the candidates, names the item after it.
+    """Yield for each rationale whether the model's best candidate after it is the item.
 
-    Equal titles are one answer: the model cannot tell them apart.
+    Equal titles are one answer: the model cannot distinguish them.
     """
-    form = answerer.response_format
-    for start in range(0, len(questions), _ASKED_AT_ONCE):
-        part = questions[start : start + _ASKED_AT_ONCE]
-        told = rationales[start : start + _ASKED_AT_ONCE]
-        titles = [[answerer.template.item_title(catalog, i) for i in q.candidates] for q in part]
-        prompts = [
-            replace(
-                _prompt(answerer, question, catalog),
-                prefill=form.opening(mask_title(text, question, answerer, catalog)),
-            )
-            for question, text in zip(part, told, strict=True)
-        ]
-        options = [[title + form.closing for title in own] for own in titles]
-        picks = answerer.engine.constrained_choice(prompts, options, Decoding())
-        for question, own, (pick,) in zip(part, titles, picks, strict=True):
-            yield own[pick] == answerer.template.item_title(catalog, question.item)
+    form, template = predictor.response_format, predictor.template
+    for start in range(0, len(questions), _BATCH_SIZE):
+        batch = questions[start : start + _BATCH_SIZE]
+        texts = rationales[start : start + _BATCH_SIZE]
+        titles = [[template.item_title(catalog, i) for i in q.candidates] for q in batch]
+        prompts = []
+        for question, text in zip(batch, texts, strict=True):
+            prefill = form.opening(mask_title(text, question, predictor, catalog))
+            prompts.append(replace(_prompt(predictor, question, catalog), prefill=prefill))
+        options = [[title + form.closing for title in row] for row in titles]
+        picks = predictor.engine.constrained_choice(prompts, options, Decoding())
+        for question, row, (pick,) in zip(batch, titles, picks, strict=True):
+            yield row[pick] == template.item_title(catalog, question.item)
 
 
-def _prompt(answerer: LMPredictor, question: TeacherQuestion, catalog: Catalog) -> Prompt:
+def _prompt(predictor: LMPredictor, question: TeacherQuestion, catalog: Catalog) -> Prompt:
     return render_prompt(
-        answerer.template,
+        predictor.template,
         to_request(question),
         catalog,
         rationale=True,
-        count_tokens=answerer.engine.count_tokens,
-        budget=answerer.prompt_tokens,
+        count_tokens=predictor.engine.count_tokens,
+        budget=predictor.prompt_tokens,
     ).prompt

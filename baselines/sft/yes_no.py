@@ -1,9 +1,9 @@
-"""A yes-or-no question about an item, as TALLRec asks it, and the probability of Yes.
+"""Yes-or-no questions about items, as TALLRec asks them, and the probability of Yes.
 
-The history is the prompt, and the answer begins with the question: so all candidates of a case
-share one prompt. "<question> Yes" and "<question> No" have the question's tokens in common, whose
-log-probability cancels in their difference. What is left is the log-odds of Yes at the place of
-the answer, just as if each candidate had been asked about in a prompt of its own.
+The history is the prompt, and the answer begins with the question, so that all candidates of a
+case share one prompt. "<question> Yes" and "<question> No" have the question's tokens in common;
+their log-probability cancels in the difference. What remains is the log-odds of Yes at the
+position of the answer, as if each candidate had a prompt of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ YES_NO = ("Yes", "No")
 
 
 class QuestionWording(NamedTuple):
-    """What is written around the titles."""
+    """The words around the titles."""
 
     task: str
     liked: str
@@ -43,79 +43,76 @@ SHORT_QUESTION = QuestionWording("", "Liked:\n", "Disliked:\n", "Like {title}?")
 
 @dataclass(frozen=True)
 class YesNoWriter:
-    """Writes the history and the questions, in training as later.
-
-    titles: the template that says how titles are written. threshold: a rating up to it is a
-    dislike; without ratings everything is liked. budget: tokens that the history and the words of
-    the question may have.
-    """
+    """Write the history and the questions, in training and later."""
 
     tokenizer: Any
     wording: QuestionWording
     titles: Template
+    """Decides how titles are written."""
     threshold: float
+    """Highest rating of a disliked item; without ratings everything is liked."""
     budget: int
+    """Most tokens of the history and the question's words."""
 
     def history(self, events: Sequence[Event], catalog: Catalog) -> str:
-        """The preferred and the unpreferred titles; the oldest are left out to fit the budget."""
+        """Write the liked and the disliked titles; the oldest are left out to fit the budget."""
         lines = [self.titles.item_title(catalog, event.item) + "\n" for event in events]
         disliked = [e.rating is not None and e.rating <= self.threshold for e in events]
 
-        def written(first: int) -> str:
-            good = "".join(
-                x for x, bad in zip(lines[first:], disliked[first:], strict=True) if not bad
-            )
-            bad = "".join(x for x, bad in zip(lines[first:], disliked[first:], strict=True) if bad)
+        def write(first: int) -> str:
+            rows = list(zip(lines[first:], disliked[first:], strict=True))
+            good = "".join(line for line, is_disliked in rows if not is_disliked)
+            bad = "".join(line for line, is_disliked in rows if is_disliked)
             words = self.wording
             return words.task + words.liked + good + (words.disliked + bad if bad else "")
 
         room = self.budget - self._count(self.wording.question)
-        left = room - self._count(written(len(lines))) - self._count(self.wording.disliked)
+        left = room - self._count(write(len(lines))) - self._count(self.wording.disliked)
         first = len(lines)
         while first and (left := left - self._count(lines[first - 1])) >= 0:
             first -= 1
-        while first < len(lines) and self._count(written(first)) > room:
+        while first < len(lines) and self._count(write(first)) > room:
             first += 1  # joined texts can have more tokens than their parts
-        return written(first)
+        return write(first)
 
     def prompt(self, request: Request, catalog: Catalog) -> Prompt:
-        """The history of a request."""
+        """Return the prompt with the history of a request."""
         text = self.history(request.history, catalog)
         return Prompt(request.case_id, (Message("user", text),))
 
     def question(self, item: str, catalog: Catalog) -> str:
-        """What is asked about an item."""
+        """Return the question about an item."""
         return self.wording.question.format(title=self.titles.item_title(catalog, item))
 
     def example(self, request: Request, item: str, liked: bool, catalog: Catalog) -> Example:
-        """A question with its answer and the end of turn; the answer alone is the response.
+        """Return a question with its answer and the end of turn; only the answer is the response.
 
-        Question and answer are tokenised as one text, as they are when candidates are scored. The
-        response begins with the first token in which Yes and No differ.
+        Question and answer are tokenised as one text, as when candidates are scored. The response
+        begins with the first token in which Yes and No differ.
         """
-        asked = self.question(item, catalog)
-        ids = [continuation_ids(self.tokenizer, f"{asked} {word}.", end=True) for word in YES_NO]
+        question = self.question(item, catalog)
+        ids = [continuation_ids(self.tokenizer, f"{question} {word}.", end=True) for word in YES_NO]
         start = _first_difference(*ids)
-        own = ids[0 if liked else 1]
-        before = prompt_ids(self.tokenizer, self.prompt(request, catalog))
-        return Example((*before, *own[:start]), tuple(own[start:]), key=request.case_id)
+        answer = ids[0 if liked else 1]
+        prompt = prompt_ids(self.tokenizer, self.prompt(request, catalog))
+        return Example((*prompt, *answer[:start]), tuple(answer[start:]), key=request.case_id)
 
     def answer_endings(self) -> tuple[str, str]:
-        """What follows a question when it is scored: the answers up to the token that differs.
+        """Return what follows a question when it is scored: both answers up to where they differ.
 
-        With most tokenizers these are the words; where a word is several tokens, what comes after
-        the first that differs is not the model's decision any more. Where no beginning of a word
-        is that token alone, the whole words are compared.
+        With most tokenizers these are the words. If a word has several tokens, those after the
+        first that differs are not the model's decision any more. If no beginning of a word is that
+        token alone, the whole words are compared.
         """
         mark = "?"
         whole = [continuation_ids(self.tokenizer, f"{mark} {word}.", end=False) for word in YES_NO]
         until = _first_difference(*whole) + 1
-        found = []
+        endings = []
         for word, ids in zip(YES_NO, whole, strict=True):
             starts = (f" {word[:length]}" for length in range(1, len(word) + 1))
             fits = (s for s in starts if text_ids(self.tokenizer, mark + s) == ids[:until])
-            found.append(next(fits, f" {word}"))
-        return found[0], found[1]
+            endings.append(next(fits, f" {word}"))
+        return endings[0], endings[1]
 
     def _count(self, text: str) -> int:
         return len(text_ids(self.tokenizer, text))
@@ -123,20 +120,20 @@ class YesNoWriter:
 
 @dataclass(frozen=True)
 class YesNoScorer:
-    """Asks a trained model about candidates."""
+    """Score candidates by a trained model."""
 
     engine: Engine
     writer: YesNoWriter
 
     def predict(self, requests: Sequence[Request], catalog: Catalog) -> Iterator[Prediction]:
-        """The probability of Yes of each candidate."""
+        """Predict the probability of Yes for each candidate."""
         yes, no = self.writer.answer_endings()
         prompts = [self.writer.prompt(request, catalog) for request in requests]
-        asked = []
+        continuations = []
         for request in requests:
             questions = [self.writer.question(item, catalog) for item in request.candidates]
-            asked.append([q + yes for q in questions] + [q + no for q in questions])
-        answers = self.engine.score(prompts, asked, end=False)
+            continuations.append([q + yes for q in questions] + [q + no for q in questions])
+        answers = self.engine.score(prompts, continuations, end=False)
         for request, scored in zip(requests, answers, strict=True):
             if scored.logprobs is None:
                 yield Prediction(request.case_id, None, status="error", usage=scored.usage)
@@ -146,9 +143,9 @@ class YesNoScorer:
 
 
 def yes_probability(yes: ArrayLike, no: ArrayLike) -> NDArray[np.float64]:
-    """Softmax over two logits, the part of the first.
+    """Compute the softmax over two logits, and return the first part.
 
-    >>> round(float(probability(2.0, 1.0)), 6)
+    >>> round(float(yes_probability(2.0, 1.0)), 6)
     0.731059
     """
     difference = np.asarray(no, dtype=np.float64) - np.asarray(yes, dtype=np.float64)
@@ -156,7 +153,7 @@ def yes_probability(yes: ArrayLike, no: ArrayLike) -> NDArray[np.float64]:
 
 
 def auc(positive: ArrayLike, negative: ArrayLike) -> float:
-    """Share of pairs of a positive and a negative in which the positive is higher; ties half.
+    """Compute the share of positive-negative pairs in which the positive is higher; ties half.
 
     >>> auc([3, 1], [1, 0])
     0.875
@@ -166,6 +163,6 @@ def auc(positive: ArrayLike, negative: ArrayLike) -> float:
 
 
 def _first_difference(yes: Sequence[int], no: Sequence[int]) -> int:
-    """The place of the first token in which two answers differ."""
+    """Return the index of the first token in which two answers differ."""
     pairs = zip(yes, no, strict=False)
-    return next(place for place, (one, other) in enumerate(pairs) if one != other)
+    return next(index for index, (first, second) in enumerate(pairs) if first != second)

@@ -1,1 +1,1 @@
-"""Training a language model on any objective."""
+"""Parts of training that do not depend on the loss: settings, examples, trainer, weights."""

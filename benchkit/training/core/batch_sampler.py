@@ -1,4 +1,4 @@
-"""In which order examples are seen, and how many steps that makes."""
+"""The order in which examples are trained on, and the number of steps that follows from it."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ _GROUP = 50  # batches that are sorted by length together
 
 @dataclass(frozen=True)
 class StepPlan:
-    """How long training takes, in steps: a pass, all of it, between evaluations, checkpoints."""
+    """The length of a training and its intervals, in optimizer steps."""
 
     steps_per_epoch: int
     total_steps: int
@@ -24,27 +24,35 @@ class StepPlan:
 
     @classmethod
     def from_config(cls, config: TrainConfig, examples: int) -> Self:
+        """Count the steps of a training on `examples` examples."""
         epoch = math.ceil(examples / config.batch_size)
         total = math.ceil(config.epochs * epoch - 1e-9)
         unit = epoch if config.unit == "epochs" else 1
 
-        def every(share: float) -> int:
+        def to_steps(share: float) -> int:
             return max(1, round(share * unit))
 
         return cls(
             epoch,
             min(total, config.max_steps or total),
-            every(config.evaluate_every),
-            every(config.checkpoint_every),
+            to_steps(config.evaluate_every),
+            to_steps(config.checkpoint_every),
         )
 
 
 def epoch_order(
     rng: np.random.Generator, lengths: Sequence[int], batch: int, group: bool
 ) -> NDArray[np.int64]:
-    """[n] the examples of one epoch, shuffled; a batch is `batch` in a row.
+    """Shuffle the examples of one epoch.
 
-    group: examples of like length share a batch, and the batches are shuffled.
+    Args:
+        rng: Draws the order.
+        lengths: [n] tokens of each example.
+        batch: Examples of a step.
+        group: Put examples of similar length into the same batch, and shuffle the batches.
+
+    Returns:
+        [n] example numbers; each run of `batch` numbers is one batch.
     """
     order = rng.permutation(len(lengths))
     if not group:
@@ -59,36 +67,20 @@ def epoch_order(
 
 
 class MicroBatchSampler:
-    """The examples of each micro-batch of an epoch, as PyTorch's `batch_sampler`.
+    """The micro-batches of one epoch that one process computes, as PyTorch's `batch_sampler`.
 
-    order: gives the order of an epoch. epoch: says which epoch begins; asked when iterated.
-    """
+    The micro-batches of a step are dealt to the processes in turn, so that together they see what
+    a single process would see. If they do not come out even, the last processes get an empty list,
+    so that all have equally many per step.
 
-    def __init__(
-        self,
-        order: Callable[[int], NDArray[np.int64]],
-        epoch: Callable[[], int],
-        examples: int,
-        size: int,
-    ) -> None:
-        self._order, self._epoch, self._examples, self._size = order, epoch, examples, size
-
-    def __len__(self) -> int:
-        return math.ceil(self._examples / self._size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = self._order(self._epoch()).tolist()
-        for start in range(0, len(order), self._size):
-            yield order[start : start + self._size]
-
-
-class DistributedMicroBatchSampler:
-    """The micro-batches of an epoch that one of several processes computes, as a `batch_sampler`.
-
-    The micro-batches of a step are dealt out in turn, so that all processes together see what one
-    process alone would see. Where they do not come out even, the last ones get an empty list: all
-    have as many a step. order, epoch: as of `MicroBatches`. batch, size: examples of a step and of
-    a micro-batch.
+    Args:
+        order: Returns the order of an epoch.
+        epoch: Returns the number of the epoch that begins; called on each iteration.
+        examples: Number of examples.
+        batch: Examples of a step; a multiple of `size`.
+        size: Examples of a micro-batch.
+        rank: Number of this process.
+        processes: Number of processes.
     """
 
     def __init__(
@@ -98,8 +90,8 @@ class DistributedMicroBatchSampler:
         examples: int,
         batch: int,
         size: int,
-        rank: int,
-        processes: int,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         self._order, self._epoch, self._examples = order, epoch, examples
         self._batch, self._size, self._rank, self._processes = batch, size, rank, processes
@@ -115,6 +107,6 @@ class DistributedMicroBatchSampler:
         order = self._order(self._epoch()).tolist()
         for start in range(0, len(order), self._batch):
             step = order[start : start + self._batch]
-            dealt = [step[at : at + self._size] for at in range(0, len(step), self._size)]
-            dealt += [[] for _ in range(-len(dealt) % self._processes)]
-            yield from dealt[self._rank :: self._processes]
+            micro = [step[at : at + self._size] for at in range(0, len(step), self._size)]
+            micro += [[] for _ in range(-len(micro) % self._processes)]
+            yield from micro[self._rank :: self._processes]

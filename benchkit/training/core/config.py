@@ -19,80 +19,92 @@ LINEAR_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj"
 
 
 class LoRAConfig(BaseModel):
-    """Low-rank adapters (Hu et al., LoRA, ICLR 2022): W + (alpha / r) B A, B starting at zero.
+    """Low-rank adapters: W + (alpha / r) B A, with B zero at the start.
 
-    targets: names of the linear modules that get one; all seven of a Transformer block by default.
+    Reference:
+        Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     r: PositiveInt = 8
+    """Rank r."""
     alpha: PositiveInt = 16
+    """Scale alpha."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout rate on the adapters' input."""
     targets: tuple[str, ...] = Field(default=LINEAR_MODULES, min_length=1)
+    """Names of the linear modules that get an adapter; by default all seven of a block."""
 
 
 class TrainConfig(BaseModel):
-    """How a language model is trained, whatever the loss.
+    """How a language model is trained, whatever the loss."""
 
-    epochs: passes over the examples; may be a fraction. max_steps: ends training earlier.
-    batch_size: examples a step. micro_batch: how many of them are in memory at once; it divides
-    batch_size; None for all, or for a process's share of them. processes: how many share a step,
-    each with a GPU of its own (or all on the CPU); the mathematics is the same, but sums are added
-    in another order, and adapters' dropout draws other numbers. accelerate: a configuration file
-    of Accelerate that says how they work together, e.g. by DeepSpeed; None exchanges gradients by
-    DistributedDataParallel. schedule: of the learning rate after the warm-up;
-    `cosine_with_min_lr` ends at `min_lr` of the highest. warmup: share of all steps.
-    max_grad_norm: 0 for none. optimizer: `adamw`, or a name that transformers knows, e.g.
-    `paged_adamw_8bit`. lora: None trains every parameter that requires a gradient.
-    gradient_checkpointing: computes activations twice instead of keeping them. precision: in
-    which the forward pass is computed; parameters keep their own. unit: of evaluate_every and
-    checkpoint_every. patience: evaluations in a row without a better score after which training
-    stops; None for never. max_length: tokens of an example; a longer one stops the run before it
-    begins: prompts are cut by who builds them. train_on_prompt: the loss is on the prompt's
-    tokens, too. group_by_length: batches of examples of like length, which saves padding and
-    makes the order a little less random. purpose: what the random numbers are drawn for, and the
-    name of the folder of checkpoints; two trainings of one run need two.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     epochs: PositiveFloat = 3
+    """Passes over the examples; may be a fraction."""
     max_steps: PositiveInt | None = None
+    """Largest number of optimizer steps; None for no limit."""
     batch_size: PositiveInt = 32
+    """Examples of an optimizer step, over all processes."""
     micro_batch: PositiveInt | None = None
+    """Examples in memory at once; divides batch_size. None: all that a process has in a step."""
     processes: PositiveInt = 1
+    """Processes that share a step, each with its own GPU, or all on the CPU. Results differ only
+    by the order of sums and by the adapters' dropout."""
     accelerate: Path | None = None
+    """Configuration file of Accelerate, for example for DeepSpeed; None exchanges gradients by
+    DistributedDataParallel."""
     learning_rate: PositiveFloat = 1e-4
+    """Highest learning rate, reached after the warm-up."""
     schedule: Literal["cosine", "linear", "constant", "cosine_with_min_lr"] = "cosine"
+    """Course of the learning rate after the warm-up."""
     min_lr: float = Field(default=0.1, ge=0, le=1)
+    """Where `cosine_with_min_lr` ends, as a share of the learning rate."""
     warmup: float = Field(default=0.05, ge=0, lt=1)
+    """Warm-up as a share of all steps."""
     weight_decay: NonNegativeFloat = 0.0
+    """Decoupled weight decay."""
     max_grad_norm: NonNegativeFloat = 1.0
+    """Norm at which gradients are clipped; 0 for no clipping."""
     optimizer: str = "adamw"
+    """`adamw`, or an optimizer name of transformers, for example `paged_adamw_8bit`."""
     lora: LoRAConfig | None = None
+    """Adapters to train; None trains every parameter that requires a gradient."""
     gradient_checkpointing: bool = False
+    """Compute activations twice instead of keeping them in memory."""
     precision: Precision = "float32"
+    """Precision of the forward pass; parameters keep theirs."""
     unit: Literal["epochs", "steps"] = "epochs"
+    """Unit of evaluate_every and checkpoint_every."""
     evaluate_every: PositiveFloat = 1.0
+    """Interval between validations."""
     checkpoint_every: PositiveFloat = 1.0
+    """Interval between checkpoints."""
     patience: PositiveInt | None = None
+    """Validations in a row without a better score after which training stops; None: never."""
     max_length: PositiveInt = 2048
+    """Tokens of an example; a longer example stops the run before training begins."""
     train_on_prompt: bool = False
+    """Include the prompt's tokens in the loss."""
     group_by_length: bool = False
+    """Batch examples of similar length: less padding, a slightly less random order."""
     purpose: str = Field(default="sft", pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    """Name of the random streams and of the checkpoint folder; unique among a run's trainings."""
 
     @model_validator(mode="after")
     def _batches_divide(self) -> Self:
         if self.batch_size % self.micro_batch_size:
             raise ValueError(
-                f"batch_size {self.batch_size} is no multiple of micro_batch {self.micro_batch_size}"
+                f"batch_size {self.batch_size} is not a multiple of micro_batch"
+                f" {self.micro_batch_size}"
             )
-        if self.micro_batch_size * self.processes > self.batch_size:
+        room = self.micro_batch_size * self.processes
+        if room > self.batch_size:
             raise ValueError(
                 f"{self.processes} processes with micro_batch {self.micro_batch_size} have room for"
-                f" {self.micro_batch_size * self.processes} examples, but batch_size is {self.batch_size}:"
-                " some would never have work"
+                f" {room} examples, but batch_size is {self.batch_size}: some would never have work"
             )
         if self.accelerate is not None and self.processes == 1:
             raise ValueError("accelerate says how processes work together, but processes is 1")
@@ -100,10 +112,10 @@ class TrainConfig(BaseModel):
 
     @property
     def micro_batch_size(self) -> int:
-        """Examples in memory at once, of one process."""
+        """Examples that one process has in memory at once."""
         return self.micro_batch or max(1, self.batch_size // self.processes)
 
     @property
     def accumulation_steps(self) -> int:
-        """Micro-batches of a step that a process computes one after another, at most."""
+        """Most micro-batches that one process computes in a step."""
         return math.ceil(self.batch_size // self.micro_batch_size / self.processes)

@@ -10,11 +10,19 @@ from torch import Tensor
 
 
 def info_nce(x: Tensor, y: Tensor, temperature: float | Tensor, cosine: bool = False) -> Tensor:
-    """Scalar: -mean_i log softmax_j(x_i . y_j / temperature)_i, averaged over both directions
-    (van den Oord et al., 2018; LLMEmb, eqs. 3 and 8).
+    """Compute -mean_i log softmax_j(x_i . y_j / temperature)_i, averaged over both directions.
 
-    x, y: [n, d], a pair a row; the other rows are the negatives. cosine: of vectors of length 1
-    (CALRec). log n where all products are equal.
+    Args:
+        x: [n, d] one side of each pair; the other rows are the negatives.
+        y: [n, d] the other side.
+        temperature: Scale of the products.
+        cosine: Normalise the vectors to length 1 first (CALRec).
+
+    Returns:
+        Scalar loss; log n if all products are equal.
+
+    Reference:
+        van den Oord et al., 2018; LLMEmb, eqs. 3 and 8.
     """
     logits = _products(x, y, cosine) / temperature
     label = torch.arange(len(logits), device=logits.device)
@@ -22,27 +30,36 @@ def info_nce(x: Tensor, y: Tensor, temperature: float | Tensor, cosine: bool = F
 
 
 def soft_info_nce(x: Tensor, y: Tensor, temperature: float | Tensor, detach: bool = True) -> Tensor:
-    """Scalar: `info_nce` with the targets of LLMEmb's official code, softmax_j of
-    temperature (x_i . x_j + y_i . y_j) / 2, in place of the identity.
+    """Compute `info_nce` with soft targets, as in LLMEmb's official code.
 
-    detach: no gradient through the targets; the official code has one, so that its loss falls by
-    moving them.
+    The targets are softmax_j of temperature (x_i . x_j + y_i . y_j) / 2 instead of the identity.
+
+    Args:
+        x: [n, d] one side of each pair.
+        y: [n, d] the other side.
+        temperature: Scale of the products.
+        detach: Stop the gradient through the targets; the official code does not, so that its
+            loss can fall by moving them.
     """
     logits = _products(x, y, cosine=False) / temperature
-    alike = (_products(x, x, cosine=False) + _products(y, y, cosine=False)) / 2
-    target = (alike * temperature).softmax(dim=-1)
+    similarity = (_products(x, x, cosine=False) + _products(y, y, cosine=False)) / 2
+    target = (similarity * temperature).softmax(dim=-1)
     if detach:
         target = target.detach()
-    # `alike` is symmetric, so both directions have the same targets.
+    # `similarity` is symmetric, so both directions have the same targets.
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """Scalar: temperature^2 times the mean cross-entropy of the student's softmax against the
-    teacher's, both at the temperature (Hinton et al., 2015, section 2).
+    """Compute temperature^2 times the mean cross-entropy of the student against the teacher.
 
-    student, teacher: [n, c] logits; no gradient reaches the teacher. The factor keeps gradients of
-    the same size at every temperature.
+    Args:
+        student: [n, c] logits.
+        teacher: [n, c] logits; no gradient reaches them.
+        temperature: Of both softmaxes; its square keeps the size of gradients the same.
+
+    Reference:
+        Hinton et al., 2015, section 2.
     """
     target = (teacher.detach().float() / temperature).softmax(dim=-1)
     return temperature**2 * F.cross_entropy(student.float() / temperature, target)

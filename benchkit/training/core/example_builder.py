@@ -1,4 +1,4 @@
-"""From questions and answers in words to token ids to train on."""
+"""Turn questions and answers in words into token ids to train on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,16 @@ from benchkit.types import Catalog, Request
 
 @dataclass(frozen=True)
 class ExampleBuilder:
-    """Writes prompts and responses exactly as they are asked for later.
-
-    prompt_tokens: budget of a prompt; the oldest history is left out.
-    """
+    """Write prompts and responses exactly as the trained model will see them."""
 
     template: Template
     tokenizer: Any
     catalog: Catalog
     prompt_tokens: int | None = None
+    """Most tokens of a prompt; the oldest history is left out. None for no limit."""
 
     def prompt(self, request: Request, rationale: bool = False) -> tuple[int, ...]:
-        """Token ids of the prompt of a request."""
+        """Return the token ids of a request's prompt."""
         rendered = render_prompt(
             self.template,
             request,
@@ -36,10 +34,14 @@ class ExampleBuilder:
         return tuple(prompt_ids(self.tokenizer, rendered.prompt))
 
     def response(self, item: str, rationale: str | None = None) -> tuple[tuple[int, ...], int]:
-        """Token ids of the answer that names `item`, and how many of the last are the item's."""
+        """Return the token ids of the answer `item`, and how many of the last name the item."""
         form = self.template.response_format(rationale is not None)
-        *opening, title = form.pieces(self.template.item_title(self.catalog, item), rationale)
-        last = continuation_ids(self.tokenizer, title, end=True)
+        return self.join(form.pieces(self.template.item_title(self.catalog, item), rationale))
+
+    def join(self, pieces: Sequence[str]) -> tuple[tuple[int, ...], int]:
+        """Return the token ids of a response in pieces, and how many are the last piece's."""
+        *opening, last_piece = pieces
+        last = continuation_ids(self.tokenizer, last_piece, end=True)
         first = (i for piece in opening for i in text_ids(self.tokenizer, piece))
         return (*first, *last), len(last)
 
@@ -51,7 +53,15 @@ class ExampleBuilder:
         weight: float = 1.0,
         item_weight: float = 1.0,
     ) -> Example:
-        """An example for supervised fine-tuning. item_weight: of the item's tokens in the loss."""
+        """Return an example for supervised fine-tuning.
+
+        Args:
+            request: The question.
+            item: The item to answer with.
+            rationale: Text before the item; None for an answer without one.
+            weight: Of each token of the example in the loss.
+            item_weight: Of the item's tokens, on top of `weight`.
+        """
         response, last = self.response(item, rationale)
         weights = None
         if item_weight != 1:
@@ -61,12 +71,12 @@ class ExampleBuilder:
 
 
 def to_request(question: TeacherQuestion) -> Request:
-    """The question that a recommender would be asked where a teacher is asked for reasons."""
+    """Return the request that asks a recommender what a teacher is asked to explain."""
     return Request(question.key, question.key, question.history, question.candidates)
 
 
 def validation_questions(cases: Sequence[Any], limit: int) -> list[TeacherQuestion]:
-    """Validation cases as questions about their targets."""
+    """Return the first `limit` validation cases as questions about their targets."""
     return [
         TeacherQuestion(
             case.request.case_id, case.request.history, case.request.candidates, case.target

@@ -1,4 +1,4 @@
-"""Low-rank adapters, by peft."""
+"""Low-rank adapters (LoRA), by peft."""
 
 from typing import Any
 
@@ -7,26 +7,26 @@ from benchkit.training.core.config import LoRAConfig, TrainConfig
 
 
 def has_adapter(model: Any) -> bool:
-    """Whether `model` is one of peft's."""
+    """Return whether `model` is a PeftModel."""
     return hasattr(model, "peft_config") and hasattr(model, "merge_and_unload")
 
 
 def add_adapter(model: Any, config: LoRAConfig) -> Any:
-    """A PeftModel around `model`, which is changed: its own parameters are frozen.
+    """Wrap `model` in a PeftModel and freeze its own parameters.
 
-    Adapters are put into the decoder alone. Their A is drawn from PyTorch's global generator and
-    their B is zero, so that at first they change nothing. Raises ConfigError when a target is no
-    module of the decoder, or the model has an adapter already.
+    Adapters go into the decoder only. A is drawn from PyTorch's global generator and B is zero, so
+    that at first the adapter changes nothing.
+
+    Raises:
+        ConfigError: A target is not a module of the decoder, or the model already has an adapter.
     """
     from peft import LoraConfig, get_peft_model
 
     if has_adapter(model):
-        raise ConfigError(
-            "the model has an adapter already", "pass merged(model), which has it in its weights"
-        )
+        raise ConfigError("the model already has an adapter", "pass merge_adapter(model)")
     _check_targets(model, config)
-    text = {id(module) for module in model.get_decoder().modules()}
-    elsewhere = [name for name, module in model.named_modules() if id(module) not in text]
+    decoder = {id(module) for module in model.get_decoder().modules()}
+    outside = [name for name, module in model.named_modules() if id(module) not in decoder]
     return get_peft_model(
         model,
         LoraConfig(
@@ -35,14 +35,14 @@ def add_adapter(model: Any, config: LoRAConfig) -> Any:
             lora_dropout=config.dropout,
             target_modules=list(config.targets),
             # A vision tower has modules of the same names, and never gets a gradient.
-            exclude_modules=[n for n in elsewhere if _last(n) in config.targets] or None,
+            exclude_modules=[n for n in outside if _last(n) in config.targets] or None,
             task_type="CAUSAL_LM",
         ),
     )
 
 
 def check_adapters(model: Any, *trainings: TrainConfig) -> None:
-    """Raise ConfigError when an adapter of one of the trainings does not fit the model."""
+    """Raise ConfigError if an adapter of one of the trainings does not fit the model."""
     for training in trainings:
         if training.lora is not None:
             _check_targets(model, training.lora)
@@ -64,9 +64,9 @@ def _last(name: str) -> str:
 
 
 def merge_adapter(model: Any) -> Any:
-    """The plain model with the adapter in its weights, all of them trainable again.
+    """Return the plain model with the adapter merged into its weights, all trainable again.
 
-    It gives what the adapted model gives, up to the rounding of the weights' dtype. A model
+    It computes what the adapted model computes, up to the rounding of the weights' dtype. A model
     without an adapter is returned as it is.
     """
     if not has_adapter(model):

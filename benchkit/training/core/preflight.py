@@ -1,4 +1,4 @@
-"""Whether a training fits the machine: optimizer, processes, and Accelerate's configuration."""
+"""Check that a training fits the machine: optimizer, processes, Accelerate's configuration."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ from benchkit.training.core.training_context import training_context
 
 _KINDS = ("MULTI_GPU", "DEEPSPEED")
 _PRECISIONS = {"float32": ("no",), "bfloat16": ("no", "bf16")}
-_STAGES = (0, 1, 2)  # 3 leaves no process the whole of the weights
+_STAGES = (0, 1, 2)  # under stage 3 no process has all of the weights
 
 
 def check_training_config(config: TrainConfig, device: str) -> None:
-    """Raise ConfigError where the settings do not fit the machine or what is installed."""
+    """Raise ConfigError if the settings do not fit the machine or the installed packages."""
     with training_context(device):
         from benchkit.training.core.hf_arguments import optimizer_name
 
@@ -26,17 +26,17 @@ def _check_processes(config: TrainConfig, device: str) -> None:
     kind, _, number = device.partition(":")
     if kind not in ("cpu", "cuda") or number:
         raise ConfigError(
-            f"training on {config.processes} processes does not fit device {device!r}",
-            "take --device cuda, and CUDA_VISIBLE_DEVICES to choose the GPUs, or --device cpu",
+            f"training on {config.processes} processes cannot use device {device!r}",
+            "use --device cuda with CUDA_VISIBLE_DEVICES to choose the GPUs, or --device cpu",
         )
     if kind == "cuda":
         import torch
 
-        if (there := torch.cuda.device_count()) < config.processes:
+        if (visible := torch.cuda.device_count()) < config.processes:
             raise ConfigError(
-                f"training wants {config.processes} processes with a GPU each, but"
-                f" {there} can be seen",
-                "lower processes, or see CUDA_VISIBLE_DEVICES",
+                f"training needs {config.processes} processes with a GPU each, but"
+                f" {visible} can be seen",
+                "lower processes, or check CUDA_VISIBLE_DEVICES",
             )
     if config.accelerate is not None:
         if kind == "cpu":
@@ -48,17 +48,16 @@ def _check_processes(config: TrainConfig, device: str) -> None:
 
 
 def check_accelerate_file(path: Path, config: TrainConfig) -> None:
-    """Raise ConfigError where the file says what is not its to say, or what contradicts `config`.
+    """Raise ConfigError if Accelerate's file would change a step or contradicts `config`.
 
-    What it may say leaves the mathematics of a step as it is. The training itself computes in
-    `config.precision`.
+    The training itself computes in `config.precision`.
     """
-    found = _read(path)
-    deepspeed = found.get("deepspeed_config") or {}
-    says = {
-        "distributed_type": (found.get("distributed_type"), _KINDS),
-        "num_machines": (found.get("num_machines", 1), (1,)),
-        "mixed_precision": (found.get("mixed_precision") or "no", _PRECISIONS[config.precision]),
+    settings = _read_yaml(path)
+    deepspeed = settings.get("deepspeed_config") or {}
+    checks = {
+        "distributed_type": (settings.get("distributed_type"), _KINDS),
+        "num_machines": (settings.get("num_machines", 1), (1,)),
+        "mixed_precision": (settings.get("mixed_precision") or "no", _PRECISIONS[config.precision]),
         "zero_stage": (deepspeed.get("zero_stage", 2), _STAGES),
         "offload_param_device": (str(deepspeed.get("offload_param_device", "none")), ("none",)),
         "deepspeed_config_file": (deepspeed.get("deepspeed_config_file"), (None,)),
@@ -71,23 +70,24 @@ def check_accelerate_file(path: Path, config: TrainConfig) -> None:
             (config.max_grad_norm,),
         ),
     }
-    for name, (value, allowed) in says.items():
+    for name, (value, allowed) in checks.items():
         if value not in allowed:
-            wanted = " or ".join(map(str, allowed))
+            expected = " or ".join(map(str, allowed))
             raise ConfigError(
-                f"{path}: {name} is {value}; this training needs {wanted}",
-                "correct or leave out the line; precision, batches and clipping are settings of"
-                " `train`",
+                f"{path}: {name} is {value}; this training needs {expected}",
+                "correct or remove the line: precision, batches and clipping are set in `train`",
             )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}", "check train.accelerate") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: it is no configuration of Accelerate", "accelerate config")
-    return found
+    if not isinstance(settings, dict):
+        raise ConfigError(
+            f"{path}: not a configuration of Accelerate", "write one by `accelerate config`"
+        )
+    return settings

@@ -1,11 +1,11 @@
-"""What all methods that train a language model share."""
+"""The base class of all methods that train a language model."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import ConfigDict, Field, PositiveInt
 
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
@@ -16,7 +16,12 @@ from benchkit.lm.config import LMConfig
 from benchkit.lm.engines.hf import HFConfig, HFEngine
 from benchkit.lm.prompts import load_template
 from benchkit.lm.recommender import LMRecommender
-from benchkit.lm.teachers import TeacherConfig, TemplateTeacherConfig, make_teacher
+from benchkit.lm.teachers import (
+    TeacherConfig,
+    TemplateTeacherConfig,
+    build_training_questions,
+    make_teacher,
+)
 from benchkit.lm.teachers.base import NoRationaleError, Rationale, TeacherQuestion
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
@@ -24,13 +29,13 @@ from benchkit.training.core.examples import Example
 from benchkit.training.core.preflight import check_training_config
 from benchkit.types import RunContext, TrainView
 
-# What training starts from where a suite says nothing: nano is small enough to be trained as a
-# whole; larger models get adapters, with C-APO's settings (section 5.1).
+# Settings that apply where a suite sets none. nano is small enough to train all of its weights;
+# larger models get adapters, with C-APO's settings (section 5.1).
 NANO_TRAINING_DEFAULTS: Mapping[str, Any] = {
     "epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "patience": 2, "max_length": 1024,
 }  # fmt: skip
-# Where sentences are to be learnt, too. A higher learning rate is faster, but leaves rationales
-# without an end, and results at the mercy of rounding.
+# If sentences are to be learnt, too. A higher learning rate would be faster, but rationales would
+# lack an end, and results would depend on rounding.
 NANO_RATIONALE_DEFAULTS: Mapping[str, Any] = {"epochs": 16}
 TRAINING_DEFAULTS: Mapping[str, Any] = {
     "epochs": 2, "batch_size": 32, "micro_batch": 4, "learning_rate": 5e-5, "patience": 2,
@@ -40,22 +45,28 @@ TRAINING_DEFAULTS: Mapping[str, Any] = {
 
 
 class FineTunedConfig(LMConfig):
-    """Settings of a method that trains its backbone.
+    """Settings of a method that trains its backbone."""
 
-    train: of the training; what is not given follows the backbone. limit_users: train on so many
-    users only, chosen by a hash. candidates: in a training prompt, the target among them.
-    validation_cases: how many decide when to stop. teacher: who writes rationales.
-    """
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     train: TrainConfig = TrainConfig()
+    """The training; settings left out follow the method and the backbone."""
     limit_users: PositiveInt | None = None
+    """Train on this many users, chosen by a hash; None for all."""
     candidates: int = Field(default=30, ge=2)
+    """Items in a training prompt, including the target."""
     validation_cases: PositiveInt = 300
+    """Validation cases that decide when training stops."""
     teacher: TeacherConfig = TemplateTeacherConfig()
+    """Writes the rationales to train on."""
 
 
 class FineTunedRecommender(LMRecommender):
-    """Loads the backbone, trains it by `tuned`, and asks the result in this process."""
+    """Load the backbone, train it by `train_model`, and ask the result in this process.
+
+    A method implements `train_model`. It may override `explains` (answers carry rationales),
+    `trains_rationales` and `caveats`.
+    """
 
     Config: type[FineTunedConfig] = FineTunedConfig
     config: FineTunedConfig
@@ -65,23 +76,26 @@ class FineTunedRecommender(LMRecommender):
         if not isinstance(self.config.engine, HFConfig):
             raise ConfigError(
                 f"engine {self.config.engine.kind!r} cannot train a model",
-                'take engine = { kind = "hf" }, or ask the trained model by zero-shot',
+                'set engine = { kind = "hf" }, or ask the trained model by zero-shot',
             )
 
     @property
     def dtype(self) -> str:
-        """Weights that are trained themselves, without an adapter, are float32 by default: in
-        bfloat16 most of a small step would be rounded away."""
-        trainings = [own for _, own in self.config if isinstance(own, TrainConfig)]
-        whole = [
-            own.lora is None if "lora" in own.model_fields_set else self.config.is_nano
-            for own in trainings
+        """Number format of the backbone's weights.
+
+        Weights that are trained without an adapter are float32 by default: in bfloat16, most of a
+        small step would be rounded away.
+        """
+        trainings = [value for _, value in self.config if isinstance(value, TrainConfig)]
+        without_adapter = [
+            training.lora is None if "lora" in training.model_fields_set else self.config.is_nano
+            for training in trainings
         ]
-        return "float32" if super().dtype == "auto" and any(whole) else super().dtype
+        return "float32" if super().dtype == "auto" and any(without_adapter) else super().dtype
 
     @property
     def trains_rationales(self) -> bool:
-        """Whether it is trained on rationales."""
+        """Whether the model is trained on rationales."""
         return self.explains
 
     @property
@@ -90,7 +104,7 @@ class FineTunedRecommender(LMRecommender):
 
     @property
     def teacher_caveats(self) -> tuple[str, ...]:
-        """Where the examples come from that it is trained on, if not from the data alone."""
+        """Origin of the training examples, as caveats, if it is not the data alone."""
         if not self.trains_rationales:
             return ()
         return (make_teacher(self.config.teacher, None, _no_engine).caveat,)
@@ -104,46 +118,72 @@ class FineTunedRecommender(LMRecommender):
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        """The trained model."""
+        """Train the backbone's model and return it.
+
+        Args:
+            backbone: The model with its tokenizer and context length.
+            builder: Writes prompts and responses as the method is asked later.
+            data: Training interactions and validation cases.
+            run: Seed, device, folders and progress.
+        """
 
     def engine(self, model: Any, backbone: Backbone) -> HFEngine:
-        """Asks `model`, which is the backbone or made from it."""
-        settings = self.config.engine
-        own = settings if isinstance(settings, HFConfig) else None
-        return HFEngine(model, backbone.tokenizer, own, backbone.context)
+        """Return an engine that asks `model`, which is the backbone or derived from it."""
+        engine = self.config.engine
+        config = engine if isinstance(engine, HFConfig) else None
+        return HFEngine(model, backbone.tokenizer, config, backbone.context)
 
     def builder(self, backbone: Backbone, data: TrainView) -> ExampleBuilder:
-        """Writes examples as this method is asked later."""
+        """Return a builder that writes examples as this method is asked later."""
         template = load_template(self.config.template_name)
         return ExampleBuilder(
             template, backbone.tokenizer, data.catalog, self.prompt_budget(backbone.context)
         )
 
     def training_config(self, run: RunContext, **method: Any) -> TrainConfig:
-        """Settings of `train`: the suite's, else the method's, else the backbone's."""
+        """Resolve `train`: the suite's settings, else the method's, else the backbone's."""
         return self.resolve_training_config(self.config.train, run, **method)
 
     def resolve_training_config(
-        self, own: TrainConfig, run: RunContext, **method: Any
+        self, config: TrainConfig, run: RunContext, **method: Any
     ) -> TrainConfig:
-        """What a suite has left open in `own` is filled in.
+        """Fill in the settings that a suite has left out.
 
-        Raises ConfigError where it then contradicts itself or the machine.
+        Args:
+            config: The suite's settings.
+            run: Its device decides the precision.
+            method: The method's defaults; they take precedence over the backbone's.
+
+        Raises:
+            ConfigError: The result contradicts itself or does not fit the machine.
         """
         start = dict(NANO_TRAINING_DEFAULTS if self.config.is_nano else TRAINING_DEFAULTS)
         if self.config.is_nano and self.trains_rationales:
             start |= NANO_RATIONALE_DEFAULTS
         if run.device == "cpu":
             start["precision"] = "float32"  # half precision saves nothing there
-        given = {name: getattr(own, name) for name in own.model_fields_set}
+        explicit = {name: getattr(config, name) for name in config.model_fields_set}
         settings = validate_model(
             TrainConfig,
-            {**start, **method, **given},
+            {**start, **method, **explicit},
             "training",
-            hint="correct train, or sft, of the method",
+            hint="correct train or sft of the method",
         )
         check_training_config(settings, run.device)
         return settings
+
+    def training_questions(
+        self, data: TrainView, run: RunContext, negatives: int = 0
+    ) -> list[TeacherQuestion]:
+        """Return for each user in a row a question about the last item, then about negatives."""
+        config = self.config
+        return build_training_questions(
+            data,
+            negatives=negatives,
+            candidates=config.candidates,
+            seed=run.seed,
+            limit=config.limit_users,
+        )
 
     def supervised_examples(
         self,
@@ -153,7 +193,15 @@ class FineTunedRecommender(LMRecommender):
         run: RunContext,
         item_weight: float = 1.0,
     ) -> list[Example]:
-        """One example a question; without those for which the teacher has no rationale."""
+        """Return one example per question, without those the teacher cannot explain.
+
+        Args:
+            questions: What to train on.
+            builder: Writes the examples.
+            data: Its catalogue is shown to the teacher.
+            run: Seed, device, cache and progress.
+            item_weight: Of the item's tokens in the loss, relative to the rationale's.
+        """
         if not self.trains_rationales:
             return [builder.example(to_request(q), q.item) for q in questions]
         return [
@@ -165,10 +213,10 @@ class FineTunedRecommender(LMRecommender):
     def validation_examples(
         self, builder: ExampleBuilder, data: TrainView, run: RunContext, item_weight: float = 1.0
     ) -> list[Example] | None:
-        """What decides when fine-tuning stops: validation targets, as training targets are.
+        """Return the validation cases as examples; their loss decides when fine-tuning stops.
 
-        None without validation cases, or where the teacher has no rationale for them: all epochs
-        are trained then, and the last weights are kept.
+        None if there are no cases or the teacher has no rationale for them; then all epochs are
+        trained and the last weights are kept.
         """
         cases = validation_questions(data.validation, self.config.validation_cases)
         try:
@@ -182,7 +230,10 @@ class FineTunedRecommender(LMRecommender):
     def make_validation_metric(
         self, backbone: Backbone, data: TrainView, run: RunContext
     ) -> Callable[[Any], float] | None:
-        """NDCG@5 of the validation cases, scored as the method is; what training is stopped by."""
+        """Return a function that computes NDCG@5 of a model on the validation cases.
+
+        Candidates are scored as the method scores them later. None without validation cases.
+        """
         cases = data.validation[: self.config.validation_cases]
         if not cases:
             return None
@@ -190,8 +241,8 @@ class FineTunedRecommender(LMRecommender):
         metric = NDCG(5)
 
         def ndcg(model: Any) -> float:
-            asked = self.make_predictor(self.engine(model, backbone))
-            answers = asked.predict([case.request for case in cases], run)
+            predictor = self.make_predictor(self.engine(model, backbone))
+            answers = predictor.predict([case.request for case in cases], run)
             scores = [p.scores for p in answers]
             answered = [s is not None for s in scores]
             blank = [0.0] * len(cases[0].request.candidates)
@@ -203,31 +254,32 @@ class FineTunedRecommender(LMRecommender):
     def write_rationales(
         self, questions: Sequence[TeacherQuestion], data: TrainView, run: RunContext
     ) -> list[Rationale]:
-        """What the teacher says to `questions`, in their order, usable or not.
+        """Let the teacher explain each question's item; returns usable and unusable rationales.
 
-        Raises NoRationaleError when nothing of it is usable.
+        Raises:
+            NoRationaleError: No rationale is usable.
         """
-        chosen = self.config.teacher
-        if isinstance(chosen, TemplateTeacherConfig) and chosen.names_item is None:
-            seen = load_template(self.config.template_name).show_candidates
-            chosen = TemplateTeacherConfig(names_item=seen)
+        config = self.config.teacher
+        if isinstance(config, TemplateTeacherConfig) and config.names_item is None:
+            candidates_shown = load_template(self.config.template_name).show_candidates
+            config = TemplateTeacherConfig(names_item=candidates_shown)
         teacher = make_teacher(
-            chosen, run.cache, lambda settings: make_engine_from_settings(settings, data, run)
+            config, run.cache, lambda settings: make_engine_from_settings(settings, data, run)
         )
         run.progress.start("rationales", len(questions))
-        written = []
+        rationales = []
         for rationale in teacher.write(questions, data.catalog):
-            written.append(rationale)
+            rationales.append(rationale)
             run.progress.advance()
-        unusable = sum(rationale.text is None for rationale in written)
-        if unusable == len(written):
+        unusable = sum(rationale.text is None for rationale in rationales)
+        if unusable == len(rationales):
             raise NoRationaleError(
-                f"the teacher wrote no usable rationale for {len(written)} questions",
-                "see the raw answers in the cache, or take another teacher",
+                f"the teacher wrote no usable rationale for {len(rationales)} questions",
+                "look at the raw answers in the cache, or use another teacher",
             )
-        run.progress.advance(0, note=f"{unusable} of {len(written)} unusable")
-        return written
+        run.progress.advance(0, note=f"{unusable} of {len(rationales)} unusable")
+        return rationales
 
 
 def _no_engine(_: Mapping[str, Any]) -> Any:
-    raise AssertionError("a remark needs no engine")
+    raise AssertionError("a caveat needs no engine")

@@ -1,4 +1,4 @@
-"""What a language model says of the labels of a batch, computed nowhere else."""
+"""The token losses of a language model; nothing else computes them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +12,14 @@ _CHUNK = 2**25  # logits that are in memory in float32 at once, in training and 
 
 @contextmanager
 def select_logit_positions(model: torch.nn.Module, positions: torch.Tensor) -> Iterator[None]:
-    """Have the model compute logits at some positions only: [n, vocabulary] instead of [B, T, .].
+    """Make the model compute logits only at the n `positions`: [n, vocabulary].
 
-    positions: [B, T] boolean. Works with every model whose output layer is called once, on hidden
-    states [B, T, H]; what the model does to its logits afterwards is left to it.
+    Works with every model that calls its output layer once, on hidden states [B, T, H]; whatever
+    the model does to its logits afterwards still happens.
+
+    Args:
+        model: A causal language model of transformers.
+        positions: [B, T] boolean.
     """
     head = model.get_output_embeddings()  # type: ignore[operator]
 
@@ -32,22 +36,27 @@ def select_logit_positions(model: torch.nn.Module, positions: torch.Tensor) -> I
 def label_losses(
     model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """-log p of each label given what is left of it, and its weight: [n] and [n], float32.
+    """Compute -log p of each label given the tokens left of it.
 
-    batch: `labels` and `weights`, [B, T], as `collate` makes them; the rest goes to the model.
+    Args:
+        model: A causal language model of transformers.
+        batch: `labels` and `weights` [B, T] of `collate`; the rest is passed to the model.
+
+    Returns:
+        [n] losses and [n] weights, float32, of the n labels.
     """
     inputs = {name: value for name, value in batch.items() if name not in ("labels", "weights")}
     labels, weights = batch["labels"], batch["weights"]
-    wanted = torch.zeros_like(labels, dtype=torch.bool)
-    wanted[:, :-1] = labels[:, 1:] >= 0
-    with select_logit_positions(model, wanted):
+    next_labels, is_label = labels[:, 1:], labels[:, 1:] >= 0
+    positions = torch.zeros_like(labels, dtype=torch.bool)
+    positions[:, :-1] = is_label
+    with select_logit_positions(model, positions):
         logits = model(**inputs, use_cache=False).logits
-    here = labels[:, 1:] >= 0
-    return _losses(logits, labels[:, 1:][here]), weights[:, 1:][here]
+    return _losses(logits, next_labels[is_label]), weights[:, 1:][is_label]
 
 
 def _losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of each row in float32; a large one in parts that backward computes again."""
+    """Return each row's cross-entropy in float32; large ones in parts, recomputed in backward."""
     rows = max(1, _CHUNK // logits.shape[-1])
     if len(labels) <= rows:
         return _part(logits, labels)

@@ -1,15 +1,14 @@
-"""One way to train a language model, for every loss: transformers' Trainer, without its surprises.
+"""One trainer for every loss: transformers' Trainer with its parts under our control.
 
-The examples' order, the batches, the loss, evaluation and what a checkpoint holds are ours; the
-optimizer, the schedule, accumulation, clipping and the states of the generators are the Trainer's.
+The order of examples, the batches, the loss, validation and the content of checkpoints are ours;
+the optimizer, the schedule, accumulation, clipping and generator states are the Trainer's.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import torch
 import transformers
@@ -22,58 +21,24 @@ from benchkit.training.core import weights
 from benchkit.training.core.batch_sampler import MicroBatchSampler, StepPlan, epoch_order
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.hf_arguments import training_arguments
+from benchkit.training.core.objective import Objective, TensorBatch
 from benchkit.training.core.training_context import autocast
 from benchkit.types import RunContext
 
-_NOTES = 100  # how often the loss is reported in all
-
-TensorBatch = Mapping[str, torch.Tensor]
-E_contra = TypeVar("E_contra", contravariant=True)
-
-
-class Objective(Protocol[E_contra]):
-    """A loss: the sum over a batch's parts, and what the sums of all of them are divided by.
-
-    Keeping the two apart is what makes a step the same however it is split into micro-batches.
-    step: how many steps were done before. module: what is trained beside the model, with the
-    learning rate `module_lr`; None for nothing.
-    """
-
-    step: int
-
-    @property
-    def module(self) -> torch.nn.Module | None: ...
-
-    @property
-    def module_lr(self) -> float: ...
-
-    def context(self, model: Any) -> AbstractContextManager[None]:
-        """What a step is computed within, from the loss through the backward pass."""
-
-    def size(self, example: E_contra) -> int:
-        """Tokens of an example."""
-
-    def collate(self, examples: Sequence[E_contra]) -> TensorBatch:
-        """The tensors of a micro-batch."""
-
-    def normalizer(self, batch: TensorBatch) -> float:
-        """What the micro-batch counts for, e.g. its tokens' weights."""
-
-    def loss(self, model: torch.nn.Module, batch: TensorBatch) -> torch.Tensor:
-        """Scalar: the sum of the micro-batch's losses."""
+_REPORTS = 100  # number of times that the loss is reported in all
 
 
 class Trainer(transformers.Trainer):
-    """The Trainer of one training.
+    """The trainer of one training in one process."""
 
-    score: set it to what gives the validation score, higher is better, and what to report of it.
-    """
-
-    loss_is_scaled_for_ga = True  # the loss is divided by the amount of the whole step
+    loss_is_scaled_for_ga = True  # the loss is divided by the normalizer of the whole step
+    rank, processes = 0, 1
     args: Any
     model: Any
     train_dataset: Any
     objective: Objective[Any]
+    score: Callable[[Any], tuple[float, str]] | None
+    """Returns the model's validation score, higher is better, and a note to report; or None."""
 
     def __init__(
         self,
@@ -86,7 +51,7 @@ class Trainer(transformers.Trainer):
         folder: Path,
     ) -> None:
         self.objective, self.settings, self.run, self.plan = objective, config, run, plan
-        self.score: Callable[[Any], tuple[float, str]] | None = None
+        self.score = None
         self.best_checkpoint = weights.BestCheckpoint()
         self.lengths = [objective.size(example) for example in examples]
         super().__init__(
@@ -101,29 +66,33 @@ class Trainer(transformers.Trainer):
     # Batches
 
     def get_train_dataloader(self) -> Any:
+        config = self.settings
+        micro_batches: Any = MicroBatchSampler(
+            self.order,
+            self.epoch,
+            len(self.lengths),
+            config.batch_size,
+            config.micro_batch_size,
+            self.rank,
+            self.processes,
+        )
         return DataLoader(
             self.train_dataset,
-            batch_sampler=self.micro_batches(),
+            batch_sampler=micro_batches,
             collate_fn=self.collate_batch,
             generator=torch.Generator(),
         )
 
-    def micro_batches(self) -> Any:
-        """The examples of each micro-batch, by number."""
-        return MicroBatchSampler(
-            self.order, self.epoch, len(self.lengths), self.settings.micro_batch_size
-        )
-
     def collate_batch(self, examples: Sequence[Any]) -> Any:
-        """What a step is given of a micro-batch."""
+        """Build what a training step receives for a micro-batch."""
         return self.objective.collate(examples)
 
     def epoch(self) -> int:
-        """The Trainer tells not every kind of loader which epoch begins, but it counts steps."""
+        """Return the current epoch from the step count: not every loader is told of it."""
         return int(self.state.global_step // self.plan.steps_per_epoch)
 
     def order(self, epoch: int) -> Any:
-        """The examples of an epoch, by number."""
+        """Return the order of an epoch's examples, by number."""
         config = self.settings
         rng = self.run.generator(config.purpose, "order", epoch)
         return epoch_order(rng, self.lengths, config.batch_size, config.group_by_length)
@@ -145,18 +114,18 @@ class Trainer(transformers.Trainer):
         return loss.detach()
 
     def batch_loss(self, model: Any, batch: TensorBatch) -> torch.Tensor:
-        """The objective's sum, on the device and in the precision of the settings."""
+        """Compute the objective's sum on the device and in the precision of the settings."""
         device = self.args.device
-        there = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        moved = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
         with autocast(self.settings.precision, device.type):
-            return self.objective.loss(model, there)
+            return self.objective.loss(model, moved)
 
     def after_step(self, control: Any) -> None:
-        """Report, and say whether to evaluate and whether to write a checkpoint."""
+        """Report, and decide whether to validate and whether to write a checkpoint."""
         step, plan = self.state.global_step, self.plan
         last, note = step >= plan.total_steps, ""
         self._summed += 1
-        if last or step % max(1, plan.total_steps // _NOTES) == 0:
+        if last or step % max(1, plan.total_steps // _REPORTS) == 0:
             note = f"loss {self.pop_mean_loss():.3f}"
         self.run.progress.advance(note=note)
         control.should_evaluate = self.score is not None and (
@@ -165,7 +134,7 @@ class Trainer(transformers.Trainer):
         control.should_save = not last and step % plan.checkpoint_interval == 0
 
     def pop_mean_loss(self) -> float:
-        """The mean loss since it was asked for last. Raises MethodError when it is no number."""
+        """Return the mean loss since the last call; raise MethodError if it is not finite."""
         mean = float(self._sum) / self._summed
         self._sum.zero_()
         self._summed = 0
@@ -176,17 +145,17 @@ class Trainer(transformers.Trainer):
             )
         return mean
 
-    # Evaluation
+    # Validation
 
     def mean_loss(self, examples: Sequence[Any]) -> float:
-        """The objective's loss over all examples, without gradients."""
-        size, total, amount = self.settings.micro_batch_size, 0.0, 0.0
+        """Compute the objective's mean loss over all examples, without gradients."""
+        size, total, normalizer = self.settings.micro_batch_size, 0.0, 0.0
         for start in range(0, len(examples), size):
             batch = self.objective.collate(examples[start : start + size])
             with self.objective.context(self.model):
                 total += float(self.batch_loss(self.model, batch))
-            amount += self.objective.normalizer(batch)
-        return total / amount
+            normalizer += self.objective.normalizer(batch)
+        return total / normalizer
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         self.control.should_evaluate = False
@@ -195,7 +164,7 @@ class Trainer(transformers.Trainer):
         return {}
 
     def validate(self) -> None:
-        """Score the weights as they are, and keep them if they are the best."""
+        """Score the current weights, and keep them if they are the best."""
         assert self.score is not None  # noqa: S101
         with process_state.preserve_random_states(self.run.device), torch.no_grad():
             self.model.eval()
@@ -228,16 +197,48 @@ class Trainer(transformers.Trainer):
         self.mark_complete(root, root / f"checkpoint-{self.state.global_step}")
 
     def mark_complete(self, root: Path, folder: Path) -> None:
-        """Mark a checkpoint as whole; the one before it is not needed any more."""
+        """Mark a checkpoint as complete and delete the one before it."""
         self.best_checkpoint.save(folder)
         weights.delete_checkpoints(root, keep=folder)
 
     def last_checkpoint(self) -> Path | None:
-        """What training goes on from; the selection is then what it was there."""
+        """Find the checkpoint to resume from, and load the best weights it knew."""
         last = weights.last_checkpoint(Path(self.args.output_dir))
         if last is not None:
             self.best_checkpoint.load(last)
         return last
+
+    def train_to_end(self) -> None:
+        """Train from the last checkpoint, or from the start, and leave the best weights."""
+        last = self.last_checkpoint()
+        self.run.progress.start(f"{self.settings.purpose} steps", self.plan.total_steps)
+        if last is not None:
+            self.run.progress.advance(int(last.name.split("-")[1]), note="resumed")
+        self.model.train()
+        attributes = set(vars(self.model))
+        try:
+            if not self.stopped:
+                self.train(resume_from_checkpoint=None if last is None else str(last))
+        finally:
+            self.model.zero_grad(set_to_none=True)
+            self.model.eval()
+            for name in set(vars(self.model)) - attributes:  # Accelerate leaves one
+                delattr(self.model, name)
+            if self.args.device.type == "cuda":
+                self.accelerator.free_memory()
+        self.best_checkpoint.restore(self.model)
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        """Create the optimizer, with a parameter group of its own for the objective's module."""
+        existed, module = self.optimizer is not None, self.objective.module
+        optimizer = super().create_optimizer(*args, **kwargs)
+        if module is not None and not existed:
+            of_module = {id(parameter) for parameter in module.parameters()}
+            for group in optimizer.param_groups:
+                group["params"] = [p for p in group["params"] if id(p) not in of_module]
+            extra = {"params": list(module.parameters()), "weight_decay": 0.0}
+            optimizer.add_param_group({**extra, "lr": self.objective.module_lr})
+        return optimizer
 
     # What costs time and is not used
 
@@ -250,41 +251,10 @@ class Trainer(transformers.Trainer):
     def _get_grad_norm(self, _: Any, grad_norm: Any = None) -> Any:
         return grad_norm
 
-    def train_to_end(self) -> None:
-        """Train from the last checkpoint, or from the start, and leave the best weights."""
-        last = self.last_checkpoint()
-        self.run.progress.start(f"{self.settings.purpose} steps", self.plan.total_steps)
-        if last is not None:
-            self.run.progress.advance(int(last.name.split("-")[1]), note="resumed")
-        self.model.train()
-        own = set(vars(self.model))
-        try:
-            if not self.stopped:
-                self.train(resume_from_checkpoint=None if last is None else str(last))
-        finally:
-            self.model.zero_grad(set_to_none=True)
-            self.model.eval()
-            for mark in set(vars(self.model)) - own:  # Accelerate leaves one
-                delattr(self.model, mark)
-            if self.args.device.type == "cuda":
-                self.accelerator.free_memory()
-        self.best_checkpoint.restore(self.model)
-
-    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
-        had, module = self.optimizer is not None, self.objective.module
-        optimizer = super().create_optimizer(*args, **kwargs)
-        if module is not None and not had:
-            own = {id(parameter) for parameter in module.parameters()}
-            for group in optimizer.param_groups:
-                group["params"] = [p for p in group["params"] if id(p) not in own]
-            beside = {"params": list(module.parameters()), "weight_decay": 0.0}
-            optimizer.add_param_group({**beside, "lr": self.objective.module_lr})
-        return optimizer
-
 
 class _AfterStep(transformers.TrainerCallback):
-    def __init__(self, tuner: Trainer) -> None:
-        self._tuner = tuner
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        self._tuner.after_step(control)
+        self._trainer.after_step(control)

@@ -1,4 +1,4 @@
-"""The process, while a model is trained in it."""
+"""The state of the process while a model is trained in it."""
 
 import os
 from collections.abc import Iterator
@@ -15,9 +15,10 @@ CLUSTER_VARIABLES = ("ACCELERATE_", "FSDP_", "LOCAL_RANK", "RANK", "WORLD_SIZE")
 
 @contextmanager
 def training_context(device: str) -> Iterator[None]:
-    """`isolated` with what training needs imported, for one process on one device.
+    """Isolate the process for training on one device, with the needed packages imported.
 
-    Raises ConfigError when a package is not installed.
+    Raises:
+        ConfigError: A package is not installed.
     """
     with ExitStack() as stack:
         try:
@@ -32,7 +33,7 @@ def training_context(device: str) -> Iterator[None]:
 
 
 def autocast(precision: Precision, device: str) -> AbstractContextManager[None]:
-    """Forward passes in this precision; parameters keep their own."""
+    """Run forward passes in this precision; parameters keep theirs."""
     import torch
 
     low = precision == "bfloat16"

@@ -1,5 +1,6 @@
-"""The weights that training changes: kept, written, read; and which of them were the best."""
+"""The weights that training changes: hash, read, write, and keep the best of them."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -18,22 +19,31 @@ _BEST, _COMPLETE = "best.safetensors", "selection.json"
 Weights = Mapping[str, torch.Tensor]
 
 
+def weights_hash(model: Any) -> str:
+    """Hash the names and values of all parameters into 32 hexadecimal digits."""
+    text = hashlib.blake2b(digest_size=16)
+    for name, parameter in sorted(model.named_parameters()):
+        text.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
+        text.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return text.hexdigest()
+
+
 def trainable_parameters(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The parameters that require a gradient, by name."""
+    """Return the parameters that require a gradient, by name."""
     return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
 def restore_weights(model: torch.nn.Module, weights: Weights) -> None:
-    """Write `weights` into the parameters of `model`. Raises KeyError when they do not fit."""
-    own = trainable_parameters(model)
-    if own.keys() != weights.keys():
-        raise KeyError(f"other parameters: {sorted(own.keys() ^ weights.keys())[:5]}")
+    """Write `weights` into the parameters of `model`; raise KeyError if the names differ."""
+    parameters = trainable_parameters(model)
+    if parameters.keys() != weights.keys():
+        raise KeyError(f"other parameters: {sorted(parameters.keys() ^ weights.keys())[:5]}")
     for name, value in weights.items():
-        own[name].copy_(value)
+        parameters[name].copy_(value)
 
 
 def write_weights(path: Path, weights: Weights) -> None:
-    """Write weights so that a file with this name is always whole."""
+    """Write weights atomically: a file of this name is always complete."""
     new = path.with_suffix(".part")
     with io.wrap_io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,24 +52,23 @@ def write_weights(path: Path, weights: Weights) -> None:
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read what `write_weights` wrote."""
     values: dict[str, torch.Tensor] = load_file(path)
     return values
 
 
 class BestCheckpoint:
-    """The best weights so far.
-
-    best: their score, higher is better; None before the first. stale: how many scores in a row
-    were no better.
-    """
+    """The best weights so far."""
 
     def __init__(self) -> None:
         self.best: float | None = None
+        """Their score, higher is better; None before the first score."""
         self.stale = 0
+        """Scores in a row that were not better."""
         self._weights: Weights | None = None
 
     def update(self, score: float, model: torch.nn.Module) -> None:
-        """Take note of a score, and of the weights that it belongs to. Equal is not better."""
+        """Record a score, and copy the weights if it is the best. An equal score is not better."""
         if score != score:
             raise MethodError("the validation score is not a number", "lower the learning rate")
         if self.best is not None and score <= self.best:
@@ -69,30 +78,31 @@ class BestCheckpoint:
         self._weights = {n: p.to("cpu", copy=True) for n, p in trainable_parameters(model).items()}
 
     def restore(self, model: torch.nn.Module) -> None:
-        """Give `model` the best weights; without any score, leave it as it is."""
+        """Give `model` the best weights; without any score, leave it unchanged."""
         if self._weights is not None:
             restore_weights(model, self._weights)
 
     def save(self, folder: Path) -> None:
-        """Write it into a checkpoint; this also marks the checkpoint as complete."""
+        """Write into a checkpoint, which also marks the checkpoint as complete."""
         if self._weights is not None:
             write_weights(folder / _BEST, self._weights)
         state = {"best": self.best, "stale": self.stale}
         io.write_json(folder / _COMPLETE, state)
 
     def load(self, folder: Path) -> None:
+        """Read from a checkpoint."""
         state: dict[str, Any] = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
         self.best, self.stale = state["best"], state["stale"]
         self._weights = read_weights(folder / _BEST) if self.best is not None else None
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints by their step, the newest last; also what an interruption left unfinished."""
+    """List checkpoints by step, the newest last, including incomplete ones."""
     return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint; deletes the incomplete ones."""
+    """Return the newest complete checkpoint, and delete the incomplete ones."""
     complete = None
     for path in list_checkpoints(folder):
         if (path / _COMPLETE).is_file():
@@ -103,6 +113,7 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def delete_checkpoints(folder: Path, keep: Path | None = None) -> None:
+    """Delete all checkpoints except `keep`."""
     for path in list_checkpoints(folder):
         if path != keep:
             shutil.rmtree(path)

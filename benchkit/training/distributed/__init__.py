@@ -1,1 +1,1 @@
-"""Training on several processes."""
+"""Training on several processes of one machine."""

@@ -1,8 +1,8 @@
-"""Training on several processes: they are started, watched and waited for by the run, which is one.
+"""Start the processes of a training, watch them, and wait for them.
 
-The training is written to a folder, PyTorch's launcher (or Accelerate's, with a configuration of
-its own) starts as many `benchkit.training.distributed.worker` as there are shares, and what they leave is what
-one process would have left: the weights and, until then, checkpoints to go on from.
+The training is written to a folder. PyTorch's launcher, or Accelerate's if it has a configuration
+file, starts the workers. They leave what one process would have left: the weights and, until
+then, checkpoints to resume from.
 """
 
 import json
@@ -20,77 +20,82 @@ from benchkit import errors, io
 from benchkit.errors import BenchkitError, MethodError
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.training_context import CLUSTER_VARIABLES
+from benchkit.training.core.training_job import TrainingJob
 from benchkit.training.distributed import serialization
-
-TRAINING_FILE, PROGRESS_FILE, ERROR_FILE, LOG_FILE = (
-    "training.pt",
-    "progress.jsonl",
-    "error.json",
-    "log.txt",
+from benchkit.training.distributed.serialization import (
+    ERROR_FILE,
+    LOG_FILE,
+    PROGRESS_FILE,
+    TRAINING_FILE,
 )
-_ELSEWHERE = (*CLUSTER_VARIABLES, "GROUP_", "MASTER_", "ROLE_", "TORCHELASTIC_", "LOCAL_WORLD_SIZE")
-_ROOT_CAUSE = "Root Cause"  # the launcher's words for what failed first
-_LINES, _HEAD = 25, 7  # of the log in a message, and of them what says which process it was
+
+_FOREIGN_VARIABLES = (
+    *CLUSTER_VARIABLES, "GROUP_", "MASTER_", "ROLE_", "TORCHELASTIC_", "LOCAL_WORLD_SIZE",
+)  # fmt: skip
+_ROOT_CAUSE = "Root Cause"  # the launcher's heading for what failed first
+_LINES, _HEAD = 25, 7  # lines of the log in a message, and those of them that name the process
 _POLL = 0.1  # seconds
 _GRACE = 40.0  # seconds that the launcher has to end its processes; it gives them 30
 
 
-def launch_training(training: serialization.TrainingJob) -> None:
-    """Train on several processes; the weights are in `folder` then.
+def launch_training(job: TrainingJob) -> None:
+    """Train on several processes, which leave the weights in `job.folder`.
 
-    Raises what a process raised, MethodError with the end of the log when one ended otherwise, and
-    ConfigError when the training cannot be written to a file.
+    Raises:
+        ConfigError: The training cannot be written to a file.
+        MethodError: A process ended without an error of benchkit; has the end of its log.
+        BenchkitError: The error that a process raised.
     """
-    place = training.folder / "processes"
-    shutil.rmtree(place, ignore_errors=True)
-    run, config = training.run, training.config
+    folder = job.folder / "processes"
+    shutil.rmtree(folder, ignore_errors=True)
+    run, config = job.run, job.config
     try:
-        serialization.write_training_job(place / TRAINING_FILE, training, place / PROGRESS_FILE)
-        with _off_the_gpu(training.model, run.device):
-            read = serialization.ProgressReader(place / PROGRESS_FILE, run.progress)
+        serialization.write_training_job(folder / TRAINING_FILE, job, folder / PROGRESS_FILE)
+        with _release_gpu(job.model, run.device):
+            read = serialization.ProgressReader(folder / PROGRESS_FILE, run.progress)
+            command = launch_command(config, folder, run.threads)
             with (
-                io.wrap_io_errors(place / LOG_FILE),
-                (place / LOG_FILE).open("wb") as log,
-                _started(launch_command(config, place, run.threads), run.threads, log) as process,
+                io.wrap_io_errors(folder / LOG_FILE),
+                (folder / LOG_FILE).open("wb") as log,
+                _run_launcher(command, run.threads, log) as process,
             ):
                 while process.poll() is None:
                     read()
                     time.sleep(_POLL)
                 read()
         if process.returncode:
-            raise _failure(place, config.processes, process.returncode)
+            raise _failure(folder, config.processes, process.returncode)
     finally:
-        (place / TRAINING_FILE).unlink(missing_ok=True)  # as large as the model
+        (folder / TRAINING_FILE).unlink(missing_ok=True)  # as large as the model
 
 
-def launch_command(config: TrainConfig, place: Path, threads: int) -> list[str]:
-    """What starts the processes."""
-    from benchkit.training.distributed import (
-        worker,  # which imports this; so its code is part of a run's id
-    )
+def launch_command(config: TrainConfig, folder: Path, threads: int) -> list[str]:
+    """Return the command that starts the processes of the training in `folder`."""
+    # By its name alone, a change of the worker's code would not change the id of a run.
+    from benchkit.training.distributed import worker
 
-    module = ["-m", worker.__name__, str(place), str(os.getpid())]
+    module = ["-m", worker.__name__, str(folder), str(os.getpid())]
     number = str(config.processes)
     if config.accelerate is None:
-        # Without an address it would look the machine up by its name, which may lead nowhere.
-        where = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", number]
-        return [sys.executable, "-m", "torch.distributed.run", *where, *module]
-    with_file = ["--config_file", str(config.accelerate), "--num_processes", number]
-    # The precision of the forward pass is set within it; here, "bf16" would round the weights.
-    own = ["--main_process_port", "0", "--mixed_precision", "no"]
-    own += ["--num_cpu_threads_per_process", str(threads)]
-    return [sys.executable, "-m", "accelerate.commands.launch", *with_file, *own, *module]
+        # Without an address it would look up the machine by its name, which may not resolve.
+        options = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", number]
+        return [sys.executable, "-m", "torch.distributed.run", *options, *module]
+    options = ["--config_file", str(config.accelerate), "--num_processes", number]
+    # The precision of the forward pass is set by the trainer; here, "bf16" would round the weights.
+    options += ["--main_process_port", "0", "--mixed_precision", "no"]
+    options += ["--num_cpu_threads_per_process", str(threads)]
+    return [sys.executable, "-m", "accelerate.commands.launch", *options, *module]
 
 
-def worker_environment(given: Mapping[str, str], threads: int) -> dict[str, str]:
-    """This process's, without what another launcher or the training around left in it.
+def worker_environment(environment: Mapping[str, str], threads: int) -> dict[str, str]:
+    """Return `environment` for workers, without the variables of other launchers.
 
-    Modules are found where they are found here.
+    Workers import modules from the same paths as this process.
     """
-    kept = {name: value for name, value in given.items() if not name.startswith(_ELSEWHERE)}
+    clean = {n: value for n, value in environment.items() if not n.startswith(_FOREIGN_VARIABLES)}
     paths = [path or str(Path.cwd()) for path in sys.path]
     return {
-        **kept,
+        **clean,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONSAFEPATH": "1",
         "OMP_NUM_THREADS": str(threads),
@@ -98,8 +103,10 @@ def worker_environment(given: Mapping[str, str], threads: int) -> dict[str, str]
 
 
 @contextmanager
-def _started(command: Sequence[str], threads: int, log: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """The launcher; when this is left, for whatever reason, it and its processes have ended."""
+def _run_launcher(
+    command: Sequence[str], threads: int, log: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the launcher; on leaving, for whatever reason, it and its processes have ended."""
     process = subprocess.Popen(  # noqa: S603
         command,
         stdin=subprocess.DEVNULL,
@@ -116,13 +123,13 @@ def _started(command: Sequence[str], threads: int, log: Any) -> Iterator[subproc
         try:
             process.wait(_GRACE)
         except subprocess.TimeoutExpired:
-            process.kill()  # its processes see that it has gone
+            process.kill()  # its processes notice and end
             process.wait()
 
 
 @contextmanager
-def _off_the_gpu(model: Any, device: str) -> Iterator[None]:
-    """Make room for the process that trains on the GPU on which the model is."""
+def _release_gpu(model: Any, device: str) -> Iterator[None]:
+    """Move the model off its GPU to make room for the process that trains on it."""
     if not device.startswith("cuda"):
         yield
         return
@@ -137,23 +144,25 @@ def _off_the_gpu(model: Any, device: str) -> Iterator[None]:
 
 
 def failure_excerpt(log: Path) -> list[str]:
-    """The lines of a launcher's log that say what went wrong first, or the last ones."""
+    """Return the lines of a launcher's log on the first failure, or its last lines."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith(_ROOT_CAUSE)]
     if not starts:
         return lines[-_LINES:]
-    own = [line for line in lines[starts[-1] :] if line.strip("=")]
-    return own if len(own) <= _LINES else [*own[:_HEAD], "  ...", *own[_HEAD - _LINES :]]
+    cause = [line for line in lines[starts[-1] :] if line.strip("=")]
+    if len(cause) <= _LINES:
+        return cause
+    return [*cause[:_HEAD], "  ...", *cause[_HEAD - _LINES :]]
 
 
-def _failure(place: Path, processes: int, status: int) -> BenchkitError:
-    told = place / ERROR_FILE
-    if told.is_file():
-        error = json.loads(told.read_text(encoding="utf-8"))
+def _failure(folder: Path, processes: int, status: int) -> BenchkitError:
+    path = folder / ERROR_FILE
+    if path.is_file():
+        error = json.loads(path.read_text(encoding="utf-8"))
         kind: type[BenchkitError] = getattr(errors, error["kind"], MethodError)
         return kind(error["cause"], error["hint"])
-    shown = "\n".join(f"    {line}" for line in failure_excerpt(place / LOG_FILE))
+    excerpt = "\n".join(f"    {line}" for line in failure_excerpt(folder / LOG_FILE))
     return MethodError(
-        f"training on {processes} processes ended with status {status}; {LOG_FILE} says:\n{shown}",
-        "fix what it says and run again: training goes on from its last checkpoint",
+        f"training on {processes} processes ended with status {status}; {LOG_FILE}:\n{excerpt}",
+        "fix the cause and run again: training resumes from its last checkpoint",
     )

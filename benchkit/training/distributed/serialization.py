@@ -1,14 +1,12 @@
-"""A training as one file, for other processes: the model, its examples, the loss and the settings.
+"""A training job as one file, for other processes.
 
-Losses and validation scores are often closures. They are written by cloudpickle together with the
-model, so that what they refer to (the calibrator, the model itself) is the same object when it is
-read again; the handle for showing progress becomes one that writes to a file.
+Losses and validation scores are often closures. cloudpickle writes them together with the model,
+so that what they refer to (the calibrator, the model itself) is the same object when it is read;
+the progress display becomes one that writes to a file.
 """
 
 import json
 import pickle
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,29 +15,20 @@ import torch
 
 from benchkit import io
 from benchkit.errors import ConfigError
-from benchkit.training.core.config import TrainConfig
-from benchkit.training.core.trainer import Objective
-from benchkit.types import Progress, RunContext
+from benchkit.training.core.training_job import TrainingJob
+from benchkit.types import Progress
 
-_UNSENT = (pickle.PicklingError, TypeError, AttributeError, NotImplementedError, RecursionError)
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """All that a training consists of; what it leaves goes to `folder`."""
-
-    model: Any
-    examples: Sequence[Any]
-    objective: Objective[Any]
-    config: TrainConfig
-    run: RunContext
-    validate: Callable[[Any], float] | None
-    validation: Sequence[Any] | None
-    folder: Path
+TRAINING_FILE = "training.pt"
+PROGRESS_FILE = "progress.jsonl"
+ERROR_FILE = "error.json"
+LOG_FILE = "log.txt"
+_UNPICKLABLE = (
+    pickle.PicklingError, TypeError, AttributeError, NotImplementedError, RecursionError,
+)  # fmt: skip
 
 
 class ProgressWriter:
-    """A Progress that another process reads: one JSON line a call, unless `path` is None."""
+    """A Progress that writes one JSON line per call, for another process; silent without a path."""
 
     def __init__(self, path: Path | None) -> None:
         self.path: Path | None = path
@@ -57,7 +46,7 @@ class ProgressWriter:
 
 
 class ProgressReader:
-    """Repeats what a `Written` was told. It may be called again and again while that goes on."""
+    """Repeat the calls that a `ProgressWriter` has written since the last time."""
 
     def __init__(self, path: Path, progress: Progress) -> None:
         self._path, self._progress, self._at = path, progress, 0
@@ -68,45 +57,50 @@ class ProgressReader:
         with self._path.open("rb") as file:
             file.seek(self._at)
             new = file.read()
-        whole = new[: new.rfind(b"\n") + 1]
-        self._at += len(whole)
-        for line in whole.splitlines():
-            name, *given = json.loads(line)
-            getattr(self._progress, name)(*given)
+        complete = new[: new.rfind(b"\n") + 1]
+        self._at += len(complete)
+        for line in complete.splitlines():
+            name, *arguments = json.loads(line)
+            getattr(self._progress, name)(*arguments)
 
 
-def write_training_job(path: Path, training: TrainingJob, progress: Path) -> None:
-    """progress: the file that is told of it. Raises ConfigError when a part cannot be written."""
+def write_training_job(path: Path, job: TrainingJob, progress_path: Path) -> None:
+    """Write a job whose progress will be written to `progress_path`.
+
+    Raises:
+        ConfigError: cloudpickle is missing, or a part of the job cannot be pickled.
+    """
     try:
         import cloudpickle
     except ModuleNotFoundError as error:
         raise ConfigError(
             "training on several processes needs cloudpickle", "pip install cloudpickle"
         ) from error
-    told = training.run.progress
+    progress = job.run.progress
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
-            if obj is told:
-                return ProgressWriter, (progress,)
+            if obj is progress:
+                return ProgressWriter, (progress_path,)
             return super().reducer_override(obj)
 
     module = SimpleNamespace(__name__="cloudpickle", Pickler=Pickler)
     with io.wrap_io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.save(training, path, pickle_module=module, pickle_protocol=5)
-        except _UNSENT as error:
+            torch.save(job, path, pickle_module=module, pickle_protocol=5)
+        except _UNPICKLABLE as error:
             raise ConfigError(
-                "the training cannot be given to several processes, for its model, its loss or its"
-                f" validation score cannot be written: {error}",
-                "processes = 1, or a loss and a score without what is bound to this process",
+                "the training cannot be sent to several processes, because its model, its loss or"
+                f" its validation score cannot be pickled: {error}",
+                "set processes = 1, or keep the loss and the score free of open files, locks and"
+                " connections",
             ) from error
 
 
 def read_training_job(path: Path, silent: bool = False) -> TrainingJob:
-    """What `write` wrote, on the CPU; silent: nothing is told of its progress."""
-    training: TrainingJob = torch.load(path, map_location="cpu", weights_only=False, mmap=True)
-    if silent and isinstance(training.run.progress, ProgressWriter):
-        training.run.progress.path = None
-    return training
+    """Read a job onto the CPU; a silent one reports no progress."""
+    job: TrainingJob = torch.load(path, map_location="cpu", weights_only=False, mmap=True)
+    if silent and isinstance(job.run.progress, ProgressWriter):
+        job.run.progress.path = None
+    return job

@@ -1,1 +1,1 @@
-"""Preference optimisation: losses, examples, and the recommender that trains on them."""
+"""Training on preferences between responses (DPO and its relatives)."""

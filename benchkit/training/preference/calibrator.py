@@ -1,11 +1,11 @@
-"""C-APO's calibrator: how far the order of two responses' coherence scores is to be trusted.
+"""C-APO's calibrator: how far the order of two responses' coherence scores can be trusted.
 
-C-APO, eqs. 7-9: z is the sentence embedding of history, item and rationale,
+C-APO, eqs. 7-9, with z the sentence embedding of history, item and rationale:
     mu = s + Gate(z) FC1(z),   sigma = softplus(FC2(z)),
     w_ij = Phi((mu_i - mu_j) / sqrt(sigma_i^2 + sigma_j^2)).
-The last layers start at zero, so that at first mu = s and sigma = ln 2. Read literally, ReLU at
-the output would only ever raise mu; here it stands between two linear layers. sigma is kept from
-below by a maximum, not an offset, so that the first weights are those of the formula.
+The last layers start at zero, so that at first mu = s and sigma = ln 2. Taken literally, a ReLU at
+the output could only raise mu; here it is between two linear layers. sigma is bounded from below
+by a maximum, not an offset, so that the first weights are those of the formula.
 """
 
 from typing import Any
@@ -18,10 +18,13 @@ SIGMA_FLOOR = 0.1
 
 
 class Calibrator(nn.Module):
-    """mu and sigma of responses from their embeddings and scores.
+    """Computes mu and sigma of responses from their embeddings and scores.
 
-    size: of an embedding. bound: largest shift of mu, or None for no bound.
-    generator: draws the initial weights.
+    Args:
+        size: Length of an embedding.
+        hidden: Width of the hidden layers.
+        generator: Draws the initial weights.
+        bound: Largest shift of mu; None for no bound.
     """
 
     def __init__(
@@ -44,16 +47,16 @@ class Calibrator(nn.Module):
                 layer.bias.zero_()
 
     def forward(self, z: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
-        """mu and sigma, [b, n] each, of embeddings [b, n, size] and scores [b, n]."""
-        moved = (torch.sigmoid(self.gate(z)) * self.shift(z))[..., 0]
+        """Return mu [b, n] and sigma [b, n] of embeddings [b, n, size] and scores [b, n]."""
+        shift = (torch.sigmoid(self.gate(z)) * self.shift(z))[..., 0]
         if self.bound is not None:
-            moved = self.bound * torch.tanh(moved / self.bound)
+            shift = self.bound * torch.tanh(shift / self.bound)
         sigma = F.softplus(self.spread(z))[..., 0].clamp(min=SIGMA_FLOOR)
-        return score + moved, sigma
+        return score + shift, sigma
 
 
 def probit_weights(mu: Tensor, sigma: Tensor) -> Tensor:
-    """[b, n, n] w_ij = Phi((mu_i - mu_j) / sqrt(sigma_i^2 + sigma_j^2)) of [b, n] mu and sigma.
+    """Compute w_ij = Phi((mu_i - mu_j) / sqrt(sigma_i^2 + sigma_j^2)), [b, n, n], of [b, n] inputs.
 
     w_ij + w_ji = 1 (Thurstone-Mosteller).
     """
@@ -63,5 +66,5 @@ def probit_weights(mu: Tensor, sigma: Tensor) -> Tensor:
 
 
 def sigmoid_weights(score: Tensor) -> Tensor:
-    """[b, n, n] w_ij = sigmoid(s_i - s_j): C-APO's ablation without the encoder."""
+    """Compute w_ij = sigmoid(s_i - s_j), [b, n, n], of [b, n]: C-APO without the encoder."""
     return torch.sigmoid(score[:, :, None] - score[:, None, :])

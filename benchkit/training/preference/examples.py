@@ -1,8 +1,7 @@
-"""Preferences in words: a request, the item that was chosen, and items that were not.
+"""Preferences in words: a request, the item that was chosen, and items that were rejected.
 
-With a teacher each item has a rationale and a coherence score. C-APO (section 3.1) calls the
-rejected item with the higher score hard and the other easy. `preference_files` writes and reads
-them.
+With a teacher, each item has a rationale and a coherence score. C-APO (section 3.1) calls the
+rejected item with the higher score hard and the other easy. `preference_io` reads and writes them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,12 +19,12 @@ TiePolicy = Literal["drop", "random"]
 
 @dataclass(frozen=True)
 class Choice:
-    """An item with what a teacher says for it; score: coherence. Raises ValueError for a score
-    that is not within 1 and 7."""
+    """An item with a teacher's rationale; raises ValueError for a score outside 1 to 7."""
 
     item: str
     rationale: str | None = None
     score: float | None = None
+    """Coherence, from 1 to 7."""
 
     def __post_init__(self) -> None:
         if self.score is not None and not 1 <= self.score <= 7:
@@ -34,17 +33,20 @@ class Choice:
 
 @dataclass(frozen=True)
 class Preference:
-    """The chosen item before the rejected ones. rejected: the best (hard) first where ranked.
+    """A chosen item and the rejected ones, after a history.
 
-    Raises ValueError where there is no history or nothing is rejected, where an item is not among
-    the candidates, and where two responses (item and rationale) are the same.
+    Raises:
+        ValueError: There is no history or no rejected item, an item is not among the candidates,
+            or two responses (item and rationale) are the same.
     """
 
     key: str
+    """The user."""
     history: tuple[Event, ...]
     candidates: tuple[str, ...]
     chosen: Choice
     rejected: tuple[Choice, ...]
+    """In order of their scores, best (hard) first, if they are ranked."""
 
     def __post_init__(self) -> None:
         if not self.history:
@@ -60,34 +62,34 @@ class Preference:
 
     @property
     def request(self) -> Request:
-        """The question that a recommender would be asked."""
+        """The request that would ask a recommender for the chosen item."""
         return Request(self.key, self.key, self.history, self.candidates)
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        """Chosen and rejected."""
+        """The chosen item, then the rejected ones."""
         return (self.chosen, *self.rejected)
 
 
 @dataclass(frozen=True)
 class PreferenceCounts:
-    """How preferences were made.
-
-    asked: users. incomplete: an item had no usable rationale, or no score where one is needed.
-    tied: rejected items had equal scores. kept: preferences. conflicts: share of the scored ones
-    kept in which a rejected item is more coherent than the chosen one (C-APO, figure 3). weak:
-    share whose chosen item scores below 4.
-    """
+    """What became of the preferences that were asked for."""
 
     asked: int
+    """Users."""
     incomplete: int
+    """Preferences with an item without a usable rationale, or without a score that is needed."""
     tied: int
+    """Preferences whose rejected items have equal scores."""
     kept: int
+    """Preferences that are trained on."""
     conflicts: float
+    """Share of the kept, scored ones in which a rejected item is more coherent than the chosen
+    one (C-APO, figure 3)."""
     weak: float
+    """Share of the kept, scored ones whose chosen item scores below 4."""
 
     def __str__(self) -> str:
-        """In words, for a person."""
         return (
             f"{self.asked:,} asked, {self.incomplete:,} incomplete, {self.tied:,} tied,"
             f" {self.kept:,} kept; of these a rejected item is more coherent than the chosen one in"
@@ -98,70 +100,77 @@ class PreferenceCounts:
 def group_preferences(
     questions: Sequence[TeacherQuestion], rationales: Sequence[Rationale] | None = None
 ) -> list[Preference]:
-    """One for each user: the first question is about the chosen item, the others about rejected.
+    """Group the questions of each user into one preference.
 
-    rationales: aligned with the questions, or None for items alone.
+    Args:
+        questions: For each user in a row, about the chosen item first, then about rejected ones.
+        rationales: Aligned with the questions; None for items alone.
     """
-    said = list(rationales) if rationales is not None else [None] * len(questions)
-    result = []
-    pairs = zip(questions, said, strict=True)
+    texts = list(rationales) if rationales is not None else [None] * len(questions)
+    preferences = []
+    pairs = zip(questions, texts, strict=True)
     for key, group in groupby(pairs, key=lambda pair: pair[0].key):
-        own = list(group)
-        first = own[0][0]
-        choices = [Choice(q.item) if r is None else Choice(q.item, r.text, r.score) for q, r in own]
-        result.append(
-            Preference(key, first.history, first.candidates, choices[0], tuple(choices[1:]))
+        rows = list(group)
+        first = rows[0][0]
+        chosen, *rejected = [
+            Choice(q.item) if r is None else Choice(q.item, r.text, r.score) for q, r in rows
+        ]
+        preferences.append(
+            Preference(key, first.history, first.candidates, chosen, tuple(rejected))
         )
-    return result
+    return preferences
 
 
 def rank_rejected(
-    found: Iterable[Preference], ties: TiePolicy = "drop", seed: int = 0, scored: bool = True
+    preferences: Iterable[Preference], ties: TiePolicy = "drop", seed: int = 0, scored: bool = True
 ) -> tuple[list[Preference], PreferenceCounts]:
-    """Those with a rationale for each item, rejected ones by falling score.
+    """Keep the preferences with a rationale for each item, and sort rejected items by score.
 
-    ties: whether those with equal scores of rejected items are dropped, or ordered by chance.
-    scored: those without a score for each item are left out; else they are kept as they are.
+    Args:
+        preferences: Of any number of users.
+        ties: Whether preferences with equal scores of rejected items are dropped, or such items
+            are ordered at random.
+        seed: Seed of that order.
+        scored: Drop preferences without a score for each item; otherwise keep them unsorted.
     """
-    kept, asked, incomplete, tied, judged, conflicts, weak = [], 0, 0, 0, 0, 0, 0
-    for own in found:
-        asked += 1
-        scores = [choice.score for choice in own.choices if choice.score is not None]
-        unscored = len(scores) < len(own.choices)
-        if (scored and unscored) or any(choice.rationale is None for choice in own.choices):
+    result, n_asked, incomplete, tied, n_scored, conflicts, weak = [], 0, 0, 0, 0, 0, 0
+    for preference in preferences:
+        n_asked += 1
+        choices = preference.choices
+        scores = [choice.score for choice in choices if choice.score is not None]
+        unscored = len(scores) < len(choices)
+        if (scored and unscored) or any(choice.rationale is None for choice in choices):
             incomplete += 1
             continue
         if unscored:
-            kept.append(own)
+            result.append(preference)
             continue
         chosen, *rejected = scores
         if len(set(rejected)) < len(rejected):
             tied += 1
             if ties == "drop":
                 continue
-        draws = seeds.generator("ties", seed, own.key).random(len(rejected))
+        draws = seeds.generator("ties", seed, preference.key).random(len(rejected))
         order = sorted(range(len(rejected)), key=lambda k: (-rejected[k], draws[k]))
-        kept.append(replace(own, rejected=tuple(own.rejected[k] for k in order)))
-        judged += 1
+        result.append(replace(preference, rejected=tuple(preference.rejected[k] for k in order)))
+        n_scored += 1
         conflicts += max(rejected) > chosen
         weak += chosen < 4
-    n = max(1, judged)
-    return kept, PreferenceCounts(asked, incomplete, tied, len(kept), conflicts / n, weak / n)
+    n = max(1, n_scored)
+    return result, PreferenceCounts(n_asked, incomplete, tied, len(result), conflicts / n, weak / n)
 
 
 def check_rejected_counts(
-    found: Iterable[Preference], method: str, fewest: int, most: int | None = None
+    preferences: Iterable[Preference],
+    method: str,
+    min_rejected: int,
+    max_rejected: int | None = None,
 ) -> None:
-    """Raise DataError when a preference has fewer or more rejected items than `method` can use."""
-    for own in found:
-        count = len(own.rejected)
-        if count < fewest:
-            raise DataError(
-                f"preference {own.key!r} has {count} rejected items, and {method} needs {fewest}",
-                "leave it out",
-            )
-        if most is not None and count > most:
-            raise DataError(
-                f"preference {own.key!r} has {count} rejected items, and {method} uses {most}",
-                "pairing = 'one_random'",
-            )
+    """Raise DataError if a preference has fewer or more rejected items than `method` can use."""
+    for preference in preferences:
+        count = len(preference.rejected)
+        subject = f"preference {preference.key!r} has {count} rejected items, and {method}"
+        if count < min_rejected:
+            raise DataError(f"{subject} needs {min_rejected}", "leave it out")
+        if max_rejected is not None and count > max_rejected:
+            raise DataError(f"{subject} uses {max_rejected}", "set pairing = 'one_random'")

@@ -1,4 +1,4 @@
-"""Preference training as an objective of the trainer: one shared prompt, any loss of the family."""
+"""Preference training as an objective of the trainer: responses share a prompt, any loss."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from benchkit.lm import shared_prefix as sp
+from benchkit.training.distributed.collectives import all_gather
 from benchkit.training.preference.loss import (
     ResponseLogprobs,
     chosen_nll,
@@ -20,23 +21,24 @@ from benchkit.training.preference.loss import (
 )
 from benchkit.training.preference.loss_spec import PairTerms, PreferenceExample, PreferenceLoss
 
+_Gathered = tuple[Mapping[str, Tensor], Tensor, Tensor]
+
 
 @dataclass
 class PreferenceObjective:
-    """What the trainer asks of a loss: examples are weighed alike, K responses share a prompt.
-
-    log: a file that gets one JSON object a micro-batch with margins and weights, or None. step:
-    how many steps were done before; after an interruption, some are done and logged again.
-    """
+    """A preference loss for the trainer; each example counts the same."""
 
     loss_spec: PreferenceLoss
     pad: int = 0
+    """Token id of padding."""
     log: Path | None = None
+    """Gets one JSON object per micro-batch with margins and weights; None for no log."""
     step: int = 0
+    """Steps done before; after an interruption, some steps are done and logged again."""
 
     @property
     def module(self) -> torch.nn.Module | None:
-        """Trained beside the model, with a learning rate of its own."""
+        """The module trained beside the model, or None."""
         return self.loss_spec.module
 
     @property
@@ -44,14 +46,14 @@ class PreferenceObjective:
         return self.loss_spec.module_lr
 
     def context(self, model: Any) -> AbstractContextManager[None]:
-        """How the model has to attend while it is trained."""
+        """Let the responses of the model's batches share their prompt."""
         return sp.use_shared_prefix(model)
 
     def size(self, example: PreferenceExample) -> int:
         return len(example)
 
     def collate(self, examples: Sequence[PreferenceExample]) -> dict[str, Tensor]:
-        """Tensors of a batch; with `field:` before its name what a field holds."""
+        """Build the tensors of a batch; the field `name` becomes `field:name`."""
         packed = sp.pack_batch(
             [e.prompt for e in examples], [e.responses for e in examples], self.pad
         )
@@ -76,20 +78,20 @@ class PreferenceObjective:
         return float(self.loss_spec.effective_size(len(batch["prompt"])))
 
     def loss(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
-        family, training = self.loss_spec, torch.is_grad_enabled()
+        spec, training = self.loss_spec, torch.is_grad_enabled()
         responses = self.responses(model, batch)
-        d = response_utilities(responses, family.length_normalised)
+        d = response_utilities(responses, spec.length_normalised)
         fields = {n.partition(":")[2]: v for n, v in batch.items() if n.startswith("field:")}
         pairs = self.pairs(fields, d.detach(), responses.present, training)
-        each = preference_loss(d, responses.present, family.aggregate, pairs)
-        if family.nll:
-            each = each + family.nll * chosen_nll(responses, family.nll_reduction)
+        each = preference_loss(d, responses.present, spec.aggregate, pairs)
+        if spec.nll:
+            each = each + spec.nll * chosen_nll(responses, spec.nll_reduction)
         return each.sum()
 
     def pairs(
         self, fields: Mapping[str, Tensor], d: Tensor, present: Tensor, training: bool
     ) -> PairTerms:
-        """What each pair of a micro-batch is worth; in a training step it is written down, too."""
+        """Return the pair terms of a micro-batch; log them in a training step."""
         pairs = self.loss_spec.pairs(fields, d, training)
         if training:
             self.record(fields, d, present, pairs)
@@ -105,13 +107,59 @@ class PreferenceObjective:
                 file.write(json.dumps({"step": self.step, **line}) + "\n")
 
     def responses(self, model: Any, batch: Mapping[str, Tensor]) -> ResponseLogprobs:
-        """What the model says of a batch's responses; inside `around`."""
+        """Compute the log-probabilities of a batch's responses; call it inside `context`."""
         packed = sp.batch_from_tensors(batch, batch["present"].shape[1])
         policy = sp.sum_per_response(
             packed, sp.response_token_logprobs(model, packed) * batch["counted"]
         )
         reference = batch.get("reference")
         return ResponseLogprobs(policy, batch["lengths"], batch["present"], reference)
+
+    def for_rank(self, rank: int) -> "PreferenceObjective":
+        """Return the objective of one of several processes."""
+        return DistributedPreferenceObjective(self.loss_spec, self.pad, self.log, self.step, rank)
+
+
+@dataclass
+class DistributedPreferenceObjective(PreferenceObjective):
+    """The objective of one of several processes.
+
+    Every process sees the utilities of all micro-batches, in the order in which a single process
+    would compute them. So running averages that a method keeps (beta-DPO) are the same everywhere
+    and equal those of a single process. Rank 0 writes the log for all.
+    """
+
+    rank: int = 0
+    idle: bool = False
+    """Whether the current micro-batch is not one of the step's and counts for nothing."""
+    self_updating: bool = False
+    """Whether the method changes its module's parameters itself."""
+
+    def pairs(
+        self, fields: Mapping[str, Tensor], d: Tensor, present: Tensor, training: bool
+    ) -> PairTerms:
+        if not training:
+            return self.loss_spec.pairs(fields, d, False)
+        versions = self._versions()
+        local = None if self.idle else _move(torch.device("cpu"), fields, d, present)
+        own_pairs: PairTerms | None = None
+        for rank, gathered in enumerate(all_gather(local)):
+            if gathered is None:
+                continue
+            if rank == self.rank:
+                inputs: _Gathered = (fields, d, present)
+                own_pairs = pairs = self.loss_spec.pairs(fields, d, True)
+            else:
+                inputs = _move(d.device, *gathered)
+                with torch.no_grad():
+                    pairs = self.loss_spec.pairs(*inputs[:2], True)
+            if self.rank == 0:
+                self.record(*inputs, pairs)
+        self.self_updating = self._versions() != versions
+        return self.loss_spec.pairs(fields, d, False) if own_pairs is None else own_pairs
+
+    def _versions(self) -> list[int]:
+        return [] if self.module is None else [p._version for p in self.module.parameters()]
 
 
 def _lengths(example: PreferenceExample, scope: str) -> list[int]:
@@ -121,7 +169,7 @@ def _lengths(example: PreferenceExample, scope: str) -> list[int]:
 
 
 def _counted(examples: Sequence[PreferenceExample], width: int, scope: str) -> Tensor:
-    """[b, width] 1 for the tokens whose log-probability counts."""
+    """Return [b, width] 1 for the tokens whose log-probability counts, else 0."""
     counted = torch.ones(len(examples), width)
     if scope == "item":
         for row, example in enumerate(examples):
@@ -133,38 +181,52 @@ def _counted(examples: Sequence[PreferenceExample], width: int, scope: str) -> T
 
 
 def _padded(rows: Sequence[Sequence[Any]], k: int) -> Tensor:
-    """[b, k] or [b, k, size] float32; 0 where a row has fewer than k values."""
+    """Return [b, k] or [b, k, size] float32, 0 where a row has fewer than k values."""
     first = next((np.asarray(row[0]) for row in rows if len(row)), np.asarray(0.0))
     table = np.zeros((len(rows), k, *first.shape), dtype=np.float32)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if len(row):
-            table[place, : len(row)] = np.asarray(row, dtype=np.float32)
+            table[index, : len(row)] = np.asarray(row, dtype=np.float32)
     return torch.from_numpy(table)
+
+
+def _move(
+    device: torch.device, fields: Mapping[str, Tensor], d: Tensor, present: Tensor
+) -> _Gathered:
+    moved = {name: value.to(device) for name, value in fields.items()}
+    return moved, d.to(device), present.to(device)
 
 
 def batch_diagnostics(
     d: Tensor, present: Tensor, pairs: PairTerms, fields: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """What a step's line of the log says of a micro-batch.
+    """Summarise a micro-batch for the log.
 
-    d, present: [b, 1 + k] utilities, and which responses there are. Gives the mean lead of the
-    chosen response over each rejected one (`margin`), the share of pairs in which it leads, the
-    share of utilities with |beta d| > 10, and, where a loss has both, score gaps and weights of all
-    pairs of responses, [b, (1 + k) k / 2] in a row; None where one of the two is absent.
+    Args:
+        d: [b, 1 + k] utilities.
+        present: [b, 1 + k] whether there is a response.
+        pairs: Terms of the pairs.
+        fields: Fields of the batch.
+
+    Returns:
+        `margin`: mean lead of the chosen response over each rejected one; `leads`: share of pairs
+        in which it leads; `beyond_10`: share of utilities with |beta d| > 10; `beta`: its mean.
+        If the loss has scores and weights: `score_gap` and `weight` of all pairs of responses,
+        b (1 + k) k / 2 values in a row, None where a response is absent.
     """
-    here = present[:, 1:]
+    has_rejected = present[:, 1:]
     lead = d[:, :1] - d[:, 1:]
     beta = pairs.beta
     if isinstance(beta, Tensor):
-        beta = float(beta.expand_as(lead)[here].mean())
+        beta = float(beta.expand_as(lead)[has_rejected].mean())
     line: dict[str, Any] = {
         "margin": [
-            _rounded(own[kept].mean())
-            for own, kept in zip(lead.T, here.T, strict=True)
-            if kept.any()
+            _round(column[mask].mean())
+            for column, mask in zip(lead.T, has_rejected.T, strict=True)
+            if mask.any()
         ],
-        "leads": _rounded((lead > 0)[here].float().mean()),
-        "beyond_10": _rounded(((beta * d).abs() > 10)[present].float().mean()),
+        "leads": _round((lead > 0)[has_rejected].float().mean()),
+        "beyond_10": _round(((beta * d).abs() > 10)[present].float().mean()),
         "beta": round(beta, 6),
     }
     if isinstance(pairs.weight, Tensor) and "score" in fields:
@@ -174,11 +236,11 @@ def batch_diagnostics(
         gap = score[:, :, None] - score[:, None, :]
         for name, values in (("score_gap", gap), ("weight", pairs.weight.detach())):
             line[name] = [
-                _rounded(value) if there else None
-                for value, there in zip(values[:, upper].flatten(), both, strict=True)
+                _round(value) if is_pair else None
+                for value, is_pair in zip(values[:, upper].flatten(), both, strict=True)
             ]
     return line
 
 
-def _rounded(value: Tensor) -> float:
+def _round(value: Tensor) -> float:
     return round(float(value), 6)

@@ -1,26 +1,36 @@
-"""What all preference methods share: preferences, the fine-tuned start, the reference, training."""
+"""The base class of preference methods: preferences, fine-tuned start, reference, training.
+
+A method is its `Config` and `make_loss`. The stages of training, each of which it may override:
+
+1. `load_preferences`: from a file, or by `questions` and `build_preferences`;
+2. `filter_preferences`: drop and order them as the settings and the loss require;
+3. `sft_examples`: fine-tune on the chosen responses; the result is the reference model;
+4. `rewrite_preferences`: change preferences with the help of the fine-tuned model;
+5. `fields` and `examples`: what the loss needs of each response, and token ids;
+6. train on the loss.
+"""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-
-from pydantic import PositiveInt
+from typing import Any, ClassVar
 
 from benchkit import io
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.teachers import build_training_questions
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.timing import record_stage_cost
-from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.core.examples import Example
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.recommender import FineTunedRecommender
+from benchkit.training.preference.config import (
+    NANO_PREFERENCE_DEFAULTS,
+    PREFERENCE_DEFAULTS,
+    PreferenceConfig,
+)
 from benchkit.training.preference.examples import (
     Preference,
-    TiePolicy,
     check_rejected_counts,
     group_preferences,
     rank_rejected,
@@ -34,70 +44,39 @@ from benchkit.training.preference.preference_io import (
 )
 from benchkit.types import RunContext, TrainView
 
-# What preference training starts from: it goes on from the fine-tuned model in small steps.
-NANO_PREFERENCE_DEFAULTS: Mapping[str, Any] = {
-    "purpose": "preference", "epochs": 2, "learning_rate": 1e-4, "evaluate_every": 0.5,
-}  # fmt: skip
-PREFERENCE_DEFAULTS: Mapping[str, Any] = {"purpose": "preference", "epochs": 3}
-
-
-class PreferenceConfig(FineTunedConfig):
-    """Settings of a preference method.
-
-    sft: the training on chosen responses that comes first, those of dropped preferences, too; its
-    result is the reference. train: of the preference training. negatives: rejected items of a
-    preference, drawn from the prompt's candidates. pairing: all of them are used, or one that is
-    drawn. rationale: responses are rationale and item, and so are answers; else the item. scope:
-    tokens whose log-probability counts. length_normalised: utilities are divided by length; None
-    as the method has it. ties: preferences in which the teacher gives rejected items equal scores
-    are dropped, or kept in a random order; None drops them where the method ranks them.
-    preferences: a JSON-lines file (`benchkit teach --triplets`) that is trained on instead of drawn
-    items; its rationales are used, and a `teacher` that is set explains the validation cases only.
-    """
-
-    sft: TrainConfig = TrainConfig()
-    negatives: PositiveInt = 3
-    rationale: bool = False
-    pairing: Literal["each", "one_random"] = "each"
-    scope: Literal["full", "item"] = "full"
-    length_normalised: bool | None = None
-    ties: TiePolicy | None = None
-    preferences: Path | None = None
-
 
 class PreferenceRecommender(FineTunedRecommender):
-    """A method is its Config and what `family` says of it; the rest is here.
-
-    ranks_rejected: whether the rejected responses are ordered by the teacher's scores. fewest, most: how
-    many rejected items of a preference the loss can use. preferring: what is taken where a suite
-    leaves it open in `train`, for other backbones than nano.
-    """
+    """A method that fine-tunes its backbone and then trains it on preferences."""
 
     Config: type[PreferenceConfig] = PreferenceConfig
     config: PreferenceConfig
     ranks_rejected = False
+    """Whether rejected responses are ordered by the teacher's scores."""
     min_rejected = 1
+    """Fewest rejected items of a preference that the loss can use."""
     max_rejected: int | None = None
+    """Most rejected items of a preference that the loss can use; None for any number."""
     default_training: ClassVar[Mapping[str, Any]] = PREFERENCE_DEFAULTS
+    """Settings of `train` that apply where a suite sets none; nano has its own."""
 
     def __init__(self, config: PreferenceConfig | None = None) -> None:
         super().__init__(config)
-        own, name = self.config, type(self).__name__
-        if self.ranks_rejected and not own.rationale:
+        settings, name = self.config, type(self).__name__
+        if self.ranks_rejected and not settings.rationale:
             raise ConfigError(
-                f"{name} ranks responses by the scores of their rationales", "rationale = true"
+                f"{name} ranks responses by the scores of their rationales", "set rationale = true"
             )
-        single = own.preferences is None and own.negatives == 1
-        if self.min_rejected > 1 and (single or own.pairing == "one_random"):
+        single = settings.preferences is None and settings.negatives == 1
+        if self.min_rejected > 1 and (single or settings.pairing == "one_random"):
             raise ConfigError(
                 f"{name} compares the rejected items of a preference with each other",
-                "negatives = 2 or more, and pairing = 'each'",
+                "set negatives = 2 or more, and pairing = 'each'",
             )
-        if own.ties is not None and (single or not own.rationale):
+        if settings.ties is not None and (single or not settings.rationale):
             raise ConfigError(
-                "ties are equal scores of rejected items, and here "
-                + ("is only one of them" if own.rationale else "nothing is scored"),
-                "leave ties out, or set rationale = true and negatives = 2 or more",
+                "ties are equal scores of rejected items, but "
+                + ("there is only one of them" if settings.rationale else "nothing is scored"),
+                "leave out ties, or set rationale = true and negatives = 2 or more",
             )
 
     @property
@@ -106,184 +85,201 @@ class PreferenceRecommender(FineTunedRecommender):
 
     @property
     def teacher_caveats(self) -> tuple[str, ...]:
-        given = self.config.preferences
-        if given is None:
+        path = self.config.preferences
+        if path is None:
             return super().teacher_caveats
-        return (": ".join([f"preferences from the file {given.name}", *read_caveats(given)]),)
+        return (": ".join([f"preferences from the file {path.name}", *read_caveats(path)]),)
 
     @property
     def loss_options(self) -> dict[str, Any]:
-        """What the settings say of any loss of the family."""
+        """Arguments of PreferenceLoss that the settings decide, whatever the method."""
         config = self.config
         return {"scope": config.scope, "length_normalised": bool(config.length_normalised)}
 
     @abstractmethod
     def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
-        """The loss."""
+        """Describe the loss; see `preference.loss_spec` for an example.
+
+        Args:
+            data: Training interactions, users and catalogue.
+            run: Source of random numbers; device and folders.
+        """
 
     def fields(
         self,
-        found: Sequence[Preference],
+        preferences: Sequence[Preference],
         data: TrainView,  # noqa: ARG002
         run: RunContext,  # noqa: ARG002
     ) -> Sequence[Mapping[str, tuple[Any, ...]]]:
-        """What the loss needs of each response, for each preference."""
-        return [{} for _ in found]
+        """Return what the loss needs of each response, for each preference.
+
+        Returns:
+            For each preference a mapping from a name to one value per response, the chosen one
+            first. The loss gets them as tensors [b, 1 + k], or [b, 1 + k, size] for vectors.
+        """
+        return [{} for _ in preferences]
 
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        from benchkit.training.core.cached_stages import add_reference_logprobs, load_or_train_sft
         from benchkit.training.core.lora import check_adapters, merge_adapter
         from benchkit.training.core.training_context import training_context
-        from benchkit.training.core.training_run import train_on_objective
         from benchkit.training.preference.objective import PreferenceObjective
+        from benchkit.training.preference.reference import add_reference_logprobs
+        from benchkit.training.sft import load_or_train_sft
+        from benchkit.training.train import train_on_objective
 
-        family = self.make_loss(data, run)
-        start = NANO_PREFERENCE_DEFAULTS if self.config.is_nano else self.default_training
-        settings = self.training_config(run, **start)
-        supervised = self.resolve_training_config(self.config.sft, run, purpose="sft")
-        check_adapters(backbone.model, supervised, settings)
-        asked = self.load_preferences(data, run)
-        found = self.filter_preferences(asked, run)
-        examples = self.examples(found, builder, data, run)
+        loss = self.make_loss(data, run)
+        defaults = NANO_PREFERENCE_DEFAULTS if self.config.is_nano else self.default_training
+        settings = self.training_config(run, **defaults)
+        sft_settings = self.resolve_training_config(self.config.sft, run, purpose="sft")
+        check_adapters(backbone.model, sft_settings, settings)
+        loaded = self.load_preferences(data, run)
+        preferences = self.filter_preferences(loaded, run)
+        examples = self.examples(preferences, builder, data, run)
         _check_lengths(examples, settings.max_length)
         model = load_or_train_sft(
             backbone.model,
-            self.sft_examples(asked, builder),
-            supervised,
+            self.sft_examples(loaded, builder),
+            sft_settings,
             run,
             validation=self.validation_examples(builder, data, run),
         )
         model = merge_adapter(model)
-        revised = self.rewrite_preferences(found, model, backbone, data, run)
-        if revised is not found:
-            examples = self.examples(revised, builder, data, run)
+        rewritten = self.rewrite_preferences(preferences, model, backbone, data, run)
+        if rewritten is not preferences:
+            examples = self.examples(rewritten, builder, data, run)
             _check_lengths(examples, settings.max_length)
-        objective = PreferenceObjective(family, log=artifact_dir(run) / "steps.jsonl")
-        if family.reference:
+        objective = PreferenceObjective(loss, log=artifact_dir(run) / "steps.jsonl")
+        if loss.reference:
             examples = add_reference_logprobs(model, examples, objective, settings.precision, run)
         with training_context(run.device), record_stage_cost(run, "preference"):
             validate = self.make_validation_metric(backbone, data, run)
-            about = (type(self).__qualname__, self.config)
+            identity = (type(self).__qualname__, self.config)
             return train_on_objective(
-                model, examples, objective, settings, run, validate, about=about
+                model, examples, objective, settings, run, validate, identity=identity
             )
 
     def questions(self, data: TrainView, run: RunContext) -> list[TeacherQuestion]:
-        """Of each user in a row: the chosen item, then the rejected ones."""
-        config = self.config
-        return build_training_questions(
-            data,
-            negatives=config.negatives,
-            candidates=config.candidates,
-            seed=run.seed,
-            limit=config.limit_users,
-        )
+        """Return one question per response: for each user the chosen item, then rejected ones."""
+        return self.training_questions(data, run, self.config.negatives)
 
     def rewrite_preferences(
         self,
-        found: list[Preference],
+        preferences: list[Preference],
         model: Any,  # noqa: ARG002
         backbone: Backbone,  # noqa: ARG002
         data: TrainView,  # noqa: ARG002
         run: RunContext,  # noqa: ARG002
     ) -> list[Preference]:
-        """Other preferences than `found`, once `model` is fine-tuned; else `found` itself."""
-        return found
+        """Return other preferences once `model` is fine-tuned, or `preferences` itself."""
+        return preferences
 
     def load_preferences(self, data: TrainView, run: RunContext) -> list[Preference]:
-        """All preferences, of the file or of `questions`."""
-        given = self.config.preferences
-        if given is None:
+        """Return all preferences, from the file of the settings or built from `questions`."""
+        path = self.config.preferences
+        if path is None:
             return self.build_preferences(self.questions(data, run), data, run)
-        found = read_preferences(given)
-        strangers = check_imported_preferences(found, data, given)
-        run.progress.start("preferences", len(found))
-        note = f"{strangers} of {len(found)} are of users who are not in these data: not checked"
-        run.progress.advance(len(found), note=note if strangers else "")
-        return found
+        preferences = read_preferences(path)
+        unknown = check_imported_preferences(preferences, data, path)
+        total = len(preferences)
+        run.progress.start("preferences", total)
+        note = f"{unknown} of {total} are of users who are not in these data: not checked"
+        run.progress.advance(total, note=note if unknown else "")
+        return preferences
 
     def build_preferences(
         self, questions: Sequence[TeacherQuestion], data: TrainView, run: RunContext
     ) -> list[Preference]:
-        """Preferences of `questions`, with what the teacher says where rationales are trained."""
-        said = self.write_rationales(questions, data, run) if self.config.rationale else None
-        return group_preferences(questions, said)
+        """Group questions into preferences, with the teacher's rationales if they are trained."""
+        rationales = self.write_rationales(questions, data, run) if self.config.rationale else None
+        return group_preferences(questions, rationales)
 
-    def filter_preferences(self, found: Sequence[Preference], run: RunContext) -> list[Preference]:
-        """Those that can be trained on, as the settings want them; how they were made goes to the
-        run's folder."""
-        config, kept = self.config, list(found)
+    def filter_preferences(
+        self, preferences: Sequence[Preference], run: RunContext
+    ) -> list[Preference]:
+        """Return the preferences that can be trained on; report on them in the run's folder."""
+        config, usable = self.config, list(preferences)
         if config.rationale:
             ties = config.ties or ("drop" if self.ranks_rejected else "random")
-            kept, counts = rank_rejected(
-                found, ties, run.seed, self.ranks_rejected or ties == "drop"
-            )
+            scored = self.ranks_rejected or ties == "drop"
+            usable, counts = rank_rejected(preferences, ties, run.seed, scored)
             io.write_json(artifact_dir(run) / "preferences.json", asdict(counts))
-            if not kept:
+            if not usable:
                 raise DataError(
                     f"none of {counts.asked} preferences has what {type(self).__name__} needs:"
                     f" {counts.incomplete} lack a rationale or a score, {counts.tied} have tied"
                     " scores",
-                    "take a teacher that gives scores, or ties = 'random'",
+                    "use a teacher that gives scores, or set ties = 'random'",
                 )
         if config.pairing == "one_random":
-            kept = [_one_rejected(own, run) for own in kept]
-        check_rejected_counts(kept, type(self).__name__, self.min_rejected, self.max_rejected)
-        write_preferences(artifact_dir(run) / "preferences.jsonl", kept)
-        return kept
+            usable = [_draw_rejected(preference, run) for preference in usable]
+        check_rejected_counts(usable, type(self).__name__, self.min_rejected, self.max_rejected)
+        write_preferences(artifact_dir(run) / "preferences.jsonl", usable)
+        return usable
 
-    def sft_examples(self, asked: Sequence[Preference], builder: ExampleBuilder) -> list[Example]:
-        """What fine-tuning learns: the chosen responses, also of preferences that are dropped, so
-        that it is the same for all methods with the same teacher (C-APO, appendix C)."""
+    def sft_examples(
+        self, preferences: Sequence[Preference], builder: ExampleBuilder
+    ) -> list[Example]:
+        """Return the examples of fine-tuning: chosen responses, also of dropped preferences.
+
+        So fine-tuning is the same for all methods with the same teacher (C-APO, appendix C).
+        """
         if not self.config.rationale:
-            return [builder.example(own.request, own.chosen.item) for own in asked]
+            return [builder.example(p.request, p.chosen.item) for p in preferences]
         return [
-            builder.example(own.request, own.chosen.item, own.chosen.rationale)
-            for own in asked
-            if own.chosen.rationale is not None
+            builder.example(p.request, p.chosen.item, p.chosen.rationale)
+            for p in preferences
+            if p.chosen.rationale is not None
         ]
 
     def validation_examples(
         self, builder: ExampleBuilder, data: TrainView, run: RunContext, item_weight: float = 1.0
     ) -> list[Example] | None:
-        own = self.config
-        imported = own.preferences is not None and "teacher" not in own.model_fields_set
-        if own.rationale and imported:
+        config = self.config
+        imported = config.preferences is not None and "teacher" not in config.model_fields_set
+        if config.rationale and imported:
             note = "no teacher for validation cases: fine-tuning keeps its last weights"
             run.progress.advance(0, note=note)
             return None
         return super().validation_examples(builder, data, run, item_weight)
 
     def examples(
-        self, found: Sequence[Preference], builder: ExampleBuilder, data: TrainView, run: RunContext
+        self,
+        preferences: Sequence[Preference],
+        builder: ExampleBuilder,
+        data: TrainView,
+        run: RunContext,
     ) -> list[PreferenceExample]:
-        """Token ids of prompts and responses."""
-        made = []
-        for own, fields in zip(found, self.fields(found, data, run), strict=True):
-            said = [c.rationale if self.config.rationale else None for c in own.choices]
-            pairs = [builder.response(c.item, r) for c, r in zip(own.choices, said, strict=True)]
-            made.append(
+        """Return the token ids of prompts and responses."""
+        rationale, examples = self.config.rationale, []
+        rows = zip(preferences, self.fields(preferences, data, run), strict=True)
+        for preference, fields in rows:
+            responses = [
+                builder.response(choice.item, choice.rationale if rationale else None)
+                for choice in preference.choices
+            ]
+            examples.append(
                 PreferenceExample(
-                    key=own.key,
-                    prompt=builder.prompt(own.request, self.config.rationale),
-                    responses=tuple(response for response, _ in pairs),
-                    item_tokens=tuple(last for _, last in pairs),
+                    key=preference.key,
+                    prompt=builder.prompt(preference.request, rationale),
+                    responses=tuple(tokens for tokens, _ in responses),
+                    item_tokens=tuple(count for _, count in responses),
                     fields=fields,
                 )
             )
-        return made
+        return examples
 
 
 def artifact_dir(run: RunContext) -> Path:
-    """Where files go that show how a method was trained."""
+    """Return the folder of files that show how a method was trained."""
     return run.artifacts or run.scratch
 
 
-def _one_rejected(own: Preference, run: RunContext) -> Preference:
-    place = int(run.generator("pairing", own.key).integers(len(own.rejected)))
-    return replace(own, rejected=(own.rejected[place],))
+def _draw_rejected(preference: Preference, run: RunContext) -> Preference:
+    rejected = preference.rejected
+    index = int(run.generator("pairing", preference.key).integers(len(rejected)))
+    return replace(preference, rejected=(rejected[index],))
 
 
 def _check_lengths(examples: Sequence[PreferenceExample], limit: int) -> None:

@@ -1,1 +1,1 @@
-"""Training on rewards."""
+"""Training on rewards of generated answers."""

@@ -1,4 +1,4 @@
-"""Rewards of generated answers, as plain numbers: what an answer is worth, by several papers."""
+"""Rewards of generated answers, as several papers define them."""
 
 import math
 import re
@@ -6,34 +6,38 @@ from collections.abc import Collection, Mapping, Sequence
 
 from benchkit.lm.response_format import ResponseFormat
 
-RECLM_PENALTY = -1.0  # RecLM-gen: of a listed item that should not be there
+RECLM_PENALTY = -1.0  # RecLM-gen: for a listed item that should not be in the list
 
 
 def twice_rec_reward(match: bool, cf: float, weight: float = 3.0, threshold: float = 0.3) -> float:
-    """TWiCE-Rec's reward of the item (section 3.3): correctness, and what collaborative filtering
-    thinks of the item, between 0 and 1.
+    """Return TWiCE-Rec's reward of an item (section 3.3).
 
-    A match gains 1, and `weight` times `cf` where `cf` reaches the threshold; another item gains
-    `cf` where it does, else nothing.
+    Args:
+        match: Whether it is the target; a match earns 1.
+        cf: Score of the item by a collaborative filter, 0 to 1; counts from the threshold on.
+        weight: Factor lambda of `cf` for a match; 1 for another item.
+        threshold: Threshold tau.
 
-    >>> round(twice(True, 0.8), 6), twice(True, 0.2), twice(False, 0.8), twice(False, 0.2)
-    (3.4, 1.0, 0.8, 0.0)
+    >>> round(twice_rec_reward(True, 0.8), 6), twice_rec_reward(False, 0.8)
+    (3.4, 0.8)
+    >>> twice_rec_reward(True, 0.2), twice_rec_reward(False, 0.2)
+    (1.0, 0.0)
     """
     agreed = cf if cf >= threshold else 0.0
     return 1.0 + weight * agreed if match else agreed
 
 
 def format_tags(form: ResponseFormat) -> tuple[str, ...]:
-    """Names of the tags of an answer, in order; none for a format without tags."""
+    """Return the names of an answer's tags, in order; none for a format without tags."""
     return {"think-item": ("think", "item"), "item": ("item",)}.get(form.kind, ())
 
 
 def is_well_formed(text: str, names: Sequence[str]) -> bool:
-    """Whether an answer is its tags, in order and each once, with nothing around them.
+    """Return whether an answer consists of its tags, in order and each once, and nothing else.
 
-    >>> well_formed("<think>a</think><item>b</item>", ("think", "item"))
+    >>> is_well_formed("<think>a</think><item>b</item>", ("think", "item"))
     True
-    >>> well_formed("<think>a</think><think>b</think><item>c</item>", ("think", "item"))
+    >>> is_well_formed("<think>a</think><think>b</think><item>c</item>", ("think", "item"))
     False
     """
     pattern = r"\s*".join(f"<{name}>.*</{name}>" for name in names)
@@ -42,8 +46,10 @@ def is_well_formed(text: str, names: Sequence[str]) -> bool:
 
 
 def format_reward(text: str, names: Sequence[str]) -> float:
-    """TWiCE-Rec's reward of the form: 1 for the structure, and .25 for each tag that stands in the
-    text exactly once. 2 at most for `<think>` and `<item>`; 0 for a format without tags.
+    """Return TWiCE-Rec's reward of the format.
+
+    1 for the structure, and 0.25 for each opening or closing tag that occurs exactly once: at most
+    2 for `<think>` and `<item>`. 0 for a format without tags.
 
     >>> format_reward("<think>a</think><item>b</item>", ("think", "item"))
     2.0
@@ -58,11 +64,16 @@ def format_reward(text: str, names: Sequence[str]) -> float:
 def rec_r1_reward(
     rank: int | None, formatted: bool, bonus: float = 0.1, malformed: float = -2.0
 ) -> float:
-    """Rec-R1's reward (Lin et al., 2025): NDCG of the target at its rank, from 1, and a bonus for
-    the form; 0 for a target that was not found, whatever the form; `malformed` without the form.
+    """Return Rec-R1's reward: NDCG of the target, plus a bonus for the format (Lin et al., 2025).
 
-    >>> rec_r1(1, True), rec_r1(3, True), rec_r1(None, True), rec_r1(1, False)
-    (1.1, 0.6, 0.0, -2.0)
+    Args:
+        rank: Rank of the target, from 1; None if it was not found, which earns 0.
+        formatted: Whether the answer has the required format.
+        bonus: For a target that was found, in the right format.
+        malformed: Reward of an answer without the format.
+
+    >>> [rec_r1_reward(rank, True) for rank in (1, 3, None)], rec_r1_reward(1, False)
+    ([1.1, 0.6, 0.0], -2.0)
     """
     if not formatted:
         return malformed
@@ -76,18 +87,24 @@ def reclm_items(
     history: Collection[str],
     count: int,
 ) -> list[float]:
-    """RecLM-gen's reward of each listed item (Lu et al., ACL 2024, section 3.3).
+    """Return RecLM-gen's reward of each listed item (Lu et al., ACL 2024, section 3.3).
 
-    -1 for an item beyond the `count` that were asked for, of no known rank, repeated, or of the
-    history; 1 for the target; else 1 / log2(r + 3) of the teacher's rank r, from 0. teacher: rank
-    of every item that may be listed.
+    1 for the target, -1 for an item beyond `count`, without a rank, repeated or of the history,
+    else 1 / log2(r + 3) with the teacher's rank r.
+
+    Args:
+        listed: The list, best first.
+        target: The item that is right.
+        teacher: Rank, from 0, of every item that may be listed.
+        history: Items of the history.
+        count: Number of items that were asked for.
 
     >>> [round(r, 4) for r in reclm_items(["b", "a", "a", "h", "x"], "a", {"a": 1, "b": 0}, "h", 5)]
     [0.6309, 1.0, -1.0, -1.0, -1.0]
     """
     rewards = []
-    for place, item in enumerate(listed):
-        wrong = place >= count or item in listed[:place] or item in history
+    for position, item in enumerate(listed):
+        wrong = position >= count or item in listed[:position] or item in history
         if wrong or (item not in teacher and item != target):
             rewards.append(RECLM_PENALTY)
         else:
@@ -96,32 +113,39 @@ def reclm_items(
 
 
 def reclm_best(count: int) -> float:
-    """The largest discounted sum of `count` item rewards: sum_i 1 / log2(i + 2)^2.
+    """Return the largest discounted sum of `count` item rewards, sum_i 1 / log2(i + 2)^2.
 
     >>> [round(reclm_best(k), 4) for k in (1, 2, 3, 4, 5, 10)]
     [1.0, 1.3981, 1.6481, 1.8336, 1.9832, 2.4949]
     """
-    return sum(1 / math.log2(place + 2) ** 2 for place in range(count))
+    return sum(1 / math.log2(position + 2) ** 2 for position in range(count))
 
 
 def reclm_list(items: Sequence[float], target: int | None, count: int, share: float = 0.5) -> float:
-    """RecLM-gen's reward of a list, at most 10.
+    """Return RecLM-gen's reward of a list, at most 10.
 
-    items: rewards of the listed items; discounted by their place, except penalties, as in the
-    official code. target: place of the target in the list, from 0, or None. count: items asked
-    for. share: of the item rewards against that of the target's place.
+    Args:
+        items: Rewards of the listed items. They are discounted by position, except penalties, as
+            in the official code.
+        target: Position of the target in the list, from 0; None if it is not listed.
+        count: Number of items that were asked for.
+        share: Share of the item rewards; the rest is for the target's position.
     """
     discounted = sum(
-        reward if reward == RECLM_PENALTY else reward / math.log2(place + 2)
-        for place, reward in enumerate(items)
+        reward if reward == RECLM_PENALTY else reward / math.log2(position + 2)
+        for position, reward in enumerate(items)
     )
-    found = 0.0 if target is None else 1 / math.log2(target + 2)
-    return 10 * (share * discounted / reclm_best(count) + (1 - share) * found)
+    target_reward = 0.0 if target is None else 1 / math.log2(target + 2)
+    return 10 * (share * discounted / reclm_best(count) + (1 - share) * target_reward)
 
 
 def idf(frequency: int, documents: int) -> float:
-    """BM25's weight of a term that `frequency` of the documents have (Robertson and Zaragoza, 2009,
-    in the form that is never negative): what Rec-R1's reward by retrieval counts a match with.
+    """Return BM25's weight of a term that `frequency` of the documents contain; never negative.
+
+    Rec-R1's retrieval reward weights a match by it.
+
+    Reference:
+        Robertson and Zaragoza, 2009.
 
     >>> [round(idf(f, 10), 5) for f in (1, 5, 10)]
     [1.99243, 0.69315, 0.04652]
@@ -130,5 +154,5 @@ def idf(frequency: int, documents: int) -> float:
 
 
 def _once(text: str, names: Sequence[str]) -> int:
-    """How many of the opening and closing tags stand in the text exactly once."""
+    """Count the opening and closing tags that occur in the text exactly once."""
     return sum(text.count(mark) == 1 for name in names for mark in (f"<{name}>", f"</{name}>"))

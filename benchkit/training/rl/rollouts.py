@@ -1,4 +1,4 @@
-"""Answers drawn from the model while it is trained, with what is needed to make them likelier."""
+"""Answers sampled from the model during training, with what is needed to make them likelier."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,54 +24,57 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GRPOSettings:
-    """How answers are drawn in groups, and how the model follows their rewards.
-
-    group: answers a prompt. temperature: of drawing; log-probabilities are those at it.
-    max_tokens: of an answer. constrained: the item is drawn among the candidates, by their trie.
-    clip: of the probability ratio. kl: coefficient of the divergence from the model that training
-    started from. iterations: steps that one round of answers is used for. reduction: how the
-    losses of tokens are weighed (`policy_gradient.token_weights`). eps: of the advantages.
-    needs_certainty: whether rewards need the model's self-certainty.
-    """
+    """How answers are sampled in groups, and how the model follows their rewards."""
 
     group: int = 8
+    """Answers per prompt, G."""
     temperature: float = 0.9
+    """Sampling temperature; log-probabilities are taken at it, too."""
     max_tokens: int = 64
+    """Most tokens of an answer."""
     constrained: bool = False
+    """Whether the item is sampled among the candidates, by their trie."""
     clip: float = 0.2
+    """Clipping range epsilon of the probability ratio."""
     kl: float = 0.04
+    """Coefficient beta of the divergence from the model that training started from."""
     iterations: int = 1
+    """Steps for which one round of answers is used, mu."""
     reduction: Literal["sequence", "token", "fixed"] = "sequence"
+    """How token losses are averaged; see `policy_gradient.token_weights`."""
     eps: float = 1e-4
+    """Added to the standard deviation of a group's rewards."""
     needs_certainty: bool = False
+    """Whether rewards need the model's self-certainty."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutTask:
-    """A question to draw answers to. prompt: its token ids. target: the item that is right."""
+    """A question to sample answers to."""
 
     request: Request
     target: str
+    """The item that is right."""
     prompt: tuple[int, ...]
+    """Token ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A drawn answer.
-
-    tokens: its ids, with the end of turn where it has one. counted: whether a token was the
-    model's own choice. allowed: the tokens that it was chosen from, () for all. certainty: mean
-    self-certainty over the counted tokens, where it was asked for.
-    """
+    """A sampled answer."""
 
     text: str
     item: str | None
     rationale: str | None
     status: Status
     tokens: tuple[int, ...]
+    """Token ids, with the end of turn if the answer has one."""
     counted: tuple[bool, ...]
+    """For each token, whether it was the model's own choice."""
     allowed: tuple[tuple[int, ...], ...]
+    """For each token, the tokens it was chosen from; () for all."""
     certainty: float | None = None
+    """Mean self-certainty over the counted tokens, if rewards need it."""
 
 
 RewardFunction = Callable[[RolloutTask, Rollout], float]
@@ -79,106 +82,115 @@ RewardFunction = Callable[[RolloutTask, Rollout], float]
 
 @dataclass(frozen=True)
 class RolloutSampler:
-    """Draws groups of answers from a model.
+    """Sample groups of answers from a model.
 
-    make_predictor: how the method asks a model. run: its catalogue is that of training. An answer
-    depends on the model, the seed, the round and the task alone, not on how tasks are batched.
+    An answer depends only on the model, the seed, the key and the task, not on how tasks are
+    batched.
     """
 
     builder: ExampleBuilder
     make_predictor: Callable[[Any], LMPredictor]
+    """Returns the method's predictor for a model."""
     settings: GRPOSettings
     run: RunContext
+    """Its catalogue is that of training."""
     rationale: bool
+    """Whether answers begin with a rationale."""
 
     @property
     def response_format(self) -> ResponseFormat:
-        """The form of the answers."""
+        """The format of the answers."""
         return self.builder.template.response_format(self.rationale)
 
     def draw(
         self, model: Any, tasks: Sequence[RolloutTask], keys: Sequence[str]
     ) -> list[list[Rollout]]:
-        """`policy.group` answers to each task. keys: name the draws. `model` is evaluating."""
-        if self.settings.constrained:
-            return self._constrained(model, tasks, keys)
-        return self._free(model, tasks, keys)
+        """Sample `settings.group` answers to each task.
 
-    def _free(
+        Args:
+            model: The policy, in evaluation mode.
+            tasks: The questions.
+            keys: Name the random streams of the tasks.
+        """
+        if self.settings.constrained:
+            return self._sample_constrained(model, tasks, keys)
+        return self._sample_free(model, tasks, keys)
+
+    def _sample_free(
         self, model: Any, tasks: Sequence[RolloutTask], keys: Sequence[str]
     ) -> list[list[Rollout]]:
         from benchkit.lm.sampling import UniformStreams, sample_completions
 
-        policy, tokenizer = self.settings, self.builder.tokenizer
-        drawn = sample_completions(
+        settings, tokenizer = self.settings, self.builder.tokenizer
+        completions = sample_completions(
             model,
             [task.prompt for task in tasks],
-            UniformStreams.for_prompts(keys, policy.group, self.run.seed),
-            temperature=policy.temperature,
-            max_tokens=policy.max_tokens,
+            UniformStreams.for_prompts(keys, settings.group, self.run.seed),
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
             ends=end_of_turn(tokenizer),
         )
         return [
-            [self._understood(own, task) for own in answers]
-            for task, answers in zip(tasks, drawn, strict=True)
+            [self._parse_rollout(answer, task) for answer in answers]
+            for task, answers in zip(tasks, completions, strict=True)
         ]
 
-    def _understood(self, drawn: "TokenSample", task: RolloutTask) -> Rollout:
-        tokenizer, request = self.builder.tokenizer, task.request
-        text = tokenizer.decode(drawn.tokens, skip_special_tokens=False)
-        parsed = parse_answer(text, "stop" if drawn.ended else "length", self.response_format)
-        place = None
+    def _parse_rollout(self, sample: "TokenSample", task: RolloutTask) -> Rollout:
+        tokenizer, candidates = self.builder.tokenizer, task.request.candidates
+        text = tokenizer.decode(sample.tokens, skip_special_tokens=False)
+        parsed = parse_answer(text, "stop" if sample.ended else "length", self.response_format)
+        index = None
         if parsed.status == "ok" and parsed.item is not None:
-            titles = [self._title(item) for item in request.candidates]
-            place = Grounder(request.candidates, titles).ground(parsed.item, parsed.item_id)
-        status = "unparsed" if parsed.status == "ok" and place is None else parsed.status
-        item = None if place is None else request.candidates[place]
-        tokens = (*drawn.tokens, *(end_of_turn(tokenizer) if drawn.ended else ()))
-        everywhere = ((),) * len(tokens)
-        chosen = (True,) * len(tokens)
-        return Rollout(text, item, parsed.rationale, status, tokens, chosen, everywhere)
+            titles = [self._title(item) for item in candidates]
+            index = Grounder(candidates, titles).ground(parsed.item, parsed.item_id)
+        status = "unparsed" if parsed.status == "ok" and index is None else parsed.status
+        item = None if index is None else candidates[index]
+        tokens = (*sample.tokens, *(end_of_turn(tokenizer) if sample.ended else ()))
+        counted, allowed = (True,) * len(tokens), ((),) * len(tokens)
+        return Rollout(text, item, parsed.rationale, status, tokens, counted, allowed)
 
-    def _constrained(
+    def _sample_constrained(
         self, model: Any, tasks: Sequence[RolloutTask], keys: Sequence[str]
     ) -> list[list[Rollout]]:
-        policy = self.settings
+        settings = self.settings
         decoding = {
-            "n": policy.group,
-            "temperature": policy.temperature,
+            "n": settings.group,
+            "temperature": settings.temperature,
             "constrained": True,
-            "max_tokens": policy.max_tokens,
+            "max_tokens": settings.max_tokens,
         }
-        asked = [replace(t.request, case_id=key) for t, key in zip(tasks, keys, strict=True)]
-        answers = self.make_predictor(model).sample(asked, replace(self.run, decoding=decoding))
-        rolled = []
-        for request, answer in zip(asked, answers, strict=True):
-            tries = Trie.from_options([self._closing(item) for item in request.candidates])
-            rolled.append([self._written(sample, tries) for sample in answer.samples])
-        return rolled
+        requests = [replace(t.request, case_id=key) for t, key in zip(tasks, keys, strict=True)]
+        predictor = self.make_predictor(model)
+        answers = predictor.sample(requests, replace(self.run, decoding=decoding))
+        groups = []
+        for request, answer in zip(requests, answers, strict=True):
+            options = Trie.from_options([self._closing(item) for item in request.candidates])
+            groups.append([self._constrained_rollout(s, options) for s in answer.samples])
+        return groups
 
-    def _written(self, sample: Sample, options: Trie) -> Rollout:
-        """An answer as it is trained on: what the format put there counts for nothing."""
+    def _constrained_rollout(self, sample: Sample, options: Trie) -> Rollout:
+        """Return an answer as it is trained on: tokens set by the format do not count."""
         if sample.item is None:
             raise AssertionError("an answer constrained to the candidates names none")
         tokenizer, form = self.builder.tokenizer, self.response_format
         pieces = form.pieces(self._title(sample.item), sample.rationale)
-        free = len(form.begin_rationale) if sample.rationale is not None else None
+        rationale_piece = len(form.begin_rationale) if sample.rationale is not None else None
         tokens: list[int] = []
-        chosen: list[bool] = []
-        among: list[tuple[int, ...]] = []
+        counted: list[bool] = []
+        allowed: list[tuple[int, ...]] = []
         for number, piece in enumerate(pieces[:-1]):
             ids = text_ids(tokenizer, piece)
             tokens += ids
-            chosen += [number == free] * len(ids)
-            among += [()] * len(ids)
+            counted += [number == rationale_piece] * len(ids)
+            allowed += [()] * len(ids)
         ids = self._closing(sample.item)
         choices = list(_choices(options, ids))
-        chosen += [len(own) > 1 for own in choices]
-        among += choices
+        counted += [len(alternatives) > 1 for alternatives in choices]
+        allowed += choices
         text = "".join(pieces)
         return Rollout(
             text, sample.item, sample.rationale, "ok",
-            (*tokens, *ids), tuple(chosen), tuple(among),
+            (*tokens, *ids), tuple(counted), tuple(allowed),
         )  # fmt: skip
 
     def _closing(self, item: str) -> list[int]:
@@ -189,37 +201,37 @@ class RolloutSampler:
         return self.builder.template.item_title(self.builder.catalog, item)
 
 
-def choice_mask(drawn: Sequence[Sequence[Rollout]], width: int) -> NDArray[np.bool_]:
-    """[b, width] which tokens were the model's own choice, answer after answer."""
-    table = np.zeros((len(drawn), width), dtype=np.bool_)
-    for place, own in enumerate(drawn):
-        flags = [flag for rollout in own for flag in rollout.counted]
-        table[place, : len(flags)] = flags
+def choice_mask(groups: Sequence[Sequence[Rollout]], width: int) -> NDArray[np.bool_]:
+    """Return [b, width] which tokens were the model's own choice, answer after answer."""
+    table = np.zeros((len(groups), width), dtype=np.bool_)
+    for row, group in zip(table, groups, strict=True):
+        flags = [flag for rollout in group for flag in rollout.counted]
+        row[: len(flags)] = flags
     return table
 
 
-def allowed_tokens(drawn: Sequence[Sequence[Rollout]], width: int) -> NDArray[np.int64]:
-    """[b, width, m] the tokens that each was chosen from, filled up with -1; only -1 for all."""
-    rows = [[options for rollout in own for options in rollout.allowed] for own in drawn]
+def allowed_tokens(groups: Sequence[Sequence[Rollout]], width: int) -> NDArray[np.int64]:
+    """Return [b, width, m] the tokens each was chosen from, padded with -1; only -1 for all."""
+    rows = [[options for rollout in group for options in rollout.allowed] for group in groups]
     most = max(len(options) for row in rows for options in row)
     table = np.full((len(rows), width, most), -1, dtype=np.int64)
-    for place, row in enumerate(rows):
+    for values, row in zip(table, rows, strict=True):
         for at, options in enumerate(row):
-            table[place, at, : len(options)] = options
+            values[at, : len(options)] = options
     return table
 
 
 def require_one_process(config: TrainConfig) -> None:
-    """Raise ConfigError for settings that share a step among processes."""
+    """Raise ConfigError if the settings distribute a step over processes."""
     if config.processes > 1:
         raise ConfigError(
             f"training on rewards runs in one process, not in {config.processes}",
-            "train.processes = 1; sft.processes may be more",
+            "set train.processes = 1; sft.processes may be more",
         )
 
 
 def check_rollout_lengths(tasks: Sequence[RolloutTask], max_tokens: int, max_length: int) -> None:
-    """Raise ConfigError when a prompt and its longest answer have more than `max_length` tokens."""
+    """Raise ConfigError if a prompt with its longest answer exceeds `max_length` tokens."""
     for task in tasks:
         longest = len(task.prompt) + max_tokens
         if longest > max_length:
@@ -231,7 +243,7 @@ def check_rollout_lengths(tasks: Sequence[RolloutTask], max_tokens: int, max_len
 
 
 def _choices(node: Trie, tokens: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Which tokens could have stood in the place of each of an option's."""
+    """Yield for each token of an option the tokens that could have been in its position."""
     for token in tokens:
         yield tuple(node.children)
         node = node.children[token]

@@ -10,11 +10,12 @@ import torch
 from baselines.experts import ExpertConfig
 from baselines.preference import hard_negatives
 from baselines.preference.hard_negatives import (
+    best_wrong_candidate,
     draw_popular_negatives,
     draw_similar_negatives,
     insert_negative,
 )
-from baselines.preference.rose_po import RosePO, best_wrong_candidate, label_smoothing
+from baselines.preference.rose_po import RosePO, label_smoothing
 from benchkit.lm.teachers import build_training_questions
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.testing.recommenders import run_context, toy_dataset

@@ -7,15 +7,16 @@ import pytest
 import torch
 
 from baselines.preference.dpo import DPO
+from baselines.preference.rationale_preferences import rationale_preferences
 from baselines.preference.score_predictor import (
     best_and_worst,
     fit_score_predictor,
     hash_words,
     history_vector,
     item_vectors,
-    weighted_mse,
+    squared_errors,
 )
-from baselines.preference.sum_rec_dpo import SumRecDPO, rationale_preferences
+from baselines.preference.sum_rec_dpo import SumRecDPO
 from benchkit.errors import ConfigError
 from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.training.preference.examples import Choice, Preference
@@ -31,7 +32,7 @@ def test_the_pair_builder():
 
 
 def test_positives_weigh_ten_times():
-    found = weighted_mse(torch.tensor([0.5, 0.5, 1.0]), torch.tensor([1.0, 0.0, 1.0]))
+    found = squared_errors(torch.tensor([0.5, 0.5, 1.0]), torch.tensor([1.0, 0.0, 1.0]))
     assert found.tolist() == [2.5, 0.25, 0.0]
 
 
@@ -183,7 +184,7 @@ def test_the_adaptation_is_dpo_with_rationales_and_one_rejected_item(tmp_path, d
 
 
 def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(ConfigError, match="prefers rationales"):
+    with pytest.raises(ConfigError, match="needs rationales"):
         SumRecDPO(SumRecDPO.Config(rationale=False))
     with pytest.raises(ConfigError, match="rationales alone"):
         SumRecDPO(SumRecDPO.Config(mode="native", scope="item"))

@@ -90,9 +90,7 @@ def test_echoing_the_order_of_the_expert_ranks_as_the_expert(chat, asked, fill):
     method, run, engine = chat(echo, order="cf", fill=fill)
     ranked = list(experts.expert_scores(method.expert, asked, run))
     for prediction, own in zip(method.predict(asked, run), ranked, strict=True):
-        assert experts.descending_order(np.array(prediction.scores)) == experts.descending_order(
-            own
-        )
+        assert experts.order_by_score(np.array(prediction.scores)) == experts.order_by_score(own)
         assert prediction.status == "ok"
         assert prediction.rationale == "they come in this order."
     assert len(engine.asked) == len(asked)
@@ -116,7 +114,7 @@ def test_the_others_follow_in_the_order_of_the_expert(chat, asked):
         assert prediction.scores[:2] == [1, 1 / 2]
         assert max(prediction.scores[2:]) == 1 / 3
         rest = np.array(prediction.scores[2:])
-        assert experts.descending_order(rest) == experts.descending_order(own[2:])
+        assert experts.order_by_score(rest) == experts.order_by_score(own[2:])
     assert not {"zero_shot", "cold_items"} & method.capabilities
 
 
@@ -152,7 +150,7 @@ def test_samples_are_first_entries_with_their_reasons(chat, asked, order):
         first = request.candidates[0]
         if order == "cf":
             (own,) = experts.expert_scores(method.expert, [request], run)
-            first = request.candidates[experts.descending_order(own)[0]]
+            first = request.candidates[experts.order_by_score(own)[0]]
         assert {sample.item for sample in prediction.samples} == {first}
         assert {s.rationale for s in prediction.samples} == {"they come in this order."}
 

@@ -94,8 +94,8 @@ def test_rewards_of_the_methods(tmp_path):
 @pytest.mark.parametrize(
     ("method", "values", "message"),
     [
-        (GRPO, {"match": 0.0}, "no answer is worth more"),  # titles have no form
-        (GRPO, {"match": 0.0, "template": "papers", "constrained": True}, "no answer is worth"),
+        (GRPO, {"match": 0.0}, "all answers have the same"),  # titles have no form
+        (GRPO, {"match": 0.0, "template": "papers", "constrained": True}, "all answers have"),
         (GRPO, {"rationale": True, "template": "titles"}, "asks for no rationale"),
         (GRPO, {"train": {**TRAIN, "max_length": 30}}, "longer than max_length = 30"),
         (GRPO, {"train": {**TRAIN, "processes": 2, "micro_batch": 1}}, "one process"),

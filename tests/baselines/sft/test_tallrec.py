@@ -20,7 +20,7 @@ from benchkit.lm.tokenization import continuation_ids, prompt_ids
 from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.examples import collate
-from benchkit.training.core.sft import SFTObjective, train_sft
+from benchkit.training.sft import SFTObjective, train_sft
 from benchkit.types import Catalog, Event, Request
 from tests.support.tiny_models import tiny_backbone, tiny_model, tiny_tokenizer
 

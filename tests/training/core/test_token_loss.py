@@ -4,7 +4,7 @@ import pytest
 
 from benchkit.training.core import token_loss
 from benchkit.training.core.examples import Example, collate
-from benchkit.training.core.sft import SFTObjective
+from benchkit.training.sft import SFTObjective
 from tests.support.tiny_training import examples, model, torch
 
 

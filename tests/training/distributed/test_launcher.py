@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from baselines.preference.c_apo import CAPO
 from benchkit.errors import ConfigError
 from benchkit.testing.recommenders import run_context, toy_dataset
-from benchkit.training.core.batch_sampler import DistributedMicroBatchSampler, MicroBatchSampler
+from benchkit.training.core.batch_sampler import MicroBatchSampler
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.preflight import check_training_config
 from benchkit.training.core.recommender import FineTunedConfig
-from benchkit.training.core.sft import train_sft
+from benchkit.training.core.training_job import TrainingJob
 from benchkit.training.distributed import launcher, serialization
-from benchkit.training.distributed.collectives import distribute_objective, reject_running_averages
+from benchkit.training.distributed.trainer import reject_running_averages
 from benchkit.training.preference.loss_spec import PairTerms, PreferenceLoss
 from benchkit.training.preference.objective import PreferenceObjective
+from benchkit.training.sft import train_sft
 from tests.support.preference_losses import adaptive, calibrated
 from tests.support.tiny_training import Stages, context, examples, model, same, torch
 
@@ -44,11 +45,9 @@ ODD = {"batch_size": 6, "micro_batch": 2}  # three micro-batches a step
 def test_together_the_shares_of_a_step_are_the_step(examples, micro, accumulated, processes):
     order = np.random.default_rng(0).permutation(examples)
     batch = micro * accumulated
-    whole = MicroBatchSampler(lambda _: order, lambda: 0, examples, micro)
+    whole = MicroBatchSampler(lambda _: order, lambda: 0, examples, batch, micro)
     shares = [
-        DistributedMicroBatchSampler(
-            lambda _: order, lambda: 0, examples, batch, micro, rank, processes
-        )
+        MicroBatchSampler(lambda _: order, lambda: 0, examples, batch, micro, rank, processes)
         for rank in range(processes)
     ]
     dealt = [list(share) for share in shares]
@@ -85,7 +84,7 @@ def test_the_machine_must_have_what_is_asked_for(monkeypatch):
         check_training_config(two, "cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     check_training_config(two, "cuda")
-    with pytest.raises(ConfigError, match="does not fit device 'cuda:1'"):
+    with pytest.raises(ConfigError, match="cannot use device 'cuda:1'"):
         check_training_config(two, "cuda:1")
     with pytest.raises(ConfigError, match="on GPUs only"):
         check_training_config(TrainConfig(processes=2, accelerate=RECIPE), "cpu")
@@ -101,7 +100,7 @@ def test_the_machine_must_have_what_is_asked_for(monkeypatch):
         ("deepspeed_config: {gradient_clipping: 0.5}", "gradient_clipping is 0.5"),
         ("deepspeed_config: {gradient_accumulation_steps: 8}", "needs 4"),
         ("deepspeed_config: {deepspeed_config_file: ds.json}", "deepspeed_config_file"),
-        ("- a list", "no configuration"),
+        ("- a list", "not a configuration"),
         ("{", "cannot be read"),
     ],
 )
@@ -167,9 +166,9 @@ def test_how_processes_are_started():
 
 def test_running_averages_are_refused_where_they_would_be_lost():
     for family in (calibrated(), PreferenceLoss("softmax", lambda *_: PairTerms())):
-        reject_running_averages(distribute_objective(PreferenceObjective(family), rank=0))
+        reject_running_averages(PreferenceObjective(family).for_rank(0))
     with pytest.raises(ConfigError, match=r"running averages[\s\S]*leave out train.accelerate"):
-        reject_running_averages(distribute_objective(PreferenceObjective(adaptive()), rank=0))
+        reject_running_averages(PreferenceObjective(adaptive()).for_rank(0))
 
 
 def test_a_log_is_cut_to_what_failed_first(tmp_path):
@@ -200,7 +199,7 @@ def test_what_closures_refer_to_is_the_same_object_when_it_is_read(tmp_path):
         run.progress.advance(3, note="seen")
         return network
 
-    sent = serialization.TrainingJob(
+    sent = TrainingJob(
         network, examples(3), objective, TrainConfig(), run, validate, None, tmp_path
     )
     serialization.write_training_job(tmp_path / "training.pt", sent, tmp_path / "told")
@@ -241,7 +240,7 @@ def test_what_cannot_be_sent_is_refused_before_training(tmp_path):
             return 0.0
 
     run = context(tmp_path)
-    with pytest.raises(ConfigError, match=r"cannot be written: .*lock"):
+    with pytest.raises(ConfigError, match=r"cannot be pickled: .*lock"):
         train_sft(model(), examples(), TrainConfig(**ODD, processes=2), run, validate)
     assert not run.progress.stages
     assert not list(tmp_path.rglob("training.pt"))

@@ -13,11 +13,11 @@ import pytest
 from baselines.preference.c_apo import CAPO
 from benchkit.errors import MethodError
 from benchkit.testing.recommenders import run_context, toy_dataset
-from benchkit.training.core import training_run
+from benchkit.training import train as training_run
 from benchkit.training.core.config import LoRAConfig, TrainConfig
-from benchkit.training.core.sft import train_sft
 from benchkit.training.core.training_context import training_context
 from benchkit.training.preference.objective import PreferenceObjective
+from benchkit.training.sft import train_sft
 from tests.support.preference_losses import adaptive, calibrated, preferences
 from tests.support.tiny_models import tiny_backbone, tiny_model
 from tests.support.tiny_training import (

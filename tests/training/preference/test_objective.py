@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchkit.testing.recommenders import run_context
-from benchkit.training.core import training_run
+from benchkit.training import train as training_run
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.training_context import training_context
 from benchkit.training.preference.calibrator import Calibrator, probit_weights

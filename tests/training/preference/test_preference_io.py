@@ -102,7 +102,7 @@ def test_what_is_asked_later_must_not_be_trained_on(dataset, own, tmp_path):
 
 def test_keys_and_items_are_there_once_and_known(dataset, own, tmp_path):
     view = dataset.train_view()
-    with pytest.raises(DataError, match="is there twice"):
+    with pytest.raises(DataError, match="occurs twice"):
         check_imported_preferences([own[0], own[0]], view, tmp_path)
     chosen = own[0].chosen.item
     twice = replace(own[0], chosen=Choice(chosen, "good"), rejected=(Choice(chosen, "bad"),))

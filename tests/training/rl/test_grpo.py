@@ -13,7 +13,8 @@ from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.lora import add_adapter
 from benchkit.training.rl import policy_gradient as pg
 from benchkit.training.rl import token_statistics
-from benchkit.training.rl.grpo import GRPOObjective, train_grpo
+from benchkit.training.rl.grpo import train_grpo
+from benchkit.training.rl.objective import GRPOObjective
 from benchkit.training.rl.rollouts import GRPOSettings
 from benchkit.training.rl.token_statistics import rollout_logprobs
 from tests.support.rollouts import FREE, TRIE, context, drawing_of, matches, network, tasks_of
@@ -329,7 +330,9 @@ def test_other_rewards_begin_another_training(tmp_path):
     drawing = drawing_of(run, **TRIE)
     config = TrainConfig(**FAST, epochs=1)
     made = [
-        train_grpo(network(), tasks_of(drawing.builder), drawing, reward, config, run, about=about)
+        train_grpo(
+            network(), tasks_of(drawing.builder), drawing, reward, config, run, identity=about
+        )
         for reward, about in ((matches, "right"), (lambda t, a: -matches(t, a), "wrong"))
     ]
     assert not same(*made)

@@ -154,7 +154,7 @@ MASK = torch.tensor([[True, True, True], [True, False, False]])
     ("reduction", "expected"), [("sequence", 6.0), ("token", 4.0), ("fixed", 16 / 8)]
 )
 def test_how_tokens_are_averaged(reduction, expected):
-    weight, divisor = pg.token_weights(MASK, reduction, longest=4)
+    weight, divisor = pg.token_weights(MASK, reduction, max_tokens=4)
     total = (LOSSES.nan_to_num(0.0) * weight).sum().item()
     assert total / divisor == pytest.approx(expected)
 

@@ -13,7 +13,7 @@ from benchkit.errors import ConfigError, DataError, MethodError
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.examples import Example, collate
 from benchkit.training.core.lora import merge_adapter
-from benchkit.training.core.sft import SFTObjective, train_sft
+from benchkit.training.sft import SFTObjective, train_sft
 from tests.support.tiny_training import (
     FAST,
     Stages,
@@ -157,7 +157,7 @@ def test_adapters_that_do_not_fit_are_refused(tmp_path):
         train_sft(model(), examples(), config, context(tmp_path))
     config = TrainConfig(**FAST, epochs=1, lora=LoRAConfig())
     adapted = train_sft(model(), examples(), config, context(tmp_path))
-    with pytest.raises(ConfigError, match=r"adapter already[\s\S]*merged"):
+    with pytest.raises(ConfigError, match=r"has an adapter[\s\S]*merge_adapter"):
         train_sft(adapted, examples(), config, context(tmp_path / "2"))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.examples import collate
-from benchkit.training.core.sft import SFTObjective, train_sft
+from benchkit.training.sft import SFTObjective, train_sft
 from tests.support.tiny_training import (
     FAST,
     Interrupted,
