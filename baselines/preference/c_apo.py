@@ -80,7 +80,7 @@ class CAPO(PreferenceRecommender):
         options = {**self.loss_options, "aggregate": "plackett-luce"}
         if config.calibrator != "joint":
             return PreferenceLoss(
-                pairs=untrained_weights(config.calibrator, config.beta), **options
+                pairs=weights_from_scores(config.calibrator, config.beta), **options
             )
         import torch
 
@@ -97,7 +97,7 @@ class CAPO(PreferenceRecommender):
         return PreferenceLoss(pairs=pairs, module=module, module_lr=config.calibrator_lr, **options)
 
 
-def untrained_weights(calibrator: str, beta: float) -> PairTermsFunction:
+def weights_from_scores(calibrator: str, beta: float) -> PairTermsFunction:
     """Return pair terms whose weights follow from the scores alone."""
 
     def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> PairTerms:

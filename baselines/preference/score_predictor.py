@@ -130,7 +130,7 @@ def fit_score_predictor(
         for rows in torch.split(torch.from_numpy(rng.permutation(len(h))), _BATCH):
             of_item = v + (p + a[0]) * h[rows] + (q + a[1]) * r[rows]
             logits = (table[code[rows]] @ of_item[..., None])[..., 0] + b
-            loss = squared_errors(torch.sigmoid(logits), label[rows]).mean()
+            loss = label_weighted_mse(torch.sigmoid(logits), label[rows]).mean()
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
@@ -138,7 +138,7 @@ def fit_score_predictor(
     return ScorePredictor(catalog, items, history, rationale, item, overlaps, float(bias))
 
 
-def squared_errors(predicted: "Tensor", label: "Tensor") -> "Tensor":
+def label_weighted_mse(predicted: "Tensor", label: "Tensor") -> "Tensor":
     """Return squared errors, of the same shape; those of positives (label 1) weigh ten times."""
     return (1 + (POSITIVE_WEIGHT - 1) * label) * (predicted - label) ** 2
 

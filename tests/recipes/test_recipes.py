@@ -154,4 +154,4 @@ def test_the_readme_lists_every_recipe_and_says_what_is_not_supported():
     text = (RECIPES / "README.md").read_text(encoding="utf-8")
     for path in RECIPES.iterdir():
         assert path.name == "README.md" or f"`{path.name}`" in text, path.name
-    assert "A run is one process; its trainings are launched on several." in text
+    assert "A run is one process, but its trainings can use several" in text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from baselines.preference.c_apo import CAPO, untrained_weights
+from baselines.preference.c_apo import CAPO, weights_from_scores
 from baselines.preference.cpo import CPO
 from baselines.preference.dpo import DPO
 from baselines.preference.eapo import EAPO, Z, expert_betas
@@ -53,7 +53,7 @@ def test_eapo_refuses_a_floor_above_the_largest_beta():
     [("none", 0.4427246), ("frozen", None), ("raw", None)],
 )
 def test_c_apo_with_weights_that_nothing_trains(calibrator, expected):
-    pairs = untrained_weights(calibrator, beta=1.0)({"score": SCORES}, D, True)
+    pairs = weights_from_scores(calibrator, beta=1.0)({"score": SCORES}, D, True)
     loss = preference_loss(D, HERE, "plackett-luce", pairs).item()
     if expected is not None:
         assert loss == pytest.approx(expected, abs=1e-6)

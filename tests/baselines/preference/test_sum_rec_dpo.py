@@ -14,7 +14,7 @@ from baselines.preference.score_predictor import (
     hash_words,
     history_vector,
     item_vectors,
-    squared_errors,
+    label_weighted_mse,
 )
 from baselines.preference.sum_rec_dpo import SumRecDPO
 from benchkit.errors import ConfigError
@@ -32,7 +32,7 @@ def test_the_pair_builder():
 
 
 def test_positives_weigh_ten_times():
-    found = squared_errors(torch.tensor([0.5, 0.5, 1.0]), torch.tensor([1.0, 0.0, 1.0]))
+    found = label_weighted_mse(torch.tensor([0.5, 0.5, 1.0]), torch.tensor([1.0, 0.0, 1.0]))
     assert found.tolist() == [2.5, 0.25, 0.0]
 
 

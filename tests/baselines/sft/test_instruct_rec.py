@@ -197,7 +197,7 @@ def test_only_what_there_is_of_a_user_is_drawn():
 
 
 def test_instructions_that_tell_nothing_are_refused():
-    with pytest.raises(ValidationError, match="nothing to tell"):
+    with pytest.raises(ValidationError, match="nothing to say"):
         InstructRec.Config(preferences=("none",), intentions=("none",))
     with pytest.raises(ValidationError):
         InstructRec.Config(forms=())

@@ -183,7 +183,7 @@ def test_users_without_a_kept_rationale_are_left_out(view):
     questions, found, _ = kept_by(method, view, ("ok", "no", "ok"))
     found[1] = []
     assert len(method.examples(questions, found, builder_of(method, view))) == 3
-    with pytest.raises(DataError, match="finds no item again"):
+    with pytest.raises(DataError, match="infers no item"):
         method.examples(questions, [[]] * 4, builder_of(method, view))
 
 
