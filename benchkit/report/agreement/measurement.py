@@ -133,7 +133,8 @@ def measure_agreement(
     disagreements = find_disagreements(ratings.select_raters(annotators).grades, gap)
     return AgreementReport(
         ratings, scale, named is None, tuple(reference), tuple(groups),
-        tuple(_pairs(ratings, reference, others, scale, seed)), annotators, gap, tuple(disagreements),
+        tuple(_pairs(ratings, reference, others, scale, seed)), annotators, gap,
+        tuple(disagreements),
     )  # fmt: skip
 
 

@@ -127,8 +127,8 @@ def _raters_notes(report: AgreementReport) -> Iterator[str]:
     weights = report.ratings.weights
     if weights is not None:
         yield (
-            f"Weighted: each grade counts for the {weights.min():.3g} to {weights.max():.3g} answers"
-            " that its answer represents, in means and shares, kappa, correlations, exact"
+            f"Weighted: each grade counts for the {weights.min():.3g} to {weights.max():.3g}"
+            " answers that its answer represents, in means and shares, kappa, correlations, exact"
             " agreement and the means of systems. Counts, confusion matrices, α, ICC, p of a pair"
             f" and correlations within {_units(report)} are unweighted."
         )
@@ -222,8 +222,8 @@ def _overview(report: AgreementReport) -> TextTable:
         rows.append((names, str(pair.item_level.n), str(count_missing(pair)), *cells))
     header = ("Pair", "n", "Missing", *(AGREEMENT_TITLES[name] for name in _OVERVIEW_STATISTICS))
     notes = (
-        f"[95 % interval]; {NOT_SIGNIFICANT_MARK} p ≥ .05. --out DIR writes all statistics, p values"
-        " and confusion matrices.",
+        f"[95 % interval]; {NOT_SIGNIFICANT_MARK} p ≥ .05. --out DIR writes all statistics, p"
+        " values and confusion matrices.",
     )
     return TextTable("Pairs of raters", header, tuple(rows), notes)
 

@@ -12,7 +12,7 @@ from benchkit.runs.store import Run, Store
 
 @dataclass(frozen=True)
 class MethodRuns:
-    """The runs of one method on one task; holds no tables, because a page reads hundreds of them."""
+    """The runs of one method on one task; without tables, as a page reads hundreds of them."""
 
     runs: tuple[Run, ...]
     """One per seed."""

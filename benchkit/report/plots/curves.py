@@ -44,8 +44,8 @@ def draw_curves(axes: "Axes", curves: Sequence[Curve], styles: Sequence[SeriesSt
         cells = [c for _, c in points]
         handles.append(
             axes.errorbar(
-                [x for x, _ in points], [c.mean for c in cells], yerr=error_bar_lengths(cells), linestyle="",
-                marker=style.marker, markersize=5, color=style.colour, elinewidth=1.1, capsize=2,
+                [x for x, _ in points], [c.mean for c in cells], yerr=error_bar_lengths(cells),
+                linestyle="", marker=style.marker, markersize=5, color=style.colour, elinewidth=1.1, capsize=2,
                 transform=transform,
             )
         )  # fmt: skip

@@ -175,7 +175,8 @@ def draw_metric_panels(
         handles.append(_line("none"))
         names.append(f"{CHANCE_MARK} not above chance (5 %, Holm)")
     figure.legend(handles, escape_legend_names(names), loc="outside lower left",
-                  ncols=count_legend_columns(names, figure.get_figwidth() - 0.3), **LEGEND_STYLE)  # fmt: skip
+                  ncols=count_legend_columns(names, figure.get_figwidth() - 0.3),
+                  **LEGEND_STYLE)  # fmt: skip
     protocol = plot_heading(results, first, "").rpartition(" (")[2]
     what = f"{metric_title(metric)} by task, with 95 % intervals over users"
     add_title(figure, f"{results.plan.title}: {what} ({protocol}")

@@ -147,7 +147,8 @@ def add_legend_above(
     handles: matplotlib artists, such as lines or bars.
     """
     axes.legend(handles, escape_legend_names(names), loc="lower left", bbox_to_anchor=(0, 1.0),
-                ncols=count_legend_columns(names, inches), borderaxespad=0.2, **LEGEND_STYLE)  # fmt: skip
+                ncols=count_legend_columns(names, inches), borderaxespad=0.2,
+                **LEGEND_STYLE)  # fmt: skip
 
 
 def count_legend_columns(names: Sequence[str], inches: float) -> int:

@@ -1,4 +1,4 @@
-"""The leaderboard page: one HTML file without network access; a store always gives the same bytes."""
+"""The leaderboard page: one HTML file, without network, the same bytes for the same store."""
 
 import base64
 import hashlib

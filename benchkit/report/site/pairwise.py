@@ -53,8 +53,10 @@ def pairwise_differences(values: Sequence[NDArray[np.float64]]) -> PairwiseDiffe
 def metrics_to_compare(metrics: Sequence[str], primary: str, rows: int) -> list[str]:
     """Return the metrics to compare: all, or `primary` alone if there are too many pairs.
 
-    >>> metrics_to_compare(["hr@1", "mrr"], "mrr", 15), metrics_to_compare(["hr@1", "mrr"], "mrr", 90)
-    (['hr@1', 'mrr'], ['mrr'])
+    >>> metrics_to_compare(["hr@1", "mrr"], "mrr", rows=15)
+    ['hr@1', 'mrr']
+    >>> metrics_to_compare(["hr@1", "mrr"], "mrr", rows=90)
+    ['mrr']
     """
     return (
         list(metrics) if len(metrics) * (rows * (rows - 1) // 2) <= MAX_DIFFERENCES else [primary]

@@ -68,10 +68,10 @@ def test_several_references_are_compared_by_their_mean_and_among_each_other():
         means = np.array(
             [np.mean(r[~np.isnan(r)]) if any(r == r) else NAN for r in sheet.grades[:, :2]]
         )
-    there = ~np.isnan(means)
-    assert pair.n == there.sum() == 59 and pair.missing == (1, 0, 0)
-    assert pair.n_rounded == (means[there] % 1 > 0).sum() > 0
-    r = np.corrcoef(means[there], sheet.grades[there, 2])[0, 1]
+    is_graded = ~np.isnan(means)
+    assert pair.n == is_graded.sum() == 59 and pair.missing == (1, 0, 0)
+    assert pair.n_rounded == (means[is_graded] % 1 > 0).sum() > 0
+    r = np.corrcoef(means[is_graded], sheet.grades[is_graded, 2])[0, 1]
     assert pair.estimates["pearson"].value == pytest.approx(r)
     assert report.groups[0].n_items == 58 and report.groups[0].n_single == 1
     assert report.groups[0].n_ungraded == 1 and report.groups[0].icc.incomplete == 2
@@ -267,10 +267,10 @@ def test_the_csv_and_the_json_hold_every_statistic():
     kappa = next(row for row in rows if row["statistic"] == "kappa")
     assert float(kappa["value"]) == report.pairs[0].item_level.estimates["kappa"].value
     assert (kappa["n"], kappa["missing"], kappa["first"]) == ("60", "0", "ann")
-    told = json.loads(json.dumps(agreement_json(report), allow_nan=False))
-    assert len(told["statistics"]) == 11 and told["categories"] == [0, 1, 2, 3]
-    assert np.sum(told["confusions"][0]["counts"]) == 60
-    assert next(s for s in told["statistics"] if s["statistic"] == "exact")["p"] is None
+    message = json.loads(json.dumps(agreement_json(report), allow_nan=False))
+    assert len(message["statistics"]) == 11 and message["categories"] == [0, 1, 2, 3]
+    assert np.sum(message["confusions"][0]["counts"]) == 60
+    assert next(s for s in message["statistics"] if s["statistic"] == "exact")["p"] is None
 
 
 def test_files_are_written(tmp_path):

@@ -30,40 +30,40 @@ def test_the_sign_test_counts_cases_and_both_p_are_corrected():
     best = rng.integers(1, 4, 60).astype(float)
     tables = {"best": best, "near": np.maximum(best - (rng.random(60) < 0.1), 0.0),
               "far": np.maximum(best - rng.integers(0, 3, 60), 0.0)}  # fmt: skip
-    found = {
+    outcome = {
         c.label: c for c in compare_with_best({k: graded(v) for k, v in tables.items()}, "best")
     }
-    assert set(found) == {"near", "far"}
+    assert set(outcome) == {"near", "far"}
     raw = []
     for label in ("near", "far"):
         lower = int((tables[label] < best).sum())
-        assert (found[label].better, found[label].worse) == (0, lower)
-        assert found[label].equal == 60 - lower
+        assert (outcome[label].better, outcome[label].worse) == (0, lower)
+        assert outcome[label].equal == 60 - lower
         raw.append(stats.binomtest(0, lower).pvalue)
-    assert [found["near"].p, found["far"].p] == pytest.approx(holm(raw))
+    assert [outcome["near"].p, outcome["far"].p] == pytest.approx(holm(raw))
     alone = [compare_grades(tables[name], best) for name in ("near", "far")]
-    there = [effect.p if effect else np.nan for effect in alone]
-    for label, expected in zip(("near", "far"), holm(there), strict=True):
-        if found[label].ordinal is not None:
-            assert found[label].ordinal.p == pytest.approx(expected)
+    p_values = [effect.p if effect else np.nan for effect in alone]
+    for label, expected in zip(("near", "far"), holm(p_values), strict=True):
+        if outcome[label].ordinal is not None:
+            assert outcome[label].ordinal.p == pytest.approx(expected)
 
 
 def test_only_cases_graded_for_both_are_compared():
     tables = {"best": graded([3, 3, 3, 3]), "other": graded([None, 2, 3, None])}
-    (found,) = compare_with_best(tables, "best")
-    assert (found.better, found.worse, found.equal) == (0, 1, 1)
-    assert found.p == 1.0
-    assert found.missing_reason == "the counts do not allow it"
+    (outcome,) = compare_with_best(tables, "best")
+    assert (outcome.better, outcome.worse, outcome.equal) == (0, 1, 1)
+    assert outcome.p == 1.0
+    assert outcome.missing_reason == "the counts do not allow it"
 
 
 def test_seeds_have_no_ordinal_model_and_the_reason_is_said():
     rng = np.random.default_rng(0)
     seeds = [graded(rng.integers(0, 4, 40).astype(float)) for _ in range(4)]
     tables = {"best": pl.concat(seeds[:2]), "other": pl.concat(seeds[2:])}
-    (found,) = compare_with_best(tables, "best")
-    assert found.better + found.worse + found.equal == 40
-    assert found.ordinal is None
-    assert found.missing_reason == "there are grades between the levels, as means over seeds"
+    (outcome,) = compare_with_best(tables, "best")
+    assert outcome.better + outcome.worse + outcome.equal == 40
+    assert outcome.ordinal is None
+    assert outcome.missing_reason == "there are grades between the levels, as means over seeds"
 
 
 def test_a_case_of_which_one_seed_lacks_its_grade_is_not_compared():
@@ -71,17 +71,17 @@ def test_a_case_of_which_one_seed_lacks_its_grade_is_not_compared():
         "best": graded([3, 3]),
         "other": pl.concat([graded([0, 3]), graded([None, 3])]),
     }
-    (found,) = compare_with_best(tables, "best")
-    assert (found.better, found.worse, found.equal) == (0, 0, 1)
+    (outcome,) = compare_with_best(tables, "best")
+    assert (outcome.better, outcome.worse, outcome.equal) == (0, 0, 1)
 
 
 def test_buckets_are_those_of_the_paper_and_nothing_is_dropped():
-    found = grade_buckets(graded([0, 1, 2, 3, 3, None], history=[0, 1, 2, 7, 12, 12]))
-    assert [(b.low, b.high, b.n, b.mean) for b in found] == [
+    outcome = grade_buckets(graded([0, 1, 2, 3, 3, None], history=[0, 1, 2, 7, 12, 12]))
+    assert [(b.low, b.high, b.n, b.mean) for b in outcome] == [
         (0, 0, 1, 0.0), (1, 2, 2, 1.5), (3, 7, 1, 3.0), (12, None, 1, 3.0),
     ]  # fmt: skip
-    assert found[1].sd == pytest.approx(np.sqrt(0.5))
-    assert found[0].sd is None
+    assert outcome[1].sd == pytest.approx(np.sqrt(0.5))
+    assert outcome[0].sd is None
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_buckets_are_those_of_the_paper_and_nothing_is_dropped():
     ],
 )
 def test_buckets_of_a_suite_and_what_lies_around_them(edges, expected):
-    found = grade_buckets(graded([1.0] * 10, history=list(range(10))), edges)
-    assert [(b.low, b.high, b.n) for b in found] == expected
+    outcome = grade_buckets(graded([1.0] * 10, history=list(range(10))), edges)
+    assert [(b.low, b.high, b.n) for b in outcome] == expected
 
 
 def test_a_bucket_weighs_what_is_scored_by_its_stage():
     wrong, judged = graded([0.0] * 2, stage="wrong"), graded([2, 3, None, None])
-    (found,) = grade_buckets(pl.concat([wrong, judged]))
-    assert (found.n, found.mean) == (4, pytest.approx(5 / 3))  # (2 * 0 + 4 * 2.5) / 6
+    (outcome,) = grade_buckets(pl.concat([wrong, judged]))
+    assert (outcome.n, outcome.mean) == (4, pytest.approx(5 / 3))  # (2 * 0 + 4 * 2.5) / 6
     spread = 2 * (5 / 3) ** 2 + 2 * (1 / 3) ** 2 + 2 * (4 / 3) ** 2
-    assert found.sd == pytest.approx(np.sqrt(spread / 5))
+    assert outcome.sd == pytest.approx(np.sqrt(spread / 5))
     (none,) = grade_buckets(pl.concat([wrong, graded([None, None])]))
     assert (none.n, none.mean, none.sd) == (2, None, None)
 
@@ -133,7 +133,7 @@ def test_intervals_at_equal_length_cover_the_truth():
         length = np.log1p(words)
         grades = [[1.5], [1.8]] + 0.5 * length + case + rng.normal(0, 0.6, (2, 20))
         tables = {n: graded(g, list(w)) for n, g, w in zip("ab", grades, words, strict=True)}
-        found = length_adjusted_means(tables)
+        outcome = length_adjusted_means(tables)
         for name, level in (("a", 1.5), ("b", 1.8)):
-            hits.append(found[name].low <= level + 0.5 * length.mean() <= found[name].high)
+            hits.append(outcome[name].low <= level + 0.5 * length.mean() <= outcome[name].high)
     assert 0.93 <= np.mean(hits) <= 0.97

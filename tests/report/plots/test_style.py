@@ -33,7 +33,7 @@ def checked(write_plots_to):
     """The texts of every plot that is written; none is cut, and nothing is warned of."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return [check_whole(found) for found in watched(write_plots_to)]
+        return [check_whole(watched_figure) for watched_figure in watched(write_plots_to)]
 
 
 def shown(texts):
@@ -47,22 +47,23 @@ def grade_table(names, levels, task="toys", judge="judge", missing=0.1):
     rng = np.random.default_rng(0)
     shares = rng.dirichlet(np.ones(len(levels)), len(names)) * (1 - missing)
     rows = [
-        GradeRow(name, "cf", "complete", shares=dict(zip(levels, own.tolist(), strict=True)))
-        for name, own in zip(names, shares, strict=True)
+        GradeRow(name, "cf", "complete", shares=dict(zip(levels, diagnoses.tolist(), strict=True)))
+        for name, diagnoses in zip(names, shares, strict=True)
     ]
     rubric = {"criteria": [{"name": "quality of the rationale " * 4}]}
     return GradeTable(task=task, judge=judge, judge_name="llm", rubric=rubric, rubric_hash="",
-                      judged_answer="first", caveats=(), rows=tuple(rows), comparisons=())  # fmt: skip
+                      judged_answer="first", caveats=(), rows=tuple(rows),
+                      comparisons=())  # fmt: skip
 
 
 def test_grades_of_a_panel_have_colours_of_their_own():
     levels = [k / 3 for k in range(13)]
     table = grade_table(NAMES, levels, "toys & $x$ " * 9, "<b>推荐" + "judge " * 20)
-    ((made, texts, size),) = watched(lambda folder: write_grade_shares([table], folder))
-    check_whole((made, texts, size))
-    colours = [tuple(bars[0].get_facecolor()) for bars in made.axes[0].containers]
+    ((drawn_figure, texts, size),) = watched(lambda folder: write_grade_shares([table], folder))
+    check_whole((drawn_figure, texts, size))
+    colours = [tuple(bars[0].get_facecolor()) for bars in drawn_figure.axes[0].containers]
     assert len(colours) == len(set(colours)) == 14
-    edges = {tuple(bars[0].get_edgecolor()) for bars in made.axes[0].containers[:13]}
+    edges = {tuple(bars[0].get_edgecolor()) for bars in drawn_figure.axes[0].containers[:13]}
     assert edges == {(1, 1, 1, 1)}
     assert "0.667" in shown(text for text, _ in texts)
 
@@ -82,8 +83,8 @@ def test_grades_of_alike_names_are_apart(tmp_path):
         "grades-a-b-j.svg",
         "grades-a-b-j-2.svg",
     ]
-    ((made, _, _), _) = watched(lambda folder: write_grade_shares(same, folder))
-    assert len(made.axes[0].containers[0]) == 2  # two methods of one name are two bars
+    ((drawn_figure, _, _), _) = watched(lambda folder: write_grade_shares(same, folder))
+    assert len(drawn_figure.axes[0].containers[0]) == 2  # two methods of one name are two bars
 
 
 @pytest.mark.parametrize(
@@ -106,10 +107,10 @@ def comparison(names, seed=0):
 
 
 def test_a_diagram_of_ranks_stays_as_wide_as_a_page():
-    ((made, texts, (width, height)),) = watched(
+    ((drawn_figure, texts, (width, height)),) = watched(
         lambda folder: write_critical_difference(comparison(NAMES), folder)
     )
-    check_whole((made, texts, (width, height)))
+    check_whole((drawn_figure, texts, (width, height)))
     assert width < 1900
     assert any("\\u63a8" in text.get_text() for text, _ in texts)
     checked(
@@ -124,9 +125,11 @@ def test_a_diagram_of_ranks_stays_as_wide_as_a_page():
 @pytest.mark.parametrize(("n", "grades"), [(60, 2), (60, 7), (20_000, 4), (3, 2)])
 def test_confusions_of_raters_with_nasty_names(n, grades):
     rng = np.random.default_rng(0)
-    given = np.column_stack([rng.integers(0, grades, n), rng.integers(0, grades, n)]).astype(float)
+    ratings = np.column_stack([rng.integers(0, grades, n), rng.integers(0, grades, n)]).astype(
+        float
+    )
     (pair,) = measure_agreement(
-        RatingsTable(tuple(map(str, range(n))), None, ("a", "b"), given)
+        RatingsTable(tuple(map(str, range(n))), None, ("a", "b"), ratings)
     ).pairs
     for first, second in zip(NAMES[1:], NAMES, strict=False):
         named = [replace(pair, first=first, second=second)]
@@ -153,35 +156,38 @@ def diagnosis(folder, label, task, k=2, seed=0, only=False):
 
 def test_plots_of_training_with_nasty_names(tmp_path):
     names = zip(NAMES[2:], NAMES[1:], strict=False)
-    own = [
+    diagnoses = [
         diagnosis(tmp_path, label, task, (1, 2, 7)[i % 3], i % 2)
         for i, (label, task) in enumerate(names)
     ]
     texts = checked(
-        lambda folder: write_diagnosis_plots(SuiteDiagnoses("s", tuple(own), ()), folder)
+        lambda folder: write_diagnosis_plots(SuiteDiagnoses("s", tuple(diagnoses), ()), folder)
     )
     assert len(texts) == 3 * len(NAMES[2:]) + 1
     assert any("#1, n = 4,000" in text for text in shown(texts[-1]))
 
 
 def test_one_rejected_item_has_one_bar(tmp_path):
-    own = (diagnosis(tmp_path, "dpo", "toys", 1, only=True), diagnosis(tmp_path, "c-apo", "toys"))
-    made, texts, _ = watched(
-        lambda folder: write_diagnosis_plots(SuiteDiagnoses("s", own, ()), folder)
+    diagnoses = (
+        diagnosis(tmp_path, "dpo", "toys", 1, only=True),
+        diagnosis(tmp_path, "c-apo", "toys"),
+    )
+    drawn_figure, texts, _ = watched(
+        lambda folder: write_diagnosis_plots(SuiteDiagnoses("s", diagnoses, ()), folder)
     )[-1]
-    assert [len(bars) for bars in made.axes[0].containers] == [1, 1, 1]
-    said = shown(text for text, _ in texts)
-    assert "the only rejected item scores higher" in said and said.count("31 %") == 2
+    assert [len(bars) for bars in drawn_figure.axes[0].containers] == [1, 1, 1]
+    texts_shown = shown(text for text, _ in texts)
+    assert "the only rejected item scores higher" in texts_shown and texts_shown.count("31 %") == 2
 
 
 def test_shares_show_saturated_weights_where_there_are_weights(tmp_path):
     plain = Diagnosis("t", "m", 0, "", "complete",
                       read_trace(write(tmp_path / "a", [line(0), line(1)])), None)  # fmt: skip
-    own = diagnosis(tmp_path, "m2", "t")
+    diagnoses = diagnosis(tmp_path, "m2", "t")
     (_, _, _), (one, _, _), (_, _, _), (two, _, _), *_ = watched(
-        lambda folder: write_diagnosis_plots(SuiteDiagnoses("s", (plain, own), ()), folder)
+        lambda folder: write_diagnosis_plots(SuiteDiagnoses("s", (plain, diagnoses), ()), folder)
     )
     entries = [text.get_text() for text in two.axes[0].get_legend().get_texts()]
     assert entries[1:] == ["utilities with |βd| > 10", "weights below 0.01 or above 0.99"]
     assert len(one.axes[0].lines) == 4 and len(two.axes[0].lines) == 6
-    assert two.axes[0].lines[4].get_ydata().tolist() == saturated_shares(own.trace).tolist()
+    assert two.axes[0].lines[4].get_ydata().tolist() == saturated_shares(diagnoses.trace).tolist()

@@ -49,8 +49,8 @@ def test_nothing_is_drawn_without_a_result(tmp_path):
 
 
 def test_several_tasks_stand_side_by_side(tmp_path):
-    found = plots(make_store(tmp_path, ["a", "b"], tasks=("toys", "books", "games")))
-    assert [name for name in found if name.startswith("metric")] == [
+    found_plots = plots(make_store(tmp_path, ["a", "b"], tasks=("toys", "books", "games")))
+    assert [name for name in found_plots if name.startswith("metric")] == [
         "metric-toys-scored", "metric-books-scored", "metric-games-scored", "metrics-scored",
     ]  # fmt: skip
 
@@ -92,8 +92,8 @@ def test_the_same_store_gives_the_same_bytes(tmp_path):
 def test_points_intervals_and_chance_are_those_of_the_table(tmp_path):
     store = make_store(tmp_path, ["a", "b", "c", "d"], failed=["b"])
     table = collect_results(store, "made").tables[0]
-    made, texts, _ = drawn(plots(store)["metric-toys-scored"])
-    axes = made.axes[0]
+    drawn_figure, texts, _ = drawn(plots(store)["metric-toys-scored"])
+    axes = drawn_figure.axes[0]
     best = sorted((row for row in table.rows if row.cells), key=lambda r: -r.cells["ndcg@5"].mean)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "c", "d°", "b"]
     ends = [segments[0] for bar in axes.collections for segments in [bar.get_segments()]]
@@ -102,17 +102,19 @@ def test_points_intervals_and_chance_are_those_of_the_table(tmp_path):
         assert (low[0], high[0]) == pytest.approx((cell.low, cell.high))
         assert low[1] == high[1] == y
     assert any(list(line.get_xdata()) == [CHANCE["ndcg@5"]] * 2 for line in axes.lines)
-    shown = [text.get_text() for text, _ in texts]
-    assert "failed: it raised because" in shown and "chance .098" in shown
+    visible = [text.get_text() for text, _ in texts]
+    assert "failed: it raised because" in visible and "chance .098" in visible
     assert sum(marker.get_marker() not in ("None", "|", "") for marker in axes.lines) == 3
 
 
 def test_panels_share_rows_and_scale(tmp_path):
     store = make_store(tmp_path, ["a", "b"], tasks=[f"task {i}" for i in range(7)])
-    made, texts, _ = drawn(plots(store)["metrics-scored"])
-    assert len(made.axes) == 8 and not made.axes[7].axison
-    assert len({axes.get_xlim() for axes in made.axes[:7]}) == 1
-    assert [axes.get_title("left") for axes in made.axes[:7]] == [f"task {i}" for i in range(7)]
+    drawn_figure, texts, _ = drawn(plots(store)["metrics-scored"])
+    assert len(drawn_figure.axes) == 8 and not drawn_figure.axes[7].axison
+    assert len({axes.get_xlim() for axes in drawn_figure.axes[:7]}) == 1
+    assert [axes.get_title("left") for axes in drawn_figure.axes[:7]] == [
+        f"task {i}" for i in range(7)
+    ]
     assert sum(text.get_text() == "a" for text, _ in texts) == 2  # beside the first of each line
 
 
@@ -121,9 +123,9 @@ def test_panels_mark_what_is_not_above_chance(tmp_path):
     tables = collect_results(store, "made").tables
     weak = [(row.task, row.label) for table in tables for row in table.rows
             if row.cells["ndcg@5"].above_chance is False]  # fmt: skip
-    shown = [text.get_text() for text in check_nothing_is_cut(plots(store)["metrics-scored"])]
-    assert shown.count("°") == len(weak) > 0
-    assert any(text.startswith("° not above chance") for text in shown)
+    visible = [text.get_text() for text in check_nothing_is_cut(plots(store)["metrics-scored"])]
+    assert visible.count("°") == len(weak) > 0
+    assert any(text.startswith("° not above chance") for text in visible)
 
 
 def test_families_differ_in_colour_and_marker():
@@ -146,9 +148,9 @@ def test_nothing_breaks_or_is_cut_with_nasty_names(tmp_path):
         tmp_path, NASTY, tasks=("toys_$1", "مرحبا"), failed=[NASTY[3]], title=LONG + "$a_b$",
         text="<b>😀 推荐" + LONG,
     )  # fmt: skip
-    found = plots(changed(store, history=[1, 5], history_buckets=[(1, 2), (3,)]))
-    assert len(found) == 11
-    for name, plot in found.items():
+    found_plots = plots(changed(store, history=[1, 5], history_buckets=[(1, 2), (3,)]))
+    assert len(found_plots) == 11
+    for name, plot in found_plots.items():
         if "مرحبا" not in name and "training" not in name:
             check_nothing_is_cut(plot)
 
@@ -161,8 +163,8 @@ def test_sixty_methods(tmp_path, kind):
     store = changed(make_store(tmp_path, labels, users=100), seconds=seconds, history=[1, 5],
                     history_buckets=[(1, 2), (3,)])  # fmt: skip
     plot = plots(store)[f"{kind}-toys-scored"]
-    shown = " ".join(text.get_text() for text in check_nothing_is_cut(plot))
-    assert all(f"number {i}" in shown for i in range(60))
+    visible = " ".join(text.get_text() for text in check_nothing_is_cut(plot))
+    assert all(f"number {i}" in visible for i in range(60))
 
 
 def test_names_that_find_no_room_stand_under_the_plot(tmp_path):

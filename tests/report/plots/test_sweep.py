@@ -58,9 +58,9 @@ def test_two_sweeps_are_two_curves_and_not_pairs_across():
 
 def test_a_grid_is_curves_in_both_directions_that_say_what_they_are_of():
     rows = [configured(f"m b{b} r{r}", b=b, r=r) for b in (1, 2, 3) for r in (4, 5, 6)]
-    found = find_series(rows)
-    assert [s.setting for s in found].count("b") == [s.setting for s in found].count("r") == 3
-    assert series_names([s for s in found if s.setting == "b"]) == ["m, r 4", "m, r 5", "m, r 6"]
+    outcome = find_series(rows)
+    assert [s.setting for s in outcome].count("b") == [s.setting for s in outcome].count("r") == 3
+    assert series_names([s for s in outcome if s.setting == "b"]) == ["m, r 4", "m, r 5", "m, r 6"]
 
 
 def test_settings_of_one_table_may_grow_together_and_none_is_last():
@@ -110,18 +110,18 @@ def test_a_setting_is_called_what_the_labels_call_it():
 
 
 def test_a_setting_without_a_value_has_no_limit(tmp_path):
-    made, *_ = drawn(plots(scaling_store(tmp_path))["sweep-limit_users-toys-scored"])
-    ticks = [tick.get_text() for tick in made.axes[0].get_xticklabels()]
+    drawn_figure, *_ = drawn(plots(scaling_store(tmp_path))["sweep-limit_users-toys-scored"])
+    ticks = [tick.get_text() for tick in drawn_figure.axes[0].get_xticklabels()]
     assert ticks == ["1,100", "3,400", "no limit"]
 
 
 def test_values_come_from_the_runs_and_not_from_labels(tmp_path):
     config = {"one": {"beta": 0.25}, "two": {"beta": 3.0}, "three": {"beta": 1.0}}
     store = changed(make_store(tmp_path, list(config)), config)
-    found = plots(store)
-    assert "sweep-beta-toys-scored" in found
+    outcome = plots(store)
+    assert "sweep-beta-toys-scored" in outcome
     assert not any(name.startswith("sweep") for name in plots(store, reading=False))
-    axes = drawn(found["sweep-beta-toys-scored"])[0].axes[0]
+    axes = drawn(outcome["sweep-beta-toys-scored"])[0].axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.25", "1", "3"]
     cells = {
         row.label: row.cells["ndcg@5"] for row in collect_results(store, "made").tables[0].rows
@@ -134,23 +134,23 @@ def test_values_come_from_the_runs_and_not_from_labels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"),
+    ("make_suite_store", "expected"),
     [
         (sweep_store, ["sweep-beta-toys-scored", "sweep-margin-toys-scored"]),
         (scaling_store, ["sweep-limit_users-toys-scored", "sweep-nano-hidden-toys-scored"]),
     ],
 )
-def test_the_sweep_and_scaling_suites(tmp_path, made, expected):
-    found = plots(made(tmp_path))
-    assert [name for name in found if name.startswith("sweep")] == expected
+def test_the_sweep_and_scaling_suites(tmp_path, make_suite_store, expected):
+    outcome = plots(make_suite_store(tmp_path))
+    assert [name for name in outcome if name.startswith("sweep")] == expected
     for name in expected:
-        check_nothing_is_cut(found[name])
+        check_nothing_is_cut(outcome[name])
 
 
 def test_many_values_do_not_print_over_each_other(tmp_path):
     config = {f"m steps={i}": {"steps": i} for i in (*range(1, 30), 100_000, 100_001)}
-    found = plots(changed(make_store(tmp_path, list(config)), config))
-    check_nothing_is_cut(found["sweep-steps-toys-scored"])
+    outcome = plots(changed(make_store(tmp_path, list(config)), config))
+    check_nothing_is_cut(outcome["sweep-steps-toys-scored"])
 
 
 # Length of history
@@ -166,17 +166,17 @@ def history_store(root, labels, **more):
 
 def test_buckets_are_found_among_the_tables(tmp_path):
     results = collect_results(history_store(tmp_path, ["a", "b"]), "made")
-    found = history_bucket_tables(results, results.tables[0])
-    assert list(found) == ["1–2", "3", "4–11", "≥ 12"]
-    sizes = [{row.cells["ndcg@5"].n for row in part.rows if row.cells} for part in found.values()]
+    outcome = history_bucket_tables(results, results.tables[0])
+    assert list(outcome) == ["1–2", "3", "4–11", "≥ 12"]
+    sizes = [{row.cells["ndcg@5"].n for row in part.rows if row.cells} for part in outcome.values()]
     assert sizes == [{16}, {8}, {16}, set()]
 
 
 def test_curves_by_length_of_history(tmp_path):
     store = history_store(tmp_path, ["a", "b", "c"], failed=["c"])
     results = collect_results(store, "made")
-    made, texts, _ = drawn(plots(store)["history-toys-scored"])
-    axes = made.axes[0]
+    drawn_figure, texts, _ = drawn(plots(store)["history-toys-scored"])
+    axes = drawn_figure.axes[0]
     ticks = [tick.get_text() for tick in axes.get_xticklabels()]
     assert ticks == ["1–2\n16 users", "3\n8 users", "4–11\n16 users", "≥ 12\n0 users"]
     parts = list(history_bucket_tables(results, results.tables[0]).values())[:3]
@@ -184,17 +184,17 @@ def test_curves_by_length_of_history(tmp_path):
         line for line in axes.lines if line.get_marker() in "os" and len(line.get_xdata()) == 3
     ]
     for row, line in zip(("a", "b"), marked, strict=True):
-        own = [r.cells["ndcg@5"].mean for part in parts for r in part.rows if r.label == row]
-        assert list(line.get_ydata()) == own
+        expected = [r.cells["ndcg@5"].mean for part in parts for r in part.rows if r.label == row]
+        assert list(line.get_ydata()) == expected
     assert any("Without a result: c (failed" in text.get_text() for text, _ in texts)
     assert not any("other panels" in text.get_text() for text, _ in texts)
 
 
 def test_what_is_behind_a_panel_is_seen_and_said(tmp_path):
     store = history_store(tmp_path, [f"m{i}" for i in range(8)])
-    made, texts, _ = drawn(plots(store)["history-toys-scored"])
+    drawn_figure, texts, _ = drawn(plots(store)["history-toys-scored"])
     assert any("Grey: the methods of the other" in t.get_text() for t, _ in texts)
-    axes = made.axes[0]
+    axes = drawn_figure.axes[0]
     behind = [line for line in axes.lines if line.get_color() == "#BDBDBD"]
     named = len(axes.get_legend().get_texts())
     assert len(behind) == 8 - named > 0
@@ -212,8 +212,8 @@ def test_many_methods_have_a_panel_a_family():
         ResultRow("t", "scored", f"m{i}", "cf" if i < 9 else "sft", "complete", cells=cell)
         for i in range(12)
     ]
-    found = family_panels(rows, "ndcg@5")
-    assert [(name, len(own)) for name, own in found] == [
+    outcome = family_panels(rows, "ndcg@5")
+    assert [(name, len(expected)) for name, expected in outcome] == [
         ("cf (1 of 2)", 5),
         ("cf (2 of 2)", 4),
         ("sft", 3),

@@ -82,13 +82,13 @@ def apart(spot, box):
 )  # fmt: skip
 def test_of_clustered_points_a_label_without_a_leader_is_nearest_to_its_own(spots):
     where = [(x, y) for x, y, _ in spots]
-    found = place_labels(where, [(w, 12.0) for *_, w in spots], (0, 0, 400, 300), 4.0, 20.0)
-    for i, place in enumerate(found):
+    positions = place_labels(where, [(w, 12.0) for *_, w in spots], (0, 0, 400, 300), 4.0, 20.0)
+    for i, place in enumerate(positions):
         if place is not None and not place.needs_leader:
-            own = apart(where[i], place.box)[0]
-            assert own <= 20
+            own_distance = apart(where[i], place.box)[0]
+            assert own_distance <= 20
             others = [apart(spot, place.box)[0] for j, spot in enumerate(where) if j != i]
-            assert min(others) > 1.3 * own
+            assert min(others) > 1.3 * own_distance
 
 
 CLUSTERS = {
@@ -102,9 +102,9 @@ CLUSTERS = {
 
 @pytest.mark.parametrize("spots", CLUSTERS.values(), ids=list(CLUSTERS))
 def test_leaders_of_clustered_points_cross_no_other_point(spots):
-    found = place_labels(spots, [(50.0, 12.0)] * len(spots), (0, 0, 400, 300), 4.0, 20.0)
+    positions = place_labels(spots, [(50.0, 12.0)] * len(spots), (0, 0, 400, 300), 4.0, 20.0)
     leaders = 0
-    for i, place in enumerate(found):
+    for i, place in enumerate(positions):
         assert place is not None
         if place.needs_leader:
             leaders += 1
@@ -113,7 +113,7 @@ def test_leaders_of_clustered_points_cross_no_other_point(spots):
             line = spots[i] + along * (np.array(end) - spots[i])
             others = np.array([spot for j, spot in enumerate(spots) if j != i])
             assert np.linalg.norm(line[:, None] - others, axis=-1).min() >= 4 - 1e-6
-            boxes = [other.box for j, other in enumerate(found) if j != i]
+            boxes = [other.box for j, other in enumerate(positions) if j != i]
             inside = [[b[0] < x < b[2] and b[1] < y < b[3] for b in boxes] for x, y in line]
             assert not np.any(inside)
     assert leaders or len(spots) == 2
@@ -121,12 +121,12 @@ def test_leaders_of_clustered_points_cross_no_other_point(spots):
 
 def test_costs_are_of_a_case(tmp_path):
     store = changed(make_store(tmp_path, ["a", "b", "c"]), seconds={"a": 40.0, "b": 0.0, "c": 4.0})
-    found = plots(store)
-    axes = drawn(found["tradeoff-seconds-toys-scored"])[0].axes[0]
+    positions = plots(store)
+    axes = drawn(positions["tradeoff-seconds-toys-scored"])[0].axes[0]
     x = [line.get_xdata()[0] for line in axes.lines if line.get_marker() in "osD"]
     assert x == pytest.approx([1.0, 0.0005 / 40, 0.1])  # 40 cases; a manifest rounds to ms
     assert axes.get_xscale() == "log"
-    tokens = drawn(found["tradeoff-tokens-toys-scored"])[0].axes[0]
+    tokens = drawn(positions["tradeoff-tokens-toys-scored"])[0].axes[0]
     assert [line.get_xdata()[0] for line in tokens.lines if line.get_marker() in "osD"] == [
         15.0
     ] * 3
@@ -145,8 +145,8 @@ def test_a_cost_that_few_have_names_the_others(tmp_path):
 
 def test_seconds_of_different_machines_are_marked(tmp_path):
     store = changed(make_store(tmp_path, ["a", "b"]), identity={"a": {"device": "cuda"}})
-    found = plots(store)
-    _, texts, _ = drawn(found["tradeoff-seconds-toys-scored"])
+    positions = plots(store)
+    _, texts, _ = drawn(positions["tradeoff-seconds-toys-scored"])
     assert any("2 different machines" in text.get_text() for text, _ in texts)
 
 
@@ -158,5 +158,5 @@ def test_serendipity_stands_against_the_accuracy_of_its_cutoff(tmp_path):
     assert tradeoff_metrics(table, "ndcg@5") == ("ndcg@5", "serendipity@5")
     plain = ResultTable("t", "scored", "", {"hr@1": 0.1}, (), ())
     assert tradeoff_metrics(plain, "hr@1") == ("hr@1", None)
-    found = plots(make_store(tmp_path, ["a", "b", "c"], metrics=measured))
-    check_nothing_is_cut(found["tradeoff-serendipity-toys-scored"])
+    positions = plots(make_store(tmp_path, ["a", "b", "c"], metrics=measured))
+    check_nothing_is_cut(positions["tradeoff-serendipity-toys-scored"])

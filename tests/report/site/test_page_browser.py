@@ -188,10 +188,10 @@ def test_what_a_judge_warns_of_is_shown_as_text(browser, tmp_path):
     path.write_text(site.assemble_page(blocks), encoding="utf-8")
     with visits(browser, path.as_uri()) as visit:
         page = visit("#open=one")
-        said = page.locator("#panel-body section", has_text="Judges").first
-        assert said.locator("li").all_text_contents() == [f"Warning: {NASTY}", "because"]
-        assert said.locator("h4").all_inner_texts() == ["strict", "bare"]
-        assert "0 of 2 answers" in said.inner_text()
+        judges_section = page.locator("#panel-body section", has_text="Judges").first
+        assert judges_section.locator("li").all_text_contents() == [f"Warning: {NASTY}", "because"]
+        assert judges_section.locator("h4").all_inner_texts() == ["strict", "bare"]
+        assert "0 of 2 answers" in judges_section.inner_text()
 
 
 def test_names_open_and_tick_whatever_they_hold(visit):

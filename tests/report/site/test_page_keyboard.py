@@ -38,14 +38,14 @@ FOCUSED = """() => {
 
 def walked(page, key):
     """What has the focus one after another, {name: whether it can be seen}, once round."""
-    found = {}
+    focused = {}
     page.evaluate("() => new Promise(requestAnimationFrame)")  # sizes are measured
     while True:
         page.keyboard.press(key)
         step = page.evaluate(FOCUSED)
-        if step is None or step[0] in found:
-            return found
-        found[step[0]] = step[1]
+        if step is None or step[0] in focused:
+            return focused
+        focused[step[0]] = step[1]
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (1280, 600), (390, 844)])

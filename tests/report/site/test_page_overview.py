@@ -23,7 +23,9 @@ def table(rows, chance, footnotes, legend):
 
 def page_of(first, second):
     """A page of two tasks."""
-    labels = dict.fromkeys(line["label"] for own in (first, second) for line in own["rows"])
+    labels = dict.fromkeys(
+        line["label"] for selector in (first, second) for line in selector["rows"]
+    )
     tasks = ["toys", "tea"]
     index = {
         "suite": "made", "title": "Made", "primary": "hr@1", "tasks": tasks, "first": 8,
@@ -66,8 +68,8 @@ def overview(browser, tmp_path):
 
 def cells(page, label):
     """The text of a row's cells after the family, one a task, and the mean."""
-    own = ".chance-row" if label == "Chance" else f"tr:has([data-label={label}])"
-    return page.locator(f"#table tbody {own} td").all_text_contents()[2:]
+    selector = ".chance-row" if label == "Chance" else f"tr:has([data-label={label}])"
+    return page.locator(f"#table tbody {selector} td").all_text_contents()[2:]
 
 
 def test_a_task_that_failed_says_why(overview):
@@ -94,7 +96,7 @@ def test_footnotes_and_legends_are_merged_by_their_text(overview):
     page = overview()
     assert page.locator("#footnotes li").all_inner_texts() == ["first", "shared", "last"]
     marks = [page.locator(f"tr:has([data-label={label}]) th .marks") for label in "ab"]
-    assert [own.text_content() for own in marks] == [" footnotes ¹,²", " footnotes ³"]
+    assert [selector.text_content() for selector in marks] == [" footnotes ¹,²", " footnotes ³"]
     legend = page.locator("#legend li").all_inner_texts()
     assert legend[:2] == ["For all.", "toys: Of toys."]
     assert legend[2].startswith("Mean: over tasks")

@@ -4,7 +4,6 @@ import json
 import re
 from itertools import combinations
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -13,11 +12,10 @@ from benchkit.report.core.collect import collect_results
 from benchkit.report.core.labels import format_cell, metric_columns
 from benchkit.report.paper import published_values
 from benchkit.report.paper.published_values import PublishedValue
-from benchkit.report.site import page, pairwise, payload
+from benchkit.report.site import page, payload
 from benchkit.report.site.cards import match_card
 from benchkit.report.site.example_cases import CaseInput, examples_per_row
 from benchkit.runs.store import Store
-from benchkit.stats.crossed_effects import fit_crossed_effects
 from benchkit.stats.multiple_testing import holm
 from benchkit.stats.paired import compare_paired
 from tests.support.result_store import NASTY, make_store
@@ -37,15 +35,17 @@ def blocks(store, figures=(), questions=None):
 
 def data(html):
     """The blocks of a page as a browser reads them."""
-    found = re.findall(r'<script type="application/json" id="data-([^"]+)">(.*?)</script>', html)
-    return {name: json.loads(text) for name, text in found}
+    page_data = re.findall(
+        r'<script type="application/json" id="data-([^"]+)">(.*?)</script>', html
+    )
+    return {name: json.loads(text) for name, text in page_data}
 
 
 def test_cells_are_those_of_the_tables(store):
     results = collect_results(store, "made")
-    found = blocks(store)
+    page_data = blocks(store)
     for place, table in enumerate(results.tables):
-        block = found[f"table-{place}"]
+        block = page_data[f"table-{place}"]
         names = metric_columns(results.plan, table)
         assert [column["name"] for column in block["columns"]] == names
         for row, line in zip(table.rows, block["rows"], strict=True):
@@ -91,9 +91,9 @@ def test_marks_axis_and_costs(store):
 def test_pairs_are_paired_comparisons_with_holm_over_the_table(store):
     block = blocks(store)["pairs-0"]
     assert block["all"]
-    own = block["metrics"]["hr@1"]
-    assert own["rows"] == [0, 1, 3]  # the third has no results
-    assert own["n"] == 40
+    seed_values = block["metrics"]["hr@1"]
+    assert seed_values["rows"] == [0, 1, 3]  # the third has no results
+    assert seed_values["n"] == 40
     plan = store.plan("made")
     values = {}
     for row in plan.rows[: len(LABELS)]:
@@ -103,48 +103,11 @@ def test_pairs_are_paired_comparisons_with_holm_over_the_table(store):
                 "case_id"
             )["value"]
     single = [compare_paired(values[a], values[b]) for a, b in combinations([0, 1, 3], 2)]
-    for line, one in zip(own["values"], single, strict=True):
+    for line, one in zip(seed_values["values"], single, strict=True):
         assert line[:3] == pytest.approx([one.difference, one.low, one.high], abs=1e-5)
         assert line[3] == pytest.approx(one.p, rel=1e-2)
     adjusted = holm([one.p for one in single])
-    assert [line[4] for line in own["values"]] == pytest.approx(adjusted.tolist(), rel=1e-2)
-
-
-def test_rows_with_other_cases_or_no_numbers_are_not_compared():
-    def row(ids, values):
-        return {"m": pl.DataFrame({"case_id": ids, "value": values})}
-
-    rows = [row(["a", "b"], [0.0, 1.0]), None, row(["a"], [1.0]),
-            row(["a", "b"], [1.0, float("nan")]), row(["a", "b"], [1.0, 1.0])]  # fmt: skip
-    found = pairwise.compare_row_pairs(["m", "absent"], rows)
-    assert list(found) == ["m"]
-    assert found["m"]["rows"] == [0, 4]
-    assert found["m"]["values"][0][0] == -0.5
-
-
-def test_differences_are_antisymmetric():
-    values = np.random.default_rng(0).random((2, 1, 50))
-    one, other = pairwise.pairwise_differences(values), pairwise.pairwise_differences(values[::-1])
-    assert one.mean[0] == pytest.approx(-other.mean[0])
-    assert one.p[0] == pytest.approx(other.p[0])
-    assert one.low[0] < one.mean[0] < one.high[0]
-
-
-def test_seeds_count_as_they_do_in_a_comparison():
-    seeds = np.random.default_rng(0).random((2, 3, 50))
-    seeds += np.array([[[0.0], [0.5], [1.0]], [[0.2]] * 3])
-    found = pairwise.pairwise_differences(seeds)
-    over = fit_crossed_effects(*seeds)
-    assert [found.mean[0], found.low[0], found.high[0], found.p[0]] == pytest.approx(
-        [over.difference, over.low, over.high, over.p]
-    )
-    tables = [
-        pl.DataFrame({"case_id": ["b", "a"], "protocol": "scored", "metric": "m", "value": own})
-        for own in ([1.0, 0.0], [0.5, 0.25])
-    ]
-    values = pairwise.per_case_values(tables, "scored", ["m", "absent"])
-    assert values["m"].rows() == [("a", 0.0, 0.25), ("b", 1.0, 0.5)]
-    assert pairwise.per_case_values([tables[0], tables[1].head(1)], "scored", ["m"]) == {}
+    assert [line[4] for line in seed_values["values"]] == pytest.approx(adjusted.tolist(), rel=1e-2)
 
 
 def test_a_row_opens_its_manifest_judges_and_cases(store):
@@ -183,14 +146,14 @@ def test_a_row_without_results_opens_its_reason(store):
 
 def test_questions_give_titles_and_the_top_of_the_list(tmp_path):
     store = make_store(tmp_path, ["one"])
-    asked = []
+    lookups = []
 
     def questions(task, fingerprint, cases):
-        asked.append((task, fingerprint))
+        lookups.append((task, fingerprint))
         return {case: CaseInput(("Old", "New"), ("a", "b", "c"), {"a": "Ants"}) for case in cases}
 
     example = blocks(store, questions=questions)["row-0-0"]["examples"][0]
-    assert asked == [("toys", "f00d")]
+    assert lookups == [("toys", "f00d")]
     assert example["history"] == ["Old", "New"]
     assert {entry["item"] for entry in example["top"]} == {"Ants", "b", "c"}
     assert [entry["hit"] for entry in example["top"] if entry["item"] == "Ants"] == [True]
@@ -200,8 +163,8 @@ def test_questions_give_titles_and_the_top_of_the_list(tmp_path):
 
 def test_the_same_cases_for_every_method(tmp_path):
     store = make_store(tmp_path, LABELS)
-    found = blocks(store)
-    chosen = [[e["case"] for e in found[f"row-0-{place}"]["examples"]] for place in range(4)]
+    page_data = blocks(store)
+    chosen = [[e["case"] for e in page_data[f"row-0-{place}"]["examples"]] for place in range(4)]
     assert len(chosen[0]) == 5
     assert all(cases == chosen[0] for cases in chosen)
     assert [examples_per_row(rows) for rows in (1, 100, 200, 480)] == [5, 5, 2, 2]
@@ -226,11 +189,11 @@ def test_published_figures_stand_beside_the_row_they_name(tmp_path):
     figures = published_values.read_published_values(tmp_path, ["p:table1", "absent:table1"])
     assert [(f.domain, round(f.value, 6)) for f in figures] == [("toys", 0.0422), ("tea", 0.03)]
     store = make_store(tmp_path / "runs", ["recbole/SASRec", "fpmc"])
-    found = blocks(store, figures)
-    first, second = found["table-0"]["rows"]
+    page_data = blocks(store, figures)
+    first, second = page_data["table-0"]["rows"]
     assert first["published"] == {"hr@1": [[".042", "p, table1"]]}
     assert "published" not in second
-    assert found["row-0-0"]["published"] == [["HR@1", ".042", "p, table1"]]
+    assert page_data["row-0-0"]["published"] == [["HR@1", ".042", "p, table1"]]
 
 
 def test_whole_catalogue_figures_have_nothing_published_beside_them(methods, tmp_path):
@@ -238,9 +201,11 @@ def test_whole_catalogue_figures_have_nothing_published_beside_them(methods, tmp
     run_all(suite, tmp_path)
     store = Store(tmp_path / "runs")
     figures = [PublishedValue("p", "table1", "toy", "Counts", "hr@1", 0.5)]
-    found = payload.build_payload(collect_results(store, "small"), store, figures, None)
-    protocols = [table["protocol"] for table in found["index"]["tables"]]
-    with_figures = ["published" in found[f"table-{i}"]["rows"][0] for i in range(len(protocols))]
+    page_data = payload.build_payload(collect_results(store, "small"), store, figures, None)
+    protocols = [table["protocol"] for table in page_data["index"]["tables"]]
+    with_figures = [
+        "published" in page_data[f"table-{i}"]["rows"][0] for i in range(len(protocols))
+    ]
     assert dict(zip(protocols, with_figures, strict=True)) == {"scored": True, "full": False}
 
 
@@ -265,10 +230,10 @@ def test_no_text_breaks_out_of_the_page(tmp_path):
     assert "<script>window.owned" not in html
     assert html.count("</script>") == html.count("<script")
     assert "\u2028" not in html.partition("<body>")[2].partition('id="data-')[2]
-    found = data(html)
-    assert found["index"]["methods"][0]["label"] == NASTY  # and nothing is lost
-    assert found["row-0-0"]["examples"][0]["rationale"] == NASTY
-    assert found["table-0"]["rows"][1]["status"] == f"failed: it raised {NASTY}"
+    page_data = data(html)
+    assert page_data["index"]["methods"][0]["label"] == NASTY  # and nothing is lost
+    assert page_data["row-0-0"]["examples"][0]["rationale"] == NASTY
+    assert page_data["table-0"]["rows"][1]["status"] == f"failed: it raised {NASTY}"
 
 
 def test_json_cannot_end_its_element():
@@ -313,14 +278,14 @@ def test_real_runs_with_buckets_drops_and_seeds(methods, tmp_path):
     run_all(suite, tmp_path)
     store = Store(tmp_path / "runs")
     results = collect_results(store, "small")
-    found = data(page.render_page(results, store))
-    assert len(found["index"]["tables"]) == len(results.tables)
-    assert {t["part"] for t in found["index"]["tables"]} == {t.subgroup for t in results.tables}
-    panel = found["row-0-0"]
+    page_data = data(page.render_page(results, store))
+    assert len(page_data["index"]["tables"]) == len(results.tables)
+    assert {t["part"] for t in page_data["index"]["tables"]} == {t.subgroup for t in results.tables}
+    panel = page_data["row-0-0"]
     assert [run["seed"] for run in panel["runs"]] == [0, 1]
     assert all(1 <= example["rank"] <= 10 for example in panel["examples"] if "rank" in example)
     whole = next(i for i, t in enumerate(results.tables) if not t.subgroup)
-    listed = found[f"pairs-{whole}"]["metrics"]["ndcg@5"]
+    listed = page_data[f"pairs-{whole}"]["metrics"]["ndcg@5"]
     cells = [results.tables[whole].rows[i].cells["ndcg@5"].mean for i in listed["rows"]]
     assert listed["values"][0][0] == pytest.approx(cells[0] - cells[1], abs=1e-5)
 
