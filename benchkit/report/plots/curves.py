@@ -45,8 +45,8 @@ def draw_curves(axes: "Axes", curves: Sequence[Curve], styles: Sequence[SeriesSt
         handles.append(
             axes.errorbar(
                 [x for x, _ in points], [c.mean for c in cells], yerr=error_bar_lengths(cells),
-                linestyle="", marker=style.marker, markersize=5, color=style.colour, elinewidth=1.1, capsize=2,
-                transform=transform,
+                linestyle="", marker=style.marker, markersize=5, color=style.colour,
+                elinewidth=1.1, capsize=2, transform=transform,
             )
         )  # fmt: skip
         for i in range(len(curve.x) - 1):

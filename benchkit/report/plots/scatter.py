@@ -95,8 +95,9 @@ def draw_scatter(
 def _draw(axes: "Axes", point: Point, style: SeriesStyle) -> Any:
     """Draw a point; its intervals are pale so that names stay legible."""
     axes.errorbar([point.x], [point.cell.mean], yerr=error_bar_lengths([point.cell]),
-                  ecolor=style.colour, xerr=error_bar_lengths([point.x_cell]) if point.x_cell else None, linestyle="",
-                  elinewidth=1, alpha=0.35, zorder=1)  # fmt: skip
+                  xerr=error_bar_lengths([point.x_cell]) if point.x_cell else None,
+                  ecolor=style.colour, linestyle="", elinewidth=1, alpha=0.35,
+                  zorder=1)  # fmt: skip
     return axes.plot([point.x], [point.cell.mean], color=style.colour, marker=style.marker,
                      markersize=_MARKER, linestyle="", zorder=3)[0]  # fmt: skip
 
