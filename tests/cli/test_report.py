@@ -57,9 +57,9 @@ def test_a_published_table_gives_the_shape(ran):
 
 
 def test_what_is_published_and_not_shown_is_noted(ran):
-    assert "nothing published stands beside ours" in said("--layout", "paper")[1]
+    assert "no published figures: there is no folder" in said("--layout", "paper")[1]
     _, noted = said("--layout", "paper", "--published", ran)
-    assert noted == "note: p:table2 puts no figure beside a row of suite 'small'"
+    assert noted == "note: p:table2 has no figure that belongs beside a row of suite 'small'"
     assert said()[1] == ""
     said("--layout", "paper", "--published", ran / "nowhere", code=2)
 

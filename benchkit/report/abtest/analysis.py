@@ -1,4 +1,4 @@
-"""A/B tests: arms, what is told of them, and how large a test must be."""
+"""A/B tests: arms, the comparison of their rates, and how large a test must be."""
 
 import csv
 import os
@@ -21,12 +21,13 @@ _COUNTS = ("impressions", "clicks", "conversions")  # columns of a file; the las
 
 @dataclass(frozen=True)
 class Arm:
-    """conversions: None where they were not counted; a conversion belongs to an impression."""
+    """Counts of one arm."""
 
     name: str
     impressions: int
     clicks: int
     conversions: int | None = None
+    """Impressions that converted; None where they were not counted."""
 
     def __post_init__(self) -> None:
         if self.impressions <= 0 or not 0 <= self.clicks <= self.impressions:
@@ -42,7 +43,7 @@ class Arm:
 
     @property
     def counts(self) -> dict[str, RateCounts]:
-        """Rate -> (successes, trials)."""
+        """(successes, trials) of each rate."""
         rates = {"CTR": (self.clicks, self.impressions)}
         if self.conversions is not None:
             rates["CVR"] = (self.conversions, self.impressions)
@@ -51,7 +52,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class RateComparison:
-    """One rate of one treatment against the control. p_holm: two-sided p over the treatments."""
+    """One rate of one treatment against the control."""
 
     rate: str
     control: str
@@ -59,19 +60,23 @@ class RateComparison:
     result: ProportionComparison
     always_valid: AlwaysValidTest
     p_holm: float
+    """Two-sided, adjusted over the treatments."""
 
 
 @dataclass(frozen=True)
 class ABTestAnalysis:
+    """Every treatment against the control, in every rate that both have."""
+
     arms: tuple[Arm, ...]
     level: float
     tau: float
+    """SD of the normal mixture of the always-valid test, a difference of rates."""
     comparisons: tuple[RateComparison, ...]
 
 
 @dataclass(frozen=True)
 class SampleSizePlan:
-    """control, treatment: impressions that each arm needs."""
+    """How large a test must be."""
 
     baseline: float
     lift: float
@@ -79,6 +84,7 @@ class SampleSizePlan:
     alpha: float
     one_sided: bool
     control: int
+    """Impressions that the control needs."""
     treatment: int
 
 
@@ -87,28 +93,35 @@ def analyse_abtest(
 ) -> ABTestAnalysis:
     """Compare each treatment with the control, in CTR and, where both have it, in CVR.
 
-    Raises ConfigError for a tau that is no difference of rates.
+    Args:
+        control: The arm that the others are compared with.
+        treatments: The other arms.
+        level: Confidence level of the intervals.
+        tau: SD of the mixture of the always-valid test, a difference of rates.
+
+    Raises:
+        ConfigError: tau is not above 0 and at most 1.
     """
     if not 0 < tau <= 1:
         raise ConfigError(f"--tau {tau}: is not above 0 and at most 1", "--tau .01, a point of CTR")
-    found: list[RateComparison] = []
+    comparisons: list[RateComparison] = []
     for rate in ("CTR", "CVR"):
-        own = [
+        tests = [
             RateComparison(rate, control.name, arm.name, result, valid, result.p)
             for arm in treatments
             if rate in control.counts and rate in arm.counts
             for result in [compare_proportions(control.counts[rate], arm.counts[rate], level)]
             for valid in [msprt(control.counts[rate], arm.counts[rate], level, tau)]
         ]
-        adjusted = holm([test.result.p for test in own])
-        found += [replace(t, p_holm=float(p)) for t, p in zip(own, adjusted, strict=True)]
-    return ABTestAnalysis((control, *treatments), level, tau, tuple(found))
+        adjusted = holm([test.result.p for test in tests])
+        comparisons += [replace(t, p_holm=float(p)) for t, p in zip(tests, adjusted, strict=True)]
+    return ABTestAnalysis((control, *treatments), level, tau, tuple(comparisons))
 
 
 def plan_sample_size(
     baseline: float, lift: float, power: float = 0.8, alpha: float = 0.05, one_sided: bool = False
 ) -> SampleSizePlan:
-    """How many impressions two arms of the same size need."""
+    """Compute how many impressions two arms of the same size need."""
     try:
         control, treatment = proportion_sample_size(baseline, lift, power, alpha, one_sided)
     except ValueError as error:
@@ -117,30 +130,33 @@ def plan_sample_size(
 
 
 def parse_arm(text: str, name: str) -> Arm:
-    """'11940/127830' or '11940/127830/2569' -> clicks, impressions and maybe conversions."""
+    """Parse '11940/127830' or '11940/127830/2569': clicks, impressions and maybe conversions."""
     try:
         counts = [_count(part) for part in text.split("/")]
     except ValueError:
         counts = []
     if len(counts) not in (2, 3):
-        raise ConfigError(f"{name}: {text!r} is no CLICKS/IMPRESSIONS", "e.g. 11940/127830")
+        raise ConfigError(
+            f"{name}: {text!r} does not have the form CLICKS/IMPRESSIONS", "e.g. 11940/127830"
+        )
     clicks, impressions, *rest = counts
     return Arm(name, impressions, clicks, rest[0] if rest else None)
 
 
 def _count(text: str) -> int:
-    """'127,830' or '127_830' -> 127830. Raises ValueError for what is no whole number."""
+    """'127,830' or '127_830' -> 127830. Raises ValueError for other than a whole number."""
     digits = text.strip().replace(",", "").replace("_", "")
     if not digits.isdecimal():
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{text!r} is not a whole number")
     return int(digits)
 
 
 def read_arms(path: Path, control: str = "") -> tuple[Arm, list[Arm]]:
-    """Control and treatments of a CSV file; the control is the first arm unless named.
+    """Read control and treatments from a CSV file; the control is the first arm unless named.
 
-    Raises DataError, naming the line, for a file that does not say it or has impossible counts, and
-    ConfigError for a control that is no arm.
+    Raises:
+        DataError: A line, which is named, lacks a count or has impossible ones.
+        ConfigError: There is no arm called `control`.
     """
     arms: list[Arm] = []
     try:
@@ -163,9 +179,9 @@ def _arm(row: Mapping[str | None, str | None], where: str) -> Arm:
     try:
         if None in row:
             raise ValueError("more cells than the header (a count with commas needs quotes)")
-        if lacking := [name for name, cell in cells.items() if not cell and name != _COUNTS[-1]]:
-            raise ValueError(f"no {lacking[0]}")
-        counts = {name: _counted(name, cells[name]) for name in _COUNTS if cells[name]}
+        if missing := [name for name, cell in cells.items() if not cell and name != _COUNTS[-1]]:
+            raise ValueError(f"no {missing[0]}")
+        counts = {name: _count_cell(name, cells[name]) for name in _COUNTS if cells[name]}
         return Arm(cells["arm"], **counts)
     except (ValueError, ConfigError) as error:
         cause = error.cause if isinstance(error, ConfigError) else error
@@ -175,7 +191,7 @@ def _arm(row: Mapping[str | None, str | None], where: str) -> Arm:
         ) from None
 
 
-def _counted(column: str, cell: str) -> int:
+def _count_cell(column: str, cell: str) -> int:
     try:
         return _count(cell)
     except ValueError as error:

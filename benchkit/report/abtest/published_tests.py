@@ -1,4 +1,4 @@
-"""Online tests of papers, computed again from the counts that they print."""
+"""A/B tests of papers, computed again from the counts that they print."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from benchkit.config.loading import read_toml, validate_model
-from benchkit.report.abtest.analysis import Arm
+from benchkit.report.abtest.analysis import Arm, RateCounts
 from benchkit.stats.proportions.two_sample import ProportionComparison, compare_proportions
 
 FigureVerdict = Literal["follows", "within the rounding of the counts", "does not follow"]
-PrintedCounts = tuple[int, int]
 
 FOLLOWS: FigureVerdict = "follows"
 WITHIN_ROUNDING: FigureVerdict = "within the rounding of the counts"
@@ -39,7 +38,7 @@ _FIGURES: dict[str, Callable[[ProportionComparison], float]] = {
 
 
 class PrintedArm(BaseModel):
-    """cvr: conversions by impressions in percent, as printed."""
+    """Counts of one arm, as printed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,59 +46,67 @@ class PrintedArm(BaseModel):
     impressions: int
     clicks: int
     cvr: str | None = None
+    """Conversions by impressions in percent."""
 
     @property
     def arm(self) -> Arm:
-        """Counts, conversions as far as the printed rate tells them."""
+        """The counts, with conversions as far as the printed rate gives them."""
         conversions = None if self.cvr is None else round(self.impressions * float(self.cvr) / 100)
         return Arm(self.name, self.impressions, self.clicks, conversions)
 
 
 class PrintedFigure(BaseModel):
-    """One figure. `figure` is a key of _FIGURES; figures that end in `_below` are bounds."""
+    """One figure of a test, as printed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     place: str
+    """Where the paper prints it."""
     figure: str
+    """A key of `_FIGURES`; those that end in `_below` are bounds."""
     treatment: str
     control: str = ""
+    """The arm compared with, or `*` where the paper does not name it."""
     value: str
 
 
 class PublishedABTest(BaseModel):
+    """A test with its counts and figures."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
     rounding: int
+    """By how much a printed count may be off."""
     arms: tuple[PrintedArm, ...]
     printed: tuple[PrintedFigure, ...]
 
 
 @dataclass(frozen=True)
 class FigureCheck:
-    """Ours beside a printed figure. low, high: what counts that round to the printed ones give.
-
-    p: two-sided p of the same comparison, for bounds on a one-sided one.
-    """
+    """Our figure beside a printed one."""
 
     printed: PrintedFigure
     against: str
     ours: float
     low: float
+    """The least that counts give which round to the printed ones."""
     high: float
     verdict: FigureVerdict
     p: float | None = None
+    """Two-sided, of the same comparison, for bounds on a one-sided p."""
 
 
 @dataclass(frozen=True)
 class PublishedTestCheck:
+    """Every printed figure of a test beside ours."""
+
     published: PublishedABTest
     checks: tuple[FigureCheck, ...]
 
 
 def load_published_tests() -> dict[str, PublishedABTest]:
-    """Paper -> its online test."""
+    """Return the A/B test of each paper."""
     path = Path(str(resources.files("benchkit.report.abtest") / "published_tests.toml"))
     return {
         name: validate_model(PublishedABTest, values, f"{path}: {name}")
@@ -108,36 +115,39 @@ def load_published_tests() -> dict[str, PublishedABTest]:
 
 
 def check_published_test(paper: str) -> PublishedTestCheck:
-    """Every printed figure of a paper beside ours, in the order of the paper."""
-    own = load_published_tests()[paper]
-    return PublishedTestCheck(own, tuple(_checked(own, printed) for printed in own.printed))
+    """Compute every printed figure of a paper's test again, in the order of the paper."""
+    test = load_published_tests()[paper]
+    return PublishedTestCheck(test, tuple(_check(test, printed) for printed in test.printed))
 
 
-def _checked(own: PublishedABTest, printed: PrintedFigure) -> FigureCheck:
-    arms = {arm.name: arm for arm in own.arms}
+def _check(test: PublishedABTest, printed: PrintedFigure) -> FigureCheck:
+    arms = {arm.name: arm for arm in test.arms}
     treatment = arms[printed.treatment]
     if printed.control != "*":
         control = arms[printed.control] if printed.control else treatment
-        return _one(own, printed, printed.control, [control], treatment)
-    others = [arm for arm in own.arms if arm is not treatment]
-    candidates = [_one(own, printed, arm.name, [arm], treatment) for arm in others]
-    candidates.append(_one(own, printed, "all others together", others, treatment))
+        return _compare(test, printed, printed.control, [control], treatment)
+    others = [arm for arm in test.arms if arm is not treatment]
+    candidates = [_compare(test, printed, arm.name, [arm], treatment) for arm in others]
+    candidates.append(_compare(test, printed, "all others together", others, treatment))
     value = float(printed.value)
     return min(candidates, key=lambda c: abs(c.ours - value))
 
 
-def _one(
-    own: PublishedABTest, printed: PrintedFigure, against: str, controls: Sequence[PrintedArm],
+def _compare(
+    test: PublishedABTest, printed: PrintedFigure, against: str, controls: Sequence[PrintedArm],
     treatment: PrintedArm,
 ) -> FigureCheck:  # fmt: skip
     figure = _FIGURES[printed.figure]
     rate = "cvr" if printed.figure.startswith("cvr") else "ctr"
-    base, slack = _counts(own, controls, rate)
-    mine, my_slack = _counts(own, [treatment], rate)
-    exact = compare_proportions(base, mine)
+    control_counts, control_slack = _counts(test, controls, rate)
+    counts, slack = _counts(test, [treatment], rate)
+    exact = compare_proportions(control_counts, counts)
     ours = figure(exact)
-    near = [figure(compare_proportions(c, t)) for c in _near(base, slack)
-            for t in _near(mine, my_slack)]  # fmt: skip
+    near = [
+        figure(compare_proportions(possible_control, possible))
+        for possible_control in _near(control_counts, control_slack)
+        for possible in _near(counts, slack)
+    ]
     bound = printed.figure.endswith("_below")
     return FigureCheck(
         printed, against, ours, min(near), max(near),
@@ -146,19 +156,19 @@ def _one(
 
 
 def _counts(
-    own: PublishedABTest, arms: Sequence[PrintedArm], rate: str
-) -> tuple[PrintedCounts, PrintedCounts]:
+    test: PublishedABTest, arms: Sequence[PrintedArm], rate: str
+) -> tuple[RateCounts, RateCounts]:
     """(successes, trials) of arms together, and by how much each may be off."""
     trials = sum(arm.impressions for arm in arms)
-    off = own.rounding * len(arms)
+    off = test.rounding * len(arms)
     if rate == "ctr":
         return (sum(arm.clicks for arm in arms), trials), (off, off)
     hits = sum(arm.arm.conversions or 0 for arm in arms)
     return (hits, trials), (round(trials * 0.5 * 10 ** -_digits(arms[0].cvr or "") / 100), off)
 
 
-def _near(counts: PrintedCounts, slack: PrintedCounts) -> Iterator[PrintedCounts]:
-    """The corners of what counts may have been; figures have their extremes there."""
+def _near(counts: RateCounts, slack: RateCounts) -> Iterator[RateCounts]:
+    """The corners of the range of counts; figures have their extremes there."""
     for a, b in product((-1, 0, 1), repeat=2):
         yield counts[0] + a * slack[0], counts[1] + b * slack[1]
 
@@ -180,7 +190,7 @@ def _verdict(printed: PrintedFigure, ours: float, low: float, high: float) -> Fi
 
 
 def figure_check_records(checks: PublishedTestCheck) -> list[dict[str, Any]]:
-    """A flat record for each figure."""
+    """Return a flat record for each figure."""
     return [
         {
             "place": c.printed.place,

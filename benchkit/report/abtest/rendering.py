@@ -38,7 +38,7 @@ _TITLES = {
 
 
 def analysis_document(analysis: ABTestAnalysis) -> TableDocument:
-    """Arms with their rates, then a table of each comparison."""
+    """Build tables of the arms with their rates, and of each comparison."""
     arms = TextTable(
         "Arms",
         ("Arm", "Impressions", "Clicks", "CTR", "Conversions", "CVR"),
@@ -86,8 +86,8 @@ def _test_table(test: RateComparison, level: str) -> TextTable:
 
 
 def analysis_records(analysis: ABTestAnalysis) -> list[dict[str, Any]]:
-    """A flat record for each comparison, exact numbers."""
-    found = []
+    """Return a flat record for each comparison, exact numbers."""
+    records = []
     for test in analysis.comparisons:
         record: dict[str, Any] = {
             "rate": test.rate, "control": test.control, "treatment": test.treatment,
@@ -102,12 +102,12 @@ def analysis_records(analysis: ABTestAnalysis) -> list[dict[str, Any]]:
                 record[name] = value
         valid = asdict(test.always_valid)
         record |= {f"always_valid_{k}": valid[k] for k in ("p", "low", "high")}
-        found.append(record)
-    return found
+        records.append(record)
+    return records
 
 
 def sample_size_document(planned: SampleSizePlan) -> TableDocument:
-    """A table of the impressions that each arm needs."""
+    """Build a table of the impressions that each arm needs."""
     sides = "one-sided" if planned.one_sided else "two-sided"
     table = TextTable(
         "Impressions needed",
@@ -126,7 +126,7 @@ def sample_size_document(planned: SampleSizePlan) -> TableDocument:
 
 
 def published_test_document(checks: PublishedTestCheck) -> TableDocument:
-    """Our figures beside the printed ones, and which of these do not follow from the counts."""
+    """Build a table of our figures beside the printed ones, and note which do not follow."""
     lines = tuple(
         (
             f"{c.printed.treatment}" + (f" against {c.against}" if c.against else ""),

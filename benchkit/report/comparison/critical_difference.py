@@ -54,13 +54,18 @@ def draw_critical_difference(
     margin: float,
     height: float,
 ) -> None:
-    """The best rank stands left; thick bars join methods that do not differ significantly.
+    """Draw the ranks, the best left; thick bars join methods that do not differ significantly.
 
-    margin, height: inches beside the axis of ranks, and of the whole drawing.
+    Args:
+        canvas: The figure.
+        comparison: The comparison with its ranking.
+        groups: Methods by place that do not differ.
+        margin: Inches beside the axis of ranks.
+        height: Inches of the whole drawing.
     """
-    found = comparison.ranking
-    assert found is not None  # noqa: S101
-    ranks, k = found.ranks, len(comparison.ranked_methods)
+    ranking = comparison.ranking
+    assert ranking is not None  # noqa: S101
+    ranks, k = ranking.ranks, len(comparison.ranked_methods)
     inch = (k - 1) / _AXIS  # ranks in an inch
     left, right = 1 - 0.2 * inch, k + 0.2 * inch
     axes = canvas.subplots()
@@ -83,33 +88,36 @@ def draw_critical_difference(
         ends = [ranks[group[0]] - 0.04 * inch, ranks[group[-1]] + 0.04 * inch]
         axes.plot(ends, [-_BAR * place] * 2, color=style.SERIES_COLOURS[0], linewidth=3.5)
     axes.plot(
-        [1, 1 + found.critical_difference], [0.42, 0.42], color=style.SERIES_COLOURS[1], linewidth=2
+        [1, 1 + ranking.critical_difference],
+        [0.42, 0.42],
+        color=style.SERIES_COLOURS[1],
+        linewidth=2,
     )
     _text(
         axes,
         1,
         0.47,
-        f"critical difference {found.critical_difference:.2f} (5 %)",
+        f"critical difference {ranking.critical_difference:.2f} (5 %)",
         "left",
         "bottom",
     )
 
 
 def _heading(comparison: SuiteComparison) -> str:
-    found = comparison.ranking
-    assert found is not None  # noqa: S101
+    ranking = comparison.ranking
+    assert ranking is not None  # noqa: S101
     metric = metric_title(comparison.metric)
-    return f"Mean ranks in {metric} over {found.n} tasks, {comparison.protocol}"
+    return f"Mean ranks in {metric} over {ranking.n} tasks, {comparison.protocol}"
 
 
 def _labels(comparison: SuiteComparison) -> list[str]:
     """' c-apo (1.50) '."""
-    found = comparison.ranking
-    assert found is not None  # noqa: S101
+    ranking = comparison.ranking
+    assert ranking is not None  # noqa: S101
     names = shorten_names(comparison.ranked_methods)
-    return [f" {name} ({rank:.2f}) " for name, rank in zip(names, found.ranks, strict=True)]
+    return [f" {name} ({rank:.2f}) " for name, rank in zip(names, ranking.ranks, strict=True)]
 
 
 def _text(axes: "Axes", x: float, y: float, text: str, ha: str, va: str) -> None:
-    """A text for which room was made by hand."""
+    """Place a text for which the layout has reserved room."""
     axes.text(x, y, text, ha=ha, va=va, fontsize=_LETTERS).set_in_layout(False)

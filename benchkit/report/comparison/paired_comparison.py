@@ -29,31 +29,25 @@ from benchkit.stats.proportions.mcnemar import McNemarTest, is_binary, mcnemar
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """What to compare.
-
-    methods: methods by label, every pair of them; none: every method against one. against: that one,
-    or the best when empty; with names, every name against it. tasks: all when empty. metric: the
-    suite's primary when empty. power: a difference, to learn how many users would show it.
-    """
+    """What to compare."""
 
     methods: tuple[str, ...] = ()
+    """Labels of which every pair is compared; when empty, every method with `against`."""
     against: str = ""
+    """The method that all others, or `methods`, are compared with; without either, the best."""
     tasks: tuple[str, ...] = ()
+    """All when empty."""
     metric: str = ""
+    """The suite's primary metric when empty."""
     protocol: str = ""
+    """The suite's first protocol when empty."""
     target_difference: float | None = None
+    """A difference of which to report how many users would show it."""
 
 
 @dataclass(frozen=True)
 class MethodComparison:
-    """a against b on one task; difference is a - b.
-
-    p: of users and seeds where `seeds_matter`, else p_users, the permutation test over users with
-    seeds averaged; low and high are of the same. p_holm, p_bh: p adjusted over all lines.
-    mcnemar: where all values are 0 or 1. sd: of the users' differences, seeds averaged.
-    detectable: the least difference that so many users and seeds show. needed: users to see the
-    difference that was asked about with these seeds, None where no number of users shows it.
-    """
+    """Two methods, a and b, on one task."""
 
     task: str
     a: str
@@ -63,18 +57,27 @@ class MethodComparison:
     mean_a: float
     mean_b: float
     difference: float
+    """Of a minus b."""
     low: float
+    """Lower end of the interval of the difference, over the same as `p`."""
     high: float
     p: float
+    """Over users and seeds where `seeds_matter`, else `p_users`."""
     p_users: float
+    """Of the permutation test over users, with seeds averaged."""
     seeds_matter: bool
     mcnemar: McNemarTest | None
+    """Where all values are 0 or 1."""
     d_z: float
     rank_biserial: float
     sd: float
+    """Of the users' differences, with seeds averaged."""
     detectable: float
+    """The least difference that so many users and seeds show."""
     needed: int | None
+    """Users who show the target difference with these seeds; None where no number does."""
     p_holm: float = 1.0
+    """Adjusted over all lines of the comparison."""
     p_bh: float = 1.0
 
 
@@ -91,7 +94,7 @@ class WinTally:
 
 @dataclass(frozen=True)
 class SuiteComparison:
-    """All lines of one metric under one protocol. ranking: over tasks, of methods `ranked`."""
+    """All pairs of methods in one metric under one protocol."""
 
     suite: str
     title: str
@@ -102,36 +105,40 @@ class SuiteComparison:
     tallies: tuple[WinTally, ...]
     ranked_methods: tuple[str, ...]
     ranking: FriedmanTest | None
+    """Over tasks, of `ranked_methods`."""
     target_difference: float | None
     notes: tuple[str, ...]
 
 
-def compare_suite(store: Store, suite: str, asked: ComparisonRequest) -> SuiteComparison:
+def compare_suite(store: Store, suite: str, request: ComparisonRequest) -> SuiteComparison:
     """Compare methods of a suite that was run.
 
-    Raises ConfigError for what the suite does not have, StoreError for methods that are named but
-    not complete, and for unequal case sets.
+    Raises:
+        ConfigError: The suite does not have what is named.
+        StoreError: A method that is named is not complete, or the cases of methods differ.
     """
     results = collect_results(store, suite)
-    metric = asked.metric.lower() or results.plan.primary
-    asked = replace(asked, protocol=asked.protocol or results.plan.protocols[0])
-    tables = all_case_tables(results, asked.protocol, asked.tasks)
+    metric = request.metric.lower() or results.plan.primary
+    request = replace(request, protocol=request.protocol or results.plan.protocols[0])
+    tables = all_case_tables(results, request.protocol, request.tasks)
     notes: list[str] = []
-    chosen = _labels(results.plan, tables, asked, notes)
+    chosen = _labels(results.plan, tables, request, notes)
     read = [
         read_case_values(store, suite, table, metric, labels)
         for table, labels in zip(tables, chosen, strict=True)
     ]
     if min(map(len, read), default=0) < 2:
         raise StoreError(
-            f"suite {suite!r}: fewer than two methods are complete under {asked.protocol!r}",
+            f"suite {suite!r}: fewer than two methods are complete under {request.protocol!r}",
             f"benchkit run --suite {suite}",
         )
-    target = asked.against or ("" if asked.methods else _best(read, notes))
+    target = request.against or ("" if request.methods else _best(read, notes))
     lines = [
         line
         for table, values in zip(tables, read, strict=True)
-        for line in _task_lines(table.task, values, _pairs(values, target), asked.target_difference)
+        for line in _task_lines(
+            table.task, values, _pairs(values, target), request.target_difference
+        )
     ]
     lines = _adjusted(lines)
     notes += seed_notes([line.seeds for line in lines])
@@ -143,27 +150,30 @@ def compare_suite(store: Store, suite: str, asked: ComparisonRequest) -> SuiteCo
     )
     ranked, ranking = _ranking(read, notes)
     return SuiteComparison(
-        suite, results.plan.title, metric, asked.protocol, tuple(t.task for t in tables),
-        tuple(lines), tuple(_tallies(lines)), ranked, ranking, asked.target_difference, tuple(notes),
+        suite, results.plan.title, metric, request.protocol, tuple(t.task for t in tables),
+        tuple(lines), tuple(_tallies(lines)), ranked, ranking, request.target_difference,
+        tuple(notes),
     )  # fmt: skip
 
 
 def _labels(
-    plan: PlanRecord, tables: Sequence[ResultTable], asked: ComparisonRequest, notes: list[str]
+    plan: PlanRecord, tables: Sequence[ResultTable], request: ComparisonRequest, notes: list[str]
 ) -> list[tuple[str, ...]]:
     """The methods of each table that are compared."""
-    named = tuple(dict.fromkeys([*asked.methods, *([asked.against] if asked.against else [])]))
+    named = tuple(
+        dict.fromkeys([*request.methods, *([request.against] if request.against else [])])
+    )
     for name in named:
         if name not in plan.labels:
             raise ConfigError(
                 f"suite {plan.suite!r} has no method {name!r}",
                 f"choose of: {', '.join(plan.labels)}",
             )
-    if asked.methods and len(named) == 1:
-        once = len(asked.methods) == 1 and not asked.against
-        cause = "is the only method named" if once else "cannot be compared with itself"
+    if request.methods and len(named) == 1:
+        single = len(request.methods) == 1 and not request.against
+        cause = "is the only method named" if single else "cannot be compared with itself"
         raise ConfigError(f"{named[0]!r} {cause}", "name two, or one and --against another")
-    found = []
+    labels = []
     for table in tables:
         status = {row.label: row.status for row in table.rows}
         for name in named:
@@ -174,11 +184,11 @@ def _labels(
                     f"benchkit run --suite {plan.suite}, or choose tasks with --task",
                 )
         complete = tuple(label for label, state in status.items() if state == "complete")
-        if not asked.methods and len(complete) < len(status):
-            left = ", ".join(label for label in status if label not in complete)
-            notes.append(f"{table.task}: without a result, so not compared: {left}.")
-        found.append(named if asked.methods else complete)
-    return found
+        if not request.methods and len(complete) < len(status):
+            missing = ", ".join(label for label in status if label not in complete)
+            notes.append(f"{table.task}: without a result, so not compared: {missing}.")
+        labels.append(named if request.methods else complete)
+    return labels
 
 
 def _best(read: Sequence[Sequence[CaseValues]], notes: list[str]) -> str:
@@ -211,34 +221,34 @@ def _task_lines(
     task: str, values: Sequence[CaseValues], pairs: Sequence[tuple[int, int]], power: float | None
 ) -> Iterable[MethodComparison]:
     pooled = np.stack([v.pooled for v in values])
-    for (i, j), found in zip(pairs, compare_pairs(pooled, pairs), strict=True):
-        yield _line(task, values[i], values[j], found, power)
+    for (i, j), test in zip(pairs, compare_pairs(pooled, pairs), strict=True):
+        yield _line(task, values[i], values[j], test, power)
 
 
 def _line(
-    task: str, a: CaseValues, b: CaseValues, found: PairedComparison, power: float | None
+    task: str, a: CaseValues, b: CaseValues, over_users: PairedComparison, power: float | None
 ) -> MethodComparison:
     x, y = a.pooled, b.pooled
     each = x - y
     sd = float(each.std(ddof=1)) if len(each) > 1 else float("nan")
-    over = try_crossed_effects(a.values, b.values)
-    test = over or found
-    error = over.expected_error if over else error_of_paired_difference(sd)
-    se, df = error(found.n)
+    crossed = try_crossed_effects(a.values, b.values)
+    test = crossed or over_users
+    error = crossed.expected_error if crossed else error_of_paired_difference(sd)
+    se, df = error(over_users.n)
     return MethodComparison(
         task,
         a.label,
         b.label,
-        found.n,
+        over_users.n,
         (len(a.values), len(b.values)),
         float(x.mean()),
         float(y.mean()),
-        found.difference,
+        over_users.difference,
         test.low,
         test.high,
         test.p,
-        found.p,
-        over is not None,
+        over_users.p,
+        crossed is not None,
         mcnemar(x, y) if is_binary(x) and is_binary(y) else None,
         cohen_dz(each),
         rank_biserial(each),
@@ -259,10 +269,11 @@ def _adjusted(lines: Sequence[MethodComparison]) -> list[MethodComparison]:
 def _tallies(lines: Sequence[MethodComparison]) -> Iterable[WinTally]:
     pairs = dict.fromkeys((line.a, line.b) for line in lines)
     for a, b in pairs:
-        own = [line for line in lines if (line.a, line.b) == (a, b)]
-        found = [line for line in own if line.p_holm < SIGNIFICANCE_LEVEL]
-        wins = sum(line.difference > 0 for line in found)
-        yield WinTally(a, b, wins, len(own) - len(found), len(found) - wins)
+        tasks = [line for line in lines if (line.a, line.b) == (a, b)]
+        significant = [line for line in tasks if line.p_holm < SIGNIFICANCE_LEVEL]
+        wins = sum(line.difference > 0 for line in significant)
+        losses = len(significant) - wins
+        yield WinTally(a, b, wins, len(tasks) - len(significant), losses)
 
 
 def _ranking(
@@ -277,6 +288,6 @@ def _ranking(
             f" here {len(ranked)} on {len(tables)}."
         )
         return (), None
-    if left := dict.fromkeys(label for t in tables for label in t if label not in ranked):
-        notes.append(f"Not ranked, because some task lacks them: {', '.join(left)}.")
+    if missing := dict.fromkeys(label for t in tables for label in t if label not in ranked):
+        notes.append(f"Not ranked, because some task lacks them: {', '.join(missing)}.")
     return ranked, friedman([[t[label] for t in tables] for label in ranked])

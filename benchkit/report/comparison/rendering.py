@@ -1,4 +1,4 @@
-"""What a comparison says, as Markdown, CSV and JSON. Same store, same bytes."""
+"""Comparisons of methods as tables, CSV and JSON. Same store, same bytes."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,22 +13,22 @@ from benchkit.report.core.text_table import TableDocument, TextTable, csv_text
 
 
 def comparison_document(comparison: SuiteComparison) -> TableDocument:
-    """A table of pairs for each task, wins over tasks, and the ranking over tasks."""
-    grids = [_pairs(comparison, task) for task in comparison.tasks]
+    """Build a table of pairs for each task, of wins over tasks, and of ranks over tasks."""
+    tables = [_pairs(comparison, task) for task in comparison.tasks]
     if len(comparison.tasks) > 1:
-        grids.append(_wins(comparison))
+        tables.append(_wins(comparison))
     if comparison.ranking is not None:
-        grids.append(_ranking(comparison))
-    return TableDocument(tuple(grids), tuple(comparison_legend(comparison)))
+        tables.append(_ranking(comparison))
+    return TableDocument(tuple(tables), tuple(comparison_legend(comparison)))
 
 
 def comparison_markdown(comparison: SuiteComparison) -> str:
-    """The document as Markdown."""
+    """Render the document as Markdown."""
     return comparison_document(comparison).to_markdown()
 
 
 def comparison_legend(comparison: SuiteComparison) -> list[str]:
-    """What the columns mean, how many comparisons were made, and the notes."""
+    """Explain the columns, how many comparisons were made, and add the notes."""
     count = len(comparison.pairs)
     lines = [
         f"{count} {'comparison' if count == 1 else 'comparisons'} made; Holm and BH (Benjamini and"
@@ -51,22 +51,22 @@ def comparison_legend(comparison: SuiteComparison) -> list[str]:
         )
     if comparison.target_difference is not None:
         lines.append(
-            f"Needed: users that show a difference of {comparison.target_difference:g} with 80 % power at 5 %,"
-            " with the seeds there are; 'more seeds' where no number of users does."
+            f"Needed: users that show a difference of {comparison.target_difference:g} with 80 %"
+            " power at 5 %, with the seeds there are; 'more seeds' where no number of users does."
         )
     return [*lines, *comparison.notes]
 
 
 def _pairs(comparison: SuiteComparison, task: str) -> TextTable:
-    own = [line for line in comparison.pairs if line.task == task]
-    binary = any(line.mcnemar for line in own)
-    seeded = any(line.seeds_matter for line in own)
-    head = (
+    pairs = [line for line in comparison.pairs if line.task == task]
+    binary = any(line.mcnemar for line in pairs)
+    seeded = any(line.seeds_matter for line in pairs)
+    header = (
         "Methods", "Means", "Difference", "p", *(["p, users alone"] if seeded else []), "Holm",
         "BH", *(["McNemar"] if binary else []), "d_z", "r", "Seen",
         *(["Needed"] if comparison.target_difference is not None else []),
     )  # fmt: skip
-    lines = tuple(
+    rows = tuple(
         (
             f"{line.a} - {line.b}",
             f"{format_rate(line.mean_a)}, {format_rate(line.mean_b)}",
@@ -81,11 +81,11 @@ def _pairs(comparison: SuiteComparison, task: str) -> TextTable:
             f"{line.detectable:.4f}",
             *([_needed(line)] if comparison.target_difference is not None else []),
         )
-        for line in own
+        for line in pairs
     )
-    users = own[0].n if own else 0
+    users = pairs[0].n if pairs else 0
     title = f"{comparison.title}: {task} ({comparison.protocol}, {users:,} users), "
-    return TextTable(title + metric_title(comparison.metric), head, lines)
+    return TextTable(title + metric_title(comparison.metric), header, rows)
 
 
 def _mcnemar(line: MethodComparison) -> str:
@@ -113,38 +113,39 @@ def _wins(comparison: SuiteComparison) -> TextTable:
 
 
 def _ranking(comparison: SuiteComparison) -> TextTable:
-    found = comparison.ranking
-    assert found is not None  # noqa: S101
-    first = int(np.argmin(found.ranks))
+    ranking = comparison.ranking
+    assert ranking is not None  # noqa: S101
+    first = int(np.argmin(ranking.ranks))
     lines = tuple(
         (
             comparison.ranked_methods[i],
-            f"{found.ranks[i]:.2f}",
-            "" if i == first else format_p_value(float(found.nemenyi[first, i])),
+            f"{ranking.ranks[i]:.2f}",
+            "" if i == first else format_p_value(float(ranking.nemenyi[first, i])),
         )
-        for i in np.argsort(found.ranks, kind="stable")
+        for i in np.argsort(ranking.ranks, kind="stable")
     )
     return TextTable(
-        f"Mean ranks over {found.n} tasks, {metric_title(comparison.metric)}",
+        f"Mean ranks over {ranking.n} tasks, {metric_title(comparison.metric)}",
         ("Method", "Mean rank", "p against the first (Nemenyi)"),
         lines,
         (
-            f"Friedman: chi-square {found.statistic:.3f}, p {format_p_value(found.p)} by shuffled ranks,"
-            f" {format_p_value(found.p_chi2)} by chi-square, {format_p_value(found.p_f)} by Iman and Davenport.",
-            f"Critical difference of mean ranks {found.critical_difference:.3f} by shuffled ranks,"
-            f" {found.asymptotic_critical_difference:.3f} by the studentized range.",
+            f"Friedman: chi-square {ranking.statistic:.3f}, p {format_p_value(ranking.p)} by"
+            f" shuffled ranks, {format_p_value(ranking.p_chi2)} by chi-square,"
+            f" {format_p_value(ranking.p_f)} by Iman and Davenport.",
+            f"Critical difference of mean ranks {ranking.critical_difference:.3f} by shuffled"
+            f" ranks, {ranking.asymptotic_critical_difference:.3f} by the studentized range.",
         ),
     )
 
 
 def comparison_records(comparison: SuiteComparison) -> list[dict[str, Any]]:
-    """A flat record for each line, exact numbers."""
-    found = []
+    """Return a flat record for each line, exact numbers."""
+    records = []
     for line in comparison.pairs:
         record = asdict(line)
         test = record.pop("mcnemar") or {}
         seeds_a, seeds_b = record.pop("seeds")
-        found.append(
+        records.append(
             {
                 "suite": comparison.suite,
                 "protocol": comparison.protocol,
@@ -159,11 +160,11 @@ def comparison_records(comparison: SuiteComparison) -> list[dict[str, Any]]:
                 "comparisons": len(comparison.pairs),
             }
         )
-    return found
+    return records
 
 
 def comparison_csv(comparison: SuiteComparison) -> str:
-    """One line a pair and task."""
+    """Return one line a pair and task."""
     records = comparison_records(comparison)
     return csv_text(list(records[0]), records)
 

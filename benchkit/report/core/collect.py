@@ -1,4 +1,4 @@
-"""From the run store to table rows: seeds pooled, intervals, chance, and the marks."""
+"""Collect the results of a suite from the run store: seeds pooled, intervals, chance, marks."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -19,11 +19,11 @@ from benchkit.runs.store import Run, Store
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.multiple_testing import holm
 
-_DIFFERENT = {"test": "were asked different cases", "decoding": "were sampled differently"}
+_DIFFERENT = {"test": "were evaluated on different cases", "decoding": "were sampled differently"}
 
 
 def collect_results(store: Store, suite: str) -> Results:
-    """Read everything that the plan of `suite` names. Raises StoreError when there is no plan."""
+    """Read everything that the plan of a suite names. Raises StoreError when there is no plan."""
     plan = store.require_plan(suite)
     whole = [
         _table(store, plan, task, protocol)
@@ -44,63 +44,64 @@ def collect_results(store: Store, suite: str) -> Results:
         for second in whole
         if (first.task, second.task) == pair and first.protocol == second.protocol == protocol
     ]
-    tables = (*whole, *buckets, *drops)
-    kept = tuple(table for table in tables if table.rows)
-    return Results(plan, kept, collect_grades(store, plan))
+    tables = tuple(table for table in (*whole, *buckets, *drops) if table.rows)
+    return Results(plan, tables, collect_grades(store, plan))
 
 
 def _table(store: Store, plan: PlanRecord, task: str, protocol_table: ProtocolTable) -> ResultTable:
     protocol = protocol_table.name
-    asked = recorded_protocol(protocol)
+    recorded = recorded_protocol(protocol)
     rows: list[ResultRow] = []
-    unable: list[str] = []
+    unsupported: list[str] = []
     manifests: list[Manifest] = []
     for label in plan.labels:
         planned = [row for row in plan.rows if (row.task, row.label) == (task, label)]
         if not planned:
             continue
         if not _belongs(planned[-1], plan, protocol):
-            unable.append(label)
+            unsupported.append(label)
             continue
-        row, found = _row(store, plan, planned, protocol)
-        if protocol_table.derived_from and not found:
+        row, row_manifests = _row(store, plan, planned, protocol)
+        if protocol_table.derived_from and not row_manifests:
             continue
         rows.append(row)
-        manifests += found
-    for what in ("test", "decoding") if asked.uses_decoding else ("test",):
+        manifests += row_manifests
+    for what in ("test", "decoding") if recorded.uses_decoding else ("test",):
         _check_same(manifests, what, plan, task)
     lines = [s for m in manifests for s in m.summary if s.protocol == protocol]
     chance = {line.metric: line.chance for line in lines if line.chance is not None}
     notes = []
-    if unable:
-        notes.append(f"{asked.unsupported_note}: {', '.join(unable)}.")
+    if unsupported:
+        notes.append(f"{recorded.unsupported_note}: {', '.join(unsupported)}.")
     if any(row.status != "complete" for row in rows):
-        notes.append("Rows without figures are no results; the reason stands in their place.")
+        notes.append("A row without figures is not a result; it shows the reason instead.")
     if chance and any(row.external for row in rows):
         notes.append(
             "External rows do not change the marks of the others: Holm is over the rows run here,"
             " and for each external row over these and itself."
         )
-    decoding = manifests[0].identity["decoding"] if asked.uses_decoding and manifests else {}
+    decoding = manifests[0].identity["decoding"] if recorded.uses_decoding and manifests else {}
     return ResultTable(
-        task, protocol, "", chance, tuple(_marked(rows, chance)), tuple(notes), decoding
+        task, protocol, "", chance, tuple(_mark_rows(rows, chance)), tuple(notes), decoding
     )
 
 
 def _belongs(planned: PlannedRow, plan: PlanRecord, protocol: str) -> bool:
-    """Whether a row stands in the table of a protocol. One that can do none has its reason in the
-    first table."""
+    """Whether a row is in the table of a protocol.
+
+    One that supports none of the suite's is in the first table, with its reason.
+    """
     none = set(plan.protocols) <= set(planned.unsupported)
     return protocol not in planned.unsupported or (none and protocol == plan.protocols[0])
 
 
 def _check_same(manifests: Sequence[Manifest], what: str, plan: PlanRecord, task: str) -> None:
-    """Different questions cannot stand in one table; the newest are those the plan meant."""
+    """Raise StoreError where rows differ in `what`: they cannot be in one table."""
     labels: dict[str, list[str]] = {}
     for manifest in manifests:
         value = manifest.test_fingerprint if what == "test" else manifest.identity[what]
-        shown = value[:8] if isinstance(value, str) else json.dumps(value)
-        labels.setdefault(shown, []).append(manifest.label)
+        title = value[:8] if isinstance(value, str) else json.dumps(value)
+        labels.setdefault(title, []).append(manifest.label)
     if len(labels) > 1:
         raise StoreError(
             f"suite {plan.suite!r}, {task}: rows {_DIFFERENT[what]}: "
@@ -191,30 +192,31 @@ def _pooled(runs: Sequence[Run], protocol: str) -> dict[str, np.ndarray]:
         .group_by("metric", "case_id", maintain_order=True)
         .agg(pl.col("value").mean())
     )
-    return {str(key[0]): part["value"].to_numpy() for key, part in means.group_by("metric")}
+    return {str(key[0]): cases["value"].to_numpy() for key, cases in means.group_by("metric")}
 
 
-def _marked(rows: Sequence[ResultRow], metrics: Iterable[str]) -> list[ResultRow]:
-    """The rows with each metric's p values adjusted (`_adjusted`)."""
+def _mark_rows(rows: Sequence[ResultRow], metrics: Iterable[str]) -> list[ResultRow]:
+    """Return the rows with the p values of each metric adjusted."""
     marked = list(rows)
     for metric in metrics:
-        for i, value in _adjusted(rows, metric).items():
+        for i, value in _adjust_p_values(rows, metric).items():
             cell = replace(marked[i].cells[metric], p=None if np.isnan(value) else value)
             marked[i] = replace(marked[i], cells={**marked[i].cells, metric: cell})
     return marked
 
 
-def _adjusted(rows: Sequence[ResultRow], metric: str) -> dict[int, float]:
-    """Place of a row -> its p after Holm over the rows run here; NaN where there is none.
+def _adjust_p_values(rows: Sequence[ResultRow], metric: str) -> dict[int, float]:
+    """Return by index of a row its p, Holm-adjusted over the rows run here; NaN for none.
 
-    An external row's is over these and itself, so that no number of imports can take a mark away.
+    That of an external row is over these and itself, so that no number of imports can take a mark
+    away.
     """
-    having = [i for i, row in enumerate(rows) if metric in row.cells]
-    here = [i for i in having if not rows[i].external]
+    present = [i for i, row in enumerate(rows) if metric in row.cells]
+    internal = [i for i in present if not rows[i].external]
 
-    def over(places: Sequence[int]) -> list[float]:
+    def adjust(places: Sequence[int]) -> list[float]:
         p = [rows[i].cells[metric].p for i in places]
         return list(map(float, holm([np.nan if value is None else value for value in p])))
 
-    found = dict(zip(here, over(here), strict=True))
-    return found | {i: over([*here, i])[-1] for i in having if rows[i].external}
+    p_values = dict(zip(internal, adjust(internal), strict=True))
+    return p_values | {i: adjust([*internal, i])[-1] for i in present if rows[i].external}

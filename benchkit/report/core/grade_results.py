@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchkit.report.core.cell import Cell
-from benchkit.stats.ordinal_mixed_model import OrdinalEffect
+
+if TYPE_CHECKING:  # it loads scipy
+    from benchkit.stats.ordinal_mixed_model import OrdinalEffect
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class GradeComparison:
     equal: int
     p: float
     """Of the two-sided sign test, Holm-adjusted over the table."""
-    ordinal: OrdinalEffect | None
+    ordinal: "OrdinalEffect | None"
     """Log odds of a higher grade for `best`, by a mixed model, with its p Holm-adjusted."""
     missing_reason: str = ""
     """Why there are no log odds."""

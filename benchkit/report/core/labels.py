@@ -31,7 +31,7 @@ def metric_title(name: str, plan: PlanRecord | None = None) -> str:
 
 
 def table_caption(plan: PlanRecord, table: ResultTable) -> str:
-    """What a table shows, in a line."""
+    """Return what a table shows, in a line."""
     n = next((c.n for row in table.rows for c in row.cells.values()), 0)
     users = f", {n:,} users" if n else ""
     protocol = _sampled(table) if table.decoding else protocol_title(table.protocol, plan)
@@ -68,7 +68,7 @@ def _sampled(table: ResultTable) -> str:
 
 
 def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
-    """What the marks of a table mean, and its notes; `caveat_numbers` has those on rows."""
+    """Explain the marks of a table, and add its notes; caveats of rows are numbered apart."""
     if not table.chance:
         return [*table.notes]
     marks = [
@@ -89,7 +89,7 @@ def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
 
 
 def caveat_numbers(table: ResultTable) -> dict[str, int]:
-    """Caveat -> its number in the table, in the order of the rows."""
+    """Number the caveats of a table, in the order of the rows."""
     caveats = dict.fromkeys(caveat for row in table.rows for caveat in row.caveats)
     return {caveat: number for number, caveat in enumerate(caveats, start=1)}
 
@@ -108,7 +108,7 @@ def caveat_notes(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
 
 
 def seed_notes(pairs: Sequence[tuple[int, int]]) -> list[str]:
-    """What p is over, of `pairs` of methods that have so many seeds each."""
+    """Explain what p is over, for `pairs` of methods with so many seeds each."""
     fewer = [pair for pair in pairs if min(pair) < MIN_SEEDS]
     notes = []
     if len(fewer) < len(pairs):
@@ -127,18 +127,18 @@ def seed_notes(pairs: Sequence[tuple[int, int]]) -> list[str]:
 
 
 def best_mean(table: ResultTable, metric: str) -> float | None:
-    """The largest mean of a column."""
+    """Return the largest mean of a column."""
     return max((row.cells[metric].mean for row in table.rows if metric in row.cells), default=None)
 
 
 def is_at_chance(row: ResultRow, plan: PlanRecord) -> bool:
-    """Whether a row carries the mark."""
+    """Return whether a row is marked as not significantly above chance."""
     cell = row.cells.get(primary_metric(plan, row.cells))
     return cell is not None and cell.above_chance is False
 
 
 def primary_metric(plan: PlanRecord, names: Iterable[str]) -> str:
-    """The metric that decides the mark: the plan's, or the first where a task has others."""
+    """Return the metric that decides the mark: the plan's, or the first where a task has others."""
     present = list(names)
     return plan.primary if plan.primary in present else next(iter(present), plan.primary)
 
@@ -188,12 +188,12 @@ def format_p_value(p: float) -> str:
 
 
 def format_fit_seconds(row: ResultRow) -> str:
-    """Training time of a row."""
+    """Format the training time of a row."""
     return f"{row.cost['fit_seconds']:.1f}" if "fit_seconds" in row.cost else ""
 
 
 def metric_columns(plan: PlanRecord, table: ResultTable) -> list[str]:
-    """The metrics that at least one row has, in the order of the suite, then the other columns.
+    """Return the metrics that a row has, in the order of the suite, then the other columns.
 
     Shares of cut-off and of refused answers are left out where there was none.
     """

@@ -1,4 +1,4 @@
-"""Tables of a part of the cases, and of how far figures fall from one task to another."""
+"""Tables of a subgroup of cases, and of how far figures drop from one task to another."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from benchkit.stats.bootstrap import mean_interval
 def history_bucket_table(
     store: Store, plan: PlanRecord, table: ResultTable, bucket: Sequence[int]
 ) -> ResultTable:
-    """`table` on the cases whose history has `bucket[0]` to `bucket[1]` items (or more)."""
+    """Return `table` for the cases whose history has `bucket[0]` to `bucket[1]` items (or more)."""
     low, high = bucket[0], bucket[1] if len(bucket) > 1 else None
     within = pl.col("history_length") >= low
     if high is not None:
@@ -27,20 +27,20 @@ def history_bucket_table(
         runs = [store.run(plan.suite, row.task, row.label, run_id) for run_id in row.run_ids]
         cells = _cells(runs, table.protocol, within) if runs else {}
         status = row.status if cells or not runs else "no such case"
-        # What a run cost is known of all its cases together.
+        # The cost of a run is known only for all its cases together.
         rows.append(replace(row, cells=cells, status=status, cost={}))
     return replace(table, subgroup=history_bucket_title(low, high), rows=tuple(rows), notes=())
 
 
 def relative_drop_table(first: ResultTable, second: ResultTable) -> ResultTable:
-    """How much smaller a mean is in `second`, as a share of that in `first`."""
-    theirs = {row.label: row for row in second.rows}
+    """Return how much smaller each mean is in `second`, as a share of that in `first`."""
+    second_rows = {row.label: row for row in second.rows}
     rows = []
     for row in first.rows:
-        other = theirs.get(row.label)
+        other = second_rows.get(row.label)
         if other is None or not (row.cells and other.cells):
-            lacking = row if not row.cells else other
-            status = lacking.status if lacking else "not run"
+            incomplete = row if not row.cells else other
+            status = incomplete.status if incomplete else "not run"
             rows.append(replace(row, task=second.task, status=status, cells={}, cost={}))
             continue
         cells = {
@@ -49,23 +49,23 @@ def relative_drop_table(first: ResultTable, second: ResultTable) -> ResultTable:
             if name in first.chance and name in other.cells and cell.mean > 0
         }
         rows.append(replace(row, task=second.task, cells=cells, cost={}))
-    part = f"relative drop from {first.task}"
-    return ResultTable(second.task, first.protocol, part, {}, tuple(rows), (), first.decoding)
+    subgroup = f"relative drop from {first.task}"
+    return ResultTable(second.task, first.protocol, subgroup, {}, tuple(rows), (), first.decoding)
 
 
 def _cells(runs: Sequence[Run], protocol: str, within: pl.Expr) -> dict[str, Cell]:
-    """Means over the cases within, each case's value the mean over the seeds."""
-    kept = runs[0].predictions().filter(within)["case_id"]
+    """Means over the cases `within`; the value of a case is the mean over its seeds."""
+    case_ids = runs[0].predictions().filter(within)["case_id"]
     tables = [run.metrics().filter(pl.col("protocol") == protocol) for run in runs]
     values = (
         pl.concat(tables)
-        .filter(pl.col("case_id").is_in(kept.implode()))
+        .filter(pl.col("case_id").is_in(case_ids.implode()))
         .group_by("metric", "case_id", maintain_order=True)
         .agg(pl.col("value").mean())
     )
     cells = {}
-    for (metric,), part in values.group_by("metric", maintain_order=True):
-        each = part["value"].to_numpy()
+    for (metric,), cases in values.group_by("metric", maintain_order=True):
+        each = cases["value"].to_numpy()
         low, high = mean_interval(each)
         cells[str(metric)] = Cell(float(np.mean(each)), low, high, len(each))
     return cells

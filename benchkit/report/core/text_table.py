@@ -69,7 +69,7 @@ class TextTable:
         return first + [f"{group} {name}".strip() for group, name in zip(groups, rest, strict=True)]
 
     def text_rows(self) -> Iterable[tuple[TextRow, list[TextCell]]]:
-        """Each row and its cells, without the padding of a short one."""
+        """Yield each row and its cells, without padding a short one."""
         for row in self.rows:
             row = row if isinstance(row, TextRow) else TextRow(row)
             yield row, [c if isinstance(c, TextCell) else TextCell(c) for c in row.cells]

@@ -28,7 +28,7 @@ _COLUMNS = (
 def build_cost_tables(
     results: Results, factors: Sequence[TrainingTimeRatio] = ()
 ) -> Iterator[TextTable]:
-    """A table for each task, from its first table of results: one line a complete row.
+    """Yield a table for each task, from its first table of results: one line a complete row.
 
     Args:
         results: The suite's results.
@@ -39,7 +39,7 @@ def build_cost_tables(
 
 
 def costs_csv(results: Results, factors: Sequence[TrainingTimeRatio] = ()) -> str:
-    """One line a task and complete row, exact numbers; what was not recorded is empty."""
+    """Return one line a task and complete row, exact numbers; what was not recorded is empty."""
     return csv_text(_COLUMNS, _records(results, factors))
 
 

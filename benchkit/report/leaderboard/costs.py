@@ -16,9 +16,9 @@ DisplayedCost = list[str | float]  # [text, value to sort by]
 
 
 def per_thousand_users(row: ResultRow, what: str) -> float | None:
-    """`what` (seconds, tokens) of 1,000 users under the row's protocol, where it was recorded.
+    """Return seconds or tokens (`what`) of 1,000 users under the row's protocol, where recorded.
 
-    The ranking by tokens' mean is read off the scores of `scored` and costs the same.
+    The ranking by the mean over tokens uses the scores of `scored`, and so costs the same.
     """
     protocol = recorded_protocol(row.protocol).name
     users = max((cell.n for cell in row.cells.values()), default=0)
@@ -27,24 +27,24 @@ def per_thousand_users(row: ResultRow, what: str) -> float | None:
 
 
 def row_costs(row: ResultRow) -> dict[str, DisplayedCost]:
-    """Cost column -> [text, value], for those that the records of its seeds have."""
-    found: dict[str, DisplayedCost] = {}
+    """Return cost column -> [text, value], for the columns that the records of the row have."""
+    displayed: dict[str, DisplayedCost] = {}
     if "fit_seconds" in row.cost:
-        found["fit"] = _shown(row.cost["fit_seconds"], 1)
+        displayed["fit"] = _display(row.cost["fit_seconds"], 1)
     for what, digits in (("seconds", 1), ("tokens", 0)):
         if (value := per_thousand_users(row, what)) is not None:
-            found[what] = _shown(value, digits)
+            displayed[what] = _display(value, digits)
     if "peak_memory_mb" in row.cost:
-        found["memory"] = _shown(row.cost["peak_memory_mb"], 0)
+        displayed["memory"] = _display(row.cost["peak_memory_mb"], 0)
     if row.device:
-        found["device"] = [row.device, 0.0]
-    return found
+        displayed["device"] = [row.device, 0.0]
+    return displayed
 
 
-def _shown(value: float, digits: int) -> DisplayedCost:
+def _display(value: float, digits: int) -> DisplayedCost:
     """Three or more digits: '0.25', '12.3', '1,240'.
 
-    >>> _shown(0.2468, 1), _shown(1240.4, 1), _shown(12.34, 1), _shown(0.2, 0)
+    >>> _display(0.2468, 1), _display(1240.4, 1), _display(12.34, 1), _display(0.2, 0)
     (['0.25', 0.2468], ['1,240', 1240.4], ['12.3', 12.34], ['0', 0.2])
     """
     if digits and value < 1:

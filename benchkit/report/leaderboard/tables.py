@@ -100,12 +100,12 @@ def leaderboard_table(
 
 
 def leaderboard_markdown(results: Results) -> str:
-    """All tables, each with its caption and legend."""
+    """Render all tables, each with its caption and legend."""
     return render_markdown(leaderboard_table(results.plan, table) for table in results.tables)
 
 
 def leaderboard_latex(results: Results) -> str:
-    """All tables in booktabs style, without training times."""
+    """Render all tables in booktabs style, without training times."""
     return render_latex(
         leaderboard_table(results.plan, table, fit=False) for table in results.tables
     )
@@ -138,7 +138,7 @@ def _format_half_width(cell: Cell) -> str:
 
 
 def leaderboard_csv(results: Results) -> str:
-    """One line a row and metric; a row without results has one line with its status."""
+    """Return one line a row and metric; a row without results has one line with its status."""
     rows = (
         record
         for table in results.tables

@@ -30,8 +30,10 @@ _FILE_NAMES = {"md": "table.md", "latex": "table.tex", "csv": "leaderboard.csv"}
 
 
 def render_tables(results: Results, format_: str) -> str:
-    """All tables as `md`, `latex` or `csv`; grades follow, except in the CSV, whose columns they
-    do not share."""
+    """Render all tables as `md`, `latex` or `csv`.
+
+    Grades follow, except in the CSV, whose columns they do not share.
+    """
     text = _LEADERBOARD[format_](results)
     if results.grades and format_ in _RENDERERS:
         text += "\n" + _RENDERERS[format_](grade_tables(results.plan.title, results.grades))
@@ -47,10 +49,16 @@ def render_paper_table(
     paper: str = "",
     protocol: str = DEFAULT_PROTOCOL.name,
 ) -> str:
-    """Tasks side by side as `csv`, `latex` or Markdown.
+    """Render tasks side by side.
 
-    published: the folder of the figures that stand beside ours. paper: a published table; then ours
-    under `protocol` are in its shape.
+    Args:
+        results: The suite's results.
+        store: The run store, for tests of significance.
+        published: The folder of published figures, which stand beside ours.
+        format_: `csv`, `latex` or `md`, which is also the form of every other name.
+        intervals: Whether 95 % intervals stand beside the values.
+        paper: A published table, whose shape ours takes; none when empty.
+        protocol: The protocol of ours beside `paper`.
     """
     if paper:
         values = published_values.read_published_table(published, paper)
@@ -67,13 +75,13 @@ def render_paper_table(
 
 
 def cost_tables(results: Results, published: Path) -> list[TextTable]:
-    """The tables of costs; published factors of training time stand beside ours."""
+    """Build the tables of costs, with published ratios of training time beside ours."""
     ratios = published_values.read_time_ratios(published, results.plan.published)
     return list(build_cost_tables(results, ratios))
 
 
 def render_costs(results: Results, published: Path, format_: str) -> str:
-    """The tables of costs as `md`, `latex` or `csv`."""
+    """Render the tables of costs as `md`, `latex` or `csv`."""
     if format_ == "csv":
         ratios = published_values.read_time_ratios(published, results.plan.published)
         return costs_csv(results, ratios)
@@ -87,12 +95,16 @@ def write_leaderboard(
     questions: CaseInputLookup | None = None,
     published: Path | None = None,
 ) -> list[Path]:
-    """Write tables, the page and, where rationales were judged, grades; all generated, never
-    edited.
+    """Write tables, the page and, where rationales were judged, grades; return their paths.
 
-    questions: looks up what the page's example cases showed. published: the folder of figures that
-    stand beside ours, by default `folder`/../published. Plots are left out where matplotlib is not
-    installed.
+    Plots are left out where matplotlib is not installed.
+
+    Args:
+        results: The suite's results.
+        store: The run store.
+        folder: Where to write; all files in it are generated, never edited.
+        questions: Looks up what the page's example cases showed.
+        published: The folder of published figures, by default `folder`/../published.
     """
     published = published or folder.parent / "published"
     texts = {_FILE_NAMES[kind]: render(results) for kind, render in _LEADERBOARD.items()}

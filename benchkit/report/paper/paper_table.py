@@ -21,88 +21,98 @@ PaperColumn = tuple[str, str]  # task and metric
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One method over all tasks.
-
-    cells: by column; those of a task that is not complete are missing, and then there is no
-    average. missing: task -> why. at_chance: tasks where it is not above chance.
-    significant: columns where it is the best, and better than every rival after correction.
-    published: what papers print for it, by column. caveats: what a reader must know of it.
-    external: whether it was imported.
-    """
+    """One method over all tasks."""
 
     label: str
     family: str
     cells: Mapping[PaperColumn, Cell]
+    """By column. A task that is not complete has none, and then there is no average."""
     missing_reasons: Mapping[str, str]
+    """Task -> why it has no cells."""
     at_chance: frozenset[str]
+    """Tasks where it is not above chance."""
     significant: frozenset[PaperColumn] = frozenset()
+    """Columns where it is the best, and better than every rival after correction."""
     published: Mapping[PaperColumn, PublishedValue] = field(default_factory=dict)
+    """What papers print for it."""
     caveats: tuple[str, ...] = ()
+    """What a reader must know of it."""
     external: bool = False
+    """Whether it was imported."""
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """All methods and tasks under one protocol.
-
-    columns: a task's lie together; those of the average over several tasks are last. chance: by
-    column. tests: what the tests of significance are over, in words. shape: the published table
-    whose methods and columns these are, if any, and unit: what its figures are printed in
-    (`percent`, `ratio`). notes: more to be said.
-    """
+    """All methods and tasks under one protocol."""
 
     protocol: str
     columns: tuple[PaperColumn, ...]
+    """Those of a task lie together; those of the average over tasks are last."""
     rows: tuple[PaperRow, ...]
     chance: Mapping[PaperColumn, float]
     test_notes: tuple[str, ...] = ()
+    """What the tests of significance are over, in words."""
     published_table: str = ""
+    """The published table whose methods and columns these are, if any."""
     unit: str = ""
+    """What its figures are printed in, `percent` or `ratio`."""
     notes: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Without the average."""
+        """The tasks, without the average."""
         return tuple(dict.fromkeys(task for task, _ in self.columns if task != AVERAGE))
 
     def families(self) -> Iterator[tuple[str, list[PaperRow]]]:
-        """Families with their lines, both in the order of the suite."""
+        """Yield the families with their rows, both in the order of the suite."""
         groups: dict[str, list[PaperRow]] = {}
-        for line in self.rows:
-            groups.setdefault(line.family, []).append(line)
+        for row in self.rows:
+            groups.setdefault(row.family, []).append(row)
         yield from groups.items()
 
     def top_ranks(self, column: PaperColumn) -> dict[str, int]:
-        """Label -> 1 for the best of a column and 2 for the second; equal values share a place."""
-        means = {line.label: line.cells[column].mean for line in self.rows if column in line.cells}
+        """Return label -> 1 for the best of a column, 2 for the second; equal ones share a rank."""
+        means = {row.label: row.cells[column].mean for row in self.rows if column in row.cells}
         best = sorted(set(means.values()), reverse=True)[:2]
         return {label: best.index(mean) + 1 for label, mean in means.items() if mean in best}
 
 
 def build_paper_tables(
-    results: Results, store: Store | None = None, figures: Sequence[PublishedValue] = ()
+    results: Results, store: Store | None = None, published_values: Sequence[PublishedValue] = ()
 ) -> list[PaperTable]:
-    """One layout for each protocol of the suite, over whole tasks.
+    """Build a layout for each protocol of the suite, over all cases of its tasks.
 
-    store: where per-case values are; with it, the best of a column is tested against its rivals.
-    figures: published ones to stand beside ours.
+    Args:
+        results: The suite's results.
+        store: Where per-case values are; with it, the best of a column is tested against its
+            rivals.
+        published_values: Published figures to stand beside ours.
     """
     protocols = dict.fromkeys(table.protocol for table in results.tables)
-    made = [build_paper_table(results, protocol, store, figures) for protocol in protocols]
-    return [layout for layout in made if layout.rows]
+    layouts = [
+        build_paper_table(results, protocol, store, published_values) for protocol in protocols
+    ]
+    return [layout for layout in layouts if layout.rows]
 
 
 def build_paper_table(
     results: Results,
     protocol: str,
     store: Store | None = None,
-    figures: Sequence[PublishedValue] = (),
+    published_values: Sequence[PublishedValue] = (),
     metrics: Sequence[str] = (),
 ) -> PaperTable:
-    """The layout of one protocol. metrics: by default those of the suite that rank.
+    """Build the layout of one protocol.
 
     Published figures are of a list of candidates and never stand beside the whole catalogue. There
     is no average over tasks whose drops are reported: they are of different kinds.
+
+    Args:
+        results: The suite's results.
+        protocol: The protocol.
+        store: As in `build_paper_tables`.
+        published_values: As in `build_paper_tables`.
+        metrics: The columns of each task, by default the suite's metrics that rank.
     """
     tables = {
         table.task: table
@@ -118,17 +128,17 @@ def build_paper_table(
     metrics = metrics or ranking
     averaged = () if len(tables) < 2 or results.plan.relative_drops else tuple(tables)
     if not recorded_protocol(protocol).ranks_candidates:
-        figures = ()
-    lines = []
+        published_values = ()
+    paper_rows = []
     for label in results.plan.labels:
         rows = {
             task: row for task, table in tables.items() for row in table.rows if row.label == label
         }
         if rows:
-            line = _line(results, rows, tuple(tables), metrics, significant, figures)
-            means = _averages({c: cell.mean for c, cell in line.cells.items()}, averaged, metrics)
-            cells = {**line.cells, **{column: Cell(mean) for column, mean in means.items()}}
-            lines.append(replace(line, cells=cells))
+            row = _paper_row(results, rows, tuple(tables), metrics, significant, published_values)
+            means = _averages({c: cell.mean for c, cell in row.cells.items()}, averaged, metrics)
+            cells = {**row.cells, **{column: Cell(mean) for column, mean in means.items()}}
+            paper_rows.append(replace(row, cells=cells))
     chance = {
         (task, metric): table.chance[metric]
         for task, table in tables.items()
@@ -143,16 +153,16 @@ def build_paper_table(
     ]
     means = _averages(chance, averaged, metrics)
     columns += means
-    return PaperTable(protocol, tuple(columns), tuple(lines), chance | means, tests)
+    return PaperTable(protocol, tuple(columns), tuple(paper_rows), chance | means, tests)
 
 
-def _line(
+def _paper_row(
     results: Results,
     rows: Mapping[str, ResultRow],
     tasks: Sequence[str],
     metrics: Sequence[str],
     significant: Mapping[PaperColumn, str],
-    figures: Sequence[PublishedValue],
+    published_values: Sequence[PublishedValue],
 ) -> PaperRow:
     first = next(iter(rows.values()))
     cells = {
@@ -167,9 +177,9 @@ def _line(
         if task not in rows or not rows[task].cells
     }
     printed = {
-        (task, metric): found[0]
+        (task, metric): values[0]
         for task in tasks
-        for metric, found in match_published(figures, task, first.label).items()
+        for metric, values in match_published(published_values, task, first.label).items()
         if metric in metrics
     }
     return PaperRow(
@@ -180,7 +190,7 @@ def _line(
         frozenset(task for task, row in rows.items() if is_at_chance(row, results.plan)),
         frozenset(column for column, label in significant.items() if label == first.label),
         printed,
-        tuple(dict.fromkeys(remark for row in rows.values() for remark in row.caveats)),
+        tuple(dict.fromkeys(caveat for row in rows.values() for caveat in row.caveats)),
         any(row.external for row in rows.values()),
     )
 
@@ -199,8 +209,10 @@ def _averages(
 def _significant(
     results: Results, tables: Mapping[str, ResultTable], metrics: Sequence[str], store: Store
 ) -> tuple[dict[PaperColumn, str], tuple[str, ...]]:
-    """The best method of a column where it is better than each other one, Holm over all
-    comparisons of the table (every column and rival); and what they are over, in words."""
+    """Return the best method of each column where it is better than every rival, and test notes.
+
+    Holm is over all comparisons of the table: every column and rival.
+    """
     tested: list[tuple[PaperColumn, str]] = []
     seeds: list[tuple[int, int]] = []
     p: list[float] = []

@@ -12,18 +12,25 @@ from benchkit.runs.store import Store
 
 
 def like_published(
-    results: Results, figures: Sequence[PublishedValue], protocol: str, store: Store | None = None
+    results: Results, values: Sequence[PublishedValue], protocol: str, store: Store | None = None
 ) -> PaperTable:
-    """A line a method of the paper and a column a domain and metric, each in the paper's order.
+    """Build a row for each method and a column for each domain and metric, in the paper's order.
 
-    figures: all of one published table; they stand beside ours. protocol: which of ours those
-    are. store: as in `layout`. What the suite does not have stays empty, and the notes name it.
-    Raises ConfigError where the suite has no task of the table, or nothing under `protocol`, and
-    for the whole catalogue, which no published figure is of.
+    What the suite does not have stays empty, and the notes name it.
+
+    Args:
+        results: The suite's results.
+        values: All figures of one published table; they stand beside ours.
+        protocol: Which of our protocols the table compares with.
+        store: As in `build_paper_tables`.
+
+    Raises:
+        ConfigError: The suite has no task of the table or nothing under `protocol`, or this ranks
+            the whole catalogue, as no published table does.
     """
     if "samples" in recorded_protocol(protocol).provides:  # a ranking is always valid
-        figures = [replace(f, metric=_VALID.get(f.metric, f.metric)) for f in figures]
-    name = f"{figures[0].paper}, {figures[0].table}"
+        values = [replace(v, metric=_VALID.get(v.metric, v.metric)) for v in values]
+    name = f"{values[0].paper}, {values[0].table}"
     known = dict.fromkeys(
         t.protocol for t in results.tables if recorded_protocol(t.protocol).ranks_candidates
     )
@@ -32,33 +39,33 @@ def like_published(
         if not recorded_protocol(protocol).ranks_candidates:
             why = "papers rank a few candidates"
         raise ConfigError(f"--protocol {protocol}: {why}", f"choose of: {', '.join(known)}")
-    tasks = _tasks(results, figures)
+    tasks = _tasks(results, values)
     if not set(tasks.values()) & set(results.plan.tasks):
         raise ConfigError(
             f"suite {results.plan.suite!r} has no task of {name}",
             f"its domains are {', '.join(tasks)}",
         )
-    columns = _columns(figures, tasks)
+    columns = _columns(values, tasks)
     metrics = list(dict.fromkeys(metric for _, metric in columns))
     ours = build_paper_table(results, protocol, store, metrics=metrics)
-    lines, standing = [], []
-    for method in dict.fromkeys(figure.method for figure in figures):
-        printed = {(tasks[f.domain], f.metric): f for f in figures if f.method == method}
-        matching = _nearest_first(ours.rows, method)
-        line = matching[0] if matching else PaperRow(method, "", {}, {}, frozenset())
-        lines.append(_standing_for(method, printed, line, columns))
-        if matching and [line.label for line in matching] != [method]:
-            label, *others = (line.label for line in matching)
-            also = f" ({', '.join(others)} would be, too)" if others else ""
-            standing.append(f"{method} is {label}{also}")
-    units = {figure.unit for figure in figures}
+    rows, substitutes = [], []
+    for method in dict.fromkeys(value.method for value in values):
+        printed = {(tasks[v.domain], v.metric): v for v in values if v.method == method}
+        labels, row = [], PaperRow(method, "", {}, {}, frozenset())
+        if matching := _rank_matches(ours.rows, method):
+            labels, row = [match.label for match in matching], matching[0]
+        rows.append(_relabel(method, printed, row, columns))
+        if labels and labels != [method]:
+            also = f" ({', '.join(labels[1:])} would be, too)" if labels[1:] else ""
+            substitutes.append(f"{method} is {labels[0]}{also}")
+    units = {value.unit for value in values}
     unit = units.pop() if len(units) == 1 else ""
     notes = ["In percent, as the paper prints."] if unit == "percent" else []
-    notes += _notes(lines, standing, columns, results.plan.tasks)
+    notes += _notes(rows, substitutes, columns, results.plan.tasks)
     return replace(
         ours,
         columns=columns,
-        rows=tuple(lines),
+        rows=tuple(rows),
         published_table=name,
         unit=unit,
         notes=tuple(notes),
@@ -68,62 +75,60 @@ def like_published(
 _VALID = {"valid_ratio": "valid"}
 
 
-def _tasks(results: Results, figures: Sequence[PublishedValue]) -> dict[str, str]:
+def _tasks(results: Results, values: Sequence[PublishedValue]) -> dict[str, str]:
     """Domain of the paper -> the task that has its name, or the domain where none has."""
-    domains = dict.fromkeys(figure.domain for figure in figures)
+    domains = dict.fromkeys(value.domain for value in values)
     return {
         domain: next((task for task in results.plan.tasks if same_name(task, domain)), domain)
         for domain in domains
     }
 
 
-def _columns(
-    figures: Sequence[PublishedValue], tasks: Mapping[str, str]
-) -> tuple[PaperColumn, ...]:
-    found = {(tasks[figure.domain], figure.metric) for figure in figures}
-    metrics = dict.fromkeys(figure.metric for figure in figures)
-    return tuple((t, metric) for t in tasks.values() for metric in metrics if (t, metric) in found)
+def _columns(values: Sequence[PublishedValue], tasks: Mapping[str, str]) -> tuple[PaperColumn, ...]:
+    printed = {(tasks[value.domain], value.metric) for value in values}
+    metrics = dict.fromkeys(value.metric for value in values)
+    every = [(task, metric) for task in tasks.values() for metric in metrics]
+    return tuple(column for column in every if column in printed)
 
 
-def _nearest_first(lines: Sequence[PaperRow], method: str) -> list[PaperRow]:
-    """Our lines of a method: with results before without, then those spelt as the paper does."""
-    matching = [line for line in lines if same_method(line.label, method)]
+def _rank_matches(rows: Sequence[PaperRow], method: str) -> list[PaperRow]:
+    """Our rows of a method: with results before without, then those spelt as the paper does."""
     return sorted(
-        matching,
-        key=lambda line: (not line.cells, line.label.rpartition("/")[2] != method, line.label),
+        (row for row in rows if same_method(row.label, method)),
+        key=lambda row: (not row.cells, row.label.rpartition("/")[2] != method, row.label),
     )
 
 
-def _standing_for(
+def _relabel(
     method: str,
     printed: Mapping[PaperColumn, PublishedValue],
-    line: PaperRow,
+    row: PaperRow,
     columns: Sequence[PaperColumn],
 ) -> PaperRow:
-    """`line` under the name of the paper's method, on the paper's domains alone."""
-    shown = {task for task, _ in columns}
+    """`row` under the name of the paper's method, on the paper's domains alone."""
+    tasks = {task for task, _ in columns}
     return replace(
-        line,
+        row,
         label=method,
         family=next(iter(printed.values())).group,
-        cells={column: cell for column, cell in line.cells.items() if column in columns},
-        missing_reasons={task: why for task, why in line.missing_reasons.items() if task in shown},
-        at_chance=line.at_chance & shown,
+        cells={column: cell for column, cell in row.cells.items() if column in columns},
+        missing_reasons={task: why for task, why in row.missing_reasons.items() if task in tasks},
+        at_chance=row.at_chance & tasks,
         published=printed,
     )
 
 
 def _notes(
-    lines: Sequence[PaperRow],
-    standing: Sequence[str],
+    rows: Sequence[PaperRow],
+    substitutes: Sequence[str],
     columns: Sequence[PaperColumn],
     tasks: Sequence[str],
 ) -> list[str]:
     notes = []
-    if standing:
-        notes.append(f"Which row of ours stands there: {'; '.join(standing)}.")
-    if absent := [line.label for line in lines if not (line.cells or line.missing_reasons)]:
+    if substitutes:
+        notes.append(f"Our rows for the paper's methods: {'; '.join(substitutes)}.")
+    if absent := [row.label for row in rows if not (row.cells or row.missing_reasons)]:
         notes.append(f"Without results here: {', '.join(absent)}.")
-    if lacking := [d for d in dict.fromkeys(task for task, _ in columns) if d not in tasks]:
-        notes.append(f"No task of this suite: {', '.join(lacking)}.")
+    if unknown := [d for d in dict.fromkeys(task for task, _ in columns) if d not in tasks]:
+        notes.append(f"No task of this suite: {', '.join(unknown)}.")
     return notes

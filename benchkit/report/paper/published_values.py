@@ -1,4 +1,4 @@
-"""Published figures that stand beside ours: those of the tables that a suite names."""
+"""Published figures to set beside ours: those of the tables that a suite names."""
 
 import csv
 import re
@@ -23,11 +23,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """One figure that a paper prints for a method.
-
-    value: as a rate from 0 to 1. unit: as it is printed, `percent` or `ratio`. group: the heading
-    over its row in the table, if there is one.
-    """
+    """One figure that a paper prints for a method."""
 
     paper: str
     table: str
@@ -35,8 +31,11 @@ class PublishedValue:
     method: str
     metric: str
     value: float
+    """As a rate from 0 to 1."""
     unit: str = "ratio"
+    """As it is printed: `percent` or `ratio`."""
     group: str = ""
+    """The heading over its row in the table, if there is one."""
 
     @property
     def reference(self) -> str:
@@ -51,52 +50,57 @@ class PublishedValue:
 
 @dataclass(frozen=True)
 class TrainingTimeRatio:
-    """How much longer a method trains than another one, as a paper prints it.
-
-    ratio: training time of `other` over that of `method`. said: what is printed, in words.
-    """
+    """How much longer a method trains than another one, as a paper prints it."""
 
     reference: str
     method: str
     other: str
     ratio: float
+    """Training time of `other` over that of `method`."""
     quotation: str
+    """What is printed, in words."""
 
 
 def read_published_values(folder: Path, tables: Sequence[str]) -> list[PublishedValue]:
-    """Figures of `tables` (paper:table) from `folder`/paper.csv, in the order of the files.
+    """Read the figures of tables, in the order of the files.
 
     Only rates of methods, in settings that tasks of ours have. A table that is not there has none.
-    Raises ConfigError for a file that cannot be read.
+
+    Args:
+        folder: It has a file PAPER.csv for each paper.
+        tables: Names of tables, `paper:table`.
+
+    Raises:
+        ConfigError: A file cannot be read.
     """
-    return _of_tables(folder, tables, _figure)
+    return _read_tables(folder, tables, _value)
 
 
 def read_time_ratios(folder: Path, tables: Sequence[str]) -> list[TrainingTimeRatio]:
-    """The factors between training times in `tables`, as `read` reads figures."""
-    return _of_tables(folder, tables, _factor)
+    """Read the ratios of training times in tables, as `read_published_values` reads figures."""
+    return _read_tables(folder, tables, _time_ratio)
 
 
 def read_published_table(folder: Path, reference: str) -> list[PublishedValue]:
-    """The figures of one table. Raises ConfigError naming the tables there if it has none."""
+    """Read the figures of one table. Raises ConfigError naming the tables if it has none."""
     if not folder.is_dir():
         raise ConfigError(
             f"{folder}: no such folder of published figures",
             "--published FOLDER; benchkit's repository has it as leaderboards/published",
         )
-    known: dict[str, list[PublishedValue]] = {}
+    tables: dict[str, list[PublishedValue]] = {}
     for path in sorted(folder.glob("*.csv")):
-        for figure in _parsed(path, _figure):
-            known.setdefault(figure.reference, []).append(figure)
-    if reference not in known:
-        raise unknown_name_error(f"table of rates in {folder}:", reference, known)
-    return known[reference]
+        for value in _read_file(path, _value):
+            tables.setdefault(value.reference, []).append(value)
+    if reference not in tables:
+        raise unknown_name_error(f"table of rates in {folder}:", reference, tables)
+    return tables[reference]
 
 
 def match_published(
-    figures: Iterable[PublishedValue], task: str, label: str
+    values: Iterable[PublishedValue], task: str, label: str
 ) -> dict[str, list[PublishedValue]]:
-    """Metric -> the figures of the domain called `task` and the method of row `label`.
+    """Return metric -> the figures of the domain called `task` and the method of row `label`.
 
     >>> sasrec = PublishedValue("p", "table1", "fashion", "SASRec", "hr@1", 0.03)
     >>> list(match_published([sasrec], "Fashion", "recbole/SASRec"))
@@ -104,93 +108,95 @@ def match_published(
     >>> match_published([sasrec], "fashion", "fpmc")
     {}
     """
-    found: dict[str, list[PublishedValue]] = {}
-    for figure in figures:
-        if same_name(figure.domain, task) and same_method(label, figure.method):
-            found.setdefault(figure.metric, []).append(figure)
-    return found
+    matching: dict[str, list[PublishedValue]] = {}
+    for value in values:
+        if same_name(value.domain, task) and same_method(label, value.method):
+            matching.setdefault(value.metric, []).append(value)
+    return matching
 
 
 def unmatched_tables(plan: PlanRecord, folder: Path) -> list[str]:
-    """What stands beside no row although the suite names it, in words."""
+    """Describe the tables that the suite names and that have no figure beside a row of it."""
     if plan.published and not folder.is_dir():
-        return [f"nothing published stands beside ours: {folder} is not here; name --published"]
-    rows = dict.fromkeys((row.task, row.label) for row in plan.rows)
-    figures = [f for f in read_published_values(folder, plan.published) if f.metric in plan.metrics]
-    used = {
-        f.reference for row in rows for own in match_published(figures, *row).values() for f in own
-    }
+        return [f"no published figures: there is no folder {folder}; name it with --published"]
+    values = [v for v in read_published_values(folder, plan.published) if v.metric in plan.metrics]
+    used = set()
+    for task, label in dict.fromkeys((row.task, row.label) for row in plan.rows):
+        for matching in match_published(values, task, label).values():
+            used |= {value.reference for value in matching}
     labels = dict.fromkeys(row.label for row in plan.rows)
-    used |= {
-        factor.reference
-        for factor in time_ratios_of(read_time_ratios(folder, plan.published), plan.relative_to)
-        if any(same_method(label, factor.other) for label in labels)
-    }
+    ratios = read_time_ratios(folder, plan.published)
+    for ratio in time_ratios_of(ratios, plan.relative_to):
+        if any(same_method(label, ratio.other) for label in labels):
+            used.add(ratio.reference)
     return [
-        f"{reference} puts no figure beside a row of suite {plan.suite!r}"
+        f"{reference} has no figure that belongs beside a row of suite {plan.suite!r}"
         for reference in plan.published
         if reference not in used
     ]
 
 
-def time_ratios_of(factors: Iterable[TrainingTimeRatio], label: str) -> list[TrainingTimeRatio]:
-    """Those that compare with the method of row `label`."""
-    return [factor for factor in factors if same_method(label, factor.method)]
+def time_ratios_of(ratios: Iterable[TrainingTimeRatio], label: str) -> list[TrainingTimeRatio]:
+    """Return the ratios that compare with the method of row `label`."""
+    return [ratio for ratio in ratios if same_method(label, ratio.method)]
 
 
-def same_name(one: str, other: str) -> bool:
-    """Whether two names have the same letters and digits, and any at all."""
-    return bool(_plain(one)) and _plain(one) == _plain(other)
+def same_name(name: str, other: str) -> bool:
+    """Return whether two names have the same letters and digits, and any at all."""
+    return bool(_normalize(name)) and _normalize(name) == _normalize(other)
 
 
 def same_method(label: str, printed: str) -> bool:
-    """Whether a row of ours is the method that a paper prints.
+    """Return whether a row of ours is the method that a paper prints.
 
     'recbole/SASRec' is SASRec; the papers' own misspellings are known.
 
     >>> same_method("intuitor", "Intuitur"), same_method("dpo", "S-DPO")
     (True, False)
     """
-    plain = _plain(printed)
-    return bool(plain) and _plain(label.rpartition("/")[2]) == _MEANT.get(plain, plain)
+    name = _normalize(printed)
+    return bool(name) and _normalize(label.rpartition("/")[2]) == _SPELLINGS.get(name, name)
 
 
-# What the papers' tables spell in other ways than the methods' own papers.
-_MEANT = {
+# What tables of papers spell in other ways than the papers of the methods.
+_SPELLINGS = {
     "dfm": "deepfm", "intuitior": "intuitor", "intuitur": "intuitor", "llama3": "zeroshot",
     "nexthitnet": "nextitnet", "nextittnet": "nextitnet",
 }  # fmt: skip
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def _of_tables(
-    folder: Path, tables: Sequence[str], make: Callable[[str, dict[str, str]], ParsedT | None]
+def _read_tables(
+    folder: Path, tables: Sequence[str], parse: Callable[[str, dict[str, str]], ParsedT | None]
 ) -> list[ParsedT]:
-    found = []
+    parsed = []
     for reference in tables:
         paper, _, name = reference.partition(":")
         path = folder / f"{paper}.csv"
         if path.is_file():
-            found += _parsed(path, lambda p, row: make(p, row) if row["table"] == name else None)  # noqa: B023
-    return found
+            parsed += _read_file(path, parse, name)
+    return parsed
 
 
-def _parsed(path: Path, make: Callable[[str, dict[str, str]], ParsedT | None]) -> list[ParsedT]:
-    """What `make` makes of the paper's name and each row of its file."""
+def _read_file(
+    path: Path, parse: Callable[[str, dict[str, str]], ParsedT | None], table: str = ""
+) -> list[ParsedT]:
+    """What `parse` makes of the paper's name and each row of its file, or of one `table` in it."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            found = [make(path.stem, row) for row in csv.DictReader(file)]
+            rows = [row for row in csv.DictReader(file) if table in ("", row["table"])]
+            parsed = [parse(path.stem, row) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
         raise ConfigError(
             f"{path}: cannot be read: {error}", "see the columns in published/README.md"
         ) from None
-    return [one for one in found if one is not None]
+    return [value for value in parsed if value is not None]
 
 
-def _figure(paper: str, row: dict[str, str]) -> PublishedValue | None:
+def _value(paper: str, row: dict[str, str]) -> PublishedValue | None:
     unit, variant = row["note"], row["variant"]
     if unit not in _UNITS or variant not in _SETTINGS or row["method"] == "-":
         return None
@@ -200,11 +206,11 @@ def _figure(paper: str, row: dict[str, str]) -> PublishedValue | None:
     )  # fmt: skip
 
 
-_COMPARED = re.compile("over (.+)|between .+ and the (.+) model")
+_COMPARED_METHODS = re.compile("over (.+)|between .+ and the (.+) model")
 
 
-def _factor(paper: str, row: dict[str, str]) -> TrainingTimeRatio | None:
-    compared = _COMPARED.fullmatch(row["variant"])
+def _time_ratio(paper: str, row: dict[str, str]) -> TrainingTimeRatio | None:
+    compared = _COMPARED_METHODS.fullmatch(row["variant"])
     if row["note"] != "factor" or not row["metric"].startswith("training_") or not compared:
         return None
     value = float(row["value"])

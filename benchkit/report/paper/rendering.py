@@ -64,12 +64,12 @@ def paper_text_table(plan: PlanRecord, table: PaperTable, intervals: bool = Fals
 
 
 def paper_markdown(plan: PlanRecord, tables: Sequence[PaperTable], intervals: bool = False) -> str:
-    """All layouts; with `intervals`, 95 % intervals beside the values."""
+    """Render all layouts; with `intervals`, 95 % intervals beside the values."""
     return render_markdown(paper_text_table(plan, table, intervals) for table in tables)
 
 
 def paper_latex(plan: PlanRecord, tables: Sequence[PaperTable], intervals: bool = False) -> str:
-    """All layouts in booktabs style, wide."""
+    """Render all layouts in booktabs style, wide."""
     return render_latex(paper_text_table(plan, table, intervals) for table in tables)
 
 
@@ -115,7 +115,7 @@ def _signed(table: PaperTable, rate: float) -> str:
 
 
 def paper_notes(table: PaperTable) -> list[str]:
-    """What the marks mean, and what is missing."""
+    """Explain the marks, and what is missing."""
     notes = ["Best of a column bold, second underlined. Chance: exact value of a random ranking."]
     if any(row.significant for row in table.rows):
         external = ", external ones included" if any(row.external for row in table.rows) else ""
@@ -138,7 +138,7 @@ def paper_notes(table: PaperTable) -> list[str]:
 
 
 def paper_csv(plan: PlanRecord, tables: Sequence[PaperTable]) -> str:
-    """One line for each cell of ours, published one, and missing one, whose status says why.
+    """Return one line for each cell of ours, published one, and missing one with its reason.
 
     place: 1 for the best of a column, 2 for the second. beats_all, at_chance: the marks, as 0 or 1.
     """

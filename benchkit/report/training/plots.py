@@ -49,48 +49,46 @@ _HIGHER = (  # in the conflicts plot: which rejected item, where its bar stands,
 )
 
 
-def write_diagnosis_plots(found: SuiteDiagnoses, folder: Path) -> list[Path]:
+def write_diagnosis_plots(suite: SuiteDiagnoses, folder: Path) -> list[Path]:
     """Draw margins, shares and weights of each run, and the conflicts of all; returns the paths.
 
     Raises ConfigError when matplotlib is not installed.
     """
     paths = []
-    for own, name in zip(found.diagnoses, diagnosis_folders(found), strict=True):
-        here, head = folder / name, _heading(own)
-        more = text_height(head, FIGURE_WIDTH)
-        paths += save_figure(
-            here / "margins", 3.6 + more, partial(draw_margins, own=own, head=head)
-        )
-        paths += save_figure(here / "shares", 3.4 + more, partial(draw_shares, own=own, head=head))
-        if bins := weight_bins(own.trace):
-            paths += save_figure(
-                here / "weights", 4.4 + more, partial(draw_weights, bins=bins, head=head)
-            )
-    scored = [own for own in found.diagnoses if own.conflicts is not None]
+    for diagnosis, name in zip(suite.diagnoses, diagnosis_folders(suite), strict=True):
+        run_folder, heading = folder / name, _heading(diagnosis)
+        extra = text_height(heading, FIGURE_WIDTH)
+        draw = partial(draw_margins, diagnosis=diagnosis, heading=heading)
+        paths += save_figure(run_folder / "margins", 3.6 + extra, draw)
+        draw = partial(draw_shares, diagnosis=diagnosis, heading=heading)
+        paths += save_figure(run_folder / "shares", 3.4 + extra, draw)
+        if bins := weight_bins(diagnosis.trace):
+            draw = partial(draw_weights, bins=bins, heading=heading)
+            paths += save_figure(run_folder / "weights", 4.4 + extra, draw)
+    scored = [diagnosis for diagnosis in suite.diagnoses if diagnosis.conflicts is not None]
     if scored:
         height = 1.7 + 0.5 * len(scored)
         paths += save_figure(folder / "conflicts", height, partial(draw_conflicts, scored=scored))
     return paths
 
 
-def draw_margins(figure: "Figure", own: Diagnosis, head: str) -> None:
-    """Reward margin of the chosen response over each rejected one, step by step."""
+def draw_margins(figure: "Figure", diagnosis: Diagnosis, heading: str) -> None:
+    """Draw the reward margin of the chosen response over each rejected one, step by step."""
     axes = figure.subplots()
     axes.axhline(0, color=GREY, linewidth=0.8)
-    names, handles = [_over(name) for name in own.rejected_names], []
+    names, handles = [_over(name) for name in diagnosis.rejected_names], []
     for k, colour in zip(range(len(names)), cycle(SERIES_COLOURS), strict=False):
-        handles.append(_line(axes, own, own.trace.margin[:, k], colour))
+        handles.append(_line(axes, diagnosis, diagnosis.trace.margin[:, k], colour))
     axes.set(xlabel="optimiser step", ylabel="reward margin (nats)")
     add_legend_above(axes, handles, names, _LEGEND)
-    add_title(figure, f"Reward margins: {head}")
+    add_title(figure, f"Reward margins: {heading}")
     add_note(figure, _PALE)
 
 
-def draw_shares(figure: "Figure", own: Diagnosis, head: str) -> None:
-    """Share of pairs in which the chosen response leads, of large utilities, and, where there are
-    weights, of saturated ones."""
+def draw_shares(figure: "Figure", diagnosis: Diagnosis, heading: str) -> None:
+    """Draw shares: chosen response leads, large utilities, and, with weights, saturated ones."""
     axes = figure.subplots()
-    trace = own.trace
+    trace = diagnosis.trace
     low, high = SATURATION_BOUNDS
     lines = [
         ("pairs in which the chosen response leads", trace.lead_shares),
@@ -99,18 +97,18 @@ def draw_shares(figure: "Figure", own: Diagnosis, head: str) -> None:
     if trace.weighted:
         lines.append((f"weights below {low:g} or above {high:g}", saturated_shares(trace)))
     handles = [
-        _line(axes, own, values, colour)
+        _line(axes, diagnosis, values, colour)
         for (_, values), colour in zip(lines, SERIES_COLOURS, strict=False)
     ]
     axes.set(xlabel="optimiser step", ylabel="share", ylim=(-0.03, 1.03))
     axes.yaxis.set_major_formatter(format_percent)
     add_legend_above(axes, handles, [name for name, _ in lines], _LEGEND)
-    add_title(figure, f"Leads and saturation: {head}")
+    add_title(figure, f"Leads and saturation: {heading}")
     add_note(figure, _PALE)
 
 
-def draw_weights(figure: "Figure", bins: Sequence[WeightBin], head: str) -> None:
-    """Weight against score gap, as C-APO's Figure 7: mean and quartiles, and how many pairs."""
+def draw_weights(figure: "Figure", bins: Sequence[WeightBin], heading: str) -> None:
+    """Draw weight against score gap, as C-APO's Figure 7: mean, quartiles, and number of pairs."""
     from matplotlib.ticker import MaxNLocator
 
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -121,15 +119,17 @@ def draw_weights(figure: "Figure", bins: Sequence[WeightBin], head: str) -> None
     for phase, shift, colour, mark in zip(
         PHASES, (-0.14, 0.14), SERIES_COLOURS, "os", strict=False
     ):
-        own = [b for b in bins if b.phase == phase]
-        there = [b for b in own if b.mean is not None]
-        x = np.array([b.low + 0.5 + shift for b in there])
-        mean = np.array([b.mean for b in there], dtype=float)
-        q25 = np.array([b.q25 for b in there], dtype=float)
-        q75 = np.array([b.q75 for b in there], dtype=float)
+        of_phase = [b for b in bins if b.phase == phase]
+        filled = [b for b in of_phase if b.mean is not None]
+        x = np.array([b.low + 0.5 + shift for b in filled])
+        mean = np.array([b.mean for b in filled], dtype=float)
+        q25 = np.array([b.q25 for b in filled], dtype=float)
+        q75 = np.array([b.q75 for b in filled], dtype=float)
         upper.vlines(x, q25, q75, color=colour, linewidth=5, alpha=0.3)
         handles += upper.plot(x, mean, color=colour, marker=mark, markersize=4.5, linewidth=1.2)
-        lower.bar([b.low + 0.5 + shift for b in own], [b.count for b in own], 0.26, color=colour)
+        lower.bar(
+            [b.low + 0.5 + shift for b in of_phase], [b.count for b in of_phase], 0.26, color=colour
+        )
     upper.set(ylabel="weight w", ylim=(-0.03, 1.03))
     lower.set(
         xlabel="score gap Δs = score(chosen) − score(rejected), in points of the teacher's scale",
@@ -139,37 +139,39 @@ def draw_weights(figure: "Figure", bins: Sequence[WeightBin], head: str) -> None
     lower.xaxis.set_major_locator(MaxNLocator(14, integer=True))
     names = [f"{_LABELS[phase]}: mean, quartiles" for phase in PHASES]
     add_legend_above(upper, handles, names, _LEGEND)
-    add_title(figure, f"Weight against score gap: {head}")
+    add_title(figure, f"Weight against score gap: {heading}")
     add_note(figure, _SHADED)
 
 
 def draw_conflicts(figure: "Figure", scored: Sequence[Diagnosis]) -> None:
-    """Share of preferences with a rejected item more coherent than the chosen one (Figure 3)."""
+    """Draw the share of preferences with a rejected item that scores higher (C-APO, Figure 3)."""
     axes = figure.subplots()
     highest = 0.0
     handles, names = [], []
     for what, name, shift, colour in _HIGHER:
-        found = [
-            (place + shift, getattr(own.conflicts, what))
-            for place, own in enumerate(scored)
-            if own.conflicts and (what == "share") == (own.conflicts.easy is None)
+        bars = [
+            (place + shift, getattr(d.conflicts, what))
+            for place, d in enumerate(scored)
+            if d.conflicts and (what == "share") == (d.conflicts.easy is None)
         ]
-        if found:
-            places, values = zip(*found, strict=True)
+        if bars:
+            places, values = zip(*bars, strict=True)
             handles.append(axes.barh(places, values, 0.34, color=colour))
             names.append(name)
             highest = max(highest, *values)
-            for place, share in found:
-                axes.annotate(format_percent(share), (share, place), (3, 0), textcoords="offset points",
-                              va="center", fontsize=8)  # fmt: skip
-    tasks = shorten_names([own.task for own in scored])
-    labels = shorten_names([own.label for own in scored])
+            for place, share in bars:
+                axes.annotate(
+                    format_percent(share), (share, place), (3, 0),
+                    textcoords="offset points", va="center", fontsize=8,
+                )  # fmt: skip
+    tasks = shorten_names([diagnosis.task for diagnosis in scored])
+    labels = shorten_names([diagnosis.label for diagnosis in scored])
     axes.set_yticks(
         range(len(scored)),
         [
-            f"{task}\n{label}{f' #{own.seed}' if own.seed else ''}, n = {own.conflicts.n:,}"
-            for own, task, label in zip(scored, tasks, labels, strict=True)
-            if own.conflicts
+            f"{task}\n{label}{f' #{d.seed}' if d.seed else ''}, n = {d.conflicts.n:,}"
+            for d, task, label in zip(scored, tasks, labels, strict=True)
+            if d.conflicts
         ],
     )
     axes.invert_yaxis()
@@ -181,19 +183,19 @@ def draw_conflicts(figure: "Figure", scored: Sequence[Diagnosis]) -> None:
     add_title(figure, "Conflicts of choice and coherence")
 
 
-def _heading(own: Diagnosis) -> str:
-    label, task = shorten_names([own.label], 60)[0], shorten_names([own.task], 40)[0]
-    return f"{label} on {task}" + (f", seed {own.seed}" if own.seed else "")
+def _heading(diagnosis: Diagnosis) -> str:
+    label, task = shorten_names([diagnosis.label], 60)[0], shorten_names([diagnosis.task], 40)[0]
+    return f"{label} on {task}" + (f", seed {diagnosis.seed}" if diagnosis.seed else "")
 
 
 def _over(name: str) -> str:
     return f"over {name}" if name.startswith("rejected") else f"over the {name} rejected item"
 
 
-def _line(axes: "Axes", own: Diagnosis, values: FloatArray, colour: str) -> Any:
-    """[n] values step by step, and the smoothed line, which it gives. A line through very few steps
-    needs points to be seen."""
-    marked: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(values) < 3 else {}
-    axes.plot(own.trace.step, values, color=colour, alpha=0.25, linewidth=0.7)
+def _line(axes: "Axes", diagnosis: Diagnosis, values: FloatArray, colour: str) -> Any:
+    """Draw [n] values step by step, and return the line of their smoothed means."""
+    # A line through very few steps needs points to be seen.
+    markers: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(values) < 3 else {}
+    axes.plot(diagnosis.trace.step, values, color=colour, alpha=0.25, linewidth=0.7)
     smooth = smoothed(values[:, None])[:, 0]
-    return axes.plot(own.trace.step, smooth, color=colour, linewidth=1.8, **marked)[0]
+    return axes.plot(diagnosis.trace.step, smooth, color=colour, linewidth=1.8, **markers)[0]

@@ -1,4 +1,4 @@
-"""Preference training, summarised: smoothed margins, and weights against score gaps."""
+"""Statistics of preference training: smoothed margins, and weights against score gaps."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +16,7 @@ SATURATION_BOUNDS = (0.01, 0.99)  # a weight below the first or above the second
 
 @dataclass(frozen=True)
 class WeightBin:
-    """The weights of pairs with low <= score gap < high; the figures are None where count is 0."""
+    """The weights of pairs with low <= score gap < high; its statistics are None without pairs."""
 
     phase: Phase
     low: float
@@ -30,7 +30,7 @@ class WeightBin:
 
 @dataclass(frozen=True)
 class WeightGapCorrelation:
-    """Of score gap and weight over n pairs; None where one of them is constant."""
+    """Correlation of score gap and weight over n pairs; None where one of them is constant."""
 
     phase: Phase
     n: int
@@ -39,47 +39,47 @@ class WeightGapCorrelation:
 
 
 def smooth(values: FloatArray) -> FloatArray:
-    """[n, k] centred means over a twentieth of the steps, fewer at both ends; NaN is left out."""
+    """Return [n, k] centred means over a twentieth of the steps, fewer at both ends, without NaN."""
     reach = int(len(values) * _WINDOW) // 2
     rows = [values[max(0, i - reach) : i + reach + 1] for i in range(len(values))]
     return np.array([column_nan_means(row) for row in rows])
 
 
 def phase_pairs(trace: TrainingTrace, phase: Phase) -> FloatArray:
-    """[m, 2] score gap and weight of all pairs in the first or the last fifth of the steps."""
+    """Return [m, 2] score gap and weight of all pairs in the first or the last fifth of the steps."""
     return np.concatenate(
         [trace.pairs[i] for i in range(len(trace.step))[phase_steps(trace, phase)]]
     )
 
 
 def phase_steps(trace: TrainingTrace, phase: Phase) -> slice:
-    """The first or the last fifth of the steps, at least one."""
+    """Return the first or the last fifth of the steps, at least one."""
     n = len(trace.step)
     size = max(1, round(_SHARE * n))
     return slice(0, size) if phase == "start" else slice(n - size, n)
 
 
 def saturated_shares(trace: TrainingTrace) -> FloatArray:
-    """[n] share of each step's weights that are saturated; NaN where a step has none."""
+    """Return [n] the share of each step's weights that are saturated; NaN where it has none."""
     low, high = SATURATION_BOUNDS
     weights = [pairs[:, 1] for pairs in trace.pairs]
     return np.array([np.mean((w < low) | (w > high)) if len(w) else np.nan for w in weights])
 
 
 def weight_bins(trace: TrainingTrace) -> tuple[WeightBin, ...]:
-    """Weights by score gap, in bins one wide around the whole numbers; none without weights.
+    """Bin weights by score gap, in bins one wide around the whole numbers; none without weights.
 
     Both phases have the same bins, from the smallest gap to the largest.
     """
-    found = {phase: phase_pairs(trace, phase) for phase in PHASES}
-    whole = {phase: np.floor(own[:, 0] + 0.5) for phase, own in found.items()}
-    seen = np.concatenate(list(whole.values()))
-    if not len(seen):
+    pairs = {phase: phase_pairs(trace, phase) for phase in PHASES}
+    centres = {phase: np.floor(of_phase[:, 0] + 0.5) for phase, of_phase in pairs.items()}
+    every = np.concatenate(list(centres.values()))
+    if not len(every):
         return ()
     bins = []
     for phase in PHASES:
-        for centre in range(int(seen.min()), int(seen.max()) + 1):
-            inside = found[phase][whole[phase] == centre, 1]
+        for centre in range(int(every.min()), int(every.max()) + 1):
+            inside = pairs[phase][centres[phase] == centre, 1]
             edges = (phase, centre - 0.5, centre + 0.5, len(inside))
             if len(inside):
                 q25, median, q75 = map(float, np.quantile(inside, (0.25, 0.5, 0.75)))
@@ -90,7 +90,7 @@ def weight_bins(trace: TrainingTrace) -> tuple[WeightBin, ...]:
 
 
 def weight_gap_correlations(trace: TrainingTrace) -> tuple[WeightGapCorrelation, ...]:
-    """Of score gap and weight, at the start and at the end; none without weights."""
+    """Correlate score gap and weight at the start and at the end; none without weights."""
     from scipy import stats
 
     result = []

@@ -122,7 +122,7 @@ def _column_means(batches: Sequence[_MicroBatch], k: int) -> FloatArray:
 
 
 def column_nan_means(rows: FloatArray) -> FloatArray:
-    """[k] means of the columns of [n, k]; NaN where a column has no number."""
+    """Return [k] means of the columns of [n, k]; NaN where a column has no number."""
     count = np.isfinite(rows).sum(axis=0)
     total = np.nansum(rows, axis=0)
     means: FloatArray = np.divide(total, count, out=np.full(rows.shape[1], np.nan), where=count > 0)

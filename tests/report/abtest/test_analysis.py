@@ -160,8 +160,8 @@ def test_arms_of_a_file(tmp_path):
     for text, said in (
         ("arm,clicks\na,1\nb,2\n", "line 2: no impressions"),
         ("arm,impressions,clicks\n,10,1\nb,10,1\n", "line 2: no arm"),
-        ("arm,impressions,clicks\na,10,many\nb,10,1\n", "line 2: clicks: 'many' is no whole"),
-        ("arm,impressions,clicks\na,10,1\nb,-10,1\n", "line 3: impressions: '-10' is no whole"),
+        ("arm,impressions,clicks\na,10,many\nb,10,1\n", "line 2: clicks: 'many' is not a whole"),
+        ("arm,impressions,clicks\na,10,1\nb,-10,1\n", "line 3: impressions: '-10' is not a whole"),
         ("arm,impressions,clicks\na,10\nb,10,1\n", "line 2: no clicks"),
         ("arm,impressions,clicks\na,10,1\nb,0,0\n", "line 3: b: 0 clicks of 0 impressions"),
         ("arm,impressions,clicks\na,127,830,9\nb,10,1\n", "line 2: more cells than the header"),

@@ -38,7 +38,7 @@ def test_marks_and_failed_rows(results):
     assert by_label["Raises"].status.startswith("failed: it raised ZeroDivisionError")
     text = tables.leaderboard_markdown(results)
     assert f"Noise{tables.CHANCE_MARK}" in text
-    assert "no results; the reason stands in their place" in text
+    assert "not a result; it shows the reason instead" in text
 
 
 def test_holm_is_over_the_rows(results, tmp_path):
@@ -96,7 +96,7 @@ def test_rows_asked_different_cases_cannot_share_a_table(methods, tmp_path):
            "candidates": {"count": 10, "seed": 5}}  # fmt: skip
     other = make_suite("Counts", "Noise", datasets=[{"name": "toy", **toy}])
     run_all(other, tmp_path, methods=("Counts",))
-    with pytest.raises(StoreError, match="asked different cases"):
+    with pytest.raises(StoreError, match="evaluated on different cases"):
         collect_results(Store(tmp_path / "runs"), "small")
 
 

@@ -91,7 +91,7 @@ def test_the_shape_is_that_of_the_paper(figures):
         "",
         "Best of a column bold, second underlined. Chance: exact value of a random ranking.  ",
         "In percent, as the paper prints.  ",
-        "Which row of ours stands there: SASRec is recbole/SASRec; Intuitur is intuitor.  ",
+        "Our rows for the paper's methods: SASRec is recbole/SASRec; Intuitur is intuitor.  ",
         "Without results here: Other.  ",
         "No task of this suite: health.",
     ]

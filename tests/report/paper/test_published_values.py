@@ -97,7 +97,7 @@ def test_what_the_suite_names_and_stands_beside_no_row_is_told(tmp_path):
     )  # fmt: skip
     named = [f"p:{table}" for table in ("table1", "table2", "table3", "times")]
     plan = plan_of("counts", "other", published=named, relative_to="counts")
-    said = "puts no figure beside a row of suite 's'"
+    said = "has no figure that belongs beside a row of suite 's'"
     assert published_values.unmatched_tables(plan, folder) == [
         f"p:table2 {said}",
         f"p:table3 {said}",
@@ -105,7 +105,7 @@ def test_what_the_suite_names_and_stands_beside_no_row_is_told(tmp_path):
     alone = plan.model_copy(update={"relative_to": "other"})
     assert f"p:times {said}" in published_values.unmatched_tables(alone, folder)
     (note,) = published_values.unmatched_tables(plan, tmp_path / "nowhere")
-    assert "nowhere is not here" in note
+    assert "no published figures: there is no folder" in note
     assert published_values.unmatched_tables(plan_of("counts"), tmp_path / "nowhere") == []
 
 
