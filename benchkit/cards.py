@@ -18,7 +18,7 @@ from benchkit import interactive
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.fingerprint import canonical_settings, package_versions
-from benchkit.registry import Registry
+from benchkit.registry import Registry, import_object
 from benchkit.source_hash import hash_sources, named_kinds
 from benchkit.types import Recommender
 
@@ -181,7 +181,20 @@ def identify_component(card: Card, config: BaseModel | None) -> dict[str, Any]:
     return {
         card.kind: card.target.rpartition(":")[2],
         "version": card.version,
-        "code": hash_sources(find_source_file(card), kinds=named_kinds(settings)),
+        "code": hash_sources(find_source_file(card), *_selected_files(settings)),
         "config": settings,
         "packages": package_versions(card.packages),
     }
+
+
+def _selected_files(settings: Mapping[str, Any]) -> list[Path]:
+    """Return the files of the engines and teachers that settings select by their `kind`."""
+    if not (kinds := named_kinds(settings)):
+        return []
+    from benchkit.lm.engines import ENGINES
+    from benchkit.lm.teachers import TEACHERS
+
+    targets = [kind for kind in kinds if ":" in kind]
+    for registry in (ENGINES, TEACHERS):
+        targets += [registry.targets[kind] for kind in kinds if kind in registry]
+    return [Path(inspect.getfile(import_object(target))) for target in sorted(targets)]

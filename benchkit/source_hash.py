@@ -9,7 +9,7 @@ working directory nor the name of a folder above the sources has a say.
 import ast
 import hashlib
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -35,20 +35,10 @@ WITHOUT_NUMBERS = frozenset(
         ".source_hash",
     )
 )
-# Of these a run uses those that its settings name, as `kind = "vllm"`; the others cannot matter.
-SELECTED_BY_KIND = {
-    "benchkit.lm.engines.openai": "openai",
-    "benchkit.lm.engines.vllm": "vllm",
-}
 
 
-def hash_sources(*start: Path, kinds: Collection[str] = ()) -> str:
-    """Return the hash of some files and of all first-party modules that they compute with.
-
-    Args:
-        start: Python files.
-        kinds: Every `kind` that the settings name; see `SELECTED_BY_KIND`.
-    """
+def hash_sources(*start: Path) -> str:
+    """Return the hash of Python files and of all first-party modules that they compute with."""
     hashes: dict[Path, str] = {}
     queue = [path.resolve() for path in start]
     while queue:
@@ -56,18 +46,16 @@ def hash_sources(*start: Path, kinds: Collection[str] = ()) -> str:
         if path in hashes:
             continue
         hashes[path], imports = _parse_module(path, path.stat().st_mtime_ns)
-        queue += [file for name, file in imports.items() if _counts(name, kinds)]
+        queue += [file for name, file in imports.items() if _counts(name)]
     return hashlib.sha256("\n".join(sorted(hashes.values())).encode()).hexdigest()[:16]
 
 
-def _counts(module: str, kinds: Collection[str]) -> bool:
-    """Whether a change in `module` can change a number of a run that uses `kinds`."""
+def _counts(module: str) -> bool:
+    """Return whether a change in `module` can change a number."""
     parents = [module]
     while "." in parents[-1]:
         parents.append(parents[-1].rpartition(".")[0])
-    if module in WITHOUT_NUMBERS or any(name in WITHOUT_NUMBERS for name in parents[:-1]):
-        return False
-    return all(SELECTED_BY_KIND.get(name) in (None, *kinds) for name in parents)
+    return module not in WITHOUT_NUMBERS and WITHOUT_NUMBERS.isdisjoint(parents[:-1])
 
 
 @cache

@@ -13,17 +13,17 @@ from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric, load_rubric
 from benchkit.judging.verdicts import INJECTION, JudgeInput, Verdict
 from benchkit.lm.backbones import make_engine_from_settings, parse_engine_settings
-from benchkit.lm.config import NANO
-from benchkit.lm.cost_estimate import REPLY_TOKENS, CostEstimate
-from benchkit.lm.generation_cache import (
+from benchkit.lm.cached_generator import (
     CachedGenerator,
     CallCount,
-    GenerationCache,
     chunks,
     model_name,
     price_calls,
     semantic_settings,
 )
+from benchkit.lm.config import NANO
+from benchkit.lm.cost_estimate import REPLY_TOKENS, CostEstimate
+from benchkit.lm.generation_cache import GenerationCache
 from benchkit.lm.types import Decoding, Engine, Prompt
 from benchkit.types import Catalog, RunContext
 from judges.injection import detect_injection
@@ -86,9 +86,8 @@ class LLMJudgeConfig(PromptOptions):
 class LLMJudge:
     """Asks an engine for each verdict; what was answered once is not asked again.
 
-    Every whole reply is cached (`judge-answers.sqlite` in the run's cache), also one without a
-    readable verdict: what is asked after it then does not depend on when a run was interrupted.
-    Replies that were cut off, refused or unusable are not cached.
+    Every whole reply is stored (in the run's cache), also one without a readable verdict: what is
+    asked after it then does not depend on when a run was interrupted.
 
     make_engine: builds the engine, when there is something to ask or to count.
     """
@@ -173,7 +172,7 @@ class LLMJudge:
             return self._engines[run.cache]
 
         identity = {"engine": self._config.engine_semantics}
-        store = GenerationCache(run.cache / "judge-answers.sqlite")
+        store = GenerationCache(run.cache)
         return CachedGenerator(engine, identity, self._config.decoding, store, self._config.batch)
 
     def _judge_part(

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from benchkit.fingerprint import canonical_settings
-from benchkit.lm.teachers import LLMTeacherConfig
+from benchkit.lm.teachers.llm import LLMTeacherConfig
 
 
 class Inner(BaseModel):

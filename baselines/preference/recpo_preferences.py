@@ -9,9 +9,8 @@ import numpy as np
 
 from benchkit import seeds
 from benchkit.errors import ConfigError, DataError
-from benchkit.lm.teachers import build_training_questions
 from benchkit.lm.teachers.base import TeacherQuestion
-from benchkit.lm.teachers.questions import events_before
+from benchkit.lm.teachers.questions import build_training_questions, events_before
 from benchkit.training.preference.examples import Preference
 from benchkit.types import Event, TrainView
 

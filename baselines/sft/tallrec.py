@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 from baselines.sft.yes_no import LONG_QUESTION, SHORT_QUESTION, YesNoScorer, YesNoWriter, auc
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
-from benchkit.lm.teachers import build_training_questions
+from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender

@@ -15,16 +15,11 @@ from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError
 from benchkit.lm.backbones import make_engine_from_settings
-from benchkit.lm.teachers import (
-    Rationale,
-    Teacher,
-    TeacherConfig,
-    TeacherQuestion,
-    TemplateTeacherConfig,
-    build_training_questions,
-    make_teacher,
-    write_rationales,
-)
+from benchkit.lm.teachers import TeacherConfig, make_teacher
+from benchkit.lm.teachers.base import Rationale, Teacher, TeacherQuestion
+from benchkit.lm.teachers.questions import build_training_questions
+from benchkit.lm.teachers.rationale_file import write_rationales
+from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.lm.types import Engine
 from benchkit.runs.progress import SilentProgress
 from benchkit.training.core.example_builder import validation_questions

@@ -9,7 +9,7 @@ import typer
 from benchkit.cli import options
 
 if TYPE_CHECKING:
-    from benchkit.lm.teachers import Rationale
+    from benchkit.lm.teachers.base import Rationale
 
 
 def rationales_command(

@@ -70,7 +70,8 @@ def parse_answer(text: str, finish: FinishReason, response: ResponseFormat) -> P
     `refused`: by the server, or in words and without an item. A bare title is complete at the end
     of its line.
 
-    >>> parse("<think>Likes jazz.</think>\\n<item>Blue Moon", "stop", ResponseFormat("think-item"))
+    >>> text = "<think>Likes jazz.</think>\\n<item>Blue Moon"
+    >>> parse_answer(text, "stop", ResponseFormat("think-item"))
     ParsedAnswer(item='Blue Moon', rationale='Likes jazz.', status='ok', item_id=None)
     """
     if finish in ("error", "refused"):

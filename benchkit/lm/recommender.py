@@ -1,4 +1,4 @@
-"""What all language-model methods share: loading, asking, declaring what they can do."""
+"""What all language-model methods share: loading, prompting, and their capabilities."""
 
 from abc import ABC
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from benchkit.lm.backbones import Backbone, load_backbone
 from benchkit.lm.config import LMConfig
 from benchkit.lm.engines import make_engine
-from benchkit.lm.engines.hf import HFConfig
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import load_template
 from benchkit.lm.types import Engine
@@ -16,30 +15,31 @@ _ROOM_FOR_A_TITLE = 64  # tokens kept free in the model's context beside prompt 
 
 
 class LMRecommender(ABC):
-    """A language model asked as it is. Methods that train it override `fit`."""
+    """A language model used as it is. Methods that train it override `fit`."""
 
     Config: type[LMConfig] = LMConfig
     predictor: LMPredictor
 
     def __init__(self, config: LMConfig | None = None) -> None:
         self.config = config or self.Config()
-        load_template(self.config.template_name).response_format(
-            self.explains
-        )  # a wrong name stops here
+        # A wrong name stops here.
+        load_template(self.config.template_name).response_format(self.explains)
 
     @property
     def explains(self) -> bool:
-        """Whether answers begin with a rationale."""
+        """Return whether answers begin with a rationale."""
         return False
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        can: set[Capability] = {
+        capabilities: set[Capability] = {
             "samples", "candidates_only", "cold_users", "cold_items", "zero_shot",
         }  # fmt: skip
         if getattr(self.config.engine, "scores_by", "") != "off":
-            can.add("scores")
-        return frozenset(can | ({"explains"} if self.explains else set()))
+            capabilities.add("scores")
+        if self.explains:
+            capabilities.add("explains")
+        return frozenset(capabilities)
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -56,17 +56,16 @@ class LMRecommender(ABC):
         return self.predictor.sample(requests, run)
 
     def load_backbone(self, data: TrainView, run: RunContext) -> Backbone:
-        """The backbone, as the engine in this process wants it."""
+        """Load the backbone as the engine in this process needs it."""
         return load_backbone(self.config, data, run, self.dtype)
 
     @property
     def dtype(self) -> str:
-        """Of the backbone's weights; see `load`."""
-        engine = self.config.engine
-        return engine.dtype if isinstance(engine, HFConfig) else "auto"
+        """Return the data type of the backbone's weights; see `load_backbone`."""
+        return str(getattr(self.config.engine, "dtype", "auto"))
 
     def make_predictor(self, engine: Engine) -> LMPredictor:
-        """How this method asks `engine`."""
+        """Build what asks `engine` in the way of this method."""
         return LMPredictor(
             engine=engine,
             template=load_template(self.config.template_name),
@@ -77,7 +76,7 @@ class LMRecommender(ABC):
         )
 
     def prompt_budget(self, context: int | None) -> int:
-        """Tokens that a prompt may have for a model that can read `context`."""
+        """Return the tokens that a prompt may have for a model that can read `context`."""
         reserved = _ROOM_FOR_A_TITLE + (self.config.max_rationale_tokens if self.explains else 0)
         limit = self.config.prompt_tokens
         if self.config.is_nano:  # what it was trained to read

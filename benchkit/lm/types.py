@@ -1,12 +1,16 @@
-"""What every language-model engine offers, wherever the model runs."""
+"""Prompts, answers, and the interface of the engines that run language models."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+if TYPE_CHECKING:
+    from benchkit.lm.backbones import Backbone
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "refused", "error"]
@@ -21,66 +25,81 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a language model is asked.
-
-    key: names the question. Random numbers are drawn for the key, so that an answer depends
-        neither on the batch nor on the order in which questions are asked.
-    prefill: how the answer starts, in pieces that are tokenised apart, as in training; what is
-        generated or scored comes after it.
-    """
+    """What a language model is asked."""
 
     key: str
+    """Names the question. Random numbers are drawn for the key, so that an answer depends neither
+    on the batch nor on the order in which questions are asked."""
     messages: tuple[Message, ...]
     prefill: tuple[str, ...] = ()
+    """How the answer starts, in pieces that are tokenised apart, as in training; what is generated
+    or scored comes after it."""
 
 
 class Decoding(BaseModel):
-    """How answers are drawn. temperature 0 is greedy; top_k 0 and top_p 1 leave all tokens.
+    """How answers are drawn."""
 
-    n: answers a prompt. max_tokens: of one answer. stop: texts that end an answer (left out of
-    it), besides the model's own end of turn. seed: what the random numbers start from.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     n: PositiveInt = 1
+    """Answers for each prompt."""
     temperature: float = Field(default=0.0, ge=0)
+    """0 is greedy."""
     top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus; 1 leaves all tokens."""
     top_k: NonNegativeInt = 0
+    """Only so many tokens; 0 leaves all."""
     max_tokens: PositiveInt = 256
+    """Longest answer."""
     stop: tuple[str, ...] = ()
+    """Texts that end an answer (and are left out of it), besides the model's own end of turn."""
     seed: int = 0
+    """Seed of the random numbers."""
 
 
 class Completion(NamedTuple):
-    """One generated text. finish: `stop` (by itself), `length` (cut off), `refused` (by a filter
-    or in the server's words), `error` (the server answered, but not in a usable way)."""
+    """One generated text."""
 
     text: str
     finish: FinishReason
+    """`stop` (by itself), `length` (cut off), `refused` (by a filter or in the server's words) or
+    `error` (the server answered, but not in a usable way)."""
     tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """The n completions of one prompt, in draw order. usage: e.g. {"prompt_tokens": 812}."""
+    """The n completions of one prompt, in draw order."""
 
     completions: tuple[Completion, ...]
     usage: Mapping[str, float] = field(default_factory=dict)
+    """E.g. {"prompt_tokens": 812}."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContinuationScores:
-    """Log-probabilities of the continuations of one prompt.
+    """Log-probabilities of the c continuations of one prompt.
 
-    logprobs: [c] sum over the tokens of each, natural logarithm. tokens: [c] how many these are.
-    Both are None, with `finish` saying why, when the server gave nothing usable.
+    Arrays are None, and `finish` says why, when the server gave nothing usable.
     """
 
     logprobs: NDArray[np.float64] | None
+    """[c] sum over the tokens of each, natural logarithm."""
     token_counts: NDArray[np.int64] | None
+    """[c] tokens of each."""
     finish: FinishReason = "stop"
     usage: Mapping[str, float] = field(default_factory=dict)
+
+
+class EngineSettings(BaseModel):
+    """Base of the settings of an engine, which is found by its `kind`."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True
+    )
+
+    kind: str
+    """Name of the engine, or its place: `package.module:Class` or `path/to/file.py:Class`."""
 
 
 class Engine(Protocol):
@@ -90,29 +109,55 @@ class Engine(Protocol):
     generation alike; a continuation ends with the model's end of turn, which counts as a token,
     unless `end` is False. Results come in the order of the prompts. An engine that cannot go on
     (server gone, budget spent) raises EngineError: nothing is made up for what was not answered.
-
-    can_score: whether `score` works. can_choose: whether `choose` works.
     """
 
     can_score: bool
+    """Whether `score` works."""
     can_constrain: bool
+    """Whether `constrained_choice` works."""
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
-        """`decoding.n` completions of each prompt."""
+        """Yield `decoding.n` completions of each prompt."""
 
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
     ) -> Iterator[ContinuationScores]:
-        """Log-probabilities of each prompt's continuations, teacher-forced."""
+        """Yield log-probabilities of each prompt's continuations, teacher-forced."""
 
     def constrained_choice(
         self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], decoding: Decoding
     ) -> Iterator[tuple[int, ...]]:
-        """`decoding.n` draws of one of each prompt's options, as indices, in draw order.
+        """Yield `decoding.n` draws of one of each prompt's options, as indices, in draw order.
 
-        Decoding constrained by a trie: at each token only the tokens with which an option goes
+        Decoding is constrained by a trie: at each token only the tokens with which an option goes
         on may follow, renormalised at the temperature.
         """
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens `text` is; for an engine without a tokenizer an upper estimate."""
+        """Return the tokens of `text`; for an engine without a tokenizer an upper estimate."""
+
+
+class EngineClass(Protocol):
+    """What the registry of engines holds: a class that builds an Engine from settings."""
+
+    Config: type[Any]
+    """Its settings, a subclass of EngineSettings."""
+
+    def from_config(
+        self, config: Any, load_backbone: "Callable[[], Backbone]", cache_dir: Path
+    ) -> Engine:
+        """Build the engine (a class method).
+
+        Args:
+            config: An instance of `Config`.
+            load_backbone: Loads the run's model, for an engine in this process.
+            cache_dir: Where an engine may store its answers.
+        """
+
+
+@runtime_checkable
+class CachingEngine(Protocol):
+    """An engine that stores its answers itself, as one that is paid for each of them does."""
+
+    def lookup(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation | None]:
+        """Yield the stored answer to each prompt, None where there is none; asks nothing."""

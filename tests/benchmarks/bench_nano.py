@@ -22,7 +22,9 @@ from benchkit.data.spec import DatasetSpec
 from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.lm.engines.hf import HFEngine
-from benchkit.lm.nano import model as nano
+from benchkit.lm.nano import corpus as nano
+from benchkit.lm.nano.build import build_nano
+from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.types import Message, Prompt
 from benchkit.types import TrainView
 
@@ -76,9 +78,9 @@ def main() -> None:
     ).train_view()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as cache, threadpool_limits(1):
-        config = nano.NanoConfig.model_validate_json(options.config)
+        config = NanoConfig.model_validate_json(options.config)
         processor = time.process_time()
-        folder = nano.build_nano(view, config, Path(cache), Steps())
+        folder = build_nano(view, config, Path(cache), Steps())
         processor = time.process_time() - processor
         facts = json.loads((folder / "nano.json").read_text())
         facts["cpu_seconds"] = round(processor, 1)

@@ -156,7 +156,8 @@ def end(process: subprocess.Popen) -> None:
 
 def over_http(python: str, folder: Path, work: Path, seconds: float) -> list[dict[str, Any]]:
     """The openai engine on `vllm serve`, by each of its routes."""
-    from benchkit.lm.engines.openai.engine import OpenAIConfig, OpenAIEngine
+    from benchkit.lm.engines.openai.config import OpenAIConfig
+    from benchkit.lm.engines.openai.engine import OpenAIEngine
 
     process, address = start(python, folder, work / "serve.log")
     rows = []

@@ -2,7 +2,8 @@
 
 import time
 
-from benchkit.lm.engines.openai.engine import OpenAIConfig, OpenAIEngine
+from benchkit.lm.engines.openai.config import OpenAIConfig
+from benchkit.lm.engines.openai.engine import OpenAIEngine
 from benchkit.lm.engines.retry import Backoff
 from benchkit.lm.types import Decoding, Message, Prompt
 from tests.support.openai_server import Edit

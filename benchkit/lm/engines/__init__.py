@@ -1,35 +1,59 @@
-"""Where language models run: in process (`hf`, `vllm`) or behind a server (`openai`)."""
+"""Where language models run: in this process (`hf`, `vllm`) or behind a server (`openai`).
 
-from collections.abc import Callable
+An engine is one file with a class as `benchkit.lm.types.Engine` and `EngineClass` describe it; its
+name is that of an entry point in the group `benchkit.engines`, or `path/to/file.py:Class`. Engines
+are imported when they are used, so the code of the others is part of no run id.
+"""
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, SerializeAsAny
 
-from benchkit.lm.engines.hf import HFConfig, HFEngine
-from benchkit.lm.engines.openai.config import OpenAIConfig
-from benchkit.lm.engines.vllm import VLLMConfig
-from benchkit.lm.types import Engine
+from benchkit.config.loading import validate_model
+from benchkit.errors import ConfigError
+from benchkit.lm.types import Engine, EngineClass, EngineSettings
+from benchkit.registry import Registry
 
 if TYPE_CHECKING:
     from benchkit.lm.backbones import Backbone
 
-EngineConfig = Annotated[HFConfig | OpenAIConfig | VLLMConfig, Field(discriminator="kind")]
+ENGINES = Registry[EngineClass](
+    "engine",
+    {
+        "hf": "benchkit.lm.engines.hf:HFEngine",
+        "openai": "benchkit.lm.engines.openai.engine:OpenAIEngine",
+        "vllm": "benchkit.lm.engines.vllm:VLLMEngine",
+    },
+    "benchkit.engines",
+    members=("Config", "from_config", "generate", "score", "count_tokens"),
+    hint="write a class as benchkit.lm.types describes it (Engine, EngineClass)",
+)
 
 
-def make_engine(config: EngineConfig, load: "Callable[[], Backbone]", cache: Path) -> Engine:
-    """The engine that `config` describes.
+def validate_engine_config(values: Any) -> EngineSettings:
+    """Return the settings of the engine that `kind` names. Raises ConfigError if they are wrong."""
+    if isinstance(values, EngineSettings):
+        return values
+    if not isinstance(values, Mapping) or "kind" not in values:
+        raise ConfigError("engine: kind is missing", f"one of {', '.join(ENGINES)}")
+    engine = ENGINES.load(str(values["kind"]))
+    config: EngineSettings = validate_model(engine.Config, dict(values), "engine")
+    return config
 
-    load: gives the model for an engine in this process; other engines do not call it.
-    cache: the folder where engines that ask a server keep its answers.
+
+EngineConfig = Annotated[SerializeAsAny[EngineSettings], BeforeValidator(validate_engine_config)]
+
+
+def make_engine(
+    config: EngineSettings, load_backbone: "Callable[[], Backbone]", cache_dir: Path
+) -> Engine:
+    """Build the engine that `config` describes.
+
+    Args:
+        config: Settings of the engine.
+        load_backbone: Loads the model for an engine in this process; others do not call it.
+        cache_dir: Where engines that ask a server store its answers.
     """
-    if isinstance(config, OpenAIConfig):
-        from benchkit.lm.engines.openai.engine import OpenAIEngine
-
-        return OpenAIEngine(config, cache)
-    if isinstance(config, VLLMConfig):
-        from benchkit.lm.engines.vllm import VLLMEngine
-
-        return VLLMEngine(config)
-    backbone = load()
-    return HFEngine(backbone.model, backbone.tokenizer, config, backbone.context)
+    return ENGINES.load(config.kind).from_config(config, load_backbone, cache_dir)

@@ -1,36 +1,45 @@
 """Models of transformers in this process, with or without adapters of peft."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 
 from benchkit import seeds
 from benchkit.lm.tokenization import continuation_ids, end_of_turn, prompt_ids, text_ids
-from benchkit.lm.types import Completion, ContinuationScores, Decoding, Generation, Prompt
+from benchkit.lm.types import (
+    Completion,
+    ContinuationScores,
+    Decoding,
+    EngineSettings,
+    Generation,
+    Prompt,
+)
+
+if TYPE_CHECKING:
+    from benchkit.lm.backbones import Backbone
 
 _CHUNK = 256  # prompts that are sorted by length together
 _T = TypeVar("_T")
 
 
-class HFConfig(BaseModel):
-    """Settings of the engine; what the model is, is the backbone's to say.
-
-    dtype: of the weights; `auto` is float32 on a CPU and bfloat16 elsewhere. batch_tokens: tokens
-    of a forward pass, padding included; a single prompt with its continuations may be more.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class HFConfig(EngineSettings):
+    """Settings of the engine; the model is that of the method's `backbone`."""
 
     kind: Literal["hf"] = "hf"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Data type of the weights; `auto` is float32 on a CPU and bfloat16 elsewhere."""
     batch_tokens: PositiveInt = 8192
+    """Tokens of a forward pass, padding included; a single prompt with its continuations may have
+    more."""
 
 
 class HFEngine:
-    """Asks a model that is loaded. It is put into evaluation mode while it is asked."""
+    """Asks a loaded model, which is in evaluation mode meanwhile."""
 
+    Config = HFConfig
     can_score = True
     can_constrain = True
 
@@ -43,6 +52,17 @@ class HFEngine:
     ) -> None:
         self.model, self.tokenizer, self.context = model, tokenizer, context
         self.config = config or HFConfig()
+
+    @classmethod
+    def from_config(
+        cls,
+        config: HFConfig,
+        load_backbone: "Callable[[], Backbone]",
+        cache_dir: Path,  # noqa: ARG003
+    ) -> Self:
+        """Build the engine of a configuration with the run's model."""
+        backbone = load_backbone()
+        return cls(backbone.model, backbone.tokenizer, config, backbone.context)
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
         from benchkit.lm.sampling import UniformStreams, sample_completions

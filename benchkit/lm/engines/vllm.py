@@ -7,20 +7,20 @@ of kernels depends on what is batched together: the last digits may differ from 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from benchkit.errors import ConfigError, EngineError
 from benchkit.lm import tokenization
-from benchkit.lm.engines.openai.config import request_seed
-from benchkit.lm.engines.openai.replies import sum_logprobs
-from benchkit.lm.engines.retry import UnusableReplyError
+from benchkit.lm.engines.serving import UnusableReplyError, request_seed, sum_logprobs
 from benchkit.lm.types import (
     Completion,
     ContinuationScores,
     Decoding,
+    EngineSettings,
     FinishReason,
     Generation,
     Prompt,
@@ -29,47 +29,51 @@ from benchkit.lm.types import (
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
-class VLLMConfig(BaseModel):
-    """Settings of `vllm.LLM`.
-
-    model, revision: a folder or a Hugging Face id. lora: the folder of an adapter. max_model_len:
-    tokens of prompt and answer together. batch: prompts handed over at once; vLLM itself decides
-    how many of them it computes together. options: further arguments of `vllm.LLM`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class VLLMConfig(EngineSettings):
+    """Settings of `vllm.LLM`."""
 
     kind: Literal["vllm"] = "vllm"
     model: str
+    """A folder or a Hugging Face id."""
     revision: str | None = None
     lora: str | None = None
+    """The folder of an adapter."""
     max_lora_rank: PositiveInt = 64
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     max_model_len: PositiveInt | None = None
+    """Tokens of prompt and answer together."""
     gpu_memory_utilization: PositiveFloat = Field(0.9, le=1)
     tensor_parallel_size: PositiveInt = 1
     batch: PositiveInt = 512
+    """Prompts handed over at once; vLLM decides how many of them it computes together."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments of `vllm.LLM`."""
 
 
 class VLLMEngine:
-    """Asks vLLM; see `benchkit.lm.types.Engine`. The model is loaded when it is first asked.
+    """Asks vLLM; see `benchkit.lm.types.Engine`. The model is loaded when it is first needed.
 
-    It cannot choose: vLLM's guided decoding constrains the text and lets any token through that
+    It cannot constrain: vLLM's guided decoding constrains the text and lets any token through that
     spells it, while a trie goes over the tokens of the options as they are trained.
     """
 
+    Config = VLLMConfig
     can_score = True
     can_constrain = False
 
     def __init__(self, config: VLLMConfig) -> None:
         self.config = config
 
+    @classmethod
+    def from_config(cls, config: VLLMConfig, load_backbone: object, cache_dir: Path) -> Self:  # noqa: ARG003
+        """Build the engine of a configuration, which names the model itself."""
+        return cls(config)
+
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
-        """`decoding.n` completions of each prompt; a greedy one is repeated n times."""
-        asked = decoding.n if decoding.temperature else 1
+        """Yield `decoding.n` completions of each prompt; a greedy one is repeated n times."""
+        n_drawn = decoding.n if decoding.temperature else 1
         common = {
-            "n": asked,
+            "n": n_drawn,
             "temperature": decoding.temperature,
             "top_p": decoding.top_p,
             "top_k": decoding.top_k or -1,
@@ -77,41 +81,44 @@ class VLLMEngine:
             "stop": list(decoding.stop),
             "stop_token_ids": list(tokenization.end_of_turn(self._tokenizer)),
         }
-        asks = (
+        requests = (
             (
                 tokenization.prompt_ids(self._tokenizer, prompt),
                 common | {"seed": request_seed(decoding, prompt.key)},
             )
             for prompt in prompts
         )
-        for ids, result in self._run(asks):
-            made = [
+        for ids, result in self._run(requests):
+            completions = [
                 Completion(o.text, _FINISH.get(o.finish_reason or "", "error"), len(o.token_ids))
                 for o in result.outputs
             ]
-            usage = {"prompt_tokens": len(ids), "completion_tokens": sum(c.tokens for c in made)}
-            yield Generation(tuple(made) * (decoding.n // asked), usage)
+            usage = {
+                "prompt_tokens": len(ids),
+                "completion_tokens": sum(c.tokens for c in completions),
+            }
+            yield Generation(tuple(completions) * (decoding.n // n_drawn), usage)
 
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
     ) -> Iterator[ContinuationScores]:
-        """Log-probabilities of each prompt's continuations."""
-        # vLLM cannot generate nothing; the one token is not looked at.
-        how = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "detokenize": False}
+        """Yield log-probabilities of each prompt's continuations."""
+        # vLLM cannot generate nothing; the one token is ignored.
+        sampling = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "detokenize": False}
         starts: list[int] = []
 
-        def asks() -> Iterator[tuple[list[int], dict[str, Any]]]:
+        def requests() -> Iterator[tuple[list[int], dict[str, Any]]]:
             for prompt, texts in zip(prompts, continuations, strict=True):
                 before = tokenization.prompt_ids(self._tokenizer, prompt)
                 starts.append(len(before))
                 for text in texts:
                     after = tokenization.continuation_ids(self._tokenizer, text, end)
-                    yield [*before, *after], how
+                    yield [*before, *after], sampling
 
-        results = self._run(asks())
+        results = self._run(requests())
         for row, texts in enumerate(continuations):
-            own = list(islice(results, len(texts)))
-            yield _scored(own, starts[row] if own else 0)
+            row_results = list(islice(results, len(texts)))
+            yield _sum_scores(row_results, starts[row] if row_results else 0)
 
     def constrained_choice(
         self,
@@ -119,13 +126,13 @@ class VLLMEngine:
         options: Sequence[Sequence[str]],  # noqa: ARG002
         decoding: Decoding,  # noqa: ARG002
     ) -> Iterator[tuple[int, ...]]:
-        """Not possible; see the class."""
+        """Raise ConfigError; see the class."""
         raise ConfigError(
             "a vllm engine cannot choose among options", "use the engine 'hf', or score them"
         )
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens `text` is."""
+        """Return the tokens of `text`."""
         return len(tokenization.text_ids(self._tokenizer, text))
 
     @cached_property
@@ -166,14 +173,14 @@ class VLLMEngine:
         return self._llm.get_tokenizer()
 
     def _run(
-        self, asks: Iterator[tuple[list[int], dict[str, Any]]]
+        self, requests: Iterator[tuple[list[int], dict[str, Any]]]
     ) -> Iterator[tuple[list[int], Any]]:
-        """(ids, vLLM's result) of each (ids, sampling parameters)."""
-        while chunk := list(islice(asks, self.config.batch)):
+        """Yield (ids, vLLM's result) of each (ids, sampling parameters)."""
+        while chunk := list(islice(requests, self.config.batch)):
             try:
                 results = self._llm.generate(
                     [{"prompt_token_ids": ids} for ids, _ in chunk],
-                    [self._vllm.SamplingParams(**how) for _, how in chunk],
+                    [self._vllm.SamplingParams(**sampling) for _, sampling in chunk],
                     use_tqdm=False,
                     lora_request=self._adapter,
                 )
@@ -185,16 +192,16 @@ class VLLMEngine:
             yield from zip((ids for ids, _ in chunk), results, strict=True)
 
 
-def _scored(results: Sequence[tuple[list[int], Any]], start: int) -> ContinuationScores:
-    """Sums over `ids[start:]` of each result's prompt log-probabilities."""
+def _sum_scores(results: Sequence[tuple[list[int], Any]], start: int) -> ContinuationScores:
+    """Return sums over `ids[start:]` of each result's prompt log-probabilities."""
     sums: list[float] = []
     counts: list[int] = []
     try:
         for ids, result in results:
             rows = result.prompt_logprobs
-            found = [row[i].logprob for i, row in zip(ids[start:], rows[start:], strict=True)]
-            sums.append(sum_logprobs(found))
-            counts.append(len(found))
+            logprobs = [row[i].logprob for i, row in zip(ids[start:], rows[start:], strict=True)]
+            sums.append(sum_logprobs(logprobs))
+            counts.append(len(logprobs))
     except (UnusableReplyError, KeyError, TypeError, ValueError):
         return ContinuationScores(None, None, "error", {"prompt_tokens": 0})
     return ContinuationScores(

@@ -1,1 +1,1 @@
-"""The small language model that is trained from scratch on a laptop."""
+"""The small language model that is trained from scratch on a dataset."""

@@ -35,16 +35,19 @@ def train_nano_tokenizer(
     min_count: int = 3,
     phrases: Iterable[str] = (),
 ) -> Any:
-    """A `PreTrainedTokenizerFast`.
+    """Return a `PreTrainedTokenizerFast`.
 
-    titles: title (of one line) -> how often it occurs in training. texts: other short texts that
-    answers may mention. pieces: merges learnt on all of these and on words of plain English.
-    vocabulary: tokens at most. min_count: occurrences from which a title is one token, as far as
-    there is room, the most frequent first; what is rarer is spelt, as new titles are, and so the
-    pieces are learnt, too. phrases: texts that are one token each, as what rationales repeat.
-
-    The text's end and the end of a line are one: `eos_token` is the newline, which is also the
+    The end of a text and of a line are one: `eos_token` is the newline, which is also the
     beginning-of-text token, for prompts without any history; neither is put around a text.
+
+    Args:
+        titles: Title (of one line) -> how often it occurs in training.
+        texts: Other short texts that answers may mention.
+        pieces: Merges learnt on all of these and on words of plain English, for spelling.
+        vocabulary: Tokens, at most.
+        min_count: Occurrences from which a title is one token, as far as there is room, the most
+            frequent first; a rarer title is spelt, as a new one is.
+        phrases: Texts that are one token each, such as what rationales repeat.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models
     from transformers import PreTrainedTokenizerFast
@@ -52,21 +55,21 @@ def train_nano_tokenizer(
     room = vocabulary - len(RESPONSE_TAGS) - 2
     letters = _alphabet()
     merges = min(pieces, room - len(letters))
-    tokens = dict.fromkeys([*letters, *_merged([*titles, *texts, *_WORDS], merges)])
-    often = sorted((t for t, count in titles.items() if t and count >= min_count),
+    tokens = dict.fromkeys([*letters, *_merge_pieces([*titles, *texts, *_WORDS], merges)])
+    frequent = sorted((t for t, count in titles.items() if t and count >= min_count),
                    key=lambda title: (-titles[title], title))  # fmt: skip
-    for text in (*phrases, *often):
+    for text in (*phrases, *frequent):
         if len(tokens) >= room:
             break
         tokens[_letters(text)] = None
-    inner = Tokenizer(models.Unigram([(token, -1.0) for token in tokens], unk_id=None))
-    inner.pre_tokenizer = _bytes()
-    inner.decoder = decoders.ByteLevel()
-    inner.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in (EOS, PAD)])
-    inner.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in RESPONSE_TAGS])
-    make: Any = PreTrainedTokenizerFast
-    return make(
-        tokenizer_object=inner,
+    model = Tokenizer(models.Unigram([(token, -1.0) for token in tokens], unk_id=None))
+    model.pre_tokenizer = _bytes()
+    model.decoder = decoders.ByteLevel()
+    model.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in (EOS, PAD)])
+    model.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in RESPONSE_TAGS])
+    make_tokenizer: Any = PreTrainedTokenizerFast
+    return make_tokenizer(
+        tokenizer_object=model,
         eos_token=EOS,
         bos_token=EOS,
         pad_token=PAD,
@@ -77,18 +80,18 @@ def train_nano_tokenizer(
 
 
 def short_catalog_texts(texts: Mapping[str, Sequence[str | None]]) -> list[str]:
-    """The distinct short values of the catalogue's columns beside the title: genres, brands."""
-    found: dict[str, None] = {}
+    """Return the distinct short values of the columns beside the title: genres, brands."""
+    values: dict[str, None] = {}
     for column in sorted(texts.keys() - {"title"}):
         for value in texts[column]:
             text = " ".join((value or "").split())
             if 0 < len(text) <= _LONGEST:
-                found[text] = None
-    return list(found)
+                values[text] = None
+    return list(values)
 
 
-def _merged(texts: Sequence[str], merges: int) -> list[str]:
-    """Pieces of byte-level BPE on `texts`, each once; spaces are letters like any other."""
+def _merge_pieces(texts: Sequence[str], merges: int) -> list[str]:
+    """Return the pieces of byte-level BPE on `texts`; spaces are letters like any other."""
     from tokenizers import Tokenizer, models, trainers
 
     inner = Tokenizer(models.BPE())
@@ -104,7 +107,7 @@ def _merged(texts: Sequence[str], merges: int) -> list[str]:
 
 
 def _alphabet() -> list[str]:
-    """A letter for each of the 256 bytes."""
+    """Return a letter for each of the 256 bytes."""
     from tokenizers import pre_tokenizers
 
     return sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -117,5 +120,5 @@ def _bytes() -> Any:
 
 
 def _letters(text: str) -> str:
-    """The text as the model sees it, a letter a byte."""
+    """Return the text as the model sees it, one letter per byte."""
     return "".join(letters for letters, _ in _bytes().pre_tokenize_str(text))

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,53 +12,33 @@ from torch.nn import functional as F
 
 from benchkit import seeds
 from benchkit.errors import MethodError
+from benchkit.lm.nano.config import NanoConfig
+from benchkit.lm.nano.corpus import NanoCorpus
 from benchkit.types import Progress
 
-if TYPE_CHECKING:
-    from benchkit.lm.nano.model import NanoConfig
-
-_IGNORED = -100  # what cross_entropy leaves out
+_IGNORED = -100  # the label that cross_entropy leaves out
 _POOL = 64  # batches whose windows are sorted by size together
 _TARGET_ROWS = 32  # validation histories in one forward pass
 _STEPS_PER_EPOCH = 32  # at least, until a step has so few tokens:
 _LEAST = 128
 
 
-class NanoCorpus(NamedTuple):
-    """What is learnt from, as tokens.
-
-    items: [n_items] ids of each title with the end of line. histories: item codes of each user,
-    oldest first. validation: pairs of a history and the item that followed. eos: the end of line.
-    """
-
-    items: Sequence[NDArray[np.int64]]
-    histories: Sequence[NDArray[np.int32]]
-    validation: Sequence[tuple[NDArray[np.int64], int]]
-    eos: int
-
-    def token_ids(self, codes: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Ids of the titles, one after another."""
-        return np.concatenate([self.items[code] for code in codes]) if len(codes) else _NOTHING
-
-
 class NanoTrainingResult(NamedTuple):
-    """The model, and how the training went. loss: mean of the last steps, nats a token.
-    validation_loss: of the kept weights, nats a target's title; None without validation."""
+    """The model, and how the training went."""
 
     model: Any
     steps: int
     tokens: int
     loss: float
+    """Mean of the last steps, nats per token."""
     validation_loss: float | None
-
-
-_NOTHING = np.zeros(0, dtype=np.int64)
+    """Of the returned weights, nats per target's title; None without validation."""
 
 
 def sample_windows(
     corpus: NanoCorpus, context: int, skip: float, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """Histories in random order, cut into runs of at most `context` tokens of whole titles.
+    """Yield histories in random order, cut into runs of at most `context` tokens of whole titles.
 
     Each interaction is left out with probability `skip`. The first run of a history that does not
     fit has a random size, so that the cuts fall elsewhere each time. Every second history begins
@@ -69,9 +49,9 @@ def sample_windows(
     for user in rng.permutation(len(corpus.histories)):
         codes = corpus.histories[user]
         codes = codes[rng.random(len(codes)) >= skip]
-        opened = int(rng.random() < 0.5)
-        stream = np.concatenate([np.full(opened, corpus.eos), corpus.token_ids(codes)])
-        ends = opened + np.cumsum(sizes[codes])
+        prefix = int(rng.random() < 0.5)
+        stream = np.concatenate([np.full(prefix, corpus.eos), corpus.token_ids(codes)])
+        ends = prefix + np.cumsum(sizes[codes])
         room = context if len(stream) <= context else int(rng.integers(1, context + 1))
         begin = 0
         while begin < len(stream):
@@ -86,25 +66,25 @@ def sample_windows(
 def window_batches(
     corpus: NanoCorpus, context: int, skip: float, size: int, rng: np.random.Generator
 ) -> Iterator[list[NDArray[np.int64]]]:
-    """Windows of epoch after epoch without end, in batches of about `size` tokens and like lengths.
+    """Yield windows of endless epochs, in batches of about `size` tokens and similar lengths.
 
-    Like lengths leave little padding; equal numbers of tokens give each token an equal say.
+    Similar lengths leave little padding; equal numbers of tokens weight all tokens equally.
     """
     pool: list[NDArray[np.int64]] = []
-    held = 0
+    pool_tokens = 0
     while True:
-        found = 0
+        n_windows = 0
         for window in sample_windows(corpus, context, skip, rng):
             pool.append(window)
-            held += len(window)
-            found += 1
-            if held >= _POOL * size:
+            pool_tokens += len(window)
+            n_windows += 1
+            if pool_tokens >= _POOL * size:
                 yield from _split(pool, size, rng)
-                pool, held = [], 0
+                pool, pool_tokens = [], 0
         if pool:
             yield from _split(pool, size, rng)
-            pool, held = [], 0
-        if not found and not skip:
+            pool, pool_tokens = [], 0
+        if not n_windows and not skip:
             return
 
 
@@ -117,12 +97,12 @@ def _split(
     count = max(1, round(total[-1] / size))
     edges = np.searchsorted(total, total[-1] * np.arange(1, count) / count)
     parts = [part for part in np.split(order, edges) if len(part)]
-    for place in rng.permutation(len(parts)):
-        yield [pool[row] for row in parts[place]]
+    for part in rng.permutation(len(parts)):
+        yield [pool[row] for row in parts[part]]
 
 
 def pad_rows(rows: Sequence[NDArray[np.int64]], padding: int) -> Tensor:
-    """[b, longest] the rows at the left; after them, where causality hides it, padding."""
+    """Return [b, longest] rows, padded on the right, where causality hides it."""
     table = np.full((len(rows), max(map(len, rows))), padding, dtype=np.int64)
     for row, values in zip(table, rows, strict=True):
         row[: len(values)] = values
@@ -130,24 +110,24 @@ def pad_rows(rows: Sequence[NDArray[np.int64]], padding: int) -> Tensor:
 
 
 def last_hidden_states(model: Any, ids: Tensor) -> Tensor:
-    """[b, l, hidden] last states of the model."""
+    """Return [b, l, hidden] last states of the model."""
     hidden: Tensor = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
     return hidden
 
 
 def next_token_loss(model: Any, rows: Sequence[NDArray[np.int64]], eos: int) -> Tensor:
-    """Mean negative log-likelihood of every token of the rows but their first."""
+    """Return the mean negative log-likelihood of all tokens of the rows but their first."""
     head = model.get_output_embeddings().weight
     ids = pad_rows(rows, eos).to(head.device)
     labels = pad_rows([row[1:] for row in rows], _IGNORED).to(head.device)
-    known = labels != _IGNORED
-    hidden = last_hidden_states(model, ids[:, :-1])[known]
-    return F.cross_entropy(hidden @ head.T, labels[known])
+    has_label = labels != _IGNORED
+    hidden = last_hidden_states(model, ids[:, :-1])[has_label]
+    return F.cross_entropy(hidden @ head.T, labels[has_label])
 
 
 @torch.no_grad()
 def nano_validation_loss(model: Any, corpus: NanoCorpus, context: int) -> float:
-    """Mean over the cases of -log p(title, end of line | the last titles that fit)."""
+    """Return the mean over the cases of -log p(title, end of line | the last titles that fit)."""
     head = model.get_output_embeddings().weight
     total = 0.0
     for start in range(0, len(corpus.validation), _TARGET_ROWS):
@@ -159,38 +139,39 @@ def nano_validation_loss(model: Any, corpus: NanoCorpus, context: int) -> float:
             rows.append(np.concatenate([before if len(before) else [corpus.eos], title]))
             ends.append(len(title))
         hidden = last_hidden_states(model, pad_rows(rows, corpus.eos).to(head.device))
-        for own, row, end in zip(hidden, rows, ends, strict=True):
-            logits = own[len(row) - end - 1 : len(row) - 1] @ head.T
+        for states, row, end in zip(hidden, rows, ends, strict=True):
+            logits = states[len(row) - end - 1 : len(row) - 1] @ head.T
             labels = torch.from_numpy(row[-end:]).to(head.device)
             total += float(F.cross_entropy(logits, labels, reduction="sum"))
     return total / len(corpus.validation)
 
 
 def train_nano(
-    model: Any, corpus: NanoCorpus, config: "NanoConfig", progress: Progress
+    model: Any, corpus: NanoCorpus, config: NanoConfig, progress: Progress
 ) -> NanoTrainingResult:
-    """Train `model`; what is returned is a running average of its weights.
+    """Train `model` and return a running average of its weights.
 
     The learning rate rises over `warmup` steps and then stays: averaging does what a decay would,
-    and at each check the average is as good as if training were to end there. Kept is the average
-    of the check with the best validation loss; training ends after `patience` checks in a row
-    without a better one. Without validation it is that of the last step.
+    and at each check the average is as good as if training were to end there. The result is the
+    average at the check with the lowest validation loss; training ends after `patience` checks in a
+    row without a lower one. Without validation the result is the average of the last step.
 
-    Raises MethodError when the loss is no number any more.
+    Raises:
+        MethodError: The loss is not finite any more.
     """
     steps, size = plan_steps(corpus, config)
     every = -(-steps // config.checks)
     rng = seeds.generator(config.seed, "nano", "windows")
-    feed = window_batches(corpus, config.context, config.skip, size, rng)
+    batches = window_batches(corpus, config.context, config.skip, size, rng)
     mean = copy.deepcopy(model).eval().requires_grad_(False)
-    step_on = _stepper(model, mean, config)
-    best, kept, since = np.inf, mean.state_dict(), 0
+    take_step = _make_stepper(model, mean, config)
+    best_loss, best_weights, since = np.inf, mean.state_dict(), 0
     seen, total, loss = 0, torch.zeros(()), np.inf
     progress.start("nano: steps", steps)
     model.train()
     for step in range(1, steps + 1):
-        rows = next(feed)
-        total = total + step_on(rows, corpus.eos, step)
+        rows = next(batches)
+        total = total + take_step(rows, corpus.eos, step)
         seen += sum(map(len, rows))
         note = ""
         if step % every == 0 or step == steps:
@@ -204,17 +185,19 @@ def train_nano(
                 score = nano_validation_loss(mean, corpus, config.context)
                 note += f" validation {score:.3f}"
                 since += 1
-                if score < best:
-                    best, kept, since = score, copy.deepcopy(mean.state_dict()), 0
+                if score < best_loss:
+                    best_loss, since = score, 0
+                    best_weights = copy.deepcopy(mean.state_dict())
         progress.advance(1, note=note)
         if since >= config.patience:
             break
-    mean.load_state_dict(kept)
-    return NanoTrainingResult(mean, step, seen, loss, float(best) if corpus.validation else None)
+    mean.load_state_dict(best_weights)
+    validation_loss = float(best_loss) if corpus.validation else None
+    return NanoTrainingResult(mean, step, seen, loss, validation_loss)
 
 
-def plan_steps(corpus: NanoCorpus, config: "NanoConfig") -> tuple[int, int]:
-    """Steps at most, and tokens a step: fewer where there is little data."""
+def plan_steps(corpus: NanoCorpus, config: NanoConfig) -> tuple[int, int]:
+    """Return the largest number of steps, and tokens per step: fewer where there is little data."""
     tokens = sum(len(corpus.token_ids(history)) for history in corpus.histories)
     size = int(np.clip(tokens // _STEPS_PER_EPOCH, min(_LEAST, config.batch_tokens),
                        config.batch_tokens))  # fmt: skip
@@ -222,27 +205,27 @@ def plan_steps(corpus: NanoCorpus, config: "NanoConfig") -> tuple[int, int]:
     return int(np.clip(passes, 1, config.steps)), size
 
 
-def _stepper(
-    model: Any, mean: Any, config: "NanoConfig"
+def _make_stepper(
+    model: Any, mean: Any, config: NanoConfig
 ) -> Callable[[Sequence[NDArray[np.int64]], int, int], Tensor]:
-    """A function that does one step, lets `mean` follow, and returns the loss on the CPU."""
-    own, averaged = list(model.parameters()), list(mean.parameters())
+    """Return a function that takes a step, updates `mean`, and returns the loss on the CPU."""
+    weights, averages = list(model.parameters()), list(mean.parameters())
     optimizer = torch.optim.AdamW(
-        own, config.learning_rate, (0.9, 0.99), weight_decay=config.weight_decay, fused=True
+        weights, config.learning_rate, (0.9, 0.99), weight_decay=config.weight_decay, fused=True
     )
 
-    def step_on(rows: Sequence[NDArray[np.int64]], eos: int, step: int) -> Tensor:
+    def take_step(rows: Sequence[NDArray[np.int64]], eos: int, step: int) -> Tensor:
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * min(1.0, step / config.warmup)
         loss = next_token_loss(model, rows, eos)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(own, 1.0)
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         # At first the average reaches back over a ninth of the steps, whatever the decay says.
         weight = max(1.0 - config.averaging, 9.0 / (step + 9.0))
         with torch.no_grad():
-            torch._foreach_lerp_(averaged, own, weight)
+            torch._foreach_lerp_(averages, weights, weight)
         return loss.detach().cpu()
 
-    return step_on
+    return take_step

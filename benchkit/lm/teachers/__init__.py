@@ -1,63 +1,64 @@
-"""Rationale providers ("teachers"): they write what recommenders that explain are trained with."""
+"""Rationale providers ("teachers"): they write what recommenders that explain are trained with.
+
+A teacher is one file with a class as `benchkit.lm.teachers.base` describes it (Teacher,
+TeacherClass); its name is that of an entry point in the group `benchkit.teachers`, or
+`path/to/file.py:Class`.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BeforeValidator, SerializeAsAny
 
-from benchkit.lm.teachers.base import Rationale, Teacher, TeacherQuestion
-from benchkit.lm.teachers.llm import LLMTeacher, LLMTeacherConfig
-from benchkit.lm.teachers.questions import build_training_questions
-from benchkit.lm.teachers.rationale_file import FileTeacher, FileTeacherConfig, write_rationales
-from benchkit.lm.teachers.template import TemplateTeacher
+from benchkit.config.loading import validate_model
+from benchkit.errors import ConfigError
+from benchkit.lm.teachers.base import Teacher, TeacherClass, TeacherSettings
 from benchkit.lm.types import Engine
+from benchkit.registry import Registry
 
-__all__ = [
-    "FileTeacherConfig",
-    "LLMTeacherConfig",
-    "Rationale",
-    "Teacher",
-    "TeacherConfig",
-    "TeacherQuestion",
-    "TemplateTeacherConfig",
-    "build_training_questions",
-    "make_teacher",
-    "write_rationales",
-]
-
-
-class TemplateTeacherConfig(BaseModel):
-    """The offline teacher: facts in plain sentences, scores from sentence similarity.
-
-    names_item: whether a rationale names the item; by default it does where the model that is
-    trained on it sees the candidates.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["template"] = "template"
-    names_item: bool | None = None
+TEACHERS = Registry[TeacherClass](
+    "teacher",
+    {
+        "template": "benchkit.lm.teachers.template:TemplateTeacher",
+        "llm": "benchkit.lm.teachers.llm:LLMTeacher",
+        "file": "benchkit.lm.teachers.rationale_file:FileTeacher",
+    },
+    "benchkit.teachers",
+    members=("Config", "from_config", "write", "estimate"),
+    hint="write a class as benchkit.lm.teachers.base describes it (Teacher, TeacherClass)",
+)
 
 
-TeacherConfig = Annotated[
-    TemplateTeacherConfig | LLMTeacherConfig | FileTeacherConfig, Field(discriminator="kind")
-]
+def validate_teacher_config(values: Any) -> TeacherSettings:
+    """Return the settings of the teacher that `kind` names. Raises ConfigError for wrong ones."""
+    if isinstance(values, TeacherSettings):
+        return values
+    if not isinstance(values, Mapping) or "kind" not in values:
+        raise ConfigError("teacher: kind is missing", f"one of {', '.join(TEACHERS)}")
+    teacher = TEACHERS.load(str(values["kind"]))
+    config: TeacherSettings = validate_model(teacher.Config, dict(values), "teacher")
+    return config
+
+
+TeacherConfig = Annotated[SerializeAsAny[TeacherSettings], BeforeValidator(validate_teacher_config)]
 
 
 def make_teacher(
-    config: TeacherConfig,
+    config: TeacherSettings,
     cache_dir: Path | None,
     make_engine: Callable[[Mapping[str, Any]], Engine],
 ) -> Teacher:
-    """The teacher of a configuration.
+    """Build the teacher of a configuration.
 
-    cache_dir: where item vectors and answers of models are kept between runs; None keeps nothing.
-    make_engine: builds an engine from `LLMTeacherConfig.engine`.
-    Raises ConfigError when a package or a prompt is missing, DataError when a file is unusable.
+    Args:
+        config: Settings of the teacher.
+        cache_dir: Where item vectors and answers of models are stored between runs; None stores
+            nothing.
+        make_engine: Builds an engine from plain settings, for a teacher that asks a model.
+
+    Raises:
+        ConfigError: A package or a prompt is missing.
+        DataError: A file is unusable.
     """
-    if isinstance(config, LLMTeacherConfig):
-        return LLMTeacher(config, cache_dir, make_engine)
-    if isinstance(config, FileTeacherConfig):
-        return FileTeacher(config)
-    return TemplateTeacher(cache_dir, names_item=config.names_item is not False)
+    return TEACHERS.load(config.kind).from_config(config, cache_dir, make_engine)

@@ -1,26 +1,26 @@
-"""Language models as teachers: the papers' questions, answers kept on disk and read strictly."""
+"""Language models as teachers: the papers' questions, with stored answers and strict parsing."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, computed_field
+from pydantic import PositiveInt, computed_field
 
 from benchkit.errors import ConfigError
-from benchkit.lm.cost_estimate import CostEstimate
-from benchkit.lm.generation_cache import (
+from benchkit.lm.cached_generator import (
     CachedGenerator,
-    GenerationCache,
     Reply,
     chunks,
     model_name,
     price_calls,
     semantic_settings,
 )
+from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.lm.generation_cache import GenerationCache
 from benchkit.lm.grounding import Grounder
-from benchkit.lm.teachers.base import Rationale, TeacherQuestion
+from benchkit.lm.teachers.base import Rationale, TeacherQuestion, TeacherSettings
 from benchkit.lm.teachers.prompt_template import (
     TeacherAnswer,
     load_teacher_prompt,
@@ -35,32 +35,29 @@ _VERIFY_TOKENS = 128  # of the answer, a title
 _STATUS: dict[str, Status] = {"length": "truncated", "refused": "refused", "error": "error"}
 
 
-class LLMTeacherConfig(BaseModel):
-    """A teacher that asks a language model.
-
-    engine: the configuration of an engine; its `price_prompt` and `price_completion` (a million
-        tokens) give the estimated cost. One in this process (`hf`) names its `backbone`, too.
-    prompt: `c-apo`, `post-hoc`, or the path of a TOML file.
-    decoding: of the answers; C-APO asks at temperature 0.
-    verify: keep a rationale only if the model finds the item again from it, the title removed
-        (Rec-SAVER); that doubles the calls.
-    history: only so many of the last events are shown. batch: questions asked at once.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class LLMTeacherConfig(TeacherSettings):
+    """A teacher that asks a language model."""
 
     kind: Literal["llm"] = "llm"
     engine: dict[str, Any]
+    """Settings of an engine; its `price_prompt` and `price_completion` (a million tokens) give the
+    estimated cost. One in this process (`hf`) has a `backbone`, too."""
     prompt: str = "c-apo"
+    """`c-apo`, `post-hoc`, or the path of a TOML file."""
     decoding: Decoding = Decoding(temperature=0, top_p=1, max_tokens=768)
+    """How answers are drawn; C-APO asks at temperature 0."""
     verify: bool = False
+    """Use a rationale only if the model predicts the item again from it, without the title
+    (Rec-SAVER); this doubles the calls."""
     history: PositiveInt = 50
+    """Show only so many of the last events."""
     batch: PositiveInt = 256
+    """Questions asked at once."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def prompt_hash(self) -> str:
-        """Of the prompts' texts, so that a run's identity holds what the teacher was asked."""
+        """Return a hash of the prompts' texts, so that it is part of a run's identity."""
         names = [self.prompt, *[_VERIFY] * self.verify]
         return "+".join(load_teacher_prompt(name).hash for name in names)
 
@@ -68,10 +65,16 @@ class LLMTeacherConfig(BaseModel):
 class LLMTeacher:
     """Asks an engine for each rationale; what was answered once is not asked again.
 
-    cache_dir: where answers are kept; None keeps none. make_engine: builds an engine from its
-    configuration, which happens only when there is something to ask or to count.
-    counts: of the statuses so far, and how many answers were `cached`.
+    Args:
+        config: Settings of the teacher.
+        cache_dir: Where answers are stored; None stores none.
+        make_engine: Builds an engine from its settings, once there is something to ask or to count.
+
+    Attributes:
+        counts: Number of rationales by status so far, and of the answers that were `cached`.
     """
+
+    Config = LLMTeacherConfig
 
     def __init__(
         self,
@@ -84,63 +87,80 @@ class LLMTeacher:
                 f"a teacher gives one answer a question, not {config.decoding.n}",
                 "ask the question under several keys",
             )
-        self._config, self._make = config, make_engine
+        self._config, self._make_engine = config, make_engine
         self._prompt = load_teacher_prompt(config.prompt)
         if self._prompt.answer == "item":
             raise ConfigError(f"the prompt {config.prompt!r} asks for no rationale", "use c-apo")
-        store = None if cache_dir is None else GenerationCache(cache_dir / "teacher-answers.sqlite")
+        cache = None if cache_dir is None else GenerationCache(cache_dir)
         self.counts: Counter[str] = Counter()
         model = model_name(config.engine)
         self.models: tuple[str, ...] = (model,)
         self.name = f"llm/{Path(config.prompt).stem}/{model}"
-        checked = ", kept if it predicts the item again" if config.verify else ""
-        self.caveat = f"rationales from {model}, prompt {Path(config.prompt).stem}{checked}"
-        self._asker = self._asks(self._prompt.hash, config.decoding, store)
-        self._verifier = load_teacher_prompt(_VERIFY)
+        condition = ", kept if it predicts the item again" if config.verify else ""
+        self.caveat = f"rationales from {model}, prompt {Path(config.prompt).stem}{condition}"
+        self._generator = self._make_generator(self._prompt.hash, config.decoding, cache)
+        self._verify_prompt = load_teacher_prompt(_VERIFY)
         short = Decoding(temperature=0, top_p=1, max_tokens=_VERIFY_TOKENS)
-        self._checker = self._asks(self._verifier.hash, short, store)
+        self._verify_generator = self._make_generator(self._verify_prompt.hash, short, cache)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: LLMTeacherConfig,
+        cache_dir: Path | None,
+        make_engine: Callable[[Mapping[str, Any]], Engine],
+    ) -> Self:
+        """Build the teacher of a configuration."""
+        return cls(config, cache_dir, make_engine)
 
     def write(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> Iterator[Rationale]:
-        """As `Teacher.write`. Raises EngineError when the engine cannot go on; ask again then."""
-        for part in chunks(map(self._shown, questions), self._config.batch):
+        """Yield rationales as `Teacher.write`.
+
+        Raises:
+            EngineError: The engine cannot go on; write again later.
+        """
+        for part in chunks(map(self._truncate_history, questions), self._config.batch):
             prompts = (self._prompt.render(question, catalog) for question in part)
-            replies = self._asker.generate(prompts, self._usable)
-            answers = [self._read(q, reply) for q, reply in zip(part, replies, strict=True)]
+            replies = self._generator.generate(prompts, self._is_usable)
+            rationales = [self._read(q, reply) for q, reply in zip(part, replies, strict=True)]
             if self._config.verify:
-                answers = self._verified(part, answers, catalog)
-            for answer in answers:
-                self.counts[answer.status] += 1
-                yield answer
+                rationales = self._verify(part, rationales, catalog)
+            for rationale in rationales:
+                self.counts[rationale.status] += 1
+                yield rationale
 
     def estimate(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> CostEstimate:
-        """As `Teacher.estimate`. Verifying is counted for all questions that are yet to be asked,
-        with the longest rationale."""
-        shown = (self._prompt.render(self._shown(q), catalog) for q in questions)
-        calls, prompt_tokens, _, cached = self._asker.count_calls(shown)
+        """Return the cost as `Teacher.estimate`.
+
+        Verification is counted for all questions without a stored answer, with the longest
+        rationale.
+        """
+        prompts = (self._prompt.render(self._truncate_history(q), catalog) for q in questions)
+        calls, prompt_tokens, _, n_cached = self._generator.count_calls(prompts)
         longest = self._config.decoding.max_tokens
         completion_tokens = calls * longest
         if self._config.verify:
             prompt_tokens += prompt_tokens + calls * longest
             completion_tokens += calls * _VERIFY_TOKENS
             calls *= 2
-        most = price_calls(self._config.engine, calls, prompt_tokens, completion_tokens)
-        return CostEstimate(*most, cached)
+        upper_bound = price_calls(self._config.engine, calls, prompt_tokens, completion_tokens)
+        return CostEstimate(*upper_bound, n_cached)
 
     @cached_property
     def _engine(self) -> Engine:
-        return self._make(self._config.engine)
+        return self._make_engine(self._config.engine)
 
-    def _asks(
-        self, prompt: str, decoding: Decoding, store: GenerationCache | None
+    def _make_generator(
+        self, prompt_hash: str, decoding: Decoding, cache: GenerationCache | None
     ) -> CachedGenerator:
-        identity = {"engine": semantic_settings(self._config.engine), "prompt": prompt}
-        return CachedGenerator(lambda: self._engine, identity, decoding, store, self._config.batch)
+        identity = {"engine": semantic_settings(self._config.engine), "prompt": prompt_hash}
+        return CachedGenerator(lambda: self._engine, identity, decoding, cache, self._config.batch)
 
-    def _shown(self, question: TeacherQuestion) -> TeacherQuestion:
+    def _truncate_history(self, question: TeacherQuestion) -> TeacherQuestion:
         last = question.history[-self._config.history :]
         return TeacherQuestion(question.key, last, question.candidates, question.item)
 
-    def _usable(self, text: str) -> bool:
+    def _is_usable(self, text: str) -> bool:
         return parse_teacher_answer(self._prompt.answer, text) is not None
 
     def _read(self, question: TeacherQuestion, reply: Reply) -> Rationale:
@@ -152,43 +172,47 @@ class LLMTeacher:
         )
         if parsed is None:
             status = _STATUS.get(reply.finish, "unparsed")
-            return _without(question, status, reply.text, f"the answer is {status}")
+            return _failed_rationale(question, status, reply.text, f"the answer is {status}")
         if not parsed.coherent:
-            return _without(question, "refused", reply.text, "the teacher calls it incoherent")
+            return _failed_rationale(
+                question, "refused", reply.text, "the teacher calls it incoherent"
+            )
         return Rationale(question.key, question.item, parsed.text, parsed.score)
 
-    def _verified(
-        self, questions: Sequence[TeacherQuestion], answers: Sequence[Rationale], catalog: Catalog
+    def _verify(
+        self,
+        questions: Sequence[TeacherQuestion],
+        rationales: Sequence[Rationale],
+        catalog: Catalog,
     ) -> list[Rationale]:
-        """The answers, those refused from which the model does not find the item again."""
-        asked = [place for place, answer in enumerate(answers) if answer.text is not None]
+        """Refuse the rationales from which the model does not predict the item again."""
+        verified = list(rationales)
+        rows = [row for row, rationale in enumerate(rationales) if rationale.text is not None]
         prompts = []
-        for place in asked:
-            question = questions[place]
-            title = catalog.text(question.item) or question.item
-            text = remove_title(answers[place].text or "", title)
-            prompts.append(self._verifier.render(question, catalog, text))
-        replies = self._checker.generate(
+        for row in rows:
+            title = catalog.text(questions[row].item) or questions[row].item
+            text = remove_title(rationales[row].text or "", title)
+            prompts.append(self._verify_prompt.render(questions[row], catalog, text))
+        replies = self._verify_generator.generate(
             prompts, lambda text: parse_teacher_answer("item", text) is not None
         )
-        checked = list(answers)
-        for place, reply in zip(asked, replies, strict=True):
-            question = questions[place]
-            found = parse_teacher_answer("item", reply.text) if reply.finish == "stop" else None
-            if not _is_found(found, question, catalog):
-                raw = answers[place].text or ""
+        for row, reply in zip(rows, replies, strict=True):
+            answer = parse_teacher_answer("item", reply.text) if reply.finish == "stop" else None
+            if not _names_item(answer, questions[row], catalog):
+                raw = rationales[row].text or ""
                 why = "the model does not find the item again from it"
-                checked[place] = _without(question, "refused", raw, why)
-        return checked
+                verified[row] = _failed_rationale(questions[row], "refused", raw, why)
+        return verified
 
 
-def _is_found(found: TeacherAnswer | None, question: TeacherQuestion, catalog: Catalog) -> bool:
-    if found is None:
+def _names_item(answer: TeacherAnswer | None, question: TeacherQuestion, catalog: Catalog) -> bool:
+    if answer is None:
         return False
     titles = [catalog.text(item) or item for item in question.candidates]
-    place = Grounder(question.candidates, titles).ground((found.item or "").removeprefix("Title:"))
-    return place is not None and question.candidates[place] == question.item
+    title = (answer.item or "").removeprefix("Title:")
+    position = Grounder(question.candidates, titles).ground(title)
+    return position is not None and question.candidates[position] == question.item
 
 
-def _without(question: TeacherQuestion, status: Status, raw: str, why: str) -> Rationale:
+def _failed_rationale(question: TeacherQuestion, status: Status, raw: str, why: str) -> Rationale:
     return Rationale(question.key, question.item, None, None, status, {"raw": raw, "why": why})

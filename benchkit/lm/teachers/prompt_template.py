@@ -1,4 +1,4 @@
-"""Prompts of language-model teachers: TOML files with a hash, how they are filled and read back."""
+"""Prompts of language-model teachers: TOML files with a hash, rendering and parsing."""
 
 import re
 from pathlib import Path
@@ -14,37 +14,38 @@ from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.types import Message, Prompt
 from benchkit.types import Catalog, Event
 
-_FOLDER = Path(__file__).parent / "prompts"
-_PLACES = re.compile(r"\{(history|candidates|item|rationale)\}")
-# Raised when rendering or reading changes, so that no stored answer to another prompt is taken.
+_FOLDER = Path(__file__).parent / "templates"
+_PLACEHOLDERS = re.compile(r"\{(history|candidates|item|rationale)\}")
+# To be raised when rendering changes, so that no stored answer to another prompt is used.
 _VERSION = 1
 
 
 class TeacherPromptTemplate(BaseModel):
-    """A prompt with the places {history}, {candidates}, {item} and {rationale}.
+    """A prompt with the placeholders {history}, {candidates}, {item} and {rationale}."""
 
-    answer: the tags asked for: `rated` <rationale> and <rating>, `flagged` <rationale> and
-        <coherent>, `item` <item>.
-    columns: texts of an item shown besides its title, where the catalogue has them.
-    column_chars, review_chars: longer texts are cut; 0 leaves them out.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     system: str
+    """The system message."""
     user: str
+    """The user's message."""
     answer: Literal["rated", "flagged", "item"]
+    """Tags of the answer: `rated` <rationale> and <rating>, `flagged` <rationale> and <coherent>,
+    `item` <item>."""
     columns: tuple[str, ...] = ()
+    """Texts of an item shown besides its title, where the catalogue has them."""
     column_chars: NonNegativeInt = 0
+    """Characters after which these texts are cut; 0 leaves them out."""
     review_chars: NonNegativeInt = 0
+    """Characters after which reviews are cut; 0 leaves them out."""
 
     @property
     def hash(self) -> str:
-        """Hash of the prompt's content; what a file says beside it does not count."""
+        """Return a hash of the prompt's content; comments in its file do not count."""
         return hash_json({**self.model_dump(mode="json"), "version": _VERSION})
 
     def render(self, question: TeacherQuestion, catalog: Catalog, rationale: str = "") -> Prompt:
-        """The prompt for a question. Places in the texts of items are not filled."""
+        """Return the prompt for a question. Placeholders in the texts of items are not filled."""
         texts = {
             "history": "\n".join(
                 f"({number}) {self._event(event, catalog)}"
@@ -54,30 +55,30 @@ class TeacherPromptTemplate(BaseModel):
             "item": self._item(question.item, catalog),
             "rationale": rationale,
         }
-        user = _PLACES.sub(lambda place: texts[place[1]], self.user)
+        user = _PLACEHOLDERS.sub(lambda match: texts[match[1]], self.user)
         return Prompt(
             f"{question.key}/{question.item}",
             (Message("system", self.system.strip()), Message("user", user.strip())),
         )
 
     def _item(self, item: str, catalog: Catalog) -> str:
-        shown = [f"Title: {_line(catalog.text(item) or item)}"]
+        parts = [f"Title: {_one_line(catalog.text(item) or item)}"]
         for column in self.columns:
-            text = _line(catalog.text(item, column) or "")[: self.column_chars]
-            shown += [f"{column.replace('_', ' ').capitalize()}: {text}"] if text else []
-        return "; ".join(shown)
+            text = _one_line(catalog.text(item, column) or "")[: self.column_chars]
+            parts += [f"{column.replace('_', ' ').capitalize()}: {text}"] if text else []
+        return "; ".join(parts)
 
     def _event(self, event: Event, catalog: Catalog) -> str:
-        shown = [self._item(event.item, catalog)]
+        parts = [self._item(event.item, catalog)]
         if event.rating is not None and 1 <= event.rating <= 5:
-            shown.append(f"Rating: {rating_label(event.rating)}")
-        review = _line(event.review or "")[: self.review_chars]
-        shown += [f"Review: {review}"] if review else []
-        return "; ".join(shown)
+            parts.append(f"Rating: {rating_label(event.rating)}")
+        review = _one_line(event.review or "")[: self.review_chars]
+        parts += [f"Review: {review}"] if review else []
+        return "; ".join(parts)
 
 
 class TeacherAnswer(NamedTuple):
-    """What an answer says; see `PromptTemplate.answer` for which parts it has."""
+    """The parts of an answer; which it has depends on `TeacherPromptTemplate.answer`."""
 
     text: str | None = None
     score: float | None = None
@@ -86,9 +87,10 @@ class TeacherAnswer(NamedTuple):
 
 
 def load_teacher_prompt(name: str) -> TeacherPromptTemplate:
-    """A prompt that comes with benchkit, or the TOML file at a path.
+    """Return a prompt that comes with benchkit, or the one in the TOML file at a path.
 
-    Raises ConfigError saying what is wrong with it.
+    Raises:
+        ConfigError: There is no such prompt, or it is wrong.
     """
     path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
     if not name.endswith(".toml") and not path.is_file():
@@ -97,14 +99,14 @@ def load_teacher_prompt(name: str) -> TeacherPromptTemplate:
 
 
 def parse_teacher_answer(answer: str, text: str) -> TeacherAnswer | None:
-    """What `text`, an answer of kind `answer`, says; None where it is not in the form asked for.
+    """Return the parts of `text`, an answer of kind `answer`; None if it has another form.
 
-    Each tag must stand there exactly once, and a rating be a number from 1 to 7: nothing is
-    guessed. A block <think> at the beginning is a model's own thinking and is passed over.
+    Each tag must occur exactly once, and a rating must be a number from 1 to 7: nothing is guessed.
+    A block <think> at the beginning is the model's own reasoning and is ignored.
 
-    >>> parse_teacher_answer("rated", "<rationale>Both are teas.</rationale><rating>6</rating>").score
+    >>> parse_teacher_answer("rated", "<rationale>Teas.</rationale><rating>6</rating>").score
     6.0
-    >>> parse_teacher_answer("rated", "<rationale>Both are teas.</rationale><rating>8</rating>") is None
+    >>> parse_teacher_answer("rated", "<rationale>Teas.</rationale><rating>8</rating>") is None
     True
     """
     text = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
@@ -126,12 +128,12 @@ def parse_teacher_answer(answer: str, text: str) -> TeacherAnswer | None:
 
 
 def remove_title(rationale: str, title: str) -> str:
-    """A rationale with the item's title removed, also without its year.
+    """Replace the item's title in a rationale, also where it stands without its year.
 
     >>> remove_title("Like Alien, Aliens is set in space.", "Aliens (1986)")
     'Like Alien, the item is set in space.'
     """
-    title = _line(title)
+    title = _one_line(title)
     names = {title, re.sub(r"\s*\(\d{4}\)$", "", title)} - {""}
     for name in sorted(names, key=len, reverse=True):
         spaced = r"\s+".join(re.escape(word) for word in name.split())
@@ -140,13 +142,13 @@ def remove_title(rationale: str, title: str) -> str:
 
 
 def _tagged(text: str, tag: str) -> str | None:
-    """What stands in the only element `tag`, or None."""
+    """Return the content of the only element `tag`, None if there is none or several."""
     if text.count(f"<{tag}>") != 1 or text.count(f"</{tag}>") != 1:
         return None
-    found = re.search(rf"<{tag}>(.*?)</{tag}>", text, flags=re.DOTALL)
-    return found[1].strip() if found else None
+    match = re.search(rf"<{tag}>(.*?)</{tag}>", text, flags=re.DOTALL)
+    return match[1].strip() if match else None
 
 
-def _line(text: str) -> str:
-    """The text with each run of white space a single space."""
+def _one_line(text: str) -> str:
+    """Return the text with each run of white space a single space."""
     return " ".join(text.split())

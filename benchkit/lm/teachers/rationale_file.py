@@ -6,35 +6,42 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field
 
 from benchkit import io
 from benchkit.config.loading import validate_model
 from benchkit.errors import DataError
 from benchkit.lm.cost_estimate import CostEstimate
-from benchkit.lm.teachers.base import NoRationaleError, Rationale, Teacher, TeacherQuestion
+from benchkit.lm.teachers.base import (
+    NoRationaleError,
+    Rationale,
+    Teacher,
+    TeacherQuestion,
+    TeacherSettings,
+)
 from benchkit.types import Catalog, Status
 
 
-class FileTeacherConfig(BaseModel):
-    """Rationales from a JSON-lines file, as `benchkit teach` writes it or as others publish it.
+class FileTeacherConfig(TeacherSettings):
+    """Rationales from a JSON-lines file, as `benchkit rationales` writes it or others publish it.
 
     Each line has `key` (or `user`), `item` and `text` (or `rationale`), and may have `score` (1 to
     7), `status`, `remark`, `models` and other fields.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     kind: Literal["file"] = "file"
     path: Path
+    """The file."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def models(self) -> list[str]:
-        """The language models that the file says wrote it, so that a run's settings name them;
-        none where it cannot be read."""
+        """Return the language models that the file names as its authors.
+
+        They are part of a run's settings; there are none where the file cannot be read.
+        """
         try:
             return list(FileTeacher(self).models)
         except DataError:
@@ -42,11 +49,11 @@ class FileTeacherConfig(BaseModel):
 
 
 class _Line(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
-    key: str = Field(min_length=1)
+    key: str = Field(min_length=1, validation_alias=AliasChoices("key", "user"))
     item: str = Field(min_length=1)
-    text: str | None = None
+    text: str | None = Field(default=None, validation_alias=AliasChoices("text", "rationale"))
     score: float | None = Field(default=None, ge=1, le=7)
     status: Status = "ok"
     remark: str = ""
@@ -57,37 +64,49 @@ class _Line(BaseModel):
 class FileTeacher:
     """Gives the rationales of a file. Raises DataError when the file is not of this form.
 
-    `remark` and `models` repeat what the file says of where its rationales come from.
+    `caveat` and `models` repeat what the file says of the origin of its rationales.
     """
+
+    Config = FileTeacherConfig
 
     def __init__(self, config: FileTeacherConfig) -> None:
         self._path = config.path
         self._rationales: dict[tuple[str, str], Rationale] = {}
-        caveats: dict[str, None] = {}
+        remarks: dict[str, None] = {}
         models: dict[str, None] = {}
-        for number, line in enumerate(_lines(config.path), 1):
+        for number, line in enumerate(_read_text(config.path).split("\n"), 1):
             if not line.strip():
                 continue
-            row = _row(line, f"{config.path}, line {number}")
+            row = _parse_line(line, f"{config.path}, line {number}")
             if (row.key, row.item) in self._rationales:
                 raise DataError(
                     f"{config.path}, line {number}: {row.key!r} has item {row.item!r} twice",
                     "leave one rationale for each customer and item",
                 )
-            caveats.setdefault(row.remark)
+            remarks |= {row.remark: None} if row.remark else {}
             models |= dict.fromkeys(row.models)
             text = row.text if row.status == "ok" else None
-            answer = Rationale(row.key, row.item, text, row.score, row.status, row.meta)
-            self._rationales[row.key, row.item] = answer
+            rationale = Rationale(row.key, row.item, text, row.score, row.status, row.meta)
+            self._rationales[row.key, row.item] = rationale
         self.models = tuple(models)
         self.name = f"file/{config.path.name}"
-        said = "; ".join(remark for remark in caveats if remark)
-        self.caveat = said or f"rationales from the file {config.path.name}"
+        self.caveat = "; ".join(remarks) or f"rationales from the file {config.path.name}"
+
+    @classmethod
+    def from_config(
+        cls,
+        config: FileTeacherConfig,
+        cache_dir: Path | None,  # noqa: ARG003
+        make_engine: object,  # noqa: ARG003
+    ) -> Self:
+        """Build the teacher of a configuration."""
+        return cls(config)
 
     def write(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> Iterator[Rationale]:  # noqa: ARG002
-        """As `Teacher.write`; questions that the file lacks have status `error`.
+        """Yield rationales as `Teacher.write`; those that the file lacks have status `error`.
 
-        Raises NoRationaleError when it lacks all of them.
+        Raises:
+            NoRationaleError: The file lacks all of them.
         """
         if questions and not any((q.key, q.item) in self._rationales for q in questions):
             raise NoRationaleError(
@@ -102,16 +121,20 @@ class FileTeacher:
             yield self._rationales.get((question.key, question.item), missing)
 
     def estimate(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> CostEstimate:  # noqa: ARG002
-        found = sum((q.key, q.item) in self._rationales for q in questions)
-        return CostEstimate(0, 0, 0, 0.0, found)
+        """Return a cost of zero, with the number of questions that the file answers."""
+        n_stored = sum((q.key, q.item) in self._rationales for q in questions)
+        return CostEstimate(0, 0, 0, 0.0, n_stored)
 
 
 def write_rationales(
     path: Path, rationales: Iterable[Rationale], teacher: Teacher
 ) -> Counter[Status]:
-    """Write rationales as JSON lines, each saying where it comes from; returns their statuses.
+    """Write rationales as JSON lines, each with its origin; return the counts of their statuses.
 
-    The file is there whole or not at all. Raises StoreError when it cannot be written.
+    The file is written completely or not at all.
+
+    Raises:
+        StoreError: It cannot be written.
     """
     counts: Counter[Status] = Counter()
     with io.wrap_io_errors(path):
@@ -120,18 +143,18 @@ def write_rationales(
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            for one in rationales:
-                counts[one.status] += 1
+            for rationale in rationales:
+                counts[rationale.status] += 1
                 row = {
-                    "key": one.key,
-                    "item": one.item,
-                    "text": one.text,
-                    "score": None if one.score is None else round(one.score, 6),
-                    "status": one.status,
+                    "key": rationale.key,
+                    "item": rationale.item,
+                    "text": rationale.text,
+                    "score": None if rationale.score is None else round(rationale.score, 6),
+                    "status": rationale.status,
                     "teacher": teacher.name,
                     "remark": teacher.caveat,
                     "models": list(teacher.models),
-                    "meta": dict(one.meta),
+                    "meta": dict(rationale.meta),
                 }
                 line = json.dumps(row, ensure_ascii=False, allow_nan=False)
                 with io.wrap_io_errors(path):
@@ -144,25 +167,15 @@ def write_rationales(
     return counts
 
 
-def _lines(path: Path) -> list[str]:
+def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").split("\n")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}", "check the path") from None
 
 
-def _row(line: str, where: str) -> _Line:
-    try:
-        values = json.loads(line)
-        if not isinstance(values, dict):
-            raise DataError(f"{where}: is no JSON object", "one object a line")
-        names = {"user": "key", "rationale": "text"}
-        for theirs, ours in names.items():
-            if theirs in values:
-                values.setdefault(ours, values[theirs])
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: {error}", "one JSON object a line") from None
-    row = validate_model(_Line, values, where, error=DataError, hint="correct the line")
+def _parse_line(line: str, where: str) -> _Line:
+    row = validate_model(_Line, line, where, error=DataError, hint="one JSON object a line")
     if row.status == "ok" and not (row.text or "").strip():
         raise DataError(f"{where}: no text", 'give it a text, or a status other than "ok"')
     return row

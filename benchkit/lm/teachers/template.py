@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Self
 
 import numpy as np
 
 from benchkit import seeds
 from benchkit.lm.cost_estimate import CostEstimate
-from benchkit.lm.teachers.base import Rationale, TeacherQuestion
+from benchkit.lm.teachers.base import Rationale, TeacherQuestion, TeacherSettings
 from benchkit.lm.teachers.coherence import CoherenceScale, CoherenceScorer
 from benchkit.lm.teachers.encoder import MiniLMEncoder, TextEncoder, item_embedding_texts
 from benchkit.lm.teachers.encoder import load_or_encode as stored_vectors
@@ -80,21 +81,36 @@ _UNKNOWN = "The history names no other item, and nothing more is known of {I}."
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """What is computed once a catalogue."""
+class _CatalogState:
+    """What is computed once for a catalogue."""
 
     catalog: Catalog
     facts: CatalogFacts
     coherence: CoherenceScorer
 
 
+class TemplateTeacherConfig(TeacherSettings):
+    """The offline teacher: facts in plain sentences, scores from sentence similarity."""
+
+    kind: Literal["template"] = "template"
+    names_item: bool | None = None
+    """Whether a rationale names the item; by default it does where the model that is trained on it
+    sees the candidates."""
+
+
 class TemplateTeacher:
     """Rationales and scores without a language model.
 
-    cache_dir: where vectors of item texts are kept; None keeps none. encoder: MiniLM by default.
-    names_item: whether a rationale names the item, as one to be read by people does.
-    Raises ConfigError when the encoder's packages are missing.
+    Args:
+        cache_dir: Where vectors of item texts are stored; None stores none.
+        encoder: MiniLM by default.
+        names_item: Whether a rationale names the item, as one to be read by people does.
+
+    Raises:
+        ConfigError: The encoder's packages are missing.
     """
+
+    Config = TemplateTeacherConfig
 
     name = "template"
     caveat = "rationales from the offline template teacher, not from a language model"
@@ -108,127 +124,143 @@ class TemplateTeacher:
     ) -> None:
         self._folder, self._names_item = cache_dir, names_item
         self._encoder = MiniLMEncoder() if encoder is None else encoder
-        self._prepared: _Prepared | None = None
+        self._state: _CatalogState | None = None
+
+    @classmethod
+    def from_config(
+        cls,
+        config: TemplateTeacherConfig,
+        cache_dir: Path | None,
+        make_engine: object,  # noqa: ARG003
+    ) -> Self:
+        """Build the teacher of a configuration."""
+        return cls(cache_dir, names_item=config.names_item is not False)
 
     def write(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> Iterator[Rationale]:
-        about = self._about(catalog)
+        state = self._load_catalog(catalog)
         history: tuple[Event, ...] | None = None
         scale: CoherenceScale | None = None
         for question in questions:
             if question.history is not history:  # the questions of one customer share it
                 history = question.history
                 codes = [catalog.index[event.item] for event in history]
-                scale = about.coherence.scale(codes) if codes else None
-            text, evidence = _told(question, about, self._names_item)
+                scale = state.coherence.scale(codes) if codes else None
+            text, evidence = _write_rationale(question, state, self._names_item)
             item = catalog.index[question.item]
-            score = None if scale is None else about.coherence.score(scale, item)
+            score = None if scale is None else state.coherence.score(scale, item)
             meta = {"evidence": [catalog.ids[code] for code in evidence]}
             yield Rationale(question.key, question.item, text, score, "ok", meta)
 
     def estimate(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> CostEstimate:  # noqa: ARG002
         return CostEstimate(0, 0, 0, 0.0, 0)
 
-    def _about(self, catalog: Catalog) -> _Prepared:
-        if self._prepared is None or self._prepared.catalog is not catalog:
+    def _load_catalog(self, catalog: Catalog) -> _CatalogState:
+        if self._state is None or self._state.catalog is not catalog:
             rows = stored_vectors(self._encoder, item_embedding_texts(catalog), self._folder)
-            self._prepared = _Prepared(catalog, CatalogFacts(catalog), CoherenceScorer(rows))
-        return self._prepared
+            self._state = _CatalogState(catalog, CatalogFacts(catalog), CoherenceScorer(rows))
+        return self._state
 
 
-def _told(question: TeacherQuestion, about: _Prepared, names_item: bool) -> tuple[str, list[int]]:
-    """The rationale, and the codes of the past choices in it."""
-    catalog, facts = about.catalog, about.facts
+def _write_rationale(
+    question: TeacherQuestion, state: _CatalogState, names_item: bool
+) -> tuple[str, list[int]]:
+    """Return the rationale, and the codes of the past choices in it."""
+    catalog, facts = state.catalog, state.facts
     item = catalog.index[question.item]
     draw = seeds.derive("template", question.key)
-    pattern, most = draw % len(_SHARED), 1 + (draw >> 32) % _MOST_TITLES
-    past = _past(question, about)
-    named = _sharing(item, past, most, about)
-    own = facts.of_item(item)
-    values = {"I": _quoted(catalog, [item]), "F": describe_facts(own) if own else ""}
+    pattern, max_titles = draw % len(_SHARED), 1 + (draw >> 32) % _MOST_TITLES
+    history = _rank_history(question, state)
+    similar = _choices_in_common(item, history, max_titles, state)
+    item_facts = facts.of_item(item)
+    values = {
+        "I": _quote_titles(catalog, [item]),
+        "F": describe_facts(item_facts) if item_facts else "",
+    }
     shared, apart, nearest = _FORMS[names_item]
-    if named:
+    if similar:
         sentence = shared[pattern]
-        values["F"] = describe_facts(facts.in_common(item, *named))
-    elif past:
-        vectors = about.coherence.vectors
-        named = [max(past, key=lambda code: float(vectors[code] @ vectors[item]))]
-        other = facts.of_item(named[0])
-        values["P"] = describe_facts(other) if other else ""
-        sentence = apart[pattern] if own and other else nearest[pattern]
+        values["F"] = describe_facts(facts.in_common(item, *similar))
+    elif history:
+        vectors = state.coherence.vectors
+        similar = [max(history, key=lambda code: float(vectors[code] @ vectors[item]))]
+        past_facts = facts.of_item(similar[0])
+        values["P"] = describe_facts(past_facts) if past_facts else ""
+        sentence = apart[pattern] if item_facts and past_facts else nearest[pattern]
     else:
         alone, unknown = (_ALONE, _UNKNOWN) if names_item else (_BARE_ALONE, _BARE_UNKNOWN)
-        sentence = alone if own else unknown
-    values["E"] = _quoted(catalog, named)
-    return _filled(sentence, values, len(named)), named
+        sentence = alone if item_facts else unknown
+    values["E"] = _quote_titles(catalog, similar)
+    return _fill(sentence, values, len(similar)), similar
 
 
-def _past(question: TeacherQuestion, about: _Prepared) -> list[int]:
-    """Codes of past choices, the most similar to the item first.
+def _rank_history(question: TeacherQuestion, state: _CatalogState) -> list[int]:
+    """Return codes of past choices, the most similar to the item first.
 
-    Choices rated low come last. A title stands once, and the item's own never: that a customer
-    comes back to it is true of targets alone.
+    Choices rated low come last. A title occurs once, and the item's title never: that a customer
+    returns to an item is true of targets alone.
     """
-    catalog, coherence = about.catalog, about.coherence
+    catalog, coherence = state.catalog, state.coherence
     item = catalog.index[question.item]
     codes = np.array([catalog.index[event.item] for event in question.history], dtype=np.int64)
     if not len(codes):
         return []
     low = np.array([e.rating is not None and e.rating < _DISLIKED for e in question.history])
-    similar = coherence.vectors[codes] @ coherence.vectors[item]
-    order = np.lexsort((-np.arange(len(codes)), -similar, low))
-    seen, past = {shorten_title(_title(catalog, item)).casefold()}, []
+    similarity = coherence.vectors[codes] @ coherence.vectors[item]
+    order = np.lexsort((-np.arange(len(codes)), -similarity, low))
+    seen, history = {shorten_title(_title(catalog, item)).casefold()}, []
     for code in codes[order].tolist():
         title = shorten_title(_title(catalog, code)).casefold()
         if title not in seen and code != item:
             seen.add(title)
-            past.append(code)
-    return past
+            history.append(code)
+    return history
 
 
-def _sharing(item: int, past: Sequence[int], most: int, about: _Prepared) -> list[int]:
-    """The first of `past` that all share a fact with the item, at most `most`."""
-    named: list[int] = []
+def _choices_in_common(
+    item: int, history: Sequence[int], max_titles: int, state: _CatalogState
+) -> list[int]:
+    """Return the first of `history` that all share a fact with the item."""
+    choices: list[int] = []
     words = 0
-    for code in past:
-        length = len(shorten_title(_title(about.catalog, code)).split())
-        if named and words + length > _ALL_WORDS:
+    for code in history:
+        length = len(shorten_title(_title(state.catalog, code)).split())
+        if choices and words + length > _ALL_WORDS:
             continue
-        if about.facts.in_common(item, *named, code):
-            named.append(code)
+        if state.facts.in_common(item, *choices, code):
+            choices.append(code)
             words += length
-        if len(named) == most:
+        if len(choices) == max_titles:
             break
-    return named
+    return choices
 
 
 def _title(catalog: Catalog, code: int) -> str:
     return catalog.texts["title"][code] or catalog.ids[code]
 
 
-def _quoted(catalog: Catalog, codes: Sequence[int]) -> str:
+def _quote_titles(catalog: Catalog, codes: Sequence[int]) -> str:
     titles = [f'"{shorten_title(_title(catalog, code))}"' for code in codes]
     return " and ".join(part for part in (", ".join(titles[:-1]), *titles[-1:]) if part)
 
 
 def rationale_phrases(catalog: Catalog, most_values: int = 256) -> list[str]:
-    """What rationales about a catalogue repeat: the parts of sentences, and frequent facts."""
+    """Return what rationales about a catalogue repeat: parts of sentences, and frequent facts."""
     whole = (*_SHARED, *_APART, *_NEAREST, _ALONE, _UNKNOWN)
     bare = (*_BARE_SHARED, *_BARE_APART, *_BARE_NEAREST, _BARE_ALONE, _BARE_UNKNOWN)
-    places = {"E": '"\0"', "I": '"\0"', "F": "\0", "P": "\0"}
-    found: dict[str, None] = {}
+    placeholders = {"E": '"\0"', "I": '"\0"', "F": "\0", "P": "\0"}
+    phrases: dict[str, None] = {}
     for sentence in (*whole, *bare):
         for number in (1, 2):
-            parts = _filled(sentence, places, number).split("\0")
-            found |= dict.fromkeys(part for part in parts if part)
+            parts = _fill(sentence, placeholders, number).split("\0")
+            phrases |= dict.fromkeys(part for part in parts if part)
     facts = CatalogFacts(catalog).most_frequent(most_values)
-    found |= dict.fromkeys(('", "', '" and "', " and "))
+    phrases |= dict.fromkeys(('", "', '" and "', " and "))
     for noun in dict.fromkeys(fact.noun for fact in facts):
-        found |= dict.fromkeys((f"the {noun} ", f"the {pluralize(noun)} "))
-    return list(found | dict.fromkeys(fact.value for fact in facts))
+        phrases |= dict.fromkeys((f"the {noun} ", f"the {pluralize(noun)} "))
+    return list(phrases | dict.fromkeys(fact.value for fact in facts))
 
 
-def _filled(sentence: str, values: dict[str, str], number: int) -> str:
-    """The sentence with its forms chosen and its places filled, in one pass each."""
-
-    chosen = re.sub(r"\(([^|()]*)\|([^|()]*)\)", r"\1" if number == 1 else r"\2", sentence)
-    return re.sub(r"\{([EFIP])\}", lambda found: values[found[1]], chosen)
+def _fill(sentence: str, values: dict[str, str], number: int) -> str:
+    """Choose the forms of a sentence by number, and fill its placeholders."""
+    text = re.sub(r"\(([^|()]*)\|([^|()]*)\)", r"\1" if number == 1 else r"\2", sentence)
+    return re.sub(r"\{([EFIP])\}", lambda match: values[match[1]], text)

@@ -16,13 +16,10 @@ from benchkit.lm.config import LMConfig
 from benchkit.lm.engines.hf import HFConfig, HFEngine
 from benchkit.lm.prompts import load_template
 from benchkit.lm.recommender import LMRecommender
-from benchkit.lm.teachers import (
-    TeacherConfig,
-    TemplateTeacherConfig,
-    build_training_questions,
-    make_teacher,
-)
+from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import NoRationaleError, Rationale, TeacherQuestion
+from benchkit.lm.teachers.questions import build_training_questions
+from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
 from benchkit.training.core.examples import Example

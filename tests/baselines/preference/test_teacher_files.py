@@ -16,7 +16,8 @@ from baselines.preference.s_dpo import SDPO
 from baselines.sft.sft import SFT
 from benchkit.cli.rationales import rationales_command
 from benchkit.errors import DataError
-from benchkit.lm.teachers import Rationale, TeacherQuestion, build_training_questions
+from benchkit.lm.teachers.base import Rationale, TeacherQuestion
+from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.training.preference.examples import group_preferences
 from benchkit.training.preference.preference_io import read_preferences, write_preferences

@@ -17,8 +17,9 @@ from baselines.sft.instructions import (
     InstructionKind,
 )
 from benchkit.lm.prompts import load_template, render_prompt
-from benchkit.lm.teachers import TeacherQuestion, build_training_questions
+from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts
+from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder

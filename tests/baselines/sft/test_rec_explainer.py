@@ -11,7 +11,7 @@ from baselines.experts import ExpertConfig
 from baselines.sft.expert_tasks import ExpertTasks, TaskMixture, item_descriptions
 from baselines.sft.rec_explainer import RecExplainer, expert_agreement
 from benchkit.lm.prompts import load_template
-from benchkit.lm.teachers import build_training_questions
+from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
 from benchkit.types import Catalog, Prediction

@@ -7,12 +7,9 @@ from baselines.sft.verification import VerificationCounts, mask_title, verify_ra
 from benchkit.errors import DataError
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import load_template
-from benchkit.lm.teachers import (
-    Rationale,
-    TeacherQuestion,
-    TemplateTeacherConfig,
-    build_training_questions,
-)
+from benchkit.lm.teachers.base import Rationale, TeacherQuestion
+from benchkit.lm.teachers.questions import build_training_questions
+from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.types import Catalog, Event
 from tests.support.tiny_models import tiny_backbone

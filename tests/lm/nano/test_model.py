@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchkit.errors import DataError, MethodError
-from benchkit.lm.nano import model as nano
+from benchkit.lm.nano import corpus as nano
 from benchkit.lm.nano import training
-from benchkit.lm.nano.model import NanoConfig, build_nano
+from benchkit.lm.nano.build import build_nano
+from benchkit.lm.nano.config import NanoConfig
 from benchkit.runs.progress import SilentProgress
 from benchkit.testing.recommenders import toy_dataset
 from benchkit.types import Catalog, Interactions
@@ -94,8 +95,9 @@ def test_threads_that_need_it_at_once_train_once(view, tmp_path, monkeypatch):
 ELSEWHERE = """
 import os, sys
 from pathlib import Path
-from benchkit.lm.nano import model as nano
 from benchkit.lm.nano import training as nano_training
+from benchkit.lm.nano.build import build_nano
+from benchkit.lm.nano.config import NanoConfig
 from benchkit.runs.progress import SilentProgress
 from benchkit.testing.recommenders import toy_dataset
 
@@ -105,8 +107,8 @@ def train(*arguments, before=nano_training.train_nano):
 
 nano_training.train_nano = train
 view = toy_dataset(users=60, items=60, length=8).train_view()
-config = nano.NanoConfig(hidden=16, heads=1, kv_heads=1, steps=3)
-nano.build_nano(view, config, Path(sys.argv[1]), SilentProgress())
+config = NanoConfig(hidden=16, heads=1, kv_heads=1, steps=3)
+build_nano(view, config, Path(sys.argv[1]), SilentProgress())
 """
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchkit.lm.nano import model as nano
 from benchkit.lm.nano import tokenizer as nano_tokenizer
 from benchkit.lm.nano import training
-from benchkit.lm.nano.model import NanoConfig
-from benchkit.lm.nano.training import NanoCorpus
+from benchkit.lm.nano.config import NanoConfig
+from benchkit.lm.nano.corpus import NanoCorpus
+from benchkit.lm.nano.model import init_nano_model
 
 QUICK = NanoConfig(
     hidden=16, heads=1, kv_heads=1, intermediate=32, layers=1, steps=3, checks=1, pieces=64
@@ -72,7 +72,7 @@ def test_batches_are_of_like_sizes_and_go_on_without_end():
 def tiny():
     tokenizer = nano_tokenizer.train_nano_tokenizer({"A": 3}, pieces=0)
     with torch.random.fork_rng(devices=[]):
-        return nano.init_nano_model(QUICK, tokenizer)
+        return init_nano_model(QUICK, tokenizer)
 
 
 def test_the_loss_is_that_of_transformers_and_padding_does_not_count():
@@ -91,7 +91,7 @@ def test_a_token_is_predicted_from_those_before_it(architecture):
     tokenizer = nano_tokenizer.train_nano_tokenizer({"A": 3}, pieces=0)
     with torch.random.fork_rng(devices=[]):
         config = QUICK.model_copy(update={"architecture": architecture})
-        model = nano.init_nano_model(config, tokenizer).eval()
+        model = init_nano_model(config, tokenizer).eval()
     one, other = torch.tensor([[3, 4, 5, 6]]), torch.tensor([[3, 4, 9, 8]])
     a, b = (training.last_hidden_states(model, x).detach() for x in (one, other))
     torch.testing.assert_close(a[:, :2], b[:, :2])

@@ -1,13 +1,13 @@
 """Language models as teachers: the questions, strict reading, and answers kept on disk."""
 
-import multiprocessing
 from collections import Counter
 
 import pytest
 
-from benchkit.errors import ConfigError, EngineError, StoreError
-from benchkit.lm.generation_cache import GenerationCache
-from benchkit.lm.teachers import LLMTeacherConfig, TeacherQuestion, make_teacher
+from benchkit.errors import ConfigError, EngineError
+from benchkit.lm.teachers import make_teacher
+from benchkit.lm.teachers.base import TeacherQuestion
+from benchkit.lm.teachers.llm import LLMTeacherConfig
 from benchkit.lm.teachers.prompt_template import (
     load_teacher_prompt,
     parse_teacher_answer,
@@ -304,37 +304,3 @@ def test_the_caveat_says_who_wrote():
     assert teacher(Fake()).caveat == "rationales from m, prompt c-apo"
     assert teacher(Fake()).name == "llm/c-apo/m"
     assert teacher(Fake()).models == ("m",)
-
-
-def test_the_first_answer_is_kept(tmp_path):
-    store = GenerationCache(tmp_path / "new" / "answers.sqlite")
-    assert store.get(["k"]) == {}
-    assert store.put("k", "first") == "first"
-    assert store.put("k", "second") == "first"
-    assert GenerationCache(tmp_path / "new" / "answers.sqlite").get(["k", "l"]) == {"k": "first"}
-
-
-def test_a_damaged_store_is_an_error_that_can_be_mended(tmp_path):
-    (tmp_path / "answers.sqlite").write_text("this is no database, whatever its name says")
-    with pytest.raises(StoreError, match=r"answers\.sqlite"):
-        GenerationCache(tmp_path / "answers.sqlite").get(["k"])
-
-
-def _puts(path, name):
-    store = GenerationCache(path)
-    for number in range(40):
-        store.put(f"k{number}", name)
-
-
-def test_two_processes_can_write_at_once(tmp_path):
-    path = tmp_path / "answers.sqlite"
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_puts, args=(path, name)) for name in ("x", "y")]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    found = GenerationCache(path).get([f"k{number}" for number in range(40)])
-    assert len(found) == 40
-    assert set(found.values()) <= {"x", "y"}

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchkit.errors import ConfigError
-from benchkit.lm.teachers import TeacherQuestion, encoder
+from benchkit.lm.teachers import encoder
+from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.coherence import CoherenceScorer
 from benchkit.lm.teachers.encoder import MiniLMEncoder, item_embedding_texts, load_or_encode
 from benchkit.lm.teachers.facts import CatalogFacts, ItemFact, describe_facts, shorten_title

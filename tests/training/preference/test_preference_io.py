@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchkit.errors import DataError
-from benchkit.lm.teachers import build_training_questions
+from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.testing.recommenders import toy_dataset
 from benchkit.training.preference.examples import Choice, Preference, group_preferences
 from benchkit.training.preference.preference_io import (

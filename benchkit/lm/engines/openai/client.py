@@ -1,15 +1,14 @@
-"""One request to a server: sent by the openai package, and what can go wrong put into words."""
+"""One request to a server by the openai package, with errors that say what to do."""
 
 import json
 import os
 from functools import cached_property
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
 from benchkit.errors import BenchkitError, ConfigError, EngineError
+from benchkit.lm.engines.openai.config import Endpoint
 from benchkit.lm.engines.retry import TransientError, parse_retry_after
-
-Endpoint = Literal["completions", "chat/completions"]
 
 _HIDDEN = "[key]"
 _RETRIED = {408, 409, 425, 429}
@@ -17,8 +16,10 @@ _FILTERED = {"content_filter", "content_policy_violation"}
 
 
 class OpenAIClient:
-    """A server at `base_url`. The key is read from the environment when it is first needed, and
-    appears in no message. Retrying is left to the caller."""
+    """A server at `base_url`; the caller retries.
+
+    The key is read from the environment when it is first needed, and appears in no message.
+    """
 
     def __init__(self, base_url: str, model: str, key_env: str, timeout_s: float) -> None:
         self._base_url = base_url
@@ -28,22 +29,31 @@ class OpenAIClient:
         self._lock = Lock()
 
     def __repr__(self) -> str:
-        return f"Client({self._base_url!r}, {self._model!r})"
+        return f"OpenAIClient({self._base_url!r}, {self._model!r})"
 
     def post(self, endpoint: Endpoint, body: dict[str, Any], now: float) -> Any:
-        """The JSON with which the server answers.
+        """Return the JSON with which the server answers.
 
-        A prompt that the server's filter rejects is an answer, too: choices that end by
-        `content_filter`. Raises TransientError where asking again may help, and EngineError or
-        ConfigError where it does not. now: Unix time, for a `Retry-After` that is a date.
+        A prompt that the server's filter rejects is answered, too: by choices that end with
+        `content_filter`.
+
+        Args:
+            endpoint: Where the request goes.
+            body: Body of the request.
+            now: Unix time, for a `Retry-After` that is a date.
+
+        Raises:
+            TransientError: Asking again may help.
+            EngineError: The server cannot be used, e.g. for lack of credit or a wrong key.
+            ConfigError: The request is wrong.
         """
         with self._lock:
             client = self._openai
         import openai
 
         create: Any = client.completions if endpoint == "completions" else client.chat.completions
-        asked = "prompt" if endpoint == "completions" else "messages"
-        named = {name: body[name] for name in ("model", asked)}
+        text_field = "prompt" if endpoint == "completions" else "messages"
+        named = {name: body[name] for name in ("model", text_field)}
         rest = {name: value for name, value in body.items() if name not in named}
         # Errors are raised outside the handlers, so that none carries a request with its headers.
         problem: Exception
@@ -52,19 +62,19 @@ class OpenAIClient:
         except openai.APITimeoutError:
             problem = TransientError(f"no answer within {self._timeout_s:g} s", billed=True)
         except openai.APIConnectionError as error:
-            cause = self._clean(f"{type(error.__cause__).__name__}: {error.__cause__}")
+            cause = self._redact(f"{type(error.__cause__).__name__}: {error.__cause__}")
             # No connection was made, so nothing was asked; else the answer was cut off.
             billed = "ConnectError" not in cause
             problem = TransientError(f"no connection ({cause})", billed=billed)
         except openai.APIStatusError as error:
             if error.status_code == 400 and _code(error) in _FILTERED:
                 return {"choices": [{"finish_reason": "content_filter"}] * body.get("n", 1)}
-            problem = self._status(error, now)
+            problem = self._error_for_status(error, now)
         else:
             try:
                 return json.loads(reply.http_response.content)
             except ValueError:
-                problem = TransientError("an answer that is no JSON", billed=True)
+                problem = TransientError("an answer that is not JSON", billed=True)
         raise problem
 
     def close(self) -> None:
@@ -92,24 +102,23 @@ class OpenAIClient:
                 f"set the environment variable {self._key_env} to the key alone",
             )
         return openai.OpenAI(
-            api_key=key or "none",  # servers of one's own need none, the package does
+            api_key=key or "none",  # local servers need none, the package does
             base_url=self._base_url,
             timeout=self._timeout_s,
             max_retries=0,
         )
 
-    def _status(self, error: Any, now: float) -> Exception:
-        """What a status that is not 200 means for the run."""
+    def _error_for_status(self, error: Any, now: float) -> Exception:
+        """Return the error to raise for a status that is not 200."""
         status, code = error.status_code, _code(error)
-        said = self._clean(str(error.message))
-        told = f"HTTP {status}: {said}"
+        answer = f"HTTP {status}: {self._redact(str(error.message))}"
         if code == "insufficient_quota":
             return EngineError(
-                f"{self._base_url} says that the account is used up ({told})",
+                f"{self._base_url} says that the account is used up ({answer})",
                 "add credit and run again: what was answered is cached",
             )
         if status in _RETRIED or status >= 500:
-            return TransientError(told, parse_retry_after(error.response.headers, now))
+            return TransientError(answer, parse_retry_after(error.response.headers, now))
         kind: type[BenchkitError] = ConfigError
         if status in (401, 403):
             kind = EngineError
@@ -124,19 +133,19 @@ class OpenAIClient:
                 "leave out what the server does not know (extra_body: {field: null}), or shorten "
                 "the prompt if it is too long"
             )
-        return kind(f"{cause} ({told})", hint)
+        return kind(f"{cause} ({answer})", hint)
 
     def _key(self) -> str:
         return os.environ.get(self._key_env, "").strip()
 
-    def _clean(self, text: str) -> str:
-        """A server's words, short, without the key that some of them repeat."""
+    def _redact(self, text: str) -> str:
+        """Return a server's words, cut, without the key that some of them repeat."""
         key = self._key()
         return (text.replace(key, _HIDDEN) if key else text)[:300]
 
 
 def _code(error: Any) -> str | None:
-    """OpenAI's name for an error, where it has one."""
+    """Return OpenAI's name for an error, where it has one."""
     body = error.body if isinstance(error.body, dict) else {}
     inner = body.get("innererror")
     code = body.get("code") or (inner.get("code") if isinstance(inner, dict) else None)

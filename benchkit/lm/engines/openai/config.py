@@ -1,12 +1,9 @@
-"""Settings of the `openai` engine, and the bodies of its requests."""
+"""Settings of the `openai` engine."""
 
-from collections.abc import Sequence
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -16,57 +13,60 @@ from pydantic import (
     model_validator,
 )
 
-from benchkit import seeds
-from benchkit.errors import ConfigError
-from benchkit.lm.engines.openai.client import Endpoint
-from benchkit.lm.types import Decoding, Prompt
+from benchkit.lm.types import EngineSettings
 
-# Fields that the engine answers for; `extra_body` may not change them.
+Endpoint = Literal["completions", "chat/completions"]
+
+# Fields that the engine sets itself; `extra_body` may not change them.
 RESERVED_FIELDS = frozenset(
     {"model", "messages", "prompt", "n", "seed", "stream", "echo", "logprobs", "prompt_logprobs"}
     | {"suffix", "best_of", "use_beam_search", "continue_final_message", "add_generation_prompt"}
 )
 
 
-class OpenAIConfig(BaseModel):
-    """A server with OpenAI's interface.
-
-    base_url: up to and with `/v1`. server: `vllm` sends what only vLLM understands (top_k, a begun
-    answer, checked token ids); `openai` sends nothing that OpenAI does not document.
-    api: `chat` leaves the chat template to the server; `completions` applies that of the tokenizer
-    here and sends token ids. tokenizer: a folder or a Hugging Face id; needed for `completions`
-    and for scoring. scoring: how log-probabilities are had, `prompt_logprobs` for vLLM and `echo`
-    otherwise; `off` for servers that can do neither.
-    model_revision: tells apart in the cache what the server calls by the same name.
-    api_key_env: the environment variable with the key; the key itself is kept nowhere.
-    concurrency: requests at once. timeout_s: seconds without a byte. max_retries: a request.
-    max_tokens_total, max_cost: what one run may spend; prices are per million tokens.
-    max_tokens_field: newer OpenAI models want `max_completion_tokens`.
-    send_seed: whether the server takes a seed. extra_body: further fields of each request; null
-    leaves a field out.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+class OpenAIConfig(EngineSettings):
+    """A server with OpenAI's interface."""
 
     kind: Literal["openai"] = "openai"
     base_url: str = "https://api.openai.com/v1"
+    """Address of the interface, up to and with `/v1`."""
     model: str
+    """Name of the model on the server."""
     model_revision: str | None = None
+    """Tells apart in the cache what the server calls by the same name."""
     server: Literal["openai", "vllm"] = "openai"
+    """`vllm` sends what only vLLM understands (top_k, a prefilled answer, token ids to check);
+    `openai` sends nothing that OpenAI does not document."""
     api: Literal["chat", "completions"] = "chat"
+    """`chat` leaves the chat template to the server; `completions` applies that of the tokenizer
+    here and sends token ids."""
     tokenizer: str | None = None
+    """A folder or a Hugging Face id; needed for `completions` and for scoring."""
     scoring: Literal["auto", "echo", "prompt_logprobs", "off"] = "auto"
+    """How log-probabilities are obtained: `auto` is `prompt_logprobs` for vLLM and `echo`
+    otherwise; `off` is for servers that can do neither."""
     api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable with the key; the key itself is stored nowhere."""
     concurrency: PositiveInt = 16
+    """Requests at once."""
     timeout_s: PositiveFloat = 300.0
+    """Seconds without a byte after which a request counts as lost."""
     max_retries: NonNegativeInt = 6
+    """Further attempts of a request."""
     max_tokens_total: PositiveInt | None = None
+    """Tokens that one run may spend."""
     max_cost: PositiveFloat | None = None
+    """Money that one run may spend; needs the prices."""
     price_prompt: NonNegativeFloat = 0.0
+    """Price of a million prompt tokens."""
     price_completion: NonNegativeFloat = 0.0
+    """Price of a million generated tokens."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Newer OpenAI models want `max_completion_tokens`."""
     send_seed: bool = True
+    """Whether the server takes a seed."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of each request; null leaves a field out."""
 
     @field_validator("base_url")
     @classmethod
@@ -95,7 +95,7 @@ class OpenAIConfig(BaseModel):
 
     @property
     def scores_by(self) -> Literal["echo", "prompt_logprobs", "off"]:
-        """How log-probabilities are had; `off` without a tokenizer."""
+        """Return how log-probabilities are obtained; `off` without a tokenizer."""
         if self.tokenizer is None:
             return "off"
         if self.scoring == "auto":
@@ -104,78 +104,5 @@ class OpenAIConfig(BaseModel):
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where texts are generated."""
+        """Return where texts are generated."""
         return "chat/completions" if self.api == "chat" else "completions"
-
-
-def request_seed(decoding: Decoding, key: str, have: int = 0) -> int | None:
-    """The seed of a request for the samples after the first `have` of a prompt; 31 bits, since not
-    all servers take more. None for greedy decoding, which draws nothing."""
-    if decoding.temperature == 0:
-        return None
-    return seeds.derive("completion", decoding.seed, key, have) % 2**31
-
-
-def build_generation_body(
-    config: OpenAIConfig, prompt: Prompt, decoding: Decoding, ids: Sequence[int], end: Sequence[int]
-) -> dict[str, Any]:
-    """What is asked of a prompt, but for `n` and `seed`.
-
-    ids: the prompt's token ids and end: the end of turn, for the api `completions`.
-    Raises ConfigError where the server cannot do what is asked.
-    """
-    body: dict[str, Any] = {
-        "model": config.model,
-        config.max_tokens_field: decoding.max_tokens,
-        "temperature": decoding.temperature,
-        "top_p": decoding.top_p,
-    }
-    if decoding.stop:
-        body["stop"] = list(decoding.stop)
-    if config.server == "vllm":
-        # Said outright, since the server's own defaults come from the model's generation config.
-        body |= {"top_k": decoding.top_k, "min_p": 0.0, "repetition_penalty": 1.0}
-        body["return_token_ids"] = True
-    elif decoding.top_k:
-        raise ConfigError(
-            "top_k is not part of OpenAI's interface",
-            "set server to 'vllm' if it is one, or put top_k into extra_body and 0 into decoding",
-        )
-    if config.api == "completions":
-        body["prompt"] = list(ids)
-        if config.server == "vllm" and end:
-            body["stop_token_ids"] = list(end)
-    else:
-        body |= _chat(config, prompt)
-    return apply_extra_body(config, body)
-
-
-def _chat(config: OpenAIConfig, prompt: Prompt) -> dict[str, Any]:
-    messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
-    if not prompt.prefill:
-        return {"messages": messages}
-    if config.server != "vllm":
-        raise ConfigError(
-            "a chat server of this kind cannot go on from a begun answer",
-            "set server to 'vllm' if it is one, or api to 'completions' with a tokenizer",
-        )
-    messages.append({"role": "assistant", "content": "".join(prompt.prefill)})
-    return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
-
-
-def build_scoring_body(config: OpenAIConfig, ids: Sequence[int]) -> dict[str, Any]:
-    """A request for the log-probabilities of these ids. One token is generated, as not all servers
-    take 0; it is not looked at."""
-    body: dict[str, Any] = {"model": config.model, "prompt": list(ids), "max_tokens": 1}
-    body["temperature"] = 0
-    if config.scores_by == "prompt_logprobs":
-        body["prompt_logprobs"] = 0
-    else:
-        body |= {"echo": True, "logprobs": 1}
-    return apply_extra_body(config, body)
-
-
-def apply_extra_body(config: OpenAIConfig, body: dict[str, Any]) -> dict[str, Any]:
-    """A body with the further fields of `extra_body`; null takes a field out."""
-    merged = body | config.extra_body
-    return {name: value for name, value in merged.items() if value is not None}

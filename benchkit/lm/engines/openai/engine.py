@@ -1,29 +1,30 @@
 """The `openai` engine: any server with OpenAI's interface (the API itself, vLLM, Ollama).
 
-What a server answers is kept in `cache_dir`, keyed by the model's name and revision, the endpoint,
-the body, the seed and the sample count; not by the address, since the same model served elsewhere
-gives the same answers. A run that broke off asks only what is missing.
+What a server answers is stored in `cache_dir`, by the model's name and revision, the endpoint, the
+body, the seed and the sample count; not by the address, since the same model served elsewhere gives
+the same answers. A run that broke off asks only what is missing.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from benchkit.errors import ConfigError, EngineError
 from benchkit.lm import tokenization
 from benchkit.lm.engines.budget import Budget, TokenUsage
-from benchkit.lm.engines.budgeted_client import BudgetedClient
-from benchkit.lm.engines.openai import config as openai_config
 from benchkit.lm.engines.openai import replies
+from benchkit.lm.engines.openai.bodies import build_generation_body, build_scoring_body
+from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.ordered_map import map_ordered
-from benchkit.lm.engines.retry import Backoff, UnusableReplyError
+from benchkit.lm.engines.retry import Backoff
+from benchkit.lm.engines.serving import UnusableReplyError, request_seed
 from benchkit.lm.types import (
     Completion,
     ContinuationScores,
@@ -33,43 +34,43 @@ from benchkit.lm.types import (
     Prompt,
 )
 
-__all__ = ["OpenAIConfig", "OpenAIEngine"]
-
-_MESSAGE_TOKENS = 16  # what a chat template puts around a message, at most
+_MESSAGE_TOKENS = 16  # that a chat template puts around a message, at most
 
 _Usage = Mapping[str, float]
 _Choice = tuple[str, FinishReason, int | None]  # text, finish, tokens where the server counted them
+# Body, seed and sample count of a request -> the stored answer, None where there is none.
+_Fetch = Callable[[dict[str, Any], int | None, int], dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """One thing to ask, which may take several requests.
-
-    size: tokens of the prompt, at most. start: where in `ids` a continuation begins; forms: how
-    its tokens may be written.
-    """
+class _Task:
+    """A prompt to generate or to score from, which may take several requests."""
 
     prompt: Prompt
     body: dict[str, Any]
     size: int
+    """Tokens of the prompt, at most."""
     ids: Sequence[int] = ()
     start: int = 0
-    forms: Sequence[frozenset[str] | None] = ()
+    """Where in `ids` the continuation begins."""
+    spellings: Sequence[frozenset[str] | None] = ()
+    """How servers may write the continuation's tokens."""
 
 
 class OpenAIEngine:
     """Asks a server; see `benchkit.lm.types.Engine`.
 
-    Requests that do not come through, and answers that are not usable, are asked again
+    Requests that do not come through, and answers that are not usable, are sent again
     (`max_retries`). If no connection comes about, EngineError; if the answers stay unusable, the
     prompt ends with `error`. Other errors of the server (wrong key, unknown model, bad request)
     raise EngineError or ConfigError at once. Whatever was answered by then is in the cache.
 
     Greedy decoding asks for one answer and repeats it n times. With api `completions` prompts are
-    tokenised here, and with a begun answer nothing crosses its pieces; with `chat` the server
-    tokenises the begun answer as one text.
+    tokenised here, and a prefill's pieces apart; with `chat` the server tokenises the prefill as
+    one text.
     """
 
+    Config = OpenAIConfig
     can_constrain = False
 
     def __init__(
@@ -77,42 +78,61 @@ class OpenAIEngine:
     ) -> None:
         self.config = config
         self.can_score = config.scores_by != "off"
-        self._asker = BudgetedClient(
+        self._client = BudgetedClient(
             config, cache_dir, backoff or Backoff(retries=config.max_retries)
         )
-        self._forms: dict[int, frozenset[str] | None] = {}
+        self._spellings: dict[int, frozenset[str] | None] = {}
+
+    @classmethod
+    def from_config(cls, config: OpenAIConfig, load_backbone: object, cache_dir: Path) -> Self:  # noqa: ARG003
+        """Build the engine of a configuration; the model is the server's."""
+        return cls(config, cache_dir)
 
     @property
     def budget(self) -> Budget:
-        """What has been spent."""
-        return self._asker.budget
+        """The budget, with what has been spent."""
+        return self._client.budget
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
-        """`decoding.n` completions of each prompt."""
+        """Yield `decoding.n` completions of each prompt."""
 
-        def ask(question: _Question, stop: Event) -> tuple[list[_Choice] | None, _Usage]:
-            return self._samples(question, decoding, stop)
+        def ask(task: _Task, stop: Event) -> tuple[list[_Choice] | None, _Usage]:
+            def fetch(body: dict[str, Any], seed: int | None, n: int) -> dict[str, Any] | None:
+                return self._request_samples(task, body, seed, n, decoding, stop)
 
-        questions = (self._generation(prompt, decoding) for prompt in prompts)
-        results = map_ordered(ask, questions, self.config.concurrency)
-        return (self._answer(found, decoding.n, usage) for found, usage in results)
+            return self._draw(task, decoding, fetch)
+
+        tasks = (self._generation_task(prompt, decoding) for prompt in prompts)
+        results = map_ordered(ask, tasks, self.config.concurrency)
+        return (self._generation(choices, decoding.n, usage) for choices, usage in results)
+
+    def lookup(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation | None]:
+        """Yield what `generate` would give from the cache, None where it would ask the server."""
+
+        def fetch(body: dict[str, Any], seed: int | None, _: int) -> dict[str, Any] | None:
+            return self._client.lookup(self.config.endpoint, body, seed)
+
+        for prompt in prompts:
+            task = self._generation_task(prompt, decoding)
+            choices, usage = self._draw(task, decoding, fetch)
+            yield None if choices is None else self._generation(choices, decoding.n, usage)
 
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
     ) -> Iterator[ContinuationScores]:
-        """Log-probabilities of each prompt's continuations, one request each."""
+        """Yield log-probabilities of each prompt's continuations, with one request for each."""
         if not self.can_score:
             raise ConfigError(
                 f"the engine for {self.config.model!r} cannot score",
                 "set tokenizer to the model's folder or id, and scoring to other than 'off'",
             )
-        questions = (
-            question
+        tasks = (
+            task
             for prompt, texts in zip(prompts, continuations, strict=True)
-            for question in self._scorings(prompt, texts, end)
+            for task in self._scoring_tasks(prompt, texts, end)
         )
-        results = map_ordered(self._logprob, questions, self.config.concurrency)
-        return (_scored([next(results) for _ in texts]) for texts in continuations)
+        results = map_ordered(self._request_logprob, tasks, self.config.concurrency)
+        return (_combine_scores([next(results) for _ in texts]) for texts in continuations)
 
     def constrained_choice(
         self,
@@ -120,24 +140,24 @@ class OpenAIEngine:
         options: Sequence[Sequence[str]],  # noqa: ARG002
         decoding: Decoding,  # noqa: ARG002
     ) -> Iterator[tuple[int, ...]]:
-        """Not possible: servers constrain the text, not the tokens that a trie goes over."""
+        """Raise ConfigError: servers constrain the text, not the tokens that a trie goes over."""
         raise ConfigError(
             "an openai engine cannot choose among options",
             "use the in-process engine 'hf', or score the options",
         )
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens `text` is; without a tokenizer its bytes, which are never fewer."""
+        """Return the tokens of `text`; without a tokenizer its bytes, which are never fewer."""
         if self.config.tokenizer is None:
             return len(text.encode("utf-8", "surrogatepass"))
         return len(tokenization.text_ids(self._tokenizer, text))
 
     def close(self) -> None:
-        """Let go of the cache's file and of the connections, until they are needed again."""
-        self._asker.close()
+        """Close the cache's file and the connections; they are opened again when needed."""
+        self._client.close()
 
-    # Tokenizers are not to be used by several threads: questions are made, and answers put
-    # together, in the caller's; only `_samples` and `_logprob` run in others.
+    # A tokenizer may not be used by several threads: tasks are built, and answers put together, in
+    # the caller's; only `_request_samples` and `_request_logprob` run in others.
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -153,18 +173,18 @@ class OpenAIEngine:
                 f"no tokenizer at {name!r}: {str(error)[:200]}", "set tokenizer to a model folder"
             ) from error
 
-    def _generation(self, prompt: Prompt, decoding: Decoding) -> _Question:
+    def _generation_task(self, prompt: Prompt, decoding: Decoding) -> _Task:
         ids: list[int] = []
         end: Sequence[int] = ()
         if self.config.api == "completions":
             ids = tokenization.prompt_ids(self._tokenizer, prompt)
             end = tokenization.end_of_turn(self._tokenizer)
-        body = openai_config.build_generation_body(self.config, prompt, decoding, ids, end)
+        body = build_generation_body(self.config, prompt, decoding, ids, end)
         texts = [*(m.content for m in prompt.messages), *prompt.prefill]
         size = len(ids) or sum(self.count_tokens(text) + _MESSAGE_TOKENS for text in texts)
-        return _Question(prompt, body, size)
+        return _Task(prompt, body, size)
 
-    def _scorings(self, prompt: Prompt, texts: Sequence[str], end: bool) -> Iterator[_Question]:
+    def _scoring_tasks(self, prompt: Prompt, texts: Sequence[str], end: bool) -> Iterator[_Task]:
         before = tokenization.prompt_ids(self._tokenizer, prompt)
         if not before:
             raise ConfigError(
@@ -174,82 +194,97 @@ class OpenAIEngine:
             after = tokenization.continuation_ids(self._tokenizer, text, end)
             ids = [*before, *after]
             echo = self.config.scores_by == "echo"
-            forms = [self._form(i) for i in after] if echo else []
-            body = openai_config.build_scoring_body(self.config, ids)
-            yield _Question(prompt, body, len(ids), ids, len(before), forms)
+            spellings = [self._token_spellings(i) for i in after] if echo else []
+            body = build_scoring_body(self.config, ids)
+            yield _Task(prompt, body, len(ids), ids, len(before), spellings)
 
-    def _form(self, token: int) -> frozenset[str] | None:
-        if token not in self._forms:
-            self._forms[token] = replies.token_spellings(self._tokenizer, token)
-        return self._forms[token]
+    def _token_spellings(self, token: int) -> frozenset[str] | None:
+        if token not in self._spellings:
+            self._spellings[token] = replies.token_spellings(self._tokenizer, token)
+        return self._spellings[token]
 
-    def _samples(
-        self, question: _Question, decoding: Decoding, stop: Event
+    def _draw(
+        self, task: _Task, decoding: Decoding, fetch: _Fetch
     ) -> tuple[list[_Choice] | None, _Usage]:
-        """Asks until there are n samples, as servers may give fewer at once; None instead of them
-        if one of the requests brings nothing usable."""
+        """Fetch until there are n samples, as servers may give fewer at once.
+
+        None stands for them if one of the fetches brings nothing.
+        """
         wanted = decoding.n if decoding.temperature else 1
-        chat = self.config.api == "chat"
-        found: list[_Choice] = []
+        choices: list[_Choice] = []
         usage: Counter[str] = Counter()
-        while len(found) < wanted:
-            missing = wanted - len(found)
-            body = question.body | {"n": missing}
-            seed = openai_config.request_seed(decoding, question.prompt.key, len(found))
+        while len(choices) < wanted:
+            missing = wanted - len(choices)
+            body = task.body | {"n": missing}
+            seed = request_seed(decoding, task.prompt.key, len(choices))
             if seed is not None and self.config.send_seed:
                 body["seed"] = seed
-
-            def read(reply: Any, limit: int = missing) -> dict[str, Any]:
-                return {"choices": replies.read_choices(reply, chat, limit)}
-
-            most = TokenUsage(question.size, missing * decoding.max_tokens)
-            try:
-                value = self._asker.ask(self.config.endpoint, body, seed, read, most, stop)
-            except UnusableReplyError:
+            answer = fetch(body, seed, missing)
+            if answer is None:
                 return None, dict(usage)
-            found += [(text, finish, count) for text, finish, count in value["choices"]]
-            usage.update(value["usage"])
-        return found, dict(usage)
+            choices += [(text, finish, count) for text, finish, count in answer["choices"]]
+            usage.update(answer["usage"])
+        return choices, dict(usage)
 
-    def _answer(self, found: list[_Choice] | None, n: int, usage: _Usage) -> Generation:
-        if found is None:
+    def _request_samples(
+        self,
+        task: _Task,
+        body: dict[str, Any],
+        seed: int | None,
+        n: int,
+        decoding: Decoding,
+        stop: Event,
+    ) -> dict[str, Any] | None:
+        chat = self.config.api == "chat"
+
+        def read(reply: Any) -> dict[str, Any]:
+            return {"choices": replies.read_choices(reply, chat, n)}
+
+        max_usage = TokenUsage(task.size, n * decoding.max_tokens)
+        try:
+            return self._client.ask(self.config.endpoint, body, seed, read, max_usage, stop)
+        except UnusableReplyError:
+            return None
+
+    def _generation(self, choices: list[_Choice] | None, n: int, usage: _Usage) -> Generation:
+        if choices is None:
             return Generation((Completion("", "error", 0),) * n, usage)
-        made = [
-            Completion(text, finish, self._counted(text, finish) if count is None else count)
-            for text, finish, count in found
+        completions = [
+            Completion(text, finish, self._completion_tokens(text, finish) if c is None else c)
+            for text, finish, c in choices
         ]
-        return Generation(tuple(made) * (n // len(made)), usage)
+        return Generation(tuple(completions) * (n // len(completions)), usage)
 
-    def _counted(self, text: str, finish: FinishReason) -> int:
-        """Tokens of an answer whose server did not count them, with the end of turn."""
+    def _completion_tokens(self, text: str, finish: FinishReason) -> int:
+        """Return the tokens of an answer whose server did not count them, with the end of turn."""
         return self.count_tokens(text) + (finish == "stop")
 
-    def _logprob(self, question: _Question, stop: Event) -> tuple[float | None, int, _Usage]:
-        """(log-probability, tokens, usage) of one continuation; None if nothing was usable."""
-        ids, start = question.ids, question.start
+    def _request_logprob(self, task: _Task, stop: Event) -> tuple[float | None, int, _Usage]:
+        """Return (log-probability, tokens, usage) of a continuation; None if it was unusable."""
+        ids, start = task.ids, task.start
         if start == len(ids):
             return 0.0, 0, {}
 
         def read(reply: Any) -> dict[str, Any]:
             if self.config.scores_by == "prompt_logprobs":
                 return {"logprob": replies.sum_prompt_logprobs(reply, ids, start)}
-            return {"logprob": replies.sum_echo_logprobs(reply, ids, start, question.forms)}
+            return {"logprob": replies.sum_echo_logprobs(reply, ids, start, task.spellings)}
 
-        most = TokenUsage(question.size, 1)
+        max_usage = TokenUsage(task.size, 1)
         try:
-            value = self._asker.ask("completions", question.body, None, read, most, stop)
+            answer = self._client.ask("completions", task.body, None, read, max_usage, stop)
         except UnusableReplyError:
             return None, 0, {}
-        return value["logprob"], len(ids) - start, value["usage"]
+        return answer["logprob"], len(ids) - start, answer["usage"]
 
 
-def _scored(parts: Sequence[tuple[float | None, int, _Usage]]) -> ContinuationScores:
-    """The continuations of one prompt together."""
+def _combine_scores(parts: Sequence[tuple[float | None, int, _Usage]]) -> ContinuationScores:
+    """Put the continuations of one prompt together."""
     usage: Counter[str] = Counter()
-    for _, _, used in parts:
-        usage.update(used)
-    found = [logprob for logprob, _, _ in parts if logprob is not None]
-    if len(found) < len(parts):
+    for _, _, part_usage in parts:
+        usage.update(part_usage)
+    logprobs = [logprob for logprob, _, _ in parts if logprob is not None]
+    if len(logprobs) < len(parts):
         return ContinuationScores(None, None, "error", dict(usage))
     counts = np.array([count for _, count, _ in parts], dtype=np.int64)
-    return ContinuationScores(np.array(found, dtype=np.float64), counts, "stop", dict(usage))
+    return ContinuationScores(np.array(logprobs, dtype=np.float64), counts, "stop", dict(usage))

@@ -3,12 +3,11 @@
 Whatever is not exactly what was asked for raises UnusableError; no number is made of it.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from benchkit.lm.engines.budget import TokenUsage
-from benchkit.lm.engines.retry import UnusableReplyError
+from benchkit.lm.engines.serving import UnusableReplyError, sum_logprobs
 from benchkit.lm.types import FinishReason
 
 # What servers say when a text is complete, besides OpenAI's own "stop" and "length".
@@ -23,8 +22,6 @@ _FINISH: dict[str, FinishReason] = {
     "content_filter": "refused",
     "refusal": "refused",
 }
-# Rounding may put the logarithm of a probability of 1 this far above 0.
-_ABOVE = 1e-5
 
 
 def read_usage(reply: Any) -> TokenUsage | None:
@@ -139,15 +136,6 @@ def sum_echo_logprobs(
         if form is not None and token not in form:
             raise UnusableReplyError(f"it scored {token!r} where {min(form)!r} was sent")
     return sum_logprobs(values[start:end])
-
-
-def sum_logprobs(values: Sequence[object]) -> float:
-    """Sum of log-probabilities; UnusableError where one is missing, not finite or positive."""
-    for value in values:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not -math.inf < float(value) <= _ABOVE:  # type: ignore[arg-type]
-            raise UnusableReplyError(f"it gave {value!r} as a log-probability")
-    return math.fsum(min(0.0, float(v)) for v in values)  # type: ignore[arg-type]
 
 
 def token_spellings(tokenizer: Any, token: int) -> frozenset[str] | None:

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from benchkit.errors import ConfigError
 from benchkit.lm import tokenization
-from benchkit.lm.engines.openai.engine import OpenAIConfig
+from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.types import Completion, Decoding, Message, Prompt
 from tests.support.openai_engine import GREEDY, KEY, SAMPLED, make, prompts, texts
 from tests.support.openai_server import Slow, TestServer
@@ -103,7 +103,7 @@ def test_vllm_is_told_all_that_its_defaults_could_change(echo, tmp_path, folder)
 
 def test_a_begun_answer(echo, tmp_path, folder):
     [prompt] = prompts(1, begun=("a", "b"))
-    with pytest.raises(ConfigError, match="begun"):
+    with pytest.raises(ConfigError, match="prefilled"):
         list(make(echo, tmp_path).generate([prompt], GREEDY))
     list(make(echo, tmp_path, server="vllm").generate([prompt], GREEDY))
     body = echo.seen[-1].body

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from benchkit.errors import ConfigError, EngineError
-from benchkit.lm.engines.openai.engine import OpenAIConfig, OpenAIEngine
+from benchkit.lm.engines.openai.config import OpenAIConfig
+from benchkit.lm.engines.openai.engine import OpenAIEngine
 from benchkit.lm.types import Completion, Message, Prompt
 from tests.support.openai_engine import GREEDY, KEY, SAMPLED, edit, make, prompts, texts
 from tests.support.openai_server import Cut, Edit, Hang, Raw, Status, TestServer
@@ -287,8 +288,8 @@ def test_the_key_is_nowhere(echo, tmp_path, caplog, monkeypatch):
         list(engine.generate(prompts(5), GREEDY))
     engine.close()
     said = [caplog.text, repr(engine), repr(engine.config), repr(vars(engine)), repr(answers)]
-    said += ["".join(traceback.format_exception(raised.value)), repr(vars(engine._asker))]
-    said += [engine.config.model_dump_json(), repr(engine._asker._client)]
+    said += ["".join(traceback.format_exception(raised.value)), repr(vars(engine._client))]
+    said += [engine.config.model_dump_json(), repr(engine._client._client)]
     assert not [text for text in said if KEY in text]
     assert caplog.records
     files = [f for f in tmp_path.rglob("*") if f.is_file()]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from benchkit.lm.nano.model import NanoConfig, build_nano
+from benchkit.lm.nano.build import build_nano
+from benchkit.lm.nano.config import NanoConfig
 from benchkit.runs.progress import SilentProgress
 from benchkit.runs.store import Store
 from tests.support.openai_server import Status, TestServer

@@ -1,0 +1,82 @@
+"""Bodies of the requests that the `openai` engine sends."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchkit.errors import ConfigError
+from benchkit.lm.engines.openai.config import OpenAIConfig
+from benchkit.lm.types import Decoding, Prompt
+
+
+def build_generation_body(
+    config: OpenAIConfig, prompt: Prompt, decoding: Decoding, ids: Sequence[int], end: Sequence[int]
+) -> dict[str, Any]:
+    """Return the body of a request for completions, but for `n` and `seed`.
+
+    Args:
+        config: Settings of the engine.
+        prompt: The prompt.
+        decoding: How answers are drawn.
+        ids: The prompt's token ids, for the api `completions`.
+        end: Token ids that end a turn, for the api `completions`.
+
+    Raises:
+        ConfigError: The server cannot do what is asked.
+    """
+    body: dict[str, Any] = {
+        "model": config.model,
+        config.max_tokens_field: decoding.max_tokens,
+        "temperature": decoding.temperature,
+        "top_p": decoding.top_p,
+    }
+    if decoding.stop:
+        body["stop"] = list(decoding.stop)
+    if config.server == "vllm":
+        # Sent explicitly, since the server's own defaults come from the model's generation config.
+        body |= {"top_k": decoding.top_k, "min_p": 0.0, "repetition_penalty": 1.0}
+        body["return_token_ids"] = True
+    elif decoding.top_k:
+        raise ConfigError(
+            "top_k is not part of OpenAI's interface",
+            "set server to 'vllm' if it is one, or put top_k into extra_body and 0 into decoding",
+        )
+    if config.api == "completions":
+        body["prompt"] = list(ids)
+        if config.server == "vllm" and end:
+            body["stop_token_ids"] = list(end)
+    else:
+        body |= _chat_fields(config, prompt)
+    return apply_extra_body(config, body)
+
+
+def _chat_fields(config: OpenAIConfig, prompt: Prompt) -> dict[str, Any]:
+    messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
+    if not prompt.prefill:
+        return {"messages": messages}
+    if config.server != "vllm":
+        raise ConfigError(
+            "a chat server of this kind cannot continue a prefilled answer",
+            "set server to 'vllm' if it is one, or api to 'completions' with a tokenizer",
+        )
+    messages.append({"role": "assistant", "content": "".join(prompt.prefill)})
+    return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
+
+
+def build_scoring_body(config: OpenAIConfig, ids: Sequence[int]) -> dict[str, Any]:
+    """Return the body of a request for the log-probabilities of token ids.
+
+    One token is generated and ignored, as not all servers take 0.
+    """
+    body: dict[str, Any] = {"model": config.model, "prompt": list(ids), "max_tokens": 1}
+    body["temperature"] = 0
+    if config.scores_by == "prompt_logprobs":
+        body["prompt_logprobs"] = 0
+    else:
+        body |= {"echo": True, "logprobs": 1}
+    return apply_extra_body(config, body)
+
+
+def apply_extra_body(config: OpenAIConfig, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body with the further fields of `extra_body`; null removes a field."""
+    merged = body | config.extra_body
+    return {name: value for name, value in merged.items() if value is not None}

@@ -1,0 +1,81 @@
+"""Answers on disk, shared by threads and processes."""
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from benchkit.errors import StoreError
+from benchkit.lm.generation_cache import CACHE_FILE, GenerationCache, answer_key
+
+
+def test_the_first_answer_stays(tmp_path):
+    cache = GenerationCache(tmp_path)
+    assert cache.get("k") is None
+    assert cache.put("k", {"a": 1.5}) == {"a": 1.5}
+    assert cache.put("k", {"a": 2}) == {"a": 1.5}
+    assert cache.get("k") == {"a": 1.5}
+    assert len(cache) == 1
+
+
+def test_answers_outlive_the_object_and_odd_text_comes_back(tmp_path):
+    first = GenerationCache(tmp_path)
+    first.put("k", {"text": "né\x00 \U0001f600 \ufffd"})
+    first.close()
+    assert GenerationCache(tmp_path).get("k") == {"text": "né\x00 \U0001f600 \ufffd"}
+
+
+def test_keys_depend_on_everything_but_the_order_of_names():
+    parts = {"model": "m", "revision": None, "endpoint": "e", "body": {"a": 1, "b": [2]}, "seed": 1}
+    key = answer_key(**parts, samples=1)
+    assert key == answer_key(samples=1, **(parts | {"body": {"b": [2], "a": 1}}))
+    changed = [{"model": "n"}, {"revision": "1"}, {"endpoint": "f"}, {"body": {"a": 1}}]
+    changed += [{"seed": 2}, {"seed": None}, {"samples": 2}]
+    keys = {answer_key(**({**parts, "samples": 1} | change)) for change in changed}
+    assert len(keys | {key}) == len(changed) + 1
+
+
+def test_what_is_no_number_is_not_stored(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        GenerationCache(tmp_path).put("k", {"logprob": float("nan")})
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / CACHE_FILE).write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreError, match=r"requests\.sqlite"):
+        GenerationCache(tmp_path).get("k")
+
+
+def test_reading_creates_no_file(tmp_path):
+    assert GenerationCache(tmp_path / "new").get("k") is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_closed_cache_opens_again(tmp_path):
+    cache = GenerationCache(tmp_path / "new")
+    cache.put("k", {"a": 1})
+    cache.close()
+    assert cache.get("k") == {"a": 1}
+
+
+def _fill(folder, name):
+    cache = GenerationCache(folder)
+    for i in range(100):
+        cache.put(f"k{i}", {"by": name, "i": i})
+
+
+def test_several_processes_and_threads_agree(tmp_path):
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_fill, args=(tmp_path, n)) for n in "ab"]
+    for process in processes:
+        process.start()
+    cache = GenerationCache(tmp_path)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(lambda i: cache.put(f"k{i % 100}", {"by": "c", "i": i % 100}), range(400))
+        )
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert len(cache) == 100
+    assert all(answer == cache.get(f"k{answer['i']}") for answer in answers)
