@@ -51,9 +51,9 @@ def load_backbone(
             raise ConfigError(
                 "nano is trained on a dataset, and there is none here", "name another model"
             )
-        begun = time.perf_counter()
+        start = time.perf_counter()
         source = build_nano(data, config.nano, run.cache, run.progress, run.device)
-        run.stages["nano"] = StageCost(read_training_seconds(source), time.perf_counter() - begun)
+        run.stages["nano"] = StageCost(read_training_seconds(source), time.perf_counter() - start)
     if dtype == "auto":
         dtype = "float32" if run.device == "cpu" else "bfloat16"
     with isolate_process(run.device, "transformers"):

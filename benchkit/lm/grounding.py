@@ -1,4 +1,4 @@
-"""From the title that a model wrote to the one candidate it names, or to none."""
+"""Find the one candidate that a title written by a model names."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ _DISTINCTIVE = 8
 
 
 def normalize_text(text: str) -> str:
-    """Case, spaces, quotes, dashes, entities and forms of a character (NFKC) made alike.
+    """Unify case, spaces, quotes, dashes, entities and forms of a character (NFKC).
 
     >>> normalize_text(" Rock &amp; Roll – “Live” ")
     'rock & roll - "live"'
@@ -53,12 +53,12 @@ class Grounder:
         self._titles = tuple(titles)
         self._strict = strict_substring
         plain = [normalize_text(title) for title in titles]
-        self._id = _grouped(normalize_text(item) for item in ids)
-        self._plain = _grouped(plain)
-        self._trimmed = _grouped(_EDGES.sub("", title) for title in plain)
+        self._id = _positions_by_name(normalize_text(item) for item in ids)
+        self._plain = _positions_by_name(plain)
+        self._trimmed = _positions_by_name(_EDGES.sub("", title) for title in plain)
 
     def ground(self, text: str, item_id: str | None = None) -> int | None:
-        """Position of the one candidate that `text` names; None where it names none or several.
+        """Return the position of the one candidate that `text` names, None for none or several.
 
         In this order: the whole text is a title, as normalised, then without punctuation around
         it; an id decides, and it also decides between equal titles; the text holds exactly one
@@ -69,49 +69,51 @@ class Grounder:
         characters with a digit.
         """
         if self._strict:
-            return _one(i for i, title in enumerate(self._titles) if title in text)
-        asked = normalize_text(text)
-        ids = self._ids(normalize_text(item_id)) if item_id is not None else self._ids_in(asked)
-        group = self._exact(asked)
+            return _only_member(i for i, title in enumerate(self._titles) if title in text)
+        answer = normalize_text(text)
+        ids = self._ids(normalize_text(item_id)) if item_id is not None else self._ids_in(answer)
+        group = self._exact(answer)
         if group:
-            given = ids if item_id is not None else ids & group
-            return _one(given & group if given else group)
+            candidates_with_id = ids if item_id is not None else ids & group
+            return _only_member(candidates_with_id & group if candidates_with_id else group)
         if ids:
-            return _one(ids)
+            return _only_member(ids)
         # One word without its punctuation can be any word: "C++" is not in "vitamin C".
         phrases = {title: group for title, group in self._trimmed.items() if " " in title}
         for titles in (self._plain, phrases):
-            found = _contained(asked, titles)
-            if found:
-                return _one(i for title in found for i in titles[title])
+            contained = _titles_within(answer, titles)
+            if contained:
+                return _only_member(i for title in contained for i in titles[title])
         return None
 
-    def _exact(self, asked: str) -> frozenset[int]:
-        """The candidates whose whole title this is."""
+    def _exact(self, answer: str) -> frozenset[int]:
+        """Return the candidates whose whole title this is."""
         return (
-            self._plain.get(asked)
-            or self._plain.get(asked.strip(_AROUND))
-            or self._trimmed.get(_EDGES.sub("", asked))
+            self._plain.get(answer)
+            or self._plain.get(answer.strip(_AROUND))
+            or self._trimmed.get(_EDGES.sub("", answer))
             or frozenset()
         )
 
     def _ids(self, name: str) -> frozenset[int]:
         return self._id.get(name) or self._id.get(name.strip(_AROUND)) or frozenset()
 
-    def _ids_in(self, asked: str) -> frozenset[int]:
-        """Candidates whose ids the text gives. Short ids could be words or years, so they count
-        only as the whole text or with a label."""
-        whole = self._ids(asked)
+    def _ids_in(self, answer: str) -> frozenset[int]:
+        """Return the candidates whose ids occur in the text.
+
+        Short ids could be words or years, so they count only as the whole text or with a label.
+        """
+        whole = self._ids(answer)
         if whole:
             return whole
-        named = _LABELLED_ID.findall(asked)
-        long = (word for word in _WORD.findall(asked) if len(word) >= _DISTINCTIVE)
-        named += [word for word in long if any(letter.isdigit() for letter in word)]
-        return frozenset(i for word in named for i in self._ids(word))
+        names = _LABELLED_ID.findall(answer)
+        long = (word for word in _WORD.findall(answer) if len(word) >= _DISTINCTIVE)
+        names += [word for word in long if any(letter.isdigit() for letter in word)]
+        return frozenset(i for word in names for i in self._ids(word))
 
 
-def _grouped(names: Iterable[str]) -> dict[str, frozenset[int]]:
-    """Name -> positions that have it; the empty name is nobody's."""
+def _positions_by_name(names: Iterable[str]) -> dict[str, frozenset[int]]:
+    """Return name -> positions that have it, without the empty name."""
     groups: dict[str, set[int]] = {}
     for position, name in enumerate(names):
         if name:
@@ -119,16 +121,16 @@ def _grouped(names: Iterable[str]) -> dict[str, frozenset[int]]:
     return {name: frozenset(positions) for name, positions in groups.items()}
 
 
-def _one(positions: Iterable[int]) -> int | None:
+def _only_member(positions: Iterable[int]) -> int | None:
     several = set(positions)
     return several.pop() if len(several) == 1 else None
 
 
-def _contained(text: str, titles: Iterable[str]) -> set[str]:
-    """Titles that stand in the text as whole words, where no longer one stands."""
+def _titles_within(text: str, titles: Iterable[str]) -> set[str]:
+    """Return the titles in the text as whole words, except within longer ones."""
     present = sorted((title for title in titles if title in text), key=len, reverse=True)
     taken: list[tuple[int, int]] = []
-    found: set[str] = set()
+    titles_found: set[str] = set()
     while present:
         length = len(present[0])
         # Titles of one length are looked for together, so that their order decides nothing.
@@ -140,13 +142,13 @@ def _contained(text: str, titles: Iterable[str]) -> set[str]:
             if all(start + length <= first or last <= start for first, last in taken)
         ]
         taken += [(start, start + length) for start, _ in spans]
-        found |= {title for _, title in spans}
+        titles_found |= {title for _, title in spans}
         present = [title for title in present if len(title) < length]
-    return found
+    return titles_found
 
 
 def _starts(text: str, title: str) -> list[int]:
-    """Where the title stands as whole words."""
+    """Return where the title occurs as whole words."""
     starts, start = [], text.find(title)
     while start >= 0:
         end = start + len(title)

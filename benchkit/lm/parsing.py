@@ -1,6 +1,6 @@
-"""From what a model wrote to an item and a rationale, both texts; `grounding` finds the candidate.
+"""Split a model's answer into item and rationale, both texts; `grounding` finds the candidate.
 
-Models rarely keep to a form exactly. What is forgiven: code fences, markdown, quotes, entities,
+Models rarely keep to a form exactly. What is accepted: code fences, markdown, quotes, entities,
 text around the tags, a closing tag missing at the end, labels such as "Answer:", the tags of
 TWiCE-Rec (`<item_nm>`, `<item_id>`), and an opening tag missing because the prompt had begun it.
 """
@@ -61,9 +61,9 @@ class ParsedAnswer(NamedTuple):
 
 
 def parse_answer(text: str, finish: FinishReason, response: ResponseFormat) -> ParsedAnswer:
-    """The parts of an answer.
+    """Return the parts of an answer.
 
-    text: the answer, best with the prompt's `begun` in front: `"".join(prompt.begun) + text`.
+    text: the answer, best with the prompt's prefill in front: `"".join(prompt.prefill) + text`.
     Of several items the last complete one after `</think>` counts. An item before `</think>` (in
     reasons that never end, or with nothing after them) counts only if the model stopped by itself.
     `truncated`: cut off before an item was complete; the rationale is what there is of it.
@@ -77,7 +77,7 @@ def parse_answer(text: str, finish: FinishReason, response: ResponseFormat) -> P
     if finish in ("error", "refused"):
         return ParsedAnswer(None, None, "error" if finish == "error" else "refused")
     ended = finish != "length"
-    reasons, answer = _divided(_cleaned(text))
+    reasons, answer = _split_rationale(_strip_markup(text))
     if reasons is None and response.explains:  # begun by the prompt, and never closed
         reasons, answer = answer, ""
     item: str | None = None
@@ -87,9 +87,9 @@ def parse_answer(text: str, finish: FinishReason, response: ResponseFormat) -> P
     elif response.kind == "numbered-list":
         item = next(iter(parse_list(answer, finish)), None)
     elif answer.strip():
-        item, item_id = _named(answer, ended, response)
+        item, item_id = _item_after_rationale(answer, ended, response)
     elif ended:
-        reasons, item, item_id = _within(reasons or "")
+        reasons, item, item_id = _item_in_rationale(reasons or "")
     item = item or item_id
     if item is None and _REFUSAL.match(answer if answer.strip() else reasons or ""):
         return ParsedAnswer(None, _rationale(reasons) if answer.strip() else None, "refused")
@@ -99,7 +99,7 @@ def parse_answer(text: str, finish: FinishReason, response: ResponseFormat) -> P
 
 
 def parse_list(text: str, finish: FinishReason = "stop") -> list[str]:
-    """Entries of a numbered or else a bulleted list, in order; empty where there is no list.
+    """Return the entries of a numbered or else a bulleted list, in order; [] without a list.
 
     An entry that was cut off is left out. Where an entry starts with bold or quoted text, that is
     the entry and the rest is a remark.
@@ -107,7 +107,7 @@ def parse_list(text: str, finish: FinishReason = "stop") -> list[str]:
     >>> parse_list("Here are two:\\n1. Blue Moon\\n2. **Black** - for the evening")
     ['Blue Moon', 'Black']
     """
-    _, text = _divided(_cleaned(text))
+    _, text = _split_rationale(_strip_markup(text))
     numbered = [match[2] for match in _NUMBERED.finditer(text)]
     entries = numbered or [match[1] for match in _BULLET.finditer(text)]
     if finish == "length" and entries and text.endswith(entries[-1]):
@@ -118,12 +118,12 @@ def parse_list(text: str, finish: FinishReason = "stop") -> list[str]:
 
 
 def unescape_entities(text: str) -> str:
-    """HTML entities in plain characters; only whole ones, so "R&B" and "&copy" stay."""
+    """Replace HTML entities by characters; only whole ones, so "R&B" and "&copy" stay."""
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
 
 
-def _cleaned(text: str) -> str:
-    """Without code fences, entities, end marks, empty lines and more than one space in a row.
+def _strip_markup(text: str) -> str:
+    """Remove code fences, entities, end marks, empty lines and more than one space in a row.
 
     The newline at the end stays, as it tells that the last line is complete.
     """
@@ -137,8 +137,8 @@ def _cleaned(text: str) -> str:
     return "\n".join(line for line in lines if line) + end
 
 
-def _divided(text: str) -> tuple[str | None, str]:
-    """Reasons and answer. Reasons that never end leave an empty answer; None: there are none."""
+def _split_rationale(text: str) -> tuple[str | None, str]:
+    """Return rationale (None without one) and answer; an endless rationale leaves no answer."""
     begin, end = _THINK.search(text), _THINK_END.search(text)
     if end:
         start = begin.end() if begin and begin.end() <= end.start() else 0
@@ -150,31 +150,33 @@ def _rationale(reasons: str | None) -> str | None:
     return _tidy(_THINK.sub(" ", reasons or "")) or None
 
 
-def _named(answer: str, ended: bool, response: ResponseFormat) -> tuple[str | None, str | None]:
-    """Title and id in an answer that comes after the reasons."""
+def _item_after_rationale(
+    answer: str, ended: bool, response: ResponseFormat
+) -> tuple[str | None, str | None]:
+    """Return title and id in an answer that follows the rationale."""
     item, item_id = _tagged(answer, ended)
     cut = not ended and _ITEM.search(answer)
     if item or item_id or cut or _REFUSAL.match(answer):
         return item, item_id
     prose = response.kind == "item" and len(answer.strip().splitlines()) > 1
-    return (None if prose and not _LABEL.search(answer) else _bare(answer, ended)), None
+    return (None if prose and not _LABEL.search(answer) else _untagged_title(answer, ended)), None
 
 
-def _within(text: str) -> tuple[str, str | None, str | None]:
-    """Reasons, title and id where the item stands in the reasons."""
+def _item_in_rationale(text: str) -> tuple[str, str | None, str | None]:
+    """Return rationale, title and id where the item is within the rationale."""
     item, item_id = _tagged(text, ended=True)
     begins = [match.start() for match in (_ITEM.search(text), _ITEM_ID.search(text)) if match]
     closing, label = _ITEM_END.search(text), _LABEL.search(text)
     if closing and not _ITEM.search(text):
         begins.append(text.rfind("\n", 0, closing.start()) + 1)
     if item is None and item_id is None and label:
-        item, begins = _bare(text, ended=True), [label.start()]
+        item, begins = _untagged_title(text, ended=True), [label.start()]
     return text[: min(begins, default=None)], item, item_id
 
 
 def _tagged(text: str, ended: bool) -> tuple[str | None, str | None]:
-    """Title and id in tags: the last complete ones, else one whose end is missing."""
-    ids = [found for match in _ITEM_ID.finditer(text) if (found := match[1].strip())]
+    """Return title and id in tags: the last complete ones, else one whose end is missing."""
+    ids = [name for match in _ITEM_ID.finditer(text) if (name := match[1].strip())]
     item_id = ids[-1] if ids else None
     # Between two closing tags the title starts after the last opening one. Where there is none,
     # it stood in the prompt or was forgotten: then it is the text right before the closing tag.
@@ -185,14 +187,14 @@ def _tagged(text: str, ended: bool) -> tuple[str | None, str | None]:
         return titles[-1], item_id
     if closed and _tidy(closed[0]) and not _ITEM.search(closed[0]):
         return _last_line(closed[0]), item_id
-    begun = [part for part in _ITEM.split(tail)[1:] if part.strip()]
-    if begun and ended:
-        return _tidy(_OTHER_TAG.split(begun[-1])[0].strip().split("\n")[0]) or None, item_id
+    unclosed = [part for part in _ITEM.split(tail)[1:] if part.strip()]
+    if unclosed and ended:
+        return _tidy(_OTHER_TAG.split(unclosed[-1])[0].strip().split("\n")[0]) or None, item_id
     return None, item_id
 
 
-def _bare(text: str, ended: bool) -> str | None:
-    """A title without tags: after the last label, else the first line that introduces nothing."""
+def _untagged_title(text: str, ended: bool) -> str | None:
+    """Return a title without tags: after the last label, else the first line of content."""
     labels = list(_LABEL.finditer(text))
     text = text[labels[-1].end() :] if labels else text
     lines = _ITEM_END.sub("", _ITEM.sub("", text)).splitlines(keepends=True)
@@ -205,7 +207,7 @@ def _bare(text: str, ended: bool) -> str | None:
 
 
 def _yes_or_no(answer: str) -> str | None:
-    """Yes or No: the first word, the one after a label, or the only one of the two."""
+    """Return Yes or No: the first word, the one after a label, or the only one of the two."""
     labels = list(_LABEL.finditer(answer))
     labelled = answer[labels[-1].end() :] if labels else answer
     text = _tagged(answer, ended=True)[0] or labelled
@@ -221,7 +223,7 @@ def _last_line(text: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """In one line, without quotes or markdown around all of it."""
+    """Return the text in one line, without quotes or markdown around all of it."""
     text = " ".join(text.split())
     while len(text) > 1 and _PAIRS.get(text[0]) == text[-1]:
         text = text[1:-1].strip()

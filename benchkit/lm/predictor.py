@@ -1,4 +1,4 @@
-"""Asking a language model to recommend: scored, or sampled, with a rationale of its own or not."""
+"""Predictions of a language model: scored or sampled, with or without its own rationale."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,56 +20,56 @@ _STATUS: dict[str, Status] = {
 
 @dataclass(frozen=True)
 class LMPredictor:
-    """How one model is asked.
-
-    rationale: whether the model gives its reasons before the item. prompt_tokens: budget of a
-    prompt, None for no limit. rationale_tokens: longest rationale. strict_substring: ground
-    answers by the rule of S-DPO.
-    """
+    """Asks one model in one way."""
 
     engine: Engine
     template: Template
     rationale: bool = False
+    """Whether the model writes a rationale before the item."""
     prompt_tokens: int | None = None
+    """Budget of a prompt, None for no limit."""
     rationale_tokens: int = 300
+    """Longest rationale."""
     strict_substring: bool = False
+    """Ground answers by the rule of S-DPO."""
 
     @property
     def response_format(self) -> ResponseFormat:
-        """The form of the answers."""
+        """Return the form of the answers."""
         return self.template.response_format(self.rationale)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        """Log-probability of each candidate's title; with `rationale`, after the model's own.
+        """Yield the log-probability of each candidate's title; with `rationale`, after one.
 
         The rationale is generated greedily, without a look at any candidate's score, and all
         candidates of a case are scored after the same one (METHODS: scored protocol).
         """
         prompts = [self._prompt(request, run.catalog) for request in requests]
-        asked = self._options(requests, run.catalog)
+        options = self._options(requests, run.catalog)
         if not self.rationale:
-            opened = [replace(p, prefill=self.response_format.opening()) for p in prompts]
-            for request, scored in zip(requests, self.engine.score(opened, asked), strict=True):
-                yield _prediction(request, scored, None)
+            prefilled = [self._prefill_with(prompt, None) for prompt in prompts]
+            results = self.engine.score(prefilled, options)
+            for request, scores in zip(requests, results, strict=True):
+                yield _prediction(request, scores, None)
             return
         greedy = Decoding(
             max_tokens=self.rationale_tokens, stop=(self.response_format.end_rationale,)
         )
-        reasons = [own[0] for own in self._reasons(prompts, greedy)]
-        told = [place for place, reason in enumerate(reasons) if _usable(reason)]
-        scores = self.engine.score(
-            [self._opened(prompts[place], reasons[place]) for place in told],
-            [asked[place] for place in told],
+        rationales = [draws[0] for draws in self._generate_rationales(prompts, greedy)]
+        usable_rows = [row for row, rationale in enumerate(rationales) if _is_usable(rationale)]
+        results = self.engine.score(
+            [self._prefill_with(prompts[row], rationales[row]) for row in usable_rows],
+            [options[row] for row in usable_rows],
         )
-        for request, reason in zip(requests, reasons, strict=True):
+        for request, rationale in zip(requests, rationales, strict=True):
             # Without a rationale there is nothing to score the candidates after.
-            scored = (
-                next(scores) if _usable(reason) else ContinuationScores(None, None, reason.finish)
+            scores = ContinuationScores(None, None, rationale.finish)
+            yield _prediction(
+                request, next(results) if _is_usable(rationale) else scores, rationale
             )
-            yield _prediction(request, scored, reason)
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        """`run.decoding["n"]` answers a request, free or constrained to the candidates."""
+        """Yield `run.decoding["n"]` answers to each request, free or constrained to candidates."""
         settings = run.decoding
         decoding = Decoding(
             n=int(settings.get("n", 5)),
@@ -81,83 +81,85 @@ class LMPredictor:
         )
         prompts = [self._prompt(request, run.catalog) for request in requests]
         if settings.get("constrained"):
-            ask = self._explained if self.rationale else self._chosen
-            yield from ask(requests, prompts, decoding, run.catalog)
+            sample = self._sample_with_rationale if self.rationale else self._sample_candidates
+            yield from sample(requests, prompts, decoding, run.catalog)
             return
         for request, answer in zip(requests, self.engine.generate(prompts, decoding), strict=True):
             grounder = self._grounder(request, run.catalog)
             samples = tuple(self._sample(c, request, grounder) for c in answer.completions)
             yield Prediction(request.case_id, None, samples, usage=answer.usage)
 
-    def _chosen(
+    def _sample_candidates(
         self,
         requests: Sequence[Request],
         prompts: Sequence[Prompt],
         decoding: Decoding,
         catalog: Catalog,
     ) -> Iterator[Prediction]:
-        """Answers constrained to the candidates, without a rationale."""
+        """Yield answers constrained to the candidates, without a rationale."""
         options = self._options(requests, catalog)
-        opened = [replace(p, prefill=self.response_format.opening()) for p in prompts]
-        picks = self.engine.constrained_choice(opened, options, decoding)
-        for request, own, chosen in zip(requests, options, picks, strict=True):
-            samples = [Sample(own[p], request.candidates[p], None, "ok") for p in chosen]
+        prefilled = [self._prefill_with(prompt, None) for prompt in prompts]
+        choices = self.engine.constrained_choice(prefilled, options, decoding)
+        for request, texts, picks in zip(requests, options, choices, strict=True):
+            samples = [Sample(texts[p], request.candidates[p], None, "ok") for p in picks]
             yield Prediction(request.case_id, None, tuple(samples))
 
-    def _explained(
+    def _sample_with_rationale(
         self,
         requests: Sequence[Request],
         prompts: Sequence[Prompt],
         decoding: Decoding,
         catalog: Catalog,
     ) -> Iterator[Prediction]:
-        """A free rationale first, and then one of the candidates, drawn for each rationale."""
+        """Yield a free rationale and then one of the candidates, drawn for each rationale."""
         ends = {"max_tokens": self.rationale_tokens, "stop": (self.response_format.end_rationale,)}
-        reasons = list(self._reasons(prompts, decoding.model_copy(update=ends)))
+        rationales = list(self._generate_rationales(prompts, decoding.model_copy(update=ends)))
         options = self._options(requests, catalog)
-        asked = [
-            (replace(self._opened(prompt, reason), key=f"{prompt.key}#{draw}"), own)
-            for prompt, own, reasons_ in zip(prompts, options, reasons, strict=True)
-            for draw, reason in enumerate(reasons_)
-            if _usable(reason)
-        ]
-        one = decoding.model_copy(update={"n": 1})
-        picks = self.engine.constrained_choice(
-            [p for p, _ in asked], [own for _, own in asked], one
+        prefilled: list[Prompt] = []
+        texts: list[list[str]] = []
+        for prompt, row_options, draws in zip(prompts, options, rationales, strict=True):
+            for number, rationale in enumerate(draws):
+                if _is_usable(rationale):
+                    key = f"{prompt.key}#{number}"
+                    prefilled.append(replace(self._prefill_with(prompt, rationale), key=key))
+                    texts.append(row_options)
+        choices = self.engine.constrained_choice(
+            prefilled, texts, decoding.model_copy(update={"n": 1})
         )
-        for request, own, reasons_ in zip(requests, options, reasons, strict=True):
+        for request, row_options, draws in zip(requests, options, rationales, strict=True):
             samples = []
-            for reason in reasons_:
-                if not _usable(reason):
-                    samples.append(Sample(reason.text, None, None, _STATUS[reason.finish]))
+            for rationale in draws:
+                if not _is_usable(rationale):
+                    samples.append(Sample(rationale.text, None, None, _STATUS[rationale.finish]))
                     continue
-                (place,) = next(picks)
-                text = "".join((*self.response_format.opening(reason.text), own[place]))
-                samples.append(Sample(text, request.candidates[place], reason.text, "ok"))
+                (pick,) = next(choices)
+                text = "".join((*self.response_format.opening(rationale.text), row_options[pick]))
+                samples.append(Sample(text, request.candidates[pick], rationale.text, "ok"))
             yield Prediction(request.case_id, None, tuple(samples))
 
     def _options(self, requests: Sequence[Request], catalog: Catalog) -> list[list[str]]:
-        """What ends an answer, for each candidate of each request."""
+        """Return what ends an answer, for each candidate of each request."""
         closing = self.response_format.closing
         return [[self._title(item, catalog) + closing for item in r.candidates] for r in requests]
 
-    def _reasons(
+    def _generate_rationales(
         self, prompts: Sequence[Prompt], decoding: Decoding
     ) -> Iterator[tuple[Completion, ...]]:
-        begun = [replace(p, prefill=self.response_format.begin_rationale) for p in prompts]
-        answers: Iterator[Generation] = self.engine.generate(begun, decoding)
+        prefilled = [replace(p, prefill=self.response_format.begin_rationale) for p in prompts]
+        answers: Iterator[Generation] = self.engine.generate(prefilled, decoding)
         return (answer.completions for answer in answers)
 
-    def _opened(self, prompt: Prompt, reason: Completion) -> Prompt:
-        return replace(prompt, prefill=self.response_format.opening(reason.text))
+    def _prefill_with(self, prompt: Prompt, rationale: Completion | None) -> Prompt:
+        text = None if rationale is None else rationale.text
+        return replace(prompt, prefill=self.response_format.opening(text))
 
     def _sample(self, completion: Completion, request: Request, grounder: Grounder) -> Sample:
         parsed = parse_answer(completion.text, completion.finish, self.response_format)
-        place = None
+        position = None
         if parsed.status == "ok" and parsed.item is not None:
-            place = grounder.ground(parsed.item, parsed.item_id)
-        status = "unparsed" if parsed.status == "ok" and place is None else parsed.status
-        item = None if place is None else request.candidates[place]
+            position = grounder.ground(parsed.item, parsed.item_id)
+        status = "unparsed" if parsed.status == "ok" and position is None else parsed.status
+        item = None if position is None else request.candidates[position]
         return Sample(completion.text, item, parsed.rationale, status)
 
     def _prompt(self, request: Request, catalog: Catalog) -> Prompt:
@@ -178,32 +180,32 @@ class LMPredictor:
         return self.template.item_title(catalog, item)
 
 
-def _usable(reason: Completion) -> bool:
-    """Whether a rationale was written; one that is cut off is gone on from where it ends."""
-    return reason.finish in ("stop", "length")
+def _is_usable(rationale: Completion) -> bool:
+    """Return whether there is a rationale; one that is cut off is continued from its end."""
+    return rationale.finish in ("stop", "length")
 
 
 def _prediction(
-    request: Request, scored: ContinuationScores, reason: Completion | None
+    request: Request, scores: ContinuationScores, rationale: Completion | None
 ) -> Prediction:
-    told = None if reason is None else reason.text
-    if scored.logprobs is None or scored.token_counts is None:
-        status: Status = _STATUS.get(scored.finish, "error")
+    text = None if rationale is None else rationale.text
+    if scores.logprobs is None or scores.token_counts is None:
+        status: Status = _STATUS.get(scores.finish, "error")
         return Prediction(
             request.case_id,
             None,
-            rationale=told,
+            rationale=text,
             status="error" if status == "ok" else status,
-            usage=scored.usage,
+            usage=scores.usage,
         )
-    usage = dict(scored.usage)
-    if reason is not None:
-        usage["completion_tokens"] = usage.get("completion_tokens", 0.0) + reason.tokens
+    usage = dict(scores.usage)
+    if rationale is not None:
+        usage["completion_tokens"] = usage.get("completion_tokens", 0.0) + rationale.tokens
     return Prediction(
         request.case_id,
-        scored.logprobs.tolist(),
-        lengths=scored.token_counts.tolist(),
-        rationale=told,
-        status="ok" if reason is None else _STATUS[reason.finish],
+        scores.logprobs.tolist(),
+        lengths=scores.token_counts.tolist(),
+        rationale=text,
+        status="ok" if rationale is None else _STATUS[rationale.finish],
         usage=usage,
     )

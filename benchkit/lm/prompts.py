@@ -123,16 +123,16 @@ class Template(_Model):
 
     @property
     def hash(self) -> str:
-        """16 hexadecimal digits of all that can change a prompt or the form of its answer."""
+        """Return 16 hexadecimal digits of all that can change a prompt or its answer's form."""
         return hash_json(self.model_dump(mode="json", exclude={"name", "description"}))
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        """The user's message cut at its places: text, place, text, place, ..., text."""
+        """Return the user's message cut at its places: text, place, text, place, ..., text."""
         return tuple(_PLACE.split(self.user))
 
     def response_format(self, rationale: bool) -> ResponseFormat:
-        """The form of the answer. Raises ConfigError when the template asks for no rationale."""
+        """Return the form of the answer. Raises ConfigError if the template has no rationale."""
         if rationale and self.response.rationale is None:
             raise ConfigError(
                 f"template {self.name!r} asks for no rationale",
@@ -142,11 +142,11 @@ class Template(_Model):
         return ResponseFormat(kind or self.response.item)
 
     def item_title(self, catalog: Catalog, item: str) -> str:
-        """An item's title as prompts show it and answers must give it: one line, cut alike.
+        """Return an item's title as prompts show it and answers must give it: one line, cut alike.
 
         The id stands for an item without a title.
         """
-        return _flat(catalog.text(item), self.title_limit) or item
+        return _one_line(catalog.text(item), self.title_limit) or item
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,22 +164,22 @@ class RenderedPrompt:
 
 
 def builtin_templates() -> dict[str, Path]:
-    """Name -> file of the templates that come with benchkit."""
+    """Return name -> file of the templates that come with benchkit."""
     folder = Path(str(resources.files("benchkit") / "lm" / "templates"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load_template(name: str | Path) -> Template:
-    """A template by name, or by the path of a TOML file. Raises ConfigError where it is wrong."""
+    """Return a template by name or path of a TOML file. Raises ConfigError where it is wrong."""
     if str(name).endswith(".toml"):
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"{path}: no such template file", "give a name or another path")
     else:
-        shipped = builtin_templates()
-        if name not in shipped:
-            raise unknown_name_error("template", str(name), shipped)
-        path = shipped[str(name)]
+        builtin = builtin_templates()
+        if name not in builtin:
+            raise unknown_name_error("template", str(name), builtin)
+        path = builtin[str(name)]
     return validate_model(Template, {"name": path.stem, **read_toml(path)}, str(path))
 
 
@@ -193,7 +193,7 @@ def render_prompt(
     budget: int | None = None,
     suffix_key: str = "",
 ) -> RenderedPrompt:
-    """The prompt of a request, or of a training prefix written as one.
+    """Render the prompt of a request, or of a training prefix written as one.
 
     budget: tokens that the messages may have. What does not fit is dropped from the history,
         oldest event first; candidates and instruction always stay whole. Events are counted one
@@ -205,11 +205,12 @@ def render_prompt(
     template.response_format(rationale)  # raises where there is none
     layout = template.history
     recent = request.history[-layout.max_events :] if layout.max_events else request.history
-    events = [_written(layout, template, catalog, event.item, event) for event in recent]
+    events = [_format_item(layout, template, catalog, event.item, event) for event in recent]
     fixed = {
         "instruction": template.instruction.rationale if rationale else template.instruction.item,
         "candidates": "".join(
-            _written(template.candidates, template, catalog, item) for item in request.candidates
+            _format_item(template.candidates, template, catalog, item)
+            for item in request.candidates
         )
         if template.show_candidates and template.candidates
         else "",
@@ -225,28 +226,28 @@ def render_prompt(
     def count(texts: Sequence[Message]) -> int:
         return sum(count_tokens(message.content) for message in texts)
 
-    shown = len(events)
+    n_shown = len(events)
     built = messages("".join(events) or layout.empty)
     tokens = count(built)
     if budget is not None and tokens > budget:
         # One more than fits by the parts, as the loop takes one away before it looks.
-        shown = _fitting(events, budget - count(messages("")), count_tokens) + 1
+        n_shown = _n_fitting(events, budget - count(messages("")), count_tokens) + 1
         while tokens > budget:  # more than once only if joined texts have more than their parts
-            shown -= 1
-            if shown < 0:
+            n_shown -= 1
+            if n_shown < 0:
                 raise _too_long(request, tokens, budget)
-            built = messages("".join(events[len(events) - shown :]) or layout.empty)
+            built = messages("".join(events[len(events) - n_shown :]) or layout.empty)
             tokens = count(built)
     prompt = Prompt(request.case_id + suffix_key, built)
-    return RenderedPrompt(prompt, shown, len(request.history) - shown, tokens)
+    return RenderedPrompt(prompt, n_shown, len(request.history) - n_shown, tokens)
 
 
-def _fitting(events: Sequence[str], room: int, count_tokens: Callable[[str], int]) -> int:
-    """How many of the last events have at most `room` tokens; each is counted at most once."""
-    for shown, event in enumerate(reversed(events)):
+def _n_fitting(events: Sequence[str], room: int, count_tokens: Callable[[str], int]) -> int:
+    """Return how many of the last events have at most `room` tokens, counting each at most once."""
+    for n_events, event in enumerate(reversed(events)):
         room -= count_tokens(event)
         if room < 0:
-            return shown
+            return n_events
     return len(events)
 
 
@@ -259,15 +260,15 @@ def _too_long(request: Request, tokens: int, budget: int) -> DataError:
     )
 
 
-def _written(
+def _format_item(
     layout: ItemLayout, template: Template, catalog: Catalog, item: str, event: Event | None = None
 ) -> str:
-    """One item as the layout has it; fields without a value are left out."""
+    """Write an item in a layout; fields without a value are left out."""
     texts = []
     for field in layout.fields:
         for source in field.sources:
             value = _value(source, template, catalog, item, event)
-            text = _flat(value, field.limit)
+            text = _one_line(value, field.limit)
             if text:
                 texts.append(field.label + text)
                 break
@@ -291,7 +292,7 @@ def _value(
 
 
 def _rating(rating: float | None, in_words: bool) -> str | None:
-    """A rating as a number, or as a word where the scale of 1 to 5 stars has one."""
+    """Write a rating as a number, or as a word where the scale of 1 to 5 stars has one."""
     if rating is None:
         return None
     try:
@@ -300,6 +301,6 @@ def _rating(rating: float | None, in_words: bool) -> str | None:
         return f"{rating:g}"
 
 
-def _flat(text: str | None, limit: int | None) -> str:
-    """A text in one line of at most `limit` characters."""
+def _one_line(text: str | None, limit: int | None) -> str:
+    """Return a text in one line of at most `limit` characters."""
     return " ".join((text or "").split())[:limit].rstrip()

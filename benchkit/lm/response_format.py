@@ -1,4 +1,4 @@
-"""How a model is to answer: where the title stands, and where the reasons do.
+"""The form of answers: where the title is, and where the rationale is.
 
 A response is kept in pieces. Training, scoring and generation tokenise each piece by itself and
 join the ids, so that the same text always has the same tokens, wherever it was cut.
@@ -33,11 +33,11 @@ class ResponseFormat:
 
     @property
     def explains(self) -> bool:
-        """Whether a rationale comes before the title."""
+        """Return whether a rationale comes before the title."""
         return self.kind == "think-item"
 
     def opening(self, rationale: str | None = None) -> tuple[str, ...]:
-        """All that comes before the title. Without a rationale, the item follows at once.
+        """Return all that comes before the title; without a rationale, the item follows at once.
 
         Raises ValueError for a rationale in a format that has no place for one.
         """
@@ -51,19 +51,19 @@ class ResponseFormat:
 
     @property
     def closing(self) -> str:
-        """What the title is followed by, in one piece with it."""
+        """Return what follows the title, in one piece with it."""
         return "</item>" if self.kind in ("item", "think-item") else ""
 
     def pieces(self, title: str, rationale: str | None = None) -> tuple[str, ...]:
-        """A whole response."""
+        """Return a whole response."""
         return (*self.opening(rationale), title + self.closing)
 
     @property
     def begin_rationale(self) -> tuple[str, ...]:
-        """What makes a model begin with its reasons; nothing where the format has none."""
+        """Return what makes a model start a rationale; nothing where the format has none."""
         return ("<think>",) if self.explains else ()
 
     @property
     def end_rationale(self) -> str:
-        """What the reasons end with; a stop text when only they are generated."""
+        """Return what ends a rationale; a stop text when only that is generated."""
         return "</think>" if self.explains else ""

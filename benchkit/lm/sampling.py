@@ -1,4 +1,4 @@
-"""Drawing answers from a model in this process: the prompt is computed once for all its answers.
+"""Draw answers from a model in this process: the prompt is computed once for all its answers.
 
 Each answer has its own stream of random numbers, one number a token, turned into a token by
 inverting the cumulative distribution. So an answer depends on its key alone, not on what else
@@ -39,12 +39,12 @@ class UniformStreams:
 
     @classmethod
     def for_prompts(cls, keys: Sequence[str], n: int, seed: int) -> "UniformStreams":
-        """Streams for n answers to each of the prompts named by `keys`."""
+        """Return streams for n answers to each of the prompts named by `keys`."""
         streams = [seeds.generator("sample", seed, key, draw) for key in keys for draw in range(n)]
         return cls(streams, np.empty((len(streams), 0)), n)
 
     def at_step(self, step: int) -> NDArray[np.float64]:
-        """[answers] the number for token `step` of each answer."""
+        """Return [answers] the number for token `step` of each answer."""
         while self.numbers.shape[1] <= step:
             more = [stream.random(_AHEAD) for stream in self.streams]
             self.numbers = np.concatenate([self.numbers, more], axis=1)
@@ -54,7 +54,7 @@ class UniformStreams:
 def sample_tokens(
     logits: Tensor, uniform: Tensor, temperature: float, top_p: float = 1.0, top_k: int = 0
 ) -> Tensor:
-    """[rows] token ids; the likeliest ones at temperature 0.
+    """Return [rows] token ids; the most likely ones at temperature 0.
 
     logits: [rows, vocabulary]. uniform: [rows] in [0, 1). top_k: only so many tokens, 0 for all;
     top_p: then only the likeliest whose probability reaches it together (nucleus sampling,
@@ -64,17 +64,17 @@ def sample_tokens(
         return logits.argmax(dim=-1)
     probability = (logits.double() / temperature).softmax(dim=-1)
     if not top_k and top_p == 1:
-        return _inverted(probability, uniform)
+        return _invert_cdf(probability, uniform)
     ordered, tokens = probability.sort(dim=-1, descending=True, stable=True)
     if top_k:
         ordered[:, top_k:] = 0
         ordered = ordered / ordered.sum(dim=-1, keepdim=True)
     before = ordered.cumsum(dim=-1) - ordered
     ordered = ordered.masked_fill(before >= top_p, 0)  # the token that reaches top_p stays
-    return tokens.gather(-1, _inverted(ordered, uniform)[:, None])[:, 0]
+    return tokens.gather(-1, _invert_cdf(ordered, uniform)[:, None])[:, 0]
 
 
-def _inverted(weight: Tensor, uniform: Tensor) -> Tensor:
+def _invert_cdf(weight: Tensor, uniform: Tensor) -> Tensor:
     cumulative = weight.cumsum(dim=-1)
     # Times the total, because rounding may leave it below 1; and never beyond the last possible.
     place = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True)[:, 0]
@@ -96,7 +96,7 @@ def sample_completions(
     stopped: Callable[[list[int]], bool] | None = None,
     pad: int = 0,
 ) -> list[list[TokenSample]]:
-    """`uniforms.n` answers to each prompt (token ids), in draw order.
+    """Return `uniforms.n` answers to each prompt (token ids), in draw order.
 
     ends: tokens that end an answer. stopped: whether an answer is to end after its last token,
     which is then kept.
@@ -132,9 +132,9 @@ def sample_completions(
         if not going or step == max_tokens - 1:
             break
         if len(going) < _SHRINK * len(rows):
-            kept = torch.tensor(going, device=device)
-            cache.batch_select_indices(kept)
-            mask, position, token = mask[kept], position[kept], token[kept]
+            remaining = torch.tensor(going, device=device)
+            cache.batch_select_indices(remaining)
+            mask, position, token = mask[remaining], position[remaining], token[remaining]
             rows = [rows[place] for place in going]
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
         position = position + 1

@@ -48,19 +48,21 @@ class PackedLayout:
     masks: dict[int | None, Tensor] = field(default_factory=dict)
 
     def mask(self, window: int | None) -> Tensor:
-        """[b, 1, t, width + t] which keys a response token sees; computed once a window."""
+        """Return [b, 1, t, width + t] which keys a response token sees, once per window."""
         if window not in self.masks:
             place = torch.arange(self.width, device=self.prompt.device)
             to_prompt = (place < self.prompt[:, None])[:, None, :]
             order = torch.arange(self.block.shape[1], device=self.prompt.device)
-            own = (self.block[:, :, None] == self.block[:, None, :]) & (
+            to_response = (self.block[:, :, None] == self.block[:, None, :]) & (
                 order[:, None] >= order[None, :]
             )
             if window is not None:
                 to_prompt = to_prompt & (self.position[:, :, None] - place < window)
-                own = own & (self.position[:, :, None] - self.position[:, None, :] < window)
+                to_response = to_response & (
+                    self.position[:, :, None] - self.position[:, None, :] < window
+                )
             to_prompt = to_prompt.expand(-1, self.block.shape[1], -1)
-            self.masks[window] = torch.cat([to_prompt, own], dim=-1)[:, None]
+            self.masks[window] = torch.cat([to_prompt, to_response], dim=-1)[:, None]
         return self.masks[window]
 
 
@@ -90,20 +92,20 @@ def pack_batch(
     pad: int = 0,
     device: str | torch.device = "cpu",
 ) -> PackedBatch:
-    """Token ids of prompts and of their responses, packed. No prompt and no response is empty."""
+    """Pack token ids of prompts and of their responses. No prompt and no response is empty."""
     width = max(len(prompt) for prompt in prompts) - 1
-    size = max(sum(map(len, own)) for own in responses)
+    size = max(sum(map(len, texts)) for texts in responses)
     shape = (len(prompts), width + size)
     ids = torch.full(shape, pad, dtype=torch.long)
     position = torch.zeros(shape, dtype=torch.long)
     target = torch.full((len(prompts), size), pad, dtype=torch.long)
     block = torch.full((len(prompts), size), -1, dtype=torch.long)
-    for row, (prompt, own) in enumerate(zip(prompts, responses, strict=True)):
+    for row, (prompt, row_responses) in enumerate(zip(prompts, responses, strict=True)):
         length = len(prompt) - 1
         ids[row, :length] = torch.tensor(prompt[:-1], dtype=torch.long)
         position[row, :width] = torch.arange(width)
         at = 0
-        for number, response in enumerate(own):
+        for number, response in enumerate(row_responses):
             end = at + len(response)
             ids[row, width + at : width + end] = torch.tensor([prompt[-1], *response[:-1]])
             target[row, at:end] = torch.tensor(response)
@@ -113,12 +115,12 @@ def pack_batch(
     lengths = torch.tensor([len(prompt) - 1 for prompt in prompts])
     position = position.to(device)
     layout = PackedLayout(lengths.to(device), width, block.to(device), position[:, width:])
-    most = max(len(own) for own in responses)
-    return PackedBatch(ids.to(device), position, target.to(device), layout, most)
+    max_responses = max(map(len, responses))
+    return PackedBatch(ids.to(device), position, target.to(device), layout, max_responses)
 
 
 def batch_from_tensors(batch: Mapping[str, Tensor], responses: int) -> PackedBatch:
-    """A packed batch from tensors of its fields, as a loader brings them to the device."""
+    """Return a packed batch from tensors of its fields, as a loader brings them to the device."""
     width = batch["input_ids"].shape[1] - batch["target"].shape[1]
     position = batch["position_ids"]
     layout = PackedLayout(batch["prompt"], width, batch["block"], position[:, width:])
@@ -141,7 +143,7 @@ def use_shared_prefix(model: Any) -> Iterator[None]:
 
 
 def hidden_states(model: Any, batch: PackedBatch) -> Tensor:
-    """[b, t, hidden] last hidden states of the blocks. To be called inside `shared_prefix`."""
+    """Return [b, t, hidden] last hidden states of the blocks, inside `use_shared_prefix`."""
     decoder = unwrap_peft(model).get_decoder()
     out = decoder(
         input_ids=batch.input_ids,
@@ -154,19 +156,19 @@ def hidden_states(model: Any, batch: PackedBatch) -> Tensor:
 
 
 def response_token_logprobs(model: Any, batch: PackedBatch) -> Tensor:
-    """[b, t] float32 log-probability of each response token, 0 at padding.
+    """Return [b, t] float32 log-probability of each response token, 0 at padding.
 
     Logits are computed for response tokens alone, and at large vocabularies in pieces that the
-    backward pass computes again. To be called inside `shared_prefix`.
+    backward pass computes again. To be called inside `use_shared_prefix`.
     """
     states = hidden_states(model, batch)
     valid = batch.layout.block >= 0
-    found = target_logprobs(model, states[valid], batch.target[valid])
-    return torch.zeros(valid.shape, device=found.device).masked_scatter(valid, found)
+    logprobs = target_logprobs(model, states[valid], batch.target[valid])
+    return torch.zeros(valid.shape, device=logprobs.device).masked_scatter(valid, logprobs)
 
 
 def target_logprobs(model: Any, states: Tensor, target: Tensor) -> Tensor:
-    """[n] float32 log-probability of tokens `target` [n] after hidden states [n, hidden]."""
+    """Return [n] float32 log-probability of tokens `target` [n] after hidden states [n, hidden]."""
     causal = unwrap_peft(model)
 
     def piece(state: Tensor, wanted: Tensor) -> Tensor:
@@ -183,7 +185,7 @@ def target_logprobs(model: Any, states: Tensor, target: Tensor) -> Tensor:
 
 
 def lm_head_logits(causal: Any, states: Tensor) -> Tensor:
-    """[n, vocabulary] float32 logits of hidden states, with the model's own scaling."""
+    """Return [n, vocabulary] float32 logits of hidden states, with the model's own scaling."""
     config = causal.config.get_text_config()
     scores: Tensor = causal.get_output_embeddings()(states).float()
     if scale := getattr(config, "logits_scaling", None):  # Granite
@@ -196,7 +198,7 @@ def lm_head_logits(causal: Any, states: Tensor) -> Tensor:
 
 
 def sum_per_response(batch: PackedBatch, values: Tensor) -> Tensor:
-    """[b, k] sum of [b, t] values over the tokens of each response."""
+    """Return [b, k] sum of [b, t] values over the tokens of each response."""
     block = batch.layout.block
     result = torch.zeros(
         len(block), batch.max_responses + 1, dtype=values.dtype, device=values.device
@@ -206,7 +208,7 @@ def sum_per_response(batch: PackedBatch, values: Tensor) -> Tensor:
 
 
 def unwrap_peft(model: Any) -> Any:
-    """The model itself under a peft wrapper; its adapters stay in place."""
+    """Return the model itself under a peft wrapper; its adapters stay in place."""
     return model.get_base_model() if hasattr(model, "peft_config") else model
 
 
@@ -237,9 +239,7 @@ def _attention(
     parts = []
     if width:
         q, k, v = (x[:, :, :width] for x in (query, key, value))
-        if skip_prompt_last_layer.is_last_layer(
-            module
-        ):  # nothing reads what comes out for the prompt
+        if skip_prompt_last_layer.is_last_layer(module):  # its output for the prompt is not read
             parts.append(torch.zeros_like(q))
         elif sliding_window is None or sliding_window >= width:
             parts.append(F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling))

@@ -30,23 +30,23 @@ def skip_prompt_in_last_layer(decoder: Any) -> Iterator[None]:
         layout = kwargs.get("layout")
         width[0] = 0 if layout is None else layout.width
 
-    def responses(_module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def drop_prompt(_module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (args[0][:, width[0] :], *args[1:])
 
-    def padded(_module: Any, _args: Any, out: Tensor) -> Tensor:
+    def pad_prompt(_module: Any, _args: Any, out: Tensor) -> Tensor:
         return F.pad(out, (0, 0, width[0], 0))
 
     with ExitStack() as stack:
         handle = layers[-1].register_forward_pre_hook(before, with_kwargs=True)
         stack.callback(handle.remove)
         for module in _skipping(layers[-1]):
-            stack.callback(module.register_forward_pre_hook(responses).remove)
-            stack.callback(module.register_forward_hook(padded).remove)
+            stack.callback(module.register_forward_pre_hook(drop_prompt).remove)
+            stack.callback(module.register_forward_hook(pad_prompt).remove)
         yield
 
 
 def is_last_layer(attention: Any) -> bool:
-    """Whether an attention module is that of the last layer."""
+    """Return whether an attention module is that of the last layer."""
     count = getattr(getattr(attention, "config", None), "num_hidden_layers", None)
     return count is not None and getattr(attention, "layer_idx", None) == count - 1
 

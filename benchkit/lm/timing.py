@@ -22,15 +22,15 @@ def record_stage_cost(
     record: where its seconds are kept beside its result; if they are there, it was computed before.
     since: a time of `perf_counter` from which waiting for another run counts as spent here.
     """
-    begun = time.perf_counter()
+    start = time.perf_counter()
     known = _read(record)
     yield
     ended = time.perf_counter()
-    cost = ended - begun if known is None else known
+    cost = ended - start if known is None else known
     if known is None and record is not None:
         io.write_text(record, json.dumps({"seconds": round(cost, 3)}) + "\n")
     before = run.stages.get(name, StageCost(0.0, 0.0))
-    here = ended - (begun if since is None else since)
+    here = ended - (start if since is None else since)
     run.stages[name] = StageCost(before.cost + cost, before.seconds_here + here)
 
 

@@ -18,16 +18,16 @@ _ends: WeakKeyDictionary[Any, tuple[Any, Any, tuple[int, ...]]] = WeakKeyDiction
 
 
 def text_ids(tokenizer: Any, text: str) -> list[int]:
-    """Ids of a text that goes on from what stands before it: no token is put around it."""
+    """Return the ids of a text that continues what stands before it: no token is put around it."""
     return list(tokenizer.encode(text, add_special_tokens=False)) if text else []
 
 
 def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
-    """Ids of a prompt and of how its answer begins, ready for a continuation.
+    """Return the ids of a prompt and of how its answer begins, ready for a continuation.
 
     The messages go through the tokenizer's chat template, up to where the assistant begins to
     speak; without a template their contents are joined by line breaks, after the tokenizer's own
-    beginning-of-text token. Each piece of `begun` is tokenised apart.
+    beginning-of-text token. Each piece of the prefill is tokenised apart.
     """
     if getattr(tokenizer, "chat_template", None):
         messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
@@ -35,12 +35,12 @@ def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
             messages, add_generation_prompt=True, tokenize=True, return_dict=False
         )
     else:
-        ids = _opened(tokenizer, "\n".join(m.content for m in prompt.messages))
+        ids = _ids_with_start(tokenizer, "\n".join(m.content for m in prompt.messages))
     return [*ids, *(i for piece in prompt.prefill for i in text_ids(tokenizer, piece))]
 
 
-def _opened(tokenizer: Any, text: str) -> list[int]:
-    """Ids of a text with the tokens that open a sequence, without one that would close it."""
+def _ids_with_start(tokenizer: Any, text: str) -> list[int]:
+    """Return the ids of a text with the tokens that start a sequence, without one that ends it."""
     ids = list(tokenizer.encode(text))
     bare = text_ids(tokenizer, text)
     closed = len(ids) > len(bare) and ids[-1] == tokenizer.eos_token_id
@@ -49,12 +49,12 @@ def _opened(tokenizer: Any, text: str) -> list[int]:
 
 
 def continuation_ids(tokenizer: Any, text: str, end: bool) -> list[int]:
-    """Ids of an answer's text, with the end of turn after it if `end`."""
+    """Return the ids of an answer's text, with the end of turn after it if `end`."""
     return [*text_ids(tokenizer, text), *(end_of_turn(tokenizer) if end else ())]
 
 
 def end_of_turn(tokenizer: Any) -> tuple[int, ...]:
-    """The token that ends an answer: the first special token that the chat template puts after an
+    """Return the token that ends an answer: the first special token that the chat template puts after an
     assistant's message (`<|im_end|>`, `<end_of_turn>`), else the end of text; () with neither."""
     template, eos = getattr(tokenizer, "chat_template", None), tokenizer.eos_token_id
     known = _ends.get(tokenizer)

@@ -21,7 +21,7 @@ class Trie:
 
     @classmethod
     def from_options(cls, options: Sequence[Sequence[int]]) -> "Trie":
-        """The trie of `options` (token ids)."""
+        """Return the trie of `options` (token ids)."""
         root = cls()
         for number, option in enumerate(options):
             node = root
@@ -37,7 +37,7 @@ def draw_option(
     temperature: float,
     uniform: NDArray[np.float64],
 ) -> int:
-    """The option that is drawn.
+    """Draw an option.
 
     logits: prefix -> token -> logit, of every token that may follow the prefix; at temperature 0
     the largest is taken. uniform: numbers in [0, 1), at least one more than the longest option has
@@ -58,12 +58,12 @@ def draw_option(
             chosen = tokens[0]
         else:
             values = np.array([logits[prefix][token] for token in tokens])
-            chosen = tokens[_drawn(values, temperature, number)]
+            chosen = tokens[_draw_index(values, temperature, number)]
         node, prefix = node.children[chosen], (*prefix, chosen)
     raise AssertionError("fewer random numbers than tokens")
 
 
-def _drawn(logits: NDArray[np.float64], temperature: float, uniform: float) -> int:
+def _draw_index(logits: NDArray[np.float64], temperature: float, uniform: float) -> int:
     if temperature == 0:
         return int(logits.argmax())
     weight = np.exp((logits - logits.max()) / temperature)

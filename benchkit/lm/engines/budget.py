@@ -17,12 +17,15 @@ class TokenUsage:
 class Budget:
     """Counts what requests cost and stops before more is spent than allowed.
 
-    max_tokens: of prompts and completions together. max_cost: money, in the currency of the
-    prices. price_prompt, price_completion: money per million tokens. Limits hold for this object:
-    answers from a cache cost nothing, and a run begun again has its whole budget.
+    Limits hold for this object: answers from a cache cost nothing, and a repeated run has its whole
+    budget. Safe for threads. A request that fits only if others turn out cheaper than reserved
+    waits until these are settled.
 
-    Safe for threads. A request that fits only if others turn out cheaper than reserved waits until
-    these are settled.
+    Args:
+        max_tokens: Tokens of prompts and completions together.
+        max_cost: Money, in the currency of the prices.
+        price_prompt: Money per million prompt tokens.
+        price_completion: Money per million generated tokens.
     """
 
     def __init__(
@@ -41,17 +44,18 @@ class Budget:
 
     @property
     def spent(self) -> TokenUsage:
-        """What the settled requests have cost."""
+        """Return what the settled requests have cost."""
         return self._spent
 
     def price(self, cost: TokenUsage) -> float:
-        """The price of these tokens."""
+        """Return the price of these tokens."""
         return (cost.prompt * self._prices[0] + cost.completion * self._prices[1]) / 1e6
 
     def reserve(self, cost: TokenUsage) -> int:
-        """Set aside the most that a request may cost; returns a number for `settle`.
+        """Set aside the most that a request may cost; return a number for `settle`.
 
-        Raises EngineError when it would not fit even if nothing else was under way.
+        Raises:
+            EngineError: It would not fit even if nothing else was under way.
         """
         with self._changed:
             while not self._fits(_sum([self._spent, cost, *self._open.values()])):
@@ -63,8 +67,7 @@ class Budget:
             return self._next
 
     def settle(self, number: int, cost: TokenUsage | None = None) -> None:
-        """Replace a reservation by what the request has cost; None: it is not known, so all that
-        was reserved counts."""
+        """Replace a reservation by what the request has cost; if None, all that was reserved."""
         with self._changed:
             reserved = self._open.pop(number)
             self._spent = _sum([self._spent, reserved if cost is None else cost])

@@ -74,7 +74,7 @@ class HFEngine:
         texts = tuple(s for s in decoding.stop if len(text_ids(tokenizer, s)) > 1)
         longest = max((len(text_ids(tokenizer, s)) for s in texts), default=0)
 
-        def stopped(tokens: list[int]) -> bool:
+        def ends_with_stop(tokens: list[int]) -> bool:
             tail = tokenizer.decode(tokens[-longest - 4 :])
             return any(text in tail for text in texts)
 
@@ -88,22 +88,22 @@ class HFEngine:
                 top_k=decoding.top_k,
                 max_tokens=decoding.max_tokens,
                 ends=ends,
-                stopped=stopped if texts else None,
+                stopped=ends_with_stop if texts else None,
             )
             return [
                 Generation(
-                    tuple(self._completion(d.tokens, d.ended, texts) for d in own),
+                    tuple(self._completion(d.tokens, d.ended, texts) for d in samples),
                     {
                         "prompt_tokens": float(len(prompt)),
-                        "completion_tokens": float(sum(len(d.tokens) for d in own)),
+                        "completion_tokens": float(sum(len(d.tokens) for d in samples)),
                     },
                 )
-                for prompt, own in zip(ids, drawn, strict=True)
+                for prompt, samples in zip(ids, drawn, strict=True)
             ]
 
         ids = [self._ids(prompt) for prompt in prompts]
         sizes = [decoding.n * (len(i) + decoding.max_tokens) for i in ids]
-        yield from self._batched(
+        yield from self._run_batches(
             sizes, lambda rows: answers([ids[r] for r in rows], [prompts[r].key for r in rows])
         )
 
@@ -114,7 +114,7 @@ class HFEngine:
 
         ids, options = self._tokenised(prompts, continuations, end)
 
-        def scored(rows: Sequence[int]) -> list[ContinuationScores]:
+        def score_rows(rows: Sequence[int]) -> list[ContinuationScores]:
             batch = self._pack([ids[r] for r in rows], [options[r] for r in rows])
             sums = (
                 sp.sum_per_response(batch, sp.response_token_logprobs(self.model, batch).double())
@@ -128,7 +128,7 @@ class HFEngine:
                 results.append(ContinuationScores(total[: len(sizes)], sizes, "stop", usage))
             return results
 
-        yield from self._together(ids, options, scored)
+        yield from self._run_packed(ids, options, score_rows)
 
     def constrained_choice(
         self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], decoding: Decoding
@@ -138,11 +138,13 @@ class HFEngine:
 
         ids, tokens = self._tokenised(prompts, options, end=True)
 
-        def chosen(rows: Sequence[int]) -> list[tuple[int, ...]]:
-            own = [tokens[r] for r in rows]
-            tries = [Trie.from_options(o) for o in own]
-            batch = self._pack([ids[r] for r in rows], own)
-            logits = _needed_logits(self.model, sp.hidden_states(self.model, batch), own, tries)
+        def choose_rows(rows: Sequence[int]) -> list[tuple[int, ...]]:
+            row_options = [tokens[r] for r in rows]
+            tries = [Trie.from_options(o) for o in row_options]
+            batch = self._pack([ids[r] for r in rows], row_options)
+            logits = _needed_logits(
+                self.model, sp.hidden_states(self.model, batch), row_options, tries
+            )
             results = []
             for row, trie, table in zip(rows, tries, logits, strict=True):
                 steps = max(map(len, tokens[row])) + 1
@@ -154,7 +156,7 @@ class HFEngine:
                 results.append(tuple(draws))
             return results
 
-        yield from self._together(ids, tokens, chosen)
+        yield from self._run_packed(ids, tokens, choose_rows)
 
     def count_tokens(self, text: str) -> int:
         return len(text_ids(self.tokenizer, text))
@@ -177,7 +179,7 @@ class HFEngine:
                 known[text] = continuation_ids(self.tokenizer, text, end)
             return known[text]
 
-        options = [[ids(text) for text in own] for own in texts]
+        options = [[ids(text) for text in row_texts] for row_texts in texts]
         return [self._ids(prompt) for prompt in prompts], options
 
     def _pack(self, ids: list[list[int]], options: list[list[list[int]]]) -> Any:
@@ -185,13 +187,13 @@ class HFEngine:
 
         return sp.pack_batch(ids, options, device=next(self.model.parameters()).device)
 
-    def _together(
+    def _run_packed(
         self,
         ids: Sequence[list[int]],
         options: Sequence[list[list[int]]],
         function: Callable[[Sequence[int]], list[_T]],
     ) -> Iterator[_T]:
-        """`function` of rows, in batches of one packed pass each."""
+        """Yield `function` of rows, in batches of one packed pass each."""
         from benchkit.lm.shared_prefix import use_shared_prefix
 
         sizes = [len(i) + sum(map(len, o)) for i, o in zip(ids, options, strict=True)]
@@ -200,30 +202,30 @@ class HFEngine:
             with use_shared_prefix(self.model):
                 return function(rows)
 
-        yield from self._batched(sizes, inside)
+        yield from self._run_batches(sizes, inside)
 
-    def _batched(
+    def _run_batches(
         self, sizes: Sequence[int], function: Callable[[Sequence[int]], list[_T]]
     ) -> Iterator[_T]:
-        """Results of `function`, which is given rows of similar size, in the order of the rows."""
+        """Yield results of `function`, called with rows of similar size, in the rows' order."""
         import torch
 
         for start in range(0, len(sizes), _CHUNK):
             rows = range(start, min(start + _CHUNK, len(sizes)))
-            found: dict[int, _T] = {}
+            results: dict[int, _T] = {}
             was_training = self.model.training
             self.model.eval()
             try:
                 with torch.inference_mode():
                     for batch in _batches(rows, sizes, self.config.batch_tokens):
-                        found |= zip(batch, function(batch), strict=True)
+                        results |= zip(batch, function(batch), strict=True)
             finally:
                 self.model.train(was_training)
-            yield from (found[row] for row in rows)
+            yield from (results[row] for row in rows)
 
     def _completion(self, tokens: list[int], ended: bool, stops: Sequence[str]) -> Completion:
         text = self.tokenizer.decode(tokens, skip_special_tokens=False)
-        cuts = [place for stop in stops if (place := text.find(stop)) >= 0]
+        cuts = [position for stop in stops if (position := text.find(stop)) >= 0]
         return Completion(
             text[: min(cuts)] if cuts else text, "stop" if ended else "length", len(tokens)
         )
@@ -234,7 +236,7 @@ def _eos(tokenizer: Any) -> list[int]:
 
 
 def _batches(rows: Sequence[int], sizes: Sequence[int], limit: int) -> Iterator[list[int]]:
-    """Rows by size, in batches whose rows times their largest size stay within `limit`."""
+    """Yield rows by size, in batches whose rows times their largest size stay within `limit`."""
     batch: list[int] = []
     for row in sorted(rows, key=lambda r: sizes[r]):
         if batch and sizes[row] * (len(batch) + 1) > limit:
@@ -248,19 +250,21 @@ def _batches(rows: Sequence[int], sizes: Sequence[int], limit: int) -> Iterator[
 def _needed_logits(
     model: Any, states: Any, options: Sequence[list[list[int]]], tries: Sequence[Any]
 ) -> list[dict[tuple[int, ...], dict[int, float]]]:
-    """Prompt by prompt: prefix -> token -> logit, where more than one token may follow."""
+    """Return for each prompt: prefix -> token -> logit, where more than one token may follow."""
     from benchkit.lm.shared_prefix import lm_head_logits, unwrap_peft
 
     causal = unwrap_peft(model)
     tables = []
-    for state, own, root in zip(states, options, tries, strict=True):
-        where: dict[tuple[int, ...], int] = {}  # prefix -> a position that predicts what follows
-        for option, start in zip(own, _starts(own), strict=True):
+    for state, row_options, root in zip(states, options, tries, strict=True):
+        positions: dict[
+            tuple[int, ...], int
+        ] = {}  # prefix -> a position that predicts what follows
+        for option, start in zip(row_options, _starts(row_options), strict=True):
             for step in range(len(option)):
-                where.setdefault(tuple(option[:step]), start + step)
+                positions.setdefault(tuple(option[:step]), start + step)
         forks = {prefix: node for prefix, node in _nodes(root) if len(node.children) > 1}
-        places = [where[prefix] for prefix in forks]
-        rows = lm_head_logits(causal, state[places]) if places else ()
+        rows_needed = [positions[prefix] for prefix in forks]
+        rows = lm_head_logits(causal, state[rows_needed]) if rows_needed else ()
         tables.append(
             {
                 prefix: dict(zip(node.children, row[list(node.children)].tolist(), strict=True))

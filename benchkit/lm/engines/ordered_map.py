@@ -11,17 +11,15 @@ from benchkit.lm.engines.retry import RequestCancelledError
 A = TypeVar("A")
 B = TypeVar("B")
 
-ITEMS_AHEAD_PER_WORKER = (
-    4  # times as many items as workers are taken before their results are asked for
-)
+ITEMS_AHEAD_PER_WORKER = 4  # items taken before their results are wanted
 
 
 def map_ordered(function: Callable[[A, Event], B], items: Iterable[A], workers: int) -> Iterator[B]:
-    """`function(item, stop)` of each item in threads; results in the order of `items`.
+    """Yield `function(item, stop)` of each item, computed in threads, in the order of `items`.
 
-    `items` is consumed in the caller's thread, at most a few items a worker ahead. Once a call
-    raises (or the caller loses interest), `stop` is set, no further item is begun, the calls under
-    way are waited for, and the error is raised in place of the first result that is missing.
+    `items` is consumed in the caller's thread, at most a few items per worker ahead. Once a call
+    raises (or the caller stops iterating), `stop` is set, no further item is started, the calls
+    under way are waited for, and the error is raised in place of the first missing result.
     """
     stop = Event()
     failures: list[BaseException] = []

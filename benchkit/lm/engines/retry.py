@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
-from benchkit.lm.engines.serving import UnusableReplyError
+from benchkit.lm.engines.requests import UnusableReplyError
 
 _T = TypeVar("_T")
 

@@ -15,7 +15,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from benchkit.errors import ConfigError, EngineError
 from benchkit.lm import tokenization
-from benchkit.lm.engines.serving import UnusableReplyError, request_seed, sum_logprobs
+from benchkit.lm.engines.requests import UnusableReplyError, request_seed, sum_logprobs
 from benchkit.lm.types import (
     Completion,
     ContinuationScores,

@@ -51,7 +51,7 @@ class CoherenceScorer:
             self._reference = np.sort(rng.choice(n, _REFERENCE, replace=False))
 
     def scale(self, history: Sequence[int]) -> CoherenceScale:
-        """The scale of a history of item codes, oldest first; at least one."""
+        """Return the scale of a history of item codes, oldest first; at least one."""
         codes = np.asarray(history)
         weights = 0.5 ** (np.arange(len(codes))[::-1] / _HALF_LIFE)
         profile = _unit((weights @ self.vectors[codes])[None])[0].astype(np.float32)
@@ -59,11 +59,11 @@ class CoherenceScorer:
         return CoherenceScale(profile, np.sort(self.vectors[others] @ profile))
 
     def similarity(self, scale: CoherenceScale, item: int) -> float:
-        """Cosine of an item with the history, -1 to 1."""
+        """Return the cosine of an item with the history, -1 to 1."""
         return float(self.vectors[item] @ scale.profile)
 
     def score(self, scale: CoherenceScale, item: int) -> float:
-        """1 to 7; see the module."""
+        """Return a number from 1 to 7; see the module."""
         similarity, reference = self.similarity(scale, item), scale.reference
         if len(reference) < 2:
             return 4 + 3 * min(max(similarity, -1.0), 1.0)

@@ -28,7 +28,7 @@ class TextEncoder(Protocol):
     name: str
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """[n, d] vectors of length 1."""
+        """Return [n, d] vectors of length 1."""
 
 
 class MiniLMEncoder:
@@ -60,7 +60,7 @@ class MiniLMEncoder:
 
 
 def item_embedding_texts(catalog: Catalog) -> list[str]:
-    """What is encoded of each item: its title and the short columns that name its kind."""
+    """Return what is encoded of each item: its title and short columns that name its kind."""
     columns = [catalog.texts[name] for name in ("title", *_TEXT) if name in catalog.texts]
     rows = zip(*columns, strict=True)
     return [". ".join(text for text in row if text)[:_MOST] for row in rows]
@@ -69,7 +69,7 @@ def item_embedding_texts(catalog: Catalog) -> list[str]:
 def load_or_encode(
     encoder: TextEncoder, texts: Sequence[str], folder: Path | None
 ) -> NDArray[np.float32]:
-    """[n, d] vectors of `texts`, from `folder` when they were computed before.
+    """Return [n, d] vectors of `texts`, from `folder` when they were computed before.
 
     The file's name is a hash of the encoder's name and of all texts.
     """
@@ -93,7 +93,7 @@ def load_or_encode(
 
 
 def embeddings_path(encoder: TextEncoder, texts: Sequence[str], folder: Path) -> Path:
-    """Where `vectors` keeps those of `texts`."""
+    """Return where `load_or_encode` stores the vectors of `texts`."""
     content = hashlib.sha256("\x1f".join((encoder.name, *texts)).encode())
     return folder / f"vectors-{content.hexdigest()[:32]}.npy"
 

@@ -68,40 +68,40 @@ class CatalogFacts:
             self._kinds.append((noun, [some - common for some in values], counts))
 
     def most_frequent(self, most: int) -> list[ItemFact]:
-        """The most frequent facts that are more than words of titles, at most `most`."""
-        found = [
+        """Return the most frequent facts that are more than words of titles, at most `most`."""
+        ranked = [
             (count, ItemFact(noun, value))
             for noun, _, counts in self._kinds
             if noun != _WORD
             for value, count in counts.items()
         ]
-        found.sort(key=lambda pair: (-pair[0], pair[1]))
-        return [fact for _, fact in found[:most]]
+        ranked.sort(key=lambda pair: (-pair[0], pair[1]))
+        return [fact for _, fact in ranked[:most]]
 
     def in_common(self, *codes: int) -> tuple[ItemFact, ...]:
-        """Up to two facts that all items of `codes` have."""
+        """Return up to two facts that all items of `codes` have."""
         return self._found(codes) or self._found(codes, words=True)
 
     def of_item(self, code: int) -> tuple[ItemFact, ...]:
-        """Up to two facts of an item that are more than words of its title."""
+        """Return up to two facts of an item that are more than words of its title."""
         return self._found((code,))
 
     def _found(self, codes: Sequence[int], words: bool = False) -> tuple[ItemFact, ...]:
-        found: list[ItemFact] = []
+        ranked: list[ItemFact] = []
         for noun, values, counts in self._kinds:
             if (noun == _WORD) != words:
                 continue
             common = frozenset.intersection(*(values[code] for code in codes))
-            told = {fact.value.casefold() for fact in found}
+            used = {fact.value.casefold() for fact in ranked}
             rare = sorted(common, key=lambda value: (counts[value], value))
-            found += [ItemFact(noun, value) for value in rare if value.casefold() not in told]
-            if len(found) >= _MOST:
+            ranked += [ItemFact(noun, value) for value in rare if value.casefold() not in used]
+            if len(ranked) >= _MOST:
                 break
-        return tuple(found[:_MOST])
+        return tuple(ranked[:_MOST])
 
 
 def shorten_title(title: str) -> str:
-    """The beginning of a title: all of it up to ten words, else up to a break, else ten words.
+    """Return the beginning of a title: up to ten words, else up to a break, else ten words.
 
     >>> shorten_title("Green Tea Bags, organic, 100 count, a gift for him and for her")
     'Green Tea Bags'
@@ -117,7 +117,7 @@ def shorten_title(title: str) -> str:
 
 
 def describe_facts(facts: Sequence[ItemFact]) -> str:
-    """Facts as part of a sentence.
+    """Write facts as part of a sentence.
 
     >>> describe_facts([ItemFact("genre", "Drama"), ItemFact("genre", "War")])
     'the genres Drama and War'
@@ -130,12 +130,12 @@ def describe_facts(facts: Sequence[ItemFact]) -> str:
 
 
 def pluralize(noun: str) -> str:
-    """'genres' for 'genre', 'categories' for 'category'."""
+    """Return 'genres' for 'genre', 'categories' for 'category'."""
     return noun.removesuffix("y") + "ies" if noun.endswith("y") else noun + "s"
 
 
 def _values(name: str, column: Sequence[str | None]) -> list[frozenset[str]]:
-    """The values of each item, in whichever way the column separates them."""
+    """Return the values of each item, however the column separates them."""
     texts = [text or "" for text in column]
     separator = None if name in _SINGLE else _separator(texts)
     parts = (text.split(separator) if separator else [text] for text in texts)

@@ -17,7 +17,7 @@ def build_training_questions(
     seed: int = 0,
     limit: int | None = None,
 ) -> list[TeacherQuestion]:
-    """For each user a question for the last training item, then one for each of `negatives` others.
+    """Build for each user a question for the last training item, then for each of `negatives` others.
 
     The history is what came before; users with fewer than two interactions are left out. The
     candidates are the target and `candidates - 1` uniform draws from the items without a training
@@ -64,7 +64,7 @@ def build_training_questions(
 
 
 def events_before(view: TrainView, user: int, stop: int) -> tuple[Event, ...]:
-    """The training interactions of a user in the rows before `stop`, oldest first."""
+    """Return the training interactions of a user in the rows before `stop`, oldest first."""
     data = view.interactions
     return tuple(
         Event(

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenacity import RetryCallState
 
+from benchkit.lm.engines.requests import UnusableReplyError
 from benchkit.lm.engines.retry import (
     Backoff,
     RequestCancelledError,
     TransientError,
     parse_retry_after,
 )
-from benchkit.lm.engines.serving import UnusableReplyError
 
 
 def test_waits_double_up_to_a_cap_and_are_drawn_from_zero():

@@ -23,8 +23,8 @@ from benchkit.lm.engines.openai.bodies import build_generation_body, build_scori
 from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.ordered_map import map_ordered
+from benchkit.lm.engines.requests import UnusableReplyError, request_seed
 from benchkit.lm.engines.retry import Backoff
-from benchkit.lm.engines.serving import UnusableReplyError, request_seed
 from benchkit.lm.types import (
     Completion,
     ContinuationScores,

@@ -1,13 +1,13 @@
-"""What servers answer, checked: JSON of `/completions` and `/chat/completions` into plain values.
+"""Validate the JSON of `/completions` and `/chat/completions` and turn it into plain values.
 
-Whatever is not exactly what was asked for raises UnusableError; no number is made of it.
+Whatever is not exactly what was asked for raises UnusableReplyError; no number is made of it.
 """
 
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from benchkit.lm.engines.budget import TokenUsage
-from benchkit.lm.engines.serving import UnusableReplyError, sum_logprobs
+from benchkit.lm.engines.requests import UnusableReplyError, sum_logprobs
 from benchkit.lm.types import FinishReason
 
 # What servers say when a text is complete, besides OpenAI's own "stop" and "length".
@@ -25,7 +25,7 @@ _FINISH: dict[str, FinishReason] = {
 
 
 def read_usage(reply: Any) -> TokenUsage | None:
-    """What a reply says that it cost; None when it does not say so."""
+    """Return the tokens that a reply reports, None when it reports none."""
     usage = reply.get("usage") if isinstance(reply, dict) else None
     if not isinstance(usage, dict):
         return None
@@ -38,37 +38,40 @@ def _count(value: object) -> TypeGuard[int]:
 
 
 def read_choices(reply: Any, chat: bool, limit: int) -> list[tuple[str, FinishReason, int | None]]:
-    """(text, finish, tokens) of each usable choice, at most `limit`, in the order of `index`.
+    """Return (text, finish, tokens) of each usable choice, at most `limit`, ordered by `index`.
 
-    tokens is None where the reply does not tell it. Raises UnusableError if no choice is usable.
+    Tokens are None where the reply does not report them.
+
+    Raises:
+        UnusableReplyError: No choice is usable.
     """
-    given = _choices(reply)
-    read = [_choice(c, chat) for c in given]
-    usable = [c for c in read if not isinstance(c, str)]
+    raw = _choices(reply)
+    choices = [_choice(c, chat) for c in raw]
+    usable = [c for c in choices if not isinstance(c, str)]
     if not usable:
-        raise UnusableReplyError(str(read[0]))
+        raise UnusableReplyError(str(choices[0]))
     total = read_usage(reply)
-    if len(given) == 1 and usable[0][2] is None and total is not None:
+    if len(raw) == 1 and usable[0][2] is None and total is not None:
         usable = [(*usable[0][:2], total.completion)]
     return usable[:limit]
 
 
 def _choices(reply: Any) -> list[dict[str, Any]]:
-    """The choices of a reply, ordered by their index if all have one."""
-    given = reply.get("choices") if isinstance(reply, dict) else None
-    if not isinstance(given, list) or not given:
-        said = reply.get("error") if isinstance(reply, dict) else None
-        raise UnusableReplyError(f"it gave no choices{f' but {said}' if said else ''}"[:300])
-    found = [c for c in given if isinstance(c, dict)]
-    if not found:
-        raise UnusableReplyError("its choices are no objects")
-    if all(_count(c.get("index")) for c in found):
-        found.sort(key=lambda c: c["index"])
-    return found
+    """Return the choices of a reply, ordered by their index if all have one."""
+    raw = reply.get("choices") if isinstance(reply, dict) else None
+    if not isinstance(raw, list) or not raw:
+        cause = reply.get("error") if isinstance(reply, dict) else None
+        raise UnusableReplyError(f"it gave no choices{f' but {cause}' if cause else ''}"[:300])
+    choices = [c for c in raw if isinstance(c, dict)]
+    if not choices:
+        raise UnusableReplyError("its choices are not objects")
+    if all(_count(c.get("index")) for c in choices):
+        choices.sort(key=lambda c: c["index"])
+    return choices
 
 
 def _choice(choice: dict[str, Any], chat: bool) -> tuple[str, FinishReason, int | None] | str:
-    """One choice, or what is wrong with it."""
+    """Return a choice, or what is wrong with it."""
     finish = _FINISH.get(str(choice.get("finish_reason")))
     message = choice.get("message") if chat else choice
     if finish == "refused":
@@ -96,50 +99,57 @@ def _well_formed(text: str) -> str:
 
 
 def sum_prompt_logprobs(reply: Any, ids: Sequence[int], start: int) -> float:
-    """Sum of the log-probabilities of `ids[start:]` in a reply to `prompt_logprobs` (vLLM): for
-    each position None (the first one) or an object {token id: {"logprob": ...}}."""
+    """Return the sum of the log-probabilities of `ids[start:]` in a reply to `prompt_logprobs`.
+
+    vLLM gives for each position None (the first) or an object {token id: {"logprob": ...}}.
+    """
     choice = _choices(reply)[0]
     rows = choice.get("prompt_logprobs", reply.get("prompt_logprobs"))
     if not isinstance(rows, list) or len(rows) != len(ids):
         length = len(rows) if isinstance(rows, list) else "no"
         raise UnusableReplyError(f"it gave {length} log-probabilities for {len(ids)} tokens")
-    found: list[object] = []
+    logprobs: list[object] = []
     for token, row in zip(ids[start:], rows[start:], strict=True):
         entry = row.get(str(token)) if isinstance(row, dict) else None
         if not isinstance(entry, dict):
             raise UnusableReplyError(f"it gave no log-probability for token {token}")
-        found.append(entry.get("logprob"))
-    return sum_logprobs(found)
+        logprobs.append(entry.get("logprob"))
+    return sum_logprobs(logprobs)
 
 
 def sum_echo_logprobs(
-    reply: Any, ids: Sequence[int], start: int, forms: Sequence[frozenset[str] | None]
+    reply: Any, ids: Sequence[int], start: int, spellings: Sequence[frozenset[str] | None]
 ) -> float:
-    """Sum of the log-probabilities of `ids[start:]` in a reply to `echo` with `logprobs`.
+    """Return the sum of the log-probabilities of `ids[start:]` in a reply to `echo`.
 
     The prompt's tokens come first, then those generated, at most one here.
-    forms: for each of `ids[start:]` the ways in which it may be written; None: any.
+
+    Args:
+        reply: JSON of the server.
+        ids: Token ids that were sent.
+        start: Where the continuation begins.
+        spellings: For each of `ids[start:]` the ways in which it may be written; None: any.
     """
     log = _choices(reply)[0].get("logprobs")
     values = log.get("token_logprobs") if isinstance(log, dict) else None
     tokens = log.get("tokens") if isinstance(log, dict) else None
     if not isinstance(values, list) or not isinstance(tokens, list):
         raise UnusableReplyError("it gave no log-probabilities of the prompt")
-    said = read_usage(reply)
+    usage = read_usage(reply)
     lengths = {len(values), len(tokens)}
     if len(lengths) != 1 or lengths.pop() - len(ids) not in (0, 1):
         raise UnusableReplyError(f"it gave {len(values)} log-probabilities for {len(ids)} tokens")
-    if said is not None and said.prompt != len(ids):
-        raise UnusableReplyError(f"it read {said.prompt} tokens where {len(ids)} were sent")
+    if usage is not None and usage.prompt != len(ids):
+        raise UnusableReplyError(f"it read {usage.prompt} tokens where {len(ids)} were sent")
     end = len(ids)
-    for token, form in zip(tokens[start:end], forms, strict=True):
-        if form is not None and token not in form:
-            raise UnusableReplyError(f"it scored {token!r} where {min(form)!r} was sent")
+    for token, spelling in zip(tokens[start:end], spellings, strict=True):
+        if spelling is not None and token not in spelling:
+            raise UnusableReplyError(f"it scored {token!r} where {min(spelling)!r} was sent")
     return sum_logprobs(values[start:end])
 
 
 def token_spellings(tokenizer: Any, token: int) -> frozenset[str] | None:
-    """How servers may write a token: by its id, as text, or as the vocabulary has it.
+    """Return how servers may write a token: by its id, as text, or as in the vocabulary.
 
     None for a part of a character: each server has its own way of writing that.
     """
