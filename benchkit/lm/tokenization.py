@@ -54,7 +54,7 @@ def continuation_ids(tokenizer: Any, text: str, end: bool) -> list[int]:
 
 
 def end_of_turn(tokenizer: Any) -> tuple[int, ...]:
-    """Return the token that ends an answer: the first special token that the chat template puts after an
+    """Return the token that ends an answer: the first special token that the template puts after an
     assistant's message (`<|im_end|>`, `<end_of_turn>`), else the end of text; () with neither."""
     template, eos = getattr(tokenizer, "chat_template", None), tokenizer.eos_token_id
     known = _ends.get(tokenizer)

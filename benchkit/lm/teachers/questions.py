@@ -17,7 +17,7 @@ def build_training_questions(
     seed: int = 0,
     limit: int | None = None,
 ) -> list[TeacherQuestion]:
-    """Build for each user a question for the last training item, then for each of `negatives` others.
+    """Build a question for each user's last training item, then for each of `negatives` others.
 
     The history is what came before; users with fewer than two interactions are left out. The
     candidates are the target and `candidates - 1` uniform draws from the items without a training
