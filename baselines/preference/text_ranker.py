@@ -22,7 +22,7 @@ class RationaleRanker(LMPredictor):
         """Sample `decoding.n` rationales for each request."""
         ends = {"max_tokens": self.rationale_tokens, "stop": (self.response_format.end_rationale,)}
         prompts = [self._prompt(request, catalog) for request in requests]
-        return self._reasons(prompts, decoding.model_copy(update=ends))
+        return self._generate_rationales(prompts, decoding.model_copy(update=ends))
 
     def sample_distinct(
         self, requests: Sequence[Request], run: RunContext, decoding: Decoding
