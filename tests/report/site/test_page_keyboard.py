@@ -70,7 +70,7 @@ def test_enter_on_a_tick_compares(visit):
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
-    assert "Enter compares them" in page.locator("#live").inner_text()
+    assert "Press Enter to compare them" in page.locator("#live").inner_text()
     page.keyboard.press("Enter")
     assert page.locator("#panel-title").inner_text() == f"{first} and {second}"
     page.keyboard.press("Escape")
