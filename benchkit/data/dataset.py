@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import seeds
-from benchkit.data.preparation.splits import TRAIN
+from benchkit.data.splits.base import TRAIN
 from benchkit.types import Catalog, Event, Interactions, Request, ValidationCase
 
 _TEXTS = 65_536  # hashed at once: the reviews of a large dataset joined are gigabytes

@@ -1,23 +1,23 @@
 """What a suite says about a dataset: where it comes from and how it becomes frozen cases."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from benchkit.data.preparation.splits import SplitName
+from benchkit.data.splits.lookup import make_splitter
 
 
 class CandidateSpec(BaseModel):
-    """How the candidates of a case are drawn.
-
-    count: size of the list, the target included. seed: of the draw and of the shuffle.
-    """
+    """How the candidates of a case are drawn."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     count: int = Field(default=30, ge=2)
+    """Items of a list, the target included."""
     sampling: Literal["uniform", "popularity"] = "uniform"
+    """How likely an item is drawn: all alike, or in proportion to its training interactions."""
     seed: int = 0
+    """Seed of the draw and of the order."""
 
 
 class ColdStartSpec(BaseModel):
@@ -26,30 +26,40 @@ class ColdStartSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     of: Literal["users", "items"]
+    """What is withheld."""
     share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the users or items."""
     seed: int = 0
+    """Seed of the choice."""
 
 
 class DatasetSpec(BaseModel):
-    """One dataset of a suite.
-
-    source: a name from `benchkit ls datasets`. options: arguments of that source.
-    k_core: users and items with fewer interactions are removed, again and again. 0 keeps all.
-    duplicates: what to do when a user has the same item twice: stop, keep the first or the last,
-        or `keep` all, where taking an item again is an event of its own.
-    min_length: users with fewer interactions than this are removed, after the k-core.
-    untitled: what to do about interactions with items that have no title: stop, or drop them.
-    """
+    """One dataset of a suite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """What tasks, tables and folders call it."""
     source: str
+    """A name from `benchkit ls datasets`, or `path/to/file.py:SOURCE`."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the source."""
     k_core: int = Field(default=0, ge=0)
+    """Users and items with fewer interactions are removed, again and again; 0 removes none."""
     duplicates: Literal["error", "first", "last", "keep"] = "error"
+    """When a user has an item twice: stop, keep the first or the last, or keep all as events."""
     untitled: Literal["error", "drop"] = "error"
+    """When interactions are with an item without a title: stop, or drop them."""
     min_length: int = Field(default=0, ge=0)
-    split: SplitName = "leave-one-out"
+    """Users with fewer interactions than this are removed, after the k-core."""
+    split: str | dict[str, Any] = "leave-one-out"
+    """A name, or a table with parameters: `{ name = "adherence", held_out = 4 }`."""
     cold: ColdStartSpec | None = None
+    """What to withhold from training, if anything."""
     candidates: CandidateSpec = Field(default_factory=CandidateSpec)
+    """How candidates are drawn."""
+
+    @model_validator(mode="after")
+    def _check_split(self) -> Self:
+        make_splitter(self.split)
+        return self

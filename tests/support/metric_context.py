@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchkit.data.dataset import Cases, Dataset
-from benchkit.data.preparation.splits import TRAIN
+from benchkit.data.splits.base import TRAIN
 from benchkit.evaluation.metrics.base import MetricContext
 from benchkit.evaluation.random_baseline import RandomRanking
 from benchkit.evaluation.ranks import ranks_from_scores, top_columns

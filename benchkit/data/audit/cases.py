@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.data.dataset import Dataset
-from benchkit.data.preparation.splits import TRAIN
 from benchkit.data.readers import external_cases
+from benchkit.data.splits.base import TRAIN
 
 PADDING_ITEM = -1  # fills the rows of lists that are shorter than the longest
 

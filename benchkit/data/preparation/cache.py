@@ -16,6 +16,7 @@ from benchkit.data.dataset import Cases, Dataset
 from benchkit.data.preparation import pipeline
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
+from benchkit.data.splits.lookup import split_source_file
 from benchkit.errors import DataError
 from benchkit.fingerprint import hash_json
 from benchkit.source_hash import hash_sources
@@ -57,6 +58,7 @@ def dataset_dir(spec: DatasetSpec, root: Path) -> Path:
             "files": sources.file_signatures(spec.source, options),
             "code": hash_sources(Path(__file__)),
             "reader": hash_sources(sources.data_source_file(spec.source)),
+            "split": hash_sources(split_source_file(spec.split)),
         }
     )
     return root / f"{spec.name}-{key[:12]}"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import seeds
-from benchkit.data.preparation.splits import TEST, TRAIN, VALID, Split
+from benchkit.data.splits.base import TEST, TRAIN, VALID, Split
 from benchkit.types import Interactions
 
 
@@ -15,9 +15,9 @@ def withhold_users(
 ) -> Split:
     """A share of the users is absent from training; they alone are asked in the test."""
     cold = _hash_sample_mask(users, share, "users", seed)
-    part = np.where(cold[data.user] & (split.part != TEST), TEST, split.part).astype(np.uint8)
-    valid = split.valid.where(~cold[data.user[split.valid.target]])
-    test = split.test.where(cold[data.user[split.test.target]])
+    part = np.select(cold[data.user] & (split.part != TEST), TEST, split.part).astype(np.uint8)
+    valid = split.valid.select(~cold[data.user[split.valid.target]])
+    test = split.test.select(cold[data.user[split.test.target]])
     funnel = {"cold_users": int(cold.sum()), "rows_withheld": int((part != split.part).sum())}
     return Split(part, valid, test, split.funnel | funnel)
 
@@ -33,9 +33,9 @@ def withhold_items(
     """
     cold = _hash_sample_mask(items, share, "items", seed)
     withheld = cold[data.item] & (split.part == TRAIN)
-    part = np.where(withheld, VALID, split.part).astype(np.uint8)
-    valid = split.valid.where(~cold[data.item[split.valid.target]])
-    test = split.test.where(cold[data.item[split.test.target]])
+    part = np.select(withheld, VALID, split.part).astype(np.uint8)
+    valid = split.valid.select(~cold[data.item[split.valid.target]])
+    test = split.test.select(cold[data.item[split.test.target]])
     funnel = {"cold_items": int(cold.sum()), "rows_withheld": int(withheld.sum())}
     return Split(part, valid, test, split.funnel | funnel), cold
 

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data.dataset import Cases, Dataset
-from benchkit.data.preparation import candidates, splits
+from benchkit.data.preparation import candidates
 from benchkit.data.preparation.cold_start import withhold_items, withhold_users
 from benchkit.data.preparation.id_encoding import (
     IdCodes,
@@ -19,6 +19,8 @@ from benchkit.data.preparation.id_encoding import (
 from benchkit.data.preparation.k_core import k_core
 from benchkit.data.raw import RawData, validate_raw_data
 from benchkit.data.spec import DatasetSpec
+from benchkit.data.splits.base import TRAIN, CaseRows
+from benchkit.data.splits.lookup import make_splitter
 from benchkit.errors import DataError
 from benchkit.types import Catalog, Interactions
 
@@ -79,7 +81,7 @@ def _freeze_cases(
     data: Interactions,
     funnel: dict[str, int],
 ) -> Dataset:
-    split = splits.make_split(spec.split, data.offsets, data.rating, data.timestamp)
+    split = make_splitter(spec.split).split(data)
     drawable = np.ones(len(catalog), dtype=np.bool_)
     if spec.cold is not None:
         cold = spec.cold
@@ -94,23 +96,23 @@ def _freeze_cases(
             "users need two interactions or more; check the column user",
         )
     seen = np.sort(data.user.astype(np.int64) * len(catalog) + data.item)
-    trained = data.item[split.part == splits.TRAIN]
+    trained = data.item[split.part == TRAIN]
     popularity = np.bincount(trained, minlength=len(catalog))
 
-    def cases(part: str, asked: splits.CaseRows) -> Cases:
-        user = data.user[asked.target]
+    def freeze(part: str, rows: CaseRows) -> Cases:
+        user = data.user[rows.target]
         names = _case_names(users, user)
-        given = np.concatenate([asked.target[:, None], asked.beside], axis=1)
+        required = np.concatenate([rows.target[:, None], rows.extra_candidates], axis=1)
         return Cases(
             ids=tuple(f"{part}:{name}" for name in names),
             user=user,
             start=data.offsets[user],
-            stop=asked.stop,
-            target=data.item[asked.target],
+            stop=rows.stop,
+            target=data.item[rows.target],
             candidates=candidates.sample_candidates(
                 names,
                 user,
-                data.item[given],
+                data.item[required],
                 seen,
                 popularity,
                 spec.candidates.count,
@@ -122,7 +124,7 @@ def _freeze_cases(
         )
 
     with ThreadPoolExecutor(2) as pool:
-        valid, test = pool.map(cases, ("valid", "test"), (split.valid, split.test))
+        valid, test = pool.map(freeze, ("valid", "test"), (split.valid, split.test))
     counted = {"validation_cases": len(valid), "test_cases": len(test)}
     return Dataset(
         name=spec.name,

@@ -10,7 +10,6 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -33,23 +32,22 @@ from benchkit.data.readers.json_validation import (
     extract_fields,
     find_line_error,
 )
+from benchkit.data.readers.malformed import (
+    MAX_MALFORMED_SHARE,
+    MAX_MALFORMED_TEXT,
+    MalformedLine,
+    check_malformed,
+    exceeds_malformed_limit,
+    make_malformed_table,
+)
 from benchkit.errors import DataError
 
-MAX_MALFORMED_SHARE = 0.001  # share of the lines
-_TOLERATED_LINES = 10  # so few bad lines say nothing about a file
-_BURST = 1_000  # how far bad lines may run ahead of their share before reading stops
-_TEXT = 2_000  # characters of a bad line that are kept
 _PARTS = 16  # pieces that lines with a bad one among them are taken apart into
 _WORKERS = 9  # threads at most; one thread cuts the blocks for all of them
-_TABLE = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "text": pl.String}
-
-
-class MalformedLine(NamedTuple):
-    """A line that is no row: its number (from 1), why, and its text, cut and made printable."""
-
-    line: int
-    reason: str
-    text: str
+_HINT = (
+    "get the file again, correct or remove these lines, or allow more of them with the option"
+    " max_malformed"
+)
 
 
 @dataclass(frozen=True)
@@ -107,16 +105,15 @@ def read_jsonl(
         lines = list(enumerate(piece.removesuffix(b"\n").split(b"\n"), count + 1))
         count += len(lines)
         blank += [number for number, line in lines if _is_blank(line)]
-        for found in parser.parse_lines([pair for pair in lines if not _is_blank(pair[1])]):
-            if isinstance(found, pl.DataFrame):
-                tables.append(found)
+        for part in parser.parse_lines([pair for pair in lines if not _is_blank(pair[1])]):
+            if isinstance(part, pl.DataFrame):
+                tables.append(part)
                 continue
-            bad.append(found)
-            if len(bad) > _BURST + max_malformed * found.line:
-                raise _too_many_malformed_error(path, bad, found.line, max_malformed)
+            bad.append(part)
+            if exceeds_malformed_limit(len(bad), part.line, max_malformed):
+                check_malformed(str(path), bad, part.line, max_malformed, _HINT)
     table = _concat_tables(tables)
-    if len(bad) > (max_malformed and max(_TOLERATED_LINES, max_malformed * count)):
-        raise _too_many_malformed_error(path, bad, count, max_malformed)
+    check_malformed(str(path), bad, count, max_malformed, _HINT)
     if not len(table):
         why = f"line {bad[0].line}: {bad[0].reason}" if bad else "it is empty"
         raise DataError(f"{path}: none of its lines can be used ({why})", "is it the right file?")
@@ -124,8 +121,8 @@ def read_jsonl(
         table=table,
         count=count,
         blank=len(blank),
-        malformed=pl.DataFrame([(path.name, *b) for b in bad], schema=_TABLE, orient="row"),
-        skipped=np.sort(np.array(blank + [found.line for found in bad], dtype=np.int64)),
+        malformed=make_malformed_table(path.name, bad),
+        skipped=np.sort(np.array(blank + [line.line for line in bad], dtype=np.int64)),
     )
 
 
@@ -209,8 +206,12 @@ class _Parser:
         else:
             reason = find_line_error(line, self.schema, self.required)
         # Cut before decoding, for a line can be very long; a character has at most 4 bytes.
-        text = line[: 4 * _TEXT].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-        return MalformedLine(number, reason or "refused by the parser", text[:_TEXT])
+        text = (
+            line[: 4 * MAX_MALFORMED_TEXT]
+            .decode("utf-8", "backslashreplace")
+            .replace("\0", "\\x00")
+        )
+        return MalformedLine(number, reason or "refused by the parser", text[:MAX_MALFORMED_TEXT])
 
     def _parse_block(self, block: bytes) -> pl.DataFrame | None:
         """A row for each line that is not blank, or None when Polars refuses one."""
@@ -266,15 +267,3 @@ def _possibly_not_text(table: pl.DataFrame, ids: Collection[str]) -> set[str]:
 
 def _is_blank(line: bytes) -> bool:
     return not line.strip(b" \t\r")
-
-
-def _too_many_malformed_error(
-    path: Path, bad: list[MalformedLine], count: int, allowed: float
-) -> DataError:
-    first = "; ".join(f"line {line}: {reason}" for line, reason, _ in bad[:3])
-    return DataError(
-        f"{path}: {len(bad)} of its first {count} lines are malformed, more than {allowed:.2%}"
-        f" ({first}{'; ...' if len(bad) > 3 else ''})",
-        "get the file again, correct or remove these lines, or allow more of them with the option"
-        " max_malformed",
-    )

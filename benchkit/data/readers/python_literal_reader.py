@@ -27,12 +27,14 @@ from benchkit.data.readers.chunked_reader import (
     file_changed_error,
     read_blocks,
 )
-from benchkit.data.readers.regex_reader import (
-    MALFORMED_SCHEMA,
+from benchkit.data.readers.malformed import (
+    MAX_MALFORMED_SHARE,
     MAX_MALFORMED_TEXT,
+    MalformedLine,
+    check_malformed,
     decode_line,
     exceeds_malformed_limit,
-    reject_malformed_file,
+    make_malformed_table,
 )
 from benchkit.errors import DataError
 
@@ -88,18 +90,19 @@ def read_records(path: Path, dataset: str, fields: Mapping[str, RecordField]) ->
             record = _parse_record(text)
             rows.append((line, *(_value(record, field) for field in fields.values())))
         except ValueError as error:
-            bad.append((path.name, line, str(error), text[:MAX_MALFORMED_TEXT]))
+            bad.append(MalformedLine(line, str(error), text[:MAX_MALFORMED_TEXT]))
             if exceeds_malformed_limit(len(bad), line):
                 break
         if len(rows) == _CHUNK:
             tables.append(pl.DataFrame(rows, schema=schema, orient="row"))
             rows = []
     tables.append(pl.DataFrame(rows, schema=schema, orient="row"))
-    table, malformed = pl.concat(tables), pl.DataFrame(bad, schema=MALFORMED_SCHEMA, orient="row")
-    reject_malformed_file(str(path), malformed, len(table))
+    table = pl.concat(tables)
+    share = MAX_MALFORMED_SHARE if len(table) else 0.0  # then one is too many
+    check_malformed(str(path), bad, len(table) + len(bad), share)
     if not len(table):
         raise DataError(f"{path}: it is empty", "get the file again")
-    return RecordTable(table, malformed)
+    return RecordTable(table, make_malformed_table(path.name, bad))
 
 
 @_without_warnings()

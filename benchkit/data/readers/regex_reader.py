@@ -8,15 +8,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.data.readers.malformed import (
+    MAX_MALFORMED_SHARE,
+    MAX_MALFORMED_TEXT,
+    MalformedLine,
+    check_malformed,
+    decode_line,
+    exceeds_malformed_limit,
+    make_malformed_table,
+)
 from benchkit.errors import DataError
 
 _BLOCK = 1 << 24
-
-
-MALFORMED_SCHEMA = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "text": pl.String}
-MAX_MALFORMED_TEXT = 2_000  # characters of a malformed line
-_TOLERATED_LINES = 10  # a few bad lines say nothing about a file
-_MAX_MALFORMED_SHARE = 0.001
 
 
 @dataclass(frozen=True)
@@ -77,41 +80,14 @@ def read_regex_lines(
         pl.concat(tables) if tables else _match_lines(pl.Series([], dtype=pl.String), 1, pattern)
     )
     rows = table.filter(pl.nth(2).is_not_null()).drop("line", "text")
-    malformed = table.filter(pl.nth(2).is_null()).select(
-        pl.lit(name).alias("file"),
-        "line",
-        pl.lit(f"not {shape}").alias("reason"),
-        pl.col("text").str.head(MAX_MALFORMED_TEXT),
-    )
-    reject_malformed_file(name, malformed, len(rows))
-    return RegexLines(rows, malformed, np.concatenate(skipped))
-
-
-def decode_line(line: bytes) -> str:
-    """A line that is UTF-8 or Latin-1, as text."""
-    # Latin-1 with accents is hardly ever valid UTF-8, so trying tells the two apart.
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return line.decode("latin-1")
-
-
-def exceeds_malformed_limit(bad: int, line: int) -> bool:
-    """Whether reading can stop at `line`: so many are malformed that `refuse_many` will refuse."""
-    return bad > 100 * _TOLERATED_LINES + _MAX_MALFORMED_SHARE * line
-
-
-def reject_malformed_file(name: str, malformed: pl.DataFrame, good: int) -> None:
-    """Raise DataError when there are no `good` lines, or more malformed ones than slips explain."""
-    bad = len(malformed)
-    if bad and (not good or bad > max(_TOLERATED_LINES, _MAX_MALFORMED_SHARE * (good + bad))):
-        first = "; ".join(
-            f"line {row['line']}: {row['reason']}" for row in malformed[:3].to_dicts()
-        )
-        raise DataError(
-            f"{name}: {bad} of {good + bad} lines are malformed ({first})",
-            "use the file as it is published, or correct these lines",
-        )
+    texts_of_lines = table.filter(pl.nth(2).is_null()).select("line", "text").rows()
+    malformed = [
+        MalformedLine(number, f"not {shape}", text[:MAX_MALFORMED_TEXT])
+        for number, text in texts_of_lines
+    ]
+    share = MAX_MALFORMED_SHARE if len(rows) else 0.0  # then one is too many
+    check_malformed(name, malformed, len(rows) + len(malformed), share)
+    return RegexLines(rows, make_malformed_table(name, malformed), np.concatenate(skipped))
 
 
 def _match_lines(texts: pl.Series, line: int, pattern: str) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from benchkit.data.raw import RawData, make_line_lookup
 from benchkit.data.readers import jsonl_reader
 from benchkit.data.readers.archive import missing_file_error
 from benchkit.data.readers.json_validation import ID_DTYPE
+from benchkit.data.readers.malformed import MAX_MALFORMED_SHARE
 from benchkit.data.sources.amazon_common import (
     first_titled_entries,
     flatten_to_text,
@@ -34,7 +35,7 @@ def read_amazon2018(
     reviews: str,
     meta: str,
     with_reviews: bool = True,
-    max_malformed: float = jsonl_reader.MAX_MALFORMED_SHARE,
+    max_malformed: float = MAX_MALFORMED_SHARE,
 ) -> RawData:
     """Amazon Review Data 2018, one domain: `DOMAIN_5.json[.gz]` and `meta_DOMAIN.json[.gz]`.
 

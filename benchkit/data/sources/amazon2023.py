@@ -17,6 +17,7 @@ from benchkit.data.raw import RawData, make_line_lookup
 from benchkit.data.readers import jsonl_reader
 from benchkit.data.readers.archive import missing_file_error
 from benchkit.data.readers.json_validation import ID_DTYPE
+from benchkit.data.readers.malformed import MAX_MALFORMED_SHARE
 from benchkit.data.sources.amazon_common import (
     first_titled_entries,
     flatten_to_text,
@@ -64,7 +65,7 @@ def read_amazon2023(
     meta: str | None = None,
     titles: Literal["meta", "id"] = "meta",
     with_reviews: bool = True,
-    max_malformed: float = jsonl_reader.MAX_MALFORMED_SHARE,
+    max_malformed: float = MAX_MALFORMED_SHARE,
 ) -> RawData:
     """Amazon Reviews 2023, one domain: `DOMAIN.jsonl[.gz]` and `meta_DOMAIN.jsonl[.gz]`.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from benchkit.data.raw import RawData
+from benchkit.data.readers.table_reader import read_table
 from benchkit.data.sources.base import DataSource
 from benchkit.errors import DataError
 
@@ -13,13 +14,13 @@ from benchkit.errors import DataError
 def read_ml100k() -> RawData:
     """MovieLens 100K (Harper & Konstan, 2015), from the installed RecBole package."""
     ratings_file, items_file = ml100k_files()
-    ratings = _tokens(ratings_file).select(
+    ratings = read_table(ratings_file).select(
         pl.col("user_id").alias("user"),
         pl.col("item_id").alias("item"),
         pl.col("rating").cast(pl.Float32),
         pl.col("timestamp").cast(pl.Int64),
     )
-    items = _tokens(items_file).select(
+    items = read_table(items_file).select(
         pl.col("item_id").alias("item"),
         _title().alias("title"),
         pl.col("release_year").alias("year"),
@@ -41,12 +42,6 @@ def _title() -> pl.Expr:
         .then(title)
         .otherwise(pl.format("{} ({})", title, year))
     )
-
-
-def _tokens(path: Path) -> pl.DataFrame:
-    """A RecBole atomic file: tab-separated, `name:type` in the header."""
-    table = pl.read_csv(path, separator="\t", infer_schema=False, quote_char=None)
-    return table.rename({name: name.partition(":")[0] for name in table.columns})
 
 
 def _folder() -> Path:

@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from benchkit.data.raw import RawData, make_line_lookup
+from benchkit.data.readers.table_reader import read_table
 from benchkit.data.sources.base import DataSource
-from benchkit.errors import DataError
-
-_READERS = (".csv", ".tsv", ".parquet")
 
 
 def read_own_tables(
@@ -20,8 +16,8 @@ def read_own_tables(
     A table without `timestamp` is taken to be in the order of time.
     """
     paths = own_table_files(interactions, items)
-    renames = {theirs: ours for ours, theirs in (columns or {}).items()}
-    tables = [_table(path, renames) for path in paths]
+    renames = {file_name: house_name for house_name, file_name in (columns or {}).items()}
+    tables = [read_table(path, renames) for path in paths]
     header = [] if paths[0].suffix == ".parquet" else [1]
     origin = (str(paths[0]), str(paths[1]))
     return RawData(tables[0], tables[1], origin, make_line_lookup(header))
@@ -34,23 +30,6 @@ def own_table_files(
 ) -> list[Path]:
     """The files that `read` opens."""
     return [Path(interactions), Path(items)]
-
-
-def _table(path: Path, renames: dict[str, str]) -> pl.DataFrame:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file", "paths in a suite are relative to its folder")
-    if path.suffix not in _READERS:
-        raise DataError(f"{path}: unknown kind of table", f"use one of {', '.join(_READERS)}")
-    try:
-        if path.suffix == ".parquet":
-            table = pl.read_parquet(path)
-        else:
-            # Read as text: ids like "007" must not turn into numbers; types are checked later.
-            separator = "\t" if path.suffix == ".tsv" else ","
-            table = pl.read_csv(path, separator=separator, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: cannot be read: {error}", "check the file's format") from None
-    return table.rename({old: new for old, new in renames.items() if old in table.columns})
 
 
 OWN_TABLES = DataSource("table", read_own_tables, own_table_files)

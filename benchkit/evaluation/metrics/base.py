@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.data.dataset import Cases, Dataset
-from benchkit.data.preparation.splits import TRAIN
+from benchkit.data.splits.base import TRAIN
 from benchkit.errors import ConfigError
 from benchkit.evaluation.random_baseline import RandomBaseline
 from benchkit.evaluation.ranks import Ranks

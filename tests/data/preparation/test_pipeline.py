@@ -12,7 +12,6 @@ from benchkit.data import sources
 from benchkit.data.preparation.id_encoding import deduplication_mask
 from benchkit.data.preparation.k_core import k_core
 from benchkit.data.preparation.pipeline import prepare_dataset
-from benchkit.data.preparation.splits import leave_one_out_split
 from benchkit.data.raw import RawData
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError, DataError
@@ -214,14 +213,6 @@ def test_k_core_is_that_of_the_dictionary_kind(pairs, k):
     assert [p for p, kept in zip(pairs, keep, strict=True) if kept] == naive_core(pairs, k)
 
 
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=20))
-def test_every_row_has_one_part(counts):
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    split = leave_one_out_split(offsets)
-    assert (split.part == 2).sum() == sum(c >= 2 for c in counts) == len(split.test.target)
-    assert (split.part == 1).sum() == sum(c >= 3 for c in counts) == len(split.valid.target)
-
-
 def test_table_source_reads_csv_and_parquet_alike(tmp_path):
     table = pl.DataFrame(ROWS, schema=["who", "item", "stars", "timestamp"], orient="row")
     table.write_csv(tmp_path / "x.csv")
@@ -277,3 +268,10 @@ def test_one_of_each_pair_is_kept_the_first_or_last_in_time(rows):
             for pair in {(a, b) for a, b, _ in rows}
         }
         assert kept == expected
+
+
+def test_short_users_are_removed_after_the_core():
+    spec = {"name": "toy", "source": "toy", "candidates": {"count": 10}, "min_length": 12}
+    data = prepare_dataset(sources.read_source("toy", {}), DatasetSpec.model_validate(spec))
+    assert np.diff(data.interactions.offsets).min() >= 12
+    assert data.report["of_users_below_min_length"] > 0

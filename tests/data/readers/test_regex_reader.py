@@ -47,7 +47,10 @@ def test_the_header_is_checked():
 def test_more_than_slips_is_refused(monkeypatch):
     good, bad = b"1,2\n" * 20, b"bad\n"
     assert len(lines(good + bad * 10).malformed) == 10
-    with pytest.raises(DataError, match=r"11 of 31 lines are malformed \(line 21: not a,b; line"):
+    with pytest.raises(
+        DataError,
+        match=r"11 of its first 31 lines are malformed, more than 0.10% \(line 21: not a,b; line",
+    ):
         lines(good + bad * 11)
     with pytest.raises(DataError, match="1 of 1 lines"):
         lines(bad)

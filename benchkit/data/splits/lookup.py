@@ -1,0 +1,49 @@
+"""Splits by name, with the parameters that a suite gives them."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchkit.config.loading import validate_model
+from benchkit.data.splits.base import Splitter
+from benchkit.errors import ConfigError
+from benchkit.registry import Registry
+
+SPLITS: Registry[type[Splitter]] = Registry(
+    "split",
+    {
+        "leave-one-out": "benchkit.data.splits.leave_one_out:LeaveOneOut",
+        "temporal": "benchkit.data.splits.temporal:Temporal",
+        "rating-aware": "benchkit.data.splits.rating_aware:RatingAware",
+        "adherence": "benchkit.data.splits.adherence:Adherence",
+        "avoidance": "benchkit.data.splits.rating_aware:Avoidance",
+    },
+    "benchkit.splits",
+    base=type,
+    members=("split",),
+    hint="derive it from benchkit.data.splits.base.Splitter",
+)
+SplitSetting = str | Mapping[str, Any]
+
+
+def make_splitter(setting: SplitSetting) -> Splitter:
+    """Return the splitter of a setting: a name, or a table with a name and parameters.
+
+    Raises:
+        ConfigError: There is no such split, or it does not take these parameters.
+
+    Example:
+        >>> make_splitter({"name": "adherence", "held_out": 4}).held_out
+        4
+    """
+    parameters = {} if isinstance(setting, str) else dict(setting)
+    name = setting if isinstance(setting, str) else parameters.pop("name", None)
+    if not isinstance(name, str):
+        raise ConfigError("split: name is missing", 'split = { name = "temporal", ... }')
+    return validate_model(SPLITS.load(name), parameters, f"split {name!r}")
+
+
+def split_source_file(setting: SplitSetting) -> Path:
+    """Return the source file that defines a split."""
+    return Path(inspect.getfile(type(make_splitter(setting))))

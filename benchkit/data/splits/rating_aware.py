@@ -1,0 +1,54 @@
+"""Leave-one-out with targets that the user liked, or disliked."""
+
+from benchkit.data.splits.base import (
+    MAX_DISLIKED_RATING,
+    MIN_LIKED_RATING,
+    Split,
+    Splitter,
+    require_column,
+)
+from benchkit.data.splits.leave_one_out import LeaveOneOut
+from benchkit.types import Interactions
+
+
+class RatingAware(Splitter):
+    """Leave-one-out with liked targets only.
+
+    Low ratings stay in the histories. A user whose held-out item is not liked has no case.
+
+    Reference: RecPO, appendix D.1.
+    """
+
+    min_liked_rating: float = MIN_LIKED_RATING
+    """The lowest rating of an item that the user liked."""
+
+    def split(self, data: Interactions) -> Split:
+        """Split interactions, which are sorted by user, then by time."""
+        liked = require_column(data, "rating") >= self.min_liked_rating
+        base = LeaveOneOut().split(data)
+        valid = base.valid.select(liked[base.valid.target])
+        test = base.test.select(liked[base.test.target])
+        funnel = {"users_whose_last_item_is_not_liked": len(base.test.target) - len(test.target)}
+        return Split(base.part, valid, test, base.funnel | funnel)
+
+
+class Avoidance(RatingAware):
+    """Does a method keep away from what the user is going to dislike?
+
+    The target is the last interaction of users who disliked it; what counts is that it is not
+    ranked first (metric `avoidance`). Validation cases are those of `RatingAware`.
+
+    Reference: RecPO, appendix D.4.
+    """
+
+    max_disliked_rating: float = MAX_DISLIKED_RATING
+    """The highest rating of an item that the user disliked."""
+
+    def split(self, data: Interactions) -> Split:
+        """Split interactions, which are sorted by user, then by time."""
+        disliked = require_column(data, "rating") <= self.max_disliked_rating
+        base = LeaveOneOut().split(data)
+        test = base.test.select(disliked[base.test.target])
+        n_left_out = len(base.test.target) - len(test.target)
+        funnel = base.funnel | {"users_whose_last_item_is_not_disliked": n_left_out}
+        return Split(base.part, super().split(data).valid, test, funnel)
