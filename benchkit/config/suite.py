@@ -1,5 +1,6 @@
 """Suite files: TOML that says what is run on what. A suite is data, with no logic in it."""
 
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -196,52 +197,63 @@ class Suite(_SuiteModel):
         return values
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.name.startswith("."):  # in the store such folders hold no suite
-            raise ConfigError(f"suite name {self.name!r} begins with a dot", "rename it")
+    def _check_consistency(self) -> Self:
+        errors = [*self._find_wrong_measures(), *self._find_wrong_names()]
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            lines = [f"  {error.cause} ({error.hint or 'correct it'})" for error in errors]
+            raise ConfigError("\n".join([f"{len(errors)} problems", *lines]), "correct the suite")
+        return self
+
+    def _find_wrong_measures(self) -> Iterator[ConfigError]:
+        """Yield what is wrong with metrics, protocols, buckets and judged answers."""
         protocols = [find_protocol(spec) for spec in self.protocols]
         for metric in (find_metric(spec) for spec in self._all_metrics()):
             if not any(metric.requires <= protocol.provides for protocol in protocols):
-                raise ConfigError(
+                yield ConfigError(
                     f"metric {metric.name!r} is not defined under {', '.join(self.protocols)}",
                     "remove it, or add a protocol that it is defined under",
                 )
         if self.primary not in [metric.name for metric in self.task_metrics()]:
-            raise ConfigError(f"primary metric {self.primary!r} is not among the metrics")
+            yield ConfigError(f"primary metric {self.primary!r} is not among the metrics")
         if DEFAULT_PROTOCOL.name not in self.protocols:
             name = DEFAULT_PROTOCOL.name
-            raise ConfigError(f"protocol {name!r} is missing", f'protocols = ["{name}", ...]')
+            yield ConfigError(f"protocol {name!r} is missing", f'protocols = ["{name}", ...]')
         for bucket in self.history_buckets:
             if len(bucket) not in (1, 2) or list(bucket) != sorted(bucket):
-                raise ConfigError(f"history bucket {list(bucket)} is no [first, last] or [first]")
+                yield ConfigError(f"history bucket {list(bucket)} is no [first, last] or [first]")
         if self.judging and self.judging.answers not in self.protocols:
-            raise ConfigError(
+            yield ConfigError(
                 f"{self.judging.answers} answers are judged, but not asked for in protocols"
                 f" {self.protocols}",
                 f'add "{self.judging.answers}" to protocols, or choose [judging] answers of them',
             )
-        if self.relative_to and self.relative_to not in {m.name for m in self.methods}:
-            labels = [method.name for method in self.methods]
-            raise unknown_name_error("method in relative_to:", self.relative_to, labels)
-        tasks = {task.name for task in self.tasks}
+
+    def _find_wrong_names(self) -> Iterator[ConfigError]:
+        """Yield names that are not known, or that two things have."""
+        if self.name.startswith("."):  # in the store such folders hold no suite
+            yield ConfigError(f"suite name {self.name!r} begins with a dot", "rename it")
+        datasets = [dataset.name for dataset in self.datasets]
+        tasks = [task.name for task in self.tasks]
+        labels = [method.name for method in self.methods]
+        if self.relative_to and self.relative_to not in labels:
+            yield unknown_name_error("method in relative_to:", self.relative_to, labels)
         for name in (name for pair in self.drops for name in pair):
             if name not in tasks:
-                raise unknown_name_error("task in drops:", name, tasks)
-        known = {dataset.name for dataset in self.datasets}
+                yield unknown_name_error("task in drops:", name, tasks)
         for task in self.tasks:
             for name in (task.test, task.train or task.test, *task.train_by_family.values()):
-                if name not in known:
-                    raise unknown_name_error(f"dataset in task {task.name!r}:", name, known)
+                if name not in datasets:
+                    yield unknown_name_error(f"dataset in task {task.name!r}:", name, datasets)
         for kind, names in (
-            ("dataset", [d.name for d in self.datasets]),
-            ("task", [t.name for t in self.tasks]),
-            ("method label", [m.name for m in self.methods]),
+            ("dataset", datasets),
+            ("task", tasks),
+            ("method label", labels),
             ("judge label", [j.name for j in self.judging.judges] if self.judging else []),
         ):
-            twice = {name for name in names if names.count(name) > 1}
-            if twice:
-                raise ConfigError(f"{kind} {twice.pop()!r} stands twice", "give one another name")
-        return self
+            for name in sorted({name for name in names if names.count(name) > 1}):
+                yield ConfigError(f"{kind} {name!r} stands twice", "give one another name")
 
     def task_metrics(self, task: TaskSpec | None = None) -> tuple[Metric, ...]:
         """Return the metrics of a task; by default those of the suite."""

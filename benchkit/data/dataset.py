@@ -41,7 +41,7 @@ class Cases:
         return column
 
     def sample(self, count: int | None) -> "Cases":
-        """`count` of the cases (all for None), chosen by a hash of their ids, in the same order.
+        """Return `count` cases (all for None), chosen by a hash of their ids, in the same order.
 
         A smaller sample is part of every larger one.
         """
@@ -112,7 +112,7 @@ class Dataset:
             yield Request(cases.ids[case], self.users[cases.user[case]], history, listed)
 
     def train_view(self) -> TrainData:
-        """What `fit` may see: training rows, item texts, validation cases."""
+        """Return what `fit` may see: training rows, item texts, validation cases."""
         data, train = self.interactions, self.part == TRAIN
         counts = np.bincount(data.user[train], minlength=len(self.users))
         rows = np.flatnonzero(train)

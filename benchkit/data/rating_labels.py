@@ -4,7 +4,7 @@ RATING_LABELS = {1: "Terrible", 2: "Bad", 3: "Okay", 4: "Good", 5: "Excellent"}
 
 
 def rating_label(rating: float) -> str:
-    """A rating of 1 to 5 stars in a word; half a star counts up.
+    """Return a rating of 1 to 5 stars in a word; half a star counts up.
 
     Raises ValueError for anything else.
 

@@ -16,7 +16,10 @@ LineLookup = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
 def make_line_lookup(skipped: ArrayLike) -> LineLookup:
-    """The lines (from 1) that rows stand in, when the lines `skipped` (ascending) gave none."""
+    """Return a function from rows to line numbers (from 1).
+
+    skipped: the lines that gave no row, ascending.
+    """
     return partial(line_numbers, skipped=np.asarray(skipped, dtype=np.int64))
 
 
@@ -47,7 +50,7 @@ class RawData:
 
 
 def validate_raw_data(raw: RawData) -> RawData:
-    """`raw` with its columns in the house types, or a DataError naming file, row and column."""
+    """Return `raw` with columns of the house types. Raises DataError naming file, row, column."""
     interactions = _cast_columns(raw)
     if raw.items is None:
         return replace(raw, interactions=interactions)

@@ -1,10 +1,11 @@
 """What a suite says about a dataset: where it comes from and how it becomes frozen cases."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from benchkit.data.splits.lookup import make_splitter
+from benchkit.errors import ConfigError
 
 
 class CandidateSpec(BaseModel):
@@ -59,7 +60,11 @@ class DatasetSpec(BaseModel):
     candidates: CandidateSpec = Field(default_factory=CandidateSpec)
     """How candidates are drawn."""
 
-    @model_validator(mode="after")
-    def _check_split(self) -> Self:
-        make_splitter(self.split)
-        return self
+    @field_validator("split")
+    @classmethod
+    def _check_split(cls, setting: str | dict[str, Any]) -> str | dict[str, Any]:
+        try:
+            make_splitter(setting)
+        except ConfigError as error:
+            raise ValueError(f"{error.cause}; {error.hint}") from None
+        return setting

@@ -22,16 +22,16 @@ def data_describe_command(
     data: DataFolderOption = Path("data"),
 ) -> None:
     """Print the statistics of datasets, with what papers report of them beside ours."""
-    from rich.console import Console
-    from rich.table import Table
-
     from benchkit.api.catalog import select_datasets
-    from benchkit.data import dataset_statistics as statistics
+    from benchkit.data.dataset_statistics import describe_dataset
     from benchkit.data.preparation.cache import load_or_prepare
+    from benchkit.report.core.latex import render_latex
+    from benchkit.report.core.text_table import print_tables, render_markdown, wide_console
+    from benchkit.report.paper import dataset_statistics as statistics
 
     files = sorted(published.glob("*.csv")) if published.is_dir() else [published]
     measured = [
-        statistics.describe_dataset(load_or_prepare(spec, data))
+        describe_dataset(load_or_prepare(spec, data))
         for spec in select_datasets(suite, split_names(dataset))
     ]
     # The default folder need not be here; a path that was given is read or complained about.
@@ -39,13 +39,10 @@ def data_describe_command(
     pairs = statistics.match_published_statistics(
         measured, [] if absent else statistics.read_published_statistics(files)
     )
-    if format_ != "terminal":
-        typer.echo(statistics.render_statistics(pairs, format_), nl=False)
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for index, title in enumerate(statistics.statistics_header()):
-        table.add_column(title, justify="left" if index < 2 else "right")
-    for row in statistics.statistics_rows(pairs):
-        table.add_row(*row, style="" if row[1] == statistics.MEASURED_LABEL else "dim")
-    Console().print(table)
-    typer.secho(statistics.STATISTICS_NOTE, dim=True)
+    table = statistics.statistics_table(pairs)
+    if format_ == "terminal":
+        print_tables(wide_console(), [table])
+    elif format_ == "csv":
+        typer.echo(statistics.statistics_csv(pairs), nl=False)
+    else:
+        typer.echo((render_markdown if format_ == "md" else render_latex)([table]), nl=False)

@@ -54,7 +54,7 @@ class CandidateLists:
         return place
 
     def rows(self, keep: NDArray[np.bool_]) -> "CandidateLists":
-        """The lists that are True."""
+        """Return the lists that are True."""
         return CandidateLists(self.target[keep], self.candidates[keep])
 
 
@@ -81,7 +81,8 @@ class AuditCases:
     known: further cases whose targets a method may see, such as the validation cases of a test;
         they are not audited, but what they tell of the others is.
     popularity: [n_items] counts of the training interactions, None where they are not at hand.
-    user, interaction_keys: [n] user codes, and the sorted `user * n_items + item` of all that they did.
+    user, interaction_keys: [n] user codes, and the sorted `user * n_items + item` of all of their
+        interactions.
     tied: [n] whether the target has the timestamp of the item before it.
     """
 
@@ -104,7 +105,7 @@ class AuditCases:
 def audit_cases_from_dataset(
     dataset: Dataset, split: Literal["valid", "test"] = "test"
 ) -> AuditCases:
-    """The frozen cases of one split; beside the test cases the validation cases are known."""
+    """Return the frozen cases of one split; with test cases, the validation cases are known."""
     cases = dataset.test if split == "test" else dataset.valid
     data, n_items = dataset.interactions, len(dataset.catalog)
     lengths = cases.stop - cases.start
@@ -140,7 +141,7 @@ def audit_cases_from_file(
     separator: str | None = None,
     known: Path | None = None,
 ) -> AuditCases:
-    """The cases of a foreign file; see `benchkit.data.readers.external_cases.read_external_cases`.
+    """Return the cases of a foreign file; see `read_external_cases`.
 
     known: a second file of the same form whose targets a method may see.
     """

@@ -46,7 +46,7 @@ def make_finding(
     consequence: str,
     measures: Mapping[str, float] | None = None,
 ) -> AuditFinding | None:
-    """A finding about the cases [n] that are True; None when there is none."""
+    """Return a finding about the cases [n] that are True; None when there is none."""
     rows = np.flatnonzero(cases)
     if not len(rows):
         return None

@@ -40,7 +40,7 @@ _PLACE = "The target prefers some places: naming the most frequent place has the
 
 
 def run_order_tests(cases: AuditCases) -> list[AuditFinding]:
-    """Every test of the order as a finding with its raw p; which of them count is decided later."""
+    """Yield each test of the order as a finding with its raw p, before any correction."""
     keep = (cases.lists.is_target.sum(axis=1) == 1) & (cases.lists.length > 1)
     keep &= ~duplicate_case_mask(cases)
     ids = [cases.ids[row] for row in np.flatnonzero(keep).tolist()]
@@ -115,7 +115,7 @@ class ListPairs(NamedTuple):
 
 
 def pair_lists(lists: CandidateLists, n_items: int) -> tuple[ListPairs, ListPairs]:
-    """Each case beside the next one of the same target, and beside its neighbour of another.
+    """Pair each case with the next one of the same target, and beside its neighbour of another.
 
     Where the orders of lists are drawn independently, what the pairs of the first kind agree in is
     independent, too.

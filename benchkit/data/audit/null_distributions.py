@@ -39,7 +39,7 @@ class ListAgreement(NamedTuple):
 def position_agreement(
     group: NDArray[np.int64], length: NDArray[np.int64], place: NDArray[np.int64]
 ) -> ListAgreement:
-    """How often two places of one group and length are equal.
+    """Count how often two places of one group and length are equal.
 
     group, length, place: [n], with 0 <= place < length. For uniform places the number S of equal
     pairs has, with q = 1 / length, N pairs and T triples in a group: mean sum(N q), variance
@@ -104,7 +104,7 @@ def kendall_concordance(
 
 
 def order_agreement(total: NDArray[np.int64], shared: NDArray[np.int64]) -> NullTest:
-    """Whether independent pairs of lists agree in order: z of the summed Kendall sums.
+    """Test whether independent pairs of lists agree in order: z of the summed Kendall sums.
 
     For m shared items the sum has mean 0 and variance m (m - 1)(2 m + 5) / 18 (Kendall 1938).
     """
@@ -117,7 +117,7 @@ def order_agreement(total: NDArray[np.int64], shared: NDArray[np.int64]) -> Null
 
 
 def detect_sorted_rows(keys: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which rows [n, width] rise or fall throughout, and how likely a fair order does, [n].
+    """Find the rows [n, width] that rise or fall throughout, and how likely a fair order does, [n].
 
     keys: NaN at the end of shorter rows. Ties fit either direction; a row of equal keys says
     nothing and counts as unsorted with probability 0.

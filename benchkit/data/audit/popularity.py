@@ -14,7 +14,7 @@ _MAX_EXAMPLES = 5
 
 
 def check_popularity(cases: AuditCases) -> Iterator[AuditFinding | None]:
-    """The popularity gap: a property of the cases, whatever it is, and a warning when it is wide.
+    """Report the popularity gap: a property of all cases, and a warning when it is wide.
 
     `auc`: the chance that a target is more popular than one of its own negatives, ties by half,
     as the mean over cases; `low`, `high`: its 95 % bootstrap interval. count: cases in which no
@@ -48,7 +48,7 @@ def check_popularity(cases: AuditCases) -> Iterator[AuditFinding | None]:
 
 
 def popularity_gap(cases: AuditCases) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """[n] AUC of each case, and whether its target is the most popular (ties included).
+    """Return [n] the AUC of each case, and whether its target is the most popular (ties included).
 
     Cases without a negative are left out of both.
     """
@@ -65,7 +65,7 @@ def popularity_gap(cases: AuditCases) -> tuple[NDArray[np.float64], NDArray[np.b
 
 
 def audit_popularity(cases: AuditCases) -> NDArray[np.float64]:
-    """[n_items] training interactions; without them, how often an item is a target or in a history.
+    """Return [n_items] training interactions; else, counts in targets and histories.
 
     The targets of known cases count, too.
     """

@@ -20,7 +20,7 @@ class ItemPositions(NamedTuple):
 
 
 def target_positions(lists: CandidateLists, known: CandidateLists | None = None) -> ItemPositions:
-    """Where the targets of `lists` stand, those of `known` behind them."""
+    """Return where the targets of `lists` stand, those of `known` behind them."""
     parts = [lists] if known is None else [lists, known]
     return ItemPositions(
         *(np.concatenate([getattr(p, c) for p in parts]) for c in ("target", "length", "place"))
@@ -69,7 +69,7 @@ def count_fixed_positions(
 
 
 def negative_position_match(placed: ItemPositions, lists: CandidateLists) -> float:
-    """How often an item stands as a negative where it stands as a target: share of all pairs."""
+    """Measure how often an item stands at one position as a negative and as a target."""
     negative = (lists.candidates != PADDING_ITEM) & ~lists.is_target
     row, place = np.nonzero(negative)
     negatives = ItemPositions(lists.candidates[negative], lists.length[row], place)

@@ -20,7 +20,7 @@ _WORDS = re.compile(r"[^\W_]+")
 
 
 def check_titles(cases: AuditCases) -> Iterator[AuditFinding | None]:
-    """The findings on titles; they are notes, for most catalogues have such items."""
+    """Yield the findings on titles; they are notes, for most catalogues have such items."""
     if cases.tied is not None:
         yield make_finding(
             "tied-times", "note", cases.ids, cases.tied,
@@ -42,8 +42,8 @@ def check_titles(cases: AuditCases) -> Iterator[AuditFinding | None]:
     lists = [_distinct_titles(cases.lists.candidates[row], keys) for row in rows]
     yield make_finding(
         "similar-titles", "note", ids, np.array([_has_similar(titles) for titles in lists]),
-        f"Two titles of a list share {MIN_TITLE_SIMILARITY:.0%} of their words: a small slip in a generated"
-        " title names the other item.",
+        f"Two titles of a list share {MIN_TITLE_SIMILARITY:.0%} of their words: a small slip in a"
+        " generated title names the other item.",
     )  # fmt: skip
     yield make_finding(
         "contained-titles", "note", ids, np.array([_has_contained(titles) for titles in lists]),

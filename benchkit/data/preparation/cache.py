@@ -27,7 +27,7 @@ _OPTIONAL = ("rating", "timestamp")
 
 
 def load_or_prepare(spec: DatasetSpec, root: Path) -> Dataset:
-    """The dataset of `spec`: from `home(spec, root)` if it is there, else made now.
+    """Return the dataset of `spec`: from `dataset_dir(spec, root)` if it is there, else made now.
 
     Relative paths in the specification are below `root/raw`. Lines that could not be read are kept
     beside the dataset, in quarantine.jsonl. Raises DataError when the stored files are not those
@@ -49,8 +49,11 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> Dataset:
 
 
 def dataset_dir(spec: DatasetSpec, root: Path) -> Path:
-    """Where a dataset belongs: its name, and a key of the specification, of the input files' sizes
-    and times, and of the code that reads and prepares."""
+    """Return the folder of a dataset: its name and a key.
+
+    The key changes with the specification, the sizes and times of the input files, and the code
+    that reads, splits and prepares.
+    """
     options = sources.resolve_paths(spec.options, root / RAW_DIR)
     key = hash_json(
         {

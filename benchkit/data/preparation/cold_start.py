@@ -13,7 +13,7 @@ from benchkit.types import Interactions
 def withhold_users(
     split: Split, data: Interactions, users: Sequence[str], share: float, seed: int
 ) -> Split:
-    """A share of the users is absent from training; they alone are asked in the test."""
+    """Withhold a share of the users from training; only they have test cases."""
     cold = _hash_sample_mask(users, share, "users", seed)
     part = np.select(cold[data.user] & (split.part != TEST), TEST, split.part).astype(np.uint8)
     valid = split.valid.select(~cold[data.user[split.valid.target]])
@@ -25,7 +25,7 @@ def withhold_users(
 def withhold_items(
     split: Split, data: Interactions, items: Sequence[str], share: float, seed: int
 ) -> tuple[Split, NDArray[np.bool_]]:
-    """A share of the items is absent from training; only cases with such a target are asked.
+    """Withhold a share of the items from training; only cases with such a target are tested.
 
     Their negatives are withheld items, too: otherwise the one candidate that training never saw
     would be the answer. Validation cases keep items that training has.

@@ -16,7 +16,7 @@ class IdCodes(NamedTuple):
 
 
 def factorize(ids: pl.Series) -> IdCodes:
-    """A code for each of the strings `ids`, of which none is null.
+    """Return a code for each of the strings `ids`, of which none is null.
 
     Sorts hashes, which is several times faster than to look each id up in a table of them. The ids
     themselves are compared where a second hash does not agree; that both agree for two of ten
@@ -64,7 +64,7 @@ def encode_ids(
 
 
 def chronological_order(user: NDArray[np.integer], time: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The order of rows by user, then time; those with equal times keep theirs.
+    """Return the order of rows by user, then time; those with equal times keep theirs.
 
     >>> in_time(np.array([1, 0, 1, 1]), np.array([5, 9, 3, 5]))
     array([1, 2, 0, 3])
@@ -106,7 +106,7 @@ def deduplication_mask(
     time: NDArray[np.int64],
     rule: str,
 ) -> NDArray[np.bool_]:
-    """Rows left when a user keeps one interaction with an item: the `first` or the `last` in time.
+    """Mark the rows left when a user keeps the `first` or `last` interaction with an item.
 
     Equal times count in the order of the rows.
     """

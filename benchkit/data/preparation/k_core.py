@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 def k_core(
     user: NDArray[np.integer], item: NDArray[np.integer], k: int
 ) -> tuple[NDArray[np.bool_], int]:
-    """Rows in which every user and every item is left with at least `k` rows, and the rounds taken.
+    """Mark the largest set of rows in which each user and item has `k`; return it and the rounds.
 
     A round removes the users below `k`, then the items below `k`; it stops when nothing changes.
 

@@ -9,7 +9,7 @@ from benchkit.errors import DataError
 
 
 def missing_file_error(path: Path | str, dataset: str) -> DataError:
-    """What to say when a file of `dataset` is not there."""
+    """Return the error for a file of `dataset` that is not there."""
     if dataset.startswith("amazon"):  # these are fetched by domain
         domain = Path(path).name.removeprefix("meta_").partition(".")[0].removesuffix("_5")
         dataset = f"{dataset}/{domain}"
@@ -21,7 +21,7 @@ def missing_file_error(path: Path | str, dataset: str) -> DataError:
 
 
 def find_raw_file(folder: str, *names: str) -> Path:
-    """The first of `names` that is in `folder`, gzipped or not; else the first one, gzipped."""
+    """Return the first of `names` in `folder`, gzipped or not; else the first one, gzipped."""
     paths = [Path(folder) / f"{name}{end}" for name in names for end in (".gz", "")]
     return next((path for path in paths if path.is_file()), paths[0])
 
@@ -39,7 +39,7 @@ class Archive:
         return self._member(name) is not None
 
     def open(self, name: str) -> IO[bytes]:
-        """The file called `name`, for reading. Raises DataError when it is not there."""
+        """Open the file called `name`. Raises DataError when it is not there."""
         if self.path.is_dir():
             if name not in self:
                 raise missing_file_error(self.path / name, self.dataset)
@@ -50,7 +50,7 @@ class Archive:
         return zipfile.ZipFile(self.path).open(member)
 
     def files(self, *names: str) -> list[Path]:
-        """What is read when `names` are: these files of the folder, or the zip."""
+        """Return what is read when `names` are: these files of the folder, or the zip."""
         return [self.path] if self.path.suffix == ".zip" else [self.path / name for name in names]
 
     def _member(self, name: str) -> str | None:

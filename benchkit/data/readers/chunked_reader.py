@@ -25,7 +25,7 @@ _NEWLINE = ord("\n")
 def read_blocks(
     path: Path, size: int | None = None, max_line: int = MAX_LINE_BYTES
 ) -> Iterator[bytes]:
-    """The content of a file, gzipped or not, in blocks of about `size` bytes of whole lines.
+    """Yield the content of a file, gzipped or not, in blocks of about `size` bytes of whole lines.
 
     Of a line of more than `max_line` bytes that does not fit in a block, at least `max_line` + 1
     bytes are given, so that it can be told from the others without ever being held.
@@ -38,7 +38,7 @@ def read_blocks(
 def map_blocks(
     function: Callable[[bytes], _T], pieces: Iterable[bytes], workers: int
 ) -> Iterator[tuple[bytes, _T]]:
-    """Each piece with what `function` makes of it, in order; `workers` threads are at work."""
+    """Yield each piece with what `function` makes of it, in order, on `workers` threads."""
     coming: deque[tuple[bytes, Future[_T]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for piece in pieces:
@@ -51,7 +51,7 @@ def map_blocks(
 
 
 def read_lines_at(path: Path, numbers: NDArray[np.int64]) -> Iterator[list[bytes]]:
-    """The lines with the given numbers (from 1, ascending), about a block's worth at a time.
+    """Yield the lines with the given numbers (from 1, ascending), about a block's worth at a time.
 
     Raises DataError when the file has fewer lines, for then it has changed since they were counted.
     """
@@ -80,7 +80,7 @@ def read_lines_at(path: Path, numbers: NDArray[np.int64]) -> Iterator[list[bytes
 
 
 def line_numbers(rows: NDArray[np.int64], skipped: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The line number (from 1) of each row, when the lines `skipped` (ascending) gave none.
+    """Return the line number (from 1) of each row, when the lines `skipped` (ascending) gave none.
 
     >>> line_numbers(np.array([0, 1, 2]), np.array([2, 3]))
     array([1, 4, 5])
@@ -90,7 +90,7 @@ def line_numbers(rows: NDArray[np.int64], skipped: NDArray[np.int64]) -> NDArray
 
 
 def file_changed_error(path: Path) -> DataError:
-    """What to say when a second look at a file does not find what the first one has."""
+    """Return the error for a second look at a file that does not find what the first one has."""
     return DataError(f"{path} has changed while it was read", "run again")
 
 
@@ -105,7 +105,7 @@ def count_lines(block: bytes) -> int:
 
 
 def may_exceed_line_length(block: bytes, limit: int) -> bool:
-    """Whether a line may be longer than `limit` bytes; False is certain."""
+    """Tell whether a line may be longer than `limit` bytes; False is certain."""
     # Such a line covers a whole window of half its size, and that a window holds a newline is
     # found without looking at most of its bytes.
     window = max(limit // 2, 1)

@@ -50,7 +50,7 @@ class ExternalCase:
 def read_external_cases(
     path: Path, fields: Mapping[str, str] | None = None, separator: str | None = None
 ) -> list[ExternalCase]:
-    """The cases of `path`, in file order.
+    """Return the cases of `path`, in file order.
 
     fields: our name -> the file's, e.g. {"candidates": "itemList"}. separator: between the items
     of a list that is written as one string; by default `::`, `|` or a tab, if the file has one.

@@ -16,12 +16,12 @@ _NAMES = {str: "text", bool: "a truth value", list: "a list", dict: "an object",
 
 
 def column_types(schema: JsonlSchema) -> dict[str, pl.DataType]:
-    """The types that the fields of `schema` have in a table."""
+    """Return the types that the fields of `schema` have in a table."""
     return {name: pl.String() if dtype == ID_DTYPE else dtype for name, dtype in schema.items()}
 
 
 def extract_fields(line: bytes, schema: JsonlSchema) -> dict[str, Any]:
-    """The fields of `schema` in a line with which nothing is wrong."""
+    """Return the fields of `schema` in a line with which nothing is wrong."""
     record = json.loads(line)
     return {name: _clean_value(record.get(name)) for name in schema}
 

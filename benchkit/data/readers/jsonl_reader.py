@@ -66,7 +66,7 @@ class JsonLines:
     skipped: NDArray[np.int64]
 
     def line_numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The line number (from 1) of each of `rows`."""
+        """Return the line number (from 1) of each of `rows`."""
         return line_numbers(rows, self.skipped)
 
 
@@ -97,7 +97,8 @@ def read_jsonl(
     blank: list[int] = []
     count = 0
     workers = min(pl.thread_pool_size() + 1, _WORKERS)
-    for piece, whole in map_blocks(parser.whole, read_blocks(path, block, max_line), workers):
+    blocks = read_blocks(path, block, max_line)
+    for piece, whole in map_blocks(parser.parse_block_or_none, blocks, workers):
         if whole is not None:
             tables.append(whole)
             count += len(whole)
@@ -146,7 +147,7 @@ def read_jsonl_lines(
     """
     parser = _Parser(schema, (), MAX_LINE_BYTES)
     for lines in read_lines_at(path, numbers):
-        whole = parser.whole(b"\n".join(lines))
+        whole = parser.parse_block_or_none(b"\n".join(lines))
         parts = [whole] if whole is not None else parser.parse_lines(list(enumerate(lines)))
         tables = [part for part in parts if isinstance(part, pl.DataFrame)]
         if sum(map(len, tables)) < len(lines):
@@ -166,8 +167,8 @@ class _Parser:
     max_line: int
     strict: set[str] = field(default_factory=set)
 
-    def whole(self, block: bytes) -> pl.DataFrame | None:
-        """A row for each line of `block`, or None when some line is none."""
+    def parse_block_or_none(self, block: bytes) -> pl.DataFrame | None:
+        """Return a row for each line of `block`, or None when a line gives no row."""
         table = None if may_exceed_line_length(block, self.max_line) else self._parse_block(block)
         # Fewer rows than lines: Polars has passed over blank ones.
         if table is None or len(table) < count_lines(block) or self._unfit_mask(table).any():
@@ -184,7 +185,7 @@ class _Parser:
                 unfit = self._unfit_mask(table)
                 yield table.filter(~unfit)
                 for row in unfit.arg_true().to_list():
-                    yield self.judged(*lines[row])
+                    yield self.describe_malformed(*lines[row])
                 return
         if len(lines) > 1:
             step = math.ceil(len(lines) / _PARTS)
@@ -193,14 +194,14 @@ class _Parser:
             return
         number, line = lines[0]
         if len(line) > self.max_line or find_line_error(line, self.schema, self.required):
-            yield self.judged(number, line)
+            yield self.describe_malformed(number, line)
         else:
             yield pl.DataFrame(
                 [extract_fields(line, self.schema)], schema=column_types(self.schema)
             )
 
-    def judged(self, number: int, line: bytes) -> MalformedLine:
-        """What is wrong with a line that is no row."""
+    def describe_malformed(self, number: int, line: bytes) -> MalformedLine:
+        """Say what is wrong with a line that gives no row."""
         if len(line) > self.max_line:
             reason: str | None = f"longer than {self.max_line:,} bytes"
         else:

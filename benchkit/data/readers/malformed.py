@@ -32,7 +32,7 @@ def make_malformed_table(file: str, lines: Sequence[MalformedLine]) -> pl.DataFr
 def exceeds_malformed_limit(
     n_malformed: int, n_lines: int, share: float = MAX_MALFORMED_SHARE
 ) -> bool:
-    """Whether reading can stop after `n_lines`, because `check_malformed` is going to refuse."""
+    """Tell whether reading can stop after `n_lines`: `check_malformed` is going to refuse."""
     return n_malformed > _BURST + share * n_lines
 
 

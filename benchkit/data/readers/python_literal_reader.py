@@ -61,7 +61,7 @@ class RecordTable:
     malformed: pl.DataFrame
 
     def funnel(self, name: str) -> dict[str, int]:
-        """How many records there were, and how many could not be read."""
+        """Return how many records there were, and how many could not be read."""
         bad = len(self.malformed)
         return {f"{name}_records": len(self.table) + bad, f"{name}_malformed": bad}
 
@@ -109,7 +109,7 @@ def read_records(path: Path, dataset: str, fields: Mapping[str, RecordField]) ->
 def read_record_texts(
     path: Path, dataset: str, lines: NDArray[np.int64], name: str
 ) -> list[str | None]:
-    """The text called `name` of the records that begin at `lines` (ascending), None if empty.
+    """Return the text `name` of the records that begin at `lines` (ascending), None if empty.
 
     Raises DataError when there are no records there (any more).
     """
@@ -138,7 +138,7 @@ def as_text(value: Any) -> str:
 
 
 def as_number(value: Any) -> float:
-    """A finite number. Raises ValueError for anything else."""
+    """Return a finite number. Raises ValueError for anything else."""
     result = float(value)
     if not math.isfinite(result):
         raise ValueError("not finite")
@@ -146,7 +146,7 @@ def as_number(value: Any) -> float:
 
 
 def as_integer(value: Any) -> int:
-    """A whole number. Raises ValueError for anything else."""
+    """Return a whole number. Raises ValueError for anything else."""
     if as_number(value) % 1:
         raise ValueError("not whole")
     return int(as_number(value))
@@ -154,7 +154,7 @@ def as_integer(value: Any) -> int:
 
 @lru_cache(maxsize=1 << 14)
 def as_day_timestamp(value: str) -> int:
-    """The first second (UTC) of a date "2017-12-31". Raises ValueError for anything else."""
+    """Return the first second (UTC) of a date "2017-12-31". Raises ValueError for anything else."""
     return int(datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
 
 

@@ -37,7 +37,7 @@ class RegexLines:
 
 
 def summarize_files(files: Mapping[str, RegexLines]) -> tuple[dict[str, int], pl.DataFrame]:
-    """The funnel of several files by name, and the lines of them that could not be read."""
+    """Return the funnel of several files by name, and the lines of them that could not be read."""
     funnel: dict[str, int] = {}
     for name, lines in files.items():
         stem, bad = name.partition(".")[0], len(lines.malformed)

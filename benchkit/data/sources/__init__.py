@@ -34,7 +34,7 @@ PATH_OPTIONS = ("folder", "interactions", "items", "meta", "reviews")  # options
 
 
 def resolve_paths(options: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """`options` with relative paths below `folder`."""
+    """Return `options` with relative paths below `folder`."""
     return {
         key: str(folder / value) if key in PATH_OPTIONS and isinstance(value, str) else value
         for key, value in options.items()

@@ -83,7 +83,7 @@ def read_amazon2018(
 
 
 def amazon2018_files(reviews: str, meta: str, **_: object) -> list[Path]:
-    """The two files that `read` opens."""
+    """Return the two files that `read_amazon2018` opens."""
     return [Path(reviews), Path(meta)]
 
 

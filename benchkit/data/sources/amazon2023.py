@@ -118,7 +118,7 @@ def amazon2023_files(
     titles: str = "meta",
     **_: object,
 ) -> list[Path]:
-    """The files that `read` opens."""
+    """Return the files that `read_amazon2023` opens."""
     return [Path(reviews)] + ([Path(meta)] if meta is not None and titles == "meta" else [])
 
 

@@ -55,7 +55,7 @@ def make_item_text_reader(
 
 
 def first_titled_entries(entries: pl.DataFrame) -> pl.DataFrame:
-    """Of each `item` the first entry that has a `title`, else its first entry."""
+    """Return of each `item` the first entry that has a `title`, else its first entry."""
     return entries.sort(pl.col("title") == "", maintain_order=True).unique(
         "item", keep="first", maintain_order=True
     )
@@ -94,7 +94,7 @@ def _strip_markup(texts: pl.Series) -> pl.Series:
 
 
 def flatten_to_text(value: Any, between: str) -> str:
-    """A value of a metadata record as text: lists joined, objects as "key: value".
+    """Return a value of a metadata record as text: lists joined, objects as "key: value".
 
     >>> joined({"Brand": "Acme", "Rank": {"Toys": 7}}, "; ")
     'Brand: Acme; Rank: Toys: 7'

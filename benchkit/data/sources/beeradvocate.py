@@ -61,7 +61,7 @@ def read_beeradvocate(folder: str) -> RawData:
 
 
 def beeradvocate_files(folder: str) -> list[Path]:
-    """The one file."""
+    """Return the one file."""
     return [find_raw_file(folder, "beeradvocate.json", "beeradvocate.txt")]
 
 

@@ -30,7 +30,7 @@ _CONNECTION_ERRORS = (urllib.error.URLError, http.client.HTTPException, OSError)
 def fetch_dataset(
     dataset: str, folder: Path, source: Path | None = None, progress: Progress | None = None
 ) -> list[Path]:
-    """The files of `dataset` below `folder`, fetched unless they are there; returns their paths.
+    """Fetch the files of `dataset` into `folder` unless they are there; return their paths.
 
     source: a folder with the files, used instead of the network. Raises DataError when a file
     cannot be had (with the addresses to get it from by hand) or is not the one that was published

@@ -15,7 +15,7 @@ RatingGroup = Literal["item", "user", "none"]
 def ratings_from_amounts(
     values: ArrayLike, groups: Sequence[object] | pl.Series | None = None
 ) -> NDArray[np.float32]:
-    """[n] ratings 1-5: the fifth of its group in which each amount stands, 5 being the top 20 %.
+    """Return [n] ratings 1-5: the fifth of its group that each amount is in; 5 is the top 20 %.
 
     values: [n] finite amounts, in any unit. groups: [n] what each is compared within (the game,
     the user); by default all with all. Raises ValueError for an amount that is no finite number.
@@ -44,7 +44,7 @@ def ratings_from_amounts(
 
 
 def add_ratings(table: pl.DataFrame, amount: str, within: RatingGroup) -> pl.DataFrame:
-    """`table` with a `rating` made of the column `amount`, which is dropped.
+    """Return `table` with a `rating` made of the column `amount`, which is dropped.
 
     within: what an amount is compared with, the others of its `item` or of its `user`; "none"
     makes no rating. Raises ConfigError for anything else.

@@ -86,7 +86,7 @@ def read_lastfm(
 
 
 def lastfm_files(folder: str, **_: str) -> list[Path]:
-    """The zip, or the four files of the folder."""
+    """Return the zip, or the four files of the folder."""
     return Archive(Path(folder), "lastfm").files(*_PATTERNS)
 
 

@@ -30,7 +30,7 @@ def read_ml100k() -> RawData:
 
 
 def ml100k_files() -> list[Path]:
-    """The ratings and the items file."""
+    """Return the ratings and the items file."""
     return [_folder() / "ml-100k.inter", _folder() / "ml-100k.item"]
 
 

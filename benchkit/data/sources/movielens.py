@@ -83,7 +83,7 @@ def read_movielens(folder: str) -> RawData:
 
 
 def movielens_files(folder: str) -> list[Path]:
-    """The zip, or those of the six files that the folder may hold."""
+    """Return the zip, or those of the six files that the folder may hold."""
     return Archive(Path(folder), "movielens").files(*_DAT, *_CSV)
 
 

@@ -65,12 +65,12 @@ _BY_DOMAIN = {
 
 
 def fetchable_datasets() -> list[str]:
-    """What can be fetched; DOMAIN stands for a domain as Amazon spells it, e.g. Video_Games."""
+    """List what can be fetched; DOMAIN is a domain as Amazon spells it, e.g. Video_Games."""
     return [*_FIXED, *(f"{release}/DOMAIN" for release in _BY_DOMAIN)]
 
 
 def remote_files(dataset: str) -> tuple[RemoteFile, ...]:
-    """The files of a dataset. Raises ConfigError for a name that is not known."""
+    """Return the files of a dataset. Raises ConfigError for a name that is not known."""
     if dataset in _FIXED:
         return _FIXED[dataset]
     release, _, domain = dataset.partition("/")

@@ -80,7 +80,7 @@ def read_steam(folder: str, rate_within: RatingGroup = "item") -> RawData:
 
 
 def steam_files(folder: str, **_: str) -> list[Path]:
-    """The reviews and the games."""
+    """Return the files of the reviews and the games."""
     return [find_raw_file(folder, "steam_reviews.json"), find_raw_file(folder, "steam_games.json")]
 
 

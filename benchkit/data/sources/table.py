@@ -28,7 +28,7 @@ def own_table_files(
     items: str,
     columns: dict[str, str] | None = None,  # noqa: ARG001
 ) -> list[Path]:
-    """The files that `read` opens."""
+    """Return the files that `read_own_tables` opens."""
     return [Path(interactions), Path(items)]
 
 

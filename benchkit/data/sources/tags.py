@@ -6,7 +6,7 @@ MAX_TAGS = 20
 
 
 def most_frequent_tags(tags: pl.DataFrame) -> pl.DataFrame:
-    """`item`, `tags`: the tags of each item, the 20 given most often, most frequent first.
+    """Return `item`, `tags`: the tags of each item, the 20 given most often, most frequent first.
 
     tags: `item`, `tag`, a row each time that somebody gave it. Case does not tell tags apart;
     equally frequent ones stand in alphabetical order.

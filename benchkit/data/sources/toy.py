@@ -13,7 +13,7 @@ _GENRES = ("Drama", "Comedy", "Thriller", "Western", "Musical", "Documentary", "
 
 
 def toy_files(**_: int) -> list[Path]:
-    """It reads no file."""
+    """Return no file, because it reads none."""
     return []
 
 

@@ -16,7 +16,7 @@ from benchkit.data.splits.base import (
 from benchkit.types import Interactions
 
 
-class Adherence(Splitter):
+class AdherenceSplitter(Splitter):
     """Does a method prefer what the user likes next to what the user likes later?
 
     The last interactions are held out. The target is the first liked one among them, and the next

@@ -6,7 +6,7 @@ from benchkit.data.splits.base import TEST, TRAIN, VALID, CaseRows, Split, Split
 from benchkit.types import Interactions
 
 
-class LeaveOneOut(Splitter):
+class LeaveOneOutSplitter(Splitter):
     """The last interaction of a user is the test, the one before it the validation.
 
     With three or more interactions: test, validation, and the rest to train. With two: the last
@@ -16,7 +16,7 @@ class LeaveOneOut(Splitter):
     Example:
         >>> user = np.array([0, 0, 0, 1, 1, 2], dtype=np.int32)
         >>> data = Interactions(user, user, offsets=np.array([0, 3, 5, 6]))
-        >>> LeaveOneOut().split(data).part.tolist()
+        >>> LeaveOneOutSplitter().split(data).part.tolist()
         [0, 1, 2, 0, 2, 0]
     """
 

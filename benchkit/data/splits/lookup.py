@@ -13,11 +13,11 @@ from benchkit.registry import Registry
 SPLITS: Registry[type[Splitter]] = Registry(
     "split",
     {
-        "leave-one-out": "benchkit.data.splits.leave_one_out:LeaveOneOut",
-        "temporal": "benchkit.data.splits.temporal:Temporal",
-        "rating-aware": "benchkit.data.splits.rating_aware:RatingAware",
-        "adherence": "benchkit.data.splits.adherence:Adherence",
-        "avoidance": "benchkit.data.splits.rating_aware:Avoidance",
+        "leave-one-out": "benchkit.data.splits.leave_one_out:LeaveOneOutSplitter",
+        "temporal": "benchkit.data.splits.temporal:TemporalSplitter",
+        "rating-aware": "benchkit.data.splits.rating_aware:RatingAwareSplitter",
+        "adherence": "benchkit.data.splits.adherence:AdherenceSplitter",
+        "avoidance": "benchkit.data.splits.rating_aware:AvoidanceSplitter",
     },
     "benchkit.splits",
     base=type,

@@ -7,11 +7,11 @@ from benchkit.data.splits.base import (
     Splitter,
     require_column,
 )
-from benchkit.data.splits.leave_one_out import LeaveOneOut
+from benchkit.data.splits.leave_one_out import LeaveOneOutSplitter
 from benchkit.types import Interactions
 
 
-class RatingAware(Splitter):
+class RatingAwareSplitter(Splitter):
     """Leave-one-out with liked targets only.
 
     Low ratings stay in the histories. A user whose held-out item is not liked has no case.
@@ -25,18 +25,18 @@ class RatingAware(Splitter):
     def split(self, data: Interactions) -> Split:
         """Split interactions, which are sorted by user, then by time."""
         liked = require_column(data, "rating") >= self.min_liked_rating
-        base = LeaveOneOut().split(data)
+        base = LeaveOneOutSplitter().split(data)
         valid = base.valid.select(liked[base.valid.target])
         test = base.test.select(liked[base.test.target])
         funnel = {"users_whose_last_item_is_not_liked": len(base.test.target) - len(test.target)}
         return Split(base.part, valid, test, base.funnel | funnel)
 
 
-class Avoidance(RatingAware):
+class AvoidanceSplitter(RatingAwareSplitter):
     """Does a method keep away from what the user is going to dislike?
 
     The target is the last interaction of users who disliked it; what counts is that it is not
-    ranked first (metric `avoidance`). Validation cases are those of `RatingAware`.
+    ranked first (metric `avoidance`). Validation cases are those of `RatingAwareSplitter`.
 
     Reference: RecPO, appendix D.4.
     """
@@ -47,7 +47,7 @@ class Avoidance(RatingAware):
     def split(self, data: Interactions) -> Split:
         """Split interactions, which are sorted by user, then by time."""
         disliked = require_column(data, "rating") <= self.max_disliked_rating
-        base = LeaveOneOut().split(data)
+        base = LeaveOneOutSplitter().split(data)
         test = base.test.select(disliked[base.test.target])
         n_left_out = len(base.test.target) - len(test.target)
         funnel = base.funnel | {"users_whose_last_item_is_not_disliked": n_left_out}

@@ -9,7 +9,7 @@ from benchkit.data.splits.base import TEST, TRAIN, VALID, CaseRows, Split, Split
 from benchkit.types import Interactions
 
 
-class Temporal(Splitter):
+class TemporalSplitter(Splitter):
     """Cut all interactions in the order of time, by default 8:1:1.
 
     Every interaction of the last part is a test case, and every one of the part before it a

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchkit.config.loading import validate_model
 from benchkit.data import sources
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
-from benchkit.data.splits.adherence import Adherence
+from benchkit.data.splits.adherence import AdherenceSplitter
 from benchkit.data.splits.base import (
     MAX_DISLIKED_RATING,
     MIN_LIKED_RATING,
@@ -16,10 +17,10 @@ from benchkit.data.splits.base import (
     TRAIN,
     VALID,
 )
-from benchkit.data.splits.leave_one_out import LeaveOneOut
+from benchkit.data.splits.leave_one_out import LeaveOneOutSplitter
 from benchkit.data.splits.lookup import SPLITS, make_splitter
-from benchkit.data.splits.rating_aware import Avoidance, RatingAware
-from benchkit.data.splits.temporal import Temporal
+from benchkit.data.splits.rating_aware import AvoidanceSplitter, RatingAwareSplitter
+from benchkit.data.splits.temporal import TemporalSplitter
 from benchkit.errors import ConfigError, DataError
 from benchkit.types import Interactions
 
@@ -47,7 +48,7 @@ def toy(**changes):
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=20))
 def test_every_row_has_one_part(counts):
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    split = LeaveOneOut().split(interactions(offsets))
+    split = LeaveOneOutSplitter().split(interactions(offsets))
     assert (split.part == 2).sum() == sum(c >= 2 for c in counts) == len(split.test.target)
     assert (split.part == 1).sum() == sum(c >= 3 for c in counts) == len(split.valid.target)
 
@@ -55,7 +56,7 @@ def test_every_row_has_one_part(counts):
 def test_temporal_by_hand():
     offsets = np.array([0, 4, 10])
     time = np.array([1, 2, 9, 10, 3, 4, 5, 6, 7, 8])
-    split = Temporal().split(interactions(offsets, timestamp=time))
+    split = TemporalSplitter().split(interactions(offsets, timestamp=time))
     # The cuts stand at the 9th and at the 10th of the ordered times.
     assert split.part.tolist() == [0, 0, 1, 2, 0, 0, 0, 0, 0, 0]
     assert split.valid.target.tolist() == [2]
@@ -75,7 +76,7 @@ def test_temporal_never_learns_from_the_future():
 
 
 def test_rating_aware_asks_for_liked_items_only():
-    split = RatingAware().split(RATED)
+    split = RatingAwareSplitter().split(RATED)
     assert split.test.target.tolist() == [7]  # the second user's last item is rated 1
     assert split.valid.target.tolist() == [9]  # the first user's next to last is rated 1
     assert split.part.tolist() == [0] * 6 + [1, 2, 0, 1, 2]
@@ -89,7 +90,7 @@ def test_rating_aware_asks_for_liked_items_only():
 
 
 def test_adherence_by_hand():
-    split = Adherence().split(RATED)
+    split = AdherenceSplitter().split(RATED)
     # Rows 3..7 are held out; rows 3, 5 and 7 are liked: 3 is the target, 5 stands beside it.
     assert split.test.target.tolist() == [3]
     assert split.test.stop.tolist() == [3]
@@ -98,7 +99,7 @@ def test_adherence_by_hand():
     assert split.part[:8].tolist() == [0, 0, 1, 2, 2, 2, 2, 2]
     assert split.funnel["users_too_short_to_ask"] == 1
     data = toy(split="adherence")
-    rows = Adherence().split(data.interactions).test
+    rows = AdherenceSplitter().split(data.interactions).test
     later = data.interactions.item[rows.extra_candidates[:, 0]]
     for row, target, beside in zip(data.test.candidates, data.test.target, later, strict=True):
         assert len(set(row)) == 10
@@ -107,7 +108,7 @@ def test_adherence_by_hand():
 
 
 def test_avoidance_asks_about_disliked_items():
-    split = Avoidance().split(RATED)
+    split = AvoidanceSplitter().split(RATED)
     assert split.test.target.tolist() == [10]
     data = toy(split="avoidance")
     assert (data.interactions.rating[data.test.stop] <= MAX_DISLIKED_RATING).all()
@@ -153,8 +154,9 @@ def test_a_split_takes_parameters():
     ],
 )
 def test_a_wrong_split_is_refused_when_the_suite_is_read(split, message):
-    with pytest.raises(ConfigError, match=message):
-        toy(split=split)
+    values = {"name": "toy", "source": "toy", "split": split}
+    with pytest.raises(ConfigError, match=f"dataset: split: .*{message}"):
+        validate_model(DatasetSpec, values, "dataset")
 
 
 def test_a_split_from_a_file(tmp_path):
