@@ -8,7 +8,7 @@ def rating_label(rating: float) -> str:
 
     Raises ValueError for anything else.
 
-    >>> rating_word(4.0), rating_word(2.5)
+    >>> rating_label(4.0), rating_label(2.5)
     ('Good', 'Okay')
     """
     if not 1 <= rating <= 5:

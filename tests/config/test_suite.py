@@ -37,5 +37,5 @@ def test_problems_in_tables_are_named_by_their_keys(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load_suite(str(path))
     text = str(caught.value)
-    assert "datasets.1.sorce: unknown key; did you mean 'source'?" in text
+    assert "datasets.1.sorce: unknown key; did you mean 'source' or" in text
     assert "datasets.1.split: unknown split 'temporl'; did you mean 'temporal'?" in text

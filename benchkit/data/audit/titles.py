@@ -55,7 +55,7 @@ def check_titles(cases: AuditCases) -> Iterator[AuditFinding | None]:
 def normalize_title(title: str) -> str:
     """Words in lower case with single blanks between them.
 
-    >>> normalised("Chasing  Amy: (1997)!")
+    >>> normalize_title("Chasing  Amy: (1997)!")
     'chasing amy 1997'
     """
     return " ".join(_WORDS.findall(unicodedata.normalize("NFKC", title).casefold()))

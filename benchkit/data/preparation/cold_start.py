@@ -15,7 +15,7 @@ def withhold_users(
 ) -> Split:
     """Withhold a share of the users from training; only they have test cases."""
     cold = _hash_sample_mask(users, share, "users", seed)
-    part = np.select(cold[data.user] & (split.part != TEST), TEST, split.part).astype(np.uint8)
+    part = np.where(cold[data.user] & (split.part != TEST), TEST, split.part).astype(np.uint8)
     valid = split.valid.select(~cold[data.user[split.valid.target]])
     test = split.test.select(cold[data.user[split.test.target]])
     funnel = {"cold_users": int(cold.sum()), "rows_withheld": int((part != split.part).sum())}
@@ -33,7 +33,7 @@ def withhold_items(
     """
     cold = _hash_sample_mask(items, share, "items", seed)
     withheld = cold[data.item] & (split.part == TRAIN)
-    part = np.select(withheld, VALID, split.part).astype(np.uint8)
+    part = np.where(withheld, VALID, split.part).astype(np.uint8)
     valid = split.valid.select(~cold[data.item[split.valid.target]])
     test = split.test.select(cold[data.item[split.test.target]])
     funnel = {"cold_items": int(cold.sum()), "rows_withheld": int(withheld.sum())}

@@ -22,7 +22,7 @@ def factorize(ids: pl.Series) -> IdCodes:
     themselves are compared where a second hash does not agree; that both agree for two of ten
     million ids has a chance below 10^-17.
 
-    >>> coded(pl.Series(["b", "a", "b"])).codes.tolist() in ([0, 1, 0], [1, 0, 1])
+    >>> factorize(pl.Series(["b", "a", "b"])).codes.tolist() in ([0, 1, 0], [1, 0, 1])
     True
     """
     n = len(ids)
@@ -51,7 +51,7 @@ def encode_ids(
     """Distinct ids of `rows` in sorted order, and the position of each of the rows among them.
 
     >>> ids = pl.Series(["b", "c", "a", "b"])
-    >>> encode(ids, coded(ids), np.array([0, 2, 3]))
+    >>> encode_ids(ids, factorize(ids), np.array([0, 2, 3]))
     (['a', 'b'], array([1, 0, 1]))
     """
     codes = coded.codes[rows]
@@ -66,7 +66,7 @@ def encode_ids(
 def chronological_order(user: NDArray[np.integer], time: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the order of rows by user, then time; those with equal times keep theirs.
 
-    >>> in_time(np.array([1, 0, 1, 1]), np.array([5, 9, 3, 5]))
+    >>> chronological_order(np.array([1, 0, 1, 1]), np.array([5, 9, 3, 5]))
     array([1, 2, 0, 3])
     """
     by_time: NDArray[np.int64] = np.argsort(time, kind="stable")

@@ -88,7 +88,7 @@ def read_external_cases(
 def parse_field_map(text: str) -> dict[str, str]:
     """'candidates=itemList,target=trueSelection' as a map. Raises DataError for anything else.
 
-    >>> field_map("candidates=itemList, target=trueSelection")
+    >>> parse_field_map("candidates=itemList, target=trueSelection")
     {'candidates': 'itemList', 'target': 'trueSelection'}
     """
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]

@@ -96,7 +96,7 @@ def _strip_markup(texts: pl.Series) -> pl.Series:
 def flatten_to_text(value: Any, between: str) -> str:
     """Return a value of a metadata record as text: lists joined, objects as "key: value".
 
-    >>> joined({"Brand": "Acme", "Rank": {"Toys": 7}}, "; ")
+    >>> flatten_to_text({"Brand": "Acme", "Rank": {"Toys": 7}}, "; ")
     'Brand: Acme; Rank: Toys: 7'
     """
     if value is None or value == "None":

@@ -12,7 +12,7 @@ def most_frequent_tags(tags: pl.DataFrame) -> pl.DataFrame:
     equally frequent ones stand in alphabetical order.
 
     >>> rows = {"item": ["a"] * 4, "tag": ["Fun", "dark", "DARK", " "]}
-    >>> most_given(pl.DataFrame(rows)).rows()
+    >>> most_frequent_tags(pl.DataFrame(rows)).rows()
     [('a', 'dark, fun')]
     """
     tag = pl.col("tag").str.strip_chars().str.to_lowercase()

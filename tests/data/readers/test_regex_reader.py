@@ -56,7 +56,7 @@ def test_more_than_slips_is_refused(monkeypatch):
         lines(bad)
     # A file of another kind is not read to its end.
     monkeypatch.setattr(regex_reader, "_BLOCK", 1)
-    with pytest.raises(DataError, match="1002 of 1002 lines"):
+    with pytest.raises(DataError, match="1002 of its first 1002 lines"):
         lines(bad * 5000)
 
 

@@ -126,5 +126,5 @@ def test_what_is_not_movielens_is_refused(tmp_path):
     with pytest.raises(DataError, match="has both"):
         movielens.read_movielens(str(tmp_path))
     (tmp_path / "ratings.csv").unlink()
-    with pytest.raises(DataError, match=r"ratings.dat: 2 of 2 lines are malformed"):
+    with pytest.raises(DataError, match=r"ratings.dat: 2 of its first 2 lines are malformed"):
         movielens.read_movielens(str(tmp_path))

@@ -160,7 +160,9 @@ def test_bad_lines_are_kept_aside_and_nothing_is_run(tmp_path):
 
 
 def test_too_many_bad_lines_are_refused(tmp_path):
-    with pytest.raises(DataError, match=r"steam_reviews.json.gz: 11 of 21 lines are malformed"):
+    with pytest.raises(
+        DataError, match=r"steam_reviews.json.gz: 11 of its first 21 lines are malformed"
+    ):
         steam.read_steam(write(tmp_path, bad=["{"] * 11))
 
 

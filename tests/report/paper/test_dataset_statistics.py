@@ -55,7 +55,7 @@ def test_the_table_in_every_format(published):
         [STATISTICS], [*published, replace(published[0], paper="eapo")]
     )
     table = statistics_table(pairs)
-    lines = render_markdSTATISTICS([table]).splitlines()
+    lines = render_markdown([table]).splitlines()
     assert lines[4] == r"| my\_shop | measured | 3 | 3 | 6 | 2.00 | 2.00 | 2.00 | 0.3333 | 0.3333 |"
     assert lines[5] == r"| my\_shop | c-apo | 11,028 |  |  | 6.50 |  |  |  |  |"
     assert lines[6].startswith(r"| my\_shop | eapo |")
