@@ -10,6 +10,7 @@ import pytest
 from benchkit.data.dataset_statistics import DatasetStatistics
 from benchkit.errors import DataError
 from benchkit.report.core.latex import render_latex
+from benchkit.report.core.text_table import render_markdown
 from benchkit.report.paper.dataset_statistics import (
     PublishedStatistics,
     match_published_statistics,
