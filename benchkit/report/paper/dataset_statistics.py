@@ -87,10 +87,10 @@ def match_published_statistics(
 
 def statistics_table(pairs: Sequence[StatisticsPair]) -> TextTable:
     """Return the statistics rounded as papers do, published rows below their dataset."""
-    rows = [
-        (name, source, *(_format_value(*cell) for cell in zip(_COLUMNS, values, strict=True)))
-        for name, source, *values in _rows(pairs)
-    ]
+    rows = []
+    for name, source, *values in _rows(pairs):
+        cells = map(_format_value, _COLUMNS, values)
+        rows.append((str(name), str(source), *cells))
     header = ("Dataset", "Source", *(_TITLES[column] for column in _COLUMNS))
     return TextTable("Dataset statistics", header, tuple(rows), (_NOTE,), text_columns=2)
 
