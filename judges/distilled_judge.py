@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validat
 
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import load_rubric
-from benchkit.judging.verdicts import JudgeInput, Verdict
+from benchkit.judging.verdicts import JudgeInput, SCORED, Verdict
 from benchkit.lm.teachers.encoder import TextEncoder
 from benchkit.types import Catalog, RunContext
 from judges.distillation import (
@@ -178,7 +178,7 @@ class DistilledJudge(FeatureJudge):
         distilled = self._fit_once(run)
         known = frozenset(distilled.users if distilled.items == _hash_items(run.catalog) else ())
         for judge_input, verdict in zip(inputs, super().judge(inputs, run), strict=True):
-            if verdict.status == "scored":
+            if verdict.status == SCORED:
                 self._graded += 1
                 if judge_input.request.user in known:
                     self._in_sample += 1

@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt, computed_field, model_validator
 
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric, load_rubric
-from benchkit.judging.verdicts import INJECTION, JudgeInput, Verdict
+from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, Verdict
 from benchkit.lm.backbones import make_engine_from_settings, parse_engine_settings
 from benchkit.lm.cached_generator import (
     CachedGenerator,
@@ -195,7 +195,7 @@ class LLMJudge:
                 verdicts[i] = Verdict(
                     part[i].key,
                     {} if grades is None else {name: float(n) for name, n in grades.items()},
-                    "scored" if grades else "unscored",
+                    SCORED if grades else "unscored",
                     reason,
                     reply.text,
                     {"asked again": float(attempt)} if attempt else {},

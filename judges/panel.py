@@ -11,7 +11,7 @@ from benchkit import cards
 from benchkit.config.suite import JudgeSpec
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
-from benchkit.judging.verdicts import Judge, JudgeInput, Verdict, construct_judge
+from benchkit.judging.verdicts import Judge, JudgeInput, SCORED, Verdict, construct_judge
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.types import RunContext
 
@@ -122,7 +122,7 @@ class Panel:
         return sum((judge.estimate(inputs, run) for judge in self._judges.values()), NO_COST)
 
     def _combine(self, key: str, verdicts: dict[str, Verdict]) -> Verdict:
-        scored = {label: v for label, v in verdicts.items() if v.status == "scored"}
+        scored = {label: v for label, v in verdicts.items() if v.status == SCORED}
         evidence = {"scored": float(len(scored))}
         medians: dict[str, float] = {}
         flags = dict.fromkeys(flag for v in verdicts.values() for flag in v.flags)
@@ -146,7 +146,7 @@ class Panel:
         return Verdict(
             key,
             medians,
-            "unscored" if reason else "scored",
+            "unscored" if reason else SCORED,
             reason,
             "\n\n".join(f"[{label}]\n{v.text}" for label, v in verdicts.items() if v.text),
             evidence,

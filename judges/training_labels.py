@@ -12,7 +12,7 @@ import polars as pl
 from benchkit.data.rating_labels import RATING_LABELS
 from benchkit.errors import DataError
 from benchkit.judging.rubric import Rubric
-from benchkit.judging.verdicts import JudgeInput
+from benchkit.judging.verdicts import JudgeInput, SCORED
 from benchkit.runs.records import JUDGEMENTS_SCHEMA
 from benchkit.runs.store import slug
 from benchkit.types import Catalog, Event, Request
@@ -105,7 +105,7 @@ def _read_parquet(path: Path) -> pl.DataFrame:
 
 
 def _rows_of_judge(table: pl.DataFrame, rubric: Rubric) -> list[_Label]:
-    scored = table.filter((pl.col("stage") == "judged") & (pl.col("status") == "scored"))
+    scored = table.filter((pl.col("stage") == "judged") & (pl.col("status") == SCORED))
     known = {criterion.name for criterion in rubric.criteria}
     rows = []
     for record in scored.iter_rows(named=True):

@@ -14,7 +14,7 @@ import polars as pl
 
 from benchkit import seeds
 from benchkit.judging.text_segmentation import split_sentences
-from benchkit.judging.verdicts import Judge, JudgeInput, Verdict
+from benchkit.judging.verdicts import Judge, JudgeInput, SCORED, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.types import Catalog, RunContext
@@ -238,4 +238,4 @@ def _judge_by_key(
 
 
 def _grade(verdict: Verdict, criterion: str) -> float | None:
-    return verdict.grades.get(criterion) if verdict.status == "scored" else None
+    return verdict.grades.get(criterion) if verdict.status == SCORED else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -13,6 +13,7 @@ from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.types import Request, RunContext
 
 VerdictStatus = Literal["scored", "unscored"]
+SCORED: Final = "scored"  # status of a verdict with grades
 INJECTION = "injection"  # a flag: the rationale tries to speak to the judge
 
 
@@ -38,7 +39,7 @@ class Verdict:
     key: str
     grades: Mapping[str, float]
     """A grade for each criterion of the rubric, within its limits; empty if unscored."""
-    status: VerdictStatus = "scored"
+    status: VerdictStatus = SCORED
     reason: str = ""
     """Why there are no grades, in words."""
     text: str = ""

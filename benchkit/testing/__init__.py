@@ -1,1 +1,1 @@
-"""Conformance tests for recommenders, judges and executors, to be inherited."""
+"""Conformance tests for recommenders, judges, metrics and executors, to be inherited."""

@@ -16,9 +16,9 @@ import pytest
 
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.validation import validate_verdicts
-from benchkit.judging.verdicts import Judge, JudgeInput, Verdict
+from benchkit.judging.verdicts import Judge, JudgeInput, SCORED, Verdict
 from benchkit.lm.cost_estimate import CostEstimate
-from benchkit.testing.recommenders import capture_process_state, run_context, toy_dataset
+from benchkit.testing.fixtures import capture_process_state, run_context, toy_dataset
 from benchkit.types import Catalog, Event, RunContext
 
 TOY_RATIONALES = (
@@ -139,7 +139,7 @@ class JudgeContract:
         judge = self.make()
         limits = {criterion.name: criterion for criterion in judge.rubric.criteria}
         for verdict in self.verdicts(judge_inputs, judge):
-            if verdict.status == "scored":
+            if verdict.status == SCORED:
                 assert set(verdict.grades) == set(limits)
                 for name, grade in verdict.grades.items():
                     assert limits[name].low <= grade <= limits[name].high

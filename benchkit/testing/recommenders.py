@@ -1,94 +1,38 @@
-"""Conformance tests that any recommender can inherit, and what a test needs to run one.
+"""Conformance tests that any recommender can inherit.
 
 class TestMine(RecommenderContract):
     def make(self):
         return MyRec()
 """
 
-import random
-import sys
-import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
 
-from benchkit import seeds
 from benchkit.config.suite import DecodingSpec
-from benchkit.data import sources
 from benchkit.data.dataset import Dataset
-from benchkit.data.preparation.pipeline import prepare_dataset
-from benchkit.data.spec import DatasetSpec
 from benchkit.evaluation.predict import validate_predictions, validate_samples
-from benchkit.runs.progress import SilentProgress
-from benchkit.types import (
-    Capability,
-    Catalog,
-    Event,
-    Prediction,
-    Recommender,
-    Request,
-    RunContext,
-    Sampler,
-)
-
-
-@lru_cache(maxsize=8)
-def toy_dataset(**options: int) -> Dataset:
-    """The generated dataset, prepared with 20 candidates a case."""
-    spec = DatasetSpec.model_validate(
-        {"name": "toy", "source": "toy", "options": options, "candidates": {"count": 20}}
-    )
-    return prepare_dataset(sources.read_source("toy", options), spec)
-
-
-def run_context(
-    catalog: Catalog,
-    scratch: Path | None = None,
-    seed: int = 0,
-    cache: Path | None = None,
-    decoding: Mapping[str, float] | None = None,
-) -> RunContext:
-    """A context for calling `fit`, `predict` and `sample` without a runner.
-
-    cache: by default one folder for this process, as the runs of a store share one.
-    decoding: by default what a suite has that says nothing of it.
-    """
-    return RunContext(
-        seed=seed,
-        catalog=catalog,
-        scratch=scratch or Path(tempfile.mkdtemp(prefix="benchkit-test-")),
-        progress=SilentProgress(),
-        cache=cache or _cache_folder(),
-        decoding=DecodingSpec().model_dump() if decoding is None else decoding,
-    )
-
-
-@lru_cache(maxsize=1)
-def _cache_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="benchkit-test-cache-"))
+from benchkit.testing.fixtures import capture_process_state, run_context, toy_dataset
+from benchkit.types import Capability, Event, Prediction, Recommender, Request, RunContext, Sampler
 
 
 class RecommenderContract:
-    """What the harness relies on. Inherit it and implement `make`.
-
-    order_sensitive: set it for methods that read the candidate list as a text, in its order.
-    tolerance: largest difference between scores that ought to be equal.
-    decoding: how samplers are asked to answer; shorter than a suite asks for.
-    """
+    """What the harness relies on. Inherit it and implement `make`."""
 
     order_sensitive = False
+    """Set it for methods that read the candidate list as a text, in its order."""
     tolerance = 1e-5
+    """Largest difference between scores that ought to be equal."""
     decoding: ClassVar[Mapping[str, float]] = DecodingSpec(n=3, max_tokens=64).model_dump()
+    """How samplers are asked to answer; shorter than a suite asks for."""
 
     @abstractmethod
     def make(self) -> Recommender:
-        """A fresh, unfitted recommender, with settings that fit a toy dataset in seconds."""
+        """Return a fresh, unfitted recommender, with settings that fit a toy dataset in seconds."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -109,25 +53,29 @@ class RecommenderContract:
 
     @classmethod
     def context(cls, dataset: Dataset) -> RunContext:
-        """What the recommender is run with."""
+        """Return what the recommender is run with."""
         return run_context(dataset.catalog, decoding=cls.decoding)
 
-    def scores(self, fitted: Recommender, asked: Sequence[Request], dataset: Dataset) -> np.ndarray:
-        """[n, c] scores of `asked`, checked as the harness checks them."""
+    def scores(
+        self, fitted: Recommender, requests: Sequence[Request], dataset: Dataset
+    ) -> np.ndarray:
+        """Return [n, c] the scores of `requests`, validated as the harness does."""
         if "scores" not in fitted.capabilities:
             pytest.skip("does not claim scores")
-        answers = validate_predictions(fitted.predict(asked, self.context(dataset)), asked)
+        answers = validate_predictions(fitted.predict(requests, self.context(dataset)), requests)
         return np.array([prediction.scores for prediction in answers], dtype=np.float64)
 
     def samples(
-        self, fitted: Recommender, asked: Sequence[Request], dataset: Dataset
+        self, fitted: Recommender, requests: Sequence[Request], dataset: Dataset
     ) -> list[Prediction]:
-        """Sampled answers to `asked`, checked as the harness checks them."""
+        """Return sampled answers to `requests`, validated as the harness does."""
         if "samples" not in fitted.capabilities:
             pytest.skip("does not claim samples")
         assert isinstance(fitted, Sampler)
         run = self.context(dataset)
-        return list(validate_samples(fitted.sample(asked, run), asked, int(run.decoding["n"])))
+        return list(
+            validate_samples(fitted.sample(requests, run), requests, int(run.decoding["n"]))
+        )
 
     def test_it_declares_what_it_can_do(self) -> None:
         recommender = self.make()
@@ -135,7 +83,7 @@ class RecommenderContract:
         assert {"scores", "samples"} & set(recommender.capabilities)
         caveats = getattr(recommender, "caveats", ())
         assert isinstance(caveats, tuple)
-        assert all(isinstance(remark, str) and remark for remark in caveats)
+        assert all(isinstance(caveat, str) and caveat for caveat in caveats)
 
     def test_it_answers_every_request_in_order(
         self, fitted: Recommender, requests_: list[Request], dataset: Dataset
@@ -152,9 +100,9 @@ class RecommenderContract:
     ) -> None:
         answers = self.samples(fitted, requests_, dataset)
         assert [a.case_id for a in answers] == [r.case_id for r in requests_]
-        asked = [answer for answer in answers if answer.status == "ok"]
-        assert asked, "no case could be asked"
-        assert all(len(answer.samples) == self.decoding["n"] for answer in asked)
+        complete = [answer for answer in answers if answer.status == "ok"]
+        assert complete, "no case could be asked"
+        assert all(len(answer.samples) == self.decoding["n"] for answer in complete)
 
     def test_slicing_the_requests_changes_nothing(
         self, fitted: Recommender, requests_: list[Request], dataset: Dataset
@@ -186,19 +134,19 @@ class RecommenderContract:
             pytest.skip("does not claim samples")
         again = self.make()
         again.fit(dataset.train_view(), self.context(dataset))
-        theirs = [answer.samples for answer in self.samples(again, requests_, dataset)]
-        assert theirs == [answer.samples for answer in self.samples(fitted, requests_, dataset)]
+        repeated = [answer.samples for answer in self.samples(again, requests_, dataset)]
+        assert repeated == [answer.samples for answer in self.samples(fitted, requests_, dataset)]
 
     def test_scores_belong_to_items_and_not_to_places(
         self, fitted: Recommender, requests_: list[Request], dataset: Dataset
     ) -> None:
         if self.order_sensitive:
             pytest.skip("reads the candidates in their order")
-        turned = [
+        reversed_requests = [
             Request(r.case_id, r.user, r.history, tuple(reversed(r.candidates))) for r in requests_
         ]
         np.testing.assert_allclose(
-            self.scores(fitted, turned, dataset)[:, ::-1],
+            self.scores(fitted, reversed_requests, dataset)[:, ::-1],
             self.scores(fitted, requests_, dataset),
             atol=self.tolerance,
             rtol=self.tolerance,
@@ -207,8 +155,8 @@ class RecommenderContract:
     def test_it_ranks_the_whole_catalogue(self, fitted: Recommender, dataset: Dataset) -> None:
         if "candidates_only" in fitted.capabilities:
             pytest.skip("ranks short lists only")
-        asked = list(dataset.requests(dataset.test, 0, 5, "catalog"))
-        assert self.scores(fitted, asked, dataset).shape == (5, len(dataset.catalog))
+        requests = list(dataset.requests(dataset.test, 0, 5, "catalog"))
+        assert self.scores(fitted, requests, dataset).shape == (5, len(dataset.catalog))
 
     def test_it_serves_users_it_has_not_seen(
         self, fitted: Recommender, requests_: list[Request], dataset: Dataset
@@ -216,15 +164,15 @@ class RecommenderContract:
         if "cold_users" not in fitted.capabilities:
             pytest.skip("does not claim cold_users")
         first = requests_[0]
-        strangers = [
+        unknown_users = [
             Request("cold:0", "nobody", first.history, first.candidates),
             Request("cold:1", "nobody else", (), first.candidates),
             Request("cold:2", "one", (Event(first.history[0].item),), first.candidates),
         ]
         if "scores" in fitted.capabilities:
-            assert np.isfinite(self.scores(fitted, strangers, dataset)).all()
+            assert np.isfinite(self.scores(fitted, unknown_users, dataset)).all()
         if "samples" in fitted.capabilities:
-            assert len(self.samples(fitted, strangers, dataset)) == len(strangers)
+            assert len(self.samples(fitted, unknown_users, dataset)) == len(unknown_users)
 
     def test_the_process_is_left_as_it_was(
         self, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -233,11 +181,11 @@ class RecommenderContract:
         before = capture_process_state()
         recommender = self.make()
         recommender.fit(dataset.train_view(), self.context(dataset))
-        asked = list(dataset.requests(dataset.test, 0, 3))
+        requests = list(dataset.requests(dataset.test, 0, 3))
         if "scores" in recommender.capabilities:
-            self.scores(recommender, asked, dataset)
+            self.scores(recommender, requests, dataset)
         if "samples" in recommender.capabilities:
-            self.samples(recommender, asked, dataset)
+            self.samples(recommender, requests, dataset)
         assert capture_process_state() == before
 
     def test_it_learns_from_a_view_that_cannot_be_changed(self, dataset: Dataset) -> None:
@@ -246,20 +194,3 @@ class RecommenderContract:
         for array in arrays:
             array.setflags(write=False)
         self.make().fit(view, self.context(dataset))
-
-
-def capture_process_state() -> dict[str, object]:
-    """Process-wide state that a recommender must not change."""
-    state: dict[str, object] = {
-        "random": seeds.derive(random.getstate()),
-        "numpy": seeds.derive(str(np.random.get_state())),  # noqa: NPY002
-        "argv": tuple(sys.argv),
-        "cwd": sorted(path.name for path in Path.cwd().iterdir()),
-    }
-    if find_spec("torch") is not None:  # loaded now, so that its state is seen from the start on
-        import torch
-
-        state["torch"] = seeds.derive(*torch.get_rng_state().tolist())
-        state["anomaly"] = torch.is_anomaly_enabled()
-        state["dtype"] = str(torch.get_default_dtype())
-    return state

@@ -8,7 +8,7 @@ from baselines.preference.eapo import EAPO
 from benchkit import cards, fingerprint
 from benchkit.errors import MethodError
 from benchkit.source_hash import hash_sources
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.preference.examples import Choice, Preference
 from benchkit.types import Prediction
 

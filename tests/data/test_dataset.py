@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchkit.data.dataset import Dataset
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 from benchkit.types import Request
 
 

@@ -13,8 +13,8 @@ from benchkit.errors import ConfigError, DataError
 from benchkit.judging import verdict_table
 from benchkit.judging.inputs import MethodAnswer
 from benchkit.judging.rubric import load_rubric
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.testing.judges import JudgeContract, toy_judge_inputs
-from benchkit.testing.recommenders import run_context, toy_dataset
 from judges.distilled_judge import (
     DEFAULT_FEATURES,
     IN_SAMPLE,

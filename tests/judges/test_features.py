@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from benchkit.errors import StoreError
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.lm.teachers.encoder import MiniLMEncoder
-from benchkit.testing.recommenders import run_context
+from benchkit.testing.fixtures import run_context
 from benchkit.types import Catalog, Event, Request
 from judges.embeddings import VECTORS_FILE, embed_texts
 from judges.features import FEATURES, FeatureReader, longest_repeat

@@ -13,8 +13,8 @@ from benchkit.judging.inputs import MethodAnswer
 from benchkit.judging.robustness import NEUTRAL_SENTENCES, pad_rationale
 from benchkit.judging.verdicts import INJECTION, JudgeInput
 from benchkit.lm.teachers.encoder import MiniLMEncoder
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.testing.judges import JudgeContract, toy_judge_inputs
-from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.types import Catalog, Event, Request
 from judges.features import FEATURES
 from judges.heuristic import RULES, HeuristicConfig, HeuristicJudge, _Signs, _signs

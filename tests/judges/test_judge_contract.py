@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from benchkit.judging.verdicts import Verdict
 from benchkit.testing.judges import JudgeContract, toy_judge_inputs
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
 from judges.panel import Panel
+from tests.support.contracts import collect_contracts, untested_judges
 from tests.support.judge_inputs import FakeEngine, grade_of
 
 
@@ -59,6 +61,13 @@ def test_toy_inputs_are_of_all_sorts():
     assert {judge_input.item == judge_input.target for judge_input in some} == {True, False}
     assert all(judge_input.item in judge_input.request.candidates for judge_input in some)
     assert all(judge_input.target is None for judge_input in toy_judge_inputs(target=False))
+
+
+def test_every_judge_has_its_contract(request):
+    contracts = collect_contracts(request.session, Path(__file__).parent, JudgeContract)
+    assert not untested_judges(contracts)
+    without = [c for c in contracts if c.__name__ != "TestPanel"]
+    assert untested_judges(without) == ["panel"]
 
 
 class Wrong(LLMJudge):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from benchkit.judging.rubric import load_rubric, rubric_files
 from benchkit.judging.verdicts import JudgeInput
+from benchkit.testing.fixtures import toy_dataset
 from benchkit.testing.judges import toy_judge_inputs
-from benchkit.testing.recommenders import toy_dataset
 from benchkit.types import Catalog, Event, Request
 from judges import prompts
 from judges.prompts import (

@@ -8,7 +8,7 @@ from benchkit.judging.inputs import MethodAnswer, grade_by_rubric_alone, read_an
 from benchkit.judging.rubric import load_rubric
 from benchkit.judging.verdicts import Verdict
 from benchkit.runs.records import PREDICTIONS_SCHEMA
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 from benchkit.types import Catalog, Event, Request
 
 RATED = load_rubric("rationale-0-3")

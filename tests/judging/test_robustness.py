@@ -30,8 +30,8 @@ from benchkit.judging.rubric import load_rubric
 from benchkit.judging.verdicts import JudgeInput, Verdict
 from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.stats.bootstrap import mean_interval
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.testing.judges import toy_judge_inputs
-from benchkit.testing.recommenders import run_context, toy_dataset
 from benchkit.types import Catalog, Event, Request
 from judges.heuristic import HeuristicConfig, HeuristicJudge
 

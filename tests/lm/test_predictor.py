@@ -11,7 +11,7 @@ from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import load_template
 from benchkit.lm.recommender import LMRecommender
 from benchkit.lm.types import Completion, ContinuationScores, Decoding, Generation, Prompt
-from benchkit.testing.recommenders import run_context
+from benchkit.testing.fixtures import run_context
 from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.types import Catalog, Event, Request
 

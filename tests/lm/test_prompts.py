@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.prompts import Template, builtin_templates, load_template, render_prompt
 from benchkit.lm.response_format import ResponseFormat
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 from benchkit.types import Catalog, Event, Request
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "grocery2023_rationales"

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from benchkit.lm.timing import record_stage_cost
-from benchkit.testing.recommenders import run_context
+from benchkit.testing.fixtures import run_context
 from benchkit.types import Catalog
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from benchkit.errors import EngineError
 from benchkit.judging.rubric import Rubric
 from benchkit.lm.types import Completion, Generation
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.testing.judges import toy_judge_inputs
-from benchkit.testing.recommenders import run_context, toy_dataset
 
 
 def judging_run(folder):

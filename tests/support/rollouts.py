@@ -5,7 +5,7 @@ from dataclasses import replace
 from benchkit.lm.engines.hf import HFEngine
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import load_template
-from benchkit.testing.recommenders import run_context
+from benchkit.testing.fixtures import run_context
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.rl.rollouts import GRPOSettings, RolloutSampler, RolloutTask
 from benchkit.types import Catalog, Event, Request

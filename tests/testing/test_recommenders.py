@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from benchkit.errors import MethodError
-from benchkit.testing.recommenders import RecommenderContract, run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
+from benchkit.testing.recommenders import RecommenderContract
 from benchkit.types import Prediction, Sample
 
 

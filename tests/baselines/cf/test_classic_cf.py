@@ -22,7 +22,7 @@ from benchkit.data.dataset import TrainData
 from benchkit.errors import ConfigError
 from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores
-from benchkit.testing.recommenders import run_context
+from benchkit.testing.fixtures import run_context
 from benchkit.types import Catalog, Event, Interactions, Recommender, Request
 
 A, B, C, D = range(4)

@@ -18,7 +18,7 @@ from benchkit.data.dataset import TrainData
 from benchkit.errors import DataError
 from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.types import Catalog, Event, Interactions, Request
 
 torch = pytest.importorskip("torch")

@@ -14,7 +14,7 @@ from baselines.preference.adaptive_beta import AdaptiveBeta, mean_leads
 from baselines.preference.beta_dpo import BetaDPO
 from baselines.preference.dpo import DPO
 from benchkit import seeds
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training import train as training_run
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.training_context import training_context

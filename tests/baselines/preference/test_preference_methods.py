@@ -16,7 +16,7 @@ from baselines.preference.plackett_luce import PlackettLuce
 from baselines.preference.s_dpo import SDPO
 from baselines.preference.simpo import SimPO
 from benchkit.errors import ConfigError, DataError
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.preference.examples import Choice, Preference
 from benchkit.training.preference.loss import preference_loss
 from benchkit.training.preference.loss_spec import PairTerms

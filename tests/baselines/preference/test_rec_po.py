@@ -20,7 +20,7 @@ from baselines.preference.recpo_preferences import (
     median_rating,
 )
 from benchkit.errors import ConfigError, DataError
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.preference.examples import Choice, Preference
 from benchkit.training.preference.loss import preference_loss
 from benchkit.training.preference.loss_spec import PairTerms

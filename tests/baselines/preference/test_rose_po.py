@@ -18,7 +18,7 @@ from baselines.preference.hard_negatives import (
 from baselines.preference.rose_po import RosePO, label_smoothing
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.preference.examples import Choice, Preference
 from benchkit.training.preference.loss import preference_loss
 from benchkit.training.preference.loss_spec import PairTerms

@@ -18,7 +18,7 @@ from baselines.preference.score_predictor import (
 )
 from baselines.preference.sum_rec_dpo import SumRecDPO
 from benchkit.errors import ConfigError
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.preference.examples import Choice, Preference
 from benchkit.training.preference.preference_io import read_preferences
 from benchkit.types import Catalog, Event, Sampler

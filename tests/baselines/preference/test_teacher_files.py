@@ -18,7 +18,7 @@ from benchkit.cli.rationales import rationales_command
 from benchkit.errors import DataError
 from benchkit.lm.teachers.base import Rationale, TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.preference.examples import group_preferences
 from benchkit.training.preference.preference_io import read_preferences, write_preferences
 from tests.support.tiny_models import tiny_backbone

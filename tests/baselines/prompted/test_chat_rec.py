@@ -12,7 +12,8 @@ from benchkit.errors import ConfigError
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.prompts import load_template, render_prompt
 from benchkit.lm.types import Completion, Generation, Prompt
-from benchkit.testing.recommenders import RecommenderContract, run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
+from benchkit.testing.recommenders import RecommenderContract
 from benchkit.types import Catalog, Event, Request
 from tests.support.tiny_models import tiny_backbone
 

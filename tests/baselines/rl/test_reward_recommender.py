@@ -14,7 +14,7 @@ from baselines.rl.rec_r1 import RecR1
 from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
 from baselines.rl.twice_rec import TWiCERec, collaborative_agreement
 from benchkit.errors import ConfigError
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from tests.support.rollouts import TRIE, context, drawing_of, network, tasks_of
 from tests.support.tiny_models import tiny_backbone
 

@@ -20,7 +20,7 @@ from benchkit.lm.prompts import load_template, render_prompt
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts
 from benchkit.lm.teachers.questions import build_training_questions
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.core.examples import collate

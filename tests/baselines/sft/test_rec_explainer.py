@@ -12,7 +12,7 @@ from baselines.sft.expert_tasks import ExpertTasks, TaskMixture, item_descriptio
 from baselines.sft.rec_explainer import RecExplainer, expert_agreement
 from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers.questions import build_training_questions
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
 from benchkit.types import Catalog, Prediction
 from tests.support.tiny_models import tiny_backbone

@@ -10,7 +10,7 @@ from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers.base import Rationale, TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.teachers.template import TemplateTeacherConfig
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.types import Catalog, Event
 from tests.support.tiny_models import tiny_backbone
 from tests.support.tiny_training import Stages

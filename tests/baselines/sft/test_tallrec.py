@@ -17,7 +17,7 @@ from baselines.sft.yes_no import (
 from benchkit.lm.engines.hf import HFEngine
 from benchkit.lm.prompts import load_template
 from benchkit.lm.tokenization import continuation_ids, prompt_ids
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.examples import collate
 from benchkit.training.sft import SFTObjective, train_sft

@@ -12,7 +12,7 @@ import pytest
 from benchkit.data.preparation import cache
 from benchkit.data.preparation.cache import load_dataset, load_or_prepare, save_dataset
 from benchkit.data.spec import DatasetSpec
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 
 CODE = """
 import sys

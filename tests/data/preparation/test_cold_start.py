@@ -3,7 +3,7 @@
 from benchkit.data import sources
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 
 
 def toy(**changes):

@@ -22,7 +22,7 @@ from benchkit.lm.nano import training
 from benchkit.lm.nano.build import build_nano
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.runs.progress import SilentProgress
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 from benchkit.types import Catalog, Interactions
 
 QUICK = NanoConfig(
@@ -99,7 +99,7 @@ from benchkit.lm.nano import training as nano_training
 from benchkit.lm.nano.build import build_nano
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.runs.progress import SilentProgress
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 
 def train(*arguments, before=nano_training.train_nano):
     Path(sys.argv[1], "trained", str(os.getpid())).touch()

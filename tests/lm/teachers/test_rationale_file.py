@@ -21,7 +21,7 @@ from benchkit.lm.teachers.llm import LLMTeacherConfig
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.teachers.rationale_file import FileTeacherConfig, write_rationales
 from benchkit.lm.teachers.template import TemplateTeacherConfig
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 from benchkit.training.core.example_builder import validation_questions
 from benchkit.training.preference.examples import rank_rejected
 from benchkit.training.preference.preference_io import read_caveats, read_preferences

@@ -19,7 +19,7 @@ from benchkit.lm.teachers.encoder import MiniLMEncoder, item_embedding_texts, lo
 from benchkit.lm.teachers.facts import CatalogFacts, ItemFact, describe_facts, shorten_title
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.teachers.template import TemplateTeacher
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 from benchkit.types import Catalog, Event
 
 GENRES = ["Action", "Comedy", "Crime", "Drama", "Film-Noir", "Horror", "Sci-Fi", "War"]

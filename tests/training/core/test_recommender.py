@@ -7,7 +7,7 @@ import pytest
 from baselines.preference.dpo import DPO
 from baselines.rl.grpo import GRPO
 from benchkit.errors import ConfigError
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from tests.support.tiny_models import tiny_backbone
 
 TRAIN = {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from baselines.preference.c_apo import CAPO
 from benchkit.errors import ConfigError
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.core.batch_sampler import MicroBatchSampler
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.preflight import check_training_config

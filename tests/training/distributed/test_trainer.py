@@ -12,7 +12,7 @@ import pytest
 
 from baselines.preference.c_apo import CAPO
 from benchkit.errors import MethodError
-from benchkit.testing.recommenders import run_context, toy_dataset
+from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training import train as training_run
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.training_context import training_context

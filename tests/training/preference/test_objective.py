@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchkit.testing.recommenders import run_context
+from benchkit.testing.fixtures import run_context
 from benchkit.training import train as training_run
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.training_context import training_context

@@ -6,7 +6,7 @@ import pytest
 
 from benchkit.errors import DataError
 from benchkit.lm.teachers.questions import build_training_questions
-from benchkit.testing.recommenders import toy_dataset
+from benchkit.testing.fixtures import toy_dataset
 from benchkit.training.preference.examples import Choice, Preference, group_preferences
 from benchkit.training.preference.preference_io import (
     check_imported_preferences,
