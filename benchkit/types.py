@@ -99,7 +99,7 @@ class Catalog:
         return {item: code for code, item in enumerate(self.ids)}
 
     def text(self, item: str, column: str = "title") -> str | None:
-        """One text of one item; None where the dataset has none."""
+        """Return one text of one item; None where the dataset has none."""
         values = self.texts.get(column)
         return None if values is None else values[self.index[item]]
 
@@ -201,7 +201,7 @@ class RunContext:
     stages: dict[str, StageCost] = field(default_factory=dict)
 
     def generator(self, *key: object) -> np.random.Generator:
-        """A generator of this run for one purpose: `run.generator("dropout")`.
+        """Return a generator of this run for one purpose: `run.generator("dropout")`.
 
         Key it by `request.case_id` while predicting, so that an answer does not depend on the
         order or the batch in which it is asked for.
@@ -231,7 +231,7 @@ class Recommender(Protocol):
     def fit(self, data: TrainView, run: RunContext) -> None: ...
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        """One prediction a request, in the order of `requests`.
+        """Yield one prediction a request, in the order of `requests`.
 
         It is called many times, with consecutive slices of the cases; how they are sliced must
         not change an answer.
@@ -243,7 +243,7 @@ class Sampler(Recommender, Protocol):
     """A method with the capability `samples`: it generates answers, too."""
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
-        """One prediction a request, in order, with `run.decoding["n"]` samples in draw order.
+        """Yield one prediction a request, in order, with `run.decoding["n"]` samples in draw order.
 
         A sample is valid if its status is "ok"; its item is then one of the candidates. Scores are
         not looked at. The prediction's own status is "ok" unless the case as a whole could not be

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validat
 
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import load_rubric
-from benchkit.judging.verdicts import JudgeInput, SCORED, Verdict
+from benchkit.judging.verdicts import SCORED, JudgeInput, Verdict
 from benchkit.lm.teachers.encoder import TextEncoder
 from benchkit.types import Catalog, RunContext
 from judges.distillation import (

@@ -11,7 +11,7 @@ from benchkit import cards
 from benchkit.config.suite import JudgeSpec
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
-from benchkit.judging.verdicts import Judge, JudgeInput, SCORED, Verdict, construct_judge
+from benchkit.judging.verdicts import SCORED, Judge, JudgeInput, Verdict, construct_judge
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.types import RunContext
 

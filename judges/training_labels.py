@@ -12,7 +12,7 @@ import polars as pl
 from benchkit.data.rating_labels import RATING_LABELS
 from benchkit.errors import DataError
 from benchkit.judging.rubric import Rubric
-from benchkit.judging.verdicts import JudgeInput, SCORED
+from benchkit.judging.verdicts import SCORED, JudgeInput
 from benchkit.runs.records import JUDGEMENTS_SCHEMA
 from benchkit.runs.store import slug
 from benchkit.types import Catalog, Event, Request

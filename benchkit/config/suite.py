@@ -86,7 +86,7 @@ class TaskSpec(_SuiteModel):
     metrics: tuple[str, ...] = ()
 
     def train_dataset(self, family: str) -> str:
-        """The dataset that methods of `family` learn from."""
+        """Return the dataset that methods of `family` learn from."""
         return self.train_by_family.get(family, self.train or self.test)
 
 
@@ -264,7 +264,7 @@ class Suite(_SuiteModel):
         """Return the protocols, in the order of the suite."""
         return tuple(find_protocol(spec) for spec in self.protocols)
 
-    def added_titles(self) -> dict[str, str]:
+    def titles_from_files(self) -> dict[str, str]:
         """Return name -> title of its metrics and protocols that come from files."""
         metrics = [find_metric(spec) for spec in self._all_metrics() if ":" in spec]
         protocols = [find_protocol(spec) for spec in self.protocols if ":" in spec]
@@ -284,18 +284,18 @@ class Suite(_SuiteModel):
         return Sampled.name if Sampled in kinds else DEFAULT_PROTOCOL.name
 
     def dataset(self, name: str) -> DatasetSpec:
-        """The dataset called `name`."""
+        """Return the dataset called `name`."""
         return next(dataset for dataset in self.datasets if dataset.name == name)
 
 
 def shipped_suites() -> dict[str, Path]:
-    """Name -> file of the suites that come with benchkit."""
+    """Return name -> file of the suites that come with benchkit."""
     folder = Path(str(resources.files("benchkit") / "suites"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load_suite(name: str) -> Suite:
-    """A suite by name, or by the path of a TOML file. Raises ConfigError saying what is wrong."""
+    """Return a suite by name, or by the path of a TOML file. Raises ConfigError saying what is wrong."""
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():

@@ -88,7 +88,7 @@ def find_protocol(spec: str) -> EvaluationProtocol:
     return PROTOCOLS.load(spec)()
 
 
-def recorded_metric(name: str) -> Metric | None:
+def metric_by_name(name: str) -> Metric | None:
     """Return the metric called `name` in records; None for one that came from a file."""
     if name.partition("@")[0] not in METRICS:
         return None
@@ -98,7 +98,7 @@ def recorded_metric(name: str) -> Metric | None:
         return None
 
 
-def recorded_protocol(name: str) -> EvaluationProtocol:
+def protocol_by_name(name: str) -> EvaluationProtocol:
     """Return the protocol that fills in the table called `name` in records.
 
     For a protocol that came from a file it is a bare one, which only has the name.
@@ -109,9 +109,9 @@ def recorded_protocol(name: str) -> EvaluationProtocol:
     return EvaluationProtocol(name)
 
 
-def recorded_table(name: str) -> ProtocolTable:
+def table_by_name(name: str) -> ProtocolTable:
     """Return what a table of results is called, by its name in records."""
-    return next(table for table in recorded_protocol(name).tables if table.name == name)
+    return next(table for table in protocol_by_name(name).tables if table.name == name)
 
 
 def source_files(components: Iterable[Metric | EvaluationProtocol]) -> list[Path]:

@@ -11,14 +11,22 @@ from benchkit.types import Prediction, Request, Sample, Status
 def validate_predictions(
     answers: Iterator[Prediction], requests: Sequence[Request]
 ) -> Iterator[Prediction]:
-    """`answers` as they come, or a MethodError at the first that is no answer to its request."""
+    """Yield `answers` as they come.
+
+    Raises:
+        MethodError: One is no answer to its request.
+    """
     return _match_predictions(answers, requests, "predict", _check_scores)
 
 
 def validate_samples(
     answers: Iterator[Prediction], requests: Sequence[Request], n: int
 ) -> Iterator[Prediction]:
-    """As `checked`, for the answers of `Sampler.sample` with `n` samples each."""
+    """Yield the answers of `Sampler.sample` as they come.
+
+    Raises:
+        MethodError: One is no answer to its request, or has not `n` samples.
+    """
     return _match_predictions(
         answers, requests, "sample", lambda p, request: _check_samples(p, request, n)
     )
@@ -30,9 +38,9 @@ def _match_predictions(
     method: str,
     check: Callable[[Prediction, Request], None],
 ) -> Iterator[Prediction]:
-    given = iter(answers)
+    remaining = iter(answers)
     for request in requests:
-        prediction = next(given, None)
+        prediction = next(remaining, None)
         if prediction is None:
             raise MethodError(
                 f"{method} ended before case {request.case_id!r}: fewer predictions than requests",
@@ -42,7 +50,7 @@ def _match_predictions(
         _check_identity(prediction, request, method)
         check(prediction, request)
         yield prediction
-    if next(given, None) is not None:
+    if next(remaining, None) is not None:
         raise MethodError(f"{method} gave more predictions than requests", "yield one a request")
 
 
@@ -96,7 +104,7 @@ def _check_samples(prediction: Prediction, request: Request, n: int) -> None:
 
 
 def _sample_problem(sample: object, request: Request) -> tuple[str, str] | None:
-    """What is wrong with a sample and how to mend it."""
+    """Return what is wrong with a sample, and what to do about it."""
     if not isinstance(sample, Sample):
         return f"is a {type(sample).__name__}", "give benchkit's Sample"
     if not isinstance(sample.text, str):

@@ -87,12 +87,12 @@ class RandomDraws(RandomBaseline):
         if not first_only:
             # A method that repeats itself less than uniform draws lists more items and hits more
             # often without knowing anything: take the larger of chance and lists of its lengths.
-            same_lengths = fixed_lengths(self.lengths[rows], n_candidates[rows], len(null))
+            same_lengths = lengths_distribution(self.lengths[rows], n_candidates[rows], len(null))
             null = np.maximum(null, same_lengths)
         return rank_distribution_p_value(mean, gains, null, int(rows.sum()), unlisted_gain)
 
 
-def expected_gain(
+def mean_gain(
     gains: NDArray[np.float64], probabilities: NDArray[np.float64], unlisted_gain: float = 0.0
 ) -> float:
     """Return the expectation of `gains` [m] over ranks that have `probabilities` [k], k >= m."""
@@ -137,7 +137,7 @@ def _length_survival(n: int, n_candidates: int) -> NDArray[np.float64]:
     return at_least[1:]
 
 
-def fixed_lengths(
+def lengths_distribution(
     lengths: NDArray[np.integer], n_candidates: NDArray[np.integer], n_ranks: int
 ) -> NDArray[np.float64]:
     """Return [n_ranks] the mean distribution of random lists of given lengths.

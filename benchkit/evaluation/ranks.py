@@ -33,9 +33,7 @@ class Ranks:
     def __len__(self) -> int:
         return len(self.n_better)
 
-    def expected_gain(
-        self, gains: NDArray[np.float64], unlisted: float = 0.0
-    ) -> NDArray[np.float64]:
+    def mean_gain(self, gains: NDArray[np.float64], unlisted: float = 0.0) -> NDArray[np.float64]:
         """Return [n] the mean of `gains[rank - 1]` over the ranks that the target can have.
 
         Args:
@@ -142,6 +140,8 @@ def top_columns(
     top = np.full((len(scores), depth), -1, dtype=np.int32)
     if depth and answered.any():
         columns = np.argsort(-scores[answered], axis=1, kind="stable")[:, :depth]
-        shown = columns if labels is None else np.take_along_axis(labels[answered], columns, axis=1)
-        top[answered, : columns.shape[1]] = shown
+        values = (
+            columns if labels is None else np.take_along_axis(labels[answered], columns, axis=1)
+        )
+        top[answered, : columns.shape[1]] = values
     return top

@@ -1,4 +1,4 @@
-"""What one row of a file says of one case: scores, a ranking or samples, checked."""
+"""Parse what one row of a file says of one case: scores, a ranking or samples."""
 
 import math
 from collections.abc import Container, Sequence
@@ -13,7 +13,7 @@ _SAMPLE_FIELDS = {"text", "item", "rationale", "status"}
 
 
 class AnswerError(Exception):
-    """What is wrong with a value, and how to mend it; whoever reads the file says where."""
+    """What is wrong with a value, and what to do; whoever reads the file adds where."""
 
     def __init__(self, what: str, hint: str) -> None:
         super().__init__(what, hint)
@@ -21,7 +21,7 @@ class AnswerError(Exception):
 
 
 def parse_id(value: Any) -> str:
-    """A case or item id: text, or a whole number as text."""
+    """Return a case or item id: text, or a whole number as text."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -30,7 +30,7 @@ def parse_id(value: Any) -> str:
 
 
 def parse_score(value: Any) -> float:
-    """A score."""
+    """Return a score."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise AnswerError(f"score {value!r} is no number", "give one number a candidate")
     try:
@@ -43,22 +43,22 @@ def parse_score(value: Any) -> float:
 
 
 def parse_text(value: Any, name: str) -> str | None:
-    """A text, or None for none."""
+    """Return a text, or None for none."""
     if value is not None and not isinstance(value, str):
         raise AnswerError(f"its {name} is no text", "write it as a text")
     return value
 
 
 def parse_status(value: Any) -> Status | None:
-    """A status, or None for none."""
+    """Return a status, or None for none."""
     if value is not None and value not in get_args(Status):
         raise AnswerError(f"unknown status {value!r}", f"use one of {', '.join(get_args(Status))}")
-    found: Status | None = value
-    return found
+    status: Status | None = value
+    return status
 
 
 def parse_candidate(value: Any, candidates: Container[str], catalog: Catalog) -> str:
-    """The id of a candidate."""
+    """Return the id of a candidate."""
     item = parse_id(value)
     if item in candidates:
         return item
@@ -69,18 +69,18 @@ def parse_candidate(value: Any, candidates: Container[str], catalog: Catalog) ->
 
 
 def parse_scores(value: Any, candidates: Sequence[str]) -> list[float]:
-    """One score a candidate, in the order of the candidates."""
-    given = _require_list(value, "scores")
-    if len(given) != len(candidates):
+    """Return one score a candidate, in the order of the candidates."""
+    scores = _require_list(value, "scores")
+    if len(scores) != len(candidates):
         raise AnswerError(
-            f"{len(given)} scores for {len(candidates)} candidates",
+            f"{len(scores)} scores for {len(candidates)} candidates",
             "give one score a candidate, in the order of the case's candidates",
         )
-    return [parse_score(score) for score in given]
+    return [parse_score(score) for score in scores]
 
 
 def parse_ranking(value: Any, candidates: Sequence[str], catalog: Catalog) -> list[float]:
-    """Scores that put the items in the order given, the best first; the rest are tied last."""
+    """Return scores that put the items in the order given, the best first; the rest are tied last."""
     listed = [
         parse_candidate(item, candidates, catalog) for item in _require_list(value, "ranked items")
     ]
@@ -98,67 +98,70 @@ def parse_ranking(value: Any, candidates: Sequence[str], catalog: Catalog) -> li
 def parse_samples(
     value: Any, n: int, candidates: Sequence[str], catalog: Catalog
 ) -> tuple[tuple[Sample, ...], int]:
-    """`n` answers in draw order, each a text or an object with text, item, rationale, status; and
-    of how many the item is given and not read from the text.
+    """Return `n` answers in draw order, and how many of them say an item that their text does not.
+
+    Each is a text, or an object with text, item, rationale and status.
 
     A text is read as a model's answer is in a run (`lm.parsing`, `lm.grounding`), so it is valid if
     it names exactly one candidate by title or id. An `item` is taken as it is, unless its text
     names another candidate.
     """
-    given = _require_list(value, "samples")
-    if len(given) != n:
+    answers = _require_list(value, "samples")
+    if len(answers) != n:
         raise AnswerError(
-            f"{len(given)} samples instead of {n}", "give as many as the suite's decoding"
+            f"{len(answers)} samples instead of {n}", "give as many as the suite's decoding"
         )
     titles = [catalog.text(item) or item for item in candidates]
     grounder = Grounder(candidates, titles)
-    read = [
-        (_ground_text(one, grounder, candidates), False)
-        if isinstance(one, str)
-        else _parse_sample_object(one, grounder, candidates, catalog)
-        for one in given
-    ]
-    return tuple(sample for sample, _ in read), sum(unread for _, unread in read)
+    samples, n_explicit_items = [], 0
+    for answer in answers:
+        if isinstance(answer, str):
+            samples.append(_ground_text(answer, grounder, candidates))
+            continue
+        sample, is_explicit = _parse_sample_object(answer, grounder, candidates, catalog)
+        samples.append(sample)
+        n_explicit_items += is_explicit
+    return tuple(samples), n_explicit_items
 
 
 def _parse_sample_object(
     value: Any, grounder: Grounder, candidates: Sequence[str], catalog: Catalog
 ) -> tuple[Sample, bool]:
-    """The sample, and whether its item is not what its text says."""
+    """Return the sample, and whether its item is not what its text says."""
     if not isinstance(value, dict) or not _SAMPLE_FIELDS.issuperset(value):
         raise AnswerError(
             f"{value!r} is no sample",
             f"a sample is a text, or an object with {', '.join(sorted(_SAMPLE_FIELDS))}",
         )
-    written, said = parse_text(value.get("text"), "text"), parse_status(value.get("status"))
-    reason = parse_text(value.get("rationale"), "rationale")
+    text, status = parse_text(value.get("text"), "text"), parse_status(value.get("status"))
+    rationale = parse_text(value.get("rationale"), "rationale")
     if value.get("item") is not None:
         item = parse_candidate(value["item"], candidates, catalog)
-        named = _ground_text(written, grounder, candidates).item if written else None
-        if named not in (None, item):
+        item_in_text = _ground_text(text, grounder, candidates).item if text else None
+        if item_in_text not in (None, item):
             raise AnswerError(
-                f"a sample has the item {item!r}, but its text names {named!r}",
+                f"a sample has the item {item!r}, but its text names {item_in_text!r}",
                 "leave one of them out",
             )
-        return Sample(written or "", item, reason, said or "ok"), named is None
-    if said not in (None, "ok"):
-        return Sample(written or "", None, reason, said), False
-    if written is None:
+        return Sample(text or "", item, rationale, status or "ok"), item_in_text is None
+    if status not in (None, "ok"):
+        return Sample(text or "", None, rationale, status), False
+    if text is None:
         raise AnswerError(
             "a sample has neither text nor item", 'give one, or a status: "refused" ...'
         )
-    found = _ground_text(written, grounder, candidates)
-    return Sample(written, found.item, reason or found.rationale, found.status), False
+    grounded = _ground_text(text, grounder, candidates)
+    return Sample(text, grounded.item, rationale or grounded.rationale, grounded.status), False
 
 
-def _ground_text(written: str, grounder: Grounder, candidates: Sequence[str]) -> Sample:
-    parsed = parse_answer(written, "stop", ResponseFormat("title"))
+def _ground_text(text: str, grounder: Grounder, candidates: Sequence[str]) -> Sample:
+    parsed = parse_answer(text, "stop", ResponseFormat("title"))
     if parsed.status != "ok" or parsed.item is None:
-        return Sample(written, None, parsed.rationale, parsed.status)
-    place = grounder.ground(parsed.item, parsed.item_id)
-    if place is None:
-        return Sample(written, None, parsed.rationale, "unparsed")
-    return Sample(written, candidates[place], parsed.rationale, "ok")
+        return Sample(text, None, parsed.rationale, parsed.status)
+    position = grounder.ground(parsed.item, parsed.item_id)
+    if position is None:
+        return Sample(text, None, parsed.rationale, "unparsed")
+    return Sample(text, candidates[position], parsed.rationale, "ok")
 
 
 def _require_list(value: Any, name: str) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""The questions of a task in a file, for recommenders that run elsewhere. No answer is in it."""
+"""Write the questions of a task to a file, for recommenders that run elsewhere; no answers."""
 
 import json
 from pathlib import Path
@@ -19,9 +19,7 @@ FORMAT_VERSION = 1
 class CasesHeader(BaseModel):
     """Which cases a file asks or answers: `NAME.meta.json` beside `NAME.jsonl`.
 
-    cases_hash: of the dataset's questions and their answer key. fingerprint: of all its content.
-    cases: how many the file asks. decoding: how answers of the sampled protocol are drawn.
-    Only the hash must be there; what is not, is not checked.
+    Only `cases_hash` is required; fields that are missing are not checked.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,15 +28,19 @@ class CasesHeader(BaseModel):
     suite: str = ""
     dataset: str = ""
     cases_hash: str
+    """Hash of the dataset's questions and their answer key."""
     fingerprint: str = ""
+    """Hash of all content of the dataset."""
     cases: int | None = None
+    """How many cases the file asks."""
     limit_users: int | None = None
     protocols: tuple[str, ...] = ()
     decoding: DecodingSpec | None = None
+    """How answers of the sampled protocol are drawn."""
 
 
 def make_header(place: EvaluationTask) -> CasesHeader:
-    """What identifies the cases of a task."""
+    """Return what identifies the cases of a task."""
     suite = place.suite
     protocols = suite.protocol_objects()
     return CasesHeader(
@@ -54,7 +56,7 @@ def make_header(place: EvaluationTask) -> CasesHeader:
 
 
 def write_cases(place: EvaluationTask, path: Path) -> CasesHeader:
-    """Write one JSON object a test case to `path`, and its header to `sidecar(path)`.
+    """Write one JSON object a test case to `path`, and its header to `header_path(path)`.
 
     A case has what a `Request` has: case_id, user, history (oldest first; item, title and, where
     known, rating, timestamp and review) and candidates (item, title) in their frozen order.
@@ -74,16 +76,16 @@ def write_cases(place: EvaluationTask, path: Path) -> CasesHeader:
 
 
 def header_path(path: Path) -> Path:
-    """Where the header of a file of cases or of predictions stands.
+    """Return the path of the header of a file of cases or predictions.
 
-    >>> sidecar(Path("out/cases.jsonl")).as_posix()
+    >>> header_path(Path("out/cases.jsonl")).as_posix()
     'out/cases.meta.json'
     """
     return path.with_suffix(".meta.json")
 
 
 def read_header(path: Path) -> CasesHeader | None:
-    """The header beside `path`, None where there is none. Raises DataError for one that is none."""
+    """Return the header beside `path`, or None. Raises DataError for a file that is no header."""
     beside = header_path(path)
     if not beside.is_file():
         return None

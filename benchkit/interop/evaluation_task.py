@@ -1,4 +1,4 @@
-"""Where results from elsewhere belong: one task of a suite, with its frozen cases."""
+"""One task of a suite with its frozen cases, for results that were made elsewhere."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,16 +13,17 @@ from benchkit.evaluation.protocols.base import EvaluationSetup
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """One task of a suite. limit_users: asks only so many users, as `benchkit run` does."""
+    """One task of a suite."""
 
     suite: Suite
     task: TaskSpec
     dataset: Dataset
     limit_users: int | None = None
+    """Ask only so many users, as `benchkit run --limit-users` does."""
 
     @property
     def suite_name(self) -> str:
-        """What the suite is called in the store."""
+        """Name of the suite in the store."""
         limited = "" if self.limit_users is None else f"@{self.limit_users}users"
         return self.suite.name + limited
 
@@ -45,9 +46,16 @@ class EvaluationTask:
 def load_task(
     suite: Suite, name: str, data: Path, limit_users: int | None = None
 ) -> EvaluationTask:
-    """The task `name` of a suite; without a name its only one. Raises ConfigError for neither.
+    """Return the task `name` of a suite; without a name its only one.
 
-    data: the folder of prepared datasets; the task's dataset is prepared there if it is not yet.
+    Args:
+        suite: The suite.
+        name: One of its tasks; "" where it has one.
+        data: The folder of prepared datasets; the task's is prepared there if it is not yet.
+        limit_users: Ask only so many users.
+
+    Raises:
+        ConfigError: The suite has no such task, or several and no name was given.
     """
     tasks = {task.name: task for task in suite.tasks}
     if not name and len(tasks) > 1:

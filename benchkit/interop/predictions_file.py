@@ -1,4 +1,4 @@
-"""Predictions made elsewhere, read from a file: each case answered once, and nothing else.
+"""Read predictions that were made elsewhere: each case answered once, and nothing else.
 
 A row answers one case with `scores` (aligned with the candidates), a `ranking` (best first, the
 unlisted tied at the end) and/or `samples`, and may have a `rationale`; or it gives the `score` of
@@ -29,26 +29,32 @@ PREDICTION_COLUMNS = (
 
 @dataclass(frozen=True)
 class ImportedPredictions:
-    """What a file holds.
-
-    predictions: case id -> answer, of every case; those that the file lacks have status "error".
-    protocols: those that the answers are of. missing: the cases that the file lacks. unread: how
-    many samples have an item that was given and not read from their text.
-    """
+    """What a file of predictions holds."""
 
     predictions: Mapping[str, Prediction]
+    """Case id -> answer, of every case; those that the file lacks have status "error"."""
     protocols: tuple[str, ...]
+    """Those that the answers are of."""
     missing: tuple[str, ...]
+    """The cases that the file lacks."""
     n_explicit_items: int
+    """How many samples have an item that is not read from their text."""
 
 
 def read_predictions(
     path: Path, dataset: Dataset, cases: Cases, n: int, allow_missing: float = 0.0
 ) -> ImportedPredictions:
-    """The answers of `path` (.csv, .tsv, .jsonl, .ndjson or .parquet) to `cases`.
+    """Return the answers of a file to `cases`.
 
-    n: samples a case. allow_missing: share of the cases that the file may lack.
-    Raises DataError naming file, line, cause and mend at the first thing that is wrong.
+    Args:
+        path: .csv, .tsv, .jsonl, .ndjson or .parquet.
+        dataset: The dataset of the cases.
+        cases: The cases.
+        n: Samples a case.
+        allow_missing: Share of the cases that the file may lack.
+
+    Raises:
+        DataError: Names file, line, cause and hint at the first thing that is wrong.
     """
     collected = _PredictionCollector(path, dataset, cases, n)
     for where, fields in read_rows(path, _DECODE):
@@ -80,7 +86,7 @@ _DECODE = {
 
 
 class _PredictionCollector:
-    """What was read so far."""
+    """Collects rows into predictions."""
 
     def __init__(self, path: Path, dataset: Dataset, cases: Cases, n: int) -> None:
         self._path, self._dataset, self._cases, self._n = path, dataset, cases, n
@@ -94,7 +100,7 @@ class _PredictionCollector:
         self._positions = lru_cache(maxsize=4096)(self._find_positions)
 
     def add(self, where: str, fields: Mapping[str, Any]) -> None:
-        """Take one row in."""
+        """Add one row."""
         for name in fields:
             if name not in PREDICTION_COLUMNS:
                 wrong = unknown_name_error("column", name, PREDICTION_COLUMNS)
@@ -121,7 +127,7 @@ class _PredictionCollector:
             raise self._row_error(where, fields["case_id"], error) from None
 
     def finish(self) -> tuple[dict[str, Prediction], tuple[str, ...]]:
-        """Case -> answer, and the protocols that they are of."""
+        """Return case -> answer, and the protocols that they are of."""
         for case in self._scores:
             try:
                 self._predictions[case] = self._combine_items(case)
@@ -146,18 +152,18 @@ class _PredictionCollector:
     def _add_case(self, case: str, fields: Mapping[str, Any]) -> None:
         candidates = tuple(self._positions(case))
         status = answer_parsing.parse_status(fields.get("status")) or "ok"
-        given = [name for name in ("scores", "ranking", "samples") if name in fields]
-        if status == "ok" and not given:
+        answers = [name for name in ("scores", "ranking", "samples") if name in fields]
+        if status == "ok" and not answers:
             raise AnswerError("has no answer", 'give one, or a status: "refused", "error" ...')
-        if status != "ok" and given:
+        if status != "ok" and answers:
             raise AnswerError(
-                f"has the status {status!r}, but {given[0]}, too", "leave one of them out"
+                f"has the status {status!r}, but {answers[0]}, too", "leave one of them out"
             )
         if {"scores", "ranking"} <= fields.keys():
             raise AnswerError("has scores and a ranking", "give one of them")
         catalog = self._dataset.catalog
         reason = answer_parsing.parse_text(fields.get("rationale"), "rationale")
-        if reason is not None and given == ["samples"]:
+        if reason is not None and answers == ["samples"]:
             raise AnswerError(
                 "has a rationale of no sample", 'write samples as {"text", "rationale"}'
             )
@@ -195,7 +201,7 @@ class _PredictionCollector:
             self._reasons[case, place] = reason
 
     def _combine_items(self, case: str) -> Prediction:
-        """One answer of the rows of a case; its rationale is that of the item ranked first."""
+        """Return one answer of the rows of a case; its rationale is that of the item ranked first."""
         scores = self._scores[case]
         if (absent := np.flatnonzero(np.isnan(scores))).size:
             item = list(self._positions(case))[absent[0]]
@@ -208,7 +214,7 @@ class _PredictionCollector:
         return Prediction(case, scores.tolist(), rationale=reason)
 
     def _find_positions(self, case: str) -> dict[str, int]:
-        """Candidate -> its place in the frozen order."""
+        """Return candidate -> its position in the frozen order."""
         codes = self._cases.candidates[self._rows[case]].tolist()
         return {self._dataset.catalog.ids[code]: place for place, code in enumerate(codes)}
 

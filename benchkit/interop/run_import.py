@@ -86,7 +86,7 @@ def import_run(
 
 
 def _load_manifest(run: Run) -> Manifest:
-    """The manifest of a complete run of this schema whose id is that of its settings."""
+    """Return the manifest of a complete run of this schema whose id is that of its settings."""
     try:
         manifest = run.manifest()
     except StoreError as error:
@@ -153,7 +153,7 @@ def _load_tables(run: Run) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _load_answers(
     folder: Path, predictions: pl.DataFrame, manifest: Manifest, place: EvaluationTask
 ) -> dict[str, dict[str, Prediction]]:
-    """The recorded answers of each protocol that can be scored from them."""
+    """Return the recorded answers of each protocol that can be scored from them."""
     if predictions["case_id"].to_list() != list(place.cases.ids):
         raise _tampering_error(
             folder, "predictions.parquet does not answer each case once, in order"
@@ -166,25 +166,25 @@ def _load_answers(
             raise _tampering_error(
                 folder, f"the usage of case {row['case_id']!r} is no JSON"
             ) from None
-    found = {
+    answers = {
         protocol.name: {row["case_id"]: protocol.restore(row) for row in rows}
         for protocol in IMPORTABLE_PROTOCOLS
         if protocol.name in manifest.identity["protocols"]
     }
-    if not found:
+    if not answers:
         raise DataError(
             f"{folder}: it has only figures of the whole catalogue, whose scores are not recorded",
             f"import a run of the protocol {' or '.join(p.name for p in IMPORTABLE_PROTOCOLS)}",
         )
-    given = (p.status for answers in found.values() for p in answers.values())
-    if odd := set(given) - set(get_args(Status)):
+    statuses = {p.status for of_protocol in answers.values() for p in of_protocol.values()}
+    if odd := statuses - set(get_args(Status)):
         raise _tampering_error(folder, f"an answer has the status {odd.pop()!r}")
-    return found
+    return answers
 
 
-def _check_answers(folder: Path, given: pl.DataFrame, again: pl.DataFrame) -> None:
-    for name in given.columns:
-        if not given[name].equals(again[name]):
+def _check_answers(folder: Path, recorded: pl.DataFrame, recomputed: pl.DataFrame) -> None:
+    for name in recomputed.columns:
+        if not recorded[name].equals(recomputed[name]):
             raise _tampering_error(
                 folder, f"column {name!r} of predictions.parquet is not of these cases"
             )
@@ -195,21 +195,21 @@ def _check_metrics(
 ) -> None:
     """What it says of its answers must be what its answers say."""
     for result in results:
-        for (name,), again in result.metrics.group_by("metric", maintain_order=True):
-            given = metrics.filter(protocol=result.protocol, metric=name)
-            same = given["case_id"].to_list() == again["case_id"].to_list()
-            if not same or not _all_close(given["value"].to_numpy(), again["value"].to_numpy()):
+        for (name,), recomputed in result.metrics.group_by("metric", maintain_order=True):
+            values = metrics.filter(protocol=result.protocol, metric=name)
+            same = values["case_id"].to_list() == recomputed["case_id"].to_list()
+            if not same or not _all_close(values["value"], recomputed["value"]):
                 raise _tampering_error(
                     folder,
                     f"{result.protocol} {name} in metrics.parquet does not follow from its answers",
                 )
-        said = {s.metric: s for s in manifest.summary if s.protocol == result.protocol}
+        recorded = {s.metric: s for s in manifest.summary if s.protocol == result.protocol}
         for line in result.summary:
-            own = said.get(line.metric)
-            if own is None or own.n != line.n or not _all_close(own.mean, line.mean):
+            other = recorded.get(line.metric)
+            if other is None or other.n != line.n or not _all_close(other.mean, line.mean):
                 raise _tampering_error(
                     folder,
-                    f"{result.protocol} {line.metric} is {own.mean if own else 'missing'} in its"
+                    f"{result.protocol} {line.metric} is {other.mean if other else 'missing'} in its"
                     f" manifest, but its answers give {line.mean}",
                 )
 

@@ -1,4 +1,4 @@
-"""The rows of a table file as dictionaries, each with where it stands: CSV, TSV, JSONL, Parquet."""
+"""Read the rows of a table file with their line numbers: CSV, TSV, JSONL, Parquet."""
 
 import csv
 import json
@@ -14,10 +14,15 @@ TableRow = tuple[
 
 
 def read_rows(path: Path, decode: dict[str, Callable[[str], Any]]) -> Iterator[TableRow]:
-    """The rows of `path`, told apart by its ending; what is null or an empty cell is left out.
+    """Yield the rows of a file; null values and empty cells are left out.
 
-    decode: column -> what makes a value of a text cell, for formats that have text cells only; it
-    raises ValueError for what is none. Raises DataError naming file and line (row of a Parquet).
+    Args:
+        path: Its ending says the format.
+        decode: Column -> function from a text cell to a value, for formats that only have text
+            cells; it raises ValueError.
+
+    Raises:
+        DataError: Names file and line (row of a Parquet file).
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file", "check the path")
@@ -31,7 +36,7 @@ def read_rows(path: Path, decode: dict[str, Callable[[str], Any]]) -> Iterator[T
 
 
 def parse_strict_json(text: str) -> Any:
-    """A JSON value. Raises ValueError, also for a key that stands twice in an object."""
+    """Return a JSON value. Raises ValueError, also for a key that stands twice in an object."""
     try:
         return json.loads(text, object_pairs_hook=_unique_keys)
     except RecursionError:
@@ -39,10 +44,10 @@ def parse_strict_json(text: str) -> Any:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         raise ValueError("a field stands twice in one object")
-    return found
+    return fields
 
 
 def _read_jsonl(path: Path, _: object) -> Iterator[TableRow]:

@@ -57,7 +57,7 @@ def read_answers(
     rows = {row["case_id"]: row for row in predictions.iter_rows(named=True)}
     protocol = find_protocol(source)
     for request, code in zip(dataset.requests(cases), cases.target, strict=True):
-        item, rationale, status = protocol.judged_answer(rows[request.case_id], request)
+        item, rationale, status = protocol.answer_to_judge(rows[request.case_id], request)
         text = (rationale or "").strip() or None
         yield MethodAnswer(request, dataset.catalog.ids[code], item, text, status)
 

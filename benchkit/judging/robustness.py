@@ -14,7 +14,7 @@ import polars as pl
 
 from benchkit import seeds
 from benchkit.judging.text_segmentation import split_sentences
-from benchkit.judging.verdicts import Judge, JudgeInput, SCORED, Verdict
+from benchkit.judging.verdicts import SCORED, Judge, JudgeInput, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.types import Catalog, RunContext

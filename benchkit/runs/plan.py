@@ -85,7 +85,7 @@ class RunPlan:
             judges=list(self.judges),
             published=list(self.suite.published),
             relative_to=self.suite.relative_to,
-            titles=self.suite.added_titles(),
+            titles=self.suite.titles_from_files(),
         )
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.validation import validate_verdicts
-from benchkit.judging.verdicts import Judge, JudgeInput, SCORED, Verdict
+from benchkit.judging.verdicts import SCORED, Judge, JudgeInput, Verdict
 from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.testing.fixtures import capture_process_state, run_context, toy_dataset
 from benchkit.types import Catalog, Event, RunContext

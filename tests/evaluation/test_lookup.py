@@ -8,8 +8,8 @@ from benchkit.evaluation.lookup import (
     PROTOCOLS,
     find_metric,
     find_protocol,
-    recorded_protocol,
-    recorded_table,
+    protocol_by_name,
+    table_by_name,
 )
 
 
@@ -49,6 +49,6 @@ def test_a_metric_and_a_protocol_in_a_file(tmp_path):
 
 
 def test_what_records_call_a_table():
-    assert recorded_table("scored-mean").derived_from == "scored"
-    assert recorded_protocol("scored-mean").name == "scored"
-    assert recorded_table("mine").caption == recorded_protocol("mine").name == "mine"
+    assert table_by_name("scored-mean").derived_from == "scored"
+    assert protocol_by_name("scored-mean").name == "scored"
+    assert table_by_name("mine").caption == protocol_by_name("mine").name == "mine"

@@ -93,7 +93,7 @@ def test_chance_is_the_mean_over_all_draws(name, n, candidates):
     by_hand = np.mean([value(name, list(drawn), "A") for drawn in product(items, repeat=n)])
     metric = find_metric(name)
     law = random_baseline.single_draw if metric.first_only else random_baseline.independent_draws(n)
-    assert metric.expected_values(np.array([candidates]), law) == pytest.approx(by_hand, abs=1e-12)
+    assert metric.expectations(np.array([candidates]), law) == pytest.approx(by_hand, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_chance_is_the_mean_over_all_draws(name, n, candidates):
 def test_chance_of_five_draws_from_thirty(name, expected):
     metric = find_metric(name)
     law = random_baseline.single_draw if metric.first_only else random_baseline.independent_draws(5)
-    assert metric.expected_values(np.full(7, 30), law).mean() == pytest.approx(expected, abs=1e-10)
+    assert metric.expectations(np.full(7, 30), law).mean() == pytest.approx(expected, abs=1e-10)
 
 
 def test_more_draws_than_candidates():
@@ -120,5 +120,5 @@ def test_more_draws_than_candidates():
 def test_a_law_of_lists_of_different_lengths():
     law = random_baseline.mean_distribution(np.array([2, 4]), random_baseline.uniform_ranks)
     assert law.tolist() == pytest.approx([3 / 8, 3 / 8, 1 / 8, 1 / 8])
-    own = random_baseline.fixed_lengths(np.array([0, 1, 3]), np.array([10, 10, 10]), 4)
+    own = random_baseline.lengths_distribution(np.array([0, 1, 3]), np.array([10, 10, 10]), 4)
     assert own.tolist() == pytest.approx([2 / 30, 1 / 30, 1 / 30, 0.0])

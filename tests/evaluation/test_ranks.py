@@ -76,7 +76,7 @@ def test_unanswered_cases_are_misses():
 def test_chance_is_the_mean_over_uniform_ranks():
     of = np.array([30, 30, 10])
     expected = np.mean([find_metric("ndcg@5").gains(n).sum() / n for n in of])
-    assert find_metric("ndcg@5").expected_values(of).mean() == pytest.approx(expected)
+    assert find_metric("ndcg@5").expectations(of).mean() == pytest.approx(expected)
 
 
 def test_concatenation_keeps_the_order_of_cases():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
-from benchkit.evaluation.random_baseline import RankDistribution, expected_gain, uniform_ranks
+from benchkit.evaluation.random_baseline import RankDistribution, mean_gain, uniform_ranks
 from benchkit.evaluation.ranks import Ranks
 
 
@@ -39,17 +39,17 @@ class RankMetric(Metric):
     def values(self, ranks: Ranks) -> NDArray[np.float64]:
         """Return [n] the expected gain of each case; unanswered cases are 0."""
         gains = self.gains(int(ranks.n_candidates.max(initial=1)))
-        return ranks.expected_gain(gains, self.unlisted_gain)
+        return ranks.mean_gain(gains, self.unlisted_gain)
 
     def measure(self, context: MetricContext) -> NDArray[np.float64]:
         return self.values(self._ranks(context)) * self.weights(context)
 
     def chance_level(self, context: MetricContext) -> float:
         distribution = context.baseline.distribution(self.first_only)
-        expected = self.expected_values(context.ranks.n_candidates, distribution)
+        expected = self.expectations(context.ranks.n_candidates, distribution)
         return float((expected * self.weights(context)).mean())
 
-    def expected_values(
+    def expectations(
         self, n_candidates: NDArray[np.int64], distribution: RankDistribution = uniform_ranks
     ) -> NDArray[np.float64]:
         """Return [n] the exact expectations for a recommender that knows nothing.
@@ -58,9 +58,9 @@ class RankMetric(Metric):
             n_candidates: [n] Number of candidates of each case.
             distribution: How likely each rank then is; by default all are equally likely.
 
-        >>> HitRate(1).expected_values(np.array([30])).round(6).tolist()
+        >>> HitRate(1).expectations(np.array([30])).round(6).tolist()
         [0.033333]
-        >>> NDCG(5).expected_values(np.array([30])).round(6).tolist()
+        >>> NDCG(5).expectations(np.array([30])).round(6).tolist()
         [0.098282]
         """
         sizes, size_index = np.unique(n_candidates, return_inverse=True)
@@ -86,7 +86,7 @@ class RankMetric(Metric):
         return context.ranks
 
     def _expectation(self, probabilities: NDArray[np.float64]) -> float:
-        return expected_gain(self.gains(len(probabilities)), probabilities, self.unlisted_gain)
+        return mean_gain(self.gains(len(probabilities)), probabilities, self.unlisted_gain)
 
 
 class HitRate(RankMetric):

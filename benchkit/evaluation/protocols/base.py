@@ -59,7 +59,7 @@ class ProtocolTable:
     """Table whose answers it ranks again; such a table only has the rows that can be."""
 
 
-class JudgedAnswer(NamedTuple):
+class AnswerToJudge(NamedTuple):
     """The answer to a case that judges look at."""
 
     item: str | None
@@ -197,7 +197,7 @@ class EvaluationProtocol:
         return {f"{self.name}_answer": [_to_json(prediction) for prediction in predictions]}
 
     @property
-    def judged_rationale(self) -> pl.Expr:
+    def rationale_to_judge(self) -> pl.Expr:
         """Where a record has the rationale that judges look at."""
         return pl.lit(None, dtype=pl.String)
 
@@ -209,7 +209,7 @@ class EvaluationProtocol:
         """Return whether an imported prediction answers under this protocol."""
         raise NotImplementedError(f"answers of the protocol {self.name!r} cannot be imported")
 
-    def judged_answer(self, row: Mapping[str, Any], request: Request) -> JudgedAnswer:
+    def answer_to_judge(self, row: Mapping[str, Any], request: Request) -> AnswerToJudge:
         """Return what judges look at, of a recorded row."""
         raise NotImplementedError(f"answers of the protocol {self.name!r} cannot be judged")
 

@@ -15,7 +15,7 @@ from benchkit.evaluation.metrics.base import Metric, MetricContext
 from benchkit.evaluation.metrics.rank_based import RankMetric
 from benchkit.evaluation.metrics.validity import Refused, Truncated, Unique, Valid
 from benchkit.evaluation.predict import validate_samples
-from benchkit.evaluation.protocols.base import EvaluationProtocol, EvaluationSetup, JudgedAnswer
+from benchkit.evaluation.protocols.base import AnswerToJudge, EvaluationProtocol, EvaluationSetup
 from benchkit.evaluation.random_baseline import RandomDraws
 from benchkit.evaluation.ranks import Ranks, rank_by_frequency, ranks_from_lists
 from benchkit.types import Prediction, Recommender, Request, RunContext, Sample, Sampler, Status
@@ -99,17 +99,17 @@ class Sampled(EvaluationProtocol):
         return bool(prediction.samples)
 
     @property
-    def judged_rationale(self) -> pl.Expr:
+    def rationale_to_judge(self) -> pl.Expr:
         return pl.col("samples").list.first().struct.field("rationale")
 
-    def judged_answer(self, row: Mapping[str, Any], request: Request) -> JudgedAnswer:  # noqa: ARG002
+    def answer_to_judge(self, row: Mapping[str, Any], request: Request) -> AnswerToJudge:  # noqa: ARG002
         """Return the first sample, as a user would get it."""
         if not row["samples"]:
             status: Status = row.get("sampled_status") or "ok"  # not in the oldest records
-            return JudgedAnswer(None, None, status)
+            return AnswerToJudge(None, None, status)
         first = row["samples"][0]
         item = first["item"] if first["status"] == "ok" else None
-        return JudgedAnswer(item, first["rationale"], first["status"])
+        return AnswerToJudge(item, first["rationale"], first["status"])
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from benchkit.evaluation.metrics.base import Metric
 from benchkit.evaluation.metrics.list_level import Coverage
 from benchkit.evaluation.metrics.validity import Refused, Truncated, Valid
 from benchkit.evaluation.protocols.base import (
+    AnswerToJudge,
     EvaluationProtocol,
     EvaluationSetup,
-    JudgedAnswer,
     ProtocolResult,
     ProtocolTable,
 )
@@ -99,11 +99,11 @@ class Scored(EvaluationProtocol):
         return prediction.scores is not None
 
     @property
-    def judged_rationale(self) -> pl.Expr:
+    def rationale_to_judge(self) -> pl.Expr:
         return pl.col("rationale")
 
-    def judged_answer(self, row: Mapping[str, Any], request: Request) -> JudgedAnswer:
+    def answer_to_judge(self, row: Mapping[str, Any], request: Request) -> AnswerToJudge:
         if not row["scores"]:
-            return JudgedAnswer(None, None, row["status"] or "ok")
+            return AnswerToJudge(None, None, row["status"] or "ok")
         item = request.candidates[int(np.argmax(row["scores"]))]
-        return JudgedAnswer(item, row["rationale"], row["status"])
+        return AnswerToJudge(item, row["rationale"], row["status"])

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from benchkit.errors import StoreError
-from benchkit.evaluation.lookup import recorded_protocol
+from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.evaluation.protocols.base import ProtocolTable
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, Results, ResultTable
@@ -29,7 +29,7 @@ def collect_results(store: Store, suite: str) -> Results:
         _table(store, plan, task, protocol)
         for task in plan.tasks
         for name in plan.protocols
-        for protocol in recorded_protocol(name).tables
+        for protocol in protocol_by_name(name).tables
     ]
     buckets = [
         history_bucket_table(store, plan, table, bucket)
@@ -50,7 +50,7 @@ def collect_results(store: Store, suite: str) -> Results:
 
 def _table(store: Store, plan: PlanRecord, task: str, protocol_table: ProtocolTable) -> ResultTable:
     protocol = protocol_table.name
-    recorded = recorded_protocol(protocol)
+    recorded = protocol_by_name(protocol)
     rows: list[ResultRow] = []
     unsupported: list[str] = []
     manifests: list[Manifest] = []

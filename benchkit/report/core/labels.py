@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from benchkit.evaluation.lookup import recorded_metric, recorded_protocol, recorded_table
+from benchkit.evaluation.lookup import metric_by_name, protocol_by_name, table_by_name
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, ResultTable
 from benchkit.runs.records import PlanRecord
@@ -26,7 +26,7 @@ def metric_title(name: str, plan: PlanRecord | None = None) -> str:
     """
     if plan and name in plan.titles:
         return plan.titles[name]
-    metric = recorded_metric(name)
+    metric = metric_by_name(name)
     return metric.title if metric else name.upper()
 
 
@@ -43,12 +43,12 @@ def protocol_title(protocol: str, plan: PlanRecord | None = None) -> str:
     """Return what is ranked and how, or the protocol's name where it has no title."""
     if plan and protocol in plan.titles:
         return plan.titles[protocol]
-    return recorded_table(protocol).caption
+    return table_by_name(protocol).caption
 
 
 def short_protocol_title(protocol: str) -> str:
     """Return a title for where there is little room, e.g. 'Whole catalogue' for 'full'."""
-    return recorded_table(protocol).short_title
+    return table_by_name(protocol).short_title
 
 
 def history_bucket_title(low: int, high: int | None) -> str:
@@ -75,10 +75,10 @@ def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
         f"{CHANCE_MARK} not significantly above chance in"
         f" {metric_title(primary_metric(plan, table.chance), plan)} (one-sided, Holm over the rows, 5 %)."
     ]
-    metrics = filter(None, map(recorded_metric, plan.metrics))
+    metrics = filter(None, map(metric_by_name, plan.metrics))
     legends = dict.fromkeys(metric.legend for metric in metrics if metric.legend)
     marks += [text.format(popular_share=f"{plan.popular_share:.0%}") for text in legends]
-    protocol = recorded_protocol(table.protocol)
+    protocol = protocol_by_name(table.protocol)
     cut = protocol.truncated_legend
     return [
         f"95 % bootstrap intervals over users. {protocol.legend}",

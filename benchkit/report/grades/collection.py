@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from benchkit.evaluation.lookup import recorded_protocol
+from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.grade_results import GradeComparison, GradeRow, GradeTable
 from benchkit.report.grades.analysis import compare_with_best, grade_buckets, length_adjusted_means
 from benchkit.report.grades.answers import answer_grades
@@ -97,7 +97,7 @@ def _gives_no_rationales(run: Run, answers: str) -> bool:
     manifest = run.manifest()
     if manifest is None or manifest.status != "complete":
         return False
-    text = recorded_protocol(answers).judged_rationale
+    text = protocol_by_name(answers).rationale_to_judge
     has_rationale = text.str.strip_chars().str.len_chars() > 0
     return not run.predictions().select(has_rationale.any()).item()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from benchkit.evaluation.lookup import recorded_protocol
+from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeBucket, GradeComparison, GradeRow, GradeTable
 from benchkit.report.core.labels import format_cell, format_mean, format_p_value
@@ -147,7 +147,7 @@ def _notes(table: GradeTable) -> Iterator[str]:
     fixed = [f"{stage} {grade}" for stage, grade in rubric_grades.items() if grade is not None]
     stages = dict.fromkeys(stage for row in table.rows for stage in row.stages)
     ungraded = [s for s in stages if s != "judged" and rubric_grades.get(s) is None]
-    answer = recorded_protocol(table.judged_answer).judged_answer_title
+    answer = protocol_by_name(table.judged_answer).judged_answer_title
     yield (
         f"For every method the judge saw {answer} of the same cases. 95 %"
         " bootstrap intervals over cases."

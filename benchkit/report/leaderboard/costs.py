@@ -1,6 +1,6 @@
 """What a row cost: training, answering 1,000 users, memory, and where it ran."""
 
-from benchkit.evaluation.lookup import recorded_protocol
+from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.results import ResultRow
 
 COST_TITLES = {
@@ -20,7 +20,7 @@ def per_thousand_users(row: ResultRow, what: str) -> float | None:
 
     The ranking by the mean over tokens uses the scores of `scored`, and so costs the same.
     """
-    protocol = recorded_protocol(row.protocol).name
+    protocol = protocol_by_name(row.protocol).name
     users = max((cell.n for cell in row.cells.values()), default=0)
     value = row.cost.get(f"{protocol}_{what}")
     return value * _USERS / users if users and value is not None else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from benchkit.evaluation.lookup import recorded_protocol
+from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.case_values import read_case_values
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL, Cell
 from benchkit.report.core.labels import is_at_chance, seed_notes
@@ -127,7 +127,7 @@ def build_paper_table(
     significant, tests = _significant(results, tables, ranking, store) if store else ({}, ())
     metrics = metrics or ranking
     averaged = () if len(tables) < 2 or results.plan.relative_drops else tuple(tables)
-    if not recorded_protocol(protocol).ranks_candidates:
+    if not protocol_by_name(protocol).ranks_candidates:
         published_values = ()
     paper_rows = []
     for label in results.plan.labels:

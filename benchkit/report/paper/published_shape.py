@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from benchkit.errors import ConfigError
-from benchkit.evaluation.lookup import recorded_protocol
+from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.results import Results
 from benchkit.report.paper.paper_table import PaperColumn, PaperRow, PaperTable, build_paper_table
 from benchkit.report.paper.published_values import PublishedValue, same_method, same_name
@@ -28,15 +28,15 @@ def like_published(
         ConfigError: The suite has no task of the table or nothing under `protocol`, or this ranks
             the whole catalogue, as no published table does.
     """
-    if "samples" in recorded_protocol(protocol).provides:  # a ranking is always valid
+    if "samples" in protocol_by_name(protocol).provides:  # a ranking is always valid
         values = [replace(v, metric=_VALID.get(v.metric, v.metric)) for v in values]
     name = f"{values[0].paper}, {values[0].table}"
     known = dict.fromkeys(
-        t.protocol for t in results.tables if recorded_protocol(t.protocol).ranks_candidates
+        t.protocol for t in results.tables if protocol_by_name(t.protocol).ranks_candidates
     )
     if protocol not in known:
         why = "it has no results"
-        if not recorded_protocol(protocol).ranks_candidates:
+        if not protocol_by_name(protocol).ranks_candidates:
             why = "papers rank a few candidates"
         raise ConfigError(f"--protocol {protocol}: {why}", f"choose of: {', '.join(known)}")
     tasks = _tasks(results, values)

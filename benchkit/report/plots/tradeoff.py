@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from benchkit.evaluation.lookup import recorded_table
+from benchkit.evaluation.lookup import table_by_name
 from benchkit.report.core.labels import metric_title
 from benchkit.report.core.method_runs import MethodRuns, collect_method_runs
 from benchkit.report.core.results import ResultRow, Results, ResultTable
@@ -38,7 +38,7 @@ def tradeoff_plots(results: Results, store: Store | None = None) -> Iterator[Plo
     tables = [
         table
         for table in tables_with_results(results)
-        if not recorded_table(table.protocol).derived_from
+        if not table_by_name(table.protocol).derived_from
     ]
     method_runs = collect_method_runs(store, results.plan, tables) if store else {}
     styles = family_styles(results)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchkit.evaluation.lookup import recorded_protocol
+from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import (
     best_mean,
@@ -127,7 +127,7 @@ def _table(
             line["at_chance"] = True
         if row.caveats:
             line["notes"] = [numbers[remark] for remark in row.caveats]
-        if recorded_protocol(table.protocol).ranks_candidates and not table.subgroup and row.cells:
+        if protocol_by_name(table.protocol).ranks_candidates and not table.subgroup and row.cells:
             published = published_values.match_published(figures, row.task, row.label)
             line["published"] = {
                 n: [f.display for f in published[n]] for n in names if n in published

@@ -38,7 +38,7 @@ def test_avoidance_is_that_the_target_is_not_first():
     metric = Avoidance()
     ranks = ranks_from_scores([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0]], [0, 0, 0])
     assert metric.values(ranks).tolist() == [0.0, 1.0, 0.5]
-    assert metric.expected_values(ranks.n_candidates).mean() == pytest.approx(2 / 3)
+    assert metric.expectations(ranks.n_candidates).mean() == pytest.approx(2 / 3)
     assert uniform_rank_p_value(1.0, metric.gains(20), np.full(400, 20)) < 0.001
     assert uniform_rank_p_value(0.9, metric.gains(20), np.full(400, 20)) > 0.99
 

@@ -17,25 +17,25 @@ def sample(item, status, rationale="why"):
 @pytest.mark.parametrize("status", ["truncated", "refused", "unparsed", "error"])
 def test_a_sample_that_is_not_ok_names_no_item(status):
     row = {"samples": [sample("a", status), sample("b", "ok")], "sampled_status": "ok"}
-    assert Sampled().judged_answer(row, REQUEST) == (None, "why", status)
+    assert Sampled().answer_to_judge(row, REQUEST) == (None, "why", status)
 
 
 def test_the_first_sample_is_judged():
     row = {"samples": [sample("a", "ok"), sample("b", "ok")], "sampled_status": "ok"}
-    assert Sampled().judged_answer(row, REQUEST) == ("a", "why", "ok")
+    assert Sampled().answer_to_judge(row, REQUEST) == ("a", "why", "ok")
     row = {"samples": [], "sampled_status": "refused"}
-    assert Sampled().judged_answer(row, REQUEST) == (None, None, "refused")
-    assert Sampled().judged_answer({"samples": None}, REQUEST) == (None, None, "ok")
+    assert Sampled().answer_to_judge(row, REQUEST) == (None, None, "refused")
+    assert Sampled().answer_to_judge({"samples": None}, REQUEST) == (None, None, "ok")
 
 
 def test_the_item_ranked_first_is_judged():
     row = {"scores": [1.0, 2.0], "rationale": "why", "status": "truncated"}
-    assert Scored().judged_answer(row, REQUEST) == ("b", "why", "truncated")
+    assert Scored().answer_to_judge(row, REQUEST) == ("b", "why", "truncated")
     row = {"scores": None, "rationale": None, "status": "error"}
-    assert Scored().judged_answer(row, REQUEST) == (None, None, "error")
+    assert Scored().answer_to_judge(row, REQUEST) == (None, None, "error")
 
 
 def test_a_protocol_without_records_has_nothing_to_judge():
     assert not Full().judged_answer_title
     with pytest.raises(NotImplementedError, match="'full' cannot be judged"):
-        Full().judged_answer({}, REQUEST)
+        Full().answer_to_judge({}, REQUEST)
