@@ -98,7 +98,9 @@ def test_tables_show_the_metric_and_the_protocol(ran):
     assert "NOVELTY@k: mean self-information" in text
     rows = list(csv.DictReader(io.StringIO(tables.leaderboard_csv(results))))
     assert {(r["protocol"], r["method"]) for r in rows if r["metric"] == "ild@5"} == {
-        (protocol, label) for protocol in ("scored", "last-event") for label in ("Counts", "Refuses")
+        (protocol, label)
+        for protocol in ("scored", "last-event")
+        for label in ("Counts", "Refuses")
     }
     page = build_payload(results, store, [], None)
     assert "ILD (genre) @5" in [column["title"] for column in page["table-1"]["columns"]]

@@ -62,7 +62,7 @@ def test_p_values_of_uniform_draws_are_uniform():
     for _ in range(300):
         lists = [rank_by_frequency(row) for row in items[rng.integers(0, 30, (200, 5))].tolist()]
         ranks = ranks_from_lists(lists, ["target"] * 200, np.full(200, 30))
-        p.append(rank_distribution_p_value(ranks.expected_gain(gains).mean(), gains, law, 200))
+        p.append(rank_distribution_p_value(ranks.mean_gain(gains).mean(), gains, law, 200))
     assert stats.kstest(p, "uniform").pvalue > 0.001
 
 
