@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchkit.data.dataset import Cases, Dataset
-from benchkit.data.preparation.splits import TEST, TRAIN
+from benchkit.data.splits.base import TEST, TRAIN
 from benchkit.evaluation.metrics.list_level import Coverage, Novelty
 from benchkit.evaluation.metrics.rank_based import HitRate
 from benchkit.evaluation.protocols.base import EvaluationSetup
