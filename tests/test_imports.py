@@ -44,7 +44,7 @@ ALLOWED = {
     "lm": {*_BASE, "data.preparation.candidates", "data.rating_labels", "process_state",
            "source_hash"},
     "training": {*_BASE, "evaluation.metrics", "evaluation.ranks", "lm", "process_state"},
-    "cards": {*_BASE, "source_hash"},
+    "cards": {*_BASE, "lm.engines", "lm.teachers", "source_hash"},
     "config": {*_BASE, "data", "evaluation"},
     "judging": {*_BASE, "cards", "config", "data", "evaluation", "lm", "runs.progress",
                 "runs.provenance", "runs.records", "runs.store", "source_hash", "stats"},
