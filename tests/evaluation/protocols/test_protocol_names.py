@@ -14,7 +14,7 @@ OTHER_MEANINGS = {
     ("benchkit/judging/verdicts.py", "scored"),
     ("benchkit/report/site/judge_verdicts.py", "scored"),
     ("benchkit/training/preference/loss_spec.py", "full"),
-    ("benchkit/training/preference/recommender.py", "full"),
+    ("benchkit/training/preference/config.py", "full"),
     ("judges/panel.py", "scored"),
 }
 
