@@ -19,7 +19,7 @@ from benchkit.config.loading import read_toml, validate_model
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.fingerprint import canonical_settings, package_versions
 from benchkit.registry import Registry, import_object
-from benchkit.source_hash import hash_sources, named_kinds
+from benchkit.source_hash import find_kinds, hash_sources
 from benchkit.types import Recommender
 
 ComponentKind = Literal["method", "judge"]
@@ -189,7 +189,7 @@ def identify_component(card: Card, config: BaseModel | None) -> dict[str, Any]:
 
 def _selected_files(settings: Mapping[str, Any]) -> list[Path]:
     """Return the files of the engines and teachers that settings select by their `kind`."""
-    if not (kinds := named_kinds(settings)):
+    if not (kinds := find_kinds(settings)):
         return []
     from benchkit.lm.engines import ENGINES
     from benchkit.lm.teachers import TEACHERS

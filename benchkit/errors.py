@@ -26,7 +26,7 @@ class ConfigError(BenchkitError):
 
 
 class DataError(BenchkitError):
-    """The data at hand cannot be read or does not say what a dataset must say."""
+    """Data cannot be read, or lack what a dataset needs."""
 
     exit_code = 3
 
@@ -38,13 +38,13 @@ class StoreError(BenchkitError):
 
 
 class MethodError(BenchkitError):
-    """A recommender raised, or returned something that is no prediction."""
+    """A recommender raised, or returned something that is not a prediction."""
 
     exit_code = 1
 
 
 class EngineError(MethodError):
-    """A language model could not be asked: no model, no server, no budget."""
+    """A language model cannot be asked: no model, no server, no budget."""
 
 
 def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ConfigError:

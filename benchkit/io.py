@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old one or the new one, and never half of one."""
+"""Write files so that a reader sees the old one or the new one, and never half of one."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def write_parquet(path: Path, table: pl.DataFrame) -> None:
 
 
 def move_into_place(source: Path, path: Path) -> None:
-    """Give a file that is written its name, so that it is there whole after a crash."""
+    """Rename a complete file to its final name, so that it survives a crash."""
     with wrap_io_errors(path):
         _flush(source)
         source.replace(path)
@@ -40,7 +40,7 @@ def move_into_place(source: Path, path: Path) -> None:
 
 @contextmanager
 def wrap_io_errors(path: Path) -> Iterator[None]:
-    """Turn what the system says of a failed write to `path` into a StoreError."""
+    """Turn an error while writing to `path` into a StoreError."""
     try:
         yield
     # Polars reports a full disk either way, depending on where the write stopped.

@@ -1,8 +1,8 @@
-"""Leave the process as it was: what libraries change while they are imported and used.
+"""Leave the process as it was: undo what libraries change when they are imported and used.
 
 Training libraries behave like programs: they seed every global generator, write to the
 environment, set the level of loggers and add handlers to them, print progress bars, and switch
-PyTorch's settings. `isolated` undoes all of this; the parts can be used alone.
+PyTorch's settings. `isolate_process` undoes all of this; some parts can be used alone.
 """
 
 import importlib
@@ -25,33 +25,40 @@ _SINGLETONS = ("PartialState", "AcceleratorState", "GradientState")
 
 @contextmanager
 def isolate_process(device: str, *packages: str) -> Iterator[None]:
-    """Let libraries be imported and used on `device`, quietly, and leave the process as it was.
+    """Use libraries quietly, and leave the process as it was.
 
-    Kept are: the environment, the working directory, warning filters, loggers, the states of all
-    global random generators, PyTorch's settings, and what Accelerate knows of the process; modules
-    stay imported. Inside, warnings are off, and so are the progress bars and all but the errors of
-    Hugging Face's libraries, as far as these are imported; `packages` are, at the start.
+    Restored are the environment, the working directory, warning filters, loggers, the states of all
+    global random generators, PyTorch's settings, and what Accelerate knows of the process. Modules
+    stay imported. Inside, warnings are off, and so are the progress bars and all messages below
+    errors of those libraries of Hugging Face that are imported.
 
-    Raises ModuleNotFoundError when PyTorch or one of `packages` is not installed.
+    Args:
+        device: Where PyTorch computes.
+        packages: What is imported first.
+
+    Raises:
+        ModuleNotFoundError: PyTorch or one of `packages` is not installed.
     """
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        stack.enter_context(preserve_environment())
-        stack.enter_context(preserve_working_directory())
-        stack.enter_context(preserve_loggers())
+        stack.callback(_restore_environment, dict(os.environ))
+        stack.callback(os.chdir, Path.cwd())
+        stack.callback(_restore_loggers, _logger_states(), logging.root.manager.disable)
         stack.enter_context(preserve_torch_settings())
         stack.enter_context(preserve_random_states(device))
         for package in packages:
             importlib.import_module(package)
         stack.enter_context(silence_hugging_face())
-        stack.enter_context(hide_accelerate_state())
+        stack.callback(_restore_accelerate, [dict(state) for state in _accelerate_states()])
+        for state in _accelerate_states():
+            state.clear()
         yield
 
 
 @contextmanager
 def patch_attributes(owner: Any, values: Mapping[str, Any]) -> Iterator[None]:
-    """Set attributes of `owner` for a while."""
+    """Set attributes of `owner`, and restore them afterwards."""
     before = {name: vars(owner).get(name, _ABSENT) for name in values}
     for name, value in values.items():
         setattr(owner, name, value)
@@ -66,30 +73,8 @@ def patch_attributes(owner: Any, values: Mapping[str, Any]) -> Iterator[None]:
 
 
 @contextmanager
-def preserve_environment() -> Iterator[None]:
-    """Keep the environment variables: packages write to them when they are imported."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update({k: v for k, v in before.items() if os.environ.get(k) != v})
-
-
-@contextmanager
-def preserve_working_directory() -> Iterator[None]:
-    """Keep the working directory."""
-    before = Path.cwd()
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
-@contextmanager
 def preserve_random_states(device: str) -> Iterator[None]:
-    """Keep the states of the global generators, on the CPU and on a CUDA device."""
+    """Restore the states of the global generators, on the CPU and on a CUDA device."""
     import torch
 
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
@@ -107,7 +92,7 @@ def preserve_random_states(device: str) -> Iterator[None]:
 
 @contextmanager
 def preserve_torch_settings() -> Iterator[None]:
-    """Keep PyTorch's settings: dtype, determinism, anomaly detection, precision, threads, grad."""
+    """Restore PyTorch's settings: dtype, determinism, anomaly detection, precision, threads, grad."""
     import torch
 
     cudnn = torch.backends.cudnn
@@ -136,29 +121,8 @@ def preserve_torch_settings() -> Iterator[None]:
 
 
 @contextmanager
-def preserve_loggers() -> Iterator[None]:
-    """Keep the level, handlers and filters of every logger that there is."""
-    known = [logging.root, *logging.root.manager.loggerDict.values()]
-    before = [
-        (log, log.level, log.handlers[:], log.filters[:], log.propagate, log.disabled)
-        for log in known
-        if isinstance(log, logging.Logger)
-    ]
-    off = logging.root.manager.disable
-    try:
-        yield
-    finally:
-        logging.disable(off)
-        for log, level, handlers, filters, propagate, disabled in before:
-            if log.level != level:  # setting it empties the caches of all loggers
-                log.setLevel(level)
-            log.handlers[:], log.filters[:] = handlers, filters
-            log.propagate, log.disabled = propagate, disabled
-
-
-@contextmanager
 def silence_hugging_face() -> Iterator[None]:
-    """No progress bars and no messages below errors from Hugging Face's libraries."""
+    """Switch off progress bars and messages below errors of Hugging Face's libraries."""
     logs = [logging.getLogger(name) for name in _HUGGING_FACE]
     levels = [log.level for log in logs]
     messages = sys.modules.get("transformers.utils.logging")
@@ -183,21 +147,41 @@ def silence_hugging_face() -> Iterator[None]:
             log.setLevel(level)
 
 
-@contextmanager
-def hide_accelerate_state() -> Iterator[None]:
-    """Hide what Accelerate knows of the process (device, precision), and bring it back."""
-    before = [dict(state) for state in _shared_states()]
-    for state in _shared_states():
-        state.clear()
-    try:
-        yield
-    finally:
-        states = _shared_states()
-        for state, values in zip(states, before or [{} for _ in states], strict=True):
-            state.clear()
-            state.update(values)
+def _restore_environment(before: dict[str, str]) -> None:
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update({k: v for k, v in before.items() if os.environ.get(k) != v})
 
 
-def _shared_states() -> list[dict[str, Any]]:
+def _logger_states() -> list[tuple[logging.Logger, Any, Any, Any, bool, bool]]:
+    """Return the level, handlers and filters of every logger that there is."""
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    return [
+        (log, log.level, log.handlers[:], log.filters[:], log.propagate, log.disabled)
+        for log in loggers
+        if isinstance(log, logging.Logger)
+    ]
+
+
+def _restore_loggers(
+    before: list[tuple[logging.Logger, Any, Any, Any, bool, bool]], disabled_level: int
+) -> None:
+    logging.disable(disabled_level)
+    for log, level, handlers, filters, propagate, disabled in before:
+        if log.level != level:  # setting it empties the caches of all loggers
+            log.setLevel(level)
+        log.handlers[:], log.filters[:] = handlers, filters
+        log.propagate, log.disabled = propagate, disabled
+
+
+def _accelerate_states() -> list[dict[str, Any]]:
+    """Return what Accelerate knows of the process (device, precision), if it is imported."""
     module = sys.modules.get("accelerate.state")
     return [] if module is None else [getattr(module, name)._shared_state for name in _SINGLETONS]
+
+
+def _restore_accelerate(before: list[dict[str, Any]]) -> None:
+    states = _accelerate_states()
+    for state, values in zip(states, before or [{} for _ in states], strict=True):
+        state.clear()
+        state.update(values)

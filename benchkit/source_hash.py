@@ -159,7 +159,7 @@ class _TextRemover(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return ast.Constant("") if isinstance(node.value, str) else node
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+    def visit_JoinedStr(self, _node: ast.JoinedStr) -> ast.AST:
         return ast.Constant("")
 
 
@@ -167,15 +167,15 @@ def _without_texts(node: ast.AST) -> ast.AST:
     return _TextRemover().visit(node)  # type: ignore[no-any-return]
 
 
-def named_kinds(settings: object) -> set[str]:
+def find_kinds(settings: object) -> set[str]:
     """Return every value under the key `kind`, at any depth of JSON-like settings.
 
-    >>> sorted(named_kinds({"engine": {"kind": "hf"}, "judges": [{"engine": {"kind": "vllm"}}]}))
+    >>> sorted(find_kinds({"engine": {"kind": "hf"}, "judges": [{"engine": {"kind": "vllm"}}]}))
     ['hf', 'vllm']
     """
     if isinstance(settings, Mapping):
         here = {settings["kind"]} if isinstance(settings.get("kind"), str) else set[str]()
-        return here.union(*map(named_kinds, settings.values()))
+        return here.union(*map(find_kinds, settings.values()))
     if isinstance(settings, Iterable) and not isinstance(settings, str):
-        return set[str]().union(*map(named_kinds, settings))
+        return set[str]().union(*map(find_kinds, settings))
     return set()

@@ -254,9 +254,9 @@ class Sampler(Recommender, Protocol):
 class Executor(Protocol[JobT, OutcomeT]):
     """Where the runs of a plan are computed: in this process, in others, on a cluster.
 
-    Jobs can be pickled. A worker computes one with `benchkit.runs.execution.execute_job`, which keeps
-    the lock and the record of the run and returns its outcome; `fail_job` records the run of a
-    worker that ended without one. `benchkit.testing.ExecutorContract` tests what is said here.
+    Jobs can be pickled. A worker computes one with `benchkit.runs.execution.execute_job`, which
+    locks and records the run and returns its outcome; `fail_job` records the run of a worker that
+    ended without one. `benchkit.testing.executors.ExecutorContract` tests all of this.
     """
 
     def execute(self, jobs: Sequence[JobT], emit: Callable[[Any], None]) -> Iterator[OutcomeT]:

@@ -62,10 +62,9 @@ def plan(
         [('popularity', 'to run')]
     """
     planned = _plan(suite, methods, datasets, seeds, options)
-    store = Store(planned.options.store)
     rows = []
     for job in planned.jobs:
-        manifest = store.run(job.suite, job.task, job.method.name, job.run_id).manifest()
+        manifest = job.run.manifest()
         state = manifest.status if manifest else "to run"
         rows.append(PlannedRun(job.task, job.method.name, job.seed, job.run_id, state))
     skipped = [

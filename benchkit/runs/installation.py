@@ -1,6 +1,7 @@
-"""What is installed, what is missing, and what to do about it."""
+"""Check what is installed and what is missing, with what to do about it."""
 
 import platform
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class InstallationCheck:
-    """One thing that was looked at. required: benchkit does not work at all without it."""
+    """The result of one check."""
 
     subject: str
     ok: bool
@@ -27,10 +28,11 @@ class InstallationCheck:
     reason: str = ""
     hint: str = ""
     required: bool = False
+    """Whether benchkit does not work at all without it."""
 
 
 def check_installation() -> list[InstallationCheck]:
-    """Everything that benchkit and its methods need, in the order of importance."""
+    """Check all that benchkit and its methods need, in the order of importance."""
     return [
         _check_python(),
         *_check_core_packages(),
@@ -49,7 +51,7 @@ def _check_python() -> InstallationCheck:
 
 
 def _check_core_packages() -> Iterable[InstallationCheck]:
-    for name, version in package_versions(_required_distributions("benchkit", extra=None)).items():
+    for name, version in package_versions(_required_distributions("benchkit")).items():
         yield InstallationCheck(
             name, version is not None, version or "not installed", "benchkit itself needs it",
             f"pip install {name}", required=True,
@@ -57,27 +59,23 @@ def _check_core_packages() -> Iterable[InstallationCheck]:
 
 
 def _check_method_packages() -> Iterable[InstallationCheck]:
-    needed_by: dict[str, list[str]] = {}
+    methods: dict[str, list[str]] = {}  # package -> methods that need it
     for card in list_cards().values():
         for package in card.packages:
-            needed_by.setdefault(package, []).append(card.name)
-    own = _required_distributions("benchkit", extra=None)
-    for name, version in package_versions(n for n in needed_by if n not in own).items():
-        methods = ", ".join(needed_by[name][:4]) + (", ..." if len(needed_by[name]) > 4 else "")
+            methods.setdefault(package, []).append(card.name)
+    for name in _required_distributions("benchkit"):
+        methods.pop(name, None)
+    for name, version in package_versions(methods).items():
+        names = ", ".join(methods[name][:4]) + (", ..." if len(methods[name]) > 4 else "")
         yield InstallationCheck(
-            name, version is not None, version or "not installed", f"needed by {methods}",
+            name, version is not None, version or "not installed", f"needed by {names}",
             _HINTS.get(name, f"pip install {name}"),
         )  # fmt: skip
 
 
 def _check_recbole_packages() -> InstallationCheck:
-    missing = [
-        name
-        for name, version in package_versions(
-            _required_distributions("benchkit", extra="recbole")
-        ).items()
-        if version is None
-    ]
+    versions = package_versions(_required_distributions("benchkit", extra="recbole"))
+    missing = [name for name, version in versions.items() if version is None]
     return InstallationCheck(
         "what RecBole imports", not missing,
         f"not installed: {', '.join(missing)}" if missing else "all there",
@@ -98,13 +96,11 @@ def _check_catalogs() -> InstallationCheck:
     )  # fmt: skip
 
 
-def _required_distributions(distribution: str, extra: str | None) -> list[str]:
-    """Names of the distributions that `distribution` requires, of one extra or of none."""
+def _required_distributions(distribution: str, extra: str = "") -> list[str]:
+    """Return the names of what a distribution requires: for one extra, or always."""
     names = []
     for line in metadata.requires(distribution) or []:
         requirement, _, marker = line.partition(";")
         if (f'extra == "{extra}"' in marker.replace("'", '"')) if extra else "extra" not in marker:
-            names.append(
-                requirement.split("[")[0].split(">")[0].split("=")[0].split("<")[0].strip()
-            )
+            names.append(re.split(r"[\[><=~! ]", requirement, maxsplit=1)[0])
     return names

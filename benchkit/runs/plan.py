@@ -1,4 +1,4 @@
-"""From a suite to results: what is to be run, which of it is done, and doing the rest."""
+"""Plan the runs of a suite, and compute those that are missing."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,21 +21,20 @@ from benchkit.types import Capability
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line decides. Empty tuples mean all that the suite names.
-
-    methods: labels of the suite, or any method that benchkit can find.
-    limit_users: ask only so many users; such runs are kept apart as `<suite>@<n>users`.
-    jobs: runs at a time. executor: where they are computed, see `runs.executors.make_executor`.
-    threads: of one run; part of its id, for it can change the last digits of a number.
-    """
+    """What to run of a suite, and how. Empty tuples mean all that the suite names."""
 
     methods: tuple[str | MethodSpec, ...] = ()
+    """Labels of the suite, or any method that benchkit can find."""
     datasets: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     limit_users: int | None = None
+    """Ask only so many users; such runs belong to a suite of their own, `<suite>@<n>users`."""
     jobs: int = 1
+    """Runs at a time."""
     executor: str | JobExecutor = ""
+    """Where runs are computed; see `benchkit.runs.executors.make_executor`."""
     threads: int = 1
+    """Threads of one run; part of its id, because it can change the last digits of a number."""
     device: str = "cpu"
     overwrite: Overwrite = "never"
     store: Path = Path("runs")
@@ -43,13 +42,13 @@ class RunOptions:
 
     @property
     def is_full_suite(self) -> bool:
-        """Whether all that the suite names is asked for."""
+        """Whether all that the suite names is run."""
         return not (self.methods or self.datasets or self.seeds)
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A suite and options, worked out: the jobs, and the record of what was asked for."""
+    """The jobs of a suite under some options."""
 
     suite: Suite
     name: str
@@ -59,12 +58,12 @@ class RunPlan:
     judges: tuple[PlannedJudge, ...] = ()
 
     def to_record(self) -> PlanRecord:
-        """The record that reports start from."""
+        """Return the record that reports start from."""
         rows = [
             PlannedRow(
                 task=job.task, label=job.method.name, family=job.card.family, seed=job.seed,
-                unsupported=_unsupported_protocols(self.suite, job.protocols), caveats=job.caveats, run_id=job.run_id,
-                row_id=job.row_id,
+                unsupported=_unsupported_protocols(self.suite, job.protocols),
+                caveats=job.caveats, run_id=job.run_id, row_id=job.row_id,
             )
             for job in self.jobs
         ]  # fmt: skip
@@ -91,7 +90,7 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class _PlannedMethod:
-    """A method of a suite, and what it says of itself once it is constructed."""
+    """A method of a suite, with what is known of it once it is constructed."""
 
     spec: MethodSpec
     card: Card
@@ -100,22 +99,24 @@ class _PlannedMethod:
 
 
 def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
-    """Work out the jobs. Every name and hyper-parameter is checked before anything is computed."""
+    """Return the jobs of a suite, after a check of every name and hyper-parameter."""
     name = suite.name if options.limit_users is None else f"{suite.name}@{options.limit_users}users"
     jobs: list[Job] = []
-    left_out: list[PlannedRow] = []
-    methods = [_inspect_method(*found) for found in _select_methods(suite, options.methods)]
-    judges = [sitting.plan_entry for sitting in make_judge_jobs(suite.judging)]
+    skipped: list[PlannedRow] = []
+    methods = [
+        _inspect_method(spec, card) for spec, card in _select_methods(suite, options.methods)
+    ]
+    judges = [job.plan_entry for job in make_judge_jobs(suite.judging)]
     for task in _select_tasks(suite, options.datasets):
         for method in methods:
             seeds = options.seeds or suite.seeds
-            protocols = supported_protocols(suite.protocols, method.capabilities)
+            protocols = select_protocols(suite.protocols, method.capabilities)
             if reason := _skip_reason(suite, task, method):
-                left_out += [
+                skipped += [
                     PlannedRow(
                         task=task.name, label=method.spec.name, family=method.card.family,
-                        seed=seed, unsupported=_unsupported_protocols(suite, protocols), caveats=method.caveats,
-                        skip_reason=reason,
+                        seed=seed, unsupported=_unsupported_protocols(suite, protocols),
+                        caveats=method.caveats, skip_reason=reason,
                     )
                     for seed in seeds
                 ]  # fmt: skip
@@ -123,16 +124,16 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
             jobs += [
                 _make_job(suite, name, task, method, protocols, seed, options) for seed in seeds
             ]
-    return RunPlan(suite, name, tuple(jobs), tuple(left_out), options, tuple(judges))
+    return RunPlan(suite, name, tuple(jobs), tuple(skipped), options, tuple(judges))
 
 
-def execute_plan(work: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
-    """Do what is not done yet, and yield every outcome, the complete ones first."""
-    executor = make_executor(work.options.executor, work.options.jobs)
-    store = Store(work.options.store).create()
-    store.update_plan(work.to_record(), whole=work.options.is_full_suite)
+def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
+    """Compute what is missing; yield every outcome, those of complete runs first."""
+    executor = make_executor(plan.options.executor, plan.options.jobs)
+    store = Store(plan.options.store).create()
+    store.update_plan(plan.to_record(), whole=plan.options.is_full_suite)
     todo: list[Job] = []
-    for job in work.jobs:
+    for job in plan.jobs:
         manifest = job.run.manifest()
         if manifest is not None and manifest.status == "complete" and job.overwrite != "always":
             yield Outcome(job, manifest, computed=False)
@@ -140,7 +141,7 @@ def execute_plan(work: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
             todo.append(job)
     datasets = {spec.name: spec for job in todo for spec in (job.train, job.test)}
     for spec in datasets.values():  # here, so that data that cannot be read stops the whole plan
-        load_or_prepare(spec, work.options.data)
+        load_or_prepare(spec, plan.options.data)
     yield from executor.execute(todo, emit)
 
 
@@ -175,10 +176,10 @@ def _select_tasks(suite: Suite, names: Sequence[str]) -> list[TaskSpec]:
     return [listed[name] for name in names] if names else list(suite.tasks)
 
 
-def supported_protocols(
+def select_protocols(
     protocols: Sequence[str], capabilities: Collection[Capability]
 ) -> tuple[str, ...]:
-    """Those of `protocols` that a method with these capabilities can be asked under."""
+    """Return those of `protocols` that a method with these capabilities can be asked under."""
     return tuple(spec for spec in protocols if find_protocol(spec).supports(capabilities))
 
 
@@ -187,7 +188,7 @@ def _unsupported_protocols(suite: Suite, able: Collection[str]) -> tuple[str, ..
 
 
 def _inspect_method(spec: MethodSpec, card: Card) -> _PlannedMethod:
-    """What planning knows of a method: it is constructed, but not fitted."""
+    """Construct a method, without fitting it, to see what it can do."""
     config = cards.build_config(card, spec.config)
     try:
         recommender = cards.construct_recommender(card, config)
@@ -205,11 +206,11 @@ def _inspect_method(spec: MethodSpec, card: Card) -> _PlannedMethod:
 
 
 def _skip_reason(suite: Suite, task: TaskSpec, method: _PlannedMethod) -> str | None:
-    """Why the method cannot do the task here; None if it can."""
+    """Return why the method cannot do the task here, None if it can."""
     if method.card.missing_packages:
         return f"not installed: {', '.join(method.card.missing_packages)}"
     lacking = []
-    if not supported_protocols(suite.protocols, method.capabilities):
+    if not select_protocols(suite.protocols, method.capabilities):
         needs = [need for protocol in suite.protocol_objects() for need in sorted(protocol.needs)]
         lacking.append(" or ".join(dict.fromkeys(needs)))
     needed: list[Capability] = [*task.requires]

@@ -27,13 +27,13 @@ _LINE_INTERVAL = 15.0  # seconds between plain lines of one stage
 
 
 def utc_timestamp() -> str:
-    """The time as ISO 8601 in UTC, to the second."""
+    """Return the time as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
 class RunEvent:
-    """Something that happened in a run. `note` is the outcome in words when a run ended."""
+    """Something that happened in a run."""
 
     kind: Literal["started", "progress", "complete", "failed", "waiting"]
     run: str
@@ -41,13 +41,14 @@ class RunEvent:
     done: int = 0
     total: int | None = None
     note: str = ""
+    """The result in words, where a run ended."""
 
 
 EventHandler = Callable[[RunEvent], None]
 
 
 class StageProgress:
-    """The Progress handle of a run: it turns stages into events, a few a second."""
+    """The `Progress` of a run: turns stages into events, a few a second, and lines of its log."""
 
     def __init__(self, run: str, emit: EventHandler, log: "RunLog") -> None:
         self._run, self._emit, self._log = run, emit, log
@@ -67,7 +68,7 @@ class StageProgress:
 
 
 class SilentProgress:
-    """A Progress that shows nothing."""
+    """A `Progress` that shows nothing."""
 
     def start(self, what: str, total: int | None = None) -> None:
         pass
@@ -77,7 +78,7 @@ class SilentProgress:
 
 
 class RunLog:
-    """One JSON object a line, in the run's folder."""
+    """The log of a run, one JSON object a line."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -105,7 +106,7 @@ class Reporter(Protocol):
 
 
 def make_reporter(console: Console) -> Reporter:
-    """Bars on a terminal, plain lines otherwise."""
+    """Return a reporter that draws bars on a terminal and prints lines elsewhere."""
     return BarReporter(console) if console.is_terminal else LineReporter(console)
 
 
@@ -117,7 +118,7 @@ _STATUS_MARKUP = {
 
 
 class LineReporter:
-    """One line when a run starts and ends, and now and then between."""
+    """Prints a line when a run starts and ends, and now and then in between."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -132,22 +133,22 @@ class LineReporter:
     def handle(self, event: RunEvent) -> None:
         if event.kind == "started":
             self._last[event.run] = time.monotonic()
-            self._say("start", event.run, "")
+            self._print("start", event.run, "")
         elif event.kind == "progress":
             if time.monotonic() - self._last.get(event.run, 0.0) >= _LINE_INTERVAL:
                 self._last[event.run] = time.monotonic()
                 total = f"/{event.total}" if event.total else ""
-                self._say("...", event.run, f"{event.stage} {event.done}{total} {event.note}")
+                self._print("...", event.run, f"{event.stage} {event.done}{total} {event.note}")
         else:
-            self._say(_STATUS_MARKUP[event.kind], event.run, event.note)
+            self._print(_STATUS_MARKUP[event.kind], event.run, event.note)
 
-    def _say(self, sign: str, run: str, note: str) -> None:
-        line = Text.from_markup(sign).append(f" {run}  {note}".rstrip())
+    def _print(self, prefix: str, run: str, note: str) -> None:
+        line = Text.from_markup(prefix).append(f" {run}  {note}".rstrip())
         self._console.print(line, soft_wrap=True)
 
 
 class BarReporter:
-    """A bar a running run; what has ended is printed above the bars."""
+    """Draws one bar a run; prints above the bars what has ended."""
 
     def __init__(self, console: Console) -> None:
         self._lines = LineReporter(console)

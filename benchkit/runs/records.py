@@ -1,4 +1,4 @@
-"""What is written to disk: versioned schemas of the per-case tables, the manifest and the plan."""
+"""Schemas of what is written to disk: the tables of a run, its manifest, the plan of a suite."""
 
 from typing import Any, Literal
 
@@ -9,17 +9,16 @@ from benchkit.errors import StoreError
 from benchkit.runs.progress import utc_timestamp
 
 SCHEMA_VERSION = 3
-EXTERNAL = "external"  # in the identity and the provenance of a run that benchkit did not run here
+EXTERNAL = "external"  # key in the identity and the provenance of an imported run
 
 TableSchema = dict[str, pl.DataType | type[pl.DataType]]
 
-# One row a case, of all protocols together. `status`, `scores` and `rationale` are of the scored
-# protocol; `scores` and `lengths` are aligned with the frozen candidates.
-# `sampled_status` and `samples` (in draw order) are of the sampled one. What a run was not asked
-# is null.
+# One row a case, for all protocols together; null where a run was not asked under one. `status`,
+# `scores` and `rationale` belong to the scored protocol; `scores` and `lengths` are in the order of
+# the frozen candidates. `sampled_status` and `samples` (in draw order) belong to the sampled one.
 PREDICTIONS_SCHEMA: TableSchema = {
     "case_id": pl.String,
-    "target": pl.String,  # the answer, for whoever judges the records
+    "target": pl.String,
     "status": pl.String,
     "scores": pl.List(pl.Float64),
     "lengths": pl.List(pl.Int64),  # tokens of each candidate, where scores are sums over them
@@ -30,8 +29,8 @@ PREDICTIONS_SCHEMA: TableSchema = {
     ),
     "sampled_status": pl.String,
     "rationale": pl.String,
-    "usage": pl.String,  # JSON {protocol: {...}}, because every engine counts something else
-    "history_length": pl.Int64,  # interactions that the request showed
+    "usage": pl.String,  # JSON {protocol: {...}}: every engine counts something else
+    "history_length": pl.Int64,  # interactions in the request
 }
 # One row a case, protocol and metric.
 METRICS_SCHEMA = {
@@ -41,10 +40,9 @@ METRICS_SCHEMA = {
     "value": pl.Float64,
 }
 
-# One row a judged case, of one judge and one run. `stage` says what decided: the rubric alone, for
-# an answer that is `invalid`, `wrong` or `missing` its rationale, or else the judge (`judged`);
-# nothing for one that is `unanswered`, as the method's engine failed.
-# Older tables lack `user` and `named_outside`.
+# One row a judged case, of one judge and one run. `stage` says what decided: `judged`, the judge;
+# `invalid`, `wrong` or `missing` (no rationale), the rubric alone; `unanswered`, nothing, because
+# the method's engine failed. Older tables lack `user` and `named_outside`.
 JUDGEMENTS_SCHEMA: TableSchema = {
     "case_id": pl.String,
     "user": pl.String,  # a user may be asked several times
@@ -53,14 +51,14 @@ JUDGEMENTS_SCHEMA: TableSchema = {
     "target": pl.String,
     "target_title": pl.String,
     "rationale": pl.String,
-    "named_outside": pl.Int64,  # items it names that the method was not shown; null without it
-    "history": pl.List(pl.String),  # as it was shown, a line an event, oldest first
+    "named_outside": pl.Int64,  # items it names that the method was not shown; null if not counted
+    "history": pl.List(pl.String),  # as the judge saw it, a line an event, oldest first
     "history_length": pl.Int64,
     "stage": pl.String,
     "status": pl.String,  # scored | unscored
     "reason": pl.String,  # why it is unscored, or invalid
     "grades": pl.List(pl.Struct({"criterion": pl.String, "grade": pl.Float64})),
-    "text": pl.String,  # the judge's reply, as it came
+    "text": pl.String,  # the judge's reply, unchanged
     "evidence": pl.String,  # JSON {name: number} that the grade rests on
     "flags": pl.List(pl.String),
     "usage": pl.String,  # JSON
@@ -74,7 +72,7 @@ _ADDED_IN_SCHEMA = {
 
 
 def predictions_schema(version: int) -> TableSchema:
-    """PREDICTIONS as it was in schema `version`."""
+    """Return `PREDICTIONS_SCHEMA` as it was in schema `version`."""
     return {
         name: kind
         for name, kind in PREDICTIONS_SCHEMA.items()
@@ -86,11 +84,7 @@ RunStatus = Literal["started", "complete", "failed"]
 
 
 class MetricSummary(BaseModel):
-    """One metric of one run, over all its cases. `low`, `high`: 95 % bootstrap interval.
-
-    chance: exact value of a random ranking; p_chance: one-sided p of not being above it.
-    Both are None for metrics that chance says nothing about.
-    """
+    """One metric of one run, over all its cases."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -100,26 +94,23 @@ class MetricSummary(BaseModel):
     mean: float
     low: float | None = None
     high: float | None = None
+    """`low` to `high` is a 95 % bootstrap interval."""
     chance: float | None = None
+    """Exact value of a random ranking; None for metrics that have none."""
     p_chance: float | None = None
+    """One-sided p value of being above `chance`."""
 
 
 class Manifest(BaseModel):
-    """What a run was. `identity` holds everything that can change a number; its hash is `run_id`.
-
-    row_id: the same hash without the seed: runs that differ in the seed alone share it.
-    datasets: hashes of the content of `train` and `test`, which are known once they are prepared.
-    caveats: what a reader must know of the row.
-    cost: fit_seconds, as if nothing had been computed before; of that, what each stage takes (e.g.
-        sft_stage_seconds), and reused_seconds, which were not spent here; the seconds of each
-        protocol (e.g. scored_seconds); peak_memory_mb.
-    """
+    """What was run, how it ended and what it cost."""
 
     model_config = ConfigDict(extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     run_id: str
+    """Hash of `identity`."""
     row_id: str
+    """Hash of `identity` without the seed: runs that differ in the seed alone share it."""
     status: RunStatus
     suite: str
     task: str
@@ -127,12 +118,18 @@ class Manifest(BaseModel):
     family: str
     seed: int
     caveats: tuple[str, ...] = ()
+    """What a reader must know of the row."""
     identity: dict[str, Any]
+    """Everything that can change a number."""
     datasets: dict[str, str] = Field(default_factory=dict)
+    """Hashes of the contents of `train` and `test`, known once they are prepared."""
     provenance: dict[str, Any]
     started: str
     finished: str | None = None
     cost: dict[str, float] = Field(default_factory=dict)
+    """`fit_seconds`, as if nothing had been computed before; of that, the seconds of each stage
+    (`sft_stage_seconds`) and `reused_seconds`, which were not spent here; the seconds and tokens of
+    each protocol (`scored_seconds`, `scored_tokens`); `peak_memory_mb`."""
     summary: list[MetricSummary] = Field(default_factory=list)
     error: str | None = None
 
@@ -152,18 +149,13 @@ class Manifest(BaseModel):
 
 
 class JudgementManifest(BaseModel):
-    """What one judge made of one run; the verdicts lie beside it (`JUDGEMENTS`).
-
-    judge_id: hash of everything but the run that can change a verdict. rubric: as it was used.
-    cases, answers: how many cases at most, and which answer of each (`sampled` or `scored`).
-    caveats: what a reader must know of the judge; warnings: of this judge with this run.
-    counts: cases by stage, status and flag. cost: seconds, and what verdicts used in sum.
-    """
+    """How one judge judged one run; the verdicts lie beside it (`JUDGEMENTS_SCHEMA`)."""
 
     model_config = ConfigDict(extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     judge_id: str
+    """Hash of everything but the run that can change a verdict."""
     run_id: str
     suite: str
     task: str
@@ -173,21 +165,27 @@ class JudgementManifest(BaseModel):
     rubric: dict[str, Any]
     rubric_hash: str
     answers: str
+    """Which answer of a case was judged: `sampled` or `scored`."""
     cases: int
+    """How many cases at most."""
     caveats: tuple[str, ...] = ()
+    """What a reader must know of the judge."""
     warnings: tuple[str, ...] = ()
+    """What a reader must know of this judge with this run."""
     models: tuple[str, ...] = ()
     identity: dict[str, Any]
     provenance: dict[str, Any]
     started: str
     finished: str | None = None
     counts: dict[str, int] = Field(default_factory=dict)
+    """Cases by stage, status and flag."""
     cost: dict[str, float] = Field(default_factory=dict)
+    """Seconds, and the sum of what the verdicts used."""
     error: str | None = None
 
 
 class PlannedJudge(BaseModel):
-    """A judge that a suite asks for: its row label, and the id of its judgements."""
+    """A judge that a suite names: its label, and the id of its judgements."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -197,12 +195,7 @@ class PlannedJudge(BaseModel):
 
 
 class PlannedRow(BaseModel):
-    """One run that a suite asks for, or in `left_out` why a method cannot do it.
-
-    unsupported: protocols of the suite that the method is not capable of.
-    in_suite: whether the suite names the method; the other rows were added to it.
-    row_id: of the run, as in its manifest.
-    """
+    """One run of a plan, or why a method cannot do it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -211,7 +204,9 @@ class PlannedRow(BaseModel):
     family: str
     seed: int
     in_suite: bool = False
+    """Whether the suite names the method; other rows were added to the suite."""
     unsupported: tuple[str, ...] = ()
+    """Protocols of the suite that the method cannot do."""
     caveats: tuple[str, ...] = ()
     run_id: str | None = None
     row_id: str | None = None
@@ -219,7 +214,7 @@ class PlannedRow(BaseModel):
 
 
 class PlanRecord(BaseModel):
-    """What the last `benchkit run` of a suite asked for; it says which runs make up its tables."""
+    """Which runs make up the tables of a suite, as the last `benchkit run` of it said."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -261,9 +256,10 @@ def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_schema(version: object, where: str) -> None:
-    """Refuse records of a later benchkit than this one."""
+    """Raise StoreError for records of a later benchkit than this one."""
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise StoreError(
-            f"{where} was written by a newer benchkit (schema {version}; this one reads {SCHEMA_VERSION})",
+            f"{where} was written by a newer benchkit (schema {version}; this one reads"
+            f" {SCHEMA_VERSION})",
             "upgrade benchkit, or write to another folder with --out",
         )

@@ -1,4 +1,4 @@
-"""The run store: `runs/<suite>/<task>/<label>/<run_id>/`. A run is complete or it is no result."""
+"""The run store, `runs/<suite>/<task>/<label>/<run_id>/`. Only a complete run is a result."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _SUITE_GLOB = "[!.]*"  # folders with a dot hold locks and the cache
 
 
 def slug(name: str) -> str:
-    """A name as one folder: 'recbole/SASRec' -> 'recbole-SASRec'."""
+    """Return a name as that of one folder: 'recbole/SASRec' -> 'recbole-SASRec'."""
     return "".join(c if c.isalnum() or c in "._@+-" else "-" for c in name)
 
 
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def artifacts(self) -> Path:
-        """What the recommender keeps of its training, e.g. preferences and margins."""
+        """What the recommender stores of its training, e.g. preferences and margins."""
         return self.path / "artifacts"
 
     @property
@@ -48,31 +48,31 @@ class Run:
         return self.path / "log.jsonl"
 
     def manifest(self) -> Manifest | None:
-        """The manifest, or None where nothing was started."""
+        """Return the manifest, None if the run was never started."""
         return _read_record(self.path / "manifest.json", Manifest)
 
     def write_manifest(self, manifest: Manifest) -> None:
         io.write_json(self.path / "manifest.json", manifest.model_dump(mode="json"))
 
     def predictions(self) -> pl.DataFrame:
-        """Per-case answers, in the order of the cases (schema `records.PREDICTIONS`)."""
+        """Return the answers, in the order of the cases (schema `records.PREDICTIONS_SCHEMA`)."""
         return pl.read_parquet(self.path / "predictions.parquet")
 
     def metrics(self) -> pl.DataFrame:
-        """Per-case values (schema `records.METRICS`)."""
+        """Return a value a case and metric (schema `records.METRICS_SCHEMA`)."""
         return pl.read_parquet(self.path / "metrics.parquet")
 
     def judgements(self) -> list[JudgementManifest]:
-        """What judges made of the run, in the order of their files."""
+        """Return the judgements of the run, in the order of their files."""
         paths = sorted(self._judgements.glob("*.json"))
-        return [found for path in paths if (found := _read_record(path, JudgementManifest))]
+        return [record for path in paths if (record := _read_record(path, JudgementManifest))]
 
     def judgement(self, label: str, judge_id: str) -> JudgementManifest | None:
-        """What one judge made of it, or None where it was not begun."""
+        """Return the judgement of one judge, None if it was never started."""
         return _read_record(self._judgements / f"{slug(label)}-{judge_id}.json", JudgementManifest)
 
     def verdicts(self, judgement: JudgementManifest) -> pl.DataFrame:
-        """Per-case verdicts of a complete judgement (schema `records.JUDGEMENTS`)."""
+        """Return the verdicts of a complete judgement (schema `records.JUDGEMENTS_SCHEMA`)."""
         return pl.read_parquet(self._verdicts(judgement))
 
     def write_judgement(
@@ -124,27 +124,27 @@ class Store:
 
     @property
     def cache(self) -> Path:
-        """What runs share, under keys of its content. Nothing in it is a run."""
+        """Folder of what several runs need, such as a backbone, under hashes of the content."""
         return self.root / ".cache"
 
     def suites(self) -> list[str]:
-        """Names of the suites that have a plan."""
+        """Return the names of the suites that have a plan."""
         return sorted(path.parent.name for path in self.root.glob(f"{_SUITE_GLOB}/plan.json"))
 
     def run(self, suite: str, task: str, label: str, run_id: str) -> Run:
         return Run(self.root / slug(suite) / slug(task) / slug(label) / run_id)
 
     def runs(self) -> Iterator[Run]:
-        """Every run that was started, in the order of paths."""
+        """Yield every run that was started, in the order of paths."""
         for path in sorted(self.root.glob(f"{_SUITE_GLOB}/*/*/*/manifest.json")):
             yield Run(path.parent)
 
     def plan(self, suite: str) -> PlanRecord | None:
-        """The plan of a suite, or None where it was not run."""
+        """Return the plan of a suite, None if it was not run."""
         return _read_record(self.root / slug(suite) / "plan.json", PlanRecord)
 
     def require_plan(self, suite: str) -> PlanRecord:
-        """The plan of a suite. Raises StoreError, which names the others, when it was not run."""
+        """Return the plan of a suite. Raises StoreError if it was not run."""
         plan = self.plan(suite)
         if plan is None:
             others = f"   (here: {', '.join(self.suites())})" if self.suites() else ""
@@ -155,23 +155,27 @@ class Store:
         return plan
 
     def update_plan(self, plan: PlanRecord, *, whole: bool = False) -> PlanRecord:
-        """Merge `plan` into the stored one.
+        """Merge a plan into the stored one, and return the result.
 
-        Its rows replace all that stands under their task and label, imports included, except other
-        seeds of the same version (row id). With `whole` it is all that the suite asks for: then
-        those seeds leave as well, and with them tasks and methods that the suite no longer names.
-        Rows that were added to the suite (`--method FILE.py:Class`, imports) stay until forgotten.
+        Its rows replace those of the same task and label, imports included, except other seeds of
+        the same version (row id). Rows that were added to the suite (`--method FILE.py:Class`,
+        imports) stay until `forget`.
+
+        Args:
+            plan: What was asked for now.
+            whole: It is all that the suite names: other seeds, and tasks and methods that the suite
+                no longer names, are removed.
         """
         with self._file_lock(f"plan-{slug(plan.suite)}"):
             old = self.plan(plan.suite)
             if old is not None:
-                kept = _rows_to_keep(old, plan, whole)
-                theirs = {row.label for row in kept}
+                old_rows = _rows_to_keep(old, plan, whole)
+                old_labels = {row.label for row in old_rows}
                 tasks = plan.tasks if whole else dict.fromkeys([*plan.tasks, *old.tasks])
-                labels = [*plan.labels, *(label for label in old.labels if label in theirs)]
+                labels = [*plan.labels, *(label for label in old.labels if label in old_labels)]
                 plan = plan.model_copy(
                     update={
-                        "rows": kept + plan.rows,
+                        "rows": old_rows + plan.rows,
                         "tasks": list(tasks),
                         "labels": list(dict.fromkeys(labels)),
                         "judges": _merge_judges(plan.judges, old.judges),
@@ -181,24 +185,25 @@ class Store:
             return plan
 
     def forget(self, suite: str, label: str) -> int:
-        """Take a row out of the tables of a suite; its runs stay on disk. How many it planned.
+        """Remove a row from the tables of a suite; its runs stay on disk.
 
-        Raises StoreError where the suite has no plan, and ConfigError for a label without rows.
+        Returns:
+            Number of runs that the row had.
+
+        Raises:
+            StoreError: The suite has no plan.
+            ConfigError: No row has this label.
         """
         with self._file_lock(f"plan-{slug(suite)}"):
-            plan = self.plan(suite)
-            if plan is None:
-                raise StoreError(
-                    f"store {self.root}: suite {suite!r} has not been run", "there is no row of it"
-                )
-            kept = [row for row in plan.rows if row.label != label]
-            if len(kept) == len(plan.rows):
+            plan = self.require_plan(suite)
+            rows = [row for row in plan.rows if row.label != label]
+            if len(rows) == len(plan.rows):
                 raise unknown_name_error(
                     f"row of suite {suite!r}:", label, {r.label for r in plan.rows}
                 )
             labels = [name for name in plan.labels if name != label]
-            self._write_plan(plan.model_copy(update={"rows": kept, "labels": labels}))
-            return len(plan.rows) - len(kept)
+            self._write_plan(plan.model_copy(update={"rows": rows, "labels": labels}))
+            return len(plan.rows) - len(rows)
 
     def _write_plan(self, plan: PlanRecord) -> None:
         path = self.root / slug(plan.suite) / "plan.json"
@@ -206,9 +211,11 @@ class Store:
 
     @contextmanager
     def lock(self, run_id: str, wait: bool = True) -> Iterator[bool]:
-        """Hold a run for this process; yields False if another holds it and `wait` is False.
+        """Lock a run for this process; the operating system unlocks it when the process dies.
 
-        The system releases the lock when its holder dies, however it dies.
+        Yields:
+            Whether it is locked for this process. False only where another process has the lock
+            and `wait` is False.
         """
         lock = self._file_lock(run_id)
         try:
@@ -222,7 +229,7 @@ class Store:
             lock.release()
 
     def is_locked(self, run_id: str) -> bool:
-        """Whether some process is working on the run right now."""
+        """Return whether some process is computing the run right now."""
         with self.lock(run_id, wait=False) as free:
             return not free
 
@@ -236,14 +243,16 @@ class Store:
 def find_replaced_judges(
     new: Sequence[PlannedJudge], old: Sequence[PlannedJudge]
 ) -> list[PlannedJudge]:
-    """Those of a plan's judges that no table shows once `new` ones are planned: of the same label,
-    with another rubric, other settings or other cases. Their judgements stay on disk."""
+    """Return the old judges that have the label of a new one, but another id.
+
+    Their rubric, settings or cases differ. Tables show the new ones; old judgements stay on disk.
+    """
     ids = {judge.label: judge.judge_id for judge in new}
     return [judge for judge in old if ids.get(judge.label, judge.judge_id) != judge.judge_id]
 
 
 def _rows_to_keep(old: PlanRecord, new: PlanRecord, whole: bool) -> list[PlannedRow]:
-    """The rows of `old` that stay beside those of `new` (see `Store.update_plan`)."""
+    """Return the rows of `old` that stay beside those of `new` (see `Store.update_plan`)."""
     planned = {(row.task, row.label, row.seed) for row in new.rows}
     versions = {(row.task, row.label): row.row_id for row in new.rows}
 
@@ -271,7 +280,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
             f"{path}: cannot be read: {error}", "remove this folder and run again"
         ) from None
     if not isinstance(value, dict):
-        raise StoreError(f"{path}: is no record of benchkit", "remove this folder and run again")
+        raise StoreError(f"{path}: is not a record of benchkit", "remove this folder and run again")
     return value
 
 

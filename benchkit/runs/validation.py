@@ -1,4 +1,4 @@
-"""Checks that need no computing: suites, catalogs, and that a store says what its records say."""
+"""Check suites, catalogs, and that the tables of a store agree with each other."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -23,7 +23,7 @@ from benchkit.runs.store import Run, Store
 
 @dataclass(frozen=True)
 class ValidationCheck:
-    """One thing that was checked."""
+    """The result of one check."""
 
     subject: str
     ok: bool
@@ -31,7 +31,7 @@ class ValidationCheck:
 
 
 def validate_path(path: Path | None = None) -> Iterator[ValidationCheck]:
-    """Check a suite file, a catalog file or a run store; without a path all that is shipped."""
+    """Check a suite file, a catalog file or a run store; without a path, all that is shipped."""
     if path is None:
         for name in shipped_suites():
             yield from _check_suite(name)
@@ -44,7 +44,7 @@ def validate_path(path: Path | None = None) -> Iterator[ValidationCheck]:
         yield from _check_suite(str(path))
     else:
         raise ConfigError(
-            f"{path}: nothing that can be checked",
+            f"{path}: cannot be checked",
             "give a suite (.toml), a catalog.toml, or the folder of a run store",
         )
 
@@ -70,8 +70,8 @@ def _check_suite(name: str) -> Iterator[ValidationCheck]:
     yield ValidationCheck(what, not wrong, "; ".join(wrong))
 
 
-def _check_cards(found: Iterable[Card]) -> Iterator[ValidationCheck]:
-    for card in found:
+def _check_cards(to_check: Iterable[Card]) -> Iterator[ValidationCheck]:
+    for card in to_check:
         what = f"{card.kind} {card.name}"
         try:
             if "*" in card.name or card.kind == "judge":  # judges have settings without a default
@@ -101,7 +101,7 @@ def _check_store(root: Path) -> Iterator[ValidationCheck]:
 
 
 def _run_problems(store: Store, run: Run, manifest: Manifest) -> Iterator[str]:
-    """What is wrong with a run, if anything."""
+    """Yield what is wrong with a run."""
     if hash_json(manifest.identity) != manifest.run_id or run.path.name != manifest.run_id:
         yield "its id is not the hash of its identity"
     if manifest.status == "started" and not store.is_locked(manifest.run_id):
@@ -129,7 +129,7 @@ def _has_schema(
 
 
 def _mean_problems(manifest: Manifest, metrics: pl.DataFrame) -> Iterator[str]:
-    """Summaries that are not the mean of their cases."""
+    """Yield summaries that are not the mean of their cases."""
     means = metrics.group_by("protocol", "metric").agg(pl.col("value").mean(), pl.len())
     by_name = {(p, m): (mean, n) for p, m, mean, n in means.iter_rows()}
     for line in manifest.summary:
@@ -141,7 +141,7 @@ def _mean_problems(manifest: Manifest, metrics: pl.DataFrame) -> Iterator[str]:
 
 
 def _answer_problems(metrics: pl.DataFrame, predictions: pl.DataFrame) -> Iterator[str]:
-    """Whether those cases count as answered that have scores."""
+    """Yield a message unless exactly the cases with scores count as answered."""
     valid = metrics.filter(protocol=DEFAULT_PROTOCOL.name, metric="valid")["value"]
     answered = predictions["scores"].is_not_null().sum()
     counted = round(float(valid.sum()))
@@ -152,7 +152,7 @@ def _answer_problems(metrics: pl.DataFrame, predictions: pl.DataFrame) -> Iterat
 def _sample_problems(
     manifest: Manifest, metrics: pl.DataFrame, predictions: pl.DataFrame
 ) -> Iterator[str]:
-    """Per-case values that do not follow from the recorded samples."""
+    """Yield metrics whose values do not follow from the recorded samples."""
     recorded = metrics.filter(protocol=Sampled.name)
     rank_metrics = []
     for name in recorded["metric"].unique(maintain_order=True).to_list():
@@ -163,7 +163,7 @@ def _sample_problems(
     n = int(manifest.identity["decoding"]["n"])
     again = recompute_values(predictions, rank_metrics, n)
     for name, values in again.items():
-        given = recorded.filter(metric=name)
-        wrong = given["case_id"].to_list() != predictions["case_id"].to_list()
-        if wrong or np.abs(given["value"].to_numpy() - values).max(initial=0.0) > 1e-12:
+        stored = recorded.filter(metric=name)
+        wrong = stored["case_id"].to_list() != predictions["case_id"].to_list()
+        if wrong or np.abs(stored["value"].to_numpy() - values).max(initial=0.0) > 1e-12:
             yield f"{Sampled.name} {name} does not follow from the samples"

@@ -17,8 +17,7 @@ from tests.support.suites import make_suite, run_all, start_script, wait_until
 
 
 def folder_of(outcome):
-    job = outcome.job
-    return Store(job.store).run(job.suite, job.task, job.method.name, job.run_id)
+    return outcome.job.run
 
 
 def summary(outcome, metric, protocol="scored"):
@@ -293,5 +292,5 @@ def test_seeds_of_different_versions_are_named(methods, tmp_path):
     for seed in (0, 1):  # as a plan of an earlier benchkit has them
         run = folder_of(outcomes["Noise", seed])
         run.write_manifest(run.manifest().model_copy(update={"row_id": "earlier"}))
-    said = "seeds 0, 1 are of another version than seed 2: run or import the row again"
-    assert table_of(tmp_path)["Noise"].status == said
+    status = "seeds 0, 1 are of another version than seed 2: run or import the row again"
+    assert table_of(tmp_path)["Noise"].status == status

@@ -21,13 +21,13 @@ def console(terminal: bool) -> Console:
 
 def test_lines_say_what_began_and_how_it_ended():
     out = console(False)
-    shown = make_reporter(out)
-    assert isinstance(shown, LineReporter)
-    with shown:
-        shown.handle(RunEvent("started", "d / [m]"))
-        shown.handle(RunEvent("progress", "d / [m]", "epochs", 1, 9))
-        shown.handle(RunEvent("complete", "d / [m]", note="hr@1 0.5 [x]"))
-        shown.handle(RunEvent("failed", "d / n", note="no [/good]"))
+    reporter = make_reporter(out)
+    assert isinstance(reporter, LineReporter)
+    with reporter:
+        reporter.handle(RunEvent("started", "d / [m]"))
+        reporter.handle(RunEvent("progress", "d / [m]", "epochs", 1, 9))
+        reporter.handle(RunEvent("complete", "d / [m]", note="hr@1 0.5 [x]"))
+        reporter.handle(RunEvent("failed", "d / n", note="no [/good]"))
     assert out.file.getvalue().splitlines() == [
         "start d / [m]",
         "done d / [m]  hr@1 0.5 [x]",
@@ -37,13 +37,13 @@ def test_lines_say_what_began_and_how_it_ended():
 
 def test_bars_on_a_terminal():
     out = console(True)
-    shown = make_reporter(out)
-    assert isinstance(shown, BarReporter)
-    with shown:
-        shown.handle(RunEvent("started", "d / m"))
-        shown.handle(RunEvent("progress", "d / m", "epochs", 3, 9, "loss 1"))
-        shown._bars.refresh()
-        shown.handle(RunEvent("complete", "d / m", note="hr@1 0.5"))
+    reporter = make_reporter(out)
+    assert isinstance(reporter, BarReporter)
+    with reporter:
+        reporter.handle(RunEvent("started", "d / m"))
+        reporter.handle(RunEvent("progress", "d / m", "epochs", 3, 9, "loss 1"))
+        reporter._bars.refresh()
+        reporter.handle(RunEvent("complete", "d / m", note="hr@1 0.5"))
     text = out.file.getvalue()
     assert "3/9" in text
     assert "done d / m  hr@1 0.5" in text

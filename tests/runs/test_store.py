@@ -29,10 +29,10 @@ def row(label, run_id, seed=0, task="t", **more):
 
 def seeds_of(plan):
     """(task, label) -> the seeds that make up the row."""
-    found = {}
+    seeds = {}
     for planned in plan.rows:
-        found.setdefault((planned.task, planned.label), []).append(planned.seed)
-    return found
+        seeds.setdefault((planned.task, planned.label), []).append(planned.seed)
+    return seeds
 
 
 def test_a_store_of_a_newer_version_is_refused(tmp_path):
@@ -111,8 +111,8 @@ def test_a_row_can_be_forgotten(tmp_path):
 def test_a_claim_is_exclusive(tmp_path):
     store = Store(tmp_path)
     assert not store.is_locked("x")
-    with store.lock("x") as mine, store.lock("x", wait=False) as theirs:
-        assert (mine, theirs) == (True, False)
+    with store.lock("x") as first, store.lock("x", wait=False) as second:
+        assert (first, second) == (True, False)
         assert store.is_locked("x")
     assert not store.is_locked("x")
 

@@ -64,31 +64,31 @@ def offline(arguments, folder):
     ],
 )
 def test_the_network_is_out_of_reach(tmp_path, code):
-    failed, said, hosts = offline(["-c", code], tmp_path)
+    failed, output, hosts = offline(["-c", code], tmp_path)
     assert failed
-    assert "there is no network" in said
+    assert "there is no network" in output
     assert hosts == ["192.0.2.1"]
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
+def leaderboard(tmp_path_factory):
     """The leaderboard folder of the suite: a method that explains and one that does not."""
     folder = tmp_path_factory.mktemp("rationale")
     command = ["-m", "benchkit", "run", "--suite", "rationale", "--limit-users", "40"]
-    failed, said, hosts = offline([*command, "--method", "rationale-sft,random"], folder)
-    assert not failed, said
+    failed, output, hosts = offline([*command, "--method", "rationale-sft,random"], folder)
+    assert not failed, output
     assert not hosts
     return folder / "leaderboards" / SUITE
 
 
 @pytest.mark.slow
-def test_every_table_of_grades_says_that_the_judge_is_a_heuristic(written):
+def test_every_table_of_grades_says_that_the_judge_is_a_heuristic(leaderboard):
     for name, start in (("grades.md", "**"), ("grades.tex", r"\caption{")):
-        lines = (written / name).read_text(encoding="utf-8").splitlines()
+        lines = (leaderboard / name).read_text(encoding="utf-8").splitlines()
         titles = [line for line in lines if line.startswith(start)]
         assert len(titles) == 6  # of each judge: means, shares, by history
         assert all("judge heuristic" in title for title in titles)
-    with (written / "grades.csv").open(encoding="utf-8", newline="") as file:
+    with (leaderboard / "grades.csv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     assert {line["judge"] for line in lines} == JUDGES
     assert {line["judge_kind"] for line in lines} == {"heuristic"}
@@ -101,7 +101,7 @@ def test_every_table_of_grades_says_that_the_judge_is_a_heuristic(written):
     }
     assert 0 <= means["mean rating"] <= 3
     assert means["share right"] <= means["share valid"] == 1  # constrained to the candidates
-    assert {path.name for path in (written / "plots").glob("grades-*.svg")}
+    assert {path.name for path in (leaderboard / "plots").glob("grades-*.svg")}
 
 
 class Page(HTMLParser):
@@ -113,10 +113,10 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.inside = found.get("type") or tag
+        attributes = dict(attrs)
+        self.inside = attributes.get("type") or tag
         names = {"src", "srcset", "data", "poster", "action"} | ({"href"} - {tag == "a" and "href"})
-        self.loaded += [found[name] for name in names if found.get(name)]
+        self.loaded += [attributes[name] for name in names if attributes.get(name)]
 
     def handle_endtag(self, tag):
         self.inside = ""
@@ -126,8 +126,8 @@ class Page(HTMLParser):
 
 
 @pytest.mark.slow
-def test_the_page_loads_nothing_and_says_whose_grades_it_shows(written):
-    page = Page((written / "index.html").read_text(encoding="utf-8"))
+def test_the_page_loads_nothing_and_says_whose_grades_it_shows(leaderboard):
+    page = Page((leaderboard / "index.html").read_text(encoding="utf-8"))
     assert not [address for address in page.loaded if not address.startswith(("data:", "#"))]
     code = "".join(text for kind, text in page.texts if kind in ("script", "style"))
     assert len(code) > 10_000

@@ -128,10 +128,10 @@ def make_suite(*names, **changes):
 
 def run_all(suite, folder, **options):
     """Outcomes of a suite, by label and seed."""
-    work = plan.plan_runs(
+    planned = plan.plan_runs(
         suite, plan.RunOptions(store=folder / "runs", data=folder / "data", **options)
     )
-    return {(o.job.method.name, o.job.seed): o for o in plan.execute_plan(work, lambda _: None)}
+    return {(o.job.method.name, o.job.seed): o for o in plan.execute_plan(planned, lambda _: None)}
 
 
 def start_script(
