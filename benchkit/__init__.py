@@ -30,9 +30,12 @@ if TYPE_CHECKING:
         MethodError,
         StoreError,
     )
+    from benchkit.evaluation.metrics.base import Metric, MetricContext
+    from benchkit.evaluation.protocols.base import EvaluationProtocol
     from benchkit.types import (
         Catalog,
         Event,
+        Executor,
         Interactions,
         Prediction,
         Recommender,
@@ -54,8 +57,10 @@ _EXPORTS = {
     "benchkit.errors": (
         "BenchkitError", "ConfigError", "DataError", "EngineError", "MethodError", "StoreError",
     ),
+    "benchkit.evaluation.metrics.base": ("Metric", "MetricContext"),
+    "benchkit.evaluation.protocols.base": ("EvaluationProtocol",),
     "benchkit.types": (
-        "Catalog", "Event", "Interactions", "Prediction", "Recommender", "Request", "RunContext",
+        "Catalog", "Event", "Executor", "Interactions", "Prediction", "Recommender", "Request", "RunContext",
         "Sample", "Sampler", "TrainView",
     ),
 }  # fmt: skip
@@ -69,10 +74,14 @@ __all__ = [
     "DataError",
     "Dataset",
     "EngineError",
+    "EvaluationProtocol",
     "Event",
+    "Executor",
     "Interactions",
     "MethodError",
     "MethodSpec",
+    "Metric",
+    "MetricContext",
     "PlannedRun",
     "Prediction",
     "Recommender",

@@ -17,8 +17,7 @@ from benchkit.api.records import (
 )
 from benchkit.api.suites import as_names
 from benchkit.errors import ConfigError
-from benchkit.report.core.results import Results as CollectedResults
-from benchkit.report.core.results import ResultTable
+from benchkit.report.core.results import ResultTable, SuiteTables
 from benchkit.runs.store import Store
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Results:
 
     def __init__(
         self,
-        collected: CollectedResults,
+        collected: SuiteTables,
         store: Store,
         data: Path,
         run_report: RunReport | None = None,
@@ -77,7 +76,7 @@ class Results:
         return f"Results(suite={self.suite!r}, tasks={self.tasks}, methods={self.methods})"
 
     @property
-    def collected(self) -> CollectedResults:
+    def collected(self) -> SuiteTables:
         """The tables, as reports read them."""
         return self._collected
 

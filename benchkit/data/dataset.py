@@ -79,7 +79,7 @@ class TrainData:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class PreparedDataset:
     """Everything that is known of a dataset; only the harness holds one.
 
     interactions: all rows, test targets included. part: [n_rows] TRAIN, VALID or TEST.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchkit.data.dataset import Dataset
+from benchkit.data.dataset import PreparedDataset
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class DatasetStatistics:
     """Share of users with two interactions at one time; None without timestamps."""
 
 
-def describe_dataset(dataset: Dataset) -> DatasetStatistics:
+def describe_dataset(dataset: PreparedDataset) -> DatasetStatistics:
     """Return the statistics of all interactions, those of validation and test included."""
     data, users, items = dataset.interactions, len(dataset.users), len(dataset.catalog)
     lengths = np.diff(data.offsets)

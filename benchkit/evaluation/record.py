@@ -6,14 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.evaluation.protocols.base import ProtocolResult
 from benchkit.runs import records
 from benchkit.types import Prediction
 
 
 def predictions_table(
-    results: Sequence[ProtocolResult], dataset: Dataset, cases: Cases
+    results: Sequence[ProtocolResult], dataset: PreparedDataset, cases: Cases
 ) -> pl.DataFrame:
     """Return the record, schema `records.PREDICTIONS_SCHEMA`.
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchkit.config.suite import Suite, TaskSpec
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.evaluation.protocols.base import EvaluationSetup
@@ -17,7 +17,7 @@ class EvaluationTask:
 
     suite: Suite
     task: TaskSpec
-    dataset: Dataset
+    dataset: PreparedDataset
     limit_users: int | None = None
     """Ask only so many users, as `benchkit run --limit-users` does."""
 

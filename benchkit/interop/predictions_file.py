@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.errors import DataError, unknown_name_error
 from benchkit.evaluation.lookup import IMPORTABLE_PROTOCOLS
 from benchkit.interop import answer_parsing
@@ -42,7 +42,7 @@ class ImportedPredictions:
 
 
 def read_predictions(
-    path: Path, dataset: Dataset, cases: Cases, n: int, allow_missing: float = 0.0
+    path: Path, dataset: PreparedDataset, cases: Cases, n: int, allow_missing: float = 0.0
 ) -> ImportedPredictions:
     """Return the answers of a file to `cases`.
 
@@ -88,7 +88,7 @@ _DECODE = {
 class _PredictionCollector:
     """Collects rows into predictions."""
 
-    def __init__(self, path: Path, dataset: Dataset, cases: Cases, n: int) -> None:
+    def __init__(self, path: Path, dataset: PreparedDataset, cases: Cases, n: int) -> None:
         self._path, self._dataset, self._cases, self._n = path, dataset, cases, n
         self._rows = {case: row for row, case in enumerate(cases.ids)}
         self._first: dict[str, str] = {}  # case -> where the file first speaks of it

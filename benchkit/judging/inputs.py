@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.rating_labels import rating_label
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.judging.rubric import Rubric
@@ -44,7 +44,7 @@ class MethodAnswer:
 
 
 def read_answers(
-    predictions: pl.DataFrame, dataset: Dataset, cases: Cases, source: str
+    predictions: pl.DataFrame, dataset: PreparedDataset, cases: Cases, source: str
 ) -> Iterator[MethodAnswer]:
     """Yield the answers to `cases`, in their order.
 

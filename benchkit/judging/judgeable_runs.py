@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchkit.config.suite import Suite
-from benchkit.data.dataset import Dataset
+from benchkit.data.dataset import PreparedDataset
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import StoreError
@@ -28,7 +28,7 @@ class JudgeableRun:
         seed = f" #{self.manifest.seed}" if self.manifest.seed else ""
         return f"{self.manifest.task} / {self.manifest.label}{seed}"
 
-    def dataset(self) -> Dataset:
+    def dataset(self) -> PreparedDataset:
         """Return the dataset. Raises StoreError where it has changed since the run."""
         dataset = load_or_prepare(self.dataset_spec, self.data_dir)
         if dataset.fingerprint != self.manifest.test_fingerprint:

@@ -13,7 +13,7 @@ import numpy as np
 from benchkit import seeds
 from benchkit.config.suite import DecodingSpec
 from benchkit.data import sources
-from benchkit.data.dataset import Dataset
+from benchkit.data.dataset import PreparedDataset
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
 from benchkit.runs.progress import SilentProgress
@@ -21,7 +21,7 @@ from benchkit.types import Catalog, RunContext
 
 
 @lru_cache(maxsize=8)
-def toy_dataset(**options: int) -> Dataset:
+def toy_dataset(**options: int) -> PreparedDataset:
     """Return the generated dataset, prepared with 20 candidates a case."""
     spec = DatasetSpec.model_validate(
         {"name": "toy", "source": "toy", "options": options, "candidates": {"count": 20}}

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
-from benchkit.data.dataset import Dataset
+from benchkit.data.dataset import PreparedDataset
 from benchkit.evaluation.lookup import PROTOCOLS, find_protocol
 from benchkit.evaluation.metrics.base import Metric, MetricContext
 from benchkit.evaluation.protocols.base import EvaluationProtocol, EvaluationSetup
@@ -72,11 +72,11 @@ class MetricContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def dataset(cls) -> Dataset:
+    def dataset(cls) -> PreparedDataset:
         return toy_dataset(users=400, items=60, length=8)
 
     def context(
-        self, protocol: EvaluationProtocol, dataset: Dataset, refusals: bool = False
+        self, protocol: EvaluationProtocol, dataset: PreparedDataset, refusals: bool = False
     ) -> MetricContext:
         """Return what the metric looks at when random answers are given."""
         setup = EvaluationSetup(dataset, dataset.test, (self.make(),), popular_share=0.2)
@@ -97,7 +97,7 @@ class MetricContract:
         assert pickle.loads(pickle.dumps(self.make())) == self.make()  # noqa: S301
 
     def test_it_gives_a_value_a_case_or_one(
-        self, protocol: EvaluationProtocol, dataset: Dataset
+        self, protocol: EvaluationProtocol, dataset: PreparedDataset
     ) -> None:
         for refusals in (False, True):
             context = self.context(protocol, dataset, refusals)
@@ -109,7 +109,7 @@ class MetricContract:
                 assert np.isscalar(values)
 
     def test_it_gives_the_same_again_and_changes_nothing(
-        self, protocol: EvaluationProtocol, dataset: Dataset
+        self, protocol: EvaluationProtocol, dataset: PreparedDataset
     ) -> None:
         context = self.context(protocol, dataset)
         for array in (context.top_items, context.ranks.n_better, context.ranks.n_tied):
@@ -117,13 +117,15 @@ class MetricContract:
         first = np.asarray(self.make().measure(context))
         np.testing.assert_array_equal(first, np.asarray(self.make().measure(context)))
 
-    def test_its_figure_is_finite(self, protocol: EvaluationProtocol, dataset: Dataset) -> None:
+    def test_its_figure_is_finite(
+        self, protocol: EvaluationProtocol, dataset: PreparedDataset
+    ) -> None:
         context = self.context(protocol, dataset)
         _, summary = compute_metrics(protocol.name, [self.make()], context)
         assert all(np.isfinite(line.mean) for line in summary)
 
     def test_random_answers_give_its_chance_level(
-        self, protocol: EvaluationProtocol, dataset: Dataset
+        self, protocol: EvaluationProtocol, dataset: PreparedDataset
     ) -> None:
         context = self.context(protocol, dataset)
         expected, values = self.make().chance_level(context), self.make().measure(context)

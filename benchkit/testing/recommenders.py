@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchkit.config.suite import DecodingSpec
-from benchkit.data.dataset import Dataset
+from benchkit.data.dataset import PreparedDataset
 from benchkit.evaluation.predict import validate_predictions, validate_samples
 from benchkit.testing.fixtures import capture_process_state, run_context, toy_dataset
 from benchkit.types import Capability, Event, Prediction, Recommender, Request, RunContext, Sampler
@@ -36,28 +36,28 @@ class RecommenderContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def dataset(cls) -> Dataset:
+    def dataset(cls) -> PreparedDataset:
         return toy_dataset(users=60, items=60, length=8)
 
     @pytest.fixture(scope="class")
     @classmethod
-    def requests_(cls, dataset: Dataset) -> list[Request]:
+    def requests_(cls, dataset: PreparedDataset) -> list[Request]:
         return list(dataset.requests(dataset.test, 0, 25))
 
     @pytest.fixture(scope="class")
     @classmethod
-    def fitted(cls, dataset: Dataset) -> Recommender:
+    def fitted(cls, dataset: PreparedDataset) -> Recommender:
         recommender = cls().make()
         recommender.fit(dataset.train_view(), cls.context(dataset))
         return recommender
 
     @classmethod
-    def context(cls, dataset: Dataset) -> RunContext:
+    def context(cls, dataset: PreparedDataset) -> RunContext:
         """Return what the recommender is run with."""
         return run_context(dataset.catalog, decoding=cls.decoding)
 
     def scores(
-        self, fitted: Recommender, requests: Sequence[Request], dataset: Dataset
+        self, fitted: Recommender, requests: Sequence[Request], dataset: PreparedDataset
     ) -> np.ndarray:
         """Return [n, c] the scores of `requests`, validated as the harness does."""
         if "scores" not in fitted.capabilities:
@@ -66,7 +66,7 @@ class RecommenderContract:
         return np.array([prediction.scores for prediction in answers], dtype=np.float64)
 
     def samples(
-        self, fitted: Recommender, requests: Sequence[Request], dataset: Dataset
+        self, fitted: Recommender, requests: Sequence[Request], dataset: PreparedDataset
     ) -> list[Prediction]:
         """Return sampled answers to `requests`, validated as the harness does."""
         if "samples" not in fitted.capabilities:
@@ -86,7 +86,7 @@ class RecommenderContract:
         assert all(isinstance(caveat, str) and caveat for caveat in caveats)
 
     def test_it_answers_every_request_in_order(
-        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+        self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
     ) -> None:
         if "scores" not in fitted.capabilities:
             pytest.skip("does not claim scores")
@@ -96,7 +96,7 @@ class RecommenderContract:
         assert list(validate_predictions(iter(answers), requests_)) == answers
 
     def test_it_samples_n_answers_a_request_in_order(
-        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+        self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
     ) -> None:
         answers = self.samples(fitted, requests_, dataset)
         assert [a.case_id for a in answers] == [r.case_id for r in requests_]
@@ -105,21 +105,21 @@ class RecommenderContract:
         assert all(len(answer.samples) == self.decoding["n"] for answer in complete)
 
     def test_slicing_the_requests_changes_nothing(
-        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+        self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
     ) -> None:
         whole = self.scores(fitted, requests_, dataset)
         single = np.concatenate([self.scores(fitted, [r], dataset) for r in requests_[:6]])
         np.testing.assert_allclose(single, whole[:6], atol=self.tolerance, rtol=self.tolerance)
 
     def test_slicing_the_requests_changes_no_sample(
-        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+        self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
     ) -> None:
         whole = self.samples(fitted, requests_, dataset)
         single = [self.samples(fitted, [request], dataset)[0] for request in requests_[:6]]
         assert [a.samples for a in single] == [a.samples for a in whole[:6]]
 
     def test_the_same_seed_gives_the_same_answers(
-        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+        self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
     ) -> None:
         again = self.make()
         again.fit(dataset.train_view(), self.context(dataset))
@@ -128,7 +128,7 @@ class RecommenderContract:
         )
 
     def test_the_same_seed_gives_the_same_samples(
-        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+        self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
     ) -> None:
         if "samples" not in fitted.capabilities:
             pytest.skip("does not claim samples")
@@ -138,7 +138,7 @@ class RecommenderContract:
         assert repeated == [answer.samples for answer in self.samples(fitted, requests_, dataset)]
 
     def test_scores_belong_to_items_and_not_to_places(
-        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+        self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
     ) -> None:
         if self.order_sensitive:
             pytest.skip("reads the candidates in their order")
@@ -152,14 +152,16 @@ class RecommenderContract:
             rtol=self.tolerance,
         )
 
-    def test_it_ranks_the_whole_catalogue(self, fitted: Recommender, dataset: Dataset) -> None:
+    def test_it_ranks_the_whole_catalogue(
+        self, fitted: Recommender, dataset: PreparedDataset
+    ) -> None:
         if "candidates_only" in fitted.capabilities:
             pytest.skip("ranks short lists only")
         requests = list(dataset.requests(dataset.test, 0, 5, "catalog"))
         assert self.scores(fitted, requests, dataset).shape == (5, len(dataset.catalog))
 
     def test_it_serves_users_it_has_not_seen(
-        self, fitted: Recommender, requests_: list[Request], dataset: Dataset
+        self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
     ) -> None:
         if "cold_users" not in fitted.capabilities:
             pytest.skip("does not claim cold_users")
@@ -175,7 +177,7 @@ class RecommenderContract:
             assert len(self.samples(fitted, unknown_users, dataset)) == len(unknown_users)
 
     def test_the_process_is_left_as_it_was(
-        self, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, dataset: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)  # a folder that no other process writes to
         before = capture_process_state()
@@ -188,7 +190,7 @@ class RecommenderContract:
             self.samples(recommender, requests, dataset)
         assert capture_process_state() == before
 
-    def test_it_learns_from_a_view_that_cannot_be_changed(self, dataset: Dataset) -> None:
+    def test_it_learns_from_a_view_that_cannot_be_changed(self, dataset: PreparedDataset) -> None:
         view = dataset.train_view()
         arrays = (view.interactions.user, view.interactions.item, view.interactions.offsets)
         for array in arrays:

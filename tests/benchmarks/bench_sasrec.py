@@ -26,7 +26,7 @@ from baselines.cf.recbole import RecBole
 from baselines.cf.sasrec import SASRec
 from benchkit import cards
 from benchkit.data import sources
-from benchkit.data.dataset import Dataset
+from benchkit.data.dataset import PreparedDataset
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
 from benchkit.evaluation.lookup import find_metric
@@ -89,7 +89,9 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def measure(name: str, make: Callable[[], Recommender], dataset: Dataset, seed: int) -> Figures:
+def measure(
+    name: str, make: Callable[[], Recommender], dataset: PreparedDataset, seed: int
+) -> Figures:
     """Train, ask the test cases, and score the answers."""
     method, progress = make(), Epochs(name)
     with tempfile.TemporaryDirectory() as scratch, one_thread():

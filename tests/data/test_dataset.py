@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchkit.data.dataset import Dataset
+from benchkit.data.dataset import PreparedDataset
 from benchkit.testing.fixtures import toy_dataset
 from benchkit.types import Request
 
 
 @pytest.fixture(scope="module")
-def data() -> Dataset:
+def data() -> PreparedDataset:
     return toy_dataset()
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.splits.base import TRAIN
 from benchkit.evaluation.metrics.base import MetricContext
 from benchkit.evaluation.random_baseline import RandomRanking
@@ -27,7 +27,7 @@ def make_context(
         np.array(target, dtype=np.int32), candidates.astype(np.int32),
     )  # fmt: skip
     part = np.full(len(bought), TRAIN, dtype=np.uint8)
-    dataset = Dataset("hand", ("u",), catalog, interactions, part, cases, cases, {})
+    dataset = PreparedDataset("hand", ("u",), catalog, interactions, part, cases, cases, {})
     values = {
         "dataset": dataset,
         "cases": cases,

@@ -1,7 +1,7 @@
 """Results of one metric without a store, as layouts are made of."""
 
 from benchkit.report.core.cell import Cell
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.runs.records import PlannedRow, PlanRecord
 
 
@@ -23,4 +23,4 @@ def made(values, protocol="scored"):
         tasks=list(values), labels=labels,
         rows=[PlannedRow(task=t, label=m, family="cf", seed=0) for t in values for m in labels],
     )  # fmt: skip
-    return Results(plan, tuple(found))
+    return SuiteTables(plan, tuple(found))

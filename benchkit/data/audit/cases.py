@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Dataset
+from benchkit.data.dataset import PreparedDataset
 from benchkit.data.readers import external_cases
 from benchkit.data.splits.base import TRAIN
 
@@ -103,7 +103,7 @@ class AuditCases:
 
 
 def audit_cases_from_dataset(
-    dataset: Dataset, split: Literal["valid", "test"] = "test"
+    dataset: PreparedDataset, split: Literal["valid", "test"] = "test"
 ) -> AuditCases:
     """Return the frozen cases of one split; with test cases, the validation cases are known."""
     cases = dataset.test if split == "test" else dataset.valid

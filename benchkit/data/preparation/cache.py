@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from benchkit import io
 from benchkit.data import sources
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.preparation import pipeline
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
@@ -26,7 +26,7 @@ RAW_DIR = "raw"  # below the data folder: where raw files are fetched to
 _OPTIONAL = ("rating", "timestamp")
 
 
-def load_or_prepare(spec: DatasetSpec, root: Path) -> Dataset:
+def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     """Return the dataset of `spec`: from `dataset_dir(spec, root)` if it is there, else made now.
 
     Relative paths in the specification are below `root/raw`. Lines that could not be read are kept
@@ -102,7 +102,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
 
 
 def save_dataset(
-    dataset: Dataset, folder: Path, inputs: Sequence[str | None] | None = None
+    dataset: PreparedDataset, folder: Path, inputs: Sequence[str | None] | None = None
 ) -> None:
     """Write the dataset as Parquet; `dataset.json` comes last and makes it complete.
 
@@ -146,7 +146,7 @@ def save_dataset(
 
 
 @lru_cache(maxsize=4)
-def load_dataset(folder: Path) -> Dataset:
+def load_dataset(folder: Path) -> PreparedDataset:
     """Read a dataset back, and check that it is the one that was written."""
     try:
         described = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
@@ -160,7 +160,7 @@ def load_dataset(folder: Path) -> Dataset:
         ) from None
     user = rows["user"].to_numpy()
     counts = np.bincount(user, minlength=len(users))
-    dataset = Dataset(
+    dataset = PreparedDataset(
         name=described["name"],
         users=tuple(users),
         catalog=Catalog(

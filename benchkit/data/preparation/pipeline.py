@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.preparation import candidates
 from benchkit.data.preparation.cold_start import withhold_items, withhold_users
 from benchkit.data.preparation.id_encoding import (
@@ -25,7 +25,7 @@ from benchkit.errors import DataError
 from benchkit.types import Catalog, Interactions
 
 
-def prepare_dataset(raw: RawData, spec: DatasetSpec) -> Dataset:
+def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     """Prepare `raw` as `spec` says. Interactions with equal times keep their order in the file."""
     raw = validate_raw_data(raw)
     table = raw.interactions
@@ -80,7 +80,7 @@ def _freeze_cases(
     catalog: Catalog,
     data: Interactions,
     funnel: dict[str, int],
-) -> Dataset:
+) -> PreparedDataset:
     split = make_splitter(spec.split).split(data)
     drawable = np.ones(len(catalog), dtype=np.bool_)
     if spec.cold is not None:
@@ -126,7 +126,7 @@ def _freeze_cases(
     with ThreadPoolExecutor(2) as pool:
         valid, test = pool.map(freeze, ("valid", "test"), (split.valid, split.test))
     counted = {"validation_cases": len(valid), "test_cases": len(test)}
-    return Dataset(
+    return PreparedDataset(
         name=spec.name,
         users=tuple(users),
         catalog=catalog,

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.splits.base import TRAIN
 from benchkit.errors import ConfigError
 from benchkit.evaluation.random_baseline import RandomBaseline
@@ -22,7 +22,7 @@ AnswerFeature = Literal["ranks", "lists", "samples"]
 class MetricContext:
     """All that a metric may look at: n answered cases of one method under one protocol."""
 
-    dataset: Dataset
+    dataset: PreparedDataset
     cases: Cases
     popular_share: float
     """Share of the items that count as popular."""

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
 from benchkit.evaluation.metrics.validity import Valid
 from benchkit.evaluation.predict import validate_predictions
@@ -24,7 +24,7 @@ from benchkit.types import Capability, Prediction, Recommender, Request, RunCont
 class EvaluationSetup:
     """What every method of a task is asked, and the metrics of its answers."""
 
-    dataset: Dataset
+    dataset: PreparedDataset
     cases: Cases
     metrics: tuple[Metric, ...]
     popular_share: float
@@ -114,7 +114,7 @@ class EvaluationProtocol:
         """Return whether a method with these capabilities can be asked."""
         return self.needs <= set(capabilities) and not self.excludes & set(capabilities)
 
-    def requests(self, dataset: Dataset, cases: Cases) -> Iterator[Request]:
+    def requests(self, dataset: PreparedDataset, cases: Cases) -> Iterator[Request]:
         """Yield the questions; override it to ask differently."""
         return dataset.requests(cases)
 

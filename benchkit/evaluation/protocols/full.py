@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.evaluation.metrics.base import MetricContext
 from benchkit.evaluation.protocols.base import EvaluationProtocol, EvaluationSetup, ProtocolResult
 from benchkit.evaluation.random_baseline import RandomRanking
@@ -28,7 +28,7 @@ class Full(EvaluationProtocol):
     batch_size = 64
     ranks_candidates = False
 
-    def requests(self, dataset: Dataset, cases: Cases) -> Iterator[Request]:
+    def requests(self, dataset: PreparedDataset, cases: Cases) -> Iterator[Request]:
         return dataset.requests(cases, candidates="catalog")
 
     def evaluate(

@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.errors import ConfigError, StoreError
-from benchkit.report.core.results import Results, ResultTable
+from benchkit.report.core.results import ResultTable, SuiteTables
 from benchkit.runs.store import Store
 
 
@@ -28,7 +28,7 @@ class CaseValues:
         return np.asarray(self.values.mean(axis=0), dtype=np.float64)
 
 
-def all_case_tables(results: Results, protocol: str, tasks: Sequence[str]) -> list[ResultTable]:
+def all_case_tables(results: SuiteTables, protocol: str, tasks: Sequence[str]) -> list[ResultTable]:
     """Return the table of each task under a protocol, over all its cases.
 
     Args:

@@ -11,7 +11,7 @@ from benchkit.errors import StoreError
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.evaluation.protocols.base import ProtocolTable
 from benchkit.report.core.cell import Cell
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.core.subgroups import history_bucket_table, relative_drop_table
 from benchkit.report.grades.collection import collect_grades
 from benchkit.runs.records import Manifest, PlannedRow, PlanRecord
@@ -22,7 +22,7 @@ from benchkit.stats.multiple_testing import holm
 _DIFFERENT = {"test": "were evaluated on different cases", "decoding": "were sampled differently"}
 
 
-def collect_results(store: Store, suite: str) -> Results:
+def collect_results(store: Store, suite: str) -> SuiteTables:
     """Read everything that the plan of a suite names. Raises StoreError when there is no plan."""
     plan = store.require_plan(suite)
     whole = [
@@ -45,7 +45,7 @@ def collect_results(store: Store, suite: str) -> Results:
         if (first.task, second.task) == pair and first.protocol == second.protocol == protocol
     ]
     tables = tuple(table for table in (*whole, *buckets, *drops) if table.rows)
-    return Results(plan, tables, collect_grades(store, plan))
+    return SuiteTables(plan, tables, collect_grades(store, plan))
 
 
 def _table(store: Store, plan: PlanRecord, task: str, protocol_table: ProtocolTable) -> ResultTable:

@@ -47,7 +47,7 @@ class ResultTable:
 
 
 @dataclass(frozen=True)
-class Results:
+class SuiteTables:
     """All tables of a suite."""
 
     plan: PlanRecord

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.core.text_table import TextTable, csv_text
 from benchkit.report.leaderboard import costs
 from benchkit.report.paper.published_values import TrainingTimeRatio, same_method, time_ratios_of
@@ -26,7 +26,7 @@ _COLUMNS = (
 
 
 def build_cost_tables(
-    results: Results, factors: Sequence[TrainingTimeRatio] = ()
+    results: SuiteTables, factors: Sequence[TrainingTimeRatio] = ()
 ) -> Iterator[TextTable]:
     """Yield a table for each task, from its first table of results: one line a complete row.
 
@@ -38,12 +38,14 @@ def build_cost_tables(
         yield _table(results.plan, task, rows, time_ratios_of(factors, results.plan.relative_to))
 
 
-def costs_csv(results: Results, factors: Sequence[TrainingTimeRatio] = ()) -> str:
+def costs_csv(results: SuiteTables, factors: Sequence[TrainingTimeRatio] = ()) -> str:
     """Return one line a task and complete row, exact numbers; what was not recorded is empty."""
     return csv_text(_COLUMNS, _records(results, factors))
 
 
-def _records(results: Results, factors: Sequence[TrainingTimeRatio]) -> Iterator[dict[str, Any]]:
+def _records(
+    results: SuiteTables, factors: Sequence[TrainingTimeRatio]
+) -> Iterator[dict[str, Any]]:
     plan = results.plan
     compared = time_ratios_of(factors, plan.relative_to)
     for task, rows in _tasks(results):
@@ -65,7 +67,7 @@ def _records(results: Results, factors: Sequence[TrainingTimeRatio]) -> Iterator
             }
 
 
-def _tasks(results: Results) -> Iterator[tuple[str, list[ResultRow]]]:
+def _tasks(results: SuiteTables) -> Iterator[tuple[str, list[ResultRow]]]:
     """Each task with the rows of its first table that have figures."""
     first: dict[str, ResultTable] = {}
     for table in results.tables:

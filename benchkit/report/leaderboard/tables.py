@@ -20,7 +20,7 @@ from benchkit.report.core.labels import (
     table_legend,
 )
 from benchkit.report.core.latex import render_latex
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.core.text_table import (
     TextCell,
     TextRow,
@@ -99,19 +99,19 @@ def leaderboard_table(
     )
 
 
-def leaderboard_markdown(results: Results) -> str:
+def leaderboard_markdown(results: SuiteTables) -> str:
     """Render all tables, each with its caption and legend."""
     return render_markdown(leaderboard_table(results.plan, table) for table in results.tables)
 
 
-def leaderboard_latex(results: Results) -> str:
+def leaderboard_latex(results: SuiteTables) -> str:
     """Render all tables in booktabs style, without training times."""
     return render_latex(
         leaderboard_table(results.plan, table, fit=False) for table in results.tables
     )
 
 
-def print_results(console: Console, results: Results) -> None:
+def print_results(console: Console, results: SuiteTables) -> None:
     """Print every table, and those of grades.
 
     A narrow terminal gets half-widths instead of intervals, and no coverage.
@@ -137,7 +137,7 @@ def _format_half_width(cell: Cell) -> str:
     return f"{format_rate(cell.mean)} ±{format_rate(longest)}"
 
 
-def leaderboard_csv(results: Results) -> str:
+def leaderboard_csv(results: SuiteTables) -> str:
     """Return one line a row and metric; a row without results has one line with its status."""
     rows = (
         record

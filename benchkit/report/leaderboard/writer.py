@@ -6,7 +6,7 @@ from pathlib import Path
 from benchkit import io
 from benchkit.evaluation.lookup import DEFAULT_PROTOCOL
 from benchkit.report.core.latex import render_latex
-from benchkit.report.core.results import Results
+from benchkit.report.core.results import SuiteTables
 from benchkit.report.core.text_table import TextTable, render_markdown
 from benchkit.report.grades.shares_plot import write_grade_shares
 from benchkit.report.grades.tables import grade_tables, grades_csv
@@ -29,7 +29,7 @@ _LEADERBOARD = {
 _FILE_NAMES = {"md": "table.md", "latex": "table.tex", "csv": "leaderboard.csv"}
 
 
-def render_tables(results: Results, format_: str) -> str:
+def render_tables(results: SuiteTables, format_: str) -> str:
     """Render all tables as `md`, `latex` or `csv`.
 
     Grades follow, except in the CSV, whose columns they do not share.
@@ -41,7 +41,7 @@ def render_tables(results: Results, format_: str) -> str:
 
 
 def render_paper_table(
-    results: Results,
+    results: SuiteTables,
     store: Store,
     published: Path,
     format_: str,
@@ -74,13 +74,13 @@ def render_paper_table(
     )
 
 
-def cost_tables(results: Results, published: Path) -> list[TextTable]:
+def cost_tables(results: SuiteTables, published: Path) -> list[TextTable]:
     """Build the tables of costs, with published ratios of training time beside ours."""
     ratios = published_values.read_time_ratios(published, results.plan.published)
     return list(build_cost_tables(results, ratios))
 
 
-def render_costs(results: Results, published: Path, format_: str) -> str:
+def render_costs(results: SuiteTables, published: Path, format_: str) -> str:
     """Render the tables of costs as `md`, `latex` or `csv`."""
     if format_ == "csv":
         ratios = published_values.read_time_ratios(published, results.plan.published)
@@ -89,7 +89,7 @@ def render_costs(results: Results, published: Path, format_: str) -> str:
 
 
 def write_leaderboard(
-    results: Results,
+    results: SuiteTables,
     store: Store,
     folder: Path,
     questions: CaseInputLookup | None = None,

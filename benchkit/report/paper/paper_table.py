@@ -9,7 +9,7 @@ from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.case_values import read_case_values
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL, Cell
 from benchkit.report.core.labels import is_at_chance, seed_notes
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.paper.published_values import PublishedValue, match_published
 from benchkit.runs.store import Store
 from benchkit.stats.multiple_testing import holm
@@ -78,7 +78,9 @@ class PaperTable:
 
 
 def build_paper_tables(
-    results: Results, store: Store | None = None, published_values: Sequence[PublishedValue] = ()
+    results: SuiteTables,
+    store: Store | None = None,
+    published_values: Sequence[PublishedValue] = (),
 ) -> list[PaperTable]:
     """Build a layout for each protocol of the suite, over all cases of its tasks.
 
@@ -96,7 +98,7 @@ def build_paper_tables(
 
 
 def build_paper_table(
-    results: Results,
+    results: SuiteTables,
     protocol: str,
     store: Store | None = None,
     published_values: Sequence[PublishedValue] = (),
@@ -157,7 +159,7 @@ def build_paper_table(
 
 
 def _paper_row(
-    results: Results,
+    results: SuiteTables,
     rows: Mapping[str, ResultRow],
     tasks: Sequence[str],
     metrics: Sequence[str],
@@ -207,7 +209,7 @@ def _averages(
 
 
 def _significant(
-    results: Results, tables: Mapping[str, ResultTable], metrics: Sequence[str], store: Store
+    results: SuiteTables, tables: Mapping[str, ResultTable], metrics: Sequence[str], store: Store
 ) -> tuple[dict[PaperColumn, str], tuple[str, ...]]:
     """Return the best method of each column where it is better than every rival, and test notes.
 

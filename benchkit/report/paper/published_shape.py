@@ -5,14 +5,17 @@ from dataclasses import replace
 
 from benchkit.errors import ConfigError
 from benchkit.evaluation.lookup import protocol_by_name
-from benchkit.report.core.results import Results
+from benchkit.report.core.results import SuiteTables
 from benchkit.report.paper.paper_table import PaperColumn, PaperRow, PaperTable, build_paper_table
 from benchkit.report.paper.published_values import PublishedValue, same_method, same_name
 from benchkit.runs.store import Store
 
 
 def like_published(
-    results: Results, values: Sequence[PublishedValue], protocol: str, store: Store | None = None
+    results: SuiteTables,
+    values: Sequence[PublishedValue],
+    protocol: str,
+    store: Store | None = None,
 ) -> PaperTable:
     """Build a row for each method and a column for each domain and metric, in the paper's order.
 
@@ -75,7 +78,7 @@ def like_published(
 _VALID = {"valid_ratio": "valid"}
 
 
-def _tasks(results: Results, values: Sequence[PublishedValue]) -> dict[str, str]:
+def _tasks(results: SuiteTables, values: Sequence[PublishedValue]) -> dict[str, str]:
     """Domain of the paper -> the task that has its name, or the domain where none has."""
     domains = dict.fromkeys(value.domain for value in values)
     return {

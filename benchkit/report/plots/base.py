@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchkit.report.core import labels
 from benchkit.report.core.cell import Cell
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.plots.style import FIGURE_WIDTH, GREY, SERIES_COLOURS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class SeriesStyle:
     line_style: str | tuple[int, tuple[float, ...]] = "-"
 
 
-def family_styles(results: Results) -> dict[str, SeriesStyle]:
+def family_styles(results: SuiteTables) -> dict[str, SeriesStyle]:
     """Return the style of each family, the same in all plots of a suite; controls are grey.
 
     The combination of colour and marker repeats after 30 families.
@@ -63,12 +63,12 @@ def series_styles(count: int) -> list[SeriesStyle]:
     ]
 
 
-def tables_with_results(results: Results) -> list[ResultTable]:
+def tables_with_results(results: SuiteTables) -> list[ResultTable]:
     """Return the tables of all cases in which at least one row has a result."""
     return [t for t in results.tables if not t.subgroup and any(row.cells for row in t.rows)]
 
 
-def table_primary_metric(results: Results, table: ResultTable) -> str:
+def table_primary_metric(results: SuiteTables, table: ResultTable) -> str:
     """Return the metric that the plots of a table show."""
     names = table.chance or dict.fromkeys(name for row in table.rows for name in row.cells)
     return labels.primary_metric(results.plan, names)
@@ -86,7 +86,7 @@ def max_case_count(rows: Iterable[ResultRow]) -> int:
     return max((c.n for row in rows for c in row.cells.values()), default=0)
 
 
-def plot_heading(results: Results, table: ResultTable, what: str) -> str:
+def plot_heading(results: SuiteTables, table: ResultTable, what: str) -> str:
     """Return a title such as 'MovieLens 100K, ml-100k: NDCG@5 (scored)'."""
     where = ", ".join(dict.fromkeys((results.plan.title, table.task)))
     return f"{where}: {what} ({labels.short_protocol_title(table.protocol).lower()})"

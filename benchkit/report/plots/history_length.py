@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchkit.report.core.labels import history_bucket_title, metric_title
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.plots.base import (
     CHANCE_LINE_STYLE,
     Plot,
@@ -32,7 +32,7 @@ _BACKGROUND_NOTE = "Grey: the methods of the other panels."
 _MAX_PER_PANEL = 7  # more curves cannot be told apart
 
 
-def history_plots(results: Results) -> Iterator[Plot]:
+def history_plots(results: SuiteTables) -> Iterator[Plot]:
     """Yield a plot for each task and protocol with results in at least two buckets."""
     for table in tables_with_results(results):
         parts = history_bucket_tables(results, table)
@@ -49,7 +49,7 @@ def history_plots(results: Results) -> Iterator[Plot]:
         )
 
 
-def history_bucket_tables(results: Results, table: ResultTable) -> dict[str, ResultTable]:
+def history_bucket_tables(results: SuiteTables, table: ResultTable) -> dict[str, ResultTable]:
     """Return the table of each bucket by its short name, e.g. '3–7'."""
     bucket_tables = {}
     for bucket in results.plan.history_buckets:
@@ -83,7 +83,7 @@ def family_panels(rows: Sequence[ResultRow], metric: str) -> list[tuple[str, lis
 
 def draw_history(
     figure: "Figure",
-    results: Results,
+    results: SuiteTables,
     table: ResultTable,
     parts: Mapping[str, ResultTable],
     text: str,

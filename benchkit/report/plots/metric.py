@@ -14,7 +14,7 @@ from benchkit.report.core.labels import (
     is_at_chance,
     metric_title,
 )
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.plots.base import (
     CHANCE_LINE_STYLE,
     Plot,
@@ -50,7 +50,7 @@ _MAX_PANELS, _MAX_PANELS_OF_MANY = 5, 8  # side by side, the second with more th
 _CHANCE_NOTE = f"{CHANCE_MARK} not significantly above chance (one-sided, Holm over the rows, 5 %)."
 
 
-def metric_plots(results: Results) -> Iterator[Plot]:
+def metric_plots(results: SuiteTables) -> Iterator[Plot]:
     """Yield a plot for each task and protocol, then one for each protocol with several tasks."""
     styles = family_styles(results)
     groups: dict[tuple[str, str], list[ResultTable]] = {}
@@ -84,7 +84,7 @@ def metric_plots(results: Results) -> Iterator[Plot]:
         )
 
 
-def metric_figure(results: Results, table: ResultTable, metric: str = "") -> "Figure":
+def metric_figure(results: SuiteTables, table: ResultTable, metric: str = "") -> "Figure":
     """Draw one table's metric, the suite's primary one by default, and return the figure.
 
     Raises ConfigError for a metric that cannot be drawn, or without matplotlib.
@@ -101,7 +101,7 @@ def metric_figure(results: Results, table: ResultTable, metric: str = "") -> "Fi
 
 
 def draw_metric(
-    figure: "Figure", results: Results, table: ResultTable, styles: Mapping[str, SeriesStyle]
+    figure: "Figure", results: SuiteTables, table: ResultTable, styles: Mapping[str, SeriesStyle]
 ) -> None:
     """Draw methods with the best first and the reasons of rows without a result last.
 
@@ -137,7 +137,7 @@ def draw_metric(
 
 def draw_metric_panels(
     figure: "Figure",
-    results: Results,
+    results: SuiteTables,
     tables: Sequence[ResultTable],
     styles: Mapping[str, SeriesStyle],
     columns: int,
@@ -230,7 +230,7 @@ def _line(color: str, **settings: Any) -> "Line2D":
     return Line2D([], [], color=color, markersize=5, **settings)
 
 
-def _labels(results: Results, tables: Sequence[ResultTable]) -> list[str]:
+def _labels(results: SuiteTables, tables: Sequence[ResultTable]) -> list[str]:
     """Return the methods of the tables in the order of the suite."""
     labels = {row.label for table in tables for row in table.rows}
     return [label for label in results.plan.labels if label in labels]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchkit.errors import ConfigError
 from benchkit.report.core.file_names import unique_stems
-from benchkit.report.core.results import Results
+from benchkit.report.core.results import SuiteTables
 from benchkit.report.plots import style
 from benchkit.report.plots.base import Plot
 from benchkit.report.plots.history_length import history_plots
@@ -16,7 +16,7 @@ from benchkit.report.plots.tradeoff import tradeoff_plots
 from benchkit.runs.store import Store
 
 
-def write_suite_plots(results: Results, folder: Path, store: Store | None = None) -> list[Path]:
+def write_suite_plots(results: SuiteTables, folder: Path, store: Store | None = None) -> list[Path]:
     """Draw the results into `folder` and return the paths of the SVG and PNG files.
 
     Args:
@@ -35,7 +35,7 @@ def write_suite_plots(results: Results, folder: Path, store: Store | None = None
     return paths
 
 
-def suite_plots(results: Results, store: Store | None = None) -> Iterator[Plot]:
+def suite_plots(results: SuiteTables, store: Store | None = None) -> Iterator[Plot]:
     """Yield the plots of the results, not drawn yet."""
     yield from metric_plots(results)
     yield from history_plots(results)

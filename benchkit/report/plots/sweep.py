@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchkit.report.core.labels import metric_title
 from benchkit.report.core.method_runs import MethodRuns, collect_method_runs
-from benchkit.report.core.results import Results, ResultTable
+from benchkit.report.core.results import ResultTable, SuiteTables
 from benchkit.report.plots.base import (
     CHANCE_LINE_STYLE,
     Plot,
@@ -46,7 +46,7 @@ _AXIS_WIDTH = 3.6  # inches, about
 _CHOICE = "Measured on the test cases: a value picked from this plot is picked on the test set."
 
 
-def sweep_plots(results: Results, store: Store) -> Iterator[Plot]:
+def sweep_plots(results: SuiteTables, store: Store) -> Iterator[Plot]:
     """Yield a plot for each setting that varies between rows of a method, by task and protocol.
 
     Values are read from the manifests of the runs.
@@ -83,7 +83,7 @@ def sweep_plots(results: Results, store: Store) -> Iterator[Plot]:
 
 def draw_sweep(
     figure: "Figure",
-    results: Results,
+    results: SuiteTables,
     table: ResultTable,
     all_series: Sequence[SettingSeries],
     text: str,

@@ -6,7 +6,7 @@ from functools import partial
 from benchkit.evaluation.lookup import table_by_name
 from benchkit.report.core.labels import metric_title
 from benchkit.report.core.method_runs import MethodRuns, collect_method_runs
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.plots.base import (
     Plot,
     SeriesStyle,
@@ -30,7 +30,7 @@ _KINDS = {
 }
 
 
-def tradeoff_plots(results: Results, store: Store | None = None) -> Iterator[Plot]:
+def tradeoff_plots(results: SuiteTables, store: Store | None = None) -> Iterator[Plot]:
     """Yield a plot for each of answering time, training time, tokens and serendipity.
 
     A plot needs two rows with the quantity. store: the runs, which name their machines.
@@ -96,7 +96,7 @@ def _alike(names: Sequence[str], metric: str) -> str:
 
 
 def _plot(
-    results: Results,
+    results: SuiteTables,
     table: ResultTable,
     name: str,
     accuracy: str,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit import io
-from benchkit.report.core.results import Results
+from benchkit.report.core.results import SuiteTables
 from benchkit.report.paper import published_values
 from benchkit.report.site import payload
 from benchkit.report.site.example_cases import CaseInputLookup
@@ -24,7 +24,7 @@ _ESCAPED = str.maketrans(
 
 
 def render_page(
-    results: Results,
+    results: SuiteTables,
     store: Store,
     *,
     folder: Path = published_values.PUBLISHED_FOLDER,
@@ -42,7 +42,7 @@ def render_page(
 
 
 def write_page(
-    results: Results,
+    results: SuiteTables,
     store: Store,
     folder: Path,
     *,

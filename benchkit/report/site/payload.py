@@ -23,7 +23,7 @@ from benchkit.report.core.labels import (
     table_legend,
 )
 from benchkit.report.core.method_runs import MethodRuns, collect_method_runs
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.leaderboard import costs
 from benchkit.report.paper import published_values
 from benchkit.report.paper.published_values import PublishedValue
@@ -39,7 +39,7 @@ Blocks = dict[str, Any]
 
 
 def build_payload(
-    results: Results,
+    results: SuiteTables,
     store: Store,
     figures: Sequence[PublishedValue],
     questions: CaseInputLookup | None,
@@ -70,7 +70,7 @@ def build_payload(
 
 
 def _index(
-    results: Results,
+    results: SuiteTables,
     rows: Mapping[tuple[str, str], ResultRow],
     method_runs: RunsByRow,
     labels: Sequence[str],

@@ -12,7 +12,7 @@ import pytest
 
 from baselines.cf import recbole_data, recbole_models, recbole_shim
 from baselines.cf.recbole import RecBole
-from benchkit.data.dataset import Dataset, TrainData
+from benchkit.data.dataset import PreparedDataset, TrainData
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.sources import read_source
 from benchkit.data.spec import DatasetSpec
@@ -42,11 +42,13 @@ def context(catalog: Catalog, scratch: Path, seed: int = 0) -> RunContext:
 
 
 @pytest.fixture(scope="module")
-def toy() -> Dataset:
+def toy() -> PreparedDataset:
     return prepare_dataset(read_source("toy", {}), DatasetSpec(name="toy", source="toy"))
 
 
-def fitted(toy: Dataset, scratch: Path, seed: int = 0, **config: Any) -> tuple[RecBole, RunContext]:
+def fitted(
+    toy: PreparedDataset, scratch: Path, seed: int = 0, **config: Any
+) -> tuple[RecBole, RunContext]:
     recommender = RecBole(RecBole.Config(**{"epochs": 1, "max_length": 8, **config}))
     run = context(toy.catalog, scratch, seed)
     recommender.fit(toy.train_view(), run)
@@ -55,7 +57,7 @@ def fitted(toy: Dataset, scratch: Path, seed: int = 0, **config: Any) -> tuple[R
 
 @pytest.fixture(scope="module", params=["SASRec", "GRU4Rec", "FPMC", "DeepFM"])
 def trained(
-    request: pytest.FixtureRequest, toy: Dataset, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, toy: PreparedDataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RecBole, RunContext]]:
     if recbole_models.recbole_dir() is None:
         pytest.skip("RecBole is not installed")
@@ -101,7 +103,7 @@ def test_defaults_are_read_as_numbers() -> None:
 
 
 @needs_recbole
-def test_settings_reach_recbole(toy: Dataset, tmp_path: Path) -> None:
+def test_settings_reach_recbole(toy: PreparedDataset, tmp_path: Path) -> None:
     recommender, _ = fitted(
         toy, tmp_path, model="SASRec", embedding_size=16, parameters={"n_layers": 1}
     )
@@ -110,7 +112,7 @@ def test_settings_reach_recbole(toy: Dataset, tmp_path: Path) -> None:
 
 
 def test_without_recbole_fit_says_what_to_install(
-    toy: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recbole_models, "available_models", dict)
     monkeypatch.setitem(sys.modules, "recbole.trainer.trainer", None)
@@ -121,7 +123,7 @@ def test_without_recbole_fit_says_what_to_install(
 
 
 @needs_recbole
-def test_s3rec_says_which_item_texts_there_are(toy: Dataset, tmp_path: Path) -> None:
+def test_s3rec_says_which_item_texts_there_are(toy: PreparedDataset, tmp_path: Path) -> None:
     recommender = RecBole(RecBole.Config(model="S3Rec", item_column="brand"))
     with pytest.raises(ConfigError, match=r"no item text 'brand'[\s\S]*title, genres"):
         recommender.fit(toy.train_view(), context(toy.catalog, tmp_path))
@@ -181,7 +183,7 @@ def recbole_rows(model: str, data: TrainData) -> Any:
 
 
 @needs_recbole
-def test_recbole_sees_the_training_interactions_and_nothing_else(toy: Dataset) -> None:
+def test_recbole_sees_the_training_interactions_and_nothing_else(toy: PreparedDataset) -> None:
     train = toy.train_view()
     rows = recbole_rows("SASRec", train)
     assert rows.field2id_token["item_id"].tolist() == ["[PAD]", *toy.catalog.ids]
@@ -199,7 +201,7 @@ def test_recbole_sees_the_training_interactions_and_nothing_else(toy: Dataset) -
 
 @needs_recbole
 @pytest.mark.parametrize("model", ["SASRec", "DeepFM"])
-def test_no_target_of_a_user_is_among_its_rows(toy: Dataset, model: str) -> None:
+def test_no_target_of_a_user_is_among_its_rows(toy: PreparedDataset, model: str) -> None:
     rows = recbole_rows(model, toy.train_view()).inter_feat
     pairs = set(zip(rows["user_id"].tolist(), rows["item_id"].tolist(), strict=True))
     if model == "SASRec":
@@ -216,7 +218,7 @@ def test_no_target_of_a_user_is_among_its_rows(toy: Dataset, model: str) -> None
 
 
 def test_every_request_gets_one_prediction_in_order(
-    trained: tuple[RecBole, RunContext], toy: Dataset
+    trained: tuple[RecBole, RunContext], toy: PreparedDataset
 ) -> None:
     recommender, run = trained
     requests = list(toy.requests(toy.test))
@@ -229,7 +231,7 @@ def test_every_request_gets_one_prediction_in_order(
 
 @pytest.mark.parametrize("size", [1, 7])
 def test_slicing_does_not_change_an_answer(
-    trained: tuple[RecBole, RunContext], toy: Dataset, size: int
+    trained: tuple[RecBole, RunContext], toy: PreparedDataset, size: int
 ) -> None:
     recommender, run = trained
     requests = list(toy.requests(toy.test, 0, 50))
@@ -240,7 +242,7 @@ def test_slicing_does_not_change_an_answer(
 
 
 def test_a_score_belongs_to_its_candidate(
-    trained: tuple[RecBole, RunContext], toy: Dataset
+    trained: tuple[RecBole, RunContext], toy: PreparedDataset
 ) -> None:
     recommender, run = trained
     requests = list(toy.requests(toy.test, 0, 20))
@@ -252,7 +254,7 @@ def test_a_score_belongs_to_its_candidate(
 
 
 def test_the_full_protocol_agrees_with_the_candidates(
-    trained: tuple[RecBole, RunContext], toy: Dataset
+    trained: tuple[RecBole, RunContext], toy: PreparedDataset
 ) -> None:
     recommender, run = trained
     asked = list(toy.requests(toy.test, 0, 5))
@@ -266,7 +268,9 @@ def test_the_full_protocol_agrees_with_the_candidates(
     )
 
 
-def test_only_the_newest_items_are_read(trained: tuple[RecBole, RunContext], toy: Dataset) -> None:
+def test_only_the_newest_items_are_read(
+    trained: tuple[RecBole, RunContext], toy: PreparedDataset
+) -> None:
     recommender, run = trained
     requests = [r for r in toy.requests(toy.test) if len(r.history) > 8][:10]
     cut = [replace(request, history=request.history[-8:]) for request in requests]
@@ -277,7 +281,9 @@ def test_only_the_newest_items_are_read(trained: tuple[RecBole, RunContext], toy
     )
 
 
-def test_an_empty_history_is_answered(trained: tuple[RecBole, RunContext], toy: Dataset) -> None:
+def test_an_empty_history_is_answered(
+    trained: tuple[RecBole, RunContext], toy: PreparedDataset
+) -> None:
     recommender, run = trained
     request = next(toy.requests(toy.test))
     (prediction,) = recommender.predict([replace(request, history=())], run)
@@ -288,7 +294,7 @@ def test_an_empty_history_is_answered(trained: tuple[RecBole, RunContext], toy: 
 
 
 @needs_recbole
-def test_the_seed_alone_decides(toy: Dataset, tmp_path: Path) -> None:
+def test_the_seed_alone_decides(toy: PreparedDataset, tmp_path: Path) -> None:
     requests = list(toy.requests(toy.test, 0, 20))
 
     def answer(seed: int) -> np.ndarray:
@@ -302,7 +308,7 @@ def test_the_seed_alone_decides(toy: Dataset, tmp_path: Path) -> None:
 
 
 @needs_recbole
-def test_it_learns(toy: Dataset, tmp_path: Path) -> None:
+def test_it_learns(toy: PreparedDataset, tmp_path: Path) -> None:
     recommender, run = fitted(
         toy, tmp_path, model="FOSSIL", epochs=20, train_batch_size=128, learning_rate=0.005
     )
@@ -312,7 +318,7 @@ def test_it_learns(toy: Dataset, tmp_path: Path) -> None:
 
 @needs_recbole
 def test_the_best_epoch_is_kept_and_patience_ends_training(
-    toy: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = iter([0.1, 0.9, 0.2, 0.3, 0.95])
     weights = []
@@ -331,7 +337,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(
 
 @needs_recbole
 def test_the_validation_score_is_ndcg_at_10_of_the_frozen_candidates(
-    toy: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
     original = recbole_shim._Reporting._valid_epoch
@@ -350,7 +356,7 @@ def test_the_validation_score_is_ndcg_at_10_of_the_frozen_candidates(
 
 
 @needs_recbole
-def test_s3rec_is_pretrained_first(toy: Dataset, tmp_path: Path) -> None:
+def test_s3rec_is_pretrained_first(toy: PreparedDataset, tmp_path: Path) -> None:
     recommender, run = fitted(toy, tmp_path, model="S3Rec", parameters={"pretrain_epochs": 1})
     assert run.progress.seen == ["pretraining epochs 1", "loss", "epochs 1", "loss"]  # type: ignore[attr-defined]
     assert recommender._model.train_stage == "finetune"
@@ -358,7 +364,7 @@ def test_s3rec_is_pretrained_first(toy: Dataset, tmp_path: Path) -> None:
 
 
 @needs_recbole
-def test_training_without_validation_cases(toy: Dataset, tmp_path: Path) -> None:
+def test_training_without_validation_cases(toy: PreparedDataset, tmp_path: Path) -> None:
     recommender = RecBole(RecBole.Config(model="FPMC", epochs=1))
     run = context(toy.catalog, tmp_path)
     recommender.fit(replace(toy.train_view(), validation=()), run)

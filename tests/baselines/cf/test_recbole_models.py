@@ -15,7 +15,7 @@ import pytest
 
 from baselines.cf import recbole_models
 from baselines.cf.recbole import RecBole
-from benchkit.data.dataset import Dataset
+from benchkit.data.dataset import PreparedDataset
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.sources import read_source
 from benchkit.data.spec import DatasetSpec
@@ -43,7 +43,7 @@ class Silent:
 
 
 @pytest.fixture(scope="module")
-def ml100k() -> Dataset:
+def ml100k() -> PreparedDataset:
     return prepare_dataset(
         read_source("ml-100k", {}), DatasetSpec(name="ml-100k", source="ml-100k")
     )
@@ -90,7 +90,7 @@ def unchanged() -> Iterator[None]:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_trains_and_scores(
-    model: str, ml100k: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str, ml100k: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "scratch").mkdir()

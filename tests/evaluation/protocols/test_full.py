@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchkit.data.dataset import Cases, Dataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.splits.base import TEST, TRAIN
 from benchkit.evaluation.metrics.list_level import Coverage, Novelty
 from benchkit.evaluation.metrics.rank_based import HitRate
@@ -23,7 +23,7 @@ def repeated_target():
         np.array([1, 3], dtype=np.int32), np.array([[1, 4], [3, 4]], dtype=np.int32),
     )  # fmt: skip
     catalog = Catalog(tuple("abcde"), {})
-    return Dataset("hand", ("a", "b"), catalog, interactions, part, cases, cases, {})
+    return PreparedDataset("hand", ("a", "b"), catalog, interactions, part, cases, cases, {})
 
 
 class Scores:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from benchkit.report.core import latex, text_table
-from benchkit.report.core.results import Results
+from benchkit.report.core.results import SuiteTables
 from benchkit.report.leaderboard import tables
 from benchkit.report.paper import rendering
 from benchkit.report.paper.paper_table import build_paper_tables
@@ -55,7 +55,7 @@ def documents():
         )
         for table in results.tables
     ]
-    results = Results(plan, tuple(found))
+    results = SuiteTables(plan, tuple(found))
     lines = ((NASTY, "< .001"), (NASTY,), *((name, ".1") for name in OPENING))
     wide = text_table.TextTable(NASTY, ("Method", "p"), lines, (NASTY,))
     return {
@@ -129,7 +129,7 @@ def test_wide_tables_are_scaled_to_the_page_and_narrow_ones_stay(tmp_path):
         )
         for table in results.tables
     ]
-    results = Results(results.plan.model_copy(update={"metrics": names}), tuple(found))
+    results = SuiteTables(results.plan.model_copy(update={"metrics": names}), tuple(found))
     body = tables.leaderboard_latex(results) + rendering.paper_latex(
         results.plan, build_paper_tables(results), True
     )

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from benchkit.report.core.cell import Cell
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.leaderboard import costs
 from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
 from benchkit.report.paper.published_values import TrainingTimeRatio
@@ -37,7 +37,7 @@ def results(relative_to=""):
         tasks=["toy"], labels=[r.label for r in rows], relative_to=relative_to,
         rows=[PlannedRow(task="toy", label=r.label, family="cf", seed=0) for r in rows],
     )  # fmt: skip
-    return Results(plan, (ResultTable("toy", "scored", "", {"hr@1": 0.1}, rows, ()),))
+    return SuiteTables(plan, (ResultTable("toy", "scored", "", {"hr@1": 0.1}, rows, ()),))
 
 
 def test_stages_and_costs_stand_beside_each_other():

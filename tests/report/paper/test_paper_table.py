@@ -11,7 +11,7 @@ from benchkit.report.core.case_values import CaseValues
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.collect import collect_results
 from benchkit.report.core.labels import seed_notes
-from benchkit.report.core.results import Results
+from benchkit.report.core.results import SuiteTables
 from benchkit.report.paper import paper_table as layout_module
 from benchkit.report.paper import rendering
 from benchkit.report.paper.paper_table import AVERAGE, build_paper_tables
@@ -164,7 +164,7 @@ def test_a_metric_that_not_all_tasks_have_has_no_average():
     row = replace(second.rows[0], cells={"mrr": Cell(0.5)})
     second = replace(second, chance={"mrr": 0.1}, rows=(row,))
     plan = results.plan.model_copy(update={"metrics": ["hr@1", "mrr"]})
-    (layout,) = build_paper_tables(Results(plan, (first, second)))
+    (layout,) = build_paper_tables(SuiteTables(plan, (first, second)))
     assert layout.columns == (("one", "hr@1"), ("two", "mrr"))
 
 

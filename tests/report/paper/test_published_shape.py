@@ -11,7 +11,7 @@ import pytest
 
 from benchkit.errors import ConfigError
 from benchkit.report.core.cell import Cell
-from benchkit.report.core.results import ResultRow, Results, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.paper import published_values, rendering
 from benchkit.report.paper.published_shape import like_published
 from benchkit.report.paper.rendering import paper_csv
@@ -43,7 +43,7 @@ def made(values, protocol="scored", metrics=METRICS, more=()):
         suite="s", title="Suite", primary="hr@1", metrics=list(metrics), protocols=[protocol],
         tasks=list(values), labels=labels, rows=rows,
     )  # fmt: skip
-    return Results(plan, tables)
+    return SuiteTables(plan, tables)
 
 
 TABLE = [
