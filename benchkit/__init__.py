@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from benchkit.api.datasets import Dataset
     from benchkit.api.execution import PlannedRun, plan, run
     from benchkit.api.judgement import judge
-    from benchkit.api.results import Results, RunReport
+    from benchkit.api.results import Results
+    from benchkit.api.run_report import RunReport
     from benchkit.api.stored_results import load_results
     from benchkit.config.suite import MethodSpec, Suite
     from benchkit.errors import (
@@ -51,7 +52,8 @@ _EXPORTS = {
     "benchkit.api.datasets": ("Dataset",),
     "benchkit.api.execution": ("PlannedRun", "plan", "run"),
     "benchkit.api.judgement": ("judge",),
-    "benchkit.api.results": ("Results", "RunReport"),
+    "benchkit.api.results": ("Results",),
+    "benchkit.api.run_report": ("RunReport",),
     "benchkit.api.stored_results": ("load_results",),
     "benchkit.config.suite": ("MethodSpec", "Suite"),
     "benchkit.errors": (

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchkit.api.datasets import write_frames
-from benchkit.api.results import Results, RunReport
+from benchkit.api.results import Results
+from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import MethodLike, as_names, method_rows, resolve_suite
 from benchkit.config.suite import Suite

@@ -8,7 +8,8 @@ from typing import Any
 from rich.markup import escape
 
 from benchkit.api.execution import open_handler
-from benchkit.api.results import Results, RunReport
+from benchkit.api.results import Results
+from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import as_names, resolve_suite
 from benchkit.config.loading import read_toml

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from benchkit.errors import ConfigError
-from benchkit.report.core.results import ResultRow, ResultTable
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.runs.store import Store
 
 if TYPE_CHECKING:
@@ -74,3 +74,23 @@ def case_records(
         constants = [pl.lit(value).alias(name) for name, value in origin.items()]
         frames.append(answers.select(*constants, *columns))
     return frames
+
+
+def select_tables(collected: SuiteTables, task: str, protocol: str) -> list[ResultTable]:
+    """Return the tables over all cases, of one task and protocol where they are named."""
+    return [
+        table
+        for table in collected.tables
+        if not table.subgroup and task in ("", table.task) and protocol in ("", table.protocol)
+    ]
+
+
+def missing_figure_error(
+    suite: str, methods: tuple[str, ...], what: str, task: str, protocol: str
+) -> ConfigError:
+    """Return the error for a figure that a suite does not have."""
+    place = (f" on {task!r}" if task else "") + (f" under {protocol!r}" if protocol else "")
+    return ConfigError(
+        f"suite {suite!r} has no {what}{place}",
+        f"methods: {', '.join(methods)}; results.to_polars() has all figures",
+    )

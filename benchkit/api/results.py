@@ -1,7 +1,6 @@
 """Results: the tables of a suite, the records behind them, and what can be made of both."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,14 @@ from benchkit.api.records import (
     FIGURE_SCHEMA,
     case_records,
     figure_records,
+    missing_figure_error,
+    select_tables,
     text_of,
     to_pandas_table,
 )
-from benchkit.api.suites import as_names
-from benchkit.errors import ConfigError
-from benchkit.report.core.results import ResultTable, SuiteTables
+from benchkit.api.run_report import RunReport
+from benchkit.api.suites import as_names, check_names
+from benchkit.report.core.results import SuiteTables
 from benchkit.runs.store import Store
 
 if TYPE_CHECKING:
@@ -26,23 +27,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchkit.api.comparison import Comparison
-
-
-@dataclass(frozen=True)
-class RunReport:
-    """What a call of `run` did.
-
-    Attributes:
-        n_runs: Runs that were asked for.
-        n_computed: Those computed now; the others were in the store.
-        n_failed: Runs, judgements and methods that failed or are not installed.
-        n_judgements: Judgements made now; None where the suite has no judges.
-    """
-
-    n_runs: int = 0
-    n_computed: int = 0
-    n_failed: int = 0
-    n_judgements: int | None = None
 
 
 class Results:
@@ -167,8 +151,8 @@ class Results:
             ... )
             (50, True)
         """
-        methods = self._check_names("method", as_names(method), self.methods)
-        tasks = self._check_names("task", as_names(task), self.tasks)
+        methods = check_names("method", as_names(method), self.methods)
+        tasks = check_names("task", as_names(task), self.tasks)
         frames = []
         for table in self._collected.tables:
             if table.subgroup or table.task not in tasks or protocol not in ("", table.protocol):
@@ -192,11 +176,13 @@ class Results:
             >>> 0 <= bk.load_results("runs", "quickstart@50users").value("random", "hr@5") <= 1
             True
         """
-        for table in self._select_tables(task, protocol):
+        for table in select_tables(self._collected, task, protocol):
             for row in table.rows:
                 if row.label == method and metric in row.cells:
                     return row.cells[metric].mean
-        raise self._missing_figure(f"{metric} of {method}", task, protocol)
+        raise missing_figure_error(
+            self.suite, self.methods, f"{metric} of {method}", task, protocol
+        )
 
     def table(self, format_: str = "text") -> str:
         """Return the tables as text: "text" (as on a terminal), "md", "latex", "csv" or "html".
@@ -256,10 +242,10 @@ class Results:
         """
         from benchkit.report.plots.metric import metric_figure
 
-        for table in self._select_tables(task, protocol):
+        for table in select_tables(self._collected, task, protocol):
             if any(row.cells and (not metric or metric in row.cells) for row in table.rows):
                 return metric_figure(self._collected, table, metric)
-        raise self._missing_figure(metric or "metric", task, protocol)
+        raise missing_figure_error(self.suite, self.methods, metric or "metric", task, protocol)
 
     def compare(self, *methods: str, against: str = "", **options: Any) -> "Comparison":
         """Test whether methods differ, user by user; see `benchkit.compare`.
@@ -314,11 +300,11 @@ class Results:
         """Return tasks side by side, as papers print them: "md", "latex" or "csv".
 
         Args:
-            format_: The format; "terminal" is Markdown.
+            format_: "terminal" is Markdown.
             paper: A published table that gives the shape, e.g. "c-apo:table2".
             intervals: Whether to print 95 % intervals, too.
-            protocol: What `paper` shows; the suite's first protocol by default.
-            published: Folder of published figures, leaderboards/published by default.
+            protocol: What `paper` shows, by default the suite's first protocol.
+            published: Folder of published figures, by default leaderboards/published.
 
         Raises:
             ConfigError: There is no such published table or protocol.
@@ -336,29 +322,3 @@ class Results:
         return render_paper_table(
             self._collected, self._store, folder, format_, intervals, paper, shown
         )
-
-    def _select_tables(self, task: str, protocol: str) -> list[ResultTable]:
-        """Return the tables over all cases, of one task and protocol where they are named."""
-        return [
-            table
-            for table in self._collected.tables
-            if not table.subgroup and task in ("", table.task) and protocol in ("", table.protocol)
-        ]
-
-    def _missing_figure(self, what: str, task: str, protocol: str) -> ConfigError:
-        place = (f" on {task!r}" if task else "") + (f" under {protocol!r}" if protocol else "")
-        return ConfigError(
-            f"suite {self.suite!r} has no {what}{place}",
-            f"methods: {', '.join(self.methods)}; results.to_polars() has all figures",
-        )
-
-    def _check_names(
-        self, kind: str, names: tuple[str, ...], known: tuple[str, ...]
-    ) -> tuple[str, ...]:
-        for name in names:
-            if name not in known:
-                raise ConfigError(
-                    f"suite {self.suite!r} has no {kind} {name!r}",
-                    f"choose of: {', '.join(known)}",
-                )
-        return names or known

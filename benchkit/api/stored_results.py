@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from benchkit.api.results import Results, RunReport
+from benchkit.api.results import Results
+from benchkit.api.run_report import RunReport
 from benchkit.errors import ConfigError
 from benchkit.report.core.collect import collect_results
 from benchkit.runs.store import Store

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.config.suite import MethodSpec, Suite, load_suite, make_method_spec
-from benchkit.errors import ConfigError
+from benchkit.errors import ConfigError, unknown_name_error
 
 MethodLike = str | MethodSpec | dict[str, Any] | type | object
 """A method: its name, `FILE.py:Class`, a `MethodSpec` (or a dict of its fields), a recommender
@@ -42,3 +42,15 @@ def method_rows(methods: Iterable[MethodLike] | MethodLike) -> tuple[str | Metho
 def as_names(value: str | Iterable[str]) -> tuple[str, ...]:
     """Return one name or several as a tuple."""
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def check_names(kind: str, names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names, or all that are known where none is given.
+
+    Raises:
+        ConfigError: A name is not known.
+    """
+    for name in names:
+        if name not in known:
+            raise unknown_name_error(kind, name, known)
+    return names or known

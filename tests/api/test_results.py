@@ -35,9 +35,9 @@ def test_pandas_and_polars_agree(results):
 
 
 def test_unknown_names_are_refused(results):
-    with pytest.raises(ConfigError, match="no method 'popularty'"):
+    with pytest.raises(ConfigError, match="unknown method 'popularty'"):
         results.cases(method="popularty")
-    with pytest.raises(ConfigError, match="no task 'books'"):
+    with pytest.raises(ConfigError, match="unknown task 'books'"):
         results.cases(task="books")
     with pytest.raises(ConfigError, match="no hr@3 of random on 'toy'"):
         results.value("random", "hr@3", task="toy")
