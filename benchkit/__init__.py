@@ -12,7 +12,7 @@ Names are loaded when they are used: importing benchkit loads no large package.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 if TYPE_CHECKING:
     from benchkit.api.comparison import Comparison, compare
