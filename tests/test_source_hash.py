@@ -24,6 +24,9 @@ def check(value):
     """Words."""
     if value < 0:
         raise ValueError(f"{value} is negative", "so it is")
+    error = KeyError("built first")
+    if value > 9:
+        raise Stop("too large") from error
     return value + len("numbers") + helper.ONE
 '''
 
@@ -44,6 +47,8 @@ def method(tmp_path):
         ("Of it.", "Of something."),
         ("is negative", "is below zero"),
         ("so it is", "it is"),
+        ("built first", "made first"),
+        ("too large", "too big"),
         ("if value < 0:", "if value < 0:  # a comment"),
     ],
 )
