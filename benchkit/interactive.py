@@ -43,12 +43,12 @@ def register_object(method: object) -> tuple[str, str]:
 
 
 def is_live(target: str) -> bool:
-    """Whether the target of a card names an object of this process."""
+    """Return whether the target of a card names an object of this process."""
     return target.startswith(f"{PREFIX}:")
 
 
 def is_instance(target: str) -> bool:
-    """Whether the target of a card names a recommender that is constructed already."""
+    """Return whether the target of a card names an instance rather than a class."""
     return is_live(target) and not isinstance(find_object(target), type)
 
 
@@ -70,7 +70,7 @@ def construct_object(target: str, *config: Any) -> Any:
 
 
 def _is_importable(cls: type) -> bool:
-    """Whether another process finds the class under its dotted name."""
+    """Return whether another process finds the class under its dotted name."""
     if cls.__module__ == "__main__" or "." in cls.__qualname__:
         return False
     try:

@@ -40,9 +40,9 @@ def test_every_command_it_names_exists():
 
 
 def test_every_suite_it_names_is_shipped():
-    from benchkit.config.suite import shipped_suites
+    from benchkit.config.suite import list_shipped_suites
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.split("## The papers' datasets and suites")[1].split("```")[0]
-    named = {name for name in shipped_suites() if f"`{name}`" in section}
-    assert named == set(shipped_suites())
+    named = {name for name in list_shipped_suites() if f"`{name}`" in section}
+    assert named == set(list_shipped_suites())

@@ -64,9 +64,9 @@ def verify_rationales(
         titles = [[template.item_title(catalog, i) for i in q.candidates] for q in batch]
         prompts = []
         for question, text in zip(batch, texts, strict=True):
-            prefill = form.opening(mask_title(text, question, predictor, catalog))
+            prefill = form.prefix(mask_title(text, question, predictor, catalog))
             prompts.append(replace(_prompt(predictor, question, catalog), prefill=prefill))
-        options = [[title + form.closing for title in row] for row in titles]
+        options = [[title + form.suffix for title in row] for row in titles]
         picks = predictor.engine.constrained_choice(prompts, options, Decoding())
         for question, row, (pick,) in zip(batch, titles, picks, strict=True):
             yield row[pick] == template.item_title(catalog, question.item)

@@ -89,7 +89,7 @@ def _describe_batch(
 
 
 def _progress_table(labels: AnnotationLabels, batch: str) -> TextTable:
-    """How far each annotator got, and what was replaced."""
+    """Return a table of how far each annotator got, and what was replaced."""
     header = ("Annotator", "Name", "Assigned", "Complete", "Partial", "Skipped", "Untouched",
               "Notes", "Median s")  # fmt: skip
     rows = []

@@ -9,7 +9,7 @@ from benchkit.report.site.example_cases import CaseInput, CaseInputLookup
 
 
 def make_case_lookup(data: Path) -> CaseInputLookup:
-    """A lookup in the folder of prepared datasets; a dataset that is gone has no questions."""
+    """Return a lookup in the folder of prepared datasets; a missing dataset has no questions."""
     folders = {_fingerprint(path): path.parent for path in sorted(data.glob("*/dataset.json"))}
 
     def lookup(_task: str, fingerprint: str, cases: Sequence[str]) -> Mapping[str, CaseInput]:
@@ -17,15 +17,15 @@ def make_case_lookup(data: Path) -> CaseInputLookup:
             return {}
         dataset = load_dataset(folders[fingerprint])
         place = {case: i for i, case in enumerate(dataset.test.ids)}
-        found = {}
+        inputs = {}
         for case in cases:
             if case not in place:
                 continue
             (request,) = dataset.requests(dataset.test, place[case], place[case] + 1)
             titles = {item: dataset.catalog.text(item) or item for item in request.candidates}
             history = tuple(dataset.catalog.text(e.item) or e.item for e in request.history)
-            found[case] = CaseInput(history, request.candidates, titles)
-        return found
+            inputs[case] = CaseInput(history, request.candidates, titles)
+        return inputs
 
     return lookup
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchkit.cards import list_cards
-from benchkit.config.suite import load_suite, shipped_suites
+from benchkit.config.suite import list_shipped_suites, load_suite
 from benchkit.data.sources import SOURCES, describe_sources
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import unknown_name_error
@@ -21,7 +21,7 @@ def list_suites() -> list[dict[str, Any]]:
             "datasets": [dataset.name for dataset in suite.datasets],
             "methods": [method.name for method in suite.methods],
         }
-        for suite in map(load_suite, shipped_suites())
+        for suite in map(load_suite, list_shipped_suites())
     ]
 
 
@@ -84,7 +84,7 @@ def select_datasets(suite: str = "", names: Sequence[str] = ()) -> list[DatasetS
     known: dict[str, DatasetSpec] = {}
     if not suite:
         known = {source: DatasetSpec(name=source, source=source) for source in SOURCES}
-    for path in [suite] if suite else reversed(shipped_suites()):
+    for path in [suite] if suite else reversed(list_shipped_suites()):
         known |= {spec.name: spec for spec in load_suite(path).datasets}
     for name in names:
         if name not in known:

@@ -103,7 +103,7 @@ class Dataset(DatasetSpec):
         columns: dict[str, str] | None,
         settings: dict[str, Any],
     ) -> "Dataset":
-        renames = {theirs: ours for ours, theirs in (columns or {}).items()}
+        renames = {their_name: our_name for our_name, their_name in (columns or {}).items()}
         frames = {}
         for kind, table in tables.items():
             frames[kind] = table.rename(renames, strict=False)

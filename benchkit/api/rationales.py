@@ -72,8 +72,8 @@ class RationaleJob:
             answers = list(answers)  # it is read twice
             preferences = group_preferences(self.training, answers[: len(self.training)])
             count = write_preferences(triplets, preferences, self.teacher.caveat)
-            _, kept = rank_rejected(preferences)
-            yield f"preferences: {kept}; wrote all {count:,} to {triplets}"
+            _, preference_counts = rank_rejected(preferences)
+            yield f"preferences: {preference_counts}; wrote all {count:,} to {triplets}"
         if rationales is not None:
             counts = write_rationales(rationales, answers, self.teacher)
             states = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
@@ -122,12 +122,12 @@ def plan_rationales(
     """
     config = read_teacher_config(teacher)
     view = load_or_prepare(_select_dataset(suite, dataset), data).train_view()
-    made = make_teacher(config, cache, _make_engine_factory(view, cache, device, seed))
+    rationale_teacher = make_teacher(config, cache, _make_engine_factory(view, cache, device, seed))
     training = build_training_questions(
         view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users
     )
     validation = validation_questions(view.validation, validation_cases)
-    return RationaleJob(made, view, tuple(training), tuple(validation))
+    return RationaleJob(rationale_teacher, view, tuple(training), tuple(validation))
 
 
 def read_teacher_config(path: Path | None) -> TeacherConfig:

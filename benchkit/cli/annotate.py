@@ -53,15 +53,15 @@ def annotate_command(
     if read and key is None:
         raise ConfigError("labels cannot be read without their key", "--key FOLDER/key.json")
     if read and key is not None:
-        written, progress = read_annotations(paths, key, out)
+        output_paths, progress = read_annotations(paths, key, out)
         print_tables(wide_console(), [progress])
     else:
-        written, lines = make_annotation_pages(
+        output_paths, lines = make_annotation_pages(
             paths, out, suite=suite, judge=judge, rubric=rubric, n=n, annotators=annotators,
             overlap=overlap, balanced=balanced, seed=seed,
         )  # fmt: skip
         typer.echo("\n".join(lines))
-    for path in written:
+    for path in output_paths:
         typer.echo(f"wrote {path}", err=True)
-    for path in (written[1:] or written) if read else ():
+    for path in (output_paths[1:] or output_paths) if read else ():
         typer.echo(f"next: benchkit agree {path}", err=True)

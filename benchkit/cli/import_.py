@@ -51,11 +51,11 @@ def import_command(
 
     if (file is None) == (run is None):
         raise typer.BadParameter("name either a --file or a --run")
-    store, asked = Store(out), load_suite(suite)
+    store, loaded_suite = Store(out), load_suite(suite)
     if run is not None:
-        _print_import(import_run(run, asked, store, data, dataset, label), 0, out)
+        _print_import(import_run(run, loaded_suite, store, data, dataset, label), 0, out)
     elif file is not None:
-        place = load_task(asked, dataset, data, limit_users)
+        place = load_task(loaded_suite, dataset, data, limit_users)
         source = PredictionsFile(file, label, family, paper, seed, cases_hash, allow_missing)
         imported, answers = import_predictions(source, place, store)
         _print_import(imported, len(answers.missing), out)

@@ -47,8 +47,8 @@ app.command("import")(import_command)
 app.add_typer(data_app, name="data")
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(value: bool) -> None:
+    if value:
         typer.echo(f"benchkit {__version__}")
         raise typer.Exit
 

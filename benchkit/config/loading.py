@@ -151,6 +151,6 @@ def _list_fields(models: Sequence[type[BaseModel]]) -> dict[int | str, Any]:
 
 
 def _is_member(model: type[BaseModel], step: str) -> bool:
-    """Whether `step` of a location stands for `model` in a union: by its name, or its tag."""
+    """Return whether `step` of a location names `model` in a union: by its name, or its tag."""
     tags = [get_args(field.annotation) for field in model.model_fields.values()]
     return model.__name__ == step or (step,) in tags

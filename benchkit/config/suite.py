@@ -288,7 +288,7 @@ class Suite(_SuiteModel):
         return next(dataset for dataset in self.datasets if dataset.name == name)
 
 
-def shipped_suites() -> dict[str, Path]:
+def list_shipped_suites() -> dict[str, Path]:
     """Return name -> file of the suites that come with benchkit."""
     folder = Path(str(resources.files("benchkit") / "suites"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
@@ -301,7 +301,7 @@ def load_suite(name: str) -> Suite:
         if not path.is_file():
             raise ConfigError(f"{path}: no such suite file", "see `benchkit ls suites`")
     else:
-        shipped = shipped_suites()
+        shipped = list_shipped_suites()
         if name not in shipped:
             raise unknown_name_error("suite", name, shipped)
         path = shipped[name]
@@ -313,7 +313,7 @@ def load_suite(name: str) -> Suite:
 
 
 def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
-    """Files named by a dataset are relative to the suite file, wherever the command runs."""
+    """Resolve files that a dataset names against the suite's folder, wherever the command runs."""
     for dataset in values.get("datasets", ()):
         if isinstance(dataset, dict) and isinstance(dataset.get("options"), dict):
             dataset["options"] = resolve_paths(dataset["options"], folder)

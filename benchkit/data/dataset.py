@@ -18,18 +18,18 @@ _TEXTS = 65_536  # hashed at once: the reviews of a large dataset joined are gig
 
 @dataclass(frozen=True)
 class Cases:
-    """Frozen questions with their answer key, as arrays of length n.
-
-    user, target: codes. start, stop: the history is rows `start:stop` of the interactions.
-    candidates: [n, count] item codes, the target among them.
-    """
+    """Frozen questions with their answer key, as arrays of length n."""
 
     ids: tuple[str, ...]
     user: NDArray[np.int32]
+    """[n] user codes."""
     start: NDArray[np.int64]
+    """[n] the history is rows `start:stop` of the interactions."""
     stop: NDArray[np.int64]
     target: NDArray[np.int32]
+    """[n] item codes."""
     candidates: NDArray[np.int32]
+    """[n, count] item codes, the target among them."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,7 +53,7 @@ class Cases:
         )
 
     def slice(self, start: int, stop: int) -> "Cases":
-        """Cases `start:stop`."""
+        """Return the cases `start:stop`."""
         return self._rows(np.arange(len(self))[start:stop])
 
     def _rows(self, rows: NDArray[np.int64]) -> "Cases":
@@ -80,20 +80,19 @@ class TrainData:
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """Everything that is known of a dataset; only the harness holds one.
-
-    interactions: all rows, test targets included. part: [n_rows] TRAIN, VALID or TEST.
-    report: what preparation counted, stage by stage.
-    """
+    """Everything that is known of a dataset; only the harness holds one."""
 
     name: str
     users: tuple[str, ...]
     catalog: Catalog
     interactions: Interactions
+    """All rows, test targets included."""
     part: NDArray[np.uint8]
+    """[n_rows] TRAIN, VALID or TEST."""
     valid: Cases
     test: Cases
     report: dict[str, int]
+    """What preparation counted, stage by stage."""
 
     def requests(
         self,
@@ -102,7 +101,7 @@ class PreparedDataset:
         stop: int | None = None,
         candidates: Literal["frozen", "catalog"] = "frozen",
     ) -> Iterator[Request]:
-        """Questions `start:stop` of `cases`; the target is not in them."""
+        """Yield the questions `start:stop` of `cases`; the target is not in them."""
         ids = np.array(self.catalog.ids, dtype=object)
         for case in range(*slice(start, stop).indices(len(cases))):
             listed = (
@@ -172,7 +171,7 @@ class PreparedDataset:
 
 
 def _strings(digest: "hashlib._Hash", values: Sequence[str | None]) -> None:
-    """Feed texts so that neither order, boundary nor absence can be confused."""
+    """Hash texts so that neither order, boundary nor absence can be confused."""
     digest.update(f"{len(values)}\x1f".encode())
     for start in range(0, len(values), _TEXTS):
         part = values[start : start + _TEXTS]

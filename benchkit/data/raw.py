@@ -25,28 +25,27 @@ def make_line_lookup(skipped: ArrayLike) -> LineLookup:
 
 @dataclass(frozen=True)
 class RawData:
-    """Tables as read.
-
-    interactions: `user`, `item` (strings) and, where the data has them, `rating`,
-        `timestamp`, `review`; rows in file order.
-    items: `item`, `title` and any further text columns; None where an item's id is its title.
-    origin: names of the files, for messages. line_of: the lines (from 1) of the first file that
-        some rows of `interactions` stand in, so that a message can name them.
-    funnel: what reading has counted so far, e.g. {"lines": 100000}.
-    malformed: lines that could not be read: `file`, `line`, `reason`, `text`.
-    reviews: for sources too large to hold them: the reviews of some rows of `interactions`, by
-        their positions (ascending); asked for once, when it is known which rows are left.
-    texts: likewise, a table `item`, `title`, ... of some items in the order given.
-    """
+    """Tables as read."""
 
     interactions: pl.DataFrame
+    """`user`, `item` (strings) and, where the data has them, `rating`, `timestamp`, `review`; rows
+    in file order."""
     items: pl.DataFrame | None
+    """`item`, `title` and any further text columns; None where an item's id is its title."""
     origin: tuple[str, str] = ("interactions", "items")
+    """Names of the files, for messages."""
     lookup_lines: LineLookup = field(default_factory=lambda: make_line_lookup([1]))  # a header
+    """Returns the lines (from 1) of the first file that hold some rows of `interactions`, so that a
+    message can name them."""
     funnel: dict[str, int] = field(default_factory=dict)
+    """What reading has counted so far, e.g. {"lines": 100000}."""
     malformed: pl.DataFrame | None = None
+    """Lines that could not be read: `file`, `line`, `reason`, `text`."""
     reviews: Callable[[NDArray[np.int64]], Sequence[str | None]] | None = None
+    """For sources too large to hold them: returns the reviews of some rows of `interactions`, by
+    their positions (ascending). Called once, when it is known which rows are left."""
     texts: Callable[[Sequence[str]], pl.DataFrame] | None = None
+    """Likewise, returns a table `item`, `title`, ... of some items in the order given."""
 
 
 def validate_raw_data(raw: RawData) -> RawData:
@@ -90,7 +89,7 @@ def _cast_columns(raw: RawData) -> pl.DataFrame:
 
 
 def _is_clean(column: pl.Series, dtype: type[pl.DataType]) -> bool:
-    """Whether there is nothing to do: the columns of a large source come like this."""
+    """Return whether a column needs no work, as those of large sources do not."""
     if column.dtype != dtype or column.null_count():
         return False
     return dtype.is_integer() or bool(column.is_finite().all())

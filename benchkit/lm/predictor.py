@@ -133,14 +133,14 @@ class LMPredictor:
                     samples.append(Sample(rationale.text, None, None, _STATUS[rationale.finish]))
                     continue
                 (pick,) = next(choices)
-                text = "".join((*self.response_format.opening(rationale.text), row_options[pick]))
+                text = "".join((*self.response_format.prefix(rationale.text), row_options[pick]))
                 samples.append(Sample(text, request.candidates[pick], rationale.text, "ok"))
             yield Prediction(request.case_id, None, tuple(samples))
 
     def _options(self, requests: Sequence[Request], catalog: Catalog) -> list[list[str]]:
         """Return what ends an answer, for each candidate of each request."""
-        closing = self.response_format.closing
-        return [[self._title(item, catalog) + closing for item in r.candidates] for r in requests]
+        suffix = self.response_format.suffix
+        return [[self._title(item, catalog) + suffix for item in r.candidates] for r in requests]
 
     def _generate_rationales(
         self, prompts: Sequence[Prompt], decoding: Decoding
@@ -151,7 +151,7 @@ class LMPredictor:
 
     def _prefill_with(self, prompt: Prompt, rationale: Completion | None) -> Prompt:
         text = None if rationale is None else rationale.text
-        return replace(prompt, prefill=self.response_format.opening(text))
+        return replace(prompt, prefill=self.response_format.prefix(text))
 
     def _sample(self, completion: Completion, request: Request, grounder: Grounder) -> Sample:
         parsed = parse_answer(completion.text, completion.finish, self.response_format)

@@ -36,7 +36,7 @@ class ResponseFormat:
         """Return whether a rationale comes before the title."""
         return self.kind == "think-item"
 
-    def opening(self, rationale: str | None = None) -> tuple[str, ...]:
+    def prefix(self, rationale: str | None = None) -> tuple[str, ...]:
         """Return all that comes before the title; without a rationale, the item follows at once.
 
         Raises ValueError for a rationale in a format that has no place for one.
@@ -50,13 +50,13 @@ class ResponseFormat:
         return ("1. ",) if self.kind == "numbered-list" else ()
 
     @property
-    def closing(self) -> str:
+    def suffix(self) -> str:
         """Return what follows the title, in one piece with it."""
         return "</item>" if self.kind in ("item", "think-item") else ""
 
     def pieces(self, title: str, rationale: str | None = None) -> tuple[str, ...]:
         """Return a whole response."""
-        return (*self.opening(rationale), title + self.closing)
+        return (*self.prefix(rationale), title + self.suffix)
 
     @property
     def begin_rationale(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from benchkit import cards
 from benchkit.cards import Card
-from benchkit.config.suite import load_suite, shipped_suites
+from benchkit.config.suite import list_shipped_suites, load_suite
 from benchkit.errors import BenchkitError, ConfigError
 from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, find_metric
 from benchkit.evaluation.metrics.rank_based import RankMetric
@@ -33,7 +33,7 @@ class ValidationCheck:
 def validate_path(path: Path | None = None) -> Iterator[ValidationCheck]:
     """Check a suite file, a catalog file or a run store; without a path, all that is shipped."""
     if path is None:
-        for name in shipped_suites():
+        for name in list_shipped_suites():
             yield from _check_suite(name)
         yield from _check_cards([*cards.list_cards().values(), *cards.list_cards("judge").values()])
     elif path.is_dir():

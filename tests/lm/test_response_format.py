@@ -26,16 +26,16 @@ KINDS = get_args(ResponseKind)
 def test_pieces(kind, rationale, pieces):
     response = ResponseFormat(kind)
     assert response.pieces("Blue", rationale) == pieces
-    assert (*response.opening(rationale), "Blue" + response.closing) == pieces
+    assert (*response.prefix(rationale), "Blue" + response.suffix) == pieces
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_begins_a_rationale_also_begins_the_whole_response(kind):
     response = ResponseFormat(kind)
     if response.explains:
-        opening = response.opening("Why.")
-        assert opening[: len(response.begin_rationale)] == response.begin_rationale
-        assert opening[2].startswith(response.end_rationale) and response.end_rationale
+        prefix = response.prefix("Why.")
+        assert prefix[: len(response.begin_rationale)] == response.begin_rationale
+        assert prefix[2].startswith(response.end_rationale) and response.end_rationale
     else:
         assert response.begin_rationale == () and response.end_rationale == ""
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchkit import cards
-from benchkit.config.suite import load_suite, shipped_suites
+from benchkit.config.suite import list_shipped_suites, load_suite
 from benchkit.data import sources
 from benchkit.errors import ConfigError, DataError
 
 PUBLISHED = Path(__file__).parents[2] / "leaderboards" / "published"
-SUITES = sorted(shipped_suites())
+SUITES = sorted(list_shipped_suites())
 
 
 @pytest.mark.parametrize("name", SUITES)

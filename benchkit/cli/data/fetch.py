@@ -33,7 +33,7 @@ def data_fetch_command(
 
 @contextmanager
 def _download_progress() -> Iterator["Progress"]:
-    """A Progress that shows a bar of bytes for each file."""
+    """Return a Progress that shows a bar of bytes for each file."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
 

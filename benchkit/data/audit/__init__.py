@@ -1,6 +1,6 @@
-"""Leaks and defects of candidate lists, ours or somebody else's.
+"""Leaks and defects of candidate lists, prepared here or read from a file.
 
-    findings = audit(of_dataset(dataset))
+    findings = audit_cases(audit_cases_from_dataset(dataset))
 
 A fair list has its target once, at a place that tells nothing of it, among items that the user
 never had. What is tested is tested at `ALPHA` after Holm's correction over the tests of one audit;
@@ -30,12 +30,12 @@ _SEVERITY_ORDER: tuple[FindingSeverity, ...] = ("leak", "defect", "note")
 
 
 def audit_cases(cases: AuditCases) -> list[AuditFinding]:
-    """What is wrong with `cases`, and what is worth knowing: leaks, then defects, then notes."""
+    """Return what is wrong with `cases` and what is worth knowing: leaks, defects, then notes."""
     if not len(cases):
         return []
     tested = list_order.run_order_tests(cases)
     adjusted = holm([finding.p if finding.p is not None else 1.0 for finding in tested])
-    found = [
+    findings = [
         replace(finding, p=float(p))
         for finding, p in zip(tested, adjusted, strict=True)
         if p < AUDIT_ALPHA
@@ -45,5 +45,5 @@ def audit_cases(cases: AuditCases) -> list[AuditFinding]:
         popularity.check_popularity(cases),
         titles.check_titles(cases),
     )
-    found += [finding for finding in counted if finding is not None]
-    return sorted(found, key=lambda finding: _SEVERITY_ORDER.index(finding.severity))
+    findings += [finding for finding in counted if finding is not None]
+    return sorted(findings, key=lambda finding: _SEVERITY_ORDER.index(finding.severity))

@@ -1,4 +1,4 @@
-"""What stands in the lists: duplicates, missing targets, items that the user has had before."""
+"""Checks of the content of the lists: duplicates, missing targets, items that the user has had before."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,15 @@ from benchkit.data.audit.finding import AuditFinding, make_finding
 
 
 def check_candidate_lists(cases: AuditCases) -> Iterator[AuditFinding | None]:
-    """The findings on what the lists hold, None for each that has nothing to report."""
+    """Yield the findings on the content of the lists, None for each check that finds nothing."""
     lists, ids = cases.lists, cases.ids
-    there = lists.is_target.sum(axis=1)
+    n_targets = lists.is_target.sum(axis=1)
     yield make_finding(
-        "target-missing", "defect", ids, there == 0,
+        "target-missing", "defect", ids, n_targets == 0,
         "The target is not in its list: no answer can be right, and HR@1 cannot reach 1.",
     )  # fmt: skip
     yield make_finding(
-        "target-repeated", "defect", ids, there > 1,
+        "target-repeated", "defect", ids, n_targets > 1,
         "The target stands more than once in its list: a random answer hits it more often than"
         " chance is said to be, and the repetition gives it away.",
     )  # fmt: skip
@@ -60,24 +60,24 @@ def check_candidate_lists(cases: AuditCases) -> Iterator[AuditFinding | None]:
 
 
 def has_duplicate_item(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """[n] whether a row [n, width] holds a code twice; negative codes do not count."""
+    """Return [n] whether a row [n, width] holds a code twice; negative codes do not count."""
     ordered = np.sort(codes, axis=1)
     twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
-    some: NDArray[np.bool_] = twice.any(axis=1)
-    return some
+    has_duplicate: NDArray[np.bool_] = twice.any(axis=1)
+    return has_duplicate
 
 
 def isin_sorted(haystack: NDArray[np.int64], needles: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Membership of `needles` in a sorted array."""
+    """Return which of `needles` are in a sorted array."""
     if not len(haystack):
         return np.zeros(needles.shape, dtype=np.bool_)
     at = np.searchsorted(haystack, needles).clip(max=len(haystack) - 1)
-    found: NDArray[np.bool_] = haystack[at] == needles
-    return found
+    is_member: NDArray[np.bool_] = haystack[at] == needles
+    return is_member
 
 
 def duplicate_case_mask(cases: AuditCases) -> NDArray[np.bool_]:
-    """[n] cases that an earlier one equals in history, target and list.
+    """Mark the cases [n] that equal an earlier one in history, target and list.
 
     Without histories nothing is called repeated: two users can share a target, and when they
     share the whole list, too, then it is drawn from the target, which is a leak to be found.
@@ -101,7 +101,7 @@ def duplicate_case_mask(cases: AuditCases) -> NDArray[np.bool_]:
 
 
 def _odd_multiplier(place: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """A multiplier for each place; odd, so that it loses nothing modulo 2^64."""
+    """Return a multiplier for each place; odd, so that it loses nothing modulo 2^64."""
     weight: NDArray[np.uint64] = (place.astype(np.uint64) + 1) * np.uint64(0x9E3779B97F4A7C15)
     return weight | np.uint64(1)
 
@@ -109,12 +109,12 @@ def _odd_multiplier(place: NDArray[np.int64]) -> NDArray[np.uint64]:
 def _has_negative_in(
     cases: AuditCases, row: NDArray[np.int64], codes: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """[n] whether a negative of the case is among `codes`, sorted `row * n_items + item`."""
+    """Return [n] whether a negative is in the sorted `codes` (`row * n_items + item`)."""
     lists = cases.lists
     negative = (lists.candidates != PADDING_ITEM) & ~lists.is_target
-    found = isin_sorted(codes, row * len(cases.names) + lists.candidates)
-    some: NDArray[np.bool_] = (found & negative).any(axis=1)
-    return some
+    is_member = isin_sorted(codes, row * len(cases.names) + lists.candidates)
+    has_negative: NDArray[np.bool_] = (is_member & negative).any(axis=1)
+    return has_negative
 
 
 def _sorted_codes(

@@ -1,4 +1,4 @@
-"""The one form in which cases are audited, whether they are ours or somebody else's."""
+"""The one form in which cases are audited, whether prepared here or read from a file."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +19,12 @@ PADDING_ITEM = -1  # fills the rows of lists that are shorter than the longest
 
 @dataclass(frozen=True)
 class CandidateLists:
-    """Candidate lists with their targets.
-
-    target: [n] item codes. candidates: [n, width] item codes, shorter lists filled with ABSENT.
-    """
+    """Candidate lists with their targets."""
 
     target: NDArray[np.int64]
+    """[n] item codes."""
     candidates: NDArray[np.int64]
+    """[n, width] item codes, shorter lists filled with PADDING_ITEM."""
 
     def __len__(self) -> int:
         return len(self.target)
@@ -44,8 +43,8 @@ class CandidateLists:
     @cached_property
     def is_target(self) -> NDArray[np.bool_]:
         """[n, width] where the target stands."""
-        found: NDArray[np.bool_] = self.candidates == self.target[:, None]
-        return found
+        is_target: NDArray[np.bool_] = self.candidates == self.target[:, None]
+        return is_target
 
     @cached_property
     def place(self) -> NDArray[np.int64]:
@@ -60,10 +59,12 @@ class CandidateLists:
 
 @dataclass(frozen=True)
 class CaseHistories:
-    """What each of n users did before: `items[offsets[i]:offsets[i + 1]]`, item codes."""
+    """What the user of each of n cases did before."""
 
     items: NDArray[np.int64]
+    """Item codes, those of all cases joined; case i has `items[offsets[i]:offsets[i + 1]]`."""
     offsets: NDArray[np.int64]
+    """[n + 1]"""
 
     @cached_property
     def case(self) -> NDArray[np.int64]:
@@ -73,30 +74,27 @@ class CaseHistories:
 
 @dataclass(frozen=True)
 class AuditCases:
-    """n cases to be audited.
-
-    names: [n_items] what an item is called in the lists. titles: [n_items] its text, None where
-        the names are bare ids.
-    history: None where nothing is known of it.
-    known: further cases whose targets a method may see, such as the validation cases of a test;
-        they are not audited, but what they tell of the others is.
-    popularity: [n_items] counts of the training interactions, None where they are not at hand.
-    user, interaction_keys: [n] user codes, and the sorted `user * n_items + item` of all of their
-        interactions.
-    tied: [n] whether the target has the timestamp of the item before it.
-    """
+    """n cases to be audited; what is None is not known."""
 
     name: str
     ids: Sequence[str]
     names: Sequence[str]
+    """[n_items] what an item is called in the lists."""
     lists: CandidateLists
     titles: Sequence[str | None] | None = None
+    """[n_items] the text of an item; None where the names are bare ids."""
     history: CaseHistories | None = None
     known: CandidateLists | None = None
+    """Further cases whose targets a method may see, such as the validation cases of a test. They
+    are not audited themselves, but what they reveal of the others is."""
     popularity: NDArray[np.int64] | None = None
+    """[n_items] counts of the training interactions."""
     user: NDArray[np.int64] | None = None
+    """[n] user codes."""
     interaction_keys: NDArray[np.int64] | None = None
+    """Sorted `user * n_items + item` of all interactions of these users."""
     tied: NDArray[np.bool_] | None = None
+    """[n] whether the target has the timestamp of the item before it."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -141,7 +139,7 @@ def audit_cases_from_file(
     separator: str | None = None,
     known: Path | None = None,
 ) -> AuditCases:
-    """Return the cases of a foreign file; see `read_external_cases`.
+    """Return the cases of an external file; see `read_external_cases`.
 
     known: a second file of the same form whose targets a method may see.
     """
@@ -151,10 +149,10 @@ def audit_cases_from_file(
     lists = _lists(cases, codes)
     history = None
     if any(case.history is not None for case in cases):
-        kept = [case.history or () for case in cases]
+        histories = [case.history or () for case in cases]
         history = CaseHistories(
-            np.array([_code(codes, item) for items in kept for item in items], dtype=np.int64),
-            np.concatenate([[0], np.cumsum([len(items) for items in kept])]).astype(np.int64),
+            np.array([_code(codes, item) for items in histories for item in items], dtype=np.int64),
+            np.concatenate([[0], np.cumsum([len(items) for items in histories])]).astype(np.int64),
         )
     beside = _lists(others, codes) if others else None
     names = list(codes)
@@ -183,5 +181,5 @@ def _code(codes: dict[str, int], item: str) -> int:
 
 
 def _look_like_ids(names: Iterable[str]) -> bool:
-    """Whether all names are one word with a digit in it, as B00005N5PF or 1193 are."""
+    """Return whether all names are one word with a digit in it, as B00005N5PF or 1193 are."""
     return all(" " not in name and any(map(str.isdigit, name)) for name in names)

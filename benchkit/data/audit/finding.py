@@ -13,24 +13,24 @@ _MAX_EXAMPLES = 5
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """One thing that is wrong with cases, or worth knowing of them.
-
-    severity: `leak`: a method that knows nothing of users can find targets. `defect`: a number
-        computed from these cases does not mean what it seems to. `note`: a property to report.
-    count, of: cases concerned, and cases looked at.
-    measures: figures of this finding by name, each a plain number.
-    statistic, p: of a test; p is Holm-adjusted over the tests of one audit.
-    """
+    """One thing that is wrong with cases, or worth knowing of them."""
 
     name: str
     severity: FindingSeverity
+    """`leak`: a method that knows nothing of users can find targets. `defect`: a number computed
+    from these cases does not mean what it seems to. `note`: a property to report."""
     count: int
+    """Cases concerned."""
     of: int
+    """Cases examined."""
     consequence: str
     examples: tuple[str, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
+    """Figures of this finding by name, each a plain number."""
     statistic: float | None = None
+    """Of a test; None for what is counted."""
     p: float | None = None
+    """Holm-adjusted over the tests of one audit."""
 
     @property
     def share(self) -> float:

@@ -40,7 +40,7 @@ _PLACE = "The target prefers some places: naming the most frequent place has the
 
 
 def run_order_tests(cases: AuditCases) -> list[AuditFinding]:
-    """Yield each test of the order as a finding with its raw p, before any correction."""
+    """Return each test of the order as a finding with its raw p, before any correction."""
     keep = (cases.lists.is_target.sum(axis=1) == 1) & (cases.lists.length > 1)
     keep &= ~duplicate_case_mask(cases)
     ids = [cases.ids[row] for row in np.flatnonzero(keep).tolist()]
@@ -63,10 +63,10 @@ def run_order_tests(cases: AuditCases) -> list[AuditFinding]:
 def check_position_given_target(
     lists: CandidateLists, known: CandidateLists | None, names: Sequence[str]
 ) -> AuditFinding:
-    """Do cases with the same target have it at the same place?
+    """Test whether cases with the same target have it at the same place.
 
     count, of: repeated targets that stand at one place only, and repeated targets.
-    measures: `hr@1` of `places.guess`, and `chance`. `same_place`: of all pairs of cases with the
+    measures: `hr@1` of `position_guess_hit_rate`, and `chance`. `same_place`: of all pairs of cases with the
     same target, those that agree in its place. `elsewhere`: how often the same item stands there
     when it is a negative; where that is nearer to `same_place` than to chance, the place belongs
     to the item, and no target leaks.
@@ -95,12 +95,16 @@ def check_position_given_target(
 
 
 class ListPairs(NamedTuple):
-    """Pairs of cases: rows, Kendall's sum over the negatives that both lists have, their number."""
+    """m pairs of cases."""
 
     first: NDArray[np.int64]
+    """[m] rows of the first cases."""
     second: NDArray[np.int64]
+    """[m] rows of the second cases."""
     total: NDArray[np.int64]
+    """[m] Kendall's sum over the negatives that both lists have."""
     shared: NDArray[np.int64]
+    """[m] the number of these negatives."""
 
     @property
     def tau(self) -> float:
@@ -126,14 +130,16 @@ def pair_lists(lists: CandidateLists, n_items: int) -> tuple[ListPairs, ListPair
     other = np.flatnonzero(lists.target[1:] != lists.target[:-1])
 
     def pairs(first: NDArray[np.int64], second: NDArray[np.int64]) -> ListPairs:
-        found = null_distributions.kendall_concordance(negatives[first], negatives[second], n_items)
-        return ListPairs(first, second, *found)
+        concordance = null_distributions.kendall_concordance(
+            negatives[first], negatives[second], n_items
+        )
+        return ListPairs(first, second, *concordance)
 
     return pairs(by_target[:-1][same], by_target[1:][same]), pairs(other, other + 1)
 
 
 def check_order_given_target(same: ListPairs, other: ListPairs, ids: Sequence[str]) -> AuditFinding:
-    """Do lists with the same target have the negatives that they share in the same order?
+    """Test whether lists with the same target have their shared negatives in the same order.
 
     count, of: pairs in full agreement, and pairs that share two negatives or more. Where `tau` is
     as high `elsewhere`, the order belongs to the items and tells of no target.
@@ -156,15 +162,15 @@ def check_order_given_target(same: ListPairs, other: ListPairs, ids: Sequence[st
 def check_negatives_given_target(
     same: ListPairs, other: ListPairs, ids: Sequence[str]
 ) -> AuditFinding:
-    """Do lists with the same target share more negatives than others do?
+    """Test whether lists with the same target share more negatives than others do.
 
     By the Mann-Whitney test, and only from twice as many on: users with the same target have
     similar histories, which are left out of their lists, so a few more shared ones are no leak.
     """
-    found = null_distributions.NullTest(0.0, 1.0)
+    null_test = null_distributions.NullTest(0.0, 1.0)
     if len(other.shared) and same.mean_shared > 2 * other.mean_shared:
         test = stats.mannwhitneyu(same.shared, other.shared, alternative="greater")
-        found = null_distributions.NullTest(float(test.statistic), float(test.pvalue))
+        null_test = null_distributions.NullTest(float(test.statistic), float(test.pvalue))
     return AuditFinding(
         "negatives-given-target",
         "leak",
@@ -173,14 +179,14 @@ def check_negatives_given_target(
         _NEGATIVES,
         _pair_examples(same, same.shared > 0, ids),
         {"shared": same.mean_shared, "elsewhere": other.mean_shared},
-        *found,
+        *null_test,
     )
 
 
 def check_position_uniformity(lists: CandidateLists, ids: Sequence[str]) -> AuditFinding:
-    """Is every place as likely? Tested on the first case of each target.
+    """Test on the first case of each target whether every place is as likely.
 
-    A target that always stands at one place (`place_given_target`) must not count many times.
+    A target that always stands at one place (`check_position_given_target`) must not count many times.
     count: targets at the most frequent place. `place`: that place, 1 the first and -1 the last.
     """
     once = np.zeros(len(lists), dtype=np.bool_)
@@ -190,18 +196,18 @@ def check_position_uniformity(lists: CandidateLists, ids: Sequence[str]) -> Audi
         most = int(np.bincount(places).argmax())
         results.append((places == most, sign * (most + 1)))
         looks.append(null_distributions.position_uniformity(places[once], lists.length[once]))
-    there, place = max(results, key=lambda result: (result[0].sum(), -abs(result[1])))
+    at_most_frequent, place = max(results, key=lambda result: (result[0].sum(), -abs(result[1])))
     # In lists of one length the two ends tell the same; else they are two looks at the data.
     looks = looks[:1] if len(np.unique(lists.length)) == 1 else looks
     test = min(looks, key=lambda look: look.p)
     return AuditFinding(
         "place-not-uniform",
         "leak",
-        int(there.sum()),
+        int(at_most_frequent.sum()),
         len(lists),
         _PLACE,
-        tuple(ids[row] for row in np.flatnonzero(there)[:_MAX_EXAMPLES]),
-        {"place": place, "hr@1": float(there.mean()), "chance": lists.chance},
+        tuple(ids[row] for row in np.flatnonzero(at_most_frequent)[:_MAX_EXAMPLES]),
+        {"place": place, "hr@1": float(at_most_frequent.mean()), "chance": lists.chance},
         test.statistic,
         min(1.0, len(looks) * test.p),
     )
@@ -210,19 +216,19 @@ def check_position_uniformity(lists: CandidateLists, ids: Sequence[str]) -> Audi
 def check_sorted_lists(
     lists: CandidateLists, ids: Sequence[str], key: NDArray[np.float64], name: str
 ) -> AuditFinding:
-    """Do lists rise or fall by `key` [n_items] more often than fair orders do?"""
+    """Test whether lists rise or fall by `key` [n_items] more often than fair orders do."""
     absent = lists.candidates < 0
-    found, likely = null_distributions.detect_sorted_rows(
+    is_sorted, likely = null_distributions.detect_sorted_rows(
         np.where(absent, np.nan, key[lists.candidates])
     )
-    count, expected = int(found.sum()), float(likely.sum())
+    count, expected = int(is_sorted.sum()), float(likely.sum())
     return AuditFinding(
         name,
         "defect",
         count,
         len(lists),
         f"{_PLACE_FIXED} The lists are {name.replace('-', ' ')}.",
-        tuple(ids[row] for row in np.flatnonzero(found)[:_MAX_EXAMPLES]),
+        tuple(ids[row] for row in np.flatnonzero(is_sorted)[:_MAX_EXAMPLES]),
         {"expected": expected},
         float(count),
         float(stats.poisson.sf(count - 1, expected)) if count else 1.0,
@@ -232,12 +238,12 @@ def check_sorted_lists(
 def _pair_examples(
     pairs: ListPairs, rows: NDArray[np.bool_], ids: Sequence[str]
 ) -> tuple[str, ...]:
-    shown = zip(pairs.first[rows][:_MAX_EXAMPLES], pairs.second[rows], strict=False)
-    return tuple(f"{ids[a]} and {ids[b]}" for a, b in shown)
+    example_rows = zip(pairs.first[rows][:_MAX_EXAMPLES], pairs.second[rows], strict=False)
+    return tuple(f"{ids[a]} and {ids[b]}" for a, b in example_rows)
 
 
 def _name_rank(names: Sequence[str]) -> NDArray[np.float64]:
-    """The rank of each name: as numbers where all are, else as text without regard to case."""
+    """Return the rank of each name: as numbers where all are, else as text in any case."""
     numbers = all(name.isdecimal() for name in names)
     keys = [(int(name) if numbers else 0, name.casefold()) for name in names]
     rank = {key: place for place, key in enumerate(sorted(set(keys)))}

@@ -23,11 +23,14 @@ class NullTest(NamedTuple):
 
 
 class ListAgreement(NamedTuple):
-    """Of `pairs` with something in common, `same` agree, where chance lets `expected` agree."""
+    """How many pairs of cases agree."""
 
     pairs: int
+    """Pairs with something in common."""
     n_equal: int
+    """Pairs that agree."""
     expected: float
+    """Pairs that agree by chance, on average."""
     test: NullTest
 
     @property
@@ -67,7 +70,7 @@ def position_agreement(
 
 
 def position_uniformity(place: NDArray[np.int64], length: NDArray[np.int64]) -> NullTest:
-    """Pearson's chi-square of places [n] against uniform ones in lists of `length` [n].
+    """Test places [n] against uniform ones in lists of `length` [n] by Pearson's chi-square.
 
     Neighbouring places are merged until 5 are expected in each cell. With lists of different
     lengths the counts vary less than the test assumes, which is conservative.
@@ -90,7 +93,7 @@ def position_uniformity(place: NDArray[np.int64], length: NDArray[np.int64]) -> 
 def kendall_concordance(
     first: NDArray[np.int64], second: NDArray[np.int64], n_items: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Kendall's sum of each pair of lists over the items that both have, and their number.
+    """Return Kendall's sum of each pair of lists over their shared items, and the number of these.
 
     first, second: [n, width] codes, negative where there is no item. The sum of a pair counts
     +1 for two shared items in the same order in both lists and -1 for the other order.
@@ -135,8 +138,8 @@ def detect_sorted_rows(keys: NDArray[np.float64]) -> tuple[NDArray[np.bool_], ND
     length = np.count_nonzero(~np.isnan(keys), axis=1)
     log_chance = np.log(2) + np.log(run).sum(axis=1) - special.gammaln(length + 1)
     flat = rising & falling
-    found: NDArray[np.bool_] = np.logical_xor(rising, falling)
-    return found, np.where(flat, 0.0, np.minimum(1.0, np.exp(log_chance)))
+    is_sorted: NDArray[np.bool_] = np.logical_xor(rising, falling)
+    return is_sorted, np.where(flat, 0.0, np.minimum(1.0, np.exp(log_chance)))
 
 
 def _kendall(
@@ -148,13 +151,13 @@ def _kendall(
     order = np.argsort(keys, kind="stable")
     wanted = row + first
     at = np.searchsorted(keys[order], wanted).clip(max=len(keys) - 1)
-    found = (keys[order][at] == wanted) & (first >= 0)
-    shared = found.sum(axis=1)
+    is_shared = (keys[order][at] == wanted) & (first >= 0)
+    shared = is_shared.sum(axis=1)
     some = np.flatnonzero(shared >= 2)
     total = np.zeros(n, dtype=np.int64)
-    there = np.where(found[some], order[at[some]] % width, 0).astype(np.int16)
+    places = np.where(is_shared[some], order[at[some]] % width, 0).astype(np.int16)
     # Places in `first` rise with the column, so the upper triangle of differences is all.
-    difference = np.sign(there[:, None, :] - there[:, :, None])
-    both = found[some][:, None, :] & found[some][:, :, None]
+    difference = np.sign(places[:, None, :] - places[:, :, None])
+    both = is_shared[some][:, None, :] & is_shared[some][:, :, None]
     total[some] = (np.triu(np.ones((width, width), np.int16), 1) * difference * both).sum((1, 2))
     return total, shared

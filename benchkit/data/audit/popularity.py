@@ -54,11 +54,11 @@ def popularity_gap(cases: AuditCases) -> tuple[NDArray[np.float64], NDArray[np.b
     """
     lists, count = cases.lists, audit_popularity(cases)
     # A case is no evidence of its own target's popularity.
-    own = count[lists.target] - (cases.popularity is None)
+    target_count = count[lists.target] - (cases.popularity is None)
     negative = (lists.candidates != PADDING_ITEM) & ~lists.is_target
-    theirs = count[lists.candidates]
-    wins = (negative & (theirs < own[:, None])).sum(axis=1)
-    ties = (negative & (theirs == own[:, None])).sum(axis=1)
+    candidate_counts = count[lists.candidates]
+    wins = (negative & (candidate_counts < target_count[:, None])).sum(axis=1)
+    ties = (negative & (candidate_counts == target_count[:, None])).sum(axis=1)
     of = negative.sum(axis=1)
     some = of > 0
     return ((wins + ties / 2) / np.maximum(of, 1))[some], (wins + ties == of)[some]

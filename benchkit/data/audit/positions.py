@@ -12,11 +12,14 @@ _MAX_EXAMPLES = 5
 
 
 class ItemPositions(NamedTuple):
-    """Where targets stand: [n] item, length of its list, place counted from 0."""
+    """Where targets stand."""
 
     item: NDArray[np.int64]
+    """[n] item codes."""
     length: NDArray[np.int64]
+    """[n] lengths of their lists."""
     place: NDArray[np.int64]
+    """[n] places in the lists, counted from 0."""
 
 
 def target_positions(lists: CandidateLists, known: CandidateLists | None = None) -> ItemPositions:
@@ -28,7 +31,7 @@ def target_positions(lists: CandidateLists, known: CandidateLists | None = None)
 
 
 def position_guess_hit_rate(lists: CandidateLists, placed: ItemPositions) -> float:
-    """Expected HR@1 of a guesser that is told where the targets of all other cases stand.
+    """Return the expected HR@1 of a guesser that knows where all other cases have their targets.
 
     placed: the targets of `lists`, then those of further known cases. The guesser does not know
     the target of the case at hand. It takes a candidate that stands where it stood as a target in
@@ -37,24 +40,24 @@ def position_guess_hit_rate(lists: CandidateLists, placed: ItemPositions) -> flo
     """
     lengths = np.broadcast_to(lists.length[:, None], lists.candidates.shape)
     places = np.broadcast_to(np.arange(lists.candidates.shape[1]), lists.candidates.shape)
-    there = _count_matches(
+    same_place = _count_matches(
         placed, ItemPositions(lists.candidates, lengths, places), ("item", "length", "place")
     )
-    anywhere = _count_matches(
+    any_place = _count_matches(
         placed, ItemPositions(lists.candidates, lengths, places), ("item", "length")
     )
     hidden = lists.is_target  # the case at hand is no evidence for itself
-    score = np.where(there - hidden > 0, 2, np.where(anywhere - hidden > 0, 0, 1))
+    score = np.where(same_place - hidden > 0, 2, np.where(any_place - hidden > 0, 0, 1))
     score[lists.candidates == PADDING_ITEM] = -1
     best = score.max(axis=1)
-    own = score[np.arange(len(lists)), lists.place]
-    return float(np.mean((own == best) / (score == best[:, None]).sum(axis=1)))
+    target_score = score[np.arange(len(lists)), lists.place]
+    return float(np.mean((target_score == best) / (score == best[:, None]).sum(axis=1)))
 
 
 def count_fixed_positions(
     placed: ItemPositions, names: Sequence[str]
 ) -> tuple[int, int, tuple[str, ...]]:
-    """Targets that stand in several lists of one length, those always at one place, examples."""
+    """Count targets in several lists of one length and those at one place, and give examples."""
     kinds, times = np.unique(np.stack(placed[:2], axis=1), axis=0, return_counts=True)
     cells = np.unique(np.stack(placed, axis=1), axis=0)
     places = np.unique(cells[:, :2], axis=0, return_counts=True)[1]
@@ -79,10 +82,10 @@ def negative_position_match(placed: ItemPositions, lists: CandidateLists) -> flo
 
 
 def _count_matches(
-    counted: ItemPositions, asked: ItemPositions, by: Sequence[str]
+    occurrences: ItemPositions, queries: ItemPositions, by: Sequence[str]
 ) -> NDArray[np.int64]:
-    """How often each element of `asked` (any shape) stands in `counted`, compared by `by`."""
-    base = int(max(counted.length.max(initial=0), asked.length.max(initial=0))) + 1
+    """Count how often each of `queries` (any shape) is among `occurrences`, compared by `by`."""
+    base = int(max(occurrences.length.max(initial=0), queries.length.max(initial=0))) + 1
 
     def code(placed: ItemPositions) -> NDArray[np.int64]:
         parts = [getattr(placed, name) for name in by]
@@ -91,9 +94,9 @@ def _count_matches(
             key = key * base + part
         return np.asarray(key, dtype=np.int64)
 
-    keys, times = np.unique(code(counted), return_counts=True)
+    keys, times = np.unique(code(occurrences), return_counts=True)
     if not len(keys):
-        return np.zeros(asked.item.shape, dtype=np.int64)
-    wanted = code(asked)
+        return np.zeros(queries.item.shape, dtype=np.int64)
+    wanted = code(queries)
     at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
     return np.where(keys[at] == wanted, times[at], 0)

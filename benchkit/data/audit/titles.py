@@ -53,7 +53,7 @@ def check_titles(cases: AuditCases) -> Iterator[AuditFinding | None]:
 
 
 def normalize_title(title: str) -> str:
-    """Words in lower case with single blanks between them.
+    """Return the words of a title in lower case with single blanks between them.
 
     >>> normalize_title("Chasing  Amy: (1997)!")
     'chasing amy 1997'
@@ -62,7 +62,7 @@ def normalize_title(title: str) -> str:
 
 
 def _title_codes(cases: AuditCases, keys: Sequence[str]) -> NDArray[np.int64]:
-    """The lists in codes of titles; an item without a title, or standing twice, counts once."""
+    """Return the lists in codes of titles; items count once, those without a title never."""
     code = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     of_item = np.array(
         [code[key] if key else PADDING_ITEM for key in keys] + [PADDING_ITEM], dtype=np.int64
@@ -73,7 +73,7 @@ def _title_codes(cases: AuditCases, keys: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _distinct_titles(candidates: NDArray[np.int64], keys: Sequence[str]) -> list[str]:
-    """The distinct titles of one list."""
+    """Return the distinct titles of one list."""
     return list(dict.fromkeys(keys[item] for item in candidates if item >= 0 and keys[item]))
 
 

@@ -20,7 +20,7 @@ _BLOCK = 65_536  # cases drawn at once: bounds memory
 def sample_candidates(
     names: Sequence[str],
     users: NDArray[np.integer],
-    given: NDArray[np.integer],
+    required: NDArray[np.integer],
     seen: NDArray[np.int64],
     popularity: NDArray[np.integer],
     count: int,
@@ -29,10 +29,10 @@ def sample_candidates(
     split: str = "test",
     drawable: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int32]:
-    """Candidates [n, count] of item codes, the given ones once each at random places.
+    """Return candidates [n, count] of item codes, the required ones once each at random places.
 
     names: [n] names of the cases, which key the draws together with `seed` and `split`.
-    users: [n] codes. given: [n, g] items that must be in the list, the target first.
+    users: [n] codes. required: [n, g] items that must be in the list, the target first.
     seen: sorted unique `user * n_items + item` of every interaction, test included.
     popularity: [n_items] training counts; with `sampling="popularity"` an item is drawn with
         probability proportional to it (items without training interactions are never drawn).
@@ -44,7 +44,7 @@ def sample_candidates(
     if sampling == "popularity":
         allowed &= popularity > 0
     pool = np.flatnonzero(allowed)
-    wanted = count - given.shape[1]
+    wanted = count - required.shape[1]
     weights = np.ones(n_items) if sampling == "uniform" else popularity.astype(np.float64)
     keys = _keys(seed, split, names)
     out = np.empty((len(users), count), dtype=np.int32)
@@ -52,7 +52,7 @@ def sample_candidates(
         block = slice(start, start + _BLOCK)
         try:
             negatives = _sample_negatives(
-                keys[block], users[block], given[block], seen, pool, weights, wanted
+                keys[block], users[block], required[block], seen, pool, weights, wanted
             )
         except _TooFewError as error:
             raise DataError(
@@ -60,7 +60,7 @@ def sample_candidates(
                 f" {wanted} negatives from ({len(pool)} items can be drawn)",
                 "lower candidates.count, or use a larger catalogue",
             ) from None
-        lists = np.concatenate([given[block], negatives], axis=1)
+        lists = np.concatenate([required[block], negatives], axis=1)
         order = np.argsort(_hash(keys[block], count, stream=1), axis=1, kind="stable")
         out[block] = np.take_along_axis(lists, order, axis=1)
     return out
@@ -79,13 +79,13 @@ def _keys(seed: int, split: str, users: Sequence[str]) -> NDArray[np.uint64]:
 def _sample_negatives(
     keys: NDArray[np.uint64],
     users: NDArray[np.integer],
-    given: NDArray[np.integer],
+    required: NDArray[np.integer],
     seen: NDArray[np.int64],
     pool: NDArray[np.integer],
     weights: NDArray[np.float64],
     wanted: int,
 ) -> NDArray[np.int32]:
-    """[n, wanted] distinct unseen items: the first acceptable ones of a stream of draws."""
+    """Return [n, wanted] distinct unseen items: the first acceptable ones of a stream of draws."""
     n_items = len(weights)
     out = np.empty((len(users), wanted), dtype=np.int32)
     todo = np.arange(len(users))
@@ -103,7 +103,7 @@ def _sample_negatives(
             else np.searchsorted(cumulative, uniform, side="right")
         )
         items = pool[place.clip(max=len(pool) - 1)]
-        good = _acceptable_mask(items, users[todo], given[todo], seen, n_items)
+        good = _acceptable_mask(items, users[todo], required[todo], seen, n_items)
         position = np.cumsum(good, axis=1)
         done = position[:, -1] >= wanted
         rows = np.flatnonzero(done)
@@ -114,7 +114,7 @@ def _sample_negatives(
             return out
     for case in todo:
         codes = users[case] * n_items + pool
-        free = pool[~_contains(seen, codes) & ~np.isin(pool, given[case])]
+        free = pool[~_contains(seen, codes) & ~np.isin(pool, required[case])]
         if len(free) < wanted:
             raise _TooFewError(int(case), len(free))
         uniform = _to_unit_interval(
@@ -128,13 +128,13 @@ def _sample_negatives(
 def _acceptable_mask(
     items: NDArray[np.integer],
     users: NDArray[np.integer],
-    given: NDArray[np.integer],
+    required: NDArray[np.integer],
     seen: NDArray[np.int64],
     n_items: int,
 ) -> NDArray[np.bool_]:
-    """[n, draws] True where an item is unseen, not given, and drawn for the first time."""
+    """Mark the items [n, draws] that are unseen, not required, and drawn for the first time."""
     good = ~_contains(seen, users[:, None].astype(np.int64) * n_items + items)
-    for column in given.T:
+    for column in required.T:
         good &= items != column[:, None]
     order = np.argsort(items, axis=1, kind="stable")
     ordered = np.take_along_axis(items, order, axis=1)
@@ -146,16 +146,16 @@ def _acceptable_mask(
 
 
 def _contains(haystack: NDArray[np.int64], needles: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Membership of `needles` in a sorted array."""
+    """Return which of `needles` are in a sorted array."""
     if not len(haystack):
         return np.zeros(needles.shape, dtype=np.bool_)
     at = np.searchsorted(haystack, needles).clip(max=len(haystack) - 1)
-    found: NDArray[np.bool_] = haystack[at] == needles
-    return found
+    is_member: NDArray[np.bool_] = haystack[at] == needles
+    return is_member
 
 
 def _hash(keys: NDArray[np.uint64], width: int, stream: int) -> NDArray[np.uint64]:
-    """[n, width] splitmix64 of (key, stream, column); a counter-based generator."""
+    """Return [n, width] splitmix64 of (key, stream, column); a counter-based generator."""
     with np.errstate(over="ignore"):
         columns = np.arange(1, width + 1, dtype=np.uint64) + np.uint64(stream << 32)
         z = keys[:, None] + columns * _GOLDEN
@@ -166,5 +166,5 @@ def _hash(keys: NDArray[np.uint64], width: int, stream: int) -> NDArray[np.uint6
 
 
 def _to_unit_interval(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Uniform in [0, 1) from the upper 53 bits."""
+    """Return numbers that are uniform in [0, 1), from the upper 53 bits."""
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -43,7 +43,7 @@ def withhold_items(
 def _hash_sample_mask(
     names: Sequence[str], share: float, kind: str, seed: int
 ) -> NDArray[np.bool_]:
-    """[n] the share of `names` whose hashes are smallest: it depends on no other name's place."""
+    """Mark the share of `names` [n] with the smallest hashes: no other name affects a hash."""
     keys = np.array([seeds.derive("cold", kind, seed, name) for name in names], dtype=np.uint64)
     chosen = np.zeros(len(names), dtype=np.bool_)
     chosen[np.argsort(keys, kind="stable")[: max(1, round(share * len(names)))]] = True

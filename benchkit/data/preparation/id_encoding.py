@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 
 class IdCodes(NamedTuple):
-    """codes: [rows] equal where the ids are, 0 .. n_codes - 1 in no particular order.
-    first: [n_codes] the first row of each code."""
+    """A code for each row of ids."""
 
     codes: NDArray[np.int64]
+    """[rows] equal where the ids are, 0 .. n_codes - 1 in no particular order."""
     first: NDArray[np.int64]
+    """[n_codes] the first row of each code."""
 
 
 def factorize(ids: pl.Series) -> IdCodes:
@@ -48,7 +49,7 @@ def factorize(ids: pl.Series) -> IdCodes:
 def encode_ids(
     ids: pl.Series, coded: IdCodes, rows: NDArray[np.int64]
 ) -> tuple[list[str], NDArray[np.int64]]:
-    """Distinct ids of `rows` in sorted order, and the position of each of the rows among them.
+    """Return the distinct ids of `rows` in sorted order, and the position of each row among them.
 
     >>> ids = pl.Series(["b", "c", "a", "b"])
     >>> encode_ids(ids, factorize(ids), np.array([0, 2, 3]))
@@ -70,7 +71,7 @@ def chronological_order(user: NDArray[np.integer], time: NDArray[np.int64]) -> N
     array([1, 2, 0, 3])
     """
     by_time: NDArray[np.int64] = np.argsort(time, kind="stable")
-    # As in `coded`: the place among all times below the user.
+    # As in `factorize`: the place among all times below the user.
     bits = len(user).bit_length()
     keys = (user[by_time].astype(np.int64) << bits) | np.arange(len(user))
     keys.sort()
@@ -83,7 +84,7 @@ def _hashes(ids: pl.Series, seed: int) -> NDArray[np.uint64]:
 
 
 def _positions_of(keys: NDArray[np.uint64], of: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Where in the sorted `keys` the values `of` stand, ascending."""
+    """Return where in the sorted `keys` the values `of` are, ascending."""
     of = np.unique(of)
     starts, stops = (np.searchsorted(keys, of, side) for side in ("left", "right"))
     return np.concatenate([np.arange(*pair) for pair in zip(starts, stops, strict=True)])
@@ -92,12 +93,12 @@ def _positions_of(keys: NDArray[np.uint64], of: NDArray[np.uint64]) -> NDArray[n
 def _sort_by_name(
     keys: NDArray[np.uint64], ids: pl.Series, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """`rows`, of sorted `keys`, sorted by key, id and row; and where an id begins among them."""
+    """Sort `rows`, of sorted `keys`, by key, id and row; return them and where each id begins."""
     table = pl.DataFrame({"key": keys, "name": ids.gather(rows), "row": rows})
     table = table.sort("key", "name", "row")
     starts = pl.any_horizontal((pl.col(c) != pl.col(c).shift(1)) for c in ("key", "name"))
-    found = table.select("row", starts=starts.fill_null(value=True))
-    return found["row"].to_numpy(), found["starts"].to_numpy()
+    sorted_rows = table.select("row", starts=starts.fill_null(value=True))
+    return sorted_rows["row"].to_numpy(), sorted_rows["starts"].to_numpy()
 
 
 def deduplication_mask(

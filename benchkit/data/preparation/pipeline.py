@@ -40,15 +40,15 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     rows = np.arange(len(table))
     rows = rows[_has_title(raw, item_ids, spec)[item]]
     funnel["without_title"] = len(table) - len(rows)
-    kept = rows
+    unique_rows = rows
     if spec.duplicates != "keep":
-        kept = rows[deduplication_mask(user[rows], item[rows], time[rows], spec.duplicates)]
-    funnel["duplicates_removed"] = len(rows) - len(kept)
-    if spec.duplicates == "error" and len(kept) < len(rows):
-        raise _duplicate_error(raw, rows, kept)
-    inside, funnel["k_core_rounds"] = k_core(user[kept], item[kept], spec.k_core)
-    funnel["below_k_core"] = len(kept) - int(inside.sum())
-    rows = kept[inside]
+        unique_rows = rows[deduplication_mask(user[rows], item[rows], time[rows], spec.duplicates)]
+    funnel["duplicates_removed"] = len(rows) - len(unique_rows)
+    if spec.duplicates == "error" and len(unique_rows) < len(rows):
+        raise _duplicate_error(raw, rows, unique_rows)
+    inside, funnel["k_core_rounds"] = k_core(user[unique_rows], item[unique_rows], spec.k_core)
+    funnel["below_k_core"] = len(unique_rows) - int(inside.sum())
+    rows = unique_rows[inside]
     long = np.bincount(user[rows]) >= spec.min_length
     funnel["of_users_below_min_length"] = int((~long[user[rows]]).sum())
     rows = rows[long[user[rows]]]
@@ -139,7 +139,7 @@ def _freeze_cases(
 
 
 def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
-    """The user's id; where a user is asked several times, `id#2`, `id#3`, ... in order of time."""
+    """Return the id of each user; further cases are `id#2`, `id#3`, ... in order of time."""
     if np.bincount(user, minlength=1).max() == 1:
         return [users[code] for code in user.tolist()]
     names, times = [], dict[int, int]()
@@ -150,25 +150,27 @@ def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
 
 
 def _has_title(raw: RawData, items: IdCodes, spec: DatasetSpec) -> NDArray[np.bool_]:
-    """[n_codes] whether an item has a title. What else happens is for `spec.untitled` to say."""
+    """Return [n_codes] whether an item has a title; `spec.untitled` can forbid those without."""
     if raw.items is None:
         return np.ones(len(items.first), dtype=np.bool_)
     titled = raw.items.filter(pl.col("title").str.strip_chars() != "")["item"]
     names = raw.interactions["item"].gather(items.first)
-    found = names.is_in(titled.implode())
-    if spec.untitled == "error" and not found.all():
-        missing = names.filter(~found).sort()
+    has_title = names.is_in(titled.implode())
+    if spec.untitled == "error" and not has_title.all():
+        missing = names.filter(~has_title).sort()
         raise DataError(
             f"{raw.origin[0]}: item {missing[0]!r} is not in {raw.origin[1]}, or has no title there"
             f" ({len(missing)} such items)",
             'add them with their titles, or set untitled = "drop" in the dataset',
         )
-    return found.to_numpy()
+    return has_title.to_numpy()
 
 
-def _duplicate_error(raw: RawData, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> DataError:
+def _duplicate_error(
+    raw: RawData, rows: NDArray[np.int64], unique_rows: NDArray[np.int64]
+) -> DataError:
     table = raw.interactions.select("user", "item")
-    extra = np.setdiff1d(rows, kept)
+    extra = np.setdiff1d(rows, unique_rows)
     user, item = table.row(int(extra[0]))
     same = (pl.col("user") == user) & (pl.col("item") == item)
     alike = table.select(same.arg_true()).to_series().head(5).to_numpy().astype(np.int64)
@@ -198,7 +200,7 @@ def _tied_users(user: NDArray[np.int64], time: NDArray[np.int64]) -> int:
 
 
 def _catalog(raw: RawData, ids: list[str]) -> Catalog:
-    """Texts of the items that are left, in code order."""
+    """Return the texts of the remaining items, in code order."""
     if raw.items is None:
         return Catalog(tuple(ids), {"title": ids})
     items = raw.items if raw.texts is None else raw.texts(ids)

@@ -95,7 +95,7 @@ def file_changed_error(path: Path) -> DataError:
 
 
 def count_lines(block: bytes) -> int:
-    """Lines of a block; the last one may lack its newline.
+    """Count the lines of a block; the last one may lack its newline.
 
     >>> count_lines(b"a\\nb\\n"), count_lines(b"a\\nb")
     (2, 2)
@@ -130,7 +130,7 @@ def _cut_at_newlines(file: BinaryIO, size: int, max_line: int) -> Iterator[bytes
 
 
 def _read_ahead(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same pieces, the next of them read and unpacked while one is worked on."""
+    """Yield the same pieces, the next of them read and unpacked while one is worked on."""
     source = iter(pieces)
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, source, None)

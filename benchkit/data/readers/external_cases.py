@@ -1,4 +1,4 @@
-"""Candidate files of others: JSON, JSONL, CSV or TSV records to cases of one form.
+"""External candidate files: JSON, JSONL, CSV or TSV records to cases of one form.
 
 Which field is what is said by a map (`candidates`, `target` or `target_index`, `history`,
 `case_id`), and guessed from common names where the map is silent.
@@ -35,16 +35,14 @@ ExternalRecord = tuple[str, dict[str, Any]]  # where it stands, for messages; an
 
 @dataclass(frozen=True, slots=True)
 class ExternalCase:
-    """One question of a foreign file, all items as strings.
-
-    target: need not be among the candidates; that is for the audit to find.
-    history: oldest first as the file has it; None where the file has none.
-    """
+    """One question of an external file, all items as strings."""
 
     case_id: str
     candidates: tuple[str, ...]
     target: str
+    """Need not be among the candidates; that is for the audit to find."""
     history: tuple[str, ...] | None
+    """Oldest first as the file has it; None where the file has none."""
 
 
 def read_external_cases(
@@ -86,36 +84,36 @@ def read_external_cases(
 
 
 def parse_field_map(text: str) -> dict[str, str]:
-    """'candidates=itemList,target=trueSelection' as a map. Raises DataError for anything else.
+    """Parse 'candidates=itemList,target=trueSelection'. Raises DataError for anything else.
 
     >>> parse_field_map("candidates=itemList, target=trueSelection")
     {'candidates': 'itemList', 'target': 'trueSelection'}
     """
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if any(not (ours.strip() and theirs.strip()) for ours, _, theirs in pairs):
+    if any(not (role.strip() and field.strip()) for role, _, field in pairs):
         raise DataError(f"fields {text!r}: not a list of OURS=THEIRS", "e.g. candidates=itemList")
-    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+    return {role.strip(): field.strip() for role, _, field in pairs}
 
 
 def _resolve_fields(
-    path: Path, first: Mapping[str, Any], given: Mapping[str, str]
+    path: Path, first: Mapping[str, Any], fields: Mapping[str, str]
 ) -> dict[str, str]:
-    """Our name -> the file's, for the fields that the file has."""
-    for ours, theirs in given.items():
-        if ours not in FIELD_ALIASES:
-            raise unknown_name_error("field", ours, FIELD_ALIASES)
-        if theirs not in first:
-            raise DataError(f"{path}: no field {theirs!r}; it has {_join_fields(first)}", _HINT)
+    """Return our name -> the file's, for the fields that the file has."""
+    for role, field in fields.items():
+        if role not in FIELD_ALIASES:
+            raise unknown_name_error("field", role, FIELD_ALIASES)
+        if field not in first:
+            raise DataError(f"{path}: no field {field!r}; it has {_join_fields(first)}", _HINT)
     plain = {_normalize_field(name): name for name in reversed(list(first))}
-    names = dict(given)
-    for ours, common in FIELD_ALIASES.items():
-        found = [
+    names = dict(fields)
+    for role, common in FIELD_ALIASES.items():
+        matches = [
             plain[_normalize_field(name)] for name in common if _normalize_field(name) in plain
         ]
-        if ours not in names and found:
-            names[ours] = found[0]
+        if role not in names and matches:
+            names[role] = matches[0]
     if {"target", "target_index"} <= names.keys():  # a field that was given decides
-        del names["target" if "target_index" in given else "target_index"]
+        del names["target" if "target_index" in fields else "target_index"]
     for needed in ({"candidates"}, {"target", "target_index"}):
         if not needed & names.keys():
             raise DataError(
@@ -132,7 +130,7 @@ _HINT = "name the fields: --fields candidates=...,target=...,history=...,case_id
 def _list_column(
     path: Path, records: Sequence[ExternalRecord], name: str, separator: str | None, required: bool
 ) -> list[list[Any] | None]:
-    """The lists of one field; None where a record has none and none is required."""
+    """Return the lists of one field; None where a record has none and none is required."""
     texts = (value for _, r in records if isinstance(value := r.get(name), str))
     if separator is None:
         head = [text for text, _ in zip(texts, range(1000), strict=False)]
@@ -157,7 +155,7 @@ def _list_column(
 
 
 def _split(value: Any, separator: str | None) -> list[Any] | None:
-    """A list, or a string that stands for one; None for what is neither."""
+    """Return a list, or the items of a string that encodes one; None for anything else."""
     if isinstance(value, list):
         return value
     if not isinstance(value, str):

@@ -27,7 +27,7 @@ def extract_fields(line: bytes, schema: JsonlSchema) -> dict[str, Any]:
 
 
 def find_line_error(line: bytes, schema: JsonlSchema, required: Collection[str]) -> str | None:
-    """Why a line is no row; None when Python finds nothing wrong with it."""
+    """Return why a line gives no row; None when Python finds nothing wrong with it."""
     if b"\0" in line:
         return "holds a NUL byte"
     try:
@@ -47,7 +47,7 @@ def find_line_error(line: bytes, schema: JsonlSchema, required: Collection[str])
 
 
 def _find_value_error(value: Any, dtype: pl.DataType, required: bool) -> str | None:
-    """What is wrong with the value of a field, or None."""
+    """Return what is wrong with the value of a field, or None."""
     if value is None:
         return "null" if required else None
     if dtype.is_integer():
@@ -72,7 +72,7 @@ def _type_name(value: Any) -> str:
 
 
 def _clean_value(value: Any) -> Any:
-    """A value as a table can hold it: NUL and half a surrogate pair become U+FFFD."""
+    """Return a value as a table can hold it: NUL and half a surrogate pair become U+FFFD."""
     if isinstance(value, dict | list):
         value = json.dumps(value)
     if isinstance(value, str):

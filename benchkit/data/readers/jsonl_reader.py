@@ -52,18 +52,18 @@ _HINT = (
 
 @dataclass(frozen=True)
 class JsonLines:
-    """What a file held.
-
-    table: one row a good line, in file order. count: lines, blank and malformed ones included.
-    malformed: table `file`, `line`, `reason`, `text`. skipped: numbers of the lines that gave no
-    row, ascending.
-    """
+    """The content of a file."""
 
     table: pl.DataFrame
+    """One row a good line, in file order."""
     count: int
+    """Lines, blank and malformed ones included."""
     blank: int
+    """Blank lines."""
     malformed: pl.DataFrame
+    """`file`, `line`, `reason`, `text`."""
     skipped: NDArray[np.int64]
+    """Numbers of the lines that gave no row, ascending."""
 
     def line_numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the line number (from 1) of each of `rows`."""
@@ -81,7 +81,7 @@ def read_jsonl(
 ) -> JsonLines:
     """Read the fields of `schema` from a file of JSON objects, one a line, gzipped or not.
 
-    schema: field -> `jsonline.ID` (text and nothing else; its column is a String), String (text;
+    schema: field -> `ID_DTYPE` (text and nothing else; its column is a String), String (text;
         of any other value, some text), Float32 or Float64 (a finite number), Int64 (a whole
         number). An absent field is null.
     required: fields that must be there, neither null nor empty.
@@ -128,7 +128,7 @@ def read_jsonl(
 
 
 def _concat_tables(tables: list[pl.DataFrame]) -> pl.DataFrame:
-    """One table of many, which it empties: column by column, so that little is held twice."""
+    """Return one table of many and empty these, column by column, so that little is held twice."""
     names = tables[0].columns
     stacked = []
     for name in names:
@@ -140,9 +140,9 @@ def _concat_tables(tables: list[pl.DataFrame]) -> pl.DataFrame:
 def read_jsonl_lines(
     path: Path, numbers: NDArray[np.int64], schema: JsonlSchema
 ) -> Iterator[pl.DataFrame]:
-    """String fields of the lines with the given numbers (from 1, ascending), in several tables.
+    """Yield tables with the string fields of the lines with given numbers (from 1, ascending).
 
-    For lines that `read` has accepted: each gives one row. Raises DataError when one does not,
+    For lines that `read_jsonl` has accepted: each gives one row. Raises DataError when one does not,
     for then the file has changed in between.
     """
     parser = _Parser(schema, (), MAX_LINE_BYTES)
@@ -157,15 +157,13 @@ def read_jsonl_lines(
 
 @dataclass(frozen=True)
 class _Parser:
-    """Makes rows of lines. Threads share it: what it remembers changes how fast it is, no row.
-
-    strict: the ids that look like something else in this file, and so are parsed as ids at once.
-    """
+    """Makes rows of lines. Threads share it: what it remembers changes how fast it is, no row."""
 
     schema: JsonlSchema
     required: Collection[str]
     max_line: int
     strict: set[str] = field(default_factory=set)
+    """Ids that look like something else in this file, and so are parsed as ids at once."""
 
     def parse_block_or_none(self, block: bytes) -> pl.DataFrame | None:
         """Return a row for each line of `block`, or None when a line gives no row."""
@@ -178,7 +176,7 @@ class _Parser:
     def parse_lines(
         self, lines: Sequence[tuple[int, bytes]]
     ) -> Iterator[pl.DataFrame | MalformedLine]:
-        """Tables of the good ones of numbered lines, and the bad ones between them, in order."""
+        """Yield tables of good numbered lines, and the bad ones between them, in order."""
         if not any(len(line) > self.max_line for _, line in lines):
             table = self._parse_block(b"\n".join([line for _, line in lines]))
             if table is not None and len(table) == len(lines):
@@ -215,7 +213,7 @@ class _Parser:
         return MalformedLine(number, reason or "refused by the parser", text[:MAX_MALFORMED_TEXT])
 
     def _parse_block(self, block: bytes) -> pl.DataFrame | None:
-        """A row for each line that is not blank, or None when Polars refuses one."""
+        """Return a row for each line that is not blank, or None when Polars refuses one."""
         if not block or block.isspace():
             return pl.DataFrame(schema=column_types(self.schema))
         ids = {name for name, dtype in self.schema.items() if dtype == ID_DTYPE}
@@ -238,7 +236,7 @@ class _Parser:
         )
 
     def _unfit_mask(self, table: pl.DataFrame) -> pl.Series:
-        """[rows] whether a required field is missing, or is a text that is empty or holds a NUL."""
+        """Return [rows] whether a required field is missing, empty or holds a NUL."""
         wrong = [pl.lit(value=False)]
         for name in self.required:
             wrong.append(pl.col(name).is_null())
@@ -248,7 +246,7 @@ class _Parser:
 
 
 def _read(block: bytes, schema: JsonlSchema, strict: Collection[str]) -> pl.DataFrame:
-    """Rows of lines; those ids that are not `strict` may have been something else than text."""
+    """Return rows of lines; ids that are not `strict` may have been something other than text."""
     types = column_types(schema)
     # A pool for the block alone: a larger one is slower, and threads wait for each other there.
     types |= {name: pl.Categorical(pl.Categories.random()) for name in strict}
@@ -257,7 +255,7 @@ def _read(block: bytes, schema: JsonlSchema, strict: Collection[str]) -> pl.Data
 
 
 def _possibly_not_text(table: pl.DataFrame, ids: Collection[str]) -> set[str]:
-    """Those `ids` of which some may have been no text: not all begin between ":" and "Z"."""
+    """Return the `ids` of which some may be no text: not all begin between ":" and "Z"."""
     if not ids:
         return set()
     # A number begins below, and `true`, `false`, a list and an object begin above.

@@ -42,23 +42,25 @@ _CHUNK = 100_000  # records that are held as Python objects
 
 
 class RecordField(NamedTuple):
-    """A field of a record: its name there, how its value is read, and whether it must be there."""
+    """A field of a record."""
 
     name: str
+    """Its name in the record."""
     dtype: pl.DataType
     read: Callable[[Any], Any]
+    """Converts its value."""
     required: bool = False
+    """Whether a record without it is malformed."""
 
 
 @dataclass(frozen=True)
 class RecordTable:
-    """table: `line` (where the record begins, from 1) and a column a field; in file order.
-
-    malformed: the other records: `file`, `line`, `reason`, `text`.
-    """
+    """The records of a file."""
 
     table: pl.DataFrame
+    """`line` (where the record begins, from 1) and a column a field; in file order."""
     malformed: pl.DataFrame
+    """The other records: `file`, `line`, `reason`, `text`."""
 
     def funnel(self, name: str) -> dict[str, int]:
         """Return how many records there were, and how many could not be read."""
@@ -68,7 +70,7 @@ class RecordTable:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Escapes like \\d in a literal were fine once, and are warned of today."""
+    """Silence warnings of escapes like \\d in a literal, which were valid once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "invalid escape")
         yield
@@ -113,21 +115,21 @@ def read_record_texts(
 
     Raises DataError when there are no records there (any more).
     """
-    found: list[str | None] = []
+    texts: list[str | None] = []
     wanted = iter(lines.tolist())
     line = next(wanted, None)
     for at, text in _records(path, dataset):
         if at == line:
             value = _parse_record(text).get(name)
-            found.append(None if value is None else as_text(value) or None)
+            texts.append(None if value is None else as_text(value) or None)
             line = next(wanted, None)
         if line is None:
-            return found
+            return texts
     raise file_changed_error(path)
 
 
 def as_text(value: Any) -> str:
-    """Anything as text, without the space around it; lists joined by commas."""
+    """Return any value as text, without the space around it; lists joined by commas."""
     if isinstance(value, list):
         return ", ".join(map(as_text, value))
     text = str(value)
@@ -171,7 +173,7 @@ def _value(record: dict[str, Any], field: RecordField) -> Any:
 
 
 def _parse_record(text: str) -> dict[str, Any]:
-    """A record, however it is written. Raises ValueError saying why it is none."""
+    """Parse a record, however it is written. Raises ValueError saying why it is none."""
     if len(text) > MAX_LINE_BYTES:
         raise ValueError(f"longer than {MAX_LINE_BYTES:,} characters")
     if not text.startswith("{"):
@@ -197,7 +199,7 @@ def _parse_literal(text: str) -> Any:
 
 
 def _records(path: Path, dataset: str) -> Iterator[tuple[int, str]]:
-    """Each record's first line (from 1) and its text; the first record tells how they are kept."""
+    """Yield each record's first line (from 1) and its text, in the format of the first record."""
     if not path.is_file():
         raise missing_file_error(path, dataset)
     lines = enumerate((decode_line(line).strip() for line in _lines(path)), start=1)
@@ -214,7 +216,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _join_blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Blocks of lines with an empty one between them, each as one text."""
+    """Yield blocks of lines with an empty one between them, each as one text."""
     block: list[str] = []
     start = size = 0
     for n, line in lines:

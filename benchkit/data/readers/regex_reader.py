@@ -24,16 +24,14 @@ _BLOCK = 1 << 24
 
 @dataclass(frozen=True)
 class RegexLines:
-    """What a file said.
-
-    rows: one column (strings) a named group of the pattern, in the order of the file.
-    malformed: the other lines: `file`, `line` (from 1), `reason`, `text`.
-    skipped: numbers of the lines that gave no row, ascending: malformed, empty, the header.
-    """
+    """The content of a file."""
 
     rows: pl.DataFrame
+    """One column (strings) a named group of the pattern, in the order of the file."""
     malformed: pl.DataFrame
+    """The other lines: `file`, `line` (from 1), `reason`, `text`."""
     skipped: NDArray[np.int64]
+    """Numbers of the lines that gave no row, ascending: malformed, empty, the header."""
 
 
 def summarize_files(files: Mapping[str, RegexLines]) -> tuple[dict[str, int], pl.DataFrame]:
@@ -91,7 +89,7 @@ def read_regex_lines(
 
 
 def _match_lines(texts: pl.Series, line: int, pattern: str) -> pl.DataFrame:
-    """`line`, `text` of what does not match, and the groups; without empty lines."""
+    """Return `line`, `text` of what does not match, and the groups; without empty lines."""
     text = pl.col("text")
     table = pl.DataFrame({"text": texts}).with_row_index("line", line).filter(text != "")
     table = table.with_columns(
@@ -103,7 +101,7 @@ def _match_lines(texts: pl.Series, line: int, pattern: str) -> pl.DataFrame:
 
 
 def _blocks(file: IO[bytes]) -> Iterator[pl.Series]:
-    """The lines of `file`, some megabytes at a time, so that a large one is never held as text."""
+    """Yield the lines of `file`, some megabytes at a time, so that it is never held as a whole."""
     while block := file.read(_BLOCK):
         block += file.readline()
         try:

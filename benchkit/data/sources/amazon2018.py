@@ -42,7 +42,7 @@ def read_amazon2018(
     An item is an `asin`. Times are days, so equal ones are common. Titles that are a script of the
     page and not a title count as none. In every text the entities of HTML become characters.
     with_reviews: whether the texts of the reviews are kept, each after its summary.
-    max_malformed: share of the lines of a file that may be malformed; see `jsonl.read`.
+    max_malformed: share of the lines of a file that may be malformed; see `read_jsonl`.
     """
     for path in amazon2018_files(reviews, meta):
         if not path.is_file():
@@ -54,10 +54,10 @@ def read_amazon2018(
         "overall": pl.Float32(),
         "unixReviewTime": pl.Int64(),
     }
-    found = jsonl_reader.read_jsonl(path, fields, tuple(fields), max_malformed=max_malformed)
-    items, lines, counts, malformed = _items(Path(meta), max_malformed)
+    review_lines = jsonl_reader.read_jsonl(path, fields, tuple(fields), max_malformed=max_malformed)
+    items, item_lines, counts, malformed = _items(Path(meta), max_malformed)
     return RawData(
-        found.table.rename(
+        review_lines.table.rename(
             {
                 "reviewerID": "user",
                 "asin": "item",
@@ -67,18 +67,18 @@ def read_amazon2018(
         ),
         items,
         origin=(reviews, meta),
-        lookup_lines=make_line_lookup(found.skipped),
+        lookup_lines=make_line_lookup(review_lines.skipped),
         funnel={
-            "lines": found.count,
-            "blank_lines": found.blank,
-            "malformed_lines": len(found.malformed),
+            "lines": review_lines.count,
+            "blank_lines": review_lines.blank,
+            "malformed_lines": len(review_lines.malformed),
             **counts,
         },
-        malformed=pl.concat([found.malformed, malformed]),
-        reviews=make_review_reader(path, found.skipped, "summary", "reviewText")
+        malformed=pl.concat([review_lines.malformed, malformed]),
+        reviews=make_review_reader(path, review_lines.skipped, "summary", "reviewText")
         if with_reviews
         else None,
-        texts=make_item_text_reader(Path(meta), lines, _TEXTS, _texts),
+        texts=make_item_text_reader(Path(meta), item_lines, _TEXTS, _texts),
     )
 
 
@@ -90,29 +90,29 @@ def amazon2018_files(reviews: str, meta: str, **_: object) -> list[Path]:
 def _items(
     path: Path, max_malformed: float
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int], pl.DataFrame]:
-    """`item`, `title`; `item`, `line` in the file; counts; and the malformed lines."""
+    """Return `item`, `title`; `item`, `line` in the file; counts; and the malformed lines."""
     fields = {"asin": pl.String(), "title": pl.String()}
-    found = jsonl_reader.read_jsonl(path, fields, ("asin",), max_malformed=max_malformed)
+    meta_lines = jsonl_reader.read_jsonl(path, fields, ("asin",), max_malformed=max_malformed)
     title = pl.col("title").fill_null("").str.strip_chars()
     junk = title.str.contains(_SCRIPT_TITLE)
-    every = found.table.select(
+    every = meta_lines.table.select(
         pl.col("asin").alias("item"),
         pl.when(~junk).then(title).otherwise(pl.lit("")).alias("title"),
-        pl.Series("line", found.line_numbers(np.arange(len(found.table)))),
+        pl.Series("line", meta_lines.line_numbers(np.arange(len(meta_lines.table)))),
     )
     items = first_titled_entries(every)
     counts = {
-        "meta_lines": found.count,
-        "meta_malformed_lines": len(found.malformed),
+        "meta_lines": meta_lines.count,
+        "meta_malformed_lines": len(meta_lines.malformed),
         "meta_repeated_items": len(every) - len(items),
-        "meta_junk_titles": int(found.table.select(junk.sum()).item()),
+        "meta_junk_titles": int(meta_lines.table.select(junk.sum()).item()),
         "meta_items_without_title": int((items["title"] == "").sum()),
     }
-    return items.select("item", "title"), items.select("item", "line"), counts, found.malformed
+    return items.select("item", "title"), items.select("item", "line"), counts, meta_lines.malformed
 
 
 def _texts(line: bytes) -> tuple[str | None, ...]:
-    """The id and the texts of a line of metadata; None for what it does not have."""
+    """Return the id and the texts of a line of metadata; None for what it does not have."""
     record: dict[str, Any] = json.loads(line)
     price, category = record.get("price"), record.get("category")
     # Pieces of the page got in here, too: among the categories, and where there was no price.

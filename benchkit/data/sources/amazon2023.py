@@ -72,7 +72,7 @@ def read_amazon2023(
     titles: "meta" takes titles and other texts from `meta`; "id" does without that file and lets
         an item's id stand for its title.
     with_reviews: whether the texts of the reviews are kept.
-    max_malformed: share of the lines of a file that may be malformed; see `jsonl.read`.
+    max_malformed: share of the lines of a file that may be malformed; see `read_jsonl`.
     Raises DataError when a file is not of this format, or `meta` is missing where it is needed.
     """
     if titles not in ("meta", "id"):
@@ -87,11 +87,11 @@ def read_amazon2023(
         if not file.is_file():
             raise missing_file_error(file, "amazon2023")
     path = Path(reviews)
-    found = jsonl_reader.read_jsonl(path, _REVIEW, _REQUIRED, max_malformed=max_malformed)
-    table, malformed = found.table, found.malformed
+    review_lines = jsonl_reader.read_jsonl(path, _REVIEW, _REQUIRED, max_malformed=max_malformed)
+    table, malformed = review_lines.table, review_lines.malformed
     funnel = {
-        "lines": found.count,
-        "blank_lines": found.blank,
+        "lines": review_lines.count,
+        "blank_lines": review_lines.blank,
         "malformed_lines": len(malformed),
         "variants_of_an_item": int((table["asin"] != table["parent_asin"]).sum()),
         **_count_repeats(table),
@@ -104,10 +104,12 @@ def read_amazon2023(
         interactions,
         items.table,
         origin=(reviews, meta or reviews),
-        lookup_lines=make_line_lookup(found.skipped),
+        lookup_lines=make_line_lookup(review_lines.skipped),
         funnel={**funnel, **items.funnel},
         malformed=pl.concat([malformed, *items.malformed]),
-        reviews=make_review_reader(path, found.skipped, "title", "text") if with_reviews else None,
+        reviews=make_review_reader(path, review_lines.skipped, "title", "text")
+        if with_reviews
+        else None,
         texts=items.texts,
     )
 
@@ -123,7 +125,7 @@ def amazon2023_files(
 
 
 def _count_repeats(table: pl.DataFrame) -> dict[str, int]:
-    """How often a user has the same product at the same millisecond: the file has a review twice.
+    """Count reviews that the file has twice: same user, product and millisecond.
 
     Counted by `asin`, as read, before anything is merged or dropped.
     """
@@ -150,21 +152,23 @@ class _Items(NamedTuple):
 def _read_meta(meta: str, max_malformed: float) -> _Items:
     path = Path(meta)
     fields = {"parent_asin": ID_DTYPE, "title": pl.String()}
-    found = jsonl_reader.read_jsonl(path, fields, ("parent_asin",), max_malformed=max_malformed)
-    every = found.table.select(
+    meta_lines = jsonl_reader.read_jsonl(
+        path, fields, ("parent_asin",), max_malformed=max_malformed
+    )
+    every = meta_lines.table.select(
         pl.col("parent_asin").alias("item"),
         pl.col("title").str.strip_chars().fill_null(""),
-        pl.Series("line", found.line_numbers(np.arange(len(found.table)))),
+        pl.Series("line", meta_lines.line_numbers(np.arange(len(meta_lines.table)))),
     )
     items = first_titled_entries(every)
     texts = make_item_text_reader(path, items, tuple(_TEXTS), _texts)
     funnel = {
-        "meta_lines": found.count,
-        "meta_malformed_lines": len(found.malformed),
+        "meta_lines": meta_lines.count,
+        "meta_malformed_lines": len(meta_lines.malformed),
         "meta_repeated_items": len(every) - len(items),
         "meta_items_without_title": int((items["title"] == "").sum()),
     }
-    return _Items(items.select("item", "title"), texts, funnel, [found.malformed])
+    return _Items(items.select("item", "title"), texts, funnel, [meta_lines.malformed])
 
 
 def _texts(line: bytes) -> tuple[str | None, ...]:

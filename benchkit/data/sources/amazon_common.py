@@ -17,7 +17,7 @@ from benchkit.data.readers.chunked_reader import line_numbers, read_lines_at
 def make_review_reader(
     path: Path, skipped: NDArray[np.int64], title: str, text: str
 ) -> Callable[[NDArray[np.int64]], Sequence[str | None]]:
-    """Reads the reviews of some rows, from the fields `title` and `text` of the file at `path`.
+    """Return a function that reads the reviews of some rows from `title` and `text` in `path`.
 
     skipped: numbers of the lines that gave no row.
     """
@@ -37,7 +37,7 @@ def make_item_text_reader(
     names: Sequence[str],
     parse: Callable[[bytes], tuple[str | None, ...]],
 ) -> Callable[[Sequence[str]], pl.DataFrame]:
-    """Reads the texts of some items from the metadata at `path`.
+    """Return a function that reads the texts of some items from the metadata at `path`.
 
     lines: `item` and the `line` that it stands in. parse: what a line says: the item, then the
     texts `names`.
@@ -62,7 +62,7 @@ def first_titled_entries(entries: pl.DataFrame) -> pl.DataFrame:
 
 
 def join_review_texts(title: pl.Series, text: pl.Series) -> pl.Series:
-    """Title and text of each review as one text; null where both are empty.
+    """Join title and text of each review; null where both are empty.
 
     The title is left out where the text begins with it. Line breaks and entities of HTML become
     characters, and the marks that stand for videos and images go.

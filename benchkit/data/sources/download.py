@@ -38,16 +38,16 @@ def fetch_dataset(
     """
     wanted = remote_files(dataset)
     paths = []
-    for one in wanted:
-        path = folder / one.path
+    for remote in wanted:
+        path = folder / remote.path
         with io.wrap_io_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             if source is not None:
-                _copy_local_file(one, path, source)
+                _copy_local_file(remote, path, source)
             else:
                 try:
-                    download_file(one, path, progress)
+                    download_file(remote, path, progress)
                 except _UnreachableError as error:
                     raise _manual_download_error(dataset, wanted, folder, error) from None
         paths.append(path)
@@ -55,7 +55,7 @@ def fetch_dataset(
 
 
 def download_file(
-    one: RemoteFile,
+    remote: RemoteFile,
     path: Path,
     progress: Progress | None = None,
     sleep: Callable[[float], None] = time.sleep,
@@ -66,7 +66,7 @@ def download_file(
     while True:
         before = _size(part)
         try:
-            with _open_remainder(one.url, part) as response:
+            with _open_remainder(remote.url, part) as response:
                 total = _align_part_file(response, part)
                 if progress and not announced:
                     progress.start(path.name, total)
@@ -83,7 +83,7 @@ def download_file(
                 part.unlink(missing_ok=True)
             elif error.code < 500 and error.code != 429:
                 raise DataError(
-                    f"{one.url}: the server says {error.code} {error.reason}",
+                    f"{remote.url}: the server says {error.code} {error.reason}",
                     "check the name of the dataset, or get the file by hand and use --from DIR",
                 ) from None
             failures = _count_failure(failures, error)
@@ -91,35 +91,35 @@ def download_file(
         except _CONNECTION_ERRORS as error:
             failures = _count_failure(0 if _size(part) > before else failures, error)
             sleep(_pause(failures, None))
-    verify_download(part, one, path)
+    verify_download(part, remote, path)
     io.move_into_place(part, path)
     _etag_path(part).unlink(missing_ok=True)
 
 
-def verify_download(candidate: Path, one: RemoteFile, path: Path) -> None:
-    """Raises DataError, and keeps the file aside, when `candidate` is not what was published."""
+def verify_download(candidate: Path, remote: RemoteFile, path: Path) -> None:
+    """Raise DataError, and keep the file aside, when `candidate` is not what was published."""
     magic = _MAGIC.get(path.suffix)
     with candidate.open("rb") as file:
         begins = file.read(2)
     if magic and begins != magic:
         raise _quarantine(
-            candidate, path, one, f"it is no {path.suffix} file (a page of the server?)"
+            candidate, path, remote, f"it is no {path.suffix} file (a page of the server?)"
         )
-    if one.checksum is None:
+    if remote.checksum is None:
         return
-    algorithm, _, expected = one.checksum.partition(":")
+    algorithm, _, expected = remote.checksum.partition(":")
     with candidate.open("rb") as file:
-        found = hashlib.file_digest(file, algorithm).hexdigest()
-    if found != expected:
-        raise _quarantine(candidate, path, one, f"its {algorithm} is {found}, not {expected}")
+        digest = hashlib.file_digest(file, algorithm).hexdigest()
+    if digest != expected:
+        raise _quarantine(candidate, path, remote, f"its {algorithm} is {digest}, not {expected}")
 
 
-def _quarantine(candidate: Path, path: Path, one: RemoteFile, cause: str) -> DataError:
+def _quarantine(candidate: Path, path: Path, remote: RemoteFile, cause: str) -> DataError:
     bad = path.with_name(f"{path.name}.bad")
     candidate.replace(bad)
     return DataError(
         f"{path.name}: {cause}",
-        f"it is kept as {bad}; fetch it again, or compare it with {one.url}",
+        f"it is kept as {bad}; fetch it again, or compare it with {remote.url}",
     )
 
 
@@ -127,24 +127,24 @@ class _UnreachableError(Exception):
     """The server could not be reached, time after time."""
 
 
-def _copy_local_file(one: RemoteFile, path: Path, source: Path) -> None:
+def _copy_local_file(remote: RemoteFile, path: Path, source: Path) -> None:
     """Use a file at hand: `source/NAME`, or `source` laid out as the raw folder."""
-    name = one.url.rpartition("/")[2]
-    places = [source / place for place in (one.path, Path(one.path).name, name)]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
+    name = remote.url.rpartition("/")[2]
+    places = [source / place for place in (remote.path, Path(remote.path).name, name)]
+    local_file = next((place for place in places if place.is_file()), None)
+    if local_file is None:
         raise DataError(
-            f"{source}: no {name} in it", f"put it there (from {one.url}), or leave out --from"
+            f"{source}: no {name} in it", f"put it there (from {remote.url}), or leave out --from"
         )
     part = path.with_name(f"{path.name}.part")
     with io.wrap_io_errors(path):
-        shutil.copyfile(found, part)
-    verify_download(part, one, path)
+        shutil.copyfile(local_file, part)
+    verify_download(part, remote, path)
     io.move_into_place(part, path)
 
 
 def _open_remainder(url: str, part: Path) -> Any:
-    """The response to a request for what `part` still lacks."""
+    """Return the response to a request for what `part` still lacks."""
     request = urllib.request.Request(url, headers={"User-Agent": "benchkit"})  # noqa: S310
     have = _size(part)
     if have:
@@ -187,7 +187,7 @@ def _copy(response: Any, part: Path, progress: Progress | None) -> None:
 
 
 def _content_range(value: str | None) -> tuple[int, int | None]:
-    """'bytes 5-99/100' -> (5, 100)"""
+    """Parse 'bytes 5-99/100' into (5, 100)."""
     try:
         place, _, total = (value or "").removeprefix("bytes ").partition("/")
         return int(place.partition("-")[0]), None if total == "*" else int(total)
@@ -196,7 +196,7 @@ def _content_range(value: str | None) -> tuple[int, int | None]:
 
 
 def _length_after(value: str | None) -> int | None:
-    """'bytes */100' -> 100"""
+    """Parse 'bytes */100' into 100."""
     total = (value or "").rpartition("/")[2]
     return int(total) if total.isdecimal() else None
 
@@ -208,14 +208,14 @@ def _count_failure(failures: int, error: Exception) -> int:
 
 
 def _pause(failures: int, retry_after: str | None) -> float:
-    asked = float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
-    return min(_LONGEST_PAUSE, max(asked, 0.5 * 2.0**failures))
+    server_pause = float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
+    return min(_LONGEST_PAUSE, max(server_pause, 0.5 * 2.0**failures))
 
 
 def _manual_download_error(
     dataset: str, wanted: tuple[RemoteFile, ...], folder: Path, error: Exception
 ) -> DataError:
-    lines = "".join(f"\n    {one.url}\n      -> {folder / one.path}" for one in wanted)
+    lines = "".join(f"\n    {remote.url}\n      -> {folder / remote.path}" for remote in wanted)
     return DataError(
         f"dataset {dataset!r} cannot be downloaded: {error}",
         "what has come is kept, so run it again later; or get the files by hand and put them there"

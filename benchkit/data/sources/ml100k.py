@@ -35,7 +35,7 @@ def ml100k_files() -> list[Path]:
 
 
 def _title() -> pl.Expr:
-    """'Postino, Il' -> 'Postino, Il (1994)': the year tells remakes apart."""
+    """Return 'Postino, Il (1994)' for 'Postino, Il': the year tells remakes apart."""
     title, year = pl.col("movie_title").str.strip_chars(), pl.col("release_year")
     return (
         pl.when(year.is_in(["", "V", "unknown"]) | year.is_null())

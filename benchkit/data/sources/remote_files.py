@@ -10,11 +10,13 @@ _GROUPLENS = "https://files.grouplens.org/datasets"
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One public file. path: below the folder of raw data. checksum: "algorithm:hex digits"."""
+    """One public file."""
 
     url: str
     path: str
+    """Below the folder of raw data."""
     checksum: str | None = None
+    """`algorithm:hex digits`."""
 
 
 _FIXED = {

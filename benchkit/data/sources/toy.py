@@ -30,15 +30,21 @@ def generate_toy(
     rows: list[tuple[str, str, int, int]] = []
     for user in range(users):
         home = int(rng.integers(clusters))
-        own, n = np.flatnonzero(cluster == home), max(3, int(rng.poisson(length)))
+        cluster_items, n = np.flatnonzero(cluster == home), max(3, int(rng.poisson(length)))
         taken: list[int] = []
-        place = int(rng.integers(len(own)))
+        place = int(rng.integers(len(cluster_items)))
         for step in range(min(n, items)):
             free = np.setdiff1d(np.arange(items), taken)
-            inside = np.setdiff1d(own, taken)
+            inside = np.setdiff1d(cluster_items, taken)
             if len(inside) and rng.random() < 0.85:
-                item = int(inside[np.argmin((np.searchsorted(own, inside) - place) % len(own))])
-                place = int(np.searchsorted(own, item)) + 1
+                item = int(
+                    inside[
+                        np.argmin(
+                            (np.searchsorted(cluster_items, inside) - place) % len(cluster_items)
+                        )
+                    ]
+                )
+                place = int(np.searchsorted(cluster_items, item)) + 1
             else:
                 item = int(rng.choice(free))
             taken.append(item)

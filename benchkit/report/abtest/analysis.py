@@ -144,7 +144,7 @@ def parse_arm(text: str, name: str) -> Arm:
 
 
 def _count(text: str) -> int:
-    """'127,830' or '127_830' -> 127830. Raises ValueError for other than a whole number."""
+    """Parse '127,830' or '127_830' into 127830. Raises ValueError if it is no whole number."""
     digits = text.strip().replace(",", "").replace("_", "")
     if not digits.isdecimal():
         raise ValueError(f"{text!r} is not a whole number")

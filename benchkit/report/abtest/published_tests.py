@@ -158,7 +158,7 @@ def _compare(
 def _counts(
     test: PublishedABTest, arms: Sequence[PrintedArm], rate: str
 ) -> tuple[RateCounts, RateCounts]:
-    """(successes, trials) of arms together, and by how much each may be off."""
+    """Return (successes, trials) of arms together, and by how much each may be off."""
     trials = sum(arm.impressions for arm in arms)
     off = test.rounding * len(arms)
     if rate == "ctr":
@@ -168,7 +168,7 @@ def _counts(
 
 
 def _near(counts: RateCounts, slack: RateCounts) -> Iterator[RateCounts]:
-    """The corners of the range of counts; figures have their extremes there."""
+    """Return the corners of the range of counts; figures have their extremes there."""
     for a, b in product((-1, 0, 1), repeat=2):
         yield counts[0] + a * slack[0], counts[1] + b * slack[1]
 

@@ -111,7 +111,7 @@ def _heading(comparison: SuiteComparison) -> str:
 
 
 def _labels(comparison: SuiteComparison) -> list[str]:
-    """' c-apo (1.50) '."""
+    """Return labels such as ' c-apo (1.50) '."""
     ranking = comparison.ranking
     assert ranking is not None  # noqa: S101
     names = shorten_names(comparison.ranked_methods)

@@ -159,7 +159,7 @@ def compare_suite(store: Store, suite: str, request: ComparisonRequest) -> Suite
 def _labels(
     plan: PlanRecord, tables: Sequence[ResultTable], request: ComparisonRequest, notes: list[str]
 ) -> list[tuple[str, ...]]:
-    """The methods of each table that are compared."""
+    """Return the methods of each table that are compared."""
     named = tuple(
         dict.fromkeys([*request.methods, *([request.against] if request.against else [])])
     )
@@ -192,7 +192,7 @@ def _labels(
 
 
 def _best(read: Sequence[Sequence[CaseValues]], notes: list[str]) -> str:
-    """The method with the highest mean over tasks, of those that have all."""
+    """Return the method with the highest mean over tasks, of those that have all."""
     common = [v.label for v in read[0] if all(v.label in {w.label for w in r} for r in read[1:])]
     if not common:
         raise StoreError("no method has results on every task", "name a task with --task")
@@ -209,7 +209,7 @@ def _best(read: Sequence[Sequence[CaseValues]], notes: list[str]) -> str:
 
 
 def _pairs(values: Sequence[CaseValues], target: str) -> list[tuple[int, int]]:
-    """With a target, each other method against it; the target stands first."""
+    """Return the pairs to compare: with a target, each other method against it, target first."""
     labels = [v.label for v in values]
     if not target:
         return list(combinations(range(len(labels)), 2))
@@ -279,7 +279,7 @@ def _tallies(lines: Sequence[MethodComparison]) -> Iterable[WinTally]:
 def _ranking(
     read: Sequence[Sequence[CaseValues]], notes: list[str]
 ) -> tuple[tuple[str, ...], FriedmanTest | None]:
-    """Friedman's test over tasks, of the methods that have all of them."""
+    """Return Friedman's test over tasks, of the methods that have all of them."""
     tables = [{v.label: float(v.pooled.mean()) for v in values} for values in read]
     ranked = tuple(label for label in tables[0] if all(label in t for t in tables[1:]))
     if len(tables) < 3 or len(ranked) < 3:

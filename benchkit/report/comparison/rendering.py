@@ -170,22 +170,22 @@ def comparison_csv(comparison: SuiteComparison) -> str:
 
 
 def comparison_json(comparison: SuiteComparison) -> str:
-    """Everything; what is undefined is null."""
+    """Return everything as JSON; what is undefined is null."""
     ranking = None
-    if (found := comparison.ranking) is not None:
+    if (ranking_test := comparison.ranking) is not None:
         ranking = {
-            "n": found.n,
-            "ranks": dict(zip(comparison.ranked_methods, found.ranks.tolist(), strict=True)),
+            "n": ranking_test.n,
+            "ranks": dict(zip(comparison.ranked_methods, ranking_test.ranks.tolist(), strict=True)),
             "friedman": {
-                "statistic": found.statistic,
-                "p": found.p,
-                "p_chi2": found.p_chi2,
-                "p_f": found.p_f,
+                "statistic": ranking_test.statistic,
+                "p": ranking_test.p,
+                "p_chi2": ranking_test.p_chi2,
+                "p_f": ranking_test.p_f,
             },
-            "critical_difference": found.critical_difference,
-            "critical_difference_limit": found.asymptotic_critical_difference,
-            "nemenyi": found.nemenyi.tolist(),
-            "nemenyi_limit": found.asymptotic_nemenyi.tolist(),
+            "critical_difference": ranking_test.critical_difference,
+            "critical_difference_limit": ranking_test.asymptotic_critical_difference,
+            "nemenyi": ranking_test.nemenyi.tolist(),
+            "nemenyi_limit": ranking_test.asymptotic_nemenyi.tolist(),
         }
     value = {
         "suite": comparison.suite,

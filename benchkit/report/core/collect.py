@@ -87,7 +87,7 @@ def _table(store: Store, plan: PlanRecord, task: str, protocol_table: ProtocolTa
 
 
 def _belongs(planned: PlannedRow, plan: PlanRecord, protocol: str) -> bool:
-    """Whether a row is in the table of a protocol.
+    """Return whether a row is in the table of a protocol.
 
     One that supports none of the suite's is in the first table, with its reason.
     """
@@ -164,7 +164,7 @@ def _unfinished(store: Store, manifest: Manifest) -> str:
 
 
 def _cells(runs: Sequence[Run], manifests: Sequence[Manifest], protocol: str) -> dict[str, Cell]:
-    """With several seeds a case's value is its mean over them; the interval is over users."""
+    """Average each case over its seeds, and compute the interval over users."""
     lines = [[s for s in manifest.summary if s.protocol == protocol] for manifest in manifests]
     if len(runs) == 1:
         return {s.metric: Cell(s.mean, s.low, s.high, s.n, s.p_chance) for s in lines[0]}

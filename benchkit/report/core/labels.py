@@ -52,12 +52,12 @@ def short_protocol_title(protocol: str) -> str:
 
 
 def history_bucket_title(low: int, high: int | None) -> str:
-    """'history of 3 to 7'."""
+    """Return a title such as 'history of 3 to 7'."""
     return f"history of {low}" + (" or more" if high is None else f" to {high}")
 
 
 def _sampled(table: ResultTable) -> str:
-    """'sampled: 5 answers at temperature 0.7'."""
+    """Return a text such as 'sampled: 5 answers at temperature 0.7'."""
     n, top_p = table.decoding["n"], table.decoding["top_p"]
     parts = [
         f"{n} {'answer' if n == 1 else 'answers'} at temperature {table.decoding['temperature']:g}",
@@ -89,7 +89,7 @@ def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
 
 
 def caveat_numbers(table: ResultTable) -> dict[str, int]:
-    """Number the caveats of a table, in the order of the rows."""
+    """Return a number for each caveat of a table, in the order of the rows."""
     caveats = dict.fromkeys(caveat for row in table.rows for caveat in row.caveats)
     return {caveat: number for number, caveat in enumerate(caveats, start=1)}
 
@@ -144,7 +144,7 @@ def primary_metric(plan: PlanRecord, names: Iterable[str]) -> str:
 
 
 def format_rate(value: float) -> str:
-    """Three digits without the leading zero, as papers print rates.
+    """Return three digits without the leading zero, as papers print rates.
 
     >>> format_rate(0.82), format_rate(-0.01), format_rate(1.0)
     ('.820', '-.010', '1.000')
@@ -154,14 +154,14 @@ def format_rate(value: float) -> str:
 
 
 def format_cell(cell: Cell, number: Callable[[float], str] = format_rate) -> str:
-    """'.612 [.590, .634]', or '.998' where there is no interval to show."""
+    """Return '.612 [.590, .634]', or '.998' where there is no interval to show."""
     return format_mean(cell.mean, cell.low, cell.high, number)
 
 
 def format_mean(
     mean: float, low: float | None, high: float | None, number: Callable[[float], str] = format_rate
 ) -> str:
-    """'.612 [.590, .634]', or '.998' where there is no interval to show.
+    """Return '.612 [.590, .634]', or '.998' where there is no interval to show.
 
     Args:
         mean: The value.
@@ -175,7 +175,7 @@ def format_mean(
 
 
 def format_p_value(p: float) -> str:
-    """Three digits, four below .001, and no more than a bound below .0001; '-' for none.
+    """Return three digits, four below .001, and '<.0001' for less; '-' for none.
 
     >>> format_p_value(0.0312), format_p_value(0.00042), format_p_value(2e-7)
     ('.031', '.0004', '< .0001')

@@ -50,7 +50,7 @@ def _table(table: TextTable) -> str:
 
 
 def _groups(table: TextTable) -> list[str]:
-    """The line of titles over the header, and the rules below them."""
+    """Return the line of titles over the header, and the rules below them."""
     if not table.groups:
         return []
     titles, rules, start = [""] * table.text_columns, [], table.text_columns + 1
@@ -76,7 +76,7 @@ def _cell(cell: TextCell) -> str:
 
 
 def _note(note: str) -> str:
-    """A note with its marks and numbers raised as those in the table are."""
+    """Return a note with its marks and numbers raised as those in the table are."""
     text = escape_latex(note)
     for mark, command in _MARKS.items():
         text = text.replace(mark, _raise([command]))

@@ -54,7 +54,7 @@ def relative_drop_table(first: ResultTable, second: ResultTable) -> ResultTable:
 
 
 def _cells(runs: Sequence[Run], protocol: str, within: pl.Expr) -> dict[str, Cell]:
-    """Means over the cases `within`; the value of a case is the mean over its seeds."""
+    """Return means over the cases `within`; the value of a case is the mean over its seeds."""
     case_ids = runs[0].predictions().filter(within)["case_id"]
     tables = [run.metrics().filter(pl.col("protocol") == protocol) for run in runs]
     values = (

@@ -198,12 +198,12 @@ def csv_text(
 
 
 def note_number(number: int, text: str) -> str:
-    """'¹ external', a note that cells refer to by its number."""
+    """Return '¹ external', a note that cells refer to by its number."""
     return f"{superscript([number])} {text}"
 
 
 def superscript(numbers: Iterable[int]) -> str:
-    """'¹,²' for 1 and 2."""
+    """Return '¹,²' for 1 and 2."""
     return ",".join(str(number) for number in numbers).translate(_SUPERSCRIPT)
 
 

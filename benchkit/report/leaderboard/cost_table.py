@@ -68,7 +68,7 @@ def _records(
 
 
 def _tasks(results: SuiteTables) -> Iterator[tuple[str, list[ResultRow]]]:
-    """Each task with the rows of its first table that have figures."""
+    """Return each task with the rows of its first table that have figures."""
     first: dict[str, ResultTable] = {}
     for table in results.tables:
         if not table.subgroup:
@@ -135,12 +135,12 @@ def _of(row: ResultRow, factors: Sequence[TrainingTimeRatio]) -> list[TrainingTi
 
 
 def _base(plan: PlanRecord, rows: Sequence[ResultRow]) -> float:
-    """Seconds of training that count as 1, or 0 where nothing does."""
+    """Return the seconds of training that count as 1, or 0 where nothing does."""
     return _training(next((row for row in rows if row.label == plan.relative_to), None))
 
 
 def _training(row: ResultRow | None) -> float:
-    """Seconds of the stages that tell preference methods apart; 0 for a row without."""
+    """Return the seconds of the stages in which preference methods differ; 0 for a row without."""
     if row is None:
         return 0.0
     return sum(row.cost.get(f"{name}{_STAGE}", 0.0) for name in _TRAINING)

@@ -42,7 +42,7 @@ def row_costs(row: ResultRow) -> dict[str, DisplayedCost]:
 
 
 def _display(value: float, digits: int) -> DisplayedCost:
-    """Three or more digits: '0.25', '12.3', '1,240'.
+    """Return a number with three or more digits: '0.25', '12.3', '1,240'.
 
     >>> _display(0.2468, 1), _display(1240.4, 1), _display(12.34, 1), _display(0.2, 0)
     (['0.25', 0.2468], ['1,240', 1240.4], ['12.3', 12.34], ['0', 0.2])

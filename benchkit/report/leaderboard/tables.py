@@ -130,7 +130,7 @@ def print_results(console: Console, results: SuiteTables) -> None:
 
 
 def _format_half_width(cell: Cell) -> str:
-    """'.612 ±.022': the longer side of the interval, for narrow terminals."""
+    """Return '.612 ±.022': the longer side of the interval, for narrow terminals."""
     if cell.low is None or cell.high is None or cell.low == cell.high:
         return format_rate(cell.mean)
     longest = max(cell.high - cell.mean, cell.mean - cell.low)

@@ -101,7 +101,7 @@ def statistics_csv(pairs: Sequence[StatisticsPair]) -> str:
 
 
 def _rows(pairs: Sequence[StatisticsPair]) -> list[list[int | float | str | None]]:
-    """Rows of name, source and values; a published value is the text that was printed."""
+    """Return rows of name, source and values; a published value is the text that was printed."""
     rows: list[list[int | float | str | None]] = []
     previous: DatasetStatistics | None = None
     for statistics, published in pairs:

@@ -200,7 +200,7 @@ def _paper_row(
 def _averages(
     values: Mapping[PaperColumn, float], tasks: Sequence[str], metrics: Sequence[str]
 ) -> dict[PaperColumn, float]:
-    """The mean over `tasks`, if there are any, of each metric that all of them have."""
+    """Return the mean over `tasks`, if there are any, of each metric that all of them have."""
     return {
         (AVERAGE, metric): float(np.mean([values[task, metric] for task in tasks]))
         for metric in metrics

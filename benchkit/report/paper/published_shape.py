@@ -79,7 +79,7 @@ _VALID = {"valid_ratio": "valid"}
 
 
 def _tasks(results: SuiteTables, values: Sequence[PublishedValue]) -> dict[str, str]:
-    """Domain of the paper -> the task that has its name, or the domain where none has."""
+    """Return domain of the paper -> the task of that name, or the domain where none has it."""
     domains = dict.fromkeys(value.domain for value in values)
     return {
         domain: next((task for task in results.plan.tasks if same_name(task, domain)), domain)
@@ -95,7 +95,7 @@ def _columns(values: Sequence[PublishedValue], tasks: Mapping[str, str]) -> tupl
 
 
 def _rank_matches(rows: Sequence[PaperRow], method: str) -> list[PaperRow]:
-    """Our rows of a method: with results before without, then those spelt as the paper does."""
+    """Return our rows of a method: those with results first, then those spelt as in the paper."""
     return sorted(
         (row for row in rows if same_method(row.label, method)),
         key=lambda row: (not row.cells, row.label.rpartition("/")[2] != method, row.label),
@@ -108,7 +108,7 @@ def _relabel(
     row: PaperRow,
     columns: Sequence[PaperColumn],
 ) -> PaperRow:
-    """`row` under the name of the paper's method, on the paper's domains alone."""
+    """Return `row` under the name of the paper's method, on the paper's domains alone."""
     tasks = {task for task, _ in columns}
     return replace(
         row,

@@ -184,7 +184,7 @@ def _read_tables(
 def _read_file(
     path: Path, parse: Callable[[str, dict[str, str]], ParsedT | None], table: str = ""
 ) -> list[ParsedT]:
-    """What `parse` makes of the paper's name and each row of its file, or of one `table` in it."""
+    """Return `parse` of the paper's name and each row of its file, or of one `table` in it."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = [row for row in csv.DictReader(file) if table in ("", row["table"])]

@@ -85,7 +85,7 @@ def _cell(table: PaperTable, row: PaperRow, column: PaperColumn, intervals: bool
 
 
 def _published(table: PaperTable, row: PaperRow) -> Iterator[tuple[str, ...]]:
-    """What papers print for a method, and ours minus theirs, below its row."""
+    """Return what papers print for a method, and ours minus theirs, below its row."""
     if not row.published:
         return
     papers = dict.fromkeys(f"{value.paper}, {value.table}" for value in row.published.values())
@@ -153,7 +153,7 @@ def paper_csv(plan: PlanRecord, tables: Sequence[PaperTable]) -> str:
 
 
 def _record(table: PaperTable, row: PaperRow, column: PaperColumn) -> dict[str, Any]:
-    """What there is to say of a cell; nothing where there is nothing."""
+    """Return the fields of a cell; nothing for an empty cell."""
     task, metric = column
     ours, published = row.cells.get(column), row.published.get(column)
     status = row.missing_reasons.get(task)

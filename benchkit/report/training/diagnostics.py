@@ -77,7 +77,7 @@ def diagnose_suite(store: Store, suite: str, task: str = "", label: str = "") ->
 
 
 def _diagnosis(store: Store, suite: str, row: PlannedRow) -> Diagnosis | str:
-    """The diagnosis, or why there is none."""
+    """Return the diagnosis, or why there is none."""
     if row.skip_reason:
         return row.skip_reason
     run = store.run(suite, row.task, row.label, row.run_id or "")

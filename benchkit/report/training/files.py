@@ -37,7 +37,7 @@ _NOTE = (
 
 
 def diagnosis_folders(suite: SuiteDiagnoses) -> list[str]:
-    """`<task>-<label>` for each diagnosis, with the seed where a row has several; none twice."""
+    """Return a unique `<task>-<label>` for each diagnosis, with the seed if a row has several."""
     rows = Counter((d.task, d.label) for d in suite.diagnoses)
     return list(
         unique_stems(
@@ -140,7 +140,7 @@ def _table_row(diagnosis: Diagnosis) -> tuple[str, ...]:
 
 
 def _steps(diagnosis: Diagnosis) -> tuple[list[str], list[list[Any]]]:
-    """Header and rows of steps.csv."""
+    """Return header and rows of steps.csv."""
     trace = diagnosis.trace
     names = [name.replace(" ", "_") for name in diagnosis.rejected_names]
     header = ["step"]

@@ -108,7 +108,7 @@ def last_attempt(lines: Sequence[_MicroBatch]) -> list[list[_MicroBatch]]:
 
 
 def _chosen_pairs(batch: _MicroBatch) -> FloatArray:
-    """[m, 2]: of each example the first k pairs are those of the chosen response."""
+    """Return [m, 2]: of each example the first k pairs are those of the chosen response."""
     k = len(batch.margin)
     both = np.array([batch.score_gap, batch.weight], dtype=float).reshape(2, -1, k * (k + 1) // 2)
     pairs = both[:, :, :k].reshape(2, -1).T

@@ -137,5 +137,5 @@ def _precise(values: Tensor) -> Tensor:
 
 
 def _exp(x: Tensor) -> Tensor:
-    """exp, continued by its tangent: finite, increasing and with a gradient everywhere."""
+    """Return exp, continued by its tangent: finite, increasing and with a gradient everywhere."""
     return x.clamp(max=_LARGEST).exp() * (1 + (x - _LARGEST).clamp(min=0))

@@ -194,7 +194,7 @@ class RolloutSampler:
         )  # fmt: skip
 
     def _closing(self, item: str) -> list[int]:
-        piece = self._title(item) + self.response_format.closing
+        piece = self._title(item) + self.response_format.suffix
         return continuation_ids(self.builder.tokenizer, piece, end=True)
 
     def _title(self, item: str) -> str:

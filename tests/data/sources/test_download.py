@@ -195,12 +195,12 @@ def test_names():
 
 
 def test_suites_look_where_fetch_puts_things():
-    from benchkit.config.suite import load_suite, shipped_suites
+    from benchkit.config.suite import list_shipped_suites, load_suite
 
     fetched = {
         d.path for name in fetchable_datasets() if "DOMAIN" not in name for d in remote_files(name)
     }
-    for suite in map(load_suite, shipped_suites()):
+    for suite in map(load_suite, list_shipped_suites()):
         for spec in suite.datasets:
             if spec.source.startswith("amazon"):
                 domain = spec.options["reviews"].split("/")[1].split(".")[0].removesuffix("_5")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchkit.config.suite import load_suite, shipped_suites
+from benchkit.config.suite import list_shipped_suites, load_suite
 from benchkit.errors import ConfigError
 from benchkit.report.paper import published_values
 from benchkit.runs.records import PlannedRow, PlanRecord
@@ -109,7 +109,7 @@ def test_what_the_suite_names_and_stands_beside_no_row_is_told(tmp_path):
     assert published_values.unmatched_tables(plan_of("counts"), tmp_path / "nowhere") == []
 
 
-@pytest.mark.parametrize("name", sorted(shipped_suites()))
+@pytest.mark.parametrize("name", sorted(list_shipped_suites()))
 def test_every_table_that_a_suite_names_stands_beside_a_row_of_it(name):
     suite = load_suite(name)
     labels, tasks = ([x.name for x in found] for found in (suite.methods, suite.tasks))
