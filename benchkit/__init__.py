@@ -62,8 +62,8 @@ _EXPORTS = {
     "benchkit.evaluation.metrics.base": ("Metric", "MetricContext"),
     "benchkit.evaluation.protocols.base": ("EvaluationProtocol",),
     "benchkit.types": (
-        "Catalog", "Event", "Executor", "Interactions", "Prediction", "Recommender", "Request", "RunContext",
-        "Sample", "Sampler", "TrainView",
+        "Catalog", "Event", "Executor", "Interactions", "Prediction", "Recommender", "Request",
+        "RunContext", "Sample", "Sampler", "TrainView",
     ),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}

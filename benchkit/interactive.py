@@ -135,7 +135,7 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _source(thing: Any) -> str:
-    """Return the syntax tree of the source, or where there is none (a bare prompt) the byte code."""
+    """Return the syntax tree of the source; where there is none (a bare prompt), the byte code."""
     try:
         return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(thing))))
     except (OSError, TypeError, SyntaxError):

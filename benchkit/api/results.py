@@ -318,7 +318,7 @@ class Results:
         from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 
         folder = PUBLISHED_FOLDER if published is None else Path(published)
-        shown = protocol or self._collected.plan.protocols[0]
+        protocol = protocol or self._collected.plan.protocols[0]
         return render_paper_table(
-            self._collected, self._store, folder, format_, intervals, paper, shown
+            self._collected, self._store, folder, format_, intervals, paper, protocol
         )

@@ -45,8 +45,8 @@ def run_command(
     chosen: dict[str, Any] = {
         "methods": split_names(method), "datasets": split_names(dataset),
         "seeds": parse_integers(seed, "--seed"), "limit_users": limit_users, "jobs": jobs,
-        "threads": threads, "device": device, "overwrite": overwrite, "executor": executor, "store": out,
-        "data": data,
+        "threads": threads, "device": device, "overwrite": overwrite, "executor": executor,
+        "store": out, "data": data,
     }  # fmt: skip
     if dry_run:
         for planned in api.plan(suite, **chosen):

@@ -295,7 +295,7 @@ def list_shipped_suites() -> dict[str, Path]:
 
 
 def load_suite(name: str) -> Suite:
-    """Return a suite by name, or by the path of a TOML file. Raises ConfigError saying what is wrong."""
+    """Return a suite by name, or by the path of a TOML file. Raises ConfigError if it is wrong."""
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():

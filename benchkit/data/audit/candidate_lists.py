@@ -1,4 +1,4 @@
-"""Checks of the content of the lists: duplicates, missing targets, items that the user has had before."""
+"""What the lists hold: duplicates, missing targets, items that the user has had before."""
 
 from collections.abc import Iterator
 

@@ -66,10 +66,10 @@ def check_position_given_target(
     """Test whether cases with the same target have it at the same place.
 
     count, of: repeated targets that stand at one place only, and repeated targets.
-    measures: `hr@1` of `position_guess_hit_rate`, and `chance`. `same_place`: of all pairs of cases with the
-    same target, those that agree in its place. `elsewhere`: how often the same item stands there
-    when it is a negative; where that is nearer to `same_place` than to chance, the place belongs
-    to the item, and no target leaks.
+    measures: `hr@1` of `position_guess_hit_rate`, and `chance`. `same_place`: of all pairs of cases
+    with the same target, those that agree in its place. `elsewhere`: how often the same item stands
+    there when it is a negative; where that is nearer to `same_place` than to chance, the place
+    belongs to the item, and no target leaks.
     """
     placed = target_positions(lists, known)
     agreement = null_distributions.position_agreement(*placed)
@@ -186,7 +186,8 @@ def check_negatives_given_target(
 def check_position_uniformity(lists: CandidateLists, ids: Sequence[str]) -> AuditFinding:
     """Test on the first case of each target whether every place is as likely.
 
-    A target that always stands at one place (`check_position_given_target`) must not count many times.
+    A target that always stands at one place must not count many times: that is the finding of
+    `check_position_given_target`.
     count: targets at the most frequent place. `place`: that place, 1 the first and -1 the last.
     """
     once = np.zeros(len(lists), dtype=np.bool_)

@@ -142,8 +142,8 @@ def read_jsonl_lines(
 ) -> Iterator[pl.DataFrame]:
     """Yield tables with the string fields of the lines with given numbers (from 1, ascending).
 
-    For lines that `read_jsonl` has accepted: each gives one row. Raises DataError when one does not,
-    for then the file has changed in between.
+    For lines that `read_jsonl` has accepted: each gives one row. Raises DataError when one does
+    not, for then the file has changed in between.
     """
     parser = _Parser(schema, (), MAX_LINE_BYTES)
     for lines in read_lines_at(path, numbers):

@@ -73,7 +73,8 @@ def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
         return [*table.notes]
     marks = [
         f"{CHANCE_MARK} not significantly above chance in"
-        f" {metric_title(primary_metric(plan, table.chance), plan)} (one-sided, Holm over the rows, 5 %)."
+        f" {metric_title(primary_metric(plan, table.chance), plan)}"
+        " (one-sided, Holm over the rows, 5 %)."
     ]
     metrics = filter(None, map(metric_by_name, plan.metrics))
     legends = dict.fromkeys(metric.legend for metric in metrics if metric.legend)

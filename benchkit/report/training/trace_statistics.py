@@ -39,14 +39,14 @@ class WeightGapCorrelation:
 
 
 def smooth(values: FloatArray) -> FloatArray:
-    """Return [n, k] centred means over a twentieth of the steps, fewer at both ends, without NaN."""
+    """Return [n, k] centred means over a twentieth of the steps, fewer at the ends, without NaN."""
     reach = int(len(values) * _WINDOW) // 2
     rows = [values[max(0, i - reach) : i + reach + 1] for i in range(len(values))]
     return np.array([column_nan_means(row) for row in rows])
 
 
 def phase_pairs(trace: TrainingTrace, phase: Phase) -> FloatArray:
-    """Return [m, 2] score gap and weight of all pairs in the first or the last fifth of the steps."""
+    """Return [m, 2] score gap and weight of all pairs in the first or last fifth of the steps."""
     return np.concatenate(
         [trace.pairs[i] for i in range(len(trace.step))[phase_steps(trace, phase)]]
     )

@@ -71,7 +71,7 @@ class TrainingTrace:
 
 
 def read_trace(path: Path) -> TrainingTrace:
-    """Read a steps.jsonl. Raises StoreError naming the line that is wrong, or when there is none."""
+    """Read a steps.jsonl. Raises StoreError naming the wrong line, or when there is none."""
     lines = read_artifact_lines(path, _MicroBatch)
     if not lines:
         raise StoreError(
