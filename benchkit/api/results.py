@@ -45,11 +45,7 @@ class Results:
     """
 
     def __init__(
-        self,
-        collected: SuiteTables,
-        store: Store,
-        data: Path,
-        run_report: RunReport | None = None,
+        self, collected: SuiteTables, store: Store, data: Path, run_report: RunReport | None = None
     ) -> None:
         self._collected = collected
         self._store = store
@@ -180,9 +176,8 @@ class Results:
             for row in table.rows:
                 if row.label == method and metric in row.cells:
                     return row.cells[metric].mean
-        raise missing_figure_error(
-            self.suite, self.methods, f"{metric} of {method}", task, protocol
-        )
+        figure = f"{metric} of {method}"
+        raise missing_figure_error(self.suite, self.methods, figure, task, protocol)
 
     def table(self, format_: str = "text") -> str:
         """Return the tables as text: "text" (as on a terminal), "md", "latex", "csv" or "html".
