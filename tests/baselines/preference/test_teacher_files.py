@@ -1,4 +1,4 @@
-"""Preference methods trained on files: rationales and triplets that `benchkit teach` wrote."""
+"""Preference methods trained on files: rationales and triplets that `benchkit rationales` wrote."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -65,7 +65,7 @@ class Notes:
 
 @pytest.fixture
 def taught(tmp_path, monkeypatch):
-    """Runs `benchkit teach` in a folder of its own for twelve users; returns what it printed."""
+    """Runs `benchkit rationales` in a folder of its own for twelve users; returns what it printed."""
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text(SUITE)
     app = typer.Typer()

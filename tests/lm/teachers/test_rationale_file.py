@@ -1,4 +1,4 @@
-"""Questions for training, rationales in files, configurations, and `benchkit teach`."""
+"""Questions for training, rationales in files, configurations, and `benchkit rationales`."""
 
 import json
 from dataclasses import replace
@@ -222,7 +222,7 @@ def test_the_template_teacher_needs_no_engine(view, monkeypatch):
 
 @pytest.fixture
 def said(tmp_path, monkeypatch):
-    """Runs `benchkit teach` in a folder of its own and returns what it printed."""
+    """Runs `benchkit rationales` in a folder of its own and returns what it printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(template, "MiniLMEncoder", Hashed)
     (tmp_path / "mine.toml").write_text(SUITE)
