@@ -93,7 +93,7 @@ def test_the_method_in_the_readme_runs(folder):
         (("run", "--suite", "mine.toml", "--method", "x.py:Y"), 2, "no such file"),
         (("run", "--suite", "mine.toml", "--seed", "a"), 2, "a comma-separated list of"),
         (("report", "--suite", "mine"), 4, "has not been run"),
-        (("validate", "nothing.txt"), 2, "nothing that can be checked"),
+        (("validate", "nothing.txt"), 2, "cannot be checked"),
         (("ls", "nonsense"), 2, "nonsense"),
     ],
 )

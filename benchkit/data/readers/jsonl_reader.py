@@ -32,7 +32,7 @@ from benchkit.data.readers.json_validation import (
     extract_fields,
     find_line_error,
 )
-from benchkit.data.readers.malformed import (
+from benchkit.data.readers.malformed_lines import (
     MAX_MALFORMED_SHARE,
     MAX_MALFORMED_TEXT,
     MalformedLine,

@@ -27,7 +27,7 @@ from benchkit.data.readers.chunked_reader import (
     file_changed_error,
     read_blocks,
 )
-from benchkit.data.readers.malformed import (
+from benchkit.data.readers.malformed_lines import (
     MAX_MALFORMED_SHARE,
     MAX_MALFORMED_TEXT,
     MalformedLine,

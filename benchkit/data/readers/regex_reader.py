@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchkit.data.readers.malformed import (
+from benchkit.data.readers.malformed_lines import (
     MAX_MALFORMED_SHARE,
     MAX_MALFORMED_TEXT,
     MalformedLine,

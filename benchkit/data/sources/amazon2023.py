@@ -17,7 +17,7 @@ from benchkit.data.raw import RawData, make_line_lookup
 from benchkit.data.readers import jsonl_reader
 from benchkit.data.readers.archive import missing_file_error
 from benchkit.data.readers.json_validation import ID_DTYPE
-from benchkit.data.readers.malformed import MAX_MALFORMED_SHARE
+from benchkit.data.readers.malformed_lines import MAX_MALFORMED_SHARE
 from benchkit.data.sources.amazon_common import (
     first_titled_entries,
     flatten_to_text,
