@@ -8,7 +8,7 @@ import typer
 def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
 ) -> None:
-    """Say what is installed, what is missing, and the command that mends it."""
+    """Say what is installed, what is missing, and the command that installs it."""
     import json
     from dataclasses import asdict
 

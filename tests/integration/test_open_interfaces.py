@@ -21,6 +21,7 @@ import numpy as np
 
 from benchkit.evaluation.metrics.base import Metric
 from benchkit.evaluation.protocols.base import EvaluationProtocol
+from benchkit.runs.execution import execute_job
 from benchkit.types import Request
 
 
@@ -68,6 +69,17 @@ class LastEvent(EvaluationProtocol):
             yield Request(
                 request.case_id, request.user, request.history[-1:], request.candidates
             )
+
+
+class Backwards:
+    """Computes the last job first, in this process."""
+
+    def __init__(self, workers):
+        self.workers = workers
+
+    def execute(self, jobs, emit):
+        for job in reversed(jobs):
+            yield execute_job(job, emit)
 '''
 
 
@@ -83,7 +95,8 @@ def ran(methods, tmp_path):
         ],
         protocols=["scored", "mine.py:LastEvent"], seeds=[0, 1],
     )  # fmt: skip
-    outcomes = run_all(suite, tmp_path)
+    outcomes = run_all(suite, tmp_path, executor="mine.py:Backwards")
+    assert [seed for _, seed in outcomes] == [1, 0, 1, 0]  # the last job first
     assert {o.manifest.status for o in outcomes.values()} == {"complete"}
     return outcomes, Store(tmp_path / "runs")
 
