@@ -92,7 +92,7 @@ def preserve_random_states(device: str) -> Iterator[None]:
 
 @contextmanager
 def preserve_torch_settings() -> Iterator[None]:
-    """Restore PyTorch's settings: dtype, determinism, anomaly detection, precision, threads, grad."""
+    """Restore PyTorch's settings: dtype, determinism, anomaly mode, precision, threads, grad."""
     import torch
 
     cudnn = torch.backends.cudnn

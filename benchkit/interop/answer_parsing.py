@@ -80,7 +80,7 @@ def parse_scores(value: Any, candidates: Sequence[str]) -> list[float]:
 
 
 def parse_ranking(value: Any, candidates: Sequence[str], catalog: Catalog) -> list[float]:
-    """Return scores that put the items in the order given, the best first; the rest are tied last."""
+    """Return scores that put the items in the order given, best first; the rest are tied last."""
     listed = [
         parse_candidate(item, candidates, catalog) for item in _require_list(value, "ranked items")
     ]

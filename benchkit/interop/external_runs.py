@@ -162,7 +162,8 @@ def _check_row(store: Store, place: EvaluationTask, row: PlannedRow, external: E
             continue
         if not manifest.is_external:
             raise ConfigError(
-                f"suite {place.suite_name!r} has a row {row.label!r} on {row.task} that was run here",
+                f"suite {place.suite_name!r} has a row {row.label!r} on {row.task} that was run"
+                " here",
                 "choose another --label",
             )
         same = manifest.identity[EXTERNAL] == external.sha256

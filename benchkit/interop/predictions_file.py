@@ -201,7 +201,7 @@ class _PredictionCollector:
             self._reasons[case, place] = reason
 
     def _combine_items(self, case: str) -> Prediction:
-        """Return one answer of the rows of a case; its rationale is that of the item ranked first."""
+        """Return one answer of the rows of a case, with the rationale of the item ranked first."""
         scores = self._scores[case]
         if (absent := np.flatnonzero(np.isnan(scores))).size:
             item = list(self._positions(case))[absent[0]]

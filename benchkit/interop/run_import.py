@@ -144,7 +144,8 @@ def _load_tables(run: Run) -> tuple[pl.DataFrame, pl.DataFrame]:
     ):
         if table.schema != schema:
             raise DataError(
-                f"{run.path}: {name}.parquet has other columns than schema {records.SCHEMA_VERSION}",
+                f"{run.path}: {name}.parquet has other columns than schema"
+                f" {records.SCHEMA_VERSION}",
                 "copy the folder again, or run it again with this benchkit",
             )
     return predictions, metrics
@@ -209,7 +210,8 @@ def _check_metrics(
             if other is None or other.n != line.n or not _all_close(other.mean, line.mean):
                 raise _tampering_error(
                     folder,
-                    f"{result.protocol} {line.metric} is {other.mean if other else 'missing'} in its"
+                    f"{result.protocol} {line.metric} is"
+                    f" {other.mean if other else 'missing'} in its"
                     f" manifest, but its answers give {line.mean}",
                 )
 

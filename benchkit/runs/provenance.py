@@ -11,8 +11,10 @@ from typing import Any
 import benchkit
 from benchkit.fingerprint import package_versions
 
-_RECORDED_PACKAGES = ("benchkit", "numpy", "scipy", "polars", "torch", "transformers", "peft", "trl", "vllm",
-          "recbole", "scikit-learn")  # fmt: skip
+_RECORDED_PACKAGES = (
+    "benchkit", "numpy", "scipy", "polars", "torch", "transformers", "peft", "trl", "vllm", "recbole",
+    "scikit-learn",
+)  # fmt: skip
 
 
 @cache

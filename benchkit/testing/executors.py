@@ -28,7 +28,7 @@ class NoiseRecommender:
 
     capabilities = frozenset({"scores"})
 
-    def fit(self, data: TrainView, run: RunContext) -> None:
+    def fit(self, data: TrainView, run: RunContext) -> None:  # noqa: ARG002
         """Learn nothing."""
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
@@ -41,7 +41,7 @@ class NoiseRecommender:
 class RaisingRecommender(NoiseRecommender):
     """Cannot learn."""
 
-    def fit(self, data: TrainView, run: RunContext) -> None:
+    def fit(self, data: TrainView, run: RunContext) -> None:  # noqa: ARG002
         """Raise an error."""
         raise ZeroDivisionError("no users")
 
@@ -49,7 +49,7 @@ class RaisingRecommender(NoiseRecommender):
 class KilledRecommender(NoiseRecommender):
     """Takes its process down with it, as one does that runs out of memory."""
 
-    def fit(self, data: TrainView, run: RunContext) -> None:
+    def fit(self, data: TrainView, run: RunContext) -> None:  # noqa: ARG002
         """Kill this process."""
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -14,10 +14,9 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from lm.test_sampling import Inverted
-
 from benchkit.lm import shared_prefix as sp
 from benchkit.lm.sampling import UniformStreams, sample_completions
+from tests.lm.test_sampling import Inverted
 from tests.support.timing import in_turns
 from tests.support.tiny_models import tiny_model
 

@@ -80,8 +80,8 @@ def test_items_that_were_not_read_are_told(sampled, tmp_path):
         s["item"] is not None for row in rows for s in row["samples"]
     )
     assert imported.manifest.caveats[-1] == (
-        f"the items of {answers.n_explicit_items} samples are given, not read from texts, so that VALID is"
-        " theirs to say"
+        f"the items of {answers.n_explicit_items} samples are given, not read from texts, so that"
+        " VALID is theirs to say"
     )
 
 

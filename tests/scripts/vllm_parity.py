@@ -23,7 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    sys.path.insert(0, str(ROOT))
 
 from benchkit.lm import tokenization  # noqa: E402
 from benchkit.lm.types import Decoding, Engine, Message, Prompt  # noqa: E402

@@ -26,7 +26,8 @@ class Scored(EvaluationProtocol):
     """Ranks the frozen candidates by the scores that `Recommender.predict` gives.
 
     Where a method gives token counts, a second table ranks by the mean score of a token: a sum of
-    log-probabilities favours short titles, a mean long and predictable ones. Nothing is asked again.
+    log-probabilities favours short titles, a mean long and predictable ones. Nothing is asked
+    again.
     """
 
     name = "scored"

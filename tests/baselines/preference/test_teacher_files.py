@@ -65,7 +65,7 @@ class Notes:
 
 @pytest.fixture
 def taught(tmp_path, monkeypatch):
-    """Runs `benchkit rationales` in a folder of its own for twelve users; returns what it printed."""
+    """Runs `benchkit rationales` in a folder of its own for twelve users; its output."""
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text(SUITE)
     app = typer.Typer()

@@ -205,9 +205,8 @@ def test_what_stands_in_a_list(name, row, more):
 def test_repeated_cases_are_no_leak_but_are_named():
     rows = [(3, [1, 2, 3, 4])] * 3 + [(3, [2, 1, 3, 4])]
     past = histories([5, 6], [6, 5], [5, 6], [5, 6])
-    assert duplicate_case_mask(made(rows, history=past, names=[f"B{i}" for i in range(9)])).tolist() == [
-        False, False, True, False,
-    ]  # fmt: skip
+    cases = made(rows, history=past, names=[f"B{i}" for i in range(9)])
+    assert duplicate_case_mask(cases).tolist() == [False, False, True, False]
     assert not duplicate_case_mask(made(rows)).any()
     twice = drawn(fair, n=200)
     lists = CandidateLists(np.tile(twice.lists.target, 2), np.tile(twice.lists.candidates, (2, 1)))

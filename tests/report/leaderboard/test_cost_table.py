@@ -21,8 +21,11 @@ FACTORS = [
 
 def results(relative_to=""):
     def row(label, device="cpu", **cost):
-        return ResultRow("toy", "scored", label, "cf", "complete", seeds=(0,), cost=cost, device=device,
-                   cells={"hr@1": Cell(0.5, n=500)})  # fmt: skip
+        cells = {"hr@1": Cell(0.5, n=500)}
+        return ResultRow(
+            "toy", "scored", label, "cf", "complete", seeds=(0,), cost=cost, device=device,
+            cells=cells,
+        )  # fmt: skip
 
     rows = (
         row("quick", fit_seconds=10.0, sft_stage_seconds=4.0, preference_stage_seconds=2.0,

@@ -52,9 +52,8 @@ def weighted(tmp_path, first, last):
 def test_saturated_weights_are_those_near_zero_and_one(tmp_path):
     weights = (0.0099, 0.01, 0.5, 0.99, 0.9901, 1.0)
     one = line(0, (1.0,), (0,) * 6, weights)
-    assert saturated_shares(trace(tmp_path, [one, one, line(1, (1.0,), (0,), (0.5,))])).tolist() == [
-        0.5, 0.0,
-    ]  # fmt: skip
+    shares = saturated_shares(trace(tmp_path, [one, one, line(1, (1.0,), (0,), (0.5,))]))
+    assert shares.tolist() == [0.5, 0.0]
     assert np.isnan(saturated_shares(trace(tmp_path, [line(0)]))).tolist() == [True]
 
 
