@@ -175,8 +175,7 @@ def _caveats(
         )
     if answers.n_explicit_items:
         caveats.append(
-            f"the items of {answers.n_explicit_items} samples are given, not read from texts, so that"
-            " VALID"
-            " is theirs to say"
+            f"the items of {answers.n_explicit_items} samples are given, not read from texts, so"
+            " that VALID is theirs to say"
         )
     return tuple(caveats)

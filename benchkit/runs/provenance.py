@@ -12,8 +12,8 @@ import benchkit
 from benchkit.fingerprint import package_versions
 
 _RECORDED_PACKAGES = (
-    "benchkit", "numpy", "scipy", "polars", "torch", "transformers", "peft", "trl", "vllm", "recbole",
-    "scikit-learn",
+    "benchkit", "numpy", "scipy", "polars", "torch", "transformers", "peft", "trl", "vllm",
+    "recbole", "scikit-learn",
 )  # fmt: skip
 
 

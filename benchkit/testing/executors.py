@@ -28,7 +28,7 @@ class NoiseRecommender:
 
     capabilities = frozenset({"scores"})
 
-    def fit(self, data: TrainView, run: RunContext) -> None:  # noqa: ARG002
+    def fit(self, data: TrainView, run: RunContext) -> None:
         """Learn nothing."""
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
