@@ -116,12 +116,30 @@ def find_card(name: str, kind: ComponentKind = "method") -> Card:
     if name in known:
         return known[name]
     if ":" in name:
-        return _make_card(kind, name.rpartition(":")[2], name)
+        card = _make_card(kind, name.rpartition(":")[2], name)
+        return _adopt_catalogued(card, known)
     for pattern, card in known.items():
         if "*" in pattern and fnmatch.fnmatchcase(name, pattern):
             model = name.removeprefix(pattern.rstrip("*"))
             return card.model_copy(update={"name": name, "config": {**card.config, "model": model}})
     raise unknown_name_error(kind, name, (n for n in known if "*" not in n))
+
+
+def _adopt_catalogued(card: Card, known: Mapping[str, Card]) -> Card:
+    """Return a card with what the catalog says of its class, or of the class it is derived from.
+
+    A class given by its place in a module, or as an object, needs the same packages and belongs to
+    the same family as under its name.
+    """
+    targets = {entry.target: entry for entry in known.values() if not entry.config}
+    if card.target in targets:
+        return targets[card.target].model_copy(update={"name": card.name})
+    if not interactive.is_live(card.target):
+        return card
+    for base in load_class(card).__mro__:
+        if entry := targets.get(f"{base.__module__}:{base.__qualname__}"):
+            return card.model_copy(update={"packages": entry.packages, "family": entry.family})
+    return card
 
 
 def load_class(card: Card) -> type[Any]:
@@ -168,11 +186,15 @@ def construct(card: Card, config: BaseModel | None) -> Any:
     return load_class(card)(*arguments)
 
 
-def find_source_file(card: Card) -> Path:
-    """Return the file that defines the class."""
+def find_source_files(card: Card) -> list[Path]:
+    """Return the file that defines the class.
+
+    The code of an object of this process is hashed in its name; its files are those of the classes
+    and modules that it builds on.
+    """
     if interactive.is_live(card.target):
-        return Path(interactive.__file__)  # its own code is hashed in its name
-    return Path(inspect.getfile(load_class(card)))
+        return interactive.base_files(load_class(card))
+    return [Path(inspect.getfile(load_class(card)))]
 
 
 def identify_component(card: Card, config: BaseModel | None) -> dict[str, Any]:
@@ -181,7 +203,7 @@ def identify_component(card: Card, config: BaseModel | None) -> dict[str, Any]:
     return {
         card.kind: card.target.rpartition(":")[2],
         "version": card.version,
-        "code": hash_sources(find_source_file(card), *_selected_files(settings)),
+        "code": hash_sources(*find_source_files(card), *_selected_files(settings)),
         "config": settings,
         "packages": package_versions(card.packages),
     }

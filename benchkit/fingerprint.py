@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,12 +43,21 @@ def _hash_files(value: Any, dumped: Any) -> Any:
 
 
 def hash_file(path: Path) -> str | None:
-    """Return the SHA-256 of a file's content, None for a file that cannot be read."""
+    """Return the SHA-256 of a file's content, None for a file that cannot be read.
+
+    It is read once in a process, while its size and time of change stay: every run asks for it.
+    """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        state = path.stat()
+        return _hash_content(path.resolve(), state.st_size, state.st_mtime_ns)
     except OSError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _hash_content(path: Path, _size: int, _changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def package_versions(distributions: Iterable[str]) -> dict[str, str | None]:

@@ -12,11 +12,14 @@ import importlib
 import inspect
 import pickle
 import sys
+import sysconfig
 import textwrap
-from types import CodeType, FunctionType
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from benchkit.errors import ConfigError
+from benchkit.fingerprint import canonical_settings, hash_file
 
 PREFIX = "live"  # of the target of a card, where other cards have a module
 _OBJECTS: dict[str, Any] = {}
@@ -86,13 +89,59 @@ def _hash_object(method: object) -> str:
         digest.update(part.encode())
     if method is not cls:
         try:
-            digest.update(pickle.dumps(vars(method), protocol=4))
+            digest.update(pickle.dumps(_attributes(method), protocol=4))
         except Exception as error:
             raise ConfigError(
                 f"a {cls.__name__} cannot be copied: {error}",
                 "give the class, with its settings in a pydantic model named Config",
             ) from error
     return digest.hexdigest()[:12]
+
+
+def _attributes(method: object) -> dict[str, Any]:
+    """Return the attributes of an instance, with contents for files and plain data for models."""
+    values = {}
+    for name, value in vars(method).items():
+        if hasattr(value, "model_dump"):
+            value = canonical_settings(value)
+        values[name] = hash_file(value) if isinstance(value, Path) else value
+    return values
+
+
+def base_files(cls: type) -> list[Path]:
+    """Return the files of the classes and modules that an object of this process builds on.
+
+    Libraries do not count: packages that methods name have versions. Benchkit's own files do, also
+    where it is installed.
+    """
+    files = set()
+    things: list[Any] = list(cls.__mro__)
+    for member in vars(cls).values():
+        function = getattr(member, "__func__", getattr(member, "fget", member))
+        if isinstance(function, FunctionType):
+            names = _names(function.__code__)
+            things += [function.__globals__[n] for n in sorted(names) if n in function.__globals__]
+    for thing in things:
+        module = (
+            thing
+            if isinstance(thing, ModuleType)
+            else sys.modules.get(getattr(thing, "__module__", None) or "")
+        )
+        file = getattr(module, "__file__", None)
+        if file and module is not None and _is_first_party(module.__name__, file):
+            files.add(Path(file))
+    return sorted(files)
+
+
+def _is_first_party(module: str, file: str) -> bool:
+    if module == "__main__":
+        return False  # its parts are hashed one by one: the rest of a script does not matter
+    if module.partition(".")[0] in ("benchkit", "baselines", "judges"):
+        return True
+    libraries = {
+        sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
+    return file.endswith(".py") and not any(file.startswith(str(path)) for path in libraries)
 
 
 def _code_parts(thing: Any, seen: set[int]) -> list[str]:

@@ -30,7 +30,7 @@ ALLOWED = {
     "source_hash": set(),
     "process_state": set(),
     "types": {"seeds"},
-    "interactive": {"errors"},
+    "interactive": {"errors", "fingerprint"},
     "io": {"errors"},
     "registry": {"errors"},
     "config.loading": {"errors"},

@@ -16,7 +16,8 @@ from benchkit.errors import ConfigError
 from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import judge_runs
-from benchkit.runs.executors import JobExecutor
+from benchkit.runs.executors import JobExecutor, make_executor
+from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.plan import RunOptions, RunPlan, execute_plan, plan_runs
 from benchkit.runs.progress import EventHandler, make_reporter
 from benchkit.runs.store import Store
@@ -137,11 +138,11 @@ def run(
         },
     )  # fmt: skip
     live = [job.method.name for job in planned.jobs if is_live(job.card.target)]
-    if live and jobs > 1:
+    if live and not isinstance(make_executor(executor, jobs), InlineExecutor):
         raise ConfigError(
-            f"{', '.join(dict.fromkeys(live))}: lives in this Python process, and jobs={jobs} runs"
-            " each method in another one",
-            "use jobs=1, or define the class in a file: FILE.py:Class",
+            f"{', '.join(dict.fromkeys(live))}: lives in this Python process, and runs would be"
+            " computed in others",
+            "use jobs=1 and the inline executor, or define the class in a file: FILE.py:Class",
         )
     write_frames(planned.suite, Path(data))
     records = Store(Path(store))

@@ -18,6 +18,7 @@ from benchkit.api.records import (
 )
 from benchkit.api.run_report import RunReport
 from benchkit.api.suites import as_names, check_names
+from benchkit.evaluation.lookup import default_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.runs.store import Store
 
@@ -313,7 +314,7 @@ class Results:
         from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 
         folder = PUBLISHED_FOLDER if published is None else Path(published)
-        protocol = protocol or self._collected.plan.protocols[0]
+        protocol = protocol or default_protocol(self._collected.plan.protocols)
         return render_paper_table(
             self._collected, self._store, folder, format_, intervals, paper, protocol
         )

@@ -23,9 +23,7 @@ def compare_command(
     against: Annotated[str, typer.Option(help="Compare with this method.")] = "",
     task: Annotated[str, typer.Option(help="Only these tasks, comma-separated.")] = "",
     metric: Annotated[str, typer.Option(help="The suite's primary metric, or another.")] = "",
-    protocol: Annotated[
-        str, typer.Option(help="A protocol of the suite; by default its first.")
-    ] = "",
+    protocol: Annotated[str, typer.Option(help="A protocol of the suite, by default scored.")] = "",
     power: Annotated[
         float | None,
         typer.Option(help="Say how many users show this difference (80 % power, 5 %)."),

@@ -33,9 +33,7 @@ def report_command(
     paper: Annotated[
         str, typer.Option(help="Print ours in the shape of a published table: c-apo:table2.")
     ] = "",
-    protocol: Annotated[
-        str, typer.Option(help="What --paper shows; by default the suite's first protocol.")
-    ] = "",
+    protocol: Annotated[str, typer.Option(help="What --paper shows, by default scored.")] = "",
     forget: ForgetOption = None,
     leaderboards: Annotated[
         Path | None, typer.Option(help="Also write all formats to LEADERBOARDS/SUITE.")

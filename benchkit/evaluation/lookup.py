@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchkit.errors import ConfigError
@@ -53,6 +53,11 @@ PROTOCOLS: Registry[type[EvaluationProtocol]] = Registry(
 DEFAULT_PROTOCOL = Scored()
 IMPORTABLE_PROTOCOLS: tuple[EvaluationProtocol, ...] = (Scored(), Sampled())
 """Those that answers made elsewhere can be scored under."""
+
+
+def default_protocol(names: Sequence[str]) -> str:
+    """Return what a suite's figures are shown of: the default protocol, or its first one."""
+    return DEFAULT_PROTOCOL.name if DEFAULT_PROTOCOL.name in names else names[0]
 
 
 def find_metric(spec: str) -> Metric:

@@ -131,17 +131,20 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     """Compute what is missing; yield every outcome, those of complete runs first."""
     executor = make_executor(plan.options.executor, plan.options.jobs)
     store = Store(plan.options.store).create()
-    store.update_plan(plan.to_record(), whole=plan.options.is_full_suite)
+    complete: list[Outcome] = []
     todo: list[Job] = []
     for job in plan.jobs:
         manifest = job.run.manifest()
         if manifest is not None and manifest.status == "complete" and job.overwrite != "always":
-            yield Outcome(job, manifest, computed=False)
+            complete.append(Outcome(job, manifest, computed=False))
         else:
             todo.append(job)
     datasets = {spec.name: spec for job in todo for spec in (job.train, job.test)}
-    for spec in datasets.values():  # here, so that data that cannot be read stops the whole plan
+    # Before the plan is recorded: data that cannot be read leave the earlier tables as they are.
+    for spec in datasets.values():
         load_or_prepare(spec, plan.options.data)
+    store.update_plan(plan.to_record(), whole=plan.options.is_full_suite)
+    yield from complete
     yield from executor.execute(todo, emit)
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -203,3 +204,68 @@ def test_events_go_to_a_function(folder):
     kinds = []
     bk.run(shop("random"), progress=lambda event: kinds.append(event.kind))
     assert kinds[0] == "started" and kinds[-1] == "complete"
+
+
+def test_a_live_class_is_not_sent_to_another_executor(folder):
+    with pytest.raises(ConfigError, match="lives in this Python process"):
+        bk.run(shop("random"), methods=[make_local(1.0)], executor="processes", progress=False)
+    assert not (folder / "runs").exists()
+
+
+def test_data_that_cannot_be_read_leave_the_earlier_tables(folder):
+    suite = {
+        "name": "files", "methods": ["popularity"],
+        "datasets": [{
+            "name": "shop", "source": "table", "candidates": {"count": 8},
+            "options": {"interactions": str(folder / "events.csv"),
+                        "items": str(folder / "items.csv")},
+        }],
+    }  # fmt: skip
+    frame = events().rename(columns={"customer": "user"})
+    frame.to_csv("events.csv", index=False)
+    pd.DataFrame({"item": frame["item"].unique(), "title": frame["item"].unique()}).to_csv(
+        "items.csv", index=False
+    )
+    before = bk.run(bk.Suite.model_validate(suite), progress=False).table("md")
+    pd.concat([frame, frame.head(1)]).to_csv("events.csv", index=False)
+    with pytest.raises(DataError):
+        bk.run(bk.Suite.model_validate(suite), progress=False)
+    assert bk.load_results("runs").table("md") == before
+
+
+def test_a_catalogued_class_keeps_its_card(folder):
+    from baselines.cf.ease import EASE
+    from benchkit.cards import find_card
+    from benchkit.interactive import register_object
+
+    by_name = find_card("ease")
+    by_class = find_card(register_object(EASE)[0])
+    assert by_class.packages == by_name.packages and by_class.family == by_name.family
+
+    class Mine(EASE):
+        pass
+
+    derived = find_card(register_object(Mine)[0])
+    assert derived.packages == by_name.packages and derived.family == by_name.family
+
+
+def test_the_code_of_base_classes_and_of_files_counts(folder):
+    from baselines.cf import ease, matrices
+    from benchkit.interactive import base_files, register_object
+
+    class Mine(ease.EASE):
+        pass
+
+    assert Path(ease.__file__) in base_files(Mine)
+    assert Path(matrices.__file__).exists()  # imported by the file of EASE, which is walked
+
+    class WithFile(Longest):
+        def __init__(self, path):
+            super().__init__()
+            self.path = path
+
+    (folder / "weights.txt").write_text("1")
+    first = register_object(WithFile(Path("weights.txt")))[0]
+    assert register_object(WithFile(Path("weights.txt")))[0] == first
+    (folder / "weights.txt").write_text("22")
+    assert register_object(WithFile(Path("weights.txt")))[0] != first

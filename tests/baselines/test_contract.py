@@ -88,7 +88,8 @@ def test_every_card_is_complete(name):
     assert card.summary
     assert card.fidelity != "unknown"
     assert card.fidelity == "reproduced" or card.deviations
-    assert cards.find_source_file(card).name != "catalog.toml"
+    (file,) = cards.find_source_files(card)
+    assert file.name != "catalog.toml"
 
 
 def test_any_other_model_of_recbole_is_found_by_its_name():

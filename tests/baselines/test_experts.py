@@ -93,5 +93,5 @@ def test_the_identity_of_a_run_holds_code_packages_and_settings(tmp_path):
     assert plain["packages"].keys() == set(cards.find_card("sasrec").packages)
     assert plain["config"]["hidden"] == cards.build_config(cards.find_card("sasrec"), {}).hidden
     assert known(name="sasrec", config={"hidden": 16})["config"]["hidden"] == 16
-    assert plain["code"] == hash_sources(cards.find_source_file(cards.find_card("sasrec")))
+    assert plain["code"] == hash_sources(*cards.find_source_files(cards.find_card("sasrec")))
     assert len({known(name=n)["code"] for n in ("sasrec", "ease", mine(tmp_path))}) == 3

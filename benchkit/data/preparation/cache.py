@@ -71,7 +71,7 @@ def identify_dataset(spec: DatasetSpec, root: Path) -> str:
     """Return the hash of all that decides what a dataset holds, without preparing or writing it.
 
     That is the specification without the name, the contents of the input files, and the code that
-    reads and prepares. Contents are hashed once: a prepared dataset has their hashes with it.
+    reads, splits and prepares. Contents are hashed once: a prepared dataset has their hashes.
 
     Raises:
         DataError: The input files are not there.
@@ -84,7 +84,11 @@ def identify_dataset(spec: DatasetSpec, root: Path) -> str:
         {
             "spec": {**spec.model_dump(mode="json", exclude={"name"}), "options": options},
             "inputs": inputs,
-            "code": hash_sources(Path(pipeline.__file__), sources.data_source_file(spec.source)),
+            "code": hash_sources(
+                Path(pipeline.__file__),
+                sources.data_source_file(spec.source),
+                split_source_file(spec.split),
+            ),
         }
     )
 

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from benchkit.errors import ConfigError, StoreError
+from benchkit.evaluation.lookup import default_protocol
 from benchkit.report.core.case_values import CaseValues, all_case_tables, read_case_values
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL
 from benchkit.report.core.collect import collect_results
@@ -119,7 +120,9 @@ def compare_suite(store: Store, suite: str, request: ComparisonRequest) -> Suite
     """
     results = collect_results(store, suite)
     metric = request.metric.lower() or results.plan.primary
-    request = replace(request, protocol=request.protocol or results.plan.protocols[0])
+    request = replace(
+        request, protocol=request.protocol or default_protocol(results.plan.protocols)
+    )
     tables = all_case_tables(results, request.protocol, request.tasks)
     notes: list[str] = []
     chosen = _labels(results.plan, tables, request, notes)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from benchkit.config.loading import validate_model
 from benchkit.data import sources
+from benchkit.data.preparation.cache import identify_dataset
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
 from benchkit.data.splits.adherence import AdherenceSplitter
@@ -180,3 +181,15 @@ class Halves(Splitter):
         none = np.array([], dtype=np.int64)
         return Split(part, CaseRows.before_targets(none), CaseRows.before_targets(target), {})
 """
+
+
+def test_the_code_of_a_split_counts_in_the_identity_of_a_dataset(tmp_path):
+    file = tmp_path / "mine.py"
+    code = "from benchkit.data.splits.leave_one_out import LeaveOneOutSplitter\n"
+    file.write_text(code + "class Mine(LeaveOneOutSplitter):\n    share: int = 1\n")
+    spec = DatasetSpec(name="toy", source="toy", split={"name": f"{file}:Mine"})
+    first = identify_dataset(spec, tmp_path / "data")
+    assert identify_dataset(spec, tmp_path / "data") == first
+    file.write_text(code + "class Mine(LeaveOneOutSplitter):\n    share: int = 22\n")
+    assert identify_dataset(spec, tmp_path / "data") != first
+    assert not (tmp_path / "data").exists()
