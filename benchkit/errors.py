@@ -54,6 +54,6 @@ def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ConfigErro
 
 def suggest_names(name: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" with the names nearest to `name`, or a list of all names."""
-    names = sorted(known)
+    names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"

@@ -104,7 +104,7 @@ def _attributes(method: object) -> dict[str, Any]:
     for name, value in vars(method).items():
         if hasattr(value, "model_dump"):
             value = canonical_settings(value)
-        values[name] = hash_file(value) if isinstance(value, Path) else value
+        values[name] = hash_file(value) if isinstance(value, Path) else _in_order(value)
     return values
 
 
@@ -171,8 +171,13 @@ def _used_parts(function: FunctionType, seen: set[int]) -> list[str]:
             if value.__module__ == function.__module__:
                 parts += _code_parts(value, seen)
         elif isinstance(value, int | float | str | bytes | tuple | frozenset):
-            parts.append(f"{name}={value!r}")
+            parts.append(f"{name}={_in_order(value)!r}")
     return parts
+
+
+def _in_order(value: Any) -> Any:
+    """Return a set as a sorted list: the order of a set differs from process to process."""
+    return sorted(value, key=repr) if isinstance(value, set | frozenset) else value
 
 
 def _names(code: CodeType) -> set[str]:
@@ -198,6 +203,6 @@ def _bytecode(thing: Any) -> str:
         function = getattr(function, "__func__", getattr(function, "fget", function))
         if isinstance(function, FunctionType):
             code = function.__code__
-            constants = [c for c in code.co_consts if not isinstance(c, CodeType)]
+            constants = [_in_order(c) for c in code.co_consts if not isinstance(c, CodeType)]
             parts.append(f"{code.co_name}:{code.co_code.hex()}:{constants!r}:{code.co_names!r}")
     return "\n".join(parts)

@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import PrivateAttr
 
 from benchkit import io
+from benchkit.config.loading import validate_model
 from benchkit.config.suite import Suite
 from benchkit.data.preparation.cache import RAW_DIR
 from benchkit.data.spec import DatasetSpec
@@ -106,6 +107,14 @@ class Dataset(DatasetSpec):
         renames = {their_name: our_name for our_name, their_name in (columns or {}).items()}
         frames = {}
         for kind, table in tables.items():
+            if not isinstance(table, pl.DataFrame):
+                raise DataError(f"{kind} is a {type(table).__name__}", "give a table")
+            names = [renames.get(column, column) for column in table.columns]
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise DataError(
+                    f"{kind}: two columns would be called {twice.pop()!r}",
+                    "drop one of them, or leave it out of `columns`",
+                )
             frames[kind] = table.rename(renames, strict=False)
         for column in ("user", "item"):
             if column not in frames["interactions"].columns:
@@ -115,7 +124,8 @@ class Dataset(DatasetSpec):
                     f'columns={{"{column}": "its name in your table"}}',
                 )
         options = {kind: f"{_FOLDER}/{_digest(frame)}.parquet" for kind, frame in frames.items()}
-        dataset = cls(name=name, source="frames", options=options, **settings)
+        values = {"name": name, "source": "frames", "options": options, **settings}
+        dataset = validate_model(cls, values, f"dataset {name!r}")
         dataset._frames.update(frames)
         return dataset
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,9 +10,9 @@ from benchkit.api.datasets import write_frames
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
-from benchkit.api.suites import MethodLike, as_names, method_rows, resolve_suite
+from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
 from benchkit.config.suite import Suite
-from benchkit.errors import ConfigError
+from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import judge_runs
@@ -51,7 +51,7 @@ class PlannedRun:
 def plan(
     suite: str | Path | Suite,
     *,
-    methods: Iterable[MethodLike] | MethodLike = (),
+    methods: Iterable[MethodLike] | MethodLike | None = None,
     datasets: str | Iterable[str] = (),
     seeds: int | Iterable[int] = (),
     **options: Any,
@@ -79,7 +79,7 @@ def plan(
 def run(
     suite: str | Path | Suite,
     *,
-    methods: Iterable[MethodLike] | MethodLike = (),
+    methods: Iterable[MethodLike] | MethodLike | None = None,
     datasets: str | Iterable[str] = (),
     seeds: int | Iterable[int] = (),
     limit_users: int | None = None,
@@ -169,17 +169,22 @@ def run(
 
 def _plan(
     suite: str | Path | Suite,
-    methods: Iterable[MethodLike] | MethodLike,
+    methods: Iterable[MethodLike] | MethodLike | None,
     datasets: str | Iterable[str],
     seeds: int | Iterable[int],
     options: dict[str, Any],
 ) -> RunPlan:
+    for name in options.keys() & {"store", "data"}:
+        options[name] = Path(options[name])
+    known = {field.name for field in fields(RunOptions)}
+    for name in options.keys() - known:
+        raise unknown_name_error("option", name, known)
     return plan_runs(
         resolve_suite(suite),
         RunOptions(
-            methods=method_rows(methods),
+            methods=() if methods is None else method_rows(methods),
             datasets=as_names(datasets),
-            seeds=(seeds,) if isinstance(seeds, int) else tuple(seeds),
+            seeds=as_seeds(seeds),
             **options,
         ),
     )

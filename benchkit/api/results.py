@@ -137,7 +137,7 @@ class Results:
             candidates) and `samples`.
 
         Raises:
-            ConfigError: There is no such method or task.
+            ConfigError: There is no such method, task or protocol.
 
         Example:
             >>> import benchkit as bk
@@ -150,12 +150,12 @@ class Results:
         """
         methods = check_names("method", as_names(method), self.methods)
         tasks = check_names("task", as_names(task), self.tasks)
+        protocols = tuple({table.protocol for table in self._collected.tables})
+        check_names("protocol", as_names(protocol or ()), protocols)
         frames = []
-        for table in self._collected.tables:
-            if table.subgroup or table.task not in tasks or protocol not in ("", table.protocol):
-                continue
+        for table in select_tables(self._collected, "", protocol):
             for row in table.rows:
-                if row.label in methods:
+                if row.label in methods and table.task in tasks:
                     frames += case_records(self._store, self.suite, table, row)
         cases = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
         return to_pandas_table(cases) if as_pandas else cases

@@ -1,10 +1,12 @@
 """Suites by name, by file, or built in Python."""
 
 from collections.abc import Iterable
+from operator import index
 from pathlib import Path
 from typing import Any
 
-from benchkit.config.suite import MethodSpec, Suite, load_suite, make_method_spec
+from benchkit.config.method_rows import make_method_spec
+from benchkit.config.suite import MethodSpec, Suite, load_suite
 from benchkit.errors import ConfigError, unknown_name_error
 
 MethodLike = str | MethodSpec | dict[str, Any] | type | object
@@ -29,6 +31,8 @@ def method_rows(methods: Iterable[MethodLike] | MethodLike) -> tuple[str | Metho
     if isinstance(methods, str | dict | MethodSpec | type) or not isinstance(methods, Iterable):
         methods = (methods,)
     rows = tuple(row if isinstance(row, str) else make_method_spec(row) for row in methods)
+    if not rows:
+        raise ConfigError("methods is empty", "leave it out to run all methods of the suite")
     names = [row if isinstance(row, str) else row.name for row in rows]
     for name in names:
         if names.count(name) > 1:
@@ -42,6 +46,23 @@ def method_rows(methods: Iterable[MethodLike] | MethodLike) -> tuple[str | Metho
 def as_names(value: str | Iterable[str]) -> tuple[str, ...]:
     """Return one name or several as a tuple."""
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def as_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
+    """Return one seed or several as a tuple, each once.
+
+    Raises:
+        ConfigError: They are not integers.
+    """
+    try:
+        values = [seeds] if not isinstance(seeds, Iterable) else list(seeds)
+        if isinstance(seeds, str) or any(isinstance(value, bool) for value in values):
+            raise TypeError
+        return tuple(dict.fromkeys(index(value) for value in values))
+    except TypeError:
+        raise ConfigError(
+            f"seeds must be whole numbers, not {seeds!r}", "seeds=[0, 1, 2]"
+        ) from None
 
 
 def check_names(kind: str, names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def run_command(
 
     console = wide_console()
     chosen: dict[str, Any] = {
-        "methods": split_names(method), "datasets": split_names(dataset),
+        "methods": split_names(method) or None, "datasets": split_names(dataset),
         "seeds": parse_integers(seed, "--seed"), "limit_users": limit_users, "jobs": jobs,
         "threads": threads, "device": device, "overwrite": overwrite, "executor": executor,
         "store": out, "data": data,

@@ -1,5 +1,6 @@
 """Suite files: TOML that says what is run on what. A suite is data, with no logic in it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -22,7 +23,6 @@ from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, find_metric, find_proto
 from benchkit.evaluation.metrics.base import Metric
 from benchkit.evaluation.protocols.base import EvaluationProtocol
 from benchkit.evaluation.protocols.sampled import Sampled
-from benchkit.interactive import register_object
 from benchkit.types import Capability
 
 
@@ -43,30 +43,6 @@ class MethodSpec(_SuiteModel):
     @property
     def name(self) -> str:
         return self.label or self.method.rpartition(":")[2]
-
-
-def make_method_spec(method: object) -> MethodSpec:
-    """Turn anything that names a method into a row of a suite.
-
-    Args:
-        method: A name, `FILE.py:Class`, a `MethodSpec` (or a dict of its fields), a recommender
-            class, or a recommender that is constructed but not fitted.
-
-    Raises:
-        ConfigError: It is none of these.
-    """
-    if isinstance(method, MethodSpec):
-        return method
-    if isinstance(method, str):
-        return MethodSpec(method=method)
-    if isinstance(method, dict):
-        values = dict(method)
-        if isinstance(values.get("method"), str) or "method" not in values:
-            return MethodSpec.model_validate(values)
-        named = make_method_spec(values.pop("method"))
-        return MethodSpec.model_validate({**named.model_dump(), **values})
-    name, label = register_object(method)
-    return MethodSpec(method=name, label=label)
 
 
 class TaskSpec(_SuiteModel):
@@ -173,6 +149,8 @@ class Suite(_SuiteModel):
     @classmethod
     def _complete(cls, values: Any) -> Any:
         """Take rows in all the forms that Python code gives them, and a title from the name."""
+        from benchkit.config.method_rows import make_method_spec  # which needs this module
+
         if not isinstance(values, dict):
             return values
         rows = values.get("methods", ())
@@ -209,14 +187,22 @@ class Suite(_SuiteModel):
     def _find_wrong_measures(self) -> Iterator[ConfigError]:
         """Yield what is wrong with metrics, protocols, buckets and judged answers."""
         protocols = [find_protocol(spec) for spec in self.protocols]
-        for metric in (find_metric(spec) for spec in self._all_metrics()):
+        specs = dict.fromkeys(self._all_metrics())
+        metrics = [find_metric(spec) for spec in specs]
+        for name, count in Counter(metric.name for metric in metrics).items():
+            if count > 1:
+                yield ConfigError(f"{count} metrics are called {name!r}", "give one another `kind`")
+        for metric in metrics:
             if not any(metric.requires <= protocol.provides for protocol in protocols):
                 yield ConfigError(
                     f"metric {metric.name!r} is not defined under {', '.join(self.protocols)}",
                     "remove it, or add a protocol that it is defined under",
                 )
         if self.primary not in [metric.name for metric in self.task_metrics()]:
-            yield ConfigError(f"primary metric {self.primary!r} is not among the metrics")
+            yield ConfigError(
+                f"primary metric {self.primary!r} is not among the metrics",
+                f'primary = "{self.task_metrics()[0].name}", or another of the metrics',
+            )
         if DEFAULT_PROTOCOL.name not in self.protocols:
             name = DEFAULT_PROTOCOL.name
             yield ConfigError(f"protocol {name!r} is missing", f'protocols = ["{name}", ...]')

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from benchkit import cards
 from benchkit.cards import Card
@@ -39,6 +40,19 @@ class RunOptions:
     overwrite: Overwrite = "never"
     store: Path = Path("runs")
     data: Path = Path("data")
+
+    def __post_init__(self) -> None:
+        """Check what no command line has checked. Raises ConfigError."""
+        for name, value, least in (
+            ("jobs", self.jobs, 1), ("threads", self.threads, 1),
+            ("limit_users", self.limit_users, 1), *(("seed", seed, 0) for seed in self.seeds),
+        ):  # fmt: skip
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if value is not None and (not whole or value < least):
+                raise ConfigError(f"{name} must be a whole number from {least} on, not {value!r}")
+        if self.overwrite not in get_args(Overwrite):
+            choices = ", ".join(get_args(Overwrite))
+            raise ConfigError(f"overwrite must be one of {choices}, not {self.overwrite!r}")
 
     @property
     def is_full_suite(self) -> bool:
@@ -145,7 +159,15 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
         load_or_prepare(spec, plan.options.data)
     store.update_plan(plan.to_record(), whole=plan.options.is_full_suite)
     yield from complete
-    yield from executor.execute(todo, emit)
+    n_outcomes = 0
+    for outcome in executor.execute(todo, emit):
+        n_outcomes += 1
+        yield outcome
+    if n_outcomes < len(todo):
+        raise ConfigError(
+            f"the executor gave {n_outcomes} outcomes for {len(todo)} runs",
+            "yield one outcome a job; benchkit.testing.executors.ExecutorContract tests it",
+        )
 
 
 def _select_methods(

@@ -269,3 +269,75 @@ def test_the_code_of_base_classes_and_of_files_counts(folder):
     assert register_object(WithFile(Path("weights.txt")))[0] == first
     (folder / "weights.txt").write_text("22")
     assert register_object(WithFile(Path("weights.txt")))[0] != first
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"jobs": 0}, "jobs must be a whole number from 1 on, not 0"),
+        ({"threads": 0}, "threads must be"),
+        ({"limit_users": -3}, "limit_users must be"),
+        ({"limit_users": 10.5}, "limit_users must be"),
+        ({"overwrite": "Always"}, "overwrite must be one of never, failed, always"),
+        ({"seeds": "12"}, "seeds must be whole numbers, not '12'"),
+        ({"seeds": [0.5]}, "seeds must be whole numbers"),
+        ({"seeds": -1}, "seed must be a whole number from 0 on"),
+        ({"methods": []}, "methods is empty"),
+    ],
+)
+def test_wrong_arguments_stop_before_anything_is_written(folder, options, message):
+    with pytest.raises(ConfigError, match=message):
+        bk.run(shop("random"), progress=False, **options)
+    assert not (folder / "runs").exists()
+
+
+def test_equal_seeds_are_one(folder):
+    assert [row.seed for row in bk.plan(shop("random"), seeds=[0, 0, np.int64(1)])] == [0, 1]
+
+
+def test_plan_takes_paths_as_text_and_names_unknown_options(folder):
+    assert len(bk.plan(shop("random"), store="runs", data="data")) == 1
+    with pytest.raises(ConfigError, match="unknown option 'jbos'"):
+        bk.plan(shop("random"), jbos=2)
+
+
+def test_an_executor_that_loses_jobs_is_named(folder):
+    class Loses:
+        def execute(self, jobs, emit):
+            return iter(())
+
+    with pytest.raises(ConfigError, match="gave 0 outcomes for 1 runs"):
+        bk.run(shop("random"), executor=Loses(), progress=False)
+
+
+def test_metrics_of_one_name_are_refused(folder):
+    (folder / "mine.py").write_text(
+        "from benchkit.evaluation.metrics.rank_based import HitRate\nclass Mine(HitRate): pass\n"
+    )
+    with pytest.raises(ConfigError, match="2 metrics are called 'hr@1'"):
+        shop("random", metrics=["hr@1", "ndcg@5", "mine.py:Mine@1"])
+
+
+def test_wrong_settings_of_a_dataset_are_named(folder):
+    with pytest.raises(ConfigError, match="dataset 'shop': kcore: unknown key"):
+        bk.Dataset.from_pandas(events(), name="shop", columns={"user": "customer"}, kcore=5)
+    both = events().assign(user=1)
+    with pytest.raises(DataError, match="two columns would be called 'user'"):
+        bk.Dataset.from_pandas(both, columns={"user": "customer"})
+
+
+def test_a_set_among_attributes_has_one_order():
+    code = """
+from benchkit.interactive import register_object
+class Mine:
+    capabilities = frozenset({"scores"})
+    def __init__(self): self.names = {"a", "b", "c", "d", "e"}
+    def fit(self, data, run): pass
+    def predict(self, requests, run): pass
+print(register_object(Mine())[0])
+"""
+    names = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+        for _ in range(3)
+    }
+    assert len(names) == 1 and names != {""}
