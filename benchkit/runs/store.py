@@ -162,9 +162,9 @@ class Store:
         imports) stay until `forget`.
 
         Args:
-            plan: What was asked for now.
-            whole: It is all that the suite names: other seeds, and tasks and methods that the suite
-                no longer names, are removed.
+            plan: The rows of the run that begins.
+            whole: Whether these are all that the suite names; then other seeds, and tasks and
+                methods that the suite no longer names, are removed.
         """
         with self._file_lock(f"plan-{slug(plan.suite)}"):
             old = self.plan(plan.suite)

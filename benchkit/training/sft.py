@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -12,6 +13,7 @@ from benchkit import io
 from benchkit.errors import DataError
 from benchkit.fingerprint import hash_json, package_versions
 from benchkit.lm.timing import record_stage_cost
+from benchkit.source_hash import hash_sources
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.examples import Example, check_lengths, collate, hash_examples
 from benchkit.training.core.training_context import training_context
@@ -121,6 +123,7 @@ def load_or_train_sft(
             "config": config.model_dump(mode="json"),
             "run": [run.seed, run.device, run.threads],
             "packages": package_versions(PACKAGES),
+            "code": hash_sources(Path(__file__)),
         }
     )
     folder = run.cache / "sft" / key

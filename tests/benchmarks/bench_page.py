@@ -17,8 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchkit.report.core.collect import collect_results
-from benchkit.report.site import page as site
-from tests.support.result_store import make_store
+from tests.support.result_store import make_store, write_page
 
 VISITS = 7
 _DRAWN = """() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {
@@ -76,7 +75,7 @@ def main() -> None:
         start = time.perf_counter()
         results = collect_results(store, "made")
         collected = time.perf_counter()
-        path = site.write_page(results, store, root / "page")
+        path = write_page(results, store, root / "page")
         figures: dict[str, object] = {
             "methods": options.methods, "tasks": options.tasks, "metrics": options.metrics,
             "users": options.users,

@@ -16,9 +16,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchkit.report.core.collect import collect_results
 from benchkit.report.leaderboard.writer import write_leaderboard
-from benchkit.report.paper import rendering
 from benchkit.report.paper.paper_table import build_paper_tables
 from benchkit.runs.store import Store
+from tests.support.paper_results import paper_latex
 from tests.support.result_store import make_store
 
 
@@ -50,7 +50,7 @@ def timed(store: Store, folder: Path) -> dict[str, float]:
     marks.append(time.perf_counter())
     write_leaderboard(results, store, folder / "leaderboard")
     marks.append(time.perf_counter())
-    rendering.paper_latex(results.plan, build_paper_tables(results, store))
+    paper_latex(results.plan, build_paper_tables(results, store))
     marks.append(time.perf_counter())
     read, wrote, laid = (round(b - a, 1) for a, b in pairwise(marks))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

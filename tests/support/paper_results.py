@@ -1,7 +1,10 @@
 """Results of one metric without a store, as layouts are made of."""
 
 from benchkit.report.core.cell import Cell
+from benchkit.report.core.latex import render_latex
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
+from benchkit.report.core.text_table import render_markdown
+from benchkit.report.paper.rendering import paper_text_table
 from benchkit.runs.records import PlannedRow, PlanRecord
 
 
@@ -24,3 +27,13 @@ def made(values, protocol="scored"):
         rows=[PlannedRow(task=t, label=m, family="cf", seed=0) for t in values for m in labels],
     )  # fmt: skip
     return SuiteTables(plan, tuple(found))
+
+
+def paper_markdown(plan, tables, intervals=False):
+    """Tables in the papers' layout as Markdown."""
+    return render_markdown(paper_text_table(plan, table, intervals) for table in tables)
+
+
+def paper_latex(plan, tables, intervals=False):
+    """Tables in the papers' layout as LaTeX."""
+    return render_latex(paper_text_table(plan, table, intervals) for table in tables)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from benchkit import io
+from benchkit.report.site.page import PAGE_NAME, render_page
 from benchkit.runs import records
 from benchkit.runs.records import (
     JudgementManifest,
@@ -160,3 +162,11 @@ def _judge(run: Run, text: str) -> None:
         "usage": ["{}", "{}"],
     }  # fmt: skip
     run.write_judgement(done, pl.DataFrame(rows, schema=records.JUDGEMENTS_SCHEMA))
+
+
+def write_page(results, store, folder, questions=None):
+    """Write the page of a suite to FOLDER/index.html, with the figures of FOLDER/../published."""
+    path = folder / PAGE_NAME
+    html = render_page(results, store, folder=folder.parent / "published", questions=questions)
+    io.write_text(path, html)
+    return path

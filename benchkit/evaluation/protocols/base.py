@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.errors import ConfigError
 from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
 from benchkit.evaluation.metrics.validity import Valid
 from benchkit.evaluation.predict import validate_predictions
@@ -201,17 +202,28 @@ class EvaluationProtocol:
         """Where a record has the rationale that judges look at."""
         return pl.lit(None, dtype=pl.String)
 
-    def restore(self, row: Mapping[str, Any]) -> Prediction:
+    def restore(self, row: Mapping[str, Any]) -> Prediction:  # noqa: ARG002
         """Return the prediction of a recorded row, where answers can be imported."""
-        raise NotImplementedError(f"answers of the protocol {self.name!r} cannot be imported")
+        raise self._missing("imported", "restore and has_answer")
 
-    def has_answer(self, prediction: Prediction) -> bool:
+    def has_answer(self, prediction: Prediction) -> bool:  # noqa: ARG002
         """Return whether an imported prediction answers under this protocol."""
-        raise NotImplementedError(f"answers of the protocol {self.name!r} cannot be imported")
+        raise self._missing("imported", "restore and has_answer")
 
-    def answer_to_judge(self, row: Mapping[str, Any], request: Request) -> AnswerToJudge:
+    def answer_to_judge(
+        self,
+        row: Mapping[str, Any],  # noqa: ARG002
+        request: Request,  # noqa: ARG002
+    ) -> AnswerToJudge:
         """Return what judges look at, of a recorded row."""
-        raise NotImplementedError(f"answers of the protocol {self.name!r} cannot be judged")
+        raise self._missing("judged", "answer_to_judge and rationale_to_judge")
+
+    def _missing(self, what: str, methods: str) -> ConfigError:
+        """Return the error for an ability that a protocol need not have."""
+        return ConfigError(
+            f"answers of the protocol {self.name!r} cannot be {what}",
+            f"choose another protocol, or override {methods} in {type(self).__name__}",
+        )
 
 
 def _to_json(prediction: Prediction) -> str:

@@ -183,7 +183,7 @@ def _labels(
             if status.get(name) != "complete":
                 raise StoreError(
                     f"{table.task}: {name} has no result under {table.protocol!r}:"
-                    f" {status.get(name, 'it is not capable of it')}",
+                    f" {status.get(name, 'it was not run, or cannot be asked so')}",
                     f"benchkit run --suite {plan.suite}, or choose tasks with --task",
                 )
         complete = tuple(label for label, state in status.items() if state == "complete")

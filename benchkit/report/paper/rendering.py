@@ -12,13 +12,11 @@ from benchkit.report.core.labels import (
     metric_title,
     protocol_title,
 )
-from benchkit.report.core.latex import render_latex
 from benchkit.report.core.text_table import (
     TextCell,
     TextRow,
     TextTable,
     csv_text,
-    render_markdown,
 )
 from benchkit.report.paper.paper_table import AVERAGE, PaperColumn, PaperRow, PaperTable
 from benchkit.runs.records import PlanRecord
@@ -61,16 +59,6 @@ def paper_text_table(plan: PlanRecord, table: PaperTable, intervals: bool = Fals
         groups=tuple(task for task, _ in table.columns),
         wide=True,
     )
-
-
-def paper_markdown(plan: PlanRecord, tables: Sequence[PaperTable], intervals: bool = False) -> str:
-    """Render all layouts; with `intervals`, 95 % intervals beside the values."""
-    return render_markdown(paper_text_table(plan, table, intervals) for table in tables)
-
-
-def paper_latex(plan: PlanRecord, tables: Sequence[PaperTable], intervals: bool = False) -> str:
-    """Render all layouts in booktabs style, wide."""
-    return render_latex(paper_text_table(plan, table, intervals) for table in tables)
 
 
 def _cell(table: PaperTable, row: PaperRow, column: PaperColumn, intervals: bool) -> TextCell:

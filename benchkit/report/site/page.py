@@ -7,7 +7,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from benchkit import io
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.paper import published_values
 from benchkit.report.site import payload
@@ -39,21 +38,6 @@ def render_page(
     """
     figures = published_values.read_published_values(folder, results.plan.published)
     return assemble_page(payload.build_payload(results, store, figures, questions))
-
-
-def write_page(
-    results: SuiteTables,
-    store: Store,
-    folder: Path,
-    *,
-    questions: CaseInputLookup | None = None,
-) -> Path:
-    """Write `folder`/index.html, with the published figures of `folder`/../published."""
-    path = folder / PAGE_NAME
-    beside = folder.parent / "published"
-    html = render_page(results, store, folder=beside, questions=questions)
-    io.write_text(path, html)
-    return path
 
 
 def assemble_page(blocks: payload.Blocks) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from benchkit.errors import ConfigError
 from benchkit.registry import Registry
 from benchkit.runs.job import Job, Outcome
 from benchkit.types import Executor
@@ -34,5 +35,14 @@ def make_executor(executor: str | JobExecutor, workers: int) -> JobExecutor:
     if not isinstance(executor, str):
         return executor
     loaded = EXECUTORS.load(executor or ("inline" if workers == 1 else "processes"))
-    result: JobExecutor = loaded(workers) if isinstance(loaded, type) else loaded
-    return result
+    if not isinstance(loaded, type):
+        instance: JobExecutor = loaded
+        return instance
+    try:
+        constructed: JobExecutor = loaded(workers)
+    except TypeError as error:
+        raise ConfigError(
+            f"executor {executor!r}: {error}",
+            "its __init__ takes one argument, the number of runs at a time",
+        ) from error
+    return constructed

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from benchkit import io
 from benchkit.fingerprint import hash_json, package_versions
 from benchkit.lm.timing import record_stage_cost
+from benchkit.source_hash import hash_sources
 from benchkit.training.core.config import Precision
 from benchkit.training.core.examples import hash_examples
 from benchkit.training.core.training_context import autocast
@@ -48,6 +50,7 @@ def add_reference_logprobs(
             "of": objective.loss_spec.scope,
             "run": [precision, run.device, run.threads],
             "packages": package_versions(PACKAGES),
+            "code": hash_sources(Path(__file__)),
         }
     )
     path = run.cache / "reference" / f"{key}.npy"

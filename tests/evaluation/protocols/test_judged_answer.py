@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchkit.errors import ConfigError
 from benchkit.evaluation.protocols.full import Full
 from benchkit.evaluation.protocols.sampled import Sampled
 from benchkit.evaluation.protocols.scored import Scored
@@ -37,5 +38,5 @@ def test_the_item_ranked_first_is_judged():
 
 def test_a_protocol_without_records_has_nothing_to_judge():
     assert not Full().judged_answer_title
-    with pytest.raises(NotImplementedError, match="'full' cannot be judged"):
+    with pytest.raises(ConfigError, match="'full' cannot be judged"):
         Full().answer_to_judge({}, REQUEST)

@@ -34,7 +34,7 @@ class Parrot:
             yield Generation((Completion(self.word, "stop", 1),))
 
     def score(self, prompts, continuations, end=True):
-        raise NotImplementedError
+        raise AssertionError("can_score is False")
 
     def count_tokens(self, text):
         return len(text)

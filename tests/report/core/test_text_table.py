@@ -10,9 +10,8 @@ import pytest
 from benchkit.report.core import latex, text_table
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.leaderboard import tables
-from benchkit.report.paper import rendering
 from benchkit.report.paper.paper_table import build_paper_tables
-from tests.support.paper_results import made
+from tests.support.paper_results import made, paper_latex, paper_markdown
 
 # What LaTeX would interpret, and what it would after the end of a line.
 NASTY = r"100% {a}_b & #c ~^\ $x$ <tag> |z|"
@@ -28,7 +27,7 @@ def test_names_cannot_break_out_of_markdown():
     results = replace(results, tables=(table,))
     for text in (
         tables.leaderboard_markdown(results),
-        rendering.paper_markdown(results.plan, build_paper_tables(results)),
+        paper_markdown(results.plan, build_paper_tables(results)),
     ):
         assert r"cf\|\<b\>$x\_" in text
         bare = text.replace(r"cf\|\<b\>$x\_", "")
@@ -59,7 +58,7 @@ def documents():
     lines = ((NASTY, "< .001"), (NASTY,), *((name, ".1") for name in OPENING))
     wide = text_table.TextTable(NASTY, ("Method", "p"), lines, (NASTY,))
     return {
-        "layout": rendering.paper_latex(results.plan, build_paper_tables(results), True),
+        "layout": paper_latex(results.plan, build_paper_tables(results), True),
         "tables": tables.leaderboard_latex(results),
         "grid": latex.render_latex([wide]),
     }
@@ -130,7 +129,7 @@ def test_wide_tables_are_scaled_to_the_page_and_narrow_ones_stay(tmp_path):
         for table in results.tables
     ]
     results = SuiteTables(results.plan.model_copy(update={"metrics": names}), tuple(found))
-    body = tables.leaderboard_latex(results) + rendering.paper_latex(
+    body = tables.leaderboard_latex(results) + paper_latex(
         results.plan, build_paper_tables(results), True
     )
     for name, text in (("narrow", "x"), ("wide", r"\rule{2\linewidth}{1pt}")):

@@ -18,7 +18,7 @@ from benchkit.report.paper.paper_table import AVERAGE, build_paper_tables
 from benchkit.report.paper.published_values import PublishedValue
 from benchkit.runs.store import Store
 from benchkit.stats.multiple_testing import holm
-from tests.support.paper_results import made
+from tests.support.paper_results import made, paper_markdown
 from tests.support.suites import make_suite, run_all
 
 
@@ -30,7 +30,7 @@ def test_the_average_is_over_all_tasks_or_there_is_none():
     assert a.cells[AVERAGE, "hr@1"].mean == pytest.approx(0.3)
     assert (AVERAGE, "hr@1") not in b.cells
     assert b.missing_reasons == {"two": "failed: no memory"}
-    text = rendering.paper_markdown(results.plan, [layout])
+    text = paper_markdown(results.plan, [layout])
     assert "| b | **.500** | – | – |" in text
     assert "b, two: failed: no memory; it has no average." in text
 
@@ -49,16 +49,14 @@ def test_families_are_groups_in_the_order_of_the_suite():
 
 def test_intervals_are_there_on_request():
     results = made({"one": {"a": 0.5}})
-    assert "[" not in rendering.paper_markdown(results.plan, build_paper_tables(results))
-    assert ".500 [.400, .600]" in rendering.paper_markdown(
-        results.plan, build_paper_tables(results), True
-    )
+    assert "[" not in paper_markdown(results.plan, build_paper_tables(results))
+    assert ".500 [.400, .600]" in paper_markdown(results.plan, build_paper_tables(results), True)
 
 
 def test_published_figures_and_differences_stand_below_a_row():
     results = made({"Fashion": {"recbole/SASRec": 0.5}})
     figures = [PublishedValue("p", "table1", "fashion", "SASRec", "hr@1", 0.42)]
-    text = rendering.paper_markdown(results.plan, build_paper_tables(results, None, figures))
+    text = paper_markdown(results.plan, build_paper_tables(results, None, figures))
     assert "| published: p, table1 | .420 |" in text
     assert "| ours minus published | +0.080 |" in text
 
@@ -75,7 +73,7 @@ def test_the_mark_of_significance_needs_every_rival_beaten(methods, tmp_path):
     best = next(line for line in layout.rows if places.get(line.label) == 1)
     assert ("toy", "ndcg@5") in best.significant
     assert all(not line.significant for line in layout.rows if line is not best)
-    text = rendering.paper_markdown(results.plan, [layout])
+    text = paper_markdown(results.plan, [layout])
     assert "† better than every other row" in text and "One seed: p is over users" in text
 
 
@@ -155,7 +153,7 @@ def test_tasks_of_different_kinds_have_no_average():
     plan = results.plan.model_copy(update={"relative_drops": [("warm", "cold")]})
     (layout,) = build_paper_tables(replace(results, plan=plan))
     assert layout.columns == (("warm", "hr@1"), ("cold", "hr@1"))
-    assert "average" not in rendering.paper_markdown(plan, [layout])
+    assert "average" not in paper_markdown(plan, [layout])
 
 
 def test_a_metric_that_not_all_tasks_have_has_no_average():

@@ -12,10 +12,11 @@ import pytest
 from benchkit.errors import ConfigError
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
-from benchkit.report.paper import published_values, rendering
+from benchkit.report.paper import published_values
 from benchkit.report.paper.published_shape import like_published
 from benchkit.report.paper.rendering import paper_csv
 from benchkit.runs.records import PlannedRow, PlanRecord
+from tests.support.paper_results import paper_latex, paper_markdown
 from tests.support.published_csv import write_published
 
 SHIPPED = Path(__file__).parents[3] / "leaderboards" / "published"
@@ -72,7 +73,7 @@ def figures(tmp_path):
 def test_the_shape_is_that_of_the_paper(figures):
     results = made({"Fashion": {"markov": 0.5, "intuitor": 0.0456, "recbole/SASRec": 0.0512}})
     layout = like_published(results, figures, "scored")
-    assert rendering.paper_markdown(results.plan, [layout]).splitlines() == [
+    assert paper_markdown(results.plan, [layout]).splitlines() == [
         "**Suite, in the shape of p, table1 (frozen candidates, scored)**",
         "",
         "| Method | Fashion HR@1 | Fashion HR@5 | health HR@1 | health HR@5 |",
@@ -99,9 +100,7 @@ def test_the_shape_is_that_of_the_paper(figures):
 
 def test_intervals_are_in_the_unit_of_the_paper(figures):
     results = made({"fashion": {"SASRec": 0.05}})
-    text = rendering.paper_markdown(
-        results.plan, [like_published(results, figures, "scored")], True
-    )
+    text = paper_markdown(results.plan, [like_published(results, figures, "scored")], True)
     assert "| SASRec | **5.00 [4.00, 6.00]** |" in text
 
 
@@ -118,7 +117,7 @@ def test_of_several_rows_that_match_the_nearest_stands_there(figures):
 
 def test_a_row_without_results_says_why(figures):
     results = made({"fashion": {"SASRec": "failed: no memory"}, "health": {"SASRec": 0.1}})
-    text = rendering.paper_markdown(results.plan, [like_published(results, figures, "scored")])
+    text = paper_markdown(results.plan, [like_published(results, figures, "scored")])
     assert "SASRec, fashion: failed: no memory." in text
     assert "average" not in text and "Without results here: Intuitur, Other." in text
 
@@ -129,12 +128,12 @@ def test_rates_stay_rates_and_valid_ratios_are_of_sampled_answers(tmp_path):
         write_published(tmp_path / "published", r=lines), "r:table1"
     )
     results = made({"toys": {"dpo": 0.25}}, "sampled", {"hr@1": 0.05}, ["valid"])
-    text = rendering.paper_markdown(results.plan, [like_published(results, figures, "sampled")])
+    text = paper_markdown(results.plan, [like_published(results, figures, "sampled")])
     assert "| Method | toys HR@1 | toys VALID |" in text
     assert "| DPO | **0.2500** | **0.2500** |" in text
     assert "| ours minus published | -0.0309 | -0.7470 |" in text
     results = made({"toys": {"dpo": 0.25}}, "scored", {"hr@1": 0.05}, ["valid"])
-    text = rendering.paper_markdown(results.plan, [like_published(results, figures, "scored")])
+    text = paper_markdown(results.plan, [like_published(results, figures, "scored")])
     assert "| Method | toys HR@1 | toys VALID\\_RATIO |" in text
     assert "| DPO | **0.2500** | – |" in text
 
@@ -185,7 +184,7 @@ def test_the_main_table_of_c_apo_has_its_rows_groups_and_columns():
     groups = {name: [line.label for line in lines] for name, lines in layout.families()}
     assert [len(lines) for lines in groups.values()] == [10, 10]
     assert groups["CF Rec"][0] == "SASRec" and groups["LLM Rec"][-1] == "C-APO"
-    text = rendering.paper_latex(results.plan, [layout])
+    text = paper_latex(results.plan, [layout])
     head = r"& \multicolumn{3}{c}{fashion} & \multicolumn{3}{c}{grocery}"
     assert head in text and r"\cmidrule(lr){2-4} \cmidrule(lr){5-7}" in text
     assert r"C-APO & \textbf{14.00}" in text and r"S-DPO & \underline{13.00}" in text
@@ -195,7 +194,7 @@ def test_the_main_table_of_c_apo_has_its_rows_groups_and_columns():
 def test_the_main_table_of_c_apo_compiles_and_fits_the_line(tmp_path):
     results, layout = whole_table()
     preamble = "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
-    text = preamble + rendering.paper_latex(results.plan, [layout]) + "\\end{document}\n"
+    text = preamble + paper_latex(results.plan, [layout]) + "\\end{document}\n"
     (tmp_path / "t.tex").write_text(text, encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"],

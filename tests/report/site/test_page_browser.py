@@ -8,7 +8,7 @@ from benchkit.report.core.collect import collect_results
 from benchkit.report.site import page as site
 from benchkit.report.site import payload
 from tests.support.browser import address, visits
-from tests.support.result_store import NASTY, make_store
+from tests.support.result_store import NASTY, make_store, write_page
 
 LABELS = ["best", NASTY, "third", "broken", "a-label-that-goes-on-" + "and-on" * 8]
 METRICS = ["hr@1", "hr@5", "ndcg@5"]
@@ -19,7 +19,7 @@ def url(tmp_path_factory):
     root = tmp_path_factory.mktemp("page")
     store = make_store(root / "runs", LABELS, ("toys", "tea"), METRICS,
                        failed=["broken"], text=NASTY, judge=True, title=NASTY)  # fmt: skip
-    return site.write_page(collect_results(store, "made"), store, root / "made").as_uri()
+    return write_page(collect_results(store, "made"), store, root / "made").as_uri()
 
 
 @pytest.fixture

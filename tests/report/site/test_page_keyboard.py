@@ -3,9 +3,8 @@
 import pytest
 
 from benchkit.report.core.collect import collect_results
-from benchkit.report.site import page as site
 from tests.support.browser import address, visits
-from tests.support.result_store import make_store
+from tests.support.result_store import make_store, write_page
 
 LABELS = [f"recbole/METHOD{i}" for i in range(18)]
 METRICS = ["hr@1", "hr@5", "mrr", "ndcg@5"]
@@ -17,7 +16,7 @@ PHONE = {"width": 390, "height": 844}
 def url(tmp_path_factory):
     root = tmp_path_factory.mktemp("page")
     store = make_store(root / "runs", LABELS, ("toys",), METRICS)
-    return site.write_page(collect_results(store, "made"), store, root / "made").as_uri()
+    return write_page(collect_results(store, "made"), store, root / "made").as_uri()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from benchkit.report.site.example_cases import CaseInput, examples_per_row
 from benchkit.runs.store import Store
 from benchkit.stats.multiple_testing import holm
 from benchkit.stats.paired import compare_paired
-from tests.support.result_store import NASTY, make_store
+from tests.support.result_store import NASTY, make_store, write_page
 from tests.support.suites import make_suite, run_all
 
 LABELS = ["best", "second", "third", "last"]
@@ -258,8 +258,8 @@ def test_only_the_scripts_of_the_page_may_run(store):
 
 
 def test_same_store_same_bytes(store, tmp_path):
-    first = page.write_page(collect_results(store, "made"), store, tmp_path / "boards" / "made")
-    again = page.write_page(
+    first = write_page(collect_results(store, "made"), store, tmp_path / "boards" / "made")
+    again = write_page(
         collect_results(Store(tmp_path), "made"), Store(tmp_path), tmp_path / "b" / "made"
     )
     assert first.name == "index.html"
