@@ -1,0 +1,122 @@
+"""SASRec's network and its losses."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch.nn import functional as F  # noqa: E402
+
+from baselines.cf import sasrec_network  # noqa: E402
+from baselines.cf.sasrec_network import SASRecNetwork, cross_entropy, dropout, gbce  # noqa: E402
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def network(n_items: int = 10, max_length: int = 8, std: float = 0.5) -> SASRecNetwork:
+    small = SASRecNetwork(n_items, hidden=16, layers=2, heads=2, max_length=max_length)
+    return small.initialise(generator(), std=std)
+
+
+def test_a_state_depends_on_the_past_alone():
+    net, codes = network(), torch.tensor([[3, 1, 4, 1, 5, 9]])
+    states = net(codes)
+    for t in range(5):
+        changed = codes.clone()
+        changed[0, t + 1] = 7
+        after = net(changed)
+        torch.testing.assert_close(after[:, : t + 1], states[:, : t + 1], rtol=0, atol=0)
+        assert (after[:, t + 1 :] - states[:, t + 1 :]).abs().amax(dim=-1).min() > 1e-4
+
+
+def test_padding_after_a_sequence_is_not_seen():
+    net, codes = network(), torch.tensor([[3, 1, 4]])
+    padded = torch.tensor([[3, 1, 4, net.padding, net.padding]])
+    torch.testing.assert_close(net(padded)[:, :3], net(codes), rtol=1e-5, atol=1e-6)
+
+
+def test_the_padding_row_is_zero_and_no_item(trained_sasrec, toy):
+    net = trained_sasrec[0].network
+    assert not net.table.weight[net.padding].any()
+    assert len(net.table.weight) == len(toy.catalog) + 1
+    assert len(trained_sasrec[0].item_embeddings) == len(toy.catalog)
+
+
+def test_attention_by_hand():
+    # One layer, one head, made to copy its input: the state is what the formulas say.
+    net = SASRecNetwork(3, hidden=2, layers=1, heads=1, max_length=4).initialise(generator(), 1.0)
+    x = net.items[[0, 2]] + net.positions.weight[:2]
+    (block,) = net.blocks
+    q, k, v = block.qkv(F.layer_norm(x, (2,))).chunk(3, dim=1)
+    second = torch.softmax(q[1] @ k.T / 2**0.5, dim=0) @ v
+    x = x + block.out(torch.stack([v[0], second]))
+    x = x + block.narrow(F.gelu(block.wide(F.layer_norm(x, (2,)))))
+    torch.testing.assert_close(net(torch.tensor([[0, 2]]))[0], F.layer_norm(x, (2,)))
+
+
+def test_dropout_zeroes_and_rescales():
+    x = torch.ones(1000, 101)
+    dropped = dropout(x, 0.3, generator())
+    assert dropped.unique().tolist() == pytest.approx([0, 1 / 0.7])
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
+    assert torch.equal(dropout(x, 0.3, generator()), dropped)
+    assert not torch.equal(dropout(x, 0.3, generator(1)), dropped)
+    assert torch.equal(dropout(x, 0.0, generator()), x)
+
+
+def test_the_network_drops_nothing_unless_told():
+    net, codes = network(), torch.tensor([[3, 1, 4]])
+    assert torch.equal(net(codes), net(codes))
+    source = generator()
+    dropped = net(codes, lambda x: dropout(x, 0.5, source))
+    assert not torch.allclose(dropped, net(codes))
+
+
+# The losses
+
+
+def test_cross_entropy_by_hand():
+    states, items = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 5.0]])
+    loss = cross_entropy(states, items, torch.tensor([2]))
+    assert loss.item() == pytest.approx(np.log(np.exp(2) + np.exp(0) + np.exp(1)) - 1)
+
+
+def test_cross_entropy_and_its_gradients_are_those_of_torch(monkeypatch):
+    monkeypatch.setattr(sasrec_network, "_ROWS", 4)
+    draws = [torch.randn(n, 5, dtype=torch.float64, generator=generator(n)) for n in (10, 7)]
+    states, items = (x.requires_grad_() for x in draws)
+    target = torch.randint(0, 7, (10,), generator=generator())
+    losses = [
+        cross_entropy(states, items, target),
+        F.cross_entropy(states @ items.T, target),
+    ]
+    ours, theirs = (torch.autograd.grad(3.0 * loss, (states, items)) for loss in losses)
+    torch.testing.assert_close(losses[0], losses[1])
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_cross_entropy_of_large_logits_is_finite():
+    states = torch.tensor([[100.0]])
+    loss = cross_entropy(states, torch.tensor([[100.0], [0.0]]), torch.tensor([1]))
+    assert loss.item() == pytest.approx(10_000.0)
+
+
+def test_gbce_by_hand():
+    def log_sigma(x):
+        return -np.log1p(np.exp(-x))
+
+    positive, negative = torch.tensor([1.0]), torch.tensor([[-0.5, 2.0]])
+    others = log_sigma(0.5) + log_sigma(-2.0)
+    # 2 negatives of 5 items: alpha = 2 / 4; beta = (t (1 - 2) + 2) / 2.
+    for t, beta in ((0.0, 1.0), (0.5, 0.75), (1.0, 0.5)):
+        expected = -(beta * log_sigma(1.0) + others) / 3
+        assert gbce(positive, negative, 5, t).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_gbce_without_calibration_is_binary_cross_entropy():
+    positive, negative = (torch.randn(n, generator=generator(n)) for n in (6, 18))
+    labels = torch.cat([torch.ones(6), torch.zeros(18)])
+    expected = F.binary_cross_entropy_with_logits(torch.cat([positive, negative]), labels)
+    torch.testing.assert_close(gbce(positive, negative.view(6, 3), 50, 0.0), expected)
