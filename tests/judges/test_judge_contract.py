@@ -12,7 +12,7 @@ from benchkit.testing.judges import JudgeContract, toy_judge_inputs
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
 from judges.panel import Panel
 from tests.support.contracts import collect_contracts, untested_judges
-from tests.support.judge_inputs import FakeEngine, grade_of
+from tests.support.judge_inputs import FakeJudgeEngine, grade_of
 
 
 def answer(prompt):
@@ -29,7 +29,7 @@ def answer(prompt):
 
 def llm_judge(**settings):
     values = {"engine": {"kind": "openai", "model": "m"}, "batch": 5, **settings}
-    return LLMJudge(LLMJudgeConfig.model_validate(values), lambda _: FakeEngine(answer))
+    return LLMJudge(LLMJudgeConfig.model_validate(values), lambda _: FakeJudgeEngine(answer))
 
 
 class TestLLMJudge(JudgeContract):
@@ -75,7 +75,9 @@ class Wrong(LLMJudge):
 
     def __init__(self, fault):
         config = LLMJudgeConfig(engine={"kind": "openai", "model": "m"}, rubric="coherence-1-7")
-        super().__init__(config, lambda _: FakeEngine(lambda _: ("<eval>RATING-3</eval>", "stop")))
+        super().__init__(
+            config, lambda _: FakeJudgeEngine(lambda _: ("<eval>RATING-3</eval>", "stop"))
+        )
         self.fault, self.count = fault, 0
         if fault == "rubric":
             self.rubric = self.rubric.model_copy(update={"system": f"{id(self)}"})

@@ -8,7 +8,7 @@ from benchkit import cards, fingerprint
 from benchkit.errors import ConfigError
 from benchkit.judging.verdicts import construct_judge
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
-from tests.support.judge_inputs import FakeEngine, grade_of, judging_run, many_inputs
+from tests.support.judge_inputs import FakeJudgeEngine, grade_of, judging_run, many_inputs
 from tests.support.openai_engine import KEY
 
 OPENAI = {"kind": "openai", "model": "org/judge-1", "base_url": "http://127.0.0.1:9/v1"}
@@ -32,17 +32,17 @@ def judge(fake_engine, /, **settings):
 )
 def test_settings_that_cannot_work_are_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
-        judge(FakeEngine(), **settings)
+        judge(FakeJudgeEngine(), **settings)
 
 
 def test_an_unknown_rubric_is_refused():
     with pytest.raises(ConfigError, match="rationale-0-3"):
-        judge(FakeEngine(), rubric="rationale-0-4")
+        judge(FakeJudgeEngine(), rubric="rationale-0-4")
 
 
 def test_a_key_in_the_settings_is_refused_and_not_repeated():
     with pytest.raises(ConfigError) as raised:
-        judge(FakeEngine(), engine=OPENAI | {"api_key": KEY})
+        judge(FakeJudgeEngine(), engine=OPENAI | {"api_key": KEY})
     assert "api_key" in str(raised.value)
     assert KEY not in repr(raised.value)
     assert raised.value.__cause__ is None and raised.value.__suppress_context__
@@ -59,7 +59,7 @@ def test_only_what_a_verdict_depends_on_is_part_of_its_identity():
 
 
 def test_it_says_who_judges():
-    asking = judge(FakeEngine(), decoding={"temperature": 0.5})
+    asking = judge(FakeJudgeEngine(), decoding={"temperature": 0.5})
     assert asking.models == ("org/judge-1",)
     assert asking.caveats == ("graded by org/judge-1, rubric rationale-0-3, temperature 0.5",)
 

@@ -7,7 +7,6 @@ import pytest
 
 from benchkit.config.suite import JudgingSpec
 from benchkit.errors import ConfigError
-from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import estimate_judge_costs, judge_runs, make_judge_jobs, probe_judges
 from benchkit.report.core import text_table
 from benchkit.report.core.collect import collect_results
@@ -15,41 +14,8 @@ from benchkit.report.grades.tables import grade_tables, grades_csv
 from benchkit.report.leaderboard.writer import write_leaderboard
 from benchkit.runs.records import JUDGEMENTS_SCHEMA
 from benchkit.runs.store import Store
-from tests.support.samplers import SAMPLERS
+from tests.support.judged_suites import find_runs_to_judge, make_judged_suite, run_and_judge
 from tests.support.suites import make_suite, run_all
-from tests.support.toy_judges import EXPLAINERS, JUDGES
-
-
-@pytest.fixture
-def explainers(methods, tmp_path):
-    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
-    (tmp_path / "judges.py").write_text(JUDGES)
-    return methods
-
-
-def judged_suite(*names, judge="Strict", answers="sampled", cases=300, **config):
-    spec = {"judge": f"judges.py:{judge}", "label": "strict", "config": config}
-    toy = {"source": "toy", "options": {"users": 120, "items": 50}, "candidates": {"count": 4}}
-    return make_suite(
-        *(names or ("Explains",)),
-        datasets=[{"name": "toy", **toy}],
-        decoding={"n": 3},
-        protocols=["scored", "sampled"],
-        judging={"cases": cases, "answers": answers, "judges": [spec]},
-    )
-
-
-def judge(suite, folder, again=False):
-    """Run the suite, judge it, and return outcomes by method."""
-    run_all(suite, folder)
-    store = Store(folder / "runs")
-    result = judge_runs(store, of(suite, folder), suite.judging, lambda _: None, again)
-    return {judged.judgeable_run.manifest.label: judged for judged in result}
-
-
-def of(suite, folder):
-    """What there is to judge."""
-    return find_judgeable_runs(Store(folder / "runs"), suite, suite.name, folder / "data")
 
 
 def verdicts(judged):
@@ -57,7 +23,7 @@ def verdicts(judged):
 
 
 def test_every_answer_is_graded_once_or_unscored_with_its_reason(explainers, tmp_path):
-    judged = judge(judged_suite(), tmp_path)["Explains"]
+    judged = run_and_judge(make_judged_suite(), tmp_path)["Explains"]
     assert judged.manifest.status == "complete"
     table = verdicts(judged)
     assert table.schema == JUDGEMENTS_SCHEMA
@@ -81,8 +47,8 @@ def test_every_answer_is_graded_once_or_unscored_with_its_reason(explainers, tmp
 
 
 def test_a_rubric_that_hides_the_target_judges_wrong_items_too(explainers, tmp_path):
-    suite = judged_suite(judge="Curious", rubric="rationale-quality")
-    table = verdicts(judge(suite, tmp_path)["Explains"])
+    suite = make_judged_suite(judge="Curious", rubric="rationale-quality")
+    table = verdicts(run_and_judge(suite, tmp_path)["Explains"])
     assert set(table["stage"]) == {"invalid", "missing", "judged"}
     assert (table.filter(pl.col("stage") != "judged")["status"] == "unscored").all()
     judged = table.filter((pl.col("stage") == "judged") & (pl.col("status") == "scored"))
@@ -91,12 +57,12 @@ def test_a_rubric_that_hides_the_target_judges_wrong_items_too(explainers, tmp_p
 
 
 def test_what_is_judged_is_kept(explainers, tmp_path):
-    suite = judged_suite()
-    assert judge(suite, tmp_path)["Explains"].computed
-    second = judge(suite, tmp_path)["Explains"]
+    suite = make_judged_suite()
+    assert run_and_judge(suite, tmp_path)["Explains"].computed
+    second = run_and_judge(suite, tmp_path)["Explains"]
     assert not second.computed
-    assert judge(suite, tmp_path, again=True)["Explains"].computed
-    other = judge(judged_suite(most=2), tmp_path)["Explains"]
+    assert run_and_judge(suite, tmp_path, again=True)["Explains"].computed
+    other = run_and_judge(make_judged_suite(most=2), tmp_path)["Explains"]
     assert other.computed
     assert other.manifest.judge_id != second.manifest.judge_id
 
@@ -120,36 +86,38 @@ def test_a_rubric_with_another_text_is_another_judgement(explainers, tmp_path):
 
 
 def test_the_same_cases_for_every_method(explainers, tmp_path):
-    result = judge(judged_suite("Explains", "ExplainsMore", cases=15), tmp_path)
+    result = run_and_judge(make_judged_suite("Explains", "ExplainsMore", cases=15), tmp_path)
     cases = [verdicts(judged)["case_id"].to_list() for judged in result.values()]
     assert len(cases[0]) == 15
     assert cases[0] == cases[1]
 
 
 def test_methods_without_rationales_are_left_out(explainers, tmp_path):
-    result = judge(judged_suite("Explains", "Distinct"), tmp_path)
+    result = run_and_judge(make_judged_suite("Explains", "Distinct"), tmp_path)
     assert result["Distinct"].manifest is None
     assert result["Distinct"].reason == "gives no rationales"
 
 
 def test_the_item_ranked_first_can_be_judged(explainers, tmp_path):
-    table = verdicts(judge(judged_suite("Samples", answers="scored"), tmp_path)["Samples"])
+    table = verdicts(
+        run_and_judge(make_judged_suite("Samples", answers="scored"), tmp_path)["Samples"]
+    )
     assert set(table["rationale"]) == {"short"}
     assert set(table["stage"]) == {"wrong", "judged"}
 
 
 def test_a_run_that_is_done_again_loses_its_judgements(explainers, tmp_path):
-    suite = judged_suite()
-    judge(suite, tmp_path)
+    suite = make_judged_suite()
+    run_and_judge(suite, tmp_path)
     outcome = run_all(suite, tmp_path, overwrite="always")["Explains", 0]
     run = Store(tmp_path / "runs").run("small", "toy", "Explains", outcome.job.run_id)
     assert run.judgements() == []
 
 
 def test_estimates_ask_nothing_and_say_what_is_judged(explainers, tmp_path):
-    suite = judged_suite()
+    suite = make_judged_suite()
     run_all(suite, tmp_path)
-    store, runs = Store(tmp_path / "runs"), of(suite, tmp_path)
+    store, runs = Store(tmp_path / "runs"), find_runs_to_judge(suite, tmp_path)
     (result,) = estimate_judge_costs(store, runs, suite.judging)
     assert (result.label, result.judged) == ("strict", False)
     assert 0 < result.cost.calls < 120
@@ -180,7 +148,7 @@ def test_sampled_answers_are_judged_only_where_they_are_asked_for():
 
 
 def test_reports_hold_the_grades(explainers, tmp_path):
-    judge(judged_suite("Explains", "ExplainsMore"), tmp_path)
+    run_and_judge(make_judged_suite("Explains", "ExplainsMore"), tmp_path)
     results = collect_results(Store(tmp_path / "runs"), "small")
     (table,) = results.grades
     row = table.rows[0]
@@ -203,16 +171,16 @@ def test_reports_hold_the_grades(explainers, tmp_path):
 
 
 def test_usage_and_evidence_are_json(explainers, tmp_path):
-    table = verdicts(judge(judged_suite(), tmp_path)["Explains"])
+    table = verdicts(run_and_judge(make_judged_suite(), tmp_path)["Explains"])
     judged = table.filter((pl.col("stage") == "judged") & (pl.col("status") == "scored"))
     assert {json.loads(text)["words"] for text in judged["evidence"]} == {5}
 
 
 def test_probes_say_how_far_grades_move_and_record_nothing(explainers, tmp_path):
-    suite = judged_suite()
+    suite = make_judged_suite()
     run_all(suite, tmp_path)
     store = Store(tmp_path / "runs")
-    ((name, moved),) = probe_judges(store, of(suite, tmp_path), suite.judging, 5)
+    ((name, moved),) = probe_judges(store, find_runs_to_judge(suite, tmp_path), suite.judging, 5)
     assert name == "strict"
     shifts = dict(zip(moved["probe"], moved["shift"], strict=True))
     assert shifts["padded"] == 0.0
@@ -221,8 +189,12 @@ def test_probes_say_how_far_grades_move_and_record_nothing(explainers, tmp_path)
 
 
 def test_probes_take_the_answers_to_one_case_together(explainers, tmp_path):
-    suite = judged_suite("Explains", "ExplainsMore", judge="Curious", rubric="rationale-quality")
+    suite = make_judged_suite(
+        "Explains", "ExplainsMore", judge="Curious", rubric="rationale-quality"
+    )
     run_all(suite, tmp_path)
-    ((_, moved),) = probe_judges(Store(tmp_path / "runs"), of(suite, tmp_path), suite.judging, 10)
+    ((_, moved),) = probe_judges(
+        Store(tmp_path / "runs"), find_runs_to_judge(suite, tmp_path), suite.judging, 10
+    )
     padded = moved.filter(probe="padded", criterion="grounding").to_dicts()[0]
     assert padded["cases"] < padded["n"] + padded["unscored"] == 20

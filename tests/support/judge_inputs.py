@@ -4,11 +4,10 @@ import re
 import zlib
 from dataclasses import replace
 
-from benchkit.errors import EngineError
 from benchkit.judging.rubric import Rubric
-from benchkit.lm.types import Completion, Generation
 from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.testing.judges import toy_judge_inputs
+from tests.support.fake_engine import FakeEngine
 
 
 def judging_run(folder):
@@ -39,26 +38,13 @@ def fake_reply(text, number=0, seed=None):
     return f"It fits. <eval>RATING-{grade_of(text)}</eval>"
 
 
-class FakeEngine:
-    """Answers by a function of the prompt, (text, finish), and notes what it was asked."""
-
-    can_score = can_constrain = False
+class FakeJudgeEngine(FakeEngine):
+    """Answers as a judge does, unless another function is passed."""
 
     def __init__(self, answer=None, stop_after=None):
-        self.answer = answer or (lambda prompt: (fake_reply(prompt.messages[-1].content), "stop"))
-        self.asked, self.left = [], stop_after
-
-    def generate(self, prompts, decoding):
-        for prompt in prompts:
-            if self.left == 0:
-                raise EngineError("the server is gone")
-            self.left = None if self.left is None else self.left - 1
-            self.asked.append((prompt, decoding))
-            usage = {"prompt_tokens": 100.0, "completion_tokens": 5.0, "requests": 1.0}
-            yield Generation((Completion(*self.answer(prompt), 5),), usage)
-
-    def count_tokens(self, text):
-        return len(text.split())
+        super().__init__(
+            answer or (lambda prompt: (fake_reply(prompt.messages[-1].content), "stop")), stop_after
+        )
 
 
 def small_rubric(*criteria, shows_target=False):

@@ -1,72 +1,24 @@
 """What pages export, checked against the key."""
 
-import csv
-import io
-
 import pytest
 
 from benchkit.errors import DataError
-from benchkit.judging.annotation.batch import make_batch
-from benchkit.judging.annotation.batch_key import read_key
 from benchkit.judging.annotation.exports import EXPORT_COLUMNS
 from benchkit.judging.annotation.labels import (
     read_annotation_labels,
 )
-from benchkit.judging.annotation.population import collect_population, find_judgements
-from benchkit.judging.rubric import load_rubric
-from tests.support.annotation_store import make_store
-
-RUNS = {
-    ("toys", "a"): [0, 1, 2, 3] * 4,
-    ("toys", "b"): [0, 1, 1, 3] * 4,
-    ("toys", "c"): [3, 3, 2, 3] * 4,
-}
-
-
-@pytest.fixture(scope="module", params=["rationale-0-3"])
-def folder(tmp_path_factory, request):
-    """A batch by a rubric of one criterion, annotated by two."""
-    root = tmp_path_factory.mktemp("labels")
-    make_store(root / "runs", RUNS, rubric=load_rubric(request.param))
-    make_batch(collect_population(find_judgements([root / "runs"], "plum")), 24, 2, 0.5).write(
-        root / "out"
-    )
-    return root / "out"
-
-
-@pytest.fixture
-def key(folder):
-    return read_key(folder / "key.json")
-
-
-def export(key, annotator, /, grader=lambda item: 2, **changes):
-    """What a page would export with the same grade for every criterion; changes: to every row."""
-    return [
-        {
-            "batch": key.batch, "annotator": annotator, "name": f"Dr {annotator}", "id": identifier,
-            "criterion": criterion.name, "grade": grader(key.items[identifier]), "skipped": 0,
-            "note": "", "seconds": 12.5, **changes,
-        }
-        for identifier in key.annotators[annotator] for criterion in key.rubric.criteria
-    ]  # fmt: skip
-
-
-def written(path, rows, columns=EXPORT_COLUMNS, start="\ufeff", **options):
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, extrasaction="ignore", **options)
-    writer.writeheader()
-    writer.writerows(rows)
-    path.write_bytes((start + out.getvalue()).encode())
-    return path
+from tests.support.annotation_exports import export_rows, write_export
 
 
 @pytest.mark.parametrize(
     "form", [{"delimiter": ";"}, {"delimiter": "\t"}, {"lineterminator": "\n"}, {"quoting": 1}]
 )
 def test_what_spreadsheets_make_of_it_is_read(key, tmp_path, form):
-    rows = export(key, "annotator-1", note="a, b; c\nd", skipped="FALSE", grader=lambda i: "2.0")
+    rows = export_rows(
+        key, "annotator-1", note="a, b; c\nd", skipped="FALSE", grader=lambda i: "2.0"
+    )
     rows[0] |= {"grade": "", "skipped": "TRUE"}
-    labels = read_annotation_labels([written(tmp_path / "a.csv", rows, start="", **form)], key)
+    labels = read_annotation_labels([write_export(tmp_path / "a.csv", rows, start="", **form)], key)
     assert labels.progress[0].complete == 17
     assert labels.progress[0].skipped == 1
     assert {row[3] for row in labels.rows if row[1] == "annotator-1"} == {2}
@@ -91,16 +43,16 @@ def test_what_spreadsheets_make_of_it_is_read(key, tmp_path, form):
     ],
 )
 def test_bad_rows_are_refused_with_their_line(key, tmp_path, changes, message):
-    path = written(tmp_path / "bad.csv", export(key, "annotator-1", **changes))
+    path = write_export(tmp_path / "bad.csv", export_rows(key, "annotator-1", **changes))
     with pytest.raises(DataError, match=f"bad.csv, line 2: .*{message}"):
         read_annotation_labels([path], key)
 
 
 def test_an_answer_of_the_other_annotator_is_refused(key, tmp_path):
     other = set(key.annotators["annotator-2"]) - set(key.annotators["annotator-1"])
-    rows = export(key, "annotator-1", id=other.pop())
+    rows = export_rows(key, "annotator-1", id=other.pop())
     with pytest.raises(DataError, match="annotator-1 was not given"):
-        read_annotation_labels([written(tmp_path / "a.csv", rows)], key)
+        read_annotation_labels([write_export(tmp_path / "a.csv", rows)], key)
 
 
 @pytest.mark.parametrize(

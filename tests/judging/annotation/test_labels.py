@@ -1,7 +1,5 @@
 """Labels read back: what counts, what is counted, what is refused, and that `agree` takes them."""
 
-import csv
-import io
 import json
 
 import polars as pl
@@ -12,7 +10,6 @@ from benchkit.cli.main import app
 from benchkit.errors import BenchkitError, DataError
 from benchkit.judging.annotation.batch import make_batch
 from benchkit.judging.annotation.batch_key import read_key
-from benchkit.judging.annotation.exports import EXPORT_COLUMNS
 from benchkit.judging.annotation.labels import (
     LABEL_COLUMNS,
     read_annotation_labels,
@@ -23,53 +20,9 @@ from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.rubric import load_rubric
 from benchkit.judging.runner import judge_runs
 from benchkit.runs.store import Store
+from tests.support.annotation_exports import GRADED_RUNS, export_rows, write_export
 from tests.support.annotation_store import add_judgement, make_store
-from tests.support.samplers import SAMPLERS
 from tests.support.suites import make_suite, run_all
-from tests.support.toy_judges import EXPLAINERS, JUDGES
-
-RUNS = {
-    ("toys", "a"): [0, 1, 2, 3] * 4,
-    ("toys", "b"): [0, 1, 1, 3] * 4,
-    ("toys", "c"): [3, 3, 2, 3] * 4,
-}
-
-
-@pytest.fixture(scope="module", params=["rationale-0-3"])
-def folder(tmp_path_factory, request):
-    """A batch by a rubric of one criterion, annotated by two."""
-    root = tmp_path_factory.mktemp("labels")
-    make_store(root / "runs", RUNS, rubric=load_rubric(request.param))
-    make_batch(collect_population(find_judgements([root / "runs"], "plum")), 24, 2, 0.5).write(
-        root / "out"
-    )
-    return root / "out"
-
-
-@pytest.fixture
-def key(folder):
-    return read_key(folder / "key.json")
-
-
-def export(key, annotator, /, grader=lambda item: 2, **changes):
-    """What a page would export with the same grade for every criterion; changes: to every row."""
-    return [
-        {
-            "batch": key.batch, "annotator": annotator, "name": f"Dr {annotator}", "id": identifier,
-            "criterion": criterion.name, "grade": grader(key.items[identifier]), "skipped": 0,
-            "note": "", "seconds": 12.5, **changes,
-        }
-        for identifier in key.annotators[annotator] for criterion in key.rubric.criteria
-    ]  # fmt: skip
-
-
-def written(path, rows, columns=EXPORT_COLUMNS, start="\ufeff", **options):
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, extrasaction="ignore", **options)
-    writer.writeheader()
-    writer.writerows(rows)
-    path.write_bytes((start + out.getvalue()).encode())
-    return path
 
 
 def near(item):
@@ -79,7 +32,10 @@ def near(item):
 
 
 def test_the_round_trip(key, tmp_path):
-    files = [written(tmp_path / f"{name}.csv", export(key, name, near)) for name in key.annotators]
+    files = [
+        write_export(tmp_path / f"{name}.csv", export_rows(key, name, near))
+        for name in key.annotators
+    ]
     labels = read_annotation_labels(files, key)
     rows = [dict(zip(LABEL_COLUMNS, row, strict=True)) for row in labels.rows]
     people = [row for row in rows if row["rater"] != "judge:stern"]
@@ -101,10 +57,10 @@ def test_the_round_trip(key, tmp_path):
 
 
 def test_what_was_not_done_is_counted_and_no_label(key, tmp_path):
-    rows = export(key, "annotator-1")
+    rows = export_rows(key, "annotator-1")
     rows[0] |= {"grade": "", "skipped": 1, "note": 'says "no",\nnothing'}
     rows[1] |= {"grade": "", "note": "later"}
-    labels = read_annotation_labels([written(tmp_path / "a.csv", rows[:5])], key)
+    labels = read_annotation_labels([write_export(tmp_path / "a.csv", rows[:5])], key)
     first, second = labels.progress
     assert (first.complete, first.partial, first.skipped, first.untouched) == (3, 1, 1, 13)
     assert first.notes == 2
@@ -113,11 +69,11 @@ def test_what_was_not_done_is_counted_and_no_label(key, tmp_path):
 
 
 def test_the_last_word_counts(key, tmp_path):
-    early = export(key, "annotator-1", grader=lambda item: 1)
-    late = export(key, "annotator-1", grader=lambda item: 3)[:4]
+    early = export_rows(key, "annotator-1", grader=lambda item: 1)
+    late = export_rows(key, "annotator-1", grader=lambda item: 3)[:4]
     late[3] |= {"grade": 1}  # repeated, and not changed
     late[2] |= {"grade": "", "skipped": 1}
-    paths = [written(tmp_path / "early.csv", early), written(tmp_path / "late.csv", late)]
+    paths = [write_export(tmp_path / "early.csv", early), write_export(tmp_path / "late.csv", late)]
     labels = read_annotation_labels(paths, key)
     assert (labels.n_repeated, labels.n_changed) == (4, 3)
     grades = {row[0]: row[3] for row in labels.rows if row[1] == "annotator-1"}
@@ -129,10 +85,10 @@ def test_the_last_word_counts(key, tmp_path):
 
 
 def test_two_people_on_one_page_are_refused(key, tmp_path):
-    ann = written(tmp_path / "ann.csv", export(key, "annotator-1", name="Ann")[:3])
-    other = written(tmp_path / "other.csv", export(key, "annotator-1", name="ann ")[3:])
+    ann = write_export(tmp_path / "ann.csv", export_rows(key, "annotator-1", name="Ann")[:3])
+    other = write_export(tmp_path / "other.csv", export_rows(key, "annotator-1", name="ann ")[3:])
     assert read_annotation_labels([ann, other], key).progress[0].complete == 18
-    bo = written(tmp_path / "bo.csv", export(key, "annotator-1", name="Bo")[3:])
+    bo = write_export(tmp_path / "bo.csv", export_rows(key, "annotator-1", name="Bo")[3:])
     with pytest.raises(DataError, match=r"annotator-1 is 'Ann' in .*ann\.csv.*'Bo' in .*bo\.csv"):
         read_annotation_labels([ann, bo], key)
 
@@ -146,12 +102,12 @@ def test_a_key_that_is_none_is_refused(tmp_path, text):
 
 
 def test_judges_by_another_rubric_are_no_raters(tmp_path):
-    store = make_store(tmp_path / "runs", RUNS, rubric=load_rubric("rationale-0-3"))
+    store = make_store(tmp_path / "runs", GRADED_RUNS, rubric=load_rubric("rationale-0-3"))
     for run in store.runs():
         add_judgement(run, [1, 5] * 8, "wide", load_rubric("rationale-quality"), judge_id="j2")
     result = find_judgements([run.path for run in store.runs()])
     key = make_batch(collect_population(result, load_rubric("rationale-quality")), 12, 1).key
-    path = written(tmp_path / "a.csv", export(key, "annotator-1"))
+    path = write_export(tmp_path / "a.csv", export_rows(key, "annotator-1"))
     labels = read_annotation_labels([path], key)
     assert {row[1] for row in labels.rows} == {"annotator-1", "judge:wide"}
     assert {row[3] for row in labels.rows if row[1] == "judge:wide"} <= {1, 5}
@@ -160,7 +116,7 @@ def test_judges_by_another_rubric_are_no_raters(tmp_path):
 def test_several_criteria_are_several_files(tmp_path):
     make_store(tmp_path / "runs", {("toys", "a"): [1, 2, 3]})
     key = make_batch(collect_population(find_judgements([tmp_path / "runs"], "plum")), 3, 1).key
-    path = written(tmp_path / "a.csv", export(key, "annotator-1"))
+    path = write_export(tmp_path / "a.csv", export_rows(key, "annotator-1"))
     labels = read_annotation_labels([path], key)
     paths = write_annotation_labels(labels, key, tmp_path / "labels.csv")
     names = [criterion.name for criterion in key.rubric.criteria]
@@ -177,14 +133,15 @@ def invoke(*arguments):
 
 
 def test_from_the_store_to_agreement(tmp_path):
-    make_store(tmp_path / "runs", RUNS, rubric=load_rubric("rationale-0-3"))
+    make_store(tmp_path / "runs", GRADED_RUNS, rubric=load_rubric("rationale-0-3"))
     out = tmp_path / "batch"
     outcome = invoke("--judgements", tmp_path / "runs", "--suite", "plum", "--n", 30, "--out", out)
     assert outcome.exit_code == 0, outcome.output
     assert "30 of 48 judged answers (annotator-1 30, annotator-2 30)" in outcome.output
     key = read_key(out / "key.json")
     exports = [
-        written(tmp_path / f"{name}.csv", export(key, name, near)) for name in key.annotators
+        write_export(tmp_path / f"{name}.csv", export_rows(key, name, near))
+        for name in key.annotators
     ]
     labels = tmp_path / "labels.csv"
     read = invoke("--read", *exports, "--key", out / "key.json", "--out", labels)
@@ -205,7 +162,7 @@ def test_from_the_store_to_agreement(tmp_path):
 
 
 def test_runs_and_files_are_given_one_after_the_other(tmp_path):
-    store = make_store(tmp_path / "runs", RUNS)
+    store = make_store(tmp_path / "runs", GRADED_RUNS)
     runs = [run.path for run in store.runs()]
     outcome = invoke("--judgements", *runs, "--n", 9, "--annotators", 1, "--out", tmp_path / "a")
     assert outcome.exit_code == 0, outcome.output
@@ -233,10 +190,9 @@ def test_wrong_usage_says_what_is_right(arguments, message):
     assert message in str(result.exception)
 
 
-def test_what_a_judge_left_in_a_store_can_be_annotated(methods, tmp_path):
+@pytest.mark.usefixtures("explainers")
+def test_what_a_judge_left_in_a_store_can_be_annotated(tmp_path):
     """A suite that is run and judged as users do it."""
-    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
-    (tmp_path / "judges.py").write_text(JUDGES)
     spec = {"judge": "judges.py:Strict", "label": "strict", "config": {"most": 3}}
     toy = {"source": "toy", "options": {"users": 60, "items": 50}, "candidates": {"count": 4}}
     suite = make_suite(

@@ -3,60 +3,15 @@
 import pytest
 
 from benchkit.judging.annotation.labels import read_annotation_labels
-from benchkit.judging.rubric import load_rubric
 from tests.support.annotation_browser import (
     begin,
     count,
     export_csv,
     heading,
-    make_page,
     message,
     press,
     selected_grades,
 )
-from tests.support.annotation_store import NASTY
-
-LONG = "word " * 60 + "a-word-that-goes-on" * 12
-
-
-@pytest.fixture(scope="module")
-def batch(tmp_path_factory):
-    """Four answers, four criteria from 1 to 5."""
-    return make_page(tmp_path_factory.mktemp("page"), load_rubric("rationale-quality"), LONG)
-
-
-@pytest.fixture(scope="module")
-def nasty(tmp_path_factory):
-    """Four answers, one criterion from 0 to 3, the target shown, texts that want to get out."""
-    return make_page(tmp_path_factory.mktemp("nasty"), load_rubric("rationale-0-3"), NASTY)
-
-
-@pytest.fixture
-def visit(browser, batch):
-    """Opens a page; afterwards nothing was asked for and nothing went wrong."""
-    contexts, wrong, requests, urls = [], [], [], set()
-
-    def opened(url=batch[1], width=1280, height=900, context=None, script="", **options):
-        if context is None:
-            size = {"width": width, "height": height}
-            context = browser.new_context(viewport=size, accept_downloads=True, **options)
-            contexts.append(context)
-        page = context.new_page()
-        if script:
-            page.add_init_script(script)
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        urls.add(url)
-        page.goto(url)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert wrong == []
-    addresses = {url.partition("#")[0] for url in requests if url[:5] not in ("data:", "blob:")}
-    assert addresses == urls
 
 
 def test_it_begins_with_instructions_the_rubric_and_a_name(visit):

@@ -13,8 +13,8 @@ from benchkit.lm.teachers.prompt_template import (
     parse_teacher_answer,
     remove_title,
 )
-from benchkit.lm.types import Completion, Generation
 from benchkit.types import Catalog, Event
+from tests.support.fake_engine import FakeEngine
 
 CATALOG = Catalog(
     ("a", "b", "c", "d"),
@@ -33,25 +33,11 @@ def question(item="b", key="u1", first=0):
     )
 
 
-class Fake:
-    """An engine that answers by a function of the user's message, and notes what it was asked."""
-
-    can_score = can_constrain = False
+class FakeTeacherEngine(FakeEngine):
+    """Answers as a teacher does, unless another function is passed."""
 
     def __init__(self, answer=None, stop_after=None):
-        self.answer = answer or (lambda prompt: (GOOD.format(prompt.key), "stop"))
-        self.asked, self.left = [], stop_after
-
-    def generate(self, prompts, decoding):
-        for prompt in prompts:
-            if self.left == 0:
-                raise EngineError("the server is gone")
-            self.left = None if self.left is None else self.left - 1
-            self.asked.append(prompt)
-            yield Generation((Completion(*self.answer(prompt), 5),))
-
-    def count_tokens(self, text):
-        return len(text.split())
+        super().__init__(answer or (lambda prompt: (GOOD.format(prompt.key), "stop")), stop_after)
 
 
 def teacher(asked, folder=None, **settings):
@@ -157,7 +143,7 @@ def test_whatever_cannot_be_used_has_a_status_and_no_score():
         "u0": (GOOD, "stop"), "u1": ("nothing", "stop"), "u2": (GOOD[:20], "length"),
         "u3": ("I cannot", "refused"), "u4": ("", "error"), "u5": (GOOD, "length"),
     }  # fmt: skip
-    asking = teacher(Fake(lambda prompt: answers[prompt.key.split("/")[0]]))
+    asking = teacher(FakeTeacherEngine(lambda prompt: answers[prompt.key.split("/")[0]]))
     found = list(asking.write(many(6), CATALOG))
     assert [r.status for r in found] == [
         "ok", "unparsed", "truncated", "refused", "error", "truncated"
@@ -171,7 +157,9 @@ def test_whatever_cannot_be_used_has_a_status_and_no_score():
 
 
 def test_a_flagged_explanation_is_dropped_and_not_asked_for_again(tmp_path):
-    engine = Fake(lambda _: ("<rationale>r</rationale><coherent>no</coherent>", "stop"))
+    engine = FakeTeacherEngine(
+        lambda _: ("<rationale>r</rationale><coherent>no</coherent>", "stop")
+    )
     for _ in range(2):
         (found,) = teacher(engine, tmp_path, prompt="post-hoc").write([question()], CATALOG)
         assert (found.text, found.status) == (None, "refused")
@@ -180,22 +168,22 @@ def test_a_flagged_explanation_is_dropped_and_not_asked_for_again(tmp_path):
 
 
 def test_an_interrupted_teacher_goes_on_where_it_was(tmp_path):
-    first = Fake(stop_after=7)
+    first = FakeTeacherEngine(stop_after=7)
     seen = []
     with pytest.raises(EngineError):
         seen.extend(teacher(first, tmp_path, batch=4).write(many(10), CATALOG))
     assert len(seen) == 4  # the second batch is not whole, but its answers are kept
-    second = Fake()
+    second = FakeTeacherEngine()
     whole = teacher(second, tmp_path, batch=4)
     found = list(whole.write(many(10), CATALOG))
     assert [r.key for r in found] == [f"u{n}" for n in range(10)]
-    assert [p.key for p in second.asked] == ["u7/b", "u8/b", "u9/b"]
-    assert found == list(teacher(Fake()).write(many(10), CATALOG))
+    assert [prompt.key for prompt, _ in second.asked] == ["u7/b", "u8/b", "u9/b"]
+    assert found == list(teacher(FakeTeacherEngine()).write(many(10), CATALOG))
     assert whole.counts == Counter(ok=10, cached=7)
 
 
 def test_the_engine_is_made_only_when_there_is_something_to_ask(tmp_path):
-    list(teacher(Fake(), tmp_path).write(many(3), CATALOG))
+    list(teacher(FakeTeacherEngine(), tmp_path).write(many(3), CATALOG))
 
     def never(_):
         raise AssertionError
@@ -205,9 +193,9 @@ def test_the_engine_is_made_only_when_there_is_something_to_ask(tmp_path):
 
 
 def test_answers_that_cannot_be_used_are_asked_for_again(tmp_path):
-    bad = Fake(lambda _: ("nothing", "stop"))
+    bad = FakeTeacherEngine(lambda _: ("nothing", "stop"))
     list(teacher(bad, tmp_path).write(many(2), CATALOG))
-    engine = Fake()
+    engine = FakeTeacherEngine()
     assert [r.status for r in teacher(engine, tmp_path).write(many(2), CATALOG)] == ["ok", "ok"]
     assert len(engine.asked) == 2
 
@@ -225,24 +213,24 @@ def test_answers_that_cannot_be_used_are_asked_for_again(tmp_path):
     ],
 )
 def test_answers_are_kept_by_whatever_they_depend_on(tmp_path, change, asked):
-    list(teacher(Fake(), tmp_path).write([question()], CATALOG))
-    engine = Fake()
+    list(teacher(FakeTeacherEngine(), tmp_path).write([question()], CATALOG))
+    engine = FakeTeacherEngine()
     list(teacher(engine, tmp_path, **change).write([question()], CATALOG))
     assert len(engine.asked) == asked
 
 
 def test_above_temperature_0_each_key_has_an_answer_of_its_own(tmp_path):
     questions = [question(key=f"u1~{draw}") for draw in range(3)]
-    warm, cold = Fake(), Fake()
+    warm, cold = FakeTeacherEngine(), FakeTeacherEngine()
     list(teacher(warm, tmp_path, decoding={"temperature": 0.7}).write(questions, CATALOG))
     list(teacher(cold, tmp_path).write(questions, CATALOG))
-    assert len({p.key for p in warm.asked}) == 3
+    assert len({prompt.key for prompt, _ in warm.asked}) == 3
     assert len(cold.asked) == 1  # the same words, asked greedily
 
 
 def test_an_estimate_asks_nothing_and_counts_what_is_there(tmp_path):
     price = {"price_prompt": 10.0, "price_completion": 100.0}
-    engine = Fake()
+    engine = FakeTeacherEngine()
     list(teacher(engine, tmp_path).write(
         [question("c", "u0")], CATALOG))  # fmt: skip
     asking = teacher(engine, tmp_path, engine=price, decoding={"max_tokens": 768})
@@ -272,7 +260,7 @@ def test_verified_rationales_are_those_from_which_the_item_is_found_again(tmp_pa
         title = "aliens  (1986)" if "the item: ok" in user else "Psycho (1960)"
         return f"<item>{title}</item>", "stop"
 
-    engine = Fake(answer)
+    engine = FakeTeacherEngine(answer)
     asking = teacher(engine, tmp_path, verify=True)
     questions = many(4)
     assert asking.estimate(questions, CATALOG).calls == 8
@@ -293,14 +281,14 @@ def test_titles_are_removed_before_verifying():
 
 def test_configurations_that_cannot_work_are_refused():
     with pytest.raises(ConfigError, match="one answer"):
-        teacher(Fake(), decoding={"n": 2})
+        teacher(FakeTeacherEngine(), decoding={"n": 2})
     with pytest.raises(ConfigError, match="no rationale"):
-        teacher(Fake(), prompt="rec-saver-verify")
+        teacher(FakeTeacherEngine(), prompt="rec-saver-verify")
     with pytest.raises(ConfigError, match="c-apo"):
-        teacher(Fake(), prompt="capo")
+        teacher(FakeTeacherEngine(), prompt="capo")
 
 
 def test_the_caveat_says_who_wrote():
-    assert teacher(Fake()).caveat == "rationales from m, prompt c-apo"
-    assert teacher(Fake()).name == "llm/c-apo/m"
-    assert teacher(Fake()).models == ("m",)
+    assert teacher(FakeTeacherEngine()).caveat == "rationales from m, prompt c-apo"
+    assert teacher(FakeTeacherEngine()).name == "llm/c-apo/m"
+    assert teacher(FakeTeacherEngine()).models == ("m",)

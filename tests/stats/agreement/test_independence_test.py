@@ -6,6 +6,7 @@ from scipy import stats
 
 from benchkit.stats.agreement import independence_test
 from benchkit.stats.agreement.contingency import contingency_table
+from tests.support.kappa import compute_kappa
 
 
 def grades(n, levels, seed=0, noise=1.0):
@@ -14,16 +15,6 @@ def grades(n, levels, seed=0, noise=1.0):
     truth = rng.normal(size=n)
     cuts = stats.norm.ppf(np.arange(1, levels) / levels)
     return tuple(np.searchsorted(cuts, truth + noise * rng.normal(size=n)) for _ in range(2))
-
-
-def kappa_by_definition(a, b, k):
-    """1 - sum of w * observed / sum of w * expected, cell by cell."""
-    observed = np.zeros((k, k))
-    for x, y in zip(a, b, strict=True):
-        observed[int(x), int(y)] += 1
-    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / len(a)
-    weights = np.subtract.outer(np.arange(k), np.arange(k)) ** 2
-    return 1 - (weights * observed).sum() / (weights * expected).sum()
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -40,7 +31,7 @@ def test_p_values_are_those_of_a_permutation_test(large, monkeypatch):
         "spearman": lambda x: stats.spearmanr(x, b).statistic,
         "kendall": lambda x: stats.kendalltau(x, b).statistic,
         "pearson": lambda x: np.corrcoef(np.take(scale, x), np.take(scale, b))[0, 1],
-        "kappa": lambda x: kappa_by_definition(x, b, 4),
+        "kappa": lambda x: compute_kappa(x, b, 4),
     }
     rng = np.random.default_rng(0)
     shuffles = [rng.permutation(a) for _ in range(1500)]
