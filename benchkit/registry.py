@@ -35,6 +35,7 @@ class Registry(Generic[T]):
         builtin: Name -> `module:Name`.
         group: Entry point group, e.g. "benchkit.metrics".
         base: The type that every object must be an instance of; `type` for classes.
+        parent: The class that every object must be derived from, where they are classes.
         members: Attributes that every object must have.
         hint: How to write such an object; shown for one that lacks something.
     """
@@ -46,6 +47,7 @@ class Registry(Generic[T]):
         group: str,
         *,
         base: type[Any] = object,
+        parent: type[Any] | None = None,
         members: tuple[str, ...] = (),
         hint: str = "",
     ) -> None:
@@ -53,6 +55,7 @@ class Registry(Generic[T]):
         self.group = group
         self._builtin = builtin
         self._base = base
+        self._parent = parent
         self._members = members
         self._hint = hint
 
@@ -88,14 +91,32 @@ class Registry(Generic[T]):
             name: What the object is called.
             hint: What to do when a module is missing.
         """
+        module, _, attribute = target.rpartition(":")
         try:
-            loaded = import_object(target)
+            source = _import_module(module)
+        except ConfigError:
+            raise
         except ModuleNotFoundError as error:
-            raise ConfigError(f"{self.kind} {name!r}: {error}", hint) from error
-        except AttributeError as error:
-            raise ConfigError(f"{self.kind} {name!r}: {error}", "check the name") from error
+            is_missing = f"{module}.".startswith(f"{error.name}.")
+            raise ConfigError(
+                f"{self.kind} {name!r}: {error}", hint if is_missing else f"install {error.name}"
+            ) from error
+        except Exception as error:
+            raise ConfigError(
+                f"{self.kind} {name!r}: {module} cannot be imported:"
+                f" {type(error).__name__}: {error}",
+                "correct the file",
+            ) from error
+        if not hasattr(source, attribute):
+            raise ConfigError(
+                f"{self.kind} {name!r}: {module} has no {attribute}", "check the name"
+            )
+        loaded = getattr(source, attribute)
         missing = [member for member in self._members if not hasattr(loaded, member)]
-        if missing or not isinstance(loaded, self._base):
+        is_kind = isinstance(loaded, self._base) and (
+            self._parent is None or issubclass(loaded, self._parent)
+        )
+        if missing or not is_kind:
             cause = f"{self.kind} {name!r}: {target} is not a {self.kind}"
             if missing:
                 cause += f": it has no {', '.join(missing)}"
@@ -106,10 +127,15 @@ class Registry(Generic[T]):
 def import_object(target: str) -> Any:
     """Return the object at `package.module:Name` or `path/to/file.py:Name`."""
     module, _, name = target.rpartition(":")
-    source = (
-        _import_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
-    )
-    return getattr(source, name)
+    return getattr(_import_module(module), name)
+
+
+def _import_module(module: str) -> Any:
+    if not module:
+        raise ConfigError(
+            "a name is missing before the colon", "FILE.py:Name or package.module:Name"
+        )
+    return _import_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
 
 
 def _import_file(path: Path) -> Any:

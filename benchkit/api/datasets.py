@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from benchkit.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+_HOUSE_NAMES = ("user", "item", "rating", "timestamp", "review", "title")
 _FOLDER = "frames"  # below the raw data: tables that came from memory, named by their content
 
 
@@ -104,7 +106,7 @@ class Dataset(DatasetSpec):
         columns: dict[str, str] | None,
         settings: dict[str, Any],
     ) -> "Dataset":
-        renames = {their_name: our_name for our_name, their_name in (columns or {}).items()}
+        renames = _invert(columns, tables)
         frames = {}
         for kind, table in tables.items():
             if not isinstance(table, pl.DataFrame):
@@ -128,6 +130,21 @@ class Dataset(DatasetSpec):
         dataset = validate_model(cls, values, f"dataset {name!r}")
         dataset._frames.update(frames)
         return dataset
+
+
+def _invert(columns: Any, tables: Mapping[str, Any]) -> dict[str, str]:
+    """Return the name in the tables -> the house's name. Raises DataError for names of nothing."""
+    hint = 'columns={"user": "its name in your table"}'
+    if not isinstance(columns or {}, Mapping):
+        raise DataError(f"columns is a {type(columns).__name__}", hint)
+    present = {name for table in tables.values() for name in getattr(table, "columns", ())}
+    for name, source in (columns or {}).items():
+        if name not in _HOUSE_NAMES:
+            names = ", ".join(_HOUSE_NAMES)
+            raise DataError(f"columns: {name!r} is none of {names}", hint)
+        if source not in present:
+            raise DataError(f"columns: the tables have no column {source!r}", hint)
+    return {source: name for name, source in (columns or {}).items()}
 
 
 def write_frames(suite: Suite, data: Path) -> None:

@@ -215,6 +215,10 @@ def show_progress(console: "Console | None" = None) -> Iterator[EventHandler]:
 @contextmanager
 def open_handler(progress: bool | EventHandler) -> Iterator[EventHandler]:
     """Return a caller's own event handler, one that shows events, or one that ignores them."""
+    if not isinstance(progress, bool) and not callable(progress):
+        raise ConfigError(
+            f"progress must be True, False or a function, not {progress!r}", "progress=False"
+        )
     if not isinstance(progress, bool):
         yield progress
     elif progress:

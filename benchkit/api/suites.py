@@ -16,6 +16,11 @@ class, or a recommender that is constructed but not fitted."""
 
 def resolve_suite(suite: str | Path | Suite) -> Suite:
     """Return the suite itself, or load it by name or from a TOML file."""
+    if not isinstance(suite, str | Path | Suite):
+        raise ConfigError(
+            f"a {type(suite).__name__} is not a suite",
+            "a name, the path of a TOML file, or a Suite",
+        )
     return suite if isinstance(suite, Suite) else load_suite(str(suite))
 
 
@@ -45,7 +50,11 @@ def method_rows(methods: Iterable[MethodLike] | MethodLike) -> tuple[str | Metho
 
 def as_names(value: str | Iterable[str]) -> tuple[str, ...]:
     """Return one name or several as a tuple."""
-    return (value,) if isinstance(value, str) else tuple(value)
+    names = (value,) if isinstance(value, str) else value
+    listed = list(names) if isinstance(names, Iterable) else [names]
+    if not all(isinstance(name, str) for name in listed):
+        raise ConfigError(f"{value!r} is not a name", "give one name, or several in a list")
+    return tuple(listed)
 
 
 def as_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:

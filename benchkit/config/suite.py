@@ -1,6 +1,5 @@
 """Suite files: TOML that says what is run on what. A suite is data, with no logic in it."""
 
-from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -19,7 +18,12 @@ from benchkit.config.loading import read_toml, validate_model
 from benchkit.data.sources import resolve_paths
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError, unknown_name_error
-from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, find_metric, find_protocol
+from benchkit.evaluation.lookup import (
+    DEFAULT_PROTOCOL,
+    find_clashes,
+    find_metric,
+    find_protocol,
+)
 from benchkit.evaluation.metrics.base import Metric
 from benchkit.evaluation.protocols.base import EvaluationProtocol
 from benchkit.evaluation.protocols.sampled import Sampled
@@ -187,11 +191,10 @@ class Suite(_SuiteModel):
     def _find_wrong_measures(self) -> Iterator[ConfigError]:
         """Yield what is wrong with metrics, protocols, buckets and judged answers."""
         protocols = [find_protocol(spec) for spec in self.protocols]
-        specs = dict.fromkeys(self._all_metrics())
-        metrics = [find_metric(spec) for spec in specs]
-        for name, count in Counter(metric.name for metric in metrics).items():
-            if count > 1:
-                yield ConfigError(f"{count} metrics are called {name!r}", "give one another `kind`")
+        yield from find_clashes("protocol", self.protocols)
+        for specs in {self.metrics, *(task.metrics for task in self.tasks if task.metrics)}:
+            yield from find_clashes("metric", specs)
+        metrics = [find_metric(spec) for spec in dict.fromkeys(self._all_metrics())]
         for metric in metrics:
             if not any(metric.requires <= protocol.provides for protocol in protocols):
                 yield ConfigError(

@@ -2,8 +2,10 @@
 
 import inspect
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from benchkit.errors import ConfigError
 from benchkit.evaluation import record
@@ -36,7 +38,8 @@ METRICS: Registry[type[Metric]] = Registry(
     },
     "benchkit.metrics",
     base=type,
-    members=("kind", "measure", "requires"),
+    parent=Metric,
+    members=("kind",),
     hint="inherit benchkit.evaluation.metrics.base.Metric",
 )
 PROTOCOLS: Registry[type[EvaluationProtocol]] = Registry(
@@ -47,7 +50,8 @@ PROTOCOLS: Registry[type[EvaluationProtocol]] = Registry(
     },
     "benchkit.protocols",
     base=type,
-    members=("name", "evaluate", "needs"),
+    parent=EvaluationProtocol,
+    members=("name",),
     hint="inherit benchkit.evaluation.protocols.base.EvaluationProtocol",
 )
 DEFAULT_PROTOCOL = Scored()
@@ -90,7 +94,35 @@ def find_protocol(spec: str) -> EvaluationProtocol:
     >>> find_protocol("full").caption
     'whole catalogue, scored'
     """
-    return PROTOCOLS.load(spec)()
+    protocol_class = PROTOCOLS.load(spec)
+    try:
+        return protocol_class()
+    except TypeError as error:
+        raise ConfigError(
+            f"protocol {spec!r}: {error}", "it is constructed without arguments"
+        ) from error
+
+
+def find_clashes(
+    kind: Literal["metric", "protocol"], specs: Sequence[str]
+) -> Iterator[ConfigError]:
+    """Yield what would put two figures under one name: in tables nobody could tell them apart.
+
+    Args:
+        kind: What the names are of.
+        specs: What one task calls its metrics, or a suite its protocols.
+    """
+    find, registry = (find_metric, METRICS) if kind == "metric" else (find_protocol, PROTOCOLS)
+    components: list[Metric | EvaluationProtocol] = [find(spec) for spec in specs]
+    for name, count in Counter(component.name for component in components).items():
+        if count > 1:
+            yield ConfigError(f"{count} {kind}s are called {name!r}", f"name each {kind} once")
+    for spec, component in zip(specs, components, strict=True):
+        if ":" in spec and getattr(component, "kind", component.name) in registry:
+            yield ConfigError(
+                f"{kind} {spec!r} is called {component.name!r}, as one of benchkit's is",
+                "give its class another " + ("kind" if kind == "metric" else "name"),
+            )
 
 
 def metric_by_name(name: str) -> Metric | None:

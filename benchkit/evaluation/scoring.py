@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.errors import BenchkitError, ConfigError
 from benchkit.evaluation.metrics.base import Metric, MetricContext
 from benchkit.runs.records import METRICS_SCHEMA, MetricSummary
 from benchkit.stats.bootstrap import mean_interval
@@ -20,11 +21,37 @@ def compute_metrics(
     """
     columns, summary = {}, []
     for metric in metrics:
-        values = metric.measure(context)
+        values = _measure(metric, context)
         if isinstance(values, np.ndarray):
             columns[metric.name] = values
         summary += summarize(table, metric, values, context)
     return _metrics_table(table, context.cases.ids, columns), summary
+
+
+def _measure(metric: Metric, context: MetricContext) -> NDArray[np.float64] | float:
+    """Return the values of a metric. Raises ConfigError, which names it, for what are none."""
+    try:
+        values = metric.measure(context)
+    except BenchkitError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"metric {metric.name!r} raised {type(error).__name__}: {error}",
+            "correct its `measure`",
+        ) from error
+    hint = "return [n] one number a case, NaN where there is none, or one number"
+    if isinstance(values, np.ndarray) and values.shape != (len(context),):
+        shape = " x ".join(map(str, values.shape))
+        raise ConfigError(
+            f"metric {metric.name!r} returned {shape} values for {len(context)} cases", hint
+        )
+    try:
+        numbers = np.asarray("none" if values is None else values, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array([[]])
+    if numbers.ndim != (1 if isinstance(values, np.ndarray) else 0) or np.isinf(numbers).any():
+        raise ConfigError(f"metric {metric.name!r} returned {values!r:.60}", hint)
+    return numbers if numbers.ndim else float(numbers)
 
 
 def summarize(

@@ -47,7 +47,7 @@ class RunOptions:
             ("jobs", self.jobs, 1), ("threads", self.threads, 1),
             ("limit_users", self.limit_users, 1), *(("seed", seed, 0) for seed in self.seeds),
         ):  # fmt: skip
-            whole = isinstance(value, int) and not isinstance(value, bool)
+            whole = hasattr(value, "__index__") and not isinstance(value, bool)
             if value is not None and (not whole or value < least):
                 raise ConfigError(f"{name} must be a whole number from {least} on, not {value!r}")
         if self.overwrite not in get_args(Overwrite):
@@ -159,15 +159,22 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
         load_or_prepare(spec, plan.options.data)
     store.update_plan(plan.to_record(), whole=plan.options.is_full_suite)
     yield from complete
-    n_outcomes = 0
-    for outcome in executor.execute(todo, emit):
-        n_outcomes += 1
+    expected = {job.run_id for job in todo}
+    for outcome in executor.execute(todo, emit) or ():
+        run_id = outcome.job.run_id if isinstance(outcome, Outcome) else None
+        if run_id not in expected:
+            raise _executor_error(f"yielded {outcome!r:.60}, which is no outcome that is due")
+        expected.remove(run_id)
         yield outcome
-    if n_outcomes < len(todo):
-        raise ConfigError(
-            f"the executor gave {n_outcomes} outcomes for {len(todo)} runs",
-            "yield one outcome a job; benchkit.testing.executors.ExecutorContract tests it",
-        )
+    if expected:
+        raise _executor_error(f"gave no outcome of {len(expected)} of {len(todo)} runs")
+
+
+def _executor_error(what: str) -> ConfigError:
+    return ConfigError(
+        f"the executor {what}",
+        "yield one outcome a job; benchkit.testing.executors.ExecutorContract tests it",
+    )
 
 
 def _select_methods(

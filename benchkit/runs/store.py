@@ -56,11 +56,20 @@ class Run:
 
     def predictions(self) -> pl.DataFrame:
         """Return the answers, in the order of the cases (schema `records.PREDICTIONS_SCHEMA`)."""
-        return pl.read_parquet(self.path / "predictions.parquet")
+        return self._read_table("predictions.parquet")
 
     def metrics(self) -> pl.DataFrame:
         """Return a value a case and metric (schema `records.METRICS_SCHEMA`)."""
-        return pl.read_parquet(self.path / "metrics.parquet")
+        return self._read_table("metrics.parquet")
+
+    def _read_table(self, name: str) -> pl.DataFrame:
+        try:
+            return pl.read_parquet(self.path / name)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise StoreError(
+                f"{self.path / name}: cannot be read: {error}",
+                "run it again, or read the store again",
+            ) from None
 
     def judgements(self) -> list[JudgementManifest]:
         """Return the judgements of the run, in the order of their files."""

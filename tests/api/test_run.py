@@ -1,5 +1,6 @@
 """benchkit.run: suites built in Python, live classes and instances, and tables in memory."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import benchkit as bk
 from benchkit.errors import ConfigError, DataError
+from benchkit.runs.execution import execute_job
 
 
 class Longest:
@@ -306,7 +308,7 @@ def test_an_executor_that_loses_jobs_is_named(folder):
         def execute(self, jobs, emit):
             return iter(())
 
-    with pytest.raises(ConfigError, match="gave 0 outcomes for 1 runs"):
+    with pytest.raises(ConfigError, match="gave no outcome of 1 of 1 runs"):
         bk.run(shop("random"), executor=Loses(), progress=False)
 
 
@@ -314,7 +316,7 @@ def test_metrics_of_one_name_are_refused(folder):
     (folder / "mine.py").write_text(
         "from benchkit.evaluation.metrics.rank_based import HitRate\nclass Mine(HitRate): pass\n"
     )
-    with pytest.raises(ConfigError, match="2 metrics are called 'hr@1'"):
+    with pytest.raises(ConfigError, match="called 'hr@1'"):
         shop("random", metrics=["hr@1", "ndcg@5", "mine.py:Mine@1"])
 
 
@@ -341,3 +343,86 @@ print(register_object(Mine())[0])
         for _ in range(3)
     }
     assert len(names) == 1 and names != {""}
+
+
+def test_an_executor_that_repeats_an_outcome_is_named(folder):
+    class Repeats:
+        def execute(self, jobs, emit):
+            outcome = execute_job(jobs[0], emit)
+            yield outcome
+            yield outcome
+
+    class Foreign:
+        def execute(self, jobs, emit):
+            yield "done"
+
+    for executor, message in ((Repeats(), "no outcome that is due"), (Foreign(), "'done'")):
+        with pytest.raises(ConfigError, match=message):
+            bk.run(shop("random", "popularity"), executor=executor, progress=False)
+    with pytest.raises(ConfigError, match="5 is not an executor"):
+        bk.run(shop("random"), executor=5, progress=False)
+
+
+def test_wrong_progress_keeps_complete_runs(folder):
+    before = bk.run(shop("random"), progress=False)
+    with pytest.raises(ConfigError, match="progress must be"):
+        bk.run(shop("random"), progress="yes", overwrite="always")
+    assert bk.load_results().table("md") == before.table("md")
+    assert len(before.cases()) > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"protocols": ["scored", "scored"]}, "2 protocols are called 'scored'"),
+        ({"metrics": ["ndcg@5", "hr@1", "hr@1"]}, "2 metrics are called 'hr@1'"),
+        ({"metrics": ["ndcg@5", "mine.py:Mine@5"]}, "is called 'hr@5', as one of benchkit's is"),
+        ({"protocols": ["scored", "mine.py:Same"]}, "is called 'scored', as one of benchkit's is"),
+        ({"metrics": ["ndcg@5", "mine.py:Broken"]}, "mine.py has no Broken"),
+        ({"metrics": ["ndcg@5", "syntax.py:X"]}, "syntax.py cannot be imported: SyntaxError"),
+        ({"metrics": ["ndcg@5", "needs.py:X"]}, "No module named 'nonexistent_xyz'"),
+        ({"metrics": ["ndcg@5", "mine.py:NoMetric"]}, "mine.py:NoMetric is not a metric"),
+    ],
+)
+def test_names_that_nobody_could_tell_apart_are_refused(folder, changes, message):
+    (folder / "mine.py").write_text(
+        "from benchkit.evaluation.metrics.rank_based import HitRate\n"
+        "from benchkit.evaluation.protocols.base import EvaluationProtocol\n"
+        "class Mine(HitRate): pass\n"
+        "class Same(EvaluationProtocol): name = 'scored'\n"
+        "class NoMetric: kind = 'x'\n"
+    )
+    (folder / "syntax.py").write_text("def (\n")
+    (folder / "needs.py").write_text("import nonexistent_xyz\n")
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        shop("random", **changes)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("np.zeros(len(context) + 1)", "returned 31 values for 30 cases"),
+        ("np.zeros((len(context), 2))", "returned 30 x 2 values for 30 cases"),
+        ("np.full(len(context), np.inf)", "metric 'odd' returned"),
+        ("'x'", "metric 'odd' returned 'x'"),
+        ("None", "metric 'odd' returned None"),
+        ("1 / 0", "metric 'odd' raised ZeroDivisionError"),
+    ],
+)
+def test_a_metric_that_is_wrong_is_named(folder, body, message):
+    (folder / "odd.py").write_text(
+        "import numpy as np\nfrom benchkit.evaluation.metrics.base import Metric\n"
+        f"class Odd(Metric):\n    kind = 'odd'\n    def measure(self, context): return {body}\n"
+    )
+    results = bk.run(shop("random", metrics=["ndcg@5", "odd.py:Odd"]), progress=False)
+    assert message in results.failures["shop", "random"]
+
+
+def test_columns_that_name_nothing_are_refused(folder):
+    for columns, message in (
+        ({"usr": "customer"}, "'usr' is none of user, item"),
+        ({"user": "nope"}, "no column 'nope'"),
+        (["user"], "columns is a list"),
+    ):
+        with pytest.raises(DataError, match=message):
+            bk.Dataset.from_pandas(events(), columns=columns)

@@ -22,7 +22,7 @@ EXECUTORS: Registry[Any] = Registry(
 )
 
 
-def make_executor(executor: str | JobExecutor, workers: int) -> JobExecutor:
+def make_executor(executor: str | JobExecutor | type, workers: int) -> JobExecutor:
     """Return an executor for so many runs at a time.
 
     Args:
@@ -32,9 +32,13 @@ def make_executor(executor: str | JobExecutor, workers: int) -> JobExecutor:
     Raises:
         ConfigError: There is no executor of this name, or it cannot do so many at a time.
     """
-    if not isinstance(executor, str):
-        return executor
-    loaded = EXECUTORS.load(executor or ("inline" if workers == 1 else "processes"))
+    loaded: Any = executor
+    if isinstance(executor, str):
+        loaded = EXECUTORS.load(executor or ("inline" if workers == 1 else "processes"))
+    elif not hasattr(executor, "execute"):
+        raise ConfigError(
+            f"{executor!r} is not an executor", 'a name such as "processes", a class or an object'
+        )
     if not isinstance(loaded, type):
         instance: JobExecutor = loaded
         return instance
