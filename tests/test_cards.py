@@ -40,7 +40,7 @@ def test_packages_register_by_entry_point(tmp_path):
     ("target", "message"),
     [
         ("no_such_package.module:X", "No module named 'no_such_package'"),
-        ("json:Nothing", "has no attribute 'Nothing'"),
+        ("json:Nothing", "json has no Nothing"),
         ("json:loads", "is not a method: it has no capabilities, fit, predict"),
     ],
 )

@@ -136,8 +136,8 @@ def _check_settings(folder: Path, manifest: Manifest, place: EvaluationTask) -> 
 def _load_tables(run: Run) -> tuple[pl.DataFrame, pl.DataFrame]:
     try:
         predictions, metrics = run.predictions(), run.metrics()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{run.path}: cannot be read: {error}", "copy the folder again") from None
+    except StoreError as error:
+        raise DataError(error.cause, "copy the folder again") from None
     for name, table, schema in (
         ("predictions", predictions, records.PREDICTIONS_SCHEMA),
         ("metrics", metrics, records.METRICS_SCHEMA),

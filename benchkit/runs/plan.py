@@ -1,5 +1,6 @@
 """Plan the runs of a suite, and compute those that are missing."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,15 +160,15 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
         load_or_prepare(spec, plan.options.data)
     store.update_plan(plan.to_record(), whole=plan.options.is_full_suite)
     yield from complete
-    expected = {job.run_id for job in todo}
+    expected = Counter(job.run_id for job in todo)  # one method under two labels is one run id
     for outcome in executor.execute(todo, emit) or ():
         run_id = outcome.job.run_id if isinstance(outcome, Outcome) else None
-        if run_id not in expected:
+        if not run_id or not expected[run_id]:
             raise _executor_error(f"yielded {outcome!r:.60}, which is no outcome that is due")
-        expected.remove(run_id)
+        expected[run_id] -= 1
         yield outcome
-    if expected:
-        raise _executor_error(f"gave no outcome of {len(expected)} of {len(todo)} runs")
+    if missing := expected.total():
+        raise _executor_error(f"gave no outcome of {missing} of {len(todo)} runs")
 
 
 def _executor_error(what: str) -> ConfigError:
