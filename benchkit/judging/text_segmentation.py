@@ -104,4 +104,5 @@ def split_sentences(text: str) -> list[str]:
         parts.append(text[start : match.end()])
         start = match.end()
     parts.append(text[start:])
-    return [part.strip() for part in parts if _WORD.search(part)]
+    # By `split_words`: a lone apostrophe that is a letter (U+02BC) is no word.
+    return [part.strip() for part in parts if split_words(part)]
