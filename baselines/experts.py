@@ -54,11 +54,14 @@ class ExpertConfig(BaseModel):
         return cards.construct_recommender(card, cards.build_config(card, self.config))
 
     def fit_expert(self, data: TrainView, run: RunContext) -> Recommender:
-        """Construct and fit the expert; it has its own folder beside the method's files."""
+        """Construct and fit the expert; it has its own folder beside the method's files.
+
+        It sees the catalogue of `data`, which in a transfer task is not the run's.
+        """
         folder = run.scratch / f"expert-{fingerprint.hash_json(self.model_dump(mode='json'))}"
         folder.mkdir(parents=True, exist_ok=True)
         expert = self.make()
-        expert.fit(data, replace(run, scratch=folder, artifacts=None))
+        expert.fit(data, replace(run, catalog=data.catalog, scratch=folder, artifacts=None))
         return expert
 
 

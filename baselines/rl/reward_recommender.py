@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -148,12 +147,11 @@ class RewardRecommender(FineTunedRecommender):
             run,
             validation=self.validation_examples(builder, data, run),
         )
-        training_run = replace(run, catalog=data.catalog)
         sampler = RolloutSampler(
             builder,
             lambda policy: self.make_predictor(self.engine(policy, backbone)),
             grpo,
-            training_run,
+            run,
             config.rationale,
         )
         return train_grpo(
@@ -163,7 +161,7 @@ class RewardRecommender(FineTunedRecommender):
             reward,
             settings,
             run,
-            self.make_validation_metric(backbone, data, training_run),
+            self.make_validation_metric(backbone, data, run),
             log=(run.artifacts or run.scratch) / "rewards.jsonl",
             identity=(type(self).__name__, config.model_dump(mode="json")),
         )

@@ -5,7 +5,6 @@ sigmoid of a SASRec's score (section 3.3); the reward of the format is added.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -68,7 +67,7 @@ class TWiCERec(RewardRecommender):
         config, tags = self.config, self.answer_tags
         expert = config.expert.fit_expert(data, run)
         requests = [task.request for task in tasks]
-        scores = expert_scores(expert, requests, replace(run, catalog=data.catalog))
+        scores = expert_scores(expert, requests, run)
         table: dict[str, dict[str, float]] = {}
         for request, row in zip(requests, scores, strict=True):
             agreement = collaborative_agreement(row, config.cf).tolist()

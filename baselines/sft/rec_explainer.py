@@ -90,7 +90,7 @@ class RecExplainer(FineTunedRecommender):
             builder,
             replace(builder, template=load_template("compact-list"), prompt_tokens=list_limit),
             replace(builder, template=load_template("compact-interest")),
-            replace(run, catalog=data.catalog),
+            run,
         )
 
 

@@ -57,7 +57,7 @@ class TALLRec(FineTunedRecommender):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         backbone = self.load_backbone(data, run)
-        model = self.train_model(backbone, self.builder(backbone, data), data, run)
+        model = self.train_backbone(backbone, data, run)
         self.scorer = YesNoScorer(self.engine(model, backbone), self.make_writer(backbone))
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:

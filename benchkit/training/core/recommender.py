@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,8 +109,17 @@ class FineTunedRecommender(LMRecommender):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         backbone = self.load_backbone(data, run)
-        model = self.train_model(backbone, self.builder(backbone, data), data, run)
+        model = self.train_backbone(backbone, data, run)
         self.predictor = self.make_predictor(self.engine(model, backbone))
+
+    def train_backbone(self, backbone: Backbone, data: TrainView, run: RunContext) -> Any:
+        """Train the backbone's model by `train_model` and return it.
+
+        The run's catalogue becomes that of the training data: in a transfer task the items that
+        are asked about later are other ones, and neither experts nor validation cases know them.
+        """
+        training_run = replace(run, catalog=data.catalog)
+        return self.train_model(backbone, self.builder(backbone, data), data, training_run)
 
     @abstractmethod
     def train_model(
@@ -121,7 +131,7 @@ class FineTunedRecommender(LMRecommender):
             backbone: The model with its tokenizer and context length.
             builder: Writes prompts and responses as the method is asked later.
             data: Training interactions and validation cases.
-            run: Seed, device, folders and progress.
+            run: Seed, device, folders, progress, and the catalogue of `data`.
         """
 
     def engine(self, model: Any, backbone: Backbone) -> HFEngine:
