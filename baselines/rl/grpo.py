@@ -10,7 +10,7 @@ from pydantic import NonNegativeFloat
 from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
 from benchkit.errors import ConfigError
 from benchkit.training.rl import rewards
-from benchkit.training.rl.rollouts import RewardFunction, RolloutTask
+from benchkit.training.rl.rollouts import RewardFunction, Rollout, RolloutTask
 from benchkit.types import RunContext, TrainView
 
 
@@ -23,7 +23,8 @@ class GRPO(RewardRecommender):
         match: NonNegativeFloat = 1.0
         """Reward of the right item."""
         form: NonNegativeFloat = 1.0
-        """Weight of the format reward; it is constant unless answers have tags and are free."""
+        """Weight of the strict format reward, which is constant unless answers have tags and are
+        free."""
 
     config: Config
 
@@ -38,6 +39,9 @@ class GRPO(RewardRecommender):
         self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
     ) -> RewardFunction:
         match, form, tags = self.config.match, self.config.form, self.answer_tags
-        return lambda task, answer: (
-            match * (answer.item == task.target) + form * rewards.format_reward(answer.text, tags)
-        )
+
+        def reward(task: RolloutTask, answer: Rollout) -> float:
+            form_reward = rewards.strict_format_reward(answer.text, tags)
+            return match * (answer.item == task.target) + form * form_reward
+
+        return reward

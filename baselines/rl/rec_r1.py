@@ -1,7 +1,9 @@
-"""Rec-R1 (Lin et al., 2025) as a baseline of C-APO: the answer names the item.
+"""Rec-R1 (Lin et al., 2025) where the answer names the item.
 
 In the paper the model writes a search query, and the reward is the NDCG of what a retriever finds.
-Here there is no search: the right item has rank 1, and any other item is not found.
+Here there is no search: the right item has rank 1, and any other item is not found. In C-APO's
+tables the baseline of this name adds rewards of a collaborative filter (appendix B); see
+`twice_rec`.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """TWiCE-Rec: GRPO on reasons and item, rewarded by the target and by a collaborative filter.
 
 The reward of the item is `rewards.twice_rec_reward` of whether it is the target and of cf, the
-sigmoid of a SASRec's score (section 3.3); the reward of the format is added.
+sigmoid of a SASRec's score (eq. 2); the reward of the format is added (eqs. 3-5).
 """
 
 from collections.abc import Sequence
@@ -37,8 +37,12 @@ class TWiCERec(RewardRecommender):
         rationale: bool = True
         group: int = Field(default=16, ge=2)
         reduction: Literal["sequence", "token", "fixed"] = "token"
+        kl: NonNegativeFloat = 0.04
+        """Coefficient of the divergence from the fine-tuned model: the official code's, by its
+        library's default. The paper's eq. 1 has none: 0."""
         weight: NonNegativeFloat = 3.0
-        """Weight lambda of cf for the target; 0 is the paper's ablation."""
+        """Weight lambda of cf for the target. 0 leaves the collaborative filter out, also for other
+        items: the paper's variant D, item match and format alone."""
         threshold: float = Field(default=0.3, ge=0, le=1)
         """Threshold tau below which cf counts for nothing."""
         cf: Literal["sigmoid", "rank"] = "sigmoid"
@@ -46,13 +50,16 @@ class TWiCERec(RewardRecommender):
         last. The rank works with any expert and is not in the paper."""
         item_weight: PositiveFloat = 1.0
         """Weight of the item's reward relative to the format's; 4 in the official code."""
+        format_reward: Literal["paper", "strict"] = "paper"
+        """Eqs. 3-5, by which tags only have to be there, or for an answer of the tags in their
+        order, each once, and nothing else."""
         expert: ExpertConfig = PAPER_EXPERT
         """Collaborative filter, trained on the same interactions."""
 
         @model_validator(mode="after")
         def _scores_are_log_odds(self) -> "TWiCERec.Config":
             binary = self.expert.name == "sasrec" and self.expert.config.get("loss") == "bce"
-            if self.cf == "sigmoid" and not binary:
+            if self.weight and self.cf == "sigmoid" and not binary:
                 raise ValueError(
                     "the sigmoid of this expert's scores is no probability: use sasrec with"
                     " loss = 'bce', or set cf = 'rank'"
@@ -65,11 +72,27 @@ class TWiCERec(RewardRecommender):
         self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
     ) -> RewardFunction:
         config, tags = self.config, self.answer_tags
+        format_reward = rewards.FORMAT_REWARDS[config.format_reward]
+        table = self._agreement(tasks, data, run) if config.weight else {}
+
+        def reward(task: RolloutTask, answer: Rollout) -> float:
+            agreement = table.get(task.request.case_id, {})
+            cf = agreement.get(answer.item, 0.0) if answer.item else 0.0
+            match = answer.item == task.target
+            item_reward = rewards.twice_rec_reward(match, cf, config.weight, config.threshold)
+            return config.item_weight * item_reward + format_reward(answer.text, tags)
+
+        return reward
+
+    def _agreement(
+        self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
+    ) -> dict[str, dict[str, float]]:
+        """Fit the expert; return for each task its agreement with each candidate, 0 to 1."""
+        config = self.config
         expert = config.expert.fit_expert(data, run)
         requests = [task.request for task in tasks]
-        scores = expert_scores(expert, requests, run)
         table: dict[str, dict[str, float]] = {}
-        for request, row in zip(requests, scores, strict=True):
+        for request, row in zip(requests, expert_scores(expert, requests, run), strict=True):
             agreement = collaborative_agreement(row, config.cf).tolist()
             table[request.case_id] = dict(zip(request.candidates, agreement, strict=True))
         # A share near 1 would mean that other items are rewarded for their popularity.
@@ -81,14 +104,7 @@ class TWiCERec(RewardRecommender):
         ]
         path = (run.artifacts or run.scratch) / "collaborative.json"
         io.write_json(path, {"others_above_threshold": float(np.mean(others))})
-
-        def reward(task: RolloutTask, answer: Rollout) -> float:
-            cf = table[task.request.case_id].get(answer.item, 0.0) if answer.item else 0.0
-            match = answer.item == task.target
-            item_reward = rewards.twice_rec_reward(match, cf, config.weight, config.threshold)
-            return config.item_weight * item_reward + rewards.format_reward(answer.text, tags)
-
-        return reward
+        return table
 
 
 def collaborative_agreement(

@@ -91,6 +91,51 @@ def test_rewards_of_the_methods(tmp_path):
     assert own(task, replace(wrong, certainty=0.7)) == 0.7
 
 
+def twice_rec_rewards(tmp_path, texts, **values):
+    """The rewards of answers that name target, another item, and nothing, by TWiCE-Rec."""
+    run = context(tmp_path)
+    drawing = drawing_of(run, rationale=True, **TRIE)
+    (task,) = tasks_of(drawing.builder, 1, rationale=True)
+    right = drawing.draw(network(), [task], ["k"])[0][0]
+    other = next(item for item in task.request.candidates if item != task.target)
+    method = TWiCERec(TWiCERec.Config(backbone="x", template="papers", **values))
+    method._agreement = lambda *_: {task.request.case_id: {task.target: 0.8, other: 0.8}}
+    reward = method.make_reward([task], None, run)
+    answers = [replace(right, item=item, text=text) for text in texts
+               for item in (task.target, other, None)]  # fmt: skip
+    return [reward(task, answer) for answer in answers]
+
+
+IN_ORDER, ITEM_FIRST = "<think>a</think><item>b</item>", "<item>b</item><think>a</think>"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, [5.4, 2.8, 2.0, 5.4, 2.8, 2.0]),
+        ({"format_reward": "strict"}, [5.4, 2.8, 2.0, 4.4, 1.8, 1.0]),
+        ({"weight": 0.0}, [3.0, 2.0, 2.0, 3.0, 2.0, 2.0]),  # item match and format alone
+        ({"item_weight": 4.0}, [15.6, 5.2, 2.0, 15.6, 5.2, 2.0]),
+        ({"threshold": 0.9}, [3.0, 2.0, 2.0, 3.0, 2.0, 2.0]),
+    ],
+)
+def test_rewards_of_twice_rec(tmp_path, values, expected):
+    found = twice_rec_rewards(tmp_path, [IN_ORDER, ITEM_FIRST], **values)
+    assert found == pytest.approx(expected)
+
+
+def test_without_a_weight_no_collaborative_filter_is_trained(tmp_path):
+    dataset = toy_dataset(users=60, items=60, length=8)
+    (tmp_path / "scratch").mkdir()
+    run = run_context(dataset.catalog, tmp_path / "scratch", cache=tmp_path / "cache")
+    config = TWiCERec.Config.model_validate(
+        settings(weight=0.0, share=1.0, expert={"name": "ease"})  # whose scores are no log-odds
+    )
+    TWiCERec(config).fit(dataset.train_view(), run)
+    assert not list((tmp_path / "scratch").glob("expert-*"))
+    assert not (tmp_path / "scratch" / "collaborative.json").exists()
+
+
 @pytest.mark.parametrize(
     ("method", "values", "message"),
     [

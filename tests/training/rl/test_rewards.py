@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchkit.lm.response_format import ResponseFormat
 from benchkit.training.rl import rewards
@@ -16,9 +18,7 @@ BOTH = ("think", "item")
 )
 def test_twice(match, cf, expected):
     assert rewards.twice_rec_reward(bool(match), cf) == pytest.approx(expected)
-    assert rewards.twice_rec_reward(bool(match), cf, weight=0.0) == pytest.approx(
-        1.0 if match else expected
-    )
+    assert rewards.twice_rec_reward(bool(match), cf, weight=0.0) == match
 
 
 def test_the_threshold_as_a_logit():
@@ -29,22 +29,48 @@ def test_the_threshold_as_a_logit():
 
 
 @pytest.mark.parametrize(
-    ("text", "formed", "reward"),
+    ("text", "formed", "strict", "paper"),
     [
-        ("<think>a</think><item>b</item>", True, 2.0),
-        (" <think>a\nb</think>\n<item>c</item>\n", True, 2.0),
-        ("<think></think><item></item>", True, 2.0),
-        ("so <think>a</think><item>b</item>", False, 1.0),
-        ("<item>b</item><think>a</think>", False, 1.0),
-        ("<think>a</think><think>b</think><item>c</item>", False, 0.5),
-        ("<think>a</think><item>b", False, 0.75),
-        ("<think>a<item>b</item></think>", False, 1.0),
-        ("b", False, 0.0),
+        ("<think>a</think><item>b</item>", True, 2.0, 2.0),
+        (" <think>a\nb</think>\n<item>c</item>\n", True, 2.0, 2.0),
+        ("so <think>a</think><item>b</item>", False, 1.0, 2.0),
+        ("<think>a</think><item>b</item> thus.", False, 1.0, 2.0),
+        ("<item>b</item><think>a</think>", False, 1.0, 2.0),
+        ("<think>a</think><think>b</think><item>c</item>", False, 0.5, 2.0),
+        ("<think>a</think><item>b</item><think>a</think><item>b</item>", False, 0.0, 2.0),
+        ("<think>a</think><item>b", False, 0.75, 0.75),
+        ("<think>a<item>b</item></think>", False, 1.0, 2.0),
+        ("</think>a<think></item>b<item>", False, 1.0, 1.0),  # all tags, none closed
+        ("<think></think><item>b</item>", True, 1.0, 1.0),  # nothing is thought
+        ("<think> </think>x<think>a</think><item>b</item>", False, 0.5, 2.0),
+        ("<think>a</think><ITEM>b</ITEM>", False, 0.5, 0.5),
+        ("b", False, 0.0, 0.0),
+        ("", False, 0.0, 0.0),
     ],
 )
-def test_the_form(text, formed, reward):
+def test_the_format(text, formed, strict, paper):
     assert rewards.is_well_formed(text, BOTH) is formed
-    assert rewards.format_reward(text, BOTH) == pytest.approx(reward)
+    assert rewards.strict_format_reward(text, BOTH) == pytest.approx(strict)
+    assert rewards.format_reward(text, BOTH) == pytest.approx(paper)
+
+
+MARKS = st.sampled_from(["<think>", "</think>", "<item>", "</item>", "a", " "])
+
+
+@given(st.lists(MARKS, max_size=9).map("".join))
+def test_the_format_by_the_equations(text):
+    """Eqs. 3-5, written a second time; the strict reward is never larger."""
+
+    def is_enclosed(name):
+        begin, end = f"<{name}>", f"</{name}>"
+        starts = [at + len(begin) for at in range(len(text)) if text.startswith(begin, at)]
+        ends = [text.find(end, start) for start in starts]
+        return any(text[s:e].strip() for s, e in zip(starts, ends, strict=True) if e >= 0)
+
+    tags = ["<item>", "</item>", "<think>", "</think>"]
+    expected = all(map(is_enclosed, BOTH)) + 0.25 * sum(tag in text for tag in tags)
+    assert rewards.format_reward(text, BOTH) == expected
+    assert rewards.strict_format_reward(text, BOTH) <= expected
 
 
 def test_tags_are_those_of_the_format():
@@ -56,7 +82,8 @@ def test_tags_are_those_of_the_format():
         pieces = form.pieces("Blue Moon", "Likes jazz." if form.explains else None)
         assert rewards.is_well_formed("".join(pieces), rewards.format_tags(form))
     assert rewards.is_well_formed("anything", ())
-    assert rewards.format_reward("anything", ()) == 0
+    for reward in rewards.FORMAT_REWARDS.values():
+        assert reward("anything", ()) == 0
 
 
 @pytest.mark.parametrize(
