@@ -39,6 +39,8 @@ class MetricContext:
     """[n, c] Item codes that could be recommended; None where that is the whole catalogue."""
     first_ranks: Ranks | None = None
     """[n] Where the targets stand in the first answer alone, for sampled answers."""
+    list_lengths: NDArray[np.int64] | None = None
+    """[n] Items in the list that sampled answers make; None where all candidates are ranked."""
     sampled_items: tuple[tuple[str | None, ...], ...] = ()
     """[n] Item id that each sampled answer names, in draw order; None for an invalid one."""
 

@@ -78,6 +78,7 @@ class Sampled(EvaluationProtocol):
             statuses=answers.statuses,
             top_items=top,
             candidates=cases.candidates,
+            list_lengths=lengths,
             sampled_items=answers.items,
         )
 
