@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _EMBEDDING = 384  # of MiniLM
-_HISTORY = 5  # last titles of the history that are embedded with the item
 
 
 class CAPO(PreferenceRecommender):
@@ -49,6 +48,9 @@ class CAPO(PreferenceRecommender):
         """Learning rate of the calibrator."""
         hidden: PositiveInt = 64
         """Width of the calibrator's hidden layers."""
+        calibrator_history: PositiveInt | Literal["all"] = 5
+        """Last titles of the history that are embedded with item and rationale. "all" as in the
+        paper; but MiniLM reads 256 tokens, and a long history leaves it none of the rationale."""
         bound_shift: PositiveFloat | None = None
         """Largest correction of a score; None for no bound, as in the paper."""
 
@@ -62,10 +64,11 @@ class CAPO(PreferenceRecommender):
         scores = [tuple(choice.score for choice in p.choices) for p in preferences]
         if self.config.calibrator != "joint":
             return [{"score": row} for row in scores]
-        title = data.catalog.text
+        title, last = data.catalog.text, self.config.calibrator_history
         texts = []
         for preference in preferences:
-            history = "; ".join(title(e.item) or e.item for e in preference.history[-_HISTORY:])
+            events = preference.history if last == "all" else preference.history[-last:]
+            history = "; ".join(title(event.item) or event.item for event in events)
             for choice in preference.choices:
                 item = title(choice.item) or choice.item
                 texts.append(f"{history} | {item} | {choice.rationale}")

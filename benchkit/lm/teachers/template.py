@@ -7,6 +7,7 @@ Nothing in a sentence depends on whether the customer took the item: the words a
 case's key, and the facts by what catalogue and history say.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,9 @@ class TemplateTeacherConfig(TeacherSettings):
     names_item: bool | None = None
     """Whether a rationale names the item; by default it does where the model that is trained on it
     sees the candidates."""
+    scores: Literal["integer", "continuous"] = "integer"
+    """Whole scores, as C-APO's teacher gives them, so that items can tie; or unrounded ones, which
+    never do."""
 
 
 class TemplateTeacher:
@@ -105,6 +109,7 @@ class TemplateTeacher:
         cache_dir: Where vectors of item texts are stored; None stores none.
         encoder: MiniLM by default.
         names_item: Whether a rationale names the item, as one to be read by people does.
+        scores: Whether coherence scores are rounded to whole numbers.
 
     Raises:
         ConfigError: The encoder's packages are missing.
@@ -121,8 +126,9 @@ class TemplateTeacher:
         cache_dir: Path | None = None,
         encoder: TextEncoder | None = None,
         names_item: bool = True,
+        scores: Literal["integer", "continuous"] = "integer",
     ) -> None:
-        self._folder, self._names_item = cache_dir, names_item
+        self._folder, self._names_item, self._scores = cache_dir, names_item, scores
         self._encoder = MiniLMEncoder() if encoder is None else encoder
         self._state: _CatalogState | None = None
 
@@ -134,7 +140,7 @@ class TemplateTeacher:
         make_engine: object,  # noqa: ARG003
     ) -> Self:
         """Build the teacher of a configuration."""
-        return cls(cache_dir, names_item=config.names_item is not False)
+        return cls(cache_dir, names_item=config.names_item is not False, scores=config.scores)
 
     def write(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> Iterator[Rationale]:
         state = self._load_catalog(catalog)
@@ -148,6 +154,8 @@ class TemplateTeacher:
             text, evidence = _write_rationale(question, state, self._names_item)
             item = catalog.index[question.item]
             score = None if scale is None else state.coherence.score(scale, item)
+            if score is not None and self._scores == "integer":
+                score = float(math.floor(score + 0.5))
             meta = {"evidence": [catalog.ids[code] for code in evidence]}
             yield Rationale(question.key, question.item, text, score, "ok", meta)
 

@@ -269,7 +269,7 @@ class FineTunedRecommender(LMRecommender):
         config = self.config.teacher
         if isinstance(config, TemplateTeacherConfig) and config.names_item is None:
             candidates_shown = load_template(self.config.template_name).show_candidates
-            config = TemplateTeacherConfig(names_item=candidates_shown)
+            config = config.model_copy(update={"names_item": candidates_shown})
         teacher = make_teacher(
             config, run.cache, lambda settings: make_engine_from_settings(settings, data, run)
         )

@@ -123,7 +123,9 @@ EXPERT = {"name": "popularity"}
 def settings(backbone: str, **more: object) -> dict[str, object]:
     return {
         "backbone": backbone, "template": "compact", "limit_users": 16, "candidates": 10,
-        "validation_cases": 4, "train": TRAIN, "sft": TRAIN, "rationale_tokens": 12, **more,
+        "validation_cases": 4, "train": TRAIN, "sft": TRAIN, "rationale_tokens": 12,
+        # No ties: preferences that are dropped are fine-tuned on, but are not in the file.
+        "teacher": {"kind": "template", "scores": "continuous"}, **more,
     }  # fmt: skip
 
 

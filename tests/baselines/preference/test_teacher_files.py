@@ -146,9 +146,11 @@ def tied(taught):
     """A file with five preferences of twelve whose rejected items have the same score."""
     taught("--negatives", 2, "--triplets", "t.jsonl")
     found = read_preferences(Path("t.jsonl"))
-    for place, own in enumerate(found[:5]):
-        equal = tuple(replace(choice, score=3.0) for choice in own.rejected)
-        found[place] = replace(own, rejected=equal)
+    for place, own in enumerate(found):
+        scores = (3.0, 3.0) if place < 5 else (5.0, 2.0)
+        pairs = zip(own.rejected, scores, strict=True)
+        rejected = tuple(replace(choice, score=score) for choice, score in pairs)
+        found[place] = replace(own, rejected=rejected)
     write_preferences(Path("tied.jsonl"), found)
     return found
 

@@ -1,5 +1,6 @@
 """The offline teacher: it invents nothing, and scores higher what goes together."""
 
+import math
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from benchkit.lm.teachers.coherence import CoherenceScorer
 from benchkit.lm.teachers.encoder import MiniLMEncoder, item_embedding_texts, load_or_encode
 from benchkit.lm.teachers.facts import CatalogFacts, ItemFact, describe_facts, shorten_title
 from benchkit.lm.teachers.questions import build_training_questions
-from benchkit.lm.teachers.template import TemplateTeacher
+from benchkit.lm.teachers.template import TemplateTeacher, TemplateTeacherConfig
 from benchkit.testing.fixtures import toy_dataset
 from benchkit.types import Catalog, Event
 
@@ -261,6 +262,42 @@ def test_random_items_are_spread_evenly():
     scale = coherence.scale([1, 2, 3])
     scores = np.array([coherence.score(scale, item) for item in range(10, 3_000)])
     assert np.quantile(scores, [0.1, 0.5, 0.9]) == pytest.approx([1.6, 4, 6.4], abs=0.15)
+
+
+def scores_of(view, **options):
+    questions = build_training_questions(view, negatives=2)
+    return [
+        r.score for r in TemplateTeacher(encoder=Seen(), **options).write(questions, view.catalog)
+    ]
+
+
+def test_scores_are_whole_numbers_so_that_rejected_items_tie():
+    view = toy_dataset(users=400, items=120).train_view()
+    whole, exact = scores_of(view), scores_of(view, scores="continuous")
+    assert set(whole) == {1, 2, 3, 4, 5, 6, 7}
+    assert whole == [math.floor(score + 0.5) for score in exact]
+    tied, untied = (np.mean([a == b for a, b in zip(scores[1::3], scores[2::3], strict=True)])
+                    for scores in (whole, exact))  # fmt: skip
+    # Uniform on 1 to 7, rounded: 2 / 12^2 + 5 / 6^2.
+    assert tied == pytest.approx(0.153, abs=0.06)
+    assert untied < 0.02
+
+
+@pytest.mark.parametrize(
+    ("exact", "whole"), [(1.0, 1), (1.49, 1), (1.5, 2), (2.5, 3), (3.5, 4), (6.49, 6), (6.5, 7)]
+)
+def test_halves_are_rounded_up(monkeypatch, exact, whole):
+    monkeypatch.setattr(CoherenceScorer, "score", lambda *_: exact)
+    question = TeacherQuestion("u", (Event("m0"),), (), "m1")
+    (answer,) = TemplateTeacher(encoder=Seen()).write([question], movies([""] * 12))
+    assert answer.score == whole
+
+
+def test_the_kind_of_scores_is_a_setting():
+    built = TemplateTeacher.from_config(TemplateTeacherConfig(scores="continuous"), None, None)
+    assert built._scores == "continuous"
+    with pytest.raises(ValueError, match="scores"):
+        TemplateTeacherConfig.model_validate({"scores": "halves"})
 
 
 def test_vectors_are_kept_by_content(tmp_path):
