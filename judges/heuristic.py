@@ -145,6 +145,7 @@ def _coherence(signs: _Signs, config: HeuristicConfig) -> dict[str, int]:
 _Rule = Callable[[_Signs, HeuristicConfig], dict[str, int]]
 RULES: Mapping[str, _Rule] = {
     "rationale-0-3": _rationale,
+    "rationale-0-3-vocabulary": _rationale,
     "rationale-quality": _quality,
     "coherence-1-7": _coherence,
 }

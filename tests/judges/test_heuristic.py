@@ -66,6 +66,7 @@ class TestHeuristic(JudgeContract):
 )
 def test_rationale(changes, expected):
     assert grade("rationale-0-3", **changes) == expected
+    assert grade("rationale-0-3-vocabulary", **changes) == expected
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_length_alone_never_raises_a_grade_by_the_real_encoder():
         longer = judged([pad_rationale(one) for one in inputs], rubric, MiniLMEncoder())
         for before, after in zip(plain, longer, strict=True):
             assert after.grades == before.grades  # nor does it lower one
-        if rubric == "rationale-0-3":
+        if rubric.startswith("rationale-0-3"):
             assert [verdict.grades["rating"] for verdict in plain] == [1, 3, 2, 2, 1, 2]
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.judging.rubric import load_rubric
+from benchkit.judging.rubric import load_rubric, rubric_files
 from judges.verdict_parser import read_verdict, verdict_form
 from tests.support.judge_inputs import small_rubric
 
@@ -125,7 +125,7 @@ def test_several_criteria_are_all_needed_once(content, reason):
 
 
 def test_the_form_asked_for_is_the_form_read():
-    for name in ("rationale-0-3", "coherence-1-7", "rationale-quality"):
+    for name in rubric_files():
         known = load_rubric(name)
         grade = known.main.high
         result = read_verdict(verdict_form(known).replace("-n", f"-{grade}"), "stop", known)

@@ -52,6 +52,28 @@ def test_a_failing_of_the_method_is_graded_and_one_of_its_engine_is_not(status, 
         assert grade_by_rubric_alone(result, QUALITY) == (None, reason)
 
 
+@pytest.mark.parametrize(
+    ("item", "rationale", "by_prompt", "by_text"),
+    [
+        ("taken", "Why.", "judged", "judged"),
+        ("other", "Why.", "wrong", "judged"),  # a candidate that the customer did not take
+        ("other", None, "wrong", "missing"),
+        ("taken", None, "missing", "missing"),
+        (None, "Why.", "invalid", "invalid"),
+    ],
+)
+def test_the_papers_two_readings_of_a_correct_item(item, rationale, by_prompt, by_text):
+    answer = MethodAnswer(Request("c", "u", (), ("taken", "other")), "taken", item, rationale)
+    vocabulary = load_rubric("rationale-0-3-vocabulary")
+    assert (answer.stage(RATED), answer.stage(vocabulary)) == (by_prompt, by_text)
+    grades = {"wrong": 0, "invalid": 0, "missing": 1}
+    for rubric, stage in ((RATED, by_prompt), (vocabulary, by_text)):
+        if stage != "judged":
+            assert grade_by_rubric_alone(answer, rubric)[0] == grades[stage]
+    if by_text == "judged":
+        assert answer.judge_input(vocabulary).target is None  # so no judge can grade by it
+
+
 def test_the_first_sample_and_the_item_ranked_first_are_judged():
     request = next(iter(DATA.requests(DATA.test.sample(1))))
     item = request.candidates[2]
