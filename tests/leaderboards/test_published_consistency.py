@@ -97,6 +97,23 @@ def test_ndcg_lies_within_what_the_hit_rates_allow():
     assert broken == NDCG_BOUND_EXCEPTIONS
 
 
+def test_serendipity_is_printed_above_what_one_relevant_item_allows():
+    """|R & T - P| / |R| is at most HR@k / k for k recommendations, and never above HR@5."""
+    domains = {row["domain"] for row in read_paper("c-apo") if row["table"] == "table2"}
+    best = max(value_of("c-apo", "table2", name, "C-APO", "hr@5") for name in domains) / 100
+    assert best == 0.2822
+    assert value_of("c-apo", "sectionG", "all", "C-APO", "serendipity") == 0.30 > best
+    assert value_of("c-apo", "sectionG", "all", "SFT", "serendipity") == 0.25 > best / 5
+
+
+def test_grades_of_3_are_more_frequent_than_the_item_that_was_taken():
+    """So an item that was not taken cannot be grade 0, as the printed prompt has it."""
+    domains = {row["domain"] for row in read_paper("c-apo") if row["table"] == "table2"}
+    rates = [value_of("c-apo", "table2", name, "C-APO", "hr@1") for name in domains]
+    assert value_of("c-apo", "figure4", "all", "C-APO", "rationale_grade_3_share") == 84.33
+    assert (min(rates), max(rates)) == (4.83, 12.22)
+
+
 @pytest.mark.parametrize(
     ("paper", "prose", "table", "method"),
     [("c-apo", "section4.3", "table2", "C-APO"), ("twice-rec", "rq1", "table1", "TWiCE-Rec")],

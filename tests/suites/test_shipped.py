@@ -31,6 +31,14 @@ def test_published_tables_exist(name):
             assert any(row["table"] == table for row in csv.DictReader(file)), reference
 
 
+def test_sizes_of_a_model_do_not_stand_beside_figures_of_another_one():
+    """Rows that differ by the size of nano would all get those of the paper's one backbone."""
+    for name in SUITES:
+        suite = load_suite(name)
+        if any("nano" in method.config for method in suite.methods):
+            assert not suite.published, name
+
+
 @pytest.mark.parametrize("name", sorted(set(SUITES) - {"quickstart", "rationale", "complexity"}))
 def test_missing_files_are_named_with_the_mend(name, tmp_path):
     for spec in load_suite(name).datasets:
