@@ -180,7 +180,8 @@ def _fill_candidates(
         raise DataError(
             f"user {view.users[user]!r} has only {len(view.catalog) - len(taken)} items left to"
             f" draw {missing} candidates from",
-            "lower candidates",
+            f"lower the method's own setting candidates ({count}), as in config = {{ candidates"
+            " = 5 }",
         )
     draws = rng.choice(len(view.catalog), size=enough, replace=False)
     free = draws[~np.isin(draws, taken)][:missing]

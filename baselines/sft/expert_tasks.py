@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat
 
 from baselines import experts, list_generation
+from benchkit.lm.control_tokens import quote
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.tokenization import prompt_ids
 from benchkit.lm.types import Message, Prompt
@@ -128,13 +129,14 @@ class ExpertTasks:
         titles = [self.next_item.template.item_title(self.catalog, i) for i in self.catalog.ids]
         texts = item_descriptions(self.catalog)
         count = {text: texts.count(text) for text in set(texts)} if mixture.find else {}
-        for item, title, text in zip(self.catalog.ids, titles, texts, strict=True):
-            if not text:
+        for item, title, description in zip(self.catalog.ids, titles, texts, strict=True):
+            if not description:
                 continue
+            text = quote(description)
             for draw in range(int(np.ceil(mixture.describe))):
                 if self._is_selected("describe", f"{item}#{draw}", mixture.describe - draw):
                     yield self._plain(f"Describe this:\n{title}\n", text, item)
-            for draw in range(int(np.ceil(mixture.find)) if count.get(text) == 1 else 0):
+            for draw in range(int(np.ceil(mixture.find)) if count.get(description) == 1 else 0):
                 if self._is_selected("find", f"{item}#{draw}", mixture.find - draw):
                     yield self._plain(f"What is this?\n{text}\n", title, item)
 

@@ -19,6 +19,7 @@ from baselines.sft.instructions import (
     PreferenceKind,
 )
 from benchkit.lm.backbones import Backbone
+from benchkit.lm.control_tokens import quote, unquote
 from benchkit.lm.prompts import Template
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts
@@ -151,7 +152,7 @@ class InstructionWriter:
         self, question: TeacherQuestion, negative: str, review: str | None
     ) -> UserDescription:
         """Collect the texts that are available for a user, given the review of the target."""
-        catalog, title = self.builder.catalog, self._title(question.item)
+        catalog, title = self.builder.catalog, unquote(self._title(question.item))
         preferences: dict[PreferenceKind, str] = {"none": "", "implicit": ""}
         intentions: dict[IntentionKind, str] = {"none": ""}
         if likes := instructions.explicit_preference(question.history, self.facts, catalog):
@@ -169,8 +170,8 @@ class InstructionWriter:
             self.builder.template,
             self.wording,
             kind,
-            user.preferences[kind.preference],
-            user.intentions[kind.intention],
+            quote(user.preferences[kind.preference]),
+            quote(user.intentions[kind.intention]),
             [self._title(item) for item in (items if first else items[::-1])],
         )
 

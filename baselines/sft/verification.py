@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from benchkit.lm.predictor import LMPredictor
+from benchkit.lm.control_tokens import unquote
 from benchkit.lm.prompts import render_prompt
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import shorten_title
@@ -40,7 +41,7 @@ def mask_title(
 
     It is removed in full, as prompts show it, and as the template teacher shortens it.
     """
-    displayed = predictor.template.item_title(catalog, question.item)
+    displayed = unquote(predictor.template.item_title(catalog, question.item))
     full = catalog.text(question.item) or question.item
     for title in (full, displayed, shorten_title(displayed)):
         rationale = remove_title(rationale, title)

@@ -11,11 +11,13 @@ from benchkit.errors import ConfigError
 from benchkit.lm.config import NANO, LMConfig
 from benchkit.lm.engines import make_engine
 from benchkit.lm.nano.build import build_nano, read_training_seconds
+from benchkit.lm.tokenizer_check import check_titles, check_vocabulary
 from benchkit.lm.types import Engine
 from benchkit.process_state import isolate_process
 from benchkit.types import RunContext, StageCost, TrainView
 
 _MODEL_SETTINGS = ("backbone", "revision", "adapter")  # of an engine in this process
+_CONTEXT_SETTINGS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Backbone:
 
     model: Any
     tokenizer: Any
-    context: int
-    """Tokens that the model can read."""
+    context: int | None
+    """Tokens that the model can read; None where its configuration names no limit."""
 
 
 def load_backbone(
@@ -40,7 +42,7 @@ def load_backbone(
         dtype: `auto` is float32 on a CPU and bfloat16 elsewhere.
 
     Raises:
-        ConfigError: There is no such model.
+        ConfigError: There is no such model, or it has no tokenizer that can write the titles.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -72,8 +74,27 @@ def load_backbone(
                 f" {str(error).partition(chr(10))[0]}",
                 "give nano, a local folder, or the id of a model that is downloaded or can be",
             ) from error
-    settings = model.config.get_text_config()
-    return Backbone(model.to(run.device).eval(), tokenizer, settings.max_position_embeddings)
+    check_vocabulary(tokenizer, config.backbone)
+    if data is not None:
+        embeddings = model.get_input_embeddings().num_embeddings
+        note = check_titles(tokenizer, data.catalog, config.backbone, embeddings)
+        if note:
+            run.progress.advance(0, note=note)
+    return Backbone(model.to(run.device).eval(), tokenizer, read_context(model.config))
+
+
+def read_context(config: Any) -> int | None:
+    """Return how many tokens a model of this configuration can read.
+
+    Models without embeddings of positions (BLOOM, MPT) name the length that they were trained on,
+    or nothing; those that are recurrent (Mamba) have no limit.
+    """
+    settings = config.get_text_config()
+    for name in _CONTEXT_SETTINGS:
+        value = getattr(settings, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
 
 
 def parse_engine_settings(settings: Mapping[str, Any], owner: str = "teacher") -> LMConfig:

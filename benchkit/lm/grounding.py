@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from benchkit.lm.control_tokens import unquote
 from benchkit.lm.parsing import unescape_entities
 
 _ALIKE = str.maketrans(
@@ -50,9 +51,9 @@ class Grounder:
     ) -> None:
         if len(ids) != len(titles):
             raise ValueError(f"{len(ids)} ids, but {len(titles)} titles")
-        self._titles = tuple(titles)
+        self._titles = tuple(map(unquote, titles))
         self._strict = strict_substring
-        plain = [normalize_text(title) for title in titles]
+        plain = [normalize_text(title) for title in self._titles]
         self._id = _positions_by_name(normalize_text(item) for item in ids)
         self._plain = _positions_by_name(plain)
         self._trimmed = _positions_by_name(_EDGES.sub("", title) for title in plain)
@@ -68,6 +69,7 @@ class Grounder:
         for in the text: the whole of it, what is labelled ("id: 17"), and words of 8 or more
         characters with a digit.
         """
+        text = unquote(text)  # a model may repeat the marks that it has read
         if self._strict:
             return _only_member(i for i, title in enumerate(self._titles) if title in text)
         answer = normalize_text(text)

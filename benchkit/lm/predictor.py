@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from benchkit.lm.control_tokens import unquote
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.parsing import parse_answer
 from benchkit.lm.prompts import Template, render_prompt
@@ -101,7 +102,7 @@ class LMPredictor:
         prefilled = [self._prefill_with(prompt, None) for prompt in prompts]
         choices = self.engine.constrained_choice(prefilled, options, decoding)
         for request, texts, picks in zip(requests, options, choices, strict=True):
-            samples = [Sample(texts[p], request.candidates[p], None, "ok") for p in picks]
+            samples = [Sample(unquote(texts[p]), request.candidates[p], None, "ok") for p in picks]
             yield Prediction(request.case_id, None, tuple(samples))
 
     def _sample_with_rationale(
@@ -134,7 +135,8 @@ class LMPredictor:
                     continue
                 (pick,) = next(choices)
                 text = "".join((*self.response_format.prefix(rationale.text), row_options[pick]))
-                samples.append(Sample(text, request.candidates[pick], rationale.text, "ok"))
+                answer = Sample(unquote(text), request.candidates[pick], rationale.text, "ok")
+                samples.append(answer)
             yield Prediction(request.case_id, None, tuple(samples))
 
     def _options(self, requests: Sequence[Request], catalog: Catalog) -> list[list[str]]:

@@ -17,6 +17,7 @@ from benchkit.config.loading import read_toml, validate_model
 from benchkit.data.rating_labels import rating_label
 from benchkit.errors import ConfigError, DataError, unknown_name_error
 from benchkit.fingerprint import hash_json
+from benchkit.lm.control_tokens import quote, unquote
 from benchkit.lm.response_format import ResponseFormat, ResponseKind
 from benchkit.lm.types import Message, Prompt
 from benchkit.types import Catalog, Event, Request
@@ -144,9 +145,9 @@ class Template(_Model):
     def item_title(self, catalog: Catalog, item: str) -> str:
         """Return an item's title as prompts show it and answers must give it: one line, cut alike.
 
-        The id stands for an item without a title.
+        The id stands for an item without a title. Control tokens in it are quoted.
         """
-        return _one_line(catalog.text(item), self.title_limit) or item
+        return _one_line(catalog.text(item), self.title_limit) or quote(item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +269,7 @@ def _format_item(
     for field in layout.fields:
         for source in field.sources:
             value = _value(source, template, catalog, item, event)
-            text = _one_line(value, field.limit)
+            text = _one_line(unquote(value or ""), field.limit)
             if text:
                 texts.append(field.label + text)
                 break
@@ -302,5 +303,5 @@ def _rating(rating: float | None, in_words: bool) -> str | None:
 
 
 def _one_line(text: str | None, limit: int | None) -> str:
-    """Return a text in one line of at most `limit` characters."""
-    return " ".join((text or "").split())[:limit].rstrip()
+    """Return a text in one line of at most `limit` characters, with control tokens quoted."""
+    return quote(" ".join((text or "").split())[:limit].rstrip())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from benchkit.errors import unknown_name_error
+from benchkit.lm.control_tokens import quote
 
 ResponseKind = Literal["title", "item", "think-item", "yes-no", "numbered-list"]
 
@@ -39,12 +40,13 @@ class ResponseFormat:
     def prefix(self, rationale: str | None = None) -> tuple[str, ...]:
         """Return all that comes before the title; without a rationale, the item follows at once.
 
+        Control tokens in a rationale are quoted, as those of a title are.
         Raises ValueError for a rationale in a format that has no place for one.
         """
         if rationale is not None:
             if not self.explains:
                 raise ValueError(f"response format {self.kind!r} has no place for a rationale")
-            return (*self.begin_rationale, rationale, self.end_rationale + "<item>")
+            return (*self.begin_rationale, quote(rationale), self.end_rationale + "<item>")
         if self.kind in ("item", "think-item"):
             return ("<item>",)
         return ("1. ",) if self.kind == "numbered-list" else ()

@@ -6,20 +6,28 @@ lets a merge cross the boundary, so that what is scored is not what was trained.
 A tokenizer here is one of `transformers`; nothing heavy is imported.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from benchkit.lm.types import Prompt
+from benchkit.errors import ConfigError
+from benchkit.lm.control_tokens import quoted_ids, unquote
+from benchkit.lm.types import Message, Prompt
 
 _MARK = "benchkitanswer"
 # tokenizer -> (chat template, eos id, end of turn): rendering a template for each continuation
 # would cost more than tokenising it.
 _ends: WeakKeyDictionary[Any, tuple[Any, Any, tuple[int, ...]]] = WeakKeyDictionary()
+# tokenizer -> (chat template, whether it has a system role).
+_system_roles: WeakKeyDictionary[Any, tuple[Any, bool]] = WeakKeyDictionary()
 
 
 def text_ids(tokenizer: Any, text: str) -> list[int]:
-    """Return the ids of a text that continues what stands before it: no token is put around it."""
-    return list(tokenizer.encode(text, add_special_tokens=False)) if text else []
+    """Return the ids of a text that continues what stands before it: no token is put around it.
+
+    Control tokens that are quoted in it (`control_tokens.quote`) are spelt.
+    """
+    return quoted_ids(tokenizer, text) if text else []
 
 
 def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
@@ -27,20 +35,78 @@ def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
 
     The messages go through the tokenizer's chat template, up to where the assistant begins to
     speak; without a template their contents are joined by line breaks, after the tokenizer's own
-    beginning-of-text token. Each piece of the prefill is tokenised apart.
+    beginning-of-text token. Each piece of the prefill is tokenised apart. Where the template has
+    no system role, the system's text goes before the user's.
+
+    Raises:
+        ConfigError: The chat template does not take the messages.
     """
     if getattr(tokenizer, "chat_template", None):
-        messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
-        ids = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=True, return_dict=False
-        )
+        ids = _chat_ids(tokenizer, prompt.messages)
     else:
         ids = _ids_with_start(tokenizer, "\n".join(m.content for m in prompt.messages))
     return [*ids, *(i for piece in prompt.prefill for i in text_ids(tokenizer, piece))]
 
 
+def _chat_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    """Return the ids of messages in the chat template, up to where the assistant speaks."""
+    from jinja2 import TemplateError
+
+    if not has_system_role(tokenizer):
+        messages = join_system_text(messages)
+    turns = [message._asdict() for message in messages]
+    settings = {"add_generation_prompt": True, "return_dict": False}
+    try:
+        if any(unquote(m.content) != m.content for m in messages):
+            text = tokenizer.apply_chat_template(turns, tokenize=False, **settings)
+            return text_ids(tokenizer, text)
+        return list(tokenizer.apply_chat_template(turns, tokenize=True, **settings))
+    except TemplateError as error:
+        roles = ", ".join(message.role for message in messages)
+        raise ConfigError(
+            f"the model's chat template does not take a conversation of {roles}: {error}",
+            "use another model, or correct chat_template in the folder of its tokenizer",
+        ) from error
+
+
+def has_system_role(tokenizer: Any) -> bool:
+    """Return whether the chat template puts a system's text into the prompt.
+
+    Some templates refuse it (Gemma 2, Mistral 7B), and some leave it out without a word.
+    """
+    from jinja2 import TemplateError
+
+    template = tokenizer.chat_template
+    known = _system_roles.get(tokenizer)
+    if known is None or known[0] != template:
+        turns = [{"role": "system", "content": _MARK}, {"role": "user", "content": "x"}]
+        try:
+            text = tokenizer.apply_chat_template(turns, tokenize=False)
+        except TemplateError:
+            text = ""
+        known = (template, _MARK in text)
+        _system_roles[tokenizer] = known
+    return known[1]
+
+
+def join_system_text(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Put the system's text before that of the message that follows.
+
+    >>> join_system_text([Message("system", "Be brief."), Message("user", "Hello")])
+    (Message(role='user', content='Be brief.\\n\\nHello'),)
+    """
+    if not messages or messages[0].role != "system":
+        return tuple(messages)
+    texts = [message.content for message in messages[:2]]
+    return (Message("user", "\n\n".join(texts)), *messages[2:])
+
+
 def _ids_with_start(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of a text with the tokens that start a sequence, without one that ends it."""
+    if unquote(text) != text:
+        whole, bare = list(tokenizer.encode("x")), text_ids(tokenizer, "x")
+        start = whole.index(bare[0]) if bare else 0
+        return [*whole[:start], *text_ids(tokenizer, text)]
     ids = list(tokenizer.encode(text))
     bare = text_ids(tokenizer, text)
     closed = len(ids) > len(bare) and ids[-1] == tokenizer.eos_token_id

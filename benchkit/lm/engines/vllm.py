@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from benchkit.errors import ConfigError, EngineError
-from benchkit.lm import tokenization
+from benchkit.lm import tokenization, tokenizer_check
 from benchkit.lm.engines.requests import UnusableReplyError, request_seed, sum_logprobs
 from benchkit.lm.types import (
     Completion,
@@ -170,7 +170,9 @@ class VLLMEngine:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        return self._llm.get_tokenizer()
+        tokenizer = self._llm.get_tokenizer()
+        tokenizer_check.check_vocabulary(tokenizer, self.config.model)
+        return tokenizer
 
     def _run(
         self, requests: Iterator[tuple[list[int], dict[str, Any]]]

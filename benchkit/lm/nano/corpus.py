@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchkit.lm.control_tokens import quote, unquote
 from benchkit.lm.nano.tokenizer import short_catalog_texts
 from benchkit.lm.prompts import load_template
+from benchkit.lm.tokenization import text_ids
 from benchkit.types import TrainView
 
 _TEMPLATE = "compact"  # how prompts for nano write titles
@@ -33,9 +35,9 @@ class NanoCorpus(NamedTuple):
 
 
 def nano_item_titles(view: TrainView) -> list[str]:
-    """Return each item's title as prompts write it, in the order of item codes."""
+    """Return each item's title as prompts write it, but without marks, in the order of item codes."""
     template = load_template(_TEMPLATE)
-    return [template.item_title(view.catalog, item) for item in view.catalog.ids]
+    return [unquote(template.item_title(view.catalog, item)) for item in view.catalog.ids]
 
 
 def nano_data_hash(view: TrainView, titles: Sequence[str]) -> str:
@@ -62,6 +64,9 @@ def build_corpus(
     """
     rows, index, eos = view.interactions, view.catalog.index, int(tokenizer.eos_token_id)
     encoded = tokenizer([*titles], add_special_tokens=False)["input_ids"]
+    for number, title in enumerate(titles):
+        if quote(title) != title:  # as prompts spell it
+            encoded[number] = text_ids(tokenizer, quote(title))
     is_one_token = np.array([len(ids) == 1 for ids in encoded])
     if not any(is_one_token[index[target]] for _, target in view.validation):
         is_one_token[:] = True

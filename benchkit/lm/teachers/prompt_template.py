@@ -10,6 +10,7 @@ from benchkit.config.loading import load_model
 from benchkit.data.rating_labels import rating_label
 from benchkit.errors import unknown_name_error
 from benchkit.fingerprint import hash_json
+from benchkit.lm.control_tokens import quote, unquote
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.types import Message, Prompt
 from benchkit.types import Catalog, Event
@@ -45,7 +46,10 @@ class TeacherPromptTemplate(BaseModel):
         return hash_json({**self.model_dump(mode="json"), "version": _VERSION})
 
     def render(self, question: TeacherQuestion, catalog: Catalog, rationale: str = "") -> Prompt:
-        """Return the prompt for a question. Placeholders in the texts of items are not filled."""
+        """Return the prompt for a question.
+
+        Placeholders in the texts of items are not filled, and control tokens are quoted.
+        """
         texts = {
             "history": "\n".join(
                 f"({number}) {self._event(event, catalog)}"
@@ -55,6 +59,7 @@ class TeacherPromptTemplate(BaseModel):
             "item": self._item(question.item, catalog),
             "rationale": rationale,
         }
+        texts = {place: quote(text) for place, text in texts.items()}
         user = _PLACEHOLDERS.sub(lambda match: texts[match[1]], self.user)
         return Prompt(
             f"{question.key}/{question.item}",
@@ -109,6 +114,7 @@ def parse_teacher_answer(answer: str, text: str) -> TeacherAnswer | None:
     >>> parse_teacher_answer("rated", "<rationale>Teas.</rationale><rating>8</rating>") is None
     True
     """
+    text = unquote(text)  # a model may repeat the marks that it has read
     text = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
     if answer == "item":
         item = _tagged(text, "item")

@@ -4,7 +4,7 @@ import numpy as np
 
 from benchkit import seeds
 from benchkit.data.preparation import candidates as lists
-from benchkit.errors import ConfigError
+from benchkit.errors import ConfigError, DataError
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.types import Event, TrainView
 
@@ -41,16 +41,23 @@ def build_training_questions(
     names = [view.users[user] for user in users.tolist()]
     seen = np.unique(data.user.astype(np.int64) * n_items + data.item)
     targets = data.item[data.offsets[users + 1] - 1]
-    listed = lists.sample_candidates(
-        names,
-        users,
-        targets[:, None],
-        seen,
-        np.bincount(data.item, minlength=n_items),
-        candidates,
-        seed=seed,
-        split="train",
-    )
+    try:
+        listed = lists.sample_candidates(
+            names,
+            users,
+            targets[:, None],
+            seen,
+            np.bincount(data.item, minlength=n_items),
+            candidates,
+            seed=seed,
+            split="train",
+        )
+    except DataError as error:
+        raise DataError(
+            f"a training prompt lists {candidates} candidates, but {error.cause}",
+            f"lower the method's own setting candidates ({candidates}), as in config = {{ candidates"
+            " = 5 }; candidates.count of the dataset is that of the evaluation",
+        ) from None
     ids = np.array(view.catalog.ids, dtype=object)
     questions = []
     for name, user, target, row in zip(names, users.tolist(), targets, listed, strict=True):

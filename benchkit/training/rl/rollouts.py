@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.errors import ConfigError
+from benchkit.lm.control_tokens import unquote
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.parsing import parse_answer
 from benchkit.lm.predictor import LMPredictor
@@ -187,7 +188,7 @@ class RolloutSampler:
         choices = list(_choices(options, ids))
         counted += [len(alternatives) > 1 for alternatives in choices]
         allowed += choices
-        text = "".join(pieces)
+        text = unquote("".join(pieces))
         return Rollout(
             text, sample.item, sample.rationale, "ok",
             (*tokens, *ids), tuple(counted), tuple(allowed),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchkit.errors import ConfigError
+from benchkit.lm.control_tokens import quote_for_server
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.types import Decoding, Prompt
 
@@ -50,7 +51,7 @@ def build_generation_body(
 
 
 def _chat_fields(config: OpenAIConfig, prompt: Prompt) -> dict[str, Any]:
-    messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
+    messages = [{"role": m.role, "content": quote_for_server(m.content)} for m in prompt.messages]
     if not prompt.prefill:
         return {"messages": messages}
     if config.server != "vllm":
@@ -58,7 +59,7 @@ def _chat_fields(config: OpenAIConfig, prompt: Prompt) -> dict[str, Any]:
             "a chat server of this kind cannot continue a prefilled answer",
             "set server to 'vllm' if it is one, or api to 'completions' with a tokenizer",
         )
-    messages.append({"role": "assistant", "content": "".join(prompt.prefill)})
+    messages.append({"role": "assistant", "content": quote_for_server("".join(prompt.prefill))})
     return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
 
 

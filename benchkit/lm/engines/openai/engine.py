@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from benchkit.errors import ConfigError, EngineError
-from benchkit.lm import tokenization
+from benchkit.lm import tokenization, tokenizer_check
 from benchkit.lm.engines.budget import Budget, TokenUsage
 from benchkit.lm.engines.openai import replies
 from benchkit.lm.engines.openai.bodies import build_generation_body, build_scoring_body
@@ -167,11 +167,13 @@ class OpenAIEngine:
             raise EngineError("transformers is missing", "pip install 'benchkit[lm]'") from error
         name = str(self.config.tokenizer)
         try:
-            return AutoTokenizer.from_pretrained(name)
+            tokenizer = AutoTokenizer.from_pretrained(name)
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"no tokenizer at {name!r}: {str(error)[:200]}", "set tokenizer to a model folder"
             ) from error
+        tokenizer_check.check_vocabulary(tokenizer, name)
+        return tokenizer
 
     def _generation_task(self, prompt: Prompt, decoding: Decoding) -> _Task:
         ids: list[int] = []
