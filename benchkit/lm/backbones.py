@@ -8,16 +8,16 @@ from typing import Any
 
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
+from benchkit.lm.architecture import read_context
 from benchkit.lm.config import NANO, LMConfig
 from benchkit.lm.engines import make_engine
 from benchkit.lm.nano.build import build_nano, read_training_seconds
-from benchkit.lm.tokenizer_check import check_titles, check_vocabulary
+from benchkit.lm.tokenizer_check import check_engine_titles, check_titles, check_vocabulary
 from benchkit.lm.types import Engine
 from benchkit.process_state import isolate_process
 from benchkit.types import RunContext, StageCost, TrainView
 
 _MODEL_SETTINGS = ("backbone", "revision", "adapter")  # of an engine in this process
-_CONTEXT_SETTINGS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,13 @@ def load_backbone(
                 f" {str(error).partition(chr(10))[0]}",
                 "give nano, a local folder, or the id of a model that is downloaded or can be",
             ) from error
-    check_vocabulary(tokenizer, config.backbone)
+    name = f"backbone {config.backbone!r}"
+    check_vocabulary(tokenizer, name)
     if data is not None:
         embeddings = model.get_input_embeddings().num_embeddings
-        note = check_titles(tokenizer, data.catalog, config.backbone, embeddings)
-        if note:
+        if note := check_titles(tokenizer, data.catalog, name, embeddings):
             run.progress.advance(0, note=note)
     return Backbone(model.to(run.device).eval(), tokenizer, read_context(model.config))
-
-
-def read_context(config: Any) -> int | None:
-    """Return how many tokens a model of this configuration can read.
-
-    Models without embeddings of positions (BLOOM, MPT) name the length that they were trained on,
-    or nothing; those that are recurrent (Mamba) have no limit.
-    """
-    settings = config.get_text_config()
-    for name in _CONTEXT_SETTINGS:
-        value = getattr(settings, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
-    return None
 
 
 def parse_engine_settings(settings: Mapping[str, Any], owner: str = "teacher") -> LMConfig:
@@ -120,4 +106,7 @@ def make_engine_from_settings(
     """Build an engine from plain settings; see `parse_engine_settings` and `load_backbone`."""
     config = parse_engine_settings(settings, owner)
     dtype = getattr(config.engine, "dtype", "auto")
-    return make_engine(config.engine, lambda: load_backbone(config, data, run, dtype), run.cache)
+    engine = make_engine(config.engine, lambda: load_backbone(config, data, run, dtype), run.cache)
+    if data is not None:
+        check_engine_titles(engine, data.catalog, run)
+    return engine

@@ -8,6 +8,7 @@ from benchkit.lm.config import LMConfig
 from benchkit.lm.engines import make_engine
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import load_template
+from benchkit.lm.tokenizer_check import check_engine_titles
 from benchkit.lm.types import Engine
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
@@ -47,6 +48,7 @@ class LMRecommender(ABC):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         engine = make_engine(self.config.engine, lambda: self.load_backbone(data, run), run.cache)
+        check_engine_titles(engine, data.catalog, run)
         self.predictor = self.make_predictor(engine)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from benchkit import seeds
-from benchkit.lm.shared_prefix import unwrap_peft
+from benchkit.lm.architecture import is_recurrent, unwrap_peft
 
 _AHEAD = 64  # random numbers drawn at once for each answer
 _SHRINK = 0.6  # share of the answers still going on below which the others leave the batch
@@ -99,8 +99,12 @@ def sample_completions(
     """Return `uniforms.n` answers to each prompt (token ids), in draw order.
 
     ends: tokens that end an answer. stopped: whether an answer is to end after its last token,
-    which is then kept.
+    which is then kept. A recurrent model reads the whole text again for each token.
     """
+    if is_recurrent(model):
+        return _sample_uncached(
+            model, prompts, uniforms, temperature, max_tokens, top_p, top_k, ends, stopped
+        )
     device = next(model.parameters()).device
     ids, mask = _left_padded(prompts, pad, device)
     cache = DynamicCache(config=unwrap_peft(model).config)
@@ -124,10 +128,7 @@ def sample_completions(
         token = sample_tokens(logits, uniform, temperature, top_p, top_k)
         for row, value in zip(rows, token.tolist(), strict=True):
             if not ended[row]:
-                ended[row] = value in ends
-                if not ended[row]:
-                    answers[row].append(value)
-                    ended[row] = stopped is not None and stopped(answers[row])
+                ended[row] = _extend(answers[row], value, ends, stopped)
         going = [place for place, row in enumerate(rows) if not ended[row]]
         if not going or step == max_tokens - 1:
             break
@@ -145,6 +146,51 @@ def sample_completions(
         logits = out.logits[:, -1].float()
     drawn = [TokenSample(tokens, done) for tokens, done in zip(answers, ended, strict=True)]
     return [drawn[start : start + n] for start in range(0, len(drawn), n)]
+
+
+def _sample_uncached(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    uniforms: UniformStreams,
+    temperature: float,
+    max_tokens: int,
+    top_p: float,
+    top_k: int,
+    ends: Collection[int],
+    stopped: Callable[[list[int]], bool] | None,
+) -> list[list[TokenSample]]:
+    """Return what `sample_completions` does, one prompt at a time: no row is padded."""
+    device = next(model.parameters()).device
+    n, samples = uniforms.n, []
+    for number, prompt in enumerate(prompts):
+        ids = torch.tensor([prompt], device=device).repeat(n, 1)
+        answers: list[list[int]] = [[] for _ in range(n)]
+        ended = [False] * n
+        for step in range(max_tokens):
+            logits = model(input_ids=ids, use_cache=False).logits[:, -1].float()
+            uniform = torch.from_numpy(uniforms.at_step(step)[number * n : (number + 1) * n])
+            token = sample_tokens(logits, uniform.to(device), temperature, top_p, top_k)
+            for row, value in enumerate(token.tolist()):
+                if not ended[row]:
+                    ended[row] = _extend(answers[row], value, ends, stopped)
+            if all(ended):
+                break
+            ids = torch.cat([ids, token[:, None]], dim=1)
+        samples.append([TokenSample(a, done) for a, done in zip(answers, ended, strict=True)])
+    return samples
+
+
+def _extend(
+    answer: list[int],
+    token: int,
+    ends: Collection[int],
+    stopped: Callable[[list[int]], bool] | None,
+) -> bool:
+    """Add a token to an answer unless it ends it; return whether the answer has ended."""
+    if token in ends:
+        return True
+    answer.append(token)
+    return stopped is not None and stopped(answer)
 
 
 def _left_padded(

@@ -27,6 +27,7 @@ from transformers import AttentionInterface
 
 from benchkit.errors import MethodError
 from benchkit.lm import skip_prompt_last_layer
+from benchkit.lm.architecture import can_share_prefix, unwrap_peft
 
 ATTENTION_NAME = "benchkit_shared_prefix"
 _LOGITS_AT_ONCE = 64 << 20  # numbers: 256 MB of float32
@@ -132,7 +133,18 @@ def use_shared_prefix(model: Any) -> Iterator[None]:
     """Let `model` attend as this module does. It must last through the backward pass, too.
 
     Any other forward pass of the model inside is wrong: padding masks are not built.
+
+    Raises:
+        MethodError: The model computes its own masks, or reads a state: a response would see the
+            one before it.
     """
+    if not can_share_prefix(model):
+        raise MethodError(
+            f"{type(unwrap_peft(model)).__name__} cannot read several responses behind one prompt,"
+            " as this training needs it",
+            "use a model whose attention goes through transformers' AttentionInterface, such as"
+            " Llama, Qwen or Gemma 3, or ask this one by zero-shot",
+        )
     before = model.config._attn_implementation
     model.set_attn_implementation(ATTENTION_NAME)
     try:
@@ -205,11 +217,6 @@ def sum_per_response(batch: PackedBatch, values: Tensor) -> Tensor:
     )
     # Padding has block -1: it goes to a last column of its own.
     return result.scatter_add(1, block % (batch.max_responses + 1), values)[:, :-1]
-
-
-def unwrap_peft(model: Any) -> Any:
-    """Return the model itself under a peft wrapper; its adapters stay in place."""
-    return model.get_base_model() if hasattr(model, "peft_config") else model
 
 
 def _attention(

@@ -11,7 +11,7 @@ from typing import Any
 from benchkit.errors import ConfigError
 from benchkit.lm.control_tokens import quote
 from benchkit.lm.tokenization import text_ids
-from benchkit.types import Catalog
+from benchkit.types import Catalog, RunContext
 
 _MIN_TOKENS = 64  # besides special ones; a tokenizer of single bytes has 256
 _MOST_TITLES = 1000  # that are looked at
@@ -24,14 +24,14 @@ def check_vocabulary(tokenizer: Any, name: str) -> None:
 
     Args:
         tokenizer: Of `transformers`.
-        name: Of the model, for the message.
+        name: What the tokenizer belongs to, for the message: "backbone 'qwen'".
     """
     added = getattr(tokenizer, "added_tokens_decoder", None) or {}
     count = len(tokenizer) - len(added)
     if count < _MIN_TOKENS:
         raise ConfigError(
-            f"{name!r} cannot be used: there is no tokenizer in it (its vocabulary has"
-            f" {max(count, 0)} tokens, and {len(added)} special ones)",
+            f"{name} cannot be loaded: no tokenizer in the folder (its vocabulary has {max(count, 0)}"
+            f" tokens, and {len(added)} special ones)",
             f"copy the tokenizer's files ({_FILES}) from where the model comes from",
         )
 
@@ -47,7 +47,7 @@ def check_titles(
     Args:
         tokenizer: Of `transformers`.
         catalog: The items.
-        name: Of the model, for the message.
+        name: What the tokenizer belongs to, for the message: "backbone 'qwen'".
         embeddings: Tokens that the model has embeddings for; None if that is not known.
 
     Returns:
@@ -61,7 +61,7 @@ def check_titles(
         ids = text_ids(tokenizer, quote(title))
         if embeddings is not None and max(ids, default=0) >= embeddings:
             raise ConfigError(
-                f"{name!r} cannot be used: its tokenizer has a token {max(ids)}, and the model"
+                f"{name} cannot be used: its tokenizer has a token {max(ids)}, and the model"
                 f" {embeddings} embeddings",
                 "the tokenizer is another model's: copy its files from where the model comes from",
             )
@@ -79,11 +79,24 @@ def check_titles(
     )
     if len(lost) > _TOLERATED * len(titles):
         raise ConfigError(
-            f"{name!r} cannot be used: {problem}",
+            f"{name} cannot be used: {problem}",
             f"check that the tokenizer's files ({_FILES}) are the model's, and that it can write"
             " the language of the catalogue",
         )
     return f"{name}: {problem}"
+
+
+def check_engine_titles(engine: Any, catalog: Catalog, run: RunContext) -> None:
+    """Do `check_titles` for an engine that has a `title_tokenizer`; notes go to the run's progress.
+
+    A model in this process is checked where it is loaded; a server of which only the address is
+    known cannot be.
+    """
+    tokenizer = getattr(engine, "title_tokenizer", None)
+    if tokenizer is not None:
+        name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
+        if note := check_titles(tokenizer, catalog, f"tokenizer {name!r}"):
+            run.progress.advance(0, note=note)
 
 
 def _sample_titles(catalog: Catalog) -> Sequence[str]:

@@ -1,13 +1,17 @@
 """Models of transformers in this process, with or without adapters of peft."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import PositiveInt
 
 from benchkit import seeds
+from benchkit.lm.architecture import can_share_prefix
 from benchkit.lm.tokenization import continuation_ids, end_of_turn, prompt_ids, text_ids
 from benchkit.lm.types import (
     Completion,
@@ -110,17 +114,10 @@ class HFEngine:
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
     ) -> Iterator[ContinuationScores]:
-        from benchkit.lm import shared_prefix as sp
-
         ids, options = self._tokenised(prompts, continuations, end)
 
         def score_rows(rows: Sequence[int]) -> list[ContinuationScores]:
-            batch = self._pack([ids[r] for r in rows], [options[r] for r in rows])
-            sums = (
-                sp.sum_per_response(batch, sp.response_token_logprobs(self.model, batch).double())
-                .cpu()
-                .numpy()
-            )
+            sums = self._response_sums([ids[r] for r in rows], [options[r] for r in rows])
             results = []
             for row, total in zip(rows, sums, strict=True):
                 sizes = np.array([len(option) for option in options[row]], dtype=np.int64)
@@ -133,7 +130,6 @@ class HFEngine:
     def constrained_choice(
         self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], decoding: Decoding
     ) -> Iterator[tuple[int, ...]]:
-        from benchkit.lm import shared_prefix as sp
         from benchkit.lm.trie import Trie, draw_option
 
         ids, tokens = self._tokenised(prompts, options, end=True)
@@ -141,10 +137,11 @@ class HFEngine:
         def choose_rows(rows: Sequence[int]) -> list[tuple[int, ...]]:
             row_options = [tokens[r] for r in rows]
             tries = [Trie.from_options(o) for o in row_options]
-            batch = self._pack([ids[r] for r in rows], row_options)
-            logits = _needed_logits(
-                self.model, sp.hidden_states(self.model, batch), row_options, tries
-            )
+            logits_of = self._logit_readers([ids[r] for r in rows], row_options)
+            logits = [
+                _needed_logits(read, texts, trie)
+                for read, texts, trie in zip(logits_of, row_options, tries, strict=True)
+            ]
             results = []
             for row, trie, table in zip(rows, tries, logits, strict=True):
                 steps = max(map(len, tokens[row])) + 1
@@ -182,6 +179,43 @@ class HFEngine:
         options = [[ids(text) for text in row_texts] for row_texts in texts]
         return [self._ids(prompt) for prompt in prompts], options
 
+    @cached_property
+    def _packs(self) -> bool:
+        """Whether the model can read several continuations behind one prompt."""
+        return can_share_prefix(self.model)
+
+    def _response_sums(
+        self, ids: list[list[int]], options: list[list[list[int]]]
+    ) -> Sequence[NDArray[np.float64]]:
+        """Return for each prompt the log-probability of each of its options."""
+        if not self._packs:
+            from benchkit.lm.repeated_prefix import response_logprobs
+
+            pairs = zip(ids, options, strict=True)
+            return [response_logprobs(self.model, i, o).cpu().numpy() for i, o in pairs]
+        from benchkit.lm import shared_prefix as sp
+
+        batch = self._pack(ids, options)
+        values = sp.response_token_logprobs(self.model, batch).double()
+        sums: NDArray[np.float64] = sp.sum_per_response(batch, values).cpu().numpy()
+        return list(sums)
+
+    def _logit_readers(
+        self, ids: list[list[int]], options: list[list[list[int]]]
+    ) -> Iterator[Callable[[list[int]], Any]]:
+        """Yield for each prompt what returns the logits at places of its joined options."""
+        if not self._packs:
+            from benchkit.lm.repeated_prefix import response_logits
+
+            for prompt, texts in zip(ids, options, strict=True):
+                yield response_logits(self.model, prompt, texts).__getitem__
+            return
+        from benchkit.lm import shared_prefix as sp
+
+        causal = sp.unwrap_peft(self.model)
+        for states in sp.hidden_states(self.model, self._pack(ids, options)):
+            yield lambda places, states=states: sp.lm_head_logits(causal, states[places])
+
     def _pack(self, ids: list[list[int]], options: list[list[list[int]]]) -> Any:
         from benchkit.lm import shared_prefix as sp
 
@@ -199,7 +233,7 @@ class HFEngine:
         sizes = [len(i) + sum(map(len, o)) for i, o in zip(ids, options, strict=True)]
 
         def inside(rows: Sequence[int]) -> list[_T]:
-            with use_shared_prefix(self.model):
+            with use_shared_prefix(self.model) if self._packs else nullcontext():
                 return function(rows)
 
         yield from self._run_batches(sizes, inside)
@@ -248,30 +282,19 @@ def _batches(rows: Sequence[int], sizes: Sequence[int], limit: int) -> Iterator[
 
 
 def _needed_logits(
-    model: Any, states: Any, options: Sequence[list[list[int]]], tries: Sequence[Any]
-) -> list[dict[tuple[int, ...], dict[int, float]]]:
-    """Return for each prompt: prefix -> token -> logit, where more than one token may follow."""
-    from benchkit.lm.shared_prefix import lm_head_logits, unwrap_peft
-
-    causal = unwrap_peft(model)
-    tables = []
-    for state, row_options, root in zip(states, options, tries, strict=True):
-        positions: dict[
-            tuple[int, ...], int
-        ] = {}  # prefix -> a position that predicts what follows
-        for option, start in zip(row_options, _starts(row_options), strict=True):
-            for step in range(len(option)):
-                positions.setdefault(tuple(option[:step]), start + step)
-        forks = {prefix: node for prefix, node in _nodes(root) if len(node.children) > 1}
-        rows_needed = [positions[prefix] for prefix in forks]
-        rows = lm_head_logits(causal, state[rows_needed]) if rows_needed else ()
-        tables.append(
-            {
-                prefix: dict(zip(node.children, row[list(node.children)].tolist(), strict=True))
-                for (prefix, node), row in zip(forks.items(), rows, strict=True)
-            }
-        )
-    return tables
+    logits_at: Callable[[list[int]], Any], options: Sequence[list[int]], root: Any
+) -> dict[tuple[int, ...], dict[int, float]]:
+    """Return prefix -> token -> logit, where more than one token may follow."""
+    positions: dict[tuple[int, ...], int] = {}  # prefix -> a position that predicts what follows
+    for option, start in zip(options, _starts(options), strict=True):
+        for step in range(len(option)):
+            positions.setdefault(tuple(option[:step]), start + step)
+    forks = {prefix: node for prefix, node in _nodes(root) if len(node.children) > 1}
+    rows = logits_at([positions[prefix] for prefix in forks]) if forks else ()
+    return {
+        prefix: dict(zip(node.children, row[list(node.children)].tolist(), strict=True))
+        for (prefix, node), row in zip(forks.items(), rows, strict=True)
+    }
 
 
 def _starts(options: Sequence[Sequence[int]]) -> Iterator[int]:

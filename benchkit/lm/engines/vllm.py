@@ -135,6 +135,11 @@ class VLLMEngine:
         """Return the tokens of `text`."""
         return len(tokenization.text_ids(self._tokenizer, text))
 
+    @property
+    def title_tokenizer(self) -> Any:
+        """The tokenizer, to be checked with the titles; loads the model."""
+        return self._tokenizer
+
     @cached_property
     def _vllm(self) -> Any:
         try:
@@ -171,7 +176,7 @@ class VLLMEngine:
     @cached_property
     def _tokenizer(self) -> Any:
         tokenizer = self._llm.get_tokenizer()
-        tokenizer_check.check_vocabulary(tokenizer, self.config.model)
+        tokenizer_check.check_vocabulary(tokenizer, f"model {self.config.model!r}")
         return tokenizer
 
     def _run(

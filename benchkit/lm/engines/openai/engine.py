@@ -152,6 +152,11 @@ class OpenAIEngine:
             return len(text.encode("utf-8", "surrogatepass"))
         return len(tokenization.text_ids(self._tokenizer, text))
 
+    @property
+    def title_tokenizer(self) -> Any:
+        """The tokenizer that the settings name, to be checked with the titles; None without one."""
+        return None if self.config.tokenizer is None else self._tokenizer
+
     def close(self) -> None:
         """Close the cache's file and the connections; they are opened again when needed."""
         self._client.close()
@@ -172,7 +177,7 @@ class OpenAIEngine:
             raise ConfigError(
                 f"no tokenizer at {name!r}: {str(error)[:200]}", "set tokenizer to a model folder"
             ) from error
-        tokenizer_check.check_vocabulary(tokenizer, name)
+        tokenizer_check.check_vocabulary(tokenizer, f"tokenizer {name!r}")
         return tokenizer
 
     def _generation_task(self, prompt: Prompt, decoding: Decoding) -> _Task:
