@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.control_tokens import unquote
+from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import render_prompt
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import shorten_title

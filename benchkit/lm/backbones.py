@@ -12,7 +12,12 @@ from benchkit.lm.architecture import read_context
 from benchkit.lm.config import NANO, LMConfig
 from benchkit.lm.engines import make_engine
 from benchkit.lm.nano.build import build_nano, read_training_seconds
-from benchkit.lm.tokenizer_check import check_engine_titles, check_titles, check_vocabulary
+from benchkit.lm.tokenizer_check import (
+    check_engine_titles,
+    check_titles,
+    check_vocabulary,
+    no_tokenizer_error,
+)
 from benchkit.lm.types import Engine
 from benchkit.process_state import isolate_process
 from benchkit.types import RunContext, StageCost, TrainView
@@ -69,6 +74,8 @@ def load_backbone(
 
                 model = PeftModel.from_pretrained(model, config.adapter)
         except (OSError, ValueError) as error:
+            if "instantiate the backend tokenizer" in str(error):
+                raise no_tokenizer_error(f"backbone {config.backbone!r}") from error
             raise ConfigError(
                 f"backbone {config.backbone!r} cannot be loaded:"
                 f" {str(error).partition(chr(10))[0]}",

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -100,7 +101,7 @@ def quoted_ids(tokenizer: Any, text: str) -> list[int]:
         return list(tokenizer.encode(plain, add_special_tokens=False))
     # A tokenizer that cannot be copied: what is cut in two is no control token.
     cuts = [0, *marks, len(plain)]
-    parts = [plain[start:stop] for start, stop in zip(cuts, cuts[1:], strict=False)]
+    parts = [plain[start:stop] for start, stop in pairwise(cuts)]
     return [i for part in parts for i in tokenizer.encode(part, add_special_tokens=False)]
 
 
@@ -169,10 +170,12 @@ def _make_guard(tokenizer: Any) -> _Guard | None:
     # The ids of what it puts around a text may be others in the copy.
     state |= {"post_processor": None, "truncation": None, "padding": None}
     backend = Tokenizer.from_str(json.dumps(state))
-    original = {}
+    original: dict[int, int] = {}
     for content, number in ids.items():
         name = _GUARD + content if content in contents else content
-        original[backend.token_to_id(name)] = number
+        copied = backend.token_to_id(name)
+        if copied is not None:
+            original[copied] = number
     # The longest first, as tokenizers match them.
     ordered = sorted(contents, key=len, reverse=True)
     return _Guard(backend, original, re.compile("|".join(map(re.escape, ordered))))

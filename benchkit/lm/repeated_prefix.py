@@ -38,9 +38,7 @@ def response_logits(
         rows = [[*prompt, *response, *[0] * (width - len(response))] for response in part]
         logits = model(input_ids=torch.tensor(rows, device=device), **options).logits
         predicting = logits[:, -width - 1 : -1].float()  # each token is predicted by the one before
-        parts += [
-            row[: len(response)] for row, response in zip(predicting, part, strict=True)
-        ]
+        parts += [row[: len(response)] for row, response in zip(predicting, part, strict=True)]
     return torch.cat(parts)
 
 

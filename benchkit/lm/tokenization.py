@@ -50,17 +50,24 @@ def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
 
 def _chat_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """Return the ids of messages in the chat template, up to where the assistant speaks."""
-    from jinja2 import TemplateError
-
     if not has_system_role(tokenizer):
         messages = join_system_text(messages)
-    turns = [message._asdict() for message in messages]
-    settings = {"add_generation_prompt": True, "return_dict": False}
+    if any(unquote(message.content) != message.content for message in messages):
+        text = _apply_template(tokenizer, messages, add_generation_prompt=True, tokenize=False)
+        return text_ids(tokenizer, text)
+    return list(
+        _apply_template(
+            tokenizer, messages, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+    )
+
+
+def _apply_template(tokenizer: Any, messages: Sequence[Message], **settings: Any) -> Any:
+    """Return what the chat template makes of messages. Raises ConfigError if it refuses them."""
+    from jinja2 import TemplateError
+
     try:
-        if any(unquote(m.content) != m.content for m in messages):
-            text = tokenizer.apply_chat_template(turns, tokenize=False, **settings)
-            return text_ids(tokenizer, text)
-        return list(tokenizer.apply_chat_template(turns, tokenize=True, **settings))
+        return tokenizer.apply_chat_template([m._asdict() for m in messages], **settings)
     except TemplateError as error:
         roles = ", ".join(message.role for message in messages)
         raise ConfigError(
@@ -74,15 +81,13 @@ def has_system_role(tokenizer: Any) -> bool:
 
     Some templates refuse it (Gemma 2, Mistral 7B), and some leave it out without a word.
     """
-    from jinja2 import TemplateError
-
     template = tokenizer.chat_template
     known = _system_roles.get(tokenizer)
     if known is None or known[0] != template:
-        turns = [{"role": "system", "content": _MARK}, {"role": "user", "content": "x"}]
+        turns = [Message("system", _MARK), Message("user", "x")]
         try:
-            text = tokenizer.apply_chat_template(turns, tokenize=False)
-        except TemplateError:
+            text = _apply_template(tokenizer, turns, tokenize=False)
+        except ConfigError:
             text = ""
         known = (template, _MARK in text)
         _system_roles[tokenizer] = known
@@ -131,8 +136,8 @@ def end_of_turn(tokenizer: Any) -> tuple[int, ...]:
 
 
 def _find_end(tokenizer: Any, eos: int | None) -> tuple[int, ...]:
-    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _MARK}]
-    text = tokenizer.apply_chat_template(turns, tokenize=False)
+    turns = [Message("user", "x"), Message("assistant", _MARK)]
+    text = _apply_template(tokenizer, turns, tokenize=False)
     special = set(tokenizer.all_special_ids)
     special |= {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     after = text_ids(tokenizer, text.rpartition(_MARK)[2])

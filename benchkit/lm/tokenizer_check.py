@@ -29,11 +29,17 @@ def check_vocabulary(tokenizer: Any, name: str) -> None:
     added = getattr(tokenizer, "added_tokens_decoder", None) or {}
     count = len(tokenizer) - len(added)
     if count < _MIN_TOKENS:
-        raise ConfigError(
-            f"{name} cannot be loaded: no tokenizer in the folder (its vocabulary has {max(count, 0)}"
-            f" tokens, and {len(added)} special ones)",
-            f"copy the tokenizer's files ({_FILES}) from where the model comes from",
+        raise no_tokenizer_error(
+            name, f" (its vocabulary has {max(count, 0)} tokens, and {len(added)} special ones)"
         )
+
+
+def no_tokenizer_error(name: str, details: str = "") -> ConfigError:
+    """Return the error for a model whose folder has no tokenizer."""
+    return ConfigError(
+        f"{name} cannot be loaded: no tokenizer in the folder{details}",
+        f"copy the tokenizer's files ({_FILES}) from where the model comes from",
+    )
 
 
 def check_titles(

@@ -33,7 +33,11 @@ class Prompt:
     messages: tuple[Message, ...]
     prefill: tuple[str, ...] = ()
     """How the answer starts, in pieces that are tokenised apart, as in training; what is generated
-    or scored comes after it."""
+    or scored comes after it.
+
+    Here, in messages and in continuations, control tokens that stand in texts of items have an
+    invisible mark, which keeps a tokenizer from finding them. `lm.tokenization` spells them, and
+    `lm.control_tokens.unquote` takes the marks out."""
 
 
 class Decoding(BaseModel):

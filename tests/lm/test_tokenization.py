@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchkit.errors import ConfigError
 from benchkit.lm import tokenization
 from benchkit.lm.types import Message, Prompt
 from tests.support.tiny_chat_model import tiny_tokenizer
@@ -75,3 +76,38 @@ def test_a_tokenizer_that_closes_what_it_encodes_leaves_the_prompt_open(plain):
     ids = tokenization.prompt_ids(plain, Prompt("p", (Message("user", "ab"),), ("ab",)))
     ab = plain.convert_tokens_to_ids("ab")
     assert ids == [bos, ab, ab]
+
+
+REFUSES = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
+    "{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+    "{% endfor %}"
+)
+ALTERNATES = (
+    "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/...') }}{% endif %}"
+    "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+)
+LEAVES_OUT = (
+    "{% for m in messages %}{% if m.role == 'user' %}<|im_start|>user\n{{ m.content }}<|im_end|>\n"
+    "{% endif %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("template", [REFUSES, ALTERNATES, LEAVES_OUT])
+def test_without_a_system_role_its_text_goes_before_the_users(chat, template):
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = template
+    assert not tokenization.has_system_role(tokenizer)
+    ids = tokenization.prompt_ids(tokenizer, Prompt("p", HELLO))
+    assert tokenizer.decode(ids) == "<|im_start|>user\nbe brief\n\nhello<|im_end|>\n"
+    assert tokenization.has_system_role(chat)
+
+
+def test_a_template_that_takes_no_conversation_is_named():
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = "{{ raise_exception('only tools') }}"
+    with pytest.raises(ConfigError, match="does not take a conversation of user: only tools"):
+        tokenization.prompt_ids(tokenizer, Prompt("p", HELLO))
+    with pytest.raises(ConfigError, match="does not take a conversation of user, assistant"):
+        tokenization.end_of_turn(tokenizer)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import PositiveInt
 
 from benchkit import seeds
-from benchkit.lm.architecture import can_share_prefix
+from benchkit.lm.architecture import can_share_prefix, unwrap_peft
 from benchkit.lm.tokenization import continuation_ids, end_of_turn, prompt_ids, text_ids
 from benchkit.lm.types import (
     Completion,
@@ -212,9 +212,11 @@ class HFEngine:
             return
         from benchkit.lm import shared_prefix as sp
 
-        causal = sp.unwrap_peft(self.model)
+        def read(states: Any, places: list[int]) -> Any:
+            return sp.lm_head_logits(unwrap_peft(self.model), states[places])
+
         for states in sp.hidden_states(self.model, self._pack(ids, options)):
-            yield lambda places, states=states: sp.lm_head_logits(causal, states[places])
+            yield partial(read, states)
 
     def _pack(self, ids: list[list[int]], options: list[list[list[int]]]) -> Any:
         from benchkit.lm import shared_prefix as sp

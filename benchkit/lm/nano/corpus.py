@@ -35,7 +35,7 @@ class NanoCorpus(NamedTuple):
 
 
 def nano_item_titles(view: TrainView) -> list[str]:
-    """Return each item's title as prompts write it, but without marks, in the order of item codes."""
+    """Return each item's title as prompts write it, without marks, in the order of item codes."""
     template = load_template(_TEMPLATE)
     return [unquote(template.item_title(view.catalog, item)) for item in view.catalog.ids]
 

@@ -54,10 +54,10 @@ def build_training_questions(
         )
     except DataError as error:
         raise DataError(
-            f"a training prompt lists {candidates} candidates (the method's setting candidates), but"
-            f" {error.cause}",
-            "lower the method's own setting, as in config = { candidates = 5 }; candidates.count of the"
-            " dataset is that of the evaluation",
+            f"a training prompt lists {candidates} candidates (the method's setting candidates),"
+            f" but {error.cause}",
+            "lower the method's own setting, as in config = { candidates = 5 }; candidates.count of"
+            " the dataset is that of the evaluation",
         ) from None
     ids = np.array(view.catalog.ids, dtype=object)
     questions = []

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from benchkit.lm import shared_prefix as sp
+from benchkit.lm.architecture import unwrap_peft
 from benchkit.training.rl import policy_gradient as pg
 
 _LOGITS_AT_ONCE = 64 << 20  # numbers: 256 MB of float32
@@ -27,7 +28,7 @@ def rollout_logprobs(
         [b, t] float32, 0 at padding.
     """
     valid = packed.layout.block >= 0
-    causal = sp.unwrap_peft(model)
+    causal = unwrap_peft(model)
 
     def piece(state: Tensor, target: Tensor, options: Tensor) -> Tensor:
         scores = sp.lm_head_logits(causal, state) / temperature
@@ -57,7 +58,7 @@ def rollout_certainty(
 
     It is over the whole vocabulary and has no gradient. Call it inside `use_shared_prefix`.
     """
-    causal = sp.unwrap_peft(model)
+    causal = unwrap_peft(model)
     states = sp.hidden_states(model, packed)[counted]
     parts = [
         pg.self_certainty(sp.lm_head_logits(causal, part) / temperature)

@@ -10,6 +10,7 @@ from benchkit.lm.engines.hf import HFConfig, HFEngine
 from benchkit.lm.tokenization import continuation_ids, prompt_ids
 from benchkit.lm.trie import Trie, draw_option
 from benchkit.lm.types import Decoding, Message, Prompt
+from tests.support.other_architectures import KINDS, other_model
 from tests.support.tiny_models import tiny_model, tiny_tokenizer
 
 TITLES = ["Blue", "Blue Moon", "Heat (1995)", "Alien", "Toy Story", "Speed", "Aliens"]
@@ -27,9 +28,11 @@ PROMPTS = [
 OPTIONS = [TITLES, TITLES[:4], TITLES[1:3]]
 
 
-@pytest.fixture(params=["qwen3", "llama", "gemma3"])
+@pytest.fixture(params=["qwen3", "llama", "gemma3", *KINDS])
 def engine(request):
     tokenizer = tiny_tokenizer()
+    if request.param in KINDS:
+        return HFEngine(other_model(request.param, len(tokenizer)), tokenizer)
     return HFEngine(tiny_model(request.param, vocab_size=len(tokenizer)), tokenizer)
 
 
@@ -139,5 +142,9 @@ def test_a_stop_text_ends_an_answer(engine):
 
 def test_the_model_keeps_its_mode(engine):
     engine.model.train()
-    list(itertools.chain(engine.score(PROMPTS, OPTIONS), engine.generate(PROMPTS, Decoding(n=1))))
+    list(
+        itertools.chain(
+            engine.score(PROMPTS, OPTIONS), engine.generate(PROMPTS, Decoding(max_tokens=9))
+        )
+    )
     assert engine.model.training
