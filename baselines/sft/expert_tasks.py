@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat
 
 from baselines import experts, list_generation
-from benchkit.lm.control_tokens import quote
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.tokenization import prompt_ids
+from benchkit.lm.tokens.control_tokens import quote
 from benchkit.lm.types import Message, Prompt
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
 from benchkit.training.core.examples import Example

@@ -19,11 +19,11 @@ from baselines.sft.instructions import (
     PreferenceKind,
 )
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.control_tokens import quote, unquote
 from benchkit.lm.prompts import Template
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts
 from benchkit.lm.tokenization import continuation_ids
+from benchkit.lm.tokens.control_tokens import quote, unquote
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
 from benchkit.training.core.examples import Example
 from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender

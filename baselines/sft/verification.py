@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from benchkit.lm.control_tokens import unquote
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import render_prompt
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import shorten_title
 from benchkit.lm.teachers.prompt_template import remove_title
+from benchkit.lm.tokens.control_tokens import unquote
 from benchkit.lm.types import Decoding, Prompt
 from benchkit.training.core.example_builder import to_request
 from benchkit.types import Catalog

@@ -12,9 +12,9 @@ from benchkit.lm.architecture import read_context
 from benchkit.lm.config import NANO, LMConfig
 from benchkit.lm.engines import make_engine
 from benchkit.lm.nano.build import build_nano, read_training_seconds
-from benchkit.lm.tokenizer_check import (
+from benchkit.lm.tokens.tokenizer_check import (
     check_engine_titles,
-    check_titles,
+    check_tokenizer_on_titles,
     check_vocabulary,
     no_tokenizer_error,
 )
@@ -84,8 +84,8 @@ def load_backbone(
     name = f"backbone {config.backbone!r}"
     check_vocabulary(tokenizer, name)
     if data is not None:
-        embeddings = model.get_input_embeddings().num_embeddings
-        if note := check_titles(tokenizer, data.catalog, name, embeddings):
+        embeddings = model.get_input_embeddings().weight.shape[0]
+        if note := check_tokenizer_on_titles(tokenizer, data.catalog, name, embeddings):
             run.progress.advance(0, note=note)
     return Backbone(model.to(run.device).eval(), tokenizer, read_context(model.config))
 

@@ -4,8 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from benchkit.lm.control_tokens import unquote
 from benchkit.lm.parsing import unescape_entities
+from benchkit.lm.tokens.control_tokens import unquote
 
 _ALIKE = str.maketrans(
     {

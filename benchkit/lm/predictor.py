@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from benchkit.lm.control_tokens import unquote
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.parsing import parse_answer
 from benchkit.lm.prompts import Template, render_prompt
 from benchkit.lm.response_format import ResponseFormat
+from benchkit.lm.tokens.control_tokens import unquote
 from benchkit.lm.types import Completion, ContinuationScores, Decoding, Engine, Generation, Prompt
 from benchkit.types import Catalog, Prediction, Request, RunContext, Sample, Status
 

@@ -17,8 +17,8 @@ from benchkit.config.loading import read_toml, validate_model
 from benchkit.data.rating_labels import rating_label
 from benchkit.errors import ConfigError, DataError, unknown_name_error
 from benchkit.fingerprint import hash_json
-from benchkit.lm.control_tokens import quote, unquote
 from benchkit.lm.response_format import ResponseFormat, ResponseKind
+from benchkit.lm.tokens.control_tokens import quote, unquote
 from benchkit.lm.types import Message, Prompt
 from benchkit.types import Catalog, Event, Request
 

@@ -8,7 +8,7 @@ from benchkit.lm.config import LMConfig
 from benchkit.lm.engines import make_engine
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import load_template
-from benchkit.lm.tokenizer_check import check_engine_titles
+from benchkit.lm.tokens.tokenizer_check import check_engine_titles
 from benchkit.lm.types import Engine
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from benchkit.errors import unknown_name_error
-from benchkit.lm.control_tokens import quote
+from benchkit.lm.tokens.control_tokens import quote
 
 ResponseKind = Literal["title", "item", "think-item", "yes-no", "numbered-list"]
 

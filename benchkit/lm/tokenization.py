@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from benchkit.errors import ConfigError
-from benchkit.lm.control_tokens import quoted_ids, unquote
+from benchkit.lm.tokens.control_tokens import quoted_ids, unquote
 from benchkit.lm.types import Message, Prompt
 
 _MARK = "benchkitanswer"

@@ -37,7 +37,7 @@ class Prompt:
 
     Here, in messages and in continuations, control tokens that stand in texts of items have an
     invisible mark, which keeps a tokenizer from finding them. `lm.tokenization` spells them, and
-    `lm.control_tokens.unquote` takes the marks out."""
+    `lm.tokens.control_tokens.unquote` takes the marks out."""
 
 
 class Decoding(BaseModel):

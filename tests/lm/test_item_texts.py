@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchkit.lm.control_tokens import MARK
 from benchkit.lm.engines.hf import HFEngine
 from benchkit.lm.engines.openai.bodies import build_generation_body
 from benchkit.lm.engines.openai.config import OpenAIConfig
@@ -18,6 +17,7 @@ from benchkit.lm.prompts import load_template, render_prompt
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.prompt_template import load_teacher_prompt, parse_teacher_answer
 from benchkit.lm.tokenization import prompt_ids
+from benchkit.lm.tokens.control_tokens import MARK
 from benchkit.lm.types import Decoding, Message, Prompt
 from benchkit.testing.fixtures import run_context
 from benchkit.training.core.example_builder import ExampleBuilder

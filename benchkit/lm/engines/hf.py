@@ -189,7 +189,7 @@ class HFEngine:
     ) -> Sequence[NDArray[np.float64]]:
         """Return for each prompt the log-probability of each of its options."""
         if not self._packs:
-            from benchkit.lm.repeated_prefix import response_logprobs
+            from benchkit.lm.engines.repeated_prefix import response_logprobs
 
             pairs = zip(ids, options, strict=True)
             return [response_logprobs(self.model, i, o).cpu().numpy() for i, o in pairs]
@@ -205,7 +205,7 @@ class HFEngine:
     ) -> Iterator[Callable[[list[int]], Any]]:
         """Yield for each prompt what returns the logits at places of its joined options."""
         if not self._packs:
-            from benchkit.lm.repeated_prefix import response_logits
+            from benchkit.lm.engines.repeated_prefix import response_logits
 
             for prompt, texts in zip(ids, options, strict=True):
                 yield response_logits(self.model, prompt, texts).__getitem__

@@ -14,8 +14,9 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from benchkit.errors import ConfigError, EngineError
-from benchkit.lm import tokenization, tokenizer_check
+from benchkit.lm import tokenization
 from benchkit.lm.engines.requests import UnusableReplyError, request_seed, sum_logprobs
+from benchkit.lm.tokens import tokenizer_check
 from benchkit.lm.types import (
     Completion,
     ContinuationScores,

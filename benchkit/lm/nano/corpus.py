@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.lm.control_tokens import quote, unquote
 from benchkit.lm.nano.tokenizer import short_catalog_texts
 from benchkit.lm.prompts import load_template
 from benchkit.lm.tokenization import text_ids
+from benchkit.lm.tokens.control_tokens import quote, unquote
 from benchkit.types import TrainView
 
 _TEMPLATE = "compact"  # how prompts for nano write titles

@@ -10,8 +10,8 @@ from benchkit.config.loading import load_model
 from benchkit.data.rating_labels import rating_label
 from benchkit.errors import unknown_name_error
 from benchkit.fingerprint import hash_json
-from benchkit.lm.control_tokens import quote, unquote
 from benchkit.lm.teachers.base import TeacherQuestion
+from benchkit.lm.tokens.control_tokens import quote, unquote
 from benchkit.lm.types import Message, Prompt
 from benchkit.types import Catalog, Event
 

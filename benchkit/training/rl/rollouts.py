@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.errors import ConfigError
-from benchkit.lm.control_tokens import unquote
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.parsing import parse_answer
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.response_format import ResponseFormat
 from benchkit.lm.tokenization import continuation_ids, end_of_turn, text_ids
+from benchkit.lm.tokens.control_tokens import unquote
 from benchkit.lm.trie import Trie
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchkit.errors import ConfigError
-from benchkit.lm.control_tokens import quote_for_server
 from benchkit.lm.engines.openai.config import OpenAIConfig
+from benchkit.lm.tokens.control_tokens import quote_for_server
 from benchkit.lm.types import Decoding, Prompt
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from benchkit.errors import ConfigError, EngineError
-from benchkit.lm import tokenization, tokenizer_check
+from benchkit.lm import tokenization
 from benchkit.lm.engines.budget import Budget, TokenUsage
 from benchkit.lm.engines.openai import replies
 from benchkit.lm.engines.openai.bodies import build_generation_body, build_scoring_body
@@ -25,6 +25,7 @@ from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.ordered_map import map_ordered
 from benchkit.lm.engines.requests import UnusableReplyError, request_seed
 from benchkit.lm.engines.retry import Backoff
+from benchkit.lm.tokens import tokenizer_check
 from benchkit.lm.types import (
     Completion,
     ContinuationScores,

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchkit.errors import ConfigError
-from benchkit.lm.control_tokens import quote
 from benchkit.lm.tokenization import text_ids
+from benchkit.lm.tokens.control_tokens import quote
 from benchkit.types import Catalog, RunContext
 
 _MIN_TOKENS = 64  # besides special ones; a tokenizer of single bytes has 256
@@ -42,7 +42,7 @@ def no_tokenizer_error(name: str, details: str = "") -> ConfigError:
     )
 
 
-def check_titles(
+def check_tokenizer_on_titles(
     tokenizer: Any, catalog: Catalog, name: str, embeddings: int | None = None
 ) -> str | None:
     """Raise ConfigError if a tokenizer loses the titles of a catalogue.
@@ -93,7 +93,7 @@ def check_titles(
 
 
 def check_engine_titles(engine: Any, catalog: Catalog, run: RunContext) -> None:
-    """Do `check_titles` for an engine that has a `title_tokenizer`; notes go to the run's progress.
+    """Do `check_tokenizer_on_titles` for an engine with a `title_tokenizer`; note what is lost.
 
     A model in this process is checked where it is loaded; a server of which only the address is
     known cannot be.
@@ -101,7 +101,7 @@ def check_engine_titles(engine: Any, catalog: Catalog, run: RunContext) -> None:
     tokenizer = getattr(engine, "title_tokenizer", None)
     if tokenizer is not None:
         name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
-        if note := check_titles(tokenizer, catalog, f"tokenizer {name!r}"):
+        if note := check_tokenizer_on_titles(tokenizer, catalog, f"tokenizer {name!r}"):
             run.progress.advance(0, note=note)
 
 

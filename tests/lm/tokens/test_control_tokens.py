@@ -2,14 +2,14 @@
 
 import pytest
 
-from benchkit.lm.control_tokens import (
+from benchkit.lm.tokenization import prompt_ids, text_ids
+from benchkit.lm.tokens.control_tokens import (
     MARK,
     quote,
     quote_for_server,
     quoted_ids,
     unquote,
 )
-from benchkit.lm.tokenization import prompt_ids, text_ids
 from benchkit.lm.types import Message, Prompt
 from tests.support import tokenizers
 
