@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
@@ -10,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+_CLOCK_STEP = 2_000_000_000  # nanoseconds: the coarsest clock of a file system
 
 
 def hash_json(value: Mapping[str, Any]) -> str:
@@ -45,17 +49,37 @@ def _hash_files(value: Any, dumped: Any) -> Any:
 def hash_file(path: Path) -> str | None:
     """Return the SHA-256 of a file's content, None for a file that cannot be read.
 
-    It is read once in a process, while its size and time of change stay: every run asks for it.
+    It is read once in a process, while its state stays: every run asks for it.
     """
     try:
-        state = path.stat()
-        return _hash_content(path.resolve(), state.st_size, state.st_mtime_ns)
+        state = file_state(path)
+        return _hash_content(path) if state is None else _hash_unchanged(path.resolve(), state)
     except OSError:
         return None
 
 
+def file_state(path: Path) -> tuple[int, ...] | None:
+    """Return numbers that change whenever the content of a file does; None where none are sure to.
+
+    The size and the time of modification can stay while the content changes (a copy with its old
+    time, `touch -r`). The time of the last change of the file itself (ctime) cannot be set by
+    anybody, but is as coarse as the clock of the file system, and is something else on Windows.
+
+    Raises:
+        OSError: There is no such file.
+    """
+    state = path.stat()
+    if os.name == "nt" or time.time_ns() - state.st_ctime_ns < _CLOCK_STEP:
+        return None
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+
+
 @lru_cache(maxsize=256)
-def _hash_content(path: Path, _size: int, _changed: int) -> str:
+def _hash_unchanged(path: Path, _state: tuple[int, ...]) -> str:
+    return _hash_content(path)
+
+
+def _hash_content(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -25,7 +25,10 @@ Capability = Literal[
 
 
 class Event(NamedTuple):
-    """One interaction of a user."""
+    """One interaction of a user.
+
+    timestamp: nanoseconds since 1970-01-01 00:00 UTC, whatever the file had; None without times.
+    """
 
     item: str
     rating: float | None = None
@@ -109,6 +112,7 @@ class Interactions:
     """Interactions as arrays of length N, sorted by user, then by time (oldest first).
 
     user, item: integer codes. rating, timestamp: None when the dataset has none.
+    timestamp: nanoseconds since 1970-01-01 00:00 UTC.
     offsets: [n_users + 1]; the rows of user u are `offsets[u]:offsets[u + 1]`.
     """
 

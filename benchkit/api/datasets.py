@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,14 @@ from benchkit import io
 from benchkit.config.loading import validate_model
 from benchkit.config.suite import Suite
 from benchkit.data.preparation.cache import RAW_DIR
+from benchkit.data.readers.column_map import SINGLE_VALUES, ColumnMap
+from benchkit.data.readers.nested_values import join_nested_columns
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_HOUSE_NAMES = ("user", "item", "rating", "timestamp", "review", "title")
 _FOLDER = "frames"  # below the raw data: tables that came from memory, named by their content
 
 
@@ -48,7 +48,7 @@ class Dataset(DatasetSpec):
         items: "pd.DataFrame | None" = None,
         *,
         name: str = "memory",
-        columns: dict[str, str] | None = None,
+        columns: dict[str, Any] | None = None,
         **settings: Any,
     ) -> "Dataset":
         """Take two pandas tables.
@@ -56,11 +56,13 @@ class Dataset(DatasetSpec):
         Args:
             interactions: One row an interaction: `user`, `item` and, where there are any,
                 `rating`, `timestamp`, `review`. Without `timestamp`, rows are in the order of time.
+                Times are numbers since 1970, dates, datetimes or ISO 8601; see `time`.
             items: One row an item: `item`, `title` and any further text; None where an item's id
                 is its title.
             name: What the suite calls it.
-            columns: House name -> name in your tables, e.g. {"user": "customer_id"}.
-            settings: Further keys of a suite's dataset: k_core, split, candidates, ...
+            columns: House name -> name in your tables, e.g. {"user": "customer_id"}, or a map for
+                each: {"interactions": {...}, "items": {...}}.
+            settings: Further keys of a suite's dataset: k_core, split, time, candidates, ...
 
         Raises:
             DataError: A column is missing, or cannot be stored.
@@ -83,7 +85,7 @@ class Dataset(DatasetSpec):
         items: pl.DataFrame | None = None,
         *,
         name: str = "memory",
-        columns: dict[str, str] | None = None,
+        columns: dict[str, Any] | None = None,
         **settings: Any,
     ) -> "Dataset":
         """Take two polars tables; see `from_pandas`.
@@ -103,21 +105,17 @@ class Dataset(DatasetSpec):
         cls,
         tables: dict[str, pl.DataFrame],
         name: str,
-        columns: dict[str, str] | None,
+        columns: dict[str, Any] | None,
         settings: dict[str, Any],
     ) -> "Dataset":
-        renames = _invert(columns, tables)
-        frames = {}
         for kind, table in tables.items():
             if not isinstance(table, pl.DataFrame):
                 raise DataError(f"{kind} is a {type(table).__name__}", "give a table")
-            names = [renames.get(column, column) for column in table.columns]
-            if twice := {name for name in names if names.count(name) > 1}:
-                raise DataError(
-                    f"{kind}: two columns would be called {twice.pop()!r}",
-                    "drop one of them, or leave it out of `columns`",
-                )
-            frames[kind] = table.rename(renames, strict=False)
+        names = ColumnMap(columns, {kind: table.columns for kind, table in tables.items()})
+        frames = {}
+        for kind, table in tables.items():
+            named = names.rename(kind, kind, table)
+            frames[kind] = join_nested_columns(kind, named, SINGLE_VALUES)
         for column in ("user", "item"):
             if column not in frames["interactions"].columns:
                 present = ", ".join(map(repr, tables["interactions"].columns))
@@ -130,21 +128,6 @@ class Dataset(DatasetSpec):
         dataset = validate_model(cls, values, f"dataset {name!r}")
         dataset._frames.update(frames)
         return dataset
-
-
-def _invert(columns: Any, tables: Mapping[str, Any]) -> dict[str, str]:
-    """Return the name in the tables -> the house's name. Raises DataError for names of nothing."""
-    hint = 'columns={"user": "its name in your table"}'
-    if not isinstance(columns or {}, Mapping):
-        raise DataError(f"columns is a {type(columns).__name__}", hint)
-    present = {name for table in tables.values() for name in getattr(table, "columns", ())}
-    for name, source in (columns or {}).items():
-        if name not in _HOUSE_NAMES:
-            names = ", ".join(_HOUSE_NAMES)
-            raise DataError(f"columns: {name!r} is none of {names}", hint)
-        if source not in present:
-            raise DataError(f"columns: the tables have no column {source!r}", hint)
-    return {source: name for name, source in (columns or {}).items()}
 
 
 def write_frames(suite: Suite, data: Path) -> None:

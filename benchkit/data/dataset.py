@@ -7,9 +7,17 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from benchkit import seeds
+from benchkit.data.readers.time_parsing import (
+    NANOSECONDS,
+    TIME_UNITS,
+    coarsest_unit,
+    guess_units,
+    split_numbers,
+)
 from benchkit.data.splits.base import TRAIN
 from benchkit.types import Catalog, Event, Interactions, Request, ValidationCase
 
@@ -140,7 +148,7 @@ class PreparedDataset:
         for column in sorted(self.catalog.texts):
             _strings(digest, (column, *self.catalog.texts[column]))
         data = self.interactions
-        for array in (data.user, data.item, data.rating, data.timestamp, self.part):
+        for array in (data.user, data.item, data.rating, _shorten(data.timestamp), self.part):
             digest.update(b"-" if array is None else array.tobytes())
         _strings(digest, data.review or ())
         return digest.hexdigest()
@@ -168,6 +176,22 @@ class PreparedDataset:
             none if data.review is None else data.review[rows],
         )
         return tuple(map(Event, items, *columns))
+
+
+def _shorten(time: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    """Return times [n] in the coarsest unit that holds them all, as files have them.
+
+    So a dataset has one fingerprint whatever unit its times were read from. Which unit it is
+    follows from the size of the numbers; where it does not, the unit stands at the end.
+    """
+    if time is None or not len(time):
+        return time
+    unit = coarsest_unit(time)
+    values: NDArray[np.int64] = time // NANOSECONDS[unit]
+    units = guess_units(split_numbers(pl.Series(values)))
+    if (units >= 0).any() and set(np.unique(units[units >= 0])) != {TIME_UNITS.index(unit)}:
+        values = np.append(values, NANOSECONDS[unit])
+    return values
 
 
 def _strings(digest: "hashlib._Hash", values: Sequence[str | None]) -> None:

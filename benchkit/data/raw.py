@@ -9,9 +9,10 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from benchkit.data.readers.chunked_reader import line_numbers
+from benchkit.data.readers.time_parsing import TimeUnit
 from benchkit.errors import DataError
 
-_NUMBERS = {"rating": pl.Float32, "timestamp": pl.Int64}
+_NUMBERS = {"rating": pl.Float32}
 LineLookup = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
@@ -37,6 +38,8 @@ class RawData:
     lookup_lines: LineLookup = field(default_factory=lambda: make_line_lookup([1]))  # a header
     """Returns the lines (from 1) of the first file that hold some rows of `interactions`, so that a
     message can name them."""
+    time_unit: TimeUnit | None = None
+    """The unit of `timestamp`, where the source's documentation says it."""
     funnel: dict[str, int] = field(default_factory=dict)
     """What reading has counted so far, e.g. {"lines": 100000}."""
     malformed: pl.DataFrame | None = None
@@ -80,19 +83,18 @@ def _cast_columns(raw: RawData) -> pl.DataFrame:
             value = pl.col(column).cast(pl.Float64, strict=False)
             _refuse(raw, column, value.is_null(), "is missing or not a number")
             _refuse(raw, column, ~value.is_finite(), "is not a finite number")
-            # Text goes through a float ("1e9"), integers do not: they may exceed its precision.
-            exact = table.schema[column].is_integer() and dtype.is_integer()
-            table = table.with_columns((pl.col(column) if exact else value).cast(dtype))
+            table = table.with_columns(value.cast(dtype))
     if "review" in table.columns:
         table = table.with_columns(pl.col("review").cast(pl.String))
-    return table.select(c for c in ("user", "item", *_NUMBERS, "review") if c in table.columns)
+    names = ("user", "item", *_NUMBERS, "timestamp", "review")
+    return table.select(c for c in names if c in table.columns)
 
 
 def _is_clean(column: pl.Series, dtype: type[pl.DataType]) -> bool:
     """Return whether a column needs no work, as those of large sources do not."""
     if column.dtype != dtype or column.null_count():
         return False
-    return dtype.is_integer() or bool(column.is_finite().all())
+    return bool(column.is_finite().all())
 
 
 def _refuse(raw: RawData, column: str, bad: pl.Expr, what: str) -> None:

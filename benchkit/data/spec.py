@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from benchkit.data.readers.time_parsing import TIME_UNITS
 from benchkit.data.splits.lookup import make_splitter
 from benchkit.errors import ConfigError
 
@@ -53,12 +54,27 @@ class DatasetSpec(BaseModel):
     """When interactions are with an item without a title: stop, or drop them."""
     min_length: int = Field(default=0, ge=0)
     """Users with fewer interactions than this are removed, after the k-core."""
+    time: str = Field(default="auto", exclude_if=lambda value: value == "auto")
+    """How the column `timestamp` writes times: `auto` reads numbers of seconds, milliseconds,
+    microseconds or nanoseconds since 1970, ISO 8601, dates and datetimes; `s`, `ms`, `us` and `ns`
+    say the unit; a pattern such as "%d/%m/%Y %H:%M" the form. `none`: the rows are in the order of
+    time, whatever the column says."""
+    time_zone: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Where times without a time zone are from, e.g. "Europe/Berlin"; UTC if it is not said."""
     split: str | dict[str, Any] = "leave-one-out"
     """A name, or a table with parameters: `{ name = "adherence", held_out = 4 }`."""
     cold: ColdStartSpec | None = None
     """What to withhold from training, if anything."""
     candidates: CandidateSpec = Field(default_factory=CandidateSpec)
     """How candidates are drawn."""
+
+    @field_validator("time")
+    @classmethod
+    def _check_time(cls, setting: str) -> str:
+        if setting not in ("auto", "none", *TIME_UNITS) and "%" not in setting:
+            units = ", ".join(map(repr, TIME_UNITS))
+            raise ValueError(f"use 'auto', 'none', {units}, or a pattern such as '%d/%m/%Y'")
+        return setting
 
     @field_validator("split")
     @classmethod

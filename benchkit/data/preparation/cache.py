@@ -13,6 +13,7 @@ from filelock import FileLock
 from benchkit import io
 from benchkit.data import sources
 from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.data.hash_memory import HashMemory
 from benchkit.data.preparation import pipeline
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
@@ -33,9 +34,10 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     beside the dataset, in quarantine.jsonl. Raises DataError when the stored files are not those
     that were written.
     """
-    folder = dataset_dir(spec, root)
-    with io.wrap_io_errors(folder):
+    with io.wrap_io_errors(root):
         root.mkdir(parents=True, exist_ok=True)
+    inputs = _hash_inputs(spec, root, write=True)
+    folder = _dataset_dir(spec, root, inputs)
     with FileLock(root / f".{folder.name}.lock"):
         if not (folder / "dataset.json").exists():
             raw = sources.read_source(
@@ -44,21 +46,32 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
             if raw.malformed is not None and len(raw.malformed):
                 io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
             dataset = prepare_dataset(raw, spec)
-            save_dataset(dataset, folder, inputs=_hash_inputs(spec, root))
+            if _hash_inputs(spec, root) != inputs:
+                raise DataError(
+                    f"dataset {spec.name!r}: its files have changed while they were read",
+                    "run again",
+                )
+            save_dataset(dataset, folder, inputs=inputs)
     return load_dataset(folder)
 
 
 def dataset_dir(spec: DatasetSpec, root: Path) -> Path:
     """Return the folder of a dataset: its name and a key.
 
-    The key changes with the specification, the sizes and times of the input files, and the code
-    that reads, splits and prepares.
+    The key changes with the specification, the contents of the input files, and the code that
+    reads, splits and prepares.
+
+    Raises:
+        DataError: The input files are not there.
     """
-    options = sources.resolve_paths(spec.options, root / RAW_DIR)
+    return _dataset_dir(spec, root, _hash_inputs(spec, root))
+
+
+def _dataset_dir(spec: DatasetSpec, root: Path, inputs: Sequence[str | None]) -> Path:
     key = hash_json(
         {
             "spec": spec.model_dump(mode="json"),
-            "files": sources.file_signatures(spec.source, options),
+            "inputs": inputs,
             "code": hash_sources(Path(__file__)),
             "reader": hash_sources(sources.data_source_file(spec.source)),
             "split": hash_sources(split_source_file(spec.split)),
@@ -71,19 +84,16 @@ def identify_dataset(spec: DatasetSpec, root: Path) -> str:
     """Return the hash of all that decides what a dataset holds, without preparing or writing it.
 
     That is the specification without the name, the contents of the input files, and the code that
-    reads, splits and prepares. Contents are hashed once: a prepared dataset has their hashes.
+    reads, splits and prepares. Contents of large files are hashed once: preparing remembers them.
 
     Raises:
         DataError: The input files are not there.
     """
-    inputs = _read_description(dataset_dir(spec, root)).get("inputs")
-    if inputs is None:
-        inputs = _hash_inputs(spec, root)
     options = sources.identity_options(spec.options)
     return hash_json(
         {
             "spec": {**spec.model_dump(mode="json", exclude={"name"}), "options": options},
-            "inputs": inputs,
+            "inputs": _hash_inputs(spec, root),
             "code": hash_sources(
                 Path(pipeline.__file__),
                 sources.data_source_file(spec.source),
@@ -93,16 +103,13 @@ def identify_dataset(spec: DatasetSpec, root: Path) -> str:
     )
 
 
-def _hash_inputs(spec: DatasetSpec, root: Path) -> list[str | None]:
-    return sources.hash_inputs(spec.source, sources.resolve_paths(spec.options, root / RAW_DIR))
-
-
-def _read_description(folder: Path) -> dict[str, Any]:
-    """Return what `dataset.json` says, nothing where there is none that can be read."""
-    try:
-        return dict(json.loads((folder / "dataset.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+def _hash_inputs(spec: DatasetSpec, root: Path, write: bool = False) -> list[str | None]:
+    memory = HashMemory(root / ".input-hashes.json")
+    options = sources.resolve_paths(spec.options, root / RAW_DIR)
+    hashes = sources.hash_inputs(spec.source, options, memory)
+    if write:
+        memory.write()
+    return hashes
 
 
 def save_dataset(

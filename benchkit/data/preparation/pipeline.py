@@ -17,6 +17,7 @@ from benchkit.data.preparation.id_encoding import (
     factorize,
 )
 from benchkit.data.preparation.k_core import k_core
+from benchkit.data.preparation.times import interpret_times
 from benchkit.data.raw import RawData, validate_raw_data
 from benchkit.data.spec import DatasetSpec
 from benchkit.data.splits.base import TRAIN, CaseRows
@@ -27,7 +28,7 @@ from benchkit.types import Catalog, Interactions
 
 def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     """Prepare `raw` as `spec` says. Interactions with equal times keep their order in the file."""
-    raw = validate_raw_data(raw)
+    raw = validate_raw_data(interpret_times(raw, spec))
     table = raw.interactions
     funnel = {**raw.funnel, "interactions_read": len(table)}
     # Any codes will do until it is known which few of the ids are left to be named and sorted.

@@ -1,45 +1,72 @@
-"""Tables of text as CSV, TSV or RecBole atomic file, and Parquet tables."""
+"""Tables as Parquet or as text: CSV, TSV, RecBole atomic files and their like, packed or not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from benchkit.data.readers.delimited_text import TEXT_SUFFIXES, read_delimited_text
+from benchkit.data.readers.text_decoding import PACKED_SUFFIXES
 from benchkit.errors import DataError
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t"}
-_KINDS = (".csv", ".tsv", ".parquet")
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How a table of text is written; None is for what the file shows."""
+
+    separator: str | None = None
+    encoding: str | None = None
+    quoting: str | None = None
 
 
-def read_table(path: Path, renames: Mapping[str, str] | None = None) -> pl.DataFrame:
+@dataclass(frozen=True)
+class FileTable:
+    """A table and where its rows stand."""
+
+    table: pl.DataFrame
+    lookup_lines: Callable[[NDArray[np.int64]], NDArray[np.int64]]
+    """Returns the lines (from 1) of some rows; of Parquet, which has no lines, the rows from 1."""
+
+
+def read_table(path: Path, options: TextOptions | None = None) -> FileTable:
     """Read a table. Columns of text files are strings: an id like "007" is not a number.
 
     Args:
-        path: A file whose suffix says what it is.
-        renames: Name in the file -> name in the result.
+        path: A file whose ending says what it is, in small or capital letters.
+        options: How a text file is written.
 
     Raises:
+        ConfigError: An option does not exist.
         DataError: The file is missing, of an unknown kind, or damaged.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file", "paths in a suite are relative to its folder")
-    if path.suffix not in {*_SEPARATORS, ".parquet"}:
-        raise DataError(f"{path}: unknown kind of table", f"use one of {', '.join(_KINDS)}")
+    suffix = _table_suffix(path)
     try:
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else _read_text_table(path)
+        if suffix == ".parquet":
+            return FileTable(pl.read_parquet(path), lambda rows: rows + 1)
+        options = options or TextOptions()
+        text = read_delimited_text(
+            path, suffix, options.separator, options.encoding, options.quoting
+        )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: cannot be read: {error}", "check the file's format") from None
-    return table.rename({old: new for old, new in (renames or {}).items() if old in table.columns})
+    return FileTable(text.table, text.lines.__getitem__)
 
 
-def _read_text_table(path: Path) -> pl.DataFrame:
-    is_atomic = path.suffix in (".inter", ".item")  # without quoting, `name:type` in the header
-    table = pl.read_csv(
-        path,
-        separator=_SEPARATORS[path.suffix],
-        infer_schema=False,
-        quote_char=None if is_atomic else '"',
-    )
-    if is_atomic:
-        table = table.rename({name: name.partition(":")[0] for name in table.columns})
-    return table
+def _table_suffix(path: Path) -> str:
+    """Return the ending in small letters, without that of a packed file."""
+    endings = [suffix.lower() for suffix in path.suffixes]
+    if endings and endings[-1] in PACKED_SUFFIXES:
+        endings.pop()
+    suffix = endings[-1] if endings else ""
+    if suffix not in (*TEXT_SUFFIXES, ".parquet"):
+        kinds = ", ".join((*TEXT_SUFFIXES, ".parquet"))
+        raise DataError(
+            f"{path}: unknown kind of table",
+            f"use one of {kinds}; text also packed: {', '.join(PACKED_SUFFIXES)}",
+        )
+    return suffix

@@ -7,9 +7,11 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from benchkit.data.hash_memory import HashMemory
 from benchkit.data.raw import RawData
 from benchkit.data.sources.base import DataSource
 from benchkit.errors import ConfigError
+from benchkit.fingerprint import hash_file
 from benchkit.registry import Registry
 
 SOURCES: Registry[DataSource] = Registry(
@@ -46,20 +48,24 @@ def read_source(source: str, options: dict[str, Any]) -> RawData:
     return _load_source(source, options).read(**options)
 
 
-def file_signatures(source: str, options: dict[str, Any]) -> list[tuple[str, int, int]]:
-    """Return (name, size, time of change) of each file that the source reads."""
-    paths = _load_source(source, options).input_files(**options)
-    return [(p.name, s.st_size, s.st_mtime_ns) for p in paths if p.is_file() for s in [p.stat()]]
-
-
-def hash_inputs(source: str, options: dict[str, Any]) -> list[str | None]:
+def hash_inputs(
+    source: str, options: dict[str, Any], memory: HashMemory | None = None
+) -> list[str | None]:
     """Return the SHA-256 of each file that the source may read, None for one that is not there.
+
+    Args:
+        source: Its name.
+        options: Its options, with full paths.
+        memory: Hashes that were computed before.
 
     Raises:
         DataError: None of them is there; the source says how to get them.
     """
     loaded = _load_source(source, options)
-    hashes = [loaded.hash_input(path) for path in loaded.input_files(**options)]
+    hash_input = loaded.hash_input
+    if hash_input is hash_file and memory is not None:
+        hash_input = memory.hash_file
+    hashes = [hash_input(path) for path in loaded.input_files(**options)]
     if hashes and not any(hashes):
         read_source(source, options)
     return hashes

@@ -18,9 +18,9 @@ from benchkit.data.readers import jsonl_reader
 from benchkit.data.readers.archive import missing_file_error
 from benchkit.data.readers.json_validation import ID_DTYPE
 from benchkit.data.readers.malformed_lines import MAX_MALFORMED_SHARE
+from benchkit.data.readers.nested_values import flatten_to_text
 from benchkit.data.sources.amazon_common import (
     first_titled_entries,
-    flatten_to_text,
     make_item_text_reader,
     make_review_reader,
 )
@@ -111,6 +111,7 @@ def read_amazon2023(
         if with_reviews
         else None,
         texts=items.texts,
+        time_unit="ms",
     )
 
 

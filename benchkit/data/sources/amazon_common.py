@@ -4,7 +4,6 @@ import html
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -91,19 +90,3 @@ def _strip_markup(texts: pl.Series) -> pl.Series:
         plain = [html.unescape(text) for text in texts.gather(coded)]
         texts = texts.scatter(coded, pl.Series(plain, dtype=pl.String))
     return texts.str.strip_chars()
-
-
-def flatten_to_text(value: Any, between: str) -> str:
-    """Return a value of a metadata record as text: lists joined, objects as "key: value".
-
-    >>> flatten_to_text({"Brand": "Acme", "Rank": {"Toys": 7}}, "; ")
-    'Brand: Acme; Rank: Toys: 7'
-    """
-    if value is None or value == "None":
-        return ""
-    if isinstance(value, dict):
-        value = [f"{key}: {text}" for key, v in value.items() if (text := flatten_to_text(v, ", "))]
-    if isinstance(value, list):
-        return between.join(text for v in value if (text := flatten_to_text(v, ", ")))
-    text = str(value).replace("\0", "\ufffd").strip()
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

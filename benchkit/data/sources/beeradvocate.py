@@ -54,6 +54,7 @@ def read_beeradvocate(folder: str) -> RawData:
         table.select(_ITEM).unique("item", keep="first", maintain_order=True),
         (file.name, file.name),
         lookup_lines=lines.__getitem__,
+        time_unit="s",
         funnel=records.funnel("reviews"),
         malformed=records.malformed,
         reviews=texts,

@@ -80,6 +80,7 @@ def read_lastfm(
         items,
         (_LISTENS, _ARTISTS),
         lookup_lines=lines.__getitem__,
+        time_unit="s",
         funnel=funnel,
         malformed=malformed,
     )

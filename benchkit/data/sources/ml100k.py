@@ -14,13 +14,13 @@ from benchkit.errors import DataError
 def read_ml100k() -> RawData:
     """MovieLens 100K (Harper & Konstan, 2015), from the installed RecBole package."""
     ratings_file, items_file = ml100k_files()
-    ratings = read_table(ratings_file).select(
+    ratings = read_table(ratings_file).table.select(
         pl.col("user_id").alias("user"),
         pl.col("item_id").alias("item"),
         pl.col("rating").cast(pl.Float32),
         pl.col("timestamp").cast(pl.Int64),
     )
-    items = read_table(items_file).select(
+    items = read_table(items_file).table.select(
         pl.col("item_id").alias("item"),
         _title().alias("title"),
         pl.col("release_year").alias("year"),

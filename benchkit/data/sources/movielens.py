@@ -77,6 +77,7 @@ def read_movielens(folder: str) -> RawData:
         items,
         (ratings_file, movies_file),
         lookup_lines=make_line_lookup(parts[ratings_file].skipped),
+        time_unit="s",
         funnel=funnel | {"movies_without_year": items["year"].null_count()},
         malformed=malformed,
     )

@@ -68,6 +68,7 @@ def read_steam(folder: str, rate_within: RatingGroup = "item") -> RawData:
         items.with_columns(pl.coalesce("title", "app_name").alias("title")).drop("app_name"),
         (reviews_file.name, games_file.name),
         lookup_lines=lines.__getitem__,
+        time_unit="s",
         funnel={
             **reviews.funnel("reviews"),
             "reviews_without_hours": unknown,

@@ -1,0 +1,264 @@
+"""The column `timestamp`: found or missed, its unit, and what cannot be read of it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import numpy as np
+import polars as pl
+
+from benchkit.data.raw import RawData
+from benchkit.data.readers.time_parsing import (
+    NANOSECONDS,
+    TIME_UNITS,
+    Nanoseconds,
+    NumberColumn,
+    TimeUnit,
+    datetimes_to_nanoseconds,
+    formatted_to_nanoseconds,
+    guess_units,
+    iso_parts,
+    iso_to_nanoseconds,
+    numbers_to_nanoseconds,
+    split_numbers,
+)
+from benchkit.data.spec import DatasetSpec
+from benchkit.errors import ConfigError, DataError
+
+_FILE_ORDER = 'set time = "none" in the dataset to take the order of the file for it'
+_WAYS = (
+    'correct these rows, say how times are written (time = "ms", time = "%d/%m/%Y %H:%M"), or '
+    f"{_FILE_ORDER}: that changes what is asked"
+)
+_LIKELY_WORDS = frozenset("timestamp timestamps time date datetime unixtime epoch ts".split())
+_UNLIKELY_WORDS = frozenset("release birth play run life updated last".split())
+_LIKELY_ENDS = ("timestamp", "datetime", "reviewtime", "createdat", "reviewdate")
+_DAY_OR_MONTH_FIRST = r"^\d{1,2}([/.-])\d{1,2}[/.-]\d{2,4}"
+_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+
+def interpret_times(raw: RawData, spec: DatasetSpec) -> RawData:
+    """Return `raw` with its times in nanoseconds since 1970 (Int64), or without any.
+
+    Raises:
+        DataError: A time cannot be read, units are mixed, or there is no column `timestamp` though
+            another one looks like it.
+        ConfigError: `spec.time` does not fit the source or the column.
+    """
+    if spec.time == "none":
+        return replace(raw, interactions=raw.interactions.drop("timestamp", strict=False))
+    if "timestamp" not in raw.interactions.columns:
+        _refuse_unused_times(raw)
+        return raw
+    times = _read(raw, spec)
+    return replace(raw, interactions=raw.interactions.with_columns(times.alias("timestamp")))
+
+
+def find_likely_times(table: pl.DataFrame) -> list[str]:
+    """List the columns that may hold the times of interactions, by their names and types.
+
+    >>> find_likely_times(pl.DataFrame(schema=["Timestamp", "unix_time", "play_time", "item"]))
+    ['Timestamp', 'unix_time']
+    """
+    return [
+        name
+        for name, dtype in table.schema.items()
+        if _may_be_time(name, dtype)
+    ]
+
+
+def _may_be_time(name: str, dtype: pl.DataType) -> bool:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    words = re.findall(r"[a-z]+", spaced.lower())
+    if _UNLIKELY_WORDS.intersection(words):
+        return False
+    sounds_like_time = not _LIKELY_WORDS.isdisjoint(words) or "".join(words).endswith(_LIKELY_ENDS)
+    return sounds_like_time or isinstance(dtype, pl.Datetime | pl.Date)
+
+
+def _refuse_unused_times(raw: RawData) -> None:
+    likely = find_likely_times(raw.interactions)
+    if not likely:
+        return
+    columns = ", ".join(map(repr, raw.interactions.columns))
+    raise DataError(
+        f"{raw.origin[0]}: no column 'timestamp', but {' and '.join(map(repr, likely))} may hold"
+        f" the time; the columns are {columns}",
+        f'name it: columns = {{ timestamp = "{likely[0]}" }}; or {_FILE_ORDER}',
+    )
+
+
+def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
+    column = raw.interactions["timestamp"]
+    empty = column.is_null()
+    if column.dtype == pl.String:
+        empty |= (column.str.strip_chars() == "").fill_null(value=True)
+    elif column.dtype.is_float():
+        empty |= column.is_nan().fill_null(value=True)
+    _refuse(raw, empty, "is no time", _WAYS)
+    if isinstance(column.dtype, pl.Datetime | pl.Date):
+        if spec.time != "auto":
+            raise ConfigError(
+                f"{raw.origin[0]}: time = {spec.time!r}, but the column 'timestamp' holds dates",
+                'leave time out, or set it to "none"',
+            )
+        return _check(raw, _in_zone(datetimes_to_nanoseconds, column, spec))
+    if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Categorical, pl.Enum)):
+        raise DataError(
+            f"{raw.origin[0]}, column 'timestamp': holds {column.dtype}, which is no time",
+            f"store numbers, dates or text there, or {_FILE_ORDER}",
+        )
+    if "%" in spec.time:
+        text = column.cast(pl.String)
+        try:
+            times = formatted_to_nanoseconds(text, spec.time, spec.time_zone)
+        except pl.exceptions.PolarsError as error:
+            raise ConfigError(f"time = {spec.time!r}, {spec.time_zone}: {error}", "") from None
+        return _check(raw, times, f"is no time of the form {spec.time!r}")
+    _refuse_rounded_floats(raw, column)
+    numbers = split_numbers(column)
+    numeric = numbers.is_number
+    if not numeric.any() and spec.time == "auto" and raw.time_unit is None:
+        return _read_iso(raw, spec, column.cast(pl.String))
+    # A number among texts, or a text among numbers: what is rarer is what is named.
+    mostly_numbers = int(numeric.sum()) * 2 >= len(column)
+    if mostly_numbers or spec.time != "auto":
+        _refuse(raw, ~numeric, "is not a number" if spec.time == "auto" else
+                f"is not a number, as time = {spec.time!r} says", _WAYS)  # fmt: skip
+    else:
+        _refuse(raw, numeric, "is a number, and other times are dates", _WAYS)
+    unit = _choose_unit(raw, spec, numbers)
+    times = numbers_to_nanoseconds(numbers, unit)
+    _refuse_ties(raw, times)
+    return _check(raw, times, f"is a time beyond the years 1678 to 2261, in {_NAMES[unit]}")
+
+
+def _refuse_rounded_floats(raw: RawData, column: pl.Series) -> None:
+    """Refuse floats so large that the whole numbers next to them are the same float."""
+    digits = {pl.Float32(): 24, pl.Float64(): 53}.get(column.dtype)
+    if digits is not None:
+        _refuse(
+            raw,
+            column.is_finite() & (column.abs() > 2**digits),
+            f"is a float of {column.dtype.to_string()[1:]} bits, which rounds times of this size",
+            f"store whole numbers, dates or text in the column; or {_FILE_ORDER}",
+        )
+
+
+def _choose_unit(raw: RawData, spec: DatasetSpec, numbers: NumberColumn) -> TimeUnit:
+    """Return the unit that the suite says, the source knows, or all numbers agree on."""
+    if raw.time_unit is not None:
+        if spec.time not in ("auto", raw.time_unit):
+            raise ConfigError(
+                f"dataset {spec.name!r}: time = {spec.time!r}, but source {spec.source!r} has times"
+                f" in {raw.time_unit!r}",
+                "leave time out",
+            )
+        return raw.time_unit
+    if spec.time in NANOSECONDS:
+        return TIME_UNITS[TIME_UNITS.index(spec.time)]  # type: ignore[arg-type]
+    units = guess_units(numbers)
+    present = np.unique(units[units >= 0])
+    if len(present) > 1:
+        _refuse_mixed_units(raw, units, present.tolist())
+    return TIME_UNITS[int(present[0])] if len(present) else "s"
+
+
+def _refuse_mixed_units(
+    raw: RawData, units: np.ndarray[Any, np.dtype[np.int64]], present: Sequence[int]
+) -> NoReturn:
+    readings, choices = [], []
+    for unit in present:
+        rows = np.flatnonzero(units == unit)
+        (line,) = raw.lookup_lines(rows[:1])
+        value, name = raw.interactions["timestamp"][int(rows[0])], TIME_UNITS[unit]
+        numbers = split_numbers(pl.Series([value]))
+        moment = numbers_to_nanoseconds(numbers, name).values.cast(pl.Datetime("ns"))
+        day = "?" if moment[0] is None else str(moment.dt.date()[0])
+        readings.append(f"{value} (line {line}) is {day} in {_NAMES[name]}")
+        choices.append(f'time = "{name}"')
+    raise DataError(
+        f"{raw.origin[0]}, column 'timestamp': its numbers may be of different units:"
+        f" {'; '.join(readings)}",
+        f"if they are all of one unit, set {' or '.join(choices)} in the dataset; otherwise convert"
+        f" them; or {_FILE_ORDER}",
+    )
+
+
+def _read_iso(raw: RawData, spec: DatasetSpec, text: pl.Series) -> pl.Series:
+    parts = iso_parts(text)
+    hint = _WAYS
+    wrong = parts["moment"].is_null()
+    if wrong.any() and text.str.contains(_DAY_OR_MONTH_FIRST).any():
+        between = text.filter(wrong).str.extract(_DAY_OR_MONTH_FIRST, 1)[0] or "/"
+        day_first, month_first = (f"%{a}{between}%{b}{between}%Y" for a, b in ("dm", "md"))
+        hint = (
+            f'say which comes first: time = "{day_first}" reads day, month, year, and time ='
+            f' "{month_first}" month, day, year (with " %H:%M:%S" for a clock); or {_FILE_ORDER}:'
+            " that changes what is asked"
+        )
+    _refuse(raw, wrong, "is neither a number nor a time as ISO 8601 writes it", hint)
+    without = parts["zone"].is_null()
+    if spec.time_zone is None and without.any() and not without.all():
+        _refuse(
+            raw,
+            without,
+            "has no time zone, and other times have one",
+            'say where those without a zone are from: time_zone = "UTC" or, say,'
+            ' time_zone = "America/New_York", in the dataset',
+        )
+    times = _in_zone(iso_to_nanoseconds, parts, spec)
+    _refuse_ties(raw, times)
+    return _check(raw, times)
+
+
+def _in_zone(convert: Any, source: Any, spec: DatasetSpec) -> Nanoseconds:
+    try:
+        times: Nanoseconds = convert(source, spec.time_zone)
+    except pl.exceptions.PolarsError as error:
+        raise ConfigError(
+            f"dataset {spec.name!r}: time_zone = {spec.time_zone!r}: {error}",
+            'use a name of the IANA time zones, such as "UTC" or "Europe/Berlin"',
+        ) from None
+    return times
+
+
+def _check(
+    raw: RawData,
+    times: Nanoseconds,
+    what: str = "is a time beyond the years 1678 to 2261, or one that the clocks left out",
+) -> pl.Series:
+    _refuse(raw, times.values.is_null(), what, _WAYS)
+    return times.values
+
+
+def _refuse_ties(raw: RawData, times: Nanoseconds) -> None:
+    """Refuse times that differ by less than a nanosecond, as those scaled to 0..1 may."""
+    if not times.cut.any():
+        return
+    text = raw.interactions["timestamp"].cast(pl.String)
+    pairs = pl.DataFrame({"text": text, "time": times.values, "cut": times.cut}).unique()
+    alike = pairs.filter(
+        pl.col("cut").any().over("time") & (pl.len().over("time") > 1),
+    ).sort("time", "text")
+    if len(alike):
+        first, second = alike["text"][:2]
+        raise DataError(
+            f"{raw.origin[0]}, column 'timestamp': {first} and {second} differ by less than a"
+            " nanosecond, the smallest step that is told apart",
+            "multiply the column, e.g. by 1,000,000: only the order of times counts",
+        )
+
+
+def _refuse(raw: RawData, bad: pl.Series, what: str, hint: str) -> None:
+    rows = bad.arg_true().to_numpy()
+    if len(rows) == 0:
+        return
+    value = raw.interactions["timestamp"][int(rows[0])]
+    (line,) = raw.lookup_lines(rows[:1].astype(np.int64))
+    raise DataError(
+        f"{raw.origin[0]}, line {line}, column 'timestamp': {value!r} {what}"
+        f" ({len(rows)} such rows)",
+        hint,
+    )

@@ -1,0 +1,55 @@
+"""Lists and objects as text, where a table or a record holds them in place of one."""
+
+from typing import Any
+
+import polars as pl
+
+from benchkit.errors import DataError
+
+_BETWEEN = ", "
+
+
+def join_nested_columns(file: str, table: pl.DataFrame, single: frozenset[str]) -> pl.DataFrame:
+    """Return a table with lists and objects as text: entries joined by commas, "key: value".
+
+    Args:
+        file: What messages call the table.
+        table: Columns of any type.
+        single: Columns of which a cell is one value: an id, a number, a time.
+
+    Raises:
+        DataError: One of `single` holds lists or objects, or a column holds bytes or Python objects.
+    """
+    for name, dtype in table.schema.items():
+        if dtype in (pl.Binary, pl.Object):
+            raise DataError(
+                f"{file}: column {name!r} holds {'bytes' if dtype == pl.Binary else 'objects'},"
+                " which are no text",
+                "convert the column to text, or leave it out of the file",
+            )
+        if not dtype.is_nested():
+            continue
+        if name in single:
+            raise DataError(
+                f"{file}: column {name!r} holds lists or objects ({dtype}), and not one value a row",
+                "write one row for each value, or map another column to this name",
+            )
+        texts = [flatten_to_text(value, _BETWEEN) or None for value in table[name].to_list()]
+        table = table.with_columns(pl.Series(name, texts, dtype=pl.String))
+    return table
+
+
+def flatten_to_text(value: Any, between: str) -> str:
+    """Return a value of a metadata record as text: lists joined, objects as "key: value".
+
+    >>> flatten_to_text({"Brand": "Acme", "Rank": {"Toys": 7}}, "; ")
+    'Brand: Acme; Rank: Toys: 7'
+    """
+    if value is None or value == "None":
+        return ""
+    if isinstance(value, dict):
+        value = [f"{key}: {text}" for key, v in value.items() if (text := flatten_to_text(v, ", "))]
+    if isinstance(value, list):
+        return between.join(text for v in value if (text := flatten_to_text(v, ", ")))
+    text = str(value).replace("\0", "\ufffd").strip()
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,121 @@
+"""A file of text as UTF-8: unpacked, and decoded from what it was written in."""
+
+import bz2
+import codecs
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from benchkit.errors import ConfigError, DataError
+
+PACKED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_BYTE_ORDER_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE = 4096  # bytes at the beginning that show what a file is
+
+
+def read_text(path: Path, encoding: str | None = None) -> bytes:
+    """Return the text of a file, packed or not, as UTF-8 with "\\n" at the end of lines.
+
+    Args:
+        path: The file; gzip, zstandard, bzip2 and xz are known by their first bytes.
+        encoding: What the text is written in. By default UTF-8, or what a byte order mark says.
+
+    Raises:
+        ConfigError: There is no such encoding.
+        DataError: The archive is damaged, or the text is not of that encoding.
+    """
+    data = unpack(path)
+    if encoding is None:
+        encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    text = _from_utf8(path, data) if encoding is None else _decode(path, data, encoding)
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+        if b"\n" not in text:  # as old Macs ended lines
+            text = text.replace(b"\r", b"\n")
+    return text
+
+
+def unpack(path: Path) -> bytes:
+    """Return the content of a file, unpacked if it is packed."""
+    data = path.read_bytes()
+    readers: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
+        (b"\x1f\x8b", gzip.decompress),
+        (b"BZh", bz2.decompress),
+        (b"\xfd7zXZ\x00", lzma.decompress),
+        (_ZSTD, _decompress_zstd),
+    )
+    for mark, decompress in readers:
+        if data.startswith(mark):
+            try:
+                return decompress(data)
+            except (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError) as error:
+                raise DataError(
+                    f"{path}: the archive is damaged: {error}", "get the file again"
+                ) from None
+    if data.startswith(b"PK\x03\x04"):
+        raise DataError(f"{path}: is a zip file, or a workbook of Excel", "unpack it, or save CSV")
+    return data
+
+
+def _decompress_zstd(data: bytes) -> bytes:
+    try:
+        import pyarrow as pa  # type: ignore[import-untyped]
+    except ImportError:
+        raise DataError(
+            "a .zst file needs pyarrow to be read", "pip install pyarrow, or unpack the file"
+        ) from None
+    with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+        return bytes(stream.read())
+
+
+def _from_utf8(path: Path, data: bytes) -> bytes:
+    """Return `data`, which must be UTF-8."""
+    head = data[:_SAMPLE]
+    if b"\0" in head:
+        # Of Latin letters in UTF-16 every other byte is a zero.
+        first_zeros = head[::2].count(0)
+        name = "utf-16-be" if first_zeros > head[1::2].count(0) else "utf-16-le"
+        raise DataError(
+            f"{path}: holds zero bytes, as text in UTF-16 does",
+            f'if it is UTF-16, set encoding = "{name}" in the options; otherwise get it again',
+        )
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        sample = data[max(0, error.start - 10) : error.start + 10]
+        raise DataError(
+            f"{path}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x};"
+            f" as Latin-1 it reads {sample.decode('latin-1')!r})",
+            'say what it is written in: encoding = "latin-1", "cp1252", "utf-16", "shift_jis", ...'
+            " in the options",
+        ) from None
+    return data
+
+
+def _decode(path: Path, data: bytes, encoding: str) -> bytes:
+    try:
+        return data.decode(encoding).removeprefix("\ufeff").encode("utf-8")
+    except LookupError:
+        raise ConfigError(
+            f"{path}: unknown encoding {encoding!r}",
+            'use a name that Python knows, such as "latin-1", "cp1252" or "utf-16"',
+        ) from None
+    except UnicodeError as error:
+        where = ""
+        if isinstance(error, UnicodeDecodeError):
+            before = data[: error.start].decode(encoding, "replace").count("\n")
+            where = f", line {before + 1}"
+        raise DataError(
+            f"{path}{where}: not {encoding}: {getattr(error, 'reason', error)}",
+            "say what it is written in: encoding = ... in the options",
+        ) from None
