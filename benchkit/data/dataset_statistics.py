@@ -46,3 +46,12 @@ def describe_dataset(dataset: PreparedDataset) -> DatasetStatistics:
         sparsity=1 - len(data) / (users * items),
         tied_users=tied,
     )
+
+
+def describe_times(dataset: PreparedDataset) -> str:
+    """Say from when to when the interactions are, so that a wrong unit is seen."""
+    time = dataset.interactions.timestamp
+    if time is None or not len(time):
+        return "none: the rows are taken to be in the order of time"
+    ends = pl.Series([time.min(), time.max()]).cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d %H:%M")
+    return f"{ends[0]} to {ends[1]} UTC"

@@ -59,7 +59,8 @@ def write_cases(place: EvaluationTask, path: Path) -> CasesHeader:
     """Write one JSON object a test case to `path`, and its header to `header_path(path)`.
 
     A case has what a `Request` has: case_id, user, history (oldest first; item, title and, where
-    known, rating, timestamp in nanoseconds since 1970, and review) and candidates (item, title) in their frozen order.
+    known, rating, timestamp in nanoseconds since 1970, and review) and candidates (item, title) in
+    their frozen order.
     """
     partial = path.with_name(f".{path.name}.partial")
     catalog = place.dataset.catalog

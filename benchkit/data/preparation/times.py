@@ -31,8 +31,10 @@ _WAYS = (
     'correct these rows, say how times are written (time = "ms", time = "%d/%m/%Y %H:%M"), or '
     f"{_FILE_ORDER}: that changes what is asked"
 )
-_LIKELY_WORDS = frozenset("timestamp timestamps time date datetime unixtime epoch ts".split())
-_UNLIKELY_WORDS = frozenset("release birth play run life updated last".split())
+_LIKELY_WORDS = frozenset(
+    ("timestamp", "timestamps", "time", "date", "datetime", "unixtime", "epoch", "ts")
+)
+_UNLIKELY_WORDS = frozenset(("release", "birth", "play", "run", "life", "updated", "last"))
 _LIKELY_ENDS = ("timestamp", "datetime", "reviewtime", "createdat", "reviewdate")
 _DAY_OR_MONTH_FIRST = r"^\d{1,2}([/.-])\d{1,2}[/.-]\d{2,4}"
 _NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
@@ -61,11 +63,7 @@ def find_likely_times(table: pl.DataFrame) -> list[str]:
     >>> find_likely_times(pl.DataFrame(schema=["Timestamp", "unix_time", "play_time", "item"]))
     ['Timestamp', 'unix_time']
     """
-    return [
-        name
-        for name, dtype in table.schema.items()
-        if _may_be_time(name, dtype)
-    ]
+    return [name for name, dtype in table.schema.items() if _may_be_time(name, dtype)]
 
 
 def _may_be_time(name: str, dtype: pl.DataType) -> bool:
@@ -79,8 +77,8 @@ def _may_be_time(name: str, dtype: pl.DataType) -> bool:
 
 def _refuse_unused_times(raw: RawData) -> None:
     likely = find_likely_times(raw.interactions)
-    if not likely:
-        return
+    if not likely or not {"user", "item"} <= set(raw.interactions.columns):
+        return  # without these columns it is not the right table
     columns = ", ".join(map(repr, raw.interactions.columns))
     raise DataError(
         f"{raw.origin[0]}: no column 'timestamp', but {' and '.join(map(repr, likely))} may hold"
@@ -114,7 +112,10 @@ def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
         try:
             times = formatted_to_nanoseconds(text, spec.time, spec.time_zone)
         except pl.exceptions.PolarsError as error:
-            raise ConfigError(f"time = {spec.time!r}, {spec.time_zone}: {error}", "") from None
+            raise ConfigError(
+            f"time = {spec.time!r} (time zone {spec.time_zone!r}) cannot be used: {error}",
+            'write the form as strftime does, e.g. "%d/%m/%Y %H:%M:%S"',
+        ) from None
         return _check(raw, times, f"is no time of the form {spec.time!r}")
     _refuse_rounded_floats(raw, column)
     numbers = split_numbers(column)
@@ -128,6 +129,7 @@ def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
                 f"is not a number, as time = {spec.time!r} says", _WAYS)  # fmt: skip
     else:
         _refuse(raw, numeric, "is a number, and other times are dates", _WAYS)
+    _refuse(raw, numbers.whole.is_null(), "has more digits than 64 bits hold", _WAYS)
     unit = _choose_unit(raw, spec, numbers)
     times = numbers_to_nanoseconds(numbers, unit)
     _refuse_ties(raw, times)
@@ -136,12 +138,12 @@ def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
 
 def _refuse_rounded_floats(raw: RawData, column: pl.Series) -> None:
     """Refuse floats so large that the whole numbers next to them are the same float."""
-    digits = {pl.Float32(): 24, pl.Float64(): 53}.get(column.dtype)
-    if digits is not None:
+    if column.dtype.is_float():
+        bits, digits = (32, 24) if column.dtype == pl.Float32 else (64, 53)
         _refuse(
             raw,
             column.is_finite() & (column.abs() > 2**digits),
-            f"is a float of {column.dtype.to_string()[1:]} bits, which rounds times of this size",
+            f"is a float of {bits} bits, which rounds times of this size",
             f"store whole numbers, dates or text in the column; or {_FILE_ORDER}",
         )
 
@@ -216,9 +218,9 @@ def _read_iso(raw: RawData, spec: DatasetSpec, text: pl.Series) -> pl.Series:
 def _in_zone(convert: Any, source: Any, spec: DatasetSpec) -> Nanoseconds:
     try:
         times: Nanoseconds = convert(source, spec.time_zone)
-    except pl.exceptions.PolarsError as error:
+    except pl.exceptions.PolarsError:
         raise ConfigError(
-            f"dataset {spec.name!r}: time_zone = {spec.time_zone!r}: {error}",
+            f"dataset {spec.name!r}: there is no time zone {spec.time_zone!r}",
             'use a name of the IANA time zones, such as "UTC" or "Europe/Berlin"',
         ) from None
     return times

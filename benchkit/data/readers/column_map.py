@@ -58,12 +58,12 @@ class ColumnMap:
         for name, source in self.maps[kind].items():
             if name in table.columns and source != name and name not in renames:
                 raise DataError(
-                    f"{file}: two columns would be called {name!r}: the one that is, and {source!r},"
-                    " which `columns` gives this name",
+                    f"{file}: two columns would be called {name!r}: the one that is, and"
+                    f" {source!r}, which `columns` gives this name",
                     f"give each file its own map: if {source!r} is meant here, columns ="
                     f' {{ {kind} = {{ {name} = "{source}", other_{name} = "{name}" }}, ... }}; if'
                     f" {name!r} is, say so of the other file alone: columns ="
-                    f' {{ {_ITEMS if kind == _INTERACTIONS else _INTERACTIONS} ='
+                    f" {{ {_ITEMS if kind == _INTERACTIONS else _INTERACTIONS} ="
                     f' {{ {name} = "{source}" }} }}',
                 )
         named = table.rename(renames)

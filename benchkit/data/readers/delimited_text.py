@@ -1,4 +1,4 @@
-"""Tables of text with a separator between cells: CSV, TSV, `;`, `|`, `::`, and the files of RecBole.
+"""Tables of text with a separator between cells: CSV, TSV, `;`, `|`, `::`, and RecBole's files.
 
 Every row is counted before the table is parsed, so that none is lost without a word.
 """
@@ -87,12 +87,12 @@ def _find_separator(path: Path, text: bytes, suffix: str) -> str:
     counts = {s: outside.count(s) for s in _SEPARATORS}
     present = [s for s in _SEPARATORS if counts[s]]
     usual = _BY_SUFFIX.get(suffix) or ("\t" if suffix in ATOMIC_SUFFIXES else None)
-    if usual and counts[usual] == max(counts.values()):
+    if usual and present and counts[usual] == max(counts.values()):
         return usual
     if len(present) != 1:
         raise DataError(
-            f"{path}, line 1: {'several characters' if present else 'nothing'} may separate the"
-            f" columns {header[:80]!r}",
+            f"{path}, line 1: {'several characters' if present else 'no known character'} may"
+            f" separate the columns of {header[:80]!r}",
             f"set separator = {' or '.join(map(_toml, present or _SEPARATORS))} in the options",
         )
     return present[0]

@@ -18,7 +18,7 @@ def join_nested_columns(file: str, table: pl.DataFrame, single: frozenset[str]) 
         single: Columns of which a cell is one value: an id, a number, a time.
 
     Raises:
-        DataError: One of `single` holds lists or objects, or a column holds bytes or Python objects.
+        DataError: One of `single` holds lists or objects, or a column holds bytes.
     """
     for name, dtype in table.schema.items():
         if dtype in (pl.Binary, pl.Object):
@@ -31,7 +31,7 @@ def join_nested_columns(file: str, table: pl.DataFrame, single: frozenset[str]) 
             continue
         if name in single:
             raise DataError(
-                f"{file}: column {name!r} holds lists or objects ({dtype}), and not one value a row",
+                f"{file}: column {name!r} holds lists or objects ({dtype}), not one value",
                 "write one row for each value, or map another column to this name",
             )
         texts = [flatten_to_text(value, _BETWEEN) or None for value in table[name].to_list()]

@@ -107,39 +107,38 @@ def _find_quoted_cells(path: Path, text: bytes, separator: bytes) -> NDArray[np.
 def _refuse_likely_strays(
     path: Path, text: bytes, separator: bytes, rows: TextRows, newlines: NDArray[np.int64]
 ) -> None:
-    """Refuse rows of several lines each of which would be a row of its own without quotes."""
+    """Refuse rows of several lines which would be rows of their own without quotes."""
     within = np.searchsorted(newlines, rows.stop) - np.searchsorted(newlines, rows.start)
     several = np.flatnonzero(within > 0)
-    if not len(several) or not len(rows.cells):
+    if not len(several):
         return
-    numeric = _numeric_columns(text, separator, rows, within)
+    width = int(rows.cells[0])
+    numeric = _numeric_columns(text, separator, rows)
     for row in several.tolist():
-        lines = text[rows.start[row] : rows.stop[row]].split(b"\n")
-        width = int(rows.cells[0])
-        alike = sum(_looks_like_row(line, separator, width, numeric) for line in lines[1:])
+        first, *others = text[rows.start[row] : rows.stop[row]].split(b"\n")
+        if not _looks_like_row(first, separator, width, numeric):
+            continue
+        alike = sum(_looks_like_row(line, separator, width, numeric) for line in others)
         # Where no column of numbers tells rows from text, all lines must have their length.
-        if 2 * alike >= len(lines) - 1 if numeric else alike == len(lines) - 1:
-            first = int(rows.line[row])
+        if 2 * alike >= len(others) if numeric else alike == len(others):
+            line = int(rows.line[row])
             raise DataError(
-                f"{path}, line {first}: a quote swallows line ends: lines {first} to"
-                f" {first + len(lines) - 1} are one row if it quotes a cell, and {len(lines)} rows"
+                f"{path}, line {line}: a quote swallows line ends: lines {line} to"
+                f" {line + len(others)} are one row if it quotes a cell, and {len(others) + 1} rows"
                 f" if it is a character: {_show(text, int(rows.start[row]))}",
                 f'{NO_QUOTES}, and quoting = "csv" if a cell may have several lines',
             )
 
 
-def _numeric_columns(
-    text: bytes, separator: bytes, rows: TextRows, within: NDArray[np.int64]
-) -> set[int]:
-    """Return the columns that hold numbers in the first rows of one line."""
-    width = int(rows.cells[0])
+def _numeric_columns(text: bytes, separator: bytes, rows: TextRows) -> set[int]:
+    """Return the columns that hold numbers in the lines in which the first rows begin."""
+    width, seen = int(rows.cells[0]), False
     numeric = set(range(width))
-    plain = np.flatnonzero(within == 0)[1:_ROWS_SEEN].tolist()
-    seen = 0
-    for row in plain:
-        cells = text[rows.start[row] : rows.stop[row]].split(separator)
+    for start in rows.start[1:_ROWS_SEEN].tolist():
+        stop = text.find(b"\n", start)
+        cells = text[start : len(text) if stop < 0 else stop].split(separator)
         if len(cells) == width:
-            seen += 1
+            seen = True
             numeric = {column for column in numeric if _NUMBER.match(cells[column])}
     return numeric if seen else set()
 

@@ -117,14 +117,11 @@ def numbers_to_nanoseconds(numbers: NumberColumn, unit: TimeUnit) -> Nanoseconds
 
 def datetimes_to_nanoseconds(column: pl.Series, zone: str | None = None) -> Nanoseconds:
     """Return dates or datetimes as nanoseconds; those without a zone are UTC, or of `zone`."""
-    if column.dtype == pl.Date:
-        column = column.cast(pl.Datetime("us"))
-    assert isinstance(column.dtype, pl.Datetime)
-    if zone is not None and column.dtype.time_zone is None:
+    dtype = column.dtype if isinstance(column.dtype, pl.Datetime) else pl.Datetime("us")
+    column = column.cast(dtype)
+    if zone is not None and dtype.time_zone is None:
         column = _place_in_zone(column, zone)
-    unit: TimeUnit = column.dtype.time_unit
-    numbers = split_numbers(column.to_physical())
-    return numbers_to_nanoseconds(numbers, unit)
+    return numbers_to_nanoseconds(split_numbers(column.to_physical()), dtype.time_unit)
 
 
 def iso_parts(text: pl.Series) -> pl.DataFrame:
@@ -174,9 +171,7 @@ def iso_to_nanoseconds(parts: pl.DataFrame, zone: str | None = None) -> Nanoseco
     return Nanoseconds(result["values"], result["cut"])
 
 
-def formatted_to_nanoseconds(
-    text: pl.Series, pattern: str, zone: str | None = None
-) -> Nanoseconds:
+def formatted_to_nanoseconds(text: pl.Series, pattern: str, zone: str | None = None) -> Nanoseconds:
     """Return texts of a strftime `pattern` as nanoseconds; without a zone UTC, or of `zone`.
 
     >>> formatted_to_nanoseconds(pl.Series(["02/01/1970", "1.2."]), "%d/%m/%Y").values.to_list()

@@ -69,7 +69,11 @@ def test_from_files_to_cases(tmp_path):
     assert data.users == ("A3CI", "B4DJ", "C5EK")
     assert [data.catalog.ids[i] for i in data.interactions.sequence(0)] == ["B03", "B02", "B01"]
     assert data.interactions.rating[:3].tolist() == [2, 4, 5]
-    assert data.interactions.timestamp[:3].tolist() == [1372688000, 1472601600, 1472688000]
+    assert (data.interactions.timestamp[:3] // 10**9).tolist() == [
+        1372688000,
+        1472601600,
+        1472688000,
+    ]
     assert data.interactions.review[:3] == [
         "Changed my mind",
         "Good & cheap\nok",

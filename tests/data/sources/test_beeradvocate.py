@@ -67,7 +67,7 @@ def test_every_form_says_the_same(tmp_path, form, name, encoding):
         "48215",
     ]
     assert data.interactions.rating.tolist() == [4, 0, 1.5, 3, 4.5]
-    assert data.interactions.timestamp[0] == 1234725145
+    assert data.interactions.timestamp[0] == 1234725145 * 10**9
     assert data.interactions.review[2:] == ['It\'s: "good" {really}', "Überraschend.", None]
     assert data.catalog.text("47986") == "Sausa Weizen"  # as the first review calls it
     assert data.catalog.text("48213") == "Kölsch: No. 1"

@@ -49,7 +49,7 @@ def test_untagged_listening_is_history_without_time(tmp_path):
     data = prepare_dataset(lastfm.read_lastfm(write(tmp_path)), SPEC)
     # 53 was tagged before the site existed and 54 never; 52 in April first, then 51 in June.
     assert order(data, "2") == ["53", "54", "52", "51"]
-    assert data.interactions.timestamp.tolist()[:4] == [0, 0, APRIL // 1000, JUNE // 1000]
+    assert data.interactions.timestamp.tolist()[:4] == [0, 0, APRIL * 10**6, JUNE * 10**6]
     assert order(data, "3") == ["51", "55"]
     assert data.interactions.rating is None
     assert data.report["without_time"] == 4

@@ -48,7 +48,7 @@ def test_1m(tmp_path):
     assert data.users == ("1", "2")
     assert [data.catalog.ids[i] for i in data.interactions.sequence(0)] == ["1193", "914", "661"]
     assert data.interactions.rating.tolist() == [5, 3, 3, 1, 4]
-    assert data.interactions.timestamp[0] == 978300760
+    assert data.interactions.timestamp[0] == 978300760 * 10**9
     assert data.catalog.text("914") == "Léon: The Professional :: Uncut (1994)"
     assert data.catalog.text("914", "year") == "1994"
     assert data.catalog.text("661", "genres") == "Animation, Children's, Musical"

@@ -72,7 +72,11 @@ def test_from_files_to_cases(tmp_path):
     sequence = data.interactions.sequence(user)
     assert [data.catalog.ids[i] for i in sequence] == ["30", "20", "10"]
     rows = slice(data.interactions.offsets[user], data.interactions.offsets[user + 1])
-    assert data.interactions.timestamp[rows].tolist() == [FIRST, FIRST + DAY, FIRST + 2 * DAY]
+    assert (data.interactions.timestamp[rows] // 10**9).tolist() == [
+        FIRST,
+        FIRST + DAY,
+        FIRST + 2 * DAY,
+    ]
     # Of five players of game 10 the one with the fewest hours is rated 1; alone with a game: 3.
     assert data.interactions.rating[rows].tolist() == [3, 4, 1]
     assert data.interactions.review[rows.stop - 1] == 'It\'s "fine"\nreally: ★'
