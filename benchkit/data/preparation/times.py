@@ -113,9 +113,9 @@ def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
             times = formatted_to_nanoseconds(text, spec.time, spec.time_zone)
         except pl.exceptions.PolarsError as error:
             raise ConfigError(
-            f"time = {spec.time!r} (time zone {spec.time_zone!r}) cannot be used: {error}",
-            'write the form as strftime does, e.g. "%d/%m/%Y %H:%M:%S"',
-        ) from None
+                f"time = {spec.time!r} (time zone {spec.time_zone!r}) cannot be used: {error}",
+                'write the form as strftime does, e.g. "%d/%m/%Y %H:%M:%S"',
+            ) from None
         return _check(raw, times, f"is no time of the form {spec.time!r}")
     _refuse_rounded_floats(raw, column)
     numbers = split_numbers(column)

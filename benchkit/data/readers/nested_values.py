@@ -6,11 +6,9 @@ import polars as pl
 
 from benchkit.errors import DataError
 
-_BETWEEN = ", "
-
 
 def join_nested_columns(file: str, table: pl.DataFrame, single: frozenset[str]) -> pl.DataFrame:
-    """Return a table with lists and objects as text: entries joined by commas, "key: value".
+    """Return a table with lists and objects as text: "a, b" and "key: value; key: value".
 
     Args:
         file: What messages call the table.
@@ -34,7 +32,8 @@ def join_nested_columns(file: str, table: pl.DataFrame, single: frozenset[str]) 
                 f"{file}: column {name!r} holds lists or objects ({dtype}), not one value",
                 "write one row for each value, or map another column to this name",
             )
-        texts = [flatten_to_text(value, _BETWEEN) or None for value in table[name].to_list()]
+        between = "; " if isinstance(dtype, pl.Struct) else ", "
+        texts = [flatten_to_text(value, between) or None for value in table[name].to_list()]
         table = table.with_columns(pl.Series(name, texts, dtype=pl.String))
     return table
 
