@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import benchkit as bk
+from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError, DataError
 from benchkit.runs.execution import execute_job
 
@@ -326,6 +327,34 @@ def test_wrong_settings_of_a_dataset_are_named(folder):
     both = events().assign(user=1)
     with pytest.raises(DataError, match="two columns would be called 'user'"):
         bk.Dataset.from_pandas(both, columns={"user": "customer"})
+
+
+def test_tables_from_memory_are_named_and_read_like_files(folder):
+    things = pd.DataFrame({"id": ["x", "y", "z"], "title": [["Saw", "red"], ["Axe"], ["Nail"]]})
+    clicks = pd.DataFrame(
+        {
+            "id": [1, 2, 3, 4, 5],
+            "user": ["u", "u", "u", "v", "v"],
+            "item": ["z", "y", "x", "x", "z"],
+            "timestamp": pd.to_datetime(
+                ["2020-01-01 03:00:00.3", "2020-01-01 03:00:00.2", "2020-01-01 03:00:00.1"]
+                + ["2020-01-01 00:00:00.0"] * 2
+            ).tz_localize("Asia/Tokyo"),
+        }
+    )
+    settings = {"name": "shop", "candidates": {"count": 2}}
+    with pytest.raises(DataError, match="interactions: two columns would be called 'item'"):
+        bk.Dataset.from_pandas(clicks, things, columns={"item": "id"}, **settings)
+    dataset = bk.Dataset.from_pandas(clicks, things, columns={"items": {"item": "id"}}, **settings)
+    bk.run(bk.Suite(name="shop", datasets=[dataset], methods=["popularity"]), progress=False)
+    stored = load_or_prepare(dataset, folder / "data")
+    order = [stored.catalog.ids[code] for code in stored.interactions.sequence(0)]
+    assert order == ["x", "y", "z"]
+    assert stored.catalog.text("x") == "Saw, red"
+    with pytest.raises(DataError, match="no column 'timestamp', but 'Timestamp'"):
+        bk.Dataset.from_pandas(clicks.rename(columns={"timestamp": "Timestamp"}), **settings)
+    with pytest.raises(DataError, match="column 'user' holds lists"):
+        bk.Dataset.from_polars(pl.DataFrame({"user": [["u"]], "item": ["x"]}), **settings)
 
 
 def test_a_set_among_attributes_has_one_order():

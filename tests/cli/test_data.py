@@ -5,6 +5,7 @@ import random
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -101,6 +102,120 @@ def test_audit_of_a_file_finds_the_leak(said, tmp_path):
     assert "no leak and no defect" in said("audit", fair, *fields)
     known = said("audit", leaky, *fields, "--known", leaky, "--json", code=1)
     assert json.loads(known)[0]["findings"][0]["measures"]["hr@1"] > leak["measures"]["hr@1"]
+
+
+SHOP = """
+title = "Shop"
+[[datasets]]
+name = "shop"
+source = "table"
+options = {{ interactions = "r.csv", items = "i.csv"{options} }}
+candidates = {{ count = 3 }}
+{settings}
+[[methods]]
+method = "popularity"
+"""
+ITEMS = "item,title\n" + "".join(f"i{n},Thing {n}\n" for n in range(1, 8))
+# The history of user `a` stands in the file from the latest to the earliest.
+TIMED = (
+    "user,item,{name}\na,i3,{t}3\na,i2,{t}2\na,i1,{t}1\nb,i3,{t}3\nb,i2,{t}2\nb,i1,{t}1\n"
+    "c,i4,{t}1\nc,i5,{t}2\nd,i6,{t}1\nd,i7,{t}2\n"
+)
+
+
+def write_shop(folder, events, options="", settings="", items=ITEMS, encoding="utf-8"):
+    (folder / "r.csv").write_text(events, encoding=encoding)
+    (folder / "i.csv").write_text(items)
+    (folder / "shop.toml").write_text(SHOP.format(options=options, settings=settings))
+
+
+def first_history(said, folder):
+    said("cases", "--suite", "shop.toml", "--out", "c.jsonl")
+    case = json.loads((folder / "c.jsonl").read_text().splitlines()[0])
+    return [event["item"] for event in case["history"]]
+
+
+@pytest.mark.parametrize(
+    ("time", "settings", "earliest"),
+    [
+        ("0.", "", "2"), ("160000000000000000", "", "2"), ("1000000000000000", "", "2"),
+        ("2020-01-0", "", "2"), ("2020-01-01T00:00:00.00000000", "", "2"),
+        ("2020-01-01 00:0", 'time = "%Y-%m-%d %H:%M"', "2"), ("7", 'time = "none"', "3"),
+    ],
+)  # fmt: skip
+def test_histories_are_in_the_order_of_time(said, tmp_path, time, settings, earliest):
+    write_shop(tmp_path, TIMED.format(name="timestamp", t=time), settings=settings)
+    assert first_history(said, tmp_path) == (["i1", "i2"] if earliest == "2" else ["i3", "i2"])
+
+
+def test_prepare_says_from_when_to_when(said, tmp_path):
+    write_shop(tmp_path, TIMED.format(name="timestamp", t="2020-01-0"))
+    assert "2020-01-01 00:00 to 2020-01-03 00:00 UTC" in said("prepare", "--suite", "shop.toml")
+    write_shop(tmp_path, TIMED.format(name="price", t=""))
+    assert "none: the rows are taken to be" in said("prepare", "--suite", "shop.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("unix_time", ', columns = { timestamp = "unixtime" }', "no column 'unixtime'"),
+        ("Timestamp", "", "no column 'timestamp', but 'Timestamp'; it has 'user', 'item'"),
+        ("unix_time", "", "no column 'timestamp', but 'unix_time' may hold the time"),
+    ],
+)
+def test_a_time_column_that_is_not_found_is_an_error(said, tmp_path, name, options, message):
+    write_shop(tmp_path, TIMED.format(name=name, t=""), options)
+    error = said("prepare", "--suite", "shop.toml", raises=DataError)
+    assert message in error and f"'{name}'" in error
+
+
+def test_stray_quotes_swallow_no_rows(said, tmp_path):
+    events = TIMED.format(name="timestamp", t="").replace("timestamp", "timestamp,review")
+    events = "".join(
+        line + end
+        for line, end in zip(
+            events.splitlines(),
+            ["\n", ',"great\n', ",ok\n", ',fits 12"\n', *[",x\n"] * 7],
+            strict=True,
+        )
+    )
+    write_shop(tmp_path, events)
+    error = said("prepare", "--suite", "shop.toml", raises=DataError)
+    assert "line 2: a quote swallows line ends: lines 2 to 4" in error
+    write_shop(tmp_path, events, ', quoting = "none"')
+    assert "interactions read 10" in " ".join(said("prepare", "--suite", "shop.toml").split())
+
+
+def test_an_encoding_is_named(said, tmp_path):
+    events = TIMED.format(name="timestamp", t="") + "é,i1,9\n"
+    write_shop(tmp_path, events, encoding="latin-1")
+    error = said("prepare", "--suite", "shop.toml", raises=DataError)
+    assert "line 12: not UTF-8" in error and 'encoding = "latin-1"' in error
+    write_shop(tmp_path, events, ', encoding = { interactions = "latin-1" }', encoding="latin-1")
+    assert first_history(said, tmp_path) == ["i1", "i2"]
+
+
+def test_a_name_that_two_columns_would_have_is_an_error_with_a_way_out(said, tmp_path):
+    lines = TIMED.format(name="timestamp", t="").splitlines()
+    events = "".join(f"{n or 'id'},{line}\n" for n, line in enumerate(lines))
+    items = ITEMS.replace("item", "id")
+    write_shop(tmp_path, events, ', columns = { item = "id" }', items=items)
+    error = said("prepare", "--suite", "shop.toml", raises=DataError)
+    way_out = 'columns = { items = { item = "id" } }'
+    assert "two columns would be called 'item'" in error and way_out in error
+    write_shop(tmp_path, events, f", {way_out}", items=items)
+    assert first_history(said, tmp_path) == ["i1", "i2"]
+
+
+def test_lists_in_parquet_are_joined(said, tmp_path):
+    write_shop(tmp_path, TIMED.format(name="timestamp", t=""))
+    items = [f"i{n}" for n in range(1, 8)]
+    lists = {"item": items, "title": [["Thing", item] for item in items], "tags": [["a", "b"]] * 7}
+    pl.DataFrame(lists).write_parquet(tmp_path / "i.parquet")
+    suite = (tmp_path / "shop.toml").read_text().replace("i.csv", "i.parquet")
+    (tmp_path / "shop.toml").write_text(suite)
+    assert first_history(said, tmp_path) == ["i1", "i2"]
+    assert '"title": "Thing, i1"' in (tmp_path / "c.jsonl").read_text()
 
 
 def test_wrong_usage_is_explained(said, tmp_path):

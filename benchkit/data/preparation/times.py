@@ -159,7 +159,7 @@ def _choose_unit(raw: RawData, spec: DatasetSpec, numbers: NumberColumn) -> Time
             )
         return raw.time_unit
     if spec.time in NANOSECONDS:
-        return TIME_UNITS[TIME_UNITS.index(spec.time)]  # type: ignore[arg-type]
+        return TIME_UNITS[TIME_UNITS.index(spec.time)]
     units = guess_units(numbers)
     present = np.unique(units[units >= 0])
     if len(present) > 1:

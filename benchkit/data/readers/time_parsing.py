@@ -104,9 +104,7 @@ def numbers_to_nanoseconds(numbers: NumberColumn, unit: TimeUnit) -> Nanoseconds
     )
     part = pl.col("fraction").str.slice(0, digits).str.pad_end(digits, "0").cast(pl.Int64)
     within = pl.col("whole") <= _LARGEST // factor - 1
-    absolute = pl.when(within).then(pl.col("whole") * factor)
-    if digits:
-        absolute = absolute + part
+    absolute = pl.when(within).then(pl.col("whole") * factor) + (part if digits else 0)
     rest = pl.col("fraction").str.slice(digits).str.strip_chars("0")
     result = table.select(
         values=pl.when("negative").then(-absolute).otherwise(absolute),
