@@ -330,12 +330,12 @@ def test_wrong_settings_of_a_dataset_are_named(folder):
 
 
 def test_tables_from_memory_are_named_and_read_like_files(folder):
-    things = pd.DataFrame({"id": ["x", "y", "z"], "title": [["Saw", "red"], ["Axe"], ["Nail"]]})
+    things = pd.DataFrame({"id": ["x", "y", "z", "w"], "title": [["Saw", "red"], ["Axe"], ["Nail"], ["Nut"]]})
     clicks = pd.DataFrame(
         {
             "id": [1, 2, 3, 4, 5],
             "user": ["u", "u", "u", "v", "v"],
-            "item": ["z", "y", "x", "x", "z"],
+            "item": ["z", "y", "x", "x", "w"],
             "timestamp": pd.to_datetime(
                 ["2020-01-01 03:00:00.3", "2020-01-01 03:00:00.2", "2020-01-01 03:00:00.1"]
                 + ["2020-01-01 00:00:00.0"] * 2
