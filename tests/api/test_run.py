@@ -330,7 +330,9 @@ def test_wrong_settings_of_a_dataset_are_named(folder):
 
 
 def test_tables_from_memory_are_named_and_read_like_files(folder):
-    things = pd.DataFrame({"id": ["x", "y", "z", "w"], "title": [["Saw", "red"], ["Axe"], ["Nail"], ["Nut"]]})
+    things = pd.DataFrame(
+        {"id": ["x", "y", "z", "w"], "title": [["Saw", "red"], ["Axe"], ["Nail"], ["Nut"]]}
+    )
     clicks = pd.DataFrame(
         {
             "id": [1, 2, 3, 4, 5],
@@ -351,8 +353,11 @@ def test_tables_from_memory_are_named_and_read_like_files(folder):
     order = [stored.catalog.ids[code] for code in stored.interactions.sequence(0)]
     assert order == ["x", "y", "z"]
     assert stored.catalog.text("x") == "Saw, red"
-    with pytest.raises(DataError, match="no column 'timestamp', but 'Timestamp'"):
-        bk.Dataset.from_pandas(clicks.rename(columns={"timestamp": "Timestamp"}), **settings)
+    untimed = bk.Dataset.from_pandas(clicks.rename(columns={"timestamp": "Timestamp"}), **settings)
+    with pytest.raises(DataError, match="no column 'timestamp', but 'Timestamp' may hold"):
+        bk.run(bk.Suite(name="shop", datasets=[untimed], methods=["popularity"]), progress=False)
+    in_order = untimed.model_copy(update={"time": "none"})
+    bk.run(bk.Suite(name="shop", datasets=[in_order], methods=["popularity"]), progress=False)
     with pytest.raises(DataError, match="column 'user' holds lists"):
         bk.Dataset.from_polars(pl.DataFrame({"user": [["u"]], "item": ["x"]}), **settings)
 

@@ -159,7 +159,7 @@ def test_prepare_says_from_when_to_when(said, tmp_path):
     ("name", "options", "message"),
     [
         ("unix_time", ', columns = { timestamp = "unixtime" }', "no column 'unixtime'"),
-        ("Timestamp", "", "no column 'timestamp', but 'Timestamp'; it has 'user', 'item'"),
+        ("Timestamp", "", "no column 'timestamp', but 'Timestamp' may hold the time; the columns"),
         ("unix_time", "", "no column 'timestamp', but 'unix_time' may hold the time"),
     ],
 )

@@ -12,7 +12,12 @@ SINGLE_VALUES = frozenset({"user", "item", "rating", "timestamp"})
 """Columns of which a cell is one value."""
 _INTERACTIONS, _ITEMS = "interactions", "items"
 _OF_INTERACTIONS = frozenset({"user", "rating", "timestamp", "review"})
-_EXPECTED = {_INTERACTIONS: _OF_INTERACTIONS | {"item"}, _ITEMS: frozenset({"item", "title"})}
+# Names whose spelling is checked; a time by another name is looked for where times are read, since
+# a suite may want none.
+_EXPECTED = {
+    _INTERACTIONS: frozenset({"user", "item", "rating", "review"}),
+    _ITEMS: frozenset({"item", "title"}),
+}
 
 
 class ColumnMap:

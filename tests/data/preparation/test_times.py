@@ -162,8 +162,8 @@ def test_none_is_the_order_of_the_file(times):
 
 @pytest.mark.parametrize(
     "name",
-    ["Time", "unix_time", "unixtime", "unixReviewTime", "review_date", "created_at", "TIMESTAMP_MS",
-     "Datetime", "ts", "time"],
+    ["Time", "Timestamp", " timestamp", "unix_time", "unixtime", "unixReviewTime", "review_date",
+     "created_at", "TIMESTAMP_MS", "Datetime", "ts", "time"],
 )  # fmt: skip
 def test_a_column_that_may_hold_the_time_is_not_passed_over(name):
     with pytest.raises(DataError, match=f"no column 'timestamp', but {name!r} may hold") as caught:

@@ -6,7 +6,6 @@ import lzma
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
 
 from benchkit.data.readers.table_reader import TextOptions, read_table
@@ -24,6 +23,7 @@ def read(tmp_path, content, name="r.csv", **options):
 
 
 def zstd(content):
+    pa = pytest.importorskip("pyarrow")
     sink = pa.BufferOutputStream()
     with pa.CompressedOutputStream(sink, "zstd") as stream:
         stream.write(content)
