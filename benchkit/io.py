@@ -3,14 +3,56 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from benchkit.errors import StoreError
+from benchkit.errors import ConfigError, StoreError
+
+_MAX_NAME_BYTES = 150  # file systems take 255; endings and ids come on top
+
+
+def slug(name: str) -> str:
+    """Return a name as a part of a file's name: 'recbole/SASRec' -> 'recbole-SASRec'."""
+    return "".join(c if c.isalnum() or c in "._@+-" else "-" for c in name)
+
+
+def folder_name(name: str) -> str:
+    """Return the slug of a name that is to be a folder of its own.
+
+    Raises:
+        ConfigError: No folder inside another can be called so: `..` is the one above, and what
+            begins with a dot is hidden.
+
+    >>> folder_name("recbole/SASRec")
+    'recbole-SASRec'
+    """
+    stem = slug(name)
+    if not stem or stem.startswith("."):
+        cause = "is empty" if not stem else "begins with a dot"
+        raise ConfigError(f"the name {name!r} {cause}; folders are called by it", "rename it")
+    if len(stem.encode()) > _MAX_NAME_BYTES:
+        raise ConfigError(
+            f"the name {name[:40]!r}... is longer than {_MAX_NAME_BYTES} bytes", "shorten it"
+        )
+    return stem
+
+
+def find_folder_clash(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first two different names that would share a folder.
+
+    >>> find_folder_clash(["a b", "c", "a b", "a/b"])
+    ('a b', 'a/b')
+    """
+    by_folder: dict[str, str] = {}
+    for name in names:
+        other = by_folder.setdefault(slug(name), name)
+        if other != name:
+            return other, name
+    return None
 
 
 def write_text(path: Path, text: str) -> None:

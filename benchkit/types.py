@@ -4,6 +4,7 @@ The smallest useful recommender is one class with `fit` and `predict`; see `Reco
 judge is shown and says is in `benchkit.judging.verdicts`.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import seeds
+from benchkit.rating_scale import FIVE_STARS, RatingScale
 
 JobT = TypeVar("JobT", contravariant=True)
 OutcomeT = TypeVar("OutcomeT", covariant=True)
@@ -27,6 +29,7 @@ Capability = Literal[
 class Event(NamedTuple):
     """One interaction of a user.
 
+    rating: on the scale of the dataset (`Catalog.rating_scale`); None for an event without one.
     timestamp: nanoseconds since 1970-01-01 00:00 UTC, whatever the file had; None without times.
     """
 
@@ -88,10 +91,12 @@ class Catalog:
     """The items of a dataset. An item's code is its position in `ids`.
 
     texts: columns of item text (at least `title`), each aligned with `ids`.
+    rating_scale: what the ratings of these items mean; None where nothing is rated, as with clicks.
     """
 
     ids: tuple[str, ...]
     texts: Mapping[str, Sequence[str | None]]
+    rating_scale: RatingScale | None = FIVE_STARS
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -114,6 +119,7 @@ class Interactions:
     user, item: integer codes. rating, timestamp: None when the dataset has none.
     timestamp: nanoseconds since 1970-01-01 00:00 UTC.
     offsets: [n_users + 1]; the rows of user u are `offsets[u]:offsets[u + 1]`.
+    rating: NaN for an interaction without one; `rating_scale` says what the numbers mean.
     """
 
     user: NDArray[np.int32]
@@ -122,6 +128,7 @@ class Interactions:
     rating: NDArray[np.float32] | None = None
     timestamp: NDArray[np.int64] | None = None
     review: Sequence[str | None] | None = None
+    rating_scale: RatingScale = FIVE_STARS
 
     def __len__(self) -> int:
         return len(self.item)
@@ -129,6 +136,15 @@ class Interactions:
     def sequence(self, user: int) -> NDArray[np.int32]:
         """Item codes of one user, oldest first."""
         return self.item[self.offsets[user] : self.offsets[user + 1]]
+
+
+def ratings_or_none(ratings: NDArray[np.float32]) -> list[float | None]:
+    """Return ratings [n] for events: None where there is none.
+
+    >>> ratings_or_none(np.array([4.0, np.nan], dtype=np.float32))
+    [4.0, None]
+    """
+    return [None if math.isnan(rating) else rating for rating in ratings.tolist()]
 
 
 class ValidationCase(NamedTuple):

@@ -20,6 +20,7 @@ from benchkit.judging.item_mentions import Mention, NamedItems, TitleIndex, titl
 from benchkit.judging.text_segmentation import FUNCTION_WORDS, split_sentences, split_words
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.lm.teachers.encoder import MiniLMEncoder, TextEncoder, item_embedding_texts
+from benchkit.rating_scale import FIVE_STARS, LIKED_STARS, NEUTRAL_STARS
 from benchkit.types import Catalog, RunContext
 from judges.embeddings import embed_texts
 
@@ -45,7 +46,6 @@ FEATURES = {
     "longest_repeat": "words of the longest passage that stands in it twice; a name is one word",
     "repeated_sentences": "sentences that stood in it before",
 }
-_LIKED, _DISLIKED, _MAX_RATING = 4.0, 3.0, 5.0  # on the usual scale of 1 to 5
 _MAX_WORDS = 2000  # among which repeats are looked for
 _LIKING = frozenset(
     split_words(
@@ -70,7 +70,7 @@ class _ParsedInput(NamedTuple):
     rationale: str
     item: int
     history: Mapping[int, float | None]
-    """Codes, each once, with the last rating or None."""
+    """Codes, each once, with the last rating in stars (1 to 5), or None."""
     named: NamedItems
     """Of the history and the item only what informative sentences name."""
     mentions: Sequence[Mention]
@@ -147,7 +147,12 @@ def _parse(judge_input: JudgeInput, index: TitleIndex) -> _ParsedInput | None:
         others = [mention for mention in mentions if mention not in bare]
         credited = index.classify_mentions(others, *context)
         named = named._replace(history=credited.history, item=credited.item)
-    return _ParsedInput(rationale, context.item, context.history, named, mentions, sentences)
+    scale = index.catalog.rating_scale
+    stars = {
+        code: None if rating is None or scale is None else scale.to_stars(rating)
+        for code, rating in context.history.items()
+    }
+    return _ParsedInput(rationale, context.item, stars, named, mentions, sentences)
 
 
 def _informative_sentences(
@@ -227,10 +232,10 @@ def _collapse_mentions(words: list[str], mentions: Sequence[Mention]) -> list[st
 
 def _liking(parsed: _ParsedInput, code: int) -> int:
     """Return 1 where the user liked an item of the history, -1 where not, 0 where unknown."""
-    rating = parsed.history[code]
-    if rating is None or not 0 <= rating <= _MAX_RATING:
+    stars = parsed.history[code]
+    if stars is None or not 0 <= stars <= FIVE_STARS.high:
         return 0
-    return 1 if rating >= _LIKED else -1 if rating < _DISLIKED else 0
+    return 1 if stars >= LIKED_STARS else -1 if stars < NEUTRAL_STARS else 0
 
 
 def _conflicts(parsed: _ParsedInput, sentences: Sequence[str], index: TitleIndex) -> set[int]:

@@ -9,16 +9,15 @@ from typing import Any
 
 import polars as pl
 
-from benchkit.data.rating_labels import RATING_LABELS
 from benchkit.errors import DataError
+from benchkit.io import slug
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.verdicts import SCORED, JudgeInput
+from benchkit.rating_scale import FIVE_STARS, RatingScale
 from benchkit.runs.records import JUDGEMENTS_SCHEMA
-from benchkit.runs.store import slug
 from benchkit.types import Catalog, Event, Request
 
 _BETWEEN = " | "  # of title, rating and review in a line of the history
-_STARS = {word: float(stars) for stars, word in RATING_LABELS.items()}
 _MAX_UNKNOWN = 0.1
 _CASES = ("case_id", "case", "item")
 # What a dataset calls the cases of a user: test:ann, test:ann#2.
@@ -193,9 +192,10 @@ def _collect_labels(rows: Sequence[_Label], rubric: Rubric, catalog: Catalog) ->
     known: dict[str, str] = {}
     for item, title in zip(catalog.ids, catalog.texts.get("title", catalog.ids), strict=True):
         known.setdefault(" ".join((title or item).split()), item)
+    scale = catalog.rating_scale or FIVE_STARS
     inputs, unknown, lines, guessed = [], 0, 0, 0
     for number, (record, _) in enumerate(rows):
-        events = [_parse_event(line, known) for line in record["history"]]
+        events = [_parse_event(line, known, scale) for line in record["history"]]
         unknown += events.count(None) + (record["item"] not in catalog.index)
         lines += len(events) + 1
         history = tuple(event for event in events if event is not None)
@@ -227,7 +227,7 @@ def _user_of_case(case: str) -> str:
     return match[1] if match else case
 
 
-def _parse_event(line: str, known: Mapping[str, str]) -> Event | None:
+def _parse_event(line: str, known: Mapping[str, str], scale: RatingScale) -> Event | None:
     """Return the event of a line of the history; None where the catalogue has no such title.
 
     Titles can hold what separates the parts, so the longest title that is one is taken.
@@ -238,16 +238,16 @@ def _parse_event(line: str, known: Mapping[str, str]) -> Event | None:
         if item is None:
             continue
         rest = parts[cut:]
-        rating = _parse_rating(rest[0]) if rest else None
+        rating = _parse_rating(rest[0], scale) if rest else None
         review = _BETWEEN.join(rest if rating is None else rest[1:])
         return Event(item, rating, None, review or None)
     return None
 
 
-def _parse_rating(text: str) -> float | None:
+def _parse_rating(text: str, scale: RatingScale) -> float | None:
     if text.startswith("rated "):
         try:
             return float(text.removeprefix("rated "))
         except ValueError:
             return None
-    return _STARS.get(text)
+    return scale.from_word(text)

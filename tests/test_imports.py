@@ -17,8 +17,8 @@ PACKAGES = ("benchkit", "baselines", "judges")
 HEAVY = ("torch", "transformers", "pandas", "recbole", "sklearn", "matplotlib", "openai", "peft")
 
 # Modules that everybody may import. They import nothing but each other.
-_BASE = {"errors", "seeds", "types", "io", "fingerprint", "interactive", "registry",
-         "config.loading"}  # fmt: skip
+_BASE = {"errors", "seeds", "types", "io", "fingerprint", "interactive", "rating_scale",
+         "registry", "config.loading"}  # fmt: skip
 # Room -> the rooms of benchkit that it may import. A room is a module or a package with all that is
 # in it, except what is a room of its own here. A new module needs no line in a room that has one.
 ALLOWED = {
@@ -29,7 +29,8 @@ ALLOWED = {
     "fingerprint": set(),
     "source_hash": set(),
     "process_state": set(),
-    "types": {"seeds"},
+    "rating_scale": set(),
+    "types": {"rating_scale", "seeds"},
     "interactive": {"errors", "fingerprint"},
     "io": {"errors"},
     "registry": {"errors"},
@@ -41,8 +42,7 @@ ALLOWED = {
     "runs.provenance": {*_BASE, "__init__"},
     "runs.store": {*_BASE, "runs.records"},
     "evaluation": {*_BASE, "data", "runs.records", "stats"},
-    "lm": {*_BASE, "data.preparation.candidates", "data.rating_labels", "process_state",
-           "source_hash"},
+    "lm": {*_BASE, "data.preparation.candidates", "process_state", "source_hash"},
     "training": {*_BASE, "evaluation.metrics", "evaluation.ranks", "lm", "process_state",
                  "source_hash"},
     "cards": {*_BASE, "lm.engines", "lm.teachers", "source_hash"},

@@ -22,6 +22,7 @@ from benchkit.types import Capability, Prediction, Request, RunContext, TrainVie
 if TYPE_CHECKING:
     import torch
 
+_FEATURES = ("genres", "categories", "category", "tags", "style")  # in the order they are used
 _CELLS = 2**21  # scores computed at once: TransRec needs a vector for each of them
 
 
@@ -61,8 +62,9 @@ class RecBole:
         """Epochs in a row without a better validation score after which training stops."""
         validation_cases: PositiveInt = 5000
         """First validation cases, on which that score is computed."""
-        item_column: str = "genres"
-        """Item text whose words are the item feature of a model that uses one."""
+        item_column: str | None = None
+        """Item text whose words are the item feature of a model that uses one. None: `genres`; for
+        a model that needs a feature, categories, tags or styles where there are no genres."""
         parameters: dict[str, Any] = Field(default_factory=dict)
         """Other settings that RecBole has for the model."""
 
@@ -119,14 +121,21 @@ class RecBole:
 
     def _item_column(self, data: TrainView) -> str | None:
         """Return the item text to load: some models need one, context-aware ones can use it."""
-        name, model = self.config.item_column, self.config.model
+        setting, model = self.config.item_column, self.config.model
         needed = recbole_models.needs_item_feature(model)
-        if name in data.catalog.texts:
-            return name if needed or not recbole_models.is_sequential(model) else None
-        if needed:
+        if not needed and recbole_models.is_sequential(model):
+            return None
+        names = _FEATURES if needed else _FEATURES[:1]
+        if setting is not None:
+            names = (setting,)
+        for name in names:
+            if any(data.catalog.texts.get(name, ())):
+                return name
+        if needed or setting is not None:
+            wanted = " or ".join(map(repr, names))
             raise ConfigError(
                 f"RecBole model {model!r} needs an item feature, and dataset {data.name!r} has no"
-                f" item text {name!r}",
+                f" item text {wanted}",
                 f"set item_column to one of {', '.join(data.catalog.texts)}",
             )
         return None

@@ -20,8 +20,9 @@ from baselines.preference.recpo_preferences import (
     preference_utilities,
 )
 from benchkit import io
-from benchkit.errors import DataError
+from benchkit.errors import ConfigError, DataError
 from benchkit.lm.teachers.base import TeacherQuestion
+from benchkit.rating_scale import LIKED_STARS, NEUTRAL_STARS
 from benchkit.training.preference.config import PreferenceConfig
 from benchkit.training.preference.examples import Preference
 from benchkit.training.preference.loss_spec import PairTerms, PreferenceLoss
@@ -55,22 +56,30 @@ class RecPO(PreferenceRecommender):
         future_steps: NonNegativeInt = 0
         """Last training interactions of a user from which a preference is built; the history is
         what came before. 0: the last interaction is chosen, whatever its rating."""
-        liked: PositiveFloat = 4.0
-        """Lowest rating of a chosen item; the best one is chosen."""
-        missing_rating: PositiveFloat | None = None
-        """Rating of a choice without one; None: the median training rating, or 5 without any."""
-        default_rating: PositiveFloat = 3.0
-        """Rating of an item that the user never chose."""
+        liked: float | None = None
+        """Lowest rating of a chosen item, on the data's scale; the best one is chosen. None: four
+        stars of five, or as far up another scale."""
+        missing_rating: float | None = None
+        """Rating of a choice without one; None: the median training rating, or 5 stars without
+        any."""
+        default_rating: float | None = None
+        """Rating of an item that the user never chose; None: three stars."""
         default_step: PositiveInt = 10
         """Step of such an item; steps count from 0."""
 
     config: Config
 
     def defaults(self, data: TrainView) -> UtilityDefaults:
-        """Return the ratings and steps of items for which they are unknown."""
+        """Return the ratings (in stars) and steps of items for which they are unknown."""
         config = self.config
-        missing = config.missing_rating or median_rating(data)
-        return UtilityDefaults(missing, config.default_rating, config.default_step)
+        missing = _stars(config.missing_rating, median_rating(data), data)
+        default = _stars(config.default_rating, NEUTRAL_STARS, data)
+        if min(missing, default) <= 0:
+            raise ConfigError(
+                f"missing_rating or default_rating is {min(missing, default):g} stars",
+                "set positive ones: margins are ratios of ratings",
+            )
+        return UtilityDefaults(missing, default, config.default_step)
 
     def questions(self, data: TrainView, run: RunContext) -> list[TeacherQuestion]:
         config = self.config
@@ -79,7 +88,7 @@ class RecPO(PreferenceRecommender):
         questions = later_choice_questions(
             data,
             steps=config.future_steps,
-            liked=config.liked,
+            liked=_stars(config.liked, LIKED_STARS, data),
             defaults=self.defaults(data),
             negatives=config.negatives,
             candidates=config.candidates,
@@ -87,9 +96,11 @@ class RecPO(PreferenceRecommender):
             limit=config.limit_users,
         )
         if not questions:
+            scale = data.interactions.rating_scale
+            lowest = config.liked if config.liked is not None else scale.from_stars(LIKED_STARS)
             raise DataError(
                 f"no user rated one of the last {config.future_steps} training interactions"
-                f" {config.liked:g} or higher",
+                f" {lowest:g} or higher",
                 "lower liked, or raise future_steps",
             )
         return questions
@@ -122,7 +133,7 @@ class RecPO(PreferenceRecommender):
         run.progress.advance(
             total,
             note=f"{missing} of {total} chosen items have no rating and count as"
-            f" {defaults.missing:g}; {rated} rejected items are later choices",
+            f" {defaults.missing:g} stars; {rated} rejected items are later choices",
         )
         return rows
 
@@ -142,3 +153,8 @@ def pair_margins(phi: "Tensor", form: Literal["ratio", "difference"] = "ratio") 
     if form == "difference":
         return (chosen - rejected).clamp(min=0).log1p()
     return chosen / rejected.clamp(min=_MIN_PHI)
+
+
+def _stars(rating: float | None, default: float, data: TrainView) -> float:
+    """Return a rating of the settings in stars, or the default, which is in stars."""
+    return default if rating is None else data.interactions.rating_scale.to_stars(rating)

@@ -11,6 +11,7 @@ from benchkit import seeds
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions, events_before
+from benchkit.rating_scale import FIVE_STARS
 from benchkit.training.preference.examples import Preference
 from benchkit.types import Event, TrainView
 
@@ -20,13 +21,14 @@ class LaterChoice(NamedTuple):
 
     item: str
     rating: float | None
+    """In stars, 1 to 5, whatever the scale of the data."""
     step: int
     """Latency: 0 for the first choice after the history."""
 
 
 @dataclass(frozen=True)
 class UtilityDefaults:
-    """Ratings and steps of items for which they are unknown."""
+    """Ratings (in stars) and steps of items for which they are unknown."""
 
     missing: float = 5.0
     """Rating of a choice that has none."""
@@ -70,10 +72,12 @@ def preference_utilities(
 
 
 def median_rating(view: TrainView) -> float:
-    """Return the median of the training ratings, or 5 without any."""
+    """Return the median of the training ratings in stars, or 5 without any."""
     ratings = view.interactions.rating
     present = ratings[~np.isnan(ratings)] if ratings is not None else ()
-    return float(np.median(present)) if len(present) else 5.0
+    if not len(present):
+        return FIVE_STARS.high
+    return view.interactions.rating_scale.to_stars(float(np.median(present)))
 
 
 def later_choices(
@@ -93,6 +97,7 @@ def later_choices(
         DataError: A rating is not positive; margins are ratios of ratings.
     """
     codes, ratings = view.interactions.sequence(user), view.interactions.rating
+    scale = view.interactions.rating_scale
     first = max(1, len(codes) - steps)
     start = int(view.interactions.offsets[user])
     seen, result = set(codes[:first].tolist()), []
@@ -101,12 +106,14 @@ def later_choices(
             continue
         seen.add(code)
         value = math.nan if ratings is None else float(ratings[start + first + step])
-        if value <= 0:
+        stars = scale.to_stars(value)
+        if stars <= 0:
             raise DataError(
                 f"user {view.users[user]!r} has the rating {value:g}",
-                "use positive ratings: RecPO compares them by their ratio",
+                "use positive ratings: RecPO compares them by their ratio; if 0 stands for no"
+                " rating, set unrated = 0 in the dataset",
             )
-        rating = None if math.isnan(value) else value
+        rating = None if math.isnan(stars) else stars
         result.append(LaterChoice(view.catalog.ids[code], rating, step))
     return result
 
@@ -114,7 +121,7 @@ def later_choices(
 def best_liked_choice(
     later: Sequence[LaterChoice], liked: float, defaults: UtilityDefaults
 ) -> LaterChoice | None:
-    """Return the choice of highest utility rated at least `liked`; of equal ones the earliest."""
+    """Return the choice of highest utility with `liked` stars or more; of equal ones the first."""
     suitable = [choice for choice in later if defaults.rating_of(choice) >= liked]
     return max(suitable, key=defaults.utility_of, default=None)
 

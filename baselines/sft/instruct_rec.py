@@ -167,7 +167,7 @@ class InstructionWriter:
         """Return the prompt; `first`: it asks about the target, or has the target first."""
         items = [user.question.item, user.negative]
         return instructions.instruction_template(
-            self.builder.template,
+            self.builder.template.fit_to_scale(self.builder.catalog.rating_scale),
             self.wording,
             kind,
             quote(user.preferences[kind.preference]),

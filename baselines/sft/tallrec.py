@@ -42,8 +42,9 @@ class TALLRec(FineTunedRecommender):
         """Questions to train on, of users chosen by a hash (16 to 256 in the paper); None: all."""
         negatives: PositiveInt = 1
         """Questions per user with the answer No."""
-        threshold: float = 3.0
-        """Highest rating of an unpreferred item."""
+        threshold: float | None = None
+        """Highest rating of an unpreferred item; None: three stars of five, or as far up another
+        scale."""
 
         templates: ClassVar[tuple[str, str]] = ("titles", "compact")
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from benchkit.lm.prompts import Template
 from benchkit.lm.tokenization import continuation_ids, prompt_ids, text_ids
 from benchkit.lm.types import Engine, Message, Prompt
+from benchkit.rating_scale import NEUTRAL_STARS
 from benchkit.training.core.examples import Example
 from benchkit.types import Catalog, Event, Prediction, Request
 
@@ -49,15 +50,16 @@ class YesNoWriter:
     wording: QuestionWording
     titles: Template
     """Decides how titles are written."""
-    threshold: float
-    """Highest rating of a disliked item; without ratings everything is liked."""
+    threshold: float | None
+    """Highest rating of a disliked item, None: three stars of five, or as far up another scale;
+    without ratings everything is liked."""
     budget: int
     """Most tokens of the history and the question's words."""
 
     def history(self, events: Sequence[Event], catalog: Catalog) -> str:
         """Write the liked and the disliked titles; the oldest are left out to fit the budget."""
         lines = [self.titles.item_title(catalog, event.item) + "\n" for event in events]
-        disliked = [e.rating is not None and e.rating <= self.threshold for e in events]
+        disliked = [self._is_disliked(event, catalog) for event in events]
 
         def write(first: int) -> str:
             rows = list(zip(lines[first:], disliked[first:], strict=True))
@@ -74,6 +76,15 @@ class YesNoWriter:
         while first < len(lines) and self._count(write(first)) > room:
             first += 1  # joined texts can have more tokens than their parts
         return write(first)
+
+    def _is_disliked(self, event: Event, catalog: Catalog) -> bool:
+        scale = catalog.rating_scale
+        if event.rating is None or scale is None:
+            return False
+        threshold = self.threshold
+        if threshold is None:
+            threshold = scale.from_stars(NEUTRAL_STARS)
+        return event.rating <= threshold
 
     def prompt(self, request: Request, catalog: Catalog) -> Prompt:
         """Return the prompt with the history of a request."""

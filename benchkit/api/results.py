@@ -273,8 +273,8 @@ class Results:
             ['costs.md', 'index.html', 'leaderboard.csv']
         """
         from benchkit.api.case_lookup import make_case_lookup
+        from benchkit.io import slug
         from benchkit.report.leaderboard.writer import write_leaderboard
-        from benchkit.runs.store import slug
 
         return write_leaderboard(
             self._collected,

@@ -19,11 +19,12 @@ def diagnose_command(
 ) -> None:
     """Show how preference training went: margins, weights, conflicts, as tables and plots."""
     from benchkit.errors import ConfigError
+    from benchkit.io import slug
     from benchkit.report.core.text_table import print_tables, wide_console
     from benchkit.report.training.diagnostics import diagnose_suite
     from benchkit.report.training.files import diagnosis_table, write_diagnosis_tables
     from benchkit.report.training.plots import write_diagnosis_plots
-    from benchkit.runs.store import Store, slug
+    from benchkit.runs.store import Store
 
     diagnoses = diagnose_suite(Store(out), suite, dataset, method)
     folder = to or Path("leaderboards") / slug(suite) / "diagnostics"

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.data.sources import resolve_paths
 from benchkit.data.spec import DatasetSpec
@@ -221,8 +222,6 @@ class Suite(_SuiteModel):
 
     def _find_wrong_names(self) -> Iterator[ConfigError]:
         """Yield names that are not known, or that two things have."""
-        if self.name.startswith("."):  # in the store such folders hold no suite
-            yield ConfigError(f"suite name {self.name!r} begins with a dot", "rename it")
         datasets = [dataset.name for dataset in self.datasets]
         tasks = [task.name for task in self.tasks]
         labels = [method.name for method in self.methods]
@@ -236,6 +235,7 @@ class Suite(_SuiteModel):
                 if name not in datasets:
                     yield unknown_name_error(f"dataset in task {task.name!r}:", name, datasets)
         for kind, names in (
+            ("suite", [self.name]),
             ("dataset", datasets),
             ("task", tasks),
             ("method label", labels),
@@ -243,6 +243,7 @@ class Suite(_SuiteModel):
         ):
             for name in sorted({name for name in names if names.count(name) > 1}):
                 yield ConfigError(f"{kind} {name!r} stands twice", "give one another name")
+            yield from find_wrong_folders(kind, names)
 
     def task_metrics(self, task: TaskSpec | None = None) -> tuple[Metric, ...]:
         """Return the metrics of a task; by default those of the suite."""

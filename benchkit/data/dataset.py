@@ -19,7 +19,14 @@ from benchkit.data.readers.time_parsing import (
     split_numbers,
 )
 from benchkit.data.splits.base import TRAIN
-from benchkit.types import Catalog, Event, Interactions, Request, ValidationCase
+from benchkit.types import (
+    Catalog,
+    Event,
+    Interactions,
+    Request,
+    ValidationCase,
+    ratings_or_none,
+)
 
 _TEXTS = 65_536  # hashed at once: the reviews of a large dataset joined are gigabytes
 
@@ -131,6 +138,7 @@ class PreparedDataset:
             rating=None if data.rating is None else data.rating[train],
             timestamp=None if data.timestamp is None else data.timestamp[train],
             review=None if data.review is None else [data.review[int(row)] for row in rows],
+            rating_scale=data.rating_scale,
         )
         targets = (self.catalog.ids[code] for code in self.valid.target)
         validation = [
@@ -150,6 +158,9 @@ class PreparedDataset:
         data = self.interactions
         for array in (data.user, data.item, data.rating, _shorten(data.timestamp), self.part):
             digest.update(b"-" if array is None else array.tobytes())
+        scale = self.catalog.rating_scale
+        if scale is not None and not scale.counts_stars:
+            digest.update(f"{scale}{scale.is_binary}".encode())
         _strings(digest, data.review or ())
         return digest.hexdigest()
 
@@ -171,7 +182,7 @@ class PreparedDataset:
         items = (self.catalog.ids[code] for code in data.item[rows].tolist())
         none: Sequence[None] = (None,) * n
         columns = (
-            none if data.rating is None else data.rating[rows].tolist(),
+            none if data.rating is None else ratings_or_none(data.rating[rows]),
             none if data.timestamp is None else data.timestamp[rows].tolist(),
             none if data.review is None else data.review[rows],
         )

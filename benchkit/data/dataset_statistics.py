@@ -25,6 +25,8 @@ class DatasetStatistics:
     """1 - interactions / (users * items)."""
     tied_users: float | None
     """Share of users with two interactions at one time; None without timestamps."""
+    ratings: str
+    """The scale of the ratings, e.g. "1-5"; "none" where there are only choices."""
 
 
 def describe_dataset(dataset: PreparedDataset) -> DatasetStatistics:
@@ -45,6 +47,7 @@ def describe_dataset(dataset: PreparedDataset) -> DatasetStatistics:
         average_item_purchases=len(data) / items,
         sparsity=1 - len(data) / (users * items),
         tied_users=tied,
+        ratings=describe_ratings(dataset),
     )
 
 
@@ -55,3 +58,11 @@ def describe_times(dataset: PreparedDataset) -> str:
         return "none: the rows are taken to be in the order of time"
     ends = pl.Series([time.min(), time.max()]).cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d %H:%M")
     return f"{ends[0]} to {ends[1]} UTC"
+
+
+def describe_ratings(dataset: PreparedDataset) -> str:
+    """Return the scale of the ratings, and the words that it has where they are not five."""
+    scale = dataset.catalog.rating_scale
+    if scale is None:
+        return "none"
+    return f"{scale} ({'/'.join(scale.words)})" if scale.is_binary else str(scale)

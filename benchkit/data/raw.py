@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from benchkit.data.readers.chunked_reader import line_numbers
 from benchkit.data.readers.time_parsing import TimeUnit
 from benchkit.errors import DataError
+from benchkit.rating_scale import RatingScale
 
 _NUMBERS = {"rating": pl.Float32}
+_NO_RATING = ("", "nan", "na", "n/a", "null", "none", "\\n")  # in lower case
 LineLookup = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
@@ -29,8 +31,8 @@ class RawData:
     """Tables as read."""
 
     interactions: pl.DataFrame
-    """`user`, `item` (strings) and, where the data has them, `rating`, `timestamp`, `review`; rows
-    in file order."""
+    """`user`, `item` (strings) and, where the data has them, `rating` (null for none),
+    `timestamp`, `review`; rows in file order."""
     items: pl.DataFrame | None
     """`item`, `title` and any further text columns; None where an item's id is its title."""
     origin: tuple[str, str] = ("interactions", "items")
@@ -49,6 +51,12 @@ class RawData:
     their positions (ascending). Called once, when it is known which rows are left."""
     texts: Callable[[Sequence[str]], pl.DataFrame] | None = None
     """Likewise, returns a table `item`, `title`, ... of some items in the order given."""
+    rating_scale: RatingScale | None = None
+    """The scale of the ratings, where the source's documentation says it."""
+
+    def replace_interactions(self, interactions: pl.DataFrame) -> "RawData":
+        """Return the same with other columns of the same rows."""
+        return replace(self, interactions=interactions)
 
 
 def validate_raw_data(raw: RawData) -> RawData:
@@ -78,10 +86,14 @@ def _cast_columns(raw: RawData) -> pl.DataFrame:
         _refuse(raw, column, pl.col(column).is_null(), "is empty")
         _refuse(raw, column, pl.col(column).cast(pl.String) == "", "is empty")
         table = table.with_columns(pl.col(column).cast(pl.String))
+    if "rating" in table.columns:
+        table = table.with_columns(_nulls_for_missing(table["rating"]))
+        raw = raw.replace_interactions(table)
     for column, dtype in _NUMBERS.items():
         if column in table.columns and not _is_clean(table[column], dtype):
             value = pl.col(column).cast(pl.Float64, strict=False)
-            _refuse(raw, column, value.is_null(), "is missing or not a number")
+            present = pl.lit(True) if column != "rating" else pl.col(column).is_not_null()
+            _refuse(raw, column, present & value.is_null(), "is missing or not a number")
             _refuse(raw, column, ~value.is_finite(), "is not a finite number")
             table = table.with_columns(value.cast(dtype))
     if "review" in table.columns:
@@ -90,9 +102,18 @@ def _cast_columns(raw: RawData) -> pl.DataFrame:
     return table.select(c for c in names if c in table.columns)
 
 
+def _nulls_for_missing(ratings: pl.Series) -> pl.Series:
+    """Return ratings with null for each way to write that there is none."""
+    if ratings.dtype == pl.String:
+        missing = ratings.str.strip_chars().str.to_lowercase().is_in(_NO_RATING)
+        values = pl.when(~missing).then(ratings)
+        return pl.select(values.alias(ratings.name)).to_series()
+    return ratings.fill_nan(None) if ratings.dtype.is_float() else ratings
+
+
 def _is_clean(column: pl.Series, dtype: type[pl.DataType]) -> bool:
     """Return whether a column needs no work, as those of large sources do not."""
-    if column.dtype != dtype or column.null_count():
+    if column.dtype != dtype or (column.null_count() and column.name != "rating"):
         return False
     return bool(column.is_finite().all())
 

@@ -1,5 +1,6 @@
 """What a suite says about a dataset: where it comes from and how it becomes frozen cases."""
 
+import math
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -40,7 +41,7 @@ class DatasetSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=150)
     """What tasks, tables and folders call it."""
     source: str
     """A name from `benchkit ls datasets`, or `path/to/file.py:SOURCE`."""
@@ -61,6 +62,13 @@ class DatasetSpec(BaseModel):
     time, whatever the column says."""
     time_zone: str | None = Field(default=None, exclude_if=lambda value: value is None)
     """Where times without a time zone are from, e.g. "Europe/Berlin"; UTC if it is not said."""
+    rating_scale: Literal["auto", "implicit"] | tuple[float, float] = Field(
+        default="auto", exclude_if=lambda value: value == "auto"
+    )
+    """The worst and the best rating, e.g. [1, 10]; `implicit`: the data have no ratings, only
+    choices; `auto`: as the source declares it, or as the data show it."""
+    unrated: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    """A number of the column `rating` that stands for no rating, e.g. 0."""
     split: str | dict[str, Any] = "leave-one-out"
     """A name, or a table with parameters: `{ name = "adherence", held_out = 4 }`."""
     cold: ColdStartSpec | None = None
@@ -74,6 +82,15 @@ class DatasetSpec(BaseModel):
         if setting not in ("auto", "none", *TIME_UNITS) and "%" not in setting:
             units = ", ".join(map(repr, TIME_UNITS))
             raise ValueError(f"use 'auto', 'none', {units}, or a pattern such as '%d/%m/%Y'")
+        return setting
+
+    @field_validator("rating_scale")
+    @classmethod
+    def _check_scale(cls, setting: str | tuple[float, float]) -> str | tuple[float, float]:
+        if isinstance(setting, tuple) and not (
+            all(map(math.isfinite, setting)) and setting[0] < setting[1]
+        ):
+            raise ValueError("give the worst rating, then the best one, e.g. [1, 10]")
         return setting
 
     @field_validator("split")

@@ -33,6 +33,8 @@ class CasesHeader(BaseModel):
     """Hash of all content of the dataset."""
     cases: int | None = None
     """How many cases the file asks."""
+    rating_scale: tuple[float, float] | None = None
+    """The worst and the best rating of the dataset; None where nothing is rated."""
     limit_users: int | None = None
     protocols: tuple[str, ...] = ()
     decoding: DecodingSpec | None = None
@@ -41,7 +43,7 @@ class CasesHeader(BaseModel):
 
 def make_header(place: EvaluationTask) -> CasesHeader:
     """Return what identifies the cases of a task."""
-    suite = place.suite
+    suite, scale = place.suite, place.dataset.catalog.rating_scale
     protocols = suite.protocol_objects()
     return CasesHeader(
         suite=suite.name,
@@ -49,6 +51,7 @@ def make_header(place: EvaluationTask) -> CasesHeader:
         cases_hash=place.dataset.candidates_hash,
         fingerprint=place.dataset.fingerprint,
         cases=len(place.cases),
+        rating_scale=None if scale is None else (scale.low, scale.high),
         limit_users=place.limit_users,
         protocols=tuple(p.name for p in protocols if p.answer_noun),
         decoding=suite.decoding if any(p.uses_decoding for p in protocols) else None,

@@ -13,6 +13,7 @@ from benchkit.errors import ConfigError, DataError
 from benchkit.evaluation.protocols.base import ProtocolResult
 from benchkit.evaluation.record import predictions_table
 from benchkit.interop.evaluation_task import EvaluationTask
+from benchkit.io import find_folder_clash
 from benchkit.runs.plan import RunOptions, RunPlan
 from benchkit.runs.progress import utc_timestamp
 from benchkit.runs.provenance import collect_provenance
@@ -153,7 +154,12 @@ def _make_manifest(place: EvaluationTask, external: ExternalRun) -> Manifest:
 def _check_row(store: Store, place: EvaluationTask, row: PlannedRow, external: ExternalRun) -> None:
     """An import must not take the place of what was run here, nor pass for a seed of its own."""
     plan = store.plan(place.suite_name)
-    for planned in plan.rows if plan else ():
+    rows = plan.rows if plan else []
+    if clash := find_folder_clash([*(planned.label for planned in rows), row.label]):
+        raise ConfigError(
+            f"rows {clash[0]!r} and {clash[1]!r} would share a folder", "choose another --label"
+        )
+    for planned in rows:
         if (planned.task, planned.label) != (row.task, row.label) or planned.run_id is None:
             continue
         run = store.run(place.suite_name, planned.task, planned.label, planned.run_id)

@@ -7,10 +7,10 @@ from typing import Literal
 import polars as pl
 
 from benchkit.data.dataset import Cases, PreparedDataset
-from benchkit.data.rating_labels import rating_label
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.verdicts import JudgeInput
+from benchkit.rating_scale import RatingScale
 from benchkit.types import Catalog, Event, Request, Status
 
 AnswerStage = Literal["unanswered", "invalid", "wrong", "missing", "judged"]
@@ -92,13 +92,16 @@ def history_lines(events: Sequence[Event], catalog: Catalog) -> list[str]:
     ['Green Tea | Excellent | Lovely smell']
     """
     lines = []
+    scale = catalog.rating_scale
     for event in events:
         parts = [catalog.text(event.item) or event.item]
-        parts += [_rating_text(event.rating)] if event.rating is not None else []
+        if event.rating is not None and scale is not None:
+            parts.append(_rating_text(event.rating, scale))
         parts += [event.review] if event.review else []
         lines.append(" | ".join(" ".join(part.split()) for part in parts))
     return lines
 
 
-def _rating_text(rating: float) -> str:
-    return rating_label(rating) if 1 <= rating <= 5 else f"rated {rating:g}"
+def _rating_text(rating: float, scale: RatingScale) -> str:
+    is_on_scale = scale.low <= rating <= scale.high
+    return scale.word(rating) if is_on_scale else f"rated {rating:g}"

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from benchkit.config.loading import read_toml, validate_model
-from benchkit.data.rating_labels import rating_label
 from benchkit.errors import ConfigError, DataError, unknown_name_error
 from benchkit.fingerprint import hash_json
+from benchkit.lm.rating_texts import PromptTexts
 from benchkit.lm.response_format import ResponseFormat, ResponseKind
 from benchkit.lm.tokens.control_tokens import quote, unquote
 from benchkit.lm.types import Message, Prompt
+from benchkit.rating_scale import word_or_number
 from benchkit.types import Catalog, Event, Request
 
 _EVENT_SOURCES = ("rating", "rating_word", "review")
@@ -35,8 +36,8 @@ class TextField(_Model):
     """One text of an item.
 
     sources: where it is looked for; the first that is there is taken, and the field is left out
-        when none is. `title`, `item_id`; of an event `rating` (4.5), `rating_word` (Good) and
-        `review`; anything else is a text column of the catalogue.
+        when none is. `title`, `item_id`; of an event `rating` (4.5, or 8 of 10), `rating_word`
+        (Good) and `review`; anything else is a text column of the catalogue.
     limit: characters after which it is cut; for `title` the template's `title_limit` holds.
     """
 
@@ -80,13 +81,15 @@ class ResponseKinds(_Model):
     rationale: ResponseKind | None = None
 
 
-class Template(_Model):
+class Template(PromptTexts, _Model):
     """A prompt template.
 
     user: the user's message, with {history}, {candidates} and {instruction} in their places.
     show_candidates: whether the candidates stand in it.
     title_limit: characters after which titles are cut, in prompts and in answers alike.
     """
+
+    other_places: ClassVar[tuple[str, ...]] = _PLACES
 
     version: Literal[1]
     name: str = ""
@@ -102,7 +105,7 @@ class Template(_Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        places = _PLACE.findall(self.user)
+        places = [place for place in _PLACE.findall(self.user) if place not in self.rated]
         for place in places:
             if place not in _PLACES:
                 raise ValueError(f"user: no such place {{{place}}}; known: {', '.join(_PLACES)}")
@@ -204,6 +207,7 @@ def render_prompt(
     the template asks for no rationale.
     """
     template.response_format(rationale)  # raises where there is none
+    template = template.fit_to_scale(catalog.rating_scale)
     layout = template.history
     recent = request.history[-layout.max_events :] if layout.max_events else request.history
     events = [_format_item(layout, template, catalog, event.item, event) for event in recent]
@@ -289,17 +293,11 @@ def _value(
         return None
     if source == "review":
         return event.review
-    return _rating(event.rating, in_words=source == "rating_word")
-
-
-def _rating(rating: float | None, in_words: bool) -> str | None:
-    """Write a rating as a number, or as a word where the scale of 1 to 5 stars has one."""
-    if rating is None:
+    scale = catalog.rating_scale
+    if event.rating is None or scale is None:
         return None
-    try:
-        return rating_label(rating) if in_words else f"{rating:g}"
-    except ValueError:
-        return f"{rating:g}"
+    in_words = source == "rating_word"
+    return word_or_number(scale, event.rating) if in_words else scale.number(event.rating)
 
 
 def _one_line(text: str | None, limit: int | None) -> str:

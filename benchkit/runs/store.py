@@ -15,16 +15,12 @@ from pydantic import BaseModel
 from benchkit import io
 from benchkit.config.loading import validate_model
 from benchkit.errors import StoreError, unknown_name_error
+from benchkit.io import folder_name, slug
 from benchkit.runs import records
 from benchkit.runs.records import JudgementManifest, Manifest, PlannedJudge, PlannedRow, PlanRecord
 
 _M = TypeVar("_M", bound=BaseModel)
 _SUITE_GLOB = "[!.]*"  # folders with a dot hold locks and the cache
-
-
-def slug(name: str) -> str:
-    """Return a name as that of one folder: 'recbole/SASRec' -> 'recbole-SASRec'."""
-    return "".join(c if c.isalnum() or c in "._@+-" else "-" for c in name)
 
 
 class Run:
@@ -141,7 +137,8 @@ class Store:
         return sorted(path.parent.name for path in self.root.glob(f"{_SUITE_GLOB}/plan.json"))
 
     def run(self, suite: str, task: str, label: str, run_id: str) -> Run:
-        return Run(self.root / slug(suite) / slug(task) / slug(label) / run_id)
+        names = (folder_name(name) for name in (suite, task, label))
+        return Run(self.root.joinpath(*names) / run_id)
 
     def runs(self) -> Iterator[Run]:
         """Yield every run that was started, in the order of paths."""
@@ -150,7 +147,7 @@ class Store:
 
     def plan(self, suite: str) -> PlanRecord | None:
         """Return the plan of a suite, None if it was not run."""
-        return _read_record(self.root / slug(suite) / "plan.json", PlanRecord)
+        return _read_record(self.root / folder_name(suite) / "plan.json", PlanRecord)
 
     def require_plan(self, suite: str) -> PlanRecord:
         """Return the plan of a suite. Raises StoreError if it was not run."""
@@ -175,7 +172,7 @@ class Store:
             whole: Whether these are all that the suite names; then other seeds, and tasks and
                 methods that the suite no longer names, are removed.
         """
-        with self._file_lock(f"plan-{slug(plan.suite)}"):
+        with self._file_lock(f"plan-{folder_name(plan.suite)}"):
             old = self.plan(plan.suite)
             if old is not None:
                 old_rows = _rows_to_keep(old, plan, whole)
@@ -203,7 +200,7 @@ class Store:
             StoreError: The suite has no plan.
             ConfigError: No row has this label.
         """
-        with self._file_lock(f"plan-{slug(suite)}"):
+        with self._file_lock(f"plan-{folder_name(suite)}"):
             plan = self.require_plan(suite)
             rows = [row for row in plan.rows if row.label != label]
             if len(rows) == len(plan.rows):
@@ -215,7 +212,7 @@ class Store:
             return len(plan.rows) - len(rows)
 
     def _write_plan(self, plan: PlanRecord) -> None:
-        path = self.root / slug(plan.suite) / "plan.json"
+        path = self.root / folder_name(plan.suite) / "plan.json"
         io.write_json(path, plan.model_dump(mode="json"))
 
     @contextmanager

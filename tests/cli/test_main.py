@@ -104,7 +104,7 @@ def test_wrong_usage_names_the_cause_and_the_hint(folder, arguments, code, messa
 
 
 def test_bad_data_ends_with_its_own_code(folder):
-    (folder / "i.csv").write_text("user,item,rating\nu,a,5\nu,b,NaN\n")
+    (folder / "i.csv").write_text("user,item,rating\nu,a,5\nu,b,five\n")
     (folder / "t.csv").write_text("item,title\na,A\nb,B\n")
     (folder / "own.toml").write_text(
         'title = "x"\n[[datasets]]\nname = "x"\nsource = "table"\n'

@@ -116,8 +116,8 @@ def test_rows_of_a_table_begin_after_its_header(tmp_path, file, first):
 
 
 def test_a_bad_value_is_named_by_its_line():
-    table = pl.DataFrame({"user": ["u", "v"], "item": ["a", "b"], "rating": [1.0, float("nan")]})
+    table = pl.DataFrame({"user": ["u", "v"], "item": ["a", "b"], "rating": [1.0, float("inf")]})
     raw = RawData(table, TITLES, lookup_lines=make_line_lookup([1, 2, 4]))
     assert raw.lookup_lines(np.arange(2)).tolist() == [3, 5]
-    with pytest.raises(DataError, match="interactions, line 5, column 'rating': nan is not"):
+    with pytest.raises(DataError, match="interactions, line 5, column 'rating': inf is not"):
         prepare_dataset(raw, DatasetSpec(name="x", source="table"))

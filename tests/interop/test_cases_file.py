@@ -92,7 +92,7 @@ def test_a_place_is_named_or_the_only_one(tmp_path):
 def test_the_file_is_one_object_a_line_whatever_titles_hold(tmp_path):
     (tmp_path / "i.csv").write_text(
         "user,item,rating\n"
-        + "".join(f"u{u},{'abcde'[(u + k) % 5]},3\n" for u in range(5) for k in range(4))
+        + "".join(f"u{u},{'abcde'[(u + k) % 5]},5\n" for u in range(5) for k in range(4))
     )
     (tmp_path / "t.csv").write_text(
         'item,title\na,"Two\nlines"\nb,"Quote "" and, comma"\nc,推荐 \u2028 😀\nd,D\ne,E\n',
@@ -101,7 +101,13 @@ def test_the_file_is_one_object_a_line_whatever_titles_hold(tmp_path):
     options = {"interactions": str(tmp_path / "i.csv"), "items": str(tmp_path / "t.csv")}
     suite = make_suite(
         datasets=[
-            {"name": "own", "source": "table", "options": options, "candidates": {"count": 2}}
+            {
+                "name": "own",
+                "source": "table",
+                "options": options,
+                "candidates": {"count": 2},
+                "rating_scale": [1, 5],
+            }
         ]
     )
     place, cases = exported(suite, tmp_path)

@@ -45,7 +45,7 @@ def test_every_method_can_be_constructed(name):
 
 @pytest.mark.parametrize("name", SUITES)
 def test_labels_have_folders_of_their_own(name):
-    from benchkit.runs.store import slug
+    from benchkit.io import slug
 
     labels = [method.name for method in load_suite(name).methods]
     assert len({slug(label) for label in labels}) == len(labels)

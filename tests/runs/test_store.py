@@ -10,8 +10,9 @@ import pytest
 
 from benchkit import io
 from benchkit.errors import ConfigError, StoreError
+from benchkit.io import slug
 from benchkit.runs.records import SCHEMA_VERSION, PlannedRow, PlanRecord
-from benchkit.runs.store import Store, slug
+from benchkit.runs.store import Store
 
 
 def plan(*rows, suite="s"):

@@ -14,7 +14,7 @@ def data_prepare_command(
     from rich.table import Table
 
     from benchkit.api.catalog import select_datasets
-    from benchkit.data.dataset_statistics import describe_times
+    from benchkit.data.dataset_statistics import describe_ratings, describe_times
     from benchkit.data.preparation.cache import dataset_dir, load_or_prepare
 
     console = Console()
@@ -24,6 +24,7 @@ def data_prepare_command(
         for stage, count in prepared.report.items():
             table.add_row(stage.replace("_", " "), f"{count:,}")
         table.add_row("time", describe_times(prepared))
+        table.add_row("ratings", describe_ratings(prepared))
         console.print(spec.name, style="bold", highlight=False)
         console.print(table)
         console.print(f"in {dataset_dir(spec, data)}\n", highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """What the lists hold: duplicates, missing targets, items that the user has had before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,11 @@ def check_candidate_lists(cases: AuditCases) -> Iterator[AuditFinding | None]:
         "repeated-cases", "note", ids, duplicate_case_mask(cases),
         "A case equals an earlier one in history, target and list: it counts twice in every mean.",
     )  # fmt: skip
+    if cases.user is not None:  # external files may call cases by their user
+        yield make_finding(
+            "repeated-ids", "defect", ids, _repeats_earlier(ids),
+            "A case has the id of an earlier one: answers cannot be told apart.",
+        )  # fmt: skip
     if cases.history is not None:
         past = _sorted_codes(cases.history.case, cases.history.items, len(cases.names))
         row = np.arange(len(cases))[:, None]
@@ -57,6 +62,12 @@ def check_candidate_lists(cases: AuditCases) -> Iterator[AuditFinding | None]:
             "A negative is an item that the user has chosen at some time: ranking it first is"
             " counted as an error.",
         )  # fmt: skip
+
+
+def _repeats_earlier(ids: Sequence[str]) -> NDArray[np.bool_]:
+    """Return [n] whether an id stands before."""
+    first = {case_id: row for row, case_id in reversed(list(enumerate(ids)))}
+    return np.array([first[case_id] != row for row, case_id in enumerate(ids)], dtype=np.bool_)
 
 
 def has_duplicate_item(codes: NDArray[np.int64]) -> NDArray[np.bool_]:

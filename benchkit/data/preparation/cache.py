@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from benchkit.data.spec import DatasetSpec
 from benchkit.data.splits.lookup import split_source_file
 from benchkit.errors import DataError
 from benchkit.fingerprint import hash_json
+from benchkit.rating_scale import FIVE_STARS, RatingScale
 from benchkit.source_hash import hash_sources
 from benchkit.types import Catalog, Interactions
 
@@ -146,10 +148,12 @@ def save_dataset(
             schema_overrides={"case_id": pl.String},
         )
         io.write_parquet(folder / f"{name}.parquet", table)
+    scale = dataset.catalog.rating_scale
     described = {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
         "candidates_hash": dataset.candidates_hash,
+        "rating_scale": None if scale is None else asdict(scale),
         "report": dataset.report,
         "inputs": inputs,
     }
@@ -165,6 +169,7 @@ def load_dataset(folder: Path) -> PreparedDataset:
         users = pl.read_parquet(folder / "users.parquet")["user"].to_list()
         items = pl.read_parquet(folder / "items.parquet")
         valid, test = (_load_cases(folder / f"{name}.parquet") for name in ("valid", "test"))
+        scale = RatingScale(**ends) if (ends := described["rating_scale"]) else None
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         raise DataError(
             f"{folder}: cannot be read: {error}", f"remove {folder} and run again"
@@ -175,7 +180,9 @@ def load_dataset(folder: Path) -> PreparedDataset:
         name=described["name"],
         users=tuple(users),
         catalog=Catalog(
-            tuple(items["item"]), {c: items[c].to_list() for c in items.columns if c != "item"}
+            tuple(items["item"]),
+            {c: items[c].to_list() for c in items.columns if c != "item"},
+            scale,
         ),
         interactions=Interactions(
             user=user,
@@ -184,6 +191,7 @@ def load_dataset(folder: Path) -> PreparedDataset:
             rating=rows["rating"].to_numpy() if "rating" in rows.columns else None,
             timestamp=rows["timestamp"].to_numpy() if "timestamp" in rows.columns else None,
             review=rows["review"].to_list() if "review" in rows.columns else None,
+            rating_scale=scale or FIVE_STARS,
         ),
         part=rows["part"].to_numpy(),
         valid=valid,

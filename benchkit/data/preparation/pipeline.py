@@ -1,5 +1,6 @@
 """Raw tables to a Dataset: duplicates, k-core, order in time, codes, split, frozen cases."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,18 +18,25 @@ from benchkit.data.preparation.id_encoding import (
     factorize,
 )
 from benchkit.data.preparation.k_core import k_core
+from benchkit.data.preparation.ratings import interpret_ratings
 from benchkit.data.preparation.times import interpret_times
 from benchkit.data.raw import RawData, validate_raw_data
 from benchkit.data.spec import DatasetSpec
 from benchkit.data.splits.base import TRAIN, CaseRows
 from benchkit.data.splits.lookup import make_splitter
 from benchkit.errors import DataError
+from benchkit.rating_scale import FIVE_STARS, RatingScale
 from benchkit.types import Catalog, Interactions
+
+_NUMBERED = re.compile(r"#\d+\Z", re.ASCII)
 
 
 def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     """Prepare `raw` as `spec` says. Interactions with equal times keep their order in the file."""
-    raw = validate_raw_data(interpret_times(raw, spec))
+    raw = interpret_times(raw, spec)
+    if spec.rating_scale == "implicit":  # then the column need not even hold numbers
+        raw = raw.replace_interactions(raw.interactions.drop("rating", strict=False))
+    raw, scale = interpret_ratings(validate_raw_data(raw), spec)
     table = raw.interactions
     funnel = {**raw.funnel, "interactions_read": len(table)}
     # Any codes will do until it is known which few of the ids are left to be named and sorted.
@@ -70,9 +78,12 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
         rating=table["rating"].to_numpy()[rows] if "rating" in table.columns else None,
         timestamp=time if timed else None,
         review=_reviews(raw, rows),
+        rating_scale=scale or FIVE_STARS,
     )
+    if interactions.rating is not None and (unrated := np.isnan(interactions.rating)).any():
+        funnel["without_rating"] = int(unrated.sum())
     funnel |= {"users": len(users), "items": len(items), "interactions": len(interactions)}
-    return _freeze_cases(spec, users, _catalog(raw, items), interactions, funnel)
+    return _freeze_cases(spec, users, _catalog(raw, items, scale), interactions, funnel)
 
 
 def _freeze_cases(
@@ -140,13 +151,17 @@ def _freeze_cases(
 
 
 def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
-    """Return the id of each user; further cases are `id#2`, `id#3`, ... in order of time."""
+    """Return the id of each user; further cases are `id#2`, `id#3`, ... in order of time.
+
+    A user whose own id ends like that has `id#1` first: so `a#2` is always of user `a`.
+    """
     if np.bincount(user, minlength=1).max() == 1:
         return [users[code] for code in user.tolist()]
     names, times = [], dict[int, int]()
     for code in user.tolist():
-        times[code] = times.get(code, 0) + 1
-        names.append(users[code] if times[code] == 1 else f"{users[code]}#{times[code]}")
+        times[code] = number = times.get(code, 0) + 1
+        alone = number == 1 and not _NUMBERED.search(users[code])
+        names.append(users[code] if alone else f"{users[code]}#{number}")
     return names
 
 
@@ -200,11 +215,11 @@ def _tied_users(user: NDArray[np.int64], time: NDArray[np.int64]) -> int:
     return len(np.unique(user[1:][tied]))
 
 
-def _catalog(raw: RawData, ids: list[str]) -> Catalog:
+def _catalog(raw: RawData, ids: list[str], scale: RatingScale | None) -> Catalog:
     """Return the texts of the remaining items, in code order."""
     if raw.items is None:
-        return Catalog(tuple(ids), {"title": ids})
+        return Catalog(tuple(ids), {"title": ids}, scale)
     items = raw.items if raw.texts is None else raw.texts(ids)
     rows = pl.DataFrame({"item": ids}).join(items, on="item", how="left", maintain_order="left")
     texts = {c: rows[c].cast(pl.String).to_list() for c in rows.columns if c != "item"}
-    return Catalog(tuple(ids), texts)
+    return Catalog(tuple(ids), texts, scale)

@@ -25,6 +25,7 @@ from benchkit.data.sources.amazon_common import (
     make_review_reader,
 )
 from benchkit.data.sources.base import DataSource
+from benchkit.rating_scale import FIVE_STARS
 
 # In a part of the metadata a script of the page stands where the title was looked for.
 _SCRIPT_TITLE = r"getTime|var aPageStart"
@@ -67,6 +68,7 @@ def read_amazon2018(
         ),
         items,
         origin=(reviews, meta),
+        rating_scale=FIVE_STARS,
         lookup_lines=make_line_lookup(review_lines.skipped),
         funnel={
             "lines": review_lines.count,

@@ -26,6 +26,7 @@ from benchkit.data.sources.amazon_common import (
 )
 from benchkit.data.sources.base import DataSource
 from benchkit.errors import DataError, unknown_name_error
+from benchkit.rating_scale import FIVE_STARS
 
 AMAZON2023_DOMAINS = (
     "All_Beauty", "Amazon_Fashion", "Appliances", "Arts_Crafts_and_Sewing", "Automotive",
@@ -104,6 +105,7 @@ def read_amazon2023(
         interactions,
         items.table,
         origin=(reviews, meta or reviews),
+        rating_scale=FIVE_STARS,
         lookup_lines=make_line_lookup(review_lines.skipped),
         funnel={**funnel, **items.funnel},
         malformed=pl.concat([malformed, *items.malformed]),

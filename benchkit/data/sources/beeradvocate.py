@@ -18,6 +18,7 @@ from benchkit.data.readers.python_literal_reader import (
     read_records,
 )
 from benchkit.data.sources.base import DataSource
+from benchkit.rating_scale import RatingScale
 
 _NAME = "beeradvocate"
 _FIELDS = {
@@ -58,6 +59,7 @@ def read_beeradvocate(folder: str) -> RawData:
         funnel=records.funnel("reviews"),
         malformed=records.malformed,
         reviews=texts,
+        rating_scale=RatingScale(0, 5),
     )
 
 

@@ -14,6 +14,7 @@ from benchkit.data.sources.base import DataSource
 from benchkit.data.sources.implicit_ratings import RatingGroup, add_ratings
 from benchkit.data.sources.tags import most_frequent_tags
 from benchkit.errors import ConfigError
+from benchkit.rating_scale import FIVE_STARS
 
 _LISTENS, _TAG_EVENTS = "user_artists.dat", "user_taggedartists-timestamps.dat"
 _ARTISTS, _TAGS = "artists.dat", "tags.dat"
@@ -83,6 +84,7 @@ def read_lastfm(
         time_unit="s",
         funnel=funnel,
         malformed=malformed,
+        rating_scale=FIVE_STARS,  # fifths
     )
 
 

@@ -9,6 +9,7 @@ from benchkit.data.raw import RawData
 from benchkit.data.readers.table_reader import read_table
 from benchkit.data.sources.base import DataSource
 from benchkit.errors import DataError
+from benchkit.rating_scale import FIVE_STARS
 
 
 def read_ml100k() -> RawData:
@@ -26,7 +27,8 @@ def read_ml100k() -> RawData:
         pl.col("release_year").alias("year"),
         pl.col("class").alias("genres"),
     )
-    return RawData(ratings, items, (ratings_file.name, items_file.name))
+    origin = (ratings_file.name, items_file.name)
+    return RawData(ratings, items, origin, rating_scale=FIVE_STARS)
 
 
 def ml100k_files() -> list[Path]:

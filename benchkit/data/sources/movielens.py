@@ -12,6 +12,7 @@ from benchkit.data.readers.regex_reader import RegexLines, read_regex_lines, sum
 from benchkit.data.sources.base import DataSource
 from benchkit.data.sources.tags import most_frequent_tags
 from benchkit.errors import DataError
+from benchkit.rating_scale import HALF_STARS
 
 
 class _File(NamedTuple):
@@ -80,6 +81,7 @@ def read_movielens(folder: str) -> RawData:
         time_unit="s",
         funnel=funnel | {"movies_without_year": items["year"].null_count()},
         malformed=malformed,
+        rating_scale=HALF_STARS,  # 1M has whole stars alone, which read the same
     )
 
 

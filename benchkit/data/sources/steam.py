@@ -19,6 +19,7 @@ from benchkit.data.readers.python_literal_reader import (
 )
 from benchkit.data.sources.base import DataSource
 from benchkit.data.sources.implicit_ratings import RatingGroup, add_ratings
+from benchkit.rating_scale import FIVE_STARS
 
 _NAME = "steam"
 _REVIEWS = {
@@ -77,6 +78,7 @@ def read_steam(folder: str, rate_within: RatingGroup = "item") -> RawData:
         },
         malformed=pl.concat([reviews.malformed, games.malformed]),
         reviews=texts,
+        rating_scale=FIVE_STARS,  # fifths
     )
 
 

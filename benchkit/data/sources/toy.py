@@ -8,6 +8,7 @@ import polars as pl
 from benchkit import seeds
 from benchkit.data.raw import RawData, make_line_lookup
 from benchkit.data.sources.base import DataSource
+from benchkit.rating_scale import FIVE_STARS
 
 _GENRES = ("Drama", "Comedy", "Thriller", "Western", "Musical", "Documentary", "Fantasy", "Noir")
 
@@ -58,7 +59,13 @@ def generate_toy(
             "genres": [_GENRES[cluster[i] % len(_GENRES)] for i in range(items)],
         }
     )
-    return RawData(interactions, texts, ("toy interactions", "toy items"), make_line_lookup([]))
+    return RawData(
+        interactions,
+        texts,
+        ("toy interactions", "toy items"),
+        make_line_lookup([]),
+        rating_scale=FIVE_STARS,
+    )
 
 
 TOY = DataSource("toy", generate_toy, toy_files)

@@ -3,16 +3,8 @@
 import numpy as np
 from pydantic import Field
 
-from benchkit.data.splits.base import (
-    MIN_LIKED_RATING,
-    TEST,
-    TRAIN,
-    VALID,
-    CaseRows,
-    Split,
-    Splitter,
-    require_column,
-)
+from benchkit.data.splits.base import TEST, TRAIN, VALID, CaseRows, Split, Splitter, require_column
+from benchkit.rating_scale import LIKED_STARS
 from benchkit.types import Interactions
 
 
@@ -28,12 +20,15 @@ class AdherenceSplitter(Splitter):
 
     held_out: int = Field(default=5, ge=2)
     """Interactions at the end of a history, among which liked items are looked for."""
-    min_liked_rating: float = MIN_LIKED_RATING
-    """The lowest rating of an item that the user liked."""
+    min_liked_rating: float | None = None
+    """The lowest rating of an item that the user liked; None: four stars of five, or as far up
+    another scale."""
 
     def split(self, data: Interactions) -> Split:
         """Split interactions, which are sorted by user, then by time."""
-        rating = require_column(data, "rating")
+        rating, threshold = require_column(data, "rating"), self.min_liked_rating
+        if threshold is None:
+            threshold = data.rating_scale.from_stars(LIKED_STARS)
         counts = np.diff(data.offsets)
         part = np.full(int(data.offsets[-1]), TRAIN, dtype=np.uint8)
         targets, stops, later = [], [], []
@@ -42,7 +37,7 @@ class AdherenceSplitter(Splitter):
             end = data.offsets[user + 1]
             stop = end - self.held_out
             part[stop:end] = TEST
-            liked = stop + np.flatnonzero(rating[stop:end] >= self.min_liked_rating)
+            liked = stop + np.flatnonzero(rating[stop:end] >= threshold)
             if len(liked) >= 2:
                 targets.append(liked[0])
                 stops.append(stop)

@@ -12,7 +12,6 @@ from benchkit.errors import DataError
 from benchkit.types import Interactions
 
 TRAIN, VALID, TEST = 0, 1, 2
-MIN_LIKED_RATING, MAX_DISLIKED_RATING = 4.0, 2.0  # ratings of 1-5 (RecPO, appendix D)
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,7 @@ def require_column(data: Interactions, column: Literal["rating", "timestamp"]) -
     values: NDArray[Any] | None = getattr(data, column)
     if values is None:
         raise DataError(
-            f"the split needs {column}s", f"add a column {column}, or choose another split"
+            f"the split needs {column}s, and the data have none",
+            f"add a column {column}, or choose another split",
         )
     return values

@@ -1,13 +1,8 @@
 """Leave-one-out with targets that the user liked, or disliked."""
 
-from benchkit.data.splits.base import (
-    MAX_DISLIKED_RATING,
-    MIN_LIKED_RATING,
-    Split,
-    Splitter,
-    require_column,
-)
+from benchkit.data.splits.base import Split, Splitter, require_column
 from benchkit.data.splits.leave_one_out import LeaveOneOutSplitter
+from benchkit.rating_scale import DISLIKED_STARS, LIKED_STARS
 from benchkit.types import Interactions
 
 
@@ -19,12 +14,16 @@ class RatingAwareSplitter(Splitter):
     Reference: RecPO, appendix D.1.
     """
 
-    min_liked_rating: float = MIN_LIKED_RATING
-    """The lowest rating of an item that the user liked."""
+    min_liked_rating: float | None = None
+    """The lowest rating of an item that the user liked; None: four stars of five, or as far up
+    another scale. An item without a rating is not known to be liked."""
 
     def split(self, data: Interactions) -> Split:
         """Split interactions, which are sorted by user, then by time."""
-        liked = require_column(data, "rating") >= self.min_liked_rating
+        threshold = self.min_liked_rating
+        if threshold is None:
+            threshold = data.rating_scale.from_stars(LIKED_STARS)
+        liked = require_column(data, "rating") >= threshold
         base = LeaveOneOutSplitter().split(data)
         valid = base.valid.select(liked[base.valid.target])
         test = base.test.select(liked[base.test.target])
@@ -41,12 +40,16 @@ class AvoidanceSplitter(RatingAwareSplitter):
     Reference: RecPO, appendix D.4.
     """
 
-    max_disliked_rating: float = MAX_DISLIKED_RATING
-    """The highest rating of an item that the user disliked."""
+    max_disliked_rating: float | None = None
+    """The highest rating of an item that the user disliked; None: two stars of five, or as far up
+    another scale."""
 
     def split(self, data: Interactions) -> Split:
         """Split interactions, which are sorted by user, then by time."""
-        disliked = require_column(data, "rating") <= self.max_disliked_rating
+        threshold = self.max_disliked_rating
+        if threshold is None:
+            threshold = data.rating_scale.from_stars(DISLIKED_STARS)
+        disliked = require_column(data, "rating") <= threshold
         base = LeaveOneOutSplitter().split(data)
         test = base.test.select(disliked[base.test.target])
         n_left_out = len(base.test.target) - len(test.target)

@@ -10,9 +10,9 @@ from statistics import median
 
 from benchkit import io as files
 from benchkit.errors import DataError
+from benchkit.io import slug
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.annotation.exports import ExportRow, read_export
-from benchkit.runs.store import slug
 
 LABEL_COLUMNS = (
     "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",

@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 
 from benchkit.errors import ConfigError, DataError, StoreError
+from benchkit.io import slug
 from benchkit.judging.rubric import Criterion, Rubric
 from benchkit.runs.records import JUDGEMENTS_SCHEMA, JudgementManifest
-from benchkit.runs.store import Run, Store, slug
+from benchkit.runs.store import Run, Store
 
 _COLUMNS = ("case_id", "item", "title", "target", "target_title", "rationale", "history", "stage",
             "grades")  # fmt: skip

@@ -2,29 +2,32 @@
 
 import re
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import ConfigDict, NonNegativeInt
 
 from benchkit.config.loading import load_model
-from benchkit.data.rating_labels import rating_label
 from benchkit.errors import unknown_name_error
 from benchkit.fingerprint import hash_json
+from benchkit.lm.rating_texts import PromptTexts
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.tokens.control_tokens import quote, unquote
 from benchkit.lm.types import Message, Prompt
+from benchkit.rating_scale import word_or_number
 from benchkit.types import Catalog, Event
 
 _FOLDER = Path(__file__).parent / "templates"
-_PLACEHOLDERS = re.compile(r"\{(history|candidates|item|rationale)\}")
+_PLACES = ("history", "candidates", "item", "rationale")
+_PLACEHOLDERS = re.compile(rf"\{{({'|'.join(_PLACES)})\}}")
 # To be raised when rendering changes, so that no stored answer to another prompt is used.
 _VERSION = 1
 
 
-class TeacherPromptTemplate(BaseModel):
+class TeacherPromptTemplate(PromptTexts):
     """A prompt with the placeholders {history}, {candidates}, {item} and {rationale}."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    other_places: ClassVar[tuple[str, ...]] = _PLACES
 
     system: str
     """The system message."""
@@ -60,10 +63,11 @@ class TeacherPromptTemplate(BaseModel):
             "rationale": rationale,
         }
         texts = {place: quote(text) for place, text in texts.items()}
-        user = _PLACEHOLDERS.sub(lambda match: texts[match[1]], self.user)
+        template = self.fit_to_scale(catalog.rating_scale)
+        user = _PLACEHOLDERS.sub(lambda match: texts[match[1]], template.user)
         return Prompt(
             f"{question.key}/{question.item}",
-            (Message("system", self.system.strip()), Message("user", user.strip())),
+            (Message("system", template.system.strip()), Message("user", user.strip())),
         )
 
     def _item(self, item: str, catalog: Catalog) -> str:
@@ -75,8 +79,8 @@ class TeacherPromptTemplate(BaseModel):
 
     def _event(self, event: Event, catalog: Catalog) -> str:
         parts = [self._item(event.item, catalog)]
-        if event.rating is not None and 1 <= event.rating <= 5:
-            parts.append(f"Rating: {rating_label(event.rating)}")
+        if event.rating is not None and catalog.rating_scale is not None:
+            parts.append(f"Rating: {word_or_number(catalog.rating_scale, event.rating)}")
         review = _one_line(event.review or "")[: self.review_chars]
         parts += [f"Review: {review}"] if review else []
         return "; ".join(parts)

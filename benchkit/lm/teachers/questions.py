@@ -6,7 +6,7 @@ from benchkit import seeds
 from benchkit.data.preparation import candidates as lists
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.teachers.base import TeacherQuestion
-from benchkit.types import Event, TrainView
+from benchkit.types import Event, TrainView, ratings_or_none
 
 
 def build_training_questions(
@@ -74,12 +74,16 @@ def build_training_questions(
 def events_before(view: TrainView, user: int, stop: int) -> tuple[Event, ...]:
     """Return the training interactions of a user in the rows before `stop`, oldest first."""
     data = view.interactions
+    rows = range(int(data.offsets[user]), stop)
+    ratings: list[float | None] = [None] * len(rows)
+    if data.rating is not None:
+        ratings = ratings_or_none(data.rating[rows.start : stop])
     return tuple(
         Event(
             view.catalog.ids[data.item[row]],
-            None if data.rating is None else float(data.rating[row]),
+            rating,
             None if data.timestamp is None else int(data.timestamp[row]),
             None if data.review is None else data.review[row],
         )
-        for row in range(int(data.offsets[user]), stop)
+        for row, rating in zip(rows, ratings, strict=True)
     )

@@ -23,11 +23,11 @@ from benchkit.lm.teachers.coherence import CoherenceScale, CoherenceScorer
 from benchkit.lm.teachers.encoder import MiniLMEncoder, TextEncoder, item_embedding_texts
 from benchkit.lm.teachers.encoder import load_or_encode as stored_vectors
 from benchkit.lm.teachers.facts import CatalogFacts, describe_facts, pluralize, shorten_title
+from benchkit.rating_scale import NEUTRAL_STARS
 from benchkit.types import Catalog, Event
 
 _MOST_TITLES = 3
 _ALL_WORDS = 24  # of the past choices named in one rationale
-_DISLIKED = 3.0  # ratings below this: not named while there are others
 
 # {E} past choices, {F} what they share with the item, {I} the item, (one|several) by the number of
 # past choices.
@@ -212,7 +212,7 @@ def _rank_history(question: TeacherQuestion, state: _CatalogState) -> list[int]:
     codes = np.array([catalog.index[event.item] for event in question.history], dtype=np.int64)
     if not len(codes):
         return []
-    low = np.array([e.rating is not None and e.rating < _DISLIKED for e in question.history])
+    low = np.array([_is_rated_low(event, catalog) for event in question.history])
     similarity = coherence.vectors[codes] @ coherence.vectors[item]
     order = np.lexsort((-np.arange(len(codes)), -similarity, low))
     seen, history = {shorten_title(_title(catalog, item)).casefold()}, []
@@ -222,6 +222,14 @@ def _rank_history(question: TeacherQuestion, state: _CatalogState) -> list[int]:
             seen.add(title)
             history.append(code)
     return history
+
+
+def _is_rated_low(event: Event, catalog: Catalog) -> bool:
+    """Return whether a choice has fewer than three stars: not named while there are others."""
+    scale = catalog.rating_scale
+    if event.rating is None or scale is None:
+        return False
+    return scale.to_stars(event.rating) < NEUTRAL_STARS
 
 
 def _choices_in_common(

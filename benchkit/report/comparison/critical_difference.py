@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchkit.io import slug
 from benchkit.report.comparison.paired_comparison import SuiteComparison
 from benchkit.report.core.labels import metric_title
 from benchkit.report.plots import style
 from benchkit.report.plots.text_fitting import add_title, shorten_names, text_height, text_width
-from benchkit.runs.store import slug
 from benchkit.stats.friedman import rank_cliques
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from benchkit.runs.store import slug
+from benchkit.io import slug
 
 _MAX_STEM_BYTES = 120
 

@@ -18,6 +18,7 @@ _TITLES = {
     "average_item_purchases": "Avg. purchases",
     "sparsity": "Sparsity",
     "tied_users": "Tied",
+    "ratings": "Ratings",
 }
 _COLUMNS = tuple(field.name for field in fields(DatasetStatistics))[1:]
 _ALIASES = {"sequences": "users"}  # leave-one-out has one sequence a user
@@ -25,7 +26,8 @@ _MEASURED = "measured"
 _NOTE = (
     "Lengths are of whole sequences, with the targets of validation and test. Sparsity: share of"
     " the pairs of user and item without an interaction. Tied: share of users with two interactions"
-    " at one time."
+    " at one time. Ratings: their scale, which suite or source declares or the data show;"
+    " none: the data have choices alone."
 )
 
 

@@ -83,7 +83,7 @@ def test_without_times_the_file_is_in_the_order_of_time():
 @pytest.mark.parametrize(("rule", "kept"), [("first", 4.0), ("last", 1.0)])
 def test_duplicates_are_kept_by_time(rule, kept):
     rows = [("u", "a", 1, 90), ("u", "a", 4, 10), ("u", "b", 3, 95), ("v", "c", 1, 1)]
-    data = prepare_dataset(raw(rows), spec(duplicates=rule))
+    data = prepare_dataset(raw(rows), spec(duplicates=rule, rating_scale=[1, 5]))
     assert data.report["duplicates_removed"] == 1
     row = order(data, "u").index("a")
     assert data.interactions.rating[row] == kept
@@ -109,9 +109,9 @@ def test_duplicates_stop_by_default():
     [
         ([("u", 1)], ("user", "rating"), "mine.csv: no column 'item'; it has 'user', 'rating'"),
         (
-            [("u", "a", 1.0, 1), ("u", "b", float("nan"), 2)],
+            [("u", "a", 1.0, 1), ("u", "b", float("inf"), 2)],
             ("user", "item", "rating", "timestamp"),
-            "mine.csv, line 3, column 'rating': nan is not a finite number",
+            "mine.csv, line 3, column 'rating': inf is not a finite number",
         ),
         (
             [("u", "a", "5", 1), ("u", "b", "five", 2)],

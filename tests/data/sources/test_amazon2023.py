@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 
 from benchkit.data.preparation.pipeline import prepare_dataset
-from benchkit.data.rating_labels import RATING_LABELS, rating_label
 from benchkit.data.sources import amazon2023, amazon_common
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import BenchkitError, DataError
@@ -198,18 +197,6 @@ def test_the_domains_are_all_there():
     assert {"All_Beauty", "Grocery_and_Gourmet_Food", "Video_Games"} <= set(
         amazon2023.AMAZON2023_DOMAINS
     )
-
-
-def test_ratings_in_words():
-    assert [rating_label(r) for r in (1, 2, 3, 4, 5)] == list(RATING_LABELS.values())
-    assert (rating_label(1.0), rating_label(4.5), rating_label(4.4)) == (
-        "Terrible",
-        "Excellent",
-        "Good",
-    )
-    for wrong in (0.5, 5.5, float("nan")):
-        with pytest.raises(ValueError, match="no rating of 1 to 5 stars"):
-            rating_label(wrong)
 
 
 BROKEN = {

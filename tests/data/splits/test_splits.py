@@ -11,18 +11,13 @@ from benchkit.data.preparation.cache import identify_dataset
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
 from benchkit.data.splits.adherence import AdherenceSplitter
-from benchkit.data.splits.base import (
-    MAX_DISLIKED_RATING,
-    MIN_LIKED_RATING,
-    TEST,
-    TRAIN,
-    VALID,
-)
+from benchkit.data.splits.base import TEST, TRAIN, VALID
 from benchkit.data.splits.leave_one_out import LeaveOneOutSplitter
 from benchkit.data.splits.lookup import SPLITS, make_splitter
 from benchkit.data.splits.rating_aware import AvoidanceSplitter, RatingAwareSplitter
 from benchkit.data.splits.temporal import TemporalSplitter
 from benchkit.errors import ConfigError, DataError
+from benchkit.rating_scale import DISLIKED_STARS, LIKED_STARS
 from benchkit.types import Interactions
 
 OFFSETS = np.array([0, 8, 11])
@@ -83,10 +78,8 @@ def test_rating_aware_asks_for_liked_items_only():
     assert split.part.tolist() == [0] * 6 + [1, 2, 0, 1, 2]
     assert split.funnel["users_whose_last_item_is_not_liked"] == 1
     data = toy(split="rating-aware")
-    assert (data.interactions.rating[data.test.stop] >= MIN_LIKED_RATING).all()
-    low = [
-        e for r in data.requests(data.test) for e in r.history if e.rating <= MAX_DISLIKED_RATING
-    ]
+    assert (data.interactions.rating[data.test.stop] >= LIKED_STARS).all()
+    low = [e for r in data.requests(data.test) for e in r.history if e.rating <= DISLIKED_STARS]
     assert low  # kept in the histories
 
 
@@ -112,7 +105,7 @@ def test_avoidance_asks_about_disliked_items():
     split = AvoidanceSplitter().split(RATED)
     assert split.test.target.tolist() == [10]
     data = toy(split="avoidance")
-    assert (data.interactions.rating[data.test.stop] <= MAX_DISLIKED_RATING).all()
+    assert (data.interactions.rating[data.test.stop] <= DISLIKED_STARS).all()
 
 
 @pytest.mark.parametrize(

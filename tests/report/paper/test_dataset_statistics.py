@@ -20,7 +20,7 @@ from benchkit.report.paper.dataset_statistics import (
 )
 
 PUBLISHED = Path(__file__).parents[3] / "leaderboards/published"
-STATISTICS = DatasetStatistics("my_shop", 3, 3, 6, 2.0, 2.0, 2.0, 1 - 6 / 9, 1 / 3)
+STATISTICS = DatasetStatistics("my_shop", 3, 3, 6, 2.0, 2.0, 2.0, 1 - 6 / 9, 1 / 3, "1-5")
 PRINTED = """paper,table,domain,method,metric,value,variant,note
 c-apo,table1,my_shop,-,users,11028,,count
 c-apo,table1,my_shop,-,average_length,6.50,,interactions
@@ -57,17 +57,20 @@ def test_the_table_in_every_format(published):
     )
     table = statistics_table(pairs)
     lines = render_markdown([table]).splitlines()
-    assert lines[4] == r"| my\_shop | measured | 3 | 3 | 6 | 2.00 | 2.00 | 2.00 | 0.3333 | 0.3333 |"
-    assert lines[5] == r"| my\_shop | c-apo | 11,028 |  |  | 6.50 |  |  |  |  |"
+    assert (
+        lines[4]
+        == r"| my\_shop | measured | 3 | 3 | 6 | 2.00 | 2.00 | 2.00 | 0.3333 | 0.3333 | 1-5 |"
+    )
+    assert lines[5] == r"| my\_shop | c-apo | 11,028 |  |  | 6.50 |  |  |  |  |  |"
     assert lines[6].startswith(r"| my\_shop | eapo |")
     read = list(csv.DictReader(io.StringIO(statistics_csv(pairs))))
     assert [row["source"] for row in read] == ["measured", "c-apo", "eapo"]
     assert float(read[0]["sparsity"]) == STATISTICS.sparsity and read[1]["users"] == "11028"
     latex = render_latex([table])
-    assert r"my\_shop & c-apo & 11,028 &  &  & 6.50 &  &  &  &  \\" in latex
+    assert r"my\_shop & c-apo & 11,028 &  &  & 6.50 &  &  &  &  &  \\" in latex
     assert "whole sequences" in latex and "whole sequences" in lines[-1]
     without_times = statistics_table([(replace(STATISTICS, tied_users=None), None)])
-    assert without_times.rows[0][-1] == ""
+    assert without_times.rows[0][-2] == ""
 
 
 def test_broken_files_are_named(tmp_path):

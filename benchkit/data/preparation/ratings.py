@@ -1,0 +1,144 @@
+"""What the column `rating` means: the scale that a suite or a source declares, or the data show."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchkit.data.raw import RawData
+from benchkit.data.spec import DatasetSpec
+from benchkit.errors import DataError
+from benchkit.rating_scale import FIVE_STARS, HALF_STARS, RatingScale
+
+_KNOWN_ENDS = (5.0, 10.0, 100.0)
+_KNOWN_SCALES = "1-5, 1-10 and 0-100"
+_THUMB_RANGE = 2  # of 0/1 and -1/1: two values are then down and up, not two of many stars
+
+
+def interpret_ratings(raw: RawData, spec: DatasetSpec) -> tuple[RawData, RatingScale | None]:
+    """Return `raw` with NaN for missing ratings, and their scale.
+
+    Without ratings (none at all, `rating_scale = "implicit"`, or every one a 1, which says no more
+    than that an item was chosen) the column is dropped and the scale is None.
+
+    Args:
+        raw: Tables with columns of the house types.
+        spec: What the suite declares.
+
+    Raises:
+        DataError: A rating is off the scale, or the scale cannot be told from the data.
+    """
+    table = raw.interactions
+    if "rating" not in table.columns:
+        if isinstance(spec.rating_scale, tuple) or spec.unrated is not None:
+            raise DataError(
+                f"{raw.origin[0]}: no column 'rating', though the dataset declares a scale",
+                "map the column in options.columns, or leave out rating_scale and unrated",
+            )
+        return raw, None
+    rating = table["rating"].fill_null(np.nan).to_numpy().copy()
+    if spec.unrated is not None:
+        rating[rating == np.float32(spec.unrated)] = np.nan
+    present = rating[~np.isnan(rating)]
+    if not len(present) or spec.rating_scale == "implicit":
+        return _drop_ratings(raw), None
+    declared = spec.rating_scale if isinstance(spec.rating_scale, tuple) else None
+    scale = RatingScale(*declared) if declared else raw.rating_scale
+    if scale is not None:
+        _require_on_scale(raw, rating, scale)
+    elif (present == 1).all():
+        return _drop_ratings(raw), None
+    else:
+        scale = find_rating_scale(present, raw.origin[0])
+    if scale.high - scale.low <= _THUMB_RANGE and np.isin(present, (scale.low, scale.high)).all():
+        scale = RatingScale(scale.low, scale.high, is_binary=True)
+    with_nan = table.with_columns(pl.Series("rating", rating, dtype=pl.Float32))
+    return raw.replace_interactions(with_nan), scale
+
+
+def find_rating_scale(ratings: NDArray[np.float32], file: str) -> RatingScale:
+    """Return the scale of ratings [n] that show it: they reach 5, 10 or 100 and have no 0.
+
+    Args:
+        ratings: All ratings, none of them missing.
+        file: Where they stand, for messages.
+
+    Raises:
+        DataError: They can be read in more than one way; the message names the readings.
+
+    >>> str(find_rating_scale(np.array([2, 5, 3], dtype=np.float32), "r.csv"))
+    '1-5'
+    >>> str(find_rating_scale(np.array([7.5, 10], dtype=np.float32), "r.csv"))
+    '1-10'
+    """
+    low, high = float(ratings.min()), float(ratings.max())
+    if low == high:
+        wider = _enclosing(high)
+        readings = [f"{_declare(*wider)} if it is one of a scale"] if wider else []
+        readings.append('rating_scale = "implicit" if it only says that an item was chosen')
+        raise _ambiguous(f"{file}: every rating is {low:g}", ", or ".join(readings))
+    if low == 0 and high == 1:
+        raise _ambiguous(
+            f"{file}: ratings are 0 to 1; a 0 can be a dislike, or say that an item was shown and"
+            " not chosen",
+            f"{_declare(0, 1)} if it is a dislike; else remove these rows, because they would count"
+            ' as choices, and set rating_scale = "implicit"',
+        )
+    if low == 0 and high in _KNOWN_ENDS:
+        raise _ambiguous(
+            f"{file}: ratings are 0 to {high:g}; a 0 can be the worst rating or stand for none",
+            f"{_declare(0, high)} if it is the worst rating, or unrated = 0 if it stands for none",
+        )
+    if low > 0 and high in _KNOWN_ENDS:
+        if high == 5 and low < 1:
+            return HALF_STARS if low >= 0.5 else RatingScale(0, 5)
+        if high == 100:
+            return RatingScale(0, 100)
+        if low >= 1:
+            return FIVE_STARS if high == 5 else RatingScale(1, high)
+        return RatingScale(0, high)
+    wider = _enclosing(high) if low >= 0 else None
+    readings = [f"{_declare(low, high)} if these are its ends"]
+    if wider is not None and wider != (low, high):
+        readings.append(f"{_declare(*wider)} if these are possible, too")
+    readings.append(
+        'or rating_scale = "implicit" if they are no opinions (counts, seconds, clicks)'
+    )
+    raise _ambiguous(
+        f"{file}: ratings are {low:g} to {high:g}, which does not show the scale ({_KNOWN_SCALES}"
+        " are found in the data when their best rating occurs)",
+        ", ".join(readings),
+    )
+
+
+def _ambiguous(cause: str, readings: str) -> DataError:
+    return DataError(cause, f"set in the dataset {readings}")
+
+
+def _declare(low: float, high: float) -> str:
+    return f"rating_scale = [{low:g}, {high:g}]"
+
+
+def _enclosing(value: float) -> tuple[float, float] | None:
+    """Return the smallest usual scale that a value is on, None where there is none."""
+    if value < 0 or value > _KNOWN_ENDS[-1]:
+        return None
+    high = next(end for end in _KNOWN_ENDS if value <= end)
+    return (1 if value >= 1 and high < _KNOWN_ENDS[-1] else 0, high)
+
+
+def _drop_ratings(raw: RawData) -> RawData:
+    return raw.replace_interactions(raw.interactions.drop("rating"))
+
+
+def _require_on_scale(raw: RawData, rating: NDArray[np.float32], scale: RatingScale) -> None:
+    off = np.flatnonzero((rating < scale.low) | (rating > scale.high))
+    if not len(off):
+        return
+    (line,) = raw.lookup_lines(off[:1].astype(np.int64))
+    value = float(rating[off[0]])
+    raise DataError(
+        f"{raw.origin[0]}, line {line}, column 'rating': {value:g} is not on the scale {scale}"
+        f" ({len(off)} such rows)",
+        f"correct these rows, set another rating_scale in the dataset, or unrated = {value:g} if"
+        " this stands for no rating",
+    )
