@@ -12,7 +12,7 @@ import polars as pl
 
 from benchkit.errors import ConfigError, StoreError
 
-_MAX_NAME_BYTES = 150  # file systems take 255; endings and ids come on top
+_MAX_NAME_BYTES = 255  # most file systems
 
 
 def slug(name: str) -> str:

@@ -15,6 +15,10 @@ from benchkit.rating_scale import RatingScale
 
 _NUMBERS = {"rating": pl.Float32}
 _NO_RATING = ("", "nan", "na", "n/a", "null", "none", "\\n")  # in lower case
+_OTHER_WAYS = {
+    "rating": ', or set rating_scale = "implicit" in the dataset to read no ratings',
+    "timestamp": ", or drop the column 'timestamp'",
+}
 LineLookup = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
@@ -127,9 +131,7 @@ def _refuse(raw: RawData, column: str, bad: pl.Expr, what: str) -> None:
     raise DataError(
         f"{raw.origin[0]}, line {line}, column {column!r}:"
         f" {value!r} {what} ({len(rows)} such rows)",
-        f"correct or remove these rows, or drop the column {column!r}"
-        if column in _NUMBERS
-        else "correct or remove these rows",
+        f"correct or remove these rows{_OTHER_WAYS.get(column, '')}",
     )
 
 

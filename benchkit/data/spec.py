@@ -84,14 +84,17 @@ class DatasetSpec(BaseModel):
             raise ValueError(f"use 'auto', 'none', {units}, or a pattern such as '%d/%m/%Y'")
         return setting
 
-    @field_validator("rating_scale")
+    @field_validator("rating_scale", mode="before")
     @classmethod
-    def _check_scale(cls, setting: str | tuple[float, float]) -> str | tuple[float, float]:
-        if isinstance(setting, tuple) and not (
-            all(map(math.isfinite, setting)) and setting[0] < setting[1]
-        ):
+    def _check_scale(cls, setting: Any) -> Any:
+        if setting in ("auto", "implicit"):
+            return setting
+        is_pair = isinstance(setting, list | tuple) and len(setting) == 2
+        if not is_pair or not all(isinstance(end, int | float) for end in setting):
+            raise ValueError('give the worst and the best rating, e.g. [1, 10], or "implicit"')
+        if not (all(map(math.isfinite, setting)) and setting[0] < setting[1]):
             raise ValueError("give the worst rating, then the best one, e.g. [1, 10]")
-        return setting
+        return tuple(setting)
 
     @field_validator("split")
     @classmethod

@@ -36,9 +36,12 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     raw = interpret_times(raw, spec)
     if spec.rating_scale == "implicit":  # then the column need not even hold numbers
         raw = raw.replace_interactions(raw.interactions.drop("rating", strict=False))
+    has_ratings = "rating" in raw.interactions.columns
     raw, scale = interpret_ratings(validate_raw_data(raw), spec)
     table = raw.interactions
     funnel = {**raw.funnel, "interactions_read": len(table)}
+    if has_ratings and scale is None:
+        funnel["ratings_that_say_nothing"] = len(table)
     # Any codes will do until it is known which few of the ids are left to be named and sorted.
     with ThreadPoolExecutor(2) as pool:
         user_ids, item_ids = pool.map(factorize, (table["user"], table["item"]))

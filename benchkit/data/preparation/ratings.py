@@ -72,7 +72,7 @@ def find_rating_scale(ratings: NDArray[np.float32], file: str) -> RatingScale:
     """
     low, high = float(ratings.min()), float(ratings.max())
     if low == high:
-        wider = _enclosing(high)
+        wider = _enclosing(low, high)
         readings = [f"{_declare(*wider)} if it is one of a scale"] if wider else []
         readings.append('rating_scale = "implicit" if it only says that an item was chosen')
         raise _ambiguous(f"{file}: every rating is {low:g}", ", or ".join(readings))
@@ -96,7 +96,7 @@ def find_rating_scale(ratings: NDArray[np.float32], file: str) -> RatingScale:
         if low >= 1:
             return FIVE_STARS if high == 5 else RatingScale(1, high)
         return RatingScale(0, high)
-    wider = _enclosing(high) if low >= 0 else None
+    wider = _enclosing(low, high)
     readings = [f"{_declare(low, high)} if these are its ends"]
     if wider is not None and wider != (low, high):
         readings.append(f"{_declare(*wider)} if these are possible, too")
@@ -118,12 +118,14 @@ def _declare(low: float, high: float) -> str:
     return f"rating_scale = [{low:g}, {high:g}]"
 
 
-def _enclosing(value: float) -> tuple[float, float] | None:
-    """Return the smallest usual scale that a value is on, None where there is none."""
-    if value < 0 or value > _KNOWN_ENDS[-1]:
+def _enclosing(low: float, high: float) -> tuple[float, float] | None:
+    """Return the smallest usual scale that holds both values, None where there is none."""
+    if low < 0 or high > _KNOWN_ENDS[-1]:
         return None
-    high = next(end for end in _KNOWN_ENDS if value <= end)
-    return (1 if value >= 1 and high < _KNOWN_ENDS[-1] else 0, high)
+    if low < 1 and high <= 1:
+        return (0, 1)
+    end = next(end for end in _KNOWN_ENDS if high <= end)
+    return (1 if low >= 1 and end < _KNOWN_ENDS[-1] else 0, end)
 
 
 def _drop_ratings(raw: RawData) -> RawData:
@@ -136,9 +138,10 @@ def _require_on_scale(raw: RawData, rating: NDArray[np.float32], scale: RatingSc
         return
     (line,) = raw.lookup_lines(off[:1].astype(np.int64))
     value = float(rating[off[0]])
+    is_one_value = bool((rating[off] == value).all())
     raise DataError(
         f"{raw.origin[0]}, line {line}, column 'rating': {value:g} is not on the scale {scale}"
         f" ({len(off)} such rows)",
-        f"correct these rows, set another rating_scale in the dataset, or unrated = {value:g} if"
-        " this stands for no rating",
+        "correct these rows, or set another rating_scale in the dataset"
+        + (f", or unrated = {value:g} if this stands for no rating" if is_one_value else ""),
     )
