@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchkit.config.suite import load_suite
+from benchkit.config.loading import validate_model
+from benchkit.config.suite import Suite, load_suite
 from benchkit.errors import ConfigError
 
 SUITE = """
@@ -29,6 +30,36 @@ def test_all_inconsistencies_of_a_suite_are_listed(tmp_path):
         strict=False,
     ):  # fmt: skip
         assert part in line
+
+
+@pytest.mark.parametrize("name", ["..", ".", "...", "../up", ".x", "/..", "x" * 300])
+@pytest.mark.parametrize("kind", ["label", "task", "dataset", "suite", "judge"])
+def test_a_name_that_is_no_folder_is_refused_wherever_it_stands(kind, name):
+    values = {
+        "name": name if kind == "suite" else "mine",
+        "datasets": [{"name": name if kind == "dataset" else "toy", "source": "toy"}],
+        "methods": [{"method": "popularity", "label": name if kind == "label" else ""}],
+        "tasks": [{"name": name if kind == "task" else "toy", "test": "toy"}],
+        "protocols": ["scored", "sampled"],
+        "judging": {"judges": [{"judge": "heuristic", "label": name if kind == "judge" else ""}]},
+    }
+    if name == "/.." and kind != "dataset":  # the slash becomes a dash
+        assert validate_model(Suite, values, "mine.toml").name
+        return
+    with pytest.raises(ConfigError) as caught:
+        validate_model(Suite, values, "mine.toml")
+    assert "name" in str(caught.value)
+
+
+@pytest.mark.parametrize("labels", [("a/b", "a b"), ("x:y", "x-y"), ("★", "☆")])
+def test_two_labels_that_would_share_a_folder_are_refused(labels):
+    values = {
+        "name": "mine",
+        "datasets": [{"name": "toy", "source": "toy"}],
+        "methods": [{"method": "popularity", "label": label} for label in labels],
+    }
+    with pytest.raises(ConfigError, match="would share the folder"):
+        validate_model(Suite, values, "mine.toml")
 
 
 def test_problems_in_tables_are_named_by_their_keys(tmp_path):

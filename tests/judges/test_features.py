@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from benchkit.errors import StoreError
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.lm.teachers.encoder import MiniLMEncoder
+from benchkit.rating_scale import FIVE_STARS, RatingScale
 from benchkit.testing.fixtures import run_context
 from benchkit.types import Catalog, Event, Request
 from judges.embeddings import VECTORS_FILE, embed_texts
@@ -53,6 +54,19 @@ def test_names_and_counts():
     assert result["named_disliked"] == 1  # Toy Story
     assert result["distinct_words"] == 1
     assert result["repeated_sentences"] == 0
+
+
+@pytest.mark.parametrize(
+    ("scale", "bug", "toy"),
+    [(FIVE_STARS, 5, 2), (RatingScale(1, 10), 8, 4), (RatingScale(0, 1, is_binary=True), 1, 0)],
+)
+def test_liking_follows_the_scale(scale, bug, toy):
+    catalog = replace(CATALOG, rating_scale=scale)
+    request = replace(REQUEST, history=(Event("bug", float(bug)), Event("toy", float(toy))))
+    rationale = "Toy Story was liked. A Bug's Life was liked."
+    run = run_context(catalog)
+    (result,) = FeatureReader(Bag()).read([make_input(rationale, request=request)], run)
+    assert (result["named_disliked"], result["rating_conflicts"]) == (1, 1)  # Toy Story
 
 
 def test_other_names_are_candidates_or_made_up():

@@ -124,6 +124,20 @@ def test_names_become_one_folder():
     assert slug("quickstart@50users") == "quickstart@50users"
 
 
+@pytest.mark.parametrize("name", ["..", ".", "", ".hidden", "../../etc", "x" * 300])
+def test_a_name_that_leaves_its_folder_is_refused(tmp_path, name):
+    store = Store(tmp_path / "runs")
+    with pytest.raises(ConfigError):
+        io.folder_name(name)
+    for names in ((name, "task", "label"), ("suite", name, "label"), ("suite", "task", name)):
+        with pytest.raises(ConfigError, match="name"):
+            store.run(*names, "id")
+    with pytest.raises(ConfigError):
+        store.plan(name)
+    assert io.folder_name("recbole/SASRec") == "recbole-SASRec"
+    assert io.folder_name("..a".lstrip(".")) == "a" and io.folder_name("推荐 😀") == "推荐--"
+
+
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_half_one(tmp_path):
     io.write_text(tmp_path / "a.txt", "old")
     with pytest.raises(ValueError, match="Out of range"):

@@ -2,6 +2,7 @@
 
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from baselines.cf import recbole_models, recbole_shim
 from baselines.cf.recbole import RecBole
 from benchkit.data.dataset import PreparedDataset
 from benchkit.errors import ConfigError
+from benchkit.types import Catalog
 from tests.support.recbole_runs import context, fit_recbole, needs_recbole
 
 
@@ -69,6 +71,36 @@ def test_s3rec_says_which_item_texts_there_are(toy30: PreparedDataset, tmp_path:
     recommender = RecBole(RecBole.Config(model="S3Rec", item_column="brand"))
     with pytest.raises(ConfigError, match=r"no item text 'brand'[\s\S]*title, genres"):
         recommender.fit(toy30.train_view(), context(toy30.catalog, tmp_path))
+
+
+@needs_recbole
+@pytest.mark.parametrize(
+    ("texts", "column"),
+    [
+        (["genres", "categories"], "genres"),
+        (["description", "categories"], "categories"),
+        (["tags"], "tags"),
+        (["style", "abv"], "style"),
+    ],
+)
+def test_s3rec_takes_the_attributes_that_there_are(
+    toy30: PreparedDataset, texts: list[str], column: str
+) -> None:
+    values = toy30.catalog.texts["genres"]
+    catalog = Catalog(toy30.catalog.ids, {"title": values, **dict.fromkeys(texts, values)})
+    view = replace(toy30.train_view(), catalog=catalog)
+    assert RecBole(RecBole.Config(model="S3Rec"))._item_column(view) == column
+    other = RecBole(RecBole.Config(model="DeepFM"))  # may do without: genres or nothing
+    assert other._item_column(view) == ("genres" if column == "genres" else None)
+    assert RecBole(RecBole.Config(model="SASRec"))._item_column(view) is None
+
+
+@needs_recbole
+def test_s3rec_names_what_it_looked_for(toy30: PreparedDataset) -> None:
+    ids = toy30.catalog.ids
+    view = replace(toy30.train_view(), catalog=Catalog(ids, {"title": ids, "genres": [""] * 9}))
+    with pytest.raises(ConfigError, match=r"'genres' or 'categories' or .*[\s\S]*item_column"):
+        RecBole(RecBole.Config(model="S3Rec"))._item_column(view)
 
 
 @needs_recbole

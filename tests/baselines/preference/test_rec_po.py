@@ -1,6 +1,7 @@
 """RecPO: utilities and margins, preferences from later choices, end to end."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from baselines.preference.recpo_preferences import (
     median_rating,
 )
 from benchkit.errors import ConfigError, DataError
+from benchkit.rating_scale import RatingScale
 from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.preference.examples import Choice, Preference
 from benchkit.training.preference.loss import preference_loss
@@ -250,3 +252,29 @@ def test_nobody_who_liked_anything_is_an_error(tmp_path):
     recommender = RecPO(RecPO.Config(future_steps=2, liked=9.0))
     with pytest.raises(DataError, match="9 or higher"):
         recommender.questions(dataset.train_view(), run_context(dataset.catalog, tmp_path))
+
+
+@pytest.mark.parametrize("scale", [RatingScale(1, 10), RatingScale(0, 100), RatingScale(-2, 2)])
+def test_utilities_are_of_stars_on_every_scale(scale):
+    stars = View()
+    scaled = View()
+    ratings = [scale.from_stars(rating) for rating in stars.interactions.rating.tolist()]
+    scaled.interactions = replace(
+        scaled.interactions, rating=np.array(ratings, dtype=np.float32), rating_scale=scale
+    )
+    for user in (0, 1):
+        pairs = zip(later_choices(scaled, user, 3), later_choices(stars, user, 3), strict=True)
+        for choice, expected in pairs:
+            assert choice._replace(rating=expected.rating) == expected
+            assert choice.rating == pytest.approx(expected.rating)
+    assert median_rating(scaled) == pytest.approx(median_rating(stars))
+    assert [q.item for q in questions(scaled)] == [q.item for q in questions(stars)]
+    asked = RecPO(RecPO.Config(liked=scale.from_stars(5), default_rating=scale.from_stars(2)))
+    defaults = asked.defaults(scaled)
+    assert (defaults.rating, defaults.missing) == pytest.approx((2.0, 4.0))
+    assert RecPO(RecPO.Config()).defaults(scaled).rating == 3.0
+
+
+def test_settings_that_are_no_positive_stars_are_refused():
+    with pytest.raises(ConfigError, match="default_rating is 0 stars"):
+        RecPO(RecPO.Config(default_rating=0)).defaults(View())

@@ -1,5 +1,6 @@
 """TALLRec: its questions, the probability of Yes, what is trained."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from baselines.sft.yes_no import (
 from benchkit.lm.engines.hf import HFEngine
 from benchkit.lm.prompts import load_template
 from benchkit.lm.tokenization import continuation_ids, prompt_ids
+from benchkit.rating_scale import FIVE_STARS, RatingScale
 from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.examples import collate
@@ -63,6 +65,23 @@ def test_ratings_up_to_the_threshold_are_dislikes():
     unrated = tuple(Event(event.item) for event in LIKES)
     assert writer().history(unrated, CATALOG) == "Liked:\nAlpha\nBeta\nGamma {x}\n"
     assert writer().history((), CATALOG) == "Liked:\n"
+
+
+@pytest.mark.parametrize(
+    ("scale", "ratings", "disliked"),
+    [
+        (FIVE_STARS, (5, 3, 3.5), "Beta\n"),
+        (RatingScale(1, 10), (6, 5, 10), "Beta\n"),
+        (RatingScale(0, 100), (51, 50, 100), "Beta\n"),
+        (RatingScale(0, 1, is_binary=True), (1, 0, 1), "Beta\n"),
+        (None, (1, 1, 1), ""),
+    ],
+)
+def test_what_is_disliked_follows_the_scale(scale, ratings, disliked):
+    catalog = replace(CATALOG, rating_scale=scale)
+    events = [Event(item, float(rating)) for item, rating in zip("abc", ratings, strict=True)]
+    text = writer(threshold=None).history(events, catalog)
+    assert text.partition("Disliked:\n")[2] == disliked
 
 
 @pytest.mark.parametrize("budget", range(20, 90, 3))

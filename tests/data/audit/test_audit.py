@@ -217,6 +217,13 @@ def test_repeated_cases_are_no_leak_but_are_named():
     assert "place-given-target" not in findings and "order-given-target" not in findings
 
 
+def test_an_id_of_two_cases_is_a_defect_of_prepared_data():
+    prepared = replace(made([ROW, ROW, ROW]), ids=["test:a", "test:b", "test:a"])
+    assert "repeated-ids" not in found(prepared)  # a file may call cases by their user
+    known = replace(prepared, user=np.array([0, 1, 2]), interaction_keys=np.array([3, 13, 23]))
+    assert found(known)["repeated-ids"].examples == ("test:a",)
+
+
 def test_popularity_gap_by_hand():
     rows = [(0, [0, 1, 2]), (1, [1, 2, 0]), (3, [3])]
     popularity = np.array([5, 1, 1, 0])

@@ -275,3 +275,30 @@ def test_short_users_are_removed_after_the_core():
     data = prepare_dataset(sources.read_source("toy", {}), DatasetSpec.model_validate(spec))
     assert np.diff(data.interactions.offsets).min() >= 12
     assert data.report["of_users_below_min_length"] > 0
+
+
+@pytest.mark.parametrize(
+    "users",
+    [("a", "a#2"), ("a", "a#1", "a#2#1"), ("a#2", "a#2#2"), ("x#", "x##2"), ("u#02", "u"), ("#3",)],
+)
+def test_no_two_cases_have_one_id(users):
+    rows = [(user, item, at) for user in users for at, item in enumerate("abcdef")]
+    table = raw([*rows, ("z", "g", 0), ("z", "h", 0)], ("user", "item", "timestamp"))
+    data = prepare_dataset(table, spec(split={"name": "temporal", "train_percent": 40}))
+    assert len(data.test) + len(data.valid) > len(users)
+    for cases in (data.test, data.valid):
+        assert len(set(cases.ids)) == len(cases)
+    assert all(names[: len(user)] == user for names, user in zip(
+        (case_id.partition(":")[2] for case_id in data.test.ids),
+        (data.users[code] for code in data.test.user), strict=True,
+    ))  # fmt: skip
+
+
+def test_ids_of_ordinary_users_stay_as_they_were():
+    rows = [(user, item, at) for user in ("a", "b#") for at, item in enumerate("abcdef")]
+    table = raw([*rows, ("z", "g", 0), ("z", "h", 0)], ("user", "item", "timestamp"))
+    data = prepare_dataset(table, spec(split={"name": "temporal", "train_percent": 40}))
+    assert data.test.ids[:2] == ("test:a", "test:a#2")
+    alone = prepare_dataset(raw([("a#2", i, n) for n, i in enumerate("abc")] + [("b", "d", 1)],
+                                ("user", "item", "timestamp")), spec())  # fmt: skip
+    assert alone.test.ids == ("test:a#2",)
