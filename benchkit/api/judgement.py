@@ -221,11 +221,11 @@ def _judging_spec(
 ) -> JudgingSpec:
     spec = suite.judging
     if by:
-        judges = (JudgeSpec(judge=by, label=label, config=settings),)
-        if spec is None:
-            spec = JudgingSpec(judges=judges, answers=suite.judgeable_answers)
-        else:
-            spec = spec.model_copy(update={"judges": judges})
+        answers = suite.judgeable_answers if spec is None else spec.answers
+        judge = JudgeSpec(judge=by, label=label, config=settings)
+        spec = JudgingSpec(
+            judges=(judge,), answers=answers, **({} if spec is None else {"cases": spec.cases})
+        )
     elif settings or label:
         raise ConfigError("settings without a judge", "name it with --by")
     if spec is None:

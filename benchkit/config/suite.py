@@ -107,6 +107,13 @@ class JudgingSpec(_SuiteModel):
     answers: str = Sampled.name
     judges: tuple[JudgeSpec, ...] = Field(min_length=1)
 
+    @field_validator("judges")
+    @classmethod
+    def _check_labels(cls, judges: tuple[JudgeSpec, ...]) -> tuple[JudgeSpec, ...]:
+        for error in find_wrong_folders("judge label", [judge.name for judge in judges]):
+            raise error
+        return judges
+
     @field_validator("answers")
     @classmethod
     def _has_judged_answers(cls, name: str) -> str:

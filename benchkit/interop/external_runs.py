@@ -154,12 +154,12 @@ def _make_manifest(place: EvaluationTask, external: ExternalRun) -> Manifest:
 def _check_row(store: Store, place: EvaluationTask, row: PlannedRow, external: ExternalRun) -> None:
     """An import must not take the place of what was run here, nor pass for a seed of its own."""
     plan = store.plan(place.suite_name)
-    rows = plan.rows if plan else []
-    if clash := find_folder_clash([*(planned.label for planned in rows), row.label]):
-        raise ConfigError(
-            f"rows {clash[0]!r} and {clash[1]!r} would share a folder", "choose another --label"
-        )
-    for planned in rows:
+    for planned in plan.rows if plan else ():
+        if find_folder_clash([planned.label, row.label]):
+            raise ConfigError(
+                f"rows {planned.label!r} and {row.label!r} would share a folder",
+                "choose another --label",
+            )
         if (planned.task, planned.label) != (row.task, row.label) or planned.run_id is None:
             continue
         run = store.run(place.suite_name, planned.task, planned.label, planned.run_id)

@@ -8,6 +8,7 @@ from typing import get_args
 
 from benchkit import cards
 from benchkit.cards import Card
+from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, ConfigError, unknown_name_error
@@ -121,6 +122,8 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     methods = [
         _inspect_method(spec, card) for spec, card in _select_methods(suite, options.methods)
     ]
+    for error in find_wrong_folders("method label", [method.spec.name for method in methods]):
+        raise error
     judges = [job.plan_entry for job in make_judge_jobs(suite.judging)]
     for task in _select_tasks(suite, options.datasets):
         for method in methods:

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from benchkit import io
 from benchkit.config.loading import validate_model
-from benchkit.errors import StoreError, unknown_name_error
-from benchkit.io import folder_name, slug
+from benchkit.errors import ConfigError, StoreError, unknown_name_error
+from benchkit.io import find_folder_clash, folder_name, slug
 from benchkit.runs import records
 from benchkit.runs.records import JudgementManifest, Manifest, PlannedJudge, PlannedRow, PlanRecord
 
@@ -171,6 +171,9 @@ class Store:
             plan: The rows of the run that begins.
             whole: Whether these are all that the suite names; then other seeds, and tasks and
                 methods that the suite no longer names, are removed.
+
+        Raises:
+            ConfigError: Two rows would share a folder.
         """
         with self._file_lock(f"plan-{folder_name(plan.suite)}"):
             old = self.plan(plan.suite)
@@ -179,6 +182,12 @@ class Store:
                 old_labels = {row.label for row in old_rows}
                 tasks = plan.tasks if whole else dict.fromkeys([*plan.tasks, *old.tasks])
                 labels = [*plan.labels, *(label for label in old.labels if label in old_labels)]
+                if clash := find_folder_clash(labels):
+                    raise ConfigError(
+                        f"rows {clash[0]!r} and {clash[1]!r} of suite {plan.suite!r} would share"
+                        " a folder",
+                        "choose another label",
+                    )
                 plan = plan.model_copy(
                     update={
                         "rows": old_rows + plan.rows,
