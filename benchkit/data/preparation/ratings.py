@@ -41,8 +41,10 @@ def interpret_ratings(raw: RawData, spec: DatasetSpec) -> tuple[RawData, RatingS
     present = rating[~np.isnan(rating)]
     if not len(present) or spec.rating_scale == "implicit":
         return _drop_ratings(raw), None
-    declared = spec.rating_scale if isinstance(spec.rating_scale, tuple) else None
-    scale = RatingScale(*declared) if declared else raw.rating_scale
+    scale = raw.rating_scale
+    if isinstance(spec.rating_scale, tuple):  # in the precision of the ratings, or 0.7 < 0.7
+        low, high = np.array(spec.rating_scale, dtype=np.float32).tolist()
+        scale = RatingScale(low, high)
     if scale is not None:
         _require_on_scale(raw, rating, scale)
     elif (present == 1).all():

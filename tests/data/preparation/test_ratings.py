@@ -124,6 +124,13 @@ def test_what_is_off_the_scale_is_named_by_its_line(tmp_path, ratings, settings,
     assert message in str(caught.value)
 
 
+def test_the_ends_of_a_scale_are_on_it(tmp_path):
+    dataset = prepared(tmp_path, [0.7, 0.9, 0.8], rating_scale=[0.7, 0.9])
+    lines = history_lines(next(dataset.requests(dataset.test)).history, dataset.catalog)
+    assert lines[:3] == ["Thing 0 | Terrible", "Thing 1 | Excellent", "Thing 2 | Okay"]
+    assert describe_ratings(dataset) == "0.7-0.9"
+
+
 @pytest.mark.parametrize("scale", [[10, 1], [1], "stars", [1, "ten"], [1, float("inf")]])
 def test_a_scale_is_two_numbers_in_order(tmp_path, scale):
     with pytest.raises(ConfigError, match="worst"):
