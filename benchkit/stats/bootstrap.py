@@ -3,6 +3,9 @@
 A resample of n cases is a multinomial draw of how often each distinct case occurs. That is the same
 law as drawing cases one by one, at a hundredth of the cost, since rank metrics and grades have few
 distinct values. All intervals are deterministic for a seed.
+
+Where users have several cases, users are drawn, each with all its cases (Davison and Hinkley 1997,
+3.8), and the mean of a resample is over the cases in it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,12 +16,14 @@ from numpy.typing import ArrayLike
 
 from benchkit import seeds
 from benchkit.stats.arrays import Floats, Ints, Statistic
+from benchkit.stats.clusters import Clusters
 
 RESAMPLES = 2000
 _MAX_DISTINCT = 4096  # with more distinct values drawing cases is as quick
 _CASES_AT_ONCE = 4_000_000
 _COUNTS_AT_ONCE = 2_000_000
 _MAX_UNDEFINED = 0.05  # with a larger share of undefined resamples there is no interval
+_DECIMALS = 12  # sums over users that differ by less are equal, but for the order of summing
 _NAN = float("nan")
 
 
@@ -60,44 +65,75 @@ def percentile_interval(values: Floats, level: float) -> tuple[float, float]:
 
 
 def mean_interval(
-    values: ArrayLike, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    values: ArrayLike,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    clusters: Clusters | None = None,
 ) -> tuple[float, float]:
-    """Return the percentile interval of the mean of `values` [n]; NaN limits for no values."""
+    """Return the percentile interval of the mean of `values` [n]; NaN limits for no values.
+
+    With `clusters`, these are resampled, and the mean is still that of the cases.
+    """
     x = np.asarray(values, dtype=np.float64)
-    n = len(x)
-    if not n:
+    if not len(x):
         return _NAN, _NAN
+    if (x == x[0]).all():
+        return float(x[0]), float(x[0])
+    if clusters is None:
+        sums, sizes = x, np.ones(len(x))
+        distinct, counts = np.unique(x, return_counts=True)
+        distinct = distinct[:, None]
+    else:
+        sums, sizes = clusters.sum(x).round(_DECIMALS), clusters.sizes.astype(np.float64)
+        distinct, counts = np.unique(np.column_stack([sums, sizes]), axis=0, return_counts=True)
+    n = len(sums)  # users, or cases
     rng = seeds.generator("bootstrap", seed, n)
-    distinct, counts = np.unique(x, return_counts=True)
-    if len(distinct) == 1:
-        return float(distinct[0]), float(distinct[0])
     if len(distinct) <= _MAX_DISTINCT:
         (drawn,) = draw_counts(rng, n, counts / n, resamples, resamples)
-        means = drawn @ distinct / n
+        means = drawn @ distinct[:, 0] / (n if clusters is None else drawn @ distinct[:, 1])
     else:
-        means = np.array([x[rng.integers(0, n, n)].mean() for _ in range(resamples)])
+        draws = (rng.integers(0, n, n) for _ in range(resamples))
+        means = np.array([sums[drawn].mean() / sizes[drawn].mean() for drawn in draws])
     return percentile_interval(means, level)
 
 
 def mean_difference_intervals(
-    values: Floats, pairs: Sequence[tuple[int, int]], level: float, resamples: int, seed: int
+    values: Floats,
+    pairs: Sequence[tuple[int, int]],
+    level: float,
+    resamples: int,
+    seed: int,
+    clusters: Clusters | None = None,
 ) -> list[tuple[float, float]]:
     """Return the percentile interval of the mean of row a - row b for each pair (a, b).
 
-    All rows of `values` [methods, n] see the same resamples, so that cases stay paired.
+    All rows of `values` [methods, n] see the same resamples, so that cases stay paired. With
+    `clusters`, these are resampled, and means are still those of the cases.
     """
     n = values.shape[1]
-    rng = seeds.generator("paired-bootstrap", seed, n)
     base = values.mean(axis=1)
     centred = (values - base[:, None]).T  # means stay exact where a method has one value only
-    chunks = []
+    sums, sizes = centred, np.ones(n)
+    if clusters is not None:
+        sums, sizes = clusters.sum(centred.T).T, clusters.sizes.astype(np.float64)
+    units = len(sums)  # users, or cases
+    rng = seeds.generator("paired-bootstrap", seed, units)
+    chunks = [
+        counts @ sums / (n if clusters is None else (counts @ sizes)[:, None])
+        for counts in _resample_counts(rng, units, resamples)
+    ]
+    means = np.concatenate(chunks) + base
+    return [percentile_interval(means[:, a] - means[:, b], level) for a, b in pairs]
+
+
+def _resample_counts(rng: np.random.Generator, n: int, resamples: int) -> Iterator[Floats]:
+    """Yield chunks [m, n] of `resamples`: how often each of n units is drawn."""
     for size in split_draws(resamples, max(1, _CASES_AT_ONCE // n)):
         drawn = rng.integers(0, n, size=(size, n), dtype=np.int32)
         drawn += np.arange(size, dtype=np.int32)[:, None] * n
         counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-        chunks.append(counts.astype(np.float64) @ centred / n)
-    means = np.concatenate(chunks) + base
-    return [percentile_interval(means[:, a] - means[:, b], level) for a, b in pairs]
+        yield counts.astype(np.float64)
 
 
 def bca_intervals(

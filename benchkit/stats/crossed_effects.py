@@ -8,6 +8,8 @@ estimates. A general mixed-model fit, as in statsmodels, would have to factor a 
 for each user, and would then test against the normal distribution, which three seeds do not allow:
 the degrees of freedom here are Satterthwaite's (1946), as in Clark's (1973) quasi-F.
 
+Where users have several cases, their values are those of `Clusters.linearize`.
+
 Reference: Baayen, Davidson and Bates (2008).
 """
 
@@ -20,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchkit.stats.arrays import Floats
+from benchkit.stats.clusters import Clusters
 
 MIN_SEEDS = 3
 
@@ -72,12 +75,16 @@ class CrossedEffects:
         return _error(n, self.sd_users**2, trainings)
 
 
-def try_crossed_effects(a: Floats, b: Floats) -> CrossedEffects | None:
+def try_crossed_effects(
+    a: Floats, b: Floats, clusters: Clusters | None = None
+) -> CrossedEffects | None:
     """Return `fit_crossed_effects`, or None where either method has fewer than 3 seeds.
 
     Those say too little of other trainings, so that only users are left to test over, with seeds
-    averaged.
+    averaged. With `clusters`, values are [seeds, cases] and these the cases of each user.
     """
+    if clusters is not None:
+        a, b = clusters.linearize(a), clusters.linearize(b)
     if min(len(a), len(b)) < MIN_SEEDS or a.shape[1] < 2:
         return None
     return fit_crossed_effects(a, b)

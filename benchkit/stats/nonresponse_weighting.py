@@ -5,7 +5,8 @@ its answers that have a value, summed over the classes. It takes values to be mi
 within a class, whereas the plain mean takes them to be missing at random altogether.
 
 Arguments are [cases, classes]: the answers of a case in each class; how many of them have a value;
-and the sum of these values. Weights that are not integers are allowed.
+and the sum of these values. Weights that are not integers are allowed. Where users have several
+cases, a row is a user, with the sums of its cases: rows are what is resampled.
 """
 
 import numpy as np

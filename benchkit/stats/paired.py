@@ -1,6 +1,8 @@
 """Paired comparison of methods over the same cases: difference, interval and p.
 
-The p value is that of `permutation_test`, the interval that of `bootstrap`.
+The p value is that of `permutation_test`, the interval that of `bootstrap`. The difference is a
+mean over cases. Where users have several cases, the signs of all of a user's differences are
+flipped together, so that what is flipped is their sum, and users are resampled.
 """
 
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from benchkit.stats.arrays import Floats
 from benchkit.stats.bootstrap import RESAMPLES, mean_difference_intervals
+from benchkit.stats.clusters import Clusters, count_clusters
 from benchkit.stats.crossed_effects import try_crossed_effects
 from benchkit.stats.permutation_test import (
     SIGN_FLIP_DRAWS,
@@ -34,6 +37,8 @@ class PairedComparison:
     low: float
     high: float
     p: float
+    units: int
+    """Independent units: users, or the n cases where each user has one."""
 
 
 def compare_paired(
@@ -44,6 +49,7 @@ def compare_paired(
     draws: int = SIGN_FLIP_DRAWS,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    clusters: Clusters | None = None,
 ) -> PairedComparison:
     """Compare values a [n] and b [n] of the same n cases. Deterministic for a seed.
 
@@ -56,7 +62,9 @@ def compare_paired(
     if x.shape != y.shape:
         raise ValueError(f"a and b must be of the same cases, got {x.shape} and {y.shape}")
     both = np.stack([x, y])
-    return compare_pairs(both, level=level, draws=draws, resamples=resamples, seed=seed)[0]
+    return compare_pairs(
+        both, level=level, draws=draws, resamples=resamples, seed=seed, clusters=clusters
+    )[0]
 
 
 def compare_pairs(
@@ -67,11 +75,12 @@ def compare_pairs(
     draws: int = SIGN_FLIP_DRAWS,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    clusters: Clusters | None = None,
 ) -> list[PairedComparison]:
     """Compare the rows of `values` [methods, n]: one PairedComparison for each (a, b) of `pairs`.
 
     Each result equals that of `compare_paired`, which raises the same errors. By default pairs are
-    all a < b, in order.
+    all a < b, in order. clusters: the cases of each user, where users have several.
     """
     v = np.asarray(values, dtype=np.float64)
     if v.ndim != 2 or not v.shape[1]:
@@ -82,15 +91,19 @@ def compare_pairs(
         pairs = list(combinations(range(len(v)), 2))
     if not pairs:
         return []
-    p = sign_flip_p_values(count_pair_differences(v, pairs), draws, seed).tolist()
-    limits = mean_difference_intervals(v, pairs, level, resamples, seed)
+    by_user = v if clusters is None else clusters.sum(v)
+    p = sign_flip_p_values(count_pair_differences(by_user, pairs), draws, seed).tolist()
+    limits = mean_difference_intervals(v, pairs, level, resamples, seed, clusters)
+    n, units = v.shape[1], count_clusters(clusters, v.shape[1])
     return [
-        PairedComparison(v.shape[1], float(np.mean(v[a] - v[b])), *interval, p_value)
+        PairedComparison(n, float(np.mean(v[a] - v[b])), *interval, p_value, units)
         for (a, b), interval, p_value in zip(pairs, limits, p, strict=True)
     ]
 
 
-def paired_p_values(values: Sequence[Floats], pairs: MethodPairs) -> list[float]:
+def paired_p_values(
+    values: Sequence[Floats], pairs: MethodPairs, clusters: Clusters | None = None
+) -> list[float]:
     """Return the two-sided p of each pair of methods, over the same n cases.
 
     Over users and seeds where both methods have seeds enough (`try_crossed_effects`), else over
@@ -99,10 +112,13 @@ def paired_p_values(values: Sequence[Floats], pairs: MethodPairs) -> list[float]
     Args:
         values: Values [seeds, n] of each method.
         pairs: Indices (a, b) of the methods to compare.
+        clusters: The cases of each user, where users have several.
     """
-    crossed = [try_crossed_effects(values[a], values[b]) for a, b in pairs]
+    crossed = [try_crossed_effects(values[a], values[b], clusters) for a, b in pairs]
     users_only = [pair for pair, effects in zip(pairs, crossed, strict=True) if effects is None]
     pooled = np.stack([of_method.mean(axis=0) for of_method in values])
+    if clusters is not None:
+        pooled = clusters.sum(pooled)
     flips = iter(
         sign_flip_p_values(count_pair_differences(pooled, users_only)).tolist()
         if users_only

@@ -4,7 +4,8 @@ The sign-flip test is two-sided, of a mean of zero (Fisher 1935). If two methods
 case by case, the sign of each difference is a fair coin, whatever its size; nothing else is
 assumed. Rank metrics have few distinct differences, so the sum over n coins is a sum over distinct
 sizes d of d * (2 Bin(c, 1/2) - c), c the cases of that size; a draw costs a few operations instead
-of n. All pairs share the random bits of their draws.
+of n. All pairs share the random bits of their draws. Where users have several cases, "case" here
+means a user, and its difference is the sum over its cases: methods are exchanged user by user.
 """
 
 from collections.abc import Iterator, Sequence

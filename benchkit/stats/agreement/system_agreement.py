@@ -80,6 +80,7 @@ def within_item_correlations(
     a: ArrayLike,
     b: ArrayLike,
     items: ArrayLike,
+    clusters: ArrayLike | None = None,
     *,
     level: float = 0.95,
     resamples: int = RESAMPLES,
@@ -89,15 +90,17 @@ def within_item_correlations(
     """Return the mean over items of the correlation over each item's answers, and its items.
 
     An item with fewer than two answers graded by both, or to which either rater gave equal grades,
-    has no correlation and is left out. Interval: BCa bootstrap over items. p: the second rater's
-    grades are shuffled within each item, two-sided.
+    has no correlation and is left out. Interval: BCa bootstrap over items (over `clusters`, where
+    items go together). p: the second rater's grades are shuffled within each item, two-sided.
 
     Args:
         a: [n] grades of answers by the first rater, NaN where missing.
         b: [n] grades by the second.
         items: [n] item that each answer is about.
+        clusters: [n] labels of items that are resampled together.
     """
     a, b, both = _select_paired(a, b)
+    cluster = None if clusters is None else _clusters_of(items, clusters, both)
     x, y = _by_item(np.asarray(items)[both], a, b)
     estimates, counts = {}, {}
     for name, correlation in ROW_CORRELATIONS.items():
@@ -109,8 +112,9 @@ def within_item_correlations(
             estimates[name] = AgreementEstimate(_NAN, reason=reason)
             continue
         distinct, cell = np.unique(values[defined].round(12), return_inverse=True)
+        together = None if cluster is None else np.unique(cluster[defined], return_inverse=True)[1]
         low, high, reason = bca_intervals(
-            {name: _mean_of(distinct)}, cell, level=level, resamples=resamples, seed=seed
+            {name: _mean_of(distinct)}, cell, together, level=level, resamples=resamples, seed=seed
         )[name]
         rng = seeds.generator("within-items", seed, len(values))
         mean = float(values[defined].mean())
@@ -119,6 +123,13 @@ def within_item_correlations(
         p = two_sided_p_value(np.array(null), mean)
         estimates[name] = AgreementEstimate(mean, low, high, p, reason)
     return estimates, counts
+
+
+def _clusters_of(items: ArrayLike, clusters: ArrayLike, rows: Bools) -> NDArray[Any] | None:
+    """Return [items] the cluster of each, in the order of `_by_item`; None where each has one."""
+    _, first = np.unique(np.asarray(items)[rows], return_index=True)
+    labels = np.asarray(clusters)[rows][first]
+    return labels if len(np.unique(labels)) < len(labels) else None
 
 
 def _select_paired(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats, Bools]:

@@ -134,3 +134,23 @@ def test_within_items_p_is_uniform_without_agreement():
         for _ in range(50)
     ]
     assert stats.kstest([result["spearman"].p for result, _ in drawn], "uniform").pvalue > 0.001
+
+
+def test_within_items_clusters_are_resampled():
+    a, b = table(30, 5, seed=3)
+    user = np.repeat(np.arange(30) // 3, 5)  # of three items each
+    alone, _ = within(a, b)
+    ones, _ = within(a, b, clusters=np.repeat(np.arange(30), 5))
+    assert alone == ones  # one item a cluster: to the last digit
+    joint, counts = within(a, b, clusters=user)
+    # All items of a user thrice the same: as the users alone, and wider than thrice as many.
+    thrice = np.repeat(a, 3, axis=0), np.repeat(b, 3, axis=0)
+    many, _ = within(*thrice, clusters=np.repeat(np.arange(90) // 3, 5))
+    naive, _ = within(*thrice)
+    for name in ROW_CORRELATIONS:
+        assert joint[name].value == alone[name].value and joint[name].p == alone[name].p
+        assert many[name].value == pytest.approx(alone[name].value)
+        wide, narrow = (e[name].high - e[name].low for e in (many, naive))
+        assert wide == pytest.approx(alone[name].high - alone[name].low, rel=0.1)
+        assert wide > 1.5 * narrow
+    assert set(counts) == set(ROW_CORRELATIONS)
