@@ -62,10 +62,19 @@ class Cases:
         """
         if count is None or count >= len(self):
             return self
-        keys = [seeds.derive("sample", case_id) for case_id in self.ids]
-        return self._rows(
-            np.sort(np.argsort(np.array(keys, dtype=np.uint64), kind="stable")[:count])
-        )
+        return self._rows(_smallest_hashes(self.ids, count))
+
+    def sample_users(self, count: int | None) -> "Cases":
+        """Return all cases of `count` users (of all for None), in the same order.
+
+        Users are chosen by a hash of the id of their first case; with one case a user, that is
+        `sample`. A smaller sample is part of every larger one.
+        """
+        users, first = np.unique(self.user, return_index=True)
+        if count is None or count >= len(users):
+            return self
+        chosen = users[_smallest_hashes([self.ids[row] for row in first.tolist()], count)]
+        return self._rows(np.flatnonzero(np.isin(self.user, chosen)))
 
     def slice(self, start: int, stop: int) -> "Cases":
         """Return the cases `start:stop`."""
@@ -80,6 +89,12 @@ class Cases:
             target=self.target[rows],
             candidates=self.candidates[rows],
         )
+
+
+def _smallest_hashes(names: Sequence[str], count: int) -> NDArray[np.int64]:
+    """Return the positions, ascending, of the `count` names with the smallest hashes."""
+    keys = np.array([seeds.derive("sample", name) for name in names], dtype=np.uint64)
+    return np.sort(np.argsort(keys, kind="stable")[:count])
 
 
 @dataclass(frozen=True)

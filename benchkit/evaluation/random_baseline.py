@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.stats.chance_test import rank_distribution_p_value, uniform_rank_p_value
+from benchkit.stats.clusters import find_clusters
 
 RankDistribution = Callable[[int], NDArray[np.float64]]
 
@@ -32,6 +33,7 @@ class RandomBaseline(ABC):
         rows: NDArray[np.bool_],
         unlisted_gain: float,
         first_only: bool,
+        user: NDArray[np.integer],
     ) -> float:
         """Return the one-sided p of a mean gain over the cases `rows`.
 
@@ -42,6 +44,7 @@ class RandomBaseline(ABC):
             rows: [n] The cases that can gain anything.
             unlisted_gain: Gain of a target that is not listed.
             first_only: Whether the metric looks at the first answer alone.
+            user: [n] User of each case; the cases of a user count as one draw (`chance_test`).
         """
 
 
@@ -59,8 +62,9 @@ class RandomRanking(RandomBaseline):
         rows: NDArray[np.bool_],
         unlisted_gain: float,  # noqa: ARG002
         first_only: bool,  # noqa: ARG002
+        user: NDArray[np.integer],
     ) -> float:
-        return uniform_rank_p_value(mean, gains, n_candidates[rows])
+        return uniform_rank_p_value(mean, gains, n_candidates[rows], find_clusters(user[rows]))
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class RandomDraws(RandomBaseline):
         rows: NDArray[np.bool_],
         unlisted_gain: float,
         first_only: bool,
+        user: NDArray[np.integer],
     ) -> float:
         null = mean_distribution(n_candidates[rows], self.distribution(first_only))
         if not first_only:
@@ -89,7 +94,10 @@ class RandomDraws(RandomBaseline):
             # often without knowing anything: take the larger of chance and lists of its lengths.
             same_lengths = lengths_distribution(self.lengths[rows], n_candidates[rows], len(null))
             null = np.maximum(null, same_lengths)
-        return rank_distribution_p_value(mean, gains, null, int(rows.sum()), unlisted_gain)
+        clusters = find_clusters(user[rows])
+        return rank_distribution_p_value(
+            mean, gains, null, int(rows.sum()), unlisted_gain, clusters
+        )
 
 
 def mean_gain(

@@ -23,6 +23,7 @@ def predictions_table(
     answers = {r.protocol: r.predictions for r in results if r.predictions is not None}
     columns: dict[str, Sequence[Any]] = {
         "case_id": cases.ids,
+        "user": [dataset.users[code] for code in cases.user.tolist()],
         "target": [dataset.catalog.ids[code] for code in cases.target],
         "usage": [
             _usage_json(dict(zip(answers, row, strict=True)))

@@ -10,6 +10,7 @@ from benchkit.errors import BenchkitError, ConfigError
 from benchkit.evaluation.metrics.base import Metric, MetricContext
 from benchkit.runs.records import METRICS_SCHEMA, MetricSummary
 from benchkit.stats.bootstrap import mean_interval
+from benchkit.stats.clusters import count_clusters, find_clusters
 
 
 def compute_metrics(
@@ -57,17 +58,20 @@ def _measure(metric: Metric, context: MetricContext) -> NDArray[np.float64] | fl
 def summarize(
     table: str, metric: Metric, values: NDArray[np.float64] | float, context: MetricContext
 ) -> list[MetricSummary]:
-    """Return the summary of one metric; nothing where it has no value."""
+    """Return the summary of one metric, a mean over cases; nothing where it has no value.
+
+    Interval and p are over users: the cases of a user are resampled together.
+    """
     low = high = p = None
-    n = len(context)
+    user = context.cases.user
     if isinstance(values, np.ndarray):
-        present = values[~np.isnan(values)]
-        n = len(present)
-        if not n:
+        user = user[~np.isnan(values)]
+        if not len(user):
             return []
+        present = values[~np.isnan(values)]
         mean = metric.aggregate(present)
         if type(metric).aggregate is Metric.aggregate:
-            low, high = mean_interval(present)
+            low, high = mean_interval(present, clusters=find_clusters(user))
             p = metric.p_value(context, values)
     else:
         mean = float(values)
@@ -77,7 +81,8 @@ def summarize(
         MetricSummary(
             protocol=table,
             metric=metric.name,
-            n=n,
+            n=len(user),
+            users=count_clusters(find_clusters(user), len(user)),
             mean=mean,
             low=low,
             high=high,

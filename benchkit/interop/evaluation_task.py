@@ -29,7 +29,7 @@ class EvaluationTask:
 
     @cached_property
     def cases(self) -> Cases:
-        return self.dataset.test.sample(self.limit_users)
+        return self.dataset.test.sample_users(self.limit_users)
 
     @property
     def setup(self) -> EvaluationSetup:

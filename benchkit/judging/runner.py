@@ -179,8 +179,12 @@ def probe_judges(
             if inputs:
                 context = _context(store, run, catalog)
                 table = robustness.run_probes(job.judge, inputs, context, seed=context.seed)
-                of_task = pl.concat_str(pl.lit(f"{run.manifest.task} / "), "case")
-                tables.append(table.with_columns(case=of_task))
+                task = pl.lit(f"{run.manifest.task} / ")
+                tables.append(
+                    table.with_columns(
+                        pl.concat_str(task, name).alias(name) for name in ("case", "user")
+                    )
+                )
         if tables:
             yield job.spec.name, robustness.summarize_probes(pl.concat(tables))
 
@@ -199,7 +203,7 @@ def _judge_inputs(rubric: Rubric, answers: Sequence[MethodAnswer]) -> list[Judge
 
 def _read_answers(job: JudgeJob, run: JudgeableRun) -> tuple[Catalog, list[MethodAnswer]]:
     dataset = run.dataset()
-    cases = dataset.test.sample(run.manifest.identity["limit_users"]).sample(job.cases)
+    cases = dataset.test.sample_users(run.manifest.identity["limit_users"]).sample(job.cases)
     answers = read_answers(run.run.predictions(), dataset, cases, job.answers)
     return dataset.catalog, list(answers)
 

@@ -119,7 +119,7 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
         decoding=job.effective_decoding,
     )
     seconds: dict[str, float] = {}
-    cases = test.test.sample(job.limit_users)
+    cases = test.test.sample_users(job.limit_users)
     metrics = tuple(find_metric(spec) for spec in job.metrics)
     setup = EvaluationSetup(test, cases, metrics, job.popular_share)
     results: list[ProtocolResult] = []

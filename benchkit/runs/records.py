@@ -1,5 +1,7 @@
 """Schemas of what is written to disk: the tables of a run, its manifest, the plan of a suite."""
 
+import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import polars as pl
@@ -8,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchkit.errors import StoreError
 from benchkit.runs.progress import utc_timestamp
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 EXTERNAL = "external"  # key in the identity and the provenance of an imported run
 
 TableSchema = dict[str, pl.DataType | type[pl.DataType]]
@@ -18,6 +20,7 @@ TableSchema = dict[str, pl.DataType | type[pl.DataType]]
 # the frozen candidates. `sampled_status` and `samples` (in draw order) belong to the sampled one.
 PREDICTIONS_SCHEMA: TableSchema = {
     "case_id": pl.String,
+    "user": pl.String,  # whose case it is: a user may have several
     "target": pl.String,
     "status": pl.String,
     "scores": pl.List(pl.Float64),
@@ -64,10 +67,12 @@ JUDGEMENTS_SCHEMA: TableSchema = {
     "usage": pl.String,  # JSON
 }
 
+_CASE_ID = re.compile(r"(?:test:)?(.+?)(?:#(?:[2-9]|[1-9][0-9]+))?", re.DOTALL)
 _ADDED_IN_SCHEMA = {
     "target": 2,
     "sampled_status": 2,
     "lengths": 2,
+    "user": 4,
 }  # columns of PREDICTIONS that came with a schema
 
 
@@ -78,6 +83,19 @@ def predictions_schema(version: int) -> TableSchema:
         for name, kind in PREDICTIONS_SCHEMA.items()
         if _ADDED_IN_SCHEMA.get(name, 1) <= version
     }
+
+
+def guess_users(case_ids: Iterable[str]) -> list[str]:
+    """Return the user of each case from its id, for records that do not name users.
+
+    A user's first case was `test:id`, and further ones `test:id#2`, `test:id#3` and so on; so a
+    case `test:x#2` is taken as one of user `x`.
+
+    >>> guess_users(["test:a", "test:a#2", "test:a#13", "test:a#1", "#2"])
+    ['a', 'a', 'a', 'a#1', '#2']
+    """
+    matches = ((case, _CASE_ID.fullmatch(case)) for case in case_ids)
+    return [match[1] if match else case for case, match in matches]
 
 
 RunStatus = Literal["started", "complete", "failed"]
@@ -91,14 +109,18 @@ class MetricSummary(BaseModel):
     protocol: str
     metric: str
     n: int
+    """Cases that it is over."""
+    users: int | None = None
+    """Users whose cases they are; None before schema 4, which took cases as independent."""
     mean: float
+    """Over cases."""
     low: float | None = None
     high: float | None = None
-    """`low` to `high` is a 95 % bootstrap interval."""
+    """`low` to `high` is a 95 % bootstrap interval over users."""
     chance: float | None = None
     """Exact value of a random ranking; None for metrics that have none."""
     p_chance: float | None = None
-    """One-sided p value of being above `chance`."""
+    """One-sided p value of being above `chance`, over users."""
 
 
 class Manifest(BaseModel):

@@ -67,3 +67,16 @@ def test_no_target_is_in_the_training_rows(data):
 def test_full_requests_are_the_same_for_everyone(data):
     asked = list(data.requests(data.test, 0, 3, "catalog"))
     assert all(request.candidates is data.catalog.ids for request in asked)
+
+
+def test_a_limit_takes_all_cases_of_users(data):
+    cases = data.test
+    assert cases.sample_users(7).ids == cases.sample(7).ids  # one case a user: as ever
+    assert cases.sample_users(None) is cases.sample_users(10_000) is cases
+    user = np.arange(len(cases), dtype=np.int32) // 3
+    several = dataclasses.replace(cases, user=user)
+    small, large = several.sample_users(4), several.sample_users(9)
+    counts = np.unique(small.user, return_counts=True)[1]
+    assert counts.tolist() == [3] * 4
+    assert set(small.ids) < set(large.ids)
+    assert list(small.ids) == [case for case in cases.ids if case in set(small.ids)]

@@ -23,11 +23,13 @@ def make_context(
     candidates = np.zeros((n, 1), dtype=np.int32) if candidates is None else np.array(candidates)
     zeros = np.zeros(n, dtype=np.int64)
     cases = Cases(
-        tuple(f"test:{row}" for row in range(n)), zeros.astype(np.int32), zeros, zeros,
+        tuple(f"test:{row}" for row in range(n)), np.arange(n, dtype=np.int32), zeros, zeros,
         np.array(target, dtype=np.int32), candidates.astype(np.int32),
     )  # fmt: skip
     part = np.full(len(bought), TRAIN, dtype=np.uint8)
-    dataset = PreparedDataset("hand", ("u",), catalog, interactions, part, cases, cases, {})
+    dataset = PreparedDataset(
+        "hand", tuple(f"u{row}" for row in range(n)), catalog, interactions, part, cases, cases, {}
+    )
     values = {
         "dataset": dataset,
         "cases": cases,

@@ -111,6 +111,7 @@ def _complete(
     predictions = pl.DataFrame(
         {
             "case_id": ids,
+            "user": ids,
             "target": ["a"] * users,
             "status": ["ok"] * users,
             "scores": rng.random((users, 3)).tolist(),

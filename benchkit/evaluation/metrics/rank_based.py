@@ -78,6 +78,7 @@ class RankMetric(Metric):
             rows=can_gain,
             unlisted_gain=self.unlisted_gain,
             first_only=self.first_only,
+            user=context.cases.user,
         )
 
     def _ranks(self, context: MetricContext) -> Ranks:

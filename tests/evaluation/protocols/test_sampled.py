@@ -330,7 +330,7 @@ def test_runs_of_the_first_schema_are_still_read(samplers, tmp_path):
     old = json.loads((run.path / "manifest.json").read_text())
     del old["caveats"]
     (run.path / "manifest.json").write_text(json.dumps({**old, "schema_version": 1}))
-    run.predictions().drop("target", "sampled_status", "lengths").write_parquet(
+    run.predictions().drop("user", "target", "sampled_status", "lengths").write_parquet(
         run.path / "predictions.parquet"
     )
     assert not [f for f in validation.validate_path(tmp_path / "runs") if not f.ok]
