@@ -17,6 +17,7 @@ from benchkit.judging.text_segmentation import split_sentences
 from benchkit.judging.verdicts import SCORED, Judge, JudgeInput, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.stats.bootstrap import mean_interval
+from benchkit.stats.clusters import count_clusters, find_clusters
 from benchkit.types import Catalog, RunContext
 
 # They say nothing of any customer, item or kind of item, and nothing to a judge.
@@ -30,6 +31,7 @@ NEUTRAL_SENTENCES = (
 )
 PROBE_COLUMNS = {
     "case": pl.String,
+    "user": pl.String,
     "probe": pl.String,
     "criterion": pl.String,
     "before": pl.Float64,
@@ -41,6 +43,7 @@ PROBE_SUMMARY_COLUMNS = {
     "expected": pl.String,
     "n": pl.Int64,
     "cases": pl.Int64,
+    "users": pl.Int64,
     "shift": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
@@ -152,13 +155,14 @@ def run_probes(
     grade is null where the judge gave none. An input that a probe leaves as it is has no row of it.
     """
     names = [criterion.name for criterion in judge.rubric.criteria]
+    users = {judge_input.key: judge_input.request.user for judge_input in inputs}
     before = _judge_by_key(judge, inputs, run)
     rows = []
     for probe, changed in _apply_probes(inputs, run.catalog, probes, seed):
         for key, after in _judge_by_key(judge, changed, run).items():
             for name in names:
                 grades = _grade(before[key], name), _grade(after, name)
-                rows.append((key, probe.name, name, *grades))
+                rows.append((key, users[key], probe.name, name, *grades))
     return pl.DataFrame(rows, schema=PROBE_COLUMNS, orient="row")
 
 
@@ -188,31 +192,36 @@ def summarize_probes(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 
     A case may be there several times, with answers of several methods, whose changes are alike.
 
-    Returns `PROBE_SUMMARY_COLUMNS`: n: answers graded before and after; cases: of how many cases.
+    Returns `PROBE_SUMMARY_COLUMNS`: n: answers graded before and after; cases, users: of how many.
     shift: mean change of the grade, each case's being the mean over its answers, with its 95 %
-    bootstrap interval over cases (null where n is 0). moved: share of grades that changed; up,
+    bootstrap interval over users (null where n is 0). moved: share of grades that changed; up,
     down: how many rose and fell. unscored: answers without a grade before or after.
     """
     expected = {probe.name: probe.expected for probe in PROBES}
     rows = []
     for (probe, criterion), part in table.group_by(["probe", "criterion"], maintain_order=True):
-        changes = part.select("case", change=pl.col("after") - pl.col("before")).drop_nulls()
+        shifts = pl.col("after") - pl.col("before")
+        changes = part.select("case", "user", change=shifts).drop_nulls("change")
         change = changes["change"].to_numpy()
-        by_case = changes.group_by("case", maintain_order=True).mean()["change"].to_numpy()
-        low, high = mean_interval(by_case, seed=seed)
+        cases = changes.group_by("case", maintain_order=True).agg(
+            pl.col("change").mean(), pl.col("user").first()
+        )
+        by_case, clusters = cases["change"].to_numpy(), find_clusters(cases["user"].to_list())
+        low, high = mean_interval(by_case, seed=seed, clusters=clusters)
         shift = float(by_case.mean()) if len(by_case) else math.nan
         moved = float((change != 0).mean()) if len(change) else math.nan
         figures = [None if math.isnan(value) else value for value in (shift, low, high, moved)]
         counts = int((change > 0).sum()), int((change < 0).sum()), len(part) - len(change)
         names = probe, criterion, expected.get(str(probe), "")
-        rows.append((*names, len(change), len(by_case), *figures, *counts))
+        n_users = count_clusters(clusters, len(by_case))
+        rows.append((*names, len(change), len(by_case), n_users, *figures, *counts))
     return pl.DataFrame(rows, schema=PROBE_SUMMARY_COLUMNS, orient="row")
 
 
 def probes_to_markdown(summary: pl.DataFrame) -> str:
     """Return a table of `summarize_probes` in Markdown."""
     names = ("Probe", "Criterion", "Ought to")
-    figures = ("Answers", "Cases", "Mean shift", "Moved", "Up", "Down", "Unscored")
+    figures = ("Answers", "Cases", "Users", "Mean shift", "Moved", "Up", "Down", "Unscored")
     lines = [f"| {' | '.join((*names, *figures))} |"]
     lines.append(f"|{' --- |' * len(names)}{' --: |' * len(figures)}")
     for row in summary.iter_rows(named=True):
@@ -220,12 +229,14 @@ def probes_to_markdown(summary: pl.DataFrame) -> str:
         if row["n"]:
             shift = f"{row['shift']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
             moved = f"{row['moved']:.1%}"
-        cells = [str(row[name]) for name in ("probe", "criterion", "expected", "n", "cases")]
+        cells = [
+            str(row[name]) for name in ("probe", "criterion", "expected", "n", "cases", "users")
+        ]
         cells += [shift, moved, *(str(row[name]) for name in ("up", "down", "unscored"))]
         lines.append(f"| {' | '.join(cells)} |")
     note = (
-        "Mean change of the grade with its 95 % bootstrap interval over cases; share of grades that"
-        " moved."
+        "Mean change of the grade over cases, with its 95 % bootstrap interval over users; share of"
+        " grades that moved."
     )
     return "\n".join([*lines, "", note, ""])
 

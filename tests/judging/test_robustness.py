@@ -158,8 +158,8 @@ def test_a_judge_that_likes_length_is_seen():
 def test_the_summary_by_hand():
     rows = [("a", 1.0, 2.0), ("b", 2.0, 2.0), ("c", 3.0, 1.0), ("d", None, 1.0), ("e", 1.0, 3.0)]
     table = pl.DataFrame(
-        [(case, "padded", "rating", before, after) for case, before, after in rows]
-        + [("a", "mine", "rating", None, None)],
+        [(case, case, "padded", "rating", before, after) for case, before, after in rows]
+        + [("a", "a", "mine", "rating", None, None)],
         schema=PROBE_COLUMNS,
         orient="row",
     )
@@ -167,20 +167,21 @@ def test_the_summary_by_hand():
     low, high = mean_interval([1, 0, -2, 2])
     assert padded_row == {
         "probe": "padded", "criterion": "rating", "expected": "no change", "n": 4, "cases": 4,
-        "shift": 0.25, "low": low, "high": high, "moved": 0.75, "up": 2, "down": 1, "unscored": 1,
+        "users": 4, "shift": 0.25, "low": low, "high": high, "moved": 0.75, "up": 2, "down": 1,
+        "unscored": 1,
     }  # fmt: skip
     assert mine["n"] == 0 and mine["unscored"] == 1 and mine["expected"] == ""
     assert mine["shift"] is mine["low"] is mine["moved"] is None
     text = probes_to_markdown(summarize_probes(table))
-    assert "| padded | rating | no change | 4 | 4 | +0.250 [" in text
+    assert "| padded | rating | no change | 4 | 4 | 4 | +0.250 [" in text
     assert "| 75.0% | 2 | 1 | 1 |" in text
-    assert "| mine | rating |  | 0 | 0 |  |  | 0 | 0 | 1 |" in text
+    assert "| mine | rating |  | 0 | 0 | 0 |  |  | 0 | 0 | 1 |" in text
     assert len({line.count("|") for line in text.splitlines() if "|" in line}) == 1
 
 
 def test_answers_to_one_case_are_one_case_of_the_interval():
     rows = [("a", 1.0, 2.0), ("a", 1.0, 1.0), ("b", 2.0, 2.0), ("b", None, 1.0), ("c", 3.0, 1.0)]
-    given_ = [(case, "padded", "rating", before, after) for case, before, after in rows]
+    given_ = [(case, case, "padded", "rating", before, after) for case, before, after in rows]
     (result,) = summarize_probes(
         pl.DataFrame(given_, schema=PROBE_COLUMNS, orient="row")
     ).to_dicts()
@@ -190,12 +191,20 @@ def test_answers_to_one_case_are_one_case_of_the_interval():
     assert (result["moved"], result["up"], result["down"]) == (0.5, 1, 1)
 
 
+def test_the_cases_of_a_user_are_resampled_together():
+    rows = [(f"c{case}", f"u{case // 3}", "padded", "rating", 1.0, 1.0 + case // 3 % 2)
+            for case in range(30)]  # fmt: skip
+    (result,) = summarize_probes(pl.DataFrame(rows, schema=PROBE_COLUMNS, orient="row")).to_dicts()
+    assert (result["n"], result["cases"], result["users"]) == (30, 30, 10)
+    assert (result["low"], result["high"]) == pytest.approx(mean_interval([0, 1] * 5))
+
+
 def test_the_interval_covers_the_truth_where_methods_share_cases():
     # Each of 30 cases moves all eight answers to it alike, by nothing on average.
     rng, held = seeds.generator("probe-coverage"), 0
     for number in range(200):
         rows = [
-            (f"c{case}", "padded", "rating", 2.0, 2.0 + shift)
+            (f"c{case}", f"c{case}", "padded", "rating", 2.0, 2.0 + shift)
             for case, shift in enumerate(rng.normal(size=30).tolist())
             for _ in range(8)
         ]
@@ -214,7 +223,7 @@ def test_nothing_to_probe():
 def test_a_probe_of_ones_own():
     shout = Probe("shout", "", lambda es, _, seed: [replace(e, rationale="a") for e in es])
     table = run_probes(Wordy(), [make_input("a b")], run_context(CATALOG), [shout])
-    assert table.rows() == [("c0", "shout", "rating", 1.0, 0.5)]
+    assert table.rows() == [("c0", "uc0", "shout", "rating", 1.0, 0.5)]
 
 
 def test_the_heuristic_judge_stands_its_probes():

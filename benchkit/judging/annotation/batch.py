@@ -142,5 +142,5 @@ def _key_item(answer: GradedAnswer, weight: float) -> KeyItem:
     return KeyItem(
         suite=answer.suite, task=answer.task, method=answer.method, run_id=answer.run_id,
         case_id=answer.case_id, item=answer.item, target=answer.target,
-        grades=dict(sorted(answer.grades.items())), weight=weight,
+        grades=dict(sorted(answer.grades.items())), weight=weight, user=answer.user,
     )  # fmt: skip

@@ -60,6 +60,8 @@ class KeyItem(_Part):
     """Judge -> criterion -> grade."""
     weight: float
     """1 / inclusion probability."""
+    user: str = ""
+    """Whose case it is; keys before schema 4 do not say."""
 
 
 class BatchKey(_Part):

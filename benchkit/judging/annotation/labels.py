@@ -13,6 +13,7 @@ from benchkit.errors import DataError
 from benchkit.io import slug
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.annotation.exports import ExportRow, read_export
+from benchkit.runs.records import guess_users
 
 LABEL_COLUMNS = (
     "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",
@@ -80,7 +81,8 @@ def write_annotation_labels(labels: AnnotationLabels, key: BatchKey, path: Path)
 
     `benchkit agree` takes a file that holds one grade of a rater for an answer: `path` where the
     rubric has one criterion, otherwise the file of a criterion. It also reads the scale, the weight
-    of each answer, and the cluster from it: answers to one case are not independent.
+    of each answer, the case, and the cluster from it: answers to the cases of one user are not
+    independent.
     """
     files.write_text(path, _csv_text(labels.rows))
     paths = [path]
@@ -99,7 +101,7 @@ def _rows(
     for criterion in key.rubric.criteria:
         end = (
             f"{criterion.low}-{criterion.high}", item.method, item.task, item.case_id,
-            f"{item.task}/{item.case_id}", item.weight,
+            f"{item.task}/{item.user or guess_users([item.case_id])[0]}", item.weight,
         )  # fmt: skip
         for annotator in key.annotators:
             entry = last.get((annotator, identifier, criterion.name))

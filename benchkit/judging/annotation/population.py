@@ -9,7 +9,7 @@ import polars as pl
 from benchkit.errors import ConfigError, DataError, StoreError
 from benchkit.io import slug
 from benchkit.judging.rubric import Criterion, Rubric
-from benchkit.runs.records import JUDGEMENTS_SCHEMA, JudgementManifest
+from benchkit.runs.records import JUDGEMENTS_SCHEMA, JudgementManifest, guess_users
 from benchkit.runs.store import Run, Store
 
 _COLUMNS = ("case_id", "item", "title", "target", "target_title", "rationale", "history", "stage",
@@ -35,6 +35,8 @@ class GradedAnswer:
     and reviews only in part."""
     grades: dict[str, dict[str, float]]
     """Judge -> criterion -> grade; a judge that left the answer unscored has no grades."""
+    user: str = ""
+    """Whose case it is."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -222,4 +224,5 @@ def _judged_answers(judgement: RunJudgement) -> Iterator[GradedAnswer]:
             manifest.suite, manifest.task, judgement.method, manifest.run_id,
             row["case_id"], row["item"], row["title"], row["target"], row["target_title"],
             row["rationale"], tuple(row["history"]), {manifest.label: grades},
+            row.get("user") or guess_users([row["case_id"]])[0],
         )  # fmt: skip

@@ -188,9 +188,12 @@ def _pair(
     sample = pair_agreement(
         a, b, scale, pair_ratings.resampling_units, pair_ratings.weights, seed=seed
     )
-    if pair_ratings.systems is None or pair_ratings.resampling_units is None:
+    questions = pair_ratings.questions
+    if pair_ratings.systems is None or questions is None or pair_ratings.resampling_units is None:
         return RaterPair(first, second, sample)
-    within, used = within_item_correlations(a, b, pair_ratings.resampling_units, seed=seed)
+    within, used = within_item_correlations(
+        a, b, questions, pair_ratings.resampling_units, seed=seed
+    )
     by_system, systems = system_level_correlations(
         a, b, pair_ratings.systems, pair_ratings.resampling_units, pair_ratings.weights, seed=seed
     )

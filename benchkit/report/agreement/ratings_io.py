@@ -39,7 +39,9 @@ class RatingsTable:
     grades: Floats
     """[n, raters], NaN where missing."""
     clusters: tuple[str, ...] | None = None
-    """[n] the case that was answered, where files name it."""
+    """[n] what is resampled as one, where files name it: the user, or the case answered."""
+    cases: tuple[str, ...] | None = None
+    """[n] the case that was answered, where clusters hold several."""
     weights: Floats | None = None
     """[n] how many answers each represents; None where all weigh the same."""
     scales: tuple[str, ...] = ()
@@ -49,6 +51,11 @@ class RatingsTable:
     def resampling_units(self) -> tuple[str, ...] | None:
         """[n] units resampled as one: the clusters, else the items that systems answered."""
         return self.clusters or (self.items if self.systems else None)
+
+    @property
+    def questions(self) -> tuple[str, ...] | None:
+        """[n] what several systems answered: the cases, else the units that are resampled."""
+        return self.cases or self.resampling_units
 
     def select_raters(self, raters: Sequence[str]) -> "RatingsTable":
         """Return the columns of these raters, in this order."""
@@ -147,12 +154,12 @@ def _typed(
     rater: pl.Expr,
     grade: str,
 ) -> pl.DataFrame:
-    """Return columns item, rater, system, cluster, scale, grade and weight; null where absent."""
-    system, cluster, weight, scale = (
+    """Return item, rater, system, cluster, case, scale, grade and weight; null where absent."""
+    system, cluster, case, weight, scale = (
         _optional(path, table, name, default)
         for name, default in (
-            (columns.system, "system"), (columns.cluster, "cluster"), (columns.weight, "weight"),
-            ("", "scale"),
+            (columns.system, "system"), (columns.cluster, "cluster"), ("", "case_id"),
+            (columns.weight, "weight"), ("", "scale"),
         )
     )  # fmt: skip
     typed = table.select(
@@ -160,6 +167,7 @@ def _typed(
         rater.cast(pl.String).alias("rater"),
         system.cast(pl.String).alias("system"),
         cluster.cast(pl.String).alias("cluster"),
+        case.cast(pl.String).alias("case"),
         scale.cast(pl.String).alias("scale"),
         _number(path, table[grade], "grade").alias("grade"),
         _number(path, weight, "weight").alias("weight"),
@@ -197,7 +205,7 @@ def _number(path: Path, column: pl.Series, what: str) -> pl.Series:
 def _pivoted(table: pl.DataFrame) -> RatingsTable:
     key = ["item", "system"]
     rows = table.group_by(key, maintain_order=True).agg(
-        pl.col("cluster", "weight").drop_nulls().unique(maintain_order=True)
+        pl.col("cluster", "case", "weight").drop_nulls().unique(maintain_order=True)
     )
     raters = table.select("rater").unique(maintain_order=True).with_row_index("column")
     table = table.join(
@@ -218,12 +226,14 @@ def _pivoted(table: pl.DataFrame) -> RatingsTable:
     )
     has_systems = not rows["system"].is_null().all()
     weights = _of_answer(rows, "weight")
+    clusters = _of_answer(rows, "cluster")
     return RatingsTable(
         items=tuple(rows["item"].to_list()),
         systems=tuple(rows["system"].to_list()) if has_systems else None,
         raters=tuple(raters["rater"].to_list()),
         grades=grades,
-        clusters=_of_answer(rows, "cluster"),
+        clusters=clusters,
+        cases=_cases(rows, clusters),
         weights=None if weights is None else nonuniform_weights(weights),
         scales=tuple(table["scale"].drop_nulls().unique(maintain_order=True).to_list()),
     )
@@ -242,6 +252,16 @@ def _of_answer(rows: pl.DataFrame, name: str) -> tuple[Any, ...] | None:
                 f"give every item one {name}, the same in all its rows, or leave the column empty",
             )
     return tuple(rows[name].list.first().to_list())
+
+
+def _cases(rows: pl.DataFrame, clusters: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the case of each answer, where a cluster has answers to several."""
+    if clusters is None or (rows["case"].list.len() != 1).any():
+        return None
+    names = tuple(zip(clusters, rows["case"].list.first().to_list(), strict=True))
+    if len(set(names)) == len(set(clusters)):
+        return None
+    return tuple(f"{cluster}/{case}" for cluster, case in names)
 
 
 def _answer(row: Mapping[str, Any]) -> str:

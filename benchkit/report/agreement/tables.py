@@ -242,7 +242,7 @@ def _systems(pair: RaterPair, report: AgreementReport) -> TextTable:
         )
         for name in by_system
     )
-    units, weighted = _units(report), "weighted " if report.weighted else ""
+    units, weighted = _questions(report), "weighted " if report.weighted else ""
     notes = [
         f"Over systems: correlation of the {weighted}mean grades of {pair.n_systems} systems; p by"
         f" permuting the systems. Within {units}: mean of the correlations over the answers of"
@@ -258,6 +258,11 @@ def _systems(pair: RaterPair, report: AgreementReport) -> TextTable:
 def _units(report: AgreementReport) -> str:
     """Return what answers are grouped by."""
     return "clusters" if report.ratings.clusters else "items"
+
+
+def _questions(report: AgreementReport) -> str:
+    """Return what several systems answered."""
+    return "cases" if report.ratings.cases else _units(report)
 
 
 def _disagreements(report: AgreementReport) -> TextTable:

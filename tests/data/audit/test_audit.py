@@ -245,6 +245,19 @@ def test_the_popularity_gap_is_a_note_and_warns_when_it_is_wide():
     assert "alone is strong" not in weak.consequence
 
 
+def test_the_interval_of_the_popularity_gap_is_over_users():
+    cases = replace(drawn(fair), popularity=np.arange(ITEMS)[::-1])
+    alone = found(cases)["popularity-gap"].measures
+    one_each = found(replace(cases, user=np.arange(len(cases))))["popularity-gap"].measures
+    assert one_each == alone  # cases of a file name no user: each is one of another
+    values, _ = popularity_gap(cases)
+    users = np.empty(len(cases), dtype=np.int64)
+    users[np.argsort(values, kind="stable")] = np.arange(len(cases)) // 6  # alike within a user
+    together = found(replace(cases, user=users))["popularity-gap"].measures
+    assert together["auc"] == alone["auc"]
+    assert together["high"] - together["low"] > 2 * (alone["high"] - alone["low"])
+
+
 def test_titles_that_cannot_be_told_apart():
     titles = ["Rebecca Black", "Black", "BLACK!", "one two three four five", "one two three four",
               "Something Else", None]  # fmt: skip

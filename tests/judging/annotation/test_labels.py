@@ -45,7 +45,7 @@ def test_the_round_trip(key, tmp_path):
         item = key.items[row["item"]]
         assert row["system"] == item.method
         assert (row["task"], row["case_id"], row["weight"]) == ("toys", item.case_id, item.weight)
-        assert (row["cluster"], row["scale"]) == (f"toys/{item.case_id}", "0-3")
+        assert (row["cluster"], row["scale"]) == (f"toys/{item.user}", "0-3")
         judged = row["rater"] == "judge:stern"
         assert row["grade"] == (item.grades["stern"]["rating"] if judged else near(item))
         assert row["criterion"] == "rating"
@@ -54,6 +54,21 @@ def test_the_round_trip(key, tmp_path):
     assert (first.partial, first.skipped, first.untouched, first.notes) == (0, 0, 0, 0)
     assert first.seconds == second.seconds == 12.5
     assert (labels.n_repeated, labels.n_changed) == (0, 0)
+
+
+def test_answers_to_the_cases_of_a_user_are_one_cluster(key, tmp_path):
+    """A key that does not say users, as older ones, goes by the ids of cases."""
+    names = list(key.items)
+    renamed = {
+        name: item.model_copy(update={"case_id": f"test:u#{place + 2}", "user": ""})
+        for place, (name, item) in enumerate(key.items.items())
+    }
+    renamed[names[0]] = key.items[names[0]].model_copy(update={"user": "somebody"})
+    batch = key.model_copy(update={"items": renamed})
+    labels = read_annotation_labels([], batch)
+    rows = [dict(zip(LABEL_COLUMNS, row, strict=True)) for row in labels.rows]
+    clusters = {row["item"]: row["cluster"] for row in rows}
+    assert clusters == {name: "toys/somebody" if name == names[0] else "toys/u" for name in names}
 
 
 def test_what_was_not_done_is_counted_and_no_label(key, tmp_path):

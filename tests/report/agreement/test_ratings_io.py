@@ -84,6 +84,22 @@ def test_clusters_weights_and_scales_are_read(tmp_path):
     np.testing.assert_array_equal(sheet.weights, [2, 5])
 
 
+def test_a_cluster_with_several_cases_is_resampled_and_its_cases_are_ranked(tmp_path):
+    lines = ["item,rater,grade,system,cluster,case_id"]
+    for case, user in (("c1", "u"), ("c2", "u"), ("c3", "v")):
+        for system in "ab":
+            lines += [
+                f"{case}{system},{rater},1,{system},{user},{case}" for rater in ("ann", "bob")
+            ]
+    sheet = read_ratings([write(tmp_path, "g.csv", "\n".join(lines))])
+    assert sheet.resampling_units == ("u", "u", "u", "u", "v", "v")
+    assert sheet.questions == ("u/c1", "u/c1", "u/c2", "u/c2", "v/c3", "v/c3")
+    one_each = [line.replace(",u,c2", ",w,c2") for line in lines]
+    sheet = read_ratings([write(tmp_path, "one.csv", "\n".join(one_each))])
+    assert sheet.cases is None
+    assert sheet.questions == sheet.resampling_units == ("u", "u", "w", "w", "v", "v")
+
+
 def test_equal_weights_are_none_and_systems_answer_items_together(tmp_path):
     text = "item,system,rater,grade,weight\nx,m,ann,1,4\nx,n,ann,2,4\n"
     sheet = read_ratings([write(tmp_path, "g.csv", text)])
