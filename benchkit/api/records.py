@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from benchkit.errors import ConfigError
+from benchkit.report.core.case_users import read_case_users
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.runs.store import Store
 
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-_CASE_COLUMNS = ("case_id", "history_length", "target", "status", "rationale")
+_CASE_COLUMNS = ("case_id", "user", "history_length", "target", "status", "rationale")
 _ANSWER_COLUMNS = ("scores", "samples")
 FIGURE_SCHEMA: dict[str, Any] = {
     "suite": pl.String, "task": pl.String, "protocol": pl.String, "subgroup": pl.String,
     "method": pl.String, "family": pl.String, "metric": pl.String, "mean": pl.Float64,
-    "low": pl.Float64, "high": pl.Float64, "n": pl.Int64, "chance": pl.Float64,
+    "low": pl.Float64, "high": pl.Float64, "n": pl.Int64, "users": pl.Int64,
+    "chance": pl.Float64,
     "p_above_chance": pl.Float64, "seeds": pl.List(pl.Int64), "status": pl.String,
     "caveats": pl.List(pl.String),
 }  # fmt: skip
@@ -30,11 +32,11 @@ def figure_records(suite: str, table: ResultTable, row: ResultRow) -> list[tuple
     first = (suite, table.task, table.protocol, table.subgroup, row.label, row.family)
     last = (list(row.seeds), row.status, list(row.caveats))
     if not row.cells:
-        return [(*first, None, None, None, None, None, None, None, *last)]
+        return [(*first, *[None] * 8, *last)]
     return [
         (
-            *first, name, cell.mean, cell.low, cell.high, cell.n, table.chance.get(name), cell.p,
-            *last,
+            *first, name, cell.mean, cell.low, cell.high, cell.n, cell.users,
+            table.chance.get(name), cell.p, *last,
         )
         for name, cell in row.cells.items()
     ]  # fmt: skip
@@ -67,7 +69,9 @@ def case_records(
         run = store.run(suite, table.task, row.label, run_id)
         values = run.metrics().filter(pl.col("protocol") == table.protocol)
         wide = values.pivot("metric", index="case_id", values="value")
-        answers = run.predictions().join(wide, on="case_id", how="inner", maintain_order="left")
+        users, answers = read_case_users(run), run.predictions()
+        answers = answers.with_columns(pl.col("case_id").replace_strict(users).alias("user"))
+        answers = answers.join(wide, on="case_id", how="inner", maintain_order="left")
         origin = {"task": table.task, "method": row.label, "seed": seed, "protocol": table.protocol}
         metrics = [name for name in wide.columns if name != "case_id"]
         columns = [*_CASE_COLUMNS, *metrics, *_ANSWER_COLUMNS]

@@ -96,8 +96,8 @@ class Results:
         """Return the figures of all tables, one row a task, protocol, method and metric.
 
         Columns: suite, task, protocol, subgroup, method, family, metric, mean, low, high (95 %
-        interval over users), n (cases), chance, p_above_chance (Holm over the table's rows),
-        seeds, status, caveats.
+        interval over users), n (cases), users (whose cases these are), chance, p_above_chance (Holm
+        over the table's rows), seeds, status, caveats.
 
         Example:
             >>> import benchkit as bk
@@ -132,9 +132,9 @@ class Results:
             as_pandas: Return a pandas table instead of a polars one.
 
         Returns:
-            A table with task, method, seed, protocol, case_id, history_length, target, status,
-            rationale, one column a metric, and the answers themselves: `scores` (aligned with the
-            candidates) and `samples`.
+            A table with task, method, seed, protocol, case_id, user, history_length, target,
+            status, rationale, one column a metric, and the answers themselves: `scores` (aligned
+            with the candidates) and `samples`.
 
         Raises:
             ConfigError: There is no such method, task or protocol.

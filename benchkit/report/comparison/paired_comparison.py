@@ -54,6 +54,9 @@ class MethodComparison:
     a: str
     b: str
     n: int
+    """Cases, over which means and the difference are."""
+    users: int
+    """Users whose cases these are: what intervals, tests, effect sizes and power are over."""
     seeds: tuple[int, int]
     mean_a: float
     mean_b: float
@@ -68,11 +71,13 @@ class MethodComparison:
     """Of the permutation test over users, with seeds averaged."""
     seeds_matter: bool
     mcnemar: McNemarTest | None
-    """Where all values are 0 or 1."""
+    """Where all values are 0 or 1, and each user has one case."""
     d_z: float
+    """Difference over `sd`."""
     rank_biserial: float
+    """Of the users' mean differences."""
     sd: float
-    """Of the users' differences, with seeds averaged."""
+    """Of the users' differences, with seeds averaged; `Clusters.linearize` with several cases."""
     detectable: float
     """The least difference that so many users and seeds show."""
     needed: int | None
@@ -224,25 +229,28 @@ def _task_lines(
     task: str, values: Sequence[CaseValues], pairs: Sequence[tuple[int, int]], power: float | None
 ) -> Iterable[MethodComparison]:
     pooled = np.stack([v.pooled for v in values])
-    for (i, j), test in zip(pairs, compare_pairs(pooled, pairs), strict=True):
+    tests = compare_pairs(pooled, pairs, clusters=values[0].clusters)
+    for (i, j), test in zip(pairs, tests, strict=True):
         yield _line(task, values[i], values[j], test, power)
 
 
 def _line(
     task: str, a: CaseValues, b: CaseValues, over_users: PairedComparison, power: float | None
 ) -> MethodComparison:
-    x, y = a.pooled, b.pooled
-    each = x - y
+    x, y, clusters = a.pooled, b.pooled, a.clusters
+    is_one_each = clusters is None
+    each = x - y if clusters is None else clusters.linearize(x - y)
     sd = float(each.std(ddof=1)) if len(each) > 1 else float("nan")
-    crossed = try_crossed_effects(a.values, b.values)
+    crossed = try_crossed_effects(a.values, b.values, clusters)
     test = crossed or over_users
     error = crossed.expected_error if crossed else error_of_paired_difference(sd)
-    se, df = error(over_users.n)
+    se, df = error(over_users.units)
     return MethodComparison(
         task,
         a.label,
         b.label,
         over_users.n,
+        over_users.units,
         (len(a.values), len(b.values)),
         float(x.mean()),
         float(y.mean()),
@@ -252,9 +260,9 @@ def _line(
         test.p,
         over_users.p,
         crossed is not None,
-        mcnemar(x, y) if is_binary(x) and is_binary(y) else None,
+        mcnemar(x, y) if is_one_each and is_binary(x) and is_binary(y) else None,
         cohen_dz(each),
-        rank_biserial(each),
+        rank_biserial(each if clusters is None else clusters.mean(x - y)),
         sd,
         minimum_detectable_effect(se, df),
         min_users_for_power(error, power) if power is not None and se > 0 else None,

@@ -8,8 +8,14 @@ import numpy as np
 from benchkit.report.comparison.paired_comparison import MethodComparison, SuiteComparison
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL
 from benchkit.report.core.json_text import json_text
-from benchkit.report.core.labels import format_p_value, format_rate, metric_title
+from benchkit.report.core.labels import count_title, format_p_value, format_rate, metric_title
 from benchkit.report.core.text_table import TableDocument, TextTable, csv_text
+
+_SEVERAL_CASES = (
+    "Users have several cases: means and differences are over cases; intervals, p, d_z, r, Seen and"
+    " Needed are over users. All cases of a user are resampled, and change their signs, together;"
+    " McNemar's test, of independent cases, is left out."
+)
 
 
 def comparison_document(comparison: SuiteComparison) -> TableDocument:
@@ -35,6 +41,7 @@ def comparison_legend(comparison: SuiteComparison) -> list[str]:
         " Hochberg) adjust p over all of them.",
         "Difference: mean over users of the first minus the second, with its 95 % interval. p:"
         " two-sided, over users by flipping the signs of their differences.",
+        *([_SEVERAL_CASES] if any(line.users < line.n for line in comparison.pairs) else []),
         "d_z: mean over SD of the differences; r: rank-biserial correlation of the pairs. Seen:"
         " the difference that so many users and seeds show with 80 % power at 5 %.",
     ]
@@ -83,8 +90,8 @@ def _pairs(comparison: SuiteComparison, task: str) -> TextTable:
         )
         for line in pairs
     )
-    users = pairs[0].n if pairs else 0
-    title = f"{comparison.title}: {task} ({comparison.protocol}, {users:,} users), "
+    counts = count_title(pairs[0].users, pairs[0].n) if pairs else "0 users"
+    title = f"{comparison.title}: {task} ({comparison.protocol}, {counts}), "
     return TextTable(title + metric_title(comparison.metric), header, rows)
 
 

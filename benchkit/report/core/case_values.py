@@ -8,8 +8,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.errors import ConfigError, StoreError
+from benchkit.report.core.case_users import case_clusters, read_case_users
 from benchkit.report.core.results import ResultTable, SuiteTables
 from benchkit.runs.store import Store
+from benchkit.stats.clusters import Clusters
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class CaseValues:
     """[n] in the order of `values`."""
     values: NDArray[np.float64]
     """[seeds, n]"""
+    clusters: Clusters | None = None
+    """The cases of each user, where users have several."""
 
     @property
     def pooled(self) -> NDArray[np.float64]:
@@ -63,7 +67,7 @@ def all_case_tables(results: SuiteTables, protocol: str, tasks: Sequence[str]) -
 def read_case_values(
     store: Store, suite: str, table: ResultTable, metric: str, labels: Sequence[str]
 ) -> list[CaseValues]:
-    """Read the values of methods over the same cases.
+    """Read the values of methods over the same cases, and whose cases they are.
 
     Args:
         store: The run store.
@@ -78,6 +82,7 @@ def read_case_values(
     """
     rows = {row.label: row for row in table.rows}
     methods: list[CaseValues] = []
+    clusters = None
     for label in labels:
         ids: tuple[str, ...] | None = None
         seeds = []
@@ -94,7 +99,10 @@ def read_case_values(
             _check_same_cases(f"{label}, its seeds", ids or seed_ids, seed_ids, suite, table.task)
             ids = seed_ids
             seeds.append(cases["value"].to_numpy())
-        values = CaseValues(label, ids or (), np.array(seeds, dtype=np.float64))
+        if not methods:
+            run = store.run(suite, table.task, label, rows[label].run_ids[0])
+            clusters = case_clusters(ids or (), read_case_users(run))
+        values = CaseValues(label, ids or (), np.array(seeds, dtype=np.float64), clusters)
         if methods:
             first = methods[0]
             pair = f"{first.label} and {label}"

@@ -10,6 +10,7 @@ class Cell:
     """One metric of one row."""
 
     mean: float
+    """Over cases."""
     low: float | None = None
     """Lower end of the 95 % interval over users; None where there are no per-case values."""
     high: float | None = None
@@ -17,6 +18,13 @@ class Cell:
     """Cases that the mean is over."""
     p: float | None = None
     """Of chance, Holm-adjusted over the rows of its table column."""
+    n_users: int | None = None
+    """Users whose cases these are; None where each has one."""
+
+    @property
+    def users(self) -> int:
+        """Number of users, which the interval and the test are over."""
+        return self.n if self.n_users is None else self.n_users
 
     @property
     def above_chance(self) -> bool | None:

@@ -10,6 +10,7 @@ import polars as pl
 from benchkit.errors import StoreError
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.evaluation.protocols.base import ProtocolTable
+from benchkit.report.core.case_users import case_clusters, counts_cases_as_users, read_case_users
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.core.subgroups import history_bucket_table, relative_drop_table
@@ -17,8 +18,14 @@ from benchkit.report.grades.collection import collect_grades
 from benchkit.runs.records import Manifest, PlannedRow, PlanRecord
 from benchkit.runs.store import Run, Store
 from benchkit.stats.bootstrap import mean_interval
+from benchkit.stats.clusters import count_clusters
 from benchkit.stats.multiple_testing import holm
 
+_OUTDATED = (
+    "run by an older benchkit, which took the cases of a user as independent: its interval is"
+    " computed anew over users (case x#2 as one of user x), its test of chance is left out; run it"
+    " again"
+)
 _DIFFERENT = {"test": "were evaluated on different cases", "decoding": "were sampled differently"}
 
 
@@ -133,18 +140,20 @@ def _row(
         return replace(empty, status="not run under this protocol"), []
     if stale := [m.seed for m in manifests if m.row_id != manifests[-1].row_id]:
         return replace(empty, status=_stale(stale, manifests[-1].seed)), []
+    is_outdated = any(counts_cases_as_users(*pair) for pair in zip(runs, manifests, strict=True))
+    caveats = [caveat for manifest in manifests for caveat in manifest.caveats]
     return (
         replace(
             empty,
             status="complete",
             seeds=tuple(manifest.seed for manifest in manifests),
             run_ids=tuple(manifest.run_id for manifest in manifests),
-            cells=_cells(runs, manifests, protocol),
+            cells=_cells(runs, manifests, protocol, is_outdated),
             cost={
                 name: float(np.mean([manifest.cost[name] for manifest in manifests]))
                 for name in manifests[0].cost
             },
-            caveats=tuple(dict.fromkeys(r for manifest in manifests for r in manifest.caveats)),
+            caveats=tuple(dict.fromkeys([*caveats, *[_OUTDATED] * is_outdated])),
             device=", ".join(dict.fromkeys(str(m.identity.get("device", "")) for m in manifests)),
             external=any(manifest.is_external for manifest in manifests),
         ),
@@ -163,12 +172,18 @@ def _unfinished(store: Store, manifest: Manifest) -> str:
     return "running" if store.is_locked(manifest.run_id) else "interrupted"
 
 
-def _cells(runs: Sequence[Run], manifests: Sequence[Manifest], protocol: str) -> dict[str, Cell]:
-    """Average each case over its seeds, and compute the interval over users."""
+def _cells(
+    runs: Sequence[Run], manifests: Sequence[Manifest], protocol: str, is_outdated: bool
+) -> dict[str, Cell]:
+    """Average each case over its seeds, and compute the interval over users.
+
+    is_outdated: whether what the manifests say of intervals and chance is of another kind.
+    """
     lines = [[s for s in manifest.summary if s.protocol == protocol] for manifest in manifests]
-    if len(runs) == 1:
-        return {s.metric: Cell(s.mean, s.low, s.high, s.n, s.p_chance) for s in lines[0]}
+    if len(runs) == 1 and not is_outdated:
+        return {s.metric: Cell(s.mean, s.low, s.high, s.n, s.p_chance, s.users) for s in lines[0]}
     pooled = _pooled(runs, protocol)
+    users = read_case_users(runs[0])
     cells = {}
     for line in lines[0]:
         seeds = [s for summary in lines for s in summary if s.metric == line.metric]
@@ -176,23 +191,31 @@ def _cells(runs: Sequence[Run], manifests: Sequence[Manifest], protocol: str) ->
             continue
         mean = float(np.mean([seed.mean for seed in seeds]))
         if line.low is None:
-            cells[line.metric] = Cell(mean, n=line.n)
+            n_users = line.users or len(set(users.values()))
+            cells[line.metric] = Cell(mean, n=line.n, n_users=n_users)
             continue
-        low, high = mean_interval(pooled[line.metric])
+        case_ids, values = pooled[line.metric]
+        clusters = case_clusters(case_ids, users)
+        low, high = mean_interval(values, clusters=clusters)
         # The largest p of the seeds: a row is above chance if each of its seeds is.
-        p = [seed.p_chance for seed in seeds if seed.p_chance is not None]
-        cells[line.metric] = Cell(mean, low, high, line.n, max(p, default=None))
+        p = [seed.p_chance for seed in seeds if seed.p_chance is not None and not is_outdated]
+        n_users = count_clusters(clusters, len(case_ids))
+        cells[line.metric] = Cell(mean, low, high, line.n, max(p, default=None), n_users)
     return cells
 
 
-def _pooled(runs: Sequence[Run], protocol: str) -> dict[str, np.ndarray]:
+def _pooled(runs: Sequence[Run], protocol: str) -> dict[str, tuple[list[str], np.ndarray]]:
+    """Return the cases of each metric, with their values averaged over the seeds."""
     tables = [run.metrics().filter(pl.col("protocol") == protocol) for run in runs]
     means = (
         pl.concat(tables)
         .group_by("metric", "case_id", maintain_order=True)
         .agg(pl.col("value").mean())
     )
-    return {str(key[0]): cases["value"].to_numpy() for key, cases in means.group_by("metric")}
+    return {
+        str(key[0]): (cases["case_id"].to_list(), cases["value"].to_numpy())
+        for key, cases in means.group_by("metric")
+    }
 
 
 def _mark_rows(rows: Sequence[ResultRow], metrics: Iterable[str]) -> list[ResultRow]:

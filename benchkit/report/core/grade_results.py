@@ -31,7 +31,7 @@ class GradeComparison:
     label: str
     best: str
     better: int
-    """Cases on which the grade of `label` is higher than that of `best`."""
+    """Users whose mean grade of `label` is higher than that of `best`."""
     worse: int
     equal: int
     p: float
@@ -40,6 +40,13 @@ class GradeComparison:
     """Log odds of a higher grade for `best`, by a mixed model, with its p Holm-adjusted."""
     missing_reason: str = ""
     """Why there are no log odds."""
+    cases: int = 0
+    """Cases graded for both."""
+
+    @property
+    def users(self) -> int:
+        """Users whose cases these are."""
+        return self.better + self.worse + self.equal
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,10 @@ from benchkit.stats.crossed_effects import MIN_SEEDS
 
 CHANCE_MARK = "°"
 SIGNIFICANCE_MARK = "†"
+SEVERAL_CASES = (
+    "Users have several cases: means are over cases; intervals and tests are over users, whose"
+    " cases are resampled together (against chance they count as one draw)."
+)
 _FAILURES = ("truncated", "refused")  # columns that are shown where there was any
 
 
@@ -32,11 +36,25 @@ def metric_title(name: str, plan: PlanRecord | None = None) -> str:
 
 def table_caption(plan: PlanRecord, table: ResultTable) -> str:
     """Return what a table shows, in a line."""
-    n = next((c.n for row in table.rows for c in row.cells.values()), 0)
-    users = f", {n:,} users" if n else ""
+    cell = next((c for row in table.rows for c in row.cells.values()), None)
+    users = f", {count_title(cell.users, cell.n)}" if cell and cell.n else ""
     protocol = _sampled(table) if table.decoding else protocol_title(table.protocol, plan)
     subgroup = f", {table.subgroup}" if table.subgroup else ""
     return f"{plan.title}: {table.task} ({protocol}{subgroup}{users})"
+
+
+def count_title(users: int, cases: int) -> str:
+    """Return whose answers figures are of, and how many cases where users have several.
+
+    >>> count_title(8, 24), count_title(1000, 1000)
+    ('8 users with 24 cases', '1,000 users')
+    """
+    return f"{users:,} users" + (f" with {cases:,} cases" if cases != users else "")
+
+
+def has_several_cases(rows: Iterable[ResultRow]) -> bool:
+    """Return whether some user has several cases."""
+    return any(cell.users < cell.n for row in rows for cell in row.cells.values())
 
 
 def protocol_title(protocol: str, plan: PlanRecord | None = None) -> str:
@@ -83,6 +101,7 @@ def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
     cut = protocol.truncated_legend
     return [
         f"95 % bootstrap intervals over users. {protocol.legend}",
+        *([SEVERAL_CASES] if has_several_cases(table.rows) else []),
         *([cut] if "truncated" in metric_columns(plan, table) else []),
         *([] if table.subgroup else marks),
         *table.notes,

@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from benchkit.report.core.case_users import case_clusters, read_case_users
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import history_bucket_title
 from benchkit.report.core.results import ResultTable
 from benchkit.runs.records import PlanRecord
 from benchkit.runs.store import Run, Store
 from benchkit.stats.bootstrap import mean_interval
+from benchkit.stats.clusters import count_clusters
 
 
 def history_bucket_table(
@@ -56,6 +58,7 @@ def relative_drop_table(first: ResultTable, second: ResultTable) -> ResultTable:
 def _cells(runs: Sequence[Run], protocol: str, within: pl.Expr) -> dict[str, Cell]:
     """Return means over the cases `within`; the value of a case is the mean over its seeds."""
     case_ids = runs[0].predictions().filter(within)["case_id"]
+    users = read_case_users(runs[0])
     tables = [run.metrics().filter(pl.col("protocol") == protocol) for run in runs]
     values = (
         pl.concat(tables)
@@ -66,6 +69,8 @@ def _cells(runs: Sequence[Run], protocol: str, within: pl.Expr) -> dict[str, Cel
     cells = {}
     for (metric,), cases in values.group_by("metric", maintain_order=True):
         each = cases["value"].to_numpy()
-        low, high = mean_interval(each)
-        cells[str(metric)] = Cell(float(np.mean(each)), low, high, len(each))
+        clusters = case_clusters(cases["case_id"].to_list(), users)
+        low, high = mean_interval(each, clusters=clusters)
+        n_users = count_clusters(clusters, len(each))
+        cells[str(metric)] = Cell(float(np.mean(each)), low, high, len(each), n_users=n_users)
     return cells

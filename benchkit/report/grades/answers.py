@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from benchkit.runs.records import JudgementManifest
+from benchkit.runs.records import JudgementManifest, guess_users
 from benchkit.runs.store import Run
 
 
 def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -> pl.DataFrame:
     """Return a row for each answer of a method's runs, from the judgements of one judge.
 
-    Columns: case_id, stage, history_length, words; valid (names a candidate); correct (names the
-    target); gradable (the rubric grades its stage, or a judge was asked); hallucinating (1 if it
-    names an item that was never shown, 0 if not, null if not counted); injection; `grade
+    Columns: case_id, user, stage, history_length, words; valid (names a candidate); correct (names
+    the target); gradable (the rubric grades its stage, or a judge was asked); hallucinating (1 if
+    it names an item that was never shown, 0 if not, null if not counted); injection; `grade
     <criterion>` for each criterion, null where unscored; and `grade`, the first of these.
 
     Args:
@@ -32,6 +32,7 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
             pl.DataFrame(
                 {
                     "case_id": verdicts["case_id"],
+                    "user": _users(verdicts),
                     "stage": verdicts["stage"],
                     "valid": verdicts["item"].is_not_null(),
                     "correct": (verdicts["item"] == verdicts["target"]).fill_null(value=False),
@@ -55,6 +56,14 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
             )
         )
     return pl.concat(parts)
+
+
+def _users(verdicts: pl.DataFrame) -> pl.Series:
+    """Return whose answers they are."""
+    guesses = pl.Series(guess_users(verdicts["case_id"]), dtype=pl.String)
+    if "user" not in verdicts.columns:  # older records have ids of cases alone
+        return guesses
+    return verdicts["user"].fill_null(guesses)
 
 
 def _named_outside(verdicts: pl.DataFrame) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Mean grades, of which some may be missing, with intervals over cases.
+"""Mean grades over cases, of which some may be missing, with intervals over users.
 
 The tables have one row for each answer, as `answer_grades` returns them. What the rubric decides
 always has a grade, usually the lowest; only a judge's verdict can be missing. A mean over scored
@@ -11,6 +11,7 @@ import polars as pl
 from benchkit.report.core.cell import Cell
 from benchkit.stats.arrays import Floats
 from benchkit.stats.bootstrap import mean_interval
+from benchkit.stats.clusters import count_clusters, find_clusters
 from benchkit.stats.nonresponse_weighting import (
     weighting_class_interval,
     weighting_class_mean,
@@ -19,16 +20,18 @@ from benchkit.stats.nonresponse_weighting import (
 
 def case_mean(graded: pl.DataFrame, column: str) -> Cell | None:
     """Return the mean over cases, each averaged over its seeds; None without values."""
-    values = (
+    cases = (
         graded.drop_nulls(column)
         .group_by("case_id", maintain_order=True)
-        .agg(pl.col(column).cast(pl.Float64).mean())[column]
-        .to_numpy()
+        .agg(pl.col(column).cast(pl.Float64).mean(), pl.col("user").first())
     )
+    values = cases[column].to_numpy()
     if not len(values):
         return None
-    low, high = mean_interval(values)
-    return Cell(float(np.mean(values)), low, high, len(values))
+    clusters = find_clusters(cases["user"].to_numpy())
+    low, high = mean_interval(values, clusters=clusters)
+    n_users = count_clusters(clusters, len(values))
+    return Cell(float(np.mean(values)), low, high, len(values), n_users=n_users)
 
 
 def stage_weighted_mean(graded: pl.DataFrame, column: str = "grade") -> Cell | None:
@@ -44,8 +47,9 @@ def stage_weighted_mean(graded: pl.DataFrame, column: str = "grade") -> Cell | N
         return None
     totals = _totals(gradable, column)
     low, high = weighting_class_interval(*totals)
-    n = gradable.drop_nulls(column)["case_id"].n_unique()
-    return Cell(weighting_class_mean(*totals), low, high, n)
+    scored = gradable.drop_nulls(column)
+    n, n_users = scored["case_id"].n_unique(), scored["user"].n_unique()
+    return Cell(weighting_class_mean(*totals), low, high, n, n_users=n_users)
 
 
 def grade_moments(graded: pl.DataFrame) -> tuple[int, float | None, float | None]:
@@ -74,8 +78,9 @@ def _estimable(gradable: pl.DataFrame, column: str) -> bool:
 
 
 def _totals(gradable: pl.DataFrame, column: str) -> tuple[Floats, Floats, Floats]:
-    """Return what `weighting_class_mean` takes, each [cases, stages]: the weights of all answers
+    """Return what `weighting_class_mean` takes, each [users, stages]: the weights of all answers
     and of the scored ones, and their weighted grades. Every case has a total weight of 1."""
+    users = gradable["user"].rank("dense").to_numpy().astype(np.int64) - 1
     cases = gradable["case_id"].rank("dense").to_numpy().astype(np.int64) - 1
     stages = gradable["stage"].rank("dense").to_numpy().astype(np.int64) - 1
     grades = gradable[column].to_numpy()
@@ -83,8 +88,8 @@ def _totals(gradable: pl.DataFrame, column: str) -> tuple[Floats, Floats, Floats
     weight = 1 / np.bincount(cases)[cases]
 
     def sum_by_cell(values: Floats) -> Floats:
-        total = np.zeros((cases.max() + 1, stages.max() + 1))
-        np.add.at(total, (cases, stages), values)
+        total = np.zeros((users.max() + 1, stages.max() + 1))
+        np.add.at(total, (users, stages), values)
         return total
 
     return (

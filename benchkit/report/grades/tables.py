@@ -5,7 +5,12 @@ from collections.abc import Iterator, Sequence
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeBucket, GradeComparison, GradeRow, GradeTable
-from benchkit.report.core.labels import format_cell, format_mean, format_p_value
+from benchkit.report.core.labels import (
+    count_title,
+    format_cell,
+    format_mean,
+    format_p_value,
+)
 from benchkit.report.core.text_table import TextTable, csv_text
 
 _STAGES_NOTE = "Valid: answers that name a candidate. Correct: answers that name the target."
@@ -16,7 +21,7 @@ _HALLUCINATION_NOTE = (
 _STAGES = ("invalid", "wrong", "missing")  # that a rubric may have a grade for
 GRADE_CSV_COLUMNS = (
     "suite", "task", "judge", "judge_kind", "rubric", "rubric_hash", "method", "family",
-    "statistic", "value", "low", "high", "n", "status",
+    "statistic", "value", "low", "high", "n", "users", "status",
 )  # fmt: skip
 
 
@@ -122,10 +127,17 @@ def grade_comparisons_table(suite: str, table: GradeTable) -> TextTable:
 
 
 def _comparison_notes(comparisons: Sequence[GradeComparison], best: str) -> Iterator[str]:
+    several = any(comparison.users < comparison.cases for comparison in comparisons)
+    counted = (
+        "users, over whose cases, graded for both methods, the method's mean grade"
+        if several
+        else "cases, graded for both methods, on which the method's grade"
+    )
+    robust = ", and errors that are robust to users" if several else ""
     yield (
-        "Higher, Equal, Lower: cases, graded for both methods, on which the method's grade compares"
-        " so with the best's; p of a two-sided sign test. Log odds: of a higher grade, from a"
-        " cumulative logit model with a random effect for each case. Holm over the table."
+        f"Higher, Equal, Lower: {counted} compares so with the best's; p of a two-sided sign test."
+        " Log odds: of a higher grade, from a cumulative logit model with a random effect for each"
+        f" case{robust}. Holm over the table."
     )
     yield (
         f"{best} was chosen for the highest mean of these very grades, which favours it; no p"
@@ -149,8 +161,8 @@ def _notes(table: GradeTable) -> Iterator[str]:
     ungraded = [s for s in stages if s != "judged" and rubric_grades.get(s) is None]
     answer = protocol_by_name(table.judged_answer).judged_answer_title
     yield (
-        f"For every method the judge saw {answer} of the same cases. 95 %"
-        " bootstrap intervals over cases."
+        f"For every method the judge saw {answer} of the same cases{_counts(table)}. 95 %"
+        " bootstrap intervals over users; means are over cases."
         + (f" Graded by the rubric without a judge: {', '.join(fixed)}." if fixed else "")
     )
     yield (
@@ -174,6 +186,13 @@ def _notes(table: GradeTable) -> Iterator[str]:
         if row.injections:
             what = "address the judge or break the form of its prompt (injection)"
             yield f"{row.label}, rationales that {what}: {row.injections}."
+
+
+def _counts(table: GradeTable) -> str:
+    """Return ', 8 users with 24 cases', or nothing where each user has one case."""
+    cells = [cell for row in table.rows for cell in (row.valid, *row.means.values()) if cell]
+    cell = max(cells, key=lambda cell: cell.n, default=None)
+    return f", {count_title(cell.users, cell.n)}" if cell and cell.users < cell.n else ""
 
 
 def _mean(cell: Cell | None) -> str:
@@ -204,9 +223,10 @@ def grades_csv(suite: str, tables: Sequence[GradeTable]) -> str:
             key = [suite, table.task, table.judge, table.judge_name, table.rubric["name"],
                    table.rubric_hash, row.label, row.family]  # fmt: skip
             for name, cell in _statistics(row):
-                rows.append([*key, name, cell.mean, cell.low, cell.high, cell.n, row.status])
+                figures = (cell.mean, cell.low, cell.high, cell.n, cell.n_users)
+                rows.append([*key, name, *figures, row.status])
             if row.status != "complete":
-                rows.append([*key, *[None] * 5, row.status])
+                rows.append([*key, *[None] * 6, row.status])
     return csv_text(GRADE_CSV_COLUMNS, rows)
 
 

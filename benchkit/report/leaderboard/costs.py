@@ -18,10 +18,11 @@ DisplayedCost = list[str | float]  # [text, value to sort by]
 def per_thousand_users(row: ResultRow, what: str) -> float | None:
     """Return seconds or tokens (`what`) of 1,000 users under the row's protocol, where recorded.
 
-    The ranking by the mean over tokens uses the scores of `scored`, and so costs the same.
+    All cases of a user count, where users have several. The ranking by the mean over tokens uses
+    the scores of `scored`, and so costs the same.
     """
     protocol = protocol_by_name(row.protocol).name
-    users = max((cell.n for cell in row.cells.values()), default=0)
+    users = max((cell.users for cell in row.cells.values()), default=0)
     value = row.cost.get(f"{protocol}_{what}")
     return value * _USERS / users if users and value is not None else None
 

@@ -38,7 +38,7 @@ _WIDE = 118  # columns that whole intervals need
 
 LEADERBOARD_CSV_COLUMNS = (
     "suite", "task", "protocol", "part", "method", "family", "metric", "mean", "low", "high", "n",
-    "chance", "p_above_chance_holm", "seeds", "run_ids", "fit_seconds",
+    "users", "chance", "p_above_chance_holm", "seeds", "run_ids", "fit_seconds",
     "seconds_per_1000_users", "tokens_per_1000_users", "peak_memory_mb", "device", "status",
     "remarks",
 )  # fmt: skip
@@ -161,7 +161,8 @@ def _records(plan: PlanRecord, table: ResultTable, row: ResultRow) -> Iterator[d
             continue
         yield {
             **record, "metric": name, "mean": cell.mean, "low": cell.low, "high": cell.high,
-            "n": cell.n, "chance": table.chance.get(name), "p_above_chance_holm": cell.p,
+            "n": cell.n, "users": cell.users, "chance": table.chance.get(name),
+            "p_above_chance_holm": cell.p,
             "seeds": " ".join(map(str, row.seeds)), "run_ids": " ".join(row.run_ids),
             "fit_seconds": row.cost.get("fit_seconds"),
             "seconds_per_1000_users": per_thousand_users(row, "seconds"),

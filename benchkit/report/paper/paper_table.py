@@ -228,7 +228,7 @@ def _significant(
             labels = [best, *(label for label in labels if label != best)]
             values = read_case_values(store, results.plan.suite, table, metric, labels)
             pairs = [(0, rival) for rival in range(1, len(labels))]
-            p += paired_p_values([v.values for v in values], pairs)
+            p += paired_p_values([v.values for v in values], pairs, values[0].clusters)
             tested += [((task, metric), best)] * len(pairs)
             seeds += [(len(values[a].values), len(values[b].values)) for a, b in pairs]
     adjusted = holm(p)

@@ -86,6 +86,13 @@ def max_case_count(rows: Iterable[ResultRow]) -> int:
     return max((c.n for row in rows for c in row.cells.values()), default=0)
 
 
+def describe_counts(rows: Iterable[ResultRow], metric: str) -> str:
+    """Return how many users and cases are behind the largest cell of a metric; empty for none."""
+    cells = [row.cells[metric] for row in rows if metric in row.cells]
+    largest = max(cells, key=lambda cell: cell.n, default=None)
+    return labels.count_title(largest.users, largest.n) if largest and largest.n else ""
+
+
 def plot_heading(results: SuiteTables, table: ResultTable, what: str) -> str:
     """Return a title such as 'MovieLens 100K, ml-100k: NDCG@5 (scored)'."""
     where = ", ".join(dict.fromkeys((results.plan.title, table.task)))

@@ -9,6 +9,7 @@ from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.plots.base import (
     CHANCE_LINE_STYLE,
     Plot,
+    describe_counts,
     plot_heading,
     series_styles,
     table_primary_metric,
@@ -108,11 +109,10 @@ def draw_history(
         draw_curves(axes, [curves[row.label] for row in panel_rows], series_styles(len(panel_rows)))
         axes.set(ylabel=metric_title(metric), title=name, xlim=(-0.45, len(parts) - 0.55))
         axes.grid(visible=False, axis="x")
-    counts = [
-        max((row.cells[metric].n for row in part.rows if metric in row.cells), default=0)
-        for part in parts.values()
-    ]
-    ticks = [f"{name}\n{n:,} users" for name, n in zip(parts, counts, strict=True)]
+    ticks = []
+    for name, part in parts.items():
+        counts = describe_counts(part.rows, metric) or "0 users"
+        ticks.append("\n".join([name, *counts.split(" with ")]))  # a line each: ticks are narrow
     grid[-1][0].set_xticks(range(len(parts)), ticks)
     grid[-1][0].set_xlabel("interactions in the history")
     add_title(figure, plot_heading(results, table, f"{metric_title(metric)} by length of history"))

@@ -19,6 +19,7 @@ from benchkit.report.plots.base import (
     CHANCE_LINE_STYLE,
     Plot,
     SeriesStyle,
+    describe_counts,
     error_bar_lengths,
     family_styles,
     plot_heading,
@@ -126,8 +127,8 @@ def draw_metric(
     if metric in table.chance:
         handles.append(axes.axvline(table.chance[metric], **CHANCE_LINE_STYLE))
         names.append(f"chance {format_rate(table.chance[metric])}")
-    n = max((row.cells[metric].n for row in rows if metric in row.cells), default=0)
-    axes.set_xlabel(f"{name}: mean and 95 % interval" + (f" over {n:,} users" if n else ""))
+    counts = describe_counts(rows, metric)
+    axes.set_xlabel(f"{name}: mean and 95 % interval" + (f" over {counts}" if counts else ""))
     add_legend_above(
         axes, handles, names, figure.get_figwidth() - 0.6 - 0.07 * max(map(len, labels))
     )

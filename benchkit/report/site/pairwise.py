@@ -1,6 +1,6 @@
 """Paired differences between the rows of a table, computed here because the page has no cases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.report.core.case_users import case_clusters
+from benchkit.stats.clusters import Clusters, count_clusters
 from benchkit.stats.crossed_effects import try_crossed_effects
 from benchkit.stats.multiple_testing import holm
 from benchkit.stats.paired import compare_pairs
@@ -24,7 +26,7 @@ class PairwiseDifferences:
     """Differences of all pairs a < b of k rows, as arrays of length k (k - 1) / 2."""
 
     mean: NDArray[np.float64]
-    """Mean of a - b over users."""
+    """Mean of a - b over cases."""
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     p: NDArray[np.float64]
@@ -33,16 +35,19 @@ class PairwiseDifferences:
     """p adjusted over these pairs."""
 
 
-def pairwise_differences(values: Sequence[NDArray[np.float64]]) -> PairwiseDifferences:
-    """Compare all pairs of methods, each [seeds, users], in the order of combinations(range(k), 2).
+def pairwise_differences(
+    values: Sequence[NDArray[np.float64]], clusters: Clusters | None = None
+) -> PairwiseDifferences:
+    """Compare all pairs of methods, each [seeds, cases], in the order of combinations(range(k), 2).
 
     As in `benchkit compare`: over users and seeds where both have enough seeds, else over users,
-    with values averaged over seeds.
+    with values averaged over seeds. clusters: the cases of each user, where users have several.
     """
     pairs = list(combinations(range(len(values)), 2))
-    pooled = compare_pairs(np.stack([row_values.mean(axis=0) for row_values in values]), pairs)
+    means = np.stack([row_values.mean(axis=0) for row_values in values])
+    pooled = compare_pairs(means, pairs, clusters=clusters)
     results = [
-        try_crossed_effects(values[a], values[b]) or over
+        try_crossed_effects(values[a], values[b], clusters) or over
         for (a, b), over in zip(pairs, pooled, strict=True)
     ]
     columns = ("difference", "low", "high", "p")
@@ -83,17 +88,20 @@ def per_case_values(
 
 
 def compare_row_pairs(
-    metrics: Sequence[str], rows: Sequence[MetricValues | None]
+    metrics: Sequence[str], rows: Sequence[MetricValues | None], users: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the differences that the page shows, by metric.
 
     Args:
+        metrics: What to compare.
         rows: `per_case_values` of each row of the table; None where it has no results.
+        users: The user of each case.
 
     Returns:
-        {metric: {"rows": indices in the table, "n": users, "values": [[difference, low, high, p,
-        adjusted p], ...]}}, with all pairs of "rows" in the order of combinations. Rows with other
-        cases than the first, or with values that are not finite, are left out.
+        {metric: {"rows": indices in the table, "n": cases, "users": whose cases they are, "values":
+        [[difference, low, high, p, adjusted p], ...]}}, with all pairs of "rows" in the order of
+        combinations. Rows with other cases than the first, or with values that are not finite, are
+        left out.
     """
     differences = {}
     for metric in metrics:
@@ -105,10 +113,13 @@ def compare_row_pairs(
         ]
         if len(same) > 1:
             measured = [_seeds(values) for _, values in same]
+            clusters = case_clusters(same[0][1]["case_id"].to_list(), users)
+            n = measured[0].shape[1]
             differences[metric] = {
                 "rows": [i for i, _ in same],
-                "n": measured[0].shape[1],
-                "values": _listed(pairwise_differences(measured)),
+                "n": n,
+                "users": count_clusters(clusters, n),
+                "values": _listed(pairwise_differences(measured, clusters)),
             }
     return differences
 
@@ -124,7 +135,7 @@ def _others(values: pl.DataFrame, first: pl.DataFrame) -> bool:
 
 
 def _seeds(values: pl.DataFrame) -> NDArray[np.float64]:
-    """Return values, [seeds, users]."""
+    """Return values, [seeds, cases]."""
     return values.drop("case_id").to_numpy().T
 
 

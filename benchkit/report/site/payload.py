@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchkit.evaluation.lookup import protocol_by_name
+from benchkit.report.core.case_users import read_case_users
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import (
     best_mean,
@@ -214,7 +215,9 @@ def _pairs(plan: PlanRecord, table: ResultTable, method_runs: RunsByRow) -> dict
         else None
         for row in table.rows
     ]
-    return {"all": chosen == ranked, "metrics": pairwise.compare_row_pairs(chosen, values)}
+    sources = [method_runs.get((row.task, row.label)) for row in table.rows if row.cells]
+    users = next((read_case_users(source.runs[0]) for source in sources if source), {})
+    return {"all": chosen == ranked, "metrics": pairwise.compare_row_pairs(chosen, values, users)}
 
 
 def _published(figures: Sequence[PublishedValue], row: ResultRow) -> list[list[str]]:

@@ -15,6 +15,7 @@ def graded(grades, words=None, history=None, stage="judged"):
     return pl.DataFrame(
         {
             "case_id": [f"c{i}" for i in range(n)],
+            "user": [f"c{i}" for i in range(n)],
             "stage": [stage] * n,
             "gradable": [True] * n,
             "grade": grades,

@@ -14,7 +14,7 @@ def test_rows_with_other_cases_or_no_numbers_are_not_compared():
 
     rows = [row(["a", "b"], [0.0, 1.0]), None, row(["a"], [1.0]),
             row(["a", "b"], [1.0, float("nan")]), row(["a", "b"], [1.0, 1.0])]  # fmt: skip
-    page_data = pairwise.compare_row_pairs(["m", "absent"], rows)
+    page_data = pairwise.compare_row_pairs(["m", "absent"], rows, {"a": "a", "b": "b"})
     assert list(page_data) == ["m"]
     assert page_data["m"]["rows"] == [0, 4]
     assert page_data["m"]["values"][0][0] == -0.5

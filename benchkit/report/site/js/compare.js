@@ -1,19 +1,20 @@
 // The comparison of two rows.
 
-/** The paired difference of two rows of table `place`: {metric: [a - b, low, high, p, Holm]}. */
+/** The paired difference of two rows of table `place`: {metric: [a - b, low, high, p, Holm, counts]}. */
 function differences(place, first, second) {
   const data = block(`pairs-${place}`);
   if (!data) return null;
   const labels = block(`table-${place}`).rows.map((row) => row.label);
   const found = {};
-  for (const [metric, { rows, n, values }] of Object.entries(data.metrics)) {
+  for (const [metric, { rows, n, users, values }] of Object.entries(data.metrics)) {
     const a = rows.indexOf(labels.indexOf(first)), b = rows.indexOf(labels.indexOf(second));
     if (a < 0 || b < 0) continue;
     const [i, j] = [Math.min(a, b), Math.max(a, b)];
     // Pairs i < j in the order of combinations: rows before i have rows.length - 1 - r each.
     const at = (i * (2 * rows.length - i - 1)) / 2 + (j - i - 1);
     const [mean, low, high, p, holm] = values[at];
-    found[metric] = a < b ? [mean, low, high, p, holm, n] : [-mean, -high, -low, p, holm, n];
+    const counts = { n, users };
+    found[metric] = a < b ? [mean, low, high, p, holm, counts] : [-mean, -high, -low, p, holm, counts];
   }
   return { found, all: data.all, pairs: Object.values(data.metrics)[0]?.values.length ?? 0 };
 }
@@ -40,7 +41,8 @@ function comparison(caption, place, first, second) {
     return differenceRow(column, a.cells[i], b.cells[i], result.found[column.name], reach);
   });
   const head = (text, kind = "") => el("th", { scope: "col", class: `number ${kind}` }, text);
-  const users = known.length ? known[0][5].toLocaleString("en") : null;
+  const { n, users } = known.length ? known[0][5] : {};
+  const several = users < n ? ` with ${n.toLocaleString("en")} cases, which are resampled and change signs together` : "";
   return [section(bdi(caption),
     scrolling(`Paired differences: ${caption}`, el("table", { class: "plain" },
       el("caption", { class: "hidden" }, `${first} minus ${second}`),
@@ -48,7 +50,7 @@ function comparison(caption, place, first, second) {
         head("p (Holm)"), head(nameOf(first), "name"), head(nameOf(second), "name"))),
       el("tbody", {}, rows))),
     el("ul", { class: "notes" },
-      el("li", {}, "Difference: first minus second, paired by user", users ? ` over ${users} users` : "",
+      el("li", {}, "Difference: first minus second, paired by user", users ? ` over ${users.toLocaleString("en")} users${several}` : "",
         ", with its 95 % bootstrap interval; the vertical line marks no difference. p: two-sided sign-flip permutation test."
         + " Where both methods have three or more seeds, interval and p are over users and seeds."),
       el("li", {}, `Holm's method adjusts the raw p over the ${result.pairs.toLocaleString("en")} pairs of this table, for each`

@@ -1,0 +1,59 @@
+"""Whose cases a run has: the users are what intervals and tests are over."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from benchkit.errors import StoreError
+from benchkit.runs.records import Manifest, guess_users
+from benchkit.runs.store import Run
+from benchkit.stats.clusters import Clusters, find_clusters
+
+
+def read_case_users(run: Run) -> dict[str, str]:
+    """Return {case id: user} of a run.
+
+    Records before schema 4 do not name users, who are then read from the ids (`guess_users`).
+
+    Raises:
+        StoreError: The record cannot be read.
+    """
+    path = run.path / "predictions.parquet"
+    try:
+        table = pl.scan_parquet(path)
+        columns = [c for c in ("case_id", "user") if c in table.collect_schema()]
+        cases = table.select(columns).collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreError(
+            f"{path}: cannot be read: {error}", "run it again, or read the store again"
+        ) from None
+    ids = cases["case_id"].to_list()
+    guesses = pl.Series("user", guess_users(ids), dtype=pl.String)
+    users = cases["user"].fill_null(guesses) if "user" in columns else guesses
+    return dict(zip(ids, users.to_list(), strict=True))
+
+
+def case_clusters(case_ids: Sequence[str], users: Mapping[str, str]) -> Clusters | None:
+    """Return the cases of each user; None where each of these cases is of another user.
+
+    Raises:
+        StoreError: The record of answers lacks one of the cases.
+    """
+    missing = [case for case in case_ids if case not in users]
+    if missing:
+        raise StoreError(
+            f"{len(missing)} cases have values but no answer, e.g. {missing[0]!r}",
+            "the run's folder was changed: run it again with --overwrite always",
+        )
+    return find_clusters([users[case] for case in case_ids])
+
+
+def counts_cases_as_users(run: Run, manifest: Manifest) -> bool:
+    """Return whether the figures of a run take several cases of a user as independent.
+
+    Those recorded before schema 4 do.
+    """
+    if all(line.users is not None for line in manifest.summary):
+        return False
+    users = read_case_users(run)
+    return len(set(users.values())) < len(users)
