@@ -66,6 +66,7 @@ class LMConfig(BaseModel):
             return (
                 "backbone nano: a small language model, trained from scratch"
                 " on this dataset's training histories; it knows nothing else",
+                *self.engine.caveats,
             )
         with_adapter = f" with adapter {self.adapter}" if self.adapter else ""
-        return (f"backbone {self.backbone}{with_adapter}",)
+        return (f"backbone {self.backbone}{with_adapter}", *self.engine.caveats)

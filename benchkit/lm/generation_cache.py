@@ -3,8 +3,10 @@
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -12,8 +14,10 @@ from weakref import finalize
 
 from benchkit.errors import StoreError
 
-# The name is that of the first version, so that answers which were paid for then still count.
+# The name is that of the first version.
 CACHE_FILE = "requests.sqlite"
+_STORED = "stored REAL NOT NULL DEFAULT 0"  # Unix time
+_oldest: ContextVar[float] = ContextVar("oldest", default=0.0)
 
 
 def answer_key(**parts: object) -> str:
@@ -22,16 +26,33 @@ def answer_key(**parts: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
+@contextmanager
+def ask_again_since(moment: float) -> Iterator[None]:
+    """Let caches that are opened in the block ignore, and replace, what was stored before a moment.
+
+    So everything is asked again, but once: what was answered since is used.
+
+    Args:
+        moment: Unix time; 0 ignores nothing.
+    """
+    token = _oldest.set(moment)
+    try:
+        yield
+    finally:
+        _oldest.reset(token)
+
+
 class GenerationCache:
     """A table from keys to answers (JSON objects) in `folder/requests.sqlite`.
 
     Threads and processes may share it: of two answers under one key the first is kept, and `put`
-    returns it to both. Prompts are not stored. Reading creates no file. All methods raise
-    StoreError when the file cannot be read or written.
+    returns it to both; one older than `ask_again_since` counts as none. Prompts are not stored.
+    Reading creates no file. All methods raise StoreError when the file cannot be read or written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / CACHE_FILE
+        self._oldest = _oldest.get()
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
 
@@ -40,14 +61,20 @@ class GenerationCache:
         if self._connection is None and not self.path.exists():
             return None
         with self._database() as database:
-            return _select(database, key)
+            return self._select(database, key)
 
     def put(self, key: str, answer: Mapping[str, Any]) -> dict[str, Any]:
         """Store an answer unless there is one; return the stored one."""
         text = json.dumps(answer, allow_nan=False)
+        now = max(time.time(), self._oldest)  # a clock that was set back
         with self._database() as database:
-            database.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (key, text))
-            return _select(database, key) or {}
+            database.execute(
+                "INSERT INTO answers (key, answer, stored) VALUES (?, ?, ?) ON CONFLICT (key)"
+                " DO UPDATE SET answer = excluded.answer, stored = excluded.stored"
+                " WHERE stored < ?",
+                (key, text, now, self._oldest),
+            )
+            return self._select(database, key) or {}
 
     def __len__(self) -> int:
         with self._database() as database:
@@ -85,12 +112,23 @@ class GenerationCache:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
-            " WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL,"
+            f" {_STORED}) WITHOUT ROWID"
         )
+        if "stored" not in _columns(connection):  # a file of an earlier version
+            try:
+                connection.execute(f"ALTER TABLE answers ADD COLUMN {_STORED}")
+            except sqlite3.OperationalError:
+                if "stored" not in _columns(connection):  # else another process was faster
+                    raise
         return connection
 
+    def _select(self, database: sqlite3.Connection, key: str) -> dict[str, Any] | None:
+        row = database.execute(
+            "SELECT answer FROM answers WHERE key = ? AND stored >= ?", (key, self._oldest)
+        ).fetchone()
+        return None if row is None else json.loads(row[0])
 
-def _select(database: sqlite3.Connection, key: str) -> dict[str, Any] | None:
-    row = database.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
-    return None if row is None else json.loads(row[0])
+
+def _columns(database: sqlite3.Connection) -> set[str]:
+    return {row[1] for row in database.execute("PRAGMA table_info(answers)")}

@@ -69,6 +69,8 @@ class Completion(NamedTuple):
     """`stop` (by itself), `length` (cut off), `refused` (by a filter or in the server's words) or
     `error` (the server answered, but not in a usable way)."""
     tokens: int
+    fault: str = ""
+    """What the server did, where `finish` is `error`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class ContinuationScores:
     """[c] tokens of each."""
     finish: FinishReason = "stop"
     usage: Mapping[str, float] = field(default_factory=dict)
+    fault: str = ""
+    """What the server did, where `finish` is `error`."""
 
 
 class EngineSettings(BaseModel):
@@ -104,6 +108,11 @@ class EngineSettings(BaseModel):
 
     kind: str
     """Name of the engine, or its place: `package.module:Class` or `path/to/file.py:Class`."""
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Return what a reader of its answers must know."""
+        return ()
 
 
 class Engine(Protocol):

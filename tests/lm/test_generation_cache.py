@@ -1,12 +1,19 @@
 """Answers on disk, shared by threads and processes."""
 
 import multiprocessing
+import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from benchkit.errors import StoreError
-from benchkit.lm.generation_cache import CACHE_FILE, GenerationCache, answer_key
+from benchkit.lm.generation_cache import (
+    CACHE_FILE,
+    GenerationCache,
+    answer_key,
+    ask_again_since,
+)
 
 
 def test_the_first_answer_stays(tmp_path):
@@ -79,3 +86,31 @@ def test_several_processes_and_threads_agree(tmp_path):
         assert process.exitcode == 0
     assert len(cache) == 100
     assert all(answer == cache.get(f"k{answer['i']}") for answer in answers)
+
+
+def test_a_file_of_an_earlier_version_is_read_and_written(tmp_path):
+    with sqlite3.connect(tmp_path / CACHE_FILE) as database:
+        database.execute(
+            "CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID"
+        )
+        database.execute("INSERT INTO answers VALUES ('k', '{\"a\": 1}')")
+    database.close()
+    cache = GenerationCache(tmp_path)
+    assert cache.get("k") == {"a": 1}
+    assert cache.put("l", {"a": 2}) == {"a": 2}
+    with ask_again_since(time.time()):
+        fresh = GenerationCache(tmp_path)
+    assert fresh.get("k") is None
+    assert GenerationCache(tmp_path).get("k") == {"a": 1}
+
+
+def test_an_answer_from_before_a_moment_is_asked_for_once_more(tmp_path):
+    old = GenerationCache(tmp_path)
+    old.put("k", {"a": 1})
+    with ask_again_since(time.time() + 100):  # also if the clock is set back
+        fresh = GenerationCache(tmp_path)
+        assert GenerationCache(tmp_path).get("k") is None
+    assert fresh.put("k", {"a": 2}) == {"a": 2}
+    assert fresh.put("k", {"a": 3}) == {"a": 2}  # the first of those since then stays
+    assert old.get("k") == {"a": 2}
+    assert len(old) == 1

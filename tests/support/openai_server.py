@@ -74,7 +74,8 @@ class TestServer(ThreadingHTTPServer):
     """`with TestServer(backend) as server:` serves at `server.url`.
 
     choices: how many a request gets at most; None as many as it wants. always: a fault for every
-    request, after `faults` are used up. most: the largest number of requests at once so far.
+    request, after `faults` are used up. judge: a fault, or None, by the body.
+    most: the largest number of requests at once so far.
     """
 
     __test__ = False
@@ -85,6 +86,7 @@ class TestServer(ThreadingHTTPServer):
         self.backend, self.model, self.choices = backend, model, choices
         self.faults: deque[Any] = deque()
         self.always: Any = None
+        self.judge: Callable[[dict[str, Any]], Any] = lambda body: None
         self.seen: list[Seen] = []
         self.now = self.most = 0
         self.lock = threading.Lock()
@@ -175,6 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         with server.lock:
             server.seen.append(Seen(self.path, body, headers, time.monotonic()))
             fault = server.faults.popleft() if server.faults else server.always
+            fault = fault or server.judge(body)
             server.now += 1
             server.most = max(server.most, server.now)
         try:

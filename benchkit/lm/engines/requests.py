@@ -10,7 +10,11 @@ _TOLERANCE = 1e-5  # rounding may put the logarithm of a probability of 1 this f
 
 
 class UnusableReplyError(Exception):
-    """The server answered, but not with what was asked for."""
+    """The server answered, but not with what was asked for; asked again, it may."""
+
+
+class RejectedRequestError(Exception):
+    """The server does not take this request, though it may take others: a prompt too long."""
 
 
 def request_seed(decoding: Decoding, key: str, n_drawn: int = 0) -> int | None:

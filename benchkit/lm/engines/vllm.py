@@ -90,10 +90,7 @@ class VLLMEngine:
             for prompt in prompts
         )
         for ids, result in self._run(requests):
-            completions = [
-                Completion(o.text, _FINISH.get(o.finish_reason or "", "error"), len(o.token_ids))
-                for o in result.outputs
-            ]
+            completions = [_completion(output) for output in result.outputs]
             usage = {
                 "prompt_tokens": len(ids),
                 "completion_tokens": sum(c.tokens for c in completions),
@@ -200,6 +197,12 @@ class VLLMEngine:
             yield from zip((ids for ids, _ in chunk), results, strict=True)
 
 
+def _completion(output: Any) -> Completion:
+    finish = _FINISH.get(output.finish_reason or "", "error")
+    fault = f"vLLM ended it by {output.finish_reason!r}" if finish == "error" else ""
+    return Completion(output.text, finish, len(output.token_ids), fault)
+
+
 def _sum_scores(results: Sequence[tuple[list[int], Any]], start: int) -> ContinuationScores:
     """Return sums over `ids[start:]` of each result's prompt log-probabilities."""
     sums: list[float] = []
@@ -210,8 +213,9 @@ def _sum_scores(results: Sequence[tuple[list[int], Any]], start: int) -> Continu
             logprobs = [row[i].logprob for i, row in zip(ids[start:], rows[start:], strict=True)]
             sums.append(sum_logprobs(logprobs))
             counts.append(len(logprobs))
-    except (UnusableReplyError, KeyError, TypeError, ValueError):
-        return ContinuationScores(None, None, "error", {"prompt_tokens": 0})
+    except (UnusableReplyError, KeyError, TypeError, ValueError) as error:
+        fault = f"vLLM gave no usable log-probabilities ({type(error).__name__}: {error})"
+        return ContinuationScores(None, None, "error", {"prompt_tokens": 0}, fault)
     return ContinuationScores(
         np.array(sums, dtype=np.float64),
         np.array(counts, dtype=np.int64),

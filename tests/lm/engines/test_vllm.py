@@ -74,7 +74,7 @@ def test_samples_come_in_order_with_a_seed_for_each_prompt(engine):
         (
             Completion(f"{n}-0", "stop", 2),
             Completion(f"{n}-1", "length", 2),
-            Completion(f"{n}-2", "error", 2),
+            Completion(f"{n}-2", "error", 2, "vLLM ended it by 'abort'"),
         )
         for n in sizes
     ]
@@ -129,6 +129,7 @@ def test_no_number_is_made_of_a_wrong_score(engine, monkeypatch, row):
     monkeypatch.setattr(FakeLLM, "_one", wrong)
     [scored] = engine.score(prompts(1), [["ab"]])
     assert (scored.logprobs, scored.token_counts, scored.finish) == (None, None, "error")
+    assert "no usable log-probabilities" in scored.fault
 
 
 def test_what_cannot_be_done_is_said(engine):

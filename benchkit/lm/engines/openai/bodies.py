@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchkit.errors import ConfigError
-from benchkit.lm.engines.openai.config import OpenAIConfig
+from benchkit.lm.engines.openai.config import DecodingField, OpenAIConfig
 from benchkit.lm.tokens.control_tokens import quote_for_server
 from benchkit.lm.types import Decoding, Prompt
+
+# In this order: an answer's key does not depend on it, but logs are easier to compare.
+_GENERATION_FIELDS: tuple[DecodingField, ...] = ("max_tokens", "temperature", "top_p")
 
 
 def build_generation_body(
@@ -24,12 +27,10 @@ def build_generation_body(
     Raises:
         ConfigError: The server cannot do what is asked.
     """
-    body: dict[str, Any] = {
-        "model": config.model,
-        config.max_tokens_field: decoding.max_tokens,
-        "temperature": decoding.temperature,
-        "top_p": decoding.top_p,
-    }
+    body: dict[str, Any] = {"model": config.model}
+    for field in _GENERATION_FIELDS:
+        if config.sends(field):
+            body[config.wire_name(field)] = getattr(decoding, field)
     if decoding.stop:
         body["stop"] = list(decoding.stop)
     if config.server == "vllm":
@@ -68,8 +69,11 @@ def build_scoring_body(config: OpenAIConfig, ids: Sequence[int]) -> dict[str, An
 
     One token is generated and ignored, as not all servers take 0.
     """
-    body: dict[str, Any] = {"model": config.model, "prompt": list(ids), "max_tokens": 1}
-    body["temperature"] = 0
+    body: dict[str, Any] = {"model": config.model, "prompt": list(ids)}
+    if config.sends("max_tokens"):
+        body[config.rename_fields.get("max_tokens", "max_tokens")] = 1
+    if config.sends("temperature"):
+        body[config.wire_name("temperature")] = 0
     if config.scores_by == "prompt_logprobs":
         body["prompt_logprobs"] = 0
     else:

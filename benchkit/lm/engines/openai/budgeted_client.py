@@ -1,9 +1,10 @@
 """Requests to a server: none is repeated, paid for beyond the budget, or lost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock
+from types import MappingProxyType
 from typing import Any
 
 from benchkit.errors import EngineError
@@ -11,10 +12,12 @@ from benchkit.lm.engines.budget import Budget, TokenUsage
 from benchkit.lm.engines.openai import replies
 from benchkit.lm.engines.openai.client import OpenAIClient
 from benchkit.lm.engines.openai.config import Endpoint, OpenAIConfig
+from benchkit.lm.engines.requests import UnusableReplyError
 from benchkit.lm.engines.retry import Backoff, RequestCancelledError, TransientError
 from benchkit.lm.generation_cache import GenerationCache, answer_key
 
 ReplyReader = Callable[[Any], dict[str, Any]]
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class BudgetedClient:
@@ -42,6 +45,7 @@ class BudgetedClient:
         read: ReplyReader,
         max_usage: TokenUsage,
         stop: Event,
+        reading: Mapping[str, Any] = _NOTHING,
     ) -> dict[str, Any]:
         """Return what `read` makes of the answer (a JSON object), with its `usage`.
 
@@ -52,13 +56,15 @@ class BudgetedClient:
             read: Turns the server's JSON into the answer to store; raises UnusableReplyError.
             max_usage: The most that the request may cost.
             stop: Set once nothing more is to be asked.
+            reading: Whatever else the result of `read` depends on.
 
         Raises:
             UnusableReplyError: The answers stay unusable.
+            RejectedRequestError: The server does not take this request.
             EngineError: The server cannot be reached, or the budget is spent.
             RequestCancelledError: `stop` was set.
         """
-        key = self._key(endpoint, body, seed)
+        key = self._key(endpoint, body, seed, reading)
         with self._exclusive(key):
             if (stored := self._stored(key)) is not None:
                 return stored
@@ -74,25 +80,51 @@ class BudgetedClient:
             return self._cache.put(key, answer)
 
     def lookup(
-        self, endpoint: Endpoint, body: dict[str, Any], seed: int | None
+        self,
+        endpoint: Endpoint,
+        body: dict[str, Any],
+        seed: int | None,
+        reading: Mapping[str, Any] = _NOTHING,
     ) -> dict[str, Any] | None:
         """Return what `ask` would return from the cache, None where it would ask the server."""
-        return self._stored(self._key(endpoint, body, seed))
+        return self._stored(self._key(endpoint, body, seed, reading))
+
+    @property
+    def takes_one_at_a_time(self) -> bool:
+        """Whether the server is known to refuse more than one answer a request (`n`)."""
+        return self._cache.get(self._ability_key) is not None
+
+    def remember_one_at_a_time(self) -> None:
+        """Store that the server refuses `n` above 1, also for later runs."""
+        self._cache.put(self._ability_key, {"max_n": 1})
 
     def close(self) -> None:
         """Close the cache's file and the connections; they are opened again when needed."""
         self._client.close()
         self._cache.close()
 
-    def _key(self, endpoint: Endpoint, body: dict[str, Any], seed: int | None) -> str:
+    def _key(
+        self, endpoint: Endpoint, body: dict[str, Any], seed: int | None, reading: Mapping[str, Any]
+    ) -> str:
         return answer_key(
-            model=self._config.model,
-            revision=self._config.model_revision,
+            **self._server,
             endpoint=endpoint,
             body=body,
             seed=seed,
             samples=body.get("n", 1),
+            reading=dict(reading),
         )
+
+    @property
+    def _server(self) -> dict[str, str | None]:
+        """What tells one served model from another."""
+        config = self._config
+        address = config.base_url.rstrip("/")
+        return {"server": address, "model": config.model, "revision": config.model_revision}
+
+    @property
+    def _ability_key(self) -> str:
+        return answer_key(**self._server, endpoint=self._config.endpoint, ability="n")
 
     def _stored(self, key: str) -> dict[str, Any] | None:
         answer = self._cache.get(key)
@@ -117,6 +149,9 @@ class BudgetedClient:
             used = spent or max_usage
             usage = {"prompt_tokens": used.prompt, "completion_tokens": used.completion}
             return read(reply) | {"usage": usage | {"requests": 1, "cached": 0}}
+        except UnusableReplyError as error:
+            # Some servers repeat the key.
+            raise UnusableReplyError(self._client.redact(str(error))) from None
         except TransientError as error:
             spent = None if error.billed else TokenUsage()
             raise

@@ -7,11 +7,14 @@ from threading import Lock
 from typing import Any
 
 from benchkit.errors import BenchkitError, ConfigError, EngineError
+from benchkit.lm.engines.openai import error_status
 from benchkit.lm.engines.openai.config import Endpoint
+from benchkit.lm.engines.requests import RejectedRequestError
 from benchkit.lm.engines.retry import TransientError, parse_retry_after
 
 _HIDDEN = "[key]"
 _RETRIED = {408, 409, 425, 429}
+_REJECTED = {400, 413, 422}  # of one request, maybe not of the next
 _FILTERED = {"content_filter", "content_policy_violation"}
 
 
@@ -45,7 +48,8 @@ class OpenAIClient:
         Raises:
             TransientError: Asking again may help.
             EngineError: The server cannot be used, e.g. for lack of credit or a wrong key.
-            ConfigError: The request is wrong.
+            ConfigError: No request can be right: an unknown model, or a field that it refuses.
+            RejectedRequestError: This request is wrong, e.g. its prompt too long.
         """
         with self._lock:
             client = self._openai
@@ -62,14 +66,14 @@ class OpenAIClient:
         except openai.APITimeoutError:
             problem = TransientError(f"no answer within {self._timeout_s:g} s", billed=True)
         except openai.APIConnectionError as error:
-            cause = self._redact(f"{type(error.__cause__).__name__}: {error.__cause__}")
+            cause = self.redact(f"{type(error.__cause__).__name__}: {error.__cause__}")
             # No connection was made, so nothing was asked; else the answer was cut off.
             billed = "ConnectError" not in cause
             problem = TransientError(f"no connection ({cause})", billed=billed)
         except openai.APIStatusError as error:
             if error.status_code == 400 and _code(error) in _FILTERED:
                 return {"choices": [{"finish_reason": "content_filter"}] * body.get("n", 1)}
-            problem = self._error_for_status(error, now)
+            problem = self._error_for_status(error, body, now)
         else:
             try:
                 return json.loads(reply.http_response.content)
@@ -108,10 +112,10 @@ class OpenAIClient:
             max_retries=0,
         )
 
-    def _error_for_status(self, error: Any, now: float) -> Exception:
+    def _error_for_status(self, error: Any, body: dict[str, Any], now: float) -> Exception:
         """Return the error to raise for a status that is not 200."""
         status, code = error.status_code, _code(error)
-        answer = f"HTTP {status}: {self._redact(str(error.message))}"
+        answer = f"HTTP {status}: {self.redact(error_status.read_message(error))}"
         if code == "insufficient_quota":
             return EngineError(
                 f"{self._base_url} says that the account is used up ({answer})",
@@ -119,6 +123,14 @@ class OpenAIClient:
             )
         if status in _RETRIED or status >= 500:
             return TransientError(answer, parse_retry_after(error.response.headers, now))
+        if status in _REJECTED:
+            field = error_status.find_field(error, body)
+            if field is None:
+                return RejectedRequestError(f"it does not take the request ({answer})")
+            return ConfigError(
+                f"{self._base_url} does not take {field!r} for {self._model!r} ({answer})",
+                error_status.advise(field),
+            )
         kind: type[BenchkitError] = ConfigError
         if status in (401, 403):
             kind = EngineError
@@ -129,16 +141,13 @@ class OpenAIClient:
             hint = f"check model and base_url; {self._base_url.rstrip('/')}/models lists its models"
         else:
             cause = f"{self._base_url} does not take this request for {self._model!r}"
-            hint = (
-                "leave out what the server does not know (extra_body: {field: null}), or shorten "
-                "the prompt if it is too long"
-            )
+            hint = "check base_url, and what the server can do"
         return kind(f"{cause} ({answer})", hint)
 
     def _key(self) -> str:
         return os.environ.get(self._key_env, "").strip()
 
-    def _redact(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return a server's words, cut, without the key that some of them repeat."""
         key = self._key()
         return (text.replace(key, _HIDDEN) if key else text)[:300]

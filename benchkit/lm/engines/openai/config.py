@@ -16,6 +16,7 @@ from pydantic import (
 from benchkit.lm.types import EngineSettings
 
 Endpoint = Literal["completions", "chat/completions"]
+DecodingField = Literal["temperature", "top_p", "max_tokens", "seed"]
 
 # Fields that the engine sets itself; `extra_body` may not change them.
 RESERVED_FIELDS = frozenset(
@@ -62,11 +63,22 @@ class OpenAIConfig(EngineSettings):
     price_completion: NonNegativeFloat = 0.0
     """Price of a million generated tokens."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """Newer OpenAI models want `max_completion_tokens`."""
+    """Newer OpenAI models want `max_completion_tokens`; the same as in `rename_fields`."""
     send_seed: bool = True
-    """Whether the server takes a seed."""
+    """Whether the server takes a seed; false is the same as "seed" in `omit_fields`."""
+    rename_fields: dict[DecodingField, str] = Field(default_factory=dict)
+    """What the server calls a field, e.g. {max_tokens = "max_completion_tokens"}."""
+    omit_fields: tuple[DecodingField, ...] = ()
+    """Fields that are not sent, for models that refuse them, e.g. ["temperature", "top_p"]; the
+    server's own values hold then."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of each request; null leaves a field out."""
+    """Further fields of each request; null leaves a field out (TOML has no null: `omit_fields`)."""
+    finish_reasons: dict[str, Literal["stop", "length", "refused"]] = Field(default_factory=dict)
+    """What a `finish_reason` means that benchkit does not know, in lower case, e.g.
+    {null = "stop"} for a server that gives none; an answer with an unknown one is a fault."""
+    empty_content: Literal["fault", "answer"] = "fault"
+    """What a chat answer without text is that did not run out of tokens: a fault of the server
+    (e.g. it put the text elsewhere), or the model's own empty answer."""
 
     @field_validator("base_url")
     @classmethod
@@ -78,6 +90,13 @@ class OpenAIConfig(EngineSettings):
             raise ValueError("must hold no user, password or query: keys belong in the environment")
         return value
 
+    @field_validator("finish_reasons")
+    @classmethod
+    def _lower_case(
+        cls, value: dict[str, Literal["stop", "length", "refused"]]
+    ) -> dict[str, Literal["stop", "length", "refused"]]:
+        return {name.strip().lower(): meaning for name, meaning in value.items()}
+
     @field_validator("extra_body")
     @classmethod
     def _not_ours(cls, value: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +106,11 @@ class OpenAIConfig(EngineSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if both := sorted({*self.omit_fields} & self.rename_fields.keys()):
+            raise ValueError(f"{', '.join(both)}: stands in omit_fields and in rename_fields")
+        names = list(self.rename_fields.values())
+        if taken := sorted({n for n in names if n in RESERVED_FIELDS or names.count(n) > 1}):
+            raise ValueError(f"rename_fields may not use {', '.join(taken)}")
         if self.tokenizer is None and self.api == "completions":
             raise ValueError("api 'completions' sends token ids: set tokenizer")
         if self.max_cost is not None and not (self.price_prompt or self.price_completion):
@@ -101,6 +125,44 @@ class OpenAIConfig(EngineSettings):
         if self.scoring == "auto":
             return "prompt_logprobs" if self.server == "vllm" else "echo"
         return self.scoring
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Return what a reader must know: which of the suite's decoding the server does not get."""
+        left_out = sorted({*self.omit_fields} - {"seed"})
+        if not left_out:
+            return ()
+        return (f"the server's own {' and '.join(left_out)}",)
+
+    def sends(self, field: DecodingField) -> bool:
+        """Return whether a request has this field, by this or another name."""
+        return field not in self.omit_fields and (field != "seed" or self.send_seed)
+
+    def wire_name(self, field: DecodingField) -> str:
+        """Return what the server calls a field."""
+        default = self.max_tokens_field if field == "max_tokens" else field
+        return self.rename_fields.get(field, default)
+
+    def sampling_temperature(self, temperature: float) -> float:
+        """Return the temperature at which the server draws where `temperature` is asked for.
+
+        One that is not sent is unknown and counts as 1: the server may draw, so that n answers are
+        asked for, each with a seed of its own.
+        """
+        if "temperature" in self.extra_body:
+            value = self.extra_body["temperature"]
+            return float(value) if isinstance(value, int | float) else 1.0
+        return temperature if self.sends("temperature") else 1.0
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Return the settings that decide how an answer is read, where they are not the default."""
+        reading: dict[str, Any] = {}
+        if self.finish_reasons:
+            reading["finish_reasons"] = self.finish_reasons
+        if self.empty_content != "fault":
+            reading["empty_content"] = self.empty_content
+        return reading
 
     @property
     def endpoint(self) -> Endpoint:

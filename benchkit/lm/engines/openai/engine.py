@@ -1,8 +1,8 @@
 """The `openai` engine: any server with OpenAI's interface (the API itself, vLLM, Ollama).
 
-What a server answers is stored in `cache_dir`, by the model's name and revision, the endpoint, the
-body, the seed and the sample count; not by the address, since the same model served elsewhere gives
-the same answers. A run that broke off asks only what is missing.
+What a server answers is stored in `cache_dir`, by the server's address, the model's name and
+revision, the endpoint, the body, the seed, the sample count and how the answer is read. A run that
+broke off asks only what is missing.
 """
 
 from collections import Counter
@@ -23,7 +23,11 @@ from benchkit.lm.engines.openai.bodies import build_generation_body, build_scori
 from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.ordered_map import map_ordered
-from benchkit.lm.engines.requests import UnusableReplyError, request_seed
+from benchkit.lm.engines.requests import (
+    RejectedRequestError,
+    UnusableReplyError,
+    request_seed,
+)
 from benchkit.lm.engines.retry import Backoff
 from benchkit.lm.tokens import tokenizer_check
 from benchkit.lm.types import (
@@ -39,8 +43,8 @@ _MESSAGE_TOKENS = 16  # that a chat template puts around a message, at most
 
 _Usage = Mapping[str, float]
 _Choice = tuple[str, FinishReason, int | None]  # text, finish, tokens where the server counted them
-# Body, seed and sample count of a request -> the stored answer, None where there is none.
-_Fetch = Callable[[dict[str, Any], int | None, int], dict[str, Any] | None]
+# Body, seed and sample count of a request -> the answer, or why there is none.
+_Fetch = Callable[[dict[str, Any], int | None, int], dict[str, Any] | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,12 @@ class OpenAIEngine:
     """Asks a server; see `benchkit.lm.types.Engine`.
 
     Requests that do not come through, and answers that are not usable, are sent again
-    (`max_retries`). If no connection comes about, EngineError; if the answers stay unusable, the
-    prompt ends with `error`. Other errors of the server (wrong key, unknown model, bad request)
-    raise EngineError or ConfigError at once. Whatever was answered by then is in the cache.
+    (`max_retries`). If no connection comes about, EngineError; if the answers stay unusable, or the
+    server does not take this one request, the prompt ends with `error` and the cause. Other errors
+    of the server (wrong key, unknown model, a field that it refuses) raise EngineError or
+    ConfigError at once. Whatever was answered by then is in the cache.
+
+    A server that refuses several answers a request is asked for one at a time from then on.
 
     Greedy decoding asks for one answer and repeats it n times. With api `completions` prompts are
     tokenised here, and a prefill's pieces apart; with `chat` the server tokenises the prefill as
@@ -97,8 +104,8 @@ class OpenAIEngine:
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
         """Yield `decoding.n` completions of each prompt."""
 
-        def ask(task: _Task, stop: Event) -> tuple[list[_Choice] | None, _Usage]:
-            def fetch(body: dict[str, Any], seed: int | None, n: int) -> dict[str, Any] | None:
+        def ask(task: _Task, stop: Event) -> tuple[list[_Choice] | str, _Usage]:
+            def fetch(body: dict[str, Any], seed: int | None, n: int) -> dict[str, Any] | str:
                 return self._request_samples(task, body, seed, n, decoding, stop)
 
             return self._draw(task, decoding, fetch)
@@ -110,13 +117,16 @@ class OpenAIEngine:
     def lookup(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation | None]:
         """Yield what `generate` would give from the cache, None where it would ask the server."""
 
-        def fetch(body: dict[str, Any], seed: int | None, _: int) -> dict[str, Any] | None:
-            return self._client.lookup(self.config.endpoint, body, seed)
+        def fetch(body: dict[str, Any], seed: int | None, _: int) -> dict[str, Any] | str:
+            reading = self.config.reading
+            return self._client.lookup(self.config.endpoint, body, seed, reading) or "not stored"
 
         for prompt in prompts:
             task = self._generation_task(prompt, decoding)
             choices, usage = self._draw(task, decoding, fetch)
-            yield None if choices is None else self._generation(choices, decoding.n, usage)
+            yield (
+                None if isinstance(choices, str) else self._generation(choices, decoding.n, usage)
+            )
 
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
@@ -213,23 +223,27 @@ class OpenAIEngine:
 
     def _draw(
         self, task: _Task, decoding: Decoding, fetch: _Fetch
-    ) -> tuple[list[_Choice] | None, _Usage]:
+    ) -> tuple[list[_Choice] | str, _Usage]:
         """Fetch until there are n samples, as servers may give fewer at once.
 
-        None stands for them if one of the fetches brings nothing.
+        The cause stands for them if one of the fetches brings nothing.
         """
-        wanted = decoding.n if decoding.temperature else 1
+        temperature = self.config.sampling_temperature(decoding.temperature)
+        sampling = decoding.model_copy(update={"temperature": temperature})
+        wanted = decoding.n if temperature else 1
         choices: list[_Choice] = []
         usage: Counter[str] = Counter()
         while len(choices) < wanted:
             missing = wanted - len(choices)
+            if missing > 1 and self._client.takes_one_at_a_time:
+                missing = 1
             body = task.body | {"n": missing}
-            seed = request_seed(decoding, task.prompt.key, len(choices))
-            if seed is not None and self.config.send_seed:
-                body["seed"] = seed
+            seed = request_seed(sampling, task.prompt.key, len(choices))
+            if seed is not None and self.config.sends("seed"):
+                body[self.config.wire_name("seed")] = seed
             answer = fetch(body, seed, missing)
-            if answer is None:
-                return None, dict(usage)
+            if isinstance(answer, str):
+                return answer, dict(usage)
             choices += [(text, finish, count) for text, finish, count in answer["choices"]]
             usage.update(answer["usage"])
         return choices, dict(usage)
@@ -242,21 +256,31 @@ class OpenAIEngine:
         n: int,
         decoding: Decoding,
         stop: Event,
-    ) -> dict[str, Any] | None:
-        chat = self.config.api == "chat"
+    ) -> dict[str, Any] | str:
+        """Return the answer to a request for n samples (or the first of them), or the cause."""
 
         def read(reply: Any) -> dict[str, Any]:
-            return {"choices": replies.read_choices(reply, chat, n)}
+            return {"choices": replies.read_choices(reply, self.config, n)}
 
         max_usage = TokenUsage(task.size, n * decoding.max_tokens)
+        endpoint, reading = self.config.endpoint, self.config.reading
         try:
-            return self._client.ask(self.config.endpoint, body, seed, read, max_usage, stop)
-        except UnusableReplyError:
-            return None
+            return self._client.ask(endpoint, body, seed, read, max_usage, stop, reading)
+        except UnusableReplyError as error:
+            return str(error)
+        except RejectedRequestError as error:
+            rejection = str(error)
+        if n == 1:
+            return rejection
+        # Is it the prompt, or does the server refuse several answers at once?
+        one = self._request_samples(task, body | {"n": 1}, seed, 1, decoding, stop)
+        if not isinstance(one, str):
+            self._client.remember_one_at_a_time()
+        return one
 
-    def _generation(self, choices: list[_Choice] | None, n: int, usage: _Usage) -> Generation:
-        if choices is None:
-            return Generation((Completion("", "error", 0),) * n, usage)
+    def _generation(self, choices: list[_Choice] | str, n: int, usage: _Usage) -> Generation:
+        if isinstance(choices, str):
+            return Generation((Completion("", "error", 0, choices),) * n, usage)
         completions = [
             Completion(text, finish, self._completion_tokens(text, finish) if c is None else c)
             for text, finish, c in choices
@@ -267,8 +291,8 @@ class OpenAIEngine:
         """Return the tokens of an answer whose server did not count them, with the end of turn."""
         return self.count_tokens(text) + (finish == "stop")
 
-    def _request_logprob(self, task: _Task, stop: Event) -> tuple[float | None, int, _Usage]:
-        """Return (log-probability, tokens, usage) of a continuation; None if it was unusable."""
+    def _request_logprob(self, task: _Task, stop: Event) -> tuple[float | str, int, _Usage]:
+        """Return (log-probability, tokens, usage) of a continuation; the cause if there is none."""
         ids, start = task.ids, task.start
         if start == len(ids):
             return 0.0, 0, {}
@@ -280,19 +304,23 @@ class OpenAIEngine:
 
         max_usage = TokenUsage(task.size, 1)
         try:
-            answer = self._client.ask("completions", task.body, None, read, max_usage, stop)
-        except UnusableReplyError:
-            return None, 0, {}
+            # The same tokens may be cut into prompt and continuation elsewhere.
+            reading = {"start": start}
+            answer = self._client.ask(
+                "completions", task.body, None, read, max_usage, stop, reading
+            )
+        except (UnusableReplyError, RejectedRequestError) as error:
+            return str(error), 0, {}
         return answer["logprob"], len(ids) - start, answer["usage"]
 
 
-def _combine_scores(parts: Sequence[tuple[float | None, int, _Usage]]) -> ContinuationScores:
+def _combine_scores(parts: Sequence[tuple[float | str, int, _Usage]]) -> ContinuationScores:
     """Put the continuations of one prompt together."""
     usage: Counter[str] = Counter()
     for _, _, part_usage in parts:
         usage.update(part_usage)
-    logprobs = [logprob for logprob, _, _ in parts if logprob is not None]
-    if len(logprobs) < len(parts):
-        return ContinuationScores(None, None, "error", dict(usage))
+    if faults := [logprob for logprob, _, _ in parts if isinstance(logprob, str)]:
+        return ContinuationScores(None, None, "error", dict(usage), faults[0])
+    logprobs = [logprob for logprob, _, _ in parts]
     counts = np.array([count for _, count, _ in parts], dtype=np.int64)
     return ContinuationScores(np.array(logprobs, dtype=np.float64), counts, "stop", dict(usage))

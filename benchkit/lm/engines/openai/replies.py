@@ -3,25 +3,33 @@
 Whatever is not exactly what was asked for raises UnusableReplyError; no number is made of it.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from benchkit.lm.engines.budget import TokenUsage
+from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.requests import UnusableReplyError, sum_logprobs
 from benchkit.lm.types import FinishReason
 
-# What servers say when a text is complete, besides OpenAI's own "stop" and "length".
+# What servers say, in any case, besides OpenAI's own "stop", "length" and "content_filter".
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
     "eos_token": "stop",
     "stop_sequence": "stop",
     "end_turn": "stop",
+    "complete": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",
     "content_filter": "refused",
     "refusal": "refused",
+    "safety": "refused",
 }
+# Parts of a reply that say nothing of what went wrong, and some of which differ each time.
+_ENVELOPE = {"id", "object", "created", "model", "choices", "usage", "system_fingerprint"}
+_THINKING = ("thinking", "redacted_thinking", "reasoning")  # types of content parts
 
 
 def read_usage(reply: Any) -> TokenUsage | None:
@@ -37,7 +45,9 @@ def _count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def read_choices(reply: Any, chat: bool, limit: int) -> list[tuple[str, FinishReason, int | None]]:
+def read_choices(
+    reply: Any, config: OpenAIConfig, limit: int
+) -> list[tuple[str, FinishReason, int | None]]:
     """Return (text, finish, tokens) of each usable choice, at most `limit`, ordered by `index`.
 
     Tokens are None where the reply does not report them.
@@ -46,7 +56,7 @@ def read_choices(reply: Any, chat: bool, limit: int) -> list[tuple[str, FinishRe
         UnusableReplyError: No choice is usable.
     """
     raw = _choices(reply)
-    choices = [_choice(c, chat) for c in raw]
+    choices = [_choice(c, config) for c in raw]
     usable = [c for c in choices if not isinstance(c, str)]
     if not usable:
         raise UnusableReplyError(str(choices[0]))
@@ -58,10 +68,15 @@ def read_choices(reply: Any, chat: bool, limit: int) -> list[tuple[str, FinishRe
 
 def _choices(reply: Any) -> list[dict[str, Any]]:
     """Return the choices of a reply, ordered by their index if all have one."""
-    raw = reply.get("choices") if isinstance(reply, dict) else None
+    if not isinstance(reply, dict):
+        raise UnusableReplyError(f"it answered with a {type(reply).__name__}, not with an object")
+    if error := reply.get("error"):
+        raise UnusableReplyError(f"it answered with an error: {describe_error(error)}")
+    raw = reply.get("choices")
     if not isinstance(raw, list) or not raw:
-        cause = reply.get("error") if isinstance(reply, dict) else None
-        raise UnusableReplyError(f"it gave no choices{f' but {cause}' if cause else ''}"[:300])
+        rest = {name: value for name, value in reply.items() if name not in _ENVELOPE}
+        instead = f" but {json.dumps(rest)[:200]}" if rest else f" (choices is {json.dumps(raw)})"
+        raise UnusableReplyError(f"it gave no choices{instead}")
     choices = [c for c in raw if isinstance(c, dict)]
     if not choices:
         raise UnusableReplyError("its choices are not objects")
@@ -70,27 +85,98 @@ def _choices(reply: Any) -> list[dict[str, Any]]:
     return choices
 
 
-def _choice(choice: dict[str, Any], chat: bool) -> tuple[str, FinishReason, int | None] | str:
+def describe_error(error: Any) -> str:
+    """Return the words of an error object, with its code.
+
+    >>> describe_error({"message": "model overloaded", "code": 503})
+    'model overloaded (503)'
+    """
+    if not isinstance(error, dict):
+        return str(error)[:300]
+    message = error.get("message")
+    words = message if isinstance(message, str) and message else json.dumps(error)
+    code = error.get("code")
+    return words[:300] + (f" ({code})" if code is not None else "")
+
+
+def _choice(
+    choice: dict[str, Any], config: OpenAIConfig
+) -> tuple[str, FinishReason, int | None] | str:
     """Return a choice, or what is wrong with it."""
-    finish = _FINISH.get(str(choice.get("finish_reason")))
+    chat = config.api == "chat"
+    if error := choice.get("error"):
+        return f"a choice is an error: {describe_error(error)}"
+    finish = _finish(choice.get("finish_reason"), config)
     message = choice.get("message") if chat else choice
     if finish == "refused":
         message = message if isinstance(message, dict) else {}
     elif not isinstance(message, dict):
         return "a choice has no message"
-    refusal = message.get("refusal")
-    text = message.get("content" if chat else "text")
-    if isinstance(refusal, str) and refusal:
-        finish, text = "refused", refusal
+    try:
+        text, refusal = _read_content(message.get("content" if chat else "text"))
+    except UnusableReplyError as error:
+        return str(error)
+    if refusal := message.get("refusal") or refusal:
+        finish, text = "refused", str(refusal)
     if finish is None:
-        return f"a choice ended by {choice.get('finish_reason')!r}"
-    if text is None and finish in ("refused", "length"):
-        # Cut off before it said anything, e.g. while it was still thinking.
-        text = ""
-    if not isinstance(text, str):
-        return "a choice has no text"
+        name = json.dumps(choice.get("finish_reason"))
+        return (
+            f"a choice has finish_reason {name}, which says not whether it is whole; if it is, set"
+            f' finish_reasons = {{ {name.strip(chr(34)).lower()} = "stop" }}'
+        )
+    is_empty = finish == "stop" and not (text or "").strip()
+    if is_empty and (problem := _empty_content(message, text, config)):
+        return problem
     ids = choice.get("token_ids")
-    return _well_formed(text), finish, len(ids) if isinstance(ids, list) else None
+    return _well_formed(text or ""), finish, len(ids) if isinstance(ids, list) else None
+
+
+def _finish(reason: object, config: OpenAIConfig) -> FinishReason | None:
+    """Return how a choice ended; None where that is not known."""
+    name = "null" if reason is None else str(reason).strip().lower()
+    return config.finish_reasons.get(name) or _FINISH.get(name)
+
+
+def _read_content(content: object) -> tuple[str | None, str]:
+    """Return the text of a message, None without one, and a refusal that stands in it.
+
+    Content in parts is joined; a model's thinking is no part of the answer.
+
+    Raises:
+        UnusableReplyError: It holds something else than text.
+    """
+    if content is None or isinstance(content, str):
+        return content, ""
+    if not isinstance(content, list):
+        raise UnusableReplyError(f"its content is of type {type(content).__name__}, not text")
+    texts: list[str] = []
+    refusals: list[str] = []
+    for part in content:
+        fields = part if isinstance(part, dict) else {"type": "text", "text": part}
+        kind = fields.get("type", "text")
+        value = fields.get("refusal" if kind == "refusal" else "text")
+        if kind in ("text", "output_text") and isinstance(value, str):
+            texts.append(value)
+        elif kind == "refusal" and isinstance(value, str):
+            refusals.append(value)
+        elif kind not in _THINKING:
+            raise UnusableReplyError(f"its content has a part of type {kind!r}, which is no text")
+    return "".join(texts) if texts else None, "".join(refusals)
+
+
+def _empty_content(message: dict[str, Any], text: str | None, config: OpenAIConfig) -> str:
+    """Return what is wrong with an answer that ended by itself and has no text; '' if nothing."""
+    chat = config.api == "chat"
+    if config.empty_content == "answer" or (not chat and text is not None):
+        return ""
+    what = "content is null" if text is None else "content is empty"
+    for name in ("reasoning_content", "reasoning"):
+        if isinstance(message.get(name), str) and message[name].strip():
+            return (
+                f"the {what}, and the text stands in {name}: turn the model's thinking off, or"
+                " start the server without a parser for it"
+            )
+    return f'the {what}; if an empty answer is the model\'s own, set empty_content = "answer"'
 
 
 def _well_formed(text: str) -> str:

@@ -7,6 +7,8 @@ import pytest
 
 from benchkit.errors import EngineError
 from benchkit.lm.engines.budget import TokenUsage
+from benchkit.lm.engines.openai.client import OpenAIClient
+from benchkit.lm.generation_cache import ask_again_since
 from benchkit.lm.types import Decoding, Message, Prompt
 from tests.support.openai_engine import GREEDY, SAMPLED, edit, make, prompts, texts
 from tests.support.openai_server import Slow, TestServer
@@ -24,7 +26,9 @@ def test_a_second_run_asks_nothing_and_needs_neither_server_nor_key(tmp_path, fo
         scores = list(engine.score(asked, [["ab", "in"]] * 5))
         assert len(server.seen) == 15
     monkeypatch.delenv("OPENAI_API_KEY")
-    engine = make(server, tmp_path, tokenizer=str(folder), base_url="https://api.openai.com/v1")
+    # An address that needs a key, which is read for a request only.
+    monkeypatch.setattr(OpenAIClient, "post", lambda *_: pytest.fail("asked"))
+    engine = make(server, tmp_path, tokenizer=str(folder), base_url=f"{server.url}/")
     second = list(engine.generate(asked[::-1], SAMPLED))[::-1]
     assert [a.completions for a in second] == [a.completions for a in first]
     assert all(a.usage["cached"] == 1 and a.usage["completion_tokens"] == 3 for a in second)
@@ -40,6 +44,39 @@ def test_another_model_revision_or_temperature_is_another_question(echo, tmp_pat
     assert len(echo.seen) == 3
     list(make(echo, tmp_path).generate(prompts(1), Decoding(temperature=0.5, max_tokens=6)))
     assert len(echo.seen) == 4
+
+
+def test_another_server_is_another_question(tmp_path):
+    replies = []
+    for word in ("first", "second"):
+        with TestServer(EchoBackend(reply=lambda *_, w=word: w)) as server:
+            replies += texts(make(server, tmp_path).generate(prompts(1), GREEDY))
+    assert replies == [["first"], ["second"]]
+
+
+def test_the_same_tokens_cut_elsewhere_are_another_question(echo, tmp_path, folder):
+    engine = make(echo, tmp_path, tokenizer=str(folder))
+    [short] = prompts(1, begun=("a", "😀"))
+    [long] = prompts(1, begun=("a",))
+    (one,) = engine.score([short], [["😁"]], end=False)
+    (other,) = engine.score([long], [["😀😁"]], end=False)
+    assert echo.seen[0].body == echo.seen[1].body
+    assert one.token_counts[0] < other.token_counts[0]
+    assert one.logprobs[0] > other.logprobs[0]
+
+
+def test_asking_again_asks_everything_once_more_but_once(echo, tmp_path):
+    list(make(echo, tmp_path).generate(prompts(3), SAMPLED))
+    since = time.time()
+    echo.backend.reply = lambda *_: "new"
+    for _ in range(2):
+        with ask_again_since(since):
+            answers = list(make(echo, tmp_path).generate(prompts(3), SAMPLED))
+        assert texts(answers) == [["new"] * 3] * 3
+        assert len(echo.seen) == 6
+    # The new answers took the place of the old ones.
+    assert texts(make(echo, tmp_path).generate(prompts(3), SAMPLED)) == [["new"] * 3] * 3
+    assert len(echo.seen) == 6
 
 
 def test_a_closed_engine_can_be_asked_again(echo, tmp_path):

@@ -92,6 +92,34 @@ def test_fields_can_be_added_and_left_out(echo, tmp_path):
     assert body["reasoning"] == {"effort": "low"} and body["max_completion_tokens"] == 6
 
 
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_what_a_model_does_not_take_is_renamed_or_left_out(echo, tmp_path, folder, api):
+    engine = make(
+        echo, tmp_path, api=api, tokenizer=str(folder), rename_fields={"max_tokens": "max_len"},
+        omit_fields=["temperature", "top_p", "seed"],
+    )  # fmt: skip
+    list(engine.generate(prompts(1), SAMPLED))
+    left = set(echo.seen[0].body) - {"model", "messages", "prompt", "n"}
+    assert left == {"max_len"} and echo.seen[0].body["max_len"] == 6
+    assert engine.config.caveats == ("the server's own temperature and top_p",)
+
+
+def test_a_seed_can_have_another_name(echo, tmp_path):
+    list(make(echo, tmp_path, rename_fields={"seed": "random_seed"}).generate(prompts(1), SAMPLED))
+    assert "seed" not in echo.seen[0].body and echo.seen[0].body["random_seed"] >= 0
+
+
+@pytest.mark.parametrize(
+    "changes", [{"omit_fields": ["temperature"]}, {"extra_body": {"temperature": 1}}]
+)
+def test_a_temperature_that_is_not_0_draws_n_answers_each_its_own(echo, tmp_path, changes):
+    echo.choices = 1
+    greedy = Decoding(n=3, max_tokens=6)
+    [answer] = make(echo, tmp_path, **changes).generate(prompts(1), greedy)
+    assert len({c.text for c in answer.completions}) == 3  # not one answer three times
+    assert len({s.body["seed"] for s in echo.seen}) == 3
+
+
 def test_vllm_is_told_all_that_its_defaults_could_change(echo, tmp_path, folder):
     engine = make(echo, tmp_path, server="vllm", api="completions", tokenizer=str(folder))
     list(engine.generate(prompts(1), Decoding(temperature=1, top_k=5)))
@@ -137,6 +165,11 @@ def test_what_cannot_be_done_is_said(echo, tmp_path):
         {"base_url": "https://host/v1?key=1"},
         {"base_url": "host"},
         {"api_key": "sk"},
+        {"omit_fields": ["messages"]},
+        {"omit_fields": ["seed"], "rename_fields": {"seed": "x"}},
+        {"rename_fields": {"seed": "x", "top_p": "x"}},
+        {"rename_fields": {"seed": "prompt"}},
+        {"finish_reasons": {"null": "perhaps"}},
     ],
 )
 def test_settings_that_make_no_sense(values):

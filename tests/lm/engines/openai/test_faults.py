@@ -102,33 +102,67 @@ def test_a_used_up_account_is_not_asked_again(echo, tmp_path):
 # Answers that are none
 
 
+def content(value, **more):
+    return edit(lambda c: c["message"].update(content=value, **more))
+
+
+# What a server sends with status 200 -> the fault, what the cause says.
 UNUSABLE = {
-    "empty choices": Edit(lambda r: r | {"choices": []}),
-    "no choices": Edit(lambda r: {"error": {"message": "upstream"}}),
-    "null choices": Edit(lambda r: r | {"choices": None}),
-    "no object": Edit(lambda r: []),
-    "a word": Edit(lambda r: "ok"),
-    "choices of text": Edit(lambda r: r | {"choices": ["w0"]}),
-    "no message": edit(lambda c: c.pop("message")),
-    "null content": edit(lambda c: c["message"].update(content=None)),
-    "number as content": edit(lambda c: c["message"].update(content=7)),
-    "tool call": edit(lambda c: c.update(finish_reason="tool_calls")),
-    "unfinished": edit(lambda c: c.update(finish_reason=None)),
+    "empty choices": (Edit(lambda r: r | {"choices": []}), "no choices (choices is [])"),
+    "error": (
+        Edit(lambda r: {"error": {"message": "upstream", "code": 503}}),
+        "answered with an error: upstream (503)",
+    ),
+    "error in words": (Edit(lambda r: {"error": "busy"}), "answered with an error: busy"),
+    "error beside choices": (Edit(lambda r: r | {"error": {"code": 7}}), 'error: {"code": 7} (7)'),
+    "message alone": (
+        Edit(lambda r: {"message": "no GPU"}),
+        'no choices but {"message": "no GPU"}',
+    ),
+    "null choices": (Edit(lambda r: r | {"choices": None}), "no choices (choices is null)"),
+    "no object": (Edit(lambda r: []), "answered with a list"),
+    "a word": (Edit(lambda r: "ok"), "answered with a str"),
+    "choices of text": (Edit(lambda r: r | {"choices": ["w0"]}), "not objects"),
+    "error in a choice": (edit(lambda c: c.update(error={"message": "moderated"})), "moderated"),
+    "no message": (edit(lambda c: c.pop("message")), "no message"),
+    "null content": (content(None), "the content is null; if an empty answer"),
+    "no content": (content(""), "the content is empty; if an empty answer"),
+    "blank content": (content(" \n"), "the content is empty"),
+    "null beside reasoning": (
+        content(None, reasoning_content="w0"),
+        "the content is null, and the text stands in reasoning_content",
+    ),
+    "empty beside reasoning": (content("", reasoning="w0"), "the text stands in reasoning:"),
+    "only thinking": (
+        content([{"type": "thinking", "thinking": [{"type": "text", "text": "w"}]}]),
+        "the content is null",
+    ),
+    "picture": (content([{"type": "image_url", "image_url": "x"}]), "part of type 'image_url'"),
+    "number as content": (content(7), "of type int"),
+    "tool call": (edit(lambda c: c.update(finish_reason="tool_calls")), '"tool_calls"'),
+    "unfinished": (
+        edit(lambda c: c.update(finish_reason=None)),
+        'finish_reasons = { null = "stop" }',
+    ),
+    "no finish reason": (edit(lambda c: c.pop("finish_reason")), "finish_reason null"),
 }
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_an_unusable_answer_is_asked_again_then_given_up(echo, tmp_path, name):
+    fault, cause = UNUSABLE[name]
     engine = make(echo, tmp_path, retries=2, concurrency=1)
-    echo.faults.append(UNUSABLE[name])
+    echo.faults.append(fault)
     assert texts(engine.generate(prompts(1), GREEDY)) == [["w0-0-None"]]
     assert len(echo.seen) == 2
     # The second of three prompts never gets a usable answer.
-    echo.faults.extend([None, *[UNUSABLE[name]] * 3])
+    echo.faults.extend([None, *[fault] * 3])
     asked = [Prompt(k, (Message("user", k),)) for k in ("x", "y", "z")]
     answers = list(engine.generate(asked, SAMPLED))
     assert [a.completions[0].finish for a in answers] == ["stop", "error", "stop"]
-    assert answers[1].completions == (Completion("", "error", 0),) * 3
+    assert {c[:3] for c in answers[1].completions} == {("", "error", 0)}
+    assert cause in answers[1].completions[2].fault
+    assert not any(c.fault for a in (answers[0], answers[2]) for c in a.completions)
     assert len(echo.seen) == 2 + 1 + 3 + 1
     # It is not in the cache: another run asks for it, and for nothing else.
     echo.seen.clear()
@@ -155,7 +189,26 @@ def test_usable_choices_among_others_are_kept(echo, tmp_path):
             "",
             "length",
         ),
-        (lambda c: c["message"].update(content=""), "", "stop"),
+        (lambda c: c.update(finish_reason="STOP"), "w0-0-None", "stop"),
+        (lambda c: c.update(finish_reason="MAX_TOKENS"), "w0-0-None", "length"),
+        (lambda c: c.update(finish_reason="SAFETY", message=None), "", "refused"),
+        (
+            lambda c: c["message"].update(
+                content=[
+                    {"type": "thinking", "thinking": "hm"},
+                    {"type": "text", "text": "w0"},
+                    {"type": "output_text", "text": "-0"},
+                ]
+            ),
+            "w0-0",
+            "stop",
+        ),
+        (
+            lambda c: c["message"].update(content=[{"type": "refusal", "refusal": "No."}]),
+            "No.",
+            "refused",
+        ),
+        (lambda c: c["message"].update(reasoning_content="hm"), "w0-0-None", "stop"),
         (lambda c: c["message"].update(content="\ud83d"), "\ufffd", "stop"),
     ],
 )
@@ -245,8 +298,7 @@ def test_no_number_is_made_of_wrong_prompt_logprobs(echo, tmp_path, folder, chan
         (401, EngineError, "OPENAI_API_KEY"),
         (403, EngineError, "OPENAI_API_KEY"),
         (404, ConfigError, "no model 'tiny'"),
-        (400, ConfigError, "does not take this request"),
-        (422, ConfigError, "does not take this request"),
+        (405, ConfigError, "does not take this request"),
     ],
 )
 def test_errors_that_stay_are_raised_at_once(echo, tmp_path, status, kind, words):
@@ -258,6 +310,123 @@ def test_errors_that_stay_are_raised_at_once(echo, tmp_path, status, kind, words
     assert len(echo.seen) == 1
     assert KEY not in "".join(traceback.format_exception(raised.value))
     assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("reading", [{"finish_reasons": {"NULL": "stop"}}, {}])
+def test_a_setting_says_what_an_unknown_end_means(echo, tmp_path, reading):
+    echo.always = edit(lambda c: c.update(finish_reason=None))
+    [answer] = make(echo, tmp_path, retries=0, **reading).generate(prompts(1), GREEDY)
+    assert answer.completions[0].finish == ("stop" if reading else "error")
+    # Read in another way, it is another answer.
+    echo.always = None
+    [answer] = make(echo, tmp_path, finish_reasons={"null": "length"}).generate(prompts(1), GREEDY)
+    assert (answer.completions[0].finish, answer.usage["cached"]) == ("stop", 0)
+
+
+def test_an_empty_answer_may_be_the_models_own(echo, tmp_path):
+    echo.always = content("")
+    [answer] = make(echo, tmp_path, empty_content="answer").generate(prompts(1), GREEDY)
+    assert answer.completions[0][:2] == ("", "stop")
+    [answer] = make(echo, tmp_path, retries=0).generate(prompts(1), GREEDY)
+    assert answer.completions[0].finish == "error"  # not the stored one
+
+
+def words(message, **fields):
+    return {"error": {"message": message, **fields}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, words("This model's maximum context length is 8 tokens.", param="messages")),
+        (400, words("'max_tokens' is too large: maximum context length is 8", param="max_tokens")),
+        (413, words("request too large")),
+        (422, {"detail": "prompt is too long"}),
+        (400, words("I do not like this one")),
+    ],
+)
+def test_a_request_that_is_rejected_is_a_fault_of_its_case_alone(echo, tmp_path, status, body):
+    engine = make(echo, tmp_path, concurrency=1)
+    echo.faults.extend([None, Status(status, body=body)])
+    answers = list(engine.generate(prompts(3), GREEDY))
+    assert [a.completions[0].finish for a in answers] == ["stop", "error", "stop"]
+    assert f"does not take the request (HTTP {status}" in answers[1].completions[0].fault
+    assert len(echo.seen) == 3  # asking again would not help
+    assert engine.budget.spent.prompt == 12
+
+
+def test_a_prompt_that_cannot_be_scored_is_a_fault_of_its_case_alone(echo, tmp_path, folder):
+    engine = make(echo, tmp_path, concurrency=1, tokenizer=str(folder))
+    echo.faults.extend([None, Status(400, body=words("maximum context length is 8"))])
+    first, second, third = engine.score(prompts(3), [["ab"]] * 3)
+    assert (first.finish, second.finish, third.finish) == ("stop", "error", "stop")
+    assert "maximum context length" in second.fault and not first.fault
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (words("Unsupported parameter", param="top_p"), 'omit_fields = ["top_p"]'),
+        (words("Unsupported value: 'temperature' does not support 0.0"), '["temperature"]'),
+        (words("use 'max_completion_tokens'", param="max_tokens"), "max_completion_tokens"),
+        ({"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs"}]}, '["seed"]'),
+        (words('Unknown name "reasoning"'), "extra_body"),
+    ],
+)
+def test_a_field_that_a_server_refuses_ends_the_run_with_its_setting(echo, tmp_path, body, hint):
+    echo.always = Status(400, body=body)
+    engine = make(echo, tmp_path, concurrency=1, extra_body={"reasoning": {"effort": "low"}})
+    with pytest.raises(ConfigError, match="does not take '") as raised:
+        list(engine.generate(prompts(3), SAMPLED))
+    assert hint in raised.value.hint
+    assert len(echo.seen) == 1
+
+
+def test_the_key_is_in_no_cause_of_a_fault(echo, tmp_path):
+    echo.always = Edit(lambda r: {"error": {"message": f"bad key {KEY}"}})
+    [answer] = make(echo, tmp_path, retries=0).generate(prompts(1), GREEDY)
+    assert answer.completions[0].fault.endswith("bad key [key]")
+
+
+# Several answers a request
+
+
+class RefusesSeveral:
+    """A server that takes one answer a request."""
+
+    def __init__(self, status=400):
+        self.status = status
+
+    def __call__(self, body):
+        several = Status(self.status, body=words("n > 1 is not supported", param="n"))
+        return several if body.get("n", 1) > 1 else None
+
+
+@pytest.mark.parametrize("sends_seed", [True, False])
+def test_a_server_that_refuses_n_is_asked_one_by_one_and_that_is_remembered(
+    echo, tmp_path, sends_seed
+):
+    echo.judge = RefusesSeveral()
+    engine = make(echo, tmp_path, concurrency=1, send_seed=sends_seed)
+    first = list(engine.generate(prompts(3), SAMPLED))
+    assert [s.body["n"] for s in echo.seen] == [3, *[1] * 9]
+    assert all(len(a.completions) == 3 and a.usage["requests"] == 3 for a in first)
+    if sends_seed:  # the echo server answers by the seed
+        assert all(len({c.text for c in a.completions}) == 3 for a in first)
+    echo.seen.clear()
+    assert texts(make(echo, tmp_path, send_seed=sends_seed).generate(prompts(3), SAMPLED)) == (
+        texts(first)
+    )
+    assert not echo.seen
+    assert None not in list(make(echo, tmp_path, send_seed=sends_seed).lookup(prompts(3), SAMPLED))
+
+
+def test_a_prompt_that_is_rejected_says_nothing_of_n(echo, tmp_path):
+    echo.faults.extend([Status(400, body=words("too long"))] * 2)
+    engine = make(echo, tmp_path, concurrency=1)
+    first, second = engine.generate(prompts(2), SAMPLED)
+    assert (first.completions[0].finish, second.completions[0].finish) == ("error", "stop")
+    assert [s.body["n"] for s in echo.seen] == [3, 1, 3]
 
 
 def test_a_model_that_is_not_there(echo, tmp_path):
