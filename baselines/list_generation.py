@@ -34,6 +34,8 @@ class ListAnswer(NamedTuple):
     """`ok`, `truncated` if the end is missing, or why no candidate is named."""
     usage: Mapping[str, float] = MappingProxyType({})
     """Cost of the answer."""
+    fault: str = ""
+    """What the engine did wrong, where the status is `error`."""
 
 
 def list_pieces(titles: Sequence[str]) -> tuple[str, ...]:
@@ -54,8 +56,9 @@ def generate_lists(
     """Let a model write lists freely and greedily, with a reason after each."""
     answers = engine.generate(prompts, Decoding(max_tokens=max_tokens))
     for grounder, answer in zip(grounders, answers, strict=True):
-        text, finish, _ = answer.completions[0]
-        yield parse_list_answer(text, finish, grounder)._replace(usage=answer.usage)
+        completion = answer.completions[0]
+        parsed = parse_list_answer(completion.text, completion.finish, grounder)
+        yield parsed._replace(usage=answer.usage, fault=completion.fault)
 
 
 def parse_list_answer(text: str, finish: FinishReason, grounder: Grounder) -> ListAnswer:
@@ -107,8 +110,9 @@ def decode_lists_with_reasons(
         with_lists.append(replace(prompt, prefill=(*pieces, REASON_SEPARATOR)))
     answers = engine.generate(with_lists, Decoding(max_tokens=max_tokens, stop=("\n",)))
     for places, answer in zip(lists, answers, strict=True):
-        text, finish, _ = answer.completions[0]
-        reason = " ".join(text.split()) if finish in ("stop", "length") else ""
+        completion = answer.completions[0]
+        usable = completion.finish in ("stop", "length")
+        reason = " ".join(completion.text.split()) if usable else ""
         yield ListAnswer(places, reason or None, "ok", answer.usage)
 
 

@@ -47,6 +47,17 @@ class EngineError(MethodError):
     """A language model cannot be asked: no model, no server, no budget."""
 
 
+def in_one_line(text: str) -> str:
+    """Return the first line of an error and its hint, for a cell of a table.
+
+    >>> in_one_line(str(ConfigError("no model 'm'", "check base_url")))
+    "no model 'm' (hint: check base_url)"
+    """
+    cause, _, hint = text.partition("\n  hint: ")
+    first = cause.partition("\n")[0]
+    return f"{first} (hint: {' '.join(hint.split())})" if hint else first
+
+
 def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """Return a ConfigError for `name` that suggests the names nearest to it."""
     return ConfigError(f"unknown {kind} {name!r}", suggest_names(name, known))

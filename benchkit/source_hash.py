@@ -25,6 +25,7 @@ WITHOUT_NUMBERS = frozenset(
         ".cards",
         ".cli",
         ".errors",
+        ".faults",
         ".fingerprint",
         ".interactive",
         ".io",

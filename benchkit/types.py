@@ -20,6 +20,7 @@ from benchkit.rating_scale import FIVE_STARS, RatingScale
 JobT = TypeVar("JobT", contravariant=True)
 OutcomeT = TypeVar("OutcomeT", covariant=True)
 
+# `error` is a fault of the engine (an unreadable answer of a server); the others are the method's.
 Status = Literal["ok", "unparsed", "refused", "truncated", "error"]
 Capability = Literal[
     "scores", "samples", "explains", "cold_users", "cold_items", "zero_shot", "candidates_only"
@@ -75,6 +76,8 @@ class Prediction:
     samples: what `Sampler.sample` drew, in draw order.
     rationale: why the item ranked first is recommended.
     usage: what the answer cost, e.g. {"prompt_tokens": 812, "seconds": 0.4}.
+    fault: what the engine did wrong, where the status, or that of a sample, is `error`. Too many
+        such cases fail the run (`max_fault_share` of a suite).
     """
 
     case_id: str
@@ -84,6 +87,7 @@ class Prediction:
     status: Status = "ok"
     usage: Mapping[str, float] = field(default_factory=dict)
     lengths: Sequence[int] | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from baselines.preference.score_predictor import ScorePredictor
-from benchkit.lm.predictor import LMPredictor
+from benchkit.lm.predictor import LMPredictor, first_fault, status_of
 from benchkit.lm.types import Completion, Decoding
-from benchkit.types import Catalog, Prediction, Request, RunContext, Sample, Status
+from benchkit.types import Catalog, Prediction, Request, RunContext, Sample
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,13 @@ class RationaleRanker(LMPredictor):
         for request, (reason,) in zip(requests, greedy, strict=True):
             scores = _scores(predictor, request, reason)
             usage = {"completion_tokens": float(reason.tokens)}
-            status: Status = "ok" if scores is not None else "error"
             yield Prediction(
-                request.case_id, scores, rationale=reason.text, status=status, usage=usage
+                request.case_id,
+                scores,
+                rationale=reason.text,
+                status="ok" if scores is not None else status_of(reason.finish),
+                usage=usage,
+                fault=reason.fault,
             )
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
@@ -60,11 +64,12 @@ class RationaleRanker(LMPredictor):
             for reason in reasons:
                 scores = _scores(predictor, request, reason)
                 if scores is None:
-                    samples.append(Sample(reason.text, None, None, "error"))
+                    status = status_of(reason.finish)
+                    samples.append(Sample(reason.text, None, None, status))
                 else:
                     item = request.candidates[scores.index(max(scores))]
                     samples.append(Sample(reason.text, item, reason.text, "ok"))
-            yield Prediction(request.case_id, None, tuple(samples))
+            yield Prediction(request.case_id, None, tuple(samples), fault=first_fault(reasons))
 
     def _fitted(self, catalog: Catalog) -> ScorePredictor:
         if self.score_predictor is None:

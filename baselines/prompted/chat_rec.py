@@ -132,6 +132,7 @@ class ChatRec(LMRecommender):
                 rationale=answer.reason,
                 status=answer.status,
                 usage=answer.usage,
+                fault=answer.fault,
             )
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:

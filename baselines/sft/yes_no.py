@@ -147,7 +147,9 @@ class YesNoScorer:
         answers = self.engine.score(prompts, continuations, end=False)
         for request, scored in zip(requests, answers, strict=True):
             if scored.logprobs is None:
-                yield Prediction(request.case_id, None, status="error", usage=scored.usage)
+                yield Prediction(
+                    request.case_id, None, status="error", usage=scored.usage, fault=scored.fault
+                )
                 continue
             scores = yes_probability(*np.split(scored.logprobs, 2))
             yield Prediction(request.case_id, scores.tolist(), usage=scored.usage)

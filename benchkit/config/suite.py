@@ -28,6 +28,7 @@ from benchkit.evaluation.lookup import (
 from benchkit.evaluation.metrics.base import Metric
 from benchkit.evaluation.protocols.base import EvaluationProtocol
 from benchkit.evaluation.protocols.sampled import Sampled
+from benchkit.faults import DEFAULT_MAX_FAULT_SHARE
 from benchkit.types import Capability
 
 
@@ -132,6 +133,9 @@ class Suite(_SuiteModel):
     published: the tables that its figures stand beside, as file:table of leaderboards/published.
     primary: the metric that decides the mark "not above chance" of a row.
     popular_share: share of the items that count as popular for serendipity.
+    max_fault_share: share of the cases that may lack an answer because the engine's could not be
+        read (an error with status 200, an empty text, a prompt too long); a run with more fails,
+        and the next one asks only those again.
     history_buckets: lengths of history, first and last, that are reported apart, e.g. [[1, 2],
         [3, 7], [8]]; [8] is 8 or more.
     judging: judges that grade the rationales of all runs, or none.
@@ -151,6 +155,7 @@ class Suite(_SuiteModel):
     metrics: tuple[str, ...] = ("hr@1", "hr@5", "ndcg@5", "mrr")
     primary: str = "ndcg@5"
     popular_share: float = Field(default=0.2, gt=0, lt=1)
+    max_fault_share: float = Field(default=DEFAULT_MAX_FAULT_SHARE, ge=0, le=1)
     history_buckets: tuple[tuple[int, ...], ...] = ()
     drops: tuple[tuple[str, str], ...] = ()
     relative_to: str = ""

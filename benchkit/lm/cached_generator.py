@@ -68,6 +68,8 @@ class Reply:
     """Whether it was stored before."""
     usage: Mapping[str, float] = field(default_factory=dict)
     """As the engine reports it; a stored answer has {"cached": 1} alone."""
+    fault: str = ""
+    """What the engine did wrong, where `finish` is `error`."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,13 @@ class CachedGenerator:
                 engine = self.engine()
                 answers = engine.generate(list(missing.values()), self.decoding)
                 for key, answer in zip(missing, answers, strict=True):
-                    text, finish, _ = answer.completions[0]
+                    text, finish, _, fault = answer.completions[0]
                     if answer.usage.get("cached"):
                         replies[key] = _cached(text, finish)
                         continue
                     if finish == "stop" and is_usable(text):
                         text = self._store(engine, key, text)
-                    replies[key] = Reply(text, finish, False, answer.usage)
+                    replies[key] = Reply(text, finish, False, answer.usage, fault)
             for key in keys:
                 reply = replies[key]
                 yield reply

@@ -8,7 +8,15 @@ from benchkit.lm.parsing import parse_answer
 from benchkit.lm.prompts import Template, render_prompt
 from benchkit.lm.response_format import ResponseFormat
 from benchkit.lm.tokens.control_tokens import unquote
-from benchkit.lm.types import Completion, ContinuationScores, Decoding, Engine, Generation, Prompt
+from benchkit.lm.types import (
+    Completion,
+    ContinuationScores,
+    Decoding,
+    Engine,
+    FinishReason,
+    Generation,
+    Prompt,
+)
 from benchkit.types import Catalog, Prediction, Request, RunContext, Sample, Status
 
 _STATUS: dict[str, Status] = {
@@ -64,7 +72,7 @@ class LMPredictor:
         )
         for request, rationale in zip(requests, rationales, strict=True):
             # Without a rationale there is nothing to score the candidates after.
-            scores = ContinuationScores(None, None, rationale.finish)
+            scores = ContinuationScores(None, None, rationale.finish, fault=rationale.fault)
             yield _prediction(
                 request, next(results) if _is_usable(rationale) else scores, rationale
             )
@@ -88,7 +96,13 @@ class LMPredictor:
         for request, answer in zip(requests, self.engine.generate(prompts, decoding), strict=True):
             grounder = self._grounder(request, run.catalog)
             samples = tuple(self._sample(c, request, grounder) for c in answer.completions)
-            yield Prediction(request.case_id, None, samples, usage=answer.usage)
+            yield Prediction(
+                request.case_id,
+                None,
+                samples,
+                usage=answer.usage,
+                fault=first_fault(answer.completions),
+            )
 
     def _sample_candidates(
         self,
@@ -131,13 +145,13 @@ class LMPredictor:
             samples = []
             for rationale in draws:
                 if not _is_usable(rationale):
-                    samples.append(Sample(rationale.text, None, None, _STATUS[rationale.finish]))
+                    samples.append(Sample(rationale.text, None, None, status_of(rationale.finish)))
                     continue
                 (pick,) = next(choices)
                 text = "".join((*self.response_format.prefix(rationale.text), row_options[pick]))
                 answer = Sample(unquote(text), request.candidates[pick], rationale.text, "ok")
                 samples.append(answer)
-            yield Prediction(request.case_id, None, tuple(samples))
+            yield Prediction(request.case_id, None, tuple(samples), fault=first_fault(draws))
 
     def _options(self, requests: Sequence[Request], catalog: Catalog) -> list[list[str]]:
         """Return what ends an answer, for each candidate of each request."""
@@ -182,6 +196,16 @@ class LMPredictor:
         return self.template.item_title(catalog, item)
 
 
+def first_fault(completions: Sequence[Completion]) -> str:
+    """Return what the engine did wrong with the first completion that is an `error`, else ''."""
+    return next((c.fault for c in completions if c.finish == "error"), "")
+
+
+def status_of(finish: FinishReason) -> Status:
+    """Return the status of an answer that ended so, apart from what it says."""
+    return _STATUS[finish]
+
+
 def _is_usable(rationale: Completion) -> bool:
     """Return whether there is a rationale; one that is cut off is continued from its end."""
     return rationale.finish in ("stop", "length")
@@ -199,6 +223,7 @@ def _prediction(
             rationale=text,
             status="error" if status == "ok" else status,
             usage=scores.usage,
+            fault=scores.fault,
         )
     usage = dict(scores.usage)
     if rationale is not None:
@@ -208,6 +233,6 @@ def _prediction(
         scores.logprobs.tolist(),
         lengths=scores.token_counts.tolist(),
         rationale=text,
-        status="ok" if rationale is None else _STATUS[rationale.finish],
+        status="ok" if rationale is None else status_of(rationale.finish),
         usage=usage,
     )

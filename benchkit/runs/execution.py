@@ -1,7 +1,8 @@
 """Compute one run: from a job to a complete folder in the store."""
 
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,15 +11,17 @@ from threadpoolctl import threadpool_limits
 
 from benchkit import cards, io
 from benchkit.data.preparation.cache import load_or_prepare
-from benchkit.errors import BenchkitError, MethodError, StoreError
+from benchkit.errors import BenchkitError, EngineError, MethodError, StoreError
 from benchkit.evaluation.lookup import find_metric, find_protocol
 from benchkit.evaluation.protocols.base import EvaluationSetup, ProtocolResult
 from benchkit.evaluation.record import predictions_table
+from benchkit.faults import FaultTally
+from benchkit.lm.generation_cache import ask_again_since
 from benchkit.runs import costs
-from benchkit.runs.job import Job, Outcome, Overwrite
+from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
 from benchkit.runs.provenance import collect_provenance
-from benchkit.runs.records import Manifest
+from benchkit.runs.records import FaultRecord, Manifest
 from benchkit.runs.store import Run, Store
 from benchkit.types import RunContext
 
@@ -41,21 +44,23 @@ def execute_job(job: Job, emit: EventHandler, wait: bool = True) -> Outcome | No
         return None
     with store.lock(job.run_id):
         old = run.manifest()
-        if old is not None and not _must_compute(old, job.overwrite):
+        if old is not None and not must_compute(old, job):
             return Outcome(job, old, computed=False)
         run.clear()
-        manifest = _start_manifest(job)
+        manifest = _start_manifest(job, _answers_since(old, job))
         run.write_manifest(manifest)
         emit(RunEvent("started", job.title))
         log = RunLog(run.log)
         try:
-            manifest = _compute_run(job, run, manifest, StageProgress(job.title, emit, log))
+            with ask_again_since(manifest.answers_since or 0.0):
+                manifest = _compute_run(job, run, manifest, StageProgress(job.title, emit, log))
         except StoreError:
             raise  # the run stays as one that is to be computed again
         except Exception as error:
             log.write("failed", error=str(error), traceback=traceback.format_exc())
             cause = error if isinstance(error, BenchkitError) else _wrap_method_error(error)
-            manifest = manifest.end("failed", error=str(cause))
+            resumable = isinstance(error, EngineError)
+            manifest = manifest.end("failed", error=str(cause), resumable=resumable)
             run.write_manifest(manifest)
         finally:
             log.close()
@@ -74,7 +79,7 @@ def fail_job(job: Job, cause: str, emit: EventHandler) -> Outcome:
     return Outcome(job, manifest, computed=True)
 
 
-def _start_manifest(job: Job) -> Manifest:
+def _start_manifest(job: Job, answers_since: float | None = None) -> Manifest:
     return Manifest(
         run_id=job.run_id,
         row_id=job.row_id,
@@ -88,14 +93,27 @@ def _start_manifest(job: Job) -> Manifest:
         identity=job.identity,
         provenance=collect_provenance(),
         started=utc_timestamp(),
+        answers_since=answers_since,
     )
 
 
-def _must_compute(old: Manifest, overwrite: Overwrite) -> bool:
-    """Return whether a run with this manifest must be computed (again)."""
-    if old.status == "started":  # its lock is free, so the process that started it is gone
-        return True
-    return overwrite == "always" or (overwrite == "failed" and old.status == "failed")
+def must_compute(old: Manifest, job: Job) -> bool:
+    """Return whether the run of a job, which has this manifest, must be computed (again)."""
+    if old.status == "started" or job.overwrite == "always":
+        return True  # if started, its lock is free, so the process that started it is gone
+    if old.status == "failed":
+        return old.resumable or job.overwrite == "failed"
+    return any(record.share > job.max_fault_share for record in old.faults)
+
+
+def _answers_since(old: Manifest | None, job: Job) -> float | None:
+    """Return since when answers of language models count, None for all that are stored.
+
+    A run that did not come to its end goes on with what it has asked.
+    """
+    if job.overwrite == "always":
+        return time.time()
+    return None if old is None or old.status == "complete" else old.answers_since
 
 
 def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress) -> Manifest:
@@ -121,7 +139,7 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
     seconds: dict[str, float] = {}
     cases = test.test.sample_users(job.limit_users)
     metrics = tuple(find_metric(spec) for spec in job.metrics)
-    setup = EvaluationSetup(test, cases, metrics, job.popular_share)
+    setup = EvaluationSetup(test, cases, metrics, job.popular_share, job.max_fault_share)
     results: list[ProtocolResult] = []
     with limit_threads(job.threads, torch="torch" in job.card.packages):
         with costs.measure_seconds(seconds, "fit_seconds"):
@@ -131,8 +149,11 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
                 results += protocol.evaluate(recommender, setup, context)
     if not any(run.artifacts.iterdir()):
         run.artifacts.rmdir()
+    faults = {name: tally for name, tally in setup.faults.items() if tally.count}
     complete = manifest.end(
         "complete",
+        caveats=(*manifest.caveats, *_fault_caveats(faults)),
+        faults=[FaultRecord.from_tally(name, tally) for name, tally in faults.items()],
         datasets={"train": train.fingerprint, "test": test.fingerprint},
         cost=costs.summarize_costs(seconds, context.stages, results),
         summary=[line for result in results for line in result.summary],
@@ -174,7 +195,7 @@ def _wrap_method_error(error: Exception) -> MethodError:
 def _describe_result(manifest: Manifest) -> str:
     """Return the first metrics and the seconds of a run, or why it failed, in one line."""
     if manifest.status == "failed":
-        return str(manifest.error).partition("\n")[0]
+        return str(manifest.error)
     means = [
         f"{line.metric} {line.mean:.3f}"
         for line in manifest.summary
@@ -183,4 +204,13 @@ def _describe_result(manifest: Manifest) -> str:
     protocols = [f"{name}_seconds" for name in manifest.identity["protocols"]]
     seconds = sum(manifest.cost.get(name, 0.0) for name in ("fit_seconds", *protocols))
     seconds -= manifest.cost.get("reused_seconds", 0.0)
-    return f"{'  '.join(means[:4])}  ({seconds:.1f} s)"
+    faults = [
+        f"  {record.faults} of {record.total} cases have faults" for record in manifest.faults
+    ]
+    return f"{'  '.join(means[:4])}  ({seconds:.1f} s){''.join(faults[:1])}"
+
+
+def _fault_caveats(faults: Mapping[str, FaultTally]) -> Iterator[str]:
+    """Yield what a reader must know of the answers that are missing, by protocol."""
+    for name, tally in faults.items():
+        yield f"faults of the engine, counted as misses ({name}): {tally.describe()}"

@@ -11,6 +11,7 @@ from benchkit.config.suite import DecodingSpec, MethodSpec
 from benchkit.data.preparation.cache import identify_dataset
 from benchkit.data.spec import DatasetSpec
 from benchkit.evaluation.lookup import find_metric, find_protocol, source_files
+from benchkit.faults import DEFAULT_MAX_FAULT_SHARE
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
 from benchkit.source_hash import hash_sources
@@ -41,6 +42,8 @@ class Job:
     store: Path
     data: Path
     overwrite: Overwrite
+    max_fault_share: float = DEFAULT_MAX_FAULT_SHARE
+    """Share of the cases that may have faults of the engine; it changes no number."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, ConfigError, unknown_name_error
 from benchkit.evaluation.lookup import find_protocol
-from benchkit.judging.runner import make_judge_jobs
+from benchkit.judging.judge_job import make_judge_jobs
+from benchkit.runs.execution import must_compute
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.job import Job, Outcome, Overwrite
 from benchkit.runs.progress import EventHandler
@@ -153,7 +154,8 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     todo: list[Job] = []
     for job in plan.jobs:
         manifest = job.run.manifest()
-        if manifest is not None and manifest.status == "complete" and job.overwrite != "always":
+        is_complete = manifest is not None and manifest.status == "complete"
+        if manifest is not None and is_complete and not must_compute(manifest, job):
             complete.append(Outcome(job, manifest, computed=False))
         else:
             todo.append(job)
@@ -284,4 +286,5 @@ def _make_job(
         store=options.store,
         data=options.data,
         overwrite=options.overwrite,
+        max_fault_share=suite.max_fault_share,
     )

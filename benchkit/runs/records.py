@@ -8,9 +8,11 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchkit.errors import StoreError
+from benchkit.faults import FaultTally
 from benchkit.runs.progress import utc_timestamp
 
 SCHEMA_VERSION = 4
+_RECORDED_CAUSES = 20
 EXTERNAL = "external"  # key in the identity and the provenance of an imported run
 
 TableSchema = dict[str, pl.DataType | type[pl.DataType]]
@@ -123,6 +125,31 @@ class MetricSummary(BaseModel):
     """One-sided p value of being above `chance`, over users."""
 
 
+class FaultRecord(BaseModel):
+    """Questions without an answer, because what the engine gave for them could not be read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: str
+    """The protocol, or the judge."""
+    faults: int
+    total: int
+    """Questions."""
+    causes: dict[str, int]
+    """Cause -> questions, the most frequent causes."""
+
+    @classmethod
+    def from_tally(cls, stage: str, tally: FaultTally) -> "FaultRecord":
+        """Return the record of counted faults."""
+        causes = dict(tally.causes.most_common(_RECORDED_CAUSES))
+        return cls(stage=stage, faults=tally.count, total=tally.total, causes=causes)
+
+    @property
+    def share(self) -> float:
+        """Share of the questions that have faults."""
+        return self.faults / self.total
+
+
 class Manifest(BaseModel):
     """What was run, how it ended and what it cost."""
 
@@ -153,7 +180,13 @@ class Manifest(BaseModel):
     (`sft_stage_seconds`) and `reused_seconds`, which were not spent here; the seconds and tokens of
     each protocol (`scored_seconds`, `scored_tokens`); `peak_memory_mb`."""
     summary: list[MetricSummary] = Field(default_factory=list)
+    faults: list[FaultRecord] = Field(default_factory=list)
+    """Of each protocol that has any."""
     error: str | None = None
+    resumable: bool = False
+    """Whether it failed for its engine (no server, no readable answers): the next run goes on."""
+    answers_since: float | None = None
+    """Unix time of the order to ask everything again; answers stored before are not used."""
 
     def end(self, status: RunStatus, **fields: Any) -> "Manifest":
         """Return the manifest of a run that ends now."""
@@ -203,7 +236,10 @@ class JudgementManifest(BaseModel):
     """Cases by stage, status and flag."""
     cost: dict[str, float] = Field(default_factory=dict)
     """Seconds, and the sum of what the verdicts used."""
+    faults: list[FaultRecord] = Field(default_factory=list)
     error: str | None = None
+    answers_since: float | None = None
+    """As of a run."""
 
 
 class PlannedJudge(BaseModel):

@@ -201,3 +201,20 @@ def load_template_text(name: str) -> str:
     from benchkit.lm.prompts import builtin_templates
 
     return builtin_templates()[name].read_text()
+
+
+FAULTY = Completion("", "error", 0, "it answered with an error: busy")
+
+
+@pytest.mark.parametrize("rationale", [False, True])
+def test_a_prediction_says_what_the_engine_did_wrong(rationale):
+    fine = Completion("Likes it.</think><item>Blue</item>", "stop", 3)
+    engine = Scripted({"1": (fine, FAULTY), "2": (FAULTY, FAULTY), "3": (fine, fine)})
+    predictor = LMPredictor(engine, load_template("papers"), rationale=rationale)
+    run = run_context(CATALOG, decoding={"n": 2})
+    faults = [p.fault for p in predictor.sample(REQUESTS, run)]
+    assert faults == [FAULTY.fault, FAULTY.fault, ""]
+    if rationale:
+        predictions = list(predictor.predict(REQUESTS, run))
+        assert [p.status for p in predictions] == ["ok", "error", "ok"]
+        assert [p.fault for p in predictions] == ["", FAULTY.fault, ""]

@@ -17,6 +17,7 @@ from benchkit.evaluation.predict import validate_predictions
 from benchkit.evaluation.random_baseline import RandomRanking
 from benchkit.evaluation.ranks import ranks_from_scores, top_columns
 from benchkit.evaluation.scoring import compute_metrics
+from benchkit.faults import UNKNOWN_CAUSE, FaultTally
 from benchkit.runs.records import MetricSummary
 from benchkit.types import Capability, Prediction, Recommender, Request, RunContext, Status
 
@@ -29,6 +30,10 @@ class EvaluationSetup:
     cases: Cases
     metrics: tuple[Metric, ...]
     popular_share: float
+    max_fault_share: float = 1.0
+    """Share of the cases that may have faults of the engine; with more, asking ends."""
+    faults: dict[str, FaultTally] = field(default_factory=dict)
+    """Protocol -> the faults of its answers, as they are given."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +183,7 @@ class EvaluationProtocol:
     ) -> Iterator[tuple[Cases, list[Prediction]]]:
         """Yield consecutive slices of the cases with their predictions."""
         n = len(setup.cases)
+        tally = setup.faults[self.name] = FaultTally(n, setup.max_fault_share)
         run.progress.start(f"{self.name} cases", n)
         for start in range(0, n, self.batch_size):
             cases = setup.cases.slice(start, start + self.batch_size)
@@ -185,7 +191,12 @@ class EvaluationProtocol:
             predictions = []
             for prediction in self.ask(recommender, requests, run):
                 predictions.append(prediction)
-                run.progress.advance()
+                if not _has_fault(prediction):
+                    run.progress.advance()
+                    continue
+                fault = prediction.fault or UNKNOWN_CAUSE
+                run.progress.advance(note=f"case {prediction.case_id}: {fault}")  # for the log
+                tally.add(fault)
             yield cases, predictions
 
     def select_metrics(self, setup: EvaluationSetup) -> list[Metric]:
@@ -224,6 +235,10 @@ class EvaluationProtocol:
             f"answers of the protocol {self.name!r} cannot be {what}",
             f"choose another protocol, or override {methods} in {type(self).__name__}",
         )
+
+
+def _has_fault(prediction: Prediction) -> bool:
+    return prediction.status == "error" or any(s.status == "error" for s in prediction.samples)
 
 
 def _to_json(prediction: Prediction) -> str:

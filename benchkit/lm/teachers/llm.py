@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import PositiveInt, computed_field
+from pydantic import Field, PositiveInt, computed_field
 
 from benchkit.errors import ConfigError
+from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultTally
 from benchkit.lm.cached_generator import (
     CachedGenerator,
     Reply,
@@ -53,6 +54,9 @@ class LLMTeacherConfig(TeacherSettings):
     """Show only so many of the last events."""
     batch: PositiveInt = 256
     """Questions asked at once."""
+    max_fault_share: float = Field(default=DEFAULT_MAX_FAULT_SHARE, ge=0, le=1, exclude=True)
+    """Share of the questions that may lack an answer because the server's could not be read; with
+    more, nothing is learnt from the others."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -117,14 +121,18 @@ class LLMTeacher:
         """Yield rationales as `Teacher.write`.
 
         Raises:
-            EngineError: The engine cannot go on; write again later.
+            EngineError: The engine cannot go on, or gave too few readable answers; write again
+                later.
         """
+        faults = FaultTally(len(questions), self._config.max_fault_share, "rationales")
         for part in chunks(map(self._truncate_history, questions), self._config.batch):
             prompts = (self._prompt.render(question, catalog) for question in part)
             replies = self._generator.generate(prompts, self._is_usable)
-            rationales = [self._read(q, reply) for q, reply in zip(part, replies, strict=True)]
+            rationales = [
+                self._read(q, reply, faults) for q, reply in zip(part, replies, strict=True)
+            ]
             if self._config.verify:
-                rationales = self._verify(part, rationales, catalog)
+                rationales = self._verify(part, rationales, catalog, faults)
             for rationale in rationales:
                 self.counts[rationale.status] += 1
                 yield rationale
@@ -163,8 +171,11 @@ class LLMTeacher:
     def _is_usable(self, text: str) -> bool:
         return parse_teacher_answer(self._prompt.answer, text) is not None
 
-    def _read(self, question: TeacherQuestion, reply: Reply) -> Rationale:
+    def _read(self, question: TeacherQuestion, reply: Reply, faults: FaultTally) -> Rationale:
         self.counts["cached"] += reply.cached
+        if reply.finish == "error":
+            faults.add(reply.fault)
+            return _failed_rationale(question, "error", reply.text, reply.fault or "no answer")
         parsed = (
             parse_teacher_answer(self._prompt.answer, reply.text)
             if reply.finish == "stop"
@@ -184,6 +195,7 @@ class LLMTeacher:
         questions: Sequence[TeacherQuestion],
         rationales: Sequence[Rationale],
         catalog: Catalog,
+        faults: FaultTally,
     ) -> list[Rationale]:
         """Refuse the rationales from which the model does not predict the item again."""
         verified = list(rationales)
@@ -197,6 +209,11 @@ class LLMTeacher:
             prompts, lambda text: parse_teacher_answer("item", text) is not None
         )
         for row, reply in zip(rows, replies, strict=True):
+            if reply.finish == "error":
+                faults.add(reply.fault)
+                why = reply.fault or "no answer"
+                verified[row] = _failed_rationale(questions[row], "error", reply.text, why)
+                continue
             answer = parse_teacher_answer("item", reply.text) if reply.finish == "stop" else None
             if not _names_item(answer, questions[row], catalog):
                 raw = rationales[row].text or ""

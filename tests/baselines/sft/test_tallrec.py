@@ -18,6 +18,7 @@ from baselines.sft.yes_no import (
 from benchkit.lm.engines.hf import HFEngine
 from benchkit.lm.prompts import load_template
 from benchkit.lm.tokenization import continuation_ids, prompt_ids
+from benchkit.lm.types import ContinuationScores
 from benchkit.rating_scale import FIVE_STARS, RatingScale
 from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.core.config import TrainConfig
@@ -169,10 +170,11 @@ def test_it_is_the_softmax_at_the_place_of_the_answer(kind, wording):
 
 
 def test_a_case_without_scores_is_an_error():
-    scored = SimpleNamespace(logprobs=None, usage={})
+    scored = ContinuationScores(None, None, "error", {}, "the server is busy")
     engine = SimpleNamespace(score=lambda *_, **__: iter([scored]))
     (answer,) = YesNoScorer(engine, writer()).predict([request()], CATALOG)
     assert answer.scores is None and answer.status == "error"
+    assert answer.fault == "the server is busy"
 
 
 # Training

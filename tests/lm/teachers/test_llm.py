@@ -143,7 +143,10 @@ def test_whatever_cannot_be_used_has_a_status_and_no_score():
         "u0": (GOOD, "stop"), "u1": ("nothing", "stop"), "u2": (GOOD[:20], "length"),
         "u3": ("I cannot", "refused"), "u4": ("", "error"), "u5": (GOOD, "length"),
     }  # fmt: skip
-    asking = teacher(FakeTeacherEngine(lambda prompt: answers[prompt.key.split("/")[0]]))
+    engine = FakeTeacherEngine(lambda prompt: answers[prompt.key.split("/")[0]])
+    with pytest.raises(EngineError, match="1 of 6 rationales without a readable answer"):
+        list(teacher(engine).write(many(6), CATALOG))
+    asking = teacher(engine, max_fault_share=0.2)
     found = list(asking.write(many(6), CATALOG))
     assert [r.status for r in found] == [
         "ok", "unparsed", "truncated", "refused", "error", "truncated"
