@@ -199,6 +199,7 @@ class LLMJudge:
                     reason,
                     reply.text,
                     {"asked again": float(attempt)} if attempt else {},
+                    fault=(reply.fault or reason) if reply.finish == "error" else "",
                 )
                 if grades is None and reply.finish == "stop":
                     unreadable.append(i)

@@ -152,6 +152,7 @@ class Panel:
             evidence,
             tuple(flags),
             dict(usage),
+            "; ".join(f"{label}: {v.fault}" for label, v in verdicts.items() if v.fault),
         )
 
 

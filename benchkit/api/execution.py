@@ -200,7 +200,8 @@ def _judge_plan(planned: RunPlan, store: Store, handler: EventHandler) -> Iterat
         for target in find_judgeable_runs(store, planned.suite, planned.name, planned.options.data)
         if target.manifest.run_id in ids
     ]
-    yield from judge_runs(store, targets, planned.suite.judging, handler)
+    share = planned.suite.max_fault_share
+    yield from judge_runs(store, targets, planned.suite.judging, handler, max_fault_share=share)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from benchkit.api.suites import as_names, resolve_suite
 from benchkit.config.loading import read_toml
 from benchkit.config.suite import JudgeSpec, JudgingSpec, Suite
 from benchkit.errors import ConfigError, StoreError
+from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun, find_judgeable_runs
 from benchkit.judging.robustness import probes_to_markdown
 from benchkit.judging.runner import (
@@ -22,7 +23,6 @@ from benchkit.judging.runner import (
     JudgeResult,
     estimate_judge_costs,
     judge_runs,
-    make_judge_jobs,
     probe_judges,
 )
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST, CostEstimate
@@ -174,7 +174,10 @@ def execute_judging(
     planned.store.update_plan(record.model_copy(update={"judges": judges}))
     computed = failed = 0
     with open_handler(progress) as handler:
-        outcomes = judge_runs(planned.store, planned.targets, planned.judging, handler, again)
+        outcomes = judge_runs(
+            planned.store, planned.targets, planned.judging, handler, again,
+            planned.suite.max_fault_share,
+        )  # fmt: skip
         for outcome in outcomes:
             computed += outcome.computed
             failed += outcome.manifest is not None and outcome.manifest.status == "failed"

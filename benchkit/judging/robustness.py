@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from benchkit import seeds
+from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultTally
 from benchkit.judging.text_segmentation import split_sentences
 from benchkit.judging.verdicts import SCORED, Judge, JudgeInput, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
@@ -244,8 +245,14 @@ def probes_to_markdown(summary: pl.DataFrame) -> str:
 def _judge_by_key(
     judge: Judge, inputs: Sequence[JudgeInput], run: RunContext
 ) -> dict[str, Verdict]:
-    verdicts = zip(inputs, judge.judge(inputs, run), strict=True)
-    return {judge_input.key: verdict for judge_input, verdict in verdicts}
+    """Return the verdicts. Raises EngineError if too many lack an answer of the judge's engine."""
+    faults = FaultTally(len(inputs), DEFAULT_MAX_FAULT_SHARE, "judgements")
+    verdicts = {}
+    for judge_input, verdict in zip(inputs, judge.judge(inputs, run), strict=True):
+        verdicts[judge_input.key] = verdict
+        if verdict.fault:
+            faults.add(verdict.fault)
+    return verdicts
 
 
 def _grade(verdict: Verdict, criterion: str) -> float | None:

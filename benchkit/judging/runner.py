@@ -3,22 +3,22 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
-from benchkit import cards, fingerprint
-from benchkit.cards import Card
-from benchkit.config.suite import JudgeSpec, JudgingSpec
-from benchkit.errors import BenchkitError, ConfigError, MethodError
+from benchkit.config.suite import JudgingSpec
+from benchkit.errors import BenchkitError, MethodError
+from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultTally
 from benchkit.judging import robustness, verdict_table
 from benchkit.judging.inputs import MethodAnswer, read_answers
+from benchkit.judging.judge_job import JudgeJob, make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.validation import same_model_warning, validate_verdicts
-from benchkit.judging.verdicts import Judge, JudgeInput, Verdict, construct_judge
+from benchkit.judging.verdicts import Judge, JudgeInput, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
+from benchkit.lm.generation_cache import ask_again_since
 from benchkit.runs.progress import (
     EventHandler,
     RunEvent,
@@ -28,42 +28,9 @@ from benchkit.runs.progress import (
     utc_timestamp,
 )
 from benchkit.runs.provenance import collect_provenance
-from benchkit.runs.records import JudgementManifest, Manifest, PlannedJudge
+from benchkit.runs.records import FaultRecord, JudgementManifest, Manifest
 from benchkit.runs.store import Store
-from benchkit.source_hash import hash_sources
 from benchkit.types import Catalog, Progress, RunContext
-
-
-@dataclass(frozen=True)
-class JudgeJob:
-    """One judge with one set of cases; the same for every run that it judges."""
-
-    spec: JudgeSpec
-    card: Card
-    judge: Judge
-    cases: int
-    answers: str
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Everything but the run that can change a verdict."""
-        config = cards.build_config(self.card, self.spec.config)
-        return {
-            **cards.identify_component(self.card, config),
-            "harness": hash_sources(Path(verdict_table.__file__)),
-            "rubric": self.judge.rubric.hash,
-            "cases": self.cases,
-            "answers": self.answers,
-        }
-
-    @property
-    def plan_entry(self) -> PlannedJudge:
-        """The judge as a plan records it."""
-        return PlannedJudge(
-            label=self.spec.name,
-            judge_id=fingerprint.hash_json(self.identity),
-            rubric=self.judge.rubric.name,
-        )
 
 
 @dataclass(frozen=True)
@@ -90,29 +57,13 @@ class JudgeCost(NamedTuple):
     """Whether a stored judgement would be used."""
 
 
-def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
-    """Construct the judges of a suite. Raises ConfigError for a judge that cannot be."""
-    if spec is None:
-        return []
-    jobs = []
-    for judge_spec in spec.judges:
-        card = cards.find_card(judge_spec.judge, "judge")
-        if card.missing_packages:
-            raise ConfigError(
-                f"judge {judge_spec.name!r} needs {', '.join(card.missing_packages)}",
-                f"pip install {' '.join(card.missing_packages)}",
-            )
-        judge = construct_judge(card, cards.build_config(card, judge_spec.config))
-        jobs.append(JudgeJob(judge_spec, card, judge, spec.cases, spec.answers))
-    return jobs
-
-
 def judge_runs(
     store: Store,
     runs: Sequence[JudgeableRun],
     spec: JudgingSpec | None,
     emit: EventHandler,
     force: bool = False,
+    max_fault_share: float = DEFAULT_MAX_FAULT_SHARE,
 ) -> Iterator[JudgeResult]:
     """Judge every run by every judge, and yield the results.
 
@@ -121,12 +72,16 @@ def judge_runs(
         runs: The runs to judge.
         spec: The judges of the suite.
         emit: Receives the events of each judgement.
-        force: Judge again, even where a verdict is stored.
+        force: Judge again, even where a verdict is stored, and ask language models again.
+        max_fault_share: Share of the verdicts that may lack an answer of the judge's engine; a
+            judgement with more fails, and is made again by the next call.
     """
     for job in make_judge_jobs(spec):
+        since = job.answers_since(runs, force)
         for run in runs:
             with store.lock(f"judge-{run.manifest.run_id}-{job.plan_entry.judge_id}"):
-                yield _judge_run(store, job, run, emit, force)
+                result = _judge_run(store, job, run, emit, force, since, max_fault_share)
+            yield result
 
 
 def estimate_judge_costs(
@@ -146,15 +101,17 @@ def estimate_judge_costs(
         force: As for `judge_runs`.
     """
     for job in make_judge_jobs(spec):
+        since = job.answers_since(runs, force)
         for run in runs:
-            if probe is None and not force and _stored_judgement(job, run):
+            if probe is None and not force and job.stored_judgement(run):
                 yield JudgeCost(job.spec.name, run, NO_COST, judged=True)
                 continue
             catalog, answers = _read_answers(job, run)
             inputs = _judge_inputs(job.judge.rubric, answers)
             context = _context(store, run, catalog)
             if probe is None:
-                cost = job.judge.estimate(inputs, context)
+                with ask_again_since(since or 0.0):
+                    cost = job.judge.estimate(inputs, context)
             else:
                 cost = robustness.estimate_probes(
                     job.judge, inputs[:probe], context, seed=context.seed
@@ -189,13 +146,6 @@ def probe_judges(
             yield job.spec.name, robustness.summarize_probes(pl.concat(tables))
 
 
-def _stored_judgement(job: JudgeJob, run: JudgeableRun) -> JudgementManifest | None:
-    """Return the judge's judgement of the run, if it came to an end."""
-    entry = job.plan_entry
-    stored = run.run.judgement(entry.label, entry.judge_id)
-    return stored if stored is not None and stored.status == "complete" else None
-
-
 def _judge_inputs(rubric: Rubric, answers: Sequence[MethodAnswer]) -> list[JudgeInput]:
     """Return the inputs of the answers that need a judge."""
     return [answer.judge_input(rubric) for answer in answers if answer.stage(rubric) == "judged"]
@@ -209,23 +159,30 @@ def _read_answers(job: JudgeJob, run: JudgeableRun) -> tuple[Catalog, list[Metho
 
 
 def _judge_run(
-    store: Store, job: JudgeJob, judgeable: JudgeableRun, emit: EventHandler, force: bool
+    store: Store,
+    job: JudgeJob,
+    judgeable: JudgeableRun,
+    emit: EventHandler,
+    force: bool,
+    since: float | None,
+    max_fault_share: float,
 ) -> JudgeResult:
     label, run = job.spec.name, judgeable.run
-    if not force and (stored := _stored_judgement(job, judgeable)):
+    if not force and (stored := job.stored_judgement(judgeable, max_fault_share)):
         return JudgeResult(judgeable, label, stored)
     catalog, answers = _read_answers(job, judgeable)
     if not any(answer.rationale for answer in answers):
         return JudgeResult(judgeable, label, None, "gives no rationales")
     title = f"{judgeable.title} / {label}"
-    manifest = _make_manifest(job, judgeable.manifest)
+    manifest = _make_manifest(job, judgeable.manifest, since)
     run.write_judgement(manifest)
     emit(RunEvent("started", title))
     start = time.perf_counter()
     log = RunLog(run.log)
     try:
         context = _context(store, judgeable, catalog, StageProgress(title, emit, log))
-        verdicts = _collect_verdicts(job.judge, answers, context)
+        with ask_again_since(since or 0.0):
+            verdicts, faults = _collect_verdicts(job.judge, answers, context, max_fault_share)
         table = verdict_table.build_verdict_table(answers, verdicts, job.judge.rubric, catalog)
     except Exception as error:
         cause = error if isinstance(error, BenchkitError) else MethodError(
@@ -236,7 +193,7 @@ def _judge_run(
             update={"status": "failed", "finished": utc_timestamp(), "error": str(cause)}
         )
         run.write_judgement(manifest)
-        emit(RunEvent("failed", title, note=cause.cause))
+        emit(RunEvent("failed", title, note=str(cause)))
         return JudgeResult(judgeable, label, manifest, cause.cause, computed=True)
     finally:
         log.close()
@@ -246,6 +203,8 @@ def _judge_run(
             "status": "complete",
             "finished": utc_timestamp(),
             "caveats": job.judge.caveats,  # some are known once it has judged
+            "warnings": (*manifest.warnings, *[faults.describe()] * bool(faults.count)),
+            "faults": [FaultRecord.from_tally(label, faults)] * bool(faults.count),
             "counts": verdict_table.count_verdicts(table),
             "cost": seconds | verdict_table.sum_usage(verdicts.values()),
         }
@@ -256,7 +215,7 @@ def _judge_run(
     return JudgeResult(judgeable, label, manifest, computed=True)
 
 
-def _make_manifest(job: JudgeJob, run: Manifest) -> JudgementManifest:
+def _make_manifest(job: JudgeJob, run: Manifest, since: float | None) -> JudgementManifest:
     rubric, entry = job.judge.rubric, job.plan_entry
     warning = same_model_warning(job.judge.models, run.identity.get("config", {}))
     return JudgementManifest(
@@ -277,6 +236,7 @@ def _make_manifest(job: JudgeJob, run: Manifest) -> JudgementManifest:
         identity=job.identity,
         provenance=collect_provenance(),
         started=utc_timestamp(),
+        answers_since=since,
     )
 
 
@@ -298,13 +258,20 @@ def _context(
 
 
 def _collect_verdicts(
-    judge: Judge, answers: Sequence[MethodAnswer], run: RunContext
-) -> dict[str, Verdict]:
-    """Return the verdicts of the answers that need a judge, by case."""
+    judge: Judge, answers: Sequence[MethodAnswer], run: RunContext, max_fault_share: float
+) -> tuple[dict[str, Verdict], FaultTally]:
+    """Return the verdicts of the answers that need a judge, by case, and the engine's faults.
+
+    Raises:
+        EngineError: There are more faults than `max_fault_share` allows.
+    """
     inputs = _judge_inputs(judge.rubric, answers)
     run.progress.start("judgements", len(inputs))
     verdicts = {}
+    faults = FaultTally(len(inputs), max_fault_share, "judgements")
     for verdict in validate_verdicts(judge.judge(inputs, run), inputs, judge.rubric):
         verdicts[verdict.key] = verdict
-        run.progress.advance()
-    return verdicts
+        run.progress.advance(note=f"case {verdict.key}: {verdict.fault}" if verdict.fault else "")
+        if verdict.fault:
+            faults.add(verdict.fault)
+    return verdicts, faults

@@ -50,6 +50,9 @@ class Verdict:
     """What a reader must know, e.g. `INJECTION`."""
     usage: Mapping[str, float] = field(default_factory=dict)
     """What the verdict cost, e.g. {"prompt_tokens": 812}."""
+    fault: str = ""
+    """What the judge's engine did wrong, where it gave no readable answer; '' if nothing. It is no
+    verdict of the model: with too many, the judgement fails and is made again."""
 
 
 @runtime_checkable

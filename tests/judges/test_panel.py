@@ -188,3 +188,17 @@ def test_panels_that_cannot_work_are_refused(settings, words):
     card = cards.find_card("judges.panel:Panel", "judge")
     with pytest.raises(ConfigError, match=words):
         construct_judge(card, cards.build_config(card, settings))
+
+
+class Faulty(Says):
+    """A judge whose server answers with an error."""
+
+    def judge(self, inputs, run):
+        for judge_input in inputs:
+            yield Verdict(judge_input.key, {}, "unscored", "no usable reply", fault="busy")
+
+
+def test_a_panel_says_which_of_its_judges_had_a_fault(tmp_path):
+    assert sat(tmp_path, Says(1), Says(2), Says(2)).fault == ""
+    verdict = sat(tmp_path, Says(1), Faulty(), Says(2))
+    assert (verdict.status, verdict.fault) == ("scored", "j1: busy")

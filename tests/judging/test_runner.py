@@ -7,7 +7,8 @@ import pytest
 
 from benchkit.config.suite import JudgingSpec
 from benchkit.errors import ConfigError
-from benchkit.judging.runner import estimate_judge_costs, judge_runs, make_judge_jobs, probe_judges
+from benchkit.judging.judge_job import make_judge_jobs
+from benchkit.judging.runner import estimate_judge_costs, judge_runs, probe_judges
 from benchkit.report.core import text_table
 from benchkit.report.core.collect import collect_results
 from benchkit.report.grades.tables import grade_tables, grades_csv

@@ -1,0 +1,96 @@
+"""A judge with its settings and cases: what identifies its judgements, and which are stored."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchkit import cards, fingerprint
+from benchkit.cards import Card
+from benchkit.config.suite import JudgeSpec, JudgingSpec
+from benchkit.errors import ConfigError
+from benchkit.judging import verdict_table
+from benchkit.judging.judgeable_runs import JudgeableRun
+from benchkit.judging.verdicts import Judge, construct_judge
+from benchkit.runs.records import JudgementManifest, PlannedJudge
+from benchkit.source_hash import hash_sources
+
+
+@dataclass(frozen=True)
+class JudgeJob:
+    """One judge with one set of cases; the same for every run that it judges."""
+
+    spec: JudgeSpec
+    card: Card
+    judge: Judge
+    cases: int
+    answers: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything but the run that can change a verdict."""
+        config = cards.build_config(self.card, self.spec.config)
+        return {
+            **cards.identify_component(self.card, config),
+            "harness": hash_sources(Path(verdict_table.__file__)),
+            "rubric": self.judge.rubric.hash,
+            "cases": self.cases,
+            "answers": self.answers,
+        }
+
+    @property
+    def plan_entry(self) -> PlannedJudge:
+        """The judge as a plan records it."""
+        return PlannedJudge(
+            label=self.spec.name,
+            judge_id=fingerprint.hash_json(self.identity),
+            rubric=self.judge.rubric.name,
+        )
+
+    def stored_judgement(
+        self, run: JudgeableRun, max_fault_share: float = 1.0
+    ) -> JudgementManifest | None:
+        """Return the judgement of a run, if it came to an end without too many faults."""
+        stored = self._last_judgement(run)
+        if stored is None or stored.status != "complete":
+            return None
+        too_many = any(record.share > max_fault_share for record in stored.faults)
+        return None if too_many else stored
+
+    def answers_since(self, runs: Sequence[JudgeableRun], force: bool) -> float | None:
+        """Return since when answers of language models count, None for all that are stored.
+
+        A judgement that did not come to its end goes on with what it has asked. The moment is the
+        same for all runs, as a judge has one engine for them.
+
+        Args:
+            runs: The runs to judge.
+            force: Whether everything is asked again.
+        """
+        if force:
+            return time.time()
+        last = [self._last_judgement(run) for run in runs]
+        open_ones = [record for record in last if record and record.status != "complete"]
+        return max((r.answers_since for r in open_ones if r.answers_since), default=None)
+
+    def _last_judgement(self, run: JudgeableRun) -> JudgementManifest | None:
+        entry = self.plan_entry
+        return run.run.judgement(entry.label, entry.judge_id)
+
+
+def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
+    """Construct the judges of a suite. Raises ConfigError for a judge that cannot be."""
+    if spec is None:
+        return []
+    jobs = []
+    for judge_spec in spec.judges:
+        card = cards.find_card(judge_spec.judge, "judge")
+        if card.missing_packages:
+            raise ConfigError(
+                f"judge {judge_spec.name!r} needs {', '.join(card.missing_packages)}",
+                f"pip install {' '.join(card.missing_packages)}",
+            )
+        judge = construct_judge(card, cards.build_config(card, judge_spec.config))
+        jobs.append(JudgeJob(judge_spec, card, judge, spec.cases, spec.answers))
+    return jobs
