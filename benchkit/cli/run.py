@@ -38,6 +38,8 @@ def run_command(
     ] = Path("leaderboards"),
 ) -> None:
     """Run a suite: what is complete is kept, what was interrupted is done again."""
+    from rich.text import Text
+
     from benchkit import api
     from benchkit.report.core.text_table import wide_console
 
@@ -59,8 +61,9 @@ def run_command(
 
     def tell_old_failure(outcome: "Outcome") -> None:
         if outcome.manifest.status == "failed" and not outcome.computed:
-            advice = "run it again with --overwrite failed"
-            console.print(f"[red]failed[/] {outcome.job.title}, earlier: {advice}")
+            line = f" {outcome.job.title}, earlier: {outcome.manifest.error}"
+            console.print(Text("failed", "red").append(line, "default"), soft_wrap=True)
+            console.print("  do it again with --overwrite failed", highlight=False)
 
     with api.show_progress(console) as handler:
         results = api.run(suite, **chosen, progress=handler, on_outcome=tell_old_failure)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from benchkit.errors import StoreError
+from benchkit.errors import StoreError, in_one_line
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.evaluation.protocols.base import ProtocolTable
 from benchkit.report.core.case_users import case_clusters, counts_cases_as_users, read_case_users
@@ -168,7 +168,7 @@ def _stale(seeds: Sequence[int], newest: int) -> str:
 
 def _unfinished(store: Store, manifest: Manifest) -> str:
     if manifest.status == "failed":
-        return f"failed: {str(manifest.error).partition(chr(10))[0]}"
+        return f"failed: {in_one_line(str(manifest.error))}"
     return "running" if store.is_locked(manifest.run_id) else "interrupted"
 
 

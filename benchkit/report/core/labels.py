@@ -9,6 +9,7 @@ from benchkit.report.core.results import ResultRow, ResultTable
 from benchkit.runs.records import PlanRecord
 from benchkit.stats.crossed_effects import MIN_SEEDS
 
+_STATUS_WIDTH = 60  # characters of a reason that fit into a row
 CHANCE_MARK = "°"
 SIGNIFICANCE_MARK = "†"
 SEVERAL_CASES = (
@@ -221,3 +222,19 @@ def metric_columns(plan: PlanRecord, table: ResultTable) -> list[str]:
     first = [name for name in plan.metrics if name in extra or not extra]
     others = [name for name in extra if name not in plan.metrics]
     return [*first, *(n for n in others if n not in _FAILURES or best_mean(table, n) != 0.0)]
+
+
+def split_status(label: str, status: str) -> tuple[str, str]:
+    """Return what the cell of a row without figures says, and the note below the table.
+
+    A cell of a table on the screen is cut off, a note is not.
+
+    >>> split_status("ease", "interrupted")
+    ('interrupted', '')
+    >>> split_status("chat-rec", "failed: no such model (hint: check the name)")
+    ('failed: see below', 'chat-rec failed: no such model (hint: check the name)')
+    """
+    kind, _, reason = status.partition(": ")
+    if kind != "failed" or ("(hint: " not in reason and len(status) <= _STATUS_WIDTH):
+        return status, ""
+    return f"{kind}: see below", f"{label} {status}"

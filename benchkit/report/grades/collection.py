@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from benchkit.errors import in_one_line
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.grade_results import GradeComparison, GradeRow, GradeTable
 from benchkit.report.grades.analysis import compare_with_best, grade_buckets, length_adjusted_means
@@ -85,7 +86,7 @@ def _status(method: _Method, answers: str) -> str:
         return "gives no rationales" if silent and all(silent) else "not judged"
     bad = next((manifest for manifest in method.begun if manifest.status != "complete"), None)
     if bad is not None:
-        why = str(bad.error).partition("\n")[0] if bad.error else "interrupted"
+        why = in_one_line(bad.error) if bad.error else "interrupted"
         return f"{bad.status}: {why}"
     if len(method.begun) < len(method.planned):
         return "not judged with every seed"

@@ -16,6 +16,7 @@ from benchkit.report.core.labels import (
     is_at_chance,
     metric_columns,
     metric_title,
+    split_status,
     table_caption,
     table_legend,
 )
@@ -71,6 +72,7 @@ def leaderboard_table(
         TextRow(("Chance", *[""] * family, *(rate.get(n, "") for n in names), *[""] * fit), True)
     ]
     previous = ""
+    reasons: list[str] = []
     for row in table.rows:
         marks = (CHANCE_MARK,) if is_at_chance(row, plan) else ()
         label = TextCell(row.label, marks=(*marks, *(caveats[text] for text in row.caveats)))
@@ -82,7 +84,9 @@ def leaderboard_table(
                 cells.append(TextCell("" if cell is None else formatter(cell), bold))
             cells += [format_fit_seconds(row)] * fit
         else:
-            cells.append(row.status)
+            status, reason = split_status(row.label, row.status)
+            cells.append(status)
+            reasons += [reason] * bool(reason)
         rows.append(TextRow(tuple(cells), rule=row.family != previous))
         previous = row.family
     return TextTable(
@@ -94,7 +98,11 @@ def leaderboard_table(
             *["Fit (s)"] * fit,
         ),
         tuple(rows),
-        (*table_legend(plan, table), *(note_number(n, text) for text, n in caveats.items())),
+        (
+            *reasons,
+            *table_legend(plan, table),
+            *(note_number(n, text) for text, n in caveats.items()),
+        ),
         text_columns=1 + family,
     )
 

@@ -1,0 +1,398 @@
+"""Suites on servers that answer badly, through the command line: nothing is wrong in silence."""
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from benchkit.cli.main import app
+from benchkit.errors import EngineError
+from benchkit.runs.store import Store
+from tests.support.command_line import invoked
+from tests.support.openai_engine import edit
+from tests.support.openai_server import Edit, Status, TestServer
+from tests.support.server_backends import EchoBackend
+from tests.support.tiny_chat_model import tiny_tokenizer
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+USERS, ITEMS = 60, 20
+OVERLOADED = Edit(lambda _: {"error": {"message": "model overloaded", "code": 503}})
+TOO_LONG = Status(400, body={"error": {"message": "maximum context length is 128 tokens"}})
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def server():
+    with TestServer(EchoBackend(reply=list_candidates), model="m") as running:
+        yield running
+
+
+def list_candidates(text, number, seed, backwards=False):
+    """The candidates of a prompt as a numbered list, with a reason; a verdict for a judge."""
+    if "<eval>" in text:
+        return "It fits. <eval>RATING-2</eval>"
+    titles = text.partition("Candidates:\n")[2].partition("\n\n")[0].split("\n")
+    titles = titles[::-1] if backwards else titles
+    lines = [f"{place}. {title}" for place, title in enumerate(titles, 1)]
+    return "\n".join([*lines, "Reason: it fits what was chosen before."])
+
+
+def write_suite(folder, url, engine="", head="", judge=False):
+    ratings = ["user,item,rating,timestamp"]
+    for user in range(USERS):
+        for place in range(6):
+            item = (user * 7 + place * 3) % ITEMS
+            ratings.append(f"u{user},i{item},{1 + (user + place) % 5},{1600000000 + place}")
+    (folder / "r.csv").write_text("\n".join(ratings) + "\n")
+    items = ["item,title", *(f"i{item},Thing {item}" for item in range(ITEMS))]
+    (folder / "i.csv").write_text("\n".join(items) + "\n")
+    settings = f'kind = "openai", base_url = "{url}", model = "m", max_retries = 0, concurrency = 1'
+    judging = f"""
+[judging]
+cases = 50
+answers = "scored"
+judges = [{{ judge = "llm", config = {{ engine = {{ {settings} }}, retries = 0 }} }}]
+"""
+    path = folder / "shop.toml"
+    path.write_text(f"""
+title = "Shop"
+protocols = ["scored"]
+{head}
+[[datasets]]
+name = "shop"
+source = "table"
+options = {{ interactions = "r.csv", items = "i.csv" }}
+candidates = {{ count = 5 }}
+[[methods]]
+method = "chat-rec"
+config = {{ backbone = "m", engine = {{ {settings}{engine and ", "}{engine} }} }}
+{judging * judge}""")
+    return path
+
+
+@pytest.fixture
+def benchkit(tmp_path, monkeypatch):
+    """Calls `benchkit COMMAND --suite ...` in a folder; returns exit code and screen."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(command, suite, *options):
+        done = CliRunner().invoke(app, [command, "--suite", str(suite), *options])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, " ".join(done.stdout.split())
+
+    return call
+
+
+def manifest(folder):
+    (run,) = Store(folder / "runs").runs()
+    return run.manifest()
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (OVERLOADED, "it answered with an error: model overloaded (503)"),
+        (Edit(lambda r: r | {"choices": None}), "it gave no choices"),
+        (edit(lambda c: c.update(finish_reason=None)), "finish_reason null"),
+        (edit(lambda c: c.update(finish_reason="weird")), 'finish_reasons = { weird = "stop" }'),
+        (edit(lambda c: c["message"].update(content="")), "the content is empty"),
+        (
+            edit(lambda c: c.update(message={"content": "", "reasoning_content": "1. Thing"})),
+            "the text stands in reasoning_content",
+        ),
+        (
+            edit(lambda c: c.update(message={"content": None, "reasoning_content": "1. Thing"})),
+            "the content is null, and the text stands in reasoning_content",
+        ),
+        (TOO_LONG, "does not take the request (HTTP 400: "),
+    ],
+)
+def test_a_server_that_answers_badly_fails_the_run_until_it_is_well(
+    tmp_path, server, benchkit, fault, cause
+):
+    suite = write_suite(tmp_path, server.url)
+    server.always = fault
+    code, screen = benchkit("run", suite)
+    assert code == 1
+    assert screen.count(cause) >= 2  # where it happens, and below the table
+    assert "max_fault_share" in screen and "hint: mend what the server does" in screen
+    assert "HR@1" in screen and "failed: see below" in screen
+    asked = len(server.seen)
+    assert asked < USERS  # it ends once too many cases have faults
+    record = manifest(tmp_path)
+    assert (record.status, record.resumable) == ("failed", True)
+    assert cause in record.error
+    server.always = None
+    code, screen = benchkit("run", suite)  # without --overwrite
+    assert (code, manifest(tmp_path).status) == (0, "complete")
+    assert "1 computed now" in screen
+    assert len(server.seen) - asked == USERS
+
+
+def test_content_in_parts_is_read(tmp_path, server, benchkit):
+    suite = write_suite(tmp_path, server.url)
+    benchkit("run", suite, "--out", "plain")
+    server.always = edit(
+        lambda c: c["message"].update(content=[{"type": "text", "text": c["message"]["content"]}])
+    )
+    assert benchkit("run", suite)[0] == 0
+    (plain,) = Store(tmp_path / "plain").runs()
+    assert manifest(tmp_path).summary == plain.manifest().summary
+
+
+def test_a_resumed_run_asks_only_what_had_no_answer(tmp_path, server, benchkit):
+    suite = write_suite(tmp_path, server.url)
+    server.faults.extend([*[None] * 10, OVERLOADED, *[None] * 9, OVERLOADED])
+    code, screen = benchkit("run", suite)
+    assert code == 1 and "2 of 60 cases without a readable answer (.033)" in screen
+    server.faults.clear()
+    assert benchkit("run", suite)[0] == 0
+    bodies = [json.dumps(seen.body) for seen in server.seen]
+    assert len(set(bodies)) == USERS
+    assert len(bodies) == USERS + 2
+
+
+@pytest.mark.parametrize("fault", [OVERLOADED, TOO_LONG])
+def test_a_few_faults_are_counted_and_named(tmp_path, server, benchkit, fault):
+    suite = write_suite(tmp_path, server.url)
+    server.faults.extend([None, fault])
+    code, screen = benchkit("run", suite)
+    assert code == 0
+    assert "1 of 60 cases have faults" in screen
+    note = "faults of the engine, counted as misses (scored): 1 of 60 cases"
+    assert note in screen and note in (tmp_path / "leaderboards/shop/table.md").read_text()
+    (record,) = manifest(tmp_path).faults
+    assert (record.stage, record.faults, record.total) == ("scored", 1, USERS)
+    (run,) = Store(tmp_path / "runs").runs()
+    assert run.predictions()["status"].to_list().count("error") == 1
+    assert re.search(r'"note": "case [^"]+: it (answered|does not take)', run.log.read_text())
+    # A complete run stays, unless the suite allows fewer; then only that case is asked.
+    server.seen.clear()
+    assert "0 computed now" in benchkit("run", suite)[1]
+    strict = write_suite(tmp_path, server.url, head="max_fault_share = 0.0")
+    assert benchkit("run", strict)[0] == 0
+    assert (len(server.seen), manifest(tmp_path).faults) == (1, [])
+
+
+def test_the_share_is_a_setting_and_no_part_of_the_run_id(tmp_path, server, benchkit):
+    server.judge = lambda body: OVERLOADED if "Thing 3" in str(body) else None
+    strict = write_suite(tmp_path, server.url)
+    assert benchkit("run", strict)[0] == 1
+    before = manifest(tmp_path)
+    lenient = write_suite(tmp_path, server.url, head="max_fault_share = 1.0")
+    code, screen = benchkit("run", lenient)
+    assert (code, manifest(tmp_path).status) == (0, "complete")
+    assert manifest(tmp_path).run_id == before.run_id
+    assert "faults of the engine" in screen
+
+
+def test_overwrite_always_asks_a_server_again(tmp_path, server, benchkit):
+    suite = write_suite(tmp_path, server.url)
+    benchkit("run", suite)
+    first = manifest(tmp_path).summary
+    server.backend.reply = lambda *question: list_candidates(*question, backwards=True)
+    server.seen.clear()
+    # It breaks off, and goes on without asking again what it has asked since.
+    server.faults.extend([*[None] * 20, Status(500)])
+    assert benchkit("run", suite, "--overwrite", "always")[0] == 1
+    assert len(server.seen) == 21
+    assert benchkit("run", suite)[0] == 0
+    assert len(server.seen) == USERS + 1
+    assert manifest(tmp_path).summary != first
+    benchkit("run", suite, "--out", "fresh")
+    (fresh,) = Store(tmp_path / "fresh").runs()
+    assert manifest(tmp_path).summary == fresh.manifest().summary
+
+
+def test_another_address_is_another_server(tmp_path, server, benchkit):
+    benchkit("run", write_suite(tmp_path, server.url))
+    backend = EchoBackend(reply=lambda *question: list_candidates(*question, backwards=True))
+    with TestServer(backend, model="m") as other:
+        benchkit("run", write_suite(tmp_path, other.url))
+        assert len(other.seen) == USERS
+    means = [run.manifest().summary[0].mean for run in Store(tmp_path / "runs").runs()]
+    assert len(set(means)) == 2
+
+
+def refuse_parameters(body):
+    """As a reasoning model does."""
+    for name in ("max_tokens", "temperature", "top_p", "seed"):
+        if name in body:
+            message = f"Unsupported parameter: '{name}' is not supported with this model."
+            return Status(400, body={"error": {"message": message, "param": name}})
+    return None
+
+
+def test_hints_lead_to_a_suite_that_a_reasoning_model_takes(tmp_path, server, benchkit):
+    server.judge = refuse_parameters
+    suite = write_suite(tmp_path, server.url)
+    code, screen = benchkit("run", suite)
+    assert code == 1
+    assert 'hint: give its new name: rename_fields = { max_tokens = "max_compl' in screen
+    assert '(hint: give its new name: rename_fields = { max_tokens = "max_compl' in screen
+    code, screen = benchkit("run", suite)  # it failed for its settings, so it is not done again
+    assert code == 1 and "earlier: " in screen and "rename_fields" in screen
+    assert "--overwrite failed" in screen
+    table = (tmp_path / "leaderboards/shop/table.md").read_text()
+    assert "rename\\_fields" in table
+    settings = (
+        'rename_fields = { max_tokens = "max_completion_tokens" },'
+        ' omit_fields = ["temperature", "top_p", "seed"]'
+    )
+    code, screen = benchkit("run", write_suite(tmp_path, server.url, settings))
+    assert code == 0
+    assert "the server's own temperature and top_p" in screen
+    assert set(server.seen[-1].body) == {"model", "messages", "max_completion_tokens", "n"}
+
+
+def test_a_server_that_refuses_several_answers_gives_them_one_by_one(tmp_path, server, benchkit):
+    several = Status(400, body={"error": {"message": "n > 1 is not supported", "param": "n"}})
+    server.judge = lambda body: several if body["n"] > 1 else None
+    head = "decoding = { n = 3, temperature = 1.0 }"
+    suite = write_suite(tmp_path, server.url, head=head)
+    suite.write_text(suite.read_text().replace('["scored"]', '["scored", "sampled"]'))
+    assert benchkit("run", suite)[0] == 0
+    assert sum(seen.body["n"] > 1 for seen in server.seen) == 1
+    assert len(server.seen) == USERS + 1 + 3 * USERS
+
+
+# Judges
+
+
+def test_a_judge_whose_server_fails_is_asked_again(tmp_path, server, benchkit):
+    suite = write_suite(tmp_path, server.url)
+    benchkit("run", suite)
+    judged = write_suite(tmp_path, server.url, judge=True)
+    server.always = OVERLOADED
+    code, screen = benchkit("judge", judged)
+    assert code == 1
+    assert "judgements without a readable answer" in screen and "model overloaded" in screen
+    assert "max_fault_share" in screen
+    server.always = None
+    code, screen = benchkit("judge", judged)  # without --again
+    assert code == 0
+    (run,) = Store(tmp_path / "runs").runs()
+    (judgement,) = run.judgements()
+    assert (judgement.status, judgement.faults) == ("complete", [])
+    server.seen.clear()
+    benchkit("judge", judged)
+    assert not server.seen
+
+
+def test_a_judge_that_is_asked_again_asks_its_server(tmp_path, server, benchkit):
+    suite = write_suite(tmp_path, server.url, judge=True)
+    benchkit("run", suite)
+    (run,) = Store(tmp_path / "runs").runs()
+
+    def grades():
+        (judgement,) = run.judgements()
+        rows = run.verdicts(judgement).filter(stage="judged")["grades"].to_list()
+        return {row[0]["grade"] for row in rows}
+
+    assert grades() == {2.0}
+    server.backend.reply = lambda *_: "<eval>RATING-3</eval>"
+    server.seen.clear()
+    server.faults.extend([None] * 3 + [Status(500)])
+    assert benchkit("judge", suite, "--again")[0] == 1
+    assert benchkit("judge", suite)[0] == 0
+    assert grades() == {3.0}
+    n_judged = run.judgements()[0].counts["judged"]
+    assert len(server.seen) == n_judged + 1
+
+
+def test_a_judgement_that_broke_off_uses_no_older_answers(tmp_path, server, benchkit):
+    suite = write_suite(tmp_path, server.url, judge=True)
+    second = suite.read_text().partition("[[methods]]")[2].partition("[judging]")[0]
+    second = second.replace('"chat-rec"', '"chat-rec"\nlabel = "again"')
+    second = second.replace('backbone = "m"', 'backbone = "m", answer_tokens = 399')
+    suite.write_text(suite.read_text().replace("\n[judging]", f"[[methods]]{second}\n[judging]"))
+    benchkit("run", suite)
+    runs = sorted(Store(tmp_path / "runs").runs(), key=lambda run: run.manifest().label)
+    server.backend.reply = lambda *_: "<eval>RATING-3</eval>"
+    server.faults.extend([None, Status(500)])  # neither of the two comes to its end
+    server.always = Status(500)
+    assert benchkit("judge", suite, "--again")[0] == 1
+    server.faults.clear()
+    server.always = None
+    for path in (runs[1].path / "judgements").iterdir():
+        path.unlink()
+    assert benchkit("judge", suite)[0] == 0
+    for run in runs:
+        (judgement,) = run.judgements()
+        rows = run.verdicts(judgement).filter(stage="judged")["grades"].to_list()
+        assert {row[0]["grade"] for row in rows} == {3.0}
+
+
+def test_a_few_faults_of_a_judge_are_named(tmp_path, server, benchkit):
+    suite = write_suite(tmp_path, server.url)
+    benchkit("run", suite)
+    server.faults.extend([None, OVERLOADED])
+    lenient = write_suite(tmp_path, server.url, head="max_fault_share = 0.5", judge=True)
+    code, screen = benchkit("judge", lenient)
+    assert code == 0
+    assert "warning" in screen and "judgements without a readable answer" in screen
+
+
+def test_probes_of_a_judge_whose_server_fails_are_no_table(tmp_path, server, benchkit):
+    suite = write_suite(tmp_path, server.url)
+    benchkit("run", suite)
+    judged = write_suite(tmp_path, server.url, judge=True)
+    server.always = OVERLOADED
+    with pytest.raises(EngineError, match=r"judgements without .* model overloaded"):
+        invoked("judge", "--suite", judged, "--probe", 3)
+
+
+def test_dry_runs_ask_nothing(tmp_path, server):
+    suite = write_suite(tmp_path, server.url)
+    invoked("run", "--suite", suite, "--dry-run", "--out", tmp_path / "runs")
+    assert not server.seen
+
+
+@pytest.mark.parametrize(
+    ("scoring", "fault", "cause"),
+    [
+        ("echo", edit(lambda c: c.update(logprobs=None)), "no log-probabilities of the prompt"),
+        ("prompt_logprobs", edit(lambda c: c.pop("prompt_logprobs")), "no log-probabilities for"),
+        ("echo", OVERLOADED, "model overloaded (503)"),
+        ("echo", TOO_LONG, "maximum context length"),
+    ],
+)
+def test_a_server_without_log_probabilities_fails_the_run(
+    tmp_path, benchkit, scoring, fault, cause
+):
+    tiny_tokenizer().save_pretrained(tmp_path / "tokenizer")
+    with TestServer(EchoBackend(tiny_tokenizer()), model="m") as server:
+        engine = f'tokenizer = "{tmp_path / "tokenizer"}", scoring = "{scoring}"'
+        suite = write_suite(tmp_path, server.url, engine + ', api = "completions"')
+        suite.write_text(suite.read_text().replace('"chat-rec"', '"zero-shot"'))
+        server.always = fault
+        code, screen = benchkit("run", suite)
+        assert code == 1 and cause in screen
+        server.always = None
+        assert benchkit("run", suite)[0] == 0
+
+
+def test_answers_of_a_method_that_fail_are_faults_as_well(tmp_path, methods, benchkit):
+    methods.write_text(
+        methods.read_text()
+        + """
+class Faulty(Base):
+    def predict(self, requests, run):
+        for request in requests:
+            yield Prediction(request.case_id, None, status="error", fault="no answer from my own")
+"""
+    )
+    suite = write_suite(tmp_path, "http://127.0.0.1:9/v1")
+    suite.write_text(suite.read_text().partition("[[methods]]")[0])
+    suite.write_text(suite.read_text() + '[[methods]]\nmethod = "recs.py:Faulty"\n')
+    code, screen = benchkit("run", suite)
+    assert code == 1
+    assert "1 of 60 cases without a readable answer (.017): no answer from my own" not in screen
+    assert "2 of 60 cases without a readable answer (.033): no answer from my own" in screen
