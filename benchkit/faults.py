@@ -6,11 +6,14 @@ end what is under way, as it would measure the server.
 
 from collections import Counter
 
+from pydantic import BaseModel, ConfigDict
+
 from benchkit.errors import EngineError
 
 DEFAULT_MAX_FAULT_SHARE = 0.02
 UNKNOWN_CAUSE = "status 'error' without a cause"
 _CAUSES_IN_MESSAGE = 3
+_RECORDED_CAUSES = 20
 
 
 class FaultTally:
@@ -68,3 +71,28 @@ class FaultTally:
             f"{self.count} of {self.total} {self.noun} without a readable answer ({share}):"
             f" {'; '.join(parts)}"
         )
+
+
+class FaultRecord(BaseModel):
+    """What a manifest records of a tally of faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: str
+    """The protocol, or the judge."""
+    faults: int
+    total: int
+    """Questions."""
+    causes: dict[str, int]
+    """Cause -> questions, the most frequent causes."""
+
+    @classmethod
+    def from_tally(cls, stage: str, tally: FaultTally) -> "FaultRecord":
+        """Return the record of counted faults."""
+        causes = dict(tally.causes.most_common(_RECORDED_CAUSES))
+        return cls(stage=stage, faults=tally.count, total=tally.total, causes=causes)
+
+    @property
+    def share(self) -> float:
+        """Share of the questions that have faults."""
+        return self.faults / self.total

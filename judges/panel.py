@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, computed_field, model_validator
 
 from benchkit import cards
-from benchkit.config.suite import JudgeSpec
+from benchkit.config.judging import JudgeSpec
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.verdicts import SCORED, Judge, JudgeInput, Verdict, construct_judge

@@ -12,8 +12,9 @@ from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import as_names, resolve_suite
+from benchkit.config.judging import JudgeSpec, JudgingSpec
 from benchkit.config.loading import read_toml
-from benchkit.config.suite import JudgeSpec, JudgingSpec, Suite
+from benchkit.config.suite import Suite
 from benchkit.errors import ConfigError, StoreError
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun, find_judgeable_runs

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveInt,
-    field_validator,
     model_validator,
 )
 
 from benchkit.config.folder_names import find_wrong_folders
+from benchkit.config.judging import JudgingSpec
 from benchkit.config.loading import read_toml, validate_model
+from benchkit.config.suite_model import SuiteModel
 from benchkit.data.sources import resolve_paths
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError, unknown_name_error
@@ -32,11 +31,7 @@ from benchkit.faults import DEFAULT_MAX_FAULT_SHARE
 from benchkit.types import Capability
 
 
-class _SuiteModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MethodSpec(_SuiteModel):
+class MethodSpec(SuiteModel):
     """One row of the table: a method and its hyper-parameters.
 
     label: what the row is called, by default the method's name.
@@ -51,7 +46,7 @@ class MethodSpec(_SuiteModel):
         return self.label or self.method.rpartition(":")[2]
 
 
-class TaskSpec(_SuiteModel):
+class TaskSpec(SuiteModel):
     """One column group of the table: the dataset that is asked, and the one that is learnt from.
 
     train: by default the test dataset. train_by_family: families that learn from another one,
@@ -72,7 +67,7 @@ class TaskSpec(_SuiteModel):
         return self.train_by_family.get(family, self.train or self.test)
 
 
-class DecodingSpec(_SuiteModel):
+class DecodingSpec(SuiteModel):
     """How the answers of the sampled protocol are drawn: table `[decoding]` of a suite.
 
     n: answers a case. max_tokens: of one answer. constrained: answers can only be candidates.
@@ -85,47 +80,7 @@ class DecodingSpec(_SuiteModel):
     constrained: bool = False
 
 
-class JudgeSpec(_SuiteModel):
-    """A judge and its settings. label: what it is called in tables, by default its name."""
-
-    judge: str
-    label: str = ""
-    config: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.label or self.judge.rpartition(":")[2]
-
-
-class JudgingSpec(_SuiteModel):
-    """How rationales are judged: table `[judging]` of a suite.
-
-    cases: so many of a task's at most, the same for every method.
-    answers: `sampled` judges the first sample of a case, `scored` the item ranked first.
-    """
-
-    cases: PositiveInt = 300
-    answers: str = Sampled.name
-    judges: tuple[JudgeSpec, ...] = Field(min_length=1)
-
-    @field_validator("judges")
-    @classmethod
-    def _check_labels(cls, judges: tuple[JudgeSpec, ...]) -> tuple[JudgeSpec, ...]:
-        for error in find_wrong_folders("judge label", [judge.name for judge in judges]):
-            raise error
-        return judges
-
-    @field_validator("answers")
-    @classmethod
-    def _has_judged_answers(cls, name: str) -> str:
-        if not find_protocol(name).judged_answer_title:
-            raise ConfigError(
-                f"answers of the protocol {name!r} cannot be judged", "choose another"
-            )
-        return name
-
-
-class Suite(_SuiteModel):
+class Suite(SuiteModel):
     """A suite file.
 
     protocols: `scored` ranks the frozen candidates, `full` the whole catalogue, `sampled` ranks

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchkit import cards, fingerprint
 from benchkit.cards import Card
-from benchkit.config.suite import JudgeSpec, JudgingSpec
+from benchkit.config.judging import JudgeSpec, JudgingSpec
 from benchkit.errors import ConfigError
 from benchkit.judging import verdict_table
 from benchkit.judging.judgeable_runs import JudgeableRun

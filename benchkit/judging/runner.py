@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from benchkit.config.suite import JudgingSpec
+from benchkit.config.judging import JudgingSpec
 from benchkit.errors import BenchkitError, MethodError
-from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultTally
+from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultRecord, FaultTally
 from benchkit.judging import robustness, verdict_table
 from benchkit.judging.inputs import MethodAnswer, read_answers
 from benchkit.judging.judge_job import JudgeJob, make_judge_jobs
@@ -28,7 +28,7 @@ from benchkit.runs.progress import (
     utc_timestamp,
 )
 from benchkit.runs.provenance import collect_provenance
-from benchkit.runs.records import FaultRecord, JudgementManifest, Manifest
+from benchkit.runs.records import JudgementManifest, Manifest
 from benchkit.runs.store import Store
 from benchkit.types import Catalog, Progress, RunContext
 

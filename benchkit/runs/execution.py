@@ -15,13 +15,13 @@ from benchkit.errors import BenchkitError, EngineError, MethodError, StoreError
 from benchkit.evaluation.lookup import find_metric, find_protocol
 from benchkit.evaluation.protocols.base import EvaluationSetup, ProtocolResult
 from benchkit.evaluation.record import predictions_table
-from benchkit.faults import FaultTally
+from benchkit.faults import FaultRecord, FaultTally
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.runs import costs
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
 from benchkit.runs.provenance import collect_provenance
-from benchkit.runs.records import FaultRecord, Manifest
+from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
 from benchkit.types import RunContext
 

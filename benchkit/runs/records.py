@@ -8,11 +8,10 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchkit.errors import StoreError
-from benchkit.faults import FaultTally
+from benchkit.faults import FaultRecord
 from benchkit.runs.progress import utc_timestamp
 
 SCHEMA_VERSION = 4
-_RECORDED_CAUSES = 20
 EXTERNAL = "external"  # key in the identity and the provenance of an imported run
 
 TableSchema = dict[str, pl.DataType | type[pl.DataType]]
@@ -123,31 +122,6 @@ class MetricSummary(BaseModel):
     """Exact value of a random ranking; None for metrics that have none."""
     p_chance: float | None = None
     """One-sided p value of being above `chance`, over users."""
-
-
-class FaultRecord(BaseModel):
-    """Questions without an answer, because what the engine gave for them could not be read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    stage: str
-    """The protocol, or the judge."""
-    faults: int
-    total: int
-    """Questions."""
-    causes: dict[str, int]
-    """Cause -> questions, the most frequent causes."""
-
-    @classmethod
-    def from_tally(cls, stage: str, tally: FaultTally) -> "FaultRecord":
-        """Return the record of counted faults."""
-        causes = dict(tally.causes.most_common(_RECORDED_CAUSES))
-        return cls(stage=stage, faults=tally.count, total=tally.total, causes=causes)
-
-    @property
-    def share(self) -> float:
-        """Share of the questions that have faults."""
-        return self.faults / self.total
 
 
 class Manifest(BaseModel):

@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from benchkit.config.suite import JudgingSpec
+from benchkit.config.judging import JudgingSpec
 from benchkit.errors import ConfigError
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.judging.runner import estimate_judge_costs, judge_runs, probe_judges

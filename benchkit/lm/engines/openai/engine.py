@@ -15,13 +15,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from benchkit.errors import ConfigError, EngineError
+from benchkit.errors import ConfigError
 from benchkit.lm import tokenization
 from benchkit.lm.engines.budget import Budget, TokenUsage
 from benchkit.lm.engines.openai import replies
 from benchkit.lm.engines.openai.bodies import build_generation_body, build_scoring_body
 from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
+from benchkit.lm.engines.openai.server_tokenizer import load_tokenizer
 from benchkit.lm.engines.ordered_map import map_ordered
 from benchkit.lm.engines.requests import (
     RejectedRequestError,
@@ -29,7 +30,6 @@ from benchkit.lm.engines.requests import (
     request_seed,
 )
 from benchkit.lm.engines.retry import Backoff
-from benchkit.lm.tokens import tokenizer_check
 from benchkit.lm.types import (
     Completion,
     ContinuationScores,
@@ -177,19 +177,7 @@ class OpenAIEngine:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        try:
-            from transformers import AutoTokenizer
-        except ImportError as error:
-            raise EngineError("transformers is missing", "pip install 'benchkit[lm]'") from error
-        name = str(self.config.tokenizer)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(name)
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"no tokenizer at {name!r}: {str(error)[:200]}", "set tokenizer to a model folder"
-            ) from error
-        tokenizer_check.check_vocabulary(tokenizer, f"tokenizer {name!r}")
-        return tokenizer
+        return load_tokenizer(str(self.config.tokenizer))
 
     def _generation_task(self, prompt: Prompt, decoding: Decoding) -> _Task:
         ids: list[int] = []
