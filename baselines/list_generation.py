@@ -146,12 +146,12 @@ def decode_lists(
 def reciprocal_rank_scores(
     places: Sequence[int], count: int, rest: NDArray[np.float64] | None = None
 ) -> list[float]:
-    """Score `count` candidates: 1 / place for listed ones, 0 for the others.
+    """Score `count` candidates: 1 / place for listed ones, -inf for the others: not retrieved.
 
     With `rest`, [count] scores, the others follow the list in its order instead; equal ones share
     a place.
     """
-    scores = np.zeros(count)
+    scores = np.full(count, -np.inf)
     scores[list(places)] = 1.0 / np.arange(1, len(places) + 1)
     if rest is not None:
         others = np.setdiff1d(np.arange(count), places)

@@ -71,6 +71,9 @@ class Prediction:
 
     scores: one number a candidate, in the order of `Request.candidates`; higher is better.
         None when the recommender could not answer, with a `status` that says why.
+    partial: the answer does not rank all candidates. Those that it does not hold (a list that stops
+        early, an item that was not retrieved) have the score -inf: they have no rank, so that such
+        a target is a miss at every cutoff. Without it every score must be finite.
     lengths: tokens of each candidate, where scores are sums over tokens; the harness then reports
         the ranking by their mean as well.
     samples: what `Sampler.sample` drew, in draw order.
@@ -88,6 +91,7 @@ class Prediction:
     usage: Mapping[str, float] = field(default_factory=dict)
     lengths: Sequence[int] | None = None
     fault: str = ""
+    partial: bool = False
 
 
 @dataclass(frozen=True)

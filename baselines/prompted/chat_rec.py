@@ -37,9 +37,10 @@ _LENGTH = 5  # entries of the list that the templates ask for
 class ChatRec(LMRecommender):
     """Ask once, greedily, for a numbered list of five and one sentence of reason.
 
-    A candidate's score is 1 / its place. Candidates that are not listed tie below those that are,
-    or follow in the expert's order (`fill`). An answer that lists no candidate is no ranking. The
-    engine need not be able to score texts, and `rationale_tokens` is not used.
+    A candidate's score is 1 / its place. Candidates that are not listed were not retrieved, as in
+    the paper, whose metrics look at the list of five: they have no rank. With `fill` they follow
+    in the expert's order instead. An answer that lists no candidate is no ranking. The engine need
+    not be able to score texts, and `rationale_tokens` is not used.
     """
 
     class Config(LMConfig):
@@ -133,6 +134,7 @@ class ChatRec(LMRecommender):
                 status=answer.status,
                 usage=answer.usage,
                 fault=answer.fault,
+                partial=scores is not None and -np.inf in scores,
             )
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:

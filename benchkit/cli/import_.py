@@ -32,6 +32,7 @@ def import_command(
         float,
         typer.Option(min=0, max=1, help="Share of the cases that FILE may lack; they are misses."),
     ] = 0.05,
+    partial: options.PartialOption = False,
     limit_users: Annotated[
         int | None, typer.Option(min=1, help="FILE answers so many users: SUITE@Nusers.")
     ] = None,
@@ -42,10 +43,11 @@ def import_command(
 
     FILE answers the cases that `benchkit data cases` writes: a case_id and scores (in the order of
     the candidates), a ranking (item ids) or samples (texts), or rows of case_id, item and score.
+    What a ranking does not list was not retrieved: such a target is a miss.
     """
     from benchkit.config.suite import load_suite
+    from benchkit.interop import prediction_import
     from benchkit.interop.evaluation_task import load_task
-    from benchkit.interop.prediction_import import PredictionsFile, import_predictions
     from benchkit.interop.run_import import import_run
     from benchkit.runs.store import Store
 
@@ -56,18 +58,25 @@ def import_command(
         _print_import(import_run(run, loaded_suite, store, data, dataset, label), 0, out)
     elif file is not None:
         place = load_task(loaded_suite, dataset, data, limit_users)
-        source = PredictionsFile(file, label, family, paper, seed, cases_hash, allow_missing)
-        imported, answers = import_predictions(source, place, store)
-        _print_import(imported, len(answers.missing), out)
+        source = prediction_import.PredictionsFile(
+            file, label, family, paper, seed, cases_hash, allow_missing, partial
+        )
+        imported, answers = prediction_import.import_predictions(source, place, store)
+        partial_note = prediction_import.describe_partial(place, answers)
+        _print_import(imported, len(answers.missing), out, partial_note)
 
 
-def _print_import(imported: "ImportResult", missing: int, out: Path) -> None:
-    manifest = imported.manifest
-    state = "imported" if imported.computed else "was imported already:"
+def _print_import(imported: "ImportResult", missing: int, out: Path, note: str = "") -> None:
+    manifest, state = (
+        imported.manifest,
+        "imported" if imported.computed else "was imported already:",
+    )
     typer.echo(f"{state} {manifest.label} on {manifest.task}, run {manifest.run_id}")
     for line in manifest.summary:
         chance = "" if line.chance is None else f"  (chance {line.chance:.3f})"
         typer.echo(f"  {line.protocol} {line.metric} {line.mean:.3f}{chance}")
     if missing:
         typer.secho(f"{missing} cases are not answered and count as misses", fg="yellow", err=True)
+    if note:
+        typer.secho(note, fg="yellow", err=True)
     typer.echo(f"see: benchkit report --suite {manifest.suite} --out {out}")

@@ -122,6 +122,13 @@ ScaleOption = Annotated[
         " else the whole numbers from the lowest grade to the highest."
     ),
 ]
+PartialOption = Annotated[
+    bool,
+    typer.Option(
+        "--partial",
+        help="Candidates without a score were not retrieved; without it all need a score.",
+    ),
+]
 GapOption = Annotated[
     float | None,
     typer.Option(

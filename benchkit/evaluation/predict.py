@@ -83,11 +83,17 @@ def _check_scores(prediction: Prediction, request: Request) -> None:
     if math.isfinite(sum(prediction.scores)):
         return
     for item, score in zip(request.candidates, prediction.scores, strict=True):
-        if not math.isfinite(score):
+        if not math.isfinite(score) and not (prediction.partial and score == -math.inf):
             raise MethodError(
                 f"{where}: the score of item {item!r} is {score}",
-                "every score must be a finite number; did training diverge?",
+                "every score must be a finite number; did training diverge? Only an answer with"
+                " partial=True may leave candidates out, with the score -inf",
             )
+    if not any(map(math.isfinite, prediction.scores)):
+        raise MethodError(
+            f"{where}: a partial answer without any candidate",
+            "give scores=None and the status that says why",
+        )
 
 
 def _check_samples(prediction: Prediction, request: Request, n: int) -> None:

@@ -5,6 +5,10 @@ every order among the tied is as likely as any other, so the target's rank is un
 `better + 1 .. better + tied`. A metric's value is its expectation over these ranks. Thirty equal
 scores give HR@1 = 1/30, wherever the target stands in the list.
 
+A ranking that does not hold all candidates (a top-5 list) has scores of -inf for the others. These
+were not retrieved: they share no places, and a target among them has no rank. Only a ranking that
+holds all candidates places all of them.
+
 Sampled answers become a list of the distinct valid items, the most frequent first and of equally
 frequent ones the first drawn. It is never filled up: a target that is not in it has no rank.
 """
@@ -54,21 +58,28 @@ def ranks_from_scores(
     """Return the ranks of the targets.
 
     Args:
-        scores: [n, c] Higher is better; rows that are not answered may hold anything.
+        scores: [n, c] Higher is better, -inf for what is not listed; rows that are not answered may
+            hold anything.
         target: [n] Column of the target.
         answered: [n] All True when absent.
 
     >>> ranks = ranks_from_scores([[0.1, 0.9, 0.9]], [1])
     >>> ranks.n_better.tolist(), ranks.n_tied.tolist()
     ([0], [2])
+
+    A target that is not listed has no rank:
+
+    >>> ranks_from_scores([[-np.inf, 0.9, -np.inf]], [0]).n_tied.tolist()
+    [0]
     """
     table = np.asarray(scores, dtype=np.float64)
     column = np.asarray(target, dtype=np.int64)
     target_scores = np.take_along_axis(table, column[:, None], axis=1)
     n = len(table)
+    n_tied = np.count_nonzero(table == target_scores, axis=1).astype(np.int64)
     return Ranks(
         n_better=np.count_nonzero(table > target_scores, axis=1).astype(np.int64),
-        n_tied=np.count_nonzero(table == target_scores, axis=1).astype(np.int64),
+        n_tied=np.where(target_scores[:, 0] > -np.inf, n_tied, 0),
         n_candidates=np.full(n, table.shape[1], dtype=np.int64),
         answered=np.ones(n, np.bool_) if answered is None else np.asarray(answered, np.bool_),
     )
@@ -129,9 +140,9 @@ def top_columns(
     """Return [n, depth] the columns with the highest scores, ties in the order of the columns.
 
     Args:
-        scores: [n, c] Higher is better.
+        scores: [n, c] Higher is better; columns with -inf are not listed.
         answered: [n] The other rows are filled with -1.
-        depth: How many to return; beyond c they are -1.
+        depth: How many to return; beyond what is listed they are -1.
         labels: [n, c] What to return instead of the column.
 
     >>> top_columns(np.array([[1.0, 3.0, 3.0]]), np.array([True]), 2).tolist()
@@ -143,5 +154,6 @@ def top_columns(
         values = (
             columns if labels is None else np.take_along_axis(labels[answered], columns, axis=1)
         )
-        top[answered, : columns.shape[1]] = values
+        listed = np.take_along_axis(scores[answered], columns, axis=1) > -np.inf
+        top[answered, : columns.shape[1]] = np.where(listed, values, -1)
     return top

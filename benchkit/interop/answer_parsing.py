@@ -9,6 +9,10 @@ from benchkit.lm.parsing import parse_answer
 from benchkit.lm.response_format import ResponseFormat
 from benchkit.types import Catalog, Sample, Status
 
+PARTIAL_HINT = (
+    "score every candidate if the method ranks all; if it retrieved only some, say --partial, and"
+    " the others count as not retrieved: no rank, and a miss where the target is one of them"
+)
 _SAMPLE_FIELDS = {"text", "item", "rationale", "status"}
 
 
@@ -68,19 +72,37 @@ def parse_candidate(value: Any, candidates: Container[str], catalog: Catalog) ->
     )
 
 
-def parse_scores(value: Any, candidates: Sequence[str]) -> list[float]:
-    """Return one score a candidate, in the order of the candidates."""
+def parse_scores(value: Any, candidates: Sequence[str], allow_partial: bool) -> list[float]:
+    """Return one score a candidate, in the order of the candidates.
+
+    With `allow_partial` a null or a NaN is a candidate that was not retrieved, and becomes -inf.
+    """
     scores = _require_list(value, "scores")
     if len(scores) != len(candidates):
         raise AnswerError(
             f"{len(scores)} scores for {len(candidates)} candidates",
             "give one score a candidate, in the order of the case's candidates",
         )
-    return [parse_score(score) for score in scores]
+    absent = [score is None or (isinstance(score, float) and score != score) for score in scores]
+    if not any(absent):
+        return [parse_score(score) for score in scores]
+    if not allow_partial:
+        raise AnswerError(
+            f"{sum(absent)} of {len(scores)} candidates have no score (null or NaN)", PARTIAL_HINT
+        )
+    if all(absent):
+        raise AnswerError("no candidate has a score", 'give a status: "unparsed", "refused" ...')
+    return [
+        -math.inf if is_absent else parse_score(score)
+        for score, is_absent in zip(scores, absent, strict=True)
+    ]
 
 
 def parse_ranking(value: Any, candidates: Sequence[str], catalog: Catalog) -> list[float]:
-    """Return scores that put the items in the order given, best first; the rest are tied last."""
+    """Return scores that put the items in the order given, best first.
+
+    An item that is not listed was not retrieved: its score is -inf, so that it has no rank.
+    """
     listed = [
         parse_candidate(item, candidates, catalog) for item in _require_list(value, "ranked items")
     ]
@@ -92,7 +114,7 @@ def parse_ranking(value: Any, candidates: Sequence[str], catalog: Catalog) -> li
     if len(place) < len(listed):
         twice = next(item for item in listed if listed.count(item) > 1)
         raise AnswerError(f"item {twice!r} stands twice in the ranking", "list each item once")
-    return [float(len(listed) - place.get(item, len(listed))) for item in candidates]
+    return [float(len(listed) - place[item]) if item in place else -math.inf for item in candidates]
 
 
 def parse_samples(

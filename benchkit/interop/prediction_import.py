@@ -1,5 +1,6 @@
 """Importing a file of predictions: which cases it answers, how it is scored, what is said of it."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class PredictionsFile:
 
     cases_hash: which cases it answers, if no header beside the file says so.
     allow_missing: share of the cases that the file may lack; they count as misses.
+    allow_partial: whether candidates without a score count as not retrieved.
     """
 
     file: Path
@@ -36,6 +38,7 @@ class PredictionsFile:
     seed: int = 0
     cases_hash: str = ""
     allow_missing: float = 0.05
+    allow_partial: bool = False
 
 
 def import_predictions(
@@ -51,7 +54,12 @@ def import_predictions(
     declared = read_header(source.file)
     _check_cases(source, place, declared)
     answers = read_predictions(
-        source.file, place.dataset, place.cases, place.suite.decoding.n, source.allow_missing
+        source.file,
+        place.dataset,
+        place.cases,
+        place.suite.decoding.n,
+        source.allow_missing,
+        source.allow_partial,
     )
     if any(find_protocol(name).uses_decoding for name in answers.protocols):
         _check_decoding(source.file, place, declared)
@@ -167,6 +175,8 @@ def _caveats(
             f"{len(answers.missing)} of {len(place.cases)} cases are not in its file and count as"
             " misses"
         )
+    if partial := describe_partial(place, answers):
+        caveats.append(partial)
     if any(find_protocol(name).uses_decoding for name in answers.protocols):
         caveats.append(
             "its file declares that its samples were drawn as the suite asks"
@@ -179,3 +189,23 @@ def _caveats(
             " that VALID is theirs to say"
         )
     return tuple(caveats)
+
+
+def describe_partial(place: EvaluationTask, answers: ImportedPredictions) -> str:
+    """Return how many answers do not rank all candidates, and what that means; or nothing."""
+    lengths, n_unlisted = [], 0
+    for case, column in zip(place.cases.ids, place.cases.target_position, strict=True):
+        prediction = answers.predictions[case]
+        if not prediction.partial or prediction.scores is None:
+            continue
+        lengths.append(sum(score > -math.inf for score in prediction.scores))
+        n_unlisted += prediction.scores[column] == -math.inf
+    if not lengths:
+        return ""
+    shortest, longest = min(lengths), max(lengths)
+    span = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+    return (
+        f"{len(lengths)} of {len(place.cases)} answers rank only {span} of"
+        f" {place.cases.candidates.shape[1]} candidates; what they do not list was not retrieved:"
+        f" {n_unlisted} targets among it count as misses, while chance is that of a full ranking"
+    )

@@ -1,8 +1,11 @@
 """Read predictions that were made elsewhere: each case answered once, and nothing else.
 
-A row answers one case with `scores` (aligned with the candidates), a `ranking` (best first, the
-unlisted tied at the end) and/or `samples`, and may have a `rationale`; or it gives the `score` of
-one `item`, and its rationale. A case that could not be answered has a `status` and no answer.
+A row answers one case with `scores` (aligned with the candidates), a `ranking` (best first) and/or
+`samples`, and may have a `rationale`; or it gives the `score` of one `item`, and its rationale. A
+case that could not be answered has a `status` and no answer.
+
+A candidate that a ranking does not list was not retrieved: it has no rank. Scores must be of all
+candidates, unless the file is said to be partial; those without one were then not retrieved.
 """
 
 from collections.abc import Mapping
@@ -42,7 +45,12 @@ class ImportedPredictions:
 
 
 def read_predictions(
-    path: Path, dataset: PreparedDataset, cases: Cases, n: int, allow_missing: float = 0.0
+    path: Path,
+    dataset: PreparedDataset,
+    cases: Cases,
+    n: int,
+    allow_missing: float = 0.0,
+    allow_partial: bool = False,
 ) -> ImportedPredictions:
     """Return the answers of a file to `cases`.
 
@@ -52,11 +60,12 @@ def read_predictions(
         cases: The cases.
         n: Samples a case.
         allow_missing: Share of the cases that the file may lack.
+        allow_partial: Whether candidates without a score count as not retrieved.
 
     Raises:
         DataError: Names file, line, cause and hint at the first thing that is wrong.
     """
-    collected = _PredictionCollector(path, dataset, cases, n)
+    collected = _PredictionCollector(path, dataset, cases, n, allow_partial)
     for where, fields in read_rows(path, _DECODE):
         collected.add(where, fields)
     predictions, protocols = collected.finish()
@@ -88,8 +97,11 @@ _DECODE = {
 class _PredictionCollector:
     """Collects rows into predictions."""
 
-    def __init__(self, path: Path, dataset: PreparedDataset, cases: Cases, n: int) -> None:
+    def __init__(
+        self, path: Path, dataset: PreparedDataset, cases: Cases, n: int, allow_partial: bool
+    ) -> None:
         self._path, self._dataset, self._cases, self._n = path, dataset, cases, n
+        self._allow_partial = allow_partial
         self._rows = {case: row for row, case in enumerate(cases.ids)}
         self._first: dict[str, str] = {}  # case -> where the file first speaks of it
         self.n_explicit_items = 0
@@ -169,7 +181,7 @@ class _PredictionCollector:
             )
         scores = samples = None
         if "scores" in fields:
-            scores = answer_parsing.parse_scores(fields["scores"], candidates)
+            scores = answer_parsing.parse_scores(fields["scores"], candidates, self._allow_partial)
         elif "ranking" in fields:
             scores = answer_parsing.parse_ranking(fields["ranking"], candidates, catalog)
         if "samples" in fields:
@@ -177,7 +189,9 @@ class _PredictionCollector:
                 fields["samples"], self._n, candidates, catalog
             )
             self.n_explicit_items += unread
-        self._predictions[case] = Prediction(case, scores, samples or (), reason, status)
+        self._predictions[case] = Prediction(
+            case, scores, samples or (), reason, status, partial=-np.inf in (scores or ())
+        )
 
     def _add_item(self, case: str, fields: Mapping[str, Any]) -> None:
         extra = fields.keys() - {"case_id", "item", "score", "rationale"}
@@ -203,15 +217,17 @@ class _PredictionCollector:
     def _combine_items(self, case: str) -> Prediction:
         """Return one answer of the rows of a case, with the rationale of the item ranked first."""
         scores = self._scores[case]
-        if (absent := np.flatnonzero(np.isnan(scores))).size:
+        absent = np.flatnonzero(np.isnan(scores))
+        if absent.size and not self._allow_partial:
             item = list(self._positions(case))[absent[0]]
             raise AnswerError(
                 f"{len(scores) - absent.size} scores for {len(scores)} candidates, e.g. none of"
                 f" {item!r}",
-                "score every candidate, or give a ranking, whose unlisted items are tied",
+                answer_parsing.PARTIAL_HINT,
             )
+        scores[absent] = -np.inf
         reason = self._reasons.get((case, int(np.argmax(scores))))
-        return Prediction(case, scores.tolist(), rationale=reason)
+        return Prediction(case, scores.tolist(), rationale=reason, partial=bool(absent.size))
 
     def _find_positions(self, case: str) -> dict[str, int]:
         """Return candidate -> its position in the frozen order."""

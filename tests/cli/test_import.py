@@ -53,7 +53,7 @@ def test_cases_out_answers_in_and_the_table(cases, tmp_path):
     assert "1 cases are not answered and count as misses" in text
     assert "was imported already: theirs" in said(*asked)
     table = said("report", "--suite", "mine", "--format", "md")
-    assert "| random° | control |" in table and "theirs°¹,² | cf |" in table
+    assert "| random° | control |" in table and "theirs°¹,²,³ | cf |" in table
     assert "¹ external: imported from p.csv, sha256" in table and "A. Body (2031)" in table
     assert "² 1 of 60 cases are not in its file and count as misses" in table
     assert "external: imported from p.csv" in said("report", "--suite", "mine", "--format", "csv")

@@ -53,13 +53,15 @@ def test_the_order_of_rows_means_nothing(asked, tmp_path):
     assert read(asked, path).predictions == read(asked, straight).predictions
 
 
-def test_a_ranking_puts_unlisted_items_last_together(asked, tmp_path):
+def test_what_a_ranking_does_not_list_was_not_retrieved(asked, tmp_path):
     case = asked[1][0]
     items = [c["item"] for c in case["candidates"]]
     row = {"case_id": case["case_id"], "ranking": [items[3], items[0]]}
     path = write(tmp_path / "p.jsonl", [row], header=False)
     found = read(asked, path, allow_missing=1.0)
-    assert found.predictions[case["case_id"]].scores == [1.0, 0, 0, 2.0, *[0.0] * 6]
+    rest = -np.inf
+    answer = found.predictions[case["case_id"]]
+    assert answer.scores == [1.0, rest, rest, 2.0, *[rest] * 6] and answer.partial
     assert len(found.missing) == 39
     assert {found.predictions[c].status for c in found.missing} == {"error"}
     assert all(found.predictions[c].scores is None for c in found.missing)
@@ -109,14 +111,22 @@ DEFECTS = [
     ("jsonl", '{"case_id": "x", "scores": []}', "case 'x': is no test case of 'toy'"),
     ("jsonl", '{"case_id": "<C>", "scores": [1, 2]}', "2 scores for 10 candidates"),
     ("jsonl", '{"case_id": "<C>", "scores": "high"}', "scores are no list"),
-    ("jsonl", '{"case_id": "<C>", "scores": [0,1,2,3,4,5,6,7,8,NaN]}', "a score is nan"),
+    (
+        "jsonl",
+        '{"case_id": "<C>", "scores": [0,1,2,3,4,5,6,7,8,NaN]}',
+        "1 of 10 candidates have no score",
+    ),
     ("jsonl", '{"case_id": "<C>", "scores": [0,1,2,3,4,5,6,7,8,1e999]}', "a score is inf"),
     (
         "jsonl",
         '{"case_id": "<C>", "scores": [0,1,2,3,4,5,6,7,8,1%s]}' % ("0" * 400),
         "a score is inf",
     ),
-    ("jsonl", '{"case_id": "<C>", "scores": [0,1,2,3,4,5,6,7,8,null]}', "score None is no number"),
+    (
+        "jsonl",
+        '{"case_id": "<C>", "scores": [0,1,2,3,4,5,6,7,8,null]}',
+        "1 of 10 candidates have no score",
+    ),
     ("jsonl", '{"case_id": "<C>", "scores": [0,1,2,3,4,5,6,7,8,true]}', "score True is no number"),
     ("jsonl", '{"case_id": "<C>", "scores": [0,1,2,3,4,5,6,7,8,"9"]}', "score '9' is no number"),
     ("jsonl", '{"case_id": "<C>"}', "has no answer"),
@@ -247,7 +257,7 @@ def test_rows_of_a_parquet_are_counted_from_one(asked, tmp_path):
     rows = [{"case_id": c["case_id"], "scores": [1.0] * 10} for c in asked[1][:3]]
     rows[2]["scores"] = [1.0] * 9 + [float("nan")]
     pl.DataFrame(rows).write_parquet(tmp_path / "p.parquet")
-    with pytest.raises(DataError, match=r"row 3: case .* a score is nan"):
+    with pytest.raises(DataError, match=r"row 3: case .* 1 of 10 candidates have no score"):
         read(asked, tmp_path / "p.parquet", allow_missing=1.0)
 
 

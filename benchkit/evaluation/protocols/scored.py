@@ -1,5 +1,6 @@
 """The protocol `scored`: the frozen candidates of a case, ranked by scores."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -94,6 +95,7 @@ class Scored(EvaluationProtocol):
             status=row["status"],
             usage=row["usage"].get(self.name, {}),
             lengths=row["lengths"],
+            partial=-math.inf in (row["scores"] or ()),
         )
 
     def has_answer(self, prediction: Prediction) -> bool:

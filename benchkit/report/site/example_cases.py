@@ -1,6 +1,7 @@
 """Example predictions, of the same few cases for every method of a task."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -136,7 +137,8 @@ def _top(
     """Return the candidates with the highest scores, best first, ties in their frozen order."""
     if not scores or len(scores) != len(question.candidates):
         return []
-    order = sorted(range(len(scores)), key=lambda place: -scores[place])[:_TOP_ITEMS]
+    listed = [place for place, score in enumerate(scores) if score > -math.inf]
+    order = sorted(listed, key=lambda place: -scores[place])[:_TOP_ITEMS]
     return [
         {
             "item": _cut(question.titles.get(item := question.candidates[place], item), 120),

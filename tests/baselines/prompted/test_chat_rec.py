@@ -102,7 +102,7 @@ def test_without_an_expert_the_prompt_keeps_the_frozen_order(chat, asked, datase
     assert method.expert is None
     assert {"zero_shot", "cold_items", "explains", "scores"} <= method.capabilities
     for prediction in method.predict(asked, run):
-        assert prediction.scores == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5] + [0] * 15
+        assert prediction.scores == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5] + [-np.inf] * 15
     shown = engine.asked[0].messages[-1].content
     titles = [dataset.catalog.text(item) for item in asked[0].candidates]
     assert MARK + "\n".join(titles) in shown
@@ -197,7 +197,7 @@ def test_an_entry_that_names_nothing_or_the_same_again_is_passed_over():
 def test_equal_scores_of_the_expert_share_a_place():
     rest = np.array([5.0, 1.0, 3.0, 3.0, 0.0])
     assert list_generation.reciprocal_rank_scores([1], 5, rest) == [1 / 2, 1, 1 / 3, 1 / 3, 1 / 5]
-    assert list_generation.reciprocal_rank_scores([2, 0], 3) == [1 / 2, 0, 1]
+    assert list_generation.reciprocal_rank_scores([2, 0], 3) == [1 / 2, -np.inf, 1]
 
 
 class Chooser:
