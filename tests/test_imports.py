@@ -210,6 +210,7 @@ def test_nothing_heavy_is_loaded_before_it_is_used(code):
     assert not loaded_by(code) & set(HEAVY)
 
 
+@pytest.mark.slow
 def test_the_command_line_starts_at_once():
     # Generous: the figure belongs to a benchmark; this only catches a heavy import.
     start = time.perf_counter()

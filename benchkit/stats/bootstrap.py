@@ -9,7 +9,7 @@ Where users have several cases, users are drawn, each with all its cases (Daviso
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +24,8 @@ _CASES_AT_ONCE = 4_000_000
 _COUNTS_AT_ONCE = 2_000_000
 _MAX_UNDEFINED = 0.05  # with a larger share of undefined resamples there is no interval
 _DECIMALS = 12  # sums over users that differ by less are equal, but for the order of summing
+_MIN_UNITS = 5  # fewer have some dozens of different resamples, too few for limits of 95 %
+_DENSE_UNITS = 50_000_000  # larger tables of units and cells are held sparse
 _NAN = float("nan")
 
 
@@ -149,7 +151,9 @@ def bca_intervals(
     """Return bias-corrected and accelerated (BCa) bootstrap intervals (Efron 1987) by name.
 
     All statistics see the same resamples. A resample that leaves a statistic undefined is dropped;
-    if more than 5 % do, the statistic has no interval.
+    if more than 5 % do, the statistic has no interval. Nor has it one of fewer than five units
+    (items, or clusters), or where a limit would be the estimate itself although the statistic
+    could be larger or smaller: the data are then too few to say how far off the estimate is.
 
     Args:
         statistics: Functions of the counts of cells, by name.
@@ -173,32 +177,37 @@ def bca_intervals(
     }
 
 
-def _distinct_units(
-    cell: Ints, cluster: Ints | None, weight: Floats | None
-) -> tuple[Floats | None, Ints]:
+def _distinct_units(cell: Ints, cluster: Ints | None, weight: Floats | None) -> tuple[Any, Ints]:
     """Return the distinct items or clusters [units, cells], None where each unit is one cell, and
-    how often each occurs."""
+    how often each occurs. A table that would take too much memory is sparse, its units as they
+    are."""
     cells = int(cell.max()) + 1
     if cluster is None and weight is None:
         return None, np.bincount(cell, minlength=cells)
     if cluster is None:
         cluster = np.arange(len(cell))
-    units = np.zeros((int(cluster.max()) + 1, cells))
+    n_units = int(cluster.max()) + 1
+    if n_units * cells > _DENSE_UNITS:
+        from scipy.sparse import csr_array
+
+        entries = np.ones(len(cell)) if weight is None else weight
+        sparse = csr_array((entries, (cluster, cell)), shape=(n_units, cells))
+        return sparse, np.ones(n_units, dtype=np.int64)
+    units = np.zeros((n_units, cells))
     np.add.at(units, (cluster, cell), 1 if weight is None else weight)
     patterns, times = np.unique(units, axis=0, return_counts=True)
     return patterns, times
 
 
-def _leave_one_out(
-    total: Floats, patterns: Floats | None, units: int, step: int
-) -> Iterator[Floats]:
+def _leave_one_out(total: Floats, patterns: Any, units: int, step: int) -> Iterator[Floats]:
     """Yield the counts of all data without one unit of each kind in turn."""
     for start in range(0, units, step):
         size = min(step, units - start)
         if patterns is None:
             yield total - np.eye(size, units, start)
         else:
-            yield total - patterns[start : start + size]
+            part = patterns[start : start + size]
+            yield total - (part if isinstance(part, np.ndarray) else part.toarray())
 
 
 def _evaluate(statistics: Mapping[str, Statistic], chunks: Iterable[Floats]) -> dict[str, Floats]:
@@ -217,6 +226,9 @@ def _bca(
 
     if np.isnan(value):
         return BootstrapInterval(_NAN, _NAN)
+    units = int(times.sum())
+    if units < _MIN_UNITS:
+        return BootstrapInterval(_NAN, _NAN, f"no interval: too little data ({units} to resample)")
     defined = resampled[~np.isnan(resampled)]
     if len(defined) < (1 - _MAX_UNDEFINED) * len(resampled):
         share = 1 - len(defined) / len(resampled)
@@ -233,6 +245,10 @@ def _bca(
     shifted = bias + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
     quantiles = ndtr(bias + shifted / (1 - _acceleration(jackknife, times) * shifted))
     low, high = np.quantile(defined, quantiles)
+    if min(high - value, value - low) <= near and abs(value) < 1 - near:
+        return BootstrapInterval(
+            _NAN, _NAN, "no interval: too little data (a limit would be the estimate itself)"
+        )
     return BootstrapInterval(float(low), float(high))
 
 

@@ -1,6 +1,9 @@
 """What a test needs to run a recommender: a small dataset, a context, the state of the process."""
 
+import atexit
+import os
 import random
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -40,7 +43,7 @@ def run_context(
 
     Args:
         catalog: The items that requests speak of.
-        scratch: By default a new folder.
+        scratch: By default a new folder, which is removed when this process ends.
         seed: Of the run.
         cache: By default one folder for this process, as the runs of a store share one.
         decoding: By default that of a suite without `[decoding]`.
@@ -48,7 +51,7 @@ def run_context(
     return RunContext(
         seed=seed,
         catalog=catalog,
-        scratch=scratch or Path(tempfile.mkdtemp(prefix="benchkit-test-")),
+        scratch=scratch or make_test_folder("scratch-"),
         progress=SilentProgress(),
         cache=cache or _cache_folder(),
         decoding=DecodingSpec().model_dump() if decoding is None else decoding,
@@ -57,7 +60,25 @@ def run_context(
 
 @lru_cache(maxsize=1)
 def _cache_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="benchkit-test-cache-"))
+    return make_test_folder("cache-")
+
+
+def make_test_folder(prefix: str) -> Path:
+    """Make an empty folder that is removed when this process ends."""
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=_parent_folder(os.getpid())))
+
+
+@lru_cache(maxsize=1)
+def _parent_folder(process: int) -> Path:
+    """Make the one folder that holds all folders of this process; a forked process has its own."""
+    folder = Path(tempfile.mkdtemp(prefix="benchkit-test-"))
+    atexit.register(_remove_folder, folder, process)
+    return folder
+
+
+def _remove_folder(folder: Path, process: int) -> None:
+    if os.getpid() == process:  # a forked process inherits what its parent registered
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def capture_process_state() -> dict[str, object]:

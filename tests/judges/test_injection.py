@@ -148,6 +148,7 @@ def test_a_rubric_says_what_its_verdicts_and_headings_look_like():
      "give " + "x " * 50_000, "<" * 50_000, "&" * 50_000, "final rating " * 10_000],
     ids=lambda text: repr(text[:8]),
 )  # fmt: skip
+@pytest.mark.slow
 def test_no_text_takes_long(text):
     start = time.perf_counter()
     detect_injection(text, RATED)

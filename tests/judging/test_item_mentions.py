@@ -109,6 +109,7 @@ def test_a_careless_form_of_what_was_shown_is_not_made_up():
     assert not sorted_out("Like The Big Sleep, it is old", 0, [], known=texts).outside
 
 
+@pytest.mark.slow
 def test_long_texts_take_no_longer_than_their_words():
     text = "Toy Story and The Big Sleep lead to Psycho. " * 3000
     start = time.perf_counter()

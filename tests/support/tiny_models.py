@@ -1,14 +1,12 @@
 """Tiny random language models in mainstream architectures."""
 
-import atexit
-import shutil
-import tempfile
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+
+from benchkit.testing.fixtures import make_test_folder
 
 WINDOW = 16
 _SHAPE = {
@@ -70,8 +68,7 @@ def tiny_tokenizer() -> Any:
 @lru_cache(maxsize=1)
 def tiny_backbone() -> str:
     """The folder of a tiny model and its tokenizer, deleted when the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="benchkit-tiny-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = make_test_folder("tiny-")
     tokenizer = tiny_tokenizer()
     tokenizer.save_pretrained(folder)
     tiny_model("qwen3", vocab_size=len(tokenizer)).save_pretrained(folder)

@@ -16,8 +16,10 @@ from benchkit.stats.agreement.contingency import (
 from benchkit.stats.arrays import Bools, Floats, Statistic
 
 _BLOCK = 256  # cells of Kendall's sign matrix held at once
-_TINY = 1e-13  # what rounding leaves of a variance of zero, relative to the mean square
+TINY = 1e-13  # what rounding leaves of a variance of zero, relative to the mean square
 _TIED = 1e-13  # the same of pairs that are not tied, relative to all pairs
+_PAIRS_AT_ONCE = 2_000_000  # pairs of values held at once
+LONG_ROW = 64  # values of a row, above which tau-b goes through sorting instead of all pairs
 
 RowCorrelation = Callable[[Floats, Floats], Floats]
 """[m, s], [m, s] -> [m], NaN left out."""
@@ -39,8 +41,8 @@ def moments_of_counts(
     sums = counts @ np.column_stack([x, y, x * x, y * y, x * y]) / n[:, None]
     mx, my, xx, yy, xy = sums.T
     vx, vy = xx - mx**2, yy - my**2
-    vx = np.where(vx <= _TINY * xx, 0.0, vx)
-    vy = np.where(vy <= _TINY * yy, 0.0, vy)
+    vx = np.where(vx <= TINY * xx, 0.0, vx)
+    vy = np.where(vy <= TINY * yy, 0.0, vy)
     return mx, my, vx, vy, xy - mx * my
 
 
@@ -125,8 +127,28 @@ def row_spearman(a: Floats, b: Floats) -> Floats:
 
 
 def row_kendall(a: Floats, b: Floats) -> Floats:
-    """Return [m] Kendall's tau-b of each row."""
+    """Return [m] Kendall's tau-b of each row; memory is bounded for any number of values."""
     x, y = (_without_noise(side) for side in _mask_unpaired(a, b))
+    if x.shape[1] > LONG_ROW:
+        return np.array([_sorted_kendall(*row) for row in zip(x, y, strict=True)])
+    n_pairs = x.shape[1] * (x.shape[1] - 1) // 2
+    step = max(1, _PAIRS_AT_ONCE // max(1, n_pairs))
+    blocks = range(0, max(1, len(x)), step)
+    return np.concatenate([_pairwise_kendall(x[i : i + step], y[i : i + step]) for i in blocks])
+
+
+def _sorted_kendall(x: Floats, y: Floats) -> float:
+    """Return tau-b of one row [s] in s log s steps, NaN left out."""
+    from scipy.stats import kendalltau
+
+    both = ~np.isnan(x)
+    if both.sum() < 2:
+        return float("nan")
+    return float(kendalltau(x[both], y[both], method="asymptotic").statistic)
+
+
+def _pairwise_kendall(x: Floats, y: Floats) -> Floats:
+    """Return [m] tau-b of rows [m, s] from all pairs of values."""
     first, second = np.triu_indices(x.shape[1], 1)
     # A pair with a missing value is NaN on both sides, and must count as no pair on either.
     sx = np.nan_to_num(np.sign(x[:, first] - x[:, second]))

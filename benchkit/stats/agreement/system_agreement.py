@@ -10,14 +10,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchkit import seeds
 from benchkit.stats.agreement.contingency import AgreementEstimate, divide_where, nonuniform_weights
-from benchkit.stats.agreement.correlation import ROW_CORRELATIONS, RowCorrelation
-from benchkit.stats.arrays import Bools, Floats, Statistic
+from benchkit.stats.agreement.correlation import (
+    LONG_ROW,
+    ROW_CORRELATIONS,
+    RowCorrelation,
+    row_kendall,
+)
+from benchkit.stats.arrays import Bools, Floats, Ints, Statistic
 from benchkit.stats.bootstrap import RESAMPLES, bca_intervals
 from benchkit.stats.permutation_test import shuffle_rows, two_sided_p_value
 
 _SHUFFLES = 10_000  # of the systems' means, where not all orders can be tried
 _EXACT = 7  # systems whose orders are all tried
 _WITHIN = 1_000  # shuffles within items
+_LONG_SHUFFLES = 1_000  # of many systems' means for tau-b, which is slow there
+_LONG_ROWS = 100_000  # rows of many answers that are shuffled within items for tau-b
+_MIN_WITHIN = 200
+_NUMBERS_AT_ONCE = 2_000_000  # means of resamples held at once
+_DENSE_ANSWERS = 20_000_000  # larger tables of items and systems are held sparse
 _NAN = float("nan")
 
 
@@ -36,7 +46,8 @@ def system_level_correlations(
     """Return correlations over systems of the two raters' mean grades, and the number of systems.
 
     Interval: BCa bootstrap over items, the systems being given. p: the second rater's means are
-    shuffled over the systems, two-sided; all orders for up to 7 systems, so that p is exact.
+    shuffled over the systems, two-sided; all orders for up to 7 systems, so that p is exact, and
+    1,000 shuffles for tau-b of more than 64.
 
     Args:
         a: [n] grades of the first rater; answers without both (NaN) count for neither.
@@ -53,15 +64,15 @@ def system_level_correlations(
         reason = "fewer than three systems graded by both"
         return dict.fromkeys(ROW_CORRELATIONS, AgreementEstimate(_NAN, reason=reason)), len(names)
     row = np.unique(np.asarray(items)[both], return_inverse=True)[1]
-    sums = np.zeros((3, int(row.max()) + 1, len(names)))
-    for table, grades in zip(sums, (a, b, np.ones(len(a))), strict=True):
-        np.add.at(table, (row, column), weight * grades)
-    x, y, answers = sums
-    observed = np.ones((1, len(x)))
+    shape = int(row.max()) + 1, len(names)
+    x, y, answers = (
+        _sum_by_answer(weight * grades, row, column, shape) for grades in (a, b, np.ones(len(a)))
+    )
+    observed = np.ones((1, shape[0]))
     means = _means(observed, x, answers), _means(observed, y, answers)
     statistics = {name: _statistic(f, x, y, answers) for name, f in ROW_CORRELATIONS.items()}
     limits = bca_intervals(
-        statistics, np.arange(len(x)), level=level, resamples=resamples, seed=seed
+        statistics, np.arange(shape[0]), level=level, resamples=resamples, seed=seed
     )
     estimates = {}
     for name, correlation in ROW_CORRELATIONS.items():
@@ -91,7 +102,8 @@ def within_item_correlations(
 
     An item with fewer than two answers graded by both, or to which either rater gave equal grades,
     has no correlation and is left out. Interval: BCa bootstrap over items (over `clusters`, where
-    items go together). p: the second rater's grades are shuffled within each item, two-sided.
+    items go together). p: the second rater's grades are shuffled within each item, two-sided (for
+    tau-b of more than 64 answers an item at least 200 times).
 
     Args:
         a: [n] grades of answers by the first rater, NaN where missing.
@@ -118,7 +130,9 @@ def within_item_correlations(
         )[name]
         rng = seeds.generator("within-items", seed, len(values))
         mean = float(values[defined].mean())
-        shuffles = _shuffle_within(rng, y[defined], permutations)
+        shuffles = _shuffle_within(
+            rng, y[defined], _count_shuffles(correlation, x[defined], permutations)
+        )
         null = [float(correlation(x[defined], shuffled).mean()) for shuffled in shuffles]
         p = two_sided_p_value(np.array(null), mean)
         estimates[name] = AgreementEstimate(mean, low, high, p, reason)
@@ -150,15 +164,38 @@ def _by_item(items: NDArray[Any], *grades: Floats) -> Floats:
     return tables
 
 
-def _means(weights: Floats, sums: Floats, answers: Floats) -> Floats:
+def _count_shuffles(correlation: RowCorrelation, rows: Floats, permutations: int) -> int:
+    """Return how many shuffles within items are drawn: fewer for tau-b of long rows."""
+    if correlation is not row_kendall or rows.shape[1] <= LONG_ROW:
+        return permutations
+    return min(permutations, max(_MIN_WITHIN, _LONG_ROWS // len(rows)))
+
+
+def _sum_by_answer(values: Floats, row: Ints, column: Ints, shape: tuple[int, int]) -> Any:
+    """Return [items, systems] sums of `values`; sparse where most of a large table is empty."""
+    if shape[0] * shape[1] > _DENSE_ANSWERS:
+        from scipy.sparse import csr_array
+
+        return csr_array((values, (row, column)), shape=shape)
+    table = np.zeros(shape)
+    np.add.at(table, (row, column), values)
+    return table
+
+
+def _means(weights: Floats, sums: Any, answers: Any) -> Floats:
     """Return [m, systems] mean grades; NaN for a system without any."""
     counts = weights @ answers
     return divide_where(weights @ sums, counts, counts > 0)
 
 
-def _statistic(correlation: RowCorrelation, x: Floats, y: Floats, answers: Floats) -> Statistic:
+def _statistic(correlation: RowCorrelation, x: Any, y: Any, answers: Any) -> Statistic:
+    step = max(1, _NUMBERS_AT_ONCE // x.shape[1])
+
     def statistic(weights: Floats) -> Floats:
-        return correlation(_means(weights, x, answers), _means(weights, y, answers))
+        parts = (weights[start : start + step] for start in range(0, len(weights), step))
+        return np.concatenate(
+            [correlation(_means(w, x, answers), _means(w, y, answers)) for w in parts]
+        )
 
     return statistic
 
@@ -183,6 +220,8 @@ def _shuffle_systems(
     if factorial(len(x)) <= factorial(_EXACT):
         values = np.abs(correlate(y[np.array(list(orders(range(len(y)))))]))
         return float((values >= abs(observed) - 1e-9).mean())
+    if correlation is row_kendall and len(x) > LONG_ROW:
+        permutations = min(permutations, _LONG_SHUFFLES)
     rng = seeds.generator("system-permutation", seed, len(x))
     null = np.concatenate([correlate(part) for part in shuffle_rows(rng, y, permutations)])
     return two_sided_p_value(null, observed)
