@@ -24,6 +24,13 @@ def agree_command(
     reference: Annotated[
         str, typer.Option(help="Compare with this rater, or with the mean of several (a,b).")
     ] = "",
+    pairs: Annotated[
+        Literal["none", "reference", "all"] | None,
+        typer.Option(
+            help="Pairs of raters with statistics of their own: none, those with the reference, or"
+            " all; by default all up to 45 pairs, above those with the reference, if there is one."
+        ),
+    ] = None,
     scale: options.ScaleOption = "",
     gap: options.GapOption = None,
     format_: Annotated[
@@ -45,7 +52,7 @@ def agree_command(
     columns = RatingsColumns(item, rater, grade, system, cluster, weight)
     ratings = read_ratings(paths, columns, split_names(raters))
     categories = parse_scale(scale) if scale else None
-    report = measure_agreement(ratings, split_names(reference), categories, gap, seed)
+    report = measure_agreement(ratings, split_names(reference), categories, gap, seed, pairs)
     if format_ == "terminal":
         print_tables(wide_console(), list(agreement_tables(report)))
     else:

@@ -38,6 +38,7 @@ def agreement_json(report: AgreementReport) -> dict[str, Any]:
         "items": len(ratings.items),
         "categories": None if report.categories is None else list(report.categories),
         "categories_inferred": report.scale_inferred,
+        "pairs_left_out": report.n_pairs_left_out,
         "statistics": [finite(record) for record in agreement_records(report)],
         "confusions": [
             {

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +27,8 @@ from benchkit.stats.agreement.two_raters import (
 )
 
 REFERENCE_MEAN = "reference mean"
+PairChoice = Literal["none", "reference", "all"]
+_MAX_PAIRS = 45  # those of ten raters; more take minutes, and hardly anybody reads them
 _NO_SCALE = AgreementEstimate(float("nan"), reason="grades are on no scale of categories")
 
 
@@ -83,6 +86,8 @@ class AgreementReport:
     gap: float
     """Grades farther apart than this are a disagreement."""
     disagreements: tuple[Disagreement, ...]
+    n_pairs_left_out: int = 0
+    """Pairs of raters that were not compared."""
 
     @property
     def weighted(self) -> bool:
@@ -96,6 +101,7 @@ def measure_agreement(
     categories: Sequence[float] | None = None,
     gap: float | None = None,
     seed: int = 0,
+    pair_choice: PairChoice | None = None,
 ) -> AgreementReport:
     """Compare all raters with each other, or with a reference.
 
@@ -109,9 +115,15 @@ def measure_agreement(
         gap: Report items whose grades are farther apart; by default two thirds of the scale, which
             is 4 for grades of 1 to 7.
         seed: Of resampling and permutation.
+        pair_choice: Which pairs of raters get statistics of their own: `none`; `reference`, those
+            with the reference; or `all`, that is, without a reference every two raters, and with
+            one also its raters with each other. By default all up to 45 pairs, and above those
+            with the reference, if there is one. Statistics of all raters together, such as alpha,
+            do not depend on it.
 
     Raises:
-        ConfigError: Fewer than two raters, an unknown reference, or several scales.
+        ConfigError: Fewer than two raters, an unknown reference, no reference although pairs with
+            it are asked for, or several scales.
     """
     if len(ratings.raters) < 2:
         raise ConfigError(
@@ -128,13 +140,18 @@ def measure_agreement(
     others = [rater for rater in ratings.raters if rater not in reference]
     groups = [_group("all raters", ratings, scale, seed)]
     annotators = tuple(reference) if len(reference) > 1 else ratings.raters
+    all_pairs = _name_pairs(ratings.raters, reference, "all")
+    if pair_choice is None:
+        pair_choice = _choose_pairs(len(all_pairs), reference)
+    pairs = _name_pairs(ratings.raters, reference, pair_choice)
+    with_mean = _add_reference_mean(ratings, reference)
     if len(reference) > 1 and others:
         groups.insert(0, _group("reference", ratings.select_raters(reference), scale, seed))
     disagreements = find_disagreements(ratings.select_raters(annotators).grades, gap)
     return AgreementReport(
         ratings, scale, named is None, tuple(reference), tuple(groups),
-        tuple(_pairs(ratings, reference, others, scale, seed)), annotators, gap,
-        tuple(disagreements),
+        tuple(_pair(with_mean, a, b, scale, seed) for a, b in pairs), annotators, gap,
+        tuple(disagreements), len(all_pairs) - len(pairs),
     )  # fmt: skip
 
 
@@ -155,29 +172,40 @@ def _wide(grades: ArrayLike) -> float:
     return float(np.ptp(values)) * 2 / 3 if values.size else 0.0
 
 
-def _pairs(
-    ratings: RatingsTable,
-    reference: Sequence[str],
-    others: Sequence[str],
-    scale: Sequence[float] | None,
-    seed: int,
-) -> list[RaterPair]:
+def _choose_pairs(n_pairs: int, reference: Sequence[str]) -> PairChoice:
+    """Return which pairs are compared if nothing is said."""
+    if n_pairs <= _MAX_PAIRS:
+        return "all"
+    return "reference" if reference else "none"
+
+
+def _name_pairs(
+    raters: Sequence[str], reference: Sequence[str], choice: PairChoice
+) -> list[tuple[str, str]]:
+    """Return the pairs of raters that are compared; several references as their mean."""
+    if choice == "none":
+        return []
     if not reference:
-        return [_pair(ratings, a, b, scale, seed) for a, b in combinations(ratings.raters, 2)]
-    if len(reference) == 1:
-        return [_pair(ratings, reference[0], other, scale, seed) for other in others]
+        if choice == "reference":
+            raise ConfigError("there is no reference for --pairs reference", "name --reference")
+        return list(combinations(raters, 2))
+    first = reference[0] if len(reference) == 1 else REFERENCE_MEAN
+    pairs = [(first, rater) for rater in raters if rater not in reference]
+    return pairs + (list(combinations(reference, 2)) if choice == "all" else [])
+
+
+def _add_reference_mean(ratings: RatingsTable, reference: Sequence[str]) -> RatingsTable:
+    """Return the ratings with the mean of several references as one more rater."""
+    if len(reference) < 2:
+        return ratings
     grades = ratings.select_raters(reference).grades
     n_grades = (~np.isnan(grades)).sum(axis=1)
     means = np.nansum(grades, axis=1) / np.where(n_grades, n_grades, np.nan)
-    with_mean = replace(
+    return replace(
         ratings,
         raters=(*ratings.raters, REFERENCE_MEAN),
         grades=np.column_stack([ratings.grades, means]),
     )
-    return [
-        *(_pair(with_mean, REFERENCE_MEAN, other, scale, seed) for other in others),
-        *(_pair(ratings, a, b, scale, seed) for a, b in combinations(reference, 2)),
-    ]
 
 
 def _pair(

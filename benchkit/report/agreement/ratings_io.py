@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from benchkit.errors import DataError
+from benchkit.report.agreement.json_lines import read_json_lines
 from benchkit.stats.agreement.contingency import nonuniform_weights
 from benchkit.stats.arrays import Floats
 
@@ -107,7 +108,7 @@ def _read(path: Path) -> pl.DataFrame:
         if kind in (".parquet", ".pq"):
             return pl.read_parquet(path)
         if kind in (".jsonl", ".ndjson"):
-            return pl.read_ndjson(path, infer_schema_length=None)
+            return read_json_lines(path)
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}", "check the path") from error
     except pl.exceptions.NoDataError as error:

@@ -132,6 +132,11 @@ def _raters_notes(report: AgreementReport) -> Iterator[str]:
             " agreement and the means of systems. Counts, confusion matrices, α, ICC, p of a pair"
             f" and correlations within {_units(report)} are unweighted."
         )
+    if report.n_pairs_left_out:
+        yield (
+            f"{report.n_pairs_left_out:,} pairs of raters are not compared one by one: --pairs all"
+            " does so."
+        )
     if len(report.reference) > 1:
         raters = ", ".join(report.reference)
         yield f"{REFERENCE_MEAN.capitalize()}: of {raters}, where they graded the item."
