@@ -74,3 +74,84 @@ def test_the_command_is_registered_and_loads_nothing_heavy():
         "assert not {'scipy', 'matplotlib', 'torch', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"item": 0, "a": 1.0, "b": 2}\n{"item": 1, "a": NaN, "b": 3}\n'
+        '{"item": 2, "a": 2.0, "b": 3}\n{"item": 3, "a": 3.0, "b": 3}\n',
+        '\ufeff{"item": 0, "a": 1, "b": 2}\n\n{"item": 1, "a": "NaN", "b": 3}\n'
+        '{"item": 2, "a": "2", "b": 3}\n{"item": 3, "b": 3.0, "a": 3}\n',
+        '{"item": "0", "a": 1.0, "b": 2}\n{"item": "1", "b": 3}\n'
+        '{"item": "2", "a": 2.0, "b": 3}\n{"item": "3", "a": 3.0, "b": 3}\n',
+        '{"item": 0, "a": 1, "b": 2}\n{"item": 1, "a": null, "b": 3}\n'
+        '{"item": 2, "a": 2, "b": 3}\n{"item": 3, "a": 3, "b": 3, "note": NaN}\n',
+    ],
+    ids=["pandas", "texts", "absent", "other column"],
+)
+@pytest.mark.parametrize("ending", ["jsonl", "ndjson"])
+def test_nan_in_json_lines_is_a_missing_grade(invoke, tmp_path, text, ending):
+    (tmp_path / f"r.{ending}").write_text(text, encoding="utf-8")
+    done = invoke(f"r.{ending}", "--raters", "a,b", "--format", "md")
+    assert done.exit_code == 0, done.output
+    assert "| a | 3 | 1 | 2.00 |" in done.output and "| b | 4 | 0 | 2.75 |" in done.output
+    assert "Missing: 0 without a grade by b, 1 by a" in done.output
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ('{"item": 1, "a": Infinity, "b": 1}', "row 2, column 'a': 'Infinity' is not a grade"),
+        ('{"item": 1, "a": true, "b": 1}', "row 2, column 'a': 'true' is not a grade"),
+        ('{"item": 1, "a": 1, "a": 2, "b": 1}', "line 2: no JSON: a field stands twice"),
+        ('{"item": 1, "a": 1', "line 2: no JSON"),
+        ("[1, 2]", "line 2: is no object"),
+    ],
+)
+def test_json_lines_that_are_wrong_are_named(invoke, tmp_path, line, cause):
+    (tmp_path / "r.jsonl").write_text('{"item": 0, "a": 1, "b": 2}\n' + line + "\n")
+    done = invoke("r.jsonl", "--raters", "a,b")
+    assert isinstance(done.exception, DataError) and cause in done.exception.cause
+
+
+def write_many(path, n_raters):
+    """Grades of 30 items by many raters, in long form."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(1, 6, 30)
+    lines = ["item,rater,grade"]
+    for rater in range(n_raters):
+        noisy = np.clip(truth + rng.integers(-1, 2, 30), 1, 5)
+        lines += [f"{item},r{rater},{grade}" for item, grade in enumerate(noisy)]
+    path.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("options", "n_raters", "n_pairs", "left_out"),
+    [
+        ((), 10, 45, 0),
+        ((), 11, 0, 55),
+        (("--reference", "r0"), 11, 10, 0),
+        (("--reference", "r0,r1"), 12, 11, 0),
+        (("--pairs", "none"), 3, 0, 3),
+        (("--pairs", "reference", "--reference", "r0,r1,r2"), 5, 2, 3),
+        (("--pairs", "all", "--reference", "r0,r1,r2"), 5, 5, 0),
+    ],
+)
+def test_pairs_are_compared_by_number_or_as_named(
+    invoke, tmp_path, options, n_raters, n_pairs, left_out
+):
+    write_many(tmp_path / "many.csv", n_raters)
+    report = json.loads(invoke("many.csv", "--format", "json", *options).output)
+    pairs = {(s["first"], s["second"]) for s in report["statistics"] if s["level"] == "sample"}
+    assert (len(pairs), report["pairs_left_out"]) == (n_pairs, left_out)
+    groups = {s["statistic"] for s in report["statistics"] if s["level"] == "group"}
+    assert {"ordinal", "mean_kappa"} <= groups
+    text = invoke("many.csv", "--format", "md", *options).output
+    assert (f"{left_out} pairs of raters are not compared one by one" in text) == (left_out > 0)
+
+
+def test_pairs_with_a_reference_need_one(invoke, tmp_path):
+    done = invoke("wide.csv", "--item", "id", "--raters", "ann,gpt", "--pairs", "reference")
+    assert "there is no reference" in done.exception.cause
+    assert "--reference" in done.exception.hint
