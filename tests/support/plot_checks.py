@@ -65,7 +65,9 @@ def watched(write):
     def keep(self, file, **settings):
         save(self, file, **settings)
         if settings["format"] == "png":
-            size = tuple(settings["dpi"] * self.get_size_inches())
+            region = settings.get("bbox_inches")  # with a note below the figure
+            inches = self.get_size_inches() if region is None else np.array(region.size)
+            size = tuple(settings["dpi"] * inches)
             made.append((self, list(seen.items()), size))
             seen.clear()
 

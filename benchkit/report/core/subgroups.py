@@ -43,7 +43,9 @@ def relative_drop_table(first: ResultTable, second: ResultTable) -> ResultTable:
         if other is None or not (row.cells and other.cells):
             incomplete = row if not row.cells else other
             status = incomplete.status if incomplete else "not run"
-            rows.append(replace(row, task=second.task, status=status, cells={}, cost={}))
+            # The runs of `row` are of the first task: a row without a drop has none in the second.
+            empty = replace(row, task=second.task, status=status, cells={}, cost={})
+            rows.append(replace(empty, seeds=(), run_ids=()))
             continue
         cells = {
             name: Cell(1 - other.cells[name].mean / cell.mean)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchkit import io as files
-from benchkit.errors import ConfigError
+from benchkit.report.plots.backend import load_matplotlib
+from benchkit.report.plots.letter_codes import PNG_DPI, add_code_note
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,10 +57,15 @@ def save_figure(
     Raises ConfigError when matplotlib is not installed.
     """
     with _style():
-        figure = _new_figure(height, draw, width)
+        figure, below = _new_figure(height, draw, width)
+        region = _region(figure, below)
         svg, png = io.StringIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+        figure.savefig(
+            svg, format="svg", bbox_inches=region, metadata={"Date": None, "Creator": None}
+        )
+        figure.savefig(
+            png, format="png", dpi=PNG_DPI, bbox_inches=region, metadata={"Software": None}
+        )
     text = "\n".join(line.rstrip() for line in svg.getvalue().splitlines())
     paths = [stem.with_name(stem.name + ending) for ending in (".svg", ".png")]
     files.write_text(paths[0], text + "\n")
@@ -73,15 +79,24 @@ def make_figure(height: float, draw: DrawFunction, width: float = FIGURE_WIDTH) 
     Raises ConfigError when matplotlib is not installed.
     """
     with _style():
-        return _new_figure(height, draw, width)
+        return _new_figure(height, draw, width)[0]
 
 
-def _new_figure(height: float, draw: DrawFunction, width: float) -> "Figure":
+def _new_figure(height: float, draw: DrawFunction, width: float) -> tuple["Figure", float]:
+    """Return a figure, and how many inches below its edge there is a note."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
     draw(figure)
-    return figure
+    return figure, add_code_note(figure, GREY)
+
+
+def _region(figure: "Figure", below: float) -> Any:
+    """Return what is written of a figure with a note below its edge; None for all of it."""
+    from matplotlib.transforms import Bbox
+
+    width, height = figure.get_size_inches()
+    return Bbox.from_extents(0, -below, width, height) if below else None
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
@@ -95,10 +110,7 @@ def _write_bytes(path: Path, content: bytes) -> None:
 @contextmanager
 def _style() -> Iterator[None]:
     """Use our style alone, and restore matplotlib's settings afterwards."""
-    try:
-        import matplotlib as mpl
-    except ModuleNotFoundError as error:
-        raise ConfigError("plots need matplotlib", "pip install 'benchkit[plots]'") from error
+    mpl = load_matplotlib()
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)

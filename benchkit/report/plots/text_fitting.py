@@ -9,6 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from benchkit.report.core.results import ResultRow
+from benchkit.report.plots.backend import load_matplotlib
+from benchkit.report.plots.letter_codes import letter_code
 from benchkit.report.plots.style import GREY
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_LABEL_LENGTH = 34  # characters of a label
 _FAMILY = "DejaVu Sans"
+_CODE_START = re.compile(r"\\[uU]")  # what looks like a code, but stands in the name
 _BREAKS = re.compile(r"(?<=[ /_-])")  # a line may end after these
 _HINTING = 1.03  # rounding to pixels makes letters at most this much wider
 _MARGIN = 0.12  # inches between the edge of a figure and its title
@@ -37,16 +40,16 @@ def sanitize(text: str) -> str:
     """
     known = _letters()
     visible = []
-    for letter in text:
+    for place, letter in enumerate(text):
         category = unicodedata.category(letter)
         if letter.isspace() or category in ("Zl", "Zp"):
             visible.append(" ")
         elif category in ("Cc", "Cf"):
             continue
-        elif ord(letter) in known:
+        elif ord(letter) in known and not _CODE_START.match(text, place):
             visible.append(letter)
         else:
-            visible.append(f"\\u{ord(letter):04x}")
+            visible.append(letter_code(letter))
     return " ".join("".join(visible).split()) or "?"
 
 
@@ -190,6 +193,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 
     size: font size in points.
     """
+    load_matplotlib()
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
 
@@ -201,6 +205,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 @cache
 def _letters() -> frozenset[int]:
     """Return the code points that the font has in regular and in bold."""
+    load_matplotlib()
     from matplotlib.font_manager import FontProperties, findfont
     from matplotlib.ft2font import FT2Font
 
