@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_CODE = re.compile(r"\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
+CODE = re.compile(r"\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
 PNG_DPI = 160
 _SIZE = 7.5  # points
 _LETTERS_PER_INCH = 14
@@ -40,7 +40,7 @@ def add_code_note(figure: "Figure", colour: str) -> float:
     from matplotlib.text import Text
 
     texts = (artist.get_text().replace("\n", "") for artist in figure.findobj(Text))
-    example = next((match.group() for text in texts if (match := _CODE.search(text))), None)
+    example = next((match.group() for text in texts if (match := CODE.search(text))), None)
     if example is None:
         return 0.0
     width, height = figure.get_size_inches()

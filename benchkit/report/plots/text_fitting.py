@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchkit.report.core.results import ResultRow
 from benchkit.report.plots.backend import load_matplotlib
-from benchkit.report.plots.letter_codes import letter_code
+from benchkit.report.plots.letter_codes import CODE, letter_code
 from benchkit.report.plots.style import GREY
 
 if TYPE_CHECKING:
@@ -170,10 +170,15 @@ def count_legend_columns(names: Sequence[str], inches: float) -> int:
 
 
 def _cut(text: str, longest: int) -> str:
+    """Return at most `longest` characters, without the middle; codes of letters stay whole."""
     if len(text) <= longest:
         return text
     head = (longest - 1) // 2 + (longest - 1) % 2
-    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+    tail = len(text) - (longest - 1 - head)
+    for start, stop in (match.span() for match in CODE.finditer(text)):
+        head = start if start < head < stop else head
+        tail = stop if start < tail < stop else tail
+    return f"{text[:head]}…{text[tail:]}"
 
 
 def _pieces(text: str, inches: float, width: Callable[[str], float]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from benchkit.errors import StoreError
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.collect import collect_results
 from benchkit.report.leaderboard import tables
+from benchkit.report.site import page
 from benchkit.runs.store import Store
 from benchkit.stats.multiple_testing import holm
 from tests.support.suites import make_suite, run_all
@@ -110,6 +111,57 @@ def test_rows_asked_different_cases_cannot_share_a_table(methods, tmp_path):
 )
 def test_cells(cell, text):
     assert tables.format_cell(cell) == text
+
+
+@pytest.mark.parametrize("pair", [["warm", "cold"], ["cold", "warm"]])
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [("Warm", "not applicable: needs cold_items"), ("FailsCold", "failed: ")],
+)
+def test_a_row_without_a_result_in_one_task_of_a_drop(methods, tmp_path, pair, method, status):
+    extra = """
+
+class Warm(Base):
+    capabilities = frozenset({"scores"})
+
+
+class FailsCold(Base):
+    capabilities = frozenset({"scores", "cold_items"})
+
+    def scores(self, request, run):
+        if self.view.name.startswith("cold"):
+            raise ValueError("nothing is known of them")
+        return super().scores(request, run)
+
+
+class Anything(Base):
+    capabilities = frozenset({"scores", "cold_items"})
+"""
+    methods.write_text(methods.read_text() + extra)
+    toy = {"source": "toy", "options": {"users": 60, "items": 100}, "candidates": {"count": 5}}
+    suite = make_suite(
+        "Anything",
+        method,
+        datasets=[
+            {"name": "warm", **toy},
+            {"name": "cold", **toy, "cold": {"of": "items", "share": 0.1}},
+        ],
+        tasks=[
+            {"name": "warm", "test": "warm"},
+            {"name": "cold", "test": "cold", "requires": ["cold_items"]},
+        ],
+        drops=[pair],
+    )
+    run_all(suite, tmp_path)
+    store = Store(tmp_path / "runs")
+    results = collect_results(store, "small")
+    (drop,) = [table for table in results.tables if table.subgroup]
+    rows = {row.label: row for row in drop.rows}
+    assert drop.subgroup == f"relative drop from {pair[0]}"
+    assert rows["Anything"].cells and rows[method].status.startswith(status)
+    assert not (rows[method].cells or rows[method].run_ids or rows[method].seeds)
+    assert status.rstrip() in tables.leaderboard_markdown(results).replace("\\_", "_")
+    assert method in page.render_page(results, store)
 
 
 def test_buckets_and_drops(methods, tmp_path):
