@@ -67,10 +67,8 @@ def import_command(
 
 
 def _print_import(imported: "ImportResult", missing: int, out: Path, note: str = "") -> None:
-    manifest, state = (
-        imported.manifest,
-        "imported" if imported.computed else "was imported already:",
-    )
+    manifest = imported.manifest
+    state = "imported" if imported.computed else "was imported already:"
     typer.echo(f"{state} {manifest.label} on {manifest.task}, run {manifest.run_id}")
     for line in manifest.summary:
         chance = "" if line.chance is None else f"  (chance {line.chance:.3f})"
