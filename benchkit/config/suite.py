@@ -16,7 +16,7 @@ from benchkit.config.judging import JudgingSpec
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.suite_model import SuiteModel
 from benchkit.data.sources import resolve_paths
-from benchkit.data.spec import DatasetSpec
+from benchkit.data.spec import DatasetSpec, map_files
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.evaluation.lookup import (
     DEFAULT_PROTOCOL,
@@ -274,3 +274,5 @@ def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
     for dataset in values.get("datasets", ()):
         if isinstance(dataset, dict) and isinstance(dataset.get("options"), dict):
             dataset["options"] = resolve_paths(dataset["options"], folder)
+        if isinstance(dataset, dict):
+            map_files(dataset, lambda file: str(folder / file))

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -28,6 +28,7 @@ from benchkit.types import (
     ratings_or_none,
 )
 
+PADDING_ITEM = -1  # fills the rows of lists that are shorter than the longest
 _TEXTS = 65_536  # hashed at once: the reviews of a large dataset joined are gigabytes
 
 
@@ -44,16 +45,34 @@ class Cases:
     target: NDArray[np.int32]
     """[n] item codes."""
     candidates: NDArray[np.int32]
-    """[n, count] item codes, the target among them."""
+    """[n, width] item codes; lists that are shorter than the longest end in PADDING_ITEM. The
+    target is among them, except in lists that somebody else made without it."""
+    other_targets: NDArray[np.int32] | None = None
+    """[n, h] codes of further relevant items, PADDING_ITEM beyond the last; None where each case
+    has one relevant item, the target."""
+    grades: NDArray[np.float32] | None = None
+    """[n, 1 + h] how relevant the target and the further items are; None where all count 1."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def target_position(self) -> NDArray[np.int64]:
-        """[n] where in its candidates the target stands."""
-        column: NDArray[np.int64] = (self.candidates == self.target[:, None]).argmax(axis=1)
-        return column
+        """[n] where in its candidates the target stands; -1 where it is not among them."""
+        return find_columns(self.candidates, self.target)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """[n] number of candidates."""
+        lengths: NDArray[np.int64] = np.count_nonzero(self.candidates != PADDING_ITEM, axis=1)
+        return lengths
+
+    @property
+    def relevant(self) -> NDArray[np.int32]:
+        """[n, 1 + h] the target and the further relevant items, filled with PADDING_ITEM."""
+        if self.other_targets is None:
+            return self.target[:, None]
+        return np.concatenate([self.target[:, None], self.other_targets], axis=1)
 
     def sample(self, count: int | None) -> "Cases":
         """Return `count` cases (all for None), chosen by a hash of their ids, in the same order.
@@ -62,7 +81,7 @@ class Cases:
         """
         if count is None or count >= len(self):
             return self
-        return self._rows(_smallest_hashes(self.ids, count))
+        return self.select(_smallest_hashes(self.ids, count))
 
     def sample_users(self, count: int | None) -> "Cases":
         """Return all cases of `count` users (of all for None), in the same order.
@@ -74,13 +93,18 @@ class Cases:
         if count is None or count >= len(users):
             return self
         chosen = users[_smallest_hashes([self.ids[row] for row in first.tolist()], count)]
-        return self._rows(np.flatnonzero(np.isin(self.user, chosen)))
+        return self.select(np.flatnonzero(np.isin(self.user, chosen)))
 
     def slice(self, start: int, stop: int) -> "Cases":
         """Return the cases `start:stop`."""
-        return self._rows(np.arange(len(self))[start:stop])
+        return self.select(np.arange(len(self))[start:stop])
 
-    def _rows(self, rows: NDArray[np.int64]) -> "Cases":
+    def replace_candidates(self, candidates: NDArray[np.int32]) -> "Cases":
+        """Return the cases with other lists, [n, width]."""
+        return replace(self, candidates=candidates)
+
+    def select(self, rows: NDArray[np.int64]) -> "Cases":
+        """Return the cases at these positions."""
         return Cases(
             ids=tuple(self.ids[row] for row in rows),
             user=self.user[rows],
@@ -88,6 +112,8 @@ class Cases:
             stop=self.stop[rows],
             target=self.target[rows],
             candidates=self.candidates[rows],
+            other_targets=None if self.other_targets is None else self.other_targets[rows],
+            grades=None if self.grades is None else self.grades[rows],
         )
 
 
@@ -134,8 +160,11 @@ class PreparedDataset:
         """Yield the questions `start:stop` of `cases`; the target is not in them."""
         ids = np.array(self.catalog.ids, dtype=object)
         for case in range(*slice(start, stop).indices(len(cases))):
+            codes = cases.candidates[case]
             listed = (
-                tuple(ids[cases.candidates[case]]) if candidates == "frozen" else self.catalog.ids
+                tuple(ids[codes[codes != PADDING_ITEM]])
+                if candidates == "frozen"
+                else self.catalog.ids
             )
             history = self._events(int(cases.start[case]), int(cases.stop[case]))
             yield Request(cases.ids[case], self.users[cases.user[case]], history, listed)
@@ -188,6 +217,9 @@ class PreparedDataset:
             _strings(digest, cases.ids)
             for array in (cases.user, cases.start, cases.stop, cases.target, cases.candidates):
                 digest.update(array.tobytes())
+            for name in ("other_targets", "grades"):  # absent where a case has one target
+                if (extra := getattr(cases, name)) is not None:
+                    digest.update(f"{name}{extra.shape}".encode() + extra.tobytes())
         return digest.hexdigest()
 
     def _events(self, start: int, stop: int) -> tuple[Event, ...]:
@@ -218,6 +250,17 @@ def _shorten(time: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
     if (units >= 0).any() and set(np.unique(units[units >= 0])) != {TIME_UNITS.index(unit)}:
         values = np.append(values, NANOSECONDS[unit])
     return values
+
+
+def find_columns(table: NDArray[np.integer], values: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return [n] the first column of `table` [n, c] that holds `values` [n]; -1 where none does.
+
+    >>> find_columns(np.array([[4, 5], [6, 7]]), np.array([5, 9])).tolist()
+    [1, -1]
+    """
+    equal = table == values[:, None]
+    columns: NDArray[np.int64] = np.where(equal.any(axis=1), equal.argmax(axis=1), -1)
+    return columns
 
 
 def _strings(digest: "hashlib._Hash", values: Sequence[str | None]) -> None:

@@ -50,6 +50,8 @@ class RawData:
     """What reading has counted so far, e.g. {"lines": 100000}."""
     malformed: pl.DataFrame | None = None
     """Lines that could not be read: `file`, `line`, `reason`, `text`."""
+    part: NDArray[np.uint8] | None = None
+    """[n_rows] TRAIN, VALID or TEST where a split's files say it."""
     reviews: Callable[[NDArray[np.int64]], Sequence[str | None]] | None = None
     """For sources too large to hold them: returns the reviews of some rows of `interactions`, by
     their positions (ascending). Called once, when it is known which rows are left."""

@@ -1,13 +1,27 @@
 """What a suite says about a dataset: where it comes from and how it becomes frozen cases."""
 
 import math
-from typing import Any, Literal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from benchkit.data.readers.time_parsing import TIME_UNITS
-from benchkit.data.splits.lookup import make_splitter
+from benchkit.data.splits.files import SplitFiles
+from benchkit.data.splits.lookup import make_splitter, split_files
 from benchkit.errors import ConfigError
+
+FILE_SETTINGS = {"candidates": ("file", "valid_file"), "split": ("train", "valid", "test")}
+"""Key of a dataset -> the keys of its table that name files."""
 
 
 class CandidateSpec(BaseModel):
@@ -21,6 +35,42 @@ class CandidateSpec(BaseModel):
     """How likely an item is drawn: all alike, or in proportion to its training interactions."""
     seed: int = 0
     """Seed of the draw and of the order."""
+
+
+class CandidateFileSpec(BaseModel):
+    """Candidate lists that somebody else made, taken as they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    """Lists of the test cases: .jsonl, .json, .csv, .tsv, or lines of text."""
+    valid_file: str = ""
+    """Lists of the validation cases; by default they are drawn, as long as most of the test's."""
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Our name -> the file's: candidates, negatives, target, user, case_id, history."""
+    separator: str | None = None
+    """What stands between the items of a list that is one string."""
+    pattern: str = ""
+    """Regular expression that finds the items of a list in a prompt's text."""
+    after: str = ""
+    """Text behind which the list begins, for `pattern`."""
+    holds: Literal["candidates", "negatives"] | None = None
+    """Whether a list is complete, or lacks the target; by default what the file shows."""
+    names: Literal["id", "title"] | None = None
+    """What the lists call items; by default what the file shows."""
+    match: Literal["case", "user", "order"] | None = None
+    """How a list finds its case: by `case_id`, by user, or in the order of the test rows in their
+    file; by default what the file has."""
+    repeats: Literal["error", "drop"] = "error"
+    """When an item stands twice in a list: stop, or drop its later places."""
+    seed: int = 0
+    """Seed of the order of lists that lacked the target, and of drawn validation lists."""
+
+
+def _candidate_tag(value: Any) -> str:
+    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", {})
+    files = {"file", "valid_file"} & set(keys)
+    return "CandidateFileSpec" if files else "CandidateSpec"
 
 
 class ColdStartSpec(BaseModel):
@@ -70,11 +120,16 @@ class DatasetSpec(BaseModel):
     unrated: float | None = Field(default=None, exclude_if=lambda value: value is None)
     """A number of the column `rating` that stands for no rating, e.g. 0."""
     split: str | dict[str, Any] = "leave-one-out"
-    """A name, or a table with parameters: `{ name = "adherence", held_out = 4 }`."""
+    """A name, a table with parameters: `{ name = "adherence", held_out = 4 }`, or files:
+    `{ train = "train.csv", valid = "valid.csv", test = "test.csv" }`."""
     cold: ColdStartSpec | None = None
     """What to withhold from training, if anything."""
-    candidates: CandidateSpec = Field(default_factory=CandidateSpec)
-    """How candidates are drawn."""
+    candidates: Annotated[
+        Annotated[CandidateSpec, Tag("CandidateSpec")]
+        | Annotated[CandidateFileSpec, Tag("CandidateFileSpec")],
+        Discriminator(_candidate_tag),
+    ] = Field(default_factory=CandidateSpec)
+    """How candidates are drawn, or the file that has them: `{ file = "lists.jsonl" }`."""
 
     @field_validator("time")
     @classmethod
@@ -100,7 +155,67 @@ class DatasetSpec(BaseModel):
     @classmethod
     def _check_split(cls, setting: str | dict[str, Any]) -> str | dict[str, Any]:
         try:
-            make_splitter(setting)
+            if split_files(setting) is None:
+                make_splitter(setting)
         except ConfigError as error:
             raise ValueError(f"{error.cause}; {error.hint}") from None
         return setting
+
+    @model_validator(mode="after")
+    def _take_files_as_they_are(self) -> Self:
+        if self.split_files is None:
+            return self
+        if self.source != "table":
+            raise ValueError(
+                f"the files of a split are the interactions, and source {self.source!r} reads its"
+                ' own; use source = "table" with options = { items = ... }'
+            )
+        if self.options.get("interactions"):
+            raise ValueError(
+                "the files of a split are the interactions: leave out options.interactions, or"
+                " name a way to split them"
+            )
+        filters = (self.k_core > 0, self.min_length > 0, self.cold is not None)
+        for name, is_set in zip(("k_core", "min_length", "cold"), filters, strict=True):
+            if is_set:
+                raise ValueError(f"{name} would change a split that files give: leave it out")
+        return self
+
+    @property
+    def split_files(self) -> SplitFiles | None:
+        """The files of a split that somebody else made."""
+        return split_files(self.split)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the split and of the candidates."""
+        values = self.model_dump(mode="json")
+        return [Path(values[key][name]) for key, name in _file_keys(values)]
+
+    def resolve_files(self, folder: Path) -> Self:
+        """Return the dataset with relative paths of these files below `folder`."""
+        values = self.model_dump(mode="json")
+        keys = _file_keys(values)
+        if not keys:
+            return self
+        map_files(values, lambda file: str(folder / file))
+        update: dict[str, Any] = {"split": values["split"]}
+        if isinstance(self.candidates, CandidateFileSpec):
+            update["candidates"] = CandidateFileSpec.model_validate(values["candidates"])
+        return self.model_copy(update=update)
+
+
+def map_files(dataset: dict[str, Any], change: Callable[[str], str]) -> None:
+    """Change the file names in a dataset's table, those of split and candidates."""
+    for key, name in _file_keys(dataset):
+        dataset[key] = {**dataset[key], name: change(dataset[key][name])}
+
+
+def _file_keys(dataset: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return where a dataset's table names files: (key, key of its table)."""
+    keys = []
+    for key, names in FILE_SETTINGS.items():
+        table = dataset.get(key)
+        if isinstance(table, dict) and "name" not in table:
+            keys += [(key, n) for n in names if isinstance(table.get(n), str) and table[n]]
+    return keys

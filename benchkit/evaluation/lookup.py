@@ -18,6 +18,7 @@ from benchkit.registry import Registry
 
 _RANK = "benchkit.evaluation.metrics.rank_based"
 _LIST = "benchkit.evaluation.metrics.list_level"
+_SEVERAL = "benchkit.evaluation.metrics.several_relevant"
 _VALIDITY = "benchkit.evaluation.metrics.validity"
 METRICS: Registry[type[Metric]] = Registry(
     "metric",
@@ -25,6 +26,10 @@ METRICS: Registry[type[Metric]] = Registry(
         "hr": f"{_RANK}:HitRate",
         "ndcg": f"{_RANK}:NDCG",
         "mrr": f"{_RANK}:MRR",
+        "recall": f"{_SEVERAL}:Recall",
+        "precision": f"{_SEVERAL}:Precision",
+        "map": f"{_SEVERAL}:MeanAveragePrecision",
+        "graded-ndcg": f"{_SEVERAL}:GradedNDCG",
         "adherence": f"{_RANK}:Adherence",
         "avoidance": f"{_RANK}:Avoidance",
         "serendipity": "benchkit.evaluation.metrics.serendipity:Serendipity",

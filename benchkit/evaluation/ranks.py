@@ -53,15 +53,19 @@ class Ranks:
 
 
 def ranks_from_scores(
-    scores: ArrayLike, target: ArrayLike, answered: ArrayLike | None = None
+    scores: ArrayLike,
+    target: ArrayLike,
+    answered: ArrayLike | None = None,
+    n_candidates: NDArray[np.int64] | None = None,
 ) -> Ranks:
     """Return the ranks of the targets.
 
     Args:
         scores: [n, c] Higher is better, -inf for what is not listed; rows that are not answered may
             hold anything.
-        target: [n] Column of the target.
+        target: [n] Column of the target; -1 where it is not among the candidates.
         answered: [n] All True when absent.
+        n_candidates: [n] Columns that are candidates, all when absent; the others score -inf.
 
     >>> ranks = ranks_from_scores([[0.1, 0.9, 0.9]], [1])
     >>> ranks.n_better.tolist(), ranks.n_tied.tolist()
@@ -74,13 +78,17 @@ def ranks_from_scores(
     """
     table = np.asarray(scores, dtype=np.float64)
     column = np.asarray(target, dtype=np.int64)
-    target_scores = np.take_along_axis(table, column[:, None], axis=1)
+    listed = column >= 0
+    target_scores = np.take_along_axis(table, np.where(listed, column, 0)[:, None], axis=1)
     n = len(table)
+    sizes = np.full(n, table.shape[1], dtype=np.int64) if n_candidates is None else n_candidates
+    n_better = np.count_nonzero(table > target_scores, axis=1).astype(np.int64)
     n_tied = np.count_nonzero(table == target_scores, axis=1).astype(np.int64)
+    ranked = listed & (target_scores[:, 0] > -np.inf)
     return Ranks(
-        n_better=np.count_nonzero(table > target_scores, axis=1).astype(np.int64),
-        n_tied=np.where(target_scores[:, 0] > -np.inf, n_tied, 0),
-        n_candidates=np.full(n, table.shape[1], dtype=np.int64),
+        n_better=np.where(listed, n_better, sizes),
+        n_tied=np.where(ranked, n_tied, 0),
+        n_candidates=sizes,
         answered=np.ones(n, np.bool_) if answered is None else np.asarray(answered, np.bool_),
     )
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.data.dataset import PADDING_ITEM, Cases, PreparedDataset
 from benchkit.errors import DataError, unknown_name_error
 from benchkit.evaluation.lookup import IMPORTABLE_PROTOCOLS
 from benchkit.interop import answer_parsing
@@ -232,7 +232,8 @@ class _PredictionCollector:
     def _find_positions(self, case: str) -> dict[str, int]:
         """Return candidate -> its position in the frozen order."""
         codes = self._cases.candidates[self._rows[case]].tolist()
-        return {self._dataset.catalog.ids[code]: place for place, code in enumerate(codes)}
+        ids = self._dataset.catalog.ids
+        return {ids[code]: place for place, code in enumerate(codes) if code != PADDING_ITEM}
 
     def _row_error(self, where: str, case: object, error: AnswerError) -> DataError:
         return DataError(f"{self._path}, {where}: case {case!r}: {error.cause}", error.hint)

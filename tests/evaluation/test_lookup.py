@@ -14,7 +14,7 @@ from benchkit.evaluation.lookup import (
 
 
 @pytest.mark.parametrize(
-    "name", ["hr", "hr@0", "precision@5", "ndcg@-1", "MRR", "mrr@5", "ndcg@5@5", "", "@5"]
+    "name", ["hr", "hr@0", "presicion@5", "ndcg@-1", "MRR", "mrr@5", "ndcg@5@5", "", "@5"]
 )
 def test_unknown_metric(name):
     with pytest.raises(ConfigError, match="unknown metric"):

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import seeds
-from benchkit.data.audit.cases import PADDING_ITEM, AuditCases
+from benchkit.data.audit.cases import AuditCases
 from benchkit.data.audit.finding import AuditFinding, make_finding
+from benchkit.data.dataset import PADDING_ITEM
 
 
 def check_candidate_lists(cases: AuditCases) -> Iterator[AuditFinding | None]:

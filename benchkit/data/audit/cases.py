@@ -10,11 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import PreparedDataset
+from benchkit.data.dataset import PADDING_ITEM, PreparedDataset
 from benchkit.data.readers import external_cases
 from benchkit.data.splits.base import TRAIN
-
-PADDING_ITEM = -1  # fills the rows of lists that are shorter than the longest
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from benchkit.data.audit import null_distributions
 from benchkit.data.audit.candidate_lists import duplicate_case_mask
-from benchkit.data.audit.cases import PADDING_ITEM, AuditCases, CandidateLists
+from benchkit.data.audit.cases import AuditCases, CandidateLists
 from benchkit.data.audit.finding import AuditFinding
 from benchkit.data.audit.popularity import audit_popularity
 from benchkit.data.audit.positions import (
@@ -18,6 +18,7 @@ from benchkit.data.audit.positions import (
     position_guess_hit_rate,
     target_positions,
 )
+from benchkit.data.dataset import PADDING_ITEM
 
 _MAX_EXAMPLES = 5
 _PLACE_LEAK = (

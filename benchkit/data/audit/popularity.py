@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.audit.cases import PADDING_ITEM, AuditCases
+from benchkit.data.audit.cases import AuditCases
 from benchkit.data.audit.finding import AuditFinding
+from benchkit.data.dataset import PADDING_ITEM
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.clusters import find_clusters
 

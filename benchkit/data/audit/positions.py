@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.audit.cases import PADDING_ITEM, CandidateLists
+from benchkit.data.audit.cases import CandidateLists
+from benchkit.data.dataset import PADDING_ITEM
 
 _MAX_EXAMPLES = 5
 

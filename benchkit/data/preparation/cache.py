@@ -17,7 +17,8 @@ from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.hash_memory import HashMemory
 from benchkit.data.preparation import pipeline
 from benchkit.data.preparation.pipeline import prepare_dataset
-from benchkit.data.spec import DatasetSpec
+from benchkit.data.preparation.split_tables import read_tables
+from benchkit.data.spec import DatasetSpec, map_files
 from benchkit.data.splits.lookup import split_source_file
 from benchkit.errors import DataError
 from benchkit.fingerprint import hash_json
@@ -27,6 +28,7 @@ from benchkit.types import Catalog, Interactions
 
 RAW_DIR = "raw"  # below the data folder: where raw files are fetched to
 _OPTIONAL = ("rating", "timestamp")
+_OPTIONAL_CASES = ("other_targets", "grades")
 
 
 def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
@@ -42,12 +44,11 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     folder = _dataset_dir(spec, root, inputs)
     with FileLock(root / f".{folder.name}.lock"):
         if not (folder / "dataset.json").exists():
-            raw = sources.read_source(
-                spec.source, sources.resolve_paths(spec.options, root / RAW_DIR)
-            )
+            resolved = spec.resolve_files(root / RAW_DIR)
+            raw = read_tables(resolved, sources.resolve_paths(spec.options, root / RAW_DIR))
             if raw.malformed is not None and len(raw.malformed):
                 io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
-            dataset = prepare_dataset(raw, spec)
+            dataset = prepare_dataset(raw, resolved)
             if _hash_inputs(spec, root) != inputs:
                 raise DataError(
                     f"dataset {spec.name!r}: its files have changed while they were read",
@@ -94,7 +95,7 @@ def identify_dataset(spec: DatasetSpec, root: Path) -> str:
     options = sources.identity_options(spec.options)
     return hash_json(
         {
-            "spec": {**spec.model_dump(mode="json", exclude={"name"}), "options": options},
+            "spec": {**_dump_without_files(spec), "options": options},
             "inputs": _hash_inputs(spec, root),
             "code": hash_sources(
                 Path(pipeline.__file__),
@@ -107,11 +108,25 @@ def identify_dataset(spec: DatasetSpec, root: Path) -> str:
 
 def _hash_inputs(spec: DatasetSpec, root: Path, write: bool = False) -> list[str | None]:
     memory = HashMemory(root / ".input-hashes.json")
-    options = sources.resolve_paths(spec.options, root / RAW_DIR)
-    hashes = sources.hash_inputs(spec.source, options, memory)
+    hashes = sources.hash_inputs(spec.source, _source_options(spec, root), memory)
+    hashes += [memory.hash_file(file) for file in spec.resolve_files(root / RAW_DIR).files]
     if write:
         memory.write()
     return hashes
+
+
+def _source_options(spec: DatasetSpec, root: Path) -> dict[str, Any]:
+    """Return the options of the source; the first file of a split stands for the interactions."""
+    options = sources.resolve_paths(spec.options, root / RAW_DIR)
+    files = spec.resolve_files(root / RAW_DIR).split_files
+    return options if files is None else {**options, "interactions": files.train}
+
+
+def _dump_without_files(spec: DatasetSpec) -> dict[str, Any]:
+    """Return the specification without its name and without where files lie."""
+    values = spec.model_dump(mode="json", exclude={"name"})
+    map_files(values, lambda _: "file")
+    return values
 
 
 def save_dataset(
@@ -147,6 +162,12 @@ def save_dataset(
             },
             schema_overrides={"case_id": pl.String},
         )
+        for column in _OPTIONAL_CASES:
+            values = getattr(cases, column)
+            if values is not None:
+                dtype = pl.Float32 if column == "grades" else pl.Int32
+                array = pl.Series(column, values, dtype=pl.Array(dtype, values.shape[1]))
+                table = table.with_columns(array)
         io.write_parquet(folder / f"{name}.parquet", table)
     scale = dataset.catalog.rating_scale
     described = {
@@ -212,4 +233,5 @@ def _load_cases(path: Path) -> Cases:
     user, start, stop, target, candidates = (
         table[name].to_numpy() for name in ("user", "start", "stop", "target", "candidates")
     )
-    return Cases(tuple(table["case_id"]), user, start, stop, target, candidates)
+    extra = {c: table[c].to_numpy() for c in _OPTIONAL_CASES if c in table.columns}
+    return Cases(tuple(table["case_id"]), user, start, stop, target, candidates, **extra)

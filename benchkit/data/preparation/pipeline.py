@@ -1,14 +1,17 @@
 """Raw tables to a Dataset: duplicates, k-core, order in time, codes, split, frozen cases."""
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Cases, PreparedDataset
-from benchkit.data.preparation import candidates
+from benchkit.data.dataset import PreparedDataset
+from benchkit.data.preparation.case_freezing import (
+    CaseFreezer,
+    CodedTables,
+    load_candidate_lists,
+)
 from benchkit.data.preparation.cold_start import withhold_items, withhold_users
 from benchkit.data.preparation.id_encoding import (
     IdCodes,
@@ -21,14 +24,14 @@ from benchkit.data.preparation.k_core import k_core
 from benchkit.data.preparation.ratings import interpret_ratings
 from benchkit.data.preparation.times import interpret_times
 from benchkit.data.raw import RawData, validate_raw_data
-from benchkit.data.spec import DatasetSpec
-from benchkit.data.splits.base import TRAIN, CaseRows
+from benchkit.data.readers.list_files import ListFile
+from benchkit.data.spec import CandidateFileSpec, DatasetSpec
+from benchkit.data.splits.base import TRAIN
+from benchkit.data.splits.files import split_by_files
 from benchkit.data.splits.lookup import make_splitter
 from benchkit.errors import DataError
 from benchkit.rating_scale import FIVE_STARS, RatingScale
 from benchkit.types import Catalog, Interactions
-
-_NUMBERED = re.compile(r"#\d+\Z", re.ASCII)
 
 
 def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
@@ -69,9 +72,13 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
             f"dataset {spec.name!r}: no interaction is left after the {spec.k_core}-core",
             "lower k_core, or check the columns user and item",
         )
+    lists = load_candidate_lists(raw, spec)
     users, user = encode_ids(table["user"], user_ids, rows)
     items, item = encode_ids(table["item"], item_ids, rows)
+    items, item = _add_items(items, item, lists)
     order = chronological_order(user, time[rows])  # ties keep the order of the file
+    if raw.part is not None:
+        order = order[np.lexsort((raw.part[rows][order], user[order]))]  # stable: time within parts
     rows, user, item, time = rows[order], user[order], item[order], time[rows][order]
     funnel["users_with_tied_times"] = _tied_users(user, time) if timed else 0
     interactions = Interactions(
@@ -86,17 +93,25 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     if interactions.rating is not None and (unrated := np.isnan(interactions.rating)).any():
         funnel["without_rating"] = int(unrated.sum())
     funnel |= {"users": len(users), "items": len(items), "interactions": len(interactions)}
-    return _freeze_cases(spec, users, _catalog(raw, items, scale), interactions, funnel)
+    tables = CodedTables(
+        users,
+        _catalog(raw, items, scale),
+        interactions,
+        rows,
+        None if raw.part is None else raw.part[rows],
+    )
+    return _freeze_cases(spec, tables, lists, funnel)
 
 
 def _freeze_cases(
-    spec: DatasetSpec,
-    users: list[str],
-    catalog: Catalog,
-    data: Interactions,
-    funnel: dict[str, int],
+    spec: DatasetSpec, tables: CodedTables, lists: dict[str, ListFile], funnel: dict[str, int]
 ) -> PreparedDataset:
-    split = make_splitter(spec.split).split(data)
+    users, catalog, data = tables.users, tables.catalog, tables.interactions
+    files = spec.split_files
+    if files is None or tables.part is None:
+        split = make_splitter(spec.split).split(data)
+    else:
+        split = split_by_files(files, data, tables.part)
     drawable = np.ones(len(catalog), dtype=np.bool_)
     if spec.cold is not None:
         cold = spec.cold
@@ -114,32 +129,16 @@ def _freeze_cases(
     trained = data.item[split.part == TRAIN]
     popularity = np.bincount(trained, minlength=len(catalog))
 
-    def freeze(part: str, rows: CaseRows) -> Cases:
-        user = data.user[rows.target]
-        names = _case_names(users, user)
-        required = np.concatenate([rows.target[:, None], rows.extra_candidates], axis=1)
-        return Cases(
-            ids=tuple(f"{part}:{name}" for name in names),
-            user=user,
-            start=data.offsets[user],
-            stop=rows.stop,
-            target=data.item[rows.target],
-            candidates=candidates.sample_candidates(
-                names,
-                user,
-                data.item[required],
-                seen,
-                popularity,
-                spec.candidates.count,
-                spec.candidates.sampling,
-                spec.candidates.seed,
-                part,
-                drawable if part == "test" else None,
-            ),
-        )
-
-    with ThreadPoolExecutor(2) as pool:
-        valid, test = pool.map(freeze, ("valid", "test"), (split.valid, split.test))
+    freezer = CaseFreezer(spec, tables, seen, popularity, drawable, lists)
+    if isinstance(spec.candidates, CandidateFileSpec):  # validation lists are as long as the test's
+        test, counts = freezer.freeze("test", split.test)
+        valid, more = freezer.freeze("valid", split.valid, int(np.bincount(test.lengths).argmax()))
+        funnel = {**funnel, **counts, **more}
+    else:
+        with ThreadPoolExecutor(2) as pool:
+            (valid, _), (test, _) = pool.map(
+                freezer.freeze, ("valid", "test"), (split.valid, split.test)
+            )
     counted = {"validation_cases": len(valid), "test_cases": len(test)}
     return PreparedDataset(
         name=spec.name,
@@ -153,19 +152,18 @@ def _freeze_cases(
     )
 
 
-def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
-    """Return the id of each user; further cases are `id#2`, `id#3`, ... in order of time.
-
-    A user whose own id ends like that has `id#1` first: so `a#2` is always of user `a`.
-    """
-    if np.bincount(user, minlength=1).max() == 1:
-        return [users[code] for code in user.tolist()]
-    names, times = [], dict[int, int]()
-    for code in user.tolist():
-        times[code] = number = times.get(code, 0) + 1
-        alone = number == 1 and not _NUMBERED.search(users[code])
-        names.append(users[code] if alone else f"{users[code]}#{number}")
-    return names
+def _add_items(
+    items: list[str], item: NDArray[np.int64], lists: dict[str, ListFile]
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the catalogue with the candidates that nobody chose, and the rows in its codes."""
+    extra = {name for file in lists.values() for row in file.lists for name in row.items}
+    extra -= set(items)
+    if not extra:
+        return items, item
+    names = sorted([*items, *extra])  # by code points, as the sort of UTF-8 texts is
+    place = {name: code for code, name in enumerate(names)}
+    codes = np.array([place[name] for name in items], dtype=np.int64)
+    return names, codes[item]
 
 
 def _has_title(raw: RawData, items: IdCodes, spec: DatasetSpec) -> NDArray[np.bool_]:

@@ -56,12 +56,14 @@ def read_external_cases(
     where it is a JSON number while the candidates are strings.
     Raises DataError naming file and record, ConfigError for a field name of ours that is none.
     """
-    records = list(_records(path))
+    records = list(read_case_records(path))
     if not records:
         raise DataError(f"{path}: holds no record", "check that the file is whole")
     names = _resolve_fields(path, records[0][1], fields or {})
     lists = {
-        role: _list_column(path, records, names[role], separator, required=role == "candidates")
+        role: parse_list_column(
+            path, records, names[role], separator, required=role == "candidates"
+        )
         for role in ("candidates", "history")
         if role in names
     }
@@ -71,7 +73,7 @@ def read_external_cases(
         records, lists["candidates"], histories, strict=True
     ):
         if not candidates:
-            raise _field_error(path, where, names["candidates"], "holds no candidate")
+            raise field_error(path, where, names["candidates"], "holds no candidate")
         cases.append(
             ExternalCase(
                 case_id=str(record.get(names.get("case_id", ""), where)),
@@ -103,12 +105,12 @@ def _resolve_fields(
         if role not in FIELD_ALIASES:
             raise unknown_name_error("field", role, FIELD_ALIASES)
         if field not in first:
-            raise DataError(f"{path}: no field {field!r}; it has {_join_fields(first)}", _HINT)
-    plain = {_normalize_field(name): name for name in reversed(list(first))}
+            raise DataError(f"{path}: no field {field!r}; it has {join_fields(first)}", _HINT)
+    plain = {normalize_field(name): name for name in reversed(list(first))}
     names = dict(fields)
     for role, common in FIELD_ALIASES.items():
         matches = [
-            plain[_normalize_field(name)] for name in common if _normalize_field(name) in plain
+            plain[normalize_field(name)] for name in common if normalize_field(name) in plain
         ]
         if role not in names and matches:
             names[role] = matches[0]
@@ -118,7 +120,7 @@ def _resolve_fields(
         if not needed & names.keys():
             raise DataError(
                 f"{path}: which field holds the {min(needed)} cannot be guessed; it has"
-                f" {_join_fields(first)}",
+                f" {join_fields(first)}",
                 _HINT,
             )
     return names
@@ -127,7 +129,7 @@ def _resolve_fields(
 _HINT = "name the fields: --fields candidates=...,target=...,history=...,case_id=..."
 
 
-def _list_column(
+def parse_list_column(
     path: Path, records: Sequence[ExternalRecord], name: str, separator: str | None, required: bool
 ) -> list[list[Any] | None]:
     """Return the lists of one field; None where a record has none and none is required."""
@@ -145,11 +147,11 @@ def _list_column(
         whole = isinstance(value, str) and separator is None and items == [value.strip()]
         if items is None or (required and whole):
             what = "is no list" if value is not None else "is missing"
-            raise _field_error(
+            raise field_error(
                 path, where, name, what, 'say what stands between items: --separator "::"'
             )
         if any(item is None or isinstance(item, list | dict) for item in items):
-            raise _field_error(path, where, name, "holds something that is no item")
+            raise field_error(path, where, name, "holds something that is no item")
         lists.append(items)
     return lists
 
@@ -180,18 +182,16 @@ def _target(
     name = names["target_index" if indexed else "target"]
     value = record.get(name)
     if value is None or value == "" or isinstance(value, list | dict | bool):
-        raise _field_error(path, where, name, f"{value!r} is no target")
+        raise field_error(path, where, name, f"{value!r} is no target")
     number = isinstance(value, int) and all(isinstance(item, str) for item in items)
     if not (indexed or number):
         return _text(value)
     try:
         place = int(value)
     except ValueError:
-        raise _field_error(path, where, name, f"{value!r} is no place in the list") from None
+        raise field_error(path, where, name, f"{value!r} is no place in the list") from None
     if not 0 <= place < len(items):
-        raise _field_error(
-            path, where, name, f"there is no place {place} in a list of {len(items)}"
-        )
+        raise field_error(path, where, name, f"there is no place {place} in a list of {len(items)}")
     return _text(items[place])
 
 
@@ -199,7 +199,8 @@ def _text(item: Any) -> str:
     return str(item).strip()
 
 
-def _records(path: Path) -> Iterator[ExternalRecord]:
+def read_case_records(path: Path) -> Iterator[ExternalRecord]:
+    """Yield where each record of a file stands, and its fields."""
     readers: dict[str, Callable[[Path], Iterator[ExternalRecord]]] = {
         ".json": _json, ".jsonl": _lines, ".ndjson": _lines, ".csv": _csv, ".tsv": _csv,
     }  # fmt: skip
@@ -248,15 +249,18 @@ def _csv(path: Path) -> Iterator[ExternalRecord]:
             yield f"record {number}", row
 
 
-def _field_error(
+def field_error(
     path: Path, where: str, name: str, what: str, hint: str = "correct it"
 ) -> DataError:
+    """Return the error for a field that is not what it should be."""
     return DataError(f"{path}, {where}, field {name!r}: {what}", hint)
 
 
-def _normalize_field(name: str) -> str:
+def normalize_field(name: str) -> str:
+    """Return the letters and digits of a field's name in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _join_fields(record: Mapping[str, Any]) -> str:
+def join_fields(record: Mapping[str, Any]) -> str:
+    """Return the names of a record's fields, for a message."""
     return ", ".join(map(repr, record)) or "no field"

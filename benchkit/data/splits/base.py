@@ -27,6 +27,8 @@ class CaseRows:
     """[n] the row before which the history ends."""
     extra_candidates: NDArray[np.int64]
     """[n, g] rows whose items must be among the candidates, too; g is 0 for most splits."""
+    other_targets: NDArray[np.int64] | None = None
+    """[n, h] further relevant rows, -1 beyond the last; None where each case has one target."""
 
     @classmethod
     def before_targets(cls, target: NDArray[np.int64]) -> "CaseRows":
@@ -35,7 +37,8 @@ class CaseRows:
 
     def select(self, mask: NDArray[np.bool_]) -> "CaseRows":
         """Return the cases for which `mask` [n] holds."""
-        return CaseRows(self.target[mask], self.stop[mask], self.extra_candidates[mask])
+        others = None if self.other_targets is None else self.other_targets[mask]
+        return CaseRows(self.target[mask], self.stop[mask], self.extra_candidates[mask], others)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.config.loading import validate_model
+from benchkit.data.splits import files
 from benchkit.data.splits.base import Splitter
+from benchkit.data.splits.files import SplitFiles, is_file_split
 from benchkit.errors import ConfigError
 from benchkit.registry import Registry
 
@@ -44,6 +46,22 @@ def make_splitter(setting: SplitSetting) -> Splitter:
     return validate_model(SPLITS.load(name), parameters, f"split {name!r}")
 
 
+def split_files(setting: SplitSetting) -> SplitFiles | None:
+    """Return the files of a split that somebody else made; None for a way to split.
+
+    Raises:
+        ConfigError: A key is unknown, or a file is missing.
+
+    >>> split_files({"train": "a.csv", "test": "b.csv"}).files
+    {0: 'a.csv', 2: 'b.csv'}
+    """
+    if not is_file_split(setting):
+        return None
+    return validate_model(SplitFiles, setting, "split", hint="split = { train = ..., test = ... }")
+
+
 def split_source_file(setting: SplitSetting) -> Path:
     """Return the source file that defines a split."""
+    if is_file_split(setting):
+        return Path(files.__file__)
     return Path(inspect.getfile(type(make_splitter(setting))))

@@ -8,14 +8,15 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.data.dataset import PADDING_ITEM, Cases, PreparedDataset
 from benchkit.data.splits.base import TRAIN
 from benchkit.errors import ConfigError
 from benchkit.evaluation.random_baseline import RandomBaseline
 from benchkit.evaluation.ranks import Ranks
+from benchkit.evaluation.relevant_ranks import RelevantRanks
 from benchkit.types import Catalog, Status
 
-AnswerFeature = Literal["ranks", "lists", "samples"]
+AnswerFeature = Literal["ranks", "lists", "samples", "relevant"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class MetricContext:
     """[n, depth] Item codes, best first; -1 beyond the end of a list. The depth is at least the
     largest `Metric.depth` of the metrics that are computed."""
     candidates: NDArray[np.int32] | None
-    """[n, c] Item codes that could be recommended; None where that is the whole catalogue."""
+    """[n, c] Item codes that could be recommended, shorter lists filled with -1; None where that is
+    the whole catalogue."""
+    relevant: RelevantRanks | None = None
+    """Where all relevant items stand; None where no metric requires `relevant`."""
     first_ranks: Ranks | None = None
     """[n] Where the targets stand in the first answer alone, for sampled answers."""
     list_lengths: NDArray[np.int64] | None = None
@@ -63,7 +67,15 @@ class MetricContext:
         """[m] Codes of all items that could be recommended to somebody."""
         if self.candidates is None:
             return np.arange(len(self.catalog))
-        return np.unique(self.candidates)
+        items = np.unique(self.candidates)
+        return items[items != PADDING_ITEM]
+
+    @cached_property
+    def has_target(self) -> NDArray[np.bool_]:
+        """[n] Whether the target can be recommended: lists of others may lack it."""
+        if self.candidates is None:
+            return np.ones(len(self), dtype=np.bool_)
+        return self.cases.target_position >= 0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from benchkit.data.dataset import PADDING_ITEM
 from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
 
 
@@ -74,7 +75,11 @@ class Novelty(_ListMetric):
         if context.candidates is None:  # of the catalogue, each user's own history is left out
             return None
         bits = self_information(context.train_counts)[context.candidates]
-        return float(bits.mean())
+        listed = context.candidates != PADDING_ITEM
+        if listed.all():
+            return float(bits.mean())
+        # A random item of a case's list, whatever its length: lists count alike.
+        return float((np.where(listed, bits, 0.0).sum(axis=1) / listed.sum(axis=1)).mean())
 
 
 def self_information(counts: NDArray[np.integer]) -> NDArray[np.float64]:

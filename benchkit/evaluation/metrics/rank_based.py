@@ -47,6 +47,8 @@ class RankMetric(Metric):
     def chance_level(self, context: MetricContext) -> float:
         distribution = context.baseline.distribution(self.first_only)
         expected = self.expectations(context.ranks.n_candidates, distribution)
+        # A list without the target gives what an unlisted one gives, to everybody.
+        expected = np.where(context.has_target, expected, self.unlisted_gain)
         return float((expected * self.weights(context)).mean())
 
     def expectations(
@@ -69,10 +71,12 @@ class RankMetric(Metric):
 
     def p_value(self, context: MetricContext, values: NDArray[np.float64]) -> float | None:
         can_gain = self.weights(context) > 0  # the other cases gain nothing, whatever is ranked
+        can_gain &= context.has_target
         if not can_gain.any():
             return None
+        all_listed = bool(context.has_target.all())
         return context.baseline.p_value(
-            mean=float(values.mean() / can_gain.mean()),
+            mean=float(values.mean() / can_gain.mean() if all_listed else values[can_gain].mean()),
             gains=self.gains(int(context.ranks.n_candidates.max())),
             n_candidates=context.ranks.n_candidates,
             rows=can_gain,

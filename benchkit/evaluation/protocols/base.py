@@ -9,13 +9,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.data.dataset import PADDING_ITEM, Cases, PreparedDataset
 from benchkit.errors import ConfigError
 from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
+from benchkit.evaluation.metrics.rank_based import RankMetric
 from benchkit.evaluation.metrics.validity import Valid
 from benchkit.evaluation.predict import validate_predictions
 from benchkit.evaluation.random_baseline import RandomRanking
 from benchkit.evaluation.ranks import ranks_from_scores, top_columns
+from benchkit.evaluation.relevant_ranks import relevant_ranks_from_scores
 from benchkit.evaluation.scoring import compute_metrics
 from benchkit.faults import UNKNOWN_CAUSE, FaultTally
 from benchkit.runs.records import MetricSummary
@@ -34,6 +36,23 @@ class EvaluationSetup:
     """Share of the cases that may have faults of the engine; with more, asking ends."""
     faults: dict[str, FaultTally] = field(default_factory=dict)
     """Protocol -> the faults of its answers, as they are given."""
+
+    def __post_init__(self) -> None:
+        """Refuse metrics of one relevant item where cases have several.
+
+        Raises:
+            ConfigError: Such a metric would count every relevant item but one as an error.
+        """
+        if self.cases.other_targets is None:
+            return
+        wrong = [metric.name for metric in self.metrics if isinstance(metric, RankMetric)]
+        if wrong:
+            raise ConfigError(
+                f"dataset {self.dataset.name!r} has cases with several relevant items, and"
+                f" {', '.join(wrong)} look at one",
+                'use metrics = ["recall@5", "precision@5", "map@5", "graded-ndcg@5"] and'
+                ' primary = one of them, or split.cases = "row"',
+            )
 
 
 @dataclass(frozen=True)
@@ -95,7 +114,7 @@ class EvaluationProtocol:
     """What the column `truncated` means."""
     needs: ClassVar[frozenset[Capability]] = frozenset({"scores"})
     excludes: ClassVar[frozenset[Capability]] = frozenset()
-    provides: ClassVar[frozenset[AnswerFeature]] = frozenset({"ranks", "lists"})
+    provides: ClassVar[frozenset[AnswerFeature]] = frozenset({"ranks", "lists", "relevant"})
     """What metrics can rely on; see `Metric.requires`."""
     batch_size: ClassVar[int] = 1024
     """Cases asked at once; it bounds memory."""
@@ -138,8 +157,7 @@ class EvaluationProtocol:
         run: RunContext,  # noqa: ARG002
     ) -> MetricContext:
         """Return what metrics look at, from the [n] predictions for `cases`."""
-        blank = (0.0,) * cases.candidates.shape[1]
-        scores = np.array([blank if p.scores is None else p.scores for p in predictions])
+        scores = candidate_scores(cases, [p.scores for p in predictions])
         return self.rank_candidates(setup, cases, predictions, scores)
 
     def rank_candidates(
@@ -149,7 +167,10 @@ class EvaluationProtocol:
         predictions: Sequence[Prediction],
         scores: NDArray[np.float64],
     ) -> MetricContext:
-        """Return what metrics look at, with the frozen candidates ranked by `scores` [n, c]."""
+        """Return what metrics look at, with the frozen candidates ranked by `scores` [n, c].
+
+        Columns beyond the end of a list score -inf; see `candidate_scores`.
+        """
         answered = np.array([p.scores is not None for p in predictions], dtype=np.bool_)
         metrics = self.select_metrics(setup)
         depth = max((metric.depth for metric in metrics), default=0)
@@ -157,7 +178,12 @@ class EvaluationProtocol:
             dataset=setup.dataset,
             cases=cases,
             popular_share=setup.popular_share,
-            ranks=ranks_from_scores(scores, cases.target_position, answered),
+            ranks=ranks_from_scores(scores, cases.target_position, answered, cases.lengths),
+            relevant=relevant_ranks_from_scores(
+                cases, scores, answered, cases.candidates, cases.lengths
+            )
+            if self.needs_relevant(setup)
+            else None,
             baseline=RandomRanking(),
             statuses=tuple((p.status,) for p in predictions),
             top_items=top_columns(scores, answered, depth, labels=cases.candidates),
@@ -204,6 +230,10 @@ class EvaluationProtocol:
         named = {m.name: m for m in (*setup.metrics, *self.standard_metrics(setup))}
         return [metric for metric in named.values() if metric.requires <= self.provides]
 
+    def needs_relevant(self, setup: EvaluationSetup) -> bool:
+        """Return whether a metric looks at all relevant items of a case."""
+        return any("relevant" in metric.requires for metric in self.select_metrics(setup))
+
     def record(self, predictions: Sequence[Prediction]) -> dict[str, Sequence[Any]]:
         """Return the columns that are recorded: by default one, with each answer as JSON."""
         return {f"{self.name}_answer": [_to_json(prediction) for prediction in predictions]}
@@ -239,6 +269,18 @@ class EvaluationProtocol:
 
 def _has_fault(prediction: Prediction) -> bool:
     return prediction.status == "error" or any(s.status == "error" for s in prediction.samples)
+
+
+def candidate_scores(
+    cases: Cases, answers: Sequence[Sequence[float] | None]
+) -> NDArray[np.float64]:
+    """Return [n, c] the scores of the candidates: 0 where there is no answer, -inf where a list has
+    ended."""
+    table = np.where(cases.candidates == PADDING_ITEM, -np.inf, 0.0)
+    for row, (scores, length) in enumerate(zip(answers, cases.lengths.tolist(), strict=True)):
+        if scores is not None:
+            table[row, :length] = scores
+    return table
 
 
 def _to_json(prediction: Prediction) -> str:

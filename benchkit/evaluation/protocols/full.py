@@ -10,6 +10,10 @@ from benchkit.evaluation.metrics.base import MetricContext
 from benchkit.evaluation.protocols.base import EvaluationProtocol, EvaluationSetup, ProtocolResult
 from benchkit.evaluation.random_baseline import RandomRanking
 from benchkit.evaluation.ranks import Ranks, concatenate_ranks, ranks_from_scores, top_columns
+from benchkit.evaluation.relevant_ranks import (
+    concatenate_relevant_ranks,
+    relevant_ranks_from_scores,
+)
 from benchkit.evaluation.scoring import compute_metrics
 from benchkit.types import Prediction, Recommender, Request, RunContext
 
@@ -44,6 +48,11 @@ class Full(EvaluationProtocol):
             cases=setup.cases,
             popular_share=setup.popular_share,
             ranks=concatenate_ranks([part.ranks for part in contexts]),
+            relevant=concatenate_relevant_ranks(
+                [part.relevant for part in contexts if part.relevant is not None]
+            )
+            if self.needs_relevant(setup)
+            else None,
             baseline=RandomRanking(),
             statuses=tuple(status for part in contexts for status in part.statuses),
             top_items=np.concatenate([part.top_items for part in contexts]),
@@ -64,18 +73,23 @@ class Full(EvaluationProtocol):
         scores = np.array(
             [blank if p.scores is None else p.scores for p in predictions], dtype=np.float64
         )
+        relevant = cases.relevant
         n_excluded = np.zeros(len(cases), dtype=np.int64)
         for row, (start, stop) in enumerate(zip(cases.start, cases.stop, strict=True)):
             history = np.unique(setup.dataset.interactions.item[start:stop])
-            history = history[history != cases.target[row]]  # a repeated target is still the answer
+            history = history[~np.isin(history, relevant[row])]  # repeated, they still are answers
             scores[row, history] = -np.inf
             n_excluded[row] = len(history)
         ranks = ranks_from_scores(scores, cases.target, answered)
+        n_ranked = ranks.n_candidates - n_excluded
         return MetricContext(
             dataset=setup.dataset,
             cases=cases,
             popular_share=setup.popular_share,
-            ranks=Ranks(ranks.n_better, ranks.n_tied, ranks.n_candidates - n_excluded, answered),
+            ranks=Ranks(ranks.n_better, ranks.n_tied, n_ranked, answered),
+            relevant=relevant_ranks_from_scores(cases, scores, answered, None, n_ranked)
+            if self.needs_relevant(setup)
+            else None,
             baseline=RandomRanking(),
             statuses=tuple((p.status,) for p in predictions),
             top_items=top_columns(

@@ -18,6 +18,7 @@ from benchkit.evaluation.predict import validate_samples
 from benchkit.evaluation.protocols.base import AnswerToJudge, EvaluationProtocol, EvaluationSetup
 from benchkit.evaluation.random_baseline import RandomDraws
 from benchkit.evaluation.ranks import Ranks, rank_by_frequency, ranks_from_lists
+from benchkit.evaluation.relevant_ranks import relevant_ranks_from_lists
 from benchkit.types import Prediction, Recommender, Request, RunContext, Sample, Sampler, Status
 
 
@@ -37,7 +38,7 @@ class Sampled(EvaluationProtocol):
         "TRUNCATED: share of the answers that were cut off before they named an item."
     )
     needs = frozenset({"samples"})
-    provides = frozenset({"ranks", "lists", "samples"})
+    provides = frozenset({"ranks", "lists", "samples", "relevant"})
     uses_decoding = True
     answer_noun = "samples"
     judged_answer_title = "the first sampled answer"
@@ -62,17 +63,21 @@ class Sampled(EvaluationProtocol):
         n = int(run.decoding["n"])
         answers = collect_samples(predictions, n)
         targets = [setup.dataset.catalog.ids[code] for code in cases.target]
-        n_candidates = np.full(len(cases), cases.candidates.shape[1], dtype=np.int64)
+        n_candidates = cases.lengths
         lists = answers.lists()
         lengths = np.array([len(items) for items in lists], dtype=np.int64)
+        codes = [[setup.dataset.catalog.index[item] for item in items] for items in lists]
         top = np.full((len(cases), n), -1, dtype=np.int32)  # no list is longer
-        for row, items in enumerate(lists):
-            top[row, : len(items)] = [setup.dataset.catalog.index[item] for item in items]
+        for row, items in enumerate(codes):
+            top[row, : len(items)] = items
         return MetricContext(
             dataset=setup.dataset,
             cases=cases,
             popular_share=setup.popular_share,
             ranks=ranks_from_lists(lists, targets, n_candidates),
+            relevant=relevant_ranks_from_lists(cases, codes, n_candidates)
+            if self.needs_relevant(setup)
+            else None,
             first_ranks=ranks_from_lists(answers.lists(1), targets, n_candidates),
             baseline=RandomDraws(n, lengths),
             statuses=answers.statuses,

@@ -16,6 +16,7 @@ from benchkit.evaluation.protocols.base import (
     EvaluationSetup,
     ProtocolResult,
     ProtocolTable,
+    candidate_scores,
 )
 from benchkit.evaluation.scoring import compute_metrics
 from benchkit.types import Prediction, Recommender, Request, RunContext
@@ -64,12 +65,14 @@ class Scored(EvaluationProtocol):
         predictions = result.predictions or []
         if not any(p.lengths is not None for p in predictions):
             return [result]
-        blank = np.zeros(setup.cases.candidates.shape[1])
-        means = [
-            blank if p.scores is None else np.asarray(p.scores) / (p.lengths or 1)
-            for p in predictions
-        ]
-        context = self.rank_candidates(setup, setup.cases, predictions, np.array(means))
+        means = candidate_scores(
+            setup.cases,
+            [
+                None if p.scores is None else (np.asarray(p.scores) / (p.lengths or 1)).tolist()
+                for p in predictions
+            ],
+        )
+        context = self.rank_candidates(setup, setup.cases, predictions, means)
         named = {m.name for m in setup.metrics}
         metrics = [
             metric

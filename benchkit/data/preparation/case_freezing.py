@@ -1,0 +1,188 @@
+"""From the rows that a split asks for to frozen cases: their candidates, drawn or from a file."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchkit.data.dataset import PADDING_ITEM, Cases
+from benchkit.data.preparation import candidates
+from benchkit.data.preparation.item_names import resolve_items
+from benchkit.data.preparation.list_assignment import ListQuestions, assign_lists
+from benchkit.data.raw import RawData
+from benchkit.data.readers.list_files import ListFile, read_list_file
+from benchkit.data.spec import CandidateFileSpec, CandidateSpec, DatasetSpec
+from benchkit.data.splits.base import CaseRows
+from benchkit.types import Catalog, Interactions
+
+_NUMBERED = re.compile(r"#\d+\Z", re.ASCII)
+
+
+def load_candidate_lists(raw: RawData, spec: DatasetSpec) -> dict[str, ListFile]:
+    """Return part ("test", "valid") -> the lists that the suite gives, in ids of items."""
+    settings = spec.candidates
+    if not isinstance(settings, CandidateFileSpec):
+        return {}
+    files = {"test": settings.file, "valid": settings.valid_file}
+    return {
+        part: resolve_items(
+            read_list_file(
+                Path(file), settings.fields, settings.separator, settings.pattern, settings.after
+            ),
+            raw,
+            settings,
+        )
+        for part, file in files.items()
+        if file
+    }
+
+
+@dataclass(frozen=True)
+class CodedTables:
+    """Interactions in codes, sorted by user, then by time."""
+
+    users: list[str]
+    catalog: Catalog
+    interactions: Interactions
+    rows: NDArray[np.int64]
+    """[n_rows] where each stood in the raw table."""
+    part: NDArray[np.uint8] | None
+    """[n_rows] the part of each where the files of a split say it."""
+
+
+@dataclass(frozen=True)
+class CaseFreezer:
+    """Makes the cases of a part of a split."""
+
+    spec: DatasetSpec
+    tables: CodedTables
+    seen: NDArray[np.int64]
+    """Sorted `user * n_items + item` of all interactions."""
+    popularity: NDArray[np.int64]
+    """[n_items] training interactions."""
+    drawable: NDArray[np.bool_]
+    """[n_items] items that may be drawn as negatives of test cases."""
+    lists: dict[str, ListFile]
+    """Part -> lists that somebody else made."""
+
+    def freeze(
+        self, part: str, rows: CaseRows, count: int | None = None
+    ) -> tuple[Cases, dict[str, int]]:
+        """Return the cases of a part, and what was counted.
+
+        Args:
+            part: "test" or "valid".
+            rows: What is asked for.
+            count: Length of drawn lists, by default what the suite says.
+        """
+        tables = self.tables
+        data = tables.interactions
+        user = data.user[rows.target]
+        names = _case_names(tables.users, user)
+        others = _item_codes(data, rows.other_targets)
+        cases = Cases(
+            ids=tuple(f"{part}:{name}" for name in names),
+            user=user,
+            start=data.offsets[user],
+            stop=rows.stop,
+            target=data.item[rows.target],
+            candidates=np.empty((len(user), 0), dtype=np.int32),
+            other_targets=others,
+            grades=self._grades(rows),
+        )
+        settings = self.spec.candidates
+        if isinstance(settings, CandidateFileSpec) and part in self.lists:
+            return self._take_lists(part, rows, cases, settings)
+        return cases.replace_candidates(self._draw(part, rows, names, cases, count)), {}
+
+    def _take_lists(
+        self, part: str, rows: CaseRows, cases: Cases, settings: CandidateFileSpec
+    ) -> tuple[Cases, dict[str, int]]:
+        tables = self.tables
+        data = tables.interactions
+        questions = ListQuestions(
+            ids=cases.ids,
+            users=[tables.users[code] for code in cases.user.tolist()],
+            relevant=[
+                tuple(code for code in codes if code != PADDING_ITEM)
+                for codes in cases.relevant.tolist()
+            ],
+            order=np.argsort(tables.rows[rows.target], kind="stable"),
+            histories=[
+                tuple(data.item[start:stop].tolist())
+                for start, stop in zip(cases.start, cases.stop, strict=True)
+            ],
+        )
+        assigned = assign_lists(self.lists[part], questions, tables.catalog.index, settings, part)
+        chosen = cases.select(assigned.cases)
+        return chosen.replace_candidates(assigned.candidates), assigned.funnel
+
+    def _draw(
+        self, part: str, rows: CaseRows, names: list[str], cases: Cases, count: int | None
+    ) -> NDArray[np.int32]:
+        """Return drawn candidates [n, count]."""
+        data, settings = self.tables.interactions, self.spec.candidates
+        drawing = (
+            settings if isinstance(settings, CandidateSpec) else CandidateSpec(seed=settings.seed)
+        )
+        required = np.concatenate([cases.relevant, data.item[rows.extra_candidates]], axis=1)
+        count = drawing.count if count is None else self._limit_count(cases, required, count)
+        table = np.empty((len(names), count), dtype=np.int32)
+        # Cases with equally many relevant items at once: what is drawn for a case depends on no
+        # other one.
+        n_required = np.count_nonzero(required != PADDING_ITEM, axis=1)
+        for size in np.unique(n_required).tolist():
+            group = np.flatnonzero(n_required == size)
+            items = required[group]
+            table[group] = candidates.sample_candidates(
+                [names[row] for row in group],
+                cases.user[group],
+                items[items != PADDING_ITEM].reshape(len(group), size),
+                self.seen,
+                self.popularity,
+                count,
+                drawing.sampling,
+                drawing.seed,
+                part,
+                self.drawable if part == "test" else None,
+            )
+        return table
+
+    def _limit_count(self, cases: Cases, required: NDArray[np.integer], count: int) -> int:
+        """Return the length of drawn lists: `count`, or what the catalogue has for every case."""
+        n_items = len(self.popularity)
+        seen = np.bincount(np.unique(self.seen) // n_items, minlength=len(self.tables.users))
+        free = n_items - seen[cases.user] + np.count_nonzero(required != PADDING_ITEM, axis=1)
+        return min(count, int(free.min(initial=count)))
+
+    def _grades(self, rows: CaseRows) -> NDArray[np.float32] | None:
+        files, rating = self.spec.split_files, self.tables.interactions.rating
+        if files is None or files.grades is None or rating is None:
+            return None
+        target = rows.target[:, None]
+        others = rows.other_targets
+        relevant = target if others is None else np.concatenate([target, others], axis=1)
+        return np.where(relevant < 0, 0, rating[relevant]).astype(np.float32)
+
+
+def _item_codes(data: Interactions, rows: NDArray[np.int64] | None) -> NDArray[np.int32] | None:
+    if rows is None or not rows.shape[1]:
+        return None
+    return np.where(rows < 0, PADDING_ITEM, data.item[rows]).astype(np.int32)
+
+
+def _case_names(users: list[str], user: NDArray[np.int32]) -> list[str]:
+    """Return the id of each user; further cases are `id#2`, `id#3`, ... in order of time.
+
+    A user whose own id ends like that has `id#1` first: so `a#2` is always of user `a`.
+    """
+    if np.bincount(user, minlength=1).max() == 1:
+        return [users[code] for code in user.tolist()]
+    names, times = [], dict[int, int]()
+    for code in user.tolist():
+        times[code] = number = times.get(code, 0) + 1
+        alone = number == 1 and not _NUMBERED.search(users[code])
+        names.append(users[code] if alone else f"{users[code]}#{number}")
+    return names
