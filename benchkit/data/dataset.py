@@ -149,6 +149,8 @@ class PreparedDataset:
     test: Cases
     report: dict[str, int]
     """What preparation counted, stage by stage."""
+    caveats: tuple[str, ...] = ()
+    """What a reader must know of its cases; tables show it as footnotes."""
 
     def requests(
         self,

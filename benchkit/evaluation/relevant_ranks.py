@@ -26,7 +26,7 @@ class RelevantRanks:
 
     def sum_cases(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return [n] the sum of [m] values over the relevant items of each case."""
-        return np.bincount(self.case, weights=values, minlength=self.n_cases)
+        return np.bincount(self.case, weights=values, minlength=self.n_cases).astype(np.float64)
 
     @property
     def counts(self) -> NDArray[np.float64]:

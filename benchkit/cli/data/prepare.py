@@ -9,13 +9,15 @@ from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption
 def data_prepare_command(
     suite: SuiteOption, dataset: DatasetOption = "", data: DataFolderOption = Path("data")
 ) -> None:
-    """Prepare datasets, and show what each stage kept and left out."""
+    """Prepare datasets, show what each stage kept and left out, and audit lists of others."""
     from rich.console import Console
     from rich.table import Table
 
+    from benchkit.api.audit import audit_datasets, print_findings
     from benchkit.api.catalog import select_datasets
     from benchkit.data.dataset_statistics import describe_ratings, describe_times
     from benchkit.data.preparation.cache import dataset_dir, load_or_prepare
+    from benchkit.data.spec import CandidateFileSpec
 
     console = Console()
     for spec in select_datasets(suite, split_names(dataset)):
@@ -27,4 +29,9 @@ def data_prepare_command(
         table.add_row("ratings", describe_ratings(prepared))
         console.print(spec.name, style="bold", highlight=False)
         console.print(table)
+        for caveat in prepared.caveats:
+            console.print(caveat, style="yellow", highlight=False)
+        if isinstance(spec.candidates, CandidateFileSpec):
+            for report in audit_datasets([spec], data):
+                print_findings(console, report)
         console.print(f"in {dataset_dir(spec, data)}\n", highlight=False, soft_wrap=True)

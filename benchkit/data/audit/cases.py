@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import PADDING_ITEM, PreparedDataset
+from benchkit.data.dataset import PADDING_ITEM, Cases, PreparedDataset
 from benchkit.data.readers import external_cases
 from benchkit.data.splits.base import TRAIN
 
@@ -126,9 +126,19 @@ def audit_cases_from_dataset(
         else None,
         popularity=np.bincount(data.item[dataset.part == TRAIN], minlength=n_items),
         user=cases.user.astype(np.int64),
-        interaction_keys=np.unique(data.user.astype(np.int64) * n_items + data.item),
+        interaction_keys=_negative_keys(dataset, cases),
         tied=tied,
     )
+
+
+def _negative_keys(dataset: PreparedDataset, cases: Cases) -> NDArray[np.int64]:
+    """Return sorted `user * n_items + item` of all interactions but further relevant items."""
+    data, n_items = dataset.interactions, len(dataset.catalog)
+    keys = np.unique(data.user.astype(np.int64) * n_items + data.item)
+    if cases.other_targets is None:
+        return keys
+    others = cases.user[:, None].astype(np.int64) * n_items + cases.other_targets
+    return np.setdiff1d(keys, others[cases.other_targets != PADDING_ITEM])
 
 
 def audit_cases_from_file(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from benchkit.data import sources
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.hash_memory import HashMemory
 from benchkit.data.preparation import pipeline
+from benchkit.data.preparation.list_caveats import describe_lists
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.preparation.split_tables import read_tables
-from benchkit.data.spec import DatasetSpec, map_files
+from benchkit.data.spec import CandidateFileSpec, DatasetSpec, map_files
 from benchkit.data.splits.lookup import split_source_file
 from benchkit.errors import DataError
 from benchkit.fingerprint import hash_json
@@ -49,6 +50,8 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
             if raw.malformed is not None and len(raw.malformed):
                 io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
             dataset = prepare_dataset(raw, resolved)
+            if isinstance(spec.candidates, CandidateFileSpec):
+                dataset = replace(dataset, caveats=describe_lists(dataset, spec.candidates))
             if _hash_inputs(spec, root) != inputs:
                 raise DataError(
                     f"dataset {spec.name!r}: its files have changed while they were read",
@@ -177,6 +180,7 @@ def save_dataset(
         "rating_scale": None if scale is None else asdict(scale),
         "report": dataset.report,
         "inputs": inputs,
+        "caveats": dataset.caveats,
     }
     io.write_json(folder / "dataset.json", described)
 
@@ -218,6 +222,7 @@ def load_dataset(folder: Path) -> PreparedDataset:
         valid=valid,
         test=test,
         report=described["report"],
+        caveats=tuple(described.get("caveats", ())),
     )
     if dataset.fingerprint != described["fingerprint"]:
         raise DataError(

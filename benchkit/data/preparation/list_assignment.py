@@ -131,29 +131,29 @@ def _pair(
         by_name[name].append(case)
     pairs: dict[int, int] = {}
     for row, record in enumerate(lists):
-        name = record.case_id if match == "case" else record.user
-        if name is None:
+        key = record.case_id if match == "case" else record.user
+        if key is None:
             raise DataError(f"{file.path}, {record.where}: has no {what}", "give each list one")
-        if name not in by_name:
+        if key not in by_name:
             raise DataError(
-                f"{file.path}, {record.where}: {what} {name!r} has no such case in the dataset",
+                f"{file.path}, {record.where}: {what} {key!r} has no such case in the dataset",
                 "use the split that the lists were made for: k_core, min_length or the split leave"
                 " this user out, or the names differ",
             )
-        options = by_name[name]
+        options = by_name[key]
         if len(options) > 1 and record.targets:
             wanted = {index[item] for item in record.targets}
             options = [case for case in options if wanted == set(questions.relevant[case])]
         if len(options) != 1:
             raise DataError(
-                f"{file.path}, {record.where}: {what} {name!r} has {len(by_name[name])} cases, and"
+                f"{file.path}, {record.where}: {what} {key!r} has {len(by_name[key])} cases, and"
                 f" the list's target fits {len(options) if record.targets else 'all'} of them",
                 "give each list the case_id that `benchkit data cases` writes, or its target",
             )
         if options[0] in pairs:
             first = lists[pairs[options[0]]].where
             raise DataError(
-                f"{file.path}, {record.where}: a second list for {what} {name!r}; {first} has one",
+                f"{file.path}, {record.where}: a second list for {what} {key!r}; {first} has one",
                 "keep one list a case",
             )
         pairs[options[0]] = row

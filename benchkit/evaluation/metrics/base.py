@@ -67,15 +67,15 @@ class MetricContext:
         """[m] Codes of all items that could be recommended to somebody."""
         if self.candidates is None:
             return np.arange(len(self.catalog))
-        items = np.unique(self.candidates)
-        return items[items != PADDING_ITEM]
+        return np.setdiff1d(self.candidates, [PADDING_ITEM])
 
     @cached_property
     def has_target(self) -> NDArray[np.bool_]:
         """[n] Whether the target can be recommended: lists of others may lack it."""
         if self.candidates is None:
             return np.ones(len(self), dtype=np.bool_)
-        return self.cases.target_position >= 0
+        has_target: NDArray[np.bool_] = self.cases.target_position >= 0
+        return has_target
 
 
 @dataclass(frozen=True)

@@ -153,9 +153,7 @@ class GradedNDCG(_GainMetric):
         place = np.arange(len(case)) - first
         gains = self.gains(self.k)
         discount = np.where(place < self.k, gains[np.minimum(place, self.k - 1)], 0.0)
-        return np.bincount(
-            case, weights=relevant.grade[order] * discount, minlength=relevant.n_cases
-        )
+        return relevant.sum_cases((relevant.grade[order] * discount)[np.argsort(order)])
 
 
 class MeanAveragePrecision(_RelevantMetric):
