@@ -186,10 +186,12 @@ class PreparedDataset:
             review=None if data.review is None else [data.review[int(row)] for row in rows],
             rating_scale=data.rating_scale,
         )
-        targets = (self.catalog.ids[code] for code in self.valid.target)
+        # Lists of others may lack the target; no choice of a model can be right there.
+        answerable = self.valid.select(np.flatnonzero(self.valid.target_position >= 0))
+        targets = (self.catalog.ids[code] for code in answerable.target)
         validation = [
             ValidationCase(request, target)
-            for request, target in zip(self.requests(self.valid), targets, strict=True)
+            for request, target in zip(self.requests(answerable), targets, strict=True)
         ]
         return TrainData(self.name, self.users, self.catalog, interactions, validation)
 

@@ -7,6 +7,7 @@ from typing import Literal
 import polars as pl
 
 from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.errors import ConfigError
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.verdicts import JudgeInput
@@ -53,7 +54,16 @@ def read_answers(
         dataset: The dataset that the cases are of.
         cases: The cases to read.
         source: Name of the protocol that says what is judged (`EvaluationProtocol.judged_answer`).
+
+    Raises:
+        ConfigError: Cases have several relevant items, and rubrics know one right answer.
     """
+    if cases.other_targets is not None:
+        raise ConfigError(
+            f"dataset {dataset.name!r} has cases with several relevant items, and rubrics know one"
+            " right answer",
+            'judge a dataset with split.cases = "row"',
+        )
     rows = {row["case_id"]: row for row in predictions.iter_rows(named=True)}
     protocol = find_protocol(source)
     for request, code in zip(dataset.requests(cases), cases.target, strict=True):

@@ -30,7 +30,7 @@ def data_prepare_command(
         console.print(spec.name, style="bold", highlight=False)
         console.print(table)
         for caveat in prepared.caveats:
-            console.print(caveat, style="yellow", highlight=False)
+            console.print(caveat, style="yellow", highlight=False, soft_wrap=True)
         if isinstance(spec.candidates, CandidateFileSpec):
             for report in audit_datasets([spec], data):
                 print_findings(console, report)

@@ -69,6 +69,12 @@ class CaseHistories:
         """[len(items)] the case of each item."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
+    def select(self, keep: NDArray[np.bool_]) -> "CaseHistories":
+        """Return the histories of the cases that are True."""
+        lengths = np.diff(self.offsets)[keep]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return CaseHistories(self.items[keep[self.case]], offsets)
+
 
 @dataclass(frozen=True)
 class AuditCases:

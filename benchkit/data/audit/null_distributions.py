@@ -48,7 +48,8 @@ def position_agreement(
     pairs has, with q = 1 / length, N pairs and T triples in a group: mean sum(N q), variance
     sum(N q (1 - q)) and third central moment sum(N q (1 - q)(1 - 2 q) + 6 T (q^2 - q^3)); pairs
     that share a place are uncorrelated, and of the triples of pairs only triangles correlate.
-    The tail is that of the Pearson type III law with these three moments.
+    The tail is that of the Pearson type III law with these three moments. Where groups prefer the
+    same places, S is compared with that, too, and the larger p is returned.
     """
     kind, member, size = np.unique(
         np.stack([group, length], axis=1), axis=0, return_inverse=True, return_counts=True
@@ -64,9 +65,45 @@ def position_agreement(
         return ListAgreement(int(pairs.sum()), same, mean, NullTest(0.0, 1.0))
     deviation = math.sqrt(variance)
     p = stats.pearson3.sf(same - 0.5, third / deviation**3, loc=mean, scale=deviation)
+    p = max(float(p), _preferred_places_p_value(kind, member.reshape(-1), place, same))
     return ListAgreement(
         int(pairs.sum()), same, mean, NullTest((same - mean) / deviation, float(np.clip(p, 0, 1)))
     )
+
+
+def _preferred_places_p_value(
+    kind: NDArray[np.int64], member: NDArray[np.int64], place: NDArray[np.int64], same: int
+) -> float:
+    """Return the p of `same` equal pairs where every group draws from one distribution of places.
+
+    For each length, that distribution has the probability q of an equal pair that pairs from
+    different groups show, and r of three equal places, by the places of all. Then S has mean
+    sum(N q) and variance sum(N q (1 - q) + 6 T (r - q^2)); its tail is normal.
+
+    Args:
+        kind: [g, 2] group and length of the distinct groups.
+        member: [n] the group of each place.
+        place: [n] places.
+        same: Equal pairs within groups.
+    """
+    mean = variance = 0.0
+    for length in np.unique(kind[:, 1]).tolist():
+        rows = np.flatnonzero(kind[member, 1] == length)
+        sizes = np.bincount(member[rows])
+        counts = np.bincount(place[rows], minlength=length)
+        cells = np.unique(member[rows] * length + place[rows], return_counts=True)[1]
+        n_within = float(special.comb(sizes, 2).sum())
+        n_between = float(special.comb(len(rows), 2)) - n_within
+        if n_between <= 0:
+            continue
+        equal = float(special.comb(counts, 2).sum() - special.comb(cells, 2).sum())
+        q = min(max(equal / n_between, 0.0), 1.0)
+        r = max(float(((counts / len(rows)) ** 3).sum()), q * q)
+        mean += n_within * q
+        variance += n_within * q * (1 - q) + 6 * float(special.comb(sizes, 3).sum()) * (r - q * q)
+    if variance <= 0:
+        return float(same <= mean)
+    return float(stats.norm.sf((same - 0.5 - mean) / math.sqrt(variance)))
 
 
 def position_uniformity(place: NDArray[np.int64], length: NDArray[np.int64]) -> NullTest:

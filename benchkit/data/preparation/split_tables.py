@@ -103,7 +103,11 @@ def _check_columns(parts: list[RawData]) -> None:
 def _check_repeats(raw: RawData, names: list[str], starts: NDArray[np.int64]) -> None:
     """Refuse a user's item that stands in two files, or twice in one."""
     table = raw.interactions.select("user", "item").with_row_index("row")
-    rows = table.group_by("user", "item").agg(pl.col("row").sort()).filter(pl.col("row").len() > 1)
+    rows = (
+        table.group_by("user", "item")
+        .agg(pl.col("row").sort())
+        .filter(pl.col("row").list.len() > 1)
+    )
     if not len(rows):
         return
     repeats = rows.sort(pl.col("row").list.first())
