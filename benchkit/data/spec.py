@@ -60,7 +60,7 @@ class CandidateFileSpec(BaseModel):
     """What the lists call items; by default what the file shows."""
     match: Literal["case", "user", "order"] | None = None
     """How a list finds its case: by `case_id`, by user, or in the order of the test rows in their
-    file; by default what the file has."""
+    file; by default what the file has. With `order`, lines of text hold items alone."""
     repeats: Literal["error", "drop"] = "error"
     """When an item stands twice in a list: stop, or drop its later places."""
     seed: int = 0

@@ -29,7 +29,12 @@ def load_candidate_lists(raw: RawData, spec: DatasetSpec) -> dict[str, ListFile]
     return {
         part: resolve_items(
             read_list_file(
-                Path(file), settings.fields, settings.separator, settings.pattern, settings.after
+                Path(file),
+                settings.fields,
+                settings.separator,
+                settings.pattern,
+                settings.after,
+                lines_begin_with_user=settings.match != "order",
             ),
             raw,
             settings,

@@ -14,7 +14,7 @@ def describe_lists(dataset: PreparedDataset, spec: CandidateFileSpec) -> tuple[s
     cases, report = dataset.test, dataset.report
     shortest, longest = int(cases.lengths.min()), int(cases.lengths.max())
     length = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
-    texts = [f"candidates as {Path(spec.file).name} has them, {length} a case"]
+    texts = [f"frozen candidates as {Path(spec.file).name} has them, {length} a case"]
     left_out = report.get("test_cases_without_list", 0)
     if left_out:
         texts.append(f"{left_out} cases without a list are not asked")

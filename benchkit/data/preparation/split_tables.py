@@ -28,6 +28,8 @@ def read_tables(spec: DatasetSpec, options: dict[str, Any]) -> RawData:
     """
     if spec.split_files is None:
         return sources.read_source(spec.source, options)
+    for file in spec.split_files.files.values():
+        _refuse_sequences(Path(file))
     parts = {
         part: sources.read_source(spec.source, {**options, "interactions": file})
         for part, file in spec.split_files.files.items()
@@ -86,6 +88,23 @@ def _join(tables: list[pl.DataFrame], names: list[str]) -> pl.DataFrame:
             f"{', '.join(names)}: their columns hold different kinds of values: {error}",
             "give each column one type in all files of a split",
         ) from None
+
+
+def _refuse_sequences(path: Path) -> None:
+    """Refuse RecBole's files of sequences, whose rows are a history and its next item.
+
+    Read as interactions they would lose the first items, and training would run backwards in time.
+    """
+    if path.suffix.lower() != ".inter" or not path.is_file():
+        return
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        names = [name.partition(":")[0] for name in file.readline().strip().split("\t")]
+    lists = [name for name in names if name.endswith("_list")]
+    if lists:
+        raise DataError(
+            f"{path}: a row holds a history ({lists[0]!r}) and the next item, not one interaction",
+            "write one row an interaction: user, item and, where known, the time",
+        )
 
 
 def _check_columns(parts: list[RawData]) -> None:

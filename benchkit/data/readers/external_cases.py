@@ -206,10 +206,10 @@ def read_case_records(path: Path) -> Iterator[ExternalRecord]:
     }  # fmt: skip
     if not path.is_file():
         raise DataError(f"{path}: no such file", "check the path")
-    if path.suffix not in readers:
+    if path.suffix.lower() not in readers:
         raise DataError(f"{path}: unknown kind of file", f"use one of {', '.join(_SUFFIXES)}")
     try:
-        for where, record in readers[path.suffix](path):
+        for where, record in readers[path.suffix.lower()](path):
             if not isinstance(record, dict):
                 raise DataError(f"{path}, {where}: is no object", "each record names its fields")
             yield where, record
@@ -239,7 +239,7 @@ def _lines(path: Path) -> Iterator[ExternalRecord]:
 
 def _csv(path: Path) -> Iterator[ExternalRecord]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        rows = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         for number, row in enumerate(rows, 1):
             if None in row:
                 raise DataError(

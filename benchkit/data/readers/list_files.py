@@ -71,6 +71,7 @@ def read_list_file(
     separator: str | None = None,
     pattern: str = "",
     after: str = "",
+    lines_begin_with_user: bool = True,
 ) -> ListFile:
     """Return the lists of a file, in its order.
 
@@ -81,6 +82,7 @@ def read_list_file(
         pattern: Regular expression that finds each item in the text of the field `candidates`; its
             group, if it has one, is the item.
         after: Text behind whose last occurrence the list begins, for `pattern`.
+        lines_begin_with_user: Whether a line of text is a user and items, or items alone.
 
     Raises:
         DataError: The file cannot be read, or a record has no list.
@@ -91,7 +93,7 @@ def read_list_file(
             raise ConfigError(
                 f"{path}: lines of text have no fields", "leave out fields and pattern"
             )
-        lists = tuple(_read_lines(path, separator))
+        lists = tuple(_read_lines(path, separator, lines_begin_with_user))
         content: ListContent | None = None
     else:
         records = list(_read_fields(path))
@@ -262,17 +264,20 @@ def _item_text(item: Any) -> str:
     return str(item).strip()
 
 
-def _read_lines(path: Path, separator: str | None) -> Iterator[ExternalList]:
+def _read_lines(path: Path, separator: str | None, begin_with_user: bool) -> Iterator[ExternalList]:
     if not path.is_file():
         raise DataError(f"{path}: no such file", "check the path")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # titles may hold U+2028
     except (UnicodeDecodeError, OSError) as error:
         raise DataError(f"{path}: cannot be read: {error}", "it must be UTF-8 text") from None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         head, *items = _split_line(line.strip(), separator)
+        if not begin_with_user:
+            yield ExternalList(f"line {number}", None, None, (head, *items), (), None)
+            continue
         if not items:
             raise DataError(
                 f"{path}, line {number}: a user and no item",

@@ -149,6 +149,30 @@ COMPLETE = {
         as_lines([{"candidates": list_of(u)} for u in range(N_USERS)]),
         {"match": "order"},
     ),
+    "lines of items alone, in the order of the test rows": (
+        "lists.txt",
+        "".join(f"{' '.join(list_of(u))}\n" for u in range(N_USERS)),
+        {"match": "order"},
+    ),
+    "titles with a line separator of Unicode between lists": (
+        "lists.txt",
+        "".join(
+            f"u{u}::" + "::".join(f"Title {i[1:]} of {N_ITEMS}" for i in list_of(u)) + "\r\n"
+            for u in range(N_USERS)
+        ),
+        {"separator": "::"},
+    ),
+    "a byte order mark and another capitalisation": (
+        "lists.JSONL",
+        "\ufeff"
+        + as_lines([{"User_ID": f"u{u}", "CandidateItems": list_of(u)} for u in range(N_USERS)]),
+        {},
+    ),
+    "quoted lists in a table with tabs": (
+        "lists.tsv",
+        "user\tcandidates\n" + "".join(f'u{u}\t"{list_of(u)}"\n' for u in range(N_USERS)),
+        {},
+    ),
     "by case id": (
         "lists.jsonl",
         as_lines(
@@ -392,6 +416,26 @@ def test_mixed_lines_of_text_ask_what_they_hold(shop):
     assert "candidates.holds" in problem.value.hint
     shop.write("lists.txt", text, holds="candidates")
     assert shop.dataset().report["test_lists_without_target"] == 1
+
+
+def test_answers_made_elsewhere_are_scored_on_the_lists(shop):
+    rows = records()
+    rows[3]["candidates"] = list_of(3, 4)
+    rows[4]["candidates"] = negatives_of(4)
+    shop.write("lists.jsonl", as_lines(rows))
+    said("data", "cases", "--suite", "s.toml", "--out", "cases.jsonl")
+    answers = []
+    for line in (shop.folder / "cases.jsonl").read_text().splitlines():
+        case = json.loads(line)
+        target = target_of(int(case["user"][1:]))
+        scores = [float(item["item"] == target) for item in case["candidates"]]
+        answers.append({"case_id": case["case_id"], "scores": scores})
+    (shop.folder / "mine.jsonl").write_text(as_lines(answers))
+    (shop.folder / "mine.meta.json").write_text((shop.folder / "cases.meta.json").read_text())
+    said("import", "--suite", "s.toml", "--file", "mine.jsonl", "--label", "oracle")
+    table = said("report", "--suite", "s.toml")
+    line = next(line for line in table.splitlines() if line.startswith("oracle"))
+    assert float(line.split()[1]) == pytest.approx(11 / 12, abs=5e-4)  # one target is not listed
 
 
 def test_names_that_are_ids_and_titles_are_asked_about(shop):

@@ -190,6 +190,20 @@ def test_columns_of_their_own_names(tmp_path):
     assert asked(dataset(tmp_path), dataset(tmp_path).test)["test:u"] == ("abc", "d")
 
 
+def test_files_of_sequences_are_no_interactions(tmp_path):
+    write(tmp_path)
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"{name}.inter").write_text(
+            "user_id:token\titem_id_list:token_seq\titem_id:token\nu\ta b\tc\n"
+        )
+    suite = tmp_path / "s.toml"
+    suite.write_text(
+        suite.read_text().replace('.csv",', '.inter",').replace("test.csv", "test.inter")
+    )
+    with pytest.raises(DataError, match=r"holds a history \('item_id_list'\)"):
+        dataset(tmp_path)
+
+
 def test_the_identity_follows_the_content_of_each_file(tmp_path):
     write(tmp_path)
     spec = load_suite(str(tmp_path / "s.toml")).datasets[0]
