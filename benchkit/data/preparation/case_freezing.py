@@ -15,6 +15,7 @@ from benchkit.data.raw import RawData
 from benchkit.data.readers.list_files import ListFile, read_list_file
 from benchkit.data.spec import CandidateFileSpec, CandidateSpec, DatasetSpec
 from benchkit.data.splits.base import CaseRows
+from benchkit.errors import DataError
 from benchkit.types import Catalog, Interactions
 
 _NUMBERED = re.compile(r"#\d+\Z", re.ASCII)
@@ -169,7 +170,14 @@ class CaseFreezer:
         target = rows.target[:, None]
         others = rows.other_targets
         relevant = target if others is None else np.concatenate([target, others], axis=1)
-        return np.where(relevant < 0, 0, rating[relevant]).astype(np.float32)
+        grades = np.where(relevant < 0, 0, rating[relevant]).astype(np.float32)
+        missing = int(np.isnan(grades).sum())
+        if missing:
+            raise DataError(
+                f"split: {missing} relevant items have no rating, which is to be their grade",
+                "leave out split.grades, or the rows without a rating",
+            )
+        return grades
 
 
 def _item_codes(data: Interactions, rows: NDArray[np.int64] | None) -> NDArray[np.int32] | None:

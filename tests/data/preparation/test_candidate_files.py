@@ -433,7 +433,7 @@ def test_answers_made_elsewhere_are_scored_on_the_lists(shop):
     (shop.folder / "mine.jsonl").write_text(as_lines(answers))
     (shop.folder / "mine.meta.json").write_text((shop.folder / "cases.meta.json").read_text())
     said("import", "--suite", "s.toml", "--file", "mine.jsonl", "--label", "oracle")
-    table = said("report", "--suite", "s.toml")
+    table = said("report", "--suite", "s")
     line = next(line for line in table.splitlines() if line.startswith("oracle"))
     assert float(line.split()[1]) == pytest.approx(11 / 12, abs=5e-4)  # one target is not listed
 
