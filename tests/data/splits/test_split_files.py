@@ -2,11 +2,13 @@
 
 import json
 
+import polars as pl
 import pytest
 
 from benchkit.config.suite import load_suite
 from benchkit.data.preparation.cache import identify_dataset, load_or_prepare
 from benchkit.errors import ConfigError, DataError
+from benchkit.judging.inputs import read_answers
 from tests.support.command_line import invoked, said
 
 ITEMS = "item,title\n" + "".join(f"{c},Title {c.upper()}\n" for c in "abcdefghijklmnop")
@@ -138,6 +140,20 @@ def test_metrics_of_one_item_are_refused_for_several(tmp_path, monkeypatch):
     write(tmp_path, ', cases = "user"', files={"test": SEVERAL})
     printed = invoked("run", "--suite", "s.toml", code=1).output
     assert "several relevant items" in " ".join(printed.split())
+
+
+def test_rubrics_with_one_right_answer_are_refused_for_several(tmp_path):
+    write(tmp_path, ', cases = "user"', files={"test": SEVERAL})
+    data = dataset(tmp_path)
+    with pytest.raises(ConfigError, match="rubrics know one right answer"):
+        next(read_answers(pl.DataFrame(), data, data.test, "scored"))
+
+
+def test_grades_need_ratings(tmp_path):
+    settings = ', cases = "user", grades = "rating"'
+    write(tmp_path, settings, files={"test": SEVERAL}, columns=("user", "item"))
+    with pytest.raises(DataError, match="needs ratings"):
+        dataset(tmp_path)
 
 
 FAULTS = {
