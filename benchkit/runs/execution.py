@@ -152,10 +152,9 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
     faults = {name: tally for name, tally in setup.faults.items() if tally.count}
     complete = manifest.end(
         "complete",
-        caveats=(*manifest.caveats, *_fault_caveats(faults)),
+        caveats=(*manifest.caveats, *test.caveats, *_fault_caveats(faults)),
         faults=[FaultRecord.from_tally(name, tally) for name, tally in faults.items()],
         datasets={"train": train.fingerprint, "test": test.fingerprint},
-        caveats=(*manifest.caveats, *test.caveats),
         cost=costs.summarize_costs(seconds, context.stages, results),
         summary=[line for result in results for line in result.summary],
     )
