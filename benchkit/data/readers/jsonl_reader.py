@@ -226,7 +226,7 @@ class _Parser:
             if doubtful:
                 self.strict.update(doubtful)
                 table = _read(block, self.schema, strict | doubtful)
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, OSError):  # OSError: damage that begins like a .zst file
             return None
         # Polars writes a NUL for half a surrogate pair. A required text may not have it at all.
         return table.with_columns(

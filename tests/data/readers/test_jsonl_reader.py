@@ -212,6 +212,13 @@ def test_damage_anywhere_hits_only_its_own_line(tmp_path, data):
         assert math.isclose(row[1], value["stars"], rel_tol=1e-6)
 
 
+@pytest.mark.parametrize("magic", [b"(\xb5/\xfd", b"x\x9c", b"BZh9"])
+def test_a_line_that_begins_like_a_compressed_file_is_only_that_line(tmp_path, magic):
+    found = read(written(tmp_path, magic + GOOD, GOOD))
+    assert list(found.malformed["line"]) == [1]
+    assert len(found.table) == 1
+
+
 def test_pick_gives_the_lines_asked_for(tmp_path, monkeypatch):
     lines = [GOOD.replace(b'"x"', b'"n%d"' % i) for i in range(50)]
     lines[10], lines[20] = b"{", b""
