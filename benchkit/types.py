@@ -109,6 +109,9 @@ class Catalog:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Catalog, (self.ids, self.texts, self.rating_scale)  # `index` is made again
+
     @cached_property
     def index(self) -> Mapping[str, int]:
         """Item id -> code."""

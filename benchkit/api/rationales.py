@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 from benchkit.api.catalog import select_datasets
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.suite import load_suite
-from benchkit.data.dataset import TrainData
 from benchkit.data.preparation.cache import load_or_prepare
+from benchkit.data.request_batch import TrainData
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError
 from benchkit.lm.backbones import make_engine_from_settings

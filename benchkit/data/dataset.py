@@ -18,17 +18,10 @@ from benchkit.data.readers.time_parsing import (
     guess_units,
     split_numbers,
 )
+from benchkit.data.request_batch import PADDING_ITEM, PackedTrainData, RequestBatch, TrainData
 from benchkit.data.splits.base import TRAIN
-from benchkit.types import (
-    Catalog,
-    Event,
-    Interactions,
-    Request,
-    ValidationCase,
-    ratings_or_none,
-)
+from benchkit.types import Catalog, Interactions, Request
 
-PADDING_ITEM = -1  # fills the rows of lists that are shorter than the longest
 _TEXTS = 65_536  # hashed at once: the reviews of a large dataset joined are gigabytes
 
 
@@ -124,17 +117,6 @@ def _smallest_hashes(names: Sequence[str], count: int) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class TrainData:
-    """The TrainView that `fit` gets. It holds copies, never the dataset."""
-
-    name: str
-    users: Sequence[str]
-    catalog: Catalog
-    interactions: Interactions
-    validation: Sequence[ValidationCase]
-
-
-@dataclass(frozen=True)
 class PreparedDataset:
     """Everything that is known of a dataset; only the harness holds one."""
 
@@ -160,19 +142,36 @@ class PreparedDataset:
         candidates: Literal["frozen", "catalog"] = "frozen",
     ) -> Iterator[Request]:
         """Yield the questions `start:stop` of `cases`; the target is not in them."""
-        ids = np.array(self.catalog.ids, dtype=object)
-        for case in range(*slice(start, stop).indices(len(cases))):
-            codes = cases.candidates[case]
-            listed = (
-                tuple(ids[codes[codes != PADDING_ITEM]])
-                if candidates == "frozen"
-                else self.catalog.ids
-            )
-            history = self._events(int(cases.start[case]), int(cases.stop[case]))
-            yield Request(cases.ids[case], self.users[cases.user[case]], history, listed)
+        return iter(
+            self.request_batch(cases.slice(*slice(start, stop).indices(len(cases))[:2]), candidates)
+        )
+
+    def request_batch(
+        self, cases: Cases, candidates: Literal["frozen", "catalog"] = "frozen"
+    ) -> RequestBatch:
+        """Return the questions of `cases` as a sequence; the target is not in them."""
+        data = self.interactions
+        lengths = cases.stop - cases.start
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.arange(offsets[-1]) + np.repeat(cases.start - offsets[:-1], lengths)
+        return RequestBatch(
+            case_ids=cases.ids,
+            users=tuple(self.users[code] for code in cases.user.tolist()),
+            offsets=offsets,
+            items=data.item[rows],
+            ratings=None if data.rating is None else data.rating[rows],
+            timestamps=None if data.timestamp is None else data.timestamp[rows],
+            reviews=None if data.review is None else [data.review[r] for r in rows.tolist()],
+            candidates=cases.candidates if candidates == "frozen" else None,
+            ids=self.catalog.ids,
+        )
 
     def train_view(self) -> TrainData:
         """Return what `fit` may see: training rows, item texts, validation cases."""
+        return self.packed_train_view().unpack()
+
+    def packed_train_view(self) -> PackedTrainData:
+        """Return the training view in the form in which it crosses processes."""
         data, train = self.interactions, self.part == TRAIN
         counts = np.bincount(data.user[train], minlength=len(self.users))
         rows = np.flatnonzero(train)
@@ -188,12 +187,14 @@ class PreparedDataset:
         )
         # Lists of others may lack the target; no choice of a model can be right there.
         answerable = self.valid.select(np.flatnonzero(self.valid.target_position >= 0))
-        targets = (self.catalog.ids[code] for code in answerable.target)
-        validation = [
-            ValidationCase(request, target)
-            for request, target in zip(self.requests(answerable), targets, strict=True)
-        ]
-        return TrainData(self.name, self.users, self.catalog, interactions, validation)
+        return PackedTrainData(
+            self.name,
+            self.users,
+            self.catalog,
+            interactions,
+            self.request_batch(answerable),
+            answerable.target,
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -225,19 +226,6 @@ class PreparedDataset:
                 if (extra := getattr(cases, name)) is not None:
                     digest.update(f"{name}{extra.shape}".encode() + extra.tobytes())
         return digest.hexdigest()
-
-    def _events(self, start: int, stop: int) -> tuple[Event, ...]:
-        data = self.interactions
-        rows = slice(start, stop)
-        n = stop - start
-        items = (self.catalog.ids[code] for code in data.item[rows].tolist())
-        none: Sequence[None] = (None,) * n
-        columns = (
-            none if data.rating is None else ratings_or_none(data.rating[rows]),
-            none if data.timestamp is None else data.timestamp[rows].tolist(),
-            none if data.review is None else data.review[rows],
-        )
-        return tuple(map(Event, items, *columns))
 
 
 def _shorten(time: NDArray[np.int64] | None) -> NDArray[np.int64] | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import PADDING_ITEM, Cases, find_columns
+from benchkit.data.dataset import Cases, find_columns
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.evaluation.ranks import Ranks, concatenate_ranks, ranks_from_scores
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import PADDING_ITEM, Cases, PreparedDataset
+from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.errors import DataError, unknown_name_error
 from benchkit.evaluation.lookup import IMPORTABLE_PROTOCOLS
 from benchkit.interop import answer_parsing

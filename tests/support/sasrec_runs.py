@@ -3,7 +3,7 @@
 import dataclasses
 
 from baselines.cf.sasrec import SASRec
-from benchkit.data.dataset import TrainData
+from benchkit.data.request_batch import TrainData
 from benchkit.testing.fixtures import run_context
 
 

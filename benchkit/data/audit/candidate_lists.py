@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from benchkit import seeds
 from benchkit.data.audit.cases import AuditCases
 from benchkit.data.audit.finding import AuditFinding, make_finding
-from benchkit.data.dataset import PADDING_ITEM
+from benchkit.data.request_batch import PADDING_ITEM
 
 
 def check_candidate_lists(cases: AuditCases) -> Iterator[AuditFinding | None]:

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import PADDING_ITEM, Cases, PreparedDataset
+from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.readers import external_cases
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.data.splits.base import TRAIN
 
 

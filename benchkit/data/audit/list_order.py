@@ -19,7 +19,7 @@ from benchkit.data.audit.positions import (
     position_guess_hit_rate,
     target_positions,
 )
-from benchkit.data.dataset import PADDING_ITEM
+from benchkit.data.request_batch import PADDING_ITEM
 
 _MAX_EXAMPLES = 5
 _PLACE_LEAK = (

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from benchkit import seeds
 from benchkit.data.audit.cases import CandidateLists, CaseHistories
-from benchkit.data.dataset import PADDING_ITEM
+from benchkit.data.request_batch import PADDING_ITEM
 
 _MAX_PAIRS = 1000  # pairs that are compared with all lists, evenly spread over the pairs
 _BLOCK = 128  # of these at once: bounds memory

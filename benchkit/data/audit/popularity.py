@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from benchkit.data.audit.cases import AuditCases
 from benchkit.data.audit.finding import AuditFinding
-from benchkit.data.dataset import PADDING_ITEM
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.clusters import find_clusters
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.data.audit.cases import CandidateLists
-from benchkit.data.dataset import PADDING_ITEM
+from benchkit.data.request_batch import PADDING_ITEM
 
 _MAX_EXAMPLES = 5
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchkit.data.audit.candidate_lists import has_duplicate_item
 from benchkit.data.audit.cases import AuditCases
 from benchkit.data.audit.finding import AuditFinding, make_finding
-from benchkit.data.dataset import PADDING_ITEM
+from benchkit.data.request_batch import PADDING_ITEM
 
 MAX_EXAMINED_LISTS = (
     2000  # lists whose titles are compared pair by pair, evenly spread over the cases

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import PADDING_ITEM, Cases
+from benchkit.data.dataset import Cases
 from benchkit.data.preparation import candidates
 from benchkit.data.preparation.item_names import resolve_items
 from benchkit.data.preparation.list_assignment import ListQuestions, assign_lists
 from benchkit.data.raw import RawData
 from benchkit.data.readers.list_files import ListFile, read_list_file
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.data.spec import CandidateFileSpec, CandidateSpec, DatasetSpec
 from benchkit.data.splits.base import CaseRows
 from benchkit.errors import DataError

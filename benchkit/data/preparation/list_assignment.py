@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import seeds
-from benchkit.data.dataset import PADDING_ITEM
 from benchkit.data.readers.list_files import ExternalList, ListFile
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.data.spec import CandidateFileSpec
 from benchkit.errors import ConfigError, DataError
 

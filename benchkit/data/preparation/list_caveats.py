@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from benchkit.data.audit import audit_cases, audit_cases_from_dataset
-from benchkit.data.dataset import PADDING_ITEM, PreparedDataset
+from benchkit.data.dataset import PreparedDataset
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.data.spec import CandidateFileSpec
 
 

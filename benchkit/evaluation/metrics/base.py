@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import PADDING_ITEM, Cases, PreparedDataset
+from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.data.splits.base import TRAIN
 from benchkit.errors import ConfigError
 from benchkit.evaluation.random_baseline import RandomBaseline

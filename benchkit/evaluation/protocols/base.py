@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from benchkit.data.dataset import PADDING_ITEM, Cases, PreparedDataset
+from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.errors import ConfigError
 from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
 from benchkit.evaluation.metrics.rank_based import RankMetric

@@ -18,7 +18,7 @@ from baselines.cf.markov import Markov, discount_transitions, transition_counts
 from baselines.cf.matrices import history_matrix, training_matrix
 from baselines.cf.popularity import Popularity
 from baselines.cf.random_order import Random
-from benchkit.data.dataset import TrainData
+from benchkit.data.request_batch import TrainData
 from benchkit.errors import ConfigError
 from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from baselines.cf import recbole_data, recbole_shim
-from benchkit.data.dataset import PreparedDataset, TrainData
+from benchkit.data.dataset import PreparedDataset
+from benchkit.data.request_batch import TrainData
 from benchkit.types import Catalog, Interactions
 from tests.support.recbole_runs import needs_recbole
 

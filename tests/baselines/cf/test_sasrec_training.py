@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from baselines.cf.popularity import Popularity
 from baselines.cf.windows import Windows, batch_windows, cut_windows
-from benchkit.data.dataset import TrainData
+from benchkit.data.request_batch import TrainData
 from benchkit.errors import DataError
 from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores
