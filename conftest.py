@@ -1,9 +1,18 @@
-"""Doctests of the Python API run in a folder that holds a small run store."""
+"""Where tests keep answer keys, and the run store that doctests of the Python API read."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+KEYS = tempfile.mkdtemp(prefix="benchkit-keys-")
+os.environ["BENCHKIT_KEYS"] = KEYS  # not in the folder of whoever runs the tests
+
+
+def pytest_unconfigure():
+    shutil.rmtree(KEYS, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,11 @@ def write_text(path: Path, text: str) -> None:
     )
 
 
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write `data` to `path` atomically, with these permissions from the first byte on."""
+    _write_atomically(path, lambda temporary: temporary.write_bytes(data), mode)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -94,7 +99,7 @@ def wrap_io_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def _write_atomically(path: Path, write: Callable[[Path], object], mode: int = 0o644) -> None:
     """Write under a temporary name, flush to disk, rename over `path`, flush the folder."""
     with wrap_io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +107,7 @@ def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         os.close(handle)
         temporary = Path(name)
         try:
-            temporary.chmod(0o644)
+            temporary.chmod(mode)
             write(temporary)
             _flush(temporary)
             temporary.replace(path)

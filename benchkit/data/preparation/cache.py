@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from benchkit import io
 from benchkit.data import sources
+from benchkit.data.answer_keys import key_path, read_key, write_key
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.hash_memory import HashMemory
 from benchkit.data.preparation import pipeline
@@ -20,6 +21,7 @@ from benchkit.data.preparation.list_caveats import describe_lists
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.preparation.split_tables import read_tables
 from benchkit.data.spec import CandidateFileSpec, DatasetSpec, map_files
+from benchkit.data.splits.base import TEST
 from benchkit.data.splits.lookup import split_source_file
 from benchkit.errors import DataError
 from benchkit.fingerprint import hash_json
@@ -44,7 +46,7 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     inputs = _hash_inputs(spec, root, write=True)
     folder = _dataset_dir(spec, root, inputs)
     with FileLock(root / f".{folder.name}.lock"):
-        if not (folder / "dataset.json").exists():
+        if not (folder / "dataset.json").exists() or not key_path(folder.name).exists():
             resolved = spec.resolve_files(root / RAW_DIR)
             raw = read_tables(resolved, sources.resolve_paths(spec.options, root / RAW_DIR))
             if raw.malformed is not None and len(raw.malformed):
@@ -137,6 +139,8 @@ def save_dataset(
 ) -> None:
     """Write the dataset as Parquet; `dataset.json` comes last and makes it complete.
 
+    What is asked for is not among it: that goes into the answer key (`benchkit.data.answer_keys`).
+
     Args:
         dataset: What is written.
         folder: Where to.
@@ -147,31 +151,17 @@ def save_dataset(
     columns |= {c: getattr(data, c) for c in _OPTIONAL if getattr(data, c) is not None}
     if data.review is not None:
         columns["review"] = pl.Series(data.review, dtype=pl.String)
-    io.write_parquet(folder / "interactions.parquet", pl.DataFrame(columns))
+    rows = pl.DataFrame(columns).with_row_index("row")
+    is_asked = rows["part"] == TEST
+    io.write_parquet(folder / "interactions.parquet", rows.filter(~is_asked))
     io.write_parquet(folder / "users.parquet", pl.DataFrame({"user": dataset.users}))
     texts = {name: pl.Series(v, dtype=pl.String) for name, v in dataset.catalog.texts.items()}
     io.write_parquet(folder / "items.parquet", pl.DataFrame({"item": dataset.catalog.ids, **texts}))
-    for name, cases in (("valid", dataset.valid), ("test", dataset.test)):
-        table = pl.DataFrame(
-            {
-                "case_id": cases.ids,
-                "user": cases.user,
-                "start": cases.start,
-                "stop": cases.stop,
-                "target": cases.target,
-                "candidates": pl.Series(
-                    cases.candidates, dtype=pl.Array(pl.Int32, cases.candidates.shape[1])
-                ),
-            },
-            schema_overrides={"case_id": pl.String},
-        )
-        for column in _OPTIONAL_CASES:
-            values = getattr(cases, column)
-            if values is not None:
-                dtype = pl.Float32 if column == "grades" else pl.Int32
-                array = pl.Series(column, values, dtype=pl.Array(dtype, values.shape[1]))
-                table = table.with_columns(array)
-        io.write_parquet(folder / f"{name}.parquet", table)
+    valid, test = _cases_table(dataset.valid), _cases_table(dataset.test)
+    answers = [name for name in ("target", *_OPTIONAL_CASES) if name in test.columns]
+    io.write_parquet(folder / "valid.parquet", valid)
+    io.write_parquet(folder / "test.parquet", test.drop(answers))
+    write_key(folder.name, {"rows": rows.filter(is_asked), "cases": test.select(answers)})
     scale = dataset.catalog.rating_scale
     described = {
         "name": dataset.name,
@@ -185,15 +175,47 @@ def save_dataset(
     io.write_json(folder / "dataset.json", described)
 
 
-@lru_cache(maxsize=4)
+def _cases_table(cases: Cases) -> pl.DataFrame:
+    """Return cases with their answers as a table."""
+    table = pl.DataFrame(
+        {
+            "case_id": cases.ids,
+            "user": cases.user,
+            "start": cases.start,
+            "stop": cases.stop,
+            "target": cases.target,
+            "candidates": pl.Series(
+                cases.candidates, dtype=pl.Array(pl.Int32, cases.candidates.shape[1])
+            ),
+        },
+        schema_overrides={"case_id": pl.String},
+    )
+    for column in _OPTIONAL_CASES:
+        values = getattr(cases, column)
+        if values is not None:
+            dtype = pl.Float32 if column == "grades" else pl.Int32
+            array = pl.Series(column, values, dtype=pl.Array(dtype, values.shape[1]))
+            table = table.with_columns(array)
+    return table
+
+
 def load_dataset(folder: Path) -> PreparedDataset:
-    """Read a dataset back, and check that it is the one that was written."""
+    """Read a dataset and its answers back, and check that it is the one that was written."""
+    return _load_dataset(folder, key_path(folder.name))
+
+
+@lru_cache(maxsize=4)
+def _load_dataset(folder: Path, key: Path) -> PreparedDataset:  # noqa: ARG001 (what is remembered)
+    answers = read_key(folder.name)
     try:
         described = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        rows = pl.read_parquet(folder / "interactions.parquet")
+        known = pl.read_parquet(folder / "interactions.parquet")
+        rows = pl.concat([known, answers["rows"].select(known.columns)]).sort("row")
         users = pl.read_parquet(folder / "users.parquet")["user"].to_list()
         items = pl.read_parquet(folder / "items.parquet")
-        valid, test = (_load_cases(folder / f"{name}.parquet") for name in ("valid", "test"))
+        valid = _load_cases(pl.read_parquet(folder / "valid.parquet"))
+        questions = pl.read_parquet(folder / "test.parquet")
+        test = _load_cases(pl.concat([questions, answers["cases"]], how="horizontal"))
         scale = RatingScale(**ends) if (ends := described["rating_scale"]) else None
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         raise DataError(
@@ -233,8 +255,7 @@ def load_dataset(folder: Path) -> PreparedDataset:
     return dataset
 
 
-def _load_cases(path: Path) -> Cases:
-    table = pl.read_parquet(path)
+def _load_cases(table: pl.DataFrame) -> Cases:
     user, start, stop, target, candidates = (
         table[name].to_numpy() for name in ("user", "start", "stop", "target", "candidates")
     )

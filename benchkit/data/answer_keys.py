@@ -1,0 +1,93 @@
+"""The answers to the test cases of prepared datasets, kept apart from the questions.
+
+They lie in a folder of the user's, neither beside the data nor in a store of runs, readable to the
+user alone, and not as a table that a look over the disk would open. That keeps answers out of the
+way of code that does not look for them; what it cannot do is said in docs/threat-model.md.
+"""
+
+import io as streams
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+import polars as pl
+
+from benchkit import io
+from benchkit.errors import DataError
+
+KEYS_VARIABLE = "BENCHKIT_KEYS"
+_MAGIC = b"benchkit answer key 1\n"
+
+
+def keys_folder() -> Path:
+    """Return where answer keys lie: `$BENCHKIT_KEYS`, or a folder of the user's state."""
+    if chosen := os.environ.get(KEYS_VARIABLE):
+        return Path(chosen)
+    return platformdirs.user_state_path("benchkit") / "keys"
+
+
+@contextmanager
+def use_keys_folder(folder: Path | None) -> Iterator[None]:
+    """Keep answer keys elsewhere within the block; None changes nothing."""
+    before = os.environ.get(KEYS_VARIABLE)
+    if folder is not None:
+        os.environ[KEYS_VARIABLE] = str(folder.resolve())
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.environ.pop(KEYS_VARIABLE)
+            if before is not None:
+                os.environ[KEYS_VARIABLE] = before
+
+
+def key_path(dataset: str) -> Path:
+    """Return the file of the answers to a prepared dataset, by the name of its folder."""
+    return keys_folder() / f"{dataset}.key"
+
+
+def write_key(dataset: str, tables: Mapping[str, pl.DataFrame]) -> None:
+    """Write answers, by name, so that only this user can read them."""
+    path = key_path(dataset)
+    with io.wrap_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    parts = []
+    for name, table in tables.items():
+        buffer = streams.BytesIO()
+        table.write_ipc(buffer)
+        data = zlib.compress(buffer.getvalue(), level=1)
+        parts.append(f"{name} {len(data)}\n".encode() + data)
+    io.write_bytes(path, _MAGIC + b"".join(parts), mode=0o600)
+
+
+def read_key(dataset: str) -> dict[str, pl.DataFrame]:
+    """Return the answers to a prepared dataset, by name.
+
+    Raises:
+        DataError: They are not there, or cannot be read.
+    """
+    path = key_path(dataset)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: the answers to {dataset} cannot be read: {error.strerror}",
+            "prepare the dataset again, or say where they are: --keys FOLDER",
+        ) from None
+    tables = {}
+    try:
+        if not data.startswith(_MAGIC):
+            raise ValueError("it is no answer key")
+        place = len(_MAGIC)
+        while place < len(data):
+            end = data.index(b"\n", place)
+            name, length = data[place:end].decode().split(" ")
+            part = data[end + 1 : end + 1 + int(length)]
+            tables[name] = pl.read_ipc(streams.BytesIO(zlib.decompress(part)))
+            place = end + 1 + int(length)
+    except (ValueError, zlib.error, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: damaged: {error}", "remove it and run again") from None
+    return tables

@@ -1,0 +1,160 @@
+"""Start processes for recommenders, and end them."""
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+from benchkit.data.answer_keys import KEYS_VARIABLE
+from benchkit.errors import StoreError
+from benchkit.isolation.wire import Channel
+
+_MAIN = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
+    " from benchkit.isolation.zygote import main; main(int(sys.argv[2]))"
+)
+_PATIENCE = 10.0  # seconds for a worker to end once it has nothing to do
+
+
+class Worker:
+    """A process that a recommender is in, as the harness sees it."""
+
+    def __init__(self, zygote: "Zygote", pid: int, channel: Channel) -> None:
+        self.pid, self.channel = pid, channel
+        self.is_cancelled = False
+        self._zygote = zygote
+
+    def close(self) -> int:
+        """End the process if it has not ended, and return its exit code, negative for a signal."""
+        self.channel.close()
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline and not _has_ended(self.pid):
+            time.sleep(0.002)
+        self.kill()
+        return self._zygote.wait(self.pid)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)  # no other process can have its id before `wait`
+
+    def cancel(self) -> None:
+        """End the process because nobody wants its answers any more."""
+        self.is_cancelled = True
+        self.kill()
+
+
+class Zygote:
+    """The process that workers are forked from."""
+
+    def __init__(self, threads: int) -> None:
+        """Start it.
+
+        Args:
+            threads: Threads of numerical libraries, whose pools are made when they are imported.
+        """
+        self._control, theirs = socket.socketpair()
+        self._lock = threading.Lock()
+        environment = _environment() | {"OMP_NUM_THREADS": str(threads)}
+        # Ctrl-C must not reach it before it has said that it does not listen.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-c", _MAIN, json.dumps(sys.path), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=environment,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+        self.owner = os.getpid()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self.owner == os.getpid() and self._process.poll() is None
+
+    def fork(self, preload: Sequence[str]) -> Worker:
+        """Return a new worker, with modules that are imported before, once for all workers."""
+        ours, theirs = socket.socketpair()
+        request = {
+            "preload": list(preload),
+            "environment": _environment(),
+            "path": sys.path,
+            "folder": os.getcwd(),  # noqa: PTH109
+        }
+        with theirs:
+            pid = self._ask(request, [theirs.fileno()])
+        return Worker(self, pid, Channel(ours.detach(), trusted=False))
+
+    def wait(self, pid: int) -> int:
+        """Return the exit code of a worker that has ended or will."""
+        return self._ask({"wait": pid}, [])
+
+    def close(self) -> None:
+        """End it and all its workers."""
+        if self.owner == os.getpid():
+            self._control.close()
+            self._process.wait()
+
+    def _ask(self, request: dict[str, object], descriptors: Sequence[int]) -> int:
+        try:
+            with self._lock:
+                data = json.dumps(request).encode()
+                socket.send_fds(self._control, [data], descriptors)
+                answer = self._control.recv(64)
+        except OSError:
+            answer = b""
+        if not answer:
+            raise StoreError("the process that starts runs has ended (out of memory?)", "run again")
+        return int(json.loads(answer))
+
+
+_zygotes: dict[int, Zygote] = {}
+_zygotes_lock = threading.Lock()
+
+
+def start_worker(threads: int, preload: Sequence[str] = ()) -> Worker:
+    """Return a new process for a recommender.
+
+    Args:
+        threads: Threads of its numerical libraries.
+        preload: Modules that it needs and that can be trusted.
+    """
+    with _zygotes_lock:
+        zygote = _zygotes.get(threads)
+        if zygote is None or not zygote.is_alive:
+            zygote = _zygotes[threads] = Zygote(threads)
+    return zygote.fork(preload)
+
+
+def close_zygotes() -> None:
+    """End all processes that workers are forked from."""
+    with _zygotes_lock:
+        while _zygotes:
+            _zygotes.popitem()[1].close()
+
+
+atexit.register(close_zygotes)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a worker: without the place of the answer key."""
+    return {name: value for name, value in os.environ.items() if name != KEYS_VARIABLE}
+
+
+def _has_ended(pid: int) -> bool:
+    """Return whether a process that nobody has waited for has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return False

@@ -1,0 +1,177 @@
+"""Ask a recommender that is in another process, or, if it was made in this one, here."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from benchkit import cards, errors, interactive
+from benchkit.cards import Card
+from benchkit.data.request_batch import PackedTrainData
+from benchkit.errors import BenchkitError, MethodError
+from benchkit.isolation.launcher import Worker, start_worker
+from benchkit.isolation.threads import limit_threads
+from benchkit.isolation.wire import Message, unpack_prediction
+from benchkit.isolation.worker import MethodStart, as_sampler
+from benchkit.types import Capability, Prediction, Progress, Request, RunContext, StageCost
+
+SHIPPED = ("baselines.", "benchkit.")
+_RAISED = ("ConfigError", "DataError", "EngineError", "MethodError", "StoreError")
+_PRELOADED = ("torch", "transformers", "peft")
+UNISOLATED = (
+    "made in this Python process, it was asked where the answer key is; a class in a file, given"
+    " as FILE.py:Class, is not"
+)
+
+
+class RunCancelled(BaseException):
+    """A run was ended from outside; nothing is to be recorded of it."""
+
+
+class IsolatedRecommender:
+    """A recommender in a process of its own: sends questions there, and yields what comes back."""
+
+    capabilities: frozenset[Capability] = frozenset()
+    peak_memory_mb = 0.0
+
+    def __init__(self, worker: Worker, start: MethodStart) -> None:
+        self._worker, self._start = worker, start
+
+    def fit(self, data: PackedTrainData, run: RunContext) -> None:
+        """Have it constructed and fitted."""
+        self._send("start", self._start, data)
+        for kind, *values in self._messages(run.progress):
+            if kind == "fitted":
+                self._note_costs(run, *values)
+                return
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        """Yield what `predict` gives."""
+        return self._ask("predict", requests, run)
+
+    def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        """Yield what `sample` gives."""
+        return self._ask("sample", requests, run)
+
+    def _ask(self, kind: str, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        self._send(kind, requests)
+        for answer, *values in self._messages(run.progress):
+            if answer == "answers":
+                yield from map(unpack_prediction, values[0])
+            elif answer == "answered":
+                self._note_costs(run, *values)
+                return
+
+    def _note_costs(self, run: RunContext, stages: Mapping[str, Any], memory: float) -> None:
+        run.stages.update({name: StageCost(*cost) for name, cost in stages.items()})
+        self.peak_memory_mb = float(memory)
+
+    def _send(self, *message: Any) -> None:
+        try:
+            self._worker.channel.send(*message)
+        except OSError:
+            raise self._end() from None
+
+    def _messages(self, progress: Progress) -> Iterator[Message]:
+        """Yield messages, after those about progress are shown and failures raised."""
+        while True:
+            try:
+                message = self._worker.channel.receive()
+            except EOFError:
+                raise self._end() from None
+            kind, *values = message
+            if kind == "stage":
+                progress.start(*values)
+            elif kind == "advance":
+                progress.advance(*values)
+            elif kind == "failed":
+                raise rebuild_error(*values)
+            else:
+                yield message
+
+    def _end(self) -> BaseException:
+        """Return the error for a process that has ended."""
+        if self._worker.is_cancelled:
+            return RunCancelled()
+        return MethodError(describe_exit(self._worker.close()), "see what it printed")
+
+
+class LocalRecommender:
+    """A recommender of this Python process, such as a class of a notebook."""
+
+    def __init__(self, start: MethodStart) -> None:
+        config = cards.build_config(start.card, start.config)
+        self._recommender = cards.construct_recommender(start.card, config)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do."""
+        return self._recommender.capabilities
+
+    @property
+    def peak_memory_mb(self) -> float:
+        """Most memory that this process has used so far."""
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    def fit(self, data: PackedTrainData, run: RunContext) -> None:
+        """Fit it."""
+        self._recommender.fit(data.unpack(), run)
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        """Yield what `predict` gives."""
+        return self._recommender.predict(list(requests), run)
+
+    def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        """Yield what `sample` gives."""
+        return as_sampler(self._recommender).sample(list(requests), run)
+
+
+@contextmanager
+def open_recommender(
+    start: MethodStart, watch: Callable[[Worker], None] = lambda _worker: None
+) -> Iterator[IsolatedRecommender | LocalRecommender]:
+    """Give the recommender of a run, and end its process after the block.
+
+    Args:
+        start: The method, and what it may know.
+        watch: Called with the process, so that it can be ended from outside.
+    """
+    if interactive.is_live(start.card.target):
+        with limit_threads(start.threads, "torch" in start.card.packages):
+            yield LocalRecommender(start)
+        return
+    worker = start_worker(start.threads, _modules_before_fork(start.card))
+    try:
+        watch(worker)
+        yield IsolatedRecommender(worker, start)
+    finally:
+        worker.close()
+
+
+def is_shipped(card: Card) -> bool:
+    """Return whether the code of a card is benchkit's own."""
+    return card.target.startswith(SHIPPED)
+
+
+def _modules_before_fork(card: Card) -> list[str]:
+    modules = [name for name in _PRELOADED if name in card.packages]
+    if is_shipped(card):
+        modules.append(card.target.partition(":")[0])
+    return modules
+
+
+def rebuild_error(name: str, cause: str, hint: str, trace: str) -> BenchkitError:
+    """Return the error that a worker has described; its traceback is a note."""
+    error_class = getattr(errors, name) if name in _RAISED else MethodError
+    error: BenchkitError = error_class(cause, hint)
+    error.add_note(f"in the process of the method:\n{trace}")
+    return error
+
+
+def describe_exit(exit_code: int) -> str:
+    """Return why a process ended without a result."""
+    if exit_code >= 0:
+        return f"its process ended with exit code {exit_code}"
+    cause = f"its process was killed by signal {-exit_code}"
+    return f"{cause} (out of memory?)" if exit_code == -9 else cause

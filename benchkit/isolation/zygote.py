@@ -1,0 +1,87 @@
+"""The process that the processes of recommenders are forked from.
+
+It has imported what they need, which takes seconds, and nothing else: no dataset, no answer and no
+method of a user is ever loaded here. It runs one thread, so that forking is safe, and ends, with
+all its children, when the harness closes the socket or dies.
+"""
+
+import atexit
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(descriptor: int) -> None:
+    """Serve requests to fork and to wait, one at a time, until the harness is gone.
+
+    Args:
+        descriptor: Of a stream socket whose other end the harness has.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness's, which ends all runs
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    children: set[int] = set()
+    control = socket.socket(fileno=descriptor)
+    try:
+        while True:
+            data, descriptors, _, _ = socket.recv_fds(control, 1 << 20, 1)
+            if not data:
+                return
+            request = json.loads(data)
+            if "wait" in request:
+                _, status = os.waitpid(request["wait"], 0)
+                children.discard(request["wait"])
+                answer = os.waitstatus_to_exitcode(status)
+            else:
+                answer = _fork(request, descriptors[0], control)
+                children.add(answer)
+            control.sendall(json.dumps(answer).encode())
+    except OSError:  # the harness was killed
+        return
+    finally:
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+
+def _fork(request: dict[str, Any], descriptor: int, control: socket.socket) -> int:
+    """Return the process id of a new worker that talks through `descriptor`."""
+    for module in request["preload"]:
+        with contextlib.suppress(Exception):  # the worker will say what is wrong with it
+            importlib.import_module(module)
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        os.close(descriptor)
+        return child
+    status = 1
+    try:
+        control.close()
+        _end_with(parent)
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        sys.path[:] = request["path"]
+        os.chdir(request["folder"])
+        from benchkit.isolation.worker import run_worker
+
+        run_worker(descriptor)
+        status = 0
+        atexit._run_exitfuncs()  # os._exit would leave out what libraries have to end
+    finally:
+        os._exit(status)
+    return 0
+
+
+def _end_with(parent: int) -> None:
+    """Let the kernel end this process when the zygote ends; elsewhere the zygote does it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the call
+            os._exit(1)
