@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchkit.data.answer_keys import KEYS_VARIABLE
 from benchkit.errors import StoreError
@@ -30,20 +30,28 @@ class Worker:
         self.pid, self.channel = pid, channel
         self.is_cancelled = False
         self._zygote = zygote
+        self._exit_code: int | None = None
+        self._lock = threading.Lock()
 
     def close(self) -> int:
         """End the process if it has not ended, and return its exit code, negative for a signal."""
+        if self._exit_code is not None:
+            return self._exit_code
         self.channel.close()
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline and not _has_ended(self.pid):
             time.sleep(0.002)
         self.kill()
-        return self._zygote.wait(self.pid)
+        with self._lock:
+            self._exit_code = self._zygote.wait(self.pid)
+            return self._exit_code
 
     def kill(self) -> None:
-        """End the process at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)  # no other process can have its id before `wait`
+        """End the process at once, if it has not ended."""
+        with self._lock:  # no other process can have its id before it has been waited for
+            if self._exit_code is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
 
     def cancel(self) -> None:
         """End the process because nobody wants its answers any more."""
@@ -105,7 +113,7 @@ class Zygote:
             self._control.close()
             self._process.wait()
 
-    def _ask(self, request: dict[str, object], descriptors: Sequence[int]) -> int:
+    def _ask(self, request: Mapping[str, object], descriptors: Sequence[int]) -> int:
         try:
             with self._lock:
                 data = json.dumps(request).encode()

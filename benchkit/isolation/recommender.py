@@ -8,10 +8,12 @@ from benchkit import cards, errors, interactive
 from benchkit.cards import Card
 from benchkit.data.request_batch import PackedTrainData
 from benchkit.errors import BenchkitError, MethodError
+from benchkit.evaluation.predict import as_sampler
 from benchkit.isolation.launcher import Worker, start_worker
 from benchkit.isolation.threads import limit_threads
 from benchkit.isolation.wire import Message, unpack_prediction
-from benchkit.isolation.worker import MethodStart, as_sampler
+from benchkit.isolation.worker import MethodStart
+from benchkit.lm.generation_cache import ask_again_since
 from benchkit.types import Capability, Prediction, Progress, Request, RunContext, StageCost
 
 SHIPPED = ("baselines.", "benchkit.")
@@ -138,7 +140,8 @@ def open_recommender(
         watch: Called with the process, so that it can be ended from outside.
     """
     if interactive.is_live(start.card.target):
-        with limit_threads(start.threads, "torch" in start.card.packages):
+        needs_torch = "torch" in start.card.packages
+        with ask_again_since(start.answers_since), limit_threads(start.threads, needs_torch):
             yield LocalRecommender(start)
         return
     worker = start_worker(start.threads, _modules_before_fork(start.card))

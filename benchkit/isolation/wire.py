@@ -122,6 +122,8 @@ def _pack_numbers(values: Any) -> Any:
         if values.ndim == 1 and values.dtype.kind in "fiub":
             return np.ascontiguousarray(values, dtype=np.float64).tobytes()
         return plain(values.tolist())
+    if isinstance(values, str | bytes | bytearray):  # bytes would be taken as machine numbers
+        return f"a {type(values).__name__}"
     try:
         return array("d", values).tobytes()
     except (TypeError, ValueError, OverflowError):

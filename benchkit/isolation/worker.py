@@ -15,11 +15,12 @@ from typing import Any
 from benchkit import cards
 from benchkit.cards import Card
 from benchkit.data.request_batch import PackedTrainData, RequestBatch
-from benchkit.errors import BenchkitError, MethodError
+from benchkit.errors import BenchkitError, ConfigError
+from benchkit.evaluation.predict import as_sampler
 from benchkit.isolation.threads import limit_threads
 from benchkit.isolation.wire import Channel, pack_prediction, plain
 from benchkit.lm.generation_cache import ask_again_since
-from benchkit.types import Catalog, Recommender, Request, RunContext, Sampler
+from benchkit.types import Catalog, Recommender, Request, RunContext
 
 _FLUSH_SECONDS = 0.2  # answers wait at most so long to be sent
 _FLUSH_COUNT = 256
@@ -117,16 +118,6 @@ def _answer(
     channel.send("answered", *_describe_costs(run))
 
 
-def as_sampler(recommender: Recommender) -> Sampler:
-    """Return a recommender that claims to sample. Raises MethodError if it cannot."""
-    if isinstance(recommender, Sampler):
-        return recommender
-    raise MethodError(
-        "it declares the capability 'samples', but has no method sample",
-        "write sample(requests, run), or leave the capability out",
-    )
-
-
 def _describe_costs(run: RunContext) -> tuple[dict[str, list[float]], float]:
     """Return what the stages of `fit` cost, and the most memory in use so far, in MB."""
     import resource
@@ -153,8 +144,6 @@ def inspect_method(card: Card, config: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def construction_error(card: Card, error: Exception) -> BenchkitError:
     """Return the error of a method that cannot be constructed."""
-    from benchkit.errors import ConfigError
-
     return ConfigError(
         f"method {card.name!r} cannot be constructed: {type(error).__name__}: {error}",
         "constructing must only take its Config; learn and load in fit",

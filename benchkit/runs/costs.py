@@ -1,6 +1,5 @@
 """What a run costs: seconds, tokens, memory."""
 
-import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,14 +11,17 @@ from benchkit.types import StageCost
 
 @contextmanager
 def measure_seconds(seconds: dict[str, float], name: str) -> Iterator[None]:
-    """Record under `name` how long the block took."""
+    """Add to `name` how long the block took."""
     start = time.perf_counter()
     yield
-    seconds[name] = time.perf_counter() - start
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
 
 def summarize_costs(
-    seconds: Mapping[str, float], stages: Mapping[str, StageCost], results: Sequence[ProtocolResult]
+    seconds: Mapping[str, float],
+    stages: Mapping[str, StageCost],
+    results: Sequence[ProtocolResult],
+    peak_memory_mb: float,
 ) -> dict[str, float]:
     """Return the costs that a manifest records, rounded to thousandths (see `Manifest.cost`).
 
@@ -27,6 +29,7 @@ def summarize_costs(
         seconds: Of `fit` and of each protocol, as measured.
         stages: Of `fit`; what a stage took in another run counts as if it had been computed here.
         results: Of each protocol, with the tokens of each answer.
+        peak_memory_mb: Of the process of the method.
     """
     cost = dict(seconds)
     if stages:
@@ -34,7 +37,7 @@ def summarize_costs(
         cost["reused_seconds"] = sum(stage.cost - stage.seconds_here for stage in stages.values())
         cost["fit_seconds"] += cost["reused_seconds"]
     cost |= _count_tokens(results)
-    cost["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cost["peak_memory_mb"] = peak_memory_mb
     return {name: round(value, 3) for name, value in cost.items()}
 
 

@@ -2,39 +2,52 @@
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
-from threadpoolctl import threadpool_limits
 
-from benchkit import cards, io
+from benchkit import io
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, EngineError, MethodError, StoreError
 from benchkit.evaluation.lookup import find_metric, find_protocol
-from benchkit.evaluation.protocols.base import EvaluationSetup, ProtocolResult
+from benchkit.evaluation.protocols.base import (
+    EvaluationProtocol,
+    EvaluationSetup,
+    ProtocolResult,
+)
 from benchkit.evaluation.record import predictions_table
 from benchkit.faults import FaultRecord, FaultTally
-from benchkit.lm.generation_cache import ask_again_since
+from benchkit.isolation.launcher import Worker
+from benchkit.isolation.recommender import open_recommender
+from benchkit.isolation.threads import limit_threads
+from benchkit.isolation.worker import MethodStart
 from benchkit.runs import costs
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
 from benchkit.runs.provenance import collect_provenance
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
-from benchkit.types import RunContext
+from benchkit.types import Recommender, RunContext
 
 
-def execute_job(job: Job, emit: EventHandler, wait: bool = True) -> Outcome | None:
+def execute_job(
+    job: Job,
+    emit: EventHandler,
+    wait: bool = True,
+    watch: Callable[[Worker], None] = lambda _worker: None,
+) -> Outcome | None:
     """Compute the run of a job unless that is done.
 
-    A run that raises ends as `failed`, with the cause in its manifest and the traceback in its log.
+    The method works in a process of its own, which this one asks, scores and records. A run that
+    raises ends as `failed`, with the cause in its manifest and the traceback in its log.
 
     Args:
         job: What is computed.
         emit: Called with what happens.
         wait: Whether to wait for another process that computes the same run; else None is returned.
+        watch: Called with the process of the method, so that it can be cancelled.
 
     Raises:
         StoreError: The store cannot be written, which would end every run.
@@ -52,8 +65,8 @@ def execute_job(job: Job, emit: EventHandler, wait: bool = True) -> Outcome | No
         emit(RunEvent("started", job.title))
         log = RunLog(run.log)
         try:
-            with ask_again_since(manifest.answers_since or 0.0):
-                manifest = _compute_run(job, run, manifest, StageProgress(job.title, emit, log))
+            progress = StageProgress(job.title, emit, log)
+            manifest = _compute_run(job, run, manifest, progress, watch)
         except StoreError:
             raise  # the run stays as one that is to be computed again
         except Exception as error:
@@ -116,11 +129,15 @@ def _answers_since(old: Manifest | None, job: Job) -> float | None:
     return None if old is None or old.status == "complete" else old.answers_since
 
 
-def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress) -> Manifest:
+def _compute_run(
+    job: Job,
+    run: Run,
+    manifest: Manifest,
+    progress: StageProgress,
+    watch: Callable[[Worker], None],
+) -> Manifest:
     """Fit, evaluate and record; return the manifest of the complete run."""
     train, test = load_or_prepare(job.train, job.data), load_or_prepare(job.test, job.data)
-    config = cards.build_config(job.card, job.method.config)
-    recommender = cards.construct_recommender(job.card, config)
     cache = Store(job.store).cache
     for folder in (run.scratch, run.artifacts, cache):
         with io.wrap_io_errors(folder):
@@ -136,17 +153,29 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
         artifacts=run.artifacts,
         decoding=job.effective_decoding,
     )
+    start = MethodStart(
+        card=job.card,
+        config=job.method.config,
+        seed=job.seed,
+        catalog=test.catalog,
+        scratch=run.scratch.resolve(),
+        cache=cache.resolve(),
+        artifacts=run.artifacts.resolve(),
+        device=job.device,
+        threads=job.threads,
+        decoding=job.effective_decoding,
+        answers_since=manifest.answers_since or 0.0,
+    )
     seconds: dict[str, float] = {}
     cases = test.test.sample_users(job.limit_users)
     metrics = tuple(find_metric(spec) for spec in job.metrics)
     setup = EvaluationSetup(test, cases, metrics, job.popular_share, job.max_fault_share)
-    results: list[ProtocolResult] = []
-    with limit_threads(job.threads, torch="torch" in job.card.packages):
+    protocols = [find_protocol(spec) for spec in job.protocols]
+    with limit_threads(job.threads), open_recommender(start, watch) as recommender:
         with costs.measure_seconds(seconds, "fit_seconds"):
-            recommender.fit(train.train_view(), context)
-        for protocol in (find_protocol(spec) for spec in job.protocols):
-            with costs.measure_seconds(seconds, f"{protocol.name}_seconds"):
-                results += protocol.evaluate(recommender, setup, context)
+            recommender.fit(train.packed_train_view(), context)
+        asked = cast("Recommender", recommender)  # but for the form of what `fit` gets
+        results = _evaluate(protocols, asked, setup, context, seconds)
     if not any(run.artifacts.iterdir()):
         run.artifacts.rmdir()
     faults = {name: tally for name, tally in setup.faults.items() if tally.count}
@@ -155,7 +184,7 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
         caveats=(*manifest.caveats, *test.caveats, *_fault_caveats(faults)),
         faults=[FaultRecord.from_tally(name, tally) for name, tally in faults.items()],
         datasets={"train": train.fingerprint, "test": test.fingerprint},
-        cost=costs.summarize_costs(seconds, context.stages, results),
+        cost=costs.summarize_costs(seconds, context.stages, results, recommender.peak_memory_mb),
         summary=[line for result in results for line in result.summary],
     )
     tables = {
@@ -166,21 +195,27 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
     return complete
 
 
-@contextmanager
-def limit_threads(threads: int, torch: bool) -> Iterator[None]:
-    """Use so many threads: how a sum is split over threads changes its last digits."""
-    before = 0
-    if torch:  # loaded here, because a later import would set its own number
-        import torch as framework
-
-        before = framework.get_num_threads()
-        framework.set_num_threads(threads)
-    try:
-        with threadpool_limits(threads):
-            yield
-    finally:
-        if before:
-            framework.set_num_threads(before)
+def _evaluate(
+    protocols: Sequence[EvaluationProtocol],
+    recommender: Recommender,
+    setup: EvaluationSetup,
+    context: RunContext,
+    seconds: dict[str, float],
+) -> list[ProtocolResult]:
+    """Ask a slice of the cases under every protocol before the next slice, and score it all."""
+    parts: dict[str, list[Any]] = {protocol.name: [] for protocol in protocols}
+    if len(setup.slices) > 1:
+        context.progress.start("cases", len(setup.cases) * len(protocols))
+    for cases in setup.slices:
+        for protocol in protocols:
+            with costs.measure_seconds(seconds, f"{protocol.name}_seconds"):
+                part = protocol.collect(recommender, setup, cases, context)
+            parts[protocol.name].append(part)
+    results: list[ProtocolResult] = []
+    for protocol in protocols:
+        with costs.measure_seconds(seconds, f"{protocol.name}_seconds"):
+            results += protocol.summarize(setup, parts[protocol.name], context)
+    return results
 
 
 def _wrap_method_error(error: Exception) -> MethodError:

@@ -1,11 +1,12 @@
 """One run as a picklable description, and what identifies it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from benchkit import cards, fingerprint
+from benchkit import fingerprint
 from benchkit.cards import Card
 from benchkit.config.suite import DecodingSpec, MethodSpec
 from benchkit.data.preparation.cache import identify_dataset
@@ -32,6 +33,8 @@ class Job:
     protocols: tuple[str, ...]
     """Those of the suite that the method can do."""
     decoding: DecodingSpec
+    component: Mapping[str, Any]
+    """What can change the numbers of the method; see `cards.identify_component`."""
     caveats: tuple[str, ...]
     metrics: tuple[str, ...]
     popular_share: float
@@ -51,13 +54,12 @@ class Job:
 
         Reading it prepares no dataset and writes no file.
         """
-        config = cards.build_config(self.card, self.method.config)
         protocols = [find_protocol(spec) for spec in self.protocols]
         metrics = [find_metric(spec) for spec in self.metrics]
         sampling = {"decoding": self.effective_decoding} if self._uses_decoding else {}
         return {
             **sampling,
-            **cards.identify_component(self.card, config),
+            **self.component,
             "harness": hash_sources(*source_files([*protocols, *metrics])),
             "train": identify_dataset(self.train, self.data),
             "test": identify_dataset(self.test, self.data),

@@ -11,8 +11,11 @@ from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.preparation.cache import load_or_prepare
-from benchkit.errors import BenchkitError, ConfigError, unknown_name_error
+from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.evaluation.lookup import find_protocol
+from benchkit.interactive import is_live
+from benchkit.isolation.inspection import MethodDescription, describe_method
+from benchkit.isolation.recommender import UNISOLATED
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.runs.execution import must_compute
 from benchkit.runs.executors import JobExecutor, make_executor
@@ -111,8 +114,18 @@ class _PlannedMethod:
 
     spec: MethodSpec
     card: Card
-    capabilities: frozenset[Capability]
-    caveats: tuple[str, ...]
+    description: MethodDescription
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do."""
+        return self.description.capabilities
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know of its rows."""
+        declared = self.description.caveats
+        return (*declared, UNISOLATED) if is_live(self.card.target) else declared
 
 
 def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
@@ -121,7 +134,8 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     jobs: list[Job] = []
     skipped: list[PlannedRow] = []
     methods = [
-        _inspect_method(spec, card) for spec, card in _select_methods(suite, options.methods)
+        _PlannedMethod(spec, card, describe_method(card, spec.config))
+        for spec, card in _select_methods(suite, options.methods)
     ]
     for error in find_wrong_folders("method label", [method.spec.name for method in methods]):
         raise error
@@ -225,24 +239,6 @@ def _unsupported_protocols(suite: Suite, able: Collection[str]) -> tuple[str, ..
     return tuple(find_protocol(spec).name for spec in suite.protocols if spec not in able)
 
 
-def _inspect_method(spec: MethodSpec, card: Card) -> _PlannedMethod:
-    """Construct a method, without fitting it, to see what it can do."""
-    config = cards.build_config(card, spec.config)
-    try:
-        recommender = cards.construct_recommender(card, config)
-        caveats = tuple(getattr(recommender, "caveats", ()))
-        return _PlannedMethod(spec, card, recommender.capabilities, caveats)
-    except Exception as error:
-        if card.missing_packages:  # it cannot be run anyway
-            return _PlannedMethod(spec, card, frozenset(), ())
-        if isinstance(error, BenchkitError):
-            raise
-        raise ConfigError(
-            f"method {spec.name!r} cannot be constructed: {type(error).__name__}: {error}",
-            "constructing must only take its Config; learn and load in fit",
-        ) from error
-
-
 def _skip_reason(suite: Suite, task: TaskSpec, method: _PlannedMethod) -> str | None:
     """Return why the method cannot do the task here, None if it can."""
     if method.card.missing_packages:
@@ -276,6 +272,7 @@ def _make_job(
         test=suite.dataset(task.test),
         protocols=protocols,
         decoding=suite.decoding,
+        component=method.description.identity,
         caveats=method.caveats,
         metrics=task.metrics or suite.metrics,
         popular_share=suite.popular_share,

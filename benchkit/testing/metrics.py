@@ -81,7 +81,7 @@ class MetricContract:
         """Return what the metric looks at when random answers are given."""
         setup = EvaluationSetup(dataset, dataset.test, (self.make(),), popular_share=0.2)
         run = run_context(dataset.catalog)
-        batches = protocol.answer_batches(RandomAnswers(refusals), setup, run)
+        batches = protocol.answer_batches(RandomAnswers(refusals), setup, setup.cases, run)
         predictions = [prediction for _, batch in batches for prediction in batch]
         return protocol.context(setup, dataset.test, predictions, run)
 

@@ -1,6 +1,7 @@
 """Raw tables to a Dataset: duplicates, k-core, order in time, codes, split, frozen cases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -129,6 +130,7 @@ def _freeze_cases(
     trained = data.item[split.part == TRAIN]
     popularity = np.bincount(trained, minlength=len(catalog))
 
+    split = replace(split, test=split.test.in_order_of_time(data))
     freezer = CaseFreezer(spec, tables, seen, popularity, drawable, lists)
     if isinstance(spec.candidates, CandidateFileSpec):  # validation lists are as long as the test's
         test, counts = freezer.freeze("test", split.test)

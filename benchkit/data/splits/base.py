@@ -35,8 +35,24 @@ class CaseRows:
         """Return cases whose histories end right before their targets."""
         return cls(target, target, np.empty((len(target), 0), dtype=np.int64))
 
-    def select(self, mask: NDArray[np.bool_]) -> "CaseRows":
-        """Return the cases for which `mask` [n] holds."""
+    def in_order_of_time(self, data: Interactions) -> "CaseRows":
+        """Return the cases as they are asked: where users have several, the earliest first.
+
+        The history of a later case tells the answers of earlier ones. Without times it is the
+        first case of every user, then the second of those who have one, and so on.
+        """
+        user = data.user[self.target]
+        starts = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
+        if len(starts) == len(user):
+            return self
+        if data.timestamp is not None:
+            moment = data.timestamp[self.target]
+        else:
+            moment = np.arange(len(user)) - np.repeat(starts, np.diff(np.append(starts, len(user))))
+        return self.select(np.lexsort((self.target, moment)))
+
+    def select(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> "CaseRows":
+        """Return the cases for which `mask` [n] holds, or those at these places."""
         others = None if self.other_targets is None else self.other_targets[mask]
         return CaseRows(self.target[mask], self.stop[mask], self.extra_candidates[mask], others)
 

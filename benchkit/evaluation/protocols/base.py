@@ -1,8 +1,9 @@
 """What an evaluation protocol is: how to ask, how to rank the answers, what to record."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data.dataset import Cases, PreparedDataset
-from benchkit.data.request_batch import PADDING_ITEM
+from benchkit.data.request_batch import PADDING_ITEM, RequestBatch
 from benchkit.errors import ConfigError
 from benchkit.evaluation.metrics.base import AnswerFeature, Metric, MetricContext
 from benchkit.evaluation.metrics.rank_based import RankMetric
@@ -37,6 +38,28 @@ class EvaluationSetup:
     """Share of the cases that may have faults of the engine; with more, asking ends."""
     faults: dict[str, FaultTally] = field(default_factory=dict)
     """Protocol -> the faults of its answers, as they are given."""
+
+    @cached_property
+    def slices(self) -> list[Cases]:
+        """The cases in consecutive parts that hold at most one case of a user.
+
+        The history of a user's later case holds the answer of an earlier one. So a part is asked
+        under every protocol before the next one; cases are in the order of time.
+        """
+        bounds, seen = [0], set[int]()
+        for place, user in enumerate(self.cases.user.tolist()):
+            if user in seen:
+                bounds.append(place)
+                seen.clear()
+            seen.add(user)
+        if len(bounds) == 1:
+            return [self.cases]
+        ends = [*bounds[1:], len(self.cases)]
+        return [self.cases.slice(*place) for place in zip(bounds, ends, strict=True)]
+
+    def tally(self, protocol: str) -> FaultTally:
+        """Return the count of the faults under a protocol."""
+        return self.faults.setdefault(protocol, FaultTally(len(self.cases), self.max_fault_share))
 
     def __post_init__(self) -> None:
         """Refuse metrics of one relevant item where cases have several.
@@ -140,9 +163,9 @@ class EvaluationProtocol:
         """Return whether a method with these capabilities can be asked."""
         return self.needs <= set(capabilities) and not self.excludes & set(capabilities)
 
-    def requests(self, dataset: PreparedDataset, cases: Cases) -> Iterator[Request]:
-        """Yield the questions; override it to ask differently."""
-        return dataset.requests(cases)
+    def requests(self, dataset: PreparedDataset, cases: Cases) -> Iterable[Request]:
+        """Return the questions; override it to ask differently."""
+        return dataset.request_batch(cases)
 
     def ask(
         self, recommender: Recommender, requests: Sequence[Request], run: RunContext
@@ -199,22 +222,37 @@ class EvaluationProtocol:
         self, recommender: Recommender, setup: EvaluationSetup, run: RunContext
     ) -> list[ProtocolResult]:
         """Ask every case, and compute the metrics; one result a table that has any."""
-        batches = self.answer_batches(recommender, setup, run)
-        predictions = [prediction for _, batch in batches for prediction in batch]
+        parts = [self.collect(recommender, setup, cases, run) for cases in setup.slices]
+        return self.summarize(setup, parts, run)
+
+    def collect(
+        self, recommender: Recommender, setup: EvaluationSetup, cases: Cases, run: RunContext
+    ) -> Any:
+        """Ask some cases; return what `summarize` needs of the answers, by default all of them."""
+        batches = self.answer_batches(recommender, setup, cases, run)
+        return [prediction for _, batch in batches for prediction in batch]
+
+    def summarize(
+        self, setup: EvaluationSetup, parts: Sequence[Any], run: RunContext
+    ) -> list[ProtocolResult]:
+        """Compute the metrics of what `collect` returned for consecutive slices of the cases."""
+        predictions = [prediction for part in parts for prediction in part]
         context = self.context(setup, setup.cases, predictions, run)
         table, summary = compute_metrics(self.name, self.select_metrics(setup), context)
         return [ProtocolResult(self.name, table, summary, predictions, self.record(predictions))]
 
     def answer_batches(
-        self, recommender: Recommender, setup: EvaluationSetup, run: RunContext
+        self, recommender: Recommender, setup: EvaluationSetup, cases: Cases, run: RunContext
     ) -> Iterator[tuple[Cases, list[Prediction]]]:
-        """Yield consecutive slices of the cases with their predictions."""
-        n = len(setup.cases)
-        tally = setup.faults[self.name] = FaultTally(n, setup.max_fault_share)
-        run.progress.start(f"{self.name} cases", n)
-        for start in range(0, n, self.batch_size):
-            cases = setup.cases.slice(start, start + self.batch_size)
-            requests = list(self.requests(setup.dataset, cases))
+        """Yield consecutive batches of the cases with their predictions."""
+        tally = setup.tally(self.name)
+        if len(setup.slices) == 1:
+            run.progress.start(f"{self.name} cases", len(cases))
+        for start in range(0, len(cases), self.batch_size):
+            batch = cases.slice(start, start + self.batch_size)
+            requests = self.requests(setup.dataset, batch)
+            if not isinstance(requests, RequestBatch):
+                requests = list(requests)
             predictions = []
             for prediction in self.ask(recommender, requests, run):
                 predictions.append(prediction)
@@ -224,7 +262,7 @@ class EvaluationProtocol:
                 fault = prediction.fault or UNKNOWN_CAUSE
                 run.progress.advance(note=f"case {prediction.case_id}: {fault}")  # for the log
                 tally.add(fault)
-            yield cases, predictions
+            yield batch, predictions
 
     def select_metrics(self, setup: EvaluationSetup) -> list[Metric]:
         """Return the suite's metrics that are defined here, then the standard ones."""
@@ -282,6 +320,11 @@ def candidate_scores(
         if scores is not None:
             table[row, :length] = scores
     return table
+
+
+def as_list(scores: Sequence[float]) -> list[float]:
+    """Return scores as a list, also those of an array."""
+    return scores.tolist() if isinstance(scores, np.ndarray) else list(scores)
 
 
 def _to_json(prediction: Prediction) -> str:

@@ -1,6 +1,6 @@
 """The protocol `full`: the whole catalogue, ranked by scores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,17 +32,25 @@ class Full(EvaluationProtocol):
     batch_size = 64
     ranks_candidates = False
 
-    def requests(self, dataset: PreparedDataset, cases: Cases) -> Iterator[Request]:
-        return dataset.requests(cases, candidates="catalog")
+    def requests(self, dataset: PreparedDataset, cases: Cases) -> Iterable[Request]:
+        return dataset.request_batch(cases, candidates="catalog")
 
-    def evaluate(
-        self, recommender: Recommender, setup: EvaluationSetup, run: RunContext
-    ) -> list[ProtocolResult]:
+    def collect(
+        self, recommender: Recommender, setup: EvaluationSetup, cases: Cases, run: RunContext
+    ) -> list[MetricContext]:
         """Keep ranks and top items of each batch only: all scores would not fit into memory."""
-        contexts = [
-            self.context(setup, cases, predictions, run)
-            for cases, predictions in self.answer_batches(recommender, setup, run)
+        return [
+            self.context(setup, batch, predictions, run)
+            for batch, predictions in self.answer_batches(recommender, setup, cases, run)
         ]
+
+    def summarize(
+        self,
+        setup: EvaluationSetup,
+        parts: Sequence[list[MetricContext]],
+        run: RunContext,  # noqa: ARG002
+    ) -> list[ProtocolResult]:
+        contexts = [context for part in parts for context in part]
         context = MetricContext(
             dataset=setup.dataset,
             cases=setup.cases,

@@ -9,17 +9,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data.dataset import Cases
-from benchkit.errors import MethodError
 from benchkit.evaluation.metrics import validity
 from benchkit.evaluation.metrics.base import Metric, MetricContext
 from benchkit.evaluation.metrics.rank_based import RankMetric
 from benchkit.evaluation.metrics.validity import Refused, Truncated, Unique, Valid
-from benchkit.evaluation.predict import validate_samples
+from benchkit.evaluation.predict import as_sampler, validate_samples
 from benchkit.evaluation.protocols.base import AnswerToJudge, EvaluationProtocol, EvaluationSetup
 from benchkit.evaluation.random_baseline import RandomDraws
 from benchkit.evaluation.ranks import Ranks, rank_by_frequency, ranks_from_lists
 from benchkit.evaluation.relevant_ranks import relevant_ranks_from_lists
-from benchkit.types import Prediction, Recommender, Request, RunContext, Sample, Sampler, Status
+from benchkit.types import Prediction, Recommender, Request, RunContext, Sample, Status
 
 
 class Sampled(EvaluationProtocol):
@@ -46,12 +45,8 @@ class Sampled(EvaluationProtocol):
     def ask(
         self, recommender: Recommender, requests: Sequence[Request], run: RunContext
     ) -> Iterator[Prediction]:
-        if not isinstance(recommender, Sampler):
-            raise MethodError(
-                "it declares the capability 'samples', but has no method sample",
-                "write sample(requests, run), or leave the capability out",
-            )
-        return validate_samples(recommender.sample(requests, run), requests, int(run.decoding["n"]))
+        answers = as_sampler(recommender).sample(requests, run)
+        return validate_samples(answers, requests, int(run.decoding["n"]))
 
     def context(
         self,

@@ -16,10 +16,11 @@ from benchkit.evaluation.protocols.base import (
     EvaluationSetup,
     ProtocolResult,
     ProtocolTable,
+    as_list,
     candidate_scores,
 )
 from benchkit.evaluation.scoring import compute_metrics
-from benchkit.types import Prediction, Recommender, Request, RunContext
+from benchkit.types import Prediction, Request, RunContext
 
 _COVERAGE_CUTOFF = 5
 
@@ -58,10 +59,10 @@ class Scored(EvaluationProtocol):
         coverage = Coverage(min(_COVERAGE_CUTOFF, n_candidates))
         return (Valid(), Truncated(), Refused(), coverage)
 
-    def evaluate(
-        self, recommender: Recommender, setup: EvaluationSetup, run: RunContext
+    def summarize(
+        self, setup: EvaluationSetup, parts: Sequence[Any], run: RunContext
     ) -> list[ProtocolResult]:
-        (result,) = super().evaluate(recommender, setup, run)
+        (result,) = super().summarize(setup, parts, run)
         predictions = result.predictions or []
         if not any(p.lengths is not None for p in predictions):
             return [result]
@@ -85,7 +86,7 @@ class Scored(EvaluationProtocol):
     def record(self, predictions: Sequence[Prediction]) -> dict[str, Sequence[Any]]:
         return {
             "status": [p.status for p in predictions],
-            "scores": [None if p.scores is None else list(p.scores) for p in predictions],
+            "scores": [None if p.scores is None else as_list(p.scores) for p in predictions],
             "lengths": [None if p.lengths is None else list(p.lengths) for p in predictions],
             "rationale": [p.rationale for p in predictions],
         }

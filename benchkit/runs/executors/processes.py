@@ -1,25 +1,22 @@
-"""Compute each run in a process of its own, several at a time."""
+"""Compute several runs at a time."""
 
-import multiprocessing
-import os
-import signal
-import traceback
-from collections import deque
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
-from typing import Any, cast
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
-from benchkit.errors import BenchkitError, StoreError
-from benchkit.runs.execution import execute_job, fail_job
+from benchkit.errors import BenchkitError, ConfigError, StoreError
+from benchkit.interactive import is_live
+from benchkit.isolation.launcher import Worker
+from benchkit.isolation.threads import limit_threads
+from benchkit.runs.execution import execute_job
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent
 
 
 class ProcessExecutor:
-    """Computes up to `workers` runs at a time.
+    """Computes up to `workers` runs at a time, each method in a process of its own.
 
-    A process that crashes or is killed ends its own run alone. The numbers are those of
+    A method that crashes or is killed ends its own run alone. The numbers are those of
     `InlineExecutor`, because the number of threads is fixed by the job.
     """
 
@@ -28,60 +25,61 @@ class ProcessExecutor:
 
     def execute(self, jobs: Sequence[Job], emit: EventHandler) -> Iterator[Outcome]:
         """Yield each outcome as it comes; ends all processes when it is interrupted."""
-        context = multiprocessing.get_context("spawn")
-        queue, running = deque(jobs), dict[Any, tuple[Job, SpawnProcess]]()
-        try:
-            while queue or running:
-                while queue and len(running) < self._workers:
-                    job = queue.popleft()
-                    # A pipe each: a process that is killed while it writes cannot block the others.
-                    receiver, sender = context.Pipe(duplex=False)
-                    process = context.Process(target=_run_worker, args=(job, sender))
-                    process.start()
-                    sender.close()
-                    running[receiver] = (job, process)
-                for receiver in cast("list[Any]", wait(list(running))):
-                    message = _receive(receiver)
+        for job in jobs:
+            if is_live(job.card.target):
+                raise ConfigError(
+                    f"{job.method.name!r} lives in this Python process",
+                    "use the executor inline, or give FILE.py:Class",
+                )
+        if jobs:
+            yield from _Execution(jobs, self._workers).outcomes(emit)
+
+
+class _Execution:
+    """Runs under way: a thread each, which asks and scores what a process answers."""
+
+    def __init__(self, jobs: Sequence[Job], workers: int) -> None:
+        self._jobs, self._workers = jobs, workers
+        self._queue: SimpleQueue[RunEvent | Future[Outcome | None]] = SimpleQueue()
+        self._processes: list[Worker] = []
+        self._is_cancelled = False
+
+    def outcomes(self, emit: EventHandler) -> Iterator[Outcome]:
+        """Yield each outcome as it comes."""
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="run")
+        # Set for all threads at once: a limit is of the whole process.
+        with limit_threads(self._jobs[0].threads):
+            try:
+                for job in self._jobs:
+                    pool.submit(self._execute, job).add_done_callback(self._queue.put)
+                remaining = len(self._jobs)
+                while remaining:
+                    message = self._queue.get()
                     if isinstance(message, RunEvent):
                         emit(message)
                         continue
-                    job, process = running.pop(receiver)
-                    process.join()
-                    if isinstance(message, Exception):
-                        raise message
-                    yield message or fail_job(job, _describe_exit(process.exitcode), emit)
-        finally:
-            for _, process in running.values():
-                process.terminate()
-                process.join()
+                    remaining -= 1
+                    if (outcome := message.result()) is not None:
+                        yield outcome
+            finally:
+                self._cancel()
+                pool.shutdown(cancel_futures=True)
 
+    def _execute(self, job: Job) -> Outcome | None:
+        try:
+            return execute_job(job, self._queue.put, watch=self._watch)
+        except BenchkitError:
+            raise
+        except Exception as error:
+            raise StoreError(f"{job.title}: {error!r}", "report this: it is a defect") from error
 
-def _receive(receiver: Any) -> RunEvent | Outcome | Exception | None:
-    """Return the next message of a process, None if it ended without an outcome."""
-    try:
-        message: RunEvent | Outcome | Exception = receiver.recv()
-    except (EOFError, OSError):
-        return None
-    return message
+    def _watch(self, worker: Worker) -> None:
+        self._processes.append(worker)
+        if self._is_cancelled:
+            worker.cancel()
 
-
-def _run_worker(job: Job, sender: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
-    # Set before a numerical library is imported: its pool is made at import.
-    os.environ["OMP_NUM_THREADS"] = str(job.threads)
-    try:
-        result: Outcome | Exception | None = execute_job(job, sender.send)
-    except BenchkitError as error:
-        result = error
-    except Exception:
-        result = StoreError(f"{job.title}: {traceback.format_exc()}", "report this: it is a defect")
-    sender.send(result)
-    sender.close()
-
-
-def _describe_exit(exit_code: int | None) -> str:
-    """Return why a process ended without a result."""
-    if exit_code is None or exit_code >= 0:
-        return f"its process ended with exit code {exit_code}"
-    cause = f"its process was killed by signal {-exit_code}"
-    return f"{cause} (out of memory?)" if exit_code == -signal.SIGKILL else cause
+    def _cancel(self) -> None:
+        """End what is still under way; what has ended is not touched."""
+        self._is_cancelled = True
+        for worker in self._processes:
+            worker.cancel()
