@@ -22,7 +22,7 @@ KEYS_VARIABLE = "BENCHKIT_KEYS"
 _MAGIC = b"benchkit answer key 1\n"
 
 
-def keys_folder() -> Path:
+def answer_keys_folder() -> Path:
     """Return where answer keys lie: `$BENCHKIT_KEYS`, or a folder of the user's state."""
     if chosen := os.environ.get(KEYS_VARIABLE):
         return Path(chosen)
@@ -30,7 +30,7 @@ def keys_folder() -> Path:
 
 
 @contextmanager
-def use_keys_folder(folder: Path | None) -> Iterator[None]:
+def use_answer_keys_folder(folder: Path | None) -> Iterator[None]:
     """Keep answer keys elsewhere within the block; None changes nothing."""
     before = os.environ.get(KEYS_VARIABLE)
     if folder is not None:
@@ -44,14 +44,14 @@ def use_keys_folder(folder: Path | None) -> Iterator[None]:
                 os.environ[KEYS_VARIABLE] = before
 
 
-def key_path(dataset: str) -> Path:
+def answer_key_path(dataset: str) -> Path:
     """Return the file of the answers to a prepared dataset, by the name of its folder."""
-    return keys_folder() / f"{dataset}.key"
+    return answer_keys_folder() / f"{dataset}.key"
 
 
-def write_key(dataset: str, tables: Mapping[str, pl.DataFrame]) -> None:
+def write_answer_key(dataset: str, tables: Mapping[str, pl.DataFrame]) -> None:
     """Write answers, by name, so that only this user can read them."""
-    path = key_path(dataset)
+    path = answer_key_path(dataset)
     with io.wrap_io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     parts = []
@@ -63,13 +63,13 @@ def write_key(dataset: str, tables: Mapping[str, pl.DataFrame]) -> None:
     io.write_bytes(path, _MAGIC + b"".join(parts), mode=0o600)
 
 
-def read_key(dataset: str) -> dict[str, pl.DataFrame]:
+def read_answer_key(dataset: str) -> dict[str, pl.DataFrame]:
     """Return the answers to a prepared dataset, by name.
 
     Raises:
         DataError: They are not there, or cannot be read.
     """
-    path = key_path(dataset)
+    path = answer_key_path(dataset)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -51,20 +51,21 @@ def _match_predictions(
     An answer belongs to the case that it names, among the questions as they were asked: a method
     that sorts or changes its own copy of them is not scored against the wrong cases.
     """
-    asked = {request.case_id: request for request in _questions(requests)}
+    open_requests = {request.case_id: request for request in _questions(requests)}
     early: dict[str, Prediction] = {}  # answers whose turn has not come
-    order = iter(list(asked))
+    order = iter(list(open_requests))
     turn = next(order, None)
     for prediction in answers:
-        case_id = _check_identity(prediction, asked, method)
-        check(prediction, asked.pop(case_id))
+        case_id = _check_identity(prediction, open_requests, method)
+        check(prediction, open_requests.pop(case_id))
         early[case_id] = prediction
         while turn in early:
             yield early.pop(turn)
             turn = next(order, None)
-    if asked:
+    if open_requests:
+        first = next(iter(open_requests))
         raise MethodError(
-            f"{method} ended before case {next(iter(asked))!r}: fewer predictions than requests",
+            f"{method} ended before case {first!r}: fewer predictions than requests",
             "yield one Prediction a request; an unanswerable one has a status that is not 'ok'",
         )
 
@@ -75,13 +76,13 @@ def _questions(requests: Sequence[Request]) -> Iterator[Request]:
     return iter(requests)
 
 
-def _check_identity(prediction: object, asked: Mapping[str, Request], method: str) -> str:
+def _check_identity(prediction: object, open_requests: Mapping[str, Request], method: str) -> str:
     """Return the case that an answer belongs to, which is one that has not been answered."""
     if not isinstance(prediction, Prediction):
         name = prediction if isinstance(prediction, str) else type(prediction).__name__
         raise MethodError(f"{method} gave a {name}", "yield benchkit's Prediction")
     case_id = prediction.case_id
-    if not isinstance(case_id, str) or case_id not in asked:
+    if not isinstance(case_id, str) or case_id not in open_requests:
         raise MethodError(
             f"{method} answered case {case_id!r}, which was not asked or was answered already",
             "yield one prediction a request, with the request's case_id",

@@ -8,7 +8,7 @@ from benchkit.config.suite import Suite, TaskSpec
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError, unknown_name_error
-from benchkit.evaluation.protocols.base import EvaluationSetup
+from benchkit.evaluation.setup import EvaluationSetup
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from benchkit.isolation.wire import Channel
 
 _MAIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
-    " from benchkit.isolation.zygote import main; main(int(sys.argv[2]))"
+    " from benchkit.isolation.zygote import serve_forks; serve_forks(int(sys.argv[2]))"
 )
 _PATIENCE = 10.0  # seconds for a worker to end once it has nothing to do
 

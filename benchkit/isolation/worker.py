@@ -69,7 +69,7 @@ def serve(channel: Channel) -> None:
     except EOFError:
         return
     except BaseException as error:  # sys.exit of a method, too
-        channel.send("failed", *describe_error(error))
+        channel.send("failed", *error_fields(error))
 
 
 def _serve_run(channel: Channel, start: MethodStart, data: PackedTrainData) -> None:
@@ -150,7 +150,7 @@ def construction_error(card: Card, error: Exception) -> BenchkitError:
     )
 
 
-def describe_error(error: BaseException) -> tuple[str, str, str, str]:
+def error_fields(error: BaseException) -> tuple[str, str, str, str]:
     """Return the class, cause, hint and traceback of an error, as plain texts."""
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, BenchkitError):
@@ -169,7 +169,7 @@ def describe_error(error: BaseException) -> tuple[str, str, str, str]:
     )
 
 
-def run_worker(descriptor: int) -> None:
+def serve_and_end(descriptor: int) -> None:
     """Serve one recommender, and end the process."""
     channel = Channel(descriptor, trusted=True)
     try:

@@ -19,7 +19,7 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 
 
-def main(descriptor: int) -> None:
+def serve_forks(descriptor: int) -> None:
     """Serve requests to fork and to wait, one at a time, until the harness is gone.
 
     Args:
@@ -69,9 +69,9 @@ def _fork(request: dict[str, Any], descriptor: int, control: socket.socket) -> i
         os.environ.update(request["environment"])
         sys.path[:] = request["path"]
         os.chdir(request["folder"])
-        from benchkit.isolation.worker import run_worker
+        from benchkit.isolation.worker import serve_and_end
 
-        run_worker(descriptor)
+        serve_and_end(descriptor)
         status = 0
         atexit._run_exitfuncs()  # os._exit would leave out what libraries have to end
     finally:

@@ -12,12 +12,9 @@ from benchkit import io
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, EngineError, MethodError, StoreError
 from benchkit.evaluation.lookup import find_metric, find_protocol
-from benchkit.evaluation.protocols.base import (
-    EvaluationProtocol,
-    EvaluationSetup,
-    ProtocolResult,
-)
+from benchkit.evaluation.protocols.base import EvaluationProtocol, ProtocolResult
 from benchkit.evaluation.record import predictions_table
+from benchkit.evaluation.setup import EvaluationSetup
 from benchkit.faults import FaultRecord, FaultTally
 from benchkit.isolation.launcher import Worker
 from benchkit.isolation.recommender import open_recommender
@@ -174,8 +171,8 @@ def _compute_run(
     with limit_threads(job.threads), open_recommender(start, watch) as recommender:
         with costs.measure_seconds(seconds, "fit_seconds"):
             recommender.fit(train.packed_train_view(), context)
-        asked = cast("Recommender", recommender)  # but for the form of what `fit` gets
-        results = _evaluate(protocols, asked, setup, context, seconds)
+        answering = cast("Recommender", recommender)  # but for the form of what `fit` gets
+        results = _evaluate(protocols, answering, setup, context, seconds)
     if not any(run.artifacts.iterdir()):
         run.artifacts.rmdir()
     faults = {name: tally for name, tally in setup.faults.items() if tally.count}

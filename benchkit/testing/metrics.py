@@ -15,8 +15,9 @@ import pytest
 from benchkit.data.dataset import PreparedDataset
 from benchkit.evaluation.lookup import PROTOCOLS, find_protocol
 from benchkit.evaluation.metrics.base import Metric, MetricContext
-from benchkit.evaluation.protocols.base import EvaluationProtocol, EvaluationSetup
+from benchkit.evaluation.protocols.base import EvaluationProtocol
 from benchkit.evaluation.scoring import compute_metrics
+from benchkit.evaluation.setup import EvaluationSetup
 from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.types import Capability, Prediction, Request, RunContext, Sample, TrainView
 

@@ -97,7 +97,7 @@ def test_unanswered_cases_count_as_misses_and_are_shown(methods, tmp_path):
         ("Raises", "it raised ZeroDivisionError: no users (recs.py:"),
         ("TooFew", "9 scores for 10 candidates"),
         ("Nan", "the score of item"),
-        ("WrongCase", 'predict answered case "someone else\'s" instead'),
+        ("WrongCase", 'predict answered case "someone else\'s", which was not asked'),
         ("Stops", "fewer predictions than requests"),
     ],
 )
@@ -234,14 +234,15 @@ def test_names_are_checked_before_anything_runs(methods, tmp_path):
 
 
 def test_stored_files_that_were_changed_are_noticed(methods, tmp_path):
-    from benchkit.data.preparation.cache import load_dataset
+    from benchkit.data.preparation.cache import clear_dataset_cache, load_dataset
     from benchkit.errors import DataError
 
     run_all(make_suite(), tmp_path)
     folder = next(path for path in (tmp_path / "data").iterdir() if path.is_dir())
     table = pl.read_parquet(folder / "test.parquet")
-    table.with_columns(target=table["target"].reverse()).write_parquet(folder / "test.parquet")
-    load_dataset.cache_clear()
+    assert "target" not in table.columns
+    table.with_columns(stop=table["stop"].reverse()).write_parquet(folder / "test.parquet")
+    clear_dataset_cache()
     with pytest.raises(DataError, match="its content is not what was written"):
         load_dataset(folder)
 

@@ -13,6 +13,7 @@ import pytest
 
 import benchkit
 from benchkit.config.suite import load_suite
+from benchkit.isolation.inspection import describe_method
 from benchkit.runs.plan import RunOptions, plan_runs
 from tests.support.suites import make_suite, run_all
 
@@ -131,7 +132,8 @@ def test_the_version_on_a_card_counts(methods):
     assert job.identity["version"] == "1"
     assert replace(job).run_id == job.run_id
     newer = job.card.model_copy(update={"version": "2"})
-    assert replace(job, card=newer).run_id != job.run_id
+    component = describe_method(newer, {}).identity
+    assert replace(job, card=newer, component=component).run_id != job.run_id
 
 
 def test_which_of_several_devices_is_no_part_of_it(methods):

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from benchkit import io
 from benchkit.data import sources
-from benchkit.data.answer_keys import key_path, read_key, write_key
+from benchkit.data.answer_keys import answer_key_path, read_answer_key, write_answer_key
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.hash_memory import HashMemory
 from benchkit.data.preparation import pipeline
@@ -46,7 +46,7 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     inputs = _hash_inputs(spec, root, write=True)
     folder = _dataset_dir(spec, root, inputs)
     with FileLock(root / f".{folder.name}.lock"):
-        if not (folder / "dataset.json").exists() or not key_path(folder.name).exists():
+        if not (folder / "dataset.json").exists() or not answer_key_path(folder.name).exists():
             resolved = spec.resolve_files(root / RAW_DIR)
             raw = read_tables(resolved, sources.resolve_paths(spec.options, root / RAW_DIR))
             if raw.malformed is not None and len(raw.malformed):
@@ -161,7 +161,7 @@ def save_dataset(
     answers = [name for name in ("target", *_OPTIONAL_CASES) if name in test.columns]
     io.write_parquet(folder / "valid.parquet", valid)
     io.write_parquet(folder / "test.parquet", test.drop(answers))
-    write_key(folder.name, {"rows": rows.filter(is_asked), "cases": test.select(answers)})
+    write_answer_key(folder.name, {"rows": rows.filter(is_asked), "cases": test.select(answers)})
     scale = dataset.catalog.rating_scale
     described = {
         "name": dataset.name,
@@ -173,6 +173,11 @@ def save_dataset(
         "caveats": dataset.caveats,
     }
     io.write_json(folder / "dataset.json", described)
+
+
+def clear_dataset_cache() -> None:
+    """Forget the datasets that were read, so that they are read and checked again."""
+    _load_dataset.cache_clear()
 
 
 def _cases_table(cases: Cases) -> pl.DataFrame:
@@ -201,12 +206,12 @@ def _cases_table(cases: Cases) -> pl.DataFrame:
 
 def load_dataset(folder: Path) -> PreparedDataset:
     """Read a dataset and its answers back, and check that it is the one that was written."""
-    return _load_dataset(folder, key_path(folder.name))
+    return _load_dataset(folder, answer_key_path(folder.name))
 
 
 @lru_cache(maxsize=4)
 def _load_dataset(folder: Path, key: Path) -> PreparedDataset:  # noqa: ARG001 (what is remembered)
-    answers = read_key(folder.name)
+    answers = read_answer_key(folder.name)
     try:
         described = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
         known = pl.read_parquet(folder / "interactions.parquet")

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.evaluation.metrics.base import MetricContext
-from benchkit.evaluation.protocols.base import EvaluationProtocol, EvaluationSetup, ProtocolResult
+from benchkit.evaluation.protocols.base import EvaluationProtocol, ProtocolResult
 from benchkit.evaluation.random_baseline import RandomRanking
 from benchkit.evaluation.ranks import Ranks, concatenate_ranks, ranks_from_scores, top_columns
 from benchkit.evaluation.relevant_ranks import (
@@ -15,6 +15,7 @@ from benchkit.evaluation.relevant_ranks import (
     relevant_ranks_from_scores,
 )
 from benchkit.evaluation.scoring import compute_metrics
+from benchkit.evaluation.setup import EvaluationSetup
 from benchkit.types import Prediction, Recommender, Request, RunContext
 
 

@@ -14,10 +14,11 @@ from benchkit.evaluation.metrics.base import Metric, MetricContext
 from benchkit.evaluation.metrics.rank_based import RankMetric
 from benchkit.evaluation.metrics.validity import Refused, Truncated, Unique, Valid
 from benchkit.evaluation.predict import as_sampler, validate_samples
-from benchkit.evaluation.protocols.base import AnswerToJudge, EvaluationProtocol, EvaluationSetup
+from benchkit.evaluation.protocols.base import AnswerToJudge, EvaluationProtocol
 from benchkit.evaluation.random_baseline import RandomDraws
 from benchkit.evaluation.ranks import Ranks, rank_by_frequency, ranks_from_lists
 from benchkit.evaluation.relevant_ranks import relevant_ranks_from_lists
+from benchkit.evaluation.setup import EvaluationSetup
 from benchkit.types import Prediction, Recommender, Request, RunContext, Sample, Status
 
 

@@ -13,13 +13,13 @@ from benchkit.evaluation.metrics.validity import Refused, Truncated, Valid
 from benchkit.evaluation.protocols.base import (
     AnswerToJudge,
     EvaluationProtocol,
-    EvaluationSetup,
     ProtocolResult,
     ProtocolTable,
     as_list,
     candidate_scores,
 )
 from benchkit.evaluation.scoring import compute_metrics
+from benchkit.evaluation.setup import EvaluationSetup
 from benchkit.types import Prediction, Request, RunContext
 
 _COVERAGE_CUTOFF = 5

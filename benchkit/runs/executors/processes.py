@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.interactive import is_live
@@ -11,6 +11,9 @@ from benchkit.isolation.threads import limit_threads
 from benchkit.runs.execution import execute_job
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent
+
+# Polars makes system calls go on after Ctrl-C: Python would not hear of it while it waits.
+_SIGNAL_INTERVAL = 0.2  # seconds
 
 
 class ProcessExecutor:
@@ -54,7 +57,10 @@ class _Execution:
                     pool.submit(self._execute, job).add_done_callback(self._queue.put)
                 remaining = len(self._jobs)
                 while remaining:
-                    message = self._queue.get()
+                    try:
+                        message = self._queue.get(timeout=_SIGNAL_INTERVAL)
+                    except Empty:
+                        continue
                     if isinstance(message, RunEvent):
                         emit(message)
                         continue

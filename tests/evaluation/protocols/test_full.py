@@ -6,8 +6,8 @@ from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.splits.base import TEST, TRAIN
 from benchkit.evaluation.metrics.list_level import Coverage, Novelty
 from benchkit.evaluation.metrics.rank_based import HitRate
-from benchkit.evaluation.protocols.base import EvaluationSetup
 from benchkit.evaluation.protocols.full import Full
+from benchkit.evaluation.setup import EvaluationSetup
 from benchkit.testing.fixtures import run_context
 from benchkit.types import Catalog, Interactions, Prediction
 

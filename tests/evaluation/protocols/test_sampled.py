@@ -129,7 +129,6 @@ def test_a_ranker_of_short_lists_is_left_out_of_full(samplers, tmp_path):
         ("NoItem", "sample 1 has the status 'ok' without an item"),
         ("OddStatus", "sample 1 has the status 'odd'"),
         ("NoSample", "sample 1 is a str"),
-        ("WrongOrder", "sample answered case"),
         ("Unwritten", "has no method sample"),
     ],
 )
