@@ -16,10 +16,10 @@ from benchkit.evaluation.protocols.base import EvaluationProtocol, ProtocolResul
 from benchkit.evaluation.record import predictions_table
 from benchkit.evaluation.setup import EvaluationSetup
 from benchkit.faults import FaultRecord, FaultTally
-from benchkit.isolation.launcher import Worker
-from benchkit.isolation.recommender import open_recommender
-from benchkit.isolation.threads import limit_threads
-from benchkit.isolation.worker import MethodStart
+from benchkit.processes.launcher import Worker
+from benchkit.processes.recommender import open_recommender
+from benchkit.processes.threads import limit_threads
+from benchkit.processes.worker import MethodStart
 from benchkit.runs import costs
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp

@@ -14,9 +14,9 @@ from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.interactive import is_live
-from benchkit.isolation.inspection import MethodDescription, describe_method
-from benchkit.isolation.recommender import UNISOLATED
 from benchkit.judging.judge_job import make_judge_jobs
+from benchkit.processes.inspection import MethodDescription, describe_method
+from benchkit.processes.recommender import UNISOLATED
 from benchkit.runs.execution import must_compute
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.job import Job, Outcome, Overwrite

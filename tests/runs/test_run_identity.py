@@ -13,7 +13,7 @@ import pytest
 
 import benchkit
 from benchkit.config.suite import load_suite
-from benchkit.isolation.inspection import describe_method
+from benchkit.processes.inspection import describe_method
 from benchkit.runs.plan import RunOptions, plan_runs
 from tests.support.suites import make_suite, run_all
 

@@ -6,8 +6,8 @@ from queue import Empty, SimpleQueue
 
 from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.interactive import is_live
-from benchkit.isolation.launcher import Worker
-from benchkit.isolation.threads import limit_threads
+from benchkit.processes.launcher import Worker
+from benchkit.processes.threads import limit_threads
 from benchkit.runs.execution import execute_job
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent

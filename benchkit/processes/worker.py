@@ -17,9 +17,9 @@ from benchkit.cards import Card
 from benchkit.data.request_batch import PackedTrainData, RequestBatch
 from benchkit.errors import BenchkitError, ConfigError
 from benchkit.evaluation.predict import as_sampler
-from benchkit.isolation.threads import limit_threads
-from benchkit.isolation.wire import Channel, pack_prediction, plain
 from benchkit.lm.generation_cache import ask_again_since
+from benchkit.processes.threads import limit_threads
+from benchkit.processes.wire import Channel, pack_prediction, plain
 from benchkit.types import Catalog, Recommender, Request, RunContext
 
 _FLUSH_SECONDS = 0.2  # answers wait at most so long to be sent

@@ -69,7 +69,7 @@ def _fork(request: dict[str, Any], descriptor: int, control: socket.socket) -> i
         os.environ.update(request["environment"])
         sys.path[:] = request["path"]
         os.chdir(request["folder"])
-        from benchkit.isolation.worker import serve_and_end
+        from benchkit.processes.worker import serve_and_end
 
         serve_and_end(descriptor)
         status = 0

@@ -9,11 +9,11 @@ from benchkit.cards import Card
 from benchkit.data.request_batch import PackedTrainData
 from benchkit.errors import BenchkitError, MethodError
 from benchkit.evaluation.predict import as_sampler
-from benchkit.isolation.launcher import Worker, start_worker
-from benchkit.isolation.threads import limit_threads
-from benchkit.isolation.wire import Message, unpack_prediction
-from benchkit.isolation.worker import MethodStart
 from benchkit.lm.generation_cache import ask_again_since
+from benchkit.processes.launcher import Worker, start_worker
+from benchkit.processes.threads import limit_threads
+from benchkit.processes.wire import Message, unpack_prediction
+from benchkit.processes.worker import MethodStart
 from benchkit.types import Capability, Prediction, Progress, Request, RunContext, StageCost
 
 SHIPPED = ("baselines.", "benchkit.")

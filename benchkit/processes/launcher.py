@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 
 from benchkit.data.answer_keys import KEYS_VARIABLE
 from benchkit.errors import StoreError
-from benchkit.isolation.wire import Channel
+from benchkit.processes.wire import Channel
 
 _MAIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
-    " from benchkit.isolation.zygote import serve_forks; serve_forks(int(sys.argv[2]))"
+    " from benchkit.processes.zygote import serve_forks; serve_forks(int(sys.argv[2]))"
 )
 _PATIENCE = 10.0  # seconds for a worker to end once it has nothing to do
 

@@ -7,13 +7,13 @@ from typing import Any, cast
 from benchkit import interactive
 from benchkit.cards import Card
 from benchkit.errors import MethodError
-from benchkit.isolation.launcher import start_worker
-from benchkit.isolation.recommender import (
+from benchkit.processes.launcher import start_worker
+from benchkit.processes.recommender import (
     describe_exit,
     is_shipped,
     rebuild_error,
 )
-from benchkit.isolation.worker import inspect_method
+from benchkit.processes.worker import inspect_method
 from benchkit.source_hash import find_kinds
 from benchkit.types import Capability
 
