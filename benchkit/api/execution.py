@@ -12,6 +12,7 @@ from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
 from benchkit.config.suite import Suite
+from benchkit.data.answer_keys import use_answer_keys_folder
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
@@ -88,6 +89,8 @@ def run(
     threads: int = 1,
     device: str = "cpu",
     overwrite: Literal["never", "failed", "always"] = "never",
+    confine: bool = False,
+    keys: str | Path | None = None,
     store: str | Path = "runs",
     data: str | Path = "data",
     progress: bool | EventHandler = True,
@@ -108,6 +111,8 @@ def run(
         threads: Threads of one run; part of a run's identity.
         device: "cpu", "cuda", "cuda:1", ...
         overwrite: Which finished runs are done again.
+        confine: Keep the processes of methods from reading the answer keys and the store; Linux.
+        keys: Folder of the answer keys, by default `$BENCHKIT_KEYS` or one of the user's state.
         store: Folder of the run records.
         data: Folder of the prepared datasets.
         progress: Show progress on the screen, or hand every event to a function.
@@ -130,22 +135,35 @@ def run(
         >>> results.methods
         ('random', 'popularity')
     """
-    planned = _plan(
-        suite, methods, datasets, seeds,
-        {
-            "limit_users": limit_users, "jobs": jobs, "threads": threads, "device": device,
-            "overwrite": overwrite, "executor": executor, "store": Path(store), "data": Path(data),
-        },
-    )  # fmt: skip
+    with use_answer_keys_folder(None if keys is None else Path(keys)):
+        planned = _plan(
+            suite, methods, datasets, seeds,
+            {
+                "limit_users": limit_users, "jobs": jobs, "threads": threads, "device": device,
+                "overwrite": overwrite, "executor": executor, "confine": confine,
+                "store": Path(store), "data": Path(data),
+            },
+        )  # fmt: skip
+        report = _execute(planned, progress, on_outcome)
+    return load_results(Path(store), planned.name, data=data, run_report=report)
+
+
+def _execute(
+    planned: RunPlan,
+    progress: bool | EventHandler,
+    on_outcome: Callable[[Any], None] | None,
+) -> RunReport:
+    """Compute what is missing, have it judged, and return what was done."""
+    options = planned.options
     live = [job.method.name for job in planned.jobs if is_live(job.card.target)]
-    if live and not isinstance(make_executor(executor, jobs), InlineExecutor):
+    if live and not isinstance(make_executor(options.executor, options.jobs), InlineExecutor):
         raise ConfigError(
             f"{', '.join(dict.fromkeys(live))}: lives in this Python process, and runs would be"
             " computed in others",
             "use jobs=1 and the inline executor, or define the class in a file: FILE.py:Class",
         )
-    write_frames(planned.suite, Path(data))
-    records = Store(Path(store))
+    write_frames(planned.suite, options.data)
+    records = Store(options.store)
     computed = 0
     failed = sum("not installed" in str(row.skip_reason) for row in planned.skipped)
     judgements = 0
@@ -158,13 +176,12 @@ def run(
         for judgement in _judge_plan(planned, records, handler):
             judgements += judgement.computed
             failed += judgement.manifest is not None and judgement.manifest.status == "failed"
-    report = RunReport(
+    return RunReport(
         n_runs=len(planned.jobs),
         n_computed=computed,
         n_failed=failed,
         n_judgements=judgements if planned.judges else None,
     )
-    return load_results(records.root, planned.name, data=data, run_report=report)
 
 
 def _plan(

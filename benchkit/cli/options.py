@@ -37,6 +37,14 @@ ExecutorOption = Annotated[
     ),
 ]
 
+ConfineOption = Annotated[
+    bool,
+    typer.Option(
+        "--confine",
+        help="Keep the processes of methods from reading answer keys and the store (Linux).",
+    ),
+]
+
 # benchkit judge
 JudgeConfigOption = Annotated[
     Path | None,

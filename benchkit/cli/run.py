@@ -30,6 +30,7 @@ def run_command(
         Literal["never", "failed", "always"],
         typer.Option(help="Which finished runs are done again."),
     ] = "never",
+    confine: options.ConfineOption = False,
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
     dry_run: Annotated[bool, typer.Option(help="Show what would run, and stop.")] = False,
@@ -48,7 +49,7 @@ def run_command(
         "methods": split_names(method) or None, "datasets": split_names(dataset),
         "seeds": parse_integers(seed, "--seed"), "limit_users": limit_users, "jobs": jobs,
         "threads": threads, "device": device, "overwrite": overwrite, "executor": executor,
-        "store": out, "data": data,
+        "confine": confine, "store": out, "data": data,
     }  # fmt: skip
     if dry_run:
         for planned in api.plan(suite, **chosen):

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from benchkit.data.answer_keys import KEYS_VARIABLE
 from benchkit.errors import StoreError
@@ -90,14 +91,18 @@ class Zygote:
         """Whether it can be asked."""
         return self.owner == os.getpid() and self._process.poll() is None
 
-    def fork(self, preload: Sequence[str]) -> Worker:
-        """Return a new worker, with modules that are imported before, once for all workers."""
+    def fork(
+        self, preload: Sequence[str], hidden: Sequence[Path] = (), visible: Sequence[Path] = ()
+    ) -> Worker:
+        """Return a new worker; see `start_worker`."""
         ours, theirs = socket.socketpair()
         request = {
             "preload": list(preload),
             "environment": _environment(),
             "path": sys.path,
             "folder": os.getcwd(),  # noqa: PTH109
+            "hidden": [str(path) for path in hidden],
+            "visible": [str(path) for path in visible],
         }
         with theirs:
             pid = self._ask(request, [theirs.fileno()])
@@ -130,18 +135,25 @@ _zygotes: dict[int, Zygote] = {}
 _zygotes_lock = threading.Lock()
 
 
-def start_worker(threads: int, preload: Sequence[str] = ()) -> Worker:
+def start_worker(
+    threads: int,
+    preload: Sequence[str] = (),
+    hidden: Sequence[Path] = (),
+    visible: Sequence[Path] = (),
+) -> Worker:
     """Return a new process for a recommender.
 
     Args:
         threads: Threads of its numerical libraries.
-        preload: Modules that it needs and that can be trusted.
+        preload: Modules that it needs and that can be trusted; they are imported once for all.
+        hidden: Folders that it cannot read; see `confinement`.
+        visible: Folders below them that it can; the first is for temporary files.
     """
     with _zygotes_lock:
         zygote = _zygotes.get(threads)
         if zygote is None or not zygote.is_alive:
             zygote = _zygotes[threads] = Zygote(threads)
-    return zygote.fork(preload)
+    return zygote.fork(preload, hidden, visible)
 
 
 def close_zygotes() -> None:

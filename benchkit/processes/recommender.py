@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from benchkit import cards, errors, interactive
@@ -131,20 +132,24 @@ class LocalRecommender:
 
 @contextmanager
 def open_recommender(
-    start: MethodStart, watch: Callable[[Worker], None] = lambda _worker: None
+    start: MethodStart,
+    watch: Callable[[Worker], None] = lambda _worker: None,
+    hidden: Sequence[Path] = (),
 ) -> Iterator[IsolatedRecommender | LocalRecommender]:
     """Give the recommender of a run, and end its process after the block.
 
     Args:
         start: The method, and what it may know.
         watch: Called with the process, so that it can be ended from outside.
+        hidden: Folders that the process cannot read, but for those of the run itself.
     """
     if interactive.is_live(start.card.target):
         needs_torch = "torch" in start.card.packages
         with ask_again_since(start.answers_since), limit_threads(start.threads, needs_torch):
             yield LocalRecommender(start)
         return
-    worker = start_worker(start.threads, _modules_before_fork(start.card))
+    visible = (start.scratch, start.cache, start.artifacts)
+    worker = start_worker(start.threads, _modules_before_fork(start.card), hidden, visible)
     try:
         watch(worker)
         yield IsolatedRecommender(worker, start)

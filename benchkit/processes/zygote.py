@@ -14,7 +14,10 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
+
+from benchkit.processes.confinement import hide_folders
 
 _PR_SET_PDEATHSIG = 1
 
@@ -69,6 +72,11 @@ def _fork(request: dict[str, Any], descriptor: int, control: socket.socket) -> i
         os.environ.update(request["environment"])
         sys.path[:] = request["path"]
         os.chdir(request["folder"])
+        if request["hidden"]:
+            visible = [Path(path) for path in request["visible"]]
+            hide_folders([Path(path) for path in request["hidden"]], visible)
+            os.environ["TMPDIR"] = str(visible[0])
+        request.clear()
         from benchkit.processes.worker import serve_and_end
 
         serve_and_end(descriptor)

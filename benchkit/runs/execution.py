@@ -9,6 +9,7 @@ from typing import Any, cast
 import polars as pl
 
 from benchkit import io
+from benchkit.data.answer_keys import answer_keys_folder
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, EngineError, MethodError, StoreError
 from benchkit.evaluation.lookup import find_metric, find_protocol
@@ -168,7 +169,8 @@ def _compute_run(
     metrics = tuple(find_metric(spec) for spec in job.metrics)
     setup = EvaluationSetup(test, cases, metrics, job.popular_share, job.max_fault_share)
     protocols = [find_protocol(spec) for spec in job.protocols]
-    with limit_threads(job.threads), open_recommender(start, watch) as recommender:
+    hidden = (answer_keys_folder(), job.store) if job.confine else ()
+    with limit_threads(job.threads), open_recommender(start, watch, hidden) as recommender:
         with costs.measure_seconds(seconds, "fit_seconds"):
             recommender.fit(train.packed_train_view(), context)
         answering = cast("Recommender", recommender)  # but for the form of what `fit` gets

@@ -47,6 +47,8 @@ class Job:
     overwrite: Overwrite
     max_fault_share: float = DEFAULT_MAX_FAULT_SHARE
     """Share of the cases that may have faults of the engine; it changes no number."""
+    confine: bool = False
+    """Whether the process of the method is kept from reading the answer keys and the store."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.interactive import is_live
 from benchkit.judging.judge_job import make_judge_jobs
+from benchkit.processes.confinement import require_confinement
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
 from benchkit.runs.execution import must_compute
@@ -44,6 +45,8 @@ class RunOptions:
     """Threads of one run; part of its id, because it can change the last digits of a number."""
     device: str = "cpu"
     overwrite: Overwrite = "never"
+    confine: bool = False
+    """Keep the processes of methods from reading the answer keys and the store (Linux)."""
     store: Path = Path("runs")
     data: Path = Path("data")
 
@@ -59,6 +62,8 @@ class RunOptions:
         if self.overwrite not in get_args(Overwrite):
             choices = ", ".join(get_args(Overwrite))
             raise ConfigError(f"overwrite must be one of {choices}, not {self.overwrite!r}")
+        if self.confine:
+            require_confinement()
 
     @property
     def is_full_suite(self) -> bool:
@@ -284,4 +289,5 @@ def _make_job(
         data=options.data,
         overwrite=options.overwrite,
         max_fault_share=suite.max_fault_share,
+        confine=options.confine,
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchkit.config.suite import Suite
+from benchkit.processes.confinement import landlock_version
 from benchkit.runs.plan import RunOptions, execute_plan, plan_runs
 from benchkit.stats.multiple_testing import holm
 from tests.support import cheats
@@ -82,3 +83,17 @@ def test_later_questions_tell_nothing_of_earlier_answers(tmp_path, monkeypatch, 
     assert not rows_above_chance(outcomes)
     (summary, *_) = outcomes["Remembers", 0].manifest.summary
     assert summary.n > summary.users  # users have several cases
+
+
+@pytest.mark.skipif(not landlock_version(), reason="the kernel has no Landlock")
+def test_what_is_on_the_disk_is_out_of_reach_of_confined_methods(tmp_path, monkeypatch):
+    """With --confine, answer keys and records of other runs cannot be read."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHEAT_KEYS", os.environ["BENCHKIT_KEYS"])
+    monkeypatch.setenv("CHEAT_STORE", str(tmp_path / "runs"))
+    suite = cheating_suite(["SmallestId", *cheats.ON_DISK])
+    open_doors = run_all(suite, tmp_path)  # in the order of the suite: one run is there to be read
+    assert {row[0] for row in rows_above_chance(open_doors)} == set(cheats.ON_DISK)
+    closed = run_all(suite, tmp_path, confine=True, overwrite="always")
+    assert not rows_above_chance(closed)
+    assert {o.manifest.status for o in closed.values()} == {"complete"}

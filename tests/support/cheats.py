@@ -3,6 +3,7 @@
 Each says where it looks (`door`) and why nothing is to be had there. One that finds a door closed
 ranks at random, so that whatever lifts a row above chance is the door.
 """
+# ruff: noqa: B905, NPY002, PTH113, PTH115, PTH207, PTH208 (whoever cheats has no style)
 
 import gc
 import glob
@@ -65,7 +66,7 @@ def keyed_objects():
         try:
             if hasattr(thing, "target") and hasattr(thing, "ids"):
                 yield thing
-        except Exception:  # noqa: S112 (objects of libraries may do anything)
+        except Exception:
             continue
 
 
