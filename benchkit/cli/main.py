@@ -1,10 +1,11 @@
 """The `benchkit` command."""
 
+import os
 import sys
 
 import typer
 
-from benchkit import __version__
+from benchkit import __version__, io
 from benchkit.cli.abtest import abtest_command
 from benchkit.cli.agree import agree_command
 from benchkit.cli.annotate import annotate_command
@@ -19,6 +20,7 @@ from benchkit.cli.rationales import rationales_command
 from benchkit.cli.report import report_command
 from benchkit.cli.run import run_command
 from benchkit.cli.validate import validate_command
+from benchkit.console import echo
 from benchkit.errors import BenchkitError
 
 app = typer.Typer(
@@ -67,8 +69,22 @@ def main() -> None:
     try:
         app()
     except BenchkitError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        echo(f"error: {error}", fg="red", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.secho("interrupted: run the same command again to go on", fg="yellow", err=True)
+        echo("interrupted: run the same command again to go on", fg="yellow", err=True)
         sys.exit(130)
+    except Exception as error:
+        if (fault := io.disk_error(error)) is None:
+            raise
+        _discard_output()
+        echo(f"error: {fault}", fg="red", err=True)
+        sys.exit(fault.exit_code)
+
+
+def _discard_output() -> None:
+    """Let nothing more be written to standard output where that is what is full (`> FILE`)."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

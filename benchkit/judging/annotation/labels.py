@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from benchkit import io as files
+from benchkit.csv_cells import escape_cell
 from benchkit.errors import DataError
 from benchkit.io import slug
 from benchkit.judging.annotation.batch_key import BatchKey
@@ -162,5 +163,6 @@ def _csv_text(rows: Sequence[Sequence[str | float]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(LABEL_COLUMNS)
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow([escape_cell(cell) if isinstance(cell, str) else cell for cell in row])
     return text.getvalue()

@@ -10,6 +10,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, cast
 
+from benchkit import io
 from benchkit.errors import BenchkitError, StoreError
 from benchkit.runs.execution import execute_job, fail_job
 from benchkit.runs.job import Job, Outcome
@@ -73,8 +74,10 @@ def _run_worker(job: Job, sender: Any) -> None:
         result: Outcome | Exception | None = execute_job(job, sender.send)
     except BenchkitError as error:
         result = error
-    except Exception:
-        result = StoreError(f"{job.title}: {traceback.format_exc()}", "report this: it is a defect")
+    except Exception as error:
+        result = io.disk_error(error) or StoreError(
+            f"{job.title}: {traceback.format_exc()}", "report this: it is a defect"
+        )
     sender.send(result)
     sender.close()
 
