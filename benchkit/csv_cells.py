@@ -7,7 +7,10 @@ so that what is read is what was written.
 Reference: OWASP, "CSV Injection".
 """
 
+import csv
+import io
 import re
+from collections.abc import Iterable, Sequence
 
 # Spreadsheets of some languages take the full-width forms as well; a line break, tab or return
 # before a formula is skipped by some.
@@ -27,6 +30,20 @@ def escape_cell(text: str) -> str:
     if text == _PLACEHOLDER or not re.match(_FORMULA, text) or _NUMBER.fullmatch(text):
         return text
     return f"'{text}"
+
+
+def write_rows(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows of a CSV file; their texts are marked where they must be."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    # Where a line ends with a line feed, the module does not quote a carriage return, which ends a
+    # line for readers.
+    quoting_writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        cells = [escape_cell(cell) if isinstance(cell, str) else cell for cell in row]
+        has_return = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+        (quoting_writer if has_return else writer).writerow(cells)
+    return out.getvalue()
 
 
 def unescape_cell(text: str) -> str:

@@ -99,7 +99,7 @@ WRITERS = {
     "torch": "torch.save(torch.zeros(10**5), folder / 'a')",
     "numpy": "np.save(folder / 'a.npy', np.zeros(10**5))",
     "polars": "pl.DataFrame({'a': np.random.rand(10**5)}).write_parquet(folder / 'a')",
-    "sqlite": "base = sqlite3.connect(folder / 'a', isolation_level=None)\n"
+    "sqlite": "base = sqlite3.connect(folder / 'base', isolation_level=None)\n"
               "base.execute('create table t (x)')\n"
               "base.execute('insert into t values (?)', (b'x' * 10**6,))",
     "text": "(folder / 'a').write_text('x' * 10**6)",

@@ -116,7 +116,7 @@ def test_no_writer_has_a_fixed_name():
     """Whatever is renamed into place comes from `replace_file`, or from a folder of its own."""
     root = Path(io.__file__).parent
     texts = {p: p.read_text(encoding="utf-8") for p in root.rglob("*.py")}
-    fixed = [p.name for p, text in texts.items() if '".part' in text or ".partial" in text]
+    fixed = [p.name for p, text in texts.items() if '".part' in text or '.partial"' in text]
     assert not fixed
     assert [
         p.name for p, text in texts.items() if ".part" in text and "{path.name}.part" in text

@@ -104,10 +104,7 @@ def test_commands_print_by_these_functions_alone():
         text = path.read_text(encoding="utf-8")
         for line in text.splitlines():
             ours = '(f"{sign} "' in line or "__version__" in line
-            if (
-                ("typer.echo(" in line and not ours)
-                or "typer.secho(" in line
-                or " Console(" in line
-            ):
+            unseen = any(name in line for name in ("typer.echo(", "typer.secho(", " Console("))
+            if unseen and not ours:
                 bad.append(f"{path.name}: {line.strip()}")
     assert not bad

@@ -19,9 +19,7 @@ _ESCAPES = str.maketrans(
      # After the end of a line they would be read as an option of it.
      "[": "{[}", "]": "{]}", "*": "{*}"}
 )  # fmt: skip
-_DIRECTION = dict.fromkeys(
-    map(ord, "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-)
+_DIRECTION = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _BASELINE = str.maketrans(SUPERSCRIPT_DIGITS, "0123456789")
 
 

@@ -1,7 +1,5 @@
 """The one model of a printed table, and what prints it as Markdown, on a terminal, and as CSV."""
 
-import csv
-import io
 import os
 import re
 import sys
@@ -14,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from benchkit.console import VisibleConsole
-from benchkit.csv_cells import escape_cell
+from benchkit.csv_cells import write_rows
 from benchkit.visible_text import make_visible, make_visible_line
 
 SUPERSCRIPT_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -197,17 +195,13 @@ def csv_text(
             return ""
         if isinstance(value, bool):
             return str(value).lower()
-        if isinstance(value, float):
-            return number(float(value))
-        return escape_cell(value) if isinstance(value, str) else value
+        return number(float(value)) if isinstance(value, float) else value
 
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(escape_cell, header))
+    lines: list[Sequence[Any]] = [header]
     for row in rows:
         values = [row.get(name) for name in header] if isinstance(row, Mapping) else row
-        writer.writerow(map(cell, values))
-    return out.getvalue()
+        lines.append(list(map(cell, values)))
+    return write_rows(lines)
 
 
 def note_number(number: int, text: str) -> str:

@@ -4,7 +4,7 @@ const COLUMNS = ["batch", "annotator", "name", "id", "criterion", "grade", "skip
 
 // What a spreadsheet would compute is marked as a text by an apostrophe (benchkit/csv_cells.py).
 const FORMULA = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
-const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
+const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|^[-+](inf|nan)$/;
 const marked = (text) => (text !== "-" && FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text);
 const unmarked = (text) => (text.startsWith("'") && FORMULA.test(text) ? text.slice(1) : text);
 
