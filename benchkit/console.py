@@ -37,4 +37,5 @@ def echo(text: object, *, err: bool = False, fg: str | None = None) -> None:
 
 def echo_file(text: str) -> None:
     """Print the text of a file, e.g. a table as CSV: visibly on a terminal, else to the byte."""
-    typer.echo(make_visible(text) if sys.stdout.isatty() else text, nl=False)
+    # Not by typer, which takes escape sequences out of what it writes to a pipe.
+    sys.stdout.write(make_visible(text) if sys.stdout.isatty() else text)

@@ -90,16 +90,27 @@ def replace_file(path: Path) -> Iterator[Path]:
     Raises:
         StoreError: The file cannot be written.
     """
+    with wrap_io_errors(path), temporary_file(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def temporary_file(path: Path) -> Iterator[Path]:
+    """Do as `replace_file` for a block that does more than to write: its errors stay what they are.
+
+    Raises:
+        StoreError: The file cannot be made, or not take its place.
+    """
     with wrap_io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = make_temporary_file(path.parent)
-        try:
-            temporary.chmod(0o644)
-            yield temporary
-            move_into_place(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    try:
+        temporary.chmod(0o644)
+        yield temporary
+        move_into_place(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def move_into_place(source: Path, path: Path) -> None:

@@ -57,7 +57,7 @@ def judge_command(
 
     def print_outcome(outcome: "JudgeResult") -> None:
         for line in api.describe_judging(outcome):
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, markup=True)
 
     with api.show_progress(console) as handler:
         results = api.execute_judging(

@@ -135,24 +135,28 @@ def write_rationales(
         StoreError: It cannot be written.
     """
     counts: Counter[Status] = Counter()
-    with (
-        io.replace_file(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="\n") as file,
-    ):
-        for rationale in rationales:
-            counts[rationale.status] += 1
-            row = {
-                "key": rationale.key,
-                "item": rationale.item,
-                "text": rationale.text,
-                "score": None if rationale.score is None else round(rationale.score, 6),
-                "status": rationale.status,
-                "teacher": teacher.name,
-                "remark": teacher.caveat,
-                "models": list(teacher.models),
-                "meta": dict(rationale.meta),
-            }
-            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+    with io.temporary_file(path) as temporary:
+        file = temporary.open("w", encoding="utf-8", newline="\n")
+        try:
+            for rationale in rationales:  # whose errors are the teacher's
+                counts[rationale.status] += 1
+                row = {
+                    "key": rationale.key,
+                    "item": rationale.item,
+                    "text": rationale.text,
+                    "score": None if rationale.score is None else round(rationale.score, 6),
+                    "status": rationale.status,
+                    "teacher": teacher.name,
+                    "remark": teacher.caveat,
+                    "models": list(teacher.models),
+                    "meta": dict(rationale.meta),
+                }
+                line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+                with io.wrap_io_errors(path):
+                    file.write(line + "\n")
+        finally:
+            with io.wrap_io_errors(path):  # writes what is left of the lines
+                file.close()
     return counts
 
 

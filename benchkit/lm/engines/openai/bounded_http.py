@@ -76,7 +76,7 @@ def make_http_client(deadline_s: float, max_bytes: int = MAX_REPLY_BYTES) -> Any
     """
     import openai
 
-    class BoundedHttpClient(openai.DefaultHttpxClient):  # type: ignore[misc]
+    class BoundedHttpClient(openai.DefaultHttpxClient):
         def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:  # noqa: ARG002
             """Return the whole answer; follow redirects within the server alone."""
             options["follow_redirects"] = False

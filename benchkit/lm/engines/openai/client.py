@@ -85,12 +85,13 @@ class OpenAIClient:
         except openai.APITimeoutError:
             problem = TransientError(f"no answer within {self._timeout_s:g} s", billed=True)
         except openai.APIConnectionError as error:
-            if isinstance(error.__cause__, BoundError):  # as older versions of the package have it
-                raise self._error_for_bound(error.__cause__) from None
-            cause = self.redact(f"{type(error.__cause__).__name__}: {error.__cause__}")
-            # No connection was made, so nothing was asked; else the answer was cut off.
-            billed = "ConnectError" not in cause
-            problem = TransientError(f"no connection ({cause})", billed=billed)
+            if isinstance(error.__cause__, BoundError):  # so in older versions of the package
+                problem = self._error_for_bound(error.__cause__)
+            else:
+                cause = self.redact(f"{type(error.__cause__).__name__}: {error.__cause__}")
+                # No connection was made, so nothing was asked; else the answer was cut off.
+                billed = "ConnectError" not in cause
+                problem = TransientError(f"no connection ({cause})", billed=billed)
         except openai.APIStatusError as error:
             if error.status_code == 400 and _code(error) in _FILTERED:
                 return {"choices": [{"finish_reason": "content_filter"}] * body.get("n", 1)}
