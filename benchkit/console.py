@@ -1,5 +1,6 @@
 """The consoles on which benchkit prints: what others wrote cannot command the terminal."""
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -39,3 +40,11 @@ def echo_file(text: str) -> None:
     """Print the text of a file, e.g. a table as CSV: visibly on a terminal, else to the byte."""
     # Not by typer, which takes escape sequences out of what it writes to a pipe.
     sys.stdout.write(make_visible(text) if sys.stdout.isatty() else text)
+
+
+def discard_full_output() -> None:
+    """Let nothing more be written to standard output where that is what is full (`> FILE`)."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

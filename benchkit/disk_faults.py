@@ -73,10 +73,11 @@ def read_hint(error: BaseException, otherwise: str) -> str:
         error: What reading raised.
         otherwise: The advice for a file that is there, may be read, and is damaged.
     """
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
+    number = _errno(error)
+    if number in (errno.EACCES, errno.EPERM):
         return "this user may not read it: change its permissions or its owner"
-    if isinstance(error, OSError) and error.errno in (*DISK_ERRNOS, errno.EMFILE):
-        return _HINTS.get(error.errno, "check the disk, then run again")
+    if number is not None and number in (*DISK_ERRNOS, errno.EMFILE):
+        return _HINTS.get(number, "check the disk, then run again")
     return otherwise
 
 

@@ -68,9 +68,10 @@ def import_command(
 
 
 def _print_import(imported: "ImportResult", missing: int, out: Path, note: str = "") -> None:
-    manifest = imported.manifest
-    state = "imported" if imported.computed else "was imported already:"
-    echo(f"{state} {manifest.label} on {manifest.task}, run {manifest.run_id}")
+    manifest, is_new = imported.manifest, imported.computed
+    echo(
+        f"{'imported' if is_new else 'was imported already:'} {manifest.label} on {manifest.task}, run {manifest.run_id}"
+    )
     for line in manifest.summary:
         chance = "" if line.chance is None else f"  (chance {line.chance:.3f})"
         echo(f"  {line.protocol} {line.metric} {line.mean:.3f}{chance}")

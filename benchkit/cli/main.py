@@ -1,6 +1,5 @@
 """The `benchkit` command."""
 
-import os
 import sys
 
 import typer
@@ -20,7 +19,7 @@ from benchkit.cli.rationales import rationales_command
 from benchkit.cli.report import report_command
 from benchkit.cli.run import run_command
 from benchkit.cli.validate import validate_command
-from benchkit.console import echo
+from benchkit.console import discard_full_output, echo
 from benchkit.errors import BenchkitError
 
 app = typer.Typer(
@@ -68,23 +67,13 @@ def main() -> None:
     """Run the command line; errors that a user can fix are shown without a traceback."""
     try:
         app()
-    except BenchkitError as error:
-        echo(f"error: {error}", fg="red", err=True)
-        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         echo("interrupted: run the same command again to go on", fg="yellow", err=True)
         sys.exit(130)
     except Exception as error:
-        if (fault := io.disk_error(error)) is None:
+        problem = error if isinstance(error, BenchkitError) else io.disk_error(error)
+        if problem is None:
             raise
-        _discard_output()
-        echo(f"error: {fault}", fg="red", err=True)
-        sys.exit(fault.exit_code)
-
-
-def _discard_output() -> None:
-    """Let nothing more be written to standard output where that is what is full (`> FILE`)."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_full_output()
+        echo(f"error: {problem}", fg="red", err=True)
+        sys.exit(problem.exit_code)
