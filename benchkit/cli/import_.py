@@ -68,15 +68,13 @@ def import_command(
 
 
 def _print_import(imported: "ImportResult", missing: int, out: Path, note: str = "") -> None:
-    manifest, is_new = imported.manifest, imported.computed
-    echo(
-        f"{'imported' if is_new else 'was imported already:'} {manifest.label} on {manifest.task}, run {manifest.run_id}"
-    )
+    manifest = imported.manifest
+    prefix = "imported" if imported.computed else "was imported already:"
+    echo(f"{prefix} {manifest.label} on {manifest.task}, run {manifest.run_id}")
     for line in manifest.summary:
         chance = "" if line.chance is None else f"  (chance {line.chance:.3f})"
         echo(f"  {line.protocol} {line.metric} {line.mean:.3f}{chance}")
-    if missing:
-        echo(f"{missing} cases are not answered and count as misses", fg="yellow", err=True)
-    if note:
-        echo(note, fg="yellow", err=True)
+    unanswered = f"{missing} cases are not answered and count as misses" if missing else ""
+    for warning in filter(None, (unanswered, note)):
+        echo(warning, fg="yellow", err=True)
     echo(f"see: benchkit report --suite {manifest.suite} --out {out}")
