@@ -49,8 +49,8 @@ def _git_revision() -> str | None:
 
     def git(*arguments: str) -> str:
         return subprocess.run(  # noqa: S603
-            # Without locks: git would rewrite its index, and where the disk is full, or this process
-            # is killed, leave a lock in the user's checkout.
+            # Without locks: git would rewrite its index, and on a full disk, or where it is killed
+            # with this process, leave a lock in the user's checkout.
             ["git", "--no-optional-locks", "-C", str(root), *arguments],  # noqa: S607
             capture_output=True, text=True, check=True,
         ).stdout.strip()  # fmt: skip

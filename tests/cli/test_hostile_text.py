@@ -110,7 +110,7 @@ def test_what_a_server_says_cannot_either(tmp_path, fault):
             {"kind": "openai", "base_url": server.url, "model": "tiny", "max_retries": 0}
         ).replace('":', '" =')
         write_suite(tmp_path, f'method = "zero-shot"\nconfig = {{ engine = {engine} }}')
-        text = (tmp_path / "s.toml").read_text().replace('["scored"]', '["sampled"]')
+        text = (tmp_path / "s.toml").read_text().replace('["scored"]', '["scored", "sampled"]')
         (tmp_path / "s.toml").write_text(text)
         done = benchkit("run", "--suite", "s.toml", cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
