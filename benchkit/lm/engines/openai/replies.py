@@ -227,6 +227,7 @@ def sum_echo_logprobs(
     log = _choices(reply)[0].get("logprobs")
     values = log.get("token_logprobs") if isinstance(log, dict) else None
     tokens = log.get("tokens") if isinstance(log, dict) else None
+    likeliest = log.get("top_logprobs") if isinstance(log, dict) else None
     if not isinstance(values, list) or not isinstance(tokens, list):
         raise UnusableReplyError("it gave no log-probabilities of the prompt")
     usage = read_usage(reply)
@@ -239,7 +240,7 @@ def sum_echo_logprobs(
     for token, spelling in zip(tokens[start:end], spellings, strict=True):
         if spelling is not None and token not in spelling:
             raise UnusableReplyError(f"it scored {token!r} where {min(spelling)!r} was sent")
-    _check_alignment(values, log.get("top_logprobs"), start, end)
+    _check_alignment(values, likeliest, start, end)
     return sum_logprobs(values[start:end])
 
 
