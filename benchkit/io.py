@@ -2,15 +2,16 @@
 
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from benchkit.errors import ConfigError, StoreError
+from benchkit.disk_faults import find_disk_fault, write_hint
+from benchkit.errors import BenchkitError, ConfigError, StoreError
+from benchkit.temporary_files import make_temporary_file
 
 _MAX_NAME_BYTES = 255  # most file systems
 
@@ -57,14 +58,14 @@ def find_folder_clash(names: Iterable[str]) -> tuple[str, str] | None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` atomically."""
-    _write_atomically(
-        path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n")
-    )
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write `data` to `path` atomically, with these permissions from the first byte on."""
-    _write_atomically(path, lambda temporary: temporary.write_bytes(data), mode)
+def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write `content` to `path` atomically, with these permissions from the first byte on."""
+    with replace_file(path, mode) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -74,7 +75,42 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_parquet(path: Path, table: pl.DataFrame) -> None:
     """Write `table` as Parquet atomically."""
-    _write_atomically(path, lambda temporary: table.write_parquet(temporary, compression="zstd"))
+    with replace_file(path) as temporary:
+        table.write_parquet(temporary, compression="zstd")
+
+
+@contextmanager
+def replace_file(path: Path, mode: int = 0o644) -> Iterator[Path]:
+    """Give a temporary file beside `path`, which takes its place at the end of the block.
+
+    Its name is its own, so that processes that write the same file do not meet. Where the block
+    raises, `path` stays as it is, and the temporary file is removed; what a killed process left in
+    the folder is removed, too (`temporary_files`).
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    with wrap_io_errors(path), temporary_file(path, mode) as temporary:
+        yield temporary
+
+
+@contextmanager
+def temporary_file(path: Path, mode: int = 0o644) -> Iterator[Path]:
+    """Do as `replace_file` for a block that does more than to write: its errors stay what they are.
+
+    Raises:
+        StoreError: The file cannot be made, or not take its place.
+    """
+    with wrap_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = make_temporary_file(path.parent)
+    try:
+        temporary.chmod(mode)
+        yield temporary
+        move_into_place(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def move_into_place(source: Path, path: Path) -> None:
@@ -90,31 +126,25 @@ def wrap_io_errors(path: Path) -> Iterator[None]:
     """Turn an error while writing to `path` into a StoreError."""
     try:
         yield
-    # Polars reports a full disk either way, depending on where the write stopped.
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise StoreError(
-            f"cannot write {path}: {error}",
-            "free disk space or choose another folder with --out, then run again: whatever was"
-            " complete is kept, and no half file was left",
-        ) from error
-
-
-def _write_atomically(path: Path, write: Callable[[Path], object], mode: int = 0o644) -> None:
-    """Write under a temporary name, flush to disk, rename over `path`, flush the folder."""
-    with wrap_io_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            temporary.chmod(mode)
-            write(temporary)
-            _flush(temporary)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
+    except BenchkitError:
+        raise
+    except Exception as error:
+        # Polars reports a full disk either way, depending on where the write stopped.
+        is_ours = isinstance(error, OSError | pl.exceptions.PolarsError)
+        if not is_ours and find_disk_fault(error) is None:
             raise
-        _flush(path.parent)
+        raise StoreError(f"cannot write {path}: {error}", write_hint(error)) from error
+
+
+def disk_error(error: BaseException) -> StoreError | None:
+    """Return the StoreError for an error that a disk has caused, None for any other.
+
+    What a full disk does to a method is no failure of the method: the run is to be done again.
+    """
+    fault = find_disk_fault(error)
+    if fault is None:
+        return None
+    return StoreError(f"a file cannot be written: {fault}", write_hint(fault))
 
 
 def _flush(path: Path) -> None:

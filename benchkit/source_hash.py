@@ -24,6 +24,8 @@ WITHOUT_NUMBERS = frozenset(
         ".api",
         ".cards",
         ".cli",
+        ".console",
+        ".disk_faults",
         ".errors",
         ".faults",
         ".fingerprint",
@@ -35,6 +37,8 @@ WITHOUT_NUMBERS = frozenset(
         ".report",
         ".runs",
         ".source_hash",
+        ".temporary_files",
+        ".visible_text",
     )
 )
 

@@ -12,6 +12,7 @@ from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
 from benchkit.config.suite import Suite
+from benchkit.console import VisibleConsole
 from benchkit.data.answer_keys import use_answer_keys_folder
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.interactive import is_live
@@ -224,9 +225,7 @@ def _judge_plan(planned: RunPlan, store: Store, handler: EventHandler) -> Iterat
 @contextmanager
 def show_progress(console: "Console | None" = None) -> Iterator[EventHandler]:
     """Show events as bars on a terminal, or as lines; by default on standard error."""
-    from rich.console import Console
-
-    with make_reporter(console or Console(stderr=True)) as reporter:
+    with make_reporter(console or VisibleConsole(stderr=True)) as reporter:
         yield reporter.handle
 
 

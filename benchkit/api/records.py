@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from benchkit.console import VisibleConsole
 from benchkit.errors import ConfigError
 from benchkit.report.core.case_users import read_case_users
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
@@ -53,10 +54,8 @@ def to_pandas_table(frame: pl.DataFrame) -> "pd.DataFrame":
 
 def text_of(print_on: "Callable[[Console], None]", width: int = 140) -> str:
     """Return what a function prints on a console, without colours."""
-    from rich.console import Console
-
     buffer = io.StringIO()
-    print_on(Console(file=buffer, width=width, color_system=None))
+    print_on(VisibleConsole(file=buffer, width=width, color_system=None))
     return buffer.getvalue()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from benchkit.api.case_lookup import make_case_lookup
 from benchkit.api.results import Results
 from benchkit.api.stored_results import load_results
+from benchkit.console import echo_file
 from benchkit.report.core.text_table import print_tables
 from benchkit.report.leaderboard import writer
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER, unmatched_tables
@@ -108,7 +109,7 @@ def print_view(
     else:
         text = results.table(view.format_)
     if text:
-        print(text, end="")  # noqa: T201 - this is what the command prints
+        echo_file(text)
     if view.costs or view.format_ == "html" or (view.is_paper and not view.paper):
         notes += unmatched_tables(results.collected.plan, folder)
     return results, notes

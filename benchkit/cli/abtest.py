@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchkit.cli import options
+from benchkit.console import echo_file
 
 
 def abtest_command(
@@ -66,4 +67,4 @@ def abtest_command(
     if format_ == "terminal":
         report.document.print(wide_console())
     else:
-        typer.echo(report.render(format_), nl=False)
+        echo_file(report.render(format_))

@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import split_names
+from benchkit.console import echo, echo_file
 
 
 def agree_command(
@@ -56,10 +57,10 @@ def agree_command(
     if format_ == "terminal":
         print_tables(wide_console(), list(agreement_tables(report)))
     else:
-        typer.echo(AGREEMENT_FORMATS[format_](report), nl=False)
+        echo_file(AGREEMENT_FORMATS[format_](report))
     if out is not None:
         paths, problem = write_agreement_report(report, out)
         if problem:
-            typer.secho(f"no plots: {problem}", fg="yellow", err=True)
+            echo(f"no plots: {problem}", fg="yellow", err=True)
         for path in paths:
-            typer.echo(f"wrote {path}", err=True)
+            echo(f"wrote {path}", err=True)

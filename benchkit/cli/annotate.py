@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from benchkit.cli import options
+from benchkit.console import echo
 
 
 def annotate_command(
@@ -60,8 +61,8 @@ def annotate_command(
             paths, out, suite=suite, judge=judge, rubric=rubric, n=n, annotators=annotators,
             overlap=overlap, balanced=balanced, seed=seed,
         )  # fmt: skip
-        typer.echo("\n".join(lines))
+        echo("\n".join(lines))
     for path in output_paths:
-        typer.echo(f"wrote {path}", err=True)
+        echo(f"wrote {path}", err=True)
     for path in (output_paths[1:] or output_paths) if read else ():
-        typer.echo(f"next: benchkit agree {path}", err=True)
+        echo(f"next: benchkit agree {path}", err=True)

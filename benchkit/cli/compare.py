@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import split_names
+from benchkit.console import echo, echo_file
 
 
 def compare_command(
@@ -49,9 +50,9 @@ def compare_command(
     if format_ == "terminal":
         comparison.print(wide_console())
     else:
-        typer.echo(comparison.table(format_), nl=False)
+        echo_file(comparison.table(format_))
     if plots is not None:
         for path in comparison.write_plots(plots):
-            typer.echo(f"wrote {path}", err=True)
+            echo(f"wrote {path}", err=True)
         if not comparison.has_ranking:
-            typer.secho("no diagram: it needs 3 methods on each of 3 tasks", fg="yellow", err=True)
+            echo("no diagram: it needs 3 methods on each of 3 tasks", fg="yellow", err=True)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from benchkit.cli import options
+from benchkit.console import echo
 
 
 def diagnose_command(
@@ -33,6 +34,6 @@ def diagnose_command(
     try:
         paths += write_diagnosis_plots(diagnoses, folder)
     except ConfigError as error:
-        typer.secho(f"no plots: {error}", fg="yellow", err=True)
+        echo(f"no plots: {error}", fg="yellow", err=True)
     for path in paths:
-        typer.echo(f"wrote {path}", err=True)
+        echo(f"wrote {path}", err=True)

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from benchkit.console import echo, echo_file
+
 
 def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
@@ -16,7 +18,7 @@ def doctor_command(
 
     findings = check_installation()
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        echo_file(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
     else:
         for finding in findings:
             sign = (
@@ -24,8 +26,9 @@ def doctor_command(
                 if finding.ok
                 else typer.style("missing", fg="red")
             )
-            typer.echo(f"{sign} {finding.subject}: {finding.detail}")
+            typer.echo(f"{sign} ", nl=False)
+            echo(f"{finding.subject}: {finding.detail}")
             if not finding.ok:
-                typer.echo(f"        {finding.reason}\n        hint: {finding.hint}")
+                echo(f"        {finding.reason}\n        hint: {finding.hint}")
     if any(finding.required and not finding.ok for finding in findings):
         raise typer.Exit(1)

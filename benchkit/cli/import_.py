@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchkit.cli import options
+from benchkit.console import echo
 
 if TYPE_CHECKING:
     from benchkit.interop.external_runs import ImportResult
@@ -68,13 +69,12 @@ def import_command(
 
 def _print_import(imported: "ImportResult", missing: int, out: Path, note: str = "") -> None:
     manifest = imported.manifest
-    state = "imported" if imported.computed else "was imported already:"
-    typer.echo(f"{state} {manifest.label} on {manifest.task}, run {manifest.run_id}")
+    prefix = "imported" if imported.computed else "was imported already:"
+    echo(f"{prefix} {manifest.label} on {manifest.task}, run {manifest.run_id}")
     for line in manifest.summary:
         chance = "" if line.chance is None else f"  (chance {line.chance:.3f})"
-        typer.echo(f"  {line.protocol} {line.metric} {line.mean:.3f}{chance}")
-    if missing:
-        typer.secho(f"{missing} cases are not answered and count as misses", fg="yellow", err=True)
-    if note:
-        typer.secho(note, fg="yellow", err=True)
-    typer.echo(f"see: benchkit report --suite {manifest.suite} --out {out}")
+        echo(f"  {line.protocol} {line.metric} {line.mean:.3f}{chance}")
+    unanswered = f"{missing} cases are not answered and count as misses" if missing else ""
+    for warning in filter(None, (unanswered, note)):
+        echo(warning, fg="yellow", err=True)
+    echo(f"see: benchkit report --suite {manifest.suite} --out {out}")

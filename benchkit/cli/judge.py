@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import split_names
+from benchkit.console import echo
 
 if TYPE_CHECKING:
     from benchkit.judging.runner import JudgeResult
@@ -47,16 +48,16 @@ def judge_command(
     )  # fmt: skip
     if estimate or probe is not None:
         for line in planned.estimate(probe, again) if estimate else planned.probe(probe or 0):
-            typer.echo(line)
+            echo(line)
         return
     console = wide_console()
     for old in planned.replaced_judges():
         name = f"judge {old.label!r} (rubric {old.rubric})"
-        typer.echo(f"replaces {name} in the tables; keep both with --label")
+        echo(f"replaces {name} in the tables; keep both with --label")
 
     def print_outcome(outcome: "JudgeResult") -> None:
         for line in api.describe_judging(outcome):
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, markup=True)
 
     with api.show_progress(console) as handler:
         results = api.execute_judging(

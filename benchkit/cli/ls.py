@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from benchkit.console import VisibleConsole, echo_file
+
 
 def ls_command(
     kind: Annotated[
@@ -30,7 +32,7 @@ def ls_command(
     }
     entries = listers[kind]()
     if as_json:
-        typer.echo(json.dumps(entries, indent=2, ensure_ascii=False, default=str))
+        echo_file(json.dumps(entries, indent=2, ensure_ascii=False, default=str) + "\n")
     elif kind in ("methods", "judges"):
         _print_cards(entries)
     else:
@@ -38,11 +40,10 @@ def ls_command(
 
 
 def _print_cards(entries: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
-    console = Console()
+    console = VisibleConsole()
     for card in entries:
         head = Text(card["name"], style="bold")
         # Judges have no fidelity.
@@ -60,11 +61,10 @@ def _print_cards(entries: list[dict[str, Any]]) -> None:
 
 
 def _print_entries(entries: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = VisibleConsole()
     if not entries:
         console.print("none")
         return

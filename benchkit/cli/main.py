@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from benchkit import __version__
+from benchkit import __version__, io
 from benchkit.cli.abtest import abtest_command
 from benchkit.cli.agree import agree_command
 from benchkit.cli.annotate import annotate_command
@@ -23,6 +23,7 @@ from benchkit.cli.rationales import rationales_command
 from benchkit.cli.report import report_command
 from benchkit.cli.run import run_command
 from benchkit.cli.validate import validate_command
+from benchkit.console import discard_full_output, echo
 from benchkit.errors import BenchkitError
 
 
@@ -95,9 +96,13 @@ def main() -> None:
     """Run the command line; errors that a user can fix are shown without a traceback."""
     try:
         app()
-    except BenchkitError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.secho("interrupted: run the same command again to go on", fg="yellow", err=True)
+        echo("interrupted: run the same command again to go on", fg="yellow", err=True)
         sys.exit(130)
+    except Exception as error:
+        problem = error if isinstance(error, BenchkitError) else io.disk_error(error)
+        if problem is None:
+            raise
+        discard_full_output()
+        echo(f"error: {problem}", fg="red", err=True)
+        sys.exit(problem.exit_code)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchkit.cli import options
+from benchkit.console import VisibleConsole, echo
 
 if TYPE_CHECKING:
     from benchkit.lm.teachers.base import Rationale
@@ -66,15 +67,14 @@ def rationales_command(
         seed=seed, device=device, data=data, cache=cache,
     )  # fmt: skip
     for line in job.describe():
-        typer.echo(line)
+        echo(line)
     if not estimate:
         for line in job.write(out, triplets, _track):
-            typer.echo(line)
+            echo(line)
 
 
 def _track(rationales: "Iterable[Rationale]", total: int) -> "Iterable[Rationale]":
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    console = VisibleConsole(stderr=True)
     return track(rationales, "writing", total, console=console, disable=not console.is_terminal)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchkit.cli import options
+from benchkit.console import echo
 
 ForgetOption = Annotated[
     list[str] | None,
@@ -51,11 +52,11 @@ def report_command(
         raise typer.BadParameter(message, param_hint=option)
     for label in forget or ():
         count = forget_row(out, suite, label)
-        typer.echo(f"forgot {label}: {count} planned runs; their folders stay", err=True)
+        echo(f"forgot {label}: {count} planned runs; their folders stay", err=True)
     results, notes = print_view(view, out, suite, data, wide_console())
     if leaderboards is not None:
         for path in results.write(leaderboards, published=published):
-            typer.echo(f"wrote {path}", err=True)
+            echo(f"wrote {path}", err=True)
         notes += unmatched_published(results, published or leaderboards / "published")
     for note in dict.fromkeys(notes):
-        typer.secho(f"note: {note}", fg="yellow", err=True)
+        echo(f"note: {note}", fg="yellow", err=True)

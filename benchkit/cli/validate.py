@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from benchkit.console import echo
+
 
 def validate_command(
     path: Annotated[
@@ -21,6 +23,7 @@ def validate_command(
     for finding in validate_path(path):
         wrong += not finding.ok
         sign = typer.style("ok   ", fg="green") if finding.ok else typer.style("wrong", fg="red")
-        typer.echo(f"{sign} {finding.subject}" + (f": {finding.detail}" if finding.detail else ""))
+        typer.echo(f"{sign} ", nl=False)
+        echo(finding.subject + (f": {finding.detail}" if finding.detail else ""))
     if wrong:
         raise typer.Exit(1)

@@ -65,15 +65,14 @@ def write_cases(place: EvaluationTask, path: Path) -> CasesHeader:
     known, rating, timestamp in nanoseconds since 1970, and review) and candidates (item, title) in
     their frozen order.
     """
-    partial = path.with_name(f".{path.name}.partial")
     catalog = place.dataset.catalog
-    with io.wrap_io_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            for request in place.dataset.requests(place.cases):
-                # In ASCII, because many readers take U+2028 and its like for the end of a line.
-                file.write(json.dumps(_case_fields(request, catalog)) + "\n")
-    io.move_into_place(partial, path)
+    with (
+        io.replace_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        for request in place.dataset.requests(place.cases):
+            # In ASCII, because many readers take U+2028 and its like for the end of a line.
+            file.write(json.dumps(_case_fields(request, catalog)) + "\n")
     header = make_header(place)
     io.write_json(header_path(path), header.model_dump(mode="json"))
     return header

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+from benchkit import io
 from benchkit.config.judging import JudgingSpec
-from benchkit.errors import BenchkitError, MethodError
+from benchkit.errors import BenchkitError, MethodError, StoreError
 from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultRecord, FaultTally
 from benchkit.judging import robustness, verdict_table
 from benchkit.judging.inputs import MethodAnswer, read_answers
@@ -184,7 +185,11 @@ def _judge_run(
         with ask_again_since(since or 0.0):
             verdicts, faults = _collect_verdicts(job.judge, answers, context, max_fault_share)
         table = verdict_table.build_verdict_table(answers, verdicts, job.judge.rubric, catalog)
+    except StoreError:
+        raise  # the judgement stays as one that is to be made again
     except Exception as error:
+        if (fault := io.disk_error(error)) is not None:
+            raise fault from error
         cause = error if isinstance(error, BenchkitError) else MethodError(
             f"judge {label!r} raised {type(error).__name__}: {error}",
             "fix the judge and judge again",

@@ -13,8 +13,8 @@ _T = TypeVar("_T")
 _TEMPLATE_TOKENS = 8  # that a chat template puts around a message
 # Settings of an engine that say how it is asked, and not what it answers.
 _TRANSPORT_SETTINGS = {
-    "api_key_env", "batch_tokens", "concurrency", "max_cost", "max_retries", "max_tokens_total",
-    "price_completion", "price_prompt", "timeout_s",
+    "api_key_env", "batch_tokens", "concurrency", "deadline_s", "max_cost", "max_retries",
+    "max_tokens_total", "price_completion", "price_prompt", "timeout_s",
 }  # fmt: skip
 
 

@@ -155,6 +155,11 @@ def error_fields(error: BaseException) -> tuple[str, str, str, str]:
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, BenchkitError):
         return type(error).__name__, plain(error.cause), plain(error.hint), trace
+    if isinstance(error, Exception):
+        from benchkit.io import disk_error  # loads much, for nothing in nearly every run
+
+        if (fault := disk_error(error)) is not None:
+            return "StoreError", fault.cause, fault.hint, trace
     if isinstance(error, SystemExit):
         cause = f"it ended its process: sys.exit({error.code!r})"
         return "MethodError", cause, "return from fit and predict instead", trace

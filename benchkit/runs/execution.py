@@ -68,6 +68,8 @@ def execute_job(
         except StoreError:
             raise  # the run stays as one that is to be computed again
         except Exception as error:
+            if (fault := io.disk_error(error)) is not None:
+                raise fault from error  # no failure of the method: it, too, is computed again
             log.write("failed", error=str(error), traceback=traceback.format_exc())
             cause = error if isinstance(error, BenchkitError) else _wrap_method_error(error)
             resumable = isinstance(error, EngineError)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +22,14 @@ from rich.progress import (
 from rich.text import Text
 
 from benchkit import io
+from benchkit.visible_text import make_visible, make_visible_line
 
 _EVENT_INTERVAL = 0.2  # seconds between events of one stage
 _LINE_INTERVAL = 15.0  # seconds between plain lines of one stage
+# Bounds of a log: of a line, of lines that repeat the one before, of all.
+_LINE_BYTES = 64 * 1024
+_REPEATED_LINES = 20
+_LOG_BYTES = 16 * 2**20
 
 
 def utc_timestamp() -> str:
@@ -45,6 +51,28 @@ class RunEvent:
 
 
 EventHandler = Callable[[RunEvent], None]
+
+
+def _log_line(event: str, fields: dict[str, Any]) -> bytes:
+    """Return a line of a log, whose texts are cut where it would be too long."""
+    head = {"time": utc_timestamp(), "event": event}
+    line = json.dumps({**head, **fields}, default=str)
+    if len(line) > _LINE_BYTES:
+        texts = {
+            name: value if isinstance(value, str) else json.dumps(value, default=str)
+            for name, value in fields.items()
+        }
+        longest = _LINE_BYTES // (12 * max(1, len(texts)))  # a character is up to 12 bytes of JSON
+        line = json.dumps({**head, **{n: _cut_middle(v, longest) for n, v in texts.items()}})
+    return line.encode() + b"\n"
+
+
+def _cut_middle(text: str, longest: int) -> str:
+    """Return a text without its middle: a traceback says at its end what went wrong."""
+    if len(text) <= longest:
+        return text
+    left_out = f"\n... {len(text) - longest:,} characters are left out ...\n"
+    return text[: longest // 2] + left_out + text[-(longest // 2) :]
 
 
 class StageProgress:
@@ -78,21 +106,47 @@ class SilentProgress:
 
 
 class RunLog:
-    """The log of a run, one JSON object a line."""
+    """The log of a run, one JSON object a line.
+
+    It is bounded, whatever a method or a server says: long texts lose their middle, of lines that
+    repeat each other the first ones are written, and what comes after the log is full is left out,
+    except why the run failed.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._last, self._repeats = "", 0
         with io.wrap_io_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a", encoding="utf-8", buffering=1)
+            # Without a buffer, nothing is left for `close` to write to a disk that is full.
+            self._file = path.open("ab", buffering=0)
+            self._room = _LOG_BYTES - self._file.tell()
 
     def write(self, event: str, **fields: Any) -> None:
-        with io.wrap_io_errors(self._path):
-            line = json.dumps({"time": utc_timestamp(), "event": event, **fields}, default=str)
-            self._file.write(line + "\n")
+        """Add a line; raise StoreError if it cannot be written."""
+        content = json.dumps([event, {n: v for n, v in fields.items() if n != "done"}], default=str)
+        self._repeats = self._repeats + 1 if content == self._last else 0
+        if self._repeats < _REPEATED_LINES:
+            self._last = content
+            self._write_line(event, fields)
+        elif self._repeats == _REPEATED_LINES:
+            self._write_line("repeated", {"note": "the lines that repeat the last are left out"})
 
     def close(self) -> None:
-        self._file.close()
+        """Close the file. Does not raise: a run that has ended is not undone by its log."""
+        with suppress(OSError):
+            self._file.close()
+
+    def _write_line(self, event: str, fields: dict[str, Any]) -> None:
+        line = _log_line(event, fields)
+        if len(line) > self._room and event != "failed":
+            if self._room <= 0:
+                return
+            line, self._room = _log_line("full", {"note": "the log is full"}), 0
+        with io.wrap_io_errors(self._path):
+            self._room -= len(line)
+            while line:
+                line = line[self._file.write(line) or 0 :]
 
 
 class Reporter(Protocol):
@@ -143,7 +197,7 @@ class LineReporter:
             self._print(_STATUS_MARKUP[event.kind], event.run, event.note)
 
     def _print(self, prefix: str, run: str, note: str) -> None:
-        line = Text.from_markup(prefix).append(f" {run}  {note}".rstrip())
+        line = Text.from_markup(prefix).append(make_visible(f" {run}  {note}".rstrip()))
         self._console.print(line, soft_wrap=True)
 
 
@@ -172,16 +226,21 @@ class BarReporter:
 
     def handle(self, event: RunEvent) -> None:
         if event.kind == "started":
-            self._tasks[event.run] = self._bars.add_task(escape(event.run), total=None, note="")
+            self._tasks[event.run] = self._bars.add_task(_escape(event.run), total=None, note="")
         elif event.kind == "progress" and event.run in self._tasks:
             self._bars.update(
                 self._tasks[event.run],
-                description=f"{escape(event.run)} [cyan]{escape(event.stage)}[/]",
+                description=f"{_escape(event.run)} [cyan]{_escape(event.stage)}[/]",
                 completed=event.done,
                 total=event.total,
-                note=escape(event.note),
+                note=_escape(event.note),
             )
         else:
             self._lines.handle(event)
             if event.kind != "waiting" and event.run in self._tasks:
                 self._bars.remove_task(self._tasks.pop(event.run))
+
+
+def _escape(text: str) -> str:
+    """Return a text that neither rich nor a terminal interprets, in one line."""
+    return escape(make_visible_line(text))

@@ -49,7 +49,9 @@ def _git_revision() -> str | None:
 
     def git(*arguments: str) -> str:
         return subprocess.run(  # noqa: S603
-            ["git", "-C", str(root), *arguments],  # noqa: S607
+            # Without locks: git would rewrite its index, and on a full disk, or where it is killed
+            # with this process, leave a lock in the user's checkout.
+            ["git", "--no-optional-locks", "-C", str(root), *arguments],  # noqa: S607
             capture_output=True, text=True, check=True,
         ).stdout.strip()  # fmt: skip
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from benchkit import io
 from benchkit.config.loading import validate_model
+from benchkit.disk_faults import read_hint
 from benchkit.errors import ConfigError, StoreError, unknown_name_error
 from benchkit.io import find_folder_clash, folder_name, slug
 from benchkit.runs import records
@@ -64,7 +65,7 @@ class Run:
         except (OSError, pl.exceptions.PolarsError) as error:
             raise StoreError(
                 f"{self.path / name}: cannot be read: {error}",
-                "run it again, or read the store again",
+                read_hint(error, "run it again, or read the store again"),
             ) from None
 
     def judgements(self) -> list[JudgementManifest]:
@@ -98,8 +99,9 @@ class Run:
 
     def clear(self) -> None:
         """Remove what an earlier attempt left, except its scratch folder."""
-        for name in ("manifest.json", "predictions.parquet", "metrics.parquet", "log.jsonl"):
-            (self.path / name).unlink(missing_ok=True)
+        with io.wrap_io_errors(self.path):
+            for name in ("manifest.json", "predictions.parquet", "metrics.parquet", "log.jsonl"):
+                (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self._judgements, ignore_errors=True)  # of answers that are gone
         if not self.scratch.is_dir():  # else training goes on, and so do its records
             shutil.rmtree(self.artifacts, ignore_errors=True)
@@ -292,7 +294,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
         return None
     except (ValueError, OSError) as error:
         raise StoreError(
-            f"{path}: cannot be read: {error}", "remove this folder and run again"
+            f"{path}: cannot be read: {error}", read_hint(error, "remove this folder and run again")
         ) from None
     if not isinstance(value, dict):
         raise StoreError(f"{path}: is not a record of benchkit", "remove this folder and run again")

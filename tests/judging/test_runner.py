@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from benchkit.config.judging import JudgingSpec
-from benchkit.errors import ConfigError
+from benchkit.errors import ConfigError, StoreError
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.judging.runner import estimate_judge_costs, judge_runs, probe_judges
 from benchkit.report.core import text_table
@@ -199,3 +199,16 @@ def test_probes_take_the_answers_to_one_case_together(explainers, tmp_path):
     )
     padded = moved.filter(probe="padded", criterion="grounding").to_dicts()[0]
     assert padded["cases"] < padded["n"] + padded["unscored"] == 20
+
+
+def test_a_full_disk_leaves_a_judgement_to_be_made_again(explainers, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    suite = make_judged_suite()
+    with monkeypatch.context() as patch:
+        patch.setattr("benchkit.judging.runner._collect_verdicts", fail)
+        with pytest.raises(StoreError, match="No space left"):
+            run_and_judge(suite, tmp_path)
+    again = run_and_judge(suite, tmp_path)["Explains"]
+    assert again.computed and again.manifest.status == "complete"

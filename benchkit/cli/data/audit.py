@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli.csv_option import split_names
 from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption
+from benchkit.console import VisibleConsole, echo_file
 
 
 def data_audit_command(
@@ -30,8 +31,6 @@ def data_audit_command(
     """Look for leaks and defects in cases; exit with 1 if there is one."""
     import json
 
-    from rich.console import Console
-
     from benchkit.api.audit import audit_datasets, audit_file, print_findings
     from benchkit.api.catalog import select_datasets
 
@@ -43,9 +42,9 @@ def data_audit_command(
         reports = audit_datasets(select_datasets(suite, split_names(dataset)), data)
     if as_json:
         records = [report.to_record() for report in reports]
-        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
+        echo_file(json.dumps(records, indent=2, ensure_ascii=False) + "\n")
     else:
         for report in reports:
-            print_findings(Console(), report)
+            print_findings(VisibleConsole(), report)
     if any(report.has_faults for report in reports):
         raise typer.Exit(1)

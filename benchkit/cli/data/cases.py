@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from benchkit.console import echo
+
 
 def data_cases_command(
     suite: Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")],
@@ -28,5 +30,5 @@ def data_cases_command(
     if out.suffix != ".jsonl":
         raise typer.BadParameter("is one JSON object a line: name it .jsonl", param_hint="--out")
     header = write_cases(load_task(load_suite(suite), dataset, data, limit_users), out)
-    typer.echo(f"wrote {out}: {header.cases} cases, hash {header.cases_hash}")
-    typer.echo(f"wrote {header_path(out)}")
+    echo(f"wrote {out}: {header.cases} cases, hash {header.cases_hash}")
+    echo(f"wrote {header_path(out)}")

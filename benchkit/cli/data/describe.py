@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli.csv_option import split_names
 from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption
+from benchkit.console import echo_file
 
 
 def data_describe_command(
@@ -43,6 +44,6 @@ def data_describe_command(
     if format_ == "terminal":
         print_tables(wide_console(), [table])
     elif format_ == "csv":
-        typer.echo(statistics.statistics_csv(pairs), nl=False)
+        echo_file(statistics.statistics_csv(pairs))
     else:
-        typer.echo((render_markdown if format_ == "md" else render_latex)([table]), nl=False)
+        echo_file((render_markdown if format_ == "md" else render_latex)([table]))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchkit.console import echo
+
 if TYPE_CHECKING:
     from benchkit.types import Progress
 
@@ -28,7 +30,7 @@ def data_fetch_command(
     with _download_progress() as progress:
         paths = fetch_dataset(dataset, to, from_, progress)
     for path in paths:
-        typer.echo(path)
+        echo(path)
 
 
 @contextmanager

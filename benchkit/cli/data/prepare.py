@@ -4,13 +4,13 @@ from pathlib import Path
 
 from benchkit.cli.csv_option import split_names
 from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption
+from benchkit.console import VisibleConsole
 
 
 def data_prepare_command(
     suite: SuiteOption, dataset: DatasetOption = "", data: DataFolderOption = Path("data")
 ) -> None:
     """Prepare datasets, show what each stage kept and left out, and audit lists of others."""
-    from rich.console import Console
     from rich.table import Table
 
     from benchkit.api.audit import audit_datasets, print_findings
@@ -19,7 +19,7 @@ def data_prepare_command(
     from benchkit.data.preparation.cache import dataset_dir, load_or_prepare
     from benchkit.data.spec import CandidateFileSpec
 
-    console = Console()
+    console = VisibleConsole()
     for spec in select_datasets(suite, split_names(dataset)):
         prepared = load_or_prepare(spec, data)
         table = Table(box=None, show_header=False, pad_edge=False)

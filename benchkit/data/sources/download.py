@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from benchkit import io
 from benchkit.data.sources.remote_files import RemoteFile, remote_files
 from benchkit.errors import DataError
@@ -42,8 +44,11 @@ def fetch_dataset(
         path = folder / remote.path
         with io.wrap_io_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            if source is not None:
+        # Two processes would write to the same NAME.part, from which a download goes on.
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            if path.exists():
+                pass
+            elif source is not None:
                 _copy_local_file(remote, path, source)
             else:
                 try:
@@ -136,11 +141,9 @@ def _copy_local_file(remote: RemoteFile, path: Path, source: Path) -> None:
         raise DataError(
             f"{source}: no {name} in it", f"put it there (from {remote.url}), or leave out --from"
         )
-    part = path.with_name(f"{path.name}.part")
-    with io.wrap_io_errors(path):
-        shutil.copyfile(local_file, part)
-    verify_download(part, remote, path)
-    io.move_into_place(part, path)
+    with io.replace_file(path) as temporary:
+        shutil.copyfile(local_file, temporary)
+        verify_download(temporary, remote, path)
 
 
 def _open_remainder(url: str, part: Path) -> Any:

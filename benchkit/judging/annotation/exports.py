@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchkit.csv_cells import unescape_cell
 from benchkit.errors import DataError
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.rubric import Criterion
@@ -57,7 +58,9 @@ def read_export(path: Path, key: BatchKey) -> Iterator[ExportRow]:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
                 raise DataError(f"{where}: it has not as many fields as columns", _HINT)
-            yield _parse_row({name: row[name] for name in EXPORT_COLUMNS}, where, key)
+            yield _parse_row(
+                {name: unescape_cell(row[name]) for name in EXPORT_COLUMNS}, where, key
+            )
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}", _HINT) from None
 

@@ -1,7 +1,5 @@
 """Reading labels back: the CSV files that pages export, with the key, become one table."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from benchkit import io as files
+from benchkit.csv_cells import write_rows
 from benchkit.errors import DataError
 from benchkit.io import slug
 from benchkit.judging.annotation.batch_key import BatchKey
@@ -159,8 +158,4 @@ def _progress(annotator: str, entries: Sequence[ExportRow], key: BatchKey) -> An
 
 
 def _csv_text(rows: Sequence[Sequence[str | float]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(LABEL_COLUMNS)
-    writer.writerows(rows)
-    return text.getvalue()
+    return write_rows([LABEL_COLUMNS, *rows])

@@ -1,8 +1,6 @@
 """Sentence vectors of item texts, computed once and kept on disk."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from importlib.util import find_spec
@@ -80,15 +78,8 @@ def load_or_encode(
     if stored is not None and len(stored) == len(texts):
         return stored
     computed = encoder.encode(texts)
-    with io.wrap_io_errors(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, computed)
-            io.move_into_place(Path(name), path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+    with io.replace_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, computed)
     return computed
 
 

@@ -1,8 +1,6 @@
 """Rationales in files: written once, read back as a teacher."""
 
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -137,13 +135,10 @@ def write_rationales(
         StoreError: It cannot be written.
     """
     counts: Counter[Status] = Counter()
-    with io.wrap_io_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            for rationale in rationales:
+    with io.temporary_file(path) as temporary:
+        file = temporary.open("w", encoding="utf-8", newline="\n")
+        try:
+            for rationale in rationales:  # whose errors are the teacher's
                 counts[rationale.status] += 1
                 row = {
                     "key": rationale.key,
@@ -159,11 +154,9 @@ def write_rationales(
                 line = json.dumps(row, ensure_ascii=False, allow_nan=False)
                 with io.wrap_io_errors(path):
                     file.write(line + "\n")
-        with io.wrap_io_errors(path):
-            temporary.chmod(0o644)
-        io.move_into_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            with io.wrap_io_errors(path):  # writes what is left of the lines
+                file.close()
     return counts
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchkit.csv_cells import MARKED_TEXT, unescape_cell
 from benchkit.errors import DataError
 from benchkit.report.agreement.json_lines import read_json_lines
 from benchkit.stats.agreement.contingency import nonuniform_weights
@@ -104,7 +105,9 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         if kind in (".csv", ".tsv"):
             separator = "\t" if kind == ".tsv" else ","
-            return pl.read_csv(path, separator=separator, infer_schema=False)
+            table = pl.read_csv(path, separator=separator, infer_schema=False)
+            cells = table.select(pl.all().str.replace(MARKED_TEXT, "${1}"))
+            return cells.rename({name: unescape_cell(name) for name in cells.columns})
         if kind in (".parquet", ".pq"):
             return pl.read_parquet(path)
         if kind in (".jsonl", ".ndjson"):

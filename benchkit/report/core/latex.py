@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from benchkit.report.core.text_table import FIGURES, SUPERSCRIPT_DIGITS, TextCell, TextTable
+from benchkit.visible_text import make_visible
 
 LATEX_PACKAGES = "% needs \\usepackage{booktabs,graphicx}"
 # Opens a box that is scaled down to the line where it is wider.
@@ -16,9 +17,9 @@ _ESCAPES = str.maketrans(
      "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
      "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--",
      # After the end of a line they would be read as an option of it.
-     "[": "{[}", "]": "{]}", "*": "{*}",
-     **dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", "")}
+     "[": "{[}", "]": "{]}", "*": "{*}"}
 )  # fmt: skip
+_DIRECTION = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _BASELINE = str.maketrans(SUPERSCRIPT_DIGITS, "0123456789")
 
 
@@ -91,7 +92,12 @@ def _raise(marks: Iterable[str]) -> str:
 def escape_latex(text: str) -> str:
     """Return `text` in one paragraph, with everything that LaTeX would interpret escaped.
 
-    Marks that turn the direction of text are left out. Scripts other than Latin need lualatex or
+    Marks that turn the direction of text are left out, control characters written as their code;
+    LaTeX takes no such character. Scripts other than Latin need lualatex or
     xelatex.
     """
-    return text if FIGURES.fullmatch(text) else " ".join(text.split()).translate(_ESCAPES)
+    return (
+        text
+        if FIGURES.fullmatch(text)
+        else make_visible(" ".join(text.split()).translate(_DIRECTION)).translate(_ESCAPES)
+    )

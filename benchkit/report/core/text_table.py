@@ -1,17 +1,19 @@
 """The one model of a printed table, and what prints it as Markdown, on a terminal, and as CSV."""
 
-import csv
-import io
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
+
+from benchkit.console import VisibleConsole
+from benchkit.csv_cells import write_rows
+from benchkit.visible_text import make_visible, make_visible_line
 
 SUPERSCRIPT_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SUPERSCRIPT = str.maketrans("0123456789", SUPERSCRIPT_DIGITS)
@@ -128,10 +130,10 @@ def print_tables(console: Console, tables: Iterable[TextTable]) -> None:
     """Print them on a terminal."""
     for table in tables:
         console.print()
-        console.print(Text(table.title, style="bold"))
+        console.print(Text(make_visible(table.title), style="bold"))
         grid = RichTable(box=None, header_style="bold", pad_edge=False)
-        rows = list(table.text_rows())
-        for index, name in enumerate(table.full_header):
+        rows = [(row, list(map(_visible_cell, cells))) for row, cells in table.text_rows()]
+        for index, name in enumerate(map(make_visible_line, table.full_header)):
             longest = max(map(len, name.split()), default=0)  # a heading is never cut in a word
             side: Literal["left", "right"] = "left" if index < table.text_columns else "right"
             texts = [cells[index].text for _, cells in rows if len(cells) == len(table.header)]
@@ -148,6 +150,11 @@ def print_tables(console: Console, tables: Iterable[TextTable]) -> None:
         _print_notes(console, table.notes)
 
 
+def _visible_cell(cell: TextCell) -> TextCell:
+    """Return a cell as it is printed, whose length is then known."""
+    return replace(cell, text=make_visible(cell.text))
+
+
 def _terminal_cell(cell: TextCell) -> Text:
     text = Text(cell.text)
     for flag, style in (
@@ -160,12 +167,13 @@ def _terminal_cell(cell: TextCell) -> Text:
 
 def _print_notes(console: Console, notes: Iterable[str]) -> None:
     for note in notes:
-        console.print(Text(note, style="dim"))
+        console.print(Text(make_visible(note), style="dim"))
 
 
 def wide_console() -> Console:
     """Return a console that is wide enough for tables where no window limits it."""
-    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=140)
+    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return VisibleConsole() if has_width else VisibleConsole(width=140)
 
 
 def csv_text(
@@ -178,7 +186,8 @@ def csv_text(
     Args:
         header: Names of the columns.
         rows: Cells in the order of `header`, or by its names; other names are left out.
-        number: How a float is written. None and NaN are empty, booleans `true` and `false`.
+        number: How a float is written. None and NaN are empty, booleans `true` and `false`. A text
+            that a spreadsheet would compute is marked as one (`csv_cells`).
     """
 
     def cell(value: Any) -> Any:
@@ -188,13 +197,11 @@ def csv_text(
             return str(value).lower()
         return number(float(value)) if isinstance(value, float) else value
 
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
+    lines: list[Sequence[Any]] = [header]
     for row in rows:
         values = [row.get(name) for name in header] if isinstance(row, Mapping) else row
-        writer.writerow(map(cell, values))
-    return out.getvalue()
+        lines.append(list(map(cell, values)))
+    return write_rows(lines)
 
 
 def note_number(number: int, text: str) -> str:
@@ -213,9 +220,9 @@ def _unicode_marks(marks: Sequence[str | int]) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Return `text` so that it cannot break out of a Markdown table cell."""
+    """Return `text` so that it cannot break out of a Markdown table cell, or steer a terminal."""
     if FIGURES.fullmatch(text):
         return text
     for character in "\\|*_`<>[]":
         text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+    return make_visible(" ".join(text.split()))

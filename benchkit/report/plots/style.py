@@ -69,7 +69,7 @@ def save_figure(
     text = "\n".join(line.rstrip() for line in svg.getvalue().splitlines())
     paths = [stem.with_name(stem.name + ending) for ending in (".svg", ".png")]
     files.write_text(paths[0], text + "\n")
-    _write_bytes(paths[1], png.getvalue())
+    files.write_bytes(paths[1], png.getvalue())
     return paths
 
 
@@ -97,14 +97,6 @@ def _region(figure: "Figure", below: float) -> Any:
 
     width, height = figure.get_size_inches()
     return Bbox.from_extents(0, -below, width, height) if below else None
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    with files.wrap_io_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-    files.move_into_place(part, path)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from benchkit.config.loading import validate_model
+from benchkit.disk_faults import read_hint
 from benchkit.errors import StoreError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -34,7 +35,9 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}", "delete it") from None
+        raise StoreError(
+            f"{path}: cannot be read: {error}", read_hint(error, "delete it")
+        ) from None
 
 
 def _parse(where: str, text: str, model: type[ModelT]) -> ModelT:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
+from benchkit import io
 from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.interactive import is_live
 from benchkit.processes.launcher import Worker
@@ -77,7 +78,9 @@ class _Execution:
         except BenchkitError:
             raise
         except Exception as error:
-            raise StoreError(f"{job.title}: {error!r}", "report this: it is a defect") from error
+            raise io.disk_error(error) or StoreError(
+                f"{job.title}: {error!r}", "report this: it is a defect"
+            ) from error
 
     def _watch(self, worker: Worker) -> None:
         self._processes.append(worker)

@@ -44,11 +44,8 @@ def restore_weights(model: torch.nn.Module, weights: Weights) -> None:
 
 def write_weights(path: Path, weights: Weights) -> None:
     """Write weights atomically: a file of this name is always complete."""
-    new = path.with_suffix(".part")
-    with io.wrap_io_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.contiguous().cpu() for name, value in weights.items()}, new)
-    io.move_into_place(new, path)
+    with io.replace_file(path) as temporary:
+        save_file({name: value.contiguous().cpu() for name, value in weights.items()}, temporary)
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -51,6 +51,7 @@ def launch_training(job: TrainingJob) -> None:
     run, config = job.run, job.config
     try:
         serialization.write_training_job(folder / TRAINING_FILE, job, folder / PROGRESS_FILE)
+        serialization.reserve_reports(folder, config.processes)
         with _release_gpu(job.model, run.device):
             read = serialization.ProgressReader(folder / PROGRESS_FILE, run.progress)
             command = launch_command(config, folder, run.threads)
@@ -161,7 +162,10 @@ def _failure(folder: Path, processes: int, status: int) -> BenchkitError:
         error = json.loads(path.read_text(encoding="utf-8"))
         kind: type[BenchkitError] = getattr(errors, error["kind"], MethodError)
         return kind(error["cause"], error["hint"])
-    excerpt = "\n".join(f"    {line}" for line in failure_excerpt(folder / LOG_FILE))
+    lines = failure_excerpt(folder / LOG_FILE)
+    if (fault := io.disk_error(RuntimeError("\n".join(lines)))) is not None:
+        return fault
+    excerpt = "\n".join(f"    {line}" for line in lines)
     return MethodError(
         f"training on {processes} processes ended with status {status}; {LOG_FILE}:\n{excerpt}",
         "fix the cause and run again: training resumes from its last checkpoint",

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from benchkit import io
-from benchkit.errors import ConfigError
+from benchkit.errors import BenchkitError, ConfigError
 from benchkit.training.core.training_job import TrainingJob
 from benchkit.types import Progress
 
@@ -22,6 +22,7 @@ TRAINING_FILE = "training.pt"
 PROGRESS_FILE = "progress.jsonl"
 ERROR_FILE = "error.json"
 LOG_FILE = "log.txt"
+_REPORT_BYTES = 16 * 1024
 _UNPICKLABLE = (
     pickle.PicklingError, TypeError, AttributeError, NotImplementedError, RecursionError,
 )  # fmt: skip
@@ -62,6 +63,26 @@ class ProgressReader:
         for line in complete.splitlines():
             name, *arguments = json.loads(line)
             getattr(self._progress, name)(*arguments)
+
+
+def reserve_reports(folder: Path, processes: int) -> None:
+    """Take the room on the disk for `write_report`: the error may be that the disk is full."""
+    for rank in range(processes):
+        path = folder / f"{ERROR_FILE}.{rank}"
+        with io.wrap_io_errors(path):
+            path.write_bytes(b" " * _REPORT_BYTES)
+
+
+def write_report(folder: Path, rank: int, error: BenchkitError) -> None:
+    """Say which error ends a process; of several processes the last one counts."""
+    fields = {"kind": type(error).__name__, "cause": error.cause, "hint": error.hint}
+    if len(json.dumps(fields)) > _REPORT_BYTES:
+        longest = _REPORT_BYTES // 32  # a character is up to 12 bytes of JSON
+        fields |= {"cause": error.cause[:longest], "hint": error.hint[:longest]}
+    path = folder / f"{ERROR_FILE}.{rank}"
+    with path.open("r+b") as file:  # spaces follow, which JSON allows
+        file.write(json.dumps(fields).encode())
+    path.rename(folder / ERROR_FILE)
 
 
 def write_training_job(path: Path, job: TrainingJob, progress_path: Path) -> None:

@@ -3,7 +3,6 @@
 A launcher starts it and tells it by environment variables which one of how many it is.
 """
 
-import json
 import os
 import sys
 import threading
@@ -16,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from benchkit import io
 from benchkit.errors import BenchkitError, ConfigError
 from benchkit.process_state import silence_hugging_face
 from benchkit.training.core import weights
@@ -41,10 +41,11 @@ def run_worker() -> None:
             path = folder / serialization.TRAINING_FILE
             _train(serialization.read_training_job(path, silent=rank > 0), rank)
     except BenchkitError as error:
-        report = {"kind": type(error).__name__, "cause": error.cause, "hint": error.hint}
-        part = folder / f"{serialization.ERROR_FILE}.{rank}"
-        part.write_text(json.dumps(report), encoding="utf-8")
-        part.rename(folder / serialization.ERROR_FILE)
+        serialization.write_report(folder, rank, error)
+        raise
+    except Exception as error:
+        if (fault := io.disk_error(error)) is not None:
+            serialization.write_report(folder, rank, fault)
         raise
 
 

@@ -59,11 +59,9 @@ def add_reference_logprobs(
             table = np.load(path)
         else:
             table = _compute(model, examples, objective, precision, run, batch_tokens)
-            with io.wrap_io_errors(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                part = path.with_name(f"{key}.{run.seed}.part.npy")
-                np.save(part, table)
-                io.move_into_place(part, path)
+            # By a file, as numpy adds an ending to a path.
+            with io.replace_file(path) as temporary, temporary.open("wb") as file:
+                np.save(file, table)
     return [
         replace(example, reference=tuple(row[: len(example.responses)].tolist()))
         for example, row in zip(examples, table, strict=True)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from benchkit import fingerprint
 from benchkit.cli.rationales import rationales_command
-from benchkit.errors import BenchkitError, ConfigError, DataError
+from benchkit.errors import BenchkitError, ConfigError, DataError, StoreError
 from benchkit.judging.validation import same_model_warning
 from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.lm.teachers import TeacherConfig, make_teacher, template
@@ -164,6 +164,29 @@ def test_an_interrupted_writing_leaves_no_file(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         write_rationales(tmp_path / "r.jsonl", breaks(), Told())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_teacher_is_no_error_of_the_file(tmp_path):
+    def breaks():
+        yield ANSWERS[0]
+        raise ConnectionError("no server")
+
+    with pytest.raises(ConnectionError, match="no server"):
+        write_rationales(tmp_path / "r.jsonl", breaks(), Told())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_error_also_where_it_shows_on_closing(tmp_path, monkeypatch):
+    def full(path, *args, **kwargs):
+        return open("/dev/full", "w", encoding="utf-8")  # noqa: PTH123
+
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(StoreError, match="cannot write") as caught:
+        write_rationales(tmp_path / "r.jsonl", ANSWERS, Told())
+    assert "free disk space" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,8 +2,14 @@
 
 const COLUMNS = ["batch", "annotator", "name", "id", "criterion", "grade", "skipped", "note", "seconds"];
 
+// What a spreadsheet would compute is marked as a text by an apostrophe (benchkit/csv_cells.py).
+const FORMULA = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|^[-+](inf|nan)$/;
+const marked = (text) => (text !== "-" && FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text);
+const unmarked = (text) => (text.startsWith("'") && FORMULA.test(text) ? text.slice(1) : text);
+
 const field = (value) => {
-  const text = String(value);
+  const text = marked(String(value));
   return /[",;\t\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
@@ -56,7 +62,7 @@ function imported(text) {
   if (missing.length) throw new Error(`it has no column "${missing[0]}"`);
   const found = { name: "", entries: {}, seconds: {} };
   rows.forEach((fields, place) => {
-    const row = Object.fromEntries(head.map((name, i) => [name, fields[i]]));
+    const row = Object.fromEntries(head.map((name, i) => [name, fields[i] === undefined ? undefined : unmarked(fields[i])]));
     const problem = addRow(row, found, fields.length === head.length);
     if (problem) throw new Error(`row ${place + 1}: ${problem}`);
   });

@@ -30,7 +30,11 @@ class BudgetedClient:
         self._config = config
         self._backoff = backoff
         self._client = OpenAIClient(
-            config.base_url, config.model, config.api_key_env, config.timeout_s
+            config.base_url,
+            config.model,
+            config.api_key_env,
+            config.timeout_s,
+            config.request_deadline_s,
         )
         self._cache = GenerationCache(cache_dir)
         self._lock = Lock()
@@ -149,6 +153,8 @@ class BudgetedClient:
             used = spent or max_usage
             usage = {"prompt_tokens": used.prompt, "completion_tokens": used.completion}
             return read(reply) | {"usage": usage | {"requests": 1, "cached": 0}}
+        except RecursionError:
+            raise UnusableReplyError("its JSON is nested too deeply") from None
         except UnusableReplyError as error:
             # Some servers repeat the key.
             raise UnusableReplyError(self._client.redact(str(error))) from None

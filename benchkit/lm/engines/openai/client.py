@@ -8,6 +8,13 @@ from typing import Any
 
 from benchkit.errors import BenchkitError, ConfigError, EngineError
 from benchkit.lm.engines.openai import error_status
+from benchkit.lm.engines.openai.bounded_http import (
+    BoundError,
+    DeadlineError,
+    RedirectError,
+    call_within,
+    make_http_client,
+)
 from benchkit.lm.engines.openai.config import Endpoint
 from benchkit.lm.engines.requests import RejectedRequestError
 from benchkit.lm.engines.retry import TransientError, parse_retry_after
@@ -24,11 +31,19 @@ class OpenAIClient:
     The key is read from the environment when it is first needed, and appears in no message.
     """
 
-    def __init__(self, base_url: str, model: str, key_env: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        key_env: str,
+        timeout_s: float,
+        deadline_s: float | None = None,
+    ) -> None:
         self._base_url = base_url
         self._model = model
         self._key_env = key_env
         self._timeout_s = timeout_s
+        self._deadline_s = deadline_s or 4 * timeout_s
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -62,14 +77,21 @@ class OpenAIClient:
         # Errors are raised outside the handlers, so that none carries a request with its headers.
         problem: Exception
         try:
-            reply = create.with_raw_response.create(**named, extra_body=rest)
+            reply = call_within(
+                self._deadline_s, lambda: create.with_raw_response.create(**named, extra_body=rest)
+            )
+        except BoundError as error:
+            problem = self._error_for_bound(error)
         except openai.APITimeoutError:
             problem = TransientError(f"no answer within {self._timeout_s:g} s", billed=True)
         except openai.APIConnectionError as error:
-            cause = self.redact(f"{type(error.__cause__).__name__}: {error.__cause__}")
-            # No connection was made, so nothing was asked; else the answer was cut off.
-            billed = "ConnectError" not in cause
-            problem = TransientError(f"no connection ({cause})", billed=billed)
+            if isinstance(error.__cause__, BoundError):  # so in older versions of the package
+                problem = self._error_for_bound(error.__cause__)
+            else:
+                cause = self.redact(f"{type(error.__cause__).__name__}: {error.__cause__}")
+                # No connection was made, so nothing was asked; else the answer was cut off.
+                billed = "ConnectError" not in cause
+                problem = TransientError(f"no connection ({cause})", billed=billed)
         except openai.APIStatusError as error:
             if error.status_code == 400 and _code(error) in _FILTERED:
                 return {"choices": [{"finish_reason": "content_filter"}] * body.get("n", 1)}
@@ -79,6 +101,8 @@ class OpenAIClient:
                 return json.loads(reply.http_response.content)
             except ValueError:
                 problem = TransientError("an answer that is not JSON", billed=True)
+            except RecursionError:
+                problem = TransientError("an answer whose JSON is nested too deeply", billed=True)
         raise problem
 
     def close(self) -> None:
@@ -110,7 +134,21 @@ class OpenAIClient:
             base_url=self._base_url,
             timeout=self._timeout_s,
             max_retries=0,
+            http_client=make_http_client(self._deadline_s),
         )
+
+    def _error_for_bound(self, error: BoundError) -> Exception:
+        """Return the error to raise for a request that went beyond its bounds."""
+        if isinstance(error, RedirectError):
+            location = self.redact(error.location)
+            return ConfigError(
+                f"{self._base_url} redirects to {location}, which is not followed: it would get the"
+                " key and the prompts",
+                "if you trust that address, set base_url to it",
+            )
+        if isinstance(error, DeadlineError):
+            return TransientError(f"no whole answer within {self._deadline_s:g} s", billed=True)
+        return TransientError(f"an answer that is too long ({error})", billed=True)
 
     def _error_for_status(self, error: Any, body: dict[str, Any], now: float) -> Exception:
         """Return the error to raise for a status that is not 200."""

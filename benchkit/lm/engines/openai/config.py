@@ -52,6 +52,9 @@ class OpenAIConfig(EngineSettings):
     """Requests at once."""
     timeout_s: PositiveFloat = 300.0
     """Seconds without a byte after which a request counts as lost."""
+    deadline_s: PositiveFloat | None = None
+    """Seconds for one request as a whole, however its bytes come; four times `timeout_s` unless
+    set."""
     max_retries: NonNegativeInt = 6
     """Further attempts of a request."""
     max_tokens_total: PositiveInt | None = None
@@ -116,6 +119,11 @@ class OpenAIConfig(EngineSettings):
         if self.max_cost is not None and not (self.price_prompt or self.price_completion):
             raise ValueError("max_cost needs price_prompt and price_completion")
         return self
+
+    @property
+    def request_deadline_s(self) -> float:
+        """Return the seconds after which a request counts as lost, whatever has come of it."""
+        return self.deadline_s or 4 * self.timeout_s
 
     @property
     def scores_by(self) -> Literal["echo", "prompt_logprobs", "off"]:

@@ -48,7 +48,7 @@ def find_field(error: Any, fields: Iterable[str]) -> str | None:
         error: An APIStatusError of the openai package.
         fields: Names of the fields that were sent.
     """
-    if _details(error).get("code") in _LENGTH_CODES or _LENGTH.search(read_message(error)):
+    if str(_details(error).get("code")) in _LENGTH_CODES or _LENGTH.search(read_message(error)):
         return None
     names = [name for name in fields if name not in _ESSENTIAL]
     param = str(_details(error).get("param") or "").partition(".")[0]

@@ -29,6 +29,12 @@ _FINISH: dict[str, FinishReason] = {
 }
 # Parts of a reply that say nothing of what went wrong, and some of which differ each time.
 _ENVELOPE = {"id", "object", "created", "model", "choices", "usage", "system_fingerprint"}
+_FIRST_HAS_ONE = (
+    "it gave the first token a log-probability, which none can have: they are shifted, each beside"
+    " another token than its own"
+)
+_ROUNDING = 1e-2  # of a server that prints few digits, or computes them in another order
+_MOST_TOKENS = 10**9  # what a server counts beyond is no count
 _THINKING = ("thinking", "redacted_thinking", "reasoning")  # types of content parts
 
 
@@ -42,7 +48,7 @@ def read_usage(reply: Any) -> TokenUsage | None:
 
 
 def _count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
 
 
 def read_choices(
@@ -194,6 +200,8 @@ def sum_prompt_logprobs(reply: Any, ids: Sequence[int], start: int) -> float:
     if not isinstance(rows, list) or len(rows) != len(ids):
         length = len(rows) if isinstance(rows, list) else "no"
         raise UnusableReplyError(f"it gave {length} log-probabilities for {len(ids)} tokens")
+    if rows[0] is not None:
+        raise UnusableReplyError(_FIRST_HAS_ONE)
     logprobs: list[object] = []
     for token, row in zip(ids[start:], rows[start:], strict=True):
         entry = row.get(str(token)) if isinstance(row, dict) else None
@@ -219,6 +227,7 @@ def sum_echo_logprobs(
     log = _choices(reply)[0].get("logprobs")
     values = log.get("token_logprobs") if isinstance(log, dict) else None
     tokens = log.get("tokens") if isinstance(log, dict) else None
+    likeliest = log.get("top_logprobs") if isinstance(log, dict) else None
     if not isinstance(values, list) or not isinstance(tokens, list):
         raise UnusableReplyError("it gave no log-probabilities of the prompt")
     usage = read_usage(reply)
@@ -231,7 +240,29 @@ def sum_echo_logprobs(
     for token, spelling in zip(tokens[start:end], spellings, strict=True):
         if spelling is not None and token not in spelling:
             raise UnusableReplyError(f"it scored {token!r} where {min(spelling)!r} was sent")
+    _check_alignment(values, likeliest, start, end)
     return sum_logprobs(values[start:end])
+
+
+def _check_alignment(values: Sequence[Any], top: object, start: int, end: int) -> None:
+    """Raise UnusableReplyError where log-probabilities stand beside another token than theirs.
+
+    The first token of a text has none, since nothing comes before it (some servers say 0), and no
+    token is more probable than the most probable one at its place.
+    """
+    if values[0] not in (None, 0):
+        raise UnusableReplyError(_FIRST_HAS_ONE)
+    if not isinstance(top, list) or len(top) != len(values):
+        return
+    for value, likeliest in zip(values[start:end], top[start:end], strict=True):
+        if not isinstance(likeliest, dict) or not isinstance(value, int | float):
+            continue
+        most = [v for v in likeliest.values() if isinstance(v, int | float)]
+        if most and value > max(most) + _ROUNDING:
+            raise UnusableReplyError(
+                f"it gave a token the log-probability {value:g}, and {max(most):g} to the most"
+                " probable one at its place: they are shifted"
+            )
 
 
 def token_spellings(tokenizer: Any, token: int) -> frozenset[str] | None:
