@@ -176,7 +176,7 @@ class PatchesAtImport(Cheat):
     door = "code that runs when the file is read: that is in a process of its own, too"
 
 
-if "benchkit.runs.plan" in sys.modules:  # never where a method is constructed
+if __name__.startswith("benchkit_file_"):  # as a method, and not as a module of tests
     from benchkit.evaluation import scoring as _scoring
 
     _scoring.compute_metrics = None
