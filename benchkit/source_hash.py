@@ -29,6 +29,7 @@ WITHOUT_NUMBERS = frozenset(
         ".fingerprint",
         ".interactive",
         ".io",
+        ".key_access",
         ".lm.cost_estimate",
         ".process_state",
         ".registry",

@@ -12,10 +12,12 @@ from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
 from benchkit.config.suite import Suite
+from benchkit.config.suite_outline import outline_suite
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import judge_runs
+from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.plan import RunOptions, RunPlan, execute_plan, plan_runs
@@ -31,8 +33,9 @@ class PlannedRun:
     """One run that a plan names, and how far it is.
 
     Attributes:
-        state: "to run", or the state of the run in the store: "started", "complete", "failed".
-        reason: Why it will not be run; empty where it will.
+        state: "to run", or the state of the run in the store: "started", "complete", "failed";
+            "unknown" where that would need code of the suite to run.
+        reason: Why it will not be run, or is unknown; else empty.
     """
 
     task: str
@@ -54,26 +57,42 @@ def plan(
     methods: Iterable[MethodLike] | MethodLike | None = None,
     datasets: str | Iterable[str] = (),
     seeds: int | Iterable[int] = (),
+    trust: bool = False,
     **options: Any,
 ) -> list[PlannedRun]:
     """List what `run` would do with the same arguments; nothing is computed or written.
+
+    Code that a suite file names is not run: what depends on it is "unknown". With `trust` it is.
 
     Example:
         >>> import benchkit as bk
         >>> [(run.method, run.state) for run in bk.plan("quickstart", methods="popularity")]
         [('popularity', 'to run')]
     """
-    planned = _plan(suite, methods, datasets, seeds, options)
+    outline = None
+    if not trust and isinstance(suite, str | Path):
+        outline = outline_suite(str(suite))
+        suite = outline.suite
+    planned = _plan(resolve_suite(suite, trust), methods, datasets, seeds, options)
+    unknown_rows = outline.unknown_rows() if outline else {}
+    unknown_tasks = outline.unknown_tasks() if outline else {}
     rows = []
     for job in planned.jobs:
-        manifest = job.run.manifest()
-        state = manifest.status if manifest else "to run"
-        rows.append(PlannedRun(job.task, job.method.name, job.seed, job.run_id, state))
-    skipped = [
+        row = (job.task, job.method.name, job.seed)
+        if (code := unknown_rows.get(job.method.name)) and job.method in planned.suite.methods:
+            reason = f"{code.target} is not run in a plan: what it can do, and its run id; --trust"
+        elif code := unknown_tasks.get(job.task):
+            reason = f"its run id: {code.target} is not run in a plan; --trust"
+        else:
+            manifest = job.run.manifest()
+            rows.append(PlannedRun(*row, job.run_id, manifest.status if manifest else "to run"))
+            continue
+        rows.append(PlannedRun(*row, "", "unknown", reason))
+    rows += [
         PlannedRun(row.task, row.label, row.seed, "", "skipped", str(row.skip_reason))
         for row in planned.skipped
     ]
-    return rows + skipped
+    return rows
 
 
 def run(
@@ -90,6 +109,8 @@ def run(
     overwrite: Literal["never", "failed", "always"] = "never",
     store: str | Path = "runs",
     data: str | Path = "data",
+    trust: bool = False,
+    allow_keys: Iterable[str] = (),
     progress: bool | EventHandler = True,
     on_outcome: Callable[[Any], None] | None = None,
 ) -> Results:
@@ -110,6 +131,10 @@ def run(
         overwrite: Which finished runs are done again.
         store: Folder of the run records.
         data: Folder of the prepared datasets.
+        trust: Let code run that a suite file names, wherever the file is from. Without it such code
+            runs where file and code lie in the current folder.
+        allow_keys: Which API key may go to which server besides OpenAI's to OpenAI and to this
+            machine, e.g. ["MY_KEY=gpu01.example.org"].
         progress: Show progress on the screen, or hand every event to a function.
         on_outcome: Called with the `Outcome` of each run as it ends.
 
@@ -130,22 +155,34 @@ def run(
         >>> results.methods
         ('random', 'popularity')
     """
-    planned = _plan(
-        suite, methods, datasets, seeds,
-        {
-            "limit_users": limit_users, "jobs": jobs, "threads": threads, "device": device,
-            "overwrite": overwrite, "executor": executor, "store": Path(store), "data": Path(data),
-        },
-    )  # fmt: skip
+    with allow_key_pairs(allow_keys):
+        planned = _plan(
+            resolve_suite(suite, trust), methods, datasets, seeds,
+            {
+                "limit_users": limit_users, "jobs": jobs, "threads": threads, "device": device,
+                "overwrite": overwrite, "executor": executor, "store": Path(store),
+                "data": Path(data),
+            },
+        )  # fmt: skip
+        return _execute(planned, progress, on_outcome)
+
+
+def _execute(
+    planned: RunPlan,
+    progress: bool | EventHandler,
+    on_outcome: Callable[[Any], None] | None,
+) -> Results:
+    """Compute what a plan lacks, judge it, and return the suite's results."""
+    options = planned.options
     live = [job.method.name for job in planned.jobs if is_live(job.card.target)]
-    if live and not isinstance(make_executor(executor, jobs), InlineExecutor):
+    if live and not isinstance(make_executor(options.executor, options.jobs), InlineExecutor):
         raise ConfigError(
             f"{', '.join(dict.fromkeys(live))}: lives in this Python process, and runs would be"
             " computed in others",
             "use jobs=1 and the inline executor, or define the class in a file: FILE.py:Class",
         )
-    write_frames(planned.suite, Path(data))
-    records = Store(Path(store))
+    write_frames(planned.suite, options.data)
+    records = Store(options.store)
     computed = 0
     failed = sum("not installed" in str(row.skip_reason) for row in planned.skipped)
     judgements = 0
@@ -164,11 +201,11 @@ def run(
         n_failed=failed,
         n_judgements=judgements if planned.judges else None,
     )
-    return load_results(records.root, planned.name, data=data, run_report=report)
+    return load_results(records.root, planned.name, data=options.data, run_report=report)
 
 
 def _plan(
-    suite: str | Path | Suite,
+    suite: Suite,
     methods: Iterable[MethodLike] | MethodLike | None,
     datasets: str | Iterable[str],
     seeds: int | Iterable[int],
@@ -180,7 +217,7 @@ def _plan(
     for name in options.keys() - known:
         raise unknown_name_error("option", name, known)
     return plan_runs(
-        resolve_suite(suite),
+        suite,
         RunOptions(
             methods=() if methods is None else method_rows(methods),
             datasets=as_names(datasets),

@@ -14,6 +14,7 @@ from pydantic import (
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.judging import JudgingSpec
 from benchkit.config.loading import read_toml, validate_model
+from benchkit.config.suite_code import check_code
 from benchkit.config.suite_model import SuiteModel
 from benchkit.data.sources import resolve_paths
 from benchkit.data.spec import DatasetSpec, map_files
@@ -251,8 +252,25 @@ def list_shipped_suites() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_suite(name: str) -> Suite:
-    """Return a suite by name, or by the path of a TOML file. Raises ConfigError if it is wrong."""
+def load_suite(name: str, *, trust: bool = False) -> Suite:
+    """Return a suite by name, or by the path of a TOML file.
+
+    Args:
+        name: The name, or the path.
+        trust: Whether the code that the file names may run wherever the file is from; otherwise it
+            may where the file lies in the current folder.
+
+    Raises:
+        ConfigError: The suite is wrong, or names code that may not run.
+    """
+    path, values = read_suite_values(name)
+    if name.endswith(".toml"):
+        check_code(path, values, trust=trust)
+    return validate_model(Suite, values, str(path))
+
+
+def read_suite_values(name: str) -> tuple[Path, dict[str, Any]]:
+    """Return the file of a suite, and its values with full paths."""
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
@@ -266,7 +284,7 @@ def load_suite(name: str) -> Suite:
     values.setdefault("name", path.stem)
     if name.endswith(".toml"):  # the paths of shipped suites are below the data folder
         _resolve_paths(values, path.parent.resolve())
-    return validate_model(Suite, values, str(path))
+    return path, values
 
 
 def _resolve_paths(values: dict[str, Any], folder: Path) -> None:

@@ -24,6 +24,8 @@ class LMConfig(BaseModel):
     """Revision on the hub."""
     adapter: str | None = None
     """Id or folder of a peft adapter for the model."""
+    trust_remote_code: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Run the code that comes with the model, for those that transformers does not know."""
     nano: NanoConfig = NanoConfig()
     """How nano is built."""
     engine: EngineConfig = Field(default_factory=lambda: validate_engine_config({"kind": "hf"}))

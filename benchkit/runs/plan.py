@@ -11,9 +11,10 @@ from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.preparation.cache import load_or_prepare
-from benchkit.errors import BenchkitError, ConfigError, unknown_name_error
+from benchkit.errors import BenchkitError, ConfigError, check_unique, unknown_name_error
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.judging.judge_job import make_judge_jobs
+from benchkit.key_access import check_keys
 from benchkit.runs.execution import must_compute
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.job import Job, Outcome, Overwrite
@@ -53,6 +54,7 @@ class RunOptions:
             whole = hasattr(value, "__index__") and not isinstance(value, bool)
             if value is not None and (not whole or value < least):
                 raise ConfigError(f"{name} must be a whole number from {least} on, not {value!r}")
+        check_unique("seed", self.seeds)
         if self.overwrite not in get_args(Overwrite):
             choices = ", ".join(get_args(Overwrite))
             raise ConfigError(f"overwrite must be one of {choices}, not {self.overwrite!r}")
@@ -123,7 +125,9 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     methods = [
         _inspect_method(spec, card) for spec, card in _select_methods(suite, options.methods)
     ]
-    for error in find_wrong_folders("method label", [method.spec.name for method in methods]):
+    labels = [method.spec.name for method in methods]
+    check_unique("method", labels)
+    for error in find_wrong_folders("method label", labels):
         raise error
     judges = [job.plan_entry for job in make_judge_jobs(suite.judging)]
     for task in _select_tasks(suite, options.datasets):
@@ -208,6 +212,7 @@ def _select_methods(
 
 def _select_tasks(suite: Suite, names: Sequence[str]) -> list[TaskSpec]:
     listed = {task.name: task for task in suite.tasks}
+    check_unique("dataset", names)
     for name in names:
         if name not in listed:
             raise unknown_name_error(f"dataset of suite {suite.name!r}:", name, listed)
@@ -228,6 +233,7 @@ def _unsupported_protocols(suite: Suite, able: Collection[str]) -> tuple[str, ..
 def _inspect_method(spec: MethodSpec, card: Card) -> _PlannedMethod:
     """Construct a method, without fitting it, to see what it can do."""
     config = cards.build_config(card, spec.config)
+    check_keys(config)  # before anything is sent, and before a run fails
     try:
         recommender = cards.construct_recommender(card, config)
         caveats = tuple(getattr(recommender, "caveats", ()))
