@@ -1,5 +1,6 @@
 """Suite files: TOML that says what is run on what. A suite is data, with no logic in it."""
 
+import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -193,6 +194,16 @@ class Suite(SuiteModel):
         datasets = [dataset.name for dataset in self.datasets]
         tasks = [task.name for task in self.tasks]
         labels = [method.name for method in self.methods]
+        for key, values in (
+            ("seeds", self.seeds), ("published", self.published), ("drops", self.drops),
+            ("history_buckets", self.history_buckets),
+        ):  # fmt: skip
+            for value in dict.fromkeys(values):
+                if values.count(value) > 1:
+                    yield ConfigError(f"{key}: {value!r} stands twice", "name it once")
+        for seed in self.seeds:
+            if seed < 0:
+                yield ConfigError(f"seeds: {seed} is below 0", "seeds are whole numbers from 0 on")
         if self.relative_to and self.relative_to not in labels:
             yield unknown_name_error("method in relative_to:", self.relative_to, labels)
         for name in (name for pair in self.drops for name in pair):
@@ -202,6 +213,11 @@ class Suite(SuiteModel):
             for name in (task.test, task.train or task.test, *task.train_by_family.values()):
                 if name not in datasets:
                     yield unknown_name_error(f"dataset in task {task.name!r}:", name, datasets)
+        if re.search(r"@\d+users$", self.name):
+            yield ConfigError(
+                f"the name {self.name[-40:]!r} ends as those of runs with --limit-users do",
+                "give the suite another name",
+            )
         for kind, names in (
             ("suite", [self.name]),
             ("dataset", datasets),

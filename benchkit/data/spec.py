@@ -1,6 +1,7 @@
 """What a suite says about a dataset: where it comes from and how it becomes frozen cases."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -91,7 +92,7 @@ class DatasetSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=150)
+    name: str
     """What tasks, tables and folders call it."""
     source: str
     """A name from `benchkit ls datasets`, or `path/to/file.py:SOURCE`."""
@@ -130,6 +131,17 @@ class DatasetSpec(BaseModel):
         Discriminator(_candidate_tag),
     ] = Field(default_factory=CandidateSpec)
     """How candidates are drawn, or the file that has them: `{ file = "lists.jsonl" }`."""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}", name):
+            shown = name if len(name) <= 40 else f"{name[:40]}..."
+            raise ValueError(
+                f"{shown!r} is no name of a dataset: give letters, digits, '.', '_' and '-', at"
+                " most 150, a letter or digit first"
+            )
+        return name
 
     @field_validator("time")
     @classmethod
