@@ -1,8 +1,11 @@
 """The `benchkit` command."""
 
 import sys
+from typing import Any
 
+import click
 import typer
+from typer.core import TyperGroup
 
 from benchkit import __version__
 from benchkit.cli.abtest import abtest_command
@@ -19,10 +22,27 @@ from benchkit.cli.rationales import rationales_command
 from benchkit.cli.report import report_command
 from benchkit.cli.run import run_command
 from benchkit.cli.validate import validate_command
-from benchkit.errors import BenchkitError
+from benchkit.errors import BenchkitError, DataError
+
+
+class _Commands(TyperGroup):
+    """All commands: what the operating system refuses is an error that a user can fix."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # of `benchkit ... | head`
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise DataError(
+                f"{place}{error.strerror or error}", "check the path, and who may read and write it"
+            ) from error
+
 
 app = typer.Typer(
     name="benchkit",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

@@ -76,7 +76,7 @@ class DecodingSpec(SuiteModel):
     """
 
     n: PositiveInt = 5
-    temperature: float = Field(default=0.7, ge=0)
+    temperature: float = Field(default=0.7, ge=0, le=100)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: PositiveInt = 512
     constrained: bool = False
@@ -289,7 +289,11 @@ def read_suite_values(name: str) -> tuple[Path, dict[str, Any]]:
     """Return the file of a suite, and its values with full paths."""
     if name.endswith(".toml"):
         path = Path(name)
-        if not path.is_file():
+        try:
+            exists = path.exists()
+        except (OSError, ValueError) as error:  # no right to look, a name that no file can have
+            raise ConfigError(f"{path}: cannot be read: {error}", "check the path") from None
+        if not exists:
             raise ConfigError(f"{path}: no such suite file", "see `benchkit ls suites`")
     else:
         shipped = list_shipped_suites()

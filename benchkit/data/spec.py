@@ -28,9 +28,9 @@ FILE_SETTINGS = {"candidates": ("file", "valid_file"), "split": ("train", "valid
 class CandidateSpec(BaseModel):
     """How the candidates of a case are drawn."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    count: int = Field(default=30, ge=2)
+    count: int = Field(default=30, ge=2, le=100_000)
     """Items of a list, the target included."""
     sampling: Literal["uniform", "popularity"] = "uniform"
     """How likely an item is drawn: all alike, or in proportion to its training interactions."""
@@ -41,7 +41,7 @@ class CandidateSpec(BaseModel):
 class CandidateFileSpec(BaseModel):
     """Candidate lists that somebody else made, taken as they are."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     file: str
     """Lists of the test cases: .jsonl, .json, .csv, .tsv, or lines of text."""
@@ -77,7 +77,7 @@ def _candidate_tag(value: Any) -> str:
 class ColdStartSpec(BaseModel):
     """Withhold a share of the users or of the items from training, and ask for these."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     of: Literal["users", "items"]
     """What is withheld."""
@@ -90,7 +90,7 @@ class ColdStartSpec(BaseModel):
 class DatasetSpec(BaseModel):
     """One dataset of a suite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
     """What tasks, tables and folders call it."""

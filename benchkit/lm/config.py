@@ -14,7 +14,9 @@ NANO = "nano"
 class LMConfig(BaseModel):
     """Hyper-parameters of a language-model method."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     templates: ClassVar[tuple[str, str]] = ("papers", "compact")
     """What the template `auto` is: for any other model, for nano."""
