@@ -15,6 +15,7 @@ from pydantic import (
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.judging import JudgingSpec
 from benchkit.config.loading import read_toml, validate_model
+from benchkit.config.repeats import find_repeats, find_wrong_seeds
 from benchkit.config.suite_code import check_code
 from benchkit.config.suite_model import SuiteModel
 from benchkit.data.sources import resolve_paths
@@ -194,16 +195,11 @@ class Suite(SuiteModel):
         datasets = [dataset.name for dataset in self.datasets]
         tasks = [task.name for task in self.tasks]
         labels = [method.name for method in self.methods]
-        for key, values in (
-            ("seeds", self.seeds), ("published", self.published), ("drops", self.drops),
-            ("history_buckets", self.history_buckets),
-        ):  # fmt: skip
-            for value in dict.fromkeys(values):
-                if values.count(value) > 1:
-                    yield ConfigError(f"{key}: {value!r} stands twice", "name it once")
-        for seed in self.seeds:
-            if seed < 0:
-                yield ConfigError(f"seeds: {seed} is below 0", "seeds are whole numbers from 0 on")
+        yield from find_repeats(
+            seeds=self.seeds, published=self.published, drops=self.drops,
+            history_buckets=self.history_buckets,
+        )  # fmt: skip
+        yield from find_wrong_seeds(self.seeds)
         if self.relative_to and self.relative_to not in labels:
             yield unknown_name_error("method in relative_to:", self.relative_to, labels)
         for name in (name for pair in self.drops for name in pair):

@@ -21,6 +21,7 @@ from benchkit.runs.job import Job, Outcome, Overwrite
 from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
+from benchkit.seeds import MOST_SEED
 from benchkit.types import Capability
 
 
@@ -55,6 +56,8 @@ class RunOptions:
             if value is not None and (not whole or value < least):
                 raise ConfigError(f"{name} must be a whole number from {least} on, not {value!r}")
         check_unique("seed", self.seeds)
+        if any(seed > MOST_SEED for seed in self.seeds):
+            raise ConfigError(f"seed {max(self.seeds)} is too large", f"at most {MOST_SEED}")
         if self.overwrite not in get_args(Overwrite):
             choices = ", ".join(get_args(Overwrite))
             raise ConfigError(f"overwrite must be one of {choices}, not {self.overwrite!r}")

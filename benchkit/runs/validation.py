@@ -97,6 +97,9 @@ def _check_cards(to_check: Iterable[Card], run_code: bool = False) -> Iterator[V
 
 
 def _check_store(root: Path) -> Iterator[ValidationCheck]:
+    if not (root / "store.json").is_file():
+        yield ValidationCheck(f"folder {root}", False, "is no run store: it has no store.json")
+        return
     try:
         store = Store(root)
     except BenchkitError as error:

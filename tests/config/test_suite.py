@@ -87,7 +87,7 @@ def test_a_dataset_has_a_plain_name(name):
     ("values", "message"),
     [
         ({"seeds": [1, 1]}, "seeds: 1 stands twice"),
-        ({"seeds": [0, -1]}, "seeds: -1 is below 0"),
+        ({"seeds": [0, -1]}, "seeds: -1 is no seed"),
         ({"published": ["a:b", "a:b"]}, "published: 'a:b' stands twice"),
         ({"history_buckets": [[1, 2], [1, 2]]}, "stands twice"),
         ({"name": "mine@50users"}, "as those of runs with --limit-users do"),
