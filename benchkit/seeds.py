@@ -7,9 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-MOST_SEED = 2**63 - 1  # what every generator and every file takes
-
-
 def derive(*key: object) -> int:
     """Return a 64-bit seed that depends on every part of `key` and on nothing else.
 

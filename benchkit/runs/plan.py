@@ -9,6 +9,7 @@ from typing import get_args
 from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
+from benchkit.config.repeats import MOST_SEED
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, ConfigError, check_unique, unknown_name_error
@@ -21,7 +22,6 @@ from benchkit.runs.job import Job, Outcome, Overwrite
 from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
-from benchkit.seeds import MOST_SEED
 from benchkit.types import Capability
 
 
