@@ -27,6 +27,8 @@ from benchkit.runs.store import Store
 if TYPE_CHECKING:
     from rich.console import Console
 
+_NOT_RUN = "what it can do, and its run id: {} is not run in a plan; --trust"
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -80,18 +82,19 @@ def plan(
     for job in planned.jobs:
         row = (job.task, job.method.name, job.seed)
         if (code := unknown_rows.get(job.method.name)) and job.method in planned.suite.methods:
-            reason = f"{code.target} is not run in a plan: what it can do, and its run id; --trust"
+            rows.append(PlannedRun(*row, "", "unknown", _NOT_RUN.format(code.target)))
         elif code := unknown_tasks.get(job.task):
             reason = f"its run id: {code.target} is not run in a plan; --trust"
+            rows.append(PlannedRun(*row, "", "unknown", reason))
         else:
             manifest = job.run.manifest()
             rows.append(PlannedRun(*row, job.run_id, manifest.status if manifest else "to run"))
-            continue
-        rows.append(PlannedRun(*row, "", "unknown", reason))
-    rows += [
-        PlannedRun(row.task, row.label, row.seed, "", "skipped", str(row.skip_reason))
-        for row in planned.skipped
-    ]
+    for skipped in planned.skipped:
+        row = (skipped.task, skipped.label, skipped.seed)
+        if code := unknown_rows.get(skipped.label):  # what stands in for it cannot do the task
+            rows.append(PlannedRun(*row, "", "unknown", _NOT_RUN.format(code.target)))
+        else:
+            rows.append(PlannedRun(*row, "", "skipped", str(skipped.skip_reason)))
     return rows
 
 
