@@ -6,6 +6,8 @@ import pytest
 
 from benchkit.errors import ConfigError
 from benchkit.key_access import allow_keys, check_keys, parse_key_pair, read_api_key
+from benchkit.lm.engines import validate_engine_config
+from benchkit.lm.engines.openai.client import OpenAIClient
 from tests.lm.conftest import KEY
 from tests.support.command_line import invoked
 from tests.support.openai_server import TestServer
@@ -143,3 +145,27 @@ def test_an_option_allows_a_pair_for_one_command(tmp_path, monkeypatch):
             invoked(*command, wrong)
     with pytest.raises(ConfigError, match="which key may go where"):
         invoked(*command, "gpu01")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1\\@evil.example/v1", "http://127.0.0.1\\evil.example", "http://a b/v1",
+     "http://é.example/v1", "http://user@host/v1", "http://127.0.0.1\t/v1", "file:///etc/passwd",
+     "http://:80/v1", "http://host/v1?x=1"],
+)  # fmt: skip
+def test_an_address_that_can_be_read_in_two_ways_is_none(url):
+    with pytest.raises(ConfigError, match="must "):
+        validate_engine_config({"kind": "openai", "model": "m", "base_url": url})
+
+
+def test_nothing_of_the_account_goes_to_a_server_without_its_key(monkeypatch):
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-1")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Secret: s")
+    for url, variable, sent in (
+        ("http://gpu01/v1", "", False), ("https://api.openai.com/v1", "OPENAI_API_KEY", True),
+    ):  # fmt: skip
+        client = OpenAIClient(url, "m", variable, 1.0)._openai
+        headers = {str(v) for v in client.default_headers.values()}
+        assert ({"org-1", "project-1", "s"} <= headers) is sent
+        assert bool({"org-1", "project-1", "s"} & headers) is sent

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from benchkit.key_access import allow_keys
-
 SuiteOption = Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")]
 StoredSuiteOption = Annotated[
     str, typer.Option(help="A suite that was run (its name in the store).")
@@ -41,6 +39,8 @@ TrustOption = Annotated[
 
 def _allow_keys(context: typer.Context, pairs: list[str] | None) -> list[str] | None:
     """Allow the pairs until the command ends, in the processes that it starts, too."""
+    from benchkit.key_access import allow_keys
+
     context.with_resource(allow_keys(pairs or ()))
     return pairs
 
