@@ -13,7 +13,10 @@ def split_names(text: str) -> tuple[str, ...]:
     >>> split_names("a, b,,c")
     ('a', 'b', 'c')
     """
-    return _merge([name for part in text.split(",") if (name := part.strip())])
+    names = [name for part in text.split(",") if (name := part.strip())]
+    if text and not names:
+        raise typer.BadParameter(f"{text[:100]!r} names nothing")
+    return _merge(names)
 
 
 def parse_integers(text: str, option: str) -> tuple[int, ...]:
@@ -24,6 +27,8 @@ def parse_integers(text: str, option: str) -> tuple[int, ...]:
     """
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]
+        if text and not numbers:
+            raise ValueError
     except ValueError:
         raise typer.BadParameter(
             f"must be a comma-separated list of integers, not {text[:100]!r}", param_hint=option

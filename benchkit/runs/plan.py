@@ -1,5 +1,6 @@
 """Plan the runs of a suite, and compute those that are missing."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
 from benchkit.types import Capability
+
+_MOST_THREADS = 4096
+_DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu|mlu|musa|xla)(:\d{1,4})?")  # as torch calls them
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,12 @@ class RunOptions:
             whole = hasattr(value, "__index__") and not isinstance(value, bool)
             if value is not None and (not whole or value < least):
                 raise ConfigError(f"{name} must be a whole number from {least} on, not {value!r}")
+        if self.threads > _MOST_THREADS:
+            raise ConfigError(
+                f"{self.threads} threads are more than any machine has", "--threads 1"
+            )
+        if not _DEVICE.fullmatch(self.device):
+            raise ConfigError(f"there is no device {self.device!r}", "cpu, cuda, cuda:1, mps, ...")
         check_unique("seed", self.seeds)
         if any(seed > MOST_SEED for seed in self.seeds):
             raise ConfigError(f"seed {max(self.seeds)} is too large", f"at most {MOST_SEED}")

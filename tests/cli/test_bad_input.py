@@ -168,3 +168,40 @@ def test_a_file_of_grades_counts_once():
 def test_a_scale_that_is_none(scale):
     Path("g.csv").write_text("item,rater,grade\na,x,1\nb,x,0\na,y,1\nb,y,1\n")
     assert refusal("agree", "g.csv", "--scale", scale)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--device", "gpu"), ("--device", ""), ("--device", "cpu:"), ("--threads", "99999999999"),
+     ("--method", ","), ("--dataset", " , "), ("--seed", ","), ("--seed", "1e3"),
+     ("--seed", "99999999999999999999"), ("--jobs", "0"), ("--limit-users", "-1")],
+)  # fmt: skip
+def test_an_option_of_a_run_that_makes_no_sense(option, value):
+    assert refusal("run", "--suite", "s.toml", option, value)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--lift", "1e-300"), ("--lift", "0"), ("--alpha", "0"), ("--alpha", "-0.5"),
+     ("--alpha", "nan"), ("--power", "1"), ("--baseline", "inf"), ("--lift", "1e300")],
+)  # fmt: skip
+def test_a_sample_size_that_is_none(option, value):
+    values = {"--baseline": "0.1", "--lift": "0.1", option: value}
+    assert refusal("abtest", "--plan", *(part for pair in values.items() for part in pair))
+
+
+@pytest.mark.parametrize("gap", ["nan", "inf", "-1"])
+def test_a_gap_that_is_none(gap):
+    Path("g.csv").write_text("item,rater,grade\na,x,1\nb,x,0\na,y,1\nb,y,1\n")
+    assert "--gap" in refusal("agree", "g.csv", "--gap", gap)
+
+
+def test_a_folder_that_is_no_store_is_not_called_valid():
+    Path("folder").mkdir()
+    assert "is no run store" in invoked("validate", "folder", code=1).output
+
+
+def test_more_candidates_than_items_make_no_table(tmp_path):
+    command = ("rationales", "--suite", "s.toml", "--out", "r.jsonl", "--candidates", 1_000_000_000)
+    assert "cannot be drawn from 50 items" in refusal(*command)
