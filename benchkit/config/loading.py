@@ -124,6 +124,8 @@ def _describe_problems(error: ValidationError, adapter: TypeAdapter[Any], values
             if models:
                 known = map(str, _list_fields(models))
                 message += f"; {suggest_names(str(problem['loc'][-1]), known)}"
+        elif problem["type"] == "too_short":
+            message = f"needs {problem['ctx']['min_length']} or more"
         elif problem["type"] == "missing":
             message = "is missing"
             if not models:  # of a dataclass, whose fields are not listed

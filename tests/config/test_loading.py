@@ -145,4 +145,4 @@ class Rows(BaseModel):
 
 def test_a_list_is_not_called_too_short_because_its_rows_are_wrong():
     assert problems({"rows": [{"size": 1}]}, Rows).startswith("file: rows.0.name: is missing")
-    assert "at least 1 item" in problems({"rows": []}, Rows)
+    assert "rows: needs 1 or more" in problems({"rows": []}, Rows)
