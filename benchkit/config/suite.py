@@ -108,9 +108,9 @@ class Suite(SuiteModel):
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
     tasks: tuple[TaskSpec, ...] = ()
     methods: tuple[MethodSpec, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     protocols: tuple[str, ...] = (DEFAULT_PROTOCOL.name,)
-    metrics: tuple[str, ...] = ("hr@1", "hr@5", "ndcg@5", "mrr")
+    metrics: tuple[str, ...] = Field(default=("hr@1", "hr@5", "ndcg@5", "mrr"), min_length=1)
     primary: str = "ndcg@5"
     popular_share: float = Field(default=0.2, gt=0, lt=1)
     max_fault_share: float = Field(default=DEFAULT_MAX_FAULT_SHARE, ge=0, le=1)

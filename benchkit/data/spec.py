@@ -1,6 +1,5 @@
 """What a suite says about a dataset: where it comes from and how it becomes frozen cases."""
 
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -118,7 +117,9 @@ class DatasetSpec(BaseModel):
     )
     """The worst and the best rating, e.g. [1, 10]; `implicit`: the data have no ratings, only
     choices; `auto`: as the source declares it, or as the data show it."""
-    unrated: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    unrated: float | None = Field(
+        default=None, ge=-1e30, le=1e30, exclude_if=lambda value: value is None
+    )
     """A number of the column `rating` that stands for no rating, e.g. 0."""
     split: str | dict[str, Any] = "leave-one-out"
     """A name, a table with parameters: `{ name = "adherence", held_out = 4 }`, or files:
@@ -159,7 +160,7 @@ class DatasetSpec(BaseModel):
         is_pair = isinstance(setting, list | tuple) and len(setting) == 2
         if not is_pair or not all(isinstance(end, int | float) for end in setting):
             raise ValueError('give the worst and the best rating, e.g. [1, 10], or "implicit"')
-        if not (all(map(math.isfinite, setting)) and setting[0] < setting[1]):
+        if not (all(abs(end) <= 1e30 for end in setting) and setting[0] < setting[1]):
             raise ValueError("give the worst rating, then the best one, e.g. [1, 10]")
         return tuple(setting)
 

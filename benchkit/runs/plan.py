@@ -63,7 +63,7 @@ class RunOptions:
             raise ConfigError(
                 f"{self.threads} threads are more than any machine has", "--threads 1"
             )
-        if not _DEVICE.fullmatch(self.device):
+        if not _DEVICE.fullmatch(str(self.device)):
             raise ConfigError(f"there is no device {self.device!r}", "cpu, cuda, cuda:1, mps, ...")
         check_unique("seed", self.seeds)
         if any(seed > MOST_SEED for seed in self.seeds):

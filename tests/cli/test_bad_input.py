@@ -58,6 +58,9 @@ def refusal(*arguments):
     ("lines", "message"),
     [
         ("seeds = [1, 1]", "seeds: 1 stands twice"),
+        ("seeds = []", "seeds: needs 1 or more"),
+        ("metrics = []", "metrics: needs 1 or more"),
+        ("history_buckets = [[]]", "is no [first, last]"),
         ("seeds = [-1]", "seeds: -1 is no seed"),
         ("seeds = [99999999999999999999]", "seeds"),
         ("decoding = { temperature = inf }", "decoding.temperature: not a finite number"),
@@ -205,3 +208,27 @@ def test_a_folder_that_is_no_store_is_not_called_valid():
 def test_more_candidates_than_items_make_no_table(tmp_path):
     command = ("rationales", "--suite", "s.toml", "--out", "r.jsonl", "--candidates", 1_000_000_000)
     assert "cannot be drawn from 50 items" in refusal(*command)
+
+
+@pytest.mark.parametrize("option", ["users", "items", "clusters", "length", "seed"])
+@pytest.mark.parametrize("value", ["2.5", "1e9", '"x"', "[]", "true", "-1", "0", "10000000000"])
+def test_options_of_a_source_that_make_no_sense(option, value):
+    if option == "seed" and value in ("-1", "0", "10000000000"):
+        return
+    Path("x.toml").write_text(
+        TOY.replace("{ users = 40, items = 50 }", f"{{ {option} = {value} }}")
+    )
+    assert option in refusal("run", "--suite", "x.toml")
+
+
+@pytest.mark.parametrize("value", ["3", "[]", '["i.csv"]', '"\\u0000"', "true", '""', '"folder"'])
+def test_a_file_of_a_source_that_is_none(value):
+    Path("folder").mkdir()
+    Path("x.toml").write_text((TABLE % "").replace('"i.csv"', value))
+    assert refusal("data", "prepare", "--suite", "x.toml")
+
+
+@pytest.mark.parametrize("setting", ["rating_scale = [1e300, 1e301]", "unrated = 1e300"])
+def test_ratings_that_no_data_have(setting):
+    Path("x.toml").write_text(TABLE.replace("candidates", f"{setting}\ncandidates") % "")
+    assert refusal("data", "prepare", "--suite", "x.toml")
