@@ -58,6 +58,23 @@ def in_one_line(text: str) -> str:
     return f"{first} (hint: {' '.join(hint.split())})" if hint else first
 
 
+def check_unique(kind: str, values: Iterable[object]) -> None:
+    """Raise ConfigError if something stands twice: it would be counted twice.
+
+    >>> check_unique("seed", [0, 1, 0])
+    Traceback (most recent call last):
+    benchkit.errors.ConfigError: seed 0 stands twice
+      hint: name it once: it would be counted twice
+    """
+    seen = set[object]()
+    for value in values:
+        if value in seen:
+            raise ConfigError(
+                f"{kind} {value!r} stands twice", "name it once: it would be counted twice"
+            )
+        seen.add(value)
+
+
 def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """Return a ConfigError for `name` that suggests the names nearest to it."""
     return ConfigError(f"unknown {kind} {name!r}", suggest_names(name, known))

@@ -54,7 +54,7 @@ def hash_file(path: Path) -> str | None:
     try:
         state = file_state(path)
         return _hash_content(path) if state is None else _hash_unchanged(path.resolve(), state)
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return None
 
 

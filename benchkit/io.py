@@ -1,7 +1,10 @@
 """Write files so that a reader sees the old one or the new one, and never half of one."""
 
+import hashlib
 import json
 import os
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +16,9 @@ from benchkit.disk_faults import find_disk_fault, write_hint
 from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.temporary_files import make_temporary_file
 
-_MAX_NAME_BYTES = 255  # most file systems
+_MAX_NAME = 1000  # characters
+_MAX_FOLDER_BYTES = 120  # file systems take 255; endings and temporary names need room
+_ORDINARY = re.compile(r"[\w.@+ /:,()=&-]*")  # what a folder keeps, or writes as a dash
 
 
 def slug(name: str) -> str:
@@ -22,7 +27,10 @@ def slug(name: str) -> str:
 
 
 def folder_name(name: str) -> str:
-    """Return the slug of a name that is to be a folder of its own.
+    """Return what a folder, or a file of its own, is called by a name.
+
+    It has at most 120 bytes. A name that is longer, or has characters that are not written out,
+    ends with a hash, so that two of them do not share a folder. A folder's name names itself.
 
     Raises:
         ConfigError: No folder inside another can be called so: `..` is the one above, and what
@@ -30,16 +38,35 @@ def folder_name(name: str) -> str:
 
     >>> folder_name("recbole/SASRec")
     'recbole-SASRec'
+    >>> folder_name("★★")
+    '---d36e84cc98'
     """
+    if problem := _find_problem(name):
+        shown = name if len(name) <= 40 else f"{name[:40]}..."
+        raise ConfigError(f"the name {shown!r} {problem}; folders are called by it", "rename it")
+    return _name_folder(name)
+
+
+def _find_problem(name: str) -> str:
+    """Return why nothing can be called `name`, "" if it can."""
+    if not name.strip():
+        return "is empty"
+    if slug(name).startswith("."):
+        return "begins with a dot"
+    if len(name) > _MAX_NAME:
+        return f"is longer than {_MAX_NAME} characters"
+    if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name):
+        return "has a character that cannot be printed"
+    return ""
+
+
+def _name_folder(name: str) -> str:
     stem = slug(name)
-    if not stem or stem.startswith("."):
-        cause = "is empty" if not stem else "begins with a dot"
-        raise ConfigError(f"the name {name!r} {cause}; folders are called by it", "rename it")
-    if len(stem.encode()) > _MAX_NAME_BYTES:
-        raise ConfigError(
-            f"the name {name[:40]!r}... is longer than {_MAX_NAME_BYTES} bytes", "shorten it"
-        )
-    return stem
+    if len(stem.encode()) <= _MAX_FOLDER_BYTES and _ORDINARY.fullmatch(name):
+        return stem
+    digest = hashlib.sha256(name.encode()).hexdigest()[:10]
+    room = _MAX_FOLDER_BYTES - len(digest) - 1
+    return f"{stem.encode()[:room].decode(errors='ignore')}-{digest}"
 
 
 def find_folder_clash(names: Iterable[str]) -> tuple[str, str] | None:
@@ -50,7 +77,9 @@ def find_folder_clash(names: Iterable[str]) -> tuple[str, str] | None:
     """
     by_folder: dict[str, str] = {}
     for name in names:
-        other = by_folder.setdefault(slug(name), name)
+        if _find_problem(name):
+            continue
+        other = by_folder.setdefault(_name_folder(name), name)
         if other != name:
             return other, name
     return None

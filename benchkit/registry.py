@@ -92,14 +92,18 @@ class Registry(Generic[T]):
             hint: What to do when a module is missing.
         """
         module, _, attribute = target.rpartition(":")
+        if not attribute.isidentifier():
+            raise ConfigError(
+                f"{self.kind} {name!r}: no name stands behind the colon",
+                "FILE.py:Name or package.module:Name",
+            )
         try:
             source = _import_module(module)
         except ConfigError:
             raise
         except ModuleNotFoundError as error:
-            is_missing = f"{module}.".startswith(f"{error.name}.")
             raise ConfigError(
-                f"{self.kind} {name!r}: {error}", hint if is_missing else f"install {error.name}"
+                f"{self.kind} {name!r}: {error}", _advise(module, error.name or "", hint)
             ) from error
         except Exception as error:
             raise ConfigError(
@@ -122,6 +126,16 @@ class Registry(Generic[T]):
                 cause += f": it has no {', '.join(missing)}"
             raise ConfigError(cause, self._hint)
         return loaded  # type: ignore[no-any-return]
+
+
+def _advise(module: str, missing: str, hint: str) -> str:
+    """Return what to do where importing `module` finds no module `missing`."""
+    if f"{module}.".startswith(f"{missing}."):
+        return hint
+    if missing.partition(".")[0] != "benchkit":
+        return f"install {missing}"
+    # It is installed, in a version without this module: the file was written for another one.
+    return f"this benchkit has no {missing}: correct the import in {module} (see CHANGELOG.md)"
 
 
 def import_object(target: str) -> Any:

@@ -31,6 +31,7 @@ WITHOUT_NUMBERS = frozenset(
         ".fingerprint",
         ".interactive",
         ".io",
+        ".key_access",
         ".lm.cost_estimate",
         ".process_state",
         ".registry",

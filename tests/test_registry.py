@@ -39,11 +39,29 @@ def test_a_name_a_module_and_a_file_lead_to_an_object(tmp_path):
         ("math:tau2", "math has no tau2"),
         ("no_such_module:X", "No module named 'no_such_module'"),
         ("none.py:X", "none.py: no such file"),
+        (":", "no name stands behind the colon"),
+        ("none.py:", "no name stands behind the colon"),
+        ("math:a b", "no name stands behind the colon"),
+        (":pi", "a name is missing before the colon"),
     ],
 )
 def test_errors_say_what_is_wrong(name, message):
     with pytest.raises(ConfigError, match=message):
         NUMBERS.load(name)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("import benchkit.no_such_part", "this benchkit has no benchkit.no_such_part: correct"),
+        ("from benchkit.protocols import scored", "correct the import in .*old.py"),
+        ("import no_such_package.part", "install no_such_package"),
+    ],
+)
+def test_a_missing_module_is_installed_or_its_import_corrected(tmp_path, line, hint):
+    (tmp_path / "old.py").write_text(f"{line}\nE = 1.0\n")
+    with pytest.raises(ConfigError, match=f"hint: .*{hint}"):
+        NUMBERS.load(f"{tmp_path}/old.py:E")
 
 
 def test_a_file_that_raises_is_read_again(tmp_path):

@@ -75,8 +75,15 @@ def list_runs(store: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def select_datasets(suite: str = "", names: Sequence[str] = ()) -> list[DatasetSpec]:
+def select_datasets(
+    suite: str = "", names: Sequence[str] = (), trust: bool = False
+) -> list[DatasetSpec]:
     """Return datasets of a suite; without a suite, those of any shipped one, then sources.
+
+    Args:
+        suite: A suite by name, or the path of a TOML file.
+        names: Names of datasets, each once; all by default.
+        trust: Whether code that the file names may run wherever the file is from.
 
     Raises:
         ConfigError: There is no such suite or dataset.
@@ -85,7 +92,7 @@ def select_datasets(suite: str = "", names: Sequence[str] = ()) -> list[DatasetS
     if not suite:
         known = {source: DatasetSpec(name=source, source=source) for source in SOURCES}
     for path in [suite] if suite else reversed(list_shipped_suites()):
-        known |= {spec.name: spec for spec in load_suite(path).datasets}
+        known |= {spec.name: spec for spec in load_suite(path, trust=trust).datasets}
     for name in names:
         if name not in known:
             raise unknown_name_error("dataset", name, known)

@@ -11,6 +11,7 @@ from benchkit.api.records import text_of, to_pandas_table
 from benchkit.api.results import Results
 from benchkit.api.stored_results import only_suite
 from benchkit.api.suites import as_names
+from benchkit.errors import ConfigError
 from benchkit.report.comparison.paired_comparison import (
     ComparisonRequest,
     SuiteComparison,
@@ -26,6 +27,8 @@ from benchkit.runs.store import Store
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+
+_LEAST, _MOST = 1e-6, 1e6  # differences to plan for
 
 
 class Comparison:
@@ -138,6 +141,11 @@ def compare(
         >>> comparison.to_polars()["p_holm"].len()
         1
     """
+    if target_difference is not None and not _LEAST <= target_difference <= _MOST:
+        raise ConfigError(
+            f"{target_difference:g} is no difference to plan for (--power)",
+            f"give a number from {_LEAST:g} to {_MOST:g}, in the unit of the metric, e.g. 0.01",
+        )
     store = results.store if isinstance(results, Results) else Store(Path(results))
     name = results.suite if isinstance(results, Results) else suite or only_suite(store)
     request = ComparisonRequest(

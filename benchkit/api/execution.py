@@ -12,12 +12,14 @@ from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
 from benchkit.config.suite import Suite
+from benchkit.config.suite_outline import outline_suite
 from benchkit.console import VisibleConsole
 from benchkit.data.answer_keys import use_answer_keys_folder
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import judge_runs
+from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.plan import RunOptions, RunPlan, execute_plan, plan_runs
@@ -27,14 +29,17 @@ from benchkit.runs.store import Store
 if TYPE_CHECKING:
     from rich.console import Console
 
+_NOT_RUN = "what it can do, and its run id: {} is not run in a plan; --trust"
+
 
 @dataclass(frozen=True)
 class PlannedRun:
     """One run that a plan names, and how far it is.
 
     Attributes:
-        state: "to run", or the state of the run in the store: "started", "complete", "failed".
-        reason: Why it will not be run; empty where it will.
+        state: "to run", or the state of the run in the store: "started", "complete", "failed";
+            "unknown" where that would need code of the suite to run.
+        reason: Why it will not be run, or is unknown; else empty.
     """
 
     task: str
@@ -56,26 +61,43 @@ def plan(
     methods: Iterable[MethodLike] | MethodLike | None = None,
     datasets: str | Iterable[str] = (),
     seeds: int | Iterable[int] = (),
+    trust: bool = False,
     **options: Any,
 ) -> list[PlannedRun]:
     """List what `run` would do with the same arguments; nothing is computed or written.
+
+    Code that a suite file names is not run: what depends on it is "unknown". With `trust` it is.
 
     Example:
         >>> import benchkit as bk
         >>> [(run.method, run.state) for run in bk.plan("quickstart", methods="popularity")]
         [('popularity', 'to run')]
     """
-    planned = _plan(suite, methods, datasets, seeds, options)
+    outline = None
+    if not trust and isinstance(suite, str | Path):
+        outline = outline_suite(str(suite))
+        suite = outline.suite
+    planned = _plan(resolve_suite(suite, trust), methods, datasets, seeds, options)
+    unknown_rows = outline.unknown_rows() if outline else {}
+    unknown_tasks = outline.unknown_tasks() if outline else {}
     rows = []
     for job in planned.jobs:
-        manifest = job.run.manifest()
-        state = manifest.status if manifest else "to run"
-        rows.append(PlannedRun(job.task, job.method.name, job.seed, job.run_id, state))
-    skipped = [
-        PlannedRun(row.task, row.label, row.seed, "", "skipped", str(row.skip_reason))
-        for row in planned.skipped
-    ]
-    return rows + skipped
+        row = (job.task, job.method.name, job.seed)
+        if (code := unknown_rows.get(job.method.name)) and job.method in planned.suite.methods:
+            rows.append(PlannedRun(*row, "", "unknown", _NOT_RUN.format(code.target)))
+        elif code := unknown_tasks.get(job.task):
+            reason = f"its run id: {code.target} is not run in a plan; --trust"
+            rows.append(PlannedRun(*row, "", "unknown", reason))
+        else:
+            manifest = job.run.manifest()
+            rows.append(PlannedRun(*row, job.run_id, manifest.status if manifest else "to run"))
+    for skipped in planned.skipped:
+        row = (skipped.task, skipped.label, skipped.seed)
+        if code := unknown_rows.get(skipped.label):  # what stands in for it cannot do the task
+            rows.append(PlannedRun(*row, "", "unknown", _NOT_RUN.format(code.target)))
+        else:
+            rows.append(PlannedRun(*row, "", "skipped", str(skipped.skip_reason)))
+    return rows
 
 
 def run(
@@ -94,6 +116,8 @@ def run(
     keys: str | Path | None = None,
     store: str | Path = "runs",
     data: str | Path = "data",
+    trust: bool = False,
+    allow_keys: Iterable[str] = (),
     progress: bool | EventHandler = True,
     on_outcome: Callable[[Any], None] | None = None,
 ) -> Results:
@@ -116,6 +140,10 @@ def run(
         keys: Folder of the answer keys, by default `$BENCHKIT_KEYS` or one of the user's state.
         store: Folder of the run records.
         data: Folder of the prepared datasets.
+        trust: Let code run that a suite file names, wherever the file is from. Without it such code
+            runs where file and code lie in the current folder.
+        allow_keys: Which API key may go to which server besides OpenAI's to OpenAI and to this
+            machine, e.g. ["MY_KEY=gpu01.example.org"].
         progress: Show progress on the screen, or hand every event to a function.
         on_outcome: Called with the `Outcome` of each run as it ends.
 
@@ -136,9 +164,10 @@ def run(
         >>> results.methods
         ('random', 'popularity')
     """
-    with use_answer_keys_folder(None if keys is None else Path(keys)):
+    folder = None if keys is None else Path(keys)
+    with allow_key_pairs(allow_keys), use_answer_keys_folder(folder):
         planned = _plan(
-            suite, methods, datasets, seeds,
+            resolve_suite(suite, trust), methods, datasets, seeds,
             {
                 "limit_users": limit_users, "jobs": jobs, "threads": threads, "device": device,
                 "overwrite": overwrite, "executor": executor, "confine": confine,
@@ -186,7 +215,7 @@ def _execute(
 
 
 def _plan(
-    suite: str | Path | Suite,
+    suite: Suite,
     methods: Iterable[MethodLike] | MethodLike | None,
     datasets: str | Iterable[str],
     seeds: int | Iterable[int],
@@ -198,7 +227,7 @@ def _plan(
     for name in options.keys() - known:
         raise unknown_name_error("option", name, known)
     return plan_runs(
-        resolve_suite(suite),
+        suite,
         RunOptions(
             methods=() if methods is None else method_rows(methods),
             datasets=as_names(datasets),

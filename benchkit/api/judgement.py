@@ -15,6 +15,7 @@ from benchkit.api.suites import as_names, resolve_suite
 from benchkit.config.judging import JudgeSpec, JudgingSpec
 from benchkit.config.loading import read_toml
 from benchkit.config.suite import Suite
+from benchkit.config.suite_code import check_code
 from benchkit.errors import ConfigError, StoreError
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun, find_judgeable_runs
@@ -26,6 +27,7 @@ from benchkit.judging.runner import (
     judge_runs,
     probe_judges,
 )
+from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST, CostEstimate
 from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge
@@ -83,6 +85,7 @@ def plan_judging(
     limit_users: int | None = None,
     store: str | Path = "runs",
     data: str | Path = "data",
+    trust: bool = False,
 ) -> JudgingPlan:
     """Find the runs to judge and check the judges' settings; see `judge`.
 
@@ -90,7 +93,7 @@ def plan_judging(
         ConfigError: There is no such judge, or its settings are wrong.
         StoreError: The suite has no complete run.
     """
-    resolved = resolve_suite(suite)
+    resolved = resolve_suite(suite, trust)
     judging = _judging_spec(resolved, by, label, dict(config or {}), cases)
     records = Store(Path(store))
     name = resolved.name if limit_users is None else f"{resolved.name}@{limit_users}users"
@@ -118,6 +121,8 @@ def judge(
     again: bool = False,
     store: str | Path = "runs",
     data: str | Path = "data",
+    trust: bool = False,
+    allow_keys: Iterable[str] = (),
     progress: bool | EventHandler = True,
     on_outcome: Callable[[Any], None] | None = None,
 ) -> Results:
@@ -135,6 +140,8 @@ def judge(
         again: Judge again, even where a verdict is stored.
         store: Folder of the run records.
         data: Folder of the prepared datasets.
+        trust: Let code run that a suite file names, wherever the file is from (see `run`).
+        allow_keys: Which API key may go to which server, e.g. ["MY_KEY=gpu01"] (see `run`).
         progress: Show progress on the screen, or hand every event to a function.
         on_outcome: Called with the outcome of each judge and run.
 
@@ -150,13 +157,14 @@ def judge(
         benchkit.errors.StoreError: store nowhere: suite 'quickstart' has not been run
           hint: benchkit run --suite quickstart --out nowhere
     """
-    planned = plan_judging(
-        suite, by=by, label=label, config=config, cases=cases, methods=methods,
-        datasets=datasets, limit_users=limit_users, store=store, data=data,
-    )  # fmt: skip
-    return execute_judging(
-        planned, again=again, data=data, progress=progress, on_outcome=on_outcome
-    )
+    with allow_key_pairs(allow_keys):
+        planned = plan_judging(
+            suite, by=by, label=label, config=config, cases=cases, methods=methods,
+            datasets=datasets, limit_users=limit_users, store=store, data=data, trust=trust,
+        )  # fmt: skip
+        return execute_judging(
+            planned, again=again, data=data, progress=progress, on_outcome=on_outcome
+        )
 
 
 def execute_judging(
@@ -214,9 +222,14 @@ def describe_judging(outcome: JudgeResult) -> Iterator[str]:
         yield f"[yellow]warning[/] {title}: {escape(warning)}"
 
 
-def read_judge_settings(path: Path | None, rubric: str = "") -> dict[str, Any]:
-    """Read a judge's settings from a TOML file; `rubric` wins over the file's."""
+def read_judge_settings(path: Path | None, rubric: str = "", trust: bool = False) -> dict[str, Any]:
+    """Read a judge's settings from a TOML file; `rubric` wins over the file's.
+
+    With `trust`, code that the file names may run wherever the file is from.
+    """
     values: dict[str, Any] = {} if path is None else read_toml(path)
+    if path is not None:
+        check_code(path, values, trust=trust)
     return {**values, "rubric": rubric} if rubric else values
 
 

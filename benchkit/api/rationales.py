@@ -10,10 +10,12 @@ from pydantic import TypeAdapter
 from benchkit.api.catalog import select_datasets
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.suite import load_suite
+from benchkit.config.suite_code import check_code
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.data.request_batch import TrainData
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError
+from benchkit.key_access import check_keys
 from benchkit.lm.backbones import make_engine_from_settings
 from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import Rationale, Teacher, TeacherQuestion
@@ -98,6 +100,7 @@ def plan_rationales(
     device: str = "cpu",
     data: Path = Path("data"),
     cache: Path = Path("runs/cache"),
+    trust: bool = False,
 ) -> RationaleJob:
     """Build the questions that a teacher answers; nothing is asked yet.
 
@@ -116,12 +119,14 @@ def plan_rationales(
         device: For a model in this process.
         data: Folder of the prepared datasets.
         cache: Folder of item vectors and answers, kept between calls.
+        trust: Let code run that a file names, wherever the file is from.
 
     Raises:
         ConfigError: A name or a setting is wrong.
     """
-    config = read_teacher_config(teacher)
-    view = load_or_prepare(_select_dataset(suite, dataset), data).train_view()
+    config = read_teacher_config(teacher, trust)
+    check_keys(config)
+    view = load_or_prepare(_select_dataset(suite, dataset, trust), data).train_view()
     rationale_teacher = make_teacher(config, cache, _make_engine_factory(view, cache, device, seed))
     training = build_training_questions(
         view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users
@@ -130,11 +135,12 @@ def plan_rationales(
     return RationaleJob(rationale_teacher, view, tuple(training), tuple(validation))
 
 
-def read_teacher_config(path: Path | None) -> TeacherConfig:
+def read_teacher_config(path: Path | None, trust: bool = False) -> TeacherConfig:
     """Read a teacher's settings; paths in the file are relative to its folder."""
     if path is None:
         return TemplateTeacherConfig()
     values = read_toml(path)
+    check_code(path, values, trust=trust)
     for name in ("path", "prompt"):
         if str(values.get(name, "")).endswith((".toml", ".jsonl")):
             values[name] = str(path.resolve().parent / values[name])
@@ -144,14 +150,14 @@ def read_teacher_config(path: Path | None) -> TeacherConfig:
     return config
 
 
-def _select_dataset(suite: str, name: str) -> DatasetSpec:
+def _select_dataset(suite: str, name: str, trust: bool) -> DatasetSpec:
     if not name:
-        datasets = load_suite(suite).datasets
+        datasets = load_suite(suite, trust=trust).datasets
         if len(datasets) == 1:
             return datasets[0]
         known = ", ".join(dataset.name for dataset in datasets)
         raise ConfigError(f"suite {suite!r} has several datasets", f"name one of: {known}")
-    return select_datasets(suite, [name])[0]
+    return select_datasets(suite, [name], trust)[0]
 
 
 def _make_engine_factory(

@@ -273,13 +273,13 @@ class Results:
             ['costs.md', 'index.html', 'leaderboard.csv']
         """
         from benchkit.api.case_lookup import make_case_lookup
-        from benchkit.io import slug
+        from benchkit.io import folder_name
         from benchkit.report.leaderboard.writer import write_leaderboard
 
         return write_leaderboard(
             self._collected,
             self._store,
-            Path(folder) / slug(self.suite),
+            Path(folder) / folder_name(self.suite),
             make_case_lookup(self._data),
             None if published is None else Path(published),
         )

@@ -1,5 +1,6 @@
 """Suites by name, by file, or built in Python."""
 
+import warnings
 from collections.abc import Iterable
 from operator import index
 from pathlib import Path
@@ -7,21 +8,26 @@ from typing import Any
 
 from benchkit.config.method_rows import make_method_spec
 from benchkit.config.suite import MethodSpec, Suite, load_suite
-from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.errors import ConfigError, check_unique, unknown_name_error
 
 MethodLike = str | MethodSpec | dict[str, Any] | type | object
 """A method: its name, `FILE.py:Class`, a `MethodSpec` (or a dict of its fields), a recommender
 class, or a recommender that is constructed but not fitted."""
 
 
-def resolve_suite(suite: str | Path | Suite) -> Suite:
-    """Return the suite itself, or load it by name or from a TOML file."""
+def resolve_suite(suite: str | Path | Suite, trust: bool = False) -> Suite:
+    """Return the suite itself, or load it by name or from a TOML file.
+
+    Args:
+        suite: The suite, its name or its file.
+        trust: Whether code that the file names may run wherever the file is from.
+    """
     if not isinstance(suite, str | Path | Suite):
         raise ConfigError(
             f"a {type(suite).__name__} is not a suite",
             "a name, the path of a TOML file, or a Suite",
         )
-    return suite if isinstance(suite, Suite) else load_suite(str(suite))
+    return suite if isinstance(suite, Suite) else load_suite(str(suite), trust=trust)
 
 
 def method_rows(methods: Iterable[MethodLike] | MethodLike) -> tuple[str | MethodSpec, ...]:
@@ -54,11 +60,12 @@ def as_names(value: str | Iterable[str]) -> tuple[str, ...]:
     listed = list(names) if isinstance(names, Iterable) else [names]
     if not all(isinstance(name, str) for name in listed):
         raise ConfigError(f"{value!r} is not a name", "give one name, or several in a list")
+    check_unique("name", listed)
     return tuple(listed)
 
 
 def as_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
-    """Return one seed or several as a tuple, each once.
+    """Return one seed or several as a tuple, each once; warn of those that stand twice.
 
     Raises:
         ConfigError: They are not integers.
@@ -67,11 +74,15 @@ def as_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
         values = [seeds] if not isinstance(seeds, Iterable) else list(seeds)
         if isinstance(seeds, str) or any(isinstance(value, bool) for value in values):
             raise TypeError
-        return tuple(dict.fromkeys(index(value) for value in values))
+        numbers = [index(value) for value in values]
     except TypeError:
         raise ConfigError(
             f"seeds must be whole numbers, not {seeds!r}", "seeds=[0, 1, 2]"
         ) from None
+    unique = tuple(dict.fromkeys(numbers))
+    if len(unique) < len(numbers):
+        warnings.warn(f"seeds {numbers}: each counts once", stacklevel=2)
+    return unique
 
 
 def check_names(kind: str, names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

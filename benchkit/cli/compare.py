@@ -41,8 +41,8 @@ def compare_command(
     from benchkit import api
     from benchkit.report.core.text_table import wide_console
 
-    if power is not None and power <= 0:
-        raise typer.BadParameter("must be a difference above 0", param_hint="--power")
+    if power is not None and not 1e-6 <= power <= 1e6:
+        raise typer.BadParameter("must be a difference from 1e-6 to 1e6", param_hint="--power")
     comparison = api.compare(
         out, suite=suite, methods=names or (), against=against, tasks=split_names(task),
         metric=metric, protocol=protocol, target_difference=power,

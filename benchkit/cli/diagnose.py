@@ -20,7 +20,7 @@ def diagnose_command(
 ) -> None:
     """Show how preference training went: margins, weights, conflicts, as tables and plots."""
     from benchkit.errors import ConfigError
-    from benchkit.io import slug
+    from benchkit.io import folder_name
     from benchkit.report.core.text_table import print_tables, wide_console
     from benchkit.report.training.diagnostics import diagnose_suite
     from benchkit.report.training.files import diagnosis_table, write_diagnosis_tables
@@ -28,7 +28,7 @@ def diagnose_command(
     from benchkit.runs.store import Store
 
     diagnoses = diagnose_suite(Store(out), suite, dataset, method)
-    folder = to or Path("leaderboards") / slug(suite) / "diagnostics"
+    folder = to or Path("leaderboards") / folder_name(suite) / "diagnostics"
     print_tables(wide_console(), [diagnosis_table(diagnoses)])
     paths = write_diagnosis_tables(diagnoses, folder)
     try:

@@ -18,17 +18,15 @@ def import_command(
         Path | None,
         typer.Option(help="Predictions: .csv, .tsv, .jsonl or .parquet, with its .meta.json."),
     ] = None,
-    run: Annotated[Path | None, typer.Option(help="The folder of one run of benchkit's.")] = None,
+    run: options.RunFolderOption = None,
     dataset: options.OneDatasetOption = "",
-    label: Annotated[str, typer.Option(help="What the row is called.")] = "",
+    label: options.LabelOption = "",
     family: Annotated[
         str, typer.Option(help="Its group in tables, e.g. cf, prompted, sft, preference, rl.")
     ] = "external",
-    paper: Annotated[str, typer.Option(help="Where the method is described.")] = "",
-    seed: Annotated[int, typer.Option(help="Seed of the predictions; each has a file.")] = 0,
-    cases_hash: Annotated[
-        str, typer.Option(help="The cases_hash of the cases, if FILE has no .meta.json.")
-    ] = "",
+    paper: options.PaperOption = "",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the predictions; each has a file.")] = 0,
+    cases_hash: options.CasesHashOption = "",
     allow_missing: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of the cases that FILE may lack; they are misses."),
@@ -37,6 +35,7 @@ def import_command(
     limit_users: Annotated[
         int | None, typer.Option(min=1, help="FILE answers so many users: SUITE@Nusers.")
     ] = None,
+    trust: options.TrustOption = False,
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
 ) -> None:
@@ -54,7 +53,7 @@ def import_command(
 
     if (file is None) == (run is None):
         raise typer.BadParameter("name either a --file or a --run")
-    store, loaded_suite = Store(out), load_suite(suite)
+    store, loaded_suite = Store(out), load_suite(suite, trust=trust)
     if run is not None:
         _print_import(import_run(run, loaded_suite, store, data, dataset, label), 0, out)
     elif file is not None:

@@ -34,6 +34,8 @@ def judge_command(
     again: Annotated[
         bool, typer.Option(help="Judge again, even where a verdict is stored.")
     ] = False,
+    trust: options.TrustOption = False,
+    allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
 ) -> None:
@@ -42,9 +44,9 @@ def judge_command(
     from benchkit.report.core.text_table import wide_console
 
     planned = api.plan_judging(
-        suite, by=by, label=label, config=api.read_judge_settings(config, rubric), cases=cases,
+        suite, by=by, label=label, config=api.read_judge_settings(config, rubric, trust),
         methods=split_names(method), datasets=split_names(dataset), limit_users=limit_users,
-        store=out, data=data,
+        cases=cases, store=out, data=data, trust=trust,
     )  # fmt: skip
     if estimate or probe is not None:
         for line in planned.estimate(probe, again) if estimate else planned.probe(probe or 0):

@@ -1,14 +1,10 @@
 """The `benchkit` command."""
 
-import os
 import sys
-from pathlib import Path
-from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from benchkit import __version__, io
+from benchkit import io
 from benchkit.cli.abtest import abtest_command
 from benchkit.cli.agree import agree_command
 from benchkit.cli.annotate import annotate_command
@@ -21,26 +17,15 @@ from benchkit.cli.judge import judge_command
 from benchkit.cli.ls import ls_command
 from benchkit.cli.rationales import rationales_command
 from benchkit.cli.report import report_command
+from benchkit.cli.root_group import KeysOption, RootGroup, VersionOption
 from benchkit.cli.run import run_command
 from benchkit.cli.validate import validate_command
 from benchkit.console import discard_full_output, echo
 from benchkit.errors import BenchkitError
 
-
-class _RootGroup(TyperGroup):
-    """Takes options of all commands behind the command's name as well."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        place = next((i for i, text in enumerate(args) if text.partition("=")[0] == "--keys"), 0)
-        if place:
-            stop = place + (1 if "=" in args[place] else 2)
-            args = [*args[place:stop], *args[:place], *args[stop:]]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=_RootGroup,
     name="benchkit",
+    cls=RootGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -65,31 +50,12 @@ app.command("import")(import_command)
 app.add_typer(data_app, name="data")
 
 
-def _print_version(value: bool) -> None:
-    if value:
-        typer.echo(f"benchkit {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def _root_command(
-    version: bool = typer.Option(  # noqa: ARG001 (it has a callback)
-        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
-    ),
-    keys: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Where answer keys are kept, apart from data and store; by default $BENCHKIT_KEYS,"
-            " or a folder of your own state. May stand behind the command, too.",
-        ),
-    ] = None,
+    version: VersionOption = False,
+    keys: KeysOption = None,
 ) -> None:
     """Benchmark recommenders that explain themselves, with numbers that can be believed."""
-    if keys is not None:
-        from benchkit.data.answer_keys import KEYS_VARIABLE
-
-        os.environ[KEYS_VARIABLE] = str(keys.resolve())
 
 
 def main() -> None:

@@ -27,6 +27,34 @@ PublishedOption = Annotated[
 LimitUsersOption = Annotated[
     int | None, typer.Option(min=1, help="Only so many users; kept apart as SUITE@Nusers.")
 ]
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Let code run that a file names (FILE.py:Class, a model's own code), wherever the"
+        " file is from; code in the current folder may run without it.",
+    ),
+]
+
+
+def _allow_keys(context: typer.Context, pairs: list[str] | None) -> list[str] | None:
+    """Allow the pairs until the command ends, in the processes that it starts, too."""
+    from benchkit.key_access import allow_keys
+
+    context.with_resource(allow_keys(pairs or ()))
+    return pairs
+
+
+AllowKeyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-key",
+        metavar="VARIABLE=HOST",
+        callback=_allow_keys,
+        help="Let the API key in this environment variable go to this server; may be repeated."
+        " OpenAI's key may go to OpenAI and to this machine.",
+    ),
+]
 
 # benchkit run
 ExecutorOption = Annotated[
@@ -62,6 +90,19 @@ ProbeOption = Annotated[
     typer.Option(
         min=2, help="Store no grades; measure how changes to so many answers move the grades."
     ),
+]
+
+# benchkit import
+RunFolderOption = Annotated[Path | None, typer.Option(help="The folder of one run of benchkit's.")]
+CasesHashOption = Annotated[
+    str, typer.Option(help="The cases_hash of the cases, if FILE has no .meta.json.")
+]
+LabelOption = Annotated[str, typer.Option(help="What the row is called.")]
+PaperOption = Annotated[str, typer.Option(help="Where the method is described.")]
+
+# benchkit rationales
+TeacherOption = Annotated[
+    Path | None, typer.Option(help="The teacher as TOML; the offline template if not given.")
 ]
 
 # benchkit annotate

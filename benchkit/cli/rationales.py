@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 def rationales_command(
     suite: options.SuiteOption,
     dataset: options.OneDatasetOption = "",
-    config: Annotated[
-        Path | None, typer.Option(help="The teacher as TOML; the offline template if not given.")
-    ] = None,
+    config: options.TeacherOption = None,
     estimate: Annotated[
         bool, typer.Option(help="Print calls, tokens and cost, at most, and ask nothing.")
     ] = False,
@@ -43,6 +41,8 @@ def rationales_command(
         typer.Option(help="Preferences as JSON lines, which preference methods train on."),
     ] = None,
     device: Annotated[str, typer.Option(help="For a model in this process.")] = "cpu",
+    trust: options.TrustOption = False,
+    allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     data: options.DataFolderOption = Path("data"),
     cache: Annotated[
         Path, typer.Option(help="Where item vectors and answers are kept between calls.")
@@ -64,7 +64,7 @@ def rationales_command(
     job = plan_rationales(
         suite, dataset, teacher=config, negatives=negatives, candidates=candidates,
         validation_cases=0 if only_preferences else validation_cases, limit_users=limit_users,
-        seed=seed, device=device, data=data, cache=cache,
+        seed=seed, device=device, data=data, cache=cache, trust=trust,
     )  # fmt: skip
     for line in job.describe():
         echo(line)

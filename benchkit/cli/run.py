@@ -33,6 +33,8 @@ def run_command(
     confine: options.ConfineOption = False,
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
+    trust: options.TrustOption = False,
+    allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     dry_run: Annotated[bool, typer.Option(help="Show what would run, and stop.")] = False,
     leaderboards: Annotated[
         Path, typer.Option(help="Tables, plots and the page are written to LEADERBOARDS/SUITE.")
@@ -49,15 +51,13 @@ def run_command(
         "methods": split_names(method) or None, "datasets": split_names(dataset),
         "seeds": parse_integers(seed, "--seed"), "limit_users": limit_users, "jobs": jobs,
         "threads": threads, "device": device, "overwrite": overwrite, "executor": executor,
-        "confine": confine, "store": out, "data": data,
+        "confine": confine, "store": out, "data": data, "trust": trust,
     }  # fmt: skip
     if dry_run:
         for planned in api.plan(suite, **chosen):
-            if planned.reason:
-                line = f"left out  {planned.task} / {planned.method}  ({planned.reason})"
-            else:
-                line = f"{planned.state:9} {planned.title}  {planned.run_id}"
-            console.print(line, highlight=False, soft_wrap=True)
+            state = "left out" if planned.state == "skipped" else planned.state
+            rest = f"({planned.reason})" if planned.reason else planned.run_id
+            console.print(Text(f"{state:9} {planned.title}  {rest}"), soft_wrap=True)
         return
 
     def tell_old_failure(outcome: "Outcome") -> None:

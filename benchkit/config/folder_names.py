@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from benchkit.errors import ConfigError
-from benchkit.io import find_folder_clash, folder_name, slug
+from benchkit.io import find_folder_clash, folder_name
 
 
 def find_wrong_folders(kind: str, names: Sequence[str]) -> Iterator[ConfigError]:
@@ -14,7 +14,8 @@ def find_wrong_folders(kind: str, names: Sequence[str]) -> Iterator[ConfigError]
         except ConfigError as error:
             yield ConfigError(f"{kind}: {error.cause}", error.hint)
     if clash := find_folder_clash(names):
+        folder = folder_name(clash[0])
         yield ConfigError(
-            f"{kind}s {clash[0]!r} and {clash[1]!r} would share the folder {slug(clash[0])!r}",
+            f"{kind}s {clash[0]!r} and {clash[1]!r} would share the folder {folder!r}",
             "give one another name",
         )

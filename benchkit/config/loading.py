@@ -1,8 +1,9 @@
 """Turn a TOML file into a model, and report everything that is wrong with it at once."""
 
 import json
+import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -15,13 +16,36 @@ M = TypeVar("M")
 
 
 def read_toml(path: Path, *, error: type[BenchkitError] = ConfigError) -> dict[str, Any]:
-    """Return the values of a TOML file. Raises `error` when it cannot be read or parsed."""
+    """Return the values of a TOML file.
+
+    Raises `error` when it cannot be read or parsed, or has a number that is none (nan, inf).
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        if keys := list(_find_no_numbers(values)):
+            raise error(f"{path}: {', '.join(keys)}: not a finite number", "give a finite number")
+        return values
     except OSError as problem:
         raise error(f"{path}: cannot be read: {problem}", "check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
+        line = problem.object.count(b"\n", 0, problem.start) + 1
+        raise error(
+            f"{path}: cannot be read: line {line} is not UTF-8", "save the file as UTF-8"
+        ) from None
+    except RecursionError:
+        raise error(f"{path}: is nested too deeply", "correct the TOML") from None
+    except ValueError as problem:  # TOMLDecodeError, a NUL in the path, a number of too many digits
         raise error(f"{path}: cannot be read: {problem}", "correct the TOML") from None
+
+
+def _find_no_numbers(values: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of nan and inf in values of TOML."""
+    if isinstance(values, float) and not math.isfinite(values):
+        yield place
+    elif isinstance(values, dict | list):
+        pairs = values.items() if isinstance(values, dict) else enumerate(values)
+        for key, value in pairs:
+            yield from _find_no_numbers(value, f"{place}.{key}" if place else str(key))
 
 
 def load_model(
@@ -84,7 +108,15 @@ def _describe_problems(error: ValidationError, adapter: TypeAdapter[Any], values
         except ValueError:
             values = None
     lines = []
-    for problem in error.errors():
+    problems = error.errors()
+    places = [problem["loc"] for problem in problems]
+    for problem in problems:
+        loc, length = problem["loc"], len(problem["loc"])
+        # Rows that are wrong do not count, so that a list may seem too short.
+        if problem["type"] == "too_short" and any(
+            place[:length] == loc and len(place) > length for place in places
+        ):
+            continue
         path, models = _trace_key(problem["loc"], adapter._type, values)
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
@@ -92,6 +124,8 @@ def _describe_problems(error: ValidationError, adapter: TypeAdapter[Any], values
             if models:
                 known = map(str, _list_fields(models))
                 message += f"; {suggest_names(str(problem['loc'][-1]), known)}"
+        elif problem["type"] == "too_short":
+            message = f"needs {problem['ctx']['min_length']} or more"
         elif problem["type"] == "missing":
             message = "is missing"
             if not models:  # of a dataclass, whose fields are not listed

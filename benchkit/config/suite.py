@@ -1,5 +1,6 @@
 """Suite files: TOML that says what is run on what. A suite is data, with no logic in it."""
 
+import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,8 @@ from pydantic import (
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.judging import JudgingSpec
 from benchkit.config.loading import read_toml, validate_model
+from benchkit.config.repeats import find_repeats, find_wrong_seeds
+from benchkit.config.suite_code import check_code
 from benchkit.config.suite_model import SuiteModel
 from benchkit.data.sources import resolve_paths
 from benchkit.data.spec import DatasetSpec, map_files
@@ -74,7 +77,7 @@ class DecodingSpec(SuiteModel):
     """
 
     n: PositiveInt = 5
-    temperature: float = Field(default=0.7, ge=0)
+    temperature: float = Field(default=0.7, ge=0, le=100)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: PositiveInt = 512
     constrained: bool = False
@@ -105,9 +108,9 @@ class Suite(SuiteModel):
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
     tasks: tuple[TaskSpec, ...] = ()
     methods: tuple[MethodSpec, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     protocols: tuple[str, ...] = (DEFAULT_PROTOCOL.name,)
-    metrics: tuple[str, ...] = ("hr@1", "hr@5", "ndcg@5", "mrr")
+    metrics: tuple[str, ...] = Field(default=("hr@1", "hr@5", "ndcg@5", "mrr"), min_length=1)
     primary: str = "ndcg@5"
     popular_share: float = Field(default=0.2, gt=0, lt=1)
     max_fault_share: float = Field(default=DEFAULT_MAX_FAULT_SHARE, ge=0, le=1)
@@ -192,6 +195,11 @@ class Suite(SuiteModel):
         datasets = [dataset.name for dataset in self.datasets]
         tasks = [task.name for task in self.tasks]
         labels = [method.name for method in self.methods]
+        yield from find_repeats(
+            seeds=self.seeds, published=self.published, drops=self.drops,
+            history_buckets=self.history_buckets,
+        )  # fmt: skip
+        yield from find_wrong_seeds(self.seeds)
         if self.relative_to and self.relative_to not in labels:
             yield unknown_name_error("method in relative_to:", self.relative_to, labels)
         for name in (name for pair in self.drops for name in pair):
@@ -201,6 +209,11 @@ class Suite(SuiteModel):
             for name in (task.test, task.train or task.test, *task.train_by_family.values()):
                 if name not in datasets:
                     yield unknown_name_error(f"dataset in task {task.name!r}:", name, datasets)
+        if re.search(r"@\d+users$", self.name):
+            yield ConfigError(
+                f"the name {self.name[-40:]!r} ends as those of runs with --limit-users do",
+                "give the suite another name",
+            )
         for kind, names in (
             ("suite", [self.name]),
             ("dataset", datasets),
@@ -251,11 +264,32 @@ def list_shipped_suites() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_suite(name: str) -> Suite:
-    """Return a suite by name, or by the path of a TOML file. Raises ConfigError if it is wrong."""
+def load_suite(name: str, *, trust: bool = False) -> Suite:
+    """Return a suite by name, or by the path of a TOML file.
+
+    Args:
+        name: The name, or the path.
+        trust: Whether the code that the file names may run wherever the file is from; otherwise it
+            may where the file lies in the current folder.
+
+    Raises:
+        ConfigError: The suite is wrong, or names code that may not run.
+    """
+    path, values = read_suite_values(name)
+    if name.endswith(".toml"):
+        check_code(path, values, trust=trust)
+    return validate_model(Suite, values, str(path))
+
+
+def read_suite_values(name: str) -> tuple[Path, dict[str, Any]]:
+    """Return the file of a suite, and its values with full paths."""
     if name.endswith(".toml"):
         path = Path(name)
-        if not path.is_file():
+        try:
+            exists = path.exists()
+        except (OSError, ValueError) as error:  # no right to look, a name that no file can have
+            raise ConfigError(f"{path}: cannot be read: {error}", "check the path") from None
+        if not exists:
             raise ConfigError(f"{path}: no such suite file", "see `benchkit ls suites`")
     else:
         shipped = list_shipped_suites()
@@ -266,7 +300,7 @@ def load_suite(name: str) -> Suite:
     values.setdefault("name", path.stem)
     if name.endswith(".toml"):  # the paths of shipped suites are below the data folder
         _resolve_paths(values, path.parent.resolve())
-    return validate_model(Suite, values, str(path))
+    return path, values
 
 
 def _resolve_paths(values: dict[str, Any], folder: Path) -> None:

@@ -1,6 +1,6 @@
 """What a suite says about a dataset: where it comes from and how it becomes frozen cases."""
 
-import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -27,9 +27,9 @@ FILE_SETTINGS = {"candidates": ("file", "valid_file"), "split": ("train", "valid
 class CandidateSpec(BaseModel):
     """How the candidates of a case are drawn."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    count: int = Field(default=30, ge=2)
+    count: int = Field(default=30, ge=2, le=100_000)
     """Items of a list, the target included."""
     sampling: Literal["uniform", "popularity"] = "uniform"
     """How likely an item is drawn: all alike, or in proportion to its training interactions."""
@@ -40,7 +40,7 @@ class CandidateSpec(BaseModel):
 class CandidateFileSpec(BaseModel):
     """Candidate lists that somebody else made, taken as they are."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     file: str
     """Lists of the test cases: .jsonl, .json, .csv, .tsv, or lines of text."""
@@ -76,7 +76,7 @@ def _candidate_tag(value: Any) -> str:
 class ColdStartSpec(BaseModel):
     """Withhold a share of the users or of the items from training, and ask for these."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     of: Literal["users", "items"]
     """What is withheld."""
@@ -89,9 +89,9 @@ class ColdStartSpec(BaseModel):
 class DatasetSpec(BaseModel):
     """One dataset of a suite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=150)
+    name: str
     """What tasks, tables and folders call it."""
     source: str
     """A name from `benchkit ls datasets`, or `path/to/file.py:SOURCE`."""
@@ -117,7 +117,9 @@ class DatasetSpec(BaseModel):
     )
     """The worst and the best rating, e.g. [1, 10]; `implicit`: the data have no ratings, only
     choices; `auto`: as the source declares it, or as the data show it."""
-    unrated: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    unrated: float | None = Field(
+        default=None, ge=-1e30, le=1e30, exclude_if=lambda value: value is None
+    )
     """A number of the column `rating` that stands for no rating, e.g. 0."""
     split: str | dict[str, Any] = "leave-one-out"
     """A name, a table with parameters: `{ name = "adherence", held_out = 4 }`, or files:
@@ -130,6 +132,17 @@ class DatasetSpec(BaseModel):
         Discriminator(_candidate_tag),
     ] = Field(default_factory=CandidateSpec)
     """How candidates are drawn, or the file that has them: `{ file = "lists.jsonl" }`."""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}", name):
+            shown = name if len(name) <= 40 else f"{name[:40]}..."
+            raise ValueError(
+                f"{shown!r} is no name of a dataset: give letters, digits, '.', '_' and '-', at"
+                " most 150, a letter or digit first"
+            )
+        return name
 
     @field_validator("time")
     @classmethod
@@ -147,7 +160,7 @@ class DatasetSpec(BaseModel):
         is_pair = isinstance(setting, list | tuple) and len(setting) == 2
         if not is_pair or not all(isinstance(end, int | float) for end in setting):
             raise ValueError('give the worst and the best rating, e.g. [1, 10], or "implicit"')
-        if not (all(map(math.isfinite, setting)) and setting[0] < setting[1]):
+        if not (all(abs(end) <= 1e30 for end in setting) and setting[0] < setting[1]):
             raise ValueError("give the worst rating, then the best one, e.g. [1, 10]")
         return tuple(setting)
 

@@ -13,6 +13,7 @@ from benchkit.errors import ConfigError
 from benchkit.judging import verdict_table
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.verdicts import Judge, construct_judge
+from benchkit.key_access import check_keys
 from benchkit.runs.records import JudgementManifest, PlannedJudge
 from benchkit.source_hash import hash_sources
 
@@ -91,6 +92,8 @@ def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
                 f"judge {judge_spec.name!r} needs {', '.join(card.missing_packages)}",
                 f"pip install {' '.join(card.missing_packages)}",
             )
-        judge = construct_judge(card, cards.build_config(card, judge_spec.config))
+        config = cards.build_config(card, judge_spec.config)
+        check_keys(config)  # before anything is sent
+        judge = construct_judge(card, config)
         jobs.append(JudgeJob(judge_spec, card, judge, spec.cases, spec.answers))
     return jobs

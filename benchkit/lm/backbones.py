@@ -17,12 +17,14 @@ from benchkit.lm.tokens.tokenizer_check import (
     check_tokenizer_on_titles,
     check_vocabulary,
     no_tokenizer_error,
+    remote_code_error,
 )
 from benchkit.lm.types import Engine
 from benchkit.process_state import isolate_process
 from benchkit.types import RunContext, StageCost, TrainView
 
-_MODEL_SETTINGS = ("backbone", "revision", "adapter")  # of an engine in this process
+# Of an engine in this process.
+_MODEL_SETTINGS = ("backbone", "revision", "adapter", "trust_remote_code")
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,13 @@ def load_backbone(
         dtype = "float32" if run.device == "cpu" else "bfloat16"
     with isolate_process(run.device, "transformers"):
         try:
-            tokenizer = AutoTokenizer.from_pretrained(source, revision=config.revision)
+            # Said in so many words: left open, transformers asks on a terminal.
+            remote: dict[str, Any] = {
+                "revision": config.revision, "trust_remote_code": config.trust_remote_code
+            }  # fmt: skip
+            tokenizer = AutoTokenizer.from_pretrained(source, **remote)
             model: Any = AutoModelForCausalLM.from_pretrained(
-                source, revision=config.revision, dtype=getattr(torch, dtype)
+                source, dtype=getattr(torch, dtype), **remote
             )
             if config.adapter:
                 from peft import PeftModel
@@ -76,6 +82,8 @@ def load_backbone(
         except (OSError, ValueError) as error:
             if "instantiate the backend tokenizer" in str(error):
                 raise no_tokenizer_error(f"backbone {config.backbone!r}") from error
+            if "trust_remote_code" in str(error):
+                raise remote_code_error(f"backbone {config.backbone!r}") from error
             raise ConfigError(
                 f"backbone {config.backbone!r} cannot be loaded:"
                 f" {str(error).partition(chr(10))[0]}",

@@ -14,7 +14,9 @@ NANO = "nano"
 class LMConfig(BaseModel):
     """Hyper-parameters of a language-model method."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     templates: ClassVar[tuple[str, str]] = ("papers", "compact")
     """What the template `auto` is: for any other model, for nano."""
@@ -24,6 +26,8 @@ class LMConfig(BaseModel):
     """Revision on the hub."""
     adapter: str | None = None
     """Id or folder of a peft adapter for the model."""
+    trust_remote_code: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Run the code that comes with the model, for those that transformers does not know."""
     nano: NanoConfig = NanoConfig()
     """How nano is built."""
     engine: EngineConfig = Field(default_factory=lambda: validate_engine_config({"kind": "hf"}))

@@ -17,6 +17,7 @@ from benchkit.cards import Card
 from benchkit.data.request_batch import PackedTrainData, RequestBatch
 from benchkit.errors import BenchkitError, ConfigError
 from benchkit.evaluation.predict import as_sampler
+from benchkit.key_access import check_keys
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.processes.threads import limit_threads
 from benchkit.processes.wire import Channel, pack_prediction, plain
@@ -129,6 +130,7 @@ def _describe_costs(run: RunContext) -> tuple[dict[str, list[float]], float]:
 def inspect_method(card: Card, config: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what planning has to know of a method: see `inspection.MethodDescription`."""
     settings = cards.build_config(card, config)
+    check_keys(settings)  # before anything is sent, and before a run fails
     identity = cards.identify_component(card, settings)
     if card.missing_packages:  # it cannot be run anyway
         return plain(identity), [], []

@@ -1,5 +1,6 @@
 """Plan the runs of a suite, and compute those that are missing."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import get_args
 from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
+from benchkit.config.repeats import MOST_SEED
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.preparation.cache import load_or_prepare
-from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.errors import ConfigError, check_unique, unknown_name_error
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.interactive import is_live
 from benchkit.judging.judge_job import make_judge_jobs
@@ -25,6 +27,9 @@ from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
 from benchkit.types import Capability
+
+_MOST_THREADS = 4096
+_DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu|mlu|musa|xla)(:\d{1,4})?")  # as torch calls them
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,15 @@ class RunOptions:
             whole = hasattr(value, "__index__") and not isinstance(value, bool)
             if value is not None and (not whole or value < least):
                 raise ConfigError(f"{name} must be a whole number from {least} on, not {value!r}")
+        if self.threads > _MOST_THREADS:
+            raise ConfigError(
+                f"{self.threads} threads are more than any machine has", "--threads 1"
+            )
+        if not _DEVICE.fullmatch(str(self.device)):
+            raise ConfigError(f"there is no device {self.device!r}", "cpu, cuda, cuda:1, mps, ...")
+        check_unique("seed", self.seeds)
+        if any(seed > MOST_SEED for seed in self.seeds):
+            raise ConfigError(f"seed {max(self.seeds)} is too large", f"at most {MOST_SEED}")
         if self.overwrite not in get_args(Overwrite):
             choices = ", ".join(get_args(Overwrite))
             raise ConfigError(f"overwrite must be one of {choices}, not {self.overwrite!r}")
@@ -142,7 +156,9 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
         _PlannedMethod(spec, card, describe_method(card, spec.config))
         for spec, card in _select_methods(suite, options.methods)
     ]
-    for error in find_wrong_folders("method label", [method.spec.name for method in methods]):
+    labels = [method.spec.name for method in methods]
+    check_unique("method", labels)
+    for error in find_wrong_folders("method label", labels):
         raise error
     judges = [job.plan_entry for job in make_judge_jobs(suite.judging)]
     for task in _select_tasks(suite, options.datasets):
@@ -227,6 +243,7 @@ def _select_methods(
 
 def _select_tasks(suite: Suite, names: Sequence[str]) -> list[TaskSpec]:
     listed = {task.name: task for task in suite.tasks}
+    check_unique("dataset", names)
     for name in names:
         if name not in listed:
             raise unknown_name_error(f"dataset of suite {suite.name!r}:", name, listed)

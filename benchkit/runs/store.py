@@ -16,7 +16,7 @@ from benchkit import io
 from benchkit.config.loading import validate_model
 from benchkit.disk_faults import read_hint
 from benchkit.errors import ConfigError, StoreError, unknown_name_error
-from benchkit.io import find_folder_clash, folder_name, slug
+from benchkit.io import find_folder_clash, folder_name
 from benchkit.runs import records
 from benchkit.runs.records import JudgementManifest, Manifest, PlannedJudge, PlannedRow, PlanRecord
 
@@ -75,7 +75,9 @@ class Run:
 
     def judgement(self, label: str, judge_id: str) -> JudgementManifest | None:
         """Return the judgement of one judge, None if it was never started."""
-        return _read_record(self._judgements / f"{slug(label)}-{judge_id}.json", JudgementManifest)
+        return _read_record(
+            self._judgements / f"{folder_name(label)}-{judge_id}.json", JudgementManifest
+        )
 
     def verdicts(self, judgement: JudgementManifest) -> pl.DataFrame:
         """Return the verdicts of a complete judgement (schema `records.JUDGEMENTS_SCHEMA`)."""
@@ -95,7 +97,7 @@ class Run:
         return self.path / "judgements"
 
     def _verdicts(self, judgement: JudgementManifest) -> Path:
-        return self._judgements / f"{slug(judgement.label)}-{judgement.judge_id}.parquet"
+        return self._judgements / f"{folder_name(judgement.label)}-{judgement.judge_id}.parquet"
 
     def clear(self) -> None:
         """Remove what an earlier attempt left, except its scratch folder."""
@@ -139,8 +141,8 @@ class Store:
         return sorted(path.parent.name for path in self.root.glob(f"{_SUITE_GLOB}/plan.json"))
 
     def run(self, suite: str, task: str, label: str, run_id: str) -> Run:
-        names = (folder_name(name) for name in (suite, task, label))
-        return Run(self.root.joinpath(*names) / run_id)
+        names = (folder_name(name) for name in (suite, task, label, run_id))
+        return Run(self.root.joinpath(*names))
 
     def runs(self) -> Iterator[Run]:
         """Yield every run that was started, in the order of paths."""

@@ -1,7 +1,6 @@
 """Check suites, catalogs, and that the tables of a store agree with each other."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +9,11 @@ import polars as pl
 
 from benchkit import cards
 from benchkit.cards import Card
-from benchkit.config.suite import list_shipped_suites, load_suite
+from benchkit.config.suite import list_shipped_suites
+from benchkit.config.suite_code import find_code
+from benchkit.config.suite_outline import outline_suite
 from benchkit.errors import BenchkitError, ConfigError
-from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, find_metric
+from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, metric_by_name
 from benchkit.evaluation.metrics.rank_based import RankMetric
 from benchkit.evaluation.protocols.sampled import Sampled, recompute_values
 from benchkit.fingerprint import hash_json
@@ -35,7 +36,8 @@ def validate_path(path: Path | None = None) -> Iterator[ValidationCheck]:
     if path is None:
         for name in list_shipped_suites():
             yield from _check_suite(name)
-        yield from _check_cards([*cards.list_cards().values(), *cards.list_cards("judge").values()])
+        listed = [*cards.list_cards().values(), *cards.list_cards("judge").values()]
+        yield from _check_cards(listed, run_code=True)
     elif path.is_dir():
         yield from _check_store(path)
     elif path.name == "catalog.toml":
@@ -50,13 +52,17 @@ def validate_path(path: Path | None = None) -> Iterator[ValidationCheck]:
 
 
 def _check_suite(name: str) -> Iterator[ValidationCheck]:
+    """Check a suite; code that it names is looked at, and not run."""
     try:
-        suite = load_suite(name)
+        outline = outline_suite(name)
     except BenchkitError as error:
         yield ValidationCheck(f"suite {name}", False, str(error))
         return
-    wrong = []
+    suite = outline.suite
+    wrong = [f"{ref.key}: {ref.problem}" for ref in outline.code if ref.problem]
     for method in suite.methods:
+        if method.name in outline.unknown_rows():
+            continue
         try:
             cards.build_config(cards.find_card(method.method), method.config)
         except BenchkitError as error:
@@ -67,12 +73,18 @@ def _check_suite(name: str) -> Iterator[ValidationCheck]:
         except BenchkitError as error:
             wrong.append(f"{judge.name}: {error.cause}")
     what = f"suite {suite.name}: {len(suite.tasks)} tasks, {len(suite.methods)} methods"
-    yield ValidationCheck(what, not wrong, "; ".join(wrong))
+    code = [f"not run: {ref.key} = {ref.target}" for ref in outline.code]
+    yield ValidationCheck(what, not wrong, "; ".join([*wrong, *code]))
 
 
-def _check_cards(to_check: Iterable[Card]) -> Iterator[ValidationCheck]:
+def _check_cards(to_check: Iterable[Card], run_code: bool = False) -> Iterator[ValidationCheck]:
+    """Check cards; `run_code`: also those whose code is of no package that benchkit knows."""
     for card in to_check:
         what = f"{card.kind} {card.name}"
+        if not run_code and (code := list(find_code({"method": card.target}))):
+            problems = [ref.problem for ref in code if ref.problem]
+            yield ValidationCheck(what, not problems, "; ".join(problems) or "its code is not run")
+            continue
         try:
             if "*" in card.name or card.kind == "judge":  # judges have settings without a default
                 cards.load_class(card)
@@ -85,6 +97,9 @@ def _check_cards(to_check: Iterable[Card]) -> Iterator[ValidationCheck]:
 
 
 def _check_store(root: Path) -> Iterator[ValidationCheck]:
+    if not (root / "store.json").is_file():
+        yield ValidationCheck(f"folder {root}", False, "is no run store: it has no store.json")
+        return
     try:
         store = Store(root)
     except BenchkitError as error:
@@ -156,10 +171,9 @@ def _sample_problems(
     recorded = metrics.filter(protocol=Sampled.name)
     rank_metrics = []
     for name in recorded["metric"].unique(maintain_order=True).to_list():
-        with suppress(ConfigError):  # a metric from a file cannot be found by its name
-            metric = find_metric(name)
-            if isinstance(metric, RankMetric) and not metric.is_weighted:
-                rank_metrics.append(metric)
+        metric = metric_by_name(name)  # None for one from a file
+        if isinstance(metric, RankMetric) and not metric.is_weighted:
+            rank_metrics.append(metric)
     n = int(manifest.identity["decoding"]["n"])
     again = recompute_values(predictions, rank_metrics, n)
     for name, values in again.items():

@@ -113,3 +113,36 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     path.write_text('size = "x"')
     with pytest.raises(DataError, match=r"part.toml: 2 problems\n  name: is missing"):
         load_model(path, Part, error=DataError)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'name = "x"\nsize = "\xe9"\n', "line 2 is not UTF-8[\\s\\S]*save the file as UTF-8"),
+        ('name = "x"'.encode("utf-16"), "is not UTF-8"),
+        (b"\0\1\2", "correct the TOML"),
+        (b"name = " + b"[" * 3000, "nested too deeply|correct the TOML"),
+        (b"size = " + b"9" * 5000, "correct the TOML"),
+        (b"size = nan", "size: not a finite number"),
+        (b"a = [1, { b = [inf, -inf] }]", "a.1.b.0, a.1.b.1: not a finite number"),
+        (b"size = 1e400", "size: not a finite number"),
+    ],
+)
+def test_what_is_no_toml_of_ours_is_named(tmp_path, content, message):
+    (tmp_path / "part.toml").write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        read_toml(tmp_path / "part.toml")
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    (tmp_path / "part.toml").write_bytes(b'\xef\xbb\xbfname = "x"\n')
+    assert read_toml(tmp_path / "part.toml") == {"name": "x"}
+
+
+class Rows(BaseModel):
+    rows: tuple[Part, ...] = Field(min_length=1)
+
+
+def test_a_list_is_not_called_too_short_because_its_rows_are_wrong():
+    assert problems({"rows": [{"size": 1}]}, Rows).startswith("file: rows.0.name: is missing")
+    assert "rows: needs 1 or more" in problems({"rows": []}, Rows)

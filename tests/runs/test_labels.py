@@ -20,11 +20,19 @@ def run(folder, *labels):
     return bk.run(bk.Suite(**SUITE), methods=rows, progress=False, **places)
 
 
-@pytest.mark.parametrize("label", ["..", ".", ".x", "../../up", "x" * 300])
+@pytest.mark.parametrize("label", ["..", ".", ".x", "../../up", "x" * 1001])
 def test_a_row_outside_the_folder_of_its_task_is_refused(tmp_path, label):
     with pytest.raises(ConfigError, match="method label: the name"):
         run(tmp_path, label)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("label", ["x" * 300, "★ ★", "é" * 200])
+def test_a_long_or_odd_row_has_a_folder_of_its_own(tmp_path, label):
+    results = run(tmp_path, label, label + "2")
+    assert results.methods == (label, label + "2")
+    paths = [stored.path for stored in Store(tmp_path / "runs").runs()]
+    assert len({path.parent for path in paths}) == 2
 
 
 def test_rows_of_one_call_do_not_share_a_folder(tmp_path):
@@ -41,7 +49,7 @@ def test_a_row_does_not_take_the_folder_of_an_earlier_one(tmp_path):
     run(tmp_path, "a/b", "c")
 
 
-@pytest.mark.parametrize("label", ["..", ".x", "x" * 300])
+@pytest.mark.parametrize("label", ["..", ".x", "x" * 1001])
 def test_a_judge_outside_the_folder_of_its_run_is_refused(tmp_path, label):
     run(tmp_path, "a/b")
     places = {"store": tmp_path / "runs", "data": tmp_path / "data"}

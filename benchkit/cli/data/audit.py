@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from benchkit.cli.csv_option import split_names
-from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption
+from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption, TrustOption
 from benchkit.console import VisibleConsole, echo_file
 
 
@@ -26,6 +26,7 @@ def data_audit_command(
         Path | None, typer.Option(help="A second file, whose targets a method may see.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    trust: TrustOption = False,
     data: DataFolderOption = Path("data"),
 ) -> None:
     """Look for leaks and defects in cases; exit with 1 if there is one."""
@@ -39,7 +40,7 @@ def data_audit_command(
     if file is not None:
         reports = [audit_file(file, fields, separator, known)]
     else:
-        reports = audit_datasets(select_datasets(suite, split_names(dataset)), data)
+        reports = audit_datasets(select_datasets(suite, split_names(dataset), trust), data)
     if as_json:
         records = [report.to_record() for report in reports]
         echo_file(json.dumps(records, indent=2, ensure_ascii=False) + "\n")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from benchkit.cli.options import TrustOption
 from benchkit.console import echo
 
 
@@ -17,6 +18,7 @@ def data_cases_command(
     limit_users: Annotated[
         int | None, typer.Option(min=1, help="Only the cases of SUITE@Nusers.")
     ] = None,
+    trust: TrustOption = False,
     data: Annotated[Path, typer.Option(help="Where prepared datasets are kept.")] = Path("data"),
 ) -> None:
     """Write the test cases for a recommender that runs elsewhere, without their answers.
@@ -29,6 +31,6 @@ def data_cases_command(
 
     if out.suffix != ".jsonl":
         raise typer.BadParameter("is one JSON object a line: name it .jsonl", param_hint="--out")
-    header = write_cases(load_task(load_suite(suite), dataset, data, limit_users), out)
+    header = write_cases(load_task(load_suite(suite, trust=trust), dataset, data, limit_users), out)
     echo(f"wrote {out}: {header.cases} cases, hash {header.cases_hash}")
     echo(f"wrote {header_path(out)}")

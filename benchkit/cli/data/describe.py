@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchkit.cli.csv_option import split_names
-from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption
+from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption, TrustOption
 from benchkit.console import echo_file
 
 
@@ -20,6 +20,7 @@ def data_describe_command(
     published: Annotated[
         Path, typer.Option(help="A CSV of published results, or a folder of them.")
     ] = Path("leaderboards/published"),
+    trust: TrustOption = False,
     data: DataFolderOption = Path("data"),
 ) -> None:
     """Print the statistics of datasets, with what papers report of them beside ours."""
@@ -33,7 +34,7 @@ def data_describe_command(
     files = sorted(published.glob("*.csv")) if published.is_dir() else [published]
     measured = [
         describe_dataset(load_or_prepare(spec, data))
-        for spec in select_datasets(suite, split_names(dataset))
+        for spec in select_datasets(suite, split_names(dataset), trust)
     ]
     # The default folder need not be here; a path that was given is read or complained about.
     absent = published == Path("leaderboards/published") and not published.exists()

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 from benchkit.cli.csv_option import split_names
-from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption
+from benchkit.cli.options import DataFolderOption, DatasetOption, SuiteOption, TrustOption
 from benchkit.console import VisibleConsole
 
 
 def data_prepare_command(
-    suite: SuiteOption, dataset: DatasetOption = "", data: DataFolderOption = Path("data")
+    suite: SuiteOption,
+    dataset: DatasetOption = "",
+    trust: TrustOption = False,
+    data: DataFolderOption = Path("data"),
 ) -> None:
     """Prepare datasets, show what each stage kept and left out, and audit lists of others."""
     from rich.table import Table
@@ -20,7 +23,7 @@ def data_prepare_command(
     from benchkit.data.spec import CandidateFileSpec
 
     console = VisibleConsole()
-    for spec in select_datasets(suite, split_names(dataset)):
+    for spec in select_datasets(suite, split_names(dataset), trust):
         prepared = load_or_prepare(spec, data)
         table = Table(box=None, show_header=False, pad_edge=False)
         for stage, count in prepared.report.items():

@@ -46,6 +46,11 @@ def sample_candidates(
     pool = np.flatnonzero(allowed)
     wanted = count - required.shape[1]
     weights = np.ones(n_items) if sampling == "uniform" else popularity.astype(np.float64)
+    if wanted > len(pool):  # before a table of that width is made
+        raise DataError(
+            f"{count} candidates cannot be drawn from {len(pool)} items",
+            "lower candidates.count, or use a larger catalogue",
+        )
     keys = _keys(seed, split, names)
     out = np.empty((len(users), count), dtype=np.int32)
     for start in range(0, len(users), _BLOCK):

@@ -5,7 +5,9 @@ Each module defines one `DataSource`; `SOURCES` says where it is found.
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from benchkit.data.hash_memory import HashMemory
 from benchkit.data.raw import RawData
@@ -95,4 +97,28 @@ def _load_source(name: str, options: dict[str, Any]) -> DataSource:
     except TypeError as error:
         accepted = ", ".join(signature.parameters) or "no options"
         raise ConfigError(f"dataset source {name!r}: {error}", f"it takes {accepted}") from None
+    try:
+        types = get_type_hints(source.read)
+    except (NameError, TypeError):  # of somebody's own source: it checks them itself
+        types = {}
+    for option, value in options.items():
+        what = f"dataset source {name!r}: {option} = {value!r:.60}"
+        _check_option(what, value, types.get(option))
     return source
+
+
+def _check_option(what: str, value: Any, kind: Any) -> None:
+    """Raise ConfigError where an option is no text, number or choice, and should be.
+
+    Tables and lists are left to the source, which knows more of them.
+    """
+    if not {kind, *get_args(kind)} & {str, int, float, bool} and get_origin(kind) is not Literal:
+        return
+    if any(get_origin(part) for part in get_args(kind)):
+        return
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"{what}: no name of a file has such a character", "correct it")
+    try:
+        TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError as error:
+        raise ConfigError(f"{what}: {error.errors()[0]['msg']}", "correct it") from None

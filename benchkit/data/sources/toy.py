@@ -8,6 +8,7 @@ import polars as pl
 from benchkit import seeds
 from benchkit.data.raw import RawData, make_line_lookup
 from benchkit.data.sources.base import DataSource
+from benchkit.errors import ConfigError
 from benchkit.rating_scale import FIVE_STARS
 
 _GENRES = ("Drama", "Comedy", "Thriller", "Western", "Musical", "Documentary", "Fantasy", "Noir")
@@ -26,6 +27,12 @@ def generate_toy(
     `length` is the mean number of interactions a user (at least 3). Ratings are 1-5, higher within
     the user's own cluster. Every number depends on `seed` alone.
     """
+    for name, value, most in (
+        ("users", users, 10**6), ("items", items, 10**6), ("clusters", clusters, items),
+        ("length", length, 10**6),
+    ):  # fmt: skip
+        if not 1 <= value <= most:
+            raise ConfigError(f"toy data: {name} = {value}", f"give 1 to {most}")
     rng = seeds.generator("toy", users, items, clusters, length, seed)
     cluster = np.arange(items) % clusters
     rows: list[tuple[str, str, int, int]] = []

@@ -9,7 +9,7 @@ from statistics import median
 from benchkit import io as files
 from benchkit.csv_cells import write_rows
 from benchkit.errors import DataError
-from benchkit.io import slug
+from benchkit.io import folder_name
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.annotation.exports import ExportRow, read_export
 from benchkit.runs.records import guess_users
@@ -88,7 +88,7 @@ def write_annotation_labels(labels: AnnotationLabels, key: BatchKey, path: Path)
     names = [criterion.name for criterion in key.rubric.criteria]
     column = LABEL_COLUMNS.index("criterion")
     for name in names if len(names) > 1 else []:
-        paths.append(path.with_name(f"{path.stem}-{slug(name)}{path.suffix}"))
+        paths.append(path.with_name(f"{path.stem}-{folder_name(name)}{path.suffix}"))
         files.write_text(paths[-1], _csv_text([r for r in labels.rows if r[column] == name]))
     return paths
 

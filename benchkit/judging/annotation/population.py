@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from benchkit.errors import ConfigError, DataError, StoreError
-from benchkit.io import slug
+from benchkit.io import folder_name
 from benchkit.judging.rubric import Criterion, Rubric
 from benchkit.runs.records import JUDGEMENTS_SCHEMA, JudgementManifest, guess_users
 from benchkit.runs.store import Run, Store
@@ -147,7 +147,9 @@ def collect_population(
 def _read_path(path: Path, suite: str, judge: str) -> Iterator[RunJudgement]:
     if path.suffix == ".parquet":
         run = Run(path.parent.parent)
-        manifests = [m for m in run.judgements() if f"{slug(m.label)}-{m.judge_id}" == path.stem]
+        manifests = [
+            m for m in run.judgements() if f"{folder_name(m.label)}-{m.judge_id}" == path.stem
+        ]
         if not manifests:
             raise StoreError(
                 f"{path}: is no verdict file of a run", "name one of RUN/judgements/*.parquet"

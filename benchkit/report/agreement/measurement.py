@@ -1,5 +1,6 @@
 """Measure the agreement of raters, whether people or judges."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -125,6 +126,8 @@ def measure_agreement(
         ConfigError: Fewer than two raters, an unknown reference, no reference although pairs with
             it are asked for, or several scales.
     """
+    if gap is not None and not 0 <= gap < math.inf:
+        raise ConfigError(f"{gap} is no distance of grades (--gap)", "give a number from 0 on")
     if len(ratings.raters) < 2:
         raise ConfigError(
             f"agreement needs two raters; the grades are all by {ratings.raters[0]!r}",

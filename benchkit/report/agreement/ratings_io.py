@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from benchkit.csv_cells import MARKED_TEXT, unescape_cell
-from benchkit.errors import DataError
+from benchkit.errors import DataError, check_unique
 from benchkit.report.agreement.json_lines import read_json_lines
 from benchkit.stats.agreement.contingency import nonuniform_weights
 from benchkit.stats.arrays import Floats
@@ -84,6 +84,8 @@ def read_ratings(
         DataError: With the file, row and column.
     """
     columns = columns or RatingsColumns()
+    check_unique("file", [str(path.resolve()) for path in paths])
+    check_unique("rater", raters)
     tables = []
     for path in paths:
         table = _read(path)

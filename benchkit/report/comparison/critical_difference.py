@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchkit.io import slug
+from benchkit.io import folder_name
 from benchkit.report.comparison.paired_comparison import SuiteComparison
 from benchkit.report.core.labels import metric_title
 from benchkit.report.plots import style
@@ -34,7 +34,7 @@ def write_critical_difference(comparison: SuiteComparison, folder: Path) -> list
     width = _AXIS + 2 * margin
     height = 1.1 + _BAR * len(groups) + _ROW * ((len(comparison.ranked_methods) + 1) // 2)
     return style.save_figure(
-        folder / f"critical-difference-{slug(comparison.metric)}",
+        folder / folder_name(f"critical-difference-{comparison.metric}"),
         height + 0.2 + text_height(_heading(comparison), width),
         partial(
             draw_critical_difference,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from benchkit.errors import ConfigError, DataError
 from benchkit.stats.arrays import Floats
 
+_MAX_RANGE = 1001  # tables of pairs of grades are to fit into memory
 _MAX_CATEGORIES = 21  # whole grades from the lowest to the highest, above which none is inferred
 
 
@@ -26,11 +27,17 @@ def parse_scale(text: str) -> tuple[float, ...]:
     ends = re.fullmatch(r"\s*(-?\d+)\s*-\s*(-?\d+)\s*", text)
     try:
         if ends:
-            categories = tuple(map(float, range(int(ends[1]), int(ends[2]) + 1)))
+            numbers = range(int(ends[1]), int(ends[2]) + 1)
+            categories = tuple(map(float, numbers[: _MAX_RANGE + 1]))
         else:
             categories = tuple(map(float, text.split(",")))
-    except ValueError:
+    except (ValueError, OverflowError):
         categories = ()
+    if len(categories) > _MAX_RANGE:
+        raise ConfigError(
+            f"{text[:40]!r} has more than {_MAX_RANGE} grades",
+            "leave out --scale, or name it right",
+        )
     if len(categories) < 2 or not np.isfinite(categories).all() or (np.diff(categories) <= 0).any():
         raise ConfigError(
             f"{text!r} is not a scale",

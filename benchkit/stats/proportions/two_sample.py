@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+_MOST_TRIALS = 1e15  # above which a double does not count one by one
+
 
 @dataclass(frozen=True)
 class ConfidenceInterval:
@@ -113,10 +115,12 @@ def proportion_sample_size(
     from statsmodels.stats.proportion import samplesize_proportions_2indep_onetail
 
     p0, p1 = baseline, baseline * (1 + lift)
-    if not (0 < p0 < 1 and 0 < p1 < 1 and lift and alpha < power < 1 and ratio > 0):
-        raise ValueError("needs rates within (0, 1), a lift, a ratio > 0 and alpha < power < 1")
+    if not (0 < p0 < 1 and 0 < p1 < 1 and lift and 0 < alpha < power < 1 and ratio > 0):
+        raise ValueError("needs rates within (0, 1), a lift, a ratio > 0 and 0 < alpha < power < 1")
     side = "two-sided" if not one_sided else "smaller" if lift > 0 else "larger"
     control = float(
         samplesize_proportions_2indep_onetail(p0 - p1, p1, power, ratio, alpha, alternative=side)
     )
+    if not control < _MOST_TRIALS:
+        raise ValueError("so small a difference takes more trials than there can be")
     return math.ceil(control), math.ceil(control * ratio)

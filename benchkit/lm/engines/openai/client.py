@@ -1,12 +1,12 @@
 """One request to a server by the openai package, with errors that say what to do."""
 
 import json
-import os
 from functools import cached_property
 from threading import Lock
 from typing import Any
 
 from benchkit.errors import BenchkitError, ConfigError, EngineError
+from benchkit.key_access import OPENAI_KEY, read_api_key
 from benchkit.lm.engines.openai import error_status
 from benchkit.lm.engines.openai.bounded_http import (
     BoundError,
@@ -28,7 +28,8 @@ _FILTERED = {"content_filter", "content_policy_violation"}
 class OpenAIClient:
     """A server at `base_url`; the caller retries.
 
-    The key is read from the environment when it is first needed, and appears in no message.
+    The key is read from the environment when it is first needed, goes only where the user allows it
+    (`benchkit.key_access`), and appears in no message.
     """
 
     def __init__(
@@ -129,13 +130,17 @@ class OpenAIClient:
                 "the key has characters that no HTTP header may have",
                 f"set the environment variable {self._key_env} to the key alone",
             )
-        return openai.OpenAI(
+        client = openai.OpenAI(
             api_key=key or "none",  # local servers need none, the package does
             base_url=self._base_url,
             timeout=self._timeout_s,
             max_retries=0,
             http_client=make_http_client(self._deadline_s),
         )
+        if not key or self._key_env != OPENAI_KEY:  # nothing else of OpenAI's account, either
+            client.organization = client.project = None
+            client._custom_headers = {}
+        return client
 
     def _error_for_bound(self, error: BoundError) -> Exception:
         """Return the error to raise for a request that went beyond its bounds."""
@@ -183,7 +188,7 @@ class OpenAIClient:
         return kind(f"{cause} ({answer})", hint)
 
     def _key(self) -> str:
-        return os.environ.get(self._key_env, "").strip()
+        return read_api_key(self._key_env, self._base_url)
 
     def redact(self, text: str) -> str:
         """Return a server's words, cut, without the key that some of them repeat."""

@@ -1,5 +1,6 @@
 """Settings of the `openai` engine."""
 
+import re
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchkit.key_access import OPENAI_KEY, OPENAI_URL
 from benchkit.lm.types import EngineSettings
 
 Endpoint = Literal["completions", "chat/completions"]
@@ -29,7 +31,7 @@ class OpenAIConfig(EngineSettings):
     """A server with OpenAI's interface."""
 
     kind: Literal["openai"] = "openai"
-    base_url: str = "https://api.openai.com/v1"
+    base_url: str = OPENAI_URL
     """Address of the interface, up to and with `/v1`."""
     model: str
     """Name of the model on the server."""
@@ -43,11 +45,14 @@ class OpenAIConfig(EngineSettings):
     here and sends token ids."""
     tokenizer: str | None = None
     """A folder or a Hugging Face id; needed for `completions` and for scoring."""
+    trust_remote_code: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Run the code that comes with the tokenizer, for those that transformers does not know."""
     scoring: Literal["auto", "echo", "prompt_logprobs", "off"] = "auto"
     """How log-probabilities are obtained: `auto` is `prompt_logprobs` for vLLM and `echo`
     otherwise; `off` is for servers that can do neither."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """The environment variable with the key; the key itself is stored nowhere."""
+    api_key_env: str = OPENAI_KEY
+    """The environment variable with the key, "" for a server that needs none; the key itself is
+    stored nowhere, and sent only where the user allows it (`--allow-key VARIABLE=HOST`)."""
     concurrency: PositiveInt = 16
     """Requests at once."""
     timeout_s: PositiveFloat = 300.0
@@ -91,6 +96,8 @@ class OpenAIConfig(EngineSettings):
             raise ValueError("must be an http or https address")
         if url.username or url.password or url.query:
             raise ValueError("must hold no user, password or query: keys belong in the environment")
+        if not re.fullmatch(r"[!-\[\]-~]+", value) or not re.fullmatch(r"[\w.:\[\]-]+", url.netloc):
+            raise ValueError("must be plain ASCII, without spaces and backslashes")
         return value
 
     @field_validator("finish_reasons")

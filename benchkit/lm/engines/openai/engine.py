@@ -177,7 +177,7 @@ class OpenAIEngine:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        return load_tokenizer(str(self.config.tokenizer))
+        return load_tokenizer(str(self.config.tokenizer), self.config.trust_remote_code)
 
     def _generation_task(self, prompt: Prompt, decoding: Decoding) -> _Task:
         ids: list[int] = []

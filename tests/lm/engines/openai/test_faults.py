@@ -447,6 +447,7 @@ def test_a_key_that_cannot_be(tmp_path, monkeypatch, key, words):
 
 def test_the_key_is_nowhere(echo, tmp_path, caplog, monkeypatch):
     monkeypatch.setenv("MY_KEY", f"{KEY}\n")
+    monkeypatch.setenv("BENCHKIT_ALLOW_KEYS", "MY_KEY=127.0.0.1")
     caplog.set_level(logging.DEBUG)
     engine = make(echo, tmp_path, api_key_env="MY_KEY")
     echo.faults.extend([None, Status(500, body={"error": {"message": KEY}}), Cut(0.5)])
