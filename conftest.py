@@ -1,9 +1,14 @@
-"""Doctests of the Python API run in a folder that holds a small run store."""
+"""Settings of hypothesis; doctests of the Python API run in a folder with a small run store."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault: nothing is timed here.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
