@@ -1,4 +1,4 @@
-"""Where tests keep answer keys, and the run store that doctests of the Python API read."""
+"""Settings of hypothesis, where tests keep answer keys, and the store that API doctests read."""
 
 import os
 import shutil
@@ -6,6 +6,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault: nothing is timed here.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 KEYS = tempfile.mkdtemp(prefix="benchkit-keys-")
 os.environ["BENCHKIT_KEYS"] = KEYS  # not in the folder of whoever runs the tests
