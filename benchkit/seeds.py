@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 

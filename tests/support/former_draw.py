@@ -1,4 +1,4 @@
-"""The draw of benchkit before 0.2, for tests of the attacks on it and of the audit that finds it."""
+"""The draw of benchkit before 0.2, for tests of the attacks on it and of the audit."""
 
 import numpy as np
 

@@ -53,9 +53,7 @@ class PastItems:
         start, end = np.searchsorted(self.keys, [user * self.n_items, (user + 1) * self.n_items])
         return self.keys[start:end][self.rows[start:end] < stop] - user * self.n_items
 
-    def count(
-        self, starts: NDArray[np.integer], stops: NDArray[np.integer]
-    ) -> NDArray[np.int64]:
+    def count(self, starts: NDArray[np.integer], stops: NDArray[np.integer]) -> NDArray[np.int64]:
         """Return [n] the number of distinct items of histories, the rows `starts:stops`."""
         counts: NDArray[np.int64] = np.searchsorted(self._sorted_rows, stops) - np.searchsorted(
             self._sorted_rows, starts

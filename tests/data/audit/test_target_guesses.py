@@ -81,7 +81,7 @@ def test_a_target_of_the_history_among_new_items_is_found(rng):
     assert finding.count == pytest.approx(160, abs=40)
     # Among other items of the history it is not, whatever the share of repeats.
     rows = lists.copy()
-    for row in np.flatnonzero(np.isin(targets, histories) & is_repeat):
+    for row in np.flatnonzero((histories == targets[:, None]).any(axis=1)):
         past = np.unique(histories[row])
         rows[row] = rng.permutation([targets[row], *past[past != targets[row]]][:10])
     assert not leaks(make_cases(rows, targets, history=case_histories(histories)))
@@ -160,7 +160,7 @@ title = "Again"
 [[datasets]]
 name = "again"
 source = "table"
-options = {{ interactions = "r.csv" }}
+options = {{ interactions = "r.csv", items = "i.csv" }}
 duplicates = "keep"
 split = "{split}"
 candidates = {{ count = 10, sampling = "{sampling}" }}
@@ -179,6 +179,8 @@ def test_the_command_finds_nothing_in_data_of_repeats(rng, tmp_path, monkeypatch
         for place, item in enumerate(rng.choice(rng.choice(80, 9, replace=False), 14))
     ]
     pl.DataFrame(rows).write_csv("r.csv")
+    items = [{"item": f"i{item}", "title": f"Thing {item}"} for item in range(80)]
+    pl.DataFrame(items).write_csv("i.csv")
     (tmp_path / "again.toml").write_text(SUITE.format(split=split, sampling=sampling))
     reports = json.loads(benchkit("data", "audit", "--suite", "again.toml", "--json"))
     assert len(reports) == 2 and all(r["n"] > 200 for r in reports)

@@ -36,7 +36,9 @@ def draw(required, n_items=None, histories=None, names=None, count=30, key=SECRE
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.integers(0, 2**32), st.sampled_from([45, 60, 400]), st.sampled_from(["uniform", "popularity"])
+    st.integers(0, 2**32),
+    st.sampled_from([45, 60, 400]),
+    st.sampled_from(["uniform", "popularity"]),
 )
 def test_one_target_no_duplicate_nothing_from_the_history(seed, n_items, sampling):
     rng = np.random.default_rng(seed)
@@ -157,7 +159,9 @@ def test_too_small_a_catalogue_is_refused():
 
 
 def test_past_items_are_those_before_a_row():
-    past = PastItems.from_interactions(np.array([0, 0, 0, 0, 2, 2]), np.array([4, 1, 4, 3, 1, 1]), 5)
+    past = PastItems.from_interactions(
+        np.array([0, 0, 0, 0, 2, 2]), np.array([4, 1, 4, 3, 1, 1]), 5
+    )
     assert past.list_items(0, 4).tolist() == [1, 3, 4] and past.list_items(0, 1).tolist() == [4]
     assert past.list_items(1, 4).tolist() == [] and past.list_items(2, 5).tolist() == [1]
     assert past.count(np.array([0, 0, 4]), np.array([4, 3, 6])).tolist() == [3, 2, 1]

@@ -218,8 +218,7 @@ def test_validation_depends_on_no_answer_of_the_test():
     sequences = random_sequences(300, 80)
     rng = np.random.default_rng(1)
     others = [
-        np.append(items[:-1], rng.choice(np.setdiff1d(np.arange(80), items)))
-        for items in sequences
+        np.append(items[:-1], rng.choice(np.setdiff1d(np.arange(80), items))) for items in sequences
     ]
     one, two = prepare(sequences), prepare(others)
     assert one.catalog.ids == two.catalog.ids and (one.test.target != two.test.target).all()
