@@ -3,8 +3,9 @@
     findings = audit_cases(audit_cases_from_dataset(dataset))
 
 A fair list has its target once, at a place that tells nothing of it, among items that the user
-never had (or had, too, where the target is a repetition), and nobody can draw it again. What is tested is tested at `ALPHA` after Holm's correction over the tests of one audit;
-what is counted (a target that is missing, an item that stands twice) is reported from one on.
+never had (or had, too, where the target is a repetition), and nobody can draw it again. What is
+tested is tested at `ALPHA` after Holm's correction over the tests of one audit; what is counted
+(a target that is missing, an item that stands twice) is reported from one on.
 """
 
 from dataclasses import replace

@@ -7,6 +7,7 @@ the permutation says where the target stands, and the stream which candidate it 
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -45,18 +46,18 @@ def find_former_draws(
     few = CandidateLists(lists.target[probe], lists.candidates[probe])
     few_ids = [ids[row] for row in probe.tolist()]
     ranks = _name_ranks(names)
-    marking = {"place": _mark_place, "stream": _mark_undrawn}
+    marking = {"place": _mark_place, "stream": partial(_mark_undrawn, ranks=ranks)}
     best, n_tried = (-1.0, "place", 0, "test"), 0
     for seed in _SEEDS:
         for split, keys in _former_keys(few_ids, seed):
             for half, mark in marking.items():
-                marks = mark(few, keys, ranks)
+                marks = mark(few, keys)
                 excess = (marks & few.is_target).any(axis=1) - marks.sum(axis=1) / few.length
                 n_tried += 1
                 best = max(best, (float(excess.sum()), half, seed, split))
     _, half, seed, split = best
     keys = dict(_former_keys(ids, seed))[split]
-    return FormerDraw(marking[half](lists, keys, ranks), seed, n_tried)
+    return FormerDraw(marking[half](lists, keys), seed, n_tried)
 
 
 def _former_keys(ids: Sequence[str], seed: int) -> Iterator[tuple[str, NDArray[np.uint64]]]:
@@ -69,9 +70,7 @@ def _former_keys(ids: Sequence[str], seed: int) -> Iterator[tuple[str, NDArray[n
             yield split, seeds.derive_each(names, "candidates", seed, split)
 
 
-def _mark_place(
-    lists: CandidateLists, keys: NDArray[np.uint64], ranks: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _mark_place(lists: CandidateLists, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Mark the place to which the permutation of a list of this length takes the target."""
     columns = np.arange(lists.candidates.shape[1])
     hashes = seeds.splitmix(keys, columns + 1 + (1 << 32))

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from benchkit.data.audit import null_distributions
 from benchkit.data.audit.candidate_lists import isin_sorted, testable_mask
-from benchkit.data.audit.cases import AuditCases, CandidateLists
+from benchkit.data.audit.cases import AuditCases, CandidateLists, CaseHistories
 from benchkit.data.audit.finding import AuditFinding, FindingSeverity
 from benchkit.data.audit.replay import find_former_draws
 from benchkit.data.dataset import PADDING_ITEM
@@ -32,9 +32,9 @@ def run_guess_tests(cases: AuditCases) -> list[AuditFinding]:
         return []
     findings = [check_replay(cases, rows)]
     if cases.history is not None:
-        findings.append(check_history_guess(cases, rows))
+        findings.append(check_history_guess(cases, cases.history, rows))
     if cases.user is not None:
-        findings.append(check_earlier_lists(cases))
+        findings.append(check_earlier_lists(cases, cases.user))
     return findings
 
 
@@ -54,15 +54,16 @@ def check_replay(cases: AuditCases, rows: NDArray[np.int64]) -> AuditFinding:
     )  # fmt: skip
 
 
-def check_history_guess(cases: AuditCases, rows: NDArray[np.int64]) -> AuditFinding:
+def check_history_guess(
+    cases: AuditCases, history: CaseHistories, rows: NDArray[np.int64]
+) -> AuditFinding:
     """Test whether candidates that stand in the history are the target more often than chance.
 
     count: cases whose target stands in the history.
     """
-    assert cases.history is not None
     n_items = len(cases.names)
     lists = CandidateLists(cases.lists.target[rows], cases.lists.candidates[rows])
-    past = np.unique(cases.history.case * n_items + cases.history.items)
+    past = np.unique(history.case * n_items + history.items)
     marks = isin_sorted(past, rows[:, None] * n_items + lists.candidates)
     marks &= lists.candidates != PADDING_ITEM
     ids = [cases.ids[row] for row in rows.tolist()]
@@ -72,7 +73,7 @@ def check_history_guess(cases: AuditCases, rows: NDArray[np.int64]) -> AuditFind
     )  # fmt: skip
 
 
-def check_earlier_lists(cases: AuditCases) -> AuditFinding:
+def check_earlier_lists(cases: AuditCases, user: NDArray[np.int64]) -> AuditFinding:
     """Test whether targets are left out of the list that the same user had before.
 
     The lists before are those of known cases, then those of earlier cases. A target stands in
@@ -81,8 +82,7 @@ def check_earlier_lists(cases: AuditCases) -> AuditFinding:
     lists of users who had it cannot hold it.
     count: targets that stand in the list before. of: cases with a list before.
     """
-    assert cases.user is not None
-    lists, user = cases.lists, cases.user
+    lists = cases.lists
     width = lists.candidates.shape[1]
     if cases.known is not None and cases.known_user is not None:
         width = max(width, cases.known.candidates.shape[1])

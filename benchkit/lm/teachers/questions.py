@@ -23,8 +23,9 @@ def build_training_questions(
     candidates are the target and `candidates - 1` uniform draws from the items without a training
     interaction of the user, in an order that depends on the set alone, the same list for all
     questions of a user. Where the target is an item that the user has had again, so are the others,
-    as far as the history has them: as in the lists of the evaluation. Negatives are a uniform draw from that list, so that each stands in it, too
-    (C-APO, appendix D). What the harness asks for may be drawn, too: a view does not know it.
+    as far as the history has them: as in the lists of the evaluation. Negatives are a uniform draw
+    from that list, so that each stands in it, too (C-APO, appendix D). What the harness asks for
+    may be drawn, too: a view does not know it.
 
     limit: only so many users, chosen by a hash of their ids; fewer are part of more.
     Raises DataError when the catalogue is too small, ConfigError when `negatives` is too large.
