@@ -30,11 +30,14 @@ class CandidateSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     count: int = Field(default=30, ge=2, le=100_000)
-    """Items of a list, the target included."""
+    """Items of a list, the target included. Where the target is an item that the user has had
+    before, and the history has fewer, a list is shorter."""
     sampling: Literal["uniform", "popularity"] = "uniform"
-    """How likely an item is drawn: all alike, or in proportion to its training interactions."""
+    """How likely an item is drawn: all alike, or in proportion to its training interactions, of
+    which every item counts as having at least one."""
     seed: int = 0
-    """Seed of the draw and of the order."""
+    """Another seed gives other lists. It is no secret, and need not be one: the key of the draw
+    holds a digest of the answers, too."""
 
 
 class CandidateFileSpec(BaseModel):

@@ -25,7 +25,7 @@ def room_for_negatives(monkeypatch):
     """User u has every item, so that no candidate could be drawn; statistics need none."""
     import benchkit.data.preparation.candidates as candidates
 
-    monkeypatch.setattr(candidates, "sample_candidates", lambda *a, **k: a[2].repeat(2, axis=1))
+    monkeypatch.setattr(candidates, "sample_candidates", lambda *a, **k: a[3].repeat(2, axis=1))
 
 
 def test_statistics_by_hand():

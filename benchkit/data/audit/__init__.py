@@ -3,14 +3,15 @@
     findings = audit_cases(audit_cases_from_dataset(dataset))
 
 A fair list has its target once, at a place that tells nothing of it, among items that the user
-never had. What is tested is tested at `ALPHA` after Holm's correction over the tests of one audit;
-what is counted (a target that is missing, an item that stands twice) is reported from one on.
+never had (or had, too, where the target is a repetition), and nobody can draw it again. What is
+tested is tested at `ALPHA` after Holm's correction over the tests of one audit; what is counted
+(a target that is missing, an item that stands twice) is reported from one on.
 """
 
 from dataclasses import replace
 from itertools import chain
 
-from benchkit.data.audit import candidate_lists, list_order, popularity, titles
+from benchkit.data.audit import candidate_lists, list_order, popularity, target_guesses, titles
 from benchkit.data.audit.cases import AuditCases, audit_cases_from_dataset, audit_cases_from_file
 from benchkit.data.audit.finding import AuditFinding, FindingSeverity
 from benchkit.stats.multiple_testing import holm
@@ -33,7 +34,7 @@ def audit_cases(cases: AuditCases) -> list[AuditFinding]:
     """Return what is wrong with `cases` and what is worth knowing: leaks, defects, then notes."""
     if not len(cases):
         return []
-    tested = list_order.run_order_tests(cases)
+    tested = list_order.run_order_tests(cases) + target_guesses.run_guess_tests(cases)
     adjusted = holm([finding.p if finding.p is not None else 1.0 for finding in tested])
     findings = [
         replace(finding, p=float(p))

@@ -45,12 +45,13 @@ def check_candidate_lists(cases: AuditCases) -> Iterator[AuditFinding | None]:
     if cases.history is not None:
         past = _sorted_codes(cases.history.case, cases.history.items, len(cases.names))
         row = np.arange(len(cases))[:, None]
-        yield make_finding(
-            "history-among-candidates", "defect", ids, _has_negative_in(cases, row, past),
-            "A negative stands in the user's history: leaving out what the user has had already"
-            " raises the score.",
-        )  # fmt: skip
         repeat = isin_sorted(past, row[:, 0] * len(cases.names) + lists.target)
+        yield make_finding(
+            "history-among-candidates", "defect", ids,
+            _has_negative_in(cases, row, past) & ~repeat,
+            "A negative stands in the user's history, and the target does not: leaving out what"
+            " the user has had already raises the score.",
+        )  # fmt: skip
         yield make_finding(
             "repeat-target", "note", ids, repeat,
             "The target stands in the user's history: methods that repeat items, or leave them"
@@ -58,10 +59,10 @@ def check_candidate_lists(cases: AuditCases) -> Iterator[AuditFinding | None]:
         )  # fmt: skip
     if cases.interaction_keys is not None and cases.user is not None:
         yield make_finding(
-            "interacted-negatives", "defect", ids,
+            "interacted-negatives", "note", ids,
             _has_negative_in(cases, cases.user[:, None], cases.interaction_keys),
-            "A negative is an item that the user has chosen at some time: ranking it first is"
-            " counted as an error.",
+            "A negative is an item that the user chooses at another time: ranking it first is"
+            " counted as an error. Lists that leave out what is chosen later tell what it is not.",
         )  # fmt: skip
 
 
@@ -69,6 +70,12 @@ def _repeats_earlier(ids: Sequence[str]) -> NDArray[np.bool_]:
     """Return [n] whether an id stands before."""
     first = {case_id: row for row, case_id in reversed(list(enumerate(ids)))}
     return np.array([first[case_id] != row for row, case_id in enumerate(ids)], dtype=np.bool_)
+
+
+def testable_mask(cases: AuditCases) -> NDArray[np.bool_]:
+    """Mark the cases [n] that say something of a draw: one target, a negative, no repetition."""
+    lists = cases.lists
+    return (lists.is_target.sum(axis=1) == 1) & (lists.length > 1) & ~duplicate_case_mask(cases)
 
 
 def has_duplicate_item(codes: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -92,6 +92,8 @@ class AuditCases:
     known: CandidateLists | None = None
     """Further cases whose targets a method may see, such as the validation cases of a test. They
     are not audited themselves, but what they reveal of the others is."""
+    known_user: NDArray[np.int64] | None = None
+    """[len(known)] user codes."""
     popularity: NDArray[np.int64] | None = None
     """[n_items] counts of the training interactions."""
     user: NDArray[np.int64] | None = None
@@ -121,6 +123,7 @@ def audit_cases_from_dataset(
         tied = (lengths > 0) & (data.item[at] == cases.target) & (data.user[at] == cases.user)
         tied &= data.timestamp[at] == data.timestamp[at - 1]
     valid = dataset.valid
+    is_known = split == "test" and len(valid) > 0
     return AuditCases(
         name=f"{dataset.name}, {split} cases",
         ids=cases.ids,
@@ -129,8 +132,9 @@ def audit_cases_from_dataset(
         titles=dataset.catalog.texts.get("title"),
         history=CaseHistories(data.item[rows].astype(np.int64), offsets),
         known=CandidateLists(valid.target.astype(np.int64), valid.candidates.astype(np.int64))
-        if split == "test" and len(valid)
+        if is_known
         else None,
+        known_user=valid.user.astype(np.int64) if is_known else None,
         popularity=np.bincount(data.item[dataset.part == TRAIN], minlength=n_items),
         user=cases.user.astype(np.int64),
         interaction_keys=_negative_keys(dataset, cases),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchkit.data.audit import null_distributions
-from benchkit.data.audit.candidate_lists import duplicate_case_mask
+from benchkit.data.audit.candidate_lists import testable_mask
 from benchkit.data.audit.cases import AuditCases, CandidateLists, CaseHistories
 from benchkit.data.audit.finding import AuditFinding
 from benchkit.data.audit.list_resemblance import compare_with_similar_lists, pair_similar_lists
@@ -47,8 +47,7 @@ _PLACE = "The target prefers some places: naming the most frequent place has the
 
 def run_order_tests(cases: AuditCases) -> list[AuditFinding]:
     """Return each test of the order as a finding with its raw p, before any correction."""
-    keep = (cases.lists.is_target.sum(axis=1) == 1) & (cases.lists.length > 1)
-    keep &= ~duplicate_case_mask(cases)
+    keep = testable_mask(cases)
     ids = [cases.ids[row] for row in np.flatnonzero(keep).tolist()]
     lists, known = cases.lists.rows(keep), cases.known
     history = None if cases.history is None else cases.history.select(keep)

@@ -5,11 +5,11 @@ independent and uniform, and the laws below are known without drawing a single l
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 _MIN_EXPECTED_COUNT = 5.0  # the expected count below which cells of a chi-square test are merged
 _BLOCK = 4096  # pairs of lists compared at once: bounds memory
@@ -198,3 +198,40 @@ def _kendall(
     both = is_shared[some][:, None, :] & is_shared[some][:, :, None]
     total[some] = (np.triu(np.ones((width, width), np.int16), 1) * difference * both).sum((1, 2))
     return total, shared
+
+
+def count_test(
+    count: int, likely: NDArray[np.float64], alternative: Literal["greater", "less"]
+) -> NullTest:
+    """Test a count of independent events that happen with probabilities `likely` [n].
+
+    p is Chernoff's bound on the tail, min over t >= 0 of E[exp(t S)] exp(-t count), which is never
+    too small, and exact where nothing beyond `count` is possible.
+
+    >>> round(count_test(3, np.array([0.1, 0.1, 0.1, 1.0]), "greater").p, 6)  # 1 is certain
+    0.067969
+    """
+    if alternative == "less":
+        count, likely = len(likely) - count, 1 - likely
+    count -= int((likely >= 1).sum())
+    chances = likely[(likely > 0) & (likely < 1)]
+    mean = float(chances.sum())
+    excess = float(count - mean)
+    if count <= mean:
+        return NullTest(excess, 1.0)
+    if count > len(chances):
+        return NullTest(excess, 0.0)
+    if count == len(chances):
+        return NullTest(excess, float(np.exp(np.log(chances).sum())))
+    values, times = np.unique(chances, return_counts=True)
+    odds = np.log(values) - np.log1p(-values)
+
+    def mean_when_tilted(t: float) -> float:
+        return float((times * special.expit(odds + t)).sum()) - count
+
+    highest = 1.0
+    while mean_when_tilted(highest) < 0:
+        highest *= 2
+    t = optimize.brentq(mean_when_tilted, 0.0, highest)
+    logs = np.logaddexp(np.log1p(-values), np.log(values) + t)
+    return NullTest(excess, float(np.exp(min(0.0, float((times * logs).sum()) - t * count))))

@@ -1,7 +1,27 @@
-"""Frozen candidates: one target and items that the user never interacted with.
+"""Frozen candidates: the target and negatives that look like it to everyone who lacks the answers.
 
-Every draw is a hash of (seed, split, user, counter): it depends on no other user and on no order
-of rows, and the order of a list is a permutation that is drawn before the target is looked at.
+What a list tells of its target, for a method that knows the code, the seed, all training data, all
+requests and all answers of the validation:
+
+- The order is a function of the set: items are sorted by a hash of (case, item).
+- Negatives come from streams of a cryptographic hash whose key holds a SHA-256 of all answers of
+  the part (`digest_answers`). Two prepares share it; who lacks the answers does not. It has as much
+  entropy as the answers: with 30 candidates, 26 unknown targets are 128 bits, but those of five
+  users can be tried out. Validation has a key of its own, from its own answers: methods know these,
+  and nothing of the test is in it.
+- Negatives leave out the history and the case's relevant items, nothing else. What a user chooses
+  later may be among them: were it not, every list would say what no later answer is. A history that
+  holds h of N items leaves C(N - h - 1, n) sets of n negatives, whichever new item is the target:
+  with uniform sampling each candidate has the same likelihood.
+- Where users have items again (`duplicates = "keep"`), a target that stands in the history is among
+  other items of the history, and a new one among new ones: C(h - 1, n) sets for each. So negatives
+  are of the history in the share in which targets are, and inside a list it tells nothing. A
+  history too short for that makes the list shorter, down to all its items.
+  Several relevant items of both kinds have negatives of both kinds in the same share, up to a
+  rounding that is drawn.
+
+With popularity sampling, likelihoods differ by what the counts say, not by the draw: negatives
+are popular, which `benchkit data audit` prints as the popularity gap.
 """
 
 from collections.abc import Sequence
@@ -11,165 +31,153 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import seeds
+from benchkit.data.dataset import PADDING_ITEM
+from benchkit.data.preparation.negative_draws import draw_new_items, draw_past_items
+from benchkit.data.preparation.past_items import PastItems
 from benchkit.errors import DataError
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_BLOCK = 65_536  # cases drawn at once: bounds memory
+__all__ = ["PastItems", "digest_answers", "sample_candidates"]
+
+
+def digest_answers(
+    part: str, names: Sequence[str], relevant: NDArray[np.integer], item_ids: Sequence[str]
+) -> bytes:
+    """Return 32 bytes that depend on all answers of a part of a split.
+
+    Args:
+        part: "test" or "valid".
+        names: [n] names of the cases.
+        relevant: [n, g] codes of the targets and of further relevant items, filled with
+            PADDING_ITEM.
+        item_ids: Code -> id.
+    """
+    columns = [
+        ["" if code == PADDING_ITEM else item_ids[code] for code in column]
+        for column in relevant.T.tolist()
+    ]
+    return seeds.digest_texts([part], names, *columns)
 
 
 def sample_candidates(
     names: Sequence[str],
     users: NDArray[np.integer],
+    stops: NDArray[np.integer],
     required: NDArray[np.integer],
-    seen: NDArray[np.int64],
+    past: PastItems,
     popularity: NDArray[np.integer],
     count: int,
     sampling: Literal["uniform", "popularity"] = "uniform",
-    seed: int = 0,
-    split: str = "test",
+    *,
+    secret: bytes,
     drawable: NDArray[np.bool_] | None = None,
+    shorten: bool = True,
 ) -> NDArray[np.int32]:
-    """Return candidates [n, count] of item codes, the required ones once each at random places.
+    """Return candidates [n, count] of item codes, the required ones once each, in a random order.
 
-    names: [n] names of the cases, which key the draws together with `seed` and `split`.
-    users: [n] codes. required: [n, g] items that must be in the list, the target first.
-    seen: sorted unique `user * n_items + item` of every interaction, test included.
-    popularity: [n_items] training counts; with `sampling="popularity"` an item is drawn with
-        probability proportional to it (items without training interactions are never drawn).
-    drawable: [n_items] items that may be drawn, all of them when absent.
-    Raises DataError when a user has fewer than `count - g` items left to draw.
+    Lists that are shorter end in PADDING_ITEM.
+
+    Args:
+        names: [n] names of the cases, which key the draws together with `secret`.
+        users: [n] codes.
+        stops: [n] rows before which the histories end.
+        required: [n, g] items that must be in the list, filled with PADDING_ITEM.
+        past: The histories.
+        popularity: [n_items] training counts; with `sampling="popularity"` an item is drawn with
+            probability proportional to it. Items without training interactions count as one: were
+            they never drawn, such a candidate would be the answer.
+        count: Items of a list.
+        sampling: How likely an item is drawn.
+        secret: 32 bytes.
+        drawable: [n_items] items that may be drawn, all of them when absent.
+        shorten: Whether a list is shorter where the history has too few items for its negatives;
+            otherwise new items fill it, which says that a required item is in the history.
+
+    Raises:
+        DataError: A user has too few items left to draw.
     """
     n_items = len(popularity)
-    allowed = np.ones(n_items, dtype=np.bool_) if drawable is None else drawable.copy()
-    if sampling == "popularity":
-        allowed &= popularity > 0
-    pool = np.flatnonzero(allowed)
-    wanted = count - required.shape[1]
-    weights = np.ones(n_items) if sampling == "uniform" else popularity.astype(np.float64)
-    if wanted > len(pool):  # before a table of that width is made
+    pool = np.arange(n_items) if drawable is None else np.flatnonzero(drawable)
+    weights = np.ones(n_items) if sampling == "uniform" else np.maximum(popularity, 1.0)
+    required = _drop_repeats(required)
+    _check_room(names, required, count)
+    n_required, n_new, n_past = _count_kinds(
+        names, users, stops, required, past, count, secret, shorten
+    )
+    out = np.full((len(names), count), PADDING_ITEM, dtype=np.int32)
+    new_items = seeds.derive_secret(secret, "new items")
+    # Cases that want equally many items at once: what is drawn for one depends on no other one.
+    kinds, kind = np.unique(np.stack([n_required, n_new], axis=1), axis=0, return_inverse=True)
+    for number, (size, wanted) in enumerate(kinds.tolist()):
+        rows = np.flatnonzero(kind.reshape(-1) == number)
+        items = required[rows]
+        items = items[items != PADDING_ITEM].reshape(len(rows), size)
+        out[rows, :size] = items
+        if not wanted:
+            continue
+        out[rows, size : size + wanted] = draw_new_items(
+            new_items, [names[row] for row in rows.tolist()], users[rows], stops[rows], items,
+            past, pool, weights, wanted,
+        )  # fmt: skip
+    past_items = seeds.derive_secret(secret, "past items")
+    for row in np.flatnonzero(n_past).tolist():
+        start = n_required[row] + n_new[row]
+        history = past.list_items(int(users[row]), int(stops[row]))
+        out[row, start : start + n_past[row]] = draw_past_items(
+            past_items, names[row], history, required[row], int(n_past[row])
+        )
+    return _order_by_hash(out, seeds.derive_each(names, "order", secret.hex()))
+
+
+def _count_kinds(
+    names: Sequence[str],
+    users: NDArray[np.integer],
+    stops: NDArray[np.integer],
+    required: NDArray[np.integer],
+    past: PastItems,
+    count: int,
+    secret: bytes,
+    shorten: bool,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return [n] the required items of each case, its new and its past negatives."""
+    n_required = np.count_nonzero(required != PADDING_ITEM, axis=1)
+    n_repeats = np.count_nonzero(past.contains(users, stops, required), axis=1)
+    n_past = np.zeros(len(names), dtype=np.int64)
+    length = np.full(len(names), count, dtype=np.int64)
+    rounding = seeds.derive_secret(secret, "rounding")
+    for row in np.flatnonzero(n_repeats).tolist():
+        relevant, relevant_past = int(n_required[row]), int(n_repeats[row])
+        history = len(past.list_items(int(users[row]), int(stops[row])))
+        longest = min(count, history * relevant // relevant_past)
+        number = seeds.to_unit_interval(seeds.secret_streams(rounding, [names[row]], 1))[0, 0]
+        n_past[row] = min(history, int((longest * relevant_past + number * relevant) // relevant))
+        n_past[row] -= relevant_past
+        length[row] = longest if shorten else count
+    return n_required, length - n_required - n_past, n_past
+
+
+def _check_room(names: Sequence[str], required: NDArray[np.integer], count: int) -> None:
+    n_required = np.count_nonzero(required != PADDING_ITEM, axis=1)
+    if n_required.max(initial=0) > count:
+        row = int(n_required.argmax())
         raise DataError(
-            f"{count} candidates cannot be drawn from {len(pool)} items",
-            "lower candidates.count, or use a larger catalogue",
+            f"case {names[row]!r} has {n_required[row]} relevant items, more than the {count} of a"
+            " list",
+            "raise candidates.count",
         )
-    keys = _keys(seed, split, names)
-    out = np.empty((len(users), count), dtype=np.int32)
-    for start in range(0, len(users), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        try:
-            negatives = _sample_negatives(
-                keys[block], users[block], required[block], seen, pool, weights, wanted
-            )
-        except _TooFewError as error:
-            raise DataError(
-                f"user {names[start + error.case]!r} has only {error.free} items left to draw"
-                f" {wanted} negatives from ({len(pool)} items can be drawn)",
-                "lower candidates.count, or use a larger catalogue",
-            ) from None
-        lists = np.concatenate([required[block], negatives], axis=1)
-        order = np.argsort(_hash(keys[block], count, stream=1), axis=1, kind="stable")
-        out[block] = np.take_along_axis(lists, order, axis=1)
-    return out
 
 
-class _TooFewError(Exception):
-    def __init__(self, case: int, free: int) -> None:
-        super().__init__(case, free)
-        self.case, self.free = case, free
+def _drop_repeats(required: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return [n, g] items, those that stand before in their row replaced by PADDING_ITEM."""
+    required = required.copy()
+    for column in range(1, required.shape[1]):
+        again = (required[:, :column] == required[:, column, None]).any(axis=1)
+        required[again, column] = PADDING_ITEM
+    return required
 
 
-def _keys(seed: int, split: str, users: Sequence[str]) -> NDArray[np.uint64]:
-    return seeds.derive_each(users, "candidates", seed, split)
-
-
-def _sample_negatives(
-    keys: NDArray[np.uint64],
-    users: NDArray[np.integer],
-    required: NDArray[np.integer],
-    seen: NDArray[np.int64],
-    pool: NDArray[np.integer],
-    weights: NDArray[np.float64],
-    wanted: int,
-) -> NDArray[np.int32]:
-    """Return [n, wanted] distinct unseen items: the first acceptable ones of a stream of draws."""
-    n_items = len(weights)
-    out = np.empty((len(users), wanted), dtype=np.int32)
-    todo = np.arange(len(users))
-    even = bool((weights[pool] == weights[pool[0]]).all()) if len(pool) else True
-    cumulative = np.cumsum(weights[pool]) / weights[pool].sum()
-    most = 16 * (wanted + wanted // 2 + 16)
-    # Few draws do for nearly all cases; what they give does not depend on how many come at once.
-    # Rejection is fast while the catalogue is much larger than the list. The last resort, exact
-    # for any catalogue, orders all items by exponential arrival times, which is the same law.
-    for draws in (wanted + wanted // 8 + 4, most // 4, most):
-        uniform = _to_unit_interval(_hash(keys[todo], draws, stream=0))
-        place = (
-            (uniform * len(pool)).astype(np.int64)
-            if even
-            else np.searchsorted(cumulative, uniform, side="right")
-        )
-        items = pool[place.clip(max=len(pool) - 1)]
-        good = _acceptable_mask(items, users[todo], required[todo], seen, n_items)
-        position = np.cumsum(good, axis=1)
-        done = position[:, -1] >= wanted
-        rows = np.flatnonzero(done)
-        take = good[rows] & (position[rows] <= wanted)
-        out[todo[rows]] = items[rows][take].reshape(len(rows), wanted)
-        todo = todo[~done]
-        if not len(todo):
-            return out
-    for case in todo:
-        codes = users[case] * n_items + pool
-        free = pool[~_contains(seen, codes) & ~np.isin(pool, required[case])]
-        if len(free) < wanted:
-            raise _TooFewError(int(case), len(free))
-        uniform = _to_unit_interval(
-            _hash(keys[case : case + 1] ^ free.astype(np.uint64), 1, stream=2)
-        )[:, 0]
-        arrival = -np.log1p(-uniform) / weights[free]
-        out[case] = free[np.argsort(arrival, kind="stable")[:wanted]]
-    return out
-
-
-def _acceptable_mask(
-    items: NDArray[np.integer],
-    users: NDArray[np.integer],
-    required: NDArray[np.integer],
-    seen: NDArray[np.int64],
-    n_items: int,
-) -> NDArray[np.bool_]:
-    """Mark the items [n, draws] that are unseen, not required, and drawn for the first time."""
-    good = ~_contains(seen, users[:, None].astype(np.int64) * n_items + items)
-    for column in required.T:
-        good &= items != column[:, None]
-    order = np.argsort(items, axis=1, kind="stable")
-    ordered = np.take_along_axis(items, order, axis=1)
-    again = np.zeros_like(good)
-    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-    repeated = np.empty_like(again)
-    np.put_along_axis(repeated, order, again, axis=1)
-    return good & ~repeated
-
-
-def _contains(haystack: NDArray[np.int64], needles: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return which of `needles` are in a sorted array."""
-    if not len(haystack):
-        return np.zeros(needles.shape, dtype=np.bool_)
-    at = np.searchsorted(haystack, needles).clip(max=len(haystack) - 1)
-    is_member: NDArray[np.bool_] = haystack[at] == needles
-    return is_member
-
-
-def _hash(keys: NDArray[np.uint64], width: int, stream: int) -> NDArray[np.uint64]:
-    """Return [n, width] splitmix64 of (key, stream, column); a counter-based generator."""
-    with np.errstate(over="ignore"):
-        columns = np.arange(1, width + 1, dtype=np.uint64) + np.uint64(stream << 32)
-        z = keys[:, None] + columns * _GOLDEN
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
-        return mixed
-
-
-def _to_unit_interval(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Return numbers that are uniform in [0, 1), from the upper 53 bits."""
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+def _order_by_hash(lists: NDArray[np.int32], keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Return lists [n, count] sorted by a hash of key [n] and item; PADDING_ITEM comes last."""
+    lists = np.sort(lists, axis=1)  # so that equal hashes tell nothing either
+    hashes = seeds.splitmix(keys, lists) >> np.uint64(1)
+    hashes[lists == PADDING_ITEM] = np.iinfo(np.uint64).max
+    return np.take_along_axis(lists, np.argsort(hashes, axis=1, kind="stable"), axis=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchkit import seeds
 from benchkit.data.dataset import Cases
 from benchkit.data.preparation import candidates
 from benchkit.data.preparation.item_names import resolve_items
@@ -65,8 +66,8 @@ class CaseFreezer:
 
     spec: DatasetSpec
     tables: CodedTables
-    seen: NDArray[np.int64]
-    """Sorted `user * n_items + item` of all interactions."""
+    past: candidates.PastItems
+    """Of all interactions."""
     popularity: NDArray[np.int64]
     """[n_items] training interactions."""
     drawable: NDArray[np.bool_]
@@ -102,7 +103,7 @@ class CaseFreezer:
         settings = self.spec.candidates
         if isinstance(settings, CandidateFileSpec) and part in self.lists:
             return self._take_lists(part, rows, cases, settings)
-        return cases.replace_candidates(self._draw(part, rows, names, cases, count)), {}
+        return self._draw(part, rows, names, cases, count)
 
     def _take_lists(
         self, part: str, rows: CaseRows, cases: Cases, settings: CandidateFileSpec
@@ -128,40 +129,34 @@ class CaseFreezer:
 
     def _draw(
         self, part: str, rows: CaseRows, names: list[str], cases: Cases, count: int | None
-    ) -> NDArray[np.int32]:
-        """Return drawn candidates [n, count]."""
-        data, settings = self.tables.interactions, self.spec.candidates
+    ) -> tuple[Cases, dict[str, int]]:
+        """Return the cases with drawn candidates, and what was counted."""
+        data, catalog = self.tables.interactions, self.tables.catalog
+        settings = self.spec.candidates
         drawing = (
             settings if isinstance(settings, CandidateSpec) else CandidateSpec(seed=settings.seed)
         )
         required = np.concatenate([cases.relevant, data.item[rows.extra_candidates]], axis=1)
         count = drawing.count if count is None else self._limit_count(cases, required, count)
-        table = np.empty((len(names), count), dtype=np.int32)
-        # Cases with equally many relevant items at once: what is drawn for a case depends on no
-        # other one.
-        n_required = np.count_nonzero(required != PADDING_ITEM, axis=1)
-        for size in np.unique(n_required).tolist():
-            group = np.flatnonzero(n_required == size)
-            items = required[group]
-            table[group] = candidates.sample_candidates(
-                [names[row] for row in group],
-                cases.user[group],
-                items[items != PADDING_ITEM].reshape(len(group), size),
-                self.seen,
-                self.popularity,
-                count,
-                drawing.sampling,
-                drawing.seed,
-                part,
-                self.drawable if part == "test" else None,
-            )
-        return table
+        answers = candidates.digest_answers(part, names, cases.relevant, catalog.ids)
+        table = candidates.sample_candidates(
+            names,
+            cases.user,
+            cases.stop,
+            required,
+            self.past,
+            self.popularity,
+            count,
+            drawing.sampling,
+            secret=seeds.derive_secret(answers, "candidates", drawing.seed, part),
+            drawable=self.drawable if part == "test" else None,
+        )
+        return _drop_lists_of_targets(part, cases.replace_candidates(table), required, count)
 
     def _limit_count(self, cases: Cases, required: NDArray[np.integer], count: int) -> int:
         """Return the length of drawn lists: `count`, or what the catalogue has for every case."""
-        n_items = len(self.popularity)
-        seen = np.bincount(np.unique(self.seen) // n_items, minlength=len(self.tables.users))
-        free = n_items - seen[cases.user] + np.count_nonzero(required != PADDING_ITEM, axis=1)
+        n_past = self.past.count(cases.start, cases.stop)
+        free = len(self.popularity) - n_past + np.count_nonzero(required != PADDING_ITEM, axis=1)
         return min(count, int(free.min(initial=count)))
 
     def _grades(self, rows: CaseRows) -> NDArray[np.float32] | None:
@@ -179,6 +174,32 @@ class CaseFreezer:
                 "leave out split.grades, or the rows without a rating",
             )
         return grades
+
+
+def _drop_lists_of_targets(
+    part: str, cases: Cases, required: NDArray[np.integer], count: int
+) -> tuple[Cases, dict[str, int]]:
+    """Return the cases with a negative in their list, and how many lists are shorter than `count`.
+
+    Lists are shorter where a target is in the history, which has too few other items. In a list
+    without a negative every answer would be right.
+    """
+    funnel: dict[str, int] = {}
+    if (cases.lengths == count).all():
+        return cases, funnel
+    is_wanted = np.count_nonzero(required != PADDING_ITEM, axis=1) < count
+    has_negative = (cases.candidates[:, :, None] != required[:, None, :]).all(axis=2)
+    has_negative &= cases.candidates != PADDING_ITEM
+    left = has_negative.any(axis=1) | ~is_wanted
+    if not left.all():
+        funnel[f"{part}_repeats_of_the_only_items_of_a_history"] = int((~left).sum())
+        cases = cases.select(np.flatnonzero(left))
+    n_shorter = int((cases.lengths < count).sum())
+    if n_shorter:
+        funnel[f"{part}_lists_shorter_than_count"] = n_shorter
+        longest = int(cases.lengths.max())
+        cases = cases.replace_candidates(np.ascontiguousarray(cases.candidates[:, :longest]))
+    return cases, funnel
 
 
 def _item_codes(data: Interactions, rows: NDArray[np.int64] | None) -> NDArray[np.int32] | None:

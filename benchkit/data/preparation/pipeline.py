@@ -22,6 +22,7 @@ from benchkit.data.preparation.id_encoding import (
     factorize,
 )
 from benchkit.data.preparation.k_core import k_core
+from benchkit.data.preparation.past_items import PastItems
 from benchkit.data.preparation.ratings import interpret_ratings
 from benchkit.data.preparation.times import interpret_times
 from benchkit.data.raw import RawData, validate_raw_data
@@ -126,21 +127,27 @@ def _freeze_cases(
             f" {spec.split!r} ({len(users)} users, {len(data)} interactions)",
             "users need two interactions or more; check the column user",
         )
-    seen = np.sort(data.user.astype(np.int64) * len(catalog) + data.item)
+    past = PastItems.from_interactions(data.user, data.item, len(catalog))
     trained = data.item[split.part == TRAIN]
     popularity = np.bincount(trained, minlength=len(catalog))
 
     split = replace(split, test=split.test.in_order_of_time(data))
-    freezer = CaseFreezer(spec, tables, seen, popularity, drawable, lists)
+    freezer = CaseFreezer(spec, tables, past, popularity, drawable, lists)
     if isinstance(spec.candidates, CandidateFileSpec):  # validation lists are as long as the test's
         test, counts = freezer.freeze("test", split.test)
         valid, more = freezer.freeze("valid", split.valid, int(np.bincount(test.lengths).argmax()))
-        funnel = {**funnel, **counts, **more}
     else:
         with ThreadPoolExecutor(2) as pool:
-            (valid, _), (test, _) = pool.map(
+            (valid, more), (test, counts) = pool.map(
                 freezer.freeze, ("valid", "test"), (split.valid, split.test)
             )
+    if not len(test):
+        raise DataError(
+            f"dataset {spec.name!r}: every target repeats the only item of its history, so that no"
+            " other item of the history can stand beside it",
+            'set duplicates = "first", which asks for new items alone',
+        )
+    funnel = {**funnel, **counts, **more}
     counted = {"validation_cases": len(valid), "test_cases": len(test)}
     return PreparedDataset(
         name=spec.name,

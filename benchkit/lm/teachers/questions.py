@@ -21,9 +21,11 @@ def build_training_questions(
 
     The history is what came before; users with fewer than two interactions are left out. The
     candidates are the target and `candidates - 1` uniform draws from the items without a training
-    interaction of the user, in an order drawn without looking at the target, the same list for all
-    questions of a user. Negatives are a uniform draw from that list, so that each stands in it, too
-    (C-APO, appendix D). What the harness asks for may be drawn, too: a view does not know it.
+    interaction of the user, in an order that depends on the set alone, the same list for all
+    questions of a user. Where the target is an item that the user has had again, so are the others,
+    as far as the history has them: as in the lists of the evaluation. Negatives are a uniform draw
+    from that list, so that each stands in it, too (C-APO, appendix D). What the harness asks for
+    may be drawn, too: a view does not know it.
 
     limit: only so many users, chosen by a hash of their ids; fewer are part of more.
     Raises DataError when the catalogue is too small, ConfigError when `negatives` is too large.
@@ -39,18 +41,19 @@ def build_training_questions(
         keys = seeds.derive_each([view.users[user] for user in users.tolist()], "sample")
         users = np.sort(users[np.argsort(keys, kind="stable")[:limit]])
     names = [view.users[user] for user in users.tolist()]
-    seen = np.unique(data.user.astype(np.int64) * n_items + data.item)
-    targets = data.item[data.offsets[users + 1] - 1]
+    stops = data.offsets[users + 1] - 1
+    targets = data.item[stops]
     try:
         listed = lists.sample_candidates(
             names,
             users,
+            stops,
             targets[:, None],
-            seen,
+            lists.PastItems.from_interactions(data.user, data.item, n_items),
             np.bincount(data.item, minlength=n_items),
             candidates,
-            seed=seed,
-            split="train",
+            secret=seeds.derive_secret(b"", "candidates", seed, "train"),
+            shorten=False,
         )
     except DataError as error:
         raise DataError(
