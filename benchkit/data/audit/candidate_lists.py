@@ -75,7 +75,8 @@ def _repeats_earlier(ids: Sequence[str]) -> NDArray[np.bool_]:
 def testable_mask(cases: AuditCases) -> NDArray[np.bool_]:
     """Mark the cases [n] that say something of a draw: one target, a negative, no repetition."""
     lists = cases.lists
-    return (lists.is_target.sum(axis=1) == 1) & (lists.length > 1) & ~duplicate_case_mask(cases)
+    is_fair: NDArray[np.bool_] = (lists.is_target.sum(axis=1) == 1) & (lists.length > 1)
+    return is_fair & ~duplicate_case_mask(cases)
 
 
 def has_duplicate_item(codes: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ the permutation says where the target stands, and the stream which candidate it 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -46,7 +46,10 @@ def find_former_draws(
     few = CandidateLists(lists.target[probe], lists.candidates[probe])
     few_ids = [ids[row] for row in probe.tolist()]
     ranks = _name_ranks(names)
-    marking = {"place": _mark_place, "stream": partial(_mark_undrawn, ranks=ranks)}
+    marking: dict[str, Callable[[CandidateLists, NDArray[np.uint64]], NDArray[np.bool_]]] = {
+        "place": _mark_place,
+        "stream": partial(_mark_undrawn, ranks=ranks),
+    }
     best, n_tried = (-1.0, "place", 0, "test"), 0
     for seed in _SEEDS:
         for split, keys in _former_keys(few_ids, seed):
@@ -75,7 +78,8 @@ def _mark_place(lists: CandidateLists, keys: NDArray[np.uint64]) -> NDArray[np.b
     columns = np.arange(lists.candidates.shape[1])
     hashes = seeds.splitmix(keys, columns + 1 + (1 << 32))
     is_before = (hashes < hashes[:, :1]) & (columns < lists.length[:, None])
-    return is_before.sum(axis=1)[:, None] == columns
+    marks: NDArray[np.bool_] = is_before.sum(axis=1)[:, None] == columns
+    return marks
 
 
 def _mark_undrawn(
@@ -88,7 +92,8 @@ def _mark_undrawn(
     listed = ranks[lists.candidates]
     rows = np.arange(len(lists))[:, None] * len(ranks)
     is_drawn = np.isin(rows + listed, rows + drawn)
-    return ~is_drawn & (lists.candidates != PADDING_ITEM)
+    marks: NDArray[np.bool_] = ~is_drawn & (lists.candidates != PADDING_ITEM)
+    return marks
 
 
 def _name_ranks(names: Sequence[str]) -> NDArray[np.int64]:
