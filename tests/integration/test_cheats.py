@@ -23,7 +23,7 @@ def cheating_suite(names, users=400, **dataset):
             "name": "cheats",
             "title": "Cheats",
             "datasets": [{**toy, "candidates": {"count": 10}, **dataset}],
-            "protocols": ["scored", "sampled"],
+            "protocols": ["scored", "sampled", "full"],
             "metrics": ["hr@1", "ndcg@5"],
             "decoding": {"n": 1},
             "methods": [{"method": f"{FILE}:{name}"} for name in names],
@@ -66,7 +66,7 @@ def test_the_collection_would_notice_an_open_door(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CHEAT_KEYS", os.environ["BENCHKIT_KEYS"])
     outcomes = run_all(cheating_suite(["SearchesDisk"]), tmp_path)
-    assert {row[1] for row in rows_above_chance(outcomes)} == {"scored", "sampled"}
+    assert {row[1] for row in rows_above_chance(outcomes)} == {"scored", "sampled", "full"}
 
 
 @pytest.mark.parametrize("protocols", [["scored"], ["scored", "sampled"]])

@@ -444,6 +444,23 @@ class Remembers(OtherCases):
         return Cheat.predict(self, requests, run)
 
 
+class RemembersLists(Cheat):
+    door = "lists that were shown before the whole catalogue is asked: that comes first"
+
+    def prepare(self):
+        self.lists = {}
+
+    def predict(self, requests, run):
+        for request in requests:
+            if len(request.candidates) < len(run.catalog):
+                self.lists[request.case_id] = set(request.candidates)
+        return super().predict(requests, run)
+
+    def score(self, request):
+        listed = self.lists.get(request.case_id, ())
+        return [s + (i in listed) for s, i in zip(super().score(request), request.candidates)]
+
+
 # ---- what outlives a run ----------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchkit import seeds
 from benchkit.data.audit.cases import CandidateLists
-from benchkit.data.dataset import PADDING_ITEM
+from benchkit.data.request_batch import PADDING_ITEM
 
 _SEEDS = (*range(100), 123, 1234, 2020, 2021, 2022, 2023, 2024, 2025, 2026, 12345)  # as people do
 _PROBE = 200  # cases on which all seeds are tried

@@ -8,7 +8,7 @@ from benchkit.data.audit.candidate_lists import isin_sorted, testable_mask
 from benchkit.data.audit.cases import AuditCases, CandidateLists, CaseHistories
 from benchkit.data.audit.finding import AuditFinding, FindingSeverity
 from benchkit.data.audit.former_draw import find_former_draws
-from benchkit.data.dataset import PADDING_ITEM
+from benchkit.data.request_batch import PADDING_ITEM
 
 _MAX_EXAMPLES = 5
 _HISTORY = (
