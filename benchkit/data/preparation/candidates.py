@@ -31,9 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import seeds
-from benchkit.data.dataset import PADDING_ITEM
 from benchkit.data.preparation.negative_draws import draw_new_items, draw_past_items
 from benchkit.data.preparation.past_items import PastItems
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.errors import DataError
 
 __all__ = ["PastItems", "digest_answers", "sample_candidates"]
