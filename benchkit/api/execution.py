@@ -12,7 +12,7 @@ from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
 from benchkit.config.suite import Suite
-from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.errors import ConfigError, DamageError, unknown_name_error
 from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import judge_runs
@@ -31,7 +31,8 @@ class PlannedRun:
     """One run that a plan names, and how far it is.
 
     Attributes:
-        state: "to run", or the state of the run in the store: "started", "complete", "failed".
+        state: "to run", or the state of the run in the store: "started", "complete", "failed",
+            "damaged".
         reason: Why it will not be run; empty where it will.
     """
 
@@ -66,8 +67,11 @@ def plan(
     planned = _plan(suite, methods, datasets, seeds, options)
     rows = []
     for job in planned.jobs:
-        manifest = job.run.manifest()
-        state = manifest.status if manifest else "to run"
+        try:
+            manifest = job.run.manifest()
+            state: str = manifest.status if manifest else "to run"
+        except DamageError:
+            state = "damaged"
         rows.append(PlannedRun(job.task, job.method.name, job.seed, job.run_id, state))
     skipped = [
         PlannedRun(row.task, row.label, row.seed, "", "skipped", str(row.skip_reason))
