@@ -107,8 +107,7 @@ def _write_run(
         "metrics": pl.concat([result.metrics for result in results]),
         "predictions": predictions_table(results, place.dataset, place.cases),
     }
-    run.finish(manifest, tables)
-    return manifest
+    return run.finish(manifest, tables)
 
 
 def _update_manifest(run: Run, old: Manifest, new: Manifest) -> Manifest:

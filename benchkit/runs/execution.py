@@ -162,8 +162,7 @@ def _compute_run(job: Job, run: Run, manifest: Manifest, progress: StageProgress
         "metrics": pl.concat([result.metrics for result in results]),
         "predictions": predictions_table(results, test, cases),
     }
-    run.finish(complete, tables)
-    return complete
+    return run.finish(complete, tables)
 
 
 @contextmanager

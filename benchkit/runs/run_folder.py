@@ -66,10 +66,19 @@ class Run:
             return self.manifest()
         return None
 
-    def write_manifest(self, manifest: Manifest) -> None:
-        """Write the manifest. What has ended enters the ledger first."""
+    def write_manifest(self, manifest: Manifest) -> Manifest:
+        """Write the manifest and return it as it was written; it enters the ledger first where
+        the run has ended.
+
+        That of a complete run gets the checksums of its files, unless it has them.
+        """
+        if manifest.status == "complete" and not manifest.files:
+            with io.wrap_io_errors(self.path):
+                files = {name: checksums.hash_file(self.path / name) for name in self._list_files()}
+            manifest = manifest.model_copy(update={"files": files})
         ledger = None if manifest.status == "started" else self._ledger
         write_record(self.path / "manifest.json", manifest, ledger)
+        return manifest
 
     def predictions(self, columns: Sequence[str] = ()) -> pl.DataFrame:
         """Return the answers, in the order of the cases (schema `records.PREDICTIONS_SCHEMA`).
@@ -169,9 +178,6 @@ class Run:
         for name in self._list_files():
             if name not in manifest.files:
                 return f"{name} was added to it"
-        for name in _TABLES:
-            if name not in manifest.files:
-                return f"its manifest has no checksum of {name}"
         return checksums.find_damage(self.path, manifest.files, growing=(_LOG,))
 
     def _list_files(self) -> list[str]:
@@ -199,14 +205,17 @@ class Run:
         if not self.scratch.is_dir():  # else training goes on, and so do its records
             _remove(self.artifacts)
 
-    def finish(self, manifest: Manifest, tables: dict[str, pl.DataFrame]) -> None:
-        """Write the tables, then the manifest: only its last rename makes the run a result."""
+    def finish(self, manifest: Manifest, tables: dict[str, pl.DataFrame]) -> Manifest:
+        """Write the tables, then the manifest: only its last rename makes the run a result.
+
+        Returns:
+            The manifest with the checksums of the files.
+        """
         for name, table in tables.items():
             io.write_parquet(self.path / f"{name}.parquet", table)
-        with io.wrap_io_errors(self.path):
-            files = {name: checksums.hash_file(self.path / name) for name in self._list_files()}
-        self.write_manifest(manifest.model_copy(update={"files": files}))
+        manifest = self.write_manifest(manifest)
         shutil.rmtree(self.scratch, ignore_errors=True)
+        return manifest
 
 
 def _remove(path: Path) -> None:

@@ -19,11 +19,13 @@ import numpy as np
 from filelock import FileLock
 
 from benchkit import fingerprint, io
+from benchkit.checksums import find_folder_damage, seal_folder
 from benchkit.errors import DataError
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.corpus import build_corpus, nano_data_hash, nano_item_titles
 from benchkit.lm.nano.model import init_nano_model
 from benchkit.lm.nano.tokenizer import short_catalog_texts, train_nano_tokenizer
+from benchkit.lm.stage_cache import discard_damaged
 from benchkit.lm.teachers.template import rationale_phrases
 from benchkit.process_state import isolate_process
 from benchkit.source_hash import hash_sources
@@ -40,7 +42,7 @@ def build_nano(
     Both load with `from_pretrained`; `nano.json` beside them says how the training went. The key
     is a hash of the data, the config, the code, the versions of the libraries, the device's kind
     and the number of threads: on a CPU the same key means the same weights. A folder that exists
-    is returned at once; of several processes that need it at the same time one trains and the
+    is returned at once, and one that is damaged is made again; of several processes that need it at the same time one trains and the
     others wait.
 
     Raises:
@@ -58,13 +60,16 @@ def build_nano(
     }
     folder = cache / "nano"
     final = folder / fingerprint.hash_json(settings)
-    if final.is_dir():
+    if final.is_dir() and not find_folder_damage(final):
         return final
     with io.wrap_io_errors(final):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{final.name}.lock"):
-            if final.is_dir():
-                return final
+            if final.exists():
+                damage = find_folder_damage(final)
+                if not damage:
+                    return final
+                discard_damaged(final, damage, progress)
             for leftover in folder.glob(f".{final.name}-*"):  # by a process that was killed
                 shutil.rmtree(leftover, ignore_errors=True)
             temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{final.name}-"))
@@ -73,6 +78,7 @@ def build_nano(
                 with isolate_process(device, "transformers"):
                     facts = _train(view, titles, config, temporary, progress, device)
                 io.write_json(temporary / "nano.json", {**facts, **settings})
+                seal_folder(temporary)
                 _flush(temporary)
                 io.move_into_place(temporary, final)
             except BaseException:

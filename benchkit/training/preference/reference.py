@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from benchkit import io
+from benchkit.checksums import find_file_damage, seal_file
 from benchkit.fingerprint import hash_json, package_versions
-from benchkit.lm.timing import record_stage_cost
+from benchkit.lm.stage_cache import discard_damaged
+from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.source_hash import hash_sources
 from benchkit.training.core.config import Precision
 from benchkit.training.core.examples import hash_examples
@@ -33,7 +35,7 @@ def add_reference_logprobs(
     """Return `examples` with the log-probabilities of their responses under `model`.
 
     They are cached under a hash of the model's weights, the examples and everything else that can
-    change a digit.
+    change a digit; a damaged file is made again.
 
     Args:
         model: The reference, in its current state.
@@ -54,7 +56,11 @@ def add_reference_logprobs(
         }
     )
     path = run.cache / "reference" / f"{key}.npy"
-    with record_stage_cost(run, "reference", path.with_suffix(".json")):
+    record = path.with_suffix(".json")
+    if path.exists() and (damage := find_file_damage(path) or find_cost_damage(record)):
+        discard_damaged(path, damage, run.progress)
+        record.unlink(missing_ok=True)
+    with record_stage_cost(run, "reference", record):
         if path.is_file():
             table = np.load(path)
         else:
@@ -63,6 +69,7 @@ def add_reference_logprobs(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 part = path.with_name(f"{key}.{run.seed}.part.npy")
                 np.save(part, table)
+                seal_file(path, part)
                 io.move_into_place(part, path)
     return [
         replace(example, reference=tuple(row[: len(example.responses)].tolist()))
