@@ -49,7 +49,8 @@ class GenerationCache:
 
     Threads and processes may share it: of two answers under one key the first is kept, and `put`
     returns it to both; one older than `ask_again_since` counts as none, and so does one that is not
-    what was written. A file that sqlite finds damaged is moved aside. Prompts are not stored. Reading creates no file. All methods raise StoreError when the file cannot be read or written.
+    what was written. A file that sqlite finds damaged is moved aside. Prompts are not stored.
+    Reading creates no file. All methods raise StoreError when the file cannot be read or written.
     """
 
     def __init__(self, folder: Path) -> None:

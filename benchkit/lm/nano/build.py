@@ -42,8 +42,8 @@ def build_nano(
     Both load with `from_pretrained`; `nano.json` beside them says how the training went. The key
     is a hash of the data, the config, the code, the versions of the libraries, the device's kind
     and the number of threads: on a CPU the same key means the same weights. A folder that exists
-    is returned at once, and one that is damaged is made again; of several processes that need it at the same time one trains and the
-    others wait.
+    is returned at once, and one that is damaged is made again; of several processes that
+    need it at the same time one trains and the others wait.
 
     Raises:
         DataError: There is nothing to learn from.
