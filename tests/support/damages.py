@@ -227,7 +227,7 @@ DAMAGES = {
     "cases": manifest(first_summary("n", 4000)),
     "users": manifest(first_summary("users", 4000), sign=True),
     "coverage": manifest(
-        lambda m: [line.update(mean=1.0) for line in m["summary"] if line["metric"] == "coverage@5"],
+        lambda m: [x.update(mean=1.0) for x in m["summary"] if x["metric"] == "coverage@5"],
         sign=True,
     ),
     "cost": manifest(set_key("cost", "fit_seconds", value=0.0)),
@@ -257,7 +257,9 @@ DAMAGES = {
     "predictions NaN": table(
         "predictions", lambda t: t.with_columns(pl.col("scores").list.eval(pl.lit(float("nan"))))
     ),
-    "scores negated": table("predictions", lambda t: t.with_columns(pl.col("scores").list.eval(-pl.element()))),
+    "scores negated": table(
+        "predictions", lambda t: t.with_columns(pl.col("scores").list.eval(-pl.element()))
+    ),
     "scores permuted": table("predictions", shift("scores")),
     "targets changed": table("predictions", shift("target")),
     "users permuted": table("predictions", shift("user")),
@@ -285,7 +287,9 @@ DAMAGES = {
     "verdicts targets": verdicts(shift("target")),
     "judgement counts": judgement_json(set_key("counts", value={})),
     "judgement status": judgement_json(set_key("status", value="failed"), sign=True),
-    "judgement rubric": judgement_json(set_key("rubric", "criteria", 0, "high", value=9), sign=True),
+    "judgement rubric": judgement_json(
+        set_key("rubric", "criteria", 0, "high", value=9), sign=True
+    ),
     "judgement of another run": judgement_json(set_key("run_id", value="0" * 16)),
 }  # fmt: skip
 # Some of each kind, for the tests that are run all the time.

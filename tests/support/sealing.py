@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from benchkit.runs.records import JudgementManifest, Manifest, PlanRecord
+from benchkit.checksums import hash_file, sign_record
+from benchkit.runs.records import JudgementManifest, Manifest
 from benchkit.runs.store import Run, Store
 
 
@@ -21,9 +22,27 @@ def reseal(folder: Path) -> None:
         run.write_judgement(judgement, run.verdicts(judgement) if content else None)
 
 
-def reseal_plan(path: Path) -> None:
-    """Write the checksums of a changed plan anew."""
-    Store(path.parents[1])._write_plan(PlanRecord.model_validate(read_plain(path)))
+def sign_again(folder: Path) -> None:
+    """Give a run folder that lies in no store checksums that fit, whatever its manifest says."""
+    path = folder / "manifest.json"
+    try:
+        values = read_plain(path)
+    except (OSError, ValueError):
+        return
+    for name in values.get("files", {}):
+        if (folder / name).exists():
+            values["files"][name] = hash_file(folder / name).model_dump()
+    path.write_text(json.dumps(sign_record(values)))
+
+
+def age_store(root: Path, version: int = 3) -> None:
+    """Take the checksums out of a store, as one of a former schema has none."""
+    for path in root.glob("*/ledger.jsonl"):
+        path.unlink()
+    for path in [*root.glob("*/plan.json"), *root.glob("*/*/*/*/manifest.json")]:
+        values = {**read_plain(path), "schema_version": version}
+        values.pop("files", None)
+        path.write_text(json.dumps(values))
 
 
 def read_plain(path: Path) -> dict:
