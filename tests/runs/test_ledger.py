@@ -142,9 +142,11 @@ def test_a_plan_that_is_lost_is_begun_anew(store):
 def test_a_plan_is_read_while_it_is_replaced(store, monkeypatch):
     """Killed between ledger and plan: the old plan still counts."""
     store.update_plan(plan())
-    monkeypatch.setattr(
-        "benchkit.io.write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-    )
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchkit.io.write_json", interrupt)
     with pytest.raises(KeyboardInterrupt):
         store.update_plan(plan(title="New"))
     monkeypatch.undo()
