@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,12 +68,27 @@ def write_record(
     A process that is killed in between leaves a record that counts as damaged or, with `replaces`,
     the one of before.
     """
+    remove(path, only_folder=True)
     content = sign_record(record.model_dump(mode="json"))
     if ledger is not None:
         ledger.record(path, content["checksum"], replaces)
     io.write_json(path, content)
     if ledger is not None and replaces:
         ledger.record(path, content["checksum"])
+
+
+def remove(path: Path, only_folder: bool = False) -> None:
+    """Remove what is called so; damage may have made a folder of a file.
+
+    Args:
+        path: The file.
+        only_folder: Leave a file, which is about to be replaced.
+    """
+    with io.wrap_io_errors(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif not only_folder:
+            path.unlink(missing_ok=True)
 
 
 def _read_once(
@@ -99,6 +115,7 @@ def _read_once(
         return record  # what is not finished is not in the ledger
     if entry is None and has_checksums:
         raise damage_error(path, "the suite's ledger.jsonl does not know it", repair)
-    if entry is not None and checksum not in (entry.sha256, entry.previous):
+    known = () if entry is None else (entry.sha256, entry.previous)
+    if known and (checksum is None or checksum not in known):
         raise damage_error(path, "it is not the one that the suite's ledger.jsonl knows", repair)
     return record

@@ -12,7 +12,7 @@ from benchkit.errors import DamageError
 from benchkit.io import folder_name, slug
 from benchkit.runs import records
 from benchkit.runs.ledger import Ledger
-from benchkit.runs.record_files import damage_error, read_record, write_record
+from benchkit.runs.record_files import damage_error, read_record, remove, write_record
 from benchkit.runs.record_tables import check_verdicts, read_table
 from benchkit.runs.records import JudgementManifest, Manifest
 
@@ -161,6 +161,7 @@ class Run:
         """Write the verdicts, then the manifest that makes them count."""
         path = self._verdicts(judgement)
         if verdicts is not None:
+            remove(path, only_folder=True)
             io.write_parquet(path, verdicts)
             checksum = checksums.hash_file(path)
             judgement = judgement.model_copy(update={"verdicts_file": checksum})
@@ -200,10 +201,10 @@ class Run:
         if self._ledger is not None:
             self._ledger.forget(self.path)
         for name in ("manifest.json", "predictions.parquet", "metrics.parquet", _LOG):
-            _remove(self.path / name)
-        _remove(self._judgements)  # of answers that are gone
+            remove(self.path / name)
+        remove(self._judgements)  # of answers that are gone
         if not self.scratch.is_dir():  # else training goes on, and so do its records
-            _remove(self.artifacts)
+            remove(self.artifacts)
 
     def finish(self, manifest: Manifest, tables: dict[str, pl.DataFrame]) -> Manifest:
         """Write the tables, then the manifest: only its last rename makes the run a result.
@@ -216,11 +217,3 @@ class Run:
         manifest = self.write_manifest(manifest)
         shutil.rmtree(self.scratch, ignore_errors=True)
         return manifest
-
-
-def _remove(path: Path) -> None:
-    """Remove what is called so; damage may have made a folder of a file."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

@@ -240,6 +240,12 @@ DAMAGES = {
     "complete to failed": manifest(set_key("status", value="failed"), sign=True),
     "summary without a metric": manifest(lambda m: m["summary"].pop(0), sign=True),
     "schema of before": manifest(set_key("schema_version", value=4), sign=True),
+    "schema of before, unsigned": manifest(
+        lambda m: (m.pop("checksum"), m.pop("files"), m.update(schema_version=4))
+    ),
+    "plan of before, unsigned": plan(
+        lambda p: (p.pop("checksum"), p.update(schema_version=4, primary="hr@1"))
+    ),
     "schema of later": manifest(set_key("schema_version", value=99)),
     "files without checksums": manifest(set_key("files", value={}), sign=True),
     "no field": manifest(lambda m: m.pop("identity")),
