@@ -227,11 +227,11 @@ DAMAGES = {
     "cases": manifest(first_summary("n", 4000)),
     "users": manifest(first_summary("users", 4000), sign=True),
     "coverage": manifest(
-        lambda m: [x.update(mean=1.0) for x in m["summary"] if x["metric"] == "coverage@5"],
+        lambda m: [x.update(mean=0.123) for x in m["summary"] if x["metric"] == "coverage@5"],
         sign=True,
     ),
-    "cost": manifest(set_key("cost", "fit_seconds", value=0.0)),
-    "cost, signed": manifest(set_key("cost", "fit_seconds", value=1e-3), sign=True),
+    "cost": manifest(set_key("cost", "fit_seconds", value=78.0)),
+    "cost, signed": manifest(set_key("cost", "fit_seconds", value=77.0), sign=True),
     "caveats": manifest(set_key("caveats", value=["trained on the test set"])),
     "failed to complete": manifest(
         lambda m: m.update(status="complete", error=None), label="Raises", sign=True
