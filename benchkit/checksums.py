@@ -6,6 +6,7 @@ that somebody who computes them anew can pass off anything.
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benchkit import io
+from benchkit.types import Progress
 
 CHECKSUM = "checksum"  # key of a record's own checksum
 SUMS_FILE = "checksums.json"  # beside the files of a sealed folder
@@ -56,7 +58,7 @@ def pop_checksum(record: dict[str, Any]) -> tuple[str | None, bool]:
     return checksum, checksum is None or checksum == hash_record(record)
 
 
-def hash_file(path: Path) -> FileChecksum:
+def checksum_file(path: Path) -> FileChecksum:
     """Return size and SHA-256 of a file, which is read once in this process unless it changes.
 
     Raises:
@@ -95,7 +97,7 @@ def find_damage(
     for name, expected in files.items():
         path = folder / name
         try:
-            checksum = _hash_start(path, expected.size) if name in growing else hash_file(path)
+            checksum = _hash_start(path, expected.size) if name in growing else checksum_file(path)
         except FileNotFoundError:
             return f"{name} is missing"
         except OSError as error:
@@ -108,7 +110,7 @@ def find_damage(
 def seal_folder(folder: Path, files: Collection[str] | None = None) -> None:
     """Write the checksums of a folder's files (of all by default) beside them, in `SUMS_FILE`."""
     names = list_files(folder, without=(SUMS_FILE,)) if files is None else files
-    sums = {name: hash_file(folder / name).model_dump() for name in names}
+    sums = {name: checksum_file(folder / name).model_dump() for name in names}
     io.write_json(folder / SUMS_FILE, sign_record({"files": sums}))
 
 
@@ -125,7 +127,7 @@ def seal_file(path: Path, content: Path | None = None) -> None:
         path: The file.
         content: Where it lies so far, if it has still to be moved into place.
     """
-    sums = {path.name: hash_file(content or path).model_dump()}
+    sums = {path.name: checksum_file(content or path).model_dump()}
     io.write_json(_sum_path(path), sign_record({"files": sums}))
 
 
@@ -135,6 +137,23 @@ def find_file_damage(path: Path) -> str:
     if sums is None or sums.keys() != {path.name}:
         return f"{_sum_path(path).name} cannot be read"
     return find_damage(path.parent, sums)
+
+
+def discard_damaged(path: Path, damage: str, progress: Progress) -> None:
+    """Remove a stored result, and say so in the log of the run that makes it again.
+
+    Args:
+        path: The file or folder.
+        damage: What is wrong with it, in words.
+        progress: Of the run.
+    """
+    name = f"{path.parent.name}/{path.name}"
+    progress.start(f"{name} is damaged ({damage}): it is made again")
+    with io.wrap_io_errors(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _sum_path(path: Path) -> Path:

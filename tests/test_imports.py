@@ -18,7 +18,7 @@ HEAVY = ("torch", "transformers", "pandas", "recbole", "sklearn", "matplotlib", 
 
 # Modules that everybody may import. They import nothing but each other.
 _BASE = {"errors", "faults", "seeds", "types", "io", "fingerprint", "interactive", "rating_scale",
-         "registry", "config.loading", "checksums"}  # fmt: skip
+         "registry", "config.loading", "checksums", "sqlite_check"}  # fmt: skip
 # Room -> the rooms of benchkit that it may import. A room is a module or a package with all that is
 # in it, except what is a room of its own here. A new module needs no line in a room that has one.
 ALLOWED = {
@@ -34,7 +34,8 @@ ALLOWED = {
     "types": {"rating_scale", "seeds"},
     "interactive": {"errors", "fingerprint"},
     "io": {"errors"},
-    "checksums": {"errors", "io"},
+    "checksums": {"errors", "io", "types"},
+    "sqlite_check": set(),
     "registry": {"errors"},
     "config.loading": {"errors"},
     "stats": {*_BASE},
@@ -59,7 +60,7 @@ ALLOWED = {
     "judging": {*_BASE, "cards", "config", "data", "evaluation", "lm", "runs.progress",
                 "runs.provenance", "runs.records", "runs.store", "source_hash", "stats"},
     "runs": {*_BASE, "cards", "config", "data", "evaluation", "judging", "lm.generation_cache",
-             "runs.progress", "runs.provenance", "runs.records", "runs.store", "source_hash"},
+             "runs.progress", "runs.provenance", "runs.record_tables", "runs.records", "runs.store", "source_hash"},
     "report": {*_BASE, "cards", "data.dataset_statistics", "evaluation.lookup",
                "evaluation.protocols.base", "runs.records", "runs.store", "stats"},
     "interop": {*_BASE, "config", "data", "evaluation", "lm", "runs", "runs.progress",

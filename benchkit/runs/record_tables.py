@@ -13,7 +13,7 @@ from benchkit.runs.records import TableSchema
 READ_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
-def read_table(
+def read_stored_table(
     path: Path,
     schema: TableSchema,
     repair: str,

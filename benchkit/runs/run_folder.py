@@ -13,7 +13,7 @@ from benchkit.io import folder_name, slug
 from benchkit.runs import records
 from benchkit.runs.ledger import Ledger
 from benchkit.runs.record_files import damage_error, read_record, remove, write_record
-from benchkit.runs.record_tables import check_verdicts, read_table
+from benchkit.runs.record_tables import check_verdicts, read_stored_table
 from benchkit.runs.records import JudgementManifest, Manifest
 
 _AGAIN = "run it again"
@@ -74,7 +74,9 @@ class Run:
         """
         if manifest.status == "complete" and not manifest.files:
             with io.wrap_io_errors(self.path):
-                files = {name: checksums.hash_file(self.path / name) for name in self._list_files()}
+                files = {
+                    name: checksums.checksum_file(self.path / name) for name in self._list_files()
+                }
             manifest = manifest.model_copy(update={"files": files})
         ledger = None if manifest.status == "started" else self._ledger
         write_record(self.path / "manifest.json", manifest, ledger)
@@ -91,11 +93,11 @@ class Run:
         if columns:
             schema = {name: schema[name] for name in columns}
         path = self.path / "predictions.parquet"
-        return read_table(path, schema, _AGAIN, optional, only=bool(columns))
+        return read_stored_table(path, schema, _AGAIN, optional, only=bool(columns))
 
     def metrics(self) -> pl.DataFrame:
         """Return a value a case and metric (schema `records.METRICS_SCHEMA`)."""
-        return read_table(self.path / "metrics.parquet", records.METRICS_SCHEMA, _AGAIN)
+        return read_stored_table(self.path / "metrics.parquet", records.METRICS_SCHEMA, _AGAIN)
 
     def judgements(self) -> list[JudgementManifest]:
         """Return the judgements of the run, in the order of their files."""
@@ -150,7 +152,7 @@ class Run:
         """
         path = self._verdicts(judgement)
         optional = records.ADDED_TO_JUDGEMENTS
-        table = read_table(path, records.JUDGEMENTS_SCHEMA, _JUDGE_AGAIN, optional)
+        table = read_stored_table(path, records.JUDGEMENTS_SCHEMA, _JUDGE_AGAIN, optional)
         if problem := check_verdicts(table, judgement.rubric):
             raise damage_error(path, problem, _JUDGE_AGAIN)
         return table
@@ -163,7 +165,7 @@ class Run:
         if verdicts is not None:
             remove(path, only_folder=True)
             io.write_parquet(path, verdicts)
-            checksum = checksums.hash_file(path)
+            checksum = checksums.checksum_file(path)
             judgement = judgement.model_copy(update={"verdicts_file": checksum})
         ledger = None if judgement.status == "started" else self._ledger
         write_record(path.with_suffix(".json"), judgement, ledger)

@@ -201,7 +201,7 @@ TAMPERED = [
     (lambda f: edit(f, more=1), "more: unknown key"),
     (lambda f: (f / "manifest.json").write_text("{"), "cannot be read"),
     (lambda f: (f / "manifest.json").unlink(), "has no manifest.json"),
-    (lambda f: (f / "metrics.parquet").unlink(), "cannot be read"),
+    (lambda f: (f / "metrics.parquet").unlink(), "metrics.parquet is missing"),
     (lambda f: (f / "predictions.parquet").write_text("x"), "cannot be read"),
     (lambda f: edit(f, datasets={"test": "beef"}), "was asked other cases than 'toy' .*: \"?beef"),
     (lambda f: edit_identity(f, metrics=["hr@1"]), "has other metrics than"),

@@ -7,10 +7,10 @@ import threading
 import pytest
 
 from benchkit.checksums import (
+    checksum_file,
     find_damage,
     find_file_damage,
     find_folder_damage,
-    hash_file,
     pop_checksum,
     seal_file,
     seal_folder,
@@ -25,7 +25,7 @@ from tests.support.sealing import age_store
 def manifest(run_id="1", status="complete", **changes):
     return Manifest(
         run_id=run_id, row_id="r", status=status, suite="s", task="t", label="a", family="cf",
-        seed=0, identity={"test": "x", 1: {"b": 0.1}}, provenance={}, started="", **changes,
+        seed=0, identity={"test": "x", "1": {"b": 0.1}}, provenance={}, started="", **changes,
     )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_a_sealed_folder_knows_its_files(tmp_path):
 
 def test_a_file_that_grows_is_checked_as_far_as_it_went(tmp_path):
     (tmp_path / "log").write_text("one\n")
-    known = {"log": hash_file(tmp_path / "log")}
+    known = {"log": checksum_file(tmp_path / "log")}
     with (tmp_path / "log").open("a") as file:
         file.write("two\n")
     assert find_damage(tmp_path, known, growing=("log",)) == ""

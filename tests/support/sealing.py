@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchkit.checksums import hash_file, sign_record
+from benchkit.checksums import checksum_file, sign_record
 from benchkit.runs.records import JudgementManifest, Manifest
 from benchkit.runs.store import Run, Store
 
@@ -31,7 +31,7 @@ def sign_again(folder: Path) -> None:
         return
     for name in values.get("files", {}):
         if (folder / name).exists():
-            values["files"][name] = hash_file(folder / name).model_dump()
+            values["files"][name] = checksum_file(folder / name).model_dump()
     path.write_text(json.dumps(sign_record(values)))
 
 

@@ -19,13 +19,12 @@ import numpy as np
 from filelock import FileLock
 
 from benchkit import fingerprint, io
-from benchkit.checksums import find_folder_damage, seal_folder
+from benchkit.checksums import discard_damaged, find_folder_damage, seal_folder
 from benchkit.errors import DataError
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.corpus import build_corpus, nano_data_hash, nano_item_titles
 from benchkit.lm.nano.model import init_nano_model
 from benchkit.lm.nano.tokenizer import short_catalog_texts, train_nano_tokenizer
-from benchkit.lm.stage_cache import discard_damaged
 from benchkit.lm.teachers.template import rationale_phrases
 from benchkit.process_state import isolate_process
 from benchkit.source_hash import hash_sources
