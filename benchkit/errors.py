@@ -37,6 +37,18 @@ class StoreError(BenchkitError):
     exit_code = 4
 
 
+class DamageError(StoreError):
+    """A file of the store is not what was written. The cause says `<file>: damaged: <what>`."""
+
+    exit_code = 1
+
+    @property
+    def row_status(self) -> str:
+        """What a table says instead of figures: `damaged: run it again (<file> is missing)`."""
+        what = in_one_line(self.cause).partition(": damaged: ")[2] or self.cause
+        return f"damaged: {self.hint} ({what})"
+
+
 class MethodError(BenchkitError):
     """A recommender raised, or returned something that is not a prediction."""
 

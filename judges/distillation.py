@@ -1,5 +1,6 @@
 """What a judge's grades say of the features of rationales: models, and how well they agree."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from benchkit import io, seeds
+from benchkit.checksums import pop_checksum, sign_record
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError, DataError
 from benchkit.judging.rubric import Criterion, Rubric
@@ -178,16 +180,19 @@ def fit_distilled_model(
 
 def save_distilled_model(distilled: DistilledModel, path: Path) -> None:
     """Write a model as JSON. Raises StoreError where that fails."""
-    io.write_json(path, distilled.model_dump(mode="json"))
+    io.write_json(path, sign_record(distilled.model_dump(mode="json")))
 
 
 def load_distilled_model(path: Path) -> DistilledModel:
     """Read a saved model. Raises ConfigError where it cannot be read, or is something else."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {error}", "give the file of a distilled judge") from None
-    return validate_model(DistilledModel, text, str(path), hint="fit and save the judge again")
+    hint = "fit and save the judge again"
+    if isinstance(values, dict) and not pop_checksum(values)[1]:
+        raise ConfigError(f"{path}: damaged: its content is not what was written", hint)
+    return validate_model(DistilledModel, values, str(path), hint=hint)
 
 
 def _cross_validate(

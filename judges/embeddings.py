@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from benchkit.errors import StoreError
 from benchkit.lm.teachers.encoder import TextEncoder
+from benchkit.sqlite_check import set_aside_if_damaged
 
 VECTORS_FILE = "text-vectors.sqlite"
+_DIGEST = 16  # bytes of a checksum
 _AT_ONCE = 4096  # texts encoded before they are stored
-_TABLE = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
+_TABLE = "CREATE TABLE IF NOT EXISTS sealed (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
 
 
 def embed_texts(
@@ -27,32 +29,55 @@ def embed_texts(
 ) -> Mapping[str, NDArray[np.float32]]:
     """Return text -> [d] vector, from `folder` where it was computed before.
 
-    Safe for several processes. Raises StoreError when the file cannot be read or written.
+    Safe for several processes. A damaged vector is computed again, and a database that sqlite finds
+    damaged is moved aside. Raises StoreError when the file cannot be read or written.
     """
     keys = {text: _key(encoder, text) for text in sorted(set(texts))}
     vectors: dict[str, NDArray[np.float32]] = {}
+    damaged: list[tuple[bytes, bytes]] = []
     path = folder / VECTORS_FILE
     with _wrap_io_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
+        set_aside_if_damaged(path)
         base = sqlite3.connect(path, timeout=120)
     with closing(base):
         with _wrap_io_errors(path):
             base.execute("PRAGMA journal_mode=WAL")
             base.execute(_TABLE)
             for text, key in keys.items():
-                row = base.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()
-                if row is not None:
-                    vectors[text] = np.frombuffer(row[0], dtype="<f4")
+                row = base.execute("SELECT vector FROM sealed WHERE key = ?", (key,)).fetchone()
+                if row is None:
+                    continue
+                content = _open_vector(key, row[0])
+                if content is None:
+                    damaged.append((key, row[0]))
+                else:
+                    vectors[text] = np.frombuffer(content, dtype="<f4")
         # Texts of one length together: the encoder pads a batch to its longest.
         missing = sorted(keys.keys() - vectors.keys(), key=lambda text: (len(text), text))
         for start in range(0, len(missing), _AT_ONCE):
             part = missing[start : start + _AT_ONCE]
             rows = np.asarray(encoder.encode(part), dtype="<f4")
-            entries = [(keys[text], row.tobytes()) for text, row in zip(part, rows, strict=True)]
+            entries = [
+                (keys[text], _seal_vector(keys[text], row.tobytes()))
+                for text, row in zip(part, rows, strict=True)
+            ]
             with _wrap_io_errors(path), base:  # one transaction
-                base.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", entries)
+                base.executemany("DELETE FROM sealed WHERE key = ? AND vector = ?", damaged)
+                base.executemany("INSERT OR IGNORE INTO sealed VALUES (?, ?)", entries)
             vectors.update(zip(part, rows, strict=True))
     return vectors
+
+
+def _seal_vector(key: bytes, content: bytes) -> bytes:
+    """Return a vector's bytes, and after them a checksum of its key and of them."""
+    return content + hashlib.blake2b(key + content, digest_size=_DIGEST).digest()
+
+
+def _open_vector(key: bytes, sealed: bytes) -> bytes | None:
+    """Return a vector's bytes, None where they are not those that were written."""
+    content = bytes(sealed)[:-_DIGEST]
+    return content if _seal_vector(key, content) == sealed else None
 
 
 def _key(encoder: TextEncoder, text: str) -> bytes:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
+from benchkit.checksums import discard_damaged, find_file_damage
 from benchkit.lm.teachers.encoder import MiniLMEncoder, embeddings_path, load_or_encode
-from benchkit.lm.timing import record_stage_cost
+from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.training.preference.config import PreferenceConfig
 from benchkit.training.preference.examples import Preference
 from benchkit.training.preference.loss_spec import PairTerms, PairTermsFunction, PreferenceLoss
@@ -74,6 +75,10 @@ class CAPO(PreferenceRecommender):
                 texts.append(f"{history} | {item} | {choice.rationale}")
         encoder = MiniLMEncoder()
         record = embeddings_path(encoder, texts, run.cache).with_suffix(".json")
+        vectors = record.with_suffix(".npy")
+        if vectors.exists() and (damage := find_file_damage(vectors) or find_cost_damage(record)):
+            discard_damaged(vectors, damage, run.progress)
+            record.unlink(missing_ok=True)
         with record_stage_cost(run, "encoder", record):
             rows = iter(load_or_encode(encoder, texts, run.cache).tolist())
         return [{"score": row, "z": tuple(tuple(next(rows)) for _ in row)} for row in scores]

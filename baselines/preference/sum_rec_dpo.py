@@ -19,6 +19,7 @@ from baselines.preference.rationale_preferences import (
 from baselines.preference.score_predictor import ScorePredictor
 from baselines.preference.text_ranker import RationaleRanker
 from benchkit import io, seeds
+from benchkit.checksums import discard_damaged, find_file_damage, seal_file
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.predictor import LMPredictor
@@ -147,12 +148,15 @@ class SumRecDPO(PreferenceRecommender):
         settings = (decoding.model_dump_json(), config.template_hash, config.rationale_tokens)
         key = seeds.derive(weights_hash(model), *settings, repr(requests))
         path = run.scratch / f"samples-{key:016x}.json"
-        if path.is_file():
-            stored: list[list[str]] = json.loads(path.read_text(encoding="utf-8"))
-            return stored
+        if path.exists():
+            if not (damage := find_file_damage(path)):
+                stored: list[list[str]] = json.loads(path.read_text(encoding="utf-8"))
+                return stored
+            discard_damaged(path, damage, run.progress)
         ranker = self.make_predictor(self.engine(model, backbone))
         if not isinstance(ranker, RationaleRanker):
             raise TypeError("only mode 'native' samples rationales")
         texts = ranker.sample_distinct(requests, run, decoding)
         io.write_json(path, texts)
+        seal_file(path)
         return texts

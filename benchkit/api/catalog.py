@@ -8,7 +8,7 @@ from benchkit.cards import list_cards
 from benchkit.config.suite import list_shipped_suites, load_suite
 from benchkit.data.sources import SOURCES, describe_sources
 from benchkit.data.spec import DatasetSpec
-from benchkit.errors import unknown_name_error
+from benchkit.errors import DamageError, unknown_name_error
 from benchkit.runs.store import Store
 
 
@@ -57,9 +57,17 @@ def list_rubrics() -> list[dict[str, Any]]:
 def list_runs(store: Path) -> list[dict[str, Any]]:
     """Return the runs of a store, each with its state."""
     records = Store(store)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in records.runs():
-        manifest = run.manifest()
+        try:
+            manifest = run.manifest()
+        except DamageError:
+            place = dict(zip(("suite", "task", "method"), run.path.parts[-4:-1], strict=True))
+            rows.append(
+                {**place, "seed": None, "status": "damaged", "started": "",
+                 "run_id": run.path.name}
+            )  # fmt: skip
+            continue
         if manifest is None:
             continue
         status: str = manifest.status

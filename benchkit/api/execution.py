@@ -15,13 +15,14 @@ from benchkit.config.suite import Suite
 from benchkit.config.suite_outline import outline_suite
 from benchkit.console import VisibleConsole
 from benchkit.data.answer_keys import use_answer_keys_folder
-from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.errors import ConfigError, DamageError, unknown_name_error
 from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import judge_runs
 from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.executors.inline import InlineExecutor
+from benchkit.runs.job import Job
 from benchkit.runs.plan import RunOptions, RunPlan, execute_plan, plan_runs
 from benchkit.runs.progress import EventHandler, make_reporter
 from benchkit.runs.store import Store
@@ -37,8 +38,8 @@ class PlannedRun:
     """One run that a plan names, and how far it is.
 
     Attributes:
-        state: "to run", or the state of the run in the store: "started", "complete", "failed";
-            "unknown" where that would need code of the suite to run.
+        state: "to run", or the state of the run in the store: "started", "complete", "failed",
+            "damaged"; "unknown" where that would need code of the suite to run.
         reason: Why it will not be run, or is unknown; else empty.
     """
 
@@ -89,8 +90,7 @@ def plan(
             reason = f"its run id: {code.target} is not run in a plan; --trust"
             rows.append(PlannedRun(*row, "", "unknown", reason))
         else:
-            manifest = job.run.manifest()
-            rows.append(PlannedRun(*row, job.run_id, manifest.status if manifest else "to run"))
+            rows.append(PlannedRun(*row, job.run_id, _stored_state(job)))
     for skipped in planned.skipped:
         row = (skipped.task, skipped.label, skipped.seed)
         if code := unknown_rows.get(skipped.label):  # what stands in for it cannot do the task
@@ -98,6 +98,14 @@ def plan(
         else:
             rows.append(PlannedRun(*row, "", "skipped", str(skipped.skip_reason)))
     return rows
+
+
+def _stored_state(job: Job) -> str:
+    try:
+        manifest = job.run.manifest()
+    except DamageError:
+        return "damaged"
+    return manifest.status if manifest else "to run"
 
 
 def run(

@@ -68,5 +68,6 @@ def judge_command(
     results.print(console, only_grades=True)
     command = f"benchkit report --suite {planned.name} --out {out} --leaderboards leaderboards"
     console.print(f"write them: {command}")
+    options.exit_if_damaged(results.collected.damaged_rows)
     if results.run_report.n_failed:
         raise typer.Exit(1)

@@ -1,5 +1,6 @@
 """Options that several commands share, and those with long help texts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -198,3 +199,11 @@ TauOption = Annotated[
     float,
     typer.Option(help="Always-valid test: the difference of rates that it is tuned to."),
 ]
+
+
+def exit_if_damaged(rows: Sequence[str]) -> None:
+    """End with 1 where rows have no figures because their records are damaged; name them."""
+    for row in rows:
+        typer.secho(row, fg="red", err=True)
+    if rows:
+        raise typer.Exit(1)

@@ -60,3 +60,4 @@ def report_command(
         notes += unmatched_published(results, published or leaderboards / "published")
     for note in dict.fromkeys(notes):
         echo(f"note: {note}", fg="yellow", err=True)
+    options.exit_if_damaged(results.collected.damaged_rows)

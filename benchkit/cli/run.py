@@ -75,5 +75,6 @@ def run_command(
     results.print(console)
     for path in results.write(leaderboards):
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    options.exit_if_damaged(results.collected.damaged_rows)
     if report.n_failed:
         raise typer.Exit(1)

@@ -88,7 +88,7 @@ def record_external_run(
     _check_row(store, place, row, external)
     run = store.run(place.suite_name, place.task.name, external.label, external.run_id)
     with store.lock(external.run_id):
-        old = run.manifest()
+        old = run.intact_manifest()
         if done := old is not None and old.status == "complete":
             manifest = _update_manifest(run, old, _make_manifest(place, external))
         else:
@@ -107,8 +107,7 @@ def _write_run(
         "metrics": pl.concat([result.metrics for result in results]),
         "predictions": predictions_table(results, place.dataset, place.cases),
     }
-    run.finish(manifest, tables)
-    return manifest
+    return run.finish(manifest, tables)
 
 
 def _update_manifest(run: Run, old: Manifest, new: Manifest) -> Manifest:
@@ -163,7 +162,7 @@ def _check_row(store: Store, place: EvaluationTask, row: PlannedRow, external: E
         if (planned.task, planned.label) != (row.task, row.label) or planned.run_id is None:
             continue
         run = store.run(place.suite_name, planned.task, planned.label, planned.run_id)
-        manifest = run.manifest()
+        manifest = run.intact_manifest()
         if manifest is None or manifest.status == "failed":
             continue
         if not manifest.is_external:

@@ -77,7 +77,7 @@ class JudgeJob:
 
     def _last_judgement(self, run: JudgeableRun) -> JudgementManifest | None:
         entry = self.plan_entry
-        return run.run.judgement(entry.label, entry.judge_id)
+        return run.run.intact_judgement(entry.label, entry.judge_id)  # damaged: made again
 
 
 def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:

@@ -13,10 +13,12 @@ from typing import Any
 from weakref import finalize
 
 from benchkit.errors import StoreError
+from benchkit.sqlite_check import set_aside_if_damaged
 
 # The name is that of the first version.
 CACHE_FILE = "requests.sqlite"
 _STORED = "stored REAL NOT NULL DEFAULT 0"  # Unix time
+_CHECKSUM = "checksum TEXT"
 _oldest: ContextVar[float] = ContextVar("oldest", default=0.0)
 
 
@@ -46,7 +48,8 @@ class GenerationCache:
     """A table from keys to answers (JSON objects) in `folder/requests.sqlite`.
 
     Threads and processes may share it: of two answers under one key the first is kept, and `put`
-    returns it to both; one older than `ask_again_since` counts as none. Prompts are not stored.
+    returns it to both; one older than `ask_again_since` counts as none, and so does one that is not
+    what was written. A file that sqlite finds damaged is moved aside. Prompts are not stored.
     Reading creates no file. All methods raise StoreError when the file cannot be read or written.
     """
 
@@ -69,10 +72,14 @@ class GenerationCache:
         now = max(time.time(), self._oldest)  # a clock that was set back
         with self._database() as database:
             database.execute(
-                "INSERT INTO answers (key, answer, stored) VALUES (?, ?, ?) ON CONFLICT (key)"
-                " DO UPDATE SET answer = excluded.answer, stored = excluded.stored"
-                " WHERE stored < ?",
-                (key, text, now, self._oldest),
+                "DELETE FROM answers WHERE key = ? AND checksum IS NOT seal(key, answer, stored)",
+                (key,),
+            )
+            database.execute(
+                "INSERT INTO answers (key, answer, stored, checksum) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET answer = excluded.answer,"
+                " stored = excluded.stored, checksum = excluded.checksum WHERE stored < ?",
+                (key, text, now, _seal(key, text, now), self._oldest),
             )
             return self._select(database, key) or {}
 
@@ -104,6 +111,7 @@ class GenerationCache:
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        set_aside_if_damaged(self.path)
         # Without transactions, each answer is safe as soon as it is written.
         connection = sqlite3.connect(
             self.path, timeout=120, isolation_level=None, check_same_thread=False
@@ -113,21 +121,42 @@ class GenerationCache:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL,"
-            f" {_STORED}) WITHOUT ROWID"
+            f" {_STORED}, {_CHECKSUM}) WITHOUT ROWID"
         )
-        if "stored" not in _columns(connection):  # a file of an earlier version
-            try:
-                connection.execute(f"ALTER TABLE answers ADD COLUMN {_STORED}")
-            except sqlite3.OperationalError:
-                if "stored" not in _columns(connection):  # else another process was faster
-                    raise
+        connection.create_function("seal", 3, _seal, deterministic=True)
+        _add_column(connection, "stored", _STORED)
+        _add_column(connection, "checksum", _CHECKSUM)
         return connection
 
     def _select(self, database: sqlite3.Connection, key: str) -> dict[str, Any] | None:
         row = database.execute(
-            "SELECT answer FROM answers WHERE key = ? AND stored >= ?", (key, self._oldest)
+            "SELECT answer FROM answers WHERE key = ? AND stored >= ?"
+            " AND checksum = seal(key, answer, stored)",
+            (key, self._oldest),
         ).fetchone()
         return None if row is None else json.loads(row[0])
+
+
+def _seal(key: object, answer: object, stored: object) -> str:
+    """Return the checksum of a row."""
+    content = repr((key, answer, stored)).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _add_column(connection: sqlite3.Connection, name: str, definition: str) -> None:
+    """Add a column to a file of an earlier version, whose answers are taken as they are."""
+    if name in _columns(connection):
+        return
+    connection.execute("BEGIN IMMEDIATE")  # another process may be adding it
+    try:
+        if name not in _columns(connection):
+            connection.execute(f"ALTER TABLE answers ADD COLUMN {definition}")
+            if name == "checksum":
+                connection.execute("UPDATE answers SET checksum = seal(key, answer, stored)")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
 
 
 def _columns(database: sqlite3.Connection) -> set[str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchkit import io
+from benchkit.checksums import pop_checksum, sign_record
 from benchkit.types import RunContext, StageCost
 
 
@@ -28,13 +29,27 @@ def record_stage_cost(
     ended = time.perf_counter()
     cost = ended - start if known is None else known
     if known is None and record is not None:
-        io.write_text(record, json.dumps({"seconds": round(cost, 3)}) + "\n")
+        io.write_text(record, json.dumps(sign_record({"seconds": round(cost, 3)})) + "\n")
     before = run.stages.get(name, StageCost(0.0, 0.0))
     here = ended - (start if since is None else since)
     run.stages[name] = StageCost(before.cost + cost, before.seconds_here + here)
 
 
+def find_cost_damage(record: Path) -> str:
+    """Return what is wrong with the record beside a stage's result, in words; empty if nothing is.
+
+    Without it, the stage would seem to cost what reading its result does.
+    """
+    return "" if _read(record) is not None else f"{record.name} cannot be read"
+
+
 def _read(record: Path | None) -> float | None:
-    if record is None or not record.is_file():
+    """Return the seconds in a record, None where it is missing or damaged."""
+    if record is None:
         return None
-    return float(json.loads(record.read_text(encoding="utf-8"))["seconds"])
+    try:
+        values = json.loads(record.read_text(encoding="utf-8"))
+        checksum, is_right = pop_checksum(values)
+        return float(values["seconds"]) if checksum is not None and is_right else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -54,7 +54,7 @@ def execute_job(
     if not wait and store.is_locked(job.run_id):
         return None
     with store.lock(job.run_id):
-        old = run.manifest()
+        old = run.intact_manifest()  # a damaged run is computed again
         if old is not None and not must_compute(old, job):
             return Outcome(job, old, computed=False)
         run.clear()
@@ -83,7 +83,7 @@ def execute_job(
 
 def fail_job(job: Job, cause: str, emit: EventHandler) -> Outcome:
     """Record the run of a worker that ended without an outcome as failed."""
-    old = job.run.manifest()
+    old = job.run.intact_manifest()
     if old is not None and old.status == "complete":  # the worker ended after its work was done
         return Outcome(job, old, computed=True)
     manifest = _start_manifest(job).end("failed", error=cause)
@@ -192,8 +192,7 @@ def _compute_run(
         "metrics": pl.concat([result.metrics for result in results]),
         "predictions": predictions_table(results, test, cases),
     }
-    run.finish(complete, tables)
-    return complete
+    return run.finish(complete, tables)
 
 
 def _evaluate(

@@ -13,7 +13,7 @@ from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.repeats import MOST_SEED
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.preparation.cache import load_or_prepare
-from benchkit.errors import ConfigError, check_unique, unknown_name_error
+from benchkit.errors import ConfigError, DamageError, check_unique, unknown_name_error
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.interactive import is_live
 from benchkit.judging.judge_job import make_judge_jobs
@@ -23,8 +23,8 @@ from benchkit.processes.recommender import UNISOLATED
 from benchkit.runs.execution import must_compute
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.job import Job, Outcome, Overwrite
-from benchkit.runs.progress import EventHandler
-from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
+from benchkit.runs.progress import EventHandler, RunEvent
+from benchkit.runs.records import Manifest, PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
 from benchkit.types import Capability
 
@@ -188,7 +188,7 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     complete: list[Outcome] = []
     todo: list[Job] = []
     for job in plan.jobs:
-        manifest = job.run.manifest()
+        manifest = _read_manifest(job, emit)
         is_complete = manifest is not None and manifest.status == "complete"
         if manifest is not None and is_complete and not must_compute(manifest, job):
             complete.append(Outcome(job, manifest, computed=False))
@@ -198,6 +198,10 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     # Before the plan is recorded: data that cannot be read leave the earlier tables as they are.
     for spec in datasets.values():
         load_or_prepare(spec, plan.options.data)
+    try:
+        store.plan(plan.name)
+    except DamageError as error:
+        emit(RunEvent("damaged", f"plan of suite {plan.name}", note=error.row_status))
     store.update_plan(plan.to_record(), whole=plan.options.is_full_suite)
     yield from complete
     expected = Counter(job.run_id for job in todo)  # one method under two labels is one run id
@@ -209,6 +213,15 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
         yield outcome
     if missing := expected.total():
         raise _executor_error(f"gave no outcome of {missing} of {len(todo)} runs")
+
+
+def _read_manifest(job: Job, emit: EventHandler) -> Manifest | None:
+    """Return the manifest of a job's run, None where it has to be computed; say what is damaged."""
+    try:
+        return job.run.manifest()
+    except DamageError as error:
+        emit(RunEvent("damaged", job.title, note=error.row_status))
+        return None
 
 
 def _executor_error(what: str) -> ConfigError:

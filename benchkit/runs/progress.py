@@ -41,13 +41,13 @@ def utc_timestamp() -> str:
 class RunEvent:
     """Something that happened in a run."""
 
-    kind: Literal["started", "progress", "complete", "failed", "waiting"]
+    kind: Literal["started", "progress", "complete", "failed", "waiting", "damaged"]
     run: str
     stage: str = ""
     done: int = 0
     total: int | None = None
     note: str = ""
-    """The result in words, where a run ended."""
+    """The result in words, where a run ended; what is damaged, and done again now."""
 
 
 EventHandler = Callable[[RunEvent], None]
@@ -168,6 +168,7 @@ _STATUS_MARKUP = {
     "complete": "[green]done[/]",
     "failed": "[red]failed[/]",
     "waiting": "[yellow]waiting[/]",
+    "damaged": "[yellow]damaged[/]",
 }
 
 
@@ -237,7 +238,7 @@ class BarReporter:
             )
         else:
             self._lines.handle(event)
-            if event.kind != "waiting" and event.run in self._tasks:
+            if event.kind not in ("waiting", "damaged") and event.run in self._tasks:
                 self._bars.remove_task(self._tasks.pop(event.run))
 
 

@@ -7,11 +7,13 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchkit.checksums import FileChecksum
 from benchkit.errors import StoreError
 from benchkit.faults import FaultRecord
 from benchkit.runs.progress import utc_timestamp
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+_CHECKSUMS_SINCE = 5  # schema whose records have checksums
 EXTERNAL = "external"  # key in the identity and the provenance of an imported run
 
 TableSchema = dict[str, pl.DataType | type[pl.DataType]]
@@ -37,7 +39,7 @@ PREDICTIONS_SCHEMA: TableSchema = {
     "history_length": pl.Int64,  # interactions in the request
 }
 # One row a case, protocol and metric.
-METRICS_SCHEMA = {
+METRICS_SCHEMA: TableSchema = {
     "case_id": pl.String,
     "protocol": pl.String,
     "metric": pl.String,
@@ -67,6 +69,8 @@ JUDGEMENTS_SCHEMA: TableSchema = {
     "flags": pl.List(pl.String),
     "usage": pl.String,  # JSON
 }
+
+ADDED_TO_JUDGEMENTS = ("user", "named_outside")  # columns that older tables lack
 
 _CASE_ID = re.compile(r"(?:test:)?(.+?)(?:#(?:[2-9]|[1-9][0-9]+))?", re.DOTALL)
 _ADDED_IN_SCHEMA = {
@@ -161,6 +165,9 @@ class Manifest(BaseModel):
     """Whether it failed for its engine (no server, no readable answers): the next run goes on."""
     answers_since: float | None = None
     """Unix time of the order to ask everything again; answers stored before are not used."""
+    files: dict[str, FileChecksum] = Field(default_factory=dict)
+    """Checksums of all files of a complete run, by their paths in its folder; none before schema 5.
+    Of the log, what was written until the run was complete: judges append to it."""
 
     def end(self, status: RunStatus, **fields: Any) -> "Manifest":
         """Return the manifest of a run that ends now."""
@@ -214,6 +221,8 @@ class JudgementManifest(BaseModel):
     error: str | None = None
     answers_since: float | None = None
     """As of a run."""
+    verdicts_file: FileChecksum | None = None
+    """Checksum of the verdicts; None before schema 5."""
 
 
 class PlannedJudge(BaseModel):
@@ -285,6 +294,11 @@ def upgrade_record(record: dict[str, Any]) -> dict[str, Any]:
     if isinstance(rows := renamed.get("rows"), list):
         renamed["rows"] = [upgrade_record(row) for row in rows]
     return renamed
+
+
+def has_checksums(version: object) -> bool:
+    """Return whether records of a schema have checksums, so that damage to them can be found."""
+    return isinstance(version, int) and version >= _CHECKSUMS_SINCE
 
 
 def check_schema(version: object, where: str) -> None:

@@ -1,119 +1,25 @@
 """The run store, `runs/<suite>/<task>/<label>/<run_id>/`. Only a complete run is a result."""
 
-import json
-import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
 
-import polars as pl
 from filelock import FileLock, Timeout
-from pydantic import BaseModel
 
 from benchkit import io
-from benchkit.config.loading import validate_model
-from benchkit.disk_faults import read_hint
-from benchkit.errors import ConfigError, StoreError, unknown_name_error
-from benchkit.io import find_folder_clash, folder_name
+from benchkit.errors import DamageError, StoreError, unknown_name_error
+from benchkit.io import folder_name
 from benchkit.runs import records
-from benchkit.runs.records import JudgementManifest, Manifest, PlannedJudge, PlannedRow, PlanRecord
+from benchkit.runs.ledger import LEDGER_FILE, Ledger
+from benchkit.runs.plan_merging import find_double_row, merge_plans
+from benchkit.runs.record_files import damage_error, read_json, read_record, write_record
+from benchkit.runs.records import PlannedJudge, PlanRecord
+from benchkit.runs.run_folder import Run
 
-_M = TypeVar("_M", bound=BaseModel)
+__all__ = ["Run", "Store", "find_replaced_judges"]
+
+_PLAN_AGAIN = "run the suite again, and add imports and rows of --method again"
 _SUITE_GLOB = "[!.]*"  # folders with a dot hold locks and the cache
-
-
-class Run:
-    """The folder of one run."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def scratch(self) -> Path:
-        """Where the recommender keeps checkpoints; it outlives an interrupted attempt."""
-        return self.path / "scratch"
-
-    @property
-    def artifacts(self) -> Path:
-        """What the recommender stores of its training, e.g. preferences and margins."""
-        return self.path / "artifacts"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.jsonl"
-
-    def manifest(self) -> Manifest | None:
-        """Return the manifest, None if the run was never started."""
-        return _read_record(self.path / "manifest.json", Manifest)
-
-    def write_manifest(self, manifest: Manifest) -> None:
-        io.write_json(self.path / "manifest.json", manifest.model_dump(mode="json"))
-
-    def predictions(self) -> pl.DataFrame:
-        """Return the answers, in the order of the cases (schema `records.PREDICTIONS_SCHEMA`)."""
-        return self._read_table("predictions.parquet")
-
-    def metrics(self) -> pl.DataFrame:
-        """Return a value a case and metric (schema `records.METRICS_SCHEMA`)."""
-        return self._read_table("metrics.parquet")
-
-    def _read_table(self, name: str) -> pl.DataFrame:
-        try:
-            return pl.read_parquet(self.path / name)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise StoreError(
-                f"{self.path / name}: cannot be read: {error}",
-                read_hint(error, "run it again, or read the store again"),
-            ) from None
-
-    def judgements(self) -> list[JudgementManifest]:
-        """Return the judgements of the run, in the order of their files."""
-        paths = sorted(self._judgements.glob("*.json"))
-        return [record for path in paths if (record := _read_record(path, JudgementManifest))]
-
-    def judgement(self, label: str, judge_id: str) -> JudgementManifest | None:
-        """Return the judgement of one judge, None if it was never started."""
-        return _read_record(
-            self._judgements / f"{folder_name(label)}-{judge_id}.json", JudgementManifest
-        )
-
-    def verdicts(self, judgement: JudgementManifest) -> pl.DataFrame:
-        """Return the verdicts of a complete judgement (schema `records.JUDGEMENTS_SCHEMA`)."""
-        return pl.read_parquet(self._verdicts(judgement))
-
-    def write_judgement(
-        self, judgement: JudgementManifest, verdicts: pl.DataFrame | None = None
-    ) -> None:
-        """Write the verdicts, then the manifest that makes them count."""
-        path = self._verdicts(judgement)
-        if verdicts is not None:
-            io.write_parquet(path, verdicts)
-        io.write_json(path.with_suffix(".json"), judgement.model_dump(mode="json"))
-
-    @property
-    def _judgements(self) -> Path:
-        return self.path / "judgements"
-
-    def _verdicts(self, judgement: JudgementManifest) -> Path:
-        return self._judgements / f"{folder_name(judgement.label)}-{judgement.judge_id}.parquet"
-
-    def clear(self) -> None:
-        """Remove what an earlier attempt left, except its scratch folder."""
-        with io.wrap_io_errors(self.path):
-            for name in ("manifest.json", "predictions.parquet", "metrics.parquet", "log.jsonl"):
-                (self.path / name).unlink(missing_ok=True)
-        shutil.rmtree(self._judgements, ignore_errors=True)  # of answers that are gone
-        if not self.scratch.is_dir():  # else training goes on, and so do its records
-            shutil.rmtree(self.artifacts, ignore_errors=True)
-
-    def finish(self, manifest: Manifest, tables: dict[str, pl.DataFrame]) -> None:
-        """Write the tables, then the manifest: only its last rename makes the run a result."""
-        for name, table in tables.items():
-            io.write_parquet(self.path / f"{name}.parquet", table)
-        self.write_manifest(manifest)
-        shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 class Store:
@@ -121,7 +27,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        if marker := _read_json(root / "store.json"):
+        marker = read_json(root / "store.json", "delete this file, and run again")
+        if marker is not None:
             records.check_schema(marker.get("schema_version"), f"store {root}")
 
     def create(self) -> "Store":
@@ -140,18 +47,53 @@ class Store:
         """Return the names of the suites that have a plan."""
         return sorted(path.parent.name for path in self.root.glob(f"{_SUITE_GLOB}/plan.json"))
 
+    def suite_folders(self) -> list[Path]:
+        """Return the folders of suites, those without a plan included."""
+        names = ("*/*/*/manifest.json", "plan.json", LEDGER_FILE)
+        paths = (path for name in names for path in self.root.glob(f"{_SUITE_GLOB}/{name}"))
+        depth = len(self.root.parts)
+        return sorted({self.root / path.parts[depth] for path in paths})
+
     def run(self, suite: str, task: str, label: str, run_id: str) -> Run:
+        """Return a run by the names of its place."""
         names = (folder_name(name) for name in (suite, task, label, run_id))
-        return Run(self.root.joinpath(*names))
+        return self.run_at(self.root.joinpath(*names))
+
+    def run_at(self, path: Path) -> Run:
+        """Return the run in a folder of this store."""
+        return Run(path, self._ledger(path.parts[len(self.root.parts)]))
 
     def runs(self) -> Iterator[Run]:
         """Yield every run that was started, in the order of paths."""
         for path in sorted(self.root.glob(f"{_SUITE_GLOB}/*/*/*/manifest.json")):
-            yield Run(path.parent)
+            yield self.run_at(path.parent)
+
+    def ledger(self, suite: str) -> Ledger:
+        """Return the ledger of a suite: which records it should hold."""
+        return self._ledger(folder_name(suite))
+
+    def _ledger(self, folder: str) -> Ledger:
+        return Ledger(self.root / folder, lambda: self._file_lock(f"ledger-{folder}"))
 
     def plan(self, suite: str) -> PlanRecord | None:
-        """Return the plan of a suite, None if it was not run."""
-        return _read_record(self.root / folder_name(suite) / "plan.json", PlanRecord)
+        """Return the plan of a suite, None if it was not run.
+
+        Raises:
+            DamageError: It is not what was written.
+        """
+        path = self._plan_path(suite)
+        plan = read_record(path, PlanRecord, self.ledger(suite), _PLAN_AGAIN)
+        if plan is None:
+            return None
+        if folder_name(plan.suite) != path.parent.name:
+            raise damage_error(path, f"it is the plan of suite {plan.suite!r}", _PLAN_AGAIN)
+        if row := find_double_row(plan):
+            name = f"{row.task} / {row.label} #{row.seed}"
+            raise damage_error(path, f"it has {name} twice", _PLAN_AGAIN)
+        return plan
+
+    def _plan_path(self, suite: str) -> Path:
+        return self.root / folder_name(suite) / "plan.json"
 
     def require_plan(self, suite: str) -> PlanRecord:
         """Return the plan of a suite. Raises StoreError if it was not run."""
@@ -180,26 +122,11 @@ class Store:
             ConfigError: Two rows would share a folder.
         """
         with self._file_lock(f"plan-{folder_name(plan.suite)}"):
-            old = self.plan(plan.suite)
+            old = None
+            with suppress(DamageError):  # what it said is lost: the new one stands alone
+                old = self.plan(plan.suite)
             if old is not None:
-                old_rows = _rows_to_keep(old, plan, whole)
-                old_labels = {row.label for row in old_rows}
-                tasks = plan.tasks if whole else dict.fromkeys([*plan.tasks, *old.tasks])
-                labels = [*plan.labels, *(label for label in old.labels if label in old_labels)]
-                if clash := find_folder_clash(labels):
-                    raise ConfigError(
-                        f"rows {clash[0]!r} and {clash[1]!r} of suite {plan.suite!r} would share"
-                        " a folder",
-                        "choose another label",
-                    )
-                plan = plan.model_copy(
-                    update={
-                        "rows": old_rows + plan.rows,
-                        "tasks": list(tasks),
-                        "labels": list(dict.fromkeys(labels)),
-                        "judges": _merge_judges(plan.judges, old.judges),
-                    }
-                )
+                plan = merge_plans(old, plan, whole)
             self._write_plan(plan)
             return plan
 
@@ -225,8 +152,9 @@ class Store:
             return len(plan.rows) - len(rows)
 
     def _write_plan(self, plan: PlanRecord) -> None:
-        path = self.root / folder_name(plan.suite) / "plan.json"
-        io.write_json(path, plan.model_dump(mode="json"))
+        path = self._plan_path(plan.suite)
+        plan = plan.model_copy(update={"schema_version": records.SCHEMA_VERSION})
+        write_record(path, plan, self.ledger(plan.suite), replaces=True)
 
     @contextmanager
     def lock(self, run_id: str, wait: bool = True) -> Iterator[bool]:
@@ -268,47 +196,3 @@ def find_replaced_judges(
     """
     ids = {judge.label: judge.judge_id for judge in new}
     return [judge for judge in old if ids.get(judge.label, judge.judge_id) != judge.judge_id]
-
-
-def _rows_to_keep(old: PlanRecord, new: PlanRecord, whole: bool) -> list[PlannedRow]:
-    """Return the rows of `old` that stay beside those of `new` (see `Store.update_plan`)."""
-    planned = {(row.task, row.label, row.seed) for row in new.rows}
-    versions = {(row.task, row.label): row.row_id for row in new.rows}
-
-    def stays(row: PlannedRow) -> bool:
-        if (row.task, row.label) not in versions:
-            return not whole or (row.task in new.tasks and not row.in_suite)
-        same_version = row.row_id == versions[row.task, row.label]
-        return not whole and same_version and (row.task, row.label, row.seed) not in planned
-
-    return [row for row in old.rows if stays(row)]
-
-
-def _merge_judges(new: list[PlannedJudge], old: list[PlannedJudge]) -> list[PlannedJudge]:
-    labels = {judge.label for judge in new}
-    return [*new, *(judge for judge in old if judge.label not in labels)]
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError) as error:
-        raise StoreError(
-            f"{path}: cannot be read: {error}", read_hint(error, "remove this folder and run again")
-        ) from None
-    if not isinstance(value, dict):
-        raise StoreError(f"{path}: is not a record of benchkit", "remove this folder and run again")
-    return value
-
-
-def _read_record(path: Path, model: type[_M]) -> _M | None:
-    value = _read_json(path)
-    if value is None:
-        return None
-    records.check_schema(value.get("schema_version"), os.fspath(path))
-    hint = "remove this folder and run again"
-    return validate_model(
-        model, records.upgrade_record(value), os.fspath(path), error=StoreError, hint=hint
-    )

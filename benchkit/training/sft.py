@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from benchkit import io
+from benchkit.checksums import discard_damaged
 from benchkit.errors import DataError
 from benchkit.fingerprint import hash_json, package_versions
-from benchkit.lm.timing import record_stage_cost
+from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.source_hash import hash_sources
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.examples import Example, check_lengths, collate, hash_examples
@@ -112,9 +113,10 @@ def load_or_train_sft(
     """Fine-tune as `train_sft` does, once for all runs of a store that need the same result.
 
     Results are shared between runs with the same model weights, examples, settings, seed, device
-    and threads. A second run that needs the result meanwhile waits for it.
+    and threads. A second run that needs the result meanwhile waits for it; a damaged one is made
+    again.
     """
-    from benchkit.training.core.weights import weights_hash
+    from benchkit.training.core.weights import WEIGHTS_FILE, is_intact, weights_hash
 
     key = hash_json(
         {
@@ -130,7 +132,13 @@ def load_or_train_sft(
     with io.wrap_io_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    with FileLock(folder / "lock"), record_stage_cost(run, "sft", folder / "seconds.json", start):
-        return train_sft(
-            model, examples, config, replace(run, scratch=folder), validation=validation
-        )
+    record = folder / "seconds.json"
+    with FileLock(folder / "lock"):
+        result = folder / config.purpose
+        if (result / WEIGHTS_FILE).exists() and (damage := find_cost_damage(record)):
+            discard_damaged(result, damage, run.progress)
+        if not is_intact(result / WEIGHTS_FILE, run.progress):
+            record.unlink(missing_ok=True)
+        with record_stage_cost(run, "sft", record, start):
+            shared = replace(run, scratch=folder)
+            return train_sft(model, examples, config, shared, validation=validation)

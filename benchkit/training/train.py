@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from benchkit import io
+from benchkit.checksums import seal_file
 from benchkit.training.core import weights
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.lora import add_adapter
@@ -63,7 +64,7 @@ def train_on_objective(
         model = add_adapter(model, config.lora)
     result = folder / weights.WEIGHTS_FILE
     with _attach_module(model, objective.module):
-        if result.is_file():
+        if weights.is_intact(result, run.progress):
             weights.restore_weights(model, weights.read_weights(result))
             return model.to(run.device).eval()
         job = TrainingJob(model, examples, objective, config, run, validate, validation, folder)
@@ -74,6 +75,7 @@ def train_on_objective(
         else:
             run_training_job(job, Trainer)
             weights.write_weights(result, weights.trainable_parameters(model))
+            seal_file(result)
     if config.lora is not None:
         save_adapter(model, folder)
     weights.delete_checkpoints(folder)

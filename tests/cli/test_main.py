@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sealing import reseal
+
 SUITE = """
 title = "Toy"
 protocols = ["scored", "full", "sampled"]
@@ -67,6 +69,9 @@ def test_validate_finds_a_changed_number(folder):
     manifest = json.loads(path.read_text())
     manifest["summary"][0]["mean"] += 0.1
     path.write_text(json.dumps(manifest))
+    said = benchkit("validate", "runs", cwd=folder, code=1)
+    assert "damaged: its content is not what was written" in said
+    reseal(path.parent)
     assert "but its cases give" in benchkit("validate", "runs", cwd=folder, code=1)
 
 

@@ -19,6 +19,7 @@ from benchkit.runs.validation import validate_path
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.clusters import find_clusters
 from tests.support.command_line import said
+from tests.support.sealing import age_store
 
 RUNS = Path("runs")
 LIKES = """
@@ -271,11 +272,11 @@ def test_three_seeds_are_crossed_with_users(shop):
 
 
 def age(folder):
-    """Turn a run into one of schema 3, which did not name users."""
+    """Turn a run into one of schema 3, which had no checksums and did not name users."""
+    age_store(RUNS)
     manifest = json.loads((folder / "manifest.json").read_text())
     for line in manifest["summary"]:
-        del line["users"]
-    manifest["schema_version"] = 3
+        line.pop("users", None)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     pl.read_parquet(folder / "predictions.parquet").drop("user").write_parquet(
         folder / "predictions.parquet"
@@ -293,7 +294,10 @@ def test_older_records_get_intervals_over_users_and_say_so(shop):
     cell = row.cells["ndcg@5"]
     assert (cell.low, cell.high) == (float(before["low"]), float(before["high"]))
     assert (cell.n, cell.users, cell.p) == (24, 8, None)
-    assert all(check.ok for check in validate_path(RUNS))
+    assert "Recorded by an older benchkit without checksums" in " ".join(text.split())
+    checks = list(validate_path(RUNS))
+    assert all(check.ok for check in checks)
+    assert sum("schema 3 has no checksums" in check.detail for check in checks) == 2
 
 
 def test_older_records_with_one_case_a_user_are_as_they_were(shop):

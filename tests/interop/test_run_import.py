@@ -15,6 +15,7 @@ from benchkit.report.leaderboard import tables
 from benchkit.runs import validation
 from benchkit.runs.store import Run, Store
 from tests.support.samplers import SAMPLERS
+from tests.support.sealing import sign_again
 from tests.support.suites import make_suite, run_all
 
 SUITE = {"protocols": ["scored", "full", "sampled"]}
@@ -200,7 +201,7 @@ TAMPERED = [
     (lambda f: edit(f, more=1), "more: unknown key"),
     (lambda f: (f / "manifest.json").write_text("{"), "cannot be read"),
     (lambda f: (f / "manifest.json").unlink(), "has no manifest.json"),
-    (lambda f: (f / "metrics.parquet").unlink(), "cannot be read"),
+    (lambda f: (f / "metrics.parquet").unlink(), "metrics.parquet is missing"),
     (lambda f: (f / "predictions.parquet").write_text("x"), "cannot be read"),
     (lambda f: edit(f, datasets={"test": "beef"}), "was asked other cases than 'toy' .*: \"?beef"),
     (lambda f: edit_identity(f, metrics=["hr@1"]), "has other metrics than"),
@@ -214,15 +215,25 @@ TAMPERED = [
 def test_what_was_tampered_with_is_refused(made, tamper, message):
     suite, folder, store, data = made
     tamper(folder)
+    sign_again(folder)  # as somebody who tampers could
     with pytest.raises(DataError, match=message):
         import_run(folder, suite, store, data)
     assert store.plan("small") is None and not list(store.runs())
+
+
+@pytest.mark.parametrize("tamper", [swapped_scores, better_metric, better_mean, other_seed])
+def test_what_was_damaged_is_refused(made, tamper):
+    suite, folder, store, data = made
+    tamper(folder)
+    with pytest.raises(DataError, match=r"damaged: .* is not what was written"):
+        import_run(folder, suite, store, data)
 
 
 def test_an_identity_without_its_settings_is_refused(made):
     suite, folder, store, data = made
     identity = {"test": "x"}
     edit(folder, identity=identity, run_id=hash_json(identity))
+    sign_again(folder)
     with pytest.raises(DataError, match="does not say limit_users, protocols"):
         import_run(folder, suite, store, data)
 

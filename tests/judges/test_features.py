@@ -182,10 +182,29 @@ def test_each_text_is_encoded_once(tmp_path):
     assert other.asked == 7
 
 
-def test_a_damaged_file_of_vectors_says_so(tmp_path):
+def test_a_damaged_file_of_vectors_is_moved_aside(tmp_path):
     (tmp_path / VECTORS_FILE).write_bytes(b"no database" * 100)
+    with pytest.warns(UserWarning, match="is damaged"):
+        result = embed_texts(Bag(), ["a"], tmp_path)
+    assert np.array_equal(result["a"], Bag().encode(["a"])[0])
+    assert list(tmp_path.glob(f"{VECTORS_FILE}.damaged-*"))
+
+
+def test_a_damaged_vector_is_computed_again(tmp_path):
+    expected = embed_texts(Bag(), ["green tea", "cup"], tmp_path)
+    with sqlite3.connect(tmp_path / VECTORS_FILE) as base:
+        for key, vector in base.execute("SELECT key, vector FROM sealed").fetchall():
+            damaged = bytes([vector[0] ^ 1]) + vector[1:]
+            base.execute("UPDATE sealed SET vector = ? WHERE key = ?", (damaged, key))
+    for _ in range(2):  # computed, then read
+        result = embed_texts(Bag(), ["green tea", "cup"], tmp_path)
+        assert all(np.array_equal(result[text], expected[text]) for text in expected)
+
+
+def test_a_folder_of_vectors_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be used"):
-        embed_texts(Bag(), ["a"], tmp_path)
+        embed_texts(Bag(), ["a"], tmp_path / "file")
 
 
 def test_vectors_are_those_of_the_encoder(tmp_path):
@@ -195,7 +214,7 @@ def test_vectors_are_those_of_the_encoder(tmp_path):
     stored = embed_texts(Bag(), texts, tmp_path)
     assert all(np.array_equal(result[text], stored[text]) for text in texts)
     with sqlite3.connect(tmp_path / VECTORS_FILE) as base:
-        assert base.execute("SELECT count(*) FROM vectors").fetchone() == (len(texts),)
+        assert base.execute("SELECT count(*) FROM sealed").fetchone() == (len(texts),)
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,9 +1,12 @@
 """Answers on disk, shared by threads and processes."""
 
 import multiprocessing
+import random
 import sqlite3
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -47,10 +50,59 @@ def test_what_is_no_number_is_not_stored(tmp_path):
         GenerationCache(tmp_path).put("k", {"logprob": float("nan")})
 
 
-def test_a_damaged_file_is_named(tmp_path):
+def test_a_damaged_file_is_moved_aside_and_named(tmp_path):
     (tmp_path / CACHE_FILE).write_bytes(b"not a database" * 100)
+    with pytest.warns(UserWarning, match=r"requests\.sqlite is damaged"):
+        assert GenerationCache(tmp_path).get("k") is None
+    assert GenerationCache(tmp_path).put("k", {"a": 1}) == {"a": 1}
+    assert len(list(tmp_path.glob(f"{CACHE_FILE}.damaged-*"))) == 1
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"requests\.sqlite"):
-        GenerationCache(tmp_path).get("k")
+        GenerationCache(tmp_path / "file").put("k", {})
+
+
+@pytest.mark.parametrize(
+    "change", ["answer = '{\"a\": 2}'", "stored = stored + 1e9", "checksum = NULL", "answer = '{'"]
+)
+def test_a_damaged_answer_counts_as_none_and_is_replaced(tmp_path, change):
+    cache = GenerationCache(tmp_path)
+    cache.put("k", {"a": 1})
+    cache.put("l", {"a": 5})
+    with sqlite3.connect(tmp_path / CACHE_FILE) as database:
+        database.execute(f"UPDATE answers SET {change} WHERE key = 'k'")
+    database.close()
+    assert cache.get("k") is None
+    assert cache.get("l") == {"a": 5}
+    assert cache.put("k", {"a": 3}) == {"a": 3}
+    assert cache.get("k") == {"a": 3}
+
+
+def test_no_flipped_bit_gives_another_answer(tmp_path):
+    """sqlite may lose an answer, which is asked again, or refuse the file; it never differs."""
+    answers = {f"key {n}": {"text": f"answer {n}" * 9, "usage": {"tokens": n}} for n in range(40)}
+    first = GenerationCache(tmp_path / "origin")
+    for key, answer in answers.items():
+        first.put(key, answer)
+    first.close()
+    content = (tmp_path / "origin" / CACHE_FILE).read_bytes()
+    draw = random.Random(0)
+    for number in range(300):
+        damaged = bytearray(content)
+        place = draw.randrange(8 * len(content))
+        damaged[place // 8] ^= 1 << place % 8
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / CACHE_FILE).write_bytes(damaged)
+        cache = GenerationCache(folder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for key, answer in answers.items():
+                with suppress(StoreError):
+                    assert cache.get(key) in (None, answer)
+        cache.close()
 
 
 def test_reading_creates_no_file(tmp_path):

@@ -293,5 +293,11 @@ def test_seeds_of_different_versions_are_named(methods, tmp_path):
     for seed in (0, 1):  # as a plan of an earlier benchkit has them
         run = folder_of(outcomes["Noise", seed])
         run.write_manifest(run.manifest().model_copy(update={"row_id": "earlier"}))
+    store = Store(tmp_path / "runs")
+    rows = [
+        row.model_copy(update={"row_id": row.row_id if row.seed == 2 else "earlier"})
+        for row in store.plan("small").rows
+    ]
+    store._write_plan(store.plan("small").model_copy(update={"rows": rows}))
     status = "seeds 0, 1 are of another version than seed 2: run or import the row again"
     assert table_of(tmp_path)["Noise"].status == status

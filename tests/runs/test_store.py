@@ -13,6 +13,7 @@ from benchkit.errors import ConfigError, StoreError
 from benchkit.io import slug
 from benchkit.runs.records import SCHEMA_VERSION, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
+from tests.support.sealing import read_plain
 
 
 def plan(*rows, suite="s"):
@@ -183,9 +184,10 @@ def test_records_of_before_the_renaming_are_read(tmp_path):
     path = tmp_path / "s" / "plan.json"
     names = {"caveats": "remarks", "unsupported": "unable", "skip_reason": "left_out",
              "in_suite": "of_suite"}  # fmt: skip
-    stored = json.loads(path.read_text())
+    stored = read_plain(path)
     old = {**stored, "schema_version": 2, "drops": [["a", "b"]]}
     del old["relative_drops"]
+    (path.parent / "ledger.jsonl").unlink()
     old["rows"] = [{names.get(k, k): v for k, v in r.items()} for r in stored["rows"]]
     io.write_json(path, old)
     (read,) = store.plan("s").rows

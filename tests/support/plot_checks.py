@@ -29,11 +29,12 @@ def changed(store, config=None, identity=None, history=None, seconds=None, **pla
         cost = manifest.cost
         if seconds:
             cost = {**cost, "scored_seconds": seconds[manifest.label]}
-        run.write_manifest(manifest.model_copy(update={"identity": own, "cost": cost}))
         if history and manifest.status == "complete":
             table = run.predictions()
             lengths = pl.Series("history_length", np.resize(history, len(table)))
             io.write_parquet(run.path / "predictions.parquet", table.with_columns(lengths))
+        changes = {"identity": own, "cost": cost, "files": {}}
+        run.write_manifest(manifest.model_copy(update=changes))
     if plan:
         store.update_plan(store.plan("made").model_copy(update=plan))
     return store

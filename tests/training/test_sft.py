@@ -13,7 +13,8 @@ from benchkit.errors import ConfigError, DataError, MethodError
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.examples import Example, collate
 from benchkit.training.core.lora import merge_adapter
-from benchkit.training.sft import SFTObjective, train_sft
+from benchkit.training.core.weights import BestCheckpoint, last_checkpoint
+from benchkit.training.sft import SFTObjective, load_or_train_sft, train_sft
 from tests.support.tiny_training import (
     FAST,
     Stages,
@@ -248,3 +249,46 @@ def test_progress_counts_steps_and_tells_the_loss(tmp_path):
     assert run.progress.stages == [("sft steps", 4)]
     assert run.progress.done == 4
     assert all(note.startswith("loss ") for note in run.progress.notes)
+
+
+# What was stored
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "folder", "cost"])
+def test_a_damaged_result_is_trained_again(tmp_path, damage):
+    config, run = TrainConfig(**FAST, epochs=1), context(tmp_path)
+    first = weights(load_or_train_sft(model(), examples(4), config, run))
+    (path,) = run.cache.glob("sft/*/*/trained.safetensors")
+    content = path.read_bytes()
+    if damage == "cost":
+        cost = path.parents[1] / "seconds.json"
+        cost.write_text(cost.read_text().replace('"seconds": ', '"seconds": 7'))
+    elif damage == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        cut = content[: {"cut": len(content) // 2, "empty": 0}.get(damage)]
+        path.write_bytes(cut if damage != "flip" else content[:-1] + bytes([content[-1] ^ 1]))
+    run.progress.stages.clear()
+    again = weights(load_or_train_sft(model(), examples(4), config, run))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert path.read_bytes() == content
+    assert any("is damaged" in stage for stage, _ in run.progress.stages)
+    run.progress.stages.clear()
+    load_or_train_sft(model(), examples(4), config, run)  # and then it is read
+    assert not run.progress.stages
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "trained.safetensors", "selection.json"])
+def test_a_damaged_checkpoint_is_not_gone_on_with(tmp_path, name):
+    folder = tmp_path / "checkpoint-4"
+    folder.mkdir()
+    for file in ("optimizer.pt", "trained.safetensors"):
+        (folder / file).write_bytes(bytes(100))
+    BestCheckpoint().save(folder)
+    log = Stages()
+    assert last_checkpoint(tmp_path, log) == folder and not log.stages
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:-2] + b"!" + content[-1:])
+    assert last_checkpoint(tmp_path, log) is None and not folder.exists()
+    assert f"({name} is not what was written)" in log.stages[0][0]

@@ -19,6 +19,7 @@ import numpy as np
 from filelock import FileLock
 
 from benchkit import fingerprint, io
+from benchkit.checksums import discard_damaged, find_folder_damage, seal_folder
 from benchkit.errors import DataError
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.corpus import build_corpus, nano_data_hash, nano_item_titles
@@ -40,8 +41,8 @@ def build_nano(
     Both load with `from_pretrained`; `nano.json` beside them says how the training went. The key
     is a hash of the data, the config, the code, the versions of the libraries, the device's kind
     and the number of threads: on a CPU the same key means the same weights. A folder that exists
-    is returned at once; of several processes that need it at the same time one trains and the
-    others wait.
+    is returned at once, and one that is damaged is made again; of several processes that
+    need it at the same time one trains and the others wait.
 
     Raises:
         DataError: There is nothing to learn from.
@@ -58,13 +59,16 @@ def build_nano(
     }
     folder = cache / "nano"
     final = folder / fingerprint.hash_json(settings)
-    if final.is_dir():
+    if final.is_dir() and not find_folder_damage(final):
         return final
     with io.wrap_io_errors(final):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{final.name}.lock"):
-            if final.is_dir():
-                return final
+            if final.exists():
+                damage = find_folder_damage(final)
+                if not damage:
+                    return final
+                discard_damaged(final, damage, progress)
             for leftover in folder.glob(f".{final.name}-*"):  # by a process that was killed
                 shutil.rmtree(leftover, ignore_errors=True)
             temporary = Path(tempfile.mkdtemp(dir=folder, prefix=f".{final.name}-"))
@@ -73,6 +77,7 @@ def build_nano(
                 with isolate_process(device, "transformers"):
                     facts = _train(view, titles, config, temporary, progress, device)
                 io.write_json(temporary / "nano.json", {**facts, **settings})
+                seal_folder(temporary)
                 _flush(temporary)
                 io.move_into_place(temporary, final)
             except BaseException:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import io
+from benchkit.checksums import find_file_damage, seal_file
 from benchkit.errors import ConfigError
 from benchkit.process_state import isolate_process
 from benchkit.types import Catalog
@@ -71,7 +72,7 @@ def load_or_encode(
 ) -> NDArray[np.float32]:
     """Return [n, d] vectors of `texts`, from `folder` when they were computed before.
 
-    The file's name is a hash of the encoder's name and of all texts.
+    The file's name is a hash of the encoder's name and of all texts. A damaged file is made again.
     """
     if folder is None:
         return encoder.encode(texts)
@@ -80,8 +81,10 @@ def load_or_encode(
     if stored is not None and len(stored) == len(texts):
         return stored
     computed = encoder.encode(texts)
-    with io.replace_file(path) as temporary, temporary.open("wb") as file:
-        np.save(file, computed)
+    with io.replace_file(path) as temporary:
+        with temporary.open("wb") as file:
+            np.save(file, computed)
+        seal_file(path, temporary)
     return computed
 
 
@@ -92,8 +95,7 @@ def embeddings_path(encoder: TextEncoder, texts: Sequence[str], folder: Path) ->
 
 
 def _load(path: Path) -> NDArray[np.float32] | None:
-    try:
-        stored: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError):  # absent, or not what was written: computed again
+    if find_file_damage(path):  # absent, or not what was written: computed again
         return None
+    stored: NDArray[np.float32] = np.load(path, allow_pickle=False)
     return stored

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from benchkit.errors import ConfigError, StoreError
+from benchkit.errors import ConfigError, DamageError, StoreError
 from benchkit.evaluation.lookup import default_protocol
 from benchkit.report.core.case_values import CaseValues, all_case_tables, read_case_values
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL
@@ -184,6 +184,11 @@ def _labels(
     labels = []
     for table in tables:
         status = {row.label: row.status for row in table.rows}
+        for label, state in status.items():
+            if state.startswith("damaged: ") and (label in named or not request.methods):
+                raise DamageError(
+                    f"{table.task} / {label}: {state}", f"benchkit run --suite {plan.suite}"
+                )
         for name in named:
             if status.get(name) != "complete":
                 raise StoreError(

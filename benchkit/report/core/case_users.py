@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from benchkit.errors import StoreError
+from benchkit.errors import DamageError
 from benchkit.runs.records import Manifest, guess_users
 from benchkit.runs.store import Run
 from benchkit.stats.clusters import Clusters, find_clusters
@@ -16,20 +16,12 @@ def read_case_users(run: Run) -> dict[str, str]:
     Records before schema 4 do not name users, who are then read from the ids (`guess_users`).
 
     Raises:
-        StoreError: The record cannot be read.
+        DamageError: The record cannot be read.
     """
-    path = run.path / "predictions.parquet"
-    try:
-        table = pl.scan_parquet(path)
-        columns = [c for c in ("case_id", "user") if c in table.collect_schema()]
-        cases = table.select(columns).collect()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise StoreError(
-            f"{path}: cannot be read: {error}", "run it again, or read the store again"
-        ) from None
+    cases = run.predictions(["case_id", "user"])
     ids = cases["case_id"].to_list()
     guesses = pl.Series("user", guess_users(ids), dtype=pl.String)
-    users = cases["user"].fill_null(guesses) if "user" in columns else guesses
+    users = cases["user"].fill_null(guesses) if "user" in cases.columns else guesses
     return dict(zip(ids, users.to_list(), strict=True))
 
 
@@ -37,13 +29,12 @@ def case_clusters(case_ids: Sequence[str], users: Mapping[str, str]) -> Clusters
     """Return the cases of each user; None where each of these cases is of another user.
 
     Raises:
-        StoreError: The record of answers lacks one of the cases.
+        DamageError: The record of answers lacks one of the cases.
     """
     missing = [case for case in case_ids if case not in users]
     if missing:
-        raise StoreError(
-            f"{len(missing)} cases have values but no answer, e.g. {missing[0]!r}",
-            "the run's folder was changed: run it again with --overwrite always",
+        raise DamageError(
+            f"{len(missing)} cases have values but no answer, e.g. {missing[0]!r}", "run it again"
         )
     return find_clusters([users[case] for case in case_ids])
 

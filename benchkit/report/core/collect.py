@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from benchkit.errors import StoreError, in_one_line
+from benchkit.errors import DamageError, StoreError, in_one_line
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.evaluation.protocols.base import ProtocolTable
 from benchkit.report.core.case_users import case_clusters, counts_cases_as_users, read_case_users
@@ -15,7 +16,7 @@ from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.core.subgroups import history_bucket_table, relative_drop_table
 from benchkit.report.grades.collection import collect_grades
-from benchkit.runs.records import Manifest, PlannedRow, PlanRecord
+from benchkit.runs.records import Manifest, PlannedRow, PlanRecord, has_checksums
 from benchkit.runs.store import Run, Store
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.clusters import count_clusters
@@ -26,6 +27,7 @@ _OUTDATED = (
     " computed anew over users (case x#2 as one of user x), its test of chance is left out; run it"
     " again"
 )
+_TOLERANCE = 1e-9  # of a mean over seeds and cases, whichever is taken first
 _DIFFERENT = {"test": "were evaluated on different cases", "decoding": "were sampled differently"}
 
 
@@ -82,6 +84,11 @@ def _table(store: Store, plan: PlanRecord, task: str, protocol_table: ProtocolTa
         notes.append(f"{recorded.unsupported_note}: {', '.join(unsupported)}.")
     if any(row.status != "complete" for row in rows):
         notes.append("A row without figures is not a result; it shows the reason instead.")
+    if unprotected := [m.label for m in manifests if not has_checksums(m.schema_version)]:
+        notes.append(
+            "Recorded by an older benchkit without checksums, so that damage cannot be found:"
+            f" {', '.join(dict.fromkeys(unprotected))}."
+        )
     if chance and any(row.external for row in rows):
         notes.append(
             "External rows do not change the marks of the others: Holm is over the rows run here,"
@@ -120,8 +127,22 @@ def _check_same(manifests: Sequence[Manifest], what: str, plan: PlanRecord, task
 def _row(
     store: Store, plan: PlanRecord, planned: Sequence[PlannedRow], protocol: str
 ) -> tuple[ResultRow, list[Manifest]]:
+    try:
+        return _read_row(store, plan, planned, protocol)
+    except DamageError as error:
+        return replace(_empty_row(planned, protocol), status=error.row_status), []
+
+
+def _empty_row(planned: Sequence[PlannedRow], protocol: str) -> ResultRow:
     first = planned[-1]
-    empty = ResultRow(first.task, protocol, first.label, first.family, "", caveats=first.caveats)
+    return ResultRow(first.task, protocol, first.label, first.family, "", caveats=first.caveats)
+
+
+def _read_row(
+    store: Store, plan: PlanRecord, planned: Sequence[PlannedRow], protocol: str
+) -> tuple[ResultRow, list[Manifest]]:
+    """Return the row with its figures, or why it has none. Raises DamageError."""
+    empty = _empty_row(planned, protocol)
     reasons = [row.skip_reason for row in planned if row.skip_reason]
     if reasons:
         return replace(empty, status=reasons[0]), []
@@ -132,6 +153,7 @@ def _row(
         seed = f" (seed {row.seed})" if len(planned) > 1 else ""
         if manifest is None:
             return replace(empty, status=f"not run{seed}"), []
+        _check_plan(row, manifest)
         if manifest.status != "complete":
             return replace(empty, status=f"{_unfinished(store, manifest)}{seed}"), []
         runs.append(run)
@@ -159,6 +181,17 @@ def _row(
         ),
         manifests,
     )
+
+
+def _check_plan(row: PlannedRow, manifest: Manifest) -> None:
+    """Raise DamageError where a row of the plan names another run than the one it was made for."""
+    planned, recorded = (row.seed, row.row_id or manifest.row_id), (manifest.seed, manifest.row_id)
+    if planned != recorded:
+        raise DamageError(
+            f"{row.task} / {row.label}: damaged: the plan names run {manifest.run_id} for seed"
+            f" {row.seed}, which is another",
+            "run it again",
+        )
 
 
 def _stale(seeds: Sequence[int], newest: int) -> str:
@@ -194,7 +227,8 @@ def _cells(
             n_users = line.users or len(set(users.values()))
             cells[line.metric] = Cell(mean, n=line.n, n_users=n_users)
             continue
-        case_ids, values = pooled[line.metric]
+        case_ids, values = pooled.get(line.metric, ([], np.empty(0)))
+        _check_mean(runs[0], line.metric, mean, values)
         clusters = case_clusters(case_ids, users)
         low, high = mean_interval(values, clusters=clusters)
         # The largest p of the seeds: a row is above chance if each of its seeds is.
@@ -204,7 +238,17 @@ def _cells(
     return cells
 
 
-def _pooled(runs: Sequence[Run], protocol: str) -> dict[str, tuple[list[str], np.ndarray]]:
+def _check_mean(run: Run, metric: str, recorded: float, values: NDArray[np.float64]) -> None:
+    """Raise DamageError where a figure is not the mean of its cases."""
+    mean = float(np.mean(values)) if len(values) else float("nan")
+    if not abs(mean - recorded) <= _TOLERANCE:
+        raise DamageError(
+            f"{run.path}: damaged: {metric} is {recorded:.6g}, but its cases give {mean:.6g}",
+            "run it again",
+        )
+
+
+def _pooled(runs: Sequence[Run], protocol: str) -> dict[str, tuple[list[str], NDArray[np.float64]]]:
     """Return the cases of each metric, with their values averaged over the seeds."""
     tables = [run.metrics().filter(pl.col("protocol") == protocol) for run in runs]
     means = (

@@ -233,8 +233,12 @@ def split_status(label: str, status: str) -> tuple[str, str]:
     ('interrupted', '')
     >>> split_status("chat-rec", "failed: no such model (hint: check the name)")
     ('failed: see below', 'chat-rec failed: no such model (hint: check the name)')
+    >>> split_status("ease", "damaged: run it again (metrics.parquet is missing)")[0]
+    'damaged: run it again'
     """
     kind, _, reason = status.partition(": ")
+    if kind == "damaged":
+        return status.partition(" (")[0], f"{label} {status}"
     if kind != "failed" or ("(hint: " not in reason and len(status) <= _STATUS_WIDTH):
         return status, ""
     return f"{kind}: see below", f"{label} {status}"

@@ -54,3 +54,16 @@ class SuiteTables:
     tables: tuple[ResultTable, ...]
     grades: tuple[GradeTable, ...] = ()
     """What judges made of the rationales."""
+
+    @property
+    def damaged_rows(self) -> list[str]:
+        """Rows without figures because their records are damaged: "task / label: damaged: ..."."""
+        rows = [
+            f"{row.task} / {row.label}: {row.status}" for table in self.tables for row in table.rows
+        ]
+        rows += [
+            f"{table.task} / {row.label} / {table.judge}: {row.status}"
+            for table in self.grades
+            for row in table.rows
+        ]
+        return list(dict.fromkeys(row for row in rows if ": damaged: " in row))

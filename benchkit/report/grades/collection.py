@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from benchkit.errors import in_one_line
+from benchkit.errors import DamageError, in_one_line
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.grade_results import GradeComparison, GradeRow, GradeTable
 from benchkit.report.grades.analysis import compare_with_best, grade_buckets, length_adjusted_means
@@ -27,6 +27,10 @@ class _Method:
     runs: Sequence[Run]
     manifests: Sequence[JudgementManifest | None]
     """The judgement of each run; None where there is none."""
+    damage: str = ""
+    """What a row says where a run or its judgement is damaged."""
+    is_judgement: bool = False
+    """Whether it is a judgement that is damaged."""
 
     @property
     def begun(self) -> list[JudgementManifest]:
@@ -34,7 +38,11 @@ class _Method:
 
 
 def collect_grades(store: Store, plan: PlanRecord) -> tuple[GradeTable, ...]:
-    """Return a table for each judge of the plan and each task with verdicts."""
+    """Return a table for each judge of the plan and each task with verdicts.
+
+    Raises:
+        DamageError: All judgements that there are of a task are damaged.
+    """
     tables = [_table(store, plan, task, judge) for judge in plan.judges for task in plan.tasks]
     return tuple(table for table in tables if table is not None)
 
@@ -43,15 +51,26 @@ def _table(store: Store, plan: PlanRecord, task: str, judge: PlannedJudge) -> Gr
     methods = {label: _method(store, plan, task, label, judge) for label in plan.labels}
     first = next((manifest for method in methods.values() for manifest in method.begun), None)
     if first is None:
+        for label, method in methods.items():
+            if method.damage and method.is_judgement:  # there is no other row to show it beside
+                raise DamageError(
+                    f"{task} / {label} / {judge.label}: {method.damage}",
+                    f"benchkit judge --suite {plan.suite}",
+                )
         return None
     grades: dict[str, pl.DataFrame] = {}
     rows: dict[str, GradeRow] = {}
     for label, method in methods.items():
         if not method.planned:
             continue
-        row = GradeRow(label, method.planned[0].family, _status(method, first.answers))
+        row = GradeRow(label, method.planned[0].family, method.damage)
+        try:
+            row = replace(row, status=row.status or _status(method, first.answers))
+            if row.status == "complete":
+                grades[label] = answer_grades(method.runs, method.begun)
+        except DamageError as error:
+            row = replace(row, status=error.row_status)
         if row.status == "complete":
-            grades[label] = answer_grades(method.runs, method.begun)
             warnings = tuple(dict.fromkeys(w for m in method.begun for w in m.warnings))
             row = _filled(row, grades[label], first.rubric, plan.history_buckets, warnings)
         rows[label] = row
@@ -74,7 +93,18 @@ def _table(store: Store, plan: PlanRecord, task: str, judge: PlannedJudge) -> Gr
 def _method(store: Store, plan: PlanRecord, task: str, label: str, judge: PlannedJudge) -> _Method:
     planned = [row for row in plan.rows if (row.task, row.label) == (task, label)]
     runs = [store.run(plan.suite, task, label, row.run_id) for row in planned if row.run_id]
-    return _Method(planned, runs, [run.judgement(judge.label, judge.judge_id) for run in runs])
+    manifests: list[JudgementManifest | None] = []
+    damage, is_judgement = "", False
+    for run in runs:
+        try:
+            is_judgement = False
+            run.manifest()
+            is_judgement = True
+            manifests.append(run.judgement(judge.label, judge.judge_id))
+        except DamageError as error:
+            damage = error.row_status
+            break
+    return _Method(planned, runs, manifests, damage, is_judgement)
 
 
 def _status(method: _Method, answers: str) -> str:

@@ -47,10 +47,12 @@ def grades_by_criterion(stored: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _complete(runs: Sequence[Run], judge: PlannedJudge) -> list[tuple[Run, JudgementManifest]]:
-    manifests = ((run, run.judgement(judge.label, judge.judge_id)) for run in runs)
-    return [
-        (run, manifest) for run, manifest in manifests if manifest and manifest.status == "complete"
-    ]
+    complete = []
+    for run in runs:
+        manifest = run.intact_judgement(judge.label, judge.judge_id)
+        if manifest and manifest.status == "complete":
+            complete.append((run, manifest))
+    return complete
 
 
 def _rows(run: Run, manifest: JudgementManifest) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchkit.errors import StoreError
+from benchkit.errors import DamageError, StoreError
 from benchkit.report.training.preference_conflicts import PreferenceConflicts, read_conflicts
 from benchkit.report.training.training_trace import TrainingTrace, read_trace
 from benchkit.runs.records import PlannedRow
@@ -81,7 +81,10 @@ def _diagnosis(store: Store, suite: str, row: PlannedRow) -> Diagnosis | str:
     if row.skip_reason:
         return row.skip_reason
     run = store.run(suite, row.task, row.label, row.run_id or "")
-    manifest = run.manifest()
+    try:
+        manifest = run.manifest()
+    except DamageError as error:
+        return error.row_status
     if manifest is None:
         return "not run"
     path = run.artifacts / "steps.jsonl"

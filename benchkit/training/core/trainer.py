@@ -203,7 +203,7 @@ class Trainer(transformers.Trainer):
 
     def last_checkpoint(self) -> Path | None:
         """Find the checkpoint to resume from, and load the best weights it knew."""
-        last = weights.last_checkpoint(Path(self.args.output_dir))
+        last = weights.last_checkpoint(Path(self.args.output_dir), self.run.progress)
         if last is not None:
             self.best_checkpoint.load(last)
         return last

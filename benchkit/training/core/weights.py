@@ -11,10 +11,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchkit import io
+from benchkit.checksums import (
+    SUMS_FILE,
+    discard_damaged,
+    find_file_damage,
+    find_folder_damage,
+    seal_folder,
+)
 from benchkit.errors import MethodError
+from benchkit.types import Progress
 
 WEIGHTS_FILE = "trained.safetensors"
-_BEST, _COMPLETE = "best.safetensors", "selection.json"
+_BEST, _STATE = "best.safetensors", "selection.json"
 
 Weights = Mapping[str, torch.Tensor]
 
@@ -54,6 +62,19 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     return values
 
 
+def is_intact(result: Path, progress: Progress) -> bool:
+    """Return whether a training left its weights in a file; remove one that is damaged, and say so.
+
+    One without checksums is damaged, too: they are written last.
+    """
+    if not result.exists():
+        return False
+    if damage := find_file_damage(result):
+        discard_damaged(result, damage, progress)
+        return False
+    return True
+
+
 class BestCheckpoint:
     """The best weights so far."""
 
@@ -84,11 +105,12 @@ class BestCheckpoint:
         if self._weights is not None:
             write_weights(folder / _BEST, self._weights)
         state = {"best": self.best, "stale": self.stale}
-        io.write_json(folder / _COMPLETE, state)
+        io.write_json(folder / _STATE, state)
+        seal_folder(folder)
 
     def load(self, folder: Path) -> None:
         """Read from a checkpoint."""
-        state: dict[str, Any] = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
+        state: dict[str, Any] = json.loads((folder / _STATE).read_text(encoding="utf-8"))
         self.best, self.stale = state["best"], state["stale"]
         self._weights = read_weights(folder / _BEST) if self.best is not None else None
 
@@ -98,12 +120,15 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint, and delete the incomplete ones."""
+def last_checkpoint(folder: Path, progress: Progress) -> Path | None:
+    """Return the newest complete checkpoint; delete incomplete and damaged ones, and say which."""
     complete = None
     for path in list_checkpoints(folder):
-        if (path / _COMPLETE).is_file():
+        damage = find_folder_damage(path)
+        if not damage:
             complete = path
+        elif (path / SUMS_FILE).is_file():
+            discard_damaged(path, damage, progress)
         else:
             shutil.rmtree(path)
     return complete

@@ -16,6 +16,7 @@ import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from benchkit import io
+from benchkit.checksums import seal_file
 from benchkit.errors import BenchkitError, ConfigError
 from benchkit.process_state import silence_hugging_face
 from benchkit.training.core import weights
@@ -63,9 +64,9 @@ def _train(job: TrainingJob, rank: int) -> None:
         dist.init_process_group("gloo", timeout=_TIMEOUT)
     run_training_job(job, DistributedTrainer)
     if rank == 0:
-        weights.write_weights(
-            job.folder / weights.WEIGHTS_FILE, weights.trainable_parameters(job.model)
-        )
+        result = job.folder / weights.WEIGHTS_FILE
+        weights.write_weights(result, weights.trainable_parameters(job.model))
+        seal_file(result)
     dist.barrier()
     dist.destroy_process_group()
 

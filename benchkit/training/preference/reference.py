@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from benchkit import io
+from benchkit.checksums import discard_damaged, find_file_damage, seal_file
 from benchkit.fingerprint import hash_json, package_versions
-from benchkit.lm.timing import record_stage_cost
+from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.source_hash import hash_sources
 from benchkit.training.core.config import Precision
 from benchkit.training.core.examples import hash_examples
@@ -33,7 +34,7 @@ def add_reference_logprobs(
     """Return `examples` with the log-probabilities of their responses under `model`.
 
     They are cached under a hash of the model's weights, the examples and everything else that can
-    change a digit.
+    change a digit; a damaged file is made again.
 
     Args:
         model: The reference, in its current state.
@@ -54,14 +55,19 @@ def add_reference_logprobs(
         }
     )
     path = run.cache / "reference" / f"{key}.npy"
-    with record_stage_cost(run, "reference", path.with_suffix(".json")):
+    record = path.with_suffix(".json")
+    if path.exists() and (damage := find_file_damage(path) or find_cost_damage(record)):
+        discard_damaged(path, damage, run.progress)
+        record.unlink(missing_ok=True)
+    with record_stage_cost(run, "reference", record):
         if path.is_file():
             table = np.load(path)
         else:
             table = _compute(model, examples, objective, precision, run, batch_tokens)
-            # By a file, as numpy adds an ending to a path.
-            with io.replace_file(path) as temporary, temporary.open("wb") as file:
-                np.save(file, table)
+            with io.replace_file(path) as temporary:
+                with temporary.open("wb") as file:  # numpy would add an ending to a path
+                    np.save(file, table)
+                seal_file(path, temporary)
     return [
         replace(example, reference=tuple(row[: len(example.responses)].tolist()))
         for example, row in zip(examples, table, strict=True)

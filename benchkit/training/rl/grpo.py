@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchkit.checksums import seal_file
 from benchkit.fingerprint import hash_json
 from benchkit.lm.timing import record_stage_cost
 from benchkit.training.core import weights
@@ -119,7 +120,7 @@ def train_grpo(
         if config.lora is not None:
             model = add_adapter(model, config.lora)
         result = folder / weights.WEIGHTS_FILE
-        if result.is_file():
+        if weights.is_intact(result, run.progress):
             weights.restore_weights(model, weights.read_weights(result))
             return model.to(run.device).eval()
         objective = GRPOObjective(tasks, sampler, reward, reference, log)
@@ -132,6 +133,7 @@ def train_grpo(
             trainer.score = make_validation_score(trainer, validate, None)
             trainer.train_to_end()
         weights.write_weights(result, weights.trainable_parameters(model))
+        seal_file(result)
         if has_adapter(model):
             save_adapter(model, folder)
         weights.delete_checkpoints(folder)

@@ -161,7 +161,8 @@ def test_of_judges_with_several_rubrics_the_first_of_the_plan_decides(tmp_path):
     )
     assert (len(named.rubrics), named.skipped_judges) == (3, {})
     for run in store.runs():  # where the first has not judged, the next one decides
-        (run.path / "judgements" / "stern-j1.json").unlink()
+        stern = run.judgement("stern", "j1")
+        run.write_judgement(stern.model_copy(update={"status": "started"}))
     assert (
         collect_population(find_judgements([tmp_path], "plum")).rubric.name == "rationale-quality"
     )

@@ -177,7 +177,7 @@ def test_from_the_store_to_agreement(tmp_path):
 
 
 def test_runs_and_files_are_given_one_after_the_other(tmp_path):
-    store = make_store(tmp_path / "runs", GRADED_RUNS)
+    store = make_store(tmp_path / "runs", GRADED_RUNS, rubric=load_rubric("rationale-0-3"))
     runs = [run.path for run in store.runs()]
     outcome = invoke("--judgements", *runs, "--n", 9, "--annotators", 1, "--out", tmp_path / "a")
     assert outcome.exit_code == 0, outcome.output

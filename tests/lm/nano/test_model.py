@@ -83,6 +83,18 @@ def test_a_second_call_does_not_train(view, tmp_path, monkeypatch):
     assert len(folders) == len(calls) == 1
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "nano.json"])
+def test_a_damaged_model_is_trained_again(view, tmp_path, monkeypatch, name):
+    calls = count_training(monkeypatch)
+    folder = build_nano(view, QUICK, tmp_path, SilentProgress())
+    content = model_bytes(folder)
+    damaged = bytearray((folder / name).read_bytes())
+    damaged[-9] ^= 1
+    (folder / name).write_bytes(damaged)
+    assert build_nano(view, QUICK, tmp_path, SilentProgress()) == folder
+    assert len(calls) == 2 and model_bytes(folder) == content
+
+
 def test_threads_that_need_it_at_once_train_once(view, tmp_path, monkeypatch):
     calls = count_training(monkeypatch)
     with ThreadPoolExecutor(4) as pool:

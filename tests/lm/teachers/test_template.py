@@ -310,7 +310,7 @@ def test_vectors_are_kept_by_content(tmp_path):
     for file in tmp_path.iterdir():
         file.write_bytes(file.read_bytes()[:100])
     np.testing.assert_array_equal(load_or_encode(seen, ["a", "b"], tmp_path), first)
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".npy", ".npy"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json"] * 2 + [".npy"] * 2
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -33,6 +33,11 @@ def add(store, task, label, lines=None, status="complete", seed=0, preferences=N
     run_id = f"{label}{seed}"
     run = store.run("s", task, label, run_id)
     run.path.mkdir(parents=True)
+    if lines is not None:
+        write(run.artifacts / "steps.jsonl", lines)
+    if preferences is not None:
+        write(run.artifacts / "preferences.jsonl", preferences)
+        (run.artifacts / "preferences.json").write_text(json.dumps(COUNTS))
     run.write_manifest(
         Manifest(
             run_id=run_id,
@@ -48,11 +53,6 @@ def add(store, task, label, lines=None, status="complete", seed=0, preferences=N
             started="now",
         )
     )
-    if lines is not None:
-        write(run.artifacts / "steps.jsonl", lines)
-    if preferences is not None:
-        write(run.artifacts / "preferences.jsonl", preferences)
-        (run.artifacts / "preferences.json").write_text(json.dumps(COUNTS))
     return PlannedRow(task=task, label=label, family="preference", seed=seed, run_id=run_id)
 
 

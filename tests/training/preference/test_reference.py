@@ -1,5 +1,8 @@
 """Log-probabilities of the reference model, and training on another loss in the same folder."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
 from benchkit.training.core.config import TrainConfig
@@ -9,7 +12,7 @@ from benchkit.training.preference.objective import PreferenceObjective
 from benchkit.training.preference.reference import add_reference_logprobs
 from benchkit.training.train import train_on_objective
 from tests.support.tiny_models import tiny_model
-from tests.support.tiny_training import context
+from tests.support.tiny_training import Stages, context
 
 
 def preferences() -> list[PreferenceExample]:
@@ -34,6 +37,31 @@ def test_the_reference_is_what_the_training_s_first_step_says(tmp_path):
             with torch.no_grad(), objective.context(model), autocast(precision, "cpu"):
                 policy = objective.responses(model, batch).policy
             assert torch.equal(policy, batch["reference"])
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "cost", "no cost"])
+def test_a_damaged_file_is_made_again(tmp_path, damage):
+    model, run = tiny_model("qwen3"), context(tmp_path)
+    objective = PreferenceObjective(PreferenceLoss("logistic", constant_beta(0.1)))
+    with training_context("cpu"):
+        first = add_reference_logprobs(model, preferences(), objective, "float32", run)
+        (path,) = (run.cache / "reference").glob("*.npy")
+        content, cost = path.read_bytes(), path.with_suffix(".json")
+        if damage == "flip":
+            path.write_bytes(content[:-3] + bytes([content[-3] ^ 2]) + content[-2:])
+        elif damage == "cost":
+            cost.write_text(cost.read_text().replace('"seconds": ', '"seconds": 9'))
+        elif damage == "no cost":
+            cost.unlink()
+        else:
+            path.write_bytes(content[: len(content) // 2 if damage == "cut" else 0])
+        log = Stages()
+        again = add_reference_logprobs(
+            model, preferences(), objective, "float32", replace(run, progress=log)
+        )
+    assert [e.reference for e in again] == [e.reference for e in first]
+    assert path.read_bytes() == content
+    assert log.stages[0][0].startswith(f"reference/{path.name} is damaged")
 
 
 def test_a_folder_is_not_gone_on_with_under_another_loss(tmp_path):
