@@ -136,11 +136,6 @@ class _PlannedMethod:
     description: MethodDescription
 
     @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What it can do."""
-        return self.description.capabilities
-
-    @property
     def caveats(self) -> tuple[str, ...]:
         """What a reader must know of its rows."""
         declared = self.description.caveats
@@ -164,7 +159,7 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     for task in _select_tasks(suite, options.datasets):
         for method in methods:
             seeds = options.seeds or suite.seeds
-            protocols = select_protocols(suite.protocols, method.capabilities)
+            protocols = select_protocols(suite.protocols, method.description.capabilities)
             if reason := _skip_reason(suite, task, method):
                 skipped += [
                     PlannedRow(
@@ -279,13 +274,13 @@ def _skip_reason(suite: Suite, task: TaskSpec, method: _PlannedMethod) -> str | 
     if method.card.missing_packages:
         return f"not installed: {', '.join(method.card.missing_packages)}"
     lacking = []
-    if not select_protocols(suite.protocols, method.capabilities):
+    if not select_protocols(suite.protocols, method.description.capabilities):
         needs = [need for protocol in suite.protocol_objects() for need in sorted(protocol.needs)]
         lacking.append(" or ".join(dict.fromkeys(needs)))
     needed: list[Capability] = [*task.requires]
     if task.train_dataset(method.card.family) != task.test:
         needed.append("zero_shot")
-    lacking += [name for name in needed if name not in method.capabilities]
+    lacking += [name for name in needed if name not in method.description.capabilities]
     return f"not applicable: needs {', '.join(dict.fromkeys(lacking))}" if lacking else None
 
 
