@@ -20,6 +20,7 @@ from typing import Any
 from benchkit.processes.confinement import hide_folders
 
 _PR_SET_PDEATHSIG = 1
+_WORKER = "benchkit.processes.worker"
 
 
 def serve_forks(descriptor: int) -> None:
@@ -30,6 +31,7 @@ def serve_forks(descriptor: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness's, which ends all runs
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    importlib.import_module(_WORKER)  # here once, rather than in every child
     children: set[int] = set()
     control = socket.socket(fileno=descriptor)
     try:
@@ -77,9 +79,7 @@ def _fork(request: dict[str, Any], descriptor: int, control: socket.socket) -> i
             hide_folders([Path(path) for path in request["hidden"]], visible)
             os.environ["TMPDIR"] = str(visible[0])
         request.clear()
-        from benchkit.processes.worker import serve_and_end
-
-        serve_and_end(descriptor)
+        importlib.import_module(_WORKER).serve_and_end(descriptor)
         status = 0
         atexit._run_exitfuncs()  # os._exit would leave out what libraries have to end
     finally:
