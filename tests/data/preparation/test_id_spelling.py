@@ -187,11 +187,15 @@ def test_cold_users_and_late_histories_stand_below_the_tables(tmp_path, monkeypa
         'protocols = ["scored"]\n[[datasets]]\nname = "d"\nsource = "table"\n'
         'options = { items = "items.csv" }\ncandidates = { count = 3 }\n'
         'split = { train = "tr.csv", valid = "va.csv", test = "te.csv" }\n'
-        '[[methods]]\nmethod = "popularity"\n'
+        '[[methods]]\nmethod = "popularity"\n[[methods]]\nmethod = "random"\n'
     )
     table_text = " ".join(said("run", "--suite", "s.toml").split())
     assert "1 of 7 test cases have no history" in table_text
     assert "1 of 7 users have test or validation rows before training rows" in table_text
+    for command in ("report", "compare"):  # by the suite's file, as for a run, or by its name
+        by_file = said(command, "--suite", "s.toml")
+        assert "popularity" in by_file
+        assert by_file == said(command, "--suite", "s")
 
 
 def test_forms():
