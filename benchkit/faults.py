@@ -12,6 +12,10 @@ from benchkit.errors import EngineError
 
 DEFAULT_MAX_FAULT_SHARE = 0.02
 UNKNOWN_CAUSE = "status 'error' without a cause"
+NO_TEXT = (
+    "the answer ended at max_tokens without any text (a model's thinking stands elsewhere, in"
+    " reasoning_content): raise max_tokens in [decoding], or turn the model's thinking off"
+)
 _CAUSES_IN_MESSAGE = 3
 _RECORDED_CAUSES = 20
 

@@ -79,8 +79,9 @@ class Prediction:
     samples: what `Sampler.sample` drew, in draw order.
     rationale: why the item ranked first is recommended.
     usage: what the answer cost, e.g. {"prompt_tokens": 812, "seconds": 0.4}.
-    fault: what the engine did wrong, where the status, or that of a sample, is `error`. Too many
-        such cases fail the run (`max_fault_share` of a suite).
+    fault: what the engine did wrong, where the status, or that of a sample, is `error`; or why
+        nothing is there, where all that was generated is `truncated`. Too many such cases fail the
+        run (`max_fault_share` of a suite).
     """
 
     case_id: str

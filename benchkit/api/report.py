@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchkit.api.case_lookup import make_case_lookup
 from benchkit.api.results import Results
-from benchkit.api.stored_results import load_results
+from benchkit.api.stored_results import load_results, name_in_store
 from benchkit.console import echo_file
 from benchkit.report.core.text_table import print_tables
 from benchkit.report.leaderboard import writer
@@ -76,7 +76,7 @@ def forget_row(store: Path, suite: str, label: str) -> int:
 
     The runs stay on disk. Raises StoreError where the suite has no such row.
     """
-    return Store(store).forget(suite, label)
+    return Store(store).forget(name_in_store(suite), label)
 
 
 def print_view(

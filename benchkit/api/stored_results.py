@@ -4,6 +4,7 @@ from pathlib import Path
 
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
+from benchkit.config.suite import load_suite
 from benchkit.errors import ConfigError
 from benchkit.report.core.collect import collect_results
 from benchkit.runs.store import Store
@@ -35,8 +36,20 @@ def load_results(
     """
     records = Store(Path(store))
     return Results(
-        collect_results(records, suite or only_suite(records)), records, Path(data), run_report
+        collect_results(records, name_in_store(suite) or only_suite(records)),
+        records,
+        Path(data),
+        run_report,
     )
+
+
+def name_in_store(suite: str) -> str:
+    """Return what the store calls a suite, which may be named by its file, as for a run.
+
+    >>> name_in_store("quickstart")
+    'quickstart'
+    """
+    return load_suite(suite).name if suite.endswith(".toml") else suite
 
 
 def only_suite(store: Store) -> str:

@@ -44,6 +44,8 @@ class RawData:
     lookup_lines: LineLookup = field(default_factory=lambda: make_line_lookup([1]))  # a header
     """Returns the lines (from 1) of the first file that hold some rows of `interactions`, so that a
     message can name them."""
+    lookup_item_lines: LineLookup | None = None
+    """Likewise of `items`, where its file has lines."""
     time_unit: TimeUnit | None = None
     """The unit of `timestamp`, where the source's documentation says it."""
     funnel: dict[str, int] = field(default_factory=dict)
@@ -52,6 +54,8 @@ class RawData:
     """Lines that could not be read: `file`, `line`, `reason`, `text`."""
     part: NDArray[np.uint8] | None = None
     """[n_rows] TRAIN, VALID or TEST where a split's files say it."""
+    part_files: dict[int, str] = field(default_factory=dict)
+    """Part -> name of its file, for messages."""
     reviews: Callable[[NDArray[np.int64]], Sequence[str | None]] | None = None
     """For sources too large to hold them: returns the reviews of some rows of `interactions`, by
     their positions (ascending). Called once, when it is known which rows are left."""

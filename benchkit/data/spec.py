@@ -106,6 +106,12 @@ class DatasetSpec(BaseModel):
     """When a user has an item twice: stop, keep the first or the last, or keep all as events."""
     untitled: Literal["error", "drop"] = "error"
     """When interactions are with an item without a title: stop, or drop them."""
+    similar_ids: Literal["error", "keep"] = Field(
+        default="error", exclude_if=lambda value: value == "error"
+    )
+    """When ids differ by spaces around them, invisible characters or the form of Unicode alone, or
+    when users without a history or items without a title differ from others by the way they are
+    written: stop, or keep them as different."""
     min_length: int = Field(default=0, ge=0)
     """Users with fewer interactions than this are removed, after the k-core."""
     time: str = Field(default="auto", exclude_if=lambda value: value == "auto")

@@ -197,8 +197,15 @@ class LMPredictor:
 
 
 def first_fault(completions: Sequence[Completion]) -> str:
-    """Return what the engine did wrong with the first completion that is an `error`, else ''."""
-    return next((c.fault for c in completions if c.finish == "error"), "")
+    """Return what the engine did wrong with the first completion that is an `error`, else ''.
+
+    Where every completion was cut off before its first letter, that is what is returned.
+    """
+    errors = [c.fault for c in completions if c.finish == "error"]
+    if errors:
+        return errors[0]
+    faults = [c.fault for c in completions if c.fault]
+    return faults[0] if faults and len(faults) == len(completions) else ""
 
 
 def status_of(finish: FinishReason) -> Status:

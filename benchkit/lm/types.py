@@ -72,7 +72,8 @@ class Completion(NamedTuple):
     `error` (the server answered, but not in a usable way)."""
     tokens: int
     fault: str = ""
-    """What the server did, where `finish` is `error`."""
+    """What the server did, where `finish` is `error`; why there is no text, where it is `length`
+    and no text came before the end."""
 
 
 @dataclass(frozen=True, slots=True)

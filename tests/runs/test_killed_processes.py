@@ -93,7 +93,9 @@ def tables(folder):
     columns = {}
     for path in sorted((folder / "leaderboards" / "s").glob("*.csv")):
         rows = [line.split(",") for line in path.read_text().splitlines()]
-        keep = [i for i, name in enumerate(rows[0]) if "seconds" not in name and "memory" not in name]
+        keep = [
+            i for i, name in enumerate(rows[0]) if "seconds" not in name and "memory" not in name
+        ]
         columns[path.name] = [[row[i] for i in keep] for row in rows]
     return columns
 

@@ -53,7 +53,8 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
                 io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
             dataset = prepare_dataset(raw, resolved)
             if isinstance(spec.candidates, CandidateFileSpec):
-                dataset = replace(dataset, caveats=describe_lists(dataset, spec.candidates))
+                caveats = (*dataset.caveats, *describe_lists(dataset, spec.candidates))
+                dataset = replace(dataset, caveats=caveats)
             if _hash_inputs(spec, root) != inputs:
                 raise DataError(
                     f"dataset {spec.name!r}: its files have changed while they were read",

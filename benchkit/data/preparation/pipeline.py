@@ -21,9 +21,16 @@ from benchkit.data.preparation.id_encoding import (
     encode_ids,
     factorize,
 )
+from benchkit.data.preparation.id_spelling import (
+    describe_similar_ids,
+    refuse_equal_looks,
+    refuse_new_item_spellings,
+    refuse_new_spellings,
+)
 from benchkit.data.preparation.k_core import k_core
 from benchkit.data.preparation.past_items import PastItems
 from benchkit.data.preparation.ratings import interpret_ratings
+from benchkit.data.preparation.split_caveats import describe_split
 from benchkit.data.preparation.times import interpret_times
 from benchkit.data.raw import RawData, validate_raw_data
 from benchkit.data.readers.list_files import ListFile
@@ -50,6 +57,10 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     # Any codes will do until it is known which few of the ids are left to be named and sorted.
     with ThreadPoolExecutor(2) as pool:
         user_ids, item_ids = pool.map(factorize, (table["user"], table["item"]))
+    refuse_equal_looks(raw, "user", user_ids, spec)
+    refuse_equal_looks(raw, "item", item_ids, spec)
+    refuse_new_spellings(raw, user_ids, spec)
+    refuse_new_item_spellings(raw, item_ids, spec)
     user, item = user_ids.codes, item_ids.codes
     timed = "timestamp" in table.columns
     time = table["timestamp"].to_numpy() if timed else np.zeros(len(table), dtype=np.int64)
@@ -149,6 +160,7 @@ def _freeze_cases(
         )
     funnel = {**funnel, **counts, **more}
     counted = {"validation_cases": len(valid), "test_cases": len(test)}
+    report = {**funnel, **split.funnel, **counted}
     return PreparedDataset(
         name=spec.name,
         users=tuple(users),
@@ -157,7 +169,8 @@ def _freeze_cases(
         part=split.part,
         valid=valid,
         test=test,
-        report={**funnel, **split.funnel, **counted},
+        report=report,
+        caveats=(*describe_split(report), *describe_similar_ids(users, list(catalog.ids))),
     )
 
 

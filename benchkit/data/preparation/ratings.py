@@ -11,6 +11,7 @@ from benchkit.rating_scale import FIVE_STARS, HALF_STARS, RatingScale
 
 _KNOWN_ENDS = (5.0, 10.0, 100.0)
 _KNOWN_SCALES = "1-5, 1-10 and 0-100"
+_FEW_RATINGS = 5  # of a file, which need not have the best one
 _THUMB_RANGE = 2  # of 0/1 and -1/1: two values are then down and up, not two of many stars
 
 
@@ -50,6 +51,8 @@ def interpret_ratings(raw: RawData, spec: DatasetSpec) -> tuple[RawData, RatingS
     elif (present == 1).all():
         return _drop_ratings(raw), None
     else:
+        _refuse_different_parts(raw, rating)
+        _refuse_counts(raw, present)
         scale = find_rating_scale(present, raw.origin[0])
     if scale.high - scale.low <= _THUMB_RANGE and np.isin(present, (scale.low, scale.high)).all():
         scale = RatingScale(scale.low, scale.high, is_binary=True)
@@ -109,6 +112,57 @@ def find_rating_scale(ratings: NDArray[np.float32], file: str) -> RatingScale:
         f"{file}: ratings are {low:g} to {high:g}, which does not show the scale ({_KNOWN_SCALES}"
         " are found in the data when their best rating occurs)",
         ", ".join(readings),
+    )
+
+
+def _refuse_different_parts(raw: RawData, rating: NDArray[np.float32]) -> None:
+    """Refuse files of a split whose ratings end at different usual scales.
+
+    Together they would show the larger one, and the best ratings of a file would be poor ones. A
+    file of few ratings shows nothing: its best one may not occur.
+    """
+    if raw.part is None:
+        return
+    ends: dict[float, tuple[str, float, float]] = {}
+    for part, file in raw.part_files.items():
+        values = rating[(raw.part == part) & ~np.isnan(rating)]
+        wider = _enclosing(float(values.min()), float(values.max())) if len(values) else None
+        if wider is not None and len(values) >= _FEW_RATINGS:
+            ends.setdefault(wider[1], (file, float(values.min()), float(values.max())))
+    if len(ends) > 1:
+        texts = [f"{file} are {low:g} to {high:g}" for _, (file, low, high) in sorted(ends.items())]
+        low, high = float(np.nanmin(rating)), float(np.nanmax(rating))
+        wider = _enclosing(low, high) or (low, high)
+        raise DataError(
+            f"split: the files may have ratings on different scales: those of"
+            f" {', those of '.join(texts)}",
+            f"if they are of one scale, set {_declare(*wider)} in the dataset; otherwise convert"
+            " them to one",
+        )
+
+
+def _refuse_counts(raw: RawData, ratings: NDArray[np.float32]) -> None:
+    """Refuse whole numbers that end at 5, 10 or 100 by chance, as counts of plays may.
+
+    Most counts are 1, as hardly anybody rates most items worst; whole numbers up to 100 are on a
+    scale without a question only in steps of five.
+    """
+    low, high = float(ratings.min()), float(ratings.max())
+    if high not in _KNOWN_ENDS or low < 1 or low == high or (ratings % 1 != 0).any():
+        return
+    if high < _KNOWN_ENDS[-1]:
+        ones = float((ratings == 1).mean())
+        if ones <= 0.5:
+            return
+        what = f"{ones:.0%} of the ratings are 1, and the largest is {high:g}"
+    else:
+        if (ratings % 5 == 0).all():
+            return
+        what = f"ratings are whole numbers from {low:g} to 100"
+    raise _ambiguous(
+        f"{raw.origin[0]}: {what}: they can be opinions, or count how often an item was chosen",
+        f"{_declare(*(_enclosing(low, high) or (low, high)))} if they are opinions, or rating_scale"
+        ' = "implicit" if they are counts',
     )
 
 

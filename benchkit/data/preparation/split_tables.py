@@ -63,6 +63,7 @@ def read_tables(spec: DatasetSpec, options: dict[str, Any]) -> RawData:
         funnel=funnel,
         malformed=pl.concat(malformed) if malformed else None,
         part=np.repeat(np.array(list(parts), dtype=np.uint8), sizes),
+        part_files=dict(zip(parts, names, strict=True)),
     )
     if spec.duplicates == "error":
         _check_repeats(joined, names, starts)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 import polars as pl
 
+from benchkit.data.preparation.time_plausibility import refuse_other_readings
 from benchkit.data.raw import RawData
 from benchkit.data.readers.time_parsing import (
     NANOSECONDS,
@@ -37,6 +38,7 @@ _LIKELY_WORDS = frozenset(
 _UNLIKELY_WORDS = frozenset(("release", "birth", "play", "run", "life", "updated", "last"))
 _LIKELY_ENDS = ("timestamp", "datetime", "reviewtime", "createdat", "reviewdate")
 _DAY_OR_MONTH_FIRST = r"^\d{1,2}([/.-])\d{1,2}[/.-]\d{2,4}"
+_LONG_YEAR = r"^\d{1,2}[/.-]\d{1,2}[/.-]\d{4}"
 _NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
@@ -109,6 +111,8 @@ def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
         )
     if "%" in spec.time:
         text = column.cast(pl.String)
+        if column.dtype.is_float():  # 20200913.0, as a table with empty cells has integers
+            text = text.str.strip_suffix(".0")
         try:
             times = formatted_to_nanoseconds(text, spec.time, spec.time_zone)
         except pl.exceptions.PolarsError as error:
@@ -133,6 +137,8 @@ def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
     unit = _choose_unit(raw, spec, numbers)
     times = numbers_to_nanoseconds(numbers, unit)
     _refuse_ties(raw, times)
+    if spec.time == "auto" and raw.time_unit is None:
+        refuse_other_readings(raw, numbers, times.values)
     return _check(raw, times, f"is a time beyond the years 1678 to 2261, in {_NAMES[unit]}")
 
 
@@ -194,7 +200,8 @@ def _read_iso(raw: RawData, spec: DatasetSpec, text: pl.Series) -> pl.Series:
     wrong = parts["moment"].is_null()
     if wrong.any() and text.str.contains(_DAY_OR_MONTH_FIRST).any():
         between = text.filter(wrong).str.extract(_DAY_OR_MONTH_FIRST, 1)[0] or "/"
-        day_first, month_first = (f"%{a}{between}%{b}{between}%Y" for a, b in ("dm", "md"))
+        year = "%Y" if text.str.contains(_LONG_YEAR).any() else "%y"
+        day_first, month_first = (f"%{a}{between}%{b}{between}{year}" for a, b in ("dm", "md"))
         hint = (
             f'say which comes first: time = "{day_first}" reads day, month, year, and time ='
             f' "{month_first}" month, day, year (with " %H:%M:%S" for a clock); or {_FILE_ORDER}:'

@@ -113,7 +113,9 @@ def _read_fields(path: Path) -> Iterator[ExternalRecord]:
     """Yield the records of a file; a JSON object that maps users to lists is one, too."""
     if path.suffix == ".json" and path.is_file():
         try:
-            value = json.loads(path.read_text(encoding="utf-8-sig"))
+            value = json.loads(
+                path.read_text(encoding="utf-8-sig"), object_pairs_hook=_refuse_repeats
+            )
         except ValueError as error:
             raise DataError(f"{path}: {error}", "one object a line is called .jsonl") from None
         if isinstance(value, dict) and all(isinstance(items, list) for items in value.values()):
@@ -121,6 +123,16 @@ def _read_fields(path: Path) -> Iterator[ExternalRecord]:
                 yield f"user {user!r}", {"user": user, "items": items}
             return
     yield from read_case_records(path)
+
+
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of a key that stands twice the reader would keep the last value."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {repeated!r} stands more than once in an object")
+    return values
 
 
 def _resolve_fields(

@@ -4,6 +4,7 @@ import bz2
 import codecs
 import gzip
 import lzma
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ _BYTE_ORDER_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_C1_BYTES = re.compile(rb"[\x80-\x9f]")
+_C1_CHARACTERS = re.compile("[\x80-\x9f]")
 _SAMPLE = 4096  # bytes at the beginning that show what a file is
 
 
@@ -96,15 +99,16 @@ def _from_utf8(path: Path, data: bytes) -> bytes:
         raise DataError(
             f"{path}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x};"
             f" as Latin-1 it reads {sample.decode('latin-1')!r})",
-            'say what it is written in: encoding = "latin-1", "cp1252", "utf-16", "shift_jis", ...'
-            " in the options",
+            f"say what it is written in: encoding = {_usual_encodings(data)}, ... in the options",
         ) from None
     return data
 
 
 def _decode(path: Path, data: bytes, encoding: str) -> bytes:
     try:
-        return data.decode(encoding).removeprefix("\ufeff").encode("utf-8")
+        text = data.decode(encoding).removeprefix("\ufeff")
+        _refuse_control_characters(path, text, encoding)
+        return text.encode("utf-8")
     except LookupError:
         raise ConfigError(
             f"{path}: unknown encoding {encoding!r}",
@@ -119,3 +123,26 @@ def _decode(path: Path, data: bytes, encoding: str) -> bytes:
             f"{path}{where}: not {encoding}: {getattr(error, 'reason', error)}",
             "say what it is written in: encoding = ... in the options",
         ) from None
+
+
+def _usual_encodings(data: bytes) -> str:
+    """Return names of encodings, the likeliest first: in Latin-1 0x80 to 0x9f are no letters."""
+    names = ["latin-1", "cp1252", "utf-16", "shift_jis"]
+    if _C1_BYTES.search(data):
+        names[:2] = ["cp1252", "latin-1"]
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _refuse_control_characters(path: Path, text: str, encoding: str) -> None:
+    """Refuse the characters U+0080 to U+009F, which no text has but that of a wrong encoding."""
+    match = _C1_CHARACTERS.search(text)
+    if match is None:
+        return
+    line = text.count("\n", 0, match.start()) + 1
+    start = max(match.start() - 10, text.rfind("\n", 0, match.start()) + 1)
+    sample = text[start : match.start() + 10].partition("\n")[0]
+    raise DataError(
+        f"{path}, line {line}: as {encoding} it holds the control character"
+        f" U+{ord(match[0]):04X} ({sample!r}), which is no text",
+        'set encoding = "cp1252" (Western European text of Windows), or what else it is written in',
+    )

@@ -53,6 +53,7 @@ def read_own_tables(
         tables["items"],
         (str(paths["interactions"]), str(paths["items"])),
         files["interactions"].lookup_lines,
+        files["items"].lookup_lines,
     )
 
 

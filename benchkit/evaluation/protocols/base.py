@@ -202,10 +202,10 @@ class EvaluationProtocol:
             predictions = []
             for prediction in self.ask(recommender, requests, run):
                 predictions.append(prediction)
-                if not _has_fault(prediction):
+                fault = _find_fault(prediction)
+                if not fault:
                     run.progress.advance()
                     continue
-                fault = prediction.fault or UNKNOWN_CAUSE
                 run.progress.advance(note=f"case {prediction.case_id}: {fault}")  # for the log
                 tally.add(fault)
             yield batch, predictions
@@ -252,8 +252,17 @@ class EvaluationProtocol:
         )
 
 
-def _has_fault(prediction: Prediction) -> bool:
-    return prediction.status == "error" or any(s.status == "error" for s in prediction.samples)
+def _find_fault(prediction: Prediction) -> str:
+    """Return why a prediction cannot be read, '' if it can.
+
+    Answers that were cut off before their first letter count, too. They stay `truncated` and are
+    kept, as the same request would bring the same again, but nothing of what the model would say is
+    known: more than a few of them measure the budget, not the model.
+    """
+    statuses = {prediction.status, *(sample.status for sample in prediction.samples)}
+    if "error" in statuses:
+        return prediction.fault or UNKNOWN_CAUSE
+    return prediction.fault if "truncated" in statuses else ""
 
 
 def candidate_scores(

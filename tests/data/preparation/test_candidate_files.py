@@ -487,3 +487,10 @@ def test_methods_and_protocols_take_lists_of_different_lengths(shop):
     printed = said("run", "--suite", "s.toml")
     assert "whole catalogue" in printed
     assert "failed" not in printed
+
+
+def test_a_user_who_stands_twice_in_an_object_stops(shop):
+    lists = [f'"u{u}": {json.dumps(list_of(u))}' for u in (*range(N_USERS), 3)]
+    shop.write("lists.json", "{" + ", ".join(lists) + "}")
+    with pytest.raises(DataError, match="the key 'u3' stands more than once in an object"):
+        shop.dataset()

@@ -69,6 +69,11 @@ def all_prompts(dataset):
         ([0.5, 3, 4.5, 5], {}, "0.5-5"),
         (range(1, 11), {}, "1-10"),
         ([5, 37, 62.5, 100], {}, "0-100"),
+        (range(5, 101, 5), {}, "0-100"),
+        ([5, 37, 62, 100], {"rating_scale": [0, 100]}, "0-100"),
+        ([1, 1, 1, 5], {"rating_scale": [1, 5]}, "1-5"),
+        ([1, 1, 1, 2, 10], {"rating_scale": "implicit"}, "none"),
+        ([1, 1, 1, 4.5, 5], {}, "1-5"),
         ([0, 1], {"rating_scale": [0, 1]}, "0-1 (Disliked/Liked)"),
         ([-1, 1], {"rating_scale": [-1, 1]}, "-1 to 1 (Disliked/Liked)"),
         ([0, 0.4, 1], {"rating_scale": [0, 1]}, "0-1"),
@@ -102,6 +107,9 @@ def test_the_scale_is_declared_or_shown_by_the_data(tmp_path, ratings, settings,
         ([5], ["rating_scale = [1, 5]", 'rating_scale = "implicit"']),
         ([2, 3482], ["rating_scale = [2, 3482]", 'rating_scale = "implicit"']),
         ([-1, 1], ["rating_scale = [-1, 1]", 'rating_scale = "implicit"']),
+        ([1, 1, 1, 2, 5], ["rating_scale = [1, 5]", 'rating_scale = "implicit" if they are c']),
+        ([1, 1, 2, 1, 10], ["rating_scale = [1, 10]", 'rating_scale = "implicit" if they are c']),
+        ([2, 3, 17, 100], ["rating_scale = [0, 100]", 'rating_scale = "implicit" if they are c']),
     ],
 )
 def test_where_two_readings_differ_benchkit_asks_and_names_both(tmp_path, ratings, readings):
@@ -257,3 +265,80 @@ def test_default_settings_leave_a_specification_as_it_was(tmp_path):
     assert not {"rating_scale", "unrated"} & values.keys()
     declared = table_spec(tmp_path, ONE_TO_FIVE, rating_scale=[1, 5], unrated=0)
     assert declared.model_dump(mode="json")["rating_scale"] == [1.0, 5.0]
+
+
+def write_split(folder, **ratings):
+    """A split of files; `ratings` are those that the rows of a part run through."""
+    titles = "".join(f"i{item},Thing {item}\n" for item in range(ITEMS))
+    (folder / "i.csv").write_text(f"item,title\n{titles}")
+    parts = {"train": range(3), "valid": range(3, 4), "test": range(4, 5)}
+    for part, steps in parts.items():
+        rows = ["user,item,rating,timestamp"]
+        for user in range(8):
+            for step in steps:
+                value = ratings[part][(user + step) % len(ratings[part])]
+                rows.append(f"u{user},i{(3 * user + step) % ITEMS},{value},{1_600_000_000 + step}")
+        (folder / f"{part}.csv").write_text("\n".join(rows) + "\n")
+    return {part: str(folder / f"{part}.csv") for part in parts}
+
+
+def prepare_split(folder, ratings, **settings):
+    values = {
+        "name": "shop",
+        "source": "table",
+        "options": {"items": str(folder / "i.csv")},
+        "candidates": {"count": 4},
+        "split": write_split(folder, **ratings),
+        **settings,
+    }
+    return load_or_prepare(validate_model(DatasetSpec, values, "shop"), folder / "data")
+
+
+ONE_TO_TEN = range(1, 11)
+SHARES = [0.2, 0.4, 0.6, 0.8, 1.0]
+SEVERAL_SCALES = {
+    "a test of ten points": (
+        {"train": ONE_TO_FIVE, "valid": ONE_TO_FIVE, "test": ONE_TO_TEN},
+        "train.csv are 1 to 5, those of test.csv are",
+        [1, 10],
+    ),
+    "shares in training": (
+        {"train": SHARES, "valid": ONE_TO_FIVE, "test": ONE_TO_FIVE},
+        "train.csv are 0.2 to 1, those of valid.csv are 1 to 5",
+        [0, 5],
+    ),
+    "percent in validation": (
+        {"train": ONE_TO_FIVE, "valid": [20, 100, 60], "test": [1, 3, 4]},
+        "train.csv are 1 to 5, those of valid.csv are 20 to 100",
+        [0, 100],
+    ),
+    "thumbs in the test": (
+        {"train": ONE_TO_FIVE, "valid": ONE_TO_FIVE, "test": [0, 1]},
+        "test.csv are 0 to 1, those of train.csv are 1 to 5",
+        [0, 5],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("ratings", "message", "scale"), SEVERAL_SCALES.values(), ids=SEVERAL_SCALES
+)
+def test_files_of_a_split_on_different_scales_stop(tmp_path, ratings, message, scale):
+    with pytest.raises(DataError) as caught:
+        prepare_split(tmp_path, ratings)
+    assert f"different scales: those of {message}" in caught.value.cause
+    assert f"rating_scale = [{scale[0]}, {scale[1]}]" in caught.value.hint
+    dataset = prepare_split(tmp_path, ratings, rating_scale=scale)
+    assert (dataset.catalog.rating_scale.low, dataset.catalog.rating_scale.high) == tuple(scale)
+
+
+@pytest.mark.parametrize(
+    "ratings",
+    [
+        {"train": ONE_TO_FIVE, "valid": [2, 3], "test": [1.5, 4]},
+        {"train": ONE_TO_FIVE, "valid": [""], "test": [1, "", "", "", "", ""]},
+        {"train": [0.5, 3, 5], "valid": ONE_TO_FIVE, "test": [2]},
+    ],
+)
+def test_files_of_a_split_that_fit_one_scale_pass(tmp_path, ratings):
+    assert prepare_split(tmp_path, ratings).catalog.rating_scale.high == 5

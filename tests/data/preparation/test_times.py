@@ -97,6 +97,43 @@ REFUSED = {
         ("03/04/2020", "02/04/2020", "01/04/2020"), {}, "'03/04/2020' is neither",
         'time = "%d/%m/%Y" reads day, month, year, and time = "%m/%d/%Y"',
     ),
+    "day or month first, short years": (
+        ("03.04.20", "02.04.20", "01.04.20"), {}, "'03.04.20' is neither",
+        'time = "%d.%m.%y" reads day, month, year, and time = "%m.%d.%y"',
+    ),
+    "dates in digits": (
+        (20200203, 20200202, 20200201), {}, "line 2, .*20200203 can be a time since 1970, or one"
+        " of dates of the form %Y%m%d", 'set time = "%Y%m%d"',
+    ),
+    "dates in digits as text": (
+        ("20200203", "20200202", "20200201"), {}, "dates of the form %Y%m%d", 'time = "%Y%m%d"',
+    ),
+    "dates and minutes in digits": (
+        (202002030101, 202002020202, 202002010303), {}, "the form %Y%m%d%H%M", "%Y%m%d%H%M",
+    ),
+    "dates and seconds in digits": (
+        (20200203010101, 20200202020202, 20200201030303), {}, "%Y%m%d%H%M%S", "%Y%m%d%H%M%S",
+    ),
+    "dates and hours in digits": (
+        (2020020323, 2020020202, 2020020103), {}, "dates of the form %Y%m%d%H", "with minutes",
+    ),
+    "years": ((2003, 2002, 2001), {}, "or one of years", 'set time = "%Y"'),
+    "days of Excel": (
+        ("44089.5", "44088.25", "44087.75"), {}, "or one of days since 1900", "write them as dates",
+    ),
+    "minus one among times": (
+        (S + 1, S, -1), {}, r"line 4, .*-1 can be the beginning of 1970, or stand for no time"
+        r" \(2 such rows; the others are after 1973\)", 'time = "s"',
+    ),
+    "zero among times": (
+        (S * 1000, "0", str(S * 1000 - 1)), {}, r"line 3, .*0 can be the beginning", "none",
+    ),
+    "minus one alone": ((-1, -1, -1), {}, r"\(5 such rows; so are all others\)", "none"),
+    "zero alone": (("0", "0", "0"), {}, r"line 2, .*\(5 such rows; so are all", "none"),
+    "zero alone in floats": ((0.0, 0.0, 0.0), {}, "can be the beginning of 1970", "none"),
+    "what a spreadsheet left": (
+        ("1.60E+09", "1.60E+09", "1.60e9"), {}, r"line 2, .*'1.60E\+09' has few digits", "in full",
+    ),
     "no day of the calendar": (
         ("2020-02-30", "2020-01-02", "2020-01-01"), {}, "line 2, .*'2020-02-30' is neither", "none",
     ),
@@ -144,6 +181,16 @@ SETTLED = {
         ("2020-01-01 10:00Z", "2020-01-01 10:59", "2020-01-01 10:30"), {"time_zone": "Europe/Oslo"}
     ),
     "day first": (("01/03/2020", "01/02/2020", "13/01/2020"), {"time": "%d/%m/%Y"}),
+    "dates in digits": ((20200203, 20200202, 20200201), {"time": "%Y%m%d"}),
+    "dates in floats": ((20200203.0, 20200202.0, 20200201.0), {"time": "%Y%m%d"}),
+    "minutes in digits": ((202002030101, 202002020202, 202001010303), {"time": "%Y%m%d%H%M"}),
+    "numbers like dates": ((20200203, 20200202, 20200201), {"time": "s"}),
+    "years": ((2003, 2002, 2001), {"time": "%Y"}),
+    "numbers that are no dates": ((20201303, 20200202, 20200201), {}),
+    "steps from minus one": ((1, 0, -1), {}),
+    "days since 1970": ((18520, 18519, 18518), {}),
+    "a time of 1970": ((S, 5, 0), {"time": "s"}),
+    "exponents": (("3e9", "2e9", "1e9"), {}),
     "naive datetimes": (tuple(dt.datetime(2020, 1, n) for n in (3, 2, 1)), {"time_zone": "UTC"}),
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from benchkit.errors import ConfigError
+from benchkit.faults import NO_TEXT
 from benchkit.lm import tokenization
 from benchkit.lm.engines.budget import Budget, TokenUsage
 from benchkit.lm.engines.openai import replies
@@ -270,7 +271,12 @@ class OpenAIEngine:
         if isinstance(choices, str):
             return Generation((Completion("", "error", 0, choices),) * n, usage)
         completions = [
-            Completion(text, finish, self._completion_tokens(text, finish) if c is None else c)
+            Completion(
+                text,
+                finish,
+                self._completion_tokens(text, finish) if c is None else c,
+                NO_TEXT if finish == "length" and not text.strip() else "",
+            )
             for text, finish, c in choices
         ]
         return Generation(tuple(completions) * (n // len(completions)), usage)

@@ -1,0 +1,114 @@
+"""Numbers that can be read as times in two ways: dates in digits, days of Excel, signs for none."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from benchkit.data.raw import RawData
+from benchkit.data.readers.time_parsing import NANOSECONDS, NumberColumn
+from benchkit.errors import DataError
+
+_FILE_ORDER = 'time = "none" takes the order of the file'
+# (smallest, largest, form for chrono, form for strftime): what begins with a year of our time.
+_DATES = (
+    (1900_00_00, 2100_00_00, "%Y%m%d", "%Y%m%d"),
+    (1900_00_00_00, 2100_00_00_00, "%Y%m%d%H%M", "%Y%m%d%H"),
+    (1900_00_00_00_00, 2100_00_00_00_00, "%Y%m%d%H%M", "%Y%m%d%H%M"),
+    (1900_00_00_00_00_00, 2100_00_00_00_00_00, "%Y%m%d%H%M%S", "%Y%m%d%H%M%S"),
+)
+_YEARS = (1900, 2100)
+_EXCEL_DAYS = (40_000, 50_000)  # 2009 to 2036
+_LATE = 10**8 * NANOSECONDS["s"]  # 1973
+
+
+def refuse_other_readings(raw: RawData, numbers: NumberColumn, times: pl.Series) -> None:
+    """Refuse numbers that are times since 1970 only at first sight.
+
+    Args:
+        raw: Tables, for messages.
+        numbers: The column, every cell of which is a number.
+        times: [n] what it was read as, in nanoseconds.
+
+    Raises:
+        DataError: All numbers are dates written in digits, years, or days as Excel counts them; all
+            are 0 or -1; some are, among times after 1973; or a spreadsheet has rounded them until
+            most are equal. `time` in the dataset says which reading is meant.
+    """
+    whole = numbers.whole.fill_null(0).to_numpy()
+    is_whole = not (numbers.fraction.str.strip_chars("0") != "").any()
+    if is_whole and not numbers.negative.any():
+        _refuse_dates(raw, whole)
+    low, high = int(whole.min()), int(whole.max())
+    if not is_whole and _EXCEL_DAYS[0] <= low and high < _EXCEL_DAYS[1]:
+        raise _two_readings(
+            raw, "days since 1900, as Excel counts them", "write them as dates (2020-09-13 12:00)"
+        )
+    _refuse_none_signs(raw, times)
+    _refuse_rounded_text(raw, times)
+
+
+def _refuse_dates(raw: RawData, whole: NDArray[np.int64]) -> None:
+    low, high = int(whole.min()), int(whole.max())
+    if low > _YEARS[0] and high < _YEARS[1]:
+        raise _two_readings(raw, "years", 'set time = "%Y"')
+    for smallest, largest, form, written in _DATES:
+        if not (smallest < low and high < largest):
+            continue
+        text = pl.Series(np.unique(whole)).cast(pl.String)
+        if written.endswith("%H"):  # chrono reads no hour without a minute
+            text = text + "00"
+        if text.str.to_datetime(form, strict=False).is_not_null().all():
+            mend = f'set time = "{written}"' if form == written else "write them with minutes"
+            raise _two_readings(raw, f"dates of the form {written}", mend)
+
+
+def _two_readings(raw: RawData, reading: str, mend: str) -> DataError:
+    value = raw.interactions["timestamp"][0]
+    (line,) = raw.lookup_lines(np.array([0], dtype=np.int64))
+    return DataError(
+        f"{raw.origin[0]}, line {line}, column 'timestamp': {value} can be a time since 1970, or"
+        f" one of {reading}",
+        f'{mend} if they are {reading}; or time = "s" (or "ms") in the dataset if they count from'
+        f" 1970; {_FILE_ORDER}",
+    )
+
+
+def _refuse_none_signs(raw: RawData, times: pl.Series) -> None:
+    """Refuse 0 and -1 where they seem to stand for no time."""
+    values = raw.interactions["timestamp"].cast(pl.String).str.strip_chars()
+    is_sign = values.str.contains(r"^-?[01](?:\.0*)?$") & values.str.contains(r"^(?:0|-)")
+    rows = is_sign.arg_true().to_numpy().astype(np.int64)
+    if not len(rows):
+        return
+    others = times.filter(~is_sign)
+    if len(others) and int(others.min() or 0) < _LATE:  # type: ignore[arg-type]
+        return
+    if not len(others) and values.n_unique() > 1:
+        return
+    (line,) = raw.lookup_lines(rows[:1])
+    value = values[int(rows[0])]
+    rest = "the others are after 1973" if len(others) else "so are all others"
+    raise DataError(
+        f"{raw.origin[0]}, line {line}, column 'timestamp': {value} can be the beginning of 1970,"
+        f" or stand for no time ({len(rows)} such rows; {rest})",
+        f'remove or correct these rows if it stands for none, set time = "s" (or "ms") in the'
+        f" dataset if it is a time; {_FILE_ORDER}",
+    )
+
+
+def _refuse_rounded_text(raw: RawData, times: pl.Series) -> None:
+    """Refuse numbers like 1.60E+09, of which a spreadsheet has left three digits."""
+    column = raw.interactions["timestamp"]
+    if column.dtype != pl.String or len(times) < 2:
+        return
+    short = column.str.contains(r"(?i)^\s*\d(?:\.\d{1,6})?e\+?\d+\s*$")
+    count = int(short.sum())
+    if count and times.filter(short).n_unique() * 2 <= count:
+        row = short.arg_true().to_numpy()[:1].astype(np.int64)
+        (line,) = raw.lookup_lines(row)
+        raise DataError(
+            f"{raw.origin[0]}, line {line}, column 'timestamp': {column[int(row[0])]!r} has few"
+            f" digits, and most of the {count} times written so are equal: a spreadsheet may have"
+            " rounded them",
+            f'export them in full; set time = "s" (or "ms") if they are meant so; {_FILE_ORDER}',
+        )
