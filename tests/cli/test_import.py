@@ -72,7 +72,7 @@ def test_a_run_folder_goes_from_store_to_store(cases, tmp_path):
     (folder / "metrics.parquet").unlink()
     with pytest.raises(BenchkitError) as caught:
         said("import", "--suite", "mine.toml", "--run", folder)
-    assert "cannot be read" in caught.value.cause and caught.value.exit_code == 3
+    assert "metrics.parquet is missing" in caught.value.cause and caught.value.exit_code == 3
 
 
 def test_wrong_usage_and_wrong_files(cases, tmp_path):
