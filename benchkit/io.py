@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from benchkit.disk_faults import find_disk_fault, write_hint
 from benchkit.errors import BenchkitError, ConfigError, StoreError
-from benchkit.temporary_files import make_temporary_file
+from benchkit.files.disk_faults import find_disk_fault, write_hint
+from benchkit.files.temporary_files import make_temporary_file
 
 _MAX_NAME = 1000  # characters
 _MAX_FOLDER_BYTES = 120  # file systems take 255; endings and temporary names need room

@@ -25,7 +25,7 @@ WITHOUT_NUMBERS = frozenset(
         ".cards",
         ".cli",
         ".console",
-        ".disk_faults",
+        ".files",
         ".errors",
         ".faults",
         ".fingerprint",
@@ -38,7 +38,6 @@ WITHOUT_NUMBERS = frozenset(
         ".report",
         ".runs",
         ".source_hash",
-        ".temporary_files",
         ".visible_text",
     )
 )

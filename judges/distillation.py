@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from benchkit import io, seeds
-from benchkit.checksums import pop_checksum, sign_record
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError, DataError
+from benchkit.files.checksums import pop_checksum, sign_record
 from benchkit.judging.rubric import Criterion, Rubric
 from benchkit.stats.arrays import Floats, Ints
 from judges.features import FEATURES

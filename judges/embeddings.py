@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.errors import StoreError
+from benchkit.files.sqlite_check import set_aside_if_damaged
 from benchkit.lm.teachers.encoder import TextEncoder
-from benchkit.sqlite_check import set_aside_if_damaged
 
 VECTORS_FILE = "text-vectors.sqlite"
 _DIGEST = 16  # bytes of a checksum

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from benchkit import io
-from benchkit.disk_faults import find_disk_fault, read_hint, write_hint
 from benchkit.errors import EngineError, MethodError, StoreError
+from benchkit.files.disk_faults import find_disk_fault, read_hint, write_hint
 
 
 def sqlite_error(code):

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchkit import io, temporary_files
+from benchkit import io
 from benchkit.errors import StoreError
-from benchkit.temporary_files import make_temporary_file, sweep_folder
+from benchkit.files import temporary_files
+from benchkit.files.temporary_files import make_temporary_file, sweep_folder
 
 
 def ended_process() -> int:

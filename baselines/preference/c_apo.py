@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from benchkit.checksums import discard_damaged, find_file_damage
+from benchkit.files.checksums import discard_damaged, find_file_damage
 from benchkit.lm.teachers.encoder import MiniLMEncoder, embeddings_path, load_or_encode
 from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.training.preference.config import PreferenceConfig

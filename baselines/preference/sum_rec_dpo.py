@@ -19,8 +19,8 @@ from baselines.preference.rationale_preferences import (
 from baselines.preference.score_predictor import ScorePredictor
 from baselines.preference.text_ranker import RationaleRanker
 from benchkit import io, seeds
-from benchkit.checksums import discard_damaged, find_file_damage, seal_file
 from benchkit.errors import ConfigError, DataError
+from benchkit.files.checksums import discard_damaged, find_file_damage, seal_file
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.types import Decoding, Engine

@@ -13,7 +13,7 @@ from typing import Any
 from weakref import finalize
 
 from benchkit.errors import StoreError
-from benchkit.sqlite_check import set_aside_if_damaged
+from benchkit.files.sqlite_check import set_aside_if_damaged
 
 # The name is that of the first version.
 CACHE_FILE = "requests.sqlite"

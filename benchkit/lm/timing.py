@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchkit import io
-from benchkit.checksums import pop_checksum, sign_record
+from benchkit.files.checksums import pop_checksum, sign_record
 from benchkit.types import RunContext, StageCost
 
 

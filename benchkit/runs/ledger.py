@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchkit import io
-from benchkit.checksums import pop_checksum, sign_record
 from benchkit.errors import DamageError
+from benchkit.files.checksums import pop_checksum, sign_record
 
 LEDGER_FILE = "ledger.jsonl"
 _RACY_SECONDS = 1.0  # a file that young can change again without a new time

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from benchkit import io
-from benchkit.checksums import pop_checksum, sign_record
 from benchkit.config.loading import validate_model
-from benchkit.disk_faults import read_hint
 from benchkit.errors import DamageError
+from benchkit.files.checksums import pop_checksum, sign_record
+from benchkit.files.disk_faults import read_hint
 from benchkit.runs import records
 from benchkit.runs.ledger import Ledger
 

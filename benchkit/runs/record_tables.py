@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from benchkit.disk_faults import read_hint
+from benchkit.files.disk_faults import read_hint
 from benchkit.runs.record_files import damage_error
 from benchkit.runs.records import TableSchema
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchkit.checksums import FileChecksum
 from benchkit.errors import StoreError
 from benchkit.faults import FaultRecord
+from benchkit.files.checksums import FileChecksum
 from benchkit.runs.progress import utc_timestamp
 
 SCHEMA_VERSION = 5

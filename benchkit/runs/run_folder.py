@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from benchkit import checksums, io
+from benchkit import io
 from benchkit.errors import DamageError
+from benchkit.files import checksums
 from benchkit.io import folder_name
 from benchkit.runs import records
 from benchkit.runs.ledger import Ledger

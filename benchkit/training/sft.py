@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from benchkit import io
-from benchkit.checksums import discard_damaged
 from benchkit.errors import DataError
+from benchkit.files.checksums import discard_damaged
 from benchkit.fingerprint import hash_json, package_versions
 from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.source_hash import hash_sources

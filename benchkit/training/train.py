@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from benchkit import io
-from benchkit.checksums import seal_file
+from benchkit.files.checksums import seal_file
 from benchkit.training.core import weights
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.lora import add_adapter

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from benchkit.checksums import (
+from benchkit.errors import DamageError
+from benchkit.files.checksums import (
     checksum_file,
     find_damage,
     find_file_damage,
@@ -16,7 +17,6 @@ from benchkit.checksums import (
     seal_folder,
     sign_record,
 )
-from benchkit.errors import DamageError
 from benchkit.runs.records import Manifest, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
 from tests.support.sealing import age_store

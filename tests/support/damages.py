@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from benchkit import io
-from benchkit.checksums import sign_record
+from benchkit.files.checksums import sign_record
 from tests.support.sealing import read_plain
 
 LABELS = ("Counts", "Noise", "Explains")

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchkit.checksums import checksum_file, sign_record
+from benchkit.files.checksums import checksum_file, sign_record
 from benchkit.runs.records import JudgementManifest, Manifest
 from benchkit.runs.store import Run, Store
 

@@ -19,8 +19,8 @@ import numpy as np
 from filelock import FileLock
 
 from benchkit import fingerprint, io
-from benchkit.checksums import discard_damaged, find_folder_damage, seal_folder
 from benchkit.errors import DataError
+from benchkit.files.checksums import discard_damaged, find_folder_damage, seal_folder
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.corpus import build_corpus, nano_data_hash, nano_item_titles
 from benchkit.lm.nano.model import init_nano_model

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchkit import io
-from benchkit.checksums import find_file_damage, seal_file
 from benchkit.errors import ConfigError
+from benchkit.files.checksums import find_file_damage, seal_file
 from benchkit.process_state import isolate_process
 from benchkit.types import Catalog
 

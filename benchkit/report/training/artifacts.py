@@ -6,8 +6,8 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from benchkit.config.loading import validate_model
-from benchkit.disk_faults import read_hint
 from benchkit.errors import StoreError
+from benchkit.files.disk_faults import read_hint
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchkit import io
-from benchkit.checksums import (
+from benchkit.errors import MethodError
+from benchkit.files.checksums import (
     SUMS_FILE,
     discard_damaged,
     find_file_damage,
     find_folder_damage,
     seal_folder,
 )
-from benchkit.errors import MethodError
 from benchkit.types import Progress
 
 WEIGHTS_FILE = "trained.safetensors"

@@ -16,8 +16,8 @@ import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from benchkit import io
-from benchkit.checksums import seal_file
 from benchkit.errors import BenchkitError, ConfigError
+from benchkit.files.checksums import seal_file
 from benchkit.process_state import silence_hugging_face
 from benchkit.training.core import weights
 from benchkit.training.core.training_job import TrainingJob, run_training_job

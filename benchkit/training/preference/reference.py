@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchkit import io
-from benchkit.checksums import discard_damaged, find_file_damage, seal_file
+from benchkit.files.checksums import discard_damaged, find_file_damage, seal_file
 from benchkit.fingerprint import hash_json, package_versions
 from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.source_hash import hash_sources

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchkit.checksums import seal_file
+from benchkit.files.checksums import seal_file
 from benchkit.fingerprint import hash_json
 from benchkit.lm.timing import record_stage_cost
 from benchkit.training.core import weights
