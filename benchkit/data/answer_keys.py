@@ -19,6 +19,7 @@ from benchkit import io
 from benchkit.errors import DataError
 
 KEYS_VARIABLE = "BENCHKIT_KEYS"
+_POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _MAGIC = b"benchkit answer key 1\n"
 
 
@@ -88,6 +89,6 @@ def read_answer_key(dataset: str) -> dict[str, pl.DataFrame]:
             part = data[end + 1 : end + 1 + int(length)]
             tables[name] = pl.read_ipc(streams.BytesIO(zlib.decompress(part)))
             place = end + 1 + int(length)
-    except (ValueError, zlib.error, pl.exceptions.PolarsError) as error:
+    except (ValueError, OSError, zlib.error, *_POLARS_ERRORS) as error:
         raise DataError(f"{path}: damaged: {error}", "remove it and run again") from None
     return tables

@@ -30,6 +30,8 @@ from benchkit.source_hash import hash_sources
 from benchkit.types import Catalog, Interactions
 
 RAW_DIR = "raw"  # below the data folder: where raw files are fetched to
+# A damaged file can make Polars panic, too, which is no subclass of its other errors.
+_POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _OPTIONAL = ("rating", "timestamp")
 _OPTIONAL_CASES = ("other_targets", "grades")
 
@@ -223,7 +225,7 @@ def _load_dataset(folder: Path, key: Path) -> PreparedDataset:  # noqa: ARG001 (
         questions = pl.read_parquet(folder / "test.parquet")
         test = _load_cases(pl.concat([questions, answers["cases"]], how="horizontal"))
         scale = RatingScale(**ends) if (ends := described["rating_scale"]) else None
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, *_POLARS_ERRORS) as error:
         raise DataError(
             f"{folder}: cannot be read: {error}", f"remove {folder} and run again"
         ) from None
