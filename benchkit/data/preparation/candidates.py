@@ -99,7 +99,7 @@ def sample_candidates(
     pool = np.arange(n_items) if drawable is None else np.flatnonzero(drawable)
     weights = np.ones(n_items) if sampling == "uniform" else np.maximum(popularity, 1.0)
     required = _drop_repeats(required)
-    _check_room(names, required, count)
+    _check_room(names, required, count, len(pool))
     n_required, n_new, n_past = _count_kinds(
         names, users, stops, required, past, count, secret, shorten
     )
@@ -155,8 +155,15 @@ def _count_kinds(
     return n_required, length - n_required - n_past, n_past
 
 
-def _check_room(names: Sequence[str], required: NDArray[np.integer], count: int) -> None:
+def _check_room(
+    names: Sequence[str], required: NDArray[np.integer], count: int, n_drawable: int
+) -> None:
     n_required = np.count_nonzero(required != PADDING_ITEM, axis=1)
+    if count - n_required.max(initial=0) > n_drawable:  # before a table of that width is made
+        raise DataError(
+            f"{count} candidates cannot be drawn from {n_drawable} items",
+            "lower candidates.count, or use a larger catalogue",
+        )
     if n_required.max(initial=0) > count:
         row = int(n_required.argmax())
         raise DataError(
