@@ -159,7 +159,9 @@ def _check_room(
     names: Sequence[str], required: NDArray[np.integer], count: int, n_drawable: int
 ) -> None:
     n_required = np.count_nonzero(required != PADDING_ITEM, axis=1)
-    if count - n_required.max(initial=0) > n_drawable:  # before a table of that width is made
+    # Before a table of that width is made. Lists that are somewhat too long are named by their case,
+    # and those of repeated targets are shortened.
+    if count > 1000 + 10 * n_drawable:
         raise DataError(
             f"{count} candidates cannot be drawn from {n_drawable} items",
             "lower candidates.count, or use a larger catalogue",
