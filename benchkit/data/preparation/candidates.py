@@ -159,7 +159,7 @@ def _check_room(
     names: Sequence[str], required: NDArray[np.integer], count: int, n_drawable: int
 ) -> None:
     n_required = np.count_nonzero(required != PADDING_ITEM, axis=1)
-    # Before a table of that width is made. Lists that are somewhat too long are named by their case,
+    # Before a table of that width is made. Lists that are a little too long are named by a case,
     # and those of repeated targets are shortened.
     if count > 1000 + 10 * n_drawable:
         raise DataError(
