@@ -8,13 +8,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.files.disk_faults import find_disk_fault, write_hint
 from benchkit.files.temporary_files import make_temporary_file
+
+if TYPE_CHECKING:  # methods import this module where polars must not be loaded: see processes
+    import polars as pl
 
 _MAX_NAME = 1000  # characters
 _MAX_FOLDER_BYTES = 120  # file systems take 255; endings and temporary names need room
@@ -102,7 +103,7 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_parquet(path: Path, table: pl.DataFrame) -> None:
+def write_parquet(path: Path, table: "pl.DataFrame") -> None:
     """Write `table` as Parquet atomically."""
     with replace_file(path) as temporary:
         table.write_parquet(temporary, compression="zstd")
@@ -159,7 +160,7 @@ def wrap_io_errors(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         # Polars reports a full disk either way, depending on where the write stopped.
-        is_ours = isinstance(error, OSError | pl.exceptions.PolarsError)
+        is_ours = isinstance(error, OSError) or type(error).__module__.startswith("polars")
         if not is_ours and find_disk_fault(error) is None:
             raise
         raise StoreError(f"cannot write {path}: {error}", write_hint(error)) from error

@@ -7,17 +7,9 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from benchkit import seeds
-from benchkit.data.readers.time_parsing import (
-    NANOSECONDS,
-    TIME_UNITS,
-    coarsest_unit,
-    guess_units,
-    split_numbers,
-)
 from benchkit.data.request_batch import PADDING_ITEM, PackedTrainData, RequestBatch, TrainData
 from benchkit.data.splits.base import TRAIN
 from benchkit.types import Catalog, Interactions, Request
@@ -236,11 +228,18 @@ def _shorten(time: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
     """
     if time is None or not len(time):
         return time
-    unit = coarsest_unit(time)
-    values: NDArray[np.int64] = time // NANOSECONDS[unit]
-    units = guess_units(split_numbers(pl.Series(values)))
-    if (units >= 0).any() and set(np.unique(units[units >= 0])) != {TIME_UNITS.index(unit)}:
-        values = np.append(values, NANOSECONDS[unit])
+    # Here, because methods import this module where polars must not be loaded: see processes.
+    import polars as pl
+
+    from benchkit.data.readers import time_parsing
+
+    unit = time_parsing.coarsest_unit(time)
+    values: NDArray[np.int64] = time // time_parsing.NANOSECONDS[unit]
+    units = time_parsing.guess_units(time_parsing.split_numbers(pl.Series(values)))
+    if (units >= 0).any() and set(np.unique(units[units >= 0])) != {
+        time_parsing.TIME_UNITS.index(unit)
+    }:
+        values = np.append(values, time_parsing.NANOSECONDS[unit])
     return values
 
 
