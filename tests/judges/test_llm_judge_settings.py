@@ -1,6 +1,7 @@
 """What a language-model judge is made with: settings, identity, keys, real engines."""
 
 import logging
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -76,6 +77,7 @@ def test_it_is_made_by_its_dotted_path():
 @pytest.mark.usefixtures("environment")
 def test_the_key_is_nowhere(tmp_path, caplog, monkeypatch, echo):
     monkeypatch.setenv("MY_KEY", KEY)
+    monkeypatch.setenv("BENCHKIT_ALLOW_KEYS", f"MY_KEY={urlsplit(echo.url).netloc}")
     caplog.set_level(logging.DEBUG)
     echo.backend.reply = lambda text, number, seed: f"<eval>RATING-{grade_of(text)}</eval>"
     engine = {"kind": "openai", "model": "tiny", "base_url": echo.url, "api_key_env": "MY_KEY"}

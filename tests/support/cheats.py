@@ -488,7 +488,8 @@ class SearchesDisk(Cheat):
 
         os.environ["BENCHKIT_KEYS"] = os.environ.get("CHEAT_KEYS", "")
         self.key = {}
-        for path in answer_keys.answer_keys_folder().glob("*.key"):
+        files = answer_keys.answer_keys_folder().glob("*.key")
+        for path in sorted(files, key=os.path.getmtime)[-1:]:
             tables = answer_keys.read_answer_key(path.stem)
             rows = tables["rows"]
             for user, item in rows.select("user", "item").iter_rows():

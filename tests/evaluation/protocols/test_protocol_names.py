@@ -13,6 +13,7 @@ from benchkit.evaluation.lookup import PROTOCOLS
 OTHER_MEANINGS = {
     ("benchkit/judging/verdicts.py", "scored"),
     ("benchkit/report/site/judge_verdicts.py", "scored"),
+    ("benchkit/runs/progress.py", "full"),
     ("benchkit/training/preference/loss_spec.py", "full"),
     ("benchkit/training/preference/config.py", "full"),
     ("judges/panel.py", "scored"),
