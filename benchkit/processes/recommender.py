@@ -153,6 +153,9 @@ def open_recommender(
     try:
         watch(worker)
         yield IsolatedRecommender(worker, start)
+    except BaseException:
+        worker.kill()  # it may still be asking a server, for answers that nobody wants
+        raise
     finally:
         worker.close()
 

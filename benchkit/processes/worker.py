@@ -112,11 +112,17 @@ def _answer(
     last = time.monotonic()
     for prediction in answers:
         packed.append(pack_prediction(prediction))
-        if len(packed) >= _FLUSH_COUNT or time.monotonic() - last >= _FLUSH_SECONDS:
+        is_due = len(packed) >= _FLUSH_COUNT or time.monotonic() - last >= _FLUSH_SECONDS
+        if is_due or _has_fault(prediction):  # too many faults end the run
             channel.send("answers", packed)
             packed, last = [], time.monotonic()
     channel.send("answers", packed)
     channel.send("answered", *_describe_costs(run))
+
+
+def _has_fault(prediction: object) -> bool:
+    samples = getattr(prediction, "samples", ())
+    return "error" in {getattr(answer, "status", "") for answer in (prediction, *samples)}
 
 
 def _describe_costs(run: RunContext) -> tuple[dict[str, list[float]], float]:
