@@ -4,6 +4,8 @@ from typing import TypeVar
 
 import typer
 
+from benchkit.console import echo
+
 T = TypeVar("T")
 
 
@@ -41,5 +43,5 @@ def _merge(values: list[T]) -> tuple[T, ...]:
     unique = tuple(dict.fromkeys(values))
     for value in unique:
         if values.count(value) > 1:
-            typer.secho(f"note: {value} is named twice, and counts once", fg="yellow", err=True)
+            echo(f"note: {value} is named twice, and counts once", fg="yellow", err=True)
     return unique

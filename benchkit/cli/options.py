@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from benchkit.console import echo
+
 SuiteOption = Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")]
 StoredSuiteOption = Annotated[
     str, typer.Option(help="A suite that was run (its name in the store).")
@@ -204,6 +206,6 @@ TauOption = Annotated[
 def exit_if_damaged(rows: Sequence[str]) -> None:
     """End with 1 where rows have no figures because their records are damaged; name them."""
     for row in rows:
-        typer.secho(row, fg="red", err=True)
+        echo(row, fg="red", err=True)
     if rows:
         raise typer.Exit(1)

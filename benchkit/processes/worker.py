@@ -15,8 +15,9 @@ from typing import Any
 from benchkit import cards
 from benchkit.cards import Card
 from benchkit.data.request_batch import PackedTrainData, RequestBatch
-from benchkit.errors import BenchkitError, ConfigError
+from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.evaluation.predict import as_sampler
+from benchkit.io import disk_error
 from benchkit.key_access import check_keys
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.processes.threads import limit_threads
@@ -161,13 +162,10 @@ def construction_error(card: Card, error: Exception) -> BenchkitError:
 def error_fields(error: BaseException) -> tuple[str, str, str, str]:
     """Return the class, cause, hint and traceback of an error, as plain texts."""
     trace = "".join(traceback.format_exception(error))
+    if not isinstance(error, StoreError) and (fault := disk_error(error)) is not None:
+        return "StoreError", fault.cause, fault.hint, trace
     if isinstance(error, BenchkitError):
         return type(error).__name__, plain(error.cause), plain(error.hint), trace
-    if isinstance(error, Exception):
-        from benchkit.io import disk_error  # loads much, for nothing in nearly every run
-
-        if (fault := disk_error(error)) is not None:
-            return "StoreError", fault.cause, fault.hint, trace
     if isinstance(error, SystemExit):
         cause = f"it ended its process: sys.exit({error.code!r})"
         return "MethodError", cause, "return from fit and predict instead", trace

@@ -128,7 +128,7 @@ class Run:
             return None
         if path != self._verdicts(judgement).with_suffix(".json"):
             raise damage_error(path, "it is the record of another judge", _JUDGE_AGAIN)
-        if self._ledger is not None and judgement.run_id != self.path.name:
+        if self._ledger is not None and folder_name(judgement.run_id) != self.path.name:
             raise damage_error(path, f"it judges run {judgement.run_id}", _JUDGE_AGAIN)
         if judgement.status != "complete" or not records.has_checksums(judgement.schema_version):
             return judgement
@@ -173,8 +173,8 @@ class Run:
 
     def _find_damage(self, manifest: Manifest) -> str:
         """Return what is wrong with the folder of a manifest, in words; empty if nothing is."""
-        place = [manifest.suite, manifest.task, manifest.label]
-        expected = (*(folder_name(name) for name in place), manifest.run_id)
+        place = [manifest.suite, manifest.task, manifest.label, manifest.run_id]
+        expected = tuple(folder_name(name) for name in place)
         if self._ledger is not None and self.path.parts[-4:] != expected:
             return f"its manifest is that of {'/'.join(expected)}"
         if manifest.status != "complete" or not records.has_checksums(manifest.schema_version):

@@ -127,7 +127,7 @@ def test_empty_lines_are_passed_over(tmp_path):
         (json.dumps(line(-1)) + "\n", "line 1: step"),
         ('{"step": 0}\n', "line 1: 4 problems\n  margin: is missing\n  leads: is missing"),
         (json.dumps(line(0, margin=())) + "\n", "line 1: margin"),
-        (json.dumps(line(0, margin=(math.nan,))) + "\n", "line 1: 2 problems\n  margin.0: "),
+        (json.dumps(line(0, margin=(math.nan,))) + "\n", "line 1: margin.0: "),
         (json.dumps(line(0, gaps=(1, 2), weights=(1, 0))) + "\n", "2 weights and 2 score gaps"),
         (json.dumps(line(0, gaps=(1, 2, 3), weights=(1, 0))) + "\n", "2 weights and 3 score gaps"),
     ],
