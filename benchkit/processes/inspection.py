@@ -13,6 +13,7 @@ from benchkit.processes.recommender import (
     is_shipped,
     rebuild_error,
 )
+from benchkit.processes.wire import ChannelClosedError
 from benchkit.processes.worker import inspect_method
 from benchkit.source_hash import find_kinds
 from benchkit.types import Capability
@@ -55,7 +56,7 @@ def _inspect_elsewhere(card: Card, config: Mapping[str, Any]) -> Any:
     try:
         worker.channel.send("inspect", card, dict(config))
         kind, *values = worker.channel.receive()
-    except (EOFError, OSError):
+    except (ChannelClosedError, OSError):
         raise MethodError(describe_exit(worker.close()), "see what it printed") from None
     worker.close()
     if kind == "failed":

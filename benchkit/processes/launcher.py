@@ -21,6 +21,7 @@ _MAIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
     " from benchkit.processes.zygote import serve_forks; serve_forks(int(sys.argv[2]))"
 )
+_POLL_SECONDS = 0.002
 _PATIENCE = 10.0  # seconds for a worker to end once it has nothing to do
 
 
@@ -40,11 +41,16 @@ class Worker:
             return self._exit_code
         self.channel.close()
         deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline and not _has_ended(self.pid):
-            time.sleep(0.002)
-        self.kill()
+        while (exit_code := self._poll()) is None:
+            if time.monotonic() > deadline:
+                self.kill()
+            time.sleep(_POLL_SECONDS)
+        return exit_code
+
+    def _poll(self) -> int | None:
         with self._lock:
-            self._exit_code = self._zygote.wait(self.pid)
+            if self._exit_code is None:
+                self._exit_code = self._zygote.poll(self.pid)
             return self._exit_code
 
     def kill(self) -> None:
@@ -106,10 +112,11 @@ class Zygote:
         }
         with theirs:
             pid = self._ask(request, [theirs.fileno()])
+        assert pid is not None  # noqa: S101 (of a request to fork)
         return Worker(self, pid, Channel(ours.detach(), trusted=False))
 
-    def wait(self, pid: int) -> int:
-        """Return the exit code of a worker that has ended or will."""
+    def poll(self, pid: int) -> int | None:
+        """Return the exit code of a worker, None while it runs; after that its id means nothing."""
         return self._ask({"wait": pid}, [])
 
     def close(self) -> None:
@@ -118,7 +125,7 @@ class Zygote:
             self._control.close()
             self._process.wait()
 
-    def _ask(self, request: Mapping[str, object], descriptors: Sequence[int]) -> int:
+    def _ask(self, request: Mapping[str, object], descriptors: Sequence[int]) -> int | None:
         try:
             with self._lock:
                 data = json.dumps(request).encode()
@@ -128,7 +135,8 @@ class Zygote:
             answer = b""
         if not answer:
             raise StoreError("the process that starts runs has ended (out of memory?)", "run again")
-        return int(json.loads(answer))
+        number: int | None = json.loads(answer)
+        return number
 
 
 _zygotes: dict[int, Zygote] = {}
@@ -169,12 +177,3 @@ atexit.register(close_zygotes)
 def _environment() -> dict[str, str]:
     """Return the environment of a worker: without the place of the answer key."""
     return {name: value for name, value in os.environ.items() if name != KEYS_VARIABLE}
-
-
-def _has_ended(pid: int) -> bool:
-    """Return whether a process that nobody has waited for has ended."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return False

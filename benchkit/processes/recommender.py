@@ -1,5 +1,6 @@
 """Ask a recommender that is in another process, or, if it was made in this one, here."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from benchkit.evaluation.predict import as_sampler
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.processes.launcher import Worker, start_worker
 from benchkit.processes.threads import limit_threads
-from benchkit.processes.wire import Message, unpack_prediction
+from benchkit.processes.wire import ChannelClosedError, Message, unpack_prediction
 from benchkit.processes.worker import MethodStart
 from benchkit.types import Capability, Prediction, Progress, Request, RunContext, StageCost
 
@@ -65,6 +66,12 @@ class IsolatedRecommender:
                 return
 
     def _note_costs(self, run: RunContext, stages: Mapping[str, Any], memory: float) -> None:
+        numbers = [memory, *(value for cost in stages.values() for value in cost)]
+        if not all(isinstance(n, int | float) and 0 <= n < math.inf for n in numbers):
+            raise MethodError(
+                "it told costs that are no numbers of seconds or megabytes",
+                "use benchkit.lm.timing to record what stages cost",
+            )
         run.stages.update({name: StageCost(*cost) for name, cost in stages.items()})
         self.peak_memory_mb = float(memory)
 
@@ -79,7 +86,7 @@ class IsolatedRecommender:
         while True:
             try:
                 message = self._worker.channel.receive()
-            except EOFError:
+            except ChannelClosedError:
                 raise self._end() from None
             kind, *values = message
             if kind == "stage":

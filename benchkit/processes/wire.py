@@ -16,6 +16,11 @@ import numpy as np
 from benchkit.errors import MethodError
 from benchkit.types import Prediction, Sample
 
+
+class ChannelClosedError(Exception):
+    """The other end reads and writes no more. No EOFError: methods raise those."""
+
+
 Message = tuple[Any, ...]
 """The kind of a message, and what belongs to it."""
 
@@ -41,13 +46,13 @@ class Channel:
         """Return the next message.
 
         Raises:
-            EOFError: The other end is closed.
+            ChannelClosedError: The other end is closed.
             MethodError: The message holds objects, which nobody has reason to send.
         """
         try:
             data = self._connection.recv_bytes()
-        except OSError:
-            raise EOFError from None
+        except (EOFError, OSError):
+            raise ChannelClosedError from None
         message = pickle.loads(data) if self._trusted else load_plain(data)  # noqa: S301
         return message if isinstance(message, tuple) and message else ("", message)
 

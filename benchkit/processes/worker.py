@@ -21,7 +21,7 @@ from benchkit.io import disk_error
 from benchkit.key_access import check_keys
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.processes.threads import limit_threads
-from benchkit.processes.wire import Channel, pack_prediction, plain
+from benchkit.processes.wire import Channel, ChannelClosedError, pack_prediction, plain
 from benchkit.types import Catalog, Recommender, Request, RunContext
 
 _FLUSH_SECONDS = 0.2  # answers wait at most so long to be sent
@@ -68,7 +68,7 @@ def serve(channel: Channel) -> None:
             channel.send("description", *inspect_method(*arguments))
         elif kind == "start":
             _serve_run(channel, *arguments)
-    except EOFError:
+    except ChannelClosedError:
         return
     except BaseException as error:  # sys.exit of a method, too
         channel.send("failed", *error_fields(error))

@@ -40,10 +40,11 @@ def serve_forks(descriptor: int) -> None:
             if not data:
                 return
             request = json.loads(data)
+            answer: int | None
             if "wait" in request:
-                _, status = os.waitpid(request["wait"], 0)
-                children.discard(request["wait"])
-                answer = os.waitstatus_to_exitcode(status)
+                answer = _reap(request["wait"])
+                if answer is not None:
+                    children.discard(request["wait"])
             else:
                 answer = _fork(request, descriptors[0], control)
                 children.add(answer)
@@ -54,6 +55,12 @@ def serve_forks(descriptor: int) -> None:
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
+
+
+def _reap(child: int) -> int | None:
+    """Return the exit code of a worker, None while it runs."""
+    ended, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _fork(request: dict[str, Any], descriptor: int, control: socket.socket) -> int:

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from benchkit.data.request_batch import RequestBatch
 from benchkit.errors import MethodError
 from benchkit.evaluation.predict import validate_predictions
-from benchkit.processes.wire import Channel, load_plain, pack_prediction, unpack_prediction
+from benchkit.processes.wire import (
+    Channel,
+    ChannelClosedError,
+    load_plain,
+    pack_prediction,
+    unpack_prediction,
+)
 from benchkit.testing.fixtures import toy_dataset
 from benchkit.types import Prediction, Request, Sample
 
@@ -125,5 +131,5 @@ def test_a_closed_channel_says_so():
     here.send("start", {"a": 1})
     assert there.receive() == ("start", {"a": 1})
     there.close()
-    with pytest.raises(EOFError):
+    with pytest.raises(ChannelClosedError):
         here.receive()

@@ -42,40 +42,17 @@ def draw_new_items(
     Raises:
         DataError: A case has fewer than `wanted` items left to draw.
     """
-    out = np.empty((len(names), wanted), dtype=np.int32)
-    for start in range(0, len(names), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        out[block] = _draw_block(
-            secret, names[block], users[block], stops[block], required[block], past, pool, weights,
-            wanted,
+    if len(names) > _BLOCK:
+        blocks = [slice(start, start + _BLOCK) for start in range(0, len(names), _BLOCK)]
+        return np.concatenate(
+            [
+                draw_new_items(
+                    secret, names[rows], users[rows], stops[rows], required[rows], past, pool,
+                    weights, wanted,
+                )
+                for rows in blocks
+            ]
         )  # fmt: skip
-    return out
-
-
-def draw_past_items(
-    secret: bytes,
-    name: str,
-    history: NDArray[np.integer],
-    required: NDArray[np.integer],
-    wanted: int,
-) -> NDArray[np.integer]:
-    """Return `wanted` distinct items of a history [h] but the required ones, all alike likely."""
-    free = history[~np.isin(history, required)]
-    numbers = seeds.secret_streams(secret, [name], len(free))[0]
-    return free[np.argsort(numbers, kind="stable")[:wanted]]
-
-
-def _draw_block(
-    secret: bytes,
-    names: Sequence[str],
-    users: NDArray[np.integer],
-    stops: NDArray[np.integer],
-    required: NDArray[np.integer],
-    past: PastItems,
-    pool: NDArray[np.integer],
-    weights: NDArray[np.float64],
-    wanted: int,
-) -> NDArray[np.int32]:
     out = np.empty((len(names), wanted), dtype=np.int32)
     todo = np.arange(len(names))
     is_even = bool((weights[pool] == weights[pool[:1]]).all())
@@ -120,6 +97,19 @@ def _draw_block(
         arrival = (-np.log1p(-uniform[0]) / weights[pool])[is_free]
         out[case] = pool[is_free][np.argsort(arrival, kind="stable")[:wanted]]
     return out
+
+
+def draw_past_items(
+    secret: bytes,
+    name: str,
+    history: NDArray[np.integer],
+    required: NDArray[np.integer],
+    wanted: int,
+) -> NDArray[np.integer]:
+    """Return `wanted` distinct items of a history [h] but the required ones, all alike likely."""
+    free = history[~np.isin(history, required)]
+    numbers = seeds.secret_streams(secret, [name], len(free))[0]
+    return free[np.argsort(numbers, kind="stable")[:wanted]]
 
 
 def _first_draw_mask(items: NDArray[np.integer]) -> NDArray[np.bool_]:
