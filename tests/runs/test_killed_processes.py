@@ -76,7 +76,7 @@ method = "sasrec"
 config = { epochs = 3 }
 [[methods]]
 method = "sft"
-config = { steps = 4, backbone = { kind = "nano", steps = 6 } }
+config = { nano = { steps = 20 }, train = { max_steps = 6 }, candidates = 10, prompt_tokens = 300 }
 """
 
 
