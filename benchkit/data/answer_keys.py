@@ -16,7 +16,7 @@ import platformdirs
 import polars as pl
 
 from benchkit import io
-from benchkit.errors import DataError
+from benchkit.errors import ConfigError, DataError
 
 KEYS_VARIABLE = "BENCHKIT_KEYS"
 _POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
@@ -25,9 +25,23 @@ _MAGIC = b"benchkit answer key 1\n"
 
 def answer_keys_folder() -> Path:
     """Return where answer keys lie: `$BENCHKIT_KEYS`, or a folder of the user's state."""
-    if chosen := os.environ.get(KEYS_VARIABLE):
-        return Path(chosen)
-    return platformdirs.user_state_path("benchkit") / "keys"
+    chosen = os.environ.get(KEYS_VARIABLE)
+    folder = Path(chosen) if chosen else platformdirs.user_state_path("benchkit") / "keys"
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(
+            f"{folder} is no folder, and answer keys are to be kept in it",
+            f"name a folder: --keys FOLDER, or {KEYS_VARIABLE}",
+        )
+    return folder
+
+
+def folders_with_answers(store: Path, data: Path) -> tuple[Path, Path, Path]:
+    """Return what a confined method can neither read nor change.
+
+    Beside the keys these are the store, whose records say what was right, and the data, whose
+    candidates narrow down what the whole catalogue is asked for.
+    """
+    return answer_keys_folder(), store, data
 
 
 @contextmanager
@@ -81,7 +95,8 @@ def read_answer_key(dataset: str) -> dict[str, pl.DataFrame]:
     tables = {}
     try:
         if not data.startswith(_MAGIC):
-            raise ValueError("it is no answer key")
+            is_other = data.startswith(_MAGIC.rpartition(b" ")[0])
+            raise ValueError("another benchkit wrote it" if is_other else "it is no answer key")
         place = len(_MAGIC)
         while place < len(data):
             end = data.index(b"\n", place)

@@ -12,6 +12,7 @@ from benchkit.data.request_batch import RequestBatch
 from benchkit.errors import MethodError
 from benchkit.types import Prediction, Recommender, Request, Sample, Sampler, Status
 
+_LARGEST_USAGE = 1e12  # tokens, or seconds, of a case
 _KNOWN = frozenset(get_args(Status))
 _STATUSES = ", ".join(get_args(Status))
 
@@ -148,7 +149,7 @@ def _check_texts(prediction: Prediction, where: str) -> None:
         raise MethodError(f"{where}: the fault is no text", "say in words what the engine did")
     usage = prediction.usage
     if not isinstance(usage, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, int | float) and math.isfinite(value)
+        isinstance(name, str) and isinstance(value, int | float) and 0 <= value < _LARGEST_USAGE
         for name, value in usage.items()
     ):
         raise MethodError(

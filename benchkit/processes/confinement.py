@@ -1,13 +1,13 @@
-"""Keep a process, and all that it starts, from reading some folders: Linux's Landlock.
+"""Keep a process, and all that it starts, from reading and changing some folders: Linux's Landlock.
 
 Landlock needs no privileges and cannot be undone by the process. It allows rather than forbids, so
-that everything around the hidden folders is allowed, one entry at a time. What appears later right
-in a folder above a hidden one can be listed and written, but not read; folders of temporary files
-are therefore moved into the run's own.
+that everything around the hidden folders is allowed, one entry at a time. Right in a folder above a
+hidden one nothing can be made or removed; temporary files therefore go into the run's own folder.
 """
 
 import ctypes
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from benchkit.errors import ConfigError
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # on every architecture
 _ASK_VERSION = 1
-_READ_FILE = 1 << 2
+_WRITE_FILE, _READ_FILE, _REFER, _TRUNCATE = 1 << 1, 1 << 2, 1 << 13, 1 << 14
+_CHANGE_FOLDER = sum(1 << bit for bit in range(4, 13))  # remove and make entries of every kind
+_REFER_SINCE, _TRUNCATE_SINCE = 2, 3  # versions
 _BENEATH = 1
 _SIGNALS = 2
 _WITH_SCOPES = 6  # version
@@ -58,13 +60,14 @@ def hide_folders(hidden: Sequence[Path], visible: Sequence[Path]) -> None:
     """
     library = ctypes.CDLL(None, use_errno=True)
     scopes = _SIGNALS if landlock_version() >= _WITH_SCOPES else 0
-    ruleset = _Ruleset(_READ_FILE, 0, scopes)
+    of_files, of_folders = _rights(landlock_version())
+    ruleset = _Ruleset(of_files | of_folders, 0, scopes)
     size = ctypes.sizeof(_Ruleset) if scopes else ctypes.sizeof(ctypes.c_uint64)
     descriptor = _check(library.syscall(_CREATE_RULESET, ctypes.byref(ruleset), size, 0))
     try:
         targets = [path.resolve() for path in hidden]
         for path in [*_around(Path("/"), targets), *visible]:
-            _allow(library, descriptor, path)
+            _allow(library, descriptor, path, of_files, of_folders)
         _check(library.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
         _check(library.syscall(_RESTRICT_SELF, descriptor, 0))
     finally:
@@ -84,13 +87,22 @@ def _around(folder: Path, hidden: Sequence[Path]) -> list[Path]:
     return paths
 
 
-def _allow(library: ctypes.CDLL, ruleset: int, path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+def _rights(version: int) -> tuple[int, int]:
+    """Return the rights that are taken away: those on files, and those on folders."""
+    of_files = _READ_FILE | _WRITE_FILE | (_TRUNCATE if version >= _TRUNCATE_SINCE else 0)
+    return of_files, _CHANGE_FOLDER | (_REFER if version >= _REFER_SINCE else 0)
+
+
+def _allow(library: ctypes.CDLL, ruleset: int, path: Path, of_files: int, of_folders: int) -> None:
+    try:  # a link would open what it leads to
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:  # gone, or not to be read anyway
         return
     try:
-        rule = _Beneath(_READ_FILE, descriptor)
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISLNK(kind):
+            return
+        rule = _Beneath(of_files | (of_folders if stat.S_ISDIR(kind) else 0), descriptor)
         _check(library.syscall(_ADD_RULE, ruleset, _BENEATH, ctypes.byref(rule), 0))
     finally:
         os.close(descriptor)

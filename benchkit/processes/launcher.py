@@ -1,7 +1,6 @@
 """Start processes for recommenders, and end them."""
 
 import atexit
-import contextlib
 import json
 import os
 import signal
@@ -14,14 +13,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchkit.data.answer_keys import KEYS_VARIABLE
-from benchkit.errors import StoreError
-from benchkit.processes.wire import Channel
+from benchkit.errors import EngineError
+from benchkit.processes.process_groups import kill_group
+from benchkit.processes.wire import Channel, ChannelClosedError, Message
 
 _MAIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
     " from benchkit.processes.zygote import serve_forks; serve_forks(int(sys.argv[2]))"
 )
 _POLL_SECONDS = 0.002
+_CHECK_SECONDS = 1.0  # between looks at whether a silent process still runs
 _PATIENCE = 10.0  # seconds for a worker to end once it has nothing to do
 
 
@@ -34,6 +35,18 @@ class Worker:
         self._zygote = zygote
         self._exit_code: int | None = None
         self._lock = threading.Lock()
+
+    def receive(self) -> Message:
+        """Return the next message.
+
+        Raises:
+            ChannelClosedError: The process has ended, also where another one that it has started
+                still holds its end of the channel.
+        """
+        while not self.channel.has_message(_CHECK_SECONDS):
+            if self._poll() is not None and not self.channel.has_message(0):
+                raise ChannelClosedError
+        return self.channel.receive()
 
     def close(self) -> int:
         """End the process if it has not ended, and return its exit code, negative for a signal."""
@@ -50,15 +63,17 @@ class Worker:
     def _poll(self) -> int | None:
         with self._lock:
             if self._exit_code is None:
-                self._exit_code = self._zygote.poll(self.pid)
+                try:
+                    self._exit_code = self._zygote.poll(self.pid)
+                except EngineError:  # it is gone, and its workers with it
+                    self._exit_code = -signal.SIGKILL
             return self._exit_code
 
     def kill(self) -> None:
         """End the process at once, if it has not ended."""
         with self._lock:  # no other process can have its id before it has been waited for
             if self._exit_code is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.pid, signal.SIGKILL)
+                kill_group(self.pid)
 
     def cancel(self) -> None:
         """End the process because nobody wants its answers any more."""
@@ -134,7 +149,9 @@ class Zygote:
         except OSError:
             answer = b""
         if not answer:
-            raise StoreError("the process that starts runs has ended (out of memory?)", "run again")
+            raise EngineError(
+                "the process that starts the others has ended (out of memory?)", "run again"
+            )
         number: int | None = json.loads(answer)
         return number
 

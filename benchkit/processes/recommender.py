@@ -1,15 +1,14 @@
 """Ask a recommender that is in another process, or, if it was made in this one, here."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchkit import cards, errors, interactive
+from benchkit import cards, interactive
 from benchkit.cards import Card
 from benchkit.data.request_batch import PackedTrainData
-from benchkit.errors import BenchkitError, MethodError
+from benchkit.errors import BenchkitError, ConfigError, DataError, EngineError, MethodError
 from benchkit.evaluation.predict import as_sampler
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.processes.launcher import Worker, start_worker
@@ -19,7 +18,18 @@ from benchkit.processes.worker import MethodStart
 from benchkit.types import Capability, Prediction, Progress, Request, RunContext, StageCost
 
 SHIPPED = ("baselines.", "benchkit.")
-_RAISED = ("ConfigError", "DataError", "EngineError", "MethodError", "StoreError")
+# A disk that was full for the method may have room again: such a run is done again, as after a
+# fault of a server. If it is the store's, no record of the run can be written, which ends all.
+_RAISED: dict[str, type[BenchkitError]] = {
+    "ConfigError": ConfigError,
+    "DataError": DataError,
+    "EngineError": EngineError,
+    "MethodError": MethodError,
+    "StoreError": EngineError,
+}
+_LONGEST_CAUSE = 2000  # characters
+_LARGEST_COST = 1e12
+_CHECK_SECONDS = 1.0  # between looks at whether a silent process still runs
 _PRELOADED = ("torch", "transformers", "peft")
 UNISOLATED = (
     "made in this Python process, it was asked where the answer key is; a class in a file, given"
@@ -67,7 +77,7 @@ class IsolatedRecommender:
 
     def _note_costs(self, run: RunContext, stages: Mapping[str, Any], memory: float) -> None:
         numbers = [memory, *(value for cost in stages.values() for value in cost)]
-        if not all(isinstance(n, int | float) and 0 <= n < math.inf for n in numbers):
+        if not all(isinstance(n, int | float) and 0 <= n < _LARGEST_COST for n in numbers):
             raise MethodError(
                 "it told costs that are no numbers of seconds or megabytes",
                 "use benchkit.lm.timing to record what stages cost",
@@ -85,14 +95,16 @@ class IsolatedRecommender:
         """Yield messages, after those about progress are shown and failures raised."""
         while True:
             try:
-                message = self._worker.channel.receive()
+                message = self._worker.receive()
             except ChannelClosedError:
                 raise self._end() from None
             kind, *values = message
             if kind == "stage":
-                progress.start(*values)
+                what, total = values
+                progress.start(str(what), total if isinstance(total, int) else None)
             elif kind == "advance":
-                progress.advance(*values)
+                steps, note = values
+                progress.advance(steps if isinstance(steps, int) else 0, str(note))
             elif kind == "failed":
                 raise rebuild_error(*values)
             else:
@@ -181,10 +193,13 @@ def _modules_before_fork(card: Card) -> list[str]:
 
 def rebuild_error(name: str, cause: str, hint: str, trace: str) -> BenchkitError:
     """Return the error that a worker has described; its traceback is a note."""
-    error_class = getattr(errors, name) if name in _RAISED else MethodError
-    error: BenchkitError = error_class(cause, hint)
+    error = _RAISED.get(name, MethodError)(_cut(cause), _cut(hint))
     error.add_note(f"in the process of the method:\n{trace}")
     return error
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_CAUSE else f"{text[:_LONGEST_CAUSE]} ..."
 
 
 def describe_exit(exit_code: int) -> str:

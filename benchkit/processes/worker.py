@@ -26,6 +26,7 @@ from benchkit.types import Catalog, Recommender, Request, RunContext
 
 _FLUSH_SECONDS = 0.2  # answers wait at most so long to be sent
 _FLUSH_COUNT = 256
+_LONGEST_TRACE = 20_000  # characters
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def construction_error(card: Card, error: Exception) -> BenchkitError:
 
 def error_fields(error: BaseException) -> tuple[str, str, str, str]:
     """Return the class, cause, hint and traceback of an error, as plain texts."""
-    trace = "".join(traceback.format_exception(error))
+    trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
     if not isinstance(error, StoreError) and (fault := disk_error(error)) is not None:
         return "StoreError", fault.cause, fault.hint, trace
     if isinstance(error, BenchkitError):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.processes.confinement import hide_folders
+from benchkit.processes.process_groups import kill_group
 
 _PR_SET_PDEATHSIG = 1
 _WORKER = "benchkit.processes.worker"
@@ -53,14 +54,16 @@ def serve_forks(descriptor: int) -> None:
         return
     finally:
         for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
+            kill_group(child)
 
 
 def _reap(child: int) -> int | None:
-    """Return the exit code of a worker, None while it runs."""
+    """Return the exit code of a worker, None while it runs; end what it has left running."""
     ended, status = os.waitpid(child, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if ended else None
+    if not ended:
+        return None
+    kill_group(child)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _fork(request: dict[str, Any], descriptor: int, control: socket.socket) -> int:
@@ -76,6 +79,7 @@ def _fork(request: dict[str, Any], descriptor: int, control: socket.socket) -> i
     status = 1
     try:
         control.close()
+        os.setpgid(0, 0)  # so that its own processes can be ended with it
         _end_with(parent)
         os.environ.clear()
         os.environ.update(request["environment"])

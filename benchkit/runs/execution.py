@@ -9,7 +9,7 @@ from typing import Any, cast
 import polars as pl
 
 from benchkit import io
-from benchkit.data.answer_keys import answer_keys_folder
+from benchkit.data.answer_keys import folders_with_answers
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, EngineError, MethodError, StoreError
 from benchkit.evaluation.lookup import find_metric, find_protocol
@@ -73,7 +73,8 @@ def execute_job(
             log.write("failed", error=str(error), traceback=traceback.format_exc())
             cause = error if isinstance(error, BenchkitError) else _wrap_method_error(error)
             resumable = isinstance(error, EngineError)
-            manifest = manifest.end("failed", error=str(cause), resumable=resumable)
+            text = str(cause).encode(errors="backslashreplace").decode()  # half a surrogate pair
+            manifest = manifest.end("failed", error=text, resumable=resumable)
             run.write_manifest(manifest)
         finally:
             log.close()
@@ -142,6 +143,7 @@ def _compute_run(
     for folder in (run.scratch, run.artifacts, cache):
         with io.wrap_io_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+        _refuse_links(job.store, folder)
     context = RunContext(
         seed=job.seed,
         catalog=test.catalog,
@@ -171,7 +173,7 @@ def _compute_run(
     metrics = tuple(find_metric(spec) for spec in job.metrics)
     setup = EvaluationSetup(test, cases, metrics, job.popular_share, job.max_fault_share)
     protocols = [find_protocol(spec) for spec in job.protocols]
-    hidden = (answer_keys_folder(), job.store) if job.confine else ()
+    hidden = folders_with_answers(job.store, job.data) if job.confine else ()
     with limit_threads(job.threads), open_recommender(start, watch, hidden) as recommender:
         with costs.measure_seconds(seconds, "fit_seconds"):
             recommender.fit(train.packed_train_view(), context)
@@ -193,6 +195,19 @@ def _compute_run(
         "predictions": predictions_table(results, test, cases),
     }
     return run.finish(complete, tables)
+
+
+def _refuse_links(store: Path, folder: Path) -> None:
+    """Refuse a folder of a store that has become a link: a method would see what it leads to.
+
+    Raises:
+        StoreError: It leads elsewhere.
+    """
+    if folder.resolve() != store.resolve() / folder.relative_to(store):
+        raise StoreError(
+            f"{folder}: is a link, or lies behind one, to {folder.resolve()}",
+            "remove the link; to keep a store elsewhere, name its place with --out",
+        )
 
 
 def _evaluate(

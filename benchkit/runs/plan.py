@@ -12,6 +12,7 @@ from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.repeats import MOST_SEED
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
+from benchkit.data.answer_keys import folders_with_answers
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError, DamageError, check_unique, unknown_name_error
 from benchkit.evaluation.lookup import find_protocol
@@ -147,8 +148,9 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     name = suite.name if options.limit_users is None else f"{suite.name}@{options.limit_users}users"
     jobs: list[Job] = []
     skipped: list[PlannedRow] = []
+    hidden = folders_with_answers(options.store, options.data) if options.confine else ()
     methods = [
-        _PlannedMethod(spec, card, describe_method(card, spec.config))
+        _PlannedMethod(spec, card, describe_method(card, spec.config, hidden))
         for spec, card in _select_methods(suite, options.methods)
     ]
     labels = [method.spec.name for method in methods]

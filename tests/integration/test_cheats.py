@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchkit.config.suite import Suite
+from benchkit.config.suite import MethodSpec, Suite
+from benchkit.errors import StoreError
 from benchkit.processes.confinement import landlock_version
 from benchkit.runs.plan import RunOptions, execute_plan, plan_runs
 from benchkit.stats.multiple_testing import holm
@@ -97,3 +98,79 @@ def test_what_is_on_the_disk_is_out_of_reach_of_confined_methods(tmp_path, monke
     closed = run_all(suite, tmp_path, confine=True, overwrite="always")
     assert not rows_above_chance(closed)
     assert closed["SmallestId", 0].manifest.status == "complete"  # others may fail
+
+
+@pytest.mark.skipif(not landlock_version(), reason="the kernel has no Landlock")
+def test_confined_methods_change_nothing_that_others_rely_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keys = tmp_path / "keys"
+    monkeypatch.setenv("BENCHKIT_KEYS", str(keys))
+    monkeypatch.setenv("CHEAT_KEYS", str(keys))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    run_all(cheating_suite(["FirstPlace"]), tmp_path)  # keys are there before anything is planned
+    contents = {path: path.read_bytes() for path in keys.iterdir()}
+    suite = cheating_suite([*cheats.NEEDING_CONFINEMENT, "SmallestId", "SearchesDisk"])
+    outcomes = run_all(suite, tmp_path, confine=True)
+    assert not rows_above_chance(outcomes)
+    assert outcomes["SmallestId", 0].manifest.status == "complete"
+    assert {path: path.read_bytes() for path in keys.iterdir()} == contents
+    assert not (tmp_path / "runs" / ".cache").is_symlink()
+
+
+def test_a_cache_that_has_become_a_link_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    suite = cheating_suite(["FirstPlace", "LastPlace"])
+    run_all(suite, tmp_path, methods=("FirstPlace",))
+    cache = tmp_path / "runs" / ".cache"
+    cache.rename(tmp_path / "away")
+    cache.symlink_to(tmp_path / "away")
+    with pytest.raises(StoreError, match="is a link"):
+        run_all(suite, tmp_path, methods=("LastPlace",))
+
+
+@pytest.mark.skipif(not landlock_version(), reason="the kernel has no Landlock")
+def test_honest_methods_work_when_they_are_confined(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sibling.py").write_text("VALUE = 3")
+    (tmp_path / "honest.py").write_text(HONEST)
+    suite = cheating_suite(["FirstPlace"], users=60).model_copy(
+        update={"methods": (MethodSpec(method="honest.py:Honest"),)}
+    )
+    (outcome,) = run_all(suite, tmp_path, confine=True).values()
+    assert outcome.manifest.status == "complete", outcome.manifest.error
+
+
+HONEST = """
+import os, shutil, subprocess, sys, tempfile
+from multiprocessing import get_context
+from pathlib import Path
+sys.path.insert(0, os.getcwd())
+import sibling
+from benchkit.types import Prediction
+
+
+class Honest:
+    capabilities = frozenset({"scores", "samples"})
+
+    def fit(self, data, run):
+        with tempfile.NamedTemporaryFile("w+") as file:
+            file.write("x"); file.flush(); file.seek(0); assert file.read() == "x"
+        folder = run.scratch / "a"; folder.mkdir(exist_ok=True)
+        (folder / "x").write_text("x"); os.replace(folder / "x", run.scratch / "x")
+        os.replace(run.scratch / "x", run.artifacts / "x")
+        (run.cache / "shared").write_text("x"); assert (run.cache / "shared").read_text() == "x"
+        with get_context("fork").Pool(1) as pool:
+            assert pool.map(abs, [-1]) == [1]
+        assert subprocess.run(["cat", "sibling.py"], capture_output=True).stdout == b"VALUE = 3"
+        with open(os.devnull, "w") as nothing:
+            nothing.write("x")
+
+    def predict(self, requests, run):
+        for request in requests:
+            yield Prediction(request.case_id, [sibling.VALUE] * len(request.candidates))
+
+    def sample(self, requests, run):
+        for request in requests:
+            yield Prediction(request.case_id, None, status="refused")
+"""

@@ -58,6 +58,50 @@ class NegativeCost(Base):
         run.stages["teacher"] = StageCost(-1e9, 0.0)
 
 
+class Surrogate(Base):
+    def spoil(self, run):
+        raise ValueError("half a pair: \\ud800")
+
+
+class Long(Base):
+    def spoil(self, run):
+        raise ValueError("long " * 500_000)
+
+
+class HashBomb(Base):
+    def spoil(self, run):
+        key = b"\\x91" * 2_000_000
+        run.progress._channel._connection.send_bytes(b"\\x92\\xa1a\\x81" + key)
+
+
+class Helped(Base):
+    # Has a helper process when it is killed, which holds its end of the channel.
+
+    def spoil(self, run):
+        if os.fork() == 0:
+            import time
+            time.sleep(60)
+            os._exit(0)
+        os.kill(os.getpid(), 9)
+
+
+class OddProgress(Base):
+    def spoil(self, run):
+        run.progress.start(None, "many")
+        run.progress.advance(float("nan"), 3)
+        run.progress.start("\\x1b[2J", -1)
+
+
+class FullDisk(Base):
+    def spoil(self, run):
+        raise OSError(28, "No space left on device")
+
+
+class KillsWhatItIsForkedFrom(Base):
+    def spoil(self, run):
+        os.kill(os.getppid(), 9)
+
+
 class Forged(Base):
     def spoil(self, run):
         run.progress._channel.send("answers")
@@ -93,12 +137,19 @@ def odd(tmp_path, monkeypatch):
         ("OddCost", "costs that are no numbers"),
         ("TextCost", "costs that are no numbers"),
         ("NegativeCost", "costs that are no numbers"),
+        ("Surrogate", "half a pair: \\ud800"),
+        ("Long", "it raised ValueError: long long"),
+        ("HashBomb", "no plain data"),
+        ("Helped", "killed by signal 9"),
+        ("FullDisk", "No space left on device"),
+        ("KillsWhatItIsForkedFrom", "killed by signal 9"),
     ],
 )
 def test_it_fails_alone_and_says_why(odd, tmp_path, name, cause):
     outcomes = run_all(make_suite(name, "Base"), tmp_path)
     assert cause in outcomes[name, 0].manifest.error
     assert "hint:" in outcomes[name, 0].manifest.error
+    assert len(outcomes[name, 0].manifest.error) < 5000
     assert outcomes["Base", 0].manifest.status == "complete"
 
 
@@ -111,3 +162,38 @@ def test_a_forged_message_changes_nothing(odd, tmp_path):
 def test_a_method_that_sorts_its_questions_is_scored_as_one_that_does_not(odd, tmp_path):
     outcomes = run_all(make_suite("Reordered", "Ordered"), tmp_path)
     assert outcomes["Reordered", 0].manifest.summary == outcomes["Ordered", 0].manifest.summary
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_odd_progress_is_shown_as_far_as_it_can_be(odd, tmp_path, jobs):
+    outcomes = run_all(make_suite("OddProgress", "Base"), tmp_path, jobs=jobs)
+    assert {o.manifest.status for o in outcomes.values()} == {"complete"}
+
+
+@pytest.mark.parametrize("name", ["FullDisk", "KillsWhatItIsForkedFrom"])
+def test_what_is_not_the_method_s_fault_is_done_again(odd, tmp_path, name):
+    (tmp_path / "recs.py").write_text(METHODS)
+    first = run_all(make_suite(name), tmp_path)[name, 0]
+    assert first.manifest.resumable == (name == "FullDisk")
+
+
+ODD_PLANS = {
+    "nothing": "channel.send('description')",
+    "numbers": "channel.send('description', 1, 2, 3)",
+    "too few texts": "channel.send('failed', 'x')",
+    "gone": "os._exit(0)",
+}
+
+
+@pytest.mark.parametrize("code", ODD_PLANS.values(), ids=ODD_PLANS)
+def test_what_planning_is_told_is_checked(odd, tmp_path, code):
+    import benchkit.errors
+
+    (tmp_path / "plans.py").write_text(
+        f"import gc, os\nfrom benchkit.processes.wire import Channel\n"
+        f"for channel in [c for c in gc.get_objects() if isinstance(c, Channel)]:\n    {code}\n"
+        + METHODS
+    )
+    suite = make_suite(methods=[{"method": "plans.py:Base"}])
+    with pytest.raises(benchkit.errors.MethodError, match="method 'Base'"):
+        run_all(suite, tmp_path)

@@ -16,6 +16,7 @@ from benchkit.evaluation.predict import validate_predictions
 from benchkit.processes.wire import (
     Channel,
     ChannelClosedError,
+    dump_plain,
     load_plain,
     pack_prediction,
     unpack_prediction,
@@ -25,14 +26,14 @@ from benchkit.types import Prediction, Request, Sample
 
 
 def there_and_back(prediction):
-    return unpack_prediction(load_plain(pickle.dumps(pack_prediction(prediction), protocol=5)))
+    return unpack_prediction(load_plain(dump_plain(pack_prediction(prediction))))
 
 
 @given(
     st.lists(st.floats(allow_nan=False), max_size=8),
     st.text(),
     st.none() | st.text(),
-    st.dictionaries(st.text(), st.floats(allow_nan=False) | st.integers()),
+    st.dictionaries(st.text(), st.floats(allow_nan=False) | st.integers(-(2**62), 2**62)),
 )
 def test_a_prediction_arrives_as_it_was(scores, case_id, rationale, usage):
     sample = Sample("text", None, rationale, "unparsed")
@@ -43,7 +44,7 @@ def test_a_prediction_arrives_as_it_was(scores, case_id, rationale, usage):
     assert received.scores.tolist() == scores
     assert (received.case_id, received.rationale, received.status) == (case_id, rationale, "ok")
     assert received.samples == (sample,) and received.usage == usage and received.partial
-    assert received.lengths == sent.lengths and received.fault == "no"
+    assert list(received.lengths) == sent.lengths and received.fault == "no"
 
 
 class Runs:
@@ -57,13 +58,34 @@ class Runs:
 def test_objects_are_never_made(value):
     with pytest.raises(MethodError, match="no plain data"):
         load_plain(pickle.dumps(value))
+    if not isinstance(value, float):
+        with pytest.raises(TypeError):
+            dump_plain(value)
     assert "BENCHKIT_BOMB" not in os.environ
 
 
-@pytest.mark.parametrize("data", [b"", b"\x80", b"cos\nsystem\n(S'x'\ntR.", b"\x00" * 50])
+DEEP = {
+    "lists": b"\x91" * 3_000_000, "maps": b"\x81\xa1a" * 1_000_000,
+    "a list as a key": b"\x81" + b"\x91" * 2_000_000, "longer than it is": b"\xdd\xff\xff\xff\xff",
+    "a text that is none": b"\xa2\xff\xfe", "nothing": b"", "two": b"\x01\x02",
+    "an extension": b"\xd4\x05a" * 2, "a pickle": b"cos\nsystem\n(S'x'\ntR.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", DEEP.values(), ids=DEEP)
 def test_bytes_that_are_no_message_are_refused(data):
-    with pytest.raises(MethodError):
+    with pytest.raises(MethodError, match="no plain data"):
         load_plain(data)
+
+
+def test_half_a_surrogate_pair_becomes_an_escape():
+    assert load_plain(dump_plain("a\ud800b")) == "a\\ud800b"
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+def test_any_text_arrives(text):
+    received = load_plain(dump_plain(text))
+    assert received == text.encode(errors="backslashreplace").decode()
 
 
 ODD_SCORES = {
@@ -86,7 +108,8 @@ def test_odd_scores_are_refused_here_and_there(scores):
     "fields",
     [
         {"status": "perfect"}, {"status": ["ok"]}, {"rationale": 3}, {"fault": None},
-        {"usage": {"tokens": math.inf}}, {"usage": {1: 2}}, {"usage": {"tokens": "9"}},
+        {"usage": {"tokens": math.inf}}, {"usage": {"tokens": -1}},
+        {"usage": {"tokens": 1e300}}, {"usage": {"tokens": "9"}},
         {"lengths": [1]}, {"lengths": [1, 0]}, {"lengths": "ab"},
     ],
     ids=str,
@@ -128,8 +151,10 @@ def test_a_batch_of_questions_is_the_questions():
 def test_a_closed_channel_says_so():
     ours, theirs = socket.socketpair()
     here, there = Channel(ours.detach(), trusted=False), Channel(theirs.detach(), trusted=True)
-    here.send("start", {"a": 1})
-    assert there.receive() == ("start", {"a": 1})
+    here.send("start", {"a": {1}})
+    assert there.receive() == ("start", {"a": {1}})
+    there.send("stage", "epochs", 3)
+    assert here.receive() == ("stage", "epochs", 3)
     there.close()
     with pytest.raises(ChannelClosedError):
         here.receive()

@@ -3,7 +3,7 @@
 Each says where it looks (`door`) and why nothing is to be had there. One that finds a door closed
 ranks at random, so that whatever lifts a row above chance is the door.
 """
-# ruff: noqa: B905, NPY002, PTH113, PTH115, PTH207, PTH208 (whoever cheats has no style)
+# ruff: noqa: B905, NPY002, PTH104, PTH113, PTH115, PTH207, PTH208, PTH211 (whoever cheats has no style)
 
 import gc
 import glob
@@ -516,9 +516,58 @@ class ReadsStore(Cheat):
         return self.key.get(request.case_id)
 
 
+class ReadsWhilePlanned(Cheat):
+    """Reads keys where it is constructed, and leaves them where it finds them later."""
+
+    door = "planning: it is confined as well"
+
+    def __init__(self):
+        from benchkit.data import answer_keys
+
+        self.loot = Path(tempfile.gettempdir()) / "benchkit-loot"
+        os.environ["BENCHKIT_KEYS"] = os.environ.get("CHEAT_KEYS", "")
+        for path in answer_keys.answer_keys_folder().glob("*.key"):
+            try:
+                rows = answer_keys.read_answer_key(path.stem)["rows"]
+                self.loot.write_text(json.dumps(rows.select("user", "item").rows()))
+            except Exception:
+                continue
+
+    def prepare(self):
+        pairs = json.loads(self.loot.read_text()) if self.loot.exists() else []
+        self.key = {self.data.users[u]: self.data.catalog.ids[i] for u, i in pairs}
+
+    def guess(self, request):
+        return self.key.get(request.user)
+
+
+class LinksCache(Cheat):
+    """Lets the shared cache lead to the keys, for the next run that may read the cache."""
+
+    door = "links in the store: a folder that has become one is refused, and no link can be made"
+
+    def prepare(self):
+        os.rename(self.run.cache, f"{self.run.cache}-away")
+        os.symlink(os.environ["CHEAT_KEYS"], self.run.cache)
+
+
+class WritesKeys(Cheat):
+    """Overwrites keys with nothing."""
+
+    door = "writing: keys, store and data cannot be changed"
+
+    def prepare(self):
+        for path in Path(os.environ["CHEAT_KEYS"]).glob("*.key"):
+            path.write_bytes(b"")
+
+
 ON_DISK = ("SearchesDisk", "ReadsStore")
+NEEDING_CONFINEMENT = ("ReadsWhilePlanned", "LinksCache", "WritesKeys")
 CHEATS = tuple(
     name
     for name, thing in list(globals().items())
-    if isinstance(thing, type) and issubclass(thing, Cheat) and thing.door and name not in ON_DISK
+    if isinstance(thing, type)
+    and issubclass(thing, Cheat)
+    and thing.door
+    and name not in (*ON_DISK, *NEEDING_CONFINEMENT)
 )
