@@ -143,8 +143,9 @@ class Zygote:
     def _ask(self, request: Mapping[str, object], descriptors: Sequence[int]) -> int | None:
         try:
             with self._lock:
-                data = json.dumps(request).encode()
-                socket.send_fds(self._control, [data], descriptors)
+                data = json.dumps(request).encode() + b"\n"
+                sent = socket.send_fds(self._control, [data], descriptors)
+                self._control.sendall(data[sent:])
                 answer = self._control.recv(64)
         except OSError:
             answer = b""

@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def serve_forks(descriptor: int) -> None:
     control = socket.socket(fileno=descriptor)
     try:
         while True:
-            data, descriptors, _, _ = socket.recv_fds(control, 1 << 20, 1)
+            data, descriptors = _receive_line(control)
             if not data:
                 return
             request = json.loads(data)
@@ -55,6 +56,17 @@ def serve_forks(descriptor: int) -> None:
     finally:
         for child in children:
             kill_group(child)
+
+
+def _receive_line(control: socket.socket) -> tuple[bytes, list[int]]:
+    """Return the next line and what came with it, nothing if the other end has been closed."""
+    data, descriptors, _, _ = socket.recv_fds(control, 1 << 20, 1)
+    while data and not data.endswith(b"\n"):  # environments can be longer than a socket takes
+        more = control.recv(1 << 20)
+        if not more:
+            return b"", []
+        data += more
+    return data, descriptors
 
 
 def _reap(child: int) -> int | None:
@@ -89,6 +101,7 @@ def _fork(request: dict[str, Any], descriptor: int, control: socket.socket) -> i
             visible = [Path(path) for path in request["visible"]]
             hide_folders([Path(path) for path in request["hidden"]], visible)
             os.environ["TMPDIR"] = str(visible[0])
+        tempfile.tempdir = None  # an import may have looked it up, in another environment
         request.clear()
         importlib.import_module(_WORKER).serve_and_end(descriptor)
         status = 0
