@@ -12,9 +12,9 @@ install: $(VENV)/installed
 quickstart: install
 	$(BIN)/benchkit run --suite quickstart --jobs $(JOBS)
 
-# One thread a worker: the tests run side by side.
+# One thread a worker: the tests run side by side, and whoever is done takes over from the other.
 test: $(VENV)/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist worksteal
 
 test-slow: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --durations=20

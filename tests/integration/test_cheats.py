@@ -49,7 +49,7 @@ def rows_above_chance(outcomes):
 @pytest.mark.parametrize(
     ("users", "jobs"),
     [
-        (400, 2),
+        (150, 2),
         pytest.param(2000, 1, marks=pytest.mark.slow),
         pytest.param(2000, 2, marks=pytest.mark.slow),
     ],
