@@ -15,6 +15,7 @@ from tests.support import cheats
 from tests.support.suites import run_all
 
 FILE = Path(cheats.__file__)
+FILES = {"PatchesAtImport": FILE.with_name("cheats_at_import.py")}
 
 
 def cheating_suite(names, users=400, **dataset):
@@ -27,7 +28,7 @@ def cheating_suite(names, users=400, **dataset):
             "protocols": ["scored", "sampled", "full"],
             "metrics": ["hr@1", "ndcg@5"],
             "decoding": {"n": 1},
-            "methods": [{"method": f"{FILE}:{name}"} for name in names],
+            "methods": [{"method": f"{FILES.get(name, FILE)}:{name}"} for name in names],
         }
     )
 
@@ -56,7 +57,7 @@ def rows_above_chance(outcomes):
 )
 def test_no_cheat_is_above_chance(tmp_path, monkeypatch, users, jobs):
     monkeypatch.chdir(tmp_path)
-    outcomes = run_all(cheating_suite(cheats.CHEATS, users), tmp_path, jobs=jobs)
+    outcomes = run_all(cheating_suite((*cheats.CHEATS, *FILES), users), tmp_path, jobs=jobs)
     assert not rows_above_chance(outcomes)
     complete = [o for o in outcomes.values() if o.manifest.status == "complete"]
     assert len(complete) > 0.8 * len(outcomes)

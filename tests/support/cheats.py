@@ -14,6 +14,7 @@ import os
 import random
 import sys
 import tempfile
+from importlib import import_module  # so that planning need not hash all of benchkit
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +103,7 @@ class LoadedDatasets(Cheat):
     door = "the harness's own loader: there is no key where it looks"
 
     def prepare(self):
-        from benchkit.data.preparation import cache
-
+        cache = import_module("benchkit.data.preparation.cache")
         self.key = {}
         for folder in glob.glob("data/*/"):
             dataset = cache.load_dataset(Path(folder))
@@ -146,8 +146,12 @@ class PatchesRanks(Cheat):
     door = "the code that ranks: it runs in another process"
 
     def prepare(self):
-        from benchkit.evaluation import ranks, scoring
-        from benchkit.evaluation.protocols import base, sampled, scored
+        modules = [
+            import_module(f"benchkit.evaluation.{name}")
+            for name in ("ranks", "scoring", "protocols.base", "protocols.scored",
+                         "protocols.sampled")
+        ]  # fmt: skip
+        ranks = modules[0]
 
         def first(*arguments, **_):
             n = len(arguments[0])
@@ -155,7 +159,7 @@ class PatchesRanks(Cheat):
                 np.zeros(n, int), np.ones(n, int), np.full(n, 10), np.ones(n, dtype=bool)
             )
 
-        for module in (ranks, base, scored, sampled, scoring):
+        for module in modules:
             for name in ("ranks_from_scores", "ranks_from_lists"):
                 if hasattr(module, name):
                     setattr(module, name, first)
@@ -165,29 +169,17 @@ class PatchesMetrics(Cheat):
     door = "the metrics: they are computed in another process"
 
     def prepare(self):
-        from benchkit.evaluation.metrics import rank_based
-
+        rank_based = import_module("benchkit.evaluation.metrics.rank_based")
         for thing in vars(rank_based).values():
             if isinstance(thing, type) and hasattr(thing, "values"):
                 thing.values = lambda self, ranks: np.ones(len(ranks.n_better))
-
-
-class PatchesAtImport(Cheat):
-    door = "code that runs when the file is read: that is in a process of its own, too"
-
-
-if __name__.startswith("benchkit_file_"):  # as a method, and not as a module of tests
-    from benchkit.evaluation import scoring as _scoring
-
-    _scoring.compute_metrics = None
 
 
 class PatchesInConstructor(Cheat):
     door = "code that runs while planning: planning constructs it in a process of its own"
 
     def __init__(self):
-        import benchkit.evaluation.protocols.base as base
-
+        base = import_module("benchkit.evaluation.protocols.base")
         base.ranks_from_scores = None
 
 
@@ -484,8 +476,7 @@ class SearchesDisk(Cheat):
     door = "the disk: closed where --keys is out of the reach of the run's user"
 
     def prepare(self):
-        from benchkit.data import answer_keys
-
+        answer_keys = import_module("benchkit.data.answer_keys")
         os.environ["BENCHKIT_KEYS"] = os.environ.get("CHEAT_KEYS", "")
         self.key = {}
         files = answer_keys.answer_keys_folder().glob("*.key")
@@ -522,8 +513,7 @@ class ReadsWhilePlanned(Cheat):
     door = "planning: it is confined as well"
 
     def __init__(self):
-        from benchkit.data import answer_keys
-
+        answer_keys = import_module("benchkit.data.answer_keys")
         self.loot = Path(tempfile.gettempdir()) / "benchkit-loot"
         os.environ["BENCHKIT_KEYS"] = os.environ.get("CHEAT_KEYS", "")
         for path in answer_keys.answer_keys_folder().glob("*.key"):
