@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 # Spreadsheets of some languages take the full-width forms as well; a line break, tab or return
 # before a formula is skipped by some.
@@ -19,6 +20,7 @@ MARKED_TEXT = f"^'({_FORMULA})"
 """Matches the begin of a marked cell; the group is that of the text without the mark."""
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+](inf|nan)", re.ASCII)
 _PLACEHOLDER = "-"  # for what is not there
+_SEPARATOR_LINE = re.compile('"?sep=(.)"?\r?\n?', re.IGNORECASE)
 
 
 def escape_cell(text: str) -> str:
@@ -53,3 +55,25 @@ def unescape_cell(text: str) -> str:
     ('=1+1', '-0.5', "'tis")
     """
     return text[1:] if re.match(MARKED_TEXT, text) else text
+
+
+def declared_separator(first_line: str) -> str:
+    """Return the separator that the first line of a file of Excel may declare; '' if it does not.
+
+    >>> declared_separator("sep=;"), declared_separator("user;item")
+    (';', '')
+    """
+    match = _SEPARATOR_LINE.fullmatch(first_line)
+    return match[1] if match else ""
+
+
+def skip_separator_line(file: TextIO, default: str) -> tuple[str, int]:
+    """Move a file behind a first line that declares the separator.
+
+    Returns:
+        The separator, `default` if there is no such line, and how many lines were skipped.
+    """
+    separator = declared_separator(file.readline())
+    if not separator:
+        file.seek(0)
+    return separator or default, int(bool(separator))

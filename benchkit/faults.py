@@ -20,6 +20,22 @@ _CAUSES_IN_MESSAGE = 3
 _RECORDED_CAUSES = 20
 
 
+def describe_fault(finish: str, text: str, cause: str = "") -> str:
+    """Return why an answer is a fault of the engine, '' if it is the model's.
+
+    Args:
+        finish: How it ended, as `Completion.finish`.
+        text: What it says; a model may spend all its tokens before the first letter.
+        cause: What the server did, where that is known.
+
+    >>> describe_fault("length", "So far"), describe_fault("length", " ") == NO_TEXT
+    ('', True)
+    """
+    if finish == "error":
+        return cause or UNKNOWN_CAUSE
+    return NO_TEXT if finish == "length" and not text.strip() else ""
+
+
 class FaultTally:
     """Counts the faults among a known number of questions.
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 from pydantic import Field, PositiveInt, computed_field, model_validator
 
 from benchkit.errors import ConfigError
+from benchkit.faults import describe_fault
 from benchkit.judging.rubric import Rubric, load_rubric
 from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, Verdict
 from benchkit.lm.backbones import make_engine_from_settings, parse_engine_settings
@@ -199,7 +200,7 @@ class LLMJudge:
                     reason,
                     reply.text,
                     {"asked again": float(attempt)} if attempt else {},
-                    fault=(reply.fault or reason) if reply.finish == "error" else "",
+                    fault=describe_fault(reply.finish, reply.text, reply.fault or reason),
                 )
                 if grades is None and reply.finish == "stop":
                     unreadable.append(i)

@@ -26,6 +26,7 @@ _ENTRY = re.compile(r"[A-Za-z][A-Za-z_-]*-[0-9]+")
 NONE, SEVERAL, OPEN = "no verdict", "several verdicts", "verdict not closed"
 RANGE, MISSING, TWICE = "grade out of range", "criterion missing", "criterion twice"
 UNKNOWN = "unknown criterion"
+NOTHING = "the reply was cut off before any text"
 FORM = "verdict not in the form asked for"
 _BY_FINISH = {
     "length": "the reply was cut off",
@@ -61,6 +62,8 @@ def read_verdict(text: str, finish: FinishReason, rubric: Rubric) -> VerdictRead
     >>> read_verdict("<eval>RATING-4</eval>", "stop", load_rubric("rationale-0-3"))
     VerdictReading(grades=None, reason='grade out of range: rating 4 is outside 0..3')
     """
+    if finish == "length" and not text.strip():
+        return VerdictReading(None, NOTHING)
     if finish != "stop":
         return VerdictReading(None, _BY_FINISH[finish])
     text = _THINK.sub("", text, count=1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.csv_cells import escape_cell, unescape_cell
+from benchkit.csv_cells import escape_cell, skip_separator_line, unescape_cell
 from benchkit.report.agreement.ratings_io import read_ratings
 from benchkit.report.core.text_table import csv_text
 
@@ -72,3 +72,19 @@ def test_the_page_marks_as_python_does():
         ["node", "-e", code, json.dumps(texts)], capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout) == [[escape_cell(text), text] for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("first", "separator"),
+    [
+        ("sep=;\r\n", ";"),
+        ('"sep=,"\n', ","),
+        ("SEP=\t\n", "\t"),
+        ("sep=;;", ""),
+        ("item;sep=;", ""),
+    ],
+)
+def test_a_line_that_declares_the_separator_is_skipped(first, separator):
+    file = io.StringIO(f"{first}x\n", newline="") if separator else io.StringIO(first)
+    assert skip_separator_line(file, "?") == ((separator, 1) if separator else ("?", 0))
+    assert file.read() == ("x\n" if separator else first)

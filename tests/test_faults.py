@@ -3,7 +3,7 @@
 import pytest
 
 from benchkit.errors import EngineError
-from benchkit.faults import FaultTally
+from benchkit.faults import NO_TEXT, UNKNOWN_CAUSE, FaultTally, describe_fault
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,20 @@ def test_a_fault_without_a_cause_is_named_so():
     tally.add("")
     assert "status 'error' without a cause" in tally.describe()
     assert FaultTally(0).share == 0.0
+
+
+@pytest.mark.parametrize(
+    ("finish", "text", "cause", "fault"),
+    [
+        ("stop", "", "", ""),
+        ("stop", "an answer", "", ""),
+        ("length", "an ans", "", ""),
+        ("length", "", "", NO_TEXT),
+        ("length", " \n", "", NO_TEXT),
+        ("refused", "", "", ""),
+        ("error", "", "the content is null", "the content is null"),
+        ("error", "", "", UNKNOWN_CAUSE),
+    ],
+)
+def test_what_is_a_fault_of_the_engine(finish, text, cause, fault):
+    assert describe_fault(finish, text, cause) == fault

@@ -52,12 +52,18 @@ def agree_command(
 
     columns = RatingsColumns(item, rater, grade, system, cluster, weight)
     ratings = read_ratings(paths, columns, split_names(raters))
-    categories = parse_scale(scale) if scale else None
-    report = measure_agreement(ratings, split_names(reference), categories, gap, seed, pairs)
+    common_scale = scale != "none"
+    categories = parse_scale(scale) if scale and common_scale else None
+    report = measure_agreement(
+        ratings, split_names(reference), categories, gap, seed, pairs, common_scale
+    )
     if format_ == "terminal":
         print_tables(wide_console(), list(agreement_tables(report)))
     else:
         echo_file(AGREEMENT_FORMATS[format_](report))
+    if format_ == "csv":  # which has no place for them
+        for caveat in report.caveats:
+            echo(caveat, fg="yellow", err=True)
     if out is not None:
         paths, problem = write_agreement_report(report, out)
         if problem:

@@ -171,7 +171,8 @@ ScaleOption = Annotated[
     str,
     typer.Option(
         help="All possible grades, as 0-3 or 0,1,2,3; by default what a column 'scale' says,"
-        " else the whole numbers from the lowest grade to the highest."
+        " else the whole numbers from the lowest grade to the highest. none: raters grade on"
+        " different scales, and only correlations are measured."
     ),
 ]
 PartialOption = Annotated[

@@ -53,6 +53,13 @@ class Cases:
         return lengths
 
     @property
+    def is_decided(self) -> NDArray[np.bool_]:
+        """[n] whether the list is one relevant item, so that every answer is right."""
+        is_first = (self.candidates[:, :1] == self.relevant).any(axis=1)
+        decided: NDArray[np.bool_] = (self.lengths == 1) & is_first
+        return decided
+
+    @property
     def relevant(self) -> NDArray[np.int32]:
         """[n, 1 + h] the target and the further relevant items, filled with PADDING_ITEM."""
         if self.other_targets is None:

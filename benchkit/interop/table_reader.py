@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchkit.csv_cells import skip_separator_line
 from benchkit.errors import DataError
 
 TableRow = tuple[
@@ -66,14 +67,16 @@ def _read_jsonl(path: Path, _: object) -> Iterator[TableRow]:
 
 def _read_separated(path: Path, decode: dict[str, Callable[[str], Any]]) -> Iterator[TableRow]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+        separator, skipped = skip_separator_line(file, "\t" if path.suffix == ".tsv" else ",")
+        rows = csv.reader(file, delimiter=separator, strict=True)
         header = next(rows, [])
         twice = {name for name in header if header.count(name) > 1}
         if twice:
             raise DataError(f"{path}, line 1: column {min(twice)!r} stands twice", "leave one")
-        line = rows.line_num + 1  # a cell may hold line breaks, so a row may be several lines
+        # A cell may hold line breaks, so a row may be several lines.
+        line = skipped + rows.line_num + 1
         for cells in rows:
-            where, line = f"line {line}", rows.line_num + 1
+            where, line = f"line {line}", skipped + rows.line_num + 1
             if not cells:
                 continue
             if len(cells) != len(header):

@@ -51,8 +51,9 @@ class Verdict:
     usage: Mapping[str, float] = field(default_factory=dict)
     """What the verdict cost, e.g. {"prompt_tokens": 812}."""
     fault: str = ""
-    """What the judge's engine did wrong, where it gave no readable answer; '' if nothing. It is no
-    verdict of the model: with too many, the judgement fails and is made again."""
+    """What the judge's engine did wrong, where it gave no readable answer or ran out of tokens
+    before the first letter (`benchkit.faults.describe_fault`); '' if nothing. It is no verdict of
+    the model: with too many, the judgement fails and is made again."""
 
 
 @runtime_checkable

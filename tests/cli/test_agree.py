@@ -155,3 +155,31 @@ def test_pairs_with_a_reference_need_one(invoke, tmp_path):
     done = invoke("wide.csv", "--item", "id", "--raters", "ann,gpt", "--pairs", "reference")
     assert "there is no reference" in done.exception.cause
     assert "--reference" in done.exception.hint
+
+
+def write_scales(folder):
+    (folder / "two.csv").write_text("item,ann,gpt\nx,1,0\ny,2,60\nz,4,50\nw,5,100\n")
+
+
+def test_raters_on_different_scales_are_compared_by_correlations_alone(invoke, tmp_path):
+    write_scales(tmp_path)
+    done = invoke("two.csv", "--raters", "ann,gpt")
+    assert isinstance(done.exception, DataError) and done.exception.exit_code == 3
+    done = invoke("two.csv", "--raters", "ann,gpt", "--scale", "none", "--format", "md")
+    assert done.exit_code == 0, done.output
+    assert "Spearman ρ | .800" in done.output and "Kappa (quadratic) | - |" in done.output
+
+
+def test_caveats_stand_beside_a_csv_that_has_no_place_for_them(invoke, tmp_path):
+    (tmp_path / "narrow.csv").write_text("item,ann,gpt\nx,1,4\ny,3,5\nz,5,4\n")
+    done = invoke("narrow.csv", "--raters", "ann,gpt", "--format", "csv")
+    assert done.exit_code == 0 and "count as of one scale" in done.stderr
+    assert "count as of one scale" not in done.stdout
+
+
+def test_files_without_a_common_item_end_with_an_error(invoke, tmp_path):
+    (tmp_path / "ann.csv").write_text("item,grade\nx,1\n")
+    (tmp_path / "gpt.csv").write_text("item,grade\ny,1\n")
+    done = invoke("ann.csv", "gpt.csv")
+    assert isinstance(done.exception, DataError)
+    assert "no item was graded by two raters" in done.exception.cause

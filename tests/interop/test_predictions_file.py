@@ -223,6 +223,7 @@ DEFECTS = [
         '{"case_id": "<C>", "samples": ["a", "b", "c", "d", {"text": "x", "status": "late"}]}',
         "unknown status 'late'",
     ),
+    ("csv", "sep=;\ncase_id;item;score\n<C>;<I>;1\n<D>;<J>\n", "line 4: 2 cells, but the header"),
     (
         "jsonl",
         '{"case_id": "<D>", "ranking": ["<J>"]}\n'

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchkit.errors import EngineError
+from benchkit.faults import NO_TEXT
 from benchkit.judging.verdicts import INJECTION
 from benchkit.lm.cost_estimate import REPLY_TOKENS
 from judges.llm_judge import INJECTION_IN_DATA, SHORTENED, LLMJudge, LLMJudgeConfig
@@ -81,6 +82,17 @@ def test_what_cannot_be_read_is_unscored_with_its_reply_and_a_reason(tmp_path):
     assert all(not v.grades for v in result[:6])
     assert [v.text for v in result[:6]] == [text for text, _ in answers.values()]
     assert result[0].usage["requests"] == 1
+
+
+def test_a_reply_that_ended_before_its_first_letter_is_a_fault(tmp_path):
+    answers = {"e1": (" \n", "length"), "e2": ("So", "length"), "e3": ("", "stop")}
+    result = verdicts(by_key(answers), many_inputs(4), tmp_path, retries=0)
+    assert [(v.reason, v.fault) for v in result] == [
+        ("", ""),
+        ("the reply was cut off before any text", NO_TEXT),
+        ("the reply was cut off", ""),
+        ("no verdict", ""),
+    ]
 
 
 def test_an_unreadable_reply_is_asked_for_again_once(tmp_path):

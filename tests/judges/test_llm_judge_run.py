@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from benchkit.faults import NO_TEXT
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import estimate_judge_costs, judge_runs
 from benchkit.runs.store import Store
 from tests.support.judge_inputs import grade_of
-from tests.support.openai_engine import KEY
+from tests.support.openai_engine import KEY, edit
 from tests.support.openai_server import Status
 from tests.support.samplers import SAMPLERS
 from tests.support.suites import make_suite, run_all
@@ -75,3 +76,19 @@ def test_an_interrupted_judgement_is_resumed_and_paid_for_once(methods, tmp_path
     assert sum("cached" in json.loads(usage) for usage in table["usage"]) == judged
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert not [file for file in files if KEY.encode() in file.read_bytes()]
+
+
+def test_a_judge_that_only_thinks_until_max_tokens_fails_and_says_so(methods, tmp_path, echo):
+    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    echo.backend.reply = reply
+    small = suite(echo.url)
+    run_all(small, tmp_path)
+    store = Store(tmp_path / "runs")
+    result = find_judgeable_runs(store, small, small.name, tmp_path / "data")
+    message = {"content": None, "reasoning_content": "Let me see."}
+    echo.always = edit(lambda c: c.update(message=message, finish_reason="length"))
+    (failed,) = judge_runs(store, result, small.judging, lambda _: None)
+    assert failed.manifest.status == "failed"
+    assert (
+        f"1 of 12 judgements without a readable answer (.083): {NO_TEXT}" in failed.manifest.error
+    )

@@ -31,6 +31,7 @@ from benchkit.data.preparation.k_core import k_core
 from benchkit.data.preparation.past_items import PastItems
 from benchkit.data.preparation.ratings import interpret_ratings
 from benchkit.data.preparation.split_caveats import describe_split
+from benchkit.data.preparation.time_plausibility import describe_early_times
 from benchkit.data.preparation.times import interpret_times
 from benchkit.data.raw import RawData, validate_raw_data
 from benchkit.data.readers.list_files import ListFile
@@ -45,7 +46,7 @@ from benchkit.types import Catalog, Interactions
 
 def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     """Prepare `raw` as `spec` says. Interactions with equal times keep their order in the file."""
-    raw = interpret_times(raw, spec)
+    raw, early = _interpret_times(raw, spec)
     if spec.rating_scale == "implicit":  # then the column need not even hold numbers
         raw = raw.replace_interactions(raw.interactions.drop("rating", strict=False))
     has_ratings = "rating" in raw.interactions.columns
@@ -113,7 +114,16 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
         rows,
         None if raw.part is None else raw.part[rows],
     )
-    return _freeze_cases(spec, tables, lists, funnel)
+    dataset = _freeze_cases(spec, tables, lists, funnel)
+    return replace(dataset, caveats=(*early, *dataset.caveats))
+
+
+def _interpret_times(raw: RawData, spec: DatasetSpec) -> tuple[RawData, tuple[str, ...]]:
+    """Return the tables with their times in nanoseconds, and what must be said of these."""
+    timed = interpret_times(raw, spec)
+    if "timestamp" not in timed.interactions.columns:
+        return timed, ()
+    return timed, tuple(describe_early_times(raw, timed.interactions["timestamp"], spec))
 
 
 def _freeze_cases(
@@ -160,6 +170,8 @@ def _freeze_cases(
         )
     funnel = {**funnel, **counts, **more}
     counted = {"validation_cases": len(valid), "test_cases": len(test)}
+    if decided := int(test.is_decided.sum()):
+        counted["test_cases_with_one_candidate"] = decided
     report = {**funnel, **split.funnel, **counted}
     return PreparedDataset(
         name=spec.name,

@@ -1,11 +1,14 @@
 """Numbers that can be read as times in two ways: dates in digits, days of Excel, signs for none."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data.raw import RawData
-from benchkit.data.readers.time_parsing import NANOSECONDS, NumberColumn
+from benchkit.data.readers.time_parsing import NANOSECONDS, NumberColumn, split_numbers
+from benchkit.data.spec import DatasetSpec
 from benchkit.errors import DataError
 
 _FILE_ORDER = 'time = "none" takes the order of the file'
@@ -18,6 +21,7 @@ _DATES = (
 )
 _YEARS = (1900, 2100)
 _EXCEL_DAYS = (40_000, 50_000)  # 2009 to 2036
+_YEAR = 365 * 24 * 3600 * NANOSECONDS["s"]
 _LATE = 10**8 * NANOSECONDS["s"]  # 1973
 
 
@@ -45,6 +49,35 @@ def refuse_other_readings(raw: RawData, numbers: NumberColumn, times: pl.Series)
         )
     _refuse_none_signs(raw, times)
     _refuse_rounded_text(raw, times)
+
+
+def describe_early_times(raw: RawData, times: pl.Series, spec: DatasetSpec) -> Iterator[str]:
+    """Yield a caveat where all numbers, read as seconds, are times of 1970: they may be days.
+
+    The order is right whatever the unit is, and nothing else of a time decides a figure. Numbers
+    that count from 0 or 1 no further than there are rows are a mere order, and say so by
+    themselves.
+
+    Args:
+        raw: Tables as they were read.
+        times: [n] what the times were read as, in nanoseconds.
+        spec: The dataset, which may say the unit.
+    """
+    column = raw.interactions["timestamp"]
+    if spec.time != "auto" or raw.time_unit is not None or column.dtype.is_temporal():
+        return
+    low, high = int(times.min()), int(times.max())  # type: ignore[arg-type]
+    second = NANOSECONDS["s"]
+    is_order = low in (0, second) and high <= len(times) * second
+    if is_order or low <= -_YEAR or high >= _YEAR:
+        return
+    if not split_numbers(column.head(1)).is_number.all():  # where one is a number, all are
+        return
+    yield (
+        "all times are of 1970 if they are seconds since then: they may be days, hours or minutes,"
+        ' in the right order but on wrong dates; write dates, or set time = "s" if they are right,'
+        " or only their order is meant"
+    )
 
 
 def _refuse_dates(raw: RawData, whole: NDArray[np.int64]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.csv_cells import declared_separator
 from benchkit.data.readers.quoted_cells import NO_QUOTES, TextRows, split_rows
 from benchkit.data.readers.text_decoding import read_text
 from benchkit.errors import ConfigError, DataError
@@ -45,7 +46,8 @@ def read_delimited_text(
     Args:
         path: The file, packed or not.
         suffix: What kind of file it is, e.g. ".csv".
-        separator: Between cells; by default what stands in the header.
+        separator: Between cells; by default what a first line `sep=;` of Excel says, else what
+            stands in the header.
         encoding: See `read_text`.
         quoting: "auto", "csv" or "none"; see `split_rows`. RecBole's files have no quotes.
 
@@ -58,9 +60,13 @@ def read_delimited_text(
     if quoting not in QUOTING:
         raise ConfigError(f"quoting = {quoting!r}", f"use one of {', '.join(map(repr, QUOTING))}")
     text = read_text(path, encoding)
+    first, _, rest = text.partition(b"\n")
+    declared = declared_separator(first.decode())
+    if declared:
+        text = b"\n" + rest  # the lines keep their numbers
     if not text.strip():
         raise DataError(f"{path}: it is empty", "the first line names the columns")
-    between = separator or _find_separator(path, text, suffix)
+    between = separator or declared or _find_separator(path, text, suffix)
     byte = between.encode()
     if len(byte) > 1:
         if _UNIT in text:

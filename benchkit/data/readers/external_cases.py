@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchkit.csv_cells import skip_separator_line
 from benchkit.errors import DataError, unknown_name_error
 
 FIELD_ALIASES: dict[str, tuple[str, ...]] = {
@@ -130,9 +131,17 @@ _HINT = "name the fields: --fields candidates=...,target=...,history=...,case_id
 
 
 def parse_list_column(
-    path: Path, records: Sequence[ExternalRecord], name: str, separator: str | None, required: bool
+    path: Path,
+    records: Sequence[ExternalRecord],
+    name: str,
+    separator: str | None,
+    required: bool,
+    setting: str = '--separator "::"',
 ) -> list[list[Any] | None]:
-    """Return the lists of one field; None where a record has none and none is required."""
+    """Return the lists of one field; None where a record has none and none is required.
+
+    setting: what names the separator, for messages.
+    """
     texts = (value for _, r in records if isinstance(value := r.get(name), str))
     if separator is None:
         head = [text for text, _ in zip(texts, range(1000), strict=False)]
@@ -147,9 +156,7 @@ def parse_list_column(
         whole = isinstance(value, str) and separator is None and items == [value.strip()]
         if items is None or (required and whole):
             what = "is no list" if value is not None else "is missing"
-            raise field_error(
-                path, where, name, what, 'say what stands between items: --separator "::"'
-            )
+            raise field_error(path, where, name, what, f"say what stands between items: {setting}")
         if any(item is None or isinstance(item, list | dict) for item in items):
             raise field_error(path, where, name, "holds something that is no item")
         lists.append(items)
@@ -239,7 +246,8 @@ def _lines(path: Path) -> Iterator[ExternalRecord]:
 
 def _csv(path: Path) -> Iterator[ExternalRecord]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        separator, _ = skip_separator_line(file, "\t" if path.suffix.lower() == ".tsv" else ",")
+        rows = csv.DictReader(file, delimiter=separator)
         for number, row in enumerate(rows, 1):
             if None in row:
                 raise DataError(

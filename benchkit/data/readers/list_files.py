@@ -38,6 +38,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "user": ("user", "user_id", "uid", "reviewer_id"),
 }  # fmt: skip
 _HINT = "name the fields in the suite: candidates.fields = { candidates = ..., user = ... }"
+_SEPARATOR_SETTING = 'candidates.separator = "::" (or what it is) in the suite'
 _NCF_HEAD = re.compile(r"\((.+),(.+)\)")
 
 
@@ -215,7 +216,7 @@ def _make_lists(
         if role in names:
             plain = [(where, _plain_items(record, names[role])) for where, record in records]
             columns[role] = parse_list_column(
-                path, plain, names[role], separator, required=role == content
+                path, plain, names[role], separator, role == content, _SEPARATOR_SETTING
             )
     histories = columns.get("history") or [None] * len(records)
     for (where, record), items, history in zip(records, columns[content], histories, strict=True):
@@ -293,7 +294,8 @@ def _read_lines(path: Path, separator: str | None, begin_with_user: bool) -> Ite
         if not items:
             raise DataError(
                 f"{path}, line {number}: a user and no item",
-                'a line is a user and its items; say what stands between them: separator = ","',
+                "a line is a user and its items; say what stands between them:"
+                f" {_SEPARATOR_SETTING}",
             )
         pair = _NCF_HEAD.fullmatch(head)
         user, targets = (pair[1].strip(), (pair[2].strip(),)) if pair else (head.rstrip(":"), ())

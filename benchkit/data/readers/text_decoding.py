@@ -23,6 +23,7 @@ _BYTE_ORDER_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
 _C1_BYTES = re.compile(rb"[\x80-\x9f]")
 _C1_CHARACTERS = re.compile("[\x80-\x9f]")
 _SAMPLE = 4096  # bytes at the beginning that show what a file is
+_FEW_ZEROS = 8  # one byte in so many
 
 
 def read_text(path: Path, encoding: str | None = None) -> bytes:
@@ -83,13 +84,19 @@ def _decompress_zstd(data: bytes) -> bytes:
 def _from_utf8(path: Path, data: bytes) -> bytes:
     """Return `data`, which must be UTF-8."""
     head = data[:_SAMPLE]
-    if b"\0" in head:
-        # Of Latin letters in UTF-16 every other byte is a zero.
+    # Of Latin letters in UTF-16 every other byte is a zero.
+    if head.count(0) > len(head) // _FEW_ZEROS:
         first_zeros = head[::2].count(0)
         name = "utf-16-be" if first_zeros > head[1::2].count(0) else "utf-16-le"
         raise DataError(
             f"{path}: holds zero bytes, as text in UTF-16 does",
             f'if it is UTF-16, set encoding = "{name}" in the options; otherwise get it again',
+        )
+    if (place := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, place) + 1
+        raise DataError(
+            f"{path}, line {line}: holds a zero byte ({data.count(0)} of them), which no text has",
+            "get the file again, or remove them",
         )
     try:
         data.decode("utf-8")

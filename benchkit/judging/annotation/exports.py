@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchkit.csv_cells import unescape_cell
+from benchkit.csv_cells import skip_separator_line, unescape_cell
 from benchkit.errors import DataError
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.rubric import Criterion
@@ -48,21 +48,22 @@ def read_export(path: Path, key: BatchKey) -> Iterator[ExportRow]:
         raise DataError(f"there is no file {path}", "check the path") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}", "save it as CSV in UTF-8") from None
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    file = io.StringIO(text, newline="")
+    separator, skipped = skip_separator_line(file, max(",;\t", key=text.partition("\n")[0].count))
+    reader = csv.DictReader(file, delimiter=separator, strict=True)
     try:
         names = reader.fieldnames or ()
         if missing := [name for name in EXPORT_COLUMNS if name not in names]:
             raise DataError(f"{path}: no column {missing[0]!r}", _HINT)
         for row in reader:
-            where = f"{path}, line {reader.line_num}"
+            where = f"{path}, line {skipped + reader.line_num}"
             if None in row or None in row.values():
                 raise DataError(f"{where}: it has not as many fields as columns", _HINT)
             yield _parse_row(
                 {name: unescape_cell(row[name]) for name in EXPORT_COLUMNS}, where, key
             )
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}", _HINT) from None
+        raise DataError(f"{path}, line {skipped + reader.line_num}: {error}", _HINT) from None
 
 
 def _parse_row(row: Mapping[str, str], where: str, key: BatchKey) -> ExportRow:

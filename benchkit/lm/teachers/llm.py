@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, PositiveInt, computed_field
 
 from benchkit.errors import ConfigError
-from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultTally
+from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultTally, describe_fault
 from benchkit.lm.cached_generator import (
     CachedGenerator,
     Reply,
@@ -173,9 +173,9 @@ class LLMTeacher:
 
     def _read(self, question: TeacherQuestion, reply: Reply, faults: FaultTally) -> Rationale:
         self.counts["cached"] += reply.cached
-        if reply.finish == "error":
-            faults.add(reply.fault)
-            return _failed_rationale(question, "error", reply.text, reply.fault or "no answer")
+        if fault := describe_fault(reply.finish, reply.text, reply.fault):
+            faults.add(fault)
+            return _failed_rationale(question, _STATUS[reply.finish], reply.text, fault)
         parsed = (
             parse_teacher_answer(self._prompt.answer, reply.text)
             if reply.finish == "stop"
@@ -209,10 +209,10 @@ class LLMTeacher:
             prompts, lambda text: parse_teacher_answer("item", text) is not None
         )
         for row, reply in zip(rows, replies, strict=True):
-            if reply.finish == "error":
-                faults.add(reply.fault)
-                why = reply.fault or "no answer"
-                verified[row] = _failed_rationale(questions[row], "error", reply.text, why)
+            if fault := describe_fault(reply.finish, reply.text, reply.fault):
+                faults.add(fault)
+                status = _STATUS[reply.finish]
+                verified[row] = _failed_rationale(questions[row], status, reply.text, fault)
                 continue
             answer = parse_teacher_answer("item", reply.text) if reply.finish == "stop" else None
             if not _names_item(answer, questions[row], catalog):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchkit.csv_cells import skip_separator_line
 from benchkit.errors import ConfigError, DataError
 from benchkit.stats.multiple_testing import holm
 from benchkit.stats.proportions.sequential import MIXTURE_SD, AlwaysValidTest, msprt
@@ -161,7 +162,9 @@ def read_arms(path: Path, control: str = "") -> tuple[Arm, list[Arm]]:
     arms: list[Arm] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for line, row in enumerate(csv.DictReader(file), start=2):
+            separator, skipped = skip_separator_line(file, ",")
+            rows = csv.DictReader(file, delimiter=separator)
+            for line, row in enumerate(rows, start=2 + skipped):
                 arms.append(_arm(row, f"{os.fspath(path)}, line {line}"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read: {error}", "give a CSV file in UTF-8") from None

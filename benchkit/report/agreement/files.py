@@ -38,6 +38,8 @@ def agreement_json(report: AgreementReport) -> dict[str, Any]:
         "items": len(ratings.items),
         "categories": None if report.categories is None else list(report.categories),
         "categories_inferred": report.scale_inferred,
+        "common_scale": report.common_scale,
+        "caveats": list(report.caveats),
         "pairs_left_out": report.n_pairs_left_out,
         "statistics": [finite(record) for record in agreement_records(report)],
         "confusions": [
@@ -51,7 +53,7 @@ def agreement_json(report: AgreementReport) -> dict[str, Any]:
             for pair in report.pairs
             if pair.item_level.confusion is not None
         ],
-        "gap": report.gap,
+        "gap": report.gap if report.common_scale else None,
         "disagreements": [
             finite(dict(zip(_disagreement_columns(report), row, strict=True)))
             for row in _disagreements(report)

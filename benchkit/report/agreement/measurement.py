@@ -11,6 +11,13 @@ from numpy.typing import ArrayLike
 
 from benchkit.errors import ConfigError
 from benchkit.report.agreement.ratings_io import RatingsTable
+from benchkit.report.agreement.scale_checks import (
+    compare_ranges,
+    describe_no_grade_signs,
+    refuse_grades_off_scale,
+    refuse_lone_grades,
+    refuse_no_grade_signs,
+)
 from benchkit.stats.agreement.contingency import AgreementEstimate
 from benchkit.stats.agreement.icc import ICC, intraclass_correlation
 from benchkit.stats.agreement.krippendorff import alpha_estimates
@@ -89,6 +96,10 @@ class AgreementReport:
     disagreements: tuple[Disagreement, ...]
     n_pairs_left_out: int = 0
     """Pairs of raters that were not compared."""
+    caveats: tuple[str, ...] = ()
+    """What a reader must know of the grades."""
+    common_scale: bool = True
+    """Whether raters grade on one scale; otherwise there are correlations of pairs alone."""
 
     @property
     def weighted(self) -> bool:
@@ -103,6 +114,7 @@ def measure_agreement(
     gap: float | None = None,
     seed: int = 0,
     pair_choice: PairChoice | None = None,
+    common_scale: bool = True,
 ) -> AgreementReport:
     """Compare all raters with each other, or with a reference.
 
@@ -121,11 +133,21 @@ def measure_agreement(
             one also its raters with each other. By default all up to 45 pairs, and above those
             with the reference, if there is one. Statistics of all raters together, such as alpha,
             do not depend on it.
+        common_scale: Whether all raters grade on one scale. If not, there are correlations of pairs
+            alone: no kappa, alpha, ICC or disagreements, and no mean of several references.
 
     Raises:
         ConfigError: Fewer than two raters, an unknown reference, no reference although pairs with
-            it are asked for, or several scales.
+            it are asked for, several scales, or what needs a common scale without one.
+        DataError: No item has two grades, a grade is off the scale that is named, or without one
+            raters hardly grade on one scale, or a grade may stand for none.
     """
+    if not common_scale and (gap is not None or len(reference) > 1):
+        raise ConfigError(
+            "grades on different scales have neither distances (--gap) nor means over raters"
+            " (several references)",
+            "leave out --gap and name one reference, or name the common scale",
+        )
     if gap is not None and not 0 <= gap < math.inf:
         raise ConfigError(f"{gap} is no distance of grades (--gap)", "give a number from 0 on")
     if len(ratings.raters) < 2:
@@ -136,12 +158,16 @@ def measure_agreement(
     for name in reference:
         if name not in ratings.raters:
             raise ConfigError(f"no rater {name!r}", f"choose among: {', '.join(ratings.raters)}")
-    named = tuple(categories) if categories else _named_scale(ratings)
-    scale = named or infer_scale(ratings.grades)
+    refuse_lone_grades(ratings)
+    named = tuple(categories) if categories else None
+    if named is None and common_scale:
+        named = _named_scale(ratings)
+    scale = named or (infer_scale(ratings.grades) if common_scale else None)
+    caveats = _check_scale(ratings, named, common_scale)
     if gap is None:
         gap = _wide(scale or ratings.grades)
     others = [rater for rater in ratings.raters if rater not in reference]
-    groups = [_group("all raters", ratings, scale, seed)]
+    groups = [_group("all raters", ratings, scale, seed)] if common_scale else []
     annotators = tuple(reference) if len(reference) > 1 else ratings.raters
     all_pairs = _name_pairs(ratings.raters, reference, "all")
     if pair_choice is None:
@@ -150,12 +176,27 @@ def measure_agreement(
     with_mean = _add_reference_mean(ratings, reference)
     if len(reference) > 1 and others:
         groups.insert(0, _group("reference", ratings.select_raters(reference), scale, seed))
-    disagreements = find_disagreements(ratings.select_raters(annotators).grades, gap)
+    disagreements = (
+        find_disagreements(ratings.select_raters(annotators).grades, gap) if common_scale else []
+    )
     return AgreementReport(
         ratings, scale, named is None, tuple(reference), tuple(groups),
         tuple(_pair(with_mean, a, b, scale, seed) for a, b in pairs), annotators, gap,
-        tuple(disagreements), len(all_pairs) - len(pairs),
+        tuple(disagreements), len(all_pairs) - len(pairs), caveats, common_scale,
     )  # fmt: skip
+
+
+def _check_scale(
+    ratings: RatingsTable, named: Sequence[float] | None, common_scale: bool
+) -> tuple[str, ...]:
+    """Return caveats of the grades. Raises DataError where they are on no common scale."""
+    if not common_scale:
+        return tuple(describe_no_grade_signs(ratings))
+    if named is not None:
+        refuse_grades_off_scale(ratings, named)
+        return ()
+    refuse_no_grade_signs(ratings)
+    return compare_ranges(ratings)
 
 
 def _named_scale(ratings: RatingsTable) -> tuple[float, ...] | None:
@@ -163,7 +204,8 @@ def _named_scale(ratings: RatingsTable) -> tuple[float, ...] | None:
     if len(scales) > 1:
         raise ConfigError(
             f"the grades are on several scales ({', '.join(ratings.scales)})",
-            "give files of one scale, or name it with --scale",
+            "give files of one scale, name it with --scale, or measure correlations alone"
+            " (--scale none)",
         )
     return next(iter(scales), None)
 

@@ -1,5 +1,6 @@
 """Read raters' grades from files with one row per grade, or one column per rater."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +10,14 @@ import numpy as np
 import polars as pl
 
 from benchkit.csv_cells import MARKED_TEXT, unescape_cell
+from benchkit.data.readers.delimited_text import read_delimited_text
 from benchkit.errors import DataError, check_unique
 from benchkit.report.agreement.json_lines import read_json_lines
 from benchkit.stats.agreement.contingency import nonuniform_weights
 from benchkit.stats.arrays import Floats
 
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "-")
+_DECIMAL_COMMA = r"[+-]?\d+,\d+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +109,27 @@ def _read(path: Path) -> pl.DataFrame:
     kind = path.suffix.lower()
     try:
         if kind in (".csv", ".tsv"):
-            separator = "\t" if kind == ".tsv" else ","
-            table = pl.read_csv(path, separator=separator, infer_schema=False)
-            cells = table.select(pl.all().str.replace(MARKED_TEXT, "${1}"))
-            return cells.rename({name: unescape_cell(name) for name in cells.columns})
+            return _read_text(path, kind)
         if kind in (".parquet", ".pq"):
             return pl.read_parquet(path)
         if kind in (".jsonl", ".ndjson"):
             return read_json_lines(path)
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}", "check the path") from error
-    except pl.exceptions.NoDataError as error:
-        raise DataError(f"{path}: empty file", "check that the file is complete") from error
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: {error}", "check that the file is complete") from error
     raise DataError(f"{path}: unknown file type", "use .csv, .tsv, .parquet or .jsonl")
+
+
+def _read_text(path: Path, kind: str) -> pl.DataFrame:
+    try:
+        table = read_delimited_text(path, kind, quoting="csv").table
+    except DataError as error:  # whose hint names settings of suites
+        raise DataError(
+            error.cause, "write it as UTF-8, with commas (.csv) or tabs (.tsv) between the cells"
+        ) from None
+    cells = table.select(pl.all().str.replace(MARKED_TEXT, "${1}"))
+    return cells.rename({name: unescape_cell(name) for name in cells.columns})
 
 
 def _optional(path: Path, table: pl.DataFrame, name: str, default: str) -> pl.Series:
@@ -168,13 +177,12 @@ def _typed(
             (columns.weight, "weight"), ("", "scale"),
         )
     )  # fmt: skip
+    names = {
+        "item": item, "rater": rater, "system": pl.lit(system), "cluster": pl.lit(cluster),
+        "case": pl.lit(case), "scale": pl.lit(scale),
+    }  # fmt: skip
     typed = table.select(
-        item.cast(pl.String).alias("item"),
-        rater.cast(pl.String).alias("rater"),
-        system.cast(pl.String).alias("system"),
-        cluster.cast(pl.String).alias("cluster"),
-        case.cast(pl.String).alias("case"),
-        scale.cast(pl.String).alias("scale"),
+        *(_stripped(column).alias(name) for name, column in names.items()),
         _number(path, table[grade], "grade").alias("grade"),
         _number(path, weight, "weight").alias("weight"),
     )
@@ -190,6 +198,12 @@ def _typed(
     return typed
 
 
+def _stripped(names: pl.Expr) -> pl.Expr:
+    """Return names without space around them; null where nothing is left."""
+    text = names.cast(pl.String).str.strip_chars()
+    return pl.when(text != "").then(text)
+
+
 def _number(path: Path, column: pl.Series, what: str) -> pl.Series:
     if column.dtype.is_numeric():
         values = column.cast(pl.Float64).fill_nan(None)
@@ -200,10 +214,13 @@ def _number(path: Path, column: pl.Series, what: str) -> pl.Series:
         values = text.cast(pl.Float64, strict=False)
         bad = text.is_not_null() & (values.is_null() | ~values.is_finite().fill_null(value=False))
     if len(rows := bad.arg_true()):
+        value, hint = column[rows[0]], f"write each {what} as a number and leave missing ones empty"
+        if re.fullmatch(_DECIMAL_COMMA, str(value).strip()):
+            hint = f"it has a decimal comma; write a point: {str(value).strip().replace(',', '.')}"
         raise DataError(
-            f"{path}, row {rows[0] + 1}, column {column.name!r}: {column[rows[0]]!r} is not a"
-            f" {what} ({len(rows)} such rows)",
-            f"write each {what} as a number and leave missing ones empty",
+            f"{path}, row {rows[0] + 1}, column {column.name!r}: {value!r} is not a {what}"
+            f" ({len(rows)} such rows)",
+            hint,
         )
     return values
 

@@ -10,6 +10,7 @@ from benchkit.report.agreement.measurement import (
     RaterGroup,
     RaterPair,
 )
+from benchkit.report.agreement.scale_checks import describe_missing_scale
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL
 from benchkit.report.core.labels import format_mean, format_p_value, format_rate
 from benchkit.report.core.text_table import TextCell, TextTable
@@ -123,6 +124,7 @@ def _raters(report: AgreementReport) -> TextTable:
 
 
 def _raters_notes(report: AgreementReport) -> Iterator[str]:
+    yield from report.caveats
     yield from _scale_notes(report)
     weights = report.ratings.weights
     if weights is not None:
@@ -141,6 +143,8 @@ def _raters_notes(report: AgreementReport) -> Iterator[str]:
         raters = ", ".join(report.reference)
         yield f"{REFERENCE_MEAN.capitalize()}: of {raters}, where they graded the item."
     scale = report.categories
+    if not report.common_scale:
+        return
     if scale is not None and scale[-1] - scale[0] <= report.gap:
         yield f"No two grades of this scale are more than {report.gap:g} apart: set --gap."
     elif not report.disagreements:
@@ -148,9 +152,12 @@ def _raters_notes(report: AgreementReport) -> Iterator[str]:
 
 
 def _scale_notes(report: AgreementReport) -> Iterator[str]:
+    if not report.common_scale:
+        yield "Raters have no common scale (--scale none): pairs have correlations alone."
+        return
     if report.categories is None:
         yield (
-            "Grades are not whole numbers, or too many: without --scale there is no kappa, no exact"
+            f"{describe_missing_scale(report.ratings)}: without --scale there is no kappa, no exact"
             " agreement and no confusion matrix."
         )
         return

@@ -235,6 +235,36 @@ def test_the_order_of_negatives_in_the_file_changes_nothing(shop):
     assert shop.dataset().candidates_hash == before
 
 
+def test_lists_of_one_candidate_are_counted(shop):
+    rows = records()
+    for user in (0, 1, 2):
+        rows[user]["candidates"] = [target_of(user)]
+    rows[3]["candidates"] = negatives_of(3, 1)  # one candidate, and not the answer
+    shop.write("lists.jsonl", as_lines(rows))
+    text = "3 of 12 test cases have one candidate, the answer: their chance level is 1"
+    assert text in " ".join(said("data", "prepare", "--suite", "s.toml").split())
+    assert shop.dataset().report["test_cases_with_one_candidate"] == 3
+    table = " ".join(said("run", "--suite", "s.toml").split())
+    assert text in table
+    # HR@1 at chance: 3 cases of 1, one of 0, eight of 1 / 10.
+    assert f"{(3 + 8 / 10) / 12:.3f}".lstrip("0") in table
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("lists.csv", 'user,candidates\nu0,"i1; i2; i3"\n'),
+        ("lists.txt", "u0~i1~i2\n"),
+    ],
+)
+def test_another_separator_of_items_is_asked_for_by_its_setting(shop, name, text):
+    shop.write(name, text)
+    with pytest.raises(DataError) as caught:
+        shop.dataset()
+    assert 'candidates.separator = "::"' in caught.value.hint
+    assert "--separator" not in caught.value.hint
+
+
 def test_lengths_differ_and_a_missing_target_is_a_miss(shop):
     rows = records()
     for user in (0, 1, 2):

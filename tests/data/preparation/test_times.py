@@ -243,3 +243,36 @@ def test_settings_that_do_not_fit_are_refused():
 def test_a_source_that_knows_its_unit_is_believed():
     data = prepare(S * 1000, 20, 10, unit="ms")
     assert data.interactions.timestamp[:3].tolist() == [10 * 10**6, 20 * 10**6, S * 10**9]
+
+
+EARLY = {
+    "whole days of Excel": ((45125, 45124, 45123), {}),
+    "days since 1970 as text": (("18520", "18519", "18518"), {}),
+    "minutes since 1970": ((26_300_003, 26_300_002, 26_300_001), {}),
+    "shares of a range": ((0.9, 0.5, 0.1), {}),
+}
+
+
+@pytest.mark.parametrize(("times", "settings"), EARLY.values(), ids=EARLY)
+def test_times_of_1970_may_be_days_and_it_is_said(times, settings):
+    data = prepare(*times, **settings)
+    assert order(data) == ["i1", "i2", "i3"]
+    (caveat,) = data.caveats
+    assert "all times are of 1970 if they are seconds" in caveat
+    assert "days, hours or minutes" in caveat and 'time = "s"' in caveat
+
+
+@pytest.mark.parametrize(
+    ("times", "settings"),
+    [
+        ((45125, 45124, 45123), {"time": "s"}),  # it is said that they are seconds
+        ((45125, 45124, 45123), {"unit": "s"}),  # the source knows
+        ((3, 2, 1), {}),  # an order
+        ((2, 1, 0), {}),
+        ((S, 5, 2), {}),  # not all of them
+        ((S + 2, S + 1, S), {}),
+        (("1970-01-03", "1970-01-02", "1970-01-01"), {}),
+    ],
+)
+def test_other_times_are_what_they_seem(times, settings):
+    assert prepare(*times, **settings).caveats == ()

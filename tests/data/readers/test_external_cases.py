@@ -39,6 +39,11 @@ def test_jsonl_csv_and_tsv_say_the_same(tmp_path):
     assert one(tabs).candidates == ("X", "Y", "Z") and one(tabs).history == ("A", "B")
 
 
+def test_a_first_line_of_excel_names_the_separator(tmp_path):
+    text = "sep=;\nuser_id;candidates;target\nu1;X|Y|Z;X\n"
+    assert one(write(tmp_path, "a.csv", text)).candidates == ("X", "Y", "Z")
+
+
 def test_fields_and_separator_are_taken_as_given(tmp_path):
     path = write(tmp_path, "a.json", [{"a": "X, Y", "b": "Y", "history": "A, B", "target": "no"}])
     fields = {"candidates": "a", "target": "b"}

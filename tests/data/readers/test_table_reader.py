@@ -41,6 +41,15 @@ def test_separators_are_seen_in_the_header(tmp_path, separator, name):
     assert read(tmp_path, TEXT.replace(",", separator), name).table.rows() == ROWS
 
 
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\r\n', "\ufeffsep=;\n"])
+def test_a_first_line_of_excel_names_the_separator(tmp_path, first):
+    text = first + TEXT.replace(",", ";").replace("i1", "a,b|c")
+    table = read(tmp_path, text)
+    assert table.table["item"].to_list() == ["a,b|c", "i2", "a,b|c"]
+    assert table.lookup_lines(np.arange(3)).tolist() == [3, 4, 5]
+    assert read(tmp_path, "sep=|\n" + TEXT, separator=",").table.rows() == ROWS  # a suite decides
+
+
 @pytest.mark.parametrize(
     ("pack", "end"),
     [(gzip.compress, ".gz"), (bz2.compress, ".bz2"), (lzma.compress, ".xz"), (zstd, ".zst")],
@@ -100,6 +109,11 @@ def test_encodings(tmp_path, written, options):
         ("a,b,a\n1,2,3\n", {}, DataError, "two columns are called 'a'", "rename"),
         ("a,b\n1,2\n3\n", {}, DataError, "line 3: has 1 cells, and the header has 2", "correct"),
         ("a,b\n1,2\n3,4,5\n", {}, DataError, "line 3: has 3 cells, and the header", "in quotes"),
+        ("sep=;\na;b\n1;2\n3\n", {}, DataError, "line 4: has 1 cells, and the header", "correct"),
+        ("sep=;\n", {}, DataError, "it is empty", "names the columns"),
+        (TEXT + "c,\0,1\n", {}, DataError, r"line 5: holds a zero byte \(1 of them\)", "remove"),
+        (TEXT + "a user,\0,1\n" * 2000, {}, DataError, r"zero byte \(2000 of them\)", "remove"),
+        ("user,item\nä,一二三\n".encode("utf-16-le"), {}, DataError, "as text in UTF-16", "utf-16"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named(tmp_path, content, options, error, message, hint):

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from benchkit.errors import ConfigError, EngineError
+from benchkit.faults import NO_TEXT
 from benchkit.lm.teachers import make_teacher
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.llm import LLMTeacherConfig
@@ -15,6 +16,7 @@ from benchkit.lm.teachers.prompt_template import (
 )
 from benchkit.types import Catalog, Event
 from tests.support.fake_engine import FakeEngine
+from tests.support.openai_engine import edit, make
 
 CATALOG = Catalog(
     ("a", "b", "c", "d"),
@@ -157,6 +159,35 @@ def test_whatever_cannot_be_used_has_a_status_and_no_score():
     ]
     assert found[1].meta["raw"] == "nothing"
     assert asking.counts["truncated"] == 2
+
+
+def cut_before_the_first_letter():
+    message = {"content": None, "reasoning_content": "Let me see."}
+    return edit(lambda choice: choice.update(message=message, finish_reason="length"))
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_answer_of_a_server_that_ended_before_its_first_letter_is_a_fault(echo, tmp_path):
+    echo.backend.reply = lambda text, number, seed: GOOD
+    echo.faults.extend([None, cut_before_the_first_letter()])
+    engine = make(echo, tmp_path, concurrency=1)
+    asking = teacher(engine, tmp_path, max_fault_share=0.5)
+    rationales = list(asking.write(many(3), CATALOG))
+    assert [r.status for r in rationales] == ["ok", "truncated", "ok"]
+    assert rationales[1].meta["why"] == NO_TEXT
+    # The server's answer is stored, and a fault all the same.
+    with pytest.raises(EngineError, match="1 of 3 rationales without a readable answer") as caught:
+        list(teacher(engine, tmp_path).write(many(3), CATALOG))
+    assert NO_TEXT in caught.value.cause and len(echo.seen) == 3
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_verification_that_ended_before_its_first_letter_refutes_nothing(echo, tmp_path):
+    echo.backend.reply = lambda text, number, seed: GOOD
+    echo.faults.extend([None, cut_before_the_first_letter()])
+    asking = teacher(make(echo, tmp_path), tmp_path, verify=True, max_fault_share=1)
+    (rationale,) = asking.write([question()], CATALOG)
+    assert (rationale.status, rationale.meta["why"]) == ("truncated", NO_TEXT)
 
 
 def test_a_flagged_explanation_is_dropped_and_not_asked_for_again(tmp_path):

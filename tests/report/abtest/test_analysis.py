@@ -155,6 +155,8 @@ def test_arms_of_a_file(tmp_path):
     path.write_text('arm,impressions,clicks\nml,"127,830","11,940"\nours,79_500,11950\n')
     first, others = read_arms(path)
     assert (first, *others) == (Arm("ml", 127830, 11940), Arm("ours", 79500, 11950))
+    path.write_text("sep=;\narm;impressions;clicks\nml;100;9\nours;200;30\n")
+    assert read_arms(path) == (Arm("ml", 100, 9), [Arm("ours", 200, 30)])
     with pytest.raises(ConfigError, match="no arm 'x'"):
         read_arms(path, "x")
     for text, said in (
@@ -165,6 +167,7 @@ def test_arms_of_a_file(tmp_path):
         ("arm,impressions,clicks\na,10\nb,10,1\n", "line 2: no clicks"),
         ("arm,impressions,clicks\na,10,1\nb,0,0\n", "line 3: b: 0 clicks of 0 impressions"),
         ("arm,impressions,clicks\na,127,830,9\nb,10,1\n", "line 2: more cells than the header"),
+        ("sep=;\narm;impressions;clicks\na;10;1\nb;10;x\n", "line 4: clicks: 'x'"),
         ("arm,impressions,clicks\na,10,1\n", "two arms and more"),
         ("arm,impressions,clicks\na,10,1\na,10,2\n", "two arms and more"),
     ):

@@ -235,9 +235,10 @@ def test_tables_show_marginals_missing_grades_and_reasons():
         "Kappa (quadratic); Spearman ρ; Kendall τ-b; Pearson r: both raters are constant." in text
     )
     assert "all grades are the same" in text and "nan" not in text
-    sheet.grades[:, 0] = NAN
+    trio = people(raters=("ann", "bob", "gpt"))
+    trio.grades[:, 0] = NAN
     assert "no item was graded by both" in render_markdown(
-        list(agreement_tables(measure_agreement(sheet)))
+        list(agreement_tables(measure_agreement(trio)))
     )
 
 

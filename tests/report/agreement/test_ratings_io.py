@@ -60,6 +60,56 @@ def test_wide_form_and_a_file_a_rater(tmp_path):
     np.testing.assert_array_equal(sheet.grades, [[1, NAN], [2, 2], [NAN, 3]])
 
 
+CELLS = {
+    "g.csv": 'item,rater,grade\n x ,ann," 5 "\nx,bob , 4 \n',
+    "g.tsv": "item\trater\tgrade\n x \tann\t 5 \nx\tbob \t4 \n",
+    "g.jsonl": '{"item": " x ", "rater": "ann", "grade": " 5 "}\n'
+    '{"item": "x", "rater": "bob ", "grade": "4"}\n',
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_space_around_cells_is_no_part_of_them(tmp_path, name):
+    sheet = read_ratings([write(tmp_path, name, CELLS[name])])
+    assert (sheet.items, sheet.raters) == (("x",), ("ann", "bob"))
+    np.testing.assert_array_equal(sheet.grades, [[5, 4]])
+
+
+def test_csv_of_spreadsheets_is_read(tmp_path):
+    for text in (
+        "sep=;\nitem;rater;grade\nx;ann;5\nx;bob;4\n",
+        "item;rater;grade\nx;ann;5\nx;bob;4\n",
+        "\ufeffitem,rater,grade\r\nx,ann,5\r\nx,bob,4\r\n",
+    ):
+        sheet = read_ratings([write(tmp_path, "g.csv", text)])
+        np.testing.assert_array_equal(sheet.grades, [[5, 4]])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("g.csv", 'item,rater,grade\nx,ann,"4,5"\n'),
+        ("g.csv", "item;rater;grade\nx;ann;4,5\n"),
+        ("g.jsonl", '{"item": "x", "rater": "ann", "grade": " 4,5 "}\n'),
+    ],
+)
+def test_a_decimal_comma_is_named(tmp_path, name, text):
+    with pytest.raises(
+        DataError, match=r"row 1, column 'grade': ' ?4,5 ?' is not a grade"
+    ) as error:
+        read_ratings([write(tmp_path, name, text)])
+    assert error.value.hint == "it has a decimal comma; write a point: 4.5"
+
+
+def test_rows_that_lack_cells_or_columns_that_stand_twice_are_refused(tmp_path):
+    for text, message in (
+        ("item,rater,grade\nx,ann\n", "line 2: has 2 cells, and the header has 3"),
+        ("item,rater,grade,grade\nx,ann,1,2\n", "two columns are called 'grade'"),
+    ):
+        with pytest.raises(DataError, match=message):
+            read_ratings([write(tmp_path, "g.csv", text)])
+
+
 def test_clusters_weights_and_scales_are_read(tmp_path):
     text = (
         "item,rater,grade,cluster,weight,scale\nx,ann,1,q,2,0-3\nx,bob,2,q,2,0-3\ny,ann,3,q,5,0-3\n"
@@ -133,7 +183,7 @@ def test_equal_weights_are_none_and_systems_answer_items_together(tmp_path):
             "system 'm' on item 'y' has no cluster, but other items have one",
         ),
         ("g.csv", "item,rater,grade\n", "no rows"),
-        ("g.csv", "", "empty file"),
+        ("g.csv", "", "it is empty"),
         ("g.txt", "item,rater,grade\n", "unknown file type"),
         ("g.jsonl", "{", "g.jsonl"),
     ],

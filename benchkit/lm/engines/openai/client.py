@@ -101,7 +101,8 @@ class OpenAIClient:
             try:
                 return json.loads(reply.http_response.content)
             except ValueError:
-                problem = TransientError("an answer that is not JSON", billed=True)
+                what = error_status.describe_no_json(reply.http_response.content, self.redact)
+                problem = TransientError(f"an answer that is not JSON: {what}", billed=True)
             except RecursionError:
                 problem = TransientError("an answer whose JSON is nested too deeply", billed=True)
         raise problem

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from benchkit.errors import ConfigError
-from benchkit.faults import NO_TEXT
+from benchkit.faults import describe_fault
 from benchkit.lm import tokenization
 from benchkit.lm.engines.budget import Budget, TokenUsage
 from benchkit.lm.engines.openai import replies
@@ -275,7 +275,7 @@ class OpenAIEngine:
                 text,
                 finish,
                 self._completion_tokens(text, finish) if c is None else c,
-                NO_TEXT if finish == "length" and not text.strip() else "",
+                describe_fault(finish, text),
             )
             for text, finish, c in choices
         ]

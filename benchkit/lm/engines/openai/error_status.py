@@ -1,13 +1,14 @@
-"""Why a server rejects a request (HTTP 400, 413 or 422): the prompt's length, or one field of it.
+"""Why a server rejects a request (HTTP 400, 413 or 422), and what it sent if that is no JSON.
 
-Servers agree on no code for either, so their words are read as well.
+It is the prompt's length, or one field; servers agree on no code, so their words are read as well.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from benchkit.lm.engines.openai.config import DecodingField
+from benchkit.visible_text import make_visible_line
 
 _LENGTH_CODES = {"context_length_exceeded", "string_above_max_length", "request_too_large"}
 _LENGTH = re.compile(
@@ -22,6 +23,7 @@ _ONLY_VLLM = {
     "top_k", "min_p", "repetition_penalty", "return_token_ids", "stop_token_ids",
     "continue_final_message", "add_generation_prompt",
 }  # fmt: skip
+_SHOWN = 80  # bytes of an answer that cannot be read
 # The name of a field of ours, whatever a server calls it.
 _FIELD_OF = {name: name for name in get_args(DecodingField)} | {
     "max_completion_tokens": "max_tokens"
@@ -36,6 +38,29 @@ def read_message(error: Any) -> str:
     message = str(error.message)
     is_bare = message.strip() == f"Error code: {error.status_code}"
     return str(error.response.text).strip() or message if is_bare else message
+
+
+def describe_no_json(content: bytes, redact: Callable[[str], str]) -> str:
+    r"""Return the beginning of an answer that is no JSON, and what it may be.
+
+    Args:
+        content: The whole answer.
+        redact: Takes keys out of a text, before it is cut.
+
+    >>> describe_no_json(b"data: {}\n\n", str)
+    "'data: {}\\n\\n'; it streams: turn that off in the server or the proxy before it"
+    """
+    text = content.decode("utf-8", "replace").removeprefix("\ufeff")
+    if not text.strip():
+        return "it is empty"
+    redacted = redact(text).encode("utf-8", "replace")[:_SHOWN].decode("utf-8", "ignore")
+    shown = f"'{make_visible_line(redacted)}'"
+    start = text.lstrip().lower()
+    if start.startswith(("data:", "event:", ": ")):
+        return f"{shown}; it streams: turn that off in the server or the proxy before it"
+    if start.startswith(("<!doctype", "<html", "<?xml", "<head", "<body")):
+        return f"{shown}; it is a page (HTML): base_url may lead to a website or a login"
+    return shown
 
 
 def find_field(error: Any, fields: Iterable[str]) -> str | None:

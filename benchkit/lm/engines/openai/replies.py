@@ -4,6 +4,7 @@ Whatever is not exactly what was asked for raises UnusableReplyError; no number 
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
@@ -124,11 +125,13 @@ def _choice(
         return str(error)
     if refusal := message.get("refusal") or refusal:
         finish, text = "refused", str(refusal)
+    if finish != "refused" and not (text or "").strip() and (call := _tool_call(message)):
+        return call
     if finish is None:
-        name = json.dumps(choice.get("finish_reason"))
+        reason = choice.get("finish_reason")
         return (
-            f"a choice has finish_reason {name}, which says not whether it is whole; if it is, set"
-            f' finish_reasons = {{ {name.strip(chr(34)).lower()} = "stop" }}'
+            f"a choice has finish_reason {json.dumps(reason)}, which says not whether it is whole;"
+            f' if it is, set finish_reasons = {{ {_toml_key(_reason_name(reason))} = "stop" }}'
         )
     is_empty = finish == "stop" and not (text or "").strip()
     if is_empty and (problem := _empty_content(message, text, config)):
@@ -139,8 +142,28 @@ def _choice(
 
 def _finish(reason: object, config: OpenAIConfig) -> FinishReason | None:
     """Return how a choice ended; None where that is not known."""
-    name = "null" if reason is None else str(reason).strip().lower()
+    name = _reason_name(reason)
     return config.finish_reasons.get(name) or _FINISH.get(name)
+
+
+def _reason_name(reason: object) -> str:
+    """Return what `finish_reasons` calls the end of a choice."""
+    return "null" if reason is None else str(reason).strip().lower()
+
+
+def _toml_key(name: str) -> str:
+    """Return a key as TOML writes it: with quotes where it is no plain word."""
+    plain = re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None
+    return name if plain else json.dumps(name, ensure_ascii=False)
+
+
+def _tool_call(message: dict[str, Any]) -> str:
+    """Return what is wrong with a message without text that calls a tool; '' if it does not."""
+    name = next((n for n in ("tool_calls", "function_call") if message.get(n)), "")
+    return name and (
+        f"it calls a tool ({name}) and has no text: benchkit offers no tools; turn them off in the"
+        " server, and its parser of tool calls"
+    )
 
 
 def _read_content(content: object) -> tuple[str | None, str]:

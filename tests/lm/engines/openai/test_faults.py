@@ -2,6 +2,7 @@
 
 import logging
 import time
+import tomllib
 import traceback
 from email.utils import formatdate
 
@@ -140,6 +141,23 @@ UNUSABLE = {
     "picture": (content([{"type": "image_url", "image_url": "x"}]), "part of type 'image_url'"),
     "number as content": (content(7), "of type int"),
     "tool call": (edit(lambda c: c.update(finish_reason="tool_calls")), '"tool_calls"'),
+    "only a tool call": (
+        edit(
+            lambda c: c.update(
+                finish_reason="tool_calls", message={"content": None, "tool_calls": [{"id": "1"}]}
+            )
+        ),
+        "it calls a tool (tool_calls) and has no text",
+    ),
+    "a tool call that ended by itself": (
+        content("", tool_calls=[{"id": "1"}]),
+        "it calls a tool (tool_calls) and has no text",
+    ),
+    "a function call": (content(None, function_call={"name": "f"}), "a tool (function_call)"),
+    "empty finish reason": (
+        edit(lambda c: c.update(finish_reason="")),
+        'finish_reasons = { "" = "stop" }',
+    ),
     "unfinished": (
         edit(lambda c: c.update(finish_reason=None)),
         'finish_reasons = { null = "stop" }',
@@ -321,6 +339,32 @@ def test_a_setting_says_what_an_unknown_end_means(echo, tmp_path, reading):
     echo.always = None
     [answer] = make(echo, tmp_path, finish_reasons={"null": "length"}).generate(prompts(1), GREEDY)
     assert (answer.completions[0].finish, answer.usage["cached"]) == ("stop", 0)
+
+
+@pytest.mark.parametrize("reason", [None, "", "Eos Token", 7, 'say "x"', "é\n."])
+def test_the_hint_for_an_unknown_end_can_be_copied_into_a_suite(echo, tmp_path, reason):
+    echo.always = edit(lambda c: c.update(finish_reason=reason))
+    [answer] = make(echo, tmp_path, retries=0).generate(prompts(1), GREEDY)
+    hint = answer.completions[0].fault.partition("; if it is, set ")[2]
+    [answer] = make(echo, tmp_path, **tomllib.loads(hint)).generate(prompts(1), GREEDY)
+    assert answer.completions[0][:2] == ("w0-0-None", "stop")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'data: {"choices": []}\n\n', r"""JSON: 'data: {"choices": []}\n\n'; it streams"""),
+        (b"<!DOCTYPE html>\n<title>Log in</title>", r"<title>Log in</title>'; it is a page"),
+        (b"\x1b[2J\xff" + b"x" * 200, f"JSON: '\\x1b[2J\ufffd{'x' * 73}'"),
+        (b"", "JSON: it is empty"),
+        (f"the key {KEY} is wrong".encode(), "JSON: 'the key [key] is wrong'"),
+    ],
+)  # fmt: skip
+def test_what_an_answer_that_is_no_json_begins_with_is_shown(echo, tmp_path, body, words):
+    echo.always = Raw(body)
+    with pytest.raises(EngineError) as raised:
+        list(make(echo, tmp_path, retries=0).generate(prompts(1), GREEDY))
+    assert words in raised.value.cause and KEY not in str(raised.value)
 
 
 def test_an_empty_answer_may_be_the_models_own(echo, tmp_path):
