@@ -153,7 +153,8 @@ def test_a_language_model_that_meets_a_limit_goes_on_without_it(tmp_path, limit,
     (tmp_path / "s.toml").write_text(SUITE)
     stopped = run_limited(tmp_path, limit, *options)
     text = stopped.stdout + stopped.stderr
-    assert stopped.returncode == 1, text  # the limit leaves room for what is recorded of the run
+    # What is recorded of the run fits; the page of its leaderboard is longer than the first limit.
+    assert stopped.returncode == (4 if limit == 20_000 else 1), text
     assert "Traceback" not in text and "hint: free disk space" in text
     assert not list(tmp_path.rglob(".benchkit-*"))
     again = run_limited(tmp_path, 2**30, *options)
