@@ -28,7 +28,7 @@ def read_ml100k() -> RawData:
         pl.col("class").alias("genres"),
     )
     origin = (ratings_file.name, items_file.name)
-    return RawData(ratings, items, origin, rating_scale=FIVE_STARS)
+    return RawData(ratings, items, origin, rating_scale=FIVE_STARS, time_unit="s")
 
 
 def ml100k_files() -> list[Path]:

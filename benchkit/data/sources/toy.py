@@ -72,6 +72,7 @@ def generate_toy(
         ("toy interactions", "toy items"),
         make_line_lookup([]),
         rating_scale=FIVE_STARS,
+        time_unit="s",
     )
 
 
