@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 from baselines.cf import recbole_data, recbole_models, recbole_shim
 from baselines.cf.scoring import predict_candidates
 from benchkit.errors import ConfigError
-from benchkit.evaluation.metrics.rank_based import NDCG
-from benchkit.evaluation.ranks import ranks_from_scores
+from benchkit.evaluation.validation_ndcg import mean_validation_ndcg
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 if TYPE_CHECKING:
@@ -171,11 +170,9 @@ class RecBole:
         """Return a function that computes NDCG@10 on the validation cases."""
         cases = data.validation[: self.config.validation_cases]
         requests = [case.request for case in cases]
-        target = [case.request.candidates.index(case.target) for case in cases]
 
         def ndcg() -> float:
-            scores: list[Any] = [answer.scores for answer in self.predict(requests, run)]
-            return float(NDCG(10).values(ranks_from_scores(scores, target)).mean())
+            return mean_validation_ndcg(self.predict(requests, run), cases, 10)
 
         return ndcg if cases else None
 

@@ -7,7 +7,7 @@ Macdonald, gSASRec, RecSys 2023. The network is in `sasrec_network`.
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 from baselines.cf.scoring import history_codes, predict_candidates
 from baselines.cf.windows import Windows, batch_windows, cut_windows
 from benchkit.errors import DataError
-from benchkit.evaluation.metrics.rank_based import NDCG
-from benchkit.evaluation.ranks import ranks_from_scores
+from benchkit.evaluation.validation_ndcg import mean_validation_ndcg
 from benchkit.types import (
     Capability,
     Interactions,
@@ -232,9 +231,8 @@ class SASRec:
 
     def _ndcg(self, cases: Sequence[ValidationCase], run: RunContext) -> float:
         """Compute mean NDCG@10 of the frozen candidates, with the expected rank of ties."""
-        scores: list[Any] = [p.scores for p in self.predict([case.request for case in cases], run)]
-        target = [case.request.candidates.index(case.target) for case in cases]
-        return float(NDCG(10).values(ranks_from_scores(scores, target)).mean())
+        answers = self.predict([case.request for case in cases], run)
+        return mean_validation_ndcg(answers, cases, 10)
 
 
 def _torch_generator(run: RunContext, purpose: str, device: str) -> "torch.Generator":

@@ -7,6 +7,7 @@ class TestMine(RecommenderContract):
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, get_args
 
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 
 from benchkit.config.suite import DecodingSpec
-from benchkit.data.dataset import PreparedDataset
+from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.evaluation.predict import validate_predictions, validate_samples
 from benchkit.testing.fixtures import capture_process_state, run_context, toy_dataset
 from benchkit.types import Capability, Event, Prediction, Recommender, Request, RunContext, Sampler
@@ -37,7 +39,8 @@ class RecommenderContract:
     @pytest.fixture(scope="class")
     @classmethod
     def dataset(cls) -> PreparedDataset:
-        return toy_dataset(users=60, items=60, length=8)
+        dataset = toy_dataset(users=60, items=60, length=8)
+        return replace(dataset, valid=_shorten_a_list(dataset.valid))
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -76,6 +79,19 @@ class RecommenderContract:
         return list(
             validate_samples(fitted.sample(requests, run), requests, int(run.decoding["n"]))
         )
+
+    def test_lists_of_candidates_may_have_different_lengths(
+        self, fitted: Recommender, requests_: list[Request], dataset: PreparedDataset
+    ) -> None:
+        if "scores" not in fitted.capabilities:
+            pytest.skip("does not claim scores")
+        shorter = [
+            replace(request, candidates=request.candidates[: len(request.candidates) - number])
+            for number, request in enumerate(requests_[:3])
+        ]
+        answers = validate_predictions(fitted.predict(shorter, self.context(dataset)), shorter)
+        for request, answer in zip(shorter, answers, strict=True):
+            assert answer.scores is None or len(answer.scores) == len(request.candidates)
 
     def test_it_declares_what_it_can_do(self) -> None:
         recommender = self.make()
@@ -196,3 +212,11 @@ class RecommenderContract:
         for array in arrays:
             array.setflags(write=False)
         self.make().fit(view, self.context(dataset))
+
+
+def _shorten_a_list(cases: Cases) -> Cases:
+    """Return cases of which the second has one candidate fewer than the others."""
+    table = cases.candidates.copy()
+    negatives = np.flatnonzero(table[1] != cases.target[1])
+    table[1] = [*np.delete(table[1], negatives[-1]), PADDING_ITEM]
+    return cases.replace_candidates(table)

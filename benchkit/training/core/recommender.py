@@ -5,13 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from pydantic import ConfigDict, Field, PositiveInt
 
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
-from benchkit.evaluation.metrics.rank_based import NDCG
-from benchkit.evaluation.ranks import ranks_from_scores
+from benchkit.evaluation.validation_ndcg import mean_validation_ndcg
 from benchkit.lm.backbones import Backbone, make_engine_from_settings
 from benchkit.lm.config import LMConfig
 from benchkit.lm.engines.hf import HFConfig, HFEngine
@@ -244,17 +242,11 @@ class FineTunedRecommender(LMRecommender):
         cases = data.validation[: self.config.validation_cases]
         if not cases:
             return None
-        target = [case.request.candidates.index(case.target) for case in cases]
-        metric = NDCG(5)
 
         def ndcg(model: Any) -> float:
             predictor = self.make_predictor(self.engine(model, backbone))
             answers = predictor.predict([case.request for case in cases], run)
-            scores = [p.scores for p in answers]
-            answered = [s is not None for s in scores]
-            blank = [0.0] * len(cases[0].request.candidates)
-            ranks = ranks_from_scores([s or blank for s in scores], target, answered)
-            return float(np.mean(metric.values(ranks)))
+            return mean_validation_ndcg(answers, cases, 5)
 
         return ndcg
 
