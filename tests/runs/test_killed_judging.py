@@ -1,5 +1,6 @@
 """Killed while it judges or prepares, the same command afterwards ends as if nothing had been."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -56,11 +57,9 @@ def finish(folder, *arguments):
 def kill_and_finish(folder, seconds, generator, *arguments):
     process = benchkit(folder, *arguments)
     time.sleep(generator.uniform(0.3, seconds))
-    for kill in (os.kill, os.killpg)[generator.randrange(2) :]:
-        try:
-            kill(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it had ended
+    kill = generator.choice((os.kill, os.killpg))
+    with contextlib.suppress(ProcessLookupError):  # it may have ended
+        kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=300)
     wait_until_gone(process.pid)
     finish(folder, *arguments)
