@@ -58,7 +58,7 @@ ALLOWED = {
                    "runs.records", "runs.run_folder"},
     "evaluation": {*_BASE, "data", "runs.records", "stats"},
     "lm": {*_BASE, "data.preparation.candidates", "process_state", "source_hash"},
-    "training": {*_BASE, "evaluation.metrics", "evaluation.ranks", "lm", "process_state",
+    "training": {*_BASE, "evaluation.metrics", "evaluation.validation_ndcg", "lm", "process_state",
                  "source_hash"},
     "cards": {*_BASE, "lm.engines", "lm.teachers", "source_hash"},
     "config": {*_BASE, "data", "evaluation"},
@@ -84,7 +84,7 @@ ALLOWED["cli"] = {*ALLOWED} - {
 }  # fmt: skip
 # What methods and judges may import: nothing of the harness that runs and reads them.
 PLUG_INS = {
-    "baselines": {*_BASE, "cards", "evaluation.metrics", "evaluation.ranks", "lm",
+    "baselines": {*_BASE, "cards", "evaluation.metrics", "evaluation.validation_ndcg", "lm",
                   "process_state", "training"},
     "judges": {*_BASE, "cards", "config", "data", "judging", "lm", "runs.records", "runs.store",
                "stats"},
