@@ -1,0 +1,149 @@
+"""SLMRec: the first layers of a language model read item vectors and score the catalogue.
+
+Xu et al., SLMRec: Distilling Large Language Models into Small for Sequential Recommendation, ICLR
+2025. Network and losses are in `slm_network`.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import NonNegativeFloat, PositiveInt, model_validator
+
+from baselines.experts import ExpertConfig
+from baselines.hybrid.item_vectors import check_item_vectors, fit_item_vectors
+from benchkit.lm.backbones import Backbone
+from benchkit.lm.nano.config import NanoConfig
+from benchkit.lm.tokenization import text_ids
+from benchkit.training.core.config import LoRAConfig
+from benchkit.training.core.example_builder import ExampleBuilder
+from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
+
+if TYPE_CHECKING:
+    from baselines.hybrid.slm_training import ItemRanker
+
+_LARGE = {  # the official code's
+    "epochs": 1, "batch_size": 128, "micro_batch": 8, "learning_rate": 3e-4, "schedule": "cosine",
+    "lora": LoRAConfig(r=16, alpha=16, dropout=0.05, targets=("gate_proj", "up_proj", "down_proj")),
+}  # fmt: skip
+_NANO = {"epochs": 6, "batch_size": 64, "learning_rate": 2e-3, "schedule": "cosine"}
+
+
+class SLMRec(FineTunedRecommender):
+    """score(i) = (W h) . v_i, h the last hidden state after instruction, items and response.
+
+    A teacher of more layers is trained first by the cross-entropy alone. The student is trained by
+    cross-entropies at the end of each block of layers, and to have the teacher's states there. The
+    vectors v of the items are a SASRec's and stay as they are, as do the text embeddings. Titles
+    are not read, and items unknown in training cannot be scored.
+    """
+
+    class Config(FineTunedConfig):
+        """Settings of SLMRec."""
+
+        nano: NanoConfig = NanoConfig(layers=4)
+        expert: ExpertConfig = ExpertConfig()
+        """Whose item vectors are read; it needs `item_embeddings`."""
+        layers: PositiveInt | None = None
+        """Layers of the student, the first of the backbone; None: 4 (paper), and 2 for nano."""
+        teacher_layers: PositiveInt | None = None
+        """Layers of the teacher; None: 8 (paper), and 4 for nano."""
+        blocks: PositiveInt | None = None
+        """Blocks whose ends are compared; divides both; None: 4, and 2 for nano."""
+        distill: bool = True
+        """Train a teacher first; without, the student learns from the cross-entropies alone."""
+        cosine_weight: NonNegativeFloat = 1.0
+        """Weight lambda of 1 - cosine of student's and teacher's states; the distance has 0.1."""
+        supervision_weight: NonNegativeFloat = 1.0
+        """Weight of the cross-entropies at the ends of the blocks before the last."""
+        max_history: PositiveInt = 30
+        """Newest items of a history that are read."""
+        per_user: PositiveInt = 20
+        """Newest training items of each user that are a label, each after what came before."""
+        instruction: str = "From the user's history, predict the next item: "
+        """Text before the items."""
+        response: str = " Next item:"
+        """Text behind the items."""
+
+        @model_validator(mode="after")
+        def _blocks_divide(self) -> Self:
+            student, teacher, blocks = self.shape
+            if student % blocks or teacher % blocks or student > teacher:
+                raise ValueError(
+                    f"blocks ({blocks}) must divide layers ({student}) and teacher_layers"
+                    f" ({teacher}), which must not be fewer"
+                )
+            if not (self.instruction or self.response):
+                raise ValueError("instruction or response: an empty history needs one of them")
+            return self
+
+        @property
+        def shape(self) -> tuple[int, int, int]:
+            """Return the student's layers, the teacher's, and the number of blocks."""
+            usual = (2, 4, 2) if self.is_nano else (4, 8, 4)
+            return (
+                self.layers or usual[0], self.teacher_layers or usual[1], self.blocks or usual[2]
+            )  # fmt: skip
+
+    config: Config
+    ranker: "ItemRanker"
+    """The student; set by `fit`."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__(config)
+        check_item_vectors(self.config.expert)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Scores of the whole catalogue; it does not write."""
+        return frozenset({"scores", "cold_users"})
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        self.vectors = fit_item_vectors(self.config.expert, data, run)
+        self.train_backbone(self.load_backbone(data, run), data, run)
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return self.ranker.predict(requests)
+
+    def train_model(
+        self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
+    ) -> Any:
+        from baselines.hybrid.slm_training import RankerTraining
+        from benchkit.lm.architecture import keep_layers
+
+        config = self.config
+        student_layers, teacher_layers, blocks = config.shape
+        defaults = _NANO if config.is_nano else _LARGE
+        training = RankerTraining(
+            self.vectors,
+            tuple(text_ids(backbone.tokenizer, config.instruction)),
+            tuple(text_ids(backbone.tokenizer, config.response)),
+            config.max_history,
+            data.validation[: config.validation_cases],
+            config.model_dump(mode="json"),
+        )
+        examples = training.examples(data, config.per_user, config.limit_users)
+        student = keep_layers(copy.deepcopy(backbone.model), student_layers)
+        teacher_states = None
+        if config.distill:
+            teacher = training.train(
+                keep_layers(backbone.model, teacher_layers),
+                examples,
+                self.training_config(run, **defaults, purpose="teacher"),
+                data.catalog,
+                run,
+            )
+            teacher_states = teacher.states_function(blocks)
+        self.ranker = training.train(
+            student,
+            examples,
+            self.training_config(run, **defaults, purpose="student"),
+            data.catalog,
+            run,
+            heads=blocks,
+            supervision_weight=config.supervision_weight,
+            teacher_states=teacher_states,
+            cosine_weight=config.cosine_weight,
+        )
+        return self.ranker.model
