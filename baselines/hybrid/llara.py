@@ -16,7 +16,7 @@ from baselines.hybrid.soft_examples import SoftExampleBuilder
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.engines.hf import HFConfig
 from benchkit.lm.predictor import LMPredictor
-from benchkit.lm.prompts import load_template
+from benchkit.lm.prompts import Template, load_template
 from benchkit.lm.soft_prompts import (
     SoftPromptEngine,
     SoftPromptPredictor,
@@ -59,8 +59,15 @@ class LLaRA(FineTunedRecommender):
         """Begin with plain prompts; without it, all prompts are hybrid."""
         projector_lr: PositiveFloat | None = None
         """Learning rate of the projector; None: that of the model."""
-        per_user: PositiveInt = 5
+        max_history: PositiveInt = 10
+        """Newest items of a history that are read."""
+        per_user: PositiveInt = 10
         """Newest training items of each user that are a response, each after what came before."""
+
+        @property
+        def soft_template(self) -> Template:
+            """Return the template with a placeholder behind each item."""
+            return with_placeholders(load_template(self.template_name), self.max_history)
 
     config: Config
 
@@ -75,7 +82,7 @@ class LLaRA(FineTunedRecommender):
 
     def builder(self, backbone: Backbone, data: TrainView) -> SoftExampleBuilder:
         """Return a builder that writes hybrid prompts."""
-        template = with_placeholders(load_template(self.config.template_name))
+        template = self.config.soft_template
         placeholder = add_placeholder(backbone.tokenizer)
         budget = self.prompt_budget(backbone.context)
         return SoftExampleBuilder(template, backbone.tokenizer, data.catalog, budget, placeholder)
@@ -90,7 +97,7 @@ class LLaRA(FineTunedRecommender):
         """Build what asks `engine` with hybrid prompts."""
         plain = super().make_predictor(engine)
         values = {field.name: getattr(plain, field.name) for field in fields(plain)}
-        values["template"] = with_placeholders(plain.template)
+        values["template"] = self.config.soft_template
         return SoftPromptPredictor(**values, index=self.index)
 
     def train_model(
@@ -103,7 +110,7 @@ class LLaRA(FineTunedRecommender):
 
         config, model = self.config, backbone.model
         settings = self.training_config(run, **(_NANO if config.is_nano else _LARGE))
-        items = next_items(data, config.per_user, limit=config.limit_users)
+        items = next_items(data, config.per_user, config.max_history, config.limit_users)
         listed = config.candidates if builder.template.show_candidates else 1
         requests = to_training_requests(items, data, listed, run)
         examples = [builder.example(request, item) for request, item in requests]

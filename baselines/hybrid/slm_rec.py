@@ -27,22 +27,24 @@ _LARGE = {  # the official code's
     "epochs": 1, "batch_size": 128, "micro_batch": 8, "learning_rate": 3e-4, "schedule": "cosine",
     "lora": LoRAConfig(r=16, alpha=16, dropout=0.05, targets=("gate_proj", "up_proj", "down_proj")),
 }  # fmt: skip
-_NANO = {"epochs": 6, "batch_size": 64, "learning_rate": 2e-3, "schedule": "cosine"}
+_FRAME = ("From what the user chose before, predict the item that the user chooses next. ", " Next:")
+_NANO_FRAME = ("history: ", " next:")
+_NANO = {"epochs": 2, "batch_size": 64, "learning_rate": 2e-3, "schedule": "cosine"}
 
 
 class SLMRec(FineTunedRecommender):
     """score(i) = (W h) . v_i, h the last hidden state after instruction, items and response.
 
-    A teacher of more layers is trained first by the cross-entropy alone. The student is trained by
-    cross-entropies at the end of each block of layers, and to have the teacher's states there. The
-    vectors v of the items are a SASRec's and stay as they are, as do the text embeddings. Titles
-    are not read, and items unknown in training cannot be scored.
+    A teacher of more layers is trained first by the cross-entropy alone, the student by those at
+    the end of each block of layers, and to have the teacher's states there. The vectors v of the
+    items are a SASRec's and stay as they are, as do text embeddings. Titles are not read.
     """
 
     class Config(FineTunedConfig):
         """Settings of SLMRec."""
 
-        nano: NanoConfig = NanoConfig(layers=4)
+        nano: NanoConfig = NanoConfig(layers=4, steps=300)
+        """How nano is built; titles are not read, so that a short training on them will do."""
         expert: ExpertConfig = ExpertConfig()
         """Whose item vectors are read; it needs `item_embeddings`."""
         layers: PositiveInt | None = None
@@ -59,12 +61,10 @@ class SLMRec(FineTunedRecommender):
         """Weight of the cross-entropies at the ends of the blocks before the last."""
         max_history: PositiveInt = 30
         """Newest items of a history that are read."""
-        per_user: PositiveInt = 20
+        per_user: PositiveInt = 10
         """Newest training items of each user that are a label, each after what came before."""
-        instruction: str = "From the user's history, predict the next item: "
-        """Text before the items."""
-        response: str = " Next item:"
-        """Text behind the items."""
+        frame: tuple[str, str] | None = None
+        """Texts before and behind the items; None: an instruction, and two words for nano."""
 
         @model_validator(mode="after")
         def _blocks_divide(self) -> Self:
@@ -74,17 +74,20 @@ class SLMRec(FineTunedRecommender):
                     f"blocks ({blocks}) must divide layers ({student}) and teacher_layers"
                     f" ({teacher}), which must not be fewer"
                 )
-            if not (self.instruction or self.response):
-                raise ValueError("instruction or response: an empty history needs one of them")
+            if not any(self.texts):
+                raise ValueError("frame: an empty history needs a text before or behind it")
             return self
 
         @property
         def shape(self) -> tuple[int, int, int]:
             """Return the student's layers, the teacher's, and the number of blocks."""
             usual = (2, 4, 2) if self.is_nano else (4, 8, 4)
-            return (
-                self.layers or usual[0], self.teacher_layers or usual[1], self.blocks or usual[2]
-            )  # fmt: skip
+            return self.layers or usual[0], self.teacher_layers or usual[1], self.blocks or usual[2]
+
+        @property
+        def texts(self) -> tuple[str, str]:
+            """Return the texts before and behind the items."""
+            return self.frame or (_NANO_FRAME if self.is_nano else _FRAME)
 
     config: Config
     ranker: "ItemRanker"
@@ -100,7 +103,6 @@ class SLMRec(FineTunedRecommender):
         return frozenset({"scores", "cold_users"})
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        self.vectors = fit_item_vectors(self.config.expert, data, run)
         self.train_backbone(self.load_backbone(data, run), data, run)
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
@@ -115,20 +117,20 @@ class SLMRec(FineTunedRecommender):
         config = self.config
         student_layers, teacher_layers, blocks = config.shape
         defaults = _NANO if config.is_nano else _LARGE
+        student = keep_layers(copy.deepcopy(backbone.model), student_layers)
+        deeper = keep_layers(backbone.model, teacher_layers) if config.distill else None
         training = RankerTraining(
-            self.vectors,
-            tuple(text_ids(backbone.tokenizer, config.instruction)),
-            tuple(text_ids(backbone.tokenizer, config.response)),
+            fit_item_vectors(config.expert, data, run),
+            *(tuple(text_ids(backbone.tokenizer, text)) for text in config.texts),
             config.max_history,
             data.validation[: config.validation_cases],
             config.model_dump(mode="json"),
         )
         examples = training.examples(data, config.per_user, config.limit_users)
-        student = keep_layers(copy.deepcopy(backbone.model), student_layers)
         teacher_states = None
-        if config.distill:
+        if deeper is not None:
             teacher = training.train(
-                keep_layers(backbone.model, teacher_layers),
+                deeper,
                 examples,
                 self.training_config(run, **defaults, purpose="teacher"),
                 data.catalog,

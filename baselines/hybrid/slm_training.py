@@ -119,7 +119,7 @@ class RankerTraining:
         with training_context(run.device):
             seed = run.generator(config.purpose, "heads").integers(2**31)
             torch.manual_seed(int(seed))
-            scorer = ItemScorer(self.vectors.cpu(), model.cpu(), heads).to(run.device)
+            scorer = ItemScorer(self.vectors, model, heads).to(run.device)
             scorer.soft.attach(model)
             loss = NextItemObjective(scorer, config.learning_rate, **objective)
 

@@ -112,7 +112,7 @@ def test_each_item_of_a_prompt_has_its_projected_vector(tmp_path, name):
     (request,) = dataset.requests(dataset.test, 0, 1)
     ids = builder.prompt(request)
     index = dataset.catalog.index
-    items = [*(event.item for event in request.history)]
+    items = [event.item for event in request.history[-method.config.max_history :]]
     items += request.candidates if builder.template.show_candidates else ()
     places = [place for place, token in enumerate(ids) if token >= NO_ITEM]
     assert len(places) == len(items)
@@ -130,7 +130,7 @@ def test_each_item_of_a_prompt_has_its_projected_vector(tmp_path, name):
     assert backbone.model.get_input_embeddings().weight.equal(before)
     # Behind the item's title, in training and later alike.
     title = text_ids(backbone.tokenizer, builder.template.item_title(dataset.catalog, items[0]))
-    assert list(ids[places[0] - 1 - len(title) : places[0] - 1]) == title or name == "papers"
+    assert list(ids[places[0] - len(title) : places[0]]) == title or name == "papers"
 
 
 def test_training_requests_list_the_item_among_others():

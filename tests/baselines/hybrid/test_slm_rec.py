@@ -178,10 +178,10 @@ def test_no_test_item_is_seen_in_training():
 @pytest.mark.parametrize(
     "wrong",
     [{"layers": 3, "blocks": 2}, {"layers": 4, "teacher_layers": 2, "blocks": 2},
-     {"instruction": "", "response": ""}],
+     {"frame": ("", "")}],
 )  # fmt: skip
 def test_settings_that_do_not_fit_are_refused(wrong):
-    with pytest.raises(ValueError, match="must divide|needs one"):
+    with pytest.raises(ValueError, match="must divide|needs a text"):
         SLMRec.Config(**wrong)
 
 
@@ -230,7 +230,7 @@ def test_scores_are_products_of_the_projected_state_and_the_items(fitted):
     with torch.no_grad():
         state = ranker.model.get_decoder()(input_ids=ids).last_hidden_state[0, -1]
         projected = ranker.scorer.heads[-1].weight @ state
-        table = method.vectors[[index[item] for item in request.candidates]]
+        table = ranker.scorer.soft.table[[index[item] for item in request.candidates]]
         expected = table @ projected
     np.testing.assert_allclose(answer.scores, expected.numpy(), atol=1e-5)
 
