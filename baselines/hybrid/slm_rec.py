@@ -129,13 +129,8 @@ class SLMRec(FineTunedRecommender):
         examples = training.examples(data, config.per_user, config.limit_users)
         teacher_states = None
         if deeper is not None:
-            teacher = training.train(
-                deeper,
-                examples,
-                self.training_config(run, **defaults, purpose="teacher"),
-                data.catalog,
-                run,
-            )
+            settings = self.training_config(run, **defaults, purpose="teacher")
+            teacher = training.train(deeper, examples, settings, data.catalog, run)
             teacher_states = teacher.states_function(blocks)
         self.ranker = training.train(
             student,
