@@ -27,7 +27,10 @@ _LARGE = {  # the official code's
     "epochs": 1, "batch_size": 128, "micro_batch": 8, "learning_rate": 3e-4, "schedule": "cosine",
     "lora": LoRAConfig(r=16, alpha=16, dropout=0.05, targets=("gate_proj", "up_proj", "down_proj")),
 }  # fmt: skip
-_FRAME = ("From what the user chose before, predict the item that the user chooses next. ", " Next:")
+_FRAME = (
+    "From what the user chose before, predict the item that the user chooses next. ",
+    " Next:",
+)
 _NANO_FRAME = ("history: ", " next:")
 _NANO = {"epochs": 2, "batch_size": 64, "learning_rate": 2e-3, "schedule": "cosine"}
 

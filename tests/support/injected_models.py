@@ -1,4 +1,4 @@
-"""What tests of models with injected item vectors share: a planted world, and its standard errors."""
+"""What tests of models with injected item vectors share: a planted world and its errors."""
 
 import math
 
@@ -8,6 +8,20 @@ from benchkit.testing.fixtures import toy_dataset
 
 EXPERT = {"name": "sasrec", "config": {"epochs": 2, "hidden": 8, "heads": 1}}
 NANO = {"hidden": 32, "intermediate": 64, "steps": 150, "pieces": 64}
+
+
+class StageLosses:
+    """A Progress that remembers the losses that each stage reports."""
+
+    def __init__(self):
+        self.stage, self.losses = "", {}
+
+    def start(self, what, total=None):
+        self.stage = what
+
+    def advance(self, steps=1, note=""):
+        if note.startswith("loss "):
+            self.losses.setdefault(self.stage, []).append(float(note.split()[1]))
 
 
 def genre_world(users=60):

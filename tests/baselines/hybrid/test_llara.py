@@ -13,7 +13,7 @@ from baselines.hybrid.curriculum import (
     hybrid_probability,
 )
 from baselines.hybrid.item_vectors import fit_item_vectors
-from baselines.hybrid.llara import LLaRA
+from baselines.hybrid.llara import _LARGE, LLaRA
 from baselines.hybrid.next_items import NextItem, to_training_requests
 from baselines.hybrid.projector import make_soft_embeddings
 from benchkit.errors import ConfigError, DataError
@@ -24,9 +24,14 @@ from benchkit.testing.fixtures import run_context
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.examples import Example
 from benchkit.types import Catalog, Event, Request
-from tests.support.injected_models import EXPERT, NANO, errors_above_chance, genre_world
+from tests.support.injected_models import (
+    EXPERT,
+    NANO,
+    StageLosses,
+    errors_above_chance,
+    genre_world,
+)
 from tests.support.tiny_models import tiny_backbone, tiny_model
-from tests.support.tiny_training import Stages
 
 ONCE = {"epochs": 1, "batch_size": 16, "micro_batch": 8, "gradient_checkpointing": False}
 SMALL = {
@@ -153,8 +158,6 @@ def test_training_requests_list_the_item_among_others():
 
 def test_defaults_are_the_official_codes(tmp_path):
     method = LLaRA(LLaRA.Config(backbone="some/model"))
-    from baselines.hybrid.llara import _LARGE
-
     training = method.training_config(run_context(Catalog((), {}), tmp_path), **_LARGE)
     assert (training.learning_rate, training.epochs, training.batch_size) == (8e-4, 5, 128)
     assert (training.warmup, training.min_lr) == (0.05, 0.01)
@@ -174,7 +177,7 @@ def fit(tmp_path, dataset=None, **settings):
     dataset = dataset or genre_world()
     method = LLaRA(LLaRA.Config(**{**SMALL, "backbone": tiny_backbone(), **settings}))
     run = run_context(dataset.catalog, tmp_path)
-    progress = Stages()
+    progress = StageLosses()
     method.fit(dataset.train_view(), replace(run, progress=progress))
     return method, dataset, run, progress
 
@@ -218,6 +221,6 @@ def test_it_learns_a_planted_world(tmp_path):
     train = {"epochs": 6, "batch_size": 32}
     settings = {"backbone": "nano", "nano": NANO, "limit_users": None, "per_user": 4}
     method, dataset, run, progress = fit(tmp_path, dataset, train=train, **settings)
-    losses = [float(n.split()[1]) for n in progress.notes if n.startswith("loss") and "val" not in n]
+    losses = progress.losses["sft steps"]
     assert losses[-1] < losses[0]
     assert errors_above_chance(method, dataset, run) > 3
