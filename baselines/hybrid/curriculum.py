@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.lm.soft_prompts import NO_ITEM
+from benchkit.lm.injection.soft_prompts import NO_ITEM
 from benchkit.training.sft import SFTObjective
 
 if TYPE_CHECKING:
     import torch
 
-    from benchkit.lm.soft_embeddings import SoftEmbeddings
+    from benchkit.lm.injection.soft_embeddings import SoftEmbeddings
 
 
 def hybrid_probability(step: int, total: int) -> float:

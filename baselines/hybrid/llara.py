@@ -17,7 +17,7 @@ from benchkit.lm.backbones import Backbone
 from benchkit.lm.engines.hf import HFConfig
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import Template, load_template
-from benchkit.lm.soft_prompts import (
+from benchkit.lm.injection.soft_prompts import (
     SoftPromptEngine,
     SoftPromptPredictor,
     add_placeholder,

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchkit.lm.soft_embeddings import SoftEmbeddings
+from benchkit.lm.injection.soft_embeddings import SoftEmbeddings
 from benchkit.types import RunContext
 
 

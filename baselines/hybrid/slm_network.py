@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchkit.lm.architecture import unwrap_peft
-from benchkit.lm.soft_embeddings import SoftEmbeddings
+from benchkit.lm.injection.soft_embeddings import SoftEmbeddings
 
 L2_WEIGHT = 0.1  # of the distance between hidden states, beside the cosine
 

@@ -18,7 +18,7 @@ from baselines.hybrid.slm_network import (
     block_states,
     pad_ids,
 )
-from benchkit.lm.soft_prompts import item_token
+from benchkit.lm.injection.soft_prompts import item_token
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.training_context import training_context
 from benchkit.training.train import train_on_objective

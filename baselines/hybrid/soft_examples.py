@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchkit.lm.soft_prompts import fill_placeholders, render_soft_prompt
+from benchkit.lm.injection.soft_prompts import fill_placeholders, render_soft_prompt
 from benchkit.lm.tokenization import prompt_ids, text_ids
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.types import Request

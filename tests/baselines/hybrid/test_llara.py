@@ -18,7 +18,7 @@ from baselines.hybrid.next_items import NextItem, to_training_requests
 from baselines.hybrid.projector import make_soft_embeddings
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.backbones import load_backbone
-from benchkit.lm.soft_prompts import NO_ITEM, item_token
+from benchkit.lm.injection.soft_prompts import NO_ITEM, item_token
 from benchkit.lm.tokenization import text_ids
 from benchkit.testing.fixtures import run_context
 from benchkit.training.core.config import LoRAConfig

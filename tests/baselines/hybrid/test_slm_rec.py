@@ -21,7 +21,7 @@ from baselines.hybrid.slm_network import (
 from baselines.hybrid.slm_rec import SLMRec
 from benchkit.errors import ConfigError
 from benchkit.lm.architecture import keep_layers
-from benchkit.lm.soft_prompts import item_token
+from benchkit.lm.injection.soft_prompts import item_token
 from benchkit.testing.fixtures import run_context
 from benchkit.types import Event, Request
 from tests.support.injected_models import (

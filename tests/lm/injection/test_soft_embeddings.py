@@ -7,8 +7,8 @@ import torch
 
 from benchkit.errors import MethodError
 from benchkit.lm.prompts import load_template
-from benchkit.lm.soft_embeddings import SoftEmbeddings
-from benchkit.lm.soft_prompts import (
+from benchkit.lm.injection.soft_embeddings import SoftEmbeddings
+from benchkit.lm.injection.soft_prompts import (
     NO_ITEM,
     PLACEHOLDER,
     UNKNOWN,
