@@ -36,7 +36,7 @@ _LARGE = {
     "schedule": "cosine_with_min_lr", "lora": LoRAConfig(r=8, alpha=32, dropout=0.1),
     "patience": None,
 }  # fmt: skip
-_NANO = {"epochs": 4, "patience": None}
+_NANO = {"epochs": 2, "patience": None}
 
 
 class LLaRA(FineTunedRecommender):

@@ -38,9 +38,8 @@ _NANO = {"epochs": 2, "batch_size": 64, "learning_rate": 2e-3, "schedule": "cosi
 class SLMRec(FineTunedRecommender):
     """score(i) = (W h) . v_i, h the last hidden state after instruction, items and response.
 
-    A teacher of more layers is trained first by the cross-entropy alone, the student by those at
-    the end of each block of layers, and to have the teacher's states there. The vectors v of the
-    items are a SASRec's and stay as they are, as do text embeddings. Titles are not read.
+    A teacher of more layers is trained first, by cross-entropy; the student by that at the end of
+    each block of layers, and to have the teacher's states there. The vectors v are a SASRec's.
     """
 
     class Config(FineTunedConfig):
@@ -51,11 +50,11 @@ class SLMRec(FineTunedRecommender):
         expert: ExpertConfig = ExpertConfig()
         """Whose item vectors are read; it needs `item_embeddings`."""
         layers: PositiveInt | None = None
-        """Layers of the student, the first of the backbone; None: 4 (paper), and 2 for nano."""
+        """Layers of the student, the first of the backbone; None: 4 (paper), and half of nano's."""
         teacher_layers: PositiveInt | None = None
-        """Layers of the teacher; None: 8 (paper), and 4 for nano."""
+        """Layers of the teacher; None: 8 (paper), and all of nano's."""
         blocks: PositiveInt | None = None
-        """Blocks whose ends are compared; divides both; None: 4, and 2 for nano."""
+        """Blocks whose ends are compared; divides both; None: 4, and for nano 2 if they do, else 1."""
         distill: bool = True
         """Train a teacher first; without, the student learns from the cross-entropies alone."""
         cosine_weight: NonNegativeFloat = 1.0
@@ -84,7 +83,8 @@ class SLMRec(FineTunedRecommender):
         @property
         def shape(self) -> tuple[int, int, int]:
             """Return the student's layers, the teacher's, and the number of blocks."""
-            usual = (2, 4, 2) if self.is_nano else (4, 8, 4)
+            n = self.nano.layers
+            usual = (n // 2 or 1, n, 1 if n % 4 else 2) if self.is_nano else (4, 8, 4)
             return self.layers or usual[0], self.teacher_layers or usual[1], self.blocks or usual[2]
 
         @property

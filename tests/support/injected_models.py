@@ -7,7 +7,8 @@ from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.testing.fixtures import toy_dataset
 
 EXPERT = {"name": "sasrec", "config": {"epochs": 2, "hidden": 8, "heads": 1}}
-NANO = {"hidden": 32, "intermediate": 64, "steps": 150, "pieces": 64}
+PLANTED_EXPERT = {"name": "sasrec", "config": {"epochs": 15}}  # enough to know the genres
+NANO = {"hidden": 32, "intermediate": 64, "steps": 300, "pieces": 64}
 
 
 class StageLosses:

@@ -27,6 +27,7 @@ from benchkit.types import Catalog, Event, Request
 from tests.support.injected_models import (
     EXPERT,
     NANO,
+    PLANTED_EXPERT,
     StageLosses,
     errors_above_chance,
     genre_world,
@@ -218,8 +219,11 @@ def test_items_of_another_catalogue_have_no_vector(tmp_path):
 @pytest.mark.slow
 def test_it_learns_a_planted_world(tmp_path):
     dataset = genre_world(users=200)
-    train = {"epochs": 6, "batch_size": 32}
-    settings = {"backbone": "nano", "nano": NANO, "limit_users": None, "per_user": 4}
+    train = {"epochs": 6, "batch_size": 32, "learning_rate": 3e-3}
+    settings = {
+        "backbone": "nano", "nano": NANO, "limit_users": None, "per_user": 8,
+        "expert": PLANTED_EXPERT, "validation_cases": 100,
+    }  # fmt: skip
     method, dataset, run, progress = fit(tmp_path, dataset, train=train, **settings)
     losses = progress.losses["sft steps"]
     assert losses[-1] < losses[0]

@@ -27,6 +27,7 @@ from benchkit.types import Event, Request
 from tests.support.injected_models import (
     EXPERT,
     NANO,
+    PLANTED_EXPERT,
     StageLosses,
     errors_above_chance,
     genre_world,
@@ -194,6 +195,8 @@ def test_settings_that_do_not_fit_are_refused(wrong):
 def test_the_default_shape_is_the_papers():
     large = SLMRec(SLMRec.Config(backbone="some/model"))
     assert large.config.shape == (4, 8, 4)
+    assert SLMRec.Config().shape == (2, 4, 2)
+    assert SLMRec.Config(nano={"layers": 2}).shape == (1, 2, 1)
     with pytest.raises(ConfigError, match="has no item vectors"):
         SLMRec(SLMRec.Config(expert={"name": "ease"}))
 
@@ -259,8 +262,9 @@ def test_it_learns_a_planted_world(tmp_path):
     dataset = genre_world(users=200)
     run = run_context(dataset.catalog, tmp_path)
     progress = StageLosses()
-    settings = {"nano": {**NANO, "layers": 2}, "layers": 1, "teacher_layers": 2, "blocks": 1}
-    method = SLMRec(SLMRec.Config(**settings, per_user=8))
+    train = {"epochs": 10, "batch_size": 32}
+    nano = {**NANO, "layers": 4, "steps": 20}
+    method = SLMRec(SLMRec.Config(nano=nano, expert=PLANTED_EXPERT, train=train, per_user=8))
     method.fit(dataset.train_view(), replace(run, progress=progress))
     for stage in ("teacher steps", "student steps"):
         assert progress.losses[stage][-1] < progress.losses[stage][0]
