@@ -17,8 +17,6 @@ from benchkit.training.sft import SFTObjective
 if TYPE_CHECKING:
     import torch
 
-    from benchkit.lm.injection.soft_embeddings import SoftEmbeddings
-
 
 def hybrid_probability(step: int, total: int) -> float:
     """Return how likely step t of T has prompts with vectors: t / T.
@@ -43,20 +41,12 @@ class CurriculumObjective(SFTObjective):
     Outside training all prompts are hybrid, as the model is asked later.
     """
 
-    soft: "SoftEmbeddings | None" = None
-    """Inserts the vectors; trained beside the model."""
-    lr: float = 0.0
+    module: Any = None
+    """`SoftEmbeddings`, which insert the vectors; trained beside the model."""
+    module_lr: float = 0.0
     """Learning rate of the projector."""
     hybrid_steps: NDArray[np.bool_] | None = None
     """[total] which steps have hybrid prompts; None for all."""
-
-    @property
-    def module(self) -> Any:  # type: ignore[override]
-        return self.soft
-
-    @property
-    def module_lr(self) -> float:  # type: ignore[override]
-        return self.lr
 
     def is_hybrid(self) -> bool:
         """Return whether the current step's prompts have vectors."""

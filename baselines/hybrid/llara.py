@@ -123,8 +123,8 @@ class LLaRA(FineTunedRecommender):
         hybrid = draw_hybrid_steps(steps, run.generator("llara", "curriculum"))
         objective = CurriculumObjective(
             settings.train_on_prompt,
-            soft=soft,
-            lr=config.projector_lr or settings.learning_rate,
+            module=soft,
+            module_lr=config.projector_lr or settings.learning_rate,
             hybrid_steps=hybrid if config.curriculum else None,
         )
         identity = (config.model_dump(mode="json"), self.vectors.double().sum().item())

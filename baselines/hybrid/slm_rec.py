@@ -122,13 +122,11 @@ class SLMRec(FineTunedRecommender):
         defaults = _NANO if config.is_nano else _LARGE
         student = keep_layers(copy.deepcopy(backbone.model), student_layers)
         deeper = keep_layers(backbone.model, teacher_layers) if config.distill else None
+        before, behind = (tuple(text_ids(backbone.tokenizer, text)) for text in config.texts)
         training = RankerTraining(
-            fit_item_vectors(config.expert, data, run),
-            *(tuple(text_ids(backbone.tokenizer, text)) for text in config.texts),
-            config.max_history,
-            data.validation[: config.validation_cases],
-            config.model_dump(mode="json"),
-        )
+            fit_item_vectors(config.expert, data, run), before, behind, config.max_history,
+            data.validation[: config.validation_cases], config.model_dump(mode="json"),
+        )  # fmt: skip
         examples = training.examples(data, config.per_user, config.limit_users)
         teacher_states = None
         if deeper is not None:

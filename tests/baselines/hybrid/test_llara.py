@@ -61,7 +61,7 @@ def test_steps_are_drawn_with_that_probability():
 def objective(model, hybrid, tmp_path):
     run = run_context(Catalog((), {}), tmp_path)
     soft = make_soft_embeddings(torch.randn(5, 4), model, run)
-    return CurriculumObjective(soft=soft, lr=0.1, hybrid_steps=np.array(hybrid))
+    return CurriculumObjective(module=soft, module_lr=0.1, hybrid_steps=np.array(hybrid))
 
 
 EXAMPLES = [Example((7, item_token(1), 8, item_token(3)), (9, 2)), Example((7, NO_ITEM), (5, 2))]
@@ -79,9 +79,9 @@ def test_the_projector_is_trained_by_hybrid_prompts_alone(tmp_path):
     loss = objective(model, [False, True], tmp_path)
     batch = loss.collate(EXAMPLES)
     loss.step = 0
-    assert all(g is None for g in gradients(model, loss.loss(model, batch), loss.soft))
+    assert all(g is None for g in gradients(model, loss.loss(model, batch), loss.module))
     loss.step = 1
-    assert all(g.abs().sum() > 0 for g in gradients(model, loss.loss(model, batch), loss.soft))
+    assert all(g.abs().sum() > 0 for g in gradients(model, loss.loss(model, batch), loss.module))
 
 
 def test_plain_prompts_are_those_without_any_item(tmp_path):
