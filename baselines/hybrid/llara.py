@@ -15,14 +15,14 @@ from baselines.hybrid.next_items import next_items, to_training_requests
 from baselines.hybrid.soft_examples import SoftExampleBuilder
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.engines.hf import HFConfig
-from benchkit.lm.predictor import LMPredictor
-from benchkit.lm.prompts import Template, load_template
 from benchkit.lm.injection.soft_prompts import (
     SoftPromptEngine,
     SoftPromptPredictor,
     add_placeholder,
     with_placeholders,
 )
+from benchkit.lm.predictor import LMPredictor
+from benchkit.lm.prompts import Template, load_template
 from benchkit.lm.types import Engine
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.example_builder import ExampleBuilder

@@ -54,7 +54,7 @@ class SLMRec(FineTunedRecommender):
         teacher_layers: PositiveInt | None = None
         """Layers of the teacher; None: 8 (paper), and all of nano's."""
         blocks: PositiveInt | None = None
-        """Blocks whose ends are compared; divides both; None: 4, and for nano 2 if they do, else 1."""
+        """Blocks whose ends are compared; divides both; None: 4, and for nano 2 or 1."""
         distill: bool = True
         """Train a teacher first; without, the student learns from the cross-entropies alone."""
         cosine_weight: NonNegativeFloat = 1.0
