@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from benchkit.errors import ConfigError
+
 # Names that configurations have for the longest text; the first that is there holds.
 _CONTEXT_SETTINGS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
@@ -48,3 +50,30 @@ def can_share_prefix(model: Any) -> bool:
     return bool(
         getattr(unwrap_peft(model), "_supports_attention_backend", False)
     ) and not is_recurrent(model)
+
+
+def keep_layers(model: Any, count: int) -> Any:
+    """Drop all but the first `count` layers of a decoder in place, and return the model.
+
+    The last normalisation stays. Configurations that describe each layer are cut, too.
+
+    Raises:
+        ConfigError: The model has fewer layers, or keeps them in a way that is not known.
+    """
+    decoder = unwrap_peft(model).get_decoder()
+    layers = getattr(decoder, "layers", None)
+    if layers is None:
+        raise ConfigError(
+            f"{type(model).__name__} cannot be cut to {count} layers",
+            "use a model with a list of layers in its decoder, such as Llama, Qwen or Gemma",
+        )
+    if not 0 < count <= len(layers):
+        raise ConfigError(
+            f"{count} layers cannot be kept of a model that has {len(layers)}",
+            "lower layers and teacher_layers, or use a deeper backbone",
+        )
+    decoder.layers = layers[:count]
+    decoder.config.num_hidden_layers = count
+    if getattr(decoder.config, "layer_types", None):
+        decoder.config.layer_types = decoder.config.layer_types[:count]
+    return model

@@ -33,9 +33,11 @@ SMALL = {
     "rose-po": {**_TUNED, "expert": _EXPERT},
     **dict.fromkeys(("grpo", "rec-r1", "intuitor"), _REWARDED),
     "twice-rec": {**_REWARDED, "expert": _BINARY, "share": 1.0},
+    "slm-rec": {**_TUNED, "expert": _EXPERT, "layers": 1, "teacher_layers": 2, "blocks": 1},
+    "llara": {**_TUNED, "expert": _EXPERT, "per_user": 1},
     **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
 }
-MODELS = {"prompted", "sft", "preference", "rl"}  # families of language models
+MODELS = {"prompted", "sft", "preference", "rl", "hybrid"}  # families of language models
 FAST = {"recbole/SASRec", "recbole/GRU4Rec", "recbole/FPMC", "recbole/DeepFM"}
 ORDER_SENSITIVE = {"chat-rec", "chat-rec+cf"}
 
