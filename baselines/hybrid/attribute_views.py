@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from baselines.hybrid.item_texts import ItemTexts
+from baselines.hybrid.attribute_texts import ItemTexts
 from benchkit import seeds
 from benchkit.lm.architecture import unwrap_peft
 from benchkit.training.core.config import TrainConfig
@@ -106,7 +107,7 @@ class ViewObjective:
         return float(batch["sizes"].sum())
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        pooled = mean_states(model, batch["ids"], batch["lengths"])
+        pooled = pooled_states(model, batch["ids"], batch["lengths"])
         total = pooled.new_zeros(())
         temperature, at = self.module(), 0
         for size in batch["sizes"].tolist():
@@ -127,7 +128,7 @@ def pad_texts(rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
     return {"ids": ids, "lengths": torch.tensor([len(values) for values in rows])}
 
 
-def mean_states(model: nn.Module, ids: Tensor, lengths: Tensor) -> Tensor:
+def pooled_states(model: nn.Module, ids: Tensor, lengths: Tensor) -> Tensor:
     """Return [n, hidden] float32 means of the last hidden states of texts [n, t]."""
     decoder = unwrap_peft(model).get_decoder()
     states = decoder(input_ids=ids, use_cache=False).last_hidden_state.float()
@@ -139,16 +140,17 @@ def mean_states(model: nn.Module, ids: Tensor, lengths: Tensor) -> Tensor:
 @torch.no_grad()
 def encode_items(
     model: nn.Module, texts: ItemTexts, device: str, batch_tokens: int = 8192
-) -> np.ndarray:
+) -> NDArray[np.float32]:
     """Return [n_items, hidden] mean states of the whole texts, without padding between batches."""
     order = sorted(range(len(texts)), key=lambda item: len(texts.ids(item)))
     vectors: list[Tensor] = []
     for items in _batches(order, texts, batch_tokens):
         batch = pad_texts([texts.ids(item) for item in items])
-        vectors.append(mean_states(model, batch["ids"].to(device), batch["lengths"].to(device)))
+        vectors.append(pooled_states(model, batch["ids"].to(device), batch["lengths"].to(device)))
     result = torch.empty_like(torch.cat(vectors), device="cpu")
     result[torch.tensor(order)] = torch.cat(vectors).cpu()
-    return result.numpy()
+    pooled: NDArray[np.float32] = result.numpy()
+    return pooled
 
 
 def _batches(order: Sequence[int], texts: ItemTexts, limit: int) -> Iterator[list[int]]:
@@ -162,7 +164,7 @@ def _batches(order: Sequence[int], texts: ItemTexts, limit: int) -> Iterator[lis
     yield batch
 
 
-def principal_components(vectors: np.ndarray, size: int) -> np.ndarray:
+def principal_components(vectors: NDArray[np.floating], size: int) -> NDArray[np.float32]:
     """Return [n, k] centred vectors on their first k principal axes, k <= size, n and d.
 
     The sign of each axis makes its largest entry positive.
@@ -172,5 +174,5 @@ def principal_components(vectors: np.ndarray, size: int) -> np.ndarray:
     axes = axes[:size]
     largest = np.abs(axes).argmax(axis=1)
     axes *= np.sign(axes[np.arange(len(axes)), largest])[:, None]
-    projected: np.ndarray = (centred @ axes.T).astype(np.float32)
+    projected: NDArray[np.float32] = (centred @ axes.T).astype(np.float32)
     return projected

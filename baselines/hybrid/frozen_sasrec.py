@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PositiveInt
 
 from baselines.cf.sasrec import SASRec
 from baselines.cf.windows import Windows
@@ -29,6 +30,10 @@ class SequentialConfig(SASRec.Config):
     loss: Literal["bce", "gbce", "cross-entropy"] = "bce"
     """Binary cross-entropy against sampled items, its calibrated form, or the softmax over the
     catalogue."""
+    epochs: PositiveInt = 30
+    """Most epochs."""
+    patience: PositiveInt = 3
+    """Epochs in a row without a better validation score after which training stops."""
 
 
 @dataclass(frozen=True)

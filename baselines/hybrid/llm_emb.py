@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from baselines.experts import ExpertConfig
 from baselines.hybrid.frozen_sasrec import Alignment
-from baselines.hybrid.item_vectors import ItemVectorConfig, ItemVectorRecommender
+from baselines.hybrid.frozen_recommender import ItemVectorConfig, ItemVectorRecommender
 from benchkit.fingerprint import hash_json
 from benchkit.lm.backbones import Backbone
 from benchkit.training.core.config import LoRAConfig
@@ -25,6 +25,7 @@ _LARGE: dict[str, Any] = {
     "schedule": "linear", "warmup": 0.0, "lora": LoRAConfig(r=8, alpha=32, dropout=0.1),
 }  # fmt: skip
 _NANO: dict[str, Any] = {"epochs": 5, "batch_size": 1, "learning_rate": 1e-4}
+_OBJECTIVE = {"attribute_dropout", "soft_targets", "temperature"}  # what its identity has
 _INSTRUCTION = "This item has the following attributes.\n"
 
 
@@ -132,5 +133,3 @@ class LLMEmb(ItemVectorRecommender):
         """Return half of the width, as in the official code."""
         return (max(1, width // 2),) if self.config.adapter is None else self.config.adapter
 
-
-_OBJECTIVE = {"attribute_dropout", "soft_targets", "temperature"}

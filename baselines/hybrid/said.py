@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
-from baselines.hybrid.item_vectors import ItemVectorConfig, ItemVectorRecommender
+from baselines.hybrid.frozen_recommender import ItemVectorConfig, ItemVectorRecommender
 from benchkit.lm.backbones import Backbone
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.example_builder import ExampleBuilder

@@ -12,6 +12,8 @@ from benchkit.lm.architecture import unwrap_peft
 from benchkit.training.core.examples import IGNORE_INDEX
 from benchkit.training.core.token_loss import label_losses
 
+_START = 0.02  # standard deviation of an item's vector before training
+
 
 class SoftTokens(nn.Module):
     """A learnt vector per item, and a linear projector into the model's token space."""
@@ -23,9 +25,14 @@ class SoftTokens(nn.Module):
 
     @torch.no_grad()
     def initialise(self, scale: float, generator: torch.Generator) -> "SoftTokens":
-        """Draw weights so that soft tokens have entries of about `scale`; return the module."""
+        """Draw weights, and return the module.
+
+        The items' vectors begin near 0, so that what they become is learnt rather than drawn. From
+        vectors with entries of about 1 the projector makes soft tokens with entries of about
+        `scale`.
+        """
         size = self.ids.weight.shape[1]
-        nn.init.normal_(self.ids.weight, generator=generator)
+        nn.init.normal_(self.ids.weight, std=_START, generator=generator)
         nn.init.normal_(self.projector.weight, std=scale / math.sqrt(size), generator=generator)
         nn.init.zeros_(self.projector.bias)
         return self

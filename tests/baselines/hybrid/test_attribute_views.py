@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from baselines.hybrid.item_texts import ItemTexts, item_attributes, tokenize_items
+from baselines.hybrid.attribute_texts import ItemTexts, item_attributes, tokenize_items
 from benchkit.lm.prompts import load_template
 from benchkit.training.core.config import TrainConfig
 from benchkit.types import Catalog
@@ -20,7 +20,7 @@ from baselines.hybrid.attribute_views import (  # noqa: E402
     draw_view,
     encode_items,
     make_view_batches,
-    mean_states,
+    pooled_states,
     pad_texts,
     principal_components,
 )
@@ -144,7 +144,7 @@ def test_padding_changes_no_vector():
     vectors = encode_items(model, texts, "cpu")
     for item in range(3):
         batch = pad_texts([texts.ids(item)])
-        alone = mean_states(model, **batch).detach().numpy()
+        alone = pooled_states(model, **batch).detach().numpy()
         np.testing.assert_allclose(vectors[item], alone[0], atol=1e-5)
     by_one = encode_items(model, texts, "cpu", batch_tokens=1)
     np.testing.assert_allclose(by_one, vectors, atol=1e-5)

@@ -139,7 +139,7 @@ def test_the_alignment_is_weighted_and_of_items_counted_once():
 
 def test_alignment_draws_the_vectors_to_those_of_the_other_model(toy):
     vectors = random_vectors()
-    target = torch.from_numpy(random_vectors(80, 8, seed=1))
+    target = torch.from_numpy(standardize(vectors) @ random_vectors(5, 8, seed=1))
     alignment = Alignment(target, weight=5.0, temperature=2.0)
 
     def agreement(method):

@@ -38,11 +38,13 @@ def mean_loss(model, objective, examples):
         return objective.loss(model, batch).item() / objective.normalizer(batch)
 
 
-def test_soft_tokens_have_the_scale_of_the_models_own():
-    model = tiny_model("qwen3")
-    scale = embedding_scale(model)
+def test_vectors_of_size_one_give_soft_tokens_of_the_models_scale():
+    scale = embedding_scale(tiny_model("qwen3"))
     assert scale == pytest.approx(0.15, rel=0.05)  # as tiny_model draws them
-    assert soft_tokens(500, scale).table().std().item() == pytest.approx(scale, rel=0.15)
+    module = soft_tokens(500, scale)
+    assert module.ids.weight.std().item() == pytest.approx(0.02, rel=0.1)
+    ones = module.projector(torch.randn(500, 8, generator=torch.Generator().manual_seed(1)))
+    assert ones.std().item() == pytest.approx(scale, rel=0.2)
 
 
 def test_all_tokens_of_a_text_are_labels_and_the_soft_token_is_not():
@@ -112,7 +114,7 @@ def test_the_second_stage_leaves_the_table_as_it_was():
     method.fit(data.train_view(), run_context(data.catalog))
     table = method.soft_tokens.table().numpy()
     assert seen == [hashlib.sha256(table.tobytes()).hexdigest()]
-    assert table.shape == (30, 32)
+    assert table.shape == (len(data.catalog), 32)
     assert not method.soft_tokens.ids.weight.grad  # nothing of stage 2 reaches it
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from baselines.hybrid.frozen_sasrec import Alignment, FrozenSASRec, SequentialConfig
-from baselines.hybrid.item_texts import ItemTexts, tokenize_items
+from baselines.hybrid.attribute_texts import ItemTexts, tokenize_items
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
 from benchkit.lm.timing import record_stage_cost
