@@ -43,8 +43,8 @@ def make_view_batches(
         wanted = min(wanted, config.max_steps * config.batch_size)
     batches: list[ViewBatch] = []
     while len(batches) < wanted:
-        for part in np.array_split(rng.permutation(n_items), per_pass):
-            batches.append(ViewBatch(tuple(part.tolist()), int(rng.integers(2**62))))
+        parts = np.array_split(rng.permutation(n_items), per_pass)
+        batches.extend(ViewBatch(tuple(part.tolist()), int(rng.integers(2**62))) for part in parts)
     return batches[:wanted]
 
 
@@ -82,7 +82,7 @@ class ViewObjective:
     """Targets by similarity, with a gradient, as in the official code."""
     step: int = 0
 
-    def context(self, model: nn.Module) -> AbstractContextManager[None]:  # noqa: ARG002
+    def context(self, model: nn.Module) -> AbstractContextManager[None]:
         return nullcontext()
 
     def size(self, example: ViewBatch) -> int:
@@ -111,7 +111,7 @@ class ViewObjective:
         total = pooled.new_zeros(())
         temperature, at = self.module(), 0
         for size in batch["sizes"].tolist():
-            x, y = pooled[at : at + 2 * size].split(size)
+            x, y = pooled[at : at + size], pooled[at + size : at + 2 * size]
             if self.soft_targets:
                 mean = soft_info_nce(x, y, temperature, detach=False)
             else:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from baselines.hybrid.frozen_sasrec import Alignment, FrozenSASRec, SequentialConfig
 from baselines.hybrid.attribute_texts import ItemTexts, tokenize_items
+from baselines.hybrid.frozen_sasrec import Alignment, FrozenSASRec, SequentialConfig
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
 from benchkit.lm.timing import record_stage_cost
@@ -27,8 +27,9 @@ class ItemVectorConfig(FineTunedConfig):
 
     text_tokens: PositiveInt = 1024
     """Longest text of an item; for nano at most its training window."""
-    adapter: tuple[PositiveInt, ...] | None = None
-    """Sizes of the adapter's hidden layers; None for the method's own."""
+    adapter_layers: tuple[PositiveInt, ...] | None = None
+    """Sizes of hidden layers between the item vectors and the sequential model; None for the
+    method's own."""
     sequential: SequentialConfig = Field(default_factory=SequentialConfig)
     """The sequential model on the item vectors."""
 
@@ -76,11 +77,9 @@ class ItemVectorRecommender(FineTunedRecommender):
 
         Without a hidden layer the adapter is one linear layer.
         """
-        return self.config.adapter or ()
+        return self.config.adapter_layers or ()
 
-    def item_texts(
-        self, backbone: Backbone, data: TrainView, instruction: str = ""
-    ) -> ItemTexts:
+    def item_texts(self, backbone: Backbone, data: TrainView, instruction: str = "") -> ItemTexts:
         """Return the texts of the items as token ids that the backbone can read."""
         config = self.config
         limits = [config.text_tokens, backbone.context, self.config.train.max_length]

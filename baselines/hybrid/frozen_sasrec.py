@@ -130,4 +130,5 @@ def standardize(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     scale = np.sqrt((centred**2).mean())
-    return (centred / (scale if scale > 0 else 1.0)).astype(np.float32)
+    scaled: NDArray[np.float32] = (centred / (scale if scale > 0 else 1.0)).astype(np.float32)
+    return scaled

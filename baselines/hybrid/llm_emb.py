@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from baselines.experts import ExpertConfig
-from baselines.hybrid.frozen_sasrec import Alignment
 from baselines.hybrid.frozen_recommender import ItemVectorConfig, ItemVectorRecommender
+from baselines.hybrid.frozen_sasrec import Alignment
 from benchkit.fingerprint import hash_json
 from benchkit.lm.backbones import Backbone
 from benchkit.training.core.config import LoRAConfig
@@ -114,7 +114,10 @@ class LLMEmb(ItemVectorRecommender):
         batches = make_view_batches(len(texts), config.contrast, settings, rng)
         # All passes are in the batches.
         settings = settings.model_copy(update={"epochs": 1.0, "max_steps": None})
-        identity = (hash_json(texts.attributes), config.model_dump_json(include=_OBJECTIVE))
+        identity = (
+            hash_json({"texts": texts.attributes}),
+            config.model_dump_json(include=_OBJECTIVE),
+        )
         with training_context(run.device):
             return train_on_objective(
                 backbone.model, batches, objective, settings, run, identity=identity
@@ -131,5 +134,5 @@ class LLMEmb(ItemVectorRecommender):
 
     def adapter_sizes(self, width: int) -> tuple[int, ...]:
         """Return half of the width, as in the official code."""
-        return (max(1, width // 2),) if self.config.adapter is None else self.config.adapter
-
+        layers = self.config.adapter_layers
+        return (max(1, width // 2),) if layers is None else layers

@@ -72,9 +72,7 @@ class SAID(ItemVectorRecommender):
         seed = int(run.generator("said", "soft tokens").integers(2**63))
         with torch.random.fork_rng(devices=[]):
             soft_tokens = SoftTokens(len(texts), config.id_size, width)
-        soft_tokens.initialise(
-            embedding_scale(backbone.model), torch.Generator().manual_seed(seed)
-        )
+        soft_tokens.initialise(embedding_scale(backbone.model), torch.Generator().manual_seed(seed))
         objective = ReconstructionObjective(soft_tokens, config.id_learning_rate)
         with training_context(run.device):
             model = train_on_objective(

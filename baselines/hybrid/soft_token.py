@@ -65,7 +65,7 @@ class ReconstructionObjective:
     module_lr: float
     step: int = 0
 
-    def context(self, model: nn.Module) -> AbstractContextManager[None]:  # noqa: ARG002
+    def context(self, model: nn.Module) -> AbstractContextManager[None]:
         return nullcontext()
 
     def size(self, example: ItemText) -> int:

@@ -20,8 +20,8 @@ from baselines.hybrid.attribute_views import (  # noqa: E402
     draw_view,
     encode_items,
     make_view_batches,
-    pooled_states,
     pad_texts,
+    pooled_states,
     principal_components,
 )
 from tests.support.tiny_models import tiny_model, tiny_tokenizer  # noqa: E402
@@ -67,7 +67,8 @@ def test_texts_end_and_are_cut():
     texts = tokenize_items(CATALOG, load_template("titles"), tokenizer, 500, "Look:\n")
     text = tokenizer.decode(texts.ids(0))
     assert text == "Look:\ntitle is Alien (1979); genres is Horror; year is 1979; </s>"
-    assert tokenizer.decode(texts.ids(0, [2, 0])) == "Look:\nyear is 1979; title is Alien (1979); </s>"
+    view = tokenizer.decode(texts.ids(0, [2, 0]))
+    assert view == "Look:\nyear is 1979; title is Alien (1979); </s>"
     short = tokenize_items(CATALOG, load_template("titles"), tokenizer, 12)
     assert [len(short.ids(item)) for item in range(3)] == [12, 12, 12]
     assert short.ids(2)[-1] == tokenizer.eos_token_id
@@ -152,7 +153,7 @@ def test_padding_changes_no_vector():
 
 def test_principal_components_of_a_line():
     """Points on a line through (1, 2): one component, its distances along the line."""
-    points = np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]) + [1, 2]
+    points = np.array([[1.0, 2.0], [4.0, 6.0], [7.0, 10.0]])
     np.testing.assert_allclose(principal_components(points, 1)[:, 0], [-5, 0, 5], atol=1e-6)
     both = principal_components(points, 9)
     assert both.shape == (3, 2)

@@ -45,7 +45,7 @@ def encoder_decoder():
 
 
 def test_an_encoder_decoder_is_refused():
-    with pytest.raises(ConfigError, match="cannot be loaded.*T5Config"):
+    with pytest.raises(ConfigError, match=r"cannot be loaded.*T5Config"):
         fit(toy_dataset(users=30, items=30, length=6), {**SMALL, "backbone": encoder_decoder()})
 
 

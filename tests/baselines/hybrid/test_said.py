@@ -78,7 +78,11 @@ def test_four_items_are_learnt_by_heart(tmp_path):
         own = dict(model.named_parameters())["model.layers.0.mlp.up_proj.weight"]
         weights, soft = own.detach().clone(), objective.module.table()
         config = TrainConfig(
-            epochs=60, batch_size=4, learning_rate=3e-3, lora=lora, purpose=f"said-{lora is None}"
+            epochs=60,
+            batch_size=4,
+            learning_rate=3e-3,
+            lora=lora,
+            purpose="said-lora" if lora else "said",
         )
         run = context(tmp_path)
         with training_context("cpu"):
