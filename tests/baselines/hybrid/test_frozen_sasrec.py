@@ -13,6 +13,7 @@ from baselines.hybrid.frozen_sasrec import (
     SequentialConfig,
     standardize,
 )
+from benchkit.data.request_batch import TrainData
 from benchkit.testing.fixtures import run_context
 from tests.support.hybrid_runs import errors_above_chance, genre_world
 
@@ -145,9 +146,11 @@ def test_alignment_draws_the_vectors_to_those_of_the_other_model(toy):
     def distance(method):
         return alignment.loss(torch.arange(80), method.item_embeddings).item()
 
+    view = toy.train_view()
+    data = TrainData(view.name, view.users, view.catalog, view.interactions, ())  # all epochs
     training = {"epochs": 40, "learning_rate": 0.01}
-    apart = fit(toy.train_view(), vectors, **training)
-    aligned = fit(toy.train_view(), vectors, alignment=alignment, **training)
+    apart = fit(data, vectors, **training)
+    aligned = fit(data, vectors, alignment=alignment, **training)
     assert distance(aligned) < 0.8 * distance(apart)
 
 
