@@ -19,6 +19,7 @@ _TUNED: dict[str, Any] = {
 }  # fmt: skip
 _REWARDED = {**_TUNED, "group": 2, "answer_tokens": 20}
 _BINARY = {**_EXPERT, "config": {**_EXPERT["config"], "loss": "bce"}}
+_VECTORS = {"train": _ONCE, "sequential": {"epochs": 2, "hidden": 8, "heads": 1}}
 _LISTED = {"template": "compact-list", "constrained": True, "answer_tokens": 40}
 # Settings that fit the toy dataset in seconds; the figures are not looked at.
 SMALL = {
@@ -35,6 +36,8 @@ SMALL = {
     "twice-rec": {**_REWARDED, "expert": _BINARY, "share": 1.0},
     "slm-rec": {**_TUNED, "expert": _EXPERT, "layers": 1, "teacher_layers": 2, "blocks": 1},
     "llara": {**_TUNED, "expert": _EXPERT, "per_user": 1},
+    "llm-emb": {**_VECTORS, "expert": _EXPERT, "contrast": 16},
+    "said": _VECTORS,
     **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
 }
 MODELS = {"prompted", "sft", "preference", "rl", "hybrid"}  # families of language models
