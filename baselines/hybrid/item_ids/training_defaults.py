@@ -8,7 +8,7 @@ _REWARDS: Mapping[str, Any] = {**_SHARED, "weight_decay": 0.0, "unit": "steps", 
 
 NANO: Mapping[str, Mapping[str, Any]] = {
     "gram": {
-        "epochs": 1, "batch_size": 64, "learning_rate": 3e-3, "evaluate_every": 0.125,
+        "epochs": 0.75, "batch_size": 64, "learning_rate": 3e-3, "evaluate_every": 0.125,
         "patience": 3,
     },
     "stream-pretrain": {"epochs": 1, "batch_size": 64, "learning_rate": 3e-3},

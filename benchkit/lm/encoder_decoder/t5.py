@@ -27,7 +27,7 @@ class TinyT5Config(BaseModel):
 
     hidden: PositiveInt = 64
     """Width of the model; input and output embeddings are one table."""
-    layers: PositiveInt = 2
+    layers: PositiveInt = 1
     """Blocks of the encoder, and as many of the decoder."""
     heads: PositiveInt = 2
     """Attention heads; divides hidden."""
