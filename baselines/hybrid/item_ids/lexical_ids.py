@@ -15,6 +15,7 @@ from benchkit.lm.tokenization import text_ids
 from benchkit.lm.tokens.control_tokens import quote
 
 TokenIds = tuple[int, ...]
+_MARKS = "▁Ġ#"  # of tokenizers, for where words begin or go on
 
 
 def lexical_ids(
@@ -61,7 +62,7 @@ def _name_tokens(text: Sequence[int], tokenizer: Any) -> list[int]:
     words = [
         token
         for token, piece in zip(known, pieces, strict=True)
-        if len(piece.strip("▁Ġ")) > 1 and any(letter.isalnum() for letter in piece)
+        if len(piece.strip(_MARKS)) > 1 and any(letter.isalnum() for letter in piece)
     ]
     return words or known
 

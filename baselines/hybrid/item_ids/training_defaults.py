@@ -11,9 +11,11 @@ NANO: Mapping[str, Mapping[str, Any]] = {
         "epochs": 0.75, "batch_size": 64, "learning_rate": 3e-3, "evaluate_every": 0.125,
         "patience": 3,
     },
-    "stream-pretrain": {"epochs": 1, "batch_size": 64, "learning_rate": 3e-3},
+    "stream-pretrain": {
+        "epochs": 0.5, "batch_size": 64, "learning_rate": 3e-3, "evaluate_every": 0.125,
+    },
     "stream-train": {
-        "epochs": 0.5, "batch_size": 64, "learning_rate": 1e-3, "evaluate_every": 0.125,
+        "epochs": 0.25, "batch_size": 64, "learning_rate": 1e-3, "evaluate_every": 0.125,
         "patience": 3,
     },
     "stream-reinforce": {

@@ -16,6 +16,7 @@ from benchkit.types import Catalog, RunContext
 
 PAD, EOS, UNKNOWN = "<pad>", "</s>", "<unk>"  # ids 0, 1 and 2 of the tiny T5, as of any T5
 SPECIAL_TOKENS = (PAD, EOS, UNKNOWN)
+INSIDE = "##"  # before a letter that does not begin a word
 _DIGITS = "0123456789"
 _WORD = re.compile(r"\w+|[^\w\s]+")
 
@@ -75,24 +76,31 @@ def build_tiny_t5(config: TinyT5Config, vocabulary: int, seed: int) -> Any:
 def train_word_tokenizer(texts: Sequence[str], size: int, always: str = "") -> Any:
     """Return a tokenizer with a token for each of the most frequent words of texts.
 
-    Case does not count. Digits always have tokens; all other words are one unknown token.
+    Case does not count. Other words are spelt by the letters of the texts; a word with any other
+    letter is the unknown token.
 
     Args:
         texts: What words are counted in.
-        size: Tokens in all, at most.
+        size: Tokens in all, at most, unless the letters alone are more.
         always: Words that have tokens, too, however rare they are.
     """
-    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     count = Counter(word for text in texts for word in _WORD.findall(text.lower()))
+    letters = sorted({letter for word in count for letter in word} | set(_DIGITS))
     frequent = sorted(count, key=lambda word: (-count[word], word))
-    words = list(
-        dict.fromkeys([*SPECIAL_TOKENS, *_DIGITS, *_WORD.findall(always.lower()), *frequent])
-    )[:size]
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, UNKNOWN))
+    needed = [*SPECIAL_TOKENS, *letters, *(INSIDE + letter for letter in letters)]
+    words = dict.fromkeys([*needed, *_WORD.findall(always.lower())])
+    for word in frequent[: max(0, size - len(words))]:
+        words[word] = None
+    vocabulary = {word: number for number, word in enumerate(words)}
+    inner = Tokenizer(
+        models.WordPiece(vocabulary, unk_token=UNKNOWN, continuing_subword_prefix=INSIDE)
+    )
     inner.normalizer = normalizers.Lowercase()
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.decoder = decoders.WordPiece(prefix=INSIDE, cleanup=False)
     inner.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS]
     )

@@ -28,13 +28,20 @@ def test_weights_follow_the_seed_and_no_other_generator():
     assert (one.config.pad_token_id, one.config.eos_token_id) == (0, 1)
 
 
-def test_frequent_words_have_tokens():
-    tokenizer = train_word_tokenizer(["Blue Moon", "blue sun"], 17, always="; x")
+def words_of(tokenizer, text):
+    ids = tokenizer(text, add_special_tokens=False).input_ids
+    return tokenizer.convert_ids_to_tokens(ids)
+
+
+def test_frequent_words_have_tokens_and_others_are_spelt():
+    letters = len(set("bluemonrs0123456789"))
+    size = 3 + 2 * letters + 2 + 2  # special ones, letters, what is always there, and two more
+    tokenizer = train_word_tokenizer(["Blue Moon", "blue runs"], size, always="; yes")
+    assert len(tokenizer) == size
     assert tokenizer.convert_ids_to_tokens([0, 1, 2]) == ["<pad>", "</s>", "<unk>"]
-    ids = tokenizer("BLUE 7 moon ;", add_special_tokens=False).input_ids
-    assert tokenizer.convert_ids_to_tokens(ids) == ["blue", "7", "moon", ";"]
-    assert len(tokenizer) == 17  # 3 special ones, 10 digits, 2 that are always there, and 2 more
-    assert tokenizer("sun", add_special_tokens=False).input_ids == [tokenizer.unk_token_id]
+    assert words_of(tokenizer, "BLUE 7 moon ; yes") == ["blue", "7", "moon", ";", "yes"]
+    assert words_of(tokenizer, "sun x") == ["s", "##u", "##n", "<unk>"]
+    assert tokenizer.decode(tokenizer("blue sun", add_special_tokens=False).input_ids) == "blue sun"
 
 
 def test_a_model_of_hugging_face_is_loaded(tmp_path):
