@@ -21,7 +21,7 @@ from benchkit.lm.encoder_decoder.teacher_forcing import (
     cross_entropy_sum,
     decode_logits,
     encode,
-    pad_rows,
+    pad_token_rows,
 )
 
 TensorBatch = Mapping[str, Tensor]
@@ -75,10 +75,9 @@ class FusionObjective:
     def collate(self, examples: Sequence[NextItem]) -> dict[str, Tensor]:
         histories, target = example_histories(examples, self.items)
         answers = [self.answers[code] for code in target]
-        weights = pad_rows([[1] * len(answer) for answer in answers], 0)
-        return {
-            **self.collate_histories(histories), "answers": pad_rows(answers, 0), "weights": weights
-        }  # fmt: skip
+        weights = pad_token_rows([[1] * len(answer) for answer in answers], 0)
+        batch = self.collate_histories(histories)
+        return {**batch, "answers": pad_token_rows(answers, 0), "weights": weights}
 
     def collate_histories(self, histories: Sequence[NDArray[np.integer]]) -> dict[str, Tensor]:
         """Build the tensors of b histories of item codes, oldest first.
@@ -90,9 +89,9 @@ class FusionObjective:
         rows = {code: row for row, code in enumerate(sorted({c for some in newest for c in some}))}
         places = [[rows[code] for code in some] for some in newest]
         return {
-            "user": pad_rows([self.prompts.user(history) for history in histories], 0),
-            "items": pad_rows([self.prompts.items[code] for code in rows], 0),
-            "places": pad_rows(places, -1),
+            "user": pad_token_rows([self.prompts.user(history) for history in histories], 0),
+            "items": pad_token_rows([self.prompts.items[code] for code in rows], 0),
+            "places": pad_token_rows(places, -1),
         }
 
     def normalizer(self, batch: TensorBatch) -> float:

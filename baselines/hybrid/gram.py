@@ -18,7 +18,7 @@ from baselines.hybrid.gram_prompts import (
     similar_items,
     write_prompts,
 )
-from baselines.hybrid.item_ids.clustering import check_id_space, cluster_paths
+from baselines.hybrid.item_ids.kmeans import check_id_space, cluster_paths
 from baselines.hybrid.item_ids.lexical_ids import lexical_ids
 from baselines.hybrid.item_ids.next_items import next_item_examples
 from baselines.hybrid.item_ids.recommender import (

@@ -15,7 +15,7 @@ from baselines.hybrid.item_ids.next_items import next_item_examples
 from baselines.hybrid.item_ids.recommender import IdRecommender, fill_training_config
 from baselines.hybrid.item_ids.residual_codes import check_code_space, fit_quantiser, unique_codes
 from baselines.hybrid.item_ids.training_defaults import training_defaults
-from baselines.hybrid.stream.stages import (
+from baselines.hybrid.stream.settings import (
     STAGES,
     GroupSettings,
     StreamConfig,
@@ -36,7 +36,7 @@ class StreamRec(IdRecommender):
     Config = StreamConfig
     config: StreamConfig
     nano_sizes: ClassVar[Mapping[str, int]] = {
-        "levels": 2, "codes": 128, "steps": 2, "thought_codes": 32, "history": 20,
+        "levels": 2, "codes": 128, "steps": 2, "thought_codes": 16, "history": 20,
     }  # fmt: skip
     paper_sizes: ClassVar[Mapping[str, int]] = {
         "levels": 3, "codes": 256, "steps": 4, "thought_codes": 256, "history": 20,

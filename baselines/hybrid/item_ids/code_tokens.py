@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.hybrid.item_ids.next_items import NextItem, example_histories
-from benchkit.lm.encoder_decoder.teacher_forcing import pad_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +58,9 @@ class CodeTokens:
 
     def collate(self, histories: Sequence[NDArray[np.integer]], length: int) -> "dict[str, Tensor]":
         """Build `input` and `mask`, [b, s], of the newest `length` items of b histories."""
-        tokens = pad_rows([self.history(history[-length:]) for history in histories], 0)
+        from benchkit.lm.encoder_decoder.teacher_forcing import pad_token_rows
+
+        tokens = pad_token_rows([self.history(history[-length:]) for history in histories], 0)
         return {"input": tokens, "mask": (tokens != 0).long()}
 
     def collate_examples(

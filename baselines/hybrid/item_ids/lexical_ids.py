@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from baselines.hybrid.item_ids.clustering import prefixes
+from baselines.hybrid.item_ids.kmeans import prefixes
 from benchkit.errors import DataError
 from benchkit.lm.teachers.term_weights import weigh_terms
 from benchkit.lm.tokenization import text_ids

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.hybrid.item_ids.clustering import fit_centres, nearest, squared_distances
+from baselines.hybrid.item_ids.kmeans import fit_centres, nearest, squared_distances
 from benchkit.errors import ConfigError
 
 

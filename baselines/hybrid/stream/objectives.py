@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from baselines.hybrid.item_ids.code_tokens import CodeTokens
 from baselines.hybrid.item_ids.next_items import NextItem
+from baselines.hybrid.stream.settings import ThinkingWeights
 from baselines.hybrid.stream.slow_thinking import SlowThinking, Thoughts
-from baselines.hybrid.stream.stages import ThinkingWeights
 from benchkit.lm.encoder_decoder.teacher_forcing import (
     Encoded,
     decode_logits,

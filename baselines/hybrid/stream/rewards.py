@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from baselines.hybrid.item_ids.code_tokens import CodeTokens
 from baselines.hybrid.item_ids.next_items import NextItem
+from baselines.hybrid.stream.settings import GroupSettings
 from baselines.hybrid.stream.slow_thinking import SlowThinking
-from baselines.hybrid.stream.stages import GroupSettings
 from baselines.hybrid.stream.thought_search import sample_answers
 from benchkit.lm.encoder_decoder.teacher_forcing import (
     Encoded,
@@ -41,7 +41,7 @@ def prefix_share(ids: Tensor, answer: Tensor) -> Tensor:
     return (ids == answer).long().cumprod(dim=1).float().mean(dim=1)
 
 
-def is_well_formed(answers: Tensor, tokens: CodeTokens, steps: int) -> Tensor:
+def is_thought_and_id(answers: Tensor, tokens: CodeTokens, steps: int) -> Tensor:
     """Return [b] whether answers are `steps` tokens of thoughts and then an item's id."""
     thought = answers[:, :steps] - tokens.first_thought
     is_thought = ((thought >= 0) & (thought < tokens.thoughts)).all(dim=1)
@@ -71,7 +71,7 @@ class ThinkingRewards:
         """
         steps = self.thinking.steps
         owner = torch.arange(len(encoded), device=answers.device).repeat_interleave(group)
-        formed = is_well_formed(answers, self.tokens, steps)
+        formed = is_thought_and_id(answers, self.tokens, steps)
         prefix = prefix_share(answers[:, steps:], batch["answer"][owner])
         gain, rank = self._likelihoods(model, encoded, answers[:, :steps], batch, owner)
         codes = (answers[:, :steps] - self.tokens.first_thought).clamp(0, self.tokens.thoughts - 1)

@@ -34,7 +34,8 @@ class Thoughts:
 class SlowThinking(nn.Module):
     """The networks f and g, the codebook, and the map of item vectors to t.
 
-    Code 0 is zero at first: a step that has nothing to add.
+    t and s have length 1: with a contrast by cosines nothing else would hold their size, and the
+    codes would follow them to infinity. Code 0 is zero at first: a step that has nothing to add.
 
     Args:
         items: [n_items, e] vectors of items; they are not trained.
@@ -48,10 +49,10 @@ class SlowThinking(nn.Module):
         self.steps = steps
         self.register_buffer("items", items.float())
         self.items: Tensor
-        self.item_map: nn.Module = nn.Linear(items.shape[1], width)
+        self.item_map: nn.Module = nn.Sequential(nn.Linear(items.shape[1], width), UnitLength())
         self.user_map: nn.Module = nn.Linear(width, width)
         self.residual_map: nn.Module = _network(width)
-        self.state_map: nn.Module = _network(width)
+        self.state_map: nn.Module = nn.Sequential(_network(width), UnitLength())
         self.codebook = nn.Parameter(torch.randn(codes, width) * width**-0.5)
         with torch.no_grad():
             self.codebook[0] = 0.0
@@ -92,6 +93,13 @@ class SlowThinking(nn.Module):
         """Return s_l, [b, d], after codes [b, l] that were written."""
         state: Tensor = self.state_map(user + self.codebook[codes].sum(dim=1))
         return state
+
+
+class UnitLength(nn.Module):
+    """Scale vectors to length 1."""
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        return F.normalize(vectors, dim=-1)
 
 
 def nearest_code(residual: Tensor, codebook: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from baselines.hybrid.item_ids.code_tokens import CodeTokens
 from baselines.hybrid.item_ids.next_items import NextItem
 from baselines.hybrid.stream.objectives import NextIdObjective, ThinkingObjective
 from baselines.hybrid.stream.rewards import ThinkingGroupObjective, ThinkingRewards
+from baselines.hybrid.stream.settings import GroupSettings, ThinkingWeights
 from baselines.hybrid.stream.slow_thinking import SlowThinking
-from baselines.hybrid.stream.stages import GroupSettings, ThinkingWeights
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.train import train_on_objective
 from benchkit.types import RunContext

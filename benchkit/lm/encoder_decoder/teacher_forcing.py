@@ -80,7 +80,7 @@ def token_logprobs(logits: Tensor, answers: Tensor) -> Tensor:
     return picked - logits.logsumexp(dim=-1)
 
 
-def pad_rows(rows: Options, padding: int, device: Any = "cpu") -> Tensor:
+def pad_token_rows(rows: Options, padding: int, device: Any = "cpu") -> Tensor:
     """Return rows of token ids as [b, longest], padded at their ends."""
     width = max((len(row) for row in rows), default=0)
     table = np.full((len(rows), max(width, 1)), padding, dtype=np.int64)
@@ -110,11 +110,11 @@ def score_options(
         answers = [(*prefix[row], *option) for row, option in block]
         counted = [[0] * len(prefix[row]) + [1] * len(option) for row, option in block]
         device = encoded.states.device
-        padded = pad_rows(answers, 0, device)
+        padded = pad_token_rows(answers, 0, device)
         owner = torch.tensor([row for row, _ in block], device=device)
         logits = decode_logits(model, encoded.rows(owner), padded)
         logprobs = token_logprobs(logits, padded).double()
-        values += (logprobs * pad_rows(counted, 0, device)).sum(dim=1).tolist()
+        values += (logprobs * pad_token_rows(counted, 0, device)).sum(dim=1).tolist()
     sizes = np.cumsum([len(some) for some in options])[:-1]
     return [np.array(part) for part in np.split(np.array(values), sizes)]
 
@@ -137,7 +137,7 @@ def search_options(
     scores = np.full(len(options), -np.inf)
     live: list[tuple[float, tuple[int, ...], Trie]] = [(0.0, (), Trie.from_options(options))]
     while live:
-        answers = pad_rows([(*prefix, 0) for _, prefix, _ in live], 0, encoded.states.device)
+        answers = pad_token_rows([(*prefix, 0) for _, prefix, _ in live], 0, encoded.states.device)
         rows = encoded.rows(torch.zeros(len(live), dtype=torch.long))
         logprobs = F.log_softmax(decode_logits(model, rows, answers)[:, -1], dim=-1).double()
         longer = []

@@ -14,7 +14,7 @@ from baselines.hybrid.gram_prompts import (
     similar_items,
     write_prompts,
 )
-from baselines.hybrid.item_ids.clustering import check_id_space
+from baselines.hybrid.item_ids.kmeans import check_id_space
 from baselines.hybrid.item_ids.next_items import NextItem, next_item_examples
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.encoder_decoder.t5 import train_word_tokenizer

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from baselines.hybrid.item_ids.clustering import cluster_paths, fit_centres, nearest, prefixes
+from baselines.hybrid.item_ids.kmeans import cluster_paths, fit_centres, nearest, prefixes
 from baselines.hybrid.item_ids.lexical_ids import lexical_ids, number_tokens
 from benchkit.errors import DataError
 from benchkit.lm.encoder_decoder.t5 import train_word_tokenizer

@@ -13,11 +13,11 @@ from baselines.hybrid.stream.objectives import NextIdObjective, ThinkingObjectiv
 from baselines.hybrid.stream.rewards import (
     ThinkingGroupObjective,
     ThinkingRewards,
-    is_well_formed,
+    is_thought_and_id,
     prefix_share,
 )
+from baselines.hybrid.stream.settings import GroupSettings, ThinkingWeights
 from baselines.hybrid.stream.slow_thinking import SlowThinking, nearest_code
-from baselines.hybrid.stream.stages import GroupSettings, ThinkingWeights
 from baselines.hybrid.stream.thought_search import sample_answers, search_thoughts
 from baselines.hybrid.stream.training import frozen_copy
 from baselines.hybrid.stream_rec import StreamRec
@@ -85,6 +85,14 @@ def test_with_the_zero_code_what_is_left_never_grows():
     assert (norms[:, -1] < norms[:, 0]).any()
 
 
+def test_states_and_items_have_length_1():
+    net = thinking()
+    with torch.no_grad():
+        thoughts = net(1000 * rows(8), net.targets(torch.arange(4).repeat(2)))
+        lengths = torch.cat([thoughts.state, net.targets(torch.arange(5))]).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones(13))
+
+
 def test_nearest_codes_of_codes_are_themselves():
     book = rows(6)
     assert nearest_code(book, book).tolist() == list(range(6))
@@ -93,7 +101,7 @@ def test_nearest_codes_of_codes_are_themselves():
 def test_gradients_reach_networks_codes_and_user():
     net, user = thinking(), rows(4).requires_grad_()
     thoughts = net(user, net.targets(torch.tensor([0, 1, 2, 3])))
-    torch.autograd.backward(thoughts.state.square().sum() + thoughts.quantisation)
+    torch.autograd.backward(thoughts.state[:, 0].sum() + thoughts.quantisation)
     for name, parameter in net.named_parameters():
         if not name.startswith("user_map"):  # `user` comes from it
             assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
@@ -229,7 +237,7 @@ def test_form_needs_thoughts_and_an_id_that_exists():
         [first, first, a, TOKENS.table[3][1]],  # nobody's id
         [first, first, b, a],
     ]
-    formed = is_well_formed(torch.tensor(answers), TOKENS, STEPS)
+    formed = is_thought_and_id(torch.tensor(answers), TOKENS, STEPS)
     assert formed.tolist() == [True, False, False, False, False]
 
 

@@ -8,7 +8,7 @@ from benchkit.lm.encoder_decoder.teacher_forcing import (
     Encoded,
     decode_logits,
     encode,
-    pad_rows,
+    pad_token_rows,
     score_options,
     search_options,
 )
@@ -22,7 +22,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def encoded(model):
-    tokens = pad_rows([[5, 6, 7, 1], [8, 9, 1]], 0)
+    tokens = pad_token_rows([[5, 6, 7, 1], [8, 9, 1]], 0)
     with torch.no_grad():
         return encode(model, tokens, (tokens != 0).long())
 
@@ -60,7 +60,7 @@ def test_what_precedes_the_options_is_not_counted(model, encoded):
 
 
 def test_padding_of_the_input_changes_nothing(model):
-    tokens = pad_rows([[5, 6, 7, 1]], 0)
+    tokens = pad_token_rows([[5, 6, 7, 1]], 0)
     wider = torch.nn.functional.pad(tokens, (0, 3))
     options = [random_options(12)]
     with torch.no_grad():

@@ -46,7 +46,7 @@ class StreamConfig(IdConfig):
     steps: PositiveInt | None = None
     """Codes of a thought, l; 2 for nano, else 4."""
     thought_codes: PositiveInt | None = None
-    """Entries of the codebook of thoughts; 32 for nano, else 256."""
+    """Entries of the codebook of thoughts; 16 for nano, else 256."""
     history: PositiveInt | None = None
     """Newest items that are read; 20 for both."""
     similar: int = Field(default=2, ge=0)
@@ -67,5 +67,5 @@ class StreamConfig(IdConfig):
     """Answers to a history in stage 3."""
     kl: NonNegativeFloat = 0.04
     """Weight of the divergence from the model of stage 2."""
-    thoughts: PositiveInt = 4
+    thoughts: PositiveInt = 8
     """Likeliest thoughts over which an id's probability is averaged; 1 is the best alone."""

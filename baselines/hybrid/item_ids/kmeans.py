@@ -17,7 +17,8 @@ def squared_distances(
     """Return [n, k] squared distances of points [n, d] and centres [k, d]."""
     x, c = points.astype(np.float64), centres.astype(np.float64)
     table = (x * x).sum(axis=1)[:, None] - 2 * x @ c.T + (c * c).sum(axis=1)
-    return np.maximum(table, 0.0)
+    distances: NDArray[np.float64] = np.maximum(table, 0.0)
+    return distances
 
 
 def nearest(points: NDArray[np.floating], centres: NDArray[np.floating]) -> NDArray[np.int64]:
