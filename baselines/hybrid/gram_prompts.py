@@ -42,7 +42,7 @@ class GramPrompts:
     history: int
     """Newest items in a user's prompt."""
 
-    def user(self, codes: Sequence[int]) -> TokenIds:
+    def user(self, codes: Sequence[int] | NDArray[np.integer]) -> TokenIds:
         """Return the prompt of a history of item codes (oldest first): its ids, newest first."""
         newest = list(codes)[-self.history :][::-1]
         return (*self.before, *(t for code in newest for t in self.ids[code]), *self.after)

@@ -34,7 +34,7 @@ class CodeTokens:
     @property
     def levels(self) -> int:
         """Tokens of an id."""
-        return self.ids.shape[1]
+        return int(self.ids.shape[1])
 
     @property
     def vocabulary(self) -> int:

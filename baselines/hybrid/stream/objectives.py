@@ -123,6 +123,6 @@ class ThinkingObjective(NextIdObjective):
         missing = slow.shape[1] - fast.shape[1]
         answers = torch.cat([slow, F.pad(fast, (0, missing))])
         logprobs = token_logprobs(decode_logits(model, twice, answers), answers)
-        thinking, direct = logprobs.split(len(slow))
+        thinking, direct = logprobs.chunk(2)
         sums = torch.stack([thinking.sum(dim=1), direct[:, : fast.shape[1]].sum(dim=1)], dim=1)
         return sums, thinking

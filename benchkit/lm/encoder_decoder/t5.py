@@ -49,9 +49,10 @@ def build_tiny_t5(config: TinyT5Config, vocabulary: int, seed: int) -> Any:
         seed: Of the weights; torch's global generator is preserved.
     """
     import torch
-    from transformers import T5Config, T5ForConditionalGeneration
+    import transformers
 
-    settings = T5Config(
+    make_config: Any = transformers.T5Config
+    settings = make_config(
         vocab_size=vocabulary,
         d_model=config.hidden,
         d_kv=max(1, config.hidden // config.heads),
@@ -60,15 +61,16 @@ def build_tiny_t5(config: TinyT5Config, vocabulary: int, seed: int) -> Any:
         num_decoder_layers=config.layers,
         num_heads=config.heads,
         dropout_rate=config.dropout,
-        scale_decoder_outputs=False,  # as embeddings are small from the start, see below
         decoder_start_token_id=0,
         pad_token_id=0,
         eos_token_id=1,
     )
+    settings.scale_decoder_outputs = False  # its constructor takes no such setting
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = T5ForConditionalGeneration(settings)
-        # T5's own start has vectors of length sqrt(d): logits would begin in the dozens.
+        model: Any = transformers.T5ForConditionalGeneration(settings)
+        # T5 starts with vectors of length sqrt(d) and scales its outputs down; small vectors and
+        # outputs as they are learn faster.
         torch.nn.init.normal_(model.get_input_embeddings().weight, std=config.hidden**-0.5)
     return model.eval()
 

@@ -52,16 +52,11 @@ def decode_logits(model: Any, encoded: Encoded, answers: Tensor) -> Tensor:
 
     Padding comes behind an answer; what is predicted for it means nothing.
     """
-    return _run_decoder(model, encoded, answers).logits.float()
+    logits: Tensor = _run_decoder(model, encoded, answers).logits
+    return logits.float()
 
 
-def decode_states(model: Any, encoded: Encoded, answers: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute `decode_logits`, and the [b, l, d] states of the last layer that they come from."""
-    output = _run_decoder(model, encoded, answers, output_hidden_states=True)
-    return output.logits.float(), output.decoder_hidden_states[-1]
-
-
-def _run_decoder(model: Any, encoded: Encoded, answers: Tensor, **more: Any) -> Any:
+def _run_decoder(model: Any, encoded: Encoded, answers: Tensor) -> Any:
     from transformers.modeling_outputs import BaseModelOutput
 
     start = answers.new_full((len(answers), 1), model.config.decoder_start_token_id)
@@ -70,7 +65,6 @@ def _run_decoder(model: Any, encoded: Encoded, answers: Tensor, **more: Any) -> 
         attention_mask=encoded.mask,
         decoder_input_ids=torch.cat([start, answers[:, :-1]], dim=1),
         use_cache=False,
-        **more,
     )
 
 
