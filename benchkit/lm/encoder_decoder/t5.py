@@ -65,12 +65,10 @@ def build_tiny_t5(config: TinyT5Config, vocabulary: int, seed: int) -> Any:
         pad_token_id=0,
         eos_token_id=1,
     )
-    settings.scale_decoder_outputs = False  # its constructor takes no such setting
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: Any = transformers.T5ForConditionalGeneration(settings)
-        # T5 starts with vectors of length sqrt(d) and scales its outputs down; small vectors and
-        # outputs as they are learn faster.
+        # T5 starts with vectors of length sqrt(d), for which a step of Adam is little.
         torch.nn.init.normal_(model.get_input_embeddings().weight, std=config.hidden**-0.5)
     return model.eval()
 
