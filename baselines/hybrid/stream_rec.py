@@ -36,7 +36,7 @@ class StreamRec(IdRecommender):
     Config = StreamConfig
     config: StreamConfig
     nano_sizes: ClassVar[Mapping[str, int]] = {
-        "levels": 2, "codes": 128, "steps": 2, "thought_codes": 16, "history": 20,
+        "levels": 2, "codes": 128, "steps": 2, "thought_codes": 4, "history": 20,
     }  # fmt: skip
     paper_sizes: ClassVar[Mapping[str, int]] = {
         "levels": 3, "codes": 256, "steps": 4, "thought_codes": 256, "history": 20,

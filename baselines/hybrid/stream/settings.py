@@ -46,7 +46,7 @@ class StreamConfig(IdConfig):
     steps: PositiveInt | None = None
     """Codes of a thought, l; 2 for nano, else 4."""
     thought_codes: PositiveInt | None = None
-    """Entries of the codebook of thoughts; 16 for nano, else 256."""
+    """Entries of the codebook of thoughts; 4 for nano, else 256."""
     history: PositiveInt | None = None
     """Newest items that are read; 20 for both."""
     similar: int = Field(default=2, ge=0)

@@ -26,7 +26,7 @@ class Thoughts:
     residuals: Tensor
     """[b, l, d] r."""
     state: Tensor
-    """[b, d] s_l, with gradients to all networks and the codebook."""
+    """[b, d] s_l, with gradients to the networks."""
     quantisation: Tensor
     """Mean squared distance of residuals and codes, with VQ-VAE's gradients."""
 
@@ -34,8 +34,8 @@ class Thoughts:
 class SlowThinking(nn.Module):
     """The networks f and g, the codebook, and the map of item vectors to t.
 
-    t and s have length 1: with a contrast by cosines nothing else would hold their size, and the
-    codes would follow them to infinity. Code 0 is zero at first: a step that has nothing to add.
+    t and s have length 1, and r is between -1 and 1: a contrast by cosines does not hold their
+    size, and the codes would follow them to infinity. Code 0 is zero at first: a step that has nothing to add.
 
     Args:
         items: [n_items, e] vectors of items; they are not trained.
@@ -51,7 +51,7 @@ class SlowThinking(nn.Module):
         self.items: Tensor
         self.item_map: nn.Module = nn.Sequential(nn.Linear(items.shape[1], width), UnitLength())
         self.user_map: nn.Module = nn.Linear(width, width)
-        self.residual_map: nn.Module = _network(width)
+        self.residual_map: nn.Module = nn.Sequential(_network(width), nn.Tanh())
         self.state_map: nn.Module = nn.Sequential(_network(width), UnitLength())
         self.codebook = nn.Parameter(torch.randn(codes, width) * width**-0.5)
         with torch.no_grad():
@@ -80,8 +80,8 @@ class SlowThinking(nn.Module):
             entry = self.codebook[code]
             quantisation = quantisation + F.mse_loss(entry, residual.detach())
             quantisation = quantisation + _COMMITMENT * F.mse_loss(residual, entry.detach())
-            # The value is the code's; gradients also reach the residual.
-            total = total + entry + residual - residual.detach()
+            # The value is the code's, the gradient the residual's: codes follow residuals alone.
+            total = total + residual + (entry - residual).detach()
             state = self.state_map(total)
             codes.append(code)
             residuals.append(residual)

@@ -65,10 +65,12 @@ def build_tiny_t5(config: TinyT5Config, vocabulary: int, seed: int) -> Any:
         pad_token_id=0,
         eos_token_id=1,
     )
+    settings.scale_decoder_outputs = False  # its constructor may overwrite it
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: Any = transformers.T5ForConditionalGeneration(settings)
-        # T5 starts with vectors of length sqrt(d), for which a step of Adam is little.
+        # T5 starts with vectors of length sqrt(d) and scales its outputs by 1 / sqrt(d). Vectors of
+        # length 1 and outputs as they are learn several times as fast.
         torch.nn.init.normal_(model.get_input_embeddings().weight, std=config.hidden**-0.5)
     return model.eval()
 
