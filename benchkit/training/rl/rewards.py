@@ -171,20 +171,6 @@ def reclm_list(items: Sequence[float], target: int | None, count: int, share: fl
     return 10 * (share * discounted / reclm_best(count) + (1 - share) * target_reward)
 
 
-def idf(frequency: int, documents: int) -> float:
-    """Return BM25's weight of a term that `frequency` of the documents contain; never negative.
-
-    Rec-R1's retrieval reward weights a match by it.
-
-    Reference:
-        Robertson and Zaragoza, 2009.
-
-    >>> [round(idf(f, 10), 5) for f in (1, 5, 10)]
-    [1.99243, 0.69315, 0.04652]
-    """
-    return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
-
-
 def _marks(name: str) -> tuple[str, str]:
     return f"<{name}>", f"</{name}>"
 

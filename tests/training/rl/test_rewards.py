@@ -124,8 +124,3 @@ def test_the_best_lists_of_reclm():
     expected = [1, 1.3981, 1.6481, 1.8336, 1.9832, 2.1101, 2.2212, 2.3207, 2.4113, 2.4949]
     found = [rewards.reclm_best(k) for k in range(1, 11)]
     assert found == pytest.approx(expected, abs=6e-5)
-
-
-@pytest.mark.parametrize(("frequency", "weight"), [(1, 1.99243), (5, 0.693147), (10, 0.046520)])
-def test_a_rare_term_weighs_more_and_none_less_than_nothing(frequency, weight):
-    assert rewards.idf(frequency, 10) == pytest.approx(weight, abs=2e-6)
