@@ -1,10 +1,22 @@
 """Okapi BM25: how well documents match the words of a query."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+_WORD = re.compile(r"\w+")
+
+
+def text_words(text: str) -> list[str]:
+    """Split a text into the words to index or search by, without case and punctuation.
+
+    >>> text_words("Star Wars: Episode IV (1977)")
+    ['star', 'wars', 'episode', 'iv', '1977']
+    """
+    return _WORD.findall(text.casefold())
 
 
 class BM25:

@@ -26,7 +26,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 
 from benchkit.errors import MethodError
-from benchkit.lm import skip_prompt_last_layer
+from benchkit.lm.states import skip_prompt_last_layer
 from benchkit.lm.architecture import can_share_prefix, unwrap_peft
 
 ATTENTION_NAME = "benchkit_shared_prefix"

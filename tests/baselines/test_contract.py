@@ -35,7 +35,7 @@ SMALL = {
     "twice-rec": {**_REWARDED, "expert": _BINARY, "share": 1.0},
     **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
 }
-MODELS = {"prompted", "sft", "preference", "rl"}  # families of language models
+MODELS = {"prompted", "sft", "preference", "rl", "hybrid"}  # families of language models
 FAST = {"recbole/SASRec", "recbole/GRU4Rec", "recbole/FPMC", "recbole/DeepFM"}
 ORDER_SENSITIVE = {"chat-rec", "chat-rec+cf"}
 

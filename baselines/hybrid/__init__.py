@@ -1,0 +1,1 @@
+"""Hybrids of language models and collaborative filtering."""
