@@ -31,6 +31,8 @@ SMALL = {
     "rec-explainer": {**_TUNED, "expert": _EXPERT},
     "instruct-rec": {**_TUNED, "instructions": 1},
     "rose-po": {**_TUNED, "expert": _EXPERT},
+    "cal-rec": {**_TUNED, "joint": _ONCE, "per_user": 2, "texts": 4},
+    "rec-lm": {**_TUNED, "expert": _EXPERT, "lists": {"count": 3, "max_tokens": 40}},
     **dict.fromkeys(("grpo", "rec-r1", "intuitor"), _REWARDED),
     "twice-rec": {**_REWARDED, "expert": _BINARY, "share": 1.0},
     **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
