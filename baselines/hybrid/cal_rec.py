@@ -109,8 +109,14 @@ class CALRec(FineTunedRecommender):
         target = self.training_config(run, **defaults, purpose="target")
         check_adapters(backbone.model, joint, target)
         stages = {
-            "joint": (joint, item_text_examples(builder, data, config.per_user, config.limit_users)),
-            "target": (target, item_text_examples(builder, data, 1, config.limit_users, config.domain)),
+            "joint": (
+                joint,
+                item_text_examples(builder, data, config.per_user, config.limit_users),
+            ),
+            "target": (
+                target,
+                item_text_examples(builder, data, 1, config.limit_users, config.domain),
+            ),
         }
         for settings, examples in stages.values():
             check_lengths(examples, settings.max_length)

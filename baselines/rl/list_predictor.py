@@ -71,9 +71,7 @@ class ListPredictor(LMPredictor):
                 fault=first_fault(answer.completions),
             )  # fmt: skip
 
-    def _entries(
-        self, completion: Completion, request: Request, run: RunContext
-    ) -> list[Sample]:
+    def _entries(self, completion: Completion, request: Request, run: RunContext) -> list[Sample]:
         """Return the entries of a written list."""
         grounder: Grounder = self._grounder(request, run.catalog)
         samples: list[Sample] = []

@@ -219,8 +219,8 @@ def teacher_ranks(
 def _own_token(rollout: Rollout, token: int) -> int:
     """Return the last token up to this one that was the model's own choice, else the token."""
     before = rollout.counted[: token + 1] if token >= 0 else rollout.counted
-    own = [place for place, is_own in enumerate(before) if is_own]
-    return own[-1] if own else token
+    choices = [place for place, is_choice in enumerate(before) if is_choice]
+    return choices[-1] if choices else token
 
 
 def _token_at(tokenizer: Any, tokens: Sequence[int], characters: int) -> int:

@@ -46,9 +46,7 @@ class ListTasks:
     holders: dict[ItemFact, NDArray[np.bool_]] = field(default_factory=dict)
     """[n_items] which items have a category, of those that were asked about."""
 
-    def examples(
-        self, questions: Sequence[TeacherQuestion], data: TrainView
-    ) -> Iterator[Example]:
+    def examples(self, questions: Sequence[TeacherQuestion], data: TrainView) -> Iterator[Example]:
         """Yield the examples of the questions' users.
 
         The candidates of an earlier interaction are those of the last one with another target.
@@ -59,7 +57,9 @@ class ListTasks:
         """
         facts, codes = CatalogFacts(data.catalog), {user: n for n, user in enumerate(data.users)}
         cases = [
-            case for q in questions for case in _earlier_cases(q, data, codes[q.key], self.mixture.per_user)
+            case
+            for q in questions
+            for case in _earlier_cases(q, data, codes[q.key], self.mixture.per_user)
         ]
         rows = experts.unseen_scores(
             self.expert, [request for request, _ in cases], data.catalog, self.run
@@ -104,9 +104,7 @@ class ListTasks:
         allowed[first] = False
         order = [code for code in experts.order_by_score(scores) if allowed[code]]
         items = [catalog.ids[code] for code in (first, *order[: count - 1])]
-        template = list_template(
-            self.builder.template, self.wording, len(items), listed, wish
-        )
+        template = list_template(self.builder.template, self.wording, len(items), listed, wish)
         builder = replace(self.builder, template=template)
         titles = [template.item_title(catalog, item) for item in items]
         response, _ = builder.join(list_generation.list_pieces(titles))
@@ -126,9 +124,7 @@ class ListTasks:
         for_it = bool(rng.random() < 0.5)
         source = target if for_it else int(scores.argmax())
         options = [
-            fact
-            for fact in _categories(facts, source)
-            if for_it or not facts.holds(target, fact)
+            fact for fact in _categories(facts, source) if for_it or not facts.holds(target, fact)
         ]
         if not options:
             return "", np.ones(len(scores), dtype=np.bool_)

@@ -31,7 +31,8 @@ def whiten(values: Tensor, mask: Tensor, shift: bool = True) -> Tensor:
         mask: Which of them count.
         shift: Subtract the mean, too.
 
-    >>> whiten(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]])).round(decimals=4)
+    >>> mask = torch.tensor([[True, True, False]])
+    >>> whiten(torch.tensor([[1.0, 3.0, 9.0]]), mask).round(decimals=4)
     tensor([[-0.7071,  0.7071,  0.0000]])
     """
     counted = values[mask]

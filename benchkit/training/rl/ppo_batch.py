@@ -28,7 +28,7 @@ class AnswerBatch:
     """[n] sum of each answer's rewards."""
 
     def by_answer(self, values: Tensor, width: int) -> Tensor:
-        """Return [n, width] values of each answer's own tokens from a [b, t] table; 0 as padding."""
+        """Return the [n, width] values of answers' own tokens in a [b, t] table; padded with 0."""
         chosen = values.flatten()[self.steps.clamp(min=0)].masked_fill(self.steps < 0, 0.0)
         return torch.nn.functional.pad(chosen, (0, width - chosen.shape[1]))
 

@@ -139,19 +139,21 @@ class _PPOTrainer:
     @torch.no_grad()
     def validate(self, validate: Callable[[Any], float]) -> float:
         """Score the policy without a trace in the generators."""
-        with process_state.preserve_random_states(self.run.device), self.models.as_policy() as model:
+        with (
+            process_state.preserve_random_states(self.run.device),
+            self.models.as_policy() as model,
+        ):
             return float(validate(model.eval()))
 
     def train_round(self, step: int) -> str:
         """Draw answers, learn from them, and return a note to report."""
         rounds = self.collect(step)
         self.estimate(rounds)
-        losses, epochs = [], 0
-        for epochs in range(1, self.settings.epochs + 1):
+        losses: list[float] = []
+        divergence = 0.0
+        while len(losses) < self.settings.epochs and divergence <= self.settings.max_kl:
             loss, divergence = self.step(rounds)
             losses.append(loss)
-            if divergence > self.settings.max_kl:
-                break
         if not math.isfinite(losses[-1]):
             raise MethodError(
                 f"training diverged: the loss is {losses[-1]} in round {step}",
@@ -160,7 +162,7 @@ class _PPOTrainer:
         answers = sum(len(r.batch.total) for r in rounds)
         reward = sum(float(r.batch.total.sum()) for r in rounds) / answers
         if self.log is not None:
-            line = {"round": step, "reward": reward, "loss": losses[0], "epochs": epochs}
+            line = {"round": step, "reward": reward, "loss": losses[0], "epochs": len(losses)}
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         return f"loss {losses[0]:.3f}, reward {reward:.3f}"
@@ -223,7 +225,7 @@ class _PPOTrainer:
         self.optimizer.zero_grad(set_to_none=True)
         total = divergence = 0.0
         for r in rounds:
-            assert r.advantages is not None and r.returns is not None  # noqa: S101, PT018
+            assert r.advantages is not None and r.returns is not None  # noqa: S101
             weight = r.batch.weight / answers
             with models.as_policy() as model, sp.use_shared_prefix(model.train()):
                 with self.precision:

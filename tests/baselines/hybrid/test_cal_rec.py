@@ -24,7 +24,11 @@ pytest.importorskip("peft")
 info_nce = pytest.importorskip("benchkit.training.core.contrastive").info_nce
 
 TRAIN = {"epochs": 1, "batch_size": 8, "micro_batch": 8, "gradient_checkpointing": False}
-EXAMPLES = [Example((5, 6, 7), (8, 9, 2)), Example((10,), (11, 2)), Example((5, 12), (13, 14, 15, 2))]
+EXAMPLES = [
+    Example((5, 6, 7), (8, 9, 2)),
+    Example((10,), (11, 2)),
+    Example((5, 12), (13, 14, 15, 2)),
+]
 
 
 def one_way(x, y, temperature):
@@ -74,7 +78,9 @@ def test_the_loss_is_that_of_single_texts():
         ids, n = [*example.prompt, *example.response], len(example.prompt)
         joint = states(model, ids)
         logits = model.lm_head(joint).log_softmax(dim=-1)
-        generation.append(-sum(logits[at - 1, ids[at]] for at in range(n, len(ids))) / (len(ids) - n))
+        generation.append(
+            -sum(logits[at - 1, ids[at]] for at in range(n, len(ids))) / (len(ids) - n)
+        )
         users.append(joint[:n].mean(dim=0))
         after.append(joint[n:-1].mean(dim=0))
         items.append(states(model, [1, *example.response[:-1]])[1:].mean(dim=0))
@@ -115,9 +121,11 @@ def world():
 
 
 def make(**values):
-    values = {"backbone": tiny_backbone(), "template": "compact", "limit_users": 8, **values}
-    return CALRec(CALRec.Config.model_validate({"validation_cases": 4, "candidates": 5, "train": TRAIN,
-                                                "joint": TRAIN, "per_user": 2, **values}))  # fmt: skip
+    settings = {
+        "backbone": tiny_backbone(), "template": "compact", "limit_users": 8, "candidates": 5,
+        "validation_cases": 4, "train": TRAIN, "joint": TRAIN, "per_user": 2, **values,
+    }  # fmt: skip
+    return CALRec(CALRec.Config.model_validate(settings))
 
 
 def test_examples_are_the_last_interactions(world):

@@ -143,7 +143,7 @@ def test_constrained_lists_name_candidates_and_count_choices_alone(tmp_path):
             assert not rollout.counted[-1]
             for token, options, own in zip(*_columns(rollout), strict=True):
                 assert not own or (token in options and len(options) > 1)
-            assert all(own or not reward for own, reward in zip(rollout.counted, answer.rewards))
+            assert all(own or not reward for own, reward in zip(rollout.counted, answer.rewards, strict=True))
     again = sampler.draw(network(), tasks[1:], ["y", "z"])
     assert again == groups[1:]
     assert [row[0].rollout for row in groups] == [
@@ -166,7 +166,7 @@ def free_answer(tmp_path, text, ended=True):
 
 def test_written_lists_are_rewarded_at_their_tokens(tmp_path):
     text = "1. Black\n2. Blue Moon"
-    rollout, entries, rewards = free_answer(tmp_path, text)
+    _, entries, rewards = free_answer(tmp_path, text)
     assert [entry.item for entry in entries] == ["c", "b"]
     assert [entry.last for entry in entries] == [7, 20]
     # Black has the teacher's rank 2, and the target is second.

@@ -21,15 +21,15 @@ from benchkit.lm.prompts import load_template  # noqa: E402
 from benchkit.training.core.example_builder import ExampleBuilder  # noqa: E402
 from benchkit.training.rl import ppo  # noqa: E402
 from benchkit.training.rl.actor_critic import ActorCritic  # noqa: E402
-from benchkit.training.rl.ppo_settings import PPOSettings  # noqa: E402
 from benchkit.training.rl.ppo_batch import pack_answers  # noqa: E402
+from benchkit.training.rl.ppo_settings import PPOSettings  # noqa: E402
 from benchkit.training.rl.ppo_trainer import train_ppo  # noqa: E402
 from benchkit.training.rl.token_statistics import (  # noqa: E402
     rollout_logprobs,
     rollout_logprobs_and_entropy,
 )
 
-PLAIN = PPOSettings(whiten_rewards=False)
+PPO, PLAIN = PPOSettings(), PPOSettings(whiten_rewards=False)
 TRAIN = TrainConfig(
     batch_size=4, micro_batch=2, epochs=1, learning_rate=1e-2, warmup=0.0, schedule="constant",
     purpose="reinforce",
@@ -93,11 +93,15 @@ def test_the_policys_loss_by_hand():
 def test_entropy_is_over_the_tokens_that_were_allowed():
     model = network()
     allowed = ((), (5, 9), ())
-    batch = pack_answers([(1, 2, 3)], [[RewardedAnswer(rollout((4, 5, 6), None, allowed), (0,) * 3)]])
+    batch = pack_answers(
+        [(1, 2, 3)], [[RewardedAnswer(rollout((4, 5, 6), None, allowed), (0,) * 3)]]
+    )
     with torch.no_grad():
         logits = model(torch.tensor([[1, 2, 3, 4, 5]])).logits[0, 2:]
         with sp.use_shared_prefix(model):
-            logprobs, entropy = rollout_logprobs_and_entropy(model, batch.packed, 1.0, batch.allowed)
+            logprobs, entropy = rollout_logprobs_and_entropy(
+                model, batch.packed, 1.0, batch.allowed
+            )
             alone = rollout_logprobs(model, batch.packed, 1.0, batch.allowed)
     whole = torch.distributions.Categorical(logits=logits)
     two = torch.distributions.Categorical(logits=logits[1, [5, 9]])
@@ -172,15 +176,16 @@ def tasks_for(count=8):
     return tasks_of(ExampleBuilder(load_template("compact"), tiny_tokenizer(), catalog()), count)
 
 
-def trained(tmp_path, config=TRAIN, settings=PPOSettings(), seed=0, model=None, **more):
+def trained(tmp_path, config=TRAIN, settings=PPO, seed=0, model=None, **more):
     run = context(tmp_path, seed=seed)
     draw = drawing(run, lambda token: float(token < 100))
     return train_ppo(model or network(), tasks_for(), draw, settings, config, run, **more), run
 
 
-@pytest.mark.parametrize("lora", [None, LoRAConfig(r=4)])
-def test_rewarded_tokens_become_likelier(tmp_path, lora):
-    config = TRAIN.model_copy(update={"epochs": 15.0, "lora": lora})
+@pytest.mark.slow
+@pytest.mark.parametrize(("lora", "rate"), [(None, 1e-2), (LoRAConfig(r=8, alpha=32), 3e-2)])
+def test_rewarded_tokens_become_likelier(tmp_path, lora, rate):
+    config = TRAIN.model_copy(update={"epochs": 15.0, "lora": lora, "learning_rate": rate})
     log = tmp_path / "rewards.jsonl"
     settings = PPOSettings(kl=0.01, max_kl=1.0)
     model, run = trained(tmp_path, config, settings, log=log)
