@@ -108,25 +108,20 @@ class CALRec(FineTunedRecommender):
         joint = self.resolve_training_config(config.joint, run, **defaults, purpose="joint")
         target = self.training_config(run, **defaults, purpose="target")
         check_adapters(backbone.model, joint, target)
-        stages = {
-            "joint": (
-                joint,
-                item_text_examples(builder, data, config.per_user, config.limit_users),
-            ),
-            "target": (
-                target,
-                item_text_examples(builder, data, 1, config.limit_users, config.domain),
-            ),
-        }
-        for settings, examples in stages.values():
+        limit = config.limit_users
+        stages = [
+            (joint, item_text_examples(builder, data, config.per_user, limit)),
+            (target, item_text_examples(builder, data, 1, limit, config.domain)),
+        ]
+        for settings, examples in stages:
             check_lengths(examples, settings.max_length)
         objective = AlignmentObjective(
             config.alpha, config.beta, config.tau, start_ids(tokenizer), len(end_of_turn(tokenizer))
         )
         validate = self.make_validation_metric(backbone, data, run)
         model = backbone.model
-        for name, (settings, examples) in stages.items():
-            with training_context(run.device), record_stage_cost(run, name):
+        for settings, examples in stages:
+            with training_context(run.device), record_stage_cost(run, "sft"):
                 model = train_on_objective(
                     merge_adapter(model), examples, objective, settings, run, validate,
                     identity=repr(objective),

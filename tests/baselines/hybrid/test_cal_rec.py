@@ -202,7 +202,10 @@ def test_it_trains_in_two_stages_and_answers(tmp_path, world, score):
     lora = {**TRAIN, "lora": {"r": 2}}
     method = make(score=score, texts=4, train=lora, joint=lora, template="purchases")
     method.fit(world.train_view(), run)
-    assert list(run.stages) == ["joint", "target"]
+    assert list(run.stages) == ["sft"]
+    assert {path.parent.name for path in tmp_path.glob("*/trained.safetensors")} == {
+        "joint", "target"
+    }  # fmt: skip
     requests = list(world.requests(world.test, 0, 4))
     for answer in method.predict(requests, run):
         assert np.isfinite(answer.scores).all() and np.std(answer.scores) > 0

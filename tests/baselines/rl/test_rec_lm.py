@@ -143,7 +143,8 @@ def test_constrained_lists_name_candidates_and_count_choices_alone(tmp_path):
             assert not rollout.counted[-1]
             for token, options, own in zip(*_columns(rollout), strict=True):
                 assert not own or (token in options and len(options) > 1)
-            assert all(own or not reward for own, reward in zip(rollout.counted, answer.rewards, strict=True))
+            pairs = zip(rollout.counted, answer.rewards, strict=True)
+            assert all(is_choice or not reward for is_choice, reward in pairs)
     again = sampler.draw(network(), tasks[1:], ["y", "z"])
     assert again == groups[1:]
     assert [row[0].rollout for row in groups] == [
