@@ -24,7 +24,7 @@ from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecomme
 from benchkit.types import RunContext, TrainView
 
 # Negatives are those of a micro-batch, so that it is as large as memory allows.
-NANO_ALIGNMENT_DEFAULTS = {"epochs": 4, "learning_rate": 1e-3}
+NANO_ALIGNMENT_DEFAULTS = {"epochs": 3}
 ALIGNMENT_DEFAULTS = {"epochs": 2, "micro_batch": 32, "learning_rate": 1e-4}
 
 
@@ -41,7 +41,7 @@ class CALRec(FineTunedRecommender):
 
         joint: TrainConfig = TrainConfig()
         """The first stage, on all categories."""
-        per_user: PositiveInt = 10
+        per_user: PositiveInt = 4
         """Examples per user in the first stage: the last so many interactions of training."""
         domain: tuple[str, str] | None = None
         """Column of the catalogue and a text in it; the second stage trains on items with it alone,
