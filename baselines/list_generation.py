@@ -117,12 +117,23 @@ def decode_lists_with_reasons(
 
 
 def decode_lists(
-    engine: Engine, prompts: Sequence[Prompt], titles: Sequence[Sequence[str]], length: int
+    engine: Engine,
+    prompts: Sequence[Prompt],
+    titles: Sequence[Sequence[str]],
+    length: int,
+    decoding: Decoding | None = None,
 ) -> list[tuple[int, ...]]:
-    """Decode greedily the first `length` entries of a list for each prompt, without repeats.
+    """Decode the first `length` entries of a list for each prompt, without repeats.
 
     Each entry is one of the titles not yet listed, decoded after the entries before it and its
     number.
+
+    Args:
+        engine: Asks the model.
+        prompts: The questions.
+        titles: Titles that may be listed, for each prompt.
+        length: Entries of a list.
+        decoding: Temperature and seed; greedily if left out.
 
     Returns:
         For each prompt the indices of the listed titles.
@@ -137,7 +148,7 @@ def decode_lists(
             row_prompts.append(replace(prompts[row], key=key, prefill=prefill))
             remaining.append([p for p in range(len(titles[row])) if p not in lists[row]])
             options.append([titles[row][p] for p in remaining[-1]])
-        picks = engine.constrained_choice(row_prompts, options, Decoding())
+        picks = engine.constrained_choice(row_prompts, options, decoding or Decoding())
         for row, indices, (pick,) in zip(rows, remaining, picks, strict=True):
             lists[row].append(indices[pick])
     return [tuple(indices) for indices in lists]

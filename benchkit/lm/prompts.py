@@ -210,12 +210,11 @@ def render_prompt(
     template = template.fit_to_scale(catalog.rating_scale)
     layout = template.history
     recent = request.history[-layout.max_events :] if layout.max_events else request.history
-    events = [_format_item(layout, template, catalog, event.item, event) for event in recent]
+    events = [format_item(layout, template, catalog, event.item, event) for event in recent]
     fixed = {
         "instruction": template.instruction.rationale if rationale else template.instruction.item,
         "candidates": "".join(
-            _format_item(template.candidates, template, catalog, item)
-            for item in request.candidates
+            format_item(template.candidates, template, catalog, item) for item in request.candidates
         )
         if template.show_candidates and template.candidates
         else "",
@@ -265,10 +264,11 @@ def _too_long(request: Request, tokens: int, budget: int) -> DataError:
     )
 
 
-def _format_item(
+def format_item(
     layout: ItemLayout, template: Template, catalog: Catalog, item: str, event: Event | None = None
 ) -> str:
-    """Write an item in a layout; fields without a value are left out."""
+    """Write an item in a layout; fields without a value are left out, and so are those of an event
+    if there is none."""
     texts = []
     for field in layout.fields:
         for source in field.sources:

@@ -26,8 +26,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 
 from benchkit.errors import MethodError
-from benchkit.lm import skip_prompt_last_layer
 from benchkit.lm.architecture import can_share_prefix, unwrap_peft
+from benchkit.lm.states import skip_prompt_last_layer
 
 ATTENTION_NAME = "benchkit_shared_prefix"
 _LOGITS_AT_ONCE = 64 << 20  # numbers: 256 MB of float32

@@ -6,6 +6,7 @@ import pytest
 
 from baselines.preference.c_apo import CAPO
 from baselines.preference.rec_po import RecPO
+from baselines.rl.rec_lm import RecLM
 from baselines.rl.reward_recommender import RewardRecommender
 from baselines.rl.twice_rec import TWiCERec
 from benchkit import cards
@@ -62,5 +63,6 @@ def test_cards_name_what_is_not_in_the_papers_equations():
 @pytest.mark.parametrize("name", sorted(n for n, c in CARDS.items() if c.family == "rl"))
 def test_cards_of_reward_methods_name_their_divergence(name):
     config = cards.build_config(CARDS[name], {})
-    assert issubclass(cards.load_class(CARDS[name]), RewardRecommender)
-    assert f"coefficient {config.kl:g}" in text_of(name)
+    assert issubclass(cards.load_class(CARDS[name]), RewardRecommender | RecLM)
+    kl = config.ppo.kl if name == "rec-lm" else config.kl
+    assert f"coefficient {kl:g}" in text_of(name)

@@ -39,6 +39,8 @@ SMALL = {
     "rose-po": {**_TUNED, "expert": _EXPERT},
     "gram": {**_WRITES_IDS, "branch": 4},
     "stream-rec": {**_WRITES_IDS, "codes": 16, "pretrain": _BRIEF, "reinforce": _BRIEF},
+    "cal-rec": {**_TUNED, "joint": _ONCE, "per_user": 2, "texts": 4},
+    "rec-lm": {**_TUNED, "expert": _EXPERT, "lists": {"count": 3, "max_tokens": 40}},
     **dict.fromkeys(("grpo", "rec-r1", "intuitor"), _REWARDED),
     "twice-rec": {**_REWARDED, "expert": _BINARY, "share": 1.0},
     "slm-rec": {**_TUNED, "expert": _EXPERT, "layers": 1, "teacher_layers": 2, "blocks": 1},

@@ -27,12 +27,14 @@ MORE = {
     "eapo": FAST_EXPERT, "ea-s-dpo": FAST_EXPERT, "ea-ipo": FAST_EXPERT, "ea-cpo": FAST_EXPERT,
     "rose-po": FAST_EXPERT,
     "twice-rec": {**FAST_EXPERT, "cf": "rank"},
+    "cal-rec": {"joint": TRAIN, "per_user": 1},
+    "rec-lm": {**FAST_EXPERT, "lists": {"count": 2, "max_tokens": 30}},
 }  # fmt: skip
 REWARDS = {"group": 2, "answer_tokens": 12}
 CARDS = {
     name: card
     for name, card in cards.list_cards().items()
-    if card.family in ("sft", "preference", "rl")
+    if card.family in ("sft", "preference", "rl", "hybrid")
 }
 ITEMS = tuple(f"other{code}" for code in range(8))
 CATALOG = Catalog(ITEMS, {"title": [f"Other {code}" for code in range(8)]})
@@ -40,9 +42,9 @@ CATALOG = Catalog(ITEMS, {"title": [f"Other {code}" for code in range(8)]})
 
 def settings_of(name):
     settings = {**SETTINGS, "backbone": tiny_backbone(), **MORE.get(name, {})}
-    if CARDS[name].family != "sft":
+    if CARDS[name].family in ("preference", "rl"):
         settings["sft"] = TRAIN
-    if CARDS[name].family == "rl":
+    if CARDS[name].family == "rl" and name != "rec-lm":
         settings |= REWARDS
     if name != "tallrec":
         settings["template"] = "compact"

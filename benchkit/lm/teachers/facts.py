@@ -67,6 +67,12 @@ class CatalogFacts:
             common = {v for v, n in counts.items() if n > max(1, _UBIQUITOUS * len(catalog))}
             self._kinds.append((noun, [some - common for some in values], counts))
 
+    def holds(self, code: int, fact: ItemFact) -> bool:
+        """Return whether an item has a value, be it among those that are told of it or not."""
+        return any(
+            noun == fact.noun and fact.value in values[code] for noun, values, _ in self._kinds
+        )
+
     def most_frequent(self, most: int) -> list[ItemFact]:
         """Return the most frequent facts that are more than words of titles, at most `most`."""
         ranked = [

@@ -1,6 +1,7 @@
 """Questions for training: each user's last training interaction, and items not interacted with."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchkit import seeds
 from benchkit.data.preparation import candidates as lists
@@ -36,10 +37,7 @@ def build_training_questions(
             "lower the negatives or raise the candidates",
         )
     data, n_items = view.interactions, len(view.catalog)
-    users = np.flatnonzero(np.diff(data.offsets) >= 2).astype(np.int32)
-    if limit is not None and limit < len(users):
-        keys = seeds.derive_each([view.users[user] for user in users.tolist()], "sample")
-        users = np.sort(users[np.argsort(keys, kind="stable")[:limit]])
+    users = training_users(view, limit)
     names = [view.users[user] for user in users.tolist()]
     stops = data.offsets[users + 1] - 1
     targets = data.item[stops]
@@ -72,6 +70,39 @@ def build_training_questions(
             for item in (target, *order[:negatives])
         ]
     return questions
+
+
+def training_users(view: TrainView, limit: int | None = None) -> NDArray[np.int32]:
+    """Return the codes of the users with at least two training interactions, in order.
+
+    Args:
+        view: The training data.
+        limit: Only so many users, chosen by a hash of their ids; None for all.
+    """
+    users = np.flatnonzero(np.diff(view.interactions.offsets) >= 2).astype(np.int32)
+    if limit is not None and limit < len(users):
+        keys = seeds.derive_each([view.users[user] for user in users.tolist()], "sample")
+        users = np.sort(users[np.argsort(keys, kind="stable")[:limit]])
+    return users
+
+
+def last_interactions(
+    view: TrainView, per_user: int, limit: int | None = None
+) -> list[tuple[int, int]]:
+    """Return (user, row) of the last interactions of each user, the newest first.
+
+    Args:
+        view: The training data.
+        per_user: Most interactions of a user; the first one, before which there is nothing, is
+            never among them.
+        limit: Only so many users; see `training_users`.
+    """
+    offsets = view.interactions.offsets.tolist()
+    return [
+        (user, row)
+        for user in training_users(view, limit).tolist()
+        for row in range(offsets[user + 1] - 1, offsets[user], -1)[:per_user]
+    ]
 
 
 def events_before(view: TrainView, user: int, stop: int) -> tuple[Event, ...]:

@@ -9,7 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def info_nce(x: Tensor, y: Tensor, temperature: float | Tensor, cosine: bool = False) -> Tensor:
+def info_nce(
+    x: Tensor,
+    y: Tensor,
+    temperature: float | Tensor,
+    cosine: bool = False,
+    symmetric: bool = True,
+) -> Tensor:
     """Compute -mean_i log softmax_j(x_i . y_j / temperature)_i, averaged over both directions.
 
     Args:
@@ -17,6 +23,7 @@ def info_nce(x: Tensor, y: Tensor, temperature: float | Tensor, cosine: bool = F
         y: [n, d] the other side.
         temperature: Scale of the products.
         cosine: Normalise the vectors to length 1 first (CALRec).
+        symmetric: Average over both directions; otherwise only x_i is to find y_i (CALRec).
 
     Returns:
         Scalar loss; log n if all products are equal.
@@ -26,6 +33,8 @@ def info_nce(x: Tensor, y: Tensor, temperature: float | Tensor, cosine: bool = F
     """
     logits = _products(x, y, cosine) / temperature
     label = torch.arange(len(logits), device=logits.device)
+    if not symmetric:
+        return F.cross_entropy(logits, label)
     return (F.cross_entropy(logits, label) + F.cross_entropy(logits.T, label)) / 2
 
 

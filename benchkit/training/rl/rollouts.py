@@ -78,6 +78,15 @@ class Rollout:
     """Mean self-certainty over the counted tokens, if rewards need it."""
 
 
+@dataclass(frozen=True, slots=True)
+class RewardedAnswer:
+    """A sampled answer and what its tokens earn."""
+
+    rollout: Rollout
+    rewards: tuple[float, ...]
+    """Of each token; those that were not the model's own choice earn nothing."""
+
+
 RewardFunction = Callable[[RolloutTask, Rollout], float]
 
 

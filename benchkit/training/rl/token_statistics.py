@@ -1,5 +1,6 @@
 """Log-probability and self-certainty of sampled answers' tokens, under their shared prompt."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,20 +28,35 @@ def rollout_logprobs(
     Returns:
         [b, t] float32, 0 at padding.
     """
+    return _statistics(model, packed, temperature, allowed, _logprob)
+
+
+def rollout_logprobs_and_entropy(
+    model: Any, packed: sp.PackedBatch, temperature: float, allowed: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Compute what `rollout_logprobs` does, and the entropy of what each token was chosen from.
+
+    Returns:
+        Log-probabilities and entropies (in nats), [b, t] float32 each, 0 at padding.
+    """
+    both = _statistics(model, packed, temperature, allowed, _logprob_and_entropy)
+    return both[..., 0], both[..., 1]
+
+
+def _statistics(
+    model: Any,
+    packed: sp.PackedBatch,
+    temperature: float,
+    allowed: Tensor,
+    statistic: Callable[[Tensor, Tensor, Tensor], Tensor],
+) -> Tensor:
+    """Compute a statistic of the scores [n, v], targets [n] and allowed tokens [n, m] at all
+    response tokens, [b, t, ...]; large ones in parts, which the backward pass computes again."""
     valid = packed.layout.block >= 0
     causal = unwrap_peft(model)
 
     def piece(state: Tensor, target: Tensor, options: Tensor) -> Tensor:
-        scores = sp.lm_head_logits(causal, state) / temperature
-        total = scores.logsumexp(dim=-1)
-        if options.shape[-1]:
-            of_options = scores.gather(-1, options.clamp(min=0))
-            of_options = of_options.masked_fill(options < 0, -torch.inf)
-            limited = (options >= 0).any(dim=-1)
-            # A row of -inf has no gradient: a finite stand-in where all tokens are allowed.
-            limited_total = of_options.masked_fill(~limited[:, None], 0.0).logsumexp(dim=-1)
-            total = torch.where(limited, limited_total, total)
-        return scores.gather(-1, target[:, None])[:, 0] - total
+        return statistic(sp.lm_head_logits(causal, state) / temperature, target, options)
 
     states = sp.hidden_states(model, packed)[valid]
     parts = _parts(causal, states, packed.target[valid], allowed[valid])
@@ -48,7 +64,37 @@ def rollout_logprobs(
         values = torch.cat([checkpoint(piece, *part, use_reentrant=False) for part in parts])
     else:
         values = torch.cat([piece(*part) for part in parts])
-    return torch.zeros(valid.shape, device=values.device).masked_scatter(valid, values)
+    table = torch.zeros((*valid.shape, *values.shape[1:]), device=values.device)
+    return table.index_put(torch.where(valid), values)
+
+
+def _logprob(scores: Tensor, target: Tensor, options: Tensor) -> Tensor:
+    total = scores.logsumexp(dim=-1)
+    if options.shape[-1]:
+        of_options, limited = _limited(scores, options)
+        total = torch.where(limited, of_options.logsumexp(dim=-1), total)
+    return scores.gather(-1, target[:, None])[:, 0] - total
+
+
+def _logprob_and_entropy(scores: Tensor, target: Tensor, options: Tensor) -> Tensor:
+    entropy = _entropy(scores)
+    if options.shape[-1]:
+        of_options, limited = _limited(scores, options)
+        entropy = torch.where(limited, _entropy(of_options), entropy)
+    return torch.stack([_logprob(scores, target, options), entropy], dim=-1)
+
+
+def _limited(scores: Tensor, options: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the scores of the allowed tokens, [n, m], and where there is such a limit, [n]."""
+    of_options = scores.gather(-1, options.clamp(min=0)).masked_fill(options < 0, -torch.inf)
+    limited = (options >= 0).any(dim=-1)
+    # A row of -inf has no gradient: a finite stand-in where all tokens are allowed.
+    return of_options.masked_fill(~limited[:, None], 0.0), limited
+
+
+def _entropy(scores: Tensor) -> Tensor:
+    logprobs = scores.log_softmax(dim=-1)
+    return -(logprobs.exp() * logprobs.masked_fill(logprobs == -torch.inf, 0.0)).sum(dim=-1)
 
 
 def rollout_certainty(
