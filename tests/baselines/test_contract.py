@@ -31,7 +31,9 @@ SMALL = {
     "rec-explainer": {**_TUNED, "expert": _EXPERT},
     "instruct-rec": {**_TUNED, "instructions": 1},
     "rose-po": {**_TUNED, "expert": _EXPERT},
-    **dict.fromkeys(("grpo", "rec-r1", "intuitor"), _REWARDED),
+    **dict.fromkeys(("grpo", "intuitor"), _REWARDED),
+    "rec-r1": {**_REWARDED, "expert": _BINARY},
+    "rec-r1/query": {**_REWARDED, "template": "compact-query", "query_tokens": 12},
     "twice-rec": {**_REWARDED, "expert": _BINARY, "share": 1.0},
     **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
 }

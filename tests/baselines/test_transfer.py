@@ -27,6 +27,8 @@ MORE = {
     "eapo": FAST_EXPERT, "ea-s-dpo": FAST_EXPERT, "ea-ipo": FAST_EXPERT, "ea-cpo": FAST_EXPERT,
     "rose-po": FAST_EXPERT,
     "twice-rec": {**FAST_EXPERT, "cf": "rank"},
+    "rec-r1": {**FAST_EXPERT, "cf": "rank"},
+    "rec-r1/query": {"template": "compact-query", "query_tokens": 8},
 }  # fmt: skip
 REWARDS = {"group": 2, "answer_tokens": 12}
 CARDS = {
@@ -39,14 +41,14 @@ CATALOG = Catalog(ITEMS, {"title": [f"Other {code}" for code in range(8)]})
 
 
 def settings_of(name):
-    settings = {**SETTINGS, "backbone": tiny_backbone(), **MORE.get(name, {})}
+    settings = {**SETTINGS, "backbone": tiny_backbone()}
     if CARDS[name].family != "sft":
         settings["sft"] = TRAIN
     if CARDS[name].family == "rl":
         settings |= REWARDS
     if name != "tallrec":
         settings["template"] = "compact"
-    return settings
+    return settings | MORE.get(name, {})
 
 
 def fit_elsewhere(method, config, folder):

@@ -32,7 +32,7 @@ def twice_rec_reward(match: bool, cf: float, weight: float = 3.0, threshold: flo
 
 def format_tags(form: ResponseFormat) -> tuple[str, ...]:
     """Return the names of an answer's tags, in order; none for a format without tags."""
-    return {"think-item": ("think", "item"), "item": ("item",)}.get(form.kind, ())
+    return (*(("think",) if form.explains else ()), *((form.tag,) if form.tag else ()))
 
 
 def is_well_formed(text: str, names: Sequence[str]) -> bool:
@@ -94,12 +94,13 @@ FORMAT_REWARDS: Mapping[str, Callable[[str, Sequence[str]], float]] = {
 
 
 def rec_r1_reward(
-    rank: int | None, formatted: bool, bonus: float = 0.1, malformed: float = -2.0
+    rank: float | None, formatted: bool, bonus: float = 0.1, malformed: float = -2.0
 ) -> float:
     """Return Rec-R1's reward: NDCG of the target, plus a bonus for the format (Lin et al., 2025).
 
     Args:
-        rank: Rank of the target, from 1; None if it was not found, which earns 0.
+        rank: Rank of the target, from 1, between two numbers where it ties; None if it was not
+            found, which earns 0.
         formatted: Whether the answer has the required format.
         bonus: For a target that was found, in the right format.
         malformed: Reward of an answer without the format.
@@ -169,20 +170,6 @@ def reclm_list(items: Sequence[float], target: int | None, count: int, share: fl
     )
     target_reward = 0.0 if target is None else 1 / math.log2(target + 2)
     return 10 * (share * discounted / reclm_best(count) + (1 - share) * target_reward)
-
-
-def idf(frequency: int, documents: int) -> float:
-    """Return BM25's weight of a term that `frequency` of the documents contain; never negative.
-
-    Rec-R1's retrieval reward weights a match by it.
-
-    Reference:
-        Robertson and Zaragoza, 2009.
-
-    >>> [round(idf(f, 10), 5) for f in (1, 5, 10)]
-    [1.99243, 0.69315, 0.04652]
-    """
-    return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
 def _marks(name: str) -> tuple[str, str]:

@@ -77,6 +77,8 @@ def test_tags_are_those_of_the_format():
     assert rewards.format_tags(ResponseFormat("think-item")) == BOTH
     assert rewards.format_tags(ResponseFormat("item")) == ("item",)
     assert rewards.format_tags(ResponseFormat("title")) == ()
+    assert rewards.format_tags(ResponseFormat("think-query")) == ("think", "answer")
+    assert rewards.format_tags(ResponseFormat("query")) == ("answer",)
     for kind in ("think-item", "item"):
         form = ResponseFormat(kind)
         pieces = form.pieces("Blue Moon", "Likes jazz." if form.explains else None)
@@ -124,8 +126,3 @@ def test_the_best_lists_of_reclm():
     expected = [1, 1.3981, 1.6481, 1.8336, 1.9832, 2.1101, 2.2212, 2.3207, 2.4113, 2.4949]
     found = [rewards.reclm_best(k) for k in range(1, 11)]
     assert found == pytest.approx(expected, abs=6e-5)
-
-
-@pytest.mark.parametrize(("frequency", "weight"), [(1, 1.99243), (5, 0.693147), (10, 0.046520)])
-def test_a_rare_term_weighs_more_and_none_less_than_nothing(frequency, weight):
-    assert rewards.idf(frequency, 10) == pytest.approx(weight, abs=2e-6)
