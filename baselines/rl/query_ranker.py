@@ -2,17 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from benchkit.lm.parsing import parse_answer
 from benchkit.lm.predictor import LMPredictor, first_fault, status_of
 from benchkit.lm.query import BEGIN_QUERY, END_QUERY, CatalogSearch, read_open_query
 from benchkit.lm.types import Completion, Decoding, Prompt
-from benchkit.training.rl.rollouts import Rollout, RolloutSampler, RolloutTask
 from benchkit.types import Catalog, Prediction, Request, RunContext, Sample, Status
-
-if TYPE_CHECKING:
-    from benchkit.lm.sampling import TokenSample
 
 _NO_RATIONALE = Completion("", "stop", 0)
 
@@ -31,7 +26,7 @@ class QueryRanker(LMPredictor):
         The tags and the JSON around rationale and query are set, as in other methods' scored
         answers. Candidates that share no word with the query tie with score 0.
         """
-        answers = self._write_queries(requests, run.catalog, Decoding())
+        answers = self.write_queries(requests, run.catalog, Decoding())
         for request, ((reason, query),) in zip(requests, answers, strict=True):
             scores = None
             if query.finish in ("stop", "length"):
@@ -56,7 +51,7 @@ class QueryRanker(LMPredictor):
         known = {name: settings[name] for name in names if name in settings}
         decoding = Decoding.model_validate({**known, "seed": run.seed})
         if settings.get("constrained"):
-            answers = self._write_queries(requests, run.catalog, decoding)
+            answers = self.write_queries(requests, run.catalog, decoding)
             for request, pairs in zip(requests, answers, strict=True):
                 samples = [self._pair_sample(*pair, request, run.catalog) for pair in pairs]
                 fault = first_fault([query for _, query in pairs])
@@ -72,7 +67,7 @@ class QueryRanker(LMPredictor):
             fault = first_fault(answer.completions)
             yield Prediction(request.case_id, None, tuple(samples), usage=answer.usage, fault=fault)
 
-    def _write_queries(
+    def write_queries(
         self, requests: Sequence[Request], catalog: Catalog, decoding: Decoding
     ) -> Iterator[list[tuple[Completion, Completion]]]:
         """Yield `decoding.n` pairs of rationale and query for each request.
@@ -117,14 +112,3 @@ class QueryRanker(LMPredictor):
             return None
         scores = self.search.scores(query, request.candidates, catalog)
         return request.candidates[int(scores.argmax())]
-
-
-@dataclass(frozen=True)
-class QuerySampler(RolloutSampler):
-    """Sample answers that hold a query, and so name no item."""
-
-    def parse_rollout(self, sample: "TokenSample", task: RolloutTask) -> Rollout:
-        rollout = super().parse_rollout(sample, task)
-        finish = "stop" if sample.ended else "length"
-        parsed = parse_answer(rollout.text, finish, self.response_format)
-        return replace(rollout, item=None, status=parsed.status)

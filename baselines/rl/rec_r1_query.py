@@ -6,12 +6,12 @@ the query as JSON, is punished. Candidates are ranked by BM25 of a greedy query.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from baselines.rl.query_ranker import QueryRanker, QuerySampler
+from baselines.rl.query_ranker import QueryRanker
+from baselines.rl.query_rollouts import QuerySampler
 from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
 from benchkit.errors import ConfigError
 from benchkit.lm.backbones import Backbone
@@ -22,7 +22,7 @@ from benchkit.lm.types import Engine
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
 from benchkit.training.core.examples import Example
 from benchkit.training.rl import rewards
-from benchkit.training.rl.rollouts import GRPOSettings, RewardFunction, Rollout, RolloutTask
+from benchkit.training.rl.rollouts import RewardFunction, Rollout, RolloutTask
 from benchkit.types import RunContext, TrainView
 
 
@@ -33,6 +33,8 @@ class RecR1Query(RewardRecommender):
         """Settings of Rec-R1 with a retriever."""
 
         fine_tune: bool | None = None
+        constrained: bool | None = None
+        """Set the tags and the JSON of sampled answers; None: for nano only."""
         rationale: bool = True
         group: int = Field(default=12, ge=2)
         temperature: PositiveFloat = 0.6
@@ -64,18 +66,12 @@ class RecR1Query(RewardRecommender):
                 f"template {self.config.template_name!r} asks for {form.kind!r}, not for a query",
                 "use query or compact-query, or a template with item = 'query'",
             )
-        if self.config.constrained:
-            raise ConfigError("a query cannot be constrained", "leave constrained out")
         self.search = CatalogSearch(self.config.k1, self.config.b)
 
     @property
     def caveats(self) -> tuple[str, ...]:
         note = "candidates are ranked by BM25 of a query that the model writes without seeing them"
         return (*super().caveats, note)
-
-    @property
-    def grpo_settings(self) -> GRPOSettings:
-        return replace(super().grpo_settings, constrained=False)
 
     def make_predictor(self, engine: Engine) -> QueryRanker:
         values = vars(super().make_predictor(engine))
@@ -104,7 +100,7 @@ class RecR1Query(RewardRecommender):
             if text is None and self.trains_rationales:
                 continue
             begin, words, end = query_pieces(item_query(data.catalog, question.item))
-            response, last = builder.join((*form.prefix(text), begin, words, end + form.suffix))
+            response, last = builder.join((*form.prefix(text), begin, words, end, form.suffix))
             weights = (*[1.0] * (len(response) - last), *[item_weight] * last)
             prompt = builder.prompt(to_request(question), self.explains)
             examples.append(Example(prompt, response, response_weights=weights, key=question.key))

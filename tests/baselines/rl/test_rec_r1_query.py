@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 
 from baselines.rl.query_ranker import QueryRanker
+from baselines.rl.query_rollouts import QuerySampler
 from baselines.rl.rec_r1_query import RecR1Query
 from benchkit.errors import ConfigError
 from benchkit.lm.prompts import load_template, render_prompt
+from benchkit.lm.query import parse_query, query_pieces
+from benchkit.lm.types import Completion
 from benchkit.testing.fixtures import run_context
 from benchkit.training.rl.rollouts import Rollout, RolloutTask
 from benchkit.types import Catalog, Event, Request
 from tests.support.fake_engine import FakeEngine
 from tests.support.reward_settings import settings, toy_run
+from tests.support.rollouts import context, drawing_of, network, tasks_of
 
 TITLES = ("Blue", "Blue Moon", "Black Tea", "Green Tea")
 CATALOG = Catalog(tuple("abcd"), {"title": TITLES})
@@ -141,10 +145,39 @@ def test_the_papers_start_has_no_fine_tuning():
     assert RecR1Query().fine_tunes  # nano would not know the form
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [({"template": "papers"}, "not for a query"), ({"constrained": True}, "cannot be constrained")],
-)
-def test_settings_that_make_no_sense_are_refused(values, message):
-    with pytest.raises(ConfigError, match=message):
-        RecR1Query(RecR1Query.Config(**values))
+def test_a_template_that_asks_for_an_item_is_refused():
+    with pytest.raises(ConfigError, match="not for a query"):
+        RecR1Query(RecR1Query.Config(template="papers"))
+
+
+@pytest.mark.parametrize("rationale", [True, False])
+def test_a_constrained_answer_has_the_form_of_what_was_learnt(tmp_path, rationale):
+    drawing = drawing_of(context(tmp_path), rationale, "compact-query")
+    form, builder = drawing.response_format, drawing.builder
+    sampler = QuerySampler(**vars(drawing))
+    reason, query = Completion("Teas.", "stop", 5), Completion("green tea", "stop", 9)
+    rollout = sampler._build_rollout(reason, query)
+    begin, words, end = query_pieces("green tea")
+    text = "Teas." if rationale else None
+    assert rollout.tokens == builder.join((*form.prefix(text), begin, words, end, form.suffix))[0]
+    pairs = zip(rollout.tokens, rollout.counted, strict=True)
+    chosen = builder.tokenizer.decode([token for token, counts in pairs if counts])
+    assert chosen == ("Teas." if rationale else "") + 'green tea"}'
+    assert parse_query(rollout.text) == "green tea" and rollout.status == "ok"
+    cut = sampler._build_rollout(reason, query._replace(finish="length"))
+    assert sum(cut.counted) == sum(rollout.counted) - 2  # it has not ended the query itself
+    assert sampler._build_rollout(reason, query._replace(text="")).status == "unparsed"
+
+
+def test_constrained_answers_to_a_prompt_are_drawn_by_its_key(tmp_path):
+    drawing = drawing_of(context(tmp_path), True, "compact-query", constrained=True, group=3)
+
+    def make(model):
+        return QueryRanker(**vars(drawing.make_predictor(model)), query_tokens=6)
+
+    sampler = QuerySampler(**{**vars(drawing), "make_predictor": make})
+    tasks, model = tasks_of(drawing.builder, 2, rationale=True), network()
+    whole = sampler.draw(model, tasks, ["k0", "k1"])
+    assert [len(group) for group in whole] == [3, 3]
+    assert sampler.draw(model, tasks[1:], ["k1"]) == whole[1:]
+    assert sampler.draw(model, tasks[1:], ["other"]) != whole[1:]
