@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from benchkit.lm.parsing import parse_answer
 from benchkit.lm.predictor import LMPredictor, first_fault, status_of
-from benchkit.lm.query import BEGIN_QUERY, END_QUERY, CatalogSearch, read_open_query
+from benchkit.lm.retrieval.query import BEGIN_QUERY, END_QUERY, CatalogSearch, read_open_query
 from benchkit.lm.types import Completion, Decoding, Prompt
 from benchkit.types import Catalog, Prediction, Request, RunContext, Sample, Status
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from baselines.rl.query_ranker import QueryRanker
 from benchkit.lm.parsing import parse_answer
-from benchkit.lm.query import BEGIN_QUERY, END_QUERY
+from benchkit.lm.retrieval.query import BEGIN_QUERY, END_QUERY
 from benchkit.lm.tokenization import continuation_ids, text_ids
 from benchkit.lm.tokens.control_tokens import quote, unquote
 from benchkit.lm.types import Completion, Decoding, FinishReason

@@ -16,7 +16,7 @@ from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
 from benchkit.errors import ConfigError
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
-from benchkit.lm.query import CatalogSearch, item_query, parse_query, query_pieces
+from benchkit.lm.retrieval.query import CatalogSearch, item_query, parse_query, query_pieces
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.types import Engine
 from benchkit.training.core.example_builder import ExampleBuilder, to_request

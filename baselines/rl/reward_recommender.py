@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -83,7 +83,7 @@ class RewardRecommender(FineTunedRecommender):
     config: RewardConfig
     needs_certainty = False
     """Whether rewards need the model's self-certainty."""
-    grpo_defaults: Mapping[str, Any] = {}
+    grpo_defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings of the training on rewards by which the method differs from others, except with
     nano."""
 
@@ -207,7 +207,7 @@ class RewardRecommender(FineTunedRecommender):
         from benchkit.training.rl.grpo import train_grpo
 
         config, grpo = self.config, self.grpo_settings
-        defaults = NANO_GRPO_DEFAULTS if config.is_nano else GRPO_DEFAULTS | self.grpo_defaults
+        defaults = NANO_GRPO_DEFAULTS if config.is_nano else {**GRPO_DEFAULTS, **self.grpo_defaults}
         settings = self.training_config(run, **defaults)
         require_one_process(settings)
         check_adapters(backbone.model, settings)

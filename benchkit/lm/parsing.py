@@ -9,8 +9,8 @@ import html
 import re
 from typing import NamedTuple
 
-from benchkit.lm.query import parse_query
 from benchkit.lm.response_format import ResponseFormat
+from benchkit.lm.retrieval.query import parse_query
 from benchkit.lm.types import FinishReason
 from benchkit.types import Status
 

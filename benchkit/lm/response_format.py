@@ -24,7 +24,7 @@ class ResponseFormat:
     the layout of C-APO and TWiCE-Rec. yes-no: the word Yes or No stands for the title.
     numbered-list: `1. t`, `2. t`, ...; what is trained and scored is its first entry.
     query, think-query: `<answer>q</answer>` and `<think>r</think><answer>q</answer>`, where a query
-    for a retriever stands for the title (Rec-R1; `lm.query` has its JSON).
+    for a retriever stands for the title (Rec-R1; `lm.retrieval.query` has its JSON).
     Raises ConfigError for any other kind.
 
     >>> ResponseFormat("think-item").pieces("Blue Moon", "Likes jazz.")

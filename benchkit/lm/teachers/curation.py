@@ -17,13 +17,13 @@ from benchkit.lm.teachers.base import Rationale
 
 @dataclass(frozen=True)
 class CurationCounts:
-    """What became of the rationales that a teacher was asked for; the last six add up to `asked`.
+    """What became of the rationales that a teacher was to write; the last six add up to `total`.
 
-    `kept` and `untagged` are learnt from.
+    `coherent` and `untagged` ones are learnt from.
     """
 
-    asked: int
-    kept: int
+    total: int
+    coherent: int
     """Tagged as coherent."""
     untagged: int
     """With neither verdict nor score."""
@@ -41,7 +41,7 @@ class CurationCounts:
             f"{self.incoherent} incoherent, {self.unparsed} unparsed,"
             f" {self.refused + self.error} without an answer"
         )
-        return f"{self.kept + self.untagged} of {self.asked} rationales kept; {dropped}"
+        return f"{self.coherent + self.untagged} of {self.total} rationales kept; {dropped}"
 
 
 def tag_rationales(rationales: Sequence[Rationale], min_score: float) -> list[Rationale]:
@@ -77,8 +77,8 @@ def count_tags(rationales: Sequence[Rationale]) -> CurationCounts:
     incoherent = sum(is_coherent(rationale) is False for rationale in dropped)
     status = [r.status for r in dropped if is_coherent(r) is not False]
     return CurationCounts(
-        asked=len(rationales),
-        kept=len(usable) - usable.count(None),
+        total=len(rationales),
+        coherent=len(usable) - usable.count(None),
         untagged=usable.count(None),
         incoherent=incoherent,
         unparsed=status.count("unparsed") + status.count("truncated"),

@@ -12,7 +12,7 @@ from baselines.rl.query_rollouts import QuerySampler
 from baselines.rl.rec_r1_query import RecR1Query
 from benchkit.errors import ConfigError
 from benchkit.lm.prompts import load_template, render_prompt
-from benchkit.lm.query import parse_query, query_pieces
+from benchkit.lm.retrieval.query import parse_query, query_pieces
 from benchkit.lm.types import Completion
 from benchkit.testing.fixtures import run_context
 from benchkit.training.rl.rollouts import Rollout, RolloutTask

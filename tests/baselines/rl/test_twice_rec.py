@@ -103,7 +103,7 @@ def test_stage_2_has_three_tasks_and_no_incoherent_rationale(tmp_path, monkeypat
     assert all(response.startswith("<think>Because.</think><item>") for response in reasons)
     record = json.loads((scratch / "curation.json").read_text())
     assert record == {
-        "asked": 8, "kept": 4, "untagged": 0, "incoherent": 3, "unparsed": 1, "refused": 0,
+        "total": 8, "coherent": 4, "untagged": 0, "incoherent": 3, "unparsed": 1, "refused": 0,
         "error": 0, "min_coherence": 4.0,
     }  # fmt: skip
 

@@ -48,7 +48,7 @@ def test_every_rationale_is_counted_once():
     tagged = tag_rationales([*map(scored, (1.0, 6.0, None)), *failed], 4.0)
     counts = count_tags(tagged)
     assert vars(counts) == {
-        "asked": 7, "kept": 1, "untagged": 1, "incoherent": 1, "unparsed": 2, "refused": 1,
+        "total": 7, "coherent": 1, "untagged": 1, "incoherent": 1, "unparsed": 2, "refused": 1,
         "error": 1,
     }  # fmt: skip
     assert str(counts) == ("2 of 7 rationales kept; 1 incoherent, 2 unparsed, 2 without an answer")
@@ -85,7 +85,7 @@ def written(tmp_path):
 
 def test_a_language_model_tags_by_its_verdict(written):
     counts = count_tags(tag_rationales(written[1], 4.0))
-    assert (counts.kept, counts.incoherent, counts.unparsed, counts.untagged) == (2, 1, 2, 0)
+    assert (counts.coherent, counts.incoherent, counts.unparsed, counts.untagged) == (2, 1, 2, 0)
 
 
 def test_its_prompt_shows_an_example_of_each_verdict():

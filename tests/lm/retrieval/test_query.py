@@ -3,7 +3,8 @@
 import pytest
 
 from benchkit.lm.parsing import parse_answer
-from benchkit.lm.query import (
+from benchkit.lm.response_format import ResponseFormat
+from benchkit.lm.retrieval.query import (
     CatalogSearch,
     item_documents,
     item_query,
@@ -11,7 +12,6 @@ from benchkit.lm.query import (
     query_pieces,
     read_open_query,
 )
-from benchkit.lm.response_format import ResponseFormat
 from benchkit.types import Catalog
 
 CATALOG = Catalog(
