@@ -4,14 +4,14 @@ With M the lead of the chosen response and eps the probability that the rejected
 the better one,
     L = (1 - eps) softplus(-beta M) + eps softplus(beta M)
 (the form is inferred, METHODS: 3.7; no code is public). Its gradient is zero where
-beta M = ln((1 - eps) / eps), so a doubtful pair is not pushed apart indefinitely.
+beta M = ln((1 - eps) / eps), so a doubtful pair is not pushed apart indefinitely. Some secondary
+descriptions have eps as a margin instead, L = softplus(eps - beta M): `uncertainty = "margin"`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from baselines.experts import ExpertConfig, expert_scores
@@ -21,6 +21,7 @@ from baselines.preference.hard_negatives import (
     draw_similar_negatives,
     insert_negative,
 )
+from baselines.preference.label_smoothing import MAX_SMOOTHING, label_smoothing
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.training.preference.config import PreferenceConfig
@@ -30,25 +31,7 @@ from benchkit.training.preference.recommender import PreferenceRecommender
 from benchkit.types import Recommender, RunContext, TrainView
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
-
-_MAX_EPS = 0.5  # above it the rejected item would be preferred
-
-
-def label_smoothing(values: "NDArray[np.float64]", logits: bool) -> float:
-    """Return eps = sigmoid(s_rejected - s_chosen), at most 0.5.
-
-    Args:
-        values: [2 + n] expert scores of the chosen item, the rejected one and the n candidates.
-        logits: Whether they are log-odds; otherwise they are divided by the candidates' standard
-            deviation.
-    """
-    gap = float(values[1] - values[0])
-    if not logits:
-        spread = float(values[2:].std())
-        gap = gap / spread if spread > 0 else 0.0
-    return min(_MAX_EPS, 1 / (1 + float(np.exp(min(-gap, 700.0)))))
 
 
 class RosePO(PreferenceRecommender):
@@ -69,8 +52,10 @@ class RosePO(PreferenceRecommender):
         """Number of most similar items from which `similar` draws."""
         similarity: ExpertConfig = ExpertConfig(name="item-knn")
         """Recommender whose scores are the similarity to the history."""
-        eps: float | None = Field(default=None, ge=0, le=_MAX_EPS)
+        eps: float | None = Field(default=None, ge=0, le=MAX_SMOOTHING)
         """Smoothing of all pairs; None takes it from the expert's scores of the two items."""
+        uncertainty: Literal["labels", "margin"] = "labels"
+        """Whether eps smooths the labels, or is the lead that the chosen response must have."""
         expert: ExpertConfig = ExpertConfig()
         """Recommender whose scores give the smoothing."""
         beta: PositiveFloat = 0.1
@@ -143,9 +128,12 @@ class RosePO(PreferenceRecommender):
         ]
 
     def make_loss(self, data: TrainView, run: RunContext) -> PreferenceLoss:
-        beta = self.config.beta
+        beta, is_margin = self.config.beta, self.config.uncertainty == "margin"
 
         def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> PairTerms:
-            return PairTerms(beta=beta, smoothing=fields["eps"][:, 0])
+            eps = fields["eps"][:, 0]
+            if is_margin:
+                return PairTerms(beta=beta, margin=eps[:, None])
+            return PairTerms(beta=beta, smoothing=eps)
 
         return PreferenceLoss("logistic", pairs, **self.loss_options)

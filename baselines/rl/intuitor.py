@@ -4,7 +4,8 @@ The reward is the model's own self-certainty, KL(U || p) averaged over the token
 under the model that sampled it. Whether the item is right plays no part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
@@ -26,6 +27,7 @@ class Intuitor(RewardRecommender):
 
     config: Config
     needs_certainty = True
+    grpo_defaults: ClassVar[Mapping[str, Any]] = {"epochs": 1, "warmup": 0.1}
 
     @property
     def caveats(self) -> tuple[str, ...]:

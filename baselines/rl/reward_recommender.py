@@ -1,8 +1,8 @@
 """The base class of methods that learn from rewards: fine-tuned start, prompts, GRPO."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -13,6 +13,7 @@ from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
+from benchkit.training.core.examples import Example
 from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
 from benchkit.training.rl import rewards
 from benchkit.training.rl.rollouts import (
@@ -40,8 +41,13 @@ _ITEM_TOKENS = 64  # of an answer, besides its rationale
 class RewardConfig(FineTunedConfig):
     """Settings of a method that learns from rewards; `train` is the training on rewards."""
 
+    fine_tune: bool | None = True
+    """Fine-tune first; the result is the reference. Without it, training on rewards starts from
+    the backbone as it is. None: for nano only."""
     sft: TrainConfig = TrainConfig()
-    """Fine-tuning that comes first; its result is the reference."""
+    """The fine-tuning."""
+    reinforce: bool = True
+    """Train on rewards."""
     share: float = Field(default=1.0, gt=0, le=1)
     """Share of users, chosen by a hash, whose prompts are used."""
     rationale: bool = False
@@ -77,6 +83,18 @@ class RewardRecommender(FineTunedRecommender):
     config: RewardConfig
     needs_certainty = False
     """Whether rewards need the model's self-certainty."""
+    grpo_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the training on rewards by which the method differs from others, except with
+    nano."""
+
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether the backbone is fine-tuned before it is trained on rewards."""
+        return self.config.is_nano if self.config.fine_tune is None else self.config.fine_tune
+
+    @property
+    def trains_rationales(self) -> bool:
+        return self.explains and self.fine_tunes
 
     @property
     def explains(self) -> bool:
@@ -119,52 +137,102 @@ class RewardRecommender(FineTunedRecommender):
             run: Device, folders and progress.
         """
 
+    def fine_tuning_examples(
+        self,
+        questions: Sequence[TeacherQuestion],
+        builder: ExampleBuilder,
+        data: TrainView,
+        run: RunContext,
+    ) -> list[Example]:
+        """Return what the backbone is fine-tuned on, for all users in `questions`."""
+        return self.supervised_examples(questions, builder, data, run)
+
+    def make_sampler(
+        self, builder: ExampleBuilder, backbone: Backbone, run: RunContext
+    ) -> RolloutSampler:
+        """Return what samples the answers that are rewarded."""
+        return RolloutSampler(
+            builder,
+            lambda policy: self.make_predictor(self.engine(policy, backbone)),
+            self.grpo_settings,
+            run,
+            self.config.rationale,
+        )
+
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        from benchkit.training.core.lora import check_adapters, merge_adapter
-        from benchkit.training.rl.grpo import train_grpo
+        questions = self.training_questions(data, run)
+        train_on_rewards = (
+            self._prepare_rewards(questions, backbone, builder, data, run)
+            if self.config.reinforce
+            else None
+        )
+        model = backbone.model
+        if self.fine_tunes:
+            model = self._fine_tune(questions, backbone, builder, data, run)
+        return model if train_on_rewards is None else train_on_rewards(model)
+
+    def _fine_tune(
+        self,
+        questions: Sequence[TeacherQuestion],
+        backbone: Backbone,
+        builder: ExampleBuilder,
+        data: TrainView,
+        run: RunContext,
+    ) -> Any:
+        from benchkit.training.core.lora import check_adapters
         from benchkit.training.sft import load_or_train_sft
 
+        settings = self.resolve_training_config(self.config.sft, run, purpose="sft")
+        check_adapters(backbone.model, settings)
+        return load_or_train_sft(
+            backbone.model,
+            self.fine_tuning_examples(questions, builder, data, run),
+            settings,
+            run,
+            validation=self.validation_examples(builder, data, run),
+        )
+
+    def _prepare_rewards(
+        self,
+        questions: Sequence[TeacherQuestion],
+        backbone: Backbone,
+        builder: ExampleBuilder,
+        data: TrainView,
+        run: RunContext,
+    ) -> Callable[[Any], Any]:
+        """Check all that can be wrong, and return the function that trains a model on rewards."""
+        from benchkit.training.core.lora import check_adapters, merge_adapter
+        from benchkit.training.rl.grpo import train_grpo
+
         config, grpo = self.config, self.grpo_settings
-        defaults = NANO_GRPO_DEFAULTS if config.is_nano else GRPO_DEFAULTS
+        defaults = NANO_GRPO_DEFAULTS if config.is_nano else {**GRPO_DEFAULTS, **self.grpo_defaults}
         settings = self.training_config(run, **defaults)
         require_one_process(settings)
-        supervised = self.resolve_training_config(config.sft, run, purpose="sft")
-        check_adapters(backbone.model, supervised, settings)
-        questions = self.training_questions(data, run)
+        check_adapters(backbone.model, settings)
         tasks = [
             RolloutTask(to_request(q), q.item, builder.prompt(to_request(q), config.rationale))
             for q in _select_users(questions, config.share, run)
         ]
         check_rollout_lengths(tasks, grpo.max_tokens, settings.max_length)
-        examples = self.supervised_examples(questions, builder, data, run)
         reward = self.make_reward(tasks, data, run)
-        model = load_or_train_sft(
-            backbone.model,
-            examples,
-            supervised,
-            run,
-            validation=self.validation_examples(builder, data, run),
-        )
-        sampler = RolloutSampler(
-            builder,
-            lambda policy: self.make_predictor(self.engine(policy, backbone)),
-            grpo,
-            run,
-            config.rationale,
-        )
-        return train_grpo(
-            merge_adapter(model),
-            tasks,
-            sampler,
-            reward,
-            settings,
-            run,
-            self.make_validation_metric(backbone, data, run),
-            log=(run.artifacts or run.scratch) / "rewards.jsonl",
-            identity=(type(self).__name__, config.model_dump(mode="json")),
-        )
+        sampler = self.make_sampler(builder, backbone, run)
+
+        def train_on_rewards(model: Any) -> Any:
+            return train_grpo(
+                merge_adapter(model),
+                tasks,
+                sampler,
+                reward,
+                settings,
+                run,
+                self.make_validation_metric(backbone, data, run),
+                log=(run.artifacts or run.scratch) / "rewards.jsonl",
+                identity=(type(self).__name__, config.model_dump(mode="json")),
+            )
+
+        return train_on_rewards
 
 
 def _select_users(

@@ -1,40 +1,63 @@
-"""TWiCE-Rec: GRPO on reasons and item, rewarded by the target and by a collaborative filter.
+"""TWiCE-Rec: curated rationales, three tasks, and GRPO rewarded by a collaborative filter, too.
 
-The reward of the item is `rewards.twice_rec_reward` of whether it is the target and of cf, the
-sigmoid of a SASRec's score (eq. 2); the reward of the format is added (eqs. 3-5).
+1. The teacher explains each user's last item and tags its own rationales; those that it calls
+   incoherent are dropped.
+2. Fine-tuning on three tasks: an item's description, the next item, and rationale and next item.
+3. GRPO. The reward of the item is `rewards.twice_rec_reward` of whether it is the target and of cf,
+   the sigmoid of a SASRec's score (eq. 2); the reward of the format is added (eqs. 3-5).
+Stages can be left out, which gives the paper's variants (its Figures 5 and 7).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from baselines.experts import ExpertConfig, expert_scores
-from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
-from benchkit import io
+from baselines.rl import twice_rec_stages as stages
+from baselines.rl.collaborative_reward import (
+    CollaborativeConfig,
+    agreement_table,
+    answer_agreement,
+)
+from baselines.rl.reward_recommender import RewardRecommender
+from benchkit.lm.teachers.base import NoRationaleError, Rationale, TeacherQuestion
+from benchkit.lm.teachers.curation import tag_rationales
+from benchkit.training.core.example_builder import ExampleBuilder
+from benchkit.training.core.examples import Example
 from benchkit.training.rl import rewards
 from benchkit.training.rl.rollouts import RewardFunction, Rollout, RolloutTask
-from benchkit.types import RunContext, TrainView
-
-# The paper's SASRec: its loss is binary, so that the sigmoid of its scores is a probability.
-PAPER_EXPERT = ExpertConfig(
-    config={
-        "loss": "bce", "hidden": 128, "heads": 2, "layers": 2, "dropout": 0.5, "max_length": 100,
-        "learning_rate": 1e-3, "batch_size": 2048, "epochs": 20,
-    }
-)  # fmt: skip
+from benchkit.types import Capability, RunContext, TrainView
 
 
 class TWiCERec(RewardRecommender):
-    """Fine-tuning on a teacher's rationale and the item, then GRPO."""
+    """Fine-tuning on curated rationales and two other tasks, then GRPO."""
 
-    class Config(RewardConfig):
-        """Settings of TWiCE-Rec."""
+    class Config(CollaborativeConfig):
+        """Settings of TWiCE-Rec.
 
-        share: float = Field(default=0.15, gt=0, le=1)
+        The paper's variants are A `fine_tune = false, reinforce = false`, B `reinforce = false`,
+        C `fine_tune = false`, D `weight = 0` and E the defaults; those of its Figure 7 are A the
+        defaults, B `answer_rationale = false` and C `rationale = false`.
+        """
+
+        curate: bool = True
+        """Stage 1: drop rationales that the teacher tags as incoherent. A language model gives a
+        verdict with `teacher = { kind = "llm", prompt = "post-hoc", engine = ... }`."""
+        min_coherence: float = Field(default=4.0, ge=1, le=7)
+        """Lowest coherence score of a rationale to learn from, where the teacher gives scores."""
+        tasks: tuple[stages.Task, ...] = Field(
+            default=("describe", "direct", "reason"), min_length=1
+        )
+        """Stage 2: an item's description, the next item, and rationale and next item; the last one
+        is left out without rationales."""
+        descriptions: PositiveInt | None = None
+        """Most items to describe, chosen by a hash; None for as many as there are users."""
+        answer_rationale: bool = True
+        """Answer with a rationale where the model is trained to give one."""
         rationale: bool = True
+        """Train on rationales, in stages 2 and 3."""
+        share: float = Field(default=0.15, gt=0, le=1)
         group: int = Field(default=16, ge=2)
         reduction: Literal["sequence", "token", "fixed"] = "token"
         kl: NonNegativeFloat = 0.04
@@ -45,80 +68,74 @@ class TWiCERec(RewardRecommender):
         items: the paper's variant D, item match and format alone."""
         threshold: float = Field(default=0.3, ge=0, le=1)
         """Threshold tau below which cf counts for nothing."""
-        cf: Literal["sigmoid", "rank"] = "sigmoid"
-        """Sigmoid of the expert's score, or its rank, from 1 for the first candidate to 0 for the
-        last. The rank works with any expert and is not in the paper."""
         item_weight: PositiveFloat = 1.0
         """Weight of the item's reward relative to the format's; 4 in the official code."""
         format_reward: Literal["paper", "strict"] = "paper"
         """Eqs. 3-5, by which tags only have to be there, or for an answer of the tags in their
         order, each once, and nothing else."""
-        expert: ExpertConfig = PAPER_EXPERT
-        """Collaborative filter, trained on the same interactions."""
-
-        @model_validator(mode="after")
-        def _scores_are_log_odds(self) -> "TWiCERec.Config":
-            binary = self.expert.name == "sasrec" and self.expert.config.get("loss") == "bce"
-            if self.weight and self.cf == "sigmoid" and not binary:
-                raise ValueError(
-                    "the sigmoid of this expert's scores is no probability: use sasrec with"
-                    " loss = 'bce', or set cf = 'rank'"
-                )
-            return self
 
     config: Config
+
+    @property
+    def trains_rationales(self) -> bool:
+        return self.config.rationale and self.fine_tunes and "reason" in self.config.tasks
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        answers_plainly = not self.config.answer_rationale
+        return super().capabilities - ({"explains"} if answers_plainly else set())
+
+    def fit(self, data: TrainView, run: RunContext) -> None:
+        super().fit(data, run)
+        if not self.config.answer_rationale:  # the same model, asked for the item alone
+            self.predictor = replace(self.predictor, rationale=False)
+
+    def write_rationales(
+        self, questions: Sequence[TeacherQuestion], data: TrainView, run: RunContext
+    ) -> list[Rationale]:
+        """Let the teacher explain each question's item, and curate what it writes (stage 1)."""
+        rationales = super().write_rationales(questions, data, run)
+        if not self.config.curate:
+            return rationales
+        curated = tag_rationales(rationales, self.config.min_coherence)
+        if all(rationale.text is None for rationale in curated):
+            raise NoRationaleError(
+                f"the teacher calls all of {len(curated)} rationales incoherent",
+                "lower min_coherence, or set curate = false",
+            )
+        return curated
+
+    def fine_tuning_examples(
+        self,
+        questions: Sequence[TeacherQuestion],
+        builder: ExampleBuilder,
+        data: TrainView,
+        run: RunContext,
+    ) -> list[Example]:
+        """Return the examples of the three tasks (stage 2)."""
+        config, examples = self.config, []
+        if "describe" in config.tasks:
+            limit = config.descriptions or len(questions)
+            examples += stages.description_examples(builder, data, limit)
+        if "direct" in config.tasks:
+            examples += stages.direct_examples(builder, questions)
+        if self.trains_rationales:
+            rationales = self.write_rationales(questions, data, run)
+            if config.curate:
+                stages.record_curation(rationales, config.min_coherence, run)
+            examples += stages.reasoning_examples(builder, questions, rationales)
+        return examples
 
     def make_reward(
         self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
     ) -> RewardFunction:
         config, tags = self.config, self.answer_tags
         format_reward = rewards.FORMAT_REWARDS[config.format_reward]
-        table = self._agreement(tasks, data, run) if config.weight else {}
+        table = agreement_table(config, config.threshold, tasks, data, run)
 
         def reward(task: RolloutTask, answer: Rollout) -> float:
-            agreement = table.get(task.request.case_id, {})
-            cf = agreement.get(answer.item, 0.0) if answer.item else 0.0
-            match = answer.item == task.target
+            cf, match = answer_agreement(table, task, answer), answer.item == task.target
             item_reward = rewards.twice_rec_reward(match, cf, config.weight, config.threshold)
             return config.item_weight * item_reward + format_reward(answer.text, tags)
 
         return reward
-
-    def _agreement(
-        self, tasks: Sequence[RolloutTask], data: TrainView, run: RunContext
-    ) -> dict[str, dict[str, float]]:
-        """Fit the expert; return for each task its agreement with each candidate, 0 to 1."""
-        config = self.config
-        expert = config.expert.fit_expert(data, run)
-        requests = [task.request for task in tasks]
-        table: dict[str, dict[str, float]] = {}
-        for request, row in zip(requests, expert_scores(expert, requests, run), strict=True):
-            agreement = collaborative_agreement(row, config.cf).tolist()
-            table[request.case_id] = dict(zip(request.candidates, agreement, strict=True))
-        # A share near 1 would mean that other items are rewarded for their popularity.
-        others = [
-            cf >= config.threshold
-            for task in tasks
-            for item, cf in table[task.request.case_id].items()
-            if item != task.target
-        ]
-        path = (run.artifacts or run.scratch) / "collaborative.json"
-        io.write_json(path, {"others_above_threshold": float(np.mean(others))})
-        return table
-
-
-def collaborative_agreement(
-    values: NDArray[np.float64], method: Literal["sigmoid", "rank"]
-) -> NDArray[np.float64]:
-    """Map an expert's scores [c] of candidates to agreement with the history, [c] from 0 to 1.
-
-    `rank` is the share of the other candidates that score lower, plus half of those with ties.
-    """
-    if method == "sigmoid":
-        # By tanh, which never overflows.
-        sigmoid: NDArray[np.float64] = 0.5 * (1 + np.tanh(values / 2))
-        return sigmoid
-    lower = (values[None, :] < values[:, None]).sum(axis=1)
-    ties = (values[None, :] == values[:, None]).sum(axis=1) - 1
-    share: NDArray[np.float64] = (lower + ties / 2) / max(1, len(values) - 1)
-    return share

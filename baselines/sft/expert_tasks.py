@@ -9,17 +9,19 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat
 
 from baselines import experts, list_generation
 from benchkit.lm.teachers.base import TeacherQuestion
-from benchkit.lm.tokenization import prompt_ids
 from benchkit.lm.tokens.control_tokens import quote
-from benchkit.lm.types import Message, Prompt
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
 from benchkit.training.core.examples import Example
+from benchkit.training.core.item_tasks import (
+    description_example,
+    item_descriptions,
+    pieces_example,
+    plain_example,
+)
 from benchkit.types import Catalog, Recommender, Request, RunContext
 
 RANK_TASK_ITEMS = 5  # items of a list to rank
 _BEST, _WORST = 0.1, 0.5  # shares of the expert's ranking from which a Yes and a No are drawn
-_COLUMNS = ("description", "details", "features", "genres", "tags", "style", "categories")
-_CHARACTERS = 200  # of an item's text
 _Scores = NDArray[np.float64]
 
 
@@ -110,7 +112,9 @@ class ExpertTasks:
         prompt = self.rank.prompt(replace(request, candidates=tuple(ids[code] for code in codes)))
         best = [ids[codes[place]] for place in experts.order_by_score(scores[codes])]
         titles = [self.rank.template.item_title(self.catalog, item) for item in best]
-        return _example(self.rank, prompt, list_generation.list_pieces(titles), request.case_id)
+        return pieces_example(
+            self.rank, prompt, list_generation.list_pieces(titles), request.case_id
+        )
 
     def interest_example(self, request: Request, scores: _Scores) -> Example:
         """Ask whether the expert would recommend an item."""
@@ -122,7 +126,7 @@ class ExpertTasks:
         item = self.catalog.ids[int(rng.choice(best if recommended else worst))]
         prompt = self.interest.prompt(replace(request, candidates=(item,)))
         answer = "Yes" if recommended else "No"
-        return _example(self.interest, prompt, (answer,), request.case_id)
+        return pieces_example(self.interest, prompt, (answer,), request.case_id)
 
     def _item_examples(self, mixture: TaskMixture) -> Iterator[Example]:
         """Yield examples from titles to texts and back."""
@@ -135,27 +139,13 @@ class ExpertTasks:
             text = quote(description)
             for draw in range(int(np.ceil(mixture.describe))):
                 if self._is_selected("describe", f"{item}#{draw}", mixture.describe - draw):
-                    yield self._plain(f"Describe this:\n{title}\n", text, item)
+                    yield description_example(self.next_item, item, description)
             for draw in range(int(np.ceil(mixture.find)) if count.get(description) == 1 else 0):
                 if self._is_selected("find", f"{item}#{draw}", mixture.find - draw):
-                    yield self._plain(f"What is this?\n{text}\n", title, item)
-
-    def _plain(self, question: str, answer: str, key: str) -> Example:
-        prompt = prompt_ids(self.next_item.tokenizer, Prompt(key, (Message("user", question),)))
-        return _example(self.next_item, tuple(prompt), (answer,), key)
+                    yield plain_example(self.next_item, f"What is this?\n{text}\n", title, item)
 
     def _is_selected(self, task: str, key: str, share: float) -> bool:
         return share >= 1 or bool(self.run.generator("mixture", task, key).random() < share)
-
-
-def item_descriptions(catalog: Catalog) -> list[str]:
-    """Return [n_items] texts besides the titles, one line each; empty if there is none."""
-    columns = [catalog.texts[column] for column in _COLUMNS if column in catalog.texts]
-    descriptions = []
-    for code in range(len(catalog)):
-        texts = (" ".join((column[code] or "").split()) for column in columns)
-        descriptions.append(next((text[:_CHARACTERS].rstrip() for text in texts if text), ""))
-    return descriptions
 
 
 def _earlier(question: TeacherQuestion, events: int) -> Request:
@@ -166,9 +156,3 @@ def _earlier(question: TeacherQuestion, events: int) -> Request:
     return replace(
         request, case_id=f"{request.case_id}#{events}", history=request.history[:-events]
     )
-
-
-def _example(
-    builder: ExampleBuilder, prompt: tuple[int, ...], pieces: Sequence[str], key: str
-) -> Example:
-    return Example(prompt, builder.join(pieces)[0], key=key)

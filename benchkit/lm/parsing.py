@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from benchkit.lm.response_format import ResponseFormat
+from benchkit.lm.retrieval.query import parse_query
 from benchkit.lm.types import FinishReason
 from benchkit.types import Status
 
@@ -51,6 +52,7 @@ _PAIRS = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "`": "`", 
 class ParsedAnswer(NamedTuple):
     """What an answer says. status: `ok` if it names an item, whether or not it is a candidate.
 
+    item: title or id; of an answer that is a query, the query.
     item_id: the id that the answer gives beside the title, or instead of it.
     """
 
@@ -84,6 +86,8 @@ def parse_answer(text: str, finish: FinishReason, response: ResponseFormat) -> P
     item_id: str | None = None
     if response.kind == "yes-no":
         item = _yes_or_no(answer)
+    elif response.tag == "answer":
+        item = parse_query(answer)
     elif response.kind == "numbered-list":
         item = next(iter(parse_list(answer, finish)), None)
     elif answer.strip():

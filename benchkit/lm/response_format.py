@@ -10,7 +10,10 @@ from typing import Literal, get_args
 from benchkit.errors import unknown_name_error
 from benchkit.lm.tokens.control_tokens import quote
 
-ResponseKind = Literal["title", "item", "think-item", "yes-no", "numbered-list"]
+ResponseKind = Literal[
+    "title", "item", "think-item", "yes-no", "numbered-list", "query", "think-query"
+]
+_TAGS = {"item": "item", "think-item": "item", "query": "answer", "think-query": "answer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class ResponseFormat:
     title: the title alone. item: `<item>t</item>`. think-item: `<think>r</think><item>t</item>`,
     the layout of C-APO and TWiCE-Rec. yes-no: the word Yes or No stands for the title.
     numbered-list: `1. t`, `2. t`, ...; what is trained and scored is its first entry.
+    query, think-query: `<answer>q</answer>` and `<think>r</think><answer>q</answer>`, where a query
+    for a retriever stands for the title (Rec-R1; `lm.retrieval.query` has its JSON).
     Raises ConfigError for any other kind.
 
     >>> ResponseFormat("think-item").pieces("Blue Moon", "Likes jazz.")
@@ -35,7 +40,12 @@ class ResponseFormat:
     @property
     def explains(self) -> bool:
         """Return whether a rationale comes before the title."""
-        return self.kind == "think-item"
+        return self.kind in ("think-item", "think-query")
+
+    @property
+    def tag(self) -> str:
+        """Return the name of the tag around the title or query; empty where there is none."""
+        return _TAGS.get(self.kind, "")
 
     def prefix(self, rationale: str | None = None) -> tuple[str, ...]:
         """Return all that comes before the title; without a rationale, the item follows at once.
@@ -46,15 +56,15 @@ class ResponseFormat:
         if rationale is not None:
             if not self.explains:
                 raise ValueError(f"response format {self.kind!r} has no place for a rationale")
-            return (*self.begin_rationale, quote(rationale), self.end_rationale + "<item>")
-        if self.kind in ("item", "think-item"):
-            return ("<item>",)
+            return (*self.begin_rationale, quote(rationale), f"{self.end_rationale}<{self.tag}>")
+        if self.tag:
+            return (f"<{self.tag}>",)
         return ("1. ",) if self.kind == "numbered-list" else ()
 
     @property
     def suffix(self) -> str:
         """Return what follows the title, in one piece with it."""
-        return "</item>" if self.kind in ("item", "think-item") else ""
+        return f"</{self.tag}>" if self.tag else ""
 
     def pieces(self, title: str, rationale: str | None = None) -> tuple[str, ...]:
         """Return a whole response."""

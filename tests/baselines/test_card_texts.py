@@ -7,6 +7,7 @@ import pytest
 from baselines.preference.c_apo import CAPO
 from baselines.preference.rec_po import RecPO
 from baselines.rl.rec_lm import RecLM
+from baselines.rl.rec_r1 import RecR1
 from baselines.rl.reward_recommender import RewardRecommender
 from baselines.rl.twice_rec import TWiCERec
 from benchkit import cards
@@ -57,7 +58,10 @@ def test_cards_name_what_is_not_in_the_papers_equations():
     assert CAPO.Config().calibrator_history == 5
     assert "the last 5 titles of the history" in text_of("c-apo")
     assert "C-APO" not in CARDS["rec-r1"].paper
-    assert "SASRec" in text_of("rec-r1")
+    assert RecR1.Config().weight == 1
+    assert "such as SASRec (appendix B)" in text_of("rec-r1") and "weight 1" in text_of("rec-r1")
+    assert TWiCERec.Config().min_coherence == 4
+    assert "a coherence score below 4" in text_of("twice-rec")
 
 
 @pytest.mark.parametrize("name", sorted(n for n, c in CARDS.items() if c.family == "rl"))

@@ -29,6 +29,8 @@ MORE = {
     "twice-rec": {**FAST_EXPERT, "cf": "rank"},
     "cal-rec": {"joint": TRAIN, "per_user": 1},
     "rec-lm": {**FAST_EXPERT, "lists": {"count": 2, "max_tokens": 30}},
+    "rec-r1": {**FAST_EXPERT, "cf": "rank"},
+    "rec-r1/query": {"template": "compact-query", "query_tokens": 8},
 }  # fmt: skip
 REWARDS = {"group": 2, "answer_tokens": 12}
 CARDS = {
@@ -41,14 +43,14 @@ CATALOG = Catalog(ITEMS, {"title": [f"Other {code}" for code in range(8)]})
 
 
 def settings_of(name):
-    settings = {**SETTINGS, "backbone": tiny_backbone(), **MORE.get(name, {})}
+    settings = {**SETTINGS, "backbone": tiny_backbone()}
     if CARDS[name].family in ("preference", "rl"):
         settings["sft"] = TRAIN
     if CARDS[name].family == "rl" and name != "rec-lm":
         settings |= REWARDS
     if name != "tallrec":
         settings["template"] = "compact"
-    return settings
+    return settings | MORE.get(name, {})
 
 
 def fit_elsewhere(method, config, folder):

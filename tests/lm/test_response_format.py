@@ -19,6 +19,8 @@ KINDS = get_args(ResponseKind)
         ("think-item", "Why.", ("<think>", "Why.", "</think><item>", "Blue</item>")),
         ("think-item", "", ("<think>", "", "</think><item>", "Blue</item>")),
         ("think-item", None, ("<item>", "Blue</item>")),
+        ("query", None, ("<answer>", "Blue</answer>")),
+        ("think-query", "Why.", ("<think>", "Why.", "</think><answer>", "Blue</answer>")),
         ("yes-no", None, ("Blue",)),
         ("numbered-list", None, ("1. ", "Blue")),
     ],
@@ -40,7 +42,7 @@ def test_what_begins_a_rationale_also_begins_the_whole_response(kind):
         assert response.begin_rationale == () and response.end_rationale == ""
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "think-item"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("think-")])
 def test_a_rationale_needs_a_place(kind):
     with pytest.raises(ValueError, match="no place for a rationale"):
         ResponseFormat(kind).pieces("Blue", "Why.")

@@ -39,7 +39,7 @@ class Rationale:
     status: Status = "ok"
     meta: Mapping[str, Any] = field(default_factory=dict)
     """`raw`, the answer as received where it could not be used; `why`, the reason in words;
-    `evidence`, the items that the text rests on."""
+    `evidence`, the items that the text rests on; `coherent`, the teacher's verdict on it."""
 
 
 class NoRationaleError(DataError):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -185,10 +186,11 @@ class LLMTeacher:
             status = _STATUS.get(reply.finish, "unparsed")
             return _failed_rationale(question, status, reply.text, f"the answer is {status}")
         if not parsed.coherent:
-            return _failed_rationale(
-                question, "refused", reply.text, "the teacher calls it incoherent"
-            )
-        return Rationale(question.key, question.item, parsed.text, parsed.score)
+            why = "the teacher calls it incoherent"
+            rationale = _failed_rationale(question, "refused", reply.text, why)
+            return replace(rationale, meta={**rationale.meta, "coherent": False})
+        verdict = {"coherent": True} if self._prompt.answer == "flagged" else {}
+        return Rationale(question.key, question.item, parsed.text, parsed.score, meta=verdict)
 
     def _verify(
         self,

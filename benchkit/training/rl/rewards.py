@@ -30,7 +30,7 @@ def twice_rec_reward(match: bool, cf: float, weight: float = 3.0, threshold: flo
 
 def format_tags(form: ResponseFormat) -> tuple[str, ...]:
     """Return the names of an answer's tags, in order; none for a format without tags."""
-    return {"think-item": ("think", "item"), "item": ("item",)}.get(form.kind, ())
+    return (*(("think",) if form.explains else ()), *((form.tag,) if form.tag else ()))
 
 
 def is_well_formed(text: str, names: Sequence[str]) -> bool:
@@ -92,12 +92,13 @@ FORMAT_REWARDS: Mapping[str, Callable[[str, Sequence[str]], float]] = {
 
 
 def rec_r1_reward(
-    rank: int | None, formatted: bool, bonus: float = 0.1, malformed: float = -2.0
+    rank: float | None, formatted: bool, bonus: float = 0.1, malformed: float = -2.0
 ) -> float:
     """Return Rec-R1's reward: NDCG of the target, plus a bonus for the format (Lin et al., 2025).
 
     Args:
-        rank: Rank of the target, from 1; None if it was not found, which earns 0.
+        rank: Rank of the target, from 1, between two numbers where it ties; None if it was not
+            found, which earns 0.
         formatted: Whether the answer has the required format.
         bonus: For a target that was found, in the right format.
         malformed: Reward of an answer without the format.

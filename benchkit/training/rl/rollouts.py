@@ -141,11 +141,12 @@ class RolloutSampler:
             ends=end_of_turn(tokenizer),
         )
         return [
-            [self._parse_rollout(answer, task) for answer in answers]
+            [self.parse_rollout(answer, task) for answer in answers]
             for task, answers in zip(tasks, completions, strict=True)
         ]
 
-    def _parse_rollout(self, sample: "TokenSample", task: RolloutTask) -> Rollout:
+    def parse_rollout(self, sample: "TokenSample", task: RolloutTask) -> Rollout:
+        """Return a free answer as it is rewarded and trained on."""
         tokenizer, candidates = self.builder.tokenizer, task.request.candidates
         text = tokenizer.decode(sample.tokens, skip_special_tokens=False)
         parsed = parse_answer(text, "stop" if sample.ended else "length", self.response_format)

@@ -15,7 +15,8 @@ from baselines.preference.hard_negatives import (
     draw_similar_negatives,
     insert_negative,
 )
-from baselines.preference.rose_po import RosePO, label_smoothing
+from baselines.preference.label_smoothing import label_smoothing
+from baselines.preference.rose_po import RosePO
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.testing.fixtures import run_context, toy_dataset
@@ -58,6 +59,11 @@ def test_the_family_reads_the_smoothing_of_each_pair(tmp_path):
     pairs = family.pairs(fields, d, True)
     each = preference_loss(d, torch.ones(2, 2, dtype=torch.bool), family.aggregate, pairs)
     assert each.tolist() == pytest.approx([0.5014133, 0.2014133], abs=1e-6)
+    family = RosePO(RosePO.Config(beta=1.0, uncertainty="margin")).make_loss(None, None)
+    pairs = family.pairs(fields, d, True)
+    each = preference_loss(d, torch.ones(2, 2, dtype=torch.bool), family.aggregate, pairs)
+    expected = [math.log1p(math.exp(0.2 - 1.5)), 0.2014133]  # a doubtful pair must lead by more
+    assert each.tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_smoothing_of_logits_and_of_other_scores():

@@ -77,6 +77,8 @@ def test_tags_are_those_of_the_format():
     assert rewards.format_tags(ResponseFormat("think-item")) == BOTH
     assert rewards.format_tags(ResponseFormat("item")) == ("item",)
     assert rewards.format_tags(ResponseFormat("title")) == ()
+    assert rewards.format_tags(ResponseFormat("think-query")) == ("think", "answer")
+    assert rewards.format_tags(ResponseFormat("query")) == ("answer",)
     for kind in ("think-item", "item"):
         form = ResponseFormat(kind)
         pieces = form.pieces("Blue Moon", "Likes jazz." if form.explains else None)

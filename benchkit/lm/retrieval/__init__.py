@@ -1,0 +1,1 @@
+"""Retrieval by the words of texts."""
