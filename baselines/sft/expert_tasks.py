@@ -1,46 +1,26 @@
-"""The training tasks of RecExplainer: the answers of an expert recommender, as text."""
+"""RecExplainer's tasks about users: the answers of an expert recommender, as text."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat
 
-from baselines import experts, list_generation
+from baselines import experts, list_answers
+from baselines.sft.expert_vectors import AlignedBuilder
+from baselines.sft.task_mixture import TaskMixture, is_selected
+from baselines.user_facts import describe_user
+from benchkit.lm.soft_prompts import PLACEHOLDER
 from benchkit.lm.teachers.base import TeacherQuestion
-from benchkit.lm.tokenization import prompt_ids
-from benchkit.lm.tokens.control_tokens import quote
-from benchkit.lm.types import Message, Prompt
-from benchkit.training.core.example_builder import ExampleBuilder, to_request
+from benchkit.lm.teachers.facts import CatalogFacts
+from benchkit.training.core.example_builder import to_request
 from benchkit.training.core.examples import Example
-from benchkit.types import Catalog, Recommender, Request, RunContext
+from benchkit.types import Catalog, Recommender, Request, RunContext, ValidationCase
 
-RANK_TASK_ITEMS = 5  # items of a list to rank
+LIST_ITEMS = 5  # items of a list to rank
+_HISTORY_ITEMS = 9  # of a history to write down, the last ones
 _BEST, _WORST = 0.1, 0.5  # shares of the expert's ranking from which a Yes and a No are drawn
-_COLUMNS = ("description", "details", "features", "genres", "tags", "style", "categories")
-_CHARACTERS = 200  # of an item's text
 _Scores = NDArray[np.float64]
-
-
-class TaskMixture(BaseModel):
-    """Number of examples of each task, per user or per item.
-
-    Further examples of a user are of histories without their last events.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    next_item: PositiveFloat = 1.0
-    """Per user: which item does the expert rank first?"""
-    rank: NonNegativeFloat = 0.5
-    """Per user: five unseen items in the expert's order."""
-    interest: NonNegativeFloat = 0.5
-    """Per user: is an item in the top tenth of the expert's ranking (Yes) or in its lower half?"""
-    describe: NonNegativeFloat = 0.25
-    """Per item: its text from its title."""
-    find: NonNegativeFloat = 0.25
-    """Per item: its title from a text that no other item has."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +28,10 @@ class ExpertTasks:
     """Write the examples, with one builder for the prompts of each task."""
 
     expert: Recommender
-    next_item: ExampleBuilder
+    next_item: AlignedBuilder
     """Asks as the method is asked later."""
-    rank: ExampleBuilder
-    interest: ExampleBuilder
+    rank: AlignedBuilder
+    interest: AlignedBuilder
     run: RunContext
 
     @property
@@ -61,32 +41,42 @@ class ExpertTasks:
     def examples(
         self, questions: Sequence[TeacherQuestion], mixture: TaskMixture
     ) -> Iterator[Example]:
-        """Yield the examples of all tasks; the items of the questions are not used."""
-        by_user: dict[str, tuple[float, Callable[[Request, _Scores], Example]]] = {
-            "next-item": (mixture.next_item, self.next_item_example),
-            "rank": (mixture.rank, self.rank_example),
-            "interest": (mixture.interest, self.interest_example),
+        """Yield the examples about users; the items of the questions are not used."""
+        facts = CatalogFacts(self.catalog)
+        writers: Mapping[str, Callable[[Request, _Scores], Example | None]] = {
+            "next_item": self.next_item_example,
+            "rank": self.rank_example,
+            "interest": self.interest_example,
+            "reconstruct": lambda request, _: self.history_example(request),
+            "summarize": lambda request, _: self.summary_example(request, facts),
         }
-        draws = int(np.ceil(max(share for share, _ in by_user.values())))
-        for draw in range(draws):
-            requests = [_earlier(question, draw) for question in questions]
+        shares = {task: getattr(mixture, task) for task in writers}
+        for draw in range(int(np.ceil(max(shares.values())))):
             selected = []
-            for request in requests:
-                writers = [
-                    write
-                    for task, (share, write) in by_user.items()
-                    if request.history and self._is_selected(task, request.case_id, share - draw)
+            for request in (_earlier(question, draw) for question in questions):
+                tasks = [
+                    task
+                    for task, share in shares.items()
+                    if request.history
+                    and is_selected(self.run, task, request.case_id, share - draw)
                 ]
-                if writers:
-                    selected.append((request, writers))
+                if tasks:
+                    selected.append((request, tasks))
             rows = self.unseen_scores([request for request, _ in selected])
-            for (request, writers), scores in zip(selected, rows, strict=True):
-                yield from (write(request, scores) for write in writers)
-        yield from self._item_examples(mixture)
+            for (request, tasks), scores in zip(selected, rows, strict=True):
+                for task in tasks:
+                    if (example := writers[task](request, scores)) is not None:
+                        yield example
 
     def unseen_scores(self, requests: Sequence[Request]) -> Iterator[_Scores]:
         """Yield the expert's scores [n_items] for each request, -inf for its history."""
         return experts.unseen_scores(self.expert, requests, self.catalog, self.run)
+
+    def next_items(self, cases: Sequence[ValidationCase]) -> list[Example]:
+        """Return cases as examples of the next item; those without a history are left out."""
+        requests = [case.request for case in cases if case.request.history]
+        rows = self.unseen_scores(requests)
+        return [self.next_item_example(*pair) for pair in zip(requests, rows, strict=True)]
 
     def next_item_example(self, request: Request, scores: _Scores) -> Example:
         """Ask for the expert's favourite unseen item.
@@ -105,12 +95,12 @@ class ExpertTasks:
         """Ask for unseen items in the expert's order, as a numbered list."""
         rng = self.run.generator("to-rank", request.case_id)
         free = np.flatnonzero(np.isfinite(scores))
-        codes = rng.permutation(free)[:RANK_TASK_ITEMS]
+        codes = rng.permutation(free)[:LIST_ITEMS]
         ids = self.catalog.ids
         prompt = self.rank.prompt(replace(request, candidates=tuple(ids[code] for code in codes)))
         best = [ids[codes[place]] for place in experts.order_by_score(scores[codes])]
-        titles = [self.rank.template.item_title(self.catalog, item) for item in best]
-        return _example(self.rank, prompt, list_generation.list_pieces(titles), request.case_id)
+        pieces = list_answers.list_pieces([self._title(item) for item in best])
+        return self._example(prompt, pieces, request)
 
     def interest_example(self, request: Request, scores: _Scores) -> Example:
         """Ask whether the expert would recommend an item."""
@@ -121,41 +111,34 @@ class ExpertTasks:
         worst = order[-max(1, round(_WORST * len(order))) :]
         item = self.catalog.ids[int(rng.choice(best if recommended else worst))]
         prompt = self.interest.prompt(replace(request, candidates=(item,)))
-        answer = "Yes" if recommended else "No"
-        return _example(self.interest, prompt, (answer,), request.case_id)
+        return self._example(prompt, ("Yes" if recommended else "No",), request)
 
-    def _item_examples(self, mixture: TaskMixture) -> Iterator[Example]:
-        """Yield examples from titles to texts and back."""
-        titles = [self.next_item.template.item_title(self.catalog, i) for i in self.catalog.ids]
-        texts = item_descriptions(self.catalog)
-        count = {text: texts.count(text) for text in set(texts)} if mixture.find else {}
-        for item, title, description in zip(self.catalog.ids, titles, texts, strict=True):
-            if not description:
-                continue
-            text = quote(description)
-            for draw in range(int(np.ceil(mixture.describe))):
-                if self._is_selected("describe", f"{item}#{draw}", mixture.describe - draw):
-                    yield self._plain(f"Describe this:\n{title}\n", text, item)
-            for draw in range(int(np.ceil(mixture.find)) if count.get(description) == 1 else 0):
-                if self._is_selected("find", f"{item}#{draw}", mixture.find - draw):
-                    yield self._plain(f"What is this?\n{text}\n", title, item)
+    def history_example(self, request: Request) -> Example | None:
+        """Ask for the history that a user's vector stands for; None if there are no vectors."""
+        builder = self.next_item
+        if builder.alignment == "behaviour":
+            return None
+        text = f"{PLACEHOLDER}\nWhat did this user choose?\n"
+        prompt = builder.ask(text, (builder.users.code(request),), request.case_id)
+        titles = [self._title(event.item) for event in request.history[-_HISTORY_ITEMS:]]
+        return self._example(prompt, list_answers.list_pieces(titles), request)
 
-    def _plain(self, question: str, answer: str, key: str) -> Example:
-        prompt = prompt_ids(self.next_item.tokenizer, Prompt(key, (Message("user", question),)))
-        return _example(self.next_item, tuple(prompt), (answer,), key)
+    def summary_example(self, request: Request, facts: CatalogFacts) -> Example:
+        """Ask what the history says of the user."""
+        builder, template = self.next_item, self.next_item.template
+        lists = template.model_copy(
+            update={"user": template.user.partition("{history}")[0] + "{history}Who is this?\n",
+                    "show_candidates": False}
+        )  # fmt: skip
+        prompt = replace(builder, template=lists).prompt(request)
+        text = describe_user(request.history, facts, self.catalog, template).rstrip("\n")
+        return self._example(prompt, (text,), request)
 
-    def _is_selected(self, task: str, key: str, share: float) -> bool:
-        return share >= 1 or bool(self.run.generator("mixture", task, key).random() < share)
+    def _title(self, item: str) -> str:
+        return self.next_item.template.item_title(self.catalog, item)
 
-
-def item_descriptions(catalog: Catalog) -> list[str]:
-    """Return [n_items] texts besides the titles, one line each; empty if there is none."""
-    columns = [catalog.texts[column] for column in _COLUMNS if column in catalog.texts]
-    descriptions = []
-    for code in range(len(catalog)):
-        texts = (" ".join((column[code] or "").split()) for column in columns)
-        descriptions.append(next((text[:_CHARACTERS].rstrip() for text in texts if text), ""))
-    return descriptions
+    def _example(self, prompt: tuple[int, ...], pieces: Sequence[str], request: Request) -> Example:
+        return Example(prompt, self.next_item.join(pieces)[0], key=request.case_id)
 
 
 def _earlier(question: TeacherQuestion, events: int) -> Request:
@@ -166,9 +149,3 @@ def _earlier(question: TeacherQuestion, events: int) -> Request:
     return replace(
         request, case_id=f"{request.case_id}#{events}", history=request.history[:-events]
     )
-
-
-def _example(
-    builder: ExampleBuilder, prompt: tuple[int, ...], pieces: Sequence[str], key: str
-) -> Example:
-    return Example(prompt, builder.join(pieces)[0], key=key)
