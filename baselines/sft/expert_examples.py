@@ -20,6 +20,7 @@ def make_tasks(
     expert: Recommender,
     builder: ExampleBuilder,
     alignment: Alignment,
+    max_history: int | None,
     users: UserVectors,
     run: RunContext,
 ) -> ExpertTasks:
@@ -29,6 +30,7 @@ def make_tasks(
         expert: The expert.
         builder: Writes prompts without vectors as the method is asked later.
         alignment: Which vectors the prompts have.
+        max_history: Most events of a history in a prompt; None for no limit.
         users: Numbers the users whose vectors they have.
         run: Source of random numbers.
     """
@@ -38,7 +40,7 @@ def make_tasks(
         list_limit = max(limit // 2, limit - (LIST_ITEMS - 1) * _TITLE_TOKENS)
 
     def aligned(template: Template, tokens: int | None) -> AlignedBuilder:
-        template = align_template(template, alignment)
+        template = align_template(template, alignment, max_history)
         return AlignedBuilder(
             template, builder.tokenizer, builder.catalog, tokens, alignment, users
         )

@@ -131,8 +131,8 @@ class ExpertTasks:
                     "show_candidates": False}
         )  # fmt: skip
         prompt = replace(builder, template=lists).prompt(request)
-        text = describe_user(request.history, facts, self.catalog, template).rstrip("\n")
-        return self._example(prompt, (text,), request)
+        text = describe_user(request.history, facts, self.catalog, template)
+        return self._example(prompt, (text.rstrip("\n"),), request)
 
     def _title(self, item: str) -> str:
         return self.next_item.template.item_title(self.catalog, item)
@@ -146,6 +146,5 @@ def _earlier(question: TeacherQuestion, events: int) -> Request:
     request = to_request(question)
     if not events:
         return request
-    return replace(
-        request, case_id=f"{request.case_id}#{events}", history=request.history[:-events]
-    )
+    key = f"{request.case_id}#{events}"
+    return replace(request, case_id=key, history=request.history[:-events])

@@ -19,18 +19,23 @@ from benchkit.types import Catalog, Request
 Alignment = Literal["behaviour", "intention", "hybrid"]
 
 
-def align_template(template: Template, alignment: Alignment) -> Template:
+def align_template(
+    template: Template, alignment: Alignment, max_history: int | None = None
+) -> Template:
     """Return a template with places for vectors: of the user, and behind each candidate's texts.
 
-    By `behaviour` there are none, by `intention` the user's vector stands for the history.
+    By `behaviour` there are none, by `intention` the user's vector stands for the history. Of the
+    history at most `max_history` events are written, the last ones.
     """
+    limits = [n for n in (template.history.max_events, max_history) if n is not None]
+    history = template.history.model_copy(update={"max_events": min(limits, default=None)})
+    template = template.model_copy(update={"history": history})
     if alignment == "behaviour":
         return template
     candidates = template.candidates
     if candidates is not None:
         end = f" {PLACEHOLDER}{candidates.end}"
         candidates = candidates.model_copy(update={"end": end})
-    history = template.history
     if alignment == "intention":
         history = history.model_copy(update={"empty": ""})
     return template.model_copy(
@@ -82,10 +87,12 @@ class AlignedPredictor(LMPredictor):
     users: UserVectors = field(default_factory=lambda: UserVectors({}, 0))
 
     @classmethod
-    def from_predictor(cls, predictor: LMPredictor, alignment: Alignment) -> Self:
+    def from_predictor(
+        cls, predictor: LMPredictor, alignment: Alignment, max_history: int | None
+    ) -> Self:
         """Return a predictor that asks the same model with vectors."""
         values: dict[str, Any] = {f.name: getattr(predictor, f.name) for f in fields(LMPredictor)}
-        values["template"] = align_template(predictor.template, alignment)
+        values["template"] = align_template(predictor.template, alignment, max_history)
         return cls(**values, alignment=alignment)
 
     def _prompt(self, request: Request, catalog: Catalog) -> Prompt:

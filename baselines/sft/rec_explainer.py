@@ -107,10 +107,10 @@ class RecExplainer(FineTunedRecommender):
 
     def make_predictor(self, engine: Engine) -> LMPredictor:
         """Build what asks `engine` in the way of this method."""
-        plain = super().make_predictor(engine)
-        if self.config.alignment == "behaviour":
-            return plain
-        return AlignedPredictor.from_predictor(plain, self.config.alignment)
+        config = self.config
+        return AlignedPredictor.from_predictor(
+            super().make_predictor(engine), config.alignment, config.max_history
+        )
 
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
@@ -120,7 +120,7 @@ class RecExplainer(FineTunedRecommender):
         users = UserVectors(data.catalog.index, len(data.catalog))
         if config.alignment != "behaviour":
             add_placeholder(backbone.tokenizer)
-        tasks = make_tasks(self.expert, builder, config.alignment, users, run)
+        tasks = make_tasks(self.expert, builder, config.alignment, config.max_history, users, run)
         questions = self.training_questions(data, run)
         examples = training_examples(tasks, questions, config.tasks, settings.max_length)
         validation = tasks.next_items(data.validation[: config.validation_cases])

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import PositiveInt
+
 from baselines.experts import ExpertConfig
 from baselines.sft.expert_vectors import Alignment
 from baselines.sft.task_mixture import TaskMixture
@@ -16,6 +18,7 @@ _LARGE = {
         r=16, alpha=32, dropout=0.05, targets=("q_proj", "k_proj", "v_proj", "o_proj")
     ),
 }  # fmt: skip
+_HISTORY = 9
 
 
 class RecExplainerConfig(FineTunedConfig):
@@ -26,10 +29,18 @@ class RecExplainerConfig(FineTunedConfig):
     alignment: Alignment = "hybrid"
     """What stands for the user: the titles of the history (`behaviour`), the expert's vector
     (`intention`), or both. Vectors need an expert with `item_embeddings` and `user_states`."""
+    history: PositiveInt | None = None
+    """Most events of a history that are written, the last ones; None: 9, and for nano all that
+    fit."""
     tasks: TaskMixture = TaskMixture()
     """Number of examples of each task."""
     explain: bool = False
     """Let the model say why it ranks an item first, after it has."""
+
+    @property
+    def max_history(self) -> int | None:
+        """Most events of a history in a prompt; None for no limit."""
+        return _HISTORY if self.history is None and not self.is_nano else self.history
 
     @property
     def training_defaults(self) -> dict[str, Any]:

@@ -78,11 +78,7 @@ class RecSaver(FineTunedRecommender):
         data: TrainView,
         run: RunContext,
     ) -> Any:
-        """Teach the model to write and to use rationales, by those of the teacher.
-
-        They are about the item before the last one, so that none is about an item that is to be
-        verified.
-        """
+        """Teach the model to write and to use rationales, about items not to be verified."""
         earlier = list(earlier_questions(questions))
         rationales = self.write_rationales(earlier, data, run)
         examples = list(warm_up_examples(earlier, rationales, builder))

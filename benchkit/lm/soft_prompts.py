@@ -69,13 +69,21 @@ def fill_placeholders(ids: Sequence[int], placeholder: int, codes: Sequence[int]
     return [item_token(next(items)) if token == placeholder else token for token in ids]
 
 
-def with_placeholders(template: Template) -> Template:
-    """Return a template that writes a placeholder behind the texts of each item."""
+def with_placeholders(template: Template, max_history: int | None = None) -> Template:
+    """Return a template that writes a placeholder behind the texts of each item.
 
-    def append(layout: ItemLayout | None) -> ItemLayout | None:
-        return layout and layout.model_copy(update={"end": f" {PLACEHOLDER}{layout.end}"})
-
-    layouts = {"history": append(template.history), "candidates": append(template.candidates)}
+    Args:
+        template: The template to change.
+        max_history: Newest events that are written, at most; None for as many as the template's.
+    """
+    layouts: dict[str, ItemLayout] = {}
+    for name in ("history", "candidates"):
+        layout = getattr(template, name)
+        if layout is not None:
+            layouts[name] = layout.model_copy(update={"end": PLACEHOLDER + layout.end})
+    limits = [n for n in (template.history.max_events, max_history) if n is not None]
+    latest = {"max_events": min(limits, default=None)}
+    layouts["history"] = layouts["history"].model_copy(update=latest)
     return template.model_copy(update=layouts)
 
 

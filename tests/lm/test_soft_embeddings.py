@@ -95,13 +95,23 @@ def test_what_is_left_out_of_the_history_has_no_placeholder():
     tokenizer = tiny_tokenizer()
     add_placeholder(tokenizer)
     template = with_placeholders(load_template("compact"))
-    budget = len("Blue Moon") + len("Odd ") + len(PLACEHOLDER) + 2 * len("  \n")
+    budget = len("Blue Moon") + len("Odd ") + len(PLACEHOLDER) + 2 * len(" \n")
     prompt = render_soft_prompt(
         template, REQUEST, CATALOG, INDEX, lambda t: len(text_ids(tokenizer, t)), budget
     )
     assert prompt.codes == (1, 2)
     empty = replace(REQUEST, history=())
     assert render_soft_prompt(template, empty, CATALOG, INDEX, len).codes == ()
+
+
+@pytest.mark.parametrize(("name", "limit"), [("compact", 2), ("titles", 1)])
+def test_the_history_can_be_limited(name, limit):
+    template = with_placeholders(load_template(name), limit)
+    shorter = with_placeholders(template, 5)
+    for layout in (template, shorter):
+        prompt = render_soft_prompt(layout, REQUEST, CATALOG, INDEX, len)
+        assert prompt.codes[:limit] == (0, 1, 2)[3 - limit :]
+        assert PLACEHOLDER not in load_template(name).history.end
 
 
 def test_a_template_with_the_candidates_first_has_its_codes_in_that_order():

@@ -218,7 +218,8 @@ def test_a_profile_says_what_the_history_says():
     assert describe_user((), facts, catalog, titles) == ""
 
 
-def test_a_profile_too_long_for_the_prompt_is_left_out(chat, asked):
+def test_a_profile_too_long_for_the_prompt_is_left_out(chat, asked, monkeypatch):
+    monkeypatch.setattr("baselines.prompted.chat_prompt._PROFILE_SHARE", 0.1)
     method, run, engine = chat(echo, profile=True, prompt_tokens=195)
     list(method.predict(asked, run))
     assert all("About the user" not in p.messages[-1].content for p in engine.asked)

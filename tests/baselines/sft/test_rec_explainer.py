@@ -11,6 +11,7 @@ from baselines.cf.scoring import history_codes
 from baselines.experts import ExpertConfig
 from baselines.sft.agreement import expert_agreement
 from baselines.sft.expert_examples import make_tasks, training_examples
+from baselines.sft.expert_vectors import align_template
 from baselines.sft.explanations import ask_why
 from baselines.sft.item_tasks import ItemTasks, item_descriptions
 from baselines.sft.rec_explainer import RecExplainer
@@ -66,7 +67,7 @@ def tasks_of(dataset, expert, template="compact", catalog=None, alignment="behav
     add_placeholder(tokenizer)
     builder = ExampleBuilder(load_template(template), tokenizer, catalog)
     users = UserVectors(catalog.index, len(catalog))
-    return make_tasks(expert, builder, alignment, users, run_context(dataset.catalog))
+    return make_tasks(expert, builder, alignment, None, users, run_context(dataset.catalog))
 
 
 def spelled(tasks, ids):
@@ -405,7 +406,17 @@ def test_an_expert_without_vectors_is_refused():
         RecExplainer(config(train={"processes": 2, "batch_size": 8}))
 
 
+@pytest.mark.parametrize("alignment", ["behaviour", "hybrid"])
+def test_the_history_has_at_most_so_many_items(alignment):
+    template = align_template(load_template("titles"), alignment, 9)
+    assert template.history.max_events == 9
+    assert align_template(template, alignment, 20).history.max_events == 9
+    assert align_template(load_template("titles"), alignment).history.max_events is None
+
+
 def test_the_settings_are_those_of_the_paper():
+    assert RecExplainer.Config(backbone="x").max_history == 9
+    assert RecExplainer.Config().max_history is None
     settings = RecExplainer.Config(backbone="x").training_defaults
     assert (settings["epochs"], settings["batch_size"], settings["learning_rate"]) == (20, 64, 1e-4)
     lora = settings["lora"]
@@ -430,5 +441,5 @@ def test_it_learns_what_the_expert_prefers(dataset):
 def test_a_list_leaves_room_for_its_answer_and_for_its_prompt(dataset, expert, limit, left):
     builder = replace(tasks_of(dataset, expert).next_item, prompt_tokens=limit)
     users = UserVectors(dataset.catalog.index, len(dataset.catalog))
-    tasks = make_tasks(expert, builder, "behaviour", users, run_context(dataset.catalog))
+    tasks = make_tasks(expert, builder, "behaviour", None, users, run_context(dataset.catalog))
     assert tasks.rank.prompt_tokens == left
