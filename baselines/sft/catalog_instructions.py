@@ -95,7 +95,7 @@ def instruction_examples(
     return examples
 
 
-def hash_file(path: Path) -> str:
+def hash_instructions(path: Path) -> str:
     """Return 16 hexadecimal digits of a file's content; '' where it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -114,7 +114,7 @@ class InstructRec(FineTunedRecommender):
         ]
         if config.texts == "teacher":
             users = instruction_texts.with_teacher_texts(
-                users, builder, lambda asked: self.write_rationales(asked, data, run)
+                users, builder, lambda asks: self.write_rationales(asks, data, run)
             )
         pairs = [(user, self.draw(user, rng)) for user in users for _ in range(config.instructions)]
         # Half of the answers are Yes, and half of the pairs begin with the target.

@@ -36,7 +36,7 @@ class QuestionSource:
     history: int
     """Most interactions before the one asked about."""
 
-    def rated(self) -> Iterator[RatedQuestion]:
+    def from_ratings(self) -> Iterator[RatedQuestion]:
         """Yield the last interactions of each user that have a history, with their answers."""
         rows = self.data.interactions
         for code, user in enumerate(self.data.users):
@@ -51,7 +51,7 @@ class QuestionSource:
                 liked = not self.is_disliked(ratings[place])
                 yield RatedQuestion(request, events[place].item, liked)
 
-    def unobserved(
+    def from_catalog(
         self, questions: Sequence[RatedQuestion], negatives: int, run: RunContext
     ) -> Iterator[RatedQuestion]:
         """Yield items without interaction after the history of each liked item.
@@ -92,7 +92,7 @@ def training_questions(
     Raises:
         DataError: Nobody dislikes anything, and only ratings were to give negatives.
     """
-    questions = list(source.rated())
+    questions = list(source.from_ratings())
     if no_from == "ratings" and all(question.liked for question in questions):
         raise DataError(
             "no training interaction is rated low, so that every answer would be Yes",
@@ -101,14 +101,14 @@ def training_questions(
     if no_from == "unobserved":
         questions = [question for question in questions if question.liked]
     if no_from != "ratings":
-        questions += source.unobserved(questions, negatives, run)
+        questions += source.from_catalog(questions, negatives, run)
     by_user: dict[str, list[RatedQuestion]] = {}
     for question in questions:
         by_user.setdefault(question.request.user, []).append(question)
     return by_user
 
 
-def validation_questions(
+def case_questions(
     cases: Sequence[ValidationCase], negatives: int, run: RunContext
 ) -> list[RatedQuestion]:
     """Ask about each case's target, as liked, and about other candidates, as not liked."""

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from baselines.sft.agreement import expert_agreement
-from baselines.sft.expert_examples import make_tasks, training_examples
-from baselines.sft.expert_vectors import AlignedPredictor
-from baselines.sft.explanations import explain_best
-from baselines.sft.rec_explainer_settings import RecExplainerConfig, check_vectors
-from baselines.sft.user_vectors import UserVectors
+from baselines.sft.explainer.agreement import expert_agreement
+from baselines.sft.explainer.expert_examples import make_tasks, training_examples
+from baselines.sft.explainer.expert_vectors import AlignedPredictor
+from baselines.sft.explainer.explanations import explain_best
+from baselines.sft.explainer.settings import RecExplainerConfig, check_vectors
+from baselines.sft.explainer.user_vectors import UserVectors
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.engines.hf import HFConfig, HFEngine
 from benchkit.lm.predictor import LMPredictor
@@ -126,7 +126,7 @@ class RecExplainer(FineTunedRecommender):
         validation = tasks.next_items(data.validation[: config.validation_cases])
         if config.alignment == "behaviour":
             return train_sft(model, examples, settings, run, validation=validation or None)
-        from baselines.sft.connectors import VectorTable, train_with_connectors
+        from baselines.sft.explainer.connectors import VectorTable, train_with_connectors
 
         check_lengths(examples, settings.max_length)
         check_lengths(validation, settings.max_length, "validation example")

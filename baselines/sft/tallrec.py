@@ -88,7 +88,7 @@ class TALLRec(FineTunedRecommender):
             held_back = [question for user in others for question in by_user[user]]
         else:
             cases = data.validation[: config.validation_cases]
-            held_back = rated_questions.validation_questions(cases, config.negatives, run)
+            held_back = rated_questions.case_questions(cases, config.negatives, run)
         return [q for user in users for q in by_user[user]][: config.samples], held_back
 
     def second_stage(self, n_examples: int, run: RunContext) -> TrainConfig:

@@ -53,7 +53,7 @@ class TALLRecConfig(FineTunedConfig):
         """Return a hash of the instructions' file, which is part of a run's identity."""
         if self.instructions in ("catalog", "none"):
             return ""
-        return catalog_instructions.hash_file(Path(self.instructions))
+        return catalog_instructions.hash_instructions(Path(self.instructions))
 
     @property
     def first_defaults(self) -> dict[str, Any]:

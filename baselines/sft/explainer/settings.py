@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import PositiveInt
 
 from baselines.experts import ExpertConfig
-from baselines.sft.expert_vectors import Alignment
-from baselines.sft.task_mixture import TaskMixture
+from baselines.sft.explainer.expert_vectors import Alignment
+from baselines.sft.explainer.task_mixture import TaskMixture
 from benchkit.errors import ConfigError
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.recommender import FineTunedConfig

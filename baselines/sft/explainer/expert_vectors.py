@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
-from baselines.sft.user_vectors import UserVectors
+from baselines.sft.explainer.user_vectors import UserVectors
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import Template, render_prompt
 from benchkit.lm.soft_prompts import PLACEHOLDER, SoftPrompt, fill_placeholders

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines import experts, list_answers
-from baselines.sft.expert_vectors import AlignedBuilder
-from baselines.sft.task_mixture import TaskMixture, is_selected
+from baselines.sft.explainer.expert_vectors import AlignedBuilder
+from baselines.sft.explainer.task_mixture import TaskMixture, is_selected
 from baselines.user_facts import describe_user
 from benchkit.lm.soft_prompts import PLACEHOLDER
 from benchkit.lm.teachers.base import TeacherQuestion

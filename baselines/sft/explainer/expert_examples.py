@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from baselines.sft.expert_tasks import LIST_ITEMS, ExpertTasks
-from baselines.sft.expert_vectors import AlignedBuilder, Alignment, align_template
-from baselines.sft.item_tasks import ItemTasks
-from baselines.sft.task_mixture import TaskMixture
-from baselines.sft.user_vectors import UserVectors
+from baselines.sft.explainer.expert_tasks import LIST_ITEMS, ExpertTasks
+from baselines.sft.explainer.expert_vectors import AlignedBuilder, Alignment, align_template
+from baselines.sft.explainer.item_tasks import ItemTasks
+from baselines.sft.explainer.task_mixture import TaskMixture
+from baselines.sft.explainer.user_vectors import UserVectors
 from benchkit.lm.prompts import Template, load_template
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.training.core.example_builder import ExampleBuilder
