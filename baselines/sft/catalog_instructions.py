@@ -1,6 +1,5 @@
 """General instructions for TALLRec's first stage: from a file, or about the catalogue's items."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,11 +92,3 @@ def instruction_examples(
         if len(example) <= max_length:
             examples.append(example)
     return examples
-
-
-def hash_instructions(path: Path) -> str:
-    """Return 16 hexadecimal digits of a file's content; '' where it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    except OSError:
-        return ""

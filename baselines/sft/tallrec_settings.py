@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveInt, computed_field
 
-from baselines.sft import catalog_instructions
 from baselines.sft.rated_questions import NegativeSource
+from benchkit.fingerprint import hash_file
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.recommender import FineTunedConfig
 
@@ -53,7 +53,7 @@ class TALLRecConfig(FineTunedConfig):
         """Return a hash of the instructions' file, which is part of a run's identity."""
         if self.instructions in ("catalog", "none"):
             return ""
-        return catalog_instructions.hash_instructions(Path(self.instructions))
+        return hash_file(Path(self.instructions)) or ""
 
     @property
     def first_defaults(self) -> dict[str, Any]:

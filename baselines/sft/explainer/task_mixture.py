@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, computed_field
 
-from baselines.sft.catalog_instructions import hash_instructions
+from benchkit.fingerprint import hash_file
 from benchkit.types import RunContext
 
 
@@ -41,7 +41,7 @@ class TaskMixture(BaseModel):
     @property
     def dialogues_hash(self) -> str:
         """Return a hash of the dialogues' file, which is part of a run's identity."""
-        return "" if self.dialogues is None else hash_instructions(self.dialogues)
+        return "" if self.dialogues is None else hash_file(self.dialogues) or ""
 
 
 def is_selected(run: RunContext, task: str, key: str, share: float) -> bool:
