@@ -69,8 +69,8 @@ class CandidateRetriever:
         if not request.history:
             return np.zeros(len(items))
         history = vectors[[index[event.item] for event in request.history]].mean(axis=0)
-        cosines = vectors[[index[item] for item in items]] @ history
-        return np.array(cosines, dtype=np.float64)
+        cosines: NDArray[np.float32] = vectors[[index[item] for item in items]] @ history
+        return cosines.astype(np.float64)
 
 
 def relative_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
