@@ -16,8 +16,8 @@ from baselines.sft.explainer.settings import RecExplainerConfig, check_vectors
 from baselines.sft.explainer.user_vectors import UserVectors
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.engines.hf import HFConfig, HFEngine
+from benchkit.lm.injection.soft_prompts import SoftPromptEngine, add_placeholder
 from benchkit.lm.predictor import LMPredictor
-from benchkit.lm.soft_prompts import SoftPromptEngine, add_placeholder
 from benchkit.lm.types import Engine
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.core.examples import check_lengths

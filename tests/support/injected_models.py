@@ -1,4 +1,4 @@
-"""What tests of models with injected item vectors share: a planted world, and its standard errors."""
+"""What tests of models with injected item vectors share: a planted world and its errors."""
 
 import math
 
@@ -7,7 +7,22 @@ from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.testing.fixtures import toy_dataset
 
 EXPERT = {"name": "sasrec", "config": {"epochs": 2, "hidden": 8, "heads": 1}}
-NANO = {"hidden": 32, "intermediate": 64, "steps": 150, "pieces": 64}
+PLANTED_EXPERT = {"name": "sasrec", "config": {"epochs": 15}}  # enough to know the genres
+NANO = {"hidden": 32, "intermediate": 64, "steps": 300, "pieces": 64}
+
+
+class StageLosses:
+    """A Progress that remembers the losses that each stage reports."""
+
+    def __init__(self):
+        self.stage, self.losses = "", {}
+
+    def start(self, what, total=None):
+        self.stage = what
+
+    def advance(self, steps=1, note=""):
+        if note.startswith("loss "):
+            self.losses.setdefault(self.stage, []).append(float(note.split()[1]))
 
 
 def genre_world(users=60):

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchkit.lm.soft_embeddings import SoftEmbeddings
+from benchkit.lm.injection.soft_embeddings import SoftEmbeddings
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.examples import Example
 from benchkit.training.core.training_context import training_context

@@ -39,7 +39,7 @@ def make_tasks(
         # A model with a short context has short titles; it gets half of it for the prompt.
         list_limit = max(limit // 2, limit - (LIST_ITEMS - 1) * _TITLE_TOKENS)
 
-    def aligned(template: Template, tokens: int | None) -> AlignedBuilder:
+    def make_builder(template: Template, tokens: int | None) -> AlignedBuilder:
         template = align_template(template, alignment, max_history)
         return AlignedBuilder(
             template, builder.tokenizer, builder.catalog, tokens, alignment, users
@@ -47,9 +47,9 @@ def make_tasks(
 
     return ExpertTasks(
         expert,
-        aligned(builder.template, limit),
-        aligned(load_template("compact-list"), list_limit),
-        aligned(load_template("compact-interest"), limit),
+        make_builder(builder.template, limit),
+        make_builder(load_template("compact-list"), list_limit),
+        make_builder(load_template("compact-interest"), limit),
         run,
     )
 

@@ -10,7 +10,7 @@ from baselines import experts, list_answers
 from baselines.sft.explainer.expert_vectors import AlignedBuilder
 from baselines.sft.explainer.task_mixture import TaskMixture, is_selected
 from baselines.user_facts import describe_user
-from benchkit.lm.soft_prompts import PLACEHOLDER
+from benchkit.lm.injection.soft_prompts import PLACEHOLDER
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts
 from benchkit.training.core.example_builder import to_request

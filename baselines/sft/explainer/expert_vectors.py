@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 from baselines.sft.explainer.user_vectors import UserVectors
+from benchkit.lm.injection.soft_prompts import PLACEHOLDER, SoftPrompt, fill_placeholders
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import Template, render_prompt
-from benchkit.lm.soft_prompts import PLACEHOLDER, SoftPrompt, fill_placeholders
 from benchkit.lm.tokenization import prompt_ids, text_ids
 from benchkit.lm.types import Message, Prompt
 from benchkit.training.core.example_builder import ExampleBuilder

@@ -10,7 +10,7 @@ from baselines import list_answers
 from baselines.sft.catalog_instructions import instruction_examples, read_instructions
 from baselines.sft.explainer.expert_vectors import AlignedBuilder
 from baselines.sft.explainer.task_mixture import TaskMixture, is_selected
-from benchkit.lm.soft_prompts import PLACEHOLDER
+from benchkit.lm.injection.soft_prompts import PLACEHOLDER
 from benchkit.lm.tokens.control_tokens import quote
 from benchkit.training.core.examples import Example
 from benchkit.types import Catalog, RunContext

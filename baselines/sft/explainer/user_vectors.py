@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.cf.scoring import history_codes
-from benchkit.lm.soft_prompts import UNKNOWN
+from benchkit.lm.injection.soft_prompts import UNKNOWN
 from benchkit.types import Request
 
 

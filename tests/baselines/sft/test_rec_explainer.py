@@ -18,8 +18,8 @@ from baselines.sft.explainer.task_mixture import TaskMixture
 from baselines.sft.explainer.user_vectors import UserVectors
 from baselines.sft.rec_explainer import RecExplainer
 from benchkit.errors import ConfigError
+from benchkit.lm.injection.soft_prompts import NO_ITEM, PLACEHOLDER, add_placeholder, item_token
 from benchkit.lm.prompts import load_template
-from benchkit.lm.soft_prompts import NO_ITEM, PLACEHOLDER, add_placeholder, item_token
 from benchkit.lm.teachers.facts import CatalogFacts
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.types import Message, Prompt

@@ -3,7 +3,7 @@
 In the text such a position is `PLACEHOLDER`, one token of its own. After tokenising, its token is
 replaced by an id above every vocabulary that says which item stands there. Everything that handles
 token ids (packing, batching, sampling) so handles these prompts, too; only the model's embedding
-layer tells the difference (`benchkit.lm.soft_embeddings`).
+layer tells the difference (`benchkit.lm.injection.soft_embeddings`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

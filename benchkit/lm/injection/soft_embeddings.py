@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchkit.lm.soft_prompts import NO_ITEM
+from benchkit.lm.injection.soft_prompts import NO_ITEM
 
 
 class SoftEmbeddings(nn.Module):

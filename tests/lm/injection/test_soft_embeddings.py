@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from benchkit.errors import MethodError
-from benchkit.lm.prompts import load_template
-from benchkit.lm.soft_embeddings import SoftEmbeddings
-from benchkit.lm.soft_prompts import (
+from benchkit.lm.injection.soft_embeddings import SoftEmbeddings
+from benchkit.lm.injection.soft_prompts import (
     NO_ITEM,
     PLACEHOLDER,
     UNKNOWN,
@@ -20,6 +19,7 @@ from benchkit.lm.soft_prompts import (
     render_soft_prompt,
     with_placeholders,
 )
+from benchkit.lm.prompts import load_template
 from benchkit.lm.tokenization import prompt_ids, text_ids
 from benchkit.lm.types import Decoding
 from benchkit.testing.fixtures import run_context

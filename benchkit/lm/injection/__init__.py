@@ -1,0 +1,1 @@
+"""Vectors of items inside prompts, in the place of tokens."""
