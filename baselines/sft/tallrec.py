@@ -22,11 +22,12 @@ from benchkit.types import Capability, Prediction, Request, RunContext, TrainVie
 class TALLRec(FineTunedRecommender):
     """Learn to follow instructions, then to answer whether a user likes an item.
 
-    A history is written as preferred and unpreferred items. Each user gives a question about the
-    last liked item, with the answer "Yes.", and with "No." about the last disliked one and about
-    items not interacted with; candidates are ranked by the probability of Yes. The loss is on the
-    whole text, as in the authors' code; `train = { train_on_prompt = false }` restricts it to the
-    answer. Weights are selected by AUC. The template only decides how titles are shortened.
+    A history is written as preferred and unpreferred items. The last interactions of each user are
+    asked about, with the answer "Yes." where the rating is good, and "No." where it is not; so are
+    items not interacted with. Candidates are ranked by the probability of Yes. The loss is on the
+    whole text, as in the authors' code, but for nano on the answer alone; `train = {
+    train_on_prompt = false }` chooses that. Weights are selected by AUC. The template only decides
+    how titles are shortened.
     """
 
     Config = TALLRecConfig
@@ -54,7 +55,7 @@ class TALLRec(FineTunedRecommender):
         examples = [writer.example(q.request, q.item, q.liked, data.catalog) for q in questions]
         settings = self.second_stage(len(examples), run)
         model = backbone.model
-        if config.instructions != "none":
+        if config.first_stage != "none":
             model = self.follow_instructions(model, builder, run)
             if has_adapter(model):  # the second stage goes on with it
                 settings = settings.model_copy(update={"lora": None})
@@ -102,7 +103,7 @@ class TALLRec(FineTunedRecommender):
         """Train the first stage, and return the model, with an adapter if it is to have one."""
         config = self.config
         settings = self.resolve_training_config(config.first, run, **config.first_defaults)
-        tasks = catalog_instructions.load_instructions(config.instructions, builder, run)
+        tasks = catalog_instructions.load_instructions(config.first_stage, builder, run)
         examples = catalog_instructions.instruction_examples(tasks, builder, settings.max_length)
         return train_sft(model, examples, settings, run) if examples else model
 

@@ -12,7 +12,12 @@ from benchkit.training.core.recommender import FineTunedConfig
 
 _LORA = LoRAConfig(r=8, alpha=16, dropout=0.05, targets=("q_proj", "v_proj"))
 # From the authors' code, as far as it does not depend on the size of the training set.
-_LARGE = {"learning_rate": 1e-4, "batch_size": 128, "schedule": "linear", "lora": _LORA}
+_LARGE = {
+    "learning_rate": 1e-4, "batch_size": 128, "schedule": "linear", "lora": _LORA,
+    "train_on_prompt": True,
+}  # fmt: skip
+# The loss on prompts, half of which ask about items nobody chose, undoes what nano knows of order.
+_NANO = {"epochs": 4, "train_on_prompt": False}
 # For few samples; validated less often than after each epoch, which is then a single step.
 _FEW = {"epochs": 200, "evaluate_every": 10}
 # The first stage is that of Alpaca-LoRA, the checkpoint that the paper starts from.
@@ -24,9 +29,9 @@ WARMUP_STEPS = 20
 class TALLRecConfig(FineTunedConfig):
     """Settings of TALLRec."""
 
-    instructions: str = "catalog"
-    """First stage: `catalog` tunes on tasks about the catalogue's texts, the path of a JSON
-    file on those in it (Alpaca's form), `none` on none."""
+    instructions: str = "auto"
+    """First stage: `catalog` tunes on tasks about the catalogue's texts, the path of a JSON file
+    on those in it (Alpaca's form), `none` on none; `auto` is `catalog`, and `none` for nano."""
     first: TrainConfig = TrainConfig()
     """The training of the first stage; its adapter is trained on in the second."""
     samples: PositiveInt | None = None
@@ -51,9 +56,16 @@ class TALLRecConfig(FineTunedConfig):
     @property
     def instructions_hash(self) -> str:
         """Return a hash of the instructions' file, which is part of a run's identity."""
-        if self.instructions in ("catalog", "none"):
+        if self.instructions in ("auto", "catalog", "none"):
             return ""
         return hash_file(Path(self.instructions)) or ""
+
+    @property
+    def first_stage(self) -> str:
+        """Return `catalog`, `none` or the path of a file."""
+        if self.instructions == "auto":
+            return "none" if self.is_nano else "catalog"
+        return self.instructions
 
     @property
     def first_defaults(self) -> dict[str, Any]:
@@ -63,6 +75,5 @@ class TALLRecConfig(FineTunedConfig):
     @property
     def second_defaults(self) -> dict[str, Any]:
         """Defaults of the tuning on questions."""
-        large = {} if self.is_nano else _LARGE
         few = {} if self.samples is None else _FEW
-        return {"train_on_prompt": True, **large, **few}
+        return {**(_NANO if self.is_nano else _LARGE), **few}

@@ -338,6 +338,14 @@ def test_the_settings_are_those_of_the_paper(folder):
         assert seen["config"].learning_rate == 3e-4 and seen["config"].epochs == 200
 
 
+def test_nano_is_trained_on_answers_alone():
+    nano = TALLRec.Config()
+    assert nano.first_stage == "none" and not nano.second_defaults["train_on_prompt"]
+    other = TALLRec.Config(backbone="x")
+    assert other.first_stage == "catalog" and other.second_defaults["train_on_prompt"]
+    assert TALLRec.Config(instructions="catalog").first_stage == "catalog"
+
+
 def test_it_learns_its_answers(folder, tmp_path):
     """Not to recommend: a random model of two layers learns to say Yes to what was asked."""
     view = toy_dataset(users=60, items=60, length=8).train_view()
