@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from benchkit.lm.bm25 import BM25, text_words
+from benchkit.lm.retrieval.bm25 import BM25
+from benchkit.lm.retrieval.term_weights import text_words
 from benchkit.lm.tokens.control_tokens import unquote
 
 

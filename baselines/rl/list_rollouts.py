@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from baselines import experts, list_generation
+from baselines import experts, list_answers, list_generation
 from baselines.rl.list_predictor import ListPredictor
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.tokenization import continuation_ids, end_of_turn, text_ids
@@ -127,7 +127,7 @@ class ListSampler:
         counted: list[bool] = []
         allowed: list[tuple[int, ...]] = []
         entries: list[ListEntry] = []
-        pieces = list_generation.list_pieces([titles[place] for place in places])
+        pieces = list_answers.list_pieces([titles[place] for place in places])
         for number, place in enumerate(places):
             opening = text_ids(tokenizer, pieces[2 * number])
             rest = [text_ids(tokenizer, titles[p]) for p in _remaining(titles, places[:number])]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from baselines import experts, list_generation
+from baselines import experts, list_answers
 from baselines.rl.list_prompts import ListWording, list_template
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts, ItemFact, describe_facts
@@ -107,7 +107,7 @@ class ListTasks:
         template = list_template(self.builder.template, self.wording, len(items), listed, wish)
         builder = replace(self.builder, template=template)
         titles = [template.item_title(catalog, item) for item in items]
-        response, _ = builder.join(list_generation.list_pieces(titles))
+        response, _ = builder.join(list_answers.list_pieces(titles))
         return Example(builder.prompt(request), response, key=request.case_id)
 
     def _draw_wish(

@@ -1,50 +1,58 @@
 """RecExplainer: a language model learns to answer like another recommender.
 
 Lei et al., RecExplainer: Aligning Large Language Models for Explaining Recommendation Models, KDD
-2024; its behaviour alignment, with histories as text.
+2024.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from baselines import experts
-from baselines.experts import ExpertConfig
-from baselines.sft.expert_tasks import RANK_TASK_ITEMS, ExpertTasks, TaskMixture
+from baselines.sft.explainer.agreement import expert_agreement
+from baselines.sft.explainer.expert_examples import make_tasks, training_examples
+from baselines.sft.explainer.expert_vectors import AlignedPredictor
+from baselines.sft.explainer.explanations import explain_best
+from baselines.sft.explainer.settings import RecExplainerConfig, check_vectors
+from baselines.sft.explainer.user_vectors import UserVectors
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.prompts import load_template
-from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.lm.engines.hf import HFConfig, HFEngine
+from benchkit.lm.injection.soft_prompts import SoftPromptEngine, add_placeholder
+from benchkit.lm.predictor import LMPredictor
+from benchkit.lm.types import Engine
+from benchkit.training.core.example_builder import ExampleBuilder
+from benchkit.training.core.examples import check_lengths
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.training.sft import train_sft
-from benchkit.types import Prediction, Recommender, Request, RunContext, TrainView
-
-_TITLE_TOKENS = 64  # room for each title in an answer that is a list
-PredictFunction = Callable[[Sequence[Request], RunContext], Iterable[Prediction]]
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 
 class RecExplainer(FineTunedRecommender):
-    """Cross-entropy on the answers of a trained expert, and on descriptions of items.
+    """Cross-entropy on the answers of a trained expert, and on what items and users are.
 
     The expert's answers are its favourite item, its ranking of a few items, and whether it would
     recommend an item. The user's own next item is never a label, so accuracy is bounded by the
-    expert's. The teacher is not used.
+    expert's. By `behaviour` alignment the history is text; by `intention` it is the vector that
+    the expert has of the user, which a connector maps into the model's input; `hybrid` has both.
+    The teacher is not used.
     """
 
-    class Config(FineTunedConfig):
-        """Settings of RecExplainer."""
-
-        expert: ExpertConfig = ExpertConfig()
-        """The recommender to learn from, trained on the same data."""
-        tasks: TaskMixture = TaskMixture()
-        """Number of examples of each task."""
-
-    config: Config
-    expert: Recommender
+    Config = RecExplainerConfig
+    config: RecExplainerConfig
+    expert: Any
+    table: Any = None
+    """The expert's vectors in the model; None for behaviour alignment."""
     agreement: float | None = None
     """Share of validation cases in which the model's best candidate is the expert's; set by `fit`,
     None without validation cases."""
+
+    def __init__(self, config: RecExplainerConfig | None = None) -> None:
+        super().__init__(config)
+        check_vectors(self.config)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        explains: set[Capability] = {"explains"} if self.config.explain else set()
+        return super().capabilities | explains
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -53,62 +61,78 @@ class RecExplainer(FineTunedRecommender):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         self.expert = self.config.expert.fit_expert(data, run)
+        self.training_ids = data.catalog.ids
         super().fit(data, run)
         # In a transfer task, the run's catalogue is another one.
         training_run = replace(run, catalog=data.catalog)
         requests = [case.request for case in data.validation[: self.config.validation_cases]]
         run.progress.start("agreement with the expert", len(requests))
-        self.agreement = expert_agreement(self.predict, self.expert, requests, training_run)
+        self.agreement = expert_agreement(self._rank, self.expert, requests, training_run)
         note = "" if self.agreement is None else f"{self.agreement:.1%} of {len(requests)} cases"
         run.progress.advance(len(requests), note=note)
+
+    def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        predictions = self._rank(requests, run)
+        if self.config.explain:
+            predictor = self._predictor_of(requests, run)
+            tokens = self.config.max_rationale_tokens
+            return explain_best(predictor, requests, predictions, run.catalog, tokens)
+        return iter(predictions)
+
+    def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        # At once: the vectors of other users may take the place of these.
+        return iter(list(self._predictor_of(requests, run).sample(requests, run)))
+
+    def _rank(self, requests: Sequence[Request], run: RunContext) -> list[Prediction]:
+        return list(self._predictor_of(requests, run).predict(requests, run))
+
+    def _predictor_of(self, requests: Sequence[Request], run: RunContext) -> LMPredictor:
+        """Return what asks about these users, whose vectors are loaded."""
+        if self.table is None or not isinstance(self.predictor, AlignedPredictor):
+            return self.predictor
+        same = run.catalog.ids == self.training_ids
+        users = UserVectors(run.catalog.index if same else {}, len(self.training_ids))
+        for request in requests:
+            users.code(request)
+        self.table.load_users(users.histories)
+        return replace(self.predictor, users=users)
+
+    def engine(self, model: Any, backbone: Backbone) -> HFEngine:
+        """Return an engine that fills in vectors, if prompts have any."""
+        if self.config.alignment == "behaviour":
+            return super().engine(model, backbone)
+        engine = self.config.engine
+        config = engine if isinstance(engine, HFConfig) else None
+        return SoftPromptEngine(model, backbone.tokenizer, config, backbone.context)
+
+    def make_predictor(self, engine: Engine) -> LMPredictor:
+        """Build what asks `engine` in the way of this method."""
+        config = self.config
+        return AlignedPredictor.from_predictor(
+            super().make_predictor(engine), config.alignment, config.max_history
+        )
 
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        config = self.config
+        config, model = self.config, backbone.model
+        settings = self.training_config(run, **config.training_defaults)
+        users = UserVectors(data.catalog.index, len(data.catalog))
+        if config.alignment != "behaviour":
+            add_placeholder(backbone.tokenizer)
+        tasks = make_tasks(self.expert, builder, config.alignment, config.max_history, users, run)
         questions = self.training_questions(data, run)
-        tasks = self.tasks(builder, data, run)
-        cases = validation_questions(data.validation, config.validation_cases)
-        requests = [to_request(case) for case in cases if case.history]
-        validation = [
-            tasks.next_item_example(request, scores)
-            for request, scores in zip(requests, tasks.unseen_scores(requests), strict=True)
-        ]
-        examples = list(tasks.examples(questions, config.tasks))
-        return train_sft(
-            backbone.model, examples, self.training_config(run), run, validation=validation or None
+        examples = training_examples(tasks, questions, config.tasks, settings.max_length)
+        validation = tasks.next_items(data.validation[: config.validation_cases])
+        if config.alignment == "behaviour":
+            return train_sft(model, examples, settings, run, validation=validation or None)
+        from baselines.sft.explainer.connectors import VectorTable, train_with_connectors
+
+        check_lengths(examples, settings.max_length)
+        check_lengths(validation, settings.max_length, "validation example")
+        self.table = VectorTable(self.expert, model, run)
+        self.table.load_users(users.histories)
+        identity = config.model_dump(mode="json")
+        return train_with_connectors(
+            model, examples, self.table, settings, run, validation, identity
         )
-
-    def tasks(self, builder: ExampleBuilder, data: TrainView, run: RunContext) -> ExpertTasks:
-        """Return the tasks of the fitted expert, with prompts that leave room for their answers."""
-        limit = list_limit = builder.prompt_tokens
-        if limit is not None:
-            # A model with a short context has short titles; it gets half of it for the prompt.
-            list_limit = max(limit // 2, limit - (RANK_TASK_ITEMS - 1) * _TITLE_TOKENS)
-        return ExpertTasks(
-            self.expert,
-            builder,
-            replace(builder, template=load_template("compact-list"), prompt_tokens=list_limit),
-            replace(builder, template=load_template("compact-interest")),
-            run,
-        )
-
-
-def expert_agreement(
-    predict: PredictFunction, expert: Recommender, requests: Sequence[Request], run: RunContext
-) -> float | None:
-    """Compute the share of requests in which the top candidate of `predict` is the expert's.
-
-    Of t candidates that tie at the top, each counts 1 / t. None without requests.
-    """
-    if not requests:
-        return None
-    hits = 0.0
-    rows = experts.expert_scores(expert, requests, run)
-    for prediction, expert_row in zip(predict(requests, run), rows, strict=True):
-        if prediction.scores is None:
-            continue
-        scores = np.asarray(prediction.scores)
-        top = scores == scores.max()
-        hits += float(top[expert_row.argmax()] / top.sum())
-    return hits / len(requests)

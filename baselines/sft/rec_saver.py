@@ -5,18 +5,23 @@ Tsai et al., Leveraging LLM Reasoning Enhances Personalized Recommender Systems,
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import PositiveFloat, PositiveInt
-
-from baselines.sft.verification import VerificationCounts, verify_rationales
+from baselines.sft.rec_saver_settings import RecSaverConfig
+from baselines.sft.self_teacher import (
+    SelfTeacher,
+    earlier_questions,
+    rationale_examples,
+    warm_up_examples,
+)
+from baselines.sft.verification import VerificationCounts, select_verified, teacher_texts
 from benchkit.errors import DataError
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
 from benchkit.training.core.examples import Example
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.lora import has_adapter
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.training.sft import train_sft
 from benchkit.types import RunContext, TrainView
 
@@ -24,24 +29,15 @@ from benchkit.types import RunContext, TrainView
 class RecSaver(FineTunedRecommender):
     """Cross-entropy on rationale and item, for rationales that pass self-verification.
 
-    The teacher writes several rationales for each user's last training item. The backbone, not yet
-    trained, then chooses among the candidates from the history and a rationale without the item's
-    title. Rationales after which it chooses the item are verified; a user's verified rationales
-    together have weight 1.
+    The model writes several rationales for each user's last training item, which it is told. It
+    then chooses among the candidates from the history and a rationale without the item's title.
+    Rationales after which it chooses the item are verified; a user's verified rationales together
+    have weight 1. A model that cannot do either from a prompt (nano) first learns both from a
+    teacher's rationales about the items before the last ones.
     """
 
-    class Config(FineTunedConfig):
-        """Settings of Rec-SAVER."""
-
-        per_user: PositiveInt = 3
-        """Rationales per user, with the keys `user#0`, `user#1`, ...; a language model as the
-        teacher writes different ones only above temperature 0 (0.7)."""
-        unverified: Literal["drop", "item-only"] = "drop"
-        """Leave out users without a verified rationale, or train on their item alone."""
-        item_weight: PositiveFloat = 1.0
-        """Weight of the item's tokens in the loss, which a rationale's would outnumber."""
-
-    config: Config
+    Config = RecSaverConfig
+    config: RecSaverConfig
     verification: VerificationCounts
     """Set by `fit`."""
 
@@ -49,65 +45,89 @@ class RecSaver(FineTunedRecommender):
     def explains(self) -> bool:
         return True
 
+    @property
+    def teacher_caveats(self) -> tuple[str, ...]:
+        caveats = super().teacher_caveats if self.config.needs_teacher else ()
+        return (*caveats, self.config.author_caveat)
+
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
         config = self.config
         questions = self.training_questions(data, run)
-        rationales = self.verify(questions, backbone, data, run)
+        model = backbone.model
+        settings = self.training_config(run)
+        if config.is_warmed_up:
+            model = self.warm_up(model, questions, builder, data, run)
+            settings = self.training_config(run, **config.second_defaults)
+            if has_adapter(model):  # training goes on with it
+                settings = settings.model_copy(update={"lora": None})
+        texts = self.write(questions, model, backbone, data, run)
+        verified = self.verify(questions, texts, model, backbone, data, run)
         cases = validation_questions(data.validation, config.validation_cases)
-        return train_sft(
-            backbone.model,
-            self.examples(questions, rationales, builder),
-            self.training_config(run),
-            run,
-            validation=self.first_rationale_examples(cases, builder, data, run) if cases else None,
-        )
+        first = [row[:1] for row in self.write(cases, model, backbone, data, run)]
+        examples = self.examples(questions, verified, builder)
+        validation = rationale_examples(cases, first, builder, config.item_weight)
+        return train_sft(model, examples, settings, run, validation=validation or None)
 
-    def verify(
+    def warm_up(
+        self,
+        model: Any,
+        questions: Sequence[TeacherQuestion],
+        builder: ExampleBuilder,
+        data: TrainView,
+        run: RunContext,
+    ) -> Any:
+        """Teach the model to write and to use rationales, about items not to be verified."""
+        earlier = list(earlier_questions(questions))
+        rationales = self.write_rationales(earlier, data, run)
+        examples = list(warm_up_examples(earlier, rationales, builder))
+        settings = self.resolve_training_config(
+            self.config.first, run, **self.config.first_defaults
+        )
+        return train_sft(model, examples, settings, run)
+
+    def write(
         self,
         questions: Sequence[TeacherQuestion],
+        model: Any,
         backbone: Backbone,
         data: TrainView,
         run: RunContext,
     ) -> list[list[str]]:
-        """Let the teacher explain each question several times, and return what is verified.
+        """Return for each question its distinct rationales, by the model or the teacher."""
+        config = self.config
+        if config.author == "teacher":
+            return teacher_texts(
+                questions, config.per_user, lambda copies: self.write_rationales(copies, data, run)
+            )
+        teacher = SelfTeacher(
+            self.make_predictor(self.engine(model, backbone)),
+            config.per_user,
+            config.temperature,
+            run.seed,
+            short=config.is_warmed_up,
+        )
+        run.progress.start("the model's rationales", len(questions))
+        texts = teacher.write(questions, data.catalog)
+        run.progress.advance(len(questions))
+        return texts
 
-        Returns:
-            For each question its distinct verified rationales.
-        """
-        indices, copies = [], []
-        for index, question in enumerate(questions):
-            for number in range(self.config.per_user):
-                indices.append(index)
-                copies.append(replace(question, key=f"{question.key}#{number}"))
-        rationales = self.write_rationales(copies, data, run)
-        distinct = dict.fromkeys(
-            (index, rationale.text)
-            for index, rationale in zip(indices, rationales, strict=True)
-            if rationale.text is not None
-        )
-        predictor = self.make_predictor(self.engine(backbone.model, backbone))
-        run.progress.start("verifying rationales", len(distinct))
-        results = verify_rationales(
-            predictor,
-            [questions[index] for index, _ in distinct],
-            [text for _, text in distinct],
-            data.catalog,
-        )
-        verified: list[list[str]] = [[] for _ in questions]
-        for (index, text), correct in zip(distinct, results, strict=True):
-            run.progress.advance()
-            if correct:
-                verified[index].append(text)
-        self.verification = counts = VerificationCounts(
-            len(distinct), sum(map(len, verified)), len(questions), sum(map(bool, verified))
-        )
-        run.progress.advance(
-            0,
-            note=f"{counts.n_kept} of {counts.n_written} rationales kept"
-            f" ({counts.kept_share:.0%}), {counts.n_users_kept} of {counts.n_users} users",
-        )
+    def verify(
+        self,
+        questions: Sequence[TeacherQuestion],
+        texts: Sequence[Sequence[str]],
+        model: Any,
+        backbone: Backbone,
+        data: TrainView,
+        run: RunContext,
+    ) -> list[list[str]]:
+        """Return the verified ones of each question's rationales, and count them."""
+        predictor = self.make_predictor(self.engine(model, backbone))
+        run.progress.start("verifying rationales", sum(map(len, texts)))
+        verified = select_verified(predictor, questions, texts, data.catalog)
+        self.verification = counts = VerificationCounts.from_texts(texts, verified)
+        run.progress.advance(counts.n_written, note=str(counts))
         return verified
 
     def examples(
@@ -117,35 +137,14 @@ class RecSaver(FineTunedRecommender):
         builder: ExampleBuilder,
     ) -> list[Example]:
         """Return one example per verified rationale; raise DataError if there is none at all."""
-        examples = []
-        for question, texts in zip(questions, rationales, strict=True):
-            request, item = to_request(question), question.item
-            for text in texts:
-                weight = 1 / len(texts)
-                examples.append(
-                    builder.example(request, item, text, weight, self.config.item_weight)
-                )
-            if not texts and self.config.unverified == "item-only":
-                examples.append(builder.example(request, item))
+        config = self.config
+        examples = rationale_examples(questions, rationales, builder, config.item_weight)
+        if config.unverified == "item-only":
+            pairs = zip(questions, rationales, strict=True)
+            examples += [builder.example(to_request(q), q.item) for q, texts in pairs if not texts]
         if not examples:
             raise DataError(
                 f"the backbone infers no item from any of {self.verification.n_written} rationales",
                 'set unverified = "item-only", or use a stronger backbone or another teacher',
             )
         return examples
-
-    def first_rationale_examples(
-        self,
-        questions: Sequence[TeacherQuestion],
-        builder: ExampleBuilder,
-        data: TrainView,
-        run: RunContext,
-    ) -> list[Example] | None:
-        """Return validation examples with the first, unverified rationales; None without any."""
-        copies = [replace(question, key=f"{question.key}#0") for question in questions]
-        rationales = self.write_rationales(copies, data, run)
-        return [
-            builder.example(to_request(q), q.item, r.text, item_weight=self.config.item_weight)
-            for q, r in zip(questions, rationales, strict=True)
-            if r.text is not None
-        ] or None

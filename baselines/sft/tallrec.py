@@ -1,54 +1,37 @@
 """TALLRec: a language model tuned on yes-or-no questions about items (Bao et al., RecSys 2023)."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from pydantic import PositiveInt
-
-from baselines.sft.yes_no import LONG_QUESTION, SHORT_QUESTION, YesNoScorer, YesNoWriter, auc
+from baselines.sft import catalog_instructions, rated_questions
+from baselines.sft.rated_questions import QuestionSource, RatedQuestion
+from baselines.sft.tallrec_settings import WARMUP_STEPS, TALLRecConfig
+from baselines.sft.yes_no import LONG_QUESTION, SHORT_QUESTION, YesNoWriter
+from baselines.sft.yes_probability import YesNoScorer, question_auc
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
-from benchkit.lm.teachers.questions import build_training_questions
-from benchkit.training.core.config import LoRAConfig
+from benchkit.training.core.batch_sampler import with_warmup_steps
+from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.lora import has_adapter
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.training.sft import train_sft
-from benchkit.types import Capability, Prediction, Request, RunContext, TrainView, ValidationCase
-
-# From the authors' code, as far as it does not depend on the size of the training set.
-_LARGE = {
-    "learning_rate": 1e-4, "batch_size": 128, "schedule": "linear",
-    "lora": LoRAConfig(r=8, alpha=16, dropout=0.05, targets=("q_proj", "v_proj")),
-}  # fmt: skip
-# For few samples; validated less often than after each epoch, which is then a single step.
-_FEW = {"epochs": 200, "evaluate_every": 10}
+from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 
 class TALLRec(FineTunedRecommender):
-    """Learn to answer whether a user likes an item; rank candidates by the probability of Yes.
+    """Learn to follow instructions, then to answer whether a user likes an item.
 
-    A history is written as preferred and unpreferred items. Each user gives one question with the
-    answer "Yes.", about the last training item, and some with "No.", about items not interacted
-    with. The loss is on the whole text, as in the authors' code; `train = { train_on_prompt =
-    false }` restricts it to the answer. Weights are selected by AUC on validation questions. The
-    template only decides how titles are shortened.
+    A history is written as preferred and unpreferred items. The last interactions of each user are
+    asked about, with the answer "Yes." where the rating is good, and "No." where it is not; so are
+    items not interacted with. Candidates are ranked by the probability of Yes. The loss is on the
+    whole text, as in the authors' code, but for nano on the answer alone; `train = {
+    train_on_prompt = false }` chooses that. Weights are selected by AUC. The template only decides
+    how titles are shortened.
     """
 
-    class Config(FineTunedConfig):
-        """Settings of TALLRec."""
-
-        samples: PositiveInt | None = None
-        """Questions to train on, of users chosen by a hash (16 to 256 in the paper); None: all."""
-        negatives: PositiveInt = 1
-        """Questions per user with the answer No."""
-        threshold: float | None = None
-        """Highest rating of an unpreferred item; None: three stars of five, or as far up another
-        scale."""
-
-        templates: ClassVar[tuple[str, str]] = ("titles", "compact")
-
-    config: Config
+    Config = TALLRecConfig
+    config: TALLRecConfig
     scorer: YesNoScorer
 
     @property
@@ -67,21 +50,62 @@ class TALLRec(FineTunedRecommender):
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        config = self.config
-        method: dict[str, Any] = {"train_on_prompt": True}
-        if not config.is_nano:
-            method |= _LARGE
-        if config.samples is not None:
-            method |= _FEW
-        writer = self.make_writer(backbone)
-        cases = data.validation[: config.validation_cases]
+        config, writer = self.config, self.make_writer(backbone)
+        questions, held_back = self.questions(writer, data, run)
+        examples = [writer.example(q.request, q.item, q.liked, data.catalog) for q in questions]
+        settings = self.second_stage(len(examples), run)
+        model = backbone.model
+        if config.first_stage != "none":
+            model = self.follow_instructions(model, builder, run)
+            if has_adapter(model):  # the second stage goes on with it
+                settings = settings.model_copy(update={"lora": None})
+
+        def make_scorer(trained: Any) -> YesNoScorer:
+            return YesNoScorer(self.engine(trained, backbone), writer)
+
         return train_sft(
-            backbone.model,
-            self.examples(writer, data, run),
-            self.training_config(run, **method),
-            run,
-            self.validation(writer, backbone, cases, data, run) if cases else None,
+            model, examples, settings, run, question_auc(held_back, make_scorer, data.catalog)
         )
+
+    def questions(
+        self, writer: YesNoWriter, data: TrainView, run: RunContext
+    ) -> tuple[list[RatedQuestion], list[RatedQuestion]]:
+        """Return what to train on, and what weights are selected by.
+
+        The latter are questions about the validation cases; if all answers are to come from
+        ratings, which the cases lack, they are the questions of a tenth of the users.
+        """
+        config = self.config
+        source = QuestionSource(
+            data,
+            lambda rating: writer.is_disliked(rating, data.catalog),
+            config.events,
+            config.history,
+        )
+        by_user = rated_questions.training_questions(source, config.no_from, config.negatives, run)
+        users = rated_questions.select_users(by_user, config.limit_users)
+        if config.no_from == "ratings":
+            users, others = rated_questions.hold_back(users)
+            held_back = [question for user in others for question in by_user[user]]
+        else:
+            cases = data.validation[: config.validation_cases]
+            held_back = rated_questions.case_questions(cases, config.negatives, run)
+        return [q for user in users for q in by_user[user]][: config.samples], held_back
+
+    def second_stage(self, n_examples: int, run: RunContext) -> TrainConfig:
+        """Return the settings of the tuning on questions."""
+        settings = self.training_config(run, **self.config.second_defaults)
+        if "warmup" in self.config.train.model_fields_set:
+            return settings
+        return with_warmup_steps(settings, WARMUP_STEPS, n_examples)
+
+    def follow_instructions(self, model: Any, builder: ExampleBuilder, run: RunContext) -> Any:
+        """Train the first stage, and return the model, with an adapter if it is to have one."""
+        config = self.config
+        settings = self.resolve_training_config(config.first, run, **config.first_defaults)
+        tasks = catalog_instructions.load_instructions(config.first_stage, builder, run)
+        examples = catalog_instructions.instruction_examples(tasks, builder, settings.max_length)
+        return train_sft(model, examples, settings, run) if examples else model
 
     def make_writer(self, backbone: Backbone) -> YesNoWriter:
         """Return a writer of prompts that fit the backbone."""
@@ -92,49 +116,5 @@ class TALLRec(FineTunedRecommender):
             load_template(config.template_name),
             config.threshold,
             self.prompt_budget(backbone.context),
+            config.history,
         )
-
-    def examples(self, writer: YesNoWriter, data: TrainView, run: RunContext) -> list[Any]:
-        """Return for each user the last item with Yes, then the negatives with No."""
-        config, each = self.config, 1 + self.config.negatives
-        limits = [config.limit_users, config.samples and -(-config.samples // each)]
-        questions = build_training_questions(
-            data,
-            negatives=config.negatives,
-            candidates=max(config.candidates, each),
-            seed=run.seed,
-            limit=min((limit for limit in limits if limit is not None), default=None),
-        )
-        examples = []
-        for number, question in enumerate(questions):
-            request = Request(question.key, question.key, question.history, ())
-            liked = number % each == 0
-            examples.append(writer.example(request, question.item, liked, data.catalog))
-        return examples[: config.samples]
-
-    def validation(
-        self,
-        writer: YesNoWriter,
-        backbone: Backbone,
-        cases: Sequence[ValidationCase],
-        data: TrainView,
-        run: RunContext,
-    ) -> Callable[[Any], float]:
-        """Return the AUC on validation targets against as many negatives per case as in training.
-
-        The result is a function of the model.
-        """
-        requests = []
-        for case in cases:
-            request = case.request
-            others = [item for item in request.candidates if item != case.target]
-            order = run.generator("validation negatives", request.case_id).permutation(len(others))
-            negatives = [others[index] for index in order[: self.config.negatives]]
-            requests.append(replace(request, candidates=(case.target, *negatives)))
-
-        def validate(model: Any) -> float:
-            scorer = YesNoScorer(self.engine(model, backbone), writer)
-            scores = [p.scores for p in scorer.predict(requests, data.catalog) if p.scores]
-            return auc([s[0] for s in scores], [x for s in scores for x in s[1:]])
-
-        return validate

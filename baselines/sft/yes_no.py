@@ -1,4 +1,4 @@
-"""Yes-or-no questions about items, as TALLRec asks them, and the probability of Yes.
+"""Yes-or-no questions about items, as TALLRec asks them.
 
 The history is the prompt, and the answer begins with the question, so that all candidates of a
 case share one prompt. "<question> Yes" and "<question> No" have the question's tokens in common;
@@ -6,19 +6,16 @@ their log-probability cancels in the difference. What remains is the log-odds of
 position of the answer, as if each candidate had a prompt of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from benchkit.lm.prompts import Template
 from benchkit.lm.tokenization import continuation_ids, prompt_ids, text_ids
-from benchkit.lm.types import Engine, Message, Prompt
+from benchkit.lm.types import Message, Prompt
 from benchkit.rating_scale import NEUTRAL_STARS
 from benchkit.training.core.examples import Example
-from benchkit.types import Catalog, Event, Prediction, Request
+from benchkit.types import Catalog, Event, Request
 
 YES_NO = ("Yes", "No")
 
@@ -55,11 +52,15 @@ class YesNoWriter:
     without ratings everything is liked."""
     budget: int
     """Most tokens of the history and the question's words."""
+    max_events: int | None = None
+    """Most events of the history, the last ones; None: all that fit."""
 
     def history(self, events: Sequence[Event], catalog: Catalog) -> str:
         """Write the liked and the disliked titles; the oldest are left out to fit the budget."""
+        if self.max_events is not None:
+            events = events[-self.max_events :]
         lines = [self.titles.item_title(catalog, event.item) + "\n" for event in events]
-        disliked = [self._is_disliked(event, catalog) for event in events]
+        disliked = [self.is_disliked(event.rating, catalog) for event in events]
 
         def write(first: int) -> str:
             rows = list(zip(lines[first:], disliked[first:], strict=True))
@@ -77,14 +78,15 @@ class YesNoWriter:
             first += 1  # joined texts can have more tokens than their parts
         return write(first)
 
-    def _is_disliked(self, event: Event, catalog: Catalog) -> bool:
+    def is_disliked(self, rating: float | None, catalog: Catalog) -> bool:
+        """Return whether a rating is at most the threshold; without a rating an item is liked."""
         scale = catalog.rating_scale
-        if event.rating is None or scale is None:
+        if rating is None or scale is None:
             return False
         threshold = self.threshold
         if threshold is None:
             threshold = scale.from_stars(NEUTRAL_STARS)
-        return event.rating <= threshold
+        return rating <= threshold
 
     def prompt(self, request: Request, catalog: Catalog) -> Prompt:
         """Return the prompt with the history of a request."""
@@ -127,52 +129,6 @@ class YesNoWriter:
 
     def _count(self, text: str) -> int:
         return len(text_ids(self.tokenizer, text))
-
-
-@dataclass(frozen=True)
-class YesNoScorer:
-    """Score candidates by a trained model."""
-
-    engine: Engine
-    writer: YesNoWriter
-
-    def predict(self, requests: Sequence[Request], catalog: Catalog) -> Iterator[Prediction]:
-        """Predict the probability of Yes for each candidate."""
-        yes, no = self.writer.answer_endings()
-        prompts = [self.writer.prompt(request, catalog) for request in requests]
-        continuations = []
-        for request in requests:
-            questions = [self.writer.question(item, catalog) for item in request.candidates]
-            continuations.append([q + yes for q in questions] + [q + no for q in questions])
-        answers = self.engine.score(prompts, continuations, end=False)
-        for request, scored in zip(requests, answers, strict=True):
-            if scored.logprobs is None:
-                yield Prediction(
-                    request.case_id, None, status="error", usage=scored.usage, fault=scored.fault
-                )
-                continue
-            scores = yes_probability(*np.split(scored.logprobs, 2))
-            yield Prediction(request.case_id, scores.tolist(), usage=scored.usage)
-
-
-def yes_probability(yes: ArrayLike, no: ArrayLike) -> NDArray[np.float64]:
-    """Compute the softmax over two logits, and return the first part.
-
-    >>> round(float(yes_probability(2.0, 1.0)), 6)
-    0.731059
-    """
-    difference = np.asarray(no, dtype=np.float64) - np.asarray(yes, dtype=np.float64)
-    return np.exp(-np.logaddexp(0.0, difference))
-
-
-def auc(positive: ArrayLike, negative: ArrayLike) -> float:
-    """Compute the share of positive-negative pairs in which the positive is higher; ties half.
-
-    >>> auc([3, 1], [1, 0])
-    0.875
-    """
-    gap = np.asarray(positive, dtype=np.float64)[:, None] - np.asarray(negative)[None, :]
-    return float(np.mean((gap > 0) + 0.5 * (gap == 0)))
 
 
 def _first_difference(yes: Sequence[int], no: Sequence[int]) -> int:

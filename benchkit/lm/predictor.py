@@ -153,6 +153,10 @@ class LMPredictor:
                 samples.append(answer)
             yield Prediction(request.case_id, None, tuple(samples), fault=first_fault(draws))
 
+    def write_prompt(self, request: Request, catalog: Catalog) -> Prompt:
+        """Return the prompt that a request is asked with, before an answer is begun."""
+        return self._prompt(request, catalog)
+
     def _options(self, requests: Sequence[Request], catalog: Catalog) -> list[list[str]]:
         """Return what ends an answer, for each candidate of each request."""
         suffix = self.response_format.suffix

@@ -22,8 +22,9 @@ SETTINGS = {
 }  # fmt: skip
 FAST_EXPERT = {"expert": {"name": "popularity"}}
 MORE = {
-    "rec-saver": {"per_user": 1},
-    "rec-explainer": FAST_EXPERT,
+    "rec-saver": {"per_user": 1, "author": "teacher"},
+    "tallrec": {"first": TRAIN},
+    "rec-explainer": {"expert": {"name": "sasrec", "config": {"epochs": 1, "hidden": 8}}},
     "eapo": FAST_EXPERT, "ea-s-dpo": FAST_EXPERT, "ea-ipo": FAST_EXPERT, "ea-cpo": FAST_EXPERT,
     "rose-po": FAST_EXPERT,
     "twice-rec": {**FAST_EXPERT, "cf": "rank"},

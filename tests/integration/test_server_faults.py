@@ -44,6 +44,11 @@ def list_candidates(text, number, seed, backwards=False):
     return "\n".join([*lines, "Reason: it fits what was chosen before."])
 
 
+def zero_shot(suite):
+    """The text of a suite with another method."""
+    return suite.replace("chat-rec", "zero-shot").replace("retrieve = 0, ", "")
+
+
 def write_suite(folder, url, engine="", head="", judge=False):
     ratings = ["user,item,rating,timestamp"]
     for user in range(USERS):
@@ -72,7 +77,7 @@ options = {{ interactions = "r.csv", items = "i.csv" }}
 candidates = {{ count = 5 }}
 [[methods]]
 method = "chat-rec"
-config = {{ backbone = "m", engine = {{ {settings}{engine and ", "}{engine} }} }}
+config = {{ backbone = "m", retrieve = 0, engine = {{ {settings}{engine and ", "}{engine} }} }}
 {judging * judge}""")
     return path
 
@@ -373,7 +378,7 @@ def test_a_server_without_log_probabilities_fails_the_run(
     with TestServer(EchoBackend(tiny_tokenizer()), model="m") as server:
         engine = f'tokenizer = "{tmp_path / "tokenizer"}", scoring = "{scoring}"'
         suite = write_suite(tmp_path, server.url, engine + ', api = "completions"')
-        suite.write_text(suite.read_text().replace('"chat-rec"', '"zero-shot"'))
+        suite.write_text(zero_shot(suite.read_text()))
         server.always = fault
         code, screen = benchkit("run", suite)
         assert code == 1 and cause in screen
@@ -406,7 +411,7 @@ THINKS = {"content": "", "reasoning_content": "Let me see. " * 9}
 def ask_for_samples(suite, decoding=""):
     head = 'protocols = ["scored", "sampled"]\n'
     text = suite.read_text().replace('protocols = ["scored"]\n', head + decoding)
-    suite.write_text(text.replace("chat-rec", "zero-shot"))
+    suite.write_text(zero_shot(text))
 
 
 @pytest.mark.parametrize("method", ["chat-rec", "zero-shot"])
@@ -416,12 +421,8 @@ def test_a_model_that_only_thinks_until_max_tokens_fails_the_run(
 ):
     suite = write_suite(tmp_path, server.url)
     if method == "zero-shot":
-        text = (
-            suite.read_text()
-            .replace('["scored"]', '["scored", "sampled"]')
-            .replace("chat-rec", method)
-        )
-        suite.write_text(text)
+        text = suite.read_text().replace('["scored"]', '["scored", "sampled"]')
+        suite.write_text(zero_shot(text))
     server.always = edit(lambda c: c.update(message=message, finish_reason="length"))
     code, screen = benchkit("run", suite)
     assert code == 1
@@ -434,11 +435,8 @@ def test_a_model_that_only_thinks_until_max_tokens_fails_the_run(
 
 def test_a_few_answers_without_text_stay_truncated_and_are_named(tmp_path, server, benchkit):
     suite = write_suite(tmp_path, server.url)
-    suite.write_text(
-        suite.read_text()
-        .replace('["scored"]', '["scored", "sampled"]')
-        .replace("chat-rec", "zero-shot")
-    )
+    text = suite.read_text().replace('["scored"]', '["scored", "sampled"]')
+    suite.write_text(zero_shot(text))
     cut = edit(lambda c: c.update(message=THINKS, finish_reason="length"))
     server.faults.extend([None, cut])
     code, screen = benchkit("run", suite)

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from baselines.hybrid.item_ids.kmeans import prefixes
 from benchkit.errors import DataError
-from benchkit.lm.teachers.term_weights import weigh_terms
+from benchkit.lm.retrieval.term_weights import weigh_terms
 from benchkit.lm.tokenization import text_ids
 from benchkit.lm.tokens.control_tokens import quote
 

@@ -23,7 +23,7 @@ from benchkit.lm.teachers.encoder import (
     item_embedding_texts,
     load_or_encode,
 )
-from benchkit.lm.teachers.term_weights import TfIdfEncoder
+from benchkit.lm.retrieval.term_weights import TfIdfEncoder
 from benchkit.lm.timing import record_stage_cost
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.preflight import check_training_config

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from benchkit.lm.bm25 import BM25
+from benchkit.lm.retrieval.bm25 import BM25
+from benchkit.lm.retrieval.term_weights import text_words
 from benchkit.lm.tokens.control_tokens import quote, unquote
 from benchkit.types import Catalog
 
 BEGIN_QUERY, END_QUERY = '{"query": "', '"}'
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
-_TERM = re.compile(r"\w+")
 _COLUMNS = (
     "title", "description", "details", "features", "genres", "categories", "category", "style",
     "brand", "store", "tags",
@@ -64,15 +64,6 @@ def read_open_query(text: str) -> str:
         return text
 
 
-def split_terms(text: str) -> list[str]:
-    """Return the words of a text, in lower case.
-
-    >>> split_terms("Toy Story (1995)")
-    ['toy', 'story', '1995']
-    """
-    return _TERM.findall(text.casefold())
-
-
 def item_query(catalog: Catalog, item: str) -> str:
     """Return a query that finds an item: its title, and the short texts that name its kind."""
     columns = [name for name in _QUERY_COLUMNS if name in catalog.texts]
@@ -84,7 +75,7 @@ def item_documents(catalog: Catalog) -> list[list[str]]:
     """Return the words of each item's texts, by which it is found."""
     columns = [catalog.texts[name] for name in _COLUMNS if name in catalog.texts]
     rows = zip(*columns, strict=True)
-    return [split_terms(" ".join(text for text in row if text)) for row in rows]
+    return [text_words(" ".join(text for text in row if text)) for row in rows]
 
 
 @dataclass
@@ -100,7 +91,7 @@ class CatalogSearch:
         if self._state is None or self._state[0] is not catalog:
             self._state = (catalog, BM25(item_documents(catalog), self.k1, self.b))
         codes = [catalog.index[item] for item in items]
-        return self._state[1].scores(split_terms(query))[codes]
+        return self._state[1].scores(text_words(query))[codes]
 
     def rank(self, query: str, target: str, items: Sequence[str], catalog: Catalog) -> float | None:
         """Return the target's rank among `items`, from 1; None if it shares no word.

@@ -40,6 +40,12 @@ class StepPlan:
         )
 
 
+def with_warmup_steps(config: TrainConfig, steps: int, examples: int) -> TrainConfig:
+    """Return the settings with a warm-up of so many steps, at most half of all, on `examples`."""
+    share = min(0.5, steps / StepPlan.from_config(config, max(1, examples)).total_steps)
+    return config.model_copy(update={"warmup": share})
+
+
 def epoch_order(
     rng: np.random.Generator, lengths: Sequence[int], batch: int, group: bool
 ) -> NDArray[np.int64]:

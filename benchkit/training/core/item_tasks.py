@@ -26,13 +26,9 @@ def item_descriptions(catalog: Catalog) -> list[str]:
 def description_example(builder: ExampleBuilder, item: str, description: str) -> Example:
     """Return an example that asks for an item's description, given its title."""
     title = builder.template.item_title(builder.catalog, item)
-    return plain_example(builder, f"Describe this:\n{title}\n", quote(description), item)
-
-
-def plain_example(builder: ExampleBuilder, question: str, answer: str, key: str) -> Example:
-    """Return an example of a question and its answer, whose control tokens are quoted."""
-    prompt = prompt_ids(builder.tokenizer, Prompt(key, (Message("user", question),)))
-    return pieces_example(builder, tuple(prompt), (answer,), key)
+    question = Prompt(item, (Message("user", f"Describe this:\n{title}\n"),))
+    prompt = tuple(prompt_ids(builder.tokenizer, question))
+    return pieces_example(builder, prompt, (quote(description),), item)
 
 
 def pieces_example(

@@ -1,20 +1,26 @@
 """ChatRec: what is asked, how lists are read, and which scores come of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines import experts, list_generation
+from baselines import experts, list_answers, list_generation
 from baselines.experts import ExpertConfig
 from baselines.prompted.chat_rec import ChatRec
+from baselines.prompted.retrieval import CandidateRetriever
+from baselines.user_facts import describe_user
 from benchkit.errors import ConfigError
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.prompts import load_template, render_prompt
+from benchkit.lm.teachers.facts import CatalogFacts
 from benchkit.lm.types import Completion, Generation, Prompt
 from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.testing.recommenders import RecommenderContract
-from benchkit.types import Catalog, Event, Request
+from benchkit.types import Catalog, Event, Prediction, Request
+from tests.support.bag_encoder import Bag
 from tests.support.tiny_models import tiny_backbone
 
 SASREC = {"name": "sasrec", "config": {"epochs": 1, "hidden": 8, "heads": 1}}
@@ -75,7 +81,7 @@ def asked(dataset):
 @pytest.fixture
 def chat(dataset, monkeypatch):
     def made(answer, finish="stop", **config):
-        config = {"expert": SASREC, **config}
+        config = {"expert": SASREC, "retrieve": 0, **config}
         method = ChatRec(ChatRec.Config(backbone="none", **config))
         engine = Stub(answer, finish)
         monkeypatch.setattr("baselines.prompted.chat_rec.make_engine", lambda *_: engine)
@@ -97,6 +103,29 @@ def test_echoing_the_order_of_the_expert_ranks_as_the_expert(chat, asked, fill):
     assert len(engine.asked) == len(asked)
 
 
+@pytest.mark.parametrize("fill", [True, False])
+def test_what_the_expert_does_not_select_cannot_be_listed(chat, asked, fill):
+    method, run, engine = chat(echo, order="cf", retrieve=7, fill=fill)
+    ranked = list(experts.expert_scores(method.expert, asked, run))
+    for prediction, own in zip(method.predict(asked, run), ranked, strict=True):
+        order, scores = experts.order_by_score(own), np.array(prediction.scores)
+        assert experts.order_by_score(scores)[:7] == order[:7]
+        assert (experts.order_by_score(scores) == order) == fill
+        assert np.isinf(scores).sum() == (0 if fill else 13) and prediction.partial != fill
+    titles = engine.asked[0].messages[-1].content.partition(MARK)[2].partition("\n\n")[0]
+    assert len(titles.splitlines()) == 7
+
+
+def test_the_selected_candidates_stay_in_their_order_unless_it_is_the_experts(chat, asked):
+    method, run, engine = chat(echo, retrieve=7)
+    list(method.predict(asked, run))
+    catalog, (own,) = run.catalog, experts.expert_scores(method.expert, asked[:1], run)
+    best = sorted(experts.order_by_score(own)[:7])
+    titles = [catalog.text(asked[0].candidates[place]) for place in best]
+    assert MARK + "\n".join(titles) in engine.asked[0].messages[-1].content
+    assert "selects the 7 candidates" in method.caveats[-1]
+
+
 def test_without_an_expert_the_prompt_keeps_the_frozen_order(chat, asked, dataset):
     method, run, engine = chat(lambda titles: echo(titles[:5]))
     assert method.expert is None
@@ -116,7 +145,7 @@ def test_the_others_follow_in_the_order_of_the_expert(chat, asked):
         assert max(prediction.scores[2:]) == 1 / 3
         rest = np.array(prediction.scores[2:])
         assert experts.order_by_score(rest) == experts.order_by_score(own[2:])
-    assert not {"zero_shot", "cold_items"} & method.capabilities
+    assert {"zero_shot", "cold_items", "cold_users"} <= method.capabilities
 
 
 @pytest.mark.parametrize(
@@ -156,19 +185,93 @@ def test_samples_are_first_entries_with_their_reasons(chat, asked, order):
         assert {s.rationale for s in prediction.samples} == {"they come in this order."}
 
 
+def test_a_profile_stands_before_the_history(chat, asked, dataset):
+    method, run, engine = chat(echo, profile=True)
+    list(method.predict(asked, run))
+    list(method.sample(asked[:1], run))
+    text = engine.asked[0].messages[-1].content
+    assert text.startswith(f"About the user:\nchoices so far: {len(asked[0].history)}")
+    assert text.index("most often: ") < text.index(dataset.catalog.text(asked[0].history[0].item))
+    assert engine.asked[-1].messages == engine.asked[0].messages  # samples are asked alike
+    without, run, engine = chat(echo, profile=False)
+    list(without.predict(asked, run))
+    assert text.endswith("\n\n" + engine.asked[0].messages[-1].content)
+    assert ChatRec.Config().shows_profile is False and ChatRec.Config(backbone="x").shows_profile
+
+
+def test_a_profile_says_what_the_history_says():
+    catalog = Catalog(
+        ("a", "b", "c", "d"),
+        {"title": ["Alpha", "Beta", "<item>", "Delta"], "genres": ["War", "War", "Noir", "Spy"]},
+    )
+    facts, titles = CatalogFacts(catalog), load_template("titles")
+    history = (Event("a", 5.0), Event("b", 2.0), Event("c", 4.5))
+    assert describe_user(history, facts, catalog, titles) == (
+        "choices so far: 3, rated 3.8 on average\n"
+        "most often: the genres War and Noir\n"
+        f"rated high: {titles.item_title(catalog, 'c')}; Alpha\n"
+        "rated low: Beta\n"
+    )
+    assert describe_user((Event("d"),), facts, catalog, titles) == (
+        "choices so far: 1\nmost often: the genre Spy\n"
+    )
+    assert describe_user((), facts, catalog, titles) == ""
+
+
+def test_a_profile_too_long_for_the_prompt_is_left_out(chat, asked, monkeypatch):
+    monkeypatch.setattr("baselines.prompted.chat_prompt._PROFILE_SHARE", 0.1)
+    method, run, engine = chat(echo, profile=True, prompt_tokens=195)
+    list(method.predict(asked, run))
+    assert all("About the user" not in p.messages[-1].content for p in engine.asked)
+
+
+class Expert:
+    """Scores items by their numbers; fails for one that it has not learnt."""
+
+    def predict(self, requests, run):
+        for request in requests:
+            items = [*request.candidates, *(event.item for event in request.history)]
+            assert all(item.startswith("old") for item in items)
+            yield Prediction(request.case_id, [float(i[3:]) for i in request.candidates])
+
+
+def test_new_items_are_looked_up_by_their_texts():
+    ids = ("old1", "old2", "old3", "new1", "new2")
+    titles = ["Jazz songs", "Tea pots", "Old maps", "Green tea pots", "Loud drums"]
+    catalog, bag = Catalog(ids, {"title": titles}), Bag()
+    retriever = CandidateRetriever(Expert(), frozenset(ids[:3]), ids, bag)
+    request = Request("x", "u", (Event("old2"),), ("old1", "new2", "old3", "new1"))
+    run = run_context(catalog, cache=None)
+    (scores,) = retriever.scores([request], run)
+    assert scores.tolist() == [-0.75, -0.75, -0.25, -0.25]  # half of each kind, the best first
+    known = replace(request, candidates=("old1", "old3"))
+    seen = bag.asked
+    assert retriever.scores([known], run)[0].tolist() == [-0.75, -0.25] and bag.asked == seen
+    bare = replace(request, history=(), candidates=("new1", "new2"))
+    assert retriever.scores([bare], run)[0].tolist() == [-0.25, -0.25]  # nothing to compare with
+
+
+def test_in_another_catalogue_all_items_are_new():
+    ids = ("old1", "old2")
+    retriever = CandidateRetriever(Expert(), frozenset(ids), (*ids, "old3"), Bag())
+    run = run_context(Catalog(ids, {"title": ["Green tea", "Drums"]}))
+    request = Request("x", "u", (Event("old1"),), ("old2", "old1"))
+    assert retriever.scores([request], run)[0].tolist() == [-0.75, -0.25]
+
+
 def test_a_round_trip():
-    found = list_generation.parse_list_answer(
+    found = list_answers.parse_list_answer(
         "1. A\n2. B", "stop", Grounder(("a", "b", "c"), ("A", "B", "C"))
     )
-    assert found == list_generation.ListAnswer((0, 1), None, "ok")
+    assert found == list_answers.ListAnswer((0, 1), None, "ok")
 
 
 @given(st.permutations(range(7)), st.integers(1, 7), st.booleans())
 def test_what_is_written_is_read(order, length, with_reason):
     titles = [f"Story No. {place}" for place in range(7)]
-    text = "".join(list_generation.list_pieces([titles[place] for place in order[:length]]))
-    text += list_generation.REASON_SEPARATOR + "it fits." if with_reason else ""
-    found = list_generation.parse_list_answer(text, "stop", Grounder(tuple("abcdefg"), titles))
+    text = "".join(list_answers.list_pieces([titles[place] for place in order[:length]]))
+    text += list_answers.REASON_SEPARATOR + "it fits." if with_reason else ""
+    found = list_answers.parse_list_answer(text, "stop", Grounder(tuple("abcdefg"), titles))
     assert found.places == tuple(order[:length])
     assert found.reason == ("it fits." if with_reason else None)
 
@@ -184,20 +287,20 @@ def test_what_is_written_is_read(order, length, with_reason):
     ],
 )
 def test_reasons(text, reason):
-    assert list_generation.extract_reason(text) == reason
+    assert list_answers.extract_reason(text) == reason
 
 
 def test_an_entry_that_names_nothing_or_the_same_again_is_passed_over():
     text = "1. C\n2. Nobody knows\n3. C\n4. A"
-    assert list_generation.parse_list_answer(
+    assert list_answers.parse_list_answer(
         text, "stop", Grounder(("a", "b", "c"), ("A", "B", "C"))
     ).places == (2, 0)
 
 
 def test_equal_scores_of_the_expert_share_a_place():
     rest = np.array([5.0, 1.0, 3.0, 3.0, 0.0])
-    assert list_generation.reciprocal_rank_scores([1], 5, rest) == [1 / 2, 1, 1 / 3, 1 / 3, 1 / 5]
-    assert list_generation.reciprocal_rank_scores([2, 0], 3) == [1 / 2, -np.inf, 1]
+    assert list_answers.reciprocal_rank_scores([1], 5, rest) == [1 / 2, 1, 1 / 3, 1 / 3, 1 / 5]
+    assert list_answers.reciprocal_rank_scores([2, 0], 3) == [1 / 2, -np.inf, 1]
 
 
 class Chooser:
@@ -224,12 +327,20 @@ def test_drawing_a_list_takes_each_title_once():
     assert len(engine.asked) == 3
 
 
+def test_a_list_without_numbers_continues_the_history():
+    engine = Chooser()
+    list_generation.decode_lists(engine, [Prompt("x", ())], [["C", "A", "B"]], 2, numbered=False)
+    assert [prefill for prefill, _ in engine.asked] == [(), ("A", "\n")]
+
+
 def test_wrong_settings_are_named():
     with pytest.raises(ConfigError, match="not for a list"):
-        ChatRec(ChatRec.Config(template="titles"))
+        ChatRec(ChatRec.Config(template="titles", constrained=False))
     with pytest.raises(ValueError, match="did you mean 'epochs'"):
         ExpertConfig(name="sasrec", config={"epoch": 3})
-    assert ChatRec.Config().template_name == "compact-list"
+    with pytest.raises(ConfigError, match="not for a list"):
+        ChatRec(ChatRec.Config(template="compact", constrained=False))
+    assert ChatRec.Config().template_name == "compact"
     assert ChatRec.Config(backbone="x").template_name == "ranked-list"
     assert load_template("ranked-list").response_format(False).kind == "numbered-list"
 

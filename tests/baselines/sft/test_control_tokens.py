@@ -1,12 +1,14 @@
 """Methods that write prompts of their own spell the control tokens in texts of items, too."""
 
-from types import SimpleNamespace
-
+import numpy as np
 import pytest
 
-from baselines.sft.expert_tasks import ExpertTasks, TaskMixture
-from baselines.sft.instruct_rec import InstructionWriter
-from baselines.sft.instructions import LONG_INSTRUCTIONS, InstructionKind
+from baselines.sft.explainer.expert_vectors import AlignedBuilder
+from baselines.sft.explainer.item_tasks import ItemTasks
+from baselines.sft.explainer.task_mixture import TaskMixture
+from baselines.sft.instruction_wordings import long_wordings
+from baselines.sft.instruction_writer import InstructionWriter
+from baselines.sft.instructions import InstructionKind
 from baselines.sft.yes_no import LONG_QUESTION, YesNoWriter
 from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers.base import TeacherQuestion
@@ -43,10 +45,9 @@ def test_yes_or_no(builder):
 
 
 def test_items_from_their_texts_and_back(builder, tmp_path):
-    tasks = ExpertTasks(
-        SimpleNamespace(), builder, builder, builder, run_context(CATALOG, tmp_path)
-    )
-    examples = list(tasks._item_examples(TaskMixture(describe=1, find=1)))
+    aligned = AlignedBuilder(builder.template, builder.tokenizer, CATALOG)
+    tasks = ItemTasks(aligned, run_context(CATALOG, tmp_path), None)
+    examples = list(tasks.examples(TaskMixture(describe=1, find=1), 1000))
     assert len(examples) == 4
     assert {ends(builder, example) for example in examples} == {(1, 1)}
     texts = [builder.tokenizer.decode((*e.prompt, *e.response)) for e in examples]
@@ -55,10 +56,11 @@ def test_items_from_their_texts_and_back(builder, tmp_path):
 
 @pytest.mark.parametrize("form", ["pointwise", "pairwise", "matching", "reranking"])
 def test_instructions(builder, form):
-    writer = InstructionWriter(builder, LONG_INSTRUCTIONS, CatalogFacts(CATALOG))
+    writer = InstructionWriter(builder, long_wordings(), CatalogFacts(CATALOG))
     question = TeacherQuestion("u", HISTORY, ("a", "b"), "a")
     user = writer.describe_user(question, "b", f"wanted it{END}")
-    example = writer.example(user, InstructionKind("implicit", "specific", form), True)
+    kind = InstructionKind("implicit", "specific", form)
+    example = writer.example(user, kind, True, np.random.default_rng(0))
     turns = builder.template.system != ""
     assert ends(builder, example) == (1 + turns, 1)
     assert f"wanted it{END}" in builder.tokenizer.decode(example.prompt)

@@ -8,16 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from baselines.sft import instructions
-from baselines.sft.instruct_rec import InstructionWriter, InstructRec, _reviews
-from baselines.sft.instructions import (
-    EVALUATED_INSTRUCTION,
-    INSTRUCTION_GRID,
-    LONG_INSTRUCTIONS,
-    SHORT_INSTRUCTIONS,
-    InstructionKind,
-)
+from baselines.sft.instruct_rec import InstructRec
+from baselines.sft.instruction_texts import last_reviews, with_teacher_texts
+from baselines.sft.instruction_wordings import fill_places, long_wordings, short_wordings
+from baselines.sft.instruction_writer import InstructionWriter
+from baselines.sft.instructions import EVALUATED_INSTRUCTION, INSTRUCTION_GRID, InstructionKind
 from benchkit.lm.prompts import load_template, render_prompt
-from benchkit.lm.teachers.base import TeacherQuestion
+from benchkit.lm.teachers.base import Rationale, TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.testing.fixtures import run_context, toy_dataset
@@ -48,17 +45,23 @@ def folder():
     return tiny_backbone()
 
 
-def writer(wording=LONG_INSTRUCTIONS):
-    base = load_template("titles" if wording is LONG_INSTRUCTIONS else "compact")
-    return InstructionWriter(
-        ExampleBuilder(base, tiny_tokenizer(), CATALOG, 2000), wording, CatalogFacts(CATALOG)
-    )
+def writer(long=True):
+    base = load_template("titles" if long else "compact")
+    wordings = long_wordings() if long else short_wordings()
+    builder = ExampleBuilder(base, tiny_tokenizer(), CATALOG, 2000)
+    return InstructionWriter(builder, wordings, CatalogFacts(CATALOG))
 
 
-def text(kind, first=True, wording=LONG_INSTRUCTIONS, question=QUESTION, review=REVIEW):
+def text(kind, first=True, long=True, question=QUESTION, review=REVIEW, variant=0):
     """The prompt and the answer of an instruction; the system's message left out."""
-    own = writer(wording)
-    example = own.example(own.describe_user(question, "c", review), kind, first)
+    own = writer(long)
+
+    class First:
+        def integers(self, count):
+            return min(variant, count - 1)
+
+    user = own.describe_user(question, "c", review)
+    example = own.example(user, kind, first, First())
     prompt, answer = (tiny_tokenizer().decode(ids) for ids in (example.prompt, example.response))
     system = own.builder.template.system
     return prompt.removeprefix(system + "\n") if system else prompt, answer
@@ -77,28 +80,54 @@ def settings(folder, **changes):
 
 
 def test_the_grid_has_every_combination():
-    assert len(INSTRUCTION_GRID) == len(set(INSTRUCTION_GRID)) == 3 * 3 * 4
-    told = {text(kind) for kind in INSTRUCTION_GRID}
-    assert len(told) == len(INSTRUCTION_GRID)
-    short = {text(kind, wording=SHORT_INSTRUCTIONS) for kind in INSTRUCTION_GRID}
-    assert len(short) == 3 * 3 * 3  # without a list, reranking is matching
+    assert len(INSTRUCTION_GRID) == len(set(INSTRUCTION_GRID)) == (3 * 3 - 1) * 4
+    assert ("none", "none") not in {kind[:2] for kind in INSTRUCTION_GRID}
+    assert len({text(kind) for kind in INSTRUCTION_GRID}) == len(INSTRUCTION_GRID)
+    short = {text(kind, long=False) for kind in INSTRUCTION_GRID}
+    assert len(short) == (3 * 3 - 1) * 3  # without a list, reranking is matching
 
 
-def test_what_each_part_tells():
-    history, likes = "The user chose these items, oldest first:\n", "The user likes"
+def test_there_are_as_many_templates_as_in_the_paper():
+    wordings = long_wordings()
+    assert set(wordings) == set(INSTRUCTION_GRID)
+    empty = [kind for kind, texts in wordings.items() if not texts]
+    assert empty == [EVALUATED_INSTRUCTION]  # its words are the prompt template's
+    texts = [text for choices in wordings.values() for text in choices]
+    assert len(texts) + 1 == len(set(texts)) + 1 == 39
+
+
+def test_every_template_has_the_places_of_its_cell():
+    wordings = {**long_wordings(), **{(*k, "short"): v for k, v in short_wordings().items()}}
+    for (preference, intention, form, *short), texts in wordings.items():
+        for words in texts:
+            assert ("{history}" in words) == (preference == "implicit")
+            assert ("{likes}" in words) == (preference == "explicit")
+            assert ("{wants}" in words) == (intention != "none")
+            assert ("{first}" in words) == (form in ("pointwise", "pairwise"))
+            assert ("{second}" in words) == (form == "pairwise")
+            assert ("{candidates}" in words) == (form == "reranking" and not short)
+            filled = fill_places(words, dict.fromkeys(
+                ("history", "candidates", "likes", "wants", "first", "second"), "x"
+            ))  # fmt: skip
+            assert "{" not in filled
+
+
+@pytest.mark.parametrize("variant", [0, 1])
+def test_what_each_part_tells(variant):
     for kind in INSTRUCTION_GRID:
-        prompt, answer = text(kind)
-        assert (history in prompt) == ("Alpha" in prompt) == (kind.preference == "implicit")
-        assert (likes in prompt) == (kind.preference == "explicit")
-        assert ("something with the genre Spy" in prompt) == (kind.intention == "vague")
+        prompt, answer = text(kind, variant=variant)
+        assert ("Alpha\n" in prompt) == (kind.preference == "implicit")
+        assert ("the genres War and Noir" in prompt) == (kind.preference == "explicit")
+        assert ("the genre Spy" in prompt) == (kind.intention == "vague")
         assert (REVIEW in prompt) == (kind.intention == "specific")
         listed = "Candidates:\nEpsilon\nDelta\nGamma {history}\n"
         assert (listed in prompt) == (kind.form == "reranking")
         assert answer == ("Yes</s>" if kind.form == "pointwise" else "Delta</s>")
     assert text(InstructionKind("explicit", "none", "matching"))[0] == (
-        "The user likes the genres War and Noir.\n" + LONG_INSTRUCTIONS.matching
+        "The user likes the genres War and Noir. Which item does the user choose?"
+        " Answer with its title alone."
     )
-    assert text(InstructionKind("implicit", "vague", "matching"), wording=SHORT_INSTRUCTIONS) == (
+    assert text(InstructionKind("implicit", "vague", "matching"), long=False) == (
         "Alpha\nGamma {history}\nBeta\nWants the genre Spy\n",
         "Delta</s>",
     )
@@ -117,27 +146,28 @@ def test_questions_about_one_item_and_about_two():
     assert "next: Gamma {history}, or Delta?" in prompt and answer == "Delta</s>"
 
 
-@pytest.mark.parametrize("wording", [LONG_INSTRUCTIONS, SHORT_INSTRUCTIONS])
-def test_the_evaluated_instruction_is_what_is_asked_later(wording):
-    base = writer(wording).builder.template
+@pytest.mark.parametrize(("budget", "count"), [(242, 1), (260, 2), (400, 3)])
+def test_the_oldest_history_makes_room(budget, count):
+    own = writer()
+    short = replace(own, builder=replace(own.builder, prompt_tokens=budget))
+    user = own.describe_user(QUESTION, "c", REVIEW)
+    kind = InstructionKind("implicit", "none", "pairwise")
+    words = long_wordings()[kind][0]
+    prompt = tiny_tokenizer().decode(short.prompt(user, kind, True, words))
+    lines = prompt.partition("oldest first:\n")[2].splitlines()
+    shown = lines[: lines.index("")]
+    assert shown == ["Alpha", "Gamma {history}", "Beta"][3 - count :]
+    assert len(prompt) <= budget + 1  # the line break after the system's message
+
+
+@pytest.mark.parametrize("long", [True, False])
+def test_the_evaluated_instruction_is_what_is_asked_later(long):
+    base = writer(long).builder.template
     asked = Request("case", "user", HISTORY, QUESTION.candidates)
     shown = render_prompt(base, asked, CATALOG, rationale=False, count_tokens=len).prompt.messages[
         -1
     ]
-    assert text(EVALUATED_INSTRUCTION, wording=wording) == (shown.content, "Delta</s>")
-    told = {"text": "it", "first": "A", "second": "B"}
-    for part in set(wording) - {None, wording.history, wording.candidates}:
-        assert "{" not in part.format(**told)
-
-
-def test_its_words_are_the_templates():
-    """An intention in between changes nothing of the rest of the prompt."""
-    prompt, _ = text(EVALUATED_INSTRUCTION)
-    before, after = prompt.split("Which")
-    said = LONG_INSTRUCTIONS.vague.format(text="the genre Spy")
-    assert text(InstructionKind("implicit", "vague", "reranking"))[0] == (
-        f"{before}{said}Which{after}"
-    )
+    assert text(EVALUATED_INSTRUCTION, long=long) == (shown.content, "Delta</s>")
 
 
 # What is told of a user
@@ -147,10 +177,10 @@ def test_the_preference_knows_the_history_alone():
     others = [
         replace(QUESTION, item=item, candidates=tuple(CATALOG.ids)) for item in ("c", "d", "e")
     ]
-    for wording in (LONG_INSTRUCTIONS, SHORT_INSTRUCTIONS):
+    for long in (True, False):
         for preference in ("implicit", "explicit"):
             kind = InstructionKind(preference, "none", "matching")
-            assert len({text(kind, wording=wording, question=q)[0] for q in others}) == 1
+            assert len({text(kind, long=long, question=q)[0] for q in others}) == 1
     assert "Delta" not in text(InstructionKind("implicit", "none", "matching"))[0]
     assert "Spy" not in text(InstructionKind("explicit", "none", "matching"))[0]
 
@@ -187,7 +217,7 @@ def test_only_what_there_is_of_a_user_is_drawn():
     own = writer()
     full = own.describe_user(QUESTION, "c", REVIEW)
     drawn = Counter(recommender.draw(full, rng) for _ in range(6400))
-    assert set(drawn) == {k for k in INSTRUCTION_GRID if k[:2] != ("none", "none")}  # 32 cells
+    assert set(drawn) == set(INSTRUCTION_GRID)  # 32 cells
     forms = Counter(kind.form for kind in drawn.elements())
     assert all(abs(count - 1600) < 4 * 35 for count in forms.values())  # sd 34.6
     assert all(abs(count - 200) < 5 * 14 for count in drawn.values())  # sd 13.9
@@ -219,7 +249,9 @@ def written(folder, tmp_path, seed=0, **changes):
 def test_the_order_of_pairs_is_balanced_and_seeded(folder, tmp_path):
     questions, told = written(folder, tmp_path, forms=["pairwise"], instructions=3)
     assert len(told) == 3 * len(questions) // 2
-    first = [f"next: {answer.removesuffix('</s>')}, or" in prompt for prompt, answer in told]
+    first = [f"{answer.removesuffix('</s>')}, or" in prompt
+             or f"between {answer.removesuffix('</s>')} and" in prompt
+             for prompt, answer in told]  # fmt: skip
     assert sum(first) == len(told) // 2
     assert first != sorted(first)
     again = written(folder, tmp_path, forms=["pairwise"], instructions=3)
@@ -244,14 +276,14 @@ def test_no_target_is_told_with_the_preference(folder, tmp_path):
         question = questions[place // 2 * 2]
         assert answer == titles[question.item] + "</s>"
         assert titles[question.item] + "\n" not in prompt
-        if "The user chose" in prompt:
-            lines = prompt.partition("oldest first:\n")[2].split("\n")[:-2]
+        if "{likes}" not in prompt and "likes" not in prompt:
+            lines = [line for line in prompt.splitlines() if line in set(titles.values())]
             assert lines == [titles[event.item] for event in question.history]
 
 
 def test_reviews_are_those_of_the_targets(folder, tmp_path):
     view = toy_dataset(users=60, items=60, length=8).train_view()
-    assert _reviews(view) == {}
+    assert last_reviews(view) == {}
     rows = view.interactions
     reviews = [f"review {row}" for row in range(len(rows))]
 
@@ -259,10 +291,37 @@ def test_reviews_are_those_of_the_targets(folder, tmp_path):
         users = view.users
         interactions = replace(rows, review=reviews)
 
-    found = _reviews(Reviewed())
+    found = last_reviews(Reviewed())
     for code, user in enumerate(view.users):
         own = reviews[rows.offsets[code] : rows.offsets[code + 1]]
         assert found.get(user) == (own[-1] if own else None)
+
+
+def test_a_teacher_writes_preferences_and_intentions():
+    own = writer()
+    user = own.describe_user(QUESTION, "c", REVIEW)
+    asked = []
+
+    def ask(questions):
+        asked.extend(questions)
+        return [
+            Rationale(q.key, q.item, f"{CATALOG.text(q.item)} after {len(q.history)}", None)
+            for q in questions
+        ]
+
+    (written,) = with_teacher_texts([user], own.builder, ask)
+    last, target = asked
+    assert (last.item, last.history) == ("b", HISTORY[:2])  # the target is not in this question
+    assert target == QUESTION
+    assert written.preferences["explicit"] == "Beta after 2"
+    assert written.intentions["vague"] == "the item after 3"  # without its title
+    assert written.intentions["specific"] == REVIEW
+    bare = replace(user, question=replace(QUESTION, history=()))
+    silent = with_teacher_texts(
+        [bare], own.builder, lambda qs: [Rationale(q.key, q.item, None, None) for q in qs]
+    )
+    assert set(silent[0].preferences) == {"none", "implicit"}
+    assert set(silent[0].intentions) == {"none", "specific"}
 
 
 # Training

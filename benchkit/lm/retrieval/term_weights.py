@@ -15,6 +15,15 @@ _WORD = re.compile(r"\w+")
 _T = TypeVar("_T", bound=Hashable)
 
 
+def text_words(text: str) -> list[str]:
+    """Split a text into the words to index or search by, without case and punctuation.
+
+    >>> text_words("Star Wars: Episode IV (1977)")
+    ['star', 'wars', 'episode', 'iv', '1977']
+    """
+    return _WORD.findall(text.casefold())
+
+
 def idf(frequency: int, documents: int) -> float:
     """Return BM25's weight of a term that `frequency` of the documents contain; never negative.
 
@@ -64,7 +73,7 @@ class TfIdfEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return [n, size] vectors of length 1; zero for a text without words."""
-        table, _ = weigh_terms([_WORD.findall(text.casefold()) for text in texts])
+        table, _ = weigh_terms([text_words(text) for text in texts])
         vectors = np.zeros((len(texts), self.size))
         rank = min(self.size, min(table.shape, default=0) - 1)
         if rank >= 1:

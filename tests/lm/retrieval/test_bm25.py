@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchkit.lm.bm25 import BM25
+from benchkit.lm.retrieval.bm25 import BM25
 
 
 def test_scores_by_hand():

