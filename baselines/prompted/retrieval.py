@@ -80,7 +80,8 @@ def relative_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     [-0.375, -0.125, -0.375, -0.875]
     """
     better = (scores[None, :] > scores[:, None]).sum(axis=1)
-    return -(better + 0.5) / max(1, len(scores))
+    ranks: NDArray[np.float64] = -(better + 0.5) / max(1, len(scores))
+    return ranks
 
 
 def narrow_requests(

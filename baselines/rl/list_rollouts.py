@@ -16,7 +16,7 @@ from benchkit.lm.types import Decoding
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.rl.list_rewards import reclm_items, reclm_list
 from benchkit.training.rl.rollouts import RewardedAnswer, Rollout, RolloutTask
-from benchkit.types import Catalog, Recommender, RunContext
+from benchkit.types import Catalog, Recommender, RunContext, Status
 
 _ENTRY = re.compile(r"^[ \t]*\d{1,3}[.)][ \t]*(\S[^\n]*)", re.MULTILINE)
 
@@ -180,7 +180,7 @@ class ListSampler:
             item = None if place is None else may_be_listed[place]
             entries.append(ListEntry(item, _token_at(tokenizer, written, match.end())))
         counted, allowed = (True,) * len(tokens), ((),) * len(tokens)
-        status = "ok" if entries else "unparsed"
+        status: Status = "ok" if entries else "unparsed"
         return Rollout(text, None, None, status, tokens, counted, allowed), entries
 
     def _title(self, item: str) -> str:

@@ -16,6 +16,7 @@ from benchkit.evaluation.metrics.rank_based import NDCG
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.lm.config import NANO
 from benchkit.lm.encoder_decoder.t5 import TinyT5Config
+from benchkit.lm.retrieval.term_weights import TfIdfEncoder
 from benchkit.lm.teachers.encoder import (
     MiniLMEncoder,
     TextEncoder,
@@ -23,7 +24,6 @@ from benchkit.lm.teachers.encoder import (
     item_embedding_texts,
     load_or_encode,
 )
-from benchkit.lm.retrieval.term_weights import TfIdfEncoder
 from benchkit.lm.timing import record_stage_cost
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.preflight import check_training_config

@@ -35,7 +35,8 @@ class SlowThinking(nn.Module):
     """The networks f and g, the codebook, and the map of item vectors to t.
 
     t and s have length 1, and r is between -1 and 1: a contrast by cosines does not hold their
-    size, and the codes would follow them to infinity. Code 0 is zero at first: a step that has nothing to add.
+    size, and the codes would follow them to infinity. Code 0 is zero at first: a step that has
+    nothing to add.
 
     Args:
         items: [n_items, e] vectors of items; they are not trained.

@@ -114,9 +114,9 @@ class _PPOTrainer:
         self.schedule = transformers.get_scheduler(
             arguments.lr_scheduler_type,
             self.optimizer,
-            arguments.warmup_steps,
+            arguments.get_warmup_steps(self.plan.total_steps),
             self.plan.total_steps,
-            scheduler_specific_kwargs=arguments.lr_scheduler_kwargs,
+            scheduler_specific_kwargs=arguments.lr_scheduler_kwargs,  # type: ignore[arg-type]
         )
 
     def train(self, validate: Callable[[Any], float] | None) -> None:
@@ -210,7 +210,7 @@ class _PPOTrainer:
         )
         sizes = [len(r.batch.steps) for r in rounds]
         for r, advantages, returns in zip(
-            rounds, *(table.split(sizes) for table in estimates), strict=True
+            rounds, *(torch.split(table, sizes) for table in estimates), strict=True
         ):
             r.advantages = r.batch.by_token(advantages)
             r.returns = r.batch.by_token(returns)
@@ -236,13 +236,13 @@ class _PPOTrainer:
                     now, r.old, entropy, r.advantages, weight, settings
                 )
                 loss = surrogate - settings.entropy_weight * spread
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
             with models.as_critic() as model, sp.use_shared_prefix(model.train()):
                 with self.precision:
                     values = models.values(model, r.batch.packed)
                 errors = ppo.clipped_value_loss(values, r.values, r.returns, settings.clip)
                 value_loss = settings.value_weight * (errors * weight).sum()
-                value_loss.backward()
+                value_loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach()) + float(value_loss.detach())
             divergence += moved
         if divergence <= settings.max_kl:
