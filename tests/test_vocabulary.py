@@ -56,10 +56,10 @@ NOT_PARTICIPLES = {
     "mapping", "setting", "padding",
     "fitted",  # a fixture of the conformance tests, which subclasses override
 }  # fmt: skip
-# Gerunds that are the field's nouns, and the names that suites use.
+# Gerunds that are the field's nouns, and the names that suites and papers use.
 NOUN_MODULES = set(
     "testing training judging parsing grounding scoring loading timing sampling finding rendering"
-    " scored sampled precomputed paired".split()
+    " scored sampled precomputed paired said".split()
 )
 STORED_FIELDS = {
     (module, name) for module in ("preference_conflicts", "examples") for name in ("asked", "kept")

@@ -1,16 +1,14 @@
 """Examples of the next item: the last interactions of each user, each after what came before."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from benchkit import seeds
 from benchkit.errors import DataError
-from benchkit.evaluation.metrics.rank_based import NDCG
-from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.lm.teachers.questions import events_before
-from benchkit.types import Event, Prediction, Request, RunContext, TrainView, ValidationCase
+from benchkit.types import Event, Request, RunContext, TrainView
 
 
 class NextItem(NamedTuple):
@@ -69,12 +67,3 @@ def to_training_requests(
         others = rng.choice(free, candidates - 1, replace=False).tolist()
         order = rng.permutation([data.catalog.index[item], *others])
         yield Request(key, user, history, tuple(ids[order].tolist())), item
-
-
-def mean_ndcg(
-    predict: Callable[[Sequence[Request]], Iterable[Prediction]], cases: Sequence[ValidationCase]
-) -> float:
-    """Compute the mean NDCG@5 of predictions of validation cases, with expected ranks of ties."""
-    scores = [p.scores or () for p in predict([case.request for case in cases])]
-    target = [case.request.candidates.index(case.target) for case in cases]
-    return float(np.mean(NDCG(5).values(ranks_from_scores(scores, target))))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.cf.scoring import history_codes, predict_candidates
-from baselines.hybrid.next_items import mean_ndcg, next_items
+from baselines.hybrid.next_items import next_items
 from baselines.hybrid.slm_network import (
     ItemExample,
     ItemScorer,
@@ -18,6 +18,7 @@ from baselines.hybrid.slm_network import (
     block_states,
     pad_ids,
 )
+from benchkit.evaluation.validation_ndcg import mean_validation_ndcg
 from benchkit.lm.injection.soft_prompts import item_token
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.training_context import training_context
@@ -128,7 +129,8 @@ class RankerTraining:
                 return ItemRanker(trained, scorer, catalog.index, *frame)
 
             def validate(trained: Any) -> float:
-                return mean_ndcg(ranker(trained).predict, self.cases)
+                answers = ranker(trained).predict([case.request for case in self.cases])
+                return mean_validation_ndcg(answers, self.cases, 5)
 
             identity = (self.identity, self.vectors.double().sum().item())
             trained = train_on_objective(

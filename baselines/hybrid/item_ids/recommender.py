@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from baselines.cf.scoring import history_codes
 from baselines.experts import ExpertConfig
+from baselines.hybrid.item_vectors import check_item_vectors, fit_item_vectors
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError, DataError
-from benchkit.evaluation.metrics.rank_based import NDCG
-from benchkit.evaluation.ranks import ranks_from_scores
+from benchkit.evaluation.validation_ndcg import mean_validation_ndcg
 from benchkit.lm.config import NANO
 from benchkit.lm.encoder_decoder.t5 import TinyT5Config
 from benchkit.lm.retrieval.term_weights import TfIdfEncoder
@@ -125,9 +125,12 @@ class IdRecommender(ABC):
         """Encode b histories of item codes, oldest first."""
 
     def predict(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
+        return self._rank(self.model, requests)
+
+    def _rank(self, model: Any, requests: Sequence[Request]) -> Iterator[Prediction]:
         for start in range(0, len(requests), _BATCH):
             batch = requests[start : start + _BATCH]
-            for request, scores in zip(batch, self.score(self.model, batch), strict=True):
+            for request, scores in zip(batch, self.score(model, batch), strict=True):
                 lengths = [len(self.answers[self.index[item]]) for item in request.candidates]
                 partial = bool(np.isinf(scores).any())
                 yield Prediction(request.case_id, scores.tolist(), lengths=lengths, partial=partial)
@@ -156,26 +159,17 @@ class IdRecommender(ABC):
         cases = data.validation[: self.config.validation_cases]
         if not cases:
             return None
-        target = [case.request.candidates.index(case.target) for case in cases]
 
         def ndcg(model: Any) -> float:
-            scores: list[Any] = []
-            for start in range(0, len(cases), _BATCH):
-                requests = [case.request for case in cases[start : start + _BATCH]]
-                scores += [values.tolist() for values in self.score(model, requests)]
-            return float(np.mean(NDCG(5).values(ranks_from_scores(scores, target))))
+            answers = self._rank(model, [case.request for case in cases])
+            return mean_validation_ndcg(answers, cases, 5)
 
         return ndcg
 
     def expert_vectors(self, data: TrainView, run: RunContext) -> NDArray[np.float32]:
         """Fit the expert; return its [n_items, d] item vectors. Raises ConfigError without any."""
-        config = self.config.expert
-        if not hasattr(type(config.make()), "item_embeddings"):
-            raise ConfigError(
-                f"expert {config.name!r} has no item vectors", 'set expert = { name = "sasrec" }'
-            )
-        expert: Any = config.fit_expert(data, run)
-        vectors: NDArray[np.float32] = expert.item_embeddings.detach().cpu().numpy()
+        check_item_vectors(self.config.expert)
+        vectors: NDArray[np.float32] = fit_item_vectors(self.config.expert, data, run).cpu().numpy()
         return vectors
 
     def text_vectors(self, catalog: Catalog, run: RunContext) -> NDArray[np.float32]:
