@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from baselines.hybrid.aligned_predictor import AlignedPredictor
-from baselines.hybrid.alignment import AlignmentObjective
-from baselines.hybrid.item_texts import item_text_examples, start_ids
+from baselines.hybrid.cal.alignment import AlignmentObjective
+from baselines.hybrid.cal.item_texts import item_text_examples, start_ids
+from baselines.hybrid.cal.predictor import CALRecPredictor
 from benchkit.errors import ConfigError
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
@@ -87,9 +87,9 @@ class CALRec(FineTunedRecommender):
         drawn = f"{self.config.texts} texts at temperature {self.config.text_temperature:g}"
         return (*super().caveats, f"sampled: the ranking by BM25 of {drawn}, whatever the suite's")
 
-    def make_predictor(self, engine: Engine) -> AlignedPredictor:
+    def make_predictor(self, engine: Engine) -> CALRecPredictor:
         config, base = self.config, super().make_predictor(engine)
-        return AlignedPredictor(
+        return CALRecPredictor(
             **{name: getattr(base, name) for name in type(base).__dataclass_fields__},
             score=config.score,
             texts=config.texts,

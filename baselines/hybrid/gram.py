@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveInt
 
-from baselines.hybrid.gram_prompts import (
+from baselines.hybrid.item_ids.gram_prompts import (
     PAPER_WORDS,
     SHORT_WORDS,
     GramPrompts,
@@ -20,7 +20,6 @@ from baselines.hybrid.gram_prompts import (
 )
 from baselines.hybrid.item_ids.kmeans import check_id_space, cluster_paths
 from baselines.hybrid.item_ids.lexical_ids import lexical_ids
-from baselines.hybrid.item_ids.next_items import next_item_examples
 from baselines.hybrid.item_ids.recommender import (
     IdConfig,
     IdRecommender,
@@ -28,6 +27,7 @@ from baselines.hybrid.item_ids.recommender import (
     item_texts,
 )
 from baselines.hybrid.item_ids.training_defaults import training_defaults
+from baselines.hybrid.item_ids.training_rows import next_item_examples
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.encoder_decoder.t5 import build_tiny_t5, load_encoder_decoder, train_word_tokenizer
 from benchkit.lm.tokenization import text_ids
@@ -71,7 +71,7 @@ class GRAM(IdRecommender):
     }  # fmt: skip
 
     def train(self, data: TrainView, run: RunContext) -> None:
-        from baselines.hybrid.fusion import FusionObjective
+        from baselines.hybrid.item_ids.fusion import FusionObjective
         from benchkit.training.train import train_on_objective
 
         config, catalog = self.config, data.catalog

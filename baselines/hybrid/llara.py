@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from pydantic import PositiveFloat, PositiveInt
 
 from baselines.experts import ExpertConfig
-from baselines.hybrid.curriculum import CurriculumObjective, draw_hybrid_steps
 from baselines.hybrid.item_vectors import check_item_vectors, fit_item_vectors
 from baselines.hybrid.next_items import next_items, to_training_requests
-from baselines.hybrid.soft_examples import SoftExampleBuilder
+from baselines.hybrid.soft_prompts.curriculum import CurriculumObjective, draw_hybrid_steps
+from baselines.hybrid.soft_prompts.examples import SoftExampleBuilder
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.engines.hf import HFConfig
 from benchkit.lm.injection.soft_prompts import (
@@ -103,7 +103,7 @@ class LLaRA(FineTunedRecommender):
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        from baselines.hybrid.projector import make_soft_embeddings
+        from baselines.hybrid.soft_prompts.projector import make_soft_embeddings
         from benchkit.training.core.batch_sampler import StepPlan
         from benchkit.training.core.training_context import training_context
         from benchkit.training.train import train_on_objective

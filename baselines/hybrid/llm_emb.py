@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from baselines.experts import ExpertConfig
-from baselines.hybrid.frozen_recommender import ItemVectorConfig, ItemVectorRecommender
-from baselines.hybrid.frozen_sasrec import Alignment
+from baselines.hybrid.frozen_vectors.recommender import ItemVectorConfig, ItemVectorRecommender
+from baselines.hybrid.frozen_vectors.sasrec import Alignment
 from benchkit.fingerprint import hash_json
 from benchkit.lm.backbones import Backbone
 from benchkit.training.core.config import LoRAConfig
@@ -93,7 +93,11 @@ class LLMEmb(ItemVectorRecommender):
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        from baselines.hybrid.attribute_views import Temperature, ViewObjective, make_view_batches
+        from baselines.hybrid.frozen_vectors.attribute_views import (
+            Temperature,
+            ViewObjective,
+            make_view_batches,
+        )
         from benchkit.training.core.lora import check_adapters
         from benchkit.training.core.training_context import training_context
         from benchkit.training.train import train_on_objective
@@ -126,7 +130,10 @@ class LLMEmb(ItemVectorRecommender):
     def make_vectors(
         self, model: Any, backbone: Backbone, data: TrainView, run: RunContext
     ) -> NDArray[np.float32]:
-        from baselines.hybrid.attribute_views import encode_items, principal_components
+        from baselines.hybrid.frozen_vectors.attribute_views import (
+            encode_items,
+            principal_components,
+        )
 
         texts = self.item_texts(backbone, data, "" if self.config.is_nano else _INSTRUCTION)
         vectors = encode_items(model, texts, run.device)

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
-from baselines.hybrid.frozen_recommender import ItemVectorConfig, ItemVectorRecommender
+from baselines.hybrid.frozen_vectors.recommender import ItemVectorConfig, ItemVectorRecommender
 from benchkit.lm.backbones import Backbone
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.types import RunContext, TrainView
 
 if TYPE_CHECKING:
-    from baselines.hybrid.soft_token import SoftTokens
+    from baselines.hybrid.frozen_vectors.soft_token import SoftTokens
 
 # A re-implementation by LLMEmb's authors: 4000 steps on four GPUs with 8 items each.
 _LARGE: dict[str, Any] = {
@@ -52,7 +52,7 @@ class SAID(ItemVectorRecommender):
     ) -> Any:
         import torch
 
-        from baselines.hybrid.soft_token import (
+        from baselines.hybrid.frozen_vectors.soft_token import (
             ItemText,
             ReconstructionObjective,
             SoftTokens,

@@ -21,7 +21,7 @@ from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecomme
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 if TYPE_CHECKING:
-    from baselines.hybrid.slm_training import ItemRanker
+    from baselines.hybrid.slm.training import ItemRanker
 
 _LARGE = {  # the official code's
     "epochs": 1, "batch_size": 128, "micro_batch": 8, "learning_rate": 3e-4, "schedule": "cosine",
@@ -114,7 +114,7 @@ class SLMRec(FineTunedRecommender):
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
-        from baselines.hybrid.slm_training import RankerTraining
+        from baselines.hybrid.slm.training import RankerTraining
         from benchkit.lm.architecture import keep_layers
 
         config = self.config

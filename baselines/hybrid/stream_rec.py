@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.hybrid.gram_prompts import similar_items
 from baselines.hybrid.item_ids.code_tokens import CodeTokens
-from baselines.hybrid.item_ids.next_items import next_item_examples
+from baselines.hybrid.item_ids.gram_prompts import similar_items
 from baselines.hybrid.item_ids.recommender import IdRecommender, fill_training_config
 from baselines.hybrid.item_ids.residual_codes import check_code_space, fit_quantiser, unique_codes
 from baselines.hybrid.item_ids.training_defaults import training_defaults
+from baselines.hybrid.item_ids.training_rows import next_item_examples
 from baselines.hybrid.stream.settings import (
     STAGES,
     GroupSettings,

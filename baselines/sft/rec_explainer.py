@@ -10,7 +10,7 @@ from typing import Any
 
 from baselines.sft.explainer.agreement import expert_agreement
 from baselines.sft.explainer.expert_examples import make_tasks, training_examples
-from baselines.sft.explainer.expert_vectors import AlignedPredictor
+from baselines.sft.explainer.expert_vectors import ExplainerPredictor
 from baselines.sft.explainer.explanations import explain_best
 from baselines.sft.explainer.settings import RecExplainerConfig, check_vectors
 from baselines.sft.explainer.user_vectors import UserVectors
@@ -88,7 +88,7 @@ class RecExplainer(FineTunedRecommender):
 
     def _predictor_of(self, requests: Sequence[Request], run: RunContext) -> LMPredictor:
         """Return what asks about these users, whose vectors are loaded."""
-        if self.table is None or not isinstance(self.predictor, AlignedPredictor):
+        if self.table is None or not isinstance(self.predictor, ExplainerPredictor):
             return self.predictor
         same = run.catalog.ids == self.training_ids
         users = UserVectors(run.catalog.index if same else {}, len(self.training_ids))
@@ -108,7 +108,7 @@ class RecExplainer(FineTunedRecommender):
     def make_predictor(self, engine: Engine) -> LMPredictor:
         """Build what asks `engine` in the way of this method."""
         config = self.config
-        return AlignedPredictor.from_predictor(
+        return ExplainerPredictor.from_predictor(
             super().make_predictor(engine), config.alignment, config.max_history
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.hybrid.item_ids.next_items import NextItem, example_histories
+from baselines.hybrid.item_ids.training_rows import TrainingRow, example_histories
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +64,7 @@ class CodeTokens:
         return {"input": tokens, "mask": (tokens != 0).long()}
 
     def collate_examples(
-        self, examples: Sequence[NextItem], items: NDArray[np.int32], length: int
+        self, examples: Sequence[TrainingRow], items: NDArray[np.int32], length: int
     ) -> "dict[str, Tensor]":
         """Add `target`, [b] item codes, and `answer`, [b, levels] their tokens."""
         import torch

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.hybrid.item_ids.code_tokens import CodeTokens
-from baselines.hybrid.item_ids.next_items import NextItem
+from baselines.hybrid.item_ids.training_rows import TrainingRow
 from baselines.hybrid.stream.settings import ThinkingWeights
 from baselines.hybrid.stream.slow_thinking import SlowThinking, Thoughts
 from benchkit.lm.encoder_decoder.teacher_forcing import (
@@ -46,10 +46,10 @@ class NextIdObjective:
     def context(self, model: Any) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def size(self, example: NextItem) -> int:
+    def size(self, example: TrainingRow) -> int:
         return example.row - example.start
 
-    def collate(self, examples: Sequence[NextItem]) -> dict[str, Tensor]:
+    def collate(self, examples: Sequence[TrainingRow]) -> dict[str, Tensor]:
         return self.tokens.collate_examples(examples, self.items, self.length)
 
     def normalizer(self, batch: TensorBatch) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.hybrid.item_ids.code_tokens import CodeTokens
-from baselines.hybrid.item_ids.next_items import NextItem
+from baselines.hybrid.item_ids.training_rows import TrainingRow
 from baselines.hybrid.stream.settings import GroupSettings
 from baselines.hybrid.stream.slow_thinking import SlowThinking
 from baselines.hybrid.stream.thought_search import sample_answers
@@ -125,10 +125,10 @@ class ThinkingGroupObjective:
     def context(self, model: Any) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def size(self, example: NextItem) -> int:
+    def size(self, example: TrainingRow) -> int:
         return example.row - example.start
 
-    def collate(self, examples: list[NextItem]) -> dict[str, Tensor]:
+    def collate(self, examples: list[TrainingRow]) -> dict[str, Tensor]:
         return self.tokens.collate_examples(examples, self.items, self.length)
 
     def normalizer(self, batch: TensorBatch) -> float:

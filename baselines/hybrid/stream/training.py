@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.hybrid.item_ids.code_tokens import CodeTokens
-from baselines.hybrid.item_ids.next_items import NextItem
+from baselines.hybrid.item_ids.training_rows import TrainingRow
 from baselines.hybrid.stream.objectives import NextIdObjective, ThinkingObjective
 from baselines.hybrid.stream.rewards import ThinkingGroupObjective, ThinkingRewards
 from baselines.hybrid.stream.settings import GroupSettings, ThinkingWeights
@@ -28,7 +28,7 @@ class StreamTraining:
     """[n] item codes of the training interactions."""
     length: int
     """Newest items that are read."""
-    examples: Sequence[NextItem]
+    examples: Sequence[TrainingRow]
     run: RunContext
     validate: Callable[[Any], float] | None
     """Scores the model, higher is better."""

@@ -80,7 +80,7 @@ class AlignedBuilder(ExampleBuilder):
 
 
 @dataclass(frozen=True)
-class AlignedPredictor(LMPredictor):
+class ExplainerPredictor(LMPredictor):
     """Asks with vectors in the prompts, whose rows the model's connectors must hold."""
 
     alignment: Alignment = "behaviour"

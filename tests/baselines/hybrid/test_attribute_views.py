@@ -6,14 +6,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from baselines.hybrid.attribute_texts import ItemTexts, item_attributes, tokenize_items
+from baselines.hybrid.frozen_vectors.attribute_texts import (
+    ItemTexts,
+    item_attributes,
+    tokenize_items,
+)
 from benchkit.lm.prompts import load_template
 from benchkit.training.core.config import TrainConfig
 from benchkit.types import Catalog
 
 torch = pytest.importorskip("torch")
 
-from baselines.hybrid.attribute_views import (  # noqa: E402
+from baselines.hybrid.frozen_vectors.attribute_views import (  # noqa: E402
     Temperature,
     ViewBatch,
     ViewObjective,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from baselines.hybrid.alignment import AlignmentObjective, weigh_losses
+from baselines.hybrid.cal.alignment import AlignmentObjective, weigh_losses
+from baselines.hybrid.cal.item_texts import item_text, item_text_examples
+from baselines.hybrid.cal.text_matching import rank_by_words, round_robin
 from baselines.hybrid.cal_rec import CALRec
-from baselines.hybrid.item_texts import item_text, item_text_examples
-from baselines.hybrid.text_matching import rank_by_words, round_robin
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.prompts import load_template
 from benchkit.testing.fixtures import run_context

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from baselines.hybrid.frozen_sasrec import (
+from baselines.hybrid.frozen_vectors.sasrec import (
     Alignment,
     FrozenSASRec,
     SequentialConfig,
@@ -19,7 +19,7 @@ from tests.support.hybrid_runs import errors_above_chance, genre_world
 
 torch = pytest.importorskip("torch")
 
-from baselines.hybrid.frozen_network import AdaptedTable, FrozenNetwork  # noqa: E402
+from baselines.hybrid.frozen_vectors.network import AdaptedTable, FrozenNetwork  # noqa: E402
 
 SMALL = {"hidden": 8, "heads": 1, "layers": 1, "max_length": 6}
 

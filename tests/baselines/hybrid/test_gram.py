@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.hybrid.fusion import FusionObjective, fuse
 from baselines.hybrid.gram import GRAM
-from baselines.hybrid.gram_prompts import (
+from baselines.hybrid.item_ids.fusion import FusionObjective, fuse
+from baselines.hybrid.item_ids.gram_prompts import (
     PAPER_WORDS,
     GramPrompts,
     similar_items,
     write_prompts,
 )
 from baselines.hybrid.item_ids.kmeans import check_id_space
-from baselines.hybrid.item_ids.next_items import NextItem, next_item_examples
+from baselines.hybrid.item_ids.training_rows import TrainingRow, next_item_examples
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.encoder_decoder.t5 import train_word_tokenizer
 from benchkit.lm.encoder_decoder.teacher_forcing import Encoded, decode_logits
@@ -80,7 +80,7 @@ def test_prompts_of_users_and_items():
 def test_each_next_item_is_an_example_once():
     offsets = np.array([0, 4, 5])
     rows = Interactions(np.zeros(5, np.int32), np.arange(5, dtype=np.int32), offsets)
-    expected = [NextItem(0, 1), NextItem(0, 2), NextItem(1, 3)]
+    expected = [TrainingRow(0, 1), TrainingRow(0, 2), TrainingRow(1, 3)]
     assert next_item_examples(rows, history=2) == expected
 
 
@@ -97,7 +97,7 @@ def fusion(passages=3):
 
 def test_the_newest_items_have_passages():
     objective = fusion()
-    batch = objective.collate([NextItem(0, 5), NextItem(0, 1)])
+    batch = objective.collate([TrainingRow(0, 5), TrainingRow(0, 1)])
     assert batch["user"].tolist() == [[9, 8, 7, 6, 1], [5, 1, 0, 0, 0]]  # four, newest first
     codes = [[4, 3, 2], [0, -1, -1]]
     passages = [[objective.prompts.items[c] if c >= 0 else None for c in row] for row in codes]

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.hybrid.curriculum import (
+from baselines.hybrid.item_vectors import fit_item_vectors
+from baselines.hybrid.llara import _LARGE, LLaRA
+from baselines.hybrid.next_items import NextItem, to_training_requests
+from baselines.hybrid.soft_prompts.curriculum import (
     CurriculumObjective,
     draw_hybrid_steps,
     hybrid_probability,
 )
-from baselines.hybrid.item_vectors import fit_item_vectors
-from baselines.hybrid.llara import _LARGE, LLaRA
-from baselines.hybrid.next_items import NextItem, to_training_requests
-from baselines.hybrid.projector import make_soft_embeddings
+from baselines.hybrid.soft_prompts.projector import make_soft_embeddings
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.backbones import load_backbone
 from benchkit.lm.injection.soft_prompts import NO_ITEM, item_token

@@ -15,7 +15,7 @@ from tests.support.tiny_training import context
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from baselines.hybrid.soft_token import (  # noqa: E402
+from baselines.hybrid.frozen_vectors.soft_token import (  # noqa: E402
     ItemText,
     ReconstructionObjective,
     SoftTokens,

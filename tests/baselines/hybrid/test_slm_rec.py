@@ -10,7 +10,7 @@ import torch
 
 from baselines.hybrid.item_vectors import fit_item_vectors
 from baselines.hybrid.next_items import next_items
-from baselines.hybrid.slm_network import (
+from baselines.hybrid.slm.network import (
     ItemExample,
     ItemScorer,
     NextItemObjective,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from baselines.hybrid.item_ids.code_tokens import CodeTokens
-from baselines.hybrid.item_ids.next_items import NextItem
+from baselines.hybrid.item_ids.training_rows import TrainingRow
 from baselines.hybrid.stream.objectives import NextIdObjective, ThinkingObjective
 from baselines.hybrid.stream.rewards import (
     ThinkingGroupObjective,
@@ -34,7 +34,7 @@ WIDTH, THOUGHTS, STEPS = 16, 6, 2
 IDS = np.array([[0, 0], [0, 1], [1, 0], [2, 3], [3, 2]])
 TOKENS = CodeTokens(IDS, codes=4, thoughts=THOUGHTS, first=3)
 ITEMS = np.array([0, 1, 2, 3, 4, 1], dtype=np.int32)
-EXAMPLES = [NextItem(0, 2), NextItem(0, 3), NextItem(1, 5)]
+EXAMPLES = [TrainingRow(0, 2), TrainingRow(0, 3), TrainingRow(1, 5)]
 
 
 def thinking(steps=STEPS, seed=0):

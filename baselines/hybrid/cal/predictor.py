@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from baselines.hybrid.item_texts import item_text, start_ids
-from baselines.hybrid.text_matching import rank_by_words, round_robin
+from baselines.hybrid.cal.item_texts import item_text, start_ids
+from baselines.hybrid.cal.text_matching import rank_by_words, round_robin
 from benchkit.lm.predictor import LMPredictor, first_fault
 from benchkit.lm.tokenization import prompt_ids, text_ids
 from benchkit.lm.types import Decoding, Prompt
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class AlignedPredictor(LMPredictor):
+class CALRecPredictor(LMPredictor):
     """Asks a model that was trained to write an item's text and to align texts of both kinds."""
 
     score: Literal["cosine", "logprob"] = "logprob"

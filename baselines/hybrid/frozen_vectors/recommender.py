@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from baselines.hybrid.attribute_texts import ItemTexts, tokenize_items
-from baselines.hybrid.frozen_sasrec import Alignment, FrozenSASRec, SequentialConfig
+from baselines.hybrid.frozen_vectors.attribute_texts import ItemTexts, tokenize_items
+from baselines.hybrid.frozen_vectors.sasrec import Alignment, FrozenSASRec, SequentialConfig
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.prompts import load_template
 from benchkit.lm.timing import record_stage_cost

@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 from benchkit.types import Interactions
 
 
-class NextItem(NamedTuple):
+class TrainingRow(NamedTuple):
     """Rows of the training interactions: the history `start:row`, and the item that follows."""
 
     start: int
     row: int
 
 
-def next_item_examples(rows: Interactions, history: int) -> list[NextItem]:
+def next_item_examples(rows: Interactions, history: int) -> list[TrainingRow]:
     """Return an example for each interaction but the user's first, with at most `history` items."""
-    examples: list[NextItem] = []
+    examples: list[TrainingRow] = []
     for first, end in zip(rows.offsets[:-1].tolist(), rows.offsets[1:].tolist(), strict=True):
-        examples += (NextItem(max(first, row - history), row) for row in range(first + 1, end))
+        examples += (TrainingRow(max(first, row - history), row) for row in range(first + 1, end))
     return examples
 
 
 def example_histories(
-    examples: Sequence[NextItem], items: NDArray[np.int32]
+    examples: Sequence[TrainingRow], items: NDArray[np.int32]
 ) -> tuple[list[NDArray[np.int32]], NDArray[np.int64]]:
     """Return the item codes of each history, oldest first, and the codes of the next items."""
     histories = [items[example.start : example.row] for example in examples]

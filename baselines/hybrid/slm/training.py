@@ -11,7 +11,7 @@ from torch import Tensor
 
 from baselines.cf.scoring import history_codes, predict_candidates
 from baselines.hybrid.next_items import next_items
-from baselines.hybrid.slm_network import (
+from baselines.hybrid.slm.network import (
     ItemExample,
     ItemScorer,
     NextItemObjective,

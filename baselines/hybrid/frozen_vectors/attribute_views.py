@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from baselines.hybrid.attribute_texts import ItemTexts
+from baselines.hybrid.frozen_vectors.attribute_texts import ItemTexts
 from benchkit import seeds
 from benchkit.lm.architecture import unwrap_peft
 from benchkit.training.core.config import TrainConfig

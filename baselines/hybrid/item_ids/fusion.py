@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from baselines.hybrid.gram_prompts import GramPrompts
-from baselines.hybrid.item_ids.next_items import NextItem, example_histories
+from baselines.hybrid.item_ids.gram_prompts import GramPrompts
+from baselines.hybrid.item_ids.training_rows import TrainingRow, example_histories
 from benchkit.lm.encoder_decoder.teacher_forcing import (
     Encoded,
     cross_entropy_sum,
@@ -69,10 +69,10 @@ class FusionObjective:
     def context(self, model: Any) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def size(self, example: NextItem) -> int:
+    def size(self, example: TrainingRow) -> int:
         return example.row - example.start
 
-    def collate(self, examples: Sequence[NextItem]) -> dict[str, Tensor]:
+    def collate(self, examples: Sequence[TrainingRow]) -> dict[str, Tensor]:
         histories, target = example_histories(examples, self.items)
         answers = [self.answers[code] for code in target]
         weights = pad_token_rows([[1] * len(answer) for answer in answers], 0)

@@ -95,7 +95,7 @@ class FrozenSASRec(SASRec):
     def _network(self, run: RunContext) -> "SASRecNetwork":
         import torch
 
-        from baselines.hybrid.frozen_network import FrozenNetwork
+        from baselines.hybrid.frozen_vectors.network import FrozenNetwork
 
         config = self.config
         shape = (config.layers, config.heads, config.max_length)

@@ -1,0 +1,1 @@
+"""What CALRec trains and how its model answers."""

@@ -1,0 +1,1 @@
+"""Item vectors of a language model, frozen in a sequential recommender."""

@@ -1,0 +1,1 @@
+"""SLMRec's network and its training."""

@@ -1,0 +1,1 @@
+"""Prompts with item vectors, as LLaRA learns them."""
