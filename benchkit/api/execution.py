@@ -11,6 +11,8 @@ from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
+from benchkit.config.changes import changes_models
+from benchkit.config.models import Profile
 from benchkit.config.suite import Suite
 from benchkit.config.suite_outline import outline_suite
 from benchkit.console import VisibleConsole
@@ -23,7 +25,8 @@ from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.job import Job
-from benchkit.runs.plan import RunOptions, RunPlan, execute_plan, plan_runs
+from benchkit.runs.options import RunOptions
+from benchkit.runs.plan import RunPlan, execute_plan, plan_runs
 from benchkit.runs.progress import EventHandler, make_reporter
 from benchkit.runs.store import Store
 
@@ -63,6 +66,7 @@ def plan(
     datasets: str | Iterable[str] = (),
     seeds: int | Iterable[int] = (),
     trust: bool = False,
+    changes: Iterable[str] = (),
     **options: Any,
 ) -> list[PlannedRun]:
     """List what `run` would do with the same arguments; nothing is computed or written.
@@ -76,9 +80,10 @@ def plan(
     """
     outline = None
     if not trust and isinstance(suite, str | Path):
-        outline = outline_suite(str(suite))
-        suite = outline.suite
-    planned = _plan(resolve_suite(suite, trust), methods, datasets, seeds, options)
+        outline = outline_suite(str(suite), as_names(changes))
+    resolved = outline.suite if outline else resolve_suite(suite, trust, changes)
+    options["profile"] = _choose_profile(options.get("profile", "auto"), changes)
+    planned = _plan(resolved, methods, datasets, seeds, options)
     unknown_rows = outline.unknown_rows() if outline else {}
     unknown_tasks = outline.unknown_tasks() if outline else {}
     rows = []
@@ -121,10 +126,12 @@ def run(
     device: str = "cpu",
     overwrite: Literal["never", "failed", "always"] = "never",
     confine: bool = False,
+    profile: Profile = "auto",
     keys: str | Path | None = None,
     store: str | Path = "runs",
     data: str | Path = "data",
     trust: bool = False,
+    changes: Iterable[str] = (),
     allow_keys: Iterable[str] = (),
     progress: bool | EventHandler = True,
     on_outcome: Callable[[Any], None] | None = None,
@@ -145,11 +152,14 @@ def run(
         device: "cpu", "cuda", "cuda:1", ...
         overwrite: Which finished runs are done again.
         confine: Keep the processes of methods from reading the answer keys and the store; Linux.
+        profile: For suites with [models] tables: "paper" uses them, "laptop" takes nano and the
+            offline teacher instead; "auto" is "laptop" on a CPU. Part of a run's identity.
         keys: Folder of the answer keys, by default `$BENCHKIT_KEYS` or one of the user's state.
         store: Folder of the run records.
         data: Folder of the prepared datasets.
         trust: Let code run that a suite file names, wherever the file is from. Without it such code
             runs where file and code lie in the current folder.
+        changes: Values of the suite's file to change, e.g. ["models.default.backbone=Qwen/Qwen3-4B"].
         allow_keys: Which API key may go to which server besides OpenAI's to OpenAI and to this
             machine, e.g. ["MY_KEY=gpu01.example.org"].
         progress: Show progress on the screen, or hand every event to a function.
@@ -175,10 +185,11 @@ def run(
     folder = None if keys is None else Path(keys)
     with allow_key_pairs(allow_keys), use_answer_keys_folder(folder):
         planned = _plan(
-            resolve_suite(suite, trust), methods, datasets, seeds,
+            resolve_suite(suite, trust, changes), methods, datasets, seeds,
             {
                 "limit_users": limit_users, "jobs": jobs, "threads": threads, "device": device,
                 "overwrite": overwrite, "executor": executor, "confine": confine,
+                "profile": _choose_profile(profile, changes),
                 "store": Path(store), "data": Path(data),
             },
         )  # fmt: skip
@@ -220,6 +231,11 @@ def _execute(
         n_failed=failed,
         n_judgements=judgements if planned.judges else None,
     )
+
+
+def _choose_profile(profile: Profile, changes: Iterable[str]) -> Profile:
+    """Return the profile; who chooses a model means it to be used, on a CPU, too."""
+    return "paper" if profile == "auto" and changes_models(as_names(changes)) else profile
 
 
 def _plan(

@@ -15,19 +15,30 @@ MethodLike = str | MethodSpec | dict[str, Any] | type | object
 class, or a recommender that is constructed but not fitted."""
 
 
-def resolve_suite(suite: str | Path | Suite, trust: bool = False) -> Suite:
+def resolve_suite(
+    suite: str | Path | Suite, trust: bool = False, changes: Iterable[str] = ()
+) -> Suite:
     """Return the suite itself, or load it by name or from a TOML file.
 
     Args:
         suite: The suite, its name or its file.
         trust: Whether code that the file names may run wherever the file is from.
+        changes: Values of the file to change; see `benchkit.config.changes`.
+
+    Raises:
+        ConfigError: There is no such suite, it is wrong, or it is built and has no file to change.
     """
     if not isinstance(suite, str | Path | Suite):
         raise ConfigError(
             f"a {type(suite).__name__} is not a suite",
             "a name, the path of a TOML file, or a Suite",
         )
-    return suite if isinstance(suite, Suite) else load_suite(str(suite), trust=trust)
+    changes = as_names(changes)
+    if not isinstance(suite, Suite):
+        return load_suite(str(suite), trust=trust, changes=changes)
+    if changes:
+        raise ConfigError("changes are for the values of a suite's file", "build the suite so")
+    return suite
 
 
 def method_rows(methods: Iterable[MethodLike] | MethodLike) -> tuple[str | MethodSpec, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,22 @@ PublishedOption = Annotated[
         exists=True,
         file_okay=False,
         help="Published figures that stand beside ours, by default leaderboards/published.",
+    ),
+]
+ProfileOption = Annotated[
+    Literal["auto", "paper", "laptop"],
+    typer.Option(
+        help="paper: the suite's models; laptop: nano and the offline teacher instead; auto is"
+        " laptop on a CPU, unless --set changes models."
+    ),
+]
+ChangeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a value of the suite, e.g. models.default.backbone=Qwen/Qwen3-4B; may be"
+        " repeated.",
     ),
 ]
 LimitUsersOption = Annotated[

@@ -31,6 +31,8 @@ def run_command(
         typer.Option(help="Which finished runs are done again."),
     ] = "never",
     confine: options.ConfineOption = False,
+    profile: options.ProfileOption = "auto",
+    change: options.ChangeOption = None,
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
     trust: options.TrustOption = False,
@@ -51,7 +53,8 @@ def run_command(
         "methods": split_names(method) or None, "datasets": split_names(dataset),
         "seeds": parse_integers(seed, "--seed"), "limit_users": limit_users, "jobs": jobs,
         "threads": threads, "device": device, "overwrite": overwrite, "executor": executor,
-        "confine": confine, "store": out, "data": data, "trust": trust,
+        "confine": confine, "profile": profile, "changes": change or (), "store": out,
+        "data": data, "trust": trust,
     }  # fmt: skip
     if dry_run:
         for planned in api.plan(suite, **chosen):

@@ -1,7 +1,7 @@
 """Suite files: TOML that says what is run on what. A suite is data, with no logic in it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchkit.config.changes import apply_changes
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.judging import JudgingSpec
 from benchkit.config.loading import read_toml, validate_model
@@ -38,10 +39,12 @@ class MethodSpec(SuiteModel):
     """One row of the table: a method and its hyper-parameters.
 
     label: what the row is called, by default the method's name.
+    model: which of the suite's models a language-model method has; by default `default`.
     """
 
     method: str
     label: str = ""
+    model: str = ""
     config: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -97,6 +100,7 @@ class Suite(SuiteModel):
     history_buckets: lengths of history, first and last, that are reported apart, e.g. [[1, 2],
         [3, 7], [8]]; [8] is 8 or more.
     judging: judges that grade the rationales of all runs, or none.
+    models: settings that rows of language models share; see `benchkit.config.models`.
     relative_to: a method whose training time is 1 in the table of costs.
     drops: pairs of tasks, e.g. [["warm", "cold-users"]], whose relative difference is reported.
     """
@@ -119,6 +123,7 @@ class Suite(SuiteModel):
     relative_to: str = ""
     decoding: DecodingSpec = DecodingSpec()
     judging: JudgingSpec | None = None
+    models: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -264,25 +269,26 @@ def list_shipped_suites() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_suite(name: str, *, trust: bool = False) -> Suite:
+def load_suite(name: str, *, trust: bool = False, changes: Sequence[str] = ()) -> Suite:
     """Return a suite by name, or by the path of a TOML file.
 
     Args:
         name: The name, or the path.
         trust: Whether the code that the file names may run wherever the file is from; otherwise it
             may where the file lies in the current folder.
+        changes: Values to change, as `KEY=VALUE`; see `benchkit.config.changes`.
 
     Raises:
         ConfigError: The suite is wrong, or names code that may not run.
     """
-    path, values = read_suite_values(name)
-    if name.endswith(".toml"):
+    path, values = read_suite_values(name, changes)
+    if name.endswith(".toml") or changes:
         check_code(path, values, trust=trust)
     return validate_model(Suite, values, str(path))
 
 
-def read_suite_values(name: str) -> tuple[Path, dict[str, Any]]:
-    """Return the file of a suite, and its values with full paths."""
+def read_suite_values(name: str, changes: Sequence[str] = ()) -> tuple[Path, dict[str, Any]]:
+    """Return the file of a suite, and its values with `changes` and full paths."""
     if name.endswith(".toml"):
         path = Path(name)
         try:
@@ -298,6 +304,7 @@ def read_suite_values(name: str) -> tuple[Path, dict[str, Any]]:
         path = shipped[name]
     values = read_toml(path)
     values.setdefault("name", path.stem)
+    apply_changes(values, changes)
     if name.endswith(".toml"):  # the paths of shipped suites are below the data folder
         _resolve_paths(values, path.parent.resolve())
     return path, values

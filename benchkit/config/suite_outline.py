@@ -1,5 +1,6 @@
 """Look at a suite without running the code that it names: for `validate` and `run --dry-run`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchkit.config.loading import validate_model
@@ -44,14 +45,18 @@ class SuiteOutline:
         return unknown
 
 
-def outline_suite(name: str) -> SuiteOutline:
+def outline_suite(name: str, changes: Sequence[str] = ()) -> SuiteOutline:
     """Return a suite by name or path without running code of its own, to look at it.
+
+    Args:
+        name: The name, or the path.
+        changes: Values to change; see `benchkit.config.changes`.
 
     Raises:
         ConfigError: The suite is wrong.
     """
-    path, values = read_suite_values(name)
-    code = tuple(find_code(values)) if name.endswith(".toml") else ()
+    path, values = read_suite_values(name, changes)
+    code = tuple(find_code(values)) if name.endswith(".toml") or changes else ()
     if code:
         values = leave_out_code(values, code)
     return SuiteOutline(validate_model(Suite, values, str(path)), code)

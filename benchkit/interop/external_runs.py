@@ -14,7 +14,8 @@ from benchkit.evaluation.protocols.base import ProtocolResult
 from benchkit.evaluation.record import predictions_table
 from benchkit.interop.evaluation_task import EvaluationTask
 from benchkit.io import find_folder_clash
-from benchkit.runs.plan import RunOptions, RunPlan
+from benchkit.runs.options import RunOptions
+from benchkit.runs.plan import RunPlan
 from benchkit.runs.progress import utc_timestamp
 from benchkit.runs.provenance import collect_provenance
 from benchkit.runs.records import EXTERNAL, Manifest, PlannedRow, PlanRecord

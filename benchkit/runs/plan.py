@@ -1,16 +1,18 @@
 """Plan the runs of a suite, and compute those that are missing."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import get_args
 
 from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
-from benchkit.config.repeats import MOST_SEED
+from benchkit.config.models import (
+    ModelProfile,
+    apply_model,
+    apply_profile,
+    choose_profile,
+)
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.answer_keys import folders_with_answers
 from benchkit.data.preparation.cache import load_or_prepare
@@ -18,72 +20,16 @@ from benchkit.errors import ConfigError, DamageError, check_unique, unknown_name
 from benchkit.evaluation.lookup import find_protocol
 from benchkit.interactive import is_live
 from benchkit.judging.judge_job import make_judge_jobs
-from benchkit.processes.confinement import require_confinement
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
 from benchkit.runs.execution import must_compute
-from benchkit.runs.executors import JobExecutor, make_executor
-from benchkit.runs.job import Job, Outcome, Overwrite
+from benchkit.runs.executors import make_executor
+from benchkit.runs.job import Job, Outcome
+from benchkit.runs.options import RunOptions
 from benchkit.runs.progress import EventHandler, RunEvent
 from benchkit.runs.records import Manifest, PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
 from benchkit.types import Capability
-
-_MOST_THREADS = 4096
-_DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu|mlu|musa|xla)(:\d{1,4})?")  # as torch calls them
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What to run of a suite, and how. Empty tuples mean all that the suite names."""
-
-    methods: tuple[str | MethodSpec, ...] = ()
-    """Labels of the suite, or any method that benchkit can find."""
-    datasets: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
-    limit_users: int | None = None
-    """Ask only so many users; such runs belong to a suite of their own, `<suite>@<n>users`."""
-    jobs: int = 1
-    """Runs at a time."""
-    executor: str | JobExecutor = ""
-    """Where runs are computed; see `benchkit.runs.executors.make_executor`."""
-    threads: int = 1
-    """Threads of one run; part of its id, because it can change the last digits of a number."""
-    device: str = "cpu"
-    overwrite: Overwrite = "never"
-    confine: bool = False
-    """Keep the processes of methods from reading the answer keys and the store (Linux)."""
-    store: Path = Path("runs")
-    data: Path = Path("data")
-
-    def __post_init__(self) -> None:
-        """Check what no command line has checked. Raises ConfigError."""
-        for name, value, least in (
-            ("jobs", self.jobs, 1), ("threads", self.threads, 1),
-            ("limit_users", self.limit_users, 1), *(("seed", seed, 0) for seed in self.seeds),
-        ):  # fmt: skip
-            whole = hasattr(value, "__index__") and not isinstance(value, bool)
-            if value is not None and (not whole or value < least):
-                raise ConfigError(f"{name} must be a whole number from {least} on, not {value!r}")
-        if self.threads > _MOST_THREADS:
-            raise ConfigError(
-                f"{self.threads} threads are more than any machine has", "--threads 1"
-            )
-        if not _DEVICE.fullmatch(str(self.device)):
-            raise ConfigError(f"there is no device {self.device!r}", "cpu, cuda, cuda:1, mps, ...")
-        check_unique("seed", self.seeds)
-        if any(seed > MOST_SEED for seed in self.seeds):
-            raise ConfigError(f"seed {max(self.seeds)} is too large", f"at most {MOST_SEED}")
-        if self.overwrite not in get_args(Overwrite):
-            choices = ", ".join(get_args(Overwrite))
-            raise ConfigError(f"overwrite must be one of {choices}, not {self.overwrite!r}")
-        if self.confine:
-            require_confinement()
-
-    @property
-    def is_full_suite(self) -> bool:
-        """Whether all that the suite names is run."""
-        return not (self.methods or self.datasets or self.seeds)
 
 
 @dataclass(frozen=True)
@@ -145,13 +91,15 @@ class _PlannedMethod:
 
 def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     """Return the jobs of a suite, after a check of every name and hyper-parameter."""
+    profile = choose_profile(suite, options.profile, options.device)
+    suite = apply_profile(suite, profile)
     name = suite.name if options.limit_users is None else f"{suite.name}@{options.limit_users}users"
     jobs: list[Job] = []
     skipped: list[PlannedRow] = []
     hidden = folders_with_answers(options.store, options.data) if options.confine else ()
     methods = [
         _PlannedMethod(spec, card, describe_method(card, spec.config, hidden))
-        for spec, card in _select_methods(suite, options.methods)
+        for spec, card in _select_methods(suite, options.methods, profile)
     ]
     labels = [method.spec.name for method in methods]
     check_unique("method", labels)
@@ -229,16 +177,16 @@ def _executor_error(what: str) -> ConfigError:
 
 
 def _select_methods(
-    suite: Suite, names: Sequence[str | MethodSpec]
+    suite: Suite, names: Sequence[str | MethodSpec], profile: ModelProfile
 ) -> list[tuple[MethodSpec, Card]]:
     listed = {method.name: method for method in suite.methods}
     if not names:
         chosen = list(suite.methods)
     else:
-        chosen = [
-            name if isinstance(name, MethodSpec) else listed.get(name) or MethodSpec(method=name)
-            for name in names
-        ]
+        chosen = []
+        for name in names:
+            row = name if isinstance(name, MethodSpec) else listed.get(name)
+            chosen.append(apply_model(row or MethodSpec(method=str(name)), suite, profile))
     result = []
     for method in chosen:
         try:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from benchkit import cards
 from benchkit.cards import Card
-from benchkit.config.suite import list_shipped_suites
+from benchkit.config.models import PROFILES, apply_profile
+from benchkit.config.suite import MethodSpec, Suite, list_shipped_suites
 from benchkit.config.suite_code import find_code
 from benchkit.config.suite_outline import outline_suite
 from benchkit.errors import BenchkitError, ConfigError
@@ -41,13 +42,14 @@ def _check_suite(name: str) -> Iterator[ValidationCheck]:
         return
     suite = outline.suite
     wrong = [f"{ref.key}: {ref.problem}" for ref in outline.code if ref.problem]
-    for method in suite.methods:
+    for method in _rows_of_all_profiles(suite, wrong):
         if method.name in outline.unknown_rows():
             continue
         try:
             cards.build_config(cards.find_card(method.method), method.config)
         except BenchkitError as error:
-            wrong.append(f"{method.name}: {error.cause}")
+            if (problem := f"{method.name}: {error.cause}") not in wrong:
+                wrong.append(problem)
     for judge in suite.judging.judges if suite.judging else ():
         try:
             cards.build_config(cards.find_card(judge.judge, "judge"), judge.config)
@@ -56,6 +58,17 @@ def _check_suite(name: str) -> Iterator[ValidationCheck]:
     what = f"suite {suite.name}: {len(suite.tasks)} tasks, {len(suite.methods)} methods"
     code = [f"not run: {ref.key} = {ref.target}" for ref in outline.code]
     yield ValidationCheck(what, not wrong, "; ".join([*wrong, *code]))
+
+
+def _rows_of_all_profiles(suite: Suite, wrong: list[str]) -> list[MethodSpec]:
+    """Return the rows with the models of each profile; add to `wrong` what is wrong with those."""
+    rows: list[MethodSpec] = []
+    try:
+        for profile in PROFILES if suite.models else PROFILES[:1]:
+            rows += apply_profile(suite, profile).methods
+    except ConfigError as error:
+        wrong.append(error.cause)
+    return rows
 
 
 def _check_cards(to_check: Iterable[Card], run_code: bool = False) -> Iterator[ValidationCheck]:

@@ -17,7 +17,8 @@ from benchkit.config.suite import Suite
 from benchkit.runs.executors import JobExecutor
 from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.job import Outcome
-from benchkit.runs.plan import RunOptions, execute_plan, plan_runs
+from benchkit.runs.options import RunOptions
+from benchkit.runs.plan import execute_plan, plan_runs
 from benchkit.runs.progress import EventHandler, RunEvent
 from benchkit.runs.store import Store
 from benchkit.types import Prediction, Request, RunContext, TrainView

@@ -9,7 +9,8 @@ import pytest
 from benchkit.config.suite import MethodSpec, Suite
 from benchkit.errors import StoreError
 from benchkit.processes.confinement import landlock_version
-from benchkit.runs.plan import RunOptions, execute_plan, plan_runs
+from benchkit.runs.options import RunOptions
+from benchkit.runs.plan import execute_plan, plan_runs
 from benchkit.stats.multiple_testing import holm
 from tests.support import cheats
 from tests.support.suites import run_all

@@ -14,7 +14,8 @@ import pytest
 import benchkit
 from benchkit.config.suite import load_suite
 from benchkit.processes.inspection import describe_method
-from benchkit.runs.plan import RunOptions, plan_runs
+from benchkit.runs.options import RunOptions
+from benchkit.runs.plan import plan_runs
 from tests.support.suites import make_suite, run_all
 
 SOURCES = Path(benchkit.__file__).parents[1]
@@ -40,7 +41,8 @@ import json, sys
 from pathlib import Path
 import benchkit
 from benchkit.config.suite import Suite
-from benchkit.runs.plan import RunOptions, plan_runs
+from benchkit.runs.options import RunOptions
+from benchkit.runs.plan import plan_runs
 
 root = Path(benchkit.__file__).parents[1]
 suite, edits = (json.loads(text) for text in sys.argv[1:])
