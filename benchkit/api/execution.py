@@ -12,7 +12,6 @@ from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
 from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
 from benchkit.config.changes import changes_models
-from benchkit.config.models import Profile
 from benchkit.config.suite import Suite
 from benchkit.config.suite_outline import outline_suite
 from benchkit.console import VisibleConsole
@@ -27,6 +26,7 @@ from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.job import Job
 from benchkit.runs.options import RunOptions
 from benchkit.runs.plan import RunPlan, execute_plan, plan_runs
+from benchkit.runs.profiles import Profile
 from benchkit.runs.progress import EventHandler, make_reporter
 from benchkit.runs.store import Store
 
@@ -57,6 +57,12 @@ class PlannedRun:
     def title(self) -> str:
         """What the run is called on the screen."""
         return f"{self.task} / {self.method}" + (f" #{self.seed}" if self.seed else "")
+
+    @property
+    def line(self) -> str:
+        """The run in a line: its state, what it is called, and its id or why it has none."""
+        state = "left out" if self.state == "skipped" else self.state
+        return f"{state:9} {self.title}  {f'({self.reason})' if self.reason else self.run_id}"
 
 
 def plan(
@@ -159,7 +165,7 @@ def run(
         data: Folder of the prepared datasets.
         trust: Let code run that a suite file names, wherever the file is from. Without it such code
             runs where file and code lie in the current folder.
-        changes: Values of the suite's file to change, e.g. ["models.default.backbone=Qwen/Qwen3-4B"].
+        changes: Values of the suite's file to change, e.g. ["decoding.n=1"].
         allow_keys: Which API key may go to which server besides OpenAI's to OpenAI and to this
             machine, e.g. ["MY_KEY=gpu01.example.org"].
         progress: Show progress on the screen, or hand every event to a function.

@@ -18,3 +18,9 @@ class RunReport:
     n_computed: int = 0
     n_failed: int = 0
     n_judgements: int | None = None
+
+    @property
+    def line(self) -> str:
+        """What was done, in words."""
+        judged = "" if self.n_judgements is None else f", {self.n_judgements} judgements made now"
+        return f"{self.n_runs} runs, {self.n_computed} computed now{judged}"

@@ -58,9 +58,7 @@ def run_command(
     }  # fmt: skip
     if dry_run:
         for planned in api.plan(suite, **chosen):
-            state = "left out" if planned.state == "skipped" else planned.state
-            rest = f"({planned.reason})" if planned.reason else planned.run_id
-            console.print(Text(f"{state:9} {planned.title}  {rest}"), soft_wrap=True)
+            console.print(planned.line, soft_wrap=True, markup=False, highlight=False)
         return
 
     def tell_old_failure(outcome: "Outcome") -> None:
@@ -72,9 +70,7 @@ def run_command(
     with api.show_progress(console) as handler:
         results = api.run(suite, **chosen, progress=handler, on_outcome=tell_old_failure)
     report = results.run_report
-    console.print(f"{report.n_runs} runs, {report.n_computed} computed now", highlight=False)
-    if report.n_judgements is not None:
-        console.print(f"{report.n_judgements} judgements made now", highlight=False)
+    console.print(report.line, highlight=False)
     results.print(console)
     for path in results.write(leaderboards):
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)

@@ -7,12 +7,6 @@ from dataclasses import dataclass
 from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
-from benchkit.config.models import (
-    ModelProfile,
-    apply_model,
-    apply_profile,
-    choose_profile,
-)
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.data.answer_keys import folders_with_answers
 from benchkit.data.preparation.cache import load_or_prepare
@@ -26,6 +20,12 @@ from benchkit.runs.execution import must_compute
 from benchkit.runs.executors import make_executor
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.options import RunOptions
+from benchkit.runs.profiles import (
+    ModelProfile,
+    apply_model,
+    apply_profile,
+    choose_profile,
+)
 from benchkit.runs.progress import EventHandler, RunEvent
 from benchkit.runs.records import Manifest, PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Store

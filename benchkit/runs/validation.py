@@ -5,11 +5,11 @@ from pathlib import Path
 
 from benchkit import cards
 from benchkit.cards import Card
-from benchkit.config.models import PROFILES, apply_profile
 from benchkit.config.suite import MethodSpec, Suite, list_shipped_suites
 from benchkit.config.suite_code import find_code
 from benchkit.config.suite_outline import outline_suite
 from benchkit.errors import BenchkitError, ConfigError
+from benchkit.runs.profiles import PROFILES, apply_profile
 from benchkit.runs.store_validation import ValidationCheck, check_store
 
 

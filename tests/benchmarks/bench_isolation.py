@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchkit.config.suite import Suite
 from benchkit.processes.recommender import LocalRecommender
 from benchkit.runs import execution, plan
+from benchkit.runs.options import RunOptions
 
 ITEMS, EVENTS = 3000, 9
 METHODS = ("popularity", "ease")
@@ -95,7 +96,7 @@ def compare(folder: Path, name: str, rounds: int) -> dict[str, object]:
 
 def run_once(suite: Suite, folder: Path) -> float:
     """Return the seconds of computing the suite's only run anew."""
-    options = plan.RunOptions(store=folder / "runs", data=folder / "data", overwrite="always")
+    options = RunOptions(store=folder / "runs", data=folder / "data", overwrite="always")
     started = time.perf_counter()
     (outcome,) = plan.execute_plan(plan.plan_runs(suite, options), lambda _: None)
     assert outcome.manifest.status == "complete", outcome.manifest.error

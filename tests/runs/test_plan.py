@@ -11,6 +11,7 @@ import pytest
 from benchkit.errors import ConfigError
 from benchkit.report.core.collect import collect_results
 from benchkit.runs import plan
+from benchkit.runs.options import RunOptions
 from benchkit.runs.records import METRICS_SCHEMA, PREDICTIONS_SCHEMA
 from benchkit.runs.store import Store
 from tests.support.suites import make_suite, run_all, start_script, wait_until
@@ -59,7 +60,7 @@ def test_what_changes_a_number_changes_the_id_and_nothing_else_does(methods, tmp
         return (
             plan.plan_runs(
                 suite or make_suite("Noise"),
-                plan.RunOptions(store=tmp_path / "r", data=tmp_path / "d", **options),
+                RunOptions(store=tmp_path / "r", data=tmp_path / "d", **options),
             )
             .jobs[0]
             .run_id

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchkit.config.suite import Suite
 from benchkit.runs import plan
+from benchkit.runs.options import RunOptions
 
 METHODS = '''
 import os, signal, time
@@ -129,7 +130,7 @@ def make_suite(*names, **changes):
 def run_all(suite, folder, **options):
     """Outcomes of a suite, by label and seed."""
     planned = plan.plan_runs(
-        suite, plan.RunOptions(store=folder / "runs", data=folder / "data", **options)
+        suite, RunOptions(store=folder / "runs", data=folder / "data", **options)
     )
     return {(o.job.method.name, o.job.seed): o for o in plan.execute_plan(planned, lambda _: None)}
 

@@ -13,6 +13,7 @@ from benchkit.evaluation.ranks import rank_by_frequency
 from benchkit.report.core.collect import collect_results
 from benchkit.report.leaderboard import tables
 from benchkit.runs import plan, validation
+from benchkit.runs.options import RunOptions
 from benchkit.runs.records import METRICS_SCHEMA, PREDICTIONS_SCHEMA
 from benchkit.runs.store import Store
 from tests.support.samplers import SAMPLERS
@@ -196,7 +197,7 @@ def test_a_sampler_that_never_repeats_itself_is_not_above_chance_for_that(sample
 def test_decoding_belongs_to_the_identity_of_what_samples(samplers, tmp_path):
     def jobs(**changes):
         suite = make_suite("Samples", "Decoded", protocols=["scored", "sampled"], **changes)
-        options = plan.RunOptions(store=tmp_path / "r", data=tmp_path / "d")
+        options = RunOptions(store=tmp_path / "r", data=tmp_path / "d")
         return {job.method.name: job for job in plan.plan_runs(suite, options).jobs}
 
     default, explicit = jobs(), jobs(decoding={"n": 5, "temperature": 0.7})
@@ -237,7 +238,7 @@ def test_what_the_configuration_decides(samplers, tmp_path):
             {"method": "recs.py:Sees", "label": "local", "config": {"engine": "local"}},
         ],
     )
-    jobs = plan.plan_runs(suite, plan.RunOptions(store=tmp_path / "r", data=tmp_path / "d")).jobs
+    jobs = plan.plan_runs(suite, RunOptions(store=tmp_path / "r", data=tmp_path / "d")).jobs
     assert [job.protocols for job in jobs] == [("sampled",), ("scored", "full")]
     assert jobs[1].caveats[0] == "backbone local: tiny_1"
 
