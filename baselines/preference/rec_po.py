@@ -32,6 +32,7 @@ from benchkit.types import RunContext, TrainView
 if TYPE_CHECKING:
     from torch import Tensor
 
+MarginForm = Literal["ratio", "log-ratio", "difference"]
 _MIN_PHI = 1e-6  # lower bound of phi, which is 0 where there is no response
 
 
@@ -51,8 +52,9 @@ class RecPO(PreferenceRecommender):
         """Strength beta of the pull towards the reference."""
         margin: NonNegativeFloat = 2.0
         """Factor lambda of the margin; 0 gives S-DPO."""
-        form: Literal["ratio", "difference"] = "ratio"
-        """Margin: the ratio of utilities, or log(1 + their difference), negative ones as 0."""
+        form: MarginForm = "ratio"
+        """Margin: the ratio of utilities, its logarithm, or log(1 + their difference), negative ones
+        as 0."""
         future_steps: NonNegativeInt = 0
         """Last training interactions of a user from which a preference is built; the history is
         what came before. 0: the last interaction is chosen, whatever its rating."""
@@ -147,12 +149,17 @@ class RecPO(PreferenceRecommender):
         return PreferenceLoss("softmax", pairs, **self.loss_options)
 
 
-def pair_margins(phi: "Tensor", form: Literal["ratio", "difference"] = "ratio") -> "Tensor":
-    """Compute the margin of each pair without lambda, [b, k], from phi [b, 1 + k]."""
+def pair_margins(phi: "Tensor", form: MarginForm = "ratio") -> "Tensor":
+    """Compute the margin of each pair without lambda, [b, k], from phi [b, 1 + k].
+
+    The official code's difference is log(1 + phi_p - phi_k); the paper's lacks the 1, and is not
+    defined where utilities are equal.
+    """
     chosen, rejected = phi[:, :1], phi[:, 1:]
     if form == "difference":
         return (chosen - rejected).clamp(min=0).log1p()
-    return chosen / rejected.clamp(min=_MIN_PHI)
+    ratio = chosen / rejected.clamp(min=_MIN_PHI)
+    return ratio.log() if form == "log-ratio" else ratio
 
 
 def _stars(rating: float | None, default: float, data: TrainView) -> float:

@@ -78,9 +78,11 @@ def history_bucket_title(low: int, high: int | None) -> str:
 def _sampled(table: ResultTable) -> str:
     """Return a text such as 'sampled: 5 answers at temperature 0.7'."""
     n, top_p = table.decoding["n"], table.decoding["top_p"]
+    top_k = table.decoding.get("top_k", 0)
     parts = [
         f"{n} {'answer' if n == 1 else 'answers'} at temperature {table.decoding['temperature']:g}",
         *([f"top-p {top_p:g}"] if top_p < 1 else []),
+        *([f"top-k {top_k:g}"] if top_k else []),
         *(["constrained to the candidates"] if table.decoding["constrained"] else []),
     ]
     return f"{table.protocol}: {', '.join(parts)}"

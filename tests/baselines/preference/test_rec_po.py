@@ -51,6 +51,8 @@ def test_utilities_and_margins_by_hand():
     assert pair_margins(phi)[0, 0].item() == pytest.approx(4.4221664)
     difference = pair_margins(torch.tensor([[2.0, 1.0, 3.0]]), "difference")
     assert difference[0].tolist() == pytest.approx([np.log(2), 0.0])
+    log_ratio = pair_margins(torch.tensor([[2.0, 1.0, 3.0]]), "log-ratio")
+    assert log_ratio[0].tolist() == pytest.approx([np.log(2), np.log(2 / 3)])
 
 
 def test_the_loss_by_hand():
@@ -69,7 +71,7 @@ def test_the_loss_by_hand():
     assert value.item() == pytest.approx(np.logaddexp(0, -1.5 + 10.0))
 
 
-@given(st.floats(0, 5), st.floats(0.1, 3), st.sampled_from(["ratio", "difference"]))
+@given(st.floats(0, 5), st.floats(0.1, 3), st.sampled_from(["ratio", "log-ratio", "difference"]))
 def test_the_loss_grows_with_lambda_and_with_the_rating(lam, more, form):
     phi = [4.0, KNOWN.unchosen_utility, 1.0]
     assert loss(phi, lam + more, form) > loss(phi, lam, form)
