@@ -53,8 +53,7 @@ class RecPO(PreferenceRecommender):
         margin: NonNegativeFloat = 2.0
         """Factor lambda of the margin; 0 gives S-DPO."""
         form: MarginForm = "ratio"
-        """Margin: the ratio of utilities, its logarithm, or log(1 + their difference), negative ones
-        as 0."""
+        """Margin: the ratio of utilities, its logarithm, or log(1 + difference), at least 0."""
         future_steps: NonNegativeInt = 0
         """Last training interactions of a user from which a preference is built; the history is
         what came before. 0: the last interaction is chosen, whatever its rating."""

@@ -8,12 +8,11 @@ from typing import Any, Self
 
 from pydantic import (
     Field,
-    NonNegativeInt,
-    PositiveInt,
     model_validator,
 )
 
 from benchkit.config.changes import apply_changes
+from benchkit.config.decoding_spec import DecodingSpec
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.judging import JudgingSpec
 from benchkit.config.loading import read_toml, validate_model
@@ -72,21 +71,6 @@ class TaskSpec(SuiteModel):
     def train_dataset(self, family: str) -> str:
         """Return the dataset that methods of `family` learn from."""
         return self.train_by_family.get(family, self.train or self.test)
-
-
-class DecodingSpec(SuiteModel):
-    """How the answers of the sampled protocol are drawn: table `[decoding]` of a suite.
-
-    n: answers a case. top_k: only so many tokens, 0 for all. max_tokens: of one answer.
-    constrained: answers can only be candidates.
-    """
-
-    n: PositiveInt = 5
-    temperature: float = Field(default=0.7, ge=0, le=100)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
-    max_tokens: PositiveInt = 512
-    constrained: bool = False
 
 
 class Suite(SuiteModel):

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from benchkit import io
+from benchkit.config.decoding_spec import DecodingSpec
 from benchkit.config.loading import validate_model
-from benchkit.config.suite import DecodingSpec
 from benchkit.errors import DataError
 from benchkit.interop.evaluation_task import EvaluationTask
 from benchkit.types import Catalog, Event, Request

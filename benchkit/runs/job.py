@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from benchkit import fingerprint
 from benchkit.cards import Card
-from benchkit.config.suite import DecodingSpec, MethodSpec
+from benchkit.config.decoding_spec import DecodingSpec
+from benchkit.config.suite import MethodSpec
 from benchkit.data.preparation.cache import identify_dataset
 from benchkit.data.spec import DatasetSpec
 from benchkit.evaluation.lookup import find_metric, find_protocol, source_files

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchkit import seeds
-from benchkit.config.suite import DecodingSpec
+from benchkit.config.decoding_spec import DecodingSpec
 from benchkit.data import sources
 from benchkit.data.dataset import PreparedDataset
 from benchkit.data.preparation.pipeline import prepare_dataset

@@ -14,7 +14,7 @@ from typing import ClassVar, get_args
 import numpy as np
 import pytest
 
-from benchkit.config.suite import DecodingSpec
+from benchkit.config.decoding_spec import DecodingSpec
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.evaluation.predict import validate_predictions, validate_samples

@@ -154,8 +154,8 @@ def same_method(label: str, printed: str) -> bool:
     >>> same_method("intuitor", "Intuitur"), same_method("dpo", "S-DPO")
     (True, False)
     """
-    name = _normalize(printed)
-    return bool(name) and _normalize(label.rpartition("/")[2]) == _SPELLINGS.get(name, name)
+    name, ours = _normalize(printed), _normalize(label.rpartition("/")[2])
+    return bool(name) and _SPELLINGS.get(ours, ours) == _SPELLINGS.get(name, name)
 
 
 # What tables of papers spell in other ways than the papers of the methods.
