@@ -5,8 +5,9 @@ adapters, precision, processes. `default` is for every row of a language model; 
 `model = "NAME"` has that table's settings over those of `default`. What a row sets itself comes
 first. A method takes the settings that it has.
 
-The profile `paper` uses the tables as they are. `laptop` leaves them out, so that every such row
-has the small built-in model nano, the offline teacher and answers constrained to the candidates.
+The profile `paper` uses the tables as they are. `laptop` leaves out what they say of models,
+teachers and training, so that every such row has the small built-in model nano with its own
+training, the offline teacher, and answers constrained to the candidates.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,8 +22,11 @@ ModelProfile = Literal["paper", "laptop"]
 Profile = Literal["auto", ModelProfile]
 PROFILES: tuple[ModelProfile, ...] = ("paper", "laptop")
 DEFAULT_MODEL = "default"
-# Settings of a row that choose a model or a teacher; `laptop` leaves them out, too.
-_CHOICES = {"backbone", "revision", "adapter", "trust_remote_code", "engine", "teacher"}
+# Settings that choose a model or a teacher, or fit a prompt to the model.
+_OF_MODEL = {
+    "backbone", "revision", "adapter", "trust_remote_code", "engine", "teacher", "template",
+    "prompt_tokens", "rationale_tokens",
+}  # fmt: skip
 _LAPTOP_TITLE = "laptop profile: nano instead of the papers' models"
 
 
@@ -75,13 +79,12 @@ def apply_model(method: MethodSpec, suite: Suite, profile: ModelProfile) -> Meth
     settings = _language_model_settings(method)
     if not suite.models or settings == frozenset():
         return method
+    shared, own = _shared_settings(suite.models, method.model), dict(method.config)
     if profile == "laptop":
-        config = {name: value for name, value in method.config.items() if name not in _CHOICES}
-    else:
-        shared = _shared_settings(suite.models, method.model)
-        taken = {k: v for k, v in shared.items() if settings is None or k in settings}
-        config = merge_tables(taken, method.config)
-    return method.model_copy(update={"config": config})
+        shared = {k: v for k, v in shared.items() if not _is_of_model(k) and not _is_table(v)}
+        own = {k: v for k, v in own.items() if not _is_of_model(k)}
+    taken = {k: v for k, v in shared.items() if settings is None or k in settings}
+    return method.model_copy(update={"config": merge_tables(taken, own)})
 
 
 def merge_tables(start: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,6 +105,15 @@ def merge_tables(start: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[s
             value = merge_tables(before, value) if value.get("kind", kind) == kind else value
         merged[name] = value
     return merged
+
+
+def _is_of_model(name: str) -> bool:
+    return name in _OF_MODEL
+
+
+def _is_table(value: Any) -> bool:
+    """Return whether a setting is a table, as those of trainings are."""
+    return isinstance(value, Mapping)
 
 
 def _shared_settings(models: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:

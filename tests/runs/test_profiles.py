@@ -49,8 +49,8 @@ def test_the_laptop_leaves_out_models_and_says_so():
     methods = (*METHODS, {"method": "s-dpo", "config": {"backbone": "x", "negatives": 2}})
     rows = configs("laptop", methods=methods)
     assert rows == {
-        "popularity": {}, "zero-shot": {}, "sft": {"candidates": 20}, "gemma": {},
-        "s-dpo": {"negatives": 2},
+        "popularity": {}, "zero-shot": {}, "sft": {"candidates": 20}, "gemma": {"candidates": 10},
+        "s-dpo": {"negatives": 2, "candidates": 10},
     }  # fmt: skip
     changed = apply_profile(suite(), "laptop")
     assert "laptop" in changed.title and "nano" in changed.title
