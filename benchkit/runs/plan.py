@@ -21,9 +21,9 @@ from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.processes.confinement import require_confinement
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
-from benchkit.runs.execution import must_compute
 from benchkit.runs.executors import JobExecutor, make_executor
-from benchkit.runs.job import Job, Outcome, Overwrite
+from benchkit.runs.job import Job, Outcome, Overwrite, must_compute
+from benchkit.runs.linking import link_runs
 from benchkit.runs.progress import EventHandler, RunEvent
 from benchkit.runs.records import Manifest, PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Store
@@ -191,6 +191,9 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
             complete.append(Outcome(job, manifest, computed=False))
         else:
             todo.append(job)
+    complete += (linked := list(link_runs(todo)))
+    places = {outcome.job.run.path for outcome in linked}
+    todo = [job for job in todo if job.run.path not in places]
     datasets = {spec.name: spec for job in todo for spec in (job.train, job.test)}
     # Before the plan is recorded: data that cannot be read leave the earlier tables as they are.
     for spec in datasets.values():
