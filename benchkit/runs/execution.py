@@ -22,7 +22,8 @@ from benchkit.processes.recommender import open_recommender
 from benchkit.processes.threads import limit_threads
 from benchkit.processes.worker import MethodStart
 from benchkit.runs import costs
-from benchkit.runs.job import Job, Outcome
+from benchkit.runs.job import Job, Outcome, must_compute
+from benchkit.runs.linking import link_run
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
 from benchkit.runs.provenance import collect_provenance
 from benchkit.runs.records import Manifest
@@ -57,6 +58,8 @@ def execute_job(
         old = run.intact_manifest()  # a damaged run is computed again
         if old is not None and not must_compute(old, job):
             return Outcome(job, old, computed=False)
+        if (linked := link_run(job)) is not None:
+            return linked
         run.clear()
         manifest = _start_manifest(job, _answers_since(old, job))
         run.write_manifest(manifest)
@@ -109,15 +112,6 @@ def _start_manifest(job: Job, answers_since: float | None = None) -> Manifest:
         started=utc_timestamp(),
         answers_since=answers_since,
     )
-
-
-def must_compute(old: Manifest, job: Job) -> bool:
-    """Return whether the run of a job, which has this manifest, must be computed (again)."""
-    if old.status == "started" or job.overwrite == "always":
-        return True  # if started, its lock is free, so the process that started it is gone
-    if old.status == "failed":
-        return old.resumable or job.overwrite == "failed"
-    return any(record.share > job.max_fault_share for record in old.faults)
 
 
 def _answers_since(old: Manifest | None, job: Job) -> float | None:

@@ -114,3 +114,14 @@ class Outcome:
     manifest: Manifest
     computed: bool
     """False for a run that was complete before."""
+    linked_from: str = ""
+    """The suite whose run was linked, if one was."""
+
+
+def must_compute(old: Manifest, job: Job) -> bool:
+    """Return whether the run of a job, which has this manifest, must be computed (again)."""
+    if old.status == "started" or job.overwrite == "always":
+        return True  # if started, its lock is free, so the process that started it is gone
+    if old.status == "failed":
+        return old.resumable or job.overwrite == "failed"
+    return any(record.share > job.max_fault_share for record in old.faults)

@@ -8,7 +8,7 @@ was deleted, moved or put back, or a manifest edited with its checksum, is found
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +86,12 @@ class Ledger:
             previous = old.sha256 if replaces and old is not None else None
             entries[self._key(path)] = LedgerEntry(sha256, previous)
             self._write(entries)
+
+    def record_all(self, checksums: Mapping[Path, str]) -> None:
+        """Enter the checksums that several records are about to have, all at once."""
+        with self._lock():
+            new = {self._key(path): LedgerEntry(sha256) for path, sha256 in checksums.items()}
+            self._write({**self.entries(), **new})
 
     def forget(self, folder: Path) -> None:
         """Remove the entries of everything in a folder that is about to be emptied."""

@@ -16,9 +16,9 @@ from benchkit.interactive import is_live
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
-from benchkit.runs.execution import must_compute
 from benchkit.runs.executors import make_executor
-from benchkit.runs.job import Job, Outcome
+from benchkit.runs.job import Job, Outcome, must_compute
+from benchkit.runs.linking import link_runs
 from benchkit.runs.options import RunOptions
 from benchkit.runs.profiles import (
     ModelProfile,
@@ -139,6 +139,9 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
             complete.append(Outcome(job, manifest, computed=False))
         else:
             todo.append(job)
+    complete += (linked := list(link_runs(todo)))
+    places = {outcome.job.run.path for outcome in linked}
+    todo = [job for job in todo if job.run.path not in places]
     datasets = {spec.name: spec for job in todo for spec in (job.train, job.test)}
     # Before the plan is recorded: data that cannot be read leave the earlier tables as they are.
     for spec in datasets.values():

@@ -1,6 +1,6 @@
 """The run store, `runs/<suite>/<task>/<label>/<run_id>/`. Only a complete run is a result."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -67,6 +67,14 @@ class Store:
         """Yield every run that was started, in the order of paths."""
         for path in sorted(self.root.glob(f"{_SUITE_GLOB}/*/*/*/manifest.json")):
             yield self.run_at(path.parent)
+
+    def find_runs(self, run_ids: Collection[str]) -> dict[str, list[Run]]:
+        """Return, for each of these ids, the runs of all suites that have it, by their paths."""
+        runs: dict[str, list[Run]] = {run_id: [] for run_id in run_ids}
+        for path in sorted(self.root.glob(f"{_SUITE_GLOB}/*/*/*")):
+            if path.name in runs:
+                runs[path.name].append(self.run_at(path))
+        return runs
 
     def ledger(self, suite: str) -> Ledger:
         """Return the ledger of a suite: which records it should hold."""
