@@ -15,7 +15,8 @@ testing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,21 @@ class PairedStatistics:
             error[:, both] = _error(squares[both], added)
         drawn: NDArray[np.float32] = np.abs(_ratio(sums, error))
         return drawn
+
+    def select(self, methods: Sequence[int]) -> "PairedStatistics":
+        """Return the statistics of some of the methods, in their order."""
+        chosen = list(methods)
+        block = np.ix_(chosen, chosen)
+        return replace(
+            self,
+            means=self.means[chosen],
+            observed=self.observed[block],
+            flips=self.flips[:, chosen],
+            squares=self.squares[block],
+            seeded=self.seeded[chosen],
+            shifts=self.shifts[:, chosen],
+            variances=self.variances[:, chosen],
+        )
 
 
 def pair_statistics(
@@ -131,7 +147,7 @@ def _draw_trainings(
     seeded = np.array([len(of_method) >= MIN_SEEDS and n > 1 for of_method in values])
     added = np.zeros(k)
     shifts, variances = (np.zeros((draws, k), dtype=np.float32) for _ in range(2))
-    for i in np.flatnonzero(seeded):
+    for i in np.flatnonzero(seeded).tolist():
         by_user = values[i] if clusters is None else clusters.linearize(values[i])
         s, between, rest = estimate_trainings(by_user)
         if not between and not rest:
@@ -144,14 +160,15 @@ def _draw_trainings(
     return seeded, added, shifts, variances
 
 
-def _error(squares: NDArray[np.floating], added: NDArray[np.floating]) -> NDArray[np.floating]:
+def _error(squares: NDArray[Any], added: NDArray[Any]) -> NDArray[Any]:
     """Return the errors of sums over users and trainings.
 
     A negative variance of trainings stays in, which keeps tests at their level; half of that of
     users is far below chance (as in `crossed_effects`).
     """
-    return np.sqrt(np.maximum(squares + added, squares / 2))
+    error: NDArray[Any] = np.sqrt(np.maximum(squares + added, squares / 2))
+    return error
 
 
-def _ratio(sums: NDArray[np.floating], error: NDArray[np.floating]) -> NDArray[np.floating]:
+def _ratio(sums: NDArray[Any], error: NDArray[Any]) -> NDArray[Any]:
     return np.divide(sums, error, out=np.zeros_like(sums), where=error > 0)
