@@ -7,6 +7,7 @@ import polars as pl
 
 from benchkit.api.html import tables_to_html
 from benchkit.api.records import text_of
+from benchkit.api.suites import check_names
 from benchkit.evaluation.lookup import default_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.runs.store import Store
@@ -77,6 +78,9 @@ class TableOutput:
             A table with protocol, task (null for the mean over tasks), metric, method, rank, low,
             high, and group: methods that share a letter do not differ significantly.
 
+        Raises:
+            ConfigError: No table has such a metric with a chance level.
+
         Example:
             >>> import benchkit as bk
             >>> ranks = bk.load_results("runs", "quickstart@50users").ranks("hr@1")
@@ -85,6 +89,9 @@ class TableOutput:
         """
         from benchkit.report.ranking.rendering import RANK_SCHEMA, rank_records
 
+        tables = self._collected.tables
+        if metric:
+            check_names("metric", (metric,), tuple({name for t in tables for name in t.chance}))
         records = rank_records(self._suite_ranks(), metric)
         return pl.DataFrame(list(records), schema=RANK_SCHEMA, orient="row")
 
@@ -121,7 +128,7 @@ class TableOutput:
         return write_leaderboard(
             self._collected,
             self._store,
-            Path(folder) / folder_name(self.suite),
+            Path(folder) / folder_name(self._collected.plan.suite),
             make_case_lookup(self._data),
             None if published is None else Path(published),
             self._suite_ranks() if ranks else None,

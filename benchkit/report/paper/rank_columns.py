@@ -4,7 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchkit.report.paper.paper_table import AVERAGE, PaperColumn, PaperTable
-from benchkit.report.ranking.rendering import format_rank, overall_notes, rank_legend
+from benchkit.report.ranking.rendering import (
+    MEAN_RANK_DIGITS,
+    format_rank,
+    overall_notes,
+    rank_legend,
+)
 from benchkit.report.ranking.table_ranks import RowRank, SuiteRanks
 
 RANK_COLUMN = "rank interval"  # stands where a column has its metric; no metric has a blank
@@ -30,7 +35,8 @@ class PaperRanks:
 
     def cell_text(self, task: str, label: str) -> str:
         """Return the rank of a row with its interval; empty where it has none."""
-        return format_rank(self.rows[task].get(label))
+        digits = MEAN_RANK_DIGITS if task == AVERAGE else 0
+        return format_rank(self.rows[task].get(label), digits)
 
 
 def build_paper_ranks(ranks: SuiteRanks, table: PaperTable) -> PaperRanks:

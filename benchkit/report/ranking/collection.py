@@ -61,7 +61,7 @@ def _read(
 ) -> tuple[_Cases, Floats] | None:
     """Return the cases of a row and its values [seeds, n]; None where its seeds differ in cases."""
     ids: _Cases = ()
-    seeds = []
+    seeds: list[Floats] = []
     for run_id in row.run_ids:
         frame = store.run(suite, table.task, row.label, run_id).metrics()
         wanted = (pl.col("protocol") == table.protocol) & (pl.col("metric") == metric)

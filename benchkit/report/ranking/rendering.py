@@ -9,11 +9,13 @@ import polars as pl
 from benchkit.report.core.json_text import json_text
 from benchkit.report.core.labels import format_rate, metric_title, protocol_title
 from benchkit.report.core.results import ResultTable, SuiteTables
-from benchkit.report.core.text_table import TextCell, TextTable
+from benchkit.report.core.text_table import TextTable
 from benchkit.report.ranking.table_ranks import OverallRanks, RowRank, SuiteRanks, TableRanks
 from benchkit.runs.records import PlanRecord
+from benchkit.stats.arrays import Floats
 from benchkit.stats.crossed_effects import MIN_SEEDS
 
+MEAN_RANK_DIGITS = 2
 RANK_TITLES = ("Rank", "Group")
 RANK_SCHEMA: dict[str, Any] = {
     "protocol": pl.String, "task": pl.String, "metric": pl.String, "method": pl.String,
@@ -22,17 +24,17 @@ RANK_SCHEMA: dict[str, Any] = {
 RANK_CSV_COLUMNS = ("rank", "rank_low", "rank_high", "rank_group")
 
 
-def format_rank(rank: RowRank | None) -> str:
-    """Return '3 [2, 5]', a mean rank with two digits, and no interval where it is one rank.
+def format_rank(rank: RowRank | None, digits: int = 0) -> str:
+    """Return '3 [2, 5]', and no interval where that is one rank.
 
-    >>> format_rank(RowRank(3, 2, 5)), format_rank(RowRank(1, 1, 1)), format_rank(RowRank(2.5, 1, 3))
-    ('3 [2, 5]', '1', '2.50 [1.00, 3.00]')
+    >>> format_rank(RowRank(3, 2, 5)), format_rank(RowRank(1, 1, 1))
+    ('3 [2, 5]', '1')
+    >>> format_rank(RowRank(2.5, 1, 3), digits=2)
+    '2.50 [1.00, 3.00]'
     """
     if rank is None:
         return ""
-    numbers = (rank.rank, rank.low, rank.high)
-    whole = all(float(number).is_integer() for number in numbers)
-    text, low, high = (f"{number:.0f}" if whole else f"{number:.2f}" for number in numbers)
+    text, low, high = (f"{number:.{digits}f}" for number in (rank.rank, rank.low, rank.high))
     return text if low == high == text else f"{text} [{low}, {high}]"
 
 
@@ -100,7 +102,7 @@ def overall_tables(plan: PlanRecord, protocol: str, ranks: OverallRanks) -> Iter
     rows = tuple(
         (
             label,
-            format_rank(ranks.rows[label]),
+            format_rank(ranks.rows[label], MEAN_RANK_DIGITS),
             *(format_rate((wins[i].sum() - 0.5) / others) for wins in (task_wins, user_wins)),
         )
         for i, label in enumerate(order)
@@ -109,15 +111,7 @@ def overall_tables(plan: PlanRecord, protocol: str, ranks: OverallRanks) -> Iter
     yield TextTable(f"{where}, mean ranks", header, rows, notes)
     numbers = [str(place) for place in range(1, len(order) + 1)]
     lines = tuple(
-        (
-            f"{i + 1} {label}",
-            *(
-                TextCell("")
-                if i == j
-                else TextCell(f"{format_rate(task_wins[i, j])} {format_rate(user_wins[i, j])}")
-                for j in range(len(order))
-            ),
-        )
+        (f"{i + 1} {label}", *_win_cells(task_wins[i], user_wins[i], i))
         for i, label in enumerate(order)
     )
     yield TextTable(
@@ -130,6 +124,11 @@ def overall_tables(plan: PlanRecord, protocol: str, ranks: OverallRanks) -> Iter
         ),
         wide=True,
     )
+
+
+def _win_cells(task_wins: Floats, user_wins: Floats, itself: int) -> Iterator[str]:
+    for place, (tasks, users) in enumerate(zip(task_wins, user_wins, strict=True)):
+        yield "" if place == itself else f"{format_rate(tasks)} {format_rate(users)}"
 
 
 def suite_overall_tables(ranks: SuiteRanks) -> list[TextTable]:

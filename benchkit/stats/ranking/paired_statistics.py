@@ -171,4 +171,5 @@ def _error(squares: NDArray[Any], added: NDArray[Any]) -> NDArray[Any]:
 
 
 def _ratio(sums: NDArray[Any], error: NDArray[Any]) -> NDArray[Any]:
-    return np.divide(sums, error, out=np.zeros_like(sums), where=error > 0)
+    ratio: NDArray[Any] = np.divide(sums, error, out=np.zeros_like(sums), where=error > 0)
+    return ratio
