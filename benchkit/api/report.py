@@ -23,13 +23,14 @@ class ReportView:
     """How results are shown.
 
     Attributes:
-        format_: "terminal", "md", "csv", "latex" or "html" (the page).
+        format_: "terminal", "md", "csv", "latex", "html" (the page) or, with `ranks`, "json".
         layout: "tasks", a table a task, or "paper", tasks side by side.
         intervals: Whether the papers' layout has intervals, too.
         costs: Show costs instead of metrics.
         paper: A published table that gives the shape, e.g. "c-apo:table2".
         protocol: What `paper` shows; the suite's first protocol when empty.
         published: Folder of published figures, leaderboards/published when None.
+        ranks: Show ranks with their intervals, too.
     """
 
     format_: str = "terminal"
@@ -39,6 +40,7 @@ class ReportView:
     paper: str = ""
     protocol: str = ""
     published: Path | None = None
+    ranks: bool = False
 
     @property
     def is_paper(self) -> bool:
@@ -58,6 +60,14 @@ class ReportView:
                 "html is the page, which has all tasks and costs: print --layout paper, --paper"
                 " and --costs as md, csv or latex",
             )
+        if self.ranks and (self.costs or self.paper or self.format_ == "html"):
+            return (
+                "--ranks",
+                "goes with the tables of metrics and with --layout paper, not with --costs and"
+                " --paper; the page has ranks among its columns",
+            )
+        if self.format_ == "json" and (self.is_paper or not self.ranks):
+            return "--format", "json is for --ranks, without --layout paper"
         if self.intervals and not self.is_paper:
             return "--intervals", "goes with --layout paper or --paper"
         if self.protocol and not self.paper:
@@ -93,7 +103,14 @@ def print_view(
             intervals=view.intervals,
             protocol=view.protocol,
             published=folder,
+            ranks=view.ranks,
         )
+    elif view.ranks:
+        text = ""
+        if view.format_ == "terminal":
+            results.print(console, ranks=True)
+        else:
+            text = results.table(view.format_, ranks=True)
     elif view.costs:
         text = ""
         if view.format_ == "terminal":

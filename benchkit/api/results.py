@@ -6,31 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from benchkit.api.html import tables_to_html
 from benchkit.api.records import (
     FIGURE_SCHEMA,
     case_records,
     figure_records,
     missing_figure_error,
     select_tables,
-    text_of,
     to_pandas_table,
 )
 from benchkit.api.run_report import RunReport
 from benchkit.api.suites import as_names, check_names
-from benchkit.evaluation.lookup import default_protocol
+from benchkit.api.table_output import TableOutput
 from benchkit.report.core.results import SuiteTables
 from benchkit.runs.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-    from rich.console import Console
 
     from benchkit.api.comparison import Comparison
 
 
-class Results:
+class Results(TableOutput):
     """The results of one suite, read from the run store.
 
     Everything here follows from per-case records: `cases` shows them, `to_pandas` has the figures
@@ -48,9 +45,7 @@ class Results:
     def __init__(
         self, collected: SuiteTables, store: Store, data: Path, run_report: RunReport | None = None
     ) -> None:
-        self._collected = collected
-        self._store = store
-        self._data = data
+        super().__init__(collected, store, data)
         self.run_report = run_report or RunReport()
 
     def __repr__(self) -> str:
@@ -180,42 +175,6 @@ class Results:
         figure = f"{metric} of {method}"
         raise missing_figure_error(self.suite, self.methods, figure, task, protocol)
 
-    def table(self, format_: str = "text") -> str:
-        """Return the tables as text: "text" (as on a terminal), "md", "latex", "csv" or "html".
-
-        Example:
-            >>> import benchkit as bk
-            >>> text = bk.load_results("runs", "quickstart@50users").table("md")
-            >>> "| popularity" in text
-            True
-        """
-        if format_ == "html":
-            return self._repr_html_()
-        if format_ == "text":
-            return text_of(self.print)
-        from benchkit.report.leaderboard.writer import render_tables
-
-        return render_tables(self._collected, format_)
-
-    def print(self, console: "Console", *, only_grades: bool = False) -> None:
-        """Print the tables on a rich console, or only those of grades."""
-        from benchkit.report.core.text_table import print_tables
-        from benchkit.report.grades.tables import grade_tables
-        from benchkit.report.leaderboard.tables import print_results
-
-        if only_grades:
-            print_tables(console, grade_tables(self._collected.plan.title, self._collected.grades))
-        else:
-            print_results(console, self._collected)
-
-    def _repr_html_(self) -> str:
-        from benchkit.report.grades.tables import grade_tables
-        from benchkit.report.leaderboard.tables import leaderboard_table
-
-        plan = self._collected.plan
-        tables = [leaderboard_table(plan, table) for table in self._collected.tables]
-        return tables_to_html([*tables, *grade_tables(plan.title, self._collected.grades)])
-
     def plot(self, metric: str = "", task: str = "", protocol: str = "") -> "Figure":
         """Draw a metric of every method with its 95 % interval, beside chance.
 
@@ -255,66 +214,3 @@ class Results:
         from benchkit.api.comparison import compare
 
         return compare(self, methods=methods, against=against, **options)
-
-    def write(
-        self, folder: str | Path = "leaderboards", *, published: str | Path | None = None
-    ) -> list[Path]:
-        """Write tables, plots and the page to FOLDER/SUITE, and return the paths.
-
-        Args:
-            folder: Where leaderboards are kept.
-            published: The folder of published figures that stand beside ours, by default
-                FOLDER/published.
-
-        Example:
-            >>> import benchkit as bk
-            >>> paths = bk.load_results("runs", "quickstart@50users").write("boards")
-            >>> sorted(path.name for path in paths)[:3]
-            ['costs.md', 'index.html', 'leaderboard.csv']
-        """
-        from benchkit.api.case_lookup import make_case_lookup
-        from benchkit.io import folder_name
-        from benchkit.report.leaderboard.writer import write_leaderboard
-
-        return write_leaderboard(
-            self._collected,
-            self._store,
-            Path(folder) / folder_name(self.suite),
-            make_case_lookup(self._data),
-            None if published is None else Path(published),
-        )
-
-    def paper_table(
-        self,
-        format_: str = "md",
-        *,
-        paper: str = "",
-        intervals: bool = False,
-        protocol: str = "",
-        published: str | Path | None = None,
-    ) -> str:
-        """Return tasks side by side, as papers print them: "md", "latex" or "csv".
-
-        Args:
-            format_: "terminal" is Markdown.
-            paper: A published table that gives the shape, e.g. "c-apo:table2".
-            intervals: Whether to print 95 % intervals, too.
-            protocol: What `paper` shows, by default the suite's first protocol.
-            published: Folder of published figures, by default leaderboards/published.
-
-        Raises:
-            ConfigError: There is no such published table or protocol.
-
-        Example:
-            >>> import benchkit as bk
-            >>> "NDCG@5" in bk.load_results("runs", "quickstart@50users").paper_table()
-            True
-        """
-        from benchkit.report.leaderboard.writer import render_paper_table
-        from benchkit.report.paper.published_values import PUBLISHED_FOLDER
-
-        folder = PUBLISHED_FOLDER if published is None else Path(published)
-        protocol = protocol or default_protocol(self._collected.plan.protocols)
-        return render_paper_table(
-            self._collected, self._store, folder, format_, intervals, paper, protocol
-        )

@@ -18,8 +18,8 @@ def report_command(
     suite: options.StoredSuiteOption,
     out: options.StoreOption = Path("runs"),
     format_: Annotated[
-        Literal["terminal", "md", "csv", "latex", "html"],
-        typer.Option("--format", help="How to print it."),
+        Literal["terminal", "md", "csv", "latex", "html", "json"],
+        typer.Option("--format", help="How to print it; json with --ranks."),
     ] = "terminal",
     layout: Annotated[
         Literal["tasks", "paper"],
@@ -27,6 +27,9 @@ def report_command(
     ] = "tasks",
     intervals: Annotated[
         bool, typer.Option(help="95 % intervals in the papers' layout, too.")
+    ] = False,
+    ranks: Annotated[
+        bool, typer.Option(help="Each row's rank, with its 95 % interval, and the mean over tasks.")
     ] = False,
     costs: Annotated[
         bool, typer.Option(help="What training and answering cost, instead of the metrics.")
@@ -46,7 +49,7 @@ def report_command(
     from benchkit.api.report import ReportView, forget_row, print_view, unmatched_published
     from benchkit.report.core.text_table import wide_console
 
-    view = ReportView(format_, layout, intervals, costs, paper, protocol, published)
+    view = ReportView(format_, layout, intervals, costs, paper, protocol, published, ranks)
     if problem := view.find_conflict(writes=leaderboards is not None):
         option, message = problem
         raise typer.BadParameter(message, param_hint=option)
@@ -55,7 +58,7 @@ def report_command(
         echo(f"forgot {label}: {count} planned runs; their folders stay", err=True)
     results, notes = print_view(view, out, suite, data, wide_console())
     if leaderboards is not None:
-        for path in results.write(leaderboards, published=published):
+        for path in results.write(leaderboards, published=published, ranks=ranks):
             echo(f"wrote {path}", err=True)
         notes += unmatched_published(results, published or leaderboards / "published")
     for note in dict.fromkeys(notes):

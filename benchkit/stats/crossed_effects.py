@@ -27,7 +27,7 @@ from benchkit.stats.clusters import Clusters
 MIN_SEEDS = 3
 
 
-class _Trainings(NamedTuple):
+class TrainingVariance(NamedTuple):
     """A method's number of seeds, the variance of their means, and the mean square of the rest."""
 
     seeds: int
@@ -71,7 +71,7 @@ class CrossedEffects:
             (self.seeds_a, self.sd_seeds_a, self.sd_rest_a),
             (self.seeds_b, self.sd_seeds_b, self.sd_rest_b),
         )
-        trainings = [_Trainings(s, sd**2 + rest**2 / n, rest**2) for s, sd, rest in methods]
+        trainings = [TrainingVariance(s, sd**2 + rest**2 / n, rest**2) for s, sd, rest in methods]
         return _error(n, self.sd_users**2, trainings)
 
 
@@ -107,7 +107,7 @@ def fit_crossed_effects(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Cros
     by_user = x.mean(axis=0) - y.mean(axis=0)
     mean = float(by_user.mean())
     users = float(by_user.var(ddof=1))
-    trainings = [_trainings(values) for values in (x, y)]
+    trainings = [estimate_trainings(values) for values in (x, y)]
     se, df = _error(n, users, trainings)
     half = float(t.isf((1 - level) / 2, df)) * se
     p = 2 * float(t.sf(abs(mean) / se, df)) if se > 0 else float(mean == 0)
@@ -119,7 +119,7 @@ def fit_crossed_effects(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Cros
     )  # fmt: skip
 
 
-def _error(n: float, users: float, trainings: Sequence[_Trainings]) -> tuple[float, float]:
+def _error(n: float, users: float, trainings: Sequence[TrainingVariance]) -> tuple[float, float]:
     """Return the standard error of a difference over n users, and its degrees of freedom.
 
     users: variance between users of the difference averaged over seeds.
@@ -135,10 +135,10 @@ def _error(n: float, users: float, trainings: Sequence[_Trainings]) -> tuple[flo
     return math.sqrt(variance), variance**2 / spread if spread > 0 else n - 1.0
 
 
-def _trainings(values: Floats) -> _Trainings:
+def estimate_trainings(values: Floats) -> TrainingVariance:
     """Return the mean squares of values [seeds, users]."""
     s, n = values.shape
     seed_means, user_means = values.mean(axis=1), values.mean(axis=0)
     rest = values - seed_means[:, None] - user_means[None, :] + values.mean()
     square = float((rest**2).sum()) / ((s - 1) * (n - 1))
-    return _Trainings(s, float(seed_means.var(ddof=1)), square)
+    return TrainingVariance(s, float(seed_means.var(ddof=1)), square)

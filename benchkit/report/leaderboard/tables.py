@@ -33,6 +33,15 @@ from benchkit.report.core.text_table import (
 )
 from benchkit.report.grades.tables import grade_tables
 from benchkit.report.leaderboard.costs import per_thousand_users
+from benchkit.report.ranking.rendering import (
+    RANK_CSV_COLUMNS,
+    RANK_TITLES,
+    rank_cells,
+    rank_legend,
+    rank_record,
+    suite_overall_tables,
+)
+from benchkit.report.ranking.table_ranks import SuiteRanks, TableRanks
 from benchkit.runs.records import PlanRecord
 
 _WIDE = 118  # columns that whole intervals need
@@ -53,6 +62,7 @@ def leaderboard_table(
     formatter: Callable[[Cell], str] = format_cell,
     family: bool = True,
     fit: bool = True,
+    ranks: TableRanks | None = None,
 ) -> TextTable:
     """Return a table with chance first, the best of each column bold, and its legend.
 
@@ -63,14 +73,14 @@ def leaderboard_table(
         formatter: How a mean and its interval are written.
         family: Whether there is a column of families.
         fit: Whether there is a column of training times.
+        ranks: The ranks of the rows, for columns of them and of groups.
     """
     names = metric_columns(plan, table) if metrics is None else metrics
     caveats = caveat_numbers(table)
     best = {name: best_mean(table, name) for name in names if name in table.chance}
     rate = {name: format_rate(value) for name, value in table.chance.items()}
-    rows = [
-        TextRow(("Chance", *[""] * family, *(rate.get(n, "") for n in names), *[""] * fit), True)
-    ]
+    before = [""] * (family + (len(RANK_TITLES) if ranks else 0))
+    rows = [TextRow(("Chance", *before, *(rate.get(n, "") for n in names), *[""] * fit), True)]
     previous = ""
     reasons: list[str] = []
     for row in table.rows:
@@ -78,6 +88,7 @@ def leaderboard_table(
         label = TextCell(row.label, marks=(*marks, *(caveats[text] for text in row.caveats)))
         cells: list[str | TextCell] = [label, *[row.family] * family]
         if row.cells:
+            cells += rank_cells(ranks, row.label) if ranks else []
             for name in names:
                 cell = row.cells.get(name)
                 bold = cell is not None and cell.mean == best.get(name)
@@ -94,6 +105,7 @@ def leaderboard_table(
         (
             "Method",
             *["Family"] * family,
+            *(RANK_TITLES if ranks else ()),
             *(metric_title(name, plan) for name in names),
             *["Fit (s)"] * fit,
         ),
@@ -101,6 +113,7 @@ def leaderboard_table(
         (
             *reasons,
             *table_legend(plan, table),
+            *(rank_legend(plan, ranks) if ranks else []),
             *(note_number(n, text) for text, n in caveats.items()),
         ),
         text_columns=1 + family,
@@ -119,8 +132,8 @@ def leaderboard_latex(results: SuiteTables) -> str:
     )
 
 
-def print_results(console: Console, results: SuiteTables) -> None:
-    """Print every table, and those of grades.
+def print_results(console: Console, results: SuiteTables, ranks: SuiteRanks | None = None) -> None:
+    """Print every table, and those of grades; with `ranks`, with columns of them.
 
     A narrow terminal gets half-widths instead of intervals, and no coverage.
     """
@@ -131,9 +144,16 @@ def print_results(console: Console, results: SuiteTables) -> None:
             names = [n for n in names if n in results.plan.metrics or not n.startswith("coverage")]
             formatter = _format_half_width
         layout = leaderboard_table(
-            results.plan, table, metrics=names, formatter=formatter, family=False
+            results.plan,
+            table,
+            metrics=names,
+            formatter=formatter,
+            family=False,
+            ranks=ranks.of_table(table) if ranks else None,
         )
         print_tables(console, [layout])
+    if ranks is not None:
+        print_tables(console, suite_overall_tables(ranks))
     print_tables(console, grade_tables(results.plan.title, results.grades))
 
 
@@ -145,15 +165,24 @@ def _format_half_width(cell: Cell) -> str:
     return f"{format_rate(cell.mean)} ±{format_rate(longest)}"
 
 
-def leaderboard_csv(results: SuiteTables) -> str:
-    """Return one line a row and metric; a row without results has one line with its status."""
-    rows = (
-        record
+def leaderboard_csv(results: SuiteTables, ranks: SuiteRanks | None = None) -> str:
+    """Return one line a row and metric; a row without results has one line with its status.
+
+    With `ranks`, a line has the rank of the row in its metric, too.
+    """
+    records = (
+        (table, row, record)
         for table in results.tables
         for row in table.rows
         for record in _records(results.plan, table, row)
     )
-    return csv_text(LEADERBOARD_CSV_COLUMNS, rows)
+    if ranks is None:
+        return csv_text(LEADERBOARD_CSV_COLUMNS, (record for _, _, record in records))
+    lines = (
+        {**record, **rank_record(ranks, table, row.label, record.get("metric", ""))}
+        for table, row, record in records
+    )
+    return csv_text((*LEADERBOARD_CSV_COLUMNS, *RANK_CSV_COLUMNS), lines)
 
 
 def _records(plan: PlanRecord, table: ResultTable, row: ResultRow) -> Iterator[dict[str, Any]]:

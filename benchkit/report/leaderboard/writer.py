@@ -16,6 +16,8 @@ from benchkit.report.paper import published_values, rendering
 from benchkit.report.paper.paper_table import build_paper_tables
 from benchkit.report.paper.published_shape import like_published
 from benchkit.report.plots.suite import write_suite_plots
+from benchkit.report.ranking.rendering import ranks_json, suite_overall_tables
+from benchkit.report.ranking.table_ranks import SuiteRanks
 from benchkit.report.site import page
 from benchkit.report.site.example_cases import CaseInputLookup
 from benchkit.runs.store import Store
@@ -26,6 +28,7 @@ _LEADERBOARD = {
     "latex": tables.leaderboard_latex,
     "csv": tables.leaderboard_csv,
 }
+_RANK_FILES = {"md": "md", "latex": "tex", "csv": "csv", "json": "json"}
 _FILE_NAMES = {"md": "table.md", "latex": "table.tex", "csv": "leaderboard.csv"}
 
 
@@ -40,6 +43,28 @@ def render_tables(results: SuiteTables, format_: str) -> str:
     return text
 
 
+def rank_tables(ranks: SuiteRanks, fit: bool = True) -> list[TextTable]:
+    """Build the leaderboard's tables with ranks, and those of mean ranks and win rates.
+
+    fit: whether there is a column of training times.
+    """
+    plan = ranks.results.plan
+    boards = [
+        tables.leaderboard_table(plan, table, fit=fit, ranks=ranks.of_table(table))
+        for table in ranks.results.tables
+    ]
+    return [*boards, *suite_overall_tables(ranks)]
+
+
+def render_ranks(ranks: SuiteRanks, format_: str) -> str:
+    """Render the tables with ranks as `md`, `latex`, `csv` or `json`."""
+    if format_ == "json":
+        return ranks_json(ranks)
+    if format_ == "csv":
+        return tables.leaderboard_csv(ranks.results, ranks)
+    return _RENDERERS[format_](rank_tables(ranks, fit=format_ != "latex"))
+
+
 def render_paper_table(
     results: SuiteTables,
     store: Store,
@@ -48,6 +73,7 @@ def render_paper_table(
     intervals: bool = False,
     paper: str = "",
     protocol: str = DEFAULT_PROTOCOL.name,
+    ranks: SuiteRanks | None = None,
 ) -> str:
     """Render tasks side by side.
 
@@ -59,6 +85,7 @@ def render_paper_table(
         intervals: Whether 95 % intervals stand beside the values.
         paper: A published table, whose shape ours takes; none when empty.
         protocol: The protocol of ours beside `paper`.
+        ranks: The suite's ranks, for a column of each task and of their mean; not with `paper`.
     """
     if paper:
         values = published_values.read_published_table(published, paper)
@@ -67,10 +94,10 @@ def render_paper_table(
         values = published_values.read_published_values(published, results.plan.published)
         layouts = build_paper_tables(results, store, values)
     if format_ == "csv":
-        return rendering.paper_csv(results.plan, layouts)
+        return rendering.paper_csv(results.plan, layouts, ranks)
     render = _RENDERERS.get(format_, render_markdown)
     return render(
-        [rendering.paper_text_table(results.plan, layout, intervals) for layout in layouts]
+        [rendering.paper_text_table(results.plan, layout, intervals, ranks) for layout in layouts]
     )
 
 
@@ -94,6 +121,7 @@ def write_leaderboard(
     folder: Path,
     questions: CaseInputLookup | None = None,
     published: Path | None = None,
+    ranks: SuiteRanks | None = None,
 ) -> list[Path]:
     """Write tables, the page and, where rationales were judged, grades; return their paths.
 
@@ -105,6 +133,7 @@ def write_leaderboard(
         folder: Where to write; all files in it are generated, never edited.
         questions: Looks up what the page's example cases showed.
         published: The folder of published figures, by default `folder`/../published.
+        ranks: The suite's ranks, for files of tables with them.
     """
     published = published or folder.parent / "published"
     texts = {_FILE_NAMES[kind]: render(results) for kind, render in _LEADERBOARD.items()}
@@ -117,6 +146,8 @@ def write_leaderboard(
         }
     if costs := cost_tables(results, published):
         texts["costs.md"] = render_markdown(costs)
+    if ranks is not None:
+        texts |= {f"ranks.{end}": render_ranks(ranks, kind) for kind, end in _RANK_FILES.items()}
     texts[page.PAGE_NAME] = page.render_page(results, store, folder=published, questions=questions)
     for name, text in texts.items():
         io.write_text(folder / name, text)

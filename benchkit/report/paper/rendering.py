@@ -1,6 +1,7 @@
 """The papers' layout as a text table, and as CSV records with exact rates."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from benchkit.report.core.labels import (
@@ -19,6 +20,9 @@ from benchkit.report.core.text_table import (
     csv_text,
 )
 from benchkit.report.paper.paper_table import AVERAGE, PaperColumn, PaperRow, PaperTable
+from benchkit.report.paper.rank_columns import RANK_COLUMN, PaperRanks, build_paper_ranks
+from benchkit.report.ranking.rendering import RANK_CSV_COLUMNS, rank_record
+from benchkit.report.ranking.table_ranks import SuiteRanks
 from benchkit.runs.records import PlanRecord
 
 # What papers multiply rates by, and the digits that they print.
@@ -31,14 +35,22 @@ PAPER_CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def paper_text_table(plan: PlanRecord, table: PaperTable, intervals: bool = False) -> TextTable:
+def paper_text_table(
+    plan: PlanRecord,
+    table: PaperTable,
+    intervals: bool = False,
+    ranks: SuiteRanks | None = None,
+) -> TextTable:
     """Return the layout in words: chance first, then the families with their methods.
 
     Args:
         plan: The suite.
         table: The layout.
         intervals: Whether 95 % intervals stand beside the values.
+        ranks: The suite's ranks, for a column of each task and of the mean over tasks.
     """
+    paper_ranks = build_paper_ranks(ranks, table) if ranks else PaperRanks()
+    table = replace(table, columns=paper_ranks.insert_columns(table.columns))
     chance = [_number(table, table.chance.get(column)) for column in table.columns]
     rows = [TextRow(("Chance", *chance), muted=True)]
     for family, members in table.families():
@@ -47,18 +59,30 @@ def paper_text_table(plan: PlanRecord, table: PaperTable, intervals: bool = Fals
             rows.append(TextRow((TextCell(family, italic=True),), rule=True))
         for row in members:
             label = TextCell(row.label, marks=(CHANCE_MARK,) if row.at_chance else ())
-            cells = [_cell(table, row, column, intervals) for column in table.columns]
+            cells = [
+                TextCell(paper_ranks.cell_text(column[0], row.label))
+                if column[1] == RANK_COLUMN
+                else _cell(table, row, column, intervals)
+                for column in table.columns
+            ]
             rows.append(TextRow((label, *cells), rule=len(rows) == first))
             rows += [TextRow(published) for published in _published(table, row)]
     shape = f", in the shape of {table.published_table}" if table.published_table else ""
     return TextTable(
         f"{plan.title}{shape} ({protocol_title(table.protocol, plan)})",
-        ("Method", *(metric_title(metric, plan) for _, metric in table.columns)),
+        ("Method", *(_title(plan, column) for column in table.columns)),
         tuple(rows),
-        tuple(paper_notes(table)),
+        (*paper_notes(table), *paper_ranks.notes),
         groups=tuple(task for task, _ in table.columns),
         wide=True,
     )
+
+
+def _title(plan: PlanRecord, column: PaperColumn) -> str:
+    task, metric = column
+    if metric == RANK_COLUMN:
+        return "Mean rank" if task == AVERAGE else "Rank"
+    return metric_title(metric, plan)
 
 
 def _cell(table: PaperTable, row: PaperRow, column: PaperColumn, intervals: bool) -> TextCell:
@@ -125,7 +149,9 @@ def paper_notes(table: PaperTable) -> list[str]:
     return [*notes, *table.notes, *caveats]
 
 
-def paper_csv(plan: PlanRecord, tables: Sequence[PaperTable]) -> str:
+def paper_csv(
+    plan: PlanRecord, tables: Sequence[PaperTable], ranks: SuiteRanks | None = None
+) -> str:
     """Return one line for each cell of ours, published one, and missing one with its reason.
 
     place: 1 for the best of a column, 2 for the second. beats_all, at_chance: the marks, as 0 or 1.
@@ -137,7 +163,16 @@ def paper_csv(plan: PlanRecord, tables: Sequence[PaperTable]) -> str:
         for row in table.rows
         if (record := _record(table, row, column))
     )
-    return csv_text(PAPER_CSV_COLUMNS, records)
+    if ranks is None:
+        return csv_text(PAPER_CSV_COLUMNS, records)
+    results = {(t.task, t.protocol): t for t in ranks.results.tables if not t.subgroup}
+    lines = (
+        {**record, **rank_record(ranks, result, record["method"], record["metric"])}
+        if (result := results.get((record["task"], record["protocol"])))
+        else record
+        for record in records
+    )
+    return csv_text((*PAPER_CSV_COLUMNS, *RANK_CSV_COLUMNS), lines)
 
 
 def _record(table: PaperTable, row: PaperRow, column: PaperColumn) -> dict[str, Any]:

@@ -28,7 +28,8 @@ from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.leaderboard import costs
 from benchkit.report.paper import published_values
 from benchkit.report.paper.published_values import PublishedValue
-from benchkit.report.site import cards, pairwise, row_details
+from benchkit.report.ranking.table_ranks import SuiteRanks
+from benchkit.report.site import cards, pairwise, rank_column, row_details
 from benchkit.report.site.example_cases import CaseInputLookup
 from benchkit.runs.records import PlanRecord
 from benchkit.runs.store import Store
@@ -52,11 +53,15 @@ def build_payload(
     # The row with results, if a method has one, or else a row with the reason.
     rows = {(row.task, row.label): row for row in sorted(listed, key=lambda row: bool(row.cells))}
     labels = [label for label in plan.labels if any(label == name for _, name in rows)]
+    ranks = SuiteRanks(store, results)
     blocks: Blocks = {"index": _index(results, rows, method_runs, labels)}
     for place, table in enumerate(results.tables):
-        blocks[f"table-{place}"] = _table(plan, table, method_runs, figures)
+        block = _table(plan, table, method_runs, figures)
+        rank_column.add_ranks(block, plan, ranks.of_table(table))
+        blocks[f"table-{place}"] = block
         if not table.subgroup:
             blocks[f"pairs-{place}"] = _pairs(plan, table, method_runs)
+    blocks["mean-ranks"] = rank_column.mean_ranks(ranks)
     for task in plan.tasks:
         chosen = row_details.example_case_ids(method_runs, task)
         for place, label in enumerate(labels):

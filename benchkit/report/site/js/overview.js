@@ -17,10 +17,14 @@ function overview(protocol, preferred) {
     .map((method) => rowOfTasks(method, tables, metric, footnotes));
   const several = columns.length > 1;
   if (several) addMean(rows, columns, chance);
+  const ranks = block("mean-ranks")?.[protocol];
+  const ranked = several && ranks?.metric === metric;
+  if (ranked) addMeanRanks(rows, columns, ranks);
   return {
     place: null,
     caption: `${titles.get(metric)} on all tasks (${titleOf(protocol).toLowerCase()})`,
     columns, chance, rows, footnotes,
+    rankLegend: ranked ? ranks.legend.map((line) => [bdi(line)]) : [],
     primary: several ? "mean" : columns[0]?.name,
     legend: [
       ...mergedLegend(tables),
@@ -55,6 +59,14 @@ function addMean(rows, columns, chance) {
   const places = ranked ? firstTwo(cells.map((cell) => cell.value)) : [];
   for (const cell of cells) cell.place = places.indexOf(cell.value) + 1;
   columns.push({ name: "mean", title: "Mean", axis: null, ranked, kind: "metric" });
+}
+
+function addMeanRanks(rows, columns, ranks) {
+  for (const { label, values } of rows) {
+    const rank = ranks.rows[label];
+    if (rank) values.set("rank", { text: rank[0], value: rank[1] });
+  }
+  columns.push({ name: "rank", title: "Mean rank", axis: null, kind: "rank" });
 }
 
 /** The mean, rounded like the data so that ties stay ties; null where a value is missing. */

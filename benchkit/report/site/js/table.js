@@ -16,7 +16,8 @@ function drawHead(view, columns) {
   );
   byId("table").caption.textContent = view.caption;
   byId("caption").replaceChildren(bdi(view.caption));
-  byId("legend").replaceChildren(...view.legend.map((line) => el("li", {}, ...line)));
+  const legend = columns.some((c) => c.kind === "rank") ? [...view.legend, ...view.rankLegend] : view.legend;
+  byId("legend").replaceChildren(...legend.map((line) => el("li", {}, ...line)));
   byId("footnotes").replaceChildren(
     ...view.footnotes.map((text, i) => el("li", { id: `note-${i + 1}` }, bdi(text))));
 }

@@ -15,7 +15,9 @@ function currentView(state) {
     columns: [
       ...table.columns.map((column) => ({ ...column, kind: "metric" })),
       ...table.costs.map((column) => ({ ...column, kind: "cost" })),
+      ...(table.rank_legend ? [{ name: "rank", title: "Rank, group", kind: "rank" }] : []),
     ],
+    rankLegend: (table.rank_legend ?? []).map((line) => [bdi(line)]),
     primary: table.primary,
     chance: new Map(table.columns.map((column, i) => [column.name, table.chance[i]])),
     rows: table.rows.map((row) => ({ ...row, values: valuesOf(table, row) })),
@@ -34,6 +36,7 @@ function valuesOf(table, row) {
     values.set(column.name, { text, value, low, high, place, published: row.published?.[column.name] });
   });
   for (const [name, [text, value]] of Object.entries(row.costs ?? {})) values.set(name, { text, value });
+  if (row.rank) values.set("rank", { text: row.rank[0], value: row.rank[1] });
   return values;
 }
 
@@ -50,7 +53,7 @@ function metricsOf(protocol) {
   return titles;
 }
 
-/** The columns to show: the chosen ones, or the first metrics and all costs. */
+/** The columns to show: the chosen ones, or the first metrics and all costs, and mean ranks. */
 function shownColumns(view, state) {
   if (state.columns && !state.all) {
     const chosen = view.columns.filter((column) => state.columns.includes(column.name));
@@ -59,7 +62,7 @@ function shownColumns(view, state) {
   let metrics = 0;
   return view.columns.filter(
     (column) => state.all || column.kind === "cost" || column.name === view.primary
-      || ++metrics < INDEX.first,
+      || (column.kind === "metric" && ++metrics < INDEX.first),
   );
 }
 
@@ -67,8 +70,8 @@ function sorting(view, state) {
   const known = ["method", "family", ...view.columns.map((column) => column.name)];
   const by = known.includes(state.sort) ? state.sort : view.primary;
   const words = by === "method" || by === "family";
-  const cost = view.columns.some((column) => column.name === by && column.kind === "cost");
-  return { by, dir: state.dir ?? (words || cost ? "asc" : "desc") };
+  const rising = view.columns.some((column) => column.name === by && column.kind !== "metric");
+  return { by, dir: state.dir ?? (words || rising ? "asc" : "desc") };
 }
 
 /** Rows that pass the filters, sorted; those without a value come last. */

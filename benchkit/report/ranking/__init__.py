@@ -1,0 +1,1 @@
+"""Ranks of rows with their uncertainty, in every table."""

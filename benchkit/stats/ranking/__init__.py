@@ -1,0 +1,1 @@
+"""Ranks of methods with their uncertainty."""
