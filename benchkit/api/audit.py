@@ -15,6 +15,7 @@ from benchkit.data.audit import (
     audit_cases_from_dataset,
     audit_cases_from_file,
 )
+from benchkit.data.dataset_statistics import mark_synthetic
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.data.readers.external_cases import parse_field_map
 from benchkit.data.spec import DatasetSpec
@@ -67,10 +68,9 @@ def audit_datasets(specs: Iterable[DatasetSpec], data: Path) -> list[AuditReport
     reports = []
     for spec in specs:
         dataset = load_or_prepare(spec, data)
-        test = audit_cases_from_dataset(dataset, "test")
-        valid = audit_cases_from_dataset(dataset, "valid")
-        reports.append(AuditReport(test.name, len(test), tuple(audit_cases(test))))
-        reports.append(AuditReport(valid.name, len(valid), tuple(audit_cases(valid))))
+        for cases in (audit_cases_from_dataset(dataset, part) for part in ("test", "valid")):
+            name = mark_synthetic(cases.name) if dataset.is_synthetic else cases.name
+            reports.append(AuditReport(name, len(cases), tuple(audit_cases(cases))))
     return reports
 
 

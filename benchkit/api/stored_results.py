@@ -4,6 +4,7 @@ from pathlib import Path
 
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
+from benchkit.config.demo import split_demo_name
 from benchkit.config.suite import load_suite
 from benchkit.errors import ConfigError
 from benchkit.report.core.collect import collect_results
@@ -49,7 +50,8 @@ def name_in_store(suite: str) -> str:
     >>> name_in_store("quickstart")
     'quickstart'
     """
-    return load_suite(suite).name if suite.endswith(".toml") else suite
+    is_file = split_demo_name(suite)[0].endswith(".toml")
+    return load_suite(suite).name if is_file else suite
 
 
 def only_suite(store: Store) -> str:

@@ -46,6 +46,17 @@ ChangeOption = Annotated[
 LimitUsersOption = Annotated[
     int | None, typer.Option(min=1, help="Only so many users; kept apart as SUITE@Nusers.")
 ]
+DemoOption = Annotated[
+    bool,
+    typer.Option(
+        "--demo",
+        help="Run on small generated data in the format of the real ones, which are not needed;"
+        " kept apart as SUITE@demo300, a name that other commands take, too.",
+    ),
+]
+DemoUsersOption = Annotated[
+    int, typer.Option(min=100, help="With --demo: about how many users are left of a dataset.")
+]
 TrustOption = Annotated[
     bool,
     typer.Option(
@@ -83,7 +94,15 @@ ExecutorOption = Annotated[
         " By default processes where --jobs is more than 1."
     ),
 ]
-
+ThreadsOption = Annotated[
+    int, typer.Option(min=1, help="Threads of one run; part of its identity.")
+]
+OverwriteOption = Annotated[
+    Literal["never", "failed", "always"], typer.Option(help="Which finished runs are done again.")
+]
+LeaderboardsOption = Annotated[
+    Path, typer.Option(help="Tables, plots and the page are written to LEADERBOARDS/SUITE.")
+]
 ConfineOption = Annotated[
     bool,
     typer.Option(

@@ -1,7 +1,7 @@
 """benchkit run"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,16 +20,13 @@ def run_command(
     dataset: options.DatasetOption = "",
     seed: Annotated[str, typer.Option(help="Seeds instead of the suite's, comma-separated.")] = "",
     limit_users: options.LimitUsersOption = None,
+    demo: options.DemoOption = False,
+    demo_users: options.DemoUsersOption = 300,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each in its own process.")] = 1,
     executor: options.ExecutorOption = "",
-    threads: Annotated[
-        int, typer.Option(min=1, help="Threads of one run; part of its identity.")
-    ] = 1,
+    threads: options.ThreadsOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    overwrite: Annotated[
-        Literal["never", "failed", "always"],
-        typer.Option(help="Which finished runs are done again."),
-    ] = "never",
+    overwrite: options.OverwriteOption = "never",
     confine: options.ConfineOption = False,
     profile: options.ProfileOption = "auto",
     change: options.ChangeOption = None,
@@ -38,17 +35,17 @@ def run_command(
     trust: options.TrustOption = False,
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     dry_run: Annotated[bool, typer.Option(help="Show what would run, and stop.")] = False,
-    leaderboards: Annotated[
-        Path, typer.Option(help="Tables, plots and the page are written to LEADERBOARDS/SUITE.")
-    ] = Path("leaderboards"),
+    leaderboards: options.LeaderboardsOption = Path("leaderboards"),
 ) -> None:
     """Run a suite: what is complete is kept, what was interrupted is done again."""
     from rich.text import Text
 
     from benchkit import api
+    from benchkit.config.demo import demo_name
     from benchkit.report.core.text_table import wide_console
 
     console = wide_console()
+    suite = demo_name(suite, demo_users) if demo else suite
     chosen: dict[str, Any] = {
         "methods": split_names(method) or None, "datasets": split_names(dataset),
         "seeds": parse_integers(seed, "--seed"), "limit_users": limit_users, "jobs": jobs,

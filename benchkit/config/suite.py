@@ -13,6 +13,7 @@ from pydantic import (
 
 from benchkit.config.changes import apply_changes
 from benchkit.config.decoding_spec import DecodingSpec
+from benchkit.config.demo import demo_suite, split_demo_name
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.judging import JudgingSpec
 from benchkit.config.loading import read_toml, validate_model
@@ -201,9 +202,9 @@ class Suite(SuiteModel):
             for name in (task.test, task.train or task.test, *task.train_by_family.values()):
                 if name not in datasets:
                     yield unknown_name_error(f"dataset in task {task.name!r}:", name, datasets)
-        if re.search(r"@\d+users$", self.name):
+        if re.search(r"@(\d+users|demo\d+)$", self.name):
             yield ConfigError(
-                f"the name {self.name[-40:]!r} ends as those of runs with --limit-users do",
+                f"the name {self.name[-40:]!r} ends as runs with --limit-users or --demo do",
                 "give the suite another name",
             )
         for kind, names in (
@@ -260,7 +261,7 @@ def load_suite(name: str, *, trust: bool = False, changes: Sequence[str] = ()) -
     """Return a suite by name, or by the path of a TOML file.
 
     Args:
-        name: The name, or the path.
+        name: The name, or the path; with `@demo300` behind it, its demo (`benchkit.config.demo`).
         trust: Whether the code that the file names may run wherever the file is from; otherwise it
             may where the file lies in the current folder.
         changes: Values to change, as `KEY=VALUE`; see `benchkit.config.changes`.
@@ -268,10 +269,12 @@ def load_suite(name: str, *, trust: bool = False, changes: Sequence[str] = ()) -
     Raises:
         ConfigError: The suite is wrong, or names code that may not run.
     """
+    name, demo_users = split_demo_name(name)
     path, values = read_suite_values(name, changes)
     if name.endswith(".toml") or changes:
         check_code(path, values, trust=trust)
-    return validate_model(Suite, values, str(path))
+    suite = validate_model(Suite, values, str(path))
+    return suite if demo_users is None else demo_suite(suite, demo_users)
 
 
 def read_suite_values(name: str, changes: Sequence[str] = ()) -> tuple[Path, dict[str, Any]]:

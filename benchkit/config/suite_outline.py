@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchkit.config.demo import demo_suite, split_demo_name
 from benchkit.config.loading import validate_model
 from benchkit.config.suite import Suite, read_suite_values
 from benchkit.config.suite_code import CodeReference, find_code, leave_out_code
@@ -55,8 +56,10 @@ def outline_suite(name: str, changes: Sequence[str] = ()) -> SuiteOutline:
     Raises:
         ConfigError: The suite is wrong.
     """
+    name, demo_users = split_demo_name(name)
     path, values = read_suite_values(name, changes)
     code = tuple(find_code(values)) if name.endswith(".toml") or changes else ()
     if code:
         values = leave_out_code(values, code)
-    return SuiteOutline(validate_model(Suite, values, str(path)), code)
+    suite = validate_model(Suite, values, str(path))
+    return SuiteOutline(suite if demo_users is None else demo_suite(suite, demo_users), code)

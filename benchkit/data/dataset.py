@@ -132,6 +132,8 @@ class PreparedDataset:
     """What preparation counted, stage by stage."""
     caveats: tuple[str, ...] = ()
     """What a reader must know of its cases; tables show it as footnotes."""
+    is_synthetic: bool = False
+    """Whether generated data stand in for those of the name: see `benchkit.data.demo`."""
 
     def requests(
         self,
@@ -210,6 +212,8 @@ class PreparedDataset:
         if scale is not None and not scale.counts_stars:
             digest.update(f"{scale}{scale.is_binary}".encode())
         _strings(digest, data.review or ())
+        if self.is_synthetic:
+            digest.update(b"synthetic")
         return digest.hexdigest()
 
     @cached_property

@@ -7,6 +7,17 @@ import polars as pl
 
 from benchkit.data.dataset import PreparedDataset
 
+SYNTHETIC = "SYNTHETIC"
+
+
+def mark_synthetic(title: str) -> str:
+    """Return the title of tables, plots and pages that are about generated data.
+
+    >>> mark_synthetic("MovieLens 100K")
+    'SYNTHETIC: MovieLens 100K'
+    """
+    return f"{SYNTHETIC}: {title}"
+
 
 @dataclass(frozen=True)
 class DatasetStatistics:
@@ -27,6 +38,8 @@ class DatasetStatistics:
     """Share of users with two interactions at one time; None without timestamps."""
     ratings: str
     """The scale of the ratings, e.g. "1-5"; "none" where there are only choices."""
+    is_synthetic: bool = False
+    """Whether the dataset was generated; no column of a table, but in its title."""
 
 
 def describe_dataset(dataset: PreparedDataset) -> DatasetStatistics:
@@ -48,6 +61,7 @@ def describe_dataset(dataset: PreparedDataset) -> DatasetStatistics:
         sparsity=1 - len(data) / (users * items),
         tied_users=tied,
         ratings=describe_ratings(dataset),
+        is_synthetic=dataset.is_synthetic,
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchkit.data.demo.base import LEAST_USERS
 from benchkit.data.readers.time_parsing import TIME_UNITS
 from benchkit.data.splits.files import SplitFiles
 from benchkit.data.splits.lookup import make_splitter, split_files
@@ -141,6 +142,11 @@ class DatasetSpec(BaseModel):
         Discriminator(_candidate_tag),
     ] = Field(default_factory=CandidateSpec)
     """How candidates are drawn, or the file that has them: `{ file = "lists.jsonl" }`."""
+    demo_users: int | None = Field(
+        default=None, ge=LEAST_USERS, le=100_000, exclude_if=lambda value: value is None
+    )
+    """About how many users generated data have that stand in for the published ones, in files of
+    the same format; None: the data are real."""
 
     @field_validator("name")
     @classmethod

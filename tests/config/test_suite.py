@@ -90,7 +90,7 @@ def test_a_dataset_has_a_plain_name(name):
         ({"seeds": [0, -1]}, "seeds: -1 is no seed"),
         ({"published": ["a:b", "a:b"]}, "published: 'a:b' stands twice"),
         ({"history_buckets": [[1, 2], [1, 2]]}, "stands twice"),
-        ({"name": "mine@50users"}, "as those of runs with --limit-users do"),
+        ({"name": "mine@50users"}, "as runs with --limit-users or --demo do"),
         ({"metrics": ["ndcg@5", "ndcg@5"]}, "2 metrics are called 'ndcg@5'"),
         ({"protocols": ["scored", "scored"]}, "2 protocols are called 'scored'"),
     ],

@@ -249,7 +249,10 @@ def test_a_link_that_is_interrupted_leaves_no_damage(tmp_path, monkeypatch, poin
         with pytest.raises(KeyboardInterrupt):
             run_other(tmp_path, "Counts", "Noise")
     details = {check.detail for check in problems(tmp_path)}
-    assert details <= {"interrupted: run the suite again", "plan.json is missing: run the suite again"}
+    assert details <= {
+        "interrupted: run the suite again",
+        "plan.json is missing: run the suite again",
+    }
     assert run_other(tmp_path, "Counts", "Noise") == dict.fromkeys(
         ("Counts", "Noise"), (False, "small")
     )

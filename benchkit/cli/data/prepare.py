@@ -18,7 +18,7 @@ def data_prepare_command(
 
     from benchkit.api.audit import audit_datasets, print_findings
     from benchkit.api.catalog import select_datasets
-    from benchkit.data.dataset_statistics import describe_ratings, describe_times
+    from benchkit.data.dataset_statistics import describe_ratings, describe_times, mark_synthetic
     from benchkit.data.preparation.cache import dataset_dir, load_or_prepare
     from benchkit.data.spec import CandidateFileSpec
 
@@ -30,7 +30,8 @@ def data_prepare_command(
             table.add_row(stage.replace("_", " "), f"{count:,}")
         table.add_row("time", describe_times(prepared))
         table.add_row("ratings", describe_ratings(prepared))
-        console.print(spec.name, style="bold", highlight=False)
+        title = mark_synthetic(spec.name) if prepared.is_synthetic else spec.name
+        console.print(title, style="bold", highlight=False)
         console.print(table)
         for caveat in prepared.caveats:
             console.print(caveat, style="yellow", highlight=False, soft_wrap=True)

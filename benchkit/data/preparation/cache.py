@@ -15,6 +15,12 @@ from benchkit import io
 from benchkit.data import sources
 from benchkit.data.answer_keys import answer_key_path, read_answer_key, write_answer_key
 from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.data.demo.raw_files import (
+    CAVEAT,
+    demo_folder,
+    identify_demo,
+    write_demo_files,
+)
 from benchkit.data.hash_memory import HashMemory
 from benchkit.data.preparation import pipeline
 from benchkit.data.preparation.list_caveats import describe_lists
@@ -43,8 +49,11 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     beside the dataset, in quarantine.jsonl. Raises DataError when the stored files are not those
     that were written.
     """
+    root = _data_root(spec, root)
     with io.wrap_io_errors(root):
         root.mkdir(parents=True, exist_ok=True)
+    if spec.demo_users is not None:
+        write_demo_files(spec.source, spec.options, spec.demo_users, root / RAW_DIR)
     inputs = _hash_inputs(spec, root, write=True)
     folder = _dataset_dir(spec, root, inputs)
     with FileLock(root / f".{folder.name}.lock"):
@@ -57,6 +66,9 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
             if isinstance(spec.candidates, CandidateFileSpec):
                 caveats = (*dataset.caveats, *describe_lists(dataset, spec.candidates))
                 dataset = replace(dataset, caveats=caveats)
+            if spec.demo_users is not None:
+                caveats = (CAVEAT, *dataset.caveats)
+                dataset = replace(dataset, caveats=caveats, is_synthetic=True)
             if _hash_inputs(spec, root) != inputs:
                 raise DataError(
                     f"dataset {spec.name!r}: its files have changed while they were read",
@@ -75,7 +87,13 @@ def dataset_dir(spec: DatasetSpec, root: Path) -> Path:
     Raises:
         DataError: The input files are not there.
     """
+    root = _data_root(spec, root)
     return _dataset_dir(spec, root, _hash_inputs(spec, root))
+
+
+def _data_root(spec: DatasetSpec, root: Path) -> Path:
+    """Return the folder that raw and prepared data of `spec` lie below: demos have their own."""
+    return root if spec.demo_users is None else demo_folder(root, spec.demo_users)
 
 
 def _dataset_dir(spec: DatasetSpec, root: Path, inputs: Sequence[str | None]) -> Path:
@@ -104,7 +122,7 @@ def identify_dataset(spec: DatasetSpec, root: Path) -> str:
     return hash_json(
         {
             "spec": {**_dump_without_files(spec), "options": options},
-            "inputs": _hash_inputs(spec, root),
+            "inputs": _hash_inputs(spec, _data_root(spec, root)),
             "code": hash_sources(
                 Path(pipeline.__file__),
                 sources.data_source_file(spec.source),
@@ -115,6 +133,8 @@ def identify_dataset(spec: DatasetSpec, root: Path) -> str:
 
 
 def _hash_inputs(spec: DatasetSpec, root: Path, write: bool = False) -> list[str | None]:
+    if spec.demo_users is not None:  # the files need not be there yet, as in a dry run
+        return [identify_demo(spec.source, spec.options, spec.demo_users)]
     memory = HashMemory(root / ".input-hashes.json")
     hashes = sources.hash_inputs(spec.source, _source_options(spec, root), memory)
     hashes += [memory.hash_file(file) for file in spec.resolve_files(root / RAW_DIR).files]
@@ -174,6 +194,7 @@ def save_dataset(
         "report": dataset.report,
         "inputs": inputs,
         "caveats": dataset.caveats,
+        "is_synthetic": dataset.is_synthetic,
     }
     io.write_json(folder / "dataset.json", described)
 
@@ -253,6 +274,7 @@ def _load_dataset(folder: Path, key: Path) -> PreparedDataset:  # noqa: ARG001 (
         test=test,
         report=described["report"],
         caveats=tuple(described.get("caveats", ())),
+        is_synthetic=bool(described.get("is_synthetic", False)),
     )
     if dataset.fingerprint != described["fingerprint"]:
         raise DataError(

@@ -12,9 +12,12 @@ from benchkit.errors import DataError
 from benchkit.rating_scale import FIVE_STARS
 
 
-def read_ml100k() -> RawData:
-    """MovieLens 100K (Harper & Konstan, 2015), from the installed RecBole package."""
-    ratings_file, items_file = ml100k_files()
+def read_ml100k(folder: str = "") -> RawData:
+    """MovieLens 100K (Harper & Konstan, 2015), from the installed RecBole package.
+
+    folder: where `ml-100k.inter` and `ml-100k.item` lie instead.
+    """
+    ratings_file, items_file = ml100k_files(folder)
     ratings = read_table(ratings_file).table.select(
         pl.col("user_id").alias("user"),
         pl.col("item_id").alias("item"),
@@ -31,9 +34,10 @@ def read_ml100k() -> RawData:
     return RawData(ratings, items, origin, rating_scale=FIVE_STARS, time_unit="s")
 
 
-def ml100k_files() -> list[Path]:
+def ml100k_files(folder: str = "") -> list[Path]:
     """Return the ratings and the items file."""
-    return [_folder() / "ml-100k.inter", _folder() / "ml-100k.item"]
+    place = Path(folder) if folder else _recbole_folder()
+    return [place / "ml-100k.inter", place / "ml-100k.item"]
 
 
 def _title() -> pl.Expr:
@@ -46,7 +50,7 @@ def _title() -> pl.Expr:
     )
 
 
-def _folder() -> Path:
+def _recbole_folder() -> Path:
     # find_spec looks the package up without running it: importing RecBole changes the process.
     spec = find_spec("recbole")
     folder = Path(spec.origin or "").parent / "dataset_example" / "ml-100k" if spec else None

@@ -2,10 +2,10 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchkit.data.dataset_statistics import DatasetStatistics
+from benchkit.data.dataset_statistics import SYNTHETIC, DatasetStatistics, mark_synthetic
 from benchkit.errors import DataError
 from benchkit.report.core.text_table import TextTable, csv_text
 
@@ -20,7 +20,7 @@ _TITLES = {
     "tied_users": "Tied",
     "ratings": "Ratings",
 }
-_COLUMNS = tuple(field.name for field in fields(DatasetStatistics))[1:]
+_COLUMNS = tuple(_TITLES)
 _ALIASES = {"sequences": "users"}  # leave-one-out has one sequence a user
 _MEASURED = "measured"
 _NOTE = (
@@ -94,7 +94,10 @@ def statistics_table(pairs: Sequence[StatisticsPair]) -> TextTable:
         cells = map(_format_value, _COLUMNS, values)
         rows.append((str(name), str(source), *cells))
     header = ("Dataset", "Source", *(_TITLES[column] for column in _COLUMNS))
-    return TextTable("Dataset statistics", header, tuple(rows), (_NOTE,), text_columns=2)
+    title = "Dataset statistics"
+    if any(statistics.is_synthetic for statistics, _ in pairs):
+        title = mark_synthetic(title)
+    return TextTable(title, header, tuple(rows), (_NOTE,), text_columns=2)
 
 
 def statistics_csv(pairs: Sequence[StatisticsPair]) -> str:
@@ -108,7 +111,8 @@ def _rows(pairs: Sequence[StatisticsPair]) -> list[list[int | float | str | None
     previous: DatasetStatistics | None = None
     for statistics, published in pairs:
         if statistics != previous:
-            rows.append([statistics.name, _MEASURED, *astuple(statistics)[1:]])
+            source = SYNTHETIC if statistics.is_synthetic else _MEASURED
+            rows.append([statistics.name, source, *(getattr(statistics, c) for c in _COLUMNS)])
         previous = statistics
         if published is not None:
             printed = dict(published.values)

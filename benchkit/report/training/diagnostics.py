@@ -37,6 +37,12 @@ class SuiteDiagnoses:
     suite: str
     diagnoses: tuple[Diagnosis, ...]
     skipped: tuple[str, ...]
+    title: str = ""
+
+    @property
+    def heading(self) -> str:
+        """What the titles of tables and plots begin with."""
+        return self.title or self.suite
 
 
 def diagnose_suite(store: Store, suite: str, task: str = "", label: str = "") -> SuiteDiagnoses:
@@ -73,7 +79,7 @@ def diagnose_suite(store: Store, suite: str, task: str = "", label: str = "") ->
             f"suite {suite!r}: nothing to diagnose\n  " + "\n  ".join(skipped or ["no such row"]),
             "run a preference method, e.g. dpo or c-apo; others leave no training record",
         )
-    return SuiteDiagnoses(suite, tuple(diagnoses), tuple(skipped))
+    return SuiteDiagnoses(suite, tuple(diagnoses), tuple(skipped), plan.title)
 
 
 def _diagnosis(store: Store, suite: str, row: PlannedRow) -> Diagnosis | str:

@@ -108,7 +108,7 @@ def diagnosis_summary(diagnosis: Diagnosis) -> dict[str, Any]:
 def diagnosis_table(suite: SuiteDiagnoses) -> TextTable:
     """Return a row for each run; `a > b` is from the first to the last fifth of the steps."""
     return TextTable(
-        f"{suite.suite}: preference training", _HEADER,
+        f"{suite.heading}: preference training", _HEADER,
         tuple(_table_row(diagnosis) for diagnosis in suite.diagnoses),
         (_NOTE, *(f"not shown: {reason}" for reason in suite.skipped)),
     )  # fmt: skip

@@ -56,7 +56,7 @@ def write_diagnosis_plots(suite: SuiteDiagnoses, folder: Path) -> list[Path]:
     """
     paths = []
     for diagnosis, name in zip(suite.diagnoses, diagnosis_folders(suite), strict=True):
-        run_folder, heading = folder / name, _heading(diagnosis)
+        run_folder, heading = folder / name, _heading(suite, diagnosis)
         extra = text_height(heading, FIGURE_WIDTH)
         draw = partial(draw_margins, diagnosis=diagnosis, heading=heading)
         paths += save_figure(run_folder / "margins", 3.6 + extra, draw)
@@ -67,8 +67,10 @@ def write_diagnosis_plots(suite: SuiteDiagnoses, folder: Path) -> list[Path]:
             paths += save_figure(run_folder / "weights", 4.4 + extra, draw)
     scored = [diagnosis for diagnosis in suite.diagnoses if diagnosis.conflicts is not None]
     if scored:
-        height = 1.7 + 0.5 * len(scored)
-        paths += save_figure(folder / "conflicts", height, partial(draw_conflicts, scored=scored))
+        heading = f"{suite.heading}: conflicts of choice and coherence"
+        height = 1.7 + 0.5 * len(scored) + text_height(heading, FIGURE_WIDTH)
+        draw = partial(draw_conflicts, scored=scored, heading=heading)
+        paths += save_figure(folder / "conflicts", height, draw)
     return paths
 
 
@@ -143,7 +145,7 @@ def draw_weights(figure: "Figure", bins: Sequence[WeightBin], heading: str) -> N
     add_note(figure, _SHADED)
 
 
-def draw_conflicts(figure: "Figure", scored: Sequence[Diagnosis]) -> None:
+def draw_conflicts(figure: "Figure", scored: Sequence[Diagnosis], heading: str) -> None:
     """Draw the share of preferences with a rejected item that scores higher (C-APO, Figure 3)."""
     axes = figure.subplots()
     highest = 0.0
@@ -180,12 +182,14 @@ def draw_conflicts(figure: "Figure", scored: Sequence[Diagnosis]) -> None:
     axes.locator_params(axis="x", nbins=6)
     axes.grid(visible=False, axis="y")
     add_legend_above(axes, handles, names, FIGURE_WIDTH / 2)
-    add_title(figure, "Conflicts of choice and coherence")
+    add_title(figure, heading)
 
 
-def _heading(diagnosis: Diagnosis) -> str:
+def _heading(suite: SuiteDiagnoses, diagnosis: Diagnosis) -> str:
     label, task = shorten_names([diagnosis.label], 60)[0], shorten_names([diagnosis.task], 40)[0]
-    return f"{label} on {task}" + (f", seed {diagnosis.seed}" if diagnosis.seed else "")
+    return f"{suite.heading}, {label} on {task}" + (
+        f", seed {diagnosis.seed}" if diagnosis.seed else ""
+    )
 
 
 def _over(name: str) -> str:
