@@ -54,7 +54,7 @@ def test_a_second_suite_computes_no_run_again(tmp_path):
         "suite": "small", "task": "toy", "label": "Counts"
     }  # fmt: skip
     assert run.predictions().equals(source.predictions())
-    assert os.path.samefile(run.path / "metrics.parquet", source.path / "metrics.parquet")
+    assert (run.path / "metrics.parquet").samefile(source.path / "metrics.parquet")
     assert {row.run_id for row in store.plan("other").rows} >= {manifest.run_id}
     again = run_all(make_suite("Counts", **OTHER), tmp_path)
     assert again["Counts", 0].linked_from == "" and not again["Counts", 0].computed
@@ -213,7 +213,7 @@ def test_files_are_copied_where_there_are_no_links(tmp_path, monkeypatch):
     monkeypatch.setattr(linking.os, "link", refuse)
     assert run_other(tmp_path, "Counts") == {"Counts": (False, "small")}
     (place,) = _places(tmp_path, "other")
-    assert not os.path.samefile(place / "metrics.parquet", source.path / "metrics.parquet")
+    assert not (place / "metrics.parquet").samefile(source.path / "metrics.parquet")
     assert not problems(tmp_path)
 
 
