@@ -31,9 +31,9 @@ _LAPTOP_TITLE = "laptop profile: nano instead of the papers' models"
 
 
 def choose_profile(suite: Suite, profile: Profile, device: str) -> ModelProfile:
-    """Return the profile to use: by default `paper` on an accelerator, and `laptop` on a CPU.
+    """Return the profile to use: by default `paper` on an accelerator, else `laptop`.
 
-    A suite without models has no choice to make; its rows are what they say.
+    By default a demo is for the laptop, too. A suite without models has no choice to make; its rows are what they say.
 
     Raises:
         ConfigError: A profile is asked of such a suite.
@@ -47,7 +47,8 @@ def choose_profile(suite: Suite, profile: Profile, device: str) -> ModelProfile:
         return "paper"
     if profile != "auto":
         return profile
-    return "laptop" if device == "cpu" else "paper"
+    is_demo = any(dataset.demo_users for dataset in suite.datasets)
+    return "laptop" if is_demo or device == "cpu" else "paper"
 
 
 def apply_profile(suite: Suite, profile: ModelProfile) -> Suite:
