@@ -30,7 +30,9 @@ def fetch_missing_files(
     missing = missing_files(jobs, data)
     if missing and not fetch:
         raise missing_files_error(missing, data / RAW_DIR, "they are not to be fetched")
-    fetch_files(missing, data / RAW_DIR, progress=_DownloadEvents(emit))
+    progress = _DownloadEvents(emit)
+    fetch_files(missing, data / RAW_DIR, progress=progress)
+    progress.finish()
 
 
 class _DownloadEvents:
@@ -41,6 +43,7 @@ class _DownloadEvents:
         self._bytes, self._total = 0, None  # type: int, int | None
 
     def start(self, what: str, total: int | None = None) -> None:
+        self.finish()
         self._file, self._bytes, self._total = f"fetch {what} ({format_size(total)})", 0, total
         self._emit(RunEvent("started", self._file))
 
@@ -49,5 +52,9 @@ class _DownloadEvents:
         total = None if self._total is None else -(-self._total // _MEGABYTE)
         done = -(-self._bytes // _MEGABYTE)
         self._emit(RunEvent("progress", self._file, "MB", done, total, note))
-        if self._bytes == self._total:
+
+    def finish(self) -> None:
+        """Say that the last file is whole: it was checked once all of its bytes had come."""
+        if self._file:
             self._emit(RunEvent("complete", self._file))
+            self._file = ""
