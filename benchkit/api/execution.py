@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchkit.api.datasets import write_frames
+from benchkit.api.downloads import fetch_missing_files, missing_files
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
@@ -16,6 +17,7 @@ from benchkit.config.suite import Suite
 from benchkit.config.suite_outline import outline_suite
 from benchkit.console import VisibleConsole
 from benchkit.data.answer_keys import use_answer_keys_folder
+from benchkit.data.sources.remote_files import RemoteFile
 from benchkit.errors import ConfigError, DamageError, unknown_name_error
 from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
@@ -43,7 +45,8 @@ class PlannedRun:
     Attributes:
         state: "to run", or the state of the run in the store: "started", "complete", "failed",
             "damaged"; "unknown" where that would need code of the suite to run.
-        reason: Why it will not be run, or is unknown; else empty.
+        reason: Why it will not be run, or is unknown, or what it waits for; else empty.
+        missing: Public files that are fetched first; until they are here, a run has no id.
     """
 
     task: str
@@ -52,6 +55,7 @@ class PlannedRun:
     run_id: str
     state: str
     reason: str = ""
+    missing: tuple[RemoteFile, ...] = ()
 
     @property
     def title(self) -> str:
@@ -100,6 +104,8 @@ def plan(
         elif code := unknown_tasks.get(job.task):
             reason = f"its run id: {code.target} is not run in a plan; --trust"
             rows.append(PlannedRun(*row, "", "unknown", reason))
+        elif missing := missing_files([job], planned.options.data):
+            rows.append(PlannedRun(*row, "", "to run", "its data are fetched first", missing))
         else:
             rows.append(PlannedRun(*row, job.run_id, _stored_state(job)))
     for skipped in planned.skipped:
@@ -136,6 +142,7 @@ def run(
     keys: str | Path | None = None,
     store: str | Path = "runs",
     data: str | Path = "data",
+    fetch: bool = True,
     trust: bool = False,
     changes: Iterable[str] = (),
     allow_keys: Iterable[str] = (),
@@ -163,6 +170,8 @@ def run(
         keys: Folder of the answer keys, by default `$BENCHKIT_KEYS` or one of the user's state.
         store: Folder of the run records.
         data: Folder of the prepared datasets.
+        fetch: Fetch public data that are missing before anything is computed; otherwise they are
+            an error.
         trust: Let code run that a suite file names, wherever the file is from. Without it such code
             runs where file and code lie in the current folder.
         changes: Values of the suite's file to change, e.g. ["decoding.n=1"].
@@ -177,7 +186,7 @@ def run(
 
     Raises:
         ConfigError: A suite, a name or a setting is wrong; nothing was computed.
-        DataError: A dataset cannot be read.
+        DataError: A dataset cannot be fetched or read.
         StoreError: The store cannot be read or written.
 
     Example:
@@ -199,12 +208,13 @@ def run(
                 "store": Path(store), "data": Path(data),
             },
         )  # fmt: skip
-        report = _execute(planned, progress, on_outcome)
+        report = _execute(planned, fetch, progress, on_outcome)
     return load_results(Path(store), planned.name, data=data, run_report=report)
 
 
 def _execute(
     planned: RunPlan,
+    fetch: bool,
     progress: bool | EventHandler,
     on_outcome: Callable[[Any], None] | None,
 ) -> RunReport:
@@ -223,6 +233,7 @@ def _execute(
     failed = sum("not installed" in str(row.skip_reason) for row in planned.skipped)
     judgements = 0
     with open_handler(progress) as handler:
+        fetch_missing_files(planned.jobs, options.data, handler, fetch=fetch)
         for outcome in execute_plan(planned, handler):
             computed += outcome.computed
             failed += outcome.manifest.status == "failed"

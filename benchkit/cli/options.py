@@ -94,8 +94,19 @@ ExecutorOption = Annotated[
         " By default processes where --jobs is more than 1."
     ),
 ]
+AnyMethodsOption = Annotated[
+    str, typer.Option(help="Only these methods, comma-separated; FILE.py:Class works, too.")
+]
+JobsOption = Annotated[int, typer.Option(min=1, help="Runs at a time, each in its own process.")]
 ThreadsOption = Annotated[
     int, typer.Option(min=1, help="Threads of one run; part of its identity.")
+]
+FetchOption = Annotated[
+    bool,
+    typer.Option(
+        "--fetch/--no-fetch",
+        help="Fetch public data that are missing first, or stop there and say where they are.",
+    ),
 ]
 OverwriteOption = Annotated[
     Literal["never", "failed", "always"], typer.Option(help="Which finished runs are done again.")

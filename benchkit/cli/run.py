@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import parse_integers, split_names
+from benchkit.cli.data.downloads import print_downloads
 
 if TYPE_CHECKING:
     from benchkit.runs.job import Outcome
@@ -14,15 +15,13 @@ if TYPE_CHECKING:
 
 def run_command(
     suite: options.SuiteOption,
-    method: Annotated[
-        str, typer.Option(help="Only these methods, comma-separated; FILE.py:Class works, too.")
-    ] = "",
+    method: options.AnyMethodsOption = "",
     dataset: options.DatasetOption = "",
     seed: Annotated[str, typer.Option(help="Seeds instead of the suite's, comma-separated.")] = "",
     limit_users: options.LimitUsersOption = None,
     demo: options.DemoOption = False,
     demo_users: options.DemoUsersOption = 300,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each in its own process.")] = 1,
+    jobs: options.JobsOption = 1,
     executor: options.ExecutorOption = "",
     threads: options.ThreadsOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
@@ -32,6 +31,7 @@ def run_command(
     change: options.ChangeOption = None,
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
+    fetch: options.FetchOption = True,
     trust: options.TrustOption = False,
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     dry_run: Annotated[bool, typer.Option(help="Show what would run, and stop.")] = False,
@@ -54,7 +54,7 @@ def run_command(
         "data": data, "trust": trust,
     }  # fmt: skip
     if dry_run:
-        for planned in api.plan(suite, **chosen):
+        for planned in print_downloads(api.plan(suite, **chosen)):
             console.print(planned.line, soft_wrap=True, markup=False, highlight=False)
         return
 
@@ -65,7 +65,9 @@ def run_command(
             console.print("  do it again with --overwrite failed", highlight=False)
 
     with api.show_progress(console) as handler:
-        results = api.run(suite, **chosen, progress=handler, on_outcome=tell_old_failure)
+        results = api.run(
+            suite, **chosen, fetch=fetch, progress=handler, on_outcome=tell_old_failure
+        )
     report = results.run_report
     console.print(report.line, highlight=False)
     results.print(console)

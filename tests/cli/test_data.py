@@ -2,7 +2,6 @@
 
 import json
 import random
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -229,15 +228,16 @@ def test_wrong_usage_is_explained(said, tmp_path):
 
 
 def test_fetch_passes_on_what_was_asked_for(said, monkeypatch):
-    asked = []
+    from benchkit.data.sources import fetch
+    from benchkit.data.sources.remote_files import remote_files
 
-    class Fake:
-        @staticmethod
-        def fetch_dataset(dataset, folder, source=None, progress=None):
-            asked.append((dataset, folder, source))
-            return [folder / "ratings.csv"]
+    calls = []
 
-    monkeypatch.setitem(sys.modules, "benchkit.data.sources.download", Fake)
-    out = said("fetch", "ml-1m", "--to", "here", "--from", "there")
-    assert asked == [("ml-1m", Path("here"), Path("there"))]
+    def fetch_files(files, folder, source=None, progress=None):
+        calls.append((tuple(files), folder, source))
+        return [folder / "ratings.csv"]
+
+    monkeypatch.setattr(fetch, "fetch_files", fetch_files)
+    out = said("fetch", "movielens/ml-1m", "--to", "here", "--from", "there")
+    assert calls == [(remote_files("movielens/ml-1m"), Path("here"), Path("there"))]
     assert Path(out.strip()) == Path("here/ratings.csv")

@@ -6,7 +6,6 @@ The standard library does it in a hundred lines; there is no call for an HTTP cl
 import hashlib
 import http.client
 import json
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -14,10 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from benchkit import io
-from benchkit.data.sources.remote_files import RemoteFile, remote_files
+from benchkit.data.sources.remote_files import RemoteFile
 from benchkit.errors import DataError
 from benchkit.types import Progress
 
@@ -26,37 +23,11 @@ _ATTEMPTS = 5  # in a row without a byte; any progress begins the count anew
 _TIMEOUT = 60.0
 _LONGEST_PAUSE = 30.0
 _MAGIC = {".gz": b"\x1f\x8b", ".zip": b"PK"}
-_CONNECTION_ERRORS = (urllib.error.URLError, http.client.HTTPException, OSError)
+CONNECTION_ERRORS = (urllib.error.URLError, http.client.HTTPException, OSError)
 
 
-def fetch_dataset(
-    dataset: str, folder: Path, source: Path | None = None, progress: Progress | None = None
-) -> list[Path]:
-    """Fetch the files of `dataset` into `folder` unless they are there; return their paths.
-
-    source: a folder with the files, used instead of the network. Raises DataError when a file
-    cannot be had (with the addresses to get it from by hand) or is not the one that was published
-    (it is kept aside as NAME.bad), ConfigError for a dataset that is not known.
-    """
-    wanted = remote_files(dataset)
-    paths = []
-    for remote in wanted:
-        path = folder / remote.path
-        with io.wrap_io_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        # Two processes would write to the same NAME.part, from which a download goes on.
-        with FileLock(path.with_name(f".{path.name}.lock")):
-            if path.exists():
-                pass
-            elif source is not None:
-                _copy_local_file(remote, path, source)
-            else:
-                try:
-                    download_file(remote, path, progress)
-                except _UnreachableError as error:
-                    raise _manual_download_error(dataset, wanted, folder, error) from None
-        paths.append(path)
-    return paths
+class UnreachableError(Exception):
+    """The server could not be reached, time after time."""
 
 
 def download_file(
@@ -65,14 +36,20 @@ def download_file(
     progress: Progress | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Download to `path`, going on from NAME.part where an earlier attempt left one."""
-    part = path.with_name(f"{path.name}.part")
+    """Download to `path`, going on from NAME.part where an earlier attempt left one.
+
+    Raises:
+        DataError: The server does not have the file, or it is not what was published.
+        UnreachableError: There was no connection, time after time; what has come is kept.
+    """
+    part = part_path(path)
     failures, announced = 0, False
     while True:
         before = _size(part)
         try:
             with _open_remainder(remote.url, part) as response:
                 total = _align_part_file(response, part)
+                total = remote.size if total is None else total
                 if progress and not announced:
                     progress.start(path.name, total)
                     progress.advance(_size(part))
@@ -93,7 +70,7 @@ def download_file(
                 ) from None
             failures = _count_failure(failures, error)
             sleep(_pause(failures, error.headers.get("Retry-After")))
-        except _CONNECTION_ERRORS as error:
+        except CONNECTION_ERRORS as error:
             failures = _count_failure(0 if _size(part) > before else failures, error)
             sleep(_pause(failures, None))
     verify_download(part, remote, path)
@@ -126,24 +103,6 @@ def _quarantine(candidate: Path, path: Path, remote: RemoteFile, cause: str) -> 
         f"{path.name}: {cause}",
         f"it is kept as {bad}; fetch it again, or compare it with {remote.url}",
     )
-
-
-class _UnreachableError(Exception):
-    """The server could not be reached, time after time."""
-
-
-def _copy_local_file(remote: RemoteFile, path: Path, source: Path) -> None:
-    """Use a file at hand: `source/NAME`, or `source` laid out as the raw folder."""
-    name = remote.url.rpartition("/")[2]
-    places = [source / place for place in (remote.path, Path(remote.path).name, name)]
-    local_file = next((place for place in places if place.is_file()), None)
-    if local_file is None:
-        raise DataError(
-            f"{source}: no {name} in it", f"put it there (from {remote.url}), or leave out --from"
-        )
-    with io.replace_file(path) as temporary:
-        shutil.copyfile(local_file, temporary)
-        verify_download(temporary, remote, path)
 
 
 def _open_remainder(url: str, part: Path) -> Any:
@@ -206,7 +165,7 @@ def _length_after(value: str | None) -> int | None:
 
 def _count_failure(failures: int, error: Exception) -> int:
     if failures + 1 >= _ATTEMPTS:
-        raise _UnreachableError(str(error)) from None
+        raise UnreachableError(str(error)) from None
     return failures + 1
 
 
@@ -215,15 +174,9 @@ def _pause(failures: int, retry_after: str | None) -> float:
     return min(_LONGEST_PAUSE, max(server_pause, 0.5 * 2.0**failures))
 
 
-def _manual_download_error(
-    dataset: str, wanted: tuple[RemoteFile, ...], folder: Path, error: Exception
-) -> DataError:
-    lines = "".join(f"\n    {remote.url}\n      -> {folder / remote.path}" for remote in wanted)
-    return DataError(
-        f"dataset {dataset!r} cannot be downloaded: {error}",
-        "what has come is kept, so run it again later; or get the files by hand and put them there"
-        f" (or anywhere, with --from DIR):{lines}",
-    )
+def part_path(path: Path) -> Path:
+    """Return where the beginning of a file is kept that has not come whole yet."""
+    return path.with_name(f"{path.name}.part")
 
 
 def _size(path: Path) -> int:

@@ -1,5 +1,6 @@
 """Where the public files of the datasets are, and where suites look for them below data/raw."""
 
+import re
 from dataclasses import dataclass
 
 from benchkit.errors import ConfigError, unknown_name_error
@@ -17,6 +18,8 @@ class RemoteFile:
     """Below the folder of raw data."""
     checksum: str | None = None
     """`algorithm:hex digits`."""
+    size: int | None = None
+    """Bytes, once a server has said it."""
 
 
 _FIXED = {
@@ -92,3 +95,22 @@ def remote_files(dataset: str) -> tuple[RemoteFile, ...]:
     if same:
         raise ConfigError(f"dataset {dataset!r} has several releases", f"name {' or '.join(same)}")
     raise unknown_name_error("dataset to fetch", dataset, fetchable_datasets())
+
+
+def find_remote_file(path: str) -> RemoteFile | None:
+    """Return the public file that suites look for at `path` below the raw data, if there is one.
+
+    >>> find_remote_file("lastfm.zip").url.rpartition("/")[2]
+    'hetrec2011-lastfm-2k.zip'
+    """
+    for files in _FIXED.values():
+        for remote in files:
+            if remote.path == path:
+                return remote
+    release, _, name = path.partition("/")
+    for _, pattern in _BY_DOMAIN.get(release, ()):
+        match = re.fullmatch(re.escape(pattern).replace(r"\{\}", r"(\w+)"), name)
+        if match and not match[1].startswith("meta_"):
+            files = remote_files(f"{release}/{match[1]}")
+            return next(remote for remote in files if remote.path == path)
+    return None

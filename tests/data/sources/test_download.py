@@ -1,77 +1,20 @@
 """Downloads from a server on this machine that drops connections and worse."""
 
 import hashlib
-import http.server
-import threading
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
-from benchkit.data.sources import download as fetching
-from benchkit.data.sources.download import download_file, fetch_dataset
+from benchkit.data.sources.download import download_file
 from benchkit.data.sources.remote_files import RemoteFile, fetchable_datasets, remote_files
 from benchkit.errors import ConfigError, DataError
-
-BODY = np.random.default_rng(0).bytes(300_000)
-SHA = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
-
-
-@dataclass
-class Behaviour:
-    """What the server does. cuts: bytes after which the next responses are cut off."""
-
-    body: bytes = BODY
-    cuts: list[int] = field(default_factory=list)
-    codes: list[int] = field(default_factory=list)
-    ranges: bool = True
-    tag: str = '"one"'
-    asked: list[str | None] = field(default_factory=list)
+from tests.support.file_server import BODY, SHA, serve_files
 
 
 @pytest.fixture
 def server():
-    behaviour = Behaviour()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def do_GET(self):
-            wanted = self.headers.get("Range")
-            behaviour.asked.append(wanted)
-            if behaviour.codes:
-                self.send_response(behaviour.codes.pop(0))
-                self.send_header("Retry-After", "0")
-                self.end_headers()
-                return
-            start, total = 0, len(behaviour.body)
-            fresh = self.headers.get("If-Range") in (None, behaviour.tag)
-            if wanted and behaviour.ranges and fresh:
-                start = int(wanted.removeprefix("bytes=").rstrip("-"))
-                if start >= total:
-                    self.send_response(416)
-                    self.send_header("Content-Range", f"bytes */{total}")
-                    self.end_headers()
-                    return
-                self.send_response(206)
-                self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
-            else:
-                self.send_response(200)
-            self.send_header("ETag", behaviour.tag)
-            self.send_header("Content-Length", str(total - start))
-            self.end_headers()
-            stop = start + behaviour.cuts.pop(0) if behaviour.cuts else total
-            self.wfile.write(behaviour.body[start:stop])
-            self.close_connection = True
-
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    behaviour.url = f"http://127.0.0.1:{httpd.server_port}/file.bin"
-    yield behaviour
-    httpd.shutdown()
-    httpd.server_close()
+    with serve_files() as behaviour:
+        yield behaviour
 
 
 def get(server, path, checksum=SHA):
@@ -148,37 +91,6 @@ def test_a_page_in_the_place_of_an_archive_is_refused(server, tmp_path):
     with pytest.raises(DataError, match=r"it is no \.gz file"):
         get(server, tmp_path / "file.gz", None)
     assert (tmp_path / "file.gz.bad").exists()
-
-
-@pytest.fixture
-def known(monkeypatch):
-    one = RemoteFile("http://127.0.0.1:9/file.bin", "sub/file.bin", SHA)
-    monkeypatch.setattr(fetching, "remote_files", lambda _: (one,))
-    monkeypatch.setattr(fetching.time, "sleep", lambda _: None)
-    monkeypatch.setattr(download_file, "__defaults__", (None, lambda _: None))
-
-
-def test_no_network_names_the_addresses_and_the_folder(known, tmp_path):
-    with pytest.raises(DataError) as caught:
-        fetch_dataset("anything", tmp_path)
-    assert "http://127.0.0.1:9/file.bin" in str(caught.value)
-    assert str(tmp_path / "sub" / "file.bin") in str(caught.value)
-    assert "--from DIR" in str(caught.value)
-
-
-def test_files_at_hand_are_checked_and_copied(known, tmp_path):
-    hand = tmp_path / "hand"
-    hand.mkdir()
-    with pytest.raises(DataError, match=r"no file\.bin in it"):
-        fetch_dataset("anything", tmp_path, source=hand)
-    (hand / "file.bin").write_bytes(b"something else")
-    with pytest.raises(DataError, match="its sha256 is"):
-        fetch_dataset("anything", tmp_path, source=hand)
-    (hand / "file.bin").write_bytes(BODY)
-    assert fetch_dataset("anything", tmp_path, source=hand) == [tmp_path / "sub" / "file.bin"]
-    assert (tmp_path / "sub" / "file.bin").read_bytes() == BODY
-    (hand / "file.bin").unlink()
-    assert fetch_dataset("anything", tmp_path, source=hand)  # it is there: nothing is needed
 
 
 def test_names():
