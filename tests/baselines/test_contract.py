@@ -42,7 +42,6 @@ SMALL = {
     "stream-rec": {**_WRITES_IDS, "codes": 16, "pretrain": _BRIEF, "reinforce": _BRIEF},
     "cal-rec": {**_TUNED, "joint": _ONCE, "per_user": 2, "texts": 4},
     "rec-lm": {**_TUNED, "expert": _EXPERT, "lists": {"count": 3, "max_tokens": 40}},
-    **dict.fromkeys(("grpo", "rec-r1", "intuitor"), _REWARDED),
     **dict.fromkeys(("grpo", "intuitor"), _REWARDED),
     "rec-r1": {**_REWARDED, "expert": _BINARY},
     "rec-r1/query": {**_REWARDED, "template": "compact-query", "query_tokens": 12},

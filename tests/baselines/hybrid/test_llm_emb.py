@@ -1,15 +1,17 @@
 """LLMEmb as a whole: what it refuses, what it trains, that it learns."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from baselines.hybrid.llm_emb import LLMEmb
 from benchkit.errors import ConfigError
 from benchkit.testing.fixtures import make_test_folder, run_context, toy_dataset
-from tests.support.hybrid_runs import StageLosses, errors_above_chance, genre_world
+from tests.support.planted_world import (
+    falls,
+    learning_run,
+    planted_world,
+    standard_errors_above_chance,
+)
 from tests.support.tiny_models import tiny_backbone, tiny_tokenizer
 
 pytest.importorskip("peft")
@@ -26,11 +28,10 @@ SMALL = {
 
 
 def fit(dataset, settings, seed=0):
-    progress = StageLosses()
-    run = replace(run_context(dataset.catalog, seed=seed), progress=progress)
+    run = learning_run(make_test_folder("run-"), dataset, seed)
     method = LLMEmb(LLMEmb.Config(**settings))
     method.fit(dataset.train_view(), run)
-    return method, progress
+    return method, run
 
 
 def encoder_decoder():
@@ -81,9 +82,9 @@ def test_the_defaults_are_those_of_the_official_code():
 @pytest.mark.parametrize("soft_targets", [False, True])
 def test_it_trains_adapters_of_any_model(soft_targets):
     data = toy_dataset(users=30, items=30, length=6)
-    method, progress = fit(data, {**SMALL, "soft_targets": soft_targets})
-    assert progress.totals["scft steps"] == 1  # 4 batches, 4 a step
-    assert progress.totals["epochs"] == 2
+    method, run = fit(data, {**SMALL, "soft_targets": soft_targets})
+    assert run.progress.total("scft steps") == 1  # 4 batches, 4 a step
+    assert run.progress.total("epochs") == 2
     n_items = len(data.catalog)
     assert method.sasrec.vectors.shape == (n_items, min(n_items, 32))
     assert method.capabilities == {"scores", "cold_users", "cold_items"}
@@ -91,9 +92,8 @@ def test_it_trains_adapters_of_any_model(soft_targets):
 
 @pytest.mark.slow
 def test_it_learns_with_nano():
-    world = genre_world()
-    method, progress = fit(world, {})
+    world = planted_world()
+    method, run = fit(world, {})
     for stage in ("scft steps", "epochs"):
-        losses = progress.losses[stage]
-        assert np.mean(losses[-3:]) < np.mean(losses[:3])
-    assert errors_above_chance(method, world) > 3
+        assert falls(run.progress.of(stage))
+    assert standard_errors_above_chance(method, world, run) > 3

