@@ -22,7 +22,7 @@ from tests.support.planted_world import (
     planted_world,
     standard_errors_above_chance,
 )
-from tests.support.tiny_models import tiny_backbone, tiny_model, tiny_tokenizer
+from tests.support.tiny_models import tiny_backbone, tiny_model
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
@@ -180,19 +180,6 @@ def test_settings_that_make_no_sense_are_refused(values):
 def test_templates_that_list_candidates_are_refused(template):
     with pytest.raises(ConfigError, match="lists candidates"):
         make(template=template)
-
-
-def test_an_encoder_decoder_is_refused(tmp_path, world):
-    transformers = pytest.importorskip("transformers")
-    config = transformers.T5Config(
-        d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, vocab_size=300,
-        decoder_start_token_id=0,
-    )  # fmt: skip
-    transformers.T5ForConditionalGeneration(config).save_pretrained(tmp_path / "t5")
-    tiny_tokenizer().save_pretrained(tmp_path / "t5")
-    method = make(backbone=str(tmp_path / "t5"))
-    with pytest.raises(ConfigError, match="cannot be loaded"):
-        method.fit(world.train_view(), run_context(world.catalog, tmp_path))
 
 
 # End to end

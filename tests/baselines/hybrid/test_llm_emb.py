@@ -12,7 +12,7 @@ from tests.support.planted_world import (
     planted_world,
     standard_errors_above_chance,
 )
-from tests.support.tiny_models import tiny_backbone, tiny_tokenizer
+from tests.support.tiny_models import tiny_backbone
 
 pytest.importorskip("peft")
 transformers = pytest.importorskip("transformers")
@@ -32,22 +32,6 @@ def fit(dataset, settings, seed=0):
     method = LLMEmb(LLMEmb.Config(**settings))
     method.fit(dataset.train_view(), run)
     return method, run
-
-
-def encoder_decoder():
-    folder = make_test_folder("t5-")
-    tokenizer = tiny_tokenizer()
-    tokenizer.save_pretrained(folder)
-    config = transformers.T5Config(
-        vocab_size=len(tokenizer), d_model=16, d_ff=16, d_kv=8, num_layers=1, num_heads=2
-    )
-    transformers.T5ForConditionalGeneration(config).save_pretrained(folder)
-    return str(folder)
-
-
-def test_an_encoder_decoder_is_refused():
-    with pytest.raises(ConfigError, match=r"cannot be loaded.*T5Config"):
-        fit(toy_dataset(users=30, items=30, length=6), {**SMALL, "backbone": encoder_decoder()})
 
 
 def test_the_expert_must_have_vectors_of_the_same_width():
