@@ -58,9 +58,15 @@ def falls(losses: list[float], to: float = 1.0) -> bool:
     return float(np.mean(losses[-quarter:])) < to * float(np.mean(losses[:quarter]))
 
 
-def learning_run(folder: Path, world: PreparedDataset, seed: int = 0) -> RunContext:
-    """Return a context in a folder of its own that collects losses."""
-    run = run_context(world.catalog, folder, seed=seed, cache=folder / "cache")
+def learning_run(
+    folder: Path, world: PreparedDataset, seed: int = 0, cache: Path | None = None
+) -> RunContext:
+    """Return a context in a folder of its own that collects losses.
+
+    cache: Keeps nano and what is fine-tuned before preferences, for several runs; by default in
+    the folder.
+    """
+    run = run_context(world.catalog, folder, seed=seed, cache=cache or folder / "cache")
     return replace(run, progress=Losses())
 
 

@@ -20,6 +20,7 @@ from benchkit.lm.encoder_decoder.teacher_forcing import Encoded, decode_logits
 from benchkit.lm.trie import Trie
 from benchkit.types import Interactions, Request
 from tests.support.planted_world import (
+    EXPERT,
     falls,
     learning_run,
     planted_world,
@@ -212,11 +213,11 @@ def test_errors_come_before_training(tmp_path):
 
 @pytest.mark.slow
 def test_it_learns_the_genres(tmp_path):
-    dataset = planted_world()
+    dataset = planted_world(users=200)
     method, run = fitted(
         dataset, tmp_path,
-        tiny={}, branch=8, train={"epochs": 40, "batch_size": 32, "evaluate_every": 5},
-        expert={"name": "sasrec", "config": {"epochs": 30}}, validation_cases=60,
+        tiny={**SMALL_T5, "hidden": 32}, branch=8, expert=EXPERT, validation_cases=60,
+        train={"epochs": 8, "batch_size": 32, "evaluate_every": 4},
     )  # fmt: skip
     assert standard_errors_above_chance(method, dataset, run) > 3
     assert falls(run.progress.of("gram steps"), to=0.5)

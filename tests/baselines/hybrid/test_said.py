@@ -82,7 +82,7 @@ def test_four_items_are_learnt_by_heart(tmp_path):
         own = dict(model.named_parameters())["model.layers.0.mlp.up_proj.weight"]
         weights, soft = own.detach().clone(), objective.module.table()
         config = TrainConfig(
-            epochs=60,
+            epochs=30,
             batch_size=4,
             learning_rate=3e-3,
             lora=lora,

@@ -25,6 +25,7 @@ from benchkit.lm.encoder_decoder.teacher_forcing import encode, score_options
 from benchkit.testing.fixtures import run_context
 from benchkit.types import Catalog
 from tests.support.planted_world import (
+    EXPERT,
     falls,
     learning_run,
     planted_world,
@@ -363,14 +364,14 @@ def test_errors_come_before_training(tmp_path):
 
 @pytest.mark.slow
 def test_it_learns_the_genres(tmp_path):
-    dataset = planted_world()
+    dataset = planted_world(users=200)
     method, run = fitted(
         dataset, tmp_path,
-        tiny={}, codes=16, validation_cases=60,
-        expert={"name": "sasrec", "config": {"epochs": 30}},
-        pretrain={"epochs": 40, "batch_size": 32, "evaluate_every": 10},
-        train={"epochs": 20, "batch_size": 32, "evaluate_every": 5},
-        reinforce={"max_steps": 5},
+        tiny={**SMALL_T5, "hidden": 32}, codes=16, expert=EXPERT, validation_cases=60,
+        pretrain={"epochs": 8, "batch_size": 32, "evaluate_every": 4},
+        train={"epochs": 4, "batch_size": 32, "evaluate_every": 2},
+        reinforce={"max_steps": 4},
     )  # fmt: skip
     assert standard_errors_above_chance(method, dataset, run) > 3
-    assert falls(run.progress.of("stream-stage1 steps"), to=0.5)
+    assert falls(run.progress.of("stream-pretrain steps"), to=0.7)
+    assert falls(run.progress.of("stream-train steps"), to=0.7)
