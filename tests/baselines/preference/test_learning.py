@@ -14,14 +14,13 @@ from tests.support.planted_world import (
 pytest.importorskip("peft")
 pytest.importorskip("accelerate")
 
-TRAIN = {"epochs": 4, "learning_rate": 3e-4, "evaluate_every": 2.0}
 SMALL = {
-    "nano": {**NANO, "steps": 800}, "candidates": 20, "validation_cases": 30, "train": TRAIN,
+    "nano": {**NANO, "steps": 800}, "candidates": 20, "validation_cases": 30,
+    "train": {"epochs": 8, "evaluate_every": 4.0},
 }  # fmt: skip
 EXPERT = {"expert": {"name": "sasrec", "config": {"epochs": 20, "hidden": 16, "heads": 1}}}
 EXPERTS = ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo", "rose-po")
 METHODS = {n: card for n, card in cards.list_cards().items() if card.family == "preference"}
-RATIONALES = {"c-apo", "c-apo/frozen", "c-apo/raw", "rec-po", "rose-po", "sum-rec-dpo"}
 
 
 @pytest.fixture(scope="module")
