@@ -1,11 +1,42 @@
-"""What of a model's architecture decides how it can be asked."""
+"""What of a model's architecture decides whether and how it can be asked."""
 
+from pathlib import Path
 from typing import Any
 
 from benchkit.errors import ConfigError
 
 # Names that configurations have for the longest text; the first that is there holds.
 _CONTEXT_SETTINGS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+
+
+def check_is_causal(source: str | Path, name: str, **remote: Any) -> None:
+    """Raise ConfigError if a model does not read and write from left to right.
+
+    Transformers would take the decoder of some encoder-decoders (BART), or an encoder with its
+    attention to both sides (BERT), for a causal model.
+
+    Args:
+        source: Id on the Hugging Face hub, or a folder.
+        name: What it is, for the message.
+        remote: Revision, and whether the model's code is trusted.
+    """
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(source, **remote)
+    except (OSError, ValueError):
+        return  # loading the model will say what is wrong
+    if config.is_encoder_decoder:
+        kind = "an encoder-decoder"
+    elif type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False):
+        kind = "an encoder"
+    else:
+        return
+    raise ConfigError(
+        f"{name} is {kind} (its kind is {config.model_type!r}),"
+        " but this method needs a causal model",
+        "name one, such as Qwen/Qwen3-0.6B",
+    )
 
 
 def unwrap_peft(model: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
-from benchkit.lm.architecture import read_context
+from benchkit.lm.architecture import check_is_causal, read_context
 from benchkit.lm.config import NANO, LMConfig
 from benchkit.lm.engines import make_engine
 from benchkit.lm.nano.build import build_nano, read_training_seconds
@@ -49,11 +49,13 @@ def load_backbone(
         dtype: `auto` is float32 on a CPU and bfloat16 elsewhere.
 
     Raises:
-        ConfigError: There is no such model, or it has no tokenizer that can write the titles.
+        ConfigError: There is no such model, it is not causal, or it has no tokenizer that can
+            write the titles.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    name = f"backbone {config.backbone!r}"
     source: str | Path = config.backbone
     if config.backbone == NANO:
         if data is None:
@@ -71,6 +73,7 @@ def load_backbone(
             remote: dict[str, Any] = {
                 "revision": config.revision, "trust_remote_code": config.trust_remote_code
             }  # fmt: skip
+            check_is_causal(source, name, **remote)
             tokenizer = AutoTokenizer.from_pretrained(source, **remote)
             model: Any = AutoModelForCausalLM.from_pretrained(
                 source, dtype=getattr(torch, dtype), **remote
@@ -81,15 +84,13 @@ def load_backbone(
                 model = PeftModel.from_pretrained(model, config.adapter)
         except (OSError, ValueError) as error:
             if "instantiate the backend tokenizer" in str(error):
-                raise no_tokenizer_error(f"backbone {config.backbone!r}") from error
+                raise no_tokenizer_error(name) from error
             if "trust_remote_code" in str(error):
-                raise remote_code_error(f"backbone {config.backbone!r}") from error
+                raise remote_code_error(name) from error
             raise ConfigError(
-                f"backbone {config.backbone!r} cannot be loaded:"
-                f" {str(error).partition(chr(10))[0]}",
+                f"{name} cannot be loaded: {str(error).partition(chr(10))[0]}",
                 "give nano, a local folder, or the id of a model that is downloaded or can be",
             ) from error
-    name = f"backbone {config.backbone!r}"
     check_vocabulary(tokenizer, name)
     if data is not None:
         embeddings = model.get_input_embeddings().weight.shape[0]

@@ -2,80 +2,31 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchkit import cards
 from benchkit.testing.recommenders import RecommenderContract
 from tests.support.contracts import collect_contracts, untested_methods
-from tests.support.tiny_models import tiny_backbone
+from tests.support.small_settings import LANGUAGE_MODELS, small_settings
 
-_EXPERT = {"name": "sasrec", "config": {"epochs": 1, "hidden": 8, "heads": 1}}
-_ONCE = {"epochs": 1, "batch_size": 8, "micro_batch": 8, "gradient_checkpointing": False}
-_ASKED: dict[str, Any] = {"template": "compact", "rationale_tokens": 12}
-_TUNED: dict[str, Any] = {
-    **_ASKED, "train": _ONCE, "limit_users": 8, "validation_cases": 4, "candidates": 5,
-}  # fmt: skip
-_REWARDED = {**_TUNED, "group": 2, "answer_tokens": 20}
-_BINARY = {**_EXPERT, "config": {**_EXPERT["config"], "loss": "bce"}}
-_VECTORS = {"train": _ONCE, "sequential": {"epochs": 2, "hidden": 8, "heads": 1}}
-_LISTED = {"template": "compact-list", "constrained": True, "answer_tokens": 40}
-_BRIEF = {"epochs": 1, "max_steps": 2, "batch_size": 8, "micro_batch": 8}
-_WRITES_IDS = {
-    "tiny": {"hidden": 16, "layers": 1, "intermediate": 32}, "text_encoder": "tf-idf",
-    "expert": _EXPERT, "train": _BRIEF, "validation_cases": 4,
-}  # fmt: skip
-# Settings that fit the toy dataset in seconds; the figures are not looked at.
-SMALL = {
-    "sasrec": {"epochs": 2},
-    "recbole/S3Rec": {"epochs": 1, "parameters": {"pretrain_epochs": 1}},
-    "zero-shot": _ASKED,
-    "chat-rec": {**_LISTED, "expert": _EXPERT, "retrieve": 15},
-    "chat-rec+cf": {**_LISTED, "expert": _EXPERT, "retrieve": 15},
-    "rec-saver": {**_TUNED, "unverified": "item-only", "per_user": 2},
-    "rec-explainer": {**_TUNED, "expert": _EXPERT},
-    "instruct-rec": {**_TUNED, "instructions": 1},
-    "tallrec": {**_TUNED, "first": _ONCE, "events": 1},
-    "rose-po": {**_TUNED, "expert": _EXPERT},
-    "gram": {**_WRITES_IDS, "branch": 4},
-    "stream-rec": {**_WRITES_IDS, "codes": 16, "pretrain": _BRIEF, "reinforce": _BRIEF},
-    "cal-rec": {**_TUNED, "joint": _ONCE, "per_user": 2, "texts": 4},
-    "rec-lm": {**_TUNED, "expert": _EXPERT, "lists": {"count": 3, "max_tokens": 40}},
-    **dict.fromkeys(("grpo", "intuitor"), _REWARDED),
-    "rec-r1": {**_REWARDED, "expert": _BINARY},
-    "rec-r1/query": {**_REWARDED, "template": "compact-query", "query_tokens": 12},
-    "twice-rec": {**_REWARDED, "expert": _BINARY, "share": 1.0},
-    "slm-rec": {**_TUNED, "expert": _EXPERT, "layers": 1, "teacher_layers": 2, "blocks": 1},
-    "llara": {**_TUNED, "expert": _EXPERT, "per_user": 1},
-    "llm-emb": {**_VECTORS, "expert": _EXPERT, "contrast": 16},
-    "said": _VECTORS,
-    **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
-}
-MODELS = {"prompted", "sft", "preference", "rl", "hybrid"}  # families of language models
 FAST = {"recbole/SASRec", "recbole/GRU4Rec", "recbole/FPMC", "recbole/DeepFM"}
 ORDER_SENSITIVE = {"chat-rec", "chat-rec+cf"}
-
-
-def _small(name: str, card: cards.Card) -> dict:
-    if card.family in MODELS:
-        sft = {"sft": _ONCE} if card.family in ("preference", "rl") else {}
-        return {"backbone": tiny_backbone(), **SMALL.get(name, _TUNED), **sft}
-    default = {"epochs": 1} if name.startswith("recbole/") else {}
-    return SMALL.get(name, default)
 
 
 def _contract(name: str, card: cards.Card) -> type:
     def make(self):
         if card.missing_packages:
             pytest.skip(f"not installed: {', '.join(card.missing_packages)}")
-        return cards.construct_recommender(card, cards.build_config(card, _small(name, card)))
+        return cards.construct_recommender(
+            card, cards.build_config(card, small_settings(name, card))
+        )
 
     slow = name.startswith("recbole/") and name not in FAST
     members = {
         "make": make,
         "order_sensitive": name in ORDER_SENSITIVE,
-        "tolerance": 1e-4 if card.family in MODELS else 1e-5,
+        "tolerance": 1e-4 if card.family in LANGUAGE_MODELS else 1e-5,
         "decoding": {"n": 2, "max_tokens": 12, "temperature": 0.7},
         "pytestmark": [pytest.mark.slow] if slow else [],
         "__doc__": f"The contract of {name}.",

@@ -3,9 +3,9 @@
 import pytest
 import transformers
 
-from benchkit.errors import MethodError
+from benchkit.errors import ConfigError, MethodError
 from benchkit.lm import shared_prefix
-from benchkit.lm.architecture import can_share_prefix, is_recurrent, read_context
+from benchkit.lm.architecture import can_share_prefix, check_is_causal, is_recurrent, read_context
 from tests.support.other_architectures import KINDS, other_model
 from tests.support.tiny_models import tiny_model
 
@@ -23,6 +23,24 @@ from tests.support.tiny_models import tiny_model
 )
 def test_the_longest_prompt(config, expected):
     assert read_context(config) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (transformers.BartConfig(), "m is an encoder-decoder .*'bart'.* needs a causal model"),
+        (transformers.BertConfig(), "m is an encoder .*'bert'.* needs a causal model"),
+        (transformers.BertConfig(is_decoder=True), None),
+        (transformers.Qwen3Config(), None),
+    ],
+)
+def test_models_that_do_not_write_from_left_to_right_are_refused(tmp_path, config, message):
+    config.save_pretrained(tmp_path)
+    if message is None:
+        assert check_is_causal(tmp_path, "m") is None
+    else:
+        with pytest.raises(ConfigError, match=message):
+            check_is_causal(tmp_path, "m")
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "llama", "gemma3", "gemma3-vision"])

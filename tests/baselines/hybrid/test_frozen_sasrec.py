@@ -15,7 +15,7 @@ from baselines.hybrid.frozen_vectors.sasrec import (
 )
 from benchkit.data.request_batch import TrainData
 from benchkit.testing.fixtures import run_context
-from tests.support.hybrid_runs import errors_above_chance, genre_world
+from tests.support.planted_world import planted_world, standard_errors_above_chance
 
 torch = pytest.importorskip("torch")
 
@@ -26,7 +26,7 @@ SMALL = {"hidden": 8, "heads": 1, "layers": 1, "max_length": 6}
 
 @pytest.fixture(scope="module")
 def toy():
-    return genre_world()
+    return planted_world()
 
 
 def random_vectors(n=80, d=5, seed=0):
@@ -158,7 +158,7 @@ def test_vectors_that_tell_the_clusters_beat_chance(toy):
     """Items of a cluster have one vector and some noise: SASRec learns to stay within it."""
     vectors = np.eye(5, dtype=np.float32)[np.arange(80) % 5] + 0.1 * random_vectors()
     method = fit(toy.train_view(), vectors, epochs=30, learning_rate=0.01)
-    assert errors_above_chance(method, toy) > 3
+    assert standard_errors_above_chance(method, toy, run_context(toy.catalog)) > 3
 
 
 def test_standardised_vectors_have_one_scale():

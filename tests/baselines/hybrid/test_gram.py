@@ -1,7 +1,5 @@
 """GRAM: prompts, fusion, and the recommender as a whole."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -20,12 +18,16 @@ from benchkit.errors import ConfigError, DataError
 from benchkit.lm.encoder_decoder.t5 import train_word_tokenizer
 from benchkit.lm.encoder_decoder.teacher_forcing import Encoded, decode_logits
 from benchkit.lm.trie import Trie
-from benchkit.testing.fixtures import run_context
 from benchkit.types import Interactions, Request
-from tests.support.genre_world import genre_world, rank_quality
+from tests.support.planted_world import (
+    EXPERT,
+    falls,
+    learning_run,
+    planted_world,
+    standard_errors_above_chance,
+)
 from tests.support.tiny_encoder_decoder import SMALL_T5, tiny_t5, tiny_t5_folder
 from tests.support.tiny_models import tiny_backbone
-from tests.support.tiny_training import Stages
 
 SMALL = {
     "tiny": SMALL_T5,
@@ -144,15 +146,15 @@ def test_a_missing_passage_is_not_read():
 # The recommender
 
 
-def fitted(dataset, folder, progress=None, **config):
-    run = run_context(dataset.catalog, folder)
+def fitted(dataset, folder, **config):
+    run = learning_run(folder, dataset)
     method = GRAM(GRAM.Config(**{**SMALL, **config}))
-    method.fit(dataset.train_view(), replace(run, progress=progress or Stages()))
+    method.fit(dataset.train_view(), run)
     return method, run
 
 
 def test_ids_are_unique_and_the_trie_holds_the_candidates(tmp_path):
-    dataset = genre_world()
+    dataset = planted_world()
     method, _ = fitted(dataset, tmp_path)
     assert len(set(method.answers)) == len(dataset.catalog)
     assert all(answer[-1] == 1 and len(answer) > 1 for answer in method.answers)
@@ -167,7 +169,7 @@ def test_ids_are_unique_and_the_trie_holds_the_candidates(tmp_path):
 
 
 def test_a_beam_over_all_candidates_ranks_as_their_scores(tmp_path):
-    dataset = genre_world()
+    dataset = planted_world()
     method, run = fitted(dataset, tmp_path)
     requests = list(dataset.requests(dataset.test, 0, 4))
     plain = [answer.scores for answer in method.predict(requests, run)]
@@ -181,7 +183,7 @@ def test_a_beam_over_all_candidates_ranks_as_their_scores(tmp_path):
 
 
 def test_it_runs_on_a_model_of_hugging_face(tmp_path):
-    dataset = genre_world()
+    dataset = planted_world()
     method, run = fitted(dataset, tmp_path, backbone=tiny_t5_folder(), passages=2, item_tokens=16)
     (answer,) = method.predict(list(dataset.requests(dataset.test, 0, 1)), run)
     assert np.isfinite(answer.scores).all()
@@ -199,7 +201,7 @@ def test_ids_are_as_many_as_leaves():
 
 
 def test_errors_come_before_training(tmp_path):
-    dataset = genre_world()
+    dataset = planted_world()
     with pytest.raises(ConfigError, match="is no encoder-decoder"):
         fitted(dataset, tmp_path, backbone=tiny_backbone())
     with pytest.raises(ConfigError, match="80 items are more than ids of 2 levels with 4 branches"):
@@ -211,17 +213,14 @@ def test_errors_come_before_training(tmp_path):
 
 @pytest.mark.slow
 def test_it_learns_the_genres(tmp_path):
-    dataset = genre_world()
-    progress = Stages()
+    dataset = planted_world(users=200)
     method, run = fitted(
-        dataset, tmp_path, progress,
-        tiny={}, branch=8, train={"epochs": 40, "batch_size": 32, "evaluate_every": 5},
-        expert={"name": "sasrec", "config": {"epochs": 30}}, validation_cases=60,
+        dataset, tmp_path,
+        tiny={**SMALL_T5, "hidden": 32}, branch=8, expert=EXPERT, validation_cases=60,
+        train={"epochs": 8, "batch_size": 32, "evaluate_every": 4},
     )  # fmt: skip
-    quality, error, chance = rank_quality(method, dataset, run)
-    assert quality > chance + 3 * error
-    losses = [float(note.split()[1]) for note in progress.notes if note.startswith("loss")]
-    assert np.mean(losses[-5:]) < np.mean(losses[:5]) / 2
+    assert standard_errors_above_chance(method, dataset, run) > 3
+    assert falls(run.progress.of("gram steps"), to=0.5)
     request = next(iter(dataset.requests(dataset.test, 0, 1)))
     unknown = Request("new", "nobody", (), request.candidates)
     assert np.isfinite(next(iter(method.predict([unknown], run))).scores).all()

@@ -24,19 +24,20 @@ from benchkit.testing.fixtures import run_context
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.examples import Example
 from benchkit.types import Catalog, Event, Request
-from tests.support.injected_models import (
+from tests.support.planted_world import (
     EXPERT,
     NANO,
-    PLANTED_EXPERT,
-    StageLosses,
-    errors_above_chance,
-    genre_world,
+    falls,
+    learning_run,
+    planted_world,
+    standard_errors_above_chance,
 )
 from tests.support.tiny_models import tiny_backbone, tiny_model
 
+BRIEF_EXPERT = {"name": "sasrec", "config": {"epochs": 2, "hidden": 8, "heads": 1}}
 ONCE = {"epochs": 1, "batch_size": 16, "micro_batch": 8, "gradient_checkpointing": False}
 SMALL = {
-    "expert": EXPERT, "train": ONCE, "per_user": 1, "limit_users": 20, "validation_cases": 4,
+    "expert": BRIEF_EXPERT, "train": ONCE, "per_user": 1, "limit_users": 20, "validation_cases": 4,
     "candidates": 5,
 }  # fmt: skip
 
@@ -105,7 +106,7 @@ def test_plain_prompts_are_those_without_any_item(tmp_path):
 
 
 def hybrid_parts(folder, name, tmp_path):
-    dataset = genre_world()
+    dataset = planted_world()
     method = LLaRA(LLaRA.Config(backbone=folder, template=name, **SMALL))
     run = run_context(dataset.catalog, tmp_path)
     backbone = load_backbone(method.config, None, run)
@@ -140,7 +141,7 @@ def test_each_item_of_a_prompt_has_its_projected_vector(tmp_path, name):
 
 
 def test_training_requests_list_the_item_among_others():
-    data = genre_world().train_view()
+    data = planted_world().train_view()
     item = data.catalog.ids[data.interactions.sequence(0)[-1]]
     users = [NextItem(data.users[0], (Event(item),), item)]
     run = run_context(data.catalog)
@@ -175,18 +176,17 @@ def test_an_expert_without_vectors_is_refused():
 
 
 def fit(tmp_path, dataset=None, **settings):
-    dataset = dataset or genre_world()
+    dataset = dataset or planted_world()
     method = LLaRA(LLaRA.Config(**{**SMALL, "backbone": tiny_backbone(), **settings}))
-    run = run_context(dataset.catalog, tmp_path)
-    progress = StageLosses()
-    method.fit(dataset.train_view(), replace(run, progress=progress))
-    return method, dataset, run, progress
+    run = learning_run(tmp_path, dataset)
+    method.fit(dataset.train_view(), run)
+    return method, dataset, run
 
 
 @pytest.mark.parametrize("lora", [None, {"r": 2, "alpha": 4}])
 def test_training_changes_the_model_and_the_projector(tmp_path, lora):
     train = {**ONCE, "lora": lora, "learning_rate": 1e-2, "epochs": 2}
-    method, dataset, run, _ = fit(tmp_path, train=train, template="titles")
+    method, dataset, run = fit(tmp_path, train=train, template="titles")
     model = method.predictor.engine.model
     (hook, *_) = model.get_input_embeddings()._forward_hooks.values()
     soft = hook.__self__
@@ -205,7 +205,7 @@ def test_training_changes_the_model_and_the_projector(tmp_path, lora):
 
 
 def test_items_of_another_catalogue_have_no_vector(tmp_path):
-    method, _, _, _ = fit(tmp_path)
+    method, _, _ = fit(tmp_path)
     items = tuple(f"other{code}" for code in range(8))
     other = Catalog(items, {"title": [f"Other {code}" for code in range(8)]})
     run = run_context(other, tmp_path / "other", decoding={"n": 2, "max_tokens": 8})
@@ -218,13 +218,12 @@ def test_items_of_another_catalogue_have_no_vector(tmp_path):
 
 @pytest.mark.slow
 def test_it_learns_a_planted_world(tmp_path):
-    dataset = genre_world(users=200)
+    dataset = planted_world(users=200)
     train = {"epochs": 6, "batch_size": 32, "learning_rate": 3e-3}
     settings = {
         "backbone": "nano", "nano": NANO, "limit_users": None, "per_user": 8,
-        "expert": PLANTED_EXPERT, "validation_cases": 100,
+        "expert": EXPERT, "validation_cases": 100,
     }  # fmt: skip
-    method, dataset, run, progress = fit(tmp_path, dataset, train=train, **settings)
-    losses = progress.losses["sft steps"]
-    assert losses[-1] < losses[0]
-    assert errors_above_chance(method, dataset, run) > 3
+    method, dataset, run = fit(tmp_path, dataset, train=train, **settings)
+    assert falls(run.progress.of("sft steps"))
+    assert standard_errors_above_chance(method, dataset, run) > 3

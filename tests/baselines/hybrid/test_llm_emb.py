@@ -1,16 +1,18 @@
 """LLMEmb as a whole: what it refuses, what it trains, that it learns."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from baselines.hybrid.llm_emb import LLMEmb
 from benchkit.errors import ConfigError
 from benchkit.testing.fixtures import make_test_folder, run_context, toy_dataset
-from tests.support.hybrid_runs import StageLosses, errors_above_chance, genre_world
-from tests.support.tiny_models import tiny_backbone, tiny_tokenizer
+from tests.support.planted_world import (
+    falls,
+    learning_run,
+    planted_world,
+    standard_errors_above_chance,
+)
+from tests.support.tiny_models import tiny_backbone
 
 pytest.importorskip("peft")
 transformers = pytest.importorskip("transformers")
@@ -26,27 +28,10 @@ SMALL = {
 
 
 def fit(dataset, settings, seed=0):
-    progress = StageLosses()
-    run = replace(run_context(dataset.catalog, seed=seed), progress=progress)
+    run = learning_run(make_test_folder("run-"), dataset, seed)
     method = LLMEmb(LLMEmb.Config(**settings))
     method.fit(dataset.train_view(), run)
-    return method, progress
-
-
-def encoder_decoder():
-    folder = make_test_folder("t5-")
-    tokenizer = tiny_tokenizer()
-    tokenizer.save_pretrained(folder)
-    config = transformers.T5Config(
-        vocab_size=len(tokenizer), d_model=16, d_ff=16, d_kv=8, num_layers=1, num_heads=2
-    )
-    transformers.T5ForConditionalGeneration(config).save_pretrained(folder)
-    return str(folder)
-
-
-def test_an_encoder_decoder_is_refused():
-    with pytest.raises(ConfigError, match=r"cannot be loaded.*T5Config"):
-        fit(toy_dataset(users=30, items=30, length=6), {**SMALL, "backbone": encoder_decoder()})
+    return method, run
 
 
 def test_the_expert_must_have_vectors_of_the_same_width():
@@ -81,9 +66,9 @@ def test_the_defaults_are_those_of_the_official_code():
 @pytest.mark.parametrize("soft_targets", [False, True])
 def test_it_trains_adapters_of_any_model(soft_targets):
     data = toy_dataset(users=30, items=30, length=6)
-    method, progress = fit(data, {**SMALL, "soft_targets": soft_targets})
-    assert progress.totals["scft steps"] == 1  # 4 batches, 4 a step
-    assert progress.totals["epochs"] == 2
+    method, run = fit(data, {**SMALL, "soft_targets": soft_targets})
+    assert run.progress.total("scft steps") == 1  # 4 batches, 4 a step
+    assert run.progress.total("epochs") == 2
     n_items = len(data.catalog)
     assert method.sasrec.vectors.shape == (n_items, min(n_items, 32))
     assert method.capabilities == {"scores", "cold_users", "cold_items"}
@@ -91,9 +76,8 @@ def test_it_trains_adapters_of_any_model(soft_targets):
 
 @pytest.mark.slow
 def test_it_learns_with_nano():
-    world = genre_world()
-    method, progress = fit(world, {})
+    world = planted_world()
+    method, run = fit(world, {})
     for stage in ("scft steps", "epochs"):
-        losses = progress.losses[stage]
-        assert np.mean(losses[-3:]) < np.mean(losses[:3])
-    assert errors_above_chance(method, world) > 3
+        assert falls(run.progress.of(stage))
+    assert standard_errors_above_chance(method, world, run) > 3

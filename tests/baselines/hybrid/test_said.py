@@ -1,14 +1,18 @@
 """SAID: soft tokens, reconstruction of texts, the frozen vectors, that it learns."""
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 
 from baselines.hybrid.said import SAID
-from benchkit.testing.fixtures import run_context, toy_dataset
+from benchkit.testing.fixtures import make_test_folder, run_context, toy_dataset
 from benchkit.training.core.config import LoRAConfig, TrainConfig
-from tests.support.hybrid_runs import StageLosses, errors_above_chance, genre_world
+from tests.support.planted_world import (
+    falls,
+    learning_run,
+    planted_world,
+    standard_errors_above_chance,
+)
 from tests.support.tiny_models import tiny_backbone, tiny_model
 from tests.support.tiny_training import context
 
@@ -78,7 +82,7 @@ def test_four_items_are_learnt_by_heart(tmp_path):
         own = dict(model.named_parameters())["model.layers.0.mlp.up_proj.weight"]
         weights, soft = own.detach().clone(), objective.module.table()
         config = TrainConfig(
-            epochs=60,
+            epochs=30,
             batch_size=4,
             learning_rate=3e-3,
             lora=lora,
@@ -94,11 +98,10 @@ def test_four_items_are_learnt_by_heart(tmp_path):
 
 
 def fit(dataset, settings, seed=0):
-    progress = StageLosses()
-    run = replace(run_context(dataset.catalog, seed=seed), progress=progress)
+    run = learning_run(make_test_folder("run-"), dataset, seed)
     method = SAID(SAID.Config(**settings))
     method.fit(dataset.train_view(), run)
-    return method, progress
+    return method, run
 
 
 def test_the_second_stage_leaves_the_table_as_it_was():
@@ -124,9 +127,8 @@ def test_the_second_stage_leaves_the_table_as_it_was():
 
 @pytest.mark.slow
 def test_it_learns_with_nano():
-    world = genre_world()
-    method, progress = fit(world, {})
-    losses = progress.losses["said steps"]
-    assert losses[-1] < 0.5 * losses[0]
-    assert progress.losses["epochs"][-1] < progress.losses["epochs"][0]
-    assert errors_above_chance(method, world) > 3
+    world = planted_world()
+    method, run = fit(world, {})
+    assert falls(run.progress.of("said steps"), to=0.5)
+    assert falls(run.progress.of("epochs"))
+    assert standard_errors_above_chance(method, world, run) > 3

@@ -24,21 +24,22 @@ from benchkit.lm.architecture import keep_layers
 from benchkit.lm.injection.soft_prompts import item_token
 from benchkit.testing.fixtures import run_context
 from benchkit.types import Event, Request
-from tests.support.injected_models import (
+from tests.support.other_architectures import other_model
+from tests.support.planted_world import (
     EXPERT,
     NANO,
-    PLANTED_EXPERT,
-    StageLosses,
-    errors_above_chance,
-    genre_world,
+    falls,
+    learning_run,
+    planted_world,
+    standard_errors_above_chance,
 )
-from tests.support.other_architectures import other_model
-from tests.support.tiny_models import tiny_backbone, tiny_model, tiny_tokenizer
+from tests.support.tiny_models import tiny_backbone, tiny_model
 
 KINDS = ("qwen3", "llama", "gemma3", "gemma3-vision")
+BRIEF_EXPERT = {"name": "sasrec", "config": {"epochs": 2, "hidden": 8, "heads": 1}}
 ONCE = {"epochs": 1, "batch_size": 16, "micro_batch": 16, "gradient_checkpointing": False}
 SMALL = {
-    "expert": EXPERT, "train": ONCE, "per_user": 2, "validation_cases": 4, "layers": 1,
+    "expert": BRIEF_EXPERT, "train": ONCE, "per_user": 2, "validation_cases": 4, "layers": 1,
     "teacher_layers": 2, "blocks": 1,
 }  # fmt: skip
 
@@ -158,7 +159,7 @@ def test_gradients_reach_the_projection_and_the_heads_but_no_table():
 
 
 def test_examples_are_the_last_items_after_what_came_before():
-    data = genre_world().train_view()
+    data = planted_world().train_view()
     rows, ids = data.interactions, data.catalog.ids
     items = list(next_items(data, per_user=3, max_history=4))
     first = [item for item in items if item.user == data.users[0]]
@@ -171,7 +172,7 @@ def test_examples_are_the_last_items_after_what_came_before():
 
 
 def test_no_test_item_is_seen_in_training():
-    dataset = genre_world()
+    dataset = planted_world()
     data, cases = dataset.train_view(), dataset.test
     users = {data.users[user]: row for row, user in enumerate(cases.user.tolist())}
     for user, history, item in next_items(data, 50):
@@ -201,24 +202,12 @@ def test_the_default_shape_is_the_papers():
         SLMRec(SLMRec.Config(expert={"name": "ease"}))
 
 
-def test_the_wrong_backbone_is_refused(tmp_path):
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    sizes = {"d_model": 16, "d_ff": 16, "d_kv": 8, "num_heads": 2, "num_layers": 1}
-    T5ForConditionalGeneration(T5Config(**sizes, vocab_size=300)).save_pretrained(tmp_path / "t5")
-    tiny_tokenizer().save_pretrained(tmp_path / "t5")
-    method = SLMRec(SLMRec.Config(backbone=str(tmp_path / "t5"), **SMALL))
-    dataset = genre_world()
-    with pytest.raises(ConfigError, match="cannot be loaded"):
-        method.fit(dataset.train_view(), run_context(dataset.catalog, tmp_path))
-
-
 # End to end
 
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
-    dataset = genre_world()
+    dataset = planted_world()
     method = SLMRec(SLMRec.Config(backbone=tiny_backbone(), **SMALL))
     run = run_context(dataset.catalog, tmp_path_factory.mktemp("slm"))
     method.fit(dataset.train_view(), run)
@@ -259,13 +248,12 @@ def test_training_leaves_the_experts_vectors(fitted):
 
 @pytest.mark.slow
 def test_it_learns_a_planted_world(tmp_path):
-    dataset = genre_world(users=200)
-    run = run_context(dataset.catalog, tmp_path)
-    progress = StageLosses()
+    dataset = planted_world(users=200)
+    run = learning_run(tmp_path, dataset)
     train = {"epochs": 10, "batch_size": 32}
     nano = {**NANO, "layers": 4, "steps": 20}
-    method = SLMRec(SLMRec.Config(nano=nano, expert=PLANTED_EXPERT, train=train, per_user=8))
-    method.fit(dataset.train_view(), replace(run, progress=progress))
+    method = SLMRec(SLMRec.Config(nano=nano, expert=EXPERT, train=train, per_user=8))
+    method.fit(dataset.train_view(), run)
     for stage in ("teacher steps", "student steps"):
-        assert progress.losses[stage][-1] < progress.losses[stage][0]
-    assert errors_above_chance(method, dataset, run) > 3
+        assert falls(run.progress.of(stage))
+    assert standard_errors_above_chance(method, dataset, run) > 3

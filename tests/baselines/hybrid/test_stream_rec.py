@@ -1,7 +1,6 @@
 """STREAM-Rec: thoughts, their losses and rewards, and the recommender as a whole."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,10 +24,15 @@ from benchkit.errors import ConfigError
 from benchkit.lm.encoder_decoder.teacher_forcing import encode, score_options
 from benchkit.testing.fixtures import run_context
 from benchkit.types import Catalog
-from tests.support.genre_world import genre_world, rank_quality
+from tests.support.planted_world import (
+    EXPERT,
+    falls,
+    learning_run,
+    planted_world,
+    standard_errors_above_chance,
+)
 from tests.support.tiny_encoder_decoder import SMALL_T5, tiny_t5, tiny_t5_folder
 from tests.support.tiny_models import tiny_backbone
-from tests.support.tiny_training import Stages
 
 WIDTH, THOUGHTS, STEPS = 16, 6, 2
 IDS = np.array([[0, 0], [0, 1], [1, 0], [2, 3], [3, 2]])
@@ -315,15 +319,15 @@ SMALL = {
 }  # fmt: skip
 
 
-def fitted(dataset, folder, progress=None, **config):
-    run = run_context(dataset.catalog, folder)
+def fitted(dataset, folder, **config):
+    run = learning_run(folder, dataset)
     method = StreamRec(StreamRec.Config(**{**SMALL, **config}))
-    method.fit(dataset.train_view(), replace(run, progress=progress or Stages()))
+    method.fit(dataset.train_view(), run)
     return method, run
 
 
 def test_a_score_is_averaged_over_thoughts(tmp_path):
-    dataset = genre_world()
+    dataset = planted_world()
     method, run = fitted(dataset, tmp_path)
     request = next(iter(dataset.requests(dataset.test, 0, 1)))
     (answer,) = method.predict([request], run)
@@ -341,7 +345,7 @@ def test_a_score_is_averaged_over_thoughts(tmp_path):
 
 
 def test_it_runs_on_a_model_of_hugging_face(tmp_path):
-    dataset = genre_world()
+    dataset = planted_world()
     method, run = fitted(dataset, tmp_path, backbone=tiny_t5_folder(), history=5)
     (answer,) = method.predict(list(dataset.requests(dataset.test, 0, 1)), run)
     assert np.isfinite(answer.scores).all()
@@ -350,7 +354,7 @@ def test_it_runs_on_a_model_of_hugging_face(tmp_path):
 
 
 def test_errors_come_before_training(tmp_path):
-    dataset = genre_world()
+    dataset = planted_world()
     with pytest.raises(ConfigError, match="is no encoder-decoder"):
         fitted(dataset, tmp_path, backbone=tiny_backbone())
     with pytest.raises(ConfigError, match="80 items are more than ids of 2 levels with 8 codes"):
@@ -360,17 +364,14 @@ def test_errors_come_before_training(tmp_path):
 
 @pytest.mark.slow
 def test_it_learns_the_genres(tmp_path):
-    dataset = genre_world()
-    progress = Stages()
+    dataset = planted_world(users=200)
     method, run = fitted(
-        dataset, tmp_path, progress,
-        tiny={}, codes=16, validation_cases=60,
-        expert={"name": "sasrec", "config": {"epochs": 30}},
-        pretrain={"epochs": 40, "batch_size": 32, "evaluate_every": 10},
-        train={"epochs": 20, "batch_size": 32, "evaluate_every": 5},
-        reinforce={"max_steps": 5},
+        dataset, tmp_path,
+        tiny={**SMALL_T5, "hidden": 32}, codes=16, expert=EXPERT, validation_cases=60,
+        pretrain={"epochs": 8, "batch_size": 32, "evaluate_every": 4},
+        train={"epochs": 4, "batch_size": 32, "evaluate_every": 2},
+        reinforce={"max_steps": 4},
     )  # fmt: skip
-    quality, error, chance = rank_quality(method, dataset, run)
-    assert quality > chance + 3 * error
-    losses = [float(note.split()[1]) for note in progress.notes if note.startswith("loss")]
-    assert np.mean(losses[90:100]) < np.mean(losses[:10]) / 2  # of stage 1
+    assert standard_errors_above_chance(method, dataset, run) > 3
+    assert falls(run.progress.of("stream-pretrain steps"), to=0.7)
+    assert falls(run.progress.of("stream-train steps"), to=0.7)

@@ -155,13 +155,13 @@ def test_policy_critic_and_reference_start_alike_and_part(lora):
         assert moved.equal(rollout_logprobs(policy, batch.packed, 1.0, batch.allowed))
 
 
-def drawing(run, reward):
-    """Draw single tokens; `reward` of a token."""
+def drawing(run, reward, answers=2):
+    """Draw answers of two tokens; `reward` of a token."""
     from benchkit.lm.sampling import UniformStreams, sample_completions
 
     def draw(model, tasks, keys):
         drawn = sample_completions(
-            model, [t.prompt for t in tasks], UniformStreams.for_prompts(keys, 2, run.seed),
+            model, [t.prompt for t in tasks], UniformStreams.for_prompts(keys, answers, run.seed),
             temperature=1.0, max_tokens=2,
         )  # fmt: skip
         return [
@@ -176,23 +176,32 @@ def tasks_for(count=8):
     return tasks_of(ExampleBuilder(load_template("compact"), tiny_tokenizer(), catalog()), count)
 
 
-def trained(tmp_path, config=TRAIN, settings=PPO, seed=0, model=None, **more):
+def trained(tmp_path, config=TRAIN, settings=PPO, seed=0, model=None, answers=2, **more):
     run = context(tmp_path, seed=seed)
-    draw = drawing(run, lambda token: float(token < 100))
+    draw = drawing(run, lambda token: float(token < 100), answers)
     return train_ppo(model or network(), tasks_for(), draw, settings, config, run, **more), run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("lora", "rate"), [(None, 1e-2), (LoRAConfig(r=8, alpha=32), 3e-2)])
-def test_rewarded_tokens_become_likelier(tmp_path, lora, rate):
-    config = TRAIN.model_copy(update={"epochs": 15.0, "lora": lora, "learning_rate": rate})
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("lora", "rate"), [(None, 1e-2), (LoRAConfig(r=8), 1e-3)])
+def test_rewarded_tokens_become_likelier(tmp_path, lora, rate, seed):
+    """The reward of an answer is how many of its two tokens are rewarded.
+
+    Adapters leave the output layer as it is. With the tiny model's, even the best hidden state
+    gets rewarded tokens with a probability of .75 only; with a wider one, nearly with 1.
+    """
+    model = network()
+    with torch.no_grad():
+        model.get_output_embeddings().weight.mul_(3)
+    config = TRAIN.model_copy(update={"epochs": 10.0, "lora": lora, "learning_rate": rate})
     log = tmp_path / "rewards.jsonl"
     settings = PPOSettings(kl=0.01, max_kl=1.0)
-    model, run = trained(tmp_path, config, settings, log=log)
+    model, run = trained(tmp_path, config, settings, seed, model, answers=8, log=log)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert len(lines) == 30 and all(1 <= line["epochs"] <= 4 for line in lines)
-    rewards = [line["reward"] for line in lines]
-    assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + 0.3
+    assert len(lines) == 20 and all(1 <= line["epochs"] <= 4 for line in lines)
+    rewards = [line["reward"] for line in lines]  # the first are those of the untrained policy
+    assert rewards[0] < 1.3 and sum(rewards[-5:]) / 5 > 1.8
     assert "reinforce" in run.stages and not model.training
 
 
