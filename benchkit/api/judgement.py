@@ -93,7 +93,7 @@ def plan_judging(
         ConfigError: There is no such judge, or its settings are wrong.
         StoreError: The suite has no complete run.
     """
-    resolved = resolve_suite(suite, trust)
+    resolved = resolve_suite(suite, trust).locate_judges(Path(data))
     judging = _judging_spec(resolved, by, label, dict(config or {}), cases)
     records = Store(Path(store))
     name = resolved.name if limit_users is None else f"{resolved.name}@{limit_users}users"

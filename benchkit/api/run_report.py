@@ -1,6 +1,7 @@
 """What a call of `run` or `judge` did."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -10,6 +11,7 @@ class RunReport:
     Attributes:
         n_runs: Runs that were asked for.
         n_computed: Those computed now; the others were in the store.
+        linked: Suite -> how many of its runs were linked now, as they are the same as runs here.
         n_failed: Runs, judgements and methods that failed or are not installed.
         n_judgements: Judgements made now; None where the suite has no judges.
     """
@@ -18,3 +20,4 @@ class RunReport:
     n_computed: int = 0
     n_failed: int = 0
     n_judgements: int | None = None
+    linked: Mapping[str, int] = field(default_factory=dict)

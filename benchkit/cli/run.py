@@ -70,6 +70,8 @@ def run_command(
         results = api.run(suite, **chosen, progress=handler, on_outcome=tell_old_failure)
     report = results.run_report
     console.print(f"{report.n_runs} runs, {report.n_computed} computed now", highlight=False)
+    for name, count in report.linked.items():
+        console.print(f"linked {count} runs of suite {name}", highlight=False, soft_wrap=True)
     if report.n_judgements is not None:
         console.print(f"{report.n_judgements} judgements made now", highlight=False)
     results.print(console)

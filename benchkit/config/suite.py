@@ -6,11 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import (
-    Field,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.judging import JudgingSpec
@@ -18,8 +14,8 @@ from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.repeats import find_repeats, find_wrong_seeds
 from benchkit.config.suite_code import check_code
 from benchkit.config.suite_model import SuiteModel
-from benchkit.data.sources import resolve_paths
-from benchkit.data.spec import DatasetSpec, map_files
+from benchkit.config.suite_paths import locate_at_load, locate_settings
+from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.evaluation.lookup import (
     DEFAULT_PROTOCOL,
@@ -31,6 +27,7 @@ from benchkit.evaluation.metrics.base import Metric
 from benchkit.evaluation.protocols.base import EvaluationProtocol
 from benchkit.evaluation.protocols.sampled import Sampled
 from benchkit.faults import DEFAULT_MAX_FAULT_SHARE
+from benchkit.files.search_order import SearchOrder, data_folders
 from benchkit.types import Capability
 
 
@@ -119,6 +116,8 @@ class Suite(SuiteModel):
     relative_to: str = ""
     decoding: DecodingSpec = DecodingSpec()
     judging: JudgingSpec | None = None
+    _folders: tuple[Path | None, ...] = PrivateAttr(default=(Path(), None))
+    """Where its files are looked for; None stands for the data folder."""
 
     @model_validator(mode="before")
     @classmethod
@@ -253,6 +252,30 @@ class Suite(SuiteModel):
         kinds = [type(protocol) for protocol in self.protocol_objects()]
         return Sampled.name if Sampled in kinds else DEFAULT_PROTOCOL.name
 
+    def locate(self, settings: dict[str, Any], data: Path, what: str) -> dict[str, Any]:
+        """Return settings with the paths of the files that they name; see `suite_paths`.
+
+        Raises:
+            ConfigError: A file is nowhere.
+        """
+        folders = [data_folders(data) if path is None else (path,) for path in self._folders]
+        order = SearchOrder(path for paths in folders for path in paths)
+        located: dict[str, Any] = locate_settings(settings, order, what=what)
+        return located
+
+    def locate_judges(self, data: Path) -> Self:
+        """Return the suite with the paths of the files that its judges name."""
+        if self.judging is None:
+            return self
+        judges = tuple(
+            judge.model_copy(
+                update={"config": self.locate(judge.config, data, f"judge {judge.name!r}")}
+            )
+            for judge in self.judging.judges
+        )
+        judging = self.judging.model_copy(update={"judges": judges})
+        return self.model_copy(update={"judging": judging})
+
     def dataset(self, name: str) -> DatasetSpec:
         """Return the dataset called `name`."""
         return next(dataset for dataset in self.datasets if dataset.name == name)
@@ -278,7 +301,15 @@ def load_suite(name: str, *, trust: bool = False) -> Suite:
     path, values = read_suite_values(name)
     if name.endswith(".toml"):
         check_code(path, values, trust=trust)
-    return validate_model(Suite, values, str(path))
+    return make_suite(name, path, values)
+
+
+def make_suite(name: str, path: Path, values: dict[str, Any]) -> Suite:
+    """Return the suite that `read_suite_values` has read. Raises ConfigError where it is wrong."""
+    suite = validate_model(Suite, values, str(path))
+    folder = path.parent.resolve()
+    suite._folders = (folder, None) if name.endswith(".toml") else (None, folder)
+    return suite
 
 
 def read_suite_values(name: str) -> tuple[Path, dict[str, Any]]:
@@ -298,15 +329,6 @@ def read_suite_values(name: str) -> tuple[Path, dict[str, Any]]:
         path = shipped[name]
     values = read_toml(path)
     values.setdefault("name", path.stem)
-    if name.endswith(".toml"):  # the paths of shipped suites are below the data folder
-        _resolve_paths(values, path.parent.resolve())
+    if name.endswith(".toml"):
+        locate_at_load(values, path.parent.resolve())
     return path, values
-
-
-def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
-    """Resolve files that a dataset names against the suite's folder, wherever the command runs."""
-    for dataset in values.get("datasets", ()):
-        if isinstance(dataset, dict) and isinstance(dataset.get("options"), dict):
-            dataset["options"] = resolve_paths(dataset["options"], folder)
-        if isinstance(dataset, dict):
-            map_files(dataset, lambda file: str(folder / file))

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchkit.config.loading import validate_model
-from benchkit.config.suite import Suite, read_suite_values
+from benchkit.config.suite import Suite, make_suite, read_suite_values
 from benchkit.config.suite_code import CodeReference, find_code, leave_out_code
 
 
@@ -54,4 +53,4 @@ def outline_suite(name: str) -> SuiteOutline:
     code = tuple(find_code(values)) if name.endswith(".toml") else ()
     if code:
         values = leave_out_code(values, code)
-    return SuiteOutline(validate_model(Suite, values, str(path)), code)
+    return SuiteOutline(make_suite(name, path, values), code)

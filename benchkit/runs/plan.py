@@ -23,9 +23,9 @@ from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.job import Job, Outcome, Overwrite, must_compute
-from benchkit.runs.linking import link_runs
 from benchkit.runs.progress import EventHandler, RunEvent
 from benchkit.runs.records import Manifest, PlannedJudge, PlannedRow, PlanRecord
+from benchkit.runs.run_linking import link_runs
 from benchkit.runs.store import Store
 from benchkit.types import Capability
 
@@ -146,12 +146,13 @@ class _PlannedMethod:
 def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     """Return the jobs of a suite, after a check of every name and hyper-parameter."""
     name = suite.name if options.limit_users is None else f"{suite.name}@{options.limit_users}users"
+    suite = suite.locate_judges(options.data)
     jobs: list[Job] = []
     skipped: list[PlannedRow] = []
     hidden = folders_with_answers(options.store, options.data) if options.confine else ()
     methods = [
         _PlannedMethod(spec, card, describe_method(card, spec.config, hidden))
-        for spec, card in _select_methods(suite, options.methods)
+        for spec, card in _locate_files(suite, options)
     ]
     labels = [method.spec.name for method in methods]
     check_unique("method", labels)
@@ -229,6 +230,13 @@ def _executor_error(what: str) -> ConfigError:
         f"the executor {what}",
         "yield one outcome a job; benchkit.testing.executors.ExecutorContract tests it",
     )
+
+
+def _locate_files(suite: Suite, options: RunOptions) -> Iterator[tuple[MethodSpec, Card]]:
+    """Yield the methods to run, with the paths of the files that their settings name."""
+    for spec, card in _select_methods(suite, options.methods):
+        config = suite.locate(spec.config, options.data, f"method {spec.name!r}")
+        yield spec.model_copy(update={"config": config}), card
 
 
 def _select_methods(

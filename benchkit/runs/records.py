@@ -14,7 +14,9 @@ from benchkit.runs.progress import utc_timestamp
 
 SCHEMA_VERSION = 5
 _CHECKSUMS_SINCE = 5  # schema whose records have checksums
-LINKED_FROM = "linked_from"  # key in the provenance of a run that was computed elsewhere in its store
+LINKED_FROM = (
+    "linked_from"  # key in the provenance of a run that was computed elsewhere in its store
+)
 EXTERNAL = "external"  # key in the identity and the provenance of an imported run
 
 TableSchema = dict[str, pl.DataType | type[pl.DataType]]

@@ -45,12 +45,14 @@ def _check_suite(name: str) -> Iterator[ValidationCheck]:
         if method.name in outline.unknown_rows():
             continue
         try:
-            cards.build_config(cards.find_card(method.method), method.config)
+            config = suite.locate(method.config, Path("data"), method.name)
+            cards.build_config(cards.find_card(method.method), config)
         except BenchkitError as error:
             wrong.append(f"{method.name}: {error.cause}")
     for judge in suite.judging.judges if suite.judging else ():
         try:
-            cards.build_config(cards.find_card(judge.judge, "judge"), judge.config)
+            config = suite.locate(judge.config, Path("data"), judge.name)
+            cards.build_config(cards.find_card(judge.judge, "judge"), config)
         except BenchkitError as error:
             wrong.append(f"{judge.name}: {error.cause}")
     what = f"suite {suite.name}: {len(suite.tasks)} tasks, {len(suite.methods)} methods"

@@ -8,11 +8,11 @@ import threading
 
 import pytest
 
-from benchkit.runs import linking
+from benchkit.runs import run_linking
 from benchkit.runs.ledger import Ledger
-from benchkit.runs.linking import link_runs
 from benchkit.runs.plan import RunOptions, plan_runs
 from benchkit.runs.records import PlannedRow, PlanRecord
+from benchkit.runs.run_linking import link_runs
 from benchkit.runs.store import Store
 from benchkit.runs.store_validation import check_store
 from tests.support import damages
@@ -54,7 +54,7 @@ def test_a_second_suite_computes_no_run_again(tmp_path):
         "suite": "small", "task": "toy", "label": "Counts"
     }  # fmt: skip
     assert run.predictions().equals(source.predictions())
-    assert os.path.samefile(run.path / "metrics.parquet", source.path / "metrics.parquet")
+    assert (run.path / "metrics.parquet").samefile(source.path / "metrics.parquet")
     assert {row.run_id for row in store.plan("other").rows} >= {manifest.run_id}
     again = run_all(make_suite("Counts", **OTHER), tmp_path)
     assert again["Counts", 0].linked_from == "" and not again["Counts", 0].computed
@@ -210,10 +210,10 @@ def test_files_are_copied_where_there_are_no_links(tmp_path, monkeypatch):
         raise OSError(18, "Invalid cross-device link")
 
     source = run_all(make_suite("Counts"), tmp_path)["Counts", 0].job.run
-    monkeypatch.setattr(linking.os, "link", refuse)
+    monkeypatch.setattr(run_linking.os, "link", refuse)
     assert run_other(tmp_path, "Counts") == {"Counts": (False, "small")}
     (place,) = _places(tmp_path, "other")
-    assert not os.path.samefile(place / "metrics.parquet", source.path / "metrics.parquet")
+    assert not (place / "metrics.parquet").samefile(source.path / "metrics.parquet")
     assert not problems(tmp_path)
 
 
@@ -236,7 +236,7 @@ def test_artifacts_and_checkpoints(tmp_path):
     assert names == ["steps.jsonl"] and not problems(tmp_path)
 
 
-@pytest.mark.parametrize("point", ["link", "record_all", "write_record"])
+@pytest.mark.parametrize("point", ["link", "record_all", "_write_unflushed"])
 def test_a_link_that_is_interrupted_leaves_no_damage(tmp_path, monkeypatch, point):
     run_all(make_suite("Counts", "Noise"), tmp_path)
 
@@ -244,12 +244,15 @@ def test_a_link_that_is_interrupted_leaves_no_damage(tmp_path, monkeypatch, poin
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        owners = {"link": linking.os, "write_record": linking, "record_all": Ledger}
+        owners = {"link": run_linking.os, "_write_unflushed": run_linking, "record_all": Ledger}
         patch.setattr(owners[point], point, interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_other(tmp_path, "Counts", "Noise")
     details = {check.detail for check in problems(tmp_path)}
-    assert details <= {"interrupted: run the suite again", "plan.json is missing: run the suite again"}
+    assert details <= {
+        "interrupted: run the suite again",
+        "plan.json is missing: run the suite again",
+    }
     assert run_other(tmp_path, "Counts", "Noise") == dict.fromkeys(
         ("Counts", "Noise"), (False, "small")
     )
