@@ -1,6 +1,6 @@
 """What a call of `run` or `judge` did."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
@@ -21,3 +21,11 @@ class RunReport:
     n_failed: int = 0
     n_judgements: int | None = None
     linked: Mapping[str, int] = field(default_factory=dict)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what was done in words, a line each."""
+        yield f"{self.n_runs} runs, {self.n_computed} computed now"
+        for suite, count in self.linked.items():
+            yield f"linked {count} run{'s' * (count > 1)} of suite {suite}"
+        if self.n_judgements is not None:
+            yield f"{self.n_judgements} judgements made now"

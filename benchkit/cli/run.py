@@ -69,11 +69,8 @@ def run_command(
     with api.show_progress(console) as handler:
         results = api.run(suite, **chosen, progress=handler, on_outcome=tell_old_failure)
     report = results.run_report
-    console.print(f"{report.n_runs} runs, {report.n_computed} computed now", highlight=False)
-    for name, count in report.linked.items():
-        console.print(f"linked {count} runs of suite {name}", highlight=False, soft_wrap=True)
-    if report.n_judgements is not None:
-        console.print(f"{report.n_judgements} judgements made now", highlight=False)
+    for line in report.lines():
+        console.print(Text(line), soft_wrap=True)
     results.print(console)
     for path in results.write(leaderboards):
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)

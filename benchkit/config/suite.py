@@ -14,7 +14,7 @@ from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.repeats import find_repeats, find_wrong_seeds
 from benchkit.config.suite_code import check_code
 from benchkit.config.suite_model import SuiteModel
-from benchkit.config.suite_paths import locate_at_load, locate_settings
+from benchkit.config.suite_paths import locate_at_load
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.evaluation.lookup import (
@@ -27,7 +27,6 @@ from benchkit.evaluation.metrics.base import Metric
 from benchkit.evaluation.protocols.base import EvaluationProtocol
 from benchkit.evaluation.protocols.sampled import Sampled
 from benchkit.faults import DEFAULT_MAX_FAULT_SHARE
-from benchkit.files.search_order import SearchOrder, data_folders
 from benchkit.types import Capability
 
 
@@ -117,7 +116,6 @@ class Suite(SuiteModel):
     decoding: DecodingSpec = DecodingSpec()
     judging: JudgingSpec | None = None
     _folders: tuple[Path | None, ...] = PrivateAttr(default=(Path(), None))
-    """Where its files are looked for; None stands for the data folder."""
 
     @model_validator(mode="before")
     @classmethod
@@ -252,29 +250,10 @@ class Suite(SuiteModel):
         kinds = [type(protocol) for protocol in self.protocol_objects()]
         return Sampled.name if Sampled in kinds else DEFAULT_PROTOCOL.name
 
-    def locate(self, settings: dict[str, Any], data: Path, what: str) -> dict[str, Any]:
-        """Return settings with the paths of the files that they name; see `suite_paths`.
-
-        Raises:
-            ConfigError: A file is nowhere.
-        """
-        folders = [data_folders(data) if path is None else (path,) for path in self._folders]
-        order = SearchOrder(path for paths in folders for path in paths)
-        located: dict[str, Any] = locate_settings(settings, order, what=what)
-        return located
-
-    def locate_judges(self, data: Path) -> Self:
-        """Return the suite with the paths of the files that its judges name."""
-        if self.judging is None:
-            return self
-        judges = tuple(
-            judge.model_copy(
-                update={"config": self.locate(judge.config, data, f"judge {judge.name!r}")}
-            )
-            for judge in self.judging.judges
-        )
-        judging = self.judging.model_copy(update={"judges": judges})
-        return self.model_copy(update={"judging": judging})
+    @property
+    def file_folders(self) -> tuple[Path | None, ...]:
+        """Where its files are looked for, in this order; None stands for the data folder."""
+        return self._folders
 
     def dataset(self, name: str) -> DatasetSpec:
         """Return the dataset called `name`."""

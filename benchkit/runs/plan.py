@@ -12,6 +12,7 @@ from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.repeats import MOST_SEED
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
+from benchkit.config.suite_files import locate_judges, locate_rows
 from benchkit.data.answer_keys import folders_with_answers
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError, DamageError, check_unique, unknown_name_error
@@ -22,10 +23,10 @@ from benchkit.processes.confinement import require_confinement
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
 from benchkit.runs.executors import JobExecutor, make_executor
-from benchkit.runs.job import Job, Outcome, Overwrite, must_compute
+from benchkit.runs.job import Job, Outcome, Overwrite
 from benchkit.runs.progress import EventHandler, RunEvent
-from benchkit.runs.records import Manifest, PlannedJudge, PlannedRow, PlanRecord
-from benchkit.runs.run_linking import link_runs
+from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
+from benchkit.runs.run_linking import take_stored_runs
 from benchkit.runs.store import Store
 from benchkit.types import Capability
 
@@ -146,13 +147,13 @@ class _PlannedMethod:
 def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     """Return the jobs of a suite, after a check of every name and hyper-parameter."""
     name = suite.name if options.limit_users is None else f"{suite.name}@{options.limit_users}users"
-    suite = suite.locate_judges(options.data)
+    suite = locate_judges(suite, options.data)
     jobs: list[Job] = []
     skipped: list[PlannedRow] = []
     hidden = folders_with_answers(options.store, options.data) if options.confine else ()
     methods = [
         _PlannedMethod(spec, card, describe_method(card, spec.config, hidden))
-        for spec, card in _locate_files(suite, options)
+        for spec, card in locate_rows(suite, _select_methods(suite, options.methods), options.data)
     ]
     labels = [method.spec.name for method in methods]
     check_unique("method", labels)
@@ -183,18 +184,7 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     """Compute what is missing; yield every outcome, those of complete runs first."""
     executor = make_executor(plan.options.executor, plan.options.jobs)
     store = Store(plan.options.store).create()
-    complete: list[Outcome] = []
-    todo: list[Job] = []
-    for job in plan.jobs:
-        manifest = _read_manifest(job, emit)
-        is_complete = manifest is not None and manifest.status == "complete"
-        if manifest is not None and is_complete and not must_compute(manifest, job):
-            complete.append(Outcome(job, manifest, computed=False))
-        else:
-            todo.append(job)
-    complete += (linked := list(link_runs(todo)))
-    places = {outcome.job.run.path for outcome in linked}
-    todo = [job for job in todo if job.run.path not in places]
+    complete, todo = take_stored_runs(plan.jobs, emit)
     datasets = {spec.name: spec for job in todo for spec in (job.train, job.test)}
     # Before the plan is recorded: data that cannot be read leave the earlier tables as they are.
     for spec in datasets.values():
@@ -216,27 +206,11 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
         raise _executor_error(f"gave no outcome of {missing} of {len(todo)} runs")
 
 
-def _read_manifest(job: Job, emit: EventHandler) -> Manifest | None:
-    """Return the manifest of a job's run, None where it has to be computed; say what is damaged."""
-    try:
-        return job.run.manifest()
-    except DamageError as error:
-        emit(RunEvent("damaged", job.title, note=error.row_status))
-        return None
-
-
 def _executor_error(what: str) -> ConfigError:
     return ConfigError(
         f"the executor {what}",
         "yield one outcome a job; benchkit.testing.executors.ExecutorContract tests it",
     )
-
-
-def _locate_files(suite: Suite, options: RunOptions) -> Iterator[tuple[MethodSpec, Card]]:
-    """Yield the methods to run, with the paths of the files that their settings name."""
-    for spec, card in _select_methods(suite, options.methods):
-        config = suite.locate(spec.config, options.data, f"method {spec.name!r}")
-        yield spec.model_copy(update={"config": config}), card
 
 
 def _select_methods(

@@ -16,14 +16,39 @@ from pathlib import Path
 from typing import Any
 
 from benchkit import io
+from benchkit.errors import DamageError
 from benchkit.files.checksums import sign_record
 from benchkit.files.temporary_files import make_temporary_file
 from benchkit.runs import records
 from benchkit.runs.job import Job, Outcome, must_compute
+from benchkit.runs.progress import EventHandler, RunEvent
 from benchkit.runs.records import LINKED_FROM, Manifest
 from benchkit.runs.store import Run, Store
 
 _LOCKS_AT_ONCE = 64  # each is an open file
+
+
+def take_stored_runs(jobs: Iterable[Job], emit: EventHandler) -> tuple[list[Outcome], list[Job]]:
+    """Return the outcomes of jobs that are complete in the store, and the jobs to be computed.
+
+    What is complete under another suite, task or label is linked; what is damaged is said.
+    """
+    complete: list[Outcome] = []
+    due: list[Job] = []
+    for job in jobs:
+        manifest = None
+        try:
+            manifest = job.run.manifest()
+        except DamageError as error:
+            emit(RunEvent("damaged", job.title, note=error.row_status))
+        is_complete = manifest is not None and manifest.status == "complete"
+        if manifest is not None and is_complete and not must_compute(manifest, job):
+            complete.append(Outcome(job, manifest, computed=False))
+        else:
+            due.append(job)
+    linked = list(link_runs(due))
+    places = {outcome.job.run.path for outcome in linked}
+    return complete + linked, [job for job in due if job.run.path not in places]
 
 
 def link_runs(jobs: Sequence[Job]) -> Iterator[Outcome]:

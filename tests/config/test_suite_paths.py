@@ -1,4 +1,4 @@
-"""Files that a suite names: where they are looked for, and that a run id knows their content only."""
+"""Files that a suite names: where they are looked for, and what a run id knows of them."""
 
 import json
 import shutil

@@ -39,9 +39,9 @@ _OPTIONAL_CASES = ("other_targets", "grades")
 def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     """Return the dataset of `spec`: from `dataset_dir(spec, root)` if it is there, else made now.
 
-    Relative paths in the specification are below `root/raw`, or else below `root`. Lines that could not be read are kept
-    beside the dataset, in quarantine.jsonl. Raises DataError when the stored files are not those
-    that were written.
+    Relative paths in the specification are below `root/raw`, or else below `root`. Lines that could
+    not be read are kept beside the dataset, in quarantine.jsonl. Raises DataError when the stored
+    files are not those that were written.
     """
     with io.wrap_io_errors(root):
         root.mkdir(parents=True, exist_ok=True)
