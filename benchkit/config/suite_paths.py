@@ -62,9 +62,8 @@ def _locate_code(values: dict[str, Any], folder: Path) -> None:
             table: Any = values
             for step in way:
                 table = table[step]
-            if isinstance(table, dict | list):
-                _, _, name = reference.target.rpartition(":")
-                table[last] = f"{folder / reference.file}:{name}"
+            name = reference.target.rpartition(":")[2]
+            table[last] = f"{folder / reference.file}:{name}"
 
 
 def locate_settings(
@@ -109,3 +108,14 @@ def _must_be_there(key: str, text: str, kind: str) -> bool:
     if key in _FILES_OR_NAMES:
         return text.endswith(_ENDINGS)
     return key in ("backbone", "adapter") and text.startswith(("./", "../", "/"))
+
+
+def shorten_paths(text: str, settings: Any) -> str:
+    """Return a text for readers with the names, alone, of the paths that settings hold."""
+    if isinstance(settings, Mapping | list | tuple):
+        parts = settings.values() if isinstance(settings, Mapping) else settings
+        for part in parts:
+            text = shorten_paths(text, part)
+    elif isinstance(settings, str) and Path(settings).is_absolute():
+        text = text.replace(settings, Path(settings).name)
+    return text

@@ -13,6 +13,7 @@ from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.repeats import MOST_SEED
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
 from benchkit.config.suite_files import locate_judges, locate_rows
+from benchkit.config.suite_paths import shorten_paths
 from benchkit.data.answer_keys import folders_with_answers
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError, DamageError, check_unique, unknown_name_error
@@ -140,7 +141,8 @@ class _PlannedMethod:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What a reader must know of its rows."""
-        declared = self.description.caveats
+        config = self.spec.config
+        declared = tuple(shorten_paths(text, config) for text in self.description.caveats)
         return (*declared, UNISOLATED) if is_live(self.card.target) else declared
 
 

@@ -128,6 +128,7 @@ def test_a_folder_of_a_model_counts_by_its_content(places):
         (places / name / "mine.toml").write_text(text)
         job = job_of(places, f"{name}/mine.toml")
         assert job.method.config["backbone"] == str(model)
+        assert "backbone tiny" in job.caveats
         ids.append(job.run_id)
     assert ids[0] == ids[2] != ids[1]
 
