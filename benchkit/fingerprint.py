@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchkit.files.search_order import SearchOrder, find_named
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -23,27 +25,49 @@ def hash_json(value: Mapping[str, Any]) -> str:
 
 
 def canonical_settings(config: "BaseModel | None") -> dict[str, Any]:
-    """Return hyper-parameters as JSON, with the hash of its content in place of each file (Path).
+    """Return hyper-parameters as JSON, with the hash of its content in place of each file.
 
-    So neither the name of a file nor its folder matters. A missing file has the hash None.
+    A file, or a model's folder, is a `Path` or a text that names one (`find_named`). So neither its
+    name nor its folder matters. A missing file has the hash None.
     """
     if config is None:
         return {}
     values = config.model_dump(mode="json")
-    return {name: _hash_files(getattr(config, name), values[name]) for name in values}
+    return {n: _hash_files(getattr(config, n), values[n], n, values) for n in values}
 
 
-def _hash_files(value: Any, dumped: Any) -> Any:
-    """Return `dumped`, the JSON form of `value`, with hashes in place of paths."""
+def _hash_files(value: Any, dumped: Any, key: str = "", table: Mapping[str, Any] = {}) -> Any:
+    """Return `dumped`, the JSON form of `value`, with hashes in place of paths.
+
+    Args:
+        value: The value.
+        dumped: Its JSON form.
+        key: Its key.
+        table: The JSON form of what it stands in.
+    """
     if isinstance(value, Path):
-        return {"sha256": hash_file(value)}
+        return {"sha256": _hash_path(value)}
+    if isinstance(value, str):
+        path = find_named(key, value, SearchOrder([Path()]), str(table.get("kind", "")))
+        if path is None:
+            return dumped
+        # Where the content has a hash of its own, comments in the file do not count.
+        return "file" if f"{key}_hash" in table else {"sha256": _hash_path(path)}
     if hasattr(value, "model_dump"):
-        return {name: _hash_files(getattr(value, name), dumped[name]) for name in dumped}
+        return {n: _hash_files(getattr(value, n), dumped[n], n, dumped) for n in dumped}
     if isinstance(value, Mapping):
-        return {str(name): _hash_files(part, dumped[str(name)]) for name, part in value.items()}
+        return {str(n): _hash_files(v, dumped[str(n)], str(n), dumped) for n, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_hash_files(*pair) for pair in zip(value, dumped, strict=True)]
+        return [_hash_files(*pair, key, table) for pair in zip(value, dumped, strict=True)]
     return dumped
+
+
+def _hash_path(path: Path) -> str | None:
+    """Return the hash of a file, or of all files of a folder with their names in it."""
+    if not path.is_dir():
+        return hash_file(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return hash_json({file.relative_to(path).as_posix(): hash_file(file) for file in files})
 
 
 def hash_file(path: Path) -> str | None:

@@ -28,7 +28,7 @@ ALLOWED = {
     "errors": set(),
     "faults": {"errors"},
     "seeds": set(),
-    "fingerprint": set(),
+    "fingerprint": {"files"},
     "source_hash": set(),
     "process_state": set(),
     "rating_scale": set(),

@@ -1,6 +1,6 @@
 """List what there is: suites, methods, judges, rubrics, data sources, runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,21 +8,43 @@ from benchkit.cards import list_cards
 from benchkit.config.suite import list_shipped_suites, load_suite
 from benchkit.data.sources import SOURCES, describe_sources
 from benchkit.data.spec import DatasetSpec
-from benchkit.errors import DamageError, unknown_name_error
+from benchkit.errors import ConfigError, DamageError, unknown_name_error
 from benchkit.runs.store import Store
 
 
 def list_suites() -> list[dict[str, Any]]:
-    """Return the suites that come with benchkit: name, title, datasets, methods."""
+    """Return the suites that come with benchkit: name, title, file, datasets, tasks and rows."""
+    suites = [(load_suite(name), path) for name, path in list_shipped_suites().items()]
     return [
         {
             "name": suite.name,
             "title": suite.title,
+            "file": str(path),
             "datasets": [dataset.name for dataset in suite.datasets],
-            "methods": [method.name for method in suite.methods],
+            "tasks": [task.name for task in suite.tasks],
+            "methods": [
+                {"method": row.method, "label": row.name, "config": row.config}
+                for row in suite.methods
+            ],
         }
-        for suite in map(load_suite, list_shipped_suites())
+        for suite, path in suites
     ]
+
+
+def suite_text(name: str, kind: str = "suites") -> str:
+    """Return the TOML of a suite that comes with benchkit, as a copy that runs.
+
+    It names no folder: the copy looks beside itself, then where the suite looks.
+
+    Raises:
+        ConfigError: There is no such suite, or the kind is another one.
+    """
+    if kind != "suites":
+        raise ConfigError(f"{kind} are no TOML files", "benchkit ls suites NAME --toml")
+    shipped = list_shipped_suites()
+    if name not in shipped:
+        raise unknown_name_error("suite", name, shipped)
+    return shipped[name].read_text(encoding="utf-8")
 
 
 def list_components(kind: Literal["method", "judge"]) -> list[dict[str, Any]]:
@@ -81,6 +103,32 @@ def list_runs(store: Path) -> list[dict[str, Any]]:
             }
         )  # fmt: skip
     return rows
+
+
+def list_entries(kind: str, store: Path, name: str = "") -> list[dict[str, Any]]:
+    """Return what there is of a kind that `benchkit ls` knows.
+
+    Args:
+        kind: "suites", "methods", "datasets", "judges", "rubrics" or "runs".
+        store: Where the runs are.
+        name: Only the entry of this name; of runs, those of this suite.
+
+    Raises:
+        ConfigError: There is no such entry.
+    """
+    listers: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "suites": list_suites,
+        "methods": lambda: list_components("method"),
+        "datasets": list_sources,
+        "judges": lambda: list_components("judge"),
+        "rubrics": list_rubrics,
+        "runs": lambda: list_runs(store),
+    }
+    entries = listers[kind]()
+    names = [str(next(iter(entry.values()))) for entry in entries]
+    if name and name not in names:
+        raise unknown_name_error(kind.removesuffix("s"), name, names)
+    return [entry for entry, first in zip(entries, names, strict=True) if name in ("", first)]
 
 
 def select_datasets(

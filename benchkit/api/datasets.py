@@ -12,11 +12,11 @@ from pydantic import PrivateAttr
 from benchkit import io
 from benchkit.config.loading import validate_model
 from benchkit.config.suite import Suite
-from benchkit.data.preparation.cache import RAW_DIR
 from benchkit.data.readers.column_map import SINGLE_VALUES, ColumnMap
 from benchkit.data.readers.nested_values import join_nested_columns
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import DataError
+from benchkit.files.search_order import RAW_DIR
 
 if TYPE_CHECKING:
     import pandas as pd

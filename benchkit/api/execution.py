@@ -1,6 +1,7 @@
 """Run a suite: plan, compute what is missing, judge what the suite wants judged, collect."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,12 +26,13 @@ from benchkit.judging.runner import judge_runs
 from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.executors.inline import InlineExecutor
-from benchkit.runs.job import Job
+from benchkit.runs.job import Job, must_compute
 from benchkit.runs.options import RunOptions
 from benchkit.runs.plan import RunPlan, execute_plan, plan_runs
 from benchkit.runs.profiles import Profile
 from benchkit.runs.progress import EventHandler, make_reporter
-from benchkit.runs.store import Store
+from benchkit.runs.run_linking import find_source
+from benchkit.runs.store import Run, Store
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,8 +45,9 @@ class PlannedRun:
     """One run that a plan names, and how far it is.
 
     Attributes:
-        state: "to run", or the state of the run in the store: "started", "complete", "failed",
-            "damaged"; "unknown" where that would need code of the suite to run.
+        state: "to run"; "to link", where another suite of the store has the run; or the state of
+            the run in the store: "started", "complete", "failed", "damaged"; "unknown" where that
+            would need code of the suite to run.
         reason: Why it will not be run, or is unknown, or what it waits for; else empty.
         missing: Public files that are fetched first; until they are here, a run has no id.
     """
@@ -97,6 +100,7 @@ def plan(
     unknown_rows = outline.unknown_rows() if outline else {}
     unknown_tasks = outline.unknown_tasks() if outline else {}
     rows = []
+    elsewhere = Store(planned.options.store).find_runs({job.run_id for job in planned.jobs})
     for job in planned.jobs:
         row = (job.task, job.method.name, job.seed)
         if (code := unknown_rows.get(job.method.name)) and job.method in planned.suite.methods:
@@ -107,7 +111,8 @@ def plan(
         elif missing := missing_files([job], planned.options.data):
             rows.append(PlannedRun(*row, "", "to run", "its data are fetched first", missing))
         else:
-            rows.append(PlannedRun(*row, job.run_id, _stored_state(job)))
+            state, reason = _stored_state(job, elsewhere[job.run_id])
+            rows.append(PlannedRun(*row, job.run_id, state, reason))
     for skipped in planned.skipped:
         row = (skipped.task, skipped.label, skipped.seed)
         if code := unknown_rows.get(skipped.label):  # what stands in for it cannot do the task
@@ -117,12 +122,18 @@ def plan(
     return rows
 
 
-def _stored_state(job: Job) -> str:
+def _stored_state(job: Job, elsewhere: Sequence[Run]) -> tuple[str, str]:
+    """Return how far a run is, and why it will not be computed, if another suite has it."""
+    manifest = None
     try:
         manifest = job.run.manifest()
+        state: str = manifest.status if manifest else "to run"
     except DamageError:
-        return "damaged"
-    return manifest.status if manifest else "to run"
+        state = "damaged"
+    is_due = manifest is None or must_compute(manifest, job)
+    if is_due and (source := find_source(job, elsewhere)):
+        return "to link", f"the same as a run of suite {source.suite}"
+    return state, ""
 
 
 def run(
@@ -230,12 +241,14 @@ def _execute(
     write_frames(planned.suite, options.data)
     records = Store(options.store)
     computed = 0
+    linked: Counter[str] = Counter()
     failed = sum("not installed" in str(row.skip_reason) for row in planned.skipped)
     judgements = 0
     with open_handler(progress) as handler:
         fetch_missing_files(planned.jobs, options.data, handler, fetch=fetch)
         for outcome in execute_plan(planned, handler):
             computed += outcome.computed
+            linked.update([outcome.linked_from] * bool(outcome.linked_from))
             failed += outcome.manifest.status == "failed"
             if on_outcome is not None:
                 on_outcome(outcome)
@@ -247,6 +260,7 @@ def _execute(
         n_computed=computed,
         n_failed=failed,
         n_judgements=judgements if planned.judges else None,
+        linked=dict(linked),
     )
 
 

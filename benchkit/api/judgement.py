@@ -16,6 +16,7 @@ from benchkit.config.judging import JudgeSpec, JudgingSpec
 from benchkit.config.loading import read_toml
 from benchkit.config.suite import Suite
 from benchkit.config.suite_code import check_code
+from benchkit.config.suite_files import locate_judges
 from benchkit.errors import ConfigError, StoreError
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun, find_judgeable_runs
@@ -93,7 +94,7 @@ def plan_judging(
         ConfigError: There is no such judge, or its settings are wrong.
         StoreError: The suite has no complete run.
     """
-    resolved = resolve_suite(suite, trust)
+    resolved = locate_judges(resolve_suite(suite, trust), Path(data))
     judging = _judging_spec(resolved, by, label, dict(config or {}), cases)
     records = Store(Path(store))
     name = resolved.name if limit_users is None else f"{resolved.name}@{limit_users}users"

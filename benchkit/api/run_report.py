@@ -1,6 +1,7 @@
 """What a call of `run` or `judge` did."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -10,6 +11,7 @@ class RunReport:
     Attributes:
         n_runs: Runs that were asked for.
         n_computed: Those computed now; the others were in the store.
+        linked: Suite -> how many of its runs were linked now, as they are the same as runs here.
         n_failed: Runs, judgements and methods that failed or are not installed.
         n_judgements: Judgements made now; None where the suite has no judges.
     """
@@ -18,9 +20,12 @@ class RunReport:
     n_computed: int = 0
     n_failed: int = 0
     n_judgements: int | None = None
+    linked: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def line(self) -> str:
-        """What was done, in words."""
-        judged = "" if self.n_judgements is None else f", {self.n_judgements} judgements made now"
-        return f"{self.n_runs} runs, {self.n_computed} computed now{judged}"
+    def lines(self) -> Iterator[str]:
+        """Yield what was done in words, a line each."""
+        yield f"{self.n_runs} runs, {self.n_computed} computed now"
+        for suite, count in self.linked.items():
+            yield f"linked {count} run{'s' * (count > 1)} of suite {suite}"
+        if self.n_judgements is not None:
+            yield f"{self.n_judgements} judgements made now"

@@ -1,6 +1,5 @@
 """benchkit ls"""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,23 +13,20 @@ def ls_command(
         Literal["suites", "methods", "datasets", "judges", "rubrics", "runs"],
         typer.Argument(help="What to list."),
     ],
+    name: Annotated[str, typer.Argument(help="Only this one; of runs, those of this suite.")] = "",
     out: Annotated[Path, typer.Option(help="The run store, for `ls runs`.")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    toml: Annotated[bool, typer.Option(help="Print the file of suite NAME, to copy it.")] = False,
 ) -> None:
     """List suites, methods and judges with their cards, rubrics, dataset sources or runs."""
     import json
 
     from benchkit.api import catalog
 
-    listers: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "suites": catalog.list_suites,
-        "methods": lambda: catalog.list_components("method"),
-        "datasets": catalog.list_sources,
-        "judges": lambda: catalog.list_components("judge"),
-        "rubrics": catalog.list_rubrics,
-        "runs": lambda: catalog.list_runs(out),
-    }
-    entries = listers[kind]()
+    if toml:
+        echo_file(catalog.suite_text(name, kind))
+        return
+    entries = catalog.list_entries(kind, out, name)
     if as_json:
         echo_file(json.dumps(entries, indent=2, ensure_ascii=False, default=str) + "\n")
     elif kind in ("methods", "judges"):
@@ -70,6 +66,11 @@ def _print_entries(entries: list[dict[str, Any]]) -> None:
         return
     table = Table(*entries[0], box=None, header_style="bold", pad_edge=False)
     for entry in entries:
-        values = (", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in entry.values())
-        table.add_row(*map(Text, values))
+        table.add_row(*(Text(_in_words(value)) for value in entry.values()))
     console.print(table)
+
+
+def _in_words(value: Any) -> str:
+    """Return a value in a cell: of rows of a suite, the labels."""
+    parts = value if isinstance(value, list) else [value]
+    return ", ".join(str(part["label"] if isinstance(part, dict) else part) for part in parts)

@@ -69,7 +69,8 @@ def run_command(
             suite, **chosen, fetch=fetch, progress=handler, on_outcome=tell_old_failure
         )
     report = results.run_report
-    console.print(report.line, highlight=False)
+    for line in report.lines():
+        console.print(Text(line), soft_wrap=True)
     results.print(console)
     for path in results.write(leaderboards):
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)

@@ -6,10 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, model_validator
 
 from benchkit.config.changes import apply_changes
 from benchkit.config.decoding_spec import DecodingSpec
@@ -20,8 +17,8 @@ from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.repeats import find_repeats, find_wrong_seeds
 from benchkit.config.suite_code import check_code
 from benchkit.config.suite_model import SuiteModel
-from benchkit.data.sources import resolve_paths
-from benchkit.data.spec import DatasetSpec, map_files
+from benchkit.config.suite_paths import locate_at_load
+from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.evaluation.lookup import (
     DEFAULT_PROTOCOL,
@@ -112,6 +109,7 @@ class Suite(SuiteModel):
     decoding: DecodingSpec = DecodingSpec()
     judging: JudgingSpec | None = None
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    _folders: tuple[Path | None, ...] = PrivateAttr(default=(Path(), None))
 
     @model_validator(mode="before")
     @classmethod
@@ -246,6 +244,11 @@ class Suite(SuiteModel):
         kinds = [type(protocol) for protocol in self.protocol_objects()]
         return Sampled.name if Sampled in kinds else DEFAULT_PROTOCOL.name
 
+    @property
+    def file_folders(self) -> tuple[Path | None, ...]:
+        """Where its files are looked for, in this order; None stands for the data folder."""
+        return self._folders
+
     def dataset(self, name: str) -> DatasetSpec:
         """Return the dataset called `name`."""
         return next(dataset for dataset in self.datasets if dataset.name == name)
@@ -273,8 +276,16 @@ def load_suite(name: str, *, trust: bool = False, changes: Sequence[str] = ()) -
     path, values = read_suite_values(name, changes)
     if name.endswith(".toml") or changes:
         check_code(path, values, trust=trust)
-    suite = validate_model(Suite, values, str(path))
+    suite = make_suite(name, path, values)
     return suite if demo_users is None else demo_suite(suite, demo_users)
+
+
+def make_suite(name: str, path: Path, values: dict[str, Any]) -> Suite:
+    """Return the suite that `read_suite_values` has read. Raises ConfigError where it is wrong."""
+    suite = validate_model(Suite, values, str(path))
+    folder = path.parent.resolve()
+    suite._folders = (folder, None) if name.endswith(".toml") else (None, folder)
+    return suite
 
 
 def read_suite_values(name: str, changes: Sequence[str] = ()) -> tuple[Path, dict[str, Any]]:
@@ -295,15 +306,6 @@ def read_suite_values(name: str, changes: Sequence[str] = ()) -> tuple[Path, dic
     values = read_toml(path)
     values.setdefault("name", path.stem)
     apply_changes(values, changes)
-    if name.endswith(".toml"):  # the paths of shipped suites are below the data folder
-        _resolve_paths(values, path.parent.resolve())
+    if name.endswith(".toml"):
+        locate_at_load(values, path.parent.resolve())
     return path, values
-
-
-def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
-    """Resolve files that a dataset names against the suite's folder, wherever the command runs."""
-    for dataset in values.get("datasets", ()):
-        if isinstance(dataset, dict) and isinstance(dataset.get("options"), dict):
-            dataset["options"] = resolve_paths(dataset["options"], folder)
-        if isinstance(dataset, dict):
-            map_files(dataset, lambda file: str(folder / file))

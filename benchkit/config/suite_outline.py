@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchkit.config.demo import demo_suite, split_demo_name
-from benchkit.config.loading import validate_model
-from benchkit.config.suite import Suite, read_suite_values
+from benchkit.config.suite import Suite, make_suite, read_suite_values
 from benchkit.config.suite_code import CodeReference, find_code, leave_out_code
 
 
@@ -61,5 +60,5 @@ def outline_suite(name: str, changes: Sequence[str] = ()) -> SuiteOutline:
     code = tuple(find_code(values)) if name.endswith(".toml") or changes else ()
     if code:
         values = leave_out_code(values, code)
-    suite = validate_model(Suite, values, str(path))
+    suite = make_suite(name, path, values)
     return SuiteOutline(suite if demo_users is None else demo_suite(suite, demo_users), code)

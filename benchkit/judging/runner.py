@@ -15,6 +15,7 @@ from benchkit.judging import robustness, verdict_table
 from benchkit.judging.inputs import MethodAnswer, read_answers
 from benchkit.judging.judge_job import JudgeJob, make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun
+from benchkit.judging.judgement_linking import find_same_judgement, link_judgement
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.validation import same_model_warning, validate_verdicts
 from benchkit.judging.verdicts import Judge, JudgeInput, Verdict
@@ -104,7 +105,8 @@ def estimate_judge_costs(
     for job in make_judge_jobs(spec):
         since = job.answers_since(runs, force)
         for run in runs:
-            if probe is None and not force and job.stored_judgement(run):
+            stored = job.stored_judgement(run) or find_same_judgement(store, job, run, 1.0)
+            if probe is None and not force and stored:
                 yield JudgeCost(job.spec.name, run, NO_COST, judged=True)
                 continue
             catalog, answers = _read_answers(job, run)
@@ -171,6 +173,8 @@ def _judge_run(
     label, run = job.spec.name, judgeable.run
     if not force and (stored := job.stored_judgement(judgeable, max_fault_share)):
         return JudgeResult(judgeable, label, stored)
+    if not force and (linked := link_judgement(store, job, judgeable, max_fault_share)):
+        return JudgeResult(judgeable, label, linked)
     catalog, answers = _read_answers(job, judgeable)
     if not any(answer.rationale for answer in answers):
         return JudgeResult(judgeable, label, None, "gives no rationales")

@@ -23,10 +23,10 @@ from benchkit.processes.threads import limit_threads
 from benchkit.processes.worker import MethodStart
 from benchkit.runs import costs
 from benchkit.runs.job import Job, Outcome, must_compute
-from benchkit.runs.linking import link_run
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
 from benchkit.runs.provenance import collect_provenance
 from benchkit.runs.records import Manifest
+from benchkit.runs.run_linking import link_run
 from benchkit.runs.store import Run, Store
 from benchkit.types import Recommender, RunContext
 

@@ -8,6 +8,8 @@ from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
+from benchkit.config.suite_files import locate_judges, locate_rows
+from benchkit.config.suite_paths import shorten_paths
 from benchkit.data.answer_keys import folders_with_answers
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError, DamageError, check_unique, unknown_name_error
@@ -17,8 +19,7 @@ from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
 from benchkit.runs.executors import make_executor
-from benchkit.runs.job import Job, Outcome, must_compute
-from benchkit.runs.linking import link_runs
+from benchkit.runs.job import Job, Outcome
 from benchkit.runs.options import RunOptions
 from benchkit.runs.profiles import (
     ModelProfile,
@@ -27,7 +28,8 @@ from benchkit.runs.profiles import (
     choose_profile,
 )
 from benchkit.runs.progress import EventHandler, RunEvent
-from benchkit.runs.records import Manifest, PlannedJudge, PlannedRow, PlanRecord
+from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
+from benchkit.runs.run_linking import take_stored_runs
 from benchkit.runs.store import Store
 from benchkit.types import Capability
 
@@ -85,7 +87,8 @@ class _PlannedMethod:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What a reader must know of its rows."""
-        declared = self.description.caveats
+        config = self.spec.config
+        declared = tuple(shorten_paths(text, config) for text in self.description.caveats)
         return (*declared, UNISOLATED) if is_live(self.card.target) else declared
 
 
@@ -94,12 +97,15 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     profile = choose_profile(suite, options.profile, options.device)
     suite = apply_profile(suite, profile)
     name = suite.name if options.limit_users is None else f"{suite.name}@{options.limit_users}users"
+    suite = locate_judges(suite, options.data)
     jobs: list[Job] = []
     skipped: list[PlannedRow] = []
     hidden = folders_with_answers(options.store, options.data) if options.confine else ()
     methods = [
         _PlannedMethod(spec, card, describe_method(card, spec.config, hidden))
-        for spec, card in _select_methods(suite, options.methods, profile)
+        for spec, card in locate_rows(
+            suite, _select_methods(suite, options.methods, profile), options.data
+        )
     ]
     labels = [method.spec.name for method in methods]
     check_unique("method", labels)
@@ -130,18 +136,7 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     """Compute what is missing; yield every outcome, those of complete runs first."""
     executor = make_executor(plan.options.executor, plan.options.jobs)
     store = Store(plan.options.store).create()
-    complete: list[Outcome] = []
-    todo: list[Job] = []
-    for job in plan.jobs:
-        manifest = _read_manifest(job, emit)
-        is_complete = manifest is not None and manifest.status == "complete"
-        if manifest is not None and is_complete and not must_compute(manifest, job):
-            complete.append(Outcome(job, manifest, computed=False))
-        else:
-            todo.append(job)
-    complete += (linked := list(link_runs(todo)))
-    places = {outcome.job.run.path for outcome in linked}
-    todo = [job for job in todo if job.run.path not in places]
+    complete, todo = take_stored_runs(plan.jobs, emit)
     datasets = {spec.name: spec for job in todo for spec in (job.train, job.test)}
     # Before the plan is recorded: data that cannot be read leave the earlier tables as they are.
     for spec in datasets.values():
@@ -161,15 +156,6 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
         yield outcome
     if missing := expected.total():
         raise _executor_error(f"gave no outcome of {missing} of {len(todo)} runs")
-
-
-def _read_manifest(job: Job, emit: EventHandler) -> Manifest | None:
-    """Return the manifest of a job's run, None where it has to be computed; say what is damaged."""
-    try:
-        return job.run.manifest()
-    except DamageError as error:
-        emit(RunEvent("damaged", job.title, note=error.row_status))
-        return None
 
 
 def _executor_error(what: str) -> ConfigError:

@@ -7,6 +7,7 @@ from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.suite import MethodSpec, Suite, list_shipped_suites
 from benchkit.config.suite_code import find_code
+from benchkit.config.suite_files import locate_config
 from benchkit.config.suite_outline import outline_suite
 from benchkit.errors import BenchkitError, ConfigError
 from benchkit.runs.profiles import PROFILES, apply_profile
@@ -46,13 +47,15 @@ def _check_suite(name: str) -> Iterator[ValidationCheck]:
         if method.name in outline.unknown_rows():
             continue
         try:
-            cards.build_config(cards.find_card(method.method), method.config)
+            config = locate_config(suite, method.config, Path("data"), method.name)
+            cards.build_config(cards.find_card(method.method), config)
         except BenchkitError as error:
             if (problem := f"{method.name}: {error.cause}") not in wrong:
                 wrong.append(problem)
     for judge in suite.judging.judges if suite.judging else ():
         try:
-            cards.build_config(cards.find_card(judge.judge, "judge"), judge.config)
+            config = locate_config(suite, judge.config, Path("data"), judge.name)
+            cards.build_config(cards.find_card(judge.judge, "judge"), config)
         except BenchkitError as error:
             wrong.append(f"{judge.name}: {error.cause}")
     what = f"suite {suite.name}: {len(suite.tasks)} tasks, {len(suite.methods)} methods"

@@ -8,11 +8,11 @@ import threading
 
 import pytest
 
-from benchkit.runs import linking
+from benchkit.runs import run_linking
 from benchkit.runs.ledger import Ledger
-from benchkit.runs.linking import link_runs
 from benchkit.runs.plan import RunOptions, plan_runs
 from benchkit.runs.records import PlannedRow, PlanRecord
+from benchkit.runs.run_linking import link_runs
 from benchkit.runs.store import Store
 from benchkit.runs.store_validation import check_store
 from tests.support import damages
@@ -210,7 +210,7 @@ def test_files_are_copied_where_there_are_no_links(tmp_path, monkeypatch):
         raise OSError(18, "Invalid cross-device link")
 
     source = run_all(make_suite("Counts"), tmp_path)["Counts", 0].job.run
-    monkeypatch.setattr(linking.os, "link", refuse)
+    monkeypatch.setattr(run_linking.os, "link", refuse)
     assert run_other(tmp_path, "Counts") == {"Counts": (False, "small")}
     (place,) = _places(tmp_path, "other")
     assert not (place / "metrics.parquet").samefile(source.path / "metrics.parquet")
@@ -236,7 +236,7 @@ def test_artifacts_and_checkpoints(tmp_path):
     assert names == ["steps.jsonl"] and not problems(tmp_path)
 
 
-@pytest.mark.parametrize("point", ["link", "record_all", "write_record"])
+@pytest.mark.parametrize("point", ["link", "record_all", "_write_unflushed"])
 def test_a_link_that_is_interrupted_leaves_no_damage(tmp_path, monkeypatch, point):
     run_all(make_suite("Counts", "Noise"), tmp_path)
 
@@ -244,7 +244,7 @@ def test_a_link_that_is_interrupted_leaves_no_damage(tmp_path, monkeypatch, poin
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        owners = {"link": linking.os, "write_record": linking, "record_all": Ledger}
+        owners = {"link": run_linking.os, "_write_unflushed": run_linking, "record_all": Ledger}
         patch.setattr(owners[point], point, interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_other(tmp_path, "Counts", "Noise")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -30,12 +30,12 @@ from benchkit.data.spec import CandidateFileSpec, DatasetSpec, map_files
 from benchkit.data.splits.base import TEST
 from benchkit.data.splits.lookup import split_source_file
 from benchkit.errors import DataError
+from benchkit.files.search_order import SearchOrder, data_folders
 from benchkit.fingerprint import hash_json
 from benchkit.rating_scale import FIVE_STARS, RatingScale
 from benchkit.source_hash import hash_sources
 from benchkit.types import Catalog, Interactions
 
-RAW_DIR = "raw"  # below the data folder: where raw files are fetched to
 # A damaged file can make Polars panic, too, which is no subclass of its other errors.
 _POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _OPTIONAL = ("rating", "timestamp")
@@ -45,9 +45,9 @@ _OPTIONAL_CASES = ("other_targets", "grades")
 def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     """Return the dataset of `spec`: from `dataset_dir(spec, root)` if it is there, else made now.
 
-    Relative paths in the specification are below `root/raw`. Lines that could not be read are kept
-    beside the dataset, in quarantine.jsonl. Raises DataError when the stored files are not those
-    that were written.
+    Relative paths in the specification are below `root/raw`, or else below `root`. Lines that could
+    not be read are kept beside the dataset, in quarantine.jsonl. Raises DataError when the stored
+    files are not those that were written.
     """
     root = _data_root(spec, root)
     with io.wrap_io_errors(root):
@@ -58,8 +58,8 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     folder = _dataset_dir(spec, root, inputs)
     with FileLock(root / f".{folder.name}.lock"):
         if not (folder / "dataset.json").exists() or not answer_key_path(folder.name).exists():
-            resolved = spec.resolve_files(root / RAW_DIR)
-            raw = read_tables(resolved, sources.resolve_paths(spec.options, root / RAW_DIR))
+            resolved = spec.resolve_files(_folders(root))
+            raw = read_tables(resolved, sources.resolve_paths(spec.options, _folders(root)))
             if raw.malformed is not None and len(raw.malformed):
                 io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
             dataset = prepare_dataset(raw, resolved)
@@ -136,17 +136,27 @@ def _hash_inputs(spec: DatasetSpec, root: Path, write: bool = False) -> list[str
     if spec.demo_users is not None:  # the files need not be there yet, as in a dry run
         return [identify_demo(spec.source, spec.options, spec.demo_users)]
     memory = HashMemory(root / ".input-hashes.json")
-    hashes = sources.hash_inputs(spec.source, _source_options(spec, root), memory)
-    hashes += [memory.hash_file(file) for file in spec.resolve_files(root / RAW_DIR).files]
+    try:
+        hashes = sources.hash_inputs(spec.source, _source_options(spec, root), memory)
+    except DataError as error:
+        folders = ", then ".join(map(str, data_folders(root)))
+        looked = f"relative paths: looked in the folder of the suite file, then {folders}"
+        raise DataError(error.cause, f"{error.hint}; {looked}" if error.hint else looked) from None
+    hashes += [memory.hash_file(file) for file in spec.resolve_files(_folders(root)).files]
     if write:
         memory.write()
     return hashes
 
 
+def _folders(root: Path) -> Path:
+    """Return where relative paths are looked for, as a folder: it finds what is divided by."""
+    return cast("Path", SearchOrder(data_folders(root)))
+
+
 def _source_options(spec: DatasetSpec, root: Path) -> dict[str, Any]:
     """Return the options of the source; the first file of a split stands for the interactions."""
-    options = sources.resolve_paths(spec.options, root / RAW_DIR)
-    files = spec.resolve_files(root / RAW_DIR).split_files
+    options = sources.resolve_paths(spec.options, _folders(root))
+    files = spec.resolve_files(_folders(root)).split_files
     return options if files is None else {**options, "interactions": files.train}
 
 

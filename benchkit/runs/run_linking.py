@@ -6,22 +6,49 @@ files are linked into the job's own folder, with a manifest of their own: each s
 without the other one.
 """
 
+import json
 import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from benchkit import io
+from benchkit.errors import DamageError
 from benchkit.files.checksums import sign_record
+from benchkit.files.temporary_files import make_temporary_file
 from benchkit.runs import records
 from benchkit.runs.job import Job, Outcome, must_compute
-from benchkit.runs.record_files import write_record
+from benchkit.runs.progress import EventHandler, RunEvent
 from benchkit.runs.records import LINKED_FROM, Manifest
 from benchkit.runs.store import Run, Store
 
 _LOCKS_AT_ONCE = 64  # each is an open file
+
+
+def take_stored_runs(jobs: Iterable[Job], emit: EventHandler) -> tuple[list[Outcome], list[Job]]:
+    """Return the outcomes of jobs that are complete in the store, and the jobs to be computed.
+
+    What is complete under another suite, task or label is linked; what is damaged is said.
+    """
+    complete: list[Outcome] = []
+    due: list[Job] = []
+    for job in jobs:
+        manifest = None
+        try:
+            manifest = job.run.manifest()
+        except DamageError as error:
+            emit(RunEvent("damaged", job.title, note=error.row_status))
+        is_complete = manifest is not None and manifest.status == "complete"
+        if manifest is not None and is_complete and not must_compute(manifest, job):
+            complete.append(Outcome(job, manifest, computed=False))
+        else:
+            due.append(job)
+    linked = list(link_runs(due))
+    places = {outcome.job.run.path for outcome in linked}
+    return complete + linked, [job for job in due if job.run.path not in places]
 
 
 def link_runs(jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -87,7 +114,7 @@ def _link_locked(jobs: Sequence[Job], runs: Mapping[str, Sequence[Run]]) -> list
     killed leaves a run to be done again, and at no time one that is damaged.
     """
     outcomes: list[Outcome] = []
-    entries: dict[str, dict[Path, str]] = defaultdict(dict)
+    contents: dict[str, dict[Path, dict[str, Any]]] = defaultdict(dict)
     for job in jobs:
         source = next(_usable_runs(job, runs[job.run_id]), None)
         if source is None or not _is_due(job):
@@ -95,13 +122,31 @@ def _link_locked(jobs: Sequence[Job], runs: Mapping[str, Sequence[Run]]) -> list
         manifest = _change_place(source[1], job)
         _take_files(source[0], job.run, manifest)
         outcomes.append(Outcome(job, manifest, computed=False, linked_from=source[1].suite))
-        content = sign_record(manifest.model_dump(mode="json"))
-        entries[job.suite][job.run.path / "manifest.json"] = content["checksum"]
-    for suite, checksums in entries.items():
+        contents[job.suite][job.run.path / "manifest.json"] = _sign(manifest)
+    for suite, signed in contents.items():
+        checksums = {path: content["checksum"] for path, content in signed.items()}
         Store(jobs[0].store).ledger(suite).record_all(checksums)
-    for outcome in outcomes:
-        write_record(outcome.job.run.path / "manifest.json", outcome.manifest, None)
+        for path, content in signed.items():
+            _write_unflushed(path, content)
     return outcomes
+
+
+def _sign(manifest: Manifest) -> dict[str, Any]:
+    return sign_record(manifest.model_dump(mode="json"))
+
+
+def _write_unflushed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a manifest atomically, but leave it to the system when it reaches the disk.
+
+    To wait for the disk takes as long as all the rest, for each of hundreds of runs. What a power
+    cut loses counts as damaged, and is linked again.
+    """
+    with io.wrap_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = make_temporary_file(path.parent)
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+        temporary.chmod(0o644)
+        temporary.replace(path)
 
 
 def _is_due(job: Job) -> bool:
@@ -134,7 +179,8 @@ def _take_files(source: Run, target: Run, manifest: Manifest) -> None:
             if target.scratch.is_dir():
                 shutil.rmtree(target.scratch)
         target.clear()
-    target.write_manifest(manifest.model_copy(update={"status": "started", "files": {}}))
+    started = manifest.model_copy(update={"status": "started", "files": {}})
+    _write_unflushed(target.path / "manifest.json", _sign(started))
     with io.wrap_io_errors(target.path):
         for name, checksum in manifest.files.items():
             path = target.path / name
