@@ -17,8 +17,9 @@ __version__ = "0.2.0.dev0"
 if TYPE_CHECKING:
     from benchkit.api.comparison import Comparison, compare
     from benchkit.api.datasets import Dataset
-    from benchkit.api.execution import PlannedRun, plan, run
+    from benchkit.api.execution import run
     from benchkit.api.judgement import judge
+    from benchkit.api.planning import PlannedRun, plan
     from benchkit.api.results import Results
     from benchkit.api.run_report import RunReport
     from benchkit.api.stored_results import load_results
@@ -50,8 +51,9 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "benchkit.api.comparison": ("Comparison", "compare"),
     "benchkit.api.datasets": ("Dataset",),
-    "benchkit.api.execution": ("PlannedRun", "plan", "run"),
+    "benchkit.api.execution": ("run",),
     "benchkit.api.judgement": ("judge",),
+    "benchkit.api.planning": ("PlannedRun", "plan"),
     "benchkit.api.results": ("Results",),
     "benchkit.api.run_report": ("RunReport",),
     "benchkit.api.stored_results": ("load_results",),

@@ -2,7 +2,7 @@
 
 from benchkit.api.comparison import Comparison, compare
 from benchkit.api.datasets import Dataset
-from benchkit.api.execution import PlannedRun, plan, run, show_progress
+from benchkit.api.execution import run, show_progress
 from benchkit.api.judgement import (
     JudgingPlan,
     describe_judging,
@@ -11,6 +11,7 @@ from benchkit.api.judgement import (
     plan_judging,
     read_judge_settings,
 )
+from benchkit.api.planning import PlannedRun, plan
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results

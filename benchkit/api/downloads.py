@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchkit.data.preparation.cache import RAW_DIR
 from benchkit.data.sources.fetch import fetch_files, format_size, missing_files_error
 from benchkit.data.sources.missing_files import find_missing_files
 from benchkit.data.sources.remote_files import RemoteFile
+from benchkit.files.search_order import RAW_DIR
 from benchkit.runs.job import Job
 from benchkit.runs.progress import EventHandler, RunEvent
 
@@ -16,7 +16,7 @@ _MEGABYTE = 10**6
 def missing_files(jobs: Iterable[Job], data: Path) -> tuple[RemoteFile, ...]:
     """Return the public files that runs need and that are not in the data folder."""
     specs = {spec.name: spec for job in jobs for spec in (job.train, job.test)}
-    return find_missing_files(specs.values(), data / RAW_DIR)
+    return find_missing_files(specs.values(), data / RAW_DIR, data)
 
 
 def fetch_missing_files(

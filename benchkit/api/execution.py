@@ -1,139 +1,35 @@
 """Run a suite: plan, compute what is missing, judge what the suite wants judged, collect."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchkit.api.datasets import write_frames
-from benchkit.api.downloads import fetch_missing_files, missing_files
+from benchkit.api.downloads import fetch_missing_files
+from benchkit.api.planning import choose_run_profile, plan_suite
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
-from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
-from benchkit.config.changes import changes_models
+from benchkit.api.suites import MethodLike, resolve_suite
 from benchkit.config.suite import Suite
-from benchkit.config.suite_outline import outline_suite
 from benchkit.console import VisibleConsole
 from benchkit.data.answer_keys import use_answer_keys_folder
-from benchkit.data.sources.remote_files import RemoteFile
-from benchkit.errors import ConfigError, DamageError, unknown_name_error
+from benchkit.errors import ConfigError
 from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import judge_runs
 from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.executors.inline import InlineExecutor
-from benchkit.runs.job import Job, must_compute
-from benchkit.runs.options import RunOptions
-from benchkit.runs.plan import RunPlan, execute_plan, plan_runs
+from benchkit.runs.plan import RunPlan, execute_plan
 from benchkit.runs.profiles import Profile
 from benchkit.runs.progress import EventHandler, make_reporter
-from benchkit.runs.run_linking import find_source
-from benchkit.runs.store import Run, Store
+from benchkit.runs.store import Store
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_NOT_RUN = "what it can do, and its run id: {} is not run in a plan; --trust"
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One run that a plan names, and how far it is.
-
-    Attributes:
-        state: "to run"; "to link", where another suite of the store has the run; or the state of
-            the run in the store: "started", "complete", "failed", "damaged"; "unknown" where that
-            would need code of the suite to run.
-        reason: Why it will not be run, or is unknown, or what it waits for; else empty.
-        missing: Public files that are fetched first; until they are here, a run has no id.
-    """
-
-    task: str
-    method: str
-    seed: int
-    run_id: str
-    state: str
-    reason: str = ""
-    missing: tuple[RemoteFile, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """What the run is called on the screen."""
-        return f"{self.task} / {self.method}" + (f" #{self.seed}" if self.seed else "")
-
-    @property
-    def line(self) -> str:
-        """The run in a line: its state, what it is called, and its id or why it has none."""
-        state = "left out" if self.state == "skipped" else self.state
-        return f"{state:9} {self.title}  {f'({self.reason})' if self.reason else self.run_id}"
-
-
-def plan(
-    suite: str | Path | Suite,
-    *,
-    methods: Iterable[MethodLike] | MethodLike | None = None,
-    datasets: str | Iterable[str] = (),
-    seeds: int | Iterable[int] = (),
-    trust: bool = False,
-    changes: Iterable[str] = (),
-    **options: Any,
-) -> list[PlannedRun]:
-    """List what `run` would do with the same arguments; nothing is computed or written.
-
-    Code that a suite file names is not run: what depends on it is "unknown". With `trust` it is.
-
-    Example:
-        >>> import benchkit as bk
-        >>> [(run.method, run.state) for run in bk.plan("quickstart", methods="popularity")]
-        [('popularity', 'to run')]
-    """
-    outline = None
-    if not trust and isinstance(suite, str | Path):
-        outline = outline_suite(str(suite), as_names(changes))
-    resolved = outline.suite if outline else resolve_suite(suite, trust, changes)
-    options["profile"] = _choose_profile(options.get("profile", "auto"), changes)
-    planned = _plan(resolved, methods, datasets, seeds, options)
-    unknown_rows = outline.unknown_rows() if outline else {}
-    unknown_tasks = outline.unknown_tasks() if outline else {}
-    rows = []
-    elsewhere = Store(planned.options.store).find_runs({job.run_id for job in planned.jobs})
-    for job in planned.jobs:
-        row = (job.task, job.method.name, job.seed)
-        if (code := unknown_rows.get(job.method.name)) and job.method in planned.suite.methods:
-            rows.append(PlannedRun(*row, "", "unknown", _NOT_RUN.format(code.target)))
-        elif code := unknown_tasks.get(job.task):
-            reason = f"its run id: {code.target} is not run in a plan; --trust"
-            rows.append(PlannedRun(*row, "", "unknown", reason))
-        elif missing := missing_files([job], planned.options.data):
-            rows.append(PlannedRun(*row, "", "to run", "its data are fetched first", missing))
-        else:
-            state, reason = _stored_state(job, elsewhere[job.run_id])
-            rows.append(PlannedRun(*row, job.run_id, state, reason))
-    for skipped in planned.skipped:
-        row = (skipped.task, skipped.label, skipped.seed)
-        if code := unknown_rows.get(skipped.label):  # what stands in for it cannot do the task
-            rows.append(PlannedRun(*row, "", "unknown", _NOT_RUN.format(code.target)))
-        else:
-            rows.append(PlannedRun(*row, "", "skipped", str(skipped.skip_reason)))
-    return rows
-
-
-def _stored_state(job: Job, elsewhere: Sequence[Run]) -> tuple[str, str]:
-    """Return how far a run is, and why it will not be computed, if another suite has it."""
-    manifest = None
-    try:
-        manifest = job.run.manifest()
-        state: str = manifest.status if manifest else "to run"
-    except DamageError:
-        state = "damaged"
-    is_due = manifest is None or must_compute(manifest, job)
-    if is_due and (source := find_source(job, elsewhere)):
-        return "to link", f"the same as a run of suite {source.suite}"
-    return state, ""
 
 
 def run(
@@ -210,12 +106,12 @@ def run(
     """
     folder = None if keys is None else Path(keys)
     with allow_key_pairs(allow_keys), use_answer_keys_folder(folder):
-        planned = _plan(
+        planned = plan_suite(
             resolve_suite(suite, trust, changes), methods, datasets, seeds,
             {
                 "limit_users": limit_users, "jobs": jobs, "threads": threads, "device": device,
                 "overwrite": overwrite, "executor": executor, "confine": confine,
-                "profile": _choose_profile(profile, changes),
+                "profile": choose_run_profile(profile, changes),
                 "store": Path(store), "data": Path(data),
             },
         )  # fmt: skip
@@ -261,34 +157,6 @@ def _execute(
         n_failed=failed,
         n_judgements=judgements if planned.judges else None,
         linked=dict(linked),
-    )
-
-
-def _choose_profile(profile: Profile, changes: Iterable[str]) -> Profile:
-    """Return the profile; who chooses a model means it to be used, on a CPU, too."""
-    return "paper" if profile == "auto" and changes_models(as_names(changes)) else profile
-
-
-def _plan(
-    suite: Suite,
-    methods: Iterable[MethodLike] | MethodLike | None,
-    datasets: str | Iterable[str],
-    seeds: int | Iterable[int],
-    options: dict[str, Any],
-) -> RunPlan:
-    for name in options.keys() & {"store", "data"}:
-        options[name] = Path(options[name])
-    known = {field.name for field in fields(RunOptions)}
-    for name in options.keys() - known:
-        raise unknown_name_error("option", name, known)
-    return plan_runs(
-        suite,
-        RunOptions(
-            methods=() if methods is None else method_rows(methods),
-            datasets=as_names(datasets),
-            seeds=as_seeds(seeds),
-            **options,
-        ),
     )
 
 

@@ -33,7 +33,8 @@ _LAPTOP_TITLE = "laptop profile: nano instead of the papers' models"
 def choose_profile(suite: Suite, profile: Profile, device: str) -> ModelProfile:
     """Return the profile to use: by default `paper` on an accelerator, else `laptop`.
 
-    By default a demo is for the laptop, too. A suite without models has no choice to make; its rows are what they say.
+    By default a demo is for the laptop, too. A suite without models has no choice to make; its rows
+    are what they say.
 
     Raises:
         ConfigError: A profile is asked of such a suite.

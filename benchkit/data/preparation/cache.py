@@ -30,7 +30,7 @@ from benchkit.data.spec import CandidateFileSpec, DatasetSpec, map_files
 from benchkit.data.splits.base import TEST
 from benchkit.data.splits.lookup import split_source_file
 from benchkit.errors import DataError
-from benchkit.files.search_order import SearchOrder, data_folders
+from benchkit.files.search_order import RAW_DIR, SearchOrder, data_folders
 from benchkit.fingerprint import hash_json
 from benchkit.rating_scale import FIVE_STARS, RatingScale
 from benchkit.source_hash import hash_sources
