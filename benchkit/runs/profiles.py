@@ -24,8 +24,8 @@ PROFILES: tuple[ModelProfile, ...] = ("paper", "laptop")
 DEFAULT_MODEL = "default"
 # Settings that choose a model or a teacher, or fit a prompt to the model.
 _OF_MODEL = {
-    "backbone", "revision", "adapter", "trust_remote_code", "engine", "teacher", "template",
-    "prompt_tokens", "rationale_tokens",
+    "backbone", "revision", "adapter", "trust_remote_code", "engine", "teacher", "encoder",
+    "template", "prompt_tokens", "rationale_tokens",
 }  # fmt: skip
 _LAPTOP_TITLE = "laptop profile: nano instead of the papers' models"
 
