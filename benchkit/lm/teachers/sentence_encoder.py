@@ -83,7 +83,7 @@ class SentenceEncoder:
     @cached_property
     def size(self) -> int:
         """Length of a vector. Reading it loads the model; raises ConfigError as `check`."""
-        return int(self._load("cpu").get_embedding_dimension())
+        return int(self._encode(["text"], "cpu").shape[1])
 
     def check(self) -> None:
         """Load the model once, so that what is wrong with it stops a run before its training.
@@ -95,8 +95,11 @@ class SentenceEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return [n, size] vectors of length 1."""
-        model = self._load(self._device)
-        with isolate_process(self._device, _PACKAGE):
+        return self._encode(texts, self._device)
+
+    def _encode(self, texts: Sequence[str], device: str) -> NDArray[np.float32]:
+        model = self._load(device)
+        with isolate_process(device, _PACKAGE):
             vectors = model.encode(
                 list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
             )
