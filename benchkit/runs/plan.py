@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchkit import cards
 from benchkit.cards import Card
@@ -16,6 +17,11 @@ from benchkit.interactive import is_live
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
+from benchkit.runs.dataset_settings import (
+    check_dataset_files,
+    depends_on_dataset,
+    fill_dataset,
+)
 from benchkit.runs.execution import must_compute
 from benchkit.runs.executors import make_executor
 from benchkit.runs.job import Job, Outcome
@@ -97,17 +103,18 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     jobs: list[Job] = []
     skipped: list[PlannedRow] = []
     hidden = folders_with_answers(options.store, options.data) if options.confine else ()
-    methods = [
-        _PlannedMethod(spec, card, describe_method(card, spec.config, hidden))
-        for spec, card in _select_methods(suite, options.methods, profile)
-    ]
-    labels = [method.spec.name for method in methods]
+    selected = _select_methods(suite, options.methods, profile)
+    tasks = _select_tasks(suite, options.datasets)
+    check_dataset_files(selected, tasks, suite.name)
+    methods = [_plan_method(spec, card, tasks, hidden) for spec, card in selected]
+    labels = [spec.name for spec, _ in selected]
     check_unique("method", labels)
     for error in find_wrong_folders("method label", labels):
         raise error
     judges = [job.plan_entry for job in make_judge_jobs(suite.judging)]
-    for task in _select_tasks(suite, options.datasets):
-        for method in methods:
+    for task in tasks:
+        for (_, card), by_dataset in zip(selected, methods, strict=True):
+            method = by_dataset[task.train_dataset(card.family)]
             seeds = options.seeds or suite.seeds
             protocols = select_protocols(suite.protocols, method.description.capabilities)
             if reason := _skip_reason(suite, task, method):
@@ -213,6 +220,22 @@ def select_protocols(
 ) -> tuple[str, ...]:
     """Return those of `protocols` that a method with these capabilities can be asked under."""
     return tuple(spec for spec in protocols if find_protocol(spec).supports(capabilities))
+
+
+def _plan_method(
+    spec: MethodSpec, card: Card, tasks: Sequence[TaskSpec], hidden: Sequence[Path]
+) -> dict[str, _PlannedMethod]:
+    """Return the method for each dataset that it trains on, with its settings for that one."""
+    datasets = dict.fromkeys(task.train_dataset(card.family) for task in tasks)
+    if not depends_on_dataset(spec.config):
+        planned = _PlannedMethod(spec, card, describe_method(card, spec.config, hidden))
+        return dict.fromkeys(datasets, planned)
+    methods = {}
+    for dataset in datasets:
+        filled = spec.model_copy(update={"config": fill_dataset(spec.config, dataset)})
+        description = describe_method(card, filled.config, hidden)
+        methods[dataset] = _PlannedMethod(filled, card, description)
+    return methods
 
 
 def _unsupported_protocols(suite: Suite, able: Collection[str]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class FileTeacherConfig(TeacherSettings):
 
     kind: Literal["file"] = "file"
     path: Path
-    """The file."""
+    """The file; in a suite of several datasets, `{dataset}` in it is the name of each."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
