@@ -57,7 +57,7 @@ class ChatRec(LMRecommender):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         if self.expert is not None:
-            check_encoder(self.config.encoder)
+            check_encoder(self.config.encoder, run.device)
             self.expert = self.config.expert.fit_expert(data, run)
             items = frozenset(data.catalog.ids[c] for c in np.unique(data.interactions.item))
             self.retriever = CandidateRetriever(

@@ -129,7 +129,7 @@ def plan_rationales(
     check_keys(config)
     view = load_or_prepare(_select_dataset(suite, dataset, trust), data).train_view()
     if isinstance(config, TemplateTeacherConfig):
-        check_encoder(config.encoder)
+        check_encoder(config.encoder, device)
     make_engine = _make_engine_factory(view, cache, device, seed)
     rationale_teacher = make_teacher(config, cache, make_engine, device)
     training = build_training_questions(

@@ -119,7 +119,7 @@ class IdRecommender(ABC):
                 f"dataset {data.name!r}: no user has two training interactions to learn order from",
                 "raise k_core, or use a method that does not need sequences",
             )
-        check_encoder(self.config.text_encoder)
+        check_encoder(self.config.text_encoder, run.device)
         self.index = data.catalog.index
         with training_context(run.device):
             self.train(data, run)

@@ -83,7 +83,7 @@ class SentenceEncoder:
     @cached_property
     def size(self) -> int:
         """Length of a vector. Reading it loads the model; raises ConfigError as `check`."""
-        return int(self._encode(["text"], "cpu").shape[1])
+        return int(self.encode(["text"]).shape[1])
 
     def check(self) -> None:
         """Load the model once, so that what is wrong with it stops a run before its training.
@@ -95,11 +95,8 @@ class SentenceEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return [n, size] vectors of length 1."""
-        return self._encode(texts, self._device)
-
-    def _encode(self, texts: Sequence[str], device: str) -> NDArray[np.float32]:
-        model = self._load(device)
-        with isolate_process(device, _PACKAGE):
+        model = self._load()
+        with isolate_process(self._device, _PACKAGE):
             vectors = model.encode(
                 list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
             )
@@ -112,16 +109,18 @@ class SentenceEncoder:
         model, _, revision = self._model.partition("@")
         return f"{model}@{_find_commit(model, revision or None)}"
 
-    def _load(self, device: str) -> Any:
+    def _load(self) -> Any:
         model, _, commit = self._content.partition("@")
         options: dict[str, Any] = {"revision": commit}
         if _is_folder(self._model):
             model, options = str(_folder(self._model)), {"local_files_only": True}
-        with isolate_process(device, _PACKAGE):
+        with isolate_process(self._device, _PACKAGE):
             from sentence_transformers import SentenceTransformer
 
             try:
-                return SentenceTransformer(model, device=device, trust_remote_code=False, **options)
+                return SentenceTransformer(
+                    model, device=self._device, trust_remote_code=False, **options
+                )
             except (OSError, ValueError, KeyError, ImportError) as error:
                 raise _load_error(self._model, str(error)) from error
 
@@ -135,10 +134,10 @@ def open_encoder(name: str, device: str = "cpu") -> MiniLMEncoder | SentenceEnco
     return MiniLMEncoder() if name == MINILM else _open_once(name, device)
 
 
-def check_encoder(name: str) -> None:
+def check_encoder(name: str, device: str) -> None:
     """Raise ConfigError, before anything is trained, if an encoder's model cannot be loaded."""
     if name not in (MINILM, TF_IDF):  # which need no file that may be missing
-        _open_once(name, "cpu").check()
+        _open_once(name, device).check()
 
 
 def hash_folder(folder: Path) -> str:

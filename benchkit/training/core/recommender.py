@@ -116,7 +116,7 @@ class FineTunedRecommender(LMRecommender):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         for encoder in dict.fromkeys(self.encoders):
-            check_encoder(encoder)
+            check_encoder(encoder, run.device)
         backbone = self.load_backbone(data, run)
         model = self.train_backbone(backbone, data, run)
         self.predictor = self.make_predictor(self.engine(model, backbone))

@@ -102,9 +102,9 @@ def test_what_names_no_encoder_stops_planning(name):
 
 def test_a_model_that_is_not_here_is_said_to_be_missing(offline):
     with pytest.raises(ConfigError, match=r"all-mpnet.* is not on this machine"):
-        check_encoder(MPNET)
-    check_encoder(MINILM)
-    check_encoder("tf-idf")
+        check_encoder(MPNET, "cpu")
+    check_encoder(MINILM, "cpu")
+    check_encoder("tf-idf", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_damaged_model_is_named(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "config.json").write_text("{")
     with pytest.raises(ConfigError, match=r"copy.* cannot be loaded"):
-        check_encoder(str(copy))
+        check_encoder(str(copy), "cpu")
 
 
 def test_scores_of_the_template_teacher_are_read_from_it(folder):
