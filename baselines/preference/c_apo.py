@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from benchkit.files.checksums import discard_damaged, find_file_damage
-from benchkit.lm.teachers.encoder import MiniLMEncoder, embeddings_path, load_or_encode
+from benchkit.lm.teachers.encoder import embeddings_path, load_or_encode
+from benchkit.lm.teachers.sentence_encoder import MINILM, EncoderSetting, open_encoder
 from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.training.preference.config import PreferenceConfig
 from benchkit.training.preference.examples import Preference
@@ -21,8 +22,6 @@ from benchkit.types import RunContext, TrainView
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_EMBEDDING = 384  # of MiniLM
 
 
 class CAPO(PreferenceRecommender):
@@ -47,17 +46,27 @@ class CAPO(PreferenceRecommender):
         """Strength beta of the pull towards the reference."""
         calibrator_lr: PositiveFloat = 1e-4
         """Learning rate of the calibrator."""
+        encoder: EncoderSetting = MINILM
+        """What embeds history, item and rationale for the calibrator: `minilm`, the id of a model
+        of sentence-transformers on the Hugging Face hub (the paper's is
+        sentence-transformers/all-mpnet-base-v2), or a local folder."""
         hidden: PositiveInt = 64
         """Width of the calibrator's hidden layers."""
         calibrator_history: PositiveInt | Literal["all"] = 5
         """Last titles of the history that are embedded with item and rationale. "all" as in the
-        paper; but MiniLM reads 256 tokens, and a long history leaves it none of the rationale."""
+        paper; but MiniLM reads 256 tokens and all-mpnet-base-v2 384, and a long history leaves
+        them none of the rationale."""
         bound_shift: PositiveFloat | None = None
         """Largest correction of a score; None for no bound, as in the paper."""
 
     config: Config
     ranks_rejected = True
     min_rejected = 2
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        joint = self.config.calibrator == "joint"
+        return (*super().encoders, *([self.config.encoder] if joint else []))
 
     def fields(
         self, preferences: Sequence[Preference], data: TrainView, run: RunContext
@@ -73,7 +82,7 @@ class CAPO(PreferenceRecommender):
             for choice in preference.choices:
                 item = title(choice.item) or choice.item
                 texts.append(f"{history} | {item} | {choice.rationale}")
-        encoder = MiniLMEncoder()
+        encoder = open_encoder(self.config.encoder, run.device)
         record = embeddings_path(encoder, texts, run.cache).with_suffix(".json")
         vectors = record.with_suffix(".npy")
         if vectors.exists() and (damage := find_file_damage(vectors) or find_cost_damage(record)):
@@ -96,7 +105,8 @@ class CAPO(PreferenceRecommender):
 
         seed = int(run.generator("calibrator").integers(2**63))
         generator = torch.Generator().manual_seed(seed)
-        module = Calibrator(_EMBEDDING, config.hidden, generator, config.bound_shift)
+        size = open_encoder(config.encoder, run.device).size
+        module = Calibrator(size, config.hidden, generator, config.bound_shift)
 
         def pairs(fields: "Mapping[str, Tensor]", *_: Any) -> PairTerms:
             weights = probit_weights(*module(fields["z"], fields["score"]))

@@ -13,6 +13,7 @@ from benchkit.lm.config import LMConfig
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import Template, render_prompt
 from benchkit.lm.teachers.facts import CatalogFacts
+from benchkit.lm.teachers.sentence_encoder import MINILM, EncoderSetting
 from benchkit.lm.types import Message, Prompt
 from benchkit.types import Catalog, Request
 
@@ -35,6 +36,9 @@ class ChatRecConfig(LMConfig):
     expert: ExpertConfig = ExpertConfig()
     """The recommender system, trained on the same data. Items without training interactions are
     ranked by the similarity of their texts to those of the history."""
+    encoder: EncoderSetting = MINILM
+    """What embeds their texts: `minilm`, the id of a model of sentence-transformers on the Hugging
+    Face hub, or a local folder."""
     profile: bool | None = None
     """Write what the history says of the user before it; None: for all models but nano."""
     constrained: bool | None = None

@@ -18,6 +18,7 @@ from benchkit.lm.engines import make_engine
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.prompts import load_template
 from benchkit.lm.recommender import LMRecommender
+from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.types import Capability, Prediction, Request, RunContext, Sample, TrainView
 
 _LENGTH = 5  # entries of the list that the templates ask for
@@ -56,9 +57,12 @@ class ChatRec(LMRecommender):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         if self.expert is not None:
+            check_encoder(self.config.encoder, run.device)
             self.expert = self.config.expert.fit_expert(data, run)
             items = frozenset(data.catalog.ids[c] for c in np.unique(data.interactions.item))
-            self.retriever = CandidateRetriever(self.expert, items, data.catalog.ids)
+            self.retriever = CandidateRetriever(
+                self.expert, items, data.catalog.ids, self.config.encoder
+            )
         engine = make_engine(self.config.engine, lambda: self.load_backbone(data, run), run.cache)
         self.predictor = self.make_predictor(engine)
         if self.constrained and not engine.can_constrain:

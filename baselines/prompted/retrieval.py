@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baselines import experts
-from benchkit.lm.teachers.encoder import MiniLMEncoder, TextEncoder, item_embedding_texts
+from benchkit.lm.teachers.encoder import TextEncoder, item_embedding_texts
 from benchkit.lm.teachers.encoder import load_or_encode as stored_vectors
+from benchkit.lm.teachers.sentence_encoder import MINILM, open_encoder
 from benchkit.types import Catalog, Recommender, Request, RunContext
 
 
@@ -28,8 +28,8 @@ class CandidateRetriever:
     """Items with a training interaction."""
     training_ids: tuple[str, ...]
     """Items of the training catalogue; in another catalogue all items are new."""
-    encoder: TextEncoder | None = None
-    """Encodes texts of items; None for MiniLM, loaded once there is a new item."""
+    encoder: TextEncoder | str = MINILM
+    """Encodes texts of items, once there is a new one; or the setting that names what does."""
 
     def scores(self, requests: Sequence[Request], run: RunContext) -> list[NDArray[np.float64]]:
         """Return [c] scores of each request's candidates, higher is better.
@@ -64,7 +64,7 @@ class CandidateRetriever:
         self, request: Request, items: Sequence[str], run: RunContext
     ) -> NDArray[np.float64]:
         """Return [n] mean cosines of items' texts with those of the history; 0 without one."""
-        vectors = _item_vectors(run.catalog, self.encoder or _minilm(), run)
+        vectors = _item_vectors(run.catalog, self.encoder, run)
         index = run.catalog.index
         if not request.history:
             return np.zeros(len(items))
@@ -107,10 +107,9 @@ def narrow_requests(
     return narrowed
 
 
-def _item_vectors(catalog: Catalog, encoder: TextEncoder, run: RunContext) -> NDArray[np.float32]:
+def _item_vectors(
+    catalog: Catalog, encoder: TextEncoder | str, run: RunContext
+) -> NDArray[np.float32]:
+    if isinstance(encoder, str):
+        encoder = open_encoder(encoder, run.device)
     return stored_vectors(encoder, item_embedding_texts(catalog), run.cache)
-
-
-@lru_cache(maxsize=1)
-def _minilm() -> TextEncoder:
-    return MiniLMEncoder()

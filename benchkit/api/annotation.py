@@ -4,6 +4,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchkit.api.catalog import select_datasets
+from benchkit.data.preparation.cache import load_or_prepare
+from benchkit.errors import ConfigError
 from benchkit.judging.annotation.batch import AnnotationBatch, make_batch
 from benchkit.judging.annotation.batch_key import read_key
 from benchkit.judging.annotation.labels import (
@@ -16,15 +19,19 @@ from benchkit.judging.annotation.population import (
     collect_population,
     find_judgements,
 )
+from benchkit.judging.annotation.teacher_scores import RationaleFile, collect_rationales
 from benchkit.judging.rubric import load_rubric
 from benchkit.report.core.text_table import TextTable
+from benchkit.runs.dataset_settings import fill_dataset
 
 
 def make_annotation_pages(
     judgements: Sequence[Path],
     out: Path,
     *,
+    rationales: str = "",
     suite: str = "",
+    datasets: Sequence[str] = (),
     judge: str = "",
     rubric: str = "",
     n: int = 250,
@@ -32,23 +39,36 @@ def make_annotation_pages(
     overlap: float = 1.0,
     balanced: bool = False,
     seed: int = 0,
+    data: Path = Path("data"),
+    trust: bool = False,
 ) -> tuple[list[Path], list[str]]:
     """Write one page an annotator and the key, and return the paths and what to know of them.
+
+    People grade what judges graded or, with `rationales`, what a teacher scored.
 
     Args:
         judgements: What to sample from: judgements (.parquet), folders of runs, or a store.
         out: Folder for the pages.
-        suite: The suite of a store.
+        rationales: A file that `benchkit rationales` wrote, instead of judgements; `{dataset}` in
+            it stands for the name of each dataset.
+        suite: The suite of a store, or the one that the rationales were written for.
+        datasets: Only rationales of these datasets of the suite.
         judge: Only judgements by this judge (its label).
-        rubric: What people grade by; by default as the judge.
+        rubric: What people grade by; by default as the judge, or as a teacher: coherence, 1 to 7.
         n: Answers in the sample.
         annotators: Pages, one a person.
         overlap: Share of the answers that everybody sees.
         balanced: As many answers of each grade that the judge gave.
         seed: Of the sample and the order.
+        data: Folder of the prepared datasets, for rationales.
+        trust: Whether code that their suite names may run wherever it is from.
     """
     scale = load_rubric(rubric) if rubric else None
-    population = collect_population(find_judgements(judgements, suite, judge), scale)
+    if rationales:
+        files = _find_rationale_files(rationales, suite, datasets, data, trust)
+        population = collect_rationales(files, scale)
+    else:
+        population = collect_population(find_judgements(judgements, suite, judge), scale)
     batch = make_batch(population, n, annotators, overlap, seed, balanced=balanced)
     return batch.write(out), list(_describe_batch(batch, population, balanced))
 
@@ -58,6 +78,28 @@ def read_annotations(exports: Sequence[Path], key: Path, out: Path) -> tuple[lis
     batch_key = read_key(key)
     labels = read_annotation_labels(exports, batch_key)
     return write_annotation_labels(labels, batch_key, out), _progress_table(labels, batch_key.batch)
+
+
+def _find_rationale_files(
+    pattern: str, suite: str, datasets: Sequence[str], data: Path, trust: bool
+) -> list[RationaleFile]:
+    """Return the file of each dataset. Raises ConfigError where one file is to be of several."""
+    if not suite:
+        raise ConfigError(
+            "which suite the rationales were written for is not said", "name it with --suite"
+        )
+    specs = select_datasets(suite, datasets, trust)
+    paths = [Path(fill_dataset(pattern, spec.name)) for spec in specs]
+    if len(set(paths)) < len(specs):
+        known = ", ".join(spec.name for spec in specs)
+        raise ConfigError(
+            f"{pattern} is one file, and there are several datasets: {known}",
+            "name one with --dataset, or all files at once by {dataset} in the name",
+        )
+    return [
+        RationaleFile(path, Path(suite).stem, load_or_prepare(spec, data).train_view())
+        for path, spec in zip(paths, specs, strict=True)
+    ]
 
 
 def _describe_batch(

@@ -21,6 +21,7 @@ from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import Rationale, Teacher, TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.teachers.rationale_file import write_rationales
+from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.lm.types import Engine
 from benchkit.runs.progress import SilentProgress
@@ -127,7 +128,10 @@ def plan_rationales(
     config = read_teacher_config(teacher, trust)
     check_keys(config)
     view = load_or_prepare(_select_dataset(suite, dataset, trust), data).train_view()
-    rationale_teacher = make_teacher(config, cache, _make_engine_factory(view, cache, device, seed))
+    if isinstance(config, TemplateTeacherConfig):
+        check_encoder(config.encoder, device)
+    make_engine = _make_engine_factory(view, cache, device, seed)
+    rationale_teacher = make_teacher(config, cache, make_engine, device)
     training = build_training_questions(
         view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users
     )

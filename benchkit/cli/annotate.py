@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from benchkit.cli import options
+from benchkit.cli.csv_option import split_names
 from benchkit.console import echo
 
 
 def annotate_command(
     more: options.PathsArgument = None,
     judgements: options.JudgementsOption = None,
+    rationales: options.RationalesOption = "",
     read: Annotated[
         list[Path] | None,
         typer.Option(metavar="CSV [CSV]...", help="Read exports of pages back instead."),
@@ -26,14 +28,17 @@ def annotate_command(
         float, typer.Option(min=0, max=1, help="Share of the answers that everybody sees.")
     ] = 1.0,
     balanced: options.BalancedOption = False,
-    suite: Annotated[str, typer.Option(help="The suite of a store.")] = "",
+    suite: Annotated[str, typer.Option(help="The suite of a store, or of rationales.")] = "",
+    dataset: options.DatasetOption = "",
+    data: options.DataFolderOption = Path("data"),
+    trust: options.TrustOption = False,
     judge: options.OnlyJudgeOption = "",
     rubric: Annotated[
         str, typer.Option(help="A name or a TOML file; the judge's by default.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of the sample and the order.")] = 0,
 ) -> None:
-    """Make pages on which people grade what judges graded, blind; read their labels back.
+    """Make pages on which people grade what judges or a teacher graded, blind; read them back.
 
     Answers are drawn at random, equally many of each method in each task where there are enough.
     Give each person one page, and nobody key.json. People see the whole history; a judge may have
@@ -44,10 +49,13 @@ def annotate_command(
     from benchkit.report.core.text_table import print_tables, wide_console
 
     paths = [*(judgements or []), *(read or []), *(more or [])]
-    if bool(judgements) == bool(read):
+    if (sources := sum(map(bool, (judgements, rationales, read)))) != 1:
         raise ConfigError(
-            "--judgements and --read cannot go together" if read else "nothing to annotate",
-            "--judgements PATH --out FOLDER to make pages, or --read CSV --key key.json --out FILE",
+            "only one of --judgements, --rationales and --read"
+            if sources
+            else "nothing to annotate",
+            "--judgements PATH --out FOLDER to make pages (--rationales FILE --suite SUITE for a"
+            " teacher's), or --read CSV --key key.json --out FILE",
         )
     if out is None:
         raise ConfigError("there is no place to write to", "name it with --out")
@@ -58,8 +66,9 @@ def annotate_command(
         print_tables(wide_console(), [progress])
     else:
         output_paths, lines = make_annotation_pages(
-            paths, out, suite=suite, judge=judge, rubric=rubric, n=n, annotators=annotators,
-            overlap=overlap, balanced=balanced, seed=seed,
+            paths, out, rationales=rationales, suite=suite, datasets=split_names(dataset),
+            judge=judge, rubric=rubric, n=n, annotators=annotators, overlap=overlap,
+            balanced=balanced, seed=seed, data=data, trust=trust,
         )  # fmt: skip
         echo("\n".join(lines))
     for path in output_paths:

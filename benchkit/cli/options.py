@@ -167,6 +167,14 @@ JudgementsOption = Annotated[
         " --suite.",
     ),
 ]
+RationalesOption = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE",
+        help="Sample from what `benchkit rationales` wrote, to compare a teacher's scores with"
+        " people's; {dataset} in it is the name of each dataset of --suite.",
+    ),
+]
 BalancedOption = Annotated[
     bool,
     typer.Option(

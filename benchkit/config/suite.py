@@ -38,6 +38,7 @@ class MethodSpec(SuiteModel):
 
     label: what the row is called, by default the method's name.
     model: which of the suite's models a language-model method has; by default `default`.
+    config: hyper-parameters; `{dataset}` in a text is the dataset that is trained on.
     """
 
     method: str

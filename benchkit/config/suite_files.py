@@ -1,14 +1,11 @@
 """The settings of a suite with the full paths of the files that they name (`suite_paths`)."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from benchkit.config.suite import MethodSpec, Suite
 from benchkit.config.suite_paths import locate_settings
 from benchkit.files.search_order import SearchOrder, data_folders
-
-T = TypeVar("T")
 
 
 def locate_config(suite: Suite, config: dict[str, Any], data: Path, what: str) -> dict[str, Any]:
@@ -23,19 +20,20 @@ def locate_config(suite: Suite, config: dict[str, Any], data: Path, what: str) -
     Raises:
         ConfigError: A file is nowhere.
     """
-    folders = [data_folders(data) if path is None else (path,) for path in suite.file_folders]
-    order = SearchOrder(path for paths in folders for path in paths)
-    located: dict[str, Any] = locate_settings(config, order, what=what)
+    located: dict[str, Any] = locate_settings(config, find_files(suite, data), what=what)
     return located
 
 
-def locate_rows(
-    suite: Suite, rows: Iterable[tuple[MethodSpec, T]], data: Path
-) -> Iterator[tuple[MethodSpec, T]]:
-    """Yield methods, each with something that goes with it, with the paths of their files."""
-    for spec, card in rows:
-        config = locate_config(suite, spec.config, data, f"method {spec.name!r}")
-        yield spec.model_copy(update={"config": config}), card
+def find_files(suite: Suite, data: Path) -> SearchOrder:
+    """Return where the files of a suite are looked for."""
+    folders = [data_folders(data) if path is None else (path,) for path in suite.file_folders]
+    return SearchOrder(path for paths in folders for path in paths)
+
+
+def locate_row(suite: Suite, spec: MethodSpec, data: Path) -> MethodSpec:
+    """Return a row with the paths of the files that it names."""
+    config = locate_config(suite, spec.config, data, f"method {spec.name!r}")
+    return spec.model_copy(update={"config": config})
 
 
 def locate_judges(suite: Suite, data: Path) -> Suite:

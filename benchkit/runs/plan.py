@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.folder_names import find_wrong_folders
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec
-from benchkit.config.suite_files import locate_judges, locate_rows
+from benchkit.config.suite_files import find_files, locate_judges, locate_row
 from benchkit.config.suite_paths import shorten_paths
 from benchkit.data.answer_keys import folders_with_answers
 from benchkit.data.preparation.cache import load_or_prepare
@@ -18,6 +19,11 @@ from benchkit.interactive import is_live
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
+from benchkit.runs.dataset_settings import (
+    check_dataset_files,
+    depends_on_dataset,
+    fill_dataset,
+)
 from benchkit.runs.executors import make_executor
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.options import RunOptions
@@ -101,19 +107,20 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
     jobs: list[Job] = []
     skipped: list[PlannedRow] = []
     hidden = folders_with_answers(options.store, options.data) if options.confine else ()
+    selected = _select_methods(suite, options.methods, profile)
+    tasks = _select_tasks(suite, options.datasets)
+    check_dataset_files(selected, tasks, suite.name, find_files(suite, options.data))
     methods = [
-        _PlannedMethod(spec, card, describe_method(card, spec.config, hidden))
-        for spec, card in locate_rows(
-            suite, _select_methods(suite, options.methods, profile), options.data
-        )
+        _plan_method(suite, spec, card, tasks, options.data, hidden) for spec, card in selected
     ]
-    labels = [method.spec.name for method in methods]
+    labels = [spec.name for spec, _ in selected]
     check_unique("method", labels)
     for error in find_wrong_folders("method label", labels):
         raise error
     judges = [job.plan_entry for job in make_judge_jobs(suite.judging)]
-    for task in _select_tasks(suite, options.datasets):
-        for method in methods:
+    for task in tasks:
+        for (_, card), by_dataset in zip(selected, methods, strict=True):
+            method = by_dataset[task.train_dataset(card.family)]
             seeds = options.seeds or suite.seeds
             protocols = select_protocols(suite.protocols, method.description.capabilities)
             if reason := _skip_reason(suite, task, method):
@@ -202,6 +209,27 @@ def select_protocols(
 ) -> tuple[str, ...]:
     """Return those of `protocols` that a method with these capabilities can be asked under."""
     return tuple(spec for spec in protocols if find_protocol(spec).supports(capabilities))
+
+
+def _plan_method(
+    suite: Suite,
+    spec: MethodSpec,
+    card: Card,
+    tasks: Sequence[TaskSpec],
+    data: Path,
+    hidden: Sequence[Path],
+) -> dict[str, _PlannedMethod]:
+    """Return the method for each dataset that it trains on, with its settings for that one."""
+    methods: dict[str, _PlannedMethod] = {}
+    for dataset in dict.fromkeys(task.train_dataset(card.family) for task in tasks):
+        if methods and not depends_on_dataset(spec.config):
+            methods[dataset] = next(iter(methods.values()))
+            continue
+        filled = spec.model_copy(update={"config": fill_dataset(spec.config, dataset)})
+        located = locate_row(suite, filled, data)
+        description = describe_method(card, located.config, hidden)
+        methods[dataset] = _PlannedMethod(located, card, description)
+    return methods
 
 
 def _unsupported_protocols(suite: Suite, able: Collection[str]) -> tuple[str, ...]:

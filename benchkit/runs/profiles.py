@@ -24,8 +24,8 @@ PROFILES: tuple[ModelProfile, ...] = ("paper", "laptop")
 DEFAULT_MODEL = "default"
 # Settings that choose a model or a teacher, or fit a prompt to the model.
 _OF_MODEL = {
-    "backbone", "revision", "adapter", "trust_remote_code", "engine", "teacher", "template",
-    "prompt_tokens", "rationale_tokens",
+    "backbone", "revision", "adapter", "trust_remote_code", "engine", "teacher", "encoder",
+    "template", "prompt_tokens", "rationale_tokens",
 }  # fmt: skip
 _LAPTOP_TITLE = "laptop profile: nano instead of the papers' models"
 
@@ -81,12 +81,12 @@ def apply_model(method: MethodSpec, suite: Suite, profile: ModelProfile) -> Meth
     settings = _language_model_settings(method)
     if not suite.models or settings == frozenset():
         return method
-    shared, own = _shared_settings(suite.models, method.model), dict(method.config)
+    shared, config = _shared_settings(suite.models, method.model), dict(method.config)
     if profile == "laptop":
         shared = {k: v for k, v in shared.items() if not _is_of_model(k) and not _is_table(v)}
-        own = {k: v for k, v in own.items() if not _is_of_model(k)}
+        config = {k: v for k, v in config.items() if not _is_of_model(k)}
     taken = {k: v for k, v in shared.items() if settings is None or k in settings}
-    return method.model_copy(update={"config": merge_tables(taken, own)})
+    return method.model_copy(update={"config": merge_tables(taken, config)})
 
 
 def merge_tables(start: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -190,3 +190,18 @@ def test_validate_looks_at_the_rows_of_both_profiles(tmp_path):
     path.write_text(start + "promt_tokens = 10\n")
     (check,) = list(validate_path(path))
     assert not check.ok and "promt_tokens" in check.detail
+
+
+C_APO_SUITES = (
+    "amazon5", "movielens", "transfer", "serendipity", "ablation", "sweep", "scaling", "complexity",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", C_APO_SUITES)
+def test_the_papers_encoder_is_that_of_c_apo_and_not_of_the_laptop(name):
+    paper, laptop = (apply_profile(load_suite(name), profile) for profile in ("paper", "laptop"))
+    rows = [row for row in paper.methods if row.method == "c-apo"]
+    encoders = {row.config.get("encoder") for row in rows}
+    assert rows and encoders == {"sentence-transformers/all-mpnet-base-v2"}
+    assert not any("encoder" in row.config for row in paper.methods if row.method != "c-apo")
+    assert not any("encoder" in row.config for row in laptop.methods)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,17 @@ from benchkit.lm.config import NANO
 from benchkit.lm.encoder_decoder.t5 import TinyT5Config
 from benchkit.lm.retrieval.term_weights import TfIdfEncoder
 from benchkit.lm.teachers.encoder import (
-    MiniLMEncoder,
     TextEncoder,
     embeddings_path,
     item_embedding_texts,
     load_or_encode,
+)
+from benchkit.lm.teachers.sentence_encoder import (
+    MINILM,
+    TF_IDF,
+    EncoderName,
+    check_encoder,
+    open_encoder,
 )
 from benchkit.lm.timing import record_stage_cost
 from benchkit.training.core.config import TrainConfig
@@ -51,8 +57,9 @@ class IdConfig(BaseModel):
     """Revision on the hub."""
     tiny: TinyT5Config = TinyT5Config()
     """How nano's T5 is built."""
-    text_encoder: Literal["minilm", "tf-idf"] = "minilm"
-    """Vectors of items' texts: of a sentence encoder, or TF-IDF of words reduced by an SVD."""
+    text_encoder: EncoderName = MINILM
+    """Vectors of items' texts: `minilm`, the id of another sentence encoder on the Hugging Face
+    hub, or a local folder of sentence-transformers; or `tf-idf` of words, reduced by an SVD."""
     expert: ExpertConfig = ExpertConfig()
     """The sequential recommender whose item vectors say which items are similar."""
     train: TrainConfig = TrainConfig()
@@ -95,7 +102,7 @@ class IdRecommender(ABC):
         notes = [f"backbone {config.source}"]
         if config.is_nano:
             notes = ["backbone nano: a tiny T5, trained from scratch on this dataset alone"]
-        if config.text_encoder == "tf-idf":
+        if config.text_encoder == TF_IDF:
             notes.append("items' texts as TF-IDF of words, not by a sentence encoder")
         return tuple(notes)
 
@@ -112,6 +119,7 @@ class IdRecommender(ABC):
                 f"dataset {data.name!r}: no user has two training interactions to learn order from",
                 "raise k_core, or use a method that does not need sequences",
             )
+        check_encoder(self.config.text_encoder, run.device)
         self.index = data.catalog.index
         with training_context(run.device):
             self.train(data, run)
@@ -175,7 +183,7 @@ class IdRecommender(ABC):
     def text_vectors(self, catalog: Catalog, run: RunContext) -> NDArray[np.float32]:
         """Return [n_items, d] vectors of items' texts, which runs of a store share."""
         texts = item_texts(catalog)
-        encoder = make_text_encoder(self.config.text_encoder)
+        encoder = make_text_encoder(self.config.text_encoder, run.device)
         record = embeddings_path(encoder, texts, run.cache).with_suffix(".seconds.json")
         with record_stage_cost(run, "item vectors", record):
             return load_or_encode(encoder, texts, run.cache)
@@ -187,12 +195,12 @@ def item_texts(catalog: Catalog) -> list[str]:
     return [text.strip() or item for text, item in zip(texts, catalog.ids, strict=True)]
 
 
-def make_text_encoder(name: str) -> TextEncoder:
+def make_text_encoder(name: str, device: str) -> TextEncoder:
     """Return a text encoder. Raises ConfigError if its packages are missing."""
-    if name == "tf-idf":
+    if name == TF_IDF:
         return TfIdfEncoder()
     try:
-        return MiniLMEncoder()
+        return open_encoder(name, device)
     except ConfigError as error:
         raise ConfigError(error.cause, f'{error.hint}, or set text_encoder = "tf-idf"') from None
 

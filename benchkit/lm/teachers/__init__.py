@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, SerializeAsAny
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
 from benchkit.lm.teachers.base import Teacher, TeacherClass, TeacherSettings
+from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.lm.types import Engine
 from benchkit.registry import Registry
 
@@ -48,6 +49,7 @@ def make_teacher(
     config: TeacherSettings,
     cache_dir: Path | None,
     make_engine: Callable[[Mapping[str, Any]], Engine],
+    device: str = "cpu",
 ) -> Teacher:
     """Build the teacher of a configuration.
 
@@ -56,9 +58,12 @@ def make_teacher(
         cache_dir: Where item vectors and answers of models are stored between runs; None stores
             nothing.
         make_engine: Builds an engine from plain settings, for a teacher that asks a model.
+        device: Of a model in this process that a teacher has without an engine.
 
     Raises:
         ConfigError: A package or a prompt is missing.
         DataError: A file is unusable.
     """
+    if isinstance(config, TemplateTeacherConfig):
+        config = config.model_copy(update={"device": device})
     return TEACHERS.load(config.kind).from_config(config, cache_dir, make_engine)

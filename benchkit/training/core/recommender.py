@@ -18,6 +18,7 @@ from benchkit.lm.recommender import LMRecommender
 from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import NoRationaleError, Rationale, TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions
+from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
@@ -105,7 +106,17 @@ class FineTunedRecommender(LMRecommender):
             return ()
         return (make_teacher(self.config.teacher, None, _no_engine).caveat,)
 
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """Sentence encoders that the training needs."""
+        teacher = self.config.teacher
+        if self.trains_rationales and isinstance(teacher, TemplateTeacherConfig):
+            return (teacher.encoder,)
+        return ()
+
     def fit(self, data: TrainView, run: RunContext) -> None:
+        for encoder in dict.fromkeys(self.encoders):
+            check_encoder(encoder, run.device)
         backbone = self.load_backbone(data, run)
         model = self.train_backbone(backbone, data, run)
         self.predictor = self.make_predictor(self.engine(model, backbone))
@@ -263,7 +274,10 @@ class FineTunedRecommender(LMRecommender):
             candidates_shown = load_template(self.config.template_name).show_candidates
             config = config.model_copy(update={"names_item": candidates_shown})
         teacher = make_teacher(
-            config, run.cache, lambda settings: make_engine_from_settings(settings, data, run)
+            config,
+            run.cache,
+            lambda settings: make_engine_from_settings(settings, data, run),
+            run.device,
         )
         run.progress.start("rationales", len(questions))
         rationales = []

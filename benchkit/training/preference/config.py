@@ -37,5 +37,6 @@ class PreferenceConfig(FineTunedConfig):
     """Drop preferences whose rejected items have equal scores, or order those at random; None
     drops them if the method ranks rejected items."""
     preferences: Path | None = None
-    """JSON-lines file (`benchkit rationales --triplets`) to train on instead of drawn items. Its
-    rationales are used; a `teacher` that is set then explains the validation cases only."""
+    """JSON-lines file (`benchkit rationales --triplets`) to train on instead of drawn items;
+    `{dataset}` in a suite is the name of each dataset. Its rationales are used; a `teacher` that is
+    set then explains the validation cases only."""

@@ -192,7 +192,9 @@ def test_runs_and_files_are_given_one_after_the_other(tmp_path):
     ("arguments", "message"),
     [
         ([], "nothing to annotate"),
-        (["--judgements", "a", "--read", "b", "--out", "c"], "cannot go together"),
+        (["--judgements", "a", "--read", "b", "--out", "c"], "only one of"),
+        (["--rationales", "a", "--read", "b", "--out", "c"], "only one of"),
+        (["--rationales", "a.jsonl", "--out", "c"], "which suite"),
         (["--judgements", "a"], "no place to write to"),
         (["--read", "a.csv", "--out", "c"], "without their key"),
         (["--judgements", "a", "--out", "c", "--rubric", "rationale-0-4"], "did you mean"),

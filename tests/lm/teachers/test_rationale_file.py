@@ -15,7 +15,7 @@ from benchkit.cli.rationales import rationales_command
 from benchkit.errors import BenchkitError, ConfigError, DataError, StoreError
 from benchkit.judging.validation import same_model_warning
 from benchkit.lm.cost_estimate import CostEstimate
-from benchkit.lm.teachers import TeacherConfig, make_teacher, template
+from benchkit.lm.teachers import TeacherConfig, make_teacher, sentence_encoder
 from benchkit.lm.teachers.base import Rationale, TeacherQuestion
 from benchkit.lm.teachers.llm import LLMTeacherConfig
 from benchkit.lm.teachers.questions import build_training_questions
@@ -235,7 +235,7 @@ def test_the_configuration_is_told_by_its_kind():
 
 
 def test_the_template_teacher_needs_no_engine(view, monkeypatch):
-    monkeypatch.setattr(template, "MiniLMEncoder", Hashed)
+    monkeypatch.setattr(sentence_encoder, "MiniLMEncoder", Hashed)
     teacher = make_teacher(TemplateTeacherConfig(), None, no_engine)
     questions = build_training_questions(view, limit=3)
     assert teacher.estimate(questions, view.catalog) == CostEstimate(0, 0, 0, 0.0, 0)
@@ -247,7 +247,7 @@ def test_the_template_teacher_needs_no_engine(view, monkeypatch):
 def said(tmp_path, monkeypatch):
     """Runs `benchkit rationales` in a folder of its own and returns what it printed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(template, "MiniLMEncoder", Hashed)
+    monkeypatch.setattr(sentence_encoder, "MiniLMEncoder", Hashed)
     (tmp_path / "mine.toml").write_text(SUITE)
     app = typer.Typer()
     app.command()(rationales_command)
