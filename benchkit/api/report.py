@@ -29,7 +29,7 @@ class ReportView:
         costs: Show costs instead of metrics.
         paper: A published table that gives the shape, e.g. "c-apo:table2".
         protocol: What `paper` shows; the suite's first protocol when empty.
-        published: Folder of published figures, leaderboards/published when None.
+        published: Folder of published figures, those that come with benchkit when None.
     """
 
     format_: str = "terminal"
@@ -115,6 +115,6 @@ def print_view(
     return results, notes
 
 
-def unmatched_published(results: Results, folder: Path) -> list[str]:
+def unmatched_published(results: Results, folder: Path | None) -> list[str]:
     """Return a note for each published table that the suite names and the folder lacks."""
-    return unmatched_tables(results.collected.plan, folder)
+    return unmatched_tables(results.collected.plan, folder or PUBLISHED_FOLDER)

@@ -263,8 +263,8 @@ class Results:
 
         Args:
             folder: Where leaderboards are kept.
-            published: The folder of published figures that stand beside ours, by default
-                FOLDER/published.
+            published: The folder of published figures that stand beside ours, by default those
+                that come with benchkit.
 
         Example:
             >>> import benchkit as bk
@@ -275,13 +275,14 @@ class Results:
         from benchkit.api.case_lookup import make_case_lookup
         from benchkit.io import folder_name
         from benchkit.report.leaderboard.writer import write_leaderboard
+        from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 
         return write_leaderboard(
             self._collected,
             self._store,
             Path(folder) / folder_name(self.suite),
             make_case_lookup(self._data),
-            None if published is None else Path(published),
+            PUBLISHED_FOLDER if published is None else Path(published),
         )
 
     def paper_table(
@@ -300,7 +301,7 @@ class Results:
             paper: A published table that gives the shape, e.g. "c-apo:table2".
             intervals: Whether to print 95 % intervals, too.
             protocol: What `paper` shows, by default the suite's first protocol.
-            published: Folder of published figures, by default leaderboards/published.
+            published: Folder of published figures, by default those that come with benchkit.
 
         Raises:
             ConfigError: There is no such published table or protocol.

@@ -57,7 +57,7 @@ def report_command(
     if leaderboards is not None:
         for path in results.write(leaderboards, published=published):
             echo(f"wrote {path}", err=True)
-        notes += unmatched_published(results, published or leaderboards / "published")
+        notes += unmatched_published(results, published)
     for note in dict.fromkeys(notes):
         echo(f"note: {note}", fg="yellow", err=True)
     options.exit_if_damaged(results.collected.damaged_rows)

@@ -93,7 +93,7 @@ def write_leaderboard(
     store: Store,
     folder: Path,
     questions: CaseInputLookup | None = None,
-    published: Path | None = None,
+    published: Path = published_values.PUBLISHED_FOLDER,
 ) -> list[Path]:
     """Write tables, the page and, where rationales were judged, grades; return their paths.
 
@@ -104,9 +104,8 @@ def write_leaderboard(
         store: The run store.
         folder: Where to write; all files in it are generated, never edited.
         questions: Looks up what the page's example cases showed.
-        published: The folder of published figures, by default `folder`/../published.
+        published: The folder of published figures.
     """
-    published = published or folder.parent / "published"
     texts = {_FILE_NAMES[kind]: render(results) for kind, render in _LEADERBOARD.items()}
     if results.grades:
         grades = list(grade_tables(results.plan.title, results.grades))

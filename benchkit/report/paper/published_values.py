@@ -12,7 +12,12 @@ from benchkit.report.core.labels import format_rate
 from benchkit.runs.records import PlanRecord
 
 ParsedT = TypeVar("ParsedT")
-PUBLISHED_FOLDER = Path("leaderboards/published")
+_PACKAGE = Path(__file__).parents[2]
+_IN_WHEEL = _PACKAGE / "published"  # pyproject.toml puts it there
+PUBLISHED_FOLDER = (
+    _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent / "leaderboards" / "published"
+)
+"""The figures that come with benchkit: in the installed package, or in the checkout beside it."""
 _UNITS = {"percent": 100.0, "ratio": 1.0}  # what a printed figure is divided by
 # Settings that tell rows of one table apart -> the task of ours that has it, "" for the domain's.
 _SETTINGS = {
@@ -86,7 +91,7 @@ def read_published_table(folder: Path, reference: str) -> list[PublishedValue]:
     if not folder.is_dir():
         raise ConfigError(
             f"{folder}: no such folder of published figures",
-            "--published FOLDER; benchkit's repository has it as leaderboards/published",
+            "name a folder with --published FOLDER; without it, benchkit's figures are taken",
         )
     tables: dict[str, list[PublishedValue]] = {}
     for path in sorted(folder.glob("*.csv")):
