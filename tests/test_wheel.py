@@ -1,4 +1,4 @@
-"""What an installed benchkit has without its repository: published figures, suites, their tables."""
+"""What an installed benchkit has without its repository: published figures and suites."""
 
 import subprocess
 import sys

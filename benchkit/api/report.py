@@ -28,7 +28,8 @@ class ReportView:
         intervals: Whether the papers' layout has intervals, too.
         costs: Show costs instead of metrics.
         paper: A published table that gives the shape, e.g. "c-apo:table2".
-        protocol: What `paper` shows; the suite's first protocol when empty.
+        protocol: The only protocol shown, or "mixed"; all when empty, and for `paper` what papers
+            print: mixed where the results allow it, else scored.
         published: Folder of published figures, those that come with benchkit when None.
     """
 
@@ -60,8 +61,8 @@ class ReportView:
             )
         if self.intervals and not self.is_paper:
             return "--intervals", "goes with --layout paper or --paper"
-        if self.protocol and not self.paper:
-            return "--protocol", "goes with --paper"
+        if self.protocol and (self.costs or self.format_ == "html"):
+            return "--protocol", "goes with neither --costs nor --format html, which have all"
         reads_published = self.is_paper or self.costs or self.format_ == "html" or writes
         if self.published is not None and not reads_published:
             return (
@@ -105,9 +106,10 @@ def print_view(
         text = render_page(results.collected, results.store, folder=folder, questions=lookup)
     elif view.format_ == "terminal":
         text = ""
-        results.print(console)
+        shown = results.select_protocol(view.protocol) if view.protocol else results
+        shown.print(console)
     else:
-        text = results.table(view.format_)
+        text = results.table(view.format_, protocol=view.protocol)
     if text:
         echo_file(text)
     if view.costs or view.format_ == "html" or (view.is_paper and not view.paper):

@@ -18,7 +18,7 @@ from benchkit.api.records import (
 )
 from benchkit.api.run_report import RunReport
 from benchkit.api.suites import as_names, check_names
-from benchkit.evaluation.lookup import default_protocol
+from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.runs.store import Store
 
@@ -132,9 +132,8 @@ class Results:
             as_pandas: Return a pandas table instead of a polars one.
 
         Returns:
-            A table with task, method, seed, protocol, case_id, user, history_length, target,
-            status, rationale, one column a metric, and the answers themselves: `scores` (aligned
-            with the candidates) and `samples`.
+            Columns task, method, seed, protocol, case_id, user, history_length, target, status,
+            rationale, a column a metric, and the answers: `scores` (as the candidates), `samples`.
 
         Raises:
             ConfigError: There is no such method, task or protocol.
@@ -150,23 +149,17 @@ class Results:
         """
         methods = check_names("method", as_names(method), self.methods)
         tasks = check_names("task", as_names(task), self.tasks)
-        protocols = tuple({table.protocol for table in self._collected.tables})
-        check_names("protocol", as_names(protocol or ()), protocols)
-        frames = []
-        for table in select_tables(self._collected, "", protocol):
-            for row in table.rows:
-                if row.label in methods and table.task in tasks:
-                    frames += case_records(self._store, self.suite, table, row)
-        cases = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+        protocols = {table.protocol for table in self._collected.tables}
+        check_names("protocol", as_names(protocol or ()), tuple(protocols))
+        tables = [t for t in select_tables(self._collected, "", protocol) if t.task in tasks]
+        cases = case_records(self._store, self.suite, tables, methods)
         return to_pandas_table(cases) if as_pandas else cases
 
     def value(self, method: str, metric: str, task: str = "", protocol: str = "") -> float:
         """Return one figure: the mean of a metric of a method.
 
-        `task` and `protocol` are the first of the suite where they are left out.
-
-        Raises:
-            ConfigError: There is no such figure.
+        `task` and `protocol` are the suite's first where they are left out.
+        Raises ConfigError where there is no such figure.
 
         Example:
             >>> import benchkit as bk
@@ -180,8 +173,14 @@ class Results:
         figure = f"{metric} of {method}"
         raise missing_figure_error(self.suite, self.methods, figure, task, protocol)
 
-    def table(self, format_: str = "text") -> str:
+    def select_protocol(self, protocol: str) -> "Results":
+        """Return the results under one protocol; see `table`."""
+        return Results(select_protocol(self._collected, protocol), self._store, self._data)
+
+    def table(self, format_: str = "text", *, protocol: str = "") -> str:
         """Return the tables as text: "text" (as on a terminal), "md", "latex", "csv" or "html".
+
+        `protocol` is one alone, or "mixed": sampled figures where there are any, else scored ones.
 
         Example:
             >>> import benchkit as bk
@@ -189,6 +188,8 @@ class Results:
             >>> "| popularity" in text
             True
         """
+        if protocol:
+            return self.select_protocol(protocol).table(format_)
         if format_ == "html":
             return self._repr_html_()
         if format_ == "text":
@@ -263,8 +264,7 @@ class Results:
 
         Args:
             folder: Where leaderboards are kept.
-            published: The folder of published figures that stand beside ours, by default those
-                that come with benchkit.
+            published: The folder of published figures beside ours, by default benchkit's.
 
         Example:
             >>> import benchkit as bk
@@ -300,8 +300,8 @@ class Results:
             format_: "terminal" is Markdown.
             paper: A published table that gives the shape, e.g. "c-apo:table2".
             intervals: Whether to print 95 % intervals, too.
-            protocol: What `paper` shows, by default the suite's first protocol.
-            published: Folder of published figures, by default those that come with benchkit.
+            protocol: As of `table`; by default all, and for `paper` "mixed" if there are both.
+            published: Folder of published figures, by default benchkit's.
 
         Raises:
             ConfigError: There is no such published table or protocol.
@@ -315,7 +315,6 @@ class Results:
         from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 
         folder = PUBLISHED_FOLDER if published is None else Path(published)
-        protocol = protocol or default_protocol(self._collected.plan.protocols)
         return render_paper_table(
             self._collected, self._store, folder, format_, intervals, paper, protocol
         )

@@ -34,7 +34,13 @@ def report_command(
     paper: Annotated[
         str, typer.Option(help="Print ours in the shape of a published table: c-apo:table2.")
     ] = "",
-    protocol: Annotated[str, typer.Option(help="What --paper shows, by default scored.")] = "",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="Only this protocol; mixed: sampled where a method is sampled, else scored, as"
+            " papers print and --paper shows by default."
+        ),
+    ] = "",
     forget: ForgetOption = None,
     leaderboards: Annotated[
         Path | None, typer.Option(help="Also write all formats to LEADERBOARDS/SUITE.")

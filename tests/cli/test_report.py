@@ -52,7 +52,7 @@ def test_a_published_table_gives_the_shape(ran):
     with pytest.raises(ConfigError) as caught:
         said("--paper", "p:tabel1", "--published", ran)
     assert "p:tabel1" in caught.value.cause and "'p:table1'" in caught.value.hint
-    with pytest.raises(ConfigError, match="table of rates in .*published: 'p:table1'"):
+    with pytest.raises(ConfigError, match=r"table of rates in .*published: 'p:table1'"):
         said("--paper", "p:table1")  # the figures that come with benchkit have no such paper
 
 

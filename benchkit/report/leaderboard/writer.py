@@ -4,8 +4,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchkit import io
-from benchkit.evaluation.lookup import DEFAULT_PROTOCOL
 from benchkit.report.core.latex import render_latex
+from benchkit.report.core.mixed_protocols import choose_protocol, select_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.core.text_table import TextTable, render_markdown
 from benchkit.report.grades.shares_plot import write_grade_shares
@@ -47,7 +47,7 @@ def render_paper_table(
     format_: str,
     intervals: bool = False,
     paper: str = "",
-    protocol: str = DEFAULT_PROTOCOL.name,
+    protocol: str = "",
 ) -> str:
     """Render tasks side by side.
 
@@ -58,12 +58,14 @@ def render_paper_table(
         format_: `csv`, `latex` or `md`, which is also the form of every other name.
         intervals: Whether 95 % intervals stand beside the values.
         paper: A published table, whose shape ours takes; none when empty.
-        protocol: The protocol of ours beside `paper`.
+        protocol: The protocol of ours, or `mixed`. By default all, and beside `paper` what papers
+            print: mixed where the results allow it, else scored.
     """
     if paper:
         values = published_values.read_published_table(published, paper)
-        layouts = [like_published(results, values, protocol, store)]
+        layouts = [like_published(results, values, protocol or choose_protocol(results), store)]
     else:
+        results = select_protocol(results, protocol) if protocol else results
         values = published_values.read_published_values(published, results.plan.published)
         layouts = build_paper_tables(results, store, values)
     if format_ == "csv":

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from benchkit.errors import ConfigError
 from benchkit.evaluation.lookup import protocol_by_name
+from benchkit.report.core.labels import MIXED
+from benchkit.report.core.mixed_protocols import known_protocols, select_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.paper.paper_table import PaperColumn, PaperRow, PaperTable, build_paper_table
 from benchkit.report.paper.published_values import PublishedValue, same_method, same_name
@@ -31,17 +33,16 @@ def like_published(
         ConfigError: The suite has no task of the table or nothing under `protocol`, or this ranks
             the whole catalogue, as no published table does.
     """
-    if "samples" in protocol_by_name(protocol).provides:  # a ranking is always valid
+    if protocol == MIXED or "samples" in protocol_by_name(protocol).provides:
+        # A ranking is always valid.
         values = [replace(v, metric=_VALID.get(v.metric, v.metric)) for v in values]
     name = f"{values[0].paper}, {values[0].table}"
-    known = dict.fromkeys(
-        t.protocol for t in results.tables if protocol_by_name(t.protocol).ranks_candidates
-    )
-    if protocol not in known:
-        why = "it has no results"
-        if not protocol_by_name(protocol).ranks_candidates:
-            why = "papers rank a few candidates"
-        raise ConfigError(f"--protocol {protocol}: {why}", f"choose of: {', '.join(known)}")
+    if not protocol_by_name(protocol).ranks_candidates:
+        known = filter(lambda n: protocol_by_name(n).ranks_candidates, known_protocols(results))
+        raise ConfigError(
+            f"--protocol {protocol}: papers rank a few candidates", f"choose of: {', '.join(known)}"
+        )
+    results = select_protocol(results, protocol)
     tasks = _tasks(results, values)
     if not set(tasks.values()) & set(results.plan.tasks):
         raise ConfigError(
@@ -64,7 +65,7 @@ def like_published(
     units = {value.unit for value in values}
     unit = units.pop() if len(units) == 1 else ""
     notes = ["In percent, as the paper prints."] if unit == "percent" else []
-    notes += _notes(rows, substitutes, columns, results.plan.tasks)
+    notes += [*ours.notes, *_notes(rows, substitutes, columns, results.plan.tasks)]
     return replace(
         ours,
         columns=columns,

@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from benchkit.evaluation.protocols.sampled import Sampled
 from benchkit.report.core.labels import (
     CHANCE_MARK,
+    MIXED,
+    SAMPLED_MARK,
     SIGNIFICANCE_MARK,
     caveat_notes,
     format_mean,
@@ -39,14 +42,16 @@ def paper_text_table(plan: PlanRecord, table: PaperTable, intervals: bool = Fals
         table: The layout.
         intervals: Whether 95 % intervals stand beside the values.
     """
-    chance = [_number(table, table.chance.get(column)) for column in table.columns]
-    rows = [TextRow(("Chance", *chance), muted=True)]
+    rows = []
+    for title, levels in table.chance_rows:
+        chance = [_number(table, levels.get(column)) for column in table.columns]
+        rows.append(TextRow((title, *chance), muted=True))
     for family, members in table.families():
         first = len(rows)
         if family:
             rows.append(TextRow((TextCell(family, italic=True),), rule=True))
         for row in members:
-            label = TextCell(row.label, marks=(CHANCE_MARK,) if row.at_chance else ())
+            label = TextCell(row.label, marks=_marks(table, row))
             cells = [_cell(table, row, column, intervals) for column in table.columns]
             rows.append(TextRow((label, *cells), rule=len(rows) == first))
             rows += [TextRow(published) for published in _published(table, row)]
@@ -59,6 +64,11 @@ def paper_text_table(plan: PlanRecord, table: PaperTable, intervals: bool = Fals
         groups=tuple(task for task, _ in table.columns),
         wide=True,
     )
+
+
+def _marks(table: PaperTable, row: PaperRow) -> tuple[str, ...]:
+    sampled = table.protocol == MIXED and Sampled.name in row.protocols.values()
+    return (CHANCE_MARK,) * bool(row.at_chance) + (SAMPLED_MARK,) * sampled
 
 
 def _cell(table: PaperTable, row: PaperRow, column: PaperColumn, intervals: bool) -> TextCell:
@@ -148,8 +158,9 @@ def _record(table: PaperTable, row: PaperRow, column: PaperColumn) -> dict[str, 
     if not (ours or published or status):
         return {}
     record: dict[str, Any] = {
-        "protocol": table.protocol, "family": row.family, "method": row.label, "task": task,
-        "metric": metric, "chance": table.chance.get(column), "status": status,
+        "protocol": row.protocols.get(task, table.protocol), "family": row.family,
+        "method": row.label, "task": task, "metric": metric,
+        "chance": table.chance_of(row, column), "status": status,
     }  # fmt: skip
     if ours:
         record |= {
