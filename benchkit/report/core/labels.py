@@ -10,6 +10,7 @@ from benchkit.report.core.results import ResultRow, ResultTable
 from benchkit.runs.records import PlanRecord
 from benchkit.stats.crossed_effects import MIN_SEEDS
 
+_INAPPLICABLE = "not applicable: "  # how plans begin the reason
 _STATUS_WIDTH = 60  # characters of a reason that fit into a row
 CHANCE_MARK = "°"
 SIGNIFICANCE_MARK = "†"
@@ -237,6 +238,19 @@ def metric_columns(plan: PlanRecord, table: ResultTable) -> list[str]:
     first = [name for name in plan.metrics if name in extra or not extra]
     others = [name for name in extra if name not in plan.metrics]
     return [*first, *(n for n in others if n not in _FAILURES or best_mean(table, n) != 0.0)]
+
+
+def split_inapplicable(
+    rows: Sequence[ResultRow],
+) -> tuple[list[ResultRow], list[str]]:
+    """Return the rows that a method can have, and a line for each reason that others cannot."""
+    present = [row for row in rows if not row.status.startswith(_INAPPLICABLE)]
+    labels_of: dict[str, list[str]] = {}
+    for row in rows:
+        if row.status.startswith(_INAPPLICABLE):
+            labels_of.setdefault(row.status, []).append(row.label)
+    lines = [f"{', '.join(labels)}: {status}." for status, labels in labels_of.items()]
+    return present, lines
 
 
 def split_status(label: str, status: str) -> tuple[str, str]:

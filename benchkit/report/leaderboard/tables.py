@@ -15,6 +15,7 @@ from benchkit.report.core.labels import (
     metric_columns,
     metric_title,
     row_marks,
+    split_inapplicable,
     split_status,
     table_caption,
     table_legend,
@@ -72,7 +73,8 @@ def leaderboard_table(
         rows.append(TextRow((title, *[""] * family, *rates, *[""] * fit), True))
     previous = ""
     reasons: list[str] = []
-    for row in table.rows:
+    shown, inapplicable = split_inapplicable(table.rows)
+    for row in shown:
         marks = row_marks(row, table.protocol, plan)
         label = TextCell(row.label, marks=(*marks, *(caveats[text] for text in row.caveats)))
         cells: list[str | TextCell] = [label, *[row.family] * family]
@@ -99,6 +101,7 @@ def leaderboard_table(
         tuple(rows),
         (
             *reasons,
+            *inapplicable,
             *table_legend(plan, table),
             *(note_number(n, text) for text, n in caveats.items()),
         ),

@@ -127,10 +127,13 @@ def paper_notes(table: PaperTable) -> list[str]:
             tasks = ", ".join(task for task in table.tasks if task in row.at_chance)
             notes.append(f"{CHANCE_MARK} {row.label}: not significantly above chance on {tasks}.")
     averaged = any(task == AVERAGE for task, _ in table.columns)
+    labels_of: dict[tuple[str, str], list[str]] = {}
     for row in table.rows:
-        for task, reason in row.missing_reasons.items():
-            average = "; it has no average" if averaged else ""
-            notes.append(f"{row.label}, {task}: {reason}{average}.")
+        for missing in row.missing_reasons.items():
+            labels_of.setdefault(missing, []).append(row.label)
+    for (task, reason), labels in labels_of.items():
+        without = "it has no average" if len(labels) == 1 else "they have no average"
+        notes.append(f"{', '.join(labels)}, {task}: {reason}{f'; {without}' * averaged}.")
     caveats = caveat_notes((row.label, row.caveats) for row in table.rows)
     return [*notes, *table.notes, *caveats]
 

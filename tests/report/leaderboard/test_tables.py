@@ -39,7 +39,7 @@ def test_marks_and_failed_rows(results):
     assert labels.is_at_chance(by_label["Noise"], results.plan)
     assert by_label["Raises"].status.startswith("failed: it raised ZeroDivisionError")
     text = tables.leaderboard_markdown(results)
-    assert f"Noise{tables.CHANCE_MARK}" in text
+    assert f"Noise{labels.CHANCE_MARK}" in text
     assert "not a result; it shows the reason instead" in text
 
 
