@@ -27,7 +27,7 @@ class ReportView:
         layout: "tasks", a table a task, or "paper", tasks side by side.
         intervals: Whether the papers' layout has intervals, too.
         costs: Show costs instead of metrics.
-        paper: A published table that gives the shape, e.g. "c-apo:table2".
+        paper: A paper's table or figure that gives the shape, e.g. "c-apo:table2".
         protocol: The only protocol shown, or "mixed"; all when empty, and for `paper` what papers
             print: mixed where the results allow it, else scored.
         published: Folder of published figures, those that come with benchkit when None.

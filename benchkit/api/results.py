@@ -298,7 +298,7 @@ class Results:
 
         Args:
             format_: "terminal" is Markdown.
-            paper: A published table that gives the shape, e.g. "c-apo:table2".
+            paper: A paper's table or figure that gives the shape, e.g. "c-apo:table2".
             intervals: Whether to print 95 % intervals, too.
             protocol: As of `table`; by default all, and for `paper` "mixed" if there are both.
             published: Folder of published figures, by default benchkit's.

@@ -32,7 +32,8 @@ def report_command(
         bool, typer.Option(help="What training and answering cost, instead of the metrics.")
     ] = False,
     paper: Annotated[
-        str, typer.Option(help="Print ours in the shape of a published table: c-apo:table2.")
+        str,
+        typer.Option(help="Print ours in the shape of a paper's table or figure: c-apo:table2."),
     ] = "",
     protocol: Annotated[
         str,

@@ -52,7 +52,7 @@ def test_a_published_table_gives_the_shape(ran):
     with pytest.raises(ConfigError) as caught:
         said("--paper", "p:tabel1", "--published", ran)
     assert "p:tabel1" in caught.value.cause and "'p:table1'" in caught.value.hint
-    with pytest.raises(ConfigError, match=r"table of rates in .*published: 'p:table1'"):
+    with pytest.raises(ConfigError, match=r"table or figure of a paper in .*published: 'p:table1'"):
         said("--paper", "p:table1")  # the figures that come with benchkit have no such paper
 
 
@@ -74,7 +74,8 @@ def test_what_is_published_and_not_shown_is_noted(ran):
         (["--paper", "p:table1", "--format", "html"], "html is the page"),
         (["--intervals"], "goes with --layout paper or --paper"),
         (["--intervals", "--costs"], "goes with --layout paper or --paper"),
-        (["--protocol", "scored", "--layout", "paper"], "goes with --paper"),
+        (["--protocol", "scored", "--costs"], "goes with neither --costs nor --format html"),
+        (["--protocol", "mixed", "--format", "html"], "goes with neither --costs nor"),
         (["--published", "published", "--format", "csv"], "goes with --layout paper, --paper"),
     ],
 )

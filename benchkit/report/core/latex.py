@@ -58,7 +58,7 @@ def _groups(table: TextTable) -> list[str]:
     for title, members in groupby(table.groups):
         size = len(list(members))
         titles.append(rf"\multicolumn{{{size}}}{{c}}{{{escape_latex(title)}}}")
-        rules.append(rf"\cmidrule(lr){{{start}-{start + size - 1}}}")
+        rules += [rf"\cmidrule(lr){{{start}-{start + size - 1}}}"] * bool(title)
         start += size
     return [_row(titles), " ".join(rules)]
 

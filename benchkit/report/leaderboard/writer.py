@@ -5,16 +5,16 @@ from pathlib import Path
 
 from benchkit import io
 from benchkit.report.core.latex import render_latex
-from benchkit.report.core.mixed_protocols import choose_protocol, select_protocol
+from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.core.text_table import TextTable, render_markdown
+from benchkit.report.experiments.report import render_experiment
 from benchkit.report.grades.shares_plot import write_grade_shares
 from benchkit.report.grades.tables import grade_tables, grades_csv
 from benchkit.report.leaderboard import tables
 from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
 from benchkit.report.paper import published_values, rendering
 from benchkit.report.paper.paper_table import build_paper_tables
-from benchkit.report.paper.published_shape import like_published
 from benchkit.report.plots.suite import write_suite_plots
 from benchkit.report.site import page
 from benchkit.report.site.example_cases import CaseInputLookup
@@ -57,17 +57,15 @@ def render_paper_table(
         published: The folder of published figures, which stand beside ours.
         format_: `csv`, `latex` or `md`, which is also the form of every other name.
         intervals: Whether 95 % intervals stand beside the values.
-        paper: A published table, whose shape ours takes; none when empty.
+        paper: A published table or figure, whose shape ours takes; none when empty.
         protocol: The protocol of ours, or `mixed`. By default all, and beside `paper` what papers
             print: mixed where the results allow it, else scored.
     """
     if paper:
-        values = published_values.read_published_table(published, paper)
-        layouts = [like_published(results, values, protocol or choose_protocol(results), store)]
-    else:
-        results = select_protocol(results, protocol) if protocol else results
-        values = published_values.read_published_values(published, results.plan.published)
-        layouts = build_paper_tables(results, store, values)
+        return render_experiment(results, store, published, paper, format_, intervals, protocol)
+    results = select_protocol(results, protocol) if protocol else results
+    values = published_values.read_published_values(published, results.plan.published)
+    layouts = build_paper_tables(results, store, values)
     if format_ == "csv":
         return rendering.paper_csv(results.plan, layouts)
     render = _RENDERERS.get(format_, render_markdown)

@@ -1,5 +1,6 @@
 """Ours in the shape of a published table: its methods, row groups, domains, metrics and unit."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ def like_published(
     values: Sequence[PublishedValue],
     protocol: str,
     store: Store | None = None,
+    patterns: Mapping[str, str] | None = None,
+    suites: Sequence[str] = (),
 ) -> PaperTable:
     """Build a row for each method and a column for each domain and metric, in the paper's order.
 
@@ -28,6 +31,8 @@ def like_published(
         values: All figures of one published table; they stand beside ours.
         protocol: Which of our protocols the table compares with.
         store: As in `build_paper_tables`.
+        patterns: The paper's method -> pattern of our label, where the name says nothing of it.
+        suites: The suites that give the table.
 
     Raises:
         ConfigError: The suite has no task of the table or nothing under `protocol`, or this ranks
@@ -47,7 +52,8 @@ def like_published(
     if not set(tasks.values()) & set(results.plan.tasks):
         raise ConfigError(
             f"suite {results.plan.suite!r} has no task of {name}",
-            f"its domains are {', '.join(tasks)}",
+            f"its domains are {', '.join(tasks)}"
+            + "".join(f"; benchkit run --suite {suite}" for suite in suites),
         )
     columns = _columns(values, tasks)
     metrics = list(dict.fromkeys(metric for _, metric in columns))
@@ -56,7 +62,7 @@ def like_published(
     for method in dict.fromkeys(value.method for value in values):
         printed = {(tasks[v.domain], v.metric): v for v in values if v.method == method}
         labels, row = [], PaperRow(method, "", {}, {}, frozenset())
-        if matching := _rank_matches(ours.rows, method):
+        if matching := _rank_matches(ours.rows, method, (patterns or {}).get(method)):
             labels, row = [match.label for match in matching], matching[0]
         rows.append(_relabel(method, printed, row, columns))
         if labels and labels != [method]:
@@ -95,10 +101,16 @@ def _columns(values: Sequence[PublishedValue], tasks: Mapping[str, str]) -> tupl
     return tuple(column for column in every if column in printed)
 
 
-def _rank_matches(rows: Sequence[PaperRow], method: str) -> list[PaperRow]:
+def _rank_matches(rows: Sequence[PaperRow], method: str, pattern: str | None) -> list[PaperRow]:
     """Return our rows of a method: those with results first, then those spelt as in the paper."""
+
+    def is_match(label: str) -> bool:
+        if pattern is not None:
+            return bool(re.fullmatch(pattern, label, re.IGNORECASE))
+        return same_method(label, method)
+
     return sorted(
-        (row for row in rows if same_method(row.label, method)),
+        (row for row in rows if is_match(row.label)),
         key=lambda row: (not row.cells, row.label.rpartition("/")[2] != method, row.label),
     )
 
