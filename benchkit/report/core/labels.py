@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from benchkit.evaluation.lookup import metric_by_name, protocol_by_name, table_by_name
-from benchkit.evaluation.protocols.sampled import Sampled
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, ResultTable
 from benchkit.runs.records import PlanRecord
@@ -14,6 +13,7 @@ _INAPPLICABLE = "not applicable: "  # how plans begin the reason
 _STATUS_WIDTH = 60  # characters of a reason that fit into a row
 CHANCE_MARK = "°"
 SIGNIFICANCE_MARK = "†"
+SAMPLED = "sampled"  # the protocol
 SAMPLED_MARK = "‡"
 MIXED = "mixed"
 """What tables are called that have sampled figures beside scored ones (`mixed_protocols`)."""
@@ -97,7 +97,7 @@ def decoding_title(decoding: Mapping[str, float]) -> str:
 
 def row_marks(row: ResultRow, protocol: str, plan: PlanRecord) -> tuple[str, ...]:
     """Return the marks behind a row's label in a table of `protocol`."""
-    sampled = protocol == MIXED and row.protocol == Sampled.name and bool(row.cells)
+    sampled = protocol == MIXED and row.protocol == SAMPLED and bool(row.cells)
     return (CHANCE_MARK,) * is_at_chance(row, plan) + (SAMPLED_MARK,) * sampled
 
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from benchkit.errors import ConfigError
-from benchkit.evaluation.lookup import default_protocol
-from benchkit.evaluation.protocols.sampled import Sampled
-from benchkit.evaluation.protocols.scored import Scored
-from benchkit.report.core.labels import MIXED, SAMPLED_MARK, decoding_title
+from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, default_protocol, protocol_by_name
+from benchkit.report.core.labels import MIXED, SAMPLED, SAMPLED_MARK, decoding_title
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 
+SCORED = DEFAULT_PROTOCOL.name
 # What the two protocols call by one name and count differently; a table has room for one of them.
 _OF_SAMPLES = ("valid", "unique", "truncated")
 
@@ -49,21 +48,19 @@ def select_protocol(results: SuiteTables, protocol: str) -> SuiteTables:
         tables = tuple(table for table in results.tables if table.protocol == protocol)
         return replace(results, tables=tables)
     sampled = {
-        (table.task, table.subgroup): table
-        for table in results.tables
-        if table.protocol == Sampled.name
+        (table.task, table.subgroup): table for table in results.tables if table.protocol == SAMPLED
     }
     mixed = tuple(
         _mix(table, sampled.get((table.task, table.subgroup)), results.plan.labels)
         for table in results.tables
-        if table.protocol == Scored.name
+        if table.protocol == SCORED
     )
     return replace(results, tables=mixed)
 
 
 def _can_mix(results: SuiteTables) -> bool:
     names = {table.protocol for table in results.tables if any(row.cells for row in table.rows)}
-    return {Sampled.name, Scored.name} <= names
+    return {SAMPLED, SCORED} <= names
 
 
 def _mix(scored: ResultTable, sampled: ResultTable | None, labels: Sequence[str]) -> ResultTable:
@@ -77,7 +74,7 @@ def _mix(scored: ResultTable, sampled: ResultTable | None, labels: Sequence[str]
         scored,
         protocol=MIXED,
         rows=tuple(rows),
-        other_chance={Sampled.name: sampled.chance} if sampled.chance else {},
+        other_chance={SAMPLED: sampled.chance} if sampled.chance else {},
         notes=(*_explain(rows, sampled), *_shared_notes(scored, sampled)),
     )
 
@@ -90,17 +87,17 @@ def _choose(scored: ResultRow | None, sampled: ResultRow | None) -> ResultRow | 
 
 
 def _explain(rows: Iterable[ResultRow], sampled: ResultTable) -> list[str]:
-    if not any(row.cells and row.protocol == Sampled.name for row in rows):
+    if not any(row.cells and row.protocol == SAMPLED for row in rows):
         return []
     drawn = f" ({decoding_title(sampled.decoding)})" if sampled.decoding else ""
+    legend = protocol_by_name(SAMPLED).legend
     return [
-        f"{SAMPLED_MARK} sampled{drawn}: {Sampled.legend} The other rows rank scores of all"
-        " candidates.",
+        f"{SAMPLED_MARK} sampled{drawn}: {legend} The other rows rank scores of all candidates."
     ]
 
 
 def _shared_notes(scored: ResultTable, sampled: ResultTable) -> list[str]:
     """Return the notes of both; which methods lack one of the protocols is no news here."""
-    unsupported = (Scored.unsupported_note, Sampled.unsupported_note)
+    unsupported = tuple(protocol_by_name(name).unsupported_note for name in (SCORED, SAMPLED))
     notes = dict.fromkeys((*scored.notes, *sampled.notes))
     return [note for note in notes if not note.startswith(unsupported)]

@@ -45,7 +45,7 @@ class PanelColumn(BaseModel):
                               metric_title(self.name))  # fmt: skip
 
 
-class Panel(BaseModel):
+class FigurePanel(BaseModel):
     """A table, or a panel of a figure."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,7 +76,7 @@ class Panel(BaseModel):
     def find_x(self, label: str) -> tuple[str, str] | None:
         """Return (x, series) of our row `label`; None where the panel lacks it.
 
-        >>> panel = Panel(reference="p:figure1", kind="rows", label="(?P<x>[A-C]) .*")
+        >>> panel = FigurePanel(reference="p:figure1", kind="rows", label="(?P<x>[A-C]) .*")
         >>> panel.find_x("B +SFT"), panel.find_x("random")
         (('B', ''), None)
         """
@@ -108,7 +108,7 @@ class Declarations(BaseModel):
 
     excluded: dict[str, str] = Field(default_factory=dict)
     """Table -> why `--paper` does not show it."""
-    panels: tuple[Panel, ...]
+    panels: tuple[FigurePanel, ...]
 
 
 @cache
@@ -128,7 +128,7 @@ def normalize_reference(reference: str) -> str:
     return f"{_SHORT_NAMES.get(paper, paper)}{separator}{table}"
 
 
-def find_panels(reference: str) -> tuple[Panel, ...]:
+def find_panels(reference: str) -> tuple[FigurePanel, ...]:
     """Return what is declared of a table or figure; nothing for one that is not.
 
     Raises:

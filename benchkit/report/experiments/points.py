@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchkit.report.core.cell import Cell
-from benchkit.report.experiments.declarations import Panel, PanelColumn
+from benchkit.report.experiments.declarations import FigurePanel, PanelColumn
 from benchkit.report.paper.published_values import PublishedRow, same_name
 
 ALL = "all"  # the paper's name for several domains pooled
 
 
 @dataclass(frozen=True)
-class Point:
+class PanelPoint:
     """One x of one series, with a figure for some columns."""
 
     x: str
@@ -30,9 +30,9 @@ class Point:
 class PanelPoints:
     """A panel with its points, in the paper's order, and what there is to say of them."""
 
-    panel: Panel
+    panel: FigurePanel
     protocol: str
-    points: tuple[Point, ...]
+    points: tuple[PanelPoint, ...]
     notes: tuple[str, ...] = ()
     chance: tuple[tuple[str, str, Mapping[str, float]], ...] = ()
     """(title, series, column -> the exact value of a random ranking)."""
@@ -49,8 +49,8 @@ class PanelPoints:
 
 
 def merge_published(
-    panel: Panel, ours: Sequence[Point], rows: Sequence[PublishedRow]
-) -> list[Point]:
+    panel: FigurePanel, ours: Sequence[PanelPoint], rows: Sequence[PublishedRow]
+) -> list[PanelPoint]:
     """Return our points with what the paper prints of them, then those that only it has."""
     printed: dict[tuple[str, str], dict[str, PublishedRow]] = {}
     for row in rows:
@@ -63,7 +63,7 @@ def merge_published(
         printed = {(x, _only(domain, series[0])): row for (x, domain), row in printed.items()}
     merged = [replace(p, published=printed.pop((p.x, p.series), {})) for p in ours]
     domain = {ALL: "", "production": ""}
-    merged += [Point(x, domain.get(d, d), published=row) for (x, d), row in printed.items()]
+    merged += [PanelPoint(x, domain.get(d, d), published=row) for (x, d), row in printed.items()]
     return sorted(merged, key=lambda point: _order(panel, point))
 
 
@@ -71,7 +71,7 @@ def _only(domain: str, series: str) -> str:
     return series if domain in (ALL, "production") or same_name(domain, series) else domain
 
 
-def _published_x(panel: Panel, row: PublishedRow) -> Iterator[str]:
+def _published_x(panel: FigurePanel, row: PublishedRow) -> Iterator[str]:
     """Yield the x that a published row is of: its method, or what its variant ends with."""
     for key in panel.x:
         plain = not row.variant and key == row.method
@@ -79,7 +79,7 @@ def _published_x(panel: Panel, row: PublishedRow) -> Iterator[str]:
             yield key
 
 
-def _order(panel: Panel, point: Point) -> tuple[int, float, str, int]:
+def _order(panel: FigurePanel, point: PanelPoint) -> tuple[int, float, str, int]:
     keys = list(panel.x)
     place = keys.index(point.x) if point.x in keys else len(keys)
     digits = "".join(c for c in point.x.partition(" to ")[0] if c.isdigit() or c in ".-")

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from benchkit.evaluation.protocols.sampled import Sampled
-from benchkit.report.core.labels import MIXED, SAMPLED_MARK, format_mean, protocol_title
+from benchkit.report.core.labels import MIXED, SAMPLED, SAMPLED_MARK, format_mean, protocol_title
 from benchkit.report.core.text_table import TextCell, TextRow, TextTable, csv_text
 from benchkit.report.experiments.declarations import ColumnUnit
-from benchkit.report.experiments.points import PanelPoints, Point, shown_columns
+from benchkit.report.experiments.points import PanelPoint, PanelPoints, shown_columns
 from benchkit.report.paper.published_values import PublishedRow
 from benchkit.runs.records import PlanRecord
 
@@ -45,7 +44,7 @@ def points_table(plan: PlanRecord, points: PanelPoints, intervals: bool = False)
         groups += [column.heading] * 2 if both else [""]
     rows = _chance_rows(points, first_columns)
     for place, point in enumerate(points.points):
-        mark = (points.protocol, point.protocol) == (MIXED, Sampled.name) and bool(point.cells)
+        mark = (points.protocol, point.protocol) == (MIXED, SAMPLED) and bool(point.cells)
         label = TextCell(_x_text(points, point), marks=(SAMPLED_MARK,) * mark)
         cells: list[TextCell | str] = [label, *[point.series] * (first_columns - 1)]
         for column, is_printed in columns:
@@ -68,7 +67,7 @@ def points_table(plan: PlanRecord, points: PanelPoints, intervals: bool = False)
     )
 
 
-def _x_text(points: PanelPoints, point: Point) -> str:
+def _x_text(points: PanelPoints, point: PanelPoint) -> str:
     title = points.panel.x.get(point.x, point.x)
     return title if title == point.x else f"{point.x}: {title}"
 
@@ -85,7 +84,7 @@ def _chance_rows(points: PanelPoints, first_columns: int) -> list[TextRow]:
     return rows
 
 
-def _ours(point: Point, column: str, number: Callable[[float], str], intervals: bool) -> str:
+def _ours(point: PanelPoint, column: str, number: Callable[[float], str], intervals: bool) -> str:
     cell = point.cells.get(column)
     if cell is None:
         return _BLANK

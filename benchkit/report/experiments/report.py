@@ -5,18 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchkit.errors import ConfigError
-from benchkit.report.core.labels import MIXED, SAMPLED_MARK
+from benchkit.report.core.labels import MIXED, SAMPLED, SAMPLED_MARK
 from benchkit.report.core.latex import render_latex
 from benchkit.report.core.mixed_protocols import choose_protocol, select_protocol
 from benchkit.report.core.results import ResultTable, SuiteTables
 from benchkit.report.core.text_table import render_markdown
 from benchkit.report.experiments.declarations import (
-    Panel,
+    FigurePanel,
     find_panels,
     normalize_reference,
     read_declarations,
 )
-from benchkit.report.experiments.points import PanelPoints, Point, merge_published
+from benchkit.report.experiments.points import PanelPoint, PanelPoints, merge_published
 from benchkit.report.experiments.readers import read_points
 from benchkit.report.experiments.rendering import points_csv, points_table
 from benchkit.report.paper import published_values, rendering
@@ -67,7 +67,7 @@ def render_experiment(
     return render(points_table(results.plan, points, intervals) for points in shown)
 
 
-def _rate_options(panels: Sequence[Panel]) -> tuple[Mapping[str, str], Sequence[str]]:
+def _rate_options(panels: Sequence[FigurePanel]) -> tuple[Mapping[str, str], Sequence[str]]:
     """Return labels of ours for the paper's methods, and the suites that give the table."""
     return (panels[0].labels, panels[0].suites) if panels else ({}, ())
 
@@ -76,7 +76,7 @@ def build_panels(
     results: SuiteTables,
     store: Store,
     published: Path,
-    panels: Sequence[Panel],
+    panels: Sequence[FigurePanel],
     protocol: str,
 ) -> list[PanelPoints]:
     """Build the panels of a figure that this suite gives.
@@ -105,7 +105,7 @@ def build_panels(
     return shown
 
 
-def another_suite_error(results: SuiteTables, panels: Sequence[Panel]) -> ConfigError:
+def another_suite_error(results: SuiteTables, panels: Sequence[FigurePanel]) -> ConfigError:
     """Return the error for results of a suite that does not give a table or figure."""
     name = panels[0].reference.replace(":", ", ")
     suites = dict.fromkeys(suite for panel in panels for suite in panel.suites)
@@ -115,12 +115,12 @@ def another_suite_error(results: SuiteTables, panels: Sequence[Panel]) -> Config
     )
 
 
-def _suites(panel: Panel) -> str:
+def _suites(panel: FigurePanel) -> str:
     return f"suite {' or '.join(panel.suites)}"
 
 
 def _chance(
-    panel: Panel, results: SuiteTables, points: Sequence[Point]
+    panel: FigurePanel, results: SuiteTables, points: Sequence[PanelPoint]
 ) -> Iterator[tuple[str, str, Mapping[str, float]]]:
     """Yield the levels of chance of each domain with a point of rows."""
     if panel.kind not in ("rows", "history"):
@@ -140,17 +140,19 @@ def _chance(
                 yield title, domain, values
 
 
-def _chance_titles(table: ResultTable, points: Sequence[Point]) -> set[str]:
+def _chance_titles(table: ResultTable, points: Sequence[PanelPoint]) -> set[str]:
     """Return the titles of the levels of chance that points can be compared with."""
     titles = {title for title, _ in table.chance_rows}
     protocols = {f"Chance, {point.protocol}" for point in points if point.cells}
     return titles & protocols if len(titles) > 1 else titles
 
 
-def _notes(panel: Panel, results: SuiteTables, points: Sequence[Point], protocol: str) -> list[str]:
+def _notes(
+    panel: FigurePanel, results: SuiteTables, points: Sequence[PanelPoint], protocol: str
+) -> list[str]:
     """Return what there is to say, one note a kind and not one a cell."""
     notes = [panel.note] * bool(panel.note)
-    if protocol == MIXED and any(p.protocol == "sampled" and p.cells for p in points):
+    if protocol == MIXED and any(p.protocol == SAMPLED and p.cells for p in points):
         notes += dict.fromkeys(
             n for table in results.tables for n in table.notes if n.startswith(SAMPLED_MARK)
         )

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchkit.evaluation.protocols.sampled import Sampled
 from benchkit.report.core.labels import (
     CHANCE_MARK,
     MIXED,
+    SAMPLED,
     SAMPLED_MARK,
     SIGNIFICANCE_MARK,
     caveat_notes,
@@ -67,7 +67,7 @@ def paper_text_table(plan: PlanRecord, table: PaperTable, intervals: bool = Fals
 
 
 def _marks(table: PaperTable, row: PaperRow) -> tuple[str, ...]:
-    sampled = table.protocol == MIXED and Sampled.name in row.protocols.values()
+    sampled = table.protocol == MIXED and SAMPLED in row.protocols.values()
     return (CHANCE_MARK,) * bool(row.at_chance) + (SAMPLED_MARK,) * sampled
 
 

@@ -15,8 +15,10 @@ from benchkit.report.experiments.declarations import (
 )
 from benchkit.report.experiments.report import render_experiment
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER, read_published_table
+from benchkit.runs.records import Manifest, PlannedRow
 from benchkit.runs.store import Store
 from tests.support.experiment_results import make_grades, make_results
+from tests.support.training_traces import line, write
 
 ABLATION = ("random", "A base", "B sft", "C dpo", "C' s-dpo", "D pl", "E c-apo raw", "F c-apo")
 
@@ -162,6 +164,30 @@ def test_an_online_test_has_what_can_be_measured_and_one_note_for_the_rest(tmp_p
     assert "| ML model | 127.83 |" in text
     assert text.count("no suite measures them") == 1
     assert "Without results here: ML model, SFT." in text
+
+
+def test_weights_by_gap_are_of_what_training_left(tmp_path):
+    results = make_results("ablation", ["F c-apo"], ["toys"])
+    store = Store(tmp_path / "runs")
+    row = PlannedRow(task="toys", label="F c-apo", family="preference", seed=0, run_id="id")
+    store.update_plan(results.plan.model_copy(update={"rows": [row]}))
+    run = store.run("ablation", "toys", "F c-apo", "id")
+    run.path.mkdir(parents=True)
+    early = line(1, gaps=(-2.0, 3.0, 3.0), weights=(0.9, 0.9, 0.9))
+    late = line(5, gaps=(-2.0, 3.0, 3.2), weights=(0.1, 0.7, 0.9))
+    write(run.artifacts / "steps.jsonl", [early, early, early, early, late])
+    run.write_manifest(
+        Manifest(run_id="id", row_id="id", status="complete", suite="ablation", task="toys",
+                 label="F c-apo", family="preference", seed=0, identity={}, provenance={},
+                 started="")
+    )  # fmt: skip
+    lines = render(results, "c-apo:figure7", tmp_path).splitlines()
+    assert "| Gap | Pairs | Mean weight | Median |" in lines
+    assert "| -2 | 1 | 0.10 | 0.10 |" in lines and "| 3 | 2 | 0.80 | 0.80 |" in lines
+    empty = Store(tmp_path / "other" / "runs")
+    empty.update_plan(results.plan)
+    with pytest.raises(ConfigError, match="has nothing of c-apo, figure7"):
+        render(make_results("mine", ["c-apo"], ["toys"]), "c-apo:figure7", tmp_path / "other")
 
 
 def test_lengths_of_history_are_points(tmp_path):
