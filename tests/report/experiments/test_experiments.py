@@ -174,7 +174,7 @@ def test_weights_by_gap_are_of_what_training_left(tmp_path):
     run = store.run("ablation", "toys", "F c-apo", "id")
     run.path.mkdir(parents=True)
     early = line(1, gaps=(-2.0, 3.0, 3.0), weights=(0.9, 0.9, 0.9))
-    late = line(5, gaps=(-2.0, 3.0, 3.2), weights=(0.1, 0.7, 0.9))
+    late = line(5, gaps=(-2.0, 3.0, 5.0), weights=(0.1, 0.7, 0.9))
     write(run.artifacts / "steps.jsonl", [early, early, early, early, late])
     run.write_manifest(
         Manifest(run_id="id", row_id="id", status="complete", suite="ablation", task="toys",
@@ -183,7 +183,7 @@ def test_weights_by_gap_are_of_what_training_left(tmp_path):
     )  # fmt: skip
     lines = render(results, "c-apo:figure7", tmp_path).splitlines()
     assert "| Gap | Pairs | Mean weight | Median |" in lines
-    assert "| -2 | 1 | 0.10 | 0.10 |" in lines and "| 3 | 2 | 0.80 | 0.80 |" in lines
+    assert "| -2 | 1 | 0.10 | 0.10 |" in lines and "| 3 | 1 | 0.70 | 0.70 |" in lines
     empty = Store(tmp_path / "other" / "runs")
     empty.update_plan(results.plan)
     with pytest.raises(ConfigError, match="has nothing of c-apo, figure7"):
