@@ -8,6 +8,7 @@ from benchkit.api.case_lookup import make_case_lookup
 from benchkit.api.results import Results
 from benchkit.api.stored_results import load_results, name_in_store
 from benchkit.console import echo_file
+from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.text_table import print_tables
 from benchkit.report.leaderboard import writer
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER, unmatched_tables
@@ -106,7 +107,9 @@ def print_view(
         text = render_page(results.collected, results.store, folder=folder, questions=lookup)
     elif view.format_ == "terminal":
         text = ""
-        shown = results.select_protocol(view.protocol) if view.protocol else results
+        shown = results
+        if view.protocol:
+            shown = Results(select_protocol(results.collected, view.protocol), results.store, data)
         shown.print(console)
     else:
         text = results.table(view.format_, protocol=view.protocol)

@@ -173,10 +173,6 @@ class Results:
         figure = f"{metric} of {method}"
         raise missing_figure_error(self.suite, self.methods, figure, task, protocol)
 
-    def select_protocol(self, protocol: str) -> "Results":
-        """Return the results under one protocol; see `table`."""
-        return Results(select_protocol(self._collected, protocol), self._store, self._data)
-
     def table(self, format_: str = "text", *, protocol: str = "") -> str:
         """Return the tables as text: "text" (as on a terminal), "md", "latex", "csv" or "html".
 
@@ -189,7 +185,8 @@ class Results:
             True
         """
         if protocol:
-            return self.select_protocol(protocol).table(format_)
+            selected = select_protocol(self._collected, protocol)
+            return Results(selected, self._store, self._data).table(format_)
         if format_ == "html":
             return self._repr_html_()
         if format_ == "text":
