@@ -3,7 +3,12 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from benchkit.evaluation.lookup import metric_by_name, protocol_by_name, table_by_name
+from benchkit.evaluation.lookup import (
+    IMPORTABLE_PROTOCOLS,
+    metric_by_name,
+    protocol_by_name,
+    table_by_name,
+)
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, ResultTable
 from benchkit.runs.records import PlanRecord
@@ -13,7 +18,7 @@ _INAPPLICABLE = "not applicable: "  # how plans begin the reason
 _STATUS_WIDTH = 60  # characters of a reason that fit into a row
 CHANCE_MARK = "°"
 SIGNIFICANCE_MARK = "†"
-SAMPLED = "sampled"  # the protocol
+SAMPLED = next(protocol.name for protocol in IMPORTABLE_PROTOCOLS if protocol.uses_decoding)
 SAMPLED_MARK = "‡"
 MIXED = "mixed"
 """What tables are called that have sampled figures beside scored ones (`mixed_protocols`)."""
