@@ -1,7 +1,7 @@
 """Flat records of figures and of cases."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -30,14 +30,14 @@ FIGURE_SCHEMA: dict[str, Any] = {
 
 def figure_records(suite: str, table: ResultTable, row: ResultRow) -> list[tuple[Any, ...]]:
     """Return one record a metric; one without a metric for a row that has no figures."""
-    first = (suite, table.task, table.protocol, table.subgroup, row.label, row.family)
+    first = (suite, table.task, row.protocol, table.subgroup, row.label, row.family)
     last = (list(row.seeds), row.status, list(row.caveats))
     if not row.cells:
         return [(*first, *[None] * 8, *last)]
     return [
         (
             *first, name, cell.mean, cell.low, cell.high, cell.n, cell.users,
-            table.chance.get(name), cell.p, *last,
+            table.chance_of(row, name), cell.p, *last,
         )
         for name, cell in row.cells.items()
     ]  # fmt: skip
@@ -60,18 +60,25 @@ def text_of(print_on: "Callable[[Console], None]", width: int = 140) -> str:
 
 
 def case_records(
-    store: Store, suite: str, table: ResultTable, row: ResultRow
-) -> list[pl.DataFrame]:
-    """Return the case records of one row under one protocol, a table for each seed."""
+    store: Store, suite: str, tables: Iterable[ResultTable], methods: Collection[str]
+) -> pl.DataFrame:
+    """Return the case records of methods, seed by seed."""
+    rows = (row for table in tables for row in table.rows if row.label in methods)
+    frames = [frame for row in rows for frame in _row_records(store, suite, row)]
+    return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+
+
+def _row_records(store: Store, suite: str, row: ResultRow) -> list[pl.DataFrame]:
+    """Return the case records of one row under its protocol, a table for each seed."""
     frames = []
     for seed, run_id in zip(row.seeds, row.run_ids, strict=True):
-        run = store.run(suite, table.task, row.label, run_id)
-        values = run.metrics().filter(pl.col("protocol") == table.protocol)
+        run = store.run(suite, row.task, row.label, run_id)
+        values = run.metrics().filter(pl.col("protocol") == row.protocol)
         wide = values.pivot("metric", index="case_id", values="value")
         users, answers = read_case_users(run), run.predictions()
         answers = answers.with_columns(pl.col("case_id").replace_strict(users).alias("user"))
         answers = answers.join(wide, on="case_id", how="inner", maintain_order="left")
-        origin = {"task": table.task, "method": row.label, "seed": seed, "protocol": table.protocol}
+        origin = {"task": row.task, "method": row.label, "seed": seed, "protocol": row.protocol}
         metrics = [name for name in wide.columns if name != "case_id"]
         columns = [*_CASE_COLUMNS, *metrics, *_ANSWER_COLUMNS]
         constants = [pl.lit(value).alias(name) for name, value in origin.items()]

@@ -8,6 +8,8 @@ from benchkit.api.case_lookup import make_case_lookup
 from benchkit.api.results import Results
 from benchkit.api.stored_results import load_results, name_in_store
 from benchkit.console import echo_file
+from benchkit.report.core.labels import MIXED
+from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.text_table import print_tables
 from benchkit.report.leaderboard import writer
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER, unmatched_tables
@@ -27,9 +29,10 @@ class ReportView:
         layout: "tasks", a table a task, or "paper", tasks side by side.
         intervals: Whether the papers' layout has intervals, too.
         costs: Show costs instead of metrics.
-        paper: A published table that gives the shape, e.g. "c-apo:table2".
-        protocol: What `paper` shows; the suite's first protocol when empty.
-        published: Folder of published figures, leaderboards/published when None.
+        paper: A paper's table or figure that gives the shape, e.g. "c-apo:table2".
+        protocol: The only protocol shown, or "mixed"; all when empty, and for `paper` what papers
+            print: mixed where the results allow it, else scored.
+        published: Folder of published figures, those that come with benchkit when None.
         ranks: Show ranks with their intervals, too.
     """
 
@@ -66,12 +69,14 @@ class ReportView:
                 "goes with the tables of metrics and with --layout paper, not with --costs and"
                 " --paper; the page has ranks among its columns",
             )
+        if self.ranks and self.protocol == MIXED:
+            return "--ranks", "compares rows under one protocol: leave out --protocol mixed"
         if self.format_ == "json" and (self.is_paper or not self.ranks):
             return "--format", "json is for --ranks, without --layout paper"
         if self.intervals and not self.is_paper:
             return "--intervals", "goes with --layout paper or --paper"
-        if self.protocol and not self.paper:
-            return "--protocol", "goes with --paper"
+        if self.protocol and (self.costs or self.format_ == "html"):
+            return "--protocol", "goes with neither --costs nor --format html, which have all"
         reads_published = self.is_paper or self.costs or self.format_ == "html" or writes
         if self.published is not None and not reads_published:
             return (
@@ -122,9 +127,12 @@ def print_view(
         text = render_page(results.collected, results.store, folder=folder, questions=lookup)
     elif view.format_ == "terminal":
         text = ""
-        results.print(console)
+        shown = results
+        if view.protocol:
+            shown = Results(select_protocol(results.collected, view.protocol), results.store, data)
+        shown.print(console)
     else:
-        text = results.table(view.format_)
+        text = results.table(view.format_, protocol=view.protocol)
     if text:
         echo_file(text)
     if view.costs or view.format_ == "html" or (view.is_paper and not view.paper):
@@ -132,6 +140,6 @@ def print_view(
     return results, notes
 
 
-def unmatched_published(results: Results, folder: Path) -> list[str]:
+def unmatched_published(results: Results, folder: Path | None) -> list[str]:
     """Return a note for each published table that the suite names and the folder lacks."""
-    return unmatched_tables(results.collected.plan, folder)
+    return unmatched_tables(results.collected.plan, folder or PUBLISHED_FOLDER)

@@ -127,9 +127,8 @@ class Results(TableOutput):
             as_pandas: Return a pandas table instead of a polars one.
 
         Returns:
-            A table with task, method, seed, protocol, case_id, user, history_length, target,
-            status, rationale, one column a metric, and the answers themselves: `scores` (aligned
-            with the candidates) and `samples`.
+            Columns task, method, seed, protocol, case_id, user, history_length, target, status,
+            rationale, a column a metric, and the answers: `scores` (as the candidates), `samples`.
 
         Raises:
             ConfigError: There is no such method, task or protocol.
@@ -145,23 +144,17 @@ class Results(TableOutput):
         """
         methods = check_names("method", as_names(method), self.methods)
         tasks = check_names("task", as_names(task), self.tasks)
-        protocols = tuple({table.protocol for table in self._collected.tables})
-        check_names("protocol", as_names(protocol or ()), protocols)
-        frames = []
-        for table in select_tables(self._collected, "", protocol):
-            for row in table.rows:
-                if row.label in methods and table.task in tasks:
-                    frames += case_records(self._store, self.suite, table, row)
-        cases = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+        protocols = {table.protocol for table in self._collected.tables}
+        check_names("protocol", as_names(protocol or ()), tuple(protocols))
+        tables = [t for t in select_tables(self._collected, "", protocol) if t.task in tasks]
+        cases = case_records(self._store, self.suite, tables, methods)
         return to_pandas_table(cases) if as_pandas else cases
 
     def value(self, method: str, metric: str, task: str = "", protocol: str = "") -> float:
         """Return one figure: the mean of a metric of a method.
 
-        `task` and `protocol` are the first of the suite where they are left out.
-
-        Raises:
-            ConfigError: There is no such figure.
+        `task` and `protocol` are the suite's first where they are left out.
+        Raises ConfigError where there is no such figure.
 
         Example:
             >>> import benchkit as bk

@@ -8,7 +8,7 @@ import polars as pl
 from benchkit.api.html import tables_to_html
 from benchkit.api.records import text_of
 from benchkit.api.suites import check_names
-from benchkit.evaluation.lookup import default_protocol
+from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.runs.store import Store
 
@@ -26,9 +26,10 @@ class TableOutput:
         self._store = store
         self._data = data
 
-    def table(self, format_: str = "text", *, ranks: bool = False) -> str:
+    def table(self, format_: str = "text", *, protocol: str = "", ranks: bool = False) -> str:
         """Return the tables as text: "text" (as on a terminal), "md", "latex", "csv" or "html".
 
+        protocol: one alone, or "mixed": sampled figures where there are any, else scored ones.
         ranks: whether each row has its rank with a 95 % interval, too, and tables of mean ranks and
         win rates over tasks follow; "json" then is a format as well, and "html" is not.
 
@@ -38,6 +39,9 @@ class TableOutput:
             >>> "| popularity" in text
             True
         """
+        if protocol:
+            selected = select_protocol(self._collected, protocol)
+            return type(self)(selected, self._store, self._data).table(format_, ranks=ranks)
         if format_ == "text":
             return text_of(lambda console: self.print(console, ranks=ranks))
         from benchkit.report.leaderboard.writer import render_ranks, render_tables
@@ -111,8 +115,7 @@ class TableOutput:
 
         Args:
             folder: Where leaderboards are kept.
-            published: The folder of published figures that stand beside ours, by default
-                FOLDER/published.
+            published: The folder of published figures beside ours, by default benchkit's.
             ranks: Whether to write tables with ranks, too.
 
         Example:
@@ -124,13 +127,14 @@ class TableOutput:
         from benchkit.api.case_lookup import make_case_lookup
         from benchkit.io import folder_name
         from benchkit.report.leaderboard.writer import write_leaderboard
+        from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 
         return write_leaderboard(
             self._collected,
             self._store,
             Path(folder) / folder_name(self._collected.plan.suite),
             make_case_lookup(self._data),
-            None if published is None else Path(published),
+            PUBLISHED_FOLDER if published is None else Path(published),
             self._suite_ranks() if ranks else None,
         )
 
@@ -148,10 +152,10 @@ class TableOutput:
 
         Args:
             format_: "terminal" is Markdown.
-            paper: A published table that gives the shape, e.g. "c-apo:table2".
+            paper: A paper's table or figure that gives the shape, e.g. "c-apo:table2".
             intervals: Whether to print 95 % intervals, too.
-            protocol: What `paper` shows, by default the suite's first protocol.
-            published: Folder of published figures, by default leaderboards/published.
+            protocol: As of `table`; by default all, and for `paper` "mixed" if there are both.
+            published: Folder of published figures, by default benchkit's.
             ranks: Whether each task has a column of ranks; not with `paper`.
 
         Raises:
@@ -166,7 +170,6 @@ class TableOutput:
         from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 
         folder = PUBLISHED_FOLDER if published is None else Path(published)
-        protocol = protocol or default_protocol(self._collected.plan.protocols)
         return render_paper_table(
             self._collected,
             self._store,

@@ -24,7 +24,7 @@ PublishedOption = Annotated[
     typer.Option(
         exists=True,
         file_okay=False,
-        help="Published figures that stand beside ours, by default leaderboards/published.",
+        help="Published figures that stand beside ours, by default those that come with benchkit.",
     ),
 ]
 ProfileOption = Annotated[

@@ -35,9 +35,16 @@ def report_command(
         bool, typer.Option(help="What training and answering cost, instead of the metrics.")
     ] = False,
     paper: Annotated[
-        str, typer.Option(help="Print ours in the shape of a published table: c-apo:table2.")
+        str,
+        typer.Option(help="Print ours in the shape of a paper's table or figure: c-apo:table2."),
     ] = "",
-    protocol: Annotated[str, typer.Option(help="What --paper shows, by default scored.")] = "",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="Only this protocol; mixed: sampled where a method is sampled, else scored, as"
+            " papers print and --paper shows by default."
+        ),
+    ] = "",
     forget: ForgetOption = None,
     leaderboards: Annotated[
         Path | None, typer.Option(help="Also write all formats to LEADERBOARDS/SUITE.")
@@ -60,7 +67,7 @@ def report_command(
     if leaderboards is not None:
         for path in results.write(leaderboards, published=published, ranks=ranks):
             echo(f"wrote {path}", err=True)
-        notes += unmatched_published(results, published or leaderboards / "published")
+        notes += unmatched_published(results, published)
     for note in dict.fromkeys(notes):
         echo(f"note: {note}", fg="yellow", err=True)
     options.exit_if_damaged(results.collected.damaged_rows)

@@ -69,8 +69,10 @@ def test_describe_prints_every_format_with_published_figures(said, tmp_path):
     assert [line.split(",")[:3] for line in lines[1:]] == [
         ["grocery", "measured", "60"], ["grocery", "c-apo", "11334"], ["small", "measured", "40"],
     ]  # fmt: skip
-    # Without the default folder there is simply nothing beside ours.
-    assert "c-apo" not in said("describe", "--suite", "mine.toml")
+    # By default those that come with benchkit, wherever it is run.
+    default = said("describe", "--suite", "mine.toml", "--format", "md")
+    assert "| grocery | c-apo | 11,334 |" in default
+    assert "| grocery | rationale-integration | 11,334 |" in default
     said(*arguments[:3], "--published", "none.csv", raises=DataError)
 
 

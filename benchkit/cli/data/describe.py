@@ -18,8 +18,12 @@ def data_describe_command(
         typer.Option("--format", help="How to print it."),
     ] = "terminal",
     published: Annotated[
-        Path, typer.Option(help="A CSV of published results, or a folder of them.")
-    ] = Path("leaderboards/published"),
+        Path | None,
+        typer.Option(
+            help="A CSV of published results, or a folder of them; by default those that come with"
+            " benchkit."
+        ),
+    ] = None,
     trust: TrustOption = False,
     data: DataFolderOption = Path("data"),
 ) -> None:
@@ -30,16 +34,16 @@ def data_describe_command(
     from benchkit.report.core.latex import render_latex
     from benchkit.report.core.text_table import print_tables, render_markdown, wide_console
     from benchkit.report.paper import dataset_statistics as statistics
+    from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 
+    published = published or PUBLISHED_FOLDER
     files = sorted(published.glob("*.csv")) if published.is_dir() else [published]
     measured = [
         describe_dataset(load_or_prepare(spec, data))
         for spec in select_datasets(suite, split_names(dataset), trust)
     ]
-    # The default folder need not be here; a path that was given is read or complained about.
-    absent = published == Path("leaderboards/published") and not published.exists()
     pairs = statistics.match_published_statistics(
-        measured, [] if absent else statistics.read_published_statistics(files)
+        measured, statistics.read_published_statistics(files)
     )
     table = statistics.statistics_table(pairs)
     if format_ == "terminal":

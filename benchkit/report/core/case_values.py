@@ -88,7 +88,7 @@ def read_case_values(
         seeds = []
         for run_id in rows[label].run_ids:
             frame = store.run(suite, table.task, label, run_id).metrics()
-            frame = frame.filter(pl.col("protocol") == table.protocol)
+            frame = frame.filter(pl.col("protocol") == rows[label].protocol)
             cases = frame.filter(pl.col("metric") == metric).drop_nulls("value").sort("case_id")
             if cases.is_empty():
                 raise ConfigError(

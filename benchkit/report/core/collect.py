@@ -13,6 +13,7 @@ from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.evaluation.protocols.base import ProtocolTable
 from benchkit.report.core.case_users import case_clusters, counts_cases_as_users, read_case_users
 from benchkit.report.core.cell import Cell
+from benchkit.report.core.empty_tables import omit_empty_buckets, omit_equal_tables
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.core.subgroups import history_bucket_table, relative_drop_table
 from benchkit.report.grades.collection import collect_grades
@@ -53,8 +54,9 @@ def collect_results(store: Store, suite: str) -> SuiteTables:
         for second in whole
         if (first.task, second.task) == pair and first.protocol == second.protocol == protocol
     ]
-    tables = tuple(table for table in (*whole, *buckets, *drops) if table.rows)
-    return SuiteTables(plan, tables, collect_grades(store, plan))
+    whole, buckets = omit_empty_buckets(whole, buckets)
+    tables = [table for table in (*whole, *buckets, *drops) if table.rows]
+    return SuiteTables(plan, tuple(omit_equal_tables(tables)), collect_grades(store, plan))
 
 
 def _table(store: Store, plan: PlanRecord, task: str, protocol_table: ProtocolTable) -> ResultTable:

@@ -1,17 +1,27 @@
 """Words and figures of all tables, whatever prints them: titles, legends, marks, formats."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from benchkit.evaluation.lookup import metric_by_name, protocol_by_name, table_by_name
+from benchkit.evaluation.lookup import (
+    IMPORTABLE_PROTOCOLS,
+    metric_by_name,
+    protocol_by_name,
+    table_by_name,
+)
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.results import ResultRow, ResultTable
 from benchkit.runs.records import PlanRecord
 from benchkit.stats.crossed_effects import MIN_SEEDS
 
+_INAPPLICABLE = "not applicable: "  # how plans begin the reason
 _STATUS_WIDTH = 60  # characters of a reason that fit into a row
 CHANCE_MARK = "°"
 SIGNIFICANCE_MARK = "†"
+SAMPLED = next(protocol.name for protocol in IMPORTABLE_PROTOCOLS if protocol.uses_decoding)
+SAMPLED_MARK = "‡"
+MIXED = "mixed"
+"""What tables are called that have sampled figures beside scored ones (`mixed_protocols`)."""
 SEVERAL_CASES = (
     "Users have several cases: means are over cases; intervals and tests are over users, whose"
     " cases are resampled together (against chance they count as one draw)."
@@ -39,7 +49,9 @@ def table_caption(plan: PlanRecord, table: ResultTable) -> str:
     """Return what a table shows, in a line."""
     cell = next((c for row in table.rows for c in row.cells.values()), None)
     users = f", {count_title(cell.users, cell.n)}" if cell and cell.n else ""
-    protocol = _sampled(table) if table.decoding else protocol_title(table.protocol, plan)
+    protocol = protocol_title(table.protocol, plan)
+    if table.decoding and table.protocol != MIXED:
+        protocol = f"{table.protocol}: {decoding_title(table.decoding)}"
     subgroup = f", {table.subgroup}" if table.subgroup else ""
     return f"{plan.title}: {table.task} ({protocol}{subgroup}{users})"
 
@@ -62,6 +74,8 @@ def protocol_title(protocol: str, plan: PlanRecord | None = None) -> str:
     """Return what is ranked and how, or the protocol's name where it has no title."""
     if plan and protocol in plan.titles:
         return plan.titles[protocol]
+    if protocol == MIXED:
+        return "frozen candidates, sampled or scored"
     return table_by_name(protocol).caption
 
 
@@ -75,27 +89,34 @@ def history_bucket_title(low: int, high: int | None) -> str:
     return f"history of {low}" + (" or more" if high is None else f" to {high}")
 
 
-def _sampled(table: ResultTable) -> str:
-    """Return a text such as 'sampled: 5 answers at temperature 0.7'."""
-    n, top_p = table.decoding["n"], table.decoding["top_p"]
-    top_k = table.decoding.get("top_k", 0)
+def decoding_title(decoding: Mapping[str, float]) -> str:
+    """Return how answers were drawn, such as '5 answers at temperature 0.7'."""
+    n, top_p = decoding["n"], decoding["top_p"]
+    top_k = decoding.get("top_k", 0)
     parts = [
-        f"{n} {'answer' if n == 1 else 'answers'} at temperature {table.decoding['temperature']:g}",
+        f"{n} {'answer' if n == 1 else 'answers'} at temperature {decoding['temperature']:g}",
         *([f"top-p {top_p:g}"] if top_p < 1 else []),
         *([f"top-k {top_k:g}"] if top_k else []),
-        *(["constrained to the candidates"] if table.decoding["constrained"] else []),
+        *(["constrained to the candidates"] if decoding["constrained"] else []),
     ]
-    return f"{table.protocol}: {', '.join(parts)}"
+    return ", ".join(parts)
+
+
+def row_marks(row: ResultRow, protocol: str, plan: PlanRecord) -> tuple[str, ...]:
+    """Return the marks behind a row's label in a table of `protocol`."""
+    sampled = protocol == MIXED and row.protocol == SAMPLED and bool(row.cells)
+    return (CHANCE_MARK,) * is_at_chance(row, plan) + (SAMPLED_MARK,) * sampled
 
 
 def table_legend(plan: PlanRecord, table: ResultTable) -> list[str]:
     """Explain the marks of a table, and add its notes; caveats of rows are numbered apart."""
     if not table.chance:
         return [*table.notes]
+    same = " of the same protocol" if table.other_chance else ""
     marks = [
         f"{CHANCE_MARK} not significantly above chance in"
         f" {metric_title(primary_metric(plan, table.chance), plan)}"
-        " (one-sided, Holm over the rows, 5 %)."
+        f" (one-sided, Holm over the rows{same}, 5 %)."
     ]
     metrics = filter(None, map(metric_by_name, plan.metrics))
     legends = dict.fromkeys(metric.legend for metric in metrics if metric.legend)
@@ -224,6 +245,19 @@ def metric_columns(plan: PlanRecord, table: ResultTable) -> list[str]:
     first = [name for name in plan.metrics if name in extra or not extra]
     others = [name for name in extra if name not in plan.metrics]
     return [*first, *(n for n in others if n not in _FAILURES or best_mean(table, n) != 0.0)]
+
+
+def split_inapplicable(
+    rows: Sequence[ResultRow],
+) -> tuple[list[ResultRow], list[str]]:
+    """Return the rows that a method can have, and a line for each reason that others cannot."""
+    present = [row for row in rows if not row.status.startswith(_INAPPLICABLE)]
+    labels_of: dict[str, list[str]] = {}
+    for row in rows:
+        if row.status.startswith(_INAPPLICABLE):
+            labels_of.setdefault(row.status, []).append(row.label)
+    lines = [f"{', '.join(labels)}: {status}." for status, labels in labels_of.items()]
+    return present, lines
 
 
 def split_status(label: str, status: str) -> tuple[str, str]:

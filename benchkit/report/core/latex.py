@@ -11,7 +11,7 @@ LATEX_PACKAGES = "% needs \\usepackage{booktabs,graphicx}"
 # Opens a box that is scaled down to the line where it is wider.
 LATEX_FITTED_BOX = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 _PARAGRAPH = r"p{.5\linewidth}"  # a long reason must not make the table wide and so all small
-_MARKS = {"°": r"\circ", "†": r"\dagger"}
+_MARKS = {"°": r"\circ", "†": r"\dagger", "‡": r"\ddagger"}
 _ESCAPES = str.maketrans(
     {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
      "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
@@ -58,7 +58,7 @@ def _groups(table: TextTable) -> list[str]:
     for title, members in groupby(table.groups):
         size = len(list(members))
         titles.append(rf"\multicolumn{{{size}}}{{c}}{{{escape_latex(title)}}}")
-        rules.append(rf"\cmidrule(lr){{{start}-{start + size - 1}}}")
+        rules += [rf"\cmidrule(lr){{{start}-{start + size - 1}}}"] * bool(title)
         start += size
     return [_row(titles), " ".join(rules)]
 

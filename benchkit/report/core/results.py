@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeTable
 from benchkit.runs.records import PlanRecord
+
+ColumnT = TypeVar("ColumnT")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,17 @@ class ResultTable:
     notes: tuple[str, ...]
     decoding: Mapping[str, float] = field(default_factory=dict)
     """How sampled answers were drawn; empty for other protocols."""
+    other_chance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Chance of rows that were asked under another protocol; only mixed tables have such rows."""
+
+    @property
+    def chance_rows(self) -> list[tuple[str, Mapping[str, float]]]:
+        """The levels of chance with their titles: one, or one for each protocol of its rows."""
+        return chance_rows(self.chance, self.other_chance)
+
+    def chance_of(self, row: ResultRow, metric: str) -> float | None:
+        """Return the level of chance of a row's figure; None where there is none."""
+        return self.other_chance.get(row.protocol, self.chance).get(metric)
 
 
 @dataclass(frozen=True)
@@ -67,3 +81,13 @@ class SuiteTables:
             for row in table.rows
         ]
         return list(dict.fromkeys(row for row in rows if ": damaged: " in row))
+
+
+def chance_rows(
+    chance: Mapping[ColumnT, float], other_chance: Mapping[str, Mapping[ColumnT, float]]
+) -> list[tuple[str, Mapping[ColumnT, float]]]:
+    """Return levels of chance with their titles: "Chance", or "Chance, sampled" and so on."""
+    if not other_chance:
+        return [("Chance", chance)]
+    others = [(f"Chance, {name}", levels) for name, levels in other_chance.items()]
+    return [("Chance, scored", chance), *others]

@@ -8,6 +8,7 @@ import polars as pl
 
 from benchkit.report.core.case_users import case_clusters, read_case_users
 from benchkit.report.core.cell import Cell
+from benchkit.report.core.empty_tables import NO_CASE
 from benchkit.report.core.labels import history_bucket_title
 from benchkit.report.core.results import ResultTable
 from benchkit.runs.records import PlanRecord
@@ -28,7 +29,7 @@ def history_bucket_table(
     for row in table.rows:
         runs = [store.run(plan.suite, row.task, row.label, run_id) for run_id in row.run_ids]
         cells = _cells(runs, table.protocol, within) if runs else {}
-        status = row.status if cells or not runs else "no such case"
+        status = row.status if cells or not runs else NO_CASE
         # The cost of a run is known only for all its cases together.
         rows.append(replace(row, cells=cells, status=status, cost={}))
     return replace(table, subgroup=history_bucket_title(low, high), rows=tuple(rows), notes=())

@@ -7,15 +7,15 @@ from rich.console import Console
 
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.labels import (
-    CHANCE_MARK,
     best_mean,
     caveat_numbers,
     format_cell,
     format_fit_seconds,
     format_rate,
-    is_at_chance,
     metric_columns,
     metric_title,
+    row_marks,
+    split_inapplicable,
     split_status,
     table_caption,
     table_legend,
@@ -78,13 +78,16 @@ def leaderboard_table(
     names = metric_columns(plan, table) if metrics is None else metrics
     caveats = caveat_numbers(table)
     best = {name: best_mean(table, name) for name in names if name in table.chance}
-    rate = {name: format_rate(value) for name, value in table.chance.items()}
     before = [""] * (family + (len(RANK_TITLES) if ranks else 0))
-    rows = [TextRow(("Chance", *before, *(rate.get(n, "") for n in names), *[""] * fit), True)]
+    rows = []
+    for title, chance in table.chance_rows:
+        rates = [format_rate(chance[name]) if name in chance else "" for name in names]
+        rows.append(TextRow((title, *before, *rates, *[""] * fit), True))
     previous = ""
     reasons: list[str] = []
-    for row in table.rows:
-        marks = (CHANCE_MARK,) if is_at_chance(row, plan) else ()
+    shown, inapplicable = split_inapplicable(table.rows)
+    for row in shown:
+        marks = row_marks(row, table.protocol, plan)
         label = TextCell(row.label, marks=(*marks, *(caveats[text] for text in row.caveats)))
         cells: list[str | TextCell] = [label, *[row.family] * family]
         if row.cells:
@@ -112,6 +115,7 @@ def leaderboard_table(
         tuple(rows),
         (
             *reasons,
+            *inapplicable,
             *table_legend(plan, table),
             *(rank_legend(plan, ranks) if ranks else []),
             *(note_number(n, text) for text, n in caveats.items()),
@@ -187,7 +191,7 @@ def leaderboard_csv(results: SuiteTables, ranks: SuiteRanks | None = None) -> st
 
 def _records(plan: PlanRecord, table: ResultTable, row: ResultRow) -> Iterator[dict[str, Any]]:
     record: dict[str, Any] = {
-        "suite": plan.suite, "task": table.task, "protocol": table.protocol,
+        "suite": plan.suite, "task": table.task, "protocol": row.protocol,
         "part": table.subgroup, "method": row.label, "family": row.family, "status": row.status,
         "remarks": " | ".join(row.caveats),
     }  # fmt: skip
@@ -198,7 +202,7 @@ def _records(plan: PlanRecord, table: ResultTable, row: ResultRow) -> Iterator[d
             continue
         yield {
             **record, "metric": name, "mean": cell.mean, "low": cell.low, "high": cell.high,
-            "n": cell.n, "users": cell.users, "chance": table.chance.get(name),
+            "n": cell.n, "users": cell.users, "chance": table.chance_of(row, name),
             "p_above_chance_holm": cell.p,
             "seeds": " ".join(map(str, row.seeds)), "run_ids": " ".join(row.run_ids),
             "fit_seconds": row.cost.get("fit_seconds"),

@@ -4,17 +4,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchkit import io
-from benchkit.evaluation.lookup import DEFAULT_PROTOCOL
 from benchkit.report.core.latex import render_latex
+from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.core.text_table import TextTable, render_markdown
+from benchkit.report.experiments.report import render_experiment
 from benchkit.report.grades.shares_plot import write_grade_shares
 from benchkit.report.grades.tables import grade_tables, grades_csv
 from benchkit.report.leaderboard import tables
 from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
 from benchkit.report.paper import published_values, rendering
 from benchkit.report.paper.paper_table import build_paper_tables
-from benchkit.report.paper.published_shape import like_published
 from benchkit.report.plots.suite import write_suite_plots
 from benchkit.report.ranking.rendering import ranks_json, suite_overall_tables
 from benchkit.report.ranking.table_ranks import SuiteRanks
@@ -72,7 +72,7 @@ def render_paper_table(
     format_: str,
     intervals: bool = False,
     paper: str = "",
-    protocol: str = DEFAULT_PROTOCOL.name,
+    protocol: str = "",
     ranks: SuiteRanks | None = None,
 ) -> str:
     """Render tasks side by side.
@@ -83,16 +83,16 @@ def render_paper_table(
         published: The folder of published figures, which stand beside ours.
         format_: `csv`, `latex` or `md`, which is also the form of every other name.
         intervals: Whether 95 % intervals stand beside the values.
-        paper: A published table, whose shape ours takes; none when empty.
-        protocol: The protocol of ours beside `paper`.
+        paper: A published table or figure, whose shape ours takes; none when empty.
+        protocol: The protocol of ours, or `mixed`. By default all, and beside `paper` what papers
+            print: mixed where the results allow it, else scored.
         ranks: The suite's ranks, for a column of each task and of their mean; not with `paper`.
     """
     if paper:
-        values = published_values.read_published_table(published, paper)
-        layouts = [like_published(results, values, protocol, store)]
-    else:
-        values = published_values.read_published_values(published, results.plan.published)
-        layouts = build_paper_tables(results, store, values)
+        return render_experiment(results, store, published, paper, format_, intervals, protocol)
+    results = select_protocol(results, protocol) if protocol else results
+    values = published_values.read_published_values(published, results.plan.published)
+    layouts = build_paper_tables(results, store, values)
     if format_ == "csv":
         return rendering.paper_csv(results.plan, layouts, ranks)
     render = _RENDERERS.get(format_, render_markdown)
@@ -120,7 +120,7 @@ def write_leaderboard(
     store: Store,
     folder: Path,
     questions: CaseInputLookup | None = None,
-    published: Path | None = None,
+    published: Path = published_values.PUBLISHED_FOLDER,
     ranks: SuiteRanks | None = None,
 ) -> list[Path]:
     """Write tables, the page and, where rationales were judged, grades; return their paths.
@@ -132,10 +132,9 @@ def write_leaderboard(
         store: The run store.
         folder: Where to write; all files in it are generated, never edited.
         questions: Looks up what the page's example cases showed.
-        published: The folder of published figures, by default `folder`/../published.
+        published: The folder of published figures.
         ranks: The suite's ranks, for files of tables with them.
     """
-    published = published or folder.parent / "published"
     texts = {_FILE_NAMES[kind]: render(results) for kind, render in _LEADERBOARD.items()}
     if results.grades:
         grades = list(grade_tables(results.plan.title, results.grades))

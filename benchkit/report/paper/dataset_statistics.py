@@ -65,7 +65,9 @@ def read_published_statistics(paths: Iterable[Path]) -> list[PublishedStatistics
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{path}: cannot be read: {error}", "check the path") from None
         except KeyError as error:
-            raise DataError(f"{path}: no column {error}", "see leaderboards/published") from None
+            raise DataError(
+                f"{path}: no column {error}", "see the columns in published/README.md"
+            ) from None
     return [PublishedStatistics(*key, tuple(values.items())) for key, values in by_domain.items()]
 
 

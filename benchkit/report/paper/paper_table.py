@@ -8,8 +8,8 @@ import numpy as np
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.case_values import read_case_values
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL, Cell
-from benchkit.report.core.labels import is_at_chance, seed_notes
-from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
+from benchkit.report.core.labels import MIXED, is_at_chance, seed_notes
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables, chance_rows
 from benchkit.report.paper.published_values import PublishedValue, match_published
 from benchkit.runs.store import Store
 from benchkit.stats.multiple_testing import holm
@@ -39,6 +39,8 @@ class PaperRow:
     """What a reader must know of it."""
     external: bool = False
     """Whether it was imported."""
+    protocols: Mapping[str, str] = field(default_factory=dict)
+    """Task -> the protocol of its cells, where a table mixes them."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,18 @@ class PaperTable:
     unit: str = ""
     """What its figures are printed in, `percent` or `ratio`."""
     notes: tuple[str, ...] = ()
+    other_chance: Mapping[str, Mapping[PaperColumn, float]] = field(default_factory=dict)
+    """Chance of rows under another protocol, as in `ResultTable`."""
+
+    @property
+    def chance_rows(self) -> list[tuple[str, Mapping[PaperColumn, float]]]:
+        """The levels of chance with their titles, as in `ResultTable`."""
+        return chance_rows(self.chance, self.other_chance)
+
+    def chance_of(self, row: PaperRow, column: PaperColumn) -> float | None:
+        """Return the level of chance of a row's cell; None where there is none."""
+        protocol = row.protocols.get(column[0], "")
+        return self.other_chance.get(protocol, self.chance).get(column)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -141,21 +155,31 @@ def build_paper_table(
             means = _averages({c: cell.mean for c, cell in row.cells.items()}, averaged, metrics)
             cells = {**row.cells, **{column: Cell(mean) for column, mean in means.items()}}
             paper_rows.append(replace(row, cells=cells))
-    chance = {
-        (task, metric): table.chance[metric]
-        for task, table in tables.items()
-        for metric in metrics
-        if metric in table.chance
-    }
+    levels: dict[str, dict[PaperColumn, float]] = {"": {}}
+    for task, table in tables.items():
+        for name, values in ("", table.chance), *table.other_chance.items():
+            columns_of = {(task, metric): values[metric] for metric in metrics if metric in values}
+            levels.setdefault(name, {}).update(columns_of)
+    chance, *others = (
+        {**values, **_averages(values, averaged, metrics)} for values in levels.values()
+    )
     columns = [
         (task, metric)
         for task, table in tables.items()
         for metric in metrics
         if metric in table.chance or not table.chance  # a task of which nothing is complete yet
     ]
-    means = _averages(chance, averaged, metrics)
-    columns += means
-    return PaperTable(protocol, tuple(columns), tuple(paper_rows), chance | means, tests)
+    columns += [column for column in chance if column[0] == AVERAGE]
+    notes = () if protocol != MIXED else tuple(n for table in tables.values() for n in table.notes)
+    return PaperTable(
+        protocol,
+        tuple(columns),
+        tuple(paper_rows),
+        chance,
+        tests,
+        notes=tuple(dict.fromkeys(notes)),
+        other_chance=dict(zip(list(levels)[1:], others, strict=True)),
+    )
 
 
 def _paper_row(
@@ -194,6 +218,7 @@ def _paper_row(
         printed,
         tuple(dict.fromkeys(caveat for row in rows.values() for caveat in row.caveats)),
         any(row.external for row in rows.values()),
+        {task: row.protocol for task, row in rows.items() if row.cells},
     )
 
 

@@ -1,10 +1,13 @@
 """Ours in the shape of a published table: its methods, row groups, domains, metrics and unit."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from benchkit.errors import ConfigError
 from benchkit.evaluation.lookup import protocol_by_name
+from benchkit.report.core.labels import MIXED
+from benchkit.report.core.mixed_protocols import known_protocols, select_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.paper.paper_table import PaperColumn, PaperRow, PaperTable, build_paper_table
 from benchkit.report.paper.published_values import PublishedValue, same_method, same_name
@@ -16,6 +19,8 @@ def like_published(
     values: Sequence[PublishedValue],
     protocol: str,
     store: Store | None = None,
+    patterns: Mapping[str, str] | None = None,
+    suites: Sequence[str] = (),
 ) -> PaperTable:
     """Build a row for each method and a column for each domain and metric, in the paper's order.
 
@@ -26,27 +31,29 @@ def like_published(
         values: All figures of one published table; they stand beside ours.
         protocol: Which of our protocols the table compares with.
         store: As in `build_paper_tables`.
+        patterns: The paper's method -> pattern of our label, where the name says nothing of it.
+        suites: The suites that give the table.
 
     Raises:
         ConfigError: The suite has no task of the table or nothing under `protocol`, or this ranks
             the whole catalogue, as no published table does.
     """
-    if "samples" in protocol_by_name(protocol).provides:  # a ranking is always valid
+    if protocol == MIXED or "samples" in protocol_by_name(protocol).provides:
+        # A ranking is always valid.
         values = [replace(v, metric=_VALID.get(v.metric, v.metric)) for v in values]
     name = f"{values[0].paper}, {values[0].table}"
-    known = dict.fromkeys(
-        t.protocol for t in results.tables if protocol_by_name(t.protocol).ranks_candidates
-    )
-    if protocol not in known:
-        why = "it has no results"
-        if not protocol_by_name(protocol).ranks_candidates:
-            why = "papers rank a few candidates"
-        raise ConfigError(f"--protocol {protocol}: {why}", f"choose of: {', '.join(known)}")
+    if not protocol_by_name(protocol).ranks_candidates:
+        known = filter(lambda n: protocol_by_name(n).ranks_candidates, known_protocols(results))
+        raise ConfigError(
+            f"--protocol {protocol}: papers rank a few candidates", f"choose of: {', '.join(known)}"
+        )
+    results = select_protocol(results, protocol)
     tasks = _tasks(results, values)
     if not set(tasks.values()) & set(results.plan.tasks):
         raise ConfigError(
             f"suite {results.plan.suite!r} has no task of {name}",
-            f"its domains are {', '.join(tasks)}",
+            f"its domains are {', '.join(tasks)}"
+            + "".join(f"; benchkit run --suite {suite}" for suite in suites),
         )
     columns = _columns(values, tasks)
     metrics = list(dict.fromkeys(metric for _, metric in columns))
@@ -55,7 +62,7 @@ def like_published(
     for method in dict.fromkeys(value.method for value in values):
         printed = {(tasks[v.domain], v.metric): v for v in values if v.method == method}
         labels, row = [], PaperRow(method, "", {}, {}, frozenset())
-        if matching := _rank_matches(ours.rows, method):
+        if matching := _rank_matches(ours.rows, method, (patterns or {}).get(method)):
             labels, row = [match.label for match in matching], matching[0]
         rows.append(_relabel(method, printed, row, columns))
         if labels and labels != [method]:
@@ -64,7 +71,7 @@ def like_published(
     units = {value.unit for value in values}
     unit = units.pop() if len(units) == 1 else ""
     notes = ["In percent, as the paper prints."] if unit == "percent" else []
-    notes += _notes(rows, substitutes, columns, results.plan.tasks)
+    notes += [*ours.notes, *_notes(rows, substitutes, columns, results.plan.tasks)]
     return replace(
         ours,
         columns=columns,
@@ -94,10 +101,16 @@ def _columns(values: Sequence[PublishedValue], tasks: Mapping[str, str]) -> tupl
     return tuple(column for column in every if column in printed)
 
 
-def _rank_matches(rows: Sequence[PaperRow], method: str) -> list[PaperRow]:
+def _rank_matches(rows: Sequence[PaperRow], method: str, pattern: str | None) -> list[PaperRow]:
     """Return our rows of a method: those with results first, then those spelt as in the paper."""
+
+    def is_match(label: str) -> bool:
+        if pattern is not None:
+            return bool(re.fullmatch(pattern, label, re.IGNORECASE))
+        return same_method(label, method)
+
     return sorted(
-        (row for row in rows if same_method(row.label, method)),
+        (row for row in rows if is_match(row.label)),
         key=lambda row: (not row.cells, row.label.rpartition("/")[2] != method, row.label),
     )
 

@@ -12,7 +12,12 @@ from benchkit.report.core.labels import format_rate
 from benchkit.runs.records import PlanRecord
 
 ParsedT = TypeVar("ParsedT")
-PUBLISHED_FOLDER = Path("leaderboards/published")
+_PACKAGE = Path(__file__).parents[2]
+_IN_WHEEL = _PACKAGE / "published"  # pyproject.toml puts it there
+PUBLISHED_FOLDER = (
+    _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent / "leaderboards" / "published"
+)
+"""The figures that come with benchkit: in the installed package, or in the checkout beside it."""
 _UNITS = {"percent": 100.0, "ratio": 1.0}  # what a printed figure is divided by
 # Settings that tell rows of one table apart -> the task of ours that has it, "" for the domain's.
 _SETTINGS = {
@@ -49,6 +54,24 @@ class PublishedValue:
 
 
 @dataclass(frozen=True)
+class PublishedRow:
+    """A row of a published file as it stands there, whatever it is of."""
+
+    domain: str
+    method: str
+    metric: str
+    value: str
+    """As printed, without its unit."""
+    variant: str
+    unit: str
+
+    @property
+    def number(self) -> float:
+        """The figure; a rate is from 0 to 1."""
+        return float(self.value) / _UNITS.get(self.unit, 1.0)
+
+
+@dataclass(frozen=True)
 class TrainingTimeRatio:
     """How much longer a method trains than another one, as a paper prints it."""
 
@@ -81,19 +104,30 @@ def read_time_ratios(folder: Path, tables: Sequence[str]) -> list[TrainingTimeRa
     return _read_tables(folder, tables, _time_ratio)
 
 
-def read_published_table(folder: Path, reference: str) -> list[PublishedValue]:
-    """Read the figures of one table. Raises ConfigError naming the tables if it has none."""
+def read_published_rows(folder: Path, reference: str) -> list[PublishedRow]:
+    """Read all rows of one table, of rates or not; none for one that is not there."""
+    return _read_tables(folder, [reference], _row)
+
+
+def read_published_table(
+    folder: Path, reference: str, others: Sequence[str] = ()
+) -> list[PublishedValue]:
+    """Read the figures of one table of rates. Raises ConfigError naming what there is.
+
+    others: names that are known besides those of the folder's tables.
+    """
     if not folder.is_dir():
         raise ConfigError(
             f"{folder}: no such folder of published figures",
-            "--published FOLDER; benchkit's repository has it as leaderboards/published",
+            "name a folder with --published FOLDER; without it, benchkit's figures are taken",
         )
     tables: dict[str, list[PublishedValue]] = {}
     for path in sorted(folder.glob("*.csv")):
         for value in _read_file(path, _value):
             tables.setdefault(value.reference, []).append(value)
     if reference not in tables:
-        raise unknown_name_error(f"table of rates in {folder}:", reference, tables)
+        known = [*tables, *others]
+        raise unknown_name_error(f"table or figure of a paper in {folder}:", reference, known)
     return tables[reference]
 
 
@@ -194,6 +228,14 @@ def _read_file(
             f"{path}: cannot be read: {error}", "see the columns in published/README.md"
         ) from None
     return [value for value in parsed if value is not None]
+
+
+def _row(paper: str, row: dict[str, str]) -> PublishedRow:  # noqa: ARG001
+    float(row["value"])
+    unit = row["note"].partition(";")[0]
+    return PublishedRow(
+        row["domain"], row["method"], row["metric"], row["value"], row["variant"], unit
+    )
 
 
 def _value(paper: str, row: dict[str, str]) -> PublishedValue | None:

@@ -6,6 +6,9 @@ from typing import Any
 
 from benchkit.report.core.labels import (
     CHANCE_MARK,
+    MIXED,
+    SAMPLED,
+    SAMPLED_MARK,
     SIGNIFICANCE_MARK,
     caveat_notes,
     format_mean,
@@ -51,14 +54,16 @@ def paper_text_table(
     """
     paper_ranks = build_paper_ranks(ranks, table) if ranks else PaperRanks()
     table = replace(table, columns=paper_ranks.insert_columns(table.columns))
-    chance = [_number(table, table.chance.get(column)) for column in table.columns]
-    rows = [TextRow(("Chance", *chance), muted=True)]
+    rows = []
+    for title, levels in table.chance_rows:
+        chance = [_number(table, levels.get(column)) for column in table.columns]
+        rows.append(TextRow((title, *chance), muted=True))
     for family, members in table.families():
         first = len(rows)
         if family:
             rows.append(TextRow((TextCell(family, italic=True),), rule=True))
         for row in members:
-            label = TextCell(row.label, marks=(CHANCE_MARK,) if row.at_chance else ())
+            label = TextCell(row.label, marks=_marks(table, row))
             cells = [
                 TextCell(paper_ranks.cell_text(column[0], row.label))
                 if column[1] == RANK_COLUMN
@@ -83,6 +88,11 @@ def _title(plan: PlanRecord, column: PaperColumn) -> str:
     if metric == RANK_COLUMN:
         return "Mean rank" if task == AVERAGE else "Rank"
     return metric_title(metric, plan)
+
+
+def _marks(table: PaperTable, row: PaperRow) -> tuple[str, ...]:
+    sampled = table.protocol == MIXED and SAMPLED in row.protocols.values()
+    return (CHANCE_MARK,) * bool(row.at_chance) + (SAMPLED_MARK,) * sampled
 
 
 def _cell(table: PaperTable, row: PaperRow, column: PaperColumn, intervals: bool) -> TextCell:
@@ -141,10 +151,13 @@ def paper_notes(table: PaperTable) -> list[str]:
             tasks = ", ".join(task for task in table.tasks if task in row.at_chance)
             notes.append(f"{CHANCE_MARK} {row.label}: not significantly above chance on {tasks}.")
     averaged = any(task == AVERAGE for task, _ in table.columns)
+    labels_of: dict[tuple[str, str], list[str]] = {}
     for row in table.rows:
-        for task, reason in row.missing_reasons.items():
-            average = "; it has no average" if averaged else ""
-            notes.append(f"{row.label}, {task}: {reason}{average}.")
+        for missing in row.missing_reasons.items():
+            labels_of.setdefault(missing, []).append(row.label)
+    for (task, reason), labels in labels_of.items():
+        without = "it has no average" if len(labels) == 1 else "they have no average"
+        notes.append(f"{', '.join(labels)}, {task}: {reason}{f'; {without}' * averaged}.")
     caveats = caveat_notes((row.label, row.caveats) for row in table.rows)
     return [*notes, *table.notes, *caveats]
 
@@ -183,8 +196,9 @@ def _record(table: PaperTable, row: PaperRow, column: PaperColumn) -> dict[str, 
     if not (ours or published or status):
         return {}
     record: dict[str, Any] = {
-        "protocol": table.protocol, "family": row.family, "method": row.label, "task": task,
-        "metric": metric, "chance": table.chance.get(column), "status": status,
+        "protocol": row.protocols.get(task, table.protocol), "family": row.family,
+        "method": row.label, "task": task, "metric": metric,
+        "chance": table.chance_of(row, column), "status": status,
     }  # fmt: skip
     if ours:
         record |= {

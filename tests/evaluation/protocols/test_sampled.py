@@ -10,6 +10,7 @@ import pytest
 
 from benchkit.errors import ConfigError, StoreError
 from benchkit.evaluation.ranks import rank_by_frequency
+from benchkit.report.core import labels
 from benchkit.report.core.collect import collect_results
 from benchkit.report.leaderboard import tables
 from benchkit.runs import plan, validation
@@ -184,7 +185,7 @@ def test_random_answers_are_chance_and_marked(samplers, tmp_path):
     texts = folder_of(outcome).predictions()["samples"][0]
     assert all(sample["text"] and sample["text"] != sample["item"] for sample in texts)
     results, table = table_of(tmp_path)
-    assert tables.is_at_chance(table.rows[0], results.plan)
+    assert labels.is_at_chance(table.rows[0], results.plan)
 
 
 def test_a_sampler_that_never_repeats_itself_is_not_above_chance_for_that(samplers, tmp_path):

@@ -6,6 +6,7 @@ import io
 import pytest
 
 from benchkit.errors import StoreError
+from benchkit.report.core import labels
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.collect import collect_results
 from benchkit.report.leaderboard import tables
@@ -35,10 +36,10 @@ def results(methods, tmp_path):
 def test_marks_and_failed_rows(results):
     table = results.tables[0]
     by_label = {row.label: row for row in table.rows}
-    assert tables.is_at_chance(by_label["Noise"], results.plan)
+    assert labels.is_at_chance(by_label["Noise"], results.plan)
     assert by_label["Raises"].status.startswith("failed: it raised ZeroDivisionError")
     text = tables.leaderboard_markdown(results)
-    assert f"Noise{tables.CHANCE_MARK}" in text
+    assert f"Noise{labels.CHANCE_MARK}" in text
     assert "not a result; it shows the reason instead" in text
 
 

@@ -61,7 +61,7 @@ def test_only_rates_of_methods_in_settings_of_ours_are_read(tmp_path):
 def test_a_table_that_is_not_there_is_named_with_those_that_are(reference, hint):
     with pytest.raises(ConfigError) as caught:
         published_values.read_published_table(SHIPPED, reference)
-    assert f"table of rates in {SHIPPED}: {reference!r}" in caught.value.cause
+    assert f"table or figure of a paper in {SHIPPED}: {reference!r}" in caught.value.cause
     assert hint in caught.value.hint
 
 

@@ -1,0 +1,1 @@
+"""Papers' tables and figures by name: what each shows, and ours in its shape."""

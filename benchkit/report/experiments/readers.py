@@ -1,0 +1,154 @@
+"""Read the points of a panel from the results of a suite, one function a kind of panel."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from benchkit.errors import StoreError
+from benchkit.evaluation.lookup import protocol_by_name
+from benchkit.report.core.cell import Cell
+from benchkit.report.core.grade_results import GradeRow
+from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
+from benchkit.report.experiments.declarations import FigurePanel, PanelKind
+from benchkit.report.experiments.points import ALL, PanelPoint
+from benchkit.report.training.diagnostics import diagnose_suite
+from benchkit.report.training.trace_statistics import weight_bins
+from benchkit.runs.store import Store
+
+_HISTORY = "history of "
+
+
+def read_points(panel: FigurePanel, results: SuiteTables, store: Store) -> list[PanelPoint]:
+    """Return our points of a panel: the first row of ours where several are the same method.
+
+    Args:
+        panel: What is declared of it.
+        results: The suite's tables of one protocol, and its grades.
+        store: The run store, for what training left beside the runs.
+    """
+    points: dict[tuple[str, str], PanelPoint] = {}
+    for point in _READERS[panel.kind](panel, results, store):
+        present = points.setdefault((point.x, point.series), point)
+        if point.cells and not present.cells:
+            points[point.x, point.series] = point
+    return list(points.values())
+
+
+def _rows(panel: FigurePanel, results: SuiteTables, store: Store) -> Iterator[PanelPoint]:  # noqa: ARG001
+    for task, row, key, series in _matching_rows(panel, results):
+        yield _point(panel, key, ", ".join(filter(None, (task, series))), row)
+
+
+def _history(panel: FigurePanel, results: SuiteTables, store: Store) -> Iterator[PanelPoint]:  # noqa: ARG001
+    for table in results.tables:
+        if table.subgroup.startswith(_HISTORY) and _is_of(panel, table):
+            for row in table.rows:
+                if match := panel.find_x(row.label):
+                    yield _point(panel, table.subgroup.removeprefix(_HISTORY), match[0], row)
+
+
+def _costs(panel: FigurePanel, results: SuiteTables, store: Store) -> Iterator[PanelPoint]:  # noqa: ARG001
+    """Yield the time of an answer, in milliseconds."""
+    for task, row, key, _ in _matching_rows(panel, results):
+        n = max((cell.n for cell in row.cells.values()), default=0)
+        seconds = row.cost.get(f"{protocol_by_name(row.protocol).name}_seconds")
+        cells = {"latency": Cell(1000 * seconds / n, n=n)} if n and seconds is not None else {}
+        yield replace(_point(panel, key, task, row), cells=cells)
+
+
+def _grades(panel: FigurePanel, results: SuiteTables, store: Store) -> Iterator[PanelPoint]:  # noqa: ARG001
+    """Yield the share of each grade; over several tasks also the mean of their shares."""
+    shares: dict[str, list[Mapping[str, Cell]]] = {}
+    for task, row in _grade_rows(panel, results):
+        if (match := panel.find_x(row.label)) is None:
+            continue
+        cells = {f"{grade:g}": Cell(share, n=row.n_answers) for grade, share in row.shares.items()}
+        yield PanelPoint(match[0], task, cells, label=row.label, status=row.status)
+        shares.setdefault(match[0], []).append(cells)
+    tasks = {task for task, _ in _grade_rows(panel, results)}
+    for key, each in shares.items():
+        if len(tasks) > 1 and len(each) == len(tasks) and all(each):
+            means = {n: Cell(float(np.mean([c[n].mean for c in each if n in c]))) for n in each[0]}
+            yield PanelPoint(key, ALL, means)
+
+
+def _grades_by_history(
+    panel: FigurePanel,
+    results: SuiteTables,
+    store: Store,  # noqa: ARG001
+) -> Iterator[PanelPoint]:
+    for task, row in _grade_rows(panel, results):
+        if not any(panel.is_row(key, row.label) for key in panel.labels):
+            continue
+        for bucket in row.buckets:
+            x = f"{bucket.low}+" if bucket.high is None else f"{bucket.low}-{bucket.high}"
+            values = {"n": float(bucket.n), "mean": bucket.mean, "sd": bucket.sd}
+            cells = {name: Cell(v) for name, v in values.items() if v is not None and bucket.n}
+            yield PanelPoint(x, task, cells, label=row.label)
+
+
+def _weights(panel: FigurePanel, results: SuiteTables, store: Store) -> Iterator[PanelPoint]:
+    try:
+        diagnoses = diagnose_suite(store, results.plan.suite).diagnoses
+    except StoreError as error:
+        if "nothing to diagnose" in error.cause:  # no run left a training record
+            return
+        raise
+    for diagnosis in diagnoses:
+        if panel.find_x(diagnosis.label) is None:
+            continue
+        for one in weight_bins(diagnosis.trace):
+            if one.phase != "end" or one.mean is None or one.median is None:
+                continue
+            values = {"count": float(one.count), "mean": one.mean, "median": one.median}
+            cells = {name: Cell(value) for name, value in values.items()}
+            yield PanelPoint(f"{one.low + 0.5:g}", diagnosis.task, cells, label=diagnosis.label)
+
+
+_READERS: dict[PanelKind, Callable[[FigurePanel, SuiteTables, Store], Iterator[PanelPoint]]] = {
+    "rows": _rows,
+    "history": _history,
+    "costs": _costs,
+    "grades": _grades,
+    "grades-by-history": _grades_by_history,
+    "weights": _weights,
+}
+
+
+def _matching_rows(
+    panel: FigurePanel, results: SuiteTables, subgroup: str = ""
+) -> Iterator[tuple[str, ResultRow, str, str]]:
+    """Yield (domain, row, x, series) of the rows that the panel has."""
+    for table in results.tables:
+        if table.subgroup != subgroup or not _is_of(panel, table):
+            continue
+        for row in table.rows:
+            if match := panel.find_x(row.label):
+                yield panel.domain_of(table.task), row, *match
+
+
+def _grade_rows(panel: FigurePanel, results: SuiteTables) -> list[tuple[str, GradeRow]]:
+    """Return (domain, row) of the grades by the first judge whose grades are the panel's."""
+    wanted = {float(column.name) for column in panel.columns if column.name.isdigit()}
+    judges: dict[str, list[tuple[str, GradeRow]]] = {}
+    for table in results.grades:
+        first = table.rubric["criteria"][0]
+        if not wanted or wanted == {*map(float, range(first["low"], first["high"] + 1))}:
+            rows = [(panel.domain_of(table.task), row) for row in table.rows]
+            judges.setdefault(table.judge, []).extend(rows)
+    return next(iter(judges.values()), [])
+
+
+def _is_of(panel: FigurePanel, table: ResultTable) -> bool:
+    """Return whether a task is shown: one of the panel's, or other data that have its metrics."""
+    if not panel.domains or panel.domain_of(table.task) in panel.domains:
+        return True
+    names = {column.name for column in panel.columns}
+    return any(names & set(row.cells) for row in table.rows)
+
+
+def _point(panel: FigurePanel, x: str, series: str, row: ResultRow) -> PanelPoint:
+    names = [column.name for column in panel.columns]
+    cells = {name: row.cells[name] for name in names if name in row.cells}
+    return PanelPoint(x, series, cells, protocol=row.protocol, label=row.label, status=row.status)
