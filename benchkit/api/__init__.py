@@ -11,7 +11,7 @@ from benchkit.api.judgement import (
     plan_judging,
     read_judge_settings,
 )
-from benchkit.api.planning import PlannedRun, plan
+from benchkit.api.planned_runs import PlannedRun, plan
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results

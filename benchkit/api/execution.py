@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchkit.api.datasets import write_frames
-from benchkit.api.downloads import fetch_missing_files
-from benchkit.api.planning import choose_run_profile, plan_suite
+from benchkit.api.planned_runs import choose_run_profile, plan_suite
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
@@ -21,6 +20,7 @@ from benchkit.interactive import is_live
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import judge_runs
 from benchkit.key_access import allow_keys as allow_key_pairs
+from benchkit.runs.downloads import fetch_missing_files
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.plan import RunPlan, execute_plan

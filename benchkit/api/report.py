@@ -110,12 +110,6 @@ def print_view(
             published=folder,
             ranks=view.ranks,
         )
-    elif view.ranks:
-        text = ""
-        if view.format_ == "terminal":
-            results.print(console, ranks=True)
-        else:
-            text = results.table(view.format_, ranks=True)
     elif view.costs:
         text = ""
         if view.format_ == "terminal":
@@ -130,9 +124,9 @@ def print_view(
         shown = results
         if view.protocol:
             shown = Results(select_protocol(results.collected, view.protocol), results.store, data)
-        shown.print(console)
+        shown.print(console, ranks=view.ranks)
     else:
-        text = results.table(view.format_, protocol=view.protocol)
+        text = results.table(view.format_, protocol=view.protocol, ranks=view.ranks)
     if text:
         echo_file(text)
     if view.costs or view.format_ == "html" or (view.is_paper and not view.paper):

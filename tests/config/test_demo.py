@@ -42,8 +42,12 @@ def test_a_suite_file_has_a_demo_whose_files_are_below_its_own_folder(tmp_path):
         '[[methods]]\nmethod = "random"\n'
     )
     (spec,) = load_suite(f"{file}@demo100").datasets
+    assert spec.options["reviews"] == "raw/Books_5.json.gz"  # wherever the data folder has it
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "Books_5.json.gz").touch()  # now it is found beside the suite
+    (spec,) = load_suite(f"{file}@demo100").datasets
     assert spec.options["reviews"] == "amazon2018/Books_5.json.gz"
-    assert spec.options["meta"] == "amazon2018/meta_Books.json.gz"
+    assert spec.options["meta"] == "raw/meta_Books.json.gz"
 
 
 def test_a_name_cannot_pretend_to_be_a_demo():

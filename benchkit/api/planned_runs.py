@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchkit.api.downloads import missing_files
 from benchkit.api.suites import MethodLike, as_names, as_seeds, method_rows, resolve_suite
 from benchkit.config.changes import changes_models
 from benchkit.config.suite import Suite
 from benchkit.config.suite_outline import outline_suite
 from benchkit.data.sources.remote_files import RemoteFile
 from benchkit.errors import DamageError, unknown_name_error
+from benchkit.runs.downloads import missing_files
 from benchkit.runs.job import Job, must_compute
 from benchkit.runs.options import RunOptions
 from benchkit.runs.plan import RunPlan, plan_runs
