@@ -6,8 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, computed_field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
 
+from baselines.training_sample import sample_training
 from benchkit import cards, fingerprint
 from benchkit.errors import ConfigError, MethodError
 from benchkit.types import Catalog, Recommender, Request, RunContext, TrainView
@@ -25,6 +26,9 @@ class ExpertConfig(BaseModel):
     """Name in a catalog, or FILE.py:Class."""
     config: dict[str, Any] = {}
     """Hyper-parameters; the recommender's defaults if left out."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training interactions that it learns from: of every user so many, drawn by the
+    seed, but at least two. What it is asked about and validated by stays whole."""
 
     @model_validator(mode="after")
     def _scores(self) -> Self:
@@ -61,6 +65,9 @@ class ExpertConfig(BaseModel):
         folder = run.scratch / f"expert-{fingerprint.hash_json(self.model_dump(mode='json'))}"
         folder.mkdir(parents=True, exist_ok=True)
         expert = self.make()
+        if self.share < 1:
+            # The share is not in the key: a larger one has all that a smaller one has.
+            data = sample_training(data, self.share, run.generator("expert interactions"))
         expert.fit(data, replace(run, catalog=data.catalog, scratch=folder, artifacts=None))
         return expert
 

@@ -13,7 +13,6 @@ from baselines.hybrid.cal.item_texts import item_text_examples, start_ids
 from baselines.hybrid.cal.predictor import CALRecPredictor
 from benchkit.errors import ConfigError
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.prompts import load_template
 from benchkit.lm.timing import record_stage_cost
 from benchkit.lm.tokenization import end_of_turn
 from benchkit.lm.types import Engine
@@ -74,7 +73,7 @@ class CALRec(FineTunedRecommender):
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config)
-        template = load_template(self.config.template_name)
+        template = self.config.prompt_template
         if template.show_candidates or template.response.item != "title":
             raise ConfigError(
                 f"template {self.config.template_name!r} lists candidates, or asks for more than an"

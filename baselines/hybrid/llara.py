@@ -22,7 +22,7 @@ from benchkit.lm.injection.soft_prompts import (
     with_placeholders,
 )
 from benchkit.lm.predictor import LMPredictor
-from benchkit.lm.prompts import Template, load_template
+from benchkit.lm.prompts import Template
 from benchkit.lm.types import Engine
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.example_builder import ExampleBuilder
@@ -67,7 +67,7 @@ class LLaRA(FineTunedRecommender):
         @property
         def soft_template(self) -> Template:
             """Return the template with a placeholder behind each item."""
-            return with_placeholders(load_template(self.template_name), self.max_history)
+            return with_placeholders(self.prompt_template, self.max_history)
 
     config: Config
 

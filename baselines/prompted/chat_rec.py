@@ -16,7 +16,6 @@ from baselines.prompted.retrieval import CandidateRetriever, narrow_requests
 from benchkit.errors import ConfigError
 from benchkit.lm.engines import make_engine
 from benchkit.lm.grounding import Grounder
-from benchkit.lm.prompts import load_template
 from benchkit.lm.recommender import LMRecommender
 from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.types import Capability, Prediction, Request, RunContext, Sample, TrainView
@@ -41,7 +40,7 @@ class ChatRec(LMRecommender):
 
     def __init__(self, config: ChatRecConfig | None = None) -> None:
         super().__init__(config)
-        self.config.check_template(load_template(self.config.template_name))
+        self.config.check_template(self.config.prompt_template)
         self.expert = self.config.expert.make() if self.config.retrieves else None
 
     @property

@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict
 
-from benchkit.lm.config import LMConfig
+from benchkit.lm.config import ShownHistoryConfig
 from benchkit.lm.recommender import LMRecommender
 
 
@@ -13,7 +13,7 @@ class ZeroShot(LMRecommender):
     them it does, and an order probe measures how much.
     """
 
-    class Config(LMConfig):
+    class Config(ShownHistoryConfig):
         """Settings of zero-shot prompting."""
 
         model_config = ConfigDict(use_attribute_docstrings=True)

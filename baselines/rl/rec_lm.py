@@ -14,7 +14,7 @@ from baselines.rl.list_prompts import LONG_LISTS, SHORT_LISTS, ListWording, list
 from baselines.rl.list_rollouts import ListSampler, ListSettings, teacher_ranks
 from baselines.rl.list_tasks import ListMixture, ListTasks
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.prompts import Template, load_template
+from benchkit.lm.prompts import Template
 from benchkit.lm.types import Engine
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
@@ -73,7 +73,7 @@ class RecLM(FineTunedRecommender):
     @property
     def template(self) -> Template:
         """The prompt that PPO and evaluation ask by."""
-        base = load_template(self.config.template_name)
+        base = self.config.prompt_template
         listed = base.show_candidates if self.config.listed is None else self.config.listed
         return list_template(base, self.wording, self.config.lists.count, listed)
 

@@ -15,7 +15,6 @@ from baselines.rl.query_rollouts import QuerySampler
 from baselines.rl.reward_recommender import RewardConfig, RewardRecommender
 from benchkit.errors import ConfigError
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.prompts import load_template
 from benchkit.lm.retrieval.query import CatalogSearch, item_query, parse_query, query_pieces
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.types import Engine
@@ -60,7 +59,7 @@ class RecR1Query(RewardRecommender):
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config)
-        form = load_template(self.config.template_name).response_format(self.explains)
+        form = self.config.prompt_template.response_format(self.explains)
         if form.tag != "answer":
             raise ConfigError(
                 f"template {self.config.template_name!r} asks for {form.kind!r}, not for a query",

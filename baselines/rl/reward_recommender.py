@@ -9,7 +9,6 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from benchkit import seeds
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.prompts import load_template
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
@@ -103,9 +102,7 @@ class RewardRecommender(FineTunedRecommender):
     @property
     def answer_tags(self) -> tuple[str, ...]:
         """Names of the tags that an answer must have."""
-        return rewards.format_tags(
-            load_template(self.config.template_name).response_format(self.explains)
-        )
+        return rewards.format_tags(self.config.prompt_template.response_format(self.explains))
 
     @property
     def grpo_settings(self) -> GRPOSettings:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import PositiveFloat
 
 from benchkit.lm.backbones import Backbone
+from benchkit.lm.config import ShownHistoryConfig
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
 from benchkit.types import RunContext, TrainView
@@ -19,7 +20,7 @@ class SFT(FineTunedRecommender):
     contributes as supervision from what it contributes to the answer; the paper has three of them.
     """
 
-    class Config(FineTunedConfig):
+    class Config(FineTunedConfig, ShownHistoryConfig):
         """Settings of supervised fine-tuning."""
 
         train_rationale: bool = False

@@ -9,7 +9,6 @@ from baselines.sft.tallrec_settings import WARMUP_STEPS, TALLRecConfig
 from baselines.sft.yes_no import LONG_QUESTION, SHORT_QUESTION, YesNoWriter
 from baselines.sft.yes_probability import YesNoScorer, question_auc
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.prompts import load_template
 from benchkit.training.core.batch_sampler import with_warmup_steps
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder
@@ -113,7 +112,7 @@ class TALLRec(FineTunedRecommender):
         return YesNoWriter(
             backbone.tokenizer,
             SHORT_QUESTION if config.is_nano else LONG_QUESTION,
-            load_template(config.template_name),
+            config.prompt_template,
             config.threshold,
             self.prompt_budget(backbone.context),
             config.history,

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchkit.api.case_lookup import make_case_lookup
+from benchkit.api.case_lookup import find_target_places, make_case_lookup
 from benchkit.api.results import Results
 from benchkit.api.stored_results import load_results, name_in_store
 from benchkit.console import echo_file
+from benchkit.report.comparison.interference import measure_interference
+from benchkit.report.comparison.interference_table import interference_tables, render_interference
 from benchkit.report.core.labels import MIXED
 from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.text_table import print_tables
@@ -34,6 +36,8 @@ class ReportView:
             print: mixed where the results allow it, else scored.
         published: Folder of published figures, those that come with benchkit when None.
         ranks: Show ranks with their intervals, too.
+        interference: The row of the expert whose high-preference negatives are looked for among
+            the errors of the others, instead of the metrics.
     """
 
     format_: str = "terminal"
@@ -44,6 +48,7 @@ class ReportView:
     protocol: str = ""
     published: Path | None = None
     ranks: bool = False
+    interference: str = ""
 
     @property
     def is_paper(self) -> bool:
@@ -55,13 +60,16 @@ class ReportView:
 
         writes: whether leaderboard files are written as well.
         """
+        if self.interference and (self.costs or self.is_paper):
+            others = "leave out --costs, --layout paper and --paper"
+            return "--interference", f"is a table of its own: {others}"
         if self.costs and self.is_paper:
             return "--costs", "is a table of its own: leave out --layout paper and --paper"
-        if self.format_ == "html" and (self.costs or self.is_paper):
+        if self.format_ == "html" and (self.costs or self.is_paper or self.interference):
             return (
                 "--format",
-                "html is the page, which has all tasks and costs: print --layout paper, --paper"
-                " and --costs as md, csv or latex",
+                "html is the page, which has all tasks and costs: print --layout paper, --paper,"
+                " --costs and --interference as md, csv or latex",
             )
         if self.ranks and (self.costs or self.paper or self.format_ == "html"):
             return (
@@ -116,6 +124,8 @@ def print_view(
             print_tables(console, writer.cost_tables(results.collected, folder))
         else:
             text = writer.render_costs(results.collected, folder, view.format_)
+    elif view.interference:
+        text = _show_interference(view, results, data, console)
     elif view.format_ == "html":
         lookup = make_case_lookup(data)
         text = render_page(results.collected, results.store, folder=folder, questions=lookup)
@@ -132,6 +142,18 @@ def print_view(
     if view.costs or view.format_ == "html" or (view.is_paper and not view.paper):
         notes += unmatched_tables(results.collected.plan, folder)
     return results, notes
+
+
+def _show_interference(view: ReportView, results: Results, data: Path, console: "Console") -> str:
+    """Return the text of a file; on a terminal print it, and return nothing."""
+    collected = results.collected
+    plan = collected.plan
+    lookup = find_target_places(data)
+    measured = measure_interference(results.store, collected, view.interference, lookup)
+    if view.format_ != "terminal":
+        return render_interference(plan.suite, plan.title, measured, view.format_)
+    print_tables(console, interference_tables(plan.title, measured))
+    return ""
 
 
 def unmatched_published(results: Results, folder: Path | None) -> list[str]:

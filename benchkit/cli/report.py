@@ -34,6 +34,13 @@ def report_command(
     costs: Annotated[
         bool, typer.Option(help="What training and answering cost, instead of the metrics.")
     ] = False,
+    interference: Annotated[
+        str,
+        typer.Option(
+            help="Instead of the metrics: the share of errors that are high-preference negatives of"
+            " this row, an expert such as sasrec."
+        ),
+    ] = "",
     paper: Annotated[
         str,
         typer.Option(help="Print ours in the shape of a paper's table or figure: c-apo:table2."),
@@ -56,7 +63,9 @@ def report_command(
     from benchkit.api.report import ReportView, forget_row, print_view, unmatched_published
     from benchkit.report.core.text_table import wide_console
 
-    view = ReportView(format_, layout, intervals, costs, paper, protocol, published, ranks)
+    view = ReportView(
+        format_, layout, intervals, costs, paper, protocol, published, ranks, interference
+    )
     if problem := view.find_conflict(writes=leaderboards is not None):
         option, message = problem
         raise typer.BadParameter(message, param_hint=option)

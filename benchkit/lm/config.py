@@ -5,8 +5,9 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, computed_field
 
 from benchkit.lm.engines import EngineConfig, validate_engine_config
+from benchkit.lm.layouts import ShownEvents
 from benchkit.lm.nano.config import NanoConfig
-from benchkit.lm.prompts import load_template
+from benchkit.lm.prompts import Template, load_template
 
 NANO = "nano"
 
@@ -57,11 +58,21 @@ class LMConfig(BaseModel):
         """Return the template's name or path."""
         return self.templates[self.is_nano] if self.template == "auto" else self.template
 
+    @property
+    def shown_events(self) -> ShownEvents:
+        """Return which events of a history prompts show, as far as the template shows them."""
+        return "all"
+
+    @property
+    def prompt_template(self) -> Template:
+        """Return the template of prompts. Raises ConfigError where it is wrong."""
+        return load_template(self.template_name).show_events(self.shown_events)
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def template_hash(self) -> str:
         """Return a hash of the template's text, so that it is part of a run's identity."""
-        return load_template(self.template_name).hash
+        return self.prompt_template.hash
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -74,3 +85,15 @@ class LMConfig(BaseModel):
             )
         with_adapter = f" with adapter {self.adapter}" if self.adapter else ""
         return (f"backbone {self.backbone}{with_adapter}", *self.engine.caveats)
+
+
+class ShownHistoryConfig(LMConfig):
+    """Settings of a method that writes all its prompts with the template."""
+
+    history: ShownEvents = Field(default="all", exclude_if=lambda shown: shown == "all")
+    """Which events of a history its prompts show, when it learns and when it is asked: all, or
+    `liked`, which leaves out what the user rated below four stars (or as far up another scale)."""
+
+    @property
+    def shown_events(self) -> ShownEvents:
+        return self.history

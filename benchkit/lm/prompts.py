@@ -11,11 +11,18 @@ from importlib import resources
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.errors import ConfigError, DataError, unknown_name_error
 from benchkit.fingerprint import hash_json
+from benchkit.lm.layouts import (
+    EVENT_SOURCES,
+    HistoryLayout,
+    ItemLayout,
+    ShownEvents,
+    TemplateModel,
+)
 from benchkit.lm.rating_texts import PromptTexts
 from benchkit.lm.response_format import ResponseFormat, ResponseKind
 from benchkit.lm.tokens.control_tokens import quote, unquote
@@ -23,65 +30,25 @@ from benchkit.lm.types import Message, Prompt
 from benchkit.rating_scale import word_or_number
 from benchkit.types import Catalog, Event, Request
 
-_EVENT_SOURCES = ("rating", "rating_word", "review")
 _PLACES = ("history", "candidates", "instruction")
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TextField(_Model):
-    """One text of an item.
-
-    sources: where it is looked for; the first that is there is taken, and the field is left out
-        when none is. `title`, `item_id`; of an event `rating` (4.5, or 8 of 10), `rating_word`
-        (Good) and `review`; anything else is a text column of the catalogue.
-    limit: characters after which it is cut; for `title` the template's `title_limit` holds.
-    """
-
-    sources: tuple[str, ...] = Field(min_length=1)
-    label: str = ""
-    limit: PositiveInt | None = None
-
-    @model_validator(mode="after")
-    def _title_is_cut_alike_everywhere(self) -> Self:
-        if "title" in self.sources and self.limit is not None:
-            raise ValueError("a title is cut by title_limit, not by a limit of its own")
-        return self
-
-
-class ItemLayout(_Model):
-    """How an item is written. between: fields. end: what follows each item."""
-
-    fields: tuple[TextField, ...] = Field(min_length=1)
-    between: str = "\n"
-    end: str = "\n"
-
-
-class HistoryLayout(ItemLayout):
-    """empty: what stands for a history of which nothing is shown. max_events: the last so many."""
-
-    empty: str = ""
-    max_events: PositiveInt | None = None
-
-
-class InstructionTexts(_Model):
+class InstructionTexts(TemplateModel):
     """What is asked for: with a rationale, or the item alone."""
 
     rationale: str = ""
     item: str = ""
 
 
-class ResponseKinds(_Model):
+class ResponseKinds(TemplateModel):
     """The formats of the answer; no `rationale` where the template never asks for one."""
 
     item: ResponseKind
     rationale: ResponseKind | None = None
 
 
-class Template(PromptTexts, _Model):
+class Template(PromptTexts, TemplateModel):
     """A prompt template.
 
     user: the user's message, with {history}, {candidates} and {instruction} in their places.
@@ -116,7 +83,7 @@ class Template(PromptTexts, _Model):
         if self.show_candidates and self.candidates is None:
             raise ValueError("candidates: missing, though show_candidates is true")
         for field in self.candidates.fields if self.candidates else ():
-            wrong = [source for source in field.sources if source in _EVENT_SOURCES]
+            wrong = [source for source in field.sources if source in EVENT_SOURCES]
             if wrong:
                 raise ValueError(f"candidates: {wrong[0]!r} is of an event; a candidate has none")
         if ResponseFormat(self.response.item).explains:
@@ -134,6 +101,14 @@ class Template(PromptTexts, _Model):
     def parts(self) -> tuple[str, ...]:
         """Return the user's message cut at its places: text, place, text, place, ..., text."""
         return tuple(_PLACE.split(self.user))
+
+    def show_events(self, shown: ShownEvents) -> Self:
+        """Return a copy that shows these events of a history; for "all", those of the template."""
+        if shown == "all":
+            return self
+        return self.model_copy(
+            update={"history": self.history.model_copy(update={"events": shown})}
+        )
 
     def response_format(self, rationale: bool) -> ResponseFormat:
         """Return the form of the answer. Raises ConfigError if the template has no rationale."""
@@ -157,14 +132,20 @@ class Template(PromptTexts, _Model):
 class RenderedPrompt:
     """A prompt that fits.
 
-    n_shown, n_dropped: events of the history in it and left out of it, together the whole history.
+    shown: events of the history that are in it, oldest first.
+    n_dropped: how many events of the history are not.
     tokens: of the messages' texts; the marks that a chat format puts around them come on top.
     """
 
     prompt: Prompt
-    n_shown: int
+    shown: tuple[Event, ...]
     n_dropped: int
     tokens: int
+
+    @property
+    def n_shown(self) -> int:
+        """How many events of the history are in it."""
+        return len(self.shown)
 
 
 def builtin_templates() -> dict[str, Path]:
@@ -209,7 +190,7 @@ def render_prompt(
     template.response_format(rationale)  # raises where there is none
     template = template.fit_to_scale(catalog.rating_scale)
     layout = template.history
-    recent = request.history[-layout.max_events :] if layout.max_events else request.history
+    recent = layout.select_events(request.history, catalog.rating_scale)
     events = [format_item(layout, template, catalog, event.item, event) for event in recent]
     fixed = {
         "instruction": template.instruction.rationale if rationale else template.instruction.item,
@@ -243,7 +224,8 @@ def render_prompt(
             built = messages("".join(events[len(events) - n_shown :]) or layout.empty)
             tokens = count(built)
     prompt = Prompt(request.case_id + suffix_key, built)
-    return RenderedPrompt(prompt, n_shown, len(request.history) - n_shown, tokens)
+    shown = recent[len(recent) - n_shown :]
+    return RenderedPrompt(prompt, shown, len(request.history) - n_shown, tokens)
 
 
 def _n_fitting(events: Sequence[str], room: int, count_tokens: Callable[[str], int]) -> int:
@@ -287,7 +269,7 @@ def _value(
         return template.item_title(catalog, item)
     if source == "item_id":
         return item
-    if source not in _EVENT_SOURCES:
+    if source not in EVENT_SOURCES:
         return catalog.text(item, source)
     if event is None:
         return None

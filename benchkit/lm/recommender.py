@@ -7,7 +7,6 @@ from benchkit.lm.backbones import Backbone, load_backbone
 from benchkit.lm.config import LMConfig
 from benchkit.lm.engines import make_engine
 from benchkit.lm.predictor import LMPredictor
-from benchkit.lm.prompts import load_template
 from benchkit.lm.tokens.tokenizer_check import check_engine_titles
 from benchkit.lm.types import Engine
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
@@ -24,7 +23,7 @@ class LMRecommender(ABC):
     def __init__(self, config: LMConfig | None = None) -> None:
         self.config = config or self.Config()
         # A wrong name stops here.
-        load_template(self.config.template_name).response_format(self.explains)
+        self.config.prompt_template.response_format(self.explains)
 
     @property
     def explains(self) -> bool:
@@ -70,7 +69,7 @@ class LMRecommender(ABC):
         """Build what asks `engine` in the way of this method."""
         return LMPredictor(
             engine=engine,
-            template=load_template(self.config.template_name),
+            template=self.config.prompt_template,
             rationale=self.explains,
             prompt_tokens=self.prompt_budget(getattr(engine, "context", None)),
             rationale_tokens=self.config.max_rationale_tokens,

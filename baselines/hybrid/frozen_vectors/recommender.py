@@ -15,7 +15,6 @@ from pydantic import Field, PositiveInt
 from baselines.hybrid.frozen_vectors.attribute_texts import ItemTexts, tokenize_items
 from baselines.hybrid.frozen_vectors.sasrec import Alignment, FrozenSASRec, SequentialConfig
 from benchkit.lm.backbones import Backbone
-from benchkit.lm.prompts import load_template
 from benchkit.lm.timing import record_stage_cost
 from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
@@ -86,5 +85,5 @@ class ItemVectorRecommender(FineTunedRecommender):
         if config.is_nano:
             limits.append(config.nano.context)
         limit = min(limit for limit in limits if limit is not None)
-        template = load_template(config.template_name)
+        template = config.prompt_template
         return tokenize_items(data.catalog, template, backbone.tokenizer, limit, instruction)

@@ -12,8 +12,9 @@ from typing import Any
 
 from benchkit.errors import MethodError
 from benchkit.lm.engines.hf import HFEngine
+from benchkit.lm.layouts import ItemLayout
 from benchkit.lm.predictor import LMPredictor
-from benchkit.lm.prompts import ItemLayout, Template, render_prompt
+from benchkit.lm.prompts import Template, render_prompt
 from benchkit.lm.types import Prompt
 from benchkit.types import Catalog, Request
 
@@ -111,7 +112,7 @@ def render_soft_prompt(
     rendered = render_prompt(
         template, request, catalog, rationale=False, count_tokens=count_tokens, budget=budget
     )
-    shown = [event.item for event in request.history[len(request.history) - rendered.n_shown :]]
+    shown = [event.item for event in rendered.shown]
     items = {"history": shown, "candidates": list(request.candidates)}
     codes = [
         index.get(item, UNKNOWN)

@@ -13,7 +13,6 @@ from benchkit.evaluation.validation_ndcg import mean_validation_ndcg
 from benchkit.lm.backbones import Backbone, make_engine_from_settings
 from benchkit.lm.config import LMConfig
 from benchkit.lm.engines.hf import HFConfig, HFEngine
-from benchkit.lm.prompts import load_template
 from benchkit.lm.recommender import LMRecommender
 from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import NoRationaleError, Rationale, TeacherQuestion
@@ -151,7 +150,7 @@ class FineTunedRecommender(LMRecommender):
 
     def builder(self, backbone: Backbone, data: TrainView) -> ExampleBuilder:
         """Return a builder that writes examples as this method is asked later."""
-        template = load_template(self.config.template_name)
+        template = self.config.prompt_template
         return ExampleBuilder(
             template, backbone.tokenizer, data.catalog, self.prompt_budget(backbone.context)
         )
@@ -271,7 +270,7 @@ class FineTunedRecommender(LMRecommender):
         """
         config = self.config.teacher
         if isinstance(config, TemplateTeacherConfig) and config.names_item is None:
-            candidates_shown = load_template(self.config.template_name).show_candidates
+            candidates_shown = self.config.prompt_template.show_candidates
             config = config.model_copy(update={"names_item": candidates_shown})
         teacher = make_teacher(
             config,

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import PositiveInt
 
+from benchkit.lm.config import ShownHistoryConfig
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.recommender import FineTunedConfig
 from benchkit.training.preference.examples import TiePolicy
@@ -18,7 +19,7 @@ NANO_PREFERENCE_DEFAULTS: Mapping[str, Any] = {
 PREFERENCE_DEFAULTS: Mapping[str, Any] = {"purpose": "preference", "epochs": 3}
 
 
-class PreferenceConfig(FineTunedConfig):
+class PreferenceConfig(FineTunedConfig, ShownHistoryConfig):
     """Settings of a preference method; `train` is the preference training."""
 
     sft: TrainConfig = TrainConfig()

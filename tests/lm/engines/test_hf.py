@@ -57,6 +57,42 @@ def test_scores_equal_plain_passes(engine, end, batch_tokens):
         assert found.token_counts.tolist() == sizes
 
 
+def beam_order(engine: HFEngine, prompt: Prompt, options: list[str], width: int) -> list[int]:
+    """The options that a beam search with probabilities of all tokens ends in, the best first."""
+    start = prompt_ids(engine.tokenizer, prompt) or [engine.tokenizer.bos_token_id]
+    root = Trie.from_options([continuation_ids(engine.tokenizer, o, end=True) for o in options])
+    beam = [(0.0, (), root)]
+    while any(node.children for _, _, node in beam):
+        longer = []
+        for total, prefix, node in beam:
+            if not node.children:
+                longer.append((total, prefix, node))
+                continue
+            with torch.no_grad():
+                logits = engine.model(torch.tensor([[*start, *prefix]])).logits[0, -1]
+            logprobs = logits.log_softmax(-1)
+            longer += [
+                (total + logprobs[token].item(), (*prefix, token), child)
+                for token, child in node.children.items()
+            ]
+        beam = sorted(longer, key=lambda hypothesis: -hypothesis[0])[:width]
+    return [node.ends[0] for _, _, node in beam]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_scores_rank_as_a_beam_as_wide_as_there_are_candidates(prompt):
+    """EAPO ranks by a beam search; with a narrow one, what falls out of it is not ranked."""
+    tokenizer = tiny_tokenizer()
+    engine = HFEngine(tiny_model("qwen3", vocab_size=len(tokenizer)), tokenizer)
+    (scores,) = engine.score([prompt], [TITLES])
+    ranking = np.argsort(-scores.logprobs).tolist()
+    assert beam_order(engine, prompt, TITLES, len(TITLES)) == ranking
+    assert beam_order(engine, prompt, TITLES, 10 * len(TITLES)) == ranking
+    narrow = beam_order(engine, prompt, TITLES, 2)
+    assert len(narrow) == 2
+    assert narrow == [number for number in ranking if number in narrow]
+
+
 def chance_of(engine: HFEngine, prompt: Prompt, options: list[str], temperature: float) -> list:
     """The probability of each option under constrained decoding, by plain forward passes."""
     start = prompt_ids(engine.tokenizer, prompt) or [engine.tokenizer.bos_token_id]
