@@ -63,12 +63,10 @@ def report_command(
     from benchkit.api.report import ReportView, forget_row, print_view, unmatched_published
     from benchkit.report.core.text_table import wide_console
 
-    view = ReportView(
-        format_, layout, intervals, costs, paper, protocol, published, ranks, interference
-    )
+    shape = (format_, layout, intervals, costs, paper, protocol, published)
+    view = ReportView(*shape, ranks=ranks, interference=interference)
     if problem := view.find_conflict(writes=leaderboards is not None):
-        option, message = problem
-        raise typer.BadParameter(message, param_hint=option)
+        raise typer.BadParameter(problem[1], param_hint=problem[0])
     for label in forget or ():
         count = forget_row(out, suite, label)
         echo(f"forgot {label}: {count} planned runs; their folders stay", err=True)
