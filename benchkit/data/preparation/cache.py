@@ -140,7 +140,7 @@ def _hash_inputs(spec: DatasetSpec, root: Path, write: bool = False) -> list[str
         hashes = sources.hash_inputs(spec.source, _source_options(spec, root), memory)
     except DataError as error:
         folders = ", then ".join(map(str, data_folders(root)))
-        looked = f"relative paths: looked in the folder of the suite file, then {folders}"
+        looked = f"looked in the folder of your suite file, if it is one, then {folders}"
         raise DataError(error.cause, f"{error.hint}; {looked}" if error.hint else looked) from None
     hashes += [memory.hash_file(file) for file in spec.resolve_files(_folders(root)).files]
     if write:
