@@ -53,6 +53,7 @@ def test_a_model_of_hugging_face_is_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [(tiny_backbone(), "is no encoder-decoder"), ("/no/such/model", "cannot be loaded")],
+    ids=["causal", "missing"],
 )
 def test_what_is_no_encoder_decoder_is_refused(tmp_path, source, message):
     with pytest.raises(ConfigError, match=message):
