@@ -19,6 +19,15 @@ def mark_synthetic(title: str) -> str:
     return f"{SYNTHETIC}: {title}"
 
 
+def is_marked_synthetic(title: str) -> bool:
+    """Return whether a title says that what it is of was made of generated data.
+
+    >>> is_marked_synthetic(mark_synthetic("MovieLens 100K")), is_marked_synthetic("MovieLens 100K")
+    (True, False)
+    """
+    return title.startswith(f"{SYNTHETIC}: ")
+
+
 @dataclass(frozen=True)
 class DatasetStatistics:
     """Size and shape of a prepared dataset."""

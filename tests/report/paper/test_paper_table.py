@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchkit.data.dataset_statistics import mark_synthetic
 from benchkit.report.comparison.paired_comparison import ComparisonRequest, compare_suite
 from benchkit.report.core.case_values import CaseValues
 from benchkit.report.core.cell import Cell
@@ -59,6 +60,15 @@ def test_published_figures_and_differences_stand_below_a_row():
     text = paper_markdown(results.plan, build_paper_tables(results, None, figures))
     assert "| published: p, table1 | .420 |" in text
     assert "| ours minus published | +0.080 |" in text
+
+
+def test_generated_data_are_not_compared_with_a_papers():
+    results = made({"Fashion": {"recbole/SASRec": 0.5}})
+    figures = [PublishedValue("p", "table1", "fashion", "SASRec", "hr@1", 0.42)]
+    plan = results.plan.model_copy(update={"title": mark_synthetic(results.plan.title)})
+    text = paper_markdown(plan, build_paper_tables(results, None, figures))
+    assert "| published: p, table1 | .420 |" in text
+    assert "ours minus published" not in text
 
 
 def test_the_mark_of_significance_needs_every_rival_beaten(methods, tmp_path):
