@@ -54,7 +54,7 @@ class StreamRec(IdRecommender):
         self.tokens = CodeTokens(ids, self.size("codes"), self.size("thought_codes"), first)
         self.answers = self.tokens.table.tolist()
         if not self.config.is_nano:
-            self.model.resize_token_embeddings(self.tokens.vocabulary)
+            self.add_tokens(run)
         self.thinking = None
         examples = next_item_examples(data.interactions, self.size("history"))
         training = StreamTraining(
@@ -113,6 +113,14 @@ class StreamRec(IdRecommender):
         size = first + self.size("levels") * self.size("codes") + self.size("thought_codes")
         seed = int(run.generator("stream-rec", "weights").integers(2**31))
         return build_tiny_t5(config.tiny, size, seed).to(run.device), first
+
+    def add_tokens(self, run: RunContext) -> None:
+        """Give the backbone's model vectors for the tokens of codes."""
+        import torch
+
+        # They are drawn from torch's generator, whose state would be anything.
+        torch.manual_seed(int(run.generator("stream-rec", "tokens").integers(2**31)))
+        self.model.resize_token_embeddings(self.tokens.vocabulary)
 
     def encode(self, model: Any, histories: Sequence[NDArray[np.int64]]) -> "Encoded":
         from benchkit.lm.encoder_decoder.teacher_forcing import encode
