@@ -218,7 +218,7 @@ def test_items_of_another_catalogue_have_no_vector(tmp_path):
 
 
 def test_ids_of_another_catalogue_are_other_items(tmp_path):
-    method, dataset, run = fit(tmp_path)
+    method, dataset, _ = fit(tmp_path)
     (request,) = dataset.requests(dataset.test, 0, 1)
     asked = method.predictor.write_prompt(request, dataset.catalog)
     assert min(asked.codes) >= 0
