@@ -21,6 +21,7 @@ from baselines.hybrid.stream.settings import (
     StreamConfig,
     ThinkingWeights,
 )
+from benchkit.errors import ConfigError
 from benchkit.lm.encoder_decoder.t5 import SPECIAL_TOKENS, build_tiny_t5, load_encoder_decoder
 from benchkit.training.core.config import TrainConfig
 from benchkit.types import Request, RunContext, TrainView
@@ -73,9 +74,15 @@ class StreamRec(IdRecommender):
         )
 
     def stage_config(self, stage: str, run: RunContext) -> TrainConfig:
-        """Return how a stage is trained."""
+        """Return how a stage is trained; raise ConfigError if not all weights are to be."""
         defaults = training_defaults(f"stream-{stage}", self.config.is_nano)
-        return fill_training_config(getattr(self.config, stage), defaults, run)
+        settings = fill_training_config(getattr(self.config, stage), defaults, run)
+        if settings.lora is not None:
+            raise ConfigError(
+                f"{stage} has an adapter, beside which the vectors of the codes would stay random",
+                f"leave lora out of {stage}: all weights are trained",
+            )
+        return settings
 
     def neighbours(self, data: TrainView, run: RunContext) -> NDArray[np.int64]:
         """Return [n_items, k] codes of the items whose ids follow an item's in stage 1."""

@@ -373,6 +373,9 @@ def test_errors_come_before_training(tmp_path):
         fitted(dataset, tmp_path, backbone=tiny_backbone())
     with pytest.raises(ConfigError, match="80 items are more than ids of 2 levels with 8 codes"):
         fitted(dataset, tmp_path, codes=8)
+    adapter = {"lora": {"targets": ["q", "v"]}}
+    with pytest.raises(ConfigError, match="reinforce has an adapter"):
+        fitted(dataset, tmp_path, backbone=tiny_t5_folder(), reinforce=adapter)
     assert not list(tmp_path.glob("stream-*"))
 
 
