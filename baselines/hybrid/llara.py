@@ -46,7 +46,7 @@ class LLaRA(FineTunedRecommender):
     the same data, which stays as it is. At step t of T a batch has these vectors with probability
     t / T, and else a vector that is the same for all items. Candidates are scored by the
     log-probability of their titles after hybrid prompts; items unknown in training have the
-    common vector.
+    common vector. The teacher is not used.
     """
 
     class Config(FineTunedConfig):
