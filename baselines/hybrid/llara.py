@@ -10,7 +10,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from baselines.experts import ExpertConfig
 from baselines.hybrid.item_vectors import check_item_vectors, fit_item_vectors
-from baselines.hybrid.next_items import next_items, to_training_requests
+from baselines.hybrid.next_items import known_items, next_items, to_training_requests
 from baselines.hybrid.soft_prompts.curriculum import CurriculumObjective, draw_hybrid_steps
 from baselines.hybrid.soft_prompts.examples import SoftExampleBuilder
 from benchkit.lm.backbones import Backbone
@@ -46,7 +46,7 @@ class LLaRA(FineTunedRecommender):
     the same data, which stays as it is. At step t of T a batch has these vectors with probability
     t / T, and else a vector that is the same for all items. Candidates are scored by the
     log-probability of their titles after hybrid prompts; items unknown in training have the
-    common vector.
+    common vector. The teacher is not used.
     """
 
     class Config(FineTunedConfig):
@@ -76,7 +76,7 @@ class LLaRA(FineTunedRecommender):
         check_item_vectors(self.config.expert)
 
     def fit(self, data: TrainView, run: RunContext) -> None:
-        self.index = data.catalog.index
+        self.items, self.index = data.catalog.ids, known_items(data)
         self.vectors = fit_item_vectors(self.config.expert, data, run)
         super().fit(data, run)
 
@@ -85,7 +85,9 @@ class LLaRA(FineTunedRecommender):
         template = self.config.soft_template
         placeholder = add_placeholder(backbone.tokenizer)
         budget = self.prompt_budget(backbone.context)
-        return SoftExampleBuilder(template, backbone.tokenizer, data.catalog, budget, placeholder)
+        return SoftExampleBuilder(
+            template, backbone.tokenizer, data.catalog, budget, placeholder, known_items(data)
+        )
 
     def engine(self, model: Any, backbone: Backbone) -> SoftPromptEngine:
         """Return an engine that fills in the ids of items."""
@@ -98,7 +100,7 @@ class LLaRA(FineTunedRecommender):
         plain = super().make_predictor(engine)
         values = {field.name: getattr(plain, field.name) for field in fields(plain)}
         values["template"] = self.config.soft_template
-        return SoftPromptPredictor(**values, index=self.index)
+        return SoftPromptPredictor(**values, index=self.index, items=self.items)
 
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext

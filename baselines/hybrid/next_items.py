@@ -19,6 +19,12 @@ class NextItem(NamedTuple):
     item: str
 
 
+def known_items(data: TrainView) -> dict[str, int]:
+    """Return the codes of the items with a training interaction."""
+    ids = data.catalog.ids
+    return {ids[code]: code for code in np.unique(data.interactions.item).tolist()}
+
+
 def next_items(
     data: TrainView, per_user: int, max_history: int | None = None, limit: int | None = None
 ) -> Iterator[NextItem]:

@@ -43,7 +43,8 @@ class SLMRec(FineTunedRecommender):
     """
 
     class Config(FineTunedConfig):
-        """Settings of SLMRec."""
+        """Settings of SLMRec. Those of prompts, of candidates and of the teacher are not used: the
+        model reads vectors."""
 
         nano: NanoConfig = NanoConfig(layers=4, steps=300)
         """How nano is built; titles are not read, so that a short training on them will do."""

@@ -21,6 +21,7 @@ from baselines.hybrid.stream.settings import (
     StreamConfig,
     ThinkingWeights,
 )
+from benchkit.errors import ConfigError
 from benchkit.lm.encoder_decoder.t5 import SPECIAL_TOKENS, build_tiny_t5, load_encoder_decoder
 from benchkit.training.core.config import TrainConfig
 from benchkit.types import Request, RunContext, TrainView
@@ -54,7 +55,7 @@ class StreamRec(IdRecommender):
         self.tokens = CodeTokens(ids, self.size("codes"), self.size("thought_codes"), first)
         self.answers = self.tokens.table.tolist()
         if not self.config.is_nano:
-            self.model.resize_token_embeddings(self.tokens.vocabulary)
+            self.add_tokens(run)
         self.thinking = None
         examples = next_item_examples(data.interactions, self.size("history"))
         training = StreamTraining(
@@ -73,9 +74,15 @@ class StreamRec(IdRecommender):
         )
 
     def stage_config(self, stage: str, run: RunContext) -> TrainConfig:
-        """Return how a stage is trained."""
+        """Return how a stage is trained; raise ConfigError if not all weights are to be."""
         defaults = training_defaults(f"stream-{stage}", self.config.is_nano)
-        return fill_training_config(getattr(self.config, stage), defaults, run)
+        settings = fill_training_config(getattr(self.config, stage), defaults, run)
+        if settings.lora is not None:
+            raise ConfigError(
+                f"{stage} has an adapter, beside which the vectors of the codes would stay random",
+                f"leave lora out of {stage}: all weights are trained",
+            )
+        return settings
 
     def neighbours(self, data: TrainView, run: RunContext) -> NDArray[np.int64]:
         """Return [n_items, k] codes of the items whose ids follow an item's in stage 1."""
@@ -113,6 +120,14 @@ class StreamRec(IdRecommender):
         size = first + self.size("levels") * self.size("codes") + self.size("thought_codes")
         seed = int(run.generator("stream-rec", "weights").integers(2**31))
         return build_tiny_t5(config.tiny, size, seed).to(run.device), first
+
+    def add_tokens(self, run: RunContext) -> None:
+        """Give the backbone's model vectors for the tokens of codes."""
+        import torch
+
+        # They are drawn from torch's generator, whose state would be anything.
+        torch.manual_seed(int(run.generator("stream-rec", "tokens").integers(2**31)))
+        self.model.resize_token_embeddings(self.tokens.vocabulary)
 
     def encode(self, model: Any, histories: Sequence[NDArray[np.int64]]) -> "Encoded":
         from benchkit.lm.encoder_decoder.teacher_forcing import encode

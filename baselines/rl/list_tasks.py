@@ -145,10 +145,15 @@ def _categories(facts: CatalogFacts, code: int) -> list[ItemFact]:
 def _earlier_cases(
     question: TeacherQuestion, data: TrainView, user: int, count: int
 ) -> Iterator[tuple[Request, str]]:
-    """Yield a user's last interactions as requests with their targets, the newest first."""
+    """Yield a user's last interactions as requests with their targets, the newest first.
+
+    A target takes the place of the last one among the candidates. Where it is a candidate already,
+    as where users have items again, the last one is left out: twice in the list, it would be told.
+    """
     start, stop = data.interactions.offsets[user], data.interactions.offsets[user + 1]
     for row in range(int(stop) - 1, int(start), -1)[:count]:
         target = data.catalog.ids[int(data.interactions.item[row])]
-        others = tuple(target if item == question.item else item for item in question.candidates)
+        listed = (target if item == question.item else item for item in question.candidates)
+        candidates = tuple(dict.fromkeys(listed))
         history = events_before(data, user, row)
-        yield Request(f"{question.key}:{row}", question.key, history, others), target
+        yield Request(f"{question.key}:{row}", question.key, history, candidates), target

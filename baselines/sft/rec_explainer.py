@@ -76,7 +76,8 @@ class RecExplainer(FineTunedRecommender):
         if self.config.explain:
             predictor = self._predictor_of(requests, run)
             tokens = self.config.max_rationale_tokens
-            return explain_best(predictor, requests, predictions, run.catalog, tokens)
+            # At once: the vectors of other users may take the place of these.
+            predictions = list(explain_best(predictor, requests, predictions, run.catalog, tokens))
         return iter(predictions)
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:

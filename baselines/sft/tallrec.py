@@ -26,7 +26,7 @@ class TALLRec(FineTunedRecommender):
     items not interacted with. Candidates are ranked by the probability of Yes. The loss is on the
     whole text, as in the authors' code, but for nano on the answer alone; `train = {
     train_on_prompt = false }` chooses that. Weights are selected by AUC. The template only decides
-    how titles are shortened.
+    how titles are shortened; neither candidates nor the teacher are used.
     """
 
     Config = TALLRecConfig

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchkit.training.core.examples import IGNORE_INDEX, Example, collate
@@ -51,7 +51,7 @@ class AlignmentObjective:
     """Token ids that begin a text which stands alone."""
     end: int = 1
     """Number of tokens that end a response."""
-    step: int = 0
+    step: int = field(default=0, repr=False)  # not of what identifies a training
     module = None
     module_lr = 0.0
 

@@ -21,8 +21,9 @@ from benchkit.types import Capability, Prediction, Request, RunContext, TrainVie
 
 
 class ItemVectorConfig(FineTunedConfig):
-    """Settings of these methods. Those of prompts, of candidates and of the teacher are not used:
-    the language model reads items, never users."""
+    """Settings of these methods. Those of prompts, of candidates and of the teacher are not used,
+    nor limit_users: the language model reads items, never users, and the sequential model learns
+    from all of them. validation_cases is the sequential model's own setting."""
 
     text_tokens: PositiveInt = 1024
     """Longest text of an item; for nano at most its training window."""

@@ -1,6 +1,7 @@
 """Training examples whose prompts have vectors of items."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from benchkit.lm.injection.soft_prompts import fill_placeholders, render_soft_prompt
 from benchkit.lm.tokenization import prompt_ids, text_ids
@@ -14,13 +15,15 @@ class SoftExampleBuilder(ExampleBuilder):
 
     placeholder: int = -1
     """Token id of the placeholder."""
+    index: Mapping[str, int] = field(default_factory=dict)
+    """Code of each item that has a vector."""
 
     def prompt(self, request: Request, rationale: bool = False) -> tuple[int, ...]:
         prompt = render_soft_prompt(
             self.template,
             request,
             self.catalog,
-            self.catalog.index,
+            self.index,
             lambda text: len(text_ids(self.tokenizer, text)),
             self.prompt_tokens,
         )

@@ -138,13 +138,16 @@ class SoftPromptPredictor(LMPredictor):
 
     index: Mapping[str, int] | None = None
     """Code of each item that has a vector."""
+    items: tuple[str, ...] = ()
+    """The catalogue that they are of: in another one, the same id is another item's."""
 
     def _prompt(self, request: Request, catalog: Catalog) -> Prompt:
+        same = catalog.ids is self.items or catalog.ids == self.items
         return render_soft_prompt(
             self.template,
             request,
             catalog,
-            self.index or {},
+            (self.index if same else None) or {},
             self.engine.count_tokens,
             self.prompt_tokens,
         )

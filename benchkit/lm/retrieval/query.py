@@ -72,10 +72,13 @@ def item_query(catalog: Catalog, item: str) -> str:
 
 
 def item_documents(catalog: Catalog) -> list[list[str]]:
-    """Return the words of each item's texts, by which it is found."""
+    """Return the words of each item's texts, by which it is found; of its id, without any."""
     columns = [catalog.texts[name] for name in _COLUMNS if name in catalog.texts]
-    rows = zip(*columns, strict=True)
-    return [text_words(" ".join(text for text in row if text)) for row in rows]
+    rows = zip(catalog.ids, *columns, strict=True)
+    return [
+        text_words(" ".join(text for text in texts if text)) or text_words(item)
+        for item, *texts in rows
+    ]
 
 
 @dataclass

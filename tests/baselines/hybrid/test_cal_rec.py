@@ -212,6 +212,16 @@ def test_it_trains_in_two_stages_and_answers(tmp_path, world, score):
         assert item_text(load_template("purchases"), world.catalog, first.item) == first.text
 
 
+def test_stages_that_are_done_are_not_trained_again(tmp_path, world):
+    first = learning_run(tmp_path, world)
+    make().fit(world.train_view(), first)
+    again = learning_run(tmp_path, world)
+    make().fit(world.train_view(), again)
+    stages = {"joint steps", "target steps"}
+    assert stages <= {name for name, _, _ in first.progress.stages}
+    assert not stages & {name for name, _, _ in again.progress.stages}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("score", ["cosine", "logprob"])
 def test_it_learns_the_planted_genres(tmp_path, score):

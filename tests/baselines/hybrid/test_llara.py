@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,12 +19,12 @@ from baselines.hybrid.soft_prompts.curriculum import (
 from baselines.hybrid.soft_prompts.projector import make_soft_embeddings
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.backbones import load_backbone
-from benchkit.lm.injection.soft_prompts import NO_ITEM, item_token
+from benchkit.lm.injection.soft_prompts import NO_ITEM, UNKNOWN, item_token
 from benchkit.lm.tokenization import text_ids
 from benchkit.testing.fixtures import run_context
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.examples import Example
-from benchkit.types import Catalog, Event, Request
+from benchkit.types import Catalog, Event, Interactions, Request
 from tests.support.planted_world import (
     EXPERT,
     NANO,
@@ -214,6 +215,39 @@ def test_items_of_another_catalogue_have_no_vector(tmp_path):
     assert len(answer.scores) == 6 and all(map(math.isfinite, answer.scores))
     (samples,) = method.sample([request], run)
     assert len(samples.samples) == 2
+
+
+def test_ids_of_another_catalogue_are_other_items(tmp_path):
+    method, dataset, _ = fit(tmp_path)
+    (request,) = dataset.requests(dataset.test, 0, 1)
+    asked = method.predictor.write_prompt(request, dataset.catalog)
+    assert min(asked.codes) >= 0
+    renamed = Catalog(dataset.catalog.ids[::-1], dataset.catalog.texts)  # ids as "1", "2", ...
+    assert set(method.predictor.write_prompt(request, renamed).codes) == {UNKNOWN}
+
+
+def test_items_without_training_interactions_have_no_vector(tmp_path):
+    view = planted_world().train_view()
+    unseen = view.catalog.ids[int(view.interactions.item[-1])]
+    rows = view.interactions
+    stays = rows.item != rows.item[-1]
+    counts = np.bincount(rows.user[stays], minlength=len(view.users))
+    fewer = Interactions(
+        rows.user[stays], rows.item[stays], np.concatenate([[0], np.cumsum(counts)])
+    )
+    data = SimpleNamespace(
+        name="x", users=view.users, catalog=view.catalog, interactions=fewer, validation=()
+    )
+    method = LLaRA(LLaRA.Config(**SMALL, backbone=tiny_backbone(), template="titles"))
+    method.fit(data, run_context(view.catalog, tmp_path))
+    known = view.catalog.ids[int(fewer.item[0])]
+    request = Request("c", "u", (Event(unseen), Event(known)), (known, unseen))
+    code = view.catalog.index[known]
+    asked = method.predictor.write_prompt(request, view.catalog)
+    assert asked.codes == (UNKNOWN, code, code, UNKNOWN)
+    builder = method.builder(load_backbone(method.config, None, run_context(view.catalog)), data)
+    vectors = [token for token in builder.prompt(request) if token >= NO_ITEM]
+    assert vectors == [item_token(code) for code in asked.codes]
 
 
 @pytest.mark.slow

@@ -353,12 +353,29 @@ def test_it_runs_on_a_model_of_hugging_face(tmp_path):
     assert StreamRec.Config(backbone="hf").source == "t5-small"
 
 
+def test_the_vectors_of_new_tokens_are_drawn_by_the_runs_seed(tmp_path):
+    dataset, results = planted_world(), []
+    for state in range(2):
+        torch.manual_seed(state)  # whatever has drawn from it before
+        method = StreamRec(StreamRec.Config(**{**SMALL, "backbone": tiny_t5_folder()}))
+        run = learning_run(tmp_path / str(state), dataset)
+        with torch.random.fork_rng(devices=[]):
+            method.model, _ = method.load_model(dataset.train_view(), run)
+            method.tokens = CodeTokens(IDS, codes=30, thoughts=THOUGHTS, first=202)
+            method.add_tokens(run)
+        results.append(method.model.get_input_embeddings().weight)
+    assert results[0].equal(results[1])
+
+
 def test_errors_come_before_training(tmp_path):
     dataset = planted_world()
     with pytest.raises(ConfigError, match="is no encoder-decoder"):
         fitted(dataset, tmp_path, backbone=tiny_backbone())
     with pytest.raises(ConfigError, match="80 items are more than ids of 2 levels with 8 codes"):
         fitted(dataset, tmp_path, codes=8)
+    adapter = {"lora": {"targets": ["q", "v"]}}
+    with pytest.raises(ConfigError, match="reinforce has an adapter"):
+        fitted(dataset, tmp_path, backbone=tiny_t5_folder(), reinforce=adapter)
     assert not list(tmp_path.glob("stream-*"))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,15 +10,16 @@ import pytest
 from baselines.rl.list_predictor import ListPredictor
 from baselines.rl.list_prompts import LONG_LISTS, SHORT_LISTS, list_template
 from baselines.rl.list_rollouts import ListSampler, ListSettings
-from baselines.rl.list_tasks import ListMixture, ListTasks
+from baselines.rl.list_tasks import ListMixture, ListTasks, _earlier_cases
 from baselines.rl.rec_lm import RecLM
 from benchkit.errors import ConfigError
 from benchkit.lm.engines.hf import HFEngine
 from benchkit.lm.prompts import load_template, render_prompt
 from benchkit.lm.teachers.facts import CatalogFacts
+from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.testing.fixtures import run_context
 from benchkit.training.core.example_builder import ExampleBuilder
-from benchkit.types import Catalog, Event, Request
+from benchkit.types import Catalog, Event, Interactions, Request
 from tests.support.planted_world import (
     NANO,
     falls,
@@ -116,6 +118,23 @@ def test_wishes_are_met_by_all_that_is_listed():
             assert "None of them should have the genre Noir" in prompt and items <= {"B", "D"}
             both.add("against")
     assert both == {"for", "against"}
+
+
+def test_no_candidate_is_there_twice_where_items_come_again():
+    codes = np.array([0, 1, 2, 1], dtype=np.int32)
+    items = tuple(f"i{code}" for code in range(12))
+    data = SimpleNamespace(
+        users=("u",),
+        catalog=Catalog(items, {"title": items}),
+        interactions=Interactions(np.zeros(4, dtype=np.int32), codes, np.array([0, 4])),
+    )
+    (question,) = build_training_questions(data, candidates=6)
+    assert {"i0", "i1", "i2"} <= set(question.candidates)
+    cases = list(_earlier_cases(question, data, 0, 4))
+    assert [target for _, target in cases] == ["i1", "i2", "i1"]
+    for request, target in cases:
+        assert request.candidates.count(target) == 1
+        assert len(set(request.candidates)) == len(request.candidates) >= 5
 
 
 # Lists in training

@@ -395,6 +395,11 @@ def test_it_explains_what_it_has_ranked_first(dataset):
     ):
         np.testing.assert_allclose(prediction.scores, other.scores, atol=1e-5)
         assert prediction.rationale is None or len(prediction.rationale) <= 8
+    # Answers that are read later are about their own users, too.
+    requests = list(dataset.requests(dataset.test, 0, 16))
+    slices = [requests[:8], requests[8:]]
+    at_once = [list(method.predict(part, run)) for part in slices]
+    assert [list(part) for part in [method.predict(part, run) for part in slices]] == at_once
     prompt = ask_why(Prompt("x", (Message("user", "A\n"),)), "B")
     assert prompt.messages[0].content.endswith("why the recommender prefers B.\n")
 

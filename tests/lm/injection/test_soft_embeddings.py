@@ -49,7 +49,8 @@ def soft_model(kind="qwen3"):
 
 def predictor(model, tokenizer, name="titles"):
     template = with_placeholders(load_template(name))
-    return SoftPromptPredictor(SoftPromptEngine(model, tokenizer), template, index=INDEX)
+    engine = SoftPromptEngine(model, tokenizer)
+    return SoftPromptPredictor(engine, template, index=INDEX, items=CATALOG.ids)
 
 
 def plain_inputs(model, soft, ids):

@@ -94,3 +94,10 @@ def test_ranks_by_bm25():
         search.scores("tea", "dc", CATALOG).tolist()
         == search.scores("tea", "cd", CATALOG).tolist()[::-1]
     )
+
+
+def test_an_item_without_texts_is_found_by_its_id():
+    for texts in ({}, {"title": (None, "Blue")}):
+        catalog = Catalog(("a1", "b1"), texts)
+        query = item_query(catalog, "a1")
+        assert CatalogSearch().rank(query, "a1", catalog.ids, catalog) == 1.0
