@@ -23,7 +23,6 @@ SETTINGS = {
 FAST_EXPERT = {"expert": {"name": "popularity"}}
 MORE = {
     "rec-saver": {"per_user": 1, "author": "teacher"},
-    "tallrec": {"first": TRAIN},
     "rec-explainer": {"expert": {"name": "sasrec", "config": {"epochs": 1, "hidden": 8}}},
     "eapo": FAST_EXPERT, "ea-s-dpo": FAST_EXPERT, "ea-ipo": FAST_EXPERT, "ea-cpo": FAST_EXPERT,
     "rose-po": FAST_EXPERT,
@@ -34,23 +33,27 @@ MORE = {
     "rec-r1/query": {"template": "compact-query", "query_tokens": 8},
 }  # fmt: skip
 REWARDS = {"group": 2, "answer_tokens": 12}
-CARDS = {
-    name: card
-    for name, card in cards.list_cards().items()
-    if card.family in ("sft", "preference", "rl", "hybrid")
-}
+
+
+def transfers(card):
+    """Whether a method of a family that trains language models is asked about other items."""
+    if card.family not in ("sft", "preference", "rl", "hybrid"):
+        return False
+    method = cards.construct_recommender(card, cards.build_config(card, {}))
+    return "zero_shot" in method.capabilities
+
+
+CARDS = {name: card for name, card in cards.list_cards().items() if transfers(card)}
 ITEMS = tuple(f"other{code}" for code in range(8))
 CATALOG = Catalog(ITEMS, {"title": [f"Other {code}" for code in range(8)]})
 
 
 def settings_of(name):
-    settings = {**SETTINGS, "backbone": tiny_backbone()}
+    settings = {**SETTINGS, "template": "compact", "backbone": tiny_backbone()}
     if CARDS[name].family in ("preference", "rl"):
         settings["sft"] = TRAIN
     if CARDS[name].family == "rl" and name != "rec-lm":
         settings |= REWARDS
-    if name != "tallrec":
-        settings["template"] = "compact"
     return settings | MORE.get(name, {})
 
 

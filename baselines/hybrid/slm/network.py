@@ -62,14 +62,25 @@ def block_states(model: Any, batch: Mapping[str, Tensor], blocks: int) -> list[T
 
     Those of the last block have passed the model's last normalisation.
     """
-    out = unwrap_peft(model).get_decoder()(
-        input_ids=batch["input_ids"], use_cache=False, output_hidden_states=True
-    )
-    every, remainder = divmod(len(out.hidden_states) - 1, blocks)
+    decoder = unwrap_peft(model).get_decoder()
+    every, remainder = divmod(len(decoder.layers), blocks)
     if remainder:
         raise ValueError(f"{blocks} blocks do not divide the model's layers")
+    states: list[Tensor] = []
+
+    def record(_: nn.Module, __: Any, output: Any) -> None:
+        states.append(output[0] if isinstance(output, tuple) else output)
+
+    # Transformers itself returns states only in the process that has made the model.
+    ends = decoder.layers[every - 1 : -1 : every]
+    handles = [layer.register_forward_hook(record) for layer in ends]
+    try:
+        out = decoder(input_ids=batch["input_ids"], use_cache=False)
+    finally:
+        for handle in handles:
+            handle.remove()
     rows = torch.arange(len(batch["last"]), device=batch["last"].device)
-    return [out.hidden_states[every * end][rows, batch["last"]] for end in range(1, blocks + 1)]
+    return [state[rows, batch["last"]] for state in (*states, out.last_hidden_state)]
 
 
 def distillation_losses(

@@ -1,7 +1,11 @@
 """SLMRec: the cut model, what its losses are, and training end to end."""
 
 import copy
+import json
 import math
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +27,7 @@ from benchkit.errors import ConfigError
 from benchkit.lm.architecture import keep_layers
 from benchkit.lm.injection.soft_prompts import item_token
 from benchkit.testing.fixtures import run_context
+from benchkit.training.core.training_job import use_gradient_checkpointing
 from benchkit.types import Event, Request
 from tests.support.other_architectures import other_model
 from tests.support.planted_world import (
@@ -141,6 +146,36 @@ def test_the_ends_of_blocks_are_those_of_the_layers():
             torch.testing.assert_close(last[row], out.last_hidden_state[0, -1])
     with pytest.raises(ValueError, match="3 blocks"):
         block_states(model, batch, 3)
+
+
+_READ = """
+import pickle, sys
+from baselines.hybrid.slm.network import block_states
+model, batch = pickle.load(open(sys.argv[1], "rb"))
+print([state.double().sum().item() for state in block_states(model, batch, 2)])
+"""
+
+
+def test_a_model_made_in_another_process_has_states_too(tmp_path):
+    model, batch, file = tiny_model("qwen3"), pad_ids([(5, 6, 7)]), tmp_path / "model"
+    file.write_bytes(pickle.dumps((model, batch)))
+    command = [sys.executable, "-c", _READ, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    expected = [state.double().sum().item() for state in block_states(model, batch, 2)]
+    assert json.loads(done.stdout) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_gradients_pass_the_ends_of_blocks(checkpointing):
+    model = tiny_model("llama", num_hidden_layers=4)
+    scorer(model)
+    model.train()
+    with use_gradient_checkpointing(model, checkpointing):
+        early, last = block_states(model, pad_ids([(7, item_token(1), 8)]), 2)
+        (early.square().sum() + last.sum()).backward()
+    sizes = [layer.mlp.up_proj.weight.grad.norm().item() for layer in model.get_decoder().layers]
+    assert all(size > 0 for size in sizes)
+    assert len(model.get_decoder().layers[1]._forward_hooks) == 0
 
 
 def test_gradients_reach_the_projection_and_the_heads_but_no_table():
