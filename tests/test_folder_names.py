@@ -140,7 +140,8 @@ def test_datasets_lie_in_the_data_folder(tmp_path_factory, name):
 
 @given(suite=NAMES)
 def test_leaderboards_lie_in_their_folder(suite):
-    results = SimpleNamespace(suite=suite, _collected=None, _store=None, _data=None)
+    collected = SimpleNamespace(plan=SimpleNamespace(suite=suite))
+    results = SimpleNamespace(_collected=collected, _store=None, _data=None)
     with (
         mock.patch("benchkit.api.case_lookup.make_case_lookup"),
         mock.patch("benchkit.report.leaderboard.writer.write_leaderboard") as write,

@@ -22,7 +22,7 @@ from benchkit.judging.annotation.population import (
 from benchkit.judging.annotation.teacher_scores import RationaleFile, collect_rationales
 from benchkit.judging.rubric import load_rubric
 from benchkit.report.core.text_table import TextTable
-from benchkit.runs.dataset_settings import fill_dataset
+from benchkit.runs.settings.dataset_names import fill_dataset
 
 
 def make_annotation_pages(

@@ -15,8 +15,8 @@ from benchkit.runs.downloads import missing_files
 from benchkit.runs.job import Job, must_compute
 from benchkit.runs.options import RunOptions
 from benchkit.runs.plan import RunPlan, plan_runs
-from benchkit.runs.profiles import Profile
 from benchkit.runs.run_linking import find_source
+from benchkit.runs.settings.profiles import Profile
 from benchkit.runs.store import Run, Store
 
 _NOT_RUN = "what it can do, and its run id: {} is not run in a plan; --trust"
@@ -82,16 +82,19 @@ def plan(
     unknown_rows = outline.unknown_rows() if outline else {}
     unknown_tasks = outline.unknown_tasks() if outline else {}
     rows = []
-    elsewhere = Store(planned.options.store).find_runs({job.run_id for job in planned.jobs})
-    for job in planned.jobs:
+    data, store = planned.options.data, Store(planned.options.store)
+    waits_for = [missing_files([job], data) for job in planned.jobs]
+    ready = [job for job, files in zip(planned.jobs, waits_for, strict=True) if not files]
+    elsewhere = store.find_runs({job.run_id for job in ready})
+    for job, files in zip(planned.jobs, waits_for, strict=True):
         row = (job.task, job.method.name, job.seed)
         if (code := unknown_rows.get(job.method.name)) and job.method in planned.suite.methods:
             rows.append(PlannedRun(*row, "", "unknown", _NOT_RUN.format(code.target)))
         elif code := unknown_tasks.get(job.task):
             reason = f"its run id: {code.target} is not run in a plan; --trust"
             rows.append(PlannedRun(*row, "", "unknown", reason))
-        elif missing := missing_files([job], planned.options.data):
-            rows.append(PlannedRun(*row, "", "to run", "its data are fetched first", missing))
+        elif files:
+            rows.append(PlannedRun(*row, "", "to run", "its data are fetched first", files))
         else:
             state, reason = _stored_state(job, elsewhere[job.run_id])
             rows.append(PlannedRun(*row, job.run_id, state, reason))

@@ -86,7 +86,7 @@ class Suite(SuiteModel):
     history_buckets: lengths of history, first and last, that are reported apart, e.g. [[1, 2],
         [3, 7], [8]]; [8] is 8 or more.
     judging: judges that grade the rationales of all runs, or none.
-    models: settings that rows of language models share; see `benchkit.runs.profiles`.
+    models: settings that rows of language models share; see `benchkit.runs.settings.profiles`.
     relative_to: a method whose training time is 1 in the table of costs.
     drops: pairs of tasks, e.g. [["warm", "cold-users"]], whose relative difference is reported.
     """

@@ -11,7 +11,7 @@ from benchkit.errors import ConfigError, check_unique
 from benchkit.processes.confinement import require_confinement
 from benchkit.runs.executors import JobExecutor
 from benchkit.runs.job import Overwrite
-from benchkit.runs.profiles import PROFILES, Profile
+from benchkit.runs.settings.profiles import PROFILES, Profile
 
 _MOST_THREADS = 4096
 _DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu|mlu|musa|xla)(:\d{1,4})?")  # as torch calls them
@@ -38,7 +38,7 @@ class RunOptions:
     confine: bool = False
     """Keep the processes of methods from reading the answer keys and the store (Linux)."""
     profile: Profile = "auto"
-    """Whether the suite's models are used; see `benchkit.runs.profiles`."""
+    """Whether the suite's models are used; see `benchkit.runs.settings.profiles`."""
     store: Path = Path("runs")
     data: Path = Path("data")
 

@@ -19,23 +19,23 @@ from benchkit.interactive import is_live
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
-from benchkit.runs.dataset_settings import (
+from benchkit.runs.executors import make_executor
+from benchkit.runs.job import Job, Outcome
+from benchkit.runs.options import RunOptions
+from benchkit.runs.progress import EventHandler, RunEvent
+from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
+from benchkit.runs.run_linking import take_stored_runs
+from benchkit.runs.settings.dataset_names import (
     check_dataset_files,
     depends_on_dataset,
     fill_dataset,
 )
-from benchkit.runs.executors import make_executor
-from benchkit.runs.job import Job, Outcome
-from benchkit.runs.options import RunOptions
-from benchkit.runs.profiles import (
+from benchkit.runs.settings.profiles import (
     ModelProfile,
     apply_model,
     apply_profile,
     choose_profile,
 )
-from benchkit.runs.progress import EventHandler, RunEvent
-from benchkit.runs.records import PlannedJudge, PlannedRow, PlanRecord
-from benchkit.runs.run_linking import take_stored_runs
 from benchkit.runs.store import Store
 from benchkit.types import Capability
 

@@ -10,7 +10,7 @@ from benchkit.config.suite_code import find_code
 from benchkit.config.suite_files import locate_config
 from benchkit.config.suite_outline import outline_suite
 from benchkit.errors import BenchkitError, ConfigError
-from benchkit.runs.profiles import PROFILES, apply_profile
+from benchkit.runs.settings.profiles import PROFILES, apply_profile
 from benchkit.runs.store_validation import ValidationCheck, check_store
 
 

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from benchkit.cli.rationales import rationales_command
 from benchkit.config.suite import load_suite
 from benchkit.errors import ConfigError
-from benchkit.runs.dataset_settings import fill_dataset
 from benchkit.runs.options import RunOptions
 from benchkit.runs.plan import execute_plan, plan_runs
+from benchkit.runs.settings.dataset_names import fill_dataset
 from tests.support.tiny_models import tiny_backbone
 
 DATASET = """
@@ -108,7 +108,7 @@ def test_the_dataset_is_the_one_that_is_trained_on(suite):
     tasks = [{"name": "transfer", "test": "cups", "train": "tea"}]
     moved = type(suite).model_validate({**suite.model_dump(), "tasks": tasks})
     (job,) = jobs(moved, methods=("rationale-sft",)).values()
-    assert job.method.config["teacher"]["path"] == "rationales/tea.jsonl"
+    assert job.method.config["teacher"]["path"] == str(Path("rationales/tea.jsonl").resolve())
 
 
 def test_it_stands_in_texts_at_any_depth():

@@ -6,7 +6,7 @@ import benchkit as bk
 from benchkit.config.changes import apply_changes
 from benchkit.config.suite import Suite, load_suite
 from benchkit.errors import ConfigError
-from benchkit.runs.profiles import apply_profile, choose_profile, merge_tables
+from benchkit.runs.settings.profiles import apply_profile, choose_profile, merge_tables
 from benchkit.runs.validation import validate_path
 
 METHODS = (

@@ -46,11 +46,14 @@ SMALL = {
     "said": _VECTORS,
     **{name: {**_TUNED, "expert": _EXPERT} for name in ("eapo", "ea-s-dpo", "ea-ipo", "ea-cpo")},
 }
+_WRITE_IDS = {"gram", "stream-rec"}
 LANGUAGE_MODELS = {"prompted", "sft", "preference", "rl", "hybrid"}  # families of language models
 
 
 def small_settings(name: str, card: cards.Card) -> dict[str, Any]:
     """Return settings with which a method of the catalog trains on the toy dataset."""
+    if name in _WRITE_IDS:  # a tiny T5 of their own
+        return SMALL[name]
     if card.family in LANGUAGE_MODELS:
         sft = {"sft": _ONCE} if card.family in ("preference", "rl") else {}
         return {"backbone": tiny_backbone(), **SMALL.get(name, _TUNED), **sft}

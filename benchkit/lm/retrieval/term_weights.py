@@ -4,12 +4,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.linalg import svds
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _WORD = re.compile(r"\w+")
 _T = TypeVar("_T", bound=Hashable)
@@ -38,11 +39,13 @@ def idf(frequency: int, documents: int) -> float:
     return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
-def weigh_terms(documents: Sequence[Sequence[_T]]) -> tuple[csr_array, list[_T]]:
+def weigh_terms(documents: Sequence[Sequence[_T]]) -> tuple["csr_array", list[_T]]:
     """Return [n, v] how often each document has each term, times the term's idf, and the v terms.
 
     Terms are in the order in which they occur first.
     """
+    from scipy.sparse import csr_array
+
     columns: dict[_T, int] = {}
     counts = [Counter(document) for document in documents]
     frequency: Counter[_T] = Counter()
@@ -73,6 +76,8 @@ class TfIdfEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return [n, size] vectors of length 1; zero for a text without words."""
+        from scipy.sparse.linalg import svds
+
         table, _ = weigh_terms([text_words(text) for text in texts])
         vectors = np.zeros((len(texts), self.size))
         rank = min(self.size, min(table.shape, default=0) - 1)

@@ -102,10 +102,10 @@ def test_points_of_a_sweep_are_in_order_of_the_setting(tmp_path):
     first = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")][2:]
     assert first == ["| *Chance*", "| 0", "| 3", "| 5", "| 10"]
     assert "Study of lambda, fashion (frozen" in text and "| lambda | HR@1 |" in text
-    labels = ["rec-po lambda=2", "rec-po future lambda=2", "rec-po lambda=0.5", "c-apo beta=2"]
-    text = render(make_results("sweep", labels, ("grocery",)), "recpo:figure6", tmp_path)
-    assert text.index("| 0.5 | grocery, rec-po |") < text.index("| 2 | grocery, rec-po |")
-    assert "| 2 | grocery, rec-po future |" in text and "c-apo" not in text
+    labels = ["lambda=2", "lambda=0.5", "sft"]
+    text = render(make_results("recpo-lambda", labels, ("movielens",)), "recpo:figure6", tmp_path)
+    assert text.index("| 0.5 | movielens |") < text.index("| 2 | movielens |")
+    assert "sft" not in text
 
 
 def test_shares_of_grades_stand_beside_the_printed_one(tmp_path):

@@ -167,9 +167,9 @@ def history_store(root, labels, **more):
 def test_buckets_are_found_among_the_tables(tmp_path):
     results = collect_results(history_store(tmp_path, ["a", "b"]), "made")
     outcome = history_bucket_tables(results, results.tables[0])
-    assert list(outcome) == ["1–2", "3", "4–11", "≥ 12"]
+    assert list(outcome) == ["1–2", "3", "4–11"]  # nobody has 12
     sizes = [{row.cells["ndcg@5"].n for row in part.rows if row.cells} for part in outcome.values()]
-    assert sizes == [{16}, {8}, {16}, set()]
+    assert sizes == [{16}, {8}, {16}]
 
 
 def test_curves_by_length_of_history(tmp_path):
@@ -178,7 +178,7 @@ def test_curves_by_length_of_history(tmp_path):
     drawn_figure, texts, _ = drawn(plots(store)["history-toys-scored"])
     axes = drawn_figure.axes[0]
     ticks = [tick.get_text() for tick in axes.get_xticklabels()]
-    assert ticks == ["1–2\n16 users", "3\n8 users", "4–11\n16 users", "≥ 12\n0 users"]
+    assert ticks == ["1–2\n16 users", "3\n8 users", "4–11\n16 users"]
     parts = list(history_bucket_tables(results, results.tables[0]).values())[:3]
     marked = [
         line for line in axes.lines if line.get_marker() in "os" and len(line.get_xdata()) == 3
