@@ -301,19 +301,19 @@ def test_processes_that_link_at_once(tmp_path):
     assert not problems(tmp_path)
 
 
-def test_three_hundred_runs_enter_the_ledger_a_few_times(tmp_path, monkeypatch):
+def test_many_runs_enter_the_ledger_a_few_times(tmp_path, monkeypatch):
     """Variation: the cost of a link must not grow with their number; counted, not timed."""
     run_all(make_suite("Counts"), tmp_path)
-    rows = [{"method": "recs.py:Counts", "label": f"row {number}"} for number in range(300)]
+    rows = [{"method": "recs.py:Counts", "label": f"row {number}"} for number in range(130)]
     plan = plan_of(make_suite(methods=rows, **OTHER), tmp_path)
     writes = []
     write = Ledger._write
     monkeypatch.setattr(Ledger, "_write", lambda self, e: writes.append(len(e)) or write(self, e))
-    assert len(list(link_runs(plan.jobs))) == 300
+    assert len(list(link_runs(plan.jobs))) == 130
     assert len(writes) <= 5
     paths = _places(tmp_path, "other")
-    assert len(paths) == 300
-    assert len({json.loads((p / "manifest.json").read_text())["label"] for p in paths}) == 300
+    assert len(paths) == 130
+    assert len({json.loads((p / "manifest.json").read_text())["label"] for p in paths}) == 130
     store = Store(tmp_path / "runs")
     assert all(store.run_at(path).manifest().status == "complete" for path in paths[::37])
     assert isinstance(plan.to_record(), PlanRecord)
