@@ -125,7 +125,7 @@ class FrozenSASRec(SASRec):
 def standardize(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return [n, d] vectors with mean 0 in each column and mean square 1 over all of them.
 
-    >>> standardize(np.array([[1.0, 3.0], [3.0, 3.0]])).round(4).tolist()
+    >>> standardize(np.array([[1.0, 3.0], [3.0, 3.0]])).astype(float).round(4).tolist()
     [[-1.4142, 0.0], [1.4142, 0.0]]
     """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)

@@ -185,7 +185,9 @@ def test_weights_by_gap_are_of_what_training_left(tmp_path):
     assert "| Gap | Pairs | Mean weight | Median |" in lines
     assert "| -2 | 1 | 0.10 | 0.10 |" in lines and "| 3 | 1 | 0.70 | 0.70 |" in lines
     mine = make_results("mine", ["c-apo"], ["toys"])
-    Store(tmp_path / "other" / "runs").update_plan(mine.plan)
+    row = row.model_copy(update={"label": "c-apo"})
+    plan = mine.plan.model_copy(update={"rows": [row]})
+    Store(tmp_path / "other" / "runs").update_plan(plan)
     with pytest.raises(ConfigError, match="has nothing of c-apo, figure7"):
         render(mine, "c-apo:figure7", tmp_path / "other")
 
