@@ -27,7 +27,7 @@ def test_the_suite_has_every_card():
 
 
 def test_few_cards_are_excused():
-    assert {"sft/rationale"} == AT_CHANCE
+    assert {"sft/rationale", "rec-r1/query"} == AT_CHANCE
 
 
 @pytest.mark.slow
