@@ -10,6 +10,7 @@ from baselines import experts, list_answers
 from baselines.sft.explainer.expert_vectors import AlignedBuilder
 from baselines.sft.explainer.task_mixture import TaskMixture, is_selected
 from baselines.user_facts import describe_user
+from benchkit.errors import DataError
 from benchkit.lm.injection.soft_prompts import PLACEHOLDER
 from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts
@@ -92,16 +93,31 @@ class ExpertTasks:
             candidates[int(index)] = favourite
         return self.next_item.example(replace(request, candidates=tuple(candidates)), favourite)
 
-    def rank_example(self, request: Request, scores: _Scores) -> Example:
-        """Ask for unseen items in the expert's order, as a numbered list."""
+    def rank_example(self, request: Request, scores: _Scores) -> Example | None:
+        """Ask for unseen items in the expert's order, as a numbered list.
+
+        None if a prompt that lists them is longer than the model reads, even without a history.
+        """
         rng = self.run.generator("to-rank", request.case_id)
         free = np.flatnonzero(np.isfinite(scores))
         codes = rng.permutation(free)[:LIST_ITEMS]
         ids = self.catalog.ids
-        prompt = self.rank.prompt(replace(request, candidates=tuple(ids[code] for code in codes)))
+        listed = replace(request, candidates=tuple(ids[code] for code in codes))
+        prompt = self._prompt_that_fits(listed)
+        if prompt is None:
+            return None
         best = [ids[codes[place]] for place in experts.order_by_score(scores[codes])]
         pieces = list_answers.list_pieces([self._title(item) for item in best])
         return self._example(prompt, pieces, request)
+
+    def _prompt_that_fits(self, request: Request) -> tuple[int, ...] | None:
+        """Write the prompt of a list with room for its answer, else with all that is allowed."""
+        for builder in (self.rank, replace(self.rank, prompt_tokens=self.next_item.prompt_tokens)):
+            try:
+                return builder.prompt(request)
+            except DataError:  # long titles
+                continue
+        return None
 
     def interest_example(self, request: Request, scores: _Scores) -> Example:
         """Ask whether the expert would recommend an item."""

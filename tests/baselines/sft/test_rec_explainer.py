@@ -124,6 +124,18 @@ def test_lists_are_in_the_order_of_the_expert(dataset, expert, questions):
                                              for c in listed)  # fmt: skip
 
 
+def test_lists_of_long_titles_get_all_the_room_there_is_or_are_left_out(dataset, expert, questions):
+    tasks = tasks_of(dataset, expert)
+    request = to_request(questions[0])
+    (scores,) = tasks.unseen_scores([request])
+    whole = tasks.rank_example(request, scores)
+    narrow = replace(tasks.rank, prompt_tokens=8)
+    roomy = replace(tasks, rank=narrow)  # half the context is too little, all of it is enough
+    assert roomy.rank_example(request, scores) == whole
+    full = replace(roomy, next_item=replace(tasks.next_item, prompt_tokens=8))
+    assert full.rank_example(request, scores) is None
+
+
 def test_interest_is_that_of_the_expert(dataset, expert, questions):
     tasks = tasks_of(dataset, expert)
     answers = Counter()
