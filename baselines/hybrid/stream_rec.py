@@ -11,19 +11,17 @@ from numpy.typing import NDArray
 
 from baselines.hybrid.item_ids.code_tokens import CodeTokens
 from baselines.hybrid.item_ids.gram_prompts import similar_items
-from baselines.hybrid.item_ids.recommender import IdRecommender, fill_training_config
+from baselines.hybrid.item_ids.recommender import IdRecommender
 from baselines.hybrid.item_ids.residual_codes import check_code_space, fit_quantiser, unique_codes
-from baselines.hybrid.item_ids.training_defaults import training_defaults
 from baselines.hybrid.item_ids.training_rows import next_item_examples
 from baselines.hybrid.stream.settings import (
     STAGES,
     GroupSettings,
     StreamConfig,
     ThinkingWeights,
+    stage_config,
 )
-from benchkit.errors import ConfigError
 from benchkit.lm.encoder_decoder.t5 import SPECIAL_TOKENS, build_tiny_t5, load_encoder_decoder
-from benchkit.training.core.config import TrainConfig
 from benchkit.types import Request, RunContext, TrainView
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ class StreamRec(IdRecommender):
 
         config = self.config
         check_code_space(len(data.catalog), self.size("levels"), self.size("codes"))
-        stages = {name: self.stage_config(name, run) for name in STAGES}
+        stages = {name: stage_config(self.config, name, run) for name in STAGES}
         vectors = self.text_vectors(data.catalog, run)
         ids = self.assign_codes(vectors, run)
         self.model, first = self.load_model(data, run)
@@ -72,17 +70,6 @@ class StreamRec(IdRecommender):
         self.model = training.reinforce(
             self.model, self.thinking, GroupSettings(config.group, config.kl), stages["reinforce"]
         )
-
-    def stage_config(self, stage: str, run: RunContext) -> TrainConfig:
-        """Return how a stage is trained; raise ConfigError if not all weights are to be."""
-        defaults = training_defaults(f"stream-{stage}", self.config.is_nano)
-        settings = fill_training_config(getattr(self.config, stage), defaults, run)
-        if settings.lora is not None:
-            raise ConfigError(
-                f"{stage} has an adapter, beside which the vectors of the codes would stay random",
-                f"leave lora out of {stage}: all weights are trained",
-            )
-        return settings
 
     def neighbours(self, data: TrainView, run: RunContext) -> NDArray[np.int64]:
         """Return [n_items, k] codes of the items whose ids follow an item's in stage 1."""

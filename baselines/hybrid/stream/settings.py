@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from baselines.hybrid.item_ids.recommender import IdConfig
+from baselines.hybrid.item_ids.recommender import IdConfig, fill_training_config
+from baselines.hybrid.item_ids.training_defaults import training_defaults
+from benchkit.errors import ConfigError
 from benchkit.training.core.config import TrainConfig
+from benchkit.types import RunContext
 
 STAGES = ("pretrain", "train", "reinforce")
 
@@ -69,3 +72,15 @@ class StreamConfig(IdConfig):
     """Weight of the divergence from the model of stage 2."""
     thoughts: PositiveInt = 8
     """Likeliest thoughts over which an id's probability is averaged; 1 is the best alone."""
+
+
+def stage_config(config: StreamConfig, stage: str, run: RunContext) -> TrainConfig:
+    """Return how a stage is trained; raise ConfigError if not all weights are to be."""
+    defaults = training_defaults(f"stream-{stage}", config.is_nano)
+    settings = fill_training_config(getattr(config, stage), defaults, run)
+    if settings.lora is not None:
+        raise ConfigError(
+            f"{stage} has an adapter, beside which the vectors of the codes would stay random",
+            f"leave lora out of {stage}: all weights are trained",
+        )
+    return settings
