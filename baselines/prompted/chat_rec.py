@@ -132,13 +132,10 @@ class ChatRec(LMRecommender):
         prompts = [predictor.write_prompt(request, run.catalog) for request in requests]
         titles = [[template.item_title(run.catalog, i) for i in r.candidates] for r in requests]
         if self.constrained:
+            numbered = template.response.item == "numbered-list"
+            room = max(1, config.answer_tokens // 5)
             return list_generation.decode_lists_with_reasons(
-                engine,
-                prompts,
-                titles,
-                _LENGTH,
-                max(1, config.answer_tokens // 5),
-                numbered=template.response.item == "numbered-list",
+                engine, prompts, titles, _LENGTH, room, numbered=numbered
             )
         grounders = [
             Grounder(request.candidates, request_titles, config.strict_substring)

@@ -50,8 +50,7 @@ class RecLM(FineTunedRecommender):
         expert: ExpertConfig = ExpertConfig()
         """Recommender whose ranking fills the lists and rewards items."""
         tasks: ListMixture | None = None
-        """Lists of the fine-tuning; None: those of the paper, and for nano only those that list no
-        candidates, as its prompts do not."""
+        """Lists of the fine-tuning; None: the paper's, for nano without listed candidates."""
         lists: ListSettings = ListSettings()
         """Lists that PPO draws and evaluation asks for."""
         listed: bool | None = None

@@ -1,7 +1,6 @@
 """Rec-SAVER: train on rationales from which the model itself can infer the item.
 
-Tsai et al., Leveraging LLM Reasoning Enhances Personalized Recommender Systems, Findings of ACL
-2024; as a baseline of C-APO, for the choice of an item instead of a rating.
+Tsai et al., Findings of ACL 2024; as a baseline of C-APO: chooses an item instead of a rating.
 """
 
 from collections.abc import Sequence
