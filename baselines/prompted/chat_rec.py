@@ -30,8 +30,7 @@ class ChatRec(LMRecommender):
     and what is left of the candidates. A candidate's score is 1 / its place in the answer.
     Candidates that are not listed were not retrieved, as in the paper, whose metrics look at the
     list of five: they have no rank. With `fill` they follow in the retriever's order instead. An
-    answer that lists no candidate is no ranking. The engine need not be able to score texts, and
-    `rationale_tokens` is not used.
+    answer that lists no candidate is no ranking. The engine need not score; no `rationale_tokens`.
     """
 
     Config = ChatRecConfig
