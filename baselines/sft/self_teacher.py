@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from baselines.sft.verification import rationale_prompt
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.prompts import render_prompt
 from benchkit.lm.teachers.base import Rationale, TeacherQuestion
@@ -56,16 +57,9 @@ class SelfTeacher:
         if not self.short:
             return load_teacher_prompt(_POST_HOC).render(question, catalog)
         predictor = self.predictor
-        rendered = render_prompt(
-            predictor.template,
-            to_request(question),
-            catalog,
-            rationale=True,
-            count_tokens=predictor.engine.count_tokens,
-            budget=predictor.prompt_tokens,
-        )
+        prompt = rationale_prompt(predictor, question, catalog)
         title = predictor.template.item_title(catalog, question.item)
-        return why_prompt(rendered.prompt, title, predictor.response_format.begin_rationale)
+        return why_prompt(prompt, title, predictor.response_format.begin_rationale)
 
 
 def why_prompt(prompt: Prompt, title: str, begin: tuple[str, ...]) -> Prompt:

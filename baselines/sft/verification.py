@@ -113,14 +113,15 @@ def verify_rationales(
         prompts = []
         for question, text in zip(batch, texts, strict=True):
             prefill = form.prefix(mask_title(text, question, template, catalog))
-            prompts.append(replace(_prompt(predictor, question, catalog), prefill=prefill))
+            prompts.append(replace(rationale_prompt(predictor, question, catalog), prefill=prefill))
         options = [[title + form.suffix for title in row] for row in titles]
         picks = predictor.engine.constrained_choice(prompts, options, Decoding())
         for question, row, (pick,) in zip(batch, titles, picks, strict=True):
             yield row[pick] == template.item_title(catalog, question.item)
 
 
-def _prompt(predictor: LMPredictor, question: TeacherQuestion, catalog: Catalog) -> Prompt:
+def rationale_prompt(predictor: LMPredictor, question: TeacherQuestion, catalog: Catalog) -> Prompt:
+    """Return the prompt that asks for a rationale and an item, from the history alone."""
     return render_prompt(
         predictor.template,
         to_request(question),
