@@ -1,8 +1,9 @@
 """Settings of training a language model."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -46,6 +47,10 @@ class TrainConfig(BaseModel):
     """Passes over the examples; may be a fraction."""
     max_steps: PositiveInt | None = None
     """Largest number of optimizer steps; None for no limit."""
+    min_steps: PositiveInt | None = None
+    """Smallest number of optimizer steps: few examples are passed over more often than `epochs`
+    says, and validated as often as `epochs` says. None for no minimum; `max_steps` takes
+    precedence."""
     batch_size: PositiveInt = 32
     """Examples of an optimizer step, over all processes."""
     micro_batch: PositiveInt | None = None
@@ -119,3 +124,19 @@ class TrainConfig(BaseModel):
     def accumulation_steps(self) -> int:
         """Most micro-batches that one process computes in a step."""
         return math.ceil(self.batch_size // self.micro_batch_size / self.processes)
+
+
+def merge_training_settings(
+    defaults: Mapping[str, Any], explicit: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return `defaults` with the `explicit` settings in their place.
+
+    Explicit epochs are meant as they are: they also replace a default `min_steps`.
+
+    >>> merge_training_settings({"epochs": 16, "min_steps": 1000}, {"epochs": 2})
+    {'epochs': 2}
+    """
+    merged = {**defaults, **explicit}
+    if "epochs" in explicit and "min_steps" not in explicit:
+        merged.pop("min_steps", None)
+    return merged
