@@ -12,7 +12,8 @@ class StrictCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(list(args))
-        for parameter, count in Counter(order).items():
+        occurrences: Counter[Any] = Counter(order)
+        for parameter, count in occurrences.items():
             is_flag = getattr(parameter, "is_flag", False) or getattr(parameter, "count", False)
             if count > 1 and not (is_flag or parameter.multiple or parameter.nargs != 1):
                 lists = "comma-separated" in (getattr(parameter, "help", None) or "")
