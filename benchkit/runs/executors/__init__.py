@@ -15,6 +15,7 @@ EXECUTORS: Registry[Any] = Registry(
     {
         "inline": "benchkit.runs.executors.inline:InlineExecutor",
         "processes": "benchkit.runs.executors.processes:ProcessExecutor",
+        "ray": "benchkit.runs.executors.ray:RayExecutor",
     },
     "benchkit.executors",
     members=("execute",),
