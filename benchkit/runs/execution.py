@@ -81,6 +81,11 @@ def begin_run(job: Job) -> Manifest:
     return job.run.write_manifest(manifest)
 
 
+def describe_planned(job: Job) -> Manifest:
+    """Return the manifest of a run that is not done: what is stored of it, else a new one."""
+    return job.run.intact_manifest() or _start_manifest(job)
+
+
 def compute_run(
     job: Job,
     manifest: Manifest,

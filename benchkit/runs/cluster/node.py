@@ -120,7 +120,9 @@ def _receive(shipment: Shipment, folder: Path, get: Callable[[Reference], Any]) 
     ).change(store=folder / "runs", data=data, dataset_folders=(data / train, data / test))
 
 
-def _write_key(keys: Path, name: str, reference: Reference, get: Callable[[Reference], Any]) -> None:
+def _write_key(
+    keys: Path, name: str, reference: Reference, get: Callable[[Reference], Any]
+) -> None:
     path = keys / f"{name}.key"
     if not path.exists():
         with io.wrap_io_errors(path):

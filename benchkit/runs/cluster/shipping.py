@@ -191,5 +191,3 @@ def _change_settings(
     if isinstance(value, list | tuple):
         return [_change_settings(item, change, key, kind) for item in value]
     return value
-
-

@@ -71,7 +71,9 @@ class RayExecutor:
         room = int(config.cache_gb * _GB)
         with open_cluster(config.address, config.node_folder, room) as cluster:
             transfer: Transfer = (
-                SharedRuns() if config.store_shared else ShippedRuns(cluster.put, jobs[0].store, room)
+                SharedRuns()
+                if config.store_shared
+                else ShippedRuns(cluster.put, jobs[0].store, room)
             )
             yield from _Execution(jobs, cluster, transfer, self._workers, config).outcomes(emit)
 
@@ -201,9 +203,7 @@ class _Execution:
             raise
         except Exception as error:
             self._transfer.unlock(job)
-            raise StoreError(
-                f"{job.title}: {error!r}", "report this: it is a defect"
-            ) from error
+            raise StoreError(f"{job.title}: {error!r}", "report this: it is a defect") from error
         self._turns.end(job, complete=outcome.manifest.status == "complete")
         return outcome
 

@@ -260,16 +260,17 @@ class RayCluster:
                 self._ray.wait(list(tasks), num_returns=len(tasks), timeout=_END_SECONDS)
             for task in tasks:
                 self._release(task)
-            self._collect_machines()
+            alive = [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
+            if not tasks:  # else what they have begun on may not be known yet
+                self._collect_machines()
+                alive = [node for node in alive if node[:_MACHINE_DIGITS] in self._machines]
             clean = self._ray.remote(clean_node)
             cleanings = [
                 clean.options(
-                    num_cpus=0, max_retries=0,
-                    scheduling_strategy=self._affinity(node["NodeID"], False),
+                    num_cpus=0, max_retries=0, scheduling_strategy=self._affinity(node, False)
                 ).remote(self._execution, self._node_folder)
-                for node in self._ray.nodes()
-                if node["Alive"] and node["NodeID"][:_MACHINE_DIGITS] in self._machines
-            ]  # fmt: skip
+                for node in alive
+            ]
             if cleanings:
                 self._ray.wait(cleanings, num_returns=len(cleanings), timeout=_END_SECONDS)
             self._ray.kill(self._board)
