@@ -70,11 +70,9 @@ class RayExecutor:
         config = self._config
         room = int(config.cache_gb * _GB)
         with open_cluster(config.address, config.node_folder, room) as cluster:
-            transfer: Transfer = (
-                SharedRuns()
-                if config.store_shared
-                else ShippedRuns(cluster.put, jobs[0].store, room)
-            )
+            transfer: Transfer = SharedRuns()
+            if not config.store_shared:
+                transfer = ShippedRuns(cluster.put, jobs[0].store, room)
             yield from _Execution(jobs, cluster, transfer, self._workers, config).outcomes(emit)
 
 

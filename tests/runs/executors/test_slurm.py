@@ -16,11 +16,13 @@ pytest.importorskip("submitit", reason="submitit is not installed")
 LOCAL = SlurmConfig(cluster="local")
 
 
+@pytest.mark.slow  # each run starts Python anew, as on a cluster
 class TestSlurm(ExecutorContract):
     def make(self, workers):
         return SlurmExecutor(workers, LOCAL)
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_begins_anew(methods, tmp_path):
     methods.write_text(methods.read_text() + KILLS_ITS_HARNESS)
     executor = SlurmExecutor(2, LOCAL)
