@@ -3,6 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
+from unittest import mock
 
 _STORE_BYTES = 80 * 2**20
 _SETTINGS = {"num_cpus": 1, "object_store_memory": _STORE_BYTES}
@@ -36,8 +37,9 @@ class Nodes:
         return str(self.cluster.address)
 
     def add(self) -> None:
-        """Add a node."""
-        self.nodes.append(self.cluster.add_node(**_SETTINGS))
+        """Add a node; also in a thread, where Ray's handler of a signal cannot be set."""
+        with mock.patch("ray._private.utils.set_sigterm_handler"):
+            self.nodes.append(self.cluster.add_node(**_SETTINGS))
 
     def kill(self, index: int = 0) -> None:
         """End a node at once, with all its processes."""

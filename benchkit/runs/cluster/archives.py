@@ -1,7 +1,6 @@
 """Files as bytes: packed on one machine, and unpacked on another once, however many ask for it."""
 
 import io as streams
-import os
 import shutil
 import tarfile
 import tempfile
@@ -67,7 +66,7 @@ def unpack_once(load: Callable[[], bytes], folder: Path, mode: int = 0o755) -> P
             try:
                 unpack(load(), temporary)
                 temporary.chmod(mode)
-                os.replace(temporary, folder)
+                temporary.replace(folder)
             except BaseException:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise

@@ -12,8 +12,9 @@ from benchkit.data.answer_keys import answer_key_path
 from benchkit.data.preparation.cache import dataset_dir
 from benchkit.files.search_order import SearchOrder, find_named
 from benchkit.key_access import ALLOW_VARIABLE
+from benchkit.lm.generation_cache import AnswerRow
 from benchkit.runs.cluster.archives import pack_files, pack_folder
-from benchkit.runs.cluster.shared_cache import AnswerRow, pack_entries, read_answers
+from benchkit.runs.cluster.shared_cache import pack_entries, read_answers
 from benchkit.runs.cluster.shared_stages import shares_stages
 from benchkit.runs.job import Job
 from benchkit.runs.records import Manifest

@@ -12,7 +12,7 @@ from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.key_access import ALLOW_VARIABLE
 from benchkit.runs.cluster.archives import unpack
 from benchkit.runs.cluster.shared_cache import add_answers, add_entry
-from benchkit.runs.cluster.shipping import Reference, RunResult, Shipper, Shipment
+from benchkit.runs.cluster.shipping import Reference, RunResult, Shipment, Shipper
 from benchkit.runs.execution import begin_run, describe_result, execute_job, find_outcome
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent

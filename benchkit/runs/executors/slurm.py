@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
 
-from benchkit.errors import BenchkitError, ConfigError, StoreError
-from benchkit.runs.cluster.transfer import SharedRun, SharedRuns, compute_shared, share_job
+from benchkit.errors import ConfigError, StoreError
 from benchkit.runs.cluster.shipping import RunResult
+from benchkit.runs.cluster.transfer import SharedRun, SharedRuns, compute_shared, share_job
 from benchkit.runs.execution import fail_job
 from benchkit.runs.executors.requirements import require_importable
 from benchkit.runs.executors.resources import estimate_resources
@@ -177,9 +177,7 @@ class _Array:
         try:
             result: RunResult = task.handle.result()
         except submitit.core.utils.FailedJobError as error:
-            raise StoreError(
-                f"{task.job.title}: {error}", "report this: it is a defect"
-            ) from error
+            raise StoreError(f"{task.job.title}: {error}", "report this: it is a defect") from error
         except submitit.core.utils.UncompletedJobError as error:
             return self._retry(task.job, str(error).partition("\n")[0], emit)
         return self._transfer.receive(task.job, result, emit)

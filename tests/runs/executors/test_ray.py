@@ -1,15 +1,26 @@
 """The executor that computes runs on a cluster of Ray's."""
 
+import os
+import signal
+import subprocess
+from pathlib import Path
+
 import pytest
 
+pytest.importorskip("ray", reason="Ray is not installed")
+from ray.util import placement_group_table
+
 from benchkit.errors import ConfigError
+from benchkit.runs.cluster import shared_stages, shipping
 from benchkit.runs.cluster.shipping import Shipper
+from benchkit.runs.cluster.transfer import SharedRun
 from benchkit.runs.executors.ray import RayConfig, RayExecutor
+from benchkit.runs.executors.ray_cluster import RayCluster, import_ray
+from benchkit.runs.executors.resources import RunResources
+from benchkit.runs.store import Store
 from benchkit.testing.executors import ExecutorContract
 from tests.support.ray_nodes import start_nodes
-from tests.support.suites import make_suite, run_all
-
-pytest.importorskip("ray", reason="Ray is not installed")
+from tests.support.suites import METHODS, make_suite, run_all, start_script, wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -116,3 +127,77 @@ def test_nothing_is_left_on_the_machines(methods, tmp_path):
 def test_confinement_is_refused(methods, tmp_path):
     with pytest.raises(ConfigError, match="cannot confine"):
         run_all(make_suite(), tmp_path, executor=RayExecutor(), confine=True)
+
+
+def test_what_runs_share_is_made_once_and_comes_back(methods, tmp_path, monkeypatch):
+    methods.write_text(methods.read_text() + SHARES)
+    for module in (shared_stages, shipping):  # its card says nothing of packages
+        monkeypatch.setattr(module, "shares_stages", lambda job: True)
+    suite = make_suite("Shares", seeds=[0, 1, 2, 3])
+    outcomes = run_all(suite, tmp_path, executor=RayExecutor())
+    logs = [outcome.job.run.log.read_text() for outcome in outcomes.values()]
+    assert sum("makes the model" in log for log in logs) == 1
+    assert (tmp_path / "runs" / ".cache" / "model" / "abc" / "weights").read_text() == "w"
+    again = run_all(suite, tmp_path, executor=RayExecutor(), overwrite="always")
+    logs = [outcome.job.run.log.read_text() for outcome in again.values()]
+    assert not any("makes the model" in log for log in logs)
+
+
+SHARES = """
+
+class Shares(Base):
+    def fit(self, data, run):
+        folder = run.cache / "model" / "abc"
+        if not folder.exists():
+            run.progress.start("makes the model")
+            folder.mkdir(parents=True)
+            (folder / "weights").write_text("w")
+"""
+
+
+def test_a_training_on_several_processes_reserves_them_together(nodes):
+    cluster = RayCluster(import_ray(), None, 0)
+    needs = RunResources(cpus=4, gpus=0, memory_gb=0, processes=4)
+    assert not cluster.has_room(needs)
+    cluster.submit(SharedRun(None, Path(), {}), 1, needs)
+    (group,) = placement_group_table().values()
+    assert group["bundles"] == {0: {"CPU": 4.0}} and group["strategy"] == "STRICT_PACK"
+
+
+@pytest.mark.slow
+def test_control_c_ends_all_processes_and_the_store_goes_on(tmp_path, nodes, monkeypatch):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recs.py").write_text(SLOW.format(marks=str(marks)))
+    options = f"executor='ray', executor_options=('address={nodes.address}',)"
+    process = start_script(tmp_path, marks, options=options, stderr=subprocess.PIPE)
+    wait_until((marks / "began").exists)
+    pid = int((marks / "began").read_text())
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert errors.count("KeyboardInterrupt") == 1
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    store = Store(tmp_path / "runs")
+    (run,) = store.runs()
+    assert run.manifest().status == "started" and not store.is_locked(run.manifest().run_id)
+    (marks / "go").touch()
+    again = start_script(tmp_path, marks, options=options)
+    assert again.communicate(timeout=60)[0].strip().endswith("[True]")
+    assert run.manifest().status == "complete"
+
+
+SLOW = (
+    METHODS.replace("{", "{{").replace("}", "}}")
+    + """
+
+class Slow(Base):
+    def fit(self, data, run):
+        from pathlib import Path
+        marks = Path({marks!r})
+        (marks / "part").write_text(str(os.getpid()))
+        (marks / "part").rename(marks / "began")
+        while not (marks / "go").exists():
+            time.sleep(0.02)
+"""
+)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_scripts_are_written_and_do_the_same(methods, tmp_path):
 
 
 def test_a_machine_without_slurm_is_an_error(methods, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     with pytest.raises(ConfigError, match="slurm") as caught:
         run_all(make_suite("Counts"), tmp_path, executor="slurm")
     assert "export=DIR" in str(caught.value)
