@@ -71,25 +71,27 @@ def kill_nodes(
         counts["begun anew"] += event.kind == "waiting" and "begins anew" in event.note
 
     with start_nodes(nodes) as cluster:
-        rng, stop = random.Random(seed), threading.Event()
+        rng, enough, stop = random.Random(seed), threading.Event(), threading.Event()
 
         def kill() -> None:
             while counts["kills"] < kills and not stop.wait(rng.uniform(0.5, seconds)):
                 cluster.kill(rng.randrange(len(cluster.nodes)))
                 counts["kills"] += 1
                 cluster.add()
+            enough.set()
+            stop.wait()  # nodes end with the thread that has started them
 
         killer = threading.Thread(target=kill)
         killer.start()
         try:
-            while killer.is_alive():
+            while not enough.is_set():
                 executor = RayExecutor(config=RayConfig(retries=100))
-                tables = read_tables(
-                    suite, folder, f"ray-{counts['suites']}", executor, count_losses
-                )
+                store = f"ray-{counts['suites']}"
+                tables = read_tables(suite, folder, store, executor, count_losses)
                 assert tables == expected, "other bytes than with one run at a time"
                 counts["suites"] += 1
                 counts["runs"] += runs
+                print(json.dumps(counts), flush=True)
         finally:
             stop.set()
             killer.join()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchkit.data.answer_keys import answer_key_path
 from benchkit.data.preparation.cache import dataset_dir
@@ -77,6 +77,7 @@ class Shipper:
 
     def __init__(self, put: Callable[[Any], Reference], cache: Path, room: int) -> None:
         self._put, self._cache, self._room = put, cache, room
+        self._places: dict[tuple[str, str], Path] = {}
         self._sent: dict[Path, tuple[str, Reference]] = {}
         self._folders: dict[str, Reference] = {}
         self._keys: dict[str, Reference] = {}
@@ -85,7 +86,7 @@ class Shipper:
 
     def ship(self, job: Job, manifest: Manifest) -> Shipment:
         """Return a run as it is sent."""
-        datasets = tuple(dataset_dir(spec, job.data) for spec in (job.train, job.test))
+        datasets = [self._find_dataset(job, part) for part in ("train", "test")]
         for folder in datasets:
             if folder.name not in self._folders:
                 self._folders[folder.name] = self._put(pack_folder(folder))
@@ -107,6 +108,14 @@ class Shipper:
             answers=self._answers if has_stages else None,
             environment={n: v for n, v in os.environ.items() if n == ALLOW_VARIABLE},
         )
+
+    def _find_dataset(self, job: Job, part: Literal["train", "test"]) -> Path:
+        """Return the folder of a dataset; to find it takes a look at all of its input files."""
+        spec = getattr(job, part)
+        key = spec.name, job.identity[part]
+        if key not in self._places:
+            self._places[key] = dataset_dir(spec, job.data)
+        return self._places[key]
 
     def add_entry(self, name: str, data: bytes) -> None:
         """Send what a run has added to the cache along with those that come."""

@@ -18,6 +18,7 @@ from benchkit.runs.progress import RunEvent
 
 _GIB = 2**30
 _EVENT_SECONDS = 0.1  # between looks at what runs say
+_LOOK_SECONDS = 2.0  # between looks at which machines there are
 _END_SECONDS = 10.0  # for tasks to end
 _MACHINE_DIGITS = 16  # of a node's id
 
@@ -146,6 +147,7 @@ class RayCluster:
         )
         self._collection: Any = None
         self._last = 0.0
+        self._looked, self._known = -_LOOK_SECONDS, list[dict[str, float]]()
 
     @property
     def put(self) -> Any:
@@ -154,13 +156,20 @@ class RayCluster:
 
     @property
     def cpus(self) -> float:
-        """CPUs of all machines that are there now."""
-        return float(self._ray.cluster_resources().get("CPU", 0.0))
+        """CPUs of all machines that are there."""
+        return sum(resources.get("CPU", 0.0) for resources in self._resources())
+
+    def _resources(self) -> list[dict[str, float]]:
+        """Return what each machine has; looked up every few seconds, as machines come and go."""
+        if time.monotonic() - self._looked >= _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            nodes = self._ray.nodes()
+            self._known = [node["Resources"] for node in nodes if node["Alive"]]
+        return self._known
 
     def has_room(self, needs: RunResources) -> bool:
-        """Return whether any machine that is there now could compute such a run."""
-        for node in self._ray.nodes():
-            has = node["Resources"] if node["Alive"] else {}
+        """Return whether any machine that is there could compute such a run."""
+        for has in self._resources():
             if (
                 has.get("CPU", 0.0) >= needs.cpus
                 and has.get("GPU", 0.0) >= needs.gpus

@@ -7,7 +7,7 @@ from benchkit.runs.executors.resources import estimate_resources
 
 
 def make_job(name, family="preference", seed=0, train="data", packages=("torch",), **changes):
-    job = SimpleNamespace(
+    return SimpleNamespace(
         run_id=f"{name}-{seed}-{train}",
         card=SimpleNamespace(family=family, packages=packages, gpus=0.5, memory_gb=2.0),
         identity={"train": train, "device": changes.pop("device", "cpu")},
@@ -15,7 +15,6 @@ def make_job(name, family="preference", seed=0, train="data", packages=("torch",
         threads=2,
         component={"config": changes},
     )
-    return job
 
 
 def test_one_run_goes_first_and_the_others_after_it():
