@@ -12,7 +12,7 @@ from filelock import FileLock
 from benchkit import io
 
 
-def pack_files(files: Mapping[str, Path]) -> bytes:
+def archive_files(files: Mapping[str, Path]) -> bytes:
     """Return files and folders as one archive, uncompressed.
 
     Args:
@@ -26,13 +26,13 @@ def pack_files(files: Mapping[str, Path]) -> bytes:
     return buffer.getvalue()
 
 
-def pack_folder(folder: Path, names: Iterable[str] | None = None) -> bytes:
+def archive_folder(folder: Path, names: Iterable[str] | None = None) -> bytes:
     """Return the content of a folder, or what is called so in it, as one archive."""
     chosen = sorted(path.name for path in folder.iterdir()) if names is None else names
-    return pack_files({name: folder / name for name in chosen})
+    return archive_files({name: folder / name for name in chosen})
 
 
-def unpack(data: bytes, folder: Path) -> None:
+def extract_archive(data: bytes, folder: Path) -> None:
     """Write the files of an archive below a folder, and nowhere else.
 
     Raises:
@@ -64,7 +64,7 @@ def unpack_once(load: Callable[[], bytes], folder: Path, mode: int = 0o755) -> P
                 return folder
             temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
             try:
-                unpack(load(), temporary)
+                extract_archive(load(), temporary)
                 temporary.chmod(mode)
                 temporary.replace(folder)
             except BaseException:

@@ -23,15 +23,15 @@ from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.evaluation.lookup import find_metric, find_protocol, source_files
 from benchkit.io import disk_error
 from benchkit.processes.inspection import describe_method
-from benchkit.runs.cluster.archives import pack_folder, unpack_once
+from benchkit.runs.cluster.archives import archive_folder, unpack_once
 from benchkit.runs.cluster.shared_cache import (
     add_answers,
     add_entry,
-    list_entries,
+    collect_answers,
+    list_cache_entries,
     pack_entries,
-    read_answers,
 )
-from benchkit.runs.cluster.shipping import FILES_HERE, Reference, RunResult, Shipment, change_texts
+from benchkit.runs.cluster.shipment import FILES_HERE, Reference, RunResult, Shipment, change_texts
 from benchkit.runs.execution import compute_run
 from benchkit.runs.job import Job
 from benchkit.runs.progress import EventHandler, RunEvent
@@ -64,7 +64,7 @@ def compute_shipment(
     try:
         cache = Store(folder / "runs").create().cache
         job = _receive(shipment, folder, get)
-        before = {*shipment.entries, *list_entries(cache)}
+        before = {*shipment.entries, *list_cache_entries(cache)}
         moment = time.time()
         run = job.run
         emit(RunEvent("started", job.title))
@@ -78,9 +78,9 @@ def compute_shipment(
         names = [path.name for path in run.path.iterdir() if path.name in _RETURNED]
         result = RunResult(
             manifest=manifest,
-            files=pack_folder(run.path, sorted(names)),
+            files=archive_folder(run.path, sorted(names)),
             entries=dict(pack_entries(cache, before, room)),
-            answers=tuple(read_answers(cache, moment)),
+            answers=tuple(collect_answers(cache, moment)),
         )
         shutil.rmtree(run.path, ignore_errors=True)
     except (BenchkitError, OSError) as error:

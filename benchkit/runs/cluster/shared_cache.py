@@ -12,12 +12,12 @@ from filelock import FileLock, Timeout
 
 from benchkit.files.checksums import list_files
 from benchkit.lm.generation_cache import CACHE_FILE, AnswerRow, GenerationCache
-from benchkit.runs.cluster.archives import pack_folder, unpack, unpack_once
+from benchkit.runs.cluster.archives import archive_folder, extract_archive, unpack_once
 
 _LOCK = "lock"  # in an entry that is being made
 
 
-def list_entries(cache: Path) -> list[str]:
+def list_cache_entries(cache: Path) -> list[str]:
     """Return the names of the entries, the newest first."""
     paths = [path for path in cache.glob("[!.]*/[!.]*") if not path.name.endswith(".lock")]
     paths = [path for path in paths if path.is_file() or not _is_locked(path)]
@@ -51,13 +51,13 @@ def pack_entries(cache: Path, known: Collection[str], room: int) -> Iterator[tup
         known: Names of entries that are left out.
         room: Bytes that they may have together. What does not fit is made again elsewhere.
     """
-    for name in list_entries(cache):
+    for name in list_cache_entries(cache):
         if name in known or (size := measure_entry(cache, name)) > room:
             continue
         room -= size
         kind, _, entry = name.partition("/")
         path = cache / name
-        yield name, pack_folder(path) if path.is_dir() else pack_folder(cache / kind, [entry])
+        yield name, archive_folder(path) if path.is_dir() else archive_folder(cache / kind, [entry])
 
 
 def add_entry(cache: Path, name: str, data: bytes) -> None:
@@ -66,12 +66,12 @@ def add_entry(cache: Path, name: str, data: bytes) -> None:
     if path.exists():
         return
     if "." in path.name:  # a file, such as vectors.npy
-        unpack(data, path.parent)
+        extract_archive(data, path.parent)
     else:
         unpack_once(lambda: data, path)
 
 
-def read_answers(cache: Path, since: float = 0.0) -> list[AnswerRow]:
+def collect_answers(cache: Path, since: float = 0.0) -> list[AnswerRow]:
     """Return the answers that language models have given since a moment (Unix time)."""
     if not (cache / CACHE_FILE).exists():
         return []

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from benchkit.data.answer_keys import KEYS_VARIABLE, answer_keys_folder
 from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.key_access import ALLOW_VARIABLE
-from benchkit.runs.cluster.archives import unpack
+from benchkit.runs.cluster.archives import extract_archive
 from benchkit.runs.cluster.shared_cache import add_answers, add_entry
-from benchkit.runs.cluster.shipping import Reference, RunResult, Shipment, Shipper
+from benchkit.runs.cluster.shipment import Reference, RunResult, Shipment, Shipper
 from benchkit.runs.execution import begin_run, describe_result, execute_job, find_outcome
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent
@@ -86,7 +86,7 @@ class ShippedRuns:
             self._shipper.add_entry(name, data)
         add_answers(self._store.cache, result.answers)
         assert result.manifest is not None  # noqa: S101 (there was no error)
-        unpack(result.files, job.run.path)
+        extract_archive(result.files, job.run.path)
         manifest = job.run.write_manifest(result.manifest)
         self.unlock(job)
         emit(RunEvent(manifest.status, job.title, note=describe_result(manifest)))

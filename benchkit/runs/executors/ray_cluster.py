@@ -11,7 +11,7 @@ from typing import Any
 
 from benchkit.errors import ConfigError
 from benchkit.runs.cluster.node import compute_shipment, enter_folder, leave_folder
-from benchkit.runs.cluster.shipping import RunResult, Shipment
+from benchkit.runs.cluster.shipment import RunResult, Shipment
 from benchkit.runs.cluster.transfer import SharedRun, compute_shared
 from benchkit.runs.executors.resources import RunResources
 from benchkit.runs.progress import RunEvent

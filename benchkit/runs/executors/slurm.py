@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
 
 from benchkit.errors import ConfigError, StoreError
-from benchkit.runs.cluster.shipping import RunResult
+from benchkit.runs.cluster.shipment import RunResult
 from benchkit.runs.cluster.transfer import SharedRun, SharedRuns, compute_shared, share_job
 from benchkit.runs.execution import fail_job
 from benchkit.runs.executors.requirements import require_importable

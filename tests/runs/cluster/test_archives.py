@@ -7,7 +7,12 @@ import threading
 import pytest
 
 from benchkit.errors import StoreError
-from benchkit.runs.cluster.archives import pack_files, pack_folder, unpack, unpack_once
+from benchkit.runs.cluster.archives import (
+    archive_files,
+    archive_folder,
+    extract_archive,
+    unpack_once,
+)
 
 
 def test_a_folder_comes_back_as_it_was(tmp_path):
@@ -16,7 +21,7 @@ def test_a_folder_comes_back_as_it_was(tmp_path):
     (source / "inner" / "a.bin").write_bytes(b"\0\1")
     (source / "b.txt").write_text("b")
     (source / "c.txt").symlink_to(source / "b.txt")
-    unpack(pack_folder(source), tmp_path / "target")
+    extract_archive(archive_folder(source), tmp_path / "target")
     files = {p.name: p.read_bytes() for p in (tmp_path / "target").rglob("*") if p.is_file()}
     assert files == {"a.bin": b"\0\1", "b.txt": b"b", "c.txt": b"b"}
     assert not (tmp_path / "target" / "c.txt").is_symlink()
@@ -24,7 +29,7 @@ def test_a_folder_comes_back_as_it_was(tmp_path):
 
 def test_files_get_the_names_that_they_are_given(tmp_path):
     (tmp_path / "x").write_text("x")
-    unpack(pack_files({"deep/y": tmp_path / "x"}), tmp_path / "target")
+    extract_archive(archive_files({"deep/y": tmp_path / "x"}), tmp_path / "target")
     assert (tmp_path / "target" / "deep" / "y").read_text() == "x"
 
 
@@ -33,13 +38,13 @@ def test_nothing_is_written_outside_the_folder(tmp_path):
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("../outside"))
     with pytest.raises(tarfile.TarError):
-        unpack(buffer.getvalue(), tmp_path / "target")
+        extract_archive(buffer.getvalue(), tmp_path / "target")
     assert not (tmp_path / "outside").exists()
 
 
 def test_of_many_that_ask_one_loads(tmp_path):
     (tmp_path / "x").write_text("x")
-    data = pack_files({"x": tmp_path / "x"})
+    data = archive_files({"x": tmp_path / "x"})
     loads = []
 
     def load():
@@ -60,7 +65,7 @@ def test_of_many_that_ask_one_loads(tmp_path):
 def test_a_disk_that_cannot_be_written_is_an_error_of_the_store(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError):
-        unpack(pack_files({}), tmp_path / "file" / "target")
+        extract_archive(archive_files({}), tmp_path / "file" / "target")
     with pytest.raises(RuntimeError):
         unpack_once(lambda: exec("raise RuntimeError"), tmp_path / "other")
     assert not (tmp_path / "other").exists()

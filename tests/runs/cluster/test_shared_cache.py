@@ -6,9 +6,9 @@ from benchkit.lm.generation_cache import GenerationCache
 from benchkit.runs.cluster.shared_cache import (
     add_answers,
     add_entry,
-    list_entries,
+    collect_answers,
+    list_cache_entries,
     pack_entries,
-    read_answers,
 )
 
 
@@ -24,7 +24,7 @@ def fill(cache):
 def test_entries_are_carried_but_for_those_being_made_and_too_large_ones(tmp_path):
     fill(tmp_path / "a")
     with FileLock(tmp_path / "a" / "sft" / "busy" / "lock"):
-        assert "sft/busy" not in list_entries(tmp_path / "a")
+        assert "sft/busy" not in list_cache_entries(tmp_path / "a")
         packed = dict(pack_entries(tmp_path / "a", known=(), room=1000))
     assert packed.keys() == {"nano/model", "reference/scores.npy"}
     for name, data in packed.items():
@@ -48,8 +48,8 @@ def test_answers_are_carried_and_the_newer_one_stays(tmp_path):
     b.put("one", {"text": "old"})
     a.put("one", {"text": "new"})
     a.put("two", {"text": "two"})
-    rows = read_answers(tmp_path / "a")
-    assert read_answers(tmp_path / "nowhere") == []
+    rows = collect_answers(tmp_path / "a")
+    assert collect_answers(tmp_path / "nowhere") == []
     add_answers(tmp_path / "b", rows)
     assert (b.get("one"), b.get("two")) == ({"text": "new"}, {"text": "two"})
     add_answers(tmp_path / "b", [("one", '{"text": "forged"}', 9e9, rows[0][3])])

@@ -11,8 +11,8 @@ pytest.importorskip("ray", reason="Ray is not installed")
 from ray.util import placement_group_table
 
 from benchkit.errors import ConfigError
-from benchkit.runs.cluster import shared_stages, shipping
-from benchkit.runs.cluster.shipping import Shipper
+from benchkit.runs.cluster import shared_stages, shipment
+from benchkit.runs.cluster.shipment import Shipper
 from benchkit.runs.cluster.transfer import SharedRun
 from benchkit.runs.executors.ray import RayConfig, RayExecutor
 from benchkit.runs.executors.ray_cluster import RayCluster, import_ray
@@ -131,7 +131,7 @@ def test_confinement_is_refused(methods, tmp_path):
 
 def test_what_runs_share_is_made_once_and_comes_back(methods, tmp_path, monkeypatch):
     methods.write_text(methods.read_text() + SHARES)
-    for module in (shared_stages, shipping):  # its card says nothing of packages
+    for module in (shared_stages, shipment):  # its card says nothing of packages
         monkeypatch.setattr(module, "shares_stages", lambda job: True)
     suite = make_suite("Shares", seeds=[0, 1, 2, 3])
     outcomes = run_all(suite, tmp_path, executor=RayExecutor())

@@ -13,8 +13,8 @@ from benchkit.data.preparation.cache import dataset_dir
 from benchkit.files.search_order import SearchOrder, find_named
 from benchkit.key_access import ALLOW_VARIABLE
 from benchkit.lm.generation_cache import AnswerRow
-from benchkit.runs.cluster.archives import pack_files, pack_folder
-from benchkit.runs.cluster.shared_cache import pack_entries, read_answers
+from benchkit.runs.cluster.archives import archive_files, archive_folder
+from benchkit.runs.cluster.shared_cache import collect_answers, pack_entries
 from benchkit.runs.cluster.shared_stages import shares_stages
 from benchkit.runs.job import Job
 from benchkit.runs.records import Manifest
@@ -89,7 +89,7 @@ class Shipper:
         datasets = [self._find_dataset(job, part) for part in ("train", "test")]
         for folder in datasets:
             if folder.name not in self._folders:
-                self._folders[folder.name] = self._put(pack_folder(folder))
+                self._folders[folder.name] = self._put(archive_folder(folder))
                 self._keys[folder.name] = self._put(answer_key_path(folder.name).read_bytes())
         names = {folder.name for folder in datasets}
         files: dict[str, Reference] = {}
@@ -126,7 +126,7 @@ class Shipper:
         if self._entries is None:
             packed = pack_entries(self._cache, known=(), room=self._room)
             self._entries = {name: self._put(data) for name, data in packed}
-            if rows := read_answers(self._cache):
+            if rows := collect_answers(self._cache):
                 self._answers = self._put(rows)
 
     def _replace_files(self, job: Job, files: dict[str, Reference]) -> Job:
@@ -151,10 +151,10 @@ class Shipper:
         while (root / "__init__.py").is_file():  # a package goes by its name
             root = root.parent
         members = {source.relative_to(root).as_posix(): source for source in sources}
-        return f"{self._send(path, lambda: pack_files(members), files)}/{path.relative_to(root)}"
+        return f"{self._send(path, lambda: archive_files(members), files)}/{path.relative_to(root)}"
 
     def _send_file(self, path: Path, files: dict[str, Reference]) -> str:
-        folder = self._send(path, lambda: pack_files({path.name: path}), files)
+        folder = self._send(path, lambda: archive_files({path.name: path}), files)
         return f"{folder}/{path.name}"
 
     def _send(self, path: Path, pack: Callable[[], bytes], files: dict[str, Reference]) -> str:
