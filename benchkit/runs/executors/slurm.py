@@ -71,14 +71,14 @@ class SlurmExecutor:
         require_importable(jobs)
         if not jobs:
             return
-        parameters = _array_parameters(jobs, self._config, self._workers)
+        parameters = array_parameters(jobs, self._config, self._workers)
         if self._config.export is not None:
             yield from export_scripts(jobs, self._config.export, parameters, emit)
         else:
             yield from _Array(jobs, self._config, parameters).outcomes(emit)
 
 
-def _array_parameters(jobs: Sequence[Job], config: SlurmConfig, workers: int) -> dict[str, Any]:
+def array_parameters(jobs: Sequence[Job], config: SlurmConfig, workers: int) -> dict[str, Any]:
     """Return the options of sbatch, without dashes; an array has one set for all of its jobs."""
     needs = [estimate_resources(job, memory_gb=config.mem_gb) for job in jobs]
     gpus = max(need.gpus for need in needs)
@@ -136,7 +136,7 @@ class _Array:
     ) -> None:
         self._jobs, self._config = jobs, config
         self._folder = jobs[0].store.resolve() / FOLDER
-        self._executor = _make_submitter(self._folder, config, parameters)
+        self._executor = make_submitter(self._folder, config, parameters)
         self._transfer = SharedRuns()
         self._losses: Counter[str] = Counter()
         self._tasks: list[_Task] = []
@@ -158,6 +158,8 @@ class _Array:
             for task in self._tasks:
                 task.handle.cancel(check=False)
             _wait_for_end(self._tasks)
+            for task in self._tasks:
+                task.events.unlink(missing_ok=True)
 
     def _submit(self, jobs: Sequence[Job]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -207,7 +209,17 @@ def _show_events(task: _Task, emit: EventHandler) -> None:
             emit(event)
 
 
-def _make_submitter(folder: Path, config: SlurmConfig, parameters: dict[str, Any]) -> Any:
+def make_submitter(folder: Path, config: SlurmConfig, parameters: dict[str, Any]) -> Any:
+    """Return submitit's executor.
+
+    Args:
+        folder: For its files.
+        config: Options.
+        parameters: Those of `array_parameters`.
+
+    Raises:
+        ConfigError: submitit or Slurm is not here.
+    """
     try:
         import submitit
     except ImportError:

@@ -19,6 +19,7 @@ from benchkit.runs.executors.ray_cluster import RayCluster, import_ray
 from benchkit.runs.executors.resources import RunResources
 from benchkit.runs.store import Store
 from benchkit.testing.executors import ExecutorContract
+from tests.support.brief_settings import with_brief_settings
 from tests.support.ray_nodes import start_nodes
 from tests.support.suites import METHODS, make_suite, run_all, start_script, wait_until
 
@@ -201,3 +202,20 @@ class Slow(Base):
             time.sleep(0.02)
 """
 )
+
+
+@pytest.mark.slow
+def test_language_models_share_their_training_and_give_the_same_bytes(tmp_path):
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    rows = [{"method": name} for name in ("zero-shot", "sft", "dpo")]
+    suite = with_brief_settings(make_suite(methods=rows))
+    expected = run_all(suite, tmp_path / "inline")
+    outcomes = run_all(suite, tmp_path / "ray", executor=RayExecutor())
+    assert {outcome.manifest.status for outcome in outcomes.values()} == {"complete"}
+    assert tables_of(outcomes) == tables_of(expected)
+    caches = [tmp_path / name / "runs" / ".cache" for name in ("inline", "ray")]
+    for kind in ("nano", "sft"):
+        first, second = ({p.name for p in (cache / kind).glob("[!.]*")} for cache in caches)
+        assert first == second
+    reused = [outcome.manifest.cost.get("reused_seconds", 0) > 0 for outcome in outcomes.values()]
+    assert sum(reused) == 2

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from benchkit.errors import ConfigError
-from benchkit.runs.executors.slurm import SlurmConfig, SlurmExecutor
+from benchkit.runs.executors.slurm import (
+    SlurmConfig,
+    SlurmExecutor,
+    array_parameters,
+    make_submitter,
+)
 from benchkit.runs.executors.slurm_scripts import SCRIPT
+from benchkit.runs.options import RunOptions
+from benchkit.runs.plan import plan_runs
 from benchkit.testing.executors import ExecutorContract
 from tests.support.suites import make_suite, run_all
 
@@ -77,3 +84,28 @@ def test_options_are_checked(methods, tmp_path):
             run_all(make_suite(), tmp_path, executor="slurm", executor_options=(option,))
     with pytest.raises(ConfigError, match="has no options"):
         run_all(make_suite(), tmp_path, executor_options=("time=3",))
+
+
+def test_an_array_is_submitted_with_its_options(tmp_path, monkeypatch):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "sbatch").write_text(
+        '#!/bin/bash\ncp "${@: -1}" sent\necho Submitted batch job 42\n'
+    )
+    (programs / "srun").write_text("#!/bin/bash\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    config = SlurmConfig(partition="gpu", time=90, mem_gb=4, cpus=3, gres="gpu:a100:1", qos="long")
+    jobs = plan_runs(
+        make_suite("Counts", seeds=[0, 1], methods=[{"method": "random"}]), RunOptions()
+    ).jobs
+    submitter = make_submitter(tmp_path / "jobs", config, array_parameters(jobs, config, 2))
+    assert len(submitter.map_array(print, range(2))) == 2
+    script = (tmp_path / "sent").read_text()
+    for option in (
+        "array=0-1%2", "partition=gpu", "time=90", "mem=4096M", "cpus-per-task=3",
+        "gres=gpu:a100:1", "qos=long", "job-name=benchkit",
+    ):  # fmt: skip
+        assert f"#SBATCH --{option}\n" in script
