@@ -61,6 +61,8 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, object]:
     for executor in ("processes", "ray"):  # starts what is started once
         run_once(tiny, RunOptions(data=folder / "data"), folder, executor, arguments.cpus)
     quickstart = resolve_suite("quickstart")
+    for executor in ("processes", "ray"):  # what each method imports is then there
+        run_once(quickstart, rows, folder, executor, arguments.cpus)
     figures = {
         "cpus": arguments.cpus,
         "load before": round(os.getloadavg()[0], 1),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.errors import ConfigError
+from benchkit.runs.cluster.event_board import EventBoard
 from benchkit.runs.cluster.node import compute_shipment, enter_folder, leave_folder
 from benchkit.runs.cluster.shipment import RunResult, Shipment
 from benchkit.runs.cluster.transfer import SharedRun, compute_shared
@@ -25,22 +26,6 @@ _MACHINE_DIGITS = 16  # of a node's id
 
 class TaskLostError(Exception):
     """A task ended without a result: its process or its machine did."""
-
-
-class EventBoard:
-    """An actor that runs tell what they do, until somebody asks for it."""
-
-    def __init__(self) -> None:
-        self._events: list[tuple[int, str, RunEvent]] = []
-
-    def post(self, number: int, machine: str, event: RunEvent) -> None:
-        """Take what happened in the attempt of this number."""
-        self._events.append((number, machine, event))
-
-    def collect(self) -> list[tuple[int, str, RunEvent]]:
-        """Return what has happened since the last call."""
-        events, self._events = self._events, []
-        return events
 
 
 def compute_on_node(
