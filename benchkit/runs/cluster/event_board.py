@@ -1,4 +1,4 @@
-"""Where runs on other machines tell what they do; imports little, as its process starts with them."""
+"""Where runs on other machines say what they do; it imports little, as it starts with them."""
 
 from benchkit.runs.progress import RunEvent
 
