@@ -1,5 +1,6 @@
 """A cluster of Ray's: tasks that compute runs, and what they say meanwhile."""
 
+import os
 import signal
 import threading
 import time
@@ -21,6 +22,8 @@ _GIB = 2**30
 _EVENT_SECONDS = 0.1  # between looks at what runs say
 _LOOK_SECONDS = 2.0  # between looks at which machines there are
 _END_SECONDS = 10.0  # for tasks to end
+_USAGE_VARIABLE = "RAY_USAGE_STATS_ENABLED"
+_boards: dict[tuple[str, str], Any] = {}
 _MACHINE_DIGITS = 16  # of a node's id
 
 
@@ -43,7 +46,7 @@ def compute_on_node(
 
     def emit(event: RunEvent) -> None:
         if event.kind in ("started", "progress"):  # that it has ended is known from its result
-            board.post.remote(number, machine, event)
+            board.post.remote(execution, number, machine, event)
 
     if isinstance(run, SharedRun):
         return compute_shared(run, emit)
@@ -90,6 +93,8 @@ def open_cluster(address: str, node_folder: Path | None, room: int) -> Iterator[
         return
     is_main = threading.current_thread() is threading.main_thread()
     on_terminate = signal.getsignal(signal.SIGTERM)
+    is_chosen = _USAGE_VARIABLE in os.environ
+    os.environ.setdefault(_USAGE_VARIABLE, "0")  # else Ray reports to its makers
     try:
         ray.init(address or None, logging_level="warning")
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -97,6 +102,9 @@ def open_cluster(address: str, node_folder: Path | None, room: int) -> Iterator[
             f"no cluster of Ray's can be reached at {address or 'this machine'}: {error}",
             "start one: ray start --head; or leave out the address for one on this machine",
         ) from None
+    finally:
+        if not is_chosen:
+            os.environ.pop(_USAGE_VARIABLE, None)
     try:
         yield RayCluster(ray, node_folder, room)
     finally:
@@ -124,15 +132,22 @@ class RayCluster:
         self._task = ray.remote(compute_on_node)
         self._groups: dict[Any, Any] = {}
         self._machines: set[str] = set()
-        here = ray.get_runtime_context().get_node_id()
-        self._board = (
-            ray.remote(EventBoard)
-            .options(num_cpus=0, max_restarts=-1, scheduling_strategy=self._affinity(here, True))
-            .remote()
-        )
+        self._board = self._find_board()
         self._collection: Any = None
         self._last = 0.0
         self._looked, self._known = -_LOOK_SECONDS, list[dict[str, float]]()
+
+    def _find_board(self) -> Any:
+        """Return the board of this connection: each is a process, which takes time to start."""
+        context = self._ray.get_runtime_context()
+        key = context.get_job_id(), context.gcs_address
+        if key not in _boards:
+            _boards.clear()  # of connections that have ended
+            actor = self._ray.remote(EventBoard)
+            here = self._affinity(context.get_node_id(), True)
+            options = {"num_cpus": 0, "max_restarts": -1, "scheduling_strategy": here}
+            _boards[key] = actor.options(**options).remote()
+        return _boards[key]
 
     @property
     def put(self) -> Any:
@@ -204,7 +219,7 @@ class RayCluster:
             if time.monotonic() - self._last < _EVENT_SECONDS:
                 return []
             self._last = time.monotonic()
-            self._collection = self._board.collect.remote()
+            self._collection = self._board.collect.remote(self._execution)
         ready, _ = self._ray.wait([self._collection], timeout=0)
         if not ready:
             return []
@@ -218,7 +233,7 @@ class RayCluster:
 
     def _collect_machines(self) -> None:
         """Note the machines of tasks whose events nobody has shown."""
-        collections = [self._collection, self._board.collect.remote()]
+        collections = [self._collection, self._board.collect.remote(self._execution)]
         for collection in filter(None, collections):
             events = self._ray.get(collection, timeout=_END_SECONDS)
             self._machines |= {machine for _, machine, _ in events}
@@ -267,4 +282,3 @@ class RayCluster:
             ]
             if cleanings:
                 self._ray.wait(cleanings, num_returns=len(cleanings), timeout=_END_SECONDS)
-            self._ray.kill(self._board)
