@@ -58,7 +58,7 @@ def test_every_printed_table_and_figure_is_shown_or_excluded_with_a_reason():
     [*(f"c-apo:figure{n}" for n in (4, 5, 6, 7)), *(f"c-apo:table{n}" for n in (3, 6, 7)),
      *(f"twice-rec:figure{n}" for n in (4, 5, 6, 7)), "recpo:table1", "recpo:table2",
      *(f"eapo:table{n}" for n in (1, 2, 3, 4)),
-     *(f"rationale:{x}" for x in ("table1", "figure1", "figure2"))],
+     *(f"rationale:{x}" for x in ("table1", "figure1", "figure2")), "c-apo:sectionG"],
 )  # fmt: skip
 def test_experiments_have_names(reference):
     assert find_panels(normalize_reference(reference))
@@ -139,6 +139,30 @@ def test_grades_of_another_scale_are_not_these(tmp_path):
     text = render(make_results("rationale", ["c-apo"], ["toys"], grades=grades), "c-apo:figure4",
                   tmp_path)  # fmt: skip
     assert "| C-APO | 0.00 | 0.00 | 0.00 | 100.00 | 84.33 |" in text
+
+
+def test_a_model_is_a_judge_before_rules_and_is_named(tmp_path):
+    rules = make_grades("toys", {"c-apo": (0, 0, 0, 1)}, judge="rules")
+    model = make_grades("toys", {"c-apo": (0, 1, 0, 0)}, judge="gpt", name="llm")
+    results = make_results("rationale5", ["c-apo"], ["toys"], grades=[rules, model])
+    text = render(results, "c-apo:figure4", tmp_path)
+    assert "| C-APO | 0.00 | 100.00 | 0.00 | 0.00 | 84.33 |" in text
+    assert "Judge: gpt (llm), rubric 'Any rubric'; at most 100 answers of a row on a task." in text
+    results = make_results("rationale5", ["c-apo"], ["toys"], grades=[rules])
+    assert "Judge: rules (heuristic), rubric" in render(results, "c-apo:figure4", tmp_path)
+
+
+def test_serendipity_over_domains_stands_beside_the_printed_one(tmp_path):
+    metrics = ("serendipity@1", "serendipity@5")
+    results = make_results("serendipity", ["sft", "c-apo"], ("grocery", "health"), metrics)
+    lines = render(results, "c-apo:sectionG", tmp_path).splitlines()
+    head = "| Method | Domain | SERENDIPITY@1 ours | SERENDIPITY@1 published | SERENDIPITY@5 |"
+    assert head in lines
+    assert "| C-APO | grocery | 11.00 |  | 12.00 |" in lines
+    assert "| C-APO | all | 11.50 | 30.00 | 12.50 |" in lines
+    assert "| SFT | all | 10.50 | 25.00 | 11.50 |" in lines
+    one = make_results("serendipity", ["sft", "c-apo"], ("grocery",), metrics)
+    assert "| C-APO | 11.00 | 30.00 | 12.00 |" in render(one, "c-apo:sectionG", tmp_path)
 
 
 def test_grades_by_history_have_the_papers_buckets(tmp_path):
