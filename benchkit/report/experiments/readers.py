@@ -1,6 +1,6 @@
 """Read the points of a panel from the results of a suite, one function a kind of panel."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from benchkit.errors import StoreError
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.report.core.cell import Cell
-from benchkit.report.core.grade_results import GradeRow, GradeTable
+from benchkit.report.core.grade_results import GradeBucket, GradeRow, GradeTable
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.report.experiments.declarations import FigurePanel, PanelKind
 from benchkit.report.experiments.points import ALL, PanelPoint
@@ -55,12 +55,15 @@ def _history(panel: FigurePanel, results: SuiteTables, store: Store) -> Iterator
 
 
 def _costs(panel: FigurePanel, results: SuiteTables, store: Store) -> Iterator[PanelPoint]:  # noqa: ARG001
-    """Yield the time of an answer, in milliseconds."""
+    """Yield the time of an answer, in milliseconds; over several tasks also the mean."""
+    by_task: dict[str, dict[str, Mapping[str, Cell]]] = {}
     for task, row, key, _ in _matching_rows(panel, results):
         n = max((cell.n for cell in row.cells.values()), default=0)
         seconds = row.cost.get(f"{protocol_by_name(row.protocol).name}_seconds")
         cells = {"latency": Cell(1000 * seconds / n, n=n)} if n and seconds is not None else {}
         yield replace(_point(panel, key, task, row), cells=cells)
+        by_task.setdefault(key, {}).setdefault(task, cells)
+    yield from _means_over_tasks(by_task)
 
 
 def _grades(panel: FigurePanel, results: SuiteTables, store: Store) -> Iterator[PanelPoint]:  # noqa: ARG001
@@ -99,14 +102,38 @@ def _grades_by_history(
     results: SuiteTables,
     store: Store,  # noqa: ARG001
 ) -> Iterator[PanelPoint]:
-    for task, row in _grade_rows(panel, results):
-        if not any(panel.is_row(key, row.label) for key in panel.labels):
-            continue
+    """Yield the grades of each bucket; over several tasks also those of all their answers."""
+    rows = [
+        (task, row)
+        for task, row in _grade_rows(panel, results)
+        if any(panel.is_row(key, row.label) for key in panel.labels)
+    ]
+    buckets: dict[str, list[GradeBucket]] = {}
+    for task, row in rows:
         for bucket in row.buckets:
             x = f"{bucket.low}+" if bucket.high is None else f"{bucket.low}-{bucket.high}"
-            values = {"n": float(bucket.n), "mean": bucket.mean, "sd": bucket.sd}
-            cells = {name: Cell(v) for name, v in values.items() if v is not None and bucket.n}
-            yield PanelPoint(x, task, cells, label=row.label)
+            yield PanelPoint(x, task, _bucket_cells(bucket), label=row.label)
+            buckets.setdefault(x, []).append(bucket)
+    if len({task for task, _ in rows}) > 1:
+        for x, each in buckets.items():
+            yield PanelPoint(x, ALL, _bucket_cells(_pool_buckets(each)))
+
+
+def _bucket_cells(bucket: GradeBucket) -> dict[str, Cell]:
+    values = {"n": float(bucket.n), "mean": bucket.mean, "sd": bucket.sd}
+    return {name: Cell(value) for name, value in values.items() if value is not None and bucket.n}
+
+
+def _pool_buckets(buckets: Sequence[GradeBucket]) -> GradeBucket:
+    """Return the bucket of all their answers, with the mean and the deviation of these."""
+    n = sum(bucket.n for bucket in buckets)
+    known = [(b.n, b.mean, b.sd or 0.0) for b in buckets if b.mean is not None]
+    count = sum(size for size, _, _ in known)
+    mean = sum(size * average for size, average, _ in known) / count if count else None
+    if mean is None or count < 2:
+        return replace(buckets[0], n=n, mean=mean, sd=None)
+    squares = sum((size - 1) * sd**2 + size * (average - mean) ** 2 for size, average, sd in known)
+    return replace(buckets[0], n=n, mean=mean, sd=float(np.sqrt(squares / (count - 1))))
 
 
 def _weights(panel: FigurePanel, results: SuiteTables, store: Store) -> Iterator[PanelPoint]:

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 
+import numpy as np
 import pytest
 
 from benchkit.config.suite import list_shipped_suites, load_suite
@@ -179,6 +180,26 @@ def test_grades_by_history_have_the_papers_buckets(tmp_path):
     assert "| 3-7 | 40 | 538 | 2.50 | 2.68 | 0.50 | 0.82 |" in lines
     assert "| 8-11 | 5 | 142 | 2.75 | 2.70 | – | 0.81 |" in lines
     assert "| 12+ | 9 | 220 | 3.00 | 2.76 | 0.00 | 0.71 |" in lines
+
+
+def test_grades_by_history_are_pooled_over_the_answers_of_all_domains(tmp_path):
+    low, high = [1.0, 2.0, 3.0], [3.0, 3.0]
+    grades = [
+        make_grades(task, {"c-apo": (0, 0, 0, 1)}, buckets=[
+            (3, 7, len(each), float(np.mean(each)), float(np.std(each, ddof=1)))
+        ])
+        for task, each in (("toys", low), ("tea", high))
+    ]  # fmt: skip
+    text = render(make_results("rationale5", ["c-apo"], ["toys", "tea"], grades=grades),
+                  "c-apo:table5", tmp_path)  # fmt: skip
+    sd = np.std(low + high, ddof=1)
+    assert f"| 3-7 | all | 5 | 538 | 2.40 | 2.68 | {sd:.2f} | 0.82 |" in text
+
+
+def test_a_latency_is_beside_that_of_the_online_test_over_several_domains(tmp_path):
+    results = make_results("any", ["c-apo"], ["toys", "tea"], cost={"scored_seconds": 13.8})
+    text = render(results, "c-apo:table3", tmp_path)
+    assert "| C-APO | all | 79.50 | 11.95 | 15.03 | 2.60 | 138 | 138 |" in text
 
 
 def test_an_online_test_has_what_can_be_measured_and_one_note_for_the_rest(tmp_path):
