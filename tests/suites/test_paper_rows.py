@@ -1,4 +1,7 @@
-"""Every row, point and domain of a paper's table or figure is a row or task of the suite for it."""
+"""Every row, point and domain of a paper's table or figure is a row or task of the suite for it.
+
+As `--paper` finds them, that is by the patterns of experiments.toml.
+"""
 
 import pytest
 

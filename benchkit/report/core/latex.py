@@ -10,7 +10,7 @@ from benchkit.report.core.latex_blocks import (
     ColumnBlock,
     TableWidths,
     column_blocks,
-    text_width,
+    latex_width,
 )
 from benchkit.report.core.latex_text import escape_latex
 from benchkit.report.core.text_table import TextCell, TextTable
@@ -69,7 +69,7 @@ def _floats(table: TextTable) -> Iterator[str]:
 
 
 def _lines(text: str, scale: float) -> int:
-    return int(text_width(text) * scale / LINE_WIDTH) + 1 if text else 0
+    return int(latex_width(text) * scale / LINE_WIDTH) + 1 if text else 0
 
 
 def _pages(blocks: Sequence[ColumnBlock], leading: float, room: float) -> list[list[ColumnBlock]]:

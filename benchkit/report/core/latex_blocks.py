@@ -46,14 +46,14 @@ class TableWidths:
     def columns(self) -> list[float]:
         """The width of each column, with the space around it."""
         table = self.table
-        widths = [text_width(title) for title in table.header]
+        widths = [latex_width(title) for title in table.header]
         for _, cells in table.text_rows():
             if len(cells) == len(widths):
                 widths = [max(w, _cell_width(c)) for w, c in zip(widths, cells, strict=True)]
         widths = [width + 2 * COLUMN_GAP for width in widths]
         for title, places in self._groups:
             # A title over columns that is wider than they are widens the last of them.
-            missing = text_width(title) + 2 * COLUMN_GAP - sum(widths[p] for p in places)
+            missing = latex_width(title) + 2 * COLUMN_GAP - sum(widths[p] for p in places)
             widths[places[-1]] += max(0.0, missing)
         return widths
 
@@ -124,10 +124,10 @@ def _block(table: TextTable, places: Sequence[int]) -> ColumnBlock:
     return ColumnBlock(tuple(table.header[place] for place in chosen), groups, lines)
 
 
-def text_width(text: str) -> float:
+def latex_width(text: str) -> float:
     """Return about how wide a text is at 10 points.
 
-    >>> text_width("0.123") < text_width("HR@10")
+    >>> latex_width("0.123") < latex_width("HR@10")
     True
     """
     return sum(map(_character_width, text))
@@ -143,4 +143,4 @@ def _character_width(character: str) -> float:
 
 def _cell_width(cell: TextCell) -> float:
     bolder = 1.12 if cell.bold else 1.0
-    return bolder * text_width(cell.text) + _MARK_WIDTH * len(cell.marks)
+    return bolder * latex_width(cell.text) + _MARK_WIDTH * len(cell.marks)

@@ -81,7 +81,7 @@ def test_rows_that_a_block_could_not_show_keep_the_table_whole():
 def test_titles_over_columns_count():
     title = "a very long title over narrow columns " * 3
     table = TextTable("t", ("Method", "a", "b"), (("x", "1", "2"),), groups=(title, title))
-    assert sum(TableWidths(table).columns) > latex_blocks.text_width(title)
+    assert sum(TableWidths(table).columns) > latex_blocks.latex_width(title)
 
 
 @needs_latex
