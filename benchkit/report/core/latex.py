@@ -62,7 +62,7 @@ def _floats(table: TextTable) -> Iterator[str]:
         height = room / len(part) / PAGE_HEIGHT
         for place, block in enumerate(part):
             lines += [r"\par\medskip"] * (place > 0)
-            lines += [_fitted_height(height), LATEX_FITTED_BOX, *_tabular(table, block), "}}"]
+            lines += [_fitted_height(height), LATEX_FITTED_BOX, *_tabular(table, block)]
         if notes and number == len(parts):
             lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{{note_font} {notes}}}")
         yield "\n".join([*lines, rf"\end{{{environment}}}", ""])
@@ -93,6 +93,7 @@ def _fitted_height(share: float) -> str:
 
 
 def _tabular(table: TextTable, block: ColumnBlock) -> list[str]:
+    """Return a block, and the ends of the two boxes around it: a line between would be a space."""
     width = len(block.header)
     columns = "l" * table.text_columns + "r" * (width - table.text_columns)
     lines = [
@@ -107,7 +108,7 @@ def _tabular(table: TextTable, block: ColumnBlock) -> list[str]:
         elif span > 1:
             texts[-1] = rf"\multicolumn{{{span}}}{{{_PARAGRAPH}}}{{\raggedright {texts[-1]}}}"
         lines += [r"\midrule"] * row.rule + [_row(texts)]
-    return [*lines, r"\bottomrule", r"\end{tabular}"]
+    return [*lines, r"\bottomrule", r"\end{tabular}}}"]
 
 
 def _groups(table: TextTable, block: ColumnBlock) -> list[str]:

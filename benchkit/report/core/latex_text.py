@@ -54,7 +54,7 @@ def escape_latex(text: str) -> str:
     ('50 \\% of a\\_b', '\\ensuremath{\\lambda} \\ensuremath{\\ge} 2')
     """
     if FIGURES.fullmatch(text):
-        return text.replace("−", _MATHEMATICS["−"])
+        return text
     text = unicodedata.normalize("NFC", " ".join(text.split()).translate(_DIRECTION))
     return _write_unknown(make_visible(text).translate(_ESCAPES))
 
