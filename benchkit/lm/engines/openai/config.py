@@ -27,6 +27,10 @@ RESERVED_FIELDS = frozenset(
 )
 
 
+BATCH_LINES = 50_000
+BATCH_PRICE = 0.5  # of OpenAI and others
+
+
 class OpenAIConfig(EngineSettings):
     """A server with OpenAI's interface."""
 
@@ -62,6 +66,17 @@ class OpenAIConfig(EngineSettings):
     set."""
     max_retries: NonNegativeInt = 6
     """Further attempts of a request."""
+    batch: bool = Field(default=False, exclude=True)
+    """Ask by the Batch endpoint: at half the price, with answers within a day. A call that is
+    interrupted goes on when it is repeated; live calls and batches share their answers."""
+    batch_poll_s: PositiveFloat = Field(default=30.0, exclude=True)
+    """Seconds between looks at a batch."""
+    batch_lines: PositiveInt = Field(default=BATCH_LINES, le=BATCH_LINES, exclude=True)
+    """Requests of a batch, at most; OpenAI's own limit is 50,000."""
+    batch_megabytes: PositiveInt = Field(default=200, le=200, exclude=True)
+    """Size of the file of a batch, at most; OpenAI's own limit is 200."""
+    batch_price: float = Field(default=BATCH_PRICE, ge=0, le=1, exclude=True)
+    """Price of a batch's tokens as a share of `price_prompt` and `price_completion`."""
     max_tokens_total: PositiveInt | None = None
     """Tokens that one run may spend."""
     max_cost: PositiveFloat | None = None
@@ -133,9 +148,14 @@ class OpenAIConfig(EngineSettings):
         return self.deadline_s or 4 * self.timeout_s
 
     @property
+    def price_share(self) -> float:
+        """Return what is paid of the prices."""
+        return self.batch_price if self.batch else 1.0
+
+    @property
     def scores_by(self) -> Literal["echo", "prompt_logprobs", "off"]:
-        """Return how log-probabilities are obtained; `off` without a tokenizer."""
-        if self.tokenizer is None:
+        """Return how log-probabilities are obtained; `off` without a tokenizer, and in batches."""
+        if self.tokenizer is None or self.batch:
             return "off"
         if self.scoring == "auto":
             return "prompt_logprobs" if self.server == "vllm" else "echo"

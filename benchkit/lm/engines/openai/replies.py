@@ -5,7 +5,7 @@ Whatever is not exactly what was asked for raises UnusableReplyError; no number 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 from benchkit.lm.engines.budget import TokenUsage
@@ -36,6 +36,7 @@ _FIRST_HAS_ONE = (
 )
 _ROUNDING = 1e-2  # of a server that prints few digits, or computes them in another order
 _MOST_TOKENS = 10**9  # what a server counts beyond is no count
+ReplyReader = Callable[[Any], dict[str, Any]]
 _THINKING = ("thinking", "redacted_thinking", "reasoning")  # types of content parts
 
 
@@ -46,6 +47,25 @@ def read_usage(reply: Any) -> TokenUsage | None:
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
     return TokenUsage(prompt, completion) if _count(prompt) and _count(completion) else None
+
+
+def read_spent(reply: Any, max_usage: TokenUsage) -> TokenUsage:
+    """Return the tokens of a reply; the most that it may have where it reports none."""
+    return read_usage(reply) or max_usage
+
+
+def build_answer(reply: Any, read: ReplyReader, max_usage: TokenUsage) -> dict[str, Any]:
+    """Return what is stored of a reply: what `read` makes of it, with its `usage`.
+
+    Raises:
+        UnusableReplyError: Nothing can be made of it.
+    """
+    spent = read_spent(reply, max_usage)
+    usage: dict[str, int] = {"prompt_tokens": spent.prompt, "completion_tokens": spent.completion}
+    try:
+        return read(reply) | {"usage": usage | {"requests": 1, "cached": 0}}
+    except RecursionError:
+        raise UnusableReplyError("its JSON is nested too deeply") from None
 
 
 def _count(value: object) -> TypeGuard[int]:
