@@ -17,6 +17,7 @@ def rationales_command(
     suite: options.SuiteOption,
     dataset: options.OneDatasetOption = "",
     config: options.TeacherOption = None,
+    batch: options.BatchOption = False,
     estimate: Annotated[
         bool, typer.Option(help="Print calls, tokens and cost, at most, and ask nothing.")
     ] = False,
@@ -55,6 +56,7 @@ def rationales_command(
     same command again.
     """
     from benchkit.api.rationales import plan_rationales
+    from benchkit.runs.progress import NoteProgress
 
     if out is None and triplets is None and not estimate:
         raise typer.BadParameter("name a file to write, or ask for an --estimate")
@@ -64,7 +66,8 @@ def rationales_command(
     job = plan_rationales(
         suite, dataset, teacher=config, negatives=negatives, candidates=candidates,
         validation_cases=0 if only_preferences else validation_cases, limit_users=limit_users,
-        seed=seed, device=device, data=data, cache=cache, trust=trust,
+        seed=seed, device=device, data=data, cache=cache, trust=trust, batch=batch,
+        progress=NoteProgress(lambda note: echo(note, err=True)),
     )  # fmt: skip
     for line in job.describe():
         echo(line)

@@ -10,7 +10,7 @@ from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
 from benchkit.lm.architecture import check_is_causal, read_context
 from benchkit.lm.config import NANO, LMConfig
-from benchkit.lm.engines import make_engine
+from benchkit.lm.engines import connect_progress, make_engine
 from benchkit.lm.nano.build import build_nano, read_training_seconds
 from benchkit.lm.tokens.tokenizer_check import (
     check_engine_titles,
@@ -123,6 +123,7 @@ def make_engine_from_settings(
     config = parse_engine_settings(settings, owner)
     dtype = getattr(config.engine, "dtype", "auto")
     engine = make_engine(config.engine, lambda: load_backbone(config, data, run, dtype), run.cache)
+    connect_progress(engine, run.progress)
     if data is not None:
         check_engine_titles(engine, data.catalog, run)
     return engine

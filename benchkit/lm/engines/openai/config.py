@@ -15,7 +15,8 @@ from pydantic import (
 )
 
 from benchkit.key_access import OPENAI_KEY, OPENAI_URL
-from benchkit.lm.types import EngineSettings
+from benchkit.lm.cost_estimate import BATCH_PRICE
+from benchkit.lm.types import BATCH_LINES, EngineSettings
 
 Endpoint = Literal["completions", "chat/completions"]
 DecodingField = Literal["temperature", "top_p", "max_tokens", "seed"]
@@ -25,10 +26,6 @@ RESERVED_FIELDS = frozenset(
     {"model", "messages", "prompt", "n", "seed", "stream", "echo", "logprobs", "prompt_logprobs"}
     | {"suffix", "best_of", "use_beam_search", "continue_final_message", "add_generation_prompt"}
 )
-
-
-BATCH_LINES = 50_000
-BATCH_PRICE = 0.5  # of OpenAI and others
 
 
 class OpenAIConfig(EngineSettings):
@@ -66,7 +63,7 @@ class OpenAIConfig(EngineSettings):
     set."""
     max_retries: NonNegativeInt = 6
     """Further attempts of a request."""
-    batch: bool = Field(default=False, exclude=True)
+    batch_api: bool = Field(default=False, exclude=True)
     """Ask by the Batch endpoint: at half the price, with answers within a day. A call that is
     interrupted goes on when it is repeated; live calls and batches share their answers."""
     batch_poll_s: PositiveFloat = Field(default=30.0, exclude=True)
@@ -150,12 +147,12 @@ class OpenAIConfig(EngineSettings):
     @property
     def price_share(self) -> float:
         """Return what is paid of the prices."""
-        return self.batch_price if self.batch else 1.0
+        return self.batch_price if self.batch_api else 1.0
 
     @property
     def scores_by(self) -> Literal["echo", "prompt_logprobs", "off"]:
         """Return how log-probabilities are obtained; `off` without a tokenizer, and in batches."""
-        if self.tokenizer is None or self.batch:
+        if self.tokenizer is None or self.batch_api:
             return "off"
         if self.scoring == "auto":
             return "prompt_logprobs" if self.server == "vllm" else "echo"

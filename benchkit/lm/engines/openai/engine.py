@@ -83,7 +83,7 @@ class OpenAIEngine:
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
         """Yield `decoding.n` completions of each prompt."""
-        if self.config.batch:
+        if self.config.batch_api:
             return self._generate_by_batches(prompts, decoding)
 
         def ask(task: RequestTask, stop: Event) -> _Drawn:
@@ -101,7 +101,7 @@ class OpenAIEngine:
 
         Whoever generates the same later, in this process or another, finds these batches.
         """
-        if self.config.batch:
+        if self.config.batch_api:
             fetcher = BatchFetcher(self._client, self.config)
             for prompt in prompts:
                 self._draw_by_batches(
@@ -157,8 +157,8 @@ class OpenAIEngine:
         if not self.can_score:
             raise ConfigError(
                 f"the engine for {self.config.model!r} cannot score",
-                "score live: batch = false"
-                if self.config.batch
+                "score live: batch_api = false"
+                if self.config.batch_api
                 else "set tokenizer to the model's folder or id, and scoring to other than 'off'",
             )
         tasks = (

@@ -36,7 +36,7 @@ def counting_put(self, key, answer):
     return stored
 
 GenerationCache.put = counting_put
-engine = make(SimpleNamespace(url=url), Path(folder), batch=True, batch_lines=250)
+engine = make(SimpleNamespace(url=url), Path(folder), batch_api=True, batch_lines=250)
 answers = list(engine.generate(prompts(int(count)), GREEDY))
 print(json.dumps([texts(answers), [a.usage["cached"] for a in answers]]))
 """

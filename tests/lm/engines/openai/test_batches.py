@@ -25,7 +25,7 @@ def server():
 
 
 def batch(server, tmp_path, **changes):
-    return make(server, tmp_path, batch=True, **changes)
+    return make(server, tmp_path, batch_api=True, **changes)
 
 
 def records(tmp_path):
@@ -42,9 +42,9 @@ def error(status, message="made up", **fields):
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED, Decoding(n=2, max_tokens=5)])
 @pytest.mark.parametrize("first", [True, False])
 def test_a_batch_and_live_calls_are_interchangeable(server, tmp_path, decoding, first):
-    earlier = list(make(server, tmp_path, batch=first).generate(prompts(5), decoding))
+    earlier = list(make(server, tmp_path, batch_api=first).generate(prompts(5), decoding))
     assert len(server.batches) == first and len(server.seen) == 5 * (not first)
-    later = list(make(server, tmp_path, batch=not first).generate(prompts(5), decoding))
+    later = list(make(server, tmp_path, batch_api=not first).generate(prompts(5), decoding))
     assert texts(later) == texts(earlier)
     assert len(server.batches) + bool(server.seen) == 1  # what answered first answered alone
     assert all(
@@ -193,7 +193,7 @@ def test_a_server_without_batches(server, tmp_path):
     server.has_batches = False
     with pytest.raises(ConfigError, match="has no Batch endpoint") as raised:
         list(batch(server, tmp_path).generate(prompts(1), GREEDY))
-    assert "batch = false" in raised.value.hint
+    assert "batch_api = false" in raised.value.hint
 
 
 def test_a_batch_does_not_score(server, tmp_path):
@@ -211,7 +211,7 @@ def test_a_batch_costs_half(server, tmp_path):
     prices = {"price_prompt": 10.0, "price_completion": 20.0}
     costs = []
     for number, is_batch in enumerate((False, True)):
-        engine = make(server, tmp_path / str(number), batch=is_batch, **prices)
+        engine = make(server, tmp_path / str(number), batch_api=is_batch, **prices)
         list(engine.generate(prompts(4), GREEDY))
         costs.append(engine.budget.price(engine.budget.spent))
     assert costs[1] == costs[0] / 2 > 0

@@ -63,7 +63,7 @@ class BatchEndpoint:
         except RejectedRequestError as error:
             problem = ConfigError(
                 f"{self._config.base_url} does not take the batch: {error}",
-                "ask it live instead: batch = false in the engine",
+                "ask it live instead: batch_api = false in the engine",
             )
         raise problem
 
@@ -137,7 +137,7 @@ class BatchEndpoint:
     def _no_batches(self) -> ConfigError:
         return ConfigError(
             f"{self._config.base_url} has no Batch endpoint",
-            "ask it live: batch = false in the engine, without --batch",
+            "ask it live: batch_api = false in the engine, without --batch",
         )
 
 

@@ -253,7 +253,7 @@ class BatchRunner:
         if not state.over_limit:
             return ConfigError(
                 f"{self._server} does not take the batch {state.id}: {problem}",
-                "correct the engine's settings, or ask it live: batch = false",
+                "correct the engine's settings, or ask it live: batch_api = false",
             )
         if work.open:
             work.is_blocked = True
