@@ -29,8 +29,8 @@ from benchkit.judging.runner import (
     probe_judges,
 )
 from benchkit.key_access import allow_keys as allow_key_pairs
-from benchkit.lm.batch_settings import ask_by_batches, batch_shares
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST, CostEstimate
+from benchkit.lm.engines.batch_settings import ask_by_batches, batch_shares
 from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge
 from benchkit.runs.store import Store, find_replaced_judges

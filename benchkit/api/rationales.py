@@ -17,7 +17,7 @@ from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError
 from benchkit.key_access import check_keys
 from benchkit.lm.backbones import make_engine_from_settings
-from benchkit.lm.batch_settings import ask_by_batches, batch_shares
+from benchkit.lm.engines.batch_settings import ask_by_batches, batch_shares
 from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import Rationale, Teacher, TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions
@@ -25,7 +25,7 @@ from benchkit.lm.teachers.rationale_file import write_rationales
 from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.lm.types import Engine
-from benchkit.runs.progress import SilentProgress
+from benchkit.runs.progress import NoteProgress
 from benchkit.training.core.example_builder import validation_questions
 from benchkit.training.preference.examples import group_preferences, rank_rejected
 from benchkit.training.preference.preference_io import write_preferences
@@ -106,7 +106,7 @@ def plan_rationales(
     cache: Path = Path("runs/cache"),
     trust: bool = False,
     batch: bool = False,
-    progress: Progress | None = None,
+    note: Callable[[str], object] = lambda _: None,
 ) -> RationaleJob:
     """Build the questions that a teacher answers; nothing is asked yet.
 
@@ -127,7 +127,7 @@ def plan_rationales(
         cache: Folder of item vectors and answers, kept between calls.
         trust: Let code run that a file names, wherever the file is from.
         batch: Ask the teacher's server by the Batch endpoint: at half the price, within a day.
-        progress: Shows how batches stand; None shows nothing.
+        note: Receives, in words, how batches stand.
 
     Raises:
         ConfigError: A name or a setting is wrong.
@@ -137,7 +137,7 @@ def plan_rationales(
     view = load_or_prepare(_select_dataset(suite, dataset, trust), data).train_view()
     if isinstance(config, TemplateTeacherConfig):
         check_encoder(config.encoder, device)
-    make_engine = _make_engine_factory(view, cache, device, seed, progress or SilentProgress())
+    make_engine = _make_engine_factory(view, cache, device, seed, NoteProgress(note))
     rationale_teacher = make_teacher(config, cache, make_engine, device)
     training = build_training_questions(
         view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users

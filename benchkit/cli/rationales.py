@@ -30,9 +30,7 @@ def rationales_command(
     validation_cases: Annotated[
         int, typer.Option(min=0, help="Also explain so many validation targets.")
     ] = 300,
-    limit_users: Annotated[
-        int | None, typer.Option(min=1, help="Only so many users to train on.")
-    ] = None,
+    limit_users: options.TrainingUsersOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the candidates and negatives.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="The JSON-lines file, which a `file` teacher reads.")
@@ -56,7 +54,6 @@ def rationales_command(
     same command again.
     """
     from benchkit.api.rationales import plan_rationales
-    from benchkit.runs.progress import NoteProgress
 
     if out is None and triplets is None and not estimate:
         raise typer.BadParameter("name a file to write, or ask for an --estimate")
@@ -67,7 +64,7 @@ def rationales_command(
         suite, dataset, teacher=config, negatives=negatives, candidates=candidates,
         validation_cases=0 if only_preferences else validation_cases, limit_users=limit_users,
         seed=seed, device=device, data=data, cache=cache, trust=trust, batch=batch,
-        progress=NoteProgress(lambda note: echo(note, err=True)),
+        note=lambda words: echo(words, err=True),
     )  # fmt: skip
     for line in job.describe():
         echo(line)

@@ -74,7 +74,7 @@ class BudgetedClient:
         """
         key = self.key(endpoint, body, seed, reading)
         with self._exclusive(key):
-            if (stored := self.stored(key)) is not None:
+            if (stored := self.stored_answer(key)) is not None:
                 return stored
             try:
                 answer = self._backoff.call(
@@ -95,7 +95,7 @@ class BudgetedClient:
         reading: Mapping[str, Any] = _NOTHING,
     ) -> dict[str, Any] | None:
         """Return what `ask` would return from the cache, None where it would ask the server."""
-        return self.stored(self.key(endpoint, body, seed, reading))
+        return self.stored_answer(self.key(endpoint, body, seed, reading))
 
     @property
     def takes_one_at_a_time(self) -> bool:
@@ -136,7 +136,7 @@ class BudgetedClient:
     def _ability_key(self) -> str:
         return answer_key(**self._server, endpoint=self._config.endpoint, ability="n")
 
-    def stored(self, key: str, is_cached: bool = True) -> dict[str, Any] | None:
+    def stored_answer(self, key: str, is_cached: bool = True) -> dict[str, Any] | None:
         """Return the answer under a key, marked in its usage as cached or as new."""
         answer = self._cache.get(key)
         return answer and answer | {"usage": answer["usage"] | {"cached": int(is_cached)}}

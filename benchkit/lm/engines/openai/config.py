@@ -86,6 +86,9 @@ class OpenAIConfig(EngineSettings):
     """Newer OpenAI models want `max_completion_tokens`; the same as in `rename_fields`."""
     send_seed: bool = True
     """Whether the server takes a seed; false is the same as "seed" in `omit_fields`."""
+    reasoning_effort: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """How much a reasoning model thinks ("minimal", "low", "medium", "high"), where it takes that.
+    Its thinking is no part of the answer, but counts against `max_tokens` and is paid for."""
     rename_fields: dict[DecodingField, str] = Field(default_factory=dict)
     """What the server calls a field, e.g. {max_tokens = "max_completion_tokens"}."""
     omit_fields: tuple[DecodingField, ...] = ()
@@ -133,6 +136,8 @@ class OpenAIConfig(EngineSettings):
         names = list(self.rename_fields.values())
         if taken := sorted({n for n in names if n in RESERVED_FIELDS or names.count(n) > 1}):
             raise ValueError(f"rename_fields may not use {', '.join(taken)}")
+        if self.reasoning_effort and "reasoning_effort" in self.extra_body:
+            raise ValueError("reasoning_effort stands in extra_body, too")
         if self.tokenizer is None and self.api == "completions":
             raise ValueError("api 'completions' sends token ids: set tokenizer")
         if self.max_cost is not None and not (self.price_prompt or self.price_completion):
@@ -162,9 +167,12 @@ class OpenAIConfig(EngineSettings):
     def caveats(self) -> tuple[str, ...]:
         """Return what a reader must know: which of the suite's decoding the server does not get."""
         left_out = sorted({*self.omit_fields} - {"seed"})
-        if not left_out:
-            return ()
-        return (f"the server's own {' and '.join(left_out)}",)
+        caveats = [f"the server's own {' and '.join(left_out)}"] if left_out else []
+        if not self.sends("seed"):
+            caveats.append("asked without a seed: what is drawn cannot be drawn again")
+        if self.reasoning_effort:
+            caveats.append(f"reasoning effort {self.reasoning_effort}")
+        return tuple(caveats)
 
     def sends(self, field: DecodingField) -> bool:
         """Return whether a request has this field, by this or another name."""

@@ -16,7 +16,7 @@ import numpy as np
 from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
 from benchkit.lm.engines.budget import Budget, TokenUsage
-from benchkit.lm.engines.openai import replies
+from benchkit.lm.engines.openai import logprobs
 from benchkit.lm.engines.openai.batches.fetcher import BatchFetcher, Fetch, samples_reader
 from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
@@ -275,8 +275,8 @@ class OpenAIEngine:
 
         def read(reply: Any) -> dict[str, Any]:
             if self.config.scores_by == "prompt_logprobs":
-                return {"logprob": replies.sum_prompt_logprobs(reply, ids, start)}
-            return {"logprob": replies.sum_echo_logprobs(reply, ids, start, task.spellings)}
+                return {"logprob": logprobs.sum_prompt_logprobs(reply, ids, start)}
+            return {"logprob": logprobs.sum_echo_logprobs(reply, ids, start, task.spellings)}
 
         max_usage = TokenUsage(task.size, 1)
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchkit.errors import ConfigError
 from benchkit.lm import tokenization
-from benchkit.lm.engines.openai import replies
+from benchkit.lm.engines.openai import logprobs
 from benchkit.lm.engines.openai.bodies import build_generation_body, build_scoring_body
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.openai.server_tokenizer import load_tokenizer
@@ -83,5 +83,5 @@ class TaskBuilder:
 
     def _token_spellings(self, token: int) -> frozenset[str] | None:
         if token not in self._spellings:
-            self._spellings[token] = replies.token_spellings(self.tokenizer, token)
+            self._spellings[token] = logprobs.token_spellings(self.tokenizer, token)
         return self._spellings[token]

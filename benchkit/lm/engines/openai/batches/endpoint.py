@@ -7,7 +7,7 @@ from typing import Any
 
 from benchkit.errors import BenchkitError, ConfigError, EngineError
 from benchkit.lm.engines.openai.batches.journal import BatchRecord
-from benchkit.lm.engines.openai.batches.state import BatchLine, BatchState, read_lines, read_state
+from benchkit.lm.engines.openai.batches.state import BatchLine, BatchState, parse_lines, read_state
 from benchkit.lm.engines.openai.client import OpenAIClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.requests import RejectedRequestError
@@ -110,7 +110,7 @@ class BatchEndpoint:
                 " of answers) and run again: its requests are sent again",
             )
             content = self._repeat(partial(_read_file, file), gone, is_json=False)
-            yield from read_lines(content)
+            yield from parse_lines(content)
 
     def _repeat(
         self, send: Callable[[Any], Any], missing: BenchkitError, is_json: bool = True

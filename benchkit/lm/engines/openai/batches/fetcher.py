@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from benchkit.lm.engines.budget import TokenUsage
 from benchkit.lm.engines.openai import replies
-from benchkit.lm.engines.openai.batches.work import BatchRequest, Failure
+from benchkit.lm.engines.openai.batches.batch_requests import BatchRequest, Failure
 from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
 
@@ -42,7 +42,7 @@ class BatchFetcher:
         def fetch(body: dict[str, Any], seed: int | None, n: int) -> Answer:
             key = self._client.key(self._config.endpoint, body, seed, self._config.reading)
             is_fresh = key in self._client.batches.fresh
-            if (stored := self._client.stored(key, is_cached=not is_fresh)) is not None:
+            if (stored := self._client.stored_answer(key, is_cached=not is_fresh)) is not None:
                 fresh.extend([key] * is_fresh)
                 return stored
             failure = self._failures.get(key)

@@ -4,11 +4,11 @@ from typing import Any
 
 from benchkit.errors import BenchkitError, EngineError
 from benchkit.lm.engines.budget import TokenUsage
+from benchkit.lm.engines.openai.batches.batch_requests import BatchRequest, BatchWork, Failure
 from benchkit.lm.engines.openai.batches.state import BatchLine
-from benchkit.lm.engines.openai.batches.work import BatchRequest, BatchWork, Failure
 from benchkit.lm.engines.openai.client import FilteredError, OpenAIClient, filtered_reply
 from benchkit.lm.engines.openai.config import OpenAIConfig
-from benchkit.lm.engines.openai.replies import build_answer, read_spent
+from benchkit.lm.engines.openai.replies import build_answer, read_cost
 from benchkit.lm.engines.requests import RejectedRequestError, UnusableReplyError
 from benchkit.lm.engines.retry import TransientError
 from benchkit.lm.generation_cache import GenerationCache
@@ -30,7 +30,7 @@ class BatchResults:
         try:
             reply = self._reply(request, line)
             if line is not None and line.status == 200:
-                spent = read_spent(reply, request.max_usage)
+                spent = read_cost(reply, request.max_usage)
             self._cache.put(key, build_answer(reply, request.read, request.max_usage))
             self.fresh.add(key)
             del work.todo[key]

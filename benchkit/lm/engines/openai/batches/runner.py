@@ -11,11 +11,11 @@ from pathlib import Path
 
 from benchkit.errors import BenchkitError, ConfigError, EngineError
 from benchkit.lm.engines.budget import Budget, TokenUsage
+from benchkit.lm.engines.openai.batches.batch_requests import BatchRequest, BatchWork, Failure
 from benchkit.lm.engines.openai.batches.endpoint import BatchEndpoint, write_line
 from benchkit.lm.engines.openai.batches.journal import BatchJournal, BatchRecord
 from benchkit.lm.engines.openai.batches.results import BatchResults
 from benchkit.lm.engines.openai.batches.state import BatchLine, BatchState
-from benchkit.lm.engines.openai.batches.work import BatchRequest, BatchWork, Failure
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.retry import Backoff, TransientError
 from benchkit.lm.generation_cache import GenerationCache

@@ -79,7 +79,7 @@ def read_state(reply: Any) -> BatchState:
     )
 
 
-def read_lines(content: bytes) -> Iterator[BatchLine]:
+def parse_lines(content: bytes) -> Iterator[BatchLine]:
     """Yield the lines of a file; those that cannot be read, or name no request, are left out."""
     for text in content.splitlines():
         try:
