@@ -18,6 +18,7 @@ from benchkit.lm.cached_generator import (
     CachedGenerator,
     CallCount,
     chunks,
+    identify_engine,
     model_name,
     price_calls,
     prompts_at_once,
@@ -186,7 +187,7 @@ class LLMJudge:
             connect_progress(self._engines[run.cache], run.progress)
             return self._engines[run.cache]
 
-        identity = {"engine": self._config.engine_semantics}
+        identity = {"engine": identify_engine(self._config.engine)}
         store = GenerationCache(run.cache)
         return CachedGenerator(engine, identity, self._config.decoding, store, self._batch)
 

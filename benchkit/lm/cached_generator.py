@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
+from benchkit.fingerprint import canonical_values
 from benchkit.lm.cost_estimate import BATCH_PRICE, BYTES_PER_TOKEN, CallCost
 from benchkit.lm.generation_cache import GenerationCache, answer_key
 from benchkit.lm.types import (
@@ -30,6 +31,14 @@ _TRANSPORT_SETTINGS = {
 def semantic_settings(engine: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of an engine that affect its answers."""
     return {name: value for name, value in engine.items() if name not in _TRANSPORT_SETTINGS}
+
+
+def identify_engine(engine: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same with the content of a model's folder, or its commit on the hub.
+
+    A model that was replaced under its name gives other answers.
+    """
+    return canonical_values(semantic_settings(engine))
 
 
 def model_name(engine: Mapping[str, Any]) -> str:

@@ -15,10 +15,10 @@ from benchkit.lm.cached_generator import (
     CachedGenerator,
     Reply,
     chunks,
+    identify_engine,
     model_name,
     price_calls,
     prompts_at_once,
-    semantic_settings,
 )
 from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.lm.generation_cache import GenerationCache
@@ -169,7 +169,7 @@ class LLMTeacher:
     def _make_generator(
         self, prompt_hash: str, decoding: Decoding, cache: GenerationCache | None
     ) -> CachedGenerator:
-        identity = {"engine": semantic_settings(self._config.engine), "prompt": prompt_hash}
+        identity = {"engine": identify_engine(self._config.engine), "prompt": prompt_hash}
         return CachedGenerator(lambda: self._engine, identity, decoding, cache, self._batch)
 
     def _truncate_history(self, question: TeacherQuestion) -> TeacherQuestion:

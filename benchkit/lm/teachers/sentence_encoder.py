@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from benchkit.errors import ConfigError
+from benchkit.files.hub_cache import cached_commit, find_commit
 from benchkit.fingerprint import hash_file
+from benchkit.lm.model_files.load_errors import explain_load_errors
 from benchkit.lm.teachers.encoder import MiniLMEncoder
 from benchkit.process_state import isolate_process
 
@@ -42,8 +44,13 @@ def _check_name(name: str) -> str:
 
 
 def _identify(name: str) -> str:
-    """Return a name for a run's identity: the content of a folder, wherever it lies."""
-    return f"sha256:{hash_folder(_folder(name))}" if _is_folder(name) else name
+    """Return a name for a run's identity: the content of a folder, wherever it lies, or a model on
+    the hub with its commit, as far as that is known."""
+    if _is_folder(name):
+        return f"sha256:{hash_folder(_folder(name))}"
+    model, _, revision = name.partition("@")
+    commit = None if name in (MINILM, TF_IDF) else find_commit(model, revision or None)
+    return f"{model}@{commit}" if commit else name
 
 
 EncoderName = Annotated[
@@ -117,12 +124,10 @@ class SentenceEncoder:
         with isolate_process(self._device, _PACKAGE):
             from sentence_transformers import SentenceTransformer
 
-            try:
+            with explain_load_errors(f"encoder {self._model!r}", _HINT):
                 return SentenceTransformer(
                     model, device=self._device, trust_remote_code=False, **options
                 )
-            except (OSError, ValueError, KeyError, ImportError) as error:
-                raise _load_error(self._model, str(error)) from error
 
 
 def open_encoder(name: str, device: str = "cpu") -> MiniLMEncoder | SentenceEncoder:
@@ -169,6 +174,7 @@ def _find_commit(model: str, revision: str | None) -> str:
         from huggingface_hub import errors, hf_hub_download
 
         try:
+            revision = cached_commit(model, revision) or revision
             return Path(hf_hub_download(model, _MODULES, revision=revision)).parent.name
         except errors.GatedRepoError as error:
             raise ConfigError(
