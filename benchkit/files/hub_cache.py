@@ -2,12 +2,17 @@
 
 import os
 import re
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from threading import Thread
+
+from benchkit.process_state import isolate_process
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REPOSITORY = re.compile(r"\w[\w.-]{0,95}(?:/[\w.-]{1,96})?")
 _FILE = "config.json"  # that every model has
+_PATIENCE_S = 10.0
 
 
 def hub_folder() -> Path:
@@ -66,9 +71,16 @@ def _is_offline() -> bool:
 
 
 def _fetch_configuration(name: str, revision: str | None) -> None:
-    try:
-        from huggingface_hub import hf_hub_download
+    """Let the hub's library fetch a small file, and with it the commit; give up after a while."""
 
-        hf_hub_download(name, _FILE, revision=revision, etag_timeout=5)
-    except Exception:  # loading the model will say what is wrong
-        return
+    def fetch() -> None:
+        # Loading the model will say what is wrong.
+        with suppress(Exception):
+            from huggingface_hub import hf_hub_download
+
+            hf_hub_download(name, _FILE, revision=revision)
+
+    with isolate_process("cpu", "huggingface_hub"):
+        thread = Thread(target=fetch, daemon=True)  # the library tries again for half a minute
+        thread.start()
+        thread.join(_PATIENCE_S)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from benchkit.errors import ConfigError, EngineError, StoreError
+from benchkit.fingerprint import canonical_settings
+from benchkit.lm.cached_generator import semantic_settings
+from benchkit.lm.config import LMConfig
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.lm.types import Decoding
 from tests.support.batch_server import BatchServer
@@ -92,6 +95,17 @@ def test_samples_that_a_server_refuses_at_once_are_asked_for_one_by_one(server, 
     assert set(server.paid.values()) == {1}
 
 
+def test_how_it_is_asked_is_no_part_of_an_answers_identity():
+    settings = {"kind": "openai", "model": "m"}
+    by_batches = {
+        "batch_api": True, "batch_poll_s": 5, "batch_lines": 9, "batch_megabytes": 9,
+        "batch_price": 0.4,
+    }  # fmt: skip
+    assert semantic_settings(settings | by_batches) == settings
+    configs = [LMConfig(backbone="m", engine=e) for e in (settings, settings | by_batches)]
+    assert canonical_settings(configs[0]) == canonical_settings(configs[1])
+
+
 # What goes wrong in it
 
 
@@ -160,6 +174,13 @@ def test_of_an_expired_batch_the_finished_lines_are_used(server, tmp_path):
     assert texts(answers) == [[f"w{i}-0-None"] for i in range(9)]
     assert [len(server.requests(b)) for b in server.batches.values()] == [9, 4, 2]
     assert set(server.paid.values()) == {1}
+
+
+def test_expiry_is_no_failure_of_a_request(server, tmp_path):
+    server.endings.extend(["expired"] * 3)
+    engine = batch(server, tmp_path, max_retries=0)
+    assert len(list(engine.generate(prompts(9), GREEDY))) == 9
+    assert set(server.paid.values()) == {1} and len(server.batches) == 4
 
 
 def test_a_cancelled_batch_is_not_sent_again_by_itself(server, tmp_path):
@@ -314,6 +335,14 @@ def test_submitted_batches_of_one_engine_share_its_budget(server, tmp_path):
     answers = list(engine.generate(prompts(2), GREEDY))
     assert [a.usage["cached"] for a in answers] == [0, 0]
     assert set(server.paid.values()) == {1} and not records(tmp_path)
+
+
+def test_a_budget_is_free_again_when_another_call_has_read_the_batch(server, tmp_path):
+    engine = batch(server, tmp_path, max_tokens_total=60)
+    engine.submit(prompts(2), GREEDY)
+    assert len(list(batch(server, tmp_path).generate(prompts(2), GREEDY))) == 2
+    assert len(list(engine.generate(prompts(4)[2:], GREEDY))) == 2
+    assert set(server.paid.values()) == {1}
 
 
 def test_what_is_asked_again_does_not_take_an_older_batch(server, tmp_path):

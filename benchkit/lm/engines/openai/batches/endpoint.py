@@ -41,11 +41,10 @@ class BatchEndpoint:
         return str(reply["id"])
 
     def create(self, record: BatchRecord) -> BatchState:
-        """Create the batch of a record, once; a call that may have reached the server is no call
-        to repeat before the server's own batches are looked through.
+        """Create the batch of a record by one call.
 
         Raises:
-            TransientError: It is not known whether there is a batch now.
+            TransientError: There may be a batch now, or not: `find` it before another call.
             ConfigError: The server does not take it.
         """
 

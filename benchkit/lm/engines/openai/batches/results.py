@@ -23,9 +23,17 @@ class BatchResults:
         """Keys of answers that a batch brought and nobody has used yet."""
 
     def take(
-        self, request: BatchRequest, line: BatchLine | None, work: BatchWork
+        self, request: BatchRequest, line: BatchLine | None, has_progress: bool, work: BatchWork
     ) -> tuple[TokenUsage, Exception | None]:
-        """Store what became of one request. Return what it cost, and what ends the run."""
+        """Store what became of one request. Return what it cost, and what ends the run.
+
+        Args:
+            request: The request.
+            line: What the batch says of it; None where it says nothing.
+            has_progress: Whether the batch answered any other. A request that was not carried out
+                then, as the batch expired, has not failed.
+            work: Takes what is left to be done.
+        """
         key, spent = request.key, TokenUsage()
         try:
             reply = self._reply(request, line)
@@ -44,7 +52,8 @@ class BatchResults:
                 work.failures[key] = Failure(cause, False)
                 del work.todo[key]
         except TransientError as error:
-            work.attempts[key] += 1
+            was_sent = line is not None and line.status is not None
+            work.attempts[key] += was_sent or not has_progress
             if work.attempts[key] > self._config.max_retries:
                 return spent, EngineError(
                     f"{self._config.base_url} does not answer a request of a batch: {error}",

@@ -112,7 +112,9 @@ class BatchRunner:
         if not rest:
             return
         with self._journal.lock():
-            for record in self._journal.records(self._server):
+            records = self._journal.records(self._server)
+            self._release({record.name for record in records})
+            for record in records:
                 if not any(key in rest for key in record.keys):
                     if all(self._has_answer(key) for key in record.keys):
                         self._journal.remove(record)  # its reader was killed before it could
@@ -130,6 +132,12 @@ class BatchRunner:
         if work.todo and not work.open:  # the budget waits for what was submitted before
             for _, requests in self._reserved.values():
                 work.todo |= {request.key: request for request in requests}
+
+    def _release(self, names: set[str]) -> None:
+        """Give back what is reserved for batches that another process has read."""
+        for name in self._reserved.keys() - names:
+            number, _ = self._reserved.pop(name)
+            self._budget.settle(number, TokenUsage())
 
     def _parts(self, requests: Sequence[BatchRequest]) -> Iterator[list[BatchRequest]]:
         """Yield the requests of each new batch, as far as the budget goes."""
@@ -222,8 +230,9 @@ class BatchRunner:
             if line.key in wanted:
                 lines.setdefault(line.key, line)
         is_refused = state.status == "failed" and not lines
+        has_progress = any(line.status == 200 for line in lines.values())
         for key, request in wanted.items() if not is_refused else ():
-            used, problem = self._results.take(request, lines.get(key), work)
+            used, problem = self._results.take(request, lines.get(key), has_progress, work)
             spent += used
             fatal = fatal or problem
         if record.name in self._reserved:
