@@ -22,7 +22,7 @@ from benchkit.lm.generation_cache import GenerationCache
 
 
 class BatchRunner:
-    """Sends requests in batches and reads what comes of them."""
+    """Sends requests in batches and reads what comes of them; for one thread."""
 
     def __init__(
         self,
@@ -122,7 +122,8 @@ class BatchRunner:
                     begun = record if record.batch else self._resume(record)
                     if begun is not None:
                         work.open[begun.name] = begun
-                        rest = {k: r for k, r in rest.items() if k not in begun.keys}
+                        for key in begun.keys:
+                            rest.pop(key, None)
             # Only now: whoever read a batch stored its answers before its record went.
             for key in [key for key in rest if self._has_answer(key)]:
                 del rest[key], work.todo[key]
