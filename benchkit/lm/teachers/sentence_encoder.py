@@ -170,33 +170,16 @@ def _is_folder(name: str) -> bool:
 
 def _find_commit(model: str, revision: str | None) -> str:
     """Return the commit of a model on the hub, or of its copy where the hub is out of reach."""
-    with isolate_process("cpu", "huggingface_hub"):
+    with (
+        isolate_process("cpu", "huggingface_hub"),
+        explain_load_errors(f"encoder {model!r}", _HINT),
+    ):
         from huggingface_hub import errors, hf_hub_download
 
+        revision = cached_commit(model, revision) or revision
         try:
-            revision = cached_commit(model, revision) or revision
             return Path(hf_hub_download(model, _MODULES, revision=revision)).parent.name
-        except errors.GatedRepoError as error:
-            raise ConfigError(
-                f"encoder {model!r} is gated: its owner lets nobody read it who has not agreed",
-                "accept its terms on the hub and log in (hf auth login), or use another encoder",
-            ) from error
-        except errors.LocalEntryNotFoundError as error:
-            raise ConfigError(
-                f"encoder {model!r} is not on this machine, and the hub cannot be reached",
-                "download it where there is a network (hf download), give a local folder, or"
-                f" encoder = {MINILM!r}",
-            ) from error
-        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-            at = f" at revision {revision!r}" if revision else ""
-            raise ConfigError(
-                f"encoder {model!r}: the hub has no such model{at}, or it is private", _HINT
-            ) from error
+        except errors.LocalEntryNotFoundError:
+            raise
         except errors.EntryNotFoundError as error:
             raise ConfigError(f"{model!r} is no model of sentence-transformers", _HINT) from error
-        except (OSError, ValueError, errors.HfHubHTTPError) as error:
-            raise _load_error(model, str(error)) from error
-
-
-def _load_error(model: str, cause: str) -> ConfigError:
-    return ConfigError(f"encoder {model!r} cannot be loaded: {cause.partition(chr(10))[0]}", _HINT)
