@@ -68,6 +68,24 @@ def test_the_commit_of_a_local_copy(hub):
     assert find_commit(NAME) == FIRST  # which does not change while a process runs
 
 
+def test_a_hub_that_does_not_answer_stops_no_planning(hub, monkeypatch):
+    import huggingface_hub
+
+    done = threading.Event()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(hub_cache, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: done.wait(60))
+    assert find_commit(NAME) is None
+    done.set()
+
+    def fail(*_, **__):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    assert find_commit("owner/other") is None
+    assert find_commit("owner/other", FIRST) == FIRST
+
+
 @pytest.mark.parametrize("name", ["./tiny", "/a/b", "a/b/c", "~/x", "", "..", "a b", "../x"])
 def test_what_can_be_no_id_has_no_commit(hub, name):
     assert cached_commit(name) is None and find_commit(name) is None
