@@ -10,6 +10,7 @@ from benchkit.files.disk_faults import find_disk_fault
 from benchkit.lm.tokens.tokenizer_check import no_tokenizer_error, remote_code_error
 
 _CAUSE_LENGTH = 300
+_WEIGHTS = {".safetensors", ".bin", ".pt"}
 # Of the hub's library: name -> cause, hint.
 _HUB_ERRORS = {
     "GatedRepoError": (
@@ -114,8 +115,9 @@ def describe_load_error(name: str, error: Exception, hint: str) -> BenchkitError
     for words, (cause, advice) in _MESSAGES.items():
         if words in text:
             return ConfigError(f"{cannot}: {cause} ({_shorten(error)})", advice)
-    if isinstance(error, FileNotFoundError) and Path(text.rpartition(" ")[2]).suffix in _WEIGHTS:
-        cause = f"a file of its weights is missing ({Path(text.rpartition(' ')[2]).name})"
+    lacking = Path(text.rpartition(" ")[2])
+    if isinstance(error, FileNotFoundError) and lacking.suffix in _WEIGHTS:
+        cause = f"a file of its weights is missing ({lacking.name})"
         return ConfigError(f"{cannot}: {cause}", _DAMAGED[1])
     is_damaged = (
         type(error).__name__ == "SafetensorError"
@@ -132,9 +134,6 @@ def describe_load_error(name: str, error: Exception, hint: str) -> BenchkitError
     if isinstance(error, OSError | ValueError | KeyError | ImportError):
         return ConfigError(f"{cannot}: {_shorten(error)}", hint)
     return None
-
-
-_WEIGHTS = {".safetensors", ".bin", ".pt"}
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
