@@ -72,7 +72,7 @@ class ContinuationTable:
                 planned.update(ids[: i + 1] for i in unknown)
         return [*self._next_tokens([()]), *passages, *self._next_tokens(forks)]
 
-    def missing(self) -> list[NextTokens]:
+    def plan_missing(self) -> list[NextTokens]:
         """Return requests for all tokens that are not known yet."""
         return list(self._next_tokens(self._children))
 
@@ -119,7 +119,7 @@ def agree(value: float, reference: float, tokens: int) -> bool:
     return abs(value - reference) <= max(0.1, 0.05 * tokens)
 
 
-def read_rows(rows: object, ids: Sequence[int], first: int, cached: object) -> list[object]:
+def read_uncached(rows: object, ids: Sequence[object], first: int, cached: object) -> list[object]:
     """Return the log-probabilities of `ids[first:]` from rows of a prompt that was partly cached.
 
     vLLM's rows of cached tokens are left out, or hold whatever was in memory. So the rows are
@@ -128,7 +128,7 @@ def read_rows(rows: object, ids: Sequence[int], first: int, cached: object) -> l
 
     Args:
         rows: A row a token, {token: log-probability}; those of the first, cached ones may lack.
-        ids: Token ids that were sent.
+        ids: Token ids that were sent, as the rows write them.
         first: Where the wanted ones begin.
         cached: How many tokens were in the cache.
 

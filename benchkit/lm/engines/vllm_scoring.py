@@ -15,7 +15,7 @@ from benchkit.lm.engines.shared_scoring import (
     NextTokens,
     Passage,
     agree,
-    read_rows,
+    read_uncached,
 )
 from benchkit.lm.types import ContinuationScores
 
@@ -151,7 +151,7 @@ class VLLMScorer:
         """Fill the table of a row; return the results of the further requests that it took."""
         for request, (ids, result) in zip(row.plan, results, strict=True):
             _fill(row, request, ids, result)
-        missing = row.table.missing()
+        missing = row.table.plan_missing()
         further = list(self.run(_planned(row.before, request) for request in missing))
         for request, (ids, result) in zip(missing, further, strict=True):
             _fill(row, request, ids, result)
@@ -173,7 +173,7 @@ def _fill(row: _Row, request: NextTokens | Passage, ids: Tokens, result: Any) ->
             row.table.add_next(request, values)
         else:
             first = len(row.before) + request.start
-            entries = read_rows(result.prompt_logprobs, ids, first, result.num_cached_tokens)
+            entries = read_uncached(result.prompt_logprobs, ids, first, result.num_cached_tokens)
             row.table.add_passage(request, [entry.logprob for entry in entries])  # type: ignore[attr-defined]
     except _UNUSABLE:
         return

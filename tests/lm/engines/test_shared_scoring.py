@@ -11,7 +11,7 @@ from benchkit.lm.engines.shared_scoring import (
     NextTokens,
     Passage,
     agree,
-    read_rows,
+    read_uncached,
 )
 
 
@@ -64,7 +64,7 @@ def test_any_continuations_are_summed_and_no_passage_starts_in_what_is_cached(se
             assert max(common) < request.start
         sent.append(request.ids)
         answer(table, request)
-    assert table.missing() == []
+    assert table.plan_missing() == []
     assert table.sums() == pytest.approx([expected(ids) for ids in texts])
 
 
@@ -75,10 +75,10 @@ def test_what_a_server_leaves_out_is_asked_for_token_by_token():
     assert len(rest) == 3
     with pytest.raises(UnusableReplyError):
         table.sums()
-    assert table.missing() == [
+    assert table.plan_missing() == [
         NextTokens((1,), (2, 4)), NextTokens((1, 2), (3,)), NextTokens((1, 4), (3,))
     ]  # fmt: skip
-    for request in table.missing():
+    for request in table.plan_missing():
         answer(table, request)
     assert table.sums() == pytest.approx([expected((1, 2, 3)), expected((1, 4, 3))])
 
@@ -107,9 +107,9 @@ ROWS = [None, *({i: -i / 10} for i in IDS[1:])]
 
 def test_rows_of_computed_tokens_are_read_wherever_they_stand():
     garbage = [None, {1e9: 5.0}, {3: -1.0}, *ROWS[3:]]
-    assert read_rows(ROWS, IDS, 3, 0) == [-1.0, -1.1]
-    assert read_rows(garbage, IDS, 3, 2) == [-1.0, -1.1]
-    assert read_rows([None, *ROWS[3:]], IDS, 3, 2) == [-1.0, -1.1]
+    assert read_uncached(ROWS, IDS, 3, 0) == [-1.0, -1.1]
+    assert read_uncached(garbage, IDS, 3, 2) == [-1.0, -1.1]
+    assert read_uncached([None, *ROWS[3:]], IDS, 3, 2) == [-1.0, -1.1]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_rows_of_computed_tokens_are_read_wherever_they_stand():
 )
 def test_rows_that_may_be_wrong_are_not_read(rows, cached, cause):
     with pytest.raises(UnusableReplyError, match=cause):
-        read_rows(rows, IDS, 3, cached)
+        read_uncached(rows, IDS, 3, cached)
 
 
 def test_rounding_is_told_from_another_token():

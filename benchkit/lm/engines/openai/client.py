@@ -71,16 +71,10 @@ class OpenAIClient:
             client = self._openai
         import openai
 
-        create: Any = client.completions if endpoint == "completions" else client.chat.completions
-        text_field = "prompt" if endpoint == "completions" else "messages"
-        named = {name: body[name] for name in ("model", text_field)}
-        rest = {name: value for name, value in body.items() if name not in named}
         # Errors are raised outside the handlers, so that none carries a request with its headers.
         problem: Exception
         try:
-            reply = call_within(
-                self._deadline_s, lambda: create.with_raw_response.create(**named, extra_body=rest)
-            )
+            content = call_within(self._deadline_s, lambda: _send(client, endpoint, body))
         except BoundError as error:
             problem = self._error_for_bound(error)
         except openai.APITimeoutError:
@@ -99,9 +93,9 @@ class OpenAIClient:
             problem = self._error_for_status(error, body, now)
         else:
             try:
-                return json.loads(reply.http_response.content)
+                return json.loads(content)
             except ValueError:
-                what = error_status.describe_no_json(reply.http_response.content, self.redact)
+                what = error_status.describe_no_json(content, self.redact)
                 problem = TransientError(f"an answer that is not JSON: {what}", billed=True)
             except RecursionError:
                 problem = TransientError("an answer whose JSON is nested too deeply", billed=True)
@@ -195,6 +189,22 @@ class OpenAIClient:
         """Return a server's words, cut, without the key that some of them repeat."""
         key = self._key()
         return (text.replace(key, _HIDDEN) if key else text)[:300]
+
+
+def _send(client: Any, endpoint: Endpoint, body: dict[str, Any]) -> bytes:
+    """Return the server's answer as it comes."""
+    if endpoint == "inference/v1/generate":  # vLLM's own, which lies beside `/v1`
+        url = str(client.base_url).rstrip("/").removesuffix("/v1") + f"/{endpoint}"
+        # As the package's own with_raw_response does, which there is for its own endpoints alone.
+        options: dict[str, Any] = {"headers": {"X-Stainless-Raw-Response": "true"}}
+        reply = client.post(url, body=body, cast_to=object, options=options)
+        return bytes(reply.http_response.content)
+    create: Any = client.completions if endpoint == "completions" else client.chat.completions
+    text_field = "prompt" if endpoint == "completions" else "messages"
+    named = {name: body[name] for name in ("model", text_field)}
+    rest = {name: value for name, value in body.items() if name not in named}
+    reply = create.with_raw_response.create(**named, extra_body=rest)
+    return bytes(reply.http_response.content)
 
 
 def _code(error: Any) -> str | None:

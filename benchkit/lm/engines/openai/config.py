@@ -17,7 +17,8 @@ from pydantic import (
 from benchkit.key_access import OPENAI_KEY, OPENAI_URL
 from benchkit.lm.types import EngineSettings
 
-Endpoint = Literal["completions", "chat/completions"]
+Endpoint = Literal["completions", "chat/completions", "inference/v1/generate"]
+ScoringWay = Literal["prefix_cache", "prompt_logprobs", "echo", "off"]
 DecodingField = Literal["temperature", "top_p", "max_tokens", "seed"]
 
 # Fields that the engine sets itself; `extra_body` may not change them.
@@ -47,9 +48,10 @@ class OpenAIConfig(EngineSettings):
     """A folder or a Hugging Face id; needed for `completions` and for scoring."""
     trust_remote_code: bool = Field(default=False, exclude_if=lambda value: not value)
     """Run the code that comes with the tokenizer, for those that transformers does not know."""
-    scoring: Literal["auto", "echo", "prompt_logprobs", "off"] = "auto"
-    """How log-probabilities are obtained: `auto` is `prompt_logprobs` for vLLM and `echo`
-    otherwise; `off` is for servers that can do neither."""
+    scoring: Literal["auto"] | ScoringWay = "auto"
+    """How log-probabilities are obtained: `auto` is `prefix_cache` for vLLM, which computes a
+    prompt once for all its continuations, and `echo` otherwise; `prompt_logprobs` and `echo`
+    compute it for each; `off` is for servers that can do none of them."""
     api_key_env: str = OPENAI_KEY
     """The environment variable with the key, "" for a server that needs none; the key itself is
     stored nowhere, and sent only where the user allows it (`--allow-key VARIABLE=HOST`)."""
@@ -133,12 +135,12 @@ class OpenAIConfig(EngineSettings):
         return self.deadline_s or 4 * self.timeout_s
 
     @property
-    def scores_by(self) -> Literal["echo", "prompt_logprobs", "off"]:
+    def scores_by(self) -> ScoringWay:
         """Return how log-probabilities are obtained; `off` without a tokenizer."""
         if self.tokenizer is None:
             return "off"
         if self.scoring == "auto":
-            return "prompt_logprobs" if self.server == "vllm" else "echo"
+            return "prefix_cache" if self.server == "vllm" else "echo"
         return self.scoring
 
     @property

@@ -13,16 +13,15 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Self
 
-import numpy as np
-
 from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
 from benchkit.lm import tokenization
 from benchkit.lm.engines.budget import Budget, TokenUsage
 from benchkit.lm.engines.openai import replies
-from benchkit.lm.engines.openai.bodies import build_generation_body, build_scoring_body
+from benchkit.lm.engines.openai.bodies import build_generation_body
 from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
+from benchkit.lm.engines.openai.scoring import ServerScorer
 from benchkit.lm.engines.openai.server_tokenizer import load_tokenizer
 from benchkit.lm.engines.ordered_map import map_ordered
 from benchkit.lm.engines.requests import (
@@ -56,11 +55,6 @@ class _Task:
     body: dict[str, Any]
     size: int
     """Tokens of the prompt, at most."""
-    ids: Sequence[int] = ()
-    start: int = 0
-    """Where in `ids` the continuation begins."""
-    spellings: Sequence[frozenset[str] | None] = ()
-    """How servers may write the continuation's tokens."""
 
 
 class OpenAIEngine:
@@ -90,7 +84,6 @@ class OpenAIEngine:
         self._client = BudgetedClient(
             config, cache_dir, backoff or Backoff(retries=config.max_retries)
         )
-        self._spellings: dict[int, frozenset[str] | None] = {}
 
     @classmethod
     def from_config(cls, config: OpenAIConfig, load_backbone: object, cache_dir: Path) -> Self:  # noqa: ARG003
@@ -132,19 +125,13 @@ class OpenAIEngine:
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
     ) -> Iterator[ContinuationScores]:
-        """Yield log-probabilities of each prompt's continuations, with one request for each."""
+        """Yield log-probabilities of each prompt's continuations; see `ServerScorer`."""
         if not self.can_score:
             raise ConfigError(
                 f"the engine for {self.config.model!r} cannot score",
                 "set tokenizer to the model's folder or id, and scoring to other than 'off'",
             )
-        tasks = (
-            task
-            for prompt, texts in zip(prompts, continuations, strict=True)
-            for task in self._scoring_tasks(prompt, texts, end)
-        )
-        results = map_ordered(self._request_logprob, tasks, self.config.concurrency)
-        return (_combine_scores([next(results) for _ in texts]) for texts in continuations)
+        return self._scorer.score(prompts, continuations, end)
 
     def constrained_choice(
         self,
@@ -174,11 +161,15 @@ class OpenAIEngine:
         self._client.close()
 
     # A tokenizer may not be used by several threads: tasks are built, and answers put together, in
-    # the caller's; only `_request_samples` and `_request_logprob` run in others.
+    # the caller's; only `_request_samples` runs in others.
 
     @cached_property
     def _tokenizer(self) -> Any:
         return load_tokenizer(str(self.config.tokenizer), self.config.trust_remote_code)
+
+    @cached_property
+    def _scorer(self) -> ServerScorer:
+        return ServerScorer(self.config, self._client, self._tokenizer)
 
     def _generation_task(self, prompt: Prompt, decoding: Decoding) -> _Task:
         ids: list[int] = []
@@ -190,25 +181,6 @@ class OpenAIEngine:
         texts = [*(m.content for m in prompt.messages), *prompt.prefill]
         size = len(ids) or sum(self.count_tokens(text) + _MESSAGE_TOKENS for text in texts)
         return _Task(prompt, body, size)
-
-    def _scoring_tasks(self, prompt: Prompt, texts: Sequence[str], end: bool) -> Iterator[_Task]:
-        before = tokenization.prompt_ids(self._tokenizer, prompt)
-        if not before:
-            raise ConfigError(
-                f"prompt {prompt.key!r} has no token", "the first token has no log-probability"
-            )
-        for text in texts:
-            after = tokenization.continuation_ids(self._tokenizer, text, end)
-            ids = [*before, *after]
-            echo = self.config.scores_by == "echo"
-            spellings = [self._token_spellings(i) for i in after] if echo else []
-            body = build_scoring_body(self.config, ids)
-            yield _Task(prompt, body, len(ids), ids, len(before), spellings)
-
-    def _token_spellings(self, token: int) -> frozenset[str] | None:
-        if token not in self._spellings:
-            self._spellings[token] = replies.token_spellings(self._tokenizer, token)
-        return self._spellings[token]
 
     def _draw(
         self, task: _Task, decoding: Decoding, fetch: _Fetch
@@ -284,37 +256,3 @@ class OpenAIEngine:
     def _completion_tokens(self, text: str, finish: FinishReason) -> int:
         """Return the tokens of an answer whose server did not count them, with the end of turn."""
         return self.count_tokens(text) + (finish == "stop")
-
-    def _request_logprob(self, task: _Task, stop: Event) -> tuple[float | str, int, _Usage]:
-        """Return (log-probability, tokens, usage) of a continuation; the cause if there is none."""
-        ids, start = task.ids, task.start
-        if start == len(ids):
-            return 0.0, 0, {}
-
-        def read(reply: Any) -> dict[str, Any]:
-            if self.config.scores_by == "prompt_logprobs":
-                return {"logprob": replies.sum_prompt_logprobs(reply, ids, start)}
-            return {"logprob": replies.sum_echo_logprobs(reply, ids, start, task.spellings)}
-
-        max_usage = TokenUsage(task.size, 1)
-        try:
-            # The same tokens may be cut into prompt and continuation elsewhere.
-            reading = {"start": start}
-            answer = self._client.ask(
-                "completions", task.body, None, read, max_usage, stop, reading
-            )
-        except (UnusableReplyError, RejectedRequestError) as error:
-            return str(error), 0, {}
-        return answer["logprob"], len(ids) - start, answer["usage"]
-
-
-def _combine_scores(parts: Sequence[tuple[float | str, int, _Usage]]) -> ContinuationScores:
-    """Put the continuations of one prompt together."""
-    usage: Counter[str] = Counter()
-    for _, _, part_usage in parts:
-        usage.update(part_usage)
-    if faults := [logprob for logprob, _, _ in parts if isinstance(logprob, str)]:
-        return ContinuationScores(None, None, "error", dict(usage), faults[0])
-    logprobs = [logprob for logprob, _, _ in parts]
-    counts = np.array([count for _, count, _ in parts], dtype=np.int64)
-    return ContinuationScores(np.array(logprobs, dtype=np.float64), counts, "stop", dict(usage))
