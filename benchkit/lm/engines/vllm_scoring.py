@@ -53,7 +53,8 @@ class _Row:
 class VLLMScorer:
     """Scores by vLLM's prefix cache.
 
-    Before the first prompt one of its continuations is scored in both ways. If they disagree, or
+    Before the first prompt one of its continuations is scored in both ways (of one token, which is
+    easier, and of more). If they disagree, or
     this vLLM cannot do it, each continuation is computed with its whole prompt, and a warning says
     so.
     """
@@ -63,7 +64,7 @@ class VLLMScorer:
     """Requests at once."""
     obstacle: str = ""
     """Why prompts are not computed once, where that is known beforehand."""
-    _is_checked: bool = field(default=False, init=False)
+    _checked_sizes: set[int] = field(default_factory=set, init=False)
 
     def score(self, rows: Iterator[tuple[Tokens, list[Tokens]]]) -> Iterator[ContinuationScores]:
         """Yield the scores of each (prompt, continuations)."""
@@ -77,8 +78,8 @@ class VLLMScorer:
         group: list[_Row] = []
         size = 0
         for before, continuations in rows:
-            if not self._is_checked and before and any(continuations):
-                self._check(before, min(filter(None, continuations), key=len))
+            if before and any(continuations):
+                self._check(before, continuations)
             table = ContinuationTable(continuations)
             plan = [] if self.obstacle or not before else table.plan()
             row = _Row(before, continuations, table, plan)
@@ -90,9 +91,13 @@ class VLLMScorer:
         if group:
             yield group
 
-    def _check(self, before: Tokens, continuation: Tokens) -> None:
-        """Find out whether the cache can be used, by one continuation."""
-        self._is_checked = True
+    def _check(self, before: Tokens, continuations: Sequence[Tokens]) -> None:
+        """Find out whether the cache can be used, by one continuation, of two tokens or more."""
+        size = min(2, max(map(len, continuations)))
+        if size in self._checked_sizes:
+            return
+        self._checked_sizes |= {1, size}
+        continuation = min((ids for ids in continuations if len(ids) >= size), key=len)
         # First with the cache, which does not have the continuation yet; the other way ignores it.
         value = None if self.obstacle else self._try(before, continuation)
         [(ids, result)] = self.run(iter([([*before, *continuation], _WHOLE)]))

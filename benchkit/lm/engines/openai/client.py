@@ -161,6 +161,8 @@ class OpenAIClient:
             )
         if status in _RETRIED or status >= 500:
             return TransientError(answer, parse_retry_after(error.response.headers, now))
+        if "sampling_params" in body:  # an endpoint that a server need not have
+            return RejectedRequestError(answer)
         if status in _REJECTED:
             field = error_status.find_field(error, body)
             if field is None:

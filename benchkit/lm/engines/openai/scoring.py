@@ -67,7 +67,8 @@ class ServerScorer:
         self._tokenizer = tokenizer
         self._spellings: dict[int, frozenset[str] | None] = {}
         self._lock = Lock()
-        self._ways: list[Way | None] = []  # the one that is used, once it is known
+        # The way that is used for continuations of 1 token, and of 2 or more, once it is known.
+        self._ways: dict[int, Way | None] = {}
 
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool
@@ -133,7 +134,7 @@ class ServerScorer:
         parts = {i: part for i, task in enumerate(tasks) if (part := self._stored(task))}
         open_tasks = {i: task for i, task in enumerate(tasks) if i not in parts}
         if open_tasks:
-            way = self._choose_way(min(open_tasks.values(), key=lambda t: t.count), stop)
+            way = self._choose_way(list(open_tasks.values()), stop)
             if way is None:
                 parts |= {i: self._request(task, stop) for i, task in open_tasks.items()}
             else:
@@ -167,9 +168,11 @@ class ServerScorer:
         """Return a usage for each task; what all requests took stands with the first."""
         return [dict(scorer.usage), *[_NOTHING] * (len(tasks) - 1)]
 
-    def _choose_way(self, task: _Task, stop: Event) -> Way | None:
+    def _choose_way(self, tasks: Sequence[_Task], stop: Event) -> Way | None:
+        size = min(2, max(task.count for task in tasks))
         with self._lock:
-            if not self._ways:
+            if size not in self._ways:
+                task = min((t for t in tasks if t.count >= size), key=lambda t: t.count)
                 # In a cache of its own: else the server would have the tokens that are asked for.
                 body = task.body | {"cache_salt": "benchkit"}
                 most = TokenUsage(len(task.ids), 1)
@@ -177,13 +180,13 @@ class ServerScorer:
                     answer = self._client.send("completions", body, self._reader(task), most, stop)
                 except _FAULTS:
                     return None  # of this prompt, maybe not of the next
-                self._ways.append(self._find_way(task, answer["logprob"], stop))
-            return self._ways[0]
+                self._ways[size] = self._find_way(task, answer["logprob"], stop)
+            return self._ways[size]
 
     def _find_way(self, task: _Task, reference: float, stop: Event) -> Way | None:
         """Return the first way by which a continuation has the log-probability that it has."""
         causes: list[str] = []
-        for way in WAYS:
+        for way in WAYS if task.count > 1 else WAYS[-1:]:
             scorer = PrefixScorer(self._config, self._client, way, task.ids[: task.start], stop)
             try:
                 [value] = scorer.score([task.ids[task.start :]])
@@ -191,7 +194,8 @@ class ServerScorer:
                 causes.append(f"{way}: {str(error).splitlines()[0][:200]}")
                 continue
             if agree(value, reference, task.count):
-                self._warn(way, causes)
+                if causes:
+                    self._warn(way, causes)
                 return way
             causes.append(f"{way}: {value:.3f} where it gives {reference:.3f} without its cache")
         self._warn(None, causes)
