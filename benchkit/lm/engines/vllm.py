@@ -5,7 +5,7 @@ of kernels depends on what is batched together: the last digits may differ from 
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -172,10 +172,13 @@ class VLLMEngine:
 
     @cached_property
     def _scorer(self) -> VLLMScorer:
-        cache = getattr(getattr(self._llm, "llm_engine", None), "vllm_config", None)
-        is_cached = getattr(getattr(cache, "cache_config", None), "enable_prefix_caching", True)
+        config = getattr(getattr(self._llm, "llm_engine", None), "vllm_config", None)
+        is_cached = getattr(getattr(config, "cache_config", None), "enable_prefix_caching", True)
+        # On a CPU vLLM 0.32 ends with an error if a batch has an adapter and several requests for
+        # log-probabilities of prompts.
+        batch = 1 if self._adapter is not None and _runs_on_cpu(self._vllm) else self.config.batch
         obstacle = "" if is_cached else "its prefix cache is off"
-        return VLLMScorer(self._run, self.config.batch, obstacle)
+        return VLLMScorer(partial(self._run, batch=batch), self.config.batch, obstacle)
 
     @cached_property
     def _adapter(self) -> Any:
@@ -192,10 +195,10 @@ class VLLMEngine:
         return tokenizer
 
     def _run(
-        self, requests: Iterator[tuple[list[int], dict[str, Any]]]
+        self, requests: Iterator[tuple[list[int], dict[str, Any]]], batch: int | None = None
     ) -> Iterator[tuple[list[int], Any]]:
         """Yield (ids, vLLM's result) of each (ids, sampling parameters)."""
-        while chunk := list(islice(requests, self.config.batch)):
+        while chunk := list(islice(requests, batch or self.config.batch)):
             try:
                 results = self._llm.generate(
                     [{"prompt_token_ids": ids} for ids, _ in chunk],

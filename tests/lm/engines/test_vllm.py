@@ -177,6 +177,18 @@ def test_a_prompt_is_computed_once(engine):
     assert again.logprobs == pytest.approx(sums[::-1])
 
 
+def test_an_adapter_on_a_cpu_is_scored_with_one_request_at_a_time(monkeypatch):
+    platforms = SimpleNamespace(current_platform=SimpleNamespace(is_cpu=lambda: True))
+    module = SimpleNamespace(LLM=FakeLLM, SamplingParams=FakeParams, platforms=platforms)
+    engine = VLLMEngine(VLLMConfig(model="m", lora="folder"))
+    monkeypatch.setitem(vars(engine), "_vllm", module)
+    monkeypatch.setitem(vars(engine), "_adapter", "the adapter")
+    [scored] = engine.score(prompts(1), [["ab", "né"]])
+    assert scored.logprobs == pytest.approx(expected(["ab", "né"])[0])
+    calls = FakeLLM.made[-1].calls
+    assert all(len(ids) == 1 and adapter == "the adapter" for ids, _, adapter in calls)
+
+
 @pytest.mark.parametrize("fault", ["old", "off", "wrong", "silent"])
 def test_a_vllm_that_cannot_share_a_prompt_is_asked_for_each_continuation(
     engine, monkeypatch, fault
