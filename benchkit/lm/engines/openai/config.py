@@ -144,6 +144,12 @@ class OpenAIConfig(EngineSettings):
         return self.scoring
 
     @property
+    def has_budget(self) -> bool:
+        """Return whether it matters how many tokens the server counts."""
+        limits = (self.max_tokens_total, self.max_cost, self.price_prompt)
+        return any(limit for limit in limits)
+
+    @property
     def caveats(self) -> tuple[str, ...]:
         """Return what a reader must know: which of the suite's decoding the server does not get."""
         left_out = sorted({*self.omit_fields} - {"seed"})

@@ -187,6 +187,10 @@ class ServerScorer:
         """Return the first way by which a continuation has the log-probability that it has."""
         causes: list[str] = []
         for way in WAYS if task.count > 1 else WAYS[-1:]:
+            if way == "tokens" and task.count > 1 and self._config.has_budget:
+                # It counts the prompt for each token, though it computes it once.
+                causes.append("tokens: it would take more of the budget, or cost more")
+                continue
             scorer = PrefixScorer(self._config, self._client, way, task.ids[: task.start], stop)
             try:
                 [value] = scorer.score([task.ids[task.start :]])

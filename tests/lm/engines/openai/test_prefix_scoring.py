@@ -70,6 +70,15 @@ def test_a_server_without_its_own_endpoint_is_asked_token_by_token_and_the_user_
     assert len(echo.seen) < 12  # many prompts a request
 
 
+def test_a_budget_is_not_spent_on_a_prompt_for_each_token(echo, vllm):
+    engine = vllm(max_tokens_total=100_000)
+    with pytest.warns(UserWarning, match="tokens: it would take more of the budget"):
+        [scored] = engine.score([LONG], [TEXTS])
+    assert scored.logprobs == expected(TEXTS)
+    shared = [s.body["prompt"] for s in echo.seen if "logprob_token_ids" in s.body]
+    assert all(len(sent) == 1 for sent in shared)  # those with which the ways were tried
+
+
 def test_rows_are_read_only_where_the_server_says_which_were_cached(echo, vllm):
     echo.generates, echo.says_cached = "rows", False
     with pytest.warns(UserWarning, match="rows: it does not say how many"):
