@@ -172,7 +172,12 @@ def over_http(python: str, folder: Path, work: Path, seconds: float) -> list[dic
     try:
         print(f"ready after {wait(process, address, work / 'serve.log', seconds):.0f} s")
         routes: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
-            ("completions, prompt_logprobs", {"api": "completions"}, ("the ", "a")),
+            ("completions", {"api": "completions"}, ("the ", "a")),
+            (
+                "completions, prompt_logprobs",
+                {"api": "completions", "scoring": "prompt_logprobs"},
+                ("the ", "a"),
+            ),
             ("completions, echo", {"api": "completions", "scoring": "echo"}, ("the ", "a")),
             ("chat", {"api": "chat", "scoring": "off"}, ()),
             ("chat, begun", {"api": "chat", "scoring": "off"}, ("the end",)),
