@@ -336,17 +336,19 @@ def main() -> int:
         expected = {place: reference(base, place, asked)[1:] for place in (None, adapter)}
         results: list[dict[str, Any]] = []
         versions: dict[str, str] = {}
-        for route, place in (("in process", None), ("in process, adapter", adapter)):
-            rows, versions = in_process(options.vllm_python, base, place, asked, work)
-            results.append(summarise(route, rows, expected[place]))
-            write(options.out, results, versions)
         full = ["--enable-scale-out", "--enable-prompt-tokens-details"]
-        for route, model, place, flags in (
-            ("served, scale-out", "tiny", None, full),
-            ("served, scale-out, adapter", "adapted", adapter, full),
-            ("served", "tiny", None, []),
+        for route, place, flags in (
+            ("in process", None, None),
+            ("served, scale-out", None, full),
+            ("served", None, []),
+            ("in process, adapter", adapter, None),
+            ("served, scale-out, adapter", adapter, full),
         ):
-            rows = served(options.vllm_python, base, model, place, asked, work, flags)
+            if flags is None:
+                rows, versions = in_process(options.vllm_python, base, place, asked, work)
+            else:
+                model = "tiny" if place is None else "adapted"
+                rows = served(options.vllm_python, base, model, place, asked, work, flags)
             results.append(summarise(route, rows, expected[place]))
             write(options.out, results, versions)
     print(f"{'route':28} {'tokens':>13} {'over needed':>12} {'speed-up':>9} {'difference':>11}")

@@ -55,22 +55,17 @@ class ContinuationTable:
     def plan(self) -> list[NextTokens | Passage]:
         """Return the requests, to be computed in this order.
 
-        No passage finds more of itself in the cache than what comes before its start: others share
-        only the tokens up to the fork behind which it starts. So the requests for forks come last.
+        A passage starts where the one before leaves it. So the cache has none of its tokens, but
+        may have the one before it, if a block ends there: then its first token is missing.
         """
-        if not self._children:
-            return []
-        forks = [path for path, tokens in self._children.items() if path and len(tokens) > 1]
-        planned = {
-            (*fork, token) for fork in ((), *forks) for token in self._children[fork]
-        }  # fmt: skip
+        planned = {(token,) for token in self._children[()]}
         passages: list[Passage] = []
         for ids in dict.fromkeys(self.continuations):
             unknown = [i for i in range(len(ids)) if ids[: i + 1] not in planned]
             if unknown and ids not in self._children:  # else a longer one goes through it
                 passages.append(Passage(ids, unknown[0]))
                 planned.update(ids[: i + 1] for i in unknown)
-        return [*self._next_tokens([()]), *passages, *self._next_tokens(forks)]
+        return [*self._next_tokens([()]), *passages]
 
     def plan_missing(self) -> list[NextTokens]:
         """Return requests for all tokens that are not known yet."""

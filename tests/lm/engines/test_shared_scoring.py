@@ -38,14 +38,9 @@ def test_the_prompt_is_sent_once_for_all_first_tokens_then_with_each_continuatio
     assert plan == [NextTokens((), (1, 4, 6)), Passage((1, 2, 3), 1), Passage((4, 5), 1)]
 
 
-def test_a_shared_beginning_is_asked_for_once_and_its_fork_last():
+def test_a_shared_beginning_is_asked_for_once():
     plan = ContinuationTable([[1, 2, 3, 4], [1, 2, 5, 6], [1, 2]]).plan()
-    assert plan == [
-        NextTokens((), (1,)),
-        Passage((1, 2, 3, 4), 1),
-        Passage((1, 2, 5, 6), 3),
-        NextTokens((1, 2), (3, 5)),
-    ]
+    assert plan == [NextTokens((), (1,)), Passage((1, 2, 3, 4), 1), Passage((1, 2, 5, 6), 2)]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -61,7 +56,7 @@ def test_any_continuations_are_summed_and_no_passage_starts_in_what_is_cached(se
                 next((i for i, (a, b) in enumerate(zip(r, request.ids)) if a != b), len(r))  # noqa: B905
                 for r in sent
             ]
-            assert max(common) < request.start
+            assert max(common) <= request.start
         sent.append(request.ids)
         answer(table, request)
     assert table.plan_missing() == []
@@ -72,7 +67,7 @@ def test_what_a_server_leaves_out_is_asked_for_token_by_token():
     table = ContinuationTable([[1, 2, 3], [1, 4, 3]])
     first, *rest = table.plan()
     answer(table, first)
-    assert len(rest) == 3
+    assert rest == [Passage((1, 2, 3), 1), Passage((1, 4, 3), 1)]
     with pytest.raises(UnusableReplyError):
         table.sums()
     assert table.plan_missing() == [
