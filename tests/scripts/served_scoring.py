@@ -324,6 +324,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vllm-python", help="a Python that has vLLM")
     parser.add_argument("--out", type=Path, default=OUT, help="where to write the JSON")
+    parser.add_argument("--routes", nargs="*", help="measure these alone; others stay in the JSON")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -334,8 +335,9 @@ def main() -> int:
         base, adapter = make(work)
         asked = questions(base)
         expected = {place: reference(base, place, asked)[1:] for place in (None, adapter)}
-        results: list[dict[str, Any]] = []
-        versions: dict[str, str] = {}
+        former = json.loads(options.out.read_text()) if options.routes else {}
+        results = [row for row in former.get("rows", ()) if row["route"] not in options.routes]
+        versions: dict[str, str] = former.get("versions", {})
         full = ["--enable-scale-out", "--enable-prompt-tokens-details"]
         for route, place, flags in (
             ("in process", None, None),
@@ -344,6 +346,8 @@ def main() -> int:
             ("in process, adapter", adapter, None),
             ("served, scale-out, adapter", adapter, full),
         ):
+            if options.routes and route not in options.routes:
+                continue
             if flags is None:
                 rows, versions = in_process(options.vllm_python, base, place, asked, work)
             else:

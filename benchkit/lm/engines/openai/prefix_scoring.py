@@ -27,6 +27,7 @@ from benchkit.lm.engines.openai.scoring_replies import (
     read_rows_reply,
     read_token_scores,
 )
+from benchkit.lm.engines.requests import RejectedRequestError
 from benchkit.lm.engines.shared_scoring import (
     MOST_TOKENS,
     ContinuationTable,
@@ -102,7 +103,14 @@ class PrefixScorer:
                 return {"logprobs": read_token_scores(reply, len(ids) - first)}
             return {"logprobs": read_rows_reply(reply, ids, first)}
 
-        answer = self._send("inference/v1/generate", body, read, [ids])
+        try:
+            answer = self._send("inference/v1/generate", body, read, [ids])
+        except RejectedRequestError as error:
+            # What is in memory instead of a cached token's row may be no number: "Out of range
+            # float values are not JSON compliant".
+            if self.way == "rows" and "JSON" in str(error):
+                return
+            raise
         if answer["logprobs"] is not None:
             table.add_passage(request, answer["logprobs"])
 

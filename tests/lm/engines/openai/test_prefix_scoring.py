@@ -86,6 +86,16 @@ def test_rows_are_read_only_where_the_server_says_which_were_cached(echo, vllm):
     assert scored.logprobs == expected(TEXTS)
 
 
+def test_rows_that_a_server_cannot_write_are_asked_for_token_by_token(echo, vllm):
+    echo.generates = "rows"
+    engine = vllm()
+    list(engine.score(prompts(1), [["x"]]))
+    cause = {"error": {"message": "Out of range float values are not JSON compliant"}}
+    echo.judge = lambda body: Status(400, body=cause) if "token_ids" in body else None
+    [scored] = engine.score([LONG], [TEXTS])
+    assert scored.logprobs == expected(TEXTS)
+
+
 def shift(reply):
     for row in [
         r for c in reply["choices"] for r in (c.get("logprobs") or {}).get("top_logprobs", [])
