@@ -58,7 +58,7 @@ class ContinuationTable:
         A passage starts where the one before leaves it. So the cache has none of its tokens, but
         may have the one before it, if a block ends there: then its first token is missing.
         """
-        planned = {(token,) for token in self._children[()]}
+        planned: set[_Path] = {(token,) for token in self._children[()]}
         passages: list[Passage] = []
         for ids in dict.fromkeys(self.continuations):
             unknown = [i for i in range(len(ids)) if ids[: i + 1] not in planned]
