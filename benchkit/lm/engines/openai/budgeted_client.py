@@ -76,16 +76,33 @@ class BudgetedClient:
         with self._exclusive(key):
             if (stored := self.stored_answer(key)) is not None:
                 return stored
-            try:
-                answer = self._backoff.call(
-                    lambda: self._request(endpoint, body, read, max_usage, stop), stop
-                )
-            except TransientError as error:
-                raise EngineError(
-                    f"{self._config.base_url} could not be asked: {error}",
-                    "see that the server is up, then run again: what was answered is cached",
-                ) from None
+            answer = self.send(endpoint, body, read, max_usage, stop)
             return self._cache.put(key, answer)
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        body: dict[str, Any],
+        read: ReplyReader,
+        max_usage: TokenUsage,
+        stop: Event,
+    ) -> dict[str, Any]:
+        """Do as `ask`, without the cache."""
+        try:
+            return self._backoff.call(
+                lambda: self._request(endpoint, body, read, max_usage, stop), stop
+            )
+        except TransientError as error:
+            raise EngineError(
+                f"{self._config.base_url} could not be asked: {error}",
+                "see that the server is up, then run again: what was answered is cached",
+            ) from None
+
+    def store(
+        self, endpoint: Endpoint, body: dict[str, Any], reading: Mapping[str, Any], answer: Any
+    ) -> dict[str, Any]:
+        """Store what `ask` would return, where several requests have brought it; return it."""
+        return self._cache.put(self.key(endpoint, body, None, reading), answer)
 
     def lookup(
         self,

@@ -78,17 +78,10 @@ class OpenAIClient:
             ConfigError: No request can be right: an unknown model, or a field that it refuses.
             RejectedRequestError: This request is wrong, e.g. its prompt too long.
         """
-        text_field = "prompt" if endpoint == "completions" else "messages"
-        named = {name: body[name] for name in ("model", text_field)}
-        rest = {name: value for name, value in body.items() if name not in named}
-
-        def send(client: Any) -> Any:
-            chat = endpoint == "chat/completions"
-            create = client.chat.completions if chat else client.completions
-            return create.with_raw_response.create(**named, extra_body=rest)
-
         try:
-            return self.parse_json(self.call(send, now, body))
+            return self.parse_json(
+                self.call(lambda client: _send(client, endpoint, body), now, body)
+            )
         except FilteredError:
             return filtered_reply(body)
 
@@ -229,6 +222,8 @@ class OpenAIClient:
             )
         if status in _RETRIED or status >= 500:
             return TransientError(answer, parse_retry_after(error.response.headers, now))
+        if "sampling_params" in body:  # an endpoint that a server need not have
+            return RejectedRequestError(answer)
         if status in _REJECTED:
             field = error_status.find_field(error, body)
             if field is None:
@@ -262,6 +257,20 @@ class OpenAIClient:
 def filtered_reply(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return what stands for the answer to a request whose prompt the filter rejects."""
     return {"choices": [{"finish_reason": "content_filter"}] * body.get("n", 1)}
+
+
+def _send(client: Any, endpoint: Endpoint, body: dict[str, Any]) -> Any:
+    """Return the raw response of the server."""
+    if endpoint == "inference/v1/generate":  # vLLM's own, which lies beside `/v1`
+        url = str(client.base_url).rstrip("/").removesuffix("/v1") + f"/{endpoint}"
+        # As the package's own with_raw_response does, which there is for its own endpoints alone.
+        options: dict[str, Any] = {"headers": {"X-Stainless-Raw-Response": "true"}}
+        return client.post(url, body=body, cast_to=object, options=options)
+    create: Any = client.completions if endpoint == "completions" else client.chat.completions
+    text_field = "prompt" if endpoint == "completions" else "messages"
+    named = {name: body[name] for name in ("model", text_field)}
+    rest = {name: value for name, value in body.items() if name not in named}
+    return create.with_raw_response.create(**named, extra_body=rest)
 
 
 def _code(error: Any) -> str | None:

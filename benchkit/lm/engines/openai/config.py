@@ -18,7 +18,8 @@ from benchkit.key_access import OPENAI_KEY, OPENAI_URL
 from benchkit.lm.cost_estimate import BATCH_PRICE
 from benchkit.lm.types import BATCH_LINES, EngineSettings
 
-Endpoint = Literal["completions", "chat/completions"]
+Endpoint = Literal["completions", "chat/completions", "inference/v1/generate"]
+ScoringWay = Literal["prefix_cache", "prompt_logprobs", "echo", "off"]
 DecodingField = Literal["temperature", "top_p", "max_tokens", "seed"]
 
 # Fields that the engine sets itself; `extra_body` may not change them.
@@ -48,9 +49,10 @@ class OpenAIConfig(EngineSettings):
     """A folder or a Hugging Face id; needed for `completions` and for scoring."""
     trust_remote_code: bool = Field(default=False, exclude_if=lambda value: not value)
     """Run the code that comes with the tokenizer, for those that transformers does not know."""
-    scoring: Literal["auto", "echo", "prompt_logprobs", "off"] = "auto"
-    """How log-probabilities are obtained: `auto` is `prompt_logprobs` for vLLM and `echo`
-    otherwise; `off` is for servers that can do neither."""
+    scoring: Literal["auto"] | ScoringWay = "auto"
+    """How log-probabilities are obtained: `auto` is `prefix_cache` for vLLM, which computes a
+    prompt once for all its continuations, and `echo` otherwise; `prompt_logprobs` and `echo`
+    compute it for each; `off` is for servers that can do none of them."""
     api_key_env: str = OPENAI_KEY
     """The environment variable with the key, "" for a server that needs none; the key itself is
     stored nowhere, and sent only where the user allows it (`--allow-key VARIABLE=HOST`)."""
@@ -155,13 +157,19 @@ class OpenAIConfig(EngineSettings):
         return self.batch_price if self.batch_api else 1.0
 
     @property
-    def scores_by(self) -> Literal["echo", "prompt_logprobs", "off"]:
+    def scores_by(self) -> ScoringWay:
         """Return how log-probabilities are obtained; `off` without a tokenizer, and in batches."""
         if self.tokenizer is None or self.batch_api:
             return "off"
         if self.scoring == "auto":
-            return "prompt_logprobs" if self.server == "vllm" else "echo"
+            return "prefix_cache" if self.server == "vllm" else "echo"
         return self.scoring
+
+    @property
+    def has_budget(self) -> bool:
+        """Return whether it matters how many tokens the server counts."""
+        limits = (self.max_tokens_total, self.max_cost, self.price_prompt)
+        return any(limit for limit in limits)
 
     @property
     def caveats(self) -> tuple[str, ...]:

@@ -7,19 +7,18 @@ broke off asks only what is missing.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import Any, Self
 
-import numpy as np
-
 from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
 from benchkit.lm.engines.budget import Budget, TokenUsage
-from benchkit.lm.engines.openai import logprobs
 from benchkit.lm.engines.openai.batches.fetcher import BatchFetcher, Fetch, samples_reader
 from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
+from benchkit.lm.engines.openai.scoring import ServerScorer
 from benchkit.lm.engines.openai.tasks import RequestTask, TaskBuilder
 from benchkit.lm.engines.ordered_map import map_ordered
 from benchkit.lm.engines.requests import (
@@ -153,7 +152,7 @@ class OpenAIEngine:
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
     ) -> Iterator[ContinuationScores]:
-        """Yield log-probabilities of each prompt's continuations, with one request for each."""
+        """Yield log-probabilities of each prompt's continuations; see `ServerScorer`."""
         if not self.can_score:
             raise ConfigError(
                 f"the engine for {self.config.model!r} cannot score",
@@ -161,13 +160,7 @@ class OpenAIEngine:
                 if self.config.batch_api
                 else "set tokenizer to the model's folder or id, and scoring to other than 'off'",
             )
-        tasks = (
-            task
-            for prompt, texts in zip(prompts, continuations, strict=True)
-            for task in self._tasks.scoring_tasks(prompt, texts, end)
-        )
-        results = map_ordered(self._request_logprob, tasks, self.config.concurrency)
-        return (_combine_scores([next(results) for _ in texts]) for texts in continuations)
+        return self._scorer.score(prompts, continuations, end)
 
     def constrained_choice(
         self,
@@ -195,7 +188,11 @@ class OpenAIEngine:
         self._client.close()
 
     # Tasks are built, and answers put together, in the caller's thread (`TaskBuilder`); only
-    # `_request_samples` and `_request_logprob` run in others.
+    # `_request_samples` runs in others.
+
+    @cached_property
+    def _scorer(self) -> ServerScorer:
+        return ServerScorer(self.config, self._client, self._tasks.tokenizer)
 
     def _draw(self, task: RequestTask, decoding: Decoding, fetch: Fetch) -> _Drawn:
         """Fetch until there are n samples, as servers may give fewer at once.
@@ -266,37 +263,3 @@ class OpenAIEngine:
     def _completion_tokens(self, text: str, finish: FinishReason) -> int:
         """Return the tokens of an answer whose server did not count them, with the end of turn."""
         return self.count_tokens(text) + (finish == "stop")
-
-    def _request_logprob(self, task: RequestTask, stop: Event) -> tuple[float | str, int, _Usage]:
-        """Return (log-probability, tokens, usage) of a continuation; the cause if there is none."""
-        ids, start = task.ids, task.start
-        if start == len(ids):
-            return 0.0, 0, {}
-
-        def read(reply: Any) -> dict[str, Any]:
-            if self.config.scores_by == "prompt_logprobs":
-                return {"logprob": logprobs.sum_prompt_logprobs(reply, ids, start)}
-            return {"logprob": logprobs.sum_echo_logprobs(reply, ids, start, task.spellings)}
-
-        max_usage = TokenUsage(task.size, 1)
-        try:
-            # The same tokens may be cut into prompt and continuation elsewhere.
-            reading = {"start": start}
-            answer = self._client.ask(
-                "completions", task.body, None, read, max_usage, stop, reading
-            )
-        except (UnusableReplyError, RejectedRequestError) as error:
-            return str(error), 0, {}
-        return answer["logprob"], len(ids) - start, answer["usage"]
-
-
-def _combine_scores(parts: Sequence[tuple[float | str, int, _Usage]]) -> ContinuationScores:
-    """Put the continuations of one prompt together."""
-    usage: Counter[str] = Counter()
-    for _, _, part_usage in parts:
-        usage.update(part_usage)
-    if faults := [logprob for logprob, _, _ in parts if isinstance(logprob, str)]:
-        return ContinuationScores(None, None, "error", dict(usage), faults[0])
-    logprobs = [logprob for logprob, _, _ in parts]
-    counts = np.array([count for _, count, _ in parts], dtype=np.int64)
-    return ContinuationScores(np.array(logprobs, dtype=np.float64), counts, "stop", dict(usage))

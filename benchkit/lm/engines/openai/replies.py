@@ -88,7 +88,7 @@ def read_choices(
     Raises:
         UnusableReplyError: No choice is usable.
     """
-    raw = raw_choices(reply)
+    raw = read_raw_choices(reply)
     choices = [_choice(c, config) for c in raw]
     usable = [c for c in choices if not isinstance(c, str)]
     if not usable:
@@ -99,7 +99,7 @@ def read_choices(
     return usable[:limit]
 
 
-def raw_choices(reply: Any) -> list[dict[str, Any]]:
+def read_raw_choices(reply: Any) -> list[dict[str, Any]]:
     """Return the choices of a reply, ordered by their index if all have one."""
     if not isinstance(reply, dict):
         raise UnusableReplyError(f"it answered with a {type(reply).__name__}, not with an object")

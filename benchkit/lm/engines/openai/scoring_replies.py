@@ -1,10 +1,19 @@
-"""Sum the log-probabilities of a continuation in a reply, checking that they are its tokens'."""
+"""Validate the log-probabilities in a server's replies and turn them into plain values.
 
-from collections.abc import Sequence
+Whatever is not exactly what was asked for raises UnusableReplyError; no number is made of it.
+"""
+
+import base64
+import binascii
+import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchkit.lm.engines.openai.replies import raw_choices, read_usage
+import numpy as np
+
+from benchkit.lm.engines.openai.replies import read_raw_choices, read_usage
 from benchkit.lm.engines.requests import UnusableReplyError, sum_logprobs
+from benchkit.lm.engines.shared_scoring import read_uncached
 
 _FIRST_HAS_ONE = (
     "it gave the first token a log-probability, which none can have: they are shifted, each beside"
@@ -18,7 +27,7 @@ def sum_prompt_logprobs(reply: Any, ids: Sequence[int], start: int) -> float:
 
     vLLM gives for each position None (the first) or an object {token id: {"logprob": ...}}.
     """
-    choice = raw_choices(reply)[0]
+    choice = read_raw_choices(reply)[0]
     rows = choice.get("prompt_logprobs", reply.get("prompt_logprobs"))
     if not isinstance(rows, list) or len(rows) != len(ids):
         length = len(rows) if isinstance(rows, list) else "no"
@@ -34,6 +43,27 @@ def sum_prompt_logprobs(reply: Any, ids: Sequence[int], start: int) -> float:
     return sum_logprobs(logprobs)
 
 
+def read_next_logprobs(reply: Any, count: int) -> list[dict[int, object]]:
+    """Return token -> log-probability at the first generated token of each of `count` prompts.
+
+    Raises:
+        UnusableReplyError: They are not there.
+    """
+    choices = read_raw_choices(reply)
+    if len(choices) != count:
+        raise UnusableReplyError(f"it gave {len(choices)} choices for {count} prompts")
+    results: list[dict[int, object]] = []
+    for choice in choices:
+        log = choice.get("logprobs")
+        rows = log.get("top_logprobs") if isinstance(log, dict) else None
+        row = rows[0] if isinstance(rows, list) and rows else None
+        if not isinstance(row, dict):
+            raise UnusableReplyError("it gave no log-probabilities of the next token")
+        texts = [(name.removeprefix("token_id:"), value) for name, value in row.items()]
+        results.append({int(text): value for text, value in texts if text.isdecimal()})
+    return results
+
+
 def sum_echo_logprobs(
     reply: Any, ids: Sequence[int], start: int, spellings: Sequence[frozenset[str] | None]
 ) -> float:
@@ -47,7 +77,7 @@ def sum_echo_logprobs(
         start: Where the continuation begins.
         spellings: For each of `ids[start:]` the ways in which it may be written; None: any.
     """
-    log = raw_choices(reply)[0].get("logprobs")
+    log = read_raw_choices(reply)[0].get("logprobs")
     values = log.get("token_logprobs") if isinstance(log, dict) else None
     tokens = log.get("tokens") if isinstance(log, dict) else None
     likeliest = log.get("top_logprobs") if isinstance(log, dict) else None
@@ -100,3 +130,39 @@ def token_spellings(tokenizer: Any, token: int) -> frozenset[str] | None:
         return None
     spaced = piece.replace("\u2581", " ")
     return frozenset({text, piece, spaced, f"token_id:{token}"})
+
+
+def read_token_scores(reply: Any, count: int) -> list[float] | None:
+    """Return the log-probabilities of a passage, None where the cache had some of its tokens.
+
+    They are a NumPy array of [count, 1] in base64.
+
+    Raises:
+        UnusableReplyError: They are something else.
+    """
+    text = reply.get("prompt_token_id_logprobs") if isinstance(reply, dict) else None
+    if text is None:
+        return None
+    try:
+        array = np.load(io.BytesIO(base64.b64decode(text, validate=True)), allow_pickle=False)
+    except (TypeError, ValueError, EOFError, binascii.Error):
+        raise UnusableReplyError("its log-probabilities are no array") from None
+    if array.shape != (count, 1) or array.dtype.kind != "f":
+        raise UnusableReplyError(f"it gave {array.shape} log-probabilities for {count} tokens")
+    return [float(value) for value in array[:, 0]]
+
+
+def read_rows_reply(reply: Any, ids: Sequence[int], first: int) -> list[object] | None:
+    """Return the log-probabilities of `ids[first:]`, None where the cache had some of them.
+
+    Raises:
+        UnusableReplyError: They are not there, or may be those of cached tokens.
+    """
+    usage = reply.get("usage") if isinstance(reply, dict) else None
+    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    if isinstance(cached, int) and cached >= first:
+        return None
+    rows = reply.get("prompt_logprobs") if isinstance(reply, dict) else None
+    entries = read_uncached(rows, [str(token) for token in ids], first, cached)
+    return [entry.get("logprob") if isinstance(entry, Mapping) else None for entry in entries]
