@@ -17,7 +17,7 @@ from benchkit.lm.packing.attention import Heads
 from benchkit.lm.packing.packed_batch import PackedBatch, PackedLayout
 
 # Pairs of tokens whose attention takes about as long as one more group of examples.
-_PAIRS_PER_GROUP = {"cpu": 20_000}
+_PAIRS_PER_GROUP = {"cpu": 2_000}
 _PAIRS_PER_GROUP_ON_GPU = 2_000_000
 
 

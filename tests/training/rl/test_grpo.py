@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from benchkit.lm import shared_prefix as sp
+from benchkit.lm.packing import token_logprobs
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.lora import add_adapter
 from benchkit.training.rl import policy_gradient as pg
-from benchkit.training.rl import token_statistics
 from benchkit.training.rl.grpo import train_grpo
 from benchkit.training.rl.objective import GRPOObjective
 from benchkit.training.rl.rollouts import GRPOSettings
@@ -112,7 +112,8 @@ def test_large_vocabularies_are_computed_in_pieces(tmp_path, monkeypatch):
     objective = objective_of(tmp_path, kl=0.0, **TRIE)
     (batch,) = objective.roll_out(model, [[0, 1]], 0)
     whole = gradient(model, objective, batch)
-    monkeypatch.setattr(token_statistics, "_LOGITS_AT_ONCE", 1000)
+    monkeypatch.setattr(token_logprobs, "MOST_LOGITS", 1000)
+    monkeypatch.setattr(token_logprobs, "_CHUNK", {"cpu": 1000})
     parts = gradient(model, objective, batch)
     torch.testing.assert_close(parts[0], whole[0])
     torch.testing.assert_close(parts[1], whole[1])
