@@ -1,6 +1,6 @@
 """Which examples share a forward pass: bins filled up to a number of tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 def fill_bins(sizes: Sequence[int], limit: int) -> list[list[int]]:
@@ -26,3 +26,23 @@ def fill_bins(sizes: Sequence[int], limit: int) -> list[list[int]]:
             bins.append([example])
             room.append(limit - size)
     return sorted(map(sorted, bins))
+
+
+def fill_padded_bins(
+    examples: Sequence[int], sizes: Sequence[int], limit: int
+) -> Iterator[list[int]]:
+    """Yield examples by size, in bins whose examples times their largest size keep the limit.
+
+    Args:
+        examples: Numbers of the examples.
+        sizes: Tokens of each number.
+        limit: Most tokens of a bin, padding included; a single example may have more.
+    """
+    batch: list[int] = []
+    for example in sorted(examples, key=lambda e: sizes[e]):
+        if batch and sizes[example] * (len(batch) + 1) > limit:
+            yield batch
+            batch = []
+        batch.append(example)
+    if batch:
+        yield batch

@@ -11,16 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Literal, get_args
 
 import torch
 
+from benchkit.lm.packing import Kernel
 from benchkit.lm.packing.attention import Heads
 from benchkit.lm.packing.packed_batch import PackedBatch, pack_batch
 from benchkit.lm.packing.packed_row import Row, group_row
-
-Kernel = Literal["auto", "padded", "grouped", "flex"]
-KERNELS: tuple[str, ...] = get_args(Kernel)
 
 MOST_PADDING = 1.1  # positions for each token, from which on a row without padding is made
 _forced: ContextVar[Kernel] = ContextVar("kernel", default="auto")
@@ -34,6 +31,11 @@ def force_kernel(kernel: Kernel) -> Iterator[None]:
         yield
     finally:
         _forced.reset(token)
+
+
+def forced_kernel() -> Kernel:
+    """Return the way of attending that is forced now, or `auto`."""
+    return _forced.get()
 
 
 def choose_kernel(batch: PackedBatch) -> Kernel:

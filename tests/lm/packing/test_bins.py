@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchkit.lm.packing.bins import fill_bins
+from benchkit.lm.packing.bins import fill_bins, fill_padded_bins
 
 SIZES = st.lists(st.integers(1, 300), max_size=60)
 
@@ -31,3 +31,11 @@ def test_all_bins_but_one_are_more_than_half_full(sizes, limit):
 
 def test_what_fits_exactly_shares_a_bin():
     assert fill_bins([6, 5, 4, 5], 10) == [[0, 2], [1, 3]]
+
+
+@given(sizes=SIZES, limit=st.integers(1, 400))
+def test_bins_by_size_keep_their_limit_with_padding(sizes, limit):
+    bins = list(fill_padded_bins(range(len(sizes)), sizes, limit))
+    assert sorted(example for each in bins for example in each) == list(range(len(sizes)))
+    for each in bins:
+        assert len(each) == 1 or len(each) * max(sizes[example] for example in each) <= limit

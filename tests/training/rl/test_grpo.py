@@ -337,3 +337,8 @@ def test_other_rewards_begin_another_training(tmp_path):
         for reward, about in ((matches, "right"), (lambda t, a: -matches(t, a), "wrong"))
     ]
     assert not same(*made)
+
+
+def test_answers_cannot_be_split_by_tokens(tmp_path):
+    with pytest.raises(ConfigError, match="by tokens"):
+        trained(tmp_path, settings={"micro_batch_tokens": 100})
