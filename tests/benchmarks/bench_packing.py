@@ -25,7 +25,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchkit.lm import shared_prefix as sp
-from benchkit.lm.packing import token_logprobs
+from benchkit.lm.packing import Kernel, token_logprobs
 from benchkit.lm.packing.bins import fill_bins
 from benchkit.lm.packing.kernels import arrange_batch, force_kernel
 from benchkit.training.core.config import LoRAConfig
@@ -43,6 +43,7 @@ SMALL = {
     "num_attention_heads": 4,
 }  # fmt: skip
 MICRO_BATCH = 4
+KERNELS: dict[str, Kernel] = {"padded": "padded", "packed": "auto"}
 Batches = list[tuple[list[int], sp.PackedBatch]]
 
 
@@ -83,11 +84,10 @@ def packing(kind: str, args: argparse.Namespace) -> dict[str, Any]:
             model.zero_grad(set_to_none=True)
             sums: dict[tuple[int, int], float] = {}
             for members, batch in batches[way]:
-                with force_kernel("padded" if way == "padded" else "auto"):
-                    with sp.use_shared_prefix(model):
-                        logprobs = sp.response_token_logprobs(model, batch)
-                        each = sp.sum_per_response(batch, logprobs)
-                        (each / len(prompts)).sum().backward()
+                with force_kernel(KERNELS[way]), sp.use_shared_prefix(model):
+                    logprobs = sp.response_token_logprobs(model, batch)
+                    each = sp.sum_per_response(batch, logprobs)
+                    (each / len(prompts)).sum().backward()
                 for member, row in zip(members, each.tolist(), strict=True):
                     sums |= {(member, number): value for number, value in enumerate(row)}
             return [sums[key] for key in sorted(sums)]
@@ -96,8 +96,8 @@ def packing(kind: str, args: argparse.Namespace) -> dict[str, Any]:
 
     useful = sum(batch.useful_tokens for _, batch in batches["packed"])
     computed = {}
-    for way, forced in (("padded", "padded"), ("packed", "auto")):
-        with force_kernel(forced):
+    for way, kernel in KERNELS.items():
+        with force_kernel(kernel):
             arranged = [arrange_batch(batch) for _, batch in batches[way]]
         computed[way] = sum(each.input_ids.numel() for each in arranged)
     seconds, results = in_turns({way: step(way) for way in batches}, args.rounds)

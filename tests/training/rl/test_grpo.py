@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchkit.errors import ConfigError
 from benchkit.lm import shared_prefix as sp
 from benchkit.lm.packing import token_logprobs
 from benchkit.training.core.config import LoRAConfig, TrainConfig
