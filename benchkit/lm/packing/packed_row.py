@@ -103,11 +103,11 @@ class _Group:
         count, size = self.layout.block.shape
         width = self.layout.width
         before = Heads(*(_pad(x, self.prompt, count, width) for x in prompt))
-        own = Heads(*(_pad(x, self.response, count, size) for x in response))
+        after = Heads(*(_pad(x, self.response, count, size) for x in response))
         both = Heads(
-            own.query,
-            torch.cat([before.key, own.key], dim=2),
-            torch.cat([before.value, own.value], dim=2),
+            after.query,
+            torch.cat([before.key, after.key], dim=2),
+            torch.cat([before.value, after.value], dim=2),
         )
         out = self.layout.attend_parts(before, both, window, scaling, skip_prompt)
         return _unpad(out[0], self.prompt), _unpad(out[1], self.response)
@@ -196,17 +196,17 @@ def group_by_size(
     groups: list[list[int]] = []
     longest = (0, 0)
     for example in sorted(range(len(prompts)), key=lambda e: (-prompts[e], -responses[e], e)):
-        own = prompts[example], responses[example]
+        lengths = prompts[example], responses[example]
         if groups:
             group = groups[-1]
-            both = max(longest[0], own[0]), max(longest[1], own[1])
-            more = (len(group) + 1) * pairs(*both) - len(group) * pairs(*longest) - pairs(*own)
+            both = max(longest[0], lengths[0]), max(longest[1], lengths[1])
+            more = (len(group) + 1) * pairs(*both) - len(group) * pairs(*longest) - pairs(*lengths)
             if more <= pairs_per_group:
                 group.append(example)
                 longest = both
                 continue
         groups.append([example])
-        longest = own
+        longest = lengths
     return groups
 
 
