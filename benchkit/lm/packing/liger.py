@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchkit.lm.packing.token_logprobs import LogitScaling
 
 
-def target_logprobs(
+def liger_logprobs(
     states: Tensor, weight: Tensor, target: Tensor, scaling: "LogitScaling"
 ) -> Tensor:
     """Compute [n] log-probabilities of tokens as `chunked_logprobs` does.
@@ -53,7 +53,7 @@ def is_usable(index: int | None) -> bool:
             if way == "own":
                 values = chunked_logprobs(states, weight, None, target, scaling, 16)
             else:
-                values = target_logprobs(states, weight, target, scaling)
+                values = liger_logprobs(states, weight, target, scaling)
             scale = torch.linspace(-1, 1, 37, device=device)
             gradients = torch.autograd.grad((values * scale).sum(), (states, weight))
             results.append((values.detach(), *gradients))

@@ -70,7 +70,7 @@ def lm_head_logits(causal: Any, states: Tensor) -> Tensor:
     return LogitScaling.from_model(causal).apply(scores)
 
 
-def split_rows(causal: Any, *rows: Tensor) -> list[tuple[Tensor, ...]]:
+def split_by_logits(causal: Any, *rows: Tensor) -> list[tuple[Tensor, ...]]:
     """Split tensors of n rows into parts whose logits fit in memory; one part if all do."""
     size, device = len(rows[0]), rows[0].device
     at_once = max(1, size) if fits_in_memory(causal, size) else _rows_at_once(causal, device)
@@ -106,10 +106,10 @@ def target_logprobs(model: Any, states: Tensor, target: Tensor, temperature: flo
             states = states.to(torch.get_autocast_dtype(kind))
         known = head.bias is None and (scaling.cap is None or scaling.temperature == 1.0)
         if kind == "cuda" and known and liger.is_usable(states.device.index):
-            return liger.target_logprobs(states, head.weight, target, scaling)
+            return liger.liger_logprobs(states, head.weight, target, scaling)
         rows = _rows_at_once(causal, states.device)
         return chunked_logprobs(states, head.weight, head.bias, target, scaling, rows)
-    parts = split_rows(causal, states, target)
+    parts = split_by_logits(causal, states, target)
     if torch.is_grad_enabled():
         return torch.cat([checkpoint(piece, *part, use_reentrant=False) for part in parts])
     return torch.cat([piece(*part) for part in parts])

@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from benchkit.lm import shared_prefix as sp
 from benchkit.lm.architecture import unwrap_peft
-from benchkit.lm.packing.token_logprobs import split_rows
+from benchkit.lm.packing.token_logprobs import split_by_logits
 from benchkit.training.rl import policy_gradient as pg
 
 
@@ -62,7 +62,7 @@ def _statistics(
 
     states, places = sp.response_states(model, packed)
     target, options = packed.target.flatten()[places], allowed.flatten(0, 1)[places]
-    parts = split_rows(causal, states, target, options)
+    parts = split_by_logits(causal, states, target, options)
     if torch.is_grad_enabled() and len(parts) > 1:
         values = torch.cat([checkpoint(piece, *part, use_reentrant=False) for part in parts])
     else:
@@ -116,7 +116,7 @@ def rollout_certainty(
     states = sp.hidden_states(model, packed)[counted]
     parts = [
         pg.self_certainty(sp.lm_head_logits(causal, part) / temperature)
-        for (part,) in split_rows(causal, states)
+        for (part,) in split_by_logits(causal, states)
     ]
     total = torch.cat(parts)
     return torch.zeros(counted.shape, device=total.device).masked_scatter(counted, total)

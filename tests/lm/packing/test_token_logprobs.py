@@ -156,5 +156,5 @@ def test_the_kernel_of_liger_is_given_what_it_needs(scaling, monkeypatch):
     monkeypatch.setitem(sys.modules, "liger_kernel.ops", SimpleNamespace())
     values, target = inputs(bias=False), torch.arange(37)
     scaling = scaling._replace(temperature=1.0) if scaling.cap else scaling
-    got = liger.target_logprobs(values[0], values[1], target, scaling)
+    got = liger.liger_logprobs(values[0], values[1], target, scaling)
     compare(got, whole(*values, target, scaling), values, atol=1e-5, rtol=1e-5)
