@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import torch
 
+from benchkit.errors import MethodError
 from benchkit.lm.packing import Kernel
 from benchkit.lm.packing.attention import Heads
 from benchkit.lm.packing.packed_batch import PackedBatch, pack_batch
@@ -49,12 +50,21 @@ def choose_kernel(batch: PackedBatch) -> Kernel:
 
 
 def arrange_batch(batch: PackedBatch) -> PackedBatch | Row:
-    """Return a batch in the form in which the model computes it."""
+    """Return a batch in the form in which the model computes it.
+
+    Raises:
+        MethodError: FlexAttention is forced where it has no backward pass, on a CPU.
+    """
     kernel = choose_kernel(batch)
     if kernel == "padded":
         return batch
     if kernel == "grouped":
         return group_row(batch)
+    if torch.is_grad_enabled() and batch.input_ids.device.type == "cpu":
+        raise MethodError(
+            "FlexAttention cannot train on a CPU: it has no backward pass there",
+            "set prefix_attention to auto, padded or grouped",
+        )
     from benchkit.lm.packing.block_masks import block_mask_row
 
     return block_mask_row(batch)

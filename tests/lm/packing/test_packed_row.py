@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
+from benchkit.errors import MethodError
 from benchkit.lm import shared_prefix as sp
 from benchkit.lm.packing.attention import Heads
 from benchkit.lm.packing.block_masks import BLOCK, block_mask_row
@@ -199,6 +200,11 @@ def test_a_kernel_is_forced_for_a_while():
         with force_kernel("auto"):
             assert choose_kernel(batch) == "flex"
     assert choose_kernel(batch) == "padded"
+
+
+def test_block_masks_are_refused_in_a_training_on_a_cpu():
+    with pytest.raises(MethodError, match="CPU"):
+        logprobs(tiny_model("qwen3"), packed([(20, [3])]), "flex")
 
 
 def test_hidden_states_lie_where_the_batch_has_its_responses():
