@@ -44,7 +44,7 @@ def choose_kernel(batch: PackedBatch) -> Kernel:
     if (forced := _forced.get()) != "auto":
         return forced
     device = batch.input_ids.device
-    if device.type == "cuda" and flex_works(device.index):
+    if device.type == "cuda" and flex_works(device):
         return "flex"
     return "grouped" if batch.tokens > MOST_PADDING * batch.useful_tokens else "padded"
 
@@ -71,11 +71,12 @@ def arrange_batch(batch: PackedBatch) -> PackedBatch | Row:
 
 
 @lru_cache(maxsize=8)
-def flex_works(index: int | None) -> bool:
-    """Return whether a GPU compiles FlexAttention, and computes with it what `grouped` computes."""
+@torch.inference_mode(False)
+@torch.enable_grad()
+def flex_works(device: torch.device) -> bool:
+    """Return whether a device compiles FlexAttention, and computes as `grouped` does with it."""
     from benchkit.lm.packing.block_masks import block_mask_row
 
-    device = torch.device("cuda", index or 0)
     # From the longest to the shortest, both kinds of row have the same order.
     prompts = [[3] * length for length in (700, 300, 129, 2)]
     batch = pack_batch(prompts, [[[4] * 90, [5] * 7], [[6]], [[7] * 40] * 3, [[8] * 2]], 0, device)

@@ -31,6 +31,8 @@ def liger_logprobs(
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
+@torch.enable_grad()
 def is_usable(index: int | None) -> bool:
     """Return whether the kernel is installed and has the gradients of our own on this GPU.
 

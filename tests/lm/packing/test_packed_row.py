@@ -1,5 +1,7 @@
 """Batches in one row without padding give what padded rows give."""
 
+import warnings
+
 import peft
 import pytest
 import torch
@@ -9,9 +11,10 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from benchkit.errors import MethodError
 from benchkit.lm import shared_prefix as sp
+from benchkit.lm.packing import block_masks
 from benchkit.lm.packing.attention import Heads
 from benchkit.lm.packing.block_masks import BLOCK, block_mask_row
-from benchkit.lm.packing.kernels import arrange_batch, choose_kernel, force_kernel
+from benchkit.lm.packing.kernels import arrange_batch, choose_kernel, flex_works, force_kernel
 from benchkit.lm.packing.packed_row import GroupedRow, Row, group_by_size, group_row
 from tests.support.tiny_models import WINDOW, tiny_model
 
@@ -205,6 +208,25 @@ def test_a_kernel_is_forced_for_a_while():
 def test_block_masks_are_refused_in_a_training_on_a_cpu():
     with pytest.raises(MethodError, match="CPU"):
         logprobs(tiny_model("qwen3"), packed([(20, [3])]), "flex")
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_block_masks_are_used_where_they_give_what_groups_give(wrong, monkeypatch):
+    def attend(query, key, value, block_mask, scale, enable_gqa):
+        rows, columns = torch.arange(query.shape[2])[:, None], torch.arange(key.shape[2])
+        dense = block_mask.mask_mod(None, None, rows, columns)
+        out = scaled_dot_product_attention(
+            query, key, value, dense, scale=scale, enable_gqa=enable_gqa
+        )
+        return 2 * out if wrong else out
+
+    monkeypatch.setattr(block_masks, "_kernel", lambda _: attend)
+    flex_works.cache_clear()
+    with torch.inference_mode(), warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        assert flex_works(torch.device("cpu")) != wrong
+    assert any("other numbers" in str(w.message) for w in raised) == wrong
+    flex_works.cache_clear()
 
 
 def test_hidden_states_lie_where_the_batch_has_its_responses():

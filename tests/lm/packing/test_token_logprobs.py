@@ -131,8 +131,10 @@ def test_a_model_s_head_is_computed_in_chunks_or_by_itself(kind, plain, temperat
     got = target_logprobs(model, states, target, temperature)
     assert len(calls) == (0 if plain else 4)
     compare(got, expected, values, atol=1e-5, rtol=1e-4)
-    with torch.no_grad():
-        torch.testing.assert_close(target_logprobs(model, states, target, temperature), got)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            again = target_logprobs(model, states, target, temperature)
+        torch.testing.assert_close(again, got.detach())
 
 
 def test_no_tokens_are_no_chunks(monkeypatch):
