@@ -17,6 +17,8 @@ from transformers.trainer_callback import PrinterCallback
 
 from benchkit import process_state
 from benchkit.errors import MethodError
+from benchkit.lm.packing.bins import fill_bins, fill_padded_bins
+from benchkit.lm.packing.kernels import force_kernel
 from benchkit.training.core import weights
 from benchkit.training.core.batch_sampler import MicroBatchSampler, StepPlan, epoch_order
 from benchkit.training.core.config import TrainConfig
@@ -84,8 +86,20 @@ class Trainer(transformers.Trainer):
         )
 
     def collate_batch(self, examples: Sequence[Any]) -> Any:
-        """Build what a training step receives for a micro-batch."""
-        return self.objective.collate(examples)
+        """Build what a training step receives: micro-batches, usually one."""
+        return [self.objective.collate(part) for part in self.split_by_tokens(examples)]
+
+    def split_by_tokens(self, examples: Sequence[Any]) -> list[Sequence[Any]]:
+        """Split examples into parts of at most `micro_batch_tokens`; one part without a limit."""
+        limit = self.settings.micro_batch_tokens
+        if limit is None:
+            return [examples]
+        sizes = [self.objective.size(example) for example in examples]
+        if getattr(self.objective, "packs", False):
+            bins = fill_bins(sizes, limit)
+        else:
+            bins = list(fill_padded_bins(range(len(sizes)), sizes, limit))
+        return [[examples[number] for number in each] for each in bins]
 
     def epoch(self) -> int:
         """Return the current epoch from the step count: not every loader is told of it."""
@@ -98,20 +112,23 @@ class Trainer(transformers.Trainer):
         return epoch_order(rng, self.lengths, config.batch_size, config.group_by_length)
 
     def get_batch_samples(
-        self, epoch_iterator: Iterator[TensorBatch], num_batches: int, *_: Any
+        self, epoch_iterator: Iterator[list[TensorBatch]], num_batches: int, *_: Any
     ) -> tuple[list[Any], Any]:
         batches = list(islice(epoch_iterator, num_batches))
-        return batches, sum(self.objective.normalizer(batch) for batch in batches)
+        return batches, sum(self.objective.normalizer(part) for parts in batches for part in parts)
 
     # A step
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = 1.0) -> torch.Tensor:
         self.objective.step = self.state.global_step
-        with self.objective.context(model):  # backward may compute activations again
-            loss: torch.Tensor = self.batch_loss(model, inputs) / num_items_in_batch
-            self.accelerator.backward(loss)
-        self._sum += loss.detach()
-        return loss.detach()
+        total = torch.zeros_like(self._sum)
+        for batch in inputs:
+            with self.objective.context(model):  # backward may compute activations again
+                loss: torch.Tensor = self.batch_loss(model, batch) / num_items_in_batch
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        self._sum += total
+        return total
 
     def batch_loss(self, model: Any, batch: TensorBatch) -> torch.Tensor:
         """Compute the objective's sum on the device and in the precision of the settings."""
@@ -151,10 +168,11 @@ class Trainer(transformers.Trainer):
         """Compute the objective's mean loss over all examples, without gradients."""
         size, total, normalizer = self.settings.micro_batch_size, 0.0, 0.0
         for start in range(0, len(examples), size):
-            batch = self.objective.collate(examples[start : start + size])
-            with self.objective.context(self.model):
-                total += float(self.batch_loss(self.model, batch))
-            normalizer += self.objective.normalizer(batch)
+            for part in self.split_by_tokens(examples[start : start + size]):
+                batch = self.objective.collate(part)
+                with self.objective.context(self.model):
+                    total += float(self.batch_loss(self.model, batch))
+                normalizer += self.objective.normalizer(batch)
         return total / normalizer
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -218,7 +236,8 @@ class Trainer(transformers.Trainer):
         attributes = set(vars(self.model))
         try:
             if not self.stopped:
-                self.train(resume_from_checkpoint=None if last is None else str(last))
+                with force_kernel(self.settings.prefix_attention):
+                    self.train(resume_from_checkpoint=None if last is None else str(last))
         finally:
             self.model.zero_grad(set_to_none=True)
             self.model.eval()

@@ -61,7 +61,7 @@ class GRPOTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Any, num_batches: int, *_: Any
     ) -> tuple[list[Any], Any]:
-        batches = [batch["place"].tolist() for batch in islice(epoch_iterator, num_batches)]
+        batches = [batch["place"].tolist() for (batch,) in islice(epoch_iterator, num_batches)]
         step = self.state.global_step
         first_step = step - step % self.objective.sampler.settings.iterations
         if batches and (self._rollouts is None or self._rollouts[0] != first_step):
@@ -69,7 +69,7 @@ class GRPOTrainer(Trainer):
                 rollouts = self.objective.roll_out(self.model, batches, first_step)
             self._rollouts = first_step, rollouts
         tensors = [] if self._rollouts is None or not batches else self._rollouts[1]
-        return tensors, sum(self.objective.normalizer(batch) for batch in tensors)
+        return [[t] for t in tensors], sum(self.objective.normalizer(t) for t in tensors)
 
 
 def train_grpo(
