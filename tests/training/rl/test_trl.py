@@ -35,6 +35,11 @@ def letters(task, answer):
     return float(sum(map(ord, answer.text)) % 7)
 
 
+def share_of_letters(task, answer):
+    """A reward that tokens have by themselves: a fifth of them are letters."""
+    return sum(c.isascii() and c.isalpha() for c in answer.text) / max(1, len(answer.text))
+
+
 def trainer_of(tmp_path, model=None, reward=letters, settings=None, trl=None, **policy):
     """A trainer of TRL on the four tasks that has not begun yet."""
     from benchkit.training.rl.trl_trainer import TRLTrainer
@@ -272,11 +277,8 @@ def test_the_best_weights_on_validation_are_left(tmp_path):
 
 
 def test_a_rewarded_token_becomes_likelier(tmp_path):
-    def reward(task, answer):
-        return float(answer.text.count("e")) / max(1, len(answer.text))
-
     settings = {"epochs": 12, "schedule": "constant"}
-    _, _, lines = trained(tmp_path / "a", reward, settings=settings, group=8, kl=0.0)
+    _, _, lines = trained(tmp_path / "a", share_of_letters, settings=settings, group=8, kl=0.0)
     first, last = (np.mean([line["reward"] for line in part]) for part in (lines[:4], lines[-4:]))
     assert last > first + 0.2
 
@@ -330,7 +332,9 @@ def test_vllm_gets_its_settings(tmp_path):
 )
 def test_what_trl_cannot_do_is_refused(monkeypatch, tmp_path, trl, policy, training, message):
     real = trl_settings.find_spec
-    monkeypatch.setattr(trl_settings, "find_spec", lambda name: None if name == "vllm" else real(name))
+    monkeypatch.setattr(
+        trl_settings, "find_spec", lambda name: None if name == "vllm" else real(name)
+    )
     backbone = type("B", (), {"tokenizer": drawing_of(context(tmp_path)).builder.tokenizer})
     config = TrainConfig(**{"batch_size": 4, **training})
     with pytest.raises(ConfigError, match=message):
@@ -346,3 +350,24 @@ def test_a_missing_or_old_trl_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(trl_settings, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match="needs trl"):
         check_trl(TRLSettings(), GRPOSettings(), TrainConfig(), backbone, False)
+
+
+# Several processes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lora", [None, LoRAConfig()], ids=["full", "lora"])
+def test_two_processes_share_a_step(tmp_path, lora):
+    pytest.importorskip("cloudpickle")
+    settings = {"epochs": 6, "micro_batch": 1, "schedule": "constant", "lora": lora}
+    model, run, lines = trained(
+        tmp_path / "two", share_of_letters, settings={**settings, "processes": 2}, group=8, kl=0.01
+    )
+    assert run.progress.done == 12 and [line["step"] for line in lines] == list(range(12))
+    assert not same(model, add_adapter(network(), lora) if lora else network())
+    rewards = [line["reward"] for line in lines]
+    assert np.mean(rewards[-4:]) > np.mean(rewards[:4])
+    again, run, _ = trained(
+        tmp_path / "two", share_of_letters, settings={**settings, "processes": 2}, group=8, kl=0.01
+    )
+    assert same(again, model) and run.progress.done == 0
