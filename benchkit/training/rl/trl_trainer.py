@@ -10,6 +10,7 @@ Prompts are those of our loop, in its order.
 """
 
 import copy
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ class TRLTrainer(WeightSelection, LibraryTrainer):
         (end,) = end_of_turn(tokenizer)
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
         unwrap_peft(model).generation_config.eos_token_id = end  # nothing else ends an answer
+        if objective.trl.vllm is not None:
+            os.environ["VLLM_NO_USAGE_STATS"] = "1"
         super().__init__(
             model=model,
             reward_funcs=[self.reward_answers],
