@@ -75,7 +75,7 @@ class RewardConfig(FineTunedConfig):
     """What trains on rewards: the loop of this package, or TRL's GRPOTrainer, which samples by
     transformers or vLLM. `auto` is TRL where only TRL can do what is set, for a backbone other than
     nano: `trl`, or several processes. Elsewhere it is our loop, which computes a prompt once for
-    all of its answers and was measured faster (leaderboards/benchmarks/grpo.json)."""
+    all of its answers and was measured faster on a CPU (leaderboards/benchmarks/grpo.json)."""
     trl: TRLSettings = TRLSettings()
     """Settings that only TRL has: nucleus sampling, vLLM, other clipping and scaling."""
 

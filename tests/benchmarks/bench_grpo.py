@@ -2,7 +2,7 @@
 
 The tiny Qwen3 is fine-tuned on the planted world; then three steps on the rewards of each method
 start from copies of it, by one trainer and the other in turn, in this process. A last row has the
-same questions behind 512 more tokens. Seconds are medians, without a first round that loads TRL;
+same questions behind 256 more tokens. Seconds are medians, without a first round that loads TRL;
 rewards are means over answers to the trained questions, drawn by the same numbers each time.
 """
 
@@ -22,7 +22,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.support.reward_runs import METHODS, RewardTraining, prepare_training
 
-LONG = 512
+LONG = 256
 _PACKAGES = ("torch", "transformers", "trl", "accelerate")
 
 
@@ -64,27 +64,31 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    rows: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in args.methods:
-            scratch = Path(folder) / name.replace("/", "-")
-            training = prepare_training(name, scratch, Path(folder) / "cache")
-            rows[name] = measure(training, args.rounds)
-            print(name, json.dumps(rows[name]), flush=True)
-            if name == args.methods[0]:
-                rows["long prompts"] = measure(behind_more_tokens(training), args.rounds)
-                print("long prompts", json.dumps(rows["long prompts"]), flush=True)
-    figures = {
+    figures: dict[str, Any] = {
         "model": "tiny Qwen3 (2 layers of width 32, random weights, fine-tuned)",
         "device": "cpu",
         "threads": args.threads,
         "steps": 3,
         "rounds": args.rounds,
-        "rows": rows,
         "versions": {name: metadata.version(name) for name in _PACKAGES},
+        "rows": {},
     }
-    if args.out:
-        args.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+    def record(name: str, training: RewardTraining) -> None:
+        figures["rows"][name] = measure(training, args.rounds)
+        print(name, json.dumps(figures["rows"][name]), flush=True)
+        if args.out:
+            args.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+    with tempfile.TemporaryDirectory() as folder:
+        trainings = {}
+        for name in args.methods:
+            scratch = Path(folder) / name.replace("/", "-")
+            scratch.mkdir()
+            trainings[name] = prepare_training(name, scratch, Path(folder) / "cache")
+            record(name, trainings[name])
+        first = args.methods[0]
+        record(f"{first}, long prompts", behind_more_tokens(trainings[first]))
 
 
 if __name__ == "__main__":

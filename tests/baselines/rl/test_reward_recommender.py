@@ -56,7 +56,7 @@ def test_a_method_trains_and_answers(tmp_path, method, more):
 @pytest.mark.parametrize(
     ("method", "more"),
     [
-        (GRPO, {"template": "papers"}),
+        (GRPO, {}),
         (TWiCERec, {"expert": EXPERT, "share": 0.5}),
         (RecR1, {"weight": 0.0, "trl": {"top_p": 0.9}, "trainer": "auto"}),
         (Intuitor, {"train": {**TRAIN, "max_steps": 1}}),
