@@ -36,9 +36,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "grpo": {},
     "twice-rec": {"expert": EXPERT, "tasks": ["direct"]},
     "rec-r1": {"expert": EXPERT},
-    "rec-r1/query": {"template": "compact-query"},
+    "rec-r1/query": {
+        "template": "compact-query", "answer_tokens": 64,
+        # Queries soon find what is right: less fine-tuning leaves more to learn.
+        "sft": {**SFT, "epochs": 5}, "train": {**STEPS, "learning_rate": 3e-4},
+    },
     "intuitor": {},
-}
+}  # fmt: skip
 
 
 @dataclass
