@@ -117,7 +117,7 @@ class _PPOTrainer:
             self.optimizer,
             arguments.get_warmup_steps(self.plan.total_steps),
             self.plan.total_steps,
-            scheduler_specific_kwargs=arguments.lr_scheduler_kwargs,  # type: ignore[arg-type]
+            scheduler_specific_kwargs=arguments.lr_scheduler_kwargs,
         )
 
     def train(self, validate: Callable[[Any], float] | None) -> None:

@@ -243,7 +243,7 @@ def require_one_process(config: TrainConfig) -> None:
     if config.processes > 1:
         raise ConfigError(
             f"training on rewards runs in one process, not in {config.processes}",
-            "set train.processes = 1; sft.processes may be more",
+            "set train.processes = 1, or trainer = 'trl' for GRPO; sft.processes may be more",
         )
 
 
