@@ -31,6 +31,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_executors.py
 	$(BIN)/python tests/benchmarks/bench_lm.py
 	$(BIN)/python tests/benchmarks/bench_preference.py
+	$(BIN)/python tests/benchmarks/bench_grpo.py
 	$(BIN)/python tests/benchmarks/bench_nano.py
 	$(BIN)/python tests/benchmarks/bench_page.py
 	$(BIN)/python tests/benchmarks/bench_report.py

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,13 @@ def compare(name: str, said: dict[str, Any], texts: list[str], logprobs: list[fl
     return row
 
 
-def start(python: str, folder: Path, log: Path) -> tuple[subprocess.Popen, str]:
+def start(
+    python: str,
+    folder: Path,
+    log: Path,
+    limits: dict[str, Any] = LIMITS,
+    flags: Sequence[str] = (),
+) -> tuple[subprocess.Popen, str]:
     """What `vllm serve` starts, on a free port of loopback, and its address. The CPU build goes by
     another name, which the command `vllm` does not find; hence the module."""
     with socket.socket() as free:
@@ -115,8 +122,9 @@ def start(python: str, folder: Path, log: Path) -> tuple[subprocess.Popen, str]:
         port = free.getsockname()[1]
     command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", "tiny"]
-    for name, value in LIMITS.items():
+    for name, value in limits.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
+    command += flags
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, env=environment(), start_new_session=True
@@ -164,7 +172,12 @@ def over_http(python: str, folder: Path, work: Path, seconds: float) -> list[dic
     try:
         print(f"ready after {wait(process, address, work / 'serve.log', seconds):.0f} s")
         routes: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
-            ("completions, prompt_logprobs", {"api": "completions"}, ("the ", "a")),
+            ("completions", {"api": "completions"}, ("the ", "a")),
+            (
+                "completions, prompt_logprobs",
+                {"api": "completions", "scoring": "prompt_logprobs"},
+                ("the ", "a"),
+            ),
             ("completions, echo", {"api": "completions", "scoring": "echo"}, ("the ", "a")),
             ("chat", {"api": "chat", "scoring": "off"}, ()),
             ("chat, begun", {"api": "chat", "scoring": "off"}, ("the end",)),

@@ -1,9 +1,12 @@
 """A small server with OpenAI's interface on loopback, and a script of what it does wrong.
 
-It serves /v1/models, /v1/completions (text or token ids, echo, logprobs, vLLM's prompt_logprobs)
-and /v1/chat/completions. Each POST takes the next fault from `faults`; without one it is answered.
+It serves /v1/models, /v1/completions (text or token ids, echo, logprobs, vLLM's prompt_logprobs and
+logprob_token_ids), /v1/chat/completions and, where it `generates`, vLLM's /inference/v1/generate.
+Each POST takes the next fault from `faults`; without one it is answered.
 """
 
+import base64
+import io
 import json
 import threading
 import time
@@ -11,7 +14,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 LIMIT = 8 << 20  # bytes of a request
 
@@ -75,7 +80,9 @@ class TestServer(ThreadingHTTPServer):
 
     choices: how many a request gets at most; None as many as it wants. always: a fault for every
     request, after `faults` are used up. judge: a fault, or None, by the body.
-    most: the largest number of requests at once so far.
+    most: the largest number of requests at once so far. generates: which of vLLM's model runners
+    answers /inference/v1/generate. cache: what there is in a prefix cache of blocks of four tokens.
+    computed: tokens that were not in it.
     """
 
     __test__ = False
@@ -88,6 +95,10 @@ class TestServer(ThreadingHTTPServer):
         self.always: Any = None
         self.judge: Callable[[dict[str, Any]], Any] = lambda body: None
         self.seen: list[Seen] = []
+        self.generates: Literal["", "rows", "passages"] = ""
+        self.takes_token_ids = self.says_cached = True
+        self.cache: set[tuple[int, ...]] = set()
+        self.computed = 0
         self.now = self.most = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
@@ -112,6 +123,13 @@ class TestServer(ThreadingHTTPServer):
 
     def reply(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The right answer to a request."""
+        if path.endswith("/generate"):
+            return self._generated(body)
+        if isinstance(body.get("prompt"), list) and isinstance(body["prompt"][0], list):
+            replies = [self.reply(path, body | {"prompt": prompt}) for prompt in body["prompt"]]
+            first = replies[0]
+            first["choices"] = [reply["choices"][0] for reply in replies]
+            return first
         chat = path.endswith("/chat/completions")
         backend = self.backend
         prompt = backend.chat_ids(body) if chat else body["prompt"]
@@ -126,6 +144,11 @@ class TestServer(ThreadingHTTPServer):
                 choice["message"] = {"role": "assistant", "content": one.text, "refusal": None}
             else:
                 choice |= {"text": one.text, "logprobs": self._logprobs(prompt, one, body)}
+            if "logprob_token_ids" in body and self.takes_token_ids:
+                self._read_cache(prompt)
+                tokens = body["logprob_token_ids"]
+                row = {f"token_id:{i}": backend.logprobs([*prompt, i])[-1] for i in tokens}
+                choice["logprobs"]["top_logprobs"] = [row]
             if body.get("return_token_ids"):
                 choice["token_ids"] = one.ids
             if "prompt_logprobs" in body:
@@ -143,6 +166,36 @@ class TestServer(ThreadingHTTPServer):
             "choices": choices,
             "usage": usage | {"total_tokens": len(prompt) + spent},
         }
+
+    def _read_cache(self, ids: list[int]) -> int:
+        """How many tokens are in the prefix cache; the others are put into it."""
+        ends = range(4, len(ids), 4)
+        with self.lock:
+            cached = max((e for e in ends if tuple(ids[:e]) in self.cache), default=0)
+            self.cache.update(tuple(ids[:e]) for e in (*ends, len(ids) // 4 * 4))
+            self.computed += len(ids) - cached
+        return cached
+
+    def _generated(self, body: dict[str, Any]) -> dict[str, Any]:
+        ids, how = body["token_ids"], body["sampling_params"]
+        cached = 0 if how.get("skip_reading_prefix_cache", True) else self._read_cache(ids)
+        values = self.backend.logprobs(ids)
+        usage: dict[str, Any] = {"prompt_tokens": len(ids), "completion_tokens": 1}
+        if self.says_cached:
+            usage["prompt_tokens_details"] = {"cached_tokens": cached}
+        reply: dict[str, Any] = {"choices": [{"index": 0, "token_ids": [7]}], "usage": usage}
+        if "prompt_logprobs" in how:
+            rows = [{str(i): {"logprob": v}} for i, v in zip(ids[1:], values[1:], strict=True)]
+            rows[:cached] = [{"123456": {"logprob": 9.0}}] * cached  # whatever was in memory
+            reply["prompt_logprobs"] = [None, *rows]
+        elif cached <= (start := how["prompt_logprob_start"]):
+            table = how["prompt_logprob_token_ids"]
+            assert [row[0] for row in table] == ids[start + 1 :]
+            with io.BytesIO() as buffer:
+                np.save(buffer, np.array(values[start + 1 :], dtype=np.float32)[:, None])
+                text = base64.b64encode(buffer.getvalue()).decode()
+            reply["prompt_token_id_logprobs"] = text
+        return reply
 
     def _logprobs(self, prompt: Any, one: Any, body: dict[str, Any]) -> dict[str, Any] | None:
         if body.get("logprobs") is None:
@@ -196,7 +249,11 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Hang):
             self.close_connection = True
             return None
-        if self.path not in ("/v1/completions", "/v1/chat/completions"):
+        if self.path == "/inference/v1/generate":
+            cause = self._refuse(body["sampling_params"])
+            if cause is not None:
+                return self._send(cause.code, cause.body)
+        elif self.path not in ("/v1/completions", "/v1/chat/completions"):
             return self._send(404, {"error": {"message": f"no {self.path}"}})
         if body["model"] != self.server.model:
             said = {"message": f"The model `{body['model']}` does not exist.", "code": None}
@@ -205,6 +262,14 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Edit):
             reply = fault.change(reply)
         return self._send(200, reply, cut=fault.share if isinstance(fault, Cut) else None)
+
+    def _refuse(self, how: dict[str, Any]) -> Status | None:
+        """What vLLM says to a request that it was not started for."""
+        if not self.server.generates:
+            return Status(403, body={"error": {"message": "Restart with --enable-scale-out."}})
+        if self.server.generates == "rows" and "prompt_logprob_token_ids" in how:
+            return Status(400, body={"error": {"message": "requires the V2 model runner"}})
+        return None
 
     def _send(self, code: int, body: Any, headers: Any = (), cut: float | None = None) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -5,17 +5,20 @@ of kernels depends on what is batched together: the last digits may differ from 
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from contextlib import contextmanager
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from benchkit.errors import ConfigError, EngineError
+from benchkit.files.hub_cache import cached_commit
 from benchkit.lm import tokenization
-from benchkit.lm.engines.requests import UnusableReplyError, request_seed, sum_logprobs
+from benchkit.lm.engines.requests import request_seed
+from benchkit.lm.engines.vllm_scoring import VLLMScorer
+from benchkit.lm.model_files.load_errors import explain_load_errors
 from benchkit.lm.tokens import tokenizer_check
 from benchkit.lm.types import (
     Completion,
@@ -27,6 +30,8 @@ from benchkit.lm.types import (
     Prompt,
 )
 
+_HINT = "give a local folder or the id of a model that is downloaded or can be, and see vLLM's log"
+_CPU_BLOCK = 32  # tokens; the smallest that vLLM's attention takes on a CPU
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
@@ -109,23 +114,16 @@ class VLLMEngine:
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
     ) -> Iterator[ContinuationScores]:
-        """Yield log-probabilities of each prompt's continuations."""
-        # vLLM cannot generate nothing; the one token is ignored.
-        sampling = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "detokenize": False}
-        starts: list[int] = []
-
-        def requests() -> Iterator[tuple[list[int], dict[str, Any]]]:
-            for prompt, texts in zip(prompts, continuations, strict=True):
-                before = tokenization.prompt_ids(self._tokenizer, prompt)
-                starts.append(len(before))
-                for text in texts:
-                    after = tokenization.continuation_ids(self._tokenizer, text, end)
-                    yield [*before, *after], sampling
-
-        results = self._run(requests())
-        for row, texts in enumerate(continuations):
-            row_results = list(islice(results, len(texts)))
-            yield _sum_scores(row_results, starts[row] if row_results else 0)
+        """Yield log-probabilities of each prompt's continuations; see `VLLMScorer`."""
+        tokenizer = self._tokenizer
+        rows = (
+            (
+                tokenization.prompt_ids(tokenizer, prompt),
+                [tokenization.continuation_ids(tokenizer, text, end) for text in texts],
+            )
+            for prompt, texts in zip(prompts, continuations, strict=True)
+        )
+        yield from self._scorer.score(rows)
 
     def constrained_choice(
         self,
@@ -161,17 +159,45 @@ class VLLMEngine:
         lora: dict[str, Any] = {}
         if config.lora is not None:
             lora = {"enable_lora": True, "max_lora_rank": config.max_lora_rank}
-        return self._vllm.LLM(
-            model=config.model,
-            revision=config.revision,
-            trust_remote_code=config.trust_remote_code,
-            dtype=config.dtype,
-            max_model_len=config.max_model_len,
-            gpu_memory_utilization=config.gpu_memory_utilization,
-            tensor_parallel_size=config.tensor_parallel_size,
-            **lora,
-            **config.options,
-        )
+        options: dict[str, Any] = lora | config.options
+        if _runs_on_cpu(self._vllm):
+            # The default of 128 computes up to 127 tokens of a prompt anew for each continuation.
+            options.setdefault("block_size", _CPU_BLOCK)
+        llm = self._vllm.LLM
+        with self._explain_errors():
+            return llm(
+                model=config.model,
+                revision=cached_commit(config.model, config.revision) or config.revision,
+                trust_remote_code=config.trust_remote_code,
+                dtype=config.dtype,
+                max_model_len=config.max_model_len,
+                gpu_memory_utilization=config.gpu_memory_utilization,
+                tensor_parallel_size=config.tensor_parallel_size,
+                **options,
+            )
+
+    @contextmanager
+    def _explain_errors(self) -> Iterator[None]:
+        name = f"model {self.config.model!r}"
+        try:
+            with explain_load_errors(name, _HINT):
+                yield
+        except RuntimeError as error:  # what went wrong in a process of its own is in its log
+            raise EngineError(
+                f"vLLM cannot load {name}: {str(error).partition(chr(10))[0][:300]}",
+                "read vLLM's log above; often the GPU's memory is too small"
+                " (gpu_memory_utilization, max_model_len), or it lacks the dtype",
+            ) from error
+
+    @cached_property
+    def _scorer(self) -> VLLMScorer:
+        config = getattr(getattr(self._llm, "llm_engine", None), "vllm_config", None)
+        is_cached = getattr(getattr(config, "cache_config", None), "enable_prefix_caching", True)
+        # On a CPU vLLM 0.32 ends with an error if a batch has an adapter and several requests for
+        # log-probabilities of prompts.
+        batch = 1 if self._adapter is not None and _runs_on_cpu(self._vllm) else self.config.batch
+        obstacle = "" if is_cached else "its prefix cache is off"
+        return VLLMScorer(partial(self._run, batch=batch), self.config.batch, obstacle)
 
     @cached_property
     def _adapter(self) -> Any:
@@ -188,10 +214,10 @@ class VLLMEngine:
         return tokenizer
 
     def _run(
-        self, requests: Iterator[tuple[list[int], dict[str, Any]]]
+        self, requests: Iterator[tuple[list[int], dict[str, Any]]], batch: int | None = None
     ) -> Iterator[tuple[list[int], Any]]:
         """Yield (ids, vLLM's result) of each (ids, sampling parameters)."""
-        while chunk := list(islice(requests, self.config.batch)):
+        while chunk := list(islice(requests, batch or self.config.batch)):
             try:
                 results = self._llm.generate(
                     [{"prompt_token_ids": ids} for ids, _ in chunk],
@@ -207,28 +233,12 @@ class VLLMEngine:
             yield from zip((ids for ids, _ in chunk), results, strict=True)
 
 
+def _runs_on_cpu(vllm: Any) -> bool:
+    platform = getattr(getattr(vllm, "platforms", None), "current_platform", None)
+    return platform is not None and bool(platform.is_cpu())
+
+
 def _completion(output: Any) -> Completion:
     finish = _FINISH.get(output.finish_reason or "", "error")
     fault = f"vLLM ended it by {output.finish_reason!r}" if finish == "error" else ""
     return Completion(output.text, finish, len(output.token_ids), fault)
-
-
-def _sum_scores(results: Sequence[tuple[list[int], Any]], start: int) -> ContinuationScores:
-    """Return sums over `ids[start:]` of each result's prompt log-probabilities."""
-    sums: list[float] = []
-    counts: list[int] = []
-    try:
-        for ids, result in results:
-            rows = result.prompt_logprobs
-            logprobs = [row[i].logprob for i, row in zip(ids[start:], rows[start:], strict=True)]
-            sums.append(sum_logprobs(logprobs))
-            counts.append(len(logprobs))
-    except (UnusableReplyError, KeyError, TypeError, ValueError) as error:
-        fault = f"vLLM gave no usable log-probabilities ({type(error).__name__}: {error})"
-        return ContinuationScores(None, None, "error", {"prompt_tokens": 0}, fault)
-    return ContinuationScores(
-        np.array(sums, dtype=np.float64),
-        np.array(counts, dtype=np.int64),
-        "stop",
-        {"prompt_tokens": sum(len(ids) for ids, _ in results)},
-    )

@@ -1,5 +1,9 @@
-"""The vllm engine on a stand-in for vLLM; tests/scripts/vllm_parity.py runs it on the real one."""
+"""The vllm engine on a stand-in for vLLM.
 
+tests/scripts/vllm_parity.py and served_scoring.py run it on the real one.
+"""
+
+import warnings
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -13,13 +17,28 @@ from tests.support.tiny_chat_model import tiny_tokenizer
 
 
 class FakeLLM:
-    """Says the number of its prompt's tokens, and scores a token by minus a hundredth of its id."""
+    """Says the number of its prompt's tokens, and scores a token by minus a hundredth of its id.
+
+    Its prefix cache has blocks of four tokens. Of cached tokens, the rows of log-probabilities are
+    arbitrary (as of vLLM's first model runner) or left out (`leaves_out`, its second).
+    """
 
     made: ClassVar[list] = []
+    leaves_out = False
 
     def __init__(self, **options):
-        self.options, self.calls = options, []
+        self.options, self.calls, self.blocks, self.computed = options, [], set(), 0
         FakeLLM.made.append(self)
+
+    def _cached(self, ids, how):
+        skips = getattr(how, "skip_reading_prefix_cache", None)
+        if skips is None:
+            skips = hasattr(how, "prompt_logprobs")
+        ends = range(4, len(ids), 4)
+        cached = 0 if skips else max((e for e in ends if tuple(ids[:e]) in self.blocks), default=0)
+        self.blocks.update(tuple(ids[:e]) for e in [*ends, len(ids) // 4 * 4])
+        self.computed += len(ids) - cached
+        return cached
 
     def get_tokenizer(self):
         return tiny_tokenizer()
@@ -36,12 +55,30 @@ class FakeLLM:
             SimpleNamespace(text=f"{len(ids)}-{i}", finish_reason=r, token_ids=[1, 2])
             for i, r in zip(range(how.n), ["stop", "length", "abort"], strict=False)
         ]
-        rows = [None, *({i: SimpleNamespace(logprob=-i / 100)} for i in ids[1:])]
-        return SimpleNamespace(outputs=outputs, prompt_logprobs=rows)
+        rows = [None, *({i: score(i)} for i in ids[1:])]
+        if tokens := getattr(how, "logprob_token_ids", None):
+            outputs[0].logprobs = [{i: score(i) for i in tokens}]
+        cached = self._cached(ids, how)
+        hidden = [] if self.leaves_out else [{3: score(-1000)}] * cached
+        rows[1 : cached + 1] = hidden
+        return SimpleNamespace(outputs=outputs, prompt_logprobs=rows, num_cached_tokens=cached)
 
 
 class FakeParams(SimpleNamespace):
     n = 1
+
+
+class OldParams(FakeParams):
+    """Of a vLLM that cannot be told to read its cache."""
+
+    def __init__(self, skip_reading_prefix_cache=None, **values):
+        if skip_reading_prefix_cache is not None:
+            raise TypeError("Unexpected keyword argument 'skip_reading_prefix_cache'")
+        super().__init__(**values)
+
+
+def score(token):
+    return SimpleNamespace(logprob=-token / 100)
 
 
 @pytest.fixture
@@ -103,16 +140,94 @@ def test_greedy_is_asked_once(engine):
     assert (params.n, params.temperature, params.seed) == (1, 0.0, None)
 
 
-def test_scores_are_sums_over_the_continuation(engine):
-    options = [["ab", "", "né"], [], ["the"]]
-    results = list(engine.score(prompts(3), options))
-    tokenizer = tiny_tokenizer()
+def expected(texts, end=True):
+    ids = [tokenization.continuation_ids(tiny_tokenizer(), text, end) for text in texts]
+    return [-sum(i) / 100 for i in ids], [len(i) for i in ids]
+
+
+@pytest.mark.parametrize("leaves_out", [False, True])
+def test_scores_are_sums_over_the_continuation(engine, monkeypatch, leaves_out):
+    monkeypatch.setattr(FakeLLM, "leaves_out", leaves_out)
+    options = [["ab", "", "né", "a long one", "a long two"], [], ["the"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        results = list(engine.score(prompts(3), options))
     for texts, scored in zip(options, results, strict=True):
-        ids = [tokenization.continuation_ids(tokenizer, t, True) for t in texts]
-        assert scored.logprobs == pytest.approx([-sum(i) / 100 for i in ids])
-        assert scored.token_counts.tolist() == [len(i) for i in ids]
+        sums, counts = expected(texts)
+        assert scored.logprobs == pytest.approx(sums)
+        assert scored.token_counts.tolist() == counts
     [open_ended] = engine.score(prompts(1), [["ab", ""]], end=False)
     assert open_ended.token_counts.tolist() == [1, 0]
+
+
+def test_a_prompt_is_computed_once(engine):
+    [prompt] = prompts(81)[-1:]
+    texts = [f"title {i}" for i in range(20)]
+    list(engine.score([prompt], [["x"]]))  # the two ways are compared
+    [llm] = FakeLLM.made
+    llm.computed, llm.blocks = 0, set()
+    [scored] = engine.score([prompt], [texts])
+    sums, counts = expected(texts)
+    assert scored.logprobs == pytest.approx(sums)
+    size = len(tokenization.prompt_ids(tiny_tokenizer(), prompt))
+    assert scored.usage["computed_tokens"] == llm.computed
+    assert llm.computed < size + sum(counts) + 4 * len(texts) < 0.3 * size * len(texts)
+    # Now the cache has the continuations, too.
+    [again] = engine.score([prompt], [texts[::-1]])
+    assert again.logprobs == pytest.approx(sums[::-1])
+
+
+def test_an_adapter_on_a_cpu_is_scored_with_one_request_at_a_time(monkeypatch):
+    platforms = SimpleNamespace(current_platform=SimpleNamespace(is_cpu=lambda: True))
+    module = SimpleNamespace(LLM=FakeLLM, SamplingParams=FakeParams, platforms=platforms)
+    engine = VLLMEngine(VLLMConfig(model="m", lora="folder"))
+    monkeypatch.setitem(vars(engine), "_vllm", module)
+    monkeypatch.setitem(vars(engine), "_adapter", "the adapter")
+    [scored] = engine.score(prompts(1), [["ab", "né"]])
+    assert scored.logprobs == pytest.approx(expected(["ab", "né"])[0])
+    calls = FakeLLM.made[-1].calls
+    assert all(len(ids) == 1 and adapter == "the adapter" for ids, _, adapter in calls)
+
+
+@pytest.mark.parametrize("fault", ["old", "off", "wrong", "silent"])
+def test_a_vllm_that_cannot_share_a_prompt_is_asked_for_each_continuation(
+    engine, monkeypatch, fault
+):
+    right = FakeLLM._one
+
+    def spoil(self, ids, how):
+        result = right(self, ids, how)
+        if fault == "wrong" and result.num_cached_tokens:
+            result.prompt_logprobs = [None, *({i: score(i + 90)} for i in ids[1:])]
+        if fault == "silent" and hasattr(how, "logprob_token_ids"):
+            result.outputs[0].logprobs = None
+        return result
+
+    monkeypatch.setattr(FakeLLM, "_one", spoil)
+    if fault == "old":
+        module = SimpleNamespace(LLM=FakeLLM, SamplingParams=OldParams)
+        monkeypatch.setitem(vars(engine), "_vllm", module)
+    if fault == "off":
+        cache = SimpleNamespace(enable_prefix_caching=False)
+        config = SimpleNamespace(vllm_config=SimpleNamespace(cache_config=cache))
+        monkeypatch.setattr(FakeLLM, "llm_engine", config, raising=False)
+    options = [["ab", "a longer one", "né"]] * 2
+    with pytest.warns(UserWarning, match="computes each prompt anew") as caught:
+        results = list(engine.score(prompts(2), options))
+    assert len(caught) == 1
+    assert [r.logprobs.tolist() for r in results] == [pytest.approx(expected(options[0])[0])] * 2
+    assert next(iter(engine.score(prompts(1), [["ab"]]))).finish == "stop"
+
+
+def test_on_a_cpu_blocks_are_small_unless_the_suite_says_otherwise(monkeypatch):
+    platform = SimpleNamespace(is_cpu=lambda: True)
+    platforms = SimpleNamespace(current_platform=platform)
+    module = SimpleNamespace(LLM=FakeLLM, SamplingParams=FakeParams, platforms=platforms)
+    for options, expected_size in (({}, 32), ({"block_size": 64}, 64)):
+        made = VLLMEngine(VLLMConfig(model="m", options=options))
+        monkeypatch.setitem(vars(made), "_vllm", module)
+        made.count_tokens("a")
+        assert FakeLLM.made[-1].options["block_size"] == expected_size
 
 
 @pytest.mark.parametrize(
@@ -124,6 +239,7 @@ def test_no_number_is_made_of_a_wrong_score(engine, monkeypatch, row):
     def wrong(self, ids, how):
         result = right(self, ids, how)
         result.prompt_logprobs[-1] = row and {ids[-1]: row[0]}
+        result.outputs[0].logprobs = None
         return result
 
     monkeypatch.setattr(FakeLLM, "_one", wrong)

@@ -31,6 +31,8 @@ def build_generation_body(
     for field in _GENERATION_FIELDS:
         if config.sends(field):
             body[config.wire_name(field)] = getattr(decoding, field)
+    if config.reasoning_effort:
+        body["reasoning_effort"] = config.reasoning_effort
     if decoding.stop:
         body["stop"] = list(decoding.stop)
     if config.server == "vllm":
@@ -69,16 +71,31 @@ def build_scoring_body(config: OpenAIConfig, ids: Sequence[int]) -> dict[str, An
 
     One token is generated and ignored, as not all servers take 0.
     """
-    body: dict[str, Any] = {"model": config.model, "prompt": list(ids)}
+    body = _one_token(config) | {"prompt": list(ids)}
+    if config.scores_by == "echo":
+        body |= {"echo": True, "logprobs": 1}
+    else:
+        body["prompt_logprobs"] = 0
+    return apply_extra_body(config, body)
+
+
+def build_next_tokens_body(
+    config: OpenAIConfig, prompts: Sequence[Sequence[int]], tokens: Sequence[int]
+) -> dict[str, Any]:
+    """Return the body of a request for the log-probabilities of tokens behind each prompt."""
+    body = _one_token(config) | {"prompt": [list(ids) for ids in prompts]}
+    # `logprobs` is the number of further tokens, the likeliest; without it there are none at all.
+    body |= {"logprobs": 1, "logprob_token_ids": list(tokens), "return_tokens_as_token_ids": True}
+    return apply_extra_body(config, body)
+
+
+def _one_token(config: OpenAIConfig) -> dict[str, Any]:
+    body: dict[str, Any] = {"model": config.model}
     if config.sends("max_tokens"):
         body[config.rename_fields.get("max_tokens", "max_tokens")] = 1
     if config.sends("temperature"):
         body[config.wire_name("temperature")] = 0
-    if config.scores_by == "prompt_logprobs":
-        body["prompt_logprobs"] = 0
-    else:
-        body |= {"echo": True, "logprobs": 1}
-    return apply_extra_body(config, body)
+    return body
 
 
 def apply_extra_body(config: OpenAIConfig, body: dict[str, Any]) -> dict[str, Any]:

@@ -7,23 +7,19 @@ broke off asks only what is missing.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import Any, Self
 
-import numpy as np
-
 from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
-from benchkit.lm import tokenization
 from benchkit.lm.engines.budget import Budget, TokenUsage
-from benchkit.lm.engines.openai import replies
-from benchkit.lm.engines.openai.bodies import build_generation_body, build_scoring_body
+from benchkit.lm.engines.openai.batches.fetcher import BatchFetcher, Fetch, samples_reader
 from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
-from benchkit.lm.engines.openai.server_tokenizer import load_tokenizer
+from benchkit.lm.engines.openai.scoring import ServerScorer
+from benchkit.lm.engines.openai.tasks import RequestTask, TaskBuilder
 from benchkit.lm.engines.ordered_map import map_ordered
 from benchkit.lm.engines.requests import (
     RejectedRequestError,
@@ -40,27 +36,9 @@ from benchkit.lm.types import (
     Prompt,
 )
 
-_MESSAGE_TOKENS = 16  # that a chat template puts around a message, at most
-
 _Usage = Mapping[str, float]
 _Choice = tuple[str, FinishReason, int | None]  # text, finish, tokens where the server counted them
-# Body, seed and sample count of a request -> the answer, or why there is none.
-_Fetch = Callable[[dict[str, Any], int | None, int], dict[str, Any] | str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A prompt to generate or to score from, which may take several requests."""
-
-    prompt: Prompt
-    body: dict[str, Any]
-    size: int
-    """Tokens of the prompt, at most."""
-    ids: Sequence[int] = ()
-    start: int = 0
-    """Where in `ids` the continuation begins."""
-    spellings: Sequence[frozenset[str] | None] = ()
-    """How servers may write the continuation's tokens."""
+_Drawn = tuple[list[_Choice] | str, _Usage]  # the samples, or why there are none
 
 
 class OpenAIEngine:
@@ -90,7 +68,7 @@ class OpenAIEngine:
         self._client = BudgetedClient(
             config, cache_dir, backoff or Backoff(retries=config.max_retries)
         )
-        self._spellings: dict[int, frozenset[str] | None] = {}
+        self._tasks = TaskBuilder(config)
 
     @classmethod
     def from_config(cls, config: OpenAIConfig, load_backbone: object, cache_dir: Path) -> Self:  # noqa: ARG003
@@ -104,16 +82,58 @@ class OpenAIEngine:
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
         """Yield `decoding.n` completions of each prompt."""
+        if self.config.batch_api:
+            return self._generate_by_batches(prompts, decoding)
 
-        def ask(task: _Task, stop: Event) -> tuple[list[_Choice] | str, _Usage]:
+        def ask(task: RequestTask, stop: Event) -> _Drawn:
             def fetch(body: dict[str, Any], seed: int | None, n: int) -> dict[str, Any] | str:
                 return self._request_samples(task, body, seed, n, decoding, stop)
 
             return self._draw(task, decoding, fetch)
 
-        tasks = (self._generation_task(prompt, decoding) for prompt in prompts)
+        tasks = (self._tasks.generation_task(prompt, decoding) for prompt in prompts)
         results = map_ordered(ask, tasks, self.config.concurrency)
         return (self._generation(choices, decoding.n, usage) for choices, usage in results)
+
+    def submit(self, prompts: Sequence[Prompt], decoding: Decoding) -> None:
+        """Send what `generate` would ask for in batches, without waiting; nothing for live calls.
+
+        Whoever generates the same later, in this process or another, finds these batches.
+        """
+        if self.config.batch_api:
+            fetcher = BatchFetcher(self._client, self.config)
+            for prompt in prompts:
+                self._draw_by_batches(
+                    fetcher, self._tasks.generation_task(prompt, decoding), decoding
+                )
+            fetcher.submit()
+
+    def report_to(self, note: Callable[[str], None]) -> None:
+        """Let a function receive, in words, how batches stand."""
+        self._client.batches.note = note
+
+    def _generate_by_batches(
+        self, prompts: Sequence[Prompt], decoding: Decoding
+    ) -> Iterator[Generation]:
+        tasks = [self._tasks.generation_task(prompt, decoding) for prompt in prompts]
+        fetcher = BatchFetcher(self._client, self.config)
+        results: dict[int, _Drawn] = {}
+        while len(results) < len(tasks):
+            for row, task in enumerate(tasks):
+                if row not in results and (drawn := self._draw_by_batches(fetcher, task, decoding)):
+                    results[row] = drawn
+            fetcher.run()
+        for row in range(len(tasks)):
+            choices, usage = results[row]
+            yield self._generation(choices, decoding.n, usage)
+
+    def _draw_by_batches(
+        self, fetcher: BatchFetcher, task: RequestTask, decoding: Decoding
+    ) -> _Drawn | None:
+        """Return the samples of a prompt; None where some are to come from a batch."""
+        return fetcher.draw(
+            lambda fetch: self._draw(task, decoding, fetch), task.size, decoding.max_tokens
+        )
 
     def lookup(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation | None]:
         """Yield what `generate` would give from the cache, None where it would ask the server."""
@@ -123,7 +143,7 @@ class OpenAIEngine:
             return self._client.lookup(self.config.endpoint, body, seed, reading) or "not stored"
 
         for prompt in prompts:
-            task = self._generation_task(prompt, decoding)
+            task = self._tasks.generation_task(prompt, decoding)
             choices, usage = self._draw(task, decoding, fetch)
             yield (
                 None if isinstance(choices, str) else self._generation(choices, decoding.n, usage)
@@ -132,19 +152,15 @@ class OpenAIEngine:
     def score(
         self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]], end: bool = True
     ) -> Iterator[ContinuationScores]:
-        """Yield log-probabilities of each prompt's continuations, with one request for each."""
+        """Yield log-probabilities of each prompt's continuations; see `ServerScorer`."""
         if not self.can_score:
             raise ConfigError(
                 f"the engine for {self.config.model!r} cannot score",
-                "set tokenizer to the model's folder or id, and scoring to other than 'off'",
+                "score live: batch_api = false"
+                if self.config.batch_api
+                else "set tokenizer to the model's folder or id, and scoring to other than 'off'",
             )
-        tasks = (
-            task
-            for prompt, texts in zip(prompts, continuations, strict=True)
-            for task in self._scoring_tasks(prompt, texts, end)
-        )
-        results = map_ordered(self._request_logprob, tasks, self.config.concurrency)
-        return (_combine_scores([next(results) for _ in texts]) for texts in continuations)
+        return self._scorer.score(prompts, continuations, end)
 
     def constrained_choice(
         self,
@@ -160,59 +176,25 @@ class OpenAIEngine:
 
     def count_tokens(self, text: str) -> int:
         """Return the tokens of `text`; without a tokenizer its bytes, which are never fewer."""
-        if self.config.tokenizer is None:
-            return len(text.encode("utf-8", "surrogatepass"))
-        return len(tokenization.text_ids(self._tokenizer, text))
+        return self._tasks.count_tokens(text)
 
     @property
     def title_tokenizer(self) -> Any:
         """The tokenizer that the settings name, to be checked with the titles; None without one."""
-        return None if self.config.tokenizer is None else self._tokenizer
+        return None if self.config.tokenizer is None else self._tasks.tokenizer
 
     def close(self) -> None:
         """Close the cache's file and the connections; they are opened again when needed."""
         self._client.close()
 
-    # A tokenizer may not be used by several threads: tasks are built, and answers put together, in
-    # the caller's; only `_request_samples` and `_request_logprob` run in others.
+    # Tasks are built, and answers put together, in the caller's thread (`TaskBuilder`); only
+    # `_request_samples` runs in others.
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        return load_tokenizer(str(self.config.tokenizer), self.config.trust_remote_code)
+    def _scorer(self) -> ServerScorer:
+        return ServerScorer(self.config, self._client, self._tasks.tokenizer)
 
-    def _generation_task(self, prompt: Prompt, decoding: Decoding) -> _Task:
-        ids: list[int] = []
-        end: Sequence[int] = ()
-        if self.config.api == "completions":
-            ids = tokenization.prompt_ids(self._tokenizer, prompt)
-            end = tokenization.end_of_turn(self._tokenizer)
-        body = build_generation_body(self.config, prompt, decoding, ids, end)
-        texts = [*(m.content for m in prompt.messages), *prompt.prefill]
-        size = len(ids) or sum(self.count_tokens(text) + _MESSAGE_TOKENS for text in texts)
-        return _Task(prompt, body, size)
-
-    def _scoring_tasks(self, prompt: Prompt, texts: Sequence[str], end: bool) -> Iterator[_Task]:
-        before = tokenization.prompt_ids(self._tokenizer, prompt)
-        if not before:
-            raise ConfigError(
-                f"prompt {prompt.key!r} has no token", "the first token has no log-probability"
-            )
-        for text in texts:
-            after = tokenization.continuation_ids(self._tokenizer, text, end)
-            ids = [*before, *after]
-            echo = self.config.scores_by == "echo"
-            spellings = [self._token_spellings(i) for i in after] if echo else []
-            body = build_scoring_body(self.config, ids)
-            yield _Task(prompt, body, len(ids), ids, len(before), spellings)
-
-    def _token_spellings(self, token: int) -> frozenset[str] | None:
-        if token not in self._spellings:
-            self._spellings[token] = replies.token_spellings(self._tokenizer, token)
-        return self._spellings[token]
-
-    def _draw(
-        self, task: _Task, decoding: Decoding, fetch: _Fetch
-    ) -> tuple[list[_Choice] | str, _Usage]:
+    def _draw(self, task: RequestTask, decoding: Decoding, fetch: Fetch) -> _Drawn:
         """Fetch until there are n samples, as servers may give fewer at once.
 
         The cause stands for them if one of the fetches brings nothing.
@@ -239,7 +221,7 @@ class OpenAIEngine:
 
     def _request_samples(
         self,
-        task: _Task,
+        task: RequestTask,
         body: dict[str, Any],
         seed: int | None,
         n: int,
@@ -247,10 +229,7 @@ class OpenAIEngine:
         stop: Event,
     ) -> dict[str, Any] | str:
         """Return the answer to a request for n samples (or the first of them), or the cause."""
-
-        def read(reply: Any) -> dict[str, Any]:
-            return {"choices": replies.read_choices(reply, self.config, n)}
-
+        read = samples_reader(self.config, n)
         max_usage = TokenUsage(task.size, n * decoding.max_tokens)
         endpoint, reading = self.config.endpoint, self.config.reading
         try:
@@ -284,37 +263,3 @@ class OpenAIEngine:
     def _completion_tokens(self, text: str, finish: FinishReason) -> int:
         """Return the tokens of an answer whose server did not count them, with the end of turn."""
         return self.count_tokens(text) + (finish == "stop")
-
-    def _request_logprob(self, task: _Task, stop: Event) -> tuple[float | str, int, _Usage]:
-        """Return (log-probability, tokens, usage) of a continuation; the cause if there is none."""
-        ids, start = task.ids, task.start
-        if start == len(ids):
-            return 0.0, 0, {}
-
-        def read(reply: Any) -> dict[str, Any]:
-            if self.config.scores_by == "prompt_logprobs":
-                return {"logprob": replies.sum_prompt_logprobs(reply, ids, start)}
-            return {"logprob": replies.sum_echo_logprobs(reply, ids, start, task.spellings)}
-
-        max_usage = TokenUsage(task.size, 1)
-        try:
-            # The same tokens may be cut into prompt and continuation elsewhere.
-            reading = {"start": start}
-            answer = self._client.ask(
-                "completions", task.body, None, read, max_usage, stop, reading
-            )
-        except (UnusableReplyError, RejectedRequestError) as error:
-            return str(error), 0, {}
-        return answer["logprob"], len(ids) - start, answer["usage"]
-
-
-def _combine_scores(parts: Sequence[tuple[float | str, int, _Usage]]) -> ContinuationScores:
-    """Put the continuations of one prompt together."""
-    usage: Counter[str] = Counter()
-    for _, _, part_usage in parts:
-        usage.update(part_usage)
-    if faults := [logprob for logprob, _, _ in parts if isinstance(logprob, str)]:
-        return ContinuationScores(None, None, "error", dict(usage), faults[0])
-    logprobs = [logprob for logprob, _, _ in parts]
-    counts = np.array([count for _, count, _ in parts], dtype=np.int64)
-    return ContinuationScores(np.array(logprobs, dtype=np.float64), counts, "stop", dict(usage))
