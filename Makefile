@@ -28,6 +28,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_scoring.py
 	$(BIN)/python tests/benchmarks/bench_prepare.py
 	$(BIN)/python tests/benchmarks/bench_isolation.py
+	$(BIN)/python tests/benchmarks/bench_executors.py
 	$(BIN)/python tests/benchmarks/bench_lm.py
 	$(BIN)/python tests/benchmarks/bench_preference.py
 	$(BIN)/python tests/benchmarks/bench_grpo.py

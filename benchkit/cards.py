@@ -64,6 +64,10 @@ class Card(BaseModel):
     """Hyper-parameters that this name fixes."""
     deviations: tuple[str, ...] = ()
     """Where it is known to differ from the paper."""
+    gpus: float = Field(default=1.0, ge=0)
+    """GPUs of a run on a cluster's GPUs, a fraction where several runs share one."""
+    memory_gb: float = Field(default=0.0, ge=0)
+    """Memory that is reserved for a run on a cluster; 0 where nothing is known."""
 
     @property
     def missing_packages(self) -> list[str]:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from benchkit.files.temporary_files import make_temporary_file
 if TYPE_CHECKING:  # methods import this module where polars must not be loaded: see processes
     import polars as pl
 
+_is_flushing: ContextVar[bool] = ContextVar("is_flushing", default=True)
 _MAX_NAME = 1000  # characters
 _MAX_FOLDER_BYTES = 120  # file systems take 255; endings and temporary names need room
 _ORDINARY = re.compile(r"[\w.@+ /:,()=&-]*")  # what a folder keeps, or writes as a dash
@@ -177,7 +179,22 @@ def disk_error(error: BaseException) -> StoreError | None:
     return StoreError(f"a file cannot be written: {fault}", write_hint(fault))
 
 
+@contextmanager
+def leave_unflushed() -> Iterator[None]:
+    """Leave it to the system when files of the block reach the disk.
+
+    For folders that are worth nothing once their machine has stopped.
+    """
+    token = _is_flushing.set(False)
+    try:
+        yield
+    finally:
+        _is_flushing.reset(token)
+
+
 def _flush(path: Path) -> None:
+    if not _is_flushing.get():
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

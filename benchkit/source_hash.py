@@ -52,6 +52,27 @@ _ERRORS = {
 
 def hash_sources(*start: Path) -> str:
     """Return the hash of Python files and of all first-party modules that they compute with."""
+    return hashlib.sha256("\n".join(sorted(_walk(start).values())).encode()).hexdigest()[:16]
+
+
+def list_local_sources(path: Path) -> list[Path]:
+    """Return a file and what it imports of the files beside it or of its package.
+
+    What is installed with benchkit is left out: it is wherever benchkit is.
+    """
+    installed = _catalog_folders()
+    files = set()
+    for file in _walk([path]):
+        folder, package = _package_of(file)
+        if not (package and installed.get(package[0]) == folder):
+            files.add(file)
+            places = [folder.joinpath(*package[:n]) for n in range(1, len(package) + 1)]
+            files |= {place / "__init__.py" for place in places}
+    return sorted(files)
+
+
+def _walk(start: Iterable[Path]) -> dict[Path, str]:
+    """Return file -> hash of files and of all first-party modules that they compute with."""
     hashes: dict[Path, str] = {}
     queue = [path.resolve() for path in start]
     while queue:
@@ -60,7 +81,7 @@ def hash_sources(*start: Path) -> str:
             continue
         hashes[path], imports = _parse_module(path, path.stat().st_mtime_ns)
         queue += [file for name, file in imports.items() if _counts(name)]
-    return hashlib.sha256("\n".join(sorted(hashes.values())).encode()).hexdigest()[:16]
+    return hashes
 
 
 def _counts(module: str) -> bool:

@@ -75,6 +75,8 @@ def test_the_doctor_names_what_mends(monkeypatch):
     assert "pip install --no-deps recbole==1.2.1" in missing["recbole"].hint
     assert "needed by" in missing["torch"].reason
     assert missing["numpy"].required
+    assert not missing["Ray"].ok and "benchkit[ray]" in missing["Ray"].hint
+    assert "submitit not installed" in missing["Slurm"].detail
 
 
 def _absent(name):

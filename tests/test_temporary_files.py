@@ -150,3 +150,13 @@ def test_every_writer_cleans_up_after_a_fault(tmp_path, monkeypatch, kind):
     with pytest.raises(StoreError, match="cannot write"):
         writers[kind](tmp_path / "a")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_outlives_no_machine_is_not_flushed(tmp_path, monkeypatch):
+    flushes = []
+    monkeypatch.setattr(os, "fsync", flushes.append)
+    with io.leave_unflushed():
+        io.write_text(tmp_path / "a", "x")
+    assert (tmp_path / "a").read_text() == "x" and not flushes
+    io.write_text(tmp_path / "a", "y")
+    assert len(flushes) == 2  # the file, and the folder that has its name

@@ -41,6 +41,7 @@ def run(
     limit_users: int | None = None,
     jobs: int = 1,
     executor: str | JobExecutor = "",
+    executor_options: Iterable[str] = (),
     threads: int = 1,
     device: str = "cpu",
     overwrite: Literal["never", "failed", "always"] = "never",
@@ -65,9 +66,11 @@ def run(
         datasets: Tasks of the suite to run, all by default.
         seeds: Seeds instead of the suite's.
         limit_users: Ask only so many users; such runs are kept apart as `SUITE@Nusers`.
-        jobs: Runs at a time, each in a process of its own.
-        executor: Where runs are computed: "inline", "processes", the name of an entry point,
-            `FILE.py:Class`, or an object; by default processes where `jobs` is more than 1.
+        jobs: Runs at a time, each in a process of its own; on clusters 1 is as many as have room.
+        executor: Where runs are computed: "inline", "processes", "ray", "slurm", the name of an
+            entry point, `FILE.py:Class`, or an object; by default processes where `jobs` is more
+            than 1.
+        executor_options: Options of a named executor, e.g. ["address=auto"] of ray.
         threads: Threads of one run; part of a run's identity.
         device: "cpu", "cuda", "cuda:1", ...
         overwrite: Which finished runs are done again.
@@ -111,6 +114,7 @@ def run(
             {
                 "limit_users": limit_users, "jobs": jobs, "threads": threads, "device": device,
                 "overwrite": overwrite, "executor": executor, "confine": confine,
+                "executor_options": tuple(executor_options),
                 "profile": choose_run_profile(profile, changes),
                 "store": Path(store), "data": Path(data),
             },
@@ -128,7 +132,8 @@ def _execute(
     """Compute what is missing, have it judged, and return what was done."""
     options = planned.options
     live = [job.method.name for job in planned.jobs if is_live(job.card.target)]
-    if live and not isinstance(make_executor(options.executor, options.jobs), InlineExecutor):
+    executor = make_executor(options.executor, options.jobs, options.executor_options)
+    if live and not isinstance(executor, InlineExecutor):
         raise ConfigError(
             f"{', '.join(dict.fromkeys(live))}: lives in this Python process, and runs would be"
             " computed in others",

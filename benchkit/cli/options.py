@@ -90,14 +90,28 @@ AllowKeyOption = Annotated[
 ExecutorOption = Annotated[
     str,
     typer.Option(
-        help="Where runs are computed: inline, processes, an entry point, FILE.py:Class."
-        " By default processes where --jobs is more than 1."
+        help="Where runs are computed: inline, processes, ray, slurm, an entry point,"
+        " FILE.py:Class. By default processes where --jobs is more than 1."
+    ),
+]
+ExecutorOptionsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--executor-option",
+        metavar="NAME=VALUE",
+        help="An option of ray (address=auto, gpus=0.5, ...) or slurm (partition=gpu, time=60,"
+        " export=DIR, ...); repeatable.",
     ),
 ]
 AnyMethodsOption = Annotated[
     str, typer.Option(help="Only these methods, comma-separated; FILE.py:Class works, too.")
 ]
-JobsOption = Annotated[int, typer.Option(min=1, help="Runs at a time, each in its own process.")]
+JobsOption = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Runs at a time, each in its own process; on clusters 1 is all that has room."
+    ),
+]
 ThreadsOption = Annotated[
     int, typer.Option(min=1, help="Threads of one run; part of its identity.")
 ]

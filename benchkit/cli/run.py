@@ -23,6 +23,7 @@ def run_command(
     demo_users: options.DemoUsersOption = 300,
     jobs: options.JobsOption = 1,
     executor: options.ExecutorOption = "",
+    executor_option: options.ExecutorOptionsOption = None,
     threads: options.ThreadsOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     overwrite: options.OverwriteOption = "never",
@@ -51,7 +52,7 @@ def run_command(
         "seeds": parse_integers(seed, "--seed"), "limit_users": limit_users, "jobs": jobs,
         "threads": threads, "device": device, "overwrite": overwrite, "executor": executor,
         "confine": confine, "profile": profile, "changes": change or (), "store": out,
-        "data": data, "trust": trust,
+        "data": data, "trust": trust, "executor_options": executor_option or (),
     }  # fmt: skip
     if dry_run:
         for planned in print_downloads(api.plan(suite, **chosen)):

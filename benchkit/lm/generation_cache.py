@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -19,6 +19,8 @@ from benchkit.files.sqlite_check import set_aside_if_damaged
 CACHE_FILE = "requests.sqlite"
 _STORED = "stored REAL NOT NULL DEFAULT 0"  # Unix time
 _CHECKSUM = "checksum TEXT"
+AnswerRow = tuple[str, str, float, str]
+"""Key, answer as JSON, when it was stored, and the checksum of these."""
 _oldest: ContextVar[float] = ContextVar("oldest", default=0.0)
 
 
@@ -87,6 +89,33 @@ class GenerationCache:
                 (key, text, now, _seal(key, text, now), self._oldest),
             )
             return self._select(database, key) or {}
+
+    def rows_since(self, moment: float) -> list[AnswerRow]:
+        """Return what was stored since a moment, in Unix time, to be added to another cache."""
+        with self._database() as database:
+            return database.execute(
+                "SELECT key, answer, stored, checksum FROM answers WHERE stored >= ?", (moment,)
+            ).fetchall()
+
+    def add_rows(self, rows: Iterable[AnswerRow]) -> None:
+        """Add rows of another cache; of two under one key the newer one stays.
+
+        One that is not what was written counts as none here, too.
+        """
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                database.executemany(
+                    "INSERT INTO answers (key, answer, stored, checksum) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (key) DO UPDATE SET answer = excluded.answer,"
+                    " stored = excluded.stored, checksum = excluded.checksum"
+                    " WHERE stored < excluded.stored",
+                    rows,
+                )
+                database.execute("COMMIT")
+            except BaseException:
+                database.execute("ROLLBACK")
+                raise
 
     def __len__(self) -> int:
         with self._database() as database:

@@ -10,7 +10,6 @@ import polars as pl
 
 from benchkit import io
 from benchkit.data.answer_keys import folders_with_answers
-from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import BenchkitError, EngineError, MethodError, StoreError
 from benchkit.evaluation.lookup import find_metric, find_protocol
 from benchkit.evaluation.protocols.base import EvaluationProtocol, ProtocolResult
@@ -51,38 +50,70 @@ def execute_job(
     Raises:
         StoreError: The store cannot be written, which would end every run.
     """
-    store, run = Store(job.store).create(), job.run
+    store = Store(job.store).create()
     if not wait and store.is_locked(job.run_id):
         return None
     with store.lock(job.run_id):
-        old = run.intact_manifest()  # a damaged run is computed again
-        if old is not None and not must_compute(old, job):
-            return Outcome(job, old, computed=False)
-        if (linked := link_run(job)) is not None:
-            return linked
-        run.clear()
-        manifest = _start_manifest(job, _answers_since(old, job))
-        run.write_manifest(manifest)
+        if (outcome := find_outcome(job)) is not None:
+            return outcome
+        manifest = begin_run(job)
         emit(RunEvent("started", job.title))
-        log = RunLog(run.log)
-        try:
-            progress = StageProgress(job.title, emit, log)
-            manifest = _compute_run(job, run, manifest, progress, watch)
-        except StoreError:
-            raise  # the run stays as one that is to be computed again
-        except Exception as error:
-            if (fault := io.disk_error(error)) is not None:
-                raise fault from error  # no failure of the method: it, too, is computed again
-            log.write("failed", error=str(error), traceback=traceback.format_exc())
-            cause = error if isinstance(error, BenchkitError) else _wrap_method_error(error)
-            resumable = isinstance(error, EngineError)
-            text = str(cause).encode(errors="backslashreplace").decode()  # half a surrogate pair
-            manifest = manifest.end("failed", error=text, resumable=resumable)
-            run.write_manifest(manifest)
-        finally:
-            log.close()
-    emit(RunEvent(manifest.status, job.title, note=_describe_result(manifest)))
+        manifest = compute_run(job, manifest, emit, watch)
+    emit(RunEvent(manifest.status, job.title, note=describe_result(manifest)))
     return Outcome(job, manifest, computed=True)
+
+
+def find_outcome(job: Job) -> Outcome | None:
+    """Return the outcome of a job whose run is done, here or in another suite; else None.
+
+    The run must be locked for this process.
+    """
+    old = job.run.intact_manifest()  # a damaged run is computed again
+    if old is not None and not must_compute(old, job):
+        return Outcome(job, old, computed=False)
+    return link_run(job)
+
+
+def begin_run(job: Job) -> Manifest:
+    """Empty the folder of a run, and return the manifest that says that it is started."""
+    manifest = _start_manifest(job, _answers_since(job.run.intact_manifest(), job))
+    job.run.clear()
+    return job.run.write_manifest(manifest)
+
+
+def describe_planned(job: Job) -> Manifest:
+    """Return the manifest of a run that is not done: what is stored of it, else a new one."""
+    return job.run.intact_manifest() or _start_manifest(job)
+
+
+def compute_run(
+    job: Job,
+    manifest: Manifest,
+    emit: EventHandler,
+    watch: Callable[[Worker], None] = lambda _worker: None,
+) -> Manifest:
+    """Compute a run that is started, and return its manifest as it was written.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    run = job.run
+    log = RunLog(run.log)
+    try:
+        progress = StageProgress(job.title, emit, log)
+        return _evaluate_method(job, run, manifest, progress, watch)
+    except StoreError:
+        raise  # the run stays as one that is to be computed again
+    except Exception as error:
+        if (fault := io.disk_error(error)) is not None:
+            raise fault from error  # no failure of the method: it, too, is computed again
+        log.write("failed", error=str(error), traceback=traceback.format_exc())
+        cause = error if isinstance(error, BenchkitError) else _wrap_method_error(error)
+        resumable = isinstance(error, EngineError)
+        text = str(cause).encode(errors="backslashreplace").decode()  # half a surrogate pair
+        return run.write_manifest(manifest.end("failed", error=text, resumable=resumable))
+    finally:
+        log.close()
 
 
 def fail_job(job: Job, cause: str, emit: EventHandler) -> Outcome:
@@ -124,7 +155,7 @@ def _answers_since(old: Manifest | None, job: Job) -> float | None:
     return None if old is None or old.status == "complete" else old.answers_since
 
 
-def _compute_run(
+def _evaluate_method(
     job: Job,
     run: Run,
     manifest: Manifest,
@@ -132,7 +163,7 @@ def _compute_run(
     watch: Callable[[Worker], None],
 ) -> Manifest:
     """Fit, evaluate and record; return the manifest of the complete run."""
-    train, test = load_or_prepare(job.train, job.data), load_or_prepare(job.test, job.data)
+    train, test = job.load_datasets()
     cache = Store(job.store).cache
     for folder in (run.scratch, run.artifacts, cache):
         with io.wrap_io_errors(folder):
@@ -240,7 +271,7 @@ def _wrap_method_error(error: Exception) -> MethodError:
     )
 
 
-def _describe_result(manifest: Manifest) -> str:
+def describe_result(manifest: Manifest) -> str:
     """Return the first metrics and the seconds of a run, or why it failed, in one line."""
     if manifest.status == "failed":
         return str(manifest.error)

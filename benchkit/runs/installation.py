@@ -2,6 +2,7 @@
 
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ def check_installation() -> list[InstallationCheck]:
         *_check_method_packages(),
         _check_recbole_packages(),
         _check_catalogs(),
+        _check_ray(),
+        _check_slurm(),
     ]
 
 
@@ -93,6 +96,28 @@ def _check_catalogs() -> InstallationCheck:
     return InstallationCheck(
         "method catalogs", number > 0, f"{number} methods", "no catalog of methods was found",
         "pip install -e . (the entry points are written at installation)", required=True,
+    )  # fmt: skip
+
+
+def _check_ray() -> InstallationCheck:
+    version = package_versions(["ray"])["ray"]
+    return InstallationCheck(
+        "Ray", version is not None, version or "not installed",
+        "needed by --executor ray, which computes runs on several machines",
+        'pip install "benchkit[ray]", on every machine',
+    )  # fmt: skip
+
+
+def _check_slurm() -> InstallationCheck:
+    version = package_versions(["submitit"])["submitit"]
+    sbatch = shutil.which("sbatch")
+    detail = f"submitit {version or 'not installed'}, sbatch {sbatch or 'not here'}"
+    missing = "submitit" if version is None else "sbatch"
+    return InstallationCheck(
+        "Slurm", bool(version and sbatch), detail,
+        f"--executor slurm needs {missing}",
+        'pip install "benchkit[slurm]"' if version is None else "run it where sbatch is; without"
+        " it: --executor-option export=DIR writes scripts",
     )  # fmt: skip
 
 

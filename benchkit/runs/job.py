@@ -1,7 +1,7 @@
 """One run as a picklable description, and what identifies it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,8 @@ from benchkit import fingerprint
 from benchkit.cards import Card
 from benchkit.config.decoding_spec import DecodingSpec
 from benchkit.config.suite import MethodSpec
-from benchkit.data.preparation.cache import identify_dataset
+from benchkit.data.dataset import PreparedDataset
+from benchkit.data.preparation.cache import identify_dataset, load_dataset, load_or_prepare
 from benchkit.data.spec import DatasetSpec
 from benchkit.evaluation.lookup import find_metric, find_protocol, source_files
 from benchkit.faults import DEFAULT_MAX_FAULT_SHARE
@@ -50,6 +51,8 @@ class Job:
     """Share of the cases that may have faults of the engine; it changes no number."""
     confine: bool = False
     """Whether the process of the method is kept from reading the answer keys and the store."""
+    dataset_folders: tuple[Path, Path] | None = None
+    """Where the prepared training and test data lie, on a machine that has no raw data."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -85,15 +88,27 @@ class Job:
     def _uses_decoding(self) -> bool:
         return any(find_protocol(spec).uses_decoding for spec in self.protocols)
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Hash of the identity."""
         return fingerprint.hash_json(self.identity)
 
-    @property
+    @cached_property
     def row_id(self) -> str:
         """Hash of the identity without the seed: the seeds of one row share it."""
         return fingerprint.hash_json({k: v for k, v in self.identity.items() if k != "seed"})
+
+    def load_datasets(self) -> tuple[PreparedDataset, PreparedDataset]:
+        """Return the data of the training and of the test."""
+        if self.dataset_folders is not None:
+            return load_dataset(self.dataset_folders[0]), load_dataset(self.dataset_folders[1])
+        return load_or_prepare(self.train, self.data), load_or_prepare(self.test, self.data)
+
+    def change(self, **changes: Any) -> "Job":
+        """Return the job elsewhere or on other hardware, as the same run with the same id."""
+        changed = replace(self, **changes)
+        vars(changed)["identity"] = self.identity  # its parts may not be at hand there
+        return changed
 
     @property
     def title(self) -> str:

@@ -31,6 +31,8 @@ class RunOptions:
     """Runs at a time."""
     executor: str | JobExecutor = ""
     """Where runs are computed; see `benchkit.runs.executors.make_executor`."""
+    executor_options: tuple[str, ...] = ()
+    """Values of the executor's Config, each as NAME=VALUE."""
     threads: int = 1
     """Threads of one run; part of its id, because it can change the last digits of a number."""
     device: str = "cpu"

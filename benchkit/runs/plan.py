@@ -141,7 +141,8 @@ def plan_runs(suite: Suite, options: RunOptions) -> RunPlan:
 
 def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
     """Compute what is missing; yield every outcome, those of complete runs first."""
-    executor = make_executor(plan.options.executor, plan.options.jobs)
+    options = plan.options
+    executor = make_executor(options.executor, options.jobs, options.executor_options)
     store = Store(plan.options.store).create()
     complete, todo = take_stored_runs(plan.jobs, emit)
     datasets = {spec.name: spec for job in todo for spec in (job.train, job.test)}

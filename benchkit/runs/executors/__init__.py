@@ -1,7 +1,9 @@
 """Where the runs of a plan are computed: by name, from a package, from a file, or an object."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
 from benchkit.registry import Registry
 from benchkit.runs.job import Job, Outcome
@@ -9,28 +11,36 @@ from benchkit.types import Executor
 
 JobExecutor = Executor[Job, Outcome]
 
-# Each is a class that is constructed with the number of runs at a time, or an object.
+# Each is a class that is constructed with the number of runs at a time, or an object. A class with
+# options has a pydantic model named Config, which it gets as its second argument.
 EXECUTORS: Registry[Any] = Registry(
     "executor",
     {
         "inline": "benchkit.runs.executors.inline:InlineExecutor",
         "processes": "benchkit.runs.executors.processes:ProcessExecutor",
+        "ray": "benchkit.runs.executors.ray:RayExecutor",
+        "slurm": "benchkit.runs.executors.slurm:SlurmExecutor",
     },
     "benchkit.executors",
     members=("execute",),
     hint="write a class as benchkit.types.Executor describes it",
 )
+_EXAMPLE = "--executor-option address=auto, or an object: executor=RayExecutor(...)"
 
 
-def make_executor(executor: str | JobExecutor | type, workers: int) -> JobExecutor:
+def make_executor(
+    executor: str | JobExecutor | type, workers: int, options: Sequence[str] = ()
+) -> JobExecutor:
     """Return an executor for so many runs at a time.
 
     Args:
         executor: An executor, or its name; "" is `inline` for one run at a time, else `processes`.
         workers: Runs at a time.
+        options: Values of the executor's Config, each as NAME=VALUE.
 
     Raises:
-        ConfigError: There is no executor of this name, or it cannot do so many at a time.
+        ConfigError: There is no executor of this name, an option is wrong, or it cannot do so many
+            at a time.
     """
     loaded: Any = executor
     if isinstance(executor, str):
@@ -39,14 +49,29 @@ def make_executor(executor: str | JobExecutor | type, workers: int) -> JobExecut
         raise ConfigError(
             f"{executor!r} is not an executor", 'a name such as "processes", a class or an object'
         )
+    model = getattr(loaded, "Config", None) if isinstance(loaded, type) else None
+    if options and model is None:
+        raise ConfigError(f"executor {executor!r} has no options", "leave out --executor-option")
     if not isinstance(loaded, type):
         instance: JobExecutor = loaded
         return instance
+    arguments = [workers]
+    if model is not None:
+        values = dict(map(_split_option, options))
+        arguments.append(validate_model(model, values, f"executor {executor!r}"))
     try:
-        constructed: JobExecutor = loaded(workers)
+        constructed: JobExecutor = loaded(*arguments)
     except TypeError as error:
         raise ConfigError(
             f"executor {executor!r}: {error}",
-            "its __init__ takes one argument, the number of runs at a time",
+            "its __init__ takes one argument, the number of runs at a time, and if it has a Config"
+            " that one, too",
         ) from error
     return constructed
+
+
+def _split_option(option: str) -> tuple[str, str]:
+    name, separator, value = option.partition("=")
+    if not separator or not name.strip():
+        raise ConfigError(f"--executor-option {option}: is not NAME=VALUE", _EXAMPLE)
+    return name.strip(), value.strip()

@@ -5,11 +5,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
 from benchkit import io
-from benchkit.errors import BenchkitError, ConfigError, StoreError
-from benchkit.interactive import is_live
+from benchkit.errors import BenchkitError, StoreError
 from benchkit.processes.launcher import Worker
 from benchkit.processes.threads import limit_threads
 from benchkit.runs.execution import execute_job
+from benchkit.runs.executors.requirements import require_importable
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent
 
@@ -29,12 +29,7 @@ class ProcessExecutor:
 
     def execute(self, jobs: Sequence[Job], emit: EventHandler) -> Iterator[Outcome]:
         """Yield each outcome as it comes; ends all processes when it is interrupted."""
-        for job in jobs:
-            if is_live(job.card.target):
-                raise ConfigError(
-                    f"{job.method.name!r} lives in this Python process",
-                    "use the executor inline, or give FILE.py:Class",
-                )
+        require_importable(jobs)
         if jobs:
             yield from _Execution(jobs, self._workers).outcomes(emit)
 

@@ -15,14 +15,18 @@ from tests.support.suites import make_suite, run_all
 
 # A file that a user would write; `Backwards` below is the same.
 TOY = '''
+from pydantic import BaseModel
 from benchkit.runs.execution import execute_job
 
 
 class Backwards:
     """Computes the last job first."""
 
-    def __init__(self, workers):
-        print(f"backwards, {workers} at a time")
+    class Config(BaseModel, extra="forbid"):
+        mood: str = ""
+
+    def __init__(self, workers, config):
+        print(f"backwards, {workers} at a time, {config.mood}")
 
     def execute(self, jobs, emit):
         for job in reversed(jobs):
@@ -67,10 +71,10 @@ def test_a_class_of_a_file_can_be_named_on_the_command_line(tmp_path):
     (tmp_path / "toy.py").write_text(TOY)
     options = "--suite quickstart --limit-users 9 --method random,popularity --jobs 3"
     command = [sys.executable, "-m", "benchkit", "run", *options.split()]
-    command += ["--executor", "toy.py:Backwards"]
+    command += ["--executor", "toy.py:Backwards", "--executor-option", "mood=calm = good"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "backwards, 3 at a time" in done.stdout
+    assert "backwards, 3 at a time, calm = good" in done.stdout
     assert done.stdout.index("done ml-100k / popularity") < done.stdout.index(
         "done ml-100k / random"
     )
