@@ -23,8 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.benchmarks.gpu.plan import PLAN, SIZES, TOY_SIZES, Measurement
 from tests.benchmarks.gpu.report import (
     RULE,
@@ -76,6 +75,8 @@ def run_worker(plan: Sequence[Measurement], toy: bool, deadline: float) -> tuple
         command += ["--toy"] if toy else []
         command += ["--only", *(each.name for each in plan)]
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+        gpus = environment.get("CUDA_VISIBLE_DEVICES", "0")
+        environment["CUDA_VISIBLE_DEVICES"] = gpus.partition(",")[0]  # one, however many there are
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command, stdout=out, stderr=out, env=environment, start_new_session=True
@@ -97,13 +98,13 @@ def run_worker(plan: Sequence[Measurement], toy: bool, deadline: float) -> tuple
 
 def versions() -> dict[str, str | None]:
     """Versions of the packages that matter; None for those that are not installed."""
-    found: dict[str, str | None] = {"python": sys.version.split()[0]}
+    installed: dict[str, str | None] = {"python": sys.version.split()[0]}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = None
-    return found
+            installed[package] = None
+    return installed
 
 
 def check(plan: Sequence[Measurement], toy: bool, budget: float) -> dict[str, Any]:
@@ -149,12 +150,13 @@ def main() -> None:
     figures = check(plan, args.toy, args.budget)
     rows = figures["measurements"]
     print(*map(text_line, rows), sep="\n")
+    if not any(row["status"] == "measured" for row in rows):
+        sys.exit("nothing was measured")
     if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(figures, indent=1) + "\n")
     if figures["disagreements"]:
         sys.exit("ways disagree: " + "; ".join(figures["disagreements"]))
-    if not any(row["status"] == "measured" for row in rows):
-        sys.exit("nothing was measured")
 
 
 if __name__ == "__main__":

@@ -117,8 +117,10 @@ def _own_rollouts(
     builder = ExampleBuilder(load_template("compact"), tokenizer, items)
     # Free answers need no predictor: they are sampled, then parsed.
     run = run_context(items, folder)
-    sampler = RolloutSampler(builder, lambda _: None, settings, run, rationale=False)  # type: ignore[arg-type,return-value]
-    requests = [Request(f"u{n}", f"u{n}", (Event("a"),), tuple("abcd")) for n in range(len(prompts))]
+    sampler = RolloutSampler(builder, lambda _: None, settings, run, rationale=False)
+    requests = [
+        Request(f"u{n}", f"u{n}", (Event("a"),), tuple("abcd")) for n in range(len(prompts))
+    ]
     tasks = [RolloutTask(r, "b", tuple(p)) for r, p in zip(requests, prompts, strict=True)]
     keys = [request.case_id for request in requests]
 

@@ -32,8 +32,8 @@ def model_config(kind: str, toy: bool) -> Any:
     shape = (_QWEN3 if kind == "qwen3" else _GEMMA3) | (_TOY if toy else {})
     if toy and kind == "gemma3":
         shape |= _TOY_WINDOW
-    made = transformers.Qwen3Config if kind == "qwen3" else transformers.Gemma3TextConfig
-    config = made(
+    build = transformers.Qwen3Config if kind == "qwen3" else transformers.Gemma3TextConfig
+    config = build(
         **shape, tie_word_embeddings=True, pad_token_id=0, bos_token_id=1, eos_token_id=2,
         # States keep their size through a matrix, so that attention changes what comes out.
         initializer_range=shape["hidden_size"] ** -0.5,
@@ -52,6 +52,13 @@ def build_model(kind: str, toy: bool, device: str, seed: int = 0) -> Any:
         )
     model.generation_config.eos_token_id = None  # all answers have the same length
     return model.eval()
+
+
+def count_parameters(kind: str, toy: bool) -> int:
+    """How many parameters a model has; none of them is made."""
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(model_config(kind, toy))
+    return int(model.num_parameters())
 
 
 def local_tokenizer(size: int) -> Any:

@@ -83,7 +83,9 @@ def preference(bench: Bench, way: str) -> Figures:
         policy = repeated_logprobs(model, bench.prompt, bench.responses).sum(-1)[None]
         d = policy - base
         pairs = objective.loss_spec.pairs({"score": batch["field:score"]}, d.detach(), True)
-        return preference_loss(d, torch.ones_like(d, dtype=torch.bool), "plackett-luce", pairs).sum()
+        return preference_loss(
+            d, torch.ones_like(d, dtype=torch.bool), "plackett-luce", pairs
+        ).sum()
 
     def logprobs(model: Any) -> torch.Tensor:
         with torch.no_grad():
@@ -140,7 +142,10 @@ def _trl(bench: Bench, with_liger: bool) -> Figures:
             prepared = trainer.accelerator.prepare_model(trainer.model)
             first, *others = bench.responses
             batch = trainer.data_collator(
-                [{"prompt_ids": bench.prompt, "chosen_ids": first, "rejected_ids": r} for r in others]
+                [
+                    {"prompt_ids": bench.prompt, "chosen_ids": first, "rejected_ids": r}
+                    for r in others
+                ]
             )
 
             def step() -> float:
@@ -148,7 +153,9 @@ def _trl(bench: Bench, with_liger: bool) -> Figures:
                 return float(trainer.training_step(prepared, dict(batch)))
 
             figures, loss = measure(bench, step)
-            sums = [trainer._metrics["train"][f"logps/{side}"][0] for side in ("chosen", "rejected")]
+            sums = [
+                trainer._metrics["train"][f"logps/{side}"][0] for side in ("chosen", "rejected")
+            ]
     finally:
         bench.drop_model()  # the trainer has wrapped its forward pass
     error = None

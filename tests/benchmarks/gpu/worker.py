@@ -13,8 +13,8 @@ import torch
 
 from tests.benchmarks.gpu import inference, training
 from tests.benchmarks.gpu.bench import Bench
-from tests.benchmarks.gpu.models import model_config
-from tests.benchmarks.gpu.plan import SIZES, TOY_SIZES, Measurement
+from tests.benchmarks.gpu.models import count_parameters, model_config
+from tests.benchmarks.gpu.plan import KINDS, SIZES, TOY_SIZES, Measurement
 
 TASKS: dict[str, Callable[[Bench, str], dict[str, Any]]] = {
     "scoring": inference.scoring, "sampling": inference.sampling, "rollouts": inference.rollouts,
@@ -24,7 +24,9 @@ TASKS: dict[str, Callable[[Bench, str], dict[str, Any]]] = {
 
 def work(measurements: Sequence[Measurement], file: Path, toy: bool, deadline: float) -> None:
     """Do the measurements that fit before `deadline` (of `time.time`)."""
-    device = "cpu" if toy else "cuda"
+    if not (toy or torch.cuda.is_available()):
+        raise SystemExit("there is no GPU that PyTorch can use; --toy runs on a CPU")
+    device = "cpu" if toy else "cuda:0"
     bench: Bench | None = None
 
     def write(**line: Any) -> None:
@@ -70,11 +72,13 @@ def _reason(error: Exception) -> str:
 
 def _environment(device: str) -> dict[str, Any]:
     models = {}
-    for kind in ("qwen3", "gemma3"):
-        config = model_config(kind, toy=device == "cpu").to_dict()
+    for kind in KINDS:
+        toy = device == "cpu"
+        config = model_config(kind, toy).to_dict()
         names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
         names += ("num_attention_heads", "num_key_value_heads", "head_dim", "sliding_window")
-        models[kind] = {name: config.get(name) for name in names}
+        models[kind] = {"parameters": count_parameters(kind, toy)}
+        models[kind] |= {name: config.get(name) for name in names}
     environment: dict[str, Any] = {"device": "cpu", "dtype": "bfloat16", "models": models}
     if device != "cpu":
         properties = torch.cuda.get_device_properties(0)
