@@ -86,13 +86,15 @@ def _answers(
 
     def generate() -> list[list[int]]:
         rows = torch.tensor(prompts, device=bench.device)
-        kind = {"do_sample": True, "temperature": temperature, "num_return_sequences": n}
+        options: dict[str, Any] = {"do_sample": False}
+        if temperature:
+            options = {"do_sample": True, "temperature": temperature, "top_k": 0}
+            options["num_return_sequences"] = n
         out = model.generate(
             rows,
             attention_mask=torch.ones_like(rows),
             max_new_tokens=tokens,
-            top_k=0,
-            **(kind if temperature else {"do_sample": False}),
+            **options,
         )
         return out[:, rows.shape[1] :].tolist()
 

@@ -49,6 +49,8 @@ def work(measurements: Sequence[Measurement], file: Path, toy: bool, deadline: f
         bench.free_memory()
         if device != "cpu":
             torch.cuda.synchronize()  # a device that has failed ends this process
+        if each.way == "vllm":
+            break  # it keeps its memory; what is left is done in another process
 
 
 def attempt(task: Callable[[Bench, str], dict[str, Any]], bench: Bench, way: str) -> dict[str, Any]:
