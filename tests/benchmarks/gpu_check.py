@@ -93,7 +93,8 @@ def run_worker(plan: Sequence[Measurement], toy: bool, deadline: float) -> tuple
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
-        return [json.loads(line) for line in file.read_text().splitlines()], ended
+        whole = [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [json.loads(line) for line in whole], ended
 
 
 def versions() -> dict[str, str | None]:

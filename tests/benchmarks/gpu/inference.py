@@ -151,6 +151,7 @@ def _vllm_rollouts(bench: Bench, prompts: list[list[int]]) -> Figures:
         )
 
         def draw() -> list[list[int]]:
+            engine.reset_prefix_cache()  # as after each step, which changes the weights
             texts = [{"prompt_token_ids": prompt} for prompt in prompts]
             results = engine.generate(texts, parameters, use_tqdm=False)
             return [list(one.token_ids) for result in results for one in result.outputs]
