@@ -118,6 +118,7 @@ def _trl(bench: Bench, with_liger: bool) -> Figures:
     """TRL's DPO on the pairs of the same responses; it computes the reference in each step."""
     import trl
     from datasets import Dataset
+    from transformers.integrations.liger import apply_liger_kernel
 
     if with_liger:
         import liger_kernel  # noqa: F401
@@ -138,7 +139,9 @@ def _trl(bench: Bench, with_liger: bool) -> Figures:
                     gradient_checkpointing_kwargs={"use_reentrant": False},
                 ),
             )  # fmt: skip
-            trainer.current_gradient_accumulation_steps = 1  # what train() sets, and prepares
+            trainer.current_gradient_accumulation_steps = 1  # this and the next are train()'s work
+            if with_liger:
+                apply_liger_kernel(trainer.model, trainer.args.liger_kernel_config)
             prepared = trainer.accelerator.prepare_model(trainer.model)
             first, *others = bench.responses
             batch = trainer.data_collator(
