@@ -1,11 +1,12 @@
 # Everything that is done with this repository. Each target installs what it needs, once.
 PYTHON ?= python3
 JOBS ?= 2
+GPU_OUT ?= leaderboards/benchmarks/gpu.json
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: install quickstart test test-slow lint bench clean
+.PHONY: install quickstart test test-slow lint bench gpu-check clean
 
 install: $(VENV)/installed
 
@@ -36,6 +37,10 @@ bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_page.py
 	$(BIN)/python tests/benchmarks/bench_report.py
 	$(BIN)/python tests/benchmarks/bench_sasrec.py --out leaderboards/quickstart/bench_sasrec.json
+
+# At most eight minutes on one large GPU; downloads no model. Liger and vLLM count if installed.
+gpu-check: $(VENV)/installed-test
+	$(BIN)/python tests/benchmarks/gpu_check.py --out $(GPU_OUT)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
