@@ -91,6 +91,11 @@ def test_characters_that_pdflatex_lacks_are_written_in_another_way():
     )
 
 
+def test_pairs_that_latex_sets_as_one_character_stay_two():
+    assert latex_text.escape_latex("--batch 1–3") == "-{}-batch 1--3"
+    assert latex_text.escape_latex("a---b `` '' ?` !`") == "a-{}-{}-b `{}` '{}' ?{}` !{}`"
+
+
 @needs_latex
 @pytest.mark.parametrize("kind", ["layout", "tables", "grid"])
 def test_latex_compiles(kind, tmp_path):
