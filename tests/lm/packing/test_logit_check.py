@@ -7,6 +7,8 @@ import transformers
 from benchkit.errors import MethodError
 from benchkit.lm import shared_prefix as sp
 from benchkit.lm.architecture import can_share_prefix
+from benchkit.lm.packing import token_logprobs
+from benchkit.training.core import token_loss
 from tests.support.tiny_models import tiny_model
 
 SIZE = {
@@ -89,3 +91,24 @@ def test_values_narrower_than_queries_attend_in_a_window():
     scores = (query @ key.mT / 8**0.5).masked_fill((ago < 0) | (ago >= 4), -torch.inf)
     found = attend_in_prompt(Heads(query, key, value), 4, None)
     torch.testing.assert_close(found, scores.softmax(dim=-1) @ value)
+
+
+@pytest.mark.parametrize("factor", [3.0, 1.0])
+def test_scaling_in_half_precision_keeps_no_logits_of_large_vocabularies(monkeypatch, factor):
+    model, in_chunks = model_of("granite").bfloat16(), []
+    model.config.logits_scaling = factor
+
+    def chunked(*args):
+        in_chunks.append(args)
+        return token_logprobs.target_logprobs(*args)
+
+    monkeypatch.setattr(token_loss, "target_logprobs", chunked)
+    monkeypatch.setattr(token_logprobs, "MOST_LOGITS", 0)
+    labels = torch.randint(3, 50, (2, 20), generator=torch.Generator().manual_seed(0))
+    batch = {"input_ids": labels, "labels": labels, "weights": torch.ones(2, 20)}
+    with torch.no_grad():
+        losses, _ = token_loss.label_losses(model, batch)
+        logits = model(labels).logits[:, :-1].float().flatten(0, 1)
+    expected = torch.nn.functional.cross_entropy(logits, labels[:, 1:].flatten(), reduction="none")
+    assert in_chunks
+    torch.testing.assert_close(losses, expected, atol=0.05, rtol=0.02)
