@@ -188,6 +188,8 @@ def rename_base(folder, base):
 
 
 def add_layer(folder):
+    from safetensors.torch import load_file, save_file
+
     path = folder / "adapter_model.safetensors"
     tensors = load_file(path)
     deeper = {name.replace("layers.0", "layers.9"): t for name, t in tensors.items()}

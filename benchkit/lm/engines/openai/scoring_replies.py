@@ -62,7 +62,11 @@ def read_next_logprobs(reply: Any, count: int) -> list[dict[int, object]]:
         # A name without the prefix is a text: "7" need not be the token 7.
         named = [(name.partition("token_id:"), value) for name, value in row.items()]
         results.append(
-            {int(i): value for (text, mark, i), value in named if mark and not text and i.isdecimal()}
+            {
+                int(i): value
+                for (text, mark, i), value in named
+                if mark and not text and i.isdecimal()
+            }
         )
     return results
 
