@@ -192,7 +192,7 @@ def add_layer(folder):
 
     path = folder / "adapter_model.safetensors"
     tensors = load_file(path)
-    deeper = {name.replace("layers.0", "layers.9"): t for name, t in tensors.items()}
+    deeper = {name.replace("layers.0", "layers.9"): t.clone() for name, t in tensors.items()}
     save_file({**deeper, **tensors}, path)
 
 
