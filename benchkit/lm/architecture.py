@@ -76,11 +76,13 @@ def can_share_prefix(model: Any) -> bool:
     """Return whether responses can be packed behind one prompt (`benchkit.lm.shared_prefix`).
 
     The attention of all layers must go through transformers' `AttentionInterface`: others compute
-    their own masks (BLOOM, Falcon, GPT-J), and a response would see the one before it.
+    their own masks (BLOOM, Falcon, GPT-J), and a response would see the one before it. And logits
+    must be scaled in a way that is known.
     """
-    return bool(
-        getattr(unwrap_peft(model), "_supports_attention_backend", False)
-    ) and not is_recurrent(model)
+    from benchkit.lm.packing.logit_check import has_known_logits
+
+    through_interface = getattr(unwrap_peft(model), "_supports_attention_backend", False)
+    return bool(through_interface) and not is_recurrent(model) and has_known_logits(model)
 
 
 def keep_layers(model: Any, count: int) -> Any:

@@ -59,14 +59,14 @@ def use_shared_prefix(model: Any) -> Iterator[None]:
 
     Raises:
         MethodError: The model computes its own masks, or reads a state: a response would see the
-            one before it.
+            one before it. Or it scales its logits in a way that is not known.
     """
     if not can_share_prefix(model):
         raise MethodError(
             f"{type(unwrap_peft(model)).__name__} cannot read several responses behind one prompt,"
             " as this training needs it",
-            "use a model whose attention goes through transformers' AttentionInterface, such as"
-            " Llama, Qwen or Gemma 3, or ask this one by zero-shot",
+            "use a model whose attention goes through transformers' AttentionInterface, with usual"
+            " logits, such as Llama, Qwen or Gemma 3, or ask this one by zero-shot",
         )
     before = model.config._attn_implementation
     model.set_attn_implementation(ATTENTION_NAME)

@@ -1,7 +1,7 @@
 """Weights loaded whole, in a data type that the device has.
 
 transformers initialises what a checkpoint lacks at random, and peft leaves out what does not fit,
-both with a warning: a benchmark would measure noise.
+with a warning or without: a benchmark would measure noise.
 """
 
 import warnings
@@ -11,8 +11,10 @@ from typing import Any
 
 from benchkit.errors import ConfigError
 from benchkit.files.hub_cache import cached_commit
+from benchkit.process_state import patch_attributes
 
 _SHOWN = 3  # names of tensors in a message
+_MISSING = "missing adapter keys"  # in peft's warning
 
 
 def load_whole_model(
@@ -59,16 +61,28 @@ def load_adapter(model: Any, adapter: str, note: Callable[[str], object]) -> Any
             f"{name} cannot be loaded: its folder has no {lacking}",
             "give the folder that peft saved, with all its files, or leave adapter out",
         )
-    with warnings.catch_warnings(record=True) as caught:
+    results: list[Any] = []
+    load = PeftModel.load_adapter
+
+    def record(*args: Any, **options: Any) -> Any:
+        results.append(load(*args, **options))
+        return results[-1]
+
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        patch_attributes(PeftModel, {"load_adapter": record}),
+    ):
         warnings.simplefilter("always")
         adapted = PeftModel.from_pretrained(model, adapter, revision=cached_commit(adapter))
-    for warning in caught:
-        words = str(warning.message)
-        if "missing adapter keys" in words:
-            raise ConfigError(
-                f"{name} does not fit the model: {words.partition(chr(10))[0][:200]}",
-                "an adapter fits only the model that it was trained on: check backbone and adapter",
-            )
+    problems = [str(w.message).partition("\n")[0] for w in caught if _MISSING in str(w.message)]
+    # Of these peft says nothing: e.g. the layers that a smaller model does not have.
+    if unused := sorted({key for result in results for key in result.unexpected_keys}):
+        problems.append(f"{len(unused)} of its tensors have no place there ({_name_some(unused)})")
+    if problems:
+        raise ConfigError(
+            f"{name} does not fit the model: {problems[0][:200]}",
+            "an adapter fits only the model that it was trained on: check backbone and adapter",
+        )
     base = str(adapted.peft_config["default"].base_model_name_or_path or "")
     used = str(getattr(model.config, "_name_or_path", "") or "")
     if base and used and _last_name(base) != _last_name(used):

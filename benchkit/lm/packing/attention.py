@@ -13,7 +13,8 @@ from torch import Tensor
 
 
 class Heads(NamedTuple):
-    """What attention works on. query: [b, heads, n, d]; key, value: possibly fewer heads."""
+    """What attention works on. query: [b, heads, n, d]; key, value: possibly fewer heads, and
+    values of another width (DeepSeek V3)."""
 
     query: Tensor
     key: Tensor
@@ -45,19 +46,19 @@ def _attend_in_bands(heads: Heads, window: int, scaling: float | None) -> Tensor
 
     A block sees itself and the one before, so the cost is linear in the length.
     """
-    b, _, length, d = heads.query.shape
+    b, _, length, _ = heads.query.shape
     blocks = -(-length // window)
     spare = blocks * window - length
 
     def cut(x: Tensor) -> Tensor:  # [b, heads, blocks, window, d]
-        return F.pad(x, (0, 0, 0, spare)).view(b, x.shape[1], blocks, window, d)
+        return F.pad(x, (0, 0, 0, spare)).view(b, x.shape[1], blocks, window, x.shape[-1])
 
     def with_previous(x: Tensor) -> Tensor:
         x = cut(x)
         return torch.cat([F.pad(x[:, :, :-1], (0, 0, 0, 0, 1, 0)), x], dim=3)
 
     def flat(x: Tensor) -> Tensor:
-        return x.transpose(1, 2).reshape(b * blocks, x.shape[1], -1, d)
+        return x.transpose(1, 2).reshape(b * blocks, x.shape[1], -1, x.shape[-1])
 
     device = heads.query.device
     place = torch.arange(window, device=device)
@@ -69,4 +70,5 @@ def _attend_in_bands(heads: Heads, window: int, scaling: float | None) -> Tensor
         flat(cut(heads.query)), flat(with_previous(heads.key)), flat(with_previous(heads.value))
     )
     out = attend(parts, mask, scaling)
-    return out.view(b, blocks, -1, window, d).transpose(1, 2).flatten(2, 3)[:, :, :length]
+    out = out.view(b, blocks, -1, window, out.shape[-1])
+    return out.transpose(1, 2).flatten(2, 3)[:, :, :length]

@@ -74,7 +74,8 @@ class PackedLayout:
         """Attend in prompts and in responses, whose keys and values are those of both."""
         after = attend(responses, self.mask(window), scaling)
         if skip_prompt or not self.width:
-            return torch.zeros_like(prompt.query), after
+            query, width = prompt.query, after.shape[-1]  # values may have another width
+            return query.new_zeros(*query.shape[:-1], width), after
         return attend_in_prompt(prompt, window, scaling), after
 
 

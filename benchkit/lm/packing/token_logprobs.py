@@ -17,6 +17,7 @@ from benchkit.lm.packing import liger
 
 MOST_LOGITS = 16 << 20  # that are computed at once and kept for the backward pass: 64 MB of float32
 _CHUNK = {"cpu": 8 << 20}  # logits in memory at once beyond that
+_MULTIPLYING = "hyperclovax"  # where `logits_scaling` is no divisor
 _CHUNK_ON_GPU = 64 << 20  # more rows at once use a GPU better
 
 
@@ -32,8 +33,11 @@ class LogitScaling(NamedTuple):
         """Read it from a model's configuration."""
         config = causal.config.get_text_config()
         factor = 1.0
-        if scale := getattr(config, "logits_scaling", None):  # Granite
-            factor /= scale
+        if scale := getattr(config, "logits_scaling", None):
+            if config.model_type.startswith(_MULTIPLYING):
+                factor *= scale
+            else:  # Granite
+                factor /= scale
         if scale := getattr(config, "logit_scale", None):  # Cohere
             factor *= scale
         cap = getattr(config, "final_logit_softcapping", None)  # Gemma

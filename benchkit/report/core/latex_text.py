@@ -9,10 +9,12 @@ from benchkit.visible_text import make_visible
 _ESCAPES = str.maketrans(
     {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
      "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--",
+     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
      # After the end of a line they would be read as an option of it.
      "[": "{[}", "]": "{]}", "*": "{*}"}
 )  # fmt: skip
+# Pairs that its fonts set as one character, such as the dash of "--option".
+_LIGATURES = re.compile(r"(?<=[-–])(?=[-–])|(?<=`)(?=`)|(?<=')(?=')|(?<=[?!])(?=`)|(?<=,)(?=,)")
 _DIRECTION = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi _ pi rho _ sigma tau"
@@ -56,7 +58,8 @@ def escape_latex(text: str) -> str:
     if FIGURES.fullmatch(text):
         return text
     text = unicodedata.normalize("NFC", " ".join(text.split()).translate(_DIRECTION))
-    return _write_unknown(make_visible(text).translate(_ESCAPES))
+    text = _LIGATURES.sub("{}", make_visible(text).translate(_ESCAPES))
+    return _write_unknown(text.replace("–", "--"))
 
 
 def _write_unknown(text: str) -> str:

@@ -18,7 +18,7 @@ from benchkit.visible_text import make_visible, make_visible_line
 SUPERSCRIPT_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SUPERSCRIPT = str.maketrans("0123456789", SUPERSCRIPT_DIGITS)
 # Figures such as '.612 [.590, .634]': no format interprets anything in them.
-FIGURES = re.compile(r"[-+]?[\d.][\d.,+±-]*( \[[-+\d., ]+\])?")
+FIGURES = re.compile(r"[-+]?[\d.][\d.,+±-]*( \[[-+\d., ]+\])?", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchkit.lm.architecture import unwrap_peft
+from benchkit.lm.packing.logit_check import same_logits
 from benchkit.lm.packing.token_logprobs import fits_in_memory, lm_head_logits, target_logprobs
 
 
@@ -84,6 +85,6 @@ def _losses_in_chunks(
         handle.remove()
     with torch.no_grad():
         scaled = lm_head_logits(unwrap_peft(model), states[0][:1])
-        if not torch.allclose(first.float(), scaled, rtol=1e-3, atol=1e-3):
+        if not same_logits(first, scaled):
             return None
     return -target_logprobs(model, states[0], labels)

@@ -77,11 +77,11 @@ class Trainer(WeightSelection, transformers.Trainer):
 
     def split_by_tokens(self, examples: Sequence[Any]) -> list[Sequence[Any]]:
         """Split examples into parts of at most `micro_batch_tokens`; one part without a limit."""
-        limit = self.settings.micro_batch_tokens
+        limit, kernel = self.settings.micro_batch_tokens, self.settings.prefix_attention
         if limit is None:
             return [examples]
         sizes = [self.objective.size(example) for example in examples]
-        if getattr(self.objective, "packs", False):
+        if getattr(self.objective, "packs", False) and kernel != "padded":
             bins = fill_bins(sizes, limit)
         else:
             bins = list(fill_padded_bins(range(len(sizes)), sizes, limit))

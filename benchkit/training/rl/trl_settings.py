@@ -60,6 +60,12 @@ def check_trl(
             f"TRL adds {_EPS} to the deviation of a group's rewards, not {settings.eps}",
             'leave out eps, or set trainer = "own"',
         )
+    if config.micro_batch_tokens is not None:
+        raise ConfigError(
+            "TRL splits a step by answers, not by tokens, which are not known before they are"
+            " sampled",
+            "set train.micro_batch instead of train.micro_batch_tokens",
+        )
     if config.batch_size % (config.micro_batch_size * config.processes):
         raise ConfigError(
             f"TRL's processes have equally many micro-batches: batch_size {config.batch_size} is no"

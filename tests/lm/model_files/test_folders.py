@@ -187,6 +187,15 @@ def rename_base(folder, base):
     path.write_text(json.dumps({**json.loads(path.read_text()), "base_model_name_or_path": base}))
 
 
+def add_layer(folder):
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "adapter_model.safetensors"
+    tensors = load_file(path)
+    deeper = {name.replace("layers.0", "layers.9"): t.clone() for name, t in tensors.items()}
+    save_file({**deeper, **tensors}, path)
+
+
 ADAPTERS = {
     "no folder": (shutil.rmtree, "there is no such folder"),
     "no settings": (lambda f: (f / "adapter_config.json").unlink(), "has no adapter_config.json"),
@@ -200,6 +209,7 @@ ADAPTERS = {
         lambda f: edit_adapter(f, lambda n, t: (n.replace("layers.0", "layers.9"), t)),
         "does not fit the model",
     ),
+    "trained on a deeper model": (add_layer, r"\d+ of its tensors have no place there"),
 }
 
 

@@ -86,9 +86,15 @@ def test_texts_that_run_from_right_to_left_do_not_turn_the_line():
 
 def test_characters_that_pdflatex_lacks_are_written_in_another_way():
     assert latex_text.escape_latex("e\u0301 μ¹²") == r"é \ensuremath{\mu}$^{12}$"
+    assert "U+0661 U+0662" in latex_text.escape_latex("١٢")  # figures, but not LaTeX's
     assert latex_text.escape_latex("日本!") == (
         r"\ifdefined\Umathcode 日本\else U+65E5 U+672C\fi{}!"
     )
+
+
+def test_pairs_that_latex_sets_as_one_character_stay_two():
+    assert latex_text.escape_latex("--batch 1–3") == "-{}-batch 1--3"
+    assert latex_text.escape_latex("a---b `` '' ?` !`") == "a-{}-{}-b `{}` '{}' ?{}` !{}`"
 
 
 @needs_latex

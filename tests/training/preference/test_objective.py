@@ -119,7 +119,8 @@ def test_micro_batches_give_the_same_weights(tmp_path):
         torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
 
 
-def test_micro_batches_by_tokens_give_the_same_weights(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kernel", ["auto", "padded"])
+def test_micro_batches_by_tokens_give_the_same_weights(tmp_path, monkeypatch, kernel):
     family = PreferenceLoss("softmax", constant_beta(0.1))
     whole = train(tmp_path / "a", family, config())
     sizes, collate = [], PreferenceObjective.collate
@@ -129,10 +130,13 @@ def test_micro_batches_by_tokens_give_the_same_weights(tmp_path, monkeypatch):
         return collate(objective, examples)
 
     monkeypatch.setattr(PreferenceObjective, "collate", counted)
-    parts = train(tmp_path / "b", family, config(micro_batch_tokens=60, micro_batch=4))
+    settings = {"micro_batch_tokens": 60, "micro_batch": 4, "prefix_attention": kernel}
+    parts = train(tmp_path / "b", family, config(**settings))
     for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
     assert all(len(each) == 1 or sum(each) <= 60 for each in sizes)
+    if kernel == "padded":
+        assert all(len(each) == 1 or len(each) * max(each) <= 60 for each in sizes)
     assert len(sizes) > 9 and max(map(len, sizes)) > 1  # of nine steps
     assert sum(map(len, sizes)) == 3 * len(EXAMPLES)
 

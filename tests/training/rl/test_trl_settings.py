@@ -59,6 +59,7 @@ def test_vllm_gets_its_settings(tmp_path):
         ({}, {"constrained": True}, {}, "whole vocabulary"),
         ({}, {"eps": 1e-6}, {}, "0.0001"),
         ({}, {}, {"batch_size": 6, "micro_batch": 2, "processes": 2}, "no multiple"),
+        ({}, {}, {"micro_batch_tokens": 100}, "not by tokens"),
         ({"vllm": "colocate"}, {}, {}, "needs vllm"),
     ],
 )

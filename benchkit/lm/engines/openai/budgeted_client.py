@@ -73,7 +73,7 @@ class BudgetedClient:
             RequestCancelledError: `stop` was set.
         """
         key = self.key(endpoint, body, seed, reading)
-        with self._exclusive(key):
+        with self.exclusive(key):
             if (stored := self.stored_answer(key)) is not None:
                 return stored
             answer = self.send(endpoint, body, read, max_usage, stop)
@@ -185,8 +185,11 @@ class BudgetedClient:
             self.budget.settle(number, spent)
 
     @contextmanager
-    def _exclusive(self, key: str) -> Iterator[None]:
-        """Let one thread at a time handle a key: the second finds the answer in the cache."""
+    def exclusive(self, key: str) -> Iterator[None]:
+        """Let one thread at a time handle a key: the second finds the answer in the cache.
+
+        The key of a prompt may be held while those of its requests are taken, not the reverse.
+        """
         with self._lock:
             lock, users = self._running.setdefault(key, (Lock(), []))
             users.append(None)

@@ -130,7 +130,13 @@ class ServerScorer:
         return read
 
     def _score_together(self, tasks: list[_Task], stop: Event) -> list[_Part]:
-        """Score the continuations of one prompt."""
+        """Score the continuations of one prompt, which no other thread does at the same time."""
+        if not tasks:
+            return []
+        with self._client.exclusive(repr(tasks[0].ids[: tasks[0].start])):
+            return self._score_prompt(tasks, stop)
+
+    def _score_prompt(self, tasks: list[_Task], stop: Event) -> list[_Part]:
         parts = {i: part for i, task in enumerate(tasks) if (part := self._stored(task))}
         open_tasks = {i: task for i, task in enumerate(tasks) if i not in parts}
         if open_tasks:

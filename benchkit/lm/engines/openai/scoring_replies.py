@@ -59,8 +59,15 @@ def read_next_logprobs(reply: Any, count: int) -> list[dict[int, object]]:
         row = rows[0] if isinstance(rows, list) and rows else None
         if not isinstance(row, dict):
             raise UnusableReplyError("it gave no log-probabilities of the next token")
-        texts = [(name.removeprefix("token_id:"), value) for name, value in row.items()]
-        results.append({int(text): value for text, value in texts if text.isdecimal()})
+        # A name without the prefix is a text: "7" need not be the token 7.
+        named = [(name.partition("token_id:"), value) for name, value in row.items()]
+        results.append(
+            {
+                int(i): value
+                for (text, mark, i), value in named
+                if mark and not text and i.isdecimal()
+            }
+        )
     return results
 
 

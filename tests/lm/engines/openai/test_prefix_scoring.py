@@ -5,6 +5,7 @@ import warnings
 import pytest
 
 from benchkit.lm import tokenization
+from benchkit.lm.engines.openai.scoring_replies import read_next_logprobs
 from benchkit.lm.types import Message, Prompt
 from tests.support.openai_engine import edit, make, prompts
 from tests.support.openai_server import Edit, Status
@@ -169,3 +170,20 @@ def test_wrong_log_probabilities_of_the_next_token(echo, vllm):
         echo.always = edit(change)
         [scored] = engine.score([LONG], [["cab"]])
         assert (scored.logprobs, scored.finish) == (None, "error")
+
+
+@pytest.mark.parametrize("way", ["prefix_cache", "prompt_logprobs"])
+def test_equal_prompts_at_once_are_paid_for_once(echo, vllm, way):
+    echo.generates = "passages"
+    engine = vllm(concurrency=8, scoring=way)
+    list(engine.score(prompts(1), [["x", "one more"]]))  # the ways are compared
+    since = len(echo.seen)
+    results = list(engine.score([LONG] * 6, [TEXTS] * 6))
+    assert [r.logprobs.tolist() for r in results] == [expected(TEXTS)] * 6
+    assert len(echo.seen) - since <= len(TEXTS) + 1
+
+
+def test_texts_are_not_taken_for_the_numbers_of_tokens():
+    row = {"7": -1.0, "token_id:8": -2.0, "say token_id:9": -3.0, "token_id:x": -4.0}
+    reply = {"choices": [{"logprobs": {"top_logprobs": [row]}}]}
+    assert read_next_logprobs(reply, 1) == [{8: -2.0}]
