@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event, Lock, Semaphore
 from types import MappingProxyType
 from typing import Any
 
@@ -38,6 +38,7 @@ class BudgetedClient:
         )
         self._cache = GenerationCache(cache_dir)
         self._lock = Lock()
+        self._slots = Semaphore(config.concurrency)
         # Requests under way: a lock each, and how many threads use it.
         self._running: dict[str, tuple[Lock, list[None]]] = {}
 
@@ -159,27 +160,28 @@ class BudgetedClient:
         max_usage: TokenUsage,
         stop: Event,
     ) -> dict[str, Any]:
-        """Send one request, within the budget."""
-        number = self.budget.reserve(max_usage)
-        spent: TokenUsage | None = TokenUsage()
-        try:
-            if stop.is_set():  # while it was waiting for the budget
-                raise RequestCancelledError
-            reply = self._client.post(endpoint, body, self._backoff.now())
-            spent = replies.read_usage(reply)
-            used = spent or max_usage
-            usage = {"prompt_tokens": used.prompt, "completion_tokens": used.completion}
-            return read(reply) | {"usage": usage | {"requests": 1, "cached": 0}}
-        except RecursionError:
-            raise UnusableReplyError("its JSON is nested too deeply") from None
-        except UnusableReplyError as error:
-            # Some servers repeat the key.
-            raise UnusableReplyError(self._client.redact(str(error))) from None
-        except TransientError as error:
-            spent = None if error.billed else TokenUsage()
-            raise
-        finally:
-            self.budget.settle(number, spent)
+        """Send one request, within the budget, once fewer than `concurrency` are under way."""
+        with self._slots:
+            number = self.budget.reserve(max_usage)
+            spent: TokenUsage | None = TokenUsage()
+            try:
+                if stop.is_set():  # while it was waiting for the budget
+                    raise RequestCancelledError
+                reply = self._client.post(endpoint, body, self._backoff.now())
+                spent = replies.read_usage(reply)
+                used = spent or max_usage
+                usage = {"prompt_tokens": used.prompt, "completion_tokens": used.completion}
+                return read(reply) | {"usage": usage | {"requests": 1, "cached": 0}}
+            except RecursionError:
+                raise UnusableReplyError("its JSON is nested too deeply") from None
+            except UnusableReplyError as error:
+                # Some servers repeat the key.
+                raise UnusableReplyError(self._client.redact(str(error))) from None
+            except TransientError as error:
+                spent = None if error.billed else TokenUsage()
+                raise
+            finally:
+                self.budget.settle(number, spent)
 
     @contextmanager
     def _exclusive(self, key: str) -> Iterator[None]:
