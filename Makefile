@@ -30,6 +30,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_isolation.py
 	$(BIN)/python tests/benchmarks/bench_lm.py
 	$(BIN)/python tests/benchmarks/bench_preference.py
+	$(BIN)/python tests/benchmarks/bench_grpo.py
 	$(BIN)/python tests/benchmarks/bench_nano.py
 	$(BIN)/python tests/benchmarks/bench_page.py
 	$(BIN)/python tests/benchmarks/bench_report.py

@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchkit.files.search_order import SearchOrder, find_named
+from benchkit.files.hub_cache import find_commit
+from benchkit.files.search_order import NO_MODELS, SearchOrder, find_named, names_model
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -28,12 +29,18 @@ def canonical_settings(config: "BaseModel | None") -> dict[str, Any]:
     """Return hyper-parameters as JSON, with the hash of its content in place of each file.
 
     A file, or a model's folder, is a `Path` or a text that names one (`find_named`). So neither its
-    name nor its folder matters. A missing file has the hash None.
+    name nor its folder matters. A missing file has the hash None. A model on the hub has its commit
+    behind its name, as far as that is known.
     """
     if config is None:
         return {}
     values = config.model_dump(mode="json")
     return {n: _hash_files(getattr(config, n), values[n], n, values) for n in values}
+
+
+def canonical_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that are a table as `canonical_settings` does."""
+    return {n: _hash_files(value, value, n, values) for n, value in values.items()}
 
 
 def _hash_files(value: Any, dumped: Any, key: str = "", table: Mapping[str, Any] = {}) -> Any:
@@ -48,9 +55,9 @@ def _hash_files(value: Any, dumped: Any, key: str = "", table: Mapping[str, Any]
     if isinstance(value, Path):
         return {"sha256": _hash_path(value)}
     if isinstance(value, str):
-        path = find_named(key, value, SearchOrder([Path()]), str(table.get("kind", "")))
+        path = find_named(key, value, SearchOrder([Path()]), _kind(table))
         if path is None:
-            return dumped
+            return _add_commit(key, value, table) if names_model(key, _kind(table)) else dumped
         # Where the content has a hash of its own, comments in the file do not count.
         return "file" if f"{key}_hash" in table else {"sha256": _hash_path(path)}
     if hasattr(value, "model_dump"):
@@ -60,6 +67,24 @@ def _hash_files(value: Any, dumped: Any, key: str = "", table: Mapping[str, Any]
     if isinstance(value, list | tuple):
         return [_hash_files(*pair, key, table) for pair in zip(value, dumped, strict=True)]
     return dumped
+
+
+def _add_commit(key: str, name: str, table: Mapping[str, Any]) -> str:
+    """Return the name of a model on the hub with the commit that it stands for.
+
+    A backbone that another engine than one in this process asks is a name alone.
+    """
+    engine = table.get("engine")
+    kind = _kind(engine) if isinstance(engine, Mapping) else _kind(table)
+    if name in NO_MODELS or (key == "backbone" and kind in ("openai", "vllm")):
+        return name
+    revision = table.get("revision") if key in ("backbone", "model") else None
+    commit = find_commit(name, revision)
+    return f"{name}@{commit}" if commit else name
+
+
+def _kind(table: Mapping[str, Any]) -> str:
+    return str(table.get("kind", ""))
 
 
 def _hash_path(path: Path) -> str | None:

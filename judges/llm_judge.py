@@ -18,12 +18,15 @@ from benchkit.lm.cached_generator import (
     CachedGenerator,
     CallCount,
     chunks,
+    identify_engine,
     model_name,
     price_calls,
+    prompts_at_once,
     semantic_settings,
 )
 from benchkit.lm.config import NANO
 from benchkit.lm.cost_estimate import REPLY_TOKENS, CostEstimate
+from benchkit.lm.engines import connect_progress
 from benchkit.lm.generation_cache import GenerationCache
 from benchkit.lm.types import Decoding, Engine, Prompt
 from benchkit.types import Catalog, RunContext
@@ -106,6 +109,7 @@ class LLMJudge:
             lambda run: make_engine_from_settings(config.engine, None, run, "judge")
         )
         self._engines: dict[Path, Engine] = {}
+        self._batch = prompts_at_once(config.engine, config.batch)
         self.rubric = load_rubric(config.rubric)
         self.models = (model_name(config.engine),)
         temperature = config.decoding.temperature
@@ -119,8 +123,18 @@ class LLMJudge:
         cached. usage is as the engine reports it; an answer from the cache has {"cached": 1} alone.
         """
         generator = self._make_generator(run)
-        for part in chunks(inputs, self._config.batch):
+        for part in chunks(inputs, self._batch):
             yield from self._judge_part(part, generator, run.catalog)
+
+    @property
+    def asks_by_batches(self) -> bool:
+        """Whether it asks a server by its Batch endpoint."""
+        return bool(self._config.engine.get("batch_api"))
+
+    def submit(self, inputs: Sequence[JudgeInput], run: RunContext) -> None:
+        """Send the questions that are not answered yet in batches, which `judge` then waits for."""
+        possible = [e for e in inputs if not self._impossible(e)]
+        self._make_generator(run).submit(self._prompts(possible, 0, run.catalog))
 
     def estimate(self, inputs: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
         """Estimate the cost.
@@ -170,11 +184,12 @@ class LLMJudge:
         def engine() -> Engine:
             if run.cache not in self._engines:
                 self._engines[run.cache] = self._make(run)
+            connect_progress(self._engines[run.cache], run.progress)
             return self._engines[run.cache]
 
-        identity = {"engine": self._config.engine_semantics}
+        identity = {"engine": identify_engine(self._config.engine)}
         store = GenerationCache(run.cache)
-        return CachedGenerator(engine, identity, self._config.decoding, store, self._config.batch)
+        return CachedGenerator(engine, identity, self._config.decoding, store, self._batch)
 
     def _judge_part(
         self, part: Sequence[JudgeInput], generator: CachedGenerator, catalog: Catalog

@@ -11,7 +11,14 @@ from benchkit import cards
 from benchkit.config.judging import JudgeSpec
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
-from benchkit.judging.verdicts import SCORED, Judge, JudgeInput, Verdict, construct_judge
+from benchkit.judging.verdicts import (
+    SCORED,
+    BatchJudge,
+    Judge,
+    JudgeInput,
+    Verdict,
+    construct_judge,
+)
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.types import RunContext
 
@@ -116,6 +123,17 @@ class Panel:
         of_judges = [judge.judge(inputs, run) for judge in self._judges.values()]
         for judge_input, *verdicts in zip(inputs, *of_judges, strict=True):
             yield self._combine(judge_input.key, dict(zip(self._judges, verdicts, strict=True)))
+
+    @property
+    def asks_by_batches(self) -> bool:
+        """Whether a member asks a server by its Batch endpoint."""
+        return any(isinstance(j, BatchJudge) and j.asks_by_batches for j in self._judges.values())
+
+    def submit(self, inputs: Sequence[JudgeInput], run: RunContext) -> None:
+        """Send the questions of the members that ask by batches, so that these run at once."""
+        for judge in self._judges.values():
+            if isinstance(judge, BatchJudge) and judge.asks_by_batches:
+                judge.submit(inputs, run)
 
     def estimate(self, inputs: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
         """Sum the estimates of all judges; the cost is known if that of all who ask is."""

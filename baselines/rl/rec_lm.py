@@ -23,7 +23,7 @@ from benchkit.training.rl.ppo_settings import PPOSettings
 from benchkit.training.rl.rollouts import RolloutTask, check_rollout_lengths, require_one_process
 from benchkit.types import RunContext, TrainView
 
-NANO_LIST_DEFAULTS = {"epochs": 3}
+NANO_LIST_DEFAULTS = {"epochs": 3, "min_steps": 500}
 NANO_PPO_DEFAULTS = {
     "purpose": "reinforce", "epochs": 0.5, "batch_size": 32, "learning_rate": 1e-4,
     "max_grad_norm": 0.5, "evaluate_every": 0.25,

@@ -2,10 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from benchkit import seeds
 from benchkit.lm.backbones import Backbone
@@ -23,6 +23,7 @@ from benchkit.training.rl.rollouts import (
     check_rollout_lengths,
     require_one_process,
 )
+from benchkit.training.rl.trl_settings import TRLSettings, check_trl
 from benchkit.types import RunContext, TrainView
 
 # Settings that apply where a suite sets none: small steps from the fine-tuned model.
@@ -70,6 +71,19 @@ class RewardConfig(FineTunedConfig):
     """How token losses are averaged; see `policy_gradient.token_weights`."""
     eps: PositiveFloat = 1e-4
     """Added to the standard deviation of a group's rewards."""
+    trainer: Literal["auto", "own", "trl"] = "auto"
+    """What trains on rewards: the loop of this package, or TRL's GRPOTrainer, which samples by
+    transformers or vLLM. `auto` is TRL where only TRL can do what is set, for a backbone other than
+    nano: `trl`, or several processes. Elsewhere it is our loop, which computes a prompt once for
+    all of its answers and was measured faster on a CPU (leaderboards/benchmarks/grpo.json)."""
+    trl: TRLSettings = TRLSettings()
+    """Settings that only TRL has: nucleus sampling, vLLM, other clipping and scaling."""
+
+    @model_validator(mode="after")
+    def _trl_is_used(self) -> Self:
+        if self.trainer == "own" and self.trl != TRLSettings():
+            raise ValueError("trl has settings, but trainer is 'own': leave out one of them")
+        return self
 
 
 class RewardRecommender(FineTunedRecommender):
@@ -98,6 +112,20 @@ class RewardRecommender(FineTunedRecommender):
     @property
     def explains(self) -> bool:
         return self.config.rationale
+
+    @property
+    def trl(self) -> TRLSettings | None:
+        """The settings of TRL's trainer; None where our loop trains."""
+        config = self.config
+        if config.trainer == "auto":
+            only_trl = config.trl != TRLSettings() or config.train.processes > 1
+            return config.trl if only_trl and not config.is_nano else None
+        return config.trl if config.trainer == "trl" else None
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        trl = self.trl if self.config.reinforce else None
+        return (*super().caveats, *(("trained on rewards by TRL",) if trl else ()))
 
     @property
     def answer_tags(self) -> tuple[str, ...]:
@@ -206,7 +234,11 @@ class RewardRecommender(FineTunedRecommender):
         config, grpo = self.config, self.grpo_settings
         defaults = NANO_GRPO_DEFAULTS if config.is_nano else {**GRPO_DEFAULTS, **self.grpo_defaults}
         settings = self.training_config(run, **defaults)
-        require_one_process(settings)
+        trl = self.trl
+        if trl is None:
+            require_one_process(settings)
+        else:
+            check_trl(trl, grpo, settings, backbone, config.is_nano)
         check_adapters(backbone.model, settings)
         tasks = [
             RolloutTask(to_request(q), q.item, builder.prompt(to_request(q), config.rationale))
@@ -227,6 +259,7 @@ class RewardRecommender(FineTunedRecommender):
                 self.make_validation_metric(backbone, data, run),
                 log=(run.artifacts or run.scratch) / "rewards.jsonl",
                 identity=(type(self).__name__, config.model_dump(mode="json")),
+                trl=trl,
             )
 
         return train_on_rewards

@@ -30,6 +30,7 @@ from benchkit.judging.runner import (
 )
 from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST, CostEstimate
+from benchkit.lm.engines.batch_settings import ask_by_batches, batch_shares
 from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge
 from benchkit.runs.store import Store, find_replaced_judges
@@ -61,6 +62,8 @@ class JudgingPlan:
         yield from describe_costs(
             estimate_judge_costs(self.store, self.targets, self.judging, probe, again)
         )
+        for share in batch_shares([judge.config for judge in self.judging.judges]):
+            yield f"by the Batch endpoint, at {share:.0%} of the prices"
 
     def probe(self, cases: int) -> Iterator[str]:
         """Change `cases` answers of each method, and yield a table a judge: how grades move."""
@@ -87,6 +90,7 @@ def plan_judging(
     store: str | Path = "runs",
     data: str | Path = "data",
     trust: bool = False,
+    batch: bool = False,
 ) -> JudgingPlan:
     """Find the runs to judge and check the judges' settings; see `judge`.
 
@@ -96,6 +100,11 @@ def plan_judging(
     """
     resolved = locate_judges(resolve_suite(suite, trust), Path(data))
     judging = _judging_spec(resolved, by, label, dict(config or {}), cases)
+    if batch:
+        judges = [judge.model_dump() for judge in judging.judges]
+        judging = judging.model_validate(
+            {**judging.model_dump(), "judges": ask_by_batches(judges, f"suite {resolved.name!r}")}
+        )
     records = Store(Path(store))
     name = resolved.name if limit_users is None else f"{resolved.name}@{limit_users}users"
     targets = find_judgeable_runs(
@@ -123,6 +132,7 @@ def judge(
     store: str | Path = "runs",
     data: str | Path = "data",
     trust: bool = False,
+    batch: bool = False,
     allow_keys: Iterable[str] = (),
     progress: bool | EventHandler = True,
     on_outcome: Callable[[Any], None] | None = None,
@@ -142,6 +152,7 @@ def judge(
         store: Folder of the run records.
         data: Folder of the prepared datasets.
         trust: Let code run that a suite file names, wherever the file is from (see `run`).
+        batch: Let judges ask servers by the Batch endpoint: at half the price, within a day.
         allow_keys: Which API key may go to which server, e.g. ["MY_KEY=gpu01"] (see `run`).
         progress: Show progress on the screen, or hand every event to a function.
         on_outcome: Called with the outcome of each judge and run.
@@ -162,6 +173,7 @@ def judge(
         planned = plan_judging(
             suite, by=by, label=label, config=config, cases=cases, methods=methods,
             datasets=datasets, limit_users=limit_users, store=store, data=data, trust=trust,
+            batch=batch,
         )  # fmt: skip
         return execute_judging(
             planned, again=again, data=data, progress=progress, on_outcome=on_outcome

@@ -17,6 +17,7 @@ from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError
 from benchkit.key_access import check_keys
 from benchkit.lm.backbones import make_engine_from_settings
+from benchkit.lm.engines.batch_settings import ask_by_batches, batch_shares
 from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import Rationale, Teacher, TeacherQuestion
 from benchkit.lm.teachers.questions import build_training_questions
@@ -24,11 +25,11 @@ from benchkit.lm.teachers.rationale_file import write_rationales
 from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.lm.types import Engine
-from benchkit.runs.progress import SilentProgress
+from benchkit.runs.progress import NoteProgress
 from benchkit.training.core.example_builder import validation_questions
 from benchkit.training.preference.examples import group_preferences, rank_rejected
 from benchkit.training.preference.preference_io import write_preferences
-from benchkit.types import RunContext
+from benchkit.types import Progress, RunContext
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class RationaleJob:
             f"{len(self.training):,} questions of training and {len(self.validation):,} of"
             f" validation, {self.teacher.estimate(questions, self.view.catalog)}"
         )
+        for share in batch_shares(getattr(self.teacher, "engine_settings", {})):
+            yield f"by the Batch endpoint, at {share:.0%} of the prices"
 
     def write(
         self,
@@ -102,6 +105,8 @@ def plan_rationales(
     data: Path = Path("data"),
     cache: Path = Path("runs/cache"),
     trust: bool = False,
+    batch: bool = False,
+    note: Callable[[str], object] = lambda _: None,
 ) -> RationaleJob:
     """Build the questions that a teacher answers; nothing is asked yet.
 
@@ -121,16 +126,18 @@ def plan_rationales(
         data: Folder of the prepared datasets.
         cache: Folder of item vectors and answers, kept between calls.
         trust: Let code run that a file names, wherever the file is from.
+        batch: Ask the teacher's server by the Batch endpoint: at half the price, within a day.
+        note: Receives, in words, how batches stand.
 
     Raises:
         ConfigError: A name or a setting is wrong.
     """
-    config = read_teacher_config(teacher, trust)
+    config = read_teacher_config(teacher, trust, batch)
     check_keys(config)
     view = load_or_prepare(_select_dataset(suite, dataset, trust), data).train_view()
     if isinstance(config, TemplateTeacherConfig):
         check_encoder(config.encoder, device)
-    make_engine = _make_engine_factory(view, cache, device, seed)
+    make_engine = _make_engine_factory(view, cache, device, seed, NoteProgress(note))
     rationale_teacher = make_teacher(config, cache, make_engine, device)
     training = build_training_questions(
         view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users
@@ -139,11 +146,21 @@ def plan_rationales(
     return RationaleJob(rationale_teacher, view, tuple(training), tuple(validation))
 
 
-def read_teacher_config(path: Path | None, trust: bool = False) -> TeacherConfig:
-    """Read a teacher's settings; paths in the file are relative to its folder."""
+def read_teacher_config(
+    path: Path | None, trust: bool = False, batch: bool = False
+) -> TeacherConfig:
+    """Read a teacher's settings; paths in the file are relative to its folder.
+
+    Args:
+        path: TOML; None is the offline template teacher.
+        trust: Let code run that the file names, wherever the file is from.
+        batch: Ask its server by the Batch endpoint.
+    """
+    values = {} if path is None else read_toml(path)
+    if batch:
+        values = ask_by_batches(values, "the teacher")
     if path is None:
         return TemplateTeacherConfig()
-    values = read_toml(path)
     check_code(path, values, trust=trust)
     for name in ("path", "prompt"):
         if str(values.get(name, "")).endswith((".toml", ".jsonl")):
@@ -165,9 +182,7 @@ def _select_dataset(suite: str, name: str, trust: bool) -> DatasetSpec:
 
 
 def _make_engine_factory(
-    view: TrainData, cache: Path, device: str, seed: int
+    view: TrainData, cache: Path, device: str, seed: int, progress: Progress
 ) -> Callable[[Mapping[str, Any]], Engine]:
-    run = RunContext(
-        seed, view.catalog, cache / "teach", SilentProgress(), cache=cache, device=device
-    )
+    run = RunContext(seed, view.catalog, cache / "teach", progress, cache=cache, device=device)
     return lambda settings: make_engine_from_settings(settings, view, run)

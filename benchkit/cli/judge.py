@@ -29,6 +29,7 @@ def judge_command(
     method: options.MethodsOption = "",
     dataset: options.DatasetOption = "",
     limit_users: options.LimitUsersOption = None,
+    batch: options.BatchOption = False,
     estimate: options.EstimateOption = False,
     probe: options.ProbeOption = None,
     again: Annotated[
@@ -46,7 +47,7 @@ def judge_command(
     planned = api.plan_judging(
         suite, by=by, label=label, config=api.read_judge_settings(config, rubric, trust),
         methods=split_names(method), datasets=split_names(dataset), limit_users=limit_users,
-        cases=cases, store=out, data=data, trust=trust,
+        cases=cases, store=out, data=data, trust=trust, batch=batch,
     )  # fmt: skip
     if estimate or probe is not None:
         for line in planned.estimate(probe, again) if estimate else planned.probe(probe or 0):

@@ -16,6 +16,7 @@ from benchkit.cli.import_ import import_command
 from benchkit.cli.judge import judge_command
 from benchkit.cli.ls import ls_command
 from benchkit.cli.rationales import rationales_command
+from benchkit.cli.repeated_options import StrictCommand
 from benchkit.cli.report import report_command
 from benchkit.cli.root_group import KeysOption, RootGroup, VersionOption
 from benchkit.cli.run import run_command
@@ -33,20 +34,20 @@ app = typer.Typer(
     epilog="Exit codes: 0 all went well; 1 a run failed or a check found something; 2 wrong usage,"
     " suite or method; 3 bad data; 4 the run store; 130 interrupted.",
 )
-app.command("run")(run_command)
-app.command("judge")(judge_command)
-app.command("ls")(ls_command)
-app.command("report")(report_command)
-app.command("validate")(validate_command)
-app.command("doctor")(doctor_command)
-app.command("rationales")(rationales_command)
-app.command("teach", hidden=True)(rationales_command)  # the name before 0.2
-app.command("diagnose")(diagnose_command)
-app.command("agree")(agree_command)
-app.command("compare")(compare_command)
-app.command("abtest")(abtest_command)
-app.command("annotate")(annotate_command)
-app.command("import")(import_command)
+app.command("run", cls=StrictCommand)(run_command)
+app.command("judge", cls=StrictCommand)(judge_command)
+app.command("ls", cls=StrictCommand)(ls_command)
+app.command("report", cls=StrictCommand)(report_command)
+app.command("validate", cls=StrictCommand)(validate_command)
+app.command("doctor", cls=StrictCommand)(doctor_command)
+app.command("rationales", cls=StrictCommand)(rationales_command)
+app.command("teach", hidden=True, cls=StrictCommand)(rationales_command)  # the name before 0.2
+app.command("diagnose", cls=StrictCommand)(diagnose_command)
+app.command("agree", cls=StrictCommand)(agree_command)
+app.command("compare", cls=StrictCommand)(compare_command)
+app.command("abtest", cls=StrictCommand)(abtest_command)
+app.command("annotate", cls=StrictCommand)(annotate_command)
+app.command("import", cls=StrictCommand)(import_command)
 app.add_typer(data_app, name="data")
 
 

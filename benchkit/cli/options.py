@@ -122,6 +122,15 @@ ConfineOption = Annotated[
     ),
 ]
 
+BatchOption = Annotated[
+    bool,
+    typer.Option(
+        "--batch",
+        help="Ask servers by the Batch endpoint: half the price, answers within a day. After an"
+        " interruption run the same command again.",
+    ),
+]
+
 # benchkit judge
 JudgeConfigOption = Annotated[
     Path | None,
@@ -150,6 +159,9 @@ LabelOption = Annotated[str, typer.Option(help="What the row is called.")]
 PaperOption = Annotated[str, typer.Option(help="Where the method is described.")]
 
 # benchkit rationales
+TrainingUsersOption = Annotated[
+    int | None, typer.Option(min=1, help="Only so many users to train on.")
+]
 TeacherOption = Annotated[
     Path | None, typer.Option(help="The teacher as TOML; the offline template if not given.")
 ]

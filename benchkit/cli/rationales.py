@@ -17,6 +17,7 @@ def rationales_command(
     suite: options.SuiteOption,
     dataset: options.OneDatasetOption = "",
     config: options.TeacherOption = None,
+    batch: options.BatchOption = False,
     estimate: Annotated[
         bool, typer.Option(help="Print calls, tokens and cost, at most, and ask nothing.")
     ] = False,
@@ -29,9 +30,7 @@ def rationales_command(
     validation_cases: Annotated[
         int, typer.Option(min=0, help="Also explain so many validation targets.")
     ] = 300,
-    limit_users: Annotated[
-        int | None, typer.Option(min=1, help="Only so many users to train on.")
-    ] = None,
+    limit_users: options.TrainingUsersOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the candidates and negatives.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="The JSON-lines file, which a `file` teacher reads.")
@@ -64,7 +63,8 @@ def rationales_command(
     job = plan_rationales(
         suite, dataset, teacher=config, negatives=negatives, candidates=candidates,
         validation_cases=0 if only_preferences else validation_cases, limit_users=limit_users,
-        seed=seed, device=device, data=data, cache=cache, trust=trust,
+        seed=seed, device=device, data=data, cache=cache, trust=trust, batch=batch,
+        note=lambda words: echo(words, err=True),
     )  # fmt: skip
     for line in job.describe():
         echo(line)

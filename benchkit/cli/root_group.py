@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from benchkit import __version__
+from benchkit.console import echo
 from benchkit.errors import DataError
 
 
@@ -57,6 +58,10 @@ class RootGroup(TyperGroup):
 
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:  # typer would end without a word
+            what = str(interrupt) or "run the same command again to go on"
+            echo(f"interrupted: {what}", fg="yellow", err=True)
+            raise typer.Exit(130) from interrupt
         except BrokenPipeError:
             raise  # of `benchkit ... | head`
         except OSError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 RAW_DIR = "raw"  # below the data folder: where raw files are fetched to
 # Settings that name a model: its id, or a folder.
 _MODELS = frozenset({"backbone", "adapter", "tokenizer", "lora"})
+NO_MODELS = ("nano", "hf")  # names of ours, whatever folders there are
 _OF_A_MODEL = ("config.json", "adapter_config.json", "tokenizer.json", "tokenizer_config.json")
 
 
@@ -40,6 +41,16 @@ def data_folders(data: Path) -> tuple[Path, Path]:
     return data / RAW_DIR, data
 
 
+def names_model(key: str, kind: str = "") -> bool:
+    """Return whether a setting names a model, by its id on the hub or its folder.
+
+    Args:
+        key: Name of the setting.
+        kind: The `kind` of the table that it stands in.
+    """
+    return key in _MODELS or (key == "model" and kind == "vllm")
+
+
 def find_named(key: str, text: str, order: SearchOrder, kind: str = "") -> Path | None:
     """Return the file or the folder that a setting names; None where its text is something else.
 
@@ -57,6 +68,6 @@ def find_named(key: str, text: str, order: SearchOrder, kind: str = "") -> Path 
         return None
     if path.is_file():
         return path if path.suffix or "/" in text else None
-    is_model = key in _MODELS or (key == "model" and kind == "vllm")
+    is_model = names_model(key, kind)
     has_model = is_model and any((path / name).is_file() for name in _OF_A_MODEL)
-    return path if has_model and text not in ("nano", "hf") else None
+    return path if has_model and text not in NO_MODELS else None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import polars as pl
 
 from benchkit import io
 from benchkit.config.judging import JudgingSpec
-from benchkit.errors import BenchkitError, MethodError, StoreError
+from benchkit.errors import BenchkitError, ConfigError, EngineError, MethodError, StoreError
 from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultRecord, FaultTally
 from benchkit.judging import robustness, verdict_table
 from benchkit.judging.inputs import MethodAnswer, read_answers
@@ -18,7 +19,7 @@ from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.judgement_linking import find_same_judgement, link_judgement
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.validation import same_model_warning, validate_verdicts
-from benchkit.judging.verdicts import Judge, JudgeInput, Verdict
+from benchkit.judging.verdicts import BatchJudge, Judge, JudgeInput, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.runs.progress import (
@@ -78,8 +79,10 @@ def judge_runs(
         max_fault_share: Share of the verdicts that may lack an answer of the judge's engine; a
             judgement with more fails, and is made again by the next call.
     """
-    for job in make_judge_jobs(spec):
-        since = job.answers_since(runs, force)
+    jobs = [(job, job.answers_since(runs, force)) for job in make_judge_jobs(spec)]
+    for job, since in jobs:  # the batches of all runs and judges are at their servers together
+        _submit_batches(store, job, runs, force, since, max_fault_share)
+    for job, since in jobs:
         for run in runs:
             with store.lock(f"judge-{run.manifest.run_id}-{job.plan_entry.judge_id}"):
                 result = _judge_run(store, job, run, emit, force, since, max_fault_share)
@@ -147,6 +150,27 @@ def probe_judges(
                 )
         if tables:
             yield job.spec.name, robustness.summarize_probes(pl.concat(tables))
+
+
+def _submit_batches(
+    store: Store,
+    job: JudgeJob,
+    runs: Sequence[JudgeableRun],
+    force: bool,
+    since: float | None,
+    max_fault_share: float,
+) -> None:
+    """Send the questions about all runs, where the judge asks by batches."""
+    if not isinstance(job.judge, BatchJudge) or not job.judge.asks_by_batches:
+        return
+    for run in runs:
+        stored = job.stored_judgement(run, max_fault_share)
+        if force or not (stored or find_same_judgement(store, job, run, max_fault_share)):
+            catalog, answers = _read_answers(job, run)
+            # What goes wrong here goes wrong again, and is recorded, where the run is judged.
+            with ask_again_since(since or 0.0), suppress(EngineError, ConfigError):
+                inputs = _judge_inputs(job.judge.rubric, answers)
+                job.judge.submit(inputs, _context(store, run, catalog))
 
 
 def _judge_inputs(rubric: Rubric, answers: Sequence[MethodAnswer]) -> list[JudgeInput]:

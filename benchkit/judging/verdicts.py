@@ -87,6 +87,18 @@ class Judge(Protocol):
         """Estimate what `judge` would ask a language model for, without asking."""
 
 
+@runtime_checkable
+class BatchJudge(Protocol):
+    """A judge that may ask a server by its Batch endpoint."""
+
+    @property
+    def asks_by_batches(self) -> bool:
+        """Whether it does."""
+
+    def submit(self, inputs: Sequence[JudgeInput], run: RunContext) -> None:
+        """Send what `judge` would ask, and do not wait; `judge` waits for the same batches."""
+
+
 def construct_judge(card: Card, config: BaseModel | None) -> Judge:
     """Return the judge of a card. Raises ConfigError where it does not say what it grades by."""
     judge: Judge = construct(card, config)

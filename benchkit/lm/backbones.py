@@ -8,16 +8,23 @@ from typing import Any
 
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
+from benchkit.files.hub_cache import cached_commit
 from benchkit.lm.architecture import check_is_causal, read_context
 from benchkit.lm.config import NANO, LMConfig
-from benchkit.lm.engines import make_engine
+from benchkit.lm.engines import connect_progress, make_engine
+from benchkit.lm.model_files.checkpoints import (
+    choose_dtype,
+    has_bfloat16,
+    load_adapter,
+    load_whole_model,
+)
+from benchkit.lm.model_files.load_errors import explain_load_errors
 from benchkit.lm.nano.build import build_nano, read_training_seconds
 from benchkit.lm.tokens.tokenizer_check import (
     check_engine_titles,
     check_tokenizer_on_titles,
     check_vocabulary,
-    no_tokenizer_error,
-    remote_code_error,
+    describe_missing_template,
 )
 from benchkit.lm.types import Engine
 from benchkit.process_state import isolate_process
@@ -25,6 +32,9 @@ from benchkit.types import RunContext, StageCost, TrainView
 
 # Of an engine in this process.
 _MODEL_SETTINGS = ("backbone", "revision", "adapter", "trust_remote_code")
+
+_HINT = "give nano, a local folder, or the id of a model that is downloaded or can be"
+_ADAPTER_HINT = "give the folder of a peft adapter, or the id of one that is downloaded or can be"
 
 
 @dataclass(frozen=True)
@@ -65,38 +75,42 @@ def load_backbone(
         start = time.perf_counter()
         source = build_nano(data, config.nano, run.cache, run.progress, run.device)
         run.stages["nano"] = StageCost(read_training_seconds(source), time.perf_counter() - start)
-    if dtype == "auto":
-        dtype = "float32" if run.device == "cpu" else "bfloat16"
+
+    def note(words: str) -> None:
+        run.progress.advance(0, note=words)
+
     with isolate_process(run.device, "transformers"):
-        try:
-            # Said in so many words: left open, transformers asks on a terminal.
-            remote: dict[str, Any] = {
-                "revision": config.revision, "trust_remote_code": config.trust_remote_code
-            }  # fmt: skip
+        dtype, about_dtype = choose_dtype(dtype, run.device, has_bfloat16(run.device))
+        # Said in so many words: left open, transformers asks on a terminal.
+        remote: dict[str, Any] = {
+            "revision": cached_commit(str(source), config.revision) or config.revision,
+            "trust_remote_code": config.trust_remote_code,
+        }
+        with explain_load_errors(name, _HINT):
             check_is_causal(source, name, **remote)
             tokenizer = AutoTokenizer.from_pretrained(source, **remote)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                source, dtype=getattr(torch, dtype), **remote
+            model: Any = load_whole_model(
+                AutoModelForCausalLM.from_pretrained,
+                source,
+                name,
+                dtype=getattr(torch, dtype),
+                **remote,
             )
-            if config.adapter:
-                from peft import PeftModel
-
-                model = PeftModel.from_pretrained(model, config.adapter)
-        except (OSError, ValueError) as error:
-            if "instantiate the backend tokenizer" in str(error):
-                raise no_tokenizer_error(name) from error
-            if "trust_remote_code" in str(error):
-                raise remote_code_error(name) from error
-            raise ConfigError(
-                f"{name} cannot be loaded: {str(error).partition(chr(10))[0]}",
-                "give nano, a local folder, or the id of a model that is downloaded or can be",
-            ) from error
+        if config.adapter:
+            with explain_load_errors(f"adapter {config.adapter!r}", _ADAPTER_HINT):
+                model = load_adapter(model, config.adapter, note)
+        with explain_load_errors(name, _HINT):
+            model = model.to(run.device).eval()
     check_vocabulary(tokenizer, name)
+    if about_dtype:
+        note(about_dtype)
+    if config.backbone != NANO and (lack := describe_missing_template(tokenizer, name)):
+        note(lack)
     if data is not None:
         embeddings = model.get_input_embeddings().weight.shape[0]
-        if note := check_tokenizer_on_titles(tokenizer, data.catalog, name, embeddings):
-            run.progress.advance(0, note=note)
-    return Backbone(model.to(run.device).eval(), tokenizer, read_context(model.config))
+        if lost := check_tokenizer_on_titles(tokenizer, data.catalog, name, embeddings):
+            note(lost)
+    return Backbone(model, tokenizer, read_context(model.config))
 
 
 def parse_engine_settings(settings: Mapping[str, Any], owner: str = "teacher") -> LMConfig:
@@ -123,6 +137,7 @@ def make_engine_from_settings(
     config = parse_engine_settings(settings, owner)
     dtype = getattr(config.engine, "dtype", "auto")
     engine = make_engine(config.engine, lambda: load_backbone(config, data, run, dtype), run.cache)
+    connect_progress(engine, run.progress)
     if data is not None:
         check_engine_titles(engine, data.catalog, run)
     return engine

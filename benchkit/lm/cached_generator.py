@@ -5,15 +5,25 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from benchkit.lm.cost_estimate import BYTES_PER_TOKEN, CallCost
+from benchkit.fingerprint import canonical_values
+from benchkit.lm.cost_estimate import BATCH_PRICE, BYTES_PER_TOKEN, CallCost
 from benchkit.lm.generation_cache import GenerationCache, answer_key
-from benchkit.lm.types import CachingEngine, Decoding, Engine, FinishReason, Prompt
+from benchkit.lm.types import (
+    BATCH_LINES,
+    BatchEngine,
+    CachingEngine,
+    Decoding,
+    Engine,
+    FinishReason,
+    Prompt,
+)
 
 _T = TypeVar("_T")
 _TEMPLATE_TOKENS = 8  # that a chat template puts around a message
 # Settings of an engine that say how it is asked, and not what it answers.
 _TRANSPORT_SETTINGS = {
-    "api_key_env", "batch_tokens", "concurrency", "deadline_s", "max_cost", "max_retries",
+    "api_key_env", "batch_api", "batch_lines", "batch_megabytes", "batch_poll_s", "batch_price",
+    "batch_tokens", "concurrency", "deadline_s", "max_cost", "max_retries",
     "max_tokens_total", "price_completion", "price_prompt", "timeout_s",
 }  # fmt: skip
 
@@ -21,6 +31,14 @@ _TRANSPORT_SETTINGS = {
 def semantic_settings(engine: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of an engine that affect its answers."""
     return {name: value for name, value in engine.items() if name not in _TRANSPORT_SETTINGS}
+
+
+def identify_engine(engine: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same with the content of a model's folder, or its commit on the hub.
+
+    A model that was replaced under its name gives other answers.
+    """
+    return canonical_values(semantic_settings(engine))
 
 
 def model_name(engine: Mapping[str, Any]) -> str:
@@ -32,6 +50,8 @@ def model_name(engine: Mapping[str, Any]) -> str:
 def price_calls(engine: Mapping[str, Any], calls: int, prompt: int, completion: int) -> CallCost:
     """Return the cost of calls by the engine's prices, which are per million tokens.
 
+    By the Batch endpoint they cost a share of that.
+
     Args:
         engine: Settings of the engine.
         calls: Number of calls.
@@ -41,8 +61,19 @@ def price_calls(engine: Mapping[str, Any], calls: int, prompt: int, completion: 
     prices = [engine.get(f"price_{part}") for part in ("prompt", "completion")]
     cost = None
     if any(prices):
-        cost = (prompt * (prices[0] or 0) + completion * (prices[1] or 0)) / 1_000_000
+        share = engine.get("batch_price", BATCH_PRICE) if engine.get("batch_api") else 1
+        cost = share * (prompt * (prices[0] or 0) + completion * (prices[1] or 0)) / 1_000_000
     return CallCost(calls, prompt, completion, cost)
+
+
+def prompts_at_once(engine: Mapping[str, Any], batch: int) -> int:
+    """Return how many prompts go to an engine at once: of batches, as many as one may hold.
+
+    Args:
+        engine: Settings of the engine.
+        batch: Prompts for any other engine.
+    """
+    return int(engine.get("batch_lines", BATCH_LINES)) if engine.get("batch_api") else batch
 
 
 class CallCount(NamedTuple):
@@ -118,6 +149,13 @@ class CachedGenerator:
                 yield reply
                 if reply.finish == "stop":  # a prompt in the same words costs nothing more
                     replies[key] = _cached(reply.text)
+
+    def submit(self, prompts: Iterable[Prompt]) -> None:
+        """Send what is not answered yet, where the engine asks by batches; do not wait for it."""
+        engine = self.engine()
+        if isinstance(engine, BatchEngine):
+            for part in chunks(prompts, self.batch):
+                engine.submit(part, self.decoding)
 
     def count_calls(self, prompts: Iterable[Prompt]) -> CallCount:
         """Count what asking would take, without asking."""

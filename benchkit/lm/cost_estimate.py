@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 BYTES_PER_TOKEN = 4  # of English
+BATCH_PRICE = 0.5  # of a token by the Batch endpoint, at OpenAI and others
 REPLY_TOKENS = 150  # of a judge: its reasons in three sentences, and the verdict
 ESTIMATE_NOTE = (
     f"likely: each question is asked once, a reply has {REPLY_TOKENS} tokens, and a token"

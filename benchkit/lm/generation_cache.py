@@ -59,6 +59,11 @@ class GenerationCache:
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
 
+    @property
+    def oldest(self) -> float:
+        """The Unix time before which answers count as none; see `ask_again_since`."""
+        return self._oldest
+
     def get(self, key: str) -> dict[str, Any] | None:
         """Return the answer under a key, None if there is none yet."""
         if self._connection is None and not self.path.exists():

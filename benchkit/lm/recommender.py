@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from benchkit.lm.backbones import Backbone, load_backbone
 from benchkit.lm.config import LMConfig
-from benchkit.lm.engines import make_engine
+from benchkit.lm.engines import connect_progress, make_engine
 from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.tokens.tokenizer_check import check_engine_titles
 from benchkit.lm.types import Engine
@@ -47,6 +47,7 @@ class LMRecommender(ABC):
 
     def fit(self, data: TrainView, run: RunContext) -> None:
         engine = make_engine(self.config.engine, lambda: self.load_backbone(data, run), run.cache)
+        connect_progress(engine, run.progress)
         check_engine_titles(engine, data.catalog, run)
         self.predictor = self.make_predictor(engine)
 

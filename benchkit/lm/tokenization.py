@@ -54,12 +54,20 @@ def _chat_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
         messages = join_system_text(messages)
     if any(unquote(message.content) != message.content for message in messages):
         text = _apply_template(tokenizer, messages, add_generation_prompt=True, tokenize=False)
-        return text_ids(tokenizer, text)
-    return list(
-        _apply_template(
-            tokenizer, messages, add_generation_prompt=True, tokenize=True, return_dict=False
-        )
+        return _start_once(tokenizer, text_ids(tokenizer, text))
+    ids = _apply_template(
+        tokenizer, messages, add_generation_prompt=True, tokenize=True, return_dict=False
     )
+    return _start_once(tokenizer, list(ids))
+
+
+def _start_once(tokenizer: Any, ids: list[int]) -> list[int]:
+    """Return ids with one token that begins a text, where template and tokenizer both put one."""
+    bos = tokenizer.bos_token_id
+    repeated = 0
+    while bos is not None and ids[repeated : repeated + 2] == [bos, bos]:
+        repeated += 1
+    return ids[repeated:]
 
 
 def _apply_template(tokenizer: Any, messages: Sequence[Message], **settings: Any) -> Any:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchkit.lm.backbones import Backbone
 
 Role = Literal["system", "user", "assistant"]
+BATCH_LINES = 50_000  # requests of a batch, at most, at OpenAI and others
 FinishReason = Literal["stop", "length", "refused", "error"]
 
 
@@ -181,3 +182,14 @@ class CachingEngine(Protocol):
 
     def lookup(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation | None]:
         """Yield the stored answer to each prompt, None where there is none; asks nothing."""
+
+
+@runtime_checkable
+class BatchEngine(Protocol):
+    """An engine that may ask by batches, which take long and say how they stand."""
+
+    def submit(self, prompts: Sequence[Prompt], decoding: Decoding) -> None:
+        """Send what `generate` would ask for, and do not wait; nothing where it asks live."""
+
+    def report_to(self, note: Callable[[str], None]) -> None:
+        """Let a function receive, in words, how batches stand."""

@@ -105,6 +105,17 @@ class SilentProgress:
         pass
 
 
+class NoteProgress(SilentProgress):
+    """A `Progress` that hands on the notes alone."""
+
+    def __init__(self, show: Callable[[str], object]) -> None:
+        self._show = show
+
+    def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
+        if note:
+            self._show(note)
+
+
 class RunLog:
     """The log of a run, one JSON object a line.
 

@@ -68,18 +68,27 @@ def train_on_objective(
             weights.restore_weights(model, weights.read_weights(result))
             return model.to(run.device).eval()
         job = TrainingJob(model, examples, objective, config, run, validate, validation, folder)
-        if config.processes > 1:
-            launcher.launch_training(job)
-            weights.restore_weights(model, weights.read_weights(result))
-            model.to(run.device).eval()
-        else:
-            run_training_job(job, Trainer)
-            weights.write_weights(result, weights.trainable_parameters(model))
-            seal_file(result)
+        train_job(job, Trainer)
     if config.lora is not None:
         save_adapter(model, folder)
     weights.delete_checkpoints(folder)
     return model
+
+
+def train_job(job: TrainingJob, trainer: type[Any]) -> None:
+    """Train by `trainer`, or on several processes by the launcher, and write the weights.
+
+    The model is left with them, on the device and in evaluation mode.
+    """
+    model, result = job.model, job.folder / weights.WEIGHTS_FILE
+    if job.config.processes > 1:
+        launcher.launch_training(job)
+        weights.restore_weights(model, weights.read_weights(result))
+        model.to(job.run.device).eval()
+    else:
+        run_training_job(job, trainer)
+        weights.write_weights(result, weights.trainable_parameters(model))
+        seal_file(result)
 
 
 def save_adapter(model: Any, folder: Path) -> None:

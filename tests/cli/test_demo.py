@@ -6,6 +6,7 @@ import pytest
 
 from benchkit.errors import ConfigError, StoreError
 from tests.support.command_line import invoked, said
+from tests.support.latex import compile_latex, needs_latex
 
 DEMO = ("--suite", "quickstart", "--demo", "--demo-users", 100)
 METHODS = ("--method", "random,popularity")
@@ -39,6 +40,19 @@ def test_tables_plots_and_page_say_so(ran):
         assert "SYNTHETIC" in path.read_text(), path
     assert r"\caption{SYNTHETIC: " in (board / "table.tex").read_text()
     assert "<title>SYNTHETIC: " in (board / "index.html").read_text()
+
+
+@needs_latex
+@pytest.mark.parametrize(
+    "options",
+    [("report",), ("report", "--ranks"), ("report", "--costs"),
+     ("report", "--layout", "paper", "--intervals", "--ranks"), ("data", "describe")],
+    ids=" ".join,
+)  # fmt: skip
+def test_its_tables_in_latex_compile(options, tmp_path):
+    body = said(*options, "--suite", "quickstart@demo100", "--format", "latex")
+    assert r"\caption{SYNTHETIC: " in body
+    assert "too large" not in compile_latex(body, tmp_path)
 
 
 def test_data_and_runs_lie_apart(ran):

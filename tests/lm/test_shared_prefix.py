@@ -105,20 +105,6 @@ def test_gradients_equal_those_of_separate_passes_with_lora(kind, checkpointing)
             assert error < 1e-4, name
 
 
-def test_logits_in_pieces_give_the_same_values_and_gradients(monkeypatch):
-    model = tiny_model("qwen3")
-    gradients = []
-    for at_once in (1 << 30, 7 * 300):
-        monkeypatch.setattr(sp, "_LOGITS_AT_ONCE", at_once)
-        model.zero_grad()
-        with sp.use_shared_prefix(model):
-            loss = torch.cat(together(model, BATCH)).sum()
-            loss.backward()
-        gradients.append([loss.detach(), *(p.grad.clone() for p in model.parameters())])
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
-
-
 def test_sums_are_over_the_tokens_of_each_response():
     packed = sp.pack_batch([[5, 6], [7]], [[[1, 2], [3]], [[4, 4, 4]]])
     values = torch.tensor([[1.0, 2.0, 4.0], [8.0, 8.0, 8.0]])

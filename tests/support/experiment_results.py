@@ -6,7 +6,7 @@ from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
 from benchkit.runs.records import PlannedRow, PlanRecord
 
 CHANCE = {"hr@1": 1 / 30, "hr@5": 5 / 30, "ndcg@5": 0.0983}
-RUBRIC = {"criteria": [{"name": "rating", "low": 0, "high": 3}]}
+RUBRIC = {"title": "Any rubric", "criteria": [{"name": "rating", "low": 0, "high": 3}]}
 
 
 def make_results(suite, labels, tasks, metrics=tuple(CHANCE), protocols=("scored",), grades=(),
@@ -33,7 +33,7 @@ def make_results(suite, labels, tasks, metrics=tuple(CHANCE), protocols=("scored
     return SuiteTables(plan, tables, tuple(grades))
 
 
-def make_grades(task, shares, rubric=RUBRIC, judge="strict", buckets=()):
+def make_grades(task, shares, rubric=RUBRIC, judge="strict", buckets=(), name="heuristic"):
     """Grades of one task: {label: shares of the grades 0 to 3}."""
     rows = tuple(
         GradeRow(label, "sft", "complete", 100, 100,
@@ -41,4 +41,4 @@ def make_grades(task, shares, rubric=RUBRIC, judge="strict", buckets=()):
                  buckets=tuple(GradeBucket(*bucket) for bucket in buckets))
         for label, each in shares.items()
     )  # fmt: skip
-    return GradeTable(task, judge, "heuristic", rubric, "0", "sampled", (), rows, ())
+    return GradeTable(task, judge, name, rubric, "0", "sampled", (), rows, ())

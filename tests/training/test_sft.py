@@ -58,6 +58,15 @@ def test_micro_batches_make_the_same_step(tmp_path):
     assert not same(one, model())
 
 
+def test_micro_batches_by_tokens_make_the_same_step(tmp_path):
+    whole = {**FAST, "optimizer": "sgd", "learning_rate": 0.1, "batch_size": 8, "epochs": 3}
+    data = examples(19)
+    one = train_sft(model(), data, TrainConfig(**whole), context(tmp_path / "1"), validation=data)
+    parts = TrainConfig(**whole, micro_batch_tokens=30)
+    other = train_sft(model(), data, parts, context(tmp_path / "2"), validation=data)
+    close(other, one, atol=1e-6, rtol=0)
+
+
 def test_weights_are_shares_of_a_batch(tmp_path):
     config = TrainConfig(**{**FAST, "optimizer": "sgd", "learning_rate": 0.1, "epochs": 1})
     first, second, third = examples(3)

@@ -31,7 +31,7 @@ from benchkit.lm.teachers.sentence_encoder import (
     open_encoder,
 )
 from benchkit.lm.timing import record_stage_cost
-from benchkit.training.core.config import TrainConfig
+from benchkit.training.core.config import TrainConfig, merge_training_settings
 from benchkit.training.core.preflight import check_training_config
 from benchkit.training.core.training_context import training_context
 from benchkit.types import Capability, Catalog, Prediction, Request, RunContext, TrainView
@@ -216,7 +216,7 @@ def fill_training_config(
     precision = {"precision": "float32"} if run.device == "cpu" else {}
     settings = validate_model(
         TrainConfig,
-        {**defaults, **precision, **explicit},
+        merge_training_settings({**defaults, **precision}, explicit),
         "training",
         hint="correct train of the method",
     )

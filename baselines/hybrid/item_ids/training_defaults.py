@@ -8,15 +8,16 @@ _REWARDS: Mapping[str, Any] = {**_SHARED, "weight_decay": 0.0, "unit": "steps", 
 
 NANO: Mapping[str, Mapping[str, Any]] = {
     "gram": {
-        "epochs": 0.75, "batch_size": 64, "learning_rate": 3e-3, "evaluate_every": 0.125,
-        "patience": 3,
+        "epochs": 0.75, "min_steps": 600, "batch_size": 64, "learning_rate": 3e-3,
+        "evaluate_every": 0.125, "patience": 3,
     },
     "stream-pretrain": {
-        "epochs": 0.5, "batch_size": 64, "learning_rate": 3e-3, "evaluate_every": 0.125,
+        "epochs": 0.5, "min_steps": 400, "batch_size": 64, "learning_rate": 3e-3,
+        "evaluate_every": 0.125,
     },
     "stream-train": {
-        "epochs": 0.25, "batch_size": 64, "learning_rate": 1e-3, "evaluate_every": 0.125,
-        "patience": 3,
+        "epochs": 0.25, "min_steps": 200, "batch_size": 64, "learning_rate": 1e-3,
+        "evaluate_every": 0.125, "patience": 3,
     },
     "stream-reinforce": {
         **_REWARDS, "max_steps": 40, "batch_size": 16, "learning_rate": 1e-4,

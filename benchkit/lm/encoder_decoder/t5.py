@@ -8,8 +8,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from benchkit.errors import ConfigError
+from benchkit.files.hub_cache import cached_commit
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.config import NANO
+from benchkit.lm.model_files.checkpoints import load_whole_model
+from benchkit.lm.model_files.load_errors import explain_load_errors
 from benchkit.lm.tokens.tokenizer_check import check_tokenizer_on_titles
 from benchkit.process_state import isolate_process
 from benchkit.types import Catalog, RunContext
@@ -130,19 +133,16 @@ def load_encoder_decoder(
 
     name = f"backbone {source!r}"
     with isolate_process(run.device, "transformers"):
-        try:
+        hint = f"give {NANO}, a local folder, or the id of a T5 that is downloaded or can be"
+        with explain_load_errors(name, hint):
+            revision = cached_commit(source, revision) or revision
             remote: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
             config = AutoConfig.from_pretrained(source, **remote)
             check_is_encoder_decoder(config, name)
             tokenizer = AutoTokenizer.from_pretrained(source, **remote)
-            model: Any = AutoModelForSeq2SeqLM.from_pretrained(
-                source, dtype=torch.float32, **remote
+            model: Any = load_whole_model(
+                AutoModelForSeq2SeqLM.from_pretrained, source, name, dtype=torch.float32, **remote
             )
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"{name} cannot be loaded: {str(error).partition(chr(10))[0]}",
-                f"give {NANO}, a local folder, or the id of a T5 that is downloaded or can be",
-            ) from error
     if catalog is not None:
         embeddings = model.get_input_embeddings().weight.shape[0]
         if note := check_tokenizer_on_titles(tokenizer, catalog, name, embeddings):

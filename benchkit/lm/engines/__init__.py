@@ -13,8 +13,9 @@ from pydantic import BeforeValidator, SerializeAsAny
 
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
-from benchkit.lm.types import Engine, EngineClass, EngineSettings
+from benchkit.lm.types import BatchEngine, Engine, EngineClass, EngineSettings
 from benchkit.registry import Registry
+from benchkit.types import Progress
 
 if TYPE_CHECKING:
     from benchkit.lm.backbones import Backbone
@@ -57,3 +58,9 @@ def make_engine(
         cache_dir: Where engines that ask a server store its answers.
     """
     return ENGINES.load(config.kind).from_config(config, load_backbone, cache_dir)
+
+
+def connect_progress(engine: Engine, progress: Progress) -> None:
+    """Show how batches stand beside the progress of a run, for an engine that asks by them."""
+    if isinstance(engine, BatchEngine):
+        engine.report_to(lambda note: progress.advance(0, note=note))

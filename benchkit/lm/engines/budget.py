@@ -13,6 +13,10 @@ class TokenUsage:
     prompt: int = 0
     completion: int = 0
 
+    def __add__(self, other: "TokenUsage") -> "TokenUsage":
+        """Return both together."""
+        return TokenUsage(self.prompt + other.prompt, self.completion + other.completion)
+
 
 class Budget:
     """Counts what requests cost and stops before more is spent than allowed.
@@ -50,6 +54,17 @@ class Budget:
     def price(self, cost: TokenUsage) -> float:
         """Return the price of these tokens."""
         return (cost.prompt * self._prices[0] + cost.completion * self._prices[1]) / 1e6
+
+    def has_room(self, cost: TokenUsage) -> bool:
+        """Return whether a request of this cost fits beside all that is under way."""
+        with self._changed:
+            return self._fits(_sum([self._spent, cost, *self._open.values()]))
+
+    def charge(self, cost: TokenUsage) -> None:
+        """Count what was reserved by another call, and paid for all the same."""
+        with self._changed:
+            self._spent += cost
+            self._changed.notify_all()
 
     def reserve(self, cost: TokenUsage) -> int:
         """Set aside the most that a request may cost; return a number for `settle`.
@@ -93,4 +108,4 @@ class Budget:
 
 
 def _sum(costs: list[TokenUsage]) -> TokenUsage:
-    return TokenUsage(sum(c.prompt for c in costs), sum(c.completion for c in costs))
+    return sum(costs, TokenUsage())

@@ -1,7 +1,6 @@
 """Models of transformers in this process, with or without adapters of peft."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -12,6 +11,8 @@ from pydantic import PositiveInt
 
 from benchkit import seeds
 from benchkit.lm.architecture import can_share_prefix, unwrap_peft
+from benchkit.lm.packing import Kernel
+from benchkit.lm.packing.bins import fill_padded_bins
 from benchkit.lm.tokenization import continuation_ids, end_of_turn, prompt_ids, text_ids
 from benchkit.lm.types import (
     Completion,
@@ -38,6 +39,8 @@ class HFConfig(EngineSettings):
     batch_tokens: PositiveInt = 8192
     """Tokens of a forward pass, padding included; a single prompt with its continuations may have
     more."""
+    prefix_attention: Kernel = "auto"
+    """How continuations behind one prompt attend: as training's setting of this name."""
 
 
 class HFEngine:
@@ -230,12 +233,15 @@ class HFEngine:
         function: Callable[[Sequence[int]], list[_T]],
     ) -> Iterator[_T]:
         """Yield `function` of rows, in batches of one packed pass each."""
+        from benchkit.lm.packing.kernels import force_kernel
         from benchkit.lm.shared_prefix import use_shared_prefix
 
         sizes = [len(i) + sum(map(len, o)) for i, o in zip(ids, options, strict=True)]
 
         def inside(rows: Sequence[int]) -> list[_T]:
-            with use_shared_prefix(self.model) if self._packs else nullcontext():
+            if not self._packs:
+                return function(rows)
+            with force_kernel(self.config.prefix_attention), use_shared_prefix(self.model):
                 return function(rows)
 
         yield from self._run_batches(sizes, inside)
@@ -253,7 +259,7 @@ class HFEngine:
             self.model.eval()
             try:
                 with torch.inference_mode():
-                    for batch in _batches(rows, sizes, self.config.batch_tokens):
+                    for batch in fill_padded_bins(rows, sizes, self.config.batch_tokens):
                         results |= zip(batch, function(batch), strict=True)
             finally:
                 self.model.train(was_training)
@@ -269,18 +275,6 @@ class HFEngine:
 
 def _eos(tokenizer: Any) -> list[int]:
     return [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-
-
-def _batches(rows: Sequence[int], sizes: Sequence[int], limit: int) -> Iterator[list[int]]:
-    """Yield rows by size, in batches whose rows times their largest size stay within `limit`."""
-    batch: list[int] = []
-    for row in sorted(rows, key=lambda r: sizes[r]):
-        if batch and sizes[row] * (len(batch) + 1) > limit:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
 
 
 def _needed_logits(

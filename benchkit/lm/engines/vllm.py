@@ -5,6 +5,7 @@ of kernels depends on what is batched together: the last digits may differ from 
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from benchkit.errors import ConfigError, EngineError
+from benchkit.files.hub_cache import cached_commit
 from benchkit.lm import tokenization
 from benchkit.lm.engines.requests import request_seed
 from benchkit.lm.engines.vllm_scoring import VLLMScorer
+from benchkit.lm.model_files.load_errors import explain_load_errors
 from benchkit.lm.tokens import tokenizer_check
 from benchkit.lm.types import (
     Completion,
@@ -27,6 +30,7 @@ from benchkit.lm.types import (
     Prompt,
 )
 
+_HINT = "give a local folder or the id of a model that is downloaded or can be, and see vLLM's log"
 _CPU_BLOCK = 32  # tokens; the smallest that vLLM's attention takes on a CPU
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
@@ -159,16 +163,31 @@ class VLLMEngine:
         if _runs_on_cpu(self._vllm):
             # The default of 128 computes up to 127 tokens of a prompt anew for each continuation.
             options.setdefault("block_size", _CPU_BLOCK)
-        return self._vllm.LLM(
-            model=config.model,
-            revision=config.revision,
-            trust_remote_code=config.trust_remote_code,
-            dtype=config.dtype,
-            max_model_len=config.max_model_len,
-            gpu_memory_utilization=config.gpu_memory_utilization,
-            tensor_parallel_size=config.tensor_parallel_size,
-            **options,
-        )
+        llm = self._vllm.LLM
+        with self._explain_errors():
+            return llm(
+                model=config.model,
+                revision=cached_commit(config.model, config.revision) or config.revision,
+                trust_remote_code=config.trust_remote_code,
+                dtype=config.dtype,
+                max_model_len=config.max_model_len,
+                gpu_memory_utilization=config.gpu_memory_utilization,
+                tensor_parallel_size=config.tensor_parallel_size,
+                **options,
+            )
+
+    @contextmanager
+    def _explain_errors(self) -> Iterator[None]:
+        name = f"model {self.config.model!r}"
+        try:
+            with explain_load_errors(name, _HINT):
+                yield
+        except RuntimeError as error:  # what went wrong in a process of its own is in its log
+            raise EngineError(
+                f"vLLM cannot load {name}: {str(error).partition(chr(10))[0][:300]}",
+                "read vLLM's log above; often the GPU's memory is too small"
+                " (gpu_memory_utilization, max_model_len), or it lacks the dtype",
+            ) from error
 
     @cached_property
     def _scorer(self) -> VLLMScorer:

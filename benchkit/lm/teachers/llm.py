@@ -15,9 +15,10 @@ from benchkit.lm.cached_generator import (
     CachedGenerator,
     Reply,
     chunks,
+    identify_engine,
     model_name,
     price_calls,
-    semantic_settings,
+    prompts_at_once,
 )
 from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.lm.generation_cache import GenerationCache
@@ -93,6 +94,7 @@ class LLMTeacher:
                 "ask the question under several keys",
             )
         self._config, self._make_engine = config, make_engine
+        self._batch = prompts_at_once(config.engine, config.batch)
         self._prompt = load_teacher_prompt(config.prompt)
         if self._prompt.answer == "item":
             raise ConfigError(f"the prompt {config.prompt!r} asks for no rationale", "use c-apo")
@@ -118,6 +120,11 @@ class LLMTeacher:
         """Build the teacher of a configuration."""
         return cls(config, cache_dir, make_engine)
 
+    @property
+    def engine_settings(self) -> Mapping[str, Any]:
+        """Return the settings of the engine that it asks."""
+        return self._config.engine
+
     def write(self, questions: Sequence[TeacherQuestion], catalog: Catalog) -> Iterator[Rationale]:
         """Yield rationales as `Teacher.write`.
 
@@ -126,7 +133,7 @@ class LLMTeacher:
                 later.
         """
         faults = FaultTally(len(questions), self._config.max_fault_share, "rationales")
-        for part in chunks(map(self._truncate_history, questions), self._config.batch):
+        for part in chunks(map(self._truncate_history, questions), self._batch):
             prompts = (self._prompt.render(question, catalog) for question in part)
             replies = self._generator.generate(prompts, self._is_usable)
             rationales = [
@@ -162,8 +169,8 @@ class LLMTeacher:
     def _make_generator(
         self, prompt_hash: str, decoding: Decoding, cache: GenerationCache | None
     ) -> CachedGenerator:
-        identity = {"engine": semantic_settings(self._config.engine), "prompt": prompt_hash}
-        return CachedGenerator(lambda: self._engine, identity, decoding, cache, self._config.batch)
+        identity = {"engine": identify_engine(self._config.engine), "prompt": prompt_hash}
+        return CachedGenerator(lambda: self._engine, identity, decoding, cache, self._batch)
 
     def _truncate_history(self, question: TeacherQuestion) -> TeacherQuestion:
         last = question.history[-self._config.history :]

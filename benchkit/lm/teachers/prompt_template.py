@@ -21,6 +21,7 @@ _PLACES = ("history", "candidates", "item", "rationale")
 _PLACEHOLDERS = re.compile(rf"\{{({'|'.join(_PLACES)})\}}")
 # To be raised when rendering changes, so that no stored answer to another prompt is used.
 _VERSION = 1
+_THINK = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 
 
 class TeacherPromptTemplate(PromptTexts):
@@ -111,7 +112,8 @@ def parse_teacher_answer(answer: str, text: str) -> TeacherAnswer | None:
     """Return the parts of `text`, an answer of kind `answer`; None if it has another form.
 
     Each tag must occur exactly once, and a rating must be a number from 1 to 7: nothing is guessed.
-    A block <think> at the beginning is the model's own reasoning and is ignored.
+    All up to the last </think> is the model's own reasoning and is ignored: servers that open it in
+    the prompt leave only the close.
 
     >>> parse_teacher_answer("rated", "<rationale>Teas.</rationale><rating>6</rating>").score
     6.0
@@ -119,7 +121,7 @@ def parse_teacher_answer(answer: str, text: str) -> TeacherAnswer | None:
     True
     """
     text = unquote(text)  # a model may repeat the marks that it has read
-    text = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
+    text = _THINK.sub("", text, count=1)
     if answer == "item":
         item = _tagged(text, "item")
         return TeacherAnswer(item=item) if item else None

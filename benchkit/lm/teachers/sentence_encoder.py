@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from benchkit.errors import ConfigError
+from benchkit.files.hub_cache import cached_commit, find_commit
 from benchkit.fingerprint import hash_file
+from benchkit.lm.model_files.load_errors import explain_load_errors
 from benchkit.lm.teachers.encoder import MiniLMEncoder
 from benchkit.process_state import isolate_process
 
@@ -42,8 +44,13 @@ def _check_name(name: str) -> str:
 
 
 def _identify(name: str) -> str:
-    """Return a name for a run's identity: the content of a folder, wherever it lies."""
-    return f"sha256:{hash_folder(_folder(name))}" if _is_folder(name) else name
+    """Return a name for a run's identity: the content of a folder, wherever it lies, or a model on
+    the hub with its commit, as far as that is known."""
+    if _is_folder(name):
+        return f"sha256:{hash_folder(_folder(name))}"
+    model, _, revision = name.partition("@")
+    commit = None if name in (MINILM, TF_IDF) else find_commit(model, revision or None)
+    return f"{model}@{commit}" if commit else name
 
 
 EncoderName = Annotated[
@@ -117,12 +124,10 @@ class SentenceEncoder:
         with isolate_process(self._device, _PACKAGE):
             from sentence_transformers import SentenceTransformer
 
-            try:
+            with explain_load_errors(f"encoder {self._model!r}", _HINT):
                 return SentenceTransformer(
                     model, device=self._device, trust_remote_code=False, **options
                 )
-            except (OSError, ValueError, KeyError, ImportError) as error:
-                raise _load_error(self._model, str(error)) from error
 
 
 def open_encoder(name: str, device: str = "cpu") -> MiniLMEncoder | SentenceEncoder:
@@ -165,32 +170,16 @@ def _is_folder(name: str) -> bool:
 
 def _find_commit(model: str, revision: str | None) -> str:
     """Return the commit of a model on the hub, or of its copy where the hub is out of reach."""
-    with isolate_process("cpu", "huggingface_hub"):
+    with (
+        isolate_process("cpu", "huggingface_hub"),
+        explain_load_errors(f"encoder {model!r}", _HINT),
+    ):
         from huggingface_hub import errors, hf_hub_download
 
+        revision = cached_commit(model, revision) or revision
         try:
             return Path(hf_hub_download(model, _MODULES, revision=revision)).parent.name
-        except errors.GatedRepoError as error:
-            raise ConfigError(
-                f"encoder {model!r} is gated: its owner lets nobody read it who has not agreed",
-                "accept its terms on the hub and log in (hf auth login), or use another encoder",
-            ) from error
-        except errors.LocalEntryNotFoundError as error:
-            raise ConfigError(
-                f"encoder {model!r} is not on this machine, and the hub cannot be reached",
-                "download it where there is a network (hf download), give a local folder, or"
-                f" encoder = {MINILM!r}",
-            ) from error
-        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-            at = f" at revision {revision!r}" if revision else ""
-            raise ConfigError(
-                f"encoder {model!r}: the hub has no such model{at}, or it is private", _HINT
-            ) from error
+        except errors.LocalEntryNotFoundError:
+            raise
         except errors.EntryNotFoundError as error:
             raise ConfigError(f"{model!r} is no model of sentence-transformers", _HINT) from error
-        except (OSError, ValueError, errors.HfHubHTTPError) as error:
-            raise _load_error(model, str(error)) from error
-
-
-def _load_error(model: str, cause: str) -> ConfigError:
-    return ConfigError(f"encoder {model!r} cannot be loaded: {cause.partition(chr(10))[0]}", _HINT)

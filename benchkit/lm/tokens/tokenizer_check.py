@@ -34,6 +34,22 @@ def check_vocabulary(tokenizer: Any, name: str) -> None:
         )
 
 
+def describe_missing_template(tokenizer: Any, name: str) -> str:
+    """Return what is to be said of a tokenizer without a chat template; "" for one that has one.
+
+    Args:
+        tokenizer: Of `transformers`.
+        name: What the tokenizer belongs to.
+    """
+    if getattr(tokenizer, "chat_template", None):
+        return ""
+    return (
+        f"{name} has no chat template: messages are joined by line breaks, as is right for a model"
+        " that was not trained to chat; for another copy chat_template.jinja from where it comes"
+        " from"
+    )
+
+
 def no_tokenizer_error(name: str, details: str = "") -> ConfigError:
     """Return the error for a model whose folder has no tokenizer."""
     return ConfigError(
@@ -109,6 +125,8 @@ def check_engine_titles(engine: Any, catalog: Catalog, run: RunContext) -> None:
     tokenizer = getattr(engine, "title_tokenizer", None)
     if tokenizer is not None:
         name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
+        if lack := describe_missing_template(tokenizer, f"tokenizer {name!r}"):
+            run.progress.advance(0, note=lack)
         if note := check_tokenizer_on_titles(tokenizer, catalog, f"tokenizer {name!r}"):
             run.progress.advance(0, note=note)
 

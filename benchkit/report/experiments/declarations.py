@@ -66,6 +66,8 @@ class FigurePanel(BaseModel):
     domains: _Names = {}
     """Domain of the paper -> our task; where there are none, all tasks of the suite."""
     columns: tuple[PanelColumn, ...] = ()
+    pooled: bool = False
+    """Whether the paper prints a row's mean over its domains; that over our tasks stands beside."""
     note: str = ""
 
     @property

@@ -8,6 +8,7 @@ from benchkit.report.experiments.declarations import FigurePanel, PanelColumn
 from benchkit.report.paper.published_values import PublishedRow, same_name
 
 ALL = "all"  # the paper's name for several domains pooled
+_PRODUCTION = "production"  # and for an online test
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,16 @@ def merge_published(
     series = list(dict.fromkeys(point.series for point in ours))
     if len(series) == 1:  # what is pooled over one domain is of that domain
         printed = {(x, _only(domain, series[0])): row for (x, domain), row in printed.items()}
+    elif ALL in series:
+        printed = {(x, ALL if d == _PRODUCTION else d): row for (x, d), row in printed.items()}
     merged = [replace(p, published=printed.pop((p.x, p.series), {})) for p in ours]
-    domain = {ALL: "", "production": ""}
+    domain = {ALL: "", _PRODUCTION: ""}
     merged += [PanelPoint(x, domain.get(d, d), published=row) for (x, d), row in printed.items()]
     return sorted(merged, key=lambda point: _order(panel, point))
 
 
 def _only(domain: str, series: str) -> str:
-    return series if domain in (ALL, "production") or same_name(domain, series) else domain
+    return series if domain in (ALL, _PRODUCTION) or same_name(domain, series) else domain
 
 
 def _published_x(panel: FigurePanel, row: PublishedRow) -> Iterator[str]:

@@ -17,7 +17,7 @@ from benchkit.report.experiments.declarations import (
     read_declarations,
 )
 from benchkit.report.experiments.points import PanelPoint, PanelPoints, merge_published
-from benchkit.report.experiments.readers import read_points
+from benchkit.report.experiments.readers import choose_judge, read_points
 from benchkit.report.experiments.rendering import points_csv, points_table
 from benchkit.report.paper import published_values, rendering
 from benchkit.report.paper.published_shape import like_published
@@ -152,6 +152,11 @@ def _notes(
 ) -> list[str]:
     """Return what there is to say, one note a kind and not one a cell."""
     notes = [panel.note] * bool(panel.note)
+    if panel.kind in ("grades", "grades-by-history") and (grades := choose_judge(panel, results)):
+        counts = {row.n_answers for table in grades for row in table.rows if row.n_answers}
+        number = f"; at most {max(counts)} answers of a row on a task" if counts else ""
+        title = grades[0].rubric["title"]
+        notes.append(f"Judge: {grades[0].judge_title}, rubric {title!r}{number}.")
     if protocol == MIXED and any(p.protocol == SAMPLED and p.cells for p in points):
         notes += dict.fromkeys(
             n for table in results.tables for n in table.notes if n.startswith(SAMPLED_MARK)

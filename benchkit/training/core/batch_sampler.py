@@ -26,8 +26,10 @@ class StepPlan:
     def from_config(cls, config: TrainConfig, examples: int) -> Self:
         """Count the steps of a training on `examples` examples."""
         epoch = math.ceil(examples / config.batch_size)
-        total = math.ceil(config.epochs * epoch - 1e-9)
-        unit = epoch if config.unit == "epochs" else 1
+        planned = math.ceil(config.epochs * epoch - 1e-9)
+        total = max(planned, config.min_steps or 0)
+        # A training that is longer than its epochs is validated as often as they say, not more.
+        unit = epoch * total / planned if config.unit == "epochs" else 1
 
         def to_steps(share: float) -> int:
             return max(1, round(share * unit))

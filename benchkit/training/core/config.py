@@ -1,8 +1,9 @@
 """Settings of training a language model."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -13,6 +14,8 @@ from pydantic import (
     PositiveInt,
     model_validator,
 )
+
+from benchkit.lm.packing import Kernel
 
 Precision = Literal["float32", "bfloat16"]
 LINEAR_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -46,10 +49,22 @@ class TrainConfig(BaseModel):
     """Passes over the examples; may be a fraction."""
     max_steps: PositiveInt | None = None
     """Largest number of optimizer steps; None for no limit."""
+    min_steps: PositiveInt | None = None
+    """Smallest number of optimizer steps: few examples are passed over more often than `epochs`
+    says, and validated as often as `epochs` says. None for no minimum; `max_steps` takes
+    precedence."""
     batch_size: PositiveInt = 32
     """Examples of an optimizer step, over all processes."""
     micro_batch: PositiveInt | None = None
     """Examples in memory at once; divides batch_size. None: all that a process has in a step."""
+    micro_batch_tokens: PositiveInt | None = None
+    """Tokens in memory at once, instead of a number of examples: the examples of a step are put
+    together so that each micro-batch has at most so many tokens, or a single example. For one
+    process, and not for rewards, whose answers have no length before they are sampled."""
+    prefix_attention: Kernel = "auto"
+    """How responses behind one prompt attend: `padded`, `grouped` or `flex`. `auto`: `flex`
+    (FlexAttention's block masks) on a GPU that compiles it, else `grouped` (one row without
+    padding) where a padded batch would have 10 % more tokens, else `padded`."""
     processes: PositiveInt = 1
     """Processes that share a step, each with its own GPU, or all on the CPU. Results differ only
     by the order of sums and by the adapters' dropout."""
@@ -106,16 +121,36 @@ class TrainConfig(BaseModel):
                 f"{self.processes} processes with micro_batch {self.micro_batch_size} have room for"
                 f" {room} examples, but batch_size is {self.batch_size}: some would never have work"
             )
+        if self.micro_batch_tokens is not None and self.processes > 1:
+            raise ValueError("micro_batch_tokens is for one process; set micro_batch instead")
         if self.accelerate is not None and self.processes == 1:
             raise ValueError("accelerate says how processes work together, but processes is 1")
         return self
 
     @property
     def micro_batch_size(self) -> int:
-        """Examples that one process has in memory at once."""
+        """Examples that one process has in memory at once; all where tokens are counted."""
+        if self.micro_batch_tokens is not None:
+            return self.batch_size
         return self.micro_batch or max(1, self.batch_size // self.processes)
 
     @property
     def accumulation_steps(self) -> int:
         """Most micro-batches that one process computes in a step."""
         return math.ceil(self.batch_size // self.micro_batch_size / self.processes)
+
+
+def merge_training_settings(
+    defaults: Mapping[str, Any], explicit: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return `defaults` with the `explicit` settings in their place.
+
+    Explicit epochs are meant as they are: they also replace a default `min_steps`.
+
+    >>> merge_training_settings({"epochs": 16, "min_steps": 1000}, {"epochs": 2})
+    {'epochs': 2}
+    """
+    merged = {**defaults, **explicit}
+    if "epochs" in explicit and "min_steps" not in explicit:
+        merged.pop("min_steps", None)
+    return merged

@@ -19,11 +19,18 @@ _TIMEOUT = timedelta(hours=12)  # of the processes that wait while one of them v
 
 
 def training_arguments(
-    model: Any, config: TrainConfig, run: RunContext, plan: StepPlan, folder: Path
-) -> TrainingArguments:
+    model: Any,
+    config: TrainConfig,
+    run: RunContext,
+    plan: StepPlan,
+    folder: Path,
+    kind: type[TrainingArguments] = TrainingArguments,
+    **more: Any,
+) -> Any:
     """Return the TrainingArguments of one process, which writes to `folder`.
 
-    With several processes, each has the device its launcher assigned and its own dropout numbers.
+    `kind` is their class, and `more` are arguments besides these, or in the place of these. With
+    several processes, each has the device its launcher assigned and its own dropout numbers.
 
     Raises:
         ConfigError: The optimizer is unknown or not installed.
@@ -33,32 +40,33 @@ def training_arguments(
     optimizer = optimizer_name(config.optimizer)
     minimum = {"min_lr_rate": config.min_lr} if config.schedule == "cosine_with_min_lr" else {}
     stream = (rank,) if distributed and rank else ()
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        per_device_train_batch_size=config.micro_batch_size,
-        gradient_accumulation_steps=config.accumulation_steps,
-        max_steps=plan.total_steps,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type=_SCHEDULES.get(config.schedule, config.schedule),
-        lr_scheduler_kwargs=minimum,
-        warmup_steps=round(config.warmup * plan.total_steps),
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.max_grad_norm,
-        optim=optimizer,
-        seed=int(run.generator(config.purpose, "dropout", *stream).integers(2**31)),
-        use_cpu=device.type == "cpu",
-        use_cache=getattr(model.config, "use_cache", True),
-        logging_strategy="no",
-        logging_nan_inf_filter=False,  # it would hide a loss that is not a number
-        eval_strategy="no",
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-        ddp_find_unused_parameters=distributed or None,  # a loss need not reach all of a model
-        ddp_broadcast_buffers=False if distributed else None,
-        ddp_timeout=int(_TIMEOUT.total_seconds()),
-    )
+    values: dict[str, Any] = {
+        "output_dir": str(folder),
+        "per_device_train_batch_size": config.micro_batch_size,
+        "gradient_accumulation_steps": config.accumulation_steps,
+        "max_steps": plan.total_steps,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": _SCHEDULES.get(config.schedule, config.schedule),
+        "lr_scheduler_kwargs": minimum,
+        "warmup_steps": round(config.warmup * plan.total_steps),
+        "weight_decay": config.weight_decay,
+        "max_grad_norm": config.max_grad_norm,
+        "optim": optimizer,
+        "seed": int(run.generator(config.purpose, "dropout", *stream).integers(2**31)),
+        "use_cpu": device.type == "cpu",
+        "use_cache": getattr(model.config, "use_cache", True),
+        "logging_strategy": "no",
+        "logging_nan_inf_filter": False,  # it would hide a loss that is not a number
+        "eval_strategy": "no",
+        "save_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+        "ddp_find_unused_parameters": distributed or None,  # a loss need not reach all of a model
+        "ddp_broadcast_buffers": False if distributed else None,
+        "ddp_timeout": int(_TIMEOUT.total_seconds()),
+    }
+    arguments = kind(**(values | more))
     arguments._setup_devices  # noqa: B018 - later it would overwrite what is set here
     if device.type == "cuda" and not distributed:
         arguments._n_gpu = 1  # more of them would be used by DataParallel

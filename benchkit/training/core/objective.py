@@ -16,7 +16,7 @@ class Objective(Protocol[E_contra]):
     Keeping the two apart makes a step the same however it is split into micro-batches. With
     several processes, the loss must depend only on the model and the batch; an objective that
     keeps state between micro-batches has a method `for_rank(rank)`, which returns the objective of
-    one process.
+    one process. An objective whose batches are computed without padding has `packs = True`.
     """
 
     step: int

@@ -19,7 +19,7 @@ from benchkit.lm.teachers.base import NoRationaleError, Rationale, TeacherQuesti
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.lm.teachers.template import TemplateTeacherConfig
-from benchkit.training.core.config import LoRAConfig, TrainConfig
+from benchkit.training.core.config import LoRAConfig, TrainConfig, merge_training_settings
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
 from benchkit.training.core.examples import Example
 from benchkit.training.core.preflight import check_training_config
@@ -30,9 +30,10 @@ from benchkit.types import RunContext, TrainView
 NANO_TRAINING_DEFAULTS: Mapping[str, Any] = {
     "epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "patience": 2, "max_length": 1024,
 }  # fmt: skip
-# If sentences are to be learnt, too. A higher learning rate would be faster, but rationales would
-# lack an end, and results would depend on rounding.
-NANO_RATIONALE_DEFAULTS: Mapping[str, Any] = {"epochs": 16}
+# If sentences are to be learnt, too, which takes nano about a thousand steps: after fewer it writes
+# fragments without an end, and recommends no better than popularity. A higher learning rate would
+# be faster, but results would depend on rounding.
+NANO_RATIONALE_DEFAULTS: Mapping[str, Any] = {"epochs": 16, "min_steps": 1000, "batch_size": 16}
 TRAINING_DEFAULTS: Mapping[str, Any] = {
     "epochs": 2, "batch_size": 32, "micro_batch": 4, "learning_rate": 5e-5, "patience": 2,
     "schedule": "cosine_with_min_lr", "lora": LoRAConfig(), "gradient_checkpointing": True,
@@ -173,14 +174,14 @@ class FineTunedRecommender(LMRecommender):
             ConfigError: The result contradicts itself or does not fit the machine.
         """
         start = dict(NANO_TRAINING_DEFAULTS if self.config.is_nano else TRAINING_DEFAULTS)
-        if self.config.is_nano and self.trains_rationales:
+        if self.config.is_nano and self.trains_rationales and "epochs" not in method:
             start |= NANO_RATIONALE_DEFAULTS
         if run.device == "cpu":
             start["precision"] = "float32"  # half precision saves nothing there
         explicit = {name: getattr(config, name) for name in config.model_fields_set}
         settings = validate_model(
             TrainConfig,
-            {**start, **method, **explicit},
+            merge_training_settings({**start, **method}, explicit),
             "training",
             hint="correct train or sft of the method",
         )

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from torch.utils.checkpoint import checkpoint
 
-_CHUNK = 2**25  # logits that are in memory in float32 at once, in training and evaluation
+from benchkit.lm.architecture import unwrap_peft
+from benchkit.lm.packing.token_logprobs import fits_in_memory, lm_head_logits, target_logprobs
 
 
 @contextmanager
@@ -50,21 +51,39 @@ def label_losses(
     next_labels, is_label = labels[:, 1:], labels[:, 1:] >= 0
     positions = torch.zeros_like(labels, dtype=torch.bool)
     positions[:, :-1] = is_label
-    with select_logit_positions(model, positions):
-        logits = model(**inputs, use_cache=False).logits
-    return _losses(logits, next_labels[is_label]), weights[:, 1:][is_label]
+    next_labels = next_labels[is_label]
+    losses = None
+    if not fits_in_memory(unwrap_peft(model), len(next_labels)):
+        losses = _losses_in_chunks(model, inputs, positions, next_labels)
+    if losses is None:
+        with select_logit_positions(model, positions):
+            logits = model(**inputs, use_cache=False).logits
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        losses = cross_entropy(logits, next_labels, reduction="none")
+    return losses, weights[:, 1:][is_label]
 
 
-def _losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return each row's cross-entropy in float32; large ones in parts, recomputed in backward."""
-    rows = max(1, _CHUNK // logits.shape[-1])
-    if len(labels) <= rows:
-        return _part(logits, labels)
-    parts = zip(torch.split(logits, rows), torch.split(labels, rows), strict=True)
-    return torch.cat([checkpoint(_part, *part, use_reentrant=False) for part in parts])
+def _losses_in_chunks(
+    model: Any, inputs: Mapping[str, torch.Tensor], positions: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor | None:
+    """Compute the losses without storing logits; None if the model scales its logits otherwise.
 
+    The model itself computes the logits of one position, by which its scaling is checked.
+    """
+    states: list[torch.Tensor] = []
 
-def _part(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    if logits.dtype in (torch.float16, torch.bfloat16):
-        logits = logits.float()
-    return cross_entropy(logits, labels, reduction="none")
+    def take(_: torch.nn.Module, hidden: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
+        states.append(hidden[0][positions])
+        return (states[0][:1],)
+
+    handle = model.get_output_embeddings().register_forward_pre_hook(take)
+    try:
+        first = model(**inputs, use_cache=False).logits
+    finally:
+        handle.remove()
+    with torch.no_grad():
+        scaled = lm_head_logits(unwrap_peft(model), states[0][:1])
+        if not torch.allclose(first.float(), scaled, rtol=1e-3, atol=1e-3):
+            return None
+    return -target_logprobs(model, states[0], labels)

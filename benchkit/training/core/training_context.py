@@ -14,15 +14,17 @@ CLUSTER_VARIABLES = ("ACCELERATE_", "FSDP_", "LOCAL_RANK", "RANK", "WORLD_SIZE")
 
 
 @contextmanager
-def training_context(device: str) -> Iterator[None]:
+def training_context(device: str, *packages: str) -> Iterator[None]:
     """Isolate the process for training on one device, with the needed packages imported.
+
+    `packages` are needed besides those of every training.
 
     Raises:
         ConfigError: A package is not installed.
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(isolate_process(device, *_PACKAGES))
+            stack.enter_context(isolate_process(device, *_PACKAGES, *packages))
         except ModuleNotFoundError as error:
             hint = "pip install 'benchkit[lm]'"
             raise ConfigError(f"language models cannot be trained: {error}", hint) from error

@@ -9,7 +9,6 @@ from typing import Any
 from benchkit.training.core.batch_sampler import StepPlan
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.objective import Objective
-from benchkit.training.core.trainer import Trainer
 from benchkit.types import RunContext
 
 
@@ -30,7 +29,7 @@ class TrainingJob:
     """Gets checkpoints and weights."""
 
 
-def run_training_job(job: TrainingJob, trainer_type: type[Trainer]) -> None:
+def run_training_job(job: TrainingJob, trainer_type: type[Any]) -> None:
     """Train, and leave the model with its best weights, on the device, in evaluation mode."""
     plan = StepPlan.from_config(job.config, len(job.examples))
     with use_gradient_checkpointing(job.model, job.config.gradient_checkpointing):
@@ -42,7 +41,7 @@ def run_training_job(job: TrainingJob, trainer_type: type[Trainer]) -> None:
 
 
 def make_validation_score(
-    trainer: Trainer, validate: Callable[[Any], float] | None, validation: Sequence[Any] | None
+    trainer: Any, validate: Callable[[Any], float] | None, validation: Sequence[Any] | None
 ) -> Callable[[Any], tuple[float, str]] | None:
     """Return the score that selects weights: `validate`, else minus the loss on `validation`."""
     if validate is not None:

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import torch.distributed as dist
 
 from benchkit.errors import ConfigError
 from benchkit.process_state import patch_attributes
 from benchkit.training.core.objective import Objective, TensorBatch
 from benchkit.training.core.trainer import Trainer
 from benchkit.training.distributed import collectives
+from benchkit.training.distributed.selection import RankZeroSelection
 
 
 class RankBatch(NamedTuple):
@@ -45,7 +44,7 @@ class LossModule(torch.nn.Module):
         return self._loss(self.model, batch)
 
 
-class DistributedTrainer(Trainer):
+class DistributedTrainer(RankZeroSelection, Trainer):
     """Compute one process's part of each step.
 
     A step has the examples it would have with one process. The loss is divided by the normalizer
@@ -57,7 +56,6 @@ class DistributedTrainer(Trainer):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.rank, self.processes = self.args.process_index, self.args.world_size
-        self.first = self.rank == 0
         for_rank = getattr(self.objective, "for_rank", None)
         if for_rank is not None:
             self.objective = for_rank(self.rank)
@@ -105,32 +103,6 @@ class DistributedTrainer(Trainer):
             self.accelerator.backward(loss * self.processes, **options)
         self._sum += loss.detach()
         return loss.detach()
-
-    def pop_mean_loss(self) -> float:
-        dist.all_reduce(self._sum)
-        return super().pop_mean_loss()
-
-    # What rank 0 does for all
-
-    def validate(self) -> None:
-        if self.first:
-            super().validate()
-
-    @property
-    def stopped(self) -> bool:
-        return collectives.broadcast(super().stopped)
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        if self.first:
-            super().save_model(output_dir, _internal_call)
-
-    def mark_complete(self, root: Path, folder: Path) -> None:
-        dist.barrier()  # all have written their part
-        if self.first:
-            super().mark_complete(root, folder)
-
-    def last_checkpoint(self) -> Path | None:
-        return collectives.broadcast(super().last_checkpoint() if self.first else None)
 
 
 def reject_running_averages(objective: Objective[Any]) -> None:

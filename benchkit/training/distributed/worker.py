@@ -62,7 +62,8 @@ def _train(job: TrainingJob, rank: int) -> None:
     torch.set_num_threads(run.threads)
     if run.device == "cpu":  # otherwise Accelerate does it, according to its configuration
         dist.init_process_group("gloo", timeout=_TIMEOUT)
-    run_training_job(job, DistributedTrainer)
+    trainer = getattr(job.objective, "distributed_trainer", DistributedTrainer)
+    run_training_job(job, trainer)
     if rank == 0:
         result = job.folder / weights.WEIGHTS_FILE
         weights.write_weights(result, weights.trainable_parameters(job.model))

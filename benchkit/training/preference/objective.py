@@ -35,6 +35,7 @@ class PreferenceObjective:
     """Gets one JSON object per micro-batch with margins and weights; None for no log."""
     step: int = 0
     """Steps done before; after an interruption, some steps are done and logged again."""
+    packs = True
 
     @property
     def module(self) -> torch.nn.Module | None:

@@ -122,6 +122,7 @@ class PreferenceRecommender(FineTunedRecommender):
     def train_model(
         self, backbone: Backbone, builder: ExampleBuilder, data: TrainView, run: RunContext
     ) -> Any:
+        from benchkit.lm.packing.kernels import force_kernel
         from benchkit.training.core.lora import check_adapters, merge_adapter
         from benchkit.training.core.training_context import training_context
         from benchkit.training.preference.objective import PreferenceObjective
@@ -152,7 +153,10 @@ class PreferenceRecommender(FineTunedRecommender):
             _check_lengths(examples, settings.max_length)
         objective = PreferenceObjective(loss, log=artifact_dir(run) / "steps.jsonl")
         if loss.reference:
-            examples = add_reference_logprobs(model, examples, objective, settings.precision, run)
+            with force_kernel(settings.prefix_attention):
+                examples = add_reference_logprobs(
+                    model, examples, objective, settings.precision, run
+                )
         with training_context(run.device), record_stage_cost(run, "preference"):
             validate = self.make_validation_metric(backbone, data, run)
             identity = (type(self).__qualname__, self.config)

@@ -11,6 +11,7 @@ import torch
 from benchkit import io
 from benchkit.files.checksums import discard_damaged, find_file_damage, seal_file
 from benchkit.fingerprint import hash_json, package_versions
+from benchkit.lm.packing.kernels import forced_kernel
 from benchkit.lm.timing import find_cost_damage, record_stage_cost
 from benchkit.source_hash import hash_sources
 from benchkit.training.core.config import Precision
@@ -49,7 +50,7 @@ def add_reference_logprobs(
             "model": weights_hash(model),
             "examples": hash_examples(examples),
             "of": objective.loss_spec.scope,
-            "run": [precision, run.device, run.threads],
+            "run": [precision, run.device, run.threads, forced_kernel()],
             "packages": package_versions(PACKAGES),
             "code": hash_sources(Path(__file__)),
         }

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchkit.files.checksums import seal_file
 from benchkit.fingerprint import hash_json
 from benchkit.lm.timing import record_stage_cost
 from benchkit.training.core import weights
@@ -29,7 +28,7 @@ from benchkit.training.core.lora import add_adapter, has_adapter
 from benchkit.training.core.objective import TensorBatch
 from benchkit.training.core.trainer import Trainer
 from benchkit.training.core.training_context import autocast, training_context
-from benchkit.training.core.training_job import make_validation_score, use_gradient_checkpointing
+from benchkit.training.core.training_job import TrainingJob
 from benchkit.training.rl.objective import GRPOObjective
 from benchkit.training.rl.rollouts import (
     RewardFunction,
@@ -37,7 +36,8 @@ from benchkit.training.rl.rollouts import (
     RolloutTask,
     require_one_process,
 )
-from benchkit.training.train import save_adapter
+from benchkit.training.rl.trl_settings import TRLSettings
+from benchkit.training.train import save_adapter, train_job
 from benchkit.types import RunContext
 
 
@@ -47,21 +47,29 @@ class GRPOTrainer(Trainer):
     objective: GRPOObjective
     _rollouts: tuple[int, list[TensorBatch]] | None = None  # with the step they were sampled at
 
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        """Repeat each batch of prompts as often as its answers are used.
+    def __init__(
+        self,
+        model: Any,
+        examples: Sequence[Any],
+        objective: GRPOObjective,
+        config: TrainConfig,
+        run: RunContext,
+        plan: StepPlan,
+        folder: Path,
+    ) -> None:
+        plan = align_checkpoints(plan, objective.sampler.settings.iterations)
+        super().__init__(model, examples, objective, config, run, plan, folder)
 
-        The last batch is filled up from the first.
-        """
-        config, n = self.settings, len(self.objective.tasks)
-        rng = self.run.generator(config.purpose, "order", epoch)
-        order = epoch_order(rng, self.lengths[:n], config.batch_size, config.group_by_length)
-        batches = np.resize(order, (-(-n // config.batch_size), config.batch_size))
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Repeat each batch of prompts as often as its answers are used."""
+        rng = self.run.generator(self.settings.purpose, "order", epoch)
+        batches = prompt_batches(rng, self.lengths[: len(self.objective.tasks)], self.settings)
         return batches.repeat(self.objective.sampler.settings.iterations, axis=0).ravel()
 
     def get_batch_samples(
         self, epoch_iterator: Any, num_batches: int, *_: Any
     ) -> tuple[list[Any], Any]:
-        batches = [batch["place"].tolist() for batch in islice(epoch_iterator, num_batches)]
+        batches = [batch["place"].tolist() for (batch,) in islice(epoch_iterator, num_batches)]
         step = self.state.global_step
         first_step = step - step % self.objective.sampler.settings.iterations
         if batches and (self._rollouts is None or self._rollouts[0] != first_step):
@@ -69,7 +77,24 @@ class GRPOTrainer(Trainer):
                 rollouts = self.objective.roll_out(self.model, batches, first_step)
             self._rollouts = first_step, rollouts
         tensors = [] if self._rollouts is None or not batches else self._rollouts[1]
-        return tensors, sum(self.objective.normalizer(batch) for batch in tensors)
+        return [[t] for t in tensors], sum(self.objective.normalizer(t) for t in tensors)
+
+
+def prompt_batches(
+    rng: np.random.Generator, lengths: Sequence[int], config: TrainConfig
+) -> NDArray[np.int64]:
+    """Shuffle the prompts of an epoch into batches, [n, batch_size] numbers of prompts.
+
+    The last batch is filled up from the first.
+    """
+    order = epoch_order(rng, lengths, config.batch_size, config.group_by_length)
+    return np.resize(order, (-(-len(lengths) // config.batch_size), config.batch_size))
+
+
+def align_checkpoints(plan: StepPlan, iterations: int) -> StepPlan:
+    """Return the plan with checkpoints only where new answers are sampled."""
+    rounds = -(-plan.checkpoint_interval // iterations)
+    return replace(plan, checkpoint_interval=rounds * iterations)
 
 
 def train_grpo(
@@ -82,6 +107,7 @@ def train_grpo(
     validate: Callable[[Any], float] | None = None,
     log: Path | None = None,
     identity: object = None,
+    trl: TRLSettings | None = None,
 ) -> Any:
     """Train a causal language model so that its answers to `tasks` earn higher rewards.
 
@@ -96,11 +122,13 @@ def train_grpo(
         validate: Scores the model, higher is better; see `train_sft`.
         log: Gets one JSON object per round and micro-batch.
         identity: What the rewards depend on. A training with another identity starts anew.
+        trl: Let TRL's GRPOTrainer sample the answers and compute the loss, with these settings.
 
     Returns:
         The trained model, as `train_sft` returns it; an interrupted training is resumed.
     """
-    require_one_process(config)
+    if trl is None:
+        require_one_process(config)
     settings = sampler.settings
     key = hash_json(
         {
@@ -109,10 +137,12 @@ def train_grpo(
             "policy": asdict(settings),
             "config": config.model_dump(mode="json"),
             "run": [run.seed, repr(identity)],
+            **({} if trl is None else {"trl": trl.model_dump(mode="json")}),
         }
     )
     folder = run.scratch / config.purpose / key
-    with training_context(run.device), record_stage_cost(run, "reinforce"):
+    packages = () if trl is None else ("datasets", "trl")
+    with training_context(run.device, *packages), record_stage_cost(run, "reinforce"):
         torch.manual_seed(int(run.generator(config.purpose, "adapter").integers(2**31)))
         reference = None
         if settings.kl and config.lora is None:
@@ -123,17 +153,17 @@ def train_grpo(
         if weights.is_intact(result, run.progress):
             weights.restore_weights(model, weights.read_weights(result))
             return model.to(run.device).eval()
+        trainer: type[Any] = GRPOTrainer
         objective = GRPOObjective(tasks, sampler, reward, reference, log)
+        if trl is not None:
+            from benchkit.training.rl.trl_objective import TRLObjective
+            from benchkit.training.rl.trl_trainer import TRLTrainer
+
+            trainer = TRLTrainer
+            objective = TRLObjective(tasks, sampler, reward, reference, log, trl=trl)
         slots = _epoch_slots(tasks, config.batch_size, settings.iterations)
-        plan = StepPlan.from_config(config, len(slots))
-        rounds = -(-plan.checkpoint_interval // settings.iterations)
-        plan = replace(plan, checkpoint_interval=rounds * settings.iterations)
-        with use_gradient_checkpointing(model, config.gradient_checkpointing):
-            trainer = GRPOTrainer(model, slots, objective, config, run, plan, folder)
-            trainer.score = make_validation_score(trainer, validate, None)
-            trainer.train_to_end()
-        weights.write_weights(result, weights.trainable_parameters(model))
-        seal_file(result)
+        job = TrainingJob(model, slots, objective, config, run, validate, None, folder)
+        train_job(job, trainer)
         if has_adapter(model):
             save_adapter(model, folder)
         weights.delete_checkpoints(folder)

@@ -107,9 +107,30 @@ class GRPOObjective:
         self, model: Any, tasks: Sequence[RolloutTask], groups: list[list[Rollout]], step: int
     ) -> TensorBatch:
         settings = self.sampler.settings
-        device = next(model.parameters()).device
+        batch, of_answer, mask = self._pack(model, tasks, groups)
+        weight, amount = pg.token_weights(mask, settings.reduction, settings.max_tokens)
+        batch |= self._token_statistics(model, batch)
+        if settings.needs_certainty:
+            groups = self._with_certainty(model, batch, mask, groups)
+        rewards = torch.tensor(
+            [[self.reward(t, r) for r in group] for t, group in zip(tasks, groups, strict=True)],
+            device=mask.device,
+        )
+        advantage = pg.group_advantages(rewards, settings.eps)
+        batch["weight"] = weight.sum(dim=1)
+        batch["advantage"] = (advantage[..., None] * of_answer).sum(dim=1)
+        batch["amount"] = torch.tensor(amount, dtype=torch.float64)
+        self.log_round(step, rewards, [rollout for group in groups for rollout in group])
+        return batch
+
+    def _pack(
+        self, model: Any, tasks: Sequence[RolloutTask], groups: Sequence[Sequence[Rollout]]
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Return the tensors of the answers, and [b, g, t] which tokens belong to which answer and
+        which of those count."""
+        device, group = next(model.parameters()).device, self.sampler.settings.group
         packed = sp.pack_batch(
-            [t.prompt for t in tasks], [[r.tokens for r in group] for group in groups]
+            [t.prompt for t in tasks], [[r.tokens for r in answers] for answers in groups]
         )
         width = packed.target.shape[1]
         batch = {
@@ -118,36 +139,40 @@ class GRPOObjective:
             "target": packed.target,
             "block": packed.layout.block,
             "prompt": packed.layout.prompt,
-            "group": torch.tensor(settings.group),
+            "group": torch.tensor(group),
             "allowed": torch.from_numpy(allowed_tokens(groups, width)),
         }
         batch = {name: value.to(device) for name, value in batch.items()}
-        # [b, g, t] which tokens belong to which answer
-        of_answer = batch["block"][:, None] == torch.arange(settings.group, device=device)[:, None]
+        of_answer = batch["block"][:, None] == torch.arange(group, device=device)[:, None]
         counted = torch.from_numpy(choice_mask(groups, width)).to(device)
-        mask = of_answer & counted[:, None]
-        weight, amount = pg.token_weights(mask, settings.reduction, settings.max_tokens)
-        batch |= self._token_statistics(model, batch, mask.any(dim=1))
-        if settings.needs_certainty:
-            certainty = pg.masked_mean(batch.pop("certainty")[:, None].expand(mask.shape), mask)
-            groups = [
-                [replace(r, certainty=c) for r, c in zip(group, row, strict=True)]
-                for group, row in zip(groups, certainty.tolist(), strict=True)
-            ]
-        rewards = torch.tensor(
-            [[self.reward(t, r) for r in group] for t, group in zip(tasks, groups, strict=True)],
-            device=device,
-        )
-        advantage = pg.group_advantages(rewards, settings.eps)
-        batch["weight"] = weight.sum(dim=1)
-        batch["advantage"] = (advantage[..., None] * of_answer).sum(dim=1)
-        batch["amount"] = torch.tensor(amount, dtype=torch.float64)
-        self._log_round(step, rewards, groups)
-        return batch
+        return batch, of_answer, of_answer & counted[:, None]
 
-    def _token_statistics(
-        self, model: Any, batch: TensorBatch, counted: Tensor
-    ) -> dict[str, Tensor]:
+    def set_certainty(
+        self, model: Any, tasks: Sequence[RolloutTask], groups: Sequence[Sequence[Rollout]]
+    ) -> list[list[Rollout]]:
+        """Return the answers with the self-certainty of the model that has sampled them."""
+        batch, _, mask = self._pack(model, tasks, groups)
+        return self._with_certainty(model, batch, mask, groups)
+
+    def _with_certainty(
+        self,
+        model: Any,
+        batch: dict[str, Tensor],
+        mask: Tensor,
+        groups: Sequence[Sequence[Rollout]],
+    ) -> list[list[Rollout]]:
+        packed = sp.batch_from_tensors(batch, int(batch["group"]))
+        with sp.use_shared_prefix(model):
+            each = rollout_certainty(
+                model, packed, self.sampler.settings.temperature, mask.any(dim=1)
+            )
+        certainty = pg.masked_mean(each[:, None].expand(mask.shape), mask)
+        return [
+            [replace(r, certainty=c) for r, c in zip(group, row, strict=True)]
+            for group, row in zip(groups, certainty.tolist(), strict=True)
+        ]
+
+    def _token_statistics(self, model: Any, batch: TensorBatch) -> dict[str, Tensor]:
         """Compute what the policy and the reference give each token, as far as it is needed."""
         settings, statistics = self.sampler.settings, {}
         packed = sp.batch_from_tensors(batch, int(batch["group"]))
@@ -155,9 +180,6 @@ class GRPOObjective:
         if settings.iterations > 1:
             with sp.use_shared_prefix(model):
                 statistics["old"] = rollout_logprobs(model, packed, temperature, allowed)
-        if settings.needs_certainty:
-            with sp.use_shared_prefix(model):
-                statistics["certainty"] = rollout_certainty(model, packed, temperature, counted)
         if settings.kl:
             with ExitStack() as stack:
                 start = model if self.reference is None else self.reference
@@ -167,10 +189,10 @@ class GRPOObjective:
                 statistics["reference"] = rollout_logprobs(start, packed, temperature, allowed)
         return statistics
 
-    def _log_round(self, step: int, rewards: Tensor, groups: list[list[Rollout]]) -> None:
+    def log_round(self, step: int, rewards: Tensor, answers: Sequence[Rollout]) -> None:
+        """Write a line to the log: rewards [b, g] of a round's answers, and what these are like."""
         if self.log is None:
             return
-        answers = [rollout for group in groups for rollout in group]
         equal = (rewards.amax(dim=1) == rewards.amin(dim=1)).float().mean()
         line = {
             "step": step,

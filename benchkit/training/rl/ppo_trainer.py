@@ -22,6 +22,7 @@ from torch import Tensor
 from benchkit import process_state
 from benchkit.errors import MethodError
 from benchkit.lm import shared_prefix as sp
+from benchkit.lm.packing.kernels import force_kernel
 from benchkit.lm.timing import record_stage_cost
 from benchkit.training.core.batch_sampler import StepPlan, epoch_order
 from benchkit.training.core.config import TrainConfig
@@ -116,7 +117,7 @@ class _PPOTrainer:
             self.optimizer,
             arguments.get_warmup_steps(self.plan.total_steps),
             self.plan.total_steps,
-            scheduler_specific_kwargs=arguments.lr_scheduler_kwargs,  # type: ignore[arg-type]
+            scheduler_specific_kwargs=arguments.lr_scheduler_kwargs,
         )
 
     def train(self, validate: Callable[[Any], float] | None) -> None:
@@ -125,7 +126,8 @@ class _PPOTrainer:
         patience = self.config.patience
         progress.start(f"{self.config.purpose} rounds", plan.total_steps)
         for step in range(plan.total_steps):
-            progress.advance(note=self.train_round(step))
+            with force_kernel(self.config.prefix_attention):
+                progress.advance(note=self.train_round(step))
             self.schedule.step()
             done = step + 1
             if validate and (done == plan.total_steps or done % plan.evaluation_interval == 0):

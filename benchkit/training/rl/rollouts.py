@@ -233,11 +233,17 @@ def allowed_tokens(groups: Sequence[Sequence[Rollout]], width: int) -> NDArray[n
 
 
 def require_one_process(config: TrainConfig) -> None:
-    """Raise ConfigError if the settings distribute a step over processes."""
+    """Raise ConfigError if the settings distribute a step over processes, or split it by tokens."""
+    if config.micro_batch_tokens is not None:
+        raise ConfigError(
+            "training on rewards cannot split a step by tokens: answers have no length before they"
+            " are sampled",
+            "set train.micro_batch instead of train.micro_batch_tokens",
+        )
     if config.processes > 1:
         raise ConfigError(
             f"training on rewards runs in one process, not in {config.processes}",
-            "set train.processes = 1; sft.processes may be more",
+            "set train.processes = 1, or trainer = 'trl' for GRPO; sft.processes may be more",
         )
 
 

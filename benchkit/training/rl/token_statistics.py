@@ -9,9 +9,8 @@ from torch.utils.checkpoint import checkpoint
 
 from benchkit.lm import shared_prefix as sp
 from benchkit.lm.architecture import unwrap_peft
+from benchkit.lm.packing.token_logprobs import split_by_logits
 from benchkit.training.rl import policy_gradient as pg
-
-_LOGITS_AT_ONCE = 64 << 20  # numbers: 256 MB of float32
 
 
 def rollout_logprobs(
@@ -28,7 +27,11 @@ def rollout_logprobs(
     Returns:
         [b, t] float32, 0 at padding.
     """
-    return _statistics(model, packed, temperature, allowed, _logprob)
+    if allowed.shape[-1]:
+        return _statistics(model, packed, temperature, allowed, _logprob)
+    states, places = sp.response_states(model, packed)
+    target = packed.target.flatten()[places]
+    return _table(packed, places, sp.target_logprobs(model, states, target, temperature))
 
 
 def rollout_logprobs_and_entropy(
@@ -52,20 +55,25 @@ def _statistics(
 ) -> Tensor:
     """Compute a statistic of the scores [n, v], targets [n] and allowed tokens [n, m] at all
     response tokens, [b, t, ...]; large ones in parts, which the backward pass computes again."""
-    valid = packed.layout.block >= 0
     causal = unwrap_peft(model)
 
     def piece(state: Tensor, target: Tensor, options: Tensor) -> Tensor:
         return statistic(sp.lm_head_logits(causal, state) / temperature, target, options)
 
-    states = sp.hidden_states(model, packed)[valid]
-    parts = _parts(causal, states, packed.target[valid], allowed[valid])
+    states, places = sp.response_states(model, packed)
+    target, options = packed.target.flatten()[places], allowed.flatten(0, 1)[places]
+    parts = split_by_logits(causal, states, target, options)
     if torch.is_grad_enabled() and len(parts) > 1:
         values = torch.cat([checkpoint(piece, *part, use_reentrant=False) for part in parts])
     else:
         values = torch.cat([piece(*part) for part in parts])
-    table = torch.zeros((*valid.shape, *values.shape[1:]), device=values.device)
-    return table.index_put(torch.where(valid), values)
+    return _table(packed, places, values)
+
+
+def _table(packed: sp.PackedBatch, places: Tensor, values: Tensor) -> Tensor:
+    """Return [b, t, ...] of [n, ...] values at these places, 0 elsewhere."""
+    table = torch.zeros((packed.target.numel(), *values.shape[1:]), device=values.device)
+    return table.index_copy(0, places, values).view(*packed.target.shape, *values.shape[1:])
 
 
 def _logprob(scores: Tensor, target: Tensor, options: Tensor) -> Tensor:
@@ -108,13 +116,7 @@ def rollout_certainty(
     states = sp.hidden_states(model, packed)[counted]
     parts = [
         pg.self_certainty(sp.lm_head_logits(causal, part) / temperature)
-        for (part,) in _parts(causal, states)
+        for (part,) in split_by_logits(causal, states)
     ]
     total = torch.cat(parts)
     return torch.zeros(counted.shape, device=total.device).masked_scatter(counted, total)
-
-
-def _parts(causal: Any, *rows: Tensor) -> list[tuple[Tensor, ...]]:
-    """Split rows into parts whose logits fit in memory."""
-    at_once = max(1, _LOGITS_AT_ONCE // causal.get_output_embeddings().weight.shape[0])
-    return list(zip(*(torch.split(each, at_once) for each in rows), strict=True))

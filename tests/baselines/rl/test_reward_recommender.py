@@ -53,6 +53,41 @@ def test_a_method_trains_and_answers(tmp_path, method, more):
         assert 0 <= shown["others_above_threshold"] <= 1
 
 
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        (GRPO, {}),
+        (TWiCERec, {"expert": EXPERT, "share": 0.5}),
+        (RecR1, {"weight": 0.0, "trl": {"top_p": 0.9}, "trainer": "auto"}),
+        (Intuitor, {"train": {**TRAIN, "max_steps": 1}}),
+    ],
+)
+def test_a_method_trains_by_trl(tmp_path, method, more):
+    pytest.importorskip("trl")
+    dataset, run = toy_run(tmp_path)
+    config = settings(**{"trainer": "trl", "answer_tokens": 8, **more})
+    recommender = method(method.Config.model_validate(config))
+    assert "trained on rewards by TRL" in recommender.caveats
+    recommender.fit(dataset.train_view(), run)
+    answers = list(recommender.predict(list(dataset.requests(dataset.test, 0, 3)), run))
+    assert all(len(answer.scores) == 20 for answer in answers)
+    assert tuple(run.stages) == ("sft", "reinforce")
+    lines = [json.loads(s) for s in (tmp_path / "scratch/rewards.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(len(lines)))
+    assert all(math.isfinite(line["reward"]) and line["tokens"] <= 8 for line in lines)
+
+
+def test_auto_is_trl_where_only_trl_can_do_it():
+    def trainer(**values):
+        return GRPO(GRPO.Config.model_validate(values)).trl is not None
+
+    two = {"train": {"processes": 2}}
+    assert not trainer(backbone="x") and not trainer()
+    assert trainer(backbone="x", **two) and trainer(backbone="x", trl={"vllm": "server"})
+    assert not trainer(**two) and trainer(trainer="trl")
+    assert not trainer(backbone="x", trainer="own", **two)
+
+
 def test_what_a_collaborative_filter_thinks():
     values = np.array([0.0, math.log(0.3 / 0.7), 1000.0, -1000.0])
     assert collaborative_agreement(values, "sigmoid") == pytest.approx([0.5, 0.3, 1.0, 0.0])
@@ -102,7 +137,12 @@ def test_rec_r1_adds_what_the_collaborative_filter_thinks(tmp_path, monkeypatch)
         (GRPO, {"match": 0.0, "template": "papers", "constrained": True}, "all answers have"),
         (GRPO, {"rationale": True, "template": "titles"}, "asks for no rationale"),
         (GRPO, {"train": {**TRAIN, "max_length": 30}}, "longer than max_length = 30"),
-        (GRPO, {"train": {**TRAIN, "processes": 2, "micro_batch": 1}}, "one process"),
+        (
+            GRPO,
+            {"train": {**TRAIN, "processes": 2, "micro_batch": 1}, "trainer": "own"},
+            "one process",
+        ),
+        (GRPO, {"trainer": "trl", "constrained": True}, "whole vocabulary"),
     ],
 )
 def test_contradictory_settings_stop_before_training(tmp_path, method, values, message):
@@ -120,6 +160,7 @@ def test_contradictory_settings_stop_before_training(tmp_path, method, values, m
         (RewardConfig, {"share": 0}, "share"),
         (RewardConfig, {"clip": 1.0}, "clip"),
         (GRPO.Config, {"mach": 1.0}, "mach"),
+        (GRPO.Config, {"trainer": "own", "trl": {"top_p": 0.9}}, "leave out one"),
         (TWiCERec.Config, {"expert": ExpertConfig(name="ease")}, "no probability"),
         (TWiCERec.Config, {"expert": ExpertConfig()}, "no probability"),  # a softmax's
     ],

@@ -102,6 +102,7 @@ def test_a_prompt_is_known_by_its_content(tmp_path):
     [
         ("<rationale>r</rationale><rating>1</rating>", 1),
         ("Sure!\n<rationale> r </rationale>\n<rating> 7 </rating> Done.", 7),
+        ("hm <rating>2</rating></think>\n<rationale>r</rationale><rating>4.5</rating>", 4.5),
         ("<think>hm <rating>2</rating></think><rationale>r</rationale><rating>4.5</rating>", 4.5),
         ("<rationale>r</rationale><rating>0</rating>", None),
         ("<rationale>r</rationale><rating>7.5</rating>", None),

@@ -1,20 +1,19 @@
 """Tables as Markdown and LaTeX: names are escaped, LaTeX compiles and fits the page."""
 
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 
 import pytest
 
-from benchkit.report.core import latex, text_table
+from benchkit.report.core import latex, latex_text, text_table
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.leaderboard import tables
 from benchkit.report.paper.paper_table import build_paper_tables
+from tests.support.latex import compile_latex, needs_latex
 from tests.support.paper_results import made, paper_latex, paper_markdown
 
-# What LaTeX would interpret, and what it would after the end of a line.
-NASTY = r"100% {a}_b & #c ~^\ $x$ <tag> |z|"
+# What LaTeX would interpret, what its fonts lack, and what it would take after the end of a line.
+NASTY = r"100% {a}_b & #c ~^\ $x$ <tag> |z|" + " λ≥2 naïve ł đ e\u0301 x⁴ 日本 🎬 −1"
 OPENING = ("[x] " + NASTY, "* " + NASTY, "[1cm]\n\n" + NASTY)
 
 
@@ -82,33 +81,20 @@ def test_latex_is_balanced_and_every_line_has_all_cells(kind):
 
 
 def test_texts_that_run_from_right_to_left_do_not_turn_the_line():
-    assert latex.escape_latex("a\u202eb\u2066c") == "abc"
+    assert latex_text.escape_latex("a\u202eb\u2066c") == "abc"
 
 
-def compiled(body, folder):
-    """The log of `body` as an article; fails where LaTeX does."""
-    preamble = "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
-    (folder / "t.tex").write_text(preamble + body + "\\end{document}\n", encoding="utf-8")
-    command = (
-        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"]
-        if shutil.which("pdflatex")
-        else ["tectonic", "--print", "t.tex"]
+def test_characters_that_pdflatex_lacks_are_written_in_another_way():
+    assert latex_text.escape_latex("e\u0301 μ¹²") == r"é \ensuremath{\mu}$^{12}$"
+    assert latex_text.escape_latex("日本!") == (
+        r"\ifdefined\Umathcode 日本\else U+65E5 U+672C\fi{}!"
     )
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (folder / "t.pdf").stat().st_size > 1000
-    return done.stdout
-
-
-needs_latex = pytest.mark.skipif(
-    not (shutil.which("pdflatex") or shutil.which("tectonic")), reason="no LaTeX is installed"
-)
 
 
 @needs_latex
 @pytest.mark.parametrize("kind", ["layout", "tables", "grid"])
 def test_latex_compiles(kind, tmp_path):
-    compiled(documents()[kind], tmp_path)
+    compile_latex(documents()[kind], tmp_path)
 
 
 @needs_latex
@@ -135,6 +121,5 @@ def test_wide_tables_are_scaled_to_the_page_and_narrow_ones_stay(tmp_path):
     for name, text in (("narrow", "x"), ("wide", r"\rule{2\linewidth}{1pt}")):
         body += rf"\setbox0=\hbox{{{latex.LATEX_FITTED_BOX}" + f"\n{text}}}}}"
         body += rf"\typeout{{{name}=\number\dimexpr\wd0*100/\linewidth\relax}}" + "\n"
-    log = compiled(body, tmp_path)
-    assert "Overfull" not in log
+    log = compile_latex(body, tmp_path)
     assert "narrow=2\n" in log and "wide=100\n" in log  # in per cent of a line

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 
+import numpy as np
 import pytest
 
 from benchkit.config.suite import list_shipped_suites, load_suite
@@ -58,7 +59,7 @@ def test_every_printed_table_and_figure_is_shown_or_excluded_with_a_reason():
     [*(f"c-apo:figure{n}" for n in (4, 5, 6, 7)), *(f"c-apo:table{n}" for n in (3, 6, 7)),
      *(f"twice-rec:figure{n}" for n in (4, 5, 6, 7)), "recpo:table1", "recpo:table2",
      *(f"eapo:table{n}" for n in (1, 2, 3, 4)),
-     *(f"rationale:{x}" for x in ("table1", "figure1", "figure2"))],
+     *(f"rationale:{x}" for x in ("table1", "figure1", "figure2")), "c-apo:sectionG"],
 )  # fmt: skip
 def test_experiments_have_names(reference):
     assert find_panels(normalize_reference(reference))
@@ -141,6 +142,30 @@ def test_grades_of_another_scale_are_not_these(tmp_path):
     assert "| C-APO | 0.00 | 0.00 | 0.00 | 100.00 | 84.33 |" in text
 
 
+def test_a_model_is_a_judge_before_rules_and_is_named(tmp_path):
+    rules = make_grades("toys", {"c-apo": (0, 0, 0, 1)}, judge="rules")
+    model = make_grades("toys", {"c-apo": (0, 1, 0, 0)}, judge="gpt", name="llm")
+    results = make_results("rationale5", ["c-apo"], ["toys"], grades=[rules, model])
+    text = render(results, "c-apo:figure4", tmp_path)
+    assert "| C-APO | 0.00 | 100.00 | 0.00 | 0.00 | 84.33 |" in text
+    assert "Judge: gpt (llm), rubric 'Any rubric'; at most 100 answers of a row on a task." in text
+    results = make_results("rationale5", ["c-apo"], ["toys"], grades=[rules])
+    assert "Judge: rules (heuristic), rubric" in render(results, "c-apo:figure4", tmp_path)
+
+
+def test_serendipity_over_domains_stands_beside_the_printed_one(tmp_path):
+    metrics = ("serendipity@1", "serendipity@5")
+    results = make_results("serendipity", ["sft", "c-apo"], ("grocery", "health"), metrics)
+    lines = render(results, "c-apo:sectionG", tmp_path).splitlines()
+    head = "| Method | Domain | SERENDIPITY@1 ours | SERENDIPITY@1 published | SERENDIPITY@5 |"
+    assert head in lines
+    assert "| C-APO | grocery | 11.00 |  | 12.00 |" in lines
+    assert "| C-APO | all | 11.50 | 30.00 | 12.50 |" in lines
+    assert "| SFT | all | 10.50 | 25.00 | 11.50 |" in lines
+    one = make_results("serendipity", ["sft", "c-apo"], ("grocery",), metrics)
+    assert "| C-APO | 11.00 | 30.00 | 12.00 |" in render(one, "c-apo:sectionG", tmp_path)
+
+
 def test_grades_by_history_have_the_papers_buckets(tmp_path):
     buckets = [
         (1, 2, 0, None, None),
@@ -155,6 +180,26 @@ def test_grades_by_history_have_the_papers_buckets(tmp_path):
     assert "| 3-7 | 40 | 538 | 2.50 | 2.68 | 0.50 | 0.82 |" in lines
     assert "| 8-11 | 5 | 142 | 2.75 | 2.70 | – | 0.81 |" in lines
     assert "| 12+ | 9 | 220 | 3.00 | 2.76 | 0.00 | 0.71 |" in lines
+
+
+def test_grades_by_history_are_pooled_over_the_answers_of_all_domains(tmp_path):
+    low, high = [1.0, 2.0, 3.0], [3.0, 3.0]
+    grades = [
+        make_grades(task, {"c-apo": (0, 0, 0, 1)}, buckets=[
+            (3, 7, len(each), float(np.mean(each)), float(np.std(each, ddof=1)))
+        ])
+        for task, each in (("toys", low), ("tea", high))
+    ]  # fmt: skip
+    text = render(make_results("rationale5", ["c-apo"], ["toys", "tea"], grades=grades),
+                  "c-apo:table5", tmp_path)  # fmt: skip
+    sd = np.std(low + high, ddof=1)
+    assert f"| 3-7 | all | 5 | 538 | 2.40 | 2.68 | {sd:.2f} | 0.82 |" in text
+
+
+def test_a_latency_is_beside_that_of_the_online_test_over_several_domains(tmp_path):
+    results = make_results("any", ["c-apo"], ["toys", "tea"], cost={"scored_seconds": 13.8})
+    text = render(results, "c-apo:table3", tmp_path)
+    assert "| C-APO | all | 79.50 | 11.95 | 15.03 | 2.60 | 138 | 138 |" in text
 
 
 def test_an_online_test_has_what_can_be_measured_and_one_note_for_the_rest(tmp_path):

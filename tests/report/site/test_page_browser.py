@@ -111,20 +111,6 @@ def test_columns_are_chosen(visit):
     assert "HR@1" in again.locator("#table thead").inner_text()
 
 
-def test_ranks_are_a_column_to_choose(visit):
-    page = visit()
-    assert "Rank" not in page.locator("#table thead").inner_text()
-    assert "share a letter" not in page.locator("#legend").inner_text()
-    page.click("#columns summary")
-    page.locator("#columns").get_by_label("Rank, group", exact=True).check()
-    assert "share a letter" in page.locator("#legend").inner_text()
-    page.click("#table thead th[data-name='rank'] button")
-    assert page.locator("th[aria-sort=ascending]").inner_text().startswith("Rank, group")
-    ranks = page.locator("#table tbody tr:not(.chance-row) td:last-child .value").all_inner_texts()
-    numbers = [int(text.split()[0]) for text in ranks]
-    assert numbers[0] == 1 and numbers == sorted(numbers)
-
-
 def test_a_link_restores_everything(visit):
     page = visit()
     page.select_option("#task", label="tea")

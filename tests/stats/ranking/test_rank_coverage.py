@@ -124,7 +124,7 @@ AT_LEVEL = {
     **{f"{k} equal, {kind}": equal(k, kind=kind) for k in (3, 8, 20) for kind in ("ndcg", "hits")},
     **{f"{k} equal, up to 8 cases a user": equal(k, cases=8, users=150) for k in (3, 8, 20)},
     **{f"{k} in two groups of equals": grouped(k) for k in (4, 8, 20)},
-    "8 equal, 40 users, hits": equal(8, kind="hits", users=40),
+    "8 equal, 80 users, hits": equal(8, kind="hits", users=80),
     "20 equal, 50 users": equal(20, users=50),
     "8 equal, 3 datasets": equal(8, datasets=3),
     "20 equal, 5 datasets": equal(20, datasets=5),
@@ -141,6 +141,8 @@ ABOVE = {
         tuple(np.linspace(0, 0.15, 8)), kind="normal", seeds=5, seed_sd=0.1
     ),
     "8 equal, 5 seeds that are alike": equal(8, kind="normal", seeds=5),
+    # Two of the methods differ at six users on average: the tests cannot come nearer to 5 %.
+    "8 equal, 40 users, hits": equal(8, kind="hits", users=40),
 }
 
 

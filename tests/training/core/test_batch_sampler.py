@@ -42,6 +42,10 @@ def test_micro_batches_are_the_order_in_pieces():
         ({"epochs": 3}, (4, 12, 4, 4)),
         ({"epochs": 0.5, "evaluate_every": 0.25}, (4, 2, 1, 4)),
         ({"epochs": 3, "max_steps": 5, "checkpoint_every": 0.5}, (4, 5, 4, 2)),
+        ({"epochs": 3, "min_steps": 30}, (4, 30, 10, 10)),
+        ({"epochs": 3, "min_steps": 5}, (4, 12, 4, 4)),
+        ({"epochs": 3, "min_steps": 30, "max_steps": 20}, (4, 20, 10, 10)),
+        ({"epochs": 3, "min_steps": 30, "unit": "steps", "evaluate_every": 7}, (4, 30, 7, 1)),
         ({"unit": "steps", "evaluate_every": 7, "checkpoint_every": 2}, (4, 12, 7, 2)),
     ],
 )

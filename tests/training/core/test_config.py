@@ -19,6 +19,9 @@ from benchkit.training.core.config import LoRAConfig, TrainConfig
         {"batch_size": 8, "micro_batch": 3},
         {"batch_size": 2, "micro_batch": 4},
         {"purpose": "../elsewhere"},
+        {"micro_batch_tokens": 0},
+        {"micro_batch_tokens": 512, "processes": 2},
+        {"prefix_attention": "eager"},
         {"warmup": 1.0},
     ],
 )

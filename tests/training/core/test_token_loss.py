@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchkit.lm.packing import token_logprobs
 from benchkit.training.core import token_loss
 from benchkit.training.core.examples import Example, collate
 from benchkit.training.sft import SFTObjective
@@ -109,6 +110,30 @@ def test_a_large_loss_in_parts_is_the_same(monkeypatch):
         return losses.detach(), network.lm_head.weight.grad.clone()
 
     whole = gradients()
-    monkeypatch.setattr(token_loss, "_CHUNK", 7 * 300)
-    for one, other in zip(gradients(), whole, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-6)
+    monkeypatch.setattr(token_logprobs, "MOST_LOGITS", 7 * 300)
+    monkeypatch.setattr(token_logprobs, "_CHUNK", {"cpu": 7 * 300})
+    rows = []
+    network.lm_head.register_forward_hook(lambda _, __, out: rows.append(len(out)))
+    for hooked in (True, False):  # a head with a hook computes its logits itself
+        rows.clear()
+        for one, other in zip(gradients(), whole, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+        assert max(rows, default=1) == (7 if hooked else 1)
+        network.lm_head._forward_hooks.clear()
+
+
+def test_logits_that_a_model_scales_in_its_own_way_are_its_own(monkeypatch):
+    network, batch = model(), collate(examples())
+    before = token_loss.label_losses(network, batch)[0]
+    forward = network.forward
+
+    def halved(*args, **kwargs):
+        out = forward(*args, **kwargs)
+        out.logits = out.logits / 2
+        return out
+
+    network.forward = halved
+    expected = token_loss.label_losses(network, batch)[0]
+    assert not torch.allclose(before, expected, atol=1e-2)
+    monkeypatch.setattr(token_logprobs, "MOST_LOGITS", 7 * 300)
+    torch.testing.assert_close(token_loss.label_losses(network, batch)[0], expected)

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchkit.lm import shared_prefix as sp
+from benchkit.lm.packing.kernels import arrange_batch
+from benchkit.lm.packing.packed_row import Row
 from benchkit.testing.fixtures import run_context
 from benchkit.training import train as training_run
 from benchkit.training.core.config import LoRAConfig, TrainConfig
@@ -114,6 +117,42 @@ def test_micro_batches_give_the_same_weights(tmp_path):
     parts = train(tmp_path / "b", family, config(micro_batch=1))
     for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
+
+
+def test_micro_batches_by_tokens_give_the_same_weights(tmp_path, monkeypatch):
+    family = PreferenceLoss("softmax", constant_beta(0.1))
+    whole = train(tmp_path / "a", family, config())
+    sizes, collate = [], PreferenceObjective.collate
+
+    def counted(objective, examples):
+        sizes.append([len(e) for e in examples])
+        return collate(objective, examples)
+
+    monkeypatch.setattr(PreferenceObjective, "collate", counted)
+    parts = train(tmp_path / "b", family, config(micro_batch_tokens=60, micro_batch=4))
+    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
+    assert all(len(each) == 1 or sum(each) <= 60 for each in sizes)
+    assert len(sizes) > 9 and max(map(len, sizes)) > 1  # of nine steps
+    assert sum(map(len, sizes)) == 3 * len(EXAMPLES)
+
+
+@pytest.mark.parametrize("kernel", ["padded", "grouped"])
+def test_a_forced_way_of_attending_gives_the_same_weights(tmp_path, monkeypatch, kernel):
+    family = PreferenceLoss("softmax", constant_beta(0.1))
+    whole = train(tmp_path / "a", family, config())
+    forms = set()
+
+    def watched(batch):
+        result = arrange_batch(batch)
+        forms.add(type(result))
+        return result
+
+    monkeypatch.setattr(sp, "arrange_batch", watched)
+    other = train(tmp_path / "b", family, config(prefix_attention=kernel))
+    assert forms == {Row if kernel == "grouped" else sp.PackedBatch}
+    for one, two in zip(whole.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two, atol=2e-5, rtol=0)
 
 
 def calibrated() -> PreferenceLoss:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from benchkit.errors import ConfigError
 from benchkit.lm import shared_prefix as sp
+from benchkit.lm.packing import token_logprobs
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.lora import add_adapter
 from benchkit.training.rl import policy_gradient as pg
-from benchkit.training.rl import token_statistics
 from benchkit.training.rl.grpo import train_grpo
 from benchkit.training.rl.objective import GRPOObjective
 from benchkit.training.rl.rollouts import GRPOSettings
@@ -112,7 +113,8 @@ def test_large_vocabularies_are_computed_in_pieces(tmp_path, monkeypatch):
     objective = objective_of(tmp_path, kl=0.0, **TRIE)
     (batch,) = objective.roll_out(model, [[0, 1]], 0)
     whole = gradient(model, objective, batch)
-    monkeypatch.setattr(token_statistics, "_LOGITS_AT_ONCE", 1000)
+    monkeypatch.setattr(token_logprobs, "MOST_LOGITS", 1000)
+    monkeypatch.setattr(token_logprobs, "_CHUNK", {"cpu": 1000})
     parts = gradient(model, objective, batch)
     torch.testing.assert_close(parts[0], whole[0])
     torch.testing.assert_close(parts[1], whole[1])
@@ -336,3 +338,8 @@ def test_other_rewards_begin_another_training(tmp_path):
         for reward, about in ((matches, "right"), (lambda t, a: -matches(t, a), "wrong"))
     ]
     assert not same(*made)
+
+
+def test_answers_cannot_be_split_by_tokens(tmp_path):
+    with pytest.raises(ConfigError, match="by tokens"):
+        trained(tmp_path, settings={"micro_batch_tokens": 100})

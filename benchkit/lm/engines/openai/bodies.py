@@ -31,6 +31,8 @@ def build_generation_body(
     for field in _GENERATION_FIELDS:
         if config.sends(field):
             body[config.wire_name(field)] = getattr(decoding, field)
+    if config.reasoning_effort:
+        body["reasoning_effort"] = config.reasoning_effort
     if decoding.stop:
         body["stop"] = list(decoding.stop)
     if config.server == "vllm":

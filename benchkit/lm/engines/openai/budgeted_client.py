@@ -1,6 +1,6 @@
 """Requests to a server: none is repeated, paid for beyond the budget, or lost."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, Semaphore
@@ -9,14 +9,14 @@ from typing import Any
 
 from benchkit.errors import EngineError
 from benchkit.lm.engines.budget import Budget, TokenUsage
-from benchkit.lm.engines.openai import replies
+from benchkit.lm.engines.openai.batches.runner import BatchRunner
 from benchkit.lm.engines.openai.client import OpenAIClient
 from benchkit.lm.engines.openai.config import Endpoint, OpenAIConfig
+from benchkit.lm.engines.openai.replies import ReplyReader, build_answer, read_usage
 from benchkit.lm.engines.requests import UnusableReplyError
 from benchkit.lm.engines.retry import Backoff, RequestCancelledError, TransientError
 from benchkit.lm.generation_cache import GenerationCache, answer_key
 
-ReplyReader = Callable[[Any], dict[str, Any]]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -25,7 +25,10 @@ class BudgetedClient:
 
     def __init__(self, config: OpenAIConfig, cache_dir: Path, backoff: Backoff) -> None:
         self.budget = Budget(
-            config.max_tokens_total, config.max_cost, config.price_prompt, config.price_completion
+            config.max_tokens_total,
+            config.max_cost,
+            config.price_prompt * config.price_share,
+            config.price_completion * config.price_share,
         )
         self._config = config
         self._backoff = backoff
@@ -37,6 +40,7 @@ class BudgetedClient:
             config.request_deadline_s,
         )
         self._cache = GenerationCache(cache_dir)
+        self.batches = BatchRunner(config, self._cache, self.budget, backoff, cache_dir)
         self._lock = Lock()
         self._slots = Semaphore(config.concurrency)
         # Requests under way: a lock each, and how many threads use it.
@@ -69,9 +73,9 @@ class BudgetedClient:
             EngineError: The server cannot be reached, or the budget is spent.
             RequestCancelledError: `stop` was set.
         """
-        key = self._key(endpoint, body, seed, reading)
+        key = self.key(endpoint, body, seed, reading)
         with self._exclusive(key):
-            if (stored := self._stored(key)) is not None:
+            if (stored := self.stored_answer(key)) is not None:
                 return stored
             answer = self.send(endpoint, body, read, max_usage, stop)
             return self._cache.put(key, answer)
@@ -85,10 +89,13 @@ class BudgetedClient:
         stop: Event,
     ) -> dict[str, Any]:
         """Do as `ask`, without the cache."""
+
+        def request() -> dict[str, Any]:
+            with self._slots:  # several threads may ask for one prompt
+                return self._request(endpoint, body, read, max_usage, stop)
+
         try:
-            return self._backoff.call(
-                lambda: self._request(endpoint, body, read, max_usage, stop), stop
-            )
+            return self._backoff.call(request, stop)
         except TransientError as error:
             raise EngineError(
                 f"{self._config.base_url} could not be asked: {error}",
@@ -99,7 +106,7 @@ class BudgetedClient:
         self, endpoint: Endpoint, body: dict[str, Any], reading: Mapping[str, Any], answer: Any
     ) -> dict[str, Any]:
         """Store what `ask` would return, where several requests have brought it; return it."""
-        return self._cache.put(self._key(endpoint, body, None, reading), answer)
+        return self._cache.put(self.key(endpoint, body, None, reading), answer)
 
     def lookup(
         self,
@@ -109,7 +116,7 @@ class BudgetedClient:
         reading: Mapping[str, Any] = _NOTHING,
     ) -> dict[str, Any] | None:
         """Return what `ask` would return from the cache, None where it would ask the server."""
-        return self._stored(self._key(endpoint, body, seed, reading))
+        return self.stored_answer(self.key(endpoint, body, seed, reading))
 
     @property
     def takes_one_at_a_time(self) -> bool:
@@ -123,11 +130,13 @@ class BudgetedClient:
     def close(self) -> None:
         """Close the cache's file and the connections; they are opened again when needed."""
         self._client.close()
+        self.batches.close()
         self._cache.close()
 
-    def _key(
+    def key(
         self, endpoint: Endpoint, body: dict[str, Any], seed: int | None, reading: Mapping[str, Any]
     ) -> str:
+        """Return the key of an answer in the cache; the same for live calls and for batches."""
         return answer_key(
             **self._server,
             endpoint=endpoint,
@@ -148,9 +157,10 @@ class BudgetedClient:
     def _ability_key(self) -> str:
         return answer_key(**self._server, endpoint=self._config.endpoint, ability="n")
 
-    def _stored(self, key: str) -> dict[str, Any] | None:
+    def stored_answer(self, key: str, is_cached: bool = True) -> dict[str, Any] | None:
+        """Return the answer under a key, marked in its usage as cached or as new."""
         answer = self._cache.get(key)
-        return answer and answer | {"usage": answer["usage"] | {"cached": 1}}
+        return answer and answer | {"usage": answer["usage"] | {"cached": int(is_cached)}}
 
     def _request(
         self,
@@ -160,28 +170,23 @@ class BudgetedClient:
         max_usage: TokenUsage,
         stop: Event,
     ) -> dict[str, Any]:
-        """Send one request, within the budget, once fewer than `concurrency` are under way."""
-        with self._slots:
-            number = self.budget.reserve(max_usage)
-            spent: TokenUsage | None = TokenUsage()
-            try:
-                if stop.is_set():  # while it was waiting for the budget
-                    raise RequestCancelledError
-                reply = self._client.post(endpoint, body, self._backoff.now())
-                spent = replies.read_usage(reply)
-                used = spent or max_usage
-                usage = {"prompt_tokens": used.prompt, "completion_tokens": used.completion}
-                return read(reply) | {"usage": usage | {"requests": 1, "cached": 0}}
-            except RecursionError:
-                raise UnusableReplyError("its JSON is nested too deeply") from None
-            except UnusableReplyError as error:
-                # Some servers repeat the key.
-                raise UnusableReplyError(self._client.redact(str(error))) from None
-            except TransientError as error:
-                spent = None if error.billed else TokenUsage()
-                raise
-            finally:
-                self.budget.settle(number, spent)
+        """Send one request, within the budget."""
+        number = self.budget.reserve(max_usage)
+        spent: TokenUsage | None = TokenUsage()
+        try:
+            if stop.is_set():  # while it was waiting for the budget
+                raise RequestCancelledError
+            reply = self._client.post(endpoint, body, self._backoff.now())
+            spent = read_usage(reply)
+            return build_answer(reply, read, max_usage)
+        except UnusableReplyError as error:
+            # Some servers repeat the key.
+            raise UnusableReplyError(self._client.redact(str(error))) from None
+        except TransientError as error:
+            spent = None if error.billed else TokenUsage()
+            raise
+        finally:
+            self.budget.settle(number, spent)
 
     @contextmanager
     def _exclusive(self, key: str) -> Iterator[None]:

@@ -1,14 +1,17 @@
 """One request to a server by the openai package, with errors that say what to do."""
 
 import json
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from threading import Lock
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from benchkit.errors import BenchkitError, ConfigError, EngineError
 from benchkit.key_access import OPENAI_KEY, read_api_key
 from benchkit.lm.engines.openai import error_status
 from benchkit.lm.engines.openai.bounded_http import (
+    MAX_REPLY_BYTES,
     BoundError,
     DeadlineError,
     RedirectError,
@@ -23,6 +26,12 @@ _HIDDEN = "[key]"
 _RETRIED = {408, 409, 425, 429}
 _REJECTED = {400, 413, 422}  # of one request, maybe not of the next
 _FILTERED = {"content_filter", "content_policy_violation"}
+_MISSING = {404, 405, 501}
+_NO_BODY: Mapping[str, Any] = MappingProxyType({})
+
+
+class FilteredError(Exception):
+    """The server's filter rejects the prompt."""
 
 
 class OpenAIClient:
@@ -39,12 +48,14 @@ class OpenAIClient:
         key_env: str,
         timeout_s: float,
         deadline_s: float | None = None,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._base_url = base_url
         self._model = model
         self._key_env = key_env
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s or 4 * timeout_s
+        self._max_reply_bytes = max_reply_bytes
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -67,6 +78,32 @@ class OpenAIClient:
             ConfigError: No request can be right: an unknown model, or a field that it refuses.
             RejectedRequestError: This request is wrong, e.g. its prompt too long.
         """
+        try:
+            return self.parse_json(
+                self.call(lambda client: _send(client, endpoint, body), now, body)
+            )
+        except FilteredError:
+            return filtered_reply(body)
+
+    def call(
+        self,
+        send: Callable[[Any], Any],
+        now: float,
+        body: Mapping[str, Any] = _NO_BODY,
+        missing: BenchkitError | None = None,
+    ) -> bytes:
+        """Return what the server answers to a call of the openai package.
+
+        Args:
+            send: Takes the package's client and returns its raw response.
+            now: Unix time, for a `Retry-After` that is a date.
+            body: What is sent, to find the field that the server refuses.
+            missing: Raised where the server has no such address.
+
+        Raises:
+            FilteredError: The server's filter rejects the prompt.
+            Others: As `post`.
+        """
         with self._lock:
             client = self._openai
         import openai
@@ -74,7 +111,7 @@ class OpenAIClient:
         # Errors are raised outside the handlers, so that none carries a request with its headers.
         problem: Exception
         try:
-            content = call_within(self._deadline_s, lambda: _send(client, endpoint, body))
+            reply = call_within(self._deadline_s, lambda: send(client))
         except BoundError as error:
             problem = self._error_for_bound(error)
         except openai.APITimeoutError:
@@ -88,18 +125,40 @@ class OpenAIClient:
                 billed = "ConnectError" not in cause
                 problem = TransientError(f"no connection ({cause})", billed=billed)
         except openai.APIStatusError as error:
-            if error.status_code == 400 and _code(error) in _FILTERED:
-                return {"choices": [{"finish_reason": "content_filter"}] * body.get("n", 1)}
-            problem = self._error_for_status(error, body, now)
+            is_missing = missing is not None and error.status_code in _MISSING
+            problem = missing if is_missing else self._error_for_status(error, body, now)  # type: ignore[assignment]
         else:
-            try:
-                return json.loads(content)
-            except ValueError:
-                what = error_status.describe_no_json(content, self.redact)
-                problem = TransientError(f"an answer that is not JSON: {what}", billed=True)
-            except RecursionError:
-                problem = TransientError("an answer whose JSON is nested too deeply", billed=True)
+            content: bytes = reply.http_response.content
+            return content
         raise problem
+
+    def parse_json(self, content: bytes) -> Any:
+        """Return the JSON of an answer. Raises TransientError if it is none."""
+        try:
+            return json.loads(content)
+        except ValueError:
+            what = error_status.describe_no_json(content, self.redact)
+            problem = f"an answer that is not JSON: {what}"
+        except RecursionError:
+            problem = "an answer whose JSON is nested too deeply"
+        raise TransientError(problem, billed=True)
+
+    def error_for_line(self, status: int, reply: Any, body: Mapping[str, Any]) -> Exception:
+        """Return the error for a request of a batch that ended with a status; see `call`.
+
+        Args:
+            status: The status that is not 200.
+            reply: What the server answered to this request.
+            body: What was sent.
+        """
+        details = reply.get("error", reply) if isinstance(reply, dict) else reply
+        error = SimpleNamespace(
+            status_code=status,
+            message=f"Error code: {status} - {json.dumps(reply)}",
+            body=details,
+            response=SimpleNamespace(text=json.dumps(reply), headers={}),
+        )
+        return self._error_for_status(error, body, 0.0)
 
     def close(self) -> None:
         """Close the connections; they are opened again when they are needed."""
@@ -130,7 +189,7 @@ class OpenAIClient:
             base_url=self._base_url,
             timeout=self._timeout_s,
             max_retries=0,
-            http_client=make_http_client(self._deadline_s),
+            http_client=make_http_client(self._deadline_s, self._max_reply_bytes),
         )
         if not key or self._key_env != OPENAI_KEY:  # nothing else of OpenAI's account, either
             client.organization = client.project = None
@@ -150,9 +209,11 @@ class OpenAIClient:
             return TransientError(f"no whole answer within {self._deadline_s:g} s", billed=True)
         return TransientError(f"an answer that is too long ({error})", billed=True)
 
-    def _error_for_status(self, error: Any, body: dict[str, Any], now: float) -> Exception:
+    def _error_for_status(self, error: Any, body: Mapping[str, Any], now: float) -> Exception:
         """Return the error to raise for a status that is not 200."""
         status, code = error.status_code, _code(error)
+        if status == 400 and code in _FILTERED:
+            return FilteredError()
         answer = f"HTTP {status}: {self.redact(error_status.read_message(error))}"
         if code == "insufficient_quota":
             return EngineError(
@@ -193,20 +254,23 @@ class OpenAIClient:
         return (text.replace(key, _HIDDEN) if key else text)[:300]
 
 
-def _send(client: Any, endpoint: Endpoint, body: dict[str, Any]) -> bytes:
-    """Return the server's answer as it comes."""
+def filtered_reply(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands for the answer to a request whose prompt the filter rejects."""
+    return {"choices": [{"finish_reason": "content_filter"}] * body.get("n", 1)}
+
+
+def _send(client: Any, endpoint: Endpoint, body: dict[str, Any]) -> Any:
+    """Return the raw response of the server."""
     if endpoint == "inference/v1/generate":  # vLLM's own, which lies beside `/v1`
         url = str(client.base_url).rstrip("/").removesuffix("/v1") + f"/{endpoint}"
         # As the package's own with_raw_response does, which there is for its own endpoints alone.
         options: dict[str, Any] = {"headers": {"X-Stainless-Raw-Response": "true"}}
-        reply = client.post(url, body=body, cast_to=object, options=options)
-        return bytes(reply.http_response.content)
+        return client.post(url, body=body, cast_to=object, options=options)
     create: Any = client.completions if endpoint == "completions" else client.chat.completions
     text_field = "prompt" if endpoint == "completions" else "messages"
     named = {name: body[name] for name in ("model", text_field)}
     rest = {name: value for name, value in body.items() if name not in named}
-    reply = create.with_raw_response.create(**named, extra_body=rest)
-    return bytes(reply.http_response.content)
+    return create.with_raw_response.create(**named, extra_body=rest)
 
 
 def _code(error: Any) -> str | None:

@@ -15,7 +15,8 @@ from pydantic import (
 )
 
 from benchkit.key_access import OPENAI_KEY, OPENAI_URL
-from benchkit.lm.types import EngineSettings
+from benchkit.lm.cost_estimate import BATCH_PRICE
+from benchkit.lm.types import BATCH_LINES, EngineSettings
 
 Endpoint = Literal["completions", "chat/completions", "inference/v1/generate"]
 ScoringWay = Literal["prefix_cache", "prompt_logprobs", "echo", "off"]
@@ -64,6 +65,17 @@ class OpenAIConfig(EngineSettings):
     set."""
     max_retries: NonNegativeInt = 6
     """Further attempts of a request."""
+    batch_api: bool = Field(default=False, exclude=True)
+    """Ask by the Batch endpoint: at half the price, with answers within a day. A call that is
+    interrupted goes on when it is repeated; live calls and batches share their answers."""
+    batch_poll_s: PositiveFloat = Field(default=30.0, exclude=True)
+    """Seconds between looks at a batch."""
+    batch_lines: PositiveInt = Field(default=BATCH_LINES, le=BATCH_LINES, exclude=True)
+    """Requests of a batch, at most; OpenAI's own limit is 50,000."""
+    batch_megabytes: PositiveInt = Field(default=200, le=200, exclude=True)
+    """Size of the file of a batch, at most; OpenAI's own limit is 200."""
+    batch_price: float = Field(default=BATCH_PRICE, ge=0, le=1, exclude=True)
+    """Price of a batch's tokens as a share of `price_prompt` and `price_completion`."""
     max_tokens_total: PositiveInt | None = None
     """Tokens that one run may spend."""
     max_cost: PositiveFloat | None = None
@@ -76,6 +88,9 @@ class OpenAIConfig(EngineSettings):
     """Newer OpenAI models want `max_completion_tokens`; the same as in `rename_fields`."""
     send_seed: bool = True
     """Whether the server takes a seed; false is the same as "seed" in `omit_fields`."""
+    reasoning_effort: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """How much a reasoning model thinks ("minimal", "low", "medium", "high"), where it takes that.
+    Its thinking is no part of the answer, but counts against `max_tokens` and is paid for."""
     rename_fields: dict[DecodingField, str] = Field(default_factory=dict)
     """What the server calls a field, e.g. {max_tokens = "max_completion_tokens"}."""
     omit_fields: tuple[DecodingField, ...] = ()
@@ -123,6 +138,8 @@ class OpenAIConfig(EngineSettings):
         names = list(self.rename_fields.values())
         if taken := sorted({n for n in names if n in RESERVED_FIELDS or names.count(n) > 1}):
             raise ValueError(f"rename_fields may not use {', '.join(taken)}")
+        if self.reasoning_effort and "reasoning_effort" in self.extra_body:
+            raise ValueError("reasoning_effort stands in extra_body, too")
         if self.tokenizer is None and self.api == "completions":
             raise ValueError("api 'completions' sends token ids: set tokenizer")
         if self.max_cost is not None and not (self.price_prompt or self.price_completion):
@@ -135,9 +152,14 @@ class OpenAIConfig(EngineSettings):
         return self.deadline_s or 4 * self.timeout_s
 
     @property
+    def price_share(self) -> float:
+        """Return what is paid of the prices."""
+        return self.batch_price if self.batch_api else 1.0
+
+    @property
     def scores_by(self) -> ScoringWay:
-        """Return how log-probabilities are obtained; `off` without a tokenizer."""
-        if self.tokenizer is None:
+        """Return how log-probabilities are obtained; `off` without a tokenizer, and in batches."""
+        if self.tokenizer is None or self.batch_api:
             return "off"
         if self.scoring == "auto":
             return "prefix_cache" if self.server == "vllm" else "echo"
@@ -153,9 +175,12 @@ class OpenAIConfig(EngineSettings):
     def caveats(self) -> tuple[str, ...]:
         """Return what a reader must know: which of the suite's decoding the server does not get."""
         left_out = sorted({*self.omit_fields} - {"seed"})
-        if not left_out:
-            return ()
-        return (f"the server's own {' and '.join(left_out)}",)
+        caveats = [f"the server's own {' and '.join(left_out)}"] if left_out else []
+        if not self.sends("seed"):
+            caveats.append("asked without a seed: what is drawn cannot be drawn again")
+        if self.reasoning_effort:
+            caveats.append(f"reasoning effort {self.reasoning_effort}")
+        return tuple(caveats)
 
     def sends(self, field: DecodingField) -> bool:
         """Return whether a request has this field, by this or another name."""

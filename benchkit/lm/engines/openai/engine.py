@@ -7,7 +7,6 @@ broke off asks only what is missing.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -15,14 +14,12 @@ from typing import Any, Self
 
 from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
-from benchkit.lm import tokenization
 from benchkit.lm.engines.budget import Budget, TokenUsage
-from benchkit.lm.engines.openai import replies
-from benchkit.lm.engines.openai.bodies import build_generation_body
+from benchkit.lm.engines.openai.batches.fetcher import BatchFetcher, Fetch, samples_reader
 from benchkit.lm.engines.openai.budgeted_client import BudgetedClient
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.engines.openai.scoring import ServerScorer
-from benchkit.lm.engines.openai.server_tokenizer import load_tokenizer
+from benchkit.lm.engines.openai.tasks import RequestTask, TaskBuilder
 from benchkit.lm.engines.ordered_map import map_ordered
 from benchkit.lm.engines.requests import (
     RejectedRequestError,
@@ -39,22 +36,9 @@ from benchkit.lm.types import (
     Prompt,
 )
 
-_MESSAGE_TOKENS = 16  # that a chat template puts around a message, at most
-
 _Usage = Mapping[str, float]
 _Choice = tuple[str, FinishReason, int | None]  # text, finish, tokens where the server counted them
-# Body, seed and sample count of a request -> the answer, or why there is none.
-_Fetch = Callable[[dict[str, Any], int | None, int], dict[str, Any] | str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A prompt to generate or to score from, which may take several requests."""
-
-    prompt: Prompt
-    body: dict[str, Any]
-    size: int
-    """Tokens of the prompt, at most."""
+_Drawn = tuple[list[_Choice] | str, _Usage]  # the samples, or why there are none
 
 
 class OpenAIEngine:
@@ -84,6 +68,7 @@ class OpenAIEngine:
         self._client = BudgetedClient(
             config, cache_dir, backoff or Backoff(retries=config.max_retries)
         )
+        self._tasks = TaskBuilder(config)
 
     @classmethod
     def from_config(cls, config: OpenAIConfig, load_backbone: object, cache_dir: Path) -> Self:  # noqa: ARG003
@@ -97,16 +82,58 @@ class OpenAIEngine:
 
     def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation]:
         """Yield `decoding.n` completions of each prompt."""
+        if self.config.batch_api:
+            return self._generate_by_batches(prompts, decoding)
 
-        def ask(task: _Task, stop: Event) -> tuple[list[_Choice] | str, _Usage]:
+        def ask(task: RequestTask, stop: Event) -> _Drawn:
             def fetch(body: dict[str, Any], seed: int | None, n: int) -> dict[str, Any] | str:
                 return self._request_samples(task, body, seed, n, decoding, stop)
 
             return self._draw(task, decoding, fetch)
 
-        tasks = (self._generation_task(prompt, decoding) for prompt in prompts)
+        tasks = (self._tasks.generation_task(prompt, decoding) for prompt in prompts)
         results = map_ordered(ask, tasks, self.config.concurrency)
         return (self._generation(choices, decoding.n, usage) for choices, usage in results)
+
+    def submit(self, prompts: Sequence[Prompt], decoding: Decoding) -> None:
+        """Send what `generate` would ask for in batches, without waiting; nothing for live calls.
+
+        Whoever generates the same later, in this process or another, finds these batches.
+        """
+        if self.config.batch_api:
+            fetcher = BatchFetcher(self._client, self.config)
+            for prompt in prompts:
+                self._draw_by_batches(
+                    fetcher, self._tasks.generation_task(prompt, decoding), decoding
+                )
+            fetcher.submit()
+
+    def report_to(self, note: Callable[[str], None]) -> None:
+        """Let a function receive, in words, how batches stand."""
+        self._client.batches.note = note
+
+    def _generate_by_batches(
+        self, prompts: Sequence[Prompt], decoding: Decoding
+    ) -> Iterator[Generation]:
+        tasks = [self._tasks.generation_task(prompt, decoding) for prompt in prompts]
+        fetcher = BatchFetcher(self._client, self.config)
+        results: dict[int, _Drawn] = {}
+        while len(results) < len(tasks):
+            for row, task in enumerate(tasks):
+                if row not in results and (drawn := self._draw_by_batches(fetcher, task, decoding)):
+                    results[row] = drawn
+            fetcher.run()
+        for row in range(len(tasks)):
+            choices, usage = results[row]
+            yield self._generation(choices, decoding.n, usage)
+
+    def _draw_by_batches(
+        self, fetcher: BatchFetcher, task: RequestTask, decoding: Decoding
+    ) -> _Drawn | None:
+        """Return the samples of a prompt; None where some are to come from a batch."""
+        return fetcher.draw(
+            lambda fetch: self._draw(task, decoding, fetch), task.size, decoding.max_tokens
+        )
 
     def lookup(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[Generation | None]:
         """Yield what `generate` would give from the cache, None where it would ask the server."""
@@ -116,7 +143,7 @@ class OpenAIEngine:
             return self._client.lookup(self.config.endpoint, body, seed, reading) or "not stored"
 
         for prompt in prompts:
-            task = self._generation_task(prompt, decoding)
+            task = self._tasks.generation_task(prompt, decoding)
             choices, usage = self._draw(task, decoding, fetch)
             yield (
                 None if isinstance(choices, str) else self._generation(choices, decoding.n, usage)
@@ -129,7 +156,9 @@ class OpenAIEngine:
         if not self.can_score:
             raise ConfigError(
                 f"the engine for {self.config.model!r} cannot score",
-                "set tokenizer to the model's folder or id, and scoring to other than 'off'",
+                "score live: batch_api = false"
+                if self.config.batch_api
+                else "set tokenizer to the model's folder or id, and scoring to other than 'off'",
             )
         return self._scorer.score(prompts, continuations, end)
 
@@ -147,44 +176,25 @@ class OpenAIEngine:
 
     def count_tokens(self, text: str) -> int:
         """Return the tokens of `text`; without a tokenizer its bytes, which are never fewer."""
-        if self.config.tokenizer is None:
-            return len(text.encode("utf-8", "surrogatepass"))
-        return len(tokenization.text_ids(self._tokenizer, text))
+        return self._tasks.count_tokens(text)
 
     @property
     def title_tokenizer(self) -> Any:
         """The tokenizer that the settings name, to be checked with the titles; None without one."""
-        return None if self.config.tokenizer is None else self._tokenizer
+        return None if self.config.tokenizer is None else self._tasks.tokenizer
 
     def close(self) -> None:
         """Close the cache's file and the connections; they are opened again when needed."""
         self._client.close()
 
-    # A tokenizer may not be used by several threads: tasks are built, and answers put together, in
-    # the caller's; only `_request_samples` runs in others.
-
-    @cached_property
-    def _tokenizer(self) -> Any:
-        return load_tokenizer(str(self.config.tokenizer), self.config.trust_remote_code)
+    # Tasks are built, and answers put together, in the caller's thread (`TaskBuilder`); only
+    # `_request_samples` runs in others.
 
     @cached_property
     def _scorer(self) -> ServerScorer:
-        return ServerScorer(self.config, self._client, self._tokenizer)
+        return ServerScorer(self.config, self._client, self._tasks.tokenizer)
 
-    def _generation_task(self, prompt: Prompt, decoding: Decoding) -> _Task:
-        ids: list[int] = []
-        end: Sequence[int] = ()
-        if self.config.api == "completions":
-            ids = tokenization.prompt_ids(self._tokenizer, prompt)
-            end = tokenization.end_of_turn(self._tokenizer)
-        body = build_generation_body(self.config, prompt, decoding, ids, end)
-        texts = [*(m.content for m in prompt.messages), *prompt.prefill]
-        size = len(ids) or sum(self.count_tokens(text) + _MESSAGE_TOKENS for text in texts)
-        return _Task(prompt, body, size)
-
-    def _draw(
-        self, task: _Task, decoding: Decoding, fetch: _Fetch
-    ) -> tuple[list[_Choice] | str, _Usage]:
+    def _draw(self, task: RequestTask, decoding: Decoding, fetch: Fetch) -> _Drawn:
         """Fetch until there are n samples, as servers may give fewer at once.
 
         The cause stands for them if one of the fetches brings nothing.
@@ -211,7 +221,7 @@ class OpenAIEngine:
 
     def _request_samples(
         self,
-        task: _Task,
+        task: RequestTask,
         body: dict[str, Any],
         seed: int | None,
         n: int,
@@ -219,10 +229,7 @@ class OpenAIEngine:
         stop: Event,
     ) -> dict[str, Any] | str:
         """Return the answer to a request for n samples (or the first of them), or the cause."""
-
-        def read(reply: Any) -> dict[str, Any]:
-            return {"choices": replies.read_choices(reply, self.config, n)}
-
+        read = samples_reader(self.config, n)
         max_usage = TokenUsage(task.size, n * decoding.max_tokens)
         endpoint, reading = self.config.endpoint, self.config.reading
         try:

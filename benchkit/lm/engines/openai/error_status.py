@@ -104,6 +104,8 @@ def advise(field: str) -> str:
         return 'choose another way with scoring = "prompt_logprobs" or "echo", or "off" for none'
     if field in _ONLY_VLLM:
         return 'set server = "openai": only vLLM takes it'
+    if field == "reasoning_effort":
+        return "leave reasoning_effort out of the engine, or give it a value that the model takes"
     if field == "stop":
         return "the method ends its answers by it: ask a server or a model that takes it"
     return "remove it from extra_body or rename_fields"

@@ -5,6 +5,7 @@ Whatever is not exactly what was asked for raises UnusableReplyError; no number 
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from benchkit.lm.engines.budget import TokenUsage
@@ -30,6 +31,7 @@ _FINISH: dict[str, FinishReason] = {
 # Parts of a reply that say nothing of what went wrong, and some of which differ each time.
 _ENVELOPE = {"id", "object", "created", "model", "choices", "usage", "system_fingerprint"}
 _MOST_TOKENS = 10**9  # what a server counts beyond is no count
+ReplyReader = Callable[[Any], dict[str, Any]]
 _THINKING = ("thinking", "redacted_thinking", "reasoning")  # types of content parts
 
 
@@ -40,6 +42,36 @@ def read_usage(reply: Any) -> TokenUsage | None:
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
     return TokenUsage(prompt, completion) if _count(prompt) and _count(completion) else None
+
+
+def read_cost(reply: Any, max_usage: TokenUsage) -> TokenUsage:
+    """Return the tokens of a reply; the most that it may have where it reports none."""
+    return read_usage(reply) or max_usage
+
+
+def build_answer(reply: Any, read: ReplyReader, max_usage: TokenUsage) -> dict[str, Any]:
+    """Return what is stored of a reply: what `read` makes of it, with its `usage`.
+
+    Raises:
+        UnusableReplyError: Nothing can be made of it.
+    """
+    spent = read_cost(reply, max_usage)
+    usage = {"prompt_tokens": spent.prompt, "completion_tokens": spent.completion}
+    if reasoning := _reasoning_tokens(reply):
+        usage["reasoning_tokens"] = reasoning  # of the completion
+    try:
+        return read(reply) | {"usage": usage | {"requests": 1, "cached": 0}}
+    except RecursionError:
+        raise UnusableReplyError("its JSON is nested too deeply") from None
+
+
+def _reasoning_tokens(reply: Any) -> int:
+    """Return how many of a reply's tokens are a model's thinking, 0 where it does not say."""
+    try:
+        count = reply["usage"]["completion_tokens_details"]["reasoning_tokens"]
+    except (KeyError, TypeError):
+        return 0
+    return count if _count(count) else 0
 
 
 def _count(value: object) -> TypeGuard[int]:

@@ -82,7 +82,9 @@ def sum_echo_logprobs(
     tokens = log.get("tokens") if isinstance(log, dict) else None
     likeliest = log.get("top_logprobs") if isinstance(log, dict) else None
     if not isinstance(values, list) or not isinstance(tokens, list):
-        raise UnusableReplyError("it gave no log-probabilities of the prompt")
+        raise UnusableReplyError(
+            'it gave no log-probabilities of the prompt; if it has none, set scoring = "off"'
+        )
     usage = read_usage(reply)
     lengths = {len(values), len(tokens)}
     if len(lengths) != 1 or lengths.pop() - len(ids) not in (0, 1):

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from benchkit.errors import ConfigError, EngineError
-from benchkit.lm.tokens.tokenizer_check import check_vocabulary, remote_code_error
+from benchkit.errors import EngineError
+from benchkit.files.hub_cache import cached_commit
+from benchkit.lm.model_files.load_errors import explain_load_errors
+from benchkit.lm.tokens.tokenizer_check import check_vocabulary
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
@@ -21,13 +23,9 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
         from transformers import AutoTokenizer
     except ImportError as error:
         raise EngineError("transformers is missing", "pip install 'benchkit[lm]'") from error
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError) as error:
-        if "trust_remote_code" in str(error):
-            raise remote_code_error(f"tokenizer {name!r}") from error
-        raise ConfigError(
-            f"no tokenizer at {name!r}: {str(error)[:200]}", "set tokenizer to a model folder"
-        ) from error
+    with explain_load_errors(f"tokenizer {name!r}", "set tokenizer to a model's folder or id"):
+        tokenizer = AutoTokenizer.from_pretrained(
+            name, revision=cached_commit(name), trust_remote_code=trust_remote_code
+        )
     check_vocabulary(tokenizer, f"tokenizer {name!r}")
     return tokenizer

@@ -60,6 +60,7 @@ function drawColumns(state, view) {
         const now = shownColumns(currentView(current), current).map((c) => c.name);
         const next = toggled(now, column.name, on);
         set({ columns: next.length ? next : null });
+        if (on) showColumn(headOf(column.name));
       })));
   }
   box.querySelectorAll("input").forEach((input, i) => {

@@ -51,6 +51,9 @@ function showColumn(head) {
   if (width && !seen) region.scrollLeft += left - from;
 }
 
+const headOf = (name) =>
+  [...byId("table").tHead.rows[0].cells].find((head) => head.dataset.name === name);
+
 const showSorted = () => showColumn(byId("table").tHead.querySelector("[aria-sort]"));
 
 /** Scroll the focus out from under the fixed head and columns, which browsers do not consider.

@@ -13,9 +13,9 @@ function currentView(state) {
     place,
     caption: INDEX.tables[place].caption,
     columns: [
+      ...(table.rank_legend ? [{ name: "rank", title: "Rank, group", kind: "rank" }] : []),
       ...table.columns.map((column) => ({ ...column, kind: "metric" })),
       ...table.costs.map((column) => ({ ...column, kind: "cost" })),
-      ...(table.rank_legend ? [{ name: "rank", title: "Rank, group", kind: "rank" }] : []),
     ],
     rankLegend: (table.rank_legend ?? []).map((line) => [bdi(line)]),
     primary: table.primary,

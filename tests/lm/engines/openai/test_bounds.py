@@ -139,7 +139,7 @@ def test_a_flood_is_cut_off(tmp_path, monkeypatch, script):
     real = bounded_http.make_http_client
     monkeypatch.setattr(
         "benchkit.lm.engines.openai.client.make_http_client",
-        lambda deadline_s: real(deadline_s, 1_000_000),
+        lambda deadline_s, _: real(deadline_s, 1_000_000),
     )
     with (
         Server(script) as server,

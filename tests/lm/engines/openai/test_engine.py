@@ -8,7 +8,7 @@ from benchkit.lm import tokenization
 from benchkit.lm.engines.openai.config import OpenAIConfig
 from benchkit.lm.types import Completion, Decoding, Message, Prompt
 from tests.support.openai_engine import GREEDY, KEY, SAMPLED, make, prompts, texts
-from tests.support.openai_server import Slow, TestServer
+from tests.support.openai_server import Edit, Slow, TestServer
 from tests.support.server_backends import EchoBackend, ModelBackend
 from tests.support.tiny_chat_model import tiny_model, tiny_tokenizer
 
@@ -101,7 +101,48 @@ def test_what_a_model_does_not_take_is_renamed_or_left_out(echo, tmp_path, folde
     list(engine.generate(prompts(1), SAMPLED))
     left = set(echo.seen[0].body) - {"model", "messages", "prompt", "n"}
     assert left == {"max_len"} and echo.seen[0].body["max_len"] == 6
-    assert engine.config.caveats == ("the server's own temperature and top_p",)
+    assert engine.config.caveats == (
+        "the server's own temperature and top_p",
+        "asked without a seed: what is drawn cannot be drawn again",
+    )
+
+
+def reasoning(message, tokens):
+    """A reply of a model that has thought."""
+
+    def apply(reply):
+        reply["choices"][0]["message"].update(message)
+        reply["usage"]["completion_tokens_details"] = {"reasoning_tokens": tokens}
+        return reply
+
+    return Edit(apply)
+
+
+def test_a_reasoning_model(echo, tmp_path):
+    """Its thinking is kept apart and counted; its parameters go out under their names."""
+    echo.always = reasoning({"reasoning_content": "So many things to weigh."}, 40)
+    settings = {
+        "reasoning_effort": "low", "max_tokens_field": "max_completion_tokens",
+        "omit_fields": ["temperature", "top_p", "seed"],
+    }  # fmt: skip
+    engine = make(echo, tmp_path, **settings)
+    [answer] = engine.generate(prompts(1), GREEDY)
+    assert texts([answer]) == [["w0-0-None"]] and answer.usage["reasoning_tokens"] == 40
+    body = echo.seen[0].body
+    assert (body["reasoning_effort"], body["max_completion_tokens"]) == ("low", 6)
+    assert not {"max_tokens", "temperature", "top_p", "seed"} & set(body)
+    assert "reasoning effort low" in engine.config.caveats
+    with_more = make(echo, tmp_path, **{**settings, "reasoning_effort": "high"})
+    list(with_more.generate(prompts(1), GREEDY))
+    assert len(echo.seen) == 2  # another answer
+    assert "reasoning_effort" not in OpenAIConfig(model="m").model_dump()
+
+
+@pytest.mark.parametrize("details", [None, {}, {"reasoning_tokens": None}, {"reasoning_tokens": 0}])
+def test_a_server_that_counts_no_thinking(echo, tmp_path, details):
+    echo.always = Edit(lambda r: r | {"usage": r["usage"] | {"completion_tokens_details": details}})
+    [answer] = make(echo, tmp_path).generate(prompts(1), GREEDY)
+    assert "reasoning_tokens" not in answer.usage and answer.usage["completion_tokens"] == 1
 
 
 def test_a_seed_can_have_another_name(echo, tmp_path):
@@ -160,6 +201,8 @@ def test_what_cannot_be_done_is_said(echo, tmp_path):
         {"api": "completions"},
         {"max_cost": 1.0},
         {"extra_body": {"n": 3}},
+        {"extra_body": {"reasoning_effort": "low"}, "reasoning_effort": "low"},
+        {"batch_lines": 50_001},
         {"extra_body": {"stream": True}},
         {"base_url": "https://user:pw@host/v1"},
         {"base_url": "https://host/v1?key=1"},

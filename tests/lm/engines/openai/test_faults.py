@@ -415,11 +415,18 @@ def test_a_prompt_that_cannot_be_scored_is_a_fault_of_its_case_alone(echo, tmp_p
         (words("use 'max_completion_tokens'", param="max_tokens"), "max_completion_tokens"),
         ({"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs"}]}, '["seed"]'),
         (words('Unknown name "reasoning"'), "extra_body"),
+        (words("not supported", param="reasoning_effort"), "leave reasoning_effort out"),
     ],
 )
 def test_a_field_that_a_server_refuses_ends_the_run_with_its_setting(echo, tmp_path, body, hint):
     echo.always = Status(400, body=body)
-    engine = make(echo, tmp_path, concurrency=1, extra_body={"reasoning": {"effort": "low"}})
+    engine = make(
+        echo,
+        tmp_path,
+        concurrency=1,
+        extra_body={"reasoning": {"effort": "low"}},
+        reasoning_effort="low",
+    )
     with pytest.raises(ConfigError, match="does not take '") as raised:
         list(engine.generate(prompts(3), SAMPLED))
     assert hint in raised.value.hint

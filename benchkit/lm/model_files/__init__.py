@@ -1,0 +1,1 @@
+"""Files of models: loading them whole, and saying what is wrong with them."""
