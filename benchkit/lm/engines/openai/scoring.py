@@ -195,9 +195,7 @@ class ServerScorer:
                 self._ways[size] = self._find_way(task, answer["logprob"], stop, pool)
             return self._ways[size]
 
-    def _find_way(
-        self, task: _Task, reference: float, stop: Event, pool: Executor
-    ) -> Way | None:
+    def _find_way(self, task: _Task, reference: float, stop: Event, pool: Executor) -> Way | None:
         """Return the first way by which a continuation has the log-probability that it has."""
         causes: list[str] = []
         for way in WAYS if task.count > 1 else WAYS[-1:]:
