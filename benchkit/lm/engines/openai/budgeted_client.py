@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event, Lock, Semaphore
 from types import MappingProxyType
 from typing import Any
 
@@ -42,6 +42,7 @@ class BudgetedClient:
         self._cache = GenerationCache(cache_dir)
         self.batches = BatchRunner(config, self._cache, self.budget, backoff, cache_dir)
         self._lock = Lock()
+        self._slots = Semaphore(config.concurrency)
         # Requests under way: a lock each, and how many threads use it.
         self._running: dict[str, tuple[Lock, list[None]]] = {}
 
@@ -88,10 +89,13 @@ class BudgetedClient:
         stop: Event,
     ) -> dict[str, Any]:
         """Do as `ask`, without the cache."""
+
+        def request() -> dict[str, Any]:
+            with self._slots:  # several threads may ask for one prompt
+                return self._request(endpoint, body, read, max_usage, stop)
+
         try:
-            return self._backoff.call(
-                lambda: self._request(endpoint, body, read, max_usage, stop), stop
-            )
+            return self._backoff.call(request, stop)
         except TransientError as error:
             raise EngineError(
                 f"{self._config.base_url} could not be asked: {error}",

@@ -14,8 +14,9 @@ There are three ways, of which the first that a server takes is used:
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Literal, get_args
 
 from benchkit.lm.engines.budget import TokenUsage
@@ -50,8 +51,11 @@ class PrefixScorer:
     before: Sequence[int]
     """Token ids of the prompt."""
     stop: Event
+    passages_pool: Executor
+    """Where passages are asked for, once the prompt is computed."""
     usage: Counter[str] = field(default_factory=Counter)
     """What the requests took."""
+    _lock: Lock = field(default_factory=Lock, init=False)
 
     def score(self, continuations: Sequence[Sequence[int]]) -> list[float]:
         """Return the log-probability of each continuation.
@@ -64,11 +68,11 @@ class PrefixScorer:
         """
         table = ContinuationTable(continuations)
         if self.way != "tokens":
-            for request in table.plan():
-                if isinstance(request, Passage):
-                    self._add_passage(table, request)
-                else:
+            plan = table.plan()
+            for request in plan:
+                if isinstance(request, NextTokens):
                     self._add_next(table, [request])
+            self._add_passages(table, [r for r in plan if isinstance(r, Passage)])
         for requests in _batches(table.plan_missing()):
             self._add_next(table, requests)
         return table.sums()
@@ -85,8 +89,23 @@ class PrefixScorer:
         for request, logprobs in zip(requests, answer["logprobs"], strict=True):
             table.add_next(request, logprobs)
 
-    def _add_passage(self, table: ContinuationTable, request: Passage) -> None:
-        """Ask for a passage; its tokens stay missing where the cache had them."""
+    def _add_passages(self, table: ContinuationTable, requests: Sequence[Passage]) -> None:
+        """Ask for passages at once: the server computes in one step what comes together.
+
+        One after another, most of the time would go in waiting, not in computing.
+        """
+        futures = [self.passages_pool.submit(self._ask_passage, r) for r in requests]
+        try:
+            for request, future in zip(requests, futures, strict=True):
+                if (logprobs := future.result()) is not None:
+                    table.add_passage(request, logprobs)
+        finally:
+            for future in futures:
+                future.cancel()
+            wait(futures)
+
+    def _ask_passage(self, request: Passage) -> Sequence[object] | None:
+        """Return the log-probabilities of a passage, None where the cache had some of them."""
         ids = [*self.before, *request.ids]
         first = len(self.before) + request.start
         sampling: dict[str, Any] = {"max_tokens": 1, "temperature": 0, "detokenize": False}
@@ -109,10 +128,10 @@ class PrefixScorer:
             # What is in memory instead of a cached token's row may be no number: "Out of range
             # float values are not JSON compliant".
             if self.way == "rows" and "JSON" in str(error):
-                return
+                return None
             raise
-        if answer["logprobs"] is not None:
-            table.add_passage(request, answer["logprobs"])
+        logprobs: Sequence[object] | None = answer["logprobs"]
+        return logprobs
 
     def _send(
         self,
@@ -123,7 +142,8 @@ class PrefixScorer:
     ) -> dict[str, Any]:
         most = TokenUsage(sum(map(len, prompts)), len(prompts))
         answer = self.client.send(endpoint, body, read, most, self.stop)
-        self.usage.update(answer["usage"])
+        with self._lock:
+            self.usage.update(answer["usage"])
         return answer
 
 

@@ -6,8 +6,11 @@ obtained: a run that broke off, or one with another way of scoring, asks only wh
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Lock
 from typing import Any
 
@@ -80,8 +83,7 @@ class ServerScorer:
             for prompt, texts in zip(prompts, continuations, strict=True)
         )
         if self._config.scores_by == "prefix_cache":
-            results = map_ordered(self._score_together, rows, self._config.concurrency)
-            return (_combine(parts) for parts in results)
+            return self._score_prompts(rows)
         tasks = (task for row in rows for task in row)
         parts = map_ordered(self._request, tasks, self._config.concurrency)
         return (_combine([next(parts) for _ in texts]) for texts in continuations)
@@ -129,22 +131,30 @@ class ServerScorer:
 
         return read
 
-    def _score_together(self, tasks: list[_Task], stop: Event) -> list[_Part]:
+    def _score_prompts(self, rows: Iterable[list[_Task]]) -> Iterator[ContinuationScores]:
+        """Yield the scores of each prompt; the passages of all prompts share the threads."""
+        workers = self._config.concurrency
+        with ThreadPoolExecutor(workers, thread_name_prefix="passages") as pool:
+            score = partial(self._score_together, pool=pool)
+            with closing(map_ordered(score, rows, workers)) as results:
+                yield from map(_combine, results)
+
+    def _score_together(self, tasks: list[_Task], stop: Event, pool: Executor) -> list[_Part]:
         """Score the continuations of one prompt, which no other thread does at the same time."""
         if not tasks:
             return []
         with self._client.exclusive(repr(tasks[0].ids[: tasks[0].start])):
-            return self._score_prompt(tasks, stop)
+            return self._score_prompt(tasks, stop, pool)
 
-    def _score_prompt(self, tasks: list[_Task], stop: Event) -> list[_Part]:
+    def _score_prompt(self, tasks: list[_Task], stop: Event, pool: Executor) -> list[_Part]:
         parts = {i: part for i, task in enumerate(tasks) if (part := self._stored(task))}
         open_tasks = {i: task for i, task in enumerate(tasks) if i not in parts}
         if open_tasks:
-            way = self._choose_way(list(open_tasks.values()), stop)
+            way = self._choose_way(list(open_tasks.values()), stop, pool)
             if way is None:
                 parts |= {i: self._request(task, stop) for i, task in open_tasks.items()}
             else:
-                scores = self._score_by(way, list(open_tasks.values()), stop)
+                scores = self._score_by(way, list(open_tasks.values()), stop, pool)
                 parts |= zip(open_tasks, scores, strict=True)
         return [parts[i] for i in range(len(tasks))]
 
@@ -154,9 +164,11 @@ class ServerScorer:
         answer = self._client.lookup("completions", task.body, None, task.reading)
         return None if answer is None else (answer["logprob"], task.count, answer["usage"])
 
-    def _score_by(self, way: Way, tasks: Sequence[_Task], stop: Event) -> list[_Part]:
+    def _score_by(
+        self, way: Way, tasks: Sequence[_Task], stop: Event, pool: Executor
+    ) -> list[_Part]:
         before = tasks[0].ids[: tasks[0].start]
-        scorer = PrefixScorer(self._config, self._client, way, before, stop)
+        scorer = PrefixScorer(self._config, self._client, way, before, stop, pool)
         try:
             logprobs = scorer.score([task.ids[task.start :] for task in tasks])
         except _FAULTS as error:
@@ -174,7 +186,7 @@ class ServerScorer:
         """Return a usage for each task; what all requests took stands with the first."""
         return [dict(scorer.usage), *[_NOTHING] * (len(tasks) - 1)]
 
-    def _choose_way(self, tasks: Sequence[_Task], stop: Event) -> Way | None:
+    def _choose_way(self, tasks: Sequence[_Task], stop: Event, pool: Executor) -> Way | None:
         size = min(2, max(task.count for task in tasks))
         with self._lock:
             if size not in self._ways:
@@ -186,10 +198,10 @@ class ServerScorer:
                     answer = self._client.send("completions", body, self._reader(task), most, stop)
                 except _FAULTS:
                     return None  # of this prompt, maybe not of the next
-                self._ways[size] = self._find_way(task, answer["logprob"], stop)
+                self._ways[size] = self._find_way(task, answer["logprob"], stop, pool)
             return self._ways[size]
 
-    def _find_way(self, task: _Task, reference: float, stop: Event) -> Way | None:
+    def _find_way(self, task: _Task, reference: float, stop: Event, pool: Executor) -> Way | None:
         """Return the first way by which a continuation has the log-probability that it has."""
         causes: list[str] = []
         for way in WAYS if task.count > 1 else WAYS[-1:]:
@@ -197,7 +209,8 @@ class ServerScorer:
                 # It counts the prompt for each token, though it computes it once.
                 causes.append("tokens: it would take more of the budget, or cost more")
                 continue
-            scorer = PrefixScorer(self._config, self._client, way, task.ids[: task.start], stop)
+            before = task.ids[: task.start]
+            scorer = PrefixScorer(self._config, self._client, way, before, stop, pool)
             try:
                 [value] = scorer.score([task.ids[task.start :]])
             except (*_FAULTS, BenchkitError) as error:

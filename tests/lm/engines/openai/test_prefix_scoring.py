@@ -1,5 +1,6 @@
 """Scoring with each prompt computed once, against a stand-in for `vllm serve`."""
 
+import threading
 import warnings
 
 import pytest
@@ -8,7 +9,7 @@ from benchkit.lm import tokenization
 from benchkit.lm.engines.openai.scoring_replies import read_next_logprobs
 from benchkit.lm.types import Message, Prompt
 from tests.support.openai_engine import edit, make, prompts
-from tests.support.openai_server import Edit, Status
+from tests.support.openai_server import Edit, Slow, Status
 from tests.support.tiny_chat_model import tiny_tokenizer
 
 pytestmark = pytest.mark.usefixtures("environment")
@@ -59,6 +60,75 @@ def test_a_prompt_is_computed_once(echo, vllm, runner):
     # In the server's cache, but not in ours: asked for token by token, and right again.
     [again] = vllm("other").score([LONG], [TEXTS[::-1]])
     assert again.logprobs == expected(TEXTS[::-1])
+
+
+def wait_for_two():
+    """Answer passages once two are under way at the same time, or will not be."""
+    under_way, both = [], threading.Event()
+
+    def change(reply):
+        if "token_ids" in reply["choices"][0]:
+            under_way.append(reply)
+            if len(under_way) == 2:
+                both.set()
+            both.wait(5)
+        return reply
+
+    return Edit(change)
+
+
+def test_the_passages_of_a_prompt_are_asked_for_at_once(echo, vllm, monkeypatch):
+    echo.generates = "rows"
+    engine = vllm(concurrency=2)
+    list(engine.score(prompts(1), [["x"]]))
+    under_way, most, lock, post = set(), [0], threading.Lock(), engine._client._client.post
+
+    def count(*args):
+        with lock:
+            under_way.add(threading.get_ident())
+            most[0] = max(most[0], len(under_way))
+        try:
+            return post(*args)
+        finally:
+            with lock:
+                under_way.remove(threading.get_ident())
+
+    monkeypatch.setattr(engine._client._client, "post", count)
+    echo.always, since = wait_for_two(), len(echo.seen)
+    [alone] = engine.score([LONG], [TEXTS])
+    assert most == [2]
+    results = [alone, *engine.score(prompts(3), [TEXTS] * 3)]
+    assert [r.logprobs.tolist() for r in results] == [expected(TEXTS)] * 4
+    assert most == [2]  # no more than `concurrency`, though there are three prompts
+    # Each prompt is computed before its passages are asked for.
+    sent = [s.body.get("token_ids") or s.body["prompt"][0] for s in echo.seen[since:]]
+    for prompt in (LONG, *prompts(3)):
+        ids = tokenization.prompt_ids(tiny_tokenizer(), prompt)
+        first = next(i for i in sent if i[: len(ids)] == ids)
+        assert first == ids
+
+
+def test_an_error_of_one_passage_drops_those_that_wait(echo, vllm):
+    echo.generates = "rows"
+    engine = vllm(concurrency=1)
+    list(engine.score(prompts(1), [["x"]]))
+    faults = [Status(400, body={"error": {"message": "made up"}})]
+
+    def refuse_first(body):
+        return (faults.pop() if faults else Slow(0.2)) if "token_ids" in body else None
+
+    echo.judge, since = refuse_first, len(echo.seen)
+    [scored] = engine.score([LONG], [TEXTS])
+    assert scored.finish == "error" and "made up" in scored.fault
+    assert paths(echo, since).count("/inference/v1/generate") < 5
+
+
+def test_no_thread_is_left_where_a_caller_stops_early(echo, vllm):
+    echo.generates = "rows"
+    results = vllm().score([LONG, *prompts(8)], [TEXTS] * 9)
+    assert next(results).logprobs == expected(TEXTS)
+    results.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith(("passages", "engine"))]
 
 
 def test_a_server_without_its_own_endpoint_is_asked_token_by_token_and_the_user_is_told(echo, vllm):
