@@ -1,7 +1,7 @@
 """Many requests at once, their results in order."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
@@ -14,7 +14,9 @@ B = TypeVar("B")
 ITEMS_AHEAD_PER_WORKER = 4  # items taken before their results are wanted
 
 
-def map_ordered(function: Callable[[A, Event], B], items: Iterable[A], workers: int) -> Iterator[B]:
+def map_ordered(
+    function: Callable[[A, Event], B], items: Iterable[A], workers: int
+) -> Generator[B, None, None]:
     """Yield `function(item, stop)` of each item, computed in threads, in the order of `items`.
 
     `items` is consumed in the caller's thread, at most a few items per worker ahead. Once a call
