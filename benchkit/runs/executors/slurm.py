@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
 
 from benchkit.errors import ConfigError, StoreError
+from benchkit.files.growing_file import GrowingFile
 from benchkit.runs.cluster.shipment import RunResult
 from benchkit.runs.cluster.transfer import SharedRun, SharedRuns, compute_shared, share_job
 from benchkit.runs.execution import fail_job
@@ -124,8 +125,7 @@ class _Task:
 
     job: Job
     handle: Any
-    events: Path
-    position: int = 0
+    events: GrowingFile
 
 
 class _Array:
@@ -159,7 +159,7 @@ class _Array:
                 task.handle.cancel(check=False)
             _wait_for_end(self._tasks)
             for task in self._tasks:
-                task.events.unlink(missing_ok=True)
+                task.events.path.unlink(missing_ok=True)
 
     def _submit(self, jobs: Sequence[Job]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -168,12 +168,12 @@ class _Array:
         tasks = [ArrayTask(share_job(job), path) for job, path in zip(jobs, events, strict=True)]
         handles = self._executor.map_array(ArrayTask.__call__, tasks)
         new = zip(jobs, handles, events, strict=True)
-        self._tasks += [_Task(job, handle, path) for job, handle, path in new]
+        self._tasks += [_Task(job, handle, GrowingFile(path)) for job, handle, path in new]
 
     def _end(self, task: _Task, emit: EventHandler) -> Outcome | None:
         """Return the outcome of a task that has ended; None where its run begins anew."""
         self._tasks.remove(task)
-        task.events.unlink(missing_ok=True)
+        task.events.path.unlink(missing_ok=True)
         import submitit
 
         try:
@@ -196,14 +196,7 @@ class _Array:
 
 def _show_events(task: _Task, emit: EventHandler) -> None:
     """Emit what a run has said since the last time, but for its end, which its result says."""
-    if not task.events.exists():
-        return
-    with task.events.open("rb") as file:
-        file.seek(task.position)
-        lines = file.read()
-    complete = lines[: lines.rfind(b"\n") + 1]
-    task.position += len(complete)
-    for line in complete.splitlines():
+    for line in task.events.read_new_lines():
         event = RunEvent(**json.loads(line))
         if event.kind in ("started", "progress"):
             emit(event)

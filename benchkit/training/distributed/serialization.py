@@ -15,6 +15,7 @@ import torch
 
 from benchkit import io
 from benchkit.errors import BenchkitError, ConfigError
+from benchkit.files.growing_file import GrowingFile
 from benchkit.training.core.training_job import TrainingJob
 from benchkit.types import Progress
 
@@ -23,6 +24,7 @@ PROGRESS_FILE = "progress.jsonl"
 ERROR_FILE = "error.json"
 LOG_FILE = "log.txt"
 _REPORT_BYTES = 16 * 1024
+# What objects raise that cannot be written to a file; some of PyTorch's refuse by the fourth.
 _UNPICKLABLE = (
     pickle.PicklingError, TypeError, AttributeError, NotImplementedError, RecursionError,
 )  # fmt: skip
@@ -50,17 +52,10 @@ class ProgressReader:
     """Repeat the calls that a `ProgressWriter` has written since the last time."""
 
     def __init__(self, path: Path, progress: Progress) -> None:
-        self._path, self._progress, self._at = path, progress, 0
+        self._calls, self._progress = GrowingFile(path), progress
 
     def __call__(self) -> None:
-        if not self._path.is_file():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._at)
-            new = file.read()
-        complete = new[: new.rfind(b"\n") + 1]
-        self._at += len(complete)
-        for line in complete.splitlines():
+        for line in self._calls.read_new_lines():
             name, *arguments = json.loads(line)
             getattr(self._progress, name)(*arguments)
 
