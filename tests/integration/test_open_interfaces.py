@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -149,15 +150,14 @@ def test_a_change_in_a_metric_changes_the_run_id(ran, tmp_path):
     (tmp_path / "other" / "mine.py").write_text(MINE.replace("a != b", "a == b"))
     metrics = tuple(name.replace("mine.py", "other/mine.py") for name in first.metrics)
     protocols = tuple(name.replace("mine.py", "other/mine.py") for name in first.protocols)
-    moved = {**vars(first), "metrics": metrics, "protocols": protocols}
-    moved.pop("identity", None)
-    assert type(first)(**moved).run_id != first.run_id
+    changed = replace(first, metrics=metrics, protocols=protocols)
+    assert changed.run_id != first.run_id
     (tmp_path / "other" / "mine.py").unlink()
     (tmp_path / "same").mkdir()
     (tmp_path / "same" / "mine.py").write_text(MINE)
-    moved["metrics"] = tuple(name.replace("other/", "same/") for name in metrics)
-    moved["protocols"] = tuple(name.replace("other/", "same/") for name in protocols)
-    assert type(first)(**moved).run_id == first.run_id
+    metrics = tuple(name.replace("other/", "same/") for name in metrics)
+    protocols = tuple(name.replace("other/", "same/") for name in protocols)
+    assert replace(first, metrics=metrics, protocols=protocols).run_id == first.run_id
 
 
 def test_metrics_of_lists_need_no_file():

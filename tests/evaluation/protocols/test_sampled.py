@@ -257,7 +257,7 @@ def test_caveats_are_footnotes(samplers, tmp_path):
     assert {"Remarked¹", "Samples", "Sees²,¹"} <= marks
     assert "¹ 5% \\| shared  \n² backbone server: tiny\\_1\n" in text
     latex = tables.leaderboard_latex(results)
-    assert r"$^{1}$ 5\% \textbar{} shared $^{2}$ backbone server: tiny\_1" in latex
+    assert r"$^{1}$ 5\% \textbar{} shared. $^{2}$ backbone server: tiny\_1." in latex
     assert "2,1}$" in latex
     rows = list(csv.DictReader(io.StringIO(tables.leaderboard_csv(results))))
     assert {r["remarks"] for r in rows if r["method"] == "Sees"} == {
