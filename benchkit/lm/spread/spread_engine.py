@@ -31,8 +31,8 @@ class SpreadEngine:
     Args:
         can_score: Whether the engines can.
         can_constrain: Whether the engines can.
-        answer: Yields the replies to calls, in order.
-        count: Returns how many processes there are at most.
+        answer: Yields the replies to calls, in order; see `WorkerPool.answer`.
+        count: Returns how many processes there are at most; gets `note`.
         part: Requests of one call; None divides them evenly.
         note: Receives, in words, what a user must know.
     """
@@ -41,8 +41,8 @@ class SpreadEngine:
         self,
         can_score: bool,
         can_constrain: bool,
-        answer: Callable[[Sequence[EngineCall]], Iterator[CallReply]],
-        count: Callable[[], int],
+        answer: Callable[[Sequence[EngineCall], Callable[[str], object]], Iterator[CallReply]],
+        count: Callable[[Callable[[str], object]], int],
         part: int | None,
         note: Callable[[str], object],
     ) -> None:
@@ -83,14 +83,14 @@ class SpreadEngine:
         total = len(columns[0])
         if not total:
             return
-        size = self._part or -(-total // (_CALLS_PER_WORKER * self._count()))
+        size = self._part or -(-total // (_CALLS_PER_WORKER * self._count(self._note)))
         starts = range(0, total, size)
         calls = [
             EngineCall(method, (*(column[start : start + size] for column in columns), *more))
             for start in starts
         ]
         noted, done = time.monotonic(), 0
-        for call, reply in zip(calls, self._answer(calls), strict=True):
+        for call, reply in zip(calls, self._answer(calls, self._note), strict=True):
             for text in reply.notes:
                 self._note_once(text)
             yield from reply.results

@@ -58,7 +58,8 @@ class _Part:
 class _Batch:
     """The calls of one `WorkerPool.answer`."""
 
-    def __init__(self, calls: Sequence[Any]) -> None:
+    def __init__(self, calls: Sequence[Any], note: Callable[[str], object]) -> None:
+        self.note = note
         self.waiting = deque(_Part(call, index, self) for index, call in enumerate(calls))
         self.replies: dict[int, CallReply] = {}
 
@@ -74,13 +75,10 @@ class WorkerPool:
         count: Processes, at most.
         retries: How often a call is made again whose process was lost, and how many processes in a
             row may be lost before they are there.
-        note: Receives, in words, what was lost.
     """
 
-    def __init__(
-        self, workers: Workers, count: int, retries: int, note: Callable[[str], object]
-    ) -> None:
-        self._workers, self._count, self._retries, self._note = workers, count, retries, note
+    def __init__(self, workers: Workers, count: int, retries: int) -> None:
+        self._workers, self._count, self._retries = workers, count, retries
         self._idle: list[Any] = []
         self._tasks: dict[Any, tuple[Any, _Part | None]] = {}  # None: the process is starting
         self._lost_starts = 0
@@ -90,15 +88,19 @@ class WorkerPool:
         """Processes, at most."""
         return self._count
 
-    def answer(self, calls: Sequence[Any]) -> Iterator[CallReply]:
+    def answer(self, calls: Sequence[Any], note: Callable[[str], object]) -> Iterator[CallReply]:
         """Yield the reply to each call, in order.
 
         What is under way when the caller stops is not waited for.
 
+        Args:
+            calls: The calls.
+            note: Receives, in words, what was lost.
+
         Raises:
             EngineError: Processes were lost too often before they were there.
         """
-        batch = _Batch(calls)
+        batch = _Batch(calls, note)
         try:
             for index in range(len(calls)):
                 while index not in batch.replies:
@@ -157,5 +159,5 @@ class WorkerPool:
             )
             part.batch.replies[part.index] = CallReply(error=error)
             return
-        self._note(f"the process of an engine was lost; its requests are sent again: {cause}")
+        part.batch.note(f"the process of an engine was lost; it begins anew elsewhere: {cause}")
         part.batch.waiting.appendleft(part)

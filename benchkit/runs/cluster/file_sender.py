@@ -39,11 +39,11 @@ class FileSender:
             kind: The `kind` of the table that it stands in.
             files: Collects what is sent, by the folder of each.
         """
-        code = _CODE.fullmatch(text)
-        if code and Path(code["file"]).is_file():
-            return f"{self._send_code(Path(code['file']), files)}:{code['name']}"
-        path = find_named(key, text, SearchOrder([Path()]), kind) if key else None
-        return text if path is None else self._send_file(path, files)
+        path, name, is_code = _find_file(key, text, kind)
+        if path is None:
+            return text
+        send = self._send_code if is_code else self._send_file
+        return f"{send(path, files)}{name}"
 
     def _send_code(self, path: Path, files: dict[str, Reference]) -> str:
         """Send a file of code with what it imports of the files around it."""
@@ -66,6 +66,20 @@ class FileSender:
         name, reference = self._sent[path]
         files[name] = reference
         return f"{FILES_HERE}/{name}"
+
+
+def resolve_name(key: str, text: str, kind: str) -> str:
+    """Return a text of settings with the whole path of the file or the folder that it names."""
+    path, name, _ = _find_file(key, text, kind)
+    return text if path is None else f"{path.resolve()}{name}"
+
+
+def _find_file(key: str, text: str, kind: str) -> tuple[Path | None, str, bool]:
+    """Return the file that a text names, what stands behind it, and whether it is code."""
+    code = _CODE.fullmatch(text)
+    if code and Path(code["file"]).is_file():
+        return Path(code["file"]), f":{code['name']}", True
+    return find_named(key, text, SearchOrder([Path()]), kind) if key else None, "", False
 
 
 def change_settings(

@@ -11,7 +11,13 @@ from benchkit.runs.cluster.event_board import EventBoard
 from benchkit.runs.cluster.node import compute_shipment, enter_folder
 from benchkit.runs.cluster.shipment import RunResult, Shipment
 from benchkit.runs.cluster.transfer import SharedRun, compute_shared
-from benchkit.runs.executors.ray_connection import MACHINE_DIGITS, clean_machines, connect
+from benchkit.runs.executors.ray_connection import (
+    MACHINE_DIGITS,
+    clean_machines,
+    connect,
+    count_places,
+    list_machines,
+)
 from benchkit.runs.executors.resources import RunResources
 from benchkit.runs.progress import RunEvent
 
@@ -115,20 +121,13 @@ class RayCluster:
         """Return what each machine has; looked up every few seconds, as machines come and go."""
         if time.monotonic() - self._looked >= _LOOK_SECONDS:
             self._looked = time.monotonic()
-            nodes = self._ray.nodes()
-            self._known = [node["Resources"] for node in nodes if node["Alive"]]
+            self._known = list_machines(self._ray)
         return self._known
 
     def has_room(self, needs: RunResources) -> bool:
         """Return whether any machine that is there could compute such a run."""
-        for has in self._resources():
-            if (
-                has.get("CPU", 0.0) >= needs.cpus
-                and has.get("GPU", 0.0) >= needs.gpus
-                and has.get("memory", 0.0) >= needs.memory_gb * _GIB
-            ):
-                return True
-        return False
+        reserves = {"CPU": needs.cpus, "GPU": needs.gpus, "memory": needs.memory_gb * _GIB}
+        return count_places(self._resources(), reserves) > 0
 
     def submit(self, run: Shipment | SharedRun, number: int, needs: RunResources) -> Any:
         """Return the reference of a new task.

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,27 @@ def connect(address: str) -> Iterator[Any]:
         ray.shutdown()
         if is_main and on_terminate is not None:
             signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own in its place
+
+
+def list_machines(ray: Any) -> list[dict[str, float]]:
+    """Return what each machine has that is there."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def count_places(machines: Sequence[Mapping[str, float]], needs: Mapping[str, float]) -> int:
+    """Return how many processes machines have room for, if nothing else runs there.
+
+    Args:
+        machines: What each has, as Ray calls it.
+        needs: What a process reserves.
+
+    >>> count_places([{"CPU": 4.0, "GPU": 1.0}, {"CPU": 8.0}], {"CPU": 2, "GPU": 0.5})
+    2
+    """
+    some = {name: amount for name, amount in needs.items() if amount}
+    return sum(
+        min(int(has.get(name, 0.0) / amount) for name, amount in some.items()) for has in machines
+    )
 
 
 def clean_machines(

@@ -74,8 +74,8 @@ def prompts(count):
 
 def spread(workers, count=3, retries=2, part=None, notes=None):
     note = (notes if notes is not None else []).append
-    pool = WorkerPool(workers, count, retries, note)
-    return SpreadEngine(True, False, pool.answer, lambda: pool.count, part, note), pool
+    pool = WorkerPool(workers, count, retries)
+    return SpreadEngine(True, False, pool.answer, lambda _: pool.count, part, note), pool
 
 
 @pytest.mark.parametrize("seed", range(5))
