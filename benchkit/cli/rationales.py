@@ -64,8 +64,7 @@ def rationales_command(
         suite, dataset, teacher=config, negatives=negatives, candidates=candidates,
         validation_cases=0 if only_preferences else validation_cases, limit_users=limit_users,
         seed=seed, device=device, data=data, cache=cache, trust=trust, batch=batch,
-        executor=executor, executor_options=executor_option or (),
-        note=lambda words: echo(words, err=True),
+        executor=executor, executor_options=executor_option or (), note=lambda t: echo(t, err=True),
     )  # fmt: skip
     for line in job.describe():
         echo(line)
