@@ -1,11 +1,15 @@
 """Calls that several processes answer: results in order, each once, and again where one is lost."""
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from benchkit.errors import BenchkitError, EngineError
+
+_PATIENCE_SECONDS = 30.0
 
 
 class WorkerLostError(Exception):
@@ -62,6 +66,13 @@ class _Batch:
         self.note = note
         self.waiting = deque(_Part(call, index, self) for index, call in enumerate(calls))
         self.replies: dict[int, CallReply] = {}
+        self._note_at = time.monotonic() + _PATIENCE_SECONDS
+
+    def note_waiting(self) -> None:
+        """Say, once and after a while, that no process is there yet."""
+        if time.monotonic() > self._note_at:
+            self._note_at = math.inf
+            self.note("no process for an engine has started yet: are all machines busy?")
 
 
 class WorkerPool:
@@ -123,8 +134,11 @@ class WorkerPool:
         while self._idle and batch.waiting:
             worker, part = self._idle.pop(), batch.waiting.popleft()
             self._tasks[self._workers.call(worker, part.call)] = worker, part
-        for task in self._workers.wait([*self._tasks]):
+        ended = self._workers.wait([*self._tasks])
+        for task in ended:
             self._end(task)
+        if not ended and not any(part for _, part in self._tasks.values()):
+            batch.note_waiting()
 
     def _end(self, task: Any) -> None:
         worker, part = self._tasks.pop(task)

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from benchkit.errors import ConfigError, EngineError
+from benchkit.lm.spread import worker_pool
 from benchkit.lm.spread.spread_engine import SpreadEngine
 from benchkit.lm.spread.worker_pool import CallReply, WorkerLostError, WorkerPool
 from benchkit.lm.types import Decoding, Message, Prompt
@@ -117,6 +118,20 @@ def test_processes_without_a_place_hinder_no_others():
     assert list(engine.generate(asked, Decoding())) == [reply(prompt) for prompt in asked]
     pool.close()
     assert not workers.alive
+
+
+def test_it_says_once_that_no_process_is_there(monkeypatch):
+    monkeypatch.setattr(worker_pool, "_PATIENCE_SECONDS", -1.0)
+
+    class Busy(FakeWorkers):
+        def wait(self, tasks):
+            self.rounds = getattr(self, "rounds", 0) + 1
+            return [] if self.rounds < 5 else super().wait(tasks)
+
+    notes = []
+    engine, _ = spread(Busy(), notes=notes)
+    assert len(list(engine.generate(prompts(3), Decoding()))) == 3
+    assert notes == ["no process for an engine has started yet: are all machines busy?"]
 
 
 def test_requests_that_end_every_process_end_the_others_in_order():

