@@ -60,10 +60,17 @@ def drawing(marks, **settings):
 
 @pytest.fixture(scope="module")
 def engines(nodes):
-    """What makes engines on the cluster; its actors stay until the last test has ended."""
+    """What makes engines on the cluster; its actors stay from test to test."""
     engines = RayEngines(RayEngineConfig(requests=2))
     yield engines
     engines.close()
+
+
+@pytest.fixture
+def free_cluster(engines):
+    """Ends the actors of other tests, and waits for those of this one to end."""
+    engines.close()
+    yield
     wait_until(lambda: not living_actors())
 
 
@@ -78,7 +85,8 @@ def living_actors():
     return [a for a in actors if a["ActorClassName"] == "RayEngineHost" and a["State"] != "DEAD"]
 
 
-def test_a_models_answers_are_those_of_one_process(engines):
+@pytest.mark.slow
+def test_a_models_answers_are_those_of_one_process(engines, tmp_path):
     settings = {"kind": "hf", "backbone": tiny_backbone()}
     local = make_engine_from_settings(settings, None, context(), "judge")
     engine = engines.make(settings, None, context(), "judge")
@@ -94,6 +102,9 @@ def test_a_models_answers_are_those_of_one_process(engines):
         assert there.token_counts.tolist() == here.token_counts.tolist()
     choices = [list(e.constrained_choice(PROMPTS, texts, DECODING)) for e in (local, engine)]
     assert choices[0] == choices[1]
+    wrong = engines.make({"kind": "hf", "backbone": str(tmp_path)}, None, context(), "judge")
+    with pytest.raises(ConfigError, match=r"on .*: backbone"):
+        list(wrong.generate(PROMPTS, DECODING))
 
 
 @pytest.mark.slow
@@ -126,9 +137,6 @@ def test_lost_processes_and_machines_change_nothing(engines, marks, nodes):
 
 
 def test_errors_are_those_of_one_process(engines, marks):
-    engine = engines.make({"kind": "hf", "backbone": str(marks)}, None, context(), "judge")
-    with pytest.raises(ConfigError, match=r"on .*: backbone"):
-        list(engine.generate(PROMPTS, DECODING))
     engine = engines.make(drawing(marks), None, context(), "judge")
     with pytest.raises(EngineError, match="raised NotImplementedError"):
         list(engine.score(PROMPTS, [["a"]] * len(PROMPTS)))
@@ -195,6 +203,7 @@ def test_verdicts_are_those_of_one_process_and_answers_are_asked_for_once(judged
     assert len(questions(marks)) == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("free_cluster")
 def test_rationales_are_those_of_one_process(marks, tmp_path):
     (tmp_path / "teacher.toml").write_text(
