@@ -13,6 +13,7 @@ from benchkit.runs.cluster.node import enter_folder
 from benchkit.runs.executors.ray_connection import MACHINE_DIGITS
 
 _POLL_SECONDS = 1.0
+_MOST_LETTERS = 300
 
 
 class RayEngineHost:
@@ -77,7 +78,7 @@ class RayWorkers:
             raise  # a defect: what can go wrong is in the reply
         except errors.RayError as error:
             self._greetings.discard(task)
-            raise WorkerLostError(str(error).strip().partition("\n")[0]) from None
+            raise WorkerLostError(_summarize(error)) from None
         if task in self._greetings:
             self._greetings.remove(task)
             self._machines.update(reply.results)
@@ -93,3 +94,9 @@ class RayWorkers:
         for worker in [*self._actors]:
             self.stop(worker)
         self._greetings.clear()
+
+
+def _summarize(error: Exception) -> str:
+    """Return the first line of an error of Ray's, and the last one, which often has the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ... ".join(dict.fromkeys([lines[0], lines[-1][:_MOST_LETTERS]])) if lines else ""

@@ -53,8 +53,9 @@ class RayEngineConfig(BaseModel):
     actors: PositiveInt | None = None
     """Processes with an engine each, at most; by default as many as the machines have room for."""
     gpus: NonNegativeFloat | None = None
-    """GPUs of each; a fraction shares one. By default 1 for an engine on a GPU, and for vLLM where
-    any machine has one (its tensor_parallel_size), else none."""
+    """GPUs of each, on which its engine then computes; a fraction shares one. By default 1 where
+    models are on a GPU anyway, for vLLM its tensor_parallel_size where any machine has a GPU, else
+    none."""
     cpus: PositiveInt = 1
     """CPUs of each, and threads."""
     memory_gb: NonNegativeFloat = 0.0
