@@ -10,6 +10,7 @@ from benchkit.lm.types import Completion, EngineSettings, Generation
 class DrawsConfig(EngineSettings):
     marks: str  # a folder: `asked` has a line a prompt; whoever finds `kill` there is killed
     wait: bool = False  # until there is `go`
+    breaks_at: str = ""  # the key of a prompt
     model: str = "some-model"
 
 
@@ -21,6 +22,7 @@ class Draws:
 
     def __init__(self, config):
         self.marks, self.wait = Path(config.marks), config.wait
+        self.breaks_at = config.breaks_at
 
     @classmethod
     def from_config(cls, config, load_backbone, cache_dir):
@@ -31,6 +33,8 @@ class Draws:
         while self.wait and not (self.marks / "go").exists():
             time.sleep(0.02)
         for prompt in prompts:
+            if prompt.key == self.breaks_at:
+                1 / 0
             try:
                 (self.marks / "kill").unlink()
             except FileNotFoundError:

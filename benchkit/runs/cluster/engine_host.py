@@ -1,6 +1,5 @@
 """A process on some machine that holds engines of judges and teachers, and what they come from."""
 
-import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
@@ -63,8 +62,6 @@ class EngineHost:
         self._folder, self._get = folder, get
         self._engines: dict[str, Engine] = {}
         self._notes: list[str] = []
-        # vLLM computes in this process then, and is gone when it is killed.
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 
     def answer(self, key: str, shipment: Reference, call: EngineCall) -> CallReply:
         """Return what an engine answers; errors are part of it.

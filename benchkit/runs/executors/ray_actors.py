@@ -1,5 +1,6 @@
 """Actors of Ray's that hold engines."""
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ class RayEngineHost:
         self._machine = ray.get_runtime_context().get_node_id()
         folder = enter_folder(node_folder, execution, self._machine[:MACHINE_DIGITS])
         self._host = EngineHost(folder, ray.get)
+        # vLLM then computes in this process, and ends with it, however that ends.
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 
     def greet(self) -> CallReply:
         """Return the id of its machine."""
