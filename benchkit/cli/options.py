@@ -136,15 +136,6 @@ ConfineOption = Annotated[
     ),
 ]
 
-BatchOption = Annotated[
-    bool,
-    typer.Option(
-        "--batch",
-        help="Ask servers by the Batch endpoint: half the price, answers within a day. After an"
-        " interruption run the same command again.",
-    ),
-]
-
 # benchkit judge
 JudgeConfigOption = Annotated[
     Path | None,
