@@ -26,9 +26,9 @@ from benchkit.lm.cached_generator import (
 )
 from benchkit.lm.config import NANO
 from benchkit.lm.cost_estimate import REPLY_TOKENS, CostEstimate
+from benchkit.lm.data_parallel.engine_factory import make_chosen_engine, scale_batch
 from benchkit.lm.engines import connect_progress
 from benchkit.lm.generation_cache import GenerationCache
-from benchkit.lm.spread.choice import make_chosen_engine, scale_batch
 from benchkit.lm.types import Decoding, Engine, Prompt
 from benchkit.types import Catalog, RunContext
 from judges.injection import detect_injection

@@ -68,7 +68,7 @@ ALLOWED = {
     "judging": {*_BASE, "cards", "config", "data", "evaluation", "lm", "runs.progress",
                 "runs.provenance", "runs.records", "runs.store", "source_hash", "stats"},
     "runs": {*_BASE, "cards", "config", "data", "evaluation", "judging", "lm.backbones",
-             "lm.config", "lm.engines", "lm.generation_cache", "lm.nano.build", "lm.spread",
+             "lm.config", "lm.engines", "lm.generation_cache", "lm.nano.build", "lm.data_parallel",
              "lm.types", "processes", "runs.progress", "runs.provenance", "runs.record_tables",
              "runs.records", "runs.store", "source_hash"},
     "report": {*_BASE, "cards", "data.dataset_statistics", "data.readers.delimited_text",

@@ -30,8 +30,8 @@ from benchkit.judging.runner import (
 )
 from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST, CostEstimate
+from benchkit.lm.data_parallel.engine_factory import EngineFactory, use_engine_factory
 from benchkit.lm.engines.batch_settings import ask_by_batches, batch_shares
-from benchkit.lm.spread.choice import EngineSpread, use_spread
 from benchkit.runs.executors import choose_engines
 from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge
@@ -56,14 +56,14 @@ class JudgingPlan:
     judging: JudgingSpec
     targets: tuple[JudgeableRun, ...]
     store: Store
-    engines: EngineSpread | None = None
+    engines: EngineFactory | None = None
 
     def estimate(self, probe: int | None = None, again: bool = False) -> Iterator[str]:
         """Say what judging, or probing so many cases, would take; nothing is asked.
 
         Yields a line a run, then the sums, then what the estimate rests on.
         """
-        with use_spread(self.engines):
+        with use_engine_factory(self.engines):
             yield from describe_costs(
                 estimate_judge_costs(self.store, self.targets, self.judging, probe, again)
             )
@@ -72,7 +72,7 @@ class JudgingPlan:
 
     def probe(self, cases: int) -> Iterator[str]:
         """Change `cases` answers of each method, and yield a table a judge: how grades move."""
-        with use_spread(self.engines):
+        with use_engine_factory(self.engines):
             for judge_name, moved in probe_judges(self.store, self.targets, self.judging, cases):
                 yield f"{judge_name}\n\n{probes_to_markdown(moved)}"
 
@@ -209,7 +209,7 @@ def execute_judging(
     judges = [job.plan_entry for job in make_judge_jobs(planned.judging)]
     planned.store.update_plan(record.model_copy(update={"judges": judges}))
     computed = failed = 0
-    with open_handler(progress) as handler, use_spread(planned.engines):
+    with open_handler(progress) as handler, use_engine_factory(planned.engines):
         outcomes = judge_runs(
             planned.store, planned.targets, planned.judging, handler, again,
             planned.suite.max_fault_share,

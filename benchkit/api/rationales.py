@@ -16,8 +16,12 @@ from benchkit.data.request_batch import TrainData
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError
 from benchkit.key_access import check_keys
+from benchkit.lm.data_parallel.engine_factory import (
+    EngineFactory,
+    make_chosen_engine,
+    use_engine_factory,
+)
 from benchkit.lm.engines.batch_settings import ask_by_batches, batch_shares
-from benchkit.lm.spread.choice import EngineSpread, make_chosen_engine, use_spread
 from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import Rationale, Teacher, TeacherQuestion
 from benchkit.lm.teachers.llm import LLMTeacherConfig
@@ -50,11 +54,11 @@ class RationaleJob:
     view: TrainData
     training: tuple[TeacherQuestion, ...]
     validation: tuple[TeacherQuestion, ...]
-    engines: EngineSpread | None = None
+    engines: EngineFactory | None = None
 
     def describe(self) -> Iterator[str]:
         """Yield what is asked of whom, and what it would cost at most."""
-        with use_spread(self.engines):
+        with use_engine_factory(self.engines):
             yield from self._describe()
 
     def _describe(self) -> Iterator[str]:
@@ -80,7 +84,7 @@ class RationaleJob:
             triplets: Preferences as JSON lines; None writes none.
             track: Wraps the rationales as they come, e.g. to show progress.
         """
-        with use_spread(self.engines):
+        with use_engine_factory(self.engines):
             yield from self._write(rationales, triplets, track)
 
     def _write(

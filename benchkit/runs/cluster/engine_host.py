@@ -12,9 +12,9 @@ from benchkit.errors import BenchkitError, ConfigError, EngineError
 from benchkit.files.search_order import SearchOrder, find_named
 from benchkit.fingerprint import canonical_values
 from benchkit.lm import backbones
+from benchkit.lm.data_parallel.engine import EngineCall
+from benchkit.lm.data_parallel.worker_pool import CallReply
 from benchkit.lm.engines import ENGINES
-from benchkit.lm.spread.spread_engine import EngineCall
-from benchkit.lm.spread.worker_pool import CallReply
 from benchkit.lm.types import Engine
 from benchkit.runs.cluster.archives import unpack_once
 from benchkit.runs.cluster.file_sender import FILES_HERE, Reference, change_settings

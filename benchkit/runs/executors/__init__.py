@@ -5,7 +5,7 @@ from typing import Any
 
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
-from benchkit.lm.spread.choice import EngineSpread
+from benchkit.lm.data_parallel.engine_factory import EngineFactory
 from benchkit.registry import Registry
 from benchkit.runs.job import Job, Outcome
 from benchkit.types import Executor
@@ -15,7 +15,7 @@ JobExecutor = Executor[Job, Outcome]
 # Each is a class that is constructed with the number of runs at a time, or an object. A class with
 # options has a pydantic model named Config, which it gets as its second argument. One that can ask
 # the language models of judges and teachers, too, has a class named Engines with a Config of its
-# own, which makes a `benchkit.lm.spread.choice.EngineSpread`.
+# own, which makes a `benchkit.lm.data_parallel.engine_factory.EngineFactory`.
 EXECUTORS: Registry[Any] = Registry(
     "executor",
     {
@@ -73,7 +73,7 @@ def make_executor(
     return constructed
 
 
-def choose_engines(executor: str, options: Sequence[str] = ()) -> EngineSpread | None:
+def choose_engines(executor: str, options: Sequence[str] = ()) -> EngineFactory | None:
     """Return what makes the engines of judges and teachers; None for those of this process.
 
     Args:
@@ -99,8 +99,8 @@ def choose_engines(executor: str, options: Sequence[str] = ()) -> EngineSpread |
         )
     values = dict(map(_split_option, options))
     config = validate_model(engines.Config, values, f"executor {executor!r} for judges or teachers")
-    spread: EngineSpread = engines(config)
-    return spread
+    factory: EngineFactory = engines(config)
+    return factory
 
 
 def _split_option(option: str) -> tuple[str, str]:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchkit.lm.spread.spread_engine import EngineCall
-from benchkit.lm.spread.worker_pool import CallReply, WorkerLostError
+from benchkit.lm.data_parallel.engine import EngineCall
+from benchkit.lm.data_parallel.worker_pool import CallReply, WorkerLostError
 from benchkit.runs.cluster.engine_host import EngineHost
 from benchkit.runs.cluster.file_sender import Reference
 from benchkit.runs.cluster.node import enter_folder
@@ -39,7 +39,7 @@ class RayEngineHost:
 
 
 class RayWorkers:
-    """Actors; see `benchkit.lm.spread.worker_pool.Workers`."""
+    """Actors; see `benchkit.lm.data_parallel.worker_pool.Workers`."""
 
     def __init__(
         self,

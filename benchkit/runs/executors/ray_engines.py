@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, Po
 
 from benchkit.lm.backbones import make_engine_from_settings, parse_engine_settings
 from benchkit.lm.config import NANO
+from benchkit.lm.data_parallel.engine import DataParallelEngine, EngineCall
+from benchkit.lm.data_parallel.worker_pool import CallReply, WorkerPool
 from benchkit.lm.engines import ENGINES
 from benchkit.lm.nano.build import build_nano
-from benchkit.lm.spread.spread_engine import EngineCall, SpreadEngine
-from benchkit.lm.spread.worker_pool import CallReply, WorkerPool
 from benchkit.lm.types import Engine
 from benchkit.runs.cluster.engine_host import (
     EngineShipment,
@@ -72,7 +72,7 @@ class RayEngineConfig(BaseModel):
 
 
 class RayEngines:
-    """Makes engines whose requests go to actors; see `benchkit.lm.spread.choice.EngineSpread`.
+    """Makes engines whose requests go to actors; see `EngineFactory`.
 
     The cluster is connected to, and actors start, when there is something to ask. An actor holds an
     engine of each description that it was called with, as one process would. Engines that ask a
@@ -115,7 +115,7 @@ class RayEngines:
             session = self._open()
             return session.find_pool(needs(session), note).count
 
-        return SpreadEngine(
+        return DataParallelEngine(
             bool(engine.can_score), bool(engine.can_constrain), answer, count,
             self._config.requests, lambda text: run.progress.advance(0, note=text),
         )  # fmt: skip

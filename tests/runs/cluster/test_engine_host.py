@@ -7,7 +7,7 @@ import pytest
 
 from benchkit.errors import ConfigError, EngineError
 from benchkit.lm.backbones import make_engine_from_settings
-from benchkit.lm.spread.spread_engine import EngineCall
+from benchkit.lm.data_parallel.engine import EngineCall
 from benchkit.lm.types import Decoding, Message, Prompt
 from benchkit.runs.cluster import engine_host
 from benchkit.runs.cluster.engine_host import EngineHost, EngineShipment, hash_engine_code

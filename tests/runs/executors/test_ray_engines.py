@@ -21,7 +21,7 @@ from benchkit.api.rationales import plan_rationales
 from benchkit.errors import ConfigError, EngineError
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.lm.backbones import make_engine_from_settings
-from benchkit.lm.spread.spread_engine import SpreadEngine
+from benchkit.lm.data_parallel.engine import DataParallelEngine
 from benchkit.lm.types import Decoding, Message, Prompt
 from benchkit.runs.executors.ray_engines import RayEngineConfig, RayEngines
 from benchkit.runs.store import Store
@@ -90,7 +90,7 @@ def test_a_models_answers_are_those_of_one_process(engines, tmp_path):
     settings = {"kind": "hf", "backbone": tiny_backbone()}
     local = make_engine_from_settings(settings, None, context(), "judge")
     engine = engines.make(settings, None, context(), "judge")
-    assert isinstance(engine, SpreadEngine) and engine.can_constrain
+    assert isinstance(engine, DataParallelEngine) and engine.can_constrain
     expected = list(local.generate(PROMPTS, DECODING))
     assert len({generation.completions for generation in expected}) > 5
     assert list(engine.generate(PROMPTS, DECODING)) == expected
@@ -147,7 +147,7 @@ def test_servers_are_asked_from_here(engines):
     notes, run = [], context()
     run.progress.advance = lambda steps=1, note="": notes.append(note)
     engine = engines.make(settings, None, run, "judge")
-    assert not isinstance(engine, SpreadEngine) and "asks a server" in notes[0]
+    assert not isinstance(engine, DataParallelEngine) and "asks a server" in notes[0]
 
 
 @pytest.fixture
@@ -237,9 +237,9 @@ def test_control_c_leaves_no_process(marks, nodes, tmp_path):
     (tmp_path / "main.py").write_text(f"""
 from benchkit.runs.executors.ray_engines import RayEngineConfig, RayEngines
 from tests.runs.executors.test_ray_engines import DECODING, PROMPTS, context, drawing
-from benchkit.lm.spread.choice import make_chosen_engine, use_spread
+from benchkit.lm.data_parallel.engine_factory import make_chosen_engine, use_engine_factory
 
-with use_spread(RayEngines(RayEngineConfig(address={nodes.address!r}))):
+with use_engine_factory(RayEngines(RayEngineConfig(address={nodes.address!r}))):
     engine = make_chosen_engine(drawing({str(marks)!r}, wait=True), None, context(), "judge")
     list(engine.generate(PROMPTS, DECODING))
 """)

@@ -10,7 +10,7 @@ from benchkit.lm.types import Engine
 from benchkit.types import RunContext, TrainView
 
 
-class EngineSpread(Protocol):
+class EngineFactory(Protocol):
     """Makes engines whose requests go to other processes."""
 
     def make(
@@ -30,29 +30,29 @@ class EngineSpread(Protocol):
         """End all processes; they start again where an engine is asked again."""
 
 
-_spread: ContextVar[EngineSpread | None] = ContextVar("spread", default=None)
+_factory: ContextVar[EngineFactory | None] = ContextVar("factory", default=None)
 
 
 @contextmanager
-def use_spread(spread: EngineSpread | None) -> Iterator[None]:
+def use_engine_factory(factory: EngineFactory | None) -> Iterator[None]:
     """Let `make_chosen_engine` use other processes in the block, which end with it.
 
     Args:
-        spread: Makes the engines; None leaves them in this process.
+        factory: Makes the engines; None leaves them in this process.
     """
-    token = _spread.set(spread)
+    token = _factory.set(factory)
     try:
         yield
     finally:
-        _spread.reset(token)
-        if spread is not None:
-            spread.close()
+        _factory.reset(token)
+        if factory is not None:
+            factory.close()
 
 
 def make_chosen_engine(
     settings: Mapping[str, Any], data: TrainView | None, run: RunContext, owner: str
 ) -> Engine:
-    """Build an engine where the block of `use_spread` says, by default in this process.
+    """Build an engine where the block of `use_engine_factory` says, by default in this process.
 
     Args:
         settings: Settings of the engine; see `parse_engine_settings`.
@@ -60,13 +60,13 @@ def make_chosen_engine(
         run: Device, cache and progress.
         owner: Whose engine it is, for messages.
     """
-    spread = _spread.get()
-    if spread is None:
+    factory = _factory.get()
+    if factory is None:
         return make_engine_from_settings(settings, data, run, owner)
-    return spread.make(settings, data, run, owner)
+    return factory.make(settings, data, run, owner)
 
 
 def scale_batch(settings: Mapping[str, Any], batch: int) -> int:
     """Return how many prompts go to an engine of `make_chosen_engine` at once."""
-    spread = _spread.get()
-    return batch if spread is None else spread.scale_batch(settings, batch)
+    factory = _factory.get()
+    return batch if factory is None else factory.scale_batch(settings, batch)

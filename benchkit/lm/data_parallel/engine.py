@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchkit.errors import EngineError
-from benchkit.lm.spread.worker_pool import CallReply
+from benchkit.lm.data_parallel.worker_pool import CallReply
 from benchkit.lm.types import ContinuationScores, Decoding, Generation, Prompt
 
 _CALLS_PER_WORKER = 4  # of each `generate`: so none waits long for the slowest, or loses much
@@ -22,7 +22,7 @@ class EngineCall:
     """First the columns of requests, then what is the same for all of them."""
 
 
-class SpreadEngine:
+class DataParallelEngine:
     """Asks engines in other processes; see `benchkit.lm.types.Engine`.
 
     Random numbers are drawn for a prompt's key, so that an answer does not depend on where, and

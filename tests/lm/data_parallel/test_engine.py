@@ -6,9 +6,9 @@ import random
 import pytest
 
 from benchkit.errors import ConfigError, EngineError
-from benchkit.lm.spread import worker_pool
-from benchkit.lm.spread.spread_engine import SpreadEngine
-from benchkit.lm.spread.worker_pool import CallReply, WorkerLostError, WorkerPool
+from benchkit.lm.data_parallel import worker_pool
+from benchkit.lm.data_parallel.engine import DataParallelEngine
+from benchkit.lm.data_parallel.worker_pool import CallReply, WorkerLostError, WorkerPool
 from benchkit.lm.types import Decoding, Message, Prompt
 
 
@@ -76,7 +76,7 @@ def prompts(count):
 def spread(workers, count=3, retries=2, part=None, notes=None):
     note = (notes if notes is not None else []).append
     pool = WorkerPool(workers, count, retries)
-    return SpreadEngine(True, False, pool.answer, lambda _: pool.count, part, note), pool
+    return DataParallelEngine(True, False, pool.answer, lambda _: pool.count, part, note), pool
 
 
 @pytest.mark.parametrize("seed", range(5))
