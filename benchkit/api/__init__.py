@@ -3,6 +3,7 @@
 from benchkit.api.comparison import Comparison, compare
 from benchkit.api.datasets import Dataset
 from benchkit.api.execution import run, show_progress
+from benchkit.api.expected_costs import print_plan
 from benchkit.api.judgement import (
     JudgingPlan,
     describe_judging,
@@ -30,6 +31,7 @@ __all__ = [
     "load_results",
     "plan",
     "plan_judging",
+    "print_plan",
     "read_judge_settings",
     "run",
     "show_progress",

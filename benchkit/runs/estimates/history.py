@@ -1,0 +1,178 @@
+"""What earlier runs of a store were, and what they have cost."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchkit.data.dataset import Cases, PreparedDataset
+from benchkit.errors import DamageError
+from benchkit.fingerprint import hash_json
+from benchkit.runs.records import Manifest
+from benchkit.runs.store import Store
+
+_STAGE = "_stage_seconds"
+# "Qwen/Qwen3-4B", "meta-llama/Llama-3.2-1B-Instruct", "opt-125m"
+_PARAMETERS = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
+_UNITS = {"b": 1e9, "m": 1e6}
+_OPTIONS = {"full": "catalog", "sampled": "samples"}  # what takes the place of the candidates
+
+
+@dataclass(frozen=True)
+class RunFeatures:
+    """What the costs of a run depend on."""
+
+    method: str
+    """Its class."""
+    settings: str
+    """Hash of them."""
+    code: str
+    family: str
+    seed: int
+    train: str
+    test: str
+    device: str
+    threads: int
+    processor: str
+    protocols: tuple[str, ...]
+    limit_users: int | None
+    size: Mapping[str, float]
+    """Measures by name (`growth.MEASURES`), with `catalog` (items that can be asked for) and
+    `samples` (answers that are drawn); what is unknown is missing."""
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """What runs share that compute the same with other seeds or data."""
+        return self.method, self.settings
+
+    def asks_like(self, other: "RunFeatures") -> bool:
+        """Return whether both ask the same cases."""
+        return self.test == other.test and self.limit_users == other.limit_users
+
+    def answers_size(self, protocol: str) -> dict[str, float]:
+        """Return the measures under a protocol, whose options count as candidates."""
+        size = dict(self.size)
+        options = size.get(_OPTIONS.get(protocol, "candidates"))
+        size.pop("candidates", None)
+        return size if options is None else {**size, "candidates": options}
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A complete run, and what it has cost."""
+
+    features: RunFeatures
+    cost: Mapping[str, float]
+    finished: str = ""
+    stages: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of each stage, as if it had been computed for this run alone. Of a stage that several
+    runs share these are from one record, and so the same to the millisecond."""
+
+    @property
+    def fit_seconds(self) -> float:
+        """Seconds of training without its stages."""
+        return max(0.0, self.cost.get("fit_seconds", 0.0) - sum(self.stages.values()))
+
+
+def read_features(
+    identity: Mapping[str, Any], family: str, processor: str, size: Mapping[str, float]
+) -> RunFeatures:
+    """Return the features of a run by its identity.
+
+    Args:
+        identity: What its id is a hash of.
+        family: Family of the method.
+        processor: The machine's.
+        size: Measures of the data and of what is asked, as far as they are known.
+    """
+    config = identity.get("config") or {}
+    size = {"samples": float(identity.get("decoding", {}).get("n", 1)), **size}
+    if parameters := find_parameters(config):
+        size["parameters"] = parameters
+    return RunFeatures(
+        method=str(identity.get("method")),
+        settings=hash_json(config),
+        code=str(identity.get("code")),
+        family=family,
+        seed=int(identity.get("seed", 0)),
+        train=str(identity.get("train")),
+        test=str(identity.get("test")),
+        device=str(identity.get("device")),
+        threads=int(identity.get("threads", 1)),
+        processor=processor,
+        protocols=tuple(identity.get("protocols", ())),
+        limit_users=identity.get("limit_users"),
+        size=size,
+    )
+
+
+def read_past_run(manifest: Manifest) -> PastRun | None:
+    """Return what a run has cost; None for one that is not complete, or was imported."""
+    if manifest.status != "complete" or manifest.is_external or not manifest.cost:
+        return None
+    asked_cases = max((line.n for line in manifest.summary), default=0)  # also of older records
+    size = {"cases": float(asked_cases), **manifest.size} if asked_cases else manifest.size
+    processor = str(manifest.provenance.get("processor", ""))
+    return PastRun(
+        features=read_features(manifest.identity, manifest.family, processor, size),
+        cost=manifest.cost,
+        finished=manifest.finished or "",
+        stages={
+            name.removesuffix(_STAGE): value
+            for name, value in manifest.cost.items()
+            if name.endswith(_STAGE)
+        },
+    )
+
+
+def collect_past_runs(store: Store) -> list[PastRun]:
+    """Return the complete runs of all suites, each once, the oldest first; none that is damaged."""
+    runs = dict(_read_runs(store))
+    return sorted(runs.values(), key=lambda run: run.finished)
+
+
+def _read_runs(store: Store) -> Iterator[tuple[str, PastRun]]:
+    for run in store.runs():
+        try:
+            manifest = run.recorded_manifest()
+        except DamageError:
+            continue  # to be computed again
+        if manifest is not None and (past := read_past_run(manifest)) is not None:
+            yield manifest.run_id, past
+
+
+def measure_size(train: PreparedDataset, test: PreparedDataset, cases: Cases) -> dict[str, float]:
+    """Return how large a run is, for its manifest.
+
+    Args:
+        train: What is trained on.
+        test: What is asked about.
+        cases: The cases that are asked.
+    """
+    return {
+        **measure_training(len(train.users), len(train.catalog), len(train.interactions)),
+        "cases": float(len(cases)),
+        "candidates": float(cases.candidates.shape[1]),
+        "catalog": float(len(test.catalog)),
+    }
+
+
+def measure_training(users: int, items: int, interactions: int) -> dict[str, float]:
+    """Return the measures of the data that a method is trained on."""
+    return {"users": float(users), "items": float(items), "interactions": float(interactions)}
+
+
+def find_parameters(config: Any) -> float | None:
+    """Return how many parameters the language model of some settings has, if its name says so.
+
+    >>> find_parameters({"engine": {"model": "Qwen/Qwen3-0.6B"}})
+    600000000.0
+    """
+    if not isinstance(config, Mapping):
+        return None
+    for name in ("backbone", "model"):
+        value = config.get(name)
+        if isinstance(value, str) and (match := _PARAMETERS.search(value)):
+            return float(match[1]) * _UNITS[match[2].lower()]
+    parts = (find_parameters(value) for value in config.values())
+    return next((count for count in parts if count), None)
