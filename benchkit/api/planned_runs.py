@@ -12,7 +12,7 @@ from benchkit.config.suite_outline import outline_suite
 from benchkit.data.sources.remote_files import RemoteFile
 from benchkit.errors import DamageError, unknown_name_error
 from benchkit.runs.downloads import missing_files
-from benchkit.runs.estimates.expected import COMPUTED_BEFORE, ExpectedCosts
+from benchkit.runs.estimates.expected import COMPUTED_BEFORE, UNKNOWN_COSTS, ExpectedCosts
 from benchkit.runs.estimates.plan_costs import estimate_jobs
 from benchkit.runs.job import Job, must_compute
 from benchkit.runs.options import RunOptions
@@ -44,7 +44,7 @@ class PlannedRun:
     state: str
     reason: str = ""
     missing: tuple[RemoteFile, ...] = ()
-    expected: ExpectedCosts = ExpectedCosts()
+    expected: ExpectedCosts = UNKNOWN_COSTS
 
     @property
     def title(self) -> str:
@@ -104,7 +104,7 @@ def plan(
             state, reason, is_due = _stored_state(job, elsewhere[job.run_id])
             if is_due:
                 due[len(rows)] = job
-            expected = ExpectedCosts() if is_due else COMPUTED_BEFORE
+            expected = UNKNOWN_COSTS if is_due else COMPUTED_BEFORE
             rows.append(PlannedRun(*row, job.run_id, state, reason, expected=expected))
     for place, expected in zip(due, estimate_jobs(list(due.values())), strict=True):
         rows[place] = replace(rows[place], expected=expected)

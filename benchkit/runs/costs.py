@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from benchkit.evaluation.protocols.base import ProtocolResult
 from benchkit.types import StageCost
 
-
 _PRICED = ("prompt_tokens", "completion_tokens")
 
 

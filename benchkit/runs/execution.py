@@ -21,6 +21,7 @@ from benchkit.processes.recommender import open_recommender
 from benchkit.processes.threads import limit_threads
 from benchkit.processes.worker import MethodStart
 from benchkit.runs import costs
+from benchkit.runs.estimates.expected import count_spent_seconds
 from benchkit.runs.estimates.history import measure_size
 from benchkit.runs.job import Job, Outcome, must_compute
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
@@ -283,9 +284,7 @@ def describe_result(manifest: Manifest) -> str:
         for line in manifest.summary
         if line.chance is not None and line.protocol == manifest.summary[0].protocol
     ]
-    protocols = [f"{name}_seconds" for name in manifest.identity["protocols"]]
-    seconds = sum(manifest.cost.get(name, 0.0) for name in ("fit_seconds", *protocols))
-    seconds -= manifest.cost.get("reused_seconds", 0.0)
+    seconds = count_spent_seconds(manifest.cost, manifest.identity["protocols"])
     faults = [
         f"  {record.faults} of {record.total} cases have faults" for record in manifest.faults
     ]

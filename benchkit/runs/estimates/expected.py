@@ -1,6 +1,6 @@
 """The schema of what a run is expected to cost, as it stands in its manifest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
@@ -57,6 +57,18 @@ class ExpectedCosts(BaseModel):
         return bool(self.basis)
 
 
+UNKNOWN_COSTS = ExpectedCosts()
 COMPUTED_BEFORE = ExpectedCosts(
     seconds=NOTHING, memory_mb=NOTHING, tokens=NOTHING, money=NOTHING, basis="computed before"
 )
+
+
+def count_spent_seconds(cost: Mapping[str, float], protocols: Iterable[str]) -> float:
+    """Return the seconds that a run took here, without what earlier runs had computed for it.
+
+    Args:
+        cost: As its manifest has it.
+        protocols: Under which it was asked.
+    """
+    parts = ("fit_seconds", *(f"{name}_seconds" for name in protocols))
+    return sum(cost.get(name, 0.0) for name in parts) - cost.get("reused_seconds", 0.0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchkit.runs.estimates.expected import ExpectedCosts
+from benchkit.runs.estimates.expected import ExpectedCosts, Forecast
 from benchkit.runs.estimates.wording import format_megabytes
 
 _MB = 2**20
@@ -23,7 +23,7 @@ def measure_free_memory(root: Path = Path("/")) -> float | None:
     except OSError:
         group = ""
     for line in group.splitlines():
-        _, controllers, name = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, name = [*line.split(":", 2), "", ""][:3]
         mount = root / "sys/fs/cgroup"
         if controllers == "memory":
             mount /= "memory"
@@ -78,22 +78,37 @@ def find_memory_problems(
     needs = {title: cost.memory_mb for title, cost in costs.items() if cost.memory_mb is not None}
     if free_mb is None:
         return
+    largest = sorted((memory.value for memory in needs.values()), reverse=True)[:workers]
     for title, memory in needs.items():
-        others = sorted((n.value for t, n in needs.items() if t != title), reverse=True)
-        together = memory.value + sum(others[: workers - 1])
-        room = f"the {format_megabytes(free_mb)} that are free"
-        if memory.value > free_mb:
-            yield title, (
-                f"is expected to take {format_megabytes(memory.value)}, more than {room};"
-                " hint: leave it out with --method, or run it on a larger machine"
-            )
-        elif together > free_mb:
-            yield title, (
-                f"may take {format_megabytes(together)} with the rows beside it, more than {room};"
-                " hint: run fewer at a time, with --jobs 1"
-            )
-        elif memory.high > free_mb:
-            yield title, (
-                f"may take up to {format_megabytes(memory.high)}, more than {room};"
-                " hint: end other programs first"
-            )
+        beside = list(largest)
+        # The largest runs that can be under way with it: it is one of them, or takes the last place.
+        beside.remove(memory.value if memory.value in beside else beside[-1])
+        if problem := _describe_problem(memory, sum(beside), free_mb):
+            yield title, problem
+
+
+def _describe_problem(memory: Forecast, beside_mb: float, free_mb: float) -> str:
+    """Return why a run may not fit, and what to do; empty where it fits.
+
+    Args:
+        memory: Of the run.
+        beside_mb: Of the runs beside it.
+        free_mb: Memory that is free.
+    """
+    room = f"the {format_megabytes(free_mb)} that are free"
+    if memory.value > free_mb:
+        return (
+            f"is expected to take {format_megabytes(memory.value)}, more than {room}; hint: leave"
+            " it out with --method, or run it on a larger machine"
+        )
+    if memory.value + beside_mb > free_mb:
+        return (
+            f"may take {format_megabytes(memory.value + beside_mb)} with the runs beside it, more"
+            f" than {room}; hint: run fewer at a time, with --jobs 1"
+        )
+    if memory.high > free_mb:
+        return (
+            f"may take up to {format_megabytes(memory.high)}, more than {room}; hint: end other"
+            " programs first"
+        )
+    return ""

@@ -17,8 +17,8 @@ from benchkit.runs.estimates.history import (
     measure_training,
     read_features,
 )
-from benchkit.runs.estimates.row import RowEstimator
-from benchkit.runs.estimates.stages import SharedStages
+from benchkit.runs.estimates.run_estimator import RunEstimator
+from benchkit.runs.estimates.shared_stages import SharedStages
 from benchkit.runs.job import Job
 from benchkit.runs.provenance import collect_provenance
 from benchkit.runs.store import Store
@@ -39,7 +39,7 @@ def estimate_jobs(jobs: Sequence[Job]) -> list[ExpectedCosts]:
     for job in jobs:
         features = describe_job(job, past, processor)
         settings = {**job.card.config, **job.method.config}
-        costs.append(RowEstimator(job.card, features, past).estimate(stages, settings))
+        costs.append(RunEstimator(job.card, features, past).estimate(stages, settings))
     return costs
 
 

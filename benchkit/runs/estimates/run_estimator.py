@@ -7,10 +7,10 @@ from typing import Any
 from benchkit.cards import Card
 from benchkit.growth import growth_ratio
 from benchkit.lm.cached_generator import price_calls
-from benchkit.runs.estimates.expected import ExpectedCosts, Forecast, sum_forecasts
+from benchkit.runs.estimates.expected import UNKNOWN_COSTS, ExpectedCosts, Forecast, sum_forecasts
 from benchkit.runs.estimates.history import PastRun, RunFeatures
 from benchkit.runs.estimates.prediction import SizedValue, predict_value
-from benchkit.runs.estimates.stages import SharedStages
+from benchkit.runs.estimates.shared_stages import SharedStages
 
 _LANGUAGE_MODEL = "transformers"  # a package of methods whose memory is that of a model
 _OTHER_MACHINE = 1.5  # a range is wider by this for records of other processors
@@ -45,7 +45,7 @@ _LEVELS = (
 )  # fmt: skip
 
 
-class RowEstimator:
+class RunEstimator:
     """Predicts the costs of one run.
 
     Args:
@@ -76,7 +76,7 @@ class RowEstimator:
             settings: Settings of the method, in which an engine may have prices.
         """
         if not self._runs:
-            return ExpectedCosts()
+            return UNKNOWN_COSTS
         return ExpectedCosts(
             seconds=self._seconds(stages),
             memory_mb=self._memory("peak_memory_mb", self._floor),
@@ -109,11 +109,10 @@ class RowEstimator:
         """Return the size of an earlier run, where that of the planned one is 1."""
         here, there = self._features, run.features
         if protocol:
-            same = here.asks_like(there)
             sizes = here.answers_size(protocol), there.answers_size(protocol)
+            ratio = growth_ratio(order, *sizes, here.asks_like(there))
         else:
-            same, sizes = here.train == there.train, (here.size, there.size)
-        ratio = growth_ratio(order, *sizes, same)
+            ratio = growth_ratio(order, here.size, there.size, here.train == there.train)
         return None if ratio is None else 1 / ratio
 
     def _predict(
