@@ -81,7 +81,7 @@ def find_memory_problems(
     largest = sorted((memory.value for memory in needs.values()), reverse=True)[:workers]
     for title, memory in needs.items():
         beside = list(largest)
-        # The largest runs that can be under way with it: it is one of them, or takes the last place.
+        # The largest that can be under way with it: it is one of them, or takes the last place.
         beside.remove(memory.value if memory.value in beside else beside[-1])
         if problem := _describe_problem(memory, sum(beside), free_mb):
             yield title, problem
