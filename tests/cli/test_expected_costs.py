@@ -1,4 +1,4 @@
-"""Estimates of costs from the command line: before a run, at its start, and against what it cost."""
+"""Estimates of costs from the command line: before a run, at its start, and beside what it cost."""
 
 import json
 from pathlib import Path

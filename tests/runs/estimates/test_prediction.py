@@ -29,7 +29,7 @@ def test_one_record_is_scaled_in_proportion():
 def test_repeated_records_give_their_geometric_mean_and_their_spread():
     forecast = predict_value(records((1, 2), (1, 8)), 1, 1.5)
     assert forecast.value == pytest.approx(4)
-    # Two further runs with the stated spread, and two residuals of log 2 with one degree of freedom.
+    # Two further runs of the stated spread, and two residuals of log 2 (one degree of freedom).
     variance = (2 * (math.log(1.5) / 2) ** 2 + 2 * math.log(2) ** 2) / 3
     assert forecast.high == pytest.approx(4 * math.exp(2 * math.sqrt(variance)))
 
