@@ -72,7 +72,7 @@ def test_the_second_seed_is_estimated_by_the_first(folder):
         assert manifest.expected.seconds.value == pytest.approx(seconds, abs=0.01)
 
     report = said("report", "--suite", "s", "--costs")
-    assert "Toy: toy, expected costs" in report and "Time: median error" in report
+    assert "Toy: toy, expected time and memory" in report and "Time: median error" in report
     assert "Memory: median error" in report and "popularity #1" in report
     assert "popularity #0" not in report  # nothing was expected of it
     assert "Memory: median error" in said("report", "--suite", "s", "--costs", "--format", "md")

@@ -61,7 +61,7 @@ FIGURES = (
         lambda run: run.cost.get("peak_memory_mb", 0.0), format_megabytes,
     ),
     _Figure(
-        "GPU", lambda cost: cost.gpu_memory_mb,
+        "GPU memory", lambda cost: cost.gpu_memory_mb,
         lambda run: run.cost.get("peak_gpu_memory_mb", 0.0), format_megabytes,
     ),
     _Figure("Tokens", lambda cost: cost.tokens, _count_tokens, format_count),
@@ -94,10 +94,11 @@ def build_expected_tables(plan: PlanRecord, store: Store) -> Iterator[TextTable]
                 continue
             if manifest is not None and (errors := compare_figures(manifest)):
                 lines.append((f"{row.label} #{row.seed}", errors))
-        title = f"{plan.title}: {task}, expected costs"
         for part in (FIGURES[:2], FIGURES[2:]):  # all of them would be too wide for a terminal
             figures = [f for f in part if any(f.title in errors for _, errors in lines)]
             if figures:
+                words = " and ".join(figure.title for figure in figures)
+                title = f"{plan.title}: {task}, expected {words.lower().replace('gpu', 'GPU')}"
                 yield _table(title, figures, lines)
 
 

@@ -86,6 +86,6 @@ def _format(value: float) -> str:
     """Return a number with two digits, or all of a larger whole one."""
     if value >= 10:
         return f"{value:,.0f}"
-    if value >= 1:
+    if value >= 0.995:
         return f"{value:.1f}"
     return f"{value:.2g}"
