@@ -6,6 +6,7 @@ An order is a product of measures, each with an exponent: "interactions", "items
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -23,7 +24,8 @@ _FACTOR = re.compile(r"\s*([a-z]+)\s*(?:\^\s*(\d+(?:\.\d+)?)\s*)?")
 _LARGEST_EXPONENT = 4
 
 
-def parse_order(text: str) -> dict[str, float]:
+@lru_cache
+def parse_order(text: str) -> Mapping[str, float]:
     """Return the exponent of each measure of an order of growth.
 
     Raises:

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchkit.report.leaderboard.expected_costs import ForecastError, compare_figures
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Store

@@ -1,7 +1,8 @@
 """What earlier runs of a store were, and what they have cost."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,10 +126,52 @@ def read_past_run(manifest: Manifest) -> PastRun | None:
     )
 
 
-def collect_past_runs(store: Store) -> list[PastRun]:
-    """Return the complete runs of all suites, each once, the oldest first; none that is damaged."""
-    runs = dict(_read_runs(store))
-    return sorted(runs.values(), key=lambda run: run.finished)
+class RunHistory:
+    """Complete runs, the oldest first, and what they say of others."""
+
+    def __init__(self, runs: Iterable[PastRun]) -> None:
+        self.runs = sorted(runs, key=lambda run: run.finished)
+        self._relatives: dict[tuple[str, str], list[PastRun]] = defaultdict(list)
+        self._floors: dict[str, float] = {}
+        self._sizes: dict[object, dict[str, float]] = defaultdict(dict)
+        for run in self.runs:
+            features = run.features
+            for name in {features.family, features.method}:
+                self._relatives[name, features.device].append(run)
+            peak = run.cost.get("peak_memory_mb", 0.0)
+            self._floors[features.device] = min(peak, self._floors.get(features.device, peak))
+            for key, names in _known_measures(features).items():
+                known = {name: features.size[name] for name in names if name in features.size}
+                self._sizes[key].update(known)
+
+    def find_relatives(self, features: RunFeatures) -> list[PastRun]:
+        """Return the runs of the same method on such a device, and those of its family."""
+        same = self._relatives[features.method, features.device]
+        others = self._relatives[features.family, features.device]
+        return [*(run for run in others if run.features.method != features.method), *same]
+
+    def find_floor(self, device: str) -> float:
+        """Return the memory of the smallest run on a device, in MB: that of the interpreter and its
+        libraries, which does not grow with the data."""
+        return self._floors.get(device, 0.0)
+
+    def find_size(self, features: RunFeatures) -> dict[str, float]:
+        """Return the measures that runs on the same data, and of the same cases, have recorded."""
+        known = [self._sizes[key] for key in _known_measures(features)]
+        return {name: value for measures in known for name, value in measures.items()}
+
+
+def _known_measures(features: RunFeatures) -> dict[object, tuple[str, ...]]:
+    """Return the measures that are the same for other runs, by what they depend on."""
+    return {
+        ("train", features.train): ("users", "items", "interactions"),
+        ("test", features.test, features.limit_users): ("cases", "candidates", "catalog"),
+    }
+
+
+def read_history(store: Store) -> RunHistory:
+    """Return the complete runs of all suites, each once; none that is damaged."""
+    return RunHistory(dict(_read_runs(store)).values())
 
 
 def _read_runs(store: Store) -> Iterator[tuple[str, PastRun]]:

@@ -3,20 +3,15 @@
 import heapq
 import json
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchkit.data.preparation.cache import dataset_dir
 from benchkit.data.spec import CandidateSpec, DatasetSpec
 from benchkit.errors import DataError
 from benchkit.runs.estimates.expected import NOTHING, ExpectedCosts, Forecast, sum_forecasts
-from benchkit.runs.estimates.history import (
-    PastRun,
-    RunFeatures,
-    collect_past_runs,
-    measure_training,
-    read_features,
-)
+from benchkit.runs.estimates.history import measure_training, read_features, read_history
 from benchkit.runs.estimates.run_estimator import RunEstimator
 from benchkit.runs.estimates.shared_stages import SharedStages
 from benchkit.runs.job import Job
@@ -32,28 +27,24 @@ def estimate_jobs(jobs: Sequence[Job]) -> list[ExpectedCosts]:
     if not jobs:
         return []
     store = Store(jobs[0].store)
-    past = collect_past_runs(store)
-    stages = SharedStages(past, store.cache.is_dir())
+    history = read_history(store)
+    stages = SharedStages(history.runs, store.cache.is_dir())
     processor = str(collect_provenance()["processor"])
+    reports: dict[str, dict[str, int]] = {}
     costs = []
     for job in jobs:
-        features = describe_job(job, past, processor)
+        size: dict[str, float] = {}
+        for spec, key in ((job.train, "train"), (job.test, "test")):
+            identity = str(job.identity[key])
+            if identity not in reports:
+                reports[identity] = _read_report(spec, job.data)
+            read = _training_size if key == "train" else _test_size
+            size |= read(job, reports[identity])
+        features = read_features(job.identity, job.card.family, processor, size)
+        features = replace(features, size={**features.size, **history.find_size(features)})
         settings = {**job.card.config, **job.method.config}
-        costs.append(RunEstimator(job.card, features, past).estimate(stages, settings))
+        costs.append(RunEstimator(job.card, features, history).estimate(stages, settings))
     return costs
-
-
-def describe_job(job: Job, past: Sequence[PastRun], processor: str) -> RunFeatures:
-    """Return the features of a job, with its size from prepared data or earlier runs."""
-    features = read_features(job.identity, job.card.family, processor, {})
-    size = _read_training_size(job.train, job.data) | _read_test_size(job)
-    for run in past:
-        there = run.features.size
-        if run.features.train == features.train:
-            size |= {n: there[n] for n in ("users", "items", "interactions") if n in there}
-        if run.features.asks_like(features):
-            size |= {n: there[n] for n in ("cases", "candidates", "catalog") if n in there}
-    return read_features(job.identity, job.card.family, processor, size)
 
 
 def _read_report(spec: DatasetSpec, data: Path) -> dict[str, int]:
@@ -66,15 +57,13 @@ def _read_report(spec: DatasetSpec, data: Path) -> dict[str, int]:
     return report if isinstance(report, dict) else {}
 
 
-def _read_training_size(spec: DatasetSpec, data: Path) -> dict[str, float]:
-    report = _read_report(spec, data)
+def _training_size(_: Job, report: Mapping[str, int]) -> dict[str, float]:
     names = ("users", "items", "interactions")
     return measure_training(*(report[n] for n in names)) if report.keys() >= {*names} else {}
 
 
-def _read_test_size(job: Job) -> dict[str, float]:
-    """Return how many cases a job asks, of how many items; several cases of a user count."""
-    report = _read_report(job.test, job.data)
+def _test_size(job: Job, report: Mapping[str, int]) -> dict[str, float]:
+    """Return how many cases a job asks, of how many items; all cases of a user are asked."""
     size: dict[str, float] = {}
     if isinstance(job.test.candidates, CandidateSpec):
         size["candidates"] = float(job.test.candidates.count)

@@ -8,7 +8,7 @@ from benchkit.cards import Card
 from benchkit.growth import growth_ratio
 from benchkit.lm.cached_generator import price_calls
 from benchkit.runs.estimates.expected import UNKNOWN_COSTS, ExpectedCosts, Forecast, sum_forecasts
-from benchkit.runs.estimates.history import PastRun, RunFeatures
+from benchkit.runs.estimates.history import PastRun, RunFeatures, RunHistory
 from benchkit.runs.estimates.prediction import SizedValue, predict_value
 from benchkit.runs.estimates.shared_stages import SharedStages
 
@@ -30,19 +30,10 @@ class _Likeness:
 
 
 _LEVELS = (
-    _Likeness(
-        "", 1.5, 1.2,
-        lambda a, b: a.row == b.row and (a.device, a.threads) == (b.device, b.threads),
-    ),
-    _Likeness(
-        " with other settings", 3.0, 1.6,
-        lambda a, b: (a.method, a.device) == (b.method, b.device),
-    ),
-    _Likeness(
-        " of the family", 6.0, 2.5,
-        lambda a, b: (a.family, a.device) == (b.family, b.device),
-    ),
-)  # fmt: skip
+    _Likeness("", 1.5, 1.2, lambda a, b: (a.row, a.threads) == (b.row, b.threads)),
+    _Likeness(" with other settings", 3.0, 1.6, lambda a, b: a.method == b.method),
+    _Likeness(" of the family", 6.0, 2.5, lambda a, b: a.family == b.family),
+)
 
 
 class RunEstimator:
@@ -51,18 +42,16 @@ class RunEstimator:
     Args:
         card: The method, with its orders of growth.
         features: What is known of the run.
-        past: The complete runs of the store.
+        history: The complete runs of the store.
     """
 
-    def __init__(self, card: Card, features: RunFeatures, past: Sequence[PastRun]) -> None:
+    def __init__(self, card: Card, features: RunFeatures, history: RunHistory) -> None:
         self._features = features
         self._orders = card.growth
         grows = "parameters" if _LANGUAGE_MODEL in card.packages else "interactions"
         self._memory_order = card.growth.memory or grows
-        same_device = [run for run in past if run.features.device == features.device]
-        # What the smallest run takes is the interpreter and its libraries, and does not grow.
-        self._floor = min((run.cost.get("peak_memory_mb", 0.0) for run in same_device), default=0.0)
-        self._level, self._runs = self._choose_runs(past)
+        self._floor = history.find_floor(features.device)
+        self._level, self._runs = self._choose_runs(history.find_relatives(features))
         factor = self._level.time
         if not any(run.features.processor == features.processor for run in self._runs):
             factor *= _OTHER_MACHINE
@@ -86,11 +75,11 @@ class RunEstimator:
             basis=self._basis(),
         )
 
-    def _choose_runs(self, past: Sequence[PastRun]) -> tuple[_Likeness, list[PastRun]]:
+    def _choose_runs(self, relatives: Sequence[PastRun]) -> tuple[_Likeness, list[PastRun]]:
         """Return the runs that are most alike, of those whose size can be compared."""
-        comparable = [run for run in past if self._relative_size(self._orders.fit, run)]
         for level in _LEVELS:
-            runs = [run for run in comparable if level.matches(run.features, self._features)]
+            alike = [run for run in relatives if level.matches(run.features, self._features)]
+            runs = [run for run in alike if self._relative_size(self._orders.fit, run)]
             for name in ("processor", "code"):  # no older code where there are records of this one
                 mine = getattr(self._features, name)
                 runs = [run for run in runs if getattr(run.features, name) == mine] or runs

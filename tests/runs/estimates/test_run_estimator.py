@@ -6,7 +6,7 @@ import pytest
 
 from benchkit.cards import Card
 from benchkit.growth import GrowthOrders
-from benchkit.runs.estimates.history import PastRun, RunFeatures, find_parameters
+from benchkit.runs.estimates.history import PastRun, RunFeatures, RunHistory, find_parameters
 from benchkit.runs.estimates.run_estimator import RunEstimator
 from benchkit.runs.estimates.shared_stages import SharedStages
 
@@ -31,7 +31,7 @@ def past_run(method="M", stages=None, cost=None, **changes):
 def expect(past, card=CARD, settings=(), stages=None, **changes):
     planned = features(**{"seed": 1, **changes})
     stages = SharedStages(past) if stages is None else stages
-    return RunEstimator(card, planned, past).estimate(stages, dict(settings))
+    return RunEstimator(card, planned, RunHistory(past)).estimate(stages, dict(settings))
 
 
 def test_another_seed_costs_what_the_first_did():
