@@ -116,3 +116,26 @@ def test_a_damaged_record_is_no_ground_for_an_estimate(folder):
     planned = {run.method: run.expected for run in bk.plan("s.toml", seeds=1)}
     assert planned["popularity"].basis == "1 run of the family"
     assert planned["random"].basis == "1 run"
+
+
+NANO = "config = { nano = { hidden = 16, steps = 20 } }\n"
+TRAINED = SUITE.partition("[[methods]]")[0].replace(', "sampled"', "") + "".join(
+    f'[[methods]]\nmethod = "{name}"\n{NANO}' for name in ("sft", "dpo")
+)
+
+
+@pytest.mark.slow
+def test_a_fine_tuned_start_counts_in_the_row_that_is_first_to_need_it(folder):
+    (folder / "s.toml").write_text(TRAINED)
+    bk.run("s.toml", progress=False)
+    first = manifests(0)
+    planned = {run.method: run.expected.seconds.value for run in bk.plan("s.toml", seeds=1)}
+    for label, shared in (("sft", ("nano",)), ("dpo", ("nano", "sft"))):
+        cost = first[label].cost
+        without = sum(cost[f"{name}_stage_seconds"] for name in shared)
+        seconds = cost["fit_seconds"] + cost["scored_seconds"] - without
+        assert planned[label] == pytest.approx(seconds, abs=0.02)
+    alone = {
+        run.method: run.expected.seconds.value for run in bk.plan("s.toml", methods="dpo", seeds=1)
+    }
+    assert alone["dpo"] > planned["dpo"]  # then it has to fine-tune the start itself
