@@ -3,7 +3,6 @@
 from benchkit.api.comparison import Comparison, compare
 from benchkit.api.datasets import Dataset
 from benchkit.api.execution import run, show_progress
-from benchkit.api.expected_costs import print_plan
 from benchkit.api.judgement import (
     JudgingPlan,
     describe_judging,
@@ -12,7 +11,8 @@ from benchkit.api.judgement import (
     plan_judging,
     read_judge_settings,
 )
-from benchkit.api.planned_runs import PlannedRun, plan
+from benchkit.api.plans.planned_runs import PlannedRun, plan
+from benchkit.api.plans.printed_plan import print_plan
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results

@@ -21,7 +21,7 @@ from benchkit.processes.recommender import open_recommender
 from benchkit.processes.threads import limit_threads
 from benchkit.processes.worker import MethodStart
 from benchkit.runs import costs
-from benchkit.runs.estimates.expected import count_spent_seconds
+from benchkit.runs.estimates.expected_costs import count_spent_seconds
 from benchkit.runs.estimates.history import measure_size
 from benchkit.runs.job import Job, Outcome, must_compute
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp

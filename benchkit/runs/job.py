@@ -15,7 +15,7 @@ from benchkit.data.preparation.cache import identify_dataset, load_dataset, load
 from benchkit.data.spec import DatasetSpec
 from benchkit.evaluation.lookup import find_metric, find_protocol, source_files
 from benchkit.faults import DEFAULT_MAX_FAULT_SHARE
-from benchkit.runs.estimates.expected import ExpectedCosts
+from benchkit.runs.estimates.expected_costs import ExpectedCosts
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
 from benchkit.source_hash import hash_sources

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchkit.errors import StoreError
 from benchkit.faults import FaultRecord
 from benchkit.files.checksums import FileChecksum
-from benchkit.runs.estimates.expected import ExpectedCosts
+from benchkit.runs.estimates.expected_costs import ExpectedCosts
 from benchkit.runs.progress import utc_timestamp
 
 SCHEMA_VERSION = 6

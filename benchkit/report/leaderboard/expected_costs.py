@@ -6,8 +6,8 @@ from statistics import median
 
 from benchkit.errors import DamageError
 from benchkit.report.core.text_table import TextCell, TextTable
-from benchkit.runs.estimates.expected import ExpectedCosts, Forecast, count_spent_seconds
-from benchkit.runs.estimates.wording import format_count, format_megabytes, format_seconds
+from benchkit.runs.estimates.cost_texts import format_count, format_megabytes, format_seconds
+from benchkit.runs.estimates.expected_costs import ExpectedCosts, Forecast, count_spent_seconds
 from benchkit.runs.records import Manifest, PlanRecord
 from benchkit.runs.store import Store
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from benchkit.runs.estimates.machine import find_memory_problems, measure_free_memory
-from benchkit.runs.estimates.plan_costs import count_workers, estimate_jobs, schedule_runs
-from benchkit.runs.estimates.wording import (
+from benchkit.runs.estimates.cost_texts import (
     describe_expected,
     format_forecast,
     format_seconds,
 )
+from benchkit.runs.estimates.machine import find_memory_problems, measure_free_memory
+from benchkit.runs.estimates.plan_costs import count_workers, estimate_jobs, schedule_runs
 from benchkit.runs.job import Job
 from benchkit.runs.progress import EventHandler, RunEvent
 

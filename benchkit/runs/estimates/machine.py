@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchkit.runs.estimates.expected import ExpectedCosts, Forecast
-from benchkit.runs.estimates.wording import format_megabytes
+from benchkit.runs.estimates.cost_texts import format_megabytes
+from benchkit.runs.estimates.expected_costs import ExpectedCosts, Forecast
 
 _MB = 2**20
 

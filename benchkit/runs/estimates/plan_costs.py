@@ -10,7 +10,7 @@ from pathlib import Path
 from benchkit.data.preparation.cache import dataset_dir
 from benchkit.data.spec import CandidateSpec, DatasetSpec
 from benchkit.errors import DataError
-from benchkit.runs.estimates.expected import NOTHING, ExpectedCosts, Forecast, sum_forecasts
+from benchkit.runs.estimates.expected_costs import NOTHING, ExpectedCosts, Forecast, sum_forecasts
 from benchkit.runs.estimates.history import measure_training, read_features, read_history
 from benchkit.runs.estimates.run_estimator import RunEstimator
 from benchkit.runs.estimates.shared_stages import SharedStages

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchkit.runs.estimates.expected import Forecast
+from benchkit.runs.estimates.expected_costs import Forecast
 
 _LEAST = 1e-3  # what is less is not measured
 _SLOPE_WEIGHT = 0.5  # the card's order counts as much as records that spread so far (log² units)

@@ -7,13 +7,19 @@ from typing import Any
 from benchkit.cards import Card
 from benchkit.growth import growth_ratio
 from benchkit.lm.cached_generator import price_calls
-from benchkit.runs.estimates.expected import UNKNOWN_COSTS, ExpectedCosts, Forecast, sum_forecasts
+from benchkit.runs.estimates.expected_costs import (
+    UNKNOWN_COSTS,
+    ExpectedCosts,
+    Forecast,
+    sum_forecasts,
+)
 from benchkit.runs.estimates.history import PastRun, RunFeatures, RunHistory
 from benchkit.runs.estimates.prediction import SizedValue, predict_value
 from benchkit.runs.estimates.shared_stages import SharedStages
 
 _LANGUAGE_MODEL = "transformers"  # a package of methods whose memory is that of a model
 _OTHER_MACHINE = 1.5  # a range is wider by this for records of other processors
+_MOST_RECORDS = 50  # the newest; more say nothing new
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class RunEstimator:
                 mine = getattr(self._features, name)
                 runs = [run for run in runs if getattr(run.features, name) == mine] or runs
             if runs:
-                return level, runs
+                return level, runs[-_MOST_RECORDS:]
         return _LEVELS[-1], []
 
     def _basis(self) -> str:

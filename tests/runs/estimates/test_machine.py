@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchkit.runs.estimates.expected import ExpectedCosts, Forecast
+from benchkit.runs.estimates.expected_costs import ExpectedCosts, Forecast
 from benchkit.runs.estimates.machine import find_memory_problems, measure_free_memory
 
 

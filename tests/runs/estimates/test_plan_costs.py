@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchkit.runs.estimates.expected import NOTHING, ExpectedCosts, Forecast
+from benchkit.runs.estimates.expected_costs import NOTHING, ExpectedCosts, Forecast
 from benchkit.runs.estimates.plan_costs import count_workers, schedule_runs
 
 

@@ -3,18 +3,23 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from benchkit.api.planned_runs import PlannedRun
+from benchkit.api.plans.planned_runs import PlannedRun
 from benchkit.report.core.text_table import TextTable, print_tables
-from benchkit.runs.estimates.expected import COMPUTED_BEFORE, ExpectedCosts, Forecast, sum_forecasts
-from benchkit.runs.estimates.machine import find_memory_problems, measure_free_memory
-from benchkit.runs.estimates.plan_costs import count_workers, schedule_runs
-from benchkit.runs.estimates.wording import (
+from benchkit.runs.estimates.cost_texts import (
     format_count,
     format_forecast,
     format_megabytes,
     format_money,
     format_seconds,
 )
+from benchkit.runs.estimates.expected_costs import (
+    COMPUTED_BEFORE,
+    ExpectedCosts,
+    Forecast,
+    sum_forecasts,
+)
+from benchkit.runs.estimates.machine import find_memory_problems, measure_free_memory
+from benchkit.runs.estimates.plan_costs import count_workers, schedule_runs
 from benchkit.runs.executors import LOCAL_EXECUTORS, JobExecutor
 from benchkit.visible_text import make_visible
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchkit.runs.estimates.expected import ExpectedCosts, Forecast
+from benchkit.runs.estimates.expected_costs import ExpectedCosts, Forecast
 
 _SECONDS = (("d", 86_400, 129_600), ("h", 3600, 5400), ("min", 60, 100))  # unit, from when on
 _COUNTS = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0))

@@ -12,7 +12,7 @@ from benchkit.config.suite_outline import outline_suite
 from benchkit.data.sources.remote_files import RemoteFile
 from benchkit.errors import DamageError, unknown_name_error
 from benchkit.runs.downloads import missing_files
-from benchkit.runs.estimates.expected import COMPUTED_BEFORE, UNKNOWN_COSTS, ExpectedCosts
+from benchkit.runs.estimates.expected_costs import COMPUTED_BEFORE, UNKNOWN_COSTS, ExpectedCosts
 from benchkit.runs.estimates.plan_costs import estimate_jobs
 from benchkit.runs.job import Job, must_compute
 from benchkit.runs.options import RunOptions
