@@ -53,20 +53,20 @@ def format_forecast(forecast: Forecast | None, form: Callable[[float], str]) -> 
     """Return a figure with its range, "?" for one that is unknown.
 
     >>> format_forecast(Forecast(value=45, low=30, high=67.5), format_seconds)
-    '45 s (30-68 s)'
+    '45 s (30-68)'
     """
     if forecast is None:
         return "?"
     if forecast.low == forecast.high:
         return form(forecast.value)
-    low, high = form(forecast.low), form(forecast.high)
-    number, _, unit = low.partition(" ")
-    low = number if unit == high.partition(" ")[2] else low
-    return f"{form(forecast.value)} ({low}-{high})"
+    texts = [form(number) for number in (forecast.value, forecast.low, forecast.high)]
+    numbers, units = zip(*(text.partition(" ")[::2] for text in texts), strict=True)
+    low, high = numbers[1:] if len({*units}) == 1 else texts[1:]
+    return f"{texts[0]} ({low}-{high})"
 
 
 def describe_expected(cost: ExpectedCosts) -> str:
-    """Return the expected costs of a run in a line: "45 s (30-68 s), 812 MB (677-974 MB)"."""
+    """Return the expected costs of a run in a line: "45 s (30-68), 812 MB (677-974)"."""
     if not cost.is_known:
         return "unknown: no earlier run is like it"
     parts = [

@@ -12,6 +12,7 @@ from benchkit.fingerprint import hash_json
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Store
 
+_FIXED_SHARE = 0.9
 _STAGE = "_stage_seconds"
 # "Qwen/Qwen3-4B", "meta-llama/Llama-3.2-1B-Instruct", "opt-125m"
 _PARAMETERS = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
@@ -151,9 +152,9 @@ class RunHistory:
         return [*(run for run in others if run.features.method != features.method), *same]
 
     def find_floor(self, device: str) -> float:
-        """Return the memory of the smallest run on a device, in MB: that of the interpreter and its
-        libraries, which does not grow with the data."""
-        return self._floors.get(device, 0.0)
+        """Return the memory that does not grow with the data, in MB: of the interpreter and its
+        libraries, which is most of what the smallest run on a device takes."""
+        return _FIXED_SHARE * self._floors.get(device, 0.0)
 
     def find_size(self, features: RunFeatures) -> dict[str, float]:
         """Return the measures that runs on the same data, and of the same cases, have recorded."""

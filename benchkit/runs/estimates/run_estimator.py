@@ -146,16 +146,16 @@ class RunEstimator:
         return sum_forecasts(known) if known else None
 
     def _memory(self, name: str, floor: float) -> Forecast | None:
-        values = (
-            (run, run.cost[name] - floor) for run in self._runs if run.cost.get(name) is not None
-        )
-        factor = self._level.memory
-        forecast = self._predict(self._memory_order, values, factor)
-        if forecast is None:
+        """Return a peak that is a constant and a part that grows."""
+        peaks = [(run, run.cost[name]) for run in self._runs if run.cost.get(name)]
+        if not peaks:
             return None
-        reach = forecast.high / forecast.value
-        value = forecast.value + floor
-        return Forecast(value=value, low=value / reach, high=value * reach)
+        newest = peaks[-1][1]
+        # So that the range of one record is `memory` times the whole peak, not times this part.
+        factor = 1 + (self._level.memory - 1) * newest / (newest - floor)
+        parts = ((run, peak - floor) for run, peak in peaks)
+        part = self._predict(self._memory_order, parts, factor)
+        return None if part is None else part + Forecast(value=floor, low=floor, high=floor)
 
     def _money(self, settings: Mapping[str, Any]) -> Forecast | None:
         """Return the price of the answers, where an engine has prices and records have the split
