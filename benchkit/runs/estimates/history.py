@@ -30,6 +30,8 @@ class RunFeatures:
     """Hash of them."""
     code: str
     family: str
+    packages: tuple[str, ...]
+    """Names of the distributions that it computes with."""
     seed: int
     train: str
     test: str
@@ -96,6 +98,7 @@ def read_features(
         settings=hash_json(config),
         code=str(identity.get("code")),
         family=family,
+        packages=tuple(sorted(identity.get("packages") or {})),
         seed=int(identity.get("seed", 0)),
         train=str(identity.get("train")),
         test=str(identity.get("test")),

@@ -17,8 +17,9 @@ SIZE = {"users": 100.0, "items": 50.0, "interactions": 1000.0, "cases": 100.0,
 
 def features(method="M", **changes):
     values = RunFeatures(
-        method=method, settings="s", code="c", family="cf", seed=0, train="d", test="d",
-        device="cpu", threads=1, processor="p", protocols=("scored",), limit_users=None, size=SIZE,
+        method=method, settings="s", code="c", family="cf", packages=("numpy",), seed=0, train="d",
+        test="d", device="cpu", threads=1, processor="p", protocols=("scored",), limit_users=None,
+        size=SIZE,
     )  # fmt: skip
     return replace(values, **changes)
 
@@ -47,6 +48,7 @@ def test_another_seed_costs_what_the_first_did():
 def test_nothing_is_made_up():
     assert not expect([]).is_known
     assert not expect([past_run(family="sft", method="Other")]).is_known
+    assert not expect([past_run(packages=("torch",), method="Other")]).is_known
     assert not expect([past_run(device="cuda")]).is_known
     other = past_run(train="other", size={"cases": 5.0})  # an old record, without its size
     assert not expect([other]).is_known
