@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import benchkit as bk
+from benchkit.api.plans import printed_plan
 from benchkit.runs.estimates import announcement
 from benchkit.runs.store import Store
 from tests.support.command_line import said
@@ -105,7 +106,7 @@ def test_a_row_that_does_not_fit_is_named_before_anything_starts(folder, monkeyp
     assert [event.run for event in warnings] == ["toy / popularity #1", "toy / random #1"]
     assert all("more than the 5.0 MB that are free; hint:" in event.note for event in warnings)
     assert kinds.index("started") > max(i for i, kind in enumerate(kinds) if kind == "warning")
-    monkeypatch.setattr("benchkit.api.plans.printed_plan.measure_free_memory", lambda: 5.0)
+    monkeypatch.setattr(printed_plan, "measure_free_memory", lambda: 5.0)
     assert "warning   toy / random #2" in said(*RUN, "--seed", "2", "--dry-run")
 
 

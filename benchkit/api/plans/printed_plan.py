@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Title, figure, how it is written, and whether there is a column where no row has it.
 _COLUMNS: tuple[tuple[str, Callable[[ExpectedCosts], Forecast | None],
-                      Callable[[float], str], bool], ...] = (
+                      Callable[..., str], bool], ...] = (
     ("Time", lambda cost: cost.seconds, format_seconds, True),
     ("Memory", lambda cost: cost.memory_mb, format_megabytes, True),
     ("GPU", lambda cost: cost.gpu_memory_mb, format_megabytes, False),

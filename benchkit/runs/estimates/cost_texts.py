@@ -8,40 +8,42 @@ _SECONDS = (("d", 86_400, 129_600), ("h", 3600, 5400), ("min", 60, 100))  # unit
 _COUNTS = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0))
 
 
-def format_seconds(seconds: float) -> str:
-    """Return a duration with two or three digits.
+def format_seconds(seconds: float, like: float | None = None) -> str:
+    """Return a duration with two or three digits, in the unit of a duration like another one.
 
     >>> [format_seconds(s) for s in (0, 0.04, 5.44, 75, 130, 5400, 200_000)]
     ['0 s', '0.04 s', '5.4 s', '75 s', '2.2 min', '1.5 h', '2.3 d']
+    >>> format_seconds(130, like=75)
+    '130 s'
     """
-    units = ((name, unit) for name, unit, least in _SECONDS if seconds >= least)
+    units = ((name, unit) for name, unit, least in _SECONDS if (like or seconds) >= least)
     name, unit = next(units, ("s", 1))
     return f"{_format(seconds / unit)} {name}"
 
 
-def format_megabytes(megabytes: float) -> str:
-    """Return an amount of memory.
+def format_megabytes(megabytes: float, like: float | None = None) -> str:
+    """Return an amount of memory, in the unit of an amount like another one.
 
     >>> [format_megabytes(mb) for mb in (3.2, 812.4, 12_800)]
     ['3.2 MB', '812 MB', '12.5 GB']
     """
-    if megabytes < 10_000:
+    if (like or megabytes) < 10_000:
         return f"{_format(megabytes)} MB"
     return f"{megabytes / 1024:,.1f} GB"
 
 
-def format_count(count: float) -> str:
-    """Return a number of tokens.
+def format_count(count: float, like: float | None = None) -> str:
+    """Return a number of tokens, in the unit of a number like another one.
 
     >>> [format_count(n) for n in (0, 950, 275_063, 1_820_000)]
     ['0', '950', '275k', '1.8M']
     """
-    name, unit = next((n, u) for n, u in _COUNTS if count >= u or not n)
+    name, unit = next((n, u) for n, u in _COUNTS if (like or count) >= u or not n)
     return f"{_format(count / unit)}{name}"
 
 
-def format_money(amount: float) -> str:
-    """Return an amount of money, in whatever currency prices are.
+def format_money(amount: float, like: float | None = None) -> str:  # noqa: ARG001
+    """Return an amount of money, in whatever currency prices are; it has no units to choose.
 
     >>> [format_money(amount) for amount in (0.0034, 0.5, 12.345)]
     ['0.0034', '0.50', '12.35']
@@ -49,7 +51,7 @@ def format_money(amount: float) -> str:
     return f"{amount:.2f}" if amount >= 0.1 or not amount else f"{amount:.2g}"
 
 
-def format_forecast(forecast: Forecast | None, form: Callable[[float], str]) -> str:
+def format_forecast(forecast: Forecast | None, form: Callable[..., str]) -> str:
     """Return a figure with its range, "?" for one that is unknown.
 
     >>> format_forecast(Forecast(value=45, low=30, high=67.5), format_seconds)
@@ -59,10 +61,8 @@ def format_forecast(forecast: Forecast | None, form: Callable[[float], str]) -> 
         return "?"
     if forecast.low == forecast.high:
         return form(forecast.value)
-    texts = [form(number) for number in (forecast.value, forecast.low, forecast.high)]
-    numbers, units = zip(*(text.partition(" ")[::2] for text in texts), strict=True)
-    low, high = numbers[1:] if len({*units}) == 1 else texts[1:]
-    return f"{texts[0]} ({low}-{high})"
+    low, high = (form(end, forecast.value).split()[0] for end in (forecast.low, forecast.high))
+    return f"{form(forecast.value)} ({low}-{high})"
 
 
 def describe_expected(cost: ExpectedCosts) -> str:
