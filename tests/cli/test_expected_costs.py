@@ -41,9 +41,7 @@ def manifests(seed):
 
 
 def test_the_second_seed_is_estimated_by_the_first(folder):
-    assert "Expected costs: unknown, as the store has no run like these 2" in said(
-        *RUN, "--dry-run"
-    )
+    assert "Expected costs: unknown, no run on data" in said(*RUN, "--dry-run")
     assert not (folder / "runs").exists()
     assert "expected" not in said(*RUN)
     first = manifests(0)
@@ -140,3 +138,11 @@ def test_a_fine_tuned_start_counts_in_the_row_that_is_first_to_need_it(folder):
         run.method: run.expected.seconds.value for run in bk.plan("s.toml", methods="dpo", seeds=1)
     }
     assert alone["dpo"] > planned["dpo"]  # then it has to fine-tune the start itself
+
+
+def test_a_method_under_two_labels_is_computed_once(folder):
+    again = '[[methods]]\nmethod = "popularity"\nlabel = "again"\n'
+    bk.run("s.toml", progress=False)
+    (folder / "s.toml").write_text(SUITE + again)
+    planned = {run.method: run.expected for run in bk.plan("s.toml", seeds=1)}
+    assert planned["popularity"].seconds.value > 0 and planned["again"].seconds.value == 0

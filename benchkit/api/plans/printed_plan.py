@@ -62,7 +62,7 @@ def print_plan(
     unknown = len(due) - len(known)
     if not known:
         if unknown:
-            text = f"Expected costs: unknown, as the store has no run like these {unknown}."
+            text = f"Expected costs: unknown, no run on data of known size is like these {unknown}."
             console.print(text, highlight=False, soft_wrap=True)
         return
     print_tables(console, [build_expected_table(known, unknown, jobs, threads, here)])

@@ -10,7 +10,13 @@ from pathlib import Path
 from benchkit.data.preparation.cache import dataset_dir
 from benchkit.data.spec import CandidateSpec, DatasetSpec
 from benchkit.errors import DataError
-from benchkit.runs.estimates.expected_costs import NOTHING, ExpectedCosts, Forecast, sum_forecasts
+from benchkit.runs.estimates.expected_costs import (
+    COMPUTED_BEFORE,
+    NOTHING,
+    ExpectedCosts,
+    Forecast,
+    sum_forecasts,
+)
 from benchkit.runs.estimates.history import measure_training, read_features, read_history
 from benchkit.runs.estimates.run_estimator import RunEstimator
 from benchkit.runs.estimates.shared_stages import SharedStages
@@ -31,8 +37,13 @@ def estimate_jobs(jobs: Sequence[Job]) -> list[ExpectedCosts]:
     stages = SharedStages(history.runs, store.cache.is_dir())
     processor = str(collect_provenance()["processor"])
     reports: dict[str, dict[str, int]] = {}
-    costs = []
+    costs: list[ExpectedCosts] = []
+    run_ids = set[str]()
     for job in jobs:
+        if job.run_id in run_ids:  # a method under two labels is computed once
+            costs.append(COMPUTED_BEFORE)
+            continue
+        run_ids.add(job.run_id)
         size: dict[str, float] = {}
         for spec, key in ((job.train, "train"), (job.test, "test")):
             identity = str(job.identity[key])
