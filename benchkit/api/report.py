@@ -121,9 +121,9 @@ def print_view(
     elif view.costs:
         text = ""
         if view.format_ == "terminal":
-            print_tables(console, writer.cost_tables(results.collected, folder))
+            print_tables(console, writer.cost_tables(results.collected, folder, results.store))
         else:
-            text = writer.render_costs(results.collected, folder, view.format_)
+            text = writer.render_costs(results.collected, folder, view.format_, results.store)
     elif view.interference:
         text = _show_interference(view, results, data, console)
     elif view.format_ == "html":

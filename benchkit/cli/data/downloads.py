@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchkit.console import echo
 
 if TYPE_CHECKING:
-    from benchkit.api.planned_runs import PlannedRun
+    from benchkit.api.plans.planned_runs import PlannedRun
     from benchkit.data.sources.remote_files import RemoteFile
     from benchkit.types import Progress
 

@@ -176,6 +176,7 @@ def _read_row(
             cost={
                 name: float(np.mean([manifest.cost[name] for manifest in manifests]))
                 for name in manifests[0].cost
+                if all(name in manifest.cost for manifest in manifests)  # an older one has fewer
             },
             caveats=tuple(dict.fromkeys([*caveats, *[_OUTDATED] * is_outdated])),
             device=", ".join(dict.fromkeys(str(m.identity.get("device", "")) for m in manifests)),

@@ -28,6 +28,7 @@ EXECUTORS: Registry[Any] = Registry(
     members=("execute",),
     hint="write a class as benchkit.types.Executor describes it",
 )
+LOCAL_EXECUTORS = ("", "inline", "processes")  # names of those that compute on this machine
 _EXAMPLE = "--executor-option address=auto, or an object: executor=RayExecutor(...)"
 
 
