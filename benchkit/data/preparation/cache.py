@@ -22,6 +22,7 @@ from benchkit.data.demo.raw_files import (
     write_demo_files,
 )
 from benchkit.data.hash_memory import HashMemory
+from benchkit.data.out_of_core import use_scratch_folder
 from benchkit.data.preparation import pipeline
 from benchkit.data.preparation.list_caveats import describe_lists
 from benchkit.data.preparation.pipeline import prepare_dataset
@@ -59,10 +60,11 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     with FileLock(root / f".{folder.name}.lock"):
         if not (folder / "dataset.json").exists() or not answer_key_path(folder.name).exists():
             resolved = spec.resolve_files(_folders(root))
-            raw = read_tables(resolved, sources.resolve_paths(spec.options, _folders(root)))
-            if raw.malformed is not None and len(raw.malformed):
-                io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
-            dataset = prepare_dataset(raw, resolved)
+            with use_scratch_folder(root / f".{folder.name}.columns"):
+                raw = read_tables(resolved, sources.resolve_paths(spec.options, _folders(root)))
+                if raw.malformed is not None and len(raw.malformed):
+                    io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
+                dataset = prepare_dataset(raw, resolved)
             if isinstance(spec.candidates, CandidateFileSpec):
                 caveats = (*dataset.caveats, *describe_lists(dataset, spec.candidates))
                 dataset = replace(dataset, caveats=caveats)
