@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from benchkit.data.disk_table import Table, gather, iter_chunks
 
-
 _PART = 1 << 22  # rows that are worked on at once, where a copy of all would be as large as they
 
 
