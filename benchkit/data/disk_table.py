@@ -5,7 +5,7 @@ A table of `pl.DataFrame` is one chunk. So what is written for chunks is written
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -169,6 +169,13 @@ def _concat_tables(tables: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.DataFrame(stacked)
 
 
+def in_memory(table: Table) -> pl.DataFrame:
+    """Return a table in memory; one that is there is returned as it is."""
+    if isinstance(table, pl.DataFrame):
+        return table
+    return pl.DataFrame([table[name] for name in table.columns])
+
+
 def iter_chunks(table: Table, *names: str) -> Iterator[pl.DataFrame]:
     """Yield some columns of a table, chunk by chunk; one of memory has one chunk."""
     if isinstance(table, DiskTable):
@@ -228,7 +235,7 @@ def gather_chunks(table: Table, name: str, rows: NDArray[np.integer]) -> Iterato
         rows = np.sort(rows)
     starts = table.starts
     places = np.searchsorted(rows, starts)
-    for number, (at, until) in enumerate(zip(places[:-1], places[1:], strict=True)):
+    for number, (at, until) in enumerate(pairwise(places.tolist())):
         if at < until:
             wanted = rows[at:until].astype(np.int64) - starts[number]
             yield table.chunk(number, [name])[name].gather(wanted)

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data import sources
+from benchkit.data.disk_table import in_memory
 from benchkit.data.out_of_core import keep_in_memory
 from benchkit.data.preparation.times import interpret_times
 from benchkit.data.raw import RawData, validate_raw_data
@@ -38,7 +39,7 @@ def read_tables(spec: DatasetSpec, options: dict[str, Any]) -> RawData:
         }
     for raw in parts.values():
         _check_part(raw, spec)
-    tables = [_in_memory(raw) for raw in parts.values()]
+    tables = [in_memory(raw.interactions) for raw in parts.values()]
     _check_columns(list(parts.values()))
     sizes = [len(table) for table in tables]
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -70,11 +71,6 @@ def read_tables(spec: DatasetSpec, options: dict[str, Any]) -> RawData:
     if spec.duplicates == "error":
         _check_repeats(joined, names, starts)
     return joined
-
-
-def _in_memory(raw: RawData) -> pl.DataFrame:
-    table = raw.interactions
-    return pl.DataFrame([table[name] for name in table.columns])
 
 
 def _check_part(raw: RawData, spec: DatasetSpec) -> None:
@@ -129,7 +125,7 @@ def _check_columns(parts: list[RawData]) -> None:
 
 def _check_repeats(raw: RawData, names: list[str], starts: NDArray[np.int64]) -> None:
     """Refuse a user's item that stands in two files, or twice in one."""
-    table = _in_memory(raw).select("user", "item").with_row_index("row")
+    table = in_memory(raw.interactions).select("user", "item").with_row_index("row")
     rows = (
         table.group_by("user", "item")
         .agg(pl.col("row").sort())

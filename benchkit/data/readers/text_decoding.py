@@ -6,8 +6,10 @@ import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from benchkit.errors import ConfigError, DataError
 
@@ -46,6 +48,64 @@ def read_text(path: Path, encoding: str | None = None) -> bytes:
         if b"\n" not in text:  # as old Macs ended lines
             text = text.replace(b"\r", b"\n")
     return text
+
+
+def iter_text(path: Path, encoding: str | None, size: int) -> Iterator[bytes]:
+    """Yield the text of a file as `read_text` returns it, a piece of about `size` bytes at a time.
+
+    Pieces end anywhere. Where there is no "\\n" at all, a "\\r" is left as it is.
+
+    Raises:
+        DataError: The text is not of that encoding. Other errors of unpacking it are as they come.
+    """
+    held = b""
+    for piece in _decode_pieces(path, _unpack_pieces(path, size), encoding):
+        held += piece
+        cut = len(held) - held.endswith(b"\r")  # the "\n" may be in the next piece
+        yield held[:cut].replace(b"\r\n", b"\n")
+        held = held[cut:]
+    yield held
+
+
+def _decode_pieces(path: Path, pieces: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:
+    head = next(pieces, b"")
+    if encoding is None:
+        encoding = next((name for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), None)
+    try:
+        decoder = codecs.getincrementaldecoder(encoding or "utf-8")("strict")
+    except LookupError:
+        raise _encoding_error(path, str(encoding)) from None
+    is_first = True
+    for piece in chain([head], pieces, [b""]):
+        if encoding is None and b"\0" in piece:
+            raise DataError(f"{path}: holds zero bytes")
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeError as error:
+            raise DataError(f"{path}: not {encoding or 'UTF-8'}: {error}") from None
+        if encoding is None:
+            yield piece
+            continue
+        if is_first and text:
+            text, is_first = text.removeprefix("\ufeff"), False
+        _refuse_control_characters(path, text, encoding)
+        yield text.encode("utf-8")
+
+
+def _unpack_pieces(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as packed:
+        mark = packed.read(6)
+    if mark.startswith((_ZSTD, b"PK\x03\x04")):
+        raise DataError(f"{path}: is not read in pieces")
+    openers: dict[bytes, Any] = {
+        b"\x1f\x8b": gzip.open,
+        b"BZh": bz2.open,
+        b"\xfd7zXZ\x00": lzma.open,
+    }
+    fits = [opener for start, opener in openers.items() if mark.startswith(start)]
+    with fits[0](path) if fits else path.open("rb") as file:
+        while piece := file.read(size):
+            yield piece
 
 
 def unpack(path: Path) -> bytes:
@@ -117,10 +177,7 @@ def _decode(path: Path, data: bytes, encoding: str) -> bytes:
         _refuse_control_characters(path, text, encoding)
         return text.encode("utf-8")
     except LookupError:
-        raise ConfigError(
-            f"{path}: unknown encoding {encoding!r}",
-            'use a name that Python knows, such as "latin-1", "cp1252" or "utf-16"',
-        ) from None
+        raise _encoding_error(path, encoding) from None
     except UnicodeError as error:
         where = ""
         if isinstance(error, UnicodeDecodeError):
@@ -130,6 +187,13 @@ def _decode(path: Path, data: bytes, encoding: str) -> bytes:
             f"{path}{where}: not {encoding}: {getattr(error, 'reason', error)}",
             "say what it is written in: encoding = ... in the options",
         ) from None
+
+
+def _encoding_error(path: Path, encoding: str) -> ConfigError:
+    return ConfigError(
+        f"{path}: unknown encoding {encoding!r}",
+        'use a name that Python knows, such as "latin-1", "cp1252" or "utf-16"',
+    )
 
 
 def _usual_encodings(data: bytes) -> str:
