@@ -13,6 +13,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -154,6 +155,7 @@ def hashes(data: Path) -> dict[str, str]:
 def in_child(folder: Path, way: str, reviews: bool, limit_gb: float | None) -> dict[str, object]:
     """Prepare in a process of its own, with data and keys in folders of the way's name."""
     data = folder / way
+    shutil.rmtree(data, ignore_errors=True)
     command = [sys.executable, __file__, "--child", str(folder), "--data", str(data)]
     command += ["--with-reviews"] if reviews else []
     command += ["--limit-gb", str(limit_gb)] if limit_gb else []
@@ -166,15 +168,18 @@ def in_child(folder: Path, way: str, reviews: bool, limit_gb: float | None) -> d
 
 
 def measured(options: argparse.Namespace, folder: Path) -> dict[str, object]:
-    """Generate one file and prepare it."""
-    start = time.perf_counter()
-    size = generate(folder, options.reviews, options.words)
+    """Generate one file, unless it is there, and prepare it."""
+    described = folder / "size.json"
+    if not described.exists():
+        start = time.perf_counter()
+        size = generate(folder, options.reviews, options.words)
+        seconds = round(time.perf_counter() - start, 1)
+        described.write_text(json.dumps({"bytes": size, "seconds_to_generate": seconds}))
     figures: dict[str, object] = {
         "rows": options.reviews,
         "with_reviews": options.with_reviews,
-        "bytes": size,
+        **json.loads(described.read_text()),
         "bytes_packed": (folder / FILES["reviews"]).stat().st_size,
-        "seconds_to_generate": round(time.perf_counter() - start, 1),
         "limit_gb": options.limit_gb,
         "threads": int(os.environ.get("POLARS_MAX_THREADS", os.cpu_count() or 1)),
     }
@@ -198,6 +203,7 @@ def main() -> None:
     parser.add_argument("--way", choices=["auto", "always"], default="auto")
     parser.add_argument("--compare", action="store_true")
     parser.add_argument("--folder", type=Path, help="where the generated files go")
+    parser.add_argument("--generated", type=Path, help="files that are there, and stay")
     parser.add_argument("--out", type=Path, help="add the figures to this JSON")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
@@ -207,8 +213,11 @@ def main() -> None:
         figures = prepared(options.child, options.data, options.with_reviews, limit)
         print(json.dumps(figures))
         return
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        figures = measured(options, Path(folder))
+    if options.generated:
+        figures = measured(options, options.generated)
+    else:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            figures = measured(options, Path(folder))
     print(json.dumps(figures, indent=2))
     if options.out:
         known = json.loads(options.out.read_text()) if options.out.exists() else {}

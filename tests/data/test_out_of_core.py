@@ -179,7 +179,7 @@ def write_table(folder, rows, *, separator=",", end="\n", pack="", encoding="utf
             "duplicates": st.sampled_from(["first", "last", "keep", "error"]),
             "similar_ids": st.sampled_from(["error", "keep"]),
             "time": st.sampled_from(["auto", "auto", "s", "%Y%m%d", "none"]),
-            "rating_scale": st.sampled_from([None, (1, 5), "implicit"]),
+            "rating_scale": st.sampled_from(["auto", (1, 5), "implicit"]),
         }
     ),
 )
