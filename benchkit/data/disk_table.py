@@ -141,14 +141,13 @@ class DiskWriter:
 
     def finish(self) -> DiskTable:
         """Return the table of all pieces."""
-        self._flush()
+        if self._rows or not self._sizes:  # a table without rows has one chunk, too
+            self._flush()
         return DiskTable(self._folder, tuple(self._sizes), self._schema, self._files)
 
     def _flush(self) -> None:
-        if not self._rows:
-            return
         self._folder.mkdir(parents=True, exist_ok=True)
-        table = _concat_tables(self._pieces)
+        table = _concat_tables([pl.DataFrame(schema=self._schema), *self._pieces])
         for name, file in self._files.items():
             _write(self._folder / f"{file}-{len(self._sizes)}", table[name])
         self._sizes.append(self._rows)
@@ -222,8 +221,7 @@ def gather(table: Table, name: str, rows: NDArray[np.integer]) -> pl.Series:
         back = np.empty(len(rows), dtype=np.uint32)
         back[order] = np.arange(len(rows), dtype=np.uint32)
         return gather(table, name, rows[order]).gather(back)
-    empty = pl.Series(name, [], dtype=table.schema[name])
-    return pl.concat([empty, *gather_chunks(table, name, rows)], rechunk=True)
+    return pl.concat([*gather_chunks(table, name, rows)], rechunk=True)
 
 
 def gather_chunks(table: Table, name: str, rows: NDArray[np.integer]) -> Iterator[pl.Series]:
@@ -233,6 +231,7 @@ def gather_chunks(table: Table, name: str, rows: NDArray[np.integer]) -> Iterato
         return
     if len(rows) > 1 and not bool((rows[1:] >= rows[:-1]).all()):
         rows = np.sort(rows)
+    yield pl.Series(name, [], dtype=table.schema[name])
     starts = table.starts
     places = np.searchsorted(rows, starts)
     for number, (at, until) in enumerate(pairwise(places.tolist())):

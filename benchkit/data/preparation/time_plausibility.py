@@ -67,6 +67,8 @@ def describe_early_times(raw: RawData, times: Table, spec: DatasetSpec) -> Itera
     table = raw.interactions
     if spec.time != "auto" or raw.time_unit is not None or table.schema["timestamp"].is_temporal():
         return
+    if not len(times):
+        return
     ends = [(int(low), int(high)) for low, high in map(_range, iter_chunks(times, "timestamp"))]
     low, high = min(low for low, _ in ends), max(high for _, high in ends)
     second = NANOSECONDS["s"]
