@@ -17,7 +17,7 @@ from benchkit.data.readers import chunked_reader, delimited_blocks, quoted_cells
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import BenchkitError, ConfigError
 
-SMALL = settings(max_examples=60, deadline=None)
+SMALL = settings(max_examples=30, deadline=None)
 
 
 def prepare(folder, spec, way):
