@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit import io
+
 CHUNK_ROWS = 1 << 20
 _numbers = count()
 
@@ -146,7 +148,8 @@ class DiskWriter:
         return DiskTable(self._folder, tuple(self._sizes), self._schema, self._files)
 
     def _flush(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with io.wrap_io_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
         table = _concat_tables([pl.DataFrame(schema=self._schema), *self._pieces])
         for name, file in self._files.items():
             _write(self._folder / f"{file}-{len(self._sizes)}", table[name])
@@ -155,7 +158,8 @@ class DiskWriter:
 
 
 def _write(path: Path, values: pl.Series) -> None:
-    values.to_frame().write_ipc(path, compression="lz4")
+    with io.wrap_io_errors(path):
+        values.to_frame().write_ipc(path, compression="lz4")
 
 
 def _concat_tables(tables: list[pl.DataFrame]) -> pl.DataFrame:

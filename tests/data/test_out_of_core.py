@@ -1,5 +1,6 @@
 """What outgrows memory is prepared as in memory: the same files to the byte, the same errors."""
 
+import errno
 import gzip
 import json
 import os
@@ -241,6 +242,22 @@ def test_a_message_names_the_line_and_counts_rows_of_all_chunks(tmp_path):
     rows[30] = (*rows[30][:2], "nine", *rows[30][3:])
     cause, _ = check(tmp_path, spec_of("table", options=write_table(tmp_path, rows)))
     assert "line 62, column 'rating'" in cause
+
+
+def test_damaged_archives_and_full_disks(tmp_path, monkeypatch):
+    options = write_table(tmp_path, written_rows(40), pack=".gz")
+    path = Path(options["interactions"])
+    path.write_bytes(path.read_bytes()[:-20])
+    cause, _ = check(tmp_path, spec_of("table", options=options))
+    assert "the archive is damaged" in cause
+    options = write_table(tmp_path, written_rows(40))
+
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_ipc", fail)  # it is not read into memory instead
+    cause, _ = prepare(tmp_path, spec_of("table", options=options), "always")
+    assert ".columns" in cause and "space" in cause
 
 
 def test_a_file_goes_to_disk_when_it_outgrows_half_the_memory(tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
         user=user.astype(np.int32),
         item=item.astype(np.int32),
         offsets=np.concatenate([[0], np.cumsum(np.bincount(user))]).astype(np.int64),
-        rating=gather(table, "rating", rows).to_numpy() if "rating" in table.columns else None,
+        rating=_ratings(table, rows),
         timestamp=time if timed else None,
         review=_reviews(raw, rows),
         rating_scale=scale or FIVE_STARS,
@@ -103,6 +103,12 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     )
     dataset = _freeze_cases(spec, tables, lists, funnel)
     return replace(dataset, caveats=(*early, *dataset.caveats))
+
+
+def _ratings(table: Table, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    if "rating" not in table.columns:
+        return None
+    return gather(table, "rating", rows).to_numpy(writable=True)
 
 
 def _factorize_both(table: Table) -> tuple[IdCodes, IdCodes]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchkit.data.disk_table import DiskTable, DiskWriter, gather
 from benchkit.data.readers import quoted_cells
 from benchkit.data.readers.delimited_text import Dialect, find_dialect, parse_rows
-from benchkit.data.readers.text_decoding import iter_text
+from benchkit.data.readers.text_decoding import UNPACKING_ERRORS, iter_text
 from benchkit.errors import ConfigError, DataError
 
 BLOCK_BYTES = 16 << 20
@@ -43,7 +43,7 @@ def read_delimited_blocks(
     """
     try:
         return _read(path, folder, suffix, separator, encoding, quoting)
-    except (_UndecidedError, DataError, ConfigError, OSError):
+    except (_UndecidedError, DataError, ConfigError, *UNPACKING_ERRORS):
         return None
 
 

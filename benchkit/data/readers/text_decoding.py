@@ -13,6 +13,7 @@ from typing import Any
 
 from benchkit.errors import ConfigError, DataError
 
+UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
 PACKED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BYTE_ORDER_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
@@ -121,7 +122,7 @@ def unpack(path: Path) -> bytes:
         if data.startswith(mark):
             try:
                 return decompress(data)
-            except (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError) as error:
+            except UNPACKING_ERRORS as error:
                 raise DataError(
                     f"{path}: the archive is damaged: {error}", "get the file again"
                 ) from None
