@@ -186,13 +186,12 @@ def _drop_repeats(required: NDArray[np.integer]) -> NDArray[np.integer]:
 
 
 def _order_by_hash(lists: NDArray[np.int32], keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """Return lists [n, count] sorted by a hash of key [n] and item; PADDING_ITEM comes last."""
-    out = np.empty_like(lists)
+    """Sort lists [n, count] in place by a hash of key [n] and item; PADDING_ITEM comes last."""
     for start in range(0, len(lists), _BLOCK):
         rows = slice(start, start + _BLOCK)
         items = np.sort(lists[rows], axis=1)  # so that equal hashes tell nothing either
         hashes = seeds.splitmix(keys[rows], items) >> np.uint64(1)
         hashes[items == PADDING_ITEM] = np.iinfo(np.uint64).max
         order = np.argsort(hashes, axis=1, kind="stable")
-        out[rows] = np.take_along_axis(items, order, axis=1)
-    return out
+        lists[rows] = np.take_along_axis(items, order, axis=1)
+    return lists

@@ -91,6 +91,7 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
         review=_reviews(raw, rows),
         rating_scale=scale or FIVE_STARS,
     )
+    del user, item, time, order
     if interactions.rating is not None and (unrated := np.isnan(interactions.rating)).any():
         funnel["without_rating"] = int(unrated.sum())
     funnel |= {"users": len(users), "items": len(items), "interactions": len(interactions)}
