@@ -60,9 +60,9 @@ def write_methods() -> dict[str, str]:
         members = [card for card in cards if card.family == family]
         pages[f"reference/methods/{anchor(family)}.md"] = page(
             f"# {FAMILIES.get(family, family)}",
-            "Generated from the cards and the settings of the methods. In a suite, settings stand in"
-            ' `config = { ... }` of a row; `benchkit run --set methods.ROW.config.NAME=VALUE` changes'
-            " one for a run.",
+            "Generated from the cards and the settings of the methods. In a suite, settings stand"
+            " in `config = { ... }` of a row; `benchkit run --set"
+            " methods.ROW.config.NAME=VALUE` changes one for a run.",
             *_write_components(members, links),
         )
     return pages

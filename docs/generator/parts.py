@@ -72,8 +72,8 @@ def write_engines() -> dict[str, str]:
     nested = engine_models() - {EngineSettings, TeacherSettings, *configs.values()}
     blocks: list[str] = [
         "# Engines, teachers and executors",
-        'Each is named by `kind`: `engine = { kind = "openai", model = "gpt-4o" }`. Your own is named'
-        ' by its place: `kind = "my.py:MyEngine"`.',
+        'Each is named by `kind`: `engine = { kind = "openai", model = "gpt-4o" }`. Your own is'
+        ' named by its place: `kind = "my.py:MyEngine"`.',
         "## Engines",
         "Where a language model runs. All engines share the settings of which the base class says:",
         settings_table(list_settings(EngineSettings, links)),
@@ -155,7 +155,8 @@ def write_metrics() -> dict[str, str]:
     metrics = [
         (
             f"`{name}{'@K' if METRICS.load(name).takes_cutoff else ''}`",
-            ", ".join(f"`{feature}`" for feature in sorted(METRICS.load(name).requires)) or "answers",
+            ", ".join(f"`{feature}`" for feature in sorted(METRICS.load(name).requires))
+            or "answers",
             prose(_first_paragraph(METRICS.load(name))),
         )
         for name in METRICS

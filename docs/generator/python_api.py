@@ -55,9 +55,7 @@ def write_python_api() -> dict[str, str]:
         " calls the same functions. `bk.__version__` is the version.",
     ]
     for title, group in GROUPS.items():
-        blocks.append(heading(2, title))
-        for name in group:
-            blocks.append(f"::: benchkit.{name}")
+        blocks += [heading(2, title), *(f"::: benchkit.{name}" for name in group)]
     return {"reference/python.md": page(*blocks)}
 
 
@@ -70,6 +68,5 @@ def write_interfaces() -> dict[str, str]:
         " [Python API](python.md).",
     ]
     for title, (module, names) in INTERFACES.items():
-        blocks.append(heading(2, title))
-        blocks += [f"::: {module}.{name}" for name in names]
+        blocks += [heading(2, title), *(f"::: {module}.{name}" for name in names)]
     return {"reference/interfaces.md": page(*blocks)}

@@ -73,5 +73,3 @@ def write_suites() -> dict[str, str]:
             *sections,
         )
     }
-
-
