@@ -60,7 +60,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(PIP) --editable '.[recbole,lm,openai,teacher,plots,test]'
+	$(PIP) --editable '.[recbole,lm,openai,teacher,plots,docs,test]'
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

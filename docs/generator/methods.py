@@ -54,7 +54,7 @@ def write_methods() -> dict[str, str]:
     """Return path -> text of the page of all methods, and of one for each family."""
     cards = list(list_cards("method").values())
     families = list(dict.fromkeys(card.family for card in cards))
-    pages = {"reference/methods/index.md": _write_index(cards)}
+    pages = {"reference/methods/index.md": _write_index(cards, families)}
     links = model_links("methods")
     for family in families:
         members = [card for card in cards if card.family == family]
@@ -68,23 +68,28 @@ def write_methods() -> dict[str, str]:
     return pages
 
 
-def _write_index(cards: list[Card]) -> str:
-    rows = [
-        (
-            f"[{card.name}]({anchor(card.family)}.md#{anchor(card.name)})",
-            FAMILIES.get(card.family, card.family),
-            prose(card.summary),
-            card.fidelity,
-            prose(card.paper),
-        )
-        for card in cards
-    ]
+def _write_index(cards: list[Card], families: list[str]) -> str:
+    blocks = []
+    for family in families:
+        rows = [
+            (
+                f"[{card.name}]({anchor(family)}.md#{anchor(card.name)})",
+                card.fidelity,
+                prose(card.summary),
+            )
+            for card in cards
+            if card.family == family
+        ]
+        blocks += [
+            heading(2, FAMILIES.get(family, family), f"family-{family}"),
+            table(("method", "fidelity", "what it is"), rows),
+        ]
     return page(
         "# Methods",
         f"benchkit comes with {len(cards)} methods. *Reproduced* is the paper's method with the"
         " paper's objective; *adapted* is everything else, and the method's entry says in what it"
         " deviates. `benchkit ls methods --json` prints the same cards.",
-        table(("method", "family", "what it is", "fidelity", "paper"), rows),
+        *blocks,
     )
 
 
