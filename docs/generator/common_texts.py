@@ -1,7 +1,7 @@
 """Texts of fields that say what they are by their names, so that the code does not explain them."""
 
 COMMON_TEXTS: dict[str | tuple[str, str], str] = {
-    ("Suite", "name"): "What the suite is called; by default the file's name without `.toml`.",
+    ("Suite", "name"): "What the suite is called.",
     ("Suite", "title"): "Its title, in captions and on the page.",
     ("Suite", "description"): "A few sentences on what it compares, shown on the page.",
     ("Suite", "datasets"): "The datasets, each a table `[[datasets]]`.",

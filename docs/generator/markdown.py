@@ -25,6 +25,14 @@ def prose(text: str) -> str:
     )
 
 
+def sentence(text: str) -> str:
+    """Return a text of the code as a sentence: most are, comments are not."""
+    line = prose(text)
+    if line and line[-1] not in ".!?:":
+        line += "."
+    return line[:1].upper() + line[1:]
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table; cells are Markdown of one line."""
     lines = [columns, ["---"] * len(columns), *rows]
@@ -44,7 +52,7 @@ def settings_table(settings: Iterable[Setting]) -> str:
                 f"`{setting.name}`",
                 setting.type,
                 f"**{REQUIRED}**" if setting.default == REQUIRED else setting.default,
-                prose(setting.text),
+                sentence(setting.text),
             )
             for setting in settings
         ],

@@ -10,7 +10,7 @@ from benchkit.cards import Card, ComponentKind, list_cards
 from benchkit.registry import import_object
 from docs.generator.markdown import anchor, heading, page, prose, settings_table, table
 from docs.generator.parts import engine_models, part_links
-from docs.generator.settings import list_settings, nested_models, write_toml
+from docs.generator.settings import list_settings, nested_models, unlabelled_text, write_toml
 
 FAMILIES = {
     "control": "Controls",
@@ -149,7 +149,7 @@ def write_shared_settings() -> dict[str, str]:
     links = model_links("")
     sections = []
     for model in shared_models():
-        summary = (model.__doc__ or "").strip().partition("\n\n")[0]
+        summary = unlabelled_text(model.__doc__ or "", model.model_fields)
         sections += [
             heading(2, model.__qualname__),
             prose(summary),

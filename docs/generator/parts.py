@@ -14,7 +14,7 @@ from benchkit.lm.teachers import TEACHERS
 from benchkit.lm.teachers.base import TeacherSettings
 from benchkit.lm.types import EngineSettings
 from benchkit.runs.executors import EXECUTORS
-from docs.generator.markdown import anchor, heading, page, prose, settings_table, table
+from docs.generator.markdown import anchor, heading, page, prose, sentence, settings_table, table
 from docs.generator.settings import (
     describe_type,
     labelled_texts,
@@ -26,16 +26,21 @@ from docs.generator.settings import (
 
 ENGINES_PAGE = "engines.md"
 COMMON_OPTIONS = {
-    "folder": "Folder, or zip, with the published files; for `ml-100k` RecBole's by default.",
+    "folder": "Folder, or zip, with the published files.",
     "reviews": "File of the reviews, as it was published.",
     "meta": "File of the items, as it was published.",
     "interactions": "File of the interactions.",
-    "items": "File of the items; of `toy`, how many there are.",
-    "users": "Users of generated data.",
-    "clusters": "Groups of items that users stay in.",
-    "length": "Interactions of a user, about.",
-    "seed": "Seed of generated data.",
+    "items": "File of the items.",
     "rate_within": "Ratings 1-5 by how a number ranks within the item or the user, or none.",
+}
+SOURCE_OPTIONS = {
+    "toy": {
+        "users": "Users.",
+        "items": "Items.",
+        "clusters": "Groups of items that users stay in.",
+        "length": "Interactions of a user, about.",
+        "seed": "Seed of the draws.",
+    },
 }
 """Texts of options that docstrings of sources do not explain."""
 
@@ -75,8 +80,7 @@ def write_engines() -> dict[str, str]:
         'Each is named by `kind`: `engine = { kind = "openai", model = "gpt-4o" }`. Your own is'
         ' named by its place: `kind = "my.py:MyEngine"`.',
         "## Engines",
-        "Where a language model runs. All engines share the settings of which the base class says:",
-        settings_table(list_settings(EngineSettings, links)),
+        "Where a language model runs.",
     ]
     for name, model in configs.items():
         if name == "teacher template":
@@ -116,7 +120,7 @@ def write_data() -> dict[str, str]:
         read = SOURCES.load(name).read
         summary = unlabelled_text(read.__doc__ or "", inspect.signature(read).parameters)
         blocks += [heading(3, f"source {name}", name), prose(summary)]
-        blocks += _options(read)
+        blocks += _options(name, read)
     blocks += [
         "## Splits",
         'A split is a name, or a table with parameters: `split = { name = "adherence", held_out ='
@@ -130,10 +134,11 @@ def write_data() -> dict[str, str]:
     return {"reference/data.md": page(*blocks)}
 
 
-def _options(read: Any) -> Iterator[str]:
+def _options(source: str, read: Any) -> Iterator[str]:
     """Yield the table of a source's options, with the texts of its docstring."""
     parameters = inspect.signature(read, eval_str=True).parameters
-    texts = COMMON_OPTIONS | labelled_texts(read.__doc__ or "", parameters)
+    texts = COMMON_OPTIONS | SOURCE_OPTIONS.get(source, {})
+    texts |= labelled_texts(read.__doc__ or "", parameters)
     rows = [
         (
             f"`{name}`",
@@ -143,7 +148,7 @@ def _options(read: Any) -> Iterator[str]:
             else "none"
             if parameter.default is None
             else f"`{write_toml(parameter.default)}`",
-            prose(texts.get(name, "")),
+            sentence(texts.get(name, "")),
         )
         for name, parameter in parameters.items()
     ]

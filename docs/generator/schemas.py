@@ -14,7 +14,7 @@ from benchkit.faults import FaultRecord
 from benchkit.files.checksums import FileChecksum
 from benchkit.runs import records
 from docs.generator.common_texts import COMMON_TEXTS
-from docs.generator.markdown import anchor, heading, page, prose, table
+from docs.generator.markdown import anchor, heading, page, prose, sentence, table
 from docs.generator.settings import list_settings
 
 TABLES = {
@@ -42,7 +42,7 @@ def write_schemas() -> dict[str, str]:
     sections = []
     for schema, file in TABLES.items():
         rows = [
-            (f"`{name}`", f"`{_type_name(kind)}`", prose(text))
+            (f"`{name}`", f"`{_type_name(kind)}`", sentence(text))
             for name, kind, text in list_columns(schema)
         ]
         sections += [
@@ -52,7 +52,7 @@ def write_schemas() -> dict[str, str]:
         ]
     for model, file in RECORDS.items():
         rows = [
-            (f"`{setting.name}`", setting.type, prose(setting.text))
+            (f"`{setting.name}`", setting.type, sentence(setting.text))
             for setting in list_settings(model, links)
         ]
         sections += [

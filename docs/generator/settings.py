@@ -87,12 +87,12 @@ def _describe_bare_type(kind: Any, links: Mapping[type, str]) -> str:
 
 
 def _describe_bounds(bounds: Any) -> Iterator[str]:
-    for bound in bounds:
-        for name, sign in _BOUNDS.items():
-            if (value := getattr(bound, name, None)) is not None:
+    for name, sign in _BOUNDS.items():  # the lower bound first
+        for value in (getattr(bound, name, None) for bound in bounds):
+            if value is not None:
                 yield f" {sign} {value:,}" if isinstance(value, int) else f" {sign} {value}"
-        if getattr(bound, "min_length", None):
-            yield ", at least one"
+    if any(getattr(bound, "min_length", None) for bound in bounds):
+        yield ", at least one"
 
 
 def describe_default(field: FieldInfo) -> str:
@@ -175,8 +175,9 @@ def field_texts(cls: type) -> dict[str, str]:
     if not isinstance(body, ast.ClassDef):
         return texts
     for field, below in zip(body.body, body.body[1:], strict=False):
-        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if is_field and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+        if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+            continue
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
             texts[field.target.id] = inspect.cleandoc(str(below.value.value))
     return texts
 

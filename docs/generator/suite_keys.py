@@ -1,5 +1,7 @@
 """Pages of every key of a suite, and of the suites that come with benchkit."""
 
+from dataclasses import replace
+
 from pydantic import BaseModel
 
 from benchkit.config.decoding_spec import DecodingSpec
@@ -24,6 +26,8 @@ TABLES: dict[type[BaseModel], tuple[str, str]] = {
     JudgeSpec: ("[[judging.judges]]", "One judge and its settings."),
 }
 """Model of each table of a suite -> its title, and what it is."""
+DEFAULTS = {"name": "the file's, without `.toml`", "title": "the name"}
+"""What is set where a file leaves out a key that Python requires."""
 
 
 def write_suite_keys() -> dict[str, str]:
@@ -36,7 +40,12 @@ def write_suite_keys() -> dict[str, str]:
         sections += [
             heading(2, title.replace("[", "\\["), model.__qualname__),
             prose(summary),
-            settings_table(list_settings(model, links)),
+            settings_table(
+                replace(setting, default=DEFAULTS[setting.name])
+                if model is Suite and setting.name in DEFAULTS
+                else setting
+                for setting in list_settings(model, links)
+            ),
         ]
     return {
         "reference/suite.md": page(
