@@ -25,7 +25,7 @@ def read_own_tables(
 ) -> RawData:
     """Your own tables: `interactions` (user, item, ...) and `items` (item, title, ...).
 
-    columns: benchkit's name -> that in the files, e.g. {"user": "reviewer_id", "rating": "stars"}, or a
+    columns: our name -> the files', e.g. {"user": "reviewer_id", "rating": "stars"}, or a
         map for each file: {"interactions": {...}, "items": {...}}.
     separator: between cells of a text file; by default what its header shows.
     encoding: what a text file is written in; by default UTF-8, or what its byte order mark says.
