@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from benchkit.cli.main import app
-from docs.generator.markdown import heading, page, prose, table
+from docs.generator.markdown import anchor, heading, page, prose, table
 
 
 def list_commands() -> Iterator[tuple[str, Any]]:
@@ -38,6 +38,10 @@ def list_parameters(command: Any) -> Iterator[tuple[str, str]]:
         yield f"`{usage}`", prose(text).replace("[", "\\[")
 
 
+def _first_paragraph(text: str | None) -> str:
+    return (text or "").partition("\n\n")[0]
+
+
 def write_commands() -> dict[str, str]:
     """Return path -> text of the page of commands."""
     group: Any = typer.main.get_command(app)
@@ -45,6 +49,13 @@ def write_commands() -> dict[str, str]:
         "# Commands",
         "Generated from the command line itself; `benchkit COMMAND --help` prints the same.",
         prose(group.epilog),
+        table(
+            ("command", "what it does"),
+            [
+                (f"[`benchkit {name}`](#{anchor(name)})", prose(_first_paragraph(command.help)))
+                for name, command in list_commands()
+            ],
+        ),
         "Options of all commands, before or behind a command's name:",
         table(("option", "what it does"), list_parameters(group)),
     ]
