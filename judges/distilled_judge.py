@@ -65,9 +65,8 @@ class DistilledConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rubric: str = Field(
-        default="rationale-0-3", description="Of the labels: a name, or the path of a TOML file."
-    )
+    rubric: str = "rationale-0-3"
+    """Of the labels: a name, or the path of a TOML file."""
     labels: tuple[Path, ...] = Field(
         default=(), description="Files of grades; see `judges.training_labels`."
     )

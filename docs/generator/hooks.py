@@ -37,7 +37,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_post_build(config: Any) -> None:
-    """Remove source maps: they are half of the site, and name servers that nothing asks."""
+    """Remove source maps, which no reader of the site needs."""
     for path in Path(config.site_dir).rglob("*.map"):
         path.unlink()
     pattern = re.compile(r"\n?(//#|/\*#) sourceMappingURL=\S+( \*/)?")

@@ -20,16 +20,16 @@ TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page 
 
 def anchors(text):
     """Return the anchors of a page: headings, and what mkdocstrings adds."""
-    found = set()
+    names = set()
     for title in re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE):
         explicit = re.search(r"\{ #(\S+) \}", title)
         plain = re.sub(r"[`*\\]", "", title)
-        found.add(
+        names.add(
             explicit[1]
             if explicit
             else re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", plain.lower())).strip("-")
         )
-    return found | set(re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE))
+    return names | set(re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE))
 
 
 def target_of(page, target):

@@ -81,6 +81,6 @@ def test_the_search_works_from_the_disk(site, browser):
     page.click(".md-search__input")
     page.keyboard.type("Slurm")
     page.wait_for_selector(".md-search-result__item a")
-    found = page.inner_text(".md-search-result__list")
+    results = page.inner_text(".md-search-result__list")
     page.close()
-    assert "Run on several machines" in found
+    assert "Run on several machines" in results
