@@ -69,6 +69,7 @@ def write_methods() -> dict[str, str]:
 
 
 def _write_index(cards: list[Card], families: list[str]) -> str:
+    names = [card.name for card in cards if "*" not in card.name]
     blocks = []
     for family in families:
         rows = [
@@ -86,7 +87,7 @@ def _write_index(cards: list[Card], families: list[str]) -> str:
         ]
     return page(
         "# Methods",
-        f"benchkit comes with {len(cards)} methods. *Reproduced* is the paper's method with the"
+        f"benchkit comes with {len(names)} methods by name. *Reproduced* is the paper's method with the"
         " paper's objective; *adapted* is everything else, and the method's entry says in what it"
         " deviates. `benchkit ls methods --json` prints the same cards.",
         *blocks,
