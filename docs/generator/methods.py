@@ -88,7 +88,7 @@ def _write_index(cards: list[Card], families: list[str]) -> str:
     return page(
         "# Methods",
         f"benchkit comes with {len(names)} methods by name. *Reproduced* is the paper's method with"
-        " the paper's objective; *adapted* is everything else, and the method's entry says in what it"
+        " the paper's objective; *adapted* is everything else, and its entry says in what it"
         " deviates. `benchkit ls methods --json` prints the same cards.",
         *blocks,
     )
