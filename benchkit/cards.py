@@ -31,7 +31,7 @@ REGISTRIES: dict[ComponentKind, Registry[type[Any]]] = {
         "benchkit.recommenders",
         base=type,
         members=("capabilities", "fit", "predict"),
-        hint="write a class with capabilities, fit and predict (README: Adding a method)",
+        hint="write a class with capabilities, fit and predict (docs/tutorials/own-method.md)",
     ),
     "judge": Registry(
         "judge",

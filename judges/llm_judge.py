@@ -54,6 +54,7 @@ class LLMJudgeConfig(PromptOptions):
     )
     rubric: str = Field(default="rationale-0-3", description="A name, or the path of a TOML file.")
     decoding: Decoding = Decoding(temperature=0, top_p=1, max_tokens=1024)
+    """How its replies are drawn; `n` must be 1."""
     retries: int = Field(
         default=1, ge=0, le=5,
         description="How often to ask again after a whole reply without a readable verdict, each"

@@ -26,12 +26,13 @@ def read_own_tables(
 ) -> RawData:
     """Your own tables: `interactions` (user, item, ...) and `items` (item, title, ...).
 
-    columns: house name -> name in the files, e.g. {"user": "reviewer_id", "rating": "stars"}, or a
+    columns: our name -> the files', e.g. {"user": "reviewer_id", "rating": "stars"}, or a
         map for each file: {"interactions": {...}, "items": {...}}.
     separator: between cells of a text file; by default what its header shows.
     encoding: what a text file is written in; by default UTF-8, or what its byte order mark says.
     quoting: "csv" where quotes open and close cells, which may have several lines; "none" where
         they are characters like any other; "auto" as "csv", but stops where it may be either.
+
     The last three may be tables, too: {"items": "latin-1"}.
     A table without `timestamp` is taken to be in the order of time.
     """
