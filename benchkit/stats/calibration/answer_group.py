@@ -57,7 +57,7 @@ class AnswerGroup:
     def equally_weighted(self) -> bool:
         """Whether every answer had the same chance to be labelled."""
         weights = self.weights[self.labelled]
-        return bool(np.allclose(weights, weights[:1], rtol=1e-9))
+        return bool(np.ptp(weights) <= 1e-9 * weights.max())
 
     def indicate(self, grade: float, nearest: bool = True) -> "AnswerGroup":
         """Return the group with 1 where a grade is `grade` and 0 elsewhere, to estimate shares.
