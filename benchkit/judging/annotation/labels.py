@@ -16,8 +16,9 @@ from benchkit.runs.records import guess_users
 
 LABEL_COLUMNS = (
     "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",
-    "weight",
+    "weight", "run_id",
 )  # fmt: skip
+JUDGE_PREFIX = "judge:"  # of raters that are no people
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def _rows(
         end = (
             f"{criterion.low}-{criterion.high}", item.method, item.task, item.case_id,
             f"{item.task}/{item.user or guess_users([item.case_id])[0]}", item.weight,
+            item.run_id,
         )  # fmt: skip
         for annotator in key.annotators:
             entry = last.get((annotator, identifier, criterion.name))
@@ -110,7 +112,7 @@ def _rows(
             grade = item.grades.get(label, {}).get(criterion.name)
             if grade is not None and criterion.name in judge.comparable:
                 whole = int(grade) if grade.is_integer() else grade
-                yield identifier, f"judge:{label}", criterion.name, whole, *end
+                yield identifier, f"{JUDGE_PREFIX}{label}", criterion.name, whole, *end
 
 
 def _check_one_person_each(entries: Iterable[ExportRow]) -> None:

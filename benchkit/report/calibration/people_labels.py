@@ -1,0 +1,79 @@
+"""Labels of people, as `benchkit annotate --read` writes them, for answers in a run store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from benchkit.errors import DataError, check_unique
+from benchkit.judging.annotation.labels import JUDGE_PREFIX
+from benchkit.report.agreement.ratings_io import read_table
+
+_NEEDED = ("rater", "criterion", "grade", "system", "task", "case_id")
+_KEY = ("task", "system", "run_id", "case_id", "criterion")
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleLabels:
+    """Grades by people, one a row.
+
+    Columns: task, system (the method), run_id (null where files do not say it), case_id, criterion,
+    scale, rater, grade, weight.
+    """
+
+    table: pl.DataFrame
+
+    @property
+    def raters(self) -> tuple[str, ...]:
+        """The people, in the order of the files."""
+        return tuple(self.table["rater"].unique(maintain_order=True))
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        """The criteria that they graded."""
+        return tuple(self.table["criterion"].unique(maintain_order=True))
+
+
+def read_people_labels(paths: Sequence[Path]) -> PeopleLabels:
+    """Read the grades by people of all files; those by judges are left out.
+
+    Raises:
+        DataError: A file has not the columns that say which answer was graded, or a person graded
+            an answer twice.
+    """
+    check_unique("file", [str(path.resolve()) for path in paths])
+    table = pl.concat([_read(path) for path in paths])
+    if len(twice := table.filter(pl.struct(*_KEY, "rater").is_duplicated())):
+        first = twice.row(0, named=True)
+        raise DataError(
+            f"{first['rater']} graded the {first['criterion']} of {first['system']} on case"
+            f" {first['case_id']} more than once",
+            "give each file of labels once",
+        )
+    if not len(table):
+        raise DataError("there is no grade by people in the files", "annotate answers first")
+    return PeopleLabels(table)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    table = read_table(path)
+    if missing := [name for name in _NEEDED if name not in table.columns]:
+        raise DataError(
+            f"{path}: no column {missing[0]!r}, so that it does not say which answers of the store"
+            " were graded",
+            "give labels that benchkit annotate --read wrote",
+        )
+    optional = {name: pl.col(name) if name in table.columns else pl.lit(None, dtype=pl.String)
+                for name in ("run_id", "scale", "weight")}  # fmt: skip
+    texts = [pl.col(name).cast(pl.String) for name in _NEEDED if name != "grade"]
+    people = table.select(
+        *texts,
+        optional["run_id"].cast(pl.String).alias("run_id"),
+        optional["scale"].cast(pl.String).alias("scale"),
+        pl.col("grade").cast(pl.Float64, strict=False),
+        optional["weight"].cast(pl.Float64, strict=False).fill_null(1.0).alias("weight"),
+    )
+    return people.filter(
+        pl.col("grade").is_not_null() & ~pl.col("rater").str.starts_with(JUDGE_PREFIX)
+    )
