@@ -36,15 +36,25 @@ def annotate_command(
     rubric: Annotated[
         str, typer.Option(help="A name or a TOML file; the judge's by default.")
     ] = "",
+    plan: options.PlanOption = False,
+    half_width: Annotated[
+        float, typer.Option(help="--plan: of the 95 % intervals of corrected means, in grades.")
+    ] = 0.1,
+    labels: options.LabelsOption = None,
+    correlation: Annotated[
+        float, typer.Option(help="--plan without --labels: of the judge's grades with people's.")
+    ] = 0.5,
     seed: Annotated[int, typer.Option(help="Seed of the sample and the order.")] = 0,
 ) -> None:
     """Make pages on which people grade what judges or a teacher graded, blind; read them back.
 
     Answers are drawn at random, equally many of each method in each task where there are enough.
     Give each person one page, and nobody key.json. People see the whole history; a judge may have
-    been shown less of it, by its settings.
+    been shown less of it, by its settings. With --plan nothing is written, and the answers that
+    people have to grade are counted.
     """
     from benchkit.api.annotation import make_annotation_pages, read_annotations
+    from benchkit.api.calibration import plan_annotation
     from benchkit.errors import ConfigError
     from benchkit.report.core.text_table import print_tables, wide_console
 
@@ -57,6 +67,15 @@ def annotate_command(
             "--judgements PATH --out FOLDER to make pages (--rationales FILE --suite SUITE for a"
             " teacher's), or --read CSV --key key.json --out FILE",
         )
+    if plan:
+        if not judgements:
+            raise ConfigError("--plan needs what a judge graded", "--judgements PATH")
+        tables = plan_annotation(
+            paths, half_width, labels=labels or (), suite=suite, judge=judge,
+            correlation=correlation,
+        )  # fmt: skip
+        print_tables(wide_console(), tables)
+        return
     if out is None:
         raise ConfigError("there is no place to write to", "name it with --out")
     if read and key is None:

@@ -52,6 +52,7 @@ def report_command(
             " papers print and --paper shows by default."
         ),
     ] = "",
+    labels: options.LabelsOption = None,
     forget: ForgetOption = None,
     leaderboards: Annotated[
         Path | None, typer.Option(help="Also write all formats to LEADERBOARDS/SUITE.")
@@ -64,7 +65,7 @@ def report_command(
     from benchkit.report.core.text_table import wide_console
 
     shape = (format_, layout, intervals, costs, paper, protocol, published)
-    view = ReportView(*shape, ranks=ranks, interference=interference)
+    view = ReportView(*shape, ranks=ranks, interference=interference, labels=tuple(labels or ()))
     if problem := view.find_conflict(writes=leaderboards is not None):
         raise typer.BadParameter(problem[1], param_hint=problem[0])
     for label in forget or ():

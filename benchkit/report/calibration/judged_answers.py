@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ from benchkit.errors import DataError
 from benchkit.judging.annotation.labels import JUDGE_PREFIX
 from benchkit.judging.annotation.population import RunJudgement
 from benchkit.report.agreement.ratings_io import RatingsTable
-from benchkit.report.calibration.people_labels import PeopleLabels
+from benchkit.report.calibration.people_labels import PeopleLabels, no_labels
 from benchkit.report.grades.answers import answer_grades
 from benchkit.stats.arrays import Floats, Ints
 from benchkit.stats.calibration.answer_group import AnswerGroup, make_group
@@ -47,24 +48,39 @@ class JudgedAnswers:
 def answers_of_judgements(
     judgements: Iterable[RunJudgement], labels: PeopleLabels
 ) -> Iterator[JudgedAnswers]:
-    """Yield what each judge graded of each task, for the criterion of the labels."""
-    runs: dict[tuple[str, str], dict[str, list[RunJudgement]]] = {}
-    for judgement in judgements:
-        key = judgement.manifest.task, judgement.manifest.label
-        runs.setdefault(key, {}).setdefault(judgement.method, []).append(judgement)
-    for (task, judge), methods in runs.items():
-        rubric = next(iter(methods.values()))[0].manifest.rubric
-        grades = {
-            method: answer_grades([j.run for j in parts], [j.manifest for j in parts])
-            for method, parts in methods.items()
-        }
+    """Yield what each judge graded of each task, for the criteria of the labels."""
+    for task, judge, rubric, grades in _group_judgements(judgements):
         for criterion in rubric["criteria"]:
             if criterion["name"] in labels.criteria:
                 yield join_labels(task, judge, criterion, grades, labels)
 
 
+def plan_answers(
+    judgements: Iterable[RunJudgement], labels: PeopleLabels | None
+) -> Iterator[JudgedAnswers]:
+    """Yield what each judge graded of each task by the first criterion, with labels if any."""
+    for task, judge, rubric, grades in _group_judgements(judgements):
+        yield join_labels(task, judge, rubric["criteria"][0], grades, labels or no_labels())
+
+
+def _group_judgements(
+    judgements: Iterable[RunJudgement],
+) -> Iterator[tuple[str, str, Mapping[str, Any], Grades]]:
+    """Yield task, judge, rubric and the answers of each method."""
+    runs: dict[tuple[str, str], dict[str, list[RunJudgement]]] = {}
+    for judgement in judgements:
+        key = judgement.manifest.task, judgement.manifest.label
+        runs.setdefault(key, {}).setdefault(judgement.method, []).append(judgement)
+    for (task, judge), methods in runs.items():
+        grades = {
+            method: answer_grades([j.run for j in parts], [j.manifest for j in parts])
+            for method, parts in methods.items()
+        }
+        yield task, judge, next(iter(methods.values()))[0].manifest.rubric, grades
+
+
 def join_labels(
-    task: str, judge: str, criterion: Mapping[str, object], grades: Grades, labels: PeopleLabels
+    task: str, judge: str, criterion: Mapping[str, Any], grades: Grades, labels: PeopleLabels
 ) -> JudgedAnswers:
     """Return the answers of a task with the labels that are of them.
 
@@ -74,7 +90,7 @@ def join_labels(
     Raises:
         DataError: The labels do not say of which of several runs they are.
     """
-    name, low, high = str(criterion["name"]), int(str(criterion["low"])), int(str(criterion["high"]))
+    name, low, high = criterion["name"], criterion["low"], criterion["high"]
     categories = tuple(float(grade) for grade in range(low, high + 1))
     of_task = labels.table.filter((pl.col("task") == task) & (pl.col("criterion") == name))
     scales = set(of_task["scale"].drop_nulls().to_list())
@@ -169,7 +185,7 @@ def _label_matrix(
     if lacks_run and len(runs) > 1:
         raise DataError(
             f"the labels of {method} do not say of which of its {len(runs)} runs (seeds) they are",
-            "read them back anew, which names the runs: benchkit annotate --read ... --key key.json",
+            "read them back anew with benchkit annotate --read, which now names the runs",
         )
     keys = zip(judged["run_id"], judged["case_id"], strict=True)
     places = {key: place for place, key in enumerate(keys)}

@@ -146,9 +146,7 @@ def _overall(groups: Sequence[AnswerGroup]) -> CalibratedEstimate:
     return calibrate_contrast(groups, [size / sum(sizes) for size in sizes])
 
 
-def _shares(
-    group: AnswerGroup, categories: Sequence[float] | None
-) -> tuple[MethodShare, ...]:
+def _shares(group: AnswerGroup, categories: Sequence[float] | None) -> tuple[MethodShare, ...]:
     shares = []
     for grade in categories or ():
         indicator = group.indicate(grade)

@@ -11,6 +11,11 @@ from benchkit.judging.annotation.labels import JUDGE_PREFIX
 from benchkit.report.agreement.ratings_io import read_table
 
 _NEEDED = ("rater", "criterion", "grade", "system", "task", "case_id")
+_SCHEMA = {
+    "rater": pl.String, "criterion": pl.String, "system": pl.String, "task": pl.String,
+    "case_id": pl.String, "run_id": pl.String, "scale": pl.String, "grade": pl.Float64,
+    "weight": pl.Float64,
+}  # fmt: skip
 _KEY = ("task", "system", "run_id", "case_id", "criterion")
 
 
@@ -33,6 +38,11 @@ class PeopleLabels:
     def criteria(self) -> tuple[str, ...]:
         """The criteria that they graded."""
         return tuple(self.table["criterion"].unique(maintain_order=True))
+
+
+def no_labels() -> PeopleLabels:
+    """Return labels of which there are none yet."""
+    return PeopleLabels(pl.DataFrame(schema=_SCHEMA))
 
 
 def read_people_labels(paths: Sequence[Path]) -> PeopleLabels:
@@ -64,15 +74,17 @@ def _read(path: Path) -> pl.DataFrame:
             " were graded",
             "give labels that benchkit annotate --read wrote",
         )
-    optional = {name: pl.col(name) if name in table.columns else pl.lit(None, dtype=pl.String)
-                for name in ("run_id", "scale", "weight")}  # fmt: skip
-    texts = [pl.col(name).cast(pl.String) for name in _NEEDED if name != "grade"]
-    people = table.select(
-        *texts,
-        optional["run_id"].cast(pl.String).alias("run_id"),
-        optional["scale"].cast(pl.String).alias("scale"),
-        pl.col("grade").cast(pl.Float64, strict=False),
-        optional["weight"].cast(pl.Float64, strict=False).fill_null(1.0).alias("weight"),
+    people = (
+        pl.DataFrame(
+            [
+                table[name] if name in table.columns else pl.Series(name, [None] * len(table))
+                for name in _SCHEMA
+            ]
+        )
+        .with_columns(
+            pl.col(name).cast(dtype, strict=dtype == pl.String) for name, dtype in _SCHEMA.items()
+        )
+        .with_columns(pl.col("weight").fill_null(1.0))
     )
     return people.filter(
         pl.col("grade").is_not_null() & ~pl.col("rater").str.starts_with(JUDGE_PREFIX)

@@ -119,8 +119,6 @@ def compare_with_annotators(
     return AlternativeAnnotatorTest(annotators, epsilon, rate, advantage, reason)
 
 
-
-
 def _no_test(epsilon: float, reason: str) -> AlternativeAnnotatorTest:
     return AlternativeAnnotatorTest((), epsilon, float("nan"), float("nan"), reason)
 

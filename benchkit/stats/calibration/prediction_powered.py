@@ -205,7 +205,8 @@ def _fit_slopes(terms: Sequence[_Terms]) -> list[float]:
     if len(columns) == 1:
         square = float(columns[0] @ columns[0])
         return [float(columns[0] @ target) / square if square > 0 else 0.0]
-    return np.linalg.lstsq(np.column_stack(columns), target, rcond=None)[0].tolist()
+    slopes = np.linalg.lstsq(np.column_stack(columns), target, rcond=None)[0]
+    return [float(slope) for slope in slopes]
 
 
 def _sum_squares(terms: Sequence[_Terms], slopes: Sequence[float]) -> float:

@@ -54,8 +54,7 @@ def check_transport(
         level: Of the intervals.
     """
     checks = [
-        _check(group, [*groups[:i], *groups[i + 1 :]], level)
-        for i, group in enumerate(groups)
+        _check(group, [*groups[:i], *groups[i + 1 :]], level) for i, group in enumerate(groups)
     ]
     adjusted = holm([np.nan if check is None else check.p for check in checks])
     return [
