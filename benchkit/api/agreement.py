@@ -1,19 +1,27 @@
-"""Agreement of raters, as text and as files."""
+"""Agreement of raters, and judges corrected by people, as text and as files."""
 
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchkit import io
-from benchkit.errors import ConfigError
+from benchkit.errors import ConfigError, DataError
+from benchkit.judging.annotation.population import find_judgements
 from benchkit.report.agreement.confusion_plot import write_confusions
 from benchkit.report.agreement.files import agreement_csv, agreement_json, write_agreement
 from benchkit.report.agreement.measurement import AgreementReport
 from benchkit.report.agreement.tables import agreement_tables
 from benchkit.report.calibration.files import calibration_csv, calibration_records
-from benchkit.report.calibration.measurement import CalibrationReport
+from benchkit.report.calibration.judged_answers import answers_of_judgements, answers_of_ratings
+from benchkit.report.calibration.measurement import (
+    DEFAULT_EPSILON,
+    CalibrationReport,
+    measure_calibration,
+)
+from benchkit.report.calibration.people_labels import read_people_labels
 from benchkit.report.calibration.tables import calibration_tables
 from benchkit.report.core.text_table import render_markdown
+from benchkit.runs.records import JUDGE_PREFIX
 
 
 def _markdown(report: AgreementReport, calibrations: Sequence[CalibrationReport]) -> str:
@@ -53,3 +61,50 @@ def write_agreement_report(
         return paths + write_confusions(report.pairs, folder), ""
     except ConfigError as error:
         return paths, str(error)
+
+
+def calibrate_judges(
+    report: AgreementReport,
+    paths: Sequence[Path],
+    judgements: Sequence[Path] = (),
+    *,
+    suite: str = "",
+    epsilon: float = DEFAULT_EPSILON,
+    seed: int = 0,
+) -> list[CalibrationReport]:
+    """Compare each judge with people, and correct its figures.
+
+    Judges are the raters that are not the reference or, without one, those that `benchkit annotate`
+    calls `judge:...`. Without them, or on no common scale, there is nothing to compare.
+
+    Args:
+        report: The agreement of all raters.
+        paths: The files that it is of.
+        judgements: Where all answers are that judges graded: judgements (.parquet), folders of
+            runs, or a store. Without them these are the answers in the files.
+        suite: The suite of a store.
+        epsilon: By how much a person has to be better than the judge that replaces people.
+        seed: Of the bootstrap.
+
+    Raises:
+        ConfigError: `judgements` without common scale or store's suite.
+        DataError: No label is of a judged answer.
+    """
+    if judgements:
+        labels = read_people_labels(paths)
+        answers = list(answers_of_judgements(find_judgements(judgements, suite), labels))
+        if not any(len(part.grades) for part in answers):
+            raise DataError(
+                "no label is of an answer in these judgements",
+                "name the judgements that the answers were drawn from, as for benchkit annotate",
+            )
+    else:
+        ratings = report.ratings
+        judges = [r for r in ratings.raters if r not in report.reference]
+        if not report.reference:
+            judges = [rater for rater in judges if rater.startswith(JUDGE_PREFIX)]
+        people = [rater for rater in ratings.raters if rater not in judges]
+        if not (judges and people and report.common_scale):
+            return []
+        answers = [answers_of_ratings(ratings, people, j, report.categories) for j in judges]
+    return [measure_calibration(part, epsilon=epsilon, seed=seed) for part in answers]

@@ -1,11 +1,11 @@
 """benchkit agree"""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from benchkit.cli import options
+from benchkit.cli import annotation_options, options
 from benchkit.cli.csv_option import split_names
 from benchkit.console import echo, echo_file
 
@@ -22,27 +22,17 @@ def agree_command(
         str,
         typer.Option(help="For a table with one row an item: a column a rater, named a,b,..."),
     ] = "",
-    reference: Annotated[
-        str, typer.Option(help="Compare with this rater, or with the mean of several (a,b).")
-    ] = "",
-    pairs: Annotated[
-        Literal["none", "reference", "all"] | None,
-        typer.Option(
-            help="Pairs of raters with statistics of their own: none, those with the reference, or"
-            " all; by default all up to 45 pairs, above those with the reference, if there is one."
-        ),
-    ] = None,
+    reference: annotation_options.ReferenceOption = "",
+    pairs: annotation_options.PairsOption = None,
     scale: options.ScaleOption = "",
     gap: options.GapOption = None,
-    format_: Annotated[
-        Literal["terminal", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
-    ] = "terminal",
+    format_: annotation_options.AgreementFormatOption = "terminal",
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables, confusion matrices, disagreements.")
     ] = None,
-    judgements: options.AllJudgementsOption = None,
-    suite: Annotated[str, typer.Option(help="The suite of a store, with --judgements.")] = "",
-    epsilon: options.EpsilonOption = 0.15,
+    judgements: annotation_options.AllJudgementsOption = None,
+    suite: annotation_options.LabelledSuiteOption = "",
+    epsilon: annotation_options.EpsilonOption = 0.15,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap and the permutations.")] = 0,
 ) -> None:
     """Measure how well raters agree: people with people, judges with people, with intervals.
@@ -50,8 +40,7 @@ def agree_command(
     Where people and judges graded, it also says whether a judge could replace people and, with all
     answers that the judge graded, what its means are after correction by people's grades.
     """
-    from benchkit.api.agreement import AGREEMENT_FORMATS, write_agreement_report
-    from benchkit.api.calibration import calibrate_judges
+    from benchkit.api.agreement import AGREEMENT_FORMATS, calibrate_judges, write_agreement_report
     from benchkit.report.agreement.measurement import measure_agreement
     from benchkit.report.agreement.ratings_io import RatingsColumns, read_ratings
     from benchkit.report.agreement.tables import agreement_tables

@@ -217,38 +217,7 @@ OnlyJudgeOption = Annotated[
     ),
 ]
 
-PlanOption = Annotated[
-    bool,
-    typer.Option(
-        "--plan",
-        help="Say how many answers people have to grade, of which methods, so that the judge's"
-        " means are known to --half-width; nothing is written.",
-    ),
-]
-LabelsOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="FILE",
-        help="People's grades, as `benchkit annotate --read` wrote them; may be repeated.",
-    ),
-]
-
 # benchkit agree
-AllJudgementsOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="PATH",
-        help="Correct a judge's means over all answers that it graded: judgements (.parquet),"
-        " folders of runs, or a store with --suite; may be repeated.",
-    ),
-]
-EpsilonOption = Annotated[
-    float,
-    typer.Option(
-        help="How much worse than a person a judge may be to replace people, since it costs less:"
-        " .2 beside experts, .15 beside trained people, .1 beside crowd workers."
-    ),
-]
 GradesArgument = Annotated[
     list[Path],
     typer.Argument(
@@ -286,6 +255,12 @@ ScaleOption = Annotated[
         " different scales, and only correlations are measured."
     ),
 ]
+# benchkit report
+ForgetOption = Annotated[
+    list[str] | None,
+    typer.Option(help="A row (its label) that leaves the tables; its runs stay on disk."),
+]
+
 PartialOption = Annotated[
     bool,
     typer.Option(

@@ -12,13 +12,12 @@ from benchkit.errors import DataError
 from benchkit.io import folder_name
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.annotation.exports import ExportRow, read_export
-from benchkit.runs.records import guess_users
+from benchkit.runs.records import JUDGE_PREFIX, guess_users
 
 LABEL_COLUMNS = (
     "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",
     "weight", "run_id",
 )  # fmt: skip
-JUDGE_PREFIX = "judge:"  # of raters that are no people
 
 
 @dataclass(frozen=True, slots=True)

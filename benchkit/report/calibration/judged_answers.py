@@ -2,22 +2,38 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
 from benchkit.errors import DataError
-from benchkit.judging.annotation.labels import JUDGE_PREFIX
-from benchkit.judging.annotation.population import RunJudgement
 from benchkit.report.agreement.ratings_io import RatingsTable
 from benchkit.report.calibration.people_labels import PeopleLabels, no_labels
 from benchkit.report.grades.answers import answer_grades
+from benchkit.runs.records import JUDGE_PREFIX, JudgementManifest
+from benchkit.runs.store import Run
 from benchkit.stats.arrays import Floats, Ints
 from benchkit.stats.calibration.answer_group import AnswerGroup, make_group
 
 Grades = Mapping[str, pl.DataFrame]
 """Method -> its answers, as `answer_grades` returns them."""
+
+
+class StoredJudgement(Protocol):
+    """A complete judgement of a run, wherever it was found."""
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+
+    @property
+    def manifest(self) -> JudgementManifest:
+        """Its judgement."""
+
+    @property
+    def method(self) -> str:
+        """The label of the method."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +62,7 @@ class JudgedAnswers:
 
 
 def answers_of_judgements(
-    judgements: Iterable[RunJudgement], labels: PeopleLabels
+    judgements: Iterable[StoredJudgement], labels: PeopleLabels
 ) -> Iterator[JudgedAnswers]:
     """Yield what each judge graded of each task, for the criteria of the labels."""
     for task, judge, rubric, grades in _group_judgements(judgements):
@@ -56,7 +72,7 @@ def answers_of_judgements(
 
 
 def plan_answers(
-    judgements: Iterable[RunJudgement], labels: PeopleLabels | None
+    judgements: Iterable[StoredJudgement], labels: PeopleLabels | None
 ) -> Iterator[JudgedAnswers]:
     """Yield what each judge graded of each task by the first criterion, with labels if any."""
     for task, judge, rubric, grades in _group_judgements(judgements):
@@ -64,16 +80,16 @@ def plan_answers(
 
 
 def _group_judgements(
-    judgements: Iterable[RunJudgement],
+    judgements: Iterable[StoredJudgement],
 ) -> Iterator[tuple[str, str, Mapping[str, Any], Grades]]:
     """Yield task, judge, rubric and the answers of each method."""
-    runs: dict[tuple[str, str], dict[str, list[RunJudgement]]] = {}
+    by_judge: dict[tuple[str, str], dict[str, list[StoredJudgement]]] = {}
     for judgement in judgements:
-        key = judgement.manifest.task, judgement.manifest.label
-        runs.setdefault(key, {}).setdefault(judgement.method, []).append(judgement)
-    for (task, judge), methods in runs.items():
+        of_judge = by_judge.setdefault((judgement.manifest.task, judgement.manifest.label), {})
+        of_judge.setdefault(judgement.method, []).append(judgement)
+    for (task, judge), methods in by_judge.items():
         grades = {
-            method: answer_grades([j.run for j in parts], [j.manifest for j in parts])
+            method: answer_grades([part.run for part in parts], [part.manifest for part in parts])
             for method, parts in methods.items()
         }
         yield task, judge, next(iter(methods.values()))[0].manifest.rubric, grades

@@ -16,7 +16,7 @@ from benchkit.stats.calibration.answer_group import (
     describe_unlike_labels,
     find_refusal,
 )
-from benchkit.stats.calibration.ceiling import Ceiling, measure_ceiling
+from benchkit.stats.calibration.human_ceiling import Ceiling, measure_ceiling
 from benchkit.stats.calibration.prediction_powered import (
     CalibratedEstimate,
     Estimate,

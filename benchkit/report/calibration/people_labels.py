@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from benchkit.errors import DataError, check_unique
-from benchkit.judging.annotation.labels import JUDGE_PREFIX
-from benchkit.report.agreement.ratings_io import read_table
+from benchkit.report.agreement.ratings_io import read_ratings_file
+from benchkit.runs.records import JUDGE_PREFIX
 
 _NEEDED = ("rater", "criterion", "grade", "system", "task", "case_id")
 _SCHEMA = {
@@ -67,7 +67,7 @@ def read_people_labels(paths: Sequence[Path]) -> PeopleLabels:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    table = read_table(path)
+    table = read_ratings_file(path)
     if missing := [name for name in _NEEDED if name not in table.columns]:
         raise DataError(
             f"{path}: no column {missing[0]!r}, so that it does not say which answers of the store"

@@ -6,7 +6,7 @@ from scipy.stats import false_discovery_control, ttest_1samp
 
 from benchkit.stats.agreement.two_raters import pair_agreement
 from benchkit.stats.calibration.alternative_annotator import compare_with_annotators
-from benchkit.stats.calibration.ceiling import measure_ceiling
+from benchkit.stats.calibration.human_ceiling import measure_ceiling
 
 NAMES = ("ann", "bob", "cat")
 
