@@ -87,7 +87,7 @@ def calibrate_judges(
         seed: Of the bootstrap.
 
     Raises:
-        ConfigError: `judgements` without common scale or store's suite.
+        ConfigError: `judgements` is a store, and its suite is not named.
         DataError: No label is of a judged answer.
     """
     if judgements:

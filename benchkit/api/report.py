@@ -83,7 +83,7 @@ class ReportView:
             return "--ranks", "compares rows under one protocol: leave out --protocol mixed"
         if self.format_ == "json" and (self.is_paper or not self.ranks):
             return "--format", "json is for --ranks, without --layout paper"
-        has_grades = self.format_ != "json" and not (self.is_paper or self.costs)
+        has_grades = self.format_ not in ("json", "html") and not (self.is_paper or self.costs)
         if self.labels and (self.interference or not (has_grades or writes)):
             return "--labels", "goes with the tables of grades, which this view has not"
         if self.intervals and not self.is_paper:

@@ -8,7 +8,8 @@ methods more (`favourites`), all of these at once, or not at all (`exact`), or i
 rare grades of the judge are drawn more often, and in `users` each user has three answers a method.
 
 Written are the coverage of 95 % intervals, corrected, of labels alone and of the judge alone
-(naive), and how wide the corrected ones are beside those of labels alone.
+(naive), and how wide the corrected ones are beside those of labels alone; also how far the textbook
+estimate is from that of ppi_py, where that is installed.
 
     python tests/benchmarks/bench_calibration.py --out leaderboards/benchmarks/calibration.json
 """
@@ -18,7 +19,8 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ from benchkit.stats.calibration.prediction_powered import (
     CalibratedEstimate,
     calibrate_contrast,
     calibrate_mean,
+    share_interval,
 )
 
 JUDGES = ("shift", "compression", "noise by method", "favourites", "all", "exact", "useless")
@@ -123,11 +126,11 @@ def _draw(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def measure_coverage(setting: Setting, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Return coverages and widths, over all methods and over differences of two neighbours."""
+    """Return coverages and widths, of means, of neighbours' differences and of best grades."""
     rng = seeds.generator("calibration", seed, setting.judge, setting.design, setting.labels)
     truth = true_means()
     pairs = [(a, a - 1) for a in range(1, len(LEVELS))]
-    results: dict[str, list[list[float]]] = {"means": [], "differences": []}
+    results: dict[str, list[list[float]]] = {"means": [], "differences": [], "shares": []}
     for _ in range(setting.simulations):
         groups = simulate_groups(setting, rng)
         for group, mean in zip(groups, truth, strict=True):
@@ -135,6 +138,11 @@ def measure_coverage(setting: Setting, seed: int = 0) -> dict[str, dict[str, flo
         for a, b in pairs:
             estimate = calibrate_contrast([groups[a], groups[b]], [1.0, -1.0])
             results["differences"].append(_row(estimate, truth[a] - truth[b]))
+        for m in (0, len(LEVELS) - 1):  # where the best grade is rarest, and most frequent
+            people = groups[m].people[groups[m].labelled]
+            best = calibrate_mean(groups[m].indicate(3, (people == 3).astype(np.float64)))
+            best = replace(best, corrected=share_interval(best.corrected))
+            results["shares"].append(_row(best, norm.sf(_BORDERS[-1] - LEVELS[m], scale=_SPREAD)))
     figures: dict[str, dict[str, float]] = {}
     for name, rows in results.items():
         table = np.array(rows)
@@ -166,6 +174,26 @@ def _row(estimate: CalibratedEstimate, truth: float) -> list[float]:
     ]
 
 
+def compare_with_ppi_py(seed: int, data_sets: int = 200) -> dict[str, object] | None:
+    """Return the largest difference from ppi_py's power-tuned mean and interval, if it is there."""
+    try:
+        from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
+    except ImportError:
+        return None
+    rng = seeds.generator("calibration", seed, "ppi_py")
+    largest = 0.0
+    for place in range(data_sets):
+        setting = Setting(JUDGES[place % len(JUDGES)], "simple", 60)
+        group = simulate_groups(setting, rng)[place % len(LEVELS)]
+        at = group.labelled
+        data = group.people[at], group.judge[at], group.judge[~at]
+        theirs = [ppi_mean_pointestimate(*data), *ppi_mean_ci(*data, alpha=0.05)]
+        ours = calibrate_mean(group, textbook=True).corrected
+        for a, b in zip((ours.value, ours.low, ours.high), theirs, strict=True):
+            largest = max(largest, abs(a - float(np.squeeze(b))))
+    return {"version": version("ppi-python"), "data_sets": data_sets, "largest_difference": largest}
+
+
 def settings(simulations: int) -> list[Setting]:
     """Return all kinds of judges with the simple design, and one of them with the others.
 
@@ -190,8 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows.append(
             {"judge": setting.judge, "design": setting.design, "labels": setting.labels, **figures}
         )
-        for what in ("means", "differences"):
-            f = figures[what]
+        for what, f in figures.items():
             print(
                 f"{setting.judge:16} {setting.design:8} {setting.labels:4} {what:11}"
                 f" corrected {f['coverage']:.3f} alone {f['coverage_labels_alone']:.3f}"
@@ -204,6 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "methods": len(LEVELS),
         "answers": Setting("", "", 0).answers,
         "level": 0.95,
+        "ppi_py": compare_with_ppi_py(options.seed),
         "seconds": round(time.process_time() - began, 1),
         "settings": rows,
     }

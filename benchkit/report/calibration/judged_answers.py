@@ -50,7 +50,7 @@ class JudgedAnswers:
     """A method each."""
     people: tuple[str, ...]
     grades: Floats
-    """[labelled answers, people], NaN where missing."""
+    """[labelled answers, people], NaN where missing; method after method, as `groups`."""
     judge_grades: Floats
     """[labelled answers], NaN where the judge left it without a grade."""
     units: Ints
@@ -147,13 +147,14 @@ def answers_of_ratings(
     _, units = np.unique(np.array(names), return_inverse=True)
     weights = np.ones(len(by_judge)) if ratings.weights is None else ratings.weights
     judged = ~np.isnan(by_judge)
-    labelled = judged & ~np.isnan(grades).all(axis=1)
     means = _row_means(grades)
     methods = tuple(dict.fromkeys(systems[judged].tolist()))
-    groups = []
+    groups, places = [], [np.zeros(0, dtype=np.int64)]
     for method in methods:
         rows = judged & (systems == method)
         groups.append(make_group(by_judge[rows], means[rows], weights[rows], units[rows]))
+        places.append(np.flatnonzero(rows & ~np.isnan(means)))
+    labelled = np.concatenate(places)
     return JudgedAnswers(
         "", judge.removeprefix(JUDGE_PREFIX), "", None if categories is None else tuple(categories),
         methods, tuple(groups), tuple(people), grades[labelled], by_judge[labelled],

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from benchkit.report.calibration.judged_answers import JudgedAnswers
+from benchkit.stats.arrays import Floats
 from benchkit.stats.calibration.alternative_annotator import (
     AlternativeAnnotatorTest,
     compare_with_annotators,
@@ -109,15 +110,18 @@ def measure_calibration(
         check_transport([g for g, ok in zip(answers.groups, usable, strict=True) if ok], matters)
     )
     methods = []
+    first = 0  # label of the method
     for name, group, reason in zip(answers.methods, answers.groups, reasons, strict=True):
-        counts = name, len(group.judge), int(group.labelled.sum())
+        grades = answers.grades[first : first + int(group.labelled.sum())]
+        first += len(grades)
+        counts = name, len(group.judge), len(grades)
         if reason:
             methods.append(MethodCalibration(*counts, reason))
             continue
         methods.append(
             MethodCalibration(
                 *counts, "", describe_unlike_labels(group), calibrate_mean(group),
-                _shares(group, answers.categories), next(transports),
+                _shares(group, grades, answers.categories), next(transports),
             )
         )  # fmt: skip
     return CalibrationReport(
@@ -146,13 +150,18 @@ def _overall(groups: Sequence[AnswerGroup]) -> CalibratedEstimate:
     return calibrate_contrast(groups, [size / sum(sizes) for size in sizes])
 
 
-def _shares(group: AnswerGroup, categories: Sequence[float] | None) -> tuple[MethodShare, ...]:
+def _shares(
+    group: AnswerGroup, grades: Floats, categories: Sequence[float] | None
+) -> tuple[MethodShare, ...]:
+    """Return the shares of a method; grades: [labels, people] its labels."""
     shares = []
+    n_people = (~np.isnan(grades)).sum(axis=1)
     for grade in categories or ():
-        indicator = group.indicate(grade)
+        label_shares = (np.floor(grades + 0.5) == grade).sum(axis=1) / n_people
+        indicator = group.indicate(grade, label_shares)
         by_judge = np.concatenate([indicator.judge, indicator.certain]).mean()
         estimate = None
-        if 0 < np.nanmean(indicator.people) < 1:
+        if 0 < label_shares.mean() < 1:
             estimate = share_interval(calibrate_mean(indicator).corrected)
         shares.append(MethodShare(grade, float(by_judge), estimate))
     return tuple(shares)

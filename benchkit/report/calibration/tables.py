@@ -65,6 +65,8 @@ def _means_notes(report: CalibrationReport) -> Iterator[str]:
         f" (prediction-powered inference); 95 % intervals over {units}. Worth: labels that would"
         " be as precise without the judge."
     )
+    if any(len(group.certain) for group in report.answers.groups):
+        yield "Means include what the rubric grades without a judge, which needs no label."
     yield from _reasons(report.methods)
     for method in report.methods:
         if method.caution:
@@ -118,8 +120,14 @@ def _transport(report: CalibrationReport) -> TextTable:
         " other methods, predicts; below 0, the judge favours the method. p: of no shift (Holm)."
         " Detectable: the smallest shift that is seen in four of five such samples.",
         f"yes: no shift is seen, and one of {report.matters:g} (a tenth of the scale) would have"
-        " been; open: too few labels to say.",
+        " been; open: too few labels to say. A method that is off also bends the line of the"
+        " others: look at the largest shift first.",
     )
+    if not report.has_unlabelled:
+        notes += (
+            "People graded every answer here. --judgements (with --suite for a store) corrects the"
+            " judge's means over all answers that it graded.",
+        )
     header = ("Method", "Shift", "p", "Detectable", "Holds?")
     title = f"Does the calibration of the others hold? {judge_title(report)}"
     return TextTable(title, header, tuple(rows), notes)

@@ -59,21 +59,22 @@ class AnswerGroup:
         weights = self.weights[self.labelled]
         return bool(np.ptp(weights) <= 1e-9 * weights.max())
 
-    def indicate(self, grade: float, nearest: bool = True) -> "AnswerGroup":
-        """Return the group with 1 where a grade is `grade` and 0 elsewhere, to estimate shares.
+    def indicate(self, grade: float, label_shares: Floats) -> "AnswerGroup":
+        """Return the group with 1 where a grade is `grade` and 0 elsewhere, to estimate its share.
 
-        nearest: whether grades between two whole ones count as the nearer, halves up.
+        A judge's grade between two whole ones counts as the nearer, halves up.
+
+        Args:
+            grade: The grade.
+            label_shares: [labels] for each labelled answer the share of people who gave the grade.
         """
-
-        def is_grade(values: Floats) -> Floats:
-            whole = np.floor(values + 0.5) if nearest else values
-            return np.where(np.isnan(values), np.nan, whole == grade)
-
+        people = np.full(len(self.judge), np.nan)
+        people[self.labelled] = label_shares
         return replace(
             self,
-            judge=is_grade(self.judge),
-            people=is_grade(self.people),
-            certain=is_grade(self.certain),
+            judge=(np.floor(self.judge + 0.5) == grade).astype(np.float64),
+            people=people,
+            certain=(np.floor(self.certain + 0.5) == grade).astype(np.float64),
         )
 
 
