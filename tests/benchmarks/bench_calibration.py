@@ -19,7 +19,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from benchkit.stats.calibration.prediction_powered import (
     CalibratedEstimate,
     calibrate_contrast,
     calibrate_mean,
-    share_interval,
+    calibrate_share,
 )
 
 JUDGES = ("shift", "compression", "noise by method", "favourites", "all", "exact", "useless")
@@ -140,8 +140,7 @@ def measure_coverage(setting: Setting, seed: int = 0) -> dict[str, dict[str, flo
             results["differences"].append(_row(estimate, truth[a] - truth[b]))
         for m in (0, len(LEVELS) - 1):  # where the best grade is rarest, and most frequent
             people = groups[m].people[groups[m].labelled]
-            best = calibrate_mean(groups[m].indicate(3, (people == 3).astype(np.float64)))
-            best = replace(best, corrected=share_interval(best.corrected))
+            best = calibrate_share(groups[m].indicate(3, (people == 3).astype(np.float64)))
             results["shares"].append(_row(best, norm.sf(_BORDERS[-1] - LEVELS[m], scale=_SPREAD)))
     figures: dict[str, dict[str, float]] = {}
     for name, rows in results.items():

@@ -23,7 +23,7 @@ from benchkit.stats.calibration.prediction_powered import (
     Estimate,
     calibrate_contrast,
     calibrate_mean,
-    share_interval,
+    calibrate_share,
 )
 from benchkit.stats.calibration.transport import TransportCheck, check_transport
 
@@ -162,7 +162,7 @@ def _shares(
         by_judge = np.concatenate([indicator.judge, indicator.certain]).mean()
         estimate = None
         if 0 < label_shares.mean() < 1:
-            estimate = share_interval(calibrate_mean(indicator).corrected)
+            estimate = calibrate_share(indicator).corrected
         shares.append(MethodShare(grade, float(by_judge), estimate))
     return tuple(shares)
 

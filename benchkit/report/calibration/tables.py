@@ -115,7 +115,7 @@ def _transport(report: CalibrationReport) -> TextTable:
                 (method.method, shift, format_p_value(check.p), f"{check.detectable:.2f}",
                  _VERDICTS[check.verdict])
             )  # fmt: skip
-    notes = (
+    notes: tuple[str, ...] = (
         "Shift: people's mean minus what the line of people's grades on the judge's, fitted to the"
         " other methods, predicts; below 0, the judge favours the method. p: of no shift (Holm)."
         " Detectable: the smallest shift that is seen in four of five such samples.",

@@ -19,8 +19,9 @@ with Satterthwaite's degrees of freedom, and where the interval of the labels al
 is reported instead (lambda = 0), so that a bad judge never costs anything.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -120,6 +121,18 @@ def calibrate_contrast(
     return _collect(terms, slopes, corrected, alone, float(ndtri(tail)))
 
 
+def calibrate_share(group: AnswerGroup, *, level: float = 0.95) -> CalibratedEstimate:
+    """Return the corrected mean of a group of indicators, with intervals for shares."""
+    estimate = calibrate_mean(group, level=level)
+    corrected, alone = map(share_interval, (estimate.corrected, estimate.labels_alone))
+    if corrected.half_width > alone.half_width:
+        return replace(
+            estimate, corrected=alone, labels_alone=alone, tuning=(0.0,),
+            effective_labels=float(estimate.n_labels),
+        )  # fmt: skip
+    return replace(estimate, corrected=corrected, labels_alone=alone)
+
+
 def share_interval(estimate: Estimate) -> Estimate:
     """Return the estimate of a share with Wilson's interval for as many answers as its error says.
 
@@ -128,14 +141,14 @@ def share_interval(estimate: Estimate) -> Estimate:
     """
     value = min(1.0, max(0.0, estimate.value))
     variance = value * (1 - value)
-    if estimate.error == 0 or variance == 0:
-        return Estimate(value, estimate.error, max(0.0, estimate.low), min(1.0, estimate.high))
-    quantile = estimate.half_width / estimate.error
-    ratio = estimate.half_width**2 / variance  # quantile^2 / effective number
+    if variance == 0:
+        return replace(
+            estimate, value=value, low=max(0.0, estimate.low), high=min(1.0, estimate.high)
+        )
+    ratio = estimate.half_width**2 / variance  # squared quantile / effective number
     centre = (value + ratio / 2) / (1 + ratio)
-    half = np.sqrt(ratio * variance + ratio**2 / 4) / (1 + ratio)
-    low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
-    return Estimate(value, estimate.half_width / quantile, low, high)
+    half = math.sqrt(ratio * variance + ratio**2 / 4) / (1 + ratio)
+    return replace(estimate, value=value, low=max(0.0, centre - half), high=min(1.0, centre + half))
 
 
 def _terms(group: AnswerGroup, coefficient: float) -> _Terms:

@@ -14,6 +14,7 @@ from benchkit.stats.calibration.prediction_powered import (
     Estimate,
     calibrate_contrast,
     calibrate_mean,
+    calibrate_share,
     share_interval,
 )
 from tests.benchmarks.bench_calibration import Setting, measure_coverage
@@ -199,6 +200,17 @@ def test_shares_stay_between_none_and_all():
     assert 0 < rare.low < 0.02 < 0.0592 < rare.high
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 1.0, 2.0, 3.0]))
+def test_shares_are_never_less_precise_than_by_labels_alone(seed, grade):
+    group = make_group(*grades(seed))
+    people = group.people[group.labelled]
+    share = calibrate_share(group.indicate(grade, (people == grade).astype(float)))
+    assert share.labels_alone.value == pytest.approx((people == grade).mean())
+    assert share.corrected.half_width <= share.labels_alone.half_width
+    assert 0 <= share.corrected.low <= share.corrected.value <= share.corrected.high <= 1
+
+
 def test_few_labels_are_refused_with_a_reason():
     judge, people = grades(0, n=12)
     assert find_refusal(make_group(judge, people)) == (
@@ -235,9 +247,9 @@ def test_unscored_answers_count_as_the_judge_s_mean():
     [("all", "simple"), ("shift", "simple"), ("all", "weighted"), ("all", "users")],
 )
 def test_intervals_cover_what_people_would_say(judge, design):
-    """400 simulations are 1,600 means and 2,400 differences: a standard error of .5 points."""
+    """400 simulations: 1,600 means, 1,200 differences, 800 shares, with errors of .5 to .8 points."""
     figures = measure_coverage(Setting(judge, design, 60, simulations=400))
-    for what in ("means", "differences"):
+    for what in ("means", "differences", "shares"):
         assert 0.93 <= figures[what]["coverage"] <= 0.97
         assert figures[what]["coverage_naive"] < 0.9
         assert figures[what]["width_ratio_max"] <= 1.02
