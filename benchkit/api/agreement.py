@@ -74,8 +74,9 @@ def calibrate_judges(
 ) -> list[CalibrationReport]:
     """Compare each judge with people, and correct its figures.
 
-    Judges are the raters that are not the reference or, without one, those that `benchkit annotate`
-    calls `judge:...`. Without them, or on no common scale, there is nothing to compare.
+    Judges are the raters that `benchkit annotate` calls `judge:...`, else those that are not the
+    reference; people are the reference, else all others. Without judges, or on no common scale,
+    there is nothing to compare.
 
     Args:
         report: The agreement of all raters.
@@ -99,12 +100,20 @@ def calibrate_judges(
                 "name the judgements that the answers were drawn from, as for benchkit annotate",
             )
     else:
-        ratings = report.ratings
-        judges = [r for r in ratings.raters if r not in report.reference]
-        if not report.reference:
-            judges = [rater for rater in judges if rater.startswith(JUDGE_PREFIX)]
-        people = [rater for rater in ratings.raters if rater not in judges]
+        judges, people = _tell_judges_from_people(report)
         if not (judges and people and report.common_scale):
             return []
-        answers = [answers_of_ratings(ratings, people, j, report.categories) for j in judges]
+        answers = [
+            answers_of_ratings(report.ratings, people, judge, report.categories) for judge in judges
+        ]
     return [measure_calibration(part, epsilon=epsilon, seed=seed) for part in answers]
+
+
+def _tell_judges_from_people(report: AgreementReport) -> tuple[list[str], list[str]]:
+    raters, reference = report.ratings.raters, report.reference
+    judges = [rater for rater in raters if rater.startswith(JUDGE_PREFIX)]
+    if set(judges) & set(reference):  # a judge that others are compared with stands for no person
+        return [], []
+    if not judges and reference:
+        judges = [rater for rater in raters if rater not in reference]
+    return judges, [rater for rater in reference or raters if rater not in judges]

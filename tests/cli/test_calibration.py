@@ -57,6 +57,16 @@ def test_people_alone_have_no_judge_to_calibrate(invoke, tmp_path):
     assert "replace people" not in done.output and "corrected" not in done.output
 
 
+def test_a_reference_says_who_the_people_are(invoke, tmp_path):
+    path = tmp_path / "wide.csv"
+    lines = [f"i{i},{i % 4},{i % 4},{(i + i % 2) % 4}" for i in range(60)]
+    path.write_text("\n".join(["item,ann,bob,gpt", *lines]))
+    wide = ("agree", path, "--raters", "ann,bob,gpt")
+    assert "replace people" not in invoke(*wide).output
+    done = invoke(*wide, "--reference", "ann,bob")
+    assert "Could gpt replace people?" in done.output and "Could bob" not in done.output
+
+
 def test_labels_of_another_store_are_refused(invoke, store, tmp_path):
     other = LabelledStore(tmp_path, cases=30, n=60)
     text = other.labels.read_text().replace("-id", "-gone")
