@@ -93,8 +93,9 @@ def calibrate_judges(
     """
     if judgements:
         labels = read_people_labels(paths)
-        answers = list(answers_of_judgements(find_judgements(judgements, suite), labels))
-        if not any(len(part.grades) for part in answers):
+        judged = answers_of_judgements(find_judgements(judgements, suite), labels)
+        answers = [part for part in judged if len(part.grades)]
+        if not answers:
             raise DataError(
                 "no label is of an answer in these judgements",
                 "name the judgements that the answers were drawn from, as for benchkit annotate",

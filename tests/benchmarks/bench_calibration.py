@@ -39,6 +39,7 @@ JUDGES = ("shift", "compression", "noise by method", "favourites", "all", "exact
 DESIGNS = ("simple", "weighted", "users")
 LEVELS = (-0.3, 0.0, 0.2, 0.5)  # of the four methods, in standard deviations of an answer
 _BORDERS = (-1.0, 0.0, 1.0)  # between the grades 0, 1, 2 and 3
+ANSWERS = 600
 _CASES_OF_USER = 3
 
 
@@ -50,7 +51,7 @@ class Setting:
     design: str
     labels: int
     """Labelled answers of a method."""
-    answers: int = 600
+    answers: int = ANSWERS
     """Judged answers of a method."""
     simulations: int = 1000
 
@@ -228,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     record = {
         "simulations": options.simulations,
         "methods": len(LEVELS),
-        "answers": Setting("", "", 0).answers,
+        "answers": ANSWERS,
         "level": 0.95,
         "ppi_py": compare_with_ppi_py(options.seed),
         "seconds": round(time.process_time() - began, 1),

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from benchkit.stats.arrays import Floats
+from benchkit.stats.arrays import Floats, Ints
 from benchkit.stats.calibration.answer_group import AnswerGroup
 
 
@@ -80,7 +80,7 @@ class _Terms:
     judge_influence: Floats
     labelled: Floats
     """[n + m] 1 where labelled."""
-    units: Floats
+    units: Ints
 
 
 def calibrate_mean(

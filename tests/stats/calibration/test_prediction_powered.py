@@ -247,7 +247,7 @@ def test_unscored_answers_count_as_the_judge_s_mean():
     [("all", "simple"), ("shift", "simple"), ("all", "weighted"), ("all", "users")],
 )
 def test_intervals_cover_what_people_would_say(judge, design):
-    """400 simulations: 1,600 means, 1,200 differences, 800 shares, with errors of .5 to .8 points."""
+    """400 simulations: 1,600 means, 1,200 differences, 800 shares; errors of .5 to .8 points."""
     figures = measure_coverage(Setting(judge, design, 60, simulations=400))
     for what in ("means", "differences", "shares"):
         assert 0.93 <= figures[what]["coverage"] <= 0.97
