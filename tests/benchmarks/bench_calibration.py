@@ -141,6 +141,8 @@ def measure_coverage(setting: Setting, seed: int = 0) -> dict[str, dict[str, flo
             results["differences"].append(_row(estimate, truth[a] - truth[b]))
         for m in (0, len(LEVELS) - 1):  # where the best grade is rarest, and most frequent
             people = groups[m].people[groups[m].labelled]
+            if not 0 < np.mean(people == 3) < 1:
+                continue  # reports have no share there
             best = calibrate_share(groups[m].indicate(3, (people == 3).astype(np.float64)))
             results["shares"].append(_row(best, norm.sf(_BORDERS[-1] - LEVELS[m], scale=_SPREAD)))
     figures: dict[str, dict[str, float]] = {}
