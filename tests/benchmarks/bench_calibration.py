@@ -127,7 +127,7 @@ def _draw(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def measure_coverage(setting: Setting, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Return coverages and widths, of means, of neighbours' differences and of best grades."""
+    """Return coverages and widths, of means, neighbours' differences and a rare grade."""
     rng = seeds.generator("calibration", seed, setting.judge, setting.design, setting.labels)
     truth = true_means()
     pairs = [(a, a - 1) for a in range(1, len(LEVELS))]
@@ -139,12 +139,10 @@ def measure_coverage(setting: Setting, seed: int = 0) -> dict[str, dict[str, flo
         for a, b in pairs:
             estimate = calibrate_contrast([groups[a], groups[b]], [1.0, -1.0])
             results["differences"].append(_row(estimate, truth[a] - truth[b]))
-        for m in (0, len(LEVELS) - 1):  # where the best grade is rarest, and most frequent
-            people = groups[m].people[groups[m].labelled]
-            if not 0 < np.mean(people == 3) < 1:
-                continue  # reports have no share there
-            best = calibrate_share(groups[m].indicate(3, (people == 3).astype(np.float64)))
-            results["shares"].append(_row(best, norm.sf(_BORDERS[-1] - LEVELS[m], scale=_SPREAD)))
+        people = groups[0].people[groups[0].labelled] == 3  # the rarest of all shares
+        if 0 < people.mean() < 1:  # elsewhere reports have no share
+            best = calibrate_share(groups[0].indicate(3, people.astype(np.float64)))
+            results["shares"].append(_row(best, norm.sf(_BORDERS[-1] - LEVELS[0], scale=_SPREAD)))
     figures: dict[str, dict[str, float]] = {}
     for name, rows in results.items():
         table = np.array(rows)
