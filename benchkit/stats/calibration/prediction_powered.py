@@ -122,7 +122,11 @@ def calibrate_contrast(
 
 
 def calibrate_share(group: AnswerGroup, *, level: float = 0.95) -> CalibratedEstimate:
-    """Return the corrected mean of a group of indicators, with intervals for shares."""
+    """Return the corrected mean of a group of indicators, with intervals for shares.
+
+    Of a grade that fewer than ten labels have, intervals cover 91 to 97 % instead of 95
+    (leaderboards/benchmarks/calibration.json): what the judge explains of so few is not known well.
+    """
     estimate = calibrate_mean(group, level=level)
     corrected, alone = map(share_interval, (estimate.corrected, estimate.labels_alone))
     if corrected.half_width > alone.half_width:
