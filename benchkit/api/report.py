@@ -38,6 +38,7 @@ class ReportView:
         ranks: Show ranks with their intervals, too.
         interference: The row of the expert whose high-preference negatives are looked for among
             the errors of the others, instead of the metrics.
+        labels: Files of people's grades, by which those of judges are corrected.
     """
 
     format_: str = "terminal"
@@ -49,6 +50,7 @@ class ReportView:
     published: Path | None = None
     ranks: bool = False
     interference: str = ""
+    labels: tuple[Path, ...] = ()
 
     @property
     def is_paper(self) -> bool:
@@ -81,6 +83,9 @@ class ReportView:
             return "--ranks", "compares rows under one protocol: leave out --protocol mixed"
         if self.format_ == "json" and (self.is_paper or not self.ranks):
             return "--format", "json is for --ranks, without --layout paper"
+        has_grades = self.format_ not in ("json", "html") and not (self.is_paper or self.costs)
+        if self.labels and (self.interference or not (has_grades or writes)):
+            return "--labels", "goes with the tables of grades, which this view has not"
         if self.intervals and not self.is_paper:
             return "--intervals", "goes with --layout paper or --paper"
         if self.protocol and (self.costs or self.format_ == "html"):
@@ -106,7 +111,7 @@ def print_view(
     view: ReportView, store: Path, suite: str, data: Path, console: "Console"
 ) -> tuple[Results, list[str]]:
     """Print one view of the results, and return them with notes on unmatched published tables."""
-    results = load_results(store, suite, data=data)
+    results = load_results(store, suite, data=data, labels=view.labels)
     folder = view.published or PUBLISHED_FOLDER
     notes: list[str] = []
     if view.is_paper:

@@ -246,6 +246,12 @@ ScaleOption = Annotated[
         " different scales, and only correlations are measured."
     ),
 ]
+# benchkit report
+ForgetOption = Annotated[
+    list[str] | None,
+    typer.Option(help="A row (its label) that leaves the tables; its runs stay on disk."),
+]
+
 PartialOption = Annotated[
     bool,
     typer.Option(

@@ -18,6 +18,7 @@ _CHECKSUMS_SINCE = 5  # schema whose records have checksums
 LINKED_FROM = (
     "linked_from"  # key in the provenance of a run that was computed elsewhere in its store
 )
+JUDGE_PREFIX = "judge:"  # of raters in labels that are judges, not people
 EXTERNAL = "external"  # key in the identity and the provenance of an imported run
 
 TableSchema = dict[str, pl.DataType | type[pl.DataType]]

@@ -91,7 +91,7 @@ def read_ratings(
     check_unique("rater", raters)
     tables = []
     for path in paths:
-        table = _read(path)
+        table = read_ratings_file(path)
         if not len(table):
             raise DataError(f"{path}: no rows", "check that the file is complete")
         tables.append(
@@ -105,7 +105,8 @@ def read_ratings(
     return _pivoted(pl.concat(tables))
 
 
-def _read(path: Path) -> pl.DataFrame:
+def read_ratings_file(path: Path) -> pl.DataFrame:
+    """Return a file's rows, with texts as cells unless it has types. Raises DataError."""
     kind = path.suffix.lower()
     try:
         if kind in (".csv", ".tsv"):
