@@ -22,6 +22,7 @@ from benchkit.report.comparison.rendering import (
     comparison_document,
     comparison_records,
 )
+from benchkit.report.core.terminal_table import print_document
 from benchkit.runs.store import Store
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Comparison:
 
     def print(self, console: "Console") -> None:
         """Print the comparison on a rich console."""
-        comparison_document(self._compared).print(console)
+        print_document(console, comparison_document(self._compared))
 
     def _repr_html_(self) -> str:
         document = comparison_document(self._compared)

@@ -12,7 +12,7 @@ from benchkit.report.comparison.interference import measure_interference
 from benchkit.report.comparison.interference_table import interference_tables, render_interference
 from benchkit.report.core.labels import MIXED
 from benchkit.report.core.mixed_protocols import select_protocol
-from benchkit.report.core.text_table import print_tables
+from benchkit.report.core.terminal_table import print_tables
 from benchkit.report.leaderboard import writer
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER, unmatched_tables
 from benchkit.report.site.page import render_page

@@ -55,7 +55,7 @@ class TableOutput:
 
     def print(self, console: "Console", *, only_grades: bool = False, ranks: bool = False) -> None:
         """Print the tables on a rich console, or only those of grades; see `table`."""
-        from benchkit.report.core.text_table import print_tables
+        from benchkit.report.core.terminal_table import print_tables
         from benchkit.report.grades.tables import grade_tables
         from benchkit.report.leaderboard.tables import print_results
 

@@ -47,7 +47,7 @@ def agree_command(
     from benchkit.report.agreement.measurement import measure_agreement
     from benchkit.report.agreement.ratings_io import RatingsColumns, read_ratings
     from benchkit.report.agreement.tables import agreement_tables
-    from benchkit.report.core.text_table import print_tables, wide_console
+    from benchkit.report.core.terminal_table import print_tables, wide_console
     from benchkit.stats.agreement.rating_scale import parse_scale
 
     columns = RatingsColumns(item, rater, grade, system, cluster, weight)

@@ -46,7 +46,7 @@ def annotate_command(
     """
     from benchkit.api.annotation import make_annotation_pages, read_annotations
     from benchkit.errors import ConfigError
-    from benchkit.report.core.text_table import print_tables, wide_console
+    from benchkit.report.core.terminal_table import print_tables, wide_console
 
     paths = [*(judgements or []), *(read or []), *(more or [])]
     if (sources := sum(map(bool, (judgements, rationales, read)))) != 1:

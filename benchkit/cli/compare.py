@@ -39,7 +39,7 @@ def compare_command(
 ) -> None:
     """Test whether methods differ, case by case over the same users."""
     from benchkit import api
-    from benchkit.report.core.text_table import wide_console
+    from benchkit.report.core.terminal_table import wide_console
 
     if power is not None and not 1e-6 <= power <= 1e6:
         raise typer.BadParameter("must be a difference from 1e-6 to 1e6", param_hint="--power")

@@ -21,7 +21,7 @@ def diagnose_command(
     """Show how preference training went: margins, weights, conflicts, as tables and plots."""
     from benchkit.errors import ConfigError
     from benchkit.io import folder_name
-    from benchkit.report.core.text_table import print_tables, wide_console
+    from benchkit.report.core.terminal_table import print_tables, wide_console
     from benchkit.report.training.diagnostics import diagnose_suite
     from benchkit.report.training.files import diagnosis_table, write_diagnosis_tables
     from benchkit.report.training.plots import write_diagnosis_plots

@@ -42,7 +42,7 @@ def judge_command(
 ) -> None:
     """Grade the rationales of complete runs; what was judged or paid for is kept."""
     from benchkit import api
-    from benchkit.report.core.text_table import wide_console
+    from benchkit.report.core.terminal_table import wide_console
 
     planned = api.plan_judging(
         suite, by=by, label=label, config=api.read_judge_settings(config, rubric, trust),

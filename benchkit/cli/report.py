@@ -61,7 +61,7 @@ def report_command(
 ) -> None:
     """Print the tables of a suite from the run store; nothing is computed again."""
     from benchkit.api.report import ReportView, forget_row, print_view, unmatched_published
-    from benchkit.report.core.text_table import wide_console
+    from benchkit.report.core.terminal_table import wide_console
 
     shape = (format_, layout, intervals, costs, paper, protocol, published)
     view = ReportView(*shape, ranks=ranks, interference=interference)

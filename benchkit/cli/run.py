@@ -43,7 +43,7 @@ def run_command(
 
     from benchkit import api
     from benchkit.config.demo import demo_name
-    from benchkit.report.core.text_table import wide_console
+    from benchkit.report.core.terminal_table import wide_console
 
     console = wide_console()
     suite = demo_name(suite, demo_users) if demo else suite

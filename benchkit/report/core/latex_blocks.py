@@ -9,8 +9,9 @@ where the estimate falls short, the block is scaled down by what is left.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, groupby, pairwise
+from itertools import groupby
 
+from benchkit.report.core.column_split import split_columns
 from benchkit.report.core.text_table import TextCell, TextRow, TextTable
 
 LINE_WIDTH = 345.0
@@ -77,29 +78,7 @@ class TableWidths:
         if sum(widths[place] for place in places) <= room or not keeps_rows:
             return [places]
         units = [members for _, members in self._groups] or [[place] for place in places]
-        fitting: list[list[int]] = []
-        for unit in units:
-            fits = sum(widths[place] for place in unit) <= room
-            fitting += [unit] if fits else [[place] for place in unit]
-        blocks = self._fill(fitting, room)
-        size, larger = divmod(len(fitting), len(blocks))
-        starts = [place * size + min(place, larger) for place in range(len(blocks) + 1)]
-        even = [list(chain(*fitting[a:b])) for a, b in pairwise(starts)]
-        fits = all(sum(widths[place] for place in block) <= room for block in even)
-        return even if fits else blocks
-
-    def _fill(self, units: Sequence[Sequence[int]], room: float) -> list[list[int]]:
-        """Return as few blocks as there is room for."""
-        blocks: list[list[int]] = []
-        left = 0.0
-        for unit in units:
-            width = sum(self.columns[place] for place in unit)
-            if width > left or not blocks:
-                blocks.append([])
-                left = room
-            blocks[-1] += unit
-            left -= width
-        return blocks
+        return split_columns(units, widths, room)
 
     def scale(self, blocks: Sequence[Sequence[int]]) -> float:
         """Return what the widest block must be multiplied by to be as wide as a line."""

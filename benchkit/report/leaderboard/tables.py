@@ -22,13 +22,13 @@ from benchkit.report.core.labels import (
 )
 from benchkit.report.core.latex import render_latex
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
+from benchkit.report.core.terminal_table import fits_terminal, print_tables
 from benchkit.report.core.text_table import (
     TextCell,
     TextRow,
     TextTable,
     csv_text,
     note_number,
-    print_tables,
     render_markdown,
 )
 from benchkit.report.grades.tables import grade_tables
@@ -43,8 +43,6 @@ from benchkit.report.ranking.rendering import (
 )
 from benchkit.report.ranking.table_ranks import SuiteRanks, TableRanks
 from benchkit.runs.records import PlanRecord
-
-_WIDE = 118  # columns that whole intervals need
 
 LEADERBOARD_CSV_COLUMNS = (
     "suite", "task", "protocol", "part", "method", "family", "metric", "mean", "low", "high", "n",
@@ -139,22 +137,23 @@ def leaderboard_latex(results: SuiteTables) -> str:
 def print_results(console: Console, results: SuiteTables, ranks: SuiteRanks | None = None) -> None:
     """Print every table, and those of grades; with `ranks`, with columns of them.
 
-    A narrow terminal gets half-widths instead of intervals, and no coverage.
+    A terminal that is too narrow gets half-widths instead of intervals, and no coverage.
     """
+    plan = results.plan
     for table in results.tables:
-        names = metric_columns(results.plan, table)
-        formatter: Callable[[Cell], str] = format_cell
-        if console.width < _WIDE:
-            names = [n for n in names if n in results.plan.metrics or not n.startswith("coverage")]
-            formatter = _format_half_width
-        layout = leaderboard_table(
-            results.plan,
-            table,
-            metrics=names,
-            formatter=formatter,
-            family=False,
-            ranks=ranks.of_table(table) if ranks else None,
-        )
+        table_ranks = ranks.of_table(table) if ranks else None
+        layout = leaderboard_table(plan, table, family=False, ranks=table_ranks)
+        if not fits_terminal(console, layout):
+            names = metric_columns(plan, table)
+            names = [n for n in names if n in plan.metrics or not n.startswith("coverage")]
+            layout = leaderboard_table(
+                plan,
+                table,
+                metrics=names,
+                formatter=_format_half_width,
+                family=False,
+                ranks=table_ranks,
+            )
         print_tables(console, [layout])
     if ranks is not None:
         print_tables(console, suite_overall_tables(ranks))
