@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from benchkit.count_text import count_text
 from benchkit.api.catalog import select_datasets
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.suite import load_suite
@@ -53,7 +54,7 @@ class RationaleJob:
         questions = [*self.training, *self.validation]
         yield f"{self.teacher.name}: {self.teacher.caveat}"
         yield (
-            f"{len(self.training):,} questions of training and {len(self.validation):,} of"
+            f"{count_text(len(self.training), 'question')} of training and {len(self.validation):,} of"
             f" validation, {self.teacher.estimate(questions, self.view.catalog)}"
         )
         for share in batch_shares(getattr(self.teacher, "engine_settings", {})):
@@ -86,7 +87,7 @@ class RationaleJob:
             yield f"{states}; wrote {rationales}"
             if missing := len(questions) - counts["ok"]:
                 yield (
-                    f"{missing:,} questions have no rationale; answers that could not be used are"
+                    f"no rationale for {count_text(missing, 'question')}; answers that could not be used are"
                     " asked for again by the same command"
                 )
 

@@ -7,7 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import split_names
-from benchkit.console import echo, echo_file
+from benchkit.console import echo, echo_file, echo_files
 
 
 def agree_command(
@@ -68,5 +68,4 @@ def agree_command(
         paths, problem = write_agreement_report(report, out)
         if problem:
             echo(f"no plots: {problem}", fg="yellow", err=True)
-        for path in paths:
-            echo(f"wrote {path}", err=True)
+        echo_files(paths)

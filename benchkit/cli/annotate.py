@@ -7,7 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import split_names
-from benchkit.console import echo
+from benchkit.console import echo, echo_files
 
 
 def annotate_command(
@@ -71,7 +71,6 @@ def annotate_command(
             balanced=balanced, seed=seed, data=data, trust=trust,
         )  # fmt: skip
         echo("\n".join(lines))
-    for path in output_paths:
-        echo(f"wrote {path}", err=True)
+    echo_files(output_paths)
     for path in (output_paths[1:] or output_paths) if read else ():
         echo(f"next: benchkit agree {path}", err=True)

@@ -7,7 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import split_names
-from benchkit.console import echo, echo_file
+from benchkit.console import echo, echo_file, echo_files
 
 
 def compare_command(
@@ -52,7 +52,6 @@ def compare_command(
     else:
         echo_file(comparison.table(format_))
     if plots is not None:
-        for path in comparison.write_plots(plots):
-            echo(f"wrote {path}", err=True)
+        echo_files(comparison.write_plots(plots))
         if not comparison.has_ranking:
             echo("no diagram: it needs 3 methods on each of 3 tasks", fg="yellow", err=True)

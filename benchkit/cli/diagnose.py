@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from benchkit.cli import options
-from benchkit.console import echo
+from benchkit.console import echo, echo_files
 
 
 def diagnose_command(
@@ -35,5 +35,4 @@ def diagnose_command(
         paths += write_diagnosis_plots(diagnoses, folder)
     except ConfigError as error:
         echo(f"no plots: {error}", fg="yellow", err=True)
-    for path in paths:
-        echo(f"wrote {path}", err=True)
+    echo_files(paths)

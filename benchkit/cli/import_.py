@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchkit.count_text import count_text
 from benchkit.cli import options
 from benchkit.console import echo
 
@@ -73,7 +74,8 @@ def _print_import(imported: "ImportResult", missing: int, out: Path, note: str =
     for line in manifest.summary:
         chance = "" if line.chance is None else f"  (chance {line.chance:.3f})"
         echo(f"  {line.protocol} {line.metric} {line.mean:.3f}{chance}")
-    unanswered = f"{missing} cases are not answered and count as misses" if missing else ""
+    misses = "a miss" if missing == 1 else "misses"
+    unanswered = f"{count_text(missing, 'case')} without an answer: {misses}" if missing else ""
     for warning in filter(None, (unanswered, note)):
         echo(warning, fg="yellow", err=True)
     echo(f"see: benchkit report --suite {manifest.suite} --out {out}")

@@ -62,7 +62,7 @@ def judge_command(
         for line in api.describe_judging(outcome):
             console.print(line, highlight=False, markup=True)
 
-    with api.show_progress(console) as handler:
+    with options.say_what_is_kept(out), api.show_progress(console) as handler:
         results = api.execute_judging(
             planned, again=again, data=data, progress=handler, on_outcome=print_outcome
         )

@@ -1,6 +1,7 @@
 """Options that several commands share, and those with long help texts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -282,6 +283,19 @@ TauOption = Annotated[
     float,
     typer.Option(help="Always-valid test: the difference of rates that it is tuned to."),
 ]
+
+
+@contextmanager
+def say_what_is_kept(store: Path) -> Iterator[None]:
+    """Let Ctrl-C say what is kept and how to go on, where nothing deeper said it."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(
+            str(interrupt)
+            or f"what is complete is kept in {store}: run the same command again to go on, or"
+            " benchkit report to see the tables so far"
+        ) from None
 
 
 def exit_if_damaged(rows: Sequence[str]) -> None:

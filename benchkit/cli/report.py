@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from benchkit.count_text import count_text
 from benchkit.cli import options
-from benchkit.console import echo
+from benchkit.console import echo, echo_files
 
 ForgetOption = Annotated[
     list[str] | None,
@@ -69,11 +70,10 @@ def report_command(
         raise typer.BadParameter(problem[1], param_hint=problem[0])
     for label in forget or ():
         count = forget_row(out, suite, label)
-        echo(f"forgot {label}: {count} planned runs; their folders stay", err=True)
+        echo(f"forgot {label}: {count_text(count, 'planned run')}; results stay", err=True)
     results, notes = print_view(view, out, suite, data, wide_console())
     if leaderboards is not None:
-        for path in results.write(leaderboards, published=published, ranks=ranks):
-            echo(f"wrote {path}", err=True)
+        echo_files(results.write(leaderboards, published=published, ranks=ranks))
         notes += unmatched_published(results, published)
     for note in dict.fromkeys(notes):
         echo(f"note: {note}", fg="yellow", err=True)

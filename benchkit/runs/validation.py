@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from benchkit.count_text import count_text
 from benchkit import cards
 from benchkit.cards import Card
 from benchkit.config.suite import MethodSpec, Suite, list_shipped_suites
@@ -58,7 +59,8 @@ def _check_suite(name: str) -> Iterator[ValidationCheck]:
             cards.build_config(cards.find_card(judge.judge, "judge"), config)
         except BenchkitError as error:
             wrong.append(f"{judge.name}: {error.cause}")
-    what = f"suite {suite.name}: {len(suite.tasks)} tasks, {len(suite.methods)} methods"
+    what = f"suite {suite.name}: {count_text(len(suite.tasks), 'task')},"
+    what += f" {count_text(len(suite.methods), 'method')}"
     code = [f"not run: {ref.key} = {ref.target}" for ref in outline.code]
     yield ValidationCheck(what, not wrong, "; ".join([*wrong, *code]))
 

@@ -50,7 +50,7 @@ def test_cases_out_answers_in_and_the_table(cases, tmp_path):
     text = said(*asked)
     assert "imported theirs on toy, run " in text and "scored hr@1 0." in text
     assert "(chance 0.033)" in text and "see: benchkit report --suite mine --out runs" in text
-    assert "1 cases are not answered and count as misses" in text
+    assert "1 case without an answer: a miss" in text
     assert "was imported already: theirs" in said(*asked)
     table = said("report", "--suite", "mine", "--format", "md")
     assert "| random° | control |" in table and "theirs°¹,²,³ | cf |" in table

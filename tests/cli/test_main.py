@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import invoked
 from tests.support.sealing import reseal
 
 SUITE = """
@@ -63,6 +64,26 @@ def test_run_report_and_validate(folder):
     }  # fmt: skip
 
 
+def test_a_reader_that_leaves_costs_no_leaderboard(folder):
+    reading, writing = os.pipe()
+    os.close(reading)  # as `benchkit run ... | head` in the end
+    command = [sys.executable, "-m", "benchkit", "run", "--suite", "mine.toml"]
+    done = subprocess.run(command, cwd=folder, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "popularity" in (folder / "leaderboards" / "mine" / "table.md").read_text("utf-8")
+
+
+def test_an_interruption_says_what_is_kept_and_how_to_go_on(folder, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchkit.api.run", stop)
+    done = invoked("run", "--suite", folder / "mine.toml", "--out", folder / "runs", code=130)
+    assert f"what is complete is kept in {folder / 'runs'}" in done.stderr
+    assert "run the same command again to go on" in done.stderr
+
+
 def test_validate_finds_a_changed_number(folder):
     benchkit("run", "--suite", "mine.toml", cwd=folder)
     path = next((folder / "runs" / "mine").glob("*/popularity/*/manifest.json"))
@@ -86,7 +107,7 @@ def test_the_method_in_the_readme_runs(folder):
     assert len(code.splitlines()) <= 15
     (folder / "my_rec.py").write_text(code)
     said = benchkit("run", "--suite", "mine.toml", "--method", "my_rec.py:MyRec", cwd=folder)
-    assert "MyRec" in said and "1 runs, 1 computed now" in said
+    assert "MyRec" in said and "1 run, 1 computed now" in said
 
 
 @pytest.mark.parametrize(

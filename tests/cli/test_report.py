@@ -87,7 +87,7 @@ def test_what_cannot_be_combined_is_refused(ran, arguments, reason):
 def test_a_row_is_forgotten_and_its_runs_stay(ran, tmp_path):
     text, noted = said("--forget", "Noise", "--format", "csv")
     assert {row["method"] for row in rows(text)} == {"Counts"}
-    assert noted == "forgot Noise: 1 planned runs; their folders stay"
+    assert noted == "forgot Noise: 1 planned run; results stay"
     assert list((tmp_path / "runs" / "small" / "toy" / "Noise").iterdir())
     with pytest.raises(ConfigError, match="unknown row of suite 'small': 'Noise'"):
         said("--forget", "Noise")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from benchkit.count_text import count_text
 from benchkit.evaluation.lookup import (
     IMPORTABLE_PROTOCOLS,
     metric_by_name,
@@ -62,7 +63,7 @@ def count_title(users: int, cases: int) -> str:
     >>> count_title(8, 24), count_title(1000, 1000)
     ('8 users with 24 cases', '1,000 users')
     """
-    return f"{users:,} users" + (f" with {cases:,} cases" if cases != users else "")
+    return count_text(users, "user") + (f" with {cases:,} cases" if cases != users else "")
 
 
 def has_several_cases(rows: Iterable[ResultRow]) -> bool:
@@ -94,7 +95,7 @@ def decoding_title(decoding: Mapping[str, float]) -> str:
     n, top_p = decoding["n"], decoding["top_p"]
     top_k = decoding.get("top_k", 0)
     parts = [
-        f"{n} {'answer' if n == 1 else 'answers'} at temperature {decoding['temperature']:g}",
+        f"{count_text(int(n), 'answer')} at temperature {decoding['temperature']:g}",
         *([f"top-p {top_p:g}"] if top_p < 1 else []),
         *([f"top-k {top_k:g}"] if top_k else []),
         *(["constrained to the candidates"] if decoding["constrained"] else []),

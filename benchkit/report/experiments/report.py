@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchkit.count_text import count_text
 from benchkit.errors import ConfigError
 from benchkit.report.core.labels import MIXED, SAMPLED, SAMPLED_MARK
 from benchkit.report.core.latex import render_latex
@@ -154,7 +155,7 @@ def _notes(
     notes = [panel.note] * bool(panel.note)
     if panel.kind in ("grades", "grades-by-history") and (grades := choose_judge(panel, results)):
         counts = {row.n_answers for table in grades for row in table.rows if row.n_answers}
-        number = f"; at most {max(counts)} answers of a row on a task" if counts else ""
+        number = f"; at most {count_text(max(counts), 'answer')} of a row on a task" if counts else ""
         title = grades[0].rubric["title"]
         notes.append(f"Judge: {grades[0].judge_title}, rubric {title!r}{number}.")
     if protocol == MIXED and any(p.protocol == SAMPLED and p.cells for p in points):
