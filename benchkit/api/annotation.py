@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchkit.count_text import count_text
 from benchkit.api.catalog import select_datasets
+from benchkit.count_text import count_text
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError
 from benchkit.judging.annotation.batch import AnnotationBatch, make_batch

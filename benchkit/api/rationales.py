@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from benchkit.count_text import count_text
 from benchkit.api.catalog import select_datasets
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.suite import load_suite
 from benchkit.config.suite_code import check_code
+from benchkit.count_text import count_text
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.data.request_batch import TrainData
 from benchkit.data.spec import DatasetSpec
@@ -54,8 +54,8 @@ class RationaleJob:
         questions = [*self.training, *self.validation]
         yield f"{self.teacher.name}: {self.teacher.caveat}"
         yield (
-            f"{count_text(len(self.training), 'question')} of training and {len(self.validation):,} of"
-            f" validation, {self.teacher.estimate(questions, self.view.catalog)}"
+            f"{count_text(len(self.training), 'question')} of training and"
+            f" {len(self.validation):,} of validation, {self.teacher.estimate(questions, self.view.catalog)}"
         )
         for share in batch_shares(getattr(self.teacher, "engine_settings", {})):
             yield f"by the Batch endpoint, at {share:.0%} of the prices"
@@ -87,8 +87,8 @@ class RationaleJob:
             yield f"{states}; wrote {rationales}"
             if missing := len(questions) - counts["ok"]:
                 yield (
-                    f"no rationale for {count_text(missing, 'question')}; answers that could not be used are"
-                    " asked for again by the same command"
+                    f"no rationale for {count_text(missing, 'question')}; answers that could not"
+                    " be used are asked for again by the same command"
                 )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchkit.api.case_lookup import find_target_places, make_case_lookup
 from benchkit.api.results import Results
-from benchkit.api.stored_results import load_results, name_in_store
+from benchkit.api.stored_results import find_stored_suite, load_results
 from benchkit.console import echo_file
 from benchkit.report.comparison.interference import measure_interference
 from benchkit.report.comparison.interference_table import interference_tables, render_interference
@@ -15,6 +15,7 @@ from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.terminal_table import print_tables
 from benchkit.report.leaderboard import writer
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER, unmatched_tables
+from benchkit.report.ranking.table_ranks import SuiteRanks
 from benchkit.report.site.page import render_page
 from benchkit.runs.store import Store
 
@@ -99,7 +100,8 @@ def forget_row(store: Path, suite: str, label: str) -> int:
 
     The runs stay on disk. Raises StoreError where the suite has no such row.
     """
-    return Store(store).forget(name_in_store(suite), label)
+    records = Store(store)
+    return records.forget(find_stored_suite(records, suite), label)
 
 
 def print_view(
@@ -109,7 +111,20 @@ def print_view(
     results = load_results(store, suite, data=data)
     folder = view.published or PUBLISHED_FOLDER
     notes: list[str] = []
-    if view.is_paper:
+    if view.is_paper and view.format_ == "terminal":
+        text = ""
+        ranks = SuiteRanks(results.store, results.collected) if view.ranks else None
+        tables = writer.paper_text_tables(
+            results.collected,
+            results.store,
+            folder,
+            view.intervals,
+            view.paper,
+            view.protocol,
+            ranks,
+        )
+        print_tables(console, tables)
+    elif view.is_paper:
         text = results.paper_table(
             view.format_,
             paper=view.paper,

@@ -19,6 +19,7 @@ def diagnose_command(
     ] = None,
 ) -> None:
     """Show how preference training went: margins, weights, conflicts, as tables and plots."""
+    from benchkit.api.stored_results import find_stored_suite
     from benchkit.errors import ConfigError
     from benchkit.io import folder_name
     from benchkit.report.core.terminal_table import print_tables, wide_console
@@ -27,6 +28,7 @@ def diagnose_command(
     from benchkit.report.training.plots import write_diagnosis_plots
     from benchkit.runs.store import Store
 
+    suite = find_stored_suite(Store(out), suite)
     diagnoses = diagnose_suite(Store(out), suite, dataset, method)
     folder = to or Path("leaderboards") / folder_name(suite) / "diagnostics"
     print_tables(wide_console(), [diagnosis_table(diagnoses)])

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchkit.count_text import count_text
 from benchkit.cli import options
 from benchkit.console import echo
+from benchkit.count_text import count_text
 
 if TYPE_CHECKING:
     from benchkit.interop.external_runs import ImportResult

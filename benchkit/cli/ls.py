@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from benchkit.count_text import count_text
 from benchkit.console import VisibleConsole, echo_file
+from benchkit.count_text import count_text
 
 
 def ls_command(

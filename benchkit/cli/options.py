@@ -11,7 +11,7 @@ from benchkit.console import echo
 
 SuiteOption = Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")]
 StoredSuiteOption = Annotated[
-    str, typer.Option(help="A suite that was run (its name in the store).")
+    str, typer.Option(help="A suite that was run: its name in the store, or the path of its file.")
 ]
 MethodsOption = Annotated[str, typer.Option(help="Only these methods, comma-separated.")]
 DatasetOption = Annotated[str, typer.Option(help="Only these datasets, comma-separated.")]

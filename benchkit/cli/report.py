@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchkit.count_text import count_text
 from benchkit.cli import options
 from benchkit.console import echo, echo_files
+from benchkit.count_text import count_text
 
 ForgetOption = Annotated[
     list[str] | None,

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from benchkit.count_text import count_text
 from benchkit.cli.options import TrustOption
 from benchkit.console import echo
+from benchkit.count_text import count_text
 
 
 def data_cases_command(

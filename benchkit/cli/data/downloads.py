@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from benchkit.count_text import count_text
 from benchkit.console import echo
+from benchkit.count_text import count_text
 
 if TYPE_CHECKING:
     from benchkit.api.planned_runs import PlannedRun

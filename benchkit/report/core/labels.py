@@ -261,21 +261,32 @@ def split_inapplicable(
     return present, lines
 
 
-def split_status(label: str, status: str) -> tuple[str, str]:
-    """Return what the cell of a row without figures says, and the note below the table.
+def split_status(status: str) -> tuple[str, str]:
+    """Return what the cell of a row without figures says, and what `reason_notes` says of it.
 
-    A cell of a table on the screen is cut off, a note is not.
-
-    >>> split_status("ease", "interrupted")
+    >>> split_status("interrupted")
     ('interrupted', '')
-    >>> split_status("chat-rec", "failed: no such model (hint: check the name)")
-    ('failed: see below', 'chat-rec failed: no such model (hint: check the name)')
-    >>> split_status("ease", "damaged: run it again (metrics.parquet is missing)")[0]
+    >>> split_status("failed: no such model (hint: check the name)")
+    ('failed: see below', 'failed: no such model (hint: check the name)')
+    >>> split_status("damaged: run it again (metrics.parquet is missing)")[0]
     'damaged: run it again'
     """
     kind, _, reason = status.partition(": ")
     if kind == "damaged":
-        return status.partition(" (")[0], f"{label} {status}"
+        return status.partition(" (")[0], status
     if kind != "failed" or ("(hint: " not in reason and len(status) <= _STATUS_WIDTH):
         return status, ""
-    return f"{kind}: see below", f"{label} {status}"
+    return f"{kind}: see below", status
+
+
+def reason_notes(reasons: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a note below the table for each reason that rows have no figures.
+
+    >>> reason_notes([("dpo", "failed: no memory"), ("pl", "failed: no memory")])
+    ['dpo, pl failed: no memory']
+    """
+    labels_of: dict[str, list[str]] = {}
+    for label, reason in reasons:
+        if reason:
+            labels_of.setdefault(reason, []).append(label)
+    return [f"{', '.join(labels)} {reason}" for reason, labels in labels_of.items()]

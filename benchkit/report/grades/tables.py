@@ -10,6 +10,7 @@ from benchkit.report.core.labels import (
     format_cell,
     format_mean,
     format_p_value,
+    reason_notes,
     split_status,
 )
 from benchkit.report.core.text_table import TextTable, csv_text
@@ -42,12 +43,12 @@ def grade_overview(suite: str, table: GradeTable) -> TextTable:
     """Return the mean of each criterion, and of the main one under two conditions."""
     names = [criterion["name"] for criterion in table.rubric["criteria"]]
     rows: list[tuple[str, ...]] = []
-    reasons: list[str] = []
+    reasons: list[tuple[str, str]] = []
     for row in table.rows:
         if row.status != "complete":
-            status, reason = split_status(row.label, row.status)
+            status, reason = split_status(row.status)
             rows.append((row.label, status))
-            reasons += [reason] * bool(reason)
+            reasons.append((row.label, reason))
             continue
         means = [*map(row.means.get, names), row.mean_if_correct, row.length_adjusted_mean]
         rows.append(
@@ -58,7 +59,7 @@ def grade_overview(suite: str, table: GradeTable) -> TextTable:
         "Method", "Scored", "Valid", "Correct", *map(str.capitalize, names), "If correct",
         "Equal length",
     )  # fmt: skip
-    notes = (*reasons, *_notes(table))
+    notes = (*reason_notes(reasons), *_notes(table))
     return TextTable(_title(suite, table, "grades"), header, tuple(rows), notes)
 
 

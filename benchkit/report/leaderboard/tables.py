@@ -14,6 +14,7 @@ from benchkit.report.core.labels import (
     format_rate,
     metric_columns,
     metric_title,
+    reason_notes,
     row_marks,
     split_inapplicable,
     split_status,
@@ -82,7 +83,7 @@ def leaderboard_table(
         rates = [format_rate(chance[name]) if name in chance else "" for name in names]
         rows.append(TextRow((title, *before, *rates, *[""] * fit), True))
     previous = ""
-    reasons: list[str] = []
+    reasons: list[tuple[str, str]] = []
     shown, inapplicable = split_inapplicable(table.rows)
     for row in shown:
         marks = row_marks(row, table.protocol, plan)
@@ -96,9 +97,9 @@ def leaderboard_table(
                 cells.append(TextCell("" if cell is None else formatter(cell), bold))
             cells += [format_fit_seconds(row)] * fit
         else:
-            status, reason = split_status(row.label, row.status)
+            status, reason = split_status(row.status)
             cells.append(status)
-            reasons += [reason] * bool(reason)
+            reasons.append((row.label, reason))
         rows.append(TextRow(tuple(cells), rule=row.family != previous))
         previous = row.family
     return TextTable(
@@ -112,7 +113,7 @@ def leaderboard_table(
         ),
         tuple(rows),
         (
-            *reasons,
+            *reason_notes(reasons),
             *inapplicable,
             *table_legend(plan, table),
             *(rank_legend(plan, ranks) if ranks else []),
