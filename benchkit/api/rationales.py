@@ -55,7 +55,8 @@ class RationaleJob:
         yield f"{self.teacher.name}: {self.teacher.caveat}"
         yield (
             f"{count_text(len(self.training), 'question')} of training and"
-            f" {len(self.validation):,} of validation, {self.teacher.estimate(questions, self.view.catalog)}"
+            f" {len(self.validation):,} of validation,"
+            f" {self.teacher.estimate(questions, self.view.catalog)}"
         )
         for share in batch_shares(getattr(self.teacher, "engine_settings", {})):
             yield f"by the Batch endpoint, at {share:.0%} of the prices"

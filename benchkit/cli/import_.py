@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchkit.cli import options
+from benchkit.cli.leaderboard_renewal import renew_leaderboard
 from benchkit.console import echo
 from benchkit.count_text import count_text
 
@@ -39,6 +40,7 @@ def import_command(
     trust: options.TrustOption = False,
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
+    leaderboards: options.RenewedOption = Path("leaderboards"),
 ) -> None:
     """Score results made elsewhere, and show them beside the runs of a suite, marked as external.
 
@@ -46,6 +48,7 @@ def import_command(
     the candidates), a ranking (item ids) or samples (texts), or rows of case_id, item and score.
     What a ranking does not list was not retrieved: such a target is a miss.
     """
+    from benchkit.api.stored_results import load_results
     from benchkit.config.suite import load_suite
     from benchkit.interop import prediction_import
     from benchkit.interop.evaluation_task import load_task
@@ -56,18 +59,21 @@ def import_command(
         raise typer.BadParameter("name either a --file or a --run")
     store, loaded_suite = Store(out), load_suite(suite, trust=trust)
     if run is not None:
-        _print_import(import_run(run, loaded_suite, store, data, dataset, label), 0, out)
-    elif file is not None:
+        imported = import_run(run, loaded_suite, store, data, dataset, label)
+        _print_import(imported, 0)
+    else:
+        assert file is not None
         place = load_task(loaded_suite, dataset, data, limit_users)
         source = prediction_import.PredictionsFile(
             file, label, family, paper, seed, cases_hash, allow_missing, partial
         )
         imported, answers = prediction_import.import_predictions(source, place, store)
         partial_note = prediction_import.describe_partial(place, answers)
-        _print_import(imported, len(answers.missing), out, partial_note)
+        _print_import(imported, len(answers.missing), partial_note)
+    renew_leaderboard(load_results(out, imported.manifest.suite, data=data), leaderboards, out)
 
 
-def _print_import(imported: "ImportResult", missing: int, out: Path, note: str = "") -> None:
+def _print_import(imported: "ImportResult", missing: int, note: str = "") -> None:
     manifest = imported.manifest
     prefix = "imported" if imported.computed else "was imported already:"
     echo(f"{prefix} {manifest.label} on {manifest.task}, run {manifest.run_id}")
@@ -78,4 +84,3 @@ def _print_import(imported: "ImportResult", missing: int, out: Path, note: str =
     unanswered = f"{count_text(missing, 'case')} without an answer: {misses}" if missing else ""
     for warning in filter(None, (unanswered, note)):
         echo(warning, fg="yellow", err=True)
-    echo(f"see: benchkit report --suite {manifest.suite} --out {out}")

@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import split_names
+from benchkit.cli.leaderboard_renewal import renew_leaderboard
 from benchkit.console import echo
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def judge_command(
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
+    leaderboards: options.RenewedOption = Path("leaderboards"),
 ) -> None:
     """Grade the rationales of complete runs; what was judged or paid for is kept."""
     from benchkit import api
@@ -67,8 +69,7 @@ def judge_command(
             planned, again=again, data=data, progress=handler, on_outcome=print_outcome
         )
     results.print(console, only_grades=True)
-    command = f"benchkit report --suite {planned.name} --out {out} --leaderboards leaderboards"
-    console.print(f"write them: {command}")
+    renew_leaderboard(results, leaderboards, out)
     options.exit_if_damaged(results.collected.damaged_rows)
     if results.run_report.n_failed:
         raise typer.Exit(1)

@@ -129,6 +129,9 @@ OverwriteOption = Annotated[
 LeaderboardsOption = Annotated[
     Path, typer.Option(help="Tables, plots and the page are written to LEADERBOARDS/SUITE.")
 ]
+RenewedOption = Annotated[
+    Path, typer.Option(help="Where LEADERBOARDS/SUITE, if there is one, is written again.")
+]
 ConfineOption = Annotated[
     bool,
     typer.Option(

@@ -62,6 +62,8 @@ def report_command(
 ) -> None:
     """Print the tables of a suite from the run store; nothing is computed again."""
     from benchkit.api.report import ReportView, forget_row, print_view, unmatched_published
+    from benchkit.api.stored_results import name_in_store
+    from benchkit.io import folder_name
     from benchkit.report.core.terminal_table import wide_console
 
     shape = (format_, layout, intervals, costs, paper, protocol, published)
@@ -71,6 +73,9 @@ def report_command(
     for label in forget or ():
         count = forget_row(out, suite, label)
         echo(f"forgot {label}: {count_text(count, 'planned run')}; results stay", err=True)
+    written = Path("leaderboards") / folder_name(name_in_store(suite))
+    if forget and leaderboards is None and written.is_dir():
+        echo(f"{written} is as before: --leaderboards {written.parent} writes it again", err=True)
     results, notes = print_view(view, out, suite, data, wide_console())
     if leaderboards is not None:
         echo_files(results.write(leaderboards, published=published, ranks=ranks))
