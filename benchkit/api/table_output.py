@@ -171,9 +171,13 @@ class TableOutput:
         from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 
         folder = PUBLISHED_FOLDER if published is None else Path(published)
-        common = (self._collected, self._store, folder)
-        options = (intervals, paper, protocol, self._suite_ranks() if ranks else None)
+        results, store = self._collected, self._store
+        suite_ranks = self._suite_ranks() if ranks else None
         if format_ == "text":
-            tables = paper_text_tables(*common, *options)
+            tables = paper_text_tables(
+                results, store, folder, intervals, paper, protocol, suite_ranks
+            )
             return text_of(lambda console: print_tables(console, tables))
-        return render_paper_table(*common, format_, *options)
+        return render_paper_table(
+            results, store, folder, format_, intervals, paper, protocol, suite_ranks
+        )

@@ -62,10 +62,9 @@ def import_command(
         imported = import_run(run, loaded_suite, store, data, dataset, label)
         _print_import(imported, 0)
     else:
-        assert file is not None
         place = load_task(loaded_suite, dataset, data, limit_users)
         source = prediction_import.PredictionsFile(
-            file, label, family, paper, seed, cases_hash, allow_missing, partial
+            Path(file or ""), label, family, paper, seed, cases_hash, allow_missing, partial
         )
         imported, answers = prediction_import.import_predictions(source, place, store)
         partial_note = prediction_import.describe_partial(place, answers)

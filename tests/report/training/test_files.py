@@ -165,8 +165,8 @@ def test_tables_hold_what_was_found(store, tmp_path):
 
 def test_the_table_shows_start_and_end(store):
     rows = diagnosis_table(diagnose_suite(store, "s")).rows
-    assert rows[0][:4] == ("toy / c-apo", "20", "0.22 > 2.62", "0.50 > 0.50")
-    assert rows[0][4] == "0.00 > 0.00" and rows[0][7:] == ("1.00 > 1.00", "1.00")
+    assert rows[0][:4] == ("toy / c-apo", "20", "0.22 to 2.62", "0.50 to 0.50")
+    assert rows[0][4] == "0.00 to 0.00" and rows[0][7:] == ("1.00 to 1.00", "1.00")
     assert rows[1][0] == "toy / s-dpo (started)" and rows[1][5:] == ("", "", "", "")
     assert [row[0] for row in rows[2:]] == ["toy / dpo", "toy / dpo #1"]
 
@@ -240,7 +240,7 @@ def test_the_command_writes_and_prints(invoke, tmp_path):
     pytest.importorskip("matplotlib")
     done = invoke("--dataset", "toy", "--method", "c-apo")
     assert done.exit_code == 0, done.output
-    assert "toy / c-apo" in done.output and "0.22 > 2.62" in done.output
+    assert "toy / c-apo" in done.output and "0.22 to 2.62" in done.output
     folder = tmp_path / "leaderboards" / "s" / "diagnostics"
     assert (folder / "toy-c-apo" / "weights.svg").is_file()
     assert (folder / "toy-c-apo" / "steps.csv").is_file()
