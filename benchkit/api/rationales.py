@@ -33,6 +33,10 @@ from benchkit.training.preference.preference_io import write_preferences
 from benchkit.types import Progress, RunContext
 
 
+_CACHE = Path("runs/.cache")  # of the store that runs are in by default
+_FORMER_CACHE = Path("runs/cache")
+
+
 @dataclass(frozen=True)
 class RationaleJob:
     """Questions for a teacher, and the teacher that answers them.
@@ -105,7 +109,7 @@ def plan_rationales(
     seed: int = 0,
     device: str = "cpu",
     data: Path = Path("data"),
-    cache: Path = Path("runs/cache"),
+    cache: Path = _CACHE,
     trust: bool = False,
     batch: bool = False,
     note: Callable[[str], object] = lambda _: None,
@@ -126,7 +130,8 @@ def plan_rationales(
         seed: Of the draws of candidates and negatives.
         device: For a model in this process.
         data: Folder of the prepared datasets.
-        cache: Folder of item vectors and answers, kept between calls.
+        cache: Folder of item vectors and answers, kept between calls: that of a store, whose runs
+            then find them.
         trust: Let code run that a file names, wherever the file is from.
         batch: Ask the teacher's server by the Batch endpoint: at half the price, within a day.
         note: Receives, in words, how batches stand.
@@ -134,6 +139,8 @@ def plan_rationales(
     Raises:
         ConfigError: A name or a setting is wrong.
     """
+    if cache == _CACHE and _FORMER_CACHE.is_dir():
+        note(f"answers to an earlier version are in {_FORMER_CACHE}: --cache {_FORMER_CACHE}")
     config = read_teacher_config(teacher, trust, batch)
     check_keys(config)
     view = load_or_prepare(_select_dataset(suite, dataset, trust), data).train_view()

@@ -22,6 +22,7 @@ def agree_command(
         str,
         typer.Option(help="For a table with one row an item: a column a rater, named a,b,..."),
     ] = "",
+    criterion: options.CriterionOption = "",
     reference: Annotated[
         str, typer.Option(help="Compare with this rater, or with the mean of several (a,b).")
     ] = "",
@@ -43,7 +44,12 @@ def agree_command(
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap and the permutations.")] = 0,
 ) -> None:
     """Measure how well raters agree: people with people, judges with people, with intervals."""
-    from benchkit.api.agreement import AGREEMENT_FORMATS, write_agreement_report
+    from benchkit.api.agreement import (
+        AGREEMENT_FORMATS,
+        select_criteria,
+        write_agreement_report,
+    )
+    from benchkit.io import folder_name
     from benchkit.report.agreement.measurement import measure_agreement
     from benchkit.report.agreement.ratings_io import RatingsColumns, read_ratings
     from benchkit.report.agreement.tables import agreement_tables
@@ -51,21 +57,22 @@ def agree_command(
     from benchkit.stats.agreement.rating_scale import parse_scale
 
     columns = RatingsColumns(item, rater, grade, system, cluster, weight)
-    ratings = read_ratings(paths, columns, split_names(raters))
-    common_scale = scale != "none"
-    categories = parse_scale(scale) if scale and common_scale else None
-    report = measure_agreement(
-        ratings, split_names(reference), categories, gap, seed, pairs, common_scale
-    )
-    if format_ == "terminal":
-        print_tables(wide_console(), list(agreement_tables(report)))
-    else:
-        echo_file(AGREEMENT_FORMATS[format_](report))
-    if format_ == "csv":  # which has no place for them
-        for caveat in report.caveats:
-            echo(caveat, fg="yellow", err=True)
-    if out is not None:
-        paths, problem = write_agreement_report(report, out)
-        if problem:
-            echo(f"no plots: {problem}", fg="yellow", err=True)
-        echo_files(paths)
+    categories = parse_scale(scale) if scale not in ("", "none") else None
+    criteria = select_criteria(paths, criterion, format_) if not raters else [""]
+    for name in criteria:
+        ratings = read_ratings(paths, columns, split_names(raters), name)
+        report = measure_agreement(
+            ratings, split_names(reference), categories, gap, seed, pairs, scale != "none"
+        )
+        if len(criteria) > 1:
+            echo(f"\nCriterion {name}")
+        if format_ == "terminal":
+            print_tables(wide_console(), list(agreement_tables(report)))
+        else:
+            echo_file(AGREEMENT_FORMATS[format_](report))
+        if format_ == "csv":  # which has no place for them
+            for caveat in report.caveats:
+                echo(caveat, fg="yellow", err=True)
+        if out is not None:
+            folder = out / folder_name(name) if len(criteria) > 1 else out
+            echo_files(write_agreement_report(report, folder))

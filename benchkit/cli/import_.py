@@ -23,9 +23,7 @@ def import_command(
     run: options.RunFolderOption = None,
     dataset: options.OneDatasetOption = "",
     label: options.LabelOption = "",
-    family: Annotated[
-        str, typer.Option(help="Its group in tables, e.g. cf, prompted, sft, preference, rl.")
-    ] = "external",
+    family: options.FamilyOption = "external",
     paper: options.PaperOption = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the predictions; each has a file.")] = 0,
     cases_hash: options.CasesHashOption = "",
@@ -34,9 +32,7 @@ def import_command(
         typer.Option(min=0, max=1, help="Share of the cases that FILE may lack; they are misses."),
     ] = 0.05,
     partial: options.PartialOption = False,
-    limit_users: Annotated[
-        int | None, typer.Option(min=1, help="FILE answers so many users: SUITE@Nusers.")
-    ] = None,
+    limit_users: options.LimitUsersOption = None,
     trust: options.TrustOption = False,
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),

@@ -40,8 +40,7 @@ ChangeOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a value of the suite, e.g. models.default.backbone=Qwen/Qwen3-4B; may be"
-        " repeated.",
+        help="Change a value of the suite, e.g. decoding.n=10; may be repeated.",
     ),
 ]
 LimitUsersOption = Annotated[
@@ -127,7 +126,8 @@ OverwriteOption = Annotated[
     Literal["never", "failed", "always"], typer.Option(help="Which finished runs are done again.")
 ]
 LeaderboardsOption = Annotated[
-    Path, typer.Option(help="Tables, plots and the page are written to LEADERBOARDS/SUITE.")
+    Path,
+    typer.Option(help="Where tables, plots and the page are written, in a folder named as SUITE."),
 ]
 RenewedOption = Annotated[
     Path, typer.Option(help="Where LEADERBOARDS/SUITE, if there is one, is written again.")
@@ -174,6 +174,9 @@ CasesHashOption = Annotated[
     str, typer.Option(help="The cases_hash of the cases, if FILE has no .meta.json.")
 ]
 LabelOption = Annotated[str, typer.Option(help="What the row is called.")]
+FamilyOption = Annotated[
+    str, typer.Option(help="Its group in tables, e.g. cf, prompted, sft, preference, rl.")
+]
 PaperOption = Annotated[str, typer.Option(help="Where the method is described.")]
 
 # benchkit rationales
@@ -266,6 +269,9 @@ PartialOption = Annotated[
         help="Candidates without a score were not retrieved; without it all need a score.",
     ),
 ]
+CriterionOption = Annotated[
+    str, typer.Option(help="Only this criterion of a rubric; by default each by itself.")
+]
 GapOption = Annotated[
     float | None,
     typer.Option(
@@ -278,7 +284,7 @@ GapOption = Annotated[
 ControlOption = Annotated[
     str,
     typer.Option(
-        help="CLICKS/IMPRESSIONS, or CLICKS/IMPRESSIONS/CONVERSIONS; with --csv the name of"
+        help="CLICKS/IMPRESSIONS, and /CONVERSIONS behind it if known; with --csv the name of"
         " the arm, by default the first."
     ),
 ]

@@ -44,8 +44,9 @@ def rationales_command(
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     data: options.DataFolderOption = Path("data"),
     cache: Annotated[
-        Path, typer.Option(help="Where item vectors and answers are kept between calls.")
-    ] = Path("runs/cache"),
+        Path,
+        typer.Option(help="Where item vectors and answers are kept; by default as `run` does."),
+    ] = Path("runs/.cache"),
 ) -> None:
     """Write rationales and coherence scores to train with.
 

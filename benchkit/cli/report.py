@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchkit.cli import options
+from benchkit.cli.leaderboard_renewal import describe_stale
 from benchkit.console import echo, echo_files
 from benchkit.count_text import count_text
 
@@ -62,8 +63,6 @@ def report_command(
 ) -> None:
     """Print the tables of a suite from the run store; nothing is computed again."""
     from benchkit.api.report import ReportView, forget_row, print_view, unmatched_published
-    from benchkit.api.stored_results import name_in_store
-    from benchkit.io import folder_name
     from benchkit.report.core.terminal_table import wide_console
 
     shape = (format_, layout, intervals, costs, paper, protocol, published)
@@ -73,13 +72,12 @@ def report_command(
     for label in forget or ():
         count = forget_row(out, suite, label)
         echo(f"forgot {label}: {count_text(count, 'planned run')}; results stay", err=True)
-    written = Path("leaderboards") / folder_name(name_in_store(suite))
-    if forget and leaderboards is None and written.is_dir():
-        echo(f"{written} is as before: --leaderboards {written.parent} writes it again", err=True)
     results, notes = print_view(view, out, suite, data, wide_console())
     if leaderboards is not None:
         echo_files(results.write(leaderboards, published=published, ranks=ranks))
         notes += unmatched_published(results, published)
+    elif forget:
+        notes += describe_stale(results.suite)
     for note in dict.fromkeys(notes):
         echo(f"note: {note}", fg="yellow", err=True)
     options.exit_if_damaged(results.collected.damaged_rows)

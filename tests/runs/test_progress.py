@@ -57,7 +57,7 @@ def test_what_has_no_number_of_steps_shows_none():
         reporter._bars.refresh()
         reporter.handle(RunEvent("progress", "d / m", "reading", 7))
         reporter._bars.refresh()
-    text = out.file.getvalue()
+    text = out.file.getvalue().replace("\x1b[?25", "")
     assert "loading" in text and "reading" in text and " 7 " in text
     assert "?" not in text and "None" not in text
 

@@ -69,7 +69,10 @@ class RatingsTable:
 
 
 def read_ratings(
-    paths: Sequence[Path], columns: RatingsColumns | None = None, raters: Sequence[str] = ()
+    paths: Sequence[Path],
+    columns: RatingsColumns | None = None,
+    raters: Sequence[str] = (),
+    criterion: str = "",
 ) -> RatingsTable:
     """Read the grades of all files; items, systems and raters keep the order of the files.
 
@@ -82,6 +85,7 @@ def read_ratings(
         columns: Names of the columns.
         raters: Columns of a file in wide form, one per rater, with a row per item; without a column
             of items, rows are items.
+        criterion: Only rows with this in the column "criterion".
 
     Raises:
         DataError: With the file, row and column.
@@ -92,6 +96,8 @@ def read_ratings(
     tables = []
     for path in paths:
         table = _read(path)
+        if criterion:
+            table = table.filter(_criteria(table) == criterion)
         if not len(table):
             raise DataError(f"{path}: no rows", "check that the file is complete")
         tables.append(
@@ -103,6 +109,18 @@ def read_ratings(
             "add the column to all files or to none",
         )
     return _pivoted(pl.concat(tables))
+
+
+def list_criteria(paths: Sequence[Path]) -> list[str]:
+    """Return what stands in the column "criterion" of the files, in their order."""
+    series = [_criteria(_read(path)) for path in paths]
+    return list(dict.fromkeys(name for column in series for name in column if name))
+
+
+def _criteria(table: pl.DataFrame) -> pl.Series:
+    if "criterion" not in table.columns:
+        return pl.Series("criterion", [""] * len(table), dtype=pl.String)
+    return table["criterion"].cast(pl.String).fill_null("").str.strip_chars()
 
 
 def _read(path: Path) -> pl.DataFrame:
