@@ -32,7 +32,6 @@ from benchkit.training.preference.examples import group_preferences, rank_reject
 from benchkit.training.preference.preference_io import write_preferences
 from benchkit.types import Progress, RunContext
 
-
 _CACHE = Path("runs/.cache")  # of the store that runs are in by default
 _FORMER_CACHE = Path("runs/cache")
 

@@ -1,5 +1,6 @@
 """What `benchkit report` prints: one view of a suite's results."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,8 @@ from benchkit.api.case_lookup import find_target_places, make_case_lookup
 from benchkit.api.results import Results
 from benchkit.api.stored_results import find_stored_suite, load_results
 from benchkit.console import echo_file
+from benchkit.count_text import count_text
+from benchkit.io import folder_name
 from benchkit.report.comparison.interference import measure_interference
 from benchkit.report.comparison.interference_table import interference_tables, render_interference
 from benchkit.report.core.labels import MIXED
@@ -95,13 +98,28 @@ class ReportView:
         return None
 
 
-def forget_row(store: Path, suite: str, label: str) -> int:
-    """Take a row out of a suite's tables, and return how many planned runs that were.
+def forget_rows(
+    store: Path, suite: str, labels: Iterable[str], are_written: bool = False
+) -> Iterator[str]:
+    """Take rows out of a suite's tables, and yield what was done; the runs stay on disk.
 
-    The runs stay on disk. Raises StoreError where the suite has no such row.
+    Args:
+        store: The run store.
+        suite: The suite, or its file.
+        labels: The rows.
+        are_written: Whether the leaderboard is written again afterwards.
+
+    Raises:
+        StoreError: The suite was not run.
+        ConfigError: It has no such row.
     """
     records = Store(store)
-    return records.forget(find_stored_suite(records, suite), label)
+    for label in labels:
+        name = find_stored_suite(records, suite)
+        count = records.forget(name, label)
+        yield f"forgot {label}: {count_text(count, 'planned run')}; results stay"
+        if (folder := Path("leaderboards") / folder_name(name)).is_dir() and not are_written:
+            yield f"{folder} is as before: --leaderboards {folder.parent} writes it again"
 
 
 def print_view(

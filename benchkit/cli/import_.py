@@ -75,7 +75,6 @@ def _print_import(imported: "ImportResult", missing: int, note: str = "") -> Non
     for line in manifest.summary:
         chance = "" if line.chance is None else f"  (chance {line.chance:.3f})"
         echo(f"  {line.protocol} {line.metric} {line.mean:.3f}{chance}")
-    misses = "a miss" if missing == 1 else "misses"
-    unanswered = f"{count_text(missing, 'case')} without an answer: {misses}" if missing else ""
+    unanswered = f"{count_text(missing, 'case')} without an answer, a miss each" if missing else ""
     for warning in filter(None, (unanswered, note)):
         echo(warning, fg="yellow", err=True)

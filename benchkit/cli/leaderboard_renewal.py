@@ -17,10 +17,3 @@ def renew_leaderboard(results: "Results", leaderboards: Path, store: Path) -> No
     else:
         command = f"benchkit report --suite {results.suite} --out {store}"
         echo(f"see: {command} (--leaderboards {leaderboards} writes files)")
-
-
-def describe_stale(suite: str) -> list[str]:
-    """Return a note where a suite's written tables still have what left the others."""
-    folder = Path("leaderboards") / folder_name(suite)
-    again = f"{folder} is as before: --leaderboards {folder.parent} writes it again"
-    return [again] if folder.is_dir() else []

@@ -183,6 +183,9 @@ PaperOption = Annotated[str, typer.Option(help="Where the method is described.")
 TrainingUsersOption = Annotated[
     int | None, typer.Option(min=1, help="Only so many users to train on.")
 ]
+CacheOption = Annotated[
+    Path, typer.Option(help="Where item vectors and answers are kept; by default as `run` does.")
+]
 TeacherOption = Annotated[
     Path | None, typer.Option(help="The teacher as TOML; the offline template if not given.")
 ]

@@ -43,10 +43,7 @@ def rationales_command(
     trust: options.TrustOption = False,
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     data: options.DataFolderOption = Path("data"),
-    cache: Annotated[
-        Path,
-        typer.Option(help="Where item vectors and answers are kept; by default as `run` does."),
-    ] = Path("runs/.cache"),
+    cache: options.CacheOption = Path("runs/.cache"),
 ) -> None:
     """Write rationales and coherence scores to train with.
 

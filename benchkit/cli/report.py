@@ -6,9 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchkit.cli import options
-from benchkit.cli.leaderboard_renewal import describe_stale
 from benchkit.console import echo, echo_files
-from benchkit.count_text import count_text
 
 ForgetOption = Annotated[
     list[str] | None,
@@ -62,22 +60,19 @@ def report_command(
     data: options.DataFolderOption = Path("data"),
 ) -> None:
     """Print the tables of a suite from the run store; nothing is computed again."""
-    from benchkit.api.report import ReportView, forget_row, print_view, unmatched_published
+    from benchkit.api.report import ReportView, forget_rows, print_view, unmatched_published
     from benchkit.report.core.terminal_table import wide_console
 
     shape = (format_, layout, intervals, costs, paper, protocol, published)
     view = ReportView(*shape, ranks=ranks, interference=interference)
     if problem := view.find_conflict(writes=leaderboards is not None):
         raise typer.BadParameter(problem[1], param_hint=problem[0])
-    for label in forget or ():
-        count = forget_row(out, suite, label)
-        echo(f"forgot {label}: {count_text(count, 'planned run')}; results stay", err=True)
+    for line in forget_rows(out, suite, forget or (), leaderboards is not None):
+        echo(line, err=True)
     results, notes = print_view(view, out, suite, data, wide_console())
     if leaderboards is not None:
         echo_files(results.write(leaderboards, published=published, ranks=ranks))
         notes += unmatched_published(results, published)
-    elif forget:
-        notes += describe_stale(results.suite)
     for note in dict.fromkeys(notes):
         echo(f"note: {note}", fg="yellow", err=True)
     options.exit_if_damaged(results.collected.damaged_rows)

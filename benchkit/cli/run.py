@@ -70,12 +70,11 @@ def run_command(
         results = api.run(
             suite, **chosen, fetch=fetch, progress=handler, on_outcome=tell_old_failure
         )
-    report = results.run_report
-    for line in report.lines():
+    for line in results.run_report.lines():
         console.print(Text(line), soft_wrap=True)
     paths = results.write(leaderboards)
     results.print(console)
     echo_files(paths, err=False)
     options.exit_if_damaged(results.collected.damaged_rows)
-    if report.n_failed:
+    if results.run_report.n_failed:
         raise typer.Exit(1)

@@ -51,7 +51,7 @@ def test_cases_out_answers_in_and_the_table(cases, tmp_path):
     assert "imported theirs on toy, run " in text and "scored hr@1 0." in text
     assert "(chance 0.033)" in text and "wrote leaderboards/mine: table.md" in text
     assert "theirs" in (tmp_path / "leaderboards" / "mine" / "table.md").read_text("utf-8")
-    assert "1 case without an answer: a miss" in text
+    assert "1 case without an answer, a miss each" in text
     assert "was imported already: theirs" in said(*asked)
     table = said("report", "--suite", "mine", "--format", "md")
     assert "| random° | control |" in table and "theirs°¹,²,³ | cf |" in table
