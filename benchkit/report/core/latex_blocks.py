@@ -7,7 +7,7 @@ where the estimate falls short, the block is scaled down by what is left.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
@@ -101,6 +101,34 @@ def _block(table: TextTable, places: Sequence[int]) -> ColumnBlock:
     )
     groups = tuple(table.groups[place - start] for place in places) if table.groups else ()
     return ColumnBlock(tuple(table.header[place] for place in chosen), groups, lines)
+
+
+def row_blocks(block: ColumnBlock, limit: int) -> list[ColumnBlock]:
+    """Return a block in parts of about equally many rows, `limit` or fewer where that is possible.
+
+    What continues a row stays with it, and the title of a group with the row below.
+    """
+    count = -(-len(block.lines) // max(1, limit))
+    size = -(-len(block.lines) // max(1, count))
+    parts: list[list[TableLine]] = [[]]
+    for unit in _row_units(block.lines):
+        if parts[-1] and len(parts[-1]) + len(unit) > max(size, 1):
+            parts.append([])
+        parts[-1] += unit
+    return [replace(block, lines=tuple(part)) for part in parts]
+
+
+def _row_units(lines: Sequence[TableLine]) -> Iterator[list[TableLine]]:
+    """Yield the rows that stay together."""
+    unit: list[TableLine] = []
+    for line in lines:
+        begins = not (line[0].continues or (unit and len(unit[-1][1]) == 1))
+        if begins and unit:
+            yield unit
+            unit = []
+        unit.append(line)
+    if unit:
+        yield unit
 
 
 def latex_width(text: str) -> float:

@@ -35,6 +35,8 @@ class TextRow:
     """Whether it is there to compare with, as the level of chance."""
     rule: bool = False
     """Whether a group of rows begins with it, so that LaTeX draws a rule above it."""
+    continues: bool = False
+    """Whether it says more of the row above, so that no page ends between them."""
 
 
 @dataclass(frozen=True)

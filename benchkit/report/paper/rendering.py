@@ -75,7 +75,7 @@ def paper_text_table(
             published = list(_published(table, row))
             # Generated data are not those of the paper: a difference would say nothing.
             shown = published[:1] if is_marked_synthetic(plan.title) else published
-            rows += [TextRow(cells) for cells in shown]
+            rows += [TextRow(cells, continues=True) for cells in shown]
     shape = f", in the shape of {table.published_table}" if table.published_table else ""
     return TextTable(
         f"{plan.title}{shape} ({protocol_title(table.protocol, plan)})",
