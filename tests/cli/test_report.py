@@ -94,7 +94,11 @@ def test_tasks_side_by_side_are_a_table_on_a_terminal(ran):
 def test_an_unknown_table_names_those_of_the_suite_first(ran):
     with pytest.raises(ConfigError) as caught:
         said("--paper", "p:table9", "--published", ran)
-    assert caught.value.hint.startswith("this suite gives p:table1, p:table2; of p there are")
+    assert caught.value.hint.startswith("this suite gives p:table1, p:table2; did you mean")
+    with pytest.raises(ConfigError) as caught:
+        said("--paper", "p", "--published", ran)
+    hint = "this suite gives p:table1, p:table2; of p there are p:table1, p:table2"
+    assert caught.value.hint == hint
 
 
 def test_a_row_is_forgotten_and_its_runs_stay(ran, tmp_path):

@@ -133,10 +133,11 @@ def read_published_table(
         known = sorted({*tables, *others})
         hints = [f"this suite gives {', '.join(of_suite)}"] if of_suite else []
         paper = reference.partition(":")[0]
-        if of_paper := [name for name in known if name.partition(":")[0] == paper]:
-            hints.append(f"of {paper} there are {', '.join(of_paper)}")
-        else:
+        of_paper = [name for name in known if name.partition(":")[0] == paper]
+        if reference != paper or not of_paper:  # the nearest to a paper's name are any three
             hints.append(suggest_names(reference, known))
+        if of_paper:
+            hints.append(f"of {paper} there are {', '.join(of_paper)}")
         raise ConfigError(
             f"unknown table or figure of a paper in {folder}: {reference!r}", "; ".join(hints)
         )
