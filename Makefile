@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: install quickstart test test-slow lint bench gpu-check clean
+.PHONY: install quickstart test test-slow lint docs bench gpu-check clean
 
 install: $(VENV)/installed
 
@@ -24,6 +24,11 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, in build/site: open index.html. Warnings are errors; nothing of it is loaded from elsewhere.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_scoring.py
@@ -55,5 +60,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(PIP) --editable '.[recbole,lm,openai,teacher,plots,test]'
+	$(PIP) --editable '.[recbole,lm,openai,teacher,plots,docs,test]'
+	touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(PIP) --editable '.[recbole,lm,openai,teacher,plots,docs]'
 	touch $@

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchkit.api.datasets import Dataset
     from benchkit.api.execution import run
     from benchkit.api.judgement import judge
-    from benchkit.api.planned_runs import PlannedRun, plan
+    from benchkit.api.plans.planned_runs import PlannedRun, plan
     from benchkit.api.results import Results
     from benchkit.api.run_report import RunReport
     from benchkit.api.stored_results import load_results
@@ -53,7 +53,7 @@ _EXPORTS = {
     "benchkit.api.datasets": ("Dataset",),
     "benchkit.api.execution": ("run",),
     "benchkit.api.judgement": ("judge",),
-    "benchkit.api.planned_runs": ("PlannedRun", "plan"),
+    "benchkit.api.plans.planned_runs": ("PlannedRun", "plan"),
     "benchkit.api.results": ("Results",),
     "benchkit.api.run_report": ("RunReport",),
     "benchkit.api.stored_results": ("load_results",),

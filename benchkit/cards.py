@@ -18,6 +18,7 @@ from benchkit import interactive
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.fingerprint import canonical_settings, package_versions
+from benchkit.growth import GrowthOrders
 from benchkit.registry import Registry, import_object
 from benchkit.source_hash import find_kinds, hash_sources
 from benchkit.types import Recommender
@@ -30,7 +31,7 @@ REGISTRIES: dict[ComponentKind, Registry[type[Any]]] = {
         "benchkit.recommenders",
         base=type,
         members=("capabilities", "fit", "predict"),
-        hint="write a class with capabilities, fit and predict (README: Adding a method)",
+        hint="write a class with capabilities, fit and predict (docs/tutorials/own-method.md)",
     ),
     "judge": Registry(
         "judge",
@@ -68,6 +69,8 @@ class Card(BaseModel):
     """GPUs of a run on a cluster's GPUs, a fraction where several runs share one."""
     memory_gb: float = Field(default=0.0, ge=0)
     """Memory that is reserved for a run on a cluster; 0 where nothing is known."""
+    growth: GrowthOrders = Field(default_factory=GrowthOrders)
+    """What its costs grow with, for estimates from runs on other data."""
 
     @property
     def missing_packages(self) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 class BenchkitError(Exception):
     """Base of all errors shown to a user without a traceback.
 
-    `exit_code` is what the command line returns for it (listed in the README).
+    `exit_code` is what the command line returns for it (`benchkit --help` lists them).
     """
 
     exit_code = 2

@@ -33,6 +33,7 @@ WITHOUT_NUMBERS = frozenset(
         ".io",
         ".key_access",
         ".lm.cost_estimate",
+        ".lm.data_parallel",
         ".process_state",
         ".registry",
         ".report",

@@ -66,6 +66,7 @@ class DistilledConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rubric: str = "rationale-0-3"
+    """Of the labels: a name, or the path of a TOML file."""
     labels: tuple[Path, ...] = Field(
         default=(), description="Files of grades; see `judges.training_labels`."
     )

@@ -13,7 +13,7 @@ from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
 from benchkit.judging.rubric import Rubric, load_rubric
 from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, Verdict
-from benchkit.lm.backbones import make_engine_from_settings, parse_engine_settings
+from benchkit.lm.backbones import parse_engine_settings
 from benchkit.lm.cached_generator import (
     CachedGenerator,
     CallCount,
@@ -26,6 +26,7 @@ from benchkit.lm.cached_generator import (
 )
 from benchkit.lm.config import NANO
 from benchkit.lm.cost_estimate import REPLY_TOKENS, CostEstimate
+from benchkit.lm.data_parallel.engine_factory import make_chosen_engine, scale_batch
 from benchkit.lm.engines import connect_progress
 from benchkit.lm.generation_cache import GenerationCache
 from benchkit.lm.types import Decoding, Engine, Prompt
@@ -53,6 +54,7 @@ class LLMJudgeConfig(PromptOptions):
     )
     rubric: str = Field(default="rationale-0-3", description="A name, or the path of a TOML file.")
     decoding: Decoding = Decoding(temperature=0, top_p=1, max_tokens=1024)
+    """How its replies are drawn; `n` must be 1."""
     retries: int = Field(
         default=1, ge=0, le=5,
         description="How often to ask again after a whole reply without a readable verdict, each"
@@ -106,7 +108,7 @@ class LLMJudge:
     ) -> None:
         self._config = config
         self._make = make_engine or (
-            lambda run: make_engine_from_settings(config.engine, None, run, "judge")
+            lambda run: make_chosen_engine(config.engine, None, run, "judge")
         )
         self._engines: dict[Path, Engine] = {}
         self._batch = prompts_at_once(config.engine, config.batch)
@@ -122,8 +124,9 @@ class LLMJudge:
         Raises EngineError when the engine cannot go on; judge again then: what was answered is
         cached. usage is as the engine reports it; an answer from the cache has {"cached": 1} alone.
         """
-        generator = self._make_generator(run)
-        for part in chunks(inputs, self._batch):
+        batch = scale_batch(self._config.engine, self._batch)
+        generator = self._make_generator(run, batch)
+        for part in chunks(inputs, batch):
             yield from self._judge_part(part, generator, run.catalog)
 
     @property
@@ -180,7 +183,7 @@ class LLMJudge:
                 unreadable.append(judge_input)
         return without, unreadable
 
-    def _make_generator(self, run: RunContext) -> CachedGenerator:
+    def _make_generator(self, run: RunContext, batch: int | None = None) -> CachedGenerator:
         def engine() -> Engine:
             if run.cache not in self._engines:
                 self._engines[run.cache] = self._make(run)
@@ -189,7 +192,8 @@ class LLMJudge:
 
         identity = {"engine": identify_engine(self._config.engine)}
         store = GenerationCache(run.cache)
-        return CachedGenerator(engine, identity, self._config.decoding, store, self._batch)
+        decoding = self._config.decoding
+        return CachedGenerator(engine, identity, decoding, store, batch or self._batch)
 
     def _judge_part(
         self, part: Sequence[JudgeInput], generator: CachedGenerator, catalog: Catalog

@@ -1,5 +1,6 @@
-"""What the README shows is what was generated."""
+"""The README is one page, and what it shows is what was generated."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,22 +28,22 @@ def test_the_table_is_that_of_the_leaderboard():
         assert means == pytest.approx(theirs[name], abs=0.03), name
 
 
-def test_every_command_it_names_exists():
-    from typer.testing import CliRunner
-
-    from benchkit.cli.main import app
-
+def test_it_is_one_page_with_a_picture():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    used = {line.split()[1] for line in readme.splitlines() if line.startswith("benchkit ")}
-    assert {"run", "data"} <= used
-    for command in used:
-        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+    assert len(readme.splitlines()) <= 130
+    (picture,) = re.findall(r"!\[[^]]+\]\(([^)]+)\)", readme)
+    assert (ROOT / picture).is_file()
 
 
-def test_every_suite_it_names_is_shipped():
+def test_every_page_of_the_documentation_is_linked_to():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    assert [page for page in pages if f"]({page})" not in readme] == []
+
+
+def test_every_shipped_suite_is_on_the_page_of_suites():
     from benchkit.config.suite import list_shipped_suites
 
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.split("## The papers' datasets and suites")[1].split("```")[0]
-    named = {name for name in list_shipped_suites() if f"`{name}`" in section}
-    assert named == set(list_shipped_suites())
+    page = (ROOT / "docs" / "howto" / "public-data.md").read_text(encoding="utf-8")
+    table = page.split("| suite | data |")[1].split("\n\n")[0]
+    assert [name for name in list_shipped_suites() if f"`{name}`" not in table] == []

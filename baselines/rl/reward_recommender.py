@@ -13,7 +13,7 @@ from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
 from benchkit.training.core.examples import Example
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.recommender import FineTunedRecommender, NextItemConfig
 from benchkit.training.rl import rewards
 from benchkit.training.rl.rollouts import (
     GRPOSettings,
@@ -38,7 +38,7 @@ GRPO_DEFAULTS = {
 _ITEM_TOKENS = 64  # of an answer, besides its rationale
 
 
-class RewardConfig(FineTunedConfig):
+class RewardConfig(NextItemConfig):
     """Settings of a method that learns from rewards; `train` is the training on rewards."""
 
     fine_tune: bool | None = True
@@ -213,7 +213,9 @@ class RewardRecommender(FineTunedRecommender):
         check_adapters(backbone.model, settings)
         return load_or_train_sft(
             backbone.model,
-            self.fine_tuning_examples(questions, builder, data, run),
+            self.fine_tuning_examples(
+                [*questions, *self.earlier_questions(data, run)], builder, data, run
+            ),
             settings,
             run,
             validation=self.validation_examples(builder, data, run),

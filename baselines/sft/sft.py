@@ -7,7 +7,7 @@ from pydantic import PositiveFloat
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.config import ShownHistoryConfig
 from benchkit.training.core.example_builder import ExampleBuilder
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.recommender import FineTunedRecommender, NextItemConfig
 from benchkit.types import RunContext, TrainView
 
 
@@ -20,7 +20,7 @@ class SFT(FineTunedRecommender):
     contributes as supervision from what it contributes to the answer; the paper has three of them.
     """
 
-    class Config(FineTunedConfig, ShownHistoryConfig):
+    class Config(NextItemConfig, ShownHistoryConfig):
         """Settings of supervised fine-tuning."""
 
         train_rationale: bool = False
@@ -46,7 +46,7 @@ class SFT(FineTunedRecommender):
         from benchkit.training.sft import load_or_train_sft
 
         config = self.config
-        questions = self.training_questions(data, run)
+        questions = self.training_questions(data, run) + self.earlier_questions(data, run)
         return load_or_train_sft(
             backbone.model,
             self.supervised_examples(questions, builder, data, run, config.item_weight),

@@ -11,7 +11,8 @@ from benchkit.api.judgement import (
     plan_judging,
     read_judge_settings,
 )
-from benchkit.api.planned_runs import PlannedRun, plan
+from benchkit.api.plans.planned_runs import PlannedRun, plan
+from benchkit.api.plans.printed_plan import print_plan
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
@@ -30,6 +31,7 @@ __all__ = [
     "load_results",
     "plan",
     "plan_judging",
+    "print_plan",
     "read_judge_settings",
     "run",
     "show_progress",

@@ -1,30 +1,49 @@
-"""Agreement of raters, as text and as files."""
+"""Agreement of raters, and judges corrected by people, as text and as files."""
 
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchkit import io
 from benchkit.console import echo
-from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.errors import ConfigError, DataError, unknown_name_error
+from benchkit.judging.annotation.population import find_judgements
 from benchkit.report.agreement.confusion_plot import write_confusions
+from benchkit.report.agreement.criteria import list_criteria
 from benchkit.report.agreement.files import agreement_csv, agreement_json, write_agreement
 from benchkit.report.agreement.measurement import AgreementReport
-from benchkit.report.agreement.ratings_io import list_criteria
+from benchkit.report.agreement.ratings_io import read_ratings_file
 from benchkit.report.agreement.tables import agreement_tables
+from benchkit.report.calibration.files import calibration_csv, calibration_records
+from benchkit.report.calibration.judged_answers import answers_of_judgements, answers_of_ratings
+from benchkit.report.calibration.measurement import (
+    DEFAULT_EPSILON,
+    CalibrationReport,
+    measure_calibration,
+)
+from benchkit.report.calibration.people_labels import read_people_labels
+from benchkit.report.calibration.tables import calibration_tables
 from benchkit.report.core.text_table import render_markdown
+from benchkit.runs.records import JUDGE_PREFIX
 
 
-def _markdown(report: AgreementReport) -> str:
-    return render_markdown(list(agreement_tables(report)))
+def _markdown(report: AgreementReport, calibrations: Sequence[CalibrationReport]) -> str:
+    return render_markdown([*agreement_tables(report), *calibration_tables(calibrations)])
 
 
-def _json(report: AgreementReport) -> str:
-    return json.dumps(agreement_json(report), indent=2, allow_nan=False) + "\n"
+def _csv(report: AgreementReport, calibrations: Sequence[CalibrationReport]) -> str:
+    del calibrations  # a CSV file has one table; --out writes calibration.csv
+    return agreement_csv(report)
 
 
-AGREEMENT_FORMATS: dict[str, Callable[[AgreementReport], str]] = {
+def _json(report: AgreementReport, calibrations: Sequence[CalibrationReport]) -> str:
+    values = agreement_json(report) | {"calibration": list(calibration_records(calibrations))}
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"
+
+
+AGREEMENT_FORMATS: dict[str, Callable[[AgreementReport, Sequence[CalibrationReport]], str]] = {
     "md": _markdown,
-    "csv": agreement_csv,
+    "csv": _csv,
     "json": _json,
 }
 
@@ -35,7 +54,7 @@ def select_criteria(paths: Sequence[Path], criterion: str, format_: str) -> list
     Raises:
         ConfigError: No grade is by `criterion`, or several have no place in one file of a format.
     """
-    names = list_criteria(paths)
+    names = list_criteria(map(read_ratings_file, paths))
     if criterion:
         if criterion not in names:
             raise unknown_name_error("criterion", criterion, names)
@@ -48,11 +67,77 @@ def select_criteria(paths: Sequence[Path], criterion: str, format_: str) -> list
     return names if len(names) > 1 else [""]
 
 
-def write_agreement_report(report: AgreementReport, folder: Path) -> list[Path]:
+def write_agreement_report(
+    report: AgreementReport, folder: Path, calibrations: Sequence[CalibrationReport] = ()
+) -> list[Path]:
     """Write tables, confusion matrices and their plots; say so where there can be no plots."""
     paths = write_agreement(report, folder)
+    if calibrations:
+        paths.append(folder / "calibration.csv")
+        io.write_text(paths[-1], calibration_csv(calibrations))
     try:
         return paths + write_confusions(report.pairs, folder)
     except ConfigError as error:
         echo(f"no plots: {error}", fg="yellow", err=True)
         return paths
+
+
+def calibrate_judges(
+    report: AgreementReport,
+    paths: Sequence[Path],
+    judgements: Sequence[Path] = (),
+    *,
+    suite: str = "",
+    epsilon: float = DEFAULT_EPSILON,
+    seed: int = 0,
+    criterion: str = "",
+) -> list[CalibrationReport]:
+    """Compare each judge with people, and correct its figures.
+
+    Judges are the raters that `benchkit annotate` calls `judge:...`, else those that are not the
+    reference; people are the reference, else all others. Without judges, or on no common scale,
+    there is nothing to compare.
+
+    Args:
+        report: The agreement of all raters.
+        paths: The files that it is of.
+        judgements: Where all answers are that judges graded: judgements (.parquet), folders of
+            runs, or a store. Without them these are the answers in the files.
+        suite: The suite of a store.
+        epsilon: By how much a person has to be better than the judge that replaces people.
+        seed: Of the bootstrap.
+        criterion: Only grades of `judgements` by this one; the report has no others.
+
+    Raises:
+        ConfigError: `judgements` is a store, and its suite is not named.
+        DataError: No label is of a judged answer.
+    """
+    if judgements:
+        labels = read_people_labels(paths)
+        judged = answers_of_judgements(find_judgements(judgements, suite), labels)
+        answers = [
+            part for part in judged if len(part.grades) and criterion in ("", part.criterion)
+        ]
+        if not answers and not criterion:
+            raise DataError(
+                "no label is of an answer in these judgements",
+                "name the judgements that the answers were drawn from, as for benchkit annotate",
+            )
+    else:
+        judges, people = _tell_judges_from_people(report)
+        if not (judges and people and report.common_scale):
+            return []
+        answers = [
+            answers_of_ratings(report.ratings, people, judge, report.categories) for judge in judges
+        ]
+    return [measure_calibration(part, epsilon=epsilon, seed=seed) for part in answers]
+
+
+def _tell_judges_from_people(report: AgreementReport) -> tuple[list[str], list[str]]:
+    raters, reference = report.ratings.raters, report.reference
+    judges = [rater for rater in raters if rater.startswith(JUDGE_PREFIX)]
+    if set(judges) & set(reference):  # a judge that others are compared with stands for no person
+        return [], []
+    if not judges and reference:
+        judges = [rater for rater in raters if rater not in reference]
+    return judges, [rater for rater in reference or raters if rater not in judges]

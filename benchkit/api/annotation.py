@@ -22,8 +22,12 @@ from benchkit.judging.annotation.population import (
 )
 from benchkit.judging.annotation.teacher_scores import RationaleFile, collect_rationales
 from benchkit.judging.rubric import load_rubric
+from benchkit.report.calibration.judged_answers import plan_answers
+from benchkit.report.calibration.people_labels import read_people_labels
+from benchkit.report.calibration.plan_table import plan_tables
 from benchkit.report.core.text_table import TextTable
 from benchkit.runs.settings.dataset_names import fill_dataset
+from benchkit.stats.calibration.label_plan import DEFAULT_CORRELATION, plan_labels
 
 
 def make_annotation_pages(
@@ -79,6 +83,41 @@ def read_annotations(exports: Sequence[Path], key: Path, out: Path) -> tuple[lis
     batch_key = read_key(key)
     labels = read_annotation_labels(exports, batch_key)
     return write_annotation_labels(labels, batch_key, out), _progress_table(labels, batch_key.batch)
+
+
+def plan_annotation(
+    judgements: Sequence[Path],
+    half_width: float,
+    labels: Sequence[Path] = (),
+    suite: str = "",
+    judge: str = "",
+    correlation: float = DEFAULT_CORRELATION,
+) -> list[TextTable]:
+    """Return how many labels of people corrected means need, by method, as tables.
+
+    Args:
+        judgements: What would be sampled from, as for `make_annotation_pages`.
+        half_width: Of the 95 % intervals, in grades.
+        labels: Labels that there are, which say how well the judge predicts people.
+        suite: The suite of a store.
+        judge: Only judgements by this judge.
+        correlation: Of people's grades with the judge's, used without labels.
+
+    Raises:
+        ConfigError: No judgements, or a half-width or correlation that cannot be.
+    """
+    if not judgements:
+        raise ConfigError("--plan needs what a judge graded", "--judgements PATH")
+    if not half_width > 0:
+        raise ConfigError(f"half-width {half_width:g} is not positive", "as --half-width 0.1")
+    if not 0 <= correlation < 1:
+        raise ConfigError(f"a correlation of {correlation:g} says nothing", "as --correlation 0.5")
+    people = read_people_labels(labels) if labels else None
+    tables = []
+    for part in plan_answers(find_judgements(judgements, suite, judge), people):
+        plan = plan_labels(part.groups, half_width, correlation=correlation)
+        tables += plan_tables(part, plan, correlation)
+    return tables
 
 
 def _find_rationale_files(

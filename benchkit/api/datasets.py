@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 from benchkit import io
 from benchkit.config.loading import validate_model
 from benchkit.config.suite import Suite
+from benchkit.data.disk_table import in_memory
 from benchkit.data.readers.column_map import SINGLE_VALUES, ColumnMap
 from benchkit.data.readers.nested_values import join_nested_columns
 from benchkit.data.spec import DatasetSpec
@@ -115,7 +116,7 @@ class Dataset(DatasetSpec):
         frames = {}
         for kind, table in tables.items():
             named = names.rename(kind, kind, table)
-            frames[kind] = join_nested_columns(kind, named, SINGLE_VALUES)
+            frames[kind] = in_memory(join_nested_columns(kind, named, SINGLE_VALUES))
         for column in ("user", "item"):
             if column not in frames["interactions"].columns:
                 present = ", ".join(map(repr, tables["interactions"].columns))

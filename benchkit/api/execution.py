@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchkit.api.datasets import write_frames
-from benchkit.api.planned_runs import choose_run_profile, plan_suite
+from benchkit.api.plans.planned_runs import choose_run_profile, plan_suite
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results

@@ -30,7 +30,9 @@ from benchkit.judging.runner import (
 )
 from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST, CostEstimate
+from benchkit.lm.data_parallel.engine_factory import EngineFactory, use_engine_factory
 from benchkit.lm.engines.batch_settings import ask_by_batches, batch_shares
+from benchkit.runs.executors import choose_engines
 from benchkit.runs.progress import EventHandler
 from benchkit.runs.records import PlannedJudge
 from benchkit.runs.store import Store, find_replaced_judges
@@ -46,6 +48,7 @@ class JudgingPlan:
         judging: The judges and how many cases they see.
         targets: The runs whose rationales are judged.
         store: The run store.
+        engines: What makes the judges' engines; None for those of this process.
     """
 
     suite: Suite
@@ -53,22 +56,25 @@ class JudgingPlan:
     judging: JudgingSpec
     targets: tuple[JudgeableRun, ...]
     store: Store
+    engines: EngineFactory | None = None
 
     def estimate(self, probe: int | None = None, again: bool = False) -> Iterator[str]:
         """Say what judging, or probing so many cases, would take; nothing is asked.
 
         Yields a line a run, then the sums, then what the estimate rests on.
         """
-        yield from describe_costs(
-            estimate_judge_costs(self.store, self.targets, self.judging, probe, again)
-        )
+        with use_engine_factory(self.engines):
+            yield from describe_costs(
+                estimate_judge_costs(self.store, self.targets, self.judging, probe, again)
+            )
         for share in batch_shares([judge.config for judge in self.judging.judges]):
             yield f"by the Batch endpoint, at {share:.0%} of the prices"
 
     def probe(self, cases: int) -> Iterator[str]:
         """Change `cases` answers of each method, and yield a table a judge: how grades move."""
-        for judge_name, moved in probe_judges(self.store, self.targets, self.judging, cases):
-            yield f"{judge_name}\n\n{probes_to_markdown(moved)}"
+        with use_engine_factory(self.engines):
+            for judge_name, moved in probe_judges(self.store, self.targets, self.judging, cases):
+                yield f"{judge_name}\n\n{probes_to_markdown(moved)}"
 
     def replaced_judges(self) -> list[PlannedJudge]:
         """Return the judges whose place in the tables these take."""
@@ -91,6 +97,8 @@ def plan_judging(
     data: str | Path = "data",
     trust: bool = False,
     batch: bool = False,
+    executor: str = "",
+    executor_options: Iterable[str] = (),
 ) -> JudgingPlan:
     """Find the runs to judge and check the judges' settings; see `judge`.
 
@@ -98,6 +106,7 @@ def plan_judging(
         ConfigError: There is no such judge, or its settings are wrong.
         StoreError: The suite has no complete run.
     """
+    engines = choose_engines(executor, tuple(executor_options))
     resolved = locate_judges(resolve_suite(suite, trust), Path(data))
     judging = _judging_spec(resolved, by, label, dict(config or {}), cases)
     if batch:
@@ -115,7 +124,7 @@ def plan_judging(
             f"store {store}: no complete run of suite {name!r} to judge",
             f"benchkit run --suite {suite} --out {store}",
         )
-    return JudgingPlan(resolved, name, judging, tuple(targets), records)
+    return JudgingPlan(resolved, name, judging, tuple(targets), records, engines)
 
 
 def judge(
@@ -133,6 +142,8 @@ def judge(
     data: str | Path = "data",
     trust: bool = False,
     batch: bool = False,
+    executor: str = "",
+    executor_options: Iterable[str] = (),
     allow_keys: Iterable[str] = (),
     progress: bool | EventHandler = True,
     on_outcome: Callable[[Any], None] | None = None,
@@ -153,6 +164,9 @@ def judge(
         data: Folder of the prepared datasets.
         trust: Let code run that a suite file names, wherever the file is from (see `run`).
         batch: Let judges ask servers by the Batch endpoint: at half the price, within a day.
+        executor: Where language models of judges are asked: "inline", in this process, or "ray", in
+            several at once on a cluster. The grades and the stored answers are the same.
+        executor_options: Options of ray, e.g. ["address=auto", "actors=8"].
         allow_keys: Which API key may go to which server, e.g. ["MY_KEY=gpu01"] (see `run`).
         progress: Show progress on the screen, or hand every event to a function.
         on_outcome: Called with the outcome of each judge and run.
@@ -173,7 +187,7 @@ def judge(
         planned = plan_judging(
             suite, by=by, label=label, config=config, cases=cases, methods=methods,
             datasets=datasets, limit_users=limit_users, store=store, data=data, trust=trust,
-            batch=batch,
+            batch=batch, executor=executor, executor_options=executor_options,
         )  # fmt: skip
         return execute_judging(
             planned, again=again, data=data, progress=progress, on_outcome=on_outcome
@@ -195,7 +209,7 @@ def execute_judging(
     judges = [job.plan_entry for job in make_judge_jobs(planned.judging)]
     planned.store.update_plan(record.model_copy(update={"judges": judges}))
     computed = failed = 0
-    with open_handler(progress) as handler:
+    with open_handler(progress) as handler, use_engine_factory(planned.engines):
         outcomes = judge_runs(
             planned.store, planned.targets, planned.judging, handler, again,
             planned.suite.max_fault_share,

@@ -17,15 +17,21 @@ from benchkit.data.request_batch import TrainData
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError
 from benchkit.key_access import check_keys
-from benchkit.lm.backbones import make_engine_from_settings
+from benchkit.lm.data_parallel.engine_factory import (
+    EngineFactory,
+    make_chosen_engine,
+    use_engine_factory,
+)
 from benchkit.lm.engines.batch_settings import ask_by_batches, batch_shares
 from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import Rationale, Teacher, TeacherQuestion
+from benchkit.lm.teachers.llm import LLMTeacherConfig
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.teachers.rationale_file import write_rationales
 from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.lm.types import Engine
+from benchkit.runs.executors import choose_engines
 from benchkit.runs.progress import NoteProgress
 from benchkit.training.core.example_builder import validation_questions
 from benchkit.training.preference.examples import group_preferences, rank_rejected
@@ -45,15 +51,21 @@ class RationaleJob:
         view: The training data that the questions are about.
         training: Questions on training interactions and on negatives.
         validation: Questions on the targets of validation cases.
+        engines: What makes the teacher's engine; None for one of this process.
     """
 
     teacher: Teacher
     view: TrainData
     training: tuple[TeacherQuestion, ...]
     validation: tuple[TeacherQuestion, ...]
+    engines: EngineFactory | None = None
 
     def describe(self) -> Iterator[str]:
         """Yield what is asked of whom, and what it would cost at most."""
+        with use_engine_factory(self.engines):
+            yield from self._describe()
+
+    def _describe(self) -> Iterator[str]:
         questions = [*self.training, *self.validation]
         yield f"{self.teacher.name}: {self.teacher.caveat}"
         yield (
@@ -77,6 +89,15 @@ class RationaleJob:
             triplets: Preferences as JSON lines; None writes none.
             track: Wraps the rationales as they come, e.g. to show progress.
         """
+        with use_engine_factory(self.engines):
+            yield from self._write(rationales, triplets, track)
+
+    def _write(
+        self,
+        rationales: Path | None,
+        triplets: Path | None,
+        track: Callable[[Iterable[Rationale], int], Iterable[Rationale]],
+    ) -> Iterator[str]:
         questions = [*self.training, *self.validation]
         answers = track(self.teacher.write(questions, self.view.catalog), len(questions))
         if triplets is not None:
@@ -111,6 +132,8 @@ def plan_rationales(
     cache: Path = _CACHE,
     trust: bool = False,
     batch: bool = False,
+    executor: str = "",
+    executor_options: Iterable[str] = (),
     note: Callable[[str], object] = lambda _: None,
 ) -> RationaleJob:
     """Build the questions that a teacher answers; nothing is asked yet.
@@ -133,15 +156,22 @@ def plan_rationales(
             then find them.
         trust: Let code run that a file names, wherever the file is from.
         batch: Ask the teacher's server by the Batch endpoint: at half the price, within a day.
-        note: Receives, in words, how batches stand.
+        executor: Where the teacher's language model is asked: "inline", in this process, or "ray",
+            in several at once on a cluster. The rationales and the stored answers are the same.
+        executor_options: Options of ray, e.g. ["address=auto", "actors=8"].
+        note: Receives, in words, how batches and requests to other processes stand.
 
     Raises:
         ConfigError: A name or a setting is wrong.
     """
     if cache == _CACHE and _FORMER_CACHE.is_dir():
         note(f"answers to an earlier version are in {_FORMER_CACHE}: --cache {_FORMER_CACHE}")
+    engines = choose_engines(executor, tuple(executor_options))
     config = read_teacher_config(teacher, trust, batch)
     check_keys(config)
+    if engines is not None and isinstance(config, LLMTeacherConfig):
+        size = engines.scale_batch(config.engine, config.batch)
+        config = config.model_copy(update={"batch": size})
     view = load_or_prepare(_select_dataset(suite, dataset, trust), data).train_view()
     if isinstance(config, TemplateTeacherConfig):
         check_encoder(config.encoder, device)
@@ -151,7 +181,7 @@ def plan_rationales(
         view, negatives=negatives, candidates=candidates, seed=seed, limit=limit_users
     )
     validation = validation_questions(view.validation, validation_cases)
-    return RationaleJob(rationale_teacher, view, tuple(training), tuple(validation))
+    return RationaleJob(rationale_teacher, view, tuple(training), tuple(validation), engines)
 
 
 def read_teacher_config(
@@ -193,4 +223,4 @@ def _make_engine_factory(
     view: TrainData, cache: Path, device: str, seed: int, progress: Progress
 ) -> Callable[[Mapping[str, Any]], Engine]:
     run = RunContext(seed, view.catalog, cache / "teach", progress, cache=cache, device=device)
-    return lambda settings: make_engine_from_settings(settings, view, run)
+    return lambda settings: make_chosen_engine(settings, view, run, "teacher")

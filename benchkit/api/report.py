@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchkit.api.case_lookup import find_target_places, make_case_lookup
 from benchkit.api.results import Results
 from benchkit.api.stored_results import find_stored_suite, load_results
-from benchkit.console import echo_file
+from benchkit.console import echo, echo_file, echo_files
 from benchkit.count_text import count_text
 from benchkit.io import folder_name
 from benchkit.report.comparison.interference import measure_interference
@@ -42,6 +42,7 @@ class ReportView:
         ranks: Show ranks with their intervals, too.
         interference: The row of the expert whose high-preference negatives are looked for among
             the errors of the others, instead of the metrics.
+        labels: Files of people's grades, by which those of judges are corrected.
     """
 
     format_: str = "terminal"
@@ -53,6 +54,7 @@ class ReportView:
     published: Path | None = None
     ranks: bool = False
     interference: str = ""
+    labels: tuple[Path, ...] = ()
 
     @property
     def is_paper(self) -> bool:
@@ -85,6 +87,9 @@ class ReportView:
             return "--ranks", "compares rows under one protocol: leave out --protocol mixed"
         if self.format_ == "json" and (self.is_paper or not self.ranks):
             return "--format", "json is for --ranks, without --layout paper"
+        has_grades = self.format_ not in ("json", "html") and not (self.is_paper or self.costs)
+        if self.labels and (self.interference or not (has_grades or writes)):
+            return "--labels", "goes with the tables of grades, which this view has not"
         if self.intervals and not self.is_paper:
             return "--intervals", "goes with --layout paper or --paper"
         if self.protocol and (self.costs or self.format_ == "html"):
@@ -126,7 +131,7 @@ def print_view(
     view: ReportView, store: Path, suite: str, data: Path, console: "Console"
 ) -> tuple[Results, list[str]]:
     """Print one view of the results, and return them with notes on unmatched published tables."""
-    results = load_results(store, suite, data=data)
+    results = load_results(store, suite, data=data, labels=view.labels)
     folder = view.published or PUBLISHED_FOLDER
     notes: list[str] = []
     if view.is_paper and view.format_ == "terminal":
@@ -154,9 +159,9 @@ def print_view(
     elif view.costs:
         text = ""
         if view.format_ == "terminal":
-            print_tables(console, writer.cost_tables(results.collected, folder))
+            print_tables(console, writer.cost_tables(results.collected, folder, results.store))
         else:
-            text = writer.render_costs(results.collected, folder, view.format_)
+            text = writer.render_costs(results.collected, folder, view.format_, results.store)
     elif view.interference:
         text = _show_interference(view, results, data, console)
     elif view.format_ == "html":
@@ -192,3 +197,15 @@ def _show_interference(view: ReportView, results: Results, data: Path, console: 
 def unmatched_published(results: Results, folder: Path | None) -> list[str]:
     """Return a note for each published table that the suite names and the folder lacks."""
     return unmatched_tables(results.collected.plan, folder or PUBLISHED_FOLDER)
+
+
+def renew_leaderboard(results: Results, leaderboards: Path, store: Path) -> None:
+    """Write a suite's tables again where there are some; else say what writes them.
+
+    For commands other than `run` that change results.
+    """
+    if (leaderboards / folder_name(results.suite)).is_dir():
+        echo_files(results.write(leaderboards))
+    else:
+        command = f"benchkit report --suite {results.suite} --out {store}"
+        echo(f"see: {command} (--leaderboards {leaderboards} writes files)")

@@ -1,6 +1,7 @@
 """Read results from a run store."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchkit.api.results import Results
@@ -8,6 +9,7 @@ from benchkit.api.run_report import RunReport
 from benchkit.config.demo import split_demo_name
 from benchkit.config.suite import list_shipped_suites, load_suite
 from benchkit.errors import ConfigError, StoreError, near_names
+from benchkit.report.calibration.people_labels import read_people_labels
 from benchkit.report.core.collect import collect_results
 from benchkit.runs.store import Store
 
@@ -17,6 +19,7 @@ def load_results(
     suite: str = "",
     *,
     data: str | Path = "data",
+    labels: Sequence[str | Path] = (),
     run_report: RunReport | None = None,
 ) -> Results:
     """Read the results of a suite from a run store; nothing is computed.
@@ -25,10 +28,13 @@ def load_results(
         store: Folder of the run records.
         suite: Name of the suite in the store; may be left out where there is one.
         data: Folder of the prepared datasets, for the titles of the page's examples.
+        labels: Files of people's grades, as `benchkit annotate --read` writes them: judges' means
+            are then corrected by them.
         run_report: What a run before this did; `run` hands it on.
 
     Raises:
         ConfigError: The store holds several suites, and none is named.
+        DataError: A file of labels cannot be read.
         StoreError: The suite has not been run, or its records cannot be read.
 
     Example:
@@ -37,8 +43,9 @@ def load_results(
         ('ml-100k',)
     """
     records = Store(Path(store))
+    people = read_people_labels([Path(path) for path in labels]) if labels else None
     return Results(
-        collect_results(records, find_stored_suite(records, suite)),
+        collect_results(records, find_stored_suite(records, suite), people),
         records,
         Path(data),
         run_report,

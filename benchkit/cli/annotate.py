@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from benchkit.cli import options
+from benchkit.cli import annotation_options, options
 from benchkit.cli.csv_option import split_names
 from benchkit.console import echo, echo_files
 
@@ -14,19 +14,12 @@ def annotate_command(
     more: options.PathsArgument = None,
     judgements: options.JudgementsOption = None,
     rationales: options.RationalesOption = "",
-    read: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="CSV [CSV]...", help="Read exports of pages back instead."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the pages; with --read, the file of labels.")
-    ] = None,
+    read: annotation_options.ExportsOption = None,
+    out: annotation_options.PagesOption = None,
     key: Annotated[Path | None, typer.Option(help="--read: key.json of the pages.")] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Answers in the sample.")] = 250,
     annotators: Annotated[int, typer.Option(min=1, help="Pages, one a person.")] = 2,
-    overlap: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the answers that everybody sees.")
-    ] = 1.0,
+    overlap: annotation_options.OverlapOption = 1.0,
     balanced: options.BalancedOption = False,
     suite: Annotated[str, typer.Option(help="The suite of a store, or of rationales.")] = "",
     dataset: options.DatasetOption = "",
@@ -36,27 +29,36 @@ def annotate_command(
     rubric: Annotated[
         str, typer.Option(help="A name or a TOML file; the judge's by default.")
     ] = "",
+    plan: annotation_options.PlanOption = False,
+    half_width: annotation_options.HalfWidthOption = 0.1,
+    labels: annotation_options.LabelsOption = None,
+    correlation: annotation_options.CorrelationOption = 0.5,
     seed: Annotated[int, typer.Option(help="Seed of the sample and the order.")] = 0,
 ) -> None:
     """Make pages on which people grade what judges or a teacher graded, blind; read them back.
 
     Answers are drawn at random, equally many of each method in each task where there are enough.
     Give each person one page, and nobody key.json. People see the whole history; a judge may have
-    been shown less of it, by its settings.
+    been shown less of it, by its settings. With --plan nothing is written, and the answers that
+    people have to grade are counted.
     """
-    from benchkit.api.annotation import make_annotation_pages, read_annotations
+    from benchkit.api.annotation import make_annotation_pages, plan_annotation, read_annotations
     from benchkit.errors import ConfigError
     from benchkit.report.core.terminal_table import print_tables, wide_console
 
     paths = [*(judgements or []), *(read or []), *(more or [])]
     if (sources := sum(map(bool, (judgements, rationales, read)))) != 1:
+        only_one = "only one of --judgements, --rationales and --read"
         raise ConfigError(
-            "only one of --judgements, --rationales and --read"
-            if sources
-            else "nothing to annotate",
+            only_one if sources else "nothing to annotate",
             "--judgements PATH --out FOLDER to make pages (--rationales FILE --suite SUITE for a"
             " teacher's), or --read CSV --key key.json --out FILE",
         )
+    if plan:
+        judged = paths if judgements else ()
+        settings = (half_width, labels or (), suite, judge, correlation)
+        print_tables(wide_console(), plan_annotation(judged, *settings))
+        return
     if out is None:
         raise ConfigError("there is no place to write to", "name it with --out")
     if read and key is None:

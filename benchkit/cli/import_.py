@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchkit.cli import options
-from benchkit.cli.leaderboard_renewal import renew_leaderboard
 from benchkit.console import echo
 from benchkit.count_text import count_text
 
@@ -44,6 +43,7 @@ def import_command(
     the candidates), a ranking (item ids) or samples (texts), or rows of case_id, item and score.
     What a ranking does not list was not retrieved: such a target is a miss.
     """
+    from benchkit.api.report import renew_leaderboard
     from benchkit.api.stored_results import load_results
     from benchkit.config.suite import load_suite
     from benchkit.interop import prediction_import

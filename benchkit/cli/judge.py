@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchkit.cli import options
+from benchkit.cli import engine_options, options
 from benchkit.cli.csv_option import split_names
-from benchkit.cli.leaderboard_renewal import renew_leaderboard
 from benchkit.console import echo
 
 if TYPE_CHECKING:
@@ -30,7 +29,9 @@ def judge_command(
     method: options.MethodsOption = "",
     dataset: options.DatasetOption = "",
     limit_users: options.LimitUsersOption = None,
-    batch: options.BatchOption = False,
+    batch: engine_options.BatchOption = False,
+    executor: engine_options.EngineExecutorOption = "",
+    executor_option: engine_options.EngineExecutorOptionsOption = None,
     estimate: options.EstimateOption = False,
     probe: options.ProbeOption = None,
     again: Annotated[
@@ -44,12 +45,14 @@ def judge_command(
 ) -> None:
     """Grade the rationales of complete runs; what was judged or paid for is kept."""
     from benchkit import api
+    from benchkit.api.report import renew_leaderboard
     from benchkit.report.core.terminal_table import wide_console
 
     planned = api.plan_judging(
         suite, by=by, label=label, config=api.read_judge_settings(config, rubric, trust),
         methods=split_names(method), datasets=split_names(dataset), limit_users=limit_users,
-        cases=cases, store=out, data=data, trust=trust, batch=batch,
+        cases=cases, store=out, data=data, trust=trust, batch=batch, executor=executor,
+        executor_options=executor_option or (),
     )  # fmt: skip
     if estimate or probe is not None:
         for line in planned.estimate(probe, again) if estimate else planned.probe(probe or 0):

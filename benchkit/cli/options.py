@@ -140,15 +140,6 @@ ConfineOption = Annotated[
     ),
 ]
 
-BatchOption = Annotated[
-    bool,
-    typer.Option(
-        "--batch",
-        help="Ask servers by the Batch endpoint: half the price, answers within a day. After an"
-        " interruption run the same command again.",
-    ),
-]
-
 # benchkit judge
 JudgeConfigOption = Annotated[
     Path | None,
@@ -182,9 +173,6 @@ PaperOption = Annotated[str, typer.Option(help="Where the method is described.")
 # benchkit rationales
 TrainingUsersOption = Annotated[
     int | None, typer.Option(min=1, help="Only so many users to train on.")
-]
-CacheOption = Annotated[
-    Path, typer.Option(help="Where item vectors and answers are kept; by default as `run` does.")
 ]
 TeacherOption = Annotated[
     Path | None, typer.Option(help="The teacher as TOML; the offline template if not given.")
@@ -265,6 +253,12 @@ ScaleOption = Annotated[
         " different scales, and only correlations are measured."
     ),
 ]
+# benchkit report
+ForgetOption = Annotated[
+    list[str] | None,
+    typer.Option(help="A row (its label) that leaves the tables; its runs stay on disk."),
+]
+
 PartialOption = Annotated[
     bool,
     typer.Option(

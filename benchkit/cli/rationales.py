@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchkit.cli import options
+from benchkit.cli import engine_options, options
 from benchkit.console import VisibleConsole, echo
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ def rationales_command(
     suite: options.SuiteOption,
     dataset: options.OneDatasetOption = "",
     config: options.TeacherOption = None,
-    batch: options.BatchOption = False,
+    batch: engine_options.BatchOption = False,
+    executor: engine_options.EngineExecutorOption = "",
+    executor_option: engine_options.EngineExecutorOptionsOption = None,
     estimate: Annotated[
         bool, typer.Option(help="Print calls, tokens and cost, at most, and ask nothing.")
     ] = False,
@@ -43,7 +45,7 @@ def rationales_command(
     trust: options.TrustOption = False,
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     data: options.DataFolderOption = Path("data"),
-    cache: options.CacheOption = Path("runs/.cache"),
+    cache: engine_options.AnswersFolderOption = Path("runs/.cache"),
 ) -> None:
     """Write rationales and coherence scores to train with.
 
@@ -62,7 +64,7 @@ def rationales_command(
         suite, dataset, teacher=config, negatives=negatives, candidates=candidates,
         validation_cases=0 if only_preferences else validation_cases, limit_users=limit_users,
         seed=seed, device=device, data=data, cache=cache, trust=trust, batch=batch,
-        note=lambda words: echo(words, err=True),
+        executor=executor, executor_options=executor_option or (), note=lambda t: echo(t, err=True),
     )  # fmt: skip
     for line in job.describe():
         echo(line)

@@ -5,13 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchkit.cli import options
+from benchkit.cli import annotation_options, options
 from benchkit.console import echo, echo_files
-
-ForgetOption = Annotated[
-    list[str] | None,
-    typer.Option(help="A row (its label) that leaves the tables; its runs stay on disk."),
-]
 
 
 def report_command(
@@ -52,7 +47,8 @@ def report_command(
             " papers print and --paper shows by default."
         ),
     ] = "",
-    forget: ForgetOption = None,
+    labels: annotation_options.LabelsOption = None,
+    forget: options.ForgetOption = None,
     leaderboards: Annotated[
         Path | None, typer.Option(help="Also write all formats to LEADERBOARDS/SUITE.")
     ] = None,
@@ -63,8 +59,8 @@ def report_command(
     from benchkit.api.report import ReportView, forget_rows, print_view, unmatched_published
     from benchkit.report.core.terminal_table import wide_console
 
-    shape = (format_, layout, intervals, costs, paper, protocol, published)
-    view = ReportView(*shape, ranks=ranks, interference=interference)
+    shape = (format_, layout, intervals, costs, paper, protocol, published, ranks, interference)
+    view = ReportView(*shape, tuple(labels or ()))
     if problem := view.find_conflict(writes=leaderboards is not None):
         raise typer.BadParameter(problem[1], param_hint=problem[0])
     for line in forget_rows(out, suite, forget or (), leaderboards is not None):

@@ -56,8 +56,8 @@ def run_command(
         "data": data, "trust": trust, "executor_options": executor_option or (),
     }  # fmt: skip
     if dry_run:
-        for planned in print_downloads(api.plan(suite, **chosen)):
-            console.print(planned.line, soft_wrap=True, markup=False, highlight=False)
+        planned = print_downloads(api.plan(suite, **chosen))
+        api.print_plan(planned, console, jobs=jobs, threads=threads, executor=executor)
         return
 
     def tell_old_failure(outcome: "Outcome") -> None:

@@ -8,6 +8,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from benchkit.data.disk_table import (
+    Table,
+    change_column,
+    find_rows,
+    gather,
+    iter_chunks,
+)
 from benchkit.data.readers.chunked_reader import line_numbers
 from benchkit.data.readers.time_parsing import TimeUnit
 from benchkit.errors import DataError
@@ -34,9 +41,9 @@ def make_line_lookup(skipped: ArrayLike) -> LineLookup:
 class RawData:
     """Tables as read."""
 
-    interactions: pl.DataFrame
+    interactions: Table
     """`user`, `item` (strings) and, where the data has them, `rating` (null for none),
-    `timestamp`, `review`; rows in file order."""
+    `timestamp`, `review`; rows in file order. On disk where they are too large for the memory."""
     items: pl.DataFrame | None
     """`item`, `title` and any further text columns; None where an item's id is its title."""
     origin: tuple[str, str] = ("interactions", "items")
@@ -64,7 +71,7 @@ class RawData:
     rating_scale: RatingScale | None = None
     """The scale of the ratings, where the source's documentation says it."""
 
-    def replace_interactions(self, interactions: pl.DataFrame) -> "RawData":
+    def replace_interactions(self, interactions: Table) -> "RawData":
         """Return the same with other columns of the same rows."""
         return replace(self, interactions=interactions)
 
@@ -88,28 +95,40 @@ def validate_raw_data(raw: RawData) -> RawData:
     return replace(raw, interactions=interactions, items=items)
 
 
-def _cast_columns(raw: RawData) -> pl.DataFrame:
+def _cast_columns(raw: RawData) -> Table:
     file, table = raw.origin[0], raw.interactions
     for column in ("user", "item"):
         if column not in table.columns:
             raise _missing_column_error(file, column, table.columns)
         _refuse(raw, column, pl.col(column).is_null(), "is empty")
         _refuse(raw, column, pl.col(column).cast(pl.String) == "", "is empty")
-        table = table.with_columns(pl.col(column).cast(pl.String))
+        table = _cast(table, column)
     if "rating" in table.columns:
-        table = table.with_columns(_nulls_for_missing(table["rating"]))
+        if not _is_clean(table, "rating"):
+            table = change_column(table, "rating", _nulls_for_missing)
         raw = raw.replace_interactions(table)
     for column, dtype in _NUMBERS.items():
-        if column in table.columns and not _is_clean(table[column], dtype):
+        if column in table.columns and not _is_clean(table, column):
             value = pl.col(column).cast(pl.Float64, strict=False)
             present = pl.lit(True) if column != "rating" else pl.col(column).is_not_null()
             _refuse(raw, column, present & value.is_null(), "is missing or not a number")
             _refuse(raw, column, ~value.is_finite(), "is not a finite number")
-            table = table.with_columns(value.cast(dtype))
+            table = change_column(table, column, partial(_cast_numbers, dtype=dtype))
     if "review" in table.columns:
-        table = table.with_columns(pl.col("review").cast(pl.String))
+        table = _cast(table, "review")
     names = ("user", "item", *_NUMBERS, "timestamp", "review")
-    return table.select(c for c in names if c in table.columns)
+    return table.select(*(c for c in names if c in table.columns))
+
+
+def _cast_numbers(values: pl.Series, dtype: type[pl.DataType]) -> pl.Series:
+    return values.cast(pl.Float64, strict=False).cast(dtype)
+
+
+def _cast(table: Table, column: str) -> Table:
+    """Return a table with a column as strings."""
+    if table.schema[column] == pl.String:
+        return table
+    return change_column(table, column, lambda values: values.cast(pl.String))
 
 
 def _nulls_for_missing(ratings: pl.Series) -> pl.Series:
@@ -121,19 +140,23 @@ def _nulls_for_missing(ratings: pl.Series) -> pl.Series:
     return ratings.fill_nan(None) if ratings.dtype.is_float() else ratings
 
 
-def _is_clean(column: pl.Series, dtype: type[pl.DataType]) -> bool:
+def _is_clean(table: Table, column: str) -> bool:
     """Return whether a column needs no work, as those of large sources do not."""
-    if column.dtype != dtype or (column.null_count() and column.name != "rating"):
+    if table.schema[column] != _NUMBERS[column]:
         return False
-    return bool(column.is_finite().all())
+    parts = (part[column] for part in iter_chunks(table, column))
+    return all(
+        bool(part.is_finite().all()) and not (part.null_count() and column != "rating")
+        for part in parts
+    )
 
 
 def _refuse(raw: RawData, column: str, bad: pl.Expr, what: str) -> None:
-    rows = raw.interactions.select(bad.alias("bad")).to_series().arg_true().to_numpy()
+    rows = find_rows(raw.interactions, bad)
     if len(rows) == 0:
         return
-    value = raw.interactions[column][int(rows[0])]
-    (line,) = raw.lookup_lines(rows[:1].astype(np.int64))
+    value = gather(raw.interactions, column, rows[:1])[0]
+    (line,) = raw.lookup_lines(rows[:1])
     raise DataError(
         f"{raw.origin[0]}, line {line}, column {column!r}:"
         f" {value!r} {what} ({len(rows)} such rows)",

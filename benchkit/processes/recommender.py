@@ -14,7 +14,7 @@ from benchkit.lm.generation_cache import ask_again_since
 from benchkit.processes.launcher import Worker, start_worker
 from benchkit.processes.threads import limit_threads
 from benchkit.processes.wire import ChannelClosedError, Message, unpack_prediction
-from benchkit.processes.worker import MethodStart
+from benchkit.processes.worker import MethodStart, measure_gpu_peak
 from benchkit.types import Capability, Prediction, Progress, Request, RunContext, StageCost
 
 SHIPPED = ("baselines.", "benchkit.")
@@ -45,10 +45,11 @@ class IsolatedRecommender:
     """A recommender in a process of its own: sends questions there, and yields what comes back."""
 
     capabilities: frozenset[Capability] = frozenset()
-    peak_memory_mb = 0.0
 
     def __init__(self, worker: Worker, start: MethodStart) -> None:
         self._worker, self._start = worker, start
+        self.peaks: dict[str, float] = {}
+        """Most memory that it has used, in MB, by its name among the costs of a run."""
 
     def fit(self, data: PackedTrainData, run: RunContext) -> None:
         """Have it constructed and fitted."""
@@ -75,15 +76,17 @@ class IsolatedRecommender:
                 self._note_costs(run, *values)
                 return
 
-    def _note_costs(self, run: RunContext, stages: Mapping[str, Any], memory: float) -> None:
-        numbers = [memory, *(value for cost in stages.values() for value in cost)]
+    def _note_costs(
+        self, run: RunContext, stages: Mapping[str, Any], memory: float, gpu_memory: float
+    ) -> None:
+        numbers = [memory, gpu_memory, *(value for cost in stages.values() for value in cost)]
         if not all(isinstance(n, int | float) and 0 <= n < _LARGEST_COST for n in numbers):
             raise MethodError(
                 "it told costs that are no numbers of seconds or megabytes",
                 "use benchkit.lm.timing to record what stages cost",
             )
         run.stages.update({name: StageCost(*cost) for name, cost in stages.items()})
-        self.peak_memory_mb = float(memory)
+        self.peaks = _name_peaks(memory, gpu_memory)
 
     def _send(self, *message: Any) -> None:
         try:
@@ -123,6 +126,7 @@ class LocalRecommender:
     def __init__(self, start: MethodStart) -> None:
         config = cards.build_config(start.card, start.config)
         self._recommender = cards.construct_recommender(start.card, config)
+        self._device = start.device
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -130,11 +134,12 @@ class LocalRecommender:
         return self._recommender.capabilities
 
     @property
-    def peak_memory_mb(self) -> float:
-        """Most memory that this process has used so far."""
+    def peaks(self) -> dict[str, float]:
+        """Most memory that this process has used so far, as of an isolated one."""
         import resource
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return _name_peaks(peak, measure_gpu_peak(self._device))
 
     def fit(self, data: PackedTrainData, run: RunContext) -> None:
         """Fit it."""
@@ -147,6 +152,12 @@ class LocalRecommender:
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
         """Yield what `sample` gives."""
         return as_sampler(self._recommender).sample(list(requests), run)
+
+
+def _name_peaks(memory: float, gpu_memory: float) -> dict[str, float]:
+    """Return peaks by their names among the costs of a run; that of a GPU, where one was used."""
+    peaks = {"peak_memory_mb": float(memory)}
+    return {**peaks, "peak_gpu_memory_mb": float(gpu_memory)} if gpu_memory else peaks
 
 
 @contextmanager

@@ -128,12 +128,25 @@ def _may_be_fault(prediction: object) -> bool:
     return any(getattr(answer, "status", "ok") != "ok" for answer in (prediction, *samples))
 
 
-def _describe_costs(run: RunContext) -> tuple[dict[str, list[float]], float]:
-    """Return what the stages of `fit` cost, and the most memory in use so far, in MB."""
+def _describe_costs(run: RunContext) -> tuple[dict[str, list[float]], float, float]:
+    """Return what the stages of `fit` cost, and the most memory in use so far, in MB: of the
+    machine, and of its GPU."""
     import resource
 
     stages = {plain(name): plain(list(cost)) for name, cost in run.stages.items()}
-    return stages, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return stages, peak, measure_gpu_peak(run.device)
+
+
+def measure_gpu_peak(device: str) -> float:
+    """Return the most memory of a GPU that PyTorch has reserved in this process, in MB.
+
+    It is 0 where nothing was computed there; PyTorch is not loaded for this.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not device.startswith("cuda") or not torch.cuda.is_initialized():
+        return 0.0
+    return float(torch.cuda.max_memory_reserved(device)) / 2**20
 
 
 def inspect_method(card: Card, config: Mapping[str, Any]) -> tuple[Any, ...]:

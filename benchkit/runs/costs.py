@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from benchkit.evaluation.protocols.base import ProtocolResult
 from benchkit.types import StageCost
 
+_PRICED = ("prompt_tokens", "completion_tokens")
+
 
 @contextmanager
 def measure_seconds(seconds: dict[str, float], name: str) -> Iterator[None]:
@@ -21,7 +23,7 @@ def summarize_costs(
     seconds: Mapping[str, float],
     stages: Mapping[str, StageCost],
     results: Sequence[ProtocolResult],
-    peak_memory_mb: float,
+    peaks: Mapping[str, float],
 ) -> dict[str, float]:
     """Return the costs that a manifest records, rounded to thousandths (see `Manifest.cost`).
 
@@ -29,7 +31,7 @@ def summarize_costs(
         seconds: Of `fit` and of each protocol, as measured.
         stages: Of `fit`; what a stage took in another run counts as if it had been computed here.
         results: Of each protocol, with the tokens of each answer.
-        peak_memory_mb: Of the process of the method.
+        peaks: Most memory of the process of the method, by name.
     """
     cost = dict(seconds)
     if stages:
@@ -37,16 +39,21 @@ def summarize_costs(
         cost["reused_seconds"] = sum(stage.cost - stage.seconds_here for stage in stages.values())
         cost["fit_seconds"] += cost["reused_seconds"]
     cost |= _count_tokens(results)
-    cost["peak_memory_mb"] = peak_memory_mb
+    cost |= peaks
     return {name: round(value, 3) for name, value in cost.items()}
 
 
 def _count_tokens(results: Sequence[ProtocolResult]) -> dict[str, float]:
-    """Sum up every usage called `..._tokens` (prompt, completion, scored candidates)."""
+    """Sum up every usage called `..._tokens` (prompt, completion, scored candidates).
+
+    Those that a server's prices are for are summed up by themselves, too.
+    """
     tokens = defaultdict[str, float](float)
     for result in results:
         for prediction in result.predictions or ():
             for name, value in prediction.usage.items():
                 if name.endswith("_tokens"):
                     tokens[f"{result.protocol}_tokens"] += value
+                if name in _PRICED:
+                    tokens[f"{result.protocol}_{name}"] += value
     return tokens

@@ -21,6 +21,8 @@ from benchkit.processes.recommender import open_recommender
 from benchkit.processes.threads import limit_threads
 from benchkit.processes.worker import MethodStart
 from benchkit.runs import costs
+from benchkit.runs.estimates.expected_costs import count_spent_seconds
+from benchkit.runs.estimates.history import measure_size
 from benchkit.runs.job import Job, Outcome, must_compute
 from benchkit.runs.progress import EventHandler, RunEvent, RunLog, StageProgress, utc_timestamp
 from benchkit.runs.provenance import collect_provenance
@@ -141,6 +143,7 @@ def _start_manifest(job: Job, answers_since: float | None = None) -> Manifest:
         identity=job.identity,
         provenance=collect_provenance(),
         started=utc_timestamp(),
+        expected=job.expected,
         answers_since=answers_since,
     )
 
@@ -212,7 +215,8 @@ def _evaluate_method(
         caveats=(*manifest.caveats, *test.caveats, *_fault_caveats(faults)),
         faults=[FaultRecord.from_tally(name, tally) for name, tally in faults.items()],
         datasets={"train": train.fingerprint, "test": test.fingerprint},
-        cost=costs.summarize_costs(seconds, context.stages, results, recommender.peak_memory_mb),
+        cost=costs.summarize_costs(seconds, context.stages, results, recommender.peaks),
+        size=measure_size(train, test, cases),
         summary=[line for result in results for line in result.summary],
     )
     tables = {
@@ -280,9 +284,7 @@ def describe_result(manifest: Manifest) -> str:
         for line in manifest.summary
         if line.chance is not None and line.protocol == manifest.summary[0].protocol
     ]
-    protocols = [f"{name}_seconds" for name in manifest.identity["protocols"]]
-    seconds = sum(manifest.cost.get(name, 0.0) for name in ("fit_seconds", *protocols))
-    seconds -= manifest.cost.get("reused_seconds", 0.0)
+    seconds = count_spent_seconds(manifest.cost, manifest.identity["protocols"])
     faults = [
         f"  {record.faults} of {record.total} cases have faults" for record in manifest.faults
     ]

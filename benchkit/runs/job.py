@@ -15,6 +15,7 @@ from benchkit.data.preparation.cache import identify_dataset, load_dataset, load
 from benchkit.data.spec import DatasetSpec
 from benchkit.evaluation.lookup import find_metric, find_protocol, source_files
 from benchkit.faults import DEFAULT_MAX_FAULT_SHARE
+from benchkit.runs.estimates.expected_costs import ExpectedCosts
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run, Store
 from benchkit.source_hash import hash_sources
@@ -53,6 +54,8 @@ class Job:
     """Whether the process of the method is kept from reading the answer keys and the store."""
     dataset_folders: tuple[Path, Path] | None = None
     """Where the prepared training and test data lie, on a machine that has no raw data."""
+    expected: ExpectedCosts | None = None
+    """What it is expected to cost; it changes no number."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:

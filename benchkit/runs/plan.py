@@ -19,7 +19,8 @@ from benchkit.interactive import is_live
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
-from benchkit.runs.executors import make_executor
+from benchkit.runs.estimates.announcement import announce_costs
+from benchkit.runs.executors import LOCAL_EXECUTORS, make_executor
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.options import RunOptions
 from benchkit.runs.progress import EventHandler, RunEvent
@@ -155,6 +156,7 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
         emit(RunEvent("damaged", f"plan of suite {plan.name}", note=error.row_status))
     store.update_plan(plan.to_record(), whole=plan.options.is_full_suite)
     yield from complete
+    todo = announce_costs(todo, options.jobs, emit, options.executor in LOCAL_EXECUTORS)
     expected = Counter(job.run_id for job in todo)  # one method under two labels is one run id
     for outcome in executor.execute(todo, emit) or ():
         run_id = outcome.job.run_id if isinstance(outcome, Outcome) else None

@@ -40,13 +40,16 @@ def utc_timestamp() -> str:
 class RunEvent:
     """Something that happened in a run."""
 
-    kind: Literal["started", "progress", "complete", "failed", "waiting", "damaged"]
+    kind: Literal[
+        "started", "progress", "complete", "failed", "waiting", "damaged", "expected", "warning"
+    ]
     run: str
     stage: str = ""
     done: int = 0
     total: int | None = None
     note: str = ""
-    """The result in words, where a run ended; what is damaged, and done again now."""
+    """The result in words, where a run ended; what is damaged, and done again now; what it is
+    expected to cost; what it is warned of."""
 
 
 EventHandler = Callable[[RunEvent], None]
@@ -179,6 +182,8 @@ _STATUS_MARKUP = {
     "failed": "[red]failed[/]",
     "waiting": "[yellow]waiting[/]",
     "damaged": "[yellow]damaged[/]",
+    "expected": "[cyan]expected[/]",
+    "warning": "[yellow]warning[/]",
 }
 
 

@@ -10,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchkit.errors import StoreError
 from benchkit.faults import FaultRecord
 from benchkit.files.checksums import FileChecksum
+from benchkit.runs.estimates.expected_costs import ExpectedCosts
 from benchkit.runs.progress import utc_timestamp
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _CHECKSUMS_SINCE = 5  # schema whose records have checksums
 LINKED_FROM = (
     "linked_from"  # key in the provenance of a run that was computed elsewhere in its store
 )
+JUDGE_PREFIX = "judge:"  # of raters in labels that are judges, not people
 EXTERNAL = "external"  # key in the identity and the provenance of an imported run
 
 TableSchema = dict[str, pl.DataType | type[pl.DataType]]
@@ -159,7 +161,11 @@ class Manifest(BaseModel):
     cost: dict[str, float] = Field(default_factory=dict)
     """`fit_seconds`, as if nothing had been computed before; of that, the seconds of each stage
     (`sft_stage_seconds`) and `reused_seconds`, which were not spent here; the seconds and tokens of
-    each protocol (`scored_seconds`, `scored_tokens`); `peak_memory_mb`."""
+    each protocol (`scored_seconds`, `scored_tokens`); `peak_memory_mb`, `peak_gpu_memory_mb`."""
+    size: dict[str, float] = Field(default_factory=dict)
+    """Measures of the data that the costs depend on; none before schema 6."""
+    expected: ExpectedCosts | None = None
+    """What it was expected to cost before it began."""
     summary: list[MetricSummary] = Field(default_factory=list)
     faults: list[FaultRecord] = Field(default_factory=list)
     """Of each protocol that has any."""

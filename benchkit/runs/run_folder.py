@@ -55,11 +55,18 @@ class Run:
         Raises:
             DamageError: It, or a file of a complete run, is not what was written.
         """
-        path = self.path / "manifest.json"
-        manifest = read_record(path, Manifest, self._ledger, _AGAIN)
+        manifest = self.recorded_manifest()
         if manifest is not None and (damage := self._find_damage(manifest)):
             raise damage_error(self.path, damage, _AGAIN)
         return manifest
+
+    def recorded_manifest(self) -> Manifest | None:
+        """Return the manifest without a look at the tables beside it, for what rests on it alone.
+
+        Raises:
+            DamageError: It is not what was written.
+        """
+        return read_record(self.path / "manifest.json", Manifest, self._ledger, _AGAIN)
 
     def intact_manifest(self) -> Manifest | None:
         """Return the manifest, None if the run was never started or is damaged."""

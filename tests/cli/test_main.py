@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import invoked
+from tests.support.doc_blocks import read_blocks
 from tests.support.sealing import reseal
 
 SUITE = """
@@ -103,7 +104,7 @@ def test_dry_run_computes_nothing(folder):
 
 
 def test_the_method_in_the_readme_runs(folder):
-    code = README.read_text().split("```python")[1].split("```")[0].strip() + "\n"
+    (code,) = [block.code for block in read_blocks(README) if block.title == "my_rec.py"]
     assert len(code.splitlines()) <= 15
     (folder / "my_rec.py").write_text(code)
     said = benchkit("run", "--suite", "mine.toml", "--method", "my_rec.py:MyRec", cwd=folder)

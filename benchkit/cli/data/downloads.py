@@ -8,7 +8,7 @@ from benchkit.console import echo
 from benchkit.count_text import count_text
 
 if TYPE_CHECKING:
-    from benchkit.api.planned_runs import PlannedRun
+    from benchkit.api.plans.planned_runs import PlannedRun
     from benchkit.data.sources.remote_files import RemoteFile
     from benchkit.types import Progress
 

@@ -22,6 +22,7 @@ from benchkit.data.demo.raw_files import (
     write_demo_files,
 )
 from benchkit.data.hash_memory import HashMemory
+from benchkit.data.out_of_core import use_scratch_folder
 from benchkit.data.preparation import pipeline
 from benchkit.data.preparation.list_caveats import describe_lists
 from benchkit.data.preparation.pipeline import prepare_dataset
@@ -58,24 +59,29 @@ def load_or_prepare(spec: DatasetSpec, root: Path) -> PreparedDataset:
     folder = _dataset_dir(spec, root, inputs)
     with FileLock(root / f".{folder.name}.lock"):
         if not (folder / "dataset.json").exists() or not answer_key_path(folder.name).exists():
-            resolved = spec.resolve_files(_folders(root))
-            raw = read_tables(resolved, sources.resolve_paths(spec.options, _folders(root)))
-            if raw.malformed is not None and len(raw.malformed):
-                io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
-            dataset = prepare_dataset(raw, resolved)
-            if isinstance(spec.candidates, CandidateFileSpec):
-                caveats = (*dataset.caveats, *describe_lists(dataset, spec.candidates))
-                dataset = replace(dataset, caveats=caveats)
-            if spec.demo_users is not None:
-                caveats = (CAVEAT, *dataset.caveats)
-                dataset = replace(dataset, caveats=caveats, is_synthetic=True)
-            if _hash_inputs(spec, root) != inputs:
-                raise DataError(
-                    f"dataset {spec.name!r}: its files have changed while they were read",
-                    "run again",
-                )
-            save_dataset(dataset, folder, inputs=inputs)
+            _prepare(spec, root, folder, inputs)
     return load_dataset(folder)
+
+
+def _prepare(spec: DatasetSpec, root: Path, folder: Path, inputs: Sequence[str | None]) -> None:
+    """Prepare a dataset and save it; nothing of it is in memory when it is read back."""
+    resolved = spec.resolve_files(_folders(root))
+    with use_scratch_folder(root / f".{folder.name}.columns"):
+        raw = read_tables(resolved, sources.resolve_paths(spec.options, _folders(root)))
+        if raw.malformed is not None and len(raw.malformed):
+            io.write_text(folder / "quarantine.jsonl", raw.malformed.write_ndjson())
+        dataset = prepare_dataset(raw, resolved)
+    if isinstance(spec.candidates, CandidateFileSpec):
+        caveats = (*dataset.caveats, *describe_lists(dataset, spec.candidates))
+        dataset = replace(dataset, caveats=caveats)
+    if spec.demo_users is not None:
+        dataset = replace(dataset, caveats=(CAVEAT, *dataset.caveats), is_synthetic=True)
+    if _hash_inputs(spec, root) != inputs:
+        raise DataError(
+            f"dataset {spec.name!r}: its files have changed while they were read", "run again"
+        )
+    del raw
+    save_dataset(dataset, folder, inputs=inputs)
 
 
 def dataset_dir(spec: DatasetSpec, root: Path) -> Path:

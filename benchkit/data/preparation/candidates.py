@@ -36,6 +36,7 @@ from benchkit.data.preparation.past_items import PastItems
 from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.errors import DataError
 
+_BLOCK = 65_536  # lists sorted at once: bounds memory
 __all__ = ["PastItems", "digest_answers", "sample_candidates"]
 
 
@@ -185,8 +186,12 @@ def _drop_repeats(required: NDArray[np.integer]) -> NDArray[np.integer]:
 
 
 def _order_by_hash(lists: NDArray[np.int32], keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """Return lists [n, count] sorted by a hash of key [n] and item; PADDING_ITEM comes last."""
-    lists = np.sort(lists, axis=1)  # so that equal hashes tell nothing either
-    hashes = seeds.splitmix(keys, lists) >> np.uint64(1)
-    hashes[lists == PADDING_ITEM] = np.iinfo(np.uint64).max
-    return np.take_along_axis(lists, np.argsort(hashes, axis=1, kind="stable"), axis=1)
+    """Sort lists [n, count] in place by a hash of key [n] and item; PADDING_ITEM comes last."""
+    for start in range(0, len(lists), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        items = np.sort(lists[rows], axis=1)  # so that equal hashes tell nothing either
+        hashes = seeds.splitmix(keys[rows], items) >> np.uint64(1)
+        hashes[items == PADDING_ITEM] = np.iinfo(np.uint64).max
+        order = np.argsort(hashes, axis=1, kind="stable")
+        lists[rows] = np.take_along_axis(items, order, axis=1)
+    return lists

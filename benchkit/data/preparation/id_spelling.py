@@ -3,7 +3,8 @@
 Everything is computed on the distinct ids, and most of it on those few that could be concerned.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.data.disk_table import find_rows, gather, gather_chunks
 from benchkit.data.preparation.id_encoding import IdCodes
 from benchkit.data.raw import RawData
 from benchkit.data.spec import DatasetSpec
@@ -71,11 +73,7 @@ def refuse_equal_looks(raw: RawData, kind: Kind, ids: IdCodes, spec: DatasetSpec
     Raises:
         DataError: There are such ids, or one that holds nothing that can be seen.
     """
-    names = raw.interactions[kind].gather(ids.first)
-    if kind == "item" and raw.items is not None:
-        names = names.append(raw.items["item"].drop_nulls()).unique()
-    table = pl.DataFrame({"id": names})
-    suspects = table.filter(~pl.col("id").str.contains(_VISIBLE_ASCII))
+    suspects = _filter_ids(raw, kind, ids, ~pl.col("id").str.contains(_VISIBLE_ASCII))
     if not len(suspects):
         return
     suspects = suspects.with_columns(form=visible_form(pl.col("id")))
@@ -95,7 +93,9 @@ def refuse_equal_looks(raw: RawData, kind: Kind, ids: IdCodes, spec: DatasetSpec
     same = pl.concat(
         [
             changed,
-            table.filter(pl.col("id").is_in(changed["form"].implode())).with_columns(form="id"),
+            _filter_ids(raw, kind, ids, pl.col("id").is_in(changed["form"].implode())).with_columns(
+                form="id"
+            ),
         ]
     )
     groups = (
@@ -112,6 +112,15 @@ def refuse_equal_looks(raw: RawData, kind: Kind, ids: IdCodes, spec: DatasetSpec
         )
 
 
+def _filter_ids(raw: RawData, kind: Kind, ids: IdCodes, condition: pl.Expr) -> pl.DataFrame:
+    """Return the distinct ids, of items those of their file too, for which a condition holds."""
+    parts: Iterable[pl.Series] = gather_chunks(raw.interactions, kind, ids.first)
+    if kind == "item" and raw.items is not None:
+        parts = chain(parts, [raw.items["item"].drop_nulls()])
+    fit = [part.alias("id").to_frame().filter(condition) for part in parts]
+    return pl.concat(fit).unique()
+
+
 def refuse_new_spellings(raw: RawData, users: IdCodes, spec: DatasetSpec) -> None:
     """Refuse a split whose users without a history would have one if their ids were respelt.
 
@@ -125,7 +134,7 @@ def refuse_new_spellings(raw: RawData, users: IdCodes, spec: DatasetSpec) -> Non
         return
     n = len(users.first)
     is_known = np.bincount(users.codes[raw.part == TRAIN], minlength=n) > 0
-    pairs = _similar_pairs(raw.interactions["user"].gather(users.first), is_known)
+    pairs = _similar_pairs(gather(raw.interactions, "user", users.first), is_known)
     if len(pairs):
         new, known = pairs.row(0)
         cold = int((~is_known).sum())
@@ -145,7 +154,7 @@ def refuse_new_item_spellings(raw: RawData, items: IdCodes, spec: DatasetSpec) -
     """
     if raw.items is None or spec.similar_ids == "keep":
         return
-    names = raw.interactions["item"].gather(items.first)
+    names = gather(raw.interactions, "item", items.first)
     listed = raw.items["item"].drop_nulls()
     missing = names.filter(~names.is_in(listed.implode()))
     if not len(missing):
@@ -197,17 +206,16 @@ def _similar_pairs(names: pl.Series, is_known: NDArray[np.bool_]) -> pl.DataFram
 
 def _place(raw: RawData, kind: Kind, name: str) -> str:
     """Return the file and the line in which an id stands first."""
-    rows = raw.interactions.select((pl.col(kind) == name).arg_true()).to_series()
-    if len(rows):
-        row = np.array([rows[0]], dtype=np.int64)
+    row = find_rows(raw.interactions, pl.col(kind) == name)[:1]
+    if len(row):
         file = raw.origin[0]
         if raw.part is not None:
             file = raw.part_files.get(int(raw.part[row[0]]), file)
         return f"{Path(file).name} line {raw.lookup_lines(row)[0]}"
     if raw.items is None:
         return raw.origin[0]
-    row = raw.items.select((pl.col("item") == name).arg_true()).to_series()[:1].to_numpy()
+    row = find_rows(raw.items, pl.col("item") == name)[:1]
     file = Path(raw.origin[1]).name
     if raw.lookup_item_lines is None:
         return f"{file} row {row[0] + 1}"
-    return f"{file} line {raw.lookup_item_lines(row.astype(np.int64))[0]}"
+    return f"{file} line {raw.lookup_item_lines(row)[0]}"

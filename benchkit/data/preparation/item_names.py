@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
+from benchkit.data.disk_table import iter_chunks
 from benchkit.data.raw import RawData
 from benchkit.data.readers.list_files import ListFile
 from benchkit.data.spec import CandidateFileSpec
@@ -50,7 +51,8 @@ def resolve_items(file: ListFile, raw: RawData, spec: CandidateFileSpec) -> List
 def _known_names(raw: RawData) -> tuple[set[str], dict[str, str], Counter[str]]:
     """Return the ids of items with a title, title -> id, and how many items have each title."""
     if raw.items is None:
-        return set(raw.interactions["item"].unique().to_list()), {}, Counter()
+        chunks = iter_chunks(raw.interactions, "item")
+        return set().union(*(chunk["item"].unique().to_list() for chunk in chunks)), {}, Counter()
     rows = raw.items.select("item", "title").iter_rows()
     titled = [(item, title.strip()) for item, title in rows if title and title.strip()]
     counts = Counter(title for _, title in titled)

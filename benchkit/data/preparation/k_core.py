@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from benchkit.data.preparation.id_encoding import count_codes
+
 
 def k_core(
     user: NDArray[np.integer], item: NDArray[np.integer], k: int
@@ -15,18 +17,22 @@ def k_core(
     >>> keep.tolist(), rounds
     ([True, True, True, True, False], 1)
     """
-    rows = np.arange(len(user))
+    keep = np.ones(len(user), dtype=np.bool_)
+    rows: NDArray[np.int64] | None = None  # those left, which are all at first
+    sides = [np.asarray(user), np.asarray(item)]
     rounds = 0
-    while k > 1 and len(rows):
-        before = len(rows)
-        for codes in (user, item):
-            left = codes[rows]
-            rows = rows[(np.bincount(left) >= k)[left]]
-            if not len(rows):
+    while k > 1 and len(sides[0]):
+        before = len(sides[0])
+        for side in (0, 1):
+            codes = sides[side]
+            if not len(codes):
                 break
-        if len(rows) == before:
+            stays = (count_codes(codes, int(codes.max()) + 1) >= k)[codes]
+            if not stays.all():
+                keep[~stays if rows is None else rows[~stays]] = False
+                rows = np.flatnonzero(stays) if rows is None else rows[stays]
+                sides = [part[stays] for part in sides]
+        if len(sides[0]) == before:
             break
         rounds += 1
-    keep = np.zeros(len(user), dtype=np.bool_)
-    keep[rows] = True
     return keep, rounds

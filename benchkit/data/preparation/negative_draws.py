@@ -42,18 +42,15 @@ def draw_new_items(
     Raises:
         DataError: A case has fewer than `wanted` items left to draw.
     """
-    if len(names) > _BLOCK:
-        blocks = [slice(start, start + _BLOCK) for start in range(0, len(names), _BLOCK)]
-        return np.concatenate(
-            [
-                draw_new_items(
-                    secret, names[rows], users[rows], stops[rows], required[rows], past, pool,
-                    weights, wanted,
-                )
-                for rows in blocks
-            ]
-        )  # fmt: skip
     out = np.empty((len(names), wanted), dtype=np.int32)
+    if len(names) > _BLOCK:
+        for start in range(0, len(names), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            out[part] = draw_new_items(
+                secret, names[part], users[part], stops[part], required[part], past, pool,
+                weights, wanted,
+            )  # fmt: skip
+        return out
     todo = np.arange(len(names))
     is_even = bool((weights[pool] == weights[pool[:1]]).all())
     cumulative = np.cumsum(weights[pool]) / weights[pool].sum()

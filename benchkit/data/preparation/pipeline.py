@@ -1,5 +1,6 @@
 """Raw tables to a Dataset: duplicates, k-core, order in time, codes, split, frozen cases."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data.dataset import PreparedDataset
+from benchkit.data.disk_table import DiskTable, Table, find_rows, gather
 from benchkit.data.preparation.case_freezing import (
     CaseFreezer,
     CodedTables,
@@ -17,6 +19,7 @@ from benchkit.data.preparation.cold_start import withhold_items, withhold_users
 from benchkit.data.preparation.id_encoding import (
     IdCodes,
     chronological_order,
+    count_codes,
     deduplication_mask,
     encode_ids,
     factorize,
@@ -55,55 +58,40 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     funnel = {**raw.funnel, "interactions_read": len(table)}
     if has_ratings and scale is None:
         funnel["ratings_that_say_nothing"] = len(table)
-    # Any codes will do until it is known which few of the ids are left to be named and sorted.
-    with ThreadPoolExecutor(2) as pool:
-        user_ids, item_ids = pool.map(factorize, (table["user"], table["item"]))
+    user_ids, item_ids = _factorize_both(table)
     refuse_equal_looks(raw, "user", user_ids, spec)
     refuse_equal_looks(raw, "item", item_ids, spec)
     refuse_new_spellings(raw, user_ids, spec)
     refuse_new_item_spellings(raw, item_ids, spec)
-    user, item = user_ids.codes, item_ids.codes
     timed = "timestamp" in table.columns
-    time = table["timestamp"].to_numpy() if timed else np.zeros(len(table), dtype=np.int64)
 
-    rows = np.arange(len(table))
-    rows = rows[_has_title(raw, item_ids, spec)[item]]
-    funnel["without_title"] = len(table) - len(rows)
-    unique_rows = rows
-    if spec.duplicates != "keep":
-        unique_rows = rows[deduplication_mask(user[rows], item[rows], time[rows], spec.duplicates)]
-    funnel["duplicates_removed"] = len(rows) - len(unique_rows)
-    if spec.duplicates == "error" and len(unique_rows) < len(rows):
-        raise _duplicate_error(raw, rows, unique_rows)
-    inside, funnel["k_core_rounds"] = k_core(user[unique_rows], item[unique_rows], spec.k_core)
-    funnel["below_k_core"] = len(unique_rows) - int(inside.sum())
-    rows = unique_rows[inside]
-    long = np.bincount(user[rows]) >= spec.min_length
-    funnel["of_users_below_min_length"] = int((~long[user[rows]]).sum())
-    rows = rows[long[user[rows]]]
-    if not len(rows):
-        raise DataError(
-            f"dataset {spec.name!r}: no interaction is left after the {spec.k_core}-core",
-            "lower k_core, or check the columns user and item",
-        )
+    def times_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        if not timed:
+            return np.zeros(len(rows), dtype=np.int64)
+        return gather(table, "timestamp", rows).to_numpy()
+
+    rows = _select_rows(raw, spec, user_ids, item_ids, times_of, funnel)
     lists = load_candidate_lists(raw, spec)
-    users, user = encode_ids(table["user"], user_ids, rows)
-    items, item = encode_ids(table["item"], item_ids, rows)
+    users, user = encode_ids(table, "user", user_ids, rows)
+    items, item = encode_ids(table, "item", item_ids, rows)
     items, item = _add_items(items, item, lists)
-    order = chronological_order(user, time[rows])  # ties keep the order of the file
+    del user_ids, item_ids
+    time = times_of(rows)
+    order = chronological_order(user, time)  # ties keep the order of the file
     if raw.part is not None:
         order = order[np.lexsort((raw.part[rows][order], user[order]))]  # stable: time within parts
-    rows, user, item, time = rows[order], user[order], item[order], time[rows][order]
+    rows, user, item, time = rows[order], user[order], item[order], time[order]
     funnel["users_with_tied_times"] = _tied_users(user, time) if timed else 0
     interactions = Interactions(
         user=user.astype(np.int32),
         item=item.astype(np.int32),
         offsets=np.concatenate([[0], np.cumsum(np.bincount(user))]).astype(np.int64),
-        rating=table["rating"].to_numpy()[rows] if "rating" in table.columns else None,
+        rating=_ratings(table, rows),
         timestamp=time if timed else None,
         review=_reviews(raw, rows),
         rating_scale=scale or FIVE_STARS,
     )
+    del user, item, time, order
     if interactions.rating is not None and (unrated := np.isnan(interactions.rating)).any():
         funnel["without_rating"] = int(unrated.sum())
     funnel |= {"users": len(users), "items": len(items), "interactions": len(interactions)}
@@ -118,12 +106,69 @@ def prepare_dataset(raw: RawData, spec: DatasetSpec) -> PreparedDataset:
     return replace(dataset, caveats=(*early, *dataset.caveats))
 
 
+def _ratings(table: Table, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    if "rating" not in table.columns:
+        return None
+    return gather(table, "rating", rows).to_numpy(writable=True)
+
+
+def _factorize_both(table: Table) -> tuple[IdCodes, IdCodes]:
+    """Return codes of users and items.
+
+    Any codes will do until it is known which few of the ids are left to be named and sorted.
+    """
+    if isinstance(table, DiskTable):  # one after the other takes less memory
+        return factorize(table, "user"), factorize(table, "item")
+    with ThreadPoolExecutor(2) as pool:
+        user_ids, item_ids = pool.map(factorize, (table, table), ("user", "item"))
+    return user_ids, item_ids
+
+
+def _select_rows(
+    raw: RawData,
+    spec: DatasetSpec,
+    user_ids: IdCodes,
+    item_ids: IdCodes,
+    times_of: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    funnel: dict[str, int],
+) -> NDArray[np.int64]:
+    """Return the rows that are left, ascending; `funnel` takes down why others are not."""
+    user, item = user_ids.codes, item_ids.codes
+    titled = _has_title(raw, item_ids, spec)[item]
+    n_titled = int(titled.sum())
+    funnel["without_title"] = len(titled) - n_titled
+    left = titled
+    if spec.duplicates != "keep":
+        counted = None if n_titled == len(titled) else titled
+        left = deduplication_mask(user, item, times_of, spec.duplicates, counted)
+    n_left = int(left.sum())
+    funnel["duplicates_removed"] = n_titled - n_left
+    if spec.duplicates == "error" and n_left < n_titled:
+        raise _duplicate_error(raw, np.flatnonzero(titled & ~left))
+    all_left = n_left == len(left)
+    inside, funnel["k_core_rounds"] = k_core(
+        user if all_left else user[left], item if all_left else item[left], spec.k_core
+    )
+    funnel["below_k_core"] = n_left - int(inside.sum())
+    rows = np.flatnonzero(left)[inside]
+    long = count_codes(user[rows], len(user_ids.first)) >= spec.min_length
+    is_long = long[user[rows]]
+    funnel["of_users_below_min_length"] = int((~is_long).sum())
+    rows = rows[is_long]
+    if not len(rows):
+        raise DataError(
+            f"dataset {spec.name!r}: no interaction is left after the {spec.k_core}-core",
+            "lower k_core, or check the columns user and item",
+        )
+    return rows
+
+
 def _interpret_times(raw: RawData, spec: DatasetSpec) -> tuple[RawData, tuple[str, ...]]:
     """Return the tables with their times in nanoseconds, and what must be said of these."""
     timed = interpret_times(raw, spec)
     if "timestamp" not in timed.interactions.columns:
         return timed, ()
-    return timed, tuple(describe_early_times(raw, timed.interactions["timestamp"], spec))
+    return timed, tuple(describe_early_times(raw, timed.interactions, spec))
 
 
 def _freeze_cases(
@@ -205,7 +250,7 @@ def _has_title(raw: RawData, items: IdCodes, spec: DatasetSpec) -> NDArray[np.bo
     if raw.items is None:
         return np.ones(len(items.first), dtype=np.bool_)
     titled = raw.items.filter(pl.col("title").str.strip_chars() != "")["item"]
-    names = raw.interactions["item"].gather(items.first)
+    names = gather(raw.interactions, "item", items.first)
     has_title = names.is_in(titled.implode())
     if spec.untitled == "error" and not has_title.all():
         missing = names.filter(~has_title).sort()
@@ -217,14 +262,11 @@ def _has_title(raw: RawData, items: IdCodes, spec: DatasetSpec) -> NDArray[np.bo
     return has_title.to_numpy()
 
 
-def _duplicate_error(
-    raw: RawData, rows: NDArray[np.int64], unique_rows: NDArray[np.int64]
-) -> DataError:
-    table = raw.interactions.select("user", "item")
-    extra = np.setdiff1d(rows, unique_rows)
-    user, item = table.row(int(extra[0]))
-    same = (pl.col("user") == user) & (pl.col("item") == item)
-    alike = table.select(same.arg_true()).to_series().head(5).to_numpy().astype(np.int64)
+def _duplicate_error(raw: RawData, extra: NDArray[np.int64]) -> DataError:
+    """Return the error for rows that repeat an earlier interaction."""
+    table = raw.interactions
+    user, item = (gather(table, name, extra[:1])[0] for name in ("user", "item"))
+    alike = find_rows(table, (pl.col("user") == user) & (pl.col("item") == item))[:5]
     named = ", ".join(map(str, raw.lookup_lines(alike).tolist()))
     return DataError(
         f"{raw.origin[0]}: user {user!r} has item {item!r} more than once (lines {named});"
@@ -235,7 +277,7 @@ def _duplicate_error(
 
 def _reviews(raw: RawData, rows: NDArray[np.int64]) -> list[str | None] | None:
     if "review" in raw.interactions.columns:
-        return raw.interactions["review"].gather(rows).to_list()
+        return gather(raw.interactions, "review", rows).to_list()
     if raw.reviews is None:
         return None
     order = np.argsort(rows, kind="stable")

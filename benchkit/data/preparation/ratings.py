@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.data.disk_table import set_column
 from benchkit.data.raw import RawData
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import DataError
@@ -56,7 +57,7 @@ def interpret_ratings(raw: RawData, spec: DatasetSpec) -> tuple[RawData, RatingS
         scale = find_rating_scale(present, raw.origin[0])
     if scale.high - scale.low <= _THUMB_RANGE and np.isin(present, (scale.low, scale.high)).all():
         scale = RatingScale(scale.low, scale.high, is_binary=True)
-    with_nan = table.with_columns(pl.Series("rating", rating, dtype=pl.Float32))
+    with_nan = set_column(table, pl.Series("rating", rating, dtype=pl.Float32))
     return raw.replace_interactions(with_nan), scale
 
 

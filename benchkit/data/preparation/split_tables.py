@@ -9,6 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchkit.data import sources
+from benchkit.data.disk_table import in_memory
+from benchkit.data.out_of_core import keep_in_memory
 from benchkit.data.preparation.times import interpret_times
 from benchkit.data.raw import RawData, validate_raw_data
 from benchkit.data.spec import DatasetSpec
@@ -30,13 +32,14 @@ def read_tables(spec: DatasetSpec, options: dict[str, Any]) -> RawData:
         return sources.read_source(spec.source, options)
     for file in spec.split_files.files.values():
         _refuse_sequences(Path(file))
-    parts = {
-        part: sources.read_source(spec.source, {**options, "interactions": file})
-        for part, file in spec.split_files.files.items()
-    }
+    with keep_in_memory():  # the files are joined
+        parts = {
+            part: sources.read_source(spec.source, {**options, "interactions": file})
+            for part, file in spec.split_files.files.items()
+        }
     for raw in parts.values():
         _check_part(raw, spec)
-    tables = [raw.interactions for raw in parts.values()]
+    tables = [in_memory(raw.interactions) for raw in parts.values()]
     _check_columns(list(parts.values()))
     sizes = [len(table) for table in tables]
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -122,7 +125,7 @@ def _check_columns(parts: list[RawData]) -> None:
 
 def _check_repeats(raw: RawData, names: list[str], starts: NDArray[np.int64]) -> None:
     """Refuse a user's item that stands in two files, or twice in one."""
-    table = raw.interactions.select("user", "item").with_row_index("row")
+    table = in_memory(raw.interactions).select("user", "item").with_row_index("row")
     rows = (
         table.group_by("user", "item")
         .agg(pl.col("row").sort())

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.data.disk_table import Table, gather, iter_chunks
 from benchkit.data.raw import RawData
 from benchkit.data.readers.time_parsing import NANOSECONDS, NumberColumn, split_numbers
 from benchkit.data.spec import DatasetSpec
@@ -51,7 +52,7 @@ def refuse_other_readings(raw: RawData, numbers: NumberColumn, times: pl.Series)
     _refuse_rounded_text(raw, times)
 
 
-def describe_early_times(raw: RawData, times: pl.Series, spec: DatasetSpec) -> Iterator[str]:
+def describe_early_times(raw: RawData, times: Table, spec: DatasetSpec) -> Iterator[str]:
     """Yield a caveat where all numbers, read as seconds, are times of 1970: they may be days.
 
     The order is right whatever the unit is, and nothing else of a time decides a figure. Numbers
@@ -60,24 +61,51 @@ def describe_early_times(raw: RawData, times: pl.Series, spec: DatasetSpec) -> I
 
     Args:
         raw: Tables as they were read.
-        times: [n] what the times were read as, in nanoseconds.
+        times: Table whose `timestamp` is what the times were read as, in nanoseconds.
         spec: The dataset, which may say the unit.
     """
-    column = raw.interactions["timestamp"]
-    if spec.time != "auto" or raw.time_unit is not None or column.dtype.is_temporal():
+    table = raw.interactions
+    if spec.time != "auto" or raw.time_unit is not None or table.schema["timestamp"].is_temporal():
         return
-    low, high = int(times.min()), int(times.max())  # type: ignore[arg-type]
+    if not len(times):
+        return
+    ends = [(int(low), int(high)) for low, high in map(_range, iter_chunks(times, "timestamp"))]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
     second = NANOSECONDS["s"]
     is_order = low in (0, second) and high <= len(times) * second
     if is_order or low <= -_YEAR or high >= _YEAR:
         return
-    if not split_numbers(column.head(1)).is_number.all():  # where one is a number, all are
+    first = gather(table, "timestamp", np.zeros(1, dtype=np.int64))
+    if not split_numbers(first).is_number.all():  # where one is a number, all are
         return
     yield (
         "all times are of 1970 if they are seconds since then: they may be days, hours or minutes,"
         ' in the right order but on wrong dates; write dates, or set time = "s" if they are right,'
         " or only their order is meant"
     )
+
+
+def _range(chunk: pl.DataFrame) -> tuple[int, int]:
+    column = chunk["timestamp"]
+    return int(column.min()), int(column.max())  # type: ignore[arg-type]
+
+
+def depends_on_others(column: pl.Series) -> bool:
+    """Return whether a time may stand for none, or be rounded, which only all times can tell."""
+    return bool(_sign_mask(column).any() or _short_mask(column).any())
+
+
+def _sign_mask(column: pl.Series) -> pl.Series:
+    """Return [n] whether a time is written as 0 or -1."""
+    values = column.cast(pl.String).str.strip_chars()
+    return values.str.contains(r"^-?[01](?:\.0*)?$") & values.str.contains(r"^(?:0|-)")
+
+
+def _short_mask(column: pl.Series) -> pl.Series:
+    """Return [n] whether a text is a number of few digits and an exponent, like 1.60E+09."""
+    if column.dtype != pl.String:
+        return pl.zeros(len(column), pl.Boolean, eager=True)
+    return column.str.contains(r"(?i)^\s*\d(?:\.\d{1,6})?e\+?\d+\s*$")
 
 
 def _refuse_dates(raw: RawData, whole: NDArray[np.int64]) -> None:
@@ -108,14 +136,15 @@ def _two_readings(raw: RawData, reading: str, mend: str) -> DataError:
 
 def _refuse_none_signs(raw: RawData, times: pl.Series) -> None:
     """Refuse 0 and -1 where they seem to stand for no time."""
-    values = raw.interactions["timestamp"].cast(pl.String).str.strip_chars()
-    is_sign = values.str.contains(r"^-?[01](?:\.0*)?$") & values.str.contains(r"^(?:0|-)")
+    column = raw.interactions["timestamp"]
+    is_sign = _sign_mask(column)
     rows = is_sign.arg_true().to_numpy().astype(np.int64)
     if not len(rows):
         return
     others = times.filter(~is_sign)
     if len(others) and int(others.min() or 0) < _LATE:  # type: ignore[arg-type]
         return
+    values = column.cast(pl.String).str.strip_chars()
     if not len(others) and values.n_unique() > 1:
         return
     (line,) = raw.lookup_lines(rows[:1])
@@ -134,7 +163,7 @@ def _refuse_rounded_text(raw: RawData, times: pl.Series) -> None:
     column = raw.interactions["timestamp"]
     if column.dtype != pl.String or len(times) < 2:
         return
-    short = column.str.contains(r"(?i)^\s*\d(?:\.\d{1,6})?e\+?\d+\s*$")
+    short = _short_mask(column)
     count = int(short.sum())
     if count and times.filter(short).n_unique() * 2 <= count:
         row = short.arg_true().to_numpy()[:1].astype(np.int64)

@@ -1,14 +1,15 @@
 """The column `timestamp`: found or missed, its unit, and what cannot be read of it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import polars as pl
 
-from benchkit.data.preparation.time_plausibility import refuse_other_readings
+from benchkit.data.disk_table import DiskTable, Table, set_column
+from benchkit.data.preparation.time_plausibility import depends_on_others, refuse_other_readings
 from benchkit.data.raw import RawData
 from benchkit.data.readers.time_parsing import (
     NANOSECONDS,
@@ -55,11 +56,41 @@ def interpret_times(raw: RawData, spec: DatasetSpec) -> RawData:
     if "timestamp" not in raw.interactions.columns:
         _refuse_unused_times(raw)
         return raw
-    times = _read(raw, spec)
-    return replace(raw, interactions=raw.interactions.with_columns(times.alias("timestamp")))
+    table = raw.interactions
+    if isinstance(table, DiskTable):
+        in_chunks = _read_chunks(raw, table, spec)
+        if in_chunks is not None:
+            return replace(raw, interactions=in_chunks)
+    times = _read(raw, spec).values.alias("timestamp")
+    return replace(raw, interactions=set_column(table, times))
 
 
-def find_likely_times(table: pl.DataFrame) -> list[str]:
+def _read_chunks(raw: RawData, table: DiskTable, spec: DatasetSpec) -> DiskTable | None:
+    """Return the table with its times read chunk by chunk, None if only all of them decide.
+
+    They do where a chunk is refused, since a message counts rows, and where chunks differ in what
+    they are read as. What is refused of all times only together, is also refused of some chunk, or
+    `depends_on_others`.
+    """
+    is_guess = spec.time == "auto" and raw.time_unit is None
+    forms = set()
+
+    def times() -> Iterator[pl.Series]:
+        for chunk in table.chunks(["timestamp"]):
+            reading = _read(raw.replace_interactions(chunk), spec)
+            doubtful = reading.cut or (is_guess and depends_on_others(chunk["timestamp"]))
+            forms.add((reading.form, doubtful))
+            yield reading.values
+
+    try:
+        read = table.replace_column("timestamp", times())
+    except (DataError, ConfigError):
+        return None
+    is_certain = len(forms) == 1 and not any(doubtful for _, doubtful in forms)
+    return read if is_certain else None
+
+
+def find_likely_times(table: Table) -> list[str]:
     """List the columns that may hold the times of interactions, by their names and types.
 
     >>> find_likely_times(pl.DataFrame(schema=["Timestamp", "unix_time", "play_time", "item"]))
@@ -89,7 +120,13 @@ def _refuse_unused_times(raw: RawData) -> None:
     )
 
 
-def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
+class _Reading(NamedTuple):
+    values: pl.Series  # nanoseconds
+    form: str  # how times are written
+    cut: bool = False  # whether some have parts smaller than a nanosecond
+
+
+def _read(raw: RawData, spec: DatasetSpec) -> _Reading:
     column = raw.interactions["timestamp"]
     empty = column.is_null()
     if column.dtype == pl.String:
@@ -103,7 +140,7 @@ def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
                 f"{raw.origin[0]}: time = {spec.time!r}, but the column 'timestamp' holds dates",
                 'leave time out, or set it to "none"',
             )
-        return _check(raw, _in_zone(datetimes_to_nanoseconds, column, spec))
+        return _Reading(_check(raw, _in_zone(datetimes_to_nanoseconds, column, spec)), "dates")
     if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Categorical, pl.Enum)):
         raise DataError(
             f"{raw.origin[0]}, column 'timestamp': holds {column.dtype}, which is no time",
@@ -120,7 +157,7 @@ def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
                 f"time = {spec.time!r} (time zone {spec.time_zone!r}) cannot be used: {error}",
                 'write the form as strftime does, e.g. "%d/%m/%Y %H:%M:%S"',
             ) from None
-        return _check(raw, times, f"is no time of the form {spec.time!r}")
+        return _Reading(_check(raw, times, f"is no time of the form {spec.time!r}"), spec.time)
     _refuse_rounded_floats(raw, column)
     numbers = split_numbers(column)
     numeric = numbers.is_number
@@ -139,7 +176,8 @@ def _read(raw: RawData, spec: DatasetSpec) -> pl.Series:
     _refuse_ties(raw, times)
     if spec.time == "auto" and raw.time_unit is None:
         refuse_other_readings(raw, numbers, times.values)
-    return _check(raw, times, f"is a time beyond the years 1678 to 2261, in {_NAMES[unit]}")
+    values = _check(raw, times, f"is a time beyond the years 1678 to 2261, in {_NAMES[unit]}")
+    return _Reading(values, unit, bool(times.cut.any()))
 
 
 def _refuse_rounded_floats(raw: RawData, column: pl.Series) -> None:
@@ -194,7 +232,7 @@ def _refuse_mixed_units(
     )
 
 
-def _read_iso(raw: RawData, spec: DatasetSpec, text: pl.Series) -> pl.Series:
+def _read_iso(raw: RawData, spec: DatasetSpec, text: pl.Series) -> _Reading:
     parts = iso_parts(text)
     hint = _WAYS
     wrong = parts["moment"].is_null()
@@ -219,7 +257,8 @@ def _read_iso(raw: RawData, spec: DatasetSpec, text: pl.Series) -> pl.Series:
         )
     times = _in_zone(iso_to_nanoseconds, parts, spec)
     _refuse_ties(raw, times)
-    return _check(raw, times)
+    local = spec.time_zone is None and bool(without.all())
+    return _Reading(_check(raw, times), f"ISO {local}", bool(times.cut.any()))
 
 
 def _in_zone(convert: Any, source: Any, spec: DatasetSpec) -> Nanoseconds:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import polars as pl
-
+from benchkit.data.disk_table import Table
 from benchkit.errors import DataError, suggest_names
 
 HOUSE_NAMES = ("user", "item", "rating", "timestamp", "review", "title")
@@ -47,7 +46,7 @@ class ColumnMap:
             else:
                 raise DataError(f"columns: {name!r} is {value!r}, and no name", hint)
 
-    def rename(self, kind: str, file: str, table: pl.DataFrame) -> pl.DataFrame:
+    def rename(self, kind: str, file: str, table: Table) -> Table:
         """Return a table with the house's names.
 
         Args:

@@ -34,6 +34,30 @@ class DelimitedText:
     """[rows] the line (from 1) in which each row begins."""
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """How a table of text is written."""
+
+    separator: str
+    byte: bytes
+    """What stands between cells of an encoded text."""
+    quoting: str
+    is_atomic: bool
+    """Whether it is one of RecBole's files."""
+
+    def encode(self, path: Path, text: bytes) -> bytes:
+        """Return a text with one byte between cells."""
+        between = self.separator.encode()
+        if between == self.byte:
+            return text
+        if self.byte in text:
+            raise DataError(
+                f"{path}: holds the character U+001F",
+                f"use a separator other than {self.separator!r}",
+            )
+        return text.replace(between, self.byte)
+
+
 def read_delimited_text(
     path: Path,
     suffix: str,
@@ -55,11 +79,23 @@ def read_delimited_text(
         ConfigError: A setting is not one of these.
         DataError: The file is empty, damaged, or has rows of different lengths.
     """
+    dialect, text = find_dialect(path, read_text(path, encoding), suffix, separator, quoting)
+    return parse_rows(path, dialect.encode(path, text), dialect)
+
+
+def find_dialect(
+    path: Path, text: bytes, suffix: str, separator: str | None, quoting: str | None
+) -> tuple[Dialect, bytes]:
+    """Return how a text is written, and the text without what declares it.
+
+    Raises:
+        ConfigError: A setting does not exist.
+        DataError: There is no text, or its header does not show the separator.
+    """
     is_atomic = suffix in ATOMIC_SUFFIXES
     quoting = quoting or ("none" if is_atomic else "auto")
     if quoting not in QUOTING:
         raise ConfigError(f"quoting = {quoting!r}", f"use one of {', '.join(map(repr, QUOTING))}")
-    text = read_text(path, encoding)
     first, _, rest = text.partition(b"\n")
     declared = declared_separator(first.decode())
     if declared:
@@ -69,17 +105,23 @@ def read_delimited_text(
     between = separator or declared or _find_separator(path, text, suffix)
     byte = between.encode()
     if len(byte) > 1:
-        if _UNIT in text:
-            raise DataError(
-                f"{path}: holds the character U+001F", f"use a separator other than {between!r}"
-            )
-        text, byte = text.replace(byte, _UNIT), _UNIT
+        byte = _UNIT
     if byte in (b"\n", b'"', b"\r"):
         raise ConfigError(f"separator = {between!r}", "use a character that is no part of a cell")
-    rows = split_rows(path, text, byte, quoting)
-    _check_lengths(path, rows, between, quoting)
-    table = _parse(path, text, byte, rows)
-    if is_atomic:  # `name:type` in the header
+    return Dialect(between, byte, quoting, is_atomic), text
+
+
+def parse_rows(
+    path: Path, text: bytes, dialect: Dialect, numeric: set[int] | None = None
+) -> DelimitedText:
+    """Return the table of an encoded text, whose first row names its columns.
+
+    numeric: columns of numbers, by default those of the first rows.
+    """
+    rows = split_rows(path, text, dialect.byte, dialect.quoting, numeric)
+    _check_lengths(path, rows, dialect.separator, dialect.quoting)
+    table = _parse(path, text, dialect.byte, rows)
+    if dialect.is_atomic:  # `name:type` in the header
         names = [name.partition(":")[0] for name in table.columns]
         _check_names(path, names)
         table.columns = names

@@ -10,11 +10,14 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchkit.data.disk_table import DiskTable, DiskWriter, MemoryWriter, TableWriter
+from benchkit.data.out_of_core import choose_folder
 from benchkit.data.readers.chunked_reader import (
     MAX_LINE_BYTES,
     count_lines,
@@ -48,13 +51,14 @@ _HINT = (
     "get the file again, correct or remove these lines, or allow more of them with the option"
     " max_malformed"
 )
+_T = TypeVar("_T", pl.DataFrame, DiskTable)
 
 
 @dataclass(frozen=True)
-class JsonLines:
+class JsonLines(Generic[_T]):
     """The content of a file."""
 
-    table: pl.DataFrame
+    table: _T
     """One row a good line, in file order."""
     count: int
     """Lines, blank and malformed ones included."""
@@ -78,7 +82,7 @@ def read_jsonl(
     max_malformed: float = MAX_MALFORMED_SHARE,
     max_line: int = MAX_LINE_BYTES,
     block: int | None = None,
-) -> JsonLines:
+) -> JsonLines[pl.DataFrame]:
     """Read the fields of `schema` from a file of JSON objects, one a line, gzipped or not.
 
     schema: field -> `ID_DTYPE` (text and nothing else; its column is a String), String (text;
@@ -91,16 +95,39 @@ def read_jsonl(
     Raises DataError, naming the file and lines, when more is bad, when no line is good, or when
     the file cannot be read.
     """
-    parser = _Parser(schema, required, max_line)
-    tables = [pl.DataFrame(schema=column_types(schema))]
+    writer = MemoryWriter(column_types(schema))
+    return _read_lines(path, writer, _Parser(schema, required, max_line), max_malformed, block)
+
+
+def read_large_jsonl(
+    path: Path,
+    schema: JsonlSchema,
+    required: Collection[str],
+    *,
+    max_malformed: float = MAX_MALFORMED_SHARE,
+) -> JsonLines[pl.DataFrame] | JsonLines[DiskTable]:
+    """Read likewise, into a table on disk where the file is too large for the memory."""
+    parser, folder = _Parser(schema, required, MAX_LINE_BYTES), choose_folder(path)
+    if folder is None:
+        return _read_lines(path, MemoryWriter(column_types(schema)), parser, max_malformed)
+    return _read_lines(path, DiskWriter(column_types(schema), folder), parser, max_malformed)
+
+
+def _read_lines(
+    path: Path,
+    writer: TableWriter[_T],
+    parser: "_Parser",
+    max_malformed: float,
+    block: int | None = None,
+) -> JsonLines[_T]:
     bad: list[MalformedLine] = []
     blank: list[int] = []
     count = 0
     workers = min(pl.thread_pool_size() + 1, _WORKERS)
-    blocks = read_blocks(path, block, max_line)
+    blocks = read_blocks(path, block, parser.max_line)
     for piece, whole in map_blocks(parser.parse_block_or_none, blocks, workers):
         if whole is not None:
-            tables.append(whole)
+            writer.append(whole)
             count += len(whole)
             continue
         lines = list(enumerate(piece.removesuffix(b"\n").split(b"\n"), count + 1))
@@ -108,12 +135,12 @@ def read_jsonl(
         blank += [number for number, line in lines if _is_blank(line)]
         for part in parser.parse_lines([pair for pair in lines if not _is_blank(pair[1])]):
             if isinstance(part, pl.DataFrame):
-                tables.append(part)
+                writer.append(part)
                 continue
             bad.append(part)
             if exceeds_malformed_limit(len(bad), part.line, max_malformed):
                 check_malformed(str(path), bad, part.line, max_malformed, _HINT)
-    table = _concat_tables(tables)
+    table = writer.finish()
     check_malformed(str(path), bad, count, max_malformed, _HINT)
     if not len(table):
         why = f"line {bad[0].line}: {bad[0].reason}" if bad else "it is empty"
@@ -125,16 +152,6 @@ def read_jsonl(
         malformed=make_malformed_table(path.name, bad),
         skipped=np.sort(np.array(blank + [line.line for line in bad], dtype=np.int64)),
     )
-
-
-def _concat_tables(tables: list[pl.DataFrame]) -> pl.DataFrame:
-    """Return one table of many and empty these, column by column, so that little is held twice."""
-    names = tables[0].columns
-    stacked = []
-    for name in names:
-        stacked.append(pl.concat([table[name] for table in tables], rechunk=True))
-        tables[:] = [table.drop(name) for table in tables]
-    return pl.DataFrame(stacked)
 
 
 def read_jsonl_lines(

@@ -1,13 +1,15 @@
 """Lists and objects as text, where a table or a record holds them in place of one."""
 
+from functools import partial
 from typing import Any
 
 import polars as pl
 
+from benchkit.data.disk_table import Table, change_column
 from benchkit.errors import DataError
 
 
-def join_nested_columns(file: str, table: pl.DataFrame, single: frozenset[str]) -> pl.DataFrame:
+def join_nested_columns(file: str, table: Table, single: frozenset[str]) -> Table:
     """Return a table with lists and objects as text: "a, b" and "key: value; key: value".
 
     Args:
@@ -33,9 +35,13 @@ def join_nested_columns(file: str, table: pl.DataFrame, single: frozenset[str]) 
                 "write one row for each value, or map another column to this name",
             )
         between = "; " if isinstance(dtype, pl.Struct) else ", "
-        texts = [flatten_to_text(value, between) or None for value in table[name].to_list()]
-        table = table.with_columns(pl.Series(name, texts, dtype=pl.String))
+        table = change_column(table, name, partial(_flatten_column, between=between))
     return table
+
+
+def _flatten_column(values: pl.Series, between: str) -> pl.Series:
+    texts = [flatten_to_text(value, between) or None for value in values.to_list()]
+    return pl.Series(values.name, texts, dtype=pl.String)
 
 
 def flatten_to_text(value: Any, between: str) -> str:

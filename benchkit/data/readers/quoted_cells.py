@@ -17,7 +17,7 @@ _NEWLINE, _QUOTE = ord("\n"), ord('"')
 _NUMBER = re.compile(rb'"?\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*"?\Z')
 _SHOWN = 60  # bytes of a line in a message
 NO_QUOTES = 'set quoting = "none" in the options if quotes are characters like any other'
-_ROWS_SEEN = 200  # that show which columns hold numbers
+ROWS_SEEN = 200  # that show which columns hold numbers
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class TextRows:
     """[m, 2] start and stop of the quoted cells, with their quotes."""
 
 
-def split_rows(path: Path, text: bytes, separator: bytes, quoting: str) -> TextRows:
+def split_rows(
+    path: Path, text: bytes, separator: bytes, quoting: str, numeric: set[int] | None = None
+) -> TextRows:
     """Find the rows of a text.
 
     Args:
@@ -44,6 +46,7 @@ def split_rows(path: Path, text: bytes, separator: bytes, quoting: str) -> TextR
         text: UTF-8 with "\\n" at the end of lines.
         separator: One byte.
         quoting: "auto", "csv" (every cell in quotes is one) or "none" (quotes are characters).
+        numeric: Columns of numbers, by default those of the first rows.
 
     Raises:
         DataError: A quote is not closed, or text follows a closing one; under "auto" also if cells
@@ -67,7 +70,7 @@ def split_rows(path: Path, text: bytes, separator: bytes, quoting: str) -> TextR
     full = ends > starts
     rows = TextRows(starts[full], ends[full], line[full], per_row[full] + 1, quoted)
     if quoting == "auto" and len(quoted):
-        _refuse_likely_strays(path, text, separator, rows, newlines)
+        _refuse_likely_strays(path, text, separator, rows, newlines, numeric)
     return rows
 
 
@@ -80,10 +83,15 @@ def _inside(places: NDArray[np.int64], spans: NDArray[np.int64]) -> NDArray[np.b
     return result
 
 
-def _find_quoted_cells(path: Path, text: bytes, separator: bytes) -> NDArray[np.int64]:
+def quoted_cell_pattern(separator: bytes) -> bytes:
+    """Return the pattern of a quoted cell, whose first group is empty where it is not closed."""
     opening = rb'(?<![^\n%s])"' % re.escape(separator)
+    return opening + rb'[^"]*+(?:""[^"]*+)*+("?)'
+
+
+def _find_quoted_cells(path: Path, text: bytes, separator: bytes) -> NDArray[np.int64]:
     spans = []
-    for match in re.finditer(opening + rb'[^"]*+(?:""[^"]*+)*+("?)', text):
+    for match in re.finditer(quoted_cell_pattern(separator), text):
         if not match[1]:
             line = text.count(b"\n", 0, match.start()) + 1
             raise DataError(
@@ -105,7 +113,12 @@ def _find_quoted_cells(path: Path, text: bytes, separator: bytes) -> NDArray[np.
 
 
 def _refuse_likely_strays(
-    path: Path, text: bytes, separator: bytes, rows: TextRows, newlines: NDArray[np.int64]
+    path: Path,
+    text: bytes,
+    separator: bytes,
+    rows: TextRows,
+    newlines: NDArray[np.int64],
+    numeric: set[int] | None,
 ) -> None:
     """Refuse rows of several lines which would be rows of their own without quotes."""
     within = np.searchsorted(newlines, rows.stop) - np.searchsorted(newlines, rows.start)
@@ -113,7 +126,8 @@ def _refuse_likely_strays(
     if not len(several):
         return
     width = int(rows.cells[0])
-    numeric = _numeric_columns(text, separator, rows)
+    if numeric is None:
+        numeric = find_numeric_columns(text, separator, rows)
     for row in several.tolist():
         first, *others = text[rows.start[row] : rows.stop[row]].split(b"\n")
         if not _looks_like_row(first, separator, width, numeric):
@@ -130,11 +144,11 @@ def _refuse_likely_strays(
             )
 
 
-def _numeric_columns(text: bytes, separator: bytes, rows: TextRows) -> set[int]:
+def find_numeric_columns(text: bytes, separator: bytes, rows: TextRows) -> set[int]:
     """Return the columns that hold numbers in the lines in which the first rows begin."""
     width, seen = int(rows.cells[0]), False
     numeric = set(range(width))
-    for start in rows.start[1:_ROWS_SEEN].tolist():
+    for start in rows.start[1:ROWS_SEEN].tolist():
         stop = text.find(b"\n", start)
         cells = text[start : len(text) if stop < 0 else stop].split(separator)
         if len(cells) == width:

@@ -6,11 +6,14 @@ import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from benchkit.errors import ConfigError, DataError
 
+UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
 PACKED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BYTE_ORDER_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
@@ -48,6 +51,64 @@ def read_text(path: Path, encoding: str | None = None) -> bytes:
     return text
 
 
+def iter_text(path: Path, encoding: str | None, size: int) -> Iterator[bytes]:
+    """Yield the text of a file as `read_text` returns it, a piece of about `size` bytes at a time.
+
+    Pieces end anywhere. Where there is no "\\n" at all, a "\\r" is left as it is.
+
+    Raises:
+        DataError: The text is not of that encoding. Other errors of unpacking it are as they come.
+    """
+    held = b""
+    for piece in _decode_pieces(path, _unpack_pieces(path, size), encoding):
+        held += piece
+        cut = len(held) - held.endswith(b"\r")  # the "\n" may be in the next piece
+        yield held[:cut].replace(b"\r\n", b"\n")
+        held = held[cut:]
+    yield held
+
+
+def _decode_pieces(path: Path, pieces: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:
+    head = next(pieces, b"")
+    if encoding is None:
+        encoding = next((name for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), None)
+    try:
+        decoder = codecs.getincrementaldecoder(encoding or "utf-8")("strict")
+    except LookupError:
+        raise _encoding_error(path, str(encoding)) from None
+    is_first = True
+    for piece in chain([head], pieces, [b""]):
+        if encoding is None and b"\0" in piece:
+            raise DataError(f"{path}: holds zero bytes")
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeError as error:
+            raise DataError(f"{path}: not {encoding or 'UTF-8'}: {error}") from None
+        if encoding is None:
+            yield piece
+            continue
+        if is_first and text:
+            text, is_first = text.removeprefix("\ufeff"), False
+        _refuse_control_characters(path, text, encoding)
+        yield text.encode("utf-8")
+
+
+def _unpack_pieces(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as packed:
+        mark = packed.read(6)
+    if mark.startswith((_ZSTD, b"PK\x03\x04")):
+        raise DataError(f"{path}: is not read in pieces")
+    openers: dict[bytes, Any] = {
+        b"\x1f\x8b": gzip.open,
+        b"BZh": bz2.open,
+        b"\xfd7zXZ\x00": lzma.open,
+    }
+    fits = [opener for start, opener in openers.items() if mark.startswith(start)]
+    with fits[0](path) if fits else path.open("rb") as file:
+        while piece := file.read(size):
+            yield piece
+
+
 def unpack(path: Path) -> bytes:
     """Return the content of a file, unpacked if it is packed."""
     data = path.read_bytes()
@@ -61,7 +122,7 @@ def unpack(path: Path) -> bytes:
         if data.startswith(mark):
             try:
                 return decompress(data)
-            except (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError) as error:
+            except UNPACKING_ERRORS as error:
                 raise DataError(
                     f"{path}: the archive is damaged: {error}", "get the file again"
                 ) from None
@@ -117,10 +178,7 @@ def _decode(path: Path, data: bytes, encoding: str) -> bytes:
         _refuse_control_characters(path, text, encoding)
         return text.encode("utf-8")
     except LookupError:
-        raise ConfigError(
-            f"{path}: unknown encoding {encoding!r}",
-            'use a name that Python knows, such as "latin-1", "cp1252" or "utf-16"',
-        ) from None
+        raise _encoding_error(path, encoding) from None
     except UnicodeError as error:
         where = ""
         if isinstance(error, UnicodeDecodeError):
@@ -130,6 +188,13 @@ def _decode(path: Path, data: bytes, encoding: str) -> bytes:
             f"{path}{where}: not {encoding}: {getattr(error, 'reason', error)}",
             "say what it is written in: encoding = ... in the options",
         ) from None
+
+
+def _encoding_error(path: Path, encoding: str) -> ConfigError:
+    return ConfigError(
+        f"{path}: unknown encoding {encoding!r}",
+        'use a name that Python knows, such as "latin-1", "cp1252" or "utf-16"',
+    )
 
 
 def _usual_encodings(data: bytes) -> str:

@@ -55,7 +55,9 @@ def read_amazon2018(
         "overall": pl.Float32(),
         "unixReviewTime": pl.Int64(),
     }
-    review_lines = jsonl_reader.read_jsonl(path, fields, tuple(fields), max_malformed=max_malformed)
+    review_lines = jsonl_reader.read_large_jsonl(
+        path, fields, tuple(fields), max_malformed=max_malformed
+    )
     items, item_lines, counts, malformed = _items(Path(meta), max_malformed)
     return RawData(
         review_lines.table.rename(

@@ -6,13 +6,14 @@ are read in a second pass.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from benchkit.data.disk_table import Table, find_rows, iter_chunks
 from benchkit.data.raw import RawData, make_line_lookup
 from benchkit.data.readers import jsonl_reader
 from benchkit.data.readers.archive import missing_file_error
@@ -88,18 +89,19 @@ def read_amazon2023(
         if not file.is_file():
             raise missing_file_error(file, "amazon2023")
     path = Path(reviews)
-    review_lines = jsonl_reader.read_jsonl(path, _REVIEW, _REQUIRED, max_malformed=max_malformed)
+    review_lines = jsonl_reader.read_large_jsonl(
+        path, _REVIEW, _REQUIRED, max_malformed=max_malformed
+    )
     table, malformed = review_lines.table, review_lines.malformed
     funnel = {
         "lines": review_lines.count,
         "blank_lines": review_lines.blank,
         "malformed_lines": len(malformed),
-        "variants_of_an_item": int((table["asin"] != table["parent_asin"]).sum()),
+        "variants_of_an_item": len(find_rows(table, pl.col("asin") != pl.col("parent_asin"))),
         **_count_repeats(table),
     }
-    interactions = table.select(
-        pl.col("user_id").alias("user"), pl.col("parent_asin").alias("item"), "rating", "timestamp"
-    )
+    names = {"user_id": "user", "parent_asin": "item"}
+    interactions = table.rename(names).select("user", "item", "rating", "timestamp")
     items = _Items(None) if meta is None else _read_meta(meta, max_malformed)
     return RawData(
         interactions,
@@ -127,18 +129,28 @@ def amazon2023_files(
     return [Path(reviews)] + ([Path(meta)] if meta is not None and titles == "meta" else [])
 
 
-def _count_repeats(table: pl.DataFrame) -> dict[str, int]:
+def _count_repeats(table: Table) -> dict[str, int]:
     """Count reviews that the file has twice: same user, product and millisecond.
 
     Counted by `asin`, as read, before anything is merged or dropped.
     """
-    review = table.select("timestamp", user="user_id", product=pl.coalesce("asin", "parent_asin"))
+    product = pl.coalesce("asin", "parent_asin")
+    names = ("timestamp", "user_id", "asin", "parent_asin")
+
+    def reviews() -> Iterator[pl.DataFrame]:
+        for chunk in iter_chunks(table, *names):
+            yield chunk.select("timestamp", user="user_id", product=product)
+
     # Hashes that are equal say which few rows may be.
-    hashes = review.hash_rows()
-    ordered = np.sort(hashes.to_numpy())
-    repeated = pl.Series(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
-    close = review.filter(hashes.is_in(repeated.implode()))
-    same = close.filter(pl.struct(pl.all()).is_duplicated())
+    hashes = [review.hash_rows() for review in reviews()]
+    ordered = np.concatenate([part.to_numpy() for part in hashes])
+    ordered.sort()
+    repeated = pl.Series(np.unique(ordered[1:][ordered[1:] == ordered[:-1]])).implode()
+    del ordered
+    close = [
+        review.filter(part.is_in(repeated)) for review, part in zip(reviews(), hashes, strict=True)
+    ]
+    same = pl.concat(close).filter(pl.struct(pl.all()).is_duplicated())
     return {
         "reviews_repeated_in_file": len(same) - same.n_unique(),
         "users_with_repeated_reviews": same["user"].n_unique(),

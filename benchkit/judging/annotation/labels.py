@@ -12,11 +12,11 @@ from benchkit.errors import DataError
 from benchkit.io import folder_name
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.annotation.exports import ExportRow, read_export
-from benchkit.runs.records import guess_users
+from benchkit.runs.records import JUDGE_PREFIX, guess_users
 
 LABEL_COLUMNS = (
     "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",
-    "weight",
+    "weight", "run_id",
 )  # fmt: skip
 
 
@@ -101,6 +101,7 @@ def _rows(
         end = (
             f"{criterion.low}-{criterion.high}", item.method, item.task, item.case_id,
             f"{item.task}/{item.user or guess_users([item.case_id])[0]}", item.weight,
+            item.run_id,
         )  # fmt: skip
         for annotator in key.annotators:
             entry = last.get((annotator, identifier, criterion.name))
@@ -110,7 +111,7 @@ def _rows(
             grade = item.grades.get(label, {}).get(criterion.name)
             if grade is not None and criterion.name in judge.comparable:
                 whole = int(grade) if grade.is_integer() else grade
-                yield identifier, f"judge:{label}", criterion.name, whole, *end
+                yield identifier, f"{JUDGE_PREFIX}{label}", criterion.name, whole, *end
 
 
 def _check_one_person_each(entries: Iterable[ExportRow]) -> None:

@@ -42,16 +42,21 @@ class VLLMConfig(EngineSettings):
     model: str
     """A folder or a Hugging Face id."""
     revision: str | None = None
+    """Revision on the hub."""
     trust_remote_code: bool = Field(default=False, exclude_if=lambda value: not value)
     """Run the code that comes with the model, for those that vLLM does not know."""
     lora: str | None = None
     """The folder of an adapter."""
     max_lora_rank: PositiveInt = 64
+    """Largest rank of an adapter that vLLM makes room for."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Type of the weights; `auto` is what the model's files say."""
     max_model_len: PositiveInt | None = None
     """Tokens of prompt and answer together."""
     gpu_memory_utilization: PositiveFloat = Field(0.9, le=1)
+    """Share of a GPU's memory that vLLM takes."""
     tensor_parallel_size: PositiveInt = 1
+    """GPUs that one copy of the model is spread over."""
     batch: PositiveInt = 512
     """Prompts handed over at once; vLLM decides how many of them it computes together."""
     options: dict[str, Any] = Field(default_factory=dict)

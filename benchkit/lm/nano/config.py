@@ -23,8 +23,11 @@ class NanoConfig(BaseModel):
     hidden: PositiveInt = 64
     """Width of the model; input and output embeddings are one table."""
     layers: PositiveInt = 2
+    """Blocks of the Transformer."""
     heads: PositiveInt = 2
+    """Attention heads; twice as many divide `hidden`."""
     kv_heads: PositiveInt = 2
+    """Heads of keys and values; divides `heads`."""
     intermediate: PositiveInt = 128
     """Width of the feed-forward layers."""
     positions: PositiveInt = 1024
@@ -40,6 +43,7 @@ class NanoConfig(BaseModel):
     skip: float = Field(default=0.1, ge=0, lt=1)
     """Share of interactions left out of an epoch, drawn anew in each."""
     epochs: PositiveInt = 60
+    """Passes over the training histories, at most."""
     steps: PositiveInt = 2000
     """Training ends after `epochs` or `steps`, whichever is less."""
     batch_tokens: PositiveInt = 1024
@@ -47,7 +51,9 @@ class NanoConfig(BaseModel):
     learning_rate: PositiveFloat = 3e-3
     """Reached after `warmup` steps."""
     warmup: PositiveInt = 50
+    """Steps in which the learning rate rises."""
     weight_decay: NonNegativeFloat = 0.0
+    """Weight decay of AdamW."""
     averaging: float = Field(default=0.99, ge=0, lt=1)
     """Decay per step of the running average of the weights."""
     checks: PositiveInt = 12
@@ -57,6 +63,7 @@ class NanoConfig(BaseModel):
     validation_cases: int = Field(default=512, ge=0)
     """Cases of the validation loss, the first ones."""
     seed: int = 0
+    """Seed of its weights and of what is drawn in training: one nano for all seeds of a run."""
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:

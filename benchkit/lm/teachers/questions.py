@@ -1,4 +1,4 @@
-"""Questions for training: each user's last training interaction, and items not interacted with."""
+"""Questions for training: users' last training interactions, and items not interacted with."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,47 @@ def build_training_questions(
             f"{negatives} negatives cannot be drawn from {candidates} candidates",
             "lower the negatives or raise the candidates",
         )
-    data, n_items = view.interactions, len(view.catalog)
     users = training_users(view, limit)
     names = [view.users[user] for user in users.tolist()]
-    stops = data.offsets[users + 1] - 1
+    return _write_questions(
+        view, names, users, view.interactions.offsets[users + 1] - 1, negatives, candidates, seed
+    )
+
+
+def build_earlier_questions(
+    view: TrainView, per_user: int, *, candidates: int = 30, seed: int = 0, limit: int | None = None
+) -> list[TeacherQuestion]:
+    """Build a question for each of the `per_user` training items before each user's last one.
+
+    As `build_training_questions` does for the last. A user's first interaction, before which there
+    is nothing, is never asked about.
+
+    Raises:
+        DataError: The catalogue is too small.
+    """
+    newest = view.interactions.offsets[1:] - 1
+    earlier = [
+        (user, row)
+        for user, row in last_interactions(view, per_user + 1, limit)
+        if row != newest[user]
+    ]
+    users = np.array([user for user, _ in earlier], dtype=np.int32)
+    stops = np.array([row for _, row in earlier], dtype=np.int64)
+    names = [f"{view.users[user]}, {newest[user] - row} before the last" for user, row in earlier]
+    return _write_questions(view, names, users, stops, 0, candidates, seed)
+
+
+def _write_questions(
+    view: TrainView,
+    names: list[str],
+    users: NDArray[np.int32],
+    stops: NDArray[np.int64],
+    negatives: int,
+    candidates: int,
+    seed: int,
+) -> list[TeacherQuestion]:
+    """Write questions about the items in the rows `stops`, then about negatives of each."""
+    data, n_items = view.interactions, len(view.catalog)
     targets = data.item[stops]
     try:
         listed = lists.sample_candidates(
@@ -62,8 +99,9 @@ def build_training_questions(
         ) from None
     ids = np.array(view.catalog.ids, dtype=object)
     questions = []
-    for name, user, target, row in zip(names, users.tolist(), targets, listed, strict=True):
-        history = events_before(view, user, int(view.interactions.offsets[user + 1]) - 1)
+    rows = zip(names, users.tolist(), stops.tolist(), targets, listed, strict=True)
+    for name, user, stop, target, row in rows:
+        history = events_before(view, user, stop)
         order = seeds.generator("negatives", seed, name).permutation(row[row != target])
         questions += [
             TeacherQuestion(name, history, tuple(ids[row]), str(ids[item]))

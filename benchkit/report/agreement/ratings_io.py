@@ -12,6 +12,7 @@ import polars as pl
 from benchkit.csv_cells import MARKED_TEXT, unescape_cell
 from benchkit.data.readers.delimited_text import read_delimited_text
 from benchkit.errors import DataError, check_unique
+from benchkit.report.agreement.criteria import criterion_column
 from benchkit.report.agreement.json_lines import read_json_lines
 from benchkit.stats.agreement.contingency import nonuniform_weights
 from benchkit.stats.arrays import Floats
@@ -95,9 +96,9 @@ def read_ratings(
     check_unique("rater", raters)
     tables = []
     for path in paths:
-        table = _read(path)
+        table = read_ratings_file(path)
         if criterion:
-            table = table.filter(_criteria(table) == criterion)
+            table = table.filter(criterion_column(table) == criterion)
         if not len(table):
             raise DataError(f"{path}: no rows", "check that the file is complete")
         tables.append(
@@ -111,19 +112,8 @@ def read_ratings(
     return _pivoted(pl.concat(tables))
 
 
-def list_criteria(paths: Sequence[Path]) -> list[str]:
-    """Return what stands in the column "criterion" of the files, in their order."""
-    series = [_criteria(_read(path)) for path in paths]
-    return list(dict.fromkeys(name for column in series for name in column if name))
-
-
-def _criteria(table: pl.DataFrame) -> pl.Series:
-    if "criterion" not in table.columns:
-        return pl.Series("criterion", [""] * len(table), dtype=pl.String)
-    return table["criterion"].cast(pl.String).fill_null("").str.strip_chars()
-
-
-def _read(path: Path) -> pl.DataFrame:
+def read_ratings_file(path: Path) -> pl.DataFrame:
+    """Return a file's rows, with texts as cells unless it has types. Raises DataError."""
     kind = path.suffix.lower()
     try:
         if kind in (".csv", ".tsv"):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from benchkit.errors import DamageError, StoreError, in_one_line
 from benchkit.evaluation.lookup import protocol_by_name
 from benchkit.evaluation.protocols.base import ProtocolTable
+from benchkit.report.calibration.people_labels import PeopleLabels
 from benchkit.report.core.case_users import case_clusters, counts_cases_as_users, read_case_users
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.empty_tables import omit_empty_buckets, omit_equal_tables
@@ -32,8 +33,11 @@ _TOLERANCE = 1e-9  # of a mean over seeds and cases, whichever is taken first
 _DIFFERENT = {"test": "were evaluated on different cases", "decoding": "were sampled differently"}
 
 
-def collect_results(store: Store, suite: str) -> SuiteTables:
-    """Read everything that the plan of a suite names. Raises StoreError when there is no plan."""
+def collect_results(store: Store, suite: str, labels: PeopleLabels | None = None) -> SuiteTables:
+    """Read everything that the plan of a suite names. Raises StoreError when there is no plan.
+
+    labels: people's grades, by which those of judges are corrected.
+    """
     plan = store.require_plan(suite)
     whole = [
         _table(store, plan, task, protocol)
@@ -56,7 +60,7 @@ def collect_results(store: Store, suite: str) -> SuiteTables:
     ]
     whole, buckets = omit_empty_buckets(whole, buckets)
     tables = [table for table in (*whole, *buckets, *drops) if table.rows]
-    return SuiteTables(plan, tuple(omit_equal_tables(tables)), collect_grades(store, plan))
+    return SuiteTables(plan, tuple(omit_equal_tables(tables)), collect_grades(store, plan, labels))
 
 
 def _table(store: Store, plan: PlanRecord, task: str, protocol_table: ProtocolTable) -> ResultTable:
@@ -176,6 +180,7 @@ def _read_row(
             cost={
                 name: float(np.mean([manifest.cost[name] for manifest in manifests]))
                 for name in manifests[0].cost
+                if all(name in manifest.cost for manifest in manifests)  # an older one has fewer
             },
             caveats=tuple(dict.fromkeys([*caveats, *[_OUTDATED] * is_outdated])),
             device=", ".join(dict.fromkeys(str(m.identity.get("device", "")) for m in manifests)),

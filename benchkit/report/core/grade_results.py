@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from benchkit.report.core.cell import Cell
 
 if TYPE_CHECKING:  # it loads scipy
+    from benchkit.report.calibration.measurement import CalibrationReport
     from benchkit.stats.ordinal_mixed_model import OrdinalEffect
 
 
@@ -71,6 +72,8 @@ class GradeRow:
     """Grade of the first criterion -> its share of all answers; the rest has no grade."""
     means: dict[str, Cell] = field(default_factory=dict)
     """Criterion -> mean."""
+    corrected: dict[str, Cell] = field(default_factory=dict)
+    """Criterion -> mean corrected by people's labels; `n` counts labelled answers."""
     mean_if_correct: Cell | None = None
     """Of the first criterion, over answers that name the item taken."""
     length_adjusted_mean: Cell | None = None
@@ -103,6 +106,8 @@ class GradeTable:
     rows: tuple[GradeRow, ...]
     comparisons: tuple[GradeComparison, ...]
     """Of each method with the one of the highest mean, Holm-adjusted."""
+    calibrations: tuple["CalibrationReport", ...] = ()
+    """The judge beside people, for each criterion that these graded."""
 
     @property
     def main_criterion(self) -> str:

@@ -12,9 +12,9 @@ from benchkit.runs.store import Run
 def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -> pl.DataFrame:
     """Return a row for each answer of a method's runs, from the judgements of one judge.
 
-    Columns: case_id, user, stage, history_length, words; valid (names a candidate); correct (names
-    the target); gradable (the rubric grades its stage, or a judge was asked); hallucinating (1 if
-    it names an item that was never shown, 0 if not, null if not counted); injection; `grade
+    Columns: run_id, case_id, user, stage, history_length, words; valid (names a candidate); correct
+    (names the target); gradable (the rubric grades its stage, or a judge was asked); hallucinating
+    (1 if it names an item that was never shown, 0 if not, null if not counted); injection; `grade
     <criterion>` for each criterion, null where unscored; and `grade`, the first of these.
 
     Args:
@@ -31,6 +31,7 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
         parts.append(
             pl.DataFrame(
                 {
+                    "run_id": pl.repeat(manifest.run_id, len(verdicts), eager=True),
                     "case_id": verdicts["case_id"],
                     "user": _users(verdicts),
                     "stage": verdicts["stage"],

@@ -9,6 +9,10 @@ import polars as pl
 
 from benchkit.errors import DamageError, in_one_line
 from benchkit.evaluation.lookup import protocol_by_name
+from benchkit.report.calibration.judged_answers import join_labels
+from benchkit.report.calibration.measurement import CalibrationReport, measure_calibration
+from benchkit.report.calibration.people_labels import PeopleLabels
+from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeComparison, GradeRow, GradeTable
 from benchkit.report.grades.analysis import compare_with_best, grade_buckets, length_adjusted_means
 from benchkit.report.grades.answers import answer_grades
@@ -37,17 +41,25 @@ class _Method:
         return [manifest for manifest in self.manifests if manifest is not None]
 
 
-def collect_grades(store: Store, plan: PlanRecord) -> tuple[GradeTable, ...]:
+def collect_grades(
+    store: Store, plan: PlanRecord, labels: PeopleLabels | None = None
+) -> tuple[GradeTable, ...]:
     """Return a table for each judge of the plan and each task with verdicts.
+
+    labels: people's grades, by which the judges' means are corrected.
 
     Raises:
         DamageError: All judgements that there are of a task are damaged.
     """
-    tables = [_table(store, plan, task, judge) for judge in plan.judges for task in plan.tasks]
+    tables = [
+        _table(store, plan, task, judge, labels) for judge in plan.judges for task in plan.tasks
+    ]
     return tuple(table for table in tables if table is not None)
 
 
-def _table(store: Store, plan: PlanRecord, task: str, judge: PlannedJudge) -> GradeTable | None:
+def _table(
+    store: Store, plan: PlanRecord, task: str, judge: PlannedJudge, labels: PeopleLabels | None
+) -> GradeTable | None:
     methods = {label: _method(store, plan, task, label, judge) for label in plan.labels}
     first = next((manifest for method in methods.values() for manifest in method.begun), None)
     if first is None:
@@ -75,6 +87,7 @@ def _table(store: Store, plan: PlanRecord, task: str, judge: PlannedJudge) -> Gr
             row = _filled(row, grades[label], first.rubric, plan.history_buckets, warnings)
         rows[label] = row
     at_length = length_adjusted_means(grades)
+    calibrations = () if labels is None else _calibrate(task, judge, first.rubric, grades, labels)
     return GradeTable(
         task,
         judge.label,
@@ -84,10 +97,46 @@ def _table(store: Store, plan: PlanRecord, task: str, judge: PlannedJudge) -> Gr
         first.answers,
         first.caveats,
         tuple(
-            replace(row, length_adjusted_mean=at_length.get(label)) for label, row in rows.items()
+            replace(
+                row,
+                length_adjusted_mean=at_length.get(label),
+                corrected=_corrected_means(label, calibrations),
+            )
+            for label, row in rows.items()
         ),
         tuple(_comparisons(grades, rows, first.rubric)),
+        calibrations,
     )
+
+
+def _calibrate(
+    task: str,
+    judge: PlannedJudge,
+    rubric: dict[str, Any],
+    grades: dict[str, pl.DataFrame],
+    labels: PeopleLabels,
+) -> tuple[CalibrationReport, ...]:
+    """Return the judge beside people, for each criterion that they graded on the task."""
+    reports = []
+    for criterion in rubric["criteria"] if grades else ():
+        answers = join_labels(task, judge.label, criterion, grades, labels)
+        if len(answers.grades):
+            reports.append(measure_calibration(answers))
+    return tuple(reports)
+
+
+def _corrected_means(label: str, calibrations: Sequence[CalibrationReport]) -> dict[str, Cell]:
+    return {
+        report.answers.criterion: Cell(
+            method.mean.corrected.value,
+            method.mean.corrected.low,
+            method.mean.corrected.high,
+            method.n_labels,
+        )
+        for report in calibrations
+        for method in report.methods
+        if method.method == label and method.mean is not None
+    }
 
 
 def _method(store: Store, plan: PlanRecord, task: str, label: str, judge: PlannedJudge) -> _Method:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from benchkit.evaluation.lookup import protocol_by_name
+from benchkit.report.calibration.tables import corrected_tables
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeBucket, GradeComparison, GradeRow, GradeTable
 from benchkit.report.core.labels import (
@@ -37,11 +38,14 @@ def grade_tables(suite: str, tables: Sequence[GradeTable]) -> Iterator[TextTable
             yield grades_by_history(suite, table)
         if table.comparisons:
             yield grade_comparisons_table(suite, table)
+        for calibration in table.calibrations:
+            yield from corrected_tables(calibration)
 
 
 def grade_overview(suite: str, table: GradeTable) -> TextTable:
     """Return the mean of each criterion, and of the main one under two conditions."""
     names = [criterion["name"] for criterion in table.rubric["criteria"]]
+    by_people = [report.answers.criterion for report in table.calibrations]
     rows: list[tuple[str, ...]] = []
     reasons: list[tuple[str, str]] = []
     for row in table.rows:
@@ -50,15 +54,19 @@ def grade_overview(suite: str, table: GradeTable) -> TextTable:
             rows.append((row.label, status))
             reasons.append((row.label, reason))
             continue
-        means = [*map(row.means.get, names), row.mean_if_correct, row.length_adjusted_mean]
+        means = []
+        for name in names:
+            means.append(row.means.get(name))
+            means += [row.corrected.get(name)] * (name in by_people)
+        means += [row.mean_if_correct, row.length_adjusted_mean]
         rows.append(
             (row.label, f"{row.n_graded}/{row.n_answers}", _share(row.valid), _share(row.correct),
              *map(_mean, means))
         )  # fmt: skip
-    header = (
-        "Method", "Scored", "Valid", "Correct", *map(str.capitalize, names), "If correct",
-        "Equal length",
-    )  # fmt: skip
+    columns = []
+    for name in names:
+        columns += [name.capitalize(), *["Corrected"] * (name in by_people)]
+    header = ("Method", "Scored", "Valid", "Correct", *columns, "If correct", "Equal length")
     notes = (*reason_notes(reasons), *_notes(table))
     return TextTable(_title(suite, table, "grades"), header, tuple(rows), notes)
 
@@ -185,6 +193,12 @@ def _notes(table: GradeTable) -> Iterator[str]:
         " predicted at the mean of log(1 + words) over all rationales (linear model,"
         " cluster-robust interval)."
     )
+    if table.calibrations:
+        yield (
+            "Corrected: the judge's mean minus its error on the answers that people graded"
+            " (prediction-powered inference); tables below say where that is not possible, and how"
+            " many labels it rests on."
+        )
     yield from table.caveats
     for row in table.rows:
         for warning in row.warnings:
@@ -239,6 +253,8 @@ def grades_csv(suite: str, tables: Sequence[GradeTable]) -> str:
 def _statistics(row: GradeRow) -> Iterator[tuple[str, Cell]]:
     for name, cell in row.means.items():
         yield f"mean {name}", cell
+    for name, cell in row.corrected.items():
+        yield f"corrected mean {name}", cell
     for level, share in row.shares.items():
         yield f"share {level:g}", Cell(share, n=row.n_answers)
     if row.n_answers:

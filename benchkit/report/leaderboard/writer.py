@@ -13,6 +13,7 @@ from benchkit.report.grades.shares_plot import write_grade_shares
 from benchkit.report.grades.tables import grade_tables, grades_csv
 from benchkit.report.leaderboard import tables
 from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
+from benchkit.report.leaderboard.expected_costs import build_expected_tables
 from benchkit.report.paper import published_values, rendering
 from benchkit.report.paper.paper_table import PaperTable, build_paper_tables
 from benchkit.report.plots.suite import write_suite_plots
@@ -125,18 +126,27 @@ def _paper_layouts(
     return build_paper_tables(results, store, values)
 
 
-def cost_tables(results: SuiteTables, published: Path) -> list[TextTable]:
-    """Build the tables of costs, with published ratios of training time beside ours."""
+def cost_tables(
+    results: SuiteTables, published: Path, store: Store | None = None
+) -> list[TextTable]:
+    """Build the tables of costs, with published ratios of training time beside ours.
+
+    Args:
+        results: The suite's results.
+        published: The folder of published figures.
+        store: The run store, for tables of what was expected of runs.
+    """
     ratios = published_values.read_time_ratios(published, results.plan.published)
-    return list(build_cost_tables(results, ratios))
+    expected = () if store is None else build_expected_tables(results.plan, store)
+    return [*build_cost_tables(results, ratios), *expected]
 
 
-def render_costs(results: SuiteTables, published: Path, format_: str) -> str:
-    """Render the tables of costs as `md`, `latex` or `csv`."""
+def render_costs(results: SuiteTables, published: Path, format_: str, store: Store) -> str:
+    """Render the tables of costs as `md`, `latex` or `csv`, which has no estimates."""
     if format_ == "csv":
         ratios = published_values.read_time_ratios(published, results.plan.published)
         return costs_csv(results, ratios)
-    return _RENDERERS[format_](cost_tables(results, published))
+    return _RENDERERS[format_](cost_tables(results, published, store))
 
 
 def write_leaderboard(

@@ -24,6 +24,7 @@ from benchkit.evaluation.lookup import find_metric, find_protocol, source_files
 from benchkit.io import disk_error
 from benchkit.processes.inspection import describe_method
 from benchkit.runs.cluster.archives import archive_folder, unpack_once
+from benchkit.runs.cluster.file_sender import FILES_HERE, Reference
 from benchkit.runs.cluster.shared_cache import (
     add_answers,
     add_entry,
@@ -31,7 +32,7 @@ from benchkit.runs.cluster.shared_cache import (
     list_cache_entries,
     pack_entries,
 )
-from benchkit.runs.cluster.shipment import FILES_HERE, Reference, RunResult, Shipment, change_texts
+from benchkit.runs.cluster.shipment import RunResult, Shipment, change_texts
 from benchkit.runs.execution import compute_run
 from benchkit.runs.job import Job
 from benchkit.runs.progress import EventHandler, RunEvent

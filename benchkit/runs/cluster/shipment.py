@@ -1,8 +1,6 @@
 """What a run needs on a machine that shares no disk with this one."""
 
-import hashlib
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,22 +8,14 @@ from typing import Any, Literal
 
 from benchkit.data.answer_keys import answer_key_path
 from benchkit.data.preparation.cache import dataset_dir
-from benchkit.files.search_order import SearchOrder, find_named
 from benchkit.key_access import ALLOW_VARIABLE
 from benchkit.lm.generation_cache import AnswerRow
-from benchkit.runs.cluster.archives import archive_files, archive_folder
+from benchkit.runs.cluster.archives import archive_folder
+from benchkit.runs.cluster.file_sender import FileSender, Reference, change_settings
 from benchkit.runs.cluster.shared_cache import collect_answers, pack_entries
 from benchkit.runs.cluster.shared_stages import shares_stages
 from benchkit.runs.job import Job
 from benchkit.runs.records import Manifest
-from benchkit.source_hash import list_local_sources
-
-# Stands for the folder of shipped files in the settings of a shipped job.
-FILES_HERE = "/benchkit-shipped-files"
-_CODE = re.compile(r"(?P<file>.+\.py):(?P<name>[^:]+)")
-
-Reference = Any
-"""Bytes elsewhere, which a function gets: for Ray an ObjectRef."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +68,7 @@ class Shipper:
     def __init__(self, put: Callable[[Any], Reference], cache: Path, room: int) -> None:
         self._put, self._cache, self._room = put, cache, room
         self._places: dict[tuple[str, str], Path] = {}
-        self._sent: dict[Path, tuple[str, Reference]] = {}
+        self._sender = FileSender(put)
         self._folders: dict[str, Reference] = {}
         self._keys: dict[str, Reference] = {}
         self._entries: dict[str, Reference] | None = None
@@ -131,39 +121,9 @@ class Shipper:
 
     def _replace_files(self, job: Job, files: dict[str, Reference]) -> Job:
         """Return a job whose files are called as where it is computed; collect what they are."""
-
-        def place(key: str, text: str, kind: str) -> str:
-            code = _CODE.fullmatch(text)
-            if code and Path(code["file"]).is_file():
-                return f"{self._send_code(Path(code['file']), files)}:{code['name']}"
-            path = find_named(key, text, SearchOrder([Path()]), kind) if key else None
-            return text if path is None else self._send_file(path, files)
-
-        return change_texts(job, place).change(
-            store=Path("runs"), data=Path("data"), device=job.identity["device"]
-        )
-
-    def _send_code(self, path: Path, files: dict[str, Reference]) -> str:
-        """Send a file of code with what it imports of the files around it."""
-        path = path.resolve()
-        sources = list_local_sources(path)
-        root = Path(os.path.commonpath([source.parent for source in sources]))
-        while (root / "__init__.py").is_file():  # a package goes by its name
-            root = root.parent
-        members = {source.relative_to(root).as_posix(): source for source in sources}
-        return f"{self._send(path, lambda: archive_files(members), files)}/{path.relative_to(root)}"
-
-    def _send_file(self, path: Path, files: dict[str, Reference]) -> str:
-        folder = self._send(path, lambda: archive_files({path.name: path}), files)
-        return f"{folder}/{path.name}"
-
-    def _send(self, path: Path, pack: Callable[[], bytes], files: dict[str, Reference]) -> str:
-        if path not in self._sent:
-            data = pack()
-            self._sent[path] = hashlib.sha256(data).hexdigest()[:16], self._put(data)
-        name, reference = self._sent[path]
-        files[name] = reference
-        return f"{FILES_HERE}/{name}"
+        return change_texts(
+            job, lambda key, text, kind: self._sender.replace(key, text, kind, files)
+        ).change(store=Path("runs"), data=Path("data"), device=job.identity["device"])
 
 
 def change_texts(job: Job, change: Callable[[str, str, str], str]) -> Job:
@@ -176,28 +136,13 @@ def change_texts(job: Job, change: Callable[[str, str, str], str]) -> Job:
     card = job.card.model_copy(
         update={
             "target": change("", job.card.target, ""),
-            "config": _change_settings(job.card.config, change),
+            "config": change_settings(job.card.config, change),
         }
     )
-    method = job.method.model_copy(update={"config": _change_settings(job.method.config, change)})
+    method = job.method.model_copy(update={"config": change_settings(job.method.config, change)})
     return job.change(
         card=card,
         method=method,
         metrics=tuple(change("", spec, "") for spec in job.metrics),
         protocols=tuple(change("", spec, "") for spec in job.protocols),
     )
-
-
-def _change_settings(
-    value: Any, change: Callable[[str, str, str], str], key: str = "", kind: str = ""
-) -> Any:
-    if isinstance(value, str):
-        return change(key, value, kind)
-    if isinstance(value, Path):
-        return Path(change(key, str(value), kind))
-    if isinstance(value, Mapping):
-        kind = str(value.get("kind", ""))
-        return {n: _change_settings(v, change, n, kind) for n, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_change_settings(item, change, key, kind) for item in value]
-    return value

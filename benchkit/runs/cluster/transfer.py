@@ -11,8 +11,9 @@ from benchkit.data.answer_keys import KEYS_VARIABLE, answer_keys_folder
 from benchkit.errors import BenchkitError, ConfigError, StoreError
 from benchkit.key_access import ALLOW_VARIABLE
 from benchkit.runs.cluster.archives import extract_archive
+from benchkit.runs.cluster.file_sender import Reference
 from benchkit.runs.cluster.shared_cache import add_answers, add_entry
-from benchkit.runs.cluster.shipment import Reference, RunResult, Shipment, Shipper
+from benchkit.runs.cluster.shipment import RunResult, Shipment, Shipper
 from benchkit.runs.execution import begin_run, describe_result, execute_job, find_outcome
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.progress import EventHandler, RunEvent

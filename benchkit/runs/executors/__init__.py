@@ -1,10 +1,11 @@
-"""Where the runs of a plan are computed: by name, from a package, from a file, or an object."""
+"""Where runs are computed and models asked: by name, from a package, a file, or an object."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
+from benchkit.lm.data_parallel.engine_factory import EngineFactory
 from benchkit.registry import Registry
 from benchkit.runs.job import Job, Outcome
 from benchkit.types import Executor
@@ -12,7 +13,9 @@ from benchkit.types import Executor
 JobExecutor = Executor[Job, Outcome]
 
 # Each is a class that is constructed with the number of runs at a time, or an object. A class with
-# options has a pydantic model named Config, which it gets as its second argument.
+# options has a pydantic model named Config, which it gets as its second argument. One that can ask
+# the language models of judges and teachers, too, has a class named Engines with a Config of its
+# own, which makes a `benchkit.lm.data_parallel.engine_factory.EngineFactory`.
 EXECUTORS: Registry[Any] = Registry(
     "executor",
     {
@@ -25,6 +28,7 @@ EXECUTORS: Registry[Any] = Registry(
     members=("execute",),
     hint="write a class as benchkit.types.Executor describes it",
 )
+LOCAL_EXECUTORS = ("", "inline", "processes")  # names of those that compute on this machine
 _EXAMPLE = "--executor-option address=auto, or an object: executor=RayExecutor(...)"
 
 
@@ -68,6 +72,36 @@ def make_executor(
             " that one, too",
         ) from error
     return constructed
+
+
+def choose_engines(executor: str, options: Sequence[str] = ()) -> EngineFactory | None:
+    """Return what makes the engines of judges and teachers; None for those of this process.
+
+    Args:
+        executor: Name of an executor; "" and "inline" are this process.
+        options: Values of its options for engines, each as NAME=VALUE.
+
+    Raises:
+        ConfigError: There is no executor of this name, it asks no language models, or an option is
+            wrong.
+    """
+    if executor in ("", "inline"):
+        if options:
+            raise ConfigError(
+                "--executor-option: language models in this process have no options",
+                "name an executor: --executor ray",
+            )
+        return None
+    engines = getattr(EXECUTORS.load(executor), "Engines", None)
+    if engines is None:
+        raise ConfigError(
+            f"executor {executor!r} computes runs, and asks no judges or teachers",
+            "use --executor ray, or leave it out: then they are asked in this process",
+        )
+    values = dict(map(_split_option, options))
+    config = validate_model(engines.Config, values, f"executor {executor!r} for judges or teachers")
+    factory: EngineFactory = engines(config)
+    return factory
 
 
 def _split_option(option: str) -> tuple[str, str]:

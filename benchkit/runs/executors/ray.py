@@ -14,6 +14,7 @@ from benchkit.runs.cluster.shared_stages import StageTurns, sort_by_stages
 from benchkit.runs.cluster.transfer import SharedRuns, ShippedRuns, Transfer
 from benchkit.runs.execution import fail_job
 from benchkit.runs.executors.ray_cluster import RayCluster, TaskLostError, open_cluster
+from benchkit.runs.executors.ray_engines import RayEngines
 from benchkit.runs.executors.requirements import refuse_confinement, require_importable
 from benchkit.runs.executors.resources import RunResources, estimate_resources
 from benchkit.runs.job import Job, Outcome
@@ -57,6 +58,7 @@ class RayExecutor:
     """
 
     Config = RayConfig
+    Engines = RayEngines
 
     def __init__(self, workers: int = 1, config: RayConfig | None = None) -> None:
         self._workers, self._config = workers, config or RayConfig()

@@ -1,8 +1,5 @@
 """A cluster of Ray's: tasks that compute runs, and what they say meanwhile."""
 
-import os
-import signal
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -10,11 +7,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from benchkit.errors import ConfigError
 from benchkit.runs.cluster.event_board import EventBoard
-from benchkit.runs.cluster.node import compute_shipment, enter_folder, leave_folder
+from benchkit.runs.cluster.node import compute_shipment, enter_folder
 from benchkit.runs.cluster.shipment import RunResult, Shipment
 from benchkit.runs.cluster.transfer import SharedRun, compute_shared
+from benchkit.runs.executors.ray_connection import (
+    MACHINE_DIGITS,
+    clean_machines,
+    connect,
+    count_places,
+    list_machines,
+)
 from benchkit.runs.executors.resources import RunResources
 from benchkit.runs.progress import RunEvent
 
@@ -22,9 +25,7 @@ _GIB = 2**30
 _EVENT_SECONDS = 0.1  # between looks at what runs say
 _LOOK_SECONDS = 2.0  # between looks at which machines there are
 _END_SECONDS = 10.0  # for tasks to end
-_USAGE_VARIABLE = "RAY_USAGE_STATS_ENABLED"
 _boards: dict[tuple[str, str], Any] = {}
-_MACHINE_DIGITS = 16  # of a node's id
 
 
 class TaskLostError(Exception):
@@ -42,7 +43,7 @@ def compute_on_node(
     """Compute a run in a process of Ray's."""
     import ray
 
-    machine = ray.get_runtime_context().get_node_id()[:_MACHINE_DIGITS]
+    machine = ray.get_runtime_context().get_node_id()[:MACHINE_DIGITS]
 
     def emit(event: RunEvent) -> None:
         if event.kind in ("started", "progress"):  # that it has ended is known from its result
@@ -54,63 +55,20 @@ def compute_on_node(
     return compute_shipment(run, folder, ray.get, emit, room)
 
 
-def clean_node(execution: str, node_folder: Path | None) -> None:
-    """Remove what an execution has left on the machine of this process."""
-    import ray
-
-    machine = ray.get_runtime_context().get_node_id()[:_MACHINE_DIGITS]
-    leave_folder(node_folder, execution, machine)
-
-
-def import_ray() -> Any:
-    """Return the package. Raises ConfigError where it is not installed."""
-    try:
-        import ray
-    except ImportError:
-        raise ConfigError(
-            "executor 'ray' needs Ray, which is not installed", 'pip install "benchkit[ray]"'
-        ) from None
-    return ray
-
-
 @contextmanager
 def open_cluster(address: str, node_folder: Path | None, room: int) -> Iterator["RayCluster"]:
-    """Connect to a cluster, and leave it after the block; one that was started for it ends.
+    """Connect to a cluster to compute runs there, and leave it after the block.
 
     Args:
-        address: "auto", "HOST:PORT" or "ray://HOST:PORT"; "local" starts one on this machine. By
-            default the one that `RAY_ADDRESS` names or that runs here, else a local one. What this
-            process is connected to already comes before all.
+        address: See `connect`.
         node_folder: Where runs are computed on the machines, by default among temporary files.
         room: Bytes of the shared cache that a run sends back.
 
     Raises:
         ConfigError: There is none at this address, or Ray is not installed.
     """
-    ray = import_ray()
-    if ray.is_initialized():
+    with connect(address) as ray:
         yield RayCluster(ray, node_folder, room)
-        return
-    is_main = threading.current_thread() is threading.main_thread()
-    on_terminate = signal.getsignal(signal.SIGTERM)
-    is_chosen = _USAGE_VARIABLE in os.environ
-    os.environ.setdefault(_USAGE_VARIABLE, "0")  # else Ray reports to its makers
-    try:
-        ray.init(address or None, logging_level="warning")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ConfigError(
-            f"no cluster of Ray's can be reached at {address or 'this machine'}: {error}",
-            "start one: ray start --head; or leave out the address for one on this machine",
-        ) from None
-    finally:
-        if not is_chosen:
-            os.environ.pop(_USAGE_VARIABLE, None)
-    try:
-        yield RayCluster(ray, node_folder, room)
-    finally:
-        ray.shutdown()
-        if is_main and on_terminate is not None:
-            signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own in its place
 
 
 class RayCluster:
@@ -163,20 +121,13 @@ class RayCluster:
         """Return what each machine has; looked up every few seconds, as machines come and go."""
         if time.monotonic() - self._looked >= _LOOK_SECONDS:
             self._looked = time.monotonic()
-            nodes = self._ray.nodes()
-            self._known = [node["Resources"] for node in nodes if node["Alive"]]
+            self._known = list_machines(self._ray)
         return self._known
 
     def has_room(self, needs: RunResources) -> bool:
         """Return whether any machine that is there could compute such a run."""
-        for has in self._resources():
-            if (
-                has.get("CPU", 0.0) >= needs.cpus
-                and has.get("GPU", 0.0) >= needs.gpus
-                and has.get("memory", 0.0) >= needs.memory_gb * _GIB
-            ):
-                return True
-        return False
+        reserves = {"CPU": needs.cpus, "GPU": needs.gpus, "memory": needs.memory_gb * _GIB}
+        return count_places(self._resources(), reserves) > 0
 
     def submit(self, run: Shipment | SharedRun, number: int, needs: RunResources) -> Any:
         """Return the reference of a new task.
@@ -272,13 +223,5 @@ class RayCluster:
             alive = [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
             if not tasks:  # else what they have begun on may not be known yet
                 self._collect_machines()
-                alive = [node for node in alive if node[:_MACHINE_DIGITS] in self._machines]
-            clean = self._ray.remote(clean_node)
-            cleanings = [
-                clean.options(
-                    num_cpus=0, max_retries=0, scheduling_strategy=self._affinity(node, False)
-                ).remote(self._execution, self._node_folder)
-                for node in alive
-            ]
-            if cleanings:
-                self._ray.wait(cleanings, num_returns=len(cleanings), timeout=_END_SECONDS)
+                alive = [node for node in alive if node[:MACHINE_DIGITS] in self._machines]
+            clean_machines(self._ray, alive, self._execution, self._node_folder)

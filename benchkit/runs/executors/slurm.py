@@ -34,7 +34,9 @@ class SlurmConfig(BaseModel):
     partition: str = ""
     """Partition, by default Slurm's own choice."""
     account: str = ""
+    """Account that is charged, by default your own."""
     qos: str = ""
+    """Quality of service, by default the account's."""
     time: PositiveInt = 24 * 60
     """Minutes that a run may take. One that takes longer is put back into the queue, and its
     training goes on from its last checkpoint."""
@@ -45,6 +47,7 @@ class SlurmConfig(BaseModel):
     gres: str = ""
     """Generic resources of a run, e.g. "gpu:a100:1"; by default the GPUs that it needs."""
     constraint: str = ""
+    """Features that a machine must have, e.g. "a100"."""
     retries: NonNegativeInt = 2
     """How often a run begins anew whose process was lost; Slurm itself puts back those whose
     machine was."""

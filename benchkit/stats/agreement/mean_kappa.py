@@ -43,7 +43,7 @@ def mean_kappa(
     def statistic(counts: Floats) -> Floats:
         total, defined = np.zeros(len(counts)), np.zeros(len(counts))
         for rater in range(rows.shape[1] - 1):
-            kappas, _ = _kappas_with_later(counts, grade, graded, rater)
+            kappas, _ = kappas_with_later(counts, grade, graded, rater)
             total += np.nansum(kappas, axis=1)
             defined += (~np.isnan(kappas)).sum(axis=1)
         return divide_where(total, defined, defined > 0)
@@ -62,7 +62,7 @@ def mean_kappa(
     return AgreementEstimate(value, low, high, reason=reason)
 
 
-def _kappas_with_later(
+def kappas_with_later(
     counts: Floats, grade: Floats, graded: Bools, rater: int
 ) -> tuple[Floats, Bools]:
     """Return [m, k] kappas of a rater with each of the k raters behind it, NaN where undefined,
@@ -90,7 +90,7 @@ def _describe_undefined(counts: Floats, grade: Floats, graded: Bools) -> str:
     n_raters = grade.shape[1]
     n_pairs, n_apart, n_constant = n_raters * (n_raters - 1) // 2, 0, 0
     for rater in range(n_raters - 1):
-        kappas, common = _kappas_with_later(counts, grade, graded, rater)
+        kappas, common = kappas_with_later(counts, grade, graded, rater)
         n_apart += int((~common).sum())
         n_constant += int((common & np.isnan(kappas)).sum())
     causes = []

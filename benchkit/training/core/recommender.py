@@ -16,29 +16,20 @@ from benchkit.lm.engines.hf import HFConfig, HFEngine
 from benchkit.lm.recommender import LMRecommender
 from benchkit.lm.teachers import TeacherConfig, make_teacher
 from benchkit.lm.teachers.base import NoRationaleError, Rationale, TeacherQuestion
-from benchkit.lm.teachers.questions import build_training_questions
+from benchkit.lm.teachers.questions import build_earlier_questions, build_training_questions
 from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.lm.teachers.template import TemplateTeacherConfig
-from benchkit.training.core.config import LoRAConfig, TrainConfig, merge_training_settings
+from benchkit.training.core.config import TrainConfig, merge_training_settings
+from benchkit.training.core.defaults import (
+    NANO_RATIONALE_DEFAULTS,
+    NANO_RATIONALE_TARGETS,
+    NANO_TRAINING_DEFAULTS,
+    TRAINING_DEFAULTS,
+)
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
 from benchkit.training.core.examples import Example
 from benchkit.training.core.preflight import check_training_config
 from benchkit.types import RunContext, TrainView
-
-# Settings that apply where a suite sets none. nano is small enough to train all of its weights;
-# larger models get adapters, with C-APO's settings (section 5.1).
-NANO_TRAINING_DEFAULTS: Mapping[str, Any] = {
-    "epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "patience": 2, "max_length": 1024,
-}  # fmt: skip
-# If sentences are to be learnt, too, which takes nano about a thousand steps: after fewer it writes
-# fragments without an end, and recommends no better than popularity. A higher learning rate would
-# be faster, but results would depend on rounding.
-NANO_RATIONALE_DEFAULTS: Mapping[str, Any] = {"epochs": 16, "min_steps": 1000, "batch_size": 16}
-TRAINING_DEFAULTS: Mapping[str, Any] = {
-    "epochs": 2, "batch_size": 32, "micro_batch": 4, "learning_rate": 5e-5, "patience": 2,
-    "schedule": "cosine_with_min_lr", "lora": LoRAConfig(), "gradient_checkpointing": True,
-    "precision": "bfloat16", "max_length": 12_000,
-}  # fmt: skip
 
 
 class FineTunedConfig(LMConfig):
@@ -56,6 +47,15 @@ class FineTunedConfig(LMConfig):
     """Validation cases that decide when training stops."""
     teacher: TeacherConfig = TemplateTeacherConfig()
     """Writes the rationales to train on."""
+
+
+class NextItemConfig(FineTunedConfig):
+    """Settings of a method that is fine-tuned on users' next items."""
+
+    targets: PositiveInt | None = None
+    """Last training items of each user that fine-tuning learns to choose, each after what came
+    before it; preferences and rewards are about the last. None: 1, as in the papers, or 4 where
+    nano learns the rationales of the template teacher."""
 
 
 class FineTunedRecommender(LMRecommender):
@@ -176,6 +176,7 @@ class FineTunedRecommender(LMRecommender):
         start = dict(NANO_TRAINING_DEFAULTS if self.config.is_nano else TRAINING_DEFAULTS)
         if self.config.is_nano and self.trains_rationales and "epochs" not in method:
             start |= NANO_RATIONALE_DEFAULTS
+            start["epochs"] /= self.targets_per_user
         if run.device == "cpu":
             start["precision"] = "float32"  # half precision saves nothing there
         explicit = {name: getattr(config, name) for name in config.model_fields_set}
@@ -199,6 +200,24 @@ class FineTunedRecommender(LMRecommender):
             candidates=config.candidates,
             seed=run.seed,
             limit=config.limit_users,
+        )
+
+    @property
+    def targets_per_user(self) -> int:
+        """Most training items of each user that fine-tuning learns to choose."""
+        config = self.config
+        if not isinstance(config, NextItemConfig):
+            return 1
+        if config.targets is not None:
+            return config.targets
+        free = self.trains_rationales and isinstance(config.teacher, TemplateTeacherConfig)
+        return NANO_RATIONALE_TARGETS if free and config.is_nano else 1
+
+    def earlier_questions(self, data: TrainView, run: RunContext) -> list[TeacherQuestion]:
+        """Return questions about the items before each user's last one, as `targets` has it."""
+        count, limit = self.targets_per_user - 1, self.config.limit_users
+        return build_earlier_questions(
+            data, count, candidates=self.config.candidates, seed=run.seed, limit=limit
         )
 
     def supervised_examples(

@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 
 from benchkit.lm.config import ShownHistoryConfig
 from benchkit.training.core.config import TrainConfig
-from benchkit.training.core.recommender import FineTunedConfig
+from benchkit.training.core.recommender import NextItemConfig
 from benchkit.training.preference.examples import TiePolicy
 
 # Settings that apply where a suite sets none: training continues from the fine-tuned model in
@@ -19,7 +19,7 @@ NANO_PREFERENCE_DEFAULTS: Mapping[str, Any] = {
 PREFERENCE_DEFAULTS: Mapping[str, Any] = {"purpose": "preference", "epochs": 3}
 
 
-class PreferenceConfig(FineTunedConfig, ShownHistoryConfig):
+class PreferenceConfig(NextItemConfig, ShownHistoryConfig):
     """Settings of a preference method; `train` is the preference training."""
 
     sft: TrainConfig = TrainConfig()

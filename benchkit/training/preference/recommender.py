@@ -141,7 +141,7 @@ class PreferenceRecommender(FineTunedRecommender):
         _check_lengths(examples, settings.max_length)
         model = load_or_train_sft(
             backbone.model,
-            self.sft_examples(loaded, builder),
+            self.sft_examples(loaded, builder) + self.earlier_examples(builder, data, run),
             sft_settings,
             run,
             validation=self.validation_examples(builder, data, run),
@@ -236,6 +236,18 @@ class PreferenceRecommender(FineTunedRecommender):
             for p in preferences
             if p.chosen.rationale is not None
         ]
+
+    def earlier_examples(
+        self, builder: ExampleBuilder, data: TrainView, run: RunContext
+    ) -> list[Example]:
+        """Return fine-tuning's examples of what users chose before their last item."""
+        questions = self.earlier_questions(data, run)
+        return self.supervised_examples(questions, builder, data, run) if questions else []
+
+    @property
+    def targets_per_user(self) -> int:
+        imported = self.config.preferences is not None
+        return 1 if imported and self.config.targets is None else super().targets_per_user
 
     def validation_examples(
         self, builder: ExampleBuilder, data: TrainView, run: RunContext, item_weight: float = 1.0

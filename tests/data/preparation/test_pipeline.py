@@ -262,7 +262,7 @@ def test_movielens_is_read_whole():
 def test_one_of_each_pair_is_kept_the_first_or_last_in_time(rows):
     user, item, time = np.array(rows, dtype=np.int64).T
     for rule, pick in (("first", min), ("last", max)):
-        kept = set(np.flatnonzero(deduplication_mask(user, item, time, rule)).tolist())
+        kept = set(np.flatnonzero(deduplication_mask(user, item, time.__getitem__, rule)).tolist())
         expected = {
             pick((t, place) for place, (a, b, t) in enumerate(rows) if (a, b) == pair)[1]
             for pair in {(a, b) for a, b, _ in rows}

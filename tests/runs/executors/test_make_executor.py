@@ -7,7 +7,7 @@ import pytest
 
 from benchkit.errors import ConfigError
 from benchkit.runs.execution import execute_job
-from benchkit.runs.executors import make_executor
+from benchkit.runs.executors import choose_engines, make_executor
 from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.executors.processes import ProcessExecutor
 from benchkit.testing.executors import ExecutorContract
@@ -78,3 +78,15 @@ def test_a_class_of_a_file_can_be_named_on_the_command_line(tmp_path):
     assert done.stdout.index("done ml-100k / popularity") < done.stdout.index(
         "done ml-100k / random"
     )
+
+
+def test_language_models_are_asked_here_unless_an_executor_asks_them():
+    assert choose_engines("") is None and choose_engines("inline") is None
+    with pytest.raises(ConfigError, match="in this process have no options"):
+        choose_engines("", ["actors=2"])
+    with pytest.raises(ConfigError, match="'slurm' computes runs, and asks no judges"):
+        choose_engines("slurm")
+    with pytest.raises(ConfigError, match="did you mean 'ray'"):
+        choose_engines("rey")
+    with pytest.raises(ConfigError, match="actor"):
+        choose_engines("ray", ["actor=2"])

@@ -15,7 +15,8 @@ from benchkit.runs.cluster import shared_stages, shipment
 from benchkit.runs.cluster.shipment import Shipper
 from benchkit.runs.cluster.transfer import SharedRun
 from benchkit.runs.executors.ray import RayConfig, RayExecutor
-from benchkit.runs.executors.ray_cluster import RayCluster, import_ray
+from benchkit.runs.executors.ray_cluster import RayCluster
+from benchkit.runs.executors.ray_connection import import_ray
 from benchkit.runs.executors.resources import RunResources
 from benchkit.runs.store import Store
 from benchkit.testing.executors import ExecutorContract

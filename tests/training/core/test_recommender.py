@@ -6,6 +6,8 @@ import pytest
 
 from baselines.preference.dpo import DPO
 from baselines.rl.grpo import GRPO
+from baselines.sft.rec_saver import RecSaver
+from baselines.sft.sft import SFT
 from benchkit.errors import ConfigError
 from benchkit.testing.fixtures import run_context, toy_dataset
 from tests.support.tiny_models import tiny_backbone
@@ -54,3 +56,53 @@ def test_a_second_stage_that_cannot_be_stops_before_the_first(tmp_path, method, 
 )
 def test_weights_that_are_trained_themselves_are_float32(values, dtype):
     assert DPO(DPO.Config.model_validate(values)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "targets"),
+    [
+        (SFT, {"train_rationale": True}, 4),
+        (SFT, {}, 1),  # no rationales to learn
+        (SFT, {"train_rationale": True, "targets": 2}, 2),
+        (SFT, {"targets": 3}, 3),
+        (SFT, {"train_rationale": True, "backbone": "org/model"}, 1),
+        (SFT, {"train_rationale": True, "teacher": {"kind": "file", "path": "r.jsonl"}}, 1),
+        (DPO, {"rationale": True}, 4),
+        (DPO, {"rationale": True, "preferences": "p.jsonl"}, 1),
+        (DPO, {"rationale": True, "preferences": "p.jsonl", "targets": 2}, 2),
+        (GRPO, {"fine_tune": False}, 1),
+        (RecSaver, {}, 1),  # has no such setting
+    ],
+)
+def test_how_many_items_of_a_user_fine_tuning_learns(method, values, targets):
+    assert method(method.Config.model_validate(values)).targets_per_user == targets
+
+
+def test_more_items_of_each_user_mean_fewer_epochs_with_nano(tmp_path):
+    run = run_context(toy_dataset(users=9, items=40).catalog, tmp_path)
+    for targets, epochs in ((1, 16), (4, 4)):
+        method = SFT(SFT.Config.model_validate({"train_rationale": True, "targets": targets}))
+        assert method.training_config(run).epochs == epochs
+    method = SFT(SFT.Config.model_validate({"train_rationale": True, "train": {"epochs": 3}}))
+    assert method.training_config(run).epochs == 3
+
+
+@pytest.mark.parametrize(("rationale", "targets"), [(False, 2), (True, 2)])
+def test_preference_training_starts_from_earlier_items_too(
+    tmp_path, monkeypatch, rationale, targets
+):
+    view = toy_dataset(users=12, items=40, length=8).train_view()
+    run = run_context(view.catalog, tmp_path)
+    values = {**SMALL, "limit_users": 5, "rationale": rationale, "targets": targets}
+    method = DPO(DPO.Config.model_validate(values))
+    learnt = []
+
+    def stop(_, examples, *args, **options):
+        learnt.extend(examples)
+        raise InterruptedError
+
+    monkeypatch.setattr("benchkit.training.sft.load_or_train_sft", stop)
+    with pytest.raises(InterruptedError):
+        method.fit(view, run)
+    assert len(learnt) == 5 * targets
+    assert len({example.prompt for example in learnt}) == 5 * targets

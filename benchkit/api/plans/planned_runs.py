@@ -1,7 +1,7 @@
 """Plan what a call of `run` would do."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from benchkit.config.suite_outline import outline_suite
 from benchkit.data.sources.remote_files import RemoteFile
 from benchkit.errors import DamageError, unknown_name_error
 from benchkit.runs.downloads import missing_files
+from benchkit.runs.estimates.expected_costs import COMPUTED_BEFORE, UNKNOWN_COSTS, ExpectedCosts
+from benchkit.runs.estimates.plan_costs import estimate_jobs
 from benchkit.runs.job import Job, must_compute
 from benchkit.runs.options import RunOptions
 from benchkit.runs.plan import RunPlan, plan_runs
@@ -32,6 +34,7 @@ class PlannedRun:
             would need code of the suite to run.
         reason: Why it will not be run, or is unknown, or what it waits for; else empty.
         missing: Public files that are fetched first; until they are here, a run has no id.
+        expected: What it is expected to cost; nothing where it is not computed.
     """
 
     task: str
@@ -41,6 +44,7 @@ class PlannedRun:
     state: str
     reason: str = ""
     missing: tuple[RemoteFile, ...] = ()
+    expected: ExpectedCosts = UNKNOWN_COSTS
 
     @property
     def title(self) -> str:
@@ -81,7 +85,8 @@ def plan(
     planned = plan_suite(resolved, methods, datasets, seeds, options)
     unknown_rows = outline.unknown_rows() if outline else {}
     unknown_tasks = outline.unknown_tasks() if outline else {}
-    rows = []
+    rows: list[PlannedRun] = []
+    due: dict[int, Job] = {}  # by their places among the rows
     data, store = planned.options.data, Store(planned.options.store)
     waits_for = [missing_files([job], data) for job in planned.jobs]
     ready = [job for job, files in zip(planned.jobs, waits_for, strict=True) if not files]
@@ -96,8 +101,13 @@ def plan(
         elif files:
             rows.append(PlannedRun(*row, "", "to run", "its data are fetched first", files))
         else:
-            state, reason = _stored_state(job, elsewhere[job.run_id])
-            rows.append(PlannedRun(*row, job.run_id, state, reason))
+            state, reason, is_due = _stored_state(job, elsewhere[job.run_id])
+            if is_due:
+                due[len(rows)] = job
+            expected = UNKNOWN_COSTS if is_due else COMPUTED_BEFORE
+            rows.append(PlannedRun(*row, job.run_id, state, reason, expected=expected))
+    for place, expected in zip(due, estimate_jobs(list(due.values())), strict=True):
+        rows[place] = replace(rows[place], expected=expected)
     for skipped in planned.skipped:
         row = (skipped.task, skipped.label, skipped.seed)
         if code := unknown_rows.get(skipped.label):  # what stands in for it cannot do the task
@@ -107,8 +117,9 @@ def plan(
     return rows
 
 
-def _stored_state(job: Job, elsewhere: Sequence[Run]) -> tuple[str, str]:
-    """Return how far a run is, and why it will not be computed, if another suite has it."""
+def _stored_state(job: Job, elsewhere: Sequence[Run]) -> tuple[str, str, bool]:
+    """Return how far a run is, why it will not be computed if another suite has it, and whether it
+    is to be computed."""
     manifest = None
     try:
         manifest = job.run.manifest()
@@ -117,8 +128,8 @@ def _stored_state(job: Job, elsewhere: Sequence[Run]) -> tuple[str, str]:
         state = "damaged"
     is_due = manifest is None or must_compute(manifest, job)
     if is_due and (source := find_source(job, elsewhere)):
-        return "to link", f"the same as a run of suite {source.suite}"
-    return state, ""
+        return "to link", f"the same as a run of suite {source.suite}", False
+    return state, "", is_due
 
 
 def choose_run_profile(profile: Profile, changes: Iterable[str]) -> Profile:

@@ -1,0 +1,69 @@
+"""Options about labels by people: of annotate, agree and report."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+PlanOption = Annotated[
+    bool,
+    typer.Option(
+        "--plan",
+        help="Say how many answers people have to grade, of which methods, so that the judge's"
+        " means are known to --half-width; nothing is written.",
+    ),
+]
+LabelsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="People's grades, as `benchkit annotate --read` wrote them; may be repeated.",
+    ),
+]
+AllJudgementsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="PATH",
+        help="Correct a judge's means over all answers that it graded: judgements (.parquet),"
+        " folders of runs, or a store with --suite; may be repeated.",
+    ),
+]
+EpsilonOption = Annotated[
+    float,
+    typer.Option(
+        help="How much worse than a person a judge may be to replace people, since it costs less:"
+        " .2 beside experts, .15 beside trained people, .1 beside crowd workers."
+    ),
+]
+LabelledSuiteOption = Annotated[str, typer.Option(help="The suite of a store, with --judgements.")]
+HalfWidthOption = Annotated[
+    float,
+    typer.Option(help="--plan: of the 95 % intervals of corrected means, in grades."),
+]
+CorrelationOption = Annotated[
+    float,
+    typer.Option(help="--plan without --labels: of the judge's grades with people's."),
+]
+ExportsOption = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="CSV [CSV]...", help="Read exports of pages back instead."),
+]
+PagesOption = Annotated[
+    Path | None, typer.Option(help="Folder for the pages; with --read, the file of labels.")
+]
+OverlapOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of the answers that everybody sees.")
+]
+AgreementFormatOption = Annotated[
+    Literal["terminal", "md", "csv", "json"], typer.Option("--format", help="How to print it.")
+]
+ReferenceOption = Annotated[
+    str, typer.Option(help="Compare with this rater, or with the mean of several (a,b).")
+]
+PairsOption = Annotated[
+    Literal["none", "reference", "all"] | None,
+    typer.Option(
+        help="Pairs of raters with statistics of their own: none, those with the reference, or"
+        " all; by default all up to 45 pairs, above those with the reference, if there is one."
+    ),
+]

@@ -1,0 +1,1 @@
+"""Language models of judges and teachers in many processes, each with the same engine."""

@@ -1,0 +1,1 @@
+"""Judges' grades corrected by labels of people, in tables and files."""

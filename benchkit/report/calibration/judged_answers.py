@@ -1,0 +1,226 @@
+"""What one judge graded, beside people's grades of some of it: from a store, or from a file."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from benchkit.errors import DataError
+from benchkit.report.agreement.ratings_io import RatingsTable
+from benchkit.report.calibration.people_labels import PeopleLabels, no_labels
+from benchkit.report.grades.answers import answer_grades
+from benchkit.runs.records import JUDGE_PREFIX, JudgementManifest
+from benchkit.runs.store import Run
+from benchkit.stats.arrays import Floats, Ints
+from benchkit.stats.calibration.answer_group import AnswerGroup, make_group
+
+Grades = Mapping[str, pl.DataFrame]
+"""Method -> its answers, as `answer_grades` returns them."""
+
+
+class StoredJudgement(Protocol):
+    """A complete judgement of a run, wherever it was found."""
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+
+    @property
+    def manifest(self) -> JudgementManifest:
+        """Its judgement."""
+
+    @property
+    def method(self) -> str:
+        """The label of the method."""
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedAnswers:
+    """The grades of one judge by one criterion, with labels of people where there are any."""
+
+    task: str
+    judge: str
+    criterion: str
+    categories: tuple[float, ...] | None
+    """All possible grades; None where they are on no scale of categories."""
+    methods: tuple[str, ...]
+    groups: tuple[AnswerGroup, ...]
+    """A method each."""
+    people: tuple[str, ...]
+    grades: Floats
+    """[labelled answers, people], NaN where missing; method after method, as `groups`."""
+    judge_grades: Floats
+    """[labelled answers], NaN where the judge left it without a grade."""
+    units: Ints
+    """[labelled answers] user of each."""
+    weights: Floats
+    """[labelled answers]"""
+    unit_name: str = "users"
+    notes: tuple[str, ...] = field(default=())
+
+
+def answers_of_judgements(
+    judgements: Iterable[StoredJudgement], labels: PeopleLabels
+) -> Iterator[JudgedAnswers]:
+    """Yield what each judge graded of each task, for the criteria of the labels."""
+    for task, judge, rubric, grades in _group_judgements(judgements):
+        for criterion in rubric["criteria"]:
+            if criterion["name"] in labels.criteria:
+                yield join_labels(task, judge, criterion, grades, labels)
+
+
+def plan_answers(
+    judgements: Iterable[StoredJudgement], labels: PeopleLabels | None
+) -> Iterator[JudgedAnswers]:
+    """Yield what each judge graded of each task by the first criterion, with labels if any."""
+    for task, judge, rubric, grades in _group_judgements(judgements):
+        yield join_labels(task, judge, rubric["criteria"][0], grades, labels or no_labels())
+
+
+def _group_judgements(
+    judgements: Iterable[StoredJudgement],
+) -> Iterator[tuple[str, str, Mapping[str, Any], Grades]]:
+    """Yield task, judge, rubric and the answers of each method."""
+    by_judge: dict[tuple[str, str], dict[str, list[StoredJudgement]]] = {}
+    for judgement in judgements:
+        of_judge = by_judge.setdefault((judgement.manifest.task, judgement.manifest.label), {})
+        of_judge.setdefault(judgement.method, []).append(judgement)
+    for (task, judge), methods in by_judge.items():
+        grades = {
+            method: answer_grades([part.run for part in parts], [part.manifest for part in parts])
+            for method, parts in methods.items()
+        }
+        yield task, judge, next(iter(methods.values()))[0].manifest.rubric, grades
+
+
+def join_labels(
+    task: str, judge: str, criterion: Mapping[str, Any], grades: Grades, labels: PeopleLabels
+) -> JudgedAnswers:
+    """Return the answers of a task with the labels that are of them.
+
+    What the rubric grades without a judge is certain. Labels of other answers are counted in a
+    note.
+
+    Raises:
+        DataError: The labels do not say of which of several runs they are.
+    """
+    name, low, high = criterion["name"], criterion["low"], criterion["high"]
+    categories = tuple(float(grade) for grade in range(low, high + 1))
+    of_task = labels.table.filter((pl.col("task") == task) & (pl.col("criterion") == name))
+    scales = set(of_task["scale"].drop_nulls().to_list())
+    notes = []
+    if wrong := scales - {f"{low}-{high}"}:
+        notes.append(
+            f"labels on the scale {', '.join(sorted(wrong))} are left out: {judge} graded {name}"
+            f" from {low} to {high}"
+        )
+        of_task = of_task.filter(pl.col("scale") == f"{low}-{high}")
+    users = _number_users(grades)
+    groups, parts, unmatched = [], [], 0
+    for method, answers in grades.items():
+        group, rows, n_outside = _join_method(method, answers, of_task, name, labels.raters, users)
+        groups.append(group)
+        parts.append(rows)
+        unmatched += n_outside
+    unknown = of_task.filter(~pl.col("system").is_in(list(grades)))
+    unmatched += unknown.select("system", "run_id", "case_id").n_unique() if len(unknown) else 0
+    if unmatched:
+        notes.append(f"{unmatched} labelled answers are not among the judged ones, and left out")
+    return JudgedAnswers(
+        task, judge, name, categories, tuple(grades), tuple(groups), labels.raters,
+        np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]),
+        np.concatenate([part[2] for part in parts]), np.concatenate([part[3] for part in parts]),
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def answers_of_ratings(
+    ratings: RatingsTable, people: Sequence[str], judge: str, categories: Sequence[float] | None
+) -> JudgedAnswers:
+    """Return what a rater of a table graded, beside those who count as people."""
+    grades = ratings.select_raters(people).grades
+    by_judge = ratings.select_raters([judge]).grades[:, 0]
+    systems = np.array(ratings.systems or ("all",) * len(by_judge))
+    names = ratings.resampling_units or ratings.items
+    _, units = np.unique(np.array(names), return_inverse=True)
+    weights = np.ones(len(by_judge)) if ratings.weights is None else ratings.weights
+    judged = ~np.isnan(by_judge)
+    means = _row_means(grades)
+    methods = tuple(dict.fromkeys(systems[judged].tolist()))
+    groups, places = [], [np.zeros(0, dtype=np.int64)]
+    for method in methods:
+        rows = judged & (systems == method)
+        groups.append(make_group(by_judge[rows], means[rows], weights[rows], units[rows]))
+        places.append(np.flatnonzero(rows & ~np.isnan(means)))
+    labelled = np.concatenate(places)
+    return JudgedAnswers(
+        "", judge.removeprefix(JUDGE_PREFIX), "", None if categories is None else tuple(categories),
+        methods, tuple(groups), tuple(people), grades[labelled], by_judge[labelled],
+        units[labelled], weights[labelled], "clusters" if ratings.clusters else "items",
+    )  # fmt: skip
+
+
+def _number_users(grades: Grades) -> dict[str, int]:
+    names = {user for answers in grades.values() for user in answers["user"].to_list()}
+    return {name: number for number, name in enumerate(sorted(names))}
+
+
+def _join_method(
+    method: str,
+    answers: pl.DataFrame,
+    labels: pl.DataFrame,
+    criterion: str,
+    raters: Sequence[str],
+    users: Mapping[str, int],
+) -> tuple[AnswerGroup, tuple[Floats, Floats, Ints, Floats], int]:
+    """Return the group, its labelled answers, and how many labelled ones are not judged."""
+    grade = f"grade {criterion}"
+    judged = answers.filter(pl.col("stage") == "judged")
+    certain = answers.filter((pl.col("stage") != "judged") & pl.col("gradable")).drop_nulls(grade)
+    of_method = labels.filter(pl.col("system") == method)
+    matrix, weights, n_outside = _label_matrix(method, judged, of_method, raters)
+    by_judge = judged[grade].to_numpy()
+    units = np.array([users[user] for user in judged["user"]], dtype=np.int64)
+    group = make_group(by_judge, _row_means(matrix), weights, units)
+    group = AnswerGroup(
+        group.judge, group.people, group.weights, group.units,
+        certain[grade].to_numpy(),
+        np.array([users[user] for user in certain["user"]], dtype=np.int64),
+    )  # fmt: skip
+    at = group.labelled
+    return group, (matrix[at], by_judge[at], units[at], weights[at]), n_outside
+
+
+def _label_matrix(
+    method: str, judged: pl.DataFrame, labels: pl.DataFrame, raters: Sequence[str]
+) -> tuple[Floats, Floats, int]:
+    """Return [answers, raters] grades, [answers] weights, and the number of unknown answers."""
+    runs = judged["run_id"].unique(maintain_order=True).to_list()
+    lacks_run = labels["run_id"].null_count() > 0
+    if lacks_run and len(runs) > 1:
+        raise DataError(
+            f"the labels of {method} do not say of which of its {len(runs)} runs (seeds) they are",
+            "read them back anew with benchkit annotate --read, which now names the runs",
+        )
+    keys = zip(judged["run_id"], judged["case_id"], strict=True)
+    places = {key: place for place, key in enumerate(keys)}
+    columns = {rater: column for column, rater in enumerate(raters)}
+    matrix = np.full((len(judged), len(raters)), np.nan)
+    weights = np.ones(len(judged))
+    outside = set()
+    for row in labels.iter_rows(named=True):
+        key = (row["run_id"] or (runs[0] if runs else ""), row["case_id"])
+        if (place := places.get(key)) is None:
+            outside.add(key)
+            continue
+        matrix[place, columns[row["rater"]]] = row["grade"]
+        weights[place] = row["weight"]
+    return matrix, weights, len(outside)
+
+
+def _row_means(grades: Floats) -> Floats:
+    n = (~np.isnan(grades)).sum(axis=1)
+    means: Floats = np.nansum(grades, axis=1) / np.where(n, n, np.nan)
+    return means

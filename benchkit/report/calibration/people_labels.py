@@ -1,0 +1,91 @@
+"""Labels of people, as `benchkit annotate --read` writes them, for answers in a run store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from benchkit.errors import DataError, check_unique
+from benchkit.report.agreement.ratings_io import read_ratings_file
+from benchkit.runs.records import JUDGE_PREFIX
+
+_NEEDED = ("rater", "criterion", "grade", "system", "task", "case_id")
+_SCHEMA = {
+    "rater": pl.String, "criterion": pl.String, "system": pl.String, "task": pl.String,
+    "case_id": pl.String, "run_id": pl.String, "scale": pl.String, "grade": pl.Float64,
+    "weight": pl.Float64,
+}  # fmt: skip
+_KEY = ("task", "system", "run_id", "case_id", "criterion")
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleLabels:
+    """Grades by people, one a row.
+
+    Columns: task, system (the method), run_id (null where files do not say it), case_id, criterion,
+    scale, rater, grade, weight.
+    """
+
+    table: pl.DataFrame
+
+    @property
+    def raters(self) -> tuple[str, ...]:
+        """The people, in the order of the files."""
+        return tuple(self.table["rater"].unique(maintain_order=True))
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        """The criteria that they graded."""
+        return tuple(self.table["criterion"].unique(maintain_order=True))
+
+
+def no_labels() -> PeopleLabels:
+    """Return labels of which there are none yet."""
+    return PeopleLabels(pl.DataFrame(schema=_SCHEMA))
+
+
+def read_people_labels(paths: Sequence[Path]) -> PeopleLabels:
+    """Read the grades by people of all files; those by judges are left out.
+
+    Raises:
+        DataError: A file has not the columns that say which answer was graded, or a person graded
+            an answer twice.
+    """
+    check_unique("file", [str(path.resolve()) for path in paths])
+    table = pl.concat([_read(path) for path in paths])
+    if len(twice := table.filter(pl.struct(*_KEY, "rater").is_duplicated())):
+        first = twice.row(0, named=True)
+        raise DataError(
+            f"{first['rater']} graded the {first['criterion']} of {first['system']} on case"
+            f" {first['case_id']} more than once",
+            "give each file of labels once",
+        )
+    if not len(table):
+        raise DataError("there is no grade by people in the files", "annotate answers first")
+    return PeopleLabels(table)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    table = read_ratings_file(path)
+    if missing := [name for name in _NEEDED if name not in table.columns]:
+        raise DataError(
+            f"{path}: no column {missing[0]!r}, so that it does not say which answers of the store"
+            " were graded",
+            "give labels that benchkit annotate --read wrote",
+        )
+    people = (
+        pl.DataFrame(
+            [
+                table[name] if name in table.columns else pl.Series(name, [None] * len(table))
+                for name in _SCHEMA
+            ]
+        )
+        .with_columns(
+            pl.col(name).cast(dtype, strict=dtype == pl.String) for name, dtype in _SCHEMA.items()
+        )
+        .with_columns(pl.col("weight").fill_null(1.0))
+    )
+    return people.filter(
+        pl.col("grade").is_not_null() & ~pl.col("rater").str.starts_with(JUDGE_PREFIX)
+    )

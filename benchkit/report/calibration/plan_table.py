@@ -1,0 +1,64 @@
+"""How many labels are needed, as a table."""
+
+from collections.abc import Iterator
+
+from benchkit.report.calibration.judged_answers import JudgedAnswers
+from benchkit.report.core.text_table import TextRow, TextTable
+from benchkit.stats.calibration.label_plan import LabelPlan
+
+
+def plan_tables(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> list[TextTable]:
+    """Return the labels for a half-width, by method and in total."""
+    rows: list[tuple[str, ...] | TextRow] = []
+    for method, group in zip(answers.methods, plan.groups, strict=True):
+        each = "-" if group.labels_each is None else str(group.labels_each)
+        rows.append(
+            (method, str(group.n_answers), str(group.n_pilot), f"{group.spread:.2f}",
+             f"{group.residual_spread:.2f}", each, str(group.labels_neyman))
+        )  # fmt: skip
+    each_numbers = [group.labels_each for group in plan.groups]
+    each_total = "-" if None in each_numbers else str(sum(n or 0 for n in each_numbers))
+    totals = (
+        str(sum(group.n_answers for group in plan.groups)),
+        str(sum(group.n_pilot for group in plan.groups)),
+        "", "", each_total, str(sum(group.labels_neyman for group in plan.groups)),
+    )  # fmt: skip
+    rows.append(TextRow(("all of them", *totals), rule=True))
+    header = ("Method", "Judged", "Labels", "SD", "Residual", "Each", "Together")
+    title = (
+        f"Labels for 95 % intervals of ± {plan.half_width:g}:"
+        f" {answers.task}, {answers.criterion}, judge {answers.judge}"
+    )
+    return [TextTable(title, header, tuple(rows), tuple(_notes(answers, plan, correlation)))]
+
+
+def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Iterator[str]:
+    yield (
+        "Each: answers of a method that people have to grade for its corrected mean. Together: for"
+        " the mean over all answers, most where they tell most (Neyman). Both count the labels that"
+        " there are, and are 20 a method or more. A difference of two means with Each labels is"
+        f" known to about ± {1.4 * plan.half_width:.2g}."
+    )
+    if plan.from_labels:
+        yield (
+            "SD: of people's grades; Residual: of what the judge leaves open of them. Both are from"
+            " the labels that there are (with fewer than 10 of a method, from the others')."
+        )
+    else:
+        yield (
+            "SD: of the judge's grades, taken for people's. Residual: what the judge leaves open of"
+            f" them if its grades correlate with people's by {correlation:g} (--correlation). Label"
+            " about 20 answers a method and plan again with --labels FILE, which knows both."
+        )
+    short = [
+        f"{method} (± {group.floor:.2g})"
+        for method, group in zip(answers.methods, plan.groups, strict=True)
+        if group.labels_each is None
+    ]
+    if short:
+        yield (
+            "-: not reached even if people grade every judged answer, as there are too few of them:"
+            f" {', '.join(short)}. Judge more users, or accept a wider interval."
+        )
+    if not plan.reachable:
+        yield "Together is not reached either; it says to grade all."

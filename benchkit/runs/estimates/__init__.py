@@ -1,0 +1,1 @@
+"""What runs are expected to cost, from what earlier runs have cost."""

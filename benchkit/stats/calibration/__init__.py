@@ -1,0 +1,1 @@
+"""A judge's grades corrected by people's, and whether the judge could replace people."""
