@@ -20,6 +20,12 @@ class BenchkitError(Exception):
     def __str__(self) -> str:
         return f"{self.cause}\n  hint: {self.hint}" if self.hint else self.cause
 
+    @property
+    def line(self) -> str:
+        """The whole cause and the hint, in a line of a list of problems."""
+        cause = "; ".join(part.strip() for part in self.cause.splitlines())
+        return f"{cause} (hint: {' '.join(self.hint.split())})" if self.hint else cause
+
 
 class ConfigError(BenchkitError):
     """A suite, a method name or a hyper-parameter is wrong."""
@@ -92,8 +98,24 @@ def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> ConfigErro
     return ConfigError(f"unknown {kind} {name!r}", suggest_names(name, known))
 
 
-def suggest_names(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean 'x'?" with the names nearest to `name`, or a list of all names."""
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that `name` may have been meant as, nearest first: up to three."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    # `lr` is nearer to `learning_rate` than to `lora`, although it shares fewer letters.
+    initials = [other for other in names if len(name) > 1 and name.lower() == _initials(other)]
+    return initials or difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+
+
+def _initials(name: str) -> str:
+    return "".join(part[:1] for part in name.lower().replace("-", "_").split("_"))
+
+
+def suggest_names(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'?" with the names nearest to `name`, or a list of all names.
+
+    >>> suggest_names("lr", ["lora", "learning_rate", "min_lr"])
+    "did you mean 'learning_rate'?"
+    """
+    names = sorted(set(known))
+    near = near_names(name, names)
     return f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"

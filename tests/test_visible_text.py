@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from benchkit.console import VisibleConsole
-from benchkit.report.core.text_table import TextTable, print_tables, render_markdown
+from benchkit.report.core.terminal_table import print_tables
+from benchkit.report.core.text_table import TextTable, render_markdown
 from benchkit.runs.progress import BarReporter, LineReporter, RunEvent
 from benchkit.visible_text import make_visible, make_visible_line
 

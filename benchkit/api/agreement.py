@@ -5,11 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchkit import io
-from benchkit.errors import ConfigError, DataError
+from benchkit.console import echo
+from benchkit.errors import ConfigError, DataError, unknown_name_error
 from benchkit.judging.annotation.population import find_judgements
 from benchkit.report.agreement.confusion_plot import write_confusions
+from benchkit.report.agreement.criteria import list_criteria
 from benchkit.report.agreement.files import agreement_csv, agreement_json, write_agreement
 from benchkit.report.agreement.measurement import AgreementReport
+from benchkit.report.agreement.ratings_io import read_ratings_file
 from benchkit.report.agreement.tables import agreement_tables
 from benchkit.report.calibration.files import calibration_csv, calibration_records
 from benchkit.report.calibration.judged_answers import answers_of_judgements, answers_of_ratings
@@ -45,22 +48,38 @@ AGREEMENT_FORMATS: dict[str, Callable[[AgreementReport, Sequence[CalibrationRepo
 }
 
 
+def select_criteria(paths: Sequence[Path], criterion: str, format_: str) -> list[str]:
+    """Return the criteria whose grades are compared, each by itself; [""] where files name none.
+
+    Raises:
+        ConfigError: No grade is by `criterion`, or several have no place in one file of a format.
+    """
+    names = list_criteria(map(read_ratings_file, paths))
+    if criterion:
+        if criterion not in names:
+            raise unknown_name_error("criterion", criterion, names)
+        return [criterion]
+    if len(names) > 1 and format_ in ("csv", "json"):
+        raise ConfigError(
+            f"the grades are by {len(names)} criteria, and {format_} is one table",
+            f"name one with --criterion: {', '.join(names)}",
+        )
+    return names if len(names) > 1 else [""]
+
+
 def write_agreement_report(
     report: AgreementReport, folder: Path, calibrations: Sequence[CalibrationReport] = ()
-) -> tuple[list[Path], str]:
-    """Write tables, confusion matrices and their plots.
-
-    Returns:
-        The paths, and why there are no plots (empty where there are).
-    """
+) -> list[Path]:
+    """Write tables, confusion matrices and their plots; say so where there can be no plots."""
     paths = write_agreement(report, folder)
     if calibrations:
         paths.append(folder / "calibration.csv")
         io.write_text(paths[-1], calibration_csv(calibrations))
     try:
-        return paths + write_confusions(report.pairs, folder), ""
+        return paths + write_confusions(report.pairs, folder)
     except ConfigError as error:
-        return paths, str(error)
+        echo(f"no plots: {error}", fg="yellow", err=True)
+        return paths
 
 
 def calibrate_judges(
@@ -71,6 +90,7 @@ def calibrate_judges(
     suite: str = "",
     epsilon: float = DEFAULT_EPSILON,
     seed: int = 0,
+    criterion: str = "",
 ) -> list[CalibrationReport]:
     """Compare each judge with people, and correct its figures.
 
@@ -86,6 +106,7 @@ def calibrate_judges(
         suite: The suite of a store.
         epsilon: By how much a person has to be better than the judge that replaces people.
         seed: Of the bootstrap.
+        criterion: Only grades of `judgements` by this one; the report has no others.
 
     Raises:
         ConfigError: `judgements` is a store, and its suite is not named.
@@ -94,8 +115,10 @@ def calibrate_judges(
     if judgements:
         labels = read_people_labels(paths)
         judged = answers_of_judgements(find_judgements(judgements, suite), labels)
-        answers = [part for part in judged if len(part.grades)]
-        if not answers:
+        answers = [
+            part for part in judged if len(part.grades) and criterion in ("", part.criterion)
+        ]
+        if not answers and not criterion:
             raise DataError(
                 "no label is of an answer in these judgements",
                 "name the judgements that the answers were drawn from, as for benchkit annotate",

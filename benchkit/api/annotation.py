@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchkit.api.catalog import select_datasets
+from benchkit.count_text import count_text
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.errors import ConfigError
 from benchkit.judging.annotation.batch import AnnotationBatch, make_batch
@@ -179,7 +180,7 @@ def _progress_table(labels: AnnotationLabels, batch: str) -> TextTable:
         seconds = "" if p.seconds is None else f"{p.seconds:.0f}"
         rows.append((p.annotator, p.name, *map(str, counts), seconds))
     people = sum(not str(row[1]).startswith("judge:") for row in labels.rows)
-    notes = [f"{people} grades by people, {len(labels.rows) - people} by judges."]
+    notes = [f"{count_text(people, 'grade')} by people, {len(labels.rows) - people} by judges."]
     if labels.n_repeated:
         notes.append(
             f"{labels.n_repeated} rows were given more than once, {labels.n_changed} of them with"

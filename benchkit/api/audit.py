@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from benchkit.count_text import count_text
 from benchkit.data.audit import (
     AuditFinding,
     audit_cases,
@@ -76,7 +77,9 @@ def audit_datasets(specs: Iterable[DatasetSpec], data: Path) -> list[AuditReport
 
 def print_findings(console: Console, report: AuditReport) -> None:
     """Print one report as a table, with what each finding means."""
-    console.print(f"{report.name} ({report.n_cases:,} cases)", style="bold", highlight=False)
+    console.print(
+        f"{report.name} ({count_text(report.n_cases, 'case')})", style="bold", highlight=False
+    )
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("", "Finding", "Count", "Share", "What it means"):
         table.add_column(title, justify="right" if title in ("Count", "Share") else "left")

@@ -9,7 +9,7 @@ import polars as pl
 from benchkit.api.html import tables_to_html
 from benchkit.api.records import text_of, to_pandas_table
 from benchkit.api.results import Results
-from benchkit.api.stored_results import name_in_store, only_suite
+from benchkit.api.stored_results import find_stored_suite
 from benchkit.api.suites import as_names
 from benchkit.errors import ConfigError
 from benchkit.report.comparison.paired_comparison import (
@@ -22,6 +22,7 @@ from benchkit.report.comparison.rendering import (
     comparison_document,
     comparison_records,
 )
+from benchkit.report.core.terminal_table import print_document
 from benchkit.runs.store import Store
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Comparison:
 
     def print(self, console: "Console") -> None:
         """Print the comparison on a rich console."""
-        comparison_document(self._compared).print(console)
+        print_document(console, comparison_document(self._compared))
 
     def _repr_html_(self) -> str:
         document = comparison_document(self._compared)
@@ -147,9 +148,7 @@ def compare(
             f"give a number from {_LEAST:g} to {_MOST:g}, in the unit of the metric, e.g. 0.01",
         )
     store = results.store if isinstance(results, Results) else Store(Path(results))
-    name = (
-        results.suite if isinstance(results, Results) else name_in_store(suite) or only_suite(store)
-    )
+    name = results.suite if isinstance(results, Results) else find_stored_suite(store, suite)
     request = ComparisonRequest(
         as_names(methods), against, as_names(tasks), metric, protocol, target_difference
     )

@@ -11,6 +11,7 @@ from benchkit.api.catalog import select_datasets
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.suite import load_suite
 from benchkit.config.suite_code import check_code
+from benchkit.count_text import count_text
 from benchkit.data.preparation.cache import load_or_prepare
 from benchkit.data.request_batch import TrainData
 from benchkit.data.spec import DatasetSpec
@@ -36,6 +37,9 @@ from benchkit.training.core.example_builder import validation_questions
 from benchkit.training.preference.examples import group_preferences, rank_rejected
 from benchkit.training.preference.preference_io import write_preferences
 from benchkit.types import Progress, RunContext
+
+_CACHE = Path("runs/.cache")  # of the store that runs are in by default
+_FORMER_CACHE = Path("runs/cache")
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,9 @@ class RationaleJob:
         questions = [*self.training, *self.validation]
         yield f"{self.teacher.name}: {self.teacher.caveat}"
         yield (
-            f"{len(self.training):,} questions of training and {len(self.validation):,} of"
-            f" validation, {self.teacher.estimate(questions, self.view.catalog)}"
+            f"{count_text(len(self.training), 'question')} of training and"
+            f" {len(self.validation):,} of validation,"
+            f" {self.teacher.estimate(questions, self.view.catalog)}"
         )
         for share in batch_shares(getattr(self.teacher, "engine_settings", {})):
             yield f"by the Batch endpoint, at {share:.0%} of the prices"
@@ -107,8 +112,8 @@ class RationaleJob:
             yield f"{states}; wrote {rationales}"
             if missing := len(questions) - counts["ok"]:
                 yield (
-                    f"{missing:,} questions have no rationale; answers that could not be used are"
-                    " asked for again by the same command"
+                    f"no rationale for {count_text(missing, 'question')}; answers that could not"
+                    " be used are asked for again by the same command"
                 )
 
 
@@ -124,7 +129,7 @@ def plan_rationales(
     seed: int = 0,
     device: str = "cpu",
     data: Path = Path("data"),
-    cache: Path = Path("runs/cache"),
+    cache: Path = _CACHE,
     trust: bool = False,
     batch: bool = False,
     executor: str = "",
@@ -147,7 +152,8 @@ def plan_rationales(
         seed: Of the draws of candidates and negatives.
         device: For a model in this process.
         data: Folder of the prepared datasets.
-        cache: Folder of item vectors and answers, kept between calls.
+        cache: Folder of item vectors and answers, kept between calls: that of a store, whose runs
+            then find them.
         trust: Let code run that a file names, wherever the file is from.
         batch: Ask the teacher's server by the Batch endpoint: at half the price, within a day.
         executor: Where the teacher's language model is asked: "inline", in this process, or "ray",
@@ -158,6 +164,8 @@ def plan_rationales(
     Raises:
         ConfigError: A name or a setting is wrong.
     """
+    if cache == _CACHE and _FORMER_CACHE.is_dir():
+        note(f"answers to an earlier version are in {_FORMER_CACHE}: --cache {_FORMER_CACHE}")
     engines = choose_engines(executor, tuple(executor_options))
     config = read_teacher_config(teacher, trust, batch)
     check_keys(config)

@@ -1,20 +1,24 @@
 """What `benchkit report` prints: one view of a suite's results."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchkit.api.case_lookup import find_target_places, make_case_lookup
 from benchkit.api.results import Results
-from benchkit.api.stored_results import load_results, name_in_store
-from benchkit.console import echo_file
+from benchkit.api.stored_results import find_stored_suite, load_results
+from benchkit.console import echo, echo_file, echo_files
+from benchkit.count_text import count_text
+from benchkit.io import folder_name
 from benchkit.report.comparison.interference import measure_interference
 from benchkit.report.comparison.interference_table import interference_tables, render_interference
 from benchkit.report.core.labels import MIXED
 from benchkit.report.core.mixed_protocols import select_protocol
-from benchkit.report.core.text_table import print_tables
+from benchkit.report.core.terminal_table import print_tables
 from benchkit.report.leaderboard import writer
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER, unmatched_tables
+from benchkit.report.ranking.table_ranks import SuiteRanks
 from benchkit.report.site.page import render_page
 from benchkit.runs.store import Store
 
@@ -99,12 +103,28 @@ class ReportView:
         return None
 
 
-def forget_row(store: Path, suite: str, label: str) -> int:
-    """Take a row out of a suite's tables, and return how many planned runs that were.
+def forget_rows(
+    store: Path, suite: str, labels: Iterable[str], are_written: bool = False
+) -> Iterator[str]:
+    """Take rows out of a suite's tables, and yield what was done; the runs stay on disk.
 
-    The runs stay on disk. Raises StoreError where the suite has no such row.
+    Args:
+        store: The run store.
+        suite: The suite, or its file.
+        labels: The rows.
+        are_written: Whether the leaderboard is written again afterwards.
+
+    Raises:
+        StoreError: The suite was not run.
+        ConfigError: It has no such row.
     """
-    return Store(store).forget(name_in_store(suite), label)
+    records = Store(store)
+    for label in labels:
+        name = find_stored_suite(records, suite)
+        count = records.forget(name, label)
+        yield f"forgot {label}: {count_text(count, 'planned run')}; results stay"
+        if (folder := Path("leaderboards") / folder_name(name)).is_dir() and not are_written:
+            yield f"{folder} is as before: --leaderboards {folder.parent} writes it again"
 
 
 def print_view(
@@ -114,7 +134,20 @@ def print_view(
     results = load_results(store, suite, data=data, labels=view.labels)
     folder = view.published or PUBLISHED_FOLDER
     notes: list[str] = []
-    if view.is_paper:
+    if view.is_paper and view.format_ == "terminal":
+        text = ""
+        ranks = SuiteRanks(results.store, results.collected) if view.ranks else None
+        tables = writer.paper_text_tables(
+            results.collected,
+            results.store,
+            folder,
+            view.intervals,
+            view.paper,
+            view.protocol,
+            ranks,
+        )
+        print_tables(console, tables)
+    elif view.is_paper:
         text = results.paper_table(
             view.format_,
             paper=view.paper,
@@ -164,3 +197,15 @@ def _show_interference(view: ReportView, results: Results, data: Path, console: 
 def unmatched_published(results: Results, folder: Path | None) -> list[str]:
     """Return a note for each published table that the suite names and the folder lacks."""
     return unmatched_tables(results.collected.plan, folder or PUBLISHED_FOLDER)
+
+
+def renew_leaderboard(results: Results, leaderboards: Path, store: Path) -> None:
+    """Write a suite's tables again where there are some; else say what writes them.
+
+    For commands other than `run` that change results.
+    """
+    if (leaderboards / folder_name(results.suite)).is_dir():
+        echo_files(results.write(leaderboards))
+    else:
+        command = f"benchkit report --suite {results.suite} --out {store}"
+        echo(f"see: {command} (--leaderboards {leaderboards} writes files)")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from benchkit.count_text import count_text
+
 
 @dataclass(frozen=True)
 class RunReport:
@@ -24,8 +26,8 @@ class RunReport:
 
     def lines(self) -> Iterator[str]:
         """Yield what was done in words, a line each."""
-        yield f"{self.n_runs} runs, {self.n_computed} computed now"
+        yield f"{count_text(self.n_runs, 'run')}, {self.n_computed} computed now"
         for suite, count in self.linked.items():
-            yield f"linked {count} run{'s' * (count > 1)} of suite {suite}"
+            yield f"linked {count_text(count, 'run')} of suite {suite}"
         if self.n_judgements is not None:
-            yield f"{self.n_judgements} judgements made now"
+            yield f"{count_text(self.n_judgements, 'judgement')} made now"

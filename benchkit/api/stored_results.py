@@ -1,13 +1,14 @@
 """Read results from a run store."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.config.demo import split_demo_name
-from benchkit.config.suite import load_suite
-from benchkit.errors import ConfigError
+from benchkit.config.suite import list_shipped_suites, load_suite
+from benchkit.errors import ConfigError, StoreError, near_names
 from benchkit.report.calibration.people_labels import read_people_labels
 from benchkit.report.core.collect import collect_results
 from benchkit.runs.store import Store
@@ -44,7 +45,7 @@ def load_results(
     records = Store(Path(store))
     people = read_people_labels([Path(path) for path in labels]) if labels else None
     return Results(
-        collect_results(records, name_in_store(suite) or only_suite(records), people),
+        collect_results(records, find_stored_suite(records, suite), people),
         records,
         Path(data),
         run_report,
@@ -59,6 +60,47 @@ def name_in_store(suite: str) -> str:
     """
     is_file = split_demo_name(suite)[0].endswith(".toml")
     return load_suite(suite).name if is_file else suite
+
+
+def find_stored_suite(store: Store, suite: str = "") -> str:
+    """Return what the store calls a suite that was run; "" means its only one.
+
+    Raises:
+        StoreError: There is no such suite, or it was not run; the hint says how to run it.
+    """
+    name = name_in_store(suite) or only_suite(store)
+    if store.plan(name) is not None:
+        return name
+    here = f" (in this store: {', '.join(store.suites())})" if store.suites() else ""
+    source, users = _split_limited_name(split_demo_name(name)[0])
+    shipped = list_shipped_suites()
+    if name != suite:  # its file was there
+        command = f"--suite {suite}"
+    elif source in shipped:
+        command = f"--suite {source}" if users else f"--suite {suite}"
+    elif Path(f"{source}.toml").is_file():
+        command = f"--suite {source}.toml"
+    else:
+        near = near_names(suite, [*store.suites(), *shipped])
+        names = (
+            f"did you mean {' or '.join(map(repr, near))}?" if near else "see benchkit ls suites"
+        )
+        raise StoreError(f"there is no suite {suite!r}", names + here)
+    command += f" --limit-users {users}" if users else ""
+    raise StoreError(
+        f"store {store.root}: suite {name!r} has not been run",
+        f"benchkit run {command} --out {store.root}{here}",
+    )
+
+
+def _split_limited_name(name: str) -> tuple[str, str]:
+    """Return a suite, and how many of its users were asked, if not all.
+
+    >>> _split_limited_name("quickstart@50users"), _split_limited_name("quickstart")
+    (('quickstart', '50'), ('quickstart', ''))
+    """
+    match = re.fullmatch(r"(.+)@(\d+)users", name, re.DOTALL)
+    return (match[1], match[2]) if match else (name, "")
 
 
 def only_suite(store: Store) -> str:

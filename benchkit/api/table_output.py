@@ -55,7 +55,7 @@ class TableOutput:
 
     def print(self, console: "Console", *, only_grades: bool = False, ranks: bool = False) -> None:
         """Print the tables on a rich console, or only those of grades; see `table`."""
-        from benchkit.report.core.text_table import print_tables
+        from benchkit.report.core.terminal_table import print_tables
         from benchkit.report.grades.tables import grade_tables
         from benchkit.report.leaderboard.tables import print_results
 
@@ -148,10 +148,10 @@ class TableOutput:
         published: str | Path | None = None,
         ranks: bool = False,
     ) -> str:
-        """Return tasks side by side, as papers print them: "md", "latex" or "csv".
+        """Return tasks side by side, as papers print them: "md", "latex", "csv" or "text".
 
         Args:
-            format_: "terminal" is Markdown.
+            format_: "text" is as on a terminal.
             paper: A paper's table or figure that gives the shape, e.g. "c-apo:table2".
             intervals: Whether to print 95 % intervals, too.
             protocol: As of `table`; by default all, and for `paper` "mixed" if there are both.
@@ -166,17 +166,18 @@ class TableOutput:
             >>> "NDCG@5" in bk.load_results("runs", "quickstart@50users").paper_table()
             True
         """
-        from benchkit.report.leaderboard.writer import render_paper_table
+        from benchkit.report.core.terminal_table import print_tables
+        from benchkit.report.leaderboard.writer import paper_text_tables, render_paper_table
         from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 
         folder = PUBLISHED_FOLDER if published is None else Path(published)
+        results, store = self._collected, self._store
+        suite_ranks = self._suite_ranks() if ranks else None
+        if format_ == "text":
+            tables = paper_text_tables(
+                results, store, folder, intervals, paper, protocol, suite_ranks
+            )
+            return text_of(lambda console: print_tables(console, tables))
         return render_paper_table(
-            self._collected,
-            self._store,
-            folder,
-            format_,
-            intervals,
-            paper,
-            protocol,
-            self._suite_ranks() if ranks else None,
+            results, store, folder, format_, intervals, paper, protocol, suite_ranks
         )

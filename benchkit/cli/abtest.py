@@ -41,7 +41,7 @@ def abtest_command(
     """Analyse or plan an A/B test of click-through and conversion rates."""
     from benchkit.api.abtest import ABTestReport
     from benchkit.errors import ConfigError
-    from benchkit.report.core.text_table import wide_console
+    from benchkit.report.core.terminal_table import print_document, wide_console
 
     chosen = [
         name
@@ -65,6 +65,6 @@ def abtest_command(
     else:
         report = ABTestReport.of_counts(control, treatment or [], level, tau)
     if format_ == "terminal":
-        report.document.print(wide_console())
+        print_document(wide_console(), report.document)
     else:
         echo_file(report.render(format_))

@@ -7,7 +7,7 @@ import typer
 
 from benchkit.cli import annotation_options, options
 from benchkit.cli.csv_option import split_names
-from benchkit.console import echo, echo_file
+from benchkit.console import echo, echo_file, echo_files
 
 
 def agree_command(
@@ -22,6 +22,7 @@ def agree_command(
         str,
         typer.Option(help="For a table with one row an item: a column a rater, named a,b,..."),
     ] = "",
+    criterion: options.CriterionOption = "",
     reference: annotation_options.ReferenceOption = "",
     pairs: annotation_options.PairsOption = None,
     scale: options.ScaleOption = "",
@@ -40,35 +41,35 @@ def agree_command(
     Where people and judges graded, it also says whether a judge could replace people and, with all
     answers that the judge graded, what its means are after correction by people's grades.
     """
-    from benchkit.api.agreement import AGREEMENT_FORMATS, calibrate_judges, write_agreement_report
+    from benchkit.api import agreement as api
+    from benchkit.io import folder_name
     from benchkit.report.agreement.measurement import measure_agreement
     from benchkit.report.agreement.ratings_io import RatingsColumns, read_ratings
     from benchkit.report.agreement.tables import agreement_tables
     from benchkit.report.calibration.tables import calibration_tables
-    from benchkit.report.core.text_table import print_tables, wide_console
+    from benchkit.report.core.terminal_table import print_tables, wide_console
     from benchkit.stats.agreement.rating_scale import parse_scale
 
     columns = RatingsColumns(item, rater, grade, system, cluster, weight)
-    ratings = read_ratings(paths, columns, split_names(raters))
-    common_scale = scale != "none"
-    categories = parse_scale(scale) if scale and common_scale else None
-    report = measure_agreement(
-        ratings, split_names(reference), categories, gap, seed, pairs, common_scale
-    )
-    calibrations = calibrate_judges(
-        report, paths, judgements or (), suite=suite, epsilon=epsilon, seed=seed
-    )
-    if format_ == "terminal":
-        tables = [*agreement_tables(report), *calibration_tables(calibrations)]
-        print_tables(wide_console(), tables)
-    else:
-        echo_file(AGREEMENT_FORMATS[format_](report, calibrations))
-    if format_ == "csv":  # which has no place for them
-        for caveat in report.caveats:
+    categories = parse_scale(scale) if scale not in ("", "none") else None
+    criteria = api.select_criteria(paths, criterion, format_) if not raters else [""]
+    for name in criteria:
+        ratings = read_ratings(paths, columns, split_names(raters), name)
+        report = measure_agreement(
+            ratings, split_names(reference), categories, gap, seed, pairs, scale != "none"
+        )
+        calibrations = api.calibrate_judges(
+            report, paths, judgements or (), suite=suite, epsilon=epsilon, seed=seed, criterion=name
+        )
+        if len(criteria) > 1:
+            echo(f"\nCriterion {name}")
+        if format_ == "terminal":
+            tables = [*agreement_tables(report), *calibration_tables(calibrations)]
+            print_tables(wide_console(), tables)
+        else:
+            echo_file(api.AGREEMENT_FORMATS[format_](report, calibrations))
+        for caveat in report.caveats if format_ == "csv" else ():  # which has no place for them
             echo(caveat, fg="yellow", err=True)
-    if out is not None:
-        paths, problem = write_agreement_report(report, out, calibrations)
-        if problem:
-            echo(f"no plots: {problem}", fg="yellow", err=True)
-        for path in paths:
-            echo(f"wrote {path}", err=True)
+        if out is not None:
+            folder = out / folder_name(name) if len(criteria) > 1 else out
+            echo_files(api.write_agreement_report(report, folder, calibrations))

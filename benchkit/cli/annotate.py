@@ -7,7 +7,7 @@ import typer
 
 from benchkit.cli import annotation_options, options
 from benchkit.cli.csv_option import split_names
-from benchkit.console import echo
+from benchkit.console import echo, echo_files
 
 
 def annotate_command(
@@ -44,7 +44,7 @@ def annotate_command(
     """
     from benchkit.api.annotation import make_annotation_pages, plan_annotation, read_annotations
     from benchkit.errors import ConfigError
-    from benchkit.report.core.text_table import print_tables, wide_console
+    from benchkit.report.core.terminal_table import print_tables, wide_console
 
     paths = [*(judgements or []), *(read or []), *(more or [])]
     if (sources := sum(map(bool, (judgements, rationales, read)))) != 1:
@@ -73,7 +73,6 @@ def annotate_command(
             balanced=balanced, seed=seed, data=data, trust=trust,
         )  # fmt: skip
         echo("\n".join(lines))
-    for path in output_paths:
-        echo(f"wrote {path}", err=True)
+    echo_files(output_paths)
     for path in (output_paths[1:] or output_paths) if read else ():
         echo(f"next: benchkit agree {path}", err=True)

@@ -7,7 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import split_names
-from benchkit.console import echo, echo_file
+from benchkit.console import echo, echo_file, echo_files
 
 
 def compare_command(
@@ -39,7 +39,7 @@ def compare_command(
 ) -> None:
     """Test whether methods differ, case by case over the same users."""
     from benchkit import api
-    from benchkit.report.core.text_table import wide_console
+    from benchkit.report.core.terminal_table import wide_console
 
     if power is not None and not 1e-6 <= power <= 1e6:
         raise typer.BadParameter("must be a difference from 1e-6 to 1e6", param_hint="--power")
@@ -52,7 +52,6 @@ def compare_command(
     else:
         echo_file(comparison.table(format_))
     if plots is not None:
-        for path in comparison.write_plots(plots):
-            echo(f"wrote {path}", err=True)
+        echo_files(comparison.write_plots(plots))
         if not comparison.has_ranking:
             echo("no diagram: it needs 3 methods on each of 3 tasks", fg="yellow", err=True)

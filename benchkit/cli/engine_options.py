@@ -30,5 +30,5 @@ EngineExecutorOptionsOption = Annotated[
     ),
 ]
 AnswersFolderOption = Annotated[
-    Path, typer.Option(help="Where item vectors and answers are kept between calls.")
+    Path, typer.Option(help="Where item vectors and answers are kept; by default as `run` does.")
 ]

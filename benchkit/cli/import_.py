@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.console import echo
+from benchkit.count_text import count_text
 
 if TYPE_CHECKING:
     from benchkit.interop.external_runs import ImportResult
@@ -21,9 +22,7 @@ def import_command(
     run: options.RunFolderOption = None,
     dataset: options.OneDatasetOption = "",
     label: options.LabelOption = "",
-    family: Annotated[
-        str, typer.Option(help="Its group in tables, e.g. cf, prompted, sft, preference, rl.")
-    ] = "external",
+    family: options.FamilyOption = "external",
     paper: options.PaperOption = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the predictions; each has a file.")] = 0,
     cases_hash: options.CasesHashOption = "",
@@ -32,12 +31,11 @@ def import_command(
         typer.Option(min=0, max=1, help="Share of the cases that FILE may lack; they are misses."),
     ] = 0.05,
     partial: options.PartialOption = False,
-    limit_users: Annotated[
-        int | None, typer.Option(min=1, help="FILE answers so many users: SUITE@Nusers.")
-    ] = None,
+    limit_users: options.LimitUsersOption = None,
     trust: options.TrustOption = False,
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
+    leaderboards: options.RenewedOption = Path("leaderboards"),
 ) -> None:
     """Score results made elsewhere, and show them beside the runs of a suite, marked as external.
 
@@ -45,6 +43,8 @@ def import_command(
     the candidates), a ranking (item ids) or samples (texts), or rows of case_id, item and score.
     What a ranking does not list was not retrieved: such a target is a miss.
     """
+    from benchkit.api.report import renew_leaderboard
+    from benchkit.api.stored_results import load_results
     from benchkit.config.suite import load_suite
     from benchkit.interop import prediction_import
     from benchkit.interop.evaluation_task import load_task
@@ -55,25 +55,26 @@ def import_command(
         raise typer.BadParameter("name either a --file or a --run")
     store, loaded_suite = Store(out), load_suite(suite, trust=trust)
     if run is not None:
-        _print_import(import_run(run, loaded_suite, store, data, dataset, label), 0, out)
-    elif file is not None:
+        imported = import_run(run, loaded_suite, store, data, dataset, label)
+        _print_import(imported, 0)
+    else:
         place = load_task(loaded_suite, dataset, data, limit_users)
         source = prediction_import.PredictionsFile(
-            file, label, family, paper, seed, cases_hash, allow_missing, partial
+            Path(file or ""), label, family, paper, seed, cases_hash, allow_missing, partial
         )
         imported, answers = prediction_import.import_predictions(source, place, store)
         partial_note = prediction_import.describe_partial(place, answers)
-        _print_import(imported, len(answers.missing), out, partial_note)
+        _print_import(imported, len(answers.missing), partial_note)
+    renew_leaderboard(load_results(out, imported.manifest.suite, data=data), leaderboards, out)
 
 
-def _print_import(imported: "ImportResult", missing: int, out: Path, note: str = "") -> None:
+def _print_import(imported: "ImportResult", missing: int, note: str = "") -> None:
     manifest = imported.manifest
     prefix = "imported" if imported.computed else "was imported already:"
     echo(f"{prefix} {manifest.label} on {manifest.task}, run {manifest.run_id}")
     for line in manifest.summary:
         chance = "" if line.chance is None else f"  (chance {line.chance:.3f})"
         echo(f"  {line.protocol} {line.metric} {line.mean:.3f}{chance}")
-    unanswered = f"{missing} cases are not answered and count as misses" if missing else ""
+    unanswered = f"{count_text(missing, 'case')} without an answer, a miss each" if missing else ""
     for warning in filter(None, (unanswered, note)):
         echo(warning, fg="yellow", err=True)
-    echo(f"see: benchkit report --suite {manifest.suite} --out {out}")

@@ -41,10 +41,12 @@ def judge_command(
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
+    leaderboards: options.RenewedOption = Path("leaderboards"),
 ) -> None:
     """Grade the rationales of complete runs; what was judged or paid for is kept."""
     from benchkit import api
-    from benchkit.report.core.text_table import wide_console
+    from benchkit.api.report import renew_leaderboard
+    from benchkit.report.core.terminal_table import wide_console
 
     planned = api.plan_judging(
         suite, by=by, label=label, config=api.read_judge_settings(config, rubric, trust),
@@ -65,13 +67,12 @@ def judge_command(
         for line in api.describe_judging(outcome):
             console.print(line, highlight=False, markup=True)
 
-    with api.show_progress(console) as handler:
+    with options.say_what_is_kept(out), api.show_progress(console) as handler:
         results = api.execute_judging(
             planned, again=again, data=data, progress=handler, on_outcome=print_outcome
         )
     results.print(console, only_grades=True)
-    command = f"benchkit report --suite {planned.name} --out {out} --leaderboards leaderboards"
-    console.print(f"write them: {command}")
+    renew_leaderboard(results, leaderboards, out)
     options.exit_if_damaged(results.collected.damaged_rows)
     if results.run_report.n_failed:
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from benchkit.console import VisibleConsole, echo_file
+from benchkit.count_text import count_text
 
 
 def ls_command(
@@ -53,7 +54,7 @@ def _print_cards(entries: list[dict[str, Any]]) -> None:
             console.print(Padding(Text(line), (0, 0, 0, 4)))
     deviates = any(card["deviations"] for card in entries)
     note = "; lines with - are known deviations" * deviates
-    console.print(Text(f"{len(entries)} entries{note}", style="dim"))
+    console.print(Text(f"{count_text(len(entries), 'entry', 'entries')}{note}", style="dim"))
 
 
 def _print_entries(entries: list[dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """Options that several commands share, and those with long help texts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +11,7 @@ from benchkit.console import echo
 
 SuiteOption = Annotated[str, typer.Option(help="A suite by name, or the path of a TOML file.")]
 StoredSuiteOption = Annotated[
-    str, typer.Option(help="A suite that was run (its name in the store).")
+    str, typer.Option(help="A suite that was run: its name in the store, or the path of its file.")
 ]
 MethodsOption = Annotated[str, typer.Option(help="Only these methods, comma-separated.")]
 DatasetOption = Annotated[str, typer.Option(help="Only these datasets, comma-separated.")]
@@ -39,8 +40,7 @@ ChangeOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a value of the suite, e.g. models.default.backbone=Qwen/Qwen3-4B; may be"
-        " repeated.",
+        help="Change a value of the suite, e.g. decoding.n=10; may be repeated.",
     ),
 ]
 LimitUsersOption = Annotated[
@@ -126,7 +126,11 @@ OverwriteOption = Annotated[
     Literal["never", "failed", "always"], typer.Option(help="Which finished runs are done again.")
 ]
 LeaderboardsOption = Annotated[
-    Path, typer.Option(help="Tables, plots and the page are written to LEADERBOARDS/SUITE.")
+    Path,
+    typer.Option(help="Where tables, plots and the page are written, in a folder named as SUITE."),
+]
+RenewedOption = Annotated[
+    Path, typer.Option(help="Where LEADERBOARDS/SUITE, if there is one, is written again.")
 ]
 ConfineOption = Annotated[
     bool,
@@ -161,6 +165,9 @@ CasesHashOption = Annotated[
     str, typer.Option(help="The cases_hash of the cases, if FILE has no .meta.json.")
 ]
 LabelOption = Annotated[str, typer.Option(help="What the row is called.")]
+FamilyOption = Annotated[
+    str, typer.Option(help="Its group in tables, e.g. cf, prompted, sft, preference, rl.")
+]
 PaperOption = Annotated[str, typer.Option(help="Where the method is described.")]
 
 # benchkit rationales
@@ -259,6 +266,9 @@ PartialOption = Annotated[
         help="Candidates without a score were not retrieved; without it all need a score.",
     ),
 ]
+CriterionOption = Annotated[
+    str, typer.Option(help="Only this criterion of a rubric; by default each by itself.")
+]
 GapOption = Annotated[
     float | None,
     typer.Option(
@@ -271,7 +281,7 @@ GapOption = Annotated[
 ControlOption = Annotated[
     str,
     typer.Option(
-        help="CLICKS/IMPRESSIONS, or CLICKS/IMPRESSIONS/CONVERSIONS; with --csv the name of"
+        help="CLICKS/IMPRESSIONS, and /CONVERSIONS behind it if known; with --csv the name of"
         " the arm, by default the first."
     ),
 ]
@@ -279,6 +289,19 @@ TauOption = Annotated[
     float,
     typer.Option(help="Always-valid test: the difference of rates that it is tuned to."),
 ]
+
+
+@contextmanager
+def say_what_is_kept(store: Path) -> Iterator[None]:
+    """Let Ctrl-C say what is kept and how to go on, where nothing deeper said it."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(
+            str(interrupt)
+            or f"what is complete is kept in {store}: run the same command again to go on, or"
+            " benchkit report to see the tables so far"
+        ) from None
 
 
 def exit_if_damaged(rows: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ def rationales_command(
     trust: options.TrustOption = False,
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     data: options.DataFolderOption = Path("data"),
-    cache: engine_options.AnswersFolderOption = Path("runs/cache"),
+    cache: engine_options.AnswersFolderOption = Path("runs/.cache"),
 ) -> None:
     """Write rationales and coherence scores to train with.
 

@@ -1,14 +1,30 @@
-"""Refuse options that stand twice on the command line where only the last would count."""
+"""What all commands do with their options and their help."""
 
+import inspect
 from collections import Counter
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 
 class StrictCommand(TyperCommand):
-    """A command that says so where an option that takes one value is given several times."""
+    """A command that says so where an option that takes one value is given several times.
+
+    Its help fills the lines of a paragraph whatever the width, and names no opposite of a flag
+    that is off by default.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if self.help:
+            paragraphs = inspect.cleandoc(self.help).split("\n\n")
+            self.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+        for parameter in self.params:
+            if isinstance(parameter, TyperOption) and parameter.is_flag:
+                parameter.metavar = ""  # which is printed instead of <bool>
+                if not parameter.default:
+                    parameter.secondary_opts = []
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(list(args))

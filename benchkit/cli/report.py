@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchkit.cli import annotation_options, options
-from benchkit.console import echo
+from benchkit.console import echo, echo_files
 
 
 def report_command(
@@ -56,20 +56,18 @@ def report_command(
     data: options.DataFolderOption = Path("data"),
 ) -> None:
     """Print the tables of a suite from the run store; nothing is computed again."""
-    from benchkit.api.report import ReportView, forget_row, print_view, unmatched_published
-    from benchkit.report.core.text_table import wide_console
+    from benchkit.api.report import ReportView, forget_rows, print_view, unmatched_published
+    from benchkit.report.core.terminal_table import wide_console
 
     shape = (format_, layout, intervals, costs, paper, protocol, published, ranks, interference)
     view = ReportView(*shape, tuple(labels or ()))
     if problem := view.find_conflict(writes=leaderboards is not None):
         raise typer.BadParameter(problem[1], param_hint=problem[0])
-    for label in forget or ():
-        count = forget_row(out, suite, label)
-        echo(f"forgot {label}: {count} planned runs; their folders stay", err=True)
+    for line in forget_rows(out, suite, forget or (), leaderboards is not None):
+        echo(line, err=True)
     results, notes = print_view(view, out, suite, data, wide_console())
     if leaderboards is not None:
-        for path in results.write(leaderboards, published=published, ranks=ranks):
-            echo(f"wrote {path}", err=True)
+        echo_files(results.write(leaderboards, published=published, ranks=ranks))
         notes += unmatched_published(results, published)
     for note in dict.fromkeys(notes):
         echo(f"note: {note}", fg="yellow", err=True)

@@ -8,6 +8,7 @@ import typer
 from benchkit.cli import options
 from benchkit.cli.csv_option import parse_integers, split_names
 from benchkit.cli.data.downloads import print_downloads
+from benchkit.console import echo_files
 
 if TYPE_CHECKING:
     from benchkit.runs.job import Outcome
@@ -43,7 +44,7 @@ def run_command(
 
     from benchkit import api
     from benchkit.config.demo import demo_name
-    from benchkit.report.core.text_table import wide_console
+    from benchkit.report.core.terminal_table import wide_console
 
     console = wide_console()
     suite = demo_name(suite, demo_users) if demo else suite
@@ -65,16 +66,15 @@ def run_command(
             console.print(Text("failed", "red").append(line, "default"), soft_wrap=True)
             console.print("  do it again with --overwrite failed", highlight=False)
 
-    with api.show_progress(console) as handler:
+    with options.say_what_is_kept(out), api.show_progress(console) as handler:
         results = api.run(
             suite, **chosen, fetch=fetch, progress=handler, on_outcome=tell_old_failure
         )
-    report = results.run_report
-    for line in report.lines():
+    for line in results.run_report.lines():
         console.print(Text(line), soft_wrap=True)
+    paths = results.write(leaderboards)
     results.print(console)
-    for path in results.write(leaderboards):
-        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    echo_files(paths, err=False)
     options.exit_if_damaged(results.collected.damaged_rows)
-    if report.n_failed:
+    if results.run_report.n_failed:
         raise typer.Exit(1)

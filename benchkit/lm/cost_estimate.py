@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from benchkit.count_text import count_text
+
 BYTES_PER_TOKEN = 4  # of English
 BATCH_PRICE = 0.5  # of a token by the Batch endpoint, at OpenAI and others
 REPLY_TOKENS = 150  # of a judge: its reasons in three sentences, and the verdict
@@ -26,7 +28,7 @@ class CallCost(NamedTuple):
     def __str__(self) -> str:
         cost = "cost unknown without prices" if self.cost is None else f"cost {self.cost:,.2f}"
         return (
-            f"{self.calls:,} calls, {self.prompt_tokens:,} prompt tokens,"
+            f"{count_text(self.calls, 'call')}, {self.prompt_tokens:,} prompt tokens,"
             f" {self.completion_tokens:,} completion tokens, {cost}"
         )
 
@@ -68,8 +70,8 @@ likely=None)
     def __str__(self) -> str:
         """In words, for a person."""
         if not self.calls:
-            cached = f" ({self.n_cached:,} answers are there)" if self.n_cached else ""
-            return f"no call to a language model{cached}"
+            cached = f" ({count_text(self.n_cached, 'answer')} there already)"
+            return "no call to a language model" + cached * bool(self.n_cached)
         likely = "" if self.likely is None else f"likely {self.likely}; "
         return f"{self.n_cached:,} answered before; {likely}at most {self.upper_bound}"
 

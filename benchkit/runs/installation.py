@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from benchkit.cards import list_cards
+from benchkit.count_text import count_text
 from benchkit.errors import BenchkitError
 from benchkit.fingerprint import package_versions
 
@@ -94,7 +95,8 @@ def _check_catalogs() -> InstallationCheck:
             "method catalogs", False, error.cause, hint=error.hint, required=True
         )
     return InstallationCheck(
-        "method catalogs", number > 0, f"{number} methods", "no catalog of methods was found",
+        "method catalogs", number > 0, count_text(number, "method"),
+        "no catalog of methods was found",
         "pip install -e . (the entry points are written at installation)", required=True,
     )  # fmt: skip
 

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
@@ -208,8 +207,8 @@ class LineReporter:
         elif event.kind == "progress":
             if time.monotonic() - self._last.get(event.run, 0.0) >= _LINE_INTERVAL:
                 self._last[event.run] = time.monotonic()
-                total = f"/{event.total}" if event.total else ""
-                self._print("...", event.run, f"{event.stage} {event.done}{total} {event.note}")
+                words = filter(None, [event.stage, _format_steps(event), event.note])
+                self._print("...", event.run, " ".join(words))
         else:
             self._print(_STATUS_MARKUP[event.kind], event.run, event.note)
 
@@ -226,7 +225,7 @@ class BarReporter:
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[note]}"),
             console=console,
@@ -243,19 +242,29 @@ class BarReporter:
 
     def handle(self, event: RunEvent) -> None:
         if event.kind == "started":
-            self._tasks[event.run] = self._bars.add_task(_escape(event.run), total=None, note="")
+            self._tasks[event.run] = self._bars.add_task(
+                _escape(event.run), total=None, note="", count=""
+            )
         elif event.kind == "progress" and event.run in self._tasks:
             self._bars.update(
                 self._tasks[event.run],
                 description=f"{_escape(event.run)} [cyan]{_escape(event.stage)}[/]",
                 completed=event.done,
                 total=event.total,
+                count=_format_steps(event),
                 note=_escape(event.note),
             )
         else:
             self._lines.handle(event)
             if event.kind not in ("waiting", "damaged") and event.run in self._tasks:
                 self._bars.remove_task(self._tasks.pop(event.run))
+
+
+def _format_steps(event: RunEvent) -> str:
+    """Return '3/9', or '3' where nobody knows of how many, as while something is loaded."""
+    if event.total:
+        return f"{event.done}/{event.total}"
+    return str(event.done) if event.done else ""
 
 
 def _escape(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchkit.errors import BenchkitError, DamageError
+from benchkit.errors import BenchkitError, DamageError, in_one_line
 from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, metric_by_name
 from benchkit.evaluation.metrics.rank_based import RankMetric
 from benchkit.evaluation.protocols.sampled import Sampled, recompute_values
@@ -84,6 +84,8 @@ def _check_run(store: Store, run: Run) -> Iterator[ValidationCheck]:
         manifest = run.manifest()
         if manifest is not None:
             problems = list(_run_problems(store, run, manifest))
+            if manifest.status == "failed":
+                detail = f"records a failure: {in_one_line(str(manifest.error))}"
             if not records.has_checksums(manifest.schema_version):
                 detail = f"schema {manifest.schema_version} has no checksums: damage can be unseen"
         elif run.path.is_dir() and any((run.path / name).exists() for name in _OF_A_RUN):

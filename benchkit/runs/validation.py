@@ -9,6 +9,7 @@ from benchkit.config.suite import MethodSpec, Suite, list_shipped_suites
 from benchkit.config.suite_code import find_code
 from benchkit.config.suite_files import locate_config
 from benchkit.config.suite_outline import outline_suite
+from benchkit.count_text import count_text
 from benchkit.errors import BenchkitError, ConfigError
 from benchkit.runs.settings.profiles import PROFILES, apply_profile
 from benchkit.runs.store_validation import ValidationCheck, check_store
@@ -50,15 +51,16 @@ def _check_suite(name: str) -> Iterator[ValidationCheck]:
             config = locate_config(suite, method.config, Path("data"), method.name)
             cards.build_config(cards.find_card(method.method), config)
         except BenchkitError as error:
-            if (problem := f"{method.name}: {error.cause}") not in wrong:
+            if (problem := f"{method.name}: {error.line}") not in wrong:
                 wrong.append(problem)
     for judge in suite.judging.judges if suite.judging else ():
         try:
             config = locate_config(suite, judge.config, Path("data"), judge.name)
             cards.build_config(cards.find_card(judge.judge, "judge"), config)
         except BenchkitError as error:
-            wrong.append(f"{judge.name}: {error.cause}")
-    what = f"suite {suite.name}: {len(suite.tasks)} tasks, {len(suite.methods)} methods"
+            wrong.append(f"{judge.name}: {error.line}")
+    what = f"suite {suite.name}: {count_text(len(suite.tasks), 'task')},"
+    what += f" {count_text(len(suite.methods), 'method')}"
     code = [f"not run: {ref.key} = {ref.target}" for ref in outline.code]
     yield ValidationCheck(what, not wrong, "; ".join([*wrong, *code]))
 
@@ -70,7 +72,7 @@ def _rows_of_all_profiles(suite: Suite, wrong: list[str]) -> list[MethodSpec]:
         for profile in PROFILES if suite.models else PROFILES[:1]:
             rows += apply_profile(suite, profile).methods
     except ConfigError as error:
-        wrong.append(error.cause)
+        wrong.append(error.line)
     return rows
 
 
@@ -88,6 +90,6 @@ def _check_cards(to_check: Iterable[Card], run_code: bool = False) -> Iterator[V
             else:
                 cards.build_config(card, {})
         except BenchkitError as error:
-            yield ValidationCheck(what, False, error.cause)
+            yield ValidationCheck(what, False, error.line)
         else:
             yield ValidationCheck(what, True)

@@ -11,8 +11,6 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pytest
-
 from benchkit.config.suite import Suite
 from benchkit.runs.executors import JobExecutor
 from benchkit.runs.executors.inline import InlineExecutor
@@ -21,6 +19,7 @@ from benchkit.runs.options import RunOptions
 from benchkit.runs.plan import execute_plan, plan_runs
 from benchkit.runs.progress import EventHandler, RunEvent
 from benchkit.runs.store import Store
+from benchkit.testing.pytest_module import pytest
 from benchkit.types import Prediction, Request, RunContext, TrainView
 
 

@@ -12,13 +12,12 @@ from functools import lru_cache
 from itertools import cycle, islice
 from pathlib import Path
 
-import pytest
-
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.validation import validate_verdicts
 from benchkit.judging.verdicts import SCORED, Judge, JudgeInput, Verdict
 from benchkit.lm.cost_estimate import CostEstimate
 from benchkit.testing.fixtures import capture_process_state, run_context, toy_dataset
+from benchkit.testing.pytest_module import pytest
 from benchkit.types import Catalog, Event, RunContext
 
 TOY_RATIONALES = (

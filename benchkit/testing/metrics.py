@@ -10,7 +10,6 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pytest
 
 from benchkit.data.dataset import PreparedDataset
 from benchkit.evaluation.lookup import PROTOCOLS, find_protocol
@@ -19,6 +18,7 @@ from benchkit.evaluation.protocols.base import EvaluationProtocol
 from benchkit.evaluation.scoring import compute_metrics
 from benchkit.evaluation.setup import EvaluationSetup
 from benchkit.testing.fixtures import run_context, toy_dataset
+from benchkit.testing.pytest_module import pytest
 from benchkit.types import Capability, Prediction, Request, RunContext, Sample, TrainView
 
 

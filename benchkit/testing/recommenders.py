@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 import numpy as np
-import pytest
 
 from benchkit.config.decoding_spec import DecodingSpec
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.evaluation.predict import validate_predictions, validate_samples
 from benchkit.testing.fixtures import capture_process_state, run_context, toy_dataset
+from benchkit.testing.pytest_module import pytest
 from benchkit.types import Capability, Event, Prediction, Recommender, Request, RunContext, Sampler
 
 

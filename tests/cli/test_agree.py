@@ -51,6 +51,25 @@ def test_the_command_prints_every_format(invoke):
     assert invoke(*wide, "--format", "json", "--seed", "1").output != first
 
 
+def test_each_criterion_of_a_rubric_is_compared_by_itself(invoke, tmp_path):
+    lines = ["item,rater,criterion,grade"]
+    for place in range(12):
+        for rater, shift in (("ann", 0), ("bob", place % 2)):
+            lines += [
+                f"{place},{rater},fit,{place % 3}",
+                f"{place},{rater},trust,{place % 3 + shift}",
+            ]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    done = invoke("labels.csv", "--out", "o")
+    assert done.exit_code == 0, done.output
+    assert done.output.index("Criterion fit") < done.output.index("Criterion trust")
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {"fit", "trust"}
+    one = json.loads(invoke("labels.csv", "--criterion", "fit", "--format", "json").output)
+    assert one["raters"] == ["ann", "bob"]
+    assert "name one with --criterion" in str(invoke("labels.csv", "--format", "csv").exception)
+    assert "did you mean 'fit'" in str(invoke("labels.csv", "--criterion", "fits").exception)
+
+
 def test_the_command_says_what_is_wrong(invoke):
     done = invoke("wide.csv", "--raters", "ann,gpt", "--scale", "0-2")
     assert isinstance(done.exception, DataError)

@@ -49,10 +49,10 @@ def test_a_run_fetches_what_is_missing_and_runs(server, tmp_path, published):
     for path in PATHS:
         assert (tmp_path / "data" / "raw" / path).read_bytes() == published[path]
     assert "fetch Amazon_Fashion.jsonl.gz" in printed and " kB)" in printed
-    assert "1 runs, 1 computed now" in printed
+    assert "1 run, 1 computed now" in printed
     assert "SYNTHETIC" not in printed
     server.asked.clear()
-    assert "1 runs, 0 computed now" in said(*RUN)
+    assert "1 run, 0 computed now" in said(*RUN)
     assert not server.asked
 
 
@@ -62,7 +62,7 @@ def test_an_interrupted_run_goes_on_with_the_file(server, tmp_path, published):
         invoked(*RUN)
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").rglob("plan.json"))
     server.cuts, server.asked = [], []
-    assert "1 runs, 1 computed now" in said(*RUN)
+    assert "1 run, 1 computed now" in said(*RUN)
     assert server.asked == ["bytes=1000-", None]
 
 
@@ -112,7 +112,7 @@ def test_a_suite_from_a_folder_at_hand(no_network, tmp_path, published):
     for path in PATHS:
         (hand / path.rpartition("/")[2]).write_bytes(published[path])
     said("data", "fetch", *FASHION, "--from", hand)
-    assert "1 runs, 1 computed now" in said(*RUN)
+    assert "1 run, 1 computed now" in said(*RUN)
 
 
 def test_either_a_dataset_or_a_suite(no_network):

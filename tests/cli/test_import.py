@@ -49,8 +49,9 @@ def test_cases_out_answers_in_and_the_table(cases, tmp_path):
     )  # fmt: skip
     text = said(*asked)
     assert "imported theirs on toy, run " in text and "scored hr@1 0." in text
-    assert "(chance 0.033)" in text and "see: benchkit report --suite mine --out runs" in text
-    assert "1 cases are not answered and count as misses" in text
+    assert "(chance 0.033)" in text and "wrote leaderboards/mine: table.md" in text
+    assert "theirs" in (tmp_path / "leaderboards" / "mine" / "table.md").read_text("utf-8")
+    assert "1 case without an answer, a miss each" in text
     assert "was imported already: theirs" in said(*asked)
     table = said("report", "--suite", "mine", "--format", "md")
     assert "| random° | control |" in table and "theirs°¹,²,³ | cf |" in table
@@ -68,6 +69,9 @@ def test_a_run_folder_goes_from_store_to_store(cases, tmp_path):
     (folder,) = (tmp_path / "there").glob("mine/toy/random/*")
     text = said("import", "--suite", "mine.toml", "--run", folder, "--label", "random, there")
     assert "imported random, there on toy" in text
+    assert "see: benchkit report --suite mine --out runs" in said(
+        "import", "--suite", "mine.toml", "--run", folder, "--label", "b", "--leaderboards", "none"
+    )
     assert "external: imported from run" in said("report", "--suite", "mine", "--format", "latex")
     (folder / "metrics.parquet").unlink()
     with pytest.raises(BenchkitError) as caught:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import invoked
 from tests.support.doc_blocks import read_blocks
 from tests.support.sealing import reseal
 
@@ -64,6 +65,26 @@ def test_run_report_and_validate(folder):
     }  # fmt: skip
 
 
+def test_a_reader_that_leaves_costs_no_leaderboard(folder):
+    reading, writing = os.pipe()
+    os.close(reading)  # as `benchkit run ... | head` in the end
+    command = [sys.executable, "-m", "benchkit", "run", "--suite", "mine.toml"]
+    done = subprocess.run(command, cwd=folder, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "popularity" in (folder / "leaderboards" / "mine" / "table.md").read_text("utf-8")
+
+
+def test_an_interruption_says_what_is_kept_and_how_to_go_on(folder, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchkit.api.run", stop)
+    done = invoked("run", "--suite", folder / "mine.toml", "--out", folder / "runs", code=130)
+    assert f"what is complete is kept in {folder / 'runs'}" in done.stderr
+    assert "run the same command again to go on" in done.stderr
+
+
 def test_validate_finds_a_changed_number(folder):
     benchkit("run", "--suite", "mine.toml", cwd=folder)
     path = next((folder / "runs" / "mine").glob("*/popularity/*/manifest.json"))
@@ -87,7 +108,7 @@ def test_the_method_in_the_readme_runs(folder):
     assert len(code.splitlines()) <= 15
     (folder / "my_rec.py").write_text(code)
     said = benchkit("run", "--suite", "mine.toml", "--method", "my_rec.py:MyRec", cwd=folder)
-    assert "MyRec" in said and "1 runs, 1 computed now" in said
+    assert "MyRec" in said and "1 run, 1 computed now" in said
 
 
 @pytest.mark.parametrize(
@@ -98,7 +119,11 @@ def test_the_method_in_the_readme_runs(folder):
         (("run", "--suite", "mine.toml", "--method", "popularty"), 2, "did you mean 'popularity'"),
         (("run", "--suite", "mine.toml", "--method", "x.py:Y"), 2, "no such file"),
         (("run", "--suite", "mine.toml", "--seed", "a"), 2, "a comma-separated list of"),
-        (("report", "--suite", "mine"), 4, "has not been run"),
+        (("report", "--suite", "mine"), 4, "benchkit run --suite mine.toml --out runs"),
+        (("report", "--suite", "mine.toml"), 4, "suite 'mine' has not been run"),
+        (("report", "--suite", "quikstart@9users"), 4, "there is no suite 'quikstart@9users'"),
+        (("compare", "--suite", "quickstart@9users"), 4, "--suite quickstart --limit-users 9"),
+        (("diagnose", "--suite", "quikstart"), 4, "did you mean 'quickstart'"),
         (("validate", "nothing.txt"), 2, "cannot be checked"),
         (("ls", "nonsense"), 2, "nonsense"),
     ],

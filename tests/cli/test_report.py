@@ -45,13 +45,13 @@ def test_csv_is_csv(ran):
 
 def test_a_published_table_gives_the_shape(ran):
     text, _ = said("--paper", "p:table1", "--published", ran, "--intervals")
-    assert "in the shape of p, table1" in text and "| *CF Rec* |" in text
+    assert "in the shape of p, table1" in text and "\nCF Rec\n" in text
     assert r"\begin{table*}" in said("--paper", "p:table1", "--published", ran, "--format=latex")[0]
     with pytest.raises(ConfigError, match="--protocol full: papers rank"):
         said("--paper", "p:table1", "--published", ran, "--protocol", "full")
     with pytest.raises(ConfigError) as caught:
         said("--paper", "p:tabel1", "--published", ran)
-    assert "p:tabel1" in caught.value.cause and "'p:table1'" in caught.value.hint
+    assert "p:tabel1" in caught.value.cause and "p:table1" in caught.value.hint
     with pytest.raises(ConfigError, match=r"table or figure of a paper in .*published: 'p:table1'"):
         said("--paper", "p:table1")  # the figures that come with benchkit have no such paper
 
@@ -84,10 +84,27 @@ def test_what_cannot_be_combined_is_refused(ran, arguments, reason):
     assert reason in " ".join(told.replace("│", " ").split())
 
 
+def test_tasks_side_by_side_are_a_table_on_a_terminal(ran):
+    for arguments in (["--layout", "paper"], ["--paper", "p:table1"]):
+        text, _ = said(*arguments, "--published", ran)
+        assert "Counts" in text and "Best of a column bold" in text
+        assert "| " not in text and "**" not in text
+
+
+def test_an_unknown_table_names_those_of_the_suite_first(ran):
+    with pytest.raises(ConfigError) as caught:
+        said("--paper", "p:table9", "--published", ran)
+    assert caught.value.hint.startswith("this suite gives p:table1, p:table2; did you mean")
+    with pytest.raises(ConfigError) as caught:
+        said("--paper", "p", "--published", ran)
+    hint = "this suite gives p:table1, p:table2; of p there are p:table1, p:table2"
+    assert caught.value.hint == hint
+
+
 def test_a_row_is_forgotten_and_its_runs_stay(ran, tmp_path):
     text, noted = said("--forget", "Noise", "--format", "csv")
     assert {row["method"] for row in rows(text)} == {"Counts"}
-    assert noted == "forgot Noise: 1 planned runs; their folders stay"
+    assert noted == "forgot Noise: 1 planned run; results stay"
     assert list((tmp_path / "runs" / "small" / "toy" / "Noise").iterdir())
     with pytest.raises(ConfigError, match="unknown row of suite 'small': 'Noise'"):
         said("--forget", "Noise")

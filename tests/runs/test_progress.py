@@ -49,6 +49,19 @@ def test_bars_on_a_terminal():
     assert "done d / m  hr@1 0.5" in text
 
 
+def test_what_has_no_number_of_steps_shows_none():
+    out = console(True)
+    with BarReporter(out) as reporter:
+        reporter.handle(RunEvent("started", "d / m"))
+        reporter.handle(RunEvent("progress", "d / m", "loading"))
+        reporter._bars.refresh()
+        reporter.handle(RunEvent("progress", "d / m", "reading", 7))
+        reporter._bars.refresh()
+    text = out.file.getvalue().replace("\x1b[?25", "")
+    assert "loading" in text and "reading" in text and " 7 " in text
+    assert "?" not in text and "None" not in text
+
+
 def test_stages_become_a_few_events_and_lines_on_disk(tmp_path):
     events = []
     log = RunLog(tmp_path / "log.jsonl")

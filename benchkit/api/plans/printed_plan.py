@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from benchkit.api.plans.planned_runs import PlannedRun
-from benchkit.report.core.text_table import TextTable, print_tables
+from benchkit.report.core.terminal_table import print_tables
+from benchkit.report.core.text_table import TextTable
 from benchkit.runs.estimates.cost_texts import (
     format_count,
     format_forecast,

@@ -17,7 +17,7 @@ def data_audit_command(
     suite: SuiteOption = "",
     dataset: DatasetOption = "",
     fields: Annotated[
-        str, typer.Option(help="Fields of FILE: candidates=...,target=...,history=...,case_id=...")
+        str, typer.Option(help="Names in FILE: candidates=A,target=B,history=C,case_id=D")
     ] = "",
     separator: Annotated[
         str | None, typer.Option(help="Between the items of a list that is one string.")

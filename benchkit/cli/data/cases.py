@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli.options import TrustOption
 from benchkit.console import echo
+from benchkit.count_text import count_text
 
 
 def data_cases_command(
@@ -32,5 +33,5 @@ def data_cases_command(
     if out.suffix != ".jsonl":
         raise typer.BadParameter("is one JSON object a line: name it .jsonl", param_hint="--out")
     header = write_cases(load_task(load_suite(suite, trust=trust), dataset, data, limit_users), out)
-    echo(f"wrote {out}: {header.cases} cases, hash {header.cases_hash}")
+    echo(f"wrote {out}: {count_text(header.cases or 0, 'case')}, hash {header.cases_hash}")
     echo(f"wrote {header_path(out)}")

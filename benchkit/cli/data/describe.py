@@ -32,7 +32,8 @@ def data_describe_command(
     from benchkit.data.dataset_statistics import describe_dataset
     from benchkit.data.preparation.cache import load_or_prepare
     from benchkit.report.core.latex import render_latex
-    from benchkit.report.core.text_table import print_tables, render_markdown, wide_console
+    from benchkit.report.core.terminal_table import print_tables, wide_console
+    from benchkit.report.core.text_table import render_markdown
     from benchkit.report.paper import dataset_statistics as statistics
     from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 

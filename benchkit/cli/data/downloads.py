@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from benchkit.console import echo
+from benchkit.count_text import count_text
 
 if TYPE_CHECKING:
     from benchkit.api.plans.planned_runs import PlannedRun
@@ -24,7 +25,7 @@ def print_missing_files(files: Iterable["RemoteFile"]) -> None:
         echo(f"to fetch  {remote.path}  {format_size(remote.size)}  {remote.url}")
     known = [remote.size for remote in sizes if remote.size is not None]
     unknown = f", {len(sizes) - len(known)} of unknown size" if len(known) < len(sizes) else ""
-    echo(f"to fetch  {len(sizes)} files, {format_size(sum(known))} in all{unknown}")
+    echo(f"to fetch  {count_text(len(sizes), 'file')}, {format_size(sum(known))} in all{unknown}")
 
 
 def print_downloads(plan: list["PlannedRun"]) -> list["PlannedRun"]:

@@ -12,6 +12,7 @@ import polars as pl
 from benchkit.csv_cells import MARKED_TEXT, unescape_cell
 from benchkit.data.readers.delimited_text import read_delimited_text
 from benchkit.errors import DataError, check_unique
+from benchkit.report.agreement.criteria import criterion_column
 from benchkit.report.agreement.json_lines import read_json_lines
 from benchkit.stats.agreement.contingency import nonuniform_weights
 from benchkit.stats.arrays import Floats
@@ -69,7 +70,10 @@ class RatingsTable:
 
 
 def read_ratings(
-    paths: Sequence[Path], columns: RatingsColumns | None = None, raters: Sequence[str] = ()
+    paths: Sequence[Path],
+    columns: RatingsColumns | None = None,
+    raters: Sequence[str] = (),
+    criterion: str = "",
 ) -> RatingsTable:
     """Read the grades of all files; items, systems and raters keep the order of the files.
 
@@ -82,6 +86,7 @@ def read_ratings(
         columns: Names of the columns.
         raters: Columns of a file in wide form, one per rater, with a row per item; without a column
             of items, rows are items.
+        criterion: Only rows with this in the column "criterion".
 
     Raises:
         DataError: With the file, row and column.
@@ -92,6 +97,8 @@ def read_ratings(
     tables = []
     for path in paths:
         table = read_ratings_file(path)
+        if criterion:
+            table = table.filter(criterion_column(table) == criterion)
         if not len(table):
             raise DataError(f"{path}: no rows", "check that the file is complete")
         tables.append(

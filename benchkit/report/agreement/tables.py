@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from benchkit.count_text import count_text
 from benchkit.report.agreement.measurement import (
     REFERENCE_MEAN,
     AgreementReport,
@@ -117,8 +118,8 @@ def _raters(report: AgreementReport) -> TextTable:
         shares = np.bincount(places, weights, len(scale))[: len(scale)]
         counts = str(n), str(len(grades) - n)
         rows.append((name, *counts, f"{mean:.2f}", spread, *map(format_rate, shares)))
-    what = "answers" if ratings.systems else "items"
-    title = f"Grades by {len(ratings.raters)} raters on {len(ratings.items)} {what}"
+    what = count_text(len(ratings.items), "answer" if ratings.systems else "item")
+    title = f"Grades by {count_text(len(ratings.raters), 'rater')} on {what}"
     header = ("Rater", "Graded", "Missing", "Mean", "SD", *(f"{c:g}" for c in scale))
     return TextTable(title, header, tuple(rows), tuple(_raters_notes(report)))
 

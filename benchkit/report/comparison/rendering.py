@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.count_text import count_text
 from benchkit.report.comparison.paired_comparison import MethodComparison, SuiteComparison
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL
 from benchkit.report.core.json_text import json_text
@@ -37,7 +38,7 @@ def comparison_legend(comparison: SuiteComparison) -> list[str]:
     """Explain the columns, how many comparisons were made, and add the notes."""
     count = len(comparison.pairs)
     lines = [
-        f"{count} {'comparison' if count == 1 else 'comparisons'} made; Holm and BH (Benjamini and"
+        f"{count_text(count, 'comparison')} made; Holm and BH (Benjamini and"
         " Hochberg) adjust p over all of them.",
         "Difference: mean over users of the first minus the second, with its 95 % interval. p:"
         " two-sided, over users by flipping the signs of their differences.",

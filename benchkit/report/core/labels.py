@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from benchkit.count_text import count_text
 from benchkit.evaluation.lookup import (
     IMPORTABLE_PROTOCOLS,
     metric_by_name,
@@ -62,7 +63,7 @@ def count_title(users: int, cases: int) -> str:
     >>> count_title(8, 24), count_title(1000, 1000)
     ('8 users with 24 cases', '1,000 users')
     """
-    return f"{users:,} users" + (f" with {cases:,} cases" if cases != users else "")
+    return count_text(users, "user") + (f" with {cases:,} cases" if cases != users else "")
 
 
 def has_several_cases(rows: Iterable[ResultRow]) -> bool:
@@ -94,7 +95,7 @@ def decoding_title(decoding: Mapping[str, float]) -> str:
     n, top_p = decoding["n"], decoding["top_p"]
     top_k = decoding.get("top_k", 0)
     parts = [
-        f"{n} {'answer' if n == 1 else 'answers'} at temperature {decoding['temperature']:g}",
+        f"{count_text(int(n), 'answer')} at temperature {decoding['temperature']:g}",
         *([f"top-p {top_p:g}"] if top_p < 1 else []),
         *([f"top-k {top_k:g}"] if top_k else []),
         *(["constrained to the candidates"] if decoding["constrained"] else []),
@@ -260,21 +261,32 @@ def split_inapplicable(
     return present, lines
 
 
-def split_status(label: str, status: str) -> tuple[str, str]:
-    """Return what the cell of a row without figures says, and the note below the table.
+def split_status(status: str) -> tuple[str, str]:
+    """Return what the cell of a row without figures says, and what `reason_notes` says of it.
 
-    A cell of a table on the screen is cut off, a note is not.
-
-    >>> split_status("ease", "interrupted")
+    >>> split_status("interrupted")
     ('interrupted', '')
-    >>> split_status("chat-rec", "failed: no such model (hint: check the name)")
-    ('failed: see below', 'chat-rec failed: no such model (hint: check the name)')
-    >>> split_status("ease", "damaged: run it again (metrics.parquet is missing)")[0]
+    >>> split_status("failed: no such model (hint: check the name)")
+    ('failed: see below', 'failed: no such model (hint: check the name)')
+    >>> split_status("damaged: run it again (metrics.parquet is missing)")[0]
     'damaged: run it again'
     """
     kind, _, reason = status.partition(": ")
     if kind == "damaged":
-        return status.partition(" (")[0], f"{label} {status}"
+        return status.partition(" (")[0], status
     if kind != "failed" or ("(hint: " not in reason and len(status) <= _STATUS_WIDTH):
         return status, ""
-    return f"{kind}: see below", f"{label} {status}"
+    return f"{kind}: see below", status
+
+
+def reason_notes(reasons: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a note below the table for each reason that rows have no figures.
+
+    >>> reason_notes([("dpo", "failed: no memory"), ("pl", "failed: no memory")])
+    ['dpo, pl failed: no memory']
+    """
+    labels_of: dict[str, list[str]] = {}
+    for label, reason in reasons:
+        if reason:
+            labels_of.setdefault(reason, []).append(label)
+    return [f"{', '.join(labels)} {reason}" for reason, labels in labels_of.items()]

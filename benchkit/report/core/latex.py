@@ -11,6 +11,7 @@ from benchkit.report.core.latex_blocks import (
     TableWidths,
     column_blocks,
     latex_width,
+    row_blocks,
 )
 from benchkit.report.core.latex_text import escape_latex
 from benchkit.report.core.text_table import TextCell, TextTable
@@ -28,14 +29,17 @@ _SIZES = (
     (0.8, r"\footnotesize", 9.5, r"\scriptsize", 0.7),
     (0.0, r"\scriptsize", 8.0, r"\scriptsize", 0.7),
 )
+_FRAME = 20.0  # the rules of a block and the space around it, in points
+_LONGEST = 1.1  # of a page: what is scaled down to it can still be read
 _NOTE_LEADING = 12.0  # of a note's font, in points at full size
 
 
 def render_latex(tables: Iterable[TextTable]) -> str:
     """Render the tables in booktabs style; they need \\usepackage{booktabs,graphicx}.
 
-    A table that is too wide for a line is set in blocks of columns, one below the other, and over
-    several tables where a page has no room for them all.
+    A table that is too wide for a line is set in blocks of columns, one below the other, one that
+    is too long for a page in blocks of rows, and over several tables where a page has no room for
+    them all.
     """
     return "\n".join([LATEX_PACKAGES, *(float_ for table in tables for float_ in _floats(table))])
 
@@ -46,11 +50,14 @@ def _floats(table: TextTable) -> Iterator[str]:
     split = widths.split()
     scale = widths.scale(split)
     _, font, leading, note_font, note_scale = next(size for size in _SIZES if scale >= size[0])
-    blocks = column_blocks(table, split)
+    columns = column_blocks(table, split)
     notes = " ".join(map(_note, table.notes))
     # Two lines more than the estimate: the last one of a caption and of the notes are not full.
     notes_height = _lines(" ".join(table.notes), note_scale) * _NOTE_LEADING * note_scale + 24
     room = max(0.4 * PAGE_HEIGHT, PAGE_HEIGHT - notes_height - 12 * _lines(table.title, 1) - 24)
+    # A little longer than a page is scaled down, which is better than twice as many pages.
+    limit = int((_LONGEST * room - _FRAME) / leading) - 2 - bool(table.groups)
+    blocks = [part for block in columns for part in row_blocks(block, limit)]
     parts = _pages(blocks, leading, room)
     environment = "table*" if table.wide else "table"
     for number, part in enumerate(parts, 1):
@@ -77,7 +84,7 @@ def _pages(blocks: Sequence[ColumnBlock], leading: float, room: float) -> list[l
     pages: list[list[ColumnBlock]] = []
     left = -1.0
     for block in blocks:
-        height = leading * (len(block.lines) + 2 + bool(block.groups)) + 20
+        height = leading * (len(block.lines) + 2 + bool(block.groups)) + _FRAME
         if height > left or not pages:
             pages.append([])
             left = room

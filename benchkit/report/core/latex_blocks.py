@@ -7,10 +7,11 @@ where the estimate falls short, the block is scaled down by what is left.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, groupby, pairwise
+from itertools import groupby
 
+from benchkit.report.core.column_split import split_columns
 from benchkit.report.core.text_table import TextCell, TextRow, TextTable
 
 LINE_WIDTH = 345.0
@@ -77,29 +78,7 @@ class TableWidths:
         if sum(widths[place] for place in places) <= room or not keeps_rows:
             return [places]
         units = [members for _, members in self._groups] or [[place] for place in places]
-        fitting: list[list[int]] = []
-        for unit in units:
-            fits = sum(widths[place] for place in unit) <= room
-            fitting += [unit] if fits else [[place] for place in unit]
-        blocks = self._fill(fitting, room)
-        size, larger = divmod(len(fitting), len(blocks))
-        starts = [place * size + min(place, larger) for place in range(len(blocks) + 1)]
-        even = [list(chain(*fitting[a:b])) for a, b in pairwise(starts)]
-        fits = all(sum(widths[place] for place in block) <= room for block in even)
-        return even if fits else blocks
-
-    def _fill(self, units: Sequence[Sequence[int]], room: float) -> list[list[int]]:
-        """Return as few blocks as there is room for."""
-        blocks: list[list[int]] = []
-        left = 0.0
-        for unit in units:
-            width = sum(self.columns[place] for place in unit)
-            if width > left or not blocks:
-                blocks.append([])
-                left = room
-            blocks[-1] += unit
-            left -= width
-        return blocks
+        return split_columns(units, widths, room)
 
     def scale(self, blocks: Sequence[Sequence[int]]) -> float:
         """Return what the widest block must be multiplied by to be as wide as a line."""
@@ -122,6 +101,34 @@ def _block(table: TextTable, places: Sequence[int]) -> ColumnBlock:
     )
     groups = tuple(table.groups[place - start] for place in places) if table.groups else ()
     return ColumnBlock(tuple(table.header[place] for place in chosen), groups, lines)
+
+
+def row_blocks(block: ColumnBlock, limit: int) -> list[ColumnBlock]:
+    """Return a block in parts of about equally many rows, `limit` or fewer where that is possible.
+
+    What continues a row stays with it, and the title of a group with the row below.
+    """
+    count = -(-len(block.lines) // max(1, limit))
+    size = -(-len(block.lines) // max(1, count))
+    parts: list[list[TableLine]] = [[]]
+    for unit in _row_units(block.lines):
+        if parts[-1] and len(parts[-1]) + len(unit) > max(size, 1):
+            parts.append([])
+        parts[-1] += unit
+    return [replace(block, lines=tuple(part)) for part in parts]
+
+
+def _row_units(lines: Sequence[TableLine]) -> Iterator[list[TableLine]]:
+    """Yield the rows that stay together."""
+    unit: list[TableLine] = []
+    for line in lines:
+        begins = not (line[0].continues or (unit and len(unit[-1][1]) == 1))
+        if begins and unit:
+            yield unit
+            unit = []
+        unit.append(line)
+    if unit:
+        yield unit
 
 
 def latex_width(text: str) -> float:

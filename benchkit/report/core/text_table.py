@@ -1,19 +1,12 @@
-"""The one model of a printed table, and what prints it as Markdown, on a terminal, and as CSV."""
+"""The one model of a printed table, and what writes it as Markdown and as CSV."""
 
-import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
-
-from benchkit.console import VisibleConsole
 from benchkit.csv_cells import write_rows
-from benchkit.visible_text import make_visible, make_visible_line
+from benchkit.visible_text import make_visible
 
 SUPERSCRIPT_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SUPERSCRIPT = str.maketrans("0123456789", SUPERSCRIPT_DIGITS)
@@ -42,6 +35,8 @@ class TextRow:
     """Whether it is there to compare with, as the level of chance."""
     rule: bool = False
     """Whether a group of rows begins with it, so that LaTeX draws a rule above it."""
+    continues: bool = False
+    """Whether it says more of the row above, so that no page ends between them."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +85,6 @@ class TableDocument:
             f"- {escape_markdown(note)}\n" for note in self.notes
         )
 
-    def print(self, console: Console) -> None:
-        """Print it on a terminal."""
-        print_tables(console, self.tables)
-        console.print()
-        _print_notes(console, self.notes)
-
 
 def render_markdown(tables: Iterable[TextTable]) -> str:
     """Render the tables one after the other, each with its title above and its notes below."""
@@ -123,57 +112,7 @@ def _markdown_cell(cell: TextCell) -> str:
     text = escape_markdown(cell.text)
     for flag, form in ((cell.italic, "*{}*"), (cell.underline, "<u>{}</u>"), (cell.bold, "**{}**")):
         text = form.format(text) if flag and text else text
-    return text + _unicode_marks(cell.marks)
-
-
-def print_tables(console: Console, tables: Iterable[TextTable]) -> None:
-    """Print them on a terminal."""
-    for table in tables:
-        console.print()
-        console.print(Text(make_visible(table.title), style="bold"))
-        grid = RichTable(box=None, header_style="bold", pad_edge=False)
-        rows = [(row, list(map(_visible_cell, cells))) for row, cells in table.text_rows()]
-        for index, name in enumerate(map(make_visible_line, table.full_header)):
-            longest = max(map(len, name.split()), default=0)  # a heading is never cut in a word
-            side: Literal["left", "right"] = "left" if index < table.text_columns else "right"
-            texts = [cells[index].text for _, cells in rows if len(cells) == len(table.header)]
-            # Wrapping would hardly narrow it, so the other columns must give room.
-            fixed = not index or not any(" " in t and len(t) > longest + 1 for t in texts)
-            grid.add_column(Text(name), justify=side, no_wrap=fixed, min_width=longest)
-        for row, cells in rows:
-            line = [_terminal_cell(cell) for cell in cells]
-            if 1 < len(line) < len(table.header):
-                line[-1].stylize("red")  # why the rest is missing
-            padding = [Text("")] * (len(table.header) - len(line))
-            grid.add_row(*line, *padding, style="dim italic" if row.muted else None)
-        console.print(grid)
-        _print_notes(console, table.notes)
-
-
-def _visible_cell(cell: TextCell) -> TextCell:
-    """Return a cell as it is printed, whose length is then known."""
-    return replace(cell, text=make_visible(cell.text))
-
-
-def _terminal_cell(cell: TextCell) -> Text:
-    text = Text(cell.text)
-    for flag, style in (
-        (cell.italic, "italic"), (cell.underline, "underline"), (cell.bold, "bold green"),
-    ):  # fmt: skip
-        if flag:
-            text.stylize(style)
-    return text.append(_unicode_marks(cell.marks), style="yellow")
-
-
-def _print_notes(console: Console, notes: Iterable[str]) -> None:
-    for note in notes:
-        console.print(Text(make_visible(note), style="dim"))
-
-
-def wide_console() -> Console:
-    """Return a console that is wide enough for tables where no window limits it."""
-    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return VisibleConsole() if has_width else VisibleConsole(width=140)
+    return text + raise_marks(cell.marks)
 
 
 def csv_text(
@@ -214,7 +153,8 @@ def superscript(numbers: Iterable[int]) -> str:
     return ",".join(str(number) for number in numbers).translate(_SUPERSCRIPT)
 
 
-def _unicode_marks(marks: Sequence[str | int]) -> str:
+def raise_marks(marks: Sequence[str | int]) -> str:
+    """Return the marks behind a text, numbers of notes raised: '°¹,²'."""
     symbols = "".join(mark for mark in marks if isinstance(mark, str))
     return symbols + superscript(mark for mark in marks if isinstance(mark, int))
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchkit.count_text import count_text
 from benchkit.errors import ConfigError
 from benchkit.report.core.labels import MIXED, SAMPLED, SAMPLED_MARK
 from benchkit.report.core.latex import render_latex
 from benchkit.report.core.mixed_protocols import choose_protocol, select_protocol
 from benchkit.report.core.results import ResultTable, SuiteTables
-from benchkit.report.core.text_table import render_markdown
+from benchkit.report.core.text_table import TextTable, render_markdown
 from benchkit.report.experiments.declarations import (
     FigurePanel,
     find_panels,
@@ -20,6 +21,7 @@ from benchkit.report.experiments.points import PanelPoint, PanelPoints, merge_pu
 from benchkit.report.experiments.readers import choose_judge, read_points
 from benchkit.report.experiments.rendering import points_csv, points_table
 from benchkit.report.paper import published_values, rendering
+from benchkit.report.paper.paper_table import PaperTable
 from benchkit.report.paper.published_shape import like_published
 from benchkit.runs.store import Store
 
@@ -49,22 +51,49 @@ def render_experiment(
     Raises:
         ConfigError: It is not known or not shown, or another suite gives it.
     """
+    if format_ != "csv":
+        tables = experiment_tables(
+            results, store, published, reference, intervals=intervals, protocol=protocol
+        )
+        return {"latex": render_latex}.get(format_, render_markdown)(tables)
+    shape = _build_shape(results, store, published, reference, protocol)
+    if isinstance(shape, PaperTable):
+        return rendering.paper_csv(results.plan, [shape])
+    return points_csv(results.plan, shape)
+
+
+def experiment_tables(
+    results: SuiteTables,
+    store: Store,
+    published: Path,
+    reference: str,
+    *,
+    intervals: bool = False,
+    protocol: str = "",
+) -> list[TextTable]:
+    """Return ours in the shape of what `reference` names; see `render_experiment`."""
+    shape = _build_shape(results, store, published, reference, protocol)
+    if isinstance(shape, PaperTable):
+        return [rendering.paper_text_table(results.plan, shape, intervals)]
+    return [points_table(results.plan, points, intervals) for points in shape]
+
+
+def _build_shape(
+    results: SuiteTables, store: Store, published: Path, reference: str, protocol: str
+) -> PaperTable | list[PanelPoints]:
+    """Return a table of rates, or the panels of anything else."""
     reference = normalize_reference(reference)
     panels = find_panels(reference)
     protocol = protocol or choose_protocol(results)
-    render = {"latex": render_latex}.get(format_, render_markdown)
-    if not panels or panels[0].kind == _RATES:
-        values = published_values.read_published_table(
-            published, reference, [panel.reference for panel in read_declarations().panels]
-        )
-        layout = like_published(results, values, protocol, store, *_rate_options(panels))
-        if format_ == "csv":
-            return rendering.paper_csv(results.plan, [layout])
-        return render([rendering.paper_text_table(results.plan, layout, intervals)])
-    shown = build_panels(results, store, published, panels, protocol)
-    if format_ == "csv":
-        return points_csv(results.plan, shown)
-    return render(points_table(results.plan, points, intervals) for points in shown)
+    if panels and panels[0].kind != _RATES:
+        return build_panels(results, store, published, panels, protocol)
+    declared = read_declarations().panels
+    suite = results.plan.suite.partition("@")[0]
+    of_suite = [*results.plan.published, *(p.reference for p in declared if suite in p.suites)]
+    values = published_values.read_published_table(
+        published, reference, [panel.reference for panel in declared], list(dict.fromkeys(of_suite))
+    )
+    return like_published(results, values, protocol, store, *_rate_options(panels))
 
 
 def _rate_options(panels: Sequence[FigurePanel]) -> tuple[Mapping[str, str], Sequence[str]]:
@@ -154,9 +183,9 @@ def _notes(
     notes = [panel.note] * bool(panel.note)
     if panel.kind in ("grades", "grades-by-history") and (grades := choose_judge(panel, results)):
         counts = {row.n_answers for table in grades for row in table.rows if row.n_answers}
-        number = f"; at most {max(counts)} answers of a row on a task" if counts else ""
+        most = f"; at most {count_text(max(counts), 'answer')} of a row on a task" if counts else ""
         title = grades[0].rubric["title"]
-        notes.append(f"Judge: {grades[0].judge_title}, rubric {title!r}{number}.")
+        notes.append(f"Judge: {grades[0].judge_title}, rubric {title!r}{most}.")
     if protocol == MIXED and any(p.protocol == SAMPLED and p.cells for p in points):
         notes += dict.fromkeys(
             n for table in results.tables for n in table.notes if n.startswith(SAMPLED_MARK)
@@ -166,11 +195,12 @@ def _notes(
     with_ours = {point.x for point in points if point.cells}
     if absent := [key for key in panel.x if key not in with_ours]:
         notes.append(f"Without results here: {', '.join(absent)}.")
-    failed = dict.fromkeys(
-        f"{p.label}, {p.series}: {p.status}."
-        for p in points
-        if p.label and not p.cells and p.status != "complete"
-    )
+    places_of: dict[str, dict[str, None]] = {}  # one note for equal reasons
+    for point in points:
+        if point.label and not point.cells and point.status != "complete":
+            place = ", ".join(filter(None, [point.label, point.series]))
+            places_of.setdefault(point.status, {})[place] = None
+    failed = [f"{'; '.join(places)}: {status}." for status, places in places_of.items()]
     tasks = {panel.domain_of(task) for task in results.plan.tasks}
     if missing := [domain for domain in panel.domains if domain not in tasks]:
         notes.append(f"No task of this suite: {', '.join(missing)}.")

@@ -11,6 +11,7 @@ from benchkit.report.core.labels import (
     format_cell,
     format_mean,
     format_p_value,
+    reason_notes,
     split_status,
 )
 from benchkit.report.core.text_table import TextTable, csv_text
@@ -46,12 +47,12 @@ def grade_overview(suite: str, table: GradeTable) -> TextTable:
     names = [criterion["name"] for criterion in table.rubric["criteria"]]
     by_people = [report.answers.criterion for report in table.calibrations]
     rows: list[tuple[str, ...]] = []
-    reasons: list[str] = []
+    reasons: list[tuple[str, str]] = []
     for row in table.rows:
         if row.status != "complete":
-            status, reason = split_status(row.label, row.status)
+            status, reason = split_status(row.status)
             rows.append((row.label, status))
-            reasons += [reason] * bool(reason)
+            reasons.append((row.label, reason))
             continue
         means = []
         for name in names:
@@ -66,7 +67,7 @@ def grade_overview(suite: str, table: GradeTable) -> TextTable:
     for name in names:
         columns += [name.capitalize(), *["Corrected"] * (name in by_people)]
     header = ("Method", "Scored", "Valid", "Correct", *columns, "If correct", "Equal length")
-    notes = (*reasons, *_notes(table))
+    notes = (*reason_notes(reasons), *_notes(table))
     return TextTable(_title(suite, table, "grades"), header, tuple(rows), notes)
 
 

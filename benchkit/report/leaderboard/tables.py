@@ -14,6 +14,7 @@ from benchkit.report.core.labels import (
     format_rate,
     metric_columns,
     metric_title,
+    reason_notes,
     row_marks,
     split_inapplicable,
     split_status,
@@ -22,13 +23,13 @@ from benchkit.report.core.labels import (
 )
 from benchkit.report.core.latex import render_latex
 from benchkit.report.core.results import ResultRow, ResultTable, SuiteTables
+from benchkit.report.core.terminal_table import fits_terminal, print_tables
 from benchkit.report.core.text_table import (
     TextCell,
     TextRow,
     TextTable,
     csv_text,
     note_number,
-    print_tables,
     render_markdown,
 )
 from benchkit.report.grades.tables import grade_tables
@@ -43,8 +44,6 @@ from benchkit.report.ranking.rendering import (
 )
 from benchkit.report.ranking.table_ranks import SuiteRanks, TableRanks
 from benchkit.runs.records import PlanRecord
-
-_WIDE = 118  # columns that whole intervals need
 
 LEADERBOARD_CSV_COLUMNS = (
     "suite", "task", "protocol", "part", "method", "family", "metric", "mean", "low", "high", "n",
@@ -84,7 +83,7 @@ def leaderboard_table(
         rates = [format_rate(chance[name]) if name in chance else "" for name in names]
         rows.append(TextRow((title, *before, *rates, *[""] * fit), True))
     previous = ""
-    reasons: list[str] = []
+    reasons: list[tuple[str, str]] = []
     shown, inapplicable = split_inapplicable(table.rows)
     for row in shown:
         marks = row_marks(row, table.protocol, plan)
@@ -98,9 +97,9 @@ def leaderboard_table(
                 cells.append(TextCell("" if cell is None else formatter(cell), bold))
             cells += [format_fit_seconds(row)] * fit
         else:
-            status, reason = split_status(row.label, row.status)
+            status, reason = split_status(row.status)
             cells.append(status)
-            reasons += [reason] * bool(reason)
+            reasons.append((row.label, reason))
         rows.append(TextRow(tuple(cells), rule=row.family != previous))
         previous = row.family
     return TextTable(
@@ -114,7 +113,7 @@ def leaderboard_table(
         ),
         tuple(rows),
         (
-            *reasons,
+            *reason_notes(reasons),
             *inapplicable,
             *table_legend(plan, table),
             *(rank_legend(plan, ranks) if ranks else []),
@@ -139,22 +138,23 @@ def leaderboard_latex(results: SuiteTables) -> str:
 def print_results(console: Console, results: SuiteTables, ranks: SuiteRanks | None = None) -> None:
     """Print every table, and those of grades; with `ranks`, with columns of them.
 
-    A narrow terminal gets half-widths instead of intervals, and no coverage.
+    A terminal that is too narrow gets half-widths instead of intervals, and no coverage.
     """
+    plan = results.plan
     for table in results.tables:
-        names = metric_columns(results.plan, table)
-        formatter: Callable[[Cell], str] = format_cell
-        if console.width < _WIDE:
-            names = [n for n in names if n in results.plan.metrics or not n.startswith("coverage")]
-            formatter = _format_half_width
-        layout = leaderboard_table(
-            results.plan,
-            table,
-            metrics=names,
-            formatter=formatter,
-            family=False,
-            ranks=ranks.of_table(table) if ranks else None,
-        )
+        table_ranks = ranks.of_table(table) if ranks else None
+        layout = leaderboard_table(plan, table, family=False, ranks=table_ranks)
+        if not fits_terminal(console, layout):
+            names = metric_columns(plan, table)
+            names = [n for n in names if n in plan.metrics or not n.startswith("coverage")]
+            layout = leaderboard_table(
+                plan,
+                table,
+                metrics=names,
+                formatter=_format_half_width,
+                family=False,
+                ranks=table_ranks,
+            )
         print_tables(console, [layout])
     if ranks is not None:
         print_tables(console, suite_overall_tables(ranks))

@@ -8,14 +8,14 @@ from benchkit.report.core.latex import render_latex
 from benchkit.report.core.mixed_protocols import select_protocol
 from benchkit.report.core.results import SuiteTables
 from benchkit.report.core.text_table import TextTable, render_markdown
-from benchkit.report.experiments.report import render_experiment
+from benchkit.report.experiments.report import experiment_tables, render_experiment
 from benchkit.report.grades.shares_plot import write_grade_shares
 from benchkit.report.grades.tables import grade_tables, grades_csv
 from benchkit.report.leaderboard import tables
 from benchkit.report.leaderboard.cost_table import build_cost_tables, costs_csv
 from benchkit.report.leaderboard.expected_costs import build_expected_tables
 from benchkit.report.paper import published_values, rendering
-from benchkit.report.paper.paper_table import build_paper_tables
+from benchkit.report.paper.paper_table import PaperTable, build_paper_tables
 from benchkit.report.plots.suite import write_suite_plots
 from benchkit.report.ranking.rendering import ranks_json, suite_overall_tables
 from benchkit.report.ranking.table_ranks import SuiteRanks
@@ -91,15 +91,39 @@ def render_paper_table(
     """
     if paper:
         return render_experiment(results, store, published, paper, format_, intervals, protocol)
+    if format_ == "csv":
+        layouts = _paper_layouts(results, store, published, protocol)
+        return rendering.paper_csv(results.plan, layouts, ranks)
+    layouts_as_text = paper_text_tables(
+        results, store, published, intervals, protocol=protocol, ranks=ranks
+    )
+    return _RENDERERS.get(format_, render_markdown)(layouts_as_text)
+
+
+def paper_text_tables(
+    results: SuiteTables,
+    store: Store,
+    published: Path,
+    intervals: bool = False,
+    paper: str = "",
+    protocol: str = "",
+    ranks: SuiteRanks | None = None,
+) -> list[TextTable]:
+    """Return the tables of `render_paper_table` before a format is chosen."""
+    if paper:
+        return experiment_tables(
+            results, store, published, paper, intervals=intervals, protocol=protocol
+        )
+    layouts = _paper_layouts(results, store, published, protocol)
+    return [rendering.paper_text_table(results.plan, t, intervals, ranks) for t in layouts]
+
+
+def _paper_layouts(
+    results: SuiteTables, store: Store, published: Path, protocol: str
+) -> list[PaperTable]:
     results = select_protocol(results, protocol) if protocol else results
     values = published_values.read_published_values(published, results.plan.published)
-    layouts = build_paper_tables(results, store, values)
-    if format_ == "csv":
-        return rendering.paper_csv(results.plan, layouts, ranks)
-    render = _RENDERERS.get(format_, render_markdown)
-    return render(
-        [rendering.paper_text_table(results.plan, layout, intervals, ranks) for layout in layouts]
-    )
+    return build_paper_tables(results, store, values)
 
 
 def cost_tables(

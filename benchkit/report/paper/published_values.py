@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from benchkit.errors import ConfigError, unknown_name_error
+from benchkit.errors import ConfigError, suggest_names
 from benchkit.report.core.labels import format_rate
 from benchkit.runs.records import PlanRecord
 
@@ -110,11 +110,15 @@ def read_published_rows(folder: Path, reference: str) -> list[PublishedRow]:
 
 
 def read_published_table(
-    folder: Path, reference: str, others: Sequence[str] = ()
+    folder: Path, reference: str, others: Sequence[str] = (), of_suite: Sequence[str] = ()
 ) -> list[PublishedValue]:
     """Read the figures of one table of rates. Raises ConfigError naming what there is.
 
-    others: names that are known besides those of the folder's tables.
+    Args:
+        folder: The published figures.
+        reference: The paper and its table.
+        others: Names that are known besides those of the folder's tables.
+        of_suite: Those that the suite gives, which an error names first.
     """
     if not folder.is_dir():
         raise ConfigError(
@@ -126,8 +130,17 @@ def read_published_table(
         for value in _read_file(path, _value):
             tables.setdefault(value.reference, []).append(value)
     if reference not in tables:
-        known = [*tables, *others]
-        raise unknown_name_error(f"table or figure of a paper in {folder}:", reference, known)
+        known = sorted({*tables, *others})
+        hints = [f"this suite gives {', '.join(of_suite)}"] if of_suite else []
+        paper = reference.partition(":")[0]
+        of_paper = [name for name in known if name.partition(":")[0] == paper]
+        if reference != paper or not of_paper:  # the nearest to a paper's name are any three
+            hints.append(suggest_names(reference, known))
+        if of_paper:
+            hints.append(f"of {paper} there are {', '.join(of_paper)}")
+        raise ConfigError(
+            f"unknown table or figure of a paper in {folder}: {reference!r}", "; ".join(hints)
+        )
     return tables[reference]
 
 

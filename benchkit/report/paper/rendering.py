@@ -75,7 +75,7 @@ def paper_text_table(
             published = list(_published(table, row))
             # Generated data are not those of the paper: a difference would say nothing.
             shown = published[:1] if is_marked_synthetic(plan.title) else published
-            rows += [TextRow(cells) for cells in shown]
+            rows += [TextRow(cells, continues=True) for cells in shown]
     shape = f", in the shape of {table.published_table}" if table.published_table else ""
     return TextTable(
         f"{plan.title}{shape} ({protocol_title(table.protocol, plan)})",
@@ -155,15 +155,27 @@ def paper_notes(table: PaperTable) -> list[str]:
             tasks = ", ".join(task for task in table.tasks if task in row.at_chance)
             notes.append(f"{CHANCE_MARK} {row.label}: not significantly above chance on {tasks}.")
     averaged = any(task == AVERAGE for task, _ in table.columns)
-    labels_of: dict[tuple[str, str], list[str]] = {}
-    for row in table.rows:
-        for missing in row.missing_reasons.items():
-            labels_of.setdefault(missing, []).append(row.label)
-    for (task, reason), labels in labels_of.items():
-        without = "it has no average" if len(labels) == 1 else "they have no average"
-        notes.append(f"{', '.join(labels)}, {task}: {reason}{f'; {without}' * averaged}.")
+    notes += _missing_notes(table, averaged)
     caveats = caveat_notes((row.label, row.caveats) for row in table.rows)
     return [*notes, *table.notes, *caveats]
+
+
+def _missing_notes(table: PaperTable, averaged: bool) -> Iterator[str]:
+    """Yield one note for equal reasons: which rows have no figures, and on which tasks."""
+    tasks_of: dict[str, dict[str, list[str]]] = {}  # reason -> row -> tasks
+    for row in table.rows:
+        for task, reason in row.missing_reasons.items():
+            tasks_of.setdefault(reason, {}).setdefault(row.label, []).append(task)
+    for reason, rows in tasks_of.items():
+        labels_of: dict[str, list[str]] = {}
+        for label, tasks in rows.items():
+            place = ", ".join(tasks)
+            if len(table.tasks) > 2 and len(tasks) == len(table.tasks):
+                place = "all tasks"
+            labels_of.setdefault(place, []).append(label)
+        places = "; ".join(f"{', '.join(labels)}, {place}" for place, labels in labels_of.items())
+        without = "it has no average" if len(rows) == 1 else "they have no average"
+        yield f"{places}: {reason}{f'; {without}' * averaged}."
 
 
 def paper_csv(

@@ -8,6 +8,9 @@ from benchkit.report.training.training_trace import TrainingTrace, read_trace
 from benchkit.runs.records import PlannedRow
 from benchkit.runs.store import Store
 
+_UNTRAINED = {"control", "cf", "prompted"}  # families without training on preferences
+_NONE = "no preference method: no row left a steps.jsonl"
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -69,6 +72,8 @@ def diagnose_suite(store: Store, suite: str, task: str = "", label: str = "") ->
         if (task and row.task != task) or (label and row.label != label):
             continue
         diagnosis = _diagnosis(store, suite, row)
+        if diagnosis is None:
+            continue
         if isinstance(diagnosis, str):
             seed = f" #{row.seed}" if row.seed else ""
             skipped.append(f"{row.task} / {row.label}{seed}: {diagnosis}")
@@ -76,14 +81,16 @@ def diagnose_suite(store: Store, suite: str, task: str = "", label: str = "") ->
             diagnoses.append(diagnosis)
     if not diagnoses:
         raise StoreError(
-            f"suite {suite!r}: nothing to diagnose\n  " + "\n  ".join(skipped or ["no such row"]),
+            f"suite {suite!r}: nothing to diagnose\n  " + "\n  ".join(skipped or [_NONE]),
             "run a preference method, e.g. dpo or c-apo; others leave no training record",
         )
     return SuiteDiagnoses(suite, tuple(diagnoses), tuple(skipped), plan.title)
 
 
-def _diagnosis(store: Store, suite: str, row: PlannedRow) -> Diagnosis | str:
-    """Return the diagnosis, or why there is none."""
+def _diagnosis(store: Store, suite: str, row: PlannedRow) -> Diagnosis | str | None:
+    """Return the diagnosis, or why there is none; None for a method that never has one."""
+    if row.family in _UNTRAINED:
+        return None
     if row.skip_reason:
         return row.skip_reason
     run = store.run(suite, row.task, row.label, row.run_id or "")
@@ -96,7 +103,7 @@ def _diagnosis(store: Store, suite: str, row: PlannedRow) -> Diagnosis | str:
     path = run.artifacts / "steps.jsonl"
     if not path.is_file():
         if manifest.status == "complete":
-            return "no preference method: it left no steps.jsonl"
+            return None
         return f"{manifest.status}, and preference training had not begun"
     return Diagnosis(
         row.task, row.label, row.seed, manifest.run_id, manifest.status,

@@ -166,7 +166,7 @@ def _average(margins: dict[str, float | None]) -> float | None:
 
 
 def _change(start: float | None, end: float | None) -> str:
-    return " > ".join("-" if value is None else f"{value:.2f}" for value in (start, end))
+    return " to ".join("-" if value is None else f"{value:.2f}" for value in (start, end))
 
 
 def _counts(conflicts: PreferenceConflicts) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Questions for training, rationales in files, configurations, and `benchkit rationales`."""
 
+import inspect
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from benchkit import fingerprint
+from benchkit.api.rationales import plan_rationales
 from benchkit.cli.rationales import rationales_command
 from benchkit.errors import BenchkitError, ConfigError, DataError, StoreError
 from benchkit.judging.validation import same_model_warning
@@ -20,6 +22,7 @@ from benchkit.lm.teachers.llm import LLMTeacherConfig
 from benchkit.lm.teachers.questions import build_training_questions
 from benchkit.lm.teachers.rationale_file import FileTeacherConfig, write_rationales
 from benchkit.lm.teachers.template import TemplateTeacherConfig
+from benchkit.runs.store import Store
 from benchkit.testing.fixtures import toy_dataset
 from benchkit.training.core.example_builder import validation_questions
 from benchkit.training.preference.examples import rank_rejected
@@ -202,6 +205,19 @@ def said(tmp_path, monkeypatch):
         return str(result.exception)
 
     return run
+
+
+def test_a_run_finds_what_a_teacher_was_paid_for(said):
+    cache = Store(Path("runs")).cache
+    assert inspect.signature(plan_rationales).parameters["cache"].default == cache
+    assert inspect.signature(rationales_command).parameters["cache"].default == cache
+    Path("runs/cache").mkdir(parents=True)
+    out = said("--negatives", 1, "--limit-users", 5, "--out", "r.jsonl")
+    assert "--cache runs/cache" in out
+    assert [path.name for path in Path("runs").iterdir() if path.name != "cache"] in (
+        [],
+        [".cache"],
+    )
 
 
 def test_teach_writes_what_a_file_teacher_reads(said, view):

@@ -6,7 +6,7 @@ import pytest
 
 from benchkit.report.core import latex_blocks
 from benchkit.report.core.latex import render_latex
-from benchkit.report.core.latex_blocks import SMALLEST_SCALE, TableWidths
+from benchkit.report.core.latex_blocks import PAGE_HEIGHT, SMALLEST_SCALE, TableWidths
 from benchkit.report.core.text_table import TextCell, TextRow, TextTable
 from tests.support.latex import compile_latex, needs_latex
 
@@ -32,6 +32,26 @@ def test_a_table_that_fits_stays_whole():
     widths = TableWidths(wide_table(2))
     assert widths.split() == [[1, 2, 3, 4, 5, 6]]
     assert render_latex([widths.table]).count(r"\begin{tabular}") == 1
+
+
+def test_a_table_that_is_longer_than_a_page_is_set_in_blocks_of_rows():
+    rows = [TextRow(("Chance", ".1"), muted=True)]
+    for group in range(4):
+        rows.append(TextRow((f"group {group}",), rule=True))
+        for place in range(8):
+            rows.append(TextRow((f"m{group}{place}", ".2")))
+            rows += [TextRow((text, ".3"), continues=True) for text in ("published", "minus")]
+    table = TextTable("T", ("Method", "HR"), tuple(rows))
+    text = render_latex([table])
+    bodies = re.findall(r"\\midrule\n(.*?)\\bottomrule", text, flags=re.DOTALL)
+    assert len(bodies) > 1 and "(1 of " in text
+    lines = [line for body in bodies for line in body.splitlines() if line.endswith(r"\\")]
+    assert len(lines) == len(rows)  # none is lost, none is there twice
+    for body in bodies:
+        shown = [line for line in body.splitlines() if line.endswith(r"\\")]
+        assert not shown[0].startswith(("published", "minus"))
+        assert "group" not in shown[-1]
+        assert 12 * (len(shown) + 2) + 20 <= 1.1 * PAGE_HEIGHT  # so that it is hardly scaled down
 
 
 @pytest.mark.parametrize("domains", [5, 8, 13])
@@ -85,7 +105,7 @@ def test_titles_over_columns_count():
 
 
 @needs_latex
-@pytest.mark.parametrize(("rows", "tables"), [(3, 1), (60, 2)])
+@pytest.mark.parametrize(("rows", "tables"), [(3, 1), (60, 4)])
 def test_no_float_is_larger_than_a_page(rows, tables, tmp_path):
     body = render_latex([wide_table(8, rows=rows, notes=("A long note. " * 30,))])
     assert body.count(r"\caption") == tables

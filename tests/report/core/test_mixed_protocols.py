@@ -73,7 +73,8 @@ def test_hr_1_of_a_sampled_row_is_of_the_first_sample(ran, tmp_path):
 
 
 def test_papers_tables_are_mixed_by_default_and_say_which_is_which(ran):
-    text = invoked("report", "--suite", "small", "--paper", "p:table1", "--published", ran).stdout
+    text = invoked("report", "--suite", "small", "--paper", "p:table1", "--published", ran,
+                   "--format", "md").stdout  # fmt: skip
     assert "(frozen candidates, sampled or scored)" in text
     assert "| *Chance, scored* | 10.00 | 50.00 |" in text
     assert "| *Chance, sampled* | 10.00 | 40.95 |" in text
@@ -83,7 +84,7 @@ def test_papers_tables_are_mixed_by_default_and_say_which_is_which(ran):
     assert "‡ sampled (5 answers at temperature 0.7): Metrics of the first place" in text
     assert "Do not sample" not in text
     chosen = invoked("report", "--suite", "small", "--paper", "p:table1", "--published", ran,
-                     "--protocol", "scored").stdout  # fmt: skip
+                     "--protocol", "scored", "--format", "md").stdout  # fmt: skip
     assert "‡" not in chosen and "| *Chance* | 10.00 | 50.00 |" in chosen
 
 

@@ -13,6 +13,7 @@ from benchkit.report.core.cell import Cell
 from benchkit.report.core.collect import collect_results
 from benchkit.report.core.labels import seed_notes
 from benchkit.report.core.results import SuiteTables
+from benchkit.report.leaderboard.tables import leaderboard_table
 from benchkit.report.paper import paper_table as layout_module
 from benchkit.report.paper import rendering
 from benchkit.report.paper.paper_table import AVERAGE, build_paper_tables
@@ -34,6 +35,20 @@ def test_the_average_is_over_all_tasks_or_there_is_none():
     text = paper_markdown(results.plan, [layout])
     assert "| b | **.500** | – | – |" in text
     assert "b, two: failed: no memory; it has no average." in text
+
+
+def test_equal_reasons_are_one_note():
+    tasks = {task: {"a": 0.2, "b": None, "c": None} for task in ("one", "two", "three")}
+    tasks["two"]["c"] = 0.5
+    results = made(tasks)
+    (layout,) = build_paper_tables(results)
+    (note,) = [line for line in rendering.paper_notes(layout) if "no memory" in line]
+    assert note == "b, all tasks; c, one, three: failed: no memory; they have no average."
+    (table,) = made({"one": {"a": 0.2, "b": None, "c": None}}).tables
+    reason = "failed: " + "no memory at all " * 9
+    rows = tuple(row if row.cells else replace(row, status=reason) for row in table.rows)
+    text = leaderboard_table(results.plan, replace(table, rows=rows))
+    assert [note for note in text.notes if "memory" in note] == [f"b, c {reason}"]
 
 
 def test_best_and_second_share_their_place_when_equal():

@@ -252,6 +252,37 @@ def test_nothing_is_wider_than_the_screen(visit, width, fragment):
     no_overflow(page)
 
 
+BROKEN_WORDS = """() => [...document.querySelectorAll("h1, h2, h3, h4, thead th, dt, summary")]
+  .filter((node) => node.offsetParent).flatMap((node) => {
+    const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT), broken = [];
+    for (let text; (text = texts.nextNode()); )
+      for (const word of text.data.matchAll(/\\S+/g)) {
+        const range = document.createRange();
+        range.setStart(text, word.index);
+        range.setEnd(text, word.index + word[0].length);
+        const lines = new Set([...range.getClientRects()].filter((b) => b.width).map((b) => b.top));
+        if (lines.size > 1 && /^[\\w@]{1,19}$/.test(word[0])) broken.push(word[0]);
+      }
+    return broken;
+  })"""
+
+
+@pytest.mark.parametrize("fragment", ["", "#open=best", "#tick=best&tick=third&compare=1"])
+def test_no_heading_breaks_inside_a_word(visit, fragment):
+    page = visit(fragment, width=390, height=844)
+    page.evaluate("document.querySelectorAll('dialog details').forEach(d => d.open = true)")
+    assert page.evaluate(BROKEN_WORDS) == []
+    page.evaluate(
+        """() => {
+          const narrow = document.createElement("h3");
+          narrow.textContent = "unbroken";
+          narrow.style.width = "2rem";
+          document.querySelector("main").append(narrow);
+        }"""
+    )
+    assert page.evaluate(BROKEN_WORDS) == ["unbroken"]  # the check finds some
+
+
 def test_the_first_column_stays_while_the_table_scrolls(visit):
     page = visit(width=390, height=844)
     head = page.locator("#table tbody th").nth(1)

@@ -80,6 +80,7 @@ def store(tmp_path):
         add(store, "other", "dpo", status="failed"),
         PlannedRow(task="other", label="s-dpo", family="x", seed=0, run_id="0" * 16),
         PlannedRow(task="other", label="c-apo", family="x", seed=0, skip_reason="not installed: x"),
+        PlannedRow(task="other", label="ease", family="cf", seed=0, run_id="1" * 16),
     ]
     store.update_plan(
         PlanRecord(
@@ -89,7 +90,7 @@ def store(tmp_path):
             metrics=["ndcg@5"],
             protocols=["scored"],
             tasks=["toy", "other"],
-            labels=["popularity", "c-apo", "s-dpo", "dpo"],
+            labels=["popularity", "c-apo", "s-dpo", "dpo", "ease"],
             rows=rows,
         )
     )
@@ -104,7 +105,6 @@ def test_runs_with_a_record_are_found_and_the_others_say_why_they_have_none(stor
     assert found.diagnoses[0].rejected_names == ("hard", "easy")
     assert found.diagnoses[1].rejected_names == ("rejected 1", "rejected 2", "rejected 3")
     assert found.skipped == (
-        "toy / popularity: no preference method: it left no steps.jsonl",
         "other / dpo: failed, and preference training had not begun",
         "other / s-dpo: not run",
         "other / c-apo: not installed: x",
@@ -165,8 +165,8 @@ def test_tables_hold_what_was_found(store, tmp_path):
 
 def test_the_table_shows_start_and_end(store):
     rows = diagnosis_table(diagnose_suite(store, "s")).rows
-    assert rows[0][:4] == ("toy / c-apo", "20", "0.22 > 2.62", "0.50 > 0.50")
-    assert rows[0][4] == "0.00 > 0.00" and rows[0][7:] == ("1.00 > 1.00", "1.00")
+    assert rows[0][:4] == ("toy / c-apo", "20", "0.22 to 2.62", "0.50 to 0.50")
+    assert rows[0][4] == "0.00 to 0.00" and rows[0][7:] == ("1.00 to 1.00", "1.00")
     assert rows[1][0] == "toy / s-dpo (started)" and rows[1][5:] == ("", "", "", "")
     assert [row[0] for row in rows[2:]] == ["toy / dpo", "toy / dpo #1"]
 
@@ -240,7 +240,7 @@ def test_the_command_writes_and_prints(invoke, tmp_path):
     pytest.importorskip("matplotlib")
     done = invoke("--dataset", "toy", "--method", "c-apo")
     assert done.exit_code == 0, done.output
-    assert "toy / c-apo" in done.output and "0.22 > 2.62" in done.output
+    assert "toy / c-apo" in done.output and "0.22 to 2.62" in done.output
     folder = tmp_path / "leaderboards" / "s" / "diagnostics"
     assert (folder / "toy-c-apo" / "weights.svg").is_file()
     assert (folder / "toy-c-apo" / "steps.csv").is_file()
@@ -250,7 +250,8 @@ def test_the_command_writes_elsewhere_and_names_what_it_leaves_out(invoke, tmp_p
     pytest.importorskip("matplotlib")
     done = invoke("--to", "here", "--out", "runs")
     assert done.exit_code == 0, done.output
-    assert "not shown: toy / popularity: no preference method" in done.output
+    assert "not shown: other / s-dpo: not run" in done.output
+    assert "popularity" not in done.output  # no preference method
     assert (tmp_path / "here" / "conflicts.png").is_file()
     assert not (tmp_path / "leaderboards").exists()
 

@@ -3,9 +3,13 @@
 const section = (title, ...children) => el("section", {}, el("h3", {}, title), ...children);
 const folded = (title, ...children) => el("details", {}, el("summary", {}, title), ...children);
 
+/** A name that a line may end in behind a point or a "_", and not inside a word. */
+const breakable = (name) =>
+  el("bdi", {}, ...String(name).split(/(?<=[._])/).flatMap((part, i) => (i ? [el("wbr"), part] : [part])));
+
 function lines(pairs) {
   return el("dl", { class: "lines" },
-    pairs.flatMap(([name, value]) => [el("dt", {}, bdi(name)), el("dd", {}, bdi(value))]));
+    pairs.flatMap(([name, value]) => [el("dt", {}, breakable(name)), el("dd", {}, bdi(value))]));
 }
 
 function openRow(state) {

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from benchkit.count_text import count_text
 from benchkit.errors import BenchkitError, ConfigError, EngineError
 from benchkit.lm.engines.budget import Budget, TokenUsage
 from benchkit.lm.engines.openai.batches.batch_requests import BatchRequest, BatchWork, Failure
@@ -89,9 +90,9 @@ class BatchRunner:
         """Return what is left at the server when the user interrupts."""
         records = self._journal.records(self._server)
         count = sum(len(record.keys) for record in records)
-        batches = "batch" if len(records) == 1 else "batches"
+        batches = count_text(len(records), "batch", "batches")
         return (
-            f"{len(records):,} {batches} with {count:,} requests at {self._server} on record in"
+            f"{batches} with {count_text(count, 'request')} at {self._server} on record in"
             f" {self._journal.folder}; what came is stored, and the server goes on: run the same"
             " command again to fetch the rest"
         )
@@ -174,7 +175,7 @@ class BatchRunner:
             self._budget.settle(number, TokenUsage())
             raise
         self._reserved[begun.name] = (number, part)
-        self.note(f"batch {begun.batch}: {len(part):,} requests sent")
+        self.note(f"batch {begun.batch}: {count_text(len(part), 'request')} sent")
         return begun
 
     def _resume(self, record: BatchRecord) -> BatchRecord | None:
