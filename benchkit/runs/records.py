@@ -51,7 +51,7 @@ METRICS_SCHEMA: TableSchema = {
 
 # One row a judged case, of one judge and one run. `stage` says what decided: `judged`, the judge;
 # `invalid`, `wrong` or `missing` (no rationale), the rubric alone; `unanswered`, nothing, because
-# the method's engine failed. Older tables lack `user` and `named_outside`.
+# the method's engine failed. Older tables lack `ADDED_TO_JUDGEMENTS`.
 JUDGEMENTS_SCHEMA: TableSchema = {
     "case_id": pl.String,
     "user": pl.String,  # a user may be asked several times
@@ -59,6 +59,8 @@ JUDGEMENTS_SCHEMA: TableSchema = {
     "title": pl.String,
     "target": pl.String,
     "target_title": pl.String,
+    "reference": pl.String,  # the user's own review of the target; null where there is none
+    "similarity": pl.Float64,  # of rationale and reference; it enters no grade
     "rationale": pl.String,
     "named_outside": pl.Int64,  # items it names that the method was not shown; null if not counted
     "history": pl.List(pl.String),  # as the judge saw it, a line an event, oldest first
@@ -73,7 +75,12 @@ JUDGEMENTS_SCHEMA: TableSchema = {
     "usage": pl.String,  # JSON
 }
 
-ADDED_TO_JUDGEMENTS = ("user", "named_outside")  # columns that older tables lack
+ADDED_TO_JUDGEMENTS = (
+    "user",
+    "named_outside",
+    "reference",
+    "similarity",
+)  # columns that older tables lack
 
 _CASE_ID = re.compile(r"(?:test:)?(.+?)(?:#(?:[2-9]|[1-9][0-9]+))?", re.DOTALL)
 _ADDED_IN_SCHEMA = {
