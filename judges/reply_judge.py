@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from benchkit.errors import ConfigError
-from benchkit.judging.reply_file import Reply, read_replies
+from benchkit.judging.reply_file import JudgeReply, read_replies
 from benchkit.judging.rubric import load_rubric
 from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
@@ -54,7 +54,7 @@ class ReplyJudge:
 
     def __init__(self, config: ReplyJudgeConfig) -> None:
         self._config = config
-        self._replies: tuple[Reply, ...] | None = None
+        self._replies: tuple[JudgeReply, ...] | None = None
         self._verdicts: dict[str, Verdict] | None = None
         self.rubric = load_rubric(config.rubric)
         self.caveats = (f"replies of {config.replies.name}, rubric {self.rubric.name}",)
@@ -139,19 +139,19 @@ class ReplyJudge:
         """Return that nothing is asked."""
         return NO_COST
 
-    def _read(self) -> tuple[Reply, ...]:
+    def _read(self) -> tuple[JudgeReply, ...]:
         if self._replies is None:
             self._replies = read_replies(self._config.replies)
         return self._replies
 
-    def _read_verdicts(self, replies: Iterable[Reply]) -> dict[str, Verdict]:
-        by_case = defaultdict[str, list[tuple[Reply, VerdictReading]]](list)
+    def _read_verdicts(self, replies: Iterable[JudgeReply]) -> dict[str, Verdict]:
+        by_case = defaultdict[str, list[tuple[JudgeReply, VerdictReading]]](list)
         for reply in replies:
             reading = read_verdict(reply.text, reply.finish, self.rubric)
             by_case[reply.case].append((reply, reading))
         return {case: self._merge(case, readings) for case, readings in by_case.items()}
 
-    def _merge(self, case: str, readings: Sequence[tuple[Reply, VerdictReading]]) -> Verdict:
+    def _merge(self, case: str, readings: Sequence[tuple[JudgeReply, VerdictReading]]) -> Verdict:
         scored = [(reply, r.grades) for reply, r in readings if r.grades is not None]
         if not scored:
             reply, reading = readings[-1]

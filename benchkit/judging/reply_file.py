@@ -22,7 +22,7 @@ _Name = Annotated[str, StringConstraints(min_length=1)]
 _FIELDS = '{"case": ..., "method": ..., "text": ...} (benchkit.judging.reply_file)'
 
 
-class Reply(BaseModel):
+class JudgeReply(BaseModel):
     """One line of a file; other fields than these are passed over."""
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -47,7 +47,7 @@ class Reply(BaseModel):
         return all(value is None or value == actual for value, actual in pairs)
 
 
-def read_replies(path: Path) -> tuple[Reply, ...]:
+def read_replies(path: Path) -> tuple[JudgeReply, ...]:
     """Read a file of replies.
 
     Raises:
@@ -70,14 +70,14 @@ def read_replies(path: Path) -> tuple[Reply, ...]:
     return replies
 
 
-def _parse_lines(path: Path, text: str) -> Iterator[Reply]:
+def _parse_lines(path: Path, text: str) -> Iterator[JudgeReply]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         where, hint = f"{path}, line {number}", f"a line is {_FIELDS}"
         try:
             values: Any = json.loads(line)
-            reply = Reply.model_validate({**values, "line": number})
+            reply = JudgeReply.model_validate({**values, "line": number})
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))

@@ -233,17 +233,14 @@ def _judge_run(
         return JudgeResult(judgeable, label, manifest, cause.cause, computed=True)
     finally:
         log.close()
+    warnings = (*manifest.warnings, *(judge.warnings if isinstance(judge, RunJudge) else ()))
     seconds = {"seconds": round(time.perf_counter() - start, 3)}
     manifest = manifest.model_copy(
         update={
             "status": "complete",
             "finished": utc_timestamp(),
             "caveats": judge.caveats,  # some are known once it has judged
-            "warnings": (
-                *manifest.warnings,
-                *[faults.describe()] * bool(faults.count),
-                *(judge.warnings if isinstance(judge, RunJudge) else ()),
-            ),
+            "warnings": (*warnings, *[faults.describe()] * bool(faults.count)),
             "faults": [FaultRecord.from_tally(label, faults)] * bool(faults.count),
             "counts": verdict_table.count_verdicts(table),
             "cost": seconds | verdict_table.sum_usage(verdicts.values()),

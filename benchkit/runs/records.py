@@ -75,12 +75,7 @@ JUDGEMENTS_SCHEMA: TableSchema = {
     "usage": pl.String,  # JSON
 }
 
-ADDED_TO_JUDGEMENTS = (
-    "user",
-    "named_outside",
-    "reference",
-    "similarity",
-)  # columns that older tables lack
+ADDED_TO_JUDGEMENTS = ("user", "named_outside", "reference", "similarity")
 
 _CASE_ID = re.compile(r"(?:test:)?(.+?)(?:#(?:[2-9]|[1-9][0-9]+))?", re.DOTALL)
 _ADDED_IN_SCHEMA = {

@@ -8,7 +8,7 @@ import pytest
 from benchkit.judging.references import measure_similarity, target_reviews
 from benchkit.testing.fixtures import toy_dataset
 
-DATA = toy_dataset(users=20, items=30, length=8)
+DATA = toy_dataset(users=20, items=60, length=8)
 
 
 def test_the_review_is_of_the_target_and_no_part_of_the_history():

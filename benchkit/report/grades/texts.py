@@ -79,8 +79,8 @@ def text_tables(suite: str, table: GradeTable) -> Iterator[TextTable]:
         (
             "Of all rationales; 95 % bootstrap intervals over users. Reading ease: Flesch's, higher"
             " for easier, made for English. Dist-1, Dist-2: different words and pairs of words"
-            " among all; they fall with the amount of text. Repeats: share of the sequences of 4 words"
-            " that stand in another rationale of the method, too.",
+            " among all; they fall with the amount of text. Repeats: share of the sequences of 4"
+            " words that stand in another rationale of the method, too.",
         ),
     )  # fmt: skip
     compared = [(label, text) for label, text in rows if text.rouge_l is not None]
