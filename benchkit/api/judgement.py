@@ -20,6 +20,7 @@ from benchkit.config.suite_files import locate_judges
 from benchkit.errors import ConfigError, StoreError
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun, find_judgeable_runs
+from benchkit.judging.reply_file import read_replies
 from benchkit.judging.robustness import probes_to_markdown
 from benchkit.judging.runner import (
     JudgeCost,
@@ -28,6 +29,7 @@ from benchkit.judging.runner import (
     judge_runs,
     probe_judges,
 )
+from benchkit.judging.verdicts import JudgeOfRuns
 from benchkit.key_access import allow_keys as allow_key_pairs
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST, CostEstimate
 from benchkit.lm.data_parallel.engine_factory import EngineFactory, use_engine_factory
@@ -99,6 +101,7 @@ def plan_judging(
     batch: bool = False,
     executor: str = "",
     executor_options: Iterable[str] = (),
+    replies: str | Path | None = None,
 ) -> JudgingPlan:
     """Find the runs to judge and check the judges' settings; see `judge`.
 
@@ -108,7 +111,10 @@ def plan_judging(
     """
     engines = choose_engines(executor, tuple(executor_options))
     resolved = locate_judges(resolve_suite(suite, trust), Path(data))
-    judging = _judging_spec(resolved, by, label, dict(config or {}), cases)
+    settings = dict(config or {})
+    if replies is not None:
+        by, label, settings = _reply_judge(Path(replies), by, label, settings)
+    judging = _judging_spec(resolved, by, label, settings, cases)
     if batch:
         judges = [judge.model_dump() for judge in judging.judges]
         judging = judging.model_validate(
@@ -124,6 +130,7 @@ def plan_judging(
             f"store {store}: no complete run of suite {name!r} to judge",
             f"benchkit run --suite {suite} --out {store}",
         )
+    _check_runs(records, resolved, name, Path(data), judging)
     return JudgingPlan(resolved, name, judging, tuple(targets), records, engines)
 
 
@@ -144,6 +151,7 @@ def judge(
     batch: bool = False,
     executor: str = "",
     executor_options: Iterable[str] = (),
+    replies: str | Path | None = None,
     allow_keys: Iterable[str] = (),
     progress: bool | EventHandler = True,
     on_outcome: Callable[[Any], None] | None = None,
@@ -167,6 +175,8 @@ def judge(
         executor: Where language models of judges are asked: "inline", in this process, or "ray", in
             several at once on a cluster. The grades and the stored answers are the same.
         executor_options: Options of ray, e.g. ["address=auto", "actors=8"].
+        replies: Instead of a judge, a file of replies that one gave elsewhere
+            (`benchkit.judging.reply_file`), read by the rubric in `config`.
         allow_keys: Which API key may go to which server, e.g. ["MY_KEY=gpu01"] (see `run`).
         progress: Show progress on the screen, or hand every event to a function.
         on_outcome: Called with the outcome of each judge and run.
@@ -187,11 +197,32 @@ def judge(
         planned = plan_judging(
             suite, by=by, label=label, config=config, cases=cases, methods=methods,
             datasets=datasets, limit_users=limit_users, store=store, data=data, trust=trust,
-            batch=batch, executor=executor, executor_options=executor_options,
+            batch=batch, executor=executor, executor_options=executor_options, replies=replies,
         )  # fmt: skip
         return execute_judging(
             planned, again=again, data=data, progress=progress, on_outcome=on_outcome
         )
+
+
+def _reply_judge(
+    path: Path, by: str, label: str, settings: dict[str, Any]
+) -> tuple[str, str, dict[str, Any]]:
+    """Return name, label and settings of the judge of a file, called as the file says."""
+    if by:
+        raise ConfigError("a judge beside the replies of one", "leave out --by or --replies")
+    judge = read_replies(path)[0].judge.replace("/", "-") or path.stem
+    return "replies", label or judge, {**settings, "replies": str(path)}
+
+
+def _check_runs(records: Store, suite: Suite, name: str, data: Path, judging: JudgingSpec) -> None:
+    """Raise ConfigError where a judge has verdicts of answers that no run of the suite gave."""
+    for job in make_judge_jobs(judging):
+        judge: object = job.judge
+        if isinstance(judge, JudgeOfRuns):
+            runs = find_judgeable_runs(records, suite, name, data)
+            judge.check_runs(
+                (run.manifest, frozenset(run.run.predictions()["case_id"])) for run in runs
+            )
 
 
 def execute_judging(

@@ -32,3 +32,7 @@ EngineExecutorOptionsOption = Annotated[
 AnswersFolderOption = Annotated[
     Path, typer.Option(help="Where item vectors and answers are kept; by default as `run` does.")
 ]
+RepliesOption = Annotated[
+    Path | None,
+    typer.Option(help="Instead of a judge, its replies: JSON lines with case, method and text."),
+]

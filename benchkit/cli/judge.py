@@ -22,6 +22,7 @@ def judge_command(
     rubric: Annotated[
         str, typer.Option(help="Its rubric: a name, or a TOML file (`benchkit ls rubrics`).")
     ] = "",
+    replies: engine_options.RepliesOption = None,
     label: Annotated[str, typer.Option(help="What it is called in tables.")] = "",
     cases: Annotated[
         int | None, typer.Option(min=1, help="Cases of a task, the same for every method.")
@@ -51,8 +52,8 @@ def judge_command(
     planned = api.plan_judging(
         suite, by=by, label=label, config=api.read_judge_settings(config, rubric, trust),
         methods=split_names(method), datasets=split_names(dataset), limit_users=limit_users,
-        cases=cases, store=out, data=data, trust=trust, batch=batch, executor=executor,
-        executor_options=executor_option or (),
+        cases=cases, store=out, data=data, trust=trust, batch=batch, replies=replies,
+        executor=executor, executor_options=executor_option or (),
     )  # fmt: skip
     if estimate or probe is not None:
         for line in planned.estimate(probe, again) if estimate else planned.probe(probe or 0):

@@ -19,7 +19,7 @@ _OTHER_TEXTS = frozenset(
     {"title", "description", "label", "name", "method", "judge", "source", "split", "kind",
      "metrics", "protocols", "answers", "suite"}
 )  # fmt: skip
-_FILES = frozenset({"preferences", "dialogues", "accelerate", "labels", "records"})
+_FILES = frozenset({"preferences", "dialogues", "accelerate", "labels", "records", "replies"})
 _FILES_OR_NAMES = frozenset({"template", "rubric", "prompt", "instructions"})
 _ENDINGS = (".toml", ".json", ".jsonl")
 

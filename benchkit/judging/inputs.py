@@ -9,6 +9,7 @@ import polars as pl
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.errors import ConfigError
 from benchkit.evaluation.lookup import find_protocol
+from benchkit.judging.references import target_reviews
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.rating_scale import RatingScale
@@ -28,6 +29,8 @@ class MethodAnswer:
     rationale: str | None
     status: Status = "ok"
     """Of the answer in the run's records; `error` is a failure of the engine, not of the method."""
+    review: str | None = None
+    """What the user wrote of the target; no judge sees it."""
 
     def stage(self, rubric: Rubric) -> AnswerStage:
         """Return what decides its grade: nothing, the rubric alone, or a judge."""
@@ -66,10 +69,12 @@ def read_answers(
         )
     rows = {row["case_id"]: row for row in predictions.iter_rows(named=True)}
     protocol = find_protocol(source)
-    for request, code in zip(dataset.requests(cases), cases.target, strict=True):
+    reviews = target_reviews(dataset, cases)
+    requests = dataset.requests(cases)
+    for request, code, review in zip(requests, cases.target, reviews, strict=True):
         item, rationale, status = protocol.answer_to_judge(rows[request.case_id], request)
         text = (rationale or "").strip() or None
-        yield MethodAnswer(request, dataset.catalog.ids[code], item, text, status)
+        yield MethodAnswer(request, dataset.catalog.ids[code], item, text, status, review)
 
 
 def grade_by_rubric_alone(answer: MethodAnswer, rubric: Rubric) -> tuple[int | None, str]:

@@ -12,7 +12,7 @@ from benchkit.config.judging import JudgeSpec, JudgingSpec
 from benchkit.errors import ConfigError
 from benchkit.judging import verdict_table
 from benchkit.judging.judgeable_runs import JudgeableRun
-from benchkit.judging.verdicts import Judge, construct_judge
+from benchkit.judging.verdicts import Judge, JudgeOfRuns, construct_judge
 from benchkit.key_access import check_keys
 from benchkit.runs.records import JudgementManifest, PlannedJudge
 from benchkit.source_hash import hash_sources
@@ -48,6 +48,11 @@ class JudgeJob:
             judge_id=fingerprint.hash_json(self.identity),
             rubric=self.judge.rubric.name,
         )
+
+    def judge_for(self, run: JudgeableRun) -> Judge | None:
+        """Return the judge of a run's answers; None where it has no verdicts of them."""
+        judge: object = self.judge
+        return judge.for_run(run.manifest) if isinstance(judge, JudgeOfRuns) else self.judge
 
     def stored_judgement(
         self, run: JudgeableRun, max_fault_share: float = 1.0

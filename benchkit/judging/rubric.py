@@ -4,12 +4,13 @@ import hashlib
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.errors import unknown_name_error
+from benchkit.judging.reply_form import TAG, ReplyForm
 
 
 class Criterion(BaseModel):
@@ -61,11 +62,40 @@ class Rubric(BaseModel):
     missing: int | None = None
     """Grade of an answer without a rationale."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)
+    reply: tuple[ReplyForm, ...] = Field(default=(TAG,), min_length=1)
+    """The forms in which verdicts are read (`benchkit.judging.reply_form`); a judge is asked for
+    the first."""
+    half_grades: bool = False
+    """Whether a judge may give grades half-way between two whole ones, such as 3.5."""
     system: str
     """System message of a language model."""
     user: str
     """User message, with {history}, {item}, {rationale}, {target} (if shown) and {scale} (the
     criteria in words)."""
+
+    @field_validator("reply", mode="before")
+    @classmethod
+    def _as_forms(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else (value,)
+
+    @model_validator(mode="after")
+    def _check_reply(self) -> Self:
+        for form in self.reply:
+            if form.kind == "fraction" and len(self.criteria) > 1:
+                raise ValueError("reply 'fraction' cannot say which criterion: write 'rating'")
+            if form.kind == "fraction" and self.main.high < 1:
+                raise ValueError("reply 'fraction' needs a highest grade above 0")
+            if form.kind != "letter":
+                continue
+            if self.half_grades:
+                raise ValueError("reply 'letter' has no half grades")
+            for criterion in self.criteria:
+                if len(form.letters(len(criterion.grades))) != len(criterion.grades):
+                    raise ValueError(
+                        f"reply 'letter' needs a letter for each of the {len(criterion.grades)}"
+                        f" grades of {criterion.name}"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
@@ -93,7 +123,10 @@ class Rubric(BaseModel):
     @property
     def hash(self) -> str:
         """Hash of everything that can change a grade."""
-        text = self.model_dump_json(exclude={"title", "source"})
+        # What rubrics did not say once is left out where it is the default: their hashes stay.
+        later = {"reply": (TAG,), "half_grades": False}
+        default = {name for name, value in later.items() if getattr(self, name) == value}
+        text = self.model_dump_json(exclude={"title", "source", *default})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -19,7 +19,7 @@ from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.judgement_linking import find_same_judgement, link_judgement
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.validation import same_model_warning, validate_verdicts
-from benchkit.judging.verdicts import BatchJudge, Judge, JudgeInput, Verdict
+from benchkit.judging.verdicts import BatchJudge, Judge, JudgeInput, RunJudge, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.runs.progress import (
@@ -202,8 +202,11 @@ def _judge_run(
     catalog, answers = _read_answers(job, judgeable)
     if not any(answer.rationale for answer in answers):
         return JudgeResult(judgeable, label, None, "gives no rationales")
+    judge = job.judge_for(judgeable)
+    if judge is None:
+        return JudgeResult(judgeable, label, None, "the judge has no verdicts of it")
     title = f"{judgeable.title} / {label}"
-    manifest = _make_manifest(job, judgeable.manifest, since)
+    manifest = _make_manifest(job, judge, judgeable.manifest, since)
     run.write_judgement(manifest)
     emit(RunEvent("started", title))
     start = time.perf_counter()
@@ -211,7 +214,7 @@ def _judge_run(
     try:
         context = _context(store, judgeable, catalog, StageProgress(title, emit, log))
         with ask_again_since(since or 0.0):
-            verdicts, faults = _collect_verdicts(job.judge, answers, context, max_fault_share)
+            verdicts, faults = _collect_verdicts(judge, answers, context, max_fault_share)
         table = verdict_table.build_verdict_table(answers, verdicts, job.judge.rubric, catalog)
     except StoreError:
         raise  # the judgement stays as one that is to be made again
@@ -230,13 +233,14 @@ def _judge_run(
         return JudgeResult(judgeable, label, manifest, cause.cause, computed=True)
     finally:
         log.close()
+    warnings = (*manifest.warnings, *(judge.warnings if isinstance(judge, RunJudge) else ()))
     seconds = {"seconds": round(time.perf_counter() - start, 3)}
     manifest = manifest.model_copy(
         update={
             "status": "complete",
             "finished": utc_timestamp(),
-            "caveats": job.judge.caveats,  # some are known once it has judged
-            "warnings": (*manifest.warnings, *[faults.describe()] * bool(faults.count)),
+            "caveats": judge.caveats,  # some are known once it has judged
+            "warnings": (*warnings, *[faults.describe()] * bool(faults.count)),
             "faults": [FaultRecord.from_tally(label, faults)] * bool(faults.count),
             "counts": verdict_table.count_verdicts(table),
             "cost": seconds | verdict_table.sum_usage(verdicts.values()),
@@ -248,9 +252,11 @@ def _judge_run(
     return JudgeResult(judgeable, label, manifest, computed=True)
 
 
-def _make_manifest(job: JudgeJob, run: Manifest, since: float | None) -> JudgementManifest:
-    rubric, entry = job.judge.rubric, job.plan_entry
-    warning = same_model_warning(job.judge.models, run.identity.get("config", {}))
+def _make_manifest(
+    job: JudgeJob, judge: Judge, run: Manifest, since: float | None
+) -> JudgementManifest:
+    rubric, entry = judge.rubric, job.plan_entry
+    warning = same_model_warning(judge.models, run.identity.get("config", {}))
     return JudgementManifest(
         judge_id=entry.judge_id,
         run_id=run.run_id,
@@ -263,9 +269,9 @@ def _make_manifest(job: JudgeJob, run: Manifest, since: float | None) -> Judgeme
         rubric_hash=rubric.hash,
         answers=job.answers,
         cases=job.cases,
-        caveats=job.judge.caveats,
+        caveats=judge.caveats,
         warnings=(warning,) if warning else (),
-        models=job.judge.models,
+        models=judge.models,
         identity=job.identity,
         provenance=collect_provenance(),
         started=utc_timestamp(),

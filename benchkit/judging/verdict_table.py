@@ -9,6 +9,7 @@ import polars as pl
 from benchkit.judging.hallucination import count_hallucinated_items, recommendation_context
 from benchkit.judging.inputs import MethodAnswer, grade_by_rubric_alone, history_lines
 from benchkit.judging.item_mentions import TitleIndex, title_index
+from benchkit.judging.references import measure_similarity
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.verdicts import Verdict
 from benchkit.runs import records
@@ -24,7 +25,10 @@ def build_verdict_table(
     """Return a table of schema `records.JUDGEMENTS_SCHEMA`, one row an answer, in their order."""
     index = title_index(catalog)
     rows = []
-    for answer in answers:
+    similarity = measure_similarity(
+        [answer.rationale for answer in answers], [answer.review for answer in answers]
+    )
+    for answer, similar in zip(answers, similarity, strict=True):
         verdict = verdicts.get(answer.request.case_id) or _verdict_without_judge(answer, rubric)
         rows.append(
             {
@@ -34,6 +38,8 @@ def build_verdict_table(
                 "title": answer.item and (catalog.text(answer.item) or answer.item),
                 "target": answer.target,
                 "target_title": catalog.text(answer.target) or answer.target,
+                "reference": answer.review,
+                "similarity": similar,
                 "rationale": answer.rationale,
                 "named_outside": _count_outside(answer, index),
                 "history": history_lines(answer.request.history, catalog),

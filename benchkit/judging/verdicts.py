@@ -1,6 +1,6 @@
 """The vocabulary of judging: what a judge is shown, and what it says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, runtime_checkable
 
@@ -10,6 +10,7 @@ from benchkit.cards import Card, construct
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
 from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.runs.records import Manifest
 from benchkit.types import Request, RunContext
 
 VerdictStatus = Literal["scored", "unscored"]
@@ -97,6 +98,26 @@ class BatchJudge(Protocol):
 
     def submit(self, inputs: Sequence[JudgeInput], run: RunContext) -> None:
         """Send what `judge` would ask, and do not wait; `judge` waits for the same batches."""
+
+
+@runtime_checkable
+class RunJudge(Judge, Protocol):
+    """A judge of one run's answers."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know of its verdicts of this run, once it has judged."""
+
+
+@runtime_checkable
+class JudgeOfRuns(Protocol):
+    """A judge whose verdicts are of certain runs, as those in a file are."""
+
+    def for_run(self, run: Manifest) -> RunJudge | None:
+        """Return the judge of a run's answers; None where it has nothing to say of them."""
+
+    def check_runs(self, runs: Iterable[tuple[Manifest, frozenset[str]]]) -> None:
+        """Raise ConfigError for a verdict of no answer. runs: all there are, with their cases."""
 
 
 def construct_judge(card: Card, config: BaseModel | None) -> Judge:

@@ -15,9 +15,7 @@ from benchkit.runs.progress import utc_timestamp
 
 SCHEMA_VERSION = 6
 _CHECKSUMS_SINCE = 5  # schema whose records have checksums
-LINKED_FROM = (
-    "linked_from"  # key in the provenance of a run that was computed elsewhere in its store
-)
+LINKED_FROM = "linked_from"  # key in the provenance of a run that was computed for another suite
 JUDGE_PREFIX = "judge:"  # of raters in labels that are judges, not people
 EXTERNAL = "external"  # key in the identity and the provenance of an imported run
 
@@ -53,7 +51,7 @@ METRICS_SCHEMA: TableSchema = {
 
 # One row a judged case, of one judge and one run. `stage` says what decided: `judged`, the judge;
 # `invalid`, `wrong` or `missing` (no rationale), the rubric alone; `unanswered`, nothing, because
-# the method's engine failed. Older tables lack `user` and `named_outside`.
+# the method's engine failed. Older tables lack `ADDED_TO_JUDGEMENTS`.
 JUDGEMENTS_SCHEMA: TableSchema = {
     "case_id": pl.String,
     "user": pl.String,  # a user may be asked several times
@@ -61,6 +59,8 @@ JUDGEMENTS_SCHEMA: TableSchema = {
     "title": pl.String,
     "target": pl.String,
     "target_title": pl.String,
+    "reference": pl.String,  # the user's own review of the target; null where there is none
+    "similarity": pl.Float64,  # of rationale and reference; it enters no grade
     "rationale": pl.String,
     "named_outside": pl.Int64,  # items it names that the method was not shown; null if not counted
     "history": pl.List(pl.String),  # as the judge saw it, a line an event, oldest first
@@ -75,7 +75,7 @@ JUDGEMENTS_SCHEMA: TableSchema = {
     "usage": pl.String,  # JSON
 }
 
-ADDED_TO_JUDGEMENTS = ("user", "named_outside")  # columns that older tables lack
+ADDED_TO_JUDGEMENTS = ("user", "named_outside", "reference", "similarity")
 
 _CASE_ID = re.compile(r"(?:test:)?(.+?)(?:#(?:[2-9]|[1-9][0-9]+))?", re.DOTALL)
 _ADDED_IN_SCHEMA = {

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.judging.rubric import load_rubric, rubric_files
-from judges.verdict_parser import read_verdict, verdict_form
+from judges.verdict_form import verdict_form
+from judges.verdict_parser import read_verdict
 from tests.support.judge_inputs import small_rubric
 
 ONE = small_rubric(("rating", 0, 3))
@@ -31,6 +32,7 @@ TWO = small_rubric(("clarity", 1, 5), ("self-made", -2, 2))
         ("<think></think><eval>RATING-3</eval></THINK><eval>RATING-1</eval>", 1),
         ("<think>so</thinking><eval>RATING-3</eval>", 3),
         ("It quotes ‹eval›RATING-3‹/eval›. <eval>RATING-1</eval>", 1),
+        ("<eval>RATING-2</eval> So: <eval>rating-2 </eval>", 2),  # the same once more
     ],
 )
 def test_a_verdict_is_read(text, grade):
@@ -48,7 +50,8 @@ def test_a_verdict_is_read(text, grade):
         ("<eval>RATING-2", "verdict not closed"),
         ("RATING-2</eval>", "verdict not closed"),
         ("</eval>RATING-2<eval>", "verdict not closed"),
-        ("<eval>RATING-2</eval><eval>RATING-2</eval>", "several verdicts"),
+        ("<eval>RATING-2</eval><eval>RATING-4</eval>", "several verdicts"),
+        ("<eval>RATING-4</eval><eval>RATING-4</eval>", "grade out of range"),
         ("It says <eval>RATING-3</eval>. Mine: <eval>RATING-1</eval>", "several verdicts"),
         ("<eval><eval>RATING-2</eval></eval>", "several verdicts"),
         ("< EVAL >RATING-3< /eval ><eval>RATING-1</eval>", "several verdicts"),

@@ -51,6 +51,21 @@ class GradeComparison:
 
 
 @dataclass(frozen=True)
+class TextStatistics:
+    """What is counted in a method's rationales; no judgement of their quality."""
+
+    words: Cell | None
+    reading_ease: Cell | None
+    distinct_1: float | None
+    """Mean over seeds, as the next two."""
+    distinct_2: float | None
+    self_repetition: float | None
+    rouge_l: Cell | None
+    """With the user's review of the target, where there is one; so, too, the next."""
+    similarity: Cell | None
+
+
+@dataclass(frozen=True)
 class GradeRow:
     """One method, as one judge graded it on one task, over all its seeds."""
 
@@ -84,6 +99,7 @@ class GradeRow:
     injections: int = 0
     """Rationales that speak to the judge."""
     median_words: float | None = None
+    text: TextStatistics | None = None
     buckets: tuple[GradeBucket, ...] = ()
     """The first criterion by length of history."""
     warnings: tuple[str, ...] = ()

@@ -13,9 +13,11 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
     """Return a row for each answer of a method's runs, from the judgements of one judge.
 
     Columns: run_id, case_id, user, stage, history_length, words; valid (names a candidate); correct
-    (names the target); gradable (the rubric grades its stage, or a judge was asked); hallucinating
-    (1 if it names an item that was never shown, 0 if not, null if not counted); injection; `grade
-    <criterion>` for each criterion, null where unscored; and `grade`, the first of these.
+    (names the target); gradable (the rubric grades its stage, or a judge was asked); rationale;
+    reference (the user's review of the target) and similarity to it, null in older records; seed,
+    its number; hallucinating (1 if it names an item that was never shown, 0 if not, null if not
+    counted); injection; `grade <criterion>` for each criterion, null where unscored; and `grade`,
+    the first of these.
 
     Args:
         runs: One run per seed.
@@ -24,7 +26,7 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
     rubric = manifests[0].rubric
     criteria = [criterion["name"] for criterion in rubric["criteria"]]
     parts = []
-    for run, manifest in zip(runs, manifests, strict=True):
+    for seed, (run, manifest) in enumerate(zip(runs, manifests, strict=True)):
         verdicts = run.verdicts(manifest)
         grades = [{g["criterion"]: g["grade"] for g in row} for row in verdicts["grades"]]
         grade_columns = {f"grade {name}": [row.get(name) for row in grades] for name in criteria}
@@ -41,6 +43,10 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
                         stage == "judged" or rubric.get(stage) is not None
                         for stage in verdicts["stage"]
                     ],
+                    "rationale": verdicts["rationale"],
+                    "reference": _column_or_null(verdicts, "reference", pl.String),
+                    "similarity": _column_or_null(verdicts, "similarity", pl.Float64),
+                    "seed": seed,
                     "words": [
                         len(text.split()) if text else None for text in verdicts["rationale"]
                     ],
@@ -57,6 +63,13 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
             )
         )
     return pl.concat(parts)
+
+
+def _column_or_null(verdicts: pl.DataFrame, name: str, kind: type[pl.DataType]) -> pl.Series:
+    """Return a column that older records lack; then it is null."""
+    if name in verdicts.columns:
+        return verdicts[name]
+    return pl.Series([None] * len(verdicts), dtype=kind)
 
 
 def _users(verdicts: pl.DataFrame) -> pl.Series:

@@ -15,6 +15,7 @@ from benchkit.report.core.labels import (
     split_status,
 )
 from benchkit.report.core.text_table import TextTable, csv_text
+from benchkit.report.grades.texts import text_statistics, text_tables
 
 _STAGES_NOTE = "Valid: answers that name a candidate. Correct: answers that name the target."
 _HALLUCINATION_NOTE = (
@@ -29,7 +30,11 @@ GRADE_CSV_COLUMNS = (
 
 
 def grade_tables(suite: str, tables: Sequence[GradeTable]) -> Iterator[TextTable]:
-    """Yield for each judge and task: overview, shares, by length of history, against the best."""
+    """Yield for each judge and task: overview, shares, by length of history, against the best.
+
+    Once a task: statistics of the rationales.
+    """
+    tasks = set[str]()
     for table in tables:
         yield grade_overview(suite, table)
         if any(row.status == "complete" for row in table.rows):
@@ -40,6 +45,9 @@ def grade_tables(suite: str, tables: Sequence[GradeTable]) -> Iterator[TextTable
             yield grade_comparisons_table(suite, table)
         for calibration in table.calibrations:
             yield from corrected_tables(calibration)
+        if table.task not in tasks:  # they are the same for every judge
+            yield from text_tables(suite, table)
+            tasks.add(table.task)
 
 
 def grade_overview(suite: str, table: GradeTable) -> TextTable:
@@ -273,3 +281,4 @@ def _statistics(row: GradeRow) -> Iterator[tuple[str, Cell]]:
         if bucket.mean is not None:
             history = _lengths(bucket, " to ", " or more")
             yield f"mean with a history of {history}", Cell(bucket.mean, n=bucket.n)
+    yield from text_statistics(row)

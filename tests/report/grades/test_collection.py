@@ -45,10 +45,12 @@ def test_every_table_says_the_kind_of_its_judge(judged):
     judged.judged("two", answers("judged", [1, 2] * 20), by=by)
     (table,) = tables(judged, by)
     collected = list(grade_tables("Made", [table]))
-    assert len(collected) == 4  # overview, shares, by history, against the best
+    *of_judge, texts = collected
+    assert len(of_judge) == 4  # overview, shares, by history, against the best
     assert all(
-        "judge quality (heuristic), rubric: Small, 0 to 3" in grid.title for grid in collected
+        "judge quality (heuristic), rubric: Small, 0 to 3" in grid.title for grid in of_judge
     )
+    assert texts.title == "Made: tea, text statistics (not a judgement of quality)"
     assert {line["judge_kind"] for line in lines(table)} == {"heuristic"}
 
 
