@@ -34,7 +34,10 @@ bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_scoring.py
 	$(BIN)/python tests/benchmarks/bench_prepare.py
 	$(BIN)/python tests/benchmarks/bench_isolation.py
+	$(BIN)/python tests/benchmarks/bench_out_of_core.py --reviews 10000000 --limit-gb 6 --way always --compare
 	$(BIN)/python tests/benchmarks/bench_executors.py
+	$(BIN)/python tests/benchmarks/bench_estimates.py
+	$(BIN)/python tests/benchmarks/bench_calibration.py
 	$(BIN)/python tests/benchmarks/bench_lm.py
 	$(BIN)/python tests/benchmarks/bench_preference.py
 	$(BIN)/python tests/benchmarks/bench_grpo.py
