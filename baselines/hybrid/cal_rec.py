@@ -19,7 +19,8 @@ from benchkit.lm.types import Engine
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.core.examples import check_lengths
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.types import RunContext, TrainView
 
 # Negatives are those of a micro-batch, so that it is as large as memory allows.

@@ -27,7 +27,8 @@ from benchkit.lm.types import Engine
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.core.examples import check_lengths
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.types import RunContext, TrainView
 
 # The official code's for MovieLens. The curriculum ends with the training, so nothing stops it.

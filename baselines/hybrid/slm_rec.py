@@ -17,7 +17,8 @@ from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.tokenization import text_ids
 from benchkit.training.core.config import LoRAConfig
 from benchkit.training.core.example_builder import ExampleBuilder
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 if TYPE_CHECKING:

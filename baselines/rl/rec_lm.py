@@ -18,7 +18,8 @@ from benchkit.lm.prompts import Template
 from benchkit.lm.types import Engine
 from benchkit.training.core.config import LoRAConfig, TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.training.rl.ppo_settings import PPOSettings
 from benchkit.training.rl.rollouts import RolloutTask, check_rollout_lengths, require_one_process
 from benchkit.types import RunContext, TrainView

@@ -13,7 +13,8 @@ from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder, to_request
 from benchkit.training.core.examples import Example
-from benchkit.training.core.recommender import FineTunedRecommender, NextItemConfig
+from benchkit.training.core.fine_tuning_config import NextItemConfig
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.training.rl import rewards
 from benchkit.training.rl.rollouts import (
     GRPOSettings,
@@ -209,7 +210,7 @@ class RewardRecommender(FineTunedRecommender):
         from benchkit.training.core.lora import check_adapters
         from benchkit.training.sft import load_or_train_sft
 
-        settings = self.resolve_training_config(self.config.sft, run, purpose="sft")
+        settings = self.resolve_training_config(self.config.sft, run, data, purpose="sft")
         check_adapters(backbone.model, settings)
         return load_or_train_sft(
             backbone.model,

@@ -22,7 +22,8 @@ from benchkit.lm.teachers.base import TeacherQuestion
 from benchkit.lm.teachers.facts import CatalogFacts
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
 from benchkit.training.core.examples import Example
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.training.sft import train_sft
 from benchkit.types import RunContext, TrainView
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from benchkit.training.core.config import TrainConfig
-from benchkit.training.core.recommender import FineTunedConfig
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
 
 _FIRST = {"purpose": "warm-up", "epochs": 8}
 

@@ -7,7 +7,8 @@ from pydantic import PositiveFloat
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.config import ShownHistoryConfig
 from benchkit.training.core.example_builder import ExampleBuilder
-from benchkit.training.core.recommender import FineTunedRecommender, NextItemConfig
+from benchkit.training.core.fine_tuning_config import NextItemConfig
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.types import RunContext, TrainView
 
 
@@ -50,7 +51,7 @@ class SFT(FineTunedRecommender):
         return load_or_train_sft(
             backbone.model,
             self.supervised_examples(questions, builder, data, run, config.item_weight),
-            self.training_config(run),
+            self.resolve_training_config(config.train, run, data),
             run,
             validation=self.validation_examples(builder, data, run, config.item_weight),
         )

@@ -8,7 +8,7 @@ from pydantic import PositiveInt, computed_field
 from baselines.sft.rated_questions import NegativeSource
 from benchkit.fingerprint import hash_file
 from benchkit.training.core.config import LoRAConfig, TrainConfig
-from benchkit.training.core.recommender import FineTunedConfig
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
 
 _LORA = LoRAConfig(r=8, alpha=16, dropout=0.05, targets=("q_proj", "v_proj"))
 # From the authors' code, as far as it does not depend on the size of the training set.

@@ -16,7 +16,8 @@ from baselines.hybrid.frozen_vectors.attribute_texts import ItemTexts, tokenize_
 from baselines.hybrid.frozen_vectors.sasrec import Alignment, FrozenSASRec, SequentialConfig
 from benchkit.lm.backbones import Backbone
 from benchkit.lm.timing import record_stage_cost
-from benchkit.training.core.recommender import FineTunedConfig, FineTunedRecommender
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
+from benchkit.training.core.recommender import FineTunedRecommender
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
 
 

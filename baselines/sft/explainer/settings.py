@@ -9,7 +9,7 @@ from baselines.sft.explainer.expert_vectors import Alignment
 from baselines.sft.explainer.task_mixture import TaskMixture
 from benchkit.errors import ConfigError
 from benchkit.training.core.config import LoRAConfig
-from benchkit.training.core.recommender import FineTunedConfig
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
 
 # The authors' for a model of seven billion parameters.
 _LARGE = {

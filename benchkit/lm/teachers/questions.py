@@ -48,8 +48,8 @@ def build_earlier_questions(
 ) -> list[TeacherQuestion]:
     """Build a question for each of the `per_user` training items before each user's last one.
 
-    As `build_training_questions` does for the last. A user's first interaction, before which there
-    is nothing, is never asked about.
+    A user's first interaction, before which there is nothing, is never asked about. Items that the
+    user chooses later may be among the candidates, as in the lists of the evaluation.
 
     Raises:
         DataError: The catalogue is too small.

@@ -34,7 +34,7 @@ def estimate_jobs(jobs: Sequence[Job]) -> list[ExpectedCosts]:
         return []
     store = Store(jobs[0].store)
     history = read_history(store)
-    stages = SharedStages(history.runs, store.cache.is_dir())
+    stages = SharedStages(history.runs, store.cache.is_dir() and any(store.cache.iterdir()))
     processor = str(collect_provenance()["processor"])
     reports: dict[str, dict[str, int]] = {}
     costs: list[ExpectedCosts] = []

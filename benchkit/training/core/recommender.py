@@ -5,18 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ConfigDict, Field, PositiveInt
+import numpy as np
 
 from benchkit.config.loading import validate_model
 from benchkit.errors import ConfigError
 from benchkit.evaluation.validation_ndcg import mean_validation_ndcg
 from benchkit.lm.backbones import Backbone, make_engine_from_settings
-from benchkit.lm.config import LMConfig
 from benchkit.lm.engines.hf import HFConfig, HFEngine
 from benchkit.lm.recommender import LMRecommender
-from benchkit.lm.teachers import TeacherConfig, make_teacher
+from benchkit.lm.teachers import make_teacher
 from benchkit.lm.teachers.base import NoRationaleError, Rationale, TeacherQuestion
-from benchkit.lm.teachers.questions import build_earlier_questions, build_training_questions
+from benchkit.lm.teachers.questions import (
+    build_earlier_questions,
+    build_training_questions,
+    training_users,
+)
 from benchkit.lm.teachers.sentence_encoder import check_encoder
 from benchkit.lm.teachers.template import TemplateTeacherConfig
 from benchkit.training.core.config import TrainConfig, merge_training_settings
@@ -28,34 +31,9 @@ from benchkit.training.core.defaults import (
 )
 from benchkit.training.core.example_builder import ExampleBuilder, to_request, validation_questions
 from benchkit.training.core.examples import Example
+from benchkit.training.core.fine_tuning_config import FineTunedConfig, NextItemConfig
 from benchkit.training.core.preflight import check_training_config
 from benchkit.types import RunContext, TrainView
-
-
-class FineTunedConfig(LMConfig):
-    """Settings of a method that trains its backbone."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    train: TrainConfig = TrainConfig()
-    """The training; settings left out follow the method and the backbone."""
-    limit_users: PositiveInt | None = None
-    """Train on this many users, chosen by a hash; None for all."""
-    candidates: int = Field(default=30, ge=2)
-    """Items in a training prompt, including the target."""
-    validation_cases: PositiveInt = 300
-    """Validation cases that decide when training stops."""
-    teacher: TeacherConfig = TemplateTeacherConfig()
-    """Writes the rationales to train on."""
-
-
-class NextItemConfig(FineTunedConfig):
-    """Settings of a method that is fine-tuned on users' next items."""
-
-    targets: PositiveInt | None = None
-    """Last training items of each user that fine-tuning learns to choose, each after what came
-    before it; preferences and rewards are about the last. None: 1, as in the papers, or 4 where
-    nano learns the rationales of the template teacher."""
 
 
 class FineTunedRecommender(LMRecommender):
@@ -161,13 +139,14 @@ class FineTunedRecommender(LMRecommender):
         return self.resolve_training_config(self.config.train, run, **method)
 
     def resolve_training_config(
-        self, config: TrainConfig, run: RunContext, **method: Any
+        self, config: TrainConfig, run: RunContext, data: TrainView | None = None, **method: Any
     ) -> TrainConfig:
         """Fill in the settings that a suite has left out.
 
         Args:
             config: The suite's settings.
             run: Its device decides the precision.
+            data: What is learnt, where several items of a user are: epochs are then fewer.
             method: The method's defaults; they take precedence over the backbone's.
 
         Raises:
@@ -176,7 +155,8 @@ class FineTunedRecommender(LMRecommender):
         start = dict(NANO_TRAINING_DEFAULTS if self.config.is_nano else TRAINING_DEFAULTS)
         if self.config.is_nano and self.trains_rationales and "epochs" not in method:
             start |= NANO_RATIONALE_DEFAULTS
-            start["epochs"] /= self.targets_per_user
+            if data is not None:
+                start["epochs"] /= self.examples_per_user(data)
         if run.device == "cpu":
             start["precision"] = "float32"  # half precision saves nothing there
         explicit = {name: getattr(config, name) for name in config.model_fields_set}
@@ -212,6 +192,11 @@ class FineTunedRecommender(LMRecommender):
             return config.targets
         free = self.trains_rationales and isinstance(config.teacher, TemplateTeacherConfig)
         return NANO_RATIONALE_TARGETS if free and config.is_nano else 1
+
+    def examples_per_user(self, data: TrainView) -> float:
+        """Return how many items fine-tuning learns to choose, of a user on average."""
+        lengths = np.diff(data.interactions.offsets)[training_users(data, self.config.limit_users)]
+        return float(np.minimum(lengths - 1, self.targets_per_user).mean()) if len(lengths) else 1.0
 
     def earlier_questions(self, data: TrainView, run: RunContext) -> list[TeacherQuestion]:
         """Return questions about the items before each user's last one, as `targets` has it."""

@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 
 from benchkit.lm.config import ShownHistoryConfig
 from benchkit.training.core.config import TrainConfig
-from benchkit.training.core.recommender import NextItemConfig
+from benchkit.training.core.fine_tuning_config import NextItemConfig
 from benchkit.training.preference.examples import TiePolicy
 
 # Settings that apply where a suite sets none: training continues from the fine-tuned model in

@@ -133,7 +133,7 @@ class PreferenceRecommender(FineTunedRecommender):
         loss = self.make_loss(data, run)
         defaults = NANO_PREFERENCE_DEFAULTS if self.config.is_nano else self.default_training
         settings = self.training_config(run, **defaults)
-        sft_settings = self.resolve_training_config(self.config.sft, run, purpose="sft")
+        sft_settings = self.resolve_training_config(self.config.sft, run, data, purpose="sft")
         check_adapters(backbone.model, sft_settings, settings)
         loaded = self.load_preferences(data, run)
         preferences = self.filter_preferences(loaded, run)

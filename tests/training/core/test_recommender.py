@@ -1,8 +1,11 @@
 """Methods that train a language model: checks before training, and the weights' format."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from baselines.preference.dpo import DPO
 from baselines.rl.grpo import GRPO
@@ -10,8 +13,10 @@ from baselines.sft.rec_saver import RecSaver
 from baselines.sft.sft import SFT
 from benchkit.errors import ConfigError
 from benchkit.testing.fixtures import run_context, toy_dataset
+from benchkit.types import Interactions
 from tests.support.tiny_models import tiny_backbone
 
+FILE = {"kind": "file", "path": "r.jsonl"}
 TRAIN = {
     "epochs": 1, "batch_size": 8, "micro_batch": 4, "learning_rate": 1e-3, "max_length": 4000,
     "lora": None, "gradient_checkpointing": False,
@@ -66,7 +71,7 @@ def test_weights_that_are_trained_themselves_are_float32(values, dtype):
         (SFT, {"train_rationale": True, "targets": 2}, 2),
         (SFT, {"targets": 3}, 3),
         (SFT, {"train_rationale": True, "backbone": "org/model"}, 1),
-        (SFT, {"train_rationale": True, "teacher": {"kind": "file", "path": "r.jsonl"}}, 1),
+        (SFT, {"train_rationale": True, "teacher": FILE}, 1),
         (DPO, {"rationale": True}, 4),
         (DPO, {"rationale": True, "preferences": "p.jsonl"}, 1),
         (DPO, {"rationale": True, "preferences": "p.jsonl", "targets": 2}, 2),
@@ -78,13 +83,30 @@ def test_how_many_items_of_a_user_fine_tuning_learns(method, values, targets):
     assert method(method.Config.model_validate(values)).targets_per_user == targets
 
 
-def test_more_items_of_each_user_mean_fewer_epochs_with_nano(tmp_path):
-    run = run_context(toy_dataset(users=9, items=40).catalog, tmp_path)
-    for targets, epochs in ((1, 16), (4, 4)):
-        method = SFT(SFT.Config.model_validate({"train_rationale": True, "targets": targets}))
-        assert method.training_config(run).epochs == epochs
-    method = SFT(SFT.Config.model_validate({"train_rationale": True, "train": {"epochs": 3}}))
-    assert method.training_config(run).epochs == 3
+@pytest.mark.parametrize(("lengths", "examples"), [((9, 9), 4), ((3, 3), 2), ((2, 9, 1), 2.5)])
+def test_more_items_of_each_user_mean_fewer_epochs_with_nano(tmp_path, lengths, examples):
+    offsets = np.cumsum([0, *lengths])
+    interactions = Interactions(
+        user=np.repeat(np.arange(len(lengths)), lengths).astype(np.int32),
+        item=np.arange(offsets[-1], dtype=np.int32) % 7,
+        offsets=offsets,
+    )
+    users = tuple(f"u{number}" for number in range(len(lengths)))
+    view = replace(toy_dataset().train_view(), users=users, interactions=interactions)
+    run = run_context(view.catalog, tmp_path)
+
+    def epochs(**values):
+        method = SFT(SFT.Config.model_validate({"train_rationale": True, **values}))
+        return method.resolve_training_config(method.config.train, run, view).epochs
+
+    assert epochs() == 16 / examples
+    assert epochs(targets=1) == 16
+    assert epochs(train={"epochs": 3}) == 3
+
+
+def test_a_file_has_no_rationales_of_earlier_items():
+    with pytest.raises(ValidationError, match="targets above 1"):
+        SFT.Config.model_validate({"train_rationale": True, "teacher": FILE, "targets": 2})
 
 
 @pytest.mark.parametrize(("rationale", "targets"), [(False, 2), (True, 2)])

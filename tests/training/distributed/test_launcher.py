@@ -14,8 +14,8 @@ from benchkit.errors import ConfigError
 from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.training.core.batch_sampler import MicroBatchSampler
 from benchkit.training.core.config import TrainConfig
+from benchkit.training.core.fine_tuning_config import FineTunedConfig
 from benchkit.training.core.preflight import check_training_config
-from benchkit.training.core.recommender import FineTunedConfig
 from benchkit.training.core.training_job import TrainingJob
 from benchkit.training.distributed import launcher, serialization
 from benchkit.training.distributed.trainer import reject_running_averages
