@@ -181,9 +181,22 @@ def _strip_markup(text: str) -> str:
 def _labels(
     criterion: Criterion, criteria: Sequence[Criterion], words: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return what may stand before a grade, as regular expressions."""
-    name = re.escape(criterion.name).replace(r"\-", "[-_ ]")
-    return (name, *words) if len(criteria) == 1 else (rf"(?P<several>){name}",)
+    """Return what may stand before a grade, as regular expressions.
+
+    Of several criteria these are all names, the longest first: "Overall quality" is no mention of a
+    criterion `quality` where another is named so. The group `several` is the criterion's own.
+    """
+    if len(criteria) == 1:
+        return (_spell_name(criterion), *words)
+    longest_first = sorted(criteria, key=lambda one: -len(one.name))
+    return tuple(
+        f"(?P<several>{_spell_name(one)})" if one == criterion else _spell_name(one)
+        for one in longest_first
+    )
+
+
+def _spell_name(criterion: Criterion) -> str:
+    return re.escape(criterion.name).replace(r"\-", "[-_ ]")
 
 
 def _find_labelled(
@@ -207,12 +220,15 @@ def _find_labelled(
         limits: Both ends of the scale, as a reply would quote them.
     """
     remark = r"(?:[ \t]*\([^()\n]{0,60}\))?"
-    pattern = rf"(?<![\w-])(?:{'|'.join(labels)}){remark}{_SEPARATOR}{_BRACKETS}{value}"
+    pattern = rf"(?<![\w-])(?P<label>{'|'.join(labels)}){remark}{_SEPARATOR}{_BRACKETS}{value}"
     low, high = map(re.escape, limits)
     scale = re.compile(rf"(?:{low}{_TO}{high}|{high}{_TO}{low})(?![\w])", re.IGNORECASE)
-    for match in re.finditer(pattern, text, re.IGNORECASE):
+    for match in _find_overlapping(re.compile(pattern, re.IGNORECASE), text):
         lead = text[max(match.start() - _LONGEST_LEAD, 0) : match.start()]
         start = match.start("grade")
+        is_one_of_several = "several" in match.re.groupindex
+        if is_one_of_several and match["several"] is None:
+            continue
         if scale.match(text, start) or _OF_OTHERS.search(lead):
             continue
         separator = match["separator"].strip(" \t")
@@ -220,9 +236,17 @@ def _find_labelled(
         if separator in ("-", "–", "—") and criterion.low < 0:
             rest = match[0]  # a dash or a minus
         is_verdict = separator.lower() not in ("", "of") and _is_verdict_lead(
-            lead, is_one_of_several="several" in match.re.groupindex
+            lead, is_one_of_several
         )
         yield _parse_mention(start, match["grade"], criterion, rest, is_verdict, parse)
+
+
+def _find_overlapping(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield the matches that begin behind each other's label, so that none hides another."""
+    match = pattern.search(text)
+    while match:
+        yield match
+        match = pattern.search(text, match.end("label"))
 
 
 def _find_revisions(text: str, criterion: Criterion, parse: _Parse) -> Iterator[_Mention]:

@@ -1,5 +1,6 @@
 """Verdicts in all the forms that a rubric can name: read right or not at all."""
 
+import itertools
 import re
 from collections import Counter
 
@@ -143,6 +144,29 @@ def test_several_criteria_are_read_in_one_reply():
         if name in ("lines", "table", "letters"):
             twice = f"{text}\n{'wit: 1' if name != 'letters' else 'wit: E'}"
             assert read_verdict(twice, "stop", rubric).reason == "several verdicts", name
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("quality", "overall-quality"), ("depth", "story-depth", "overall-story-depth"),
+     ("wit", "wit-style"), ("final-wit", "wit")],
+)  # fmt: skip
+def test_criteria_whose_names_end_alike_are_told_apart(names):
+    values = small_rubric(*((name, 1, 5) for name in names)).model_dump()
+    for order in itertools.permutations(names):
+        grades = {name: 5 - names.index(name) for name in order}
+        for name, (reply, text) in several_criteria(grades).items():
+            rubric = Rubric.model_validate(values | {"reply": reply})
+            spaced = text if name in ("tag", "json", "nested") else text.replace("-", " ")
+            assert read_verdict(text, "stop", rubric) == (grades, ""), name
+            assert read_verdict(spaced, "stop", rubric) == (grades, ""), name
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_cannot_hold_is_not_in_the_form(number):
+    for text in (f'{{"rating": {number}}}', f'{{"rating": {number}, "rating": {number}}}'):
+        reading = read_verdict(text, "stop", with_reply("json"))
+        assert reading == (None, f"verdict not in the form asked for: {number.lower()!r}")
 
 
 @pytest.mark.parametrize(
