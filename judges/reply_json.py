@@ -17,7 +17,7 @@ from judges.grade_numbers import (
     parse_grade,
 )
 
-# Pairs, so that a field given twice is seen; NaN as a word, since as a number it differs from itself.
+# Pairs, so that a field given twice is seen; NaN as a word, as the number differs from itself.
 _DECODER = json.JSONDecoder(object_pairs_hook=list, parse_constant=str.lower)
 
 

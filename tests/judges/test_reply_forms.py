@@ -14,7 +14,10 @@ from judges.verdict_form import describe_values, verdict_form
 from judges.verdict_parser import read_verdict
 from tests.support.judge_inputs import small_rubric
 from tests.support.verdict_replies import (
+    REMARKS,
+    REVISIONS,
     contradicting,
+    followed,
     replies,
     several_criteria,
     shapes,
@@ -45,6 +48,45 @@ def test_differing_verdicts_are_unscored():
         assert reading == (None, "several verdicts"), (shape.name, text)
         count += 1
     assert count > 200
+
+
+def test_a_verdict_that_the_reply_takes_back_is_unscored():
+    readings = [
+        (ending, text, read_verdict(text, "stop", rubric))
+        for ending, rubric, _, text in followed(REVISIONS, seed=5)
+    ]
+    assert len(readings) > 200
+    assert not [reading for reading in readings if reading[-1].grades is not None]
+    for text in ("Rating: 4\nFinal: 3", "Rating: 4; final: 3", "Score: 4\nFinal decision: 3"):
+        reading = read_verdict(text, "stop", with_reply("rating"))
+        assert reading == (None, "several verdicts"), text
+
+
+def test_a_verdict_that_the_reply_repeats_or_explains_is_read():
+    for _, rubric, grade, text in followed(REMARKS, seed=6):
+        assert read_verdict(text, "stop", rubric) == ({"rating": grade}, ""), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Rating:\n1 - names an item\n2 - fits", "Score:\n2 - it is vague", "Rating:\n1: no\n2: yes",
+     "Rating\n\n1 – poor", "Rating\n1 (poor)\n2 (fair)", "Grade:\nA - good\nB - poor"],
+)  # fmt: skip
+def test_a_list_below_a_label_is_no_verdict(text):
+    for reply in ("rating", "letter"):
+        assert read_verdict(text, "stop", with_reply(reply)) == (None, "no verdict")
+    later = read_verdict(f"Rating: 5\n\n{text}", "stop", with_reply("rating"))
+    assert later.grades == ({"rating": 5} if text.startswith("Grade") else None)
+
+
+@pytest.mark.parametrize(
+    "ending", ["\nFinal: {}", ". No, {}.", ", no wait, {}", ", downgraded to {}", " -> {}",
+               "\nOverall: {}.", ". Actually, make it a {}."]
+)  # fmt: skip
+def test_letters_and_fractions_are_taken_back_alike(ending):
+    for reply, first, other in (("letter", "Grade: B", "C"), ("fraction", "4/5", "3/5")):
+        text = first + ending.format(other)
+        assert read_verdict(text, "stop", with_reply(reply)).grades is None, text
 
 
 @pytest.mark.parametrize(
