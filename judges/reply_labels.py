@@ -21,6 +21,7 @@ from judges.grade_numbers import (
     GradeError,
     VerdictReading,
     parse_grade,
+    strip_markup,
 )
 from judges.reply_revisions import ANOTHER_LETTER, ANOTHER_NUMBER, BRACKETS, find_revisions
 
@@ -49,13 +50,6 @@ _LIST_REST = re.compile(r"[ \t]*(?:(?:[-–—][ \t]|:)[ \t]*\S|\([^()\n]*\)[ \t
 _NUMBER_VALUE = rf"(?P<grade>{NUMBER}(?:{OUT_OF})?)"
 _LETTER_VALUE = r"(?P<grade>[A-Z])(?![\w+'’]|-(?!\s))"
 _LONGEST_LEAD = 300  # characters
-_TAGS = re.compile(r"</?(?:b|strong|em|i|p|br|h[1-6])[ \t]*/?>", re.IGNORECASE)
-# Stars and underscores within a word or between two numbers stay.
-_MARKUP = re.compile(
-    r"```[\w-]*|`|^[ \t]*[0-9]{1,2}[.)][ \t]+(?=[^\W\d])|^[ \t]*#+[ \t]*"
-    r"|(?<![0-9*])\*+|\*+(?![0-9*])|(?<![^\W_])_+|_+(?![^\W_])",
-    re.MULTILINE,
-)
 
 
 class _Mention(NamedTuple):
@@ -83,7 +77,7 @@ def read_rating(text: str, criteria: Sequence[Criterion], half_grades: bool) -> 
     >>> read_rating("Rating: 4 or 5", [scale], False).reason
     "verdict not in the form asked for: '4 or 5'"
     """
-    text = _strip_markup(text)
+    text = strip_markup(text)
 
     def parse(grade: str, criterion: Criterion) -> float:
         return parse_grade(grade, criterion, half_grades)
@@ -111,7 +105,7 @@ def read_letter(
     >>> read_letter("A joke is in it.\\n(B)", [scale], lambda count: "CBA")
     VerdictReading(grades={'wit': 2}, reason='')
     """
-    text = _strip_markup(text)
+    text = strip_markup(text)
     mentions: dict[str, list[_Mention]] = {}
     for criterion in criteria:
         scale = letters(len(criterion.grades))
@@ -146,7 +140,7 @@ def read_fraction(text: str, criterion: Criterion, half_grades: bool) -> Verdict
     >>> read_fraction("It names 3/5 items.\\n4/5", scale, False)
     VerdictReading(grades={'wit': 4}, reason='')
     """
-    text = _strip_markup(text)
+    text = strip_markup(text)
 
     def parse(grade: str, criterion: Criterion) -> float:
         return parse_grade(grade, criterion, half_grades)
@@ -168,11 +162,6 @@ def read_fraction(text: str, criterion: Criterion, half_grades: bool) -> Verdict
         )
     mentions += _find_revisions(text, criterion, _NUMBER_VALUE, parse, True)
     return _combine({criterion.name: mentions})
-
-
-def _strip_markup(text: str) -> str:
-    text = text.replace("：", ":").replace("\u00a0", " ").replace("\r\n", "\n")
-    return _MARKUP.sub("", _TAGS.sub("", text))
 
 
 def _labels(

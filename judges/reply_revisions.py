@@ -9,21 +9,22 @@ from judges.grade_numbers import NUMBER, OUT_OF
 BRACKETS = r"[\[(\"'“‘]*"  # that may open before a grade
 
 _CHANGED = (
-    r"(?:(?:(?:down|up)grad|lower|rais|reduc|increas|chang|revis|correct|adjust|bump)(?:ed?|ing)?"
+    r"(?:(?:(?:down|up)grad|lower|rais|reduc|increas|chang|revis|correct|adjust|bump)(?:ed?|ing)?|knocked"
     r"|lower|correct|adjust|bump|cut|drop(?:p(?:ed|ing))?)(?:[ \t]+(?:it|this|that))?"
     r"(?:[ \t]+(?:down|up))?[ \t]+(?:to|by)"
 )
-_MINUS = r"(?:minus|plus|less|deduct(?:ed|ing)?|subtract(?:ed|ing)?)"
+_MINUS = r"(?:minus|less|deduct(?:ed|ing)?|subtract(?:ed|ing)?)"
 _JOIN = (
-    r"(?:(?:or|to|and|maybe|perhaps|possibly|even|almost|nearly|no|wait|rather"
+    r"(?:(?:or|to|and|maybe|perhaps|possibly|even|almost|nearly|rather"
     rf"|{_MINUS}|{_CHANGED})\b[^\w\n]*)"
 )
 # Right behind a grade: a second one, what is to be subtracted, or what the sum of both is.
 ANOTHER_NUMBER = re.compile(
     rf"[^\w\n.!;]{{0,8}}{_JOIN}{{0,4}}[0-9]"
     rf"|[^\w\n]{{0,8}}{_MINUS}[ \t]+(?:[0-9]|(?:one|two|three|half|an?[ \t]+(?:point|star))\b)"
+    r"|[^\w\n]{0,8}plus[ \t]+[0-9]+(?=[ \t]+(?:for|because)\b|[ \t]*[.!;,)=]|[ \t]*$)"
     r"|[ \t]*\([^()\n]*\)[ \t]*(?:=|->|→|⇒)[ \t]*[0-9]",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 ANOTHER_LETTER = re.compile(
     rf"[^\w\n.!;]{{0,8}}(?:(?i:{_JOIN}){{1,4}}[A-Za-z]|[A-Z])(?![\w'’])"
@@ -43,6 +44,9 @@ _SECOND_THOUGHT = (
     r"|after[ \t]+(?:(?:some|further|more)[ \t]+)?(?:reflection|reconsideration|thought|all)"
     r"|in[ \t]+(?:the[ \t]+end|hindsight)|i[ \t]+mean[t]?|ultimately|let[ \t]+me[ \t]+\w+"
     r"|i[ \t]+(?:now[ \t]+)?(?:change|changed|revise|reconsider|correct)"
+    r"|i[ \t]+(?:now[ \t]+)?(?:think|believe|feel|lean)|let's|reconsidered|now|then|later"
+    r"|better(?=[:,])|i\.e|in[ \t]+conclusion|my[ \t]+(?:mistake|bad)|point[ \t]+off"
+    r"|take[ \t]+(?:that|it)[ \t]+back|deduction[ \t]+of"
     r"|make[ \t]+(?:it|that)|but[ \t]+(?:really|rather|perhaps|maybe|i'd|in[ \t]+fact))"
 )
 _FILLER = (
@@ -57,6 +61,11 @@ _NOUN = (
     r"|rating|score|verdict|call|word))"
 )
 _IS = r"[ \t]*(?:[:=]|\bis\b|->|→|⇒|[-–—](?=[ \t]))[ \t]*\n?[ \t]*"
+# Behind the new grade: "3 is fairer".
+_FAIRER = (
+    r"[ \t]+(?:on[ \t]+(?:second|reflection)|(?:is|seems|would[ \t]+be)[ \t]+(?:more[ \t]+)?"
+    r"(?:right|fair(?:er)?|better|apt|accurate|fitting|closer))\b"
+)
 # A verdict once more, under another label. "Overall" has to begin a clause: there are other totals.
 _RESTATED = (
     rf"(?:\b(?:final|revised|updated|corrected|adjusted){_NOUN}?|\b(?:new|last){_NOUN}"
@@ -98,12 +107,15 @@ def find_revisions(text: str, value: str, is_only_criterion: bool) -> Iterator[R
     options = re.IGNORECASE | re.MULTILINE
     for match in _LOOSE.finditer(text):
         yield Revision(match.start("grade"), match["grade"], False)
-    thought = rf"{_SECOND_THOUGHT}{_FILLER}{{0,10}}\W{{1,4}}{BRACKETS}{value}{_END}"
+    thought = rf"{_SECOND_THOUGHT}{_FILLER}{{0,10}}\W{{1,4}}{BRACKETS}{value}(?:{_END}|{_OPEN_END})"
     for match in re.finditer(thought, text.replace("’", "'"), options):
         yield Revision(match.start("grade"), match["grade"], True)
     for match in re.finditer(rf"\b{_CHANGED}[ \t]+(?:an?[ \t]+)?{value}{_END}", text, options):
         if not _HYPOTHETICAL.search(text, max(match.start() - 200, 0), match.start()):
-            yield Revision(match.start("grade"), match["grade"], True)
+            yield Revision(match.start("grade"), match["grade"], False)
+    fairer = rf"(?:(?<=[\n.;,:(!?])|^)[ \t]*{value}{_FAIRER}"
+    for match in re.finditer(fairer, text, options):
+        yield Revision(match.start("grade"), match["grade"], False)
     if is_only_criterion:
         restated = rf"{_RESTATED}{_IS}{BRACKETS}{value}(?:{_END}|{_OPEN_END})"
         for match in re.finditer(restated, text, options):

@@ -181,6 +181,8 @@ def test_several_criteria_are_read_in_one_reply():
         rubric = Rubric.model_validate(values | {"reply": reply})
         for variant in (text, f"<think>wit: 1</think>It has 3 parts.\n\n{text}\n\nDone."):
             assert read_verdict(variant, "stop", rubric) == (grades, ""), name
+        total = f"{text}\nOverall: 3"  # of all criteria, so no revision of one
+        assert read_verdict(total, "stop", rubric) == (grades, ""), name
         lacking = re.sub("wit", "width", text, flags=re.IGNORECASE)
         assert read_verdict(lacking, "stop", rubric).grades is None, name
         if name in ("lines", "table", "letters"):

@@ -169,12 +169,20 @@ REVISIONS = [
     ", minus {m} for vagueness", ". Minus {m} for vagueness.", " (minus {m} for vagueness) = 3",
     " minus {m}", " less {m} for its length", ", minus one for vagueness", " (vague) = {m}",
     ". Minus a point for its length.", ", deducted {m} for vagueness", " (plus {m} for style)",
+    ". I now think {m} is right.", ". Reconsidered: {m}.", ". Let's say {m}.", ". Better: {m}.",
+    ". My mistake, {m}.", ". In conclusion: {m}.", ". I take that back; {m}.", " (now {m})",
+    ", then {m}.", ". One point off: {m}.", "; {m} on reflection", ". {m} is fairer.", ", i.e. {m}",
+    ", knocked down to {m}", ", with a deduction of {m}", ". Wait, {m} or {n}.",
 ]  # fmt: skip
 REMARKS = [
-    "\nFinal: {n}", "; overall: {n}/5", ". No, it is {n}.", "\nFinal decision: {n}", ". Overall, good.",
+    "\nFinal: {n}", "; overall: {n}/5", ". No, it is {n}.", "\nFinal decision: {n}",
+    ". Overall, good.", ", plus {m} items", " - no {m} items alike", ". Of 5 items {m} fit.",
+    ". A {m} would need another style.", ". I cut it to fit {m} items.", ". It raises {m} points.",
     " (down from {m})", ", up from {m}", " (not {m})", ", rather than a poor one",
-    ". No {m} items are alike.", ". It beats item No. {m} by far.", ". It names {m} items, no less.",
-    "\nOverall: {m} items of the history fit.", "\nItems overall: {m}.", "\nFinal: {m} % of them fit.",
+    ". No {m} items are alike.", ". It beats item No. {m} by far.",
+    ". It names {m} items, no less.",
+    "\nOverall: {m} items of the history fit.", "\nItems overall: {m}.",
+    "\nFinal: {m} % of them fit.",
     ". It could be raised to {m} by a better style.", ". A year would have raised it to {m}.",
     ". No mention of the other {m} items.", ", less than the best", "\nWait for {m} weeks.",
 ]  # fmt: skip
