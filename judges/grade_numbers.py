@@ -1,4 +1,4 @@
-"""What every form of a verdict shares: how a grade is written, and why there is none."""
+"""What forms of a verdict share: how a grade is written, without markup, and why it is none."""
 
 import re
 from typing import NamedTuple
@@ -19,6 +19,13 @@ NUMBER = r"-?[0-9]+(?:[.,][0-9]+)*½?"
 OUT_OF = rf"(?:[ \t]*/[ \t]*|[ \t]+(?:out[ \t]+)?of[ \t]+){NUMBER}"
 _GRADE = re.compile(r"(?:0|-?[1-9][0-9]{0,8})(?:\.(?P<rest>0{1,2}|50?)|(?P<half>½))?")
 _OF = re.compile(r"[ \t]*(?:/|out[ \t]+of|of)[ \t]*", re.IGNORECASE)
+_TAGS = re.compile(r"</?(?:b|strong|em|i|p|br|h[1-6])[ \t]*/?>", re.IGNORECASE)
+# Stars and underscores within a word or between two numbers stay.
+_MARKUP = re.compile(
+    r"```[\w-]*|`|^[ \t]*[0-9]{1,2}[.)][ \t]+(?=[^\W\d])|^[ \t]*#+[ \t]*"
+    r"|(?<![0-9*])\*+|\*+(?![0-9*])|(?<![^\W_])_+|_+(?![^\W_])",
+    re.MULTILINE,
+)
 
 
 class VerdictReading(NamedTuple):
@@ -57,3 +64,13 @@ def parse_grade(text: str, criterion: Criterion, half_grades: bool) -> float:
         outside = f"{criterion.name} {number} is outside {criterion.low}..{criterion.high}"
         raise GradeError(f"{RANGE}: {outside}")
     return grade if is_half else int(grade)
+
+
+def strip_markup(text: str) -> str:
+    """Return a reply without markdown and HTML, with plain colons, spaces and ends of lines.
+
+    >>> strip_markup("**Rating:** `4`")
+    'Rating: 4'
+    """
+    text = text.replace("：", ":").replace("\u00a0", " ").replace("\r\n", "\n")
+    return _MARKUP.sub("", _TAGS.sub("", text))

@@ -17,7 +17,8 @@ from judges.grade_numbers import (
     parse_grade,
 )
 
-_DECODER = json.JSONDecoder(object_pairs_hook=list)  # pairs, so that a field given twice is seen
+# Pairs, so that a field given twice is seen; NaN as a word, as the number differs from itself.
+_DECODER = json.JSONDecoder(object_pairs_hook=list, parse_constant=str.lower)
 
 
 def read_json_verdict(

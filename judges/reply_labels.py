@@ -21,7 +21,9 @@ from judges.grade_numbers import (
     GradeError,
     VerdictReading,
     parse_grade,
+    strip_markup,
 )
+from judges.reply_revisions import ANOTHER_LETTER, ANOTHER_NUMBER, BRACKETS, find_revisions
 
 _RATING_LABELS = ("rating", "score", "grade", "verdict")  # of a rubric's only criterion
 _LETTER_LABELS = (*_RATING_LABELS, "answer", "choice")
@@ -30,7 +32,6 @@ _LEADING_WORDS = frozenset(
      "i", "i'd", "i'll", "is", "it", "my", "of", "overall", "rate", "rating", "rationale", "result",
      "score", "so", "the", "therefore", "this", "thus", "total", "verdict", "will", "would"]
 )  # fmt: skip
-_BRACKETS = r"[\[(\"'“‘]*"  # that may open before a grade
 _SEPARATOR = (
     r"(?P<separator>[ \t]*[:=|][ \t]*\n?[ \t]*|[ \t]+(?:is|of)[ \t]+|[ \t]*\n\s*|[ \t]*[-–—][ \t]*"
     r"|[ \t]+)"
@@ -39,30 +40,16 @@ _CLOSERS = re.compile(r"(?:[ \t]+(?:stars?|points?)\b)?[\])\"'”’]*")
 _END = re.compile(
     r"[ \t]*(?:$|[;!|—–(\[]|[,.:](?!\S)|-[ \t])|[ \t]+(?:because|since|as|overall)\b", re.MULTILINE
 )
-_CONJUNCTION = r"(?:(?:or|to|and|maybe|perhaps|possibly|even|almost|nearly)\b[^\w\n]*)"
-_ANOTHER_NUMBER = re.compile(rf"[^\w\n.!;]{{0,8}}{_CONJUNCTION}{{0,2}}[0-9]", re.IGNORECASE)
-_ANOTHER_LETTER = re.compile(
-    rf"[^\w\n.!;]{{0,8}}(?:(?i:{_CONJUNCTION}){{1,2}}[A-Za-z]|[A-Z])(?![\w'’])"
-)
 _TO = r"[ \t]*(?:-|–|—|to|\.\.+|…)[ \t]*"
 _OF_OTHERS = re.compile(
     r"(?:\b\w+['’]s?|\b(?:user|customer|their|his|her|its|average|star|item|mean))[ \t]*$",
     re.IGNORECASE,
 )
+# "1 - poor" below a label is the first line of a list.
+_LIST_REST = re.compile(r"[ \t]*(?:(?:[-–—][ \t]|:)[ \t]*\S|\([^()\n]*\)[ \t]*\n[ \t]*[0-9]\b)")
+_NUMBER_VALUE = rf"(?P<grade>{NUMBER}(?:{OUT_OF})?)"
+_LETTER_VALUE = r"(?P<grade>[A-Z])(?![\w+'’]|-(?!\s))"
 _LONGEST_LEAD = 300  # characters
-# After a verdict, "Actually, make it a 3." takes it back.
-_REVISION = re.compile(
-    r"\b(?:actually|correction|instead|make (?:it|that)|rather|lower|raise|change)\b[^\n]{0,40}?"
-    rf"(?<![\w.,])(?P<grade>{NUMBER}(?:{OUT_OF})?)(?=[.!;)\s]*$)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_TAGS = re.compile(r"</?(?:b|strong|em|i|p|br|h[1-6])[ \t]*/?>", re.IGNORECASE)
-# Stars and underscores within a word or between two numbers stay.
-_MARKUP = re.compile(
-    r"```[\w-]*|`|^[ \t]*[0-9]{1,2}[.)][ \t]+(?=[^\W\d])|^[ \t]*#+[ \t]*"
-    r"|(?<![0-9*])\*+|\*+(?![0-9*])|(?<![^\W_])_+|_+(?![^\W_])",
-    re.MULTILINE,
-)
 
 
 class _Mention(NamedTuple):
@@ -74,6 +61,8 @@ class _Mention(NamedTuple):
     """Why the grade cannot be read."""
     is_verdict: bool
     """Whether it stands where a verdict does."""
+    is_plain_revision: bool = False
+    """Whether it takes the verdict before it back even when the grade cannot be read."""
 
 
 _Parse = Callable[[str, Criterion], float]
@@ -88,8 +77,7 @@ def read_rating(text: str, criteria: Sequence[Criterion], half_grades: bool) -> 
     >>> read_rating("Rating: 4 or 5", [scale], False).reason
     "verdict not in the form asked for: '4 or 5'"
     """
-    text = _strip_markup(text)
-    value = rf"(?P<grade>{NUMBER}(?:{OUT_OF})?)"
+    text = strip_markup(text)
 
     def parse(grade: str, criterion: Criterion) -> float:
         return parse_grade(grade, criterion, half_grades)
@@ -98,10 +86,10 @@ def read_rating(text: str, criteria: Sequence[Criterion], half_grades: bool) -> 
     for criterion in criteria:
         mentions[criterion.name] = [
             *_find_labelled(
-                text, criterion, _labels(criterion, criteria, _RATING_LABELS), value, parse,
-                _ANOTHER_NUMBER, (str(criterion.low), str(criterion.high)),
+                text, criterion, _labels(criterion, criteria, _RATING_LABELS), _NUMBER_VALUE, parse,
+                ANOTHER_NUMBER, (str(criterion.low), str(criterion.high)),
             ),
-            *_find_revisions(text, criterion, parse),
+            *_find_revisions(text, criterion, _NUMBER_VALUE, parse, len(criteria) == 1),
         ]  # fmt: skip
     return _combine(mentions)
 
@@ -117,7 +105,7 @@ def read_letter(
     >>> read_letter("A joke is in it.\\n(B)", [scale], lambda count: "CBA")
     VerdictReading(grades={'wit': 2}, reason='')
     """
-    text = _strip_markup(text)
+    text = strip_markup(text)
     mentions: dict[str, list[_Mention]] = {}
     for criterion in criteria:
         scale = letters(len(criterion.grades))
@@ -127,14 +115,16 @@ def read_letter(
                 raise GradeError(f"{FORM}: {grade!r} is none of {scale}")
             return criterion.low + scale.index(grade.upper())
 
-        mentions[criterion.name] = list(
-            _find_labelled(
-                text, criterion, _labels(criterion, criteria, _LETTER_LABELS),
-                r"(?P<grade>[A-Z])(?![\w+'’]|-(?!\s))", parse, _ANOTHER_LETTER,
-                (scale[0], scale[-1]),
-            )
-        )  # fmt: skip
-        alone = rf"^[ \t]*{_BRACKETS}([A-Z])[\])\"'”’]*\.?[ \t]*$"
+        mentions[criterion.name] = [
+            *_find_labelled(
+                text, criterion, _labels(criterion, criteria, _LETTER_LABELS), _LETTER_VALUE,
+                parse, ANOTHER_LETTER, (scale[0], scale[-1]),
+            ),
+            *_find_revisions(
+                text, criterion, f"(?-i:{_LETTER_VALUE})", parse, len(criteria) == 1
+            ),
+        ]  # fmt: skip
+        alone = rf"^[ \t]*{BRACKETS}([A-Z])[\])\"'”’]*\.?[ \t]*$"
         if len(criteria) == 1:
             for match in re.finditer(alone, text, re.MULTILINE | re.IGNORECASE):
                 if match[1].upper() in scale:
@@ -150,40 +140,49 @@ def read_fraction(text: str, criterion: Criterion, half_grades: bool) -> Verdict
     >>> read_fraction("It names 3/5 items.\\n4/5", scale, False)
     VerdictReading(grades={'wit': 4}, reason='')
     """
-    text = _strip_markup(text)
+    text = strip_markup(text)
 
     def parse(grade: str, criterion: Criterion) -> float:
         return parse_grade(grade, criterion, half_grades)
 
     labels = "|".join(_labels(criterion, [criterion], _RATING_LABELS))
-    label = re.compile(rf"\b(?:{labels})[ \t]*[:=]?[ \t]*{_BRACKETS}$", re.IGNORECASE)
+    label = re.compile(rf"\b(?:{labels})[ \t]*[:=]?[ \t]*{BRACKETS}$", re.IGNORECASE)
     pattern = (
         rf"(?<![\w./,-]){NUMBER}(?:[ \t]*/[ \t]*|[ \t]+out of[ \t]+){criterion.high}"
         r"(?![\w/%]|[.,][0-9])"
     )
     mentions = []
     for match in re.finditer(pattern, text, re.IGNORECASE):
-        rest = _find_rest(text, match.start(), match.end(), _ANOTHER_NUMBER)
-        if rest and not _ANOTHER_NUMBER.match(text, match.end()):
+        rest = _find_rest(text, match.start(), match.end(), ANOTHER_NUMBER)
+        if rest and not ANOTHER_NUMBER.match(text, match.end()):
             continue
         lead = label.sub("", text[max(match.start() - _LONGEST_LEAD, 0) : match.start()])
         mentions.append(
             _parse_mention(match.start(), match[0], criterion, rest, _is_verdict_lead(lead), parse)
         )
-    return _combine({criterion.name: [*mentions, *_find_revisions(text, criterion, parse)]})
-
-
-def _strip_markup(text: str) -> str:
-    text = text.replace("：", ":").replace("\u00a0", " ").replace("\r\n", "\n")
-    return _MARKUP.sub("", _TAGS.sub("", text))
+    mentions += _find_revisions(text, criterion, _NUMBER_VALUE, parse, True)
+    return _combine({criterion.name: mentions})
 
 
 def _labels(
     criterion: Criterion, criteria: Sequence[Criterion], words: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return what may stand before a grade, as regular expressions."""
-    name = re.escape(criterion.name).replace(r"\-", "[-_ ]")
-    return (name, *words) if len(criteria) == 1 else (rf"(?P<several>){name}",)
+    """Return what may stand before a grade, as regular expressions.
+
+    Of several criteria these are all names, the longest first: "Overall quality" is no mention of a
+    criterion `quality` where another is named so. The group `several` is the criterion's own.
+    """
+    if len(criteria) == 1:
+        return (_spell_name(criterion), *words)
+    longest_first = sorted(criteria, key=lambda one: -len(one.name))
+    return tuple(
+        f"(?P<several>{_spell_name(one)})" if one == criterion else _spell_name(one)
+        for one in longest_first
+    )
+
+
+def _spell_name(criterion: Criterion) -> str:
+    return re.escape(criterion.name).replace(r"\-", "[-_ ]")
 
 
 def _find_labelled(
@@ -207,28 +206,49 @@ def _find_labelled(
         limits: Both ends of the scale, as a reply would quote them.
     """
     remark = r"(?:[ \t]*\([^()\n]{0,60}\))?"
-    pattern = rf"(?<![\w-])(?:{'|'.join(labels)}){remark}{_SEPARATOR}{_BRACKETS}{value}"
+    pattern = rf"(?<![\w-])(?P<label>{'|'.join(labels)}){remark}{_SEPARATOR}{BRACKETS}{value}"
     low, high = map(re.escape, limits)
     scale = re.compile(rf"(?:{low}{_TO}{high}|{high}{_TO}{low})(?![\w])", re.IGNORECASE)
-    for match in re.finditer(pattern, text, re.IGNORECASE):
+    for match in _find_overlapping(re.compile(pattern, re.IGNORECASE), text):
         lead = text[max(match.start() - _LONGEST_LEAD, 0) : match.start()]
         start = match.start("grade")
+        is_one_of_several = "several" in match.re.groupindex
+        if is_one_of_several and match["several"] is None:
+            continue
         if scale.match(text, start) or _OF_OTHERS.search(lead):
             continue
         separator = match["separator"].strip(" \t")
         rest = _find_rest(text, start, match.end(), another)
         if separator in ("-", "–", "—") and criterion.low < 0:
             rest = match[0]  # a dash or a minus
-        is_verdict = separator.lower() not in ("", "of") and _is_verdict_lead(
-            lead, is_one_of_several="several" in match.re.groupindex
+        is_list = (
+            "\n" in match["separator"]
+            and not re.search(r"[\s/]", match["grade"])
+            and _LIST_REST.match(text, match.end())
+        )
+        is_verdict = (
+            not is_list
+            and separator.lower() not in ("", "of")
+            and _is_verdict_lead(lead, is_one_of_several)
         )
         yield _parse_mention(start, match["grade"], criterion, rest, is_verdict, parse)
 
 
-def _find_revisions(text: str, criterion: Criterion, parse: _Parse) -> Iterator[_Mention]:
-    """Yield the grades of sentences such as "Actually, make it a 3."."""
-    for match in _REVISION.finditer(text):
-        yield _parse_mention(match.start("grade"), match["grade"], criterion, "", False, parse)
+def _find_overlapping(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield the matches that begin behind each other's label, so that none hides another."""
+    match = pattern.search(text)
+    while match:
+        yield match
+        match = pattern.search(text, match.end("label"))
+
+
+def _find_revisions(
+    text: str, criterion: Criterion, value: str, parse: _Parse, is_only_criterion: bool
+) -> Iterator[_Mention]:
+    """Yield the grades of what takes a verdict back, such as "Actually, make it a 3."."""
+    for start, grade, is_plain in find_revisions(text, value, is_only_criterion):
+        mention = _parse_mention(start, grade, criterion, "", False, parse)
+        yield mention._replace(is_plain_revision=is_plain)
 
 
 def _is_verdict_lead(lead: str, is_one_of_several: bool = False) -> bool:
@@ -272,7 +292,8 @@ def _combine(mentions: Mapping[str, Sequence[_Mention]]) -> VerdictReading:
             missing.append(name)
             continue
         last = max(verdicts, key=lambda place: place.start)
-        later = [p for p in places if p.start > last.start and p.grade is not None]
+        behind = [place for place in places if place.start > last.start]
+        later = [p for p in behind if p.grade is not None or p.is_plain_revision]
         values = []
         for place in (*verdicts, *later):
             if place.grade is None:

@@ -1,5 +1,6 @@
 """Verdicts in all the forms that a rubric can name: read right or not at all."""
 
+import itertools
 import re
 from collections import Counter
 
@@ -13,7 +14,10 @@ from judges.verdict_form import describe_values, verdict_form
 from judges.verdict_parser import read_verdict
 from tests.support.judge_inputs import small_rubric
 from tests.support.verdict_replies import (
+    REMARKS,
+    REVISIONS,
     contradicting,
+    followed,
     replies,
     several_criteria,
     shapes,
@@ -44,6 +48,45 @@ def test_differing_verdicts_are_unscored():
         assert reading == (None, "several verdicts"), (shape.name, text)
         count += 1
     assert count > 200
+
+
+def test_a_verdict_that_the_reply_takes_back_is_unscored():
+    readings = [
+        (ending, text, read_verdict(text, "stop", rubric))
+        for ending, rubric, _, text in followed(REVISIONS, seed=5)
+    ]
+    assert len(readings) > 200
+    assert not [reading for reading in readings if reading[-1].grades is not None]
+    for text in ("Rating: 4\nFinal: 3", "Rating: 4; final: 3", "Score: 4\nFinal decision: 3"):
+        reading = read_verdict(text, "stop", with_reply("rating"))
+        assert reading == (None, "several verdicts"), text
+
+
+def test_a_verdict_that_the_reply_repeats_or_explains_is_read():
+    for _, rubric, grade, text in followed(REMARKS, seed=6):
+        assert read_verdict(text, "stop", rubric) == ({"rating": grade}, ""), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Rating:\n1 - names an item\n2 - fits", "Score:\n2 - it is vague", "Rating:\n1: no\n2: yes",
+     "Rating\n\n1 – poor", "Rating\n1 (poor)\n2 (fair)", "Grade:\nA - good\nB - poor"],
+)  # fmt: skip
+def test_a_list_below_a_label_is_no_verdict(text):
+    for reply in ("rating", "letter"):
+        assert read_verdict(text, "stop", with_reply(reply)) == (None, "no verdict")
+    later = read_verdict(f"Rating: 5\n\n{text}", "stop", with_reply("rating"))
+    assert later.grades == ({"rating": 5} if text.startswith("Grade") else None)
+
+
+@pytest.mark.parametrize(
+    "ending", ["\nFinal: {}", ". No, {}.", ", no wait, {}", ", downgraded to {}", " -> {}",
+               "\nOverall: {}.", ". Actually, make it a {}."]
+)  # fmt: skip
+def test_letters_and_fractions_are_taken_back_alike(ending):
+    for reply, first, other in (("letter", "Grade: B", "C"), ("fraction", "4/5", "3/5")):
+        text = first + ending.format(other)
+        assert read_verdict(text, "stop", with_reply(reply)).grades is None, text
 
 
 @pytest.mark.parametrize(
@@ -138,11 +181,36 @@ def test_several_criteria_are_read_in_one_reply():
         rubric = Rubric.model_validate(values | {"reply": reply})
         for variant in (text, f"<think>wit: 1</think>It has 3 parts.\n\n{text}\n\nDone."):
             assert read_verdict(variant, "stop", rubric) == (grades, ""), name
+        total = f"{text}\nOverall: 3"  # of all criteria, so no revision of one
+        assert read_verdict(total, "stop", rubric) == (grades, ""), name
         lacking = re.sub("wit", "width", text, flags=re.IGNORECASE)
         assert read_verdict(lacking, "stop", rubric).grades is None, name
         if name in ("lines", "table", "letters"):
             twice = f"{text}\n{'wit: 1' if name != 'letters' else 'wit: E'}"
             assert read_verdict(twice, "stop", rubric).reason == "several verdicts", name
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("quality", "overall-quality"), ("depth", "story-depth", "overall-story-depth"),
+     ("wit", "wit-style"), ("final-wit", "wit")],
+)  # fmt: skip
+def test_criteria_whose_names_end_alike_are_told_apart(names):
+    values = small_rubric(*((name, 1, 5) for name in names)).model_dump()
+    for order in itertools.permutations(names):
+        grades = {name: 5 - names.index(name) for name in order}
+        for name, (reply, text) in several_criteria(grades).items():
+            rubric = Rubric.model_validate(values | {"reply": reply})
+            spaced = text if name in ("tag", "json", "nested") else text.replace("-", " ")
+            assert read_verdict(text, "stop", rubric) == (grades, ""), name
+            assert read_verdict(spaced, "stop", rubric) == (grades, ""), name
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_cannot_hold_is_not_in_the_form(number):
+    for text in (f'{{"rating": {number}}}', f'{{"rating": {number}, "rating": {number}}}'):
+        reading = read_verdict(text, "stop", with_reply("json"))
+        assert reading == (None, f"verdict not in the form asked for: {number.lower()!r}")
 
 
 @pytest.mark.parametrize(

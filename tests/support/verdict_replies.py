@@ -151,6 +151,59 @@ def contradicting(seed: int) -> Iterator[tuple[Shape, str]]:
             yield shape, f"{shape.write(grade)}\n\nNo, I change it.\n\n{shape.write(other)}"
 
 
+REVISIONS = [
+    "\nFinal: {m}", "; final: {m}", ", final: {m}", " (final: {m})", "\nFinal decision: {m}",
+    "\nFinal answer: {m}.", "\n\nMy final assessment: {m}", "\nOverall: {m}", "\nOverall: {m}/5",
+    "\nOverall judgment: {m} - it is vague", "\nAfter reflection: {m}", "\nRevised: {m}",
+    "\nFinal is {m}.", "\nFinal - {m}", "\nFinal:\n{m}", "\nFinal: [[{m}]]", "\nEdit: {m}",
+    "\nFinal: {m} or {n}", "\nFinal: {m}-{n}", "\nSo the result: {m}", "\nThus, overall: {m}",
+    ", downgraded to {m}", " (downgraded to {m})", " [lowered to {m}]", ". Downgraded to {m}.",
+    ", raised to {m} for its style", "; reduced it to {m}.", "\nLowered to {m} for vagueness.",
+    ", corrected to a {m}", " - revised down to {m}.", ". I reduced it to {m}.",
+    ", no wait, {m}", ", no, {m}", ". No, {m}.", "! No, {m}!", "\nNo, {m}.", "\n\nWait, {m}.",
+    ". No, wait: {m} for vagueness.", ". Hmm, I'd say {m}.", ". Sorry, I mean {m}.", ", rather {m}",
+    ". Or rather {m}.", ". On second thought, {m}.", ". On reflection, it should be a {m}.",
+    ". Scratch that: {m}.", ". Let me reconsider: {m}.", ". I change my mind: {m}.",
+    ". After all, a {m} is better.", ". Actually, {m} is better.", ", but really a {m}.",
+    ". Actually, make it {m}, because it is vague.", ". Correction: {m}/5.", " -> {m}", " → {m}",
+    ", minus {m} for vagueness", ". Minus {m} for vagueness.", " (minus {m} for vagueness) = 3",
+    " minus {m}", " less {m} for its length", ", minus one for vagueness", " (vague) = {m}",
+    ". Minus a point for its length.", ", deducted {m} for vagueness", " (plus {m} for style)",
+    ". I now think {m} is right.", ". Reconsidered: {m}.", ". Let's say {m}.", ". Better: {m}.",
+    ". My mistake, {m}.", ". In conclusion: {m}.", ". I take that back; {m}.", " (now {m})",
+    ", then {m}.", ". One point off: {m}.", "; {m} on reflection", ". {m} is fairer.", ", i.e. {m}",
+    ", knocked down to {m}", ", with a deduction of {m}", ". Wait, {m} or {n}.",
+]  # fmt: skip
+REMARKS = [
+    "\nFinal: {n}", "; overall: {n}/5", ". No, it is {n}.", "\nFinal decision: {n}",
+    ". Overall, good.", ", plus {m} items", " - no {m} items alike", ". Of 5 items {m} fit.",
+    ". A {m} would need another style.", ". I cut it to fit {m} items.", ". It raises {m} points.",
+    " (down from {m})", ", up from {m}", " (not {m})", ", rather than a poor one",
+    ". No {m} items are alike.", ". It beats item No. {m} by far.",
+    ". It names {m} items, no less.",
+    "\nOverall: {m} items of the history fit.", "\nItems overall: {m}.",
+    "\nFinal: {m} % of them fit.",
+    ". It could be raised to {m} by a better style.", ". A year would have raised it to {m}.",
+    ". No mention of the other {m} items.", ", less than the best", "\nWait for {m} weeks.",
+]  # fmt: skip
+
+
+def followed(endings: list[str], seed: int) -> Iterator[tuple[str, Rubric, int, str]]:
+    """Yield ending, rubric, grade and reply: a verdict with an ending that names another grade."""
+    generator = np.random.default_rng(seed)
+    rubric = with_reply("rating")
+    for verdict in (
+        "Rating: {n}",
+        "**Score: {n}**",
+        "It fits.\n\nFinal rating: {n}/5",
+        "Rating: [[{n}]]",
+    ):
+        for ending in endings:
+            grade = 1 + int(generator.integers(0, 5))
+            other = 1 + (grade + int(generator.integers(0, 4))) % 5
+            yield ending, rubric, grade, (verdict + ending).format(n=grade, m=other)
+
+
 def several_criteria(grades: dict[str, int]) -> dict[str, tuple[object, str]]:
     """Name -> form and reply, with a grade for each criterion."""
     lines = [f"{name}: {n}" for name, n in grades.items()]
