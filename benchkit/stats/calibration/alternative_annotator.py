@@ -3,8 +3,9 @@
 Each person in turn is left out, and who agrees better with the others of an answer is counted: the
 person or the judge (ties count for both). The judge wins against the person where its share of
 answers is larger than the person's minus epsilon: a person is more expensive, and has to be better
-by that much. Tests are one-sided: by t, and with fewer than 30 users by exact signed ranks. Their p
-values are adjusted by Benjamini and Yekutieli, who allow for any dependence. The judge passes where it wins against half of the people or more.
+by that much. Tests are one-sided: by t, and with fewer than 30 users by exact signed ranks. Their
+p values are adjusted by Benjamini and Yekutieli, who allow for any dependence. The judge passes
+where it wins against half of the people or more.
 
 Agreement with the others is minus the root mean squared distance to their grades, or with `exact`
 the share of them who gave the same grade.
