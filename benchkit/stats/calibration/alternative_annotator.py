@@ -159,8 +159,6 @@ def _one_sided_p(difference: Floats, epsilon: float, units: Ints | None) -> floa
     clusters = None if units is None else find_clusters(units)
     values = difference if clusters is None else clusters.linearize(difference)
     n, mean = len(values), float(difference.mean())
-    if n < 2:
-        return 1.0
     if n < MIN_ANSWERS:
         return signed_rank_p(values - epsilon)
     error = float(values.std(ddof=1)) / np.sqrt(n)
