@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from benchkit.cli.main import app
 from benchkit.errors import ConfigError, DataError
+from benchkit.judging.rubric import load_rubric
+from tests.support.annotation_store import make_store
 from tests.support.labelled_store import LabelledStore
 
 
@@ -101,6 +103,23 @@ def test_the_plan_says_how_many_labels_where(invoke, store):
     informed = re.search(r"all of them +360 +75 +(\d+) +(\d+)", with_labels)
     assert int(informed[1]) < int(totals[1]) and int(informed[2]) <= int(totals[2])
     assert "Judge more users" in " ".join(invoke(*arguments, "--half-width", ".02").output.split())
+
+
+def test_a_plan_goes_around_methods_without_judged_answers_or_grades(invoke, tmp_path):
+    grades = {"alpha": [0, 1, 2, 3] * 60, "beta": [], "gamma": [None] * 7}
+    runs = {("toys", method): of_method for method, of_method in grades.items()}
+    make_store(tmp_path, runs, rubric=load_rubric("rationale-0-3"))
+    arguments = ("annotate", "--plan", "--judgements", tmp_path, "--suite", "plum")
+    done = invoke(*arguments, "--half-width", "0.25")
+    assert done.exit_code == 0, done.output
+    alpha = re.search(r"alpha +240 +0 +1\.12 +0\.97 +(\d+) +(\d+)", done.output)
+    assert re.search(r"beta +0 +0 +- +- +- +-", done.output)
+    assert re.search(r"gamma +7 +0 +- +- +- +-", done.output)
+    assert re.search(rf"all of them +247 +0 +{alpha[1]} +{alpha[2]}", done.output)
+    text = " ".join(done.output.split())
+    assert "Left out of the plan: beta (needs no label)." in text
+    assert "Left out of the plan: gamma (the judge gave no grade)." in text
+    assert "also over 1 answer that the rubric decides alone" in text and "Each -" not in text
 
 
 def test_a_plan_needs_judgements_and_a_width(invoke, store):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from benchkit.count_text import count_text
 from benchkit.report.calibration.judged_answers import JudgedAnswers
 from benchkit.report.core.text_table import TextRow, TextTable
 from benchkit.stats.calibration.label_plan import LabelPlan
@@ -11,12 +12,15 @@ def plan_tables(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> 
     """Return the labels for a half-width, by method and in total."""
     rows: list[tuple[str, ...] | TextRow] = []
     for method, group in zip(answers.methods, plan.groups, strict=True):
+        if group.reason:
+            rows.append((method, str(group.n_answers), str(group.n_pilot), "-", "-", "-", "-"))
+            continue
         each = "-" if group.labels_each is None else str(group.labels_each)
         rows.append(
             (method, str(group.n_answers), str(group.n_pilot), f"{group.spread:.2f}",
              f"{group.residual_spread:.2f}", each, str(group.labels_neyman))
         )  # fmt: skip
-    each_numbers = [group.labels_each for group in plan.groups]
+    each_numbers = [group.labels_each for group in plan.groups if not group.reason]
     each_total = "-" if None in each_numbers else str(sum(n or 0 for n in each_numbers))
     totals = (
         str(sum(group.n_answers for group in plan.groups)),
@@ -33,6 +37,13 @@ def plan_tables(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> 
 
 
 def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Iterator[str]:
+    groups = dict(zip(answers.methods, plan.groups, strict=True))
+    for reason in dict.fromkeys(group.reason for group in plan.groups if group.reason):
+        names = ", ".join(name for name, group in groups.items() if group.reason == reason)
+        yield f"Left out of the plan: {names} ({reason})."
+    planned = {name: group for name, group in groups.items() if not group.reason}
+    if not planned:
+        return
     yield (
         "Each: answers of a method that people have to grade for its corrected mean. Together: for"
         " the mean over all answers, most where they tell most (Neyman). Both count the labels that"
@@ -50,15 +61,20 @@ def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Itera
             f" them if its grades correlate with people's by {correlation:g} (--correlation). Label"
             " about 20 answers a method and plan again with --labels FILE, which knows both."
         )
+    if n_certain := sum(group.n_certain for group in planned.values()):
+        yield (
+            f"The means are also over {count_text(n_certain, 'answer')} that the rubric decides"
+            " alone and that need no label."
+        )
     short = [
         f"{method} (± {group.floor:.2g})"
-        for method, group in zip(answers.methods, plan.groups, strict=True)
+        for method, group in planned.items()
         if group.labels_each is None
     ]
     if short:
         yield (
-            "-: not reached even if people grade every judged answer, as there are too few of them:"
-            f" {', '.join(short)}. Judge more users, or accept a wider interval."
+            "Each -: not reached even if people grade every judged answer, as there are too few of"
+            f" them: {', '.join(short)}. Judge more users, or accept a wider interval."
         )
     if not plan.reachable:
         yield "Together is not reached either; it says to grade all."

@@ -3,8 +3,9 @@
 Each person in turn is left out, and who agrees better with the others of an answer is counted: the
 person or the judge (ties count for both). The judge wins against the person where its share of
 answers is larger than the person's minus epsilon: a person is more expensive, and has to be better
-by that much. Tests are one-sided and their p values adjusted by Benjamini and Yekutieli, who allow
-for any dependence. The judge passes where it wins against half of the people or more.
+by that much. Tests are one-sided: by t, and with fewer than 30 users by exact signed ranks. Their
+p values are adjusted by Benjamini and Yekutieli, who allow for any dependence. The judge passes
+where it wins against half of the people or more.
 
 Agreement with the others is minus the root mean squared distance to their grades, or with `exact`
 the share of them who gave the same grade.
@@ -17,12 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr
-from scipy.stats import false_discovery_control, wilcoxon
+from scipy.stats import false_discovery_control, rankdata
 
+from benchkit.count_text import count_text
 from benchkit.stats.arrays import Floats, Ints
 from benchkit.stats.clusters import find_clusters
 
 MIN_ANSWERS = 30  # of a person; the authors' bound for the t-test
+_MIN_USERS = 5  # with fewer, a test by ranks cannot come to p <= .05, whatever the grades
+_TINY = 1e-12  # rounding; grades differ by more
 _PASS = 0.5
 
 
@@ -97,15 +101,19 @@ def compare_with_annotators(
         if n < fewest:
             skipped.append(f"{name} has {n} answers in common with others")
             continue
+        units = None if clusters is None else np.asarray(clusters)[used]
+        n_users = n if units is None else len(np.unique(units))
+        if n_users < _MIN_USERS:
+            skipped.append(f"{name} has answers of only {count_text(n_users, 'user')}")
+            continue
         of_person = _agreement(grades[used, j], others[used], exact)
         of_judge = _agreement(by_judge[used], others[used], exact)
-        judge_wins, person_wins = of_judge >= of_person - 1e-12, of_person >= of_judge - 1e-12
+        judge_wins, person_wins = of_judge >= of_person - _TINY, of_person >= of_judge - _TINY
         difference = person_wins.astype(np.float64) - judge_wins
-        units = None if clusters is None else np.asarray(clusters)[used]
         p = _one_sided_p(difference, epsilon, units)
         rows.append((name, n, float(judge_wins.mean()), float(person_wins.mean()), p))
     if not rows:
-        return _no_test(epsilon, f"fewer than {fewest} answers: " + "; ".join(skipped))
+        return _no_test(epsilon, "too few answers or users: " + "; ".join(skipped))
     adjusted = false_discovery_control([row[-1] for row in rows], method="by")
     annotators = tuple(
         LeftOutAnnotator(*row[:-1], float(p), bool(p <= fdr))
@@ -117,6 +125,19 @@ def compare_with_annotators(
     if grades.shape[1] == 2 and not reason:
         reason = "with two people there is no consensus to agree with; three or more say more"
     return AlternativeAnnotatorTest(annotators, epsilon, rate, advantage, reason)
+
+
+def signed_rank_p(values: Floats) -> float:
+    """Return Wilcoxon's exact p of H0: values lie around 0 or above.
+
+    Over all signs that the values could have, so that ties are right; zeros are left out.
+    """
+    values = values[np.abs(values) > _TINY]
+    doubled = np.rint(2 * rankdata(np.abs(values).round(9))).astype(np.int64)
+    chances = np.ones(1)  # of each sum of the doubled ranks above 0
+    for rank in doubled:
+        chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
+    return float(chances[: 1 + int(doubled[values > 0].sum())].sum())
 
 
 def _no_test(epsilon: float, reason: str) -> AlternativeAnnotatorTest:
@@ -138,9 +159,9 @@ def _one_sided_p(difference: Floats, epsilon: float, units: Ints | None) -> floa
     clusters = None if units is None else find_clusters(units)
     values = difference if clusters is None else clusters.linearize(difference)
     n, mean = len(values), float(difference.mean())
-    error = float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
-    if error == 0:
-        return 0.0 if mean < epsilon else 1.0
     if n < MIN_ANSWERS:
-        return float(wilcoxon(values - epsilon, alternative="less").pvalue)
+        return signed_rank_p(values - epsilon)
+    error = float(values.std(ddof=1)) / np.sqrt(n)
+    if error < _TINY:
+        return 0.5**n if mean < epsilon - _TINY else 1.0
     return float(stdtr(n - 1, (mean - epsilon) / error))

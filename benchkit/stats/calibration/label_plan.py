@@ -6,8 +6,13 @@ by E). With N judged answers and n labels the squared error is
 
     S^2 / N + (1/n - 1/N) E^2,
 
-of which only the second part can be bought. Where the mean over several methods is to be precise,
-labels go where N E is large (Neyman 1934).
+of which only the second part can be bought. Where the rubric decides M further answers alone, S is
+the spread of all N + M answers, the first part is S^2 / (N + M), and the second one is times the
+square of N / (N + M). Where the mean over several methods is to be precise, labels go where N E is
+large (Neyman 1934).
+
+A method without anything to judge needs no label, and one without a grade by the judge has no mean
+to correct: both are set aside, and the others planned.
 """
 
 import math
@@ -22,6 +27,8 @@ from benchkit.stats.calibration.answer_group import MIN_LABELLED_UNITS, AnswerGr
 
 _MIN_PILOT = 10  # labels of a method with which its own spread is used; else that of all methods
 DEFAULT_CORRELATION = 0.5
+NOTHING_TO_JUDGE = "needs no label"
+NO_GRADE = "the judge gave no grade"
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,9 @@ class GroupPlan:
     """What is planned for one method."""
 
     n_answers: int
+    """Judged answers."""
+    n_certain: int
+    """Answers that the rubric decides alone."""
     n_pilot: int
     """Labels that there are."""
     spread: float
@@ -41,6 +51,8 @@ class GroupPlan:
     """Its part of the labels for the mean over all methods."""
     floor: float
     """The half-width that is left where all answers are labelled."""
+    reason: str = ""
+    """Why nothing is planned; spreads and floor are then NaN."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +62,23 @@ class LabelPlan:
     half_width: float
     groups: tuple[GroupPlan, ...]
     reachable: bool
-    """Whether the mean over all methods can be so precise with the answers that there are."""
+    """Whether the mean over all planned methods can be so precise with the answers there are."""
     from_labels: bool
     """Whether spreads come from labels of people."""
+
+
+@dataclass(frozen=True)
+class _Stratum:
+    """What the error of one method depends on."""
+
+    size: int
+    """Judged answers."""
+    total: int
+    """Judged and certain ones."""
+    sampling: float
+    """Squared error of the mean with all answers labelled."""
+    residual: float
+    """Spread of what the judge does not explain, times the share of judged answers."""
 
 
 def plan_labels(
@@ -73,21 +99,39 @@ def plan_labels(
         level: Of the intervals.
         fewest: Labels of a method that a correction needs anyway.
     """
-    spreads, from_labels = _spreads(groups, correlation)
-    sizes = np.array([len(group.judge) for group in groups])
-    effects = np.array([_design_effect(group) for group in groups])
-    squares = np.array([s**2 for s, _ in spreads]) * effects
-    residuals = np.array([e for _, e in spreads])
-    plans = []
-    neyman, reachable = _allocate(sizes, squares, residuals, half_width, level, fewest)
-    for i, (group, (spread, residual)) in enumerate(zip(groups, spreads, strict=True)):
-        floor = float(ndtri((1 + level) / 2) * np.sqrt(squares[i] / sizes[i]))
-        each = _labels_for(int(sizes[i]), float(squares[i]), residual, half_width, level, fewest)
-        plans.append(
-            GroupPlan(int(sizes[i]), int(group.labelled.sum()), spread, residual, each,
-                      int(neyman[i]), floor)
-        )  # fmt: skip
-    return LabelPlan(half_width, tuple(plans), reachable, from_labels)
+    reasons = [_find_reason(group) for group in groups]
+    planned = [group for group, reason in zip(groups, reasons, strict=True) if not reason]
+    spreads, from_labels = _spreads(planned, correlation)
+    strata = [_stratum(group, *pair) for group, pair in zip(planned, spreads, strict=True)]
+    neyman, reachable = _allocate(strata, half_width, level, fewest)
+    plans = iter(
+        GroupPlan(*_count(group), spread, residual,
+                  _labels_for(stratum, half_width, level, fewest), number,
+                  float(ndtri((1 + level) / 2) * np.sqrt(stratum.sampling)))
+        for group, (spread, residual), stratum, number
+        in zip(planned, spreads, strata, neyman, strict=True)
+    )  # fmt: skip
+    nan = float("nan")
+    return LabelPlan(
+        half_width,
+        tuple(
+            GroupPlan(*_count(group), nan, nan, None, 0, nan, reason) if reason else next(plans)
+            for group, reason in zip(groups, reasons, strict=True)
+        ),
+        reachable,
+        from_labels,
+    )
+
+
+def _find_reason(group: AnswerGroup) -> str:
+    """Return why no label can be planned for a group, or ''."""
+    if not len(group.judge):
+        return NOTHING_TO_JUDGE
+    return NO_GRADE if np.isnan(group.judge).any() else ""
+
+
+def _count(group: AnswerGroup) -> tuple[int, int, int]:
+    return len(group.judge), len(group.certain), int(group.labelled.sum())
 
 
 def _spreads(
@@ -118,21 +162,38 @@ def _pilot_spreads(group: AnswerGroup) -> tuple[float, float] | None:
     return spread, min(spread, residual)
 
 
+def _stratum(group: AnswerGroup, spread: float, residual: float) -> _Stratum:
+    """Return the stratum of a group whose judged answers have these spreads."""
+    n, total = len(group.judge), len(group.judge) + len(group.certain)
+    share = n / total
+    known = int(group.labelled.sum()) >= _MIN_PILOT
+    mean = float(group.shares @ group.people[group.labelled] if known else group.judge.mean())
+    whole = share * mean + float(group.certain.sum()) / total
+    square = share * (spread**2 + (mean - whole) ** 2)
+    square += float(np.sum((group.certain - whole) ** 2)) / total
+    return _Stratum(n, total, square * _design_effect(group) / total, share * residual)
+
+
 def _design_effect(group: AnswerGroup) -> float:
-    """Return by how much the judge's mean varies more than it would over unrelated answers."""
-    f = group.judge - group.judge.mean()
+    """Return by how much the mean varies more than it would over unrelated answers.
+
+    The judge's grades stand in for people's.
+    """
+    grades = np.concatenate([group.judge, group.certain])
+    f = grades - grades.mean()
     square = float(f @ f)
-    sums = np.bincount(group.units, f)
-    return max(1.0, float(sums @ sums) / square) if square > 0 else 1.0
+    if square <= len(f) * (1e-12 * float(np.abs(grades).max())) ** 2:  # rounding
+        return 1.0
+    sums = np.bincount(np.concatenate([group.units, group.certain_units]), f)
+    return max(1.0, float(sums @ sums) / square)
 
 
-def _labels_for(
-    size: int, square: float, residual: float, half_width: float, level: float, fewest: int
-) -> int | None:
+def _labels_for(stratum: _Stratum, half_width: float, level: float, fewest: int) -> int | None:
     """Return the fewest labels with which the half-width is reached."""
+    size = stratum.size
 
     def reaches(n: int) -> bool:
-        variance = square / size + (1 / n - 1 / size) * residual**2
+        variance = stratum.sampling + (1 / n - 1 / size) * stratum.residual**2
         return bool(stdtrit(max(1, n - 2), (1 + level) / 2) ** 2 * variance <= half_width**2)
 
     low, high = min(fewest, size), size
@@ -147,23 +208,29 @@ def _labels_for(
 
 
 def _allocate(
-    sizes: Floats, squares: Floats, residuals: Floats, half_width: float, level: float, fewest: int
+    strata: Sequence[_Stratum], half_width: float, level: float, fewest: int
 ) -> tuple[list[int], bool]:
     """Return labels of each group for the mean over all answers, and whether it is reached."""
-    shares = sizes / sizes.sum()
-    first_phase = float(np.sum(shares**2 * (squares - residuals**2) / sizes))
+    if not strata:
+        return [], True
+    sizes = np.array([stratum.size for stratum in strata], dtype=np.float64)
+    totals = np.array([stratum.total for stratum in strata], dtype=np.float64)
+    shares = totals / totals.sum()
+    residuals = shares * np.array([stratum.residual for stratum in strata])
+    sampling = float(np.sum(shares**2 * [stratum.sampling for stratum in strata]))
+    first_phase = sampling - float(np.sum(residuals**2 / sizes))
     budget = (half_width / float(ndtri((1 + level) / 2))) ** 2 - first_phase
-    lower = np.minimum(fewest, sizes).astype(np.float64)
-    if budget <= 0 or np.sum(shares**2 * residuals**2 / sizes) > budget:
+    lower = np.minimum(fewest, sizes)
+    if budget <= 0 or np.sum(residuals**2 / sizes) > budget:
         return [int(size) for size in sizes], False
 
     def numbers(total: float) -> Floats:
-        importance = np.maximum(shares * residuals, 1e-12)
+        importance = np.maximum(residuals, 1e-12)
         values: Floats = np.clip(total * importance / importance.sum(), lower, sizes)
         return values
 
     def variance(total: float) -> float:
-        return float(np.sum(shares**2 * residuals**2 / numbers(total)))
+        return float(np.sum(residuals**2 / numbers(total)))
 
     low, high = 0.0, 1.0
     while variance(high) > budget:

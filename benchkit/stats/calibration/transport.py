@@ -23,6 +23,7 @@ from benchkit.stats.multiple_testing import holm
 
 TransportVerdict = Literal["shifted", "holds", "open"]
 _POWER = 0.8
+_ROUNDING = 1e-9  # times the range of the grades
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,9 @@ def _check(
         scaled = influence * np.sqrt(n / max(1, n - fitted))
         total += scaled
         uncertain += float(scaled @ scaled) ** 2 / max(1, n - fitted)
-    variance = float(total @ total)
-    if variance <= 0:
+    variance, rounding = float(total @ total), _rounding([group, *labelled])
+    shift = 0.0 if abs(shift) < rounding else shift
+    if variance <= rounding**2:
         return TransportCheck(shift, shift, shift, float(shift == 0), 0.0, "open",
                               _slope(coefficients))  # fmt: skip
     error, freedom = float(np.sqrt(variance)), max(1.0, variance**2 / uncertain)
@@ -112,6 +114,12 @@ def _check(
         shift, shift - quantile * error, shift + quantile * error, p, detectable, "open",
         _slope(coefficients),
     )  # fmt: skip
+
+
+def _rounding(groups: Sequence[AnswerGroup]) -> float:
+    """Return what is no more than rounding beside grades of this range."""
+    y, f, _, _ = _stack(groups)
+    return _ROUNDING * (float(np.ptp(np.concatenate([y, f]))) or 1.0)
 
 
 def _slope(coefficients: Floats) -> float:

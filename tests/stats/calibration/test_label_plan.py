@@ -1,10 +1,16 @@
 """How many labels are needed, and that they then are enough."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from benchkit.stats.calibration.answer_group import make_group
-from benchkit.stats.calibration.label_plan import plan_labels
+from benchkit.stats.calibration.label_plan import (
+    NO_GRADE,
+    NOTHING_TO_JUDGE,
+    plan_labels,
+)
 from benchkit.stats.calibration.prediction_powered import calibrate_contrast, calibrate_mean
 
 NAN = float("nan")
@@ -14,6 +20,12 @@ def group(rng, size, spread, noise, n):
     people = spread * rng.normal(size=size)
     judge = people + noise * rng.normal(size=size)
     return make_group(judge, np.where(np.arange(size) < n, people, NAN))
+
+
+def with_certain(judged, n, grade=0.0):
+    """Return a group with n answers, of users of their own, that need no judge."""
+    units = len(judged.units) + np.arange(n)
+    return replace(judged, certain=np.full(n, grade), certain_units=units)
 
 
 def test_labels_planned_from_a_pilot_reach_the_half_width():
@@ -74,3 +86,63 @@ def test_users_with_several_answers_raise_the_floor():
     single = plan_labels([make_group(judge, np.full(600, NAN))], 0.1).groups[0]
     users = make_group(judge, np.full(600, NAN), units=np.repeat(np.arange(200), 3))
     assert plan_labels([users], 0.1).groups[0].floor == pytest.approx(single.floor * 3**0.5)
+
+
+@pytest.mark.parametrize(
+    ("size", "n_certain", "half_width"),
+    [(100, 900, 0.022), (400, 400, 0.06), (1000, 200, 0.09)],
+)
+def test_what_the_rubric_decides_alone_is_part_of_the_mean(size, n_certain, half_width):
+    """The judged answers are graded around 0 and the certain ones 0.2, so that means differ."""
+    rng = np.random.default_rng(6)
+
+    def draw(n):
+        return with_certain(group(rng, size, 1.0, 1.0, n), n_certain, 0.2)
+
+    (part,) = plan_labels([draw(size)], half_width).groups
+    (unknown,) = plan_labels([group(rng, size, 1.0, 1.0, size)], half_width).groups
+    assert unknown.labels_each is None or unknown.labels_each > part.labels_each
+    assert part.n_certain == n_certain
+    widths = [calibrate_mean(draw(part.labels_each)).corrected.half_width for _ in range(20)]
+    assert np.mean(widths) == pytest.approx(half_width, rel=0.1)
+    everything = [calibrate_mean(draw(size)).corrected.half_width for _ in range(5)]
+    assert np.mean(everything) == pytest.approx(part.floor, rel=0.1)
+
+
+def test_few_judged_answers_among_many_certain_ones_are_in_reach():
+    rng = np.random.default_rng(7)
+    (part,) = plan_labels([with_certain(group(rng, 100, 1.0, 0.5, 25), 900)], 0.1).groups
+    assert part.labels_each == 20 and part.floor < 0.03
+
+
+def test_labels_for_all_methods_count_what_is_certain_of_each():
+    """Of two methods with as many judged answers, both have the same part in the mean over all."""
+    rng = np.random.default_rng(8)
+
+    def draw(n):
+        return [
+            with_certain(group(rng, 500, 1.0, 1.0, n[0]), 1500),
+            group(rng, 500, 1.0, 1.0, n[1]),
+        ]
+
+    plan = plan_labels(draw((500, 500)), 0.05)
+    first, second = numbers = [part.labels_neyman for part in plan.groups]
+    assert plan.reachable and first == pytest.approx(second, rel=0.2)
+    width = np.mean(
+        [calibrate_contrast(draw(numbers), [0.8, 0.2]).corrected.half_width for _ in range(10)]
+    )
+    assert width == pytest.approx(0.05, rel=0.1)
+
+
+def test_methods_without_a_plan_are_set_aside():
+    rng = np.random.default_rng(9)
+    usual = group(rng, 500, 1.0, 0.5, 80)
+    empty = with_certain(make_group([], []), 50)
+    unscored = with_certain(make_group(np.full(30, NAN), np.full(30, NAN)), 5)
+    plan = plan_labels([empty, usual, unscored], 0.1)
+    assert [part.reason for part in plan.groups] == [NOTHING_TO_JUDGE, "", NO_GRADE]
+    assert [part.n_answers for part in plan.groups] == [0, 500, 30]
+    assert plan.groups[1] == plan_labels([usual], 0.1).groups[0]
+    assert plan.groups[0].labels_each is None and plan.groups[0].labels_neyman == 0
+    alone = plan_labels([empty, unscored], 0.1)
+    assert all(part.reason for part in alone.groups) and not alone.from_labels

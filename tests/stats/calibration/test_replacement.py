@@ -1,11 +1,16 @@
 """The alternative annotator test, and people's agreement as a ceiling."""
 
+from itertools import product
+
 import numpy as np
 import pytest
-from scipy.stats import false_discovery_control, ttest_1samp
+from scipy.stats import false_discovery_control, rankdata, ttest_1samp, wilcoxon
 
 from benchkit.stats.agreement.two_raters import pair_agreement
-from benchkit.stats.calibration.alternative_annotator import compare_with_annotators
+from benchkit.stats.calibration.alternative_annotator import (
+    compare_with_annotators,
+    signed_rank_p,
+)
 from benchkit.stats.calibration.human_ceiling import measure_ceiling
 
 NAMES = ("ann", "bob", "cat")
@@ -104,6 +109,38 @@ def test_few_users_are_tested_by_ranks():
     users = np.arange(60) // 4
     result = compare_with_annotators(people, judge, NAMES, clusters=users)
     assert all(0 < a.p <= 1 for a in result.annotators)
+
+
+@pytest.mark.parametrize("n_users", [1, 4])
+def test_hardly_a_user_is_no_test(n_users):
+    people, judge = raters(np.random.default_rng(4), n=40, judge_noise=5.0)
+    users = np.arange(40) % n_users
+    result = compare_with_annotators(people, judge, NAMES, clusters=users)
+    assert not result.passes and result.annotators == ()
+    assert f"ann has answers of only {n_users} user" in result.reason
+
+
+@pytest.mark.parametrize("n_users", [6, 20, 40])
+def test_users_who_are_all_alike_are_still_a_sample(n_users):
+    """Judge and people agree everywhere, so that no difference varies; p is that of the signs."""
+    people = np.tile(np.arange(240.0)[:, None] % 4, (1, 3))
+    users = np.arange(240) % n_users
+    result = compare_with_annotators(people, people[:, 0], NAMES, clusters=users)
+    by_factor = 1 + 1 / 2 + 1 / 3  # Benjamini and Yekutieli's, for three equal p
+    assert [a.p for a in result.annotators] == pytest.approx([by_factor * 0.5**n_users] * 3)
+    strict = compare_with_annotators(people, people[:, 0], NAMES, clusters=users, epsilon=0.0)
+    assert [a.p for a in strict.annotators] == [1, 1, 1]
+
+
+def test_few_users_have_the_p_of_all_signs():
+    """With ties, counted out over all signs that the ranks of eight users could have."""
+    values = np.array([-1.2, -1.2, -0.2, -0.2, 0.8, -1.2, 0.2, 0.0])
+    ranks = rankdata(np.abs(values[:-1]).round(9))  # a zero has no sign
+    sums = np.array([ranks @ signs for signs in product((0, 1), repeat=7)])
+    by_count = np.mean(sums <= ranks[values[:-1] > 0].sum())
+    assert signed_rank_p(values) == pytest.approx(by_count)
+    distinct = np.random.default_rng(0).normal(-0.5, 1, size=20)
+    assert signed_rank_p(distinct) == pytest.approx(wilcoxon(distinct, alternative="less").pvalue)
 
 
 def test_the_ceiling_is_the_mean_over_pairs():

@@ -90,3 +90,28 @@ def test_the_detectable_shift_is_found_in_four_of_five():
     checks = [check_transport(methods(rng, 60, (0, shift)), 0.3)[1] for _ in range(400)]
     power = np.mean([not check.low <= 0 <= check.high for check in checks])
     assert 0.72 <= power <= 0.88
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 0.1])
+@pytest.mark.parametrize("scale", [1, 1e-3, 1e3])
+def test_a_judge_that_a_line_turns_into_people_holds(offset, scale):
+    """What is left of its residuals is rounding, and no shift."""
+    rng = np.random.default_rng(7)
+    groups = []
+    for n in (30, 40, 70):
+        people = scale * rng.integers(1, 6, size=n) / 3
+        groups.append(make_group(people + scale * offset, people))
+    for check in check_transport(groups, 0.3 * scale):
+        assert (check.shift, check.p, check.verdict) == (0, 1, "holds")
+
+
+def test_a_shift_without_any_noise_is_one():
+    people = np.arange(40.0) % 5
+    groups = [make_group(people + shift, people) for shift in (0, 0, 1)]
+    check = check_transport(groups, 0.3)[2]
+    assert check.shift == pytest.approx(-1) and (check.p, check.verdict) == (0, "shifted")
+
+
+def test_grades_that_are_all_one_hold():
+    groups = [make_group(np.full(30, 0.1), np.full(30, 0.1)) for _ in range(3)]
+    assert {check.verdict for check in check_transport(groups, 0.0)} == {"holds"}
