@@ -104,11 +104,13 @@ def join_labels(
     note.
 
     Raises:
-        DataError: The labels do not say of which of several runs they are.
+        DataError: The labels do not say of which of several runs they are, or a grade is not on the
+            scale.
     """
     name, low, high = criterion["name"], criterion["low"], criterion["high"]
     categories = tuple(float(grade) for grade in range(low, high + 1))
     of_task = labels.table.filter((pl.col("task") == task) & (pl.col("criterion") == name))
+    no_scale = pl.col("scale").is_null()
     scales = set(of_task["scale"].drop_nulls().to_list())
     notes = []
     if wrong := scales - {f"{low}-{high}"}:
@@ -116,7 +118,14 @@ def join_labels(
             f"labels on the scale {', '.join(sorted(wrong))} are left out: {judge} graded {name}"
             f" from {low} to {high}"
         )
-        of_task = of_task.filter(pl.col("scale") == f"{low}-{high}")
+        of_task = of_task.filter(no_scale | (pl.col("scale") == f"{low}-{high}"))
+    if len(outside := of_task.filter((pl.col("grade") < low) | (pl.col("grade") > high))):
+        first = outside.row(0, named=True)
+        raise DataError(
+            f"grade {first['grade']:g} is not on the scale {low}-{high}: {first['rater']} on the"
+            f" {name} of {first['system']}, case {first['case_id']} ({len(outside)} such grades)",
+            "correct these grades, or leave them empty where there is none",
+        )
     users = _number_users(grades)
     groups, parts, unmatched = [], [], 0
     for method, answers in grades.items():
