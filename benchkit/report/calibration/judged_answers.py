@@ -1,7 +1,7 @@
 """What one judge graded, beside people's grades of some of it: from a store, or from a file."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -193,11 +193,11 @@ def _join_method(
     by_judge = judged[grade].to_numpy()
     units = np.array([users[user] for user in judged["user"]], dtype=np.int64)
     group = make_group(by_judge, _row_means(matrix), weights, units)
-    group = AnswerGroup(
-        group.judge, group.people, group.weights, group.units,
-        certain[grade].to_numpy(),
-        np.array([users[user] for user in certain["user"]], dtype=np.int64),
-    )  # fmt: skip
+    group = replace(
+        group,
+        certain=certain[grade].to_numpy(),
+        certain_units=np.array([users[user] for user in certain["user"]], dtype=np.int64),
+    )
     at = group.labelled
     return group, (matrix[at], by_judge[at], units[at], weights[at]), n_outside
 

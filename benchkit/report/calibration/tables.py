@@ -60,7 +60,7 @@ def _means(report: CalibrationReport) -> TextTable:
 def _means_notes(report: CalibrationReport) -> Iterator[str]:
     units = report.answers.unit_name
     yield (
-        "Labels: answers that people graded, of those that the judge did. Corrected: the judge's"
+        "Labels: answers that people graded, of those that the judge was to. Corrected: the judge's"
         " mean minus its error on the labelled answers, as far as that makes it more precise"
         f" (prediction-powered inference); 95 % intervals over {units}. Worth: labels that would"
         " be as precise without the judge."
@@ -68,6 +68,12 @@ def _means_notes(report: CalibrationReport) -> Iterator[str]:
     if any(len(group.certain) for group in report.answers.groups):
         yield "Means include what the rubric grades without a judge, which needs no label."
     yield from _reasons(report.methods)
+    for method in report.methods:
+        if 0 < method.n_judged < method.n_answers:
+            yield (
+                f"{method.method}: the judge graded {method.n_judged} of {method.n_answers}"
+                " answers; the others count as the mean of these."
+            )
     for method in report.methods:
         if method.caution:
             yield f"{method.method}: {method.caution}."

@@ -139,6 +139,26 @@ def test_labels_of_other_answers_are_counted_and_left_out(store):
     assert "on the scale 1-7 are left out" in answers.notes[0] and not len(answers.grades)
 
 
+def test_answers_without_a_grade_by_the_judge_are_said(store):
+    labels = read_people_labels([store.labels])
+    judgements = find_judgements([store.store], "plum")
+    criterion = judgements[0].manifest.rubric["criteria"][0]
+    grades = {
+        part.method: answer_grades([part.run], [part.manifest]).with_columns(
+            pl.when(pl.int_range(pl.len()) % 5 > 1).then("grade rating")
+        )
+        for part in judgements
+    }
+    report = measure_calibration(join_labels("toys", "stern", criterion, grades, labels))
+    alpha = report.methods[0]
+    assert (alpha.n_answers, alpha.n_judged, alpha.n_labels) == (240, 144, 60)
+    scored = grades["alpha"]["grade rating"].drop_nulls()
+    for share in alpha.shares:
+        assert share.judge == pytest.approx((scored == share.grade).mean())
+    note = "alpha: the judge graded 144 of 240 answers"
+    assert note in " ".join(tables(report)["Means corrected by people"].notes)
+
+
 def test_older_labels_do_not_say_the_run(store):
     labels = read_people_labels([store.labels])
     table = labels.table.with_columns(run_id=pl.lit(None, dtype=pl.String))

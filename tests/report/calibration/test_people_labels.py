@@ -18,7 +18,12 @@ def read(folder, *lines):
 
 
 def test_space_around_names_and_grades_does_not_count(tmp_path):
-    table = read(tmp_path, "ann ,rating, one,tea,c1,2 ,", "ann,rating,one,tea,c2,NA,", "ann,rating,one ,tea,c3, 1,2")  # fmt: skip  # noqa: E501
+    lines = (
+        "ann ,rating, one,tea,c1,2 ,",
+        "ann,rating,one,tea,c2,NA,",
+        "ann,rating,one,tea,c3, 1,2",
+    )
+    table = read(tmp_path, *lines)
     assert table["grade"].to_list() == [2, 1] and table["weight"].to_list() == [1, 2]
     assert set(table["rater"]) == {"ann"} and set(table["system"]) == {"one"}
 
