@@ -66,9 +66,7 @@ def answers_of_judgements(
 ) -> Iterator[JudgedAnswers]:
     """Yield what each judge graded of each task, for the criteria of the labels."""
     for task, judge, rubric, grades in _group_judgements(judgements):
-        for criterion in rubric["criteria"]:
-            if criterion["name"] in labels.criteria:
-                yield join_labels(task, judge, criterion, grades, labels)
+        yield from join_criteria(task, judge, rubric, grades, labels)
 
 
 def plan_answers(
@@ -93,6 +91,23 @@ def _group_judgements(
             for method, parts in methods.items()
         }
         yield task, judge, next(iter(methods.values()))[0].manifest.rubric, grades
+
+
+def join_criteria(
+    task: str, judge: str, rubric: Mapping[str, Any], grades: Grades, labels: PeopleLabels
+) -> Iterator[JudgedAnswers]:
+    """Yield `join_labels` for each criterion that the rubric and the labels of the task share.
+
+    A note says which of the labels' criteria the rubric lacks.
+    """
+    of_task = labels.table.filter(pl.col("task") == task)["criterion"].unique(maintain_order=True)
+    names = [criterion["name"] for criterion in rubric["criteria"]]
+    lacking = ", ".join(name for name in of_task if name not in names)
+    notes = (f"labels of {lacking} are left out: {judge} did not grade it",) if lacking else ()
+    for criterion in rubric["criteria"]:
+        if criterion["name"] in of_task:
+            answers = join_labels(task, judge, criterion, grades, labels)
+            yield replace(answers, notes=(*answers.notes, *notes))
 
 
 def join_labels(
@@ -164,8 +179,11 @@ def answers_of_ratings(
         groups.append(make_group(by_judge[rows], means[rows], weights[rows], units[rows]))
         places.append(np.flatnonzero(rows & ~np.isnan(means)))
     labelled = np.concatenate(places)
+    name = judge.removeprefix(JUDGE_PREFIX)
+    if name in ratings.raters:  # a person has the judge's name
+        name = judge
     return JudgedAnswers(
-        "", judge.removeprefix(JUDGE_PREFIX), "", None if categories is None else tuple(categories),
+        "", name, "", None if categories is None else tuple(categories),
         methods, tuple(groups), tuple(people), grades[labelled], by_judge[labelled],
         units[labelled], weights[labelled], "clusters" if ratings.clusters else "items",
     )  # fmt: skip

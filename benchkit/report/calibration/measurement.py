@@ -49,7 +49,7 @@ class MethodCalibration:
 
     method: str
     n_answers: int
-    """Answers that the judge was to grade."""
+    """Answers that went to the judge."""
     n_judged: int
     """Of these, how many it gave a grade."""
     n_labels: int

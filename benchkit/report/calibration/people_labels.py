@@ -48,6 +48,16 @@ def no_labels() -> PeopleLabels:
     return PeopleLabels(pl.DataFrame(schema=_SCHEMA))
 
 
+def unmatched_error(labels: PeopleLabels) -> DataError:
+    """Return the error that no label is of a judged answer, with what the labels are of."""
+    tasks = ", ".join(labels.table["task"].unique(maintain_order=True))
+    return DataError(
+        "no label is of an answer in these judgements",
+        f"the labels are of {tasks} by {', '.join(labels.criteria)}; name the judgements that their"
+        " answers were drawn from, as for benchkit annotate",
+    )
+
+
 def read_people_labels(paths: Sequence[Path]) -> PeopleLabels:
     """Read the grades by people of all files; those by judges are left out.
 

@@ -60,8 +60,8 @@ def _means(report: CalibrationReport) -> TextTable:
 def _means_notes(report: CalibrationReport) -> Iterator[str]:
     units = report.answers.unit_name
     yield (
-        "Labels: answers that people graded, of those that the judge was to. Corrected: the judge's"
-        " mean minus its error on the labelled answers, as far as that makes it more precise"
+        "Labels: answers that people graded, of those that went to the judge. Corrected: the"
+        " judge's mean minus its error on the labelled answers, as far as that is more precise"
         f" (prediction-powered inference); 95 % intervals over {units}. Worth: labels that would"
         " be as precise without the judge."
     )

@@ -198,6 +198,16 @@ def test_a_file_of_grades_is_enough_without_a_store(tmp_path):
     assert report.ceiling == ()
 
 
+def test_a_judge_with_a_person_s_name_keeps_its_prefix(tmp_path):
+    path = tmp_path / "grades.csv"
+    lines = [f"i{i},{rater},{i % 4}" for i in range(4) for rater in ("judge:a", "a", "b")]
+    path.write_text("\n".join(["item,rater,grade", *lines]))
+    ratings = read_ratings([path])
+    assert answers_of_ratings(ratings, ["a", "b"], "judge:a", None).judge == "judge:a"
+    others = ratings.select_raters(["judge:a", "b"])
+    assert answers_of_ratings(others, ["b"], "judge:a", None).judge == "a"
+
+
 def test_files_and_tables_have_all_figures(favouring):
     report = measure(favouring)
     rows = list(csv.DictReader(io.StringIO(calibration_csv([report]))))
