@@ -106,7 +106,7 @@ def test_a_criterion_that_no_judge_graded_is_said(invoke, store, tmp_path):
     assert done.exit_code == 0, done.output
     text = " ".join(done.output.split())
     assert "criterion fluency: no label is of an answer" in text
-    assert "labels of fluency are left out: stern did not grade it" in text
+    assert "labels by fluency are left out: stern did not grade by that" in text
     assert text.count("Means corrected by people") == 1
 
 

@@ -103,7 +103,7 @@ def join_criteria(
     of_task = labels.table.filter(pl.col("task") == task)["criterion"].unique(maintain_order=True)
     names = [criterion["name"] for criterion in rubric["criteria"]]
     lacking = ", ".join(name for name in of_task if name not in names)
-    notes = (f"labels of {lacking} are left out: {judge} did not grade it",) if lacking else ()
+    notes = (f"labels by {lacking} are left out: {judge} did not grade by that",) if lacking else ()
     for criterion in rubric["criteria"]:
         if criterion["name"] in of_task:
             answers = join_labels(task, judge, criterion, grades, labels)
