@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchkit import io
 from benchkit.console import echo
-from benchkit.errors import ConfigError, DataError, unknown_name_error
+from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.judging.annotation.population import find_judgements
 from benchkit.report.agreement.confusion_plot import write_confusions
 from benchkit.report.agreement.criteria import list_criteria
@@ -21,7 +21,7 @@ from benchkit.report.calibration.measurement import (
     CalibrationReport,
     measure_calibration,
 )
-from benchkit.report.calibration.people_labels import read_people_labels
+from benchkit.report.calibration.people_labels import read_people_labels, unmatched_error
 from benchkit.report.calibration.tables import calibration_tables
 from benchkit.report.core.text_table import render_markdown
 from benchkit.runs.records import JUDGE_PREFIX
@@ -91,6 +91,7 @@ def calibrate_judges(
     epsilon: float = DEFAULT_EPSILON,
     seed: int = 0,
     criterion: str = "",
+    one_of_several: bool = False,
 ) -> list[CalibrationReport]:
     """Compare each judge with people, and correct its figures.
 
@@ -104,25 +105,28 @@ def calibrate_judges(
         judgements: Where all answers are that judges graded: judgements (.parquet), folders of
             runs, or a store. Without them these are the answers in the files.
         suite: The suite of a store.
-        epsilon: By how much a person has to be better than the judge that replaces people.
+        epsilon: By how much a person has to be better than the judge that replaces people, 0 to 1.
         seed: Of the bootstrap.
         criterion: Only grades of `judgements` by this one; the report has no others.
+        one_of_several: Whether there are reports by other criteria besides: that no judged answer
+            has a label by this one is then said, and no error.
 
     Raises:
-        ConfigError: `judgements` is a store, and its suite is not named.
+        ConfigError: `judgements` is a store, and its suite is not named; or `epsilon` cannot be.
         DataError: No label is of a judged answer.
     """
+    if not 0 <= epsilon <= 1:
+        raise ConfigError(f"epsilon {epsilon:g} is not between 0 and 1", "as --epsilon 0.15")
     if judgements:
         labels = read_people_labels(paths)
         judged = answers_of_judgements(find_judgements(judgements, suite), labels)
-        answers = [
-            part for part in judged if len(part.grades) and criterion in ("", part.criterion)
-        ]
-        if not answers and not criterion:
-            raise DataError(
-                "no label is of an answer in these judgements",
-                "name the judgements that the answers were drawn from, as for benchkit annotate",
-            )
+        labelled = [part for part in judged if len(part.grades)]
+        answers = [part for part in labelled if criterion in ("", part.criterion)]
+        if not answers:
+            error = unmatched_error(labels)
+            if not labelled or not one_of_several:
+                raise error
+            echo(f"criterion {criterion}: {error.cause}", fg="yellow", err=True)
     else:
         judges, people = _tell_judges_from_people(report)
         if not (judges and people and report.common_scale):

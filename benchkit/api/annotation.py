@@ -23,7 +23,7 @@ from benchkit.judging.annotation.population import (
 from benchkit.judging.annotation.teacher_scores import RationaleFile, collect_rationales
 from benchkit.judging.rubric import load_rubric
 from benchkit.report.calibration.judged_answers import plan_answers
-from benchkit.report.calibration.people_labels import read_people_labels
+from benchkit.report.calibration.people_labels import read_people_labels, unmatched_error
 from benchkit.report.calibration.plan_table import plan_tables
 from benchkit.report.core.text_table import TextTable
 from benchkit.runs.settings.dataset_names import fill_dataset
@@ -105,6 +105,7 @@ def plan_annotation(
 
     Raises:
         ConfigError: No judgements, or a half-width or correlation that cannot be.
+        DataError: No label is of an answer in the judgements, by the criterion of the plan.
     """
     if not judgements:
         raise ConfigError("--plan needs what a judge graded", "--judgements PATH")
@@ -113,8 +114,11 @@ def plan_annotation(
     if not 0 <= correlation < 1:
         raise ConfigError(f"a correlation of {correlation:g} says nothing", "as --correlation 0.5")
     people = read_people_labels(labels) if labels else None
+    parts = list(plan_answers(find_judgements(judgements, suite, judge), people))
+    if people is not None and not any(len(part.grades) for part in parts):
+        raise unmatched_error(people)
     tables = []
-    for part in plan_answers(find_judgements(judgements, suite, judge), people):
+    for part in parts:
         plan = plan_labels(part.groups, half_width, correlation=correlation)
         tables += plan_tables(part, plan, correlation)
     return tables

@@ -59,8 +59,9 @@ def agree_command(
             ratings, split_names(reference), categories, gap, seed, pairs, scale != "none"
         )
         calibrations = api.calibrate_judges(
-            report, paths, judgements or (), suite=suite, epsilon=epsilon, seed=seed, criterion=name
-        )
+            report, paths, judgements or (), suite=suite, epsilon=epsilon, seed=seed,
+            criterion=name, one_of_several=len(criteria) > 1,
+        )  # fmt: skip
         if len(criteria) > 1:
             echo(f"\nCriterion {name}")
         if format_ == "terminal":

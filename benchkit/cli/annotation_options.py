@@ -31,8 +31,10 @@ AllJudgementsOption = Annotated[
 EpsilonOption = Annotated[
     float,
     typer.Option(
+        min=0,
+        max=1,
         help="How much worse than a person a judge may be to replace people, since it costs less:"
-        " .2 beside experts, .15 beside trained people, .1 beside crowd workers."
+        " .2 beside experts, .15 beside trained people, .1 beside crowd workers.",
     ),
 ]
 LabelledSuiteOption = Annotated[str, typer.Option(help="The suite of a store, with --judgements.")]

@@ -90,9 +90,10 @@ def _grams(words: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
 
 
 def reading_ease(text: str) -> float | None:
-    """Return Flesch's reading ease of an English text, higher for easier; None without words.
+    """Return Flesch's reading ease of an English text, higher for easier; None for other texts.
 
-    Syllables are counted by groups of vowels, without a silent e at the end; programs with a
+    None is for texts without words or in another script: at most half of the words hold a Latin
+    vowel. Syllables are counted by groups of vowels, without a silent e at the end; programs with a
     dictionary of pronunciations differ by a few points.
 
     Reference: Flesch, A New Readability Yardstick, 1948.
@@ -101,7 +102,7 @@ def reading_ease(text: str) -> float | None:
     119.19
     """
     words = split_lower_words(text)
-    if not words:
+    if 2 * sum(bool(_VOWELS.search(word)) for word in words) <= len(words):
         return None
     sentences = sum(bool(split_lower_words(part)) for part in _SENTENCE_END.split(text))
     syllables = sum(map(count_syllables, words))

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -79,6 +80,53 @@ def test_labels_of_another_store_are_refused(invoke, store, tmp_path):
     done = invoke("agree", tmp_path / "gone.csv", *arguments)
     assert isinstance(done.exception, DataError)
     assert "no label is of an answer in these judgements" in str(done.exception)
+
+
+@pytest.mark.parametrize(("column", "other"), [("task", "games"), ("criterion", "quality")])
+def test_labels_that_match_nothing_are_refused(invoke, store, tmp_path, column, other):
+    path = tmp_path / "other.csv"
+    labels = pl.read_csv(store.labels, infer_schema=False)
+    labels.with_columns(pl.lit(other).alias(column)).write_csv(path)
+    place = ("--judgements", store.store, "--suite", "plum")
+    criterion = labels["criterion"][0] if column == "task" else other
+    for arguments in (
+        ("agree", path, *place, "--criterion", criterion),
+        ("annotate", "--plan", *place, "--labels", path),
+        ("report", "--suite", "plum", "--out", store.store, "--labels", path),
+    ):
+        done = invoke(*arguments)
+        assert isinstance(done.exception, DataError), done.output
+        assert "no label is of an answer in these judgements" in str(done.exception)
+
+
+def test_a_criterion_that_no_judge_graded_is_said(invoke, store, tmp_path):
+    path = tmp_path / "both.csv"
+    labels = pl.read_csv(store.labels, infer_schema=False)
+    fluency = labels.with_columns(pl.lit("fluency").alias("criterion"))
+    pl.concat([labels, fluency]).write_csv(path)
+    done = invoke("agree", path, "--judgements", store.store, "--suite", "plum")
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.output.split())
+    assert "criterion fluency: no label is of an answer" in text
+    assert "labels by fluency are left out: stern did not grade by that" in text
+    assert text.count("Means corrected by people") == 1
+
+
+def test_the_plan_says_which_labels_it_leaves_out(invoke, store, tmp_path):
+    path = tmp_path / "some.csv"
+    labels = pl.read_csv(store.labels, infer_schema=False)
+    elsewhere = pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("none")).otherwise("case_id")
+    labels.with_columns(elsewhere.alias("case_id")).write_csv(path)
+    done = invoke(
+        "annotate", "--plan", "--judgements", store.store, "--suite", "plum", "--labels", path
+    )
+    assert "1 labelled answers are not among the judged ones" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("epsilon", ["-0.1", "1.5", "nan"])
+def test_epsilon_is_a_share(invoke, store, epsilon):
+    done = invoke("agree", store.labels, "--epsilon", epsilon)
+    assert done.exit_code == 2 or isinstance(done.exception, ConfigError)
 
 
 def test_report_takes_labels(invoke, store):

@@ -68,6 +68,9 @@ def test_reading_ease_by_hand():
     text = "The customer bought tea. It was good tea."
     assert reading_ease(text) == pytest.approx(206.835 - 1.015 * 4 - 84.6 * 10 / 8)
     assert reading_ease("  ...  ") is None
+    assert reading_ease("这本书很好。我喜欢它。") is None
+    assert reading_ease("Хорошая книга. Мне нравится.") is None
+    assert reading_ease("12 34 tea") is None
     assert reading_ease("no end") == reading_ease("No end.\n\n")
 
 

@@ -1,6 +1,5 @@
 """Read raters' grades from files with one row per grade, or one column per rater."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +13,14 @@ from benchkit.data.readers.delimited_text import read_delimited_text
 from benchkit.errors import DataError, check_unique
 from benchkit.report.agreement.criteria import criterion_column
 from benchkit.report.agreement.json_lines import read_json_lines
+from benchkit.report.agreement.rating_cells import (
+    read_numbers,
+    refuse_missing_name,
+    refuse_weights,
+    strip_names,
+)
 from benchkit.stats.agreement.contingency import nonuniform_weights
 from benchkit.stats.arrays import Floats
-
-_MISSING = ("", "na", "n/a", "nan", "null", "none", "-")
-_DECIMAL_COMMA = r"[+-]?\d+,\d+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,47 +192,15 @@ def _typed(
         "case": pl.lit(case), "scale": pl.lit(scale),
     }  # fmt: skip
     typed = table.select(
-        *(_stripped(column).alias(name) for name, column in names.items()),
-        _number(path, table[grade], "grade").alias("grade"),
-        _number(path, weight, "weight").alias("weight"),
+        *(strip_names(column).alias(name) for name, column in names.items()),
+        read_numbers(path, table[grade], "grade").alias("grade"),
+        read_numbers(path, weight, "weight").alias("weight"),
     )
     for name in ("item", "rater", "system"):
-        rows = typed[name].is_null().arg_true()
-        if len(rows) and not (name == "system" and len(rows) == len(typed)):
-            raise DataError(f"{path}, row {rows[0] + 1}: no {name}", f"fill in the {name}")
-    if len(rows := (typed["weight"] <= 0).arg_true()):
-        raise DataError(
-            f"{path}, row {rows[0] + 1}: weight {typed['weight'][rows[0]]:g} is not positive",
-            "a weight is the number of answers that an answer represents",
-        )
+        if name != "system" or not typed[name].is_null().all():
+            refuse_missing_name(path, typed[name])
+    refuse_weights(path, typed["weight"])
     return typed
-
-
-def _stripped(names: pl.Expr) -> pl.Expr:
-    """Return names without space around them; null where nothing is left."""
-    text = names.cast(pl.String).str.strip_chars()
-    return pl.when(text != "").then(text)
-
-
-def _number(path: Path, column: pl.Series, what: str) -> pl.Series:
-    if column.dtype.is_numeric():
-        values = column.cast(pl.Float64).fill_nan(None)
-        bad = values.is_infinite().fill_null(value=False)
-    else:
-        text = column.cast(pl.String).str.strip_chars()
-        text = text.set(text.str.to_lowercase().is_in(_MISSING).fill_null(value=False), None)
-        values = text.cast(pl.Float64, strict=False)
-        bad = text.is_not_null() & (values.is_null() | ~values.is_finite().fill_null(value=False))
-    if len(rows := bad.arg_true()):
-        value, hint = column[rows[0]], f"write each {what} as a number and leave missing ones empty"
-        if re.fullmatch(_DECIMAL_COMMA, str(value).strip()):
-            hint = f"it has a decimal comma; write a point: {str(value).strip().replace(',', '.')}"
-        raise DataError(
-            f"{path}, row {rows[0] + 1}, column {column.name!r}: {value!r} is not a {what}"
-            f" ({len(rows)} such rows)",
-            hint,
-        )
-    return values
 
 
 def _pivoted(table: pl.DataFrame) -> RatingsTable:

@@ -11,7 +11,7 @@ from benchkit.stats.calibration.prediction_powered import CalibratedEstimate
 CALIBRATION_CSV_COLUMNS = (
     "task", "judge", "criterion", "statistic", "method", "second", "value", "low", "high", "p",
     "judge_value", "labels_value", "labels_low", "labels_high", "labels", "answers",
-    "effective_labels", "detail",
+    "judged", "effective_labels", "detail",
 )  # fmt: skip
 
 
@@ -36,7 +36,8 @@ def calibration_records(reports: Sequence[CalibrationReport]) -> Iterator[dict[s
 
 def _records(report: CalibrationReport) -> Iterator[dict[str, Any]]:
     for method in report.methods:
-        name = {"method": method.method, "answers": method.n_answers}
+        counts = {"answers": method.n_answers, "judged": method.n_judged}
+        name = {"method": method.method, **counts}
         if method.mean is None:
             yield {"statistic": "mean", **name, "labels": method.n_labels, "detail": method.reason}
             continue

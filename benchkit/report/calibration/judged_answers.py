@@ -1,7 +1,7 @@
 """What one judge graded, beside people's grades of some of it: from a store, or from a file."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,9 +66,7 @@ def answers_of_judgements(
 ) -> Iterator[JudgedAnswers]:
     """Yield what each judge graded of each task, for the criteria of the labels."""
     for task, judge, rubric, grades in _group_judgements(judgements):
-        for criterion in rubric["criteria"]:
-            if criterion["name"] in labels.criteria:
-                yield join_labels(task, judge, criterion, grades, labels)
+        yield from join_criteria(task, judge, rubric, grades, labels)
 
 
 def plan_answers(
@@ -95,6 +93,23 @@ def _group_judgements(
         yield task, judge, next(iter(methods.values()))[0].manifest.rubric, grades
 
 
+def join_criteria(
+    task: str, judge: str, rubric: Mapping[str, Any], grades: Grades, labels: PeopleLabels
+) -> Iterator[JudgedAnswers]:
+    """Yield `join_labels` for each criterion that the rubric and the labels of the task share.
+
+    A note says which of the labels' criteria the rubric lacks.
+    """
+    of_task = labels.table.filter(pl.col("task") == task)["criterion"].unique(maintain_order=True)
+    names = [criterion["name"] for criterion in rubric["criteria"]]
+    lacking = ", ".join(name for name in of_task if name not in names)
+    notes = (f"labels by {lacking} are left out: {judge} did not grade by that",) if lacking else ()
+    for criterion in rubric["criteria"]:
+        if criterion["name"] in of_task:
+            answers = join_labels(task, judge, criterion, grades, labels)
+            yield replace(answers, notes=(*answers.notes, *notes))
+
+
 def join_labels(
     task: str, judge: str, criterion: Mapping[str, Any], grades: Grades, labels: PeopleLabels
 ) -> JudgedAnswers:
@@ -104,11 +119,13 @@ def join_labels(
     note.
 
     Raises:
-        DataError: The labels do not say of which of several runs they are.
+        DataError: The labels do not say of which of several runs they are, or a grade is not on the
+            scale.
     """
     name, low, high = criterion["name"], criterion["low"], criterion["high"]
     categories = tuple(float(grade) for grade in range(low, high + 1))
     of_task = labels.table.filter((pl.col("task") == task) & (pl.col("criterion") == name))
+    no_scale = pl.col("scale").is_null()
     scales = set(of_task["scale"].drop_nulls().to_list())
     notes = []
     if wrong := scales - {f"{low}-{high}"}:
@@ -116,7 +133,14 @@ def join_labels(
             f"labels on the scale {', '.join(sorted(wrong))} are left out: {judge} graded {name}"
             f" from {low} to {high}"
         )
-        of_task = of_task.filter(pl.col("scale") == f"{low}-{high}")
+        of_task = of_task.filter(no_scale | (pl.col("scale") == f"{low}-{high}"))
+    if len(outside := of_task.filter((pl.col("grade") < low) | (pl.col("grade") > high))):
+        first = outside.row(0, named=True)
+        raise DataError(
+            f"grade {first['grade']:g} is not on the scale {low}-{high}: {first['rater']} on the"
+            f" {name} of {first['system']}, case {first['case_id']} ({len(outside)} such grades)",
+            "correct these grades, or leave them empty where there is none",
+        )
     users = _number_users(grades)
     groups, parts, unmatched = [], [], 0
     for method, answers in grades.items():
@@ -155,8 +179,11 @@ def answers_of_ratings(
         groups.append(make_group(by_judge[rows], means[rows], weights[rows], units[rows]))
         places.append(np.flatnonzero(rows & ~np.isnan(means)))
     labelled = np.concatenate(places)
+    name = judge.removeprefix(JUDGE_PREFIX)
+    if name in ratings.raters:  # a person has the judge's name
+        name = judge
     return JudgedAnswers(
-        "", judge.removeprefix(JUDGE_PREFIX), "", None if categories is None else tuple(categories),
+        "", name, "", None if categories is None else tuple(categories),
         methods, tuple(groups), tuple(people), grades[labelled], by_judge[labelled],
         units[labelled], weights[labelled], "clusters" if ratings.clusters else "items",
     )  # fmt: skip
@@ -184,11 +211,11 @@ def _join_method(
     by_judge = judged[grade].to_numpy()
     units = np.array([users[user] for user in judged["user"]], dtype=np.int64)
     group = make_group(by_judge, _row_means(matrix), weights, units)
-    group = AnswerGroup(
-        group.judge, group.people, group.weights, group.units,
-        certain[grade].to_numpy(),
-        np.array([users[user] for user in certain["user"]], dtype=np.int64),
-    )  # fmt: skip
+    group = replace(
+        group,
+        certain=certain[grade].to_numpy(),
+        certain_units=np.array([users[user] for user in certain["user"]], dtype=np.int64),
+    )
     at = group.labelled
     return group, (matrix[at], by_judge[at], units[at], weights[at]), n_outside
 

@@ -49,9 +49,11 @@ class MethodCalibration:
 
     method: str
     n_answers: int
-    """Judged answers."""
+    """Answers that went to the judge."""
+    n_judged: int
+    """Of these, how many it gave a grade."""
     n_labels: int
-    """Of these, how many people graded."""
+    """Of the answers, how many people graded."""
     reason: str = ""
     """Why its mean cannot be corrected."""
     caution: str = ""
@@ -114,7 +116,7 @@ def measure_calibration(
     for name, group, reason in zip(answers.methods, answers.groups, reasons, strict=True):
         grades = answers.grades[first : first + int(group.labelled.sum())]
         first += len(grades)
-        counts = name, len(group.judge), len(grades)
+        counts = name, len(group.judge), group.n_judged, len(grades)
         if reason:
             methods.append(MethodCalibration(*counts, reason))
             continue
@@ -141,7 +143,7 @@ def measure_calibration(
 def _scale_range(answers: JudgedAnswers) -> float:
     if answers.categories:
         return answers.categories[-1] - answers.categories[0]
-    values = np.concatenate([group.judge for group in answers.groups])
+    values = np.concatenate([group.judge[group.judged] for group in answers.groups])
     return float(np.ptp(values)) if len(values) else 0.0
 
 

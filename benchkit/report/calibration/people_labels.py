@@ -7,15 +7,18 @@ from pathlib import Path
 import polars as pl
 
 from benchkit.errors import DataError, check_unique
+from benchkit.report.agreement.rating_cells import (
+    read_numbers,
+    refuse_missing_name,
+    refuse_weights,
+    strip_names,
+)
 from benchkit.report.agreement.ratings_io import read_ratings_file
 from benchkit.runs.records import JUDGE_PREFIX
 
-_NEEDED = ("rater", "criterion", "grade", "system", "task", "case_id")
-_SCHEMA = {
-    "rater": pl.String, "criterion": pl.String, "system": pl.String, "task": pl.String,
-    "case_id": pl.String, "run_id": pl.String, "scale": pl.String, "grade": pl.Float64,
-    "weight": pl.Float64,
-}  # fmt: skip
+_NEEDED_NAMES = ("rater", "criterion", "system", "task", "case_id")
+_NAMES = (*_NEEDED_NAMES, "run_id", "scale")
+_SCHEMA = dict.fromkeys(_NAMES, pl.String) | dict.fromkeys(("grade", "weight"), pl.Float64)
 _KEY = ("task", "system", "run_id", "case_id", "criterion")
 
 
@@ -45,12 +48,23 @@ def no_labels() -> PeopleLabels:
     return PeopleLabels(pl.DataFrame(schema=_SCHEMA))
 
 
+def unmatched_error(labels: PeopleLabels) -> DataError:
+    """Return the error that no label is of a judged answer, with what the labels are of."""
+    tasks = ", ".join(labels.table["task"].unique(maintain_order=True))
+    return DataError(
+        "no label is of an answer in these judgements",
+        f"the labels are of {tasks} by {', '.join(labels.criteria)}; name the judgements that their"
+        " answers were drawn from, as for benchkit annotate",
+    )
+
+
 def read_people_labels(paths: Sequence[Path]) -> PeopleLabels:
     """Read the grades by people of all files; those by judges are left out.
 
     Raises:
-        DataError: A file has not the columns that say which answer was graded, or a person graded
-            an answer twice.
+        DataError: A file has not the columns that say which answer was graded, a row lacks a name,
+            a grade or weight is no number or the weight not positive, or a person graded an answer
+            twice.
     """
     check_unique("file", [str(path.resolve()) for path in paths])
     table = pl.concat([_read(path) for path in paths])
@@ -68,24 +82,25 @@ def read_people_labels(paths: Sequence[Path]) -> PeopleLabels:
 
 def _read(path: Path) -> pl.DataFrame:
     table = read_ratings_file(path)
-    if missing := [name for name in _NEEDED if name not in table.columns]:
+    if missing := [name for name in (*_NEEDED_NAMES, "grade") if name not in table.columns]:
         raise DataError(
             f"{path}: no column {missing[0]!r}, so that it does not say which answers of the store"
             " were graded",
             "give labels that benchkit annotate --read wrote",
         )
-    people = (
-        pl.DataFrame(
-            [
-                table[name] if name in table.columns else pl.Series(name, [None] * len(table))
-                for name in _SCHEMA
-            ]
-        )
-        .with_columns(
-            pl.col(name).cast(dtype, strict=dtype == pl.String) for name, dtype in _SCHEMA.items()
-        )
-        .with_columns(pl.col("weight").fill_null(1.0))
+    names = table.select(
+        strip_names(pl.col(name) if name in table.columns else pl.lit(None)).alias(name)
+        for name in _NAMES
     )
-    return people.filter(
+    for name in _NEEDED_NAMES:
+        refuse_missing_name(path, names[name])
+    no_weights = pl.Series("weight", [None] * len(table), dtype=pl.Float64)
+    weight = table["weight"] if "weight" in table.columns else no_weights
+    labels = names.with_columns(
+        read_numbers(path, table["grade"], "grade").alias("grade"),
+        read_numbers(path, weight, "weight").alias("weight"),
+    )
+    refuse_weights(path, labels["weight"])
+    return labels.with_columns(pl.col("weight").fill_null(1.0)).filter(
         pl.col("grade").is_not_null() & ~pl.col("rater").str.starts_with(JUDGE_PREFIX)
     )

@@ -78,3 +78,5 @@ def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Itera
         )
     if not plan.reachable:
         yield "Together is not reached either; it says to grade all."
+    for note in answers.notes:
+        yield f"{note}."

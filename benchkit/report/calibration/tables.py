@@ -60,14 +60,20 @@ def _means(report: CalibrationReport) -> TextTable:
 def _means_notes(report: CalibrationReport) -> Iterator[str]:
     units = report.answers.unit_name
     yield (
-        "Labels: answers that people graded, of those that the judge did. Corrected: the judge's"
-        " mean minus its error on the labelled answers, as far as that makes it more precise"
+        "Labels: answers that people graded, of those that went to the judge. Corrected: the"
+        " judge's mean minus its error on the labelled answers, as far as that is more precise"
         f" (prediction-powered inference); 95 % intervals over {units}. Worth: labels that would"
         " be as precise without the judge."
     )
     if any(len(group.certain) for group in report.answers.groups):
         yield "Means include what the rubric grades without a judge, which needs no label."
     yield from _reasons(report.methods)
+    for method in report.methods:
+        if 0 < method.n_judged < method.n_answers:
+            yield (
+                f"{method.method}: the judge graded {method.n_judged} of {method.n_answers}"
+                " answers; the others count as the mean of these."
+            )
     for method in report.methods:
         if method.caution:
             yield f"{method.method}: {method.caution}."

@@ -9,9 +9,9 @@ import polars as pl
 
 from benchkit.errors import DamageError, in_one_line
 from benchkit.evaluation.lookup import protocol_by_name
-from benchkit.report.calibration.judged_answers import join_labels
+from benchkit.report.calibration.judged_answers import join_criteria
 from benchkit.report.calibration.measurement import CalibrationReport, measure_calibration
-from benchkit.report.calibration.people_labels import PeopleLabels
+from benchkit.report.calibration.people_labels import PeopleLabels, unmatched_error
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeComparison, GradeRow, GradeTable
 from benchkit.report.grades.analysis import compare_with_best, grade_buckets, length_adjusted_means
@@ -51,11 +51,15 @@ def collect_grades(
 
     Raises:
         DamageError: All judgements that there are of a task are damaged.
+        DataError: No label is of a judged answer.
     """
     tables = [
         _table(store, plan, task, judge, labels) for judge in plan.judges for task in plan.tasks
     ]
-    return tuple(table for table in tables if table is not None)
+    collected = tuple(table for table in tables if table is not None)
+    if labels is not None and not any(table.calibrations for table in collected):
+        raise unmatched_error(labels)
+    return collected
 
 
 def _table(
@@ -118,12 +122,13 @@ def _calibrate(
     labels: PeopleLabels,
 ) -> tuple[CalibrationReport, ...]:
     """Return the judge beside people, for each criterion that they graded on the task."""
-    reports = []
-    for criterion in rubric["criteria"] if grades else ():
-        answers = join_labels(task, judge.label, criterion, grades, labels)
-        if len(answers.grades):
-            reports.append(measure_calibration(answers))
-    return tuple(reports)
+    if not grades:
+        return ()
+    return tuple(
+        measure_calibration(answers)
+        for answers in join_criteria(task, judge.label, rubric, grades, labels)
+        if len(answers.grades)
+    )
 
 
 def _corrected_means(label: str, calibrations: Sequence[CalibrationReport]) -> dict[str, Cell]:

@@ -30,14 +30,15 @@ def describe_texts(graded: pl.DataFrame) -> TextStatistics | None:
     if not len(texts):
         return None
     words = [split_lower_words(text) for text in texts["rationale"]]
+    references = [split_lower_words(reference or "") for reference in texts["reference"]]
     per_case = texts.with_columns(
         pl.Series("count", [len(part) for part in words]),
         pl.Series("ease", [reading_ease(text) for text in texts["rationale"]], dtype=pl.Float64),
         pl.Series(
             "rouge_l",
             [
-                None if reference is None else rouge_l(part, split_lower_words(reference))
-                for part, reference in zip(words, texts["reference"], strict=True)
+                rouge_l(part, reference) if reference else None
+                for part, reference in zip(words, references, strict=True)
             ],
             dtype=pl.Float64,
         ),

@@ -24,13 +24,15 @@ class AnswerGroup:
     """
 
     judge: Floats
-    """[n] grades by the judge."""
+    """[n] grades by the judge; where it gave none, any number that does not depend on labels."""
     people: Floats
     """[n] grades by people (means over them), NaN where none looked at the answer."""
     weights: Floats
     """[n] how many answers a labelled one stands for; elsewhere without meaning."""
     units: Ints
     """[n] sampling unit of each answer, numbered from 0."""
+    judged: Bools
+    """[n] whether the judge gave the answer a grade."""
     certain: Floats = field(default_factory=_empty)
     """[m] grades of further answers that need no judge, since a rule decides them."""
     certain_units: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -40,6 +42,11 @@ class AnswerGroup:
         """[n] whether people graded it."""
         labelled: Bools = ~np.isnan(self.people)
         return labelled
+
+    @property
+    def n_judged(self) -> int:
+        """Answers that the judge gave a grade."""
+        return int(self.judged.sum())
 
     @property
     def n_labelled_units(self) -> int:
@@ -62,7 +69,9 @@ class AnswerGroup:
     def indicate(self, grade: float, label_shares: Floats) -> "AnswerGroup":
         """Return the group with 1 where a grade is `grade` and 0 elsewhere, to estimate its share.
 
-        A judge's grade between two whole ones counts as the nearer, halves up.
+        A judge's grade between two whole ones counts as the nearer, halves up. An answer without a
+        grade counts as the mean of the others, as in `make_group`: rounding its mean grade would
+        count it as a grade that the judge never gave.
 
         Args:
             grade: The grade.
@@ -72,10 +81,22 @@ class AnswerGroup:
         people[self.labelled] = label_shares
         return replace(
             self,
-            judge=(np.floor(self.judge + 0.5) == grade).astype(np.float64),
+            judge=_fill_unjudged(_is_grade(self.judge, grade), self.judged),
             people=people,
-            certain=(np.floor(self.certain + 0.5) == grade).astype(np.float64),
+            certain=_is_grade(self.certain, grade),
         )
+
+
+def _is_grade(values: Floats, grade: float) -> Floats:
+    indicators: Floats = (np.floor(values + 0.5) == grade).astype(np.float64)
+    return indicators
+
+
+def _fill_unjudged(values: Floats, judged: Bools) -> Floats:
+    """Return the values with their mean where the judge gave no grade; NaN where it gave none."""
+    if judged.all():
+        return values
+    return np.where(judged, values, values[judged].mean() if judged.any() else np.nan)
 
 
 def make_group(
@@ -90,15 +111,14 @@ def make_group(
     will do that does not depend on the labels.
     """
     f = np.array(judge, dtype=np.float64)
-    missing = np.isnan(f)
-    if missing.any() and not missing.all():
-        f[missing] = f[~missing].mean()
+    judged = ~np.isnan(f)
     n = len(f)
     return AnswerGroup(
-        f,
+        _fill_unjudged(f, judged),
         np.asarray(people, dtype=np.float64),
         np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64),
         np.arange(n) if units is None else np.asarray(units, dtype=np.int64),
+        judged,
     )
 
 
@@ -111,20 +131,22 @@ def find_refusal(group: AnswerGroup, fewest: int = MIN_LABELLED_UNITS) -> str:
     """
     labelled = group.labelled
     n, units = int(labelled.sum()), group.n_labelled_units
-    if np.isnan(group.judge).any():
+    if len(group.judge) and not group.n_judged:
         return "the judge gave no grade"
     if not n:
         return "no answer has a grade by people"
     if units < fewest:
         of_users = f" of {units} users" if units < n else ""
         return f"only {n} answers{of_users} have a grade by people; {fewest} are needed"
-    whole = np.floor(group.judge + 0.5)
+    whole = np.floor(group.judge[group.judged] + 0.5)
+    both = labelled[group.judged]
+    units = len(np.unique(group.units[group.judged][both]))
     for grade in np.unique(whole):
         share = float((whole == grade).mean())
-        if not (labelled & (whole == grade)).any() and (1 - share) ** units < _IMPROBABLE:
+        if not (both & (whole == grade)).any() and (1 - share) ** units < _IMPROBABLE:
             return (
-                f"no answer that the judge graded {grade:g} ({share:.0%} of them) has a grade by"
-                " people"
+                f"no answer that the judge graded {grade:g} ({share:.0%} of its grades) has a grade"
+                " by people"
             )
     return ""
 
@@ -135,14 +157,17 @@ def describe_unlike_labels(group: AnswerGroup) -> str:
     That they are a random sample is what a correction rests on; 3.3 standard errors (p < .001) are
     too many for one.
     """
-    labelled, shares = group.labelled, group.shares
-    f = group.judge[labelled]
-    mean = float(shares @ f)
+    both = group.labelled & group.judged
+    if not both.any():
+        return ""
+    weights, f = group.weights[both], group.judge[both]
+    shares = weights / weights.sum()
+    mean, mean_all = float(shares @ f), float(group.judge[group.judged].mean())
     error = float(np.sqrt(np.sum((shares * (f - mean)) ** 2)))
-    gap = mean - float(group.judge.mean())
+    gap = mean - mean_all
     if error == 0 or abs(gap) < 3.3 * error:
         return ""
     return (
-        f"the judge's mean is {mean:.2f} on the labelled answers and {group.judge.mean():.2f} on"
-        " all: they are hardly a random sample"
+        f"the judge's mean is {mean:.2f} on the labelled answers and {mean_all:.2f} on all: they"
+        " are hardly a random sample"
     )

@@ -173,7 +173,7 @@ def _terms(group: AnswerGroup, coefficient: float) -> _Terms:
     else:
         gap[:n] -= (f - mean_all) / n
     judge = np.zeros(n + n_certain)
-    judge[:n] = (f - mean_all) / n
+    judge[:n][group.judged] = (f - mean_all)[group.judged] / max(1, group.n_judged)
     total, mean_judge = mean, mean_all
     scale = coefficient * n / (n + n_certain)
     if n_certain:

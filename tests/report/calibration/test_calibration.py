@@ -139,6 +139,26 @@ def test_labels_of_other_answers_are_counted_and_left_out(store):
     assert "on the scale 1-7 are left out" in answers.notes[0] and not len(answers.grades)
 
 
+def test_answers_without_a_grade_by_the_judge_are_said(store):
+    labels = read_people_labels([store.labels])
+    judgements = find_judgements([store.store], "plum")
+    criterion = judgements[0].manifest.rubric["criteria"][0]
+    grades = {
+        part.method: answer_grades([part.run], [part.manifest]).with_columns(
+            pl.when(pl.int_range(pl.len()) % 5 > 1).then("grade rating")
+        )
+        for part in judgements
+    }
+    report = measure_calibration(join_labels("toys", "stern", criterion, grades, labels))
+    alpha = report.methods[0]
+    assert (alpha.n_answers, alpha.n_judged, alpha.n_labels) == (240, 144, 60)
+    scored = grades["alpha"]["grade rating"].drop_nulls()
+    for share in alpha.shares:
+        assert share.judge == pytest.approx((scored == share.grade).mean())
+    note = "alpha: the judge graded 144 of 240 answers"
+    assert note in " ".join(tables(report)["Means corrected by people"].notes)
+
+
 def test_older_labels_do_not_say_the_run(store):
     labels = read_people_labels([store.labels])
     table = labels.table.with_columns(run_id=pl.lit(None, dtype=pl.String))
@@ -176,6 +196,16 @@ def test_a_file_of_grades_is_enough_without_a_store(tmp_path):
     titles = tables(report)
     assert "Could kind replace people? (alternative annotator test)" not in titles
     assert report.ceiling == ()
+
+
+def test_a_judge_with_a_person_s_name_keeps_its_prefix(tmp_path):
+    path = tmp_path / "grades.csv"
+    lines = [f"i{i},{rater},{i % 4}" for i in range(4) for rater in ("judge:a", "a", "b")]
+    path.write_text("\n".join(["item,rater,grade", *lines]))
+    ratings = read_ratings([path])
+    assert answers_of_ratings(ratings, ["a", "b"], "judge:a", None).judge == "judge:a"
+    others = ratings.select_raters(["judge:a", "b"])
+    assert answers_of_ratings(others, ["b"], "judge:a", None).judge == "a"
 
 
 def test_files_and_tables_have_all_figures(favouring):

@@ -42,6 +42,13 @@ def test_statistics_by_hand(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_review_without_words_is_compared_with_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.report.grades.test_texts.REVIEWS", ("👍 !!!", None, "It is new."))
+    (table,) = collect(tmp_path, judge())
+    text = table.rows[0].text
+    assert (text.rouge_l.n, text.rouge_l.mean) == (1, 1.0)
+
+
 def test_tables_come_once_a_task_and_never_as_a_judges(tmp_path):
     grids = list(grade_tables("Made", collect(tmp_path, judge("a", 1), judge("b", 2))))
     texts = [grid for grid in grids if "text statistics" in grid.title]

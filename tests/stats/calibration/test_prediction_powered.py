@@ -1,5 +1,7 @@
 """Corrected means: against ppi_py, against arithmetic, and where the answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -181,10 +183,7 @@ def test_grades_of_the_rubric_are_certain():
     """Half of the answers are graded 0 by a rule: the mean is half that of the rest."""
     judge, people = grades(4)
     group = make_group(judge, people)
-    whole = type(group)(
-        group.judge, group.people, group.weights, group.units,
-        np.zeros(400), np.arange(400, 800),
-    )  # fmt: skip
+    whole = replace(group, certain=np.zeros(400), certain_units=np.arange(400, 800))
     part, both = calibrate_mean(group), calibrate_mean(whole)
     assert both.corrected.value == pytest.approx(part.corrected.value / 2)
     assert both.judge_alone.value == pytest.approx(judge.mean() / 2)
@@ -240,6 +239,28 @@ def test_unscored_answers_count_as_the_judge_s_mean():
     judge[[5, 100]] = NAN
     assert make_group(judge, people).judge[5] == pytest.approx(np.nanmean(judge))
     assert "the judge gave no grade" in find_refusal(make_group(np.full(400, NAN), people))
+
+
+def test_unscored_answers_are_no_grade_that_the_judge_gave():
+    """Grades 1 and 3 alone: the mean, 2, of the unscored ones is none of them."""
+    judge = np.where(np.arange(400) % 2, 3.0, 1.0)
+    judge[::5] = NAN
+    people = np.where((np.arange(400) < 200) & ~np.isnan(judge), judge, NAN)
+    group = make_group(judge, people)
+    assert group.n_judged == 320 and find_refusal(group) == ""
+    labels = people[group.labelled]
+    by_judge = [group.indicate(g, (labels == g).astype(float)).judge.mean() for g in range(4)]
+    assert by_judge == pytest.approx([0, 0.5, 0, 0.5])
+    alone = calibrate_mean(group).judge_alone
+    graded = judge[~np.isnan(judge)]
+    assert alone.error == pytest.approx(graded.std() / np.sqrt(320))
+
+
+def test_labels_of_unscored_answers_are_like_no_judged_ones():
+    judge, _ = grades(0)
+    judge[:60] = NAN
+    group = make_group(judge, np.where(np.arange(400) < 60, 1.0, NAN))
+    assert describe_unlike_labels(group) == "" and find_refusal(group) == ""
 
 
 @pytest.mark.slow
