@@ -115,7 +115,7 @@ def test_a_judge_who_grades_as_people_counts_as_labels(seed, weighted):
     estimate = calibrate_mean(make_group(judge, people, weights))
     assert estimate.corrected.value == pytest.approx(judge.mean(), abs=1e-9)
     assert estimate.corrected.error == pytest.approx(judge.std() / np.sqrt(len(judge)), rel=0.05)
-    # The labels that would do are counted by the spread of those there are: 60 say it within a half.
+    # Counted by the spread of the labels there are, which 60 say within a half.
     assert estimate.effective_labels > 0.4 * len(judge)
 
 
