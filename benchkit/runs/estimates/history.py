@@ -8,6 +8,7 @@ from typing import Any
 
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.errors import DamageError
+from benchkit.evaluation.lookup import PROTOCOLS, find_protocol
 from benchkit.fingerprint import hash_json
 from benchkit.runs.records import Manifest
 from benchkit.runs.store import Store
@@ -17,7 +18,6 @@ _STAGE = "_stage_seconds"
 # "Qwen/Qwen3-4B", "meta-llama/Llama-3.2-1B-Instruct", "opt-125m"
 _PARAMETERS = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
 _UNITS = {"b": 1e9, "m": 1e6}
-_OPTIONS = {"full": "catalog", "sampled": "samples"}  # what takes the place of the candidates
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,19 @@ class RunFeatures:
     def answers_size(self, protocol: str) -> dict[str, float]:
         """Return the measures under a protocol, whose options count as candidates."""
         size = dict(self.size)
-        options = size.get(_OPTIONS.get(protocol, "candidates"))
+        options = size.get(_name_options(protocol))
         size.pop("candidates", None)
         return size if options is None else {**size, "candidates": options}
+
+
+def _name_options(protocol: str) -> str:
+    """Return the measure of how many answers a case can have under a protocol."""
+    if protocol not in PROTOCOLS:
+        return "candidates"
+    known = find_protocol(protocol)
+    if known.uses_decoding:
+        return "samples"
+    return "candidates" if known.ranks_candidates else "catalog"
 
 
 @dataclass(frozen=True)
