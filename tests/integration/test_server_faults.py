@@ -161,7 +161,8 @@ def test_a_resumed_run_asks_only_what_had_no_answer(tmp_path, server, benchkit):
     assert benchkit("run", suite)[0] == 0
     bodies = [json.dumps(seen.body) for seen in server.seen]
     assert len(set(bodies)) == USERS
-    assert len(bodies) == USERS + 2
+    # The next request may be under way when the second fault ends the run.
+    assert len(bodies) in (USERS + 2, USERS + 3)
 
 
 @pytest.mark.parametrize("fault", [OVERLOADED, TOO_LONG])
