@@ -115,8 +115,8 @@ def test_a_judge_who_grades_as_people_counts_as_labels(seed, weighted):
     estimate = calibrate_mean(make_group(judge, people, weights))
     assert estimate.corrected.value == pytest.approx(judge.mean(), abs=1e-9)
     assert estimate.corrected.error == pytest.approx(judge.std() / np.sqrt(len(judge)), rel=0.05)
-    # Counted by the spread of the labels there are, which 60 say within a half.
-    assert estimate.effective_labels > 0.4 * len(judge)
+    gain = (estimate.labels_alone.error / estimate.corrected.error) ** 2
+    assert estimate.effective_labels == pytest.approx(min(len(judge), 60 * gain))
 
 
 @pytest.mark.parametrize("kind", ["constant", "noise"])
