@@ -87,7 +87,9 @@ def test_code_in_the_folder_that_one_works_in_runs(places):
 def test_a_method_of_the_command_line_runs_with_somebody_elses_suite(places):
     foreign, here = places
     (foreign / "s.toml").write_text(TOY + POPULAR)
-    assert "1 run, 1 computed" in said("run", "--suite", foreign / "s.toml", "--method", "code.py:Mine")
+    assert "1 run, 1 computed" in said(
+        "run", "--suite", foreign / "s.toml", "--method", "code.py:Mine"
+    )
     assert ran(here) and not ran(foreign)
 
 
