@@ -2,8 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchkit.count_text import count_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchkit.runs.job import Outcome
 
 
 @dataclass(frozen=True)
@@ -31,3 +37,13 @@ class RunReport:
             yield f"linked {count_text(count, 'run')} of suite {suite}"
         if self.n_judgements is not None:
             yield f"{count_text(self.n_judgements, 'judgement')} made now"
+
+
+def print_old_failure(console: "Console", outcome: "Outcome") -> None:
+    """Say that a run failed in an earlier call and was not done again, if that is so."""
+    from rich.text import Text
+
+    if outcome.manifest.status == "failed" and not outcome.computed:
+        line = f" {outcome.job.title}, earlier: {outcome.manifest.error}"
+        console.print(Text("failed", "red").append(line, "default"), soft_wrap=True)
+        console.print("  do it again with --overwrite failed", highlight=False)

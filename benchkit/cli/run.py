@@ -43,6 +43,8 @@ def run_command(
     from rich.text import Text
 
     from benchkit import api
+    from benchkit.api.live_leaderboard import LiveLeaderboard
+    from benchkit.api.run_report import print_old_failure
     from benchkit.config.demo import demo_name
     from benchkit.report.core.terminal_table import wide_console
 
@@ -60,16 +62,14 @@ def run_command(
         api.print_plan(planned, console, jobs=jobs, threads=threads, executor=executor)
         return
 
-    def tell_old_failure(outcome: "Outcome") -> None:
-        if outcome.manifest.status == "failed" and not outcome.computed:
-            line = f" {outcome.job.title}, earlier: {outcome.manifest.error}"
-            console.print(Text("failed", "red").append(line, "default"), soft_wrap=True)
-            console.print("  do it again with --overwrite failed", highlight=False)
+    live = LiveLeaderboard(out, data, leaderboards)
+
+    def take(outcome: "Outcome") -> None:
+        live.update(outcome.job.suite)
+        print_old_failure(console, outcome)
 
     with options.say_what_is_kept(out), api.show_progress(console) as handler:
-        results = api.run(
-            suite, **chosen, fetch=fetch, progress=handler, on_outcome=tell_old_failure
-        )
+        results = api.run(suite, **chosen, fetch=fetch, progress=handler, on_outcome=take)
     for line in results.run_report.lines():
         console.print(Text(line), soft_wrap=True)
     paths = results.write(leaderboards)
