@@ -69,7 +69,7 @@ class TableOutput:
         from benchkit.report.leaderboard.tables import leaderboard_table
 
         plan = self._collected.plan
-        tables = [leaderboard_table(plan, table) for table in self._collected.tables]
+        tables = [leaderboard_table(plan, t, family=False) for t in self._collected.tables]
         return tables_to_html([*tables, *grade_tables(plan.title, self._collected.grades)])
 
     def ranks(self, metric: str = "") -> pl.DataFrame:
