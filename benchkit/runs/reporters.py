@@ -12,6 +12,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from benchkit.count_text import count_text
@@ -112,11 +113,12 @@ class BarReporter:
     def __init__(self, console: Console) -> None:
         self._lines = LineReporter(console)
         self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            # Names and notes are wrapped where there is no room, so that no count is cut.
+            TextColumn("{task.description}", table_column=Column(overflow="fold")),
+            BarColumn(bar_width=min(40, console.width // 5)),
+            TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("[dim]{task.fields[note]}", table_column=Column(overflow="fold")),
             console=console,
             transient=True,
         )

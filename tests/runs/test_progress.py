@@ -3,6 +3,7 @@
 import io
 import json
 
+import pytest
 from rich.console import Console
 
 from benchkit.runs import reporters
@@ -103,3 +104,22 @@ def test_a_suite_has_a_bar_above_those_of_its_runs():
     text = out.file.getvalue()
     assert "7 of 75" in text and "about 40 min left" in text and "8 of 75" in text
     assert text.index("[am]") < text.index("d / m") and "None" not in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("length", [4, 40])
+def test_no_count_of_a_bar_is_cut(width, length):
+    out = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    with BarReporter(out) as reporter:
+        name = f"office-products / {'n' * length} #1"
+        reporter.handle(RunEvent("suite", "amazon5", "", 7, 75, seconds_left=2400.0))
+        reporter.handle(RunEvent("started", name))
+        stage = "rationales of the training set"
+        reporter.handle(RunEvent("progress", name, stage, 1234, 5678, "loss 1.2345"))
+        reporter._bars.refresh()
+    frame = out.file.getvalue().split("\x1b[?25l")[1]
+    assert "7 of 75" in frame and "1234/5678" in frame and "0:00:00" in frame
+    assert "…" not in frame
+    words = " ".join(frame.split())
+    assert "about 40 min left" in words or all(w in words for w in ("about", "40", "min", "left"))
+    assert "1.2345" in words
