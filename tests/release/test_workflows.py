@@ -1,6 +1,8 @@
 """Workflows, actions and forms of the repository's host: they parse, are pinned and complete."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,19 @@ def test_hooks_run_what_make_lint_runs():
     lint = (ROOT / "Makefile").read_text("utf-8").partition("lint:")[2].partition("\n\n")[0]
     for tool in ("ruff check", "ruff format", "mypy"):
         assert tool in lint and any(tool in entry for entry in hooks.values())
+
+
+@pytest.mark.skipif(not shutil.which("check-jsonschema"), reason="check-jsonschema is absent")
+@pytest.mark.parametrize(
+    ("schema", "paths"),
+    [
+        ("github-workflows", WORKFLOWS),
+        ("github-actions", ACTIONS),
+        ("github-issue-forms", FORMS),
+        ("citation-file-format", [ROOT / "CITATION.cff"]),
+    ],
+)
+def test_files_follow_the_published_schemas(schema, paths):
+    command = ["check-jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
