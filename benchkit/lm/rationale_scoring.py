@@ -64,7 +64,7 @@ def combine_rationales(
 def _log_mean(logprobs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return log mean exp over rows, [rows, columns] to [columns]; one row stays as it is."""
     if len(logprobs) == 1:
-        return logprobs[0].copy()
+        return np.array(logprobs[0])
     mean: NDArray[np.float64] = np.logaddexp.reduce(logprobs, axis=0) - math.log(len(logprobs))
     return mean
 
