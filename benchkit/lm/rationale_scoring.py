@@ -1,5 +1,6 @@
 """Candidates scored after the model's own rationale, or on average over several of them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -63,9 +64,9 @@ def combine_rationales(
 def _log_mean(logprobs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return log mean exp over rows, [rows, columns] to [columns]; one row stays as it is."""
     if len(logprobs) == 1:
-        return logprobs[0].copy()
-    total: NDArray[np.float64] = np.logaddexp.reduce(logprobs, axis=0)
-    return total - np.log(len(logprobs))
+        return np.array(logprobs[0])
+    mean: NDArray[np.float64] = np.logaddexp.reduce(logprobs, axis=0) - math.log(len(logprobs))
+    return mean
 
 
 def _sum_usage(scores: Sequence[ContinuationScores]) -> dict[str, float]:
