@@ -61,7 +61,19 @@ def test_an_estimate_has_a_line_a_run_and_a_total():
     assert "cost 1.00" in found["all 2 runs / strict"]
     probing = estimated("--probe", "3")
     assert "cost 0.50" in found["toy / Explains / strict"]
-    assert "cost 3.50" in probing["toy / Explains / strict"]  # as it is, and six probes
+    assert "cost 5.00" in probing["toy / Explains / strict"]  # as it is, and nine probes
+
+
+@pytest.mark.usefixtures("ran")
+def test_probes_are_printed_and_written_where_there_is_a_leaderboard(tmp_path):
+    text = said("judge", "--suite", "small.toml", "--probe", "20")
+    assert "Probes of judge strict" in text and "would have been seen" in " ".join(text.split())
+    assert not (tmp_path / "leaderboards").exists()
+    (tmp_path / "leaderboards" / "small").mkdir(parents=True)
+    said("judge", "--suite", "small.toml", "--probe", "20")
+    names = {path.name for path in (tmp_path / "leaderboards" / "small").iterdir()}
+    assert names == {"probes.md", "probes.csv", "probes.json"}
+    assert not list((tmp_path / "runs").rglob("judgements"))
 
 
 @pytest.mark.usefixtures("ran")
