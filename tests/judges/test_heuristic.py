@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from benchkit.judging.robustness import NEUTRAL_SENTENCES, pad_rationale
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 from benchkit.errors import ConfigError
 from benchkit.judging import verdict_table
 from benchkit.judging.inputs import MethodAnswer
+from benchkit.judging.probes.input_changes import NEUTRAL_SENTENCES, pad_rationale
 from benchkit.judging.verdicts import INJECTION, JudgeInput
 from benchkit.lm.teachers.encoder import MiniLMEncoder
 from benchkit.testing.fixtures import run_context, toy_dataset

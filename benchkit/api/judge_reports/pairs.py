@@ -13,8 +13,8 @@ from benchkit.io import folder_name
 from benchkit.judging.pairs.pair_run import (
     PAIR_COLUMNS,
     PairTask,
-    compare_pairs,
     estimate_pairs,
+    judge_pairs,
     plan_pairs,
 )
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST
@@ -57,7 +57,7 @@ def compare_answers(
     tables, usage = [], dict[str, Counter[str]]()
     with use_engine_factory(planned.engines):
         for task in _list_tasks(planned):
-            table, used = compare_pairs(task)
+            table, used = judge_pairs(task)
             tables.append(table)
             of_judge = usage.setdefault(task.job.spec.name, Counter())
             of_judge.update(used)

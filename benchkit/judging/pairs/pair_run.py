@@ -79,11 +79,11 @@ def plan_pairs(
 
 
 def estimate_pairs(task: PairTask) -> CostEstimate:
-    """Estimate what `compare_pairs` would ask a language model for, without asking."""
+    """Estimate what `judge_pairs` would ask a language model for, without asking."""
     return task.job.judge.estimate(task.inputs, task.context)
 
 
-def compare_pairs(task: PairTask) -> tuple[pl.DataFrame, Mapping[str, float]]:
+def judge_pairs(task: PairTask) -> tuple[pl.DataFrame, Mapping[str, float]]:
     """Ask the judge about the pairs of a task.
 
     Returns:

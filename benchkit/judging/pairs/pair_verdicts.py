@@ -106,7 +106,7 @@ def list_inputs(judge: Judge, pairs: Sequence[AnswerPair]) -> list[JudgeInput]:
             inputs |= {shown.key: shown for shown in pair.orders()}
         else:
             for method, one in _answers(pair):
-                key = answer_key(method, one)
+                key = answer_input_key(method, one)
                 inputs[key] = replace(one, key=key)
     return list(inputs.values())
 
@@ -130,7 +130,7 @@ def pair_key(pair: AnswerPair, order: int) -> str:
     return " / ".join([pair.case, *(methods[::-1] if order else methods)])
 
 
-def answer_key(method: str, judge_input: JudgeInput) -> str:
+def answer_input_key(method: str, judge_input: JudgeInput) -> str:
     """Return the key of a method's answer."""
     return f"{judge_input.key} / {method}"
 
@@ -164,7 +164,7 @@ def _read_grade(verdict: Verdict, criterion: str) -> Shown | None:
 
 def _read_grades(judge: Judge, pair: AnswerPair, verdicts: Mapping[str, Verdict]) -> PairVerdict:
     name = judge.rubric.main.name
-    both = [verdicts[answer_key(method, one)] for method, one in _answers(pair)]
+    both = [verdicts[answer_input_key(method, one)] for method, one in _answers(pair)]
     if any(verdict.status != SCORED for verdict in both):
         reasons = [verdict.reason for verdict in both if verdict.reason]
         return PairVerdict(pair, "unscored", (None, None), "; ".join(dict.fromkeys(reasons)))

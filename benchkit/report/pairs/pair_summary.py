@@ -29,6 +29,8 @@ class PairSummary:
     """Pairs that the judge was asked about in both orders."""
     first_shown: Effect | None
     """Mean preference for the answer that is shown first, -1 to 1; None where none was asked so."""
+    apart: tuple[str, ...] = ()
+    """Methods without a strength: nothing connects them with the others."""
 
     @property
     def inconsistent_share(self) -> float | None:
@@ -39,13 +41,14 @@ class PairSummary:
 def summarize_pairs(table: pl.DataFrame, seed: int = 0) -> Iterator[PairSummary]:
     """Yield a summary for each judge and task of `pair_run.PAIR_COLUMNS`, in their order.
 
-    A verdict that changed with the order is a tie. Methods without a verdict are left out.
+    A verdict that changed with the order is a tie. Strengths are of the largest group of methods
+    that comparisons connect, directly or by others.
     """
     for (judge, task), part in table.group_by(["judge", "task"], maintain_order=True):
         scored = part.filter(pl.col("score").is_not_null())
         names = list(dict.fromkeys(part["first"].to_list() + part["second"].to_list()))
-        compared = set(scored["first"]) | set(scored["second"])
-        methods = tuple(name for name in names if name in compared)
+        methods = _largest_group(names, scored.select("first", "second").unique().rows())
+        connected = scored.filter(pl.col("first").is_in(methods))
         shown = part.drop_nulls("first_shown")
         counts = dict(part["outcome"].value_counts().rows())
         effect = None
@@ -60,10 +63,21 @@ def summarize_pairs(table: pl.DataFrame, seed: int = 0) -> Iterator[PairSummary]
             {str(name): int(count) for name, count in sorted(counts.items())},
             len(scored),
             scored["user"].n_unique(),
-            _fit(scored, methods, seed) if len(scored) else None,
+            _fit(connected, methods, seed) if len(scored) else None,
             len(shown),
             effect,
+            tuple(name for name in names if name not in methods),
         )
+
+
+def _largest_group(names: list[str], compared: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the largest group of names that pairs connect, in their order; none without pairs."""
+    groups = [{name} for name in names]
+    for pair in compared:
+        joined = {name for group in groups if group & set(pair) for name in group}
+        groups = [group for group in groups if not group & joined] + [joined]
+    largest = max(groups, key=len, default=set[str]())
+    return tuple(name for name in names if name in largest and len(largest) > 1)
 
 
 def _fit(scored: pl.DataFrame, methods: tuple[str, ...], seed: int) -> Strengths:

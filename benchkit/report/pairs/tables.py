@@ -59,6 +59,8 @@ def describe_pairs(summary: PairSummary) -> Iterator[str]:
             f"Preference for the answer shown first, -1 to 1: {bias}, p"
             f" {format_p_value(effect.p)}: {verdict}."
         )
+    if summary.apart:
+        yield f"Without a strength, as nothing compares them: {', '.join(summary.apart)}."
     if unscored := counts.get("unscored", 0):
         yield f"Left out: {unscored:,} pairs without a readable verdict."
 

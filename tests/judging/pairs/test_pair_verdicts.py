@@ -6,7 +6,7 @@ import pytest
 
 from benchkit.judging.pairs.pair_verdicts import (
     AnswerPair,
-    answer_key,
+    answer_input_key,
     list_inputs,
     make_pairs,
     pair_key,
@@ -118,7 +118,7 @@ def test_an_answer_is_asked_about_once_for_all_its_pairs():
     assert len(pairs) == 3 * 2
     assert len(list_inputs(Judge(SINGLE), pairs)) == 6
     assert len(list_inputs(Judge(PAIRWISE), pairs)) == 12
-    assert answer_key("x", make_input("a")) == "a / x"
+    assert answer_input_key("x", make_input("a")) == "a / x"
 
 
 def test_pairs_are_of_cases_that_both_explain():

@@ -83,6 +83,14 @@ def test_tables_fit_into_80_columns_and_the_best_is_first(capsys):
     assert lines and max(map(len, lines)) <= 80
 
 
+def test_methods_that_nothing_connects_with_the_others_have_no_strength():
+    rows = [("a", "b", "first", 0.0), ("b", "c", "second", 0.0), ("d", "e", "first", 0.0)]
+    (summary,) = summarize_pairs(make_table([*rows, ("a", "f", "unscored", None)]))
+    assert summary.methods == ("a", "b", "c") and summary.apart == ("d", "e", "f")
+    assert len(summary.strengths.log_strength) == 3 and summary.n == 3
+    assert "Without a strength, as nothing compares them: d, e, f." in list(describe_pairs(summary))
+
+
 def test_nothing_with_a_verdict():
     (summary,) = summarize_pairs(make_table([("a", "b", "unscored", None)] * 2))
     assert summary.strengths is None and summary.n == 0
