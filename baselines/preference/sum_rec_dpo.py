@@ -81,6 +81,10 @@ class SumRecDPO(PreferenceRecommender):
         note = "ranks by a small score predictor over hashed words, after a rationale for each user"
         return (*super().caveats, note) if self.is_native else super().caveats
 
+    @property
+    def averages_rationales(self) -> bool:
+        return self.explains and not self.is_native
+
     def fit(self, data: TrainView, run: RunContext) -> None:
         self.score_predictor = None
         super().fit(data, run)

@@ -11,7 +11,7 @@ from baselines import experts, list_answers, list_generation
 from baselines.rl.list_predictor import ListPredictor
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.tokenization import continuation_ids, end_of_turn, text_ids
-from benchkit.lm.trie import Trie
+from benchkit.lm.tokens.trie import Trie
 from benchkit.lm.types import Decoding
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.training.rl.list_rewards import reclm_items, reclm_list

@@ -72,6 +72,10 @@ class RecR1Query(RewardRecommender):
         note = "candidates are ranked by BM25 of a query that the model writes without seeing them"
         return (*super().caveats, note)
 
+    @property
+    def averages_rationales(self) -> bool:
+        return False  # BM25 scores the candidates, after one query
+
     def make_predictor(self, engine: Engine) -> QueryRanker:
         values = vars(super().make_predictor(engine))
         return QueryRanker(**values, search=self.search, query_tokens=self.config.query_tokens)

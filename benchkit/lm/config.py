@@ -40,6 +40,9 @@ class LMConfig(BaseModel):
     """Budget of a prompt, at most what the model can read; the oldest history is left out."""
     rationale_tokens: PositiveInt | None = None
     """Longest rationale of an answer; by default 300, and 48 for nano."""
+    scored_rationales: PositiveInt = Field(default=1, exclude_if=lambda count: count == 1)
+    """Rationales that the candidates of a case are scored after. A single one is written greedily;
+    several are drawn at temperature 1 and the candidates' probabilities averaged over them."""
     strict_substring: bool = False
     """Ground free answers by the rule of S-DPO, to compare with its figures."""
 

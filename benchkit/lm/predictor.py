@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from benchkit.lm.grounding import Grounder
 from benchkit.lm.parsing import parse_answer
 from benchkit.lm.prompts import Template, render_prompt
+from benchkit.lm.rationale_scoring import ScoredRationale, combine_rationales, has_rationale_text
 from benchkit.lm.response_format import ResponseFormat
 from benchkit.lm.tokens.control_tokens import unquote
 from benchkit.lm.types import (
@@ -41,6 +42,10 @@ class LMPredictor:
     """Longest rationale."""
     strict_substring: bool = False
     """Ground answers by the rule of S-DPO."""
+    rationales: int = 1
+    """Rationales that a case is scored after; several are drawn, a single one is greedy."""
+    rationale_temperature: float = 1.0
+    """At which several are drawn."""
 
     @property
     def response_format(self) -> ResponseFormat:
@@ -51,7 +56,9 @@ class LMPredictor:
         """Yield the log-probability of each candidate's title; with `rationale`, after one.
 
         The rationale is generated greedily, without a look at any candidate's score, and all
-        candidates of a case are scored after the same one (METHODS: scored protocol).
+        candidates of a case are scored after the same one (METHODS: scored protocol). Where
+        `rationales` is above 1, as many are drawn and the candidates' probabilities averaged over
+        them (`combine_rationales`).
         """
         prompts = [self._prompt(request, run.catalog) for request in requests]
         options = self._options(requests, run.catalog)
@@ -61,21 +68,20 @@ class LMPredictor:
             for request, scores in zip(requests, results, strict=True):
                 yield _prediction(request, scores, None)
             return
-        greedy = Decoding(
-            max_tokens=self.rationale_tokens, stop=(self.response_format.end_rationale,)
-        )
-        rationales = [draws[0] for draws in self._generate_rationales(prompts, greedy)]
-        usable_rows = [row for row, rationale in enumerate(rationales) if _is_usable(rationale)]
+        rationales = list(self._generate_rationales(prompts, self._rationale_decoding(run)))
+        usable = [
+            (row, rationale)
+            for row, drawn in enumerate(rationales)
+            for rationale in drawn
+            if has_rationale_text(rationale)
+        ]
         results = self.engine.score(
-            [self._prefill_with(prompts[row], rationales[row]) for row in usable_rows],
-            [options[row] for row in usable_rows],
+            [self._prefill_with(prompts[row], rationale) for row, rationale in usable],
+            [options[row] for row, _ in usable],
         )
-        for request, rationale in zip(requests, rationales, strict=True):
-            # Without a rationale there is nothing to score the candidates after.
-            scores = ContinuationScores(None, None, rationale.finish, fault=rationale.fault)
-            yield _prediction(
-                request, next(results) if _is_usable(rationale) else scores, rationale
-            )
+        combined = combine_rationales(rationales, iter(results))
+        for request, scored in zip(requests, combined, strict=True):
+            yield _prediction(request, scored.scores, scored)
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
         """Yield `run.decoding["n"]` answers to each request, free or constrained to candidates."""
@@ -134,7 +140,7 @@ class LMPredictor:
         texts: list[list[str]] = []
         for prompt, row_options, draws in zip(prompts, options, rationales, strict=True):
             for number, rationale in enumerate(draws):
-                if _is_usable(rationale):
+                if has_rationale_text(rationale):
                     key = f"{prompt.key}#{number}"
                     prefilled.append(replace(self._prefill_with(prompt, rationale), key=key))
                     texts.append(row_options)
@@ -144,7 +150,7 @@ class LMPredictor:
         for request, row_options, draws in zip(requests, options, rationales, strict=True):
             samples = []
             for rationale in draws:
-                if not _is_usable(rationale):
+                if not has_rationale_text(rationale):
                     samples.append(Sample(rationale.text, None, None, status_of(rationale.finish)))
                     continue
                 (pick,) = next(choices)
@@ -168,6 +174,17 @@ class LMPredictor:
         prefilled = [replace(p, prefill=self.response_format.begin_rationale) for p in prompts]
         answers: Iterator[Generation] = self.engine.generate(prefilled, decoding)
         return (answer.completions for answer in answers)
+
+    def _rationale_decoding(self, run: RunContext) -> Decoding:
+        """Return how the rationales that candidates are scored after are written."""
+        several = self.rationales > 1
+        return Decoding(
+            n=self.rationales,
+            temperature=self.rationale_temperature if several else 0.0,
+            max_tokens=self.rationale_tokens,
+            stop=(self.response_format.end_rationale,),
+            seed=run.seed if several else 0,
+        )
 
     def _prefill_with(self, prompt: Prompt, rationale: Completion | None) -> Prompt:
         text = None if rationale is None else rationale.text
@@ -217,14 +234,10 @@ def status_of(finish: FinishReason) -> Status:
     return _STATUS[finish]
 
 
-def _is_usable(rationale: Completion) -> bool:
-    """Return whether there is a rationale; one that is cut off is continued from its end."""
-    return rationale.finish in ("stop", "length")
-
-
 def _prediction(
-    request: Request, scores: ContinuationScores, rationale: Completion | None
+    request: Request, scores: ContinuationScores, explained: ScoredRationale | None
 ) -> Prediction:
+    rationale = None if explained is None else explained.rationale
     text = None if rationale is None else rationale.text
     if scores.logprobs is None or scores.token_counts is None:
         status: Status = _STATUS.get(scores.finish, "error")
@@ -237,8 +250,9 @@ def _prediction(
             fault=scores.fault,
         )
     usage = dict(scores.usage)
-    if rationale is not None:
-        usage["completion_tokens"] = usage.get("completion_tokens", 0.0) + rationale.tokens
+    if explained is not None:
+        written = usage.get("completion_tokens", 0.0) + explained.completion_tokens
+        usage["completion_tokens"] = written
     return Prediction(
         request.case_id,
         scores.logprobs.tolist(),

@@ -3,6 +3,7 @@
 from abc import ABC
 from collections.abc import Iterator, Sequence
 
+from benchkit.errors import ConfigError
 from benchkit.lm.backbones import Backbone, load_backbone
 from benchkit.lm.config import LMConfig
 from benchkit.lm.engines import connect_progress, make_engine
@@ -24,11 +25,22 @@ class LMRecommender(ABC):
         self.config = config or self.Config()
         # A wrong name stops here.
         self.config.prompt_template.response_format(self.explains)
+        if self.config.scored_rationales > 1 and not self.averages_rationales:
+            raise ConfigError(
+                f"scored_rationales = {self.config.scored_rationales}, but this method does not"
+                " score candidates after rationales of its own",
+                "leave it out",
+            )
 
     @property
     def explains(self) -> bool:
         """Return whether answers begin with a rationale."""
         return False
+
+    @property
+    def averages_rationales(self) -> bool:
+        """Return whether candidates may be scored after several rationales of a case."""
+        return self.explains
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -74,6 +86,7 @@ class LMRecommender(ABC):
             rationale=self.explains,
             prompt_tokens=self.prompt_budget(getattr(engine, "context", None)),
             rationale_tokens=self.config.max_rationale_tokens,
+            rationales=self.config.scored_rationales,
             strict_substring=self.config.strict_substring,
         )
 

@@ -10,7 +10,11 @@ from benchkit.testing.recommenders import RecommenderContract
 from tests.support.contracts import collect_contracts, untested_methods
 from tests.support.small_settings import LANGUAGE_MODELS, small_settings
 
-FAST = {"recbole/SASRec", "recbole/GRU4Rec", "recbole/FPMC", "recbole/DeepFM"}
+# One of each kind of model that others vary; the contracts of those are slow tests.
+FAST_RECBOLE = {"recbole/SASRec", "recbole/FPMC"}
+FAST_LANGUAGE_MODELS = {
+    "zero-shot", "chat-rec", "sft", "rationale-sft", "s-dpo", "c-apo", "twice-rec", "gram", "llara",
+}  # fmt: skip
 ORDER_SENSITIVE = {"chat-rec", "chat-rec+cf"}
 
 
@@ -22,7 +26,10 @@ def _contract(name: str, card: cards.Card) -> type:
             card, cards.build_config(card, small_settings(name, card))
         )
 
-    slow = name.startswith("recbole/") and name not in FAST
+    if card.family in LANGUAGE_MODELS:
+        slow = name not in FAST_LANGUAGE_MODELS
+    else:
+        slow = name.startswith("recbole/") and name not in FAST_RECBOLE
     members = {
         "make": make,
         "order_sensitive": name in ORDER_SENSITIVE,

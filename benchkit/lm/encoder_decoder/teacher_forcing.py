@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchkit.lm.trie import Trie
+from benchkit.lm.tokens.trie import Trie
 
 _ROW_TOKENS = 65_536  # encoder states, repeated for each option, of a forward pass
 Options = Sequence[Sequence[int]]

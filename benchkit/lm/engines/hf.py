@@ -133,7 +133,7 @@ class HFEngine:
     def constrained_choice(
         self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]], decoding: Decoding
     ) -> Iterator[tuple[int, ...]]:
-        from benchkit.lm.trie import Trie, draw_option
+        from benchkit.lm.tokens.trie import Trie, draw_option
 
         ids, tokens = self._tokenised(prompts, options, end=True)
 

@@ -14,7 +14,7 @@ from benchkit.lm.predictor import LMPredictor
 from benchkit.lm.response_format import ResponseFormat
 from benchkit.lm.tokenization import continuation_ids, end_of_turn, text_ids
 from benchkit.lm.tokens.control_tokens import unquote
-from benchkit.lm.trie import Trie
+from benchkit.lm.tokens.trie import Trie
 from benchkit.training.core.config import TrainConfig
 from benchkit.training.core.example_builder import ExampleBuilder
 from benchkit.types import Request, RunContext, Sample, Status

@@ -17,7 +17,7 @@ from baselines.hybrid.item_ids.training_rows import TrainingRow, next_item_examp
 from benchkit.errors import ConfigError, DataError
 from benchkit.lm.encoder_decoder.t5 import train_word_tokenizer
 from benchkit.lm.encoder_decoder.teacher_forcing import Encoded, decode_logits
-from benchkit.lm.trie import Trie
+from benchkit.lm.tokens.trie import Trie
 from benchkit.types import Interactions, Request
 from tests.support.planted_world import (
     EXPERT,

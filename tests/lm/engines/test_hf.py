@@ -8,7 +8,7 @@ import torch
 
 from benchkit.lm.engines.hf import HFConfig, HFEngine
 from benchkit.lm.tokenization import continuation_ids, prompt_ids
-from benchkit.lm.trie import Trie, draw_option
+from benchkit.lm.tokens.trie import Trie, draw_option
 from benchkit.lm.types import Decoding, Message, Prompt
 from tests.support.other_architectures import KINDS, other_model
 from tests.support.tiny_models import tiny_model, tiny_tokenizer
