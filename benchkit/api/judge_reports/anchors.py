@@ -34,7 +34,7 @@ def make_anchor_judge(by: str, label: str, config: Mapping[str, Any]) -> JudgeJo
     if not by:
         raise ConfigError("no judge is named", "name one with --by (`benchkit ls judges`)")
     spec = JudgeSpec(judge=by, label=label, config=dict(config))
-    (job,) = make_judge_jobs(JudgingSpec(judges=(spec,), answers="scored"))
+    (job,) = make_judge_jobs(JudgingSpec(judges=(spec,)))
     return job
 
 
