@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchkit.count_text import count_text
 from benchkit.stats.agreement.contingency import AgreementEstimate
 from benchkit.stats.agreement.two_raters import pair_agreement
 from benchkit.stats.bias_test import LEVEL, Effect, measure_shifts
@@ -48,7 +49,7 @@ class Drift:
         if self.kappa.value < self.min_kappa:
             texts.append(f"the versions agree by a kappa of {self.kappa.value:.2f} only")
         if self.lost:
-            texts.append(f"{self.lost} anchors have no grade any more")
+            texts.append(f"{count_text(self.lost, 'anchor')} without a grade that had one")
         return texts
 
 

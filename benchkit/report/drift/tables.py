@@ -56,7 +56,7 @@ def _row(drift: Drift) -> tuple[str, ...]:
         drift.criterion,
         f"{drift.before:.2f}",
         f"{drift.after:.2f}",
-        format_mean(shift.value, shift.low, shift.high, "{:+.2f}".format),
+        format_mean(shift.value, shift.low, shift.high, "{:+z.2f}".format),
         format_p_value(shift.p),
         agreement,
         f"{drift.moved:.0%}",

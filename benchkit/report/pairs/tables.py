@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 
+from benchkit.count_text import count_text
 from benchkit.report.core.labels import format_mean, format_p_value
 from benchkit.report.core.text_table import TextTable
 from benchkit.report.pairs.pair_summary import PairSummary
@@ -33,9 +34,9 @@ def describe_pairs(summary: PairSummary) -> Iterator[str]:
     counts = summary.counts
     decided = counts.get("first", 0) + counts.get("second", 0)
     yield (
-        f"{summary.n:,} pairs of {summary.users:,} users: {decided:,} decided,"
-        f" {counts.get('tie', 0):,} ties, {counts.get('same answer', 0):,} the same answer twice"
-        " (a tie, not asked)."
+        f"{count_text(summary.n, 'pair')} of {count_text(summary.users, 'user')}:"
+        f" {decided:,} decided, {count_text(counts.get('tie', 0), 'tie')},"
+        f" {counts.get('same answer', 0):,} the same answer twice (a tie, not asked)."
     )
     effect = summary.first_shown
     if effect is None:
@@ -46,7 +47,7 @@ def describe_pairs(summary: PairSummary) -> Iterator[str]:
             f"Position-inconsistent: {counts.get('inconsistent', 0):,} of {summary.both_orders:,}"
             f" pairs asked in both orders ({share:.0%}); they count as ties."
         )
-        bias = format_mean(effect.value, effect.low, effect.high, "{:+.3f}".format)
+        bias = format_mean(effect.value, effect.low, effect.high, "{:+z.3f}".format)
         detectable = effect.detectable()
         if effect.p <= LEVEL:
             side = "first" if effect.value > 0 else "second"
@@ -54,7 +55,7 @@ def describe_pairs(summary: PairSummary) -> Iterator[str]:
         elif math.isnan(detectable):
             verdict = "too few pairs to tell whether one place is preferred"
         else:
-            verdict = f"no place is preferred; above {detectable:.3f} would have been seen"
+            verdict = f"no preferred place found; above {detectable:.3f} would have been seen"
         yield (
             f"Preference for the answer shown first, -1 to 1: {bias}, p"
             f" {format_p_value(effect.p)}: {verdict}."
@@ -62,7 +63,7 @@ def describe_pairs(summary: PairSummary) -> Iterator[str]:
     if summary.apart:
         yield f"Without a strength, as nothing compares them: {', '.join(summary.apart)}."
     if unscored := counts.get("unscored", 0):
-        yield f"Left out: {unscored:,} pairs without a readable verdict."
+        yield f"Left out: {count_text(unscored, 'pair')} without a readable verdict."
 
 
 def _strengths(
@@ -72,7 +73,7 @@ def _strengths(
     order = sorted(range(len(summary.methods)), key=lambda i: -fit.log_strength[i])
     for i in order:
         strength = format_mean(
-            float(fit.log_strength[i]), float(fit.low[i]), float(fit.high[i]), "{:+.2f}".format
+            float(fit.log_strength[i]), float(fit.low[i]), float(fit.high[i]), "{:+z.2f}".format
         )
         rates = [rate for j, rate in enumerate(fit.win_rate[i]) if j != i and not math.isnan(rate)]
         rows.append((summary.methods[i], strength, f"{sum(rates) / len(rates):.1%}"))

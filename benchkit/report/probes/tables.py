@@ -120,7 +120,7 @@ def _test_cells(row: dict[str, object]) -> tuple[str, ...]:
     if row["expected"] == _IS_SHARE:
         text = f"{100 * effect:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
     else:
-        text = format_mean(effect, low, high, "{:+.2f}".format)
+        text = format_mean(effect, low, high, "{:+z.2f}".format)
     detectable = _number(row["detectable"])
     return (
         str(row["expected"]),

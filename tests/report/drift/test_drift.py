@@ -70,7 +70,7 @@ def test_the_anchors_of_a_user_go_together():
 def test_lost_grades_are_a_drift_and_new_ones_are_not():
     drift = compare([1, 2, 3, None], [1, 2, None, 3])
     assert (drift.n, drift.lost) == (2, 1)
-    assert drift.warnings == ["1 anchors have no grade any more"]
+    assert drift.warnings == ["1 anchor without a grade that had one"]
     nothing = compare([1, None], [None, 1])
     assert nothing.n == 0 and math.isnan(nothing.shift.value)
     (table,) = drift_tables([nothing])

@@ -53,7 +53,7 @@ def test_strengths_rates_and_counts_by_hand():
     assert notes[0].startswith("35 pairs of 35 users: 27 decided, 3 ties, 1 the same answer twice")
     assert notes[1].startswith("Position-inconsistent: 4 of 34 pairs asked in both orders (12%)")
     assert "p .125" in notes[2] and "would have been seen" in notes[2]
-    assert notes[3] == "Left out: 1 pairs without a readable verdict."
+    assert notes[3] == "Left out: 1 pair without a readable verdict."
 
 
 def test_a_preferred_place_is_said():
