@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchkit.errors import ConfigError
+from benchkit.errors import ConfigError, StoreError
 from tests.support.command_line import said
 from tests.support.samplers import SAMPLERS
 from tests.support.suites import make_suite, run_all
@@ -106,6 +106,12 @@ def test_a_judge_that_prefers_a_place_decides_nothing(ran):
     assert {row["outcome"] for row in rows} <= {"inconsistent", "same answer"}
     assert record["tasks"][0]["position"]["inconsistent_share"] == 1.0
     assert all(m["log_strength"] == 0 for m in record["tasks"][0]["methods"])
+
+
+@pytest.mark.usefixtures("ran")
+def test_one_method_has_nobody_to_compare_with():
+    with pytest.raises(StoreError, match="no two methods explain the same cases"):
+        said("pairs", "--suite", "small.toml", "--method", "Explains")
 
 
 @pytest.mark.usefixtures("ran")
