@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt, computed_field, model_validator
 from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
 from benchkit.judging.rubric import Rubric, load_rubric
-from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, Verdict
+from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, JudgePair, Verdict
 from benchkit.lm.backbones import parse_engine_settings
 from benchkit.lm.cached_generator import (
     CachedGenerator,
@@ -29,8 +29,9 @@ from benchkit.lm.cost_estimate import REPLY_TOKENS, CostEstimate
 from benchkit.lm.data_parallel.engine_factory import make_chosen_engine, scale_batch
 from benchkit.lm.engines import connect_progress
 from benchkit.lm.generation_cache import GenerationCache
-from benchkit.lm.types import Decoding, Engine, Prompt
+from benchkit.lm.types import CachingEngine, Decoding, Engine, Prompt
 from benchkit.types import Catalog, RunContext
+from judges.composite.verdict_margins import score_margins
 from judges.injection import detect_injection
 from judges.prompts import PromptInputs, PromptOptions, prompt_inputs, render_judge_prompt
 from judges.verdict_parser import read_verdict
@@ -129,6 +130,42 @@ class LLMJudge:
         for part in chunks(inputs, batch):
             yield from self._judge_part(part, generator, run.catalog)
 
+    def with_rubric(self, rubric: Rubric) -> "LLMJudge":
+        """Return the judge asked by a rubric in other words, by the same engine."""
+        judge = LLMJudge(self._config, self._engine)
+        judge.rubric = rubric
+        return judge
+
+    def repeat(self, number: int) -> "LLMJudge":
+        """Return the judge of another call.
+
+        Its seed is another one. An engine that stores its answers itself stores these apart, since
+        at temperature 0 no seed tells them from the first ones; it has a budget of its own.
+        """
+        decoding = self._config.decoding
+        again = decoding.model_copy(update={"seed": decoding.seed + number})
+        config = self._config.model_copy(update={"decoding": again})
+
+        def engine(run: RunContext) -> Engine:
+            first = self._engine(run)
+            if not isinstance(first, CachingEngine):
+                return first
+            cache = run.cache / f"repeat-{number}"
+            cache.mkdir(parents=True, exist_ok=True)
+            return self._make(replace(run, cache=cache))
+
+        judge = LLMJudge(config, engine)
+        judge.rubric = self.rubric
+        return judge
+
+    def margins(
+        self, inputs: Sequence[JudgeInput], verdicts: Sequence[Verdict], run: RunContext
+    ) -> Iterator[float | None]:
+        """Yield how much likelier each verdict was than the next grade (`MarginJudge.margins`)."""
+        prompts = list(self._prompts(inputs, 0, run.catalog))
+        replies = [verdict.text if verdict.status == SCORED else "" for verdict in verdicts]
+        return score_margins(self._engine(run), prompts, replies, self.rubric)
+
     @property
     def asks_by_batches(self) -> bool:
         """Whether it asks a server by its Batch endpoint."""
@@ -185,15 +222,18 @@ class LLMJudge:
 
     def _make_generator(self, run: RunContext, batch: int | None = None) -> CachedGenerator:
         def engine() -> Engine:
-            if run.cache not in self._engines:
-                self._engines[run.cache] = self._make(run)
-            connect_progress(self._engines[run.cache], run.progress)
-            return self._engines[run.cache]
+            return self._engine(run)
 
         identity = {"engine": identify_engine(self._config.engine)}
         store = GenerationCache(run.cache)
         decoding = self._config.decoding
         return CachedGenerator(engine, identity, decoding, store, batch or self._batch)
+
+    def _engine(self, run: RunContext) -> Engine:
+        if run.cache not in self._engines:
+            self._engines[run.cache] = self._make(run)
+        connect_progress(self._engines[run.cache], run.progress)
+        return self._engines[run.cache]
 
     def _judge_part(
         self, part: Sequence[JudgeInput], generator: CachedGenerator, catalog: Catalog
@@ -237,8 +277,8 @@ class LLMJudge:
         evidence = dict(verdict.evidence)
         for name, detected in kinds.items():
             evidence |= {f"injection in {name}: {kind}": 1.0 for kind in detected}
-        in_rationale = bool(kinds.pop("rationale"))
-        in_data = any(kinds.values())
+        in_rationale = any(d for name, d in kinds.items() if name.startswith("rationale"))
+        in_data = any(d for name, d in kinds.items() if not name.startswith("rationale"))
         flags = (
             *[INJECTION] * in_rationale, *[INJECTION_IN_DATA] * in_data,
             *[SHORTENED] * content.shortened,
@@ -257,7 +297,14 @@ class LLMJudge:
 
     def _impossible(self, judge_input: JudgeInput) -> str:
         """Return why the judge need not be asked; empty if it is."""
-        if not judge_input.rationale.strip():
+        is_pair = isinstance(judge_input, JudgePair)
+        if is_pair != self.rubric.pairwise:
+            return (
+                "the rubric asks about pairs" if not is_pair else "the rubric asks about one answer"
+            )
+        rationales = [judge_input.rationale]
+        rationales += [judge_input.other_rationale] if isinstance(judge_input, JudgePair) else []
+        if not all(text.strip() for text in rationales):
             return "there is no rationale to judge"
         if self.rubric.shows_target and judge_input.target is None:
             return "the rubric shows the target, and the input has none"

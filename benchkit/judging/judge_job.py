@@ -85,8 +85,11 @@ class JudgeJob:
         return run.run.intact_judgement(entry.label, entry.judge_id)  # damaged: made again
 
 
-def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
-    """Construct the judges of a suite. Raises ConfigError for a judge that cannot be."""
+def make_judge_jobs(spec: JudgingSpec | None, for_pairs: bool = False) -> list[JudgeJob]:
+    """Construct the judges of a suite. Raises ConfigError for a judge that cannot be.
+
+    for_pairs: whether they compare answers, which a judge of single answers does by its grades.
+    """
     if spec is None:
         return []
     jobs = []
@@ -100,5 +103,11 @@ def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
         config = cards.build_config(card, judge_spec.config)
         check_keys(config)  # before anything is sent
         judge = construct_judge(card, config)
+        if judge.rubric.pairwise and not for_pairs:
+            raise ConfigError(
+                f"judge {judge_spec.name!r}: rubric {judge.rubric.name!r} asks which of two answers"
+                " is better, and grades none",
+                "benchkit pairs compares answers",
+            )
         jobs.append(JudgeJob(judge_spec, card, judge, spec.cases, spec.answers))
     return jobs
