@@ -12,7 +12,8 @@ from benchkit.errors import DataError
 from benchkit.io import folder_name
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.annotation.exports import ExportRow, read_export
-from benchkit.runs.records import JUDGE_PREFIX, guess_users
+from benchkit.runs.guessed_users import guess_users
+from benchkit.runs.records import JUDGE_PREFIX
 
 LABEL_COLUMNS = (
     "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",
