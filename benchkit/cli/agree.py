@@ -11,7 +11,7 @@ from benchkit.console import echo, echo_file, echo_files
 
 
 def agree_command(
-    paths: options.GradesArgument,
+    files: annotation_options.OptionalGradesArgument = None,
     item: Annotated[str, typer.Option(help="Column that says what was graded.")] = "item",
     rater: Annotated[str, typer.Option(help="Column that says who graded it.")] = "rater",
     grade: Annotated[str, typer.Option(help="Column of the grade, a number.")] = "grade",
@@ -34,22 +34,32 @@ def agree_command(
     judgements: annotation_options.AllJudgementsOption = None,
     suite: annotation_options.LabelledSuiteOption = "",
     epsilon: annotation_options.EpsilonOption = 0.15,
+    paper: annotation_options.LikePaperOption = "",
+    demo: annotation_options.SyntheticOption = False,
+    noise: annotation_options.NoiseOption = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap and the permutations.")] = 0,
 ) -> None:
     """Measure how well raters agree: people with people, judges with people, with intervals.
 
     Where people and judges graded, it also says whether a judge could replace people and, with all
-    answers that the judge graded, what its means are after correction by people's grades.
+    answers that the judge graded, what its means are after correction by people's grades. Labels of
+    pairs also give each method's win rate.
     """
     from benchkit.api import agreement as api
     from benchkit.io import folder_name
     from benchkit.report.agreement.measurement import measure_agreement
+    from benchkit.report.agreement.preferences import preference_tables, read_preferences
     from benchkit.report.agreement.ratings_io import RatingsColumns, read_ratings
     from benchkit.report.agreement.tables import agreement_tables
     from benchkit.report.calibration.tables import calibration_tables
     from benchkit.report.core.terminal_table import print_tables, wide_console
     from benchkit.stats.agreement.rating_scale import parse_scale
 
+    if paper or demo:
+        _print_like_paper(files or [], paper, reference, criterion, demo, noise, out, seed)
+        return
+    paths = _require_files(files)
+    preferences = None if raters else read_preferences(paths, seed)
     columns = RatingsColumns(item, rater, grade, system, cluster, weight)
     categories = parse_scale(scale) if scale not in ("", "none") else None
     criteria = api.select_criteria(paths, criterion, format_) if not raters else [""]
@@ -65,12 +75,46 @@ def agree_command(
         if len(criteria) > 1:
             echo(f"\nCriterion {name}")
         if format_ == "terminal":
-            tables = [*agreement_tables(report), *calibration_tables(calibrations)]
+            tables = [
+                *agreement_tables(report),
+                *calibration_tables(calibrations),
+                *preference_tables(preferences),
+            ]
             print_tables(wide_console(), tables)
         else:
-            echo_file(api.AGREEMENT_FORMATS[format_](report, calibrations))
+            echo_file(api.AGREEMENT_FORMATS[format_](report, calibrations, preferences))
         for caveat in report.caveats if format_ == "csv" else ():  # which has no place for them
             echo(caveat, fg="yellow", err=True)
         if out is not None:
             folder = out / folder_name(name) if len(criteria) > 1 else out
-            echo_files(api.write_agreement_report(report, folder, calibrations))
+            written = api.write_agreement_report(report, folder, calibrations, preferences)
+            echo_files(written)
+
+
+def _require_files(files: list[Path] | None) -> list[Path]:
+    from benchkit.errors import ConfigError
+
+    if not files:
+        raise ConfigError("no grades to compare", "benchkit agree FILE...")
+    return files
+
+
+def _print_like_paper(
+    files: list[Path],
+    paper: str,
+    judge: str,
+    criterion: str,
+    demo: bool,
+    noise: float,
+    out: Path | None,
+    seed: int,
+) -> None:
+    """Print the agreement in the shape of a paper's figure, and write it to a folder."""
+    from benchkit.api.agreement_protocol import agreement_like_paper
+    from benchkit.report.core.terminal_table import print_tables, wide_console
+
+    tables, written = agreement_like_paper(
+        files, paper, judge=judge, criterion=criterion, demo=demo, noise=noise, out=out, seed=seed
+    )
+    print_tables(wide_console(), tables)
+    echo_files(written)

@@ -21,6 +21,8 @@ def annotate_command(
     annotators: Annotated[int, typer.Option(min=1, help="Pages, one a person.")] = 2,
     overlap: annotation_options.OverlapOption = 1.0,
     balanced: options.BalancedOption = False,
+    pairs: annotation_options.PairwiseOption = False,
+    synthetic: annotation_options.SyntheticExportsOption = None,
     suite: Annotated[str, typer.Option(help="The suite of a store, or of rationales.")] = "",
     dataset: options.DatasetOption = "",
     data: options.DataFolderOption = Path("data"),
@@ -70,7 +72,8 @@ def annotate_command(
         output_paths, lines = make_annotation_pages(
             paths, out, rationales=rationales, suite=suite, datasets=split_names(dataset),
             judge=judge, rubric=rubric, n=n, annotators=annotators, overlap=overlap,
-            balanced=balanced, seed=seed, data=data, trust=trust,
+            balanced=balanced, seed=seed, data=data, trust=trust, pairs=pairs,
+            synthetic=synthetic,
         )  # fmt: skip
         echo("\n".join(lines))
     echo_files(output_paths)
