@@ -6,7 +6,7 @@ from itertools import islice
 
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
-from benchkit.judging.statements.splitting import split_statements
+from benchkit.judging.statements.splitter import split_statements
 from benchkit.judging.statements.statement import (
     CONTRADICTED,
     NO_ANSWER,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchkit import io
-from benchkit.console import echo
+from benchkit.console import echo, echo_file
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.judging.annotation.population import find_judgements
 from benchkit.report.agreement.confusion_plot import write_confusions
@@ -29,6 +29,7 @@ from benchkit.report.calibration.measurement import (
 )
 from benchkit.report.calibration.people_labels import read_people_labels, unmatched_error
 from benchkit.report.calibration.tables import calibration_tables
+from benchkit.report.core.terminal_table import print_tables, wide_console
 from benchkit.report.core.text_table import render_markdown
 from benchkit.runs.records import JUDGE_PREFIX
 
@@ -61,6 +62,29 @@ def _json(
 
 
 AGREEMENT_FORMATS: dict[str, _Format] = {"md": _markdown, "csv": _csv, "json": _json}
+
+
+def require_files(files: Sequence[Path] | None) -> list[Path]:
+    """Return the files of grades. Raises ConfigError where there are none."""
+    if not files:
+        raise ConfigError("no grades to compare", "benchkit agree FILE...")
+    return list(files)
+
+
+def print_agreement(
+    report: AgreementReport,
+    calibrations: Sequence[CalibrationReport],
+    preferences: Preferences | None,
+    format_: str,
+) -> None:
+    """Print the agreement on a terminal, or as `AGREEMENT_FORMATS` have it."""
+    if format_ == "terminal":
+        tables = [*agreement_tables(report), *calibration_tables(calibrations)]
+        print_tables(wide_console(), [*tables, *preference_tables(preferences)])
+    else:
+        echo_file(AGREEMENT_FORMATS[format_](report, calibrations, preferences))
+    for caveat in report.caveats if format_ == "csv" else ():  # which has no place for them
+        echo(caveat, fg="yellow", err=True)
 
 
 def select_criteria(paths: Sequence[Path], criterion: str, format_: str) -> list[str]:

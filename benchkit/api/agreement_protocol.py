@@ -11,8 +11,8 @@ from benchkit.io import folder_name
 from benchkit.judging.annotation.synthetic_exports import SYNTHETIC
 from benchkit.report.agreement.confusion_plot import write_confusions
 from benchkit.report.agreement.paper_protocol import (
-    ProtocolResult,
-    find_protocol,
+    ProtocolAgreement,
+    find_paper_protocol,
     measure_protocol,
     protocol_tables,
     ratings_rows,
@@ -55,7 +55,7 @@ def agreement_like_paper(
     Raises:
         ConfigError: Neither labels nor a demo, or both; or no such figure, people or judge.
     """
-    protocol = find_protocol(normalize_reference(reference))
+    protocol = find_paper_protocol(normalize_reference(reference))
     if demo == bool(labels):
         raise ConfigError(
             "a demo has labels of its own" if demo else "no labels to measure",
@@ -85,7 +85,7 @@ def agreement_like_paper(
     return tables, paths
 
 
-def _write(result: ProtocolResult, tables: Sequence[TextTable], folder: Path) -> list[Path]:
+def _write(result: ProtocolAgreement, tables: Sequence[TextTable], folder: Path) -> list[Path]:
     name = folder_name(result.protocol.names[0].replace(":", "-"))
     path = folder / f"{SYNTHETIC + '-' if result.is_synthetic else ''}{name}.md"
     io.write_text(path, render_markdown(tables))

@@ -1,13 +1,13 @@
 """benchkit agree"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchkit.cli import annotation_options, options
+from benchkit.cli import options
+from benchkit.cli.annotation import options as annotation_options
 from benchkit.cli.csv_option import split_names
-from benchkit.console import echo, echo_file, echo_files
+from benchkit.console import echo, echo_files
 
 
 def agree_command(
@@ -18,19 +18,14 @@ def agree_command(
     system: options.SystemOption = "",
     cluster: options.ClusterOption = "",
     weight: options.WeightOption = "",
-    raters: Annotated[
-        str,
-        typer.Option(help="For a table with one row an item: a column a rater, named a,b,..."),
-    ] = "",
+    raters: annotation_options.RaterColumnsOption = "",
     criterion: options.CriterionOption = "",
     reference: annotation_options.ReferenceOption = "",
     pairs: annotation_options.PairsOption = None,
     scale: options.ScaleOption = "",
     gap: options.GapOption = None,
     format_: annotation_options.AgreementFormatOption = "terminal",
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for tables, confusion matrices, disagreements.")
-    ] = None,
+    out: annotation_options.AgreementFolderOption = None,
     judgements: annotation_options.AllJudgementsOption = None,
     suite: annotation_options.LabelledSuiteOption = "",
     epsilon: annotation_options.EpsilonOption = 0.15,
@@ -46,20 +41,24 @@ def agree_command(
     pairs also give each method's win rate.
     """
     from benchkit.api import agreement as api
+    from benchkit.api.agreement_protocol import agreement_like_paper
     from benchkit.io import folder_name
     from benchkit.report.agreement.measurement import measure_agreement
-    from benchkit.report.agreement.preferences import preference_tables, read_preferences
+    from benchkit.report.agreement.preferences import read_win_rates
     from benchkit.report.agreement.ratings_io import RatingsColumns, read_ratings
-    from benchkit.report.agreement.tables import agreement_tables
-    from benchkit.report.calibration.tables import calibration_tables
     from benchkit.report.core.terminal_table import print_tables, wide_console
     from benchkit.stats.agreement.rating_scale import parse_scale
 
     if paper or demo:
-        _print_like_paper(files or [], paper, reference, criterion, demo, noise, out, seed)
+        tables, written = agreement_like_paper(
+            files or (), paper, judge=reference, criterion=criterion, demo=demo, noise=noise,
+            out=out, seed=seed,
+        )  # fmt: skip
+        print_tables(wide_console(), tables)
+        echo_files(written)
         return
-    paths = _require_files(files)
-    preferences = None if raters else read_preferences(paths, seed)
+    paths = api.require_files(files)
+    preferences = None if raters else read_win_rates(paths, seed)
     columns = RatingsColumns(item, rater, grade, system, cluster, weight)
     categories = parse_scale(scale) if scale not in ("", "none") else None
     criteria = api.select_criteria(paths, criterion, format_) if not raters else [""]
@@ -74,47 +73,7 @@ def agree_command(
         )  # fmt: skip
         if len(criteria) > 1:
             echo(f"\nCriterion {name}")
-        if format_ == "terminal":
-            tables = [
-                *agreement_tables(report),
-                *calibration_tables(calibrations),
-                *preference_tables(preferences),
-            ]
-            print_tables(wide_console(), tables)
-        else:
-            echo_file(api.AGREEMENT_FORMATS[format_](report, calibrations, preferences))
-        for caveat in report.caveats if format_ == "csv" else ():  # which has no place for them
-            echo(caveat, fg="yellow", err=True)
+        api.print_agreement(report, calibrations, preferences, format_)
         if out is not None:
             folder = out / folder_name(name) if len(criteria) > 1 else out
-            written = api.write_agreement_report(report, folder, calibrations, preferences)
-            echo_files(written)
-
-
-def _require_files(files: list[Path] | None) -> list[Path]:
-    from benchkit.errors import ConfigError
-
-    if not files:
-        raise ConfigError("no grades to compare", "benchkit agree FILE...")
-    return files
-
-
-def _print_like_paper(
-    files: list[Path],
-    paper: str,
-    judge: str,
-    criterion: str,
-    demo: bool,
-    noise: float,
-    out: Path | None,
-    seed: int,
-) -> None:
-    """Print the agreement in the shape of a paper's figure, and write it to a folder."""
-    from benchkit.api.agreement_protocol import agreement_like_paper
-    from benchkit.report.core.terminal_table import print_tables, wide_console
-
-    tables, written = agreement_like_paper(
-        files, paper, judge=judge, criterion=criterion, demo=demo, noise=noise, out=out, seed=seed
-    )
-    print_tables(wide_console(), tables)
-    echo_files(written)
+            echo_files(api.write_agreement_report(report, folder, calibrations, preferences))

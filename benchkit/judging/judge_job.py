@@ -12,7 +12,7 @@ from benchkit.config.judging import JudgeSpec, JudgingSpec
 from benchkit.errors import ConfigError
 from benchkit.judging import verdict_table
 from benchkit.judging.judgeable_runs import JudgeableRun
-from benchkit.judging.statements import checking
+from benchkit.judging.statements import run_checks
 from benchkit.judging.validation import same_model_warning
 from benchkit.judging.verdicts import Judge, JudgeOfRuns, construct_judge
 from benchkit.key_access import check_keys
@@ -38,7 +38,7 @@ class JudgeJob:
         config = cards.build_config(self.card, self.spec.config)
         return {
             **cards.identify_component(self.card, config),
-            "harness": hash_sources(Path(verdict_table.__file__), Path(checking.__file__)),
+            "harness": hash_sources(Path(verdict_table.__file__), Path(run_checks.__file__)),
             "rubric": self.judge.rubric.hash,
             "cases": self.cases,
             "answers": self.answers,

@@ -18,7 +18,7 @@ from benchkit.judging.judge_job import JudgeJob, begin_judgement, make_judge_job
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.judgement_linking import find_same_judgement, link_judgement
 from benchkit.judging.rubric import Rubric
-from benchkit.judging.statements.checking import add_statement_checks, estimate_statement_checks
+from benchkit.judging.statements.run_checks import add_statement_checks, estimate_statement_checks
 from benchkit.judging.validation import validate_verdicts
 from benchkit.judging.verdicts import BatchJudge, Judge, JudgeInput, RunJudge, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate

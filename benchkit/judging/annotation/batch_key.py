@@ -72,7 +72,7 @@ class KeySide(_Part):
     item: str
 
 
-class KeyPair(_Part):
+class PairItem(_Part):
     """The pair of answers that an id stands for."""
 
     suite: str
@@ -102,7 +102,7 @@ class BatchKey(_Part):
     judges: dict[str, KeyJudge]
     strata: tuple[KeyStratum, ...]
     items: dict[str, KeyItem]
-    pairs: dict[str, KeyPair] = Field(default_factory=dict)
+    pairs: dict[str, PairItem] = Field(default_factory=dict)
     """Of pairwise pages, which have no items."""
 
     @cached_property

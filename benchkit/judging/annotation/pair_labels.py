@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from benchkit.judging.annotation.batch_key import BatchKey, KeyPair
+from benchkit.judging.annotation.batch_key import BatchKey, PairItem
 from benchkit.judging.annotation.exports import ExportRow
 from benchkit.judging.annotation.pairs import FIRST_BETTER, SECOND_BETTER
 from benchkit.runs.guessed_users import guess_users
@@ -32,7 +32,7 @@ def pair_rows(
                 yield identifier, annotator, *_values(pair, entry.grade)
 
 
-def _values(pair: KeyPair, grade: int) -> tuple[str | float, ...]:
+def _values(pair: PairItem, grade: int) -> tuple[str | float, ...]:
     first, second = (side.method for side in pair.shown)
     is_swapped = second < first
     for_first = {FIRST_BETTER: 3, SECOND_BETTER: 1}.get(grade, 2)

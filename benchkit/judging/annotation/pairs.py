@@ -14,9 +14,9 @@ from benchkit.errors import ConfigError
 from benchkit.judging.annotation import page
 from benchkit.judging.annotation.batch_key import (
     BatchKey,
-    KeyPair,
     KeySide,
     KeyStratum,
+    PairItem,
     write_key,
 )
 from benchkit.judging.annotation.population import GradedAnswer, Population
@@ -106,7 +106,7 @@ def make_pair_batch(
             f"{sum(numbers)} pairs for {annotators} annotators", "ask for more, or fewer"
         )
     shown: dict[str, _Pair] = {}
-    key_pairs: dict[str, KeyPair] = {}
+    key_pairs: dict[str, PairItem] = {}
     key_strata = []
     for (name, pairs), number in zip(strata.items(), numbers, strict=True):
         for pair in _shuffle(pairs, seed)[:number]:
@@ -190,11 +190,11 @@ def _batch_hash(pairs: Mapping[str, _Pair], annotators: Mapping[str, tuple[str, 
     return "b" + hashlib.sha256(text.encode()).hexdigest()[:15]
 
 
-def _key_pair(pair: _Pair, weight: float) -> KeyPair:
+def _key_pair(pair: _Pair, weight: float) -> PairItem:
     first, second = (
         KeySide(method=answer.method, run_id=answer.run_id, item=answer.item) for answer in pair
     )
-    return KeyPair(
+    return PairItem(
         suite=pair[0].suite, task=pair[0].task, case_id=pair[0].case_id, user=pair[0].user,
         shown=(first, second), weight=weight,
     )  # fmt: skip

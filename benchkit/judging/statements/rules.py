@@ -16,7 +16,7 @@ from benchkit.judging.item_mentions import Mention, TitleIndex
 from benchkit.judging.statements import vocabulary
 from benchkit.judging.statements.evidence import Evidence, is_known, read_evidence, stem
 from benchkit.judging.statements.opinions import quoted_words, read_opinions, refute
-from benchkit.judging.statements.splitting import split_statements
+from benchkit.judging.statements.splitter import split_statements
 from benchkit.judging.statements.statement import (
     Statement,
     StatementCheck,
@@ -88,8 +88,8 @@ def _parse(statement: Statement, context: _Context, before: tuple[int, ...]) -> 
         dict.fromkeys(code for m in mentions for code in m.codes if code in context.about)
     )
     inside = {position for m in mentions for position in range(m.first, m.last)}
-    said = len(split_words(vocabulary.premise(statement.text)))
-    rest = [word for position, word in enumerate(words[:said]) if position not in inside]
+    n_premise = len(split_words(vocabulary.premise(statement.text)))
+    rest = [word for position, word in enumerate(words[:n_premise]) if position not in inside]
     has_names = codes or _has_unknown_name(text_words, context.rating_words)
     refers = not has_names and vocabulary.refers_back(statement.text)
     return _Parsed(statement, mentions, codes, before if refers else (), rest)

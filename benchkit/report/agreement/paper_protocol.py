@@ -63,7 +63,7 @@ PROTOCOLS = (
 
 
 @dataclass(frozen=True, eq=False)
-class ProtocolResult:
+class ProtocolAgreement:
     """A model beside the mean of people."""
 
     protocol: PaperProtocol
@@ -81,7 +81,7 @@ class ProtocolResult:
         return f"{mark}agreement in the shape of {self.protocol.names[0].replace(':', ', ')}"
 
 
-def find_protocol(reference: str) -> PaperProtocol:
+def find_paper_protocol(reference: str) -> PaperProtocol:
     """Return the protocol of a paper's figure or appendix. Raises ConfigError for any other."""
     for protocol in PROTOCOLS:
         if reference in protocol.names:
@@ -92,7 +92,7 @@ def find_protocol(reference: str) -> PaperProtocol:
 
 def measure_protocol(
     ratings: RatingsTable, protocol: PaperProtocol, judge: str = "", seed: int = 0
-) -> ProtocolResult:
+) -> ProtocolAgreement:
     """Compare a model with the mean of people.
 
     Args:
@@ -126,7 +126,7 @@ def measure_protocol(
     apart = np.nanmax(several, axis=1) - np.nanmin(several, axis=1) if len(several) else several
     is_synthetic = any(SYNTHETIC in name for name in ratings.raters)
     mean_name = f"{SYNTHETIC} {PEOPLE_MEAN}" if is_synthetic else PEOPLE_MEAN
-    return ProtocolResult(
+    return ProtocolAgreement(
         protocol,
         RaterPair(chosen[0], mean_name, agreement),
         people,
@@ -135,7 +135,7 @@ def measure_protocol(
     )
 
 
-def protocol_tables(result: ProtocolResult, published: Path) -> list[TextTable]:
+def protocol_tables(result: ProtocolAgreement, published: Path) -> list[TextTable]:
     """Return ours beside what the paper prints, and the confusion matrix."""
     protocol, agreement = result.protocol, result.pair.item_level
     printed = {

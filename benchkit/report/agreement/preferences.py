@@ -47,7 +47,7 @@ class Preferences:
     """Share of the preferences that are no ties that are for the answer shown first."""
 
 
-def read_preferences(paths: Sequence[Path], seed: int = 0) -> Preferences | None:
+def read_win_rates(paths: Sequence[Path], seed: int = 0) -> Preferences | None:
     """Return the win rates in tables of labels; None where these hold no pairs.
 
     Args:

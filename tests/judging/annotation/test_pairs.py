@@ -21,7 +21,7 @@ from benchkit.judging.rubric import load_rubric
 from benchkit.report.agreement.preferences import (
     preference_tables,
     preferences_csv,
-    read_preferences,
+    read_win_rates,
 )
 from tests.support.annotation_exports import GRADED_RUNS, write_export
 from tests.support.annotation_store import add_judgement, add_run, make_store
@@ -124,7 +124,7 @@ def test_from_pages_to_win_rates(population, tmp_path, monkeypatch):
     assert "96 grades by people" in text.replace("\n", " ")
     with (tmp_path / "labels.csv").open(encoding="utf-8") as file:
         assert tuple(next(csv.reader(file))) == PAIR_COLUMNS
-    preferences = read_preferences([tmp_path / "labels.csv"])
+    preferences = read_win_rates([tmp_path / "labels.csv"])
     rates = {(rate.method, rate.against): rate for rate in preferences.rates}
     assert len(rates) == 9  # three methods, each against two others and all
     assert rates["a", "b"].rate.mean == 1
@@ -150,7 +150,7 @@ def test_from_pages_to_win_rates(population, tmp_path, monkeypatch):
 def test_what_is_no_table_of_pairs_has_no_win_rates(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("item,rater,grade\n1,a,2\n1,b,2\n")
-    assert read_preferences([path]) is None
+    assert read_win_rates([path]) is None
     assert list(preference_tables(None)) == []
 
 

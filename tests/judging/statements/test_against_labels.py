@@ -11,7 +11,7 @@ import pytest
 
 from benchkit.judging.item_mentions import title_index
 from benchkit.judging.statements.rules import check_rationale
-from benchkit.judging.statements.splitting import split_statements
+from benchkit.judging.statements.splitter import split_statements
 from tests.support.grocery_statements import grocery_inputs, labelled_pairs
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from benchkit.judging.item_mentions import TitleIndex
 from benchkit.judging.statements.rules import check_rationale
-from benchkit.judging.statements.splitting import split_statements
+from benchkit.judging.statements.splitter import split_statements
 from benchkit.judging.statements.statement import worst_label
 from benchkit.judging.text_segmentation import split_words
 from benchkit.judging.verdicts import JudgeInput

@@ -11,7 +11,7 @@ from benchkit.errors import ConfigError, DataError
 from benchkit.judging.rubric import load_rubric
 from benchkit.report.agreement.paper_protocol import (
     PROTOCOLS,
-    find_protocol,
+    find_paper_protocol,
     measure_protocol,
     synthetic_ratings,
 )
@@ -56,7 +56,7 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(DataError):
         measure_protocol(ratings([0, 1], [7, 1], raters=("judge:a", "ann")), FIGURE_10)
     with pytest.raises(ConfigError, match="c-apo:figure8"):
-        find_protocol("c-apo:table2")
+        find_paper_protocol("c-apo:table2")
 
 
 @given(st.integers(0, 2**31), st.floats(0, 3))

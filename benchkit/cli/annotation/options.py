@@ -112,3 +112,12 @@ SyntheticExportsOption = Annotated[
         " this standard deviation. For trying it out: names and tables say SYNTHETIC.",
     ),
 ]
+PeopleRubricOption = Annotated[
+    str, typer.Option(help="A name or a TOML file; the judge's by default.")
+]
+RaterColumnsOption = Annotated[
+    str, typer.Option(help="For a table with one row an item: a column a rater, named a,b,...")
+]
+AgreementFolderOption = Annotated[
+    Path | None, typer.Option(help="Folder for tables, confusion matrices, disagreements.")
+]
