@@ -19,8 +19,8 @@ from benchkit.report.agreement.paper_protocol import (
     synthetic_ratings,
 )
 from benchkit.report.agreement.ratings_io import read_ratings
-from benchkit.report.core.text_table import TextTable, render_markdown
-from benchkit.report.experiments.declarations import normalize_reference
+from benchkit.report.core.latex import render_latex
+from benchkit.report.core.text_table import TextTable, csv_text, render_markdown
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 from benchkit.runs.records import JUDGE_PREFIX
 
@@ -55,7 +55,7 @@ def agreement_like_paper(
     Raises:
         ConfigError: Neither labels nor a demo, or both; or no such figure, people or judge.
     """
-    protocol = find_paper_protocol(normalize_reference(reference))
+    protocol = find_paper_protocol(reference)
     if demo == bool(labels):
         raise ConfigError(
             "a demo has labels of its own" if demo else "no labels to measure",
@@ -83,6 +83,13 @@ def agreement_like_paper(
             rows = [("item", "rater", "grade", "scale"), *ratings_rows(ratings)]
             io.write_text(paths[-1], write_rows(rows))
     return tables, paths
+
+
+def render_agreement(tables: Sequence[TextTable], format_: str) -> str:
+    """Return tables of `agreement_like_paper` as `md` or `latex`, or the first as `csv`."""
+    if format_ == "csv":
+        return csv_text(("statistic", "ours", "published"), [list(row) for row in tables[0].rows])
+    return render_latex(tables) if format_ == "latex" else render_markdown(tables)
 
 
 def _write(result: ProtocolAgreement, tables: Sequence[TextTable], folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from benchkit.report.agreement.ratings_io import RatingsTable
 from benchkit.report.agreement.tables import confusion_table, format_estimate
 from benchkit.report.core.labels import format_p_value
 from benchkit.report.core.text_table import TextTable
+from benchkit.report.experiments.declarations import normalize_reference
 from benchkit.report.paper.published_values import read_published_rows
 from benchkit.runs.records import JUDGE_PREFIX
 from benchkit.stats.agreement.synthetic_raters import draw_grades, draw_raters
@@ -84,10 +85,19 @@ class ProtocolAgreement:
 def find_paper_protocol(reference: str) -> PaperProtocol:
     """Return the protocol of a paper's figure or appendix. Raises ConfigError for any other."""
     for protocol in PROTOCOLS:
-        if reference in protocol.names:
+        if normalize_reference(reference) in protocol.names:
             return protocol
     known = [name for protocol in PROTOCOLS for name in protocol.names]
     raise unknown_name_error("agreement of a paper", reference, known)
+
+
+def is_agreement_figure(reference: str) -> bool:
+    """Return whether a reference names a figure or appendix of agreement.
+
+    >>> is_agreement_figure("c-apo:figure8"), is_agreement_figure("c-apo:table2")
+    (True, False)
+    """
+    return any(normalize_reference(reference) in protocol.names for protocol in PROTOCOLS)
 
 
 def measure_protocol(

@@ -119,6 +119,13 @@ def test_the_commands_from_judged_runs_to_the_figure(tmp_path, monkeypatch):
     assert "SYNTHETIC demo: agreement in the shape of c-apo, figure10" in shown
     assert "SYNTHETIC" in said("agree", "labels.csv")
     assert len(list((tmp_path / "figure").glob("*.png"))) == 1
+    of_suite = ("report", "--suite", "plum", "--paper", "c-apo:figure10")
+    assert said(*of_suite, "--labels", "labels.csv") == shown.partition("wrote ")[0]
+    as_csv = said(*of_suite, "--labels", "labels.csv", "--format", "csv").splitlines()
+    assert as_csv[0] == "statistic,ours,published"
+    assert as_csv[3].endswith(",.75")
+    with pytest.raises(ConfigError, match="from people's labels"):
+        invoked(*of_suite)
 
 
 def test_neither_or_both_are_refused(tmp_path, monkeypatch):
