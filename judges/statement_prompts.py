@@ -7,17 +7,17 @@ from itertools import islice
 from benchkit.errors import ConfigError
 from benchkit.judging.rubric import Rubric
 from benchkit.judging.statements.splitter import split_statements
-from benchkit.judging.statements.statement import (
+from benchkit.judging.statements.statement import StatementCheck
+from benchkit.judging.verdicts import JudgeInput, Verdict
+from benchkit.runs.record_values import (
     CONTRADICTED,
     NO_ANSWER,
     NOT_CHECKABLE,
     NOT_SUPPORTED,
     SUPPORTED,
     UNREAD,
-    StatementCheck,
     StatementLabel,
 )
-from benchkit.judging.verdicts import JudgeInput, Verdict
 from benchkit.types import Catalog
 from judges.prompts import PromptInputs, PromptOptions, prompt_inputs
 

@@ -8,7 +8,6 @@ from benchkit.console import echo
 from benchkit.csv_cells import write_rows
 from benchkit.errors import ConfigError
 from benchkit.io import folder_name
-from benchkit.judging.annotation.synthetic_exports import SYNTHETIC
 from benchkit.report.agreement.confusion_plot import write_confusions
 from benchkit.report.agreement.paper_protocol import (
     ProtocolAgreement,
@@ -23,6 +22,7 @@ from benchkit.report.core.latex import render_latex
 from benchkit.report.core.text_table import TextTable, csv_text, render_markdown
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 from benchkit.runs.records import JUDGE_PREFIX
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 
 
 def agreement_like_paper(

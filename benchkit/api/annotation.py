@@ -21,7 +21,7 @@ from benchkit.judging.annotation.population import (
     collect_population,
     find_judgements,
 )
-from benchkit.judging.annotation.synthetic_exports import SYNTHETIC, write_synthetic_exports
+from benchkit.judging.annotation.synthetic_exports import write_synthetic_exports
 from benchkit.judging.annotation.teacher_scores import RationaleFile, collect_rationales
 from benchkit.judging.rubric import load_rubric
 from benchkit.report.calibration.judged_answers import plan_answers
@@ -29,6 +29,7 @@ from benchkit.report.calibration.people_labels import read_people_labels, unmatc
 from benchkit.report.calibration.plan_table import plan_tables
 from benchkit.report.core.text_table import TextTable
 from benchkit.runs.settings.dataset_names import fill_dataset
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 from benchkit.stats.calibration.label_plan import DEFAULT_CORRELATION, plan_labels
 
 

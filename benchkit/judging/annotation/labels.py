@@ -13,9 +13,9 @@ from benchkit.io import folder_name
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.annotation.exports import ExportRow, read_export
 from benchkit.judging.annotation.pair_labels import PAIR_COLUMNS, pair_rows
-from benchkit.judging.annotation.synthetic_exports import SYNTHETIC
-from benchkit.runs.guessed_users import guess_users
+from benchkit.runs.record_values import guess_users
 from benchkit.runs.records import JUDGE_PREFIX
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 
 LABEL_COLUMNS = (
     "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",

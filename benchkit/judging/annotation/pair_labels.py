@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from benchkit.judging.annotation.batch_key import BatchKey, PairItem
 from benchkit.judging.annotation.exports import ExportRow
 from benchkit.judging.annotation.pairs import FIRST_BETTER, SECOND_BETTER
-from benchkit.runs.guessed_users import guess_users
+from benchkit.runs.record_values import guess_users
 
 PAIR_COLUMNS = (
     "item", "rater", "grade", "scale", "method_a", "method_b", "shown_first", "task", "case_id",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -12,9 +11,7 @@ from benchkit.errors import ConfigError
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.annotation.exports import EXPORT_COLUMNS
 from benchkit.judging.rubric import Criterion
-from benchkit.stats.agreement.synthetic_raters import draw_raters
-
-SYNTHETIC: Final = "SYNTHETIC"
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC, draw_raters
 
 
 def write_synthetic_exports(key: BatchKey, folder: Path, noise: float) -> list[Path]:

@@ -17,13 +17,10 @@ from benchkit.judging.statements import vocabulary
 from benchkit.judging.statements.evidence import Evidence, is_known, read_evidence, stem
 from benchkit.judging.statements.opinions import quoted_words, read_opinions, refute
 from benchkit.judging.statements.splitter import split_statements
-from benchkit.judging.statements.statement import (
-    Statement,
-    StatementCheck,
-    StatementLabel,
-)
+from benchkit.judging.statements.statement import Statement, StatementCheck
 from benchkit.judging.text_segmentation import FUNCTION_WORDS, TextWords, split_words
 from benchkit.judging.verdicts import JudgeInput
+from benchkit.runs.record_values import StatementLabel
 
 SUPPORTING_SHARE = 0.5  # of a statement's definite words, from which it is supported
 _OF = ("of", "for", "on", "about")

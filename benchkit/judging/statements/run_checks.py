@@ -10,9 +10,10 @@ from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultTally
 from benchkit.judging.inputs import MethodAnswer
 from benchkit.judging.statements.control import control_input, most_popular_item
 from benchkit.judging.statements.review_reasons import StatedReason, find_recalled
-from benchkit.judging.statements.statement import NO_ANSWER, StatementCheck, StatementChecker
+from benchkit.judging.statements.statement import StatementCheck, StatementChecker
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
+from benchkit.runs.record_values import NO_ANSWER
 from benchkit.runs.records import JUDGEMENTS_SCHEMA
 from benchkit.types import Catalog, RunContext
 

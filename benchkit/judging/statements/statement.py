@@ -1,23 +1,13 @@
 """Statements of a rationale, and what a check says of each."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from benchkit.judging.verdicts import JudgeInput
 from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.runs.record_values import StatementLabel
 from benchkit.types import RunContext
 
-StatementLabel = Literal[
-    "supported", "not_supported", "contradicted", "not_checkable", "unread", "no_answer"
-]
-SUPPORTED: Final = "supported"
-NOT_SUPPORTED: Final = "not_supported"
-CONTRADICTED: Final = "contradicted"
-NOT_CHECKABLE: Final = "not_checkable"
-UNREAD: Final = "unread"  # the judge's reply gives no label; it is in no share
-NO_ANSWER: Final = "no_answer"  # the judge's engine failed; in no share either
-CHECKED: Final = (SUPPORTED, NOT_SUPPORTED, CONTRADICTED)  # labels of what could be checked
-LABELS: Final = (*CHECKED, NOT_CHECKABLE)
 _WORST_FIRST: Final[tuple[StatementLabel, ...]] = (
     "contradicted", "not_supported", "supported", "not_checkable", "unread", "no_answer",
 )  # fmt: skip

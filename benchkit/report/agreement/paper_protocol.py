@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from benchkit.errors import ConfigError, unknown_name_error
-from benchkit.judging.annotation.synthetic_exports import SYNTHETIC
 from benchkit.report.agreement.measurement import RaterPair
 from benchkit.report.agreement.ratings_io import RatingsTable
 from benchkit.report.agreement.tables import confusion_table, format_estimate
@@ -21,7 +20,7 @@ from benchkit.report.core.text_table import TextTable
 from benchkit.report.experiments.declarations import normalize_reference
 from benchkit.report.paper.published_values import read_published_rows
 from benchkit.runs.records import JUDGE_PREFIX
-from benchkit.stats.agreement.synthetic_raters import draw_grades, draw_raters
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC, draw_grades, draw_raters
 from benchkit.stats.agreement.two_raters import pair_agreement
 
 PEOPLE_MEAN = "people (mean)"

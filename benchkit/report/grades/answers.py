@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from benchkit.report.grades.statements import statement_columns
-from benchkit.runs.guessed_users import guess_users
+from benchkit.runs.record_values import guess_users
 from benchkit.runs.records import JudgementManifest
 from benchkit.runs.store import Run
 

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from benchkit.judging.statements.statement import CHECKED, LABELS, SUPPORTED
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeTable, StatementStatistics
 from benchkit.report.core.labels import count_title, format_cell
 from benchkit.report.core.text_table import TextTable
 from benchkit.report.grades.means import case_mean
+from benchkit.runs.record_values import CHECKED, LABELS, SUPPORTED
 
 CONTROL: Final = "control: generic, most popular item"
 _TITLES: Final = ("Supported", "Not supported", "Contradicted", "Not checkable")

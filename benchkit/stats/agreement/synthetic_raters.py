@@ -1,10 +1,14 @@
 """Generated raters, for trying a protocol of agreement before people are asked."""
 
+from typing import Final
+
 import numpy as np
 
 from benchkit import seeds
 from benchkit.errors import ConfigError
 from benchkit.stats.arrays import Floats
+
+SYNTHETIC: Final = "SYNTHETIC"  # in every name and text of what is generated
 
 
 def draw_grades(low: int, high: int, count: int, seed: int = 0) -> Floats:
