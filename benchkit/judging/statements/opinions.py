@@ -21,7 +21,8 @@ _ONE_OF_TWO = re.compile(r"\b(?:former|latter|first|second|respectively)\b", re.
 _OPINION = r"(?:reviews?|feedback|ratings?|experiences?|comments?|opinions?)"
 _POSITIVE = re.compile(
     rf"\b(?:positive|favou?rable|glowing)\W+(?:\w+\W+){{0,2}}?{_OPINION}\b"
-    rf"|\b(?:rated|reviewed)\W+(?:\w+\W+){{0,4}}?(?:positively|favou?rably|highly)\b",
+    rf"|\b(?:rated|reviewed)\W+(?:\w+\W+){{0,4}}?(?:positively|favou?rably|highly)\b"
+    rf"|\b(?:liked|loved|adored|enjoyed)\b",
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(

@@ -24,6 +24,7 @@ from benchkit.runs.record_values import StatementLabel
 
 SUPPORTING_SHARE = 0.5  # of a statement's definite words, from which it is supported
 _OF = ("of", "for", "on", "about")
+_JUDGING = frozenset(map(stem, ("rated", "reviewed", "liked", "loved", "enjoyed", "disliked")))
 _OPINIONS = frozenset(map(stem, ("review", "reviews", "rating", "ratings", "feedback")))
 
 
@@ -113,7 +114,9 @@ def _check(parsed: _Parsed, context: _Context) -> tuple[StatementLabel, str]:
             return "not_supported", "an opinion of an item that the user has not reviewed"
         if reason := refute(opinion, past or list(evidence.history.values()), bool(past)):
             return "contradicted", reason
-        if not opinion.words and all(item.stars is None for item in evidence.history.values()):
+        if all(item.stars is None for item in evidence.history.values()):
+            if opinion.words:
+                return "not_supported", "a rating, and nothing is rated"
             return "not_checkable", "an opinion, and nothing is rated"
     for passage in quoted_words(text):
         if not _is_quoted(passage, context):
@@ -138,13 +141,17 @@ def _support(check: tuple[StatementLabel, str]) -> bool:
 
 
 def _reviews_the_item(parsed: _Parsed, context: _Context) -> bool:
-    """Return whether it gives the user's opinion of the recommended item: "the review of ITEM"."""
+    """Return whether it gives the user's opinion of the recommended item.
+
+    "The review of ITEM", "rated ITEM".
+    """
     item = context.evidence.item
     words = split_words(parsed.statement.text)
     for mention in parsed.mentions:
         if item in mention.codes and item not in context.evidence.history:
             lead = [word for word in words[: mention.first] if word not in ("the", "this")][-2:]
-            if lead and lead[-1] in _OF and stem(lead[0]) in _OPINIONS:
+            of_it = lead[-1:] and lead[-1] in _OF and stem(lead[0]) in _OPINIONS
+            if of_it or stem("".join(lead[-1:])) in _JUDGING:
                 return True
     return False
 

@@ -55,6 +55,7 @@ GENERIC: Final = _stems(
     " typical typically unique upon use used useful user uses using usual utility value variant"
     " variety various versatile versatility view want way well while whole wide wish within without"
     " word work worth would yet"
+    " everything anything nothing adored disliked hated"
     " disappointed disappointing disappointment dissatisfaction dissatisfied regret"
     # Kinds of things, which a text of one of them need not name.
     " album artist author beverage book consumable cook dish drink eat eater family film friends"

@@ -57,6 +57,10 @@ def label(text, request=REQUEST, item="m", index=INDEX):
         ("Past purchases were rated as Terrible.", "supported"),  # one of them was
         # The user has no opinion of what is recommended.
         ("The positive review of Ceremonial Matcha Powder shows it.", "not_supported"),
+        ("They rated Ceremonial Matcha Powder highly.", "not_supported"),
+        ("They liked Dark Roast Coffee.", "contradicted"),
+        ("They liked Uji Green Tea, a Japanese tea.", "supported"),
+        ("They bought everything and rated it as Terrible.", "supported"),  # of some
         # Texts and reviews.
         ("They purchased Uji Green Tea, which is caffeine free.", "supported"),
         ("They purchased Uji Green Tea, which is smoked over pine wood.", "not_supported"),
@@ -89,6 +93,16 @@ def test_without_ratings_none_is_confirmed_and_none_refuted():
     for more in ({"request": unrated}, {"index": without_scale}):
         assert label("They rated Uji Green Tea as Okay.", **more) == "not_supported"
         assert label("Uji Green Tea received a negative review.", **more) == "not_checkable"
+
+
+def test_without_a_history_no_rating_is_supported():
+    empty = Request("test:u", "u", (), ("m",))
+    assert label("They bought things that they rated Good.", empty) == "not_supported"
+    assert label("They gave positive reviews.", empty) == "not_checkable"
+
+
+def test_another_language_cannot_be_checked():
+    assert label("El cliente compró té verde y le gustó mucho.") == "not_checkable"
 
 
 def test_what_the_catalogue_lacks_is_passed_over():
