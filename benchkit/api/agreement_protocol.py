@@ -88,7 +88,8 @@ def agreement_like_paper(
 def render_agreement(tables: Sequence[TextTable], format_: str) -> str:
     """Return tables of `agreement_like_paper` as `md` or `latex`, or the first as `csv`."""
     if format_ == "csv":
-        return csv_text(("statistic", "ours", "published"), [list(row) for row in tables[0].rows])
+        rows = [list(row) for row in tables[0].rows if isinstance(row, tuple)]
+        return csv_text(("statistic", "ours", "published"), rows)
     return render_latex(tables) if format_ == "latex" else render_markdown(tables)
 
 

@@ -8,6 +8,7 @@ import pytest
 from benchkit.errors import ConfigError
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import estimate_judge_costs, judge_runs
+from benchkit.judging.text_segmentation import split_words
 from benchkit.report.grades.collection import collect_grades
 from benchkit.report.grades.statements import CONTROL
 from benchkit.report.grades.tables import grade_tables, grades_csv
@@ -15,10 +16,12 @@ from benchkit.runs.records import ADDED_TO_JUDGEMENTS
 from benchkit.runs.store import Store
 from benchkit.testing.fixtures import run_context, toy_dataset
 from benchkit.testing.judges import toy_judge_inputs
+from judges.heuristic import HeuristicConfig, HeuristicJudge
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
 from tests.support.judge_inputs import FakeJudgeEngine
 from tests.support.judged_store import Judged, answers, judge
 from tests.support.suites import make_suite, run_all
+from tests.support.toy_judges import JUDGES
 
 STATEMENTS = [
     [("supported", 0, 3), ("contradicted", 4, 7), ("not_checkable", 8, 9), ("unread", 9, 10)],
@@ -80,11 +83,30 @@ def one_mean(table, label):
     return next(row for row in table.rows if row.label == label).means["rating"].mean
 
 
+CHECKS = """
+
+from benchkit.judging.item_mentions import title_index
+from benchkit.judging.statements.rules import check_rationale
+
+
+class Checks(Strict):
+    checks_statements = True
+
+    def check_statements(self, inputs, run):
+        return (check_rationale(one, title_index(run.catalog)) for one in inputs)
+
+    def estimate_statements(self, inputs, run):
+        return self.estimate(inputs, run)
+"""
+
+
 @pytest.mark.usefixtures("explainers")
-def test_the_heuristic_judge_checks_offline_and_older_records_are_read(tmp_path):
-    store, runs, spec = heuristic_runs(tmp_path)
+def test_checks_are_recorded_and_older_records_are_read(tmp_path):
+    (tmp_path / "judges.py").write_text(JUDGES + CHECKS)
+    store, runs, spec = judged_runs(tmp_path)
     costs = list(estimate_judge_costs(store, runs, spec))
-    assert all(not cost.cost.calls for cost in costs)
+    answered = sum(cost.cost.calls for cost in costs)
+    assert answered > 2 * 2  # rationales, and each with its control
     (result,) = judge_runs(store, runs, spec, lambda event: None)
     table = runs[0].run.verdicts(result.manifest)
     checked = table.filter(pl.col("statements").is_not_null())
@@ -103,16 +125,27 @@ def test_the_heuristic_judge_checks_offline_and_older_records_are_read(tmp_path)
     assert runs[0].run.verdicts(result.manifest).columns == older.columns
 
 
-def heuristic_runs(folder):
+def judged_runs(folder):
     suite = make_suite(
         "Explains", decoding={"n": 1}, protocols=["scored", "sampled"],
         datasets=[{"name": "toy", "source": "toy", "options": {"users": 30, "items": 40},
                    "candidates": {"count": 4}}],
-        judging={"cases": 12, "judges": [{"judge": "heuristic"}]},
+        judging={"cases": 12, "judges": [{"judge": "judges.py:Checks"}]},
     )  # fmt: skip
     run_all(suite, folder)
     store = Store(folder / "runs")
     return store, find_judgeable_runs(store, suite, suite.name, folder / "data"), suite.judging
+
+
+def test_the_heuristic_judge_checks_offline(tmp_path):
+    judge = HeuristicJudge(HeuristicConfig())
+    inputs = toy_judge_inputs()
+    run = run_context(toy_dataset(users=60, items=60, length=8).catalog, cache=tmp_path)
+    checks = list(judge.check_statements(inputs, run))
+    assert [len(part) > 0 for part in checks] == [
+        bool(split_words(one.rationale)) for one in inputs
+    ]
+    assert not judge.estimate_statements(inputs, run).calls
 
 
 def llm(engine, **settings):
