@@ -12,6 +12,7 @@ from pydantic import Field, PositiveInt, computed_field, model_validator
 from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
 from benchkit.judging.rubric import Rubric, load_rubric
+from benchkit.judging.statements.statement import StatementCheck
 from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, JudgePair, Verdict
 from benchkit.lm.backbones import parse_engine_settings
 from benchkit.lm.cached_generator import (
@@ -34,6 +35,12 @@ from benchkit.types import Catalog, RunContext
 from judges.composite.verdict_margins import score_margins
 from judges.injection import detect_injection
 from judges.prompts import PromptInputs, PromptOptions, prompt_inputs, render_judge_prompt
+from judges.statement_prompts import (
+    read_checks,
+    require_statement_rubric,
+    statement_inputs,
+    statement_texts,
+)
 from judges.verdict_parser import read_verdict
 
 INJECTION_IN_DATA = (
@@ -56,6 +63,13 @@ class LLMJudgeConfig(PromptOptions):
     rubric: str = Field(default="rationale-0-3", description="A name, or the path of a TOML file.")
     decoding: Decoding = Decoding(temperature=0, top_p=1, max_tokens=1024)
     """How its replies are drawn; `n` must be 1."""
+    statements: str = Field(
+        default="",
+        description="Whether it also checks the statements of each rationale, one by one, against"
+        " history, reviews and texts of items: a rubric for that, `statement-support` or a file of"
+        " your own. It asks once for each statement of the rationale and of a control; no grade"
+        " changes.",
+    )
     retries: int = Field(
         default=1, ge=0, le=5,
         description="How often to ask again after a whole reply without a readable verdict, each"
@@ -89,6 +103,12 @@ class LLMJudgeConfig(PromptOptions):
         """
         return semantic_settings(self.engine)
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def statement_rubric(self) -> str:
+        """Hash of the rubric for statements, for the identity of a judgement."""
+        return load_rubric(self.statements).hash if self.statements else ""
+
 
 class LLMJudge:
     """Asks an engine for each verdict; what was answered once is not asked again.
@@ -114,6 +134,9 @@ class LLMJudge:
         self._engines: dict[Path, Engine] = {}
         self._batch = prompts_at_once(config.engine, config.batch)
         self.rubric = load_rubric(config.rubric)
+        self._show = prompt_inputs
+        if config.statements:
+            require_statement_rubric(load_rubric(config.statements))
         self.models = (model_name(config.engine),)
         temperature = config.decoding.temperature
         drawn = f", temperature {temperature:g}" if temperature else ""
@@ -203,6 +226,29 @@ class LLMJudge:
             price_calls(engine, likely, likely_tokens, likely * min(REPLY_TOKENS, longest)),
         )
 
+    @property
+    def checks_statements(self) -> bool:
+        """Whether it checks the statements of rationales, too."""
+        return bool(self._config.statements)
+
+    def check_statements(
+        self, inputs: Sequence[JudgeInput], run: RunContext
+    ) -> Iterator[tuple[StatementCheck, ...]]:
+        """Yield the checks of each input's statements, as `StatementChecker` does."""
+        verdicts = self._statement_judge().judge(statement_inputs(inputs), run)
+        return read_checks(inputs, verdicts)
+
+    def estimate_statements(self, inputs: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
+        """Estimate the cost of `check_statements`, as `estimate` does."""
+        return self._statement_judge().estimate(statement_inputs(inputs), run)
+
+    def _statement_judge(self) -> "LLMJudge":
+        """Return the same model with the rubric for statements, and with the same engines."""
+        config = self._config.model_copy(update={"rubric": self._config.statements})
+        judge = LLMJudge(config, self._make)
+        judge._engines, judge._show = self._engines, statement_texts
+        return judge
+
     def _split_unread(
         self,
         inputs: Sequence[JudgeInput],
@@ -286,7 +332,7 @@ class LLMJudge:
         return replace(verdict, evidence=evidence, flags=flags, usage=usage)
 
     def _prompt_inputs(self, judge_input: JudgeInput, catalog: Catalog) -> PromptInputs:
-        return prompt_inputs(judge_input, self.rubric, catalog, self._config)
+        return self._show(judge_input, self.rubric, catalog, self._config)
 
     def _prompts(
         self, inputs: Iterable[JudgeInput], attempt: int, catalog: Catalog

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchkit.cli import annotation_options, options
+from benchkit.cli import options
+from benchkit.cli.annotation import options as annotation_options
 from benchkit.console import echo, echo_files
 
 

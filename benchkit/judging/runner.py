@@ -13,11 +13,12 @@ from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultRecord, FaultTally
 from benchkit.judging import verdict_table
 from benchkit.judging.inputs import MethodAnswer
 from benchkit.judging.judge_context import make_context, read_run_answers, select_inputs
-from benchkit.judging.judge_job import JudgeJob, make_judge_jobs
+from benchkit.judging.judge_job import JudgeJob, begin_judgement, make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.judgement_linking import find_same_judgement, link_judgement
 from benchkit.judging.probes.probe_run import estimate_probes
-from benchkit.judging.validation import same_model_warning, validate_verdicts
+from benchkit.judging.statements.run_checks import add_statement_checks, estimate_statement_checks
+from benchkit.judging.validation import validate_verdicts
 from benchkit.judging.verdicts import BatchJudge, Judge, RunJudge, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.lm.generation_cache import ask_again_since
@@ -28,8 +29,7 @@ from benchkit.runs.progress import (
     StageProgress,
     utc_timestamp,
 )
-from benchkit.runs.provenance import collect_provenance
-from benchkit.runs.records import JudgementManifest, Manifest
+from benchkit.runs.records import JudgementManifest
 from benchkit.runs.store import Store
 from benchkit.types import RunContext
 
@@ -115,7 +115,9 @@ def estimate_judge_costs(
             context = make_context(store, run, catalog)
             if probe is None:
                 with ask_again_since(since or 0.0):
-                    cost = job.judge.estimate(inputs, context)
+                    cost = job.judge.estimate(inputs, context) + estimate_statement_checks(
+                        job.judge, answers, run.dataset, context
+                    )
             else:
                 cost = estimate_probes(job.judge, inputs[:probe], context, seed=context.seed)
             yield JudgeCost(job.spec.name, run, cost)
@@ -163,7 +165,7 @@ def _judge_run(
     if judge is None:
         return JudgeResult(judgeable, label, None, "the judge has no verdicts of it")
     title = f"{judgeable.title} / {label}"
-    manifest = _make_manifest(job, judge, judgeable.manifest, since)
+    manifest = begin_judgement(job, judge, judgeable.manifest, since)
     run.write_judgement(manifest)
     emit(RunEvent("started", title))
     start = time.perf_counter()
@@ -172,7 +174,10 @@ def _judge_run(
         context = make_context(store, judgeable, catalog, StageProgress(title, emit, log))
         with ask_again_since(since or 0.0):
             verdicts, faults = _collect_verdicts(judge, answers, context, max_fault_share)
-        table = verdict_table.build_verdict_table(answers, verdicts, job.judge.rubric, catalog)
+            table = verdict_table.build_verdict_table(answers, verdicts, job.judge.rubric, catalog)
+            table = add_statement_checks(
+                table, judge, answers, judgeable.dataset, context, max_fault_share
+            )
     except StoreError:
         raise  # the judgement stays as one that is to be made again
     except Exception as error:
@@ -207,33 +212,6 @@ def _judge_run(
     counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
     emit(RunEvent("complete", title, note=f"{counts}  ({seconds['seconds']:.1f} s)"))
     return JudgeResult(judgeable, label, manifest, computed=True)
-
-
-def _make_manifest(
-    job: JudgeJob, judge: Judge, run: Manifest, since: float | None
-) -> JudgementManifest:
-    rubric, entry = judge.rubric, job.plan_entry
-    warning = same_model_warning(judge.models, run.identity.get("config", {}))
-    return JudgementManifest(
-        judge_id=entry.judge_id,
-        run_id=run.run_id,
-        suite=run.suite,
-        task=run.task,
-        label=entry.label,
-        judge=job.spec.judge,
-        status="started",
-        rubric=rubric.model_dump(mode="json"),
-        rubric_hash=rubric.hash,
-        answers=job.answers,
-        cases=job.cases,
-        caveats=judge.caveats,
-        warnings=(warning,) if warning else (),
-        models=judge.models,
-        identity=job.identity,
-        provenance=collect_provenance(),
-        started=utc_timestamp(),
-        answers_since=since,
-    )
 
 
 def _collect_verdicts(

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from benchkit.errors import DamageError
-from benchkit.runs.records import Manifest, guess_users
+from benchkit.runs.record_values import guess_users
+from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run
 from benchkit.stats.clusters import Clusters, find_clusters
 
