@@ -26,6 +26,7 @@ SOURCES: Registry[DataSource] = Registry(
         "lastfm": "benchkit.data.sources.lastfm:LASTFM",
         "ml-100k": "benchkit.data.sources.ml100k:ML100K",
         "movielens": "benchkit.data.sources.movielens:MOVIELENS",
+        "recbole": "benchkit.data.sources.recbole:RECBOLE",
         "steam": "benchkit.data.sources.steam:STEAM",
         "table": "benchkit.data.sources.table:OWN_TABLES",
         "toy": "benchkit.data.sources.toy:TOY",
