@@ -1,12 +1,16 @@
 """benchkit export recbole"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from benchkit.cli.export.options import FolderOption
 from benchkit.cli.options import DataFolderOption, OneDatasetOption, SuiteOption, TrustOption
 from benchkit.console import echo, echo_files
+
+if TYPE_CHECKING:
+    from benchkit.interop.exports.dataset_suite import DatasetExport
 
 
 def export_recbole_command(
@@ -25,7 +29,12 @@ def export_recbole_command(
     from benchkit.interop.exports.atomic_files import export_atomic_files
 
     task = load_task(load_suite(suite, trust=trust), dataset, data)
-    written = export_atomic_files(task.dataset, task.suite.dataset(task.task.test), to)
+    spec = task.suite.dataset(task.task.test)
+    print_dataset_export(export_atomic_files(task.dataset, spec, to))
+
+
+def print_dataset_export(written: "DatasetExport") -> None:
+    """Say what was written; end with 1 where it does not read back as the same dataset."""
     echo_files(written.files)
     if not written.is_same:
         echo(

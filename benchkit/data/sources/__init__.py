@@ -23,6 +23,7 @@ SOURCES: Registry[DataSource] = Registry(
         "amazon2023": "benchkit.data.sources.amazon2023:AMAZON2023",
         "beeradvocate": "benchkit.data.sources.beeradvocate:BEERADVOCATE",
         "frames": "benchkit.data.sources.frames:FRAMES",
+        "huggingface": "benchkit.data.sources.huggingface:HUGGINGFACE",
         "lastfm": "benchkit.data.sources.lastfm:LASTFM",
         "ml-100k": "benchkit.data.sources.ml100k:ML100K",
         "movielens": "benchkit.data.sources.movielens:MOVIELENS",

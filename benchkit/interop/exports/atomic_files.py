@@ -7,47 +7,25 @@ the answers, too: whoever reads them knows what is asked.
 Reference: https://recbole.io/docs/user_guide/data/atomic_files.html
 """
 
-import json
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
 from benchkit import io
-from benchkit.data.dataset import Cases, PreparedDataset
-from benchkit.data.preparation.pipeline import prepare_dataset
-from benchkit.data.preparation.split_tables import read_tables
-from benchkit.data.readers.time_parsing import NANOSECONDS, coarsest_unit
-from benchkit.data.request_batch import PADDING_ITEM
-from benchkit.data.spec import CandidateFileSpec, DatasetSpec
-from benchkit.data.splits.base import TEST, TRAIN, VALID
+from benchkit.data.dataset import PreparedDataset
+from benchkit.data.spec import DatasetSpec
 from benchkit.errors import DataError
-from benchkit.interop.exports.toml_text import format_table
+from benchkit.interop.exports.dataset_suite import (
+    DatasetExport,
+    finish_export,
+    part_rows,
+    short_times,
+)
 
-SUITE_FILE = "suite.toml"
-_PART_NAMES = {TRAIN: "train", VALID: "valid", TEST: "test"}
 _SPECIAL = '[\t\n\r"]'
 
 
-@dataclass(frozen=True)
-class AtomicExport:
-    """What was written, and whether it reads back as the same dataset."""
-
-    files: tuple[Path, ...]
-    fingerprint: str
-    """Of the dataset."""
-    read_back: str
-    """Fingerprint of what the files give when they are prepared again."""
-
-    @property
-    def is_same(self) -> bool:
-        """Whether the files hold all that the dataset holds."""
-        return self.fingerprint == self.read_back
-
-
-def export_atomic_files(dataset: PreparedDataset, spec: DatasetSpec, folder: Path) -> AtomicExport:
+def export_atomic_files(dataset: PreparedDataset, spec: DatasetSpec, folder: Path) -> DatasetExport:
     """Write NAME.inter, NAME.item, NAME.user and a suite, and read them back.
 
     A split that files gave is written as NAME.train.inter, NAME.valid.inter and NAME.test.inter;
@@ -61,7 +39,6 @@ def export_atomic_files(dataset: PreparedDataset, spec: DatasetSpec, folder: Pat
     Raises:
         DataError: A column has a name that a header cannot hold.
     """
-    files = _write_interactions(dataset, spec, folder)
     items = {"item_id:token": pl.Series(dataset.catalog.ids, dtype=pl.String)}
     for name, texts in dataset.catalog.texts.items():
         items[f"{_check_name(name)}:token_seq"] = pl.Series(texts, dtype=pl.String)
@@ -69,67 +46,36 @@ def export_atomic_files(dataset: PreparedDataset, spec: DatasetSpec, folder: Pat
     _write_table(item_file, items)
     user_file = folder / f"{dataset.name}.user"
     _write_table(user_file, {"user_id:token": pl.Series(dataset.users, dtype=pl.String)})
-    lists = _write_lists(dataset, spec, folder)
-    values = _describe(dataset, spec, files, lists)
-    suite = folder / SUITE_FILE
-    io.write_text(suite, _suite_text(dataset, values))
-    written = (*files.values(), item_file, user_file, *lists.values(), suite)
-    return AtomicExport(written, dataset.fingerprint, _read_back(values, folder))
+    columns = _interaction_columns(dataset)
+    parts = {}
+    for part, rows in part_rows(dataset, spec).items():
+        parts[part] = path = folder / f"{dataset.name}.{part}.inter"
+        _write_table(path, {name: values.gather(rows) for name, values in columns.items()})
+    options = {"items": item_file.name, "title": "title", "quoting": "csv"}
+    files = [*parts.values()]
+    if not parts:
+        files = [folder / f"{dataset.name}.inter"]
+        _write_table(files[0], columns)
+        options = {"interactions": files[0].name, **options}
+    others, read_back = finish_export(dataset, spec, folder, "recbole", options, parts)
+    written = (*files, item_file, user_file, *others)
+    return DatasetExport(written, dataset.fingerprint, read_back)
 
 
-def _write_interactions(
-    dataset: PreparedDataset, spec: DatasetSpec, folder: Path
-) -> dict[str, Path]:
-    """Write the interactions; return option or part -> file."""
-    data = dataset.interactions
+def _interaction_columns(dataset: PreparedDataset) -> dict[str, pl.Series]:
+    data, time = dataset.interactions, short_times(dataset)
     columns = {
         "user_id:token": pl.Series(dataset.users, dtype=pl.String).gather(data.user),
         "item_id:token": pl.Series(dataset.catalog.ids, dtype=pl.String).gather(data.item),
     }
     if data.rating is not None:
         # The shortest text that gives the same 32 bits again.
-        rating = pl.Series(data.rating).fill_nan(None).cast(pl.String)
-        columns["rating:float"] = rating
-    if data.timestamp is not None:
-        unit = NANOSECONDS[coarsest_unit(data.timestamp)]
-        columns["timestamp:float"] = pl.Series(data.timestamp // unit).cast(pl.String)
+        columns["rating:float"] = pl.Series(data.rating).fill_nan(None).cast(pl.String)
+    if time is not None:
+        columns["timestamp:float"] = pl.Series(time).cast(pl.String)
     if data.review is not None:
         columns["review:token_seq"] = pl.Series(data.review, dtype=pl.String)
-    split = spec.split_files
-    if split is None:
-        path = folder / f"{dataset.name}.inter"
-        _write_table(path, columns)
-        return {"interactions": path}
-    files = {}
-    for part in split.files:
-        rows = np.flatnonzero(dataset.part == part)
-        files[_PART_NAMES[part]] = path = folder / f"{dataset.name}.{_PART_NAMES[part]}.inter"
-        _write_table(path, {name: values.gather(rows) for name, values in columns.items()})
-    return files
-
-
-def _write_lists(dataset: PreparedDataset, spec: DatasetSpec, folder: Path) -> dict[str, Path]:
-    """Write candidate lists that a file gave; return setting -> file."""
-    if not isinstance(spec.candidates, CandidateFileSpec):
-        return {}
-    parts = {"file": dataset.test} | (
-        {"valid_file": dataset.valid} if spec.candidates.valid_file else {}
-    )
-    files = {}
-    for setting, cases in parts.items():
-        name = "test" if setting == "file" else "valid"
-        files[setting] = path = folder / f"{dataset.name}.{name}.candidates.jsonl"
-        io.write_text(path, "".join(_list_lines(dataset.catalog.ids, cases)))
-    return files
-
-
-def _list_lines(ids: tuple[str, ...], cases: Cases) -> list[str]:
-    lines = []
-    for case, codes in zip(cases.ids, cases.candidates.tolist(), strict=True):
-        items = [ids[code] for code in codes if code != PADDING_ITEM]
-        # In ASCII, because many readers take U+2028 and its like for the end of a line.
-        lines.append(json.dumps({"case_id": case, "candidates": items}) + "\n")
-    return lines
+    return columns
 
 
 def _write_table(path: Path, columns: dict[str, pl.Series]) -> None:
@@ -157,53 +103,3 @@ def _check_name(name: str) -> str:
             "rename it in the dataset: options.columns = { items = { new = ... } }",
         )
     return name
-
-
-def _describe(
-    dataset: PreparedDataset, spec: DatasetSpec, files: dict[str, Path], lists: dict[str, Path]
-) -> dict[str, Any]:
-    """Return the settings by which the files give the dataset again: what they hold is filtered."""
-    data, scale = dataset.interactions, dataset.catalog.rating_scale
-    options = {"items": f"{dataset.name}.item", "title": "title", "quoting": "csv"}
-    split: Any = spec.model_dump(mode="json")["split"]
-    if spec.split_files is None:
-        options = {"interactions": files["interactions"].name, **options}
-    else:
-        split = {**split, **{part: path.name for part, path in files.items()}}
-    candidates: dict[str, Any] = spec.candidates.model_dump(mode="json")
-    if isinstance(spec.candidates, CandidateFileSpec):
-        names = {setting: path.name for setting, path in lists.items()}
-        how = {"holds": "candidates", "names": "id", "match": "case"}
-        candidates = {**names, **how, "seed": spec.candidates.seed}
-    values = {
-        "name": dataset.name,
-        "source": "recbole",
-        "options": options,
-        "duplicates": "keep",
-        "similar_ids": "keep",
-        "time": None if data.timestamp is None else coarsest_unit(data.timestamp),
-        "rating_scale": None if scale is None else (scale.low, scale.high),
-        "split": split,
-        "cold": None if spec.cold is None else spec.cold.model_dump(mode="json"),
-        "candidates": candidates,
-        "synthetic": dataset.is_synthetic or None,
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _suite_text(dataset: PreparedDataset, values: dict[str, Any]) -> str:
-    head = format_table({"title": f"{dataset.name}, from atomic files"})
-    note = f"# fingerprint {dataset.fingerprint}\n"
-    row = format_table({"method": "popularity"})
-    return f"{head}\n{note}[[datasets]]\n{format_table(values)}\n[[methods]]\n{row}"
-
-
-def _read_back(values: dict[str, Any], folder: Path) -> str:
-    """Return the fingerprint of what the files give when they are prepared again."""
-    spec = DatasetSpec.model_validate(values).resolve_files(folder)
-    options = {
-        name: str(folder / value) if name in ("interactions", "items") else value
-        for name, value in spec.options.items()
-    }
-    prepared = prepare_dataset(read_tables(spec, options), spec)
-    return replace(prepared, is_synthetic=spec.synthetic).fingerprint
