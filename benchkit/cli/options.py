@@ -258,6 +258,10 @@ ForgetOption = Annotated[
     list[str] | None,
     typer.Option(help="A row (its label) that leaves the tables; its runs stay on disk."),
 ]
+CiteOption = Annotated[
+    bool,
+    typer.Option("--cite", help="Instead: BibTeX of the methods and datasets, from their cards."),
+]
 
 PartialOption = Annotated[
     bool,
