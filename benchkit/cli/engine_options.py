@@ -1,4 +1,4 @@
-"""Options of commands that ask language models."""
+"""Options of commands that ask language models, and of what runs are copied to."""
 
 from pathlib import Path
 from typing import Annotated
@@ -35,4 +35,11 @@ AnswersFolderOption = Annotated[
 RepliesOption = Annotated[
     Path | None,
     typer.Option(help="Instead of a judge, its replies: JSON lines with case, method and text."),
+]
+TrackerOption = Annotated[
+    str,
+    typer.Option(
+        help="Copy runs to trackers, comma-separated: tensorboard, mlflow, wandb, trackio, an entry"
+        " point, FILE.py:Class; by default to those that $BENCHKIT_TRACKERS names."
+    ),
 ]
