@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
 from typer.testing import CliRunner
@@ -157,14 +158,15 @@ def test_a_resumed_run_asks_only_what_had_no_answer(tmp_path, server, benchkit):
     server.faults.extend([*[None] * 10, OVERLOADED, *[None] * 9, OVERLOADED])
     code, screen = benchkit("run", suite)
     assert code == 1 and "2 of 60 cases without a readable answer (.033)" in screen
-    first = [json.dumps(seen.body) for seen in server.seen]
+    unanswered = {json.dumps(server.seen[number].body) for number in (10, 20)}
     server.faults.clear()
     assert benchkit("run", suite)[0] == 0
-    again = [json.dumps(seen.body) for seen in server.seen[len(first) :]]
-    assert len({*first, *again}) == USERS and len(set(again)) == len(again)
-    # The second fault, the 21st answer, ends the run; the next request may be under way by then.
-    assert {body for body in again if body in first} == {first[10], *first[20:]}
-    assert len(first) in (21, 22)
+    times_asked = Counter(json.dumps(seen.body) for seen in server.seen)
+    assert len(times_asked) == USERS
+    again = {body for body, times in times_asked.items() if times > 1}
+    # The second fault ends the run, while the request after it may be under way.
+    assert unanswered <= again and len(again) <= 3
+    assert max(times_asked.values()) == 2
 
 
 @pytest.mark.parametrize("fault", [OVERLOADED, TOO_LONG])

@@ -147,6 +147,8 @@ def _judge(run: Run, text: str) -> None:
         "title": [text, None],
         "target": ["a", "a"],
         "target_title": [text, text],
+        "reference": [text, None],
+        "similarity": [0.5, None],
         "rationale": [text, None],
         "named_outside": [0, None],
         "history": [[text, "Green Tea"], ["Tea"]],
