@@ -40,6 +40,6 @@ TrackerOption = Annotated[
     str,
     typer.Option(
         help="Copy runs to trackers, comma-separated: tensorboard, mlflow, wandb, trackio, an entry"
-        " point, FILE.py:Class; by default to those that $BENCHKIT_TRACKERS names."
+        " point, FILE.py:Class."
     ),
 ]

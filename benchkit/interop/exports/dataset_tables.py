@@ -10,7 +10,7 @@ from benchkit.data.spec import DatasetSpec
 from benchkit.interop.exports.dataset_suite import PART_NAMES, part_rows, short_times
 
 HUB_PARTS = {"train": "train", "valid": "validation", "test": "test"}
-WHOLE = "full"  # "all" is a word of the library's
+WHOLE = "whole"  # "all" is a word of the library's
 
 
 @dataclass(frozen=True)

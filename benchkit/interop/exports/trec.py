@@ -23,6 +23,8 @@ from benchkit import io
 from benchkit.data.dataset import Cases, PreparedDataset
 from benchkit.data.request_batch import PADDING_ITEM
 from benchkit.errors import DataError
+from benchkit.evaluation.protocols.sampled import Sampled
+from benchkit.evaluation.protocols.scored import Scored
 from benchkit.evaluation.ranks import rank_by_frequency
 from benchkit.interop.exports.stored_runs import StoredRun, find_stored_runs
 from benchkit.interop.trec_ids import escape_id
@@ -89,10 +91,10 @@ def _read_lists(run: StoredRun) -> dict[str, dict[str, Ranking]]:
     """Return protocol -> case -> its list; cases without an answer are left out."""
     answers = run.run.predictions()
     lists: dict[str, dict[str, Ranking]] = {}
-    if "scored" in run.manifest.identity["protocols"]:
-        lists["scored"] = dict(_scored_lists(run, answers))
-    if "sampled" in run.manifest.identity["protocols"]:
-        lists["sampled"] = dict(_sampled_lists(answers))
+    if Scored.name in run.manifest.identity["protocols"]:
+        lists[Scored.name] = dict(_scored_lists(run, answers))
+    if Sampled.name in run.manifest.identity["protocols"]:
+        lists[Sampled.name] = dict(_sampled_lists(answers))
     return lists
 
 

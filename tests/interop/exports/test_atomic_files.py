@@ -51,7 +51,7 @@ def test_out_and_in_is_the_same_dataset(tmp_path, options):
     assert again.catalog.texts == dataset.catalog.texts and again.users == dataset.users
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     texts=st.lists(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=4, max_size=4

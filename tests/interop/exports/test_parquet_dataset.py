@@ -42,7 +42,7 @@ def test_a_split_of_files_has_a_file_a_part(tmp_path):
     splits = [(entry.config, entry.split) for entry in list_tables(dataset, spec)]
     assert splits == [
         ("interactions", "train"), ("interactions", "validation"), ("interactions", "test"),
-        ("items", "full"), ("cases", "validation"), ("cases", "test"),
+        ("items", "whole"), ("cases", "validation"), ("cases", "test"),
     ]  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_hugging_face_reads_it(tmp_path, monkeypatch):
     options = {"cache_dir": str(tmp_path / "cache")}
     cases = datasets.load_dataset(str(tmp_path / "out"), "cases", split="test", **options)
     assert cases["case_id"] == list(dataset.test.ids)
-    items = datasets.load_dataset(str(tmp_path / "out"), "items", split="full", **options)
+    items = datasets.load_dataset(str(tmp_path / "out"), "items", split="whole", **options)
     assert items["title"] == dataset.catalog.texts["title"]
     assert items["blurb"] == dataset.catalog.texts["blurb"]
 
