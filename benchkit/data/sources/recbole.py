@@ -13,7 +13,7 @@ from benchkit.data.readers.table_reader import FileTable, TextOptions, read_tabl
 from benchkit.data.sources.base import DataSource
 from benchkit.errors import DataError
 
-_IDS = {"user_id": "user", "item_id": "item"}
+_IDS = ({"user_id": "user", "item_id": "item"}, {"item_id": "item"})  # of interactions, of items
 _TYPES = ("token", "token_seq", "float", "float_seq")
 
 
@@ -34,7 +34,7 @@ def read_atomic_files(
     """
     paths = atomic_files(interactions, items)
     files = [_read(path, quoting) for path in paths]
-    named = [_rename_ids(file.table) for file in files]
+    named = [_rename(file.table, ids) for file, ids in zip(files, _IDS, strict=False)]
     has_items = len(paths) > 1
     return RawData(
         named[0],
@@ -78,8 +78,8 @@ def _split_type(path: Path, cell: str) -> str:
     return name
 
 
-def _rename_ids(table: pl.DataFrame) -> pl.DataFrame:
-    return table.rename({old: new for old, new in _IDS.items() if old in table.columns})
+def _rename(table: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
+    return table.rename({old: new for old, new in names.items() if old in table.columns})
 
 
 def _name_titles(path: Path, items: pl.DataFrame, title: str) -> pl.DataFrame:

@@ -62,7 +62,7 @@ class TrackerSinks:
         """Turn whatever a tracker raises into a warning; it is not used any more."""
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._open.pop(name, None)
             hint = getattr(error, "hint", "") if isinstance(error, BenchkitError) else ""
             text = error.cause if isinstance(error, BenchkitError) else str(error)

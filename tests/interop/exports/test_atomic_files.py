@@ -19,6 +19,7 @@ from benchkit.data.sources.recbole import read_atomic_files
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import DataError
 from benchkit.interop.exports.atomic_files import export_atomic_files
+from benchkit.interop.exports.parquet_dataset import export_parquet_dataset
 from tests.support.command_line import said
 from tests.support.hostile_data import hostile_dataset
 from tests.support.suites import make_suite
@@ -104,6 +105,30 @@ def test_a_split_and_lists_of_others(tmp_path):
     )
     assert again.fingerprint == dataset.fingerprint
     assert again.catalog.ids == tuple("abcdef") and list(again.test.target_position) == [1, -1]
+
+
+@pytest.mark.parametrize(
+    ("per_user", "scale", "first_time"),
+    [(2, None, None), (6, (-10, 10), 1_600_000_000_000_000_001), (6, (0, 1), -500)],
+)
+def test_short_histories_other_scales_and_times(tmp_path, per_user, scale, first_time):
+    n = 60
+    table = {
+        "user": [f"u{k // per_user}" for k in range(n)],
+        "item": [f"i{k * 7 % 13}" for k in range(n)],
+    }
+    settings = {"name": "v", "source": "toy", "candidates": {"count": 3}}
+    if scale is not None:
+        ratings = [scale[0] + k * 7 % (scale[1] - scale[0] + 1) for k in range(n)]
+        table |= {"rating": ratings, "timestamp": [first_time + k for k in range(n)]}
+        settings |= {"rating_scale": scale, "time": "ns" if first_time > 0 else "s"}
+    texts = {name: [f"{name} {k}" for k in range(13)] for name in ("title", "user_id", "user")}
+    items = pl.DataFrame({"item": [f"i{k}" for k in range(13)], **texts, "rating": ["1"] * 13})
+    spec = DatasetSpec.model_validate(settings)
+    dataset = prepare_dataset(RawData(pl.DataFrame(table), items if scale else None), spec)
+    assert len(dataset.valid) == (0 if per_user == 2 else n // per_user)
+    assert export_atomic_files(dataset, spec, tmp_path / "a").is_same
+    assert export_parquet_dataset(dataset, spec, tmp_path / "p").is_same
 
 
 def test_the_header_and_the_cells_are_recboles(tmp_path):
