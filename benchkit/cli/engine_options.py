@@ -34,7 +34,10 @@ AnswersFolderOption = Annotated[
 ]
 RepliesOption = Annotated[
     Path | None,
-    typer.Option(help="Instead of a judge, its replies: JSON lines with case, method and text."),
+    typer.Option(
+        help="Instead of a judge, its replies: JSON lines with case, method and text, or a log of"
+        " Inspect as JSON."
+    ),
 ]
 TrackerOption = Annotated[
     str,

@@ -222,7 +222,7 @@ GradesArgument = Annotated[
         metavar="FILE...",
         help="Grades as CSV, TSV, Parquet or JSONL: a row a grade, with columns item, rater"
         " and grade; without a rater column, a file is a rater. The labels that benchkit"
-        " annotate reads back are such a file.",
+        " annotate reads back are such a file, and so is a log of Inspect as JSON.",
     ),
 ]
 SystemOption = Annotated[

@@ -30,7 +30,7 @@ from benchkit.runs.records import Manifest
 EEE_VERSION = "0.3.0"
 _UNIT_METRICS = (
     "hr", "ndcg", "mrr", "recall", "precision", "map", "graded-ndcg", "coverage", "gini", "valid",
-    "refused", "truncated", "adherence", "avoidance",
+    "refused", "truncated", "adherence", "avoidance", "serendipity",
 )  # fmt: skip
 _LOWER_IS_BETTER = ("gini", "refused", "truncated")
 
