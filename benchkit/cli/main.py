@@ -12,6 +12,7 @@ from benchkit.cli.compare import compare_command
 from benchkit.cli.data import data_app
 from benchkit.cli.diagnose import diagnose_command
 from benchkit.cli.doctor import doctor_command
+from benchkit.cli.export import export_app
 from benchkit.cli.import_ import import_command
 from benchkit.cli.judge import judge_command
 from benchkit.cli.judging.anchors import anchors_command
@@ -53,6 +54,7 @@ app.command("abtest", cls=StrictCommand)(abtest_command)
 app.command("annotate", cls=StrictCommand)(annotate_command)
 app.command("import", cls=StrictCommand)(import_command)
 app.add_typer(data_app, name="data")
+app.add_typer(export_app, name="export")
 
 
 @app.callback()

@@ -1,17 +1,15 @@
 """benchkit run"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import parse_integers, split_names
 from benchkit.cli.data.downloads import print_downloads
+from benchkit.cli.engine_options import TrackerOption
 from benchkit.console import echo_files
-
-if TYPE_CHECKING:
-    from benchkit.runs.job import Outcome
 
 
 def run_command(
@@ -37,12 +35,14 @@ def run_command(
     trust: options.TrustOption = False,
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     dry_run: Annotated[bool, typer.Option(help="Show what would run, and stop.")] = False,
+    tracker: TrackerOption = "",
     leaderboards: options.LeaderboardsOption = Path("leaderboards"),
 ) -> None:
     """Run a suite: what is complete is kept, what was interrupted is done again."""
     from rich.text import Text
 
     from benchkit import api
+    from benchkit.api.run_report import old_failure_printer
     from benchkit.config.demo import demo_name
     from benchkit.report.core.terminal_table import wide_console
 
@@ -60,16 +60,11 @@ def run_command(
         api.print_plan(planned, console, jobs=jobs, threads=threads, executor=executor)
         return
 
-    def tell_old_failure(outcome: "Outcome") -> None:
-        if outcome.manifest.status == "failed" and not outcome.computed:
-            line = f" {outcome.job.title}, earlier: {outcome.manifest.error}"
-            console.print(Text("failed", "red").append(line, "default"), soft_wrap=True)
-            console.print("  do it again with --overwrite failed", highlight=False)
-
     with options.say_what_is_kept(out), api.show_progress(console) as handler:
         results = api.run(
-            suite, **chosen, fetch=fetch, progress=handler, on_outcome=tell_old_failure
-        )
+            suite, **chosen, fetch=fetch, progress=handler, on_outcome=old_failure_printer(console),
+            trackers=split_names(tracker),
+        )  # fmt: skip
     for line in results.run_report.lines():
         console.print(Text(line), soft_wrap=True)
     paths = results.write(leaderboards)
