@@ -38,6 +38,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_executors.py
 	$(BIN)/python tests/benchmarks/bench_estimates.py
 	$(BIN)/python tests/benchmarks/bench_calibration.py
+	$(BIN)/python tests/benchmarks/bench_probes.py
 	$(BIN)/python tests/benchmarks/bench_lm.py
 	$(BIN)/python tests/benchmarks/bench_preference.py
 	$(BIN)/python tests/benchmarks/bench_grpo.py

@@ -14,14 +14,19 @@ stay under 0.25. Among many past choices something is always close: of MovieLens
 in the median) half are close to another's rationale, which then fails by naming unknown items.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from benchkit.errors import ConfigError
+from benchkit.judging.item_mentions import title_index
+from benchkit.judging.statements.rules import check_rationale
+from benchkit.judging.statements.statement import StatementCheck
 from benchkit.judging.verdicts import JudgeInput
+from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.lm.teachers.encoder import TextEncoder
+from benchkit.types import RunContext
 from judges.feature_judge import Evidence, FeatureJudge, Grades
 
 HEURISTIC_CAVEAT = (
@@ -158,6 +163,7 @@ class HeuristicJudge(FeatureJudge):
     """
 
     Config = HeuristicConfig
+    checks_statements = True
     caveats: tuple[str, ...] = (HEURISTIC_CAVEAT,)
 
     def __init__(self, config: HeuristicConfig, encoder: TextEncoder | None = None) -> None:
@@ -182,6 +188,17 @@ class HeuristicJudge(FeatureJudge):
         else:
             grades = RULES[self._config.rubric](_signs(features, self._config), self._config)
         return {name: float(grade) for name, grade in grades.items()}, dict(features)
+
+    def check_statements(
+        self, inputs: Sequence[JudgeInput], run: RunContext
+    ) -> Iterator[tuple[StatementCheck, ...]]:
+        """Yield what `benchkit.judging.statements.rules` say of each input's statements."""
+        index = title_index(run.catalog)
+        return (check_rationale(judge_input, index) for judge_input in inputs)
+
+    def estimate_statements(self, inputs: Sequence[JudgeInput], run: RunContext) -> CostEstimate:  # noqa: ARG002
+        """Return no cost: no language model is asked."""
+        return NO_COST
 
 
 def _signs(features: Mapping[str, float], config: HeuristicConfig) -> _Signs:

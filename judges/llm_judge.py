@@ -12,7 +12,8 @@ from pydantic import Field, PositiveInt, computed_field, model_validator
 from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
 from benchkit.judging.rubric import Rubric, load_rubric
-from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, Verdict
+from benchkit.judging.statements.statement import StatementCheck
+from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, JudgePair, Verdict
 from benchkit.lm.backbones import parse_engine_settings
 from benchkit.lm.cached_generator import (
     CachedGenerator,
@@ -29,10 +30,17 @@ from benchkit.lm.cost_estimate import REPLY_TOKENS, CostEstimate
 from benchkit.lm.data_parallel.engine_factory import make_chosen_engine, scale_batch
 from benchkit.lm.engines import connect_progress
 from benchkit.lm.generation_cache import GenerationCache
-from benchkit.lm.types import Decoding, Engine, Prompt
+from benchkit.lm.types import CachingEngine, Decoding, Engine, Prompt
 from benchkit.types import Catalog, RunContext
+from judges.composite.verdict_margins import score_margins
 from judges.injection import detect_injection
 from judges.prompts import PromptInputs, PromptOptions, prompt_inputs, render_judge_prompt
+from judges.statement_prompts import (
+    read_checks,
+    require_statement_rubric,
+    statement_inputs,
+    statement_texts,
+)
 from judges.verdict_parser import read_verdict
 
 INJECTION_IN_DATA = (
@@ -55,6 +63,13 @@ class LLMJudgeConfig(PromptOptions):
     rubric: str = Field(default="rationale-0-3", description="A name, or the path of a TOML file.")
     decoding: Decoding = Decoding(temperature=0, top_p=1, max_tokens=1024)
     """How its replies are drawn; `n` must be 1."""
+    statements: str = Field(
+        default="",
+        description="Whether it also checks the statements of each rationale, one by one, against"
+        " history, reviews and texts of items: a rubric for that, `statement-support` or a file of"
+        " your own. It asks once for each statement of the rationale and of a control; no grade"
+        " changes.",
+    )
     retries: int = Field(
         default=1, ge=0, le=5,
         description="How often to ask again after a whole reply without a readable verdict, each"
@@ -88,6 +103,12 @@ class LLMJudgeConfig(PromptOptions):
         """
         return semantic_settings(self.engine)
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def statement_rubric(self) -> str:
+        """Hash of the rubric for statements, for the identity of a judgement."""
+        return load_rubric(self.statements).hash if self.statements else ""
+
 
 class LLMJudge:
     """Asks an engine for each verdict; what was answered once is not asked again.
@@ -113,6 +134,9 @@ class LLMJudge:
         self._engines: dict[Path, Engine] = {}
         self._batch = prompts_at_once(config.engine, config.batch)
         self.rubric = load_rubric(config.rubric)
+        self._show = prompt_inputs
+        if config.statements:
+            require_statement_rubric(load_rubric(config.statements))
         self.models = (model_name(config.engine),)
         temperature = config.decoding.temperature
         drawn = f", temperature {temperature:g}" if temperature else ""
@@ -128,6 +152,42 @@ class LLMJudge:
         generator = self._make_generator(run, batch)
         for part in chunks(inputs, batch):
             yield from self._judge_part(part, generator, run.catalog)
+
+    def with_rubric(self, rubric: Rubric) -> "LLMJudge":
+        """Return the judge asked by a rubric in other words, by the same engine."""
+        judge = LLMJudge(self._config, self._engine)
+        judge.rubric = rubric
+        return judge
+
+    def repeat(self, number: int) -> "LLMJudge":
+        """Return the judge of another call.
+
+        Its seed is another one. An engine that stores its answers itself stores these apart, since
+        at temperature 0 no seed tells them from the first ones; it has a budget of its own.
+        """
+        decoding = self._config.decoding
+        again = decoding.model_copy(update={"seed": decoding.seed + number})
+        config = self._config.model_copy(update={"decoding": again})
+
+        def engine(run: RunContext) -> Engine:
+            first = self._engine(run)
+            if not isinstance(first, CachingEngine):
+                return first
+            cache = run.cache / f"repeat-{number}"
+            cache.mkdir(parents=True, exist_ok=True)
+            return self._make(replace(run, cache=cache))
+
+        judge = LLMJudge(config, engine)
+        judge.rubric = self.rubric
+        return judge
+
+    def margins(
+        self, inputs: Sequence[JudgeInput], verdicts: Sequence[Verdict], run: RunContext
+    ) -> Iterator[float | None]:
+        """Yield how much likelier each verdict was than the next grade (`MarginJudge.margins`)."""
+        prompts = list(self._prompts(inputs, 0, run.catalog))
+        replies = [verdict.text if verdict.status == SCORED else "" for verdict in verdicts]
+        return score_margins(self._engine(run), prompts, replies, self.rubric)
 
     @property
     def asks_by_batches(self) -> bool:
@@ -166,6 +226,29 @@ class LLMJudge:
             price_calls(engine, likely, likely_tokens, likely * min(REPLY_TOKENS, longest)),
         )
 
+    @property
+    def checks_statements(self) -> bool:
+        """Whether it checks the statements of rationales, too."""
+        return bool(self._config.statements)
+
+    def check_statements(
+        self, inputs: Sequence[JudgeInput], run: RunContext
+    ) -> Iterator[tuple[StatementCheck, ...]]:
+        """Yield the checks of each input's statements, as `StatementChecker` does."""
+        verdicts = self._statement_judge().judge(statement_inputs(inputs), run)
+        return read_checks(inputs, verdicts)
+
+    def estimate_statements(self, inputs: Sequence[JudgeInput], run: RunContext) -> CostEstimate:
+        """Estimate the cost of `check_statements`, as `estimate` does."""
+        return self._statement_judge().estimate(statement_inputs(inputs), run)
+
+    def _statement_judge(self) -> "LLMJudge":
+        """Return the same model with the rubric for statements, and with the same engines."""
+        config = self._config.model_copy(update={"rubric": self._config.statements})
+        judge = LLMJudge(config, self._make)
+        judge._engines, judge._show = self._engines, statement_texts
+        return judge
+
     def _split_unread(
         self,
         inputs: Sequence[JudgeInput],
@@ -185,15 +268,18 @@ class LLMJudge:
 
     def _make_generator(self, run: RunContext, batch: int | None = None) -> CachedGenerator:
         def engine() -> Engine:
-            if run.cache not in self._engines:
-                self._engines[run.cache] = self._make(run)
-            connect_progress(self._engines[run.cache], run.progress)
-            return self._engines[run.cache]
+            return self._engine(run)
 
         identity = {"engine": identify_engine(self._config.engine)}
         store = GenerationCache(run.cache)
         decoding = self._config.decoding
         return CachedGenerator(engine, identity, decoding, store, batch or self._batch)
+
+    def _engine(self, run: RunContext) -> Engine:
+        if run.cache not in self._engines:
+            self._engines[run.cache] = self._make(run)
+        connect_progress(self._engines[run.cache], run.progress)
+        return self._engines[run.cache]
 
     def _judge_part(
         self, part: Sequence[JudgeInput], generator: CachedGenerator, catalog: Catalog
@@ -237,8 +323,8 @@ class LLMJudge:
         evidence = dict(verdict.evidence)
         for name, detected in kinds.items():
             evidence |= {f"injection in {name}: {kind}": 1.0 for kind in detected}
-        in_rationale = bool(kinds.pop("rationale"))
-        in_data = any(kinds.values())
+        in_rationale = any(d for name, d in kinds.items() if name.startswith("rationale"))
+        in_data = any(d for name, d in kinds.items() if not name.startswith("rationale"))
         flags = (
             *[INJECTION] * in_rationale, *[INJECTION_IN_DATA] * in_data,
             *[SHORTENED] * content.shortened,
@@ -246,7 +332,7 @@ class LLMJudge:
         return replace(verdict, evidence=evidence, flags=flags, usage=usage)
 
     def _prompt_inputs(self, judge_input: JudgeInput, catalog: Catalog) -> PromptInputs:
-        return prompt_inputs(judge_input, self.rubric, catalog, self._config)
+        return self._show(judge_input, self.rubric, catalog, self._config)
 
     def _prompts(
         self, inputs: Iterable[JudgeInput], attempt: int, catalog: Catalog
@@ -257,7 +343,14 @@ class LLMJudge:
 
     def _impossible(self, judge_input: JudgeInput) -> str:
         """Return why the judge need not be asked; empty if it is."""
-        if not judge_input.rationale.strip():
+        is_pair = isinstance(judge_input, JudgePair)
+        if is_pair != self.rubric.pairwise:
+            return (
+                "the rubric asks about pairs" if not is_pair else "the rubric asks about one answer"
+            )
+        rationales = [judge_input.rationale]
+        rationales += [judge_input.other_rationale] if isinstance(judge_input, JudgePair) else []
+        if not all(text.strip() for text in rationales):
             return "there is no rationale to judge"
         if self.rubric.shows_target and judge_input.target is None:
             return "the rubric shows the target, and the input has none"

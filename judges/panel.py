@@ -16,6 +16,8 @@ from benchkit.judging.verdicts import (
     BatchJudge,
     Judge,
     JudgeInput,
+    RepeatableJudge,
+    RewordableJudge,
     Verdict,
     construct_judge,
 )
@@ -68,7 +70,7 @@ class PanelConfig(BaseModel):
     @property
     def members(self) -> list[dict[str, Any]]:
         """What each judge's verdicts depend on, so that the panel's identity holds it."""
-        return [_identify_judge(spec) for spec in self.judges]
+        return [identify_judge(spec) for spec in self.judges]
 
 
 class Panel:
@@ -86,7 +88,7 @@ class Panel:
     models: tuple[str, ...]
 
     def __init__(self, config: PanelConfig) -> None:
-        judges = {spec.name: _make_judge(spec) for spec in config.judges}
+        judges = {spec.name: make_judge(spec) for spec in config.judges}
         self._set_judges(judges, config.min_graded, config.gap)
 
     @classmethod
@@ -139,6 +141,26 @@ class Panel:
         """Sum the estimates of all judges; the cost is known if that of all who ask is."""
         return sum((judge.estimate(inputs, run) for judge in self._judges.values()), NO_COST)
 
+    def with_rubric(self, rubric: Rubric) -> "Panel | None":
+        """Return the panel asked by a rubric in other words; None where a member reads none."""
+        judges = {
+            label: judge.with_rubric(rubric)
+            for label, judge in self._judges.items()
+            if isinstance(judge, RewordableJudge)
+        }
+        members = {label: judge for label, judge in judges.items() if judge is not None}
+        if len(members) < len(self._judges):
+            return None
+        return Panel.from_judges(members, self._min_graded, self._gap)
+
+    def repeat(self, number: int) -> "Panel":
+        """Return the panel of another call."""
+        judges = {
+            label: judge.repeat(number) if isinstance(judge, RepeatableJudge) else judge
+            for label, judge in self._judges.items()
+        }
+        return Panel.from_judges(judges, self._min_graded, self._gap)
+
     def _combine(self, key: str, verdicts: dict[str, Verdict]) -> Verdict:
         scored = {label: v for label, v in verdicts.items() if v.status == SCORED}
         evidence = {"scored": float(len(scored))}
@@ -174,12 +196,14 @@ class Panel:
         )
 
 
-def _make_judge(spec: JudgeSpec) -> Judge:
+def make_judge(spec: JudgeSpec) -> Judge:
+    """Return the judge that a setting names."""
     card = cards.find_card(spec.judge, "judge")
     return construct_judge(card, cards.build_config(card, spec.config))
 
 
-def _identify_judge(spec: JudgeSpec) -> dict[str, Any]:
+def identify_judge(spec: JudgeSpec) -> dict[str, Any]:
+    """Return what the verdicts of such a judge depend on."""
     card = cards.find_card(spec.judge, "judge")
     config = cards.build_config(card, spec.config)
     return {"label": spec.name, **cards.identify_component(card, config)}

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from benchkit.judging.inputs import history_lines
 from benchkit.judging.rubric import Criterion, Rubric
-from benchkit.judging.verdicts import JudgeInput
+from benchkit.judging.verdicts import JudgeInput, JudgePair
 from benchkit.lm.types import Message, Prompt
 from benchkit.types import Catalog
 from judges.grade_numbers import RATING_WORD
@@ -27,7 +27,7 @@ RETRY_REQUEST = (
 )
 _LINE = 600  # characters of a title, or of a line of the history besides its review
 
-_PLACEHOLDERS = re.compile(r"\{(history|item|target|rationale|scale)\}")
+_PLACEHOLDERS = re.compile(r"\{(history|item(?:_[ab])?|target|rationale(?:_[ab])?|scale)\}")
 _BRACKETS = str.maketrans("<>", "‹›")
 _SQUARE = re.compile(r"\[(/?[A-Z][A-Z_]{2,})\]")  # special tokens of some templates: [INST]
 _UNUSUAL = re.compile(r"[^\n\t\x20-\x7e]")
@@ -61,7 +61,10 @@ class PromptInputs:
 def prompt_inputs(
     judge_input: JudgeInput, rubric: Rubric, catalog: Catalog, options: PromptOptions
 ) -> PromptInputs:
-    """Return what the judge sees: history, item, rationale, and the target where it is shown."""
+    """Return what the judge sees: history, item, rationale, and the target where it is shown.
+
+    Of a pair, items and rationales of A and of B.
+    """
     limit = options.review_chars if options.reviews else 0
     events = [
         event._replace(review=_cut(" ".join((event.review or "").split()), limit) or None)
@@ -69,15 +72,20 @@ def prompt_inputs(
     ]
     lines = (_cut(line, _LINE + limit) for line in history_lines(events, catalog))
     numbered = [f"{number}. {line}" for number, line in enumerate(lines, 1)]
-    rationale = judge_input.rationale.strip()
-    texts = {
-        "history": "\n".join(numbered) or "(nothing)",
-        "item": _title(judge_input.item, catalog),
-        "rationale": _cut(rationale, options.rationale_chars),
-    }
+    answers = {"": (judge_input.item, judge_input.rationale)}
+    if isinstance(judge_input, JudgePair):
+        other = judge_input.other_item, judge_input.other_rationale
+        answers = {"_a": answers[""], "_b": other}
+    texts = {"history": "\n".join(numbered) or "(nothing)"}
+    shortened = False
+    for suffix, (item, rationale) in answers.items():
+        rationale = rationale.strip()
+        texts[f"item{suffix}"] = _title(item, catalog)
+        texts[f"rationale{suffix}"] = _cut(rationale, options.rationale_chars)
+        shortened |= len(rationale) > options.rationale_chars
     if rubric.shows_target and judge_input.target is not None:
         texts["target"] = _title(judge_input.target, catalog)
-    return PromptInputs(texts, len(rationale) > options.rationale_chars)
+    return PromptInputs(texts, shortened)
 
 
 def render_judge_prompt(

@@ -52,6 +52,7 @@ ALLOWED = {
     "runs.estimates.expected_costs": {*_BASE},
     "runs.estimates.cost_texts": {*_BASE, "runs.estimates.expected_costs"},
     "runs.records": {*_BASE, "runs.estimates.expected_costs", "runs.progress"},
+    "runs.record_values": set(),
     "runs.provenance": {*_BASE, "__init__"},
     "runs.ledger": {*_BASE},
     "runs.plan_merging": {*_BASE, "runs.records"},
@@ -70,7 +71,8 @@ ALLOWED = {
     "processes": {*_BASE, "cards", "data.answer_keys", "data.request_batch",
                   "evaluation.predict", "lm.generation_cache", "source_hash"},
     "judging": {*_BASE, "cards", "config", "data", "evaluation", "lm", "runs.progress",
-                "runs.provenance", "runs.records", "runs.store", "source_hash", "stats"},
+                "runs.provenance", "runs.record_values", "runs.records", "runs.store",
+                "source_hash", "stats"},
     "runs": {*_BASE, "cards", "config", "data", "evaluation", "growth", "judging", "lm.backbones",
              "lm.cached_generator", "lm.config", "lm.data_parallel", "lm.engines",
              "lm.generation_cache", "lm.nano.build", "lm.types", "processes",
@@ -79,7 +81,8 @@ ALLOWED = {
              "runs.records", "runs.store", "source_hash"},
     "report": {*_BASE, "cards", "data.dataset_statistics", "data.readers.delimited_text",
                "evaluation.lookup", "evaluation.protocols.base", "runs.estimates.expected_costs",
-               "runs.estimates.cost_texts", "runs.records", "runs.store", "stats"},
+               "runs.estimates.cost_texts", "runs.record_values", "runs.records", "runs.store",
+               "stats"},
     "interop": {*_BASE, "config", "data", "evaluation", "lm", "runs", "runs.progress",
                 "runs.provenance", "runs.records", "runs.store", "source_hash"},
     "testing": {*_BASE, "config", "data", "evaluation", "judging", "lm", "runs", "runs.progress",
@@ -94,8 +97,8 @@ ALLOWED["cli"] = {*ALLOWED} - {
 PLUG_INS = {
     "baselines": {*_BASE, "cards", "evaluation.metrics", "evaluation.validation_ndcg", "lm",
                   "process_state", "training"},
-    "judges": {*_BASE, "cards", "config", "data", "judging", "lm", "runs.records", "runs.store",
-               "stats"},
+    "judges": {*_BASE, "cards", "config", "data", "judging", "lm", "runs.record_values",
+               "runs.records", "runs.store", "stats"},
 }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """SASRec: self-attention over the items of a user, predicting the next at every position.
 
 Kang and McAuley, Self-Attentive Sequential Recommendation, ICDM 2018. Losses also from Petrov and
-Macdonald, gSASRec, RecSys 2023. The network is in `sasrec_network`.
+Macdonald, gSASRec, RecSys 2023; blocks also from LiGR and HSTU (`sequence_blocks`). The network is
+in `sasrec_network`.
 """
 
 import copy
@@ -61,12 +62,18 @@ class SASRec:
         """Newest items of a history that are read."""
         dropout: float = Field(default=0.2, ge=0, lt=1)
         """Dropout rate on the input and on each sublayer."""
-        loss: Literal["bce", "gbce", "cross-entropy"] = "cross-entropy"
-        """Binary cross-entropy against sampled items (paper), its calibrated form, or the softmax
-        over the catalogue."""
+        block: Literal["transformer", "ligr", "hstu"] = Field(
+            default="transformer", exclude_if=lambda block: block == "transformer"
+        )
+        """What the network consists of: the paper's blocks, those of LiGR, gated, or of HSTU,
+        whose attention is not normalised."""
+        loss: Literal["bce", "gbce", "sampled-softmax", "cross-entropy"] = "cross-entropy"
+        """Binary cross-entropy against sampled items (paper), its calibrated form, the softmax over
+        sampled items, or over the catalogue."""
         negatives: PositiveInt | None = None
-        """Items sampled uniformly for bce, per position, and gbce, per window. None: 1 for bce, 32
-        for gbce; with the 256 of its paper, scores can stay those of popularity for ten epochs."""
+        """Items sampled uniformly for bce, per position, gbce, per window, and sampled-softmax, per
+        batch. None: 1, 32 and 256; gbce with the 256 of its paper can stay at the scores of
+        popularity for ten epochs."""
         calibration: float = Field(default=0.75, ge=0, le=1)
         """Calibration t of gbce."""
         learning_rate: PositiveFloat = 2e-3
@@ -186,8 +193,9 @@ class SASRec:
         config = self.config
         with torch.random.fork_rng(devices=[]):
             network = SASRecNetwork(
-                len(self.index), config.hidden, config.layers, config.heads, config.max_length
-            )
+                len(self.index), config.hidden, config.layers, config.heads, config.max_length,
+                config.block,
+            )  # fmt: skip
         return network.initialise(_torch_generator(run, "weights", "cpu")).to(run.device)
 
     def _loss(
@@ -205,7 +213,7 @@ class SASRec:
             generator=_torch_generator(run, "dropout", device),
         )
         rng = run.generator("sasrec", "negatives")
-        k = config.negatives or (32 if config.loss == "gbce" else 1)
+        k = config.negatives or {"gbce": 32, "sampled-softmax": 256}.get(config.loss, 1)
 
         def tensor(values: NDArray[np.generic]) -> torch.Tensor:
             return torch.from_numpy(values).to(device)
@@ -218,6 +226,11 @@ class SASRec:
             states = network(tensor(inputs), drop)
             if config.loss == "cross-entropy":
                 return sasrec_network.cross_entropy(states[predicts], network.items, target)
+            if config.loss == "sampled-softmax":
+                sampled = tensor(rng.integers(n_items, size=k))
+                return sasrec_network.sampled_softmax(
+                    states[predicts], network.items, target, sampled, n_items
+                )
             positive = (states[predicts] * network.table(target)).sum(dim=-1)
             if config.loss == "gbce":
                 sampled = network.table(tensor(rng.integers(n_items, size=(len(rows), k))))

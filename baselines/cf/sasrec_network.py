@@ -1,32 +1,37 @@
 """The network of SASRec and the losses it can be trained with."""
 
-from collections.abc import Callable
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-DropoutFunction = Callable[[Tensor], Tensor]
+from baselines.cf.sequence_blocks import BLOCKS, DropoutFunction
 
 _ROWS = 256  # logits in memory at once: they stay in the cache, and memory does not grow with n
 
 
 class SASRecNetwork(nn.Module):
-    """Causal self-attention over item vectors (Kang and McAuley, ICDM 2018).
+    """Causal blocks over item vectors (Kang and McAuley, ICDM 2018), of a kind in `BLOCKS`.
 
-    Blocks are pre-norm, as in the paper: x + drop(f(norm(x))), f first the attention and then the
-    feed-forward layer. The item table scores as well (tied embeddings). Its last row,
-    the code `n_items`, is padding: zero, and never scored.
+    The item table scores as well (tied embeddings). Its last row, the code `n_items`, is padding:
+    zero, and never scored.
     """
 
     def __init__(
-        self, n_items: int, hidden: int = 64, layers: int = 2, heads: int = 2, max_length: int = 50
+        self,
+        n_items: int,
+        hidden: int = 64,
+        layers: int = 2,
+        heads: int = 2,
+        max_length: int = 50,
+        block: str = "transformer",
     ) -> None:
         super().__init__()
-        self.padding = n_items
+        self.padding, self.block = n_items, block
         self.table = nn.Embedding(n_items + 1, hidden, padding_idx=n_items)
         self.positions = nn.Embedding(max_length, hidden)
-        self.blocks = nn.ModuleList(_Block(hidden, heads) for _ in range(layers))
+        self.blocks = nn.ModuleList(BLOCKS[block](hidden, heads, max_length) for _ in range(layers))
         self.norm = nn.LayerNorm(hidden)
 
     @torch.no_grad()
@@ -59,26 +64,6 @@ class SASRecNetwork(nn.Module):
             x = block(x, drop)
         states: Tensor = self.norm(x)
         return states
-
-
-class _Block(nn.Module):
-    def __init__(self, hidden: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm_attention, self.norm_feed = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
-        self.qkv, self.out = nn.Linear(hidden, 3 * hidden), nn.Linear(hidden, hidden)
-        self.wide, self.narrow = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
-
-    def forward(self, x: Tensor, drop: DropoutFunction) -> Tensor:
-        x = x + drop(self.attention(self.norm_attention(x)))
-        return x + drop(self.narrow(F.gelu(self.wide(self.norm_feed(x)))))
-
-    def attention(self, x: Tensor) -> Tensor:
-        b, length, hidden = x.shape
-        q, k, v = self.qkv(x).view(b, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        output: Tensor = self.out(mixed.transpose(1, 2).reshape(b, length, hidden))
-        return output
 
 
 def dropout(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
@@ -135,6 +120,31 @@ class _CrossEntropy(torch.autograd.Function):
         to_states, to_items = ctx.saved_tensors
         scale = upstream / len(to_states)
         return to_states * scale, to_items * scale, None
+
+
+def sampled_softmax(
+    states: Tensor, items: Tensor, target: Tensor, sampled: Tensor, n_items: int
+) -> Tensor:
+    """Compute the mean of -log softmax over the target and items sampled uniformly for the batch.
+
+        -(s+ - log(exp s+ + n_items / k * sum over the k negatives of exp s-))
+
+    A negative that is the target of a position is left out there, and so the sum over the others is
+    that of the catalogue without it, in expectation.
+
+    Args:
+        states: [n, hidden].
+        items: [n_items, hidden].
+        target: [n] item codes.
+        sampled: [k] item codes.
+        n_items: Size of the catalogue.
+    """
+    positive = (states * items[target]).sum(dim=-1)
+    negative = states @ items[sampled].T
+    negative = negative.masked_fill(sampled == target[:, None], -torch.inf)
+    scale = math.log(n_items / len(sampled))
+    total = torch.logaddexp(positive, negative.logsumexp(dim=-1) + scale)
+    return (total - positive).mean()
 
 
 def gbce(positive: Tensor, negative: Tensor, n_items: int, t: float) -> Tensor:

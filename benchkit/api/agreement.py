@@ -1,17 +1,23 @@
 """Agreement of raters, and judges corrected by people, as text and as files."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchkit import io
-from benchkit.console import echo
+from benchkit.console import echo, echo_file
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.judging.annotation.population import find_judgements
 from benchkit.report.agreement.confusion_plot import write_confusions
 from benchkit.report.agreement.criteria import list_criteria
 from benchkit.report.agreement.files import agreement_csv, agreement_json, write_agreement
 from benchkit.report.agreement.measurement import AgreementReport
+from benchkit.report.agreement.preferences import (
+    Preferences,
+    preference_tables,
+    preferences_csv,
+)
 from benchkit.report.agreement.ratings_io import read_ratings_file
 from benchkit.report.agreement.tables import agreement_tables
 from benchkit.report.calibration.files import calibration_csv, calibration_records
@@ -23,29 +29,62 @@ from benchkit.report.calibration.measurement import (
 )
 from benchkit.report.calibration.people_labels import read_people_labels, unmatched_error
 from benchkit.report.calibration.tables import calibration_tables
+from benchkit.report.core.terminal_table import print_tables, wide_console
 from benchkit.report.core.text_table import render_markdown
 from benchkit.runs.records import JUDGE_PREFIX
 
-
-def _markdown(report: AgreementReport, calibrations: Sequence[CalibrationReport]) -> str:
-    return render_markdown([*agreement_tables(report), *calibration_tables(calibrations)])
+_Format = Callable[[AgreementReport, Sequence[CalibrationReport], Preferences | None], str]
 
 
-def _csv(report: AgreementReport, calibrations: Sequence[CalibrationReport]) -> str:
-    del calibrations  # a CSV file has one table; --out writes calibration.csv
+def _markdown(
+    report: AgreementReport,
+    calibrations: Sequence[CalibrationReport],
+    preferences: Preferences | None,
+) -> str:
+    tables = [*agreement_tables(report), *calibration_tables(calibrations)]
+    return render_markdown([*tables, *preference_tables(preferences)])
+
+
+def _csv(report: AgreementReport, *_: object) -> str:
+    """Return one table, as a CSV file has; --out writes the others."""
     return agreement_csv(report)
 
 
-def _json(report: AgreementReport, calibrations: Sequence[CalibrationReport]) -> str:
+def _json(
+    report: AgreementReport,
+    calibrations: Sequence[CalibrationReport],
+    preferences: Preferences | None,
+) -> str:
     values = agreement_json(report) | {"calibration": list(calibration_records(calibrations))}
+    if preferences is not None:
+        values["preferences"] = dataclasses.asdict(preferences)
     return json.dumps(values, indent=2, allow_nan=False) + "\n"
 
 
-AGREEMENT_FORMATS: dict[str, Callable[[AgreementReport, Sequence[CalibrationReport]], str]] = {
-    "md": _markdown,
-    "csv": _csv,
-    "json": _json,
-}
+AGREEMENT_FORMATS: dict[str, _Format] = {"md": _markdown, "csv": _csv, "json": _json}
+
+
+def require_files(files: Sequence[Path] | None) -> list[Path]:
+    """Return the files of grades. Raises ConfigError where there are none."""
+    if not files:
+        raise ConfigError("no grades to compare", "benchkit agree FILE...")
+    return list(files)
+
+
+def print_agreement(
+    report: AgreementReport,
+    calibrations: Sequence[CalibrationReport],
+    preferences: Preferences | None,
+    format_: str,
+) -> None:
+    """Print the agreement on a terminal, or as `AGREEMENT_FORMATS` have it."""
+    if format_ == "terminal":
+        tables = [*agreement_tables(report), *calibration_tables(calibrations)]
+        print_tables(wide_console(), [*tables, *preference_tables(preferences)])
+    else:
+        echo_file(AGREEMENT_FORMATS[format_](report, calibrations, preferences))
+    for caveat in report.caveats if format_ == "csv" else ():  # which has no place for them
+        echo(caveat, fg="yellow", err=True)
 
 
 def select_criteria(paths: Sequence[Path], criterion: str, format_: str) -> list[str]:
@@ -68,13 +107,19 @@ def select_criteria(paths: Sequence[Path], criterion: str, format_: str) -> list
 
 
 def write_agreement_report(
-    report: AgreementReport, folder: Path, calibrations: Sequence[CalibrationReport] = ()
+    report: AgreementReport,
+    folder: Path,
+    calibrations: Sequence[CalibrationReport] = (),
+    preferences: Preferences | None = None,
 ) -> list[Path]:
     """Write tables, confusion matrices and their plots; say so where there can be no plots."""
     paths = write_agreement(report, folder)
     if calibrations:
         paths.append(folder / "calibration.csv")
         io.write_text(paths[-1], calibration_csv(calibrations))
+    if preferences is not None:
+        paths.append(folder / "win-rates.csv")
+        io.write_text(paths[-1], preferences_csv(preferences))
     try:
         return paths + write_confusions(report.pairs, folder)
     except ConfigError as error:

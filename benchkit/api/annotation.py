@@ -15,11 +15,13 @@ from benchkit.judging.annotation.labels import (
     read_annotation_labels,
     write_annotation_labels,
 )
+from benchkit.judging.annotation.pairs import PairBatch, make_pair_batch
 from benchkit.judging.annotation.population import (
     Population,
     collect_population,
     find_judgements,
 )
+from benchkit.judging.annotation.synthetic_exports import write_synthetic_exports
 from benchkit.judging.annotation.teacher_scores import RationaleFile, collect_rationales
 from benchkit.judging.rubric import load_rubric
 from benchkit.report.calibration.judged_answers import plan_answers
@@ -27,6 +29,7 @@ from benchkit.report.calibration.people_labels import read_people_labels, unmatc
 from benchkit.report.calibration.plan_table import plan_tables
 from benchkit.report.core.text_table import TextTable
 from benchkit.runs.settings.dataset_names import fill_dataset
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 from benchkit.stats.calibration.label_plan import DEFAULT_CORRELATION, plan_labels
 
 
@@ -46,6 +49,8 @@ def make_annotation_pages(
     seed: int = 0,
     data: Path = Path("data"),
     trust: bool = False,
+    pairs: bool = False,
+    synthetic: float | None = None,
 ) -> tuple[list[Path], list[str]]:
     """Write one page an annotator and the key, and return the paths and what to know of them.
 
@@ -67,15 +72,32 @@ def make_annotation_pages(
         seed: Of the sample and the order.
         data: Folder of the prepared datasets, for rationales.
         trust: Whether code that their suite names may run wherever it is from.
+        pairs: Ask which of two methods' answers to a case is better, instead of grades.
+        synthetic: Also write exports of generated annotators, who depart from the judge's grades by
+            normal noise of this standard deviation.
     """
+    if pairs and (rubric or balanced or synthetic is not None):
+        raise ConfigError(
+            "pairs have no rubric and no grades", "leave out --rubric, --balanced and --synthetic"
+        )
     scale = load_rubric(rubric) if rubric else None
     if rationales:
         files = _find_rationale_files(rationales, suite, datasets, data, trust)
         population = collect_rationales(files, scale)
     else:
         population = collect_population(find_judgements(judgements, suite, judge), scale)
+    if pairs:
+        of_pairs = make_pair_batch(population, n, annotators, overlap, seed)
+        return of_pairs.write(out), list(_describe_pairs(of_pairs))
     batch = make_batch(population, n, annotators, overlap, seed, balanced=balanced)
-    return batch.write(out), list(_describe_batch(batch, population, balanced))
+    paths, lines = batch.write(out), list(_describe_batch(batch, population, balanced))
+    if synthetic is not None:
+        paths += write_synthetic_exports(batch.key, out, synthetic)
+        lines.append(
+            f"{SYNTHETIC} exports: generated annotators, the judge's grades with normal noise of"
+            f" standard deviation {synthetic:g}; they say nothing of people"
+        )
+    return paths, lines
 
 
 def read_annotations(exports: Sequence[Path], key: Path, out: Path) -> tuple[list[Path], TextTable]:
@@ -172,6 +194,17 @@ def _describe_batch(
         " it only, with reviews cut short (its settings history and review_chars)"
     )
     yield "send each person one page; keep key.json: it names the methods and the grades"
+
+
+def _describe_pairs(batch: PairBatch) -> Iterator[str]:
+    key = batch.key
+    shares = ", ".join(f"{name} {len(ids)}" for name, ids in key.annotators.items())
+    size = sum(stratum.size for stratum in key.strata)
+    yield f"batch {key.batch}: {len(key.pairs)} of {size} pairs of answers ({shares})"
+    if size < key.n_requested:
+        yield f"these are all there are; {key.n_requested} were asked for"
+    yield f"{len(key.strata)} strata (task and two methods); which is A is shuffled for each case"
+    yield "send each person one page; keep key.json: it names the methods"
 
 
 def _progress_table(labels: AnnotationLabels, batch: str) -> TextTable:

@@ -11,12 +11,13 @@ from benchkit.api.plans.planned_runs import choose_run_profile, plan_suite
 from benchkit.api.results import Results
 from benchkit.api.run_report import RunReport
 from benchkit.api.stored_results import load_results
-from benchkit.api.suites import MethodLike, resolve_suite
+from benchkit.api.suites import MethodLike, as_names, resolve_suite
 from benchkit.config.suite import Suite
 from benchkit.console import VisibleConsole
 from benchkit.data.answer_keys import use_answer_keys_folder
 from benchkit.errors import ConfigError
 from benchkit.interactive import is_live
+from benchkit.interop.trackers.sinks import open_trackers
 from benchkit.judging.judgeable_runs import find_judgeable_runs
 from benchkit.judging.runner import judge_runs
 from benchkit.key_access import allow_keys as allow_key_pairs
@@ -55,6 +56,7 @@ def run(
     trust: bool = False,
     changes: Iterable[str] = (),
     allow_keys: Iterable[str] = (),
+    trackers: str | Iterable[str] = (),
     progress: bool | EventHandler = True,
     on_outcome: Callable[[Any], None] | None = None,
 ) -> Results:
@@ -88,6 +90,9 @@ def run(
         changes: Values of the suite's file to change, e.g. ["decoding.n=1"].
         allow_keys: Which API key may go to which server besides OpenAI's to OpenAI and to this
             machine, e.g. ["MY_KEY=gpu01.example.org"].
+        trackers: Where runs are copied to as they end: "tensorboard", "mlflow", "wandb", "trackio",
+            the name of an entry point or `FILE.py:Class`; by default what `$BENCHKIT_TRACKERS`
+            names. One that fails is a warning, and no run depends on it.
         progress: Show progress on the screen, or hand every event to a function.
         on_outcome: Called with the `Outcome` of each run as it ends.
 
@@ -120,7 +125,7 @@ def run(
                 "store": Path(store), "data": Path(data),
             },
         )  # fmt: skip
-        report = _execute(planned, fetch, progress, on_outcome)
+        report = _execute(planned, fetch, progress, on_outcome, as_names(trackers))
     return load_results(Path(store), planned.name, data=data, run_report=report)
 
 
@@ -129,6 +134,7 @@ def _execute(
     fetch: bool,
     progress: bool | EventHandler,
     on_outcome: Callable[[Any], None] | None,
+    trackers: tuple[str, ...],
 ) -> RunReport:
     """Compute what is missing, have it judged, and return what was done."""
     options = planned.options
@@ -146,12 +152,16 @@ def _execute(
     linked: Counter[str] = Counter()
     failed = sum("not installed" in str(row.skip_reason) for row in planned.skipped)
     judgements = 0
-    with open_handler(progress) as handler:
+    with (
+        open_handler(progress) as handler,
+        open_trackers(trackers, records, handler) as sinks,
+    ):
         fetch_missing_files(planned.jobs, options.data, handler, fetch=fetch)
         for outcome in execute_plan(planned, handler):
             computed += outcome.computed
             linked.update([outcome.linked_from] * bool(outcome.linked_from))
             failed += outcome.manifest.status == "failed"
+            sinks.log(outcome)
             if on_outcome is not None:
                 on_outcome(outcome)
         for judgement in _judge_plan(planned, records, handler):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from rich.markup import escape
 
 from benchkit.api.execution import open_handler
@@ -20,14 +21,13 @@ from benchkit.config.suite_files import locate_judges
 from benchkit.errors import ConfigError, StoreError
 from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun, find_judgeable_runs
+from benchkit.judging.probes.judge_probes import probe_judges
 from benchkit.judging.reply_file import read_replies
-from benchkit.judging.robustness import probes_to_markdown
 from benchkit.judging.runner import (
     JudgeCost,
     JudgeResult,
     estimate_judge_costs,
     judge_runs,
-    probe_judges,
 )
 from benchkit.judging.verdicts import JudgeOfRuns
 from benchkit.key_access import allow_keys as allow_key_pairs
@@ -72,11 +72,13 @@ class JudgingPlan:
         for share in batch_shares([judge.config for judge in self.judging.judges]):
             yield f"by the Batch endpoint, at {share:.0%} of the prices"
 
-    def probe(self, cases: int) -> Iterator[str]:
-        """Change `cases` answers of each method, and yield a table a judge: how grades move."""
+    def probe(self, cases: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Change `cases` answers of each method, and return how grades move; nothing is stored.
+
+        Returns the tests of all probes and judges, and what could not be measured.
+        """
         with use_engine_factory(self.engines):
-            for judge_name, moved in probe_judges(self.store, self.targets, self.judging, cases):
-                yield f"{judge_name}\n\n{probes_to_markdown(moved)}"
+            return probe_judges(self.store, self.targets, self.judging, cases)
 
     def replaced_judges(self) -> list[PlannedJudge]:
         """Return the judges whose place in the tables these take."""
@@ -102,8 +104,11 @@ def plan_judging(
     executor: str = "",
     executor_options: Iterable[str] = (),
     replies: str | Path | None = None,
+    for_pairs: bool = False,
 ) -> JudgingPlan:
     """Find the runs to judge and check the judges' settings; see `judge`.
+
+    for_pairs: whether the judges are to compare answers, for which some rubrics are made.
 
     Raises:
         ConfigError: There is no such judge, or its settings are wrong.
@@ -130,7 +135,7 @@ def plan_judging(
             f"store {store}: no complete run of suite {name!r} to judge",
             f"benchkit run --suite {suite} --out {store}",
         )
-    _check_runs(records, resolved, name, Path(data), judging)
+    _check_runs(records, resolved, name, Path(data), judging, for_pairs)
     return JudgingPlan(resolved, name, judging, tuple(targets), records, engines)
 
 
@@ -214,9 +219,11 @@ def _reply_judge(
     return "replies", label or judge, {**settings, "replies": str(path)}
 
 
-def _check_runs(records: Store, suite: Suite, name: str, data: Path, judging: JudgingSpec) -> None:
+def _check_runs(
+    records: Store, suite: Suite, name: str, data: Path, judging: JudgingSpec, for_pairs: bool
+) -> None:
     """Raise ConfigError where a judge has verdicts of answers that no run of the suite gave."""
-    for job in make_judge_jobs(judging):
+    for job in make_judge_jobs(judging, for_pairs):
         judge: object = job.judge
         if isinstance(judge, JudgeOfRuns):
             runs = find_judgeable_runs(records, suite, name, data)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchkit.api.agreement_protocol import agreement_like_paper, render_agreement
 from benchkit.api.case_lookup import find_target_places, make_case_lookup
 from benchkit.api.results import Results
 from benchkit.api.stored_results import find_stored_suite, load_results
 from benchkit.console import echo, echo_file, echo_files
 from benchkit.count_text import count_text
 from benchkit.io import folder_name
+from benchkit.report.agreement.paper_protocol import is_agreement_figure
 from benchkit.report.comparison.interference import measure_interference
 from benchkit.report.comparison.interference_table import interference_tables, render_interference
 from benchkit.report.core.labels import MIXED
@@ -61,6 +63,11 @@ class ReportView:
         """Whether tasks stand side by side."""
         return bool(self.paper) or self.layout == "paper"
 
+    @property
+    def is_agreement(self) -> bool:
+        """Whether it is a paper's agreement of people with a judge, from labels."""
+        return bool(self.labels) and is_agreement_figure(self.paper)
+
     def find_conflict(self, writes: bool) -> tuple[str, str] | None:
         """Return (option, why) for an option that would be ignored or contradicts another.
 
@@ -88,6 +95,7 @@ class ReportView:
         if self.format_ == "json" and (self.is_paper or not self.ranks):
             return "--format", "json is for --ranks, without --layout paper"
         has_grades = self.format_ not in ("json", "html") and not (self.is_paper or self.costs)
+        has_grades = has_grades or self.is_agreement
         if self.labels and (self.interference or not (has_grades or writes)):
             return "--labels", "goes with the tables of grades, which this view has not"
         if self.intervals and not self.is_paper:
@@ -131,10 +139,18 @@ def print_view(
     view: ReportView, store: Path, suite: str, data: Path, console: "Console"
 ) -> tuple[Results, list[str]]:
     """Print one view of the results, and return them with notes on unmatched published tables."""
-    results = load_results(store, suite, data=data, labels=view.labels)
+    labels = () if view.is_agreement else view.labels
+    results = load_results(store, suite, data=data, labels=labels)
     folder = view.published or PUBLISHED_FOLDER
     notes: list[str] = []
-    if view.is_paper and view.format_ == "terminal":
+    if view.is_agreement:
+        text = ""
+        agreement, _ = agreement_like_paper(view.labels, view.paper, published=view.published)
+        if view.format_ == "terminal":
+            print_tables(console, agreement)
+        else:
+            text = render_agreement(agreement, view.format_)
+    elif view.is_paper and view.format_ == "terminal":
         text = ""
         ranks = SuiteRanks(results.store, results.collected) if view.ranks else None
         tables = writer.paper_text_tables(

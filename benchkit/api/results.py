@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -17,11 +17,13 @@ from benchkit.api.records import (
 from benchkit.api.run_report import RunReport
 from benchkit.api.suites import as_names, check_names
 from benchkit.api.table_output import TableOutput
+from benchkit.errors import ConfigError
 from benchkit.report.core.results import SuiteTables
 from benchkit.runs.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa  # type: ignore[import-untyped]
     from matplotlib.figure import Figure
 
     from benchkit.api.comparison import Comparison
@@ -109,6 +111,43 @@ class Results(TableOutput):
     def to_pandas(self) -> "pd.DataFrame":
         """Return `to_polars` as a pandas table."""
         return to_pandas_table(self.to_polars())
+
+    def to_arrow(self) -> "pa.Table":
+        """Return `to_polars` as a table of pyarrow.
+
+        Raises:
+            ConfigError: pyarrow is not installed.
+
+        Example:
+            >>> import benchkit as bk
+            >>> bk.load_results("runs", "quickstart@50users").to_arrow().column_names[:2]
+            ['suite', 'task']
+        """
+        try:
+            return self.to_polars().to_arrow()
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "pyarrow is not installed", "pip install pyarrow, or use polars"
+            ) from error
+
+    def write_tables(
+        self, folder: str | Path, format_: Literal["csv", "parquet"] = "csv"
+    ) -> list[Path]:
+        """Write all figures and cases, and a schema that says what their columns hold.
+
+        Args:
+            folder: Where `figures`, `cases` and `datapackage.json` go.
+            format_: "csv" or "parquet".
+
+        Example:
+            >>> import benchkit as bk
+            >>> paths = bk.load_results("runs", "quickstart@50users").write_tables("tables")
+            >>> [path.name for path in paths]
+            ['figures.csv', 'cases.csv', 'datapackage.json']
+        """
+        from benchkit.api.exports.result_tables import write_result_tables
+
+        return write_result_tables(self, Path(folder), format_)
 
     def cases(
         self,

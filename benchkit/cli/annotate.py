@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from benchkit.cli import annotation_options, options
+from benchkit.cli import options
+from benchkit.cli.annotation import options as annotation_options
 from benchkit.cli.csv_option import split_names
 from benchkit.console import echo, echo_files
 
@@ -21,14 +22,14 @@ def annotate_command(
     annotators: Annotated[int, typer.Option(min=1, help="Pages, one a person.")] = 2,
     overlap: annotation_options.OverlapOption = 1.0,
     balanced: options.BalancedOption = False,
+    pairs: annotation_options.PairwiseOption = False,
+    synthetic: annotation_options.SyntheticExportsOption = None,
     suite: Annotated[str, typer.Option(help="The suite of a store, or of rationales.")] = "",
     dataset: options.DatasetOption = "",
     data: options.DataFolderOption = Path("data"),
     trust: options.TrustOption = False,
     judge: options.OnlyJudgeOption = "",
-    rubric: Annotated[
-        str, typer.Option(help="A name or a TOML file; the judge's by default.")
-    ] = "",
+    rubric: annotation_options.PeopleRubricOption = "",
     plan: annotation_options.PlanOption = False,
     half_width: annotation_options.HalfWidthOption = 0.1,
     labels: annotation_options.LabelsOption = None,
@@ -38,9 +39,8 @@ def annotate_command(
     """Make pages on which people grade what judges or a teacher graded, blind; read them back.
 
     Answers are drawn at random, equally many of each method in each task where there are enough.
-    Give each person one page, and nobody key.json. People see the whole history; a judge may have
-    been shown less of it, by its settings. With --plan nothing is written, and the answers that
-    people have to grade are counted.
+    Give each person one page, and nobody key.json. People see the whole history; a judge's settings
+    may show less of it. With --plan, answers that people have to grade are counted, not written.
     """
     from benchkit.api.annotation import make_annotation_pages, plan_annotation, read_annotations
     from benchkit.errors import ConfigError
@@ -70,7 +70,8 @@ def annotate_command(
         output_paths, lines = make_annotation_pages(
             paths, out, rationales=rationales, suite=suite, datasets=split_names(dataset),
             judge=judge, rubric=rubric, n=n, annotators=annotators, overlap=overlap,
-            balanced=balanced, seed=seed, data=data, trust=trust,
+            balanced=balanced, seed=seed, data=data, trust=trust, pairs=pairs,
+            synthetic=synthetic,
         )  # fmt: skip
         echo("\n".join(lines))
     echo_files(output_paths)

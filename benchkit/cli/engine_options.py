@@ -1,4 +1,4 @@
-"""Options of commands that ask language models."""
+"""Options of commands that ask language models, and of what runs are copied to."""
 
 from pathlib import Path
 from typing import Annotated
@@ -34,5 +34,15 @@ AnswersFolderOption = Annotated[
 ]
 RepliesOption = Annotated[
     Path | None,
-    typer.Option(help="Instead of a judge, its replies: JSON lines with case, method and text."),
+    typer.Option(
+        help="Instead of a judge, its replies: JSON lines with case, method and text, or a log of"
+        " Inspect as JSON."
+    ),
+]
+TrackerOption = Annotated[
+    str,
+    typer.Option(
+        help="Copy runs to trackers, comma-separated: tensorboard, mlflow, wandb, trackio, an entry"
+        " point, FILE.py:Class."
+    ),
 ]

@@ -17,7 +17,7 @@ def import_command(
     suite: options.SuiteOption,
     file: Annotated[
         Path | None,
-        typer.Option(help="Predictions: .csv, .tsv, .jsonl or .parquet, with its .meta.json."),
+        typer.Option(help="Predictions: .csv, .jsonl, .parquet, .run ..., with its .meta.json."),
     ] = None,
     run: options.RunFolderOption = None,
     dataset: options.OneDatasetOption = "",

@@ -46,6 +46,7 @@ def judge_command(
 ) -> None:
     """Grade the rationales of complete runs; what was judged or paid for is kept."""
     from benchkit import api
+    from benchkit.api.judge_reports.probes import estimate_or_probe
     from benchkit.api.report import renew_leaderboard
     from benchkit.report.core.terminal_table import wide_console
 
@@ -55,11 +56,10 @@ def judge_command(
         cases=cases, store=out, data=data, trust=trust, batch=batch, replies=replies,
         executor=executor, executor_options=executor_option or (),
     )  # fmt: skip
-    if estimate or probe is not None:
-        for line in planned.estimate(probe, again) if estimate else planned.probe(probe or 0):
-            echo(line)
-        return
     console = wide_console()
+    if estimate or probe is not None:
+        estimate_or_probe(planned, estimate, probe, again, console, leaderboards)
+        return
     for old in planned.replaced_judges():
         name = f"judge {old.label!r} (rubric {old.rubric})"
         echo(f"replaces {name} in the tables; keep both with --label")

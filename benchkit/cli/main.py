@@ -12,8 +12,11 @@ from benchkit.cli.compare import compare_command
 from benchkit.cli.data import data_app
 from benchkit.cli.diagnose import diagnose_command
 from benchkit.cli.doctor import doctor_command
+from benchkit.cli.export import export_app
 from benchkit.cli.import_ import import_command
 from benchkit.cli.judge import judge_command
+from benchkit.cli.judging.anchors import anchors_command
+from benchkit.cli.judging.pairs import pairs_command
 from benchkit.cli.ls import ls_command
 from benchkit.cli.rationales import rationales_command
 from benchkit.cli.repeated_options import StrictCommand
@@ -35,6 +38,8 @@ app = typer.Typer(
 )
 app.command("run", cls=StrictCommand)(run_command)
 app.command("judge", cls=StrictCommand)(judge_command)
+app.command("pairs", cls=StrictCommand)(pairs_command)
+app.command("anchors", cls=StrictCommand)(anchors_command)
 app.command("ls", cls=StrictCommand)(ls_command)
 app.command("report", cls=StrictCommand)(report_command)
 app.command("validate", cls=StrictCommand)(validate_command)
@@ -48,6 +53,7 @@ app.command("abtest", cls=StrictCommand)(abtest_command)
 app.command("annotate", cls=StrictCommand)(annotate_command)
 app.command("import", cls=StrictCommand)(import_command)
 app.add_typer(data_app, name="data")
+app.add_typer(export_app, name="export")
 
 
 @app.callback()

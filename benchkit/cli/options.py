@@ -222,7 +222,7 @@ GradesArgument = Annotated[
         metavar="FILE...",
         help="Grades as CSV, TSV, Parquet or JSONL: a row a grade, with columns item, rater"
         " and grade; without a rater column, a file is a rater. The labels that benchkit"
-        " annotate reads back are such a file.",
+        " annotate reads back are such a file, and so is a log of Inspect as JSON.",
     ),
 ]
 SystemOption = Annotated[
@@ -257,6 +257,10 @@ ScaleOption = Annotated[
 ForgetOption = Annotated[
     list[str] | None,
     typer.Option(help="A row (its label) that leaves the tables; its runs stay on disk."),
+]
+CiteOption = Annotated[
+    bool,
+    typer.Option("--cite", help="Instead: BibTeX of the methods and datasets, from their cards."),
 ]
 
 PartialOption = Annotated[

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchkit.cli import annotation_options, options
+from benchkit.cli import options
+from benchkit.cli.annotation import options as annotation_options
 from benchkit.console import echo, echo_files
 
 
@@ -48,6 +49,7 @@ def report_command(
         ),
     ] = "",
     labels: annotation_options.LabelsOption = None,
+    cite: options.CiteOption = False,
     forget: options.ForgetOption = None,
     leaderboards: Annotated[
         Path | None, typer.Option(help="Also write all formats to LEADERBOARDS/SUITE.")
@@ -56,9 +58,13 @@ def report_command(
     data: options.DataFolderOption = Path("data"),
 ) -> None:
     """Print the tables of a suite from the run store; nothing is computed again."""
+    from benchkit.api.exports.suite_citations import print_citations
     from benchkit.api.report import ReportView, forget_rows, print_view, unmatched_published
     from benchkit.report.core.terminal_table import wide_console
 
+    if cite:
+        print_citations(out, suite, data)
+        return
     shape = (format_, layout, intervals, costs, paper, protocol, published, ranks, interference)
     view = ReportView(*shape, tuple(labels or ()))
     if problem := view.find_conflict(writes=leaderboards is not None):

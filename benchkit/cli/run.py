@@ -1,17 +1,15 @@
 """benchkit run"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from benchkit.cli import options
 from benchkit.cli.csv_option import parse_integers, split_names
 from benchkit.cli.data.downloads import print_downloads
+from benchkit.cli.engine_options import TrackerOption
 from benchkit.console import echo_files
-
-if TYPE_CHECKING:
-    from benchkit.runs.job import Outcome
 
 
 def run_command(
@@ -37,14 +35,14 @@ def run_command(
     trust: options.TrustOption = False,
     allow_key: options.AllowKeyOption = None,  # noqa: ARG001
     dry_run: Annotated[bool, typer.Option(help="Show what would run, and stop.")] = False,
+    tracker: TrackerOption = "",
     leaderboards: options.LeaderboardsOption = Path("leaderboards"),
 ) -> None:
     """Run a suite: what is complete is kept, what was interrupted is done again."""
     from rich.text import Text
 
     from benchkit import api
-    from benchkit.api.live_leaderboard import LiveLeaderboard
-    from benchkit.api.run_report import print_old_failure
+    from benchkit.api.plans.live_leaderboard import follow_outcomes
     from benchkit.config.demo import demo_name
     from benchkit.report.core.terminal_table import wide_console
 
@@ -62,14 +60,12 @@ def run_command(
         api.print_plan(planned, console, jobs=jobs, threads=threads, executor=executor)
         return
 
-    live = LiveLeaderboard(out, data, leaderboards)
-
-    def take(outcome: "Outcome") -> None:
-        live.update(outcome.job.suite)
-        print_old_failure(console, outcome)
-
+    take = follow_outcomes(console, out, data, leaderboards)
     with options.say_what_is_kept(out), api.show_progress(console) as handler:
-        results = api.run(suite, **chosen, fetch=fetch, progress=handler, on_outcome=take)
+        results = api.run(
+            suite, **chosen, fetch=fetch, progress=handler, on_outcome=take,
+            trackers=split_names(tracker),
+        )  # fmt: skip
     for line in results.run_report.lines():
         console.print(Text(line), soft_wrap=True)
     paths = results.write(leaderboards)

@@ -23,6 +23,8 @@ from benchkit.errors import ConfigError
 
 FILE_SETTINGS = {"candidates": ("file", "valid_file"), "split": ("train", "valid", "test")}
 """Key of a dataset -> the keys of its table that name files."""
+FILE_SPLIT_SOURCES = ("table", "recbole")
+"""Sources that read the files of a split that somebody else made."""
 
 
 class CandidateSpec(BaseModel):
@@ -148,6 +150,9 @@ class DatasetSpec(BaseModel):
     """About how many users generated data have that stand in for the published ones, in files of
     the same format; None: the data are real."""
 
+    synthetic: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether the files hold generated data, so that tables and pages say so."""
+
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
@@ -193,7 +198,7 @@ class DatasetSpec(BaseModel):
     def _take_files_as_they_are(self) -> Self:
         if self.split_files is None:
             return self
-        if self.source != "table":
+        if self.source not in FILE_SPLIT_SOURCES:
             raise ValueError(
                 f"the files of a split are the interactions, and source {self.source!r} reads its"
                 ' own; use source = "table" with options = { items = ... }'

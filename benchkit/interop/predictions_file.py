@@ -56,7 +56,7 @@ def read_predictions(
     """Return the answers of a file to `cases`.
 
     Args:
-        path: .csv, .tsv, .jsonl, .ndjson or .parquet.
+        path: .csv, .tsv, .jsonl, .ndjson, .parquet, or a TREC run (.run, .trec).
         dataset: The dataset of the cases.
         cases: The cases.
         n: Samples a case.

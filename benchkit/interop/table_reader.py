@@ -1,4 +1,4 @@
-"""Read the rows of a table file with their line numbers: CSV, TSV, JSONL, Parquet."""
+"""Read the rows of a table file with their line numbers: CSV, TSV, JSONL, Parquet, TREC runs."""
 
 import csv
 import json
@@ -8,6 +8,7 @@ from typing import Any
 
 from benchkit.csv_cells import skip_separator_line
 from benchkit.errors import DataError
+from benchkit.interop.trec_ids import unescape_id
 
 TableRow = tuple[
     str, dict[str, Any]
@@ -107,7 +108,25 @@ def _read_parquet(path: Path, _: object) -> Iterator[TableRow]:
         yield f"row {number}", fields
 
 
+def _read_trec_run(path: Path, _: object) -> Iterator[TableRow]:
+    """Yield case, item and score of each line `qid Q0 docno rank score tag`."""
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            words = line.split()
+            if not words:
+                continue
+            try:
+                case, _, item, _, score, _ = words
+                fields = {"case_id": unescape_id(case), "item": unescape_id(item)}
+                yield f"line {number}", {**fields, "score": float(score)}
+            except ValueError as error:
+                raise DataError(
+                    f"{path}, line {number}: no line of a TREC run: {error}",
+                    "write: case Q0 item rank score name; ids are percent-encoded",
+                ) from None
+
+
 _READERS = {
     ".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".csv": _read_separated, ".tsv": _read_separated,
-    ".parquet": _read_parquet,
+    ".parquet": _read_parquet, ".run": _read_trec_run, ".trec": _read_trec_run,
 }  # fmt: skip

@@ -12,9 +12,13 @@ from benchkit.config.judging import JudgeSpec, JudgingSpec
 from benchkit.errors import ConfigError
 from benchkit.judging import verdict_table
 from benchkit.judging.judgeable_runs import JudgeableRun
+from benchkit.judging.statements import run_checks
+from benchkit.judging.validation import same_model_warning
 from benchkit.judging.verdicts import Judge, JudgeOfRuns, construct_judge
 from benchkit.key_access import check_keys
-from benchkit.runs.records import JudgementManifest, PlannedJudge
+from benchkit.runs.progress import utc_timestamp
+from benchkit.runs.provenance import collect_provenance
+from benchkit.runs.records import JudgementManifest, Manifest, PlannedJudge
 from benchkit.source_hash import hash_sources
 
 
@@ -34,7 +38,7 @@ class JudgeJob:
         config = cards.build_config(self.card, self.spec.config)
         return {
             **cards.identify_component(self.card, config),
-            "harness": hash_sources(Path(verdict_table.__file__)),
+            "harness": hash_sources(Path(verdict_table.__file__), Path(run_checks.__file__)),
             "rubric": self.judge.rubric.hash,
             "cases": self.cases,
             "answers": self.answers,
@@ -85,8 +89,11 @@ class JudgeJob:
         return run.run.intact_judgement(entry.label, entry.judge_id)  # damaged: made again
 
 
-def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
-    """Construct the judges of a suite. Raises ConfigError for a judge that cannot be."""
+def make_judge_jobs(spec: JudgingSpec | None, for_pairs: bool = False) -> list[JudgeJob]:
+    """Construct the judges of a suite. Raises ConfigError for a judge that cannot be.
+
+    for_pairs: whether they compare answers, which a judge of single answers does by its grades.
+    """
     if spec is None:
         return []
     jobs = []
@@ -100,5 +107,46 @@ def make_judge_jobs(spec: JudgingSpec | None) -> list[JudgeJob]:
         config = cards.build_config(card, judge_spec.config)
         check_keys(config)  # before anything is sent
         judge = construct_judge(card, config)
+        if judge.rubric.pairwise and not for_pairs:
+            raise ConfigError(
+                f"judge {judge_spec.name!r}: rubric {judge.rubric.name!r} asks which of two answers"
+                " is better, and grades none",
+                "benchkit pairs compares answers",
+            )
         jobs.append(JudgeJob(judge_spec, card, judge, spec.cases, spec.answers))
     return jobs
+
+
+def begin_judgement(
+    job: JudgeJob, judge: Judge, run: Manifest, since: float | None
+) -> JudgementManifest:
+    """Return the record of a judgement that begins now.
+
+    Args:
+        job: The judge with its cases.
+        judge: The judge of this run's answers.
+        run: The run.
+        since: From when on stored answers of language models count; None for all.
+    """
+    rubric, entry = judge.rubric, job.plan_entry
+    warning = same_model_warning(judge.models, run.identity.get("config", {}))
+    return JudgementManifest(
+        judge_id=entry.judge_id,
+        run_id=run.run_id,
+        suite=run.suite,
+        task=run.task,
+        label=entry.label,
+        judge=job.spec.judge,
+        status="started",
+        rubric=rubric.model_dump(mode="json"),
+        rubric_hash=rubric.hash,
+        answers=job.answers,
+        cases=job.cases,
+        caveats=judge.caveats,
+        warnings=(warning,) if warning else (),
+        models=judge.models,
+        identity=job.identity,
+        provenance=collect_provenance(),
+        started=utc_timestamp(),
+        answers_since=since,
+    )

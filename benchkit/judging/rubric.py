@@ -12,6 +12,9 @@ from benchkit.config.loading import read_toml, validate_model
 from benchkit.errors import unknown_name_error
 from benchkit.judging.reply_form import TAG, ReplyForm
 
+B_BETTER, A_BETTER = 1, 3  # grades; a tie is between of a pairwise rubric
+_PAIR_PARTS = ("item_a", "rationale_a", "item_b", "rationale_b")
+
 
 class Criterion(BaseModel):
     """One scale of a rubric: whole grades from `low` to `high`, higher is better."""
@@ -65,13 +68,17 @@ class Rubric(BaseModel):
     reply: tuple[ReplyForm, ...] = Field(default=(TAG,), min_length=1)
     """The forms in which verdicts are read (`benchkit.judging.reply_form`); a judge is asked for
     the first."""
+    pairwise: bool = False
+    """Whether it asks which of two answers to a request is better: A, shown first, or B. Its one
+    criterion has the grades 1 (`B_BETTER`), 2 and 3 (`A_BETTER`)."""
     half_grades: bool = False
     """Whether a judge may give grades half-way between two whole ones, such as 3.5."""
     system: str
     """System message of a language model."""
     user: str
     """User message, with {history}, {item}, {rationale}, {target} (if shown) and {scale} (the
-    criteria in words)."""
+    criteria in words); of a pairwise rubric with {item_a}, {rationale_a}, {item_b} and
+    {rationale_b}."""
 
     @field_validator("reply", mode="before")
     @classmethod
@@ -108,11 +115,26 @@ class Rubric(BaseModel):
                 raise ValueError(f"{name} = {grade} is not a grade of every criterion")
         if self.wrong is not None and not self.shows_target:
             raise ValueError("wrong items cannot be graded apart where the target is not shown")
-        for name in ["history", "item", "rationale", *["target"] * self.shows_target]:
+        shown = _PAIR_PARTS if self.pairwise else ("item", "rationale")
+        for name in ["history", *shown, *["target"] * self.shows_target]:
             if f"{{{name}}}" not in self.user:
                 raise ValueError(f"user: {{{name}}} is missing")
         if not self.shows_target and "{target}" in self.user:
             raise ValueError("user: has {target}, and the rubric does not show the target")
+        return self
+
+    @model_validator(mode="after")
+    def _check_pairwise(self) -> Self:
+        if not self.pairwise:
+            return self
+        limits = [(criterion.low, criterion.high) for criterion in self.criteria]
+        if limits != [(B_BETTER, A_BETTER)] or self.half_grades:
+            raise ValueError(
+                f"a pairwise rubric has one criterion, with whole grades from {B_BETTER} (B is"
+                f" better) to {A_BETTER} (A is better)"
+            )
+        if any(getattr(self, name) is not None for name in ("invalid", "wrong", "missing")):
+            raise ValueError("a pairwise rubric grades nothing without a judge")
         return self
 
     @property
@@ -124,7 +146,7 @@ class Rubric(BaseModel):
     def hash(self) -> str:
         """Hash of everything that can change a grade."""
         # What rubrics did not say once is left out where it is the default: their hashes stay.
-        later = {"reply": (TAG,), "half_grades": False}
+        later = {"reply": (TAG,), "half_grades": False, "pairwise": False}
         default = {name for name, value in later.items() if getattr(self, name) == value}
         text = self.model_dump_json(exclude={"title", "source", *default})
         return hashlib.sha256(text.encode()).hexdigest()[:16]

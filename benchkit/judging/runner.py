@@ -6,34 +6,32 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import polars as pl
-
 from benchkit import io
 from benchkit.config.judging import JudgingSpec
 from benchkit.errors import BenchkitError, ConfigError, EngineError, MethodError, StoreError
 from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultRecord, FaultTally
-from benchkit.judging import robustness, verdict_table
-from benchkit.judging.inputs import MethodAnswer, read_answers
-from benchkit.judging.judge_job import JudgeJob, make_judge_jobs
+from benchkit.judging import verdict_table
+from benchkit.judging.inputs import MethodAnswer
+from benchkit.judging.judge_context import make_context, read_run_answers, select_inputs
+from benchkit.judging.judge_job import JudgeJob, begin_judgement, make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.judgement_linking import find_same_judgement, link_judgement
-from benchkit.judging.rubric import Rubric
-from benchkit.judging.validation import same_model_warning, validate_verdicts
-from benchkit.judging.verdicts import BatchJudge, Judge, JudgeInput, RunJudge, Verdict
+from benchkit.judging.probes.probe_run import estimate_probes
+from benchkit.judging.statements.run_checks import add_statement_checks, estimate_statement_checks
+from benchkit.judging.validation import validate_verdicts
+from benchkit.judging.verdicts import BatchJudge, Judge, RunJudge, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.runs.progress import (
     EventHandler,
     RunEvent,
     RunLog,
-    SilentProgress,
     StageProgress,
     utc_timestamp,
 )
-from benchkit.runs.provenance import collect_provenance
-from benchkit.runs.records import JudgementManifest, Manifest
+from benchkit.runs.records import JudgementManifest
 from benchkit.runs.store import Store
-from benchkit.types import Catalog, Progress, RunContext
+from benchkit.types import RunContext
 
 
 @dataclass(frozen=True)
@@ -112,44 +110,17 @@ def estimate_judge_costs(
             if probe is None and not force and stored:
                 yield JudgeCost(job.spec.name, run, NO_COST, judged=True)
                 continue
-            catalog, answers = _read_answers(job, run)
-            inputs = _judge_inputs(job.judge.rubric, answers)
-            context = _context(store, run, catalog)
+            catalog, answers = read_run_answers(job, run)
+            inputs = select_inputs(job.judge.rubric, answers)
+            context = make_context(store, run, catalog)
             if probe is None:
                 with ask_again_since(since or 0.0):
-                    cost = job.judge.estimate(inputs, context)
-            else:
-                cost = robustness.estimate_probes(
-                    job.judge, inputs[:probe], context, seed=context.seed
-                )
-            yield JudgeCost(job.spec.name, run, cost)
-
-
-def probe_judges(
-    store: Store, runs: Sequence[JudgeableRun], spec: JudgingSpec, count: int
-) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Measure how far each judge's grades move when its inputs are changed.
-
-    Yields each judge's label and the summary (`summarize_probes`) over the first `count` judged
-    answers of every run. Answers of several methods to one case of a task are one case of its
-    interval. Nothing is recorded.
-    """
-    for job in make_judge_jobs(spec):
-        tables = []
-        for run in runs:
-            catalog, answers = _read_answers(job, run)
-            inputs = _judge_inputs(job.judge.rubric, answers)[:count]
-            if inputs:
-                context = _context(store, run, catalog)
-                table = robustness.run_probes(job.judge, inputs, context, seed=context.seed)
-                task = pl.lit(f"{run.manifest.task} / ")
-                tables.append(
-                    table.with_columns(
-                        pl.concat_str(task, name).alias(name) for name in ("case", "user")
+                    cost = job.judge.estimate(inputs, context) + estimate_statement_checks(
+                        job.judge, answers, run.dataset, context
                     )
-                )
-        if tables:
-            yield job.spec.name, robustness.summarize_probes(pl.concat(tables))
+            else:
+                cost = estimate_probes(job.judge, inputs[:probe], context, seed=context.seed)
+            yield JudgeCost(job.spec.name, run, cost)
 
 
 def _submit_batches(
@@ -166,23 +137,11 @@ def _submit_batches(
     for run in runs:
         stored = job.stored_judgement(run, max_fault_share)
         if force or not (stored or find_same_judgement(store, job, run, max_fault_share)):
-            catalog, answers = _read_answers(job, run)
+            catalog, answers = read_run_answers(job, run)
             # What goes wrong here goes wrong again, and is recorded, where the run is judged.
             with ask_again_since(since or 0.0), suppress(EngineError, ConfigError):
-                inputs = _judge_inputs(job.judge.rubric, answers)
-                job.judge.submit(inputs, _context(store, run, catalog))
-
-
-def _judge_inputs(rubric: Rubric, answers: Sequence[MethodAnswer]) -> list[JudgeInput]:
-    """Return the inputs of the answers that need a judge."""
-    return [answer.judge_input(rubric) for answer in answers if answer.stage(rubric) == "judged"]
-
-
-def _read_answers(job: JudgeJob, run: JudgeableRun) -> tuple[Catalog, list[MethodAnswer]]:
-    dataset = run.dataset()
-    cases = dataset.test.sample_users(run.manifest.identity["limit_users"]).sample(job.cases)
-    answers = read_answers(run.run.predictions(), dataset, cases, job.answers)
-    return dataset.catalog, list(answers)
+                inputs = select_inputs(job.judge.rubric, answers)
+                job.judge.submit(inputs, make_context(store, run, catalog))
 
 
 def _judge_run(
@@ -199,23 +158,26 @@ def _judge_run(
         return JudgeResult(judgeable, label, stored)
     if not force and (linked := link_judgement(store, job, judgeable, max_fault_share)):
         return JudgeResult(judgeable, label, linked)
-    catalog, answers = _read_answers(job, judgeable)
+    catalog, answers = read_run_answers(job, judgeable)
     if not any(answer.rationale for answer in answers):
         return JudgeResult(judgeable, label, None, "gives no rationales")
     judge = job.judge_for(judgeable)
     if judge is None:
         return JudgeResult(judgeable, label, None, "the judge has no verdicts of it")
     title = f"{judgeable.title} / {label}"
-    manifest = _make_manifest(job, judge, judgeable.manifest, since)
+    manifest = begin_judgement(job, judge, judgeable.manifest, since)
     run.write_judgement(manifest)
     emit(RunEvent("started", title))
     start = time.perf_counter()
     log = RunLog(run.log)
     try:
-        context = _context(store, judgeable, catalog, StageProgress(title, emit, log))
+        context = make_context(store, judgeable, catalog, StageProgress(title, emit, log))
         with ask_again_since(since or 0.0):
             verdicts, faults = _collect_verdicts(judge, answers, context, max_fault_share)
-        table = verdict_table.build_verdict_table(answers, verdicts, job.judge.rubric, catalog)
+            table = verdict_table.build_verdict_table(answers, verdicts, job.judge.rubric, catalog)
+            table = add_statement_checks(
+                table, judge, answers, judgeable.dataset, context, max_fault_share
+            )
     except StoreError:
         raise  # the judgement stays as one that is to be made again
     except Exception as error:
@@ -252,50 +214,6 @@ def _judge_run(
     return JudgeResult(judgeable, label, manifest, computed=True)
 
 
-def _make_manifest(
-    job: JudgeJob, judge: Judge, run: Manifest, since: float | None
-) -> JudgementManifest:
-    rubric, entry = judge.rubric, job.plan_entry
-    warning = same_model_warning(judge.models, run.identity.get("config", {}))
-    return JudgementManifest(
-        judge_id=entry.judge_id,
-        run_id=run.run_id,
-        suite=run.suite,
-        task=run.task,
-        label=entry.label,
-        judge=job.spec.judge,
-        status="started",
-        rubric=rubric.model_dump(mode="json"),
-        rubric_hash=rubric.hash,
-        answers=job.answers,
-        cases=job.cases,
-        caveats=judge.caveats,
-        warnings=(warning,) if warning else (),
-        models=judge.models,
-        identity=job.identity,
-        provenance=collect_provenance(),
-        started=utc_timestamp(),
-        answers_since=since,
-    )
-
-
-def _context(
-    store: Store, run: JudgeableRun, catalog: Catalog, progress: Progress | None = None
-) -> RunContext:
-    """Return what a judge gets: the device and the threads of the run, and the store's cache."""
-    identity = run.manifest.identity
-    store.cache.mkdir(parents=True, exist_ok=True)
-    return RunContext(
-        seed=run.manifest.seed,
-        catalog=catalog,
-        scratch=run.run.scratch,
-        progress=progress or SilentProgress(),
-        cache=store.cache,
-        device=identity.get("device", "cpu"),
-        threads=identity.get("threads", 1),
-    )
-
-
 def _collect_verdicts(
     judge: Judge, answers: Sequence[MethodAnswer], run: RunContext, max_fault_share: float
 ) -> tuple[dict[str, Verdict], FaultTally]:
@@ -304,7 +222,7 @@ def _collect_verdicts(
     Raises:
         EngineError: There are more faults than `max_fault_share` allows.
     """
-    inputs = _judge_inputs(judge.rubric, answers)
+    inputs = select_inputs(judge.rubric, answers)
     run.progress.start("judgements", len(inputs))
     verdicts = {}
     faults = FaultTally(len(inputs), max_fault_share, "judgements")

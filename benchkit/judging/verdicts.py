@@ -34,6 +34,19 @@ class JudgeInput:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgePair(JudgeInput):
+    """Two answers to one request, for a rubric that asks which is better; A is shown first.
+
+    Item and rationale are those of A.
+    """
+
+    other_item: str = ""
+    """The item that B recommends."""
+    other_rationale: str = ""
+    """B's reasons."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a judge says of one input."""
 
@@ -98,6 +111,41 @@ class BatchJudge(Protocol):
 
     def submit(self, inputs: Sequence[JudgeInput], run: RunContext) -> None:
         """Send what `judge` would ask, and do not wait; `judge` waits for the same batches."""
+
+
+@runtime_checkable
+class RewordableJudge(Protocol):
+    """A judge that is asked in the words of its rubric."""
+
+    def with_rubric(self, rubric: Rubric) -> Judge | None:
+        """Return the judge asked by a rubric in other words, with the same criteria and reply.
+
+        None where it reads no words of it.
+        """
+
+
+@runtime_checkable
+class RepeatableJudge(Protocol):
+    """A judge that can be asked once more, as if it had not been asked."""
+
+    def repeat(self, number: int) -> Judge:
+        """Return the judge whose answers are those of its call `number`, from 1.
+
+        They are drawn anew, or asked for anew where nothing is drawn, and stored by themselves.
+        """
+
+
+@runtime_checkable
+class MarginJudge(Protocol):
+    """A judge whose verdicts have a log-probability."""
+
+    def margins(
+        self, inputs: Sequence[JudgeInput], verdicts: Sequence[Verdict], run: RunContext
+    ) -> Iterator[float | None]:
+        """Yield by how much the log-probability of each verdict exceeds that of the next grade.
+
+        None where the engine gives none, or the verdict is not in the form that was asked for.
+        """
 
 
 @runtime_checkable

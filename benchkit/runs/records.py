@@ -1,7 +1,5 @@
 """Schemas of what is written to disk: the tables of a run, its manifest, the plan of a suite."""
 
-import re
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import polars as pl
@@ -49,6 +47,10 @@ METRICS_SCHEMA: TableSchema = {
     "value": pl.Float64,
 }
 
+_STATEMENTS = pl.List(
+    pl.Struct({"start": pl.Int64, "stop": pl.Int64, "label": pl.String, "reason": pl.String})
+)
+_REASONS = pl.List(pl.Struct({"text": pl.String, "recalled": pl.Boolean}))
 # One row a judged case, of one judge and one run. `stage` says what decided: `judged`, the judge;
 # `invalid`, `wrong` or `missing` (no rationale), the rubric alone; `unanswered`, nothing, because
 # the method's engine failed. Older tables lack `ADDED_TO_JUDGEMENTS`.
@@ -73,11 +75,19 @@ JUDGEMENTS_SCHEMA: TableSchema = {
     "evidence": pl.String,  # JSON {name: number} that the grade rests on
     "flags": pl.List(pl.String),
     "usage": pl.String,  # JSON
+    # Statement checks, which enter no grade; null where the judge makes none.
+    "statements": _STATEMENTS,  # characters `start:stop` of the rationale, and what is said of them
+    "stated_reasons": _REASONS,  # clauses of `reference`, and whether the rationale recalls them
+    "control": pl.String,  # the generic rationale of the most popular item
+    "control_statements": _STATEMENTS,  # as of `control` in place of the rationale
+    "control_reasons": _REASONS,  # as of `control` in place of the rationale
 }
 
-ADDED_TO_JUDGEMENTS = ("user", "named_outside", "reference", "similarity")
+ADDED_TO_JUDGEMENTS = (
+    "user", "named_outside", "reference", "similarity", "statements", "stated_reasons", "control",
+    "control_statements", "control_reasons",
+)  # fmt: skip
 
-_CASE_ID = re.compile(r"(?:test:)?(.+?)(?:#(?:[2-9]|[1-9][0-9]+))?", re.DOTALL)
 _ADDED_IN_SCHEMA = {
     "target": 2,
     "sampled_status": 2,
@@ -93,19 +103,6 @@ def predictions_schema(version: int) -> TableSchema:
         for name, kind in PREDICTIONS_SCHEMA.items()
         if _ADDED_IN_SCHEMA.get(name, 1) <= version
     }
-
-
-def guess_users(case_ids: Iterable[str]) -> list[str]:
-    """Return the user of each case from its id, for records that do not name users.
-
-    A user's first case was `test:id`, and further ones `test:id#2`, `test:id#3` and so on; so a
-    case `test:x#2` is taken as one of user `x`.
-
-    >>> guess_users(["test:a", "test:a#2", "test:a#13", "test:a#1", "#2"])
-    ['a', 'a', 'a', 'a#1', '#2']
-    """
-    matches = ((case, _CASE_ID.fullmatch(case)) for case in case_ids)
-    return [match[1] if match else case for case, match in matches]
 
 
 RunStatus = Literal["started", "complete", "failed"]

@@ -16,6 +16,7 @@ from benchkit.config.source_options import list_source_options
 from benchkit.data.sources import SOURCES
 from benchkit.data.splits.lookup import SPLITS
 from benchkit.evaluation.lookup import METRICS, PROTOCOLS
+from benchkit.interop.trackers import TRACKERS
 from benchkit.lm.engines import ENGINES
 from benchkit.lm.teachers import TEACHERS
 from benchkit.lm.teachers.base import TeacherSettings
@@ -53,11 +54,11 @@ def part_links(up: str = "") -> dict[type, str]:
 
 
 def write_engines() -> dict[str, str]:
-    """Return path -> text of the page of engines, teachers and executors."""
+    """Return path -> text of the page of engines, teachers, executors and trackers."""
     links, configs = part_links(), _configs()
     nested = engine_models() - {EngineSettings, TeacherSettings, *configs.values()}
     blocks: list[str] = [
-        "# Engines, teachers and executors",
+        "# Engines, teachers, executors and trackers",
         'Each is named by `kind`: `engine = { kind = "openai", model = "gpt-4o" }`. Your own is'
         ' named by its place: `kind = "my.py:MyEngine"`.',
         "## Engines",
@@ -77,6 +78,9 @@ def write_engines() -> dict[str, str]:
         if config := getattr(executor, "Config", None):
             blocks.append("Options, each as `--executor-option NAME=VALUE`:")
             blocks.append(settings_table(list_settings(config, links)))
+    blocks += ["## Trackers", "What runs are copied to: `benchkit run --tracker NAME`."]
+    for name in TRACKERS:
+        blocks += [heading(3, f"tracker {name}"), prose(_first_paragraph(TRACKERS.load(name)))]
     return {f"reference/{ENGINES_PAGE}": page(*blocks)}
 
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchkit.api.live_leaderboard import LiveLeaderboard
+from benchkit.api.plans.live_leaderboard import LiveLeaderboard
 from benchkit.errors import StoreError
 from tests.support.command_line import invoked
 
@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_files_have_the_first_row_while_the_second_is_computed(folder, monkeypatch):
-    monkeypatch.setattr("benchkit.api.live_leaderboard._FIRST", -1.0)
+    monkeypatch.setattr("benchkit.api.plans.live_leaderboard._FIRST", -1.0)
     seen = []
     update = LiveLeaderboard.update
 
@@ -64,7 +64,9 @@ def test_writing_takes_at_most_a_fiftieth_of_the_time(monkeypatch, tmp_path):
             writes.append(timer.now)
             timer.now += 3.0
 
-    monkeypatch.setattr("benchkit.api.live_leaderboard.load_results", lambda *_, **__: Written())
+    monkeypatch.setattr(
+        "benchkit.api.plans.live_leaderboard.load_results", lambda *_, **__: Written()
+    )
     live = LiveLeaderboard(tmp_path, tmp_path, tmp_path, clock=timer)
     while timer.now < 10_000:
         timer.now += 7.0  # a row every 7 seconds
@@ -80,7 +82,7 @@ def test_what_cannot_be_written_ends_no_run(monkeypatch, tmp_path):
     def fail(*_, **__):
         raise StoreError("no", "none")
 
-    monkeypatch.setattr("benchkit.api.live_leaderboard.load_results", fail)
+    monkeypatch.setattr("benchkit.api.plans.live_leaderboard.load_results", fail)
     live = LiveLeaderboard(tmp_path, tmp_path, tmp_path, clock=timer)
     timer.now = 100.0
     assert live.update("s")

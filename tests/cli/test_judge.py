@@ -7,6 +7,7 @@ from benchkit.errors import ConfigError
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.runner import JudgeCost
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, CallCost, CostEstimate
+from benchkit.runs.store import Store
 from tests.support.command_line import said
 from tests.support.samplers import SAMPLERS
 from tests.support.suites import make_suite, run_all
@@ -61,7 +62,19 @@ def test_an_estimate_has_a_line_a_run_and_a_total():
     assert "cost 1.00" in found["all 2 runs / strict"]
     probing = estimated("--probe", "3")
     assert "cost 0.50" in found["toy / Explains / strict"]
-    assert "cost 3.50" in probing["toy / Explains / strict"]  # as it is, and six probes
+    assert "cost 5.00" in probing["toy / Explains / strict"]  # as it is, and nine probes
+
+
+@pytest.mark.usefixtures("ran")
+def test_probes_are_printed_and_written_where_there_is_a_leaderboard(tmp_path):
+    text = said("judge", "--suite", "small.toml", "--probe", "20")
+    assert "Probes of judge strict" in text and "would have been seen" in " ".join(text.split())
+    assert not (tmp_path / "leaderboards").exists()
+    (tmp_path / "leaderboards" / "small").mkdir(parents=True)
+    said("judge", "--suite", "small.toml", "--probe", "20")
+    names = {path.name for path in (tmp_path / "leaderboards" / "small").iterdir()}
+    assert names == {"probes.md", "probes.csv", "probes.json"}
+    assert not list((tmp_path / "runs").rglob("judgements"))
 
 
 @pytest.mark.usefixtures("ran")
@@ -82,6 +95,39 @@ def test_a_judge_of_the_same_label_is_said_to_replace_the_former():
     assert "replaces judge 'strict' (rubric " in said(
         "judge", "--suite", "small.toml", "--cases", "5"
     )
+
+
+@pytest.mark.usefixtures("ran")
+def test_a_cascade_counts_what_it_escalates_and_what_both_judges_used(tmp_path):
+    (tmp_path / "judges.py").write_text(
+        JUDGES
+        + """
+
+class Patient(Strict):
+    def verdict(self, judge_input):
+        grades = {c.name: c.low for c in self.rubric.criteria}
+        return Verdict(judge_input.key, grades, usage={"calls": 10})
+"""
+    )
+    both = (
+        f'[{name}]\njudge = "judges.py:{judge}"\nconfig = {{ rubric = "rationale-quality" }}\n'
+        for name, judge in (("cheap", "Strict"), ("strong", "Patient"))
+    )
+    (tmp_path / "cascade.toml").write_text('unsure = ["unscored"]\n' + "".join(both))
+    said("judge", "--suite", "small.toml", "--by", "cascade", "--config", "cascade.toml")
+    store = Store(tmp_path / "runs")
+    seen = 0
+    for row in store.plan("small").rows:
+        run = store.run("small", row.task, row.label, row.run_id)
+        (judgement,) = run.judgements()
+        n_judged, n_escalated = judgement.counts["judged"], judgement.counts["escalated"]
+        assert judgement.counts.get("unscored", 0) == 20 - n_judged  # what has no rationale
+        assert judgement.cost["strong: calls"] == 10 * n_escalated > 0
+        assert judgement.cost["calls"] == n_judged + 10 * n_escalated
+        share = f"{n_escalated} of {n_judged} escalated ({n_escalated / n_judged:.1%})"
+        assert share in judgement.caveats
+        seen += 1
+    assert seen == 2
 
 
 def test_all_judges_together_and_what_likely_means(tmp_path):

@@ -13,7 +13,7 @@ import benchkit as bk
 from benchkit.report.comparison.paired_comparison import ComparisonRequest, compare_suite
 from benchkit.report.core.case_users import read_case_users
 from benchkit.report.core.collect import collect_results
-from benchkit.runs.records import guess_users
+from benchkit.runs.record_values import guess_users
 from benchkit.runs.store import Run, Store
 from benchkit.runs.validation import validate_path
 from benchkit.stats.bootstrap import mean_interval

@@ -235,7 +235,8 @@ def test_sentence_vectors_of_the_real_encoder(tmp_path):
 
 def test_importing_judges_loads_nothing_heavy():
     code = (
-        "import sys, judges.heuristic, judges.distilled_judge, benchkit.judging.robustness\n"
+        "import sys, judges.heuristic, judges.distilled_judge\n"
+        "import benchkit.judging.probes.probe, benchkit.judging.probes.probe_summary\n"
         "print([m for m in ('torch', 'statsmodels', 'sentence_transformers', 'pandas', 'scipy')"
         " if m in sys.modules])"
     )

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from benchkit.errors import ConfigError
 from benchkit.judging import verdict_table
 from benchkit.judging.inputs import MethodAnswer
-from benchkit.judging.robustness import NEUTRAL_SENTENCES, pad_rationale
+from benchkit.judging.probes.input_changes import NEUTRAL_SENTENCES, pad_rationale
 from benchkit.judging.verdicts import INJECTION, JudgeInput
 from benchkit.lm.teachers.encoder import MiniLMEncoder
 from benchkit.testing.fixtures import run_context, toy_dataset

@@ -9,6 +9,7 @@ import pytest
 from benchkit.errors import MethodError
 from benchkit.judging.verdicts import Verdict
 from benchkit.testing.judges import JudgeContract, toy_judge_inputs
+from judges.composite.cascade import Cascade, CascadeConfig
 from judges.llm_judge import LLMJudge, LLMJudgeConfig
 from judges.panel import Panel
 from tests.support.contracts import collect_contracts, untested_judges
@@ -52,6 +53,17 @@ class TestPanel(JudgeContract):
         return Panel.from_judges(
             {"a": llm_judge(), "b": llm_judge(history=1), "c": llm_judge(history=2)}
         )
+
+
+class TestCascade(JudgeContract):
+    def make(self):
+        llm = {"judge": "llm", "config": {"engine": {"kind": "openai", "model": "m"}}}
+        config = CascadeConfig.model_validate(
+            {"cheap": llm, "strong": llm | {"label": "strong"}, "boundaries": [2.5],
+             "unsure": ["unscored", "disagreement", "boundary"]}
+        )  # fmt: skip
+        cheap = llm_judge(history=1, decoding={"temperature": 0.7})
+        return Cascade.from_judges(cheap, llm_judge(), config)
 
 
 def test_toy_inputs_are_of_all_sorts():

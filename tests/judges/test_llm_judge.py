@@ -288,3 +288,49 @@ def test_without_a_tokenizer_four_bytes_are_likely_a_token(tmp_path):
     assert result.prompt_tokens == sum(sizes) + 2 * 8
     assert result.likely.prompt_tokens == sum(-(-size // 4) for size in sizes) + 2 * 8
     assert str(result) == f"0 answered before; likely {result.likely}; at most {result.upper_bound}"
+
+
+def test_in_other_words_the_same_engine_is_asked(tmp_path):
+    engine, inputs = FakeJudgeEngine(), many_inputs(3)
+    asked = judge(engine)
+    rubric = asked.rubric.model_copy(update={"system": "Weigh the justification."})
+    changed = asked.with_rubric(rubric)
+    run = judging_run(tmp_path)
+    first, second = list(asked.judge(inputs, run)), list(changed.judge(inputs, run))
+    assert [v.grades for v in first] == [v.grades for v in second]
+    systems = [prompt.messages[0].content for prompt, _ in engine.asked]
+    assert systems[3:] == ["Weigh the justification."] * 3 and systems[0] != systems[3]
+    assert changed.caveats == asked.caveats and asked.rubric != rubric
+
+
+def test_another_call_is_asked_for_anew_once_and_stored(tmp_path):
+    replies = iter(["RATING-3", "RATING-2", "RATING-1"])
+    engine = FakeJudgeEngine(lambda _: (f"<eval>{next(replies)}</eval>", "stop"))
+    inputs, run = many_inputs(1), judging_run(tmp_path)
+    asked = judge(engine)
+    grades = [
+        next(iter(one.judge(inputs, run))).grades["rating"]
+        for one in (asked, asked.repeat(1), asked, asked.repeat(1), asked.repeat(2))
+    ]
+    assert grades == [3.0, 2.0, 3.0, 2.0, 1.0]
+    assert [decoding.seed for _, decoding in engine.asked] == [0, 1, 2]
+    assert asked.repeat(1).with_rubric(asked.rubric).rubric == asked.rubric
+
+
+def test_an_engine_that_stores_its_answers_stores_those_of_another_call_apart(tmp_path):
+    class Storing(FakeJudgeEngine):
+        def lookup(self, prompts, decoding):
+            return [None for _ in prompts]
+
+    caches = []
+
+    def make(run):
+        caches.append(run.cache)
+        return Storing()
+
+    asked = LLMJudge(LLMJudgeConfig.model_validate({"engine": OPENAI}), make)
+    run = judging_run(tmp_path)
+    for one in (asked, asked.repeat(1)):
+        list(one.judge(many_inputs(1), run))
+    assert caches == [run.cache, run.cache / "repeat-1"]
+    assert caches[1].is_dir()

@@ -202,3 +202,24 @@ def test_a_panel_says_which_of_its_judges_had_a_fault(tmp_path):
     assert sat(tmp_path, Says(1), Says(2), Says(2)).fault == ""
     verdict = sat(tmp_path, Says(1), Faulty(), Says(2))
     assert (verdict.status, verdict.fault) == ("scored", "j1: busy")
+
+
+def test_a_panel_is_asked_in_other_words_and_again_if_its_members_can_be(tmp_path):
+    class Pliable(Says):
+        def with_rubric(self, rubric):
+            return Pliable(*self.grades, rubric=rubric)
+
+        def repeat(self, number):
+            return Pliable(*(grade - number for grade in self.grades))
+
+    other = ONE.model_copy(update={"system": "You weigh."})
+    panel = Panel.from_judges({"a": Pliable(3), "b": Pliable(2), "c": Pliable(2)}, quorum=3)
+    assert panel.with_rubric(other).rubric == other
+    assert panel.with_rubric(other).caveats == panel.caveats
+    again = panel.repeat(1)
+    (verdict,) = again.judge(many_inputs(1), judging_run(tmp_path))
+    assert verdict.grades == {"rating": 1.0}
+    mixed = Panel.from_judges({"a": Pliable(3), "b": Says(3)})
+    assert mixed.with_rubric(other) is None
+    (verdict,) = mixed.repeat(1).judge(many_inputs(1), judging_run(tmp_path))
+    assert verdict.grades == {"rating": 2.5}

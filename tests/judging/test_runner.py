@@ -8,7 +8,8 @@ import pytest
 from benchkit.config.judging import JudgingSpec
 from benchkit.errors import ConfigError, StoreError
 from benchkit.judging.judge_job import make_judge_jobs
-from benchkit.judging.runner import estimate_judge_costs, judge_runs, probe_judges
+from benchkit.judging.probes.judge_probes import probe_judges
+from benchkit.judging.runner import estimate_judge_costs, judge_runs
 from benchkit.report.core import text_table
 from benchkit.report.core.collect import collect_results
 from benchkit.report.grades.tables import grade_tables, grades_csv
@@ -128,10 +129,11 @@ def test_estimates_ask_nothing_and_say_what_is_judged(explainers, tmp_path):
     assert (done.judged, done.cost.calls) == (True, 0)
     (again,) = estimate_judge_costs(store, runs, suite.judging, force=True)
     assert (again.judged, again.cost) == (False, result.cost)
-    # Probing asks for five answers as they are and as six probes change them, if they do.
+    # Probing asks for five answers as they are, once more, and as eight probes change them, if they
+    # do.
     (probing,) = estimate_judge_costs(store, runs, suite.judging, probe=5)
     assert not probing.judged
-    assert 5 * 4 < probing.cost.calls <= 5 * 7
+    assert 5 * 7 < probing.cost.calls <= 5 * 10
 
 
 def test_an_unknown_judge_stops_before_anything_runs(explainers, tmp_path):
@@ -181,8 +183,10 @@ def test_probes_say_how_far_grades_move_and_record_nothing(explainers, tmp_path)
     suite = make_judged_suite()
     run_all(suite, tmp_path)
     store = Store(tmp_path / "runs")
-    ((name, moved),) = probe_judges(store, find_runs_to_judge(suite, tmp_path), suite.judging, 5)
-    assert name == "strict"
+    runs = find_runs_to_judge(suite, tmp_path)
+    moved, unmeasured = probe_judges(store, runs, suite.judging, 5)
+    assert set(moved["judge"]) == {"strict"}
+    assert {"rubric reworded", "parts reversed", "self-preference"} <= set(unmeasured["probe"])
     shifts = dict(zip(moved["probe"], moved["shift"], strict=True))
     assert shifts["padded"] == 0.0
     assert moved["n"].max() <= 5
@@ -194,11 +198,49 @@ def test_probes_take_the_answers_to_one_case_together(explainers, tmp_path):
         "Explains", "ExplainsMore", judge="Curious", rubric="rationale-quality"
     )
     run_all(suite, tmp_path)
-    ((_, moved),) = probe_judges(
+    moved, _ = probe_judges(
         Store(tmp_path / "runs"), find_runs_to_judge(suite, tmp_path), suite.judging, 10
     )
     padded = moved.filter(probe="padded", criterion="grounding").to_dicts()[0]
     assert padded["cases"] < padded["n"] + padded["unscored"] == 20
+
+
+def test_a_judge_that_prefers_its_own_model_is_seen_beside_another(explainers, tmp_path):
+    (tmp_path / "judges.py").write_text(
+        (tmp_path / "judges.py").read_text()
+        + """
+
+class Fond(Strict):
+    models = ("elsewhere/some-model",)
+
+    def verdict(self, judge_input):
+        verdict = super().verdict(judge_input)
+        liked = "things" in judge_input.rationale and "well" not in judge_input.rationale
+        more = {name: grade + liked for name, grade in verdict.grades.items()}
+        return Verdict(verdict.key, more, verdict.status, verdict.reason)
+
+
+class Plain(Strict):
+    models = ()
+"""
+    )
+    judges = [
+        {"judge": f"judges.py:{name}", "label": name.lower(), "config": {
+            "rubric": "rationale-quality", "most": 2}}
+        for name in ("Fond", "Plain")
+    ]  # fmt: skip
+    suite = make_suite(
+        "Backbone", "ExplainsMore", protocols=["scored", "sampled"], decoding={"n": 1},
+        judging={"judges": judges, "cases": 60},
+    )  # fmt: skip
+    run_all(suite, tmp_path)
+    runs = find_runs_to_judge(suite, tmp_path)
+    moved, unmeasured = probe_judges(Store(tmp_path / "runs"), runs, suite.judging, 40)
+    rows = moved.filter(probe="self-preference", criterion="grounding")
+    (row,) = rows.to_dicts()
+    assert (row["judge"], row["effect"], row["outcome"]) == ("fond", 1.0, "biased")
+    assert row["cases"] < row["n"] + 40
+    assert ("plain", "self-preference") in unmeasured.select("judge", "probe").rows()
 
 
 def test_a_full_disk_leaves_a_judgement_to_be_made_again(explainers, tmp_path, monkeypatch):

@@ -60,6 +60,26 @@ def test_shares_of_grades_stand_beside_the_printed_ones(ran):
     assert "Without results here: Gemma-3-4B-it, Gemma-3-12B-it, DPO, S-DPO." in text
 
 
+@pytest.mark.slow
+def test_generated_people_grade_the_demo_and_all_of_it_says_synthetic(ran):
+    said("annotate", "--judgements", "runs", "--suite", SUITE, "--n", 250, "--synthetic", 0.8,
+         "--out", "annotation")  # fmt: skip
+    exports = sorted((ran / "annotation").glob("*-SYNTHETIC.csv"))
+    assert len(exports) == 2
+    said("annotate", "--read", *exports, "--key", "annotation/key.json", "--out", "labels.csv")
+    text = said("agree", "labels.csv", "--paper", "c-apo:figure10", "--out", "figure10")
+    assert text.lstrip().startswith("SYNTHETIC demo: agreement in the shape of c-apo, figure10")
+    assert ".75" in text and ".63" in text  # as printed
+    assert len(list((ran / "figure10").glob("*.png"))) == 1
+
+
+@pytest.mark.slow
+def test_statements_of_the_demo_are_checked_beside_the_control(ran):
+    text = said("report", "--suite", SUITE, "--format", "md")
+    assert "statements of the rationales (not a grade)" in text
+    assert "control: generic, most popular item" in text
+
+
 @needs_latex
 @pytest.mark.slow
 def test_the_figure_in_latex_compiles(ran, tmp_path):

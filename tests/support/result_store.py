@@ -168,7 +168,8 @@ def _judge(run: Run, text: str) -> None:
         "flags": [[], []],
         "usage": ["{}", "{}"],
     }  # fmt: skip
-    run.write_judgement(done, pl.DataFrame(rows, schema=records.JUDGEMENTS_SCHEMA))
+    lacking = {name: [None, None] for name in records.JUDGEMENTS_SCHEMA if name not in rows}
+    run.write_judgement(done, pl.DataFrame(rows | lacking, schema=records.JUDGEMENTS_SCHEMA))
 
 
 def write_page(results, store, folder, questions=None):

@@ -43,10 +43,16 @@ class AdaptedTable(nn.Module):
 class FrozenNetwork(SASRecNetwork):
     """SASRec's causal network on an `AdaptedTable`."""
 
-    def __init__(self, vectors: Tensor, sizes: Sequence[int], shape: Sequence[int]) -> None:
+    def __init__(
+        self,
+        vectors: Tensor,
+        sizes: Sequence[int],
+        shape: Sequence[int],
+        block: str = "transformer",
+    ) -> None:
         """Take [n_items, d] vectors, the adapter's sizes, and layers, heads and length."""
         layers, heads, max_length = shape
-        super().__init__(len(vectors), sizes[-1], layers, heads, max_length)
+        super().__init__(len(vectors), sizes[-1], layers, heads, max_length, block)
         self.table = AdaptedTable(vectors, sizes)  # type: ignore[assignment]
 
     def to_plain(self) -> SASRecNetwork:
@@ -54,7 +60,7 @@ class FrozenNetwork(SASRecNetwork):
         blocks, hidden = list(self.blocks), self.positions.weight.shape[1]
         heads: int = blocks[0].heads if blocks else 1  # type: ignore[assignment]
         plain = SASRecNetwork(
-            self.padding, hidden, len(blocks), heads, self.positions.weight.shape[0]
+            self.padding, hidden, len(blocks), heads, self.positions.weight.shape[0], self.block
         )
         kept_names = [name for name in self.state_dict() if not name.startswith("table.")]
         weights = {name: self.state_dict()[name] for name in kept_names}

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class SequentialConfig(SASRec.Config):
     """Settings of the sequential model."""
 
-    loss: Literal["bce", "gbce", "cross-entropy"] = "bce"
-    """Binary cross-entropy against sampled items, its calibrated form, or the softmax over the
-    catalogue."""
+    loss: Literal["bce", "gbce", "sampled-softmax", "cross-entropy"] = "bce"
+    """Binary cross-entropy against sampled items, its calibrated form, the softmax over sampled
+    items, or over the catalogue."""
     epochs: PositiveInt = 30
     """Most epochs."""
     patience: PositiveInt = 3
@@ -100,7 +100,7 @@ class FrozenSASRec(SASRec):
         config = self.config
         shape = (config.layers, config.heads, config.max_length)
         with torch.random.fork_rng(devices=[]):
-            network = FrozenNetwork(torch.from_numpy(self.vectors), self.sizes, shape)
+            network = FrozenNetwork(torch.from_numpy(self.vectors), self.sizes, shape, config.block)
         seed = int(run.generator("frozen sasrec", "weights").integers(2**63))
         return network.initialise(torch.Generator().manual_seed(seed)).to(run.device)
 

@@ -1,1 +1,1 @@
-"""What a call of `run` would do, and what it is expected to cost."""
+"""What a call of `run` would do, what it is expected to cost, and its tables meanwhile."""

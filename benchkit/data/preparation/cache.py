@@ -74,7 +74,7 @@ def _prepare(spec: DatasetSpec, root: Path, folder: Path, inputs: Sequence[str |
     if isinstance(spec.candidates, CandidateFileSpec):
         caveats = (*dataset.caveats, *describe_lists(dataset, spec.candidates))
         dataset = replace(dataset, caveats=caveats)
-    if spec.demo_users is not None:
+    if spec.demo_users is not None or spec.synthetic:
         dataset = replace(dataset, caveats=(CAVEAT, *dataset.caveats), is_synthetic=True)
     if _hash_inputs(spec, root) != inputs:
         raise DataError(

@@ -38,7 +38,7 @@ def read_amazon2018(
     with_reviews: bool = True,
     max_malformed: float = MAX_MALFORMED_SHARE,
 ) -> RawData:
-    """Amazon Review Data 2018, one domain: `DOMAIN_5.json[.gz]` and `meta_DOMAIN.json[.gz]`.
+    """Amazon Review Data 2018 (Ni et al., 2019): `DOMAIN_5.json` and `meta_DOMAIN.json`, gzipped.
 
     An item is an `asin`. Times are days, so equal ones are common. Titles that are a script of the
     page and not a title count as none. In every text the entities of HTML become characters.

@@ -69,7 +69,7 @@ def read_amazon2023(
     with_reviews: bool = True,
     max_malformed: float = MAX_MALFORMED_SHARE,
 ) -> RawData:
-    """Amazon Reviews 2023, one domain: `DOMAIN.jsonl[.gz]` and `meta_DOMAIN.jsonl[.gz]`.
+    """Amazon Reviews 2023 (Hou et al., 2024): `DOMAIN.jsonl` and `meta_DOMAIN.jsonl`, or gzipped.
 
     titles: "meta" takes titles and other texts from `meta`; "id" does without that file and lets
         an item's id stand for its title.

@@ -64,6 +64,27 @@ class KeyItem(_Part):
     """Whose case it is; keys before schema 4 do not say."""
 
 
+class KeySide(_Part):
+    """One of the two answers of a pair."""
+
+    method: str
+    run_id: str
+    item: str
+
+
+class PairItem(_Part):
+    """The pair of answers that an id stands for."""
+
+    suite: str
+    task: str
+    case_id: str
+    user: str
+    shown: tuple[KeySide, KeySide]
+    """In the order of the page: A, then B."""
+    weight: float
+    """1 / inclusion probability."""
+
+
 class BatchKey(_Part):
     """Everything about a batch."""
 
@@ -81,6 +102,8 @@ class BatchKey(_Part):
     judges: dict[str, KeyJudge]
     strata: tuple[KeyStratum, ...]
     items: dict[str, KeyItem]
+    pairs: dict[str, PairItem] = Field(default_factory=dict)
+    """Of pairwise pages, which have no items."""
 
     @cached_property
     def assigned(self) -> dict[str, frozenset[str]]:

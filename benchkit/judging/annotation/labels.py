@@ -12,7 +12,10 @@ from benchkit.errors import DataError
 from benchkit.io import folder_name
 from benchkit.judging.annotation.batch_key import BatchKey
 from benchkit.judging.annotation.exports import ExportRow, read_export
-from benchkit.runs.records import JUDGE_PREFIX, guess_users
+from benchkit.judging.annotation.pair_labels import PAIR_COLUMNS, pair_rows
+from benchkit.runs.record_values import guess_users
+from benchkit.runs.records import JUDGE_PREFIX
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 
 LABEL_COLUMNS = (
     "item", "rater", "criterion", "grade", "scale", "system", "task", "case_id", "cluster",
@@ -41,7 +44,7 @@ class AnnotationLabels:
     """The labels of a batch."""
 
     rows: tuple[tuple[str | float, ...], ...]
-    """Values by the names of `LABEL_COLUMNS`."""
+    """Values by the names of `LABEL_COLUMNS`, of pairs by those of `PAIR_COLUMNS`."""
     progress: tuple[AnnotatorProgress, ...]
     n_repeated: int
     """Rows that a later one replaced."""
@@ -71,7 +74,11 @@ def read_annotation_labels(paths: Sequence[Path], key: BatchKey) -> AnnotationLa
         _progress(name, [e for e in last.values() if e.annotator == name], key)
         for name in key.annotators
     )
-    rows = tuple(row for identifier in key.items for row in _rows(identifier, last, key))
+    rows = (
+        tuple(pair_rows(last, key))
+        if key.pairs
+        else tuple(row for identifier in key.items for row in _rows(identifier, last, key))
+    )
     return AnnotationLabels(rows, progress, repeated, changed)
 
 
@@ -83,14 +90,22 @@ def write_annotation_labels(labels: AnnotationLabels, key: BatchKey, path: Path)
     of each answer, the case, and the cluster from it: answers to the cases of one user are not
     independent.
     """
-    files.write_text(path, _csv_text(labels.rows))
+    header = PAIR_COLUMNS if key.pairs else LABEL_COLUMNS
+    files.write_text(path, write_rows([header, *labels.rows]))
     paths = [path]
     names = [criterion.name for criterion in key.rubric.criteria]
     column = LABEL_COLUMNS.index("criterion")
     for name in names if len(names) > 1 else []:
         paths.append(path.with_name(f"{path.stem}-{folder_name(name)}{path.suffix}"))
-        files.write_text(paths[-1], _csv_text([r for r in labels.rows if r[column] == name]))
+        rows = [row for row in labels.rows if row[column] == name]
+        files.write_text(paths[-1], write_rows([header, *rows]))
     return paths
+
+
+def rater_name(entry: ExportRow) -> str:
+    """Return what tables call an annotator; what is generated says so."""
+    is_synthetic = entry.name.startswith(SYNTHETIC)
+    return f"{SYNTHETIC} {entry.annotator}" if is_synthetic else entry.annotator
 
 
 def _rows(
@@ -106,7 +121,7 @@ def _rows(
         for annotator in key.annotators:
             entry = last.get((annotator, identifier, criterion.name))
             if entry is not None and entry.grade is not None:
-                yield identifier, annotator, criterion.name, entry.grade, *end
+                yield identifier, rater_name(entry), criterion.name, entry.grade, *end
         for label, judge in key.judges.items():
             grade = item.grades.get(label, {}).get(criterion.name)
             if grade is not None and criterion.name in judge.comparable:
@@ -156,7 +171,3 @@ def _progress(annotator: str, entries: Sequence[ExportRow], key: BatchKey) -> An
         sum(any(entry.note for entry in of_answer) for of_answer in by_id.values()),
         median(seconds) if seconds else None,
     )
-
-
-def _csv_text(rows: Sequence[Sequence[str | float]]) -> str:
-    return write_rows([LABEL_COLUMNS, *rows])

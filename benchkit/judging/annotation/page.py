@@ -12,7 +12,12 @@ _SCRIPTS = ("keys", "state", "csv", "parts", "view", "annotate")
 
 
 def render_annotation_page(
-    batch: str, annotator: str, rubric: Rubric, items: Sequence[Mapping[str, Any]]
+    batch: str,
+    annotator: str,
+    rubric: Rubric,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    pairs: bool = False,
 ) -> str:
     """Return the HTML of one annotator's page.
 
@@ -24,6 +29,8 @@ def render_annotation_page(
         rubric: What to grade by.
         items: In their order, each with id, history (lines, oldest first), title, rationale and,
             where the rubric shows it, target.
+        pairs: Whether each item is two answers: id, history, and two sides with title and
+            rationale.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -45,6 +52,7 @@ def render_annotation_page(
         "annotator": annotator,
         "title": rubric.title,
         "target": rubric.shows_target,
+        "pairs": pairs,
         "criteria": [_criterion(criterion) for criterion in rubric.criteria],
         "items": list(items),
     }

@@ -9,7 +9,8 @@ import polars as pl
 from benchkit.errors import ConfigError, DataError, StoreError
 from benchkit.io import folder_name
 from benchkit.judging.rubric import Criterion, Rubric
-from benchkit.runs.records import JUDGEMENTS_SCHEMA, JudgementManifest, guess_users
+from benchkit.runs.record_values import guess_users
+from benchkit.runs.records import JUDGEMENTS_SCHEMA, JudgementManifest
 from benchkit.runs.store import Run, Store
 
 _COLUMNS = ("case_id", "item", "title", "target", "target_title", "rationale", "history", "stage",

@@ -11,7 +11,9 @@ import polars as pl
 from benchkit.csv_cells import MARKED_TEXT, unescape_cell
 from benchkit.data.readers.delimited_text import read_delimited_text
 from benchkit.errors import DataError, check_unique
+from benchkit.files.inspect_log import is_inspect_log
 from benchkit.report.agreement.criteria import criterion_column
+from benchkit.report.agreement.inspect_grades import read_inspect_grades
 from benchkit.report.agreement.json_lines import read_json_lines
 from benchkit.report.agreement.rating_cells import (
     read_numbers,
@@ -124,11 +126,15 @@ def read_ratings_file(path: Path) -> pl.DataFrame:
             return pl.read_parquet(path)
         if kind in (".jsonl", ".ndjson"):
             return read_json_lines(path)
+        if is_inspect_log(path):
+            return read_inspect_grades(path)
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}", "check the path") from error
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: {error}", "check that the file is complete") from error
-    raise DataError(f"{path}: unknown file type", "use .csv, .tsv, .parquet or .jsonl")
+    raise DataError(
+        f"{path}: unknown file type", "use .csv, .tsv, .parquet, .jsonl, or .json of Inspect"
+    )
 
 
 def _read_text(path: Path, kind: str) -> pl.DataFrame:

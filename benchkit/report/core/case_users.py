@@ -6,7 +6,8 @@ import polars as pl
 
 from benchkit.count_text import count_text
 from benchkit.errors import DamageError
-from benchkit.runs.records import Manifest, guess_users
+from benchkit.runs.record_values import guess_users
+from benchkit.runs.records import Manifest
 from benchkit.runs.store import Run
 from benchkit.stats.clusters import Clusters, find_clusters
 

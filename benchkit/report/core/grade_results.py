@@ -66,6 +66,22 @@ class TextStatistics:
 
 
 @dataclass(frozen=True)
+class StatementStatistics:
+    """What a judge found of the statements of a method's rationales; it enters no grade."""
+
+    statements: Cell
+    """Statements of a rationale."""
+    shares: dict[str, Cell]
+    """Label (`benchkit.judging.statements.statement.LABELS`) -> its share of a rationale's."""
+    precision: Cell | None
+    """Supported among those that can be checked."""
+    recall: Cell | None
+    """Share of the reasons in the user's review of the target that are recalled."""
+    absent: Cell | None
+    """Items named that the method was not shown."""
+
+
+@dataclass(frozen=True)
 class GradeRow:
     """One method, as one judge graded it on one task, over all its seeds."""
 
@@ -100,6 +116,10 @@ class GradeRow:
     """Rationales that speak to the judge."""
     median_words: float | None = None
     text: TextStatistics | None = None
+    statements: StatementStatistics | None = None
+    """None where the judge checks none."""
+    statement_control: StatementStatistics | None = None
+    """The same of the control on the same cases."""
     buckets: tuple[GradeBucket, ...] = ()
     """The first criterion by length of history."""
     warnings: tuple[str, ...] = ()

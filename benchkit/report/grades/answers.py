@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from benchkit.runs.records import JudgementManifest, guess_users
+from benchkit.report.grades.statements import statement_columns
+from benchkit.runs.record_values import guess_users
+from benchkit.runs.records import JudgementManifest
 from benchkit.runs.store import Run
 
 
@@ -17,7 +19,7 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
     reference (the user's review of the target) and similarity to it, null in older records; seed,
     its number; hallucinating (1 if it names an item that was never shown, 0 if not, null if not
     counted); injection; `grade <criterion>` for each criterion, null where unscored; and `grade`,
-    the first of these.
+    the first of these. Of statement checks what `statement_columns` says.
 
     Args:
         runs: One run per seed.
@@ -53,6 +55,7 @@ def answer_grades(runs: Sequence[Run], manifests: Sequence[JudgementManifest]) -
                     "history_length": verdicts["history_length"],
                     "hallucinating": (_named_outside(verdicts) > 0).cast(pl.Float64),
                     "injection": ["injection" in flags for flags in verdicts["flags"]],
+                    **statement_columns(verdicts),
                     **grade_columns,
                     "grade": grade_columns[f"grade {criteria[0]}"],
                 },

@@ -17,6 +17,7 @@ from benchkit.report.core.grade_results import GradeComparison, GradeRow, GradeT
 from benchkit.report.grades.analysis import compare_with_best, grade_buckets, length_adjusted_means
 from benchkit.report.grades.answers import answer_grades
 from benchkit.report.grades.means import case_mean, stage_weighted_mean
+from benchkit.report.grades.statements import describe_statements
 from benchkit.report.grades.texts import describe_texts
 from benchkit.runs.records import JudgementManifest, PlannedJudge, PlannedRow, PlanRecord
 from benchkit.runs.store import Run, Store
@@ -219,6 +220,8 @@ def _filled(
         hallucinating=case_mean(judged, "hallucinating"),
         injections=int(graded["injection"].sum()),
         text=describe_texts(graded),
+        statements=describe_statements(graded, "statement"),
+        statement_control=describe_statements(graded, "control"),
         median_words=None if words is None else float(words),  # type: ignore[arg-type]
         buckets=grade_buckets(graded, edges),
         warnings=(*warnings, *_coverage(judged)),

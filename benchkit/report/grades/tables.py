@@ -15,6 +15,7 @@ from benchkit.report.core.labels import (
     split_status,
 )
 from benchkit.report.core.text_table import TextTable, csv_text
+from benchkit.report.grades.statements import statement_statistics, statement_tables
 from benchkit.report.grades.texts import text_statistics, text_tables
 
 _STAGES_NOTE = "Valid: answers that name a candidate. Correct: answers that name the target."
@@ -43,6 +44,7 @@ def grade_tables(suite: str, tables: Sequence[GradeTable]) -> Iterator[TextTable
             yield grades_by_history(suite, table)
         if table.comparisons:
             yield grade_comparisons_table(suite, table)
+        yield from statement_tables(suite, table)
         for calibration in table.calibrations:
             yield from corrected_tables(calibration)
         if table.task not in tasks:  # they are the same for every judge
@@ -282,3 +284,5 @@ def _statistics(row: GradeRow) -> Iterator[tuple[str, Cell]]:
             history = _lengths(bucket, " to ", " or more")
             yield f"mean with a history of {history}", Cell(bucket.mean, n=bucket.n)
     yield from text_statistics(row)
+    yield from statement_statistics(row.statements, "statement")
+    yield from statement_statistics(row.statement_control, "control statement")

@@ -44,11 +44,15 @@ function criterionField(criterion, entry, changed) {
   const about = `about-${criterion.name}`;
   const options = criterion.grades.map((level) => option(criterion, level, rows, entry, changed));
   const words = criterion.grades.filter(({ level }) => level);
+  const [least, most] = [criterion.grades[0], criterion.grades.at(-1)];
+  // Of a Likert scale only the ends have words, and stand where the ends are.
+  const ends = !rows && words.length === 2 && least.level && most.level;
   return el("fieldset", { id: `criterion-${criterion.name}`, "aria-describedby": about },
     el("legend", {}, title(criterion.name)),
     el("p", { class: "muted", id: about }, criterion.description),
-    el("div", { class: rows ? "rows" : "scale" }, options),
-    rows ? null : el("dl", { class: "levels", "aria-hidden": "true" }, words.map(levelLine)));
+    el("div", { class: rows ? "rows" : options.length > 7 ? "scale" : "scale seven" }, options),
+    ends ? el("p", { class: "ends", "aria-hidden": "true" }, el("span", {}, least.level), el("span", {}, most.level)) : null,
+    rows || ends ? null : el("dl", { class: "levels", "aria-hidden": "true" }, words.map(levelLine)));
 }
 
 function option(criterion, { grade, key, level }, rows, entry, changed) {

@@ -47,6 +47,14 @@ function tell(text = "") {
   byId("message").hidden = text === "";
 }
 
+/** Draw the two answers of a pair, A and then B. */
+function renderSides(sides) {
+  document.querySelectorAll(".side").forEach((section, place) => {
+    section.querySelector(".item").textContent = sides[place].title;
+    section.querySelector("blockquote").textContent = sides[place].rationale;
+  });
+}
+
 /** Draw the current item; with `fresh` its grading fields, too, and the focus goes to its heading. */
 function renderItem(changed, fresh) {
   const item = current();
@@ -62,9 +70,12 @@ function renderItem(changed, fresh) {
     byId("history").firstElementChild.replaceChildren(
       ...item.history.map((line) => el("li", { dir: "auto" }, line)));
     byId("history").scrollTop = 0;
-    byId("title").textContent = item.title;
-    if (data.target) byId("target").textContent = item.target;
-    byId("rationale").textContent = item.rationale;
+    if (data.pairs) renderSides(item.sides);
+    else {
+      byId("title").textContent = item.title;
+      if (data.target) byId("target").textContent = item.target;
+      byId("rationale").textContent = item.rationale;
+    }
     byId("grades").replaceChildren(
       ...data.criteria.map((criterion) => criterionField(criterion, entry, changed)));
     byId("heading").focus({ preventScroll: true });

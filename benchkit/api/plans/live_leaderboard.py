@@ -4,9 +4,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from benchkit.api.run_report import old_failure_printer
 from benchkit.api.stored_results import load_results
 from benchkit.errors import BenchkitError
+from benchkit.runs.job import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _FIRST = 60.0  # seconds before the first time: what is done by then needs no files in between
 _SHARE = 0.02  # of the time, at most, goes into writing
@@ -49,3 +55,24 @@ class LiveLeaderboard:
         end = self._clock()
         self._next = end + max(_FIRST, (end - start) / _SHARE)
         return True
+
+
+def follow_outcomes(
+    console: "Console", store: Path, data: Path, leaderboards: Path
+) -> Callable[[Outcome], None]:
+    """Return what to call with each run that ends: it writes the tables, and tells old failures.
+
+    Args:
+        console: Where failures of earlier calls are printed.
+        store: The run store.
+        data: Folder of the prepared datasets.
+        leaderboards: Where leaderboards are kept.
+    """
+    live = LiveLeaderboard(store, data, leaderboards)
+    tell = old_failure_printer(console)
+
+    def take(outcome: Outcome) -> None:
+        live.update(outcome.job.suite)
+        tell(outcome)
+
+    return take

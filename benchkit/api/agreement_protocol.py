@@ -1,0 +1,104 @@
+"""Agreement as a paper measures it: from labels, or from generated ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchkit import io
+from benchkit.console import echo
+from benchkit.csv_cells import write_rows
+from benchkit.errors import ConfigError
+from benchkit.io import folder_name
+from benchkit.report.agreement.confusion_plot import write_confusions
+from benchkit.report.agreement.paper_protocol import (
+    ProtocolAgreement,
+    find_paper_protocol,
+    measure_protocol,
+    protocol_tables,
+    ratings_rows,
+    synthetic_ratings,
+)
+from benchkit.report.agreement.ratings_io import read_ratings
+from benchkit.report.core.latex import render_latex
+from benchkit.report.core.text_table import TextTable, csv_text, render_markdown
+from benchkit.report.paper.published_values import PUBLISHED_FOLDER
+from benchkit.runs.records import JUDGE_PREFIX
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
+
+
+def agreement_like_paper(
+    labels: Sequence[Path],
+    reference: str,
+    *,
+    judge: str = "",
+    criterion: str = "",
+    published: Path | None = None,
+    demo: bool = False,
+    noise: float = 1.0,
+    out: Path | None = None,
+    seed: int = 0,
+) -> tuple[list[TextTable], list[Path]]:
+    """Measure a model beside people as a paper does, and return the tables and the files written.
+
+    Args:
+        labels: Labels by people and a judge, as `benchkit annotate --read` writes them.
+        reference: "c-apo:figure8" (teacher's coherence, 400 samples) or "c-apo:figure10" (judge's
+            grades, 250 samples).
+        judge: The judge, where the labels have several.
+        criterion: Which one, where the labels are by several.
+        published: Folder of published figures, by default those that come with benchkit.
+        demo: Measure generated grades instead of labels; all that comes of it says SYNTHETIC.
+        noise: Standard deviation by which generated people depart from the generated model, in
+            grades.
+        out: Folder for the tables, the drawn confusion matrix and, of a demo, its labels.
+        seed: Of the resampling and of what is generated.
+
+    Raises:
+        ConfigError: Neither labels nor a demo, or both; or no such figure, people or judge.
+    """
+    protocol = find_paper_protocol(reference)
+    if demo == bool(labels):
+        raise ConfigError(
+            "a demo has labels of its own" if demo else "no labels to measure",
+            "give files of labels, or --demo for generated ones, not both",
+        )
+    if demo:
+        ratings = synthetic_ratings(protocol, noise, seed)
+    else:
+        ratings = read_ratings(labels, criterion=criterion)
+    result = measure_protocol(ratings, protocol, judge.removeprefix(JUDGE_PREFIX), seed)
+    tables = protocol_tables(result, published or PUBLISHED_FOLDER)
+    if demo:
+        stated = (
+            f"{SYNTHETIC}: {protocol.n_people} generated people, each the generated model's grade"
+            f" plus normal noise of standard deviation {noise:g}, rounded; seed {seed}."
+        )
+        tables[0] = TextTable(
+            tables[0].title, tables[0].header, tables[0].rows, (stated, *tables[0].notes)
+        )
+    paths: list[Path] = []
+    if out is not None:
+        paths = _write(result, tables, out)
+        if demo:
+            paths.append(out / f"{SYNTHETIC}-labels.csv")
+            rows = [("item", "rater", "grade", "scale"), *ratings_rows(ratings)]
+            io.write_text(paths[-1], write_rows(rows))
+    return tables, paths
+
+
+def render_agreement(tables: Sequence[TextTable], format_: str) -> str:
+    """Return tables of `agreement_like_paper` as `md` or `latex`, or the first as `csv`."""
+    if format_ == "csv":
+        rows = [list(row) for row in tables[0].rows if isinstance(row, tuple)]
+        return csv_text(("statistic", "ours", "published"), rows)
+    return render_latex(tables) if format_ == "latex" else render_markdown(tables)
+
+
+def _write(result: ProtocolAgreement, tables: Sequence[TextTable], folder: Path) -> list[Path]:
+    name = folder_name(result.protocol.names[0].replace(":", "-"))
+    path = folder / f"{SYNTHETIC + '-' if result.is_synthetic else ''}{name}.md"
+    io.write_text(path, render_markdown(tables))
+    try:
+        return [path, *write_confusions([result.pair], folder)]
+    except ConfigError as error:
+        echo(f"no plots: {error}", fg="yellow", err=True)
+        return [path]

@@ -1,0 +1,1 @@
+"""Results in the formats of others: tables with a schema, leaderboards, BibTeX."""

@@ -1,0 +1,1 @@
+"""Reports on judges: probes, comparisons by pairs, drift between versions."""

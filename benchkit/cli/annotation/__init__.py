@@ -1,0 +1,1 @@
+"""Options of commands about people's grades."""

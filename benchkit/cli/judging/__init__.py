@@ -1,0 +1,1 @@
+"""Commands on judges, one file each."""

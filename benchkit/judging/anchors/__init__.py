@@ -1,0 +1,1 @@
+"""Anchors: answers that every version of a judge grades, so that drift is seen."""

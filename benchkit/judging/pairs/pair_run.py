@@ -1,0 +1,107 @@
+"""Let the judges of a suite compare the answers of its methods, two by two."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from benchkit.config.judging import JudgingSpec
+from benchkit.judging.judge_context import make_context, read_run_answers, select_inputs
+from benchkit.judging.judge_job import JudgeJob, make_judge_jobs
+from benchkit.judging.judgeable_runs import JudgeableRun
+from benchkit.judging.pairs.pair_verdicts import (
+    AnswerPair,
+    PairVerdict,
+    list_inputs,
+    make_pairs,
+    read_pairs,
+)
+from benchkit.judging.probes.probe_run import judge_by_key
+from benchkit.judging.verdict_table import sum_usage
+from benchkit.judging.verdicts import JudgeInput
+from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.runs.progress import SilentProgress
+from benchkit.runs.store import Store
+from benchkit.types import Progress, RunContext
+
+PAIR_COLUMNS = {
+    "judge": pl.String,
+    "task": pl.String,
+    "case": pl.String,
+    "user": pl.String,
+    "first": pl.String,
+    "second": pl.String,
+    "outcome": pl.String,
+    "score": pl.Int64,
+    "verdict_first_as_a": pl.String,
+    "verdict_second_as_a": pl.String,
+    "first_shown": pl.Float64,
+    "reason": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class PairTask:
+    """The pairs of one task, for one judge."""
+
+    job: JudgeJob
+    task: str
+    pairs: tuple[AnswerPair, ...]
+    inputs: tuple[JudgeInput, ...]
+    """What the judge is asked."""
+    context: RunContext
+
+
+def plan_pairs(
+    store: Store,
+    runs: Sequence[JudgeableRun],
+    spec: JudgingSpec,
+    progress: Progress | None = None,
+) -> Iterator[PairTask]:
+    """Yield the pairs of each judge and task: every two methods, every case that both explain.
+
+    Of a method with several seeds the first one's answers are compared.
+    """
+    by_task: dict[str, dict[str, JudgeableRun]] = {}
+    for run in sorted(runs, key=lambda run: run.manifest.seed):
+        by_task.setdefault(run.manifest.task, {}).setdefault(run.manifest.label, run)
+    for job in make_judge_jobs(spec, for_pairs=True):
+        for task, of_task in by_task.items():
+            answers: dict[str, list[JudgeInput]] = {}
+            for label in dict.fromkeys(run.manifest.label for run in runs):
+                if label in of_task:
+                    catalog, all_answers = read_run_answers(job, of_task[label])
+                    answers[label] = select_inputs(job.judge.rubric, all_answers)
+            first = next(iter(of_task.values()))
+            context = make_context(store, first, catalog, progress or SilentProgress())
+            pairs = make_pairs({name: inputs for name, inputs in answers.items() if inputs})
+            yield PairTask(job, task, tuple(pairs), tuple(list_inputs(job.judge, pairs)), context)
+
+
+def estimate_pairs(task: PairTask) -> CostEstimate:
+    """Estimate what `judge_pairs` would ask a language model for, without asking."""
+    return task.job.judge.estimate(task.inputs, task.context)
+
+
+def judge_pairs(task: PairTask) -> tuple[pl.DataFrame, Mapping[str, float]]:
+    """Ask the judge about the pairs of a task.
+
+    Returns:
+        A row a pair (`PAIR_COLUMNS`), and what the answers used, e.g. {"prompt_tokens": 81200}.
+
+    Raises:
+        EngineError: Too many pairs lack an answer of the judge's engine.
+    """
+    verdicts = judge_by_key(task.job.judge, task.inputs, task.context)
+    rows = [_row(task, verdict) for verdict in read_pairs(task.job.judge, task.pairs, verdicts)]
+    table = pl.DataFrame(rows, schema=PAIR_COLUMNS, orient="row")
+    return table, sum_usage(verdicts.values())
+
+
+def _row(task: PairTask, verdict: PairVerdict) -> tuple[object, ...]:
+    pair = verdict.pair
+    return (
+        task.job.spec.name, task.task, pair.case, pair.user, pair.first_method,
+        pair.second_method, verdict.outcome, verdict.score, *verdict.verdicts,
+        verdict.first_shown, verdict.reason or None,
+    )  # fmt: skip

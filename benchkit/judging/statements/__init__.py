@@ -1,0 +1,1 @@
+"""Statement checks: what of a rationale the user's history, reviews and item texts support."""

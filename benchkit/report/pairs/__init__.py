@@ -1,0 +1,1 @@
+"""Methods compared two by two by judges, in tables and files."""

@@ -1,0 +1,1 @@
+"""What probes of judges found, in tables and files."""

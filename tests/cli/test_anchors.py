@@ -1,0 +1,116 @@
+"""benchkit anchors: drawn once, graded by version after version, and warned of."""
+
+import json
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from benchkit.cli.main import app
+from benchkit.errors import ConfigError
+from tests.support.samplers import SAMPLERS
+from tests.support.suites import make_suite, run_all
+from tests.support.toy_judges import EXPLAINERS, JUDGES
+
+SUITE = """
+title = "Small"
+protocols = ["scored", "sampled"]
+decoding = { n = 1 }
+[[datasets]]
+name = "toy"
+source = "toy"
+options = { users = 60, items = 50 }
+candidates = { count = 4 }
+[[methods]]
+method = "recs.py:Explains"
+[[methods]]
+method = "recs.py:ExplainsMore"
+"""
+MORE_JUDGES = '''
+
+class Seeing(Strict):
+    """Grades by the length of the answer, and more mildly after an update."""
+
+    class Config(BaseModel, extra="forbid", frozen=True):
+        rubric: str = "rationale-quality"
+        more: int = 0
+
+    @property
+    def models(self):
+        return (f"judge-{self.config.more}",)
+
+    def verdict(self, judge_input):
+        words = len(judge_input.rationale.split())
+        grade = min(4, 1 + words // 5) + (self.config.more if words > 2 else 0)
+        return Verdict(judge_input.key, {c.name: grade for c in self.rubric.criteria},
+                       usage={"calls": 1})
+'''
+
+
+@pytest.fixture
+def ran(methods, tmp_path):
+    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    (tmp_path / "judges.py").write_text(JUDGES + MORE_JUDGES)
+    (tmp_path / "small.toml").write_text(SUITE)
+    (tmp_path / "newer.toml").write_text('rubric = "rationale-quality"\nmore = 1\n')
+    toy = {"source": "toy", "options": {"users": 60, "items": 50}, "candidates": {"count": 4}}
+    suite = make_suite(
+        "Explains", "ExplainsMore", datasets=[{"name": "toy", **toy}], decoding={"n": 1},
+        protocols=["scored", "sampled"],
+    )  # fmt: skip
+    run_all(suite, tmp_path)
+
+
+def anchors(*more):
+    return CliRunner().invoke(app, ["anchors", "anchors.json", "--by", "judges.py:Seeing", *more])
+
+
+@pytest.mark.usefixtures("ran")
+def test_versions_are_compared_on_the_same_answers_without_runs_and_data(tmp_path):
+    first = anchors("--suite", "small.toml", "--n", "40", "--rubric", "rationale-quality")
+    assert first.exit_code == 0, first.output
+    assert "the first version" in first.output
+    record = json.loads((tmp_path / "anchors.json").read_text())
+    methods = [anchor["method"] for anchor in record["anchors"]]
+    assert sorted({*methods}) == ["Explains", "ExplainsMore"]
+    assert methods.count("Explains") == methods.count("ExplainsMore") == 20
+    assert record["versions"][0]["usage"] == {"calls": 40.0}
+
+    shutil.rmtree(tmp_path / "runs")
+    shutil.rmtree(tmp_path / "data", ignore_errors=True)
+    same = anchors(
+        "--rubric", "rationale-quality", "--name", "the same", "--max-shift", "0.5"
+    )  # fmt: skip
+    assert same.exit_code == 0, same.output
+    text = " ".join(same.output.split())
+    assert "the same beside judge-0" in text and "grounding: no drift" in text
+
+    newer = anchors("--config", "newer.toml", "--name", "newer")
+    assert newer.exit_code == 1
+    text = " ".join(newer.output.split())
+    assert "newer beside judge-0" in text and "newer beside the same" in text
+    assert "Drift: grounding: the mean moved by +0." in text
+    record = json.loads((tmp_path / "anchors.json").read_text())
+    assert [version["name"] for version in record["versions"]][1:] == ["the same", "newer"]
+    assert record["versions"][2]["models"] == ["judge-1"]
+
+    loose = anchors("--config", "newer.toml", "--max-shift", "4", "--min-kappa", "-1")
+    assert loose.exit_code == 0, loose.output
+
+
+@pytest.mark.usefixtures("ran")
+def test_what_cannot_be_is_refused(tmp_path):
+    def fault(*more):
+        result = anchors(*more)
+        assert isinstance(result.exception, ConfigError), result.output
+        return result.exception
+
+    assert "No such file" in fault().cause
+    rubric = ("--rubric", "rationale-quality")
+    assert anchors("--suite", "small.toml", "--n", "10", "--name", "one", *rubric).exit_code == 0
+    assert "there is a version 'one' already" in fault("--name", "one", *rubric).cause
+    assert "graded by rubric 'rationale-quality'" in fault("--rubric", "coherence-1-7").cause
+    again = anchors("--suite", "small.toml", *rubric)
+    assert again.exit_code == 2 and "has anchors already" in " ".join(again.output.split())
+    unnamed = CliRunner().invoke(app, ["anchors", "anchors.json"])
+    assert unnamed.exception.cause == "no judge is named"
