@@ -58,10 +58,7 @@ app.add_typer(export_app, name="export")
 
 
 @app.callback()
-def _root_command(
-    version: VersionOption = False,
-    keys: KeysOption = None,
-) -> None:
+def _root_command(version: VersionOption = False, keys: KeysOption = None) -> None:
     """Benchmark recommenders that explain themselves, with numbers that can be believed."""
 
 
