@@ -12,7 +12,8 @@ from rich.text import Text
 from benchkit.console import VisibleConsole
 from benchkit.report.core.terminal_table import print_tables
 from benchkit.report.core.text_table import TextTable, render_markdown
-from benchkit.runs.progress import BarReporter, LineReporter, RunEvent
+from benchkit.runs.progress import RunEvent
+from benchkit.runs.reporters import BarReporter, LineReporter
 from benchkit.visible_text import make_visible, make_visible_line
 
 EVIL = {

@@ -220,7 +220,7 @@ def _progress_table(labels: AnnotationLabels, batch: str) -> TextTable:
     notes = [f"{count_text(people, 'grade')} by people, {len(labels.rows) - people} by judges."]
     if labels.n_repeated:
         notes.append(
-            f"{labels.n_repeated} rows were given more than once, {labels.n_changed} of them with"
-            " another grade; the last one read counts."
+            f"Given more than once: {count_text(labels.n_repeated, 'row')},"
+            f" {labels.n_changed} with another grade; the last one read counts."
         )
     return TextTable(f"Labels of batch {batch}", header, tuple(rows), tuple(notes))

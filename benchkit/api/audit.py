@@ -82,7 +82,10 @@ def print_findings(console: Console, report: AuditReport) -> None:
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("", "Finding", "Count", "Share", "What it means"):
-        table.add_column(title, justify="right" if title in ("Count", "Share") else "left")
+        is_figure = title in ("Count", "Share")
+        table.add_column(
+            title, justify="right" if is_figure else "left", no_wrap=is_figure, overflow="fold"
+        )
     for finding in report.findings:
         text = Text(finding.consequence)
         figures = [f"{name} {value:.4g}" for name, value in finding.measures.items()]
@@ -98,5 +101,9 @@ def print_findings(console: Console, report: AuditReport) -> None:
         )  # fmt: skip
     console.print(table)
     faults = sum(finding.severity != "note" for finding in report.findings)
-    summary = f"{faults} leaks and defects" if faults else "no leak and no defect"
+    summary = (
+        count_text(faults, "leak or defect", "leaks and defects")
+        if faults
+        else "no leak and no defect"
+    )
     console.print(f"{summary}\n", style="red" if faults else "green", highlight=False)

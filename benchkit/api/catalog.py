@@ -4,12 +4,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from benchkit.api.details.components import describe_component
+from benchkit.api.details.printed_details import print_component, print_source
+from benchkit.api.details.sources import describe_source
 from benchkit.cards import list_cards
 from benchkit.config.suite import list_shipped_suites, load_suite
 from benchkit.data.sources import SOURCES, describe_sources
 from benchkit.data.spec import DatasetSpec
 from benchkit.errors import ConfigError, DamageError, unknown_name_error
 from benchkit.runs.store import Store
+
+PRINT_DETAILS = {
+    "methods": print_component,
+    "judges": print_component,
+    "datasets": print_source,
+    "sources": print_source,
+}
+"""Kind -> how the entry that `list_entries` returns for a name is printed."""
+_DESCRIBE: dict[str, Callable[[str], dict[str, Any]]] = {
+    "methods": lambda name: describe_component("method", name),
+    "judges": lambda name: describe_component("judge", name),
+    "datasets": describe_source,
+    "sources": describe_source,
+}
 
 
 def list_suites() -> list[dict[str, Any]]:
@@ -109,9 +126,10 @@ def list_entries(kind: str, store: Path, name: str = "") -> list[dict[str, Any]]
     """Return what there is of a kind that `benchkit ls` knows.
 
     Args:
-        kind: "suites", "methods", "datasets", "judges", "rubrics" or "runs".
+        kind: "suites", "methods", "datasets" or "sources", "judges", "rubrics" or "runs".
         store: Where the runs are.
-        name: Only the entry of this name; of runs, those of this suite.
+        name: Only the entry of this name, of methods, judges and sources with all their settings;
+            of runs, those of this suite.
 
     Raises:
         ConfigError: There is no such entry.
@@ -120,10 +138,13 @@ def list_entries(kind: str, store: Path, name: str = "") -> list[dict[str, Any]]
         "suites": list_suites,
         "methods": lambda: list_components("method"),
         "datasets": list_sources,
+        "sources": list_sources,
         "judges": lambda: list_components("judge"),
         "rubrics": list_rubrics,
         "runs": lambda: list_runs(store),
     }
+    if name and kind in _DESCRIBE:
+        return [_DESCRIBE[kind](name)]
     entries = listers[kind]()
     names = [str(next(iter(entry.values()))) for entry in entries]
     if name and name not in names:

@@ -25,7 +25,8 @@ from benchkit.runs.downloads import fetch_missing_files
 from benchkit.runs.executors import JobExecutor, make_executor
 from benchkit.runs.executors.inline import InlineExecutor
 from benchkit.runs.plan import RunPlan, execute_plan
-from benchkit.runs.progress import EventHandler, make_reporter
+from benchkit.runs.progress import EventHandler
+from benchkit.runs.reporters import make_reporter
 from benchkit.runs.settings.profiles import Profile
 from benchkit.runs.store import Store
 

@@ -1,14 +1,15 @@
 """What a call of `run` or `judge` did."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchkit.count_text import count_text
-from benchkit.runs.job import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from benchkit.runs.job import Outcome
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,11 @@ class RunReport:
             yield f"{count_text(self.n_judgements, 'judgement')} made now"
 
 
-def old_failure_printer(console: "Console") -> Callable[[Outcome], None]:
-    """Return a function that prints why a run failed earlier that was not done again now."""
+def print_old_failure(console: "Console", outcome: "Outcome") -> None:
+    """Say that a run failed in an earlier call and was not done again, if that is so."""
     from rich.text import Text
 
-    def show(outcome: Outcome) -> None:
-        if outcome.manifest.status == "failed" and not outcome.computed:
-            line = f" {outcome.job.title}, earlier: {outcome.manifest.error}"
-            console.print(Text("failed", "red").append(line, "default"), soft_wrap=True)
-            console.print("  do it again with --overwrite failed", highlight=False)
-
-    return show
+    if outcome.manifest.status == "failed" and not outcome.computed:
+        line = f" {outcome.job.title}, earlier: {outcome.manifest.error}"
+        console.print(Text("failed", "red").append(line, "default"), soft_wrap=True)
+        console.print("  do it again with --overwrite failed", highlight=False)

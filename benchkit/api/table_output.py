@@ -69,7 +69,7 @@ class TableOutput:
         from benchkit.report.leaderboard.tables import leaderboard_table
 
         plan = self._collected.plan
-        tables = [leaderboard_table(plan, table) for table in self._collected.tables]
+        tables = [leaderboard_table(plan, t, family=False) for t in self._collected.tables]
         return tables_to_html([*tables, *grade_tables(plan.title, self._collected.grades)])
 
     def ranks(self, metric: str = "") -> pl.DataFrame:
@@ -110,6 +110,7 @@ class TableOutput:
         *,
         published: str | Path | None = None,
         ranks: bool = False,
+        plots: bool = True,
     ) -> list[Path]:
         """Write tables, plots and the page to FOLDER/SUITE, and return the paths.
 
@@ -117,6 +118,7 @@ class TableOutput:
             folder: Where leaderboards are kept.
             published: The folder of published figures beside ours, by default benchkit's.
             ranks: Whether to write tables with ranks, too.
+            plots: Whether to draw plots, which takes longer than the rest.
 
         Example:
             >>> import benchkit as bk
@@ -136,6 +138,7 @@ class TableOutput:
             make_case_lookup(self._data),
             PUBLISHED_FOLDER if published is None else Path(published),
             self._suite_ranks() if ranks else None,
+            plots=plots,
         )
 
     def paper_table(

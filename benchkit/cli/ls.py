@@ -6,20 +6,24 @@ from typing import Annotated, Any, Literal
 import typer
 
 from benchkit.console import VisibleConsole, echo_file
-from benchkit.count_text import count_text
 
 
 def ls_command(
     kind: Annotated[
-        Literal["suites", "methods", "datasets", "judges", "rubrics", "runs"],
+        Literal["suites", "methods", "datasets", "sources", "judges", "rubrics", "runs"],
         typer.Argument(help="What to list."),
     ],
-    name: Annotated[str, typer.Argument(help="Only this one; of runs, those of this suite.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="Only this one, in full; of runs, those of this suite.")
+    ] = "",
     out: Annotated[Path, typer.Option(help="The run store, for `ls runs`.")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
     toml: Annotated[bool, typer.Option(help="Print the file of suite NAME, to copy it.")] = False,
 ) -> None:
-    """List suites, methods and judges with their cards, rubrics, dataset sources or runs."""
+    """List suites, methods, judges, rubrics, dataset sources or runs; NAME: one with all it has.
+
+    Of a method or judge that is its card and every setting, of a source every option.
+    """
     import json
 
     from benchkit.api import catalog
@@ -28,7 +32,9 @@ def ls_command(
         echo_file(catalog.suite_text(name, kind))
         return
     entries = catalog.list_entries(kind, out, name)
-    if as_json:
+    if name and not as_json and kind in catalog.PRINT_DETAILS:
+        catalog.PRINT_DETAILS[kind](VisibleConsole(), entries[0])
+    elif as_json:
         echo_file(json.dumps(entries, indent=2, ensure_ascii=False, default=str) + "\n")
     elif kind in ("methods", "judges"):
         _print_cards(entries)
@@ -37,38 +43,31 @@ def ls_command(
 
 
 def _print_cards(entries: list[dict[str, Any]]) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
+    from benchkit.api.details.printed_details import print_cards
 
-    console = VisibleConsole()
-    for card in entries:
-        head = Text(card["name"], style="bold")
-        # Judges have no fidelity.
-        kinds = [kind for kind in (card["family"], card["fidelity"]) if kind != "unknown"]
-        head.append(f"  {', '.join(kinds)}", style="not bold cyan")
-        if card["missing"]:
-            head.append(f"  not installed: {', '.join(card['missing'])}", style="not bold red")
-        console.print(head)
-        lines = [card["summary"], card["paper"], *(f"- {text}" for text in card["deviations"])]
-        for line in filter(None, lines):
-            console.print(Padding(Text(line), (0, 0, 0, 4)))
-    deviates = any(card["deviations"] for card in entries)
-    note = "; lines with - are known deviations" * deviates
-    console.print(Text(f"{count_text(len(entries), 'entry', 'entries')}{note}", style="dim"))
+    print_cards(VisibleConsole(), entries)
 
 
 def _print_entries(entries: list[dict[str, Any]]) -> None:
+    """Print a table where there is room for it, else a paragraph an entry: nothing is cut."""
+    from rich.measure import Measurement
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     console = VisibleConsole()
-    if not entries:
-        console.print("none")
-        return
-    table = Table(*entries[0], box=None, header_style="bold", pad_edge=False)
+    table = Table(*(entries[0] if entries else ()), box=None, header_style="bold", pad_edge=False)
     for entry in entries:
         table.add_row(*(Text(_in_words(value)) for value in entry.values()))
-    console.print(table)
+    unlimited = console.options.update_width(10**6)
+    if not entries or Measurement.get(console, unlimited, table).maximum <= console.width:
+        console.print(table if entries else "none")
+        return
+    for entry in entries:
+        (_, name), *rest = entry.items()
+        console.print(Text(_in_words(name), style="bold"))
+        for title, value in rest:
+            console.print(Padding(Text(f"{title}: {_in_words(value)}"), (0, 0, 0, 4), expand=False))
 
 
 def _in_words(value: Any) -> str:

@@ -31,7 +31,6 @@ app = typer.Typer(
     name="benchkit",
     cls=RootGroup,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 all went well; 1 a run failed or a check found something; 2 wrong usage,"

@@ -7,12 +7,14 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from benchkit.cli.completion import add_completion
+
 
 class StrictCommand(TyperCommand):
     """A command that says so where an option that takes one value is given several times.
 
     Its help fills the lines of a paragraph whatever the width, and names no opposite of a flag
-    that is off by default.
+    that is off by default. The shell completes the names that its parameters take.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -25,6 +27,7 @@ class StrictCommand(TyperCommand):
                 parameter.metavar = ""  # which is printed instead of <bool>
                 if not parameter.default:
                     parameter.secondary_opts = []
+        add_completion(self)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(list(args))

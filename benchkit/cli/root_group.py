@@ -46,6 +46,12 @@ class RootGroup(TyperGroup):
     What the operating system refuses is an error that a user can fix.
     """
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for parameter in self.params:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""  # which help prints instead of <bool>
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         place = next((i for i, text in enumerate(args) if text.partition("=")[0] == "--keys"), 0)
         if place:

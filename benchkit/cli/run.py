@@ -1,7 +1,7 @@
 """benchkit run"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from benchkit.cli.csv_option import parse_integers, split_names
 from benchkit.cli.data.downloads import print_downloads
 from benchkit.cli.engine_options import TrackerOption
 from benchkit.console import echo_files
+
+if TYPE_CHECKING:
+    from benchkit.runs.job import Outcome
 
 
 def run_command(
@@ -42,7 +45,8 @@ def run_command(
     from rich.text import Text
 
     from benchkit import api
-    from benchkit.api.run_report import old_failure_printer
+    from benchkit.api.live_leaderboard import LiveLeaderboard
+    from benchkit.api.run_report import print_old_failure
     from benchkit.config.demo import demo_name
     from benchkit.report.core.terminal_table import wide_console
 
@@ -60,9 +64,15 @@ def run_command(
         api.print_plan(planned, console, jobs=jobs, threads=threads, executor=executor)
         return
 
+    live = LiveLeaderboard(out, data, leaderboards)
+
+    def take(outcome: "Outcome") -> None:
+        live.update(outcome.job.suite)
+        print_old_failure(console, outcome)
+
     with options.say_what_is_kept(out), api.show_progress(console) as handler:
         results = api.run(
-            suite, **chosen, fetch=fetch, progress=handler, on_outcome=old_failure_printer(console),
+            suite, **chosen, fetch=fetch, progress=handler, on_outcome=take,
             trackers=split_names(tracker),
         )  # fmt: skip
     for line in results.run_report.lines():

@@ -16,6 +16,7 @@ from benchkit.config.judging import JudgingSpec
 from benchkit.config.loading import read_toml, validate_model
 from benchkit.config.repeats import find_repeats, find_wrong_seeds
 from benchkit.config.suite_code import check_code
+from benchkit.config.suite_html import suite_to_html
 from benchkit.config.suite_model import SuiteModel
 from benchkit.config.suite_paths import locate_at_load
 from benchkit.data.spec import DatasetSpec
@@ -249,6 +250,9 @@ class Suite(SuiteModel):
     def file_folders(self) -> tuple[Path | None, ...]:
         """Where its files are looked for, in this order; None stands for the data folder."""
         return self._folders
+
+    def _repr_html_(self) -> str:
+        return suite_to_html(self)
 
     def dataset(self, name: str) -> DatasetSpec:
         """Return the dataset called `name`."""

@@ -20,6 +20,7 @@ from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.processes.inspection import MethodDescription, describe_method
 from benchkit.processes.recommender import UNISOLATED
 from benchkit.runs.estimates.announcement import announce_costs
+from benchkit.runs.estimates.time_left import SuiteClock
 from benchkit.runs.executors import LOCAL_EXECUTORS, make_executor
 from benchkit.runs.job import Job, Outcome
 from benchkit.runs.options import RunOptions
@@ -156,13 +157,21 @@ def execute_plan(plan: RunPlan, emit: EventHandler) -> Iterator[Outcome]:
         emit(RunEvent("damaged", f"plan of suite {plan.name}", note=error.row_status))
     store.update_plan(plan.to_record(), whole=plan.options.is_full_suite)
     yield from complete
-    todo = announce_costs(todo, options.jobs, emit, options.executor in LOCAL_EXECUTORS)
+    here = options.executor in LOCAL_EXECUTORS
+    todo = announce_costs(todo, options.jobs, emit, here)
+    clock = SuiteClock(plan.name, len(plan.jobs), todo, options.jobs, here)
+    several = len(plan.jobs) > 1
+    if several:
+        emit(clock.event())
     expected = Counter(job.run_id for job in todo)  # one method under two labels is one run id
     for outcome in executor.execute(todo, emit) or ():
         run_id = outcome.job.run_id if isinstance(outcome, Outcome) else None
         if not run_id or not expected[run_id]:
             raise _executor_error(f"yielded {outcome!r:.60}, which is no outcome that is due")
         expected[run_id] -= 1
+        event = clock.finish(run_id)
+        if several:
+            emit(event)
         yield outcome
     if missing := expected.total():
         raise _executor_error(f"gave no outcome of {missing} of {len(todo)} runs")

@@ -1,4 +1,4 @@
-"""Progress: a run emits events, a reporter shows them on a terminal or as plain lines."""
+"""Progress: what happens in a run, as events for a reporter and as lines of its log."""
 
 import json
 import time
@@ -7,24 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.text import Text
+from typing import Any, Literal
 
 from benchkit import io
-from benchkit.visible_text import make_visible, make_visible_line
 
 _EVENT_INTERVAL = 0.2  # seconds between events of one stage
-_LINE_INTERVAL = 15.0  # seconds between plain lines of one stage
 # Bounds of a log: of a line, of lines that repeat the one before, of all.
 _LINE_BYTES = 64 * 1024
 _REPEATED_LINES = 20
@@ -41,8 +28,9 @@ class RunEvent:
     """Something that happened in a run."""
 
     kind: Literal[
-        "started", "progress", "complete", "failed", "waiting", "damaged", "expected", "warning"
-    ]
+        "started", "progress", "complete", "failed", "waiting", "damaged", "expected", "warning",
+        "suite",
+    ]  # fmt: skip
     run: str
     stage: str = ""
     done: int = 0
@@ -50,6 +38,8 @@ class RunEvent:
     note: str = ""
     """The result in words, where a run ended; what is damaged, and done again now; what it is
     expected to cost; what it is warned of."""
+    seconds_left: float | None = None
+    """Of a suite, whose `done` and `total` are runs: about how long the others take, if known."""
 
 
 EventHandler = Callable[[RunEvent], None]
@@ -160,113 +150,3 @@ class RunLog:
             self._room -= len(line)
             while line:
                 line = line[self._file.write(line) or 0 :]
-
-
-class Reporter(Protocol):
-    """Shows events to a person."""
-
-    def __enter__(self) -> "Reporter": ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def handle(self, event: RunEvent) -> None: ...
-
-
-def make_reporter(console: Console) -> Reporter:
-    """Return a reporter that draws bars on a terminal and prints lines elsewhere."""
-    return BarReporter(console) if console.is_terminal else LineReporter(console)
-
-
-_STATUS_MARKUP = {
-    "complete": "[green]done[/]",
-    "failed": "[red]failed[/]",
-    "waiting": "[yellow]waiting[/]",
-    "damaged": "[yellow]damaged[/]",
-    "expected": "[cyan]expected[/]",
-    "warning": "[yellow]warning[/]",
-}
-
-
-class LineReporter:
-    """Prints a line when a run starts and ends, and now and then in between."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._last: dict[str, float] = {}
-
-    def __enter__(self) -> "LineReporter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def handle(self, event: RunEvent) -> None:
-        if event.kind == "started":
-            self._last[event.run] = time.monotonic()
-            self._print("start", event.run, "")
-        elif event.kind == "progress":
-            if time.monotonic() - self._last.get(event.run, 0.0) >= _LINE_INTERVAL:
-                self._last[event.run] = time.monotonic()
-                words = filter(None, [event.stage, _format_steps(event), event.note])
-                self._print("...", event.run, " ".join(words))
-        else:
-            self._print(_STATUS_MARKUP[event.kind], event.run, event.note)
-
-    def _print(self, prefix: str, run: str, note: str) -> None:
-        line = Text.from_markup(prefix).append(make_visible(f" {run}  {note}".rstrip()))
-        self._console.print(line, soft_wrap=True)
-
-
-class BarReporter:
-    """Draws one bar a run; prints above the bars what has ended."""
-
-    def __init__(self, console: Console) -> None:
-        self._lines = LineReporter(console)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
-            console=console,
-            transient=True,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> "BarReporter":
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def handle(self, event: RunEvent) -> None:
-        if event.kind == "started":
-            self._tasks[event.run] = self._bars.add_task(
-                _escape(event.run), total=None, note="", count=""
-            )
-        elif event.kind == "progress" and event.run in self._tasks:
-            self._bars.update(
-                self._tasks[event.run],
-                description=f"{_escape(event.run)} [cyan]{_escape(event.stage)}[/]",
-                completed=event.done,
-                total=event.total,
-                count=_format_steps(event),
-                note=_escape(event.note),
-            )
-        else:
-            self._lines.handle(event)
-            if event.kind not in ("waiting", "damaged") and event.run in self._tasks:
-                self._bars.remove_task(self._tasks.pop(event.run))
-
-
-def _format_steps(event: RunEvent) -> str:
-    """Return '3/9', or '3' where nobody knows of how many, as while something is loaded."""
-    if event.total:
-        return f"{event.done}/{event.total}"
-    return str(event.done) if event.done else ""
-
-
-def _escape(text: str) -> str:
-    """Return a text that neither rich nor a terminal interprets, in one line."""
-    return escape(make_visible_line(text))

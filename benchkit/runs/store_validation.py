@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from benchkit.count_text import count_text
 from benchkit.errors import BenchkitError, DamageError, in_one_line
 from benchkit.evaluation.lookup import DEFAULT_PROTOCOL, metric_by_name
 from benchkit.evaluation.metrics.rank_based import RankMetric
@@ -182,7 +183,10 @@ def _answer_problems(metrics: pl.DataFrame, predictions: pl.DataFrame) -> Iterat
     answered = predictions["scores"].is_not_null().sum()
     counted = round(float(valid.sum()))
     if counted != answered:
-        yield f"{answered} cases have scores, but {counted} of {len(valid)} count as valid"
+        yield (
+            f"scores: of {count_text(int(answered), 'case')}, but {counted} of {len(valid)} count"
+            " as valid"
+        )
 
 
 def _sample_problems(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from docs.generator.settings import REQUIRED, Setting
+from benchkit.config.setting_texts import REQUIRED, Setting
 
 
 def anchor(name: str) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from benchkit.cards import Card, ComponentKind, list_cards
+from benchkit.config.setting_texts import list_settings, nested_models, unlabelled_text, write_toml
 from benchkit.registry import import_object
 from docs.generator.markdown import anchor, heading, page, prose, settings_table, table
 from docs.generator.parts import engine_models, part_links
-from docs.generator.settings import list_settings, nested_models, unlabelled_text, write_toml
 
 FAMILIES = {
     "control": "Controls",

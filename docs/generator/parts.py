@@ -1,11 +1,18 @@
 """Pages of engines, teachers, executors, data sources, splits, metrics and protocols."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
+from benchkit.config.setting_texts import (
+    REQUIRED,
+    list_settings,
+    nested_models,
+    unlabelled_text,
+)
+from benchkit.config.source_options import list_source_options
 from benchkit.data.sources import SOURCES
 from benchkit.data.splits.lookup import SPLITS
 from benchkit.evaluation.lookup import METRICS, PROTOCOLS
@@ -16,34 +23,8 @@ from benchkit.lm.teachers.base import TeacherSettings
 from benchkit.lm.types import EngineSettings
 from benchkit.runs.executors import EXECUTORS
 from docs.generator.markdown import anchor, heading, page, prose, sentence, settings_table, table
-from docs.generator.settings import (
-    describe_type,
-    labelled_texts,
-    list_settings,
-    nested_models,
-    unlabelled_text,
-    write_toml,
-)
 
 ENGINES_PAGE = "engines.md"
-COMMON_OPTIONS = {
-    "folder": "Folder, or zip, with the published files.",
-    "reviews": "File of the reviews, as it was published.",
-    "meta": "File of the items, as it was published.",
-    "interactions": "File of the interactions.",
-    "items": "File of the items.",
-    "rate_within": "Ratings 1-5 by how a number ranks within the item or the user, or none.",
-}
-SOURCE_OPTIONS = {
-    "toy": {
-        "users": "Users.",
-        "items": "Items.",
-        "clusters": "Groups of items that users stay in.",
-        "length": "Interactions of a user, about.",
-        "seed": "Seed of the draws.",
-    },
-}
-"""Texts of options that docstrings of sources do not explain."""
 
 
 def _configs() -> dict[str, type[BaseModel]]:
@@ -124,7 +105,7 @@ def write_data() -> dict[str, str]:
         read = SOURCES.load(name).read
         summary = unlabelled_text(read.__doc__ or "", inspect.signature(read).parameters)
         blocks += [heading(3, f"source {name}", name), prose(summary)]
-        blocks += _options(name, read)
+        blocks.append(_options(name))
     blocks += [
         "## Splits",
         'A split is a name, or a table with parameters: `split = { name = "adherence", held_out ='
@@ -138,25 +119,18 @@ def write_data() -> dict[str, str]:
     return {"reference/data.md": page(*blocks)}
 
 
-def _options(source: str, read: Any) -> Iterator[str]:
-    """Yield the table of a source's options, with the texts of its docstring."""
-    parameters = inspect.signature(read, eval_str=True).parameters
-    texts = COMMON_OPTIONS | SOURCE_OPTIONS.get(source, {})
-    texts |= labelled_texts(read.__doc__ or "", parameters)
+def _options(source: str) -> str:
+    """Return the table of a source's options."""
     rows = [
         (
-            f"`{name}`",
-            describe_type(parameter.annotation, (), {}),
-            "**required**"
-            if parameter.default is parameter.empty
-            else "none"
-            if parameter.default is None
-            else f"`{write_toml(parameter.default)}`",
-            sentence(texts.get(name, "")),
+            f"`{option.name}`",
+            option.type,
+            f"**{REQUIRED}**" if option.default == REQUIRED else option.default,
+            sentence(option.text),
         )
-        for name, parameter in parameters.items()
+        for option in list_source_options(source)
     ]
-    yield table(("option", "type", "default", "what it is"), rows) if rows else "No options."
+    return table(("option", "type", "default", "what it is"), rows) if rows else "No options."
 
 
 def write_metrics() -> dict[str, str]:

@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel
 
+from benchkit.config.common_texts import COMMON_TEXTS
+from benchkit.config.setting_texts import list_settings
 from benchkit.faults import FaultRecord
 from benchkit.files.checksums import FileChecksum
 from benchkit.runs import records
-from docs.generator.common_texts import COMMON_TEXTS
 from docs.generator.markdown import anchor, heading, page, prose, sentence, table
-from docs.generator.settings import list_settings
 
 TABLES = {
     "PREDICTIONS_SCHEMA": "predictions.parquet",

@@ -6,11 +6,11 @@ from pydantic import BaseModel
 
 from benchkit.config.decoding_spec import DecodingSpec
 from benchkit.config.judging import JudgeSpec, JudgingSpec
+from benchkit.config.setting_texts import list_settings
 from benchkit.config.suite import MethodSpec, Suite, TaskSpec, list_shipped_suites, load_suite
 from benchkit.data.spec import CandidateFileSpec, CandidateSpec, ColdStartSpec, DatasetSpec
 from benchkit.data.splits.files import SplitFiles
 from docs.generator.markdown import anchor, heading, page, prose, settings_table
-from docs.generator.settings import list_settings
 
 TABLES: dict[type[BaseModel], tuple[str, str]] = {
     Suite: ("The suite", "Keys at the top of the file, before the first table."),

@@ -51,8 +51,8 @@ def test_tables_in_every_format(results):
     assert results.table("csv").startswith("suite,")
     assert "popularity" in results.table()
     html = results.table("html")
-    assert html == results._repr_html_() and html.count("<table>") == 1
-    assert "<strong>" in html and "<caption>" in html
+    assert html == results._repr_html_() and html.count("<table") == 1
+    assert "<strong>" in html and "<caption" in html
 
 
 def test_html_escapes_labels(tmp_path):
@@ -76,7 +76,7 @@ def test_comparisons(results):
     frame = comparison.to_polars()
     expected = results.value("random", "mrr") - results.value("popularity", "mrr")
     assert frame["difference"][0] == pytest.approx(expected, abs=1e-12)
-    assert "Holm" in comparison.table() and "<table>" in comparison._repr_html_()
+    assert "Holm" in comparison.table() and "<table" in comparison._repr_html_()
     assert comparison.table("json").startswith("{") or comparison.table("json").startswith("[")
     assert not comparison.has_ranking
 

@@ -82,7 +82,7 @@ def main() -> None:
             "collect_seconds": round(collected - start, 2),
             "write_seconds": round(time.perf_counter() - collected, 2),
             "megabytes": round(path.stat().st_size / 1e6, 2),
-            "first_columns": visits(path, "", options.methods),
+            "first_columns": visits(path, "#task=task-0", options.methods),
             "all_columns": visits(
                 path,
                 "#" + "&".join(f"col=hr%40{i + 1}" for i in range(options.metrics)),

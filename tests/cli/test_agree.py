@@ -167,7 +167,7 @@ def test_pairs_are_compared_by_number_or_as_named(
     groups = {s["statistic"] for s in report["statistics"] if s["level"] == "group"}
     assert {"ordinal", "mean_kappa"} <= groups
     text = invoke("many.csv", "--format", "md", *options).output
-    assert (f"{left_out} pairs of raters are not compared one by one" in text) == (left_out > 0)
+    assert (f"{left_out} pairs of raters." in text) == (left_out > 0)
 
 
 def test_pairs_with_a_reference_need_one(invoke, tmp_path):

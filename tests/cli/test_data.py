@@ -95,7 +95,7 @@ def test_audit_of_a_file_finds_the_leak(said, tmp_path):
     fields = ("--fields", "candidates=a,target=b,history=c", "--separator", "::")
     leaky = cases(tmp_path, leaky=True)
     out = said("audit", leaky, *fields, code=1)
-    assert "place-given-target" in out and "leaks and defects" in out
+    assert "place-given-target" in out and "1 leak or defect" in out
     listed = json.loads(said("audit", leaky, *fields, "--json", code=1))
     leak = listed[0]["findings"][0]
     assert leak["severity"] == "leak" and leak["measures"]["hr@1"] > 0.5

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import typer
 
 from tests.support.doc_blocks import COMPUTED, PAGES, ROOT, PageRunner, read_blocks, shell_lines
 
@@ -50,8 +51,10 @@ def test_every_block_has_a_language():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_and_their_options_exist(page):
     """Also of blocks that are not run, and of commands within sentences."""
+    from benchkit.cli.main import app
     from docs.generator.commands import list_commands
 
+    general = {text for option in typer.main.get_command(app).params for text in option.opts}
     options = {
         name: {text for parameter in command.params for text in parameter.opts}
         | {text for parameter in command.params for text in parameter.secondary_opts}
@@ -70,6 +73,6 @@ def test_commands_and_their_options_exist(page):
             wrong += [f"{line}: {flag}" for flag in flags - options[name] - {"--help", "--keys"}]
             break
         else:
-            if words[0] not in {n.split()[0] for n in options} | {"--version", "--help"}:
+            if words[0] not in {n.split()[0] for n in options} | {*general, "--help"}:
                 wrong.append(f"{line}: no such command")
     assert wrong == []

@@ -6,6 +6,7 @@ import pytest
 
 import benchkit
 from benchkit.cards import list_cards
+from benchkit.config.setting_texts import labelled_texts, nested_models
 from benchkit.config.suite import Suite, list_shipped_suites
 from benchkit.data.sources import SOURCES
 from benchkit.data.splits.lookup import SPLITS
@@ -14,7 +15,7 @@ from benchkit.lm.engines import ENGINES
 from benchkit.lm.teachers import TEACHERS
 from benchkit.runs import records
 from benchkit.runs.executors import EXECUTORS
-from docs.generator import schemas, settings, suite_keys
+from docs.generator import schemas, suite_keys
 from docs.generator.commands import list_commands
 from docs.generator.markdown import anchor, prose, table
 from docs.generator.methods import config_of, shared_models
@@ -84,7 +85,7 @@ def test_every_key_of_a_suite_is_in_the_reference(model):
 
 
 def test_no_table_of_a_suite_is_missing():
-    models = set(settings.nested_models(Suite))
+    models = set(nested_models(Suite))
     assert models <= set(suite_keys.TABLES)
 
 
@@ -144,7 +145,5 @@ def test_nothing_is_without_a_text():
 def test_texts_of_the_code_become_markdown():
     assert prose("a <item> of\n  `x<y>`") == "a &lt;item> of `x<y>`"
     assert table(("a", "b"), [("x|y", "z")]).splitlines()[-1] == "| x\\|y | z |"
-    texts = settings.labelled_texts(
-        "Draws. n: answers. top_k: tokens,\n    0 for all.", ["n", "top_k"]
-    )
+    texts = labelled_texts("Draws. n: answers. top_k: tokens,\n    0 for all.", ["n", "top_k"])
     assert texts == {"n": "answers.", "top_k": "tokens, 0 for all."}

@@ -3,16 +3,12 @@
 import io
 import json
 
+import pytest
 from rich.console import Console
 
-from benchkit.runs.progress import (
-    BarReporter,
-    LineReporter,
-    RunEvent,
-    RunLog,
-    StageProgress,
-    make_reporter,
-)
+from benchkit.runs import reporters
+from benchkit.runs.progress import RunEvent, RunLog, StageProgress
+from benchkit.runs.reporters import BarReporter, LineReporter, make_reporter
 
 
 def console(terminal: bool) -> Console:
@@ -74,3 +70,56 @@ def test_stages_become_a_few_events_and_lines_on_disk(tmp_path):
     assert len(events) < 100
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == ["stage", "progress"]
+
+
+class Clock:
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr(reporters.time, "monotonic", lambda: self.now)
+
+
+def test_a_suite_has_a_line_now_and_then(monkeypatch):
+    clock, out = Clock(monkeypatch), console(False)
+    with make_reporter(out) as reporter:
+        for done, now, left in ((4, 0, None), (5, 10, 90.0), (7, 720, 2400.0), (8, 721, 2000.0)):
+            clock.now = float(now)
+            reporter.handle(RunEvent("suite", "amazon5", "", done, 75, seconds_left=left))
+        clock.now = 800.0
+        reporter.handle(RunEvent("suite", "amazon5", "", 75, 75, seconds_left=0.0))
+    assert out.file.getvalue().splitlines() == [
+        "suite amazon5  7 of 75 runs, 12 min elapsed, about 40 min left",
+        "suite amazon5  75 of 75 runs, 13 min elapsed",
+    ]
+
+
+def test_a_suite_has_a_bar_above_those_of_its_runs():
+    out = console(True)
+    with BarReporter(out) as reporter:
+        reporter.handle(RunEvent("suite", "[am]", "", 7, 75, seconds_left=2400.0))
+        reporter.handle(RunEvent("started", "d / m"))
+        reporter._bars.refresh()
+        reporter.handle(RunEvent("complete", "d / m", note="hr@1 0.5"))
+        reporter.handle(RunEvent("suite", "[am]", "", 8, 75))
+        reporter._bars.refresh()
+    text = out.file.getvalue()
+    assert "7 of 75" in text and "about 40 min left" in text and "8 of 75" in text
+    assert text.index("[am]") < text.index("d / m") and "None" not in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("length", [4, 40])
+def test_no_count_of_a_bar_is_cut(width, length):
+    out = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    with BarReporter(out) as reporter:
+        name = f"office-products / {'n' * length} #1"
+        reporter.handle(RunEvent("suite", "amazon5", "", 7, 75, seconds_left=2400.0))
+        reporter.handle(RunEvent("started", name))
+        stage = "rationales of the training set"
+        reporter.handle(RunEvent("progress", name, stage, 1234, 5678, "loss 1.2345"))
+        reporter._bars.refresh()
+    frame = out.file.getvalue().split("\x1b[?25l")[1]
+    assert "7 of 75" in frame and "1234/5678" in frame and "0:00:00" in frame
+    assert "…" not in frame
+    words = " ".join(frame.split())
+    assert "about 40 min left" in words or all(w in words for w in ("about", "40", "min", "left"))
+    assert "1.2345" in words

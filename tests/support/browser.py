@@ -4,8 +4,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def visits(browser, url):
-    """Opens the page at a hash and a size; checks afterwards what the pages asked for and said."""
+def visits(browser, url, task=""):
+    """Opens the page at a hash and a size; checks afterwards what the pages asked for and said.
+
+    task: which one is opened where a hash names neither a task nor a view; "" is the overview.
+    """
     contexts, wrong, asked = [], [], []
 
     def opened(fragment="", width=1280, height=900, **options):
@@ -15,6 +18,8 @@ def visits(browser, url):
         page.on("console", lambda message: wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
+        if task and "task=" not in fragment and "view=" not in fragment:
+            fragment = f"#task={task}&{fragment.removeprefix('#')}".removesuffix("&")
         page.goto(url + fragment)
         return page
 

@@ -24,7 +24,11 @@ NASTY = (
     "<script>window.owned = 1</script></script>\"'&amp;50% _#{x}$~^\\"
     " \u202eabc \u2028 推荐 😀 مرحبا"
 )
-RUBRIC = {"missing": None, "criteria": [{"name": n, "low": 1, "high": 5} for n in ("fit", "trust")]}
+RUBRIC = {
+    "title": "Small",
+    "missing": None,
+    "criteria": [{"name": n, "low": 1, "high": 5} for n in ("fit", "trust")],
+}
 JUDGE = PlannedJudge(label="strict", judge_id="0" * 16, rubric="small")
 CHANCE = {"hr@1": 1 / 30, "hr@5": 1 / 6, "ndcg@5": 0.0983, "mrr": 0.1332}
 FAMILIES = ("cf", "sft", "preference", "control")

@@ -39,6 +39,7 @@ def show_downloads() -> Iterator["Progress"]:
     """Return a Progress that shows a bar of bytes for each file."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
+    from rich.table import Column
 
     class DownloadProgress:
         def start(self, what: str, total: int | None = None) -> None:
@@ -47,6 +48,7 @@ def show_downloads() -> Iterator["Progress"]:
         def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
             bars.advance(self.task, steps)
 
-    text = TextColumn("{task.description}")
-    with Bars(text, BarColumn(), DownloadColumn(), TransferSpeedColumn()) as bars:
+    # Long names of files are wrapped, so that no number is cut.
+    text = TextColumn("{task.description}", table_column=Column(overflow="fold"))
+    with Bars(text, BarColumn(20), DownloadColumn(), TransferSpeedColumn()) as bars:
         yield DownloadProgress()

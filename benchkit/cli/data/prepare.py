@@ -26,6 +26,8 @@ def data_prepare_command(
     for spec in select_datasets(suite, split_names(dataset), trust):
         prepared = load_or_prepare(spec, data)
         table = Table(box=None, show_header=False, pad_edge=False)
+        for _ in range(2):
+            table.add_column(overflow="fold")
         for stage, count in prepared.report.items():
             table.add_row(stage.replace("_", " "), f"{count:,}")
         table.add_row("time", describe_times(prepared))

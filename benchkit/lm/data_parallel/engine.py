@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchkit.count_text import count_text
 from benchkit.errors import EngineError
 from benchkit.lm.data_parallel.worker_pool import CallReply
 from benchkit.lm.types import ContinuationScores, Decoding, Generation, Prompt
@@ -99,7 +100,8 @@ class DataParallelEngine:
             expected = len(call.arguments[0])
             if len(reply.results) != expected:
                 raise EngineError(
-                    f"an engine gave {len(reply.results)} answers to {expected} requests",
+                    f"an engine gave {count_text(len(reply.results), 'answer')} to"
+                    f" {count_text(expected, 'request')}",
                     "its methods have to yield one for each request",
                 )
             done += expected

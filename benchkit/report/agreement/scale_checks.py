@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from benchkit.count_text import count_text
 from benchkit.errors import DataError
 from benchkit.report.agreement.ratings_io import RatingsTable
 from benchkit.stats.arrays import Floats
@@ -128,7 +129,9 @@ def describe_no_grade_signs(ratings: RatingsTable) -> Iterator[str]:
     for place in range(len(ratings.raters)):
         rater = ratings.select_raters([ratings.raters[place]])
         for name, sign, count in _find_no_grade_signs(rater, rater.grades):
-            yield f"{count} grades by {name} are {sign:g}; {_leave_empty(sign)}."
+            what = count_text(count, "grade")
+            verb = "is" if count == 1 else "are"
+            yield f"{what} by {name} {verb} {sign:g}; {_leave_empty(sign)}."
 
 
 def _find_no_grade_signs(ratings: RatingsTable, grades: Floats) -> Iterator[tuple[str, float, int]]:

@@ -137,8 +137,8 @@ def _raters_notes(report: AgreementReport) -> Iterator[str]:
         )
     if report.n_pairs_left_out:
         yield (
-            f"{report.n_pairs_left_out:,} pairs of raters are not compared one by one: --pairs all"
-            " does so."
+            f"Not compared one by one, as --pairs all does:"
+            f" {count_text(report.n_pairs_left_out, 'pair')} of raters."
         )
     if len(report.reference) > 1:
         raters = ", ".join(report.reference)
@@ -169,8 +169,8 @@ def _scale_notes(report: AgreementReport) -> Iterator[str]:
     n_between = int((~np.isin(grades, report.categories)).sum())
     if n_between:
         yield (
-            f"{n_between} grades lie between categories: for kappa, exact agreement and the"
-            " confusion matrix they count as the nearest, halves up."
+            f"Between categories: {count_text(n_between, 'grade')}. For kappa, exact agreement and"
+            " the confusion matrix the nearest category counts, halves up."
         )
 
 
@@ -184,8 +184,8 @@ def _group(group: RaterGroup, report: AgreementReport) -> TextTable:
         for name, e in estimates.items()
     )
     notes = (
-        f"{group.n_items} items have two grades or more, {group.n_single} have one,"
-        f" {group.n_ungraded} have none. ICC: the {group.icc.n} items that all graded"
+        f"Items with two grades or more: {group.n_items}, with one: {group.n_single}, with none:"
+        f" {group.n_ungraded}. ICC: the {count_text(group.icc.n, 'item')} that all graded"
         f" ({group.icc.incomplete} left out).",
         "p: grades shuffled within raters (α), F test (ICC)"
         + ("; both treat answers as independent." if report.ratings.resampling_units else "."),
@@ -207,7 +207,8 @@ def _pair(pair: RaterPair, report: AgreementReport) -> TextTable:
         notes.append("Values and intervals are weighted; p and n are not.")
     if sample.n_rounded:
         notes.append(
-            f"{sample.n_rounded} pairs have a grade between categories: the nearest counts."
+            f"Pairs with a grade between categories, of which the nearest counts:"
+            f" {sample.n_rounded}."
         )
     if sample.confusion is not None:
         notes.append(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from benchkit.count_text import count_text
 from benchkit.errors import DamageError
 from benchkit.runs.record_values import guess_users
 from benchkit.runs.records import Manifest
@@ -35,7 +36,8 @@ def case_clusters(case_ids: Sequence[str], users: Mapping[str, str]) -> Clusters
     missing = [case for case in case_ids if case not in users]
     if missing:
         raise DamageError(
-            f"{len(missing)} cases have values but no answer, e.g. {missing[0]!r}", "run it again"
+            f"values without an answer: of {count_text(len(missing), 'case')}, e.g. {missing[0]!r}",
+            "run it again",
         )
     return find_clusters([users[case] for case in case_ids])
 

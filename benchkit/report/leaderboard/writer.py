@@ -156,6 +156,7 @@ def write_leaderboard(
     questions: CaseInputLookup | None = None,
     published: Path = published_values.PUBLISHED_FOLDER,
     ranks: SuiteRanks | None = None,
+    plots: bool = True,
 ) -> list[Path]:
     """Write tables, the page and, where rationales were judged, grades; return their paths.
 
@@ -168,6 +169,7 @@ def write_leaderboard(
         questions: Looks up what the page's example cases showed.
         published: The folder of published figures.
         ranks: The suite's ranks, for files of tables with them.
+        plots: Whether to draw plots.
     """
     texts = {_FILE_NAMES[kind]: render(results) for kind, render in _LEADERBOARD.items()}
     if results.grades:
@@ -185,7 +187,7 @@ def write_leaderboard(
     for name, text in texts.items():
         io.write_text(folder / name, text)
     paths = [folder / name for name in texts]
-    if find_spec("matplotlib"):
+    if plots and find_spec("matplotlib"):
         paths += write_suite_plots(results, folder / "plots", store)
         paths += write_grade_shares(results.grades, folder / "plots")
     return paths

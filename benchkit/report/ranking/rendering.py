@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchkit.count_text import count_text
 from benchkit.report.core.json_text import json_text
 from benchkit.report.core.labels import format_rate, metric_title, protocol_title
 from benchkit.report.core.results import ResultTable, SuiteTables
@@ -50,9 +51,9 @@ def rank_legend(plan: PlanRecord, ranks: TableRanks, group: bool = True) -> list
     group: whether there is a column of groups.
     """
     lines = [
-        f"Rank in {metric_title(ranks.metric, plan)} among {len(ranks.rows)} rows, with its 95 %"
-        " interval: rows that are significantly better stand before it, those that are"
-        " significantly worse behind it (paired bootstrap over users, by random signs, adjusted"
+        f"Rank in {metric_title(ranks.metric, plan)} among {count_text(len(ranks.rows), 'row')},"
+        " with its 95 % interval: rows that are significantly better stand before it, those that"
+        " are significantly worse behind it (paired bootstrap over users, by random signs, adjusted"
         " for the other rows)."
     ]
     if group:
@@ -72,8 +73,9 @@ def rank_legend(plan: PlanRecord, ranks: TableRanks, group: bool = True) -> list
 def overall_notes(ranks: OverallRanks) -> list[str]:
     """Explain mean ranks, and name the rows without one."""
     lines = [
-        f"Mean rank over these {len(ranks.tasks)} tasks among {len(ranks.rows)} rows, with its"
-        " 95 % interval: as that of one task, in tests adjusted for the other rows on all tasks."
+        f"Mean rank over {count_text(len(ranks.tasks), 'task')} among"
+        f" {count_text(len(ranks.rows), 'row')}, with its 95 % interval: as that of"
+        " one task, in tests adjusted for the other rows on all tasks."
         " Other tasks may rank otherwise."
     ]
     if ranks.left_out:
@@ -91,7 +93,7 @@ def overall_tables(plan: PlanRecord, protocol: str, ranks: OverallRanks) -> Iter
         wins[np.ix_(places, places)] for wins in (ranks.task_wins, ranks.user_wins)
     )
     where = (
-        f"{plan.title}: {len(ranks.tasks)} tasks, {metric_title(ranks.metric, plan)}"
+        f"{plan.title}: {count_text(len(ranks.tasks), 'task')}, {metric_title(ranks.metric, plan)}"
         f" ({protocol_title(protocol, plan)})"
     )
     notes = (

@@ -12,7 +12,8 @@ from benchkit.errors import ConfigError
 from benchkit.runs.cluster.transfer import SharedRun, compute_shared, share_job
 from benchkit.runs.execution import describe_planned
 from benchkit.runs.job import Job, Outcome
-from benchkit.runs.progress import EventHandler, LineReporter, RunEvent
+from benchkit.runs.progress import EventHandler, RunEvent
+from benchkit.runs.reporters import LineReporter
 
 SCRIPT = "benchkit.sbatch"
 _MODULE = "benchkit.runs.executors.slurm_scripts"

@@ -99,7 +99,7 @@ def compare_with_annotators(
         used = ~np.isnan(grades[:, j]) & ~np.isnan(by_judge) & (~np.isnan(others)).any(axis=1)
         n = int(used.sum())
         if n < fewest:
-            skipped.append(f"{name} has {n} answers in common with others")
+            skipped.append(f"{name} has {count_text(n, 'answer')} in common with others")
             continue
         units = None if clusters is None else np.asarray(clusters)[used]
         n_users = n if units is None else len(np.unique(units))

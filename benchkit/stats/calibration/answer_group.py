@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from benchkit.count_text import count_text
 from benchkit.stats.arrays import Bools, Floats, Ints
 
 MIN_LABELLED_UNITS = 20  # with fewer, neither the slope nor the spread is known well enough
@@ -136,8 +137,9 @@ def find_refusal(group: AnswerGroup, fewest: int = MIN_LABELLED_UNITS) -> str:
     if not n:
         return "no answer has a grade by people"
     if units < fewest:
-        of_users = f" of {units} users" if units < n else ""
-        return f"only {n} answers{of_users} have a grade by people; {fewest} are needed"
+        of_users = f" of {count_text(units, 'user')}" if units < n else ""
+        graded = f"{count_text(n, 'answer')}{of_users}"
+        return f"people have graded only {graded}; {fewest} are needed"
     whole = np.floor(group.judge[group.judged] + 0.5)
     both = labelled[group.judged]
     units = len(np.unique(group.units[group.judged][both]))

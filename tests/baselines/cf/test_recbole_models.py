@@ -119,3 +119,18 @@ def test_a_model_trains_and_scores(
     own = np.take_along_axis(scores, ml100k.test.target_position[:, None], axis=1)
     hits = ((scores >= own).sum(axis=1) <= 5).mean()
     assert hits > 0.2, "chance is 5/30"
+
+
+def test_stamp_learns_on_small_data_too(tmp_path, monkeypatch):
+    """At RecBole's learning rate its first epochs gain nothing, and patience ended the training."""
+    import benchkit as bk
+
+    monkeypatch.chdir(tmp_path)
+    results = bk.run(
+        "amazon5@demo300", methods=["popularity", "recbole/STAMP"], datasets=["grocery"],
+        progress=False,
+    )  # fmt: skip
+    figures = results.to_polars().filter(protocol="scored", metric="ndcg@5")
+    low = dict(figures.select("method", "low").iter_rows())
+    high = dict(figures.select("method", "high").iter_rows())
+    assert low["recbole/STAMP"] > high["popularity"] + 0.1

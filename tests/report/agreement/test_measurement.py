@@ -258,7 +258,7 @@ def test_grades_on_no_scale_have_no_kappa_and_say_so():
     assert "without --scale there is no kappa" in render_markdown(list(agreement_tables(report)))
     assert report.groups[0].alphas["nominal"].reason == "grades are on no scale of categories"
     rounded = render_markdown(list(agreement_tables(measure_agreement(sheet, categories=range(4)))))
-    assert "1 grades lie between categories" in rounded
+    assert "Between categories: 1 grade" in rounded
 
 
 def test_the_csv_and_the_json_hold_every_statistic():

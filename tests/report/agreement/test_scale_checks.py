@@ -133,7 +133,7 @@ def test_a_sign_off_a_named_scale_has_a_hint_and_a_rater():
 def test_without_a_common_scale_a_sign_is_a_caveat():
     report = measure_agreement(table(ann=[1, 3, 5], gpt=[0.5, -1, 80]), common_scale=False)
     (caveat,) = report.caveats
-    assert caveat.startswith("1 grades by gpt are -1; if -1 stands for no grade, leave")
+    assert caveat.startswith("1 grade by gpt is -1; if -1 stands for no grade, leave")
 
 
 def test_why_there_is_no_scale_is_said_truly():

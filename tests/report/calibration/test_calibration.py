@@ -119,13 +119,16 @@ def test_methods_with_too_few_labels_say_why(store):
     report = measure_calibration(answers)
     alpha, beta, gamma = report.methods
     assert alpha.mean is not None and beta.mean is None and gamma.mean is None
-    assert beta.reason == "only 5 answers have a grade by people; 20 are needed"
+    assert beta.reason == "people have graded only 5 answers; 20 are needed"
     assert gamma.reason == "no answer has a grade by people"
     assert report.overall is None and report.differences == ()
     means = tables(report)["Means corrected by people"]
     assert [len(row) for row in means.rows] == [6, 3, 3]
     text = " ".join(means.notes)
-    assert "Not corrected: beta: only 5" in text and "Not corrected: gamma: no answer" in text
+    assert (
+        "Not corrected: beta: people have graded only 5" in text
+        and "Not corrected: gamma: no answer" in text
+    )
 
 
 def test_labels_of_other_answers_are_counted_and_left_out(store):

@@ -25,7 +25,7 @@ def url(tmp_path_factory):
 
 @pytest.fixture
 def visit(browser, url):
-    with visits(browser, url) as opened:
+    with visits(browser, url, task="toys") as opened:
         yield opened
 
 
@@ -54,7 +54,8 @@ def test_it_is_drawn_sorted_by_the_primary_metric(visit):
     assert values == sorted(values, reverse=True)
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("NDCG@5")
     assert labels(page)[-1].startswith("broken")  # rows without results come last
-    assert "failed: it raised" in page.locator("td.reason").inner_text()
+    assert page.locator("td.reason").inner_text() == "failed"
+    assert "failed: it raised" in page.locator("#reasons").inner_text()
     assert page.locator("#count").inner_text() == "5 of 5 rows, by NDCG@5, descending"
     assert page.locator("tr.chance-row td.number").first.inner_text() == ".033"
     assert page.evaluate("window.owned") is None
@@ -152,7 +153,7 @@ def test_all_tasks_side_by_side(visit):
     assert mean == sorted(mean, reverse=True)
     page.select_option("#metric", label="HR@1")
     assert "HR@1 on all tasks" in page.locator("#caption").inner_text()
-    assert "view=overview" in address(page)
+    assert "metric=hr%401" in address(page) and "task=" not in address(page)
 
 
 def test_a_row_opens_by_keyboard_and_gives_the_focus_back(visit):

@@ -74,13 +74,15 @@ def cells(page, label):
 
 def test_a_task_that_failed_says_why(overview):
     page = overview()
-    assert cells(page, "c") == [TRICKY, ".400 best", ""]
-    assert cells(page, "f") == [TRICKY, "not run", ""]
+    assert cells(page, "c") == ["failed", ".400 best", ""]
+    assert cells(page, "f") == ["failed", "not run", ""]
     assert cells(page, "d")[1:] == ["not in the suite", ""]
     reasons = page.locator("td.reason bdi")  # of its own each: a direction does not spill
     assert sorted(reasons.all_text_contents()) == sorted(
-        [TRICKY, TRICKY, "not run", "not in the suite"]
+        ["failed", "failed", "not run", "not in the suite"]
     )
+    (line,) = page.locator("#reasons li").all_text_contents()  # one for equal reasons
+    assert line == f"c (toys), f (toys): {TRICKY}"
     page.fill("#query", "not run")
     assert page.locator("#count").inner_text().startswith("1 of 6 rows")
 

@@ -21,7 +21,7 @@ def url(tmp_path_factory):
 
 @pytest.fixture
 def visit(browser, url):
-    with visits(browser, url) as opened:
+    with visits(browser, url, task="toys") as opened:
         yield opened
 
 

@@ -214,7 +214,7 @@ def test_shares_are_never_less_precise_than_by_labels_alone(seed, grade):
 def test_few_labels_are_refused_with_a_reason():
     judge, people = grades(0, n=12)
     assert find_refusal(make_group(judge, people)) == (
-        "only 12 answers have a grade by people; 20 are needed"
+        "people have graded only 12 answers; 20 are needed"
     )
     assert "no answer has a grade" in find_refusal(make_group(judge, np.full(400, NAN)))
     judge, people = grades(0, n=60)

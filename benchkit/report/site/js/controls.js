@@ -14,7 +14,7 @@ function drawControls(state, view) {
   const tasks = [...new Set(INDEX.tables.map((table) => table.task))];
   byId("task").replaceChildren(
     ...tasks.map((task, i) => option(String(i), task, String(tasks.indexOf(state.task)))),
-    ...(tasks.length > 1 ? [option("all", "All tasks, one metric", state.all ? "all" : "")] : []),
+    ...(tasks.length > 1 ? [option("all", "All tasks", state.all ? "all" : "")] : []),
   );
   byId("protocol").replaceChildren(
     ...protocolsOf(state.task).map((name) =>

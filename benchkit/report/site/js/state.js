@@ -49,7 +49,7 @@ function valid(state) {
 const isOpen = (state) => state.open !== null || state.compare;
 
 const START = {
-  all: false, task: null, protocol: null, part: "", metric: INDEX.primary, sort: null, dir: null,
+  all: true, task: null, protocol: null, part: "", metric: INDEX.primary, sort: null, dir: null,
   query: "", families: [], columns: null, ticked: [], open: null, compare: false,
 };
 const DEFAULT = valid(START);
@@ -57,7 +57,8 @@ const DEFAULT = valid(START);
 function readAddress() {
   const query = new URLSearchParams(location.hash.slice(1));
   return valid({
-    all: query.get("view") === "overview",
+    // A link that names something of one table leads to a table.
+    all: query.get("view") === "overview" || !["task", "part", "col"].some((name) => query.has(name)),
     task: query.get("task"),
     protocol: query.get("protocol"),
     part: query.get("part") ?? "",
@@ -75,8 +76,7 @@ function readAddress() {
 
 function address(state) {
   const out = new URLSearchParams();
-  if (state.all) out.set("view", "overview");
-  else if (state.task !== DEFAULT.task) out.set("task", state.task);
+  if (!state.all && DEFAULT.all) out.set("task", state.task);
   if (state.protocol !== protocolsOf(state.task)[0]) out.set("protocol", state.protocol);
   if (state.part) out.set("part", state.part);
   if (state.all && state.metric !== INDEX.primary) out.set("metric", state.metric);

@@ -50,6 +50,31 @@ function drawBody(view, columns, state) {
   byId("count").replaceChildren(`${rows.length} of ${view.rows.length} rows, by `, bdi(title),
     `, ${dir === "asc" ? "ascending" : "descending"}`);
   byId("empty").hidden = rows.length > 0;
+  drawReasons(view, columns, rows);
+}
+
+/** What a cell without figures says: 'failed' of 'failed: it raised ...'. The list below says why. */
+const statusOf = (reason) => reason.split(": ")[0];
+
+/** The reasons of rows and cells without figures, below the table, where they are whole. */
+function drawReasons(view, columns, rows) {
+  const named = new Map();
+  for (const row of rows) {
+    const reasons = row.status === undefined
+      ? columns.filter((c) => row.reasons?.has(c.name)).map((c) => [row.reasons.get(c.name), c.title])
+      : [[row.status, null]];
+    for (const [reason, task] of reasons) {
+      if (statusOf(reason) === reason) continue; // the cell says all
+      if (!named.has(reason)) named.set(reason, new Map());
+      named.get(reason).set(row.label, [...(named.get(reason).get(row.label) ?? []), task]);
+    }
+  }
+  byId("reasons").hidden = !named.size;
+  byId("reasons-list").replaceChildren(...[...named].map(([reason, of]) => el("li", {},
+    [...of].flatMap(([label, tasks], i) => [
+      i ? ", " : "", el("strong", {}, nameOf(label)),
+      tasks[0] === null ? "" : bdi(` (${tasks.join(", ")})`)]),
+    ": ", bdi(reason))));
 }
 
 function chanceRow(view, columns) {
@@ -81,7 +106,8 @@ function methodRow(view, columns, row, state) {
   ];
   const cells = row.status === undefined
     ? columns.map((column) => valueCell(view, column, row))
-    : [el("td", { class: "reason", colspan: columns.length }, bdi(row.status))];
+    : [el("td", { class: "reason", colspan: columns.length },
+      el("span", { class: "status" }, bdi(statusOf(row.status))))];
   return el("tr", { class: ticked ? "ticked" : null }, ...head, ...cells);
 }
 
@@ -98,7 +124,7 @@ const notAbove = () => el("span", { title: "not significantly above chance" },
 
 function valueCell(view, column, row) {
   const cell = row.values.get(column.name), reason = row.reasons?.get(column.name);
-  if (reason) return el("td", { class: "reason" }, el("span", { class: "short", title: reason }, bdi(reason)));
+  if (reason) return el("td", { class: "reason number" }, bdi(statusOf(reason)));
   if (!cell) return el("td", { class: "number" });
   const [mean, interval] = [cell.text.split(" [")[0], cell.text.split(" [")[1]];
   const tag = { 1: "strong", 2: "u" }[cell.place] ?? "span";

@@ -1,49 +1,44 @@
-"""Check what is installed and what is missing, with what to do about it."""
+"""Check which packages are installed, and which methods need those that are not."""
 
 import platform
 import re
 import shutil
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 
 from benchkit.cards import list_cards
 from benchkit.count_text import count_text
 from benchkit.errors import BenchkitError
 from benchkit.fingerprint import package_versions
+from benchkit.runs.installation.check import InstallationCheck
 
 _HINTS = {
     # RecBole's own pins cannot be met on today's Python, and it does not need what they name.
     "recbole": 'pip install "benchkit[recbole]" && pip install --no-deps recbole==1.2.1',
     "torch": 'pip install "benchkit[torch]"',
 }
+_FOR_DEVELOPERS = ("all", "notebooks", "docs", "test")  # extras
+_REASONS = {
+    "lm": "language models in this process need it",
+    "openai": "engines, judges and teachers on servers need it",
+    "teacher": "the offline teacher and the heuristic judge need it",
+    "vllm": 'needed by engine = { kind = "vllm" }, on a machine with a GPU',
+    "trl": 'needed by trainer = "trl" of methods that learn from rewards',
+    "plots": "needed to draw plots; tables and the page work without",
+}
 
 
-@dataclass(frozen=True)
-class InstallationCheck:
-    """The result of one check."""
-
-    subject: str
-    ok: bool
-    detail: str
-    reason: str = ""
-    hint: str = ""
-    required: bool = False
-    """Whether benchkit does not work at all without it."""
-
-
-def check_installation() -> list[InstallationCheck]:
-    """Check all that benchkit and its methods need, in the order of importance."""
-    return [
-        _check_python(),
-        *_check_core_packages(),
-        *_check_method_packages(),
-        _check_recbole_packages(),
-        _check_catalogs(),
-        _check_ray(),
-        _check_slurm(),
-    ]
+def check_packages() -> Iterator[InstallationCheck]:
+    """Yield a check of Python, of each required package, and of each that an extra brings."""
+    yield _check_python()
+    yield from _check_core_packages()
+    yield from _check_method_packages()
+    yield _check_recbole_packages()
+    yield from _check_other_extras()
+    yield _check_catalogs()
+    yield _check_ray()
+    yield _check_slurm()
 
 
 def _check_python() -> InstallationCheck:
@@ -85,6 +80,25 @@ def _check_recbole_packages() -> InstallationCheck:
         f"not installed: {', '.join(missing)}" if missing else "all there",
         "recbole/* methods need these beside RecBole itself", 'pip install "benchkit[recbole]"',
     )  # fmt: skip
+
+
+def _check_other_extras() -> Iterator[InstallationCheck]:
+    """Yield a check of each package of an extra for users that no check before has named."""
+    checked = {name for card in list_cards().values() for name in card.packages}
+    checked |= {*_required_distributions("benchkit", extra="recbole"), "ray", "submitit"}
+    extras: dict[str, list[str]] = {}  # package -> extras that bring it
+    for extra in metadata.metadata("benchkit").get_all("Provides-Extra") or []:
+        if extra not in _FOR_DEVELOPERS:
+            for name in _required_distributions("benchkit", extra=extra):
+                if name not in checked and name != "benchkit":
+                    extras.setdefault(name, []).append(extra)
+    for name, version in package_versions(extras).items():
+        extra = extras[name][0]
+        yield InstallationCheck(
+            name, version is not None, version or "not installed",
+            _REASONS.get(extra, f"the extra {extra!r} brings it"),
+            f'pip install "benchkit[{extra}]"',
+        )  # fmt: skip
 
 
 def _check_catalogs() -> InstallationCheck:

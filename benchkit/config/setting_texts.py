@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from docs.generator.common_texts import COMMON_TEXTS
+from benchkit.config.common_texts import COMMON_TEXTS
 
 REQUIRED = "required"
 _WORDS: dict[Any, str] = {
@@ -98,8 +98,11 @@ def _describe_bounds(bounds: Any) -> Iterator[str]:
 def describe_default(field: FieldInfo) -> str:
     """Return a default as TOML writes it; of a nested model, what differs from its own defaults."""
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is PydanticUndefined:
-        return REQUIRED
+    return REQUIRED if value is PydanticUndefined else describe_setting_value(value)
+
+
+def describe_setting_value(value: Any) -> str:
+    """Return a value of a setting as TOML writes it; see `describe_default`."""
     if value is None:
         return "none"
     if isinstance(value, BaseModel):
