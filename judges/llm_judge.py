@@ -5,16 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
 
-from pydantic import Field, PositiveInt, computed_field, model_validator
-
-from benchkit.errors import ConfigError
 from benchkit.faults import describe_fault
 from benchkit.judging.rubric import Rubric, load_rubric
 from benchkit.judging.statements.statement import StatementCheck
 from benchkit.judging.verdicts import INJECTION, SCORED, JudgeInput, JudgePair, Verdict
-from benchkit.lm.backbones import parse_engine_settings
 from benchkit.lm.cached_generator import (
     CachedGenerator,
     CallCount,
@@ -23,19 +18,18 @@ from benchkit.lm.cached_generator import (
     model_name,
     price_calls,
     prompts_at_once,
-    semantic_settings,
 )
-from benchkit.lm.config import NANO
 from benchkit.lm.cost_estimate import REPLY_TOKENS, CostEstimate
 from benchkit.lm.data_parallel.engine_factory import make_chosen_engine, scale_batch
 from benchkit.lm.engines import connect_progress
 from benchkit.lm.generation_cache import GenerationCache
-from benchkit.lm.types import CachingEngine, Decoding, Engine, Prompt
+from benchkit.lm.types import CachingEngine, Engine, Prompt
 from benchkit.types import Catalog, RunContext
 from judges.composite.verdict_margins import score_margins
 from judges.injection import detect_injection
-from judges.prompts import PromptInputs, PromptOptions, prompt_inputs, render_judge_prompt
-from judges.statement_prompts import (
+from judges.llm_judge_config import LLMJudgeConfig
+from judges.prompts import PromptInputs, prompt_inputs, render_judge_prompt
+from judges.statements.prompts import (
     read_checks,
     require_statement_rubric,
     statement_inputs,
@@ -47,67 +41,6 @@ INJECTION_IN_DATA = (
     "injection in data"  # a flag: history, item or target speak to the judge, not the method
 )
 SHORTENED = "shortened"  # a flag: the judge saw only the beginning of the rationale
-
-
-class LLMJudgeConfig(PromptOptions):
-    """A judge that is a language model; see `PromptOptions` for what it is shown."""
-
-    engine: dict[str, Any] = Field(
-        exclude=True,
-        description="The configuration of an engine; its `price_prompt` and `price_completion` (a"
-        " million tokens) give the estimated cost, its `max_cost` or `max_tokens_total` stop before"
-        " more is spent by this judge in one call of the command: each judge of a suite and each"
-        " member of a panel has a budget of its own. One in this process (`hf`) names its"
-        " `backbone`, too.",
-    )
-    rubric: str = Field(default="rationale-0-3", description="A name, or the path of a TOML file.")
-    decoding: Decoding = Decoding(temperature=0, top_p=1, max_tokens=1024)
-    """How its replies are drawn; `n` must be 1."""
-    statements: str = Field(
-        default="",
-        description="Whether it also checks the statements of each rationale, one by one, against"
-        " history, reviews and texts of items: a rubric for that, `statement-support` or a file of"
-        " your own. It asks once for each statement of the rationale and of a control; no grade"
-        " changes.",
-    )
-    retries: int = Field(
-        default=1, ge=0, le=5,
-        description="How often to ask again after a whole reply without a readable verdict, each"
-        " time with another seed and for the verdict alone. At temperature 0 more than one would"
-        " only repeat itself. Cut off and refused replies are not asked for again.",
-    )  # fmt: skip
-    batch: PositiveInt = Field(default=256, exclude=True, description="Inputs asked at once.")
-
-    @model_validator(mode="after")
-    def _check_engine(self) -> Self:
-        parse_engine_settings(self.engine, "judge")
-        if self.engine.get("backbone") == NANO:
-            raise ConfigError("nano cannot judge: it knows one dataset only", "name another model")
-        if self.decoding.n != 1:
-            raise ConfigError(
-                f"a judge gives one verdict an input, not {self.decoding.n}",
-                "put several judges on a panel",
-            )
-        if self.retries > 1 and not self.decoding.temperature:
-            raise ConfigError(
-                "at temperature 0 a judge repeats itself", "retries = 1, or a higher temperature"
-            )
-        return self
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def engine_semantics(self) -> dict[str, Any]:
-        """What of the engine a verdict can depend on, for the identity of a judgement.
-
-        No grade depends on how fast and at what price a model answers.
-        """
-        return semantic_settings(self.engine)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def statement_rubric(self) -> str:
-        """Hash of the rubric for statements, for the identity of a judgement."""
-        return load_rubric(self.statements).hash if self.statements else ""
 
 
 class LLMJudge:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchkit.api.agreement_protocol import agreement_like_paper, render_agreement
 from benchkit.api.case_lookup import find_target_places, make_case_lookup
+from benchkit.api.judge_reports.agreement_protocol import agreement_like_paper, render_agreement
 from benchkit.api.results import Results
 from benchkit.api.stored_results import find_stored_suite, load_results
 from benchkit.console import echo, echo_file, echo_files

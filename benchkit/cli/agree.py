@@ -41,7 +41,7 @@ def agree_command(
     pairs also give each method's win rate.
     """
     from benchkit.api import agreement as api
-    from benchkit.api.agreement_protocol import agreement_like_paper
+    from benchkit.api.judge_reports.agreement_protocol import agreement_like_paper
     from benchkit.io import folder_name
     from benchkit.report.agreement.measurement import measure_agreement
     from benchkit.report.agreement.preferences import read_win_rates

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchkit.api.agreement_protocol import agreement_like_paper
+from benchkit.api.judge_reports.agreement_protocol import agreement_like_paper
 from benchkit.errors import ConfigError, DataError
 from benchkit.judging.rubric import load_rubric
 from benchkit.report.agreement.paper_protocol import (

@@ -1,0 +1,1 @@
+"""Checks of statements by a language model."""
