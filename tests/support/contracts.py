@@ -57,4 +57,4 @@ def _is_of(recommender, card):
     fixed = {k: v for k, v in card.config.items() if isinstance(v, str | bool)}
     config = getattr(recommender, "config", None)
     settings = config.model_dump(mode="json") if config is not None else {}
-    return all(settings[key] == value for key, value in fixed.items())
+    return all(settings.get(key) == value for key, value in fixed.items())

@@ -7,7 +7,8 @@ from benchkit.judging.statements.evidence import content_stems, is_known
 from benchkit.judging.text_segmentation import split_sentences
 
 RECALLED_SHARE = 1 / 3  # of a reason's words, from which it is recalled
-_CUT = re.compile(r"[;,]\s+|\s+(?:but|and|though|although|because|since|except)\s+", re.IGNORECASE)
+_LINK = r"(?:but|and|though|although|because|since|except)\s+"
+_CUT = re.compile(rf"[;,]\s+(?:{_LINK})?|\s+{_LINK}", re.IGNORECASE)
 _MARKUP = re.compile(r"<[^<>]{0,40}>")
 # Praise, blame and talk of buying; what is left of a clause is what the user speaks of.
 _EMPTY: Final = content_stems(

@@ -23,7 +23,6 @@ from benchkit.errors import DataError
 from benchkit.files.checksums import discard_damaged, find_folder_damage, seal_folder
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.lm.nano.corpus import build_corpus, nano_data_hash, nano_item_titles
-from benchkit.lm.nano.model import init_nano_model
 from benchkit.lm.nano.tokenizer import short_catalog_texts, train_nano_tokenizer
 from benchkit.lm.teachers.template import rationale_phrases
 from benchkit.process_state import isolate_process
@@ -102,7 +101,7 @@ def _train(
     """Train and save the model; return what nano.json says of it. Changes global state."""
     import torch
 
-    from benchkit.lm.nano.training import train_nano
+    from benchkit.lm.nano.starts import train_from_starts
 
     if not len(view.interactions):
         raise DataError(
@@ -127,8 +126,7 @@ def _train(
     )
     corpus = build_corpus(view, titles, tokenizer, config.validation_cases)
     with torch.enable_grad():
-        model = init_nano_model(config, tokenizer).to(device)
-        trained = train_nano(model, corpus, config, progress)
+        trained = train_from_starts(corpus, config, tokenizer, progress, device)
     trained.model.cpu().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     seconds = time.perf_counter() - started

@@ -147,7 +147,11 @@ def nano_validation_loss(model: Any, corpus: NanoCorpus, context: int) -> float:
 
 
 def train_nano(
-    model: Any, corpus: NanoCorpus, config: NanoConfig, progress: Progress
+    model: Any,
+    corpus: NanoCorpus,
+    config: NanoConfig,
+    progress: Progress,
+    give_up_above: float | None = None,
 ) -> NanoTrainingResult:
     """Train `model` and return a running average of its weights.
 
@@ -155,6 +159,14 @@ def train_nano(
     and at each check the average is as good as if training were to end there. The result is the
     average at the check with the lowest validation loss; training ends after `patience` checks in a
     row without a lower one. Without validation the result is the average of the last step.
+
+    Args:
+        model: What is trained, in place.
+        corpus: Histories, and validation targets.
+        config: Settings.
+        progress: Gets the steps, and the losses at each check.
+        give_up_above: Training also ends where no validation loss was below this in the first
+            third of the steps.
 
     Raises:
         MethodError: The loss is not finite any more.
@@ -189,7 +201,8 @@ def train_nano(
                     best_loss, since = score, 0
                     best_weights = copy.deepcopy(mean.state_dict())
         progress.advance(1, note=note)
-        if since >= config.patience:
+        gives_up = give_up_above is not None and best_loss > give_up_above
+        if since >= config.patience or (gives_up and 3 * step >= steps):
             break
     mean.load_state_dict(best_weights)
     validation_loss = float(best_loss) if corpus.validation else None

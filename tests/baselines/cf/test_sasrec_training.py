@@ -118,7 +118,9 @@ def test_the_best_epoch_is_kept(toy):
     data, progress = toy.train_view(), Notes()
     method = fit_sasrec(data, progress=progress, learning_rate=0.1, patience=2, epochs=50)
     values = [float(note.split("ndcg@10 ")[1]) for note in progress.notes]
-    assert len(values) - 1 - int(np.argmax(values)) == 2 or len(values) == 50
+    # Notes have three digits: of epochs that look equally good, one is the best.
+    best = np.flatnonzero(np.array(values) == max(values))
+    assert len(values) - 3 in best or len(values) == 50
     assert method._ndcg(data.validation, run_context(data.catalog)) == pytest.approx(
         max(values), abs=1e-3
     )

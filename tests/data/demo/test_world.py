@@ -73,5 +73,5 @@ def test_a_shape_says_how_long_users_stay():
 
 
 def test_every_source_with_published_files_has_a_format():
-    assert set(DEMO_FORMATS) == set(SOURCES) - {"frames", "table"}
+    assert set(DEMO_FORMATS) == set(SOURCES) - {"frames", "huggingface", "recbole", "table"}
     assert all(DEMO_FORMATS.load(name).source == name for name in DEMO_FORMATS)

@@ -176,7 +176,7 @@ def test_an_error_comes_after_the_answers_before_it():
 
 def test_too_few_answers_shift_no_others():
     engine, _ = spread(FakeWorkers(answer=lambda _: CallReply(("one",))), part=2)
-    with pytest.raises(EngineError, match="1 answers to 2 requests"):
+    with pytest.raises(EngineError, match="1 answer to 2 requests"):
         list(engine.generate(prompts(4), Decoding()))
 
 
