@@ -42,13 +42,13 @@ def test_processes_end_with_their_parent_and_record_nothing(methods, tmp_path, k
     wait_until((marks / "began").exists)
     assert len(processes_of(process.pid)) == 3  # benchkit, what it forks from, the method
     os.kill(process.pid, kill)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     wait_until_gone(process.pid)
     (run,) = Store(tmp_path / "runs").runs()
     assert run.manifest().status == "started"
     (marks / "go").touch()
     again = start_script(tmp_path, marks, options="jobs=2")
-    assert again.communicate(timeout=60)[0].strip() == "[True]"
+    assert again.communicate(timeout=300)[0].strip() == "[True]"
     (run,) = Store(tmp_path / "runs").runs()
     assert run.manifest().status == "complete"
 

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchkit.errors import DataError, MethodError
 from benchkit.lm.nano import corpus as nano
-from benchkit.lm.nano import training
+from benchkit.lm.nano import starts
 from benchkit.lm.nano.build import build_nano
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.runs.progress import SilentProgress
@@ -48,13 +48,13 @@ def model_bytes(folder):
 
 def count_training(monkeypatch):
     """Counts how often a model is trained."""
-    calls, train = [], training.train_nano
+    calls, train = [], starts.train_from_starts
 
     def counted(*arguments):
         calls.append(arguments)
         return train(*arguments)
 
-    monkeypatch.setattr(training, "train_nano", counted)
+    monkeypatch.setattr(starts, "train_from_starts", counted)
     return calls
 
 
@@ -107,17 +107,17 @@ def test_threads_that_need_it_at_once_train_once(view, tmp_path, monkeypatch):
 ELSEWHERE = """
 import os, sys
 from pathlib import Path
-from benchkit.lm.nano import training as nano_training
+from benchkit.lm.nano import starts as nano_starts
 from benchkit.lm.nano.build import build_nano
 from benchkit.lm.nano.config import NanoConfig
 from benchkit.runs.progress import SilentProgress
 from benchkit.testing.fixtures import toy_dataset
 
-def train(*arguments, before=nano_training.train_nano):
+def train(*arguments, before=nano_starts.train_from_starts):
     Path(sys.argv[1], "trained", str(os.getpid())).touch()
     return before(*arguments)
 
-nano_training.train_nano = train
+nano_starts.train_from_starts = train
 view = toy_dataset(users=60, items=60, length=8).train_view()
 config = NanoConfig(hidden=16, heads=1, kv_heads=1, steps=3)
 build_nano(view, config, Path(sys.argv[1]), SilentProgress())
