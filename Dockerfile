@@ -1,6 +1,6 @@
 # benchkit on a CPU. Build: docker build -t benchkit .
 # Run, with data, runs and tables in the current folder:
-#   docker run --rm -v "$PWD:/work" --user "$(id -u):$(id -g)" benchkit run --suite quickstart
+#   docker run --rm -v "$PWD:/bench" --user "$(id -u):$(id -g)" benchkit run --suite quickstart
 FROM python:3.11-slim AS build
 WORKDIR /source
 RUN python -m pip install --no-cache-dir "hatchling>=1.24,<2"
@@ -22,8 +22,8 @@ RUN python -m pip install --no-cache-dir --constraint /tmp/constraints.txt \
     && useradd --create-home --uid 1000 benchkit
 ENV OMP_NUM_THREADS=1 \
     HOME=/home/benchkit \
-    BENCHKIT_KEYS=/work/.benchkit-keys
+    BENCHKIT_KEYS=/bench/.benchkit-keys
 USER 1000
-WORKDIR /work
+WORKDIR /bench
 ENTRYPOINT ["benchkit"]
 CMD ["doctor"]

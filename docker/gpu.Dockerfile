@@ -1,6 +1,6 @@
 # benchkit with a GPU. Build: docker build -f docker/gpu.Dockerfile -t benchkit:gpu .
 # Run (needs NVIDIA's container toolkit):
-#   docker run --rm --gpus all -v "$PWD:/work" benchkit:gpu run --suite amazon5 --device cuda
+#   docker run --rm --gpus all -v "$PWD:/bench" benchkit:gpu run --suite amazon5 --device cuda
 # PyTorch's wheels bring CUDA with them; a compiler is for kernels that are built when they run.
 FROM python:3.11-slim AS build
 WORKDIR /source
@@ -28,8 +28,8 @@ ENV OMP_NUM_THREADS=1 \
     HOME=/home/benchkit \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
-    BENCHKIT_KEYS=/work/.benchkit-keys
+    BENCHKIT_KEYS=/bench/.benchkit-keys
 USER 1000
-WORKDIR /work
+WORKDIR /bench
 ENTRYPOINT ["benchkit"]
 CMD ["doctor"]

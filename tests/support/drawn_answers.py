@@ -48,7 +48,7 @@ class Draws:
             yield Generation((Completion(f"<eval>{grades}</eval>", "stop", 5),))
 
     def score(self, prompts, continuations, end=True):
-        raise NotImplementedError
+        raise ArithmeticError("these answers are drawn, not scored")
 
     def count_tokens(self, text):
         return len(text.split())

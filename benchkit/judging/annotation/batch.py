@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchkit import io
 from benchkit.errors import ConfigError
 from benchkit.judging.annotation import page
-from benchkit.judging.annotation.batch_key import BatchKey, KeyItem, KeyJudge, KeyStratum, write_key
+from benchkit.judging.annotation.batch_key import (
+    BatchKey,
+    KeyItem,
+    KeyJudge,
+    KeyStratum,
+    write_batch_files,
+)
 from benchkit.judging.annotation.population import GradedAnswer, Population
 from benchkit.judging.annotation.stratified_sample import (
     Stratum,
@@ -41,11 +46,7 @@ class AnnotationBatch:
 
     def write(self, folder: Path) -> list[Path]:
         """Write key.json and <annotator>.html; return their paths."""
-        paths = [write_key(self.key, folder)]
-        for annotator, html in self.pages().items():
-            paths.append(folder / f"{annotator}.html")
-            io.write_text(paths[-1], html)
-        return paths
+        return write_batch_files(self.key, self.pages(), folder)
 
 
 def make_batch(

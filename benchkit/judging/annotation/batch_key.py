@@ -1,6 +1,7 @@
 """The key of a batch: what its pages hide, and what reading the labels needs."""
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,24 @@ def write_key(key: BatchKey, folder: Path) -> Path:
         )
     io.write_json(path, key.model_dump(mode="json", by_alias=True))
     return path
+
+
+def write_batch_files(key: BatchKey, pages: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write key.json and <annotator>.html; return their paths.
+
+    Args:
+        key: The batch's key.
+        pages: Annotator -> HTML.
+        folder: Where they go.
+
+    Raises:
+        ConfigError: The folder has the key of another batch.
+    """
+    paths = [write_key(key, folder)]
+    for annotator, html in pages.items():
+        paths.append(folder / f"{annotator}.html")
+        io.write_text(paths[-1], html)
+    return paths
 
 
 def _read_json(path: Path) -> dict[str, Any]:

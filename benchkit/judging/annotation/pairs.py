@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
-from benchkit import io, seeds
+from benchkit import seeds
 from benchkit.errors import ConfigError
 from benchkit.judging.annotation import page
 from benchkit.judging.annotation.batch_key import (
@@ -17,7 +17,7 @@ from benchkit.judging.annotation.batch_key import (
     KeySide,
     KeyStratum,
     PairItem,
-    write_key,
+    write_batch_files,
 )
 from benchkit.judging.annotation.population import GradedAnswer, Population
 from benchkit.judging.annotation.stratified_sample import assign_to_annotators, even_shares
@@ -69,11 +69,7 @@ class PairBatch:
 
     def write(self, folder: Path) -> list[Path]:
         """Write key.json and <annotator>.html; return their paths."""
-        paths = [write_key(self.key, folder)]
-        for annotator, html in self.pages().items():
-            paths.append(folder / f"{annotator}.html")
-            io.write_text(paths[-1], html)
-        return paths
+        return write_batch_files(self.key, self.pages(), folder)
 
 
 def make_pair_batch(
