@@ -20,7 +20,7 @@ from benchkit.judging.probes.probe_run import estimate_probes
 from benchkit.judging.statements.run_checks import add_statement_checks, estimate_statement_checks
 from benchkit.judging.validation import validate_verdicts
 from benchkit.judging.verdicts import BatchJudge, Judge, RunJudge, Verdict
-from benchkit.lm.cost_estimate import NO_COST, CostEstimate
+from benchkit.lm.cost_estimate import NO_COST, CostEstimate, sum_usage
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.runs.progress import (
     EventHandler,
@@ -175,7 +175,7 @@ def _judge_run(
         with ask_again_since(since or 0.0):
             verdicts, faults = _collect_verdicts(judge, answers, context, max_fault_share)
             table = verdict_table.build_verdict_table(answers, verdicts, job.judge.rubric, catalog)
-            table = add_statement_checks(
+            checked = add_statement_checks(
                 table, judge, answers, judgeable.dataset, context, max_fault_share
             )
     except StoreError:
@@ -197,6 +197,7 @@ def _judge_run(
         log.close()
     warnings = (*manifest.warnings, *(judge.warnings if isinstance(judge, RunJudge) else ()))
     seconds = {"seconds": round(time.perf_counter() - start, 3)}
+    usage = sum_usage([*(verdict.usage for verdict in verdicts.values()), checked.usage])
     manifest = manifest.model_copy(
         update={
             "status": "complete",
@@ -204,11 +205,11 @@ def _judge_run(
             "caveats": judge.caveats,  # some are known once it has judged
             "warnings": (*warnings, *[faults.describe()] * bool(faults.count)),
             "faults": [FaultRecord.from_tally(label, faults)] * bool(faults.count),
-            "counts": verdict_table.count_verdicts(table),
-            "cost": seconds | verdict_table.sum_usage(verdicts.values()),
+            "counts": verdict_table.count_verdicts(checked.table),
+            "cost": seconds | usage,
         }
     )
-    run.write_judgement(manifest, table)
+    run.write_judgement(manifest, checked.table)
     counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
     emit(RunEvent("complete", title, note=f"{counts}  ({seconds['seconds']:.1f} s)"))
     return JudgeResult(judgeable, label, manifest, computed=True)

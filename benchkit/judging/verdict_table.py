@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -80,11 +80,3 @@ def count_verdicts(verdicts: pl.DataFrame) -> dict[str, int]:
     flags = Counter(flag for row in verdicts["flags"] for flag in row)
     parts = [Counter(verdicts["stage"].to_list()), Counter(verdicts["status"].to_list()), flags]
     return {name: count for part in parts for name, count in sorted(part.items())}
-
-
-def sum_usage(verdicts: Iterable[Verdict]) -> dict[str, float]:
-    """Sum what the verdicts used, e.g. {"prompt_tokens": 81200}."""
-    total: Counter[str] = Counter()
-    for verdict in verdicts:
-        total.update(verdict.usage)
-    return {name: round(float(value), 6) for name, value in sorted(total.items())}

@@ -1,6 +1,7 @@
 """What asking a language model would take, before anything is asked."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,3 +90,11 @@ def _together(loads: Iterable[CallCost]) -> CallCost:
         sum(load.completion_tokens for load in asking),
         sum(known) if known and len(known) == len(costs) else None,
     )
+
+
+def sum_usage(usages: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Sum what several answers used, e.g. to {"prompt_tokens": 81200}."""
+    total: Counter[str] = Counter()
+    for usage in usages:
+        total.update(usage)
+    return {name: round(float(value), 6) for name, value in sorted(total.items())}

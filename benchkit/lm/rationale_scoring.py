@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchkit.lm.cost_estimate import sum_usage
 from benchkit.lm.types import Completion, ContinuationScores
 
 
@@ -57,7 +58,9 @@ def combine_rationales(
         logprobs = np.stack([values for *_, values in answered])  # [rationales, candidates]
         mean = _log_mean(logprobs)
         rationale, score, _ = answered[int(np.argmax(logprobs[:, int(np.argmax(mean))]))]
-        combined = ContinuationScores(mean, score.token_counts, score.finish, _sum_usage(scores))
+        combined = ContinuationScores(
+            mean, score.token_counts, score.finish, sum_usage(score.usage for score in scores)
+        )
         yield ScoredRationale(combined, rationale, tokens)
 
 
@@ -67,11 +70,3 @@ def _log_mean(logprobs: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.array(logprobs[0])
     mean: NDArray[np.float64] = np.logaddexp.reduce(logprobs, axis=0) - math.log(len(logprobs))
     return mean
-
-
-def _sum_usage(scores: Sequence[ContinuationScores]) -> dict[str, float]:
-    usage: dict[str, float] = {}
-    for score in scores:
-        for name, value in score.usage.items():
-            usage[name] = usage.get(name, 0.0) + value
-    return usage

@@ -60,7 +60,7 @@ def read_checks(
     for one in inputs:
         statements = split_statements(one.rationale)
         yield tuple(
-            StatementCheck(statement.start, statement.stop, *_label(verdict))
+            StatementCheck(statement.start, statement.stop, *_label(verdict), verdict.usage)
             for statement, verdict in zip(
                 statements, islice(remaining, len(statements)), strict=True
             )

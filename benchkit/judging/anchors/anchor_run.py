@@ -11,8 +11,8 @@ from benchkit.judging.judge_context import read_run_answers, select_inputs
 from benchkit.judging.judge_job import JudgeJob
 from benchkit.judging.judgeable_runs import JudgeableRun
 from benchkit.judging.probes.probe_run import judge_by_key
-from benchkit.judging.verdict_table import sum_usage
 from benchkit.judging.verdicts import SCORED, JudgeInput
+from benchkit.lm.cost_estimate import sum_usage
 from benchkit.lm.generation_cache import ask_again_since
 from benchkit.runs.progress import utc_timestamp
 from benchkit.types import Catalog, RunContext
@@ -93,7 +93,7 @@ def judge_anchors(
         models=judge.models,
         judged=judged,
         grades=grades,
-        usage=sum_usage(verdicts.values()),
+        usage=sum_usage(verdict.usage for verdict in verdicts.values()),
     )
     return anchors.model_copy(update={"versions": (*anchors.versions, version)})
 

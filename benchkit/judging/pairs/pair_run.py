@@ -17,9 +17,8 @@ from benchkit.judging.pairs.pair_verdicts import (
     read_pairs,
 )
 from benchkit.judging.probes.probe_run import judge_by_key
-from benchkit.judging.verdict_table import sum_usage
 from benchkit.judging.verdicts import JudgeInput
-from benchkit.lm.cost_estimate import CostEstimate
+from benchkit.lm.cost_estimate import CostEstimate, sum_usage
 from benchkit.runs.progress import SilentProgress
 from benchkit.runs.store import Store
 from benchkit.types import Progress, RunContext
@@ -95,7 +94,7 @@ def judge_pairs(task: PairTask) -> tuple[pl.DataFrame, Mapping[str, float]]:
     verdicts = judge_by_key(task.job.judge, task.inputs, task.context)
     rows = [_row(task, verdict) for verdict in read_pairs(task.job.judge, task.pairs, verdicts)]
     table = pl.DataFrame(rows, schema=PAIR_COLUMNS, orient="row")
-    return table, sum_usage(verdicts.values())
+    return table, sum_usage(verdict.usage for verdict in verdicts.values())
 
 
 def _row(task: PairTask, verdict: PairVerdict) -> tuple[object, ...]:

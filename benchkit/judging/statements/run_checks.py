@@ -12,7 +12,7 @@ from benchkit.judging.statements.control import control_input, most_popular_item
 from benchkit.judging.statements.review_reasons import StatedReason, find_recalled
 from benchkit.judging.statements.statement import StatementCheck, StatementChecker
 from benchkit.judging.verdicts import JudgeInput
-from benchkit.lm.cost_estimate import NO_COST, CostEstimate
+from benchkit.lm.cost_estimate import NO_COST, CostEstimate, sum_usage
 from benchkit.runs.record_values import NO_ANSWER
 from benchkit.runs.records import JUDGEMENTS_SCHEMA
 from benchkit.types import Catalog, RunContext
@@ -20,6 +20,13 @@ from benchkit.types import Catalog, RunContext
 _COLUMNS: Final = (
     "statements", "stated_reasons", "control", "control_statements", "control_reasons",
 )  # fmt: skip
+
+
+class StatementColumns(NamedTuple):
+    """A judgement's table with statement checks, and what asking for them took."""
+
+    table: pl.DataFrame
+    usage: Mapping[str, float]
 
 
 class _Checked(NamedTuple):
@@ -36,7 +43,7 @@ def add_statement_checks(
     load_dataset: Callable[[], PreparedDataset],
     run: RunContext,
     max_fault_share: float = DEFAULT_MAX_FAULT_SHARE,
-) -> pl.DataFrame:
+) -> StatementColumns:
     """Return a judgement's table with the columns of statement checks; they enter no grade.
 
     Every rationale for an item of the catalogue is checked, also one for an item that the user did
@@ -55,18 +62,18 @@ def add_statement_checks(
         EngineError: More of them do.
     """
     if not isinstance(judge, StatementChecker) or not judge.checks_statements:
-        return table
-    dataset = load_dataset()
-    inputs = checkable_inputs(answers, dataset.catalog)
-    popular = most_popular_item(dataset)
-    controls = [control_input(one, popular, dataset.catalog) for one in inputs]
+        return StatementColumns(table, {})
+    inputs, controls = _inputs_and_controls(answers, load_dataset())
     reviews = {answer.request.case_id: answer.review for answer in answers}
     by_case = _check(judge, inputs, reviews, run, max_fault_share)
     by_control = _check(judge, controls, reviews, run, max_fault_share)
     texts = {one.request.case_id: one.rationale for one in controls}
     rows = [_row(case, by_case, by_control, texts) for case in table["case_id"].to_list()]
     schema = {name: JUDGEMENTS_SCHEMA[name] for name in _COLUMNS}
-    return table.with_columns(pl.DataFrame(rows, schema=schema, orient="row").get_columns())
+    columns = pl.DataFrame(rows, schema=schema, orient="row").get_columns()
+    checks = [*by_case.values(), *by_control.values()]
+    usage = sum_usage(check.usage for checked in checks for check in checked.statements)
+    return StatementColumns(table.with_columns(columns), usage)
 
 
 def checkable_inputs(answers: Sequence[MethodAnswer], catalog: Catalog) -> list[JudgeInput]:
@@ -87,11 +94,16 @@ def estimate_statement_checks(
     """Estimate what `add_statement_checks` would ask a language model for, without asking."""
     if not isinstance(judge, StatementChecker) or not judge.checks_statements:
         return NO_COST
-    dataset = load_dataset()
+    inputs, controls = _inputs_and_controls(answers, load_dataset())
+    return judge.estimate_statements([*inputs, *controls], run)
+
+
+def _inputs_and_controls(
+    answers: Sequence[MethodAnswer], dataset: PreparedDataset
+) -> tuple[list[JudgeInput], list[JudgeInput]]:
     inputs = checkable_inputs(answers, dataset.catalog)
     popular = most_popular_item(dataset)
-    controls = [control_input(one, popular, dataset.catalog) for one in inputs]
-    return judge.estimate_statements([*inputs, *controls], run)
+    return inputs, [control_input(one, popular, dataset.catalog) for one in inputs]
 
 
 def _check(
@@ -125,13 +137,14 @@ def _row(
         return (None,) * len(_COLUMNS)
     checked, control = by_case[case], by_control[case]
     return (
-        _as_dicts(checked.statements),
-        _as_dicts(checked.reasons),
+        _stored_checks(checked.statements),
+        [reason._asdict() for reason in checked.reasons],
         texts[case],
-        _as_dicts(control.statements),
-        _as_dicts(control.reasons),
+        _stored_checks(control.statements),
+        [reason._asdict() for reason in control.reasons],
     )
 
 
-def _as_dicts(parts: Sequence[StatementCheck] | Sequence[StatedReason]) -> list[dict[str, Any]]:
-    return [part._asdict() for part in parts]
+def _stored_checks(checks: Sequence[StatementCheck]) -> list[dict[str, Any]]:
+    names = ("start", "stop", "label", "reason")
+    return [{name: getattr(check, name) for name in names} for check in checks]

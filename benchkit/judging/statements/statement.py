@@ -1,6 +1,7 @@
 """Statements of a rationale, and what a check says of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from benchkit.judging.verdicts import JudgeInput
@@ -31,6 +32,8 @@ class StatementCheck(NamedTuple):
     label: StatementLabel
     reason: str
     """Why, in words; for a model its reply."""
+    usage: Mapping[str, float] = MappingProxyType({})
+    """What asking for it took, e.g. {"prompt_tokens": 812}."""
 
 
 @runtime_checkable

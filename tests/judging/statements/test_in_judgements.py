@@ -93,7 +93,9 @@ class Checks(Strict):
     checks_statements = True
 
     def check_statements(self, inputs, run):
-        return (check_rationale(one, title_index(run.catalog)) for one in inputs)
+        for one in inputs:
+            checks = check_rationale(one, title_index(run.catalog))
+            yield tuple(check._replace(usage={"prompt_tokens": 10.0}) for check in checks)
 
     def estimate_statements(self, inputs, run):
         return self.estimate(inputs, run)
@@ -113,6 +115,8 @@ def test_checks_are_recorded_and_older_records_are_read(tmp_path):
     with_text = table.filter(pl.col("rationale").is_not_null() & pl.col("item").is_not_null())
     assert len(checked) == len(with_text) > 0
     assert checked["control"].n_unique() == 1
+    n_checks = sum(checked[name].list.len().sum() for name in ("statements", "control_statements"))
+    assert result.manifest.cost["prompt_tokens"] == 10 * n_checks  # its verdicts cost nothing
     assert checked["control_statements"].list.len().min() >= 3
     for row in checked.iter_rows(named=True):
         spans = [(s["start"], s["stop"]) for s in row["statements"]]
@@ -175,6 +179,7 @@ def test_a_model_labels_every_statement_once_by_the_same_replies(tmp_path):
     checks = list(judge.check_statements([one, two], run))
     labels = [[check.label for check in part] for part in checks]
     assert labels == [["supported", "not_checkable", "contradicted"], ["unread"]]
+    assert all(check.usage for part in checks for check in part)
     assert len(seen) == 4
     assert [c.label for c in next(iter(judge.check_statements([one], run)))] == labels[0]
     assert len(seen) == 4  # from the cache
