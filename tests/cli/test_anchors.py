@@ -8,24 +8,9 @@ from typer.testing import CliRunner
 
 from benchkit.cli.main import app
 from benchkit.errors import ConfigError
-from tests.support.samplers import SAMPLERS
-from tests.support.suites import make_suite, run_all
-from tests.support.toy_judges import EXPLAINERS, JUDGES
+from tests.support.explained_suite import run_explained_suite, write_explained_suite
+from tests.support.toy_judges import JUDGES
 
-SUITE = """
-title = "Small"
-protocols = ["scored", "sampled"]
-decoding = { n = 1 }
-[[datasets]]
-name = "toy"
-source = "toy"
-options = { users = 60, items = 50 }
-candidates = { count = 4 }
-[[methods]]
-method = "recs.py:Explains"
-[[methods]]
-method = "recs.py:ExplainsMore"
-"""
 MORE_JUDGES = '''
 
 class Seeing(Strict):
@@ -49,16 +34,10 @@ class Seeing(Strict):
 
 @pytest.fixture
 def ran(methods, tmp_path):
-    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    write_explained_suite(methods, tmp_path, users=60)
     (tmp_path / "judges.py").write_text(JUDGES + MORE_JUDGES)
-    (tmp_path / "small.toml").write_text(SUITE)
     (tmp_path / "newer.toml").write_text('rubric = "rationale-quality"\nmore = 1\n')
-    toy = {"source": "toy", "options": {"users": 60, "items": 50}, "candidates": {"count": 4}}
-    suite = make_suite(
-        "Explains", "ExplainsMore", datasets=[{"name": "toy", **toy}], decoding={"n": 1},
-        protocols=["scored", "sampled"],
-    )  # fmt: skip
-    run_all(suite, tmp_path)
+    run_explained_suite(tmp_path, users=60)
 
 
 def anchors(*more):

@@ -9,23 +9,10 @@ from benchkit.judging.runner import JudgeCost
 from benchkit.lm.cost_estimate import ESTIMATE_NOTE, CallCost, CostEstimate
 from benchkit.runs.store import Store
 from tests.support.command_line import said
-from tests.support.samplers import SAMPLERS
-from tests.support.suites import make_suite, run_all
-from tests.support.toy_judges import EXPLAINERS, JUDGES
+from tests.support.explained_suite import run_explained_suite, write_explained_suite
+from tests.support.toy_judges import JUDGES
 
-SUITE = """
-title = "Small"
-protocols = ["scored", "sampled"]
-decoding = { n = 1 }
-[[datasets]]
-name = "toy"
-source = "toy"
-options = { users = 40, items = 50 }
-candidates = { count = 4 }
-[[methods]]
-method = "recs.py:Explains"
-[[methods]]
-method = "recs.py:ExplainsMore"
+JUDGING = """
 [judging]
 cases = 20
 [[judging.judges]]
@@ -37,15 +24,9 @@ config = { rubric = "rationale-quality" }
 
 @pytest.fixture
 def ran(methods, tmp_path):
-    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    write_explained_suite(methods, tmp_path, JUDGING)
     (tmp_path / "judges.py").write_text(JUDGES)
-    (tmp_path / "small.toml").write_text(SUITE)
-    toy = {"source": "toy", "options": {"users": 40, "items": 50}, "candidates": {"count": 4}}
-    suite = make_suite(
-        "Explains", "ExplainsMore", datasets=[{"name": "toy", **toy}], decoding={"n": 1},
-        protocols=["scored", "sampled"],
-    )  # fmt: skip
-    run_all(suite, tmp_path)
+    run_explained_suite(tmp_path)
 
 
 def estimated(*more):

@@ -7,23 +7,10 @@ import pytest
 
 from benchkit.errors import ConfigError, StoreError
 from tests.support.command_line import said
-from tests.support.samplers import SAMPLERS
-from tests.support.suites import make_suite, run_all
-from tests.support.toy_judges import EXPLAINERS, JUDGES
+from tests.support.explained_suite import run_explained_suite, write_explained_suite
+from tests.support.toy_judges import JUDGES
 
-SUITE = """
-title = "Small"
-protocols = ["scored", "sampled"]
-decoding = { n = 1 }
-[[datasets]]
-name = "toy"
-source = "toy"
-options = { users = 40, items = 50 }
-candidates = { count = 4 }
-[[methods]]
-method = "recs.py:Explains"
-[[methods]]
-method = "recs.py:ExplainsMore"
+JUDGING = """
 [judging]
 [[judging.judges]]
 judge = "judges.py:Lengthy"
@@ -57,15 +44,9 @@ class Honest(First):
 
 @pytest.fixture
 def ran(methods, tmp_path):
-    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    write_explained_suite(methods, tmp_path, JUDGING)
     (tmp_path / "judges.py").write_text(JUDGES + MORE_JUDGES)
-    (tmp_path / "small.toml").write_text(SUITE)
-    toy = {"source": "toy", "options": {"users": 40, "items": 50}, "candidates": {"count": 4}}
-    suite = make_suite(
-        "Explains", "ExplainsMore", datasets=[{"name": "toy", **toy}], decoding={"n": 1},
-        protocols=["scored", "sampled"],
-    )  # fmt: skip
-    run_all(suite, tmp_path)
+    run_explained_suite(tmp_path)
     folder = tmp_path / "leaderboards" / "small"
     folder.mkdir(parents=True)
     return folder

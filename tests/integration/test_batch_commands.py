@@ -11,26 +11,11 @@ import pytest
 from benchkit.errors import ConfigError
 from tests.support.batch_server import BatchServer
 from tests.support.command_line import said
+from tests.support.explained_suite import run_explained_suite, write_explained_suite
 from tests.support.judge_inputs import grade_of
-from tests.support.samplers import SAMPLERS
 from tests.support.server_backends import EchoBackend
-from tests.support.suites import make_suite, run_all
-from tests.support.toy_judges import EXPLAINERS
 
-TOY = {"source": "toy", "options": {"users": 40, "items": 50}, "candidates": {"count": 4}}
-SUITE = """
-title = "Small"
-protocols = ["scored", "sampled"]
-decoding = { n = 1 }
-[[datasets]]
-name = "toy"
-source = "toy"
-options = { users = 40, items = 50 }
-candidates = { count = 4 }
-[[methods]]
-method = "recs.py:Explains"
-[[methods]]
-method = "recs.py:ExplainsMore"
+JUDGING = """
 [judging]
 cases = 20
 judges = [{ judge = "heuristic" }]
@@ -53,8 +38,7 @@ def server(methods, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.chdir(tmp_path)
-    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
-    (tmp_path / "small.toml").write_text(SUITE)
+    write_explained_suite(methods, tmp_path, JUDGING)
     with BatchServer(EchoBackend(reply=answer)) as running:
         engine = (
             f'engine = {{ kind = "openai", base_url = "{running.url}", model = "tiny",'
@@ -67,11 +51,7 @@ def server(methods, tmp_path, monkeypatch):
 
 @pytest.fixture
 def ran(server, tmp_path):
-    suite = make_suite(
-        "Explains", "ExplainsMore", datasets=[{"name": "toy", **TOY}], decoding={"n": 1},
-        protocols=["scored", "sampled"],
-    )  # fmt: skip
-    run_all(suite, tmp_path)
+    run_explained_suite(tmp_path)
     return server
 
 
