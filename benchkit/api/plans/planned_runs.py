@@ -74,7 +74,8 @@ def plan(
 
     Example:
         >>> import benchkit as bk
-        >>> [(run.method, run.state) for run in bk.plan("quickstart", methods="popularity")]
+        >>> runs = bk.plan("quickstart", methods="popularity", store="new-runs")
+        >>> [(run.method, run.state) for run in runs]
         [('popularity', 'to run')]
     """
     outline = None
