@@ -62,7 +62,7 @@ def make_annotation_pages(
         rationales: A file that `benchkit rationales` wrote, instead of judgements; `{dataset}` in
             it stands for the name of each dataset.
         suite: The suite of a store, or the one that the rationales were written for.
-        datasets: Only rationales of these datasets of the suite.
+        datasets: Only answers of these datasets.
         judge: Only judgements by this judge (its label).
         rubric: What people grade by; by default as the judge, or as a teacher: coherence, 1 to 7.
         n: Answers in the sample.
@@ -85,7 +85,7 @@ def make_annotation_pages(
         files = _find_rationale_files(rationales, suite, datasets, data, trust)
         population = collect_rationales(files, scale)
     else:
-        population = collect_population(find_judgements(judgements, suite, judge), scale)
+        population = collect_population(find_judgements(judgements, suite, judge, datasets), scale)
     if pairs:
         of_pairs = make_pair_batch(population, n, annotators, overlap, seed)
         return of_pairs.write(out), list(_describe_pairs(of_pairs))
@@ -114,6 +114,7 @@ def plan_annotation(
     suite: str = "",
     judge: str = "",
     correlation: float = DEFAULT_CORRELATION,
+    datasets: Sequence[str] = (),
 ) -> list[TextTable]:
     """Return how many labels of people corrected means need, by method, as tables.
 
@@ -124,6 +125,7 @@ def plan_annotation(
         suite: The suite of a store.
         judge: Only judgements by this judge.
         correlation: Of people's grades with the judge's, used without labels.
+        datasets: Only answers of these datasets.
 
     Raises:
         ConfigError: No judgements, or a half-width or correlation that cannot be.
@@ -136,7 +138,7 @@ def plan_annotation(
     if not 0 <= correlation < 1:
         raise ConfigError(f"a correlation of {correlation:g} says nothing", "as --correlation 0.5")
     people = read_people_labels(labels) if labels else None
-    parts = list(plan_answers(find_judgements(judgements, suite, judge), people))
+    parts = list(plan_answers(find_judgements(judgements, suite, judge, datasets), people))
     if people is not None and not any(len(part.grades) for part in parts):
         raise unmatched_error(people)
     tables = []

@@ -7,6 +7,7 @@ import typer
 
 from benchkit.cli import options
 from benchkit.cli.annotation import options as annotation_options
+from benchkit.cli.annotation.option_checks import check_sources, refuse_options
 from benchkit.cli.csv_option import split_names
 from benchkit.console import echo, echo_files
 
@@ -46,17 +47,15 @@ def annotate_command(
     from benchkit.errors import ConfigError
     from benchkit.report.core.terminal_table import print_tables, wide_console
 
+    check_sources(judgements, rationales, read)
     paths = [*(judgements or []), *(read or []), *(more or [])]
-    if (sources := sum(map(bool, (judgements, rationales, read)))) != 1:
-        only_one = "only one of --judgements, --rationales and --read"
-        raise ConfigError(
-            only_one if sources else "nothing to annotate",
-            "--judgements PATH --out FOLDER to make pages (--rationales FILE --suite SUITE for a"
-            " teacher's), or --read CSV --key key.json --out FILE",
-        )
+    of_pages = {
+        "--pairs": pairs, "--rubric": rubric, "--balanced": balanced, "--synthetic": synthetic
+    }  # fmt: skip
     if plan:
+        refuse_options("--plan", "counts answers that people grade, and makes no pages", of_pages)
         judged = paths if judgements else ()
-        settings = (half_width, labels or (), suite, judge, correlation)
+        settings = (half_width, labels or (), suite, judge, correlation, split_names(dataset))
         print_tables(wide_console(), plan_annotation(judged, *settings))
         return
     if out is None:
@@ -64,6 +63,8 @@ def annotate_command(
     if read and key is None:
         raise ConfigError("labels cannot be read without their key", "--key FOLDER/key.json")
     if read and key is not None:
+        of_pages |= {"--suite": suite, "--dataset": dataset, "--judge": judge}
+        refuse_options("--read", "takes all that is in the exports", of_pages)
         output_paths, progress = read_annotations(paths, key, out)
         print_tables(wide_console(), [progress])
     else:

@@ -78,7 +78,9 @@ class Population:
         return tuple(c for c in self.rubric.criteria if c in rubric.criteria)
 
 
-def find_judgements(paths: Sequence[Path], suite: str = "", judge: str = "") -> list[RunJudgement]:
+def find_judgements(
+    paths: Sequence[Path], suite: str = "", judge: str = "", datasets: Sequence[str] = ()
+) -> list[RunJudgement]:
     """Return the complete judgements at `paths`, in their order.
 
     Those of a store are in the order of the judges in the suite's plan.
@@ -87,9 +89,10 @@ def find_judgements(paths: Sequence[Path], suite: str = "", judge: str = "") -> 
         paths: Verdict files (.parquet), folders of runs, or a store.
         suite: The suite of a store; its plan says which runs and judgements count.
         judge: Take only that judge's.
+        datasets: Take only those of these tasks; all by default.
 
     Raises:
-        ConfigError: Where a run has two judgements by the same judge.
+        ConfigError: Where a run has two judgements by the same judge, or none is of a dataset.
         StoreError: Where there is none.
     """
     judgements = [judgement for path in paths for judgement in _read_path(path, suite, judge)]
@@ -99,6 +102,14 @@ def find_judgements(paths: Sequence[Path], suite: str = "", judge: str = "") -> 
             f"no complete judgement{whose} in {', '.join(map(str, paths))}",
             "judge the runs first (benchkit judge), or name another judge or path",
         )
+    tasks = list(dict.fromkeys(judgement.manifest.task for judgement in judgements))
+    for name in datasets:
+        if name not in tasks:
+            raise ConfigError(
+                f"no judged answer is of a dataset {name!r}", f"there are: {', '.join(tasks)}"
+            )
+    if datasets:
+        judgements = [part for part in judgements if part.manifest.task in datasets]
     judge_ids: dict[tuple[str, str], str] = {}
     for judgement in judgements:
         manifest = judgement.manifest
