@@ -120,7 +120,7 @@ def test_the_plan_says_which_labels_it_leaves_out(invoke, store, tmp_path):
     done = invoke(
         "annotate", "--plan", "--judgements", store.store, "--suite", "plum", "--labels", path
     )
-    assert "1 labelled answers are not among the judged ones" in " ".join(done.output.split())
+    assert "1 labelled answer is not among the judged ones" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize("epsilon", ["-0.1", "1.5", "nan"])

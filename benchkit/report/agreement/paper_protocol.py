@@ -14,6 +14,7 @@ import numpy as np
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.report.agreement.measurement import RaterPair
 from benchkit.report.agreement.ratings_io import RatingsTable
+from benchkit.report.agreement.scale_checks import refuse_grades_off_scale
 from benchkit.report.agreement.tables import confusion_table, format_estimate
 from benchkit.report.core.labels import format_p_value
 from benchkit.report.core.text_table import TextTable
@@ -124,6 +125,10 @@ def measure_protocol(
             f" and these judges: {names}",
             "give labels that benchkit annotate --read wrote, and name one judge with --reference",
         )
+    refuse_grades_off_scale(
+        ratings.select_raters([*chosen, *people]), protocol.scale,
+        f"{protocol.names[0]} is of grades from {protocol.low} to {protocol.high}",
+    )  # fmt: skip
     grades = ratings.select_raters(people).grades
     counted = (~np.isnan(grades)).sum(axis=1)
     means = np.nansum(grades, axis=1) / np.where(counted, counted, np.nan)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchkit.count_text import count_text
 from benchkit.csv_cells import MARKED_TEXT, unescape_cell
 from benchkit.data.readers.delimited_text import read_delimited_text
 from benchkit.errors import DataError, check_unique
@@ -224,7 +225,7 @@ def _pivoted(table: pl.DataFrame) -> RatingsTable:
         first = twice.row(0, named=True)
         raise DataError(
             f"rater {first['rater']!r} graded {_answer(first)} more than once"
-            f" ({len(twice)} such grades)",
+            f" ({count_text(len(twice), 'such grade')})",
             "keep one grade, or name the column of systems with --system if several answered it",
         )
     grades = np.full((len(rows), len(raters)), np.nan)

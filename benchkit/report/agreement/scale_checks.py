@@ -39,19 +39,25 @@ def refuse_lone_grades(ratings: RatingsTable) -> None:
     )
 
 
-def refuse_grades_off_scale(ratings: RatingsTable, scale: Sequence[float]) -> None:
-    """Refuse grades below the lowest category of a scale or above its highest."""
+def refuse_grades_off_scale(
+    ratings: RatingsTable,
+    scale: Sequence[float],
+    hint: str = "name the whole scale, or correct these grades",
+) -> None:
+    """Refuse grades below the lowest category of a scale or above its highest.
+
+    hint: what to do about them, where none of them may stand for no grade.
+    """
     for rater, grades in zip(ratings.raters, ratings.grades.T, strict=True):
         outside = grades[(grades < scale[0]) | (grades > scale[-1])]
         if not outside.size:
             continue
         value = float(outside[0])
-        hint = "name the whole scale, or correct these grades"
         if value in _NO_GRADE_SIGNS:
             hint = f"{_leave_empty(value)}; otherwise {hint}"
         raise DataError(
             f"grade {value:g} by {rater!r} is not on the scale from {scale[0]:g} to {scale[-1]:g}"
-            f" ({outside.size} such grades)",
+            f" ({count_text(outside.size, 'such grade')})",
             hint,
         )
 
@@ -60,8 +66,8 @@ def refuse_no_grade_signs(ratings: RatingsTable) -> None:
     """Refuse -1, 99 and their like beside grades of which they are far off."""
     for rater, sign, count in _find_no_grade_signs(ratings, ratings.grades):
         raise DataError(
-            f"grade {sign:g} by {rater!r} may stand for no grade ({count} such grades): all others"
-            " are far from it",
+            f"grade {sign:g} by {rater!r} may stand for no grade ({count_text(count, 'such grade')}):"
+            " all others are far from it",
             f"{_leave_empty(sign)}; if it is a grade, name the scale, as {_example_scale(ratings)}",
         )
 
@@ -113,8 +119,8 @@ def describe_missing_scale(ratings: RatingsTable) -> str:
         between = present[present != np.round(present)]
         if between.size:
             return (
-                f"Not all grades are whole numbers ({rater}: {between[0]:g}, {between.size} such"
-                " grades)"
+                f"Not all grades are whole numbers ({rater}: {between[0]:g},"
+                f" {count_text(between.size, 'such grade')})"
             )
     ranges = _ranges(ratings, fewest=1)
     lowest, highest = min(ranges, key=lambda r: r[1]), max(ranges, key=lambda r: r[2])

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
+from benchkit.count_text import count_text
 from benchkit.errors import DataError
 from benchkit.report.agreement.ratings_io import RatingsTable
 from benchkit.report.calibration.people_labels import PeopleLabels, no_labels
@@ -138,7 +139,8 @@ def join_labels(
         first = outside.row(0, named=True)
         raise DataError(
             f"grade {first['grade']:g} is not on the scale {low}-{high}: {first['rater']} on the"
-            f" {name} of {first['system']}, case {first['case_id']} ({len(outside)} such grades)",
+            f" {name} of {first['system']}, case {first['case_id']}"
+            f" ({count_text(len(outside), 'such grade')})",
             "correct these grades, or leave them empty where there is none",
         )
     users = _number_users(grades)
@@ -151,7 +153,11 @@ def join_labels(
     unknown = of_task.filter(~pl.col("system").is_in(list(grades)))
     unmatched += unknown.select("system", "run_id", "case_id").n_unique() if len(unknown) else 0
     if unmatched:
-        notes.append(f"{unmatched} labelled answers are not among the judged ones, and left out")
+        verb = "is" if unmatched == 1 else "are"
+        notes.append(
+            f"{count_text(unmatched, 'labelled answer')} {verb} not among the judged ones, and left"
+            " out"
+        )
     return JudgedAnswers(
         task, judge, name, categories, tuple(grades), tuple(groups), labels.raters,
         np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]),

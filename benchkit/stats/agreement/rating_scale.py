@@ -70,8 +70,7 @@ def nearest_category(grades: Floats, categories: Sequence[float]) -> Floats:
     beyond = grades[graded & ((grades < known[0]) | (grades > known[-1]))]
     if beyond.size:
         raise DataError(
-            f"grade {beyond[0]:g} is not on the scale from {known[0]:g} to {known[-1]:g}"
-            f" ({beyond.size} such grades)",
+            f"grade {beyond[0]:g} is not on the scale from {known[0]:g} to {known[-1]:g}",
             "name the whole scale, or correct these grades",
         )
     # The least rounding: the mean of 2 and 3 is a half, however it was summed.

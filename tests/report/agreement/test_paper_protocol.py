@@ -55,8 +55,11 @@ def test_what_cannot_be_compared_is_refused():
     assert measure_protocol(two, FIGURE_10, "b").pair.first == "judge:b"
     with pytest.raises(ConfigError, match="0 people"):
         measure_protocol(ratings([1, 2], raters=("judge:a",)), FIGURE_10)
-    with pytest.raises(DataError):
-        measure_protocol(ratings([0, 1], [7, 1], raters=("judge:a", "ann")), FIGURE_10)
+    off = ratings([0, 1, 1, 1], [7, 1, 7, 7], [1, 1, 9, 1], raters=("judge:a", "ann", "bob"))
+    with pytest.raises(DataError, match="grade 7 by 'ann'") as caught:  # not by the mean of both
+        measure_protocol(off, FIGURE_10)
+    assert caught.value.cause.endswith("(3 such grades)")
+    assert caught.value.hint == "c-apo:figure10 is of grades from 0 to 3"
     with pytest.raises(ConfigError, match="c-apo:figure8"):
         find_paper_protocol("c-apo:table2")
 

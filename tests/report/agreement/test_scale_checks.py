@@ -128,6 +128,14 @@ def test_a_sign_off_a_named_scale_has_a_hint_and_a_rater():
     with pytest.raises(DataError, match="grade 7 by 'gpt'") as caught:
         measure_agreement(table(ann=[1, 3], gpt=[7, 3]), categories=range(1, 6))
     assert caught.value.hint == "name the whole scale, or correct these grades"
+    assert caught.value.cause.endswith("(1 such grade)")
+
+
+def test_one_sign_and_one_grade_between_are_counted_as_one():
+    with pytest.raises(DataError, match=r"may stand for no grade \(1 such grade\): all"):
+        measure_agreement(table(ann=[1, 3, 5, 2], gpt=[99, 3, 4, 2]))
+    fraction = measure_agreement(table(ann=[1, 2.5, 3, 4], gpt=[1, 2, 3, 4]))
+    assert "(ann: 2.5, 1 such grade): without" in text_of(fraction)
 
 
 def test_without_a_common_scale_a_sign_is_a_caveat():

@@ -136,7 +136,7 @@ def test_labels_of_other_answers_are_counted_and_left_out(store):
     alien = labels.table[:3].with_columns(case_id=pl.lit("elsewhere"), rater=pl.lit("x"))
     others = replace(labels, table=pl.concat([labels.table, alien]))
     (answers,) = answers_of_judgements(find_judgements([store.store], "plum"), others)
-    assert answers.notes == ("1 labelled answers are not among the judged ones, and left out",)
+    assert answers.notes == ("1 labelled answer is not among the judged ones, and left out",)
     wrong_scale = replace(labels, table=labels.table.with_columns(scale=pl.lit("1-7")))
     (answers,) = answers_of_judgements(find_judgements([store.store], "plum"), wrong_scale)
     assert "on the scale 1-7 are left out" in answers.notes[0] and not len(answers.grades)
