@@ -5,8 +5,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from benchkit import io
-from benchkit.console import echo, echo_file
+from benchkit.console import echo, echo_file, echo_files
 from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.judging.annotation.population import find_judgements
 from benchkit.report.agreement.confusion_plot import write_confusions
@@ -18,7 +20,7 @@ from benchkit.report.agreement.preferences import (
     preference_tables,
     preferences_csv,
 )
-from benchkit.report.agreement.ratings_io import read_ratings_file
+from benchkit.report.agreement.ratings_io import RatingsTable, read_ratings_file
 from benchkit.report.agreement.tables import agreement_tables
 from benchkit.report.calibration.files import calibration_csv, calibration_records
 from benchkit.report.calibration.judged_answers import answers_of_judgements, answers_of_ratings
@@ -85,6 +87,32 @@ def print_agreement(
         echo_file(AGREEMENT_FORMATS[format_](report, calibrations, preferences))
     for caveat in report.caveats if format_ == "csv" else ():  # which has no place for them
         echo(caveat, fg="yellow", err=True)
+
+
+def prefer_alone(
+    ratings: RatingsTable,
+    preferences: Preferences | None,
+    format_: str,
+    folder: Path | None = None,
+) -> bool:
+    """Print and write win rates by themselves where no pair was labelled by two people.
+
+    Returns whether it was so; otherwise there is an agreement to measure besides.
+    """
+    if preferences is None or (np.isfinite(ratings.grades).sum(axis=1) > 1).any():
+        return False
+    tables = list(preference_tables(preferences, beside_agreement=False))
+    if format_ == "terminal":
+        print_tables(wide_console(), tables)
+    elif format_ == "json":
+        echo_file(json.dumps({"preferences": dataclasses.asdict(preferences)}, indent=2) + "\n")
+    else:
+        csv = format_ == "csv"
+        echo_file(preferences_csv(preferences) if csv else render_markdown(tables))
+    if folder is not None:
+        io.write_text(folder / "win-rates.csv", preferences_csv(preferences))
+        echo_files([folder / "win-rates.csv"])
+    return True
 
 
 def select_criteria(paths: Sequence[Path], criterion: str, format_: str) -> list[str]:
@@ -164,11 +192,12 @@ def calibrate_judges(
         raise ConfigError(f"epsilon {epsilon:g} is not between 0 and 1", "as --epsilon 0.15")
     if judgements:
         labels = read_people_labels(paths)
-        judged = answers_of_judgements(find_judgements(judgements, suite), labels)
+        of_suite = find_judgements(judgements, suite)
+        judged = answers_of_judgements(of_suite, labels)
         labelled = [part for part in judged if len(part.grades)]
         answers = [part for part in labelled if criterion in ("", part.criterion)]
         if not answers:
-            error = unmatched_error(labels)
+            error = unmatched_error(labels, [part.manifest.rubric for part in of_suite])
             if not labelled or not one_of_several:
                 raise error
             echo(f"criterion {criterion}: {error.cause}", fg="yellow", err=True)

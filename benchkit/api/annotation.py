@@ -138,9 +138,10 @@ def plan_annotation(
     if not 0 <= correlation < 1:
         raise ConfigError(f"a correlation of {correlation:g} says nothing", "as --correlation 0.5")
     people = read_people_labels(labels) if labels else None
-    parts = list(plan_answers(find_judgements(judgements, suite, judge, datasets), people))
+    to_plan = find_judgements(judgements, suite, judge, datasets)
+    parts = list(plan_answers(to_plan, people))
     if people is not None and not any(len(part.grades) for part in parts):
-        raise unmatched_error(people)
+        raise unmatched_error(people, [part.manifest.rubric for part in to_plan])
     tables = []
     for part in parts:
         plan = plan_labels(part.groups, half_width, correlation=correlation)

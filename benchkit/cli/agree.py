@@ -41,12 +41,11 @@ def agree_command(
     pairs also give each method's win rate.
     """
     from benchkit.api import agreement as api
-    from benchkit.api.judge_reports.agreement_protocol import agreement_like_paper
+    from benchkit.api.judge_reports.agreement_protocol import agreement_like_paper, print_like_paper
     from benchkit.io import folder_name
     from benchkit.report.agreement.measurement import measure_agreement
     from benchkit.report.agreement.preferences import read_win_rates
     from benchkit.report.agreement.ratings_io import RatingsColumns, read_ratings
-    from benchkit.report.core.terminal_table import print_tables, wide_console
     from benchkit.stats.agreement.rating_scale import parse_scale
 
     if paper or demo:
@@ -54,7 +53,7 @@ def agree_command(
             files or (), paper, judge=reference, criterion=criterion, demo=demo, noise=noise,
             out=out, seed=seed,
         )  # fmt: skip
-        print_tables(wide_console(), tables)
+        print_like_paper(tables, format_)
         echo_files(written)
         return
     paths = api.require_files(files)
@@ -64,6 +63,8 @@ def agree_command(
     criteria = api.select_criteria(paths, criterion, format_) if not raters else [""]
     for name in criteria:
         ratings = read_ratings(paths, columns, split_names(raters), name)
+        if api.prefer_alone(ratings, preferences, format_, out):
+            return
         report = measure_agreement(
             ratings, split_names(reference), categories, gap, seed, pairs, scale != "none"
         )

@@ -99,6 +99,21 @@ def test_labels_that_match_nothing_are_refused(invoke, store, tmp_path, column, 
         assert "no label is of an answer in these judgements" in str(done.exception)
 
 
+def test_labels_on_another_scale_are_refused_for_the_scale(invoke, store, tmp_path):
+    path = tmp_path / "other.csv"
+    labels = pl.read_csv(store.labels, infer_schema=False)
+    labels.with_columns(pl.lit("0-5").alias("scale")).write_csv(path)
+    place = ("--judgements", store.store, "--suite", "plum")
+    for arguments in (
+        ("agree", path, *place),
+        ("annotate", "--plan", *place, "--labels", path),
+        ("report", "--suite", "plum", "--out", store.store, "--labels", path),
+    ):
+        done = invoke(*arguments)
+        assert isinstance(done.exception, DataError), done.output
+        assert "rating on the scale 0-5, and the judge on 0-3" in str(done.exception)
+
+
 def test_a_criterion_that_no_judge_graded_is_said(invoke, store, tmp_path):
     path = tmp_path / "both.csv"
     labels = pl.read_csv(store.labels, infer_schema=False)

@@ -1,10 +1,12 @@
 """Agreement as a paper measures it: from labels, or from generated ones."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchkit import io
-from benchkit.console import echo
+from benchkit.console import echo, echo_file
 from benchkit.csv_cells import write_rows
 from benchkit.errors import ConfigError
 from benchkit.io import folder_name
@@ -17,8 +19,10 @@ from benchkit.report.agreement.paper_protocol import (
     ratings_rows,
     synthetic_ratings,
 )
-from benchkit.report.agreement.ratings_io import read_ratings
+from benchkit.report.agreement.preferences import holds_pairs
+from benchkit.report.agreement.ratings_io import read_ratings, read_ratings_file
 from benchkit.report.core.latex import render_latex
+from benchkit.report.core.terminal_table import print_tables, wide_console
 from benchkit.report.core.text_table import TextTable, csv_text, render_markdown
 from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 from benchkit.runs.records import JUDGE_PREFIX
@@ -55,12 +59,23 @@ def agreement_like_paper(
     Raises:
         ConfigError: Neither labels nor a demo, or both; or no such figure, people or judge.
     """
+    if demo and not reference:
+        raise ConfigError(
+            "a demo is of a paper's agreement, and which one is not said",
+            "--paper c-apo:figure8 or --paper c-apo:figure10",
+        )
     protocol = find_paper_protocol(reference)
     if demo == bool(labels):
         raise ConfigError(
             "a demo has labels of its own" if demo else "no labels to measure",
             "give files of labels, or --demo for generated ones, not both",
         )
+    for path in labels:
+        if holds_pairs(read_ratings_file(path)):
+            raise ConfigError(
+                f"{path}: labels of pairs, which have no grades to compare with the paper's",
+                "without --paper, benchkit agree gives their win rates",
+            )
     if demo:
         ratings = synthetic_ratings(protocol, noise, seed)
     else:
@@ -85,12 +100,54 @@ def agreement_like_paper(
     return tables, paths
 
 
+def print_like_paper(tables: Sequence[TextTable], format_: str) -> None:
+    """Print tables of `agreement_like_paper` on a terminal, or as `render_agreement` has them.
+
+    CSV has no place for notes, which go to standard error.
+    """
+    if format_ == "terminal":
+        print_tables(wide_console(), tables)
+        return
+    echo_file(render_agreement(tables, format_))
+    for note in tables[0].notes if format_ == "csv" else ():
+        echo(note, fg="yellow", err=True)
+
+
 def render_agreement(tables: Sequence[TextTable], format_: str) -> str:
-    """Return tables of `agreement_like_paper` as `md` or `latex`, or the first as `csv`."""
+    """Return tables of `agreement_like_paper` as `md`, `latex` or `json`, or the first as `csv`.
+
+    JSON has what tables print: title, statistics, the confusion matrix where there is one, notes.
+    """
+    if format_ == "json":
+        return json.dumps(_as_record(tables), indent=2, ensure_ascii=False) + "\n"
     if format_ == "csv":
         rows = [list(row) for row in tables[0].rows if isinstance(row, tuple)]
         return csv_text(("statistic", "ours", "published"), rows)
     return render_latex(tables) if format_ == "latex" else render_markdown(tables)
+
+
+def _as_record(tables: Sequence[TextTable]) -> dict[str, Any]:
+    first, *matrices = tables
+    statistics = [
+        dict(zip(("statistic", "ours", "published"), map(str, row), strict=True))
+        for row in first.rows
+        if isinstance(row, tuple)
+    ]
+    confusions = [
+        {
+            "title": matrix.title,
+            "grades": list(matrix.header[1:-1]),
+            "counts": [[int(str(cell)) for cell in row[1:-1]] for row in matrix.rows[:-1]
+                       if isinstance(row, tuple)],
+        }
+        for matrix in matrices
+    ]  # fmt: skip
+    return {
+        "title": first.title,
+        "statistics": statistics,
+        "confusion": confusions[0] if confusions else None,
+        "notes": list(first.notes),
+    }
 
 
 def _write(result: ProtocolAgreement, tables: Sequence[TextTable], folder: Path) -> list[Path]:

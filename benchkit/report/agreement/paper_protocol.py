@@ -5,7 +5,7 @@ mean of the people who graded a sample: Spearman's correlation with the mean as 
 weighted kappa and the confusion matrix with the mean rounded to a grade (halves up).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,20 @@ from benchkit.errors import ConfigError, unknown_name_error
 from benchkit.report.agreement.measurement import RaterPair
 from benchkit.report.agreement.ratings_io import RatingsTable
 from benchkit.report.agreement.scale_checks import refuse_grades_off_scale
-from benchkit.report.agreement.tables import confusion_table, format_estimate
+from benchkit.report.agreement.tables import (
+    confusion_table,
+    format_estimate,
+    missing_reasons,
+)
 from benchkit.report.core.labels import format_p_value
 from benchkit.report.core.text_table import TextTable
 from benchkit.report.experiments.declarations import normalize_reference
 from benchkit.report.paper.published_values import read_published_rows
 from benchkit.runs.records import JUDGE_PREFIX
+from benchkit.stats.agreement.contingency import effective_number
 from benchkit.stats.agreement.synthetic_raters import SYNTHETIC, draw_grades, draw_raters
 from benchkit.stats.agreement.two_raters import pair_agreement
+from benchkit.stats.arrays import Floats
 
 PEOPLE_MEAN = "people (mean)"
 
@@ -74,6 +80,14 @@ class ProtocolAgreement:
     n_apart: int
     """Samples on which people differ by more than `consensus_gap`."""
     is_synthetic: bool
+    weights: Floats | None = None
+    """[n] how many answers each sample that both graded stands for; None where equally many."""
+
+    @property
+    def n_effective(self) -> float:
+        """Samples of equal weights that would say as much (Kish)."""
+        whole = self.pair.item_level.n
+        return float(whole) if self.weights is None else effective_number(self.weights)
 
     @property
     def title(self) -> str:
@@ -146,6 +160,7 @@ def measure_protocol(
         people,
         int((apart > protocol.consensus_gap).sum()),
         is_synthetic,
+        None if ratings.weights is None else ratings.weights[~np.isnan(model) & (counted > 0)],
     )
 
 
@@ -169,17 +184,32 @@ def protocol_tables(result: ProtocolAgreement, published: Path) -> list[TextTabl
         ),
         (f"People more than {protocol.consensus_gap:g} apart", str(result.n_apart), ""),
     )
-    notes = [
-        f"{result.pair.first} beside the mean of people, which kappa and the matrix round to a"
-        " grade (halves up); 95 % BCa bootstrap intervals; p of permutations, two-sided.",
-        "The paper talks over samples on which people are far apart; here they count as they are.",
-    ]
-    if result.is_synthetic:
-        notes.insert(0, f"{SYNTHETIC}: generated grades, which say nothing of any model or person.")
     title = f"{result.title}: {protocol.title}, {protocol.low} to {protocol.high}"
-    tables = [TextTable(title, ("", "Ours", "Published"), rows, tuple(notes))]
+    tables = [TextTable(title, ("", "Ours", "Published"), rows, tuple(_notes(result)))]
     matrix = confusion_table(result.pair)
     return [*tables, *([] if matrix is None else [matrix])]
+
+
+def _notes(result: ProtocolAgreement) -> Iterator[str]:
+    pair = result.pair
+    if result.is_synthetic:
+        yield f"{SYNTHETIC}: generated grades, which say nothing of any model or person."
+    yield (
+        f"{pair.first} beside the mean of people, which kappa and the matrix round to a"
+        " grade (halves up); 95 % BCa bootstrap intervals; p of permutations, two-sided."
+    )
+    if result.weights is not None:
+        yield (
+            "Weighted: kappa and Spearman, with their intervals, count each sample for as many"
+            " answers as it represents, and say as much as"
+            f" {result.n_effective:.0f} samples of equal weights (Kish). Samples, p, people apart"
+            " and the matrix are unweighted."
+        )
+    estimates = {name: pair.item_level.estimates[name] for name in ("kappa", "spearman")}
+    for reason in missing_reasons(estimates):
+        named = reason.replace("the first rater", pair.first)
+        yield named.replace("the second rater", pair.second)
+    yield "The paper talks over samples on which people are far apart; here they count as they are."
 
 
 def _number(value: str) -> str:

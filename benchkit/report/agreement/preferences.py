@@ -55,7 +55,7 @@ def read_win_rates(paths: Sequence[Path], seed: int = 0) -> Preferences | None:
         seed: Seed of the bootstrap.
     """
     tables = [read_ratings_file(path) for path in paths]
-    if not all(set(_COLUMNS) <= set(table.columns) for table in tables):
+    if not all(map(holds_pairs, tables)):
         return None
     table = pl.concat([_typed(table) for table in tables])  # a row a person and pair
     if not len(table):
@@ -72,6 +72,11 @@ def read_win_rates(paths: Sequence[Path], seed: int = 0) -> Preferences | None:
             for other in others
         ]
     return Preferences(tuple(rates), _shown_first(table, seed))
+
+
+def holds_pairs(table: pl.DataFrame) -> bool:
+    """Return whether a table has labels of pairs, not grades of answers."""
+    return set(_COLUMNS) <= set(table.columns)
 
 
 def _typed(table: pl.DataFrame) -> pl.DataFrame:
@@ -133,8 +138,13 @@ def _shown_first(table: pl.DataFrame, seed: int) -> Cell | None:
     return _mean_over_items(decided, seed) if len(decided) else None
 
 
-def preference_tables(preferences: Preferences | None) -> Iterable[TextTable]:
-    """Yield the table of win rates, where there are preferences."""
+def preference_tables(
+    preferences: Preferences | None, beside_agreement: bool = True
+) -> Iterable[TextTable]:
+    """Yield the table of win rates, where there are preferences.
+
+    beside_agreement: whether tables of people's agreement on the same pairs stand above it.
+    """
     if preferences is None:
         return
     rows = [
@@ -147,7 +157,11 @@ def preference_tables(preferences: Preferences | None) -> Iterable[TextTable]:
     notes = [
         "Win rate: mean over pairs of answers to one case of what people prefer, a tie being half a"
         f" win; 95 % bootstrap interval over users (up to {count_title(largest.users, largest.n)})."
-        " The agreement above is of people with each other on the same pairs."
+        + (
+            " The agreement above is of people with each other on the same pairs."
+            if beside_agreement
+            else " Agreement of people needs two of them on the same pairs, and is left out."
+        )
     ]
     if preferences.shown_first is not None:
         share = format_cell(preferences.shown_first, "{:.3f}".format)

@@ -66,8 +66,8 @@ def refuse_no_grade_signs(ratings: RatingsTable) -> None:
     """Refuse -1, 99 and their like beside grades of which they are far off."""
     for rater, sign, count in _find_no_grade_signs(ratings, ratings.grades):
         raise DataError(
-            f"grade {sign:g} by {rater!r} may stand for no grade ({count_text(count, 'such grade')}):"
-            " all others are far from it",
+            f"grade {sign:g} by {rater!r} may stand for no grade"
+            f" ({count_text(count, 'such grade')}): all others are far from it",
             f"{_leave_empty(sign)}; if it is a grade, name the scale, as {_example_scale(ratings)}",
         )
 

@@ -15,7 +15,7 @@ from benchkit.report.agreement.scale_checks import describe_missing_scale
 from benchkit.report.core.cell import SIGNIFICANCE_LEVEL
 from benchkit.report.core.labels import format_mean, format_p_value, format_rate
 from benchkit.report.core.text_table import TextCell, TextTable
-from benchkit.stats.agreement.contingency import AgreementEstimate
+from benchkit.stats.agreement.contingency import AgreementEstimate, effective_number
 from benchkit.stats.agreement.rating_scale import nearest_category
 from benchkit.stats.agreement.two_raters import PAIR_STATISTICS
 
@@ -79,6 +79,15 @@ def format_estimate(estimate: AgreementEstimate) -> str:
     return format_mean(estimate.value, estimate.low, estimate.high)
 
 
+def missing_reasons(estimates: Mapping[str, AgreementEstimate]) -> list[str]:
+    """Return why values or intervals are missing; statistics with the same reason share a line."""
+    titles_by_reason: dict[str, list[str]] = {}
+    for name, estimate in estimates.items():
+        if estimate.reason:
+            titles_by_reason.setdefault(estimate.reason, []).append(AGREEMENT_TITLES[name])
+    return [f"{'; '.join(titles)}: {reason}." for reason, titles in titles_by_reason.items()]
+
+
 def confusion_table(pair: RaterPair) -> TextTable | None:
     """Return how often the two gave each pair of grades, with sums; None without categories."""
     counts, scale = pair.item_level.confusion, pair.item_level.categories
@@ -133,7 +142,8 @@ def _raters_notes(report: AgreementReport) -> Iterator[str]:
             f"Weighted: each grade counts for the {weights.min():.3g} to {weights.max():.3g}"
             " answers that its answer represents, in means and shares, kappa, correlations, exact"
             " agreement and the means of systems. Counts, confusion matrices, α, ICC, p of a pair"
-            f" and correlations within {_units(report)} are unweighted."
+            f" and correlations within {_units(report)} are unweighted. All of them say as much as"
+            f" {effective_number(weights):.0f} answers of equal weights (Kish)."
         )
     if report.n_pairs_left_out:
         yield (
@@ -189,7 +199,7 @@ def _group(group: RaterGroup, report: AgreementReport) -> TextTable:
         f" ({group.icc.incomplete} left out).",
         "p: grades shuffled within raters (α), F test (ICC)"
         + ("; both treat answers as independent." if report.ratings.resampling_units else "."),
-        *_reasons(estimates),
+        *missing_reasons(estimates),
     )
     title = f"Agreement of {group.name}: {', '.join(group.raters)}"
     return TextTable(title, _HEADER, rows, notes)
@@ -220,7 +230,7 @@ def _pair(pair: RaterPair, report: AgreementReport) -> TextTable:
             f"Intervals: {_units(report)} are resampled with all their answers. p treats answers"
             " as independent."
         )
-    notes += _reasons(sample.estimates)
+    notes += missing_reasons(sample.estimates)
     return TextTable(f"{pair.first} and {pair.second}", _HEADER, rows, tuple(notes))
 
 
@@ -261,8 +271,8 @@ def _systems(pair: RaterPair, report: AgreementReport) -> TextTable:
         f"Over systems: correlation of the {weighted}mean grades of {pair.n_systems} systems; p by"
         f" permuting the systems. Within {units}: mean of the correlations over the answers of"
         " each; none where all grades of a rater are equal.",
-        *_reasons(by_system),
-        *_reasons(within),
+        *missing_reasons(by_system),
+        *missing_reasons(within),
     ]
     header = ("Statistic", "Over systems", "p", f"Within {units}", "p", units.capitalize())
     title = f"{pair.first} and {pair.second}, by system"
@@ -301,12 +311,3 @@ def _estimate_row(
 ) -> tuple[str, ...]:
     title = AGREEMENT_TITLES[name] + suffix
     return title, format_estimate(estimate), format_p_value(estimate.p), str(n)
-
-
-def _reasons(estimates: Mapping[str, AgreementEstimate]) -> list[str]:
-    """Return why values or intervals are missing; statistics with the same reason share a line."""
-    titles_by_reason: dict[str, list[str]] = {}
-    for name, estimate in estimates.items():
-        if estimate.reason:
-            titles_by_reason.setdefault(estimate.reason, []).append(AGREEMENT_TITLES[name])
-    return [f"{'; '.join(titles)}: {reason}." for reason, titles in titles_by_reason.items()]

@@ -1,12 +1,15 @@
 """Labels of people, as `benchkit annotate --read` writes them, for answers in a run store."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from benchkit.errors import DataError, check_unique
+from benchkit.report.agreement.preferences import holds_pairs
 from benchkit.report.agreement.rating_cells import (
     read_numbers,
     refuse_missing_name,
@@ -48,8 +51,24 @@ def no_labels() -> PeopleLabels:
     return PeopleLabels(pl.DataFrame(schema=_SCHEMA))
 
 
-def unmatched_error(labels: PeopleLabels) -> DataError:
-    """Return the error that no label is of a judged answer, with what the labels are of."""
+def unmatched_error(labels: PeopleLabels, rubrics: Sequence[Mapping[str, Any]] = ()) -> DataError:
+    """Return the error that no label is of a judged answer, with what the labels are of.
+
+    rubrics: of the judgements; where labels are on other scales than these, that is the reason.
+    """
+    judged = {
+        criterion["name"]: f"{criterion['low']}-{criterion['high']}"
+        for rubric in rubrics
+        for criterion in rubric["criteria"]
+    }
+    for (criterion, scale), _ in labels.table.group_by("criterion", "scale", maintain_order=True):
+        if scale is not None and scale != judged.get(str(criterion), scale):
+            return DataError(
+                f"the labels grade {criterion} on the scale {scale}, and the judge on"
+                f" {judged[str(criterion)]}",
+                "give labels on the judge's scale: pages by its rubric have it (benchkit annotate"
+                " without --rubric)",
+            )
     tasks = ", ".join(labels.table["task"].unique(maintain_order=True))
     return DataError(
         "no label is of an answer in these judgements",
@@ -82,6 +101,12 @@ def read_people_labels(paths: Sequence[Path]) -> PeopleLabels:
 
 def _read(path: Path) -> pl.DataFrame:
     table = read_ratings_file(path)
+    if holds_pairs(table):
+        raise DataError(
+            f"{path}: labels of pairs, which say which of two answers is better, and give no grade",
+            f"benchkit agree {shlex.quote(str(path))} gives their win rates; here give labels of"
+            " grades (benchkit annotate without --pairs)",
+        )
     if missing := [name for name in (*_NEEDED_NAMES, "grade") if name not in table.columns]:
         raise DataError(
             f"{path}: no column {missing[0]!r}, so that it does not say which answers of the store"

@@ -59,7 +59,7 @@ def collect_grades(
     ]
     collected = tuple(table for table in tables if table is not None)
     if labels is not None and not any(table.calibrations for table in collected):
-        raise unmatched_error(labels)
+        raise unmatched_error(labels, [table.rubric for table in collected])
     return collected
 
 

@@ -98,6 +98,16 @@ def contingency_table(
     )
 
 
+def effective_number(weights: ArrayLike) -> float:
+    """Return how many items of equal weights are as good as those with `weights` [n] (Kish 1965).
+
+    >>> effective_number([1, 1, 1, 1]), effective_number([3, 1])
+    (4.0, 1.6)
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    return float(w.sum() ** 2 / (w @ w)) if len(w) else 0.0
+
+
 def nonuniform_weights(weights: ArrayLike | None) -> Floats | None:
     """Return the weights [n], or None where all are the same, which says no more than none.
 

@@ -25,7 +25,7 @@ from benchkit.report.agreement.preferences import (
 )
 from tests.support.annotation_exports import GRADED_RUNS, write_export
 from tests.support.annotation_store import add_judgement, add_run, make_store
-from tests.support.command_line import said
+from tests.support.command_line import invoked, said
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +169,47 @@ def test_pairs_have_no_rubric(population, tmp_path, monkeypatch):
     said("annotate", "--judgements", "runs", "--suite", "plum", "--pairs", "--n", "6",
          "--out", "pages")  # fmt: skip
     assert len(read_key(tmp_path / "pages/key.json").pairs) == 6
+
+
+@pytest.fixture
+def labels(population, tmp_path, monkeypatch):
+    """Pairs that one person graded, and pairs of which each was graded by one of two."""
+    monkeypatch.chdir(tmp_path)
+    for annotators, overlap in ((1, 1.0), (2, 0.0)):
+        batch = make_pair_batch(population, 12, annotators, overlap)
+        exports = [
+            write_export(tmp_path / f"{name}.csv", exported(batch.key, name, by_letter))
+            for name in batch.key.annotators
+        ]
+        read = read_annotation_labels(exports, batch.key)
+        write_annotation_labels(read, batch.key, tmp_path / f"labels-{annotators}.csv")
+    return tmp_path
+
+
+@pytest.mark.parametrize("annotators", [1, 2])
+def test_win_rates_need_no_second_person(labels, annotators):
+    path = f"labels-{annotators}.csv"
+    shown = " ".join(said("agree", path, "--out", "out").split())
+    assert "Preferences between pairs of answers" in shown
+    assert "Agreement of people needs two of them on the same pairs" in shown
+    assert "The agreement above" not in shown and "Krippendorff" not in shown
+    rates = preferences_csv(read_win_rates([labels / path]))
+    assert (labels / "out/win-rates.csv").read_text() == rates
+    assert said("agree", path, "--format", "csv") == rates
+    as_json = json.loads(said("agree", path, "--format", "json"))
+    assert len(as_json["preferences"]["rates"]) == 9
+    assert "| Method" in said("agree", path, "--format", "md")
+
+
+def test_commands_that_need_grades_say_what_labels_of_pairs_are_for(labels):
+    make_store(labels / "runs", GRADED_RUNS, rubric=load_rubric("rationale-0-3"))
+    place = ("--judgements", "runs", "--suite", "plum")
+    for arguments in (
+        ("report", "--suite", "plum", "--out", "runs", "--labels", "labels-1.csv"),
+        ("annotate", "--plan", *place, "--labels", "labels-1.csv"),
+    ):
+        with pytest.raises(DataError, match="labels of pairs, which say which of two") as caught:
+            invoked(*arguments)
+        assert "benchkit agree labels-1.csv gives their win rates" in caught.value.hint
+    with pytest.raises(ConfigError, match="labels of pairs"):
+        invoked("agree", "labels-1.csv", "--paper", "c-apo:figure10")

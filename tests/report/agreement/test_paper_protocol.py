@@ -1,5 +1,6 @@
 """Agreement as C-APO measures it: by hand, generated, and from labels of a batch."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +16,11 @@ from benchkit.report.agreement.paper_protocol import (
     PROTOCOLS,
     find_paper_protocol,
     measure_protocol,
+    protocol_tables,
     synthetic_ratings,
 )
 from benchkit.report.agreement.ratings_io import RatingsTable
+from benchkit.report.paper.published_values import PUBLISHED_FOLDER
 from benchkit.stats.agreement.kappa import quadratic_weighted_kappa
 from benchkit.stats.agreement.synthetic_raters import draw_grades, draw_raters
 from tests.support.annotation_exports import GRADED_RUNS
@@ -148,3 +151,63 @@ def test_neither_or_both_are_refused(tmp_path, monkeypatch):
     ):
         with pytest.raises(ConfigError, match=cause):
             invoked("agree", *arguments)
+
+
+@pytest.fixture
+def weighted(tmp_path):
+    """A judge and two people on 20 samples, of which the first ten weigh thrice as much."""
+    rows = ["item,rater,grade,weight"]
+    for i in range(20):
+        grades = {"judge:m": i % 4, "ann": i % 4, "bob": (i + i % 2) % 4}
+        rows += [f"i{i},{rater},{grade},{3 if i < 10 else 1}" for rater, grade in grades.items()]
+    path = tmp_path / "weighted.csv"
+    path.write_text("\n".join(rows))
+    return path
+
+
+def test_weights_are_said_with_the_samples_that_they_leave(weighted):
+    tables, _ = agreement_like_paper([weighted], "c-apo:figure10")
+    (note,) = (note for note in tables[0].notes if note.startswith("Weighted"))
+    assert "kappa and Spearman" in note and "the matrix are unweighted" in note
+    assert "as much as 16 samples" in note  # (10 * 3 + 10)^2 / (10 * 9 + 10)
+    assert tables[0].rows[0][1] == "20"
+    plain = " ".join(said("agree", weighted).split())
+    assert "as much as 16 answers of equal weights" in plain
+    even = weighted.with_name("even.csv")
+    even.write_text(weighted.read_text().replace(",3\n", ",1\n"))
+    tables, _ = agreement_like_paper([even], "c-apo:figure10")
+    assert not any(note.startswith("Weighted") for note in tables[0].notes)
+
+
+@pytest.mark.parametrize(("judge", "people", "reason"), [
+    ([2, 2, 2], [1, 2, 3], "Spearman ρ: judge:m is constant."),
+    ([1, 2, 3], [2, 2, 2], "Spearman ρ: people (mean) is constant."),
+    ([2, 2, 2], [2, 2, 2], "Kappa (quadratic); Spearman ρ: both raters are constant."),
+])  # fmt: skip
+def test_equal_grades_have_a_reason(judge, people, reason):
+    result = measure_protocol(ratings(judge, people, raters=("judge:m", "ann")), FIGURE_10)
+    (table, _) = protocol_tables(result, PUBLISHED_FOLDER)
+    assert dict(row[:2] for row in table.rows)["Spearman"] == "-"
+    assert reason in table.notes
+
+
+def test_the_formats_are_those_of_plain_agree(weighted):
+    figure = ("agree", weighted, "--paper", "c-apo:figure10", "--format")
+    shown = said(*figure, "terminal")
+    assert said(*figure, "md").startswith("**") or "| Samples" in said(*figure, "md")
+    done = invoked(*figure, "csv")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "statistic,ours,published" and lines[1] == "Samples,20,250"
+    assert "Weighted: kappa and Spearman" in done.stderr
+    record = json.loads(said(*figure, "json"))
+    ours = {row["statistic"]: row["ours"] for row in record["statistics"]}
+    assert ours["Samples"] == "20" and ours["Spearman"] in shown
+    assert np.sum(record["confusion"]["counts"]) == 20
+    assert record["confusion"]["grades"] == ["0", "1", "2", "3"]
+    assert any(note.startswith("Weighted") for note in record["notes"])
+
+
+def test_a_demo_says_that_it_is_of_a_paper():
+    with pytest.raises(ConfigError, match="which one is not said") as caught:
+        invoked("agree", "--demo")
+    assert "--paper c-apo:figure8" in caught.value.hint
