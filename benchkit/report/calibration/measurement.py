@@ -17,12 +17,15 @@ from benchkit.stats.calibration.answer_group import (
     describe_unlike_labels,
     find_refusal,
 )
+from benchkit.stats.calibration.equal_labels import (
+    describe_equal_labels,
+    widen_for_equal_labels,
+)
 from benchkit.stats.calibration.human_ceiling import Ceiling, measure_ceiling
 from benchkit.stats.calibration.prediction_powered import (
     CalibratedEstimate,
     Estimate,
     calibrate_contrast,
-    calibrate_mean,
     calibrate_share,
 )
 from benchkit.stats.calibration.transport import TransportCheck, check_transport
@@ -120,16 +123,17 @@ def measure_calibration(
         if reason:
             methods.append(MethodCalibration(*counts, reason))
             continue
+        cautions = describe_unlike_labels(group), describe_equal_labels(group, _limits(answers))
         methods.append(
             MethodCalibration(
-                *counts, "", describe_unlike_labels(group), calibrate_mean(group),
+                *counts, "", "; ".join(filter(None, cautions)), _contrast(answers, [group], [1.0]),
                 _shares(group, grades, answers.categories), next(transports),
             )
         )  # fmt: skip
     return CalibrationReport(
         answers,
         tuple(methods),
-        _overall(answers.groups) if all(usable) and len(usable) > 1 else None,
+        _overall(answers) if all(usable) and len(usable) > 1 else None,
         tuple(_differences(answers, methods)),
         matters,
         compare_with_annotators(
@@ -147,9 +151,21 @@ def _scale_range(answers: JudgedAnswers) -> float:
     return float(np.ptp(values)) if len(values) else 0.0
 
 
-def _overall(groups: Sequence[AnswerGroup]) -> CalibratedEstimate:
-    sizes = [len(group.judge) + len(group.certain) for group in groups]
-    return calibrate_contrast(groups, [size / sum(sizes) for size in sizes])
+def _limits(answers: JudgedAnswers) -> tuple[float, float] | None:
+    """Return the lowest and the highest grade of the scale."""
+    return (answers.categories[0], answers.categories[-1]) if answers.categories else None
+
+
+def _contrast(
+    answers: JudgedAnswers, groups: Sequence[AnswerGroup], coefficients: Sequence[float]
+) -> CalibratedEstimate:
+    estimate = calibrate_contrast(groups, coefficients)
+    return widen_for_equal_labels(estimate, groups, coefficients, _limits(answers))
+
+
+def _overall(answers: JudgedAnswers) -> CalibratedEstimate:
+    sizes = [len(group.judge) + len(group.certain) for group in answers.groups]
+    return _contrast(answers, answers.groups, [size / sum(sizes) for size in sizes])
 
 
 def _shares(
@@ -180,7 +196,7 @@ def _differences(
     if len(pairs) > _MAX_PAIRS:
         pairs = [(order[0], name) for name in order[1:]]
     return [
-        MethodDifference(a, b, calibrate_contrast([groups[a], groups[b]], [1.0, -1.0]))
+        MethodDifference(a, b, _contrast(answers, [groups[a], groups[b]], [1.0, -1.0]))
         for a, b in pairs
     ]
 

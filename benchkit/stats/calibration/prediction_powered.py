@@ -277,7 +277,9 @@ def _collect(
         total += np.bincount(term.units, term.judge_influence, size)
     judge = _interval(sum(term.judge for term in terms), float(total @ total), quantile)
     n = sum(int(term.labelled.sum()) for term in terms)
-    gain = (alone.error / corrected.error) ** 2 if corrected.error > 0 else np.inf
+    gain = np.inf if alone.error > 0 else 1.0
+    if corrected.error > 0:
+        gain = (alone.error / corrected.error) ** 2
     most = sum(len(term.group.judge) for term in terms)
     return CalibratedEstimate(
         corrected, alone, judge, tuple(slopes), n, min(float(n * gain), float(most))

@@ -93,6 +93,22 @@ def test_a_grade_that_nobody_gave_has_no_share(store):
     assert "-: people gave the grade to none" in render_markdown(calibration_tables([report]))
 
 
+def test_equal_labels_do_not_look_exactly_known(store):
+    labels = read_people_labels([store.labels])
+    is_alpha = pl.col("system") == "alpha"
+    grade = pl.when(is_alpha).then(2.0).otherwise("grade").alias("grade")
+    equal = replace(labels, table=labels.table.with_columns(grade))
+    (answers,) = answers_of_judgements(find_judgements([store.store], "plum"), equal)
+    report = measure_calibration(answers)
+    alpha = report.methods[0].mean
+    assert alpha.corrected.half_width > 0.05 and alpha.effective_labels == pytest.approx(60)
+    means = tables(report)["Means corrected by people"]
+    assert "[" in means.rows[0][3] and "[" in means.rows[0][4]
+    assert "alpha: people gave all 2; the interval allows" in " ".join(means.notes)
+    difference = next(d for d in report.differences if {d.first, d.second} == {"alpha", "beta"})
+    assert difference.estimate.corrected.half_width > report.methods[1].mean.corrected.half_width
+
+
 def test_a_favoured_method_does_not_get_the_calibration_of_the_others(store, favouring):
     shifts = {m.method: m.transport for m in measure(favouring).methods}
     assert shifts["gamma"].verdict == "shifted" and shifts["gamma"].high < -0.3
