@@ -40,6 +40,15 @@ def split_demo_name(name: str) -> tuple[str, int | None]:
     return (match["suite"], int(match["users"])) if match else (name, None)
 
 
+def is_demo(name: str) -> bool:
+    """Return whether the suite of a store is a demo, also where only some users were asked.
+
+    >>> is_demo("amazon5@demo100@20users"), is_demo("amazon5@20users")
+    (True, False)
+    """
+    return any(re.fullmatch(r"demo\d{1,9}", part) for part in name.split("@")[1:])
+
+
 def demo_suite(suite: "Suite", users: int = DEFAULT_DEMO_USERS) -> "Suite":
     """Return the demo of a suite: another name and title, and generated data of all its datasets.
 

@@ -233,7 +233,7 @@ def _bca(
     if len(defined) < (1 - _MAX_UNDEFINED) * len(resampled):
         share = 1 - len(defined) / len(resampled)
         return BootstrapInterval(
-            _NAN, _NAN, f"no interval: undefined in {share:.0%} of the resamples"
+            _NAN, _NAN, f"no interval: undefined in {100 * share:.0f} % of the resamples"
         )
     # Equal values differ by rounding, which must not decide on which side of `value` they are.
     near = 1e-10 * max(1.0, abs(value))

@@ -130,7 +130,9 @@ class Cascade:
         parts = [f"{config.cheap.name} first, {config.strong.name} where it is unsure ({doubts})"]
         if self._n_judged:
             share = self._n_escalated / self._n_judged
-            parts.append(f"{self._n_escalated:,} of {self._n_judged:,} escalated ({share:.1%})")
+            parts.append(
+                f"{self._n_escalated:,} of {self._n_judged:,} escalated ({100 * share:.1f} %)"
+            )
         for judge, spec in ((self._cheap, config.cheap), (self._strong, config.strong)):
             parts += [f"{spec.name}: {caveat}" for caveat in judge.caveats]
         return tuple(parts)

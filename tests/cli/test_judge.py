@@ -105,7 +105,7 @@ class Patient(Strict):
         assert judgement.counts.get("unscored", 0) == 20 - n_judged  # what has no rationale
         assert judgement.cost["strong: calls"] == 10 * n_escalated > 0
         assert judgement.cost["calls"] == n_judged + 10 * n_escalated
-        share = f"{n_escalated} of {n_judged} escalated ({n_escalated / n_judged:.1%})"
+        share = f"{n_escalated} of {n_judged} escalated ({100 * n_escalated / n_judged:.1f} %)"
         assert share in judgement.caveats
         seen += 1
     assert seen == 2

@@ -81,7 +81,7 @@ def test_only_what_the_cheap_judge_cannot_grade_goes_on(tmp_path):
     assert verdicts[1].usage == {
         "requests": 2.0, "cheap: requests": 1.0, "strong: requests": 1.0, ESCALATED: 1.0
     }  # fmt: skip
-    assert "2 of 4 escalated (50.0%)" in cascade.caveats
+    assert "2 of 4 escalated (50.0 %)" in cascade.caveats
     assert cascade.models == ("plain", "strong")
 
 

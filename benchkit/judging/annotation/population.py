@@ -6,6 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from benchkit.config.demo import is_demo
+from benchkit.data.dataset_statistics import is_marked_synthetic
 from benchkit.errors import ConfigError, DataError, StoreError
 from benchkit.io import folder_name
 from benchkit.judging.rubric import Criterion, Rubric
@@ -55,6 +57,8 @@ class RunJudgement:
     manifest: JudgementManifest
     method: str
     rubric: Rubric
+    is_synthetic: bool = False
+    """Whether the data of the suite are generated."""
 
 
 @dataclass(frozen=True)
@@ -194,11 +198,12 @@ def _read_plan(store: Store, suite: str, judge: str) -> Iterator[RunJudgement]:
     for planned in plan.judges:
         for run in runs:
             if manifest := run.judgement(planned.label, planned.judge_id):
-                yield from _select_judgements(run, [manifest], judge)
+                is_synthetic = is_marked_synthetic(plan.title)
+                yield from _select_judgements(run, [manifest], judge, is_synthetic)
 
 
 def _select_judgements(
-    run: Run, manifests: Iterable[JudgementManifest], judge: str
+    run: Run, manifests: Iterable[JudgementManifest], judge: str, is_synthetic: bool = False
 ) -> Iterator[RunJudgement]:
     """Yield the complete ones of a run, by `judge` or by all."""
     run_manifest = run.manifest()
@@ -207,7 +212,8 @@ def _select_judgements(
     for manifest in manifests:
         if manifest.status == "complete" and judge in ("", manifest.label):
             rubric = Rubric.model_validate(manifest.rubric)
-            yield RunJudgement(run, manifest, run_manifest.label, rubric)
+            synthetic = is_synthetic or is_demo(manifest.suite)
+            yield RunJudgement(run, manifest, run_manifest.label, rubric, synthetic)
 
 
 def _rubrics_of_judges(judgements: Iterable[RunJudgement]) -> dict[str, Rubric]:

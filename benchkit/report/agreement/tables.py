@@ -1,10 +1,13 @@
 """A report of agreement as tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from benchkit.count_text import count_text
+from benchkit.data.dataset_statistics import mark_synthetic
+from benchkit.report.agreement.disagreements_table import disagreements_table
 from benchkit.report.agreement.measurement import (
     REFERENCE_MEAN,
     AgreementReport,
@@ -17,6 +20,7 @@ from benchkit.report.core.labels import format_mean, format_p_value, format_rate
 from benchkit.report.core.text_table import TextCell, TextTable
 from benchkit.stats.agreement.contingency import AgreementEstimate, effective_number
 from benchkit.stats.agreement.rating_scale import nearest_category
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 from benchkit.stats.agreement.two_raters import PAIR_STATISTICS
 
 AGREEMENT_TITLES = {
@@ -36,13 +40,21 @@ AGREEMENT_TITLES = {
 WEIGHTED_STATISTICS = {"mean_kappa"}  # of a group; alpha and ICC have no weights
 NOT_SIGNIFICANT_MARK = "°"
 _MAX_FULL_PAIRS = 3  # pairs that each get a table of their own
-_MAX_DISAGREEMENTS = 10
 _OVERVIEW_STATISTICS = ("kappa", "spearman", "pearson", "exact")
 _HEADER = ("Statistic", "Value [95 % interval]", "p", "n")
 
 
 def agreement_tables(report: AgreementReport) -> Iterator[TextTable]:
-    """Yield raters and their marginals, groups, pairs, confusions, systems and disagreements."""
+    """Yield raters and their marginals, groups, pairs, confusions, systems and disagreements.
+
+    Every title says SYNTHETIC where the grades of a rater are generated.
+    """
+    is_synthetic = any(SYNTHETIC in name for name in report.ratings.raters)
+    for table in _tables(report):
+        yield replace(table, title=mark_synthetic(table.title)) if is_synthetic else table
+
+
+def _tables(report: AgreementReport) -> Iterator[TextTable]:
     yield _raters(report)
     for group in report.groups:
         if len(group.raters) > 2 or len(report.groups) == 1:
@@ -57,7 +69,7 @@ def agreement_tables(report: AgreementReport) -> Iterator[TextTable]:
         if pair.system_level is not None:
             yield _systems(pair, report)
     if report.disagreements:
-        yield _disagreements(report)
+        yield disagreements_table(report)
 
 
 def count_missing(pair: RaterPair) -> int:
@@ -287,23 +299,6 @@ def _units(report: AgreementReport) -> str:
 def _questions(report: AgreementReport) -> str:
     """Return what several systems answered."""
     return "cases" if report.ratings.cases else _units(report)
-
-
-def _disagreements(report: AgreementReport) -> TextTable:
-    ratings = report.ratings.select_raters(report.annotators)
-    rows = []
-    for disagreement in report.disagreements[:_MAX_DISAGREEMENTS]:
-        item = ratings.items[disagreement.row]
-        name = f"{item} / {ratings.systems[disagreement.row]}" if ratings.systems else item
-        grades = ("" if np.isnan(g) else f"{g:g}" for g in ratings.grades[disagreement.row])
-        rows.append((name, f"{disagreement.gap:g}", *grades))
-    total = len(report.disagreements)
-    notes = (f"The widest {_MAX_DISAGREEMENTS} of {total}; --out DIR writes all.",)
-    title = f"More than {report.gap:g} apart, for consensus: {total}"
-    return TextTable(
-        title, ("Item", "Gap", *ratings.raters), tuple(rows),
-        notes if total > _MAX_DISAGREEMENTS else (),
-    )  # fmt: skip
 
 
 def _estimate_row(

@@ -8,12 +8,15 @@ import numpy as np
 import polars as pl
 
 from benchkit.count_text import count_text
+from benchkit.data.dataset_statistics import is_marked_synthetic, mark_synthetic
 from benchkit.errors import DataError
 from benchkit.report.agreement.ratings_io import RatingsTable
 from benchkit.report.calibration.people_labels import PeopleLabels, no_labels
 from benchkit.report.grades.answers import answer_grades
+from benchkit.report.grades.judge_caveats import combine_caveats, describe_namesakes
 from benchkit.runs.records import JUDGE_PREFIX, JudgementManifest
 from benchkit.runs.store import Run
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 from benchkit.stats.arrays import Floats, Ints
 from benchkit.stats.calibration.answer_group import AnswerGroup, make_group
 
@@ -35,6 +38,10 @@ class StoredJudgement(Protocol):
     @property
     def method(self) -> str:
         """The label of the method."""
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the data are generated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,28 +67,60 @@ class JudgedAnswers:
     """[labelled answers]"""
     unit_name: str = "users"
     notes: tuple[str, ...] = field(default=())
+    caveats: tuple[str, ...] = ()
+    """What a reader must know of the judge."""
+    has_synthetic_data: bool = False
+    """Whether the answers are of generated data."""
+
+    @property
+    def has_synthetic_people(self) -> bool:
+        """Whether some of the people are generated."""
+        return any(SYNTHETIC in name for name in self.people)
+
+    def mark(self, title: str) -> str:
+        """Return the title of a table, which says SYNTHETIC where people or data are generated."""
+        is_synthetic = self.has_synthetic_people or self.has_synthetic_data
+        if is_synthetic and not is_marked_synthetic(title):
+            return mark_synthetic(title)
+        return title
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What one judge graded of a task."""
+
+    task: str
+    judge: str
+    rubric: Mapping[str, Any]
+    grades: Grades
+    caveats: tuple[str, ...]
+    is_synthetic: bool
+
+    def complete(self, answers: JudgedAnswers) -> JudgedAnswers:
+        """Return the answers with what is to be known of judge and data."""
+        return replace(answers, caveats=self.caveats, has_synthetic_data=self.is_synthetic)
 
 
 def answers_of_judgements(
     judgements: Iterable[StoredJudgement], labels: PeopleLabels
 ) -> Iterator[JudgedAnswers]:
     """Yield what each judge graded of each task, for the criteria of the labels."""
-    for task, judge, rubric, grades in _group_judgements(judgements):
-        yield from join_criteria(task, judge, rubric, grades, labels)
+    for part in _group_judgements(judgements):
+        of_criteria = join_criteria(part.task, part.judge, part.rubric, part.grades, labels)
+        yield from map(part.complete, of_criteria)
 
 
 def plan_answers(
     judgements: Iterable[StoredJudgement], labels: PeopleLabels | None
 ) -> Iterator[JudgedAnswers]:
     """Yield what each judge graded of each task by the first criterion, with labels if any."""
-    for task, judge, rubric, grades in _group_judgements(judgements):
-        yield join_labels(task, judge, rubric["criteria"][0], grades, labels or no_labels())
+    for part in _group_judgements(judgements):
+        first = part.rubric["criteria"][0]
+        people = labels or no_labels()
+        yield part.complete(join_labels(part.task, part.judge, first, part.grades, people))
 
 
-def _group_judgements(
-    judgements: Iterable[StoredJudgement],
-) -> Iterator[tuple[str, str, Mapping[str, Any], Grades]]:
-    """Yield task, judge, rubric and the answers of each method."""
+def _group_judgements(judgements: Iterable[StoredJudgement]) -> Iterator[_Judged]:
     by_judge: dict[tuple[str, str], dict[str, list[StoredJudgement]]] = {}
     for judgement in judgements:
         of_judge = by_judge.setdefault((judgement.manifest.task, judgement.manifest.label), {})
@@ -91,7 +130,14 @@ def _group_judgements(
             method: answer_grades([part.run for part in parts], [part.manifest for part in parts])
             for method, parts in methods.items()
         }
-        yield task, judge, next(iter(methods.values()))[0].manifest.rubric, grades
+        every = [part for parts in methods.values() for part in parts]
+        first = every[0].manifest
+        caveats = (
+            *combine_caveats((part.method, part.manifest) for part in every),
+            *describe_namesakes([part.run for part in every], judge, first.judge_id),
+        )
+        is_synthetic = any(part.is_synthetic for part in every)
+        yield _Judged(task, judge, first.rubric, grades, caveats, is_synthetic)
 
 
 def join_criteria(

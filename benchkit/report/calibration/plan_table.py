@@ -1,11 +1,16 @@
 """How many labels are needed, as a table."""
 
+import math
 from collections.abc import Iterator
 
 from benchkit.count_text import count_text
 from benchkit.report.calibration.judged_answers import JudgedAnswers
+from benchkit.report.calibration.tables import source_notes
 from benchkit.report.core.text_table import TextRow, TextTable
+from benchkit.stats.calibration.equal_labels import has_equal_labels
 from benchkit.stats.calibration.label_plan import LabelPlan
+
+_MOST_DIGITS = 17  # of a float; more say nothing
 
 
 def plan_tables(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> list[TextTable]:
@@ -33,7 +38,20 @@ def plan_tables(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> 
         f"Labels for 95 % intervals of ± {plan.half_width:g}:"
         f" {answers.task}, {answers.criterion}, judge {answers.judge}"
     )
+    title = answers.mark(title)
     return [TextTable(title, header, tuple(rows), tuple(_notes(answers, plan, correlation)))]
+
+
+def _above(value: float, limit: float) -> str:
+    """Return a value above a limit with as many digits, two or more, as show that it is above.
+
+    >>> _above(0.24, 0.1), _above(0.1004, 0.1)
+    ('0.24', '0.1004')
+    """
+    digits = 2
+    while not float(f"{value:.{digits}g}") > limit and digits < _MOST_DIGITS:
+        digits += 1
+    return f"{value:.{digits}g}"
 
 
 def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Iterator[str]:
@@ -48,12 +66,13 @@ def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Itera
         "Each: answers of a method that people have to grade for its corrected mean. Together: for"
         " the mean over all answers, most where they tell most (Neyman). Both count the labels that"
         " there are, and are 20 a method or more. A difference of two means with Each labels is"
-        f" known to about ± {1.4 * plan.half_width:.2g}."
+        f" known to about ± {math.sqrt(2) * plan.half_width:.2g}."
     )
     if plan.from_labels:
         yield (
             "SD: of people's grades; Residual: of what the judge leaves open of them. Both are from"
-            " the labels that there are (with fewer than 10 of a method, from the others')."
+            " the labels that there are (with fewer than 10 of a method, or all equal, from the"
+            " others')."
         )
     else:
         yield (
@@ -61,13 +80,20 @@ def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Itera
             f" them if its grades correlate with people's by {correlation:g} (--correlation). Label"
             " about 20 answers a method and plan again with --labels FILE, which knows both."
         )
+    equal = [
+        method
+        for method, group in zip(answers.methods, answers.groups, strict=True)
+        if has_equal_labels(group)
+    ]
+    if equal:
+        yield f"The labels of {', '.join(equal)} are all equal, and say little of how grades vary."
     if n_certain := sum(group.n_certain for group in planned.values()):
         yield (
             f"The means are also over {count_text(n_certain, 'answer')} that the rubric decides"
             " alone and that need no label."
         )
     short = [
-        f"{method} (± {group.floor:.2g})"
+        f"{method} (± {_above(group.floor, plan.half_width)})"
         for method, group in planned.items()
         if group.labels_each is None
     ]
@@ -80,3 +106,4 @@ def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Itera
         yield "Together is not reached either; it says to grade all."
     for note in answers.notes:
         yield f"{note}."
+    yield from source_notes(answers)

@@ -38,6 +38,7 @@ def replacement_table(report: CalibrationReport) -> TextTable | None:
             notes.append(f"Note: {test.reason}.")
     header = ("Left out", "Answers", "Judge", "Person", "p", "Wins?")
     title = f"Could {report.answers.judge} replace people? (alternative annotator test)"
+    title = report.answers.mark(title)
     return TextTable(title, header, rows, tuple(notes))
 
 
@@ -58,5 +59,5 @@ def ceiling_table(report: CalibrationReport) -> TextTable | None:
         *(f"{reason}." for reason in sorted(reasons)),
     )
     header = ("Statistic", "People", "Judge", "Difference")
-    title = f"Agreement of people as the ceiling of {report.answers.judge}"
+    title = report.answers.mark(f"Agreement of people as the ceiling of {report.answers.judge}")
     return TextTable(title, header, rows, notes)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from benchkit.report.calibration.judged_answers import JudgedAnswers
 from benchkit.report.calibration.measurement import CalibrationReport, MethodCalibration
 from benchkit.report.calibration.replacement_tables import ceiling_table, replacement_table
 from benchkit.report.core.labels import format_mean, format_p_value
 from benchkit.report.core.text_table import TextTable
+from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 from benchkit.stats.calibration.prediction_powered import CalibratedEstimate, Estimate
 
 _VERDICTS = {"shifted": "no: shifted", "holds": "yes", "open": "open"}
@@ -53,7 +55,7 @@ def _means(report: CalibrationReport) -> TextTable:
         counts = f"{report.overall.n_labels}/{n}"
         rows.append(("all of them", counts, *_three_ways(report.overall), _worth(report.overall)))
     header = ("Method", "Labels", "Judge", "People alone", "Corrected", "Worth")
-    title = f"Means corrected by people: {judge_title(report)}"
+    title = report.answers.mark(f"Means corrected by people: {judge_title(report)}")
     return TextTable(title, header, tuple(rows), tuple(_means_notes(report)))
 
 
@@ -79,6 +81,17 @@ def _means_notes(report: CalibrationReport) -> Iterator[str]:
             yield f"{method.method}: {method.caution}."
     for note in report.answers.notes:
         yield f"{note}."
+    yield from source_notes(report.answers)
+
+
+def source_notes(answers: JudgedAnswers) -> Iterator[str]:
+    """Yield what is to be known of the judge, and that data or people are generated."""
+    for caveat in answers.caveats:
+        yield f"Judge {answers.judge}: {caveat}."
+    if answers.has_synthetic_data:
+        yield f"{SYNTHETIC}: the data are generated, so that no figure says anything of real ones."
+    if answers.has_synthetic_people:
+        yield f"{SYNTHETIC}: the labels are generated, and say nothing of people."
 
 
 def _reasons(methods: Sequence[MethodCalibration]) -> Iterator[str]:
@@ -94,11 +107,9 @@ def _shares(report: CalibrationReport) -> TextTable:
         for share in method.shares:
             corrected = "-" if share.corrected is None else _percent(share.corrected)
             unknown |= share.corrected is None
-            rows.append(
-                (method.method, f"{share.grade:g}", f"{100 * share.judge:.1f} %", corrected)
-            )
+            rows.append((method.method, f"{share.grade:g}", _share(share.judge), corrected))
     notes = ["-: people gave the grade to none or to all of the labelled answers."] * unknown
-    title = f"Shares of grades corrected by people: {judge_title(report)}"
+    title = report.answers.mark(f"Shares of grades corrected by people: {judge_title(report)}")
     return TextTable(title, ("Method", "Grade", "Judge", "Corrected"), tuple(rows), tuple(notes))
 
 
@@ -108,7 +119,7 @@ def _differences(report: CalibrationReport) -> TextTable:
         "Intervals are not adjusted for the number of differences. An interval without 0 in"
         " the last column: people would tell the two apart.",
     )
-    title = f"Differences corrected by people: {judge_title(report)}"
+    title = report.answers.mark(f"Differences corrected by people: {judge_title(report)}")
     return TextTable(title, ("Methods", "Judge", "People alone", "Corrected"), rows, notes)
 
 
@@ -136,6 +147,7 @@ def _transport(report: CalibrationReport) -> TextTable:
         )
     header = ("Method", "Shift", "p", "Detectable", "Holds?")
     title = f"Does the calibration of the others hold? {judge_title(report)}"
+    title = report.answers.mark(title)
     return TextTable(title, header, tuple(rows), notes)
 
 
@@ -156,7 +168,9 @@ def _interval(estimate: Estimate) -> str:
 
 
 def _percent(estimate: Estimate) -> str:
-    def number(value: float) -> str:
-        return f"{100 * value:.1f}"
+    """Return '12.3 % [10.1 %, 14.9 %]', as the shares of the grades are written."""
+    return format_mean(estimate.value, estimate.low, estimate.high, _share)
 
-    return format_mean(estimate.value, estimate.low, estimate.high, number) + " %"
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -7,15 +7,17 @@ from typing import Any
 
 import polars as pl
 
+from benchkit.data.dataset_statistics import is_marked_synthetic
 from benchkit.errors import DamageError, in_one_line
 from benchkit.evaluation.lookup import protocol_by_name
-from benchkit.report.calibration.judged_answers import join_criteria
+from benchkit.report.calibration.judged_answers import JudgedAnswers, join_criteria
 from benchkit.report.calibration.measurement import CalibrationReport, measure_calibration
 from benchkit.report.calibration.people_labels import PeopleLabels, unmatched_error
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeComparison, GradeRow, GradeTable
 from benchkit.report.grades.analysis import compare_with_best, grade_buckets, length_adjusted_means
 from benchkit.report.grades.answers import answer_grades
+from benchkit.report.grades.judge_caveats import combine_caveats, describe_namesakes
 from benchkit.report.grades.means import case_mean, stage_weighted_mean
 from benchkit.report.grades.statements import describe_statements
 from benchkit.report.grades.texts import describe_texts
@@ -93,7 +95,19 @@ def _table(
             row = _filled(row, grades[label], first.rubric, plan.history_buckets, warnings)
         rows[label] = row
     at_length = length_adjusted_means(grades)
-    calibrations = () if labels is None else _calibrate(task, judge, first.rubric, grades, labels)
+    begun = {label: method for label, method in methods.items() if label in grades} or methods
+    caveats = (
+        *combine_caveats((label, m) for label, method in begun.items() for m in method.begun),
+        *describe_namesakes([r for m in methods.values() for r in m.runs], judge.label,
+                            judge.judge_id),
+    )  # fmt: skip
+    calibrations: tuple[CalibrationReport, ...] = ()
+    if labels is not None:
+        is_synthetic = is_marked_synthetic(plan.title)
+        calibrations = tuple(
+            measure_calibration(replace(answers, caveats=caveats, has_synthetic_data=is_synthetic))
+            for answers in _labelled(task, judge, first.rubric, grades, labels)
+        )
     return GradeTable(
         task,
         judge.label,
@@ -101,7 +115,7 @@ def _table(
         first.rubric,
         first.rubric_hash,
         first.answers,
-        first.caveats,
+        caveats,
         tuple(
             replace(
                 row,
@@ -115,21 +129,18 @@ def _table(
     )
 
 
-def _calibrate(
+def _labelled(
     task: str,
     judge: PlannedJudge,
     rubric: dict[str, Any],
     grades: dict[str, pl.DataFrame],
     labels: PeopleLabels,
-) -> tuple[CalibrationReport, ...]:
-    """Return the judge beside people, for each criterion that they graded on the task."""
+) -> list[JudgedAnswers]:
+    """Return the judge's answers beside people's, for each criterion that they graded."""
     if not grades:
-        return ()
-    return tuple(
-        measure_calibration(answers)
-        for answers in join_criteria(task, judge.label, rubric, grades, labels)
-        if len(answers.grades)
-    )
+        return []
+    criteria = join_criteria(task, judge.label, rubric, grades, labels)
+    return [answers for answers in criteria if len(answers.grades)]
 
 
 def _corrected_means(label: str, calibrations: Sequence[CalibrationReport]) -> dict[str, Cell]:

@@ -7,14 +7,16 @@ import polars as pl
 
 from benchkit.report.core.cell import Cell
 from benchkit.report.core.grade_results import GradeTable, StatementStatistics
-from benchkit.report.core.labels import count_title, format_cell
+from benchkit.report.core.labels import format_cell
 from benchkit.report.core.text_table import TextTable
 from benchkit.report.grades.means import case_mean
 from benchkit.runs.record_values import CHECKED, LABELS, SUPPORTED
 
 CONTROL: Final = "control: generic, most popular item"
+_CONTROL_OF: Final = "control, cases of {}"
 _TITLES: Final = ("Supported", "Not supported", "Contradicted", "Not checkable")
 _MEASURES: Final = ("statements", *LABELS, "precision", "recall", "absent")
+_Row = tuple[str, StatementStatistics]
 
 
 def statement_columns(verdicts: pl.DataFrame) -> dict[str, pl.Series]:
@@ -76,7 +78,8 @@ def describe_statements(graded: pl.DataFrame, prefix: str) -> StatementStatistic
         graded: A row an answer, as `answer_grades` returns them.
         prefix: `statement`, or `control` for those of the control on the same cases.
     """
-    cells = {name: case_mean(graded, f"{prefix} {name}") for name in _MEASURES}
+    checked = graded.drop_nulls("statement statements")  # the control's cases are the method's
+    cells = {name: case_mean(checked, f"{prefix} {name}") for name in _MEASURES}
     statements = cells["statements"]
     if statements is None:
         return None
@@ -90,21 +93,34 @@ def describe_statements(graded: pl.DataFrame, prefix: str) -> StatementStatistic
 
 
 def statement_tables(suite: str, table: GradeTable) -> Iterator[TextTable]:
-    """Yield the table of a task's statement checks by one judge, with the control as last row."""
-    checked = [(row.label, row.statements) for row in table.rows if row.statements is not None]
-    controls = [row.statement_control for row in table.rows if row.statement_control is not None]
-    if not checked:
+    """Yield the table of a task's statement checks by one judge, with the control."""
+    rows = list(_rows(table))
+    if not rows:
         return
-    # Every method has its control on the cases of its own rationales; that of most cases is shown.
-    control = max(controls, key=lambda part: part.statements.n, default=None)
-    rows = [*checked, *([] if control is None else [(CONTROL, control)])]
     yield TextTable(
         f"{suite}: {table.task}, statements of the rationales (not a grade),"
         f" judge {table.judge_title}",
         ("Method", "Rationales", "Statements", *_TITLES, "Precision", "Recall", "Absent"),
         tuple((label, *_cells(part)) for label, part in rows),
-        tuple(_notes(table, [part for _, part in rows])),
+        tuple(_notes(table, rows)),
     )
+
+
+def _rows(table: GradeTable) -> Iterator[_Row]:
+    """Yield each method and the control on the cases of its rationales.
+
+    The control comes once, last, where it is the same beside every method.
+    """
+    checked = [row for row in table.rows if row.statements is not None]
+    controls = [row.statement_control for row in checked]
+    is_same = all(part == controls[0] for part in controls)
+    for row in checked:
+        if row.statements is not None:
+            yield row.label, row.statements
+        if row.statement_control is not None and not is_same:
+            yield _CONTROL_OF.format(row.label), row.statement_control
+    if controls and controls[0] is not None and is_same:
+        yield CONTROL, controls[0]
 
 
 def _cells(part: StatementStatistics) -> tuple[str, ...]:
@@ -123,7 +139,7 @@ def _decimal(cell: Cell | None) -> str:
     return "" if cell is None else format_cell(cell, "{:.2f}".format)
 
 
-def _notes(table: GradeTable, parts: Sequence[StatementStatistics]) -> Iterator[str]:
+def _notes(table: GradeTable, rows: Sequence[_Row]) -> Iterator[str]:
     by_rules = table.judge_name == "heuristic"
     yield (
         "Each statement of a rationale is checked against history, reviews, ratings and texts of"
@@ -135,15 +151,16 @@ def _notes(table: GradeTable, parts: Sequence[StatementStatistics]) -> Iterator[
         " user's own review of the item taken that the rationale recalls in like words, a lower"
         " bound. Absent: items of the catalogue it names that the method was not shown."
     )
-    with_reviews = max((part.recall for part in parts if part.recall), key=_n, default=None)
-    if with_reviews is None:
+    if not any(part.recall for _, part in rows):
         yield "No recall: no review of an item taken states a reason."
-    else:
-        counted = count_title(with_reviews.users, with_reviews.n)
-        yield f"Recall is over {counted} with such a review."
+    fewer = [f"{label}: {counts}" for label, part in rows if (counts := _fewer(part))]
+    if fewer:
+        yield (
+            f"Of how many rationales, where not all have something to count: {'; '.join(fewer)}."
+        )
     yield (
-        "Control: the same text for everybody, about the item most bought in training. What is"
-        " supported or recalled of it is so by chance."
+        "Control: the same text for everybody, about the item most bought in training, on the cases"
+        " of the methods' rationales. What is supported or recalled of it is so by chance."
     )
     if by_rules:
         yield (
@@ -152,8 +169,17 @@ def _notes(table: GradeTable, parts: Sequence[StatementStatistics]) -> Iterator[
         )
 
 
-def _n(cell: Cell) -> int:
-    return cell.n
+def _fewer(part: StatementStatistics) -> str:
+    """Return 'precision 12, recall 9': the rationales of figures that are not over all of them."""
+    cells = {
+        "labels": next(iter(part.shares.values()), None), "precision": part.precision,
+        "recall": part.recall, "absent": part.absent,
+    }  # fmt: skip
+    return ", ".join(
+        f"{name} {cell.n:,}"
+        for name, cell in cells.items()
+        if cell is not None and cell.n < part.statements.n
+    )
 
 
 def statement_statistics(

@@ -78,7 +78,10 @@ def grade_overview(suite: str, table: GradeTable) -> TextTable:
         columns += [name.capitalize(), *["Corrected"] * (name in by_people)]
     header = ("Method", "Scored", "Valid", "Correct", *columns, "If correct", "Equal length")
     notes = (*reason_notes(reasons), *_notes(table))
-    return TextTable(_title(suite, table, "grades"), header, tuple(rows), notes)
+    title = _title(suite, table, "grades")
+    for report in table.calibrations[:1]:
+        title = report.answers.mark(title)
+    return TextTable(title, header, tuple(rows), notes)
 
 
 def grade_shares_table(suite: str, table: GradeTable) -> TextTable:

@@ -147,8 +147,8 @@ def find_refusal(group: AnswerGroup, fewest: int = MIN_LABELLED_UNITS) -> str:
         share = float((whole == grade).mean())
         if not (both & (whole == grade)).any() and (1 - share) ** units < _IMPROBABLE:
             return (
-                f"no answer that the judge graded {grade:g} ({share:.0%} of its grades) has a grade"
-                " by people"
+                f"no answer that the judge graded {grade:g} ({100 * share:.0f} % of its grades)"
+                " has a grade by people"
             )
     return ""
 

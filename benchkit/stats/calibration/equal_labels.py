@@ -41,8 +41,8 @@ def describe_equal_labels(group: AnswerGroup, limits: tuple[float, float] | None
         return f"people gave all {grade:g}, and without a scale there is no interval"
     missed = largest_missed_share(_effective_units(group))
     return (
-        f"people gave all {grade:g}; the interval allows for another grade of {missed:.0%} of the"
-        " answers, which so few labels could have missed"
+        f"people gave all {grade:g}; the interval allows for another grade of"
+        f" {100 * missed:.0f} % of the answers, which so few labels could have missed"
     )
 
 

@@ -24,6 +24,7 @@ from scipy.special import ndtri, stdtrit
 
 from benchkit.stats.arrays import Floats
 from benchkit.stats.calibration.answer_group import MIN_LABELLED_UNITS, AnswerGroup
+from benchkit.stats.calibration.equal_labels import has_equal_labels
 
 _MIN_PILOT = 10  # labels of a method with which its own spread is used; else that of all methods
 DEFAULT_CORRELATION = 0.5
@@ -107,7 +108,7 @@ def plan_labels(
     plans = iter(
         GroupPlan(*_count(group), spread, residual,
                   _labels_for(stratum, half_width, level, fewest), number,
-                  float(ndtri((1 + level) / 2) * np.sqrt(stratum.sampling)))
+                  _half_width(stratum, stratum.size, level))
         for group, (spread, residual), stratum, number
         in zip(planned, spreads, strata, neyman, strict=True)
     )  # fmt: skip
@@ -150,7 +151,7 @@ def _spreads(
 def _pilot_spreads(group: AnswerGroup) -> tuple[float, float] | None:
     labelled = group.labelled
     n = int(labelled.sum())
-    if n < _MIN_PILOT:
+    if n < _MIN_PILOT or has_equal_labels(group):  # whose spread of 0 says little
         return None
     shares = group.shares
     y = group.people[labelled] - shares @ group.people[labelled]
@@ -193,8 +194,7 @@ def _labels_for(stratum: _Stratum, half_width: float, level: float, fewest: int)
     size = stratum.size
 
     def reaches(n: int) -> bool:
-        variance = stratum.sampling + (1 / n - 1 / size) * stratum.residual**2
-        return bool(stdtrit(max(1, n - 2), (1 + level) / 2) ** 2 * variance <= half_width**2)
+        return _half_width(stratum, n, level) <= half_width
 
     low, high = min(fewest, size), size
     if reaches(low):
@@ -205,6 +205,12 @@ def _labels_for(stratum: _Stratum, half_width: float, level: float, fewest: int)
         middle = (low + high) // 2
         low, high = (low, middle) if reaches(middle) else (middle, high)
     return high
+
+
+def _half_width(stratum: _Stratum, n: int, level: float) -> float:
+    """Return the half-width that n labels of a method give its mean."""
+    variance = stratum.sampling + (1 / n - 1 / stratum.size) * stratum.residual**2
+    return float(stdtrit(max(1, n - 2), (1 + level) / 2) * np.sqrt(variance))
 
 
 def _allocate(

@@ -60,7 +60,7 @@ def test_without_a_scale_there_is_no_interval_and_a_reason():
         and math.isnan(estimate.high)
     )
     assert "no interval" in describe_equal_labels(labelled(2.0), None)
-    assert "another grade of 14%" in describe_equal_labels(labelled(2.0), (0, 3))
+    assert "another grade of 14 %" in describe_equal_labels(labelled(2.0), (0, 3))
 
 
 @given(st.lists(st.integers(0, 3), min_size=20, max_size=40).filter(lambda x: len(set(x)) > 1))
