@@ -134,6 +134,7 @@ class DistilledJudge(FeatureJudge):
     """
 
     Config = DistilledConfig
+    gives_margins = True
 
     def __init__(self, config: DistilledConfig, encoder: TextEncoder | None = None) -> None:
         super().__init__(config.rubric, encoder)

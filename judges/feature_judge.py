@@ -25,6 +25,8 @@ class FeatureJudge(ABC):
     """Reads the features of rationales and grades them; a subclass says how."""
 
     models: tuple[str, ...] = ()
+    gives_margins = False
+    """Whether evidence has the probability of each grade."""
 
     def __init__(self, rubric: str, encoder: TextEncoder | None = None) -> None:
         self.rubric: Rubric = load_rubric(rubric)

@@ -64,6 +64,7 @@ class LLMJudge:
         self._make = make_engine or (
             lambda run: make_chosen_engine(config.engine, None, run, "judge")
         )
+        self._engine_scores = make_engine is not None or config.engine_scores
         self._engines: dict[Path, Engine] = {}
         self._batch = prompts_at_once(config.engine, config.batch)
         self.rubric = load_rubric(config.rubric)
@@ -121,6 +122,11 @@ class LLMJudge:
         prompts = list(self._prompts(inputs, 0, run.catalog))
         replies = [verdict.text if verdict.status == SCORED else "" for verdict in verdicts]
         return score_margins(self._engine(run), prompts, replies, self.rubric)
+
+    @property
+    def gives_margins(self) -> bool:
+        """Whether `margins` may yield more than None: the engine scores, by one criterion."""
+        return self._engine_scores and len(self.rubric.criteria) == 1
 
     @property
     def asks_by_batches(self) -> bool:

@@ -58,6 +58,12 @@ class LLMJudgeConfig(PromptOptions):
             )
         return self
 
+    @property
+    def engine_scores(self) -> bool:
+        """Whether the engine gives log-probabilities of texts; a server may not."""
+        engine = parse_engine_settings(self.engine, "judge").engine
+        return getattr(engine, "scores_by", "") != "off"
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def engine_semantics(self) -> dict[str, Any]:

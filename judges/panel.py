@@ -83,6 +83,7 @@ class Panel:
     """
 
     Config = PanelConfig
+    gives_margins = False  # a median has no probability
     rubric: Rubric
     caveats: tuple[str, ...]
     models: tuple[str, ...]

@@ -51,6 +51,7 @@ class ReplyJudge:
     """
 
     Config = ReplyJudgeConfig
+    gives_margins = False  # replies are texts alone
 
     def __init__(self, config: ReplyJudgeConfig) -> None:
         self._config = config

@@ -68,6 +68,12 @@ class CascadeConfig(BaseModel):
             raise ConfigError(
                 '`boundaries` and unsure = ["boundary"] need each other', "give both, or none"
             )
+        for setting, doubt in (("margin", "margin"), ("samples", "disagreement")):
+            if setting in self.model_fields_set and doubt not in self.unsure:
+                raise ConfigError(
+                    f'`{setting}` says nothing without "{doubt}" in `unsure`',
+                    f'add "{doubt}" to `unsure`, or leave out `{setting}`',
+                )
         if "unscored" not in self.unsure:
             raise ConfigError(
                 "what the cheap judge cannot grade would stay unscored",
@@ -117,6 +123,14 @@ class Cascade:
                 f"judge {config.cheap.name!r} says the same whenever it is asked",
                 'leave "disagreement" out of `unsure`',
             )
+        if "margin" in config.unsure and not getattr(cheap, "gives_margins", True):
+            raise ConfigError(
+                f"judge {config.cheap.name!r} gives no log-probabilities, so that the margin of a"
+                " verdict is never known, and every answer would go to the strong judge",
+                'leave "margin" out of `unsure`, or take a cheap judge whose engine scores answers'
+                " to a rubric of one criterion, or a distilled one",
+            )
+        _refuse_boundaries_off_scale(config.boundaries, cheap.rubric)
         self._cheap, self._strong, self._config = cheap, strong, config
         self._n_judged = self._n_escalated = 0
         self.rubric = cheap.rubric
@@ -194,6 +208,11 @@ class Cascade:
         return tuple(doubts)
 
     @property
+    def gives_margins(self) -> bool:
+        """Whether a verdict's margin may be known: by the probabilities of the cheap judge."""
+        return bool(getattr(self._cheap, "gives_margins", True))
+
+    @property
     def asks_by_batches(self) -> bool:
         """Whether the cheap judge asks a server by its Batch endpoint."""
         return isinstance(self._cheap, BatchJudge) and self._cheap.asks_by_batches
@@ -234,6 +253,18 @@ class Cascade:
             for judge in (self._cheap, self._strong)
         ]
         return Cascade.from_judges(both[0], both[1], self._config)
+
+
+def _refuse_boundaries_off_scale(boundaries: Sequence[float], rubric: Rubric) -> None:
+    """Raise ConfigError for a boundary that lies within the scale of no criterion."""
+    scales = {(criterion.low, criterion.high): None for criterion in rubric.criteria}
+    for boundary in boundaries:
+        if not any(low <= boundary <= high for low, high in scales):
+            known = " and ".join(f"{low} to {high}" for low, high in scales)
+            raise ConfigError(
+                f"boundary {boundary:g} is not on the scale of rubric {rubric.name}, {known}",
+                "name boundaries between two of its grades",
+            )
 
 
 def _combine(

@@ -186,10 +186,49 @@ def test_settings_that_contradict_are_refused():
         make(Plain(), Plain(), "margin")
     with pytest.raises(ConfigError, match="the same whenever it is asked"):
         make(Plain(), Plain(), "unscored", "disagreement")
+    for setting in ({"margin": 2.0}, {"samples": 3}):
+        with pytest.raises(ConfigError, match="says nothing without"):
+            make(Plain(), Plain(), "unscored", **setting)
     other = Plain()
     other.rubric = small_rubric(("rating", 0, 4))
     with pytest.raises(ConfigError, match="different rubrics"):
         make(Plain(), other, "unscored")
+
+
+@pytest.mark.parametrize("boundary", [-0.5, 3.5, 2.5e9, math.nan])
+def test_a_boundary_off_the_scale_is_refused(boundary):
+    with pytest.raises(ConfigError, match=r"not on the scale of rubric .*, 0 to 3"):
+        make(Plain(), Plain(), "unscored", "boundary", boundaries=[1.5, boundary])
+
+
+def test_a_boundary_may_be_on_the_scale_of_any_criterion():
+    cheap, strong = Plain(), Plain()
+    cheap.rubric = strong.rubric = small_rubric(("wit", 0, 1), ("tact", 1, 7))
+    assert make(cheap, strong, "unscored", "boundary", boundaries=[0.5, 6.5])
+
+
+@pytest.mark.parametrize(
+    ("judge", "config", "allowed"),
+    [
+        ("heuristic", {}, False),
+        ("llm", {"engine": OPENAI}, False),  # without a tokenizer a server scores nothing
+        ("llm", {"engine": OPENAI | {"tokenizer": "any"}}, True),
+        ("llm", {"engine": OPENAI | {"tokenizer": "any"}, "rubric": "rationale-quality"}, False),
+    ],
+)
+def test_margins_need_a_cheap_judge_that_has_some(judge, config, allowed):
+    spec = {"judge": judge, "label": "small", "config": {"rubric": "rationale-0-3"} | config}
+    card = cards.find_card("cascade", "judge")
+    settings = {
+        "cheap": spec,
+        "strong": spec | {"label": "large"},
+        "unsure": ["unscored", "margin"],
+    }
+    if allowed:
+        assert construct_judge(card, cards.build_config(card, settings))
+        return
+    with pytest.raises(ConfigError, match="'small' gives no log-probabilities"):
+        construct_judge(card, cards.build_config(card, settings))
 
 
 def test_it_is_constructed_by_its_card_and_its_identity_holds_both_judges():

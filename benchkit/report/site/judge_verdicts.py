@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchkit.report.grades.answers import answer_grades
+from benchkit.report.grades.judge_caveats import combine_caveats
 from benchkit.report.grades.means import stage_weighted_mean
 from benchkit.runs.records import JudgementManifest, PlannedJudge
 from benchkit.runs.store import Run
@@ -31,7 +32,9 @@ def read_verdicts(runs: Sequence[Run], judges: Sequence[PlannedJudge]) -> list[M
         if not complete:
             continue
         rows = _rows(*complete[0]) if complete[0][0] is runs[0] else {}
-        method_verdicts.append(MethodVerdicts(judge.label, rows, _summary(complete, len(runs))))
+        method_verdicts.append(
+            MethodVerdicts(judge.label, rows, _summary(judge.label, complete, len(runs)))
+        )
     return method_verdicts
 
 
@@ -62,7 +65,9 @@ def _rows(run: Run, manifest: JudgementManifest) -> dict[str, dict[str, Any]]:
     }
 
 
-def _summary(complete: Sequence[tuple[Run, JudgementManifest]], seeds: int) -> dict[str, Any]:
+def _summary(
+    label: str, complete: Sequence[tuple[Run, JudgementManifest]], seeds: int
+) -> dict[str, Any]:
     runs, manifests = zip(*complete, strict=True)
     first = manifests[0]
     graded = answer_grades(runs, manifests)
@@ -75,7 +80,7 @@ def _summary(complete: Sequence[tuple[Run, JudgementManifest]], seeds: int) -> d
         "cases": len(graded),
         "scored": graded["grade"].count(),
         "means": {name: f"{cell.mean:.3f}" for name, cell in means.items() if cell},
-        "remarks": [*first.caveats, *several],
+        "remarks": [*combine_caveats((label, manifest) for manifest in manifests), *several],
         "warnings": list(
             dict.fromkeys(text for manifest in manifests for text in manifest.warnings)
         ),

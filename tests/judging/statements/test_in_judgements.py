@@ -79,6 +79,31 @@ def test_the_table_ends_with_the_control_and_grades_are_as_without(tmp_path):
     assert not any("statement" in name for name in names if name.startswith("mean"))
 
 
+def test_the_control_is_on_the_cases_of_each_method(tmp_path):
+    judged = Judged(tmp_path)
+    for name, cases in (("one", (0, 1, 2)), ("other", (1,))):
+        rows = answers("judged", [3, 2, 1])
+        for place in cases:
+            rows[place] |= {
+                "statements": as_structs(STATEMENTS[place]),
+                "stated_reasons": [{"text": "new", "recalled": True}] * (place == 1),
+                "control": "Many.",
+                "control_statements": as_structs(CONTROLS if place else [("supported", 0, 2)]),
+                "control_reasons": [{"text": "new", "recalled": False}] * (place == 1),
+            }
+        judged.judged(name, rows, by=judge())
+    (table,) = collect_grades(judged.store, judged.plan(judge()))
+    assert table.rows[0].statement_control.precision.mean == pytest.approx(1 / 3)
+    assert table.rows[1].statement_control.precision.mean == 0  # not that of other cases
+    (shown,) = [t for t in grade_tables("made", [table]) if "statements of" in t.title]
+    counts = [row[:2] for row in shown.rows]
+    assert counts == [
+        ("one", "3"), ("control, cases of one", "3"), ("other", "1"), ("control, cases of other", "1")
+    ]  # fmt: skip
+    (note,) = [note for note in shown.notes if note.startswith("Of how many")]
+    assert note.endswith("one: precision 2, recall 1; control, cases of one: recall 1.")
+
+
 def one_mean(table, label):
     return next(row for row in table.rows if row.label == label).means["rating"].mean
 
