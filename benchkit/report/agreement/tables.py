@@ -51,7 +51,10 @@ def agreement_tables(report: AgreementReport) -> Iterator[TextTable]:
     """
     is_synthetic = any(SYNTHETIC in name for name in report.ratings.raters)
     for table in _tables(report):
-        yield replace(table, title=mark_synthetic(table.title)) if is_synthetic else table
+        if is_synthetic and SYNTHETIC not in table.title:
+            yield replace(table, title=mark_synthetic(table.title))
+        else:
+            yield table
 
 
 def _tables(report: AgreementReport) -> Iterator[TextTable]:

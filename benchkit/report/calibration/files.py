@@ -1,5 +1,6 @@
 """Calibrated judges as CSV and as records."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -49,10 +50,11 @@ def _records(report: CalibrationReport) -> Iterator[dict[str, Any]]:
                            "high": share.corrected.high}  # fmt: skip
             yield record
         if check := method.transport:
+            seen = "" if math.isnan(check.detectable) else f"; detectable {check.detectable:.4g}"
             yield {
                 "statistic": "transport", **name, "value": check.shift, "low": check.low,
                 "high": check.high, "p": check.p,
-                "detail": f"{check.verdict}; detectable {check.detectable:.4g}",
+                "detail": f"{check.verdict}{seen}",
             }  # fmt: skip
     if report.overall is not None:
         yield {"statistic": "mean", "method": "all of them", **_values(report.overall)}

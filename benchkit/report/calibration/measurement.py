@@ -1,7 +1,7 @@
 """Correct a judge's figures by people's labels, and ask whether it could replace people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -111,8 +111,9 @@ def measure_calibration(
     reasons = [find_refusal(group) for group in answers.groups]
     matters = _MATTERS * _scale_range(answers)
     usable = [not reason for reason in reasons]
-    transports = iter(
-        check_transport([g for g, ok in zip(answers.groups, usable, strict=True) if ok], matters)
+    transports = map(
+        _forget_degenerate,
+        check_transport([g for g, ok in zip(answers.groups, usable, strict=True) if ok], matters),
     )
     methods = []
     first = 0  # label of the method
@@ -142,6 +143,17 @@ def measure_calibration(
         ),
         () if answers.categories is None else _ceiling(answers, seed),
     )  # fmt: skip
+
+
+def _forget_degenerate(check: TransportCheck | None) -> TransportCheck | None:
+    """Return what is known of a shift without any variance: its value, and no more.
+
+    So it is where all labels are equal, or on one line, by which a few may be by accident.
+    """
+    if check is None or check.detectable > 0:
+        return check
+    nan = float("nan")
+    return replace(check, low=nan, high=nan, p=nan, detectable=nan, verdict="open")
 
 
 def _scale_range(answers: JudgedAnswers) -> float:

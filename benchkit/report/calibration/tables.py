@@ -1,5 +1,6 @@
 """A calibrated judge in tables, which fit into 80 columns."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from benchkit.report.calibration.judged_answers import JudgedAnswers
@@ -9,6 +10,7 @@ from benchkit.report.core.labels import format_mean, format_p_value
 from benchkit.report.core.text_table import TextTable
 from benchkit.stats.agreement.synthetic_raters import SYNTHETIC
 from benchkit.stats.calibration.prediction_powered import CalibratedEstimate, Estimate
+from benchkit.stats.calibration.transport import TransportCheck
 
 _VERDICTS = {"shifted": "no: shifted", "holds": "yes", "open": "open"}
 
@@ -129,7 +131,7 @@ def _transport(report: CalibrationReport) -> TextTable:
         if check := method.transport:
             shift = format_mean(check.shift, check.low, check.high, "{:.2f}".format)
             rows.append(
-                (method.method, shift, format_p_value(check.p), f"{check.detectable:.2f}",
+                (method.method, shift, format_p_value(check.p), _detectable(check),
                  _VERDICTS[check.verdict])
             )  # fmt: skip
     notes: tuple[str, ...] = (
@@ -140,6 +142,11 @@ def _transport(report: CalibrationReport) -> TextTable:
         " been; open: too few labels to say. A method that is off also bends the line of the"
         " others: look at the largest shift first.",
     )
+    checks = [method.transport for method in report.methods if method.transport]
+    if any(math.isnan(check.detectable) for check in checks):
+        notes += (
+            "-: labels that are all equal, or all on one line, do not say how they would vary.",
+        )
     if not report.has_unlabelled:
         notes += (
             "People graded every answer here. --judgements (with --suite for a store) corrects the"
@@ -149,6 +156,10 @@ def _transport(report: CalibrationReport) -> TextTable:
     title = f"Does the calibration of the others hold? {judge_title(report)}"
     title = report.answers.mark(title)
     return TextTable(title, header, tuple(rows), notes)
+
+
+def _detectable(check: TransportCheck) -> str:
+    return "-" if math.isnan(check.detectable) else f"{check.detectable:.2f}"
 
 
 def _three_ways(estimate: CalibratedEstimate) -> tuple[str, str, str]:

@@ -14,16 +14,22 @@ from benchkit.judging.annotation.population import find_judgements
 from benchkit.report.agreement.ratings_io import read_ratings
 from benchkit.report.calibration.files import CALIBRATION_CSV_COLUMNS, calibration_csv
 from benchkit.report.calibration.judged_answers import (
+    JudgedAnswers,
     answers_of_judgements,
     answers_of_ratings,
     join_labels,
 )
 from benchkit.report.calibration.measurement import measure_calibration
 from benchkit.report.calibration.people_labels import read_people_labels
+from benchkit.report.calibration.plan_table import plan_tables
 from benchkit.report.calibration.tables import calibration_tables
 from benchkit.report.core.text_table import render_markdown
 from benchkit.report.grades.answers import answer_grades
+from benchkit.report.grades.collection import collect_grades
 from benchkit.report.grades.tables import grade_tables, grades_csv
+from benchkit.runs.store import Store
+from benchkit.stats.calibration.answer_group import make_group
+from benchkit.stats.calibration.label_plan import GroupPlan, LabelPlan, plan_labels
 from tests.support.labelled_store import METHODS, LabelledStore
 
 
@@ -107,6 +113,57 @@ def test_equal_labels_do_not_look_exactly_known(store):
     assert "alpha: people gave all 2; the interval allows" in " ".join(means.notes)
     difference = next(d for d in report.differences if {d.first, d.second} == {"alpha", "beta"})
     assert difference.estimate.corrected.half_width > report.methods[1].mean.corrected.half_width
+
+
+def test_equal_labels_say_nothing_of_a_shift(store):
+    labels = read_people_labels([store.labels])
+    equal = replace(labels, table=labels.table.with_columns(grade=pl.lit(2.0)))
+    (answers,) = answers_of_judgements(find_judgements([store.store], "plum"), equal)
+    report = measure_calibration(answers)
+    shown = tables(report)["Does the calibration of the others hold? toys, rating, judge stern"]
+    assert [row[2:] for row in shown.rows] == [("-", "-", "open")] * 3
+    assert any(note.startswith("-: labels that are all equal") for note in shown.notes)
+    assert "detectable" not in calibration_csv([report])
+
+
+def test_synthetic_people_are_said_in_every_title(store):
+    labels = read_people_labels([store.labels])
+    table = labels.table.with_columns(rater=pl.format("SYNTHETIC {}", "rater"))
+    synthetic = replace(labels, table=table)
+    (answers,) = answers_of_judgements(find_judgements([store.store], "plum"), synthetic)
+    shown = list(calibration_tables([measure_calibration(answers)]))
+    shown += plan_tables(answers, plan_labels(answers.groups, 0.1), 0.5)
+    assert len(shown) == 7 and all(t.title.startswith("SYNTHETIC: ") for t in shown)
+    for table in (shown[0], shown[-1]):
+        assert "SYNTHETIC: the labels are generated, and say nothing of people." in table.notes
+
+
+def test_the_reports_tables_say_synthetic_of_labels_and_of_data(store, tmp_path):
+    path = tmp_path / "synthetic.csv"
+    table = pl.read_csv(store.labels, infer_schema=False)
+    table.with_columns(rater=pl.format("SYNTHETIC {}", "rater")).write_csv(path)
+    records = Store(store.store)
+    plan = records.plan("plum")
+    (table,) = collect_grades(records, plan, read_people_labels([path]))
+    titles = [t.title for t in grade_tables(plan.title, [table])]
+    assert titles[0].startswith("SYNTHETIC: Made: toys, grades")
+    assert sum("corrected by people" in title for title in titles) == 3
+    for title in titles:
+        assert title.startswith("SYNTHETIC: ") or "corrected" not in title
+    plan = plan.model_copy(update={"title": "SYNTHETIC: Made"})
+    (table,) = collect_grades(records, plan, read_people_labels([store.labels]))
+    titles = [t.title for t in grade_tables(plan.title, [table])]
+    assert all(title.count("SYNTHETIC") == 1 for title in titles)
+
+
+def test_a_width_that_is_not_reached_is_printed_as_wider():
+    plan = LabelPlan(0.1, (GroupPlan(50, 0, 0, 0.4, 0.3, None, 50, 0.10004),), False, True)
+    answers = JudgedAnswers(
+        "toys", "stern", "rating", None, ("alpha",), (make_group([1.0, 2.0], [1.0, 2.0]),), (),
+        *[np.zeros(0)] * 4,
+    )  # fmt: skip
+    (table,) = plan_tables(answers, plan, 0.5)
+    assert "alpha (± 0.10004)" in " ".join(table.notes)
 
 
 def test_a_favoured_method_does_not_get_the_calibration_of_the_others(store, favouring):

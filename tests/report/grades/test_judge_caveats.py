@@ -3,12 +3,14 @@
 import pytest
 
 from benchkit.judging.annotation.population import find_judgements
+from benchkit.judging.rubric import load_rubric
 from benchkit.report.calibration.judged_answers import plan_answers
 from benchkit.report.grades.collection import collect_grades
 from benchkit.report.grades.judge_caveats import combine_caveats
 from benchkit.report.grades.tables import grade_tables
 from tests.support.judged_store import Judged, answers, judge
 
+RUBRIC = load_rubric("rationale-0-3").model_dump(mode="json")
 FITTED = "{} of the {} rationales it graded are of users whose labels it was fitted to"
 
 
@@ -49,7 +51,7 @@ def test_a_table_counts_the_runs_that_it_shows(judged):
         ("one", "2 of 2 escalated (100.0 %)"),
         ("other", "0 of 2 escalated (0 %)"),
     ):
-        judged.judged(method, answers("judged", [1, 2]), caveats=(share,))
+        judged.judged(method, answers("judged", [1, 2]), caveats=(share,), rubric=RUBRIC)
     judged.judged("broken", [], status="failed", caveats=("9 of 9 escalated (100.0 %)",))
     plan = judged.plan()
     assert "2 of 4 escalated (50.0 %)" in notes_of(judged, plan)
@@ -58,10 +60,12 @@ def test_a_table_counts_the_runs_that_it_shows(judged):
 
 
 def test_the_former_judge_of_a_label_is_named(judged):
-    run = judged.judged("one", answers("judged", [3, 3]), by=judge("quality", 1))
+    run = judged.judged("one", answers("judged", [3, 3]), by=judge("quality", 1), rubric=RUBRIC)
     assert "another judge" not in notes_of(judged, judged.plan(judge("quality", 1)))
-    judged.verdicts(run, answers("judged", [1, 1]), judge("quality", 2), kind="llm")
-    judged.verdicts(run, answers("judged", [1, 1]), judge("quality-x", 3), kind="llm")
+    judged.verdicts(run, answers("judged", [1, 1]), judge("quality", 2), kind="llm", rubric=RUBRIC)
+    judged.verdicts(
+        run, answers("judged", [1, 1]), judge("quality-x", 3), kind="llm", rubric=RUBRIC
+    )
     notes = notes_of(judged, judged.plan(judge("quality", 2)))
     assert "another judge has the label quality, too, and is not shown: heuristic" in notes
     assert "id 0000000000000001; to see both" in notes

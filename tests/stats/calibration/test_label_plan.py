@@ -80,6 +80,25 @@ def test_a_method_with_hardly_a_label_borrows_the_spread_of_the_others():
     assert plan.groups[1].residual_spread == plan.groups[0].residual_spread
 
 
+def test_a_floor_below_the_half_width_is_reached():
+    rng = np.random.default_rng(7)
+    parts = [group(rng, int(size), 1.0, 1.0, 40) for size in rng.integers(60, 120, 40)]
+    for part in plan_labels(parts, 0.22).groups:
+        assert (part.labels_each is None) == (part.floor > 0.22)
+    assert {part.labels_each is None for part in plan_labels(parts, 0.22).groups} == {True, False}
+
+
+def test_equal_labels_do_not_stand_for_the_spread():
+    rng = np.random.default_rng(8)
+    equal = group(rng, 500, 1.0, 0.5, 0)
+    equal = replace(equal, people=np.where(np.arange(500) < 40, 2.0, NAN))
+    alone = plan_labels([equal], 0.2)
+    assert not alone.from_labels and alone.groups[0].labels_each > 40
+    assert alone.groups[0].spread == pytest.approx(equal.judge.std())
+    beside = plan_labels([group(rng, 500, 1.0, 0.5, 80), equal], 0.1)
+    assert beside.from_labels and beside.groups[1].spread == beside.groups[0].spread > 0.5
+
+
 def test_users_with_several_answers_raise_the_floor():
     rng = np.random.default_rng(5)
     judge = np.repeat(rng.normal(size=200), 3)
