@@ -79,6 +79,16 @@ def test_a_judge_of_the_same_label_is_said_to_replace_the_former():
 
 
 @pytest.mark.usefixtures("ran")
+def test_the_report_names_the_judge_that_another_one_hides():
+    said("judge", "--suite", "small.toml")
+    assert "another judge" not in said("report", "--suite", "small")
+    said("judge", "--suite", "small.toml", "--cases", "5")
+    text = " ".join(said("report", "--suite", "small").split())
+    assert text.count("another judge has the label strict, too, and is not shown") == 1
+    assert "under a --label of its own" in text
+
+
+@pytest.mark.usefixtures("ran")
 def test_a_cascade_counts_what_it_escalates_and_what_both_judges_used(tmp_path):
     (tmp_path / "judges.py").write_text(
         JUDGES
@@ -97,7 +107,7 @@ class Patient(Strict):
     (tmp_path / "cascade.toml").write_text('unsure = ["unscored"]\n' + "".join(both))
     said("judge", "--suite", "small.toml", "--by", "cascade", "--config", "cascade.toml")
     store = Store(tmp_path / "runs")
-    seen = 0
+    seen = judged = escalated = 0
     for row in store.plan("small").rows:
         run = store.run("small", row.task, row.label, row.run_id)
         (judgement,) = run.judgements()
@@ -108,7 +118,11 @@ class Patient(Strict):
         share = f"{n_escalated} of {n_judged} escalated ({100 * n_escalated / n_judged:.1f} %)"
         assert share in judgement.caveats
         seen += 1
+        judged, escalated = judged + n_judged, escalated + n_escalated
     assert seen == 2
+    text = " ".join(said("report", "--suite", "small").split())
+    assert f" {escalated} of {judged} escalated ({100 * escalated / judged:.1f} %)" in text
+    assert text.count(" escalated (") == 1
 
 
 def test_all_judges_together_and_what_likely_means(tmp_path):

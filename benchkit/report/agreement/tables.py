@@ -157,8 +157,8 @@ def _raters_notes(report: AgreementReport) -> Iterator[str]:
             f"Weighted: each grade counts for the {weights.min():.3g} to {weights.max():.3g}"
             " answers that its answer represents, in means and shares, kappa, correlations, exact"
             " agreement and the means of systems. Counts, confusion matrices, α, ICC, p of a pair"
-            f" and correlations within {_units(report)} are unweighted. All of them say as much as"
-            f" {effective_number(weights):.0f} answers of equal weights (Kish)."
+            f" and correlations within {_units(report)} are unweighted. With weights the"
+            f" answers say as much as {effective_number(weights):.0f} of equal weights (Kish)."
         )
     if report.n_pairs_left_out:
         yield (
