@@ -172,7 +172,7 @@ def test_weights_are_said_with_the_samples_that_they_leave(weighted):
     assert "as much as 16 samples" in note  # (10 * 3 + 10)^2 / (10 * 9 + 10)
     assert tables[0].rows[0][1] == "20"
     plain = " ".join(said("agree", weighted).split())
-    assert "as much as 16 answers of equal weights" in plain
+    assert "as much as 16 of equal weights" in plain
     even = weighted.with_name("even.csv")
     even.write_text(weighted.read_text().replace(",3\n", ",1\n"))
     tables, _ = agreement_like_paper([even], "c-apo:figure10")
