@@ -7,11 +7,18 @@ import pytest
 
 from benchkit.errors import ConfigError
 from benchkit.runs.store import Store
-from tests.cli.test_judge import SUITE
 from tests.support.command_line import said
-from tests.support.samplers import SAMPLERS
-from tests.support.suites import make_suite, run_all
-from tests.support.toy_judges import EXPLAINERS, JUDGES
+from tests.support.explained_suite import run_explained_suite, write_explained_suite
+from tests.support.toy_judges import JUDGES
+
+JUDGING = """
+[judging]
+cases = 20
+[[judging.judges]]
+judge = "judges.py:Strict"
+label = "strict"
+config = { rubric = "rationale-quality" }
+"""
 
 RUBRIC = """
 title = "Wit"
@@ -31,16 +38,10 @@ description = "how witty"
 @pytest.fixture
 def cases(methods, tmp_path):
     """A store with two methods that explain, and the cases that are judged."""
-    methods.write_text(methods.read_text() + SAMPLERS + EXPLAINERS)
+    write_explained_suite(methods, tmp_path, JUDGING)
     (tmp_path / "judges.py").write_text(JUDGES)
-    (tmp_path / "small.toml").write_text(SUITE)
     (tmp_path / "wit.toml").write_text(RUBRIC)
-    toy = {"source": "toy", "options": {"users": 40, "items": 50}, "candidates": {"count": 4}}
-    suite = make_suite(
-        "Explains", "ExplainsMore", datasets=[{"name": "toy", **toy}], decoding={"n": 1},
-        protocols=["scored", "sampled"],
-    )  # fmt: skip
-    run_all(suite, tmp_path)
+    run_explained_suite(tmp_path)
     store = Store(tmp_path / "runs")
     row = store.plan("small").rows[0]
     return store.run("small", row.task, row.label, row.run_id).predictions()["case_id"].to_list()

@@ -5,100 +5,24 @@ import re
 from collections import Counter
 
 import pytest
-from typer.testing import CliRunner
 
-from benchkit.cli.main import app
-from benchkit.errors import EngineError
 from benchkit.runs.store import Store
 from tests.support.command_line import invoked
 from tests.support.openai_engine import edit
 from tests.support.openai_server import Edit, Status, TestServer
 from tests.support.server_backends import EchoBackend
+from tests.support.server_suites import (
+    OVERLOADED,
+    TOO_LONG,
+    USERS,
+    list_candidates,
+    manifest,
+    write_suite,
+    zero_shot,
+)
 from tests.support.tiny_chat_model import tiny_tokenizer
 
 pytestmark = pytest.mark.usefixtures("environment")
-
-USERS, ITEMS = 60, 20
-OVERLOADED = Edit(lambda _: {"error": {"message": "model overloaded", "code": 503}})
-TOO_LONG = Status(400, body={"error": {"message": "maximum context length is 128 tokens"}})
-
-
-@pytest.fixture
-def environment(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def server():
-    with TestServer(EchoBackend(reply=list_candidates), model="m") as running:
-        yield running
-
-
-def list_candidates(text, number, seed, backwards=False):
-    """The candidates of a prompt as a numbered list, with a reason; a verdict for a judge."""
-    if "<eval>" in text:
-        return "It fits. <eval>RATING-2</eval>"
-    titles = text.partition("Candidates:\n")[2].partition("\n\n")[0].split("\n")
-    titles = titles[::-1] if backwards else titles
-    lines = [f"{place}. {title}" for place, title in enumerate(titles, 1)]
-    return "\n".join([*lines, "Reason: it fits what was chosen before."])
-
-
-def zero_shot(suite):
-    """The text of a suite with another method."""
-    return suite.replace("chat-rec", "zero-shot").replace("retrieve = 0, ", "")
-
-
-def write_suite(folder, url, engine="", head="", judge=False):
-    ratings = ["user,item,rating,timestamp"]
-    for user in range(USERS):
-        for place in range(6):
-            item = (user * 7 + place * 3) % ITEMS
-            ratings.append(f"u{user},i{item},{1 + (user + place) % 5},{1600000000 + place}")
-    (folder / "r.csv").write_text("\n".join(ratings) + "\n")
-    items = ["item,title", *(f"i{item},Thing {item}" for item in range(ITEMS))]
-    (folder / "i.csv").write_text("\n".join(items) + "\n")
-    settings = f'kind = "openai", base_url = "{url}", model = "m", max_retries = 0, concurrency = 1'
-    judging = f"""
-[judging]
-cases = 50
-answers = "scored"
-judges = [{{ judge = "llm", config = {{ engine = {{ {settings} }}, retries = 0 }} }}]
-"""
-    path = folder / "shop.toml"
-    path.write_text(f"""
-title = "Shop"
-protocols = ["scored"]
-{head}
-[[datasets]]
-name = "shop"
-source = "table"
-options = {{ interactions = "r.csv", items = "i.csv" }}
-candidates = {{ count = 5 }}
-[[methods]]
-method = "chat-rec"
-config = {{ backbone = "m", retrieve = 0, engine = {{ {settings}{engine and ", "}{engine} }} }}
-{judging * judge}""")
-    return path
-
-
-@pytest.fixture
-def benchkit(tmp_path, monkeypatch):
-    """Calls `benchkit COMMAND --suite ...` in a folder; returns exit code and screen."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(command, suite, *options):
-        done = CliRunner().invoke(app, [command, "--suite", str(suite), *options])
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return done.exit_code, " ".join(done.stdout.split())
-
-    return call
-
-
-def manifest(folder):
-    (run,) = Store(folder / "runs").runs()
-    return run.manifest()
 
 
 @pytest.mark.parametrize(
@@ -273,94 +197,6 @@ def test_a_server_that_refuses_several_answers_gives_them_one_by_one(tmp_path, s
     assert len(server.seen) == USERS + 1 + 3 * USERS
 
 
-# Judges
-
-
-def test_a_judge_whose_server_fails_is_asked_again(tmp_path, server, benchkit):
-    suite = write_suite(tmp_path, server.url)
-    benchkit("run", suite)
-    judged = write_suite(tmp_path, server.url, judge=True)
-    server.always = OVERLOADED
-    code, screen = benchkit("judge", judged)
-    assert code == 1
-    assert "judgements without a readable answer" in screen and "model overloaded" in screen
-    assert "max_fault_share" in screen
-    server.always = None
-    code, screen = benchkit("judge", judged)  # without --again
-    assert code == 0
-    (run,) = Store(tmp_path / "runs").runs()
-    (judgement,) = run.judgements()
-    assert (judgement.status, judgement.faults) == ("complete", [])
-    server.seen.clear()
-    benchkit("judge", judged)
-    assert not server.seen
-
-
-def test_a_judge_that_is_asked_again_asks_its_server(tmp_path, server, benchkit):
-    suite = write_suite(tmp_path, server.url, judge=True)
-    benchkit("run", suite)
-    (run,) = Store(tmp_path / "runs").runs()
-
-    def grades():
-        (judgement,) = run.judgements()
-        rows = run.verdicts(judgement).filter(stage="judged")["grades"].to_list()
-        return {row[0]["grade"] for row in rows}
-
-    assert grades() == {2.0}
-    server.backend.reply = lambda *_: "<eval>RATING-3</eval>"
-    server.seen.clear()
-    server.faults.extend([None] * 3 + [Status(500)])
-    assert benchkit("judge", suite, "--again")[0] == 1
-    assert benchkit("judge", suite)[0] == 0
-    assert grades() == {3.0}
-    # Users who had the same and are answered the same are the same question to a judge.
-    questions = {json.dumps(seen.body) for seen in server.seen}
-    assert 1 < len(questions) <= run.judgements()[0].counts["judged"]
-    assert len(server.seen) == len(questions) + 1
-
-
-def test_a_judgement_that_broke_off_uses_no_older_answers(tmp_path, server, benchkit):
-    suite = write_suite(tmp_path, server.url, judge=True)
-    second = suite.read_text().partition("[[methods]]")[2].partition("[judging]")[0]
-    second = second.replace('"chat-rec"', '"chat-rec"\nlabel = "again"')
-    second = second.replace('backbone = "m"', 'backbone = "m", answer_tokens = 399')
-    suite.write_text(suite.read_text().replace("\n[judging]", f"[[methods]]{second}\n[judging]"))
-    benchkit("run", suite)
-    runs = sorted(Store(tmp_path / "runs").runs(), key=lambda run: run.manifest().label)
-    server.backend.reply = lambda *_: "<eval>RATING-3</eval>"
-    server.faults.extend([None, Status(500)])  # neither of the two comes to its end
-    server.always = Status(500)
-    assert benchkit("judge", suite, "--again")[0] == 1
-    server.faults.clear()
-    server.always = None
-    for path in (runs[1].path / "judgements").iterdir():
-        path.unlink()
-    assert benchkit("judge", suite)[0] == 0
-    for run in runs:
-        (judgement,) = run.judgements()
-        rows = run.verdicts(judgement).filter(stage="judged")["grades"].to_list()
-        assert {row[0]["grade"] for row in rows} == {3.0}
-
-
-def test_a_few_faults_of_a_judge_are_named(tmp_path, server, benchkit):
-    suite = write_suite(tmp_path, server.url)
-    benchkit("run", suite)
-    server.faults.extend([None, OVERLOADED])
-    lenient = write_suite(tmp_path, server.url, head="max_fault_share = 0.5", judge=True)
-    code, screen = benchkit("judge", lenient)
-    assert code == 0
-    assert "warning" in screen and "judgements without a readable answer" in screen
-
-
-def test_probes_of_a_judge_whose_server_fails_are_no_table(tmp_path, server, benchkit):
-    suite = write_suite(tmp_path, server.url)
-    benchkit("run", suite)
-    judged = write_suite(tmp_path, server.url, judge=True)
-    server.always = OVERLOADED
-    with pytest.raises(EngineError, match=r"judgements without .* model overloaded"):
-        invoked("judge", "--suite", judged, "--probe", 3)
-
-
 def test_dry_runs_ask_nothing(tmp_path, server):
     suite = write_suite(tmp_path, server.url)
     invoked("run", "--suite", suite, "--dry-run", "--out", tmp_path / "runs")
@@ -408,64 +244,3 @@ class Faulty(Base):
     assert code == 1
     assert "1 of 60 cases without a readable answer (.017): no answer from my own" not in screen
     assert "2 of 60 cases without a readable answer (.033): no answer from my own" in screen
-
-
-THINKS = {"content": "", "reasoning_content": "Let me see. " * 9}
-
-
-def ask_for_samples(suite, decoding=""):
-    head = 'protocols = ["scored", "sampled"]\n'
-    text = suite.read_text().replace('protocols = ["scored"]\n', head + decoding)
-    suite.write_text(zero_shot(text))
-
-
-@pytest.mark.parametrize("method", ["chat-rec", "zero-shot"])
-@pytest.mark.parametrize("message", [THINKS, {"content": None}, {"content": " \n"}], ids=str)
-def test_a_model_that_only_thinks_until_max_tokens_fails_the_run(
-    tmp_path, server, benchkit, method, message
-):
-    suite = write_suite(tmp_path, server.url)
-    if method == "zero-shot":
-        text = suite.read_text().replace('["scored"]', '["scored", "sampled"]')
-        suite.write_text(zero_shot(text))
-    server.always = edit(lambda c: c.update(message=message, finish_reason="length"))
-    code, screen = benchkit("run", suite)
-    assert code == 1
-    assert "the answer ended at max_tokens without any text" in screen
-    assert "raise max_tokens in [decoding], or turn the model's thinking off" in screen
-    assert benchkit("run", suite)[0] == 1
-    bodies = [json.dumps(seen.body) for seen in server.seen]
-    assert len(set(bodies)) == len(bodies)  # the same request would bring the same
-
-
-def test_a_few_answers_without_text_stay_truncated_and_are_named(tmp_path, server, benchkit):
-    suite = write_suite(tmp_path, server.url)
-    text = suite.read_text().replace('["scored"]', '["scored", "sampled"]')
-    suite.write_text(zero_shot(text))
-    cut = edit(lambda c: c.update(message=THINKS, finish_reason="length"))
-    server.faults.extend([None, cut])
-    code, screen = benchkit("run", suite)
-    assert code == 0
-    note = "1 of 60 cases without a readable answer (.017): the answer ended at max_tokens without"
-    assert note in screen
-    (run,) = Store(tmp_path / "runs").runs()
-    statuses = [
-        sample["status"] for row in run.predictions()["samples"].to_list() for sample in row
-    ]
-    assert statuses.count("truncated") >= 1
-    assert "error" not in statuses
-
-
-def test_one_sample_without_text_among_others_is_no_fault(tmp_path, server, benchkit):
-    suite = write_suite(tmp_path, server.url)
-    ask_for_samples(suite, "[decoding]\nn = 2\ntemperature = 0.7\n")
-
-    def cut_first(reply):
-        first, *rest = reply["choices"]
-        cut = {**first, "message": THINKS, "finish_reason": "length"}
-        return {**reply, "choices": [cut, *rest]}
-
-    server.always = Edit(cut_first)
-    code, screen = benchkit("run", suite)
-    assert code == 0
-    assert "without a readable answer" not in screen
