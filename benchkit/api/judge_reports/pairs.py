@@ -14,7 +14,6 @@ from benchkit.errors import StoreError
 from benchkit.io import folder_name
 from benchkit.judging.pairs.pair_run import (
     PAIR_COLUMNS,
-    PairFacts,
     PairTask,
     estimate_pairs,
     judge_pairs,
@@ -24,7 +23,7 @@ from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST
 from benchkit.lm.data_parallel.engine_factory import use_engine_factory
 from benchkit.report.core.terminal_table import print_tables
 from benchkit.report.pairs.files import write_pairs
-from benchkit.report.pairs.pair_summary import summarize_pairs
+from benchkit.report.pairs.pair_summary import PairFacts, summarize_pairs
 from benchkit.report.pairs.tables import pair_tables
 
 if TYPE_CHECKING:
@@ -65,9 +64,7 @@ def compare_answers(
             tables.append(table)
             of_judge = usage.setdefault(task.job.spec.name, Counter())
             of_judge.update(used)
-            facts.append(
-                replace(task.facts, is_synthetic=judges_generated_data(planned, task.task))
-            )
+            facts.append(_facts_of(planned, task))
     facts += _tasks_without_runs(planned, facts)
     table = pl.concat(tables) if tables else pl.DataFrame(schema=PAIR_COLUMNS)
     if table.is_empty():
@@ -92,6 +89,19 @@ def report_pairs(planned: "JudgingPlan", console: "Console", leaderboards: Path)
 
 def _list_tasks(planned: "JudgingPlan") -> Iterator[PairTask]:
     return plan_pairs(planned.store, planned.targets, planned.judging, missing=planned.missing)
+
+
+def _facts_of(planned: "JudgingPlan", task: PairTask) -> PairFacts:
+    """Return what is to be said of a task; some caveats are known only once it is judged."""
+    judge = task.job.judge
+    return PairFacts(
+        task.job.spec.name,
+        task.task,
+        judge.rubric.pairwise,
+        judge.caveats,
+        task.left_out,
+        judges_generated_data(planned, task.task),
+    )
 
 
 def _tasks_without_runs(planned: "JudgingPlan", facts: Sequence[PairFacts]) -> Iterator[PairFacts]:

@@ -53,30 +53,6 @@ class PairTask:
     left_out: tuple[tuple[str, str], ...] = ()
     """Methods that are in no pair, each with the reason."""
 
-    @property
-    def facts(self) -> "PairFacts":
-        """What a report says beside the verdicts; caveats are complete once it has judged."""
-        judge = self.job.judge
-        return PairFacts(
-            self.job.spec.name, self.task, judge.rubric.pairwise, judge.caveats, self.left_out
-        )
-
-
-@dataclass(frozen=True)
-class PairFacts:
-    """What a reader must know of the comparisons of a task by a judge, beside its verdicts."""
-
-    judge: str
-    task: str
-    is_pairwise: bool
-    """Whether the judge was shown pairs, and not single answers."""
-    caveats: tuple[str, ...] = ()
-    """Of the judge."""
-    left_out: tuple[tuple[str, str], ...] = ()
-    """Methods that are in no pair, each with the reason."""
-    is_synthetic: bool = False
-    """Whether the answers are to generated data."""
-
 
 def plan_pairs(
     store: Store,

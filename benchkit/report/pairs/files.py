@@ -31,15 +31,15 @@ def write_pairs(
     paths = []
     judges = list(dict.fromkeys(summary.judge for summary in summaries))
     for judge, stem in zip(judges, unique_stems(("pairs", judge) for judge in judges), strict=True):
-        own = [summary for summary in summaries if summary.judge == judge]
+        of_judge = [summary for summary in summaries if summary.judge == judge]
         record = {
-            "synthetic": any(summary.is_synthetic for summary in own),
+            "synthetic": any(summary.is_synthetic for summary in of_judge),
             "usage": {judge: usage.get(judge, {})},
-            "tasks": [pair_record(summary) for summary in own],
+            "tasks": [pair_record(summary) for summary in of_judge],
         }
         rows = table.filter(judge=judge)
         texts = {
-            ".md": render_markdown(list(pair_tables(own))),
+            ".md": render_markdown(list(pair_tables(of_judge))),
             ".csv": csv_text(rows.columns, rows.iter_rows()),
             ".json": json.dumps(record, indent=2, allow_nan=False) + "\n",
         }

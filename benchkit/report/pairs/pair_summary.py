@@ -7,10 +7,25 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchkit.judging.pairs.pair_run import PairFacts
 from benchkit.stats.bias_test import Effect, measure_shifts
 from benchkit.stats.clusters import find_clusters
 from benchkit.stats.ranking.bradley_terry import Comparisons, Strengths, rank_by_comparisons
+
+
+@dataclass(frozen=True)
+class PairFacts:
+    """What a reader must know of the comparisons of a task by a judge, beside its verdicts."""
+
+    judge: str
+    task: str
+    is_pairwise: bool
+    """Whether the judge was shown pairs, and not single answers."""
+    caveats: tuple[str, ...] = ()
+    """Of the judge."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Methods that are in no pair, each with the reason."""
+    is_synthetic: bool = False
+    """Whether the answers are to generated data."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from benchkit.judging.pairs.pair_run import PAIR_COLUMNS, PairFacts
+from benchkit.judging.pairs.pair_run import PAIR_COLUMNS
 from benchkit.report.core.terminal_table import print_tables
 from benchkit.report.pairs.files import pair_record, write_pairs
-from benchkit.report.pairs.pair_summary import summarize_pairs
+from benchkit.report.pairs.pair_summary import PairFacts, summarize_pairs
 from benchkit.report.pairs.tables import describe_pairs, pair_tables
 
 SCORES = {"first": 1, "second": -1, "unscored": None}
