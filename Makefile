@@ -17,7 +17,7 @@ quickstart: install
 test: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist worksteal
 
-test-slow: $(VENV)/installed-test
+test-slow: $(VENV)/installed-test-slow
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --durations=20
 
 lint: $(VENV)/installed-test
@@ -32,6 +32,7 @@ docs: $(VENV)/installed-docs
 
 bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_scoring.py
+	$(BIN)/python tests/benchmarks/bench_evaluation.py --out leaderboards/benchmarks/evaluation.json
 	$(BIN)/python tests/benchmarks/bench_prepare.py
 	$(BIN)/python tests/benchmarks/bench_isolation.py
 	$(BIN)/python tests/benchmarks/bench_out_of_core.py --reviews 10000000 --limit-gb 6 --way always --compare
@@ -45,7 +46,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench_nano.py
 	$(BIN)/python tests/benchmarks/bench_page.py
 	$(BIN)/python tests/benchmarks/bench_report.py
-	$(BIN)/python tests/benchmarks/bench_sasrec.py --out leaderboards/quickstart/bench_sasrec.json
+	$(BIN)/python tests/benchmarks/bench_sasrec.py --family --out leaderboards/benchmarks/sasrec_family.json
 
 # At most eight minutes on one large GPU; downloads no model. Liger and vLLM count if installed.
 gpu-check: $(VENV)/installed-test
@@ -65,6 +66,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) --editable '.[recbole,lm,openai,teacher,plots,docs,test]'
+	touch $@
+
+$(VENV)/installed-test-slow: $(VENV)/installed-test
+	$(PIP) --editable '.[recbole,lm,openai,teacher,plots,docs,test-slow]'
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

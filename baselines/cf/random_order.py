@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from baselines.cf.scoring import as_sequence
 from benchkit.types import Capability, Prediction, Request, RunContext, Sample, TrainView
 
 
@@ -36,7 +37,7 @@ class Random:
             # Assigned in the order of ids, so that a score belongs to an item, not to a position.
             scores = np.empty_like(draws)
             scores[np.argsort(request.candidates)] = draws
-            yield Prediction(request.case_id, scores.tolist())
+            yield Prediction(request.case_id, as_sequence(scores))
 
     def sample(self, requests: Sequence[Request], run: RunContext) -> Iterator[Prediction]:
         n = int(run.decoding["n"])

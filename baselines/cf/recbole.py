@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from baselines.cf import recbole_data, recbole_models, recbole_shim
-from baselines.cf.scoring import predict_candidates
+from baselines.cf.scoring import as_sequence, predict_candidates
 from benchkit.errors import ConfigError
 from benchkit.evaluation.validation_ndcg import mean_validation_ndcg
 from benchkit.types import Capability, Prediction, Request, RunContext, TrainView
@@ -191,7 +191,7 @@ class RecBole:
             scores = self._ask("predict", columns, device).reshape(-1)
             ends = np.cumsum([len(request.candidates) for request in batch])
             for request, row in zip(batch, np.split(scores, ends[:-1]), strict=True):
-                yield Prediction(request.case_id, row.tolist())
+                yield Prediction(request.case_id, as_sequence(row))
 
     def _ask(
         self, method: str, columns: dict[str, "torch.Tensor"], device: str

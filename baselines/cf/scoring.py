@@ -1,11 +1,14 @@
 """From item codes and catalogue scores to predictions, for all collaborative filters."""
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchkit.types import Prediction, Request
+
+_MANY_SCORES = 1_000
 
 
 def history_codes(request: Request, index: Mapping[str, int]) -> NDArray[np.int64]:
@@ -35,5 +38,17 @@ def predict_candidates(
         for request, scores in zip(batch, score_all(batch), strict=True):
             if request.candidates is not candidates:  # the same tuple comes again under `full`
                 candidates = request.candidates
-                codes = np.fromiter((index[item] for item in candidates), dtype=np.int64)
-            yield Prediction(request.case_id, scores[codes].tolist())
+                codes = np.fromiter(map(index.__getitem__, candidates), dtype=np.int64)
+            yield Prediction(request.case_id, as_sequence(scores[codes]))
+
+
+def as_sequence(scores: NDArray[np.floating]) -> Sequence[float]:
+    """Return [c] scores as a list or, where there are many, as an `array`.
+
+    A list of a catalogue of 100,000 items takes longer to make, and to make an array of again, than
+    all of the evaluation.
+    """
+    if len(scores) < _MANY_SCORES:
+        values: list[float] = scores.tolist()
+        return values
+    return array("d", scores.astype(np.float64).tobytes())

@@ -1,7 +1,7 @@
 """Judge the rationales of runs that are in the store."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from benchkit.config.suite_code import check_code
 from benchkit.config.suite_files import locate_judges
 from benchkit.errors import ConfigError, StoreError
 from benchkit.judging.judge_job import make_judge_jobs
-from benchkit.judging.judgeable_runs import JudgeableRun, find_judgeable_runs
+from benchkit.judging.judgeable_runs import JudgeableRun, find_judgeable_runs, find_missing_runs
 from benchkit.judging.probes.judge_probes import probe_judges
 from benchkit.judging.reply_file import read_replies
 from benchkit.judging.runner import (
@@ -51,6 +51,7 @@ class JudgingPlan:
         targets: The runs whose rationales are judged.
         store: The run store.
         engines: What makes the judges' engines; None for those of this process.
+        missing: (task, method) -> why none of its runs is among them.
     """
 
     suite: Suite
@@ -59,6 +60,7 @@ class JudgingPlan:
     targets: tuple[JudgeableRun, ...]
     store: Store
     engines: EngineFactory | None = None
+    missing: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def estimate(self, probe: int | None = None, again: bool = False) -> Iterator[str]:
         """Say what judging, or probing so many cases, would take; nothing is asked.
@@ -127,16 +129,16 @@ def plan_judging(
         )
     records = Store(Path(store))
     name = resolved.name if limit_users is None else f"{resolved.name}@{limit_users}users"
-    targets = find_judgeable_runs(
-        records, resolved, name, Path(data), as_names(methods), as_names(datasets)
-    )
+    selected = as_names(methods), as_names(datasets)
+    targets = find_judgeable_runs(records, resolved, name, Path(data), *selected)
     if not targets:
         raise StoreError(
             f"store {store}: no complete run of suite {name!r} to judge",
             f"benchkit run --suite {suite} --out {store}",
         )
     _check_runs(records, resolved, name, Path(data), judging, for_pairs)
-    return JudgingPlan(resolved, name, judging, tuple(targets), records, engines)
+    missing = find_missing_runs(records, name, *selected)
+    return JudgingPlan(resolved, name, judging, tuple(targets), records, engines, missing)
 
 
 def judge(

@@ -155,7 +155,8 @@ EstimateOption = Annotated[
 ProbeOption = Annotated[
     int | None,
     typer.Option(
-        min=2, help="Store no grades; measure how changes to so many answers move the grades."
+        min=2,
+        help="Store no grades; measure how changes to so many answers of each method move them.",
     ),
 ]
 

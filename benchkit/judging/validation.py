@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from benchkit.errors import MethodError
@@ -12,24 +13,34 @@ from benchkit.judging.verdicts import JudgeInput, Verdict
 _NAMES = ("backbone", "model", "models")
 _DATED = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|latest)$")  # "gpt-4o-2024-08-06"
 _HINT = "correct the judge: one verdict an input, in order (benchkit.judging.verdicts)"
+_GRADES_HINT = "correct the judge: grades of the rubric's scale ({}), or unscored with the reason"
 
 
 def validate_verdicts(
-    verdicts: Iterator[Verdict], inputs: Sequence[JudgeInput], rubric: Rubric
+    verdicts: Iterator[Verdict], inputs: Sequence[JudgeInput], rubric: Rubric, noun: str = "case"
 ) -> Iterator[Verdict]:
-    """Yield `verdicts` as they come. Raises MethodError at the first that is not of its input."""
+    """Yield `verdicts` as they come. Raises MethodError at the first that is not of its input.
+
+    noun: what the error calls an input.
+    """
     verdicts = iter(verdicts)
     for judge_input in inputs:
         verdict = next(verdicts, None)
-        if problem := _find_problem(verdict, judge_input.key, rubric):
-            raise MethodError(f"case {judge_input.key!r}: {problem}", _HINT)
+        if problem := _find_problem(verdict, judge_input.key):
+            raise MethodError(f"{noun} {judge_input.key!r}: {problem}", _HINT)
         assert verdict is not None  # noqa: S101
+        if verdict.status != "unscored" and (
+            problem := describe_wrong_grades(verdict.grades, rubric)
+        ):
+            scales = ", ".join(f"{c.name} {c.low}..{c.high}" for c in rubric.criteria)
+            cause = f"{noun} {judge_input.key!r}: {problem}"
+            raise MethodError(cause, _GRADES_HINT.format(scales))
         yield verdict
     if next(verdicts, None) is not None:
         raise MethodError("the judge gave more verdicts than it had inputs", _HINT)
 
 
-def _find_problem(verdict: Verdict | None, key: str, rubric: Rubric) -> str:
+def _find_problem(verdict: Verdict | None, key: str) -> str:
     if verdict is None:
         return "there is no verdict"
     if verdict.key != key:
@@ -38,10 +49,22 @@ def _find_problem(verdict: Verdict | None, key: str, rubric: Rubric) -> str:
         if verdict.grades:
             return "it is unscored, and has grades"
         return "" if verdict.reason else "it is unscored without a reason"
-    if set(verdict.grades) != {criterion.name for criterion in rubric.criteria}:
-        return f"it grades {', '.join(verdict.grades) or 'nothing'}"
+    return ""
+
+
+def describe_wrong_grades(grades: Mapping[str, float], rubric: Rubric) -> str:
+    """Return why grades by criterion are not those of a rubric; '' if they are.
+
+    >>> from benchkit.judging.rubric import load_rubric
+    >>> describe_wrong_grades({"rating": 4}, load_rubric("rationale-0-3"))
+    'rating 4 is outside 0..3'
+    """
+    if set(grades) != {criterion.name for criterion in rubric.criteria}:
+        return f"it grades {', '.join(grades) or 'nothing'}"
     for criterion in rubric.criteria:
-        grade = verdict.grades[criterion.name]
+        grade = grades[criterion.name]
+        if not isinstance(grade, Real):  # what a judge in Python gave is not checked before
+            return f"{criterion.name} {grade!r} is no number"
         if not criterion.low <= grade <= criterion.high:
             return f"{criterion.name} {grade} is outside {criterion.low}..{criterion.high}"
     return ""

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchkit.stats.arrays import Floats
-from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.clusters import Clusters, count_clusters
 from benchkit.stats.permutation_test import count_differences, sign_flip_p_values
 from benchkit.stats.power import minimum_detectable_effect
+from benchkit.stats.sign_flip_interval import sign_flip_interval
 
 POWER = 0.8
 LEVEL = 0.05
@@ -38,7 +38,7 @@ class Effect:
     """Users, or the n cases where each user has one."""
     value: float
     low: float
-    """Lower limit of the 95 % interval."""
+    """Lower limit of the 95 % interval; of a shift -inf where the test could reject no mean."""
     high: float
     p: float
     """Of a mean of zero (two-sided), or of a share within the tolerance (one-sided)."""
@@ -73,6 +73,9 @@ def measure_shifts(
 ) -> list[Effect]:
     """Return the mean of each set of changes [n], with the sign-flip test of a mean of zero.
 
+    The interval has the means that the same test does not reject, so that it excludes zero just
+    where p is at most .05. Fewer than six users reject none: it has no limits then.
+
     Args:
         changes: Change of each case.
         clusters: For each set the cases of each user, where users have several.
@@ -88,14 +91,24 @@ def measure_shifts(
             effects.append(Effect(0, 0, _NAN, _NAN, _NAN, _NAN, _NAN, step))
             continue
         units = count_clusters(cluster, len(x))
-        low, high = mean_interval(x, seed=seed, clusters=cluster)
-        if not x.any():  # a bootstrap of zeros has no width, however few they are
-            high = step * _upper_share_of_none(units)
-            low = -high
+        low, high = sign_flip_interval(x, LEVEL, seed, cluster)
+        if np.ptp(x) == 0 and (not x.any() or math.isfinite(low)):
+            # Equal changes have no spread, however few they are: some users may differ by a step.
+            spread = step * _upper_share_of_none(units)
+            low, high = float(x[0]) - spread, float(x[0]) + spread
+        low, high = _as_tested(low, high, float(x.mean()), p)
         effects.append(
             Effect(len(x), units, float(x.mean()), low, high, p, _error(x, cluster), step)
         )
     return effects
+
+
+def _as_tested(low: float, high: float, value: float, p: float) -> tuple[float, float]:
+    """Return the limits on that side of zero where p says they are, whose draws are others."""
+    if p > LEVEL:
+        return min(low, 0.0), max(high, 0.0)
+    tiny = math.ulp(0.0)
+    return (max(low, tiny), high) if value > 0 else (low, min(high, -tiny))
 
 
 def measure_share(moved: ArrayLike, clusters: Clusters | None, tolerance: float) -> Effect:

@@ -1,25 +1,30 @@
-"""SASRec beside RecBole's SASRec: training time and accuracy on MovieLens 100K.
+"""SASRec beside RecBole's and RecTools': training time and accuracy on MovieLens 100K.
 
-Both in this process, one after the other, on one thread, from the same training rows. Both keep
-the weights of the epoch with the best NDCG@10 on the same validation cases, and both are asked the
-same 943 test cases of 30 candidates. Accuracies come with 95% bootstrap intervals over users; look
-at the ratio of times. RecBole's is configured as in the catalogue, which trains it far faster than
-its own defaults do (`--recbole-defaults`: an hour or more, for it trains on one row a prefix), and
-both stop when `patience` epochs in a row have brought no better validation score.
+One after the other, on one thread, from the same training rows. All keep the weights of the epoch
+with the best NDCG@10 on the same validation cases, stop when `patience` epochs in a row brought
+no better score, and are asked the same 943 test cases of 30 candidates. Accuracies come with 95%
+bootstrap intervals over users; look at the ratio of times. RecBole's is configured as in the
+catalogue, which trains it far faster than its own defaults do (`--recbole-defaults`: an hour or
+more, for it trains on one row a prefix). RecTools' needs a Python of its own
+(`--rectools-python`). `--family` adds our other networks, with the paired difference from SASRec.
 """
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from baselines.cf.recbole import RecBole
@@ -29,12 +34,15 @@ from benchkit.data import sources
 from benchkit.data.dataset import PreparedDataset
 from benchkit.data.preparation.pipeline import prepare_dataset
 from benchkit.data.spec import DatasetSpec
+from benchkit.data.splits.base import TRAIN
 from benchkit.evaluation.lookup import find_metric
 from benchkit.evaluation.ranks import ranks_from_scores
 from benchkit.stats.bootstrap import mean_interval
 from benchkit.types import Recommender, RunContext
 
 METRICS = ("hr@1", "hr@5", "ndcg@5")
+PAIRED = "ndcg@5"
+FAMILY = ("gsasrec", "esasrec", "hstu")
 
 
 @dataclass
@@ -91,8 +99,8 @@ def one_thread() -> Iterator[None]:
 
 def measure(
     name: str, make: Callable[[], Recommender], dataset: PreparedDataset, seed: int
-) -> Figures:
-    """Train, ask the test cases, and score the answers."""
+) -> tuple[Figures, NDArray[np.float64]]:
+    """Train, ask the test cases, and score the answers; return the values of each case too."""
     method, progress = make(), Epochs(name)
     with tempfile.TemporaryDirectory() as scratch, one_thread():
         run = RunContext(seed, dataset.catalog, Path(scratch), progress, Path(scratch))
@@ -101,17 +109,65 @@ def measure(
         trained, processor = time.perf_counter(), time.process_time() - processor
         answers = list(method.predict(list(dataset.requests(dataset.test)), run))
         asked = time.perf_counter()
-    ranks = ranks_from_scores([answer.scores for answer in answers], dataset.test.target_position)
-    values = {metric: find_metric(metric).values(ranks) for metric in METRICS}
-    return Figures(
+    scores = np.array([answer.scores for answer in answers])
+    metrics, paired = score(scores, dataset)
+    figures = Figures(
         name,
         method.config.model_dump(),
         round(trained - start, 2),
         round(processor, 2),
         progress.count,
         round(asked - trained, 2),
-        {k: tuple(np.round((x.mean(), *mean_interval(x)), 4).tolist()) for k, x in values.items()},
+        metrics,
     )
+    return figures, paired
+
+
+def measure_rectools(
+    python: str, dataset: PreparedDataset, seed: int
+) -> tuple[Figures, NDArray[np.float64]]:
+    """Let RecTools train and answer in a process of its own, and score the answers."""
+    ours, rows = SASRec.Config(), dataset.interactions
+    arrays = {
+        "user": rows.user, "item": rows.item, "train": np.flatnonzero(dataset.part == TRAIN),
+        "n_items": len(dataset.catalog),
+        "limits": json.dumps({"epochs": ours.epochs, "patience": ours.patience}),
+    }  # fmt: skip
+    for name, cases in (("validation", dataset.valid), ("test", dataset.test)):
+        columns = {
+            "user": cases.user, "start": cases.start, "stop": cases.stop,
+            "candidates": cases.candidates, "target": cases.target_position,
+        }  # fmt: skip
+        arrays |= {f"{name}_{column}": values for column, values in columns.items()}
+    script = Path(__file__).with_name("rectools_sasrec.py")
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    with tempfile.TemporaryDirectory() as folder:
+        files = [str(Path(folder) / name) for name in ("rows.npz", "answers.npz")]
+        np.savez(files[0], **arrays)
+        subprocess.run(
+            [python, str(script), *files, str(seed)],
+            check=True, env={**environment, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        answers = dict(np.load(files[1]))
+    metrics, paired = score(answers["scores"], dataset)
+    seconds = (round(float(answers[f"{name}_seconds"]), 2) for name in ("train", "train_cpu"))
+    figures = Figures(
+        "rectools", json.loads(str(answers["config"])), *seconds, int(answers["epochs"]),
+        round(float(answers["predict_seconds"]), 2), metrics,
+    )  # fmt: skip
+    return figures, paired
+
+
+def score(
+    scores: NDArray[np.float64], dataset: PreparedDataset
+) -> tuple[dict[str, tuple[float, float, float]], NDArray[np.float64]]:
+    """Return mean, low and high of each metric, and [n] values of the paired one."""
+    ranks = ranks_from_scores(scores, dataset.test.target_position)
+    values = {metric: find_metric(metric).values(ranks) for metric in METRICS}
+    metrics = {
+        k: tuple(np.round((x.mean(), *mean_interval(x)), 4).tolist()) for k, x in values.items()
+    }
+    return metrics, values[PAIRED]
 
 
 def main() -> None:
@@ -120,6 +176,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recbole-defaults", action="store_true", help="RecBole's own settings")
     parser.add_argument("--no-recbole", action="store_true", help="ours alone")
+    parser.add_argument("--rectools-python", help="of an environment with rectools[torch]==0.19")
+    parser.add_argument("--family", action="store_true", help=f"also {', '.join(FAMILY)}")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
 
@@ -141,20 +199,40 @@ def main() -> None:
     }
     if options.no_recbole:
         del makers["recbole"]
-    measured = {}
+    if options.family:
+        for name in FAMILY:
+            config = SASRec.Config.model_validate(cards.find_card(name).config)
+            makers[name] = partial(SASRec, config)
+    measured, values = {}, {}
     for name, make in makers.items():
-        measured[name] = measure(name, make, dataset, options.seed)
+        measured[name], values[name] = measure(name, make, dataset, options.seed)
         print(measured[name].line(), flush=True)
+    if options.rectools_python:
+        measured["rectools"], values["rectools"] = measure_rectools(
+            options.rectools_python, dataset, options.seed
+        )
+        print(measured["rectools"].line(), flush=True)
 
-    figures: dict[str, object] = {name: asdict(own) for name, own in measured.items()}
-    if "recbole" in measured:
-        own, theirs = measured["benchkit"], measured["recbole"]
-        ratio = theirs.train_seconds / own.train_seconds
-        of_cpu = theirs.train_cpu_seconds / own.train_cpu_seconds
-        figures |= {"time_ratio": round(ratio, 1), "cpu_time_ratio": round(of_cpu, 1)}
-        print(f"RecBole's training takes {ratio:.1f} times as long ({of_cpu:.1f} times the CPU)")
+    figures: dict[str, object] = {name: asdict(row) for name, row in measured.items()}
+    for name in measured.keys() - {"benchkit"}:
+        figures[f"{name} / benchkit"] = compare(measured, values, name)
+    print(json.dumps({k: v for k, v in figures.items() if k not in measured}, indent=1))
     if options.out:
-        options.out.write_text(json.dumps(figures, indent=2) + "\n")
+        options.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def compare(
+    measured: dict[str, Figures], values: dict[str, NDArray[np.float64]], name: str
+) -> dict[str, object]:
+    """Return ratios of times, and the paired difference of NDCG@5, ours minus the other's."""
+    ours, other = measured["benchkit"], measured[name]
+    difference = values["benchkit"] - values[name]
+    low, high = mean_interval(difference)
+    return {
+        "time_ratio": round(other.train_seconds / ours.train_seconds, 1),
+        "cpu_time_ratio": round(other.train_cpu_seconds / ours.train_cpu_seconds, 1),
+        "ndcg@5 ours minus theirs": np.round((difference.mean(), low, high), 4).tolist(),
+    }
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """benchkit anchors: drawn once, graded by version after version, and warned of."""
 
 import json
+import re
 import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from benchkit.cli.main import app
-from benchkit.errors import ConfigError
+from benchkit.errors import ConfigError, DataError
+from benchkit.runs.store import Store
 from tests.support.explained_suite import run_explained_suite, write_explained_suite
 from tests.support.toy_judges import JUDGES
 
@@ -40,6 +42,46 @@ def ran(methods, tmp_path):
     run_explained_suite(tmp_path, users=60)
 
 
+BAD = """
+
+class Bad(Seeing):
+    def verdict(self, judge_input):
+        grade = float("nan") if self.config.more else 99
+        return Verdict(judge_input.key, {c.name: grade for c in self.rubric.criteria})
+"""
+
+
+@pytest.mark.usefixtures("ran")
+def test_a_version_with_grades_off_the_scale_is_not_written(tmp_path):
+    judges = tmp_path / "judges.py"
+    judges.write_text(judges.read_text() + BAD)
+    rubric = ("--rubric", "rationale-quality")
+    drawn = anchors("--suite", "small.toml", "--n", "500", *rubric)
+    text = " ".join(drawn.output.split())
+    assert re.search(r"(\d+) anchors of \1 answers to judge, fewer than the 500 of --n", text)
+    before = (tmp_path / "anchors.json").read_bytes()
+    for settings, problem in ((rubric, "99 is outside"), (("--config", "newer.toml"), "nan is")):
+        arguments = ["anchors", "anchors.json", "--by", "judges.py:Bad", "--name", "bad", *settings]
+        result = CliRunner().invoke(app, arguments)
+        assert isinstance(result.exception, DataError), result.output
+        cause = result.exception.cause
+        assert cause.startswith("anchors.json: version 'bad': anchor '") and problem in cause
+    assert (tmp_path / "anchors.json").read_bytes() == before
+
+
+@pytest.mark.usefixtures("ran")
+def test_generated_data_are_marked_also_once_runs_are_gone(tmp_path):
+    store = Store(tmp_path / "runs")
+    plan = store.plan("small")
+    store.update_plan(plan.model_copy(update={"title": f"SYNTHETIC: {plan.title}"}))
+    rubric = ("--rubric", "rationale-quality")
+    assert "SYNTHETIC: " in anchors("--suite", "small.toml", *rubric, "--name", "one").output
+    shutil.rmtree(tmp_path / "runs")
+    second = anchors(*rubric, "--name", "two", "--max-shift", "4")
+    assert "SYNTHETIC: two beside one" in second.output, second.output
+    assert "Judge: a judge for tests." in second.output
+
+
 def anchors(*more):
     return CliRunner().invoke(app, ["anchors", "anchors.json", "--by", "judges.py:Seeing", *more])
 
@@ -48,7 +90,8 @@ def anchors(*more):
 def test_versions_are_compared_on_the_same_answers_without_runs_and_data(tmp_path):
     first = anchors("--suite", "small.toml", "--n", "40", "--rubric", "rationale-quality")
     assert first.exit_code == 0, first.output
-    assert "the first version" in first.output
+    assert "the first version" in first.output and "judge: a judge for tests" in first.output
+    assert "anchors.json: 40 anchors of " in first.output
     record = json.loads((tmp_path / "anchors.json").read_text())
     methods = [anchor["method"] for anchor in record["anchors"]]
     assert sorted({*methods}) == ["Explains", "ExplainsMore"]

@@ -54,7 +54,7 @@ def test_probes_are_printed_and_written_where_there_is_a_leaderboard(tmp_path):
     (tmp_path / "leaderboards" / "small").mkdir(parents=True)
     said("judge", "--suite", "small.toml", "--probe", "20")
     names = {path.name for path in (tmp_path / "leaderboards" / "small").iterdir()}
-    assert names == {"probes.md", "probes.csv", "probes.json"}
+    assert names == {"probes-strict.md", "probes-strict.csv", "probes-strict.json"}
     assert not list((tmp_path / "runs").rglob("judgements"))
 
 

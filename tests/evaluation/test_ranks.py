@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.evaluation.lookup import find_metric
-from benchkit.evaluation.ranks import Ranks, concatenate_ranks, ranks_from_scores
+from benchkit.evaluation.ranks import Ranks, concatenate_ranks, ranks_from_scores, top_columns
 
 NAMES = ["hr@1", "hr@5", "ndcg@5", "ndcg@10", "mrr"]
 
@@ -85,6 +85,26 @@ def test_concatenation_keeps_the_order_of_cases():
     assert joined.n_better.tolist() == [1, 0]
     assert len(joined) == 2
     assert isinstance(joined, Ranks)
+
+
+@pytest.mark.parametrize("n_columns", [1_999, 2_000, 2_345, 10_000])
+def test_the_top_of_many_columns_is_that_of_a_whole_sort(n_columns):
+    rng = np.random.default_rng(n_columns)
+    scores = np.stack(
+        [
+            rng.random(n_columns),
+            rng.integers(0, 3, n_columns),  # ties everywhere
+            np.where(rng.random(n_columns) < 0.001, 1.0, 0.0),  # fewer above than are wanted
+            np.where(np.arange(n_columns) > n_columns - 4, 1.0, -np.inf),  # hardly any listed
+            -np.sort(rng.random(n_columns)),  # all of the highest in one block
+            np.zeros(n_columns),
+        ]
+    )
+    answered = np.array([True, True, True, True, True, False])
+    for depth in (1, 10, 44):
+        expected = np.argsort(-scores, axis=1, kind="stable")[:, :depth].astype(np.int32)
+        expected[3, 3:] = expected[5] = -1
+        assert top_columns(scores, answered, depth).tolist() == expected.tolist()
 
 
 def test_metrics_agree_with_ranx():

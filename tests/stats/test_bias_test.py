@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchkit.stats.bias_test import Effect, measure_share, measure_shifts, min_same_signs
-from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.clusters import find_clusters
 from benchkit.stats.permutation_test import sign_flip_p_value
 from benchkit.stats.power import minimum_detectable_effect
@@ -26,7 +25,7 @@ def test_a_shift_by_hand():
     assert (effect.n, effect.units, effect.value) == (4, 4, 0.5)
     assert effect.p == pytest.approx(6 / 8, abs=0.02)
     assert effect.se == pytest.approx(math.sqrt((0.25 + 2.25 + 2.25 + 0.25) / 3 / 4))
-    assert (effect.low, effect.high) == mean_interval([1.0, -1.0, 2.0, 0.0])
+    assert (effect.low, effect.high) == (-math.inf, math.inf)
     assert math.isnan(effect.detectable())  # of four users no test rejects at .05
 
 
@@ -77,6 +76,21 @@ def test_more_tests_and_more_power_need_larger_effects(values, tests):
     assert math.isnan(among) or alone <= among + 1e-12
     assert math.isnan(alone) or alone <= effect.detectable(power=0.95) + 1e-12
     assert effect.low <= effect.value <= effect.high
+
+
+@given(st.lists(st.integers(-2, 3), min_size=1, max_size=30), st.integers(1, 3))
+def test_the_interval_excludes_zero_just_where_p_says_so(values, of_a_user):
+    labels = [f"u{i // of_a_user}" for i in range(len(values))]
+    effect = shift(np.array(values, dtype=float), labels if of_a_user > 1 else None)
+    assert (effect.p <= 0.05) == (effect.low > 0 or effect.high < 0)
+    assert effect.low <= effect.value <= effect.high
+
+
+def test_equal_changes_are_not_taken_for_certainty():
+    few, more = shift([1.0] * 5), shift([1.0] * 6)
+    assert (few.low, few.high, few.p) == (-math.inf, math.inf, pytest.approx(1 / 16))
+    upper = stats.binomtest(0, 6).proportion_ci(0.95, "exact").high
+    assert (more.low, more.high) == pytest.approx((1 - upper, 1 + upper))
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 30), (3, 30), (30, 30), (9, 40)])

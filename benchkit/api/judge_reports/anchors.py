@@ -6,13 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchkit.api.judge_reports.generated_data import judges_generated_data
 from benchkit.config.judging import JudgeSpec, JudgingSpec
-from benchkit.errors import ConfigError
-from benchkit.judging.anchors.anchor_file import AnchorSet, read_anchors, write_anchors
+from benchkit.errors import ConfigError, DataError
+from benchkit.judging.anchors.anchor_file import (
+    AnchorSet,
+    check_grades,
+    read_anchors,
+    write_anchors,
+)
 from benchkit.judging.anchors.anchor_run import draw_anchors, judge_anchors
 from benchkit.judging.judge_job import JudgeJob, make_judge_jobs
 from benchkit.judging.rubric import Rubric
+from benchkit.report.core.text_table import TextTable
 from benchkit.report.drift.drift_summary import Drift, VersionGrades, compare_versions
+from benchkit.report.drift.tables import drift_tables
 from benchkit.runs.progress import SilentProgress
 from benchkit.runs.store import Store
 from benchkit.types import RunContext
@@ -38,13 +46,39 @@ def make_anchor_judge(by: str, label: str, config: Mapping[str, Any]) -> JudgeJo
     return job
 
 
-def draw_from_plan(planned: "JudgingPlan", count: int) -> tuple[JudgeJob, AnchorSet]:
-    """Draw anchors from the runs of a suite. Raises ConfigError unless there is one judge."""
+@dataclass(frozen=True)
+class DriftReport:
+    """How far the last version of a judge is from earlier ones, and what a reader must know."""
+
+    drifts: tuple[Drift, ...]
+    """From the first version to this one, and from the one before, if that is another; nothing for
+    the first version."""
+    caveats: tuple[str, ...]
+    """Of the versions that are compared."""
+    is_synthetic: bool
+    """Whether the answers are to generated data."""
+
+    def tables(self) -> list[TextTable]:
+        """Return a table for each pair of versions."""
+        return list(drift_tables(self.drifts, self.caveats, self.is_synthetic))
+
+
+def draw_from_plan(planned: "JudgingPlan", count: int) -> tuple[JudgeJob, AnchorSet, int]:
+    """Draw anchors from the runs of a suite; there may be fewer than `count`.
+
+    Returns:
+        The judge, the anchors, and of how many answers they were drawn.
+
+    Raises:
+        ConfigError: There is not just one judge.
+    """
     jobs = make_judge_jobs(planned.judging)
     if len(jobs) > 1:
         names = ", ".join(job.spec.name for job in jobs)
         raise ConfigError(f"the suite has several judges: {names}", "name one with --by")
-    return jobs[0], draw_anchors(jobs[0], planned.targets, count)
+    anchors, available = draw_anchors(jobs[0], planned.targets, count)
+    anchors = anchors.model_copy(update={"synthetic": judges_generated_data(planned)})
+    return jobs[0], anchors, available
 
 
 def grade_anchors(
@@ -56,8 +90,10 @@ def grade_anchors(
     store: Path,
     device: str,
     limits: DriftLimits,
-) -> list[Drift]:
+) -> DriftReport:
     """Let a judge grade the anchors of a file, add its version to it, and return the drifts.
+
+    Nothing is written unless all grades are those of the rubric.
 
     Args:
         path: The file.
@@ -68,20 +104,28 @@ def grade_anchors(
         device: For a model in this process.
         limits: What is called a drift.
 
-    Returns:
-        From the first version to this one, and from the one before, if that is another; nothing
-        for the first version.
+    Raises:
+        DataError: A grade in the file, or one that the judge gave, is none of the rubric.
     """
     anchors = anchors or read_anchors(path)
+    rubric = job.judge.rubric
+    check_grades(anchors, rubric, path)
     cache = Store(store).cache
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         context = RunContext(
             0, anchors.catalog(), Path(scratch), SilentProgress(), cache, device=device
         )
-        judged = judge_anchors(anchors, job, context, name)
+        try:
+            judged = judge_anchors(anchors, job, context, name)
+        except DataError as error:
+            raise DataError(f"{path}: {error.cause}", error.hint) from error
+    drifts = compare_last_version(judged, rubric, limits)
     write_anchors(judged, path)
-    return compare_last_version(judged, job.judge.rubric, limits)
+    compared = {judged.versions[-1].name, *(drift.earlier for drift in drifts)}
+    caveats = [version.caveats for version in judged.versions if version.name in compared]
+    unique = dict.fromkeys(caveat for of_version in caveats for caveat in of_version)
+    return DriftReport(tuple(drifts), tuple(unique), judged.synthetic)
 
 
 def compare_last_version(anchors: AnchorSet, rubric: Rubric, limits: DriftLimits) -> list[Drift]:

@@ -1,12 +1,14 @@
 """Compare methods two by two by a suite's judges, print it, and write it beside the leaderboard."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from benchkit.api.judge_reports.generated_data import judges_generated_data
 from benchkit.console import echo_files
 from benchkit.errors import StoreError
 from benchkit.io import folder_name
@@ -21,7 +23,7 @@ from benchkit.lm.cost_estimate import ESTIMATE_NOTE, NO_COST
 from benchkit.lm.data_parallel.engine_factory import use_engine_factory
 from benchkit.report.core.terminal_table import print_tables
 from benchkit.report.pairs.files import write_pairs
-from benchkit.report.pairs.pair_summary import summarize_pairs
+from benchkit.report.pairs.pair_summary import PairFacts, summarize_pairs
 from benchkit.report.pairs.tables import pair_tables
 
 if TYPE_CHECKING:
@@ -45,35 +47,40 @@ def describe_pair_costs(planned: "JudgingPlan") -> Iterator[str]:
 
 def compare_answers(
     planned: "JudgingPlan",
-) -> tuple[pl.DataFrame, dict[str, dict[str, float]]]:
+) -> tuple[pl.DataFrame, dict[str, dict[str, float]], list[PairFacts]]:
     """Ask the judges about all pairs of answers; what was paid for before is kept.
 
     Returns:
-        A row a pair (`pair_run.PAIR_COLUMNS`), and what each judge's answers used.
+        A row a pair (`pair_run.PAIR_COLUMNS`), what each judge's answers used, and what a reader
+        must know of each judge and task.
 
     Raises:
         StoreError: No two methods explain the same cases.
     """
-    tables, usage = [], dict[str, Counter[str]]()
+    tables, usage, facts = [], dict[str, Counter[str]](), []
     with use_engine_factory(planned.engines):
         for task in _list_tasks(planned):
             table, used = judge_pairs(task)
             tables.append(table)
             of_judge = usage.setdefault(task.job.spec.name, Counter())
             of_judge.update(used)
+            facts.append(_facts_of(planned, task))
+    facts += _tasks_without_runs(planned, facts)
     table = pl.concat(tables) if tables else pl.DataFrame(schema=PAIR_COLUMNS)
     if table.is_empty():
+        reasons = dict.fromkeys(f"{m}: {why}" for fact in facts for m, why in fact.left_out)
         raise StoreError(
-            f"suite {planned.name!r}: no two methods explain the same cases",
+            f"suite {planned.name!r}: no two methods explain the same cases"
+            + (f" ({'; '.join(reasons)})" if reasons else ""),
             "compare two methods that give rationales, in the same task",
         )
-    return table, {judge: dict(used) for judge, used in usage.items()}
+    return table, {judge: dict(used) for judge, used in usage.items()}, facts
 
 
 def report_pairs(planned: "JudgingPlan", console: "Console", leaderboards: Path) -> None:
     """Compare, and print tables; write them into LEADERBOARDS/SUITE, where there is one."""
-    table, usage = compare_answers(planned)
-    summaries = list(summarize_pairs(table))
+    table, usage, facts = compare_answers(planned)
+    summaries = list(summarize_pairs(table, facts))
     print_tables(console, pair_tables(summaries))
     folder = leaderboards / folder_name(planned.name)
     if folder.is_dir():
@@ -81,4 +88,28 @@ def report_pairs(planned: "JudgingPlan", console: "Console", leaderboards: Path)
 
 
 def _list_tasks(planned: "JudgingPlan") -> Iterator[PairTask]:
-    return plan_pairs(planned.store, planned.targets, planned.judging)
+    return plan_pairs(planned.store, planned.targets, planned.judging, missing=planned.missing)
+
+
+def _facts_of(planned: "JudgingPlan", task: PairTask) -> PairFacts:
+    """Return what is to be said of a task; some caveats are known only once it is judged."""
+    judge = task.job.judge
+    return PairFacts(
+        task.job.spec.name,
+        task.task,
+        judge.rubric.pairwise,
+        judge.caveats,
+        task.left_out,
+        judges_generated_data(planned, task.task),
+    )
+
+
+def _tasks_without_runs(planned: "JudgingPlan", facts: Sequence[PairFacts]) -> Iterator[PairFacts]:
+    """Yield what is to be said of each judge and task that no method has a complete run of."""
+    known = {fact.task for fact in facts}
+    of_judges = {fact.judge: fact for fact in facts}
+    for name in dict.fromkeys(task for task, _ in planned.missing if task not in known):
+        reasons = tuple((m, why) for (task, m), why in planned.missing.items() if task == name)
+        for fact in of_judges.values():
+            is_synthetic = judges_generated_data(planned, name)
+            yield replace(fact, task=name, left_out=reasons, is_synthetic=is_synthetic)

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchkit.api.judge_reports.generated_data import judges_generated_data
 from benchkit.console import echo, echo_files
 from benchkit.io import folder_name
+from benchkit.judging.judge_job import make_judge_jobs
 from benchkit.report.core.terminal_table import print_tables
 from benchkit.report.probes.files import write_probes
 from benchkit.report.probes.tables import probe_tables
@@ -42,7 +44,9 @@ def report_probes(
     if summary.is_empty():
         echo("there are no judged answers to probe", fg="yellow", err=True)
         return
-    print_tables(console, probe_tables(summary, unmeasured))
+    caveats = {job.spec.name: job.judge.caveats for job in make_judge_jobs(planned.judging)}
+    about = caveats, judges_generated_data(planned)
+    print_tables(console, probe_tables(summary, unmeasured, *about))
     folder = leaderboards / folder_name(planned.name)
     if folder.is_dir():
-        echo_files(write_probes(summary, unmeasured, folder))
+        echo_files(write_probes(summary, unmeasured, folder, *about))

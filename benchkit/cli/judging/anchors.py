@@ -42,8 +42,8 @@ def anchors_command(
     """Let a new version of a judge grade the same answers again, and say how far it moved."""
     from benchkit import api
     from benchkit.api.judge_reports import anchors as reports
+    from benchkit.data.dataset_statistics import mark_synthetic
     from benchkit.report.core.terminal_table import print_tables, wide_console
-    from benchkit.report.drift.tables import drift_tables
 
     if suite and file.exists():
         raise typer.BadParameter(f"{file} has anchors already: leave it out", param_hint="--suite")
@@ -54,16 +54,21 @@ def anchors_command(
             suite, by=by, config=settings, methods=split_names(method), store=out, data=data,
             datasets=split_names(dataset), limit_users=limit_users, trust=trust,
         )  # fmt: skip
-        job, drawn = reports.draw_from_plan(planned, n)
+        job, drawn, available = reports.draw_from_plan(planned, n)
+        fewer = f", fewer than the {n:,} of --n" if len(drawn.anchors) < n else ""
+        echo(f"{file}: {len(drawn.anchors):,} anchors of {available:,} answers to judge{fewer}")
     else:
         job = reports.make_anchor_judge(by, "", settings)
     limits = reports.DriftLimits(max_shift, min_kappa)
-    drifts = reports.grade_anchors(
+    report = reports.grade_anchors(
         file, job, drawn, name=name, store=out, device=device, limits=limits
     )
-    if not drifts:
-        echo(f"{file}: the first version; call it again with the next one")
-    print_tables(wide_console(), drift_tables(drifts))
-    if any(drift.warnings for drift in drifts):
+    if not report.drifts:
+        line = f"{file}: the first version; call it again with the next one"
+        echo(mark_synthetic(line) if report.is_synthetic else line)
+        for caveat in report.caveats:
+            echo(f"judge: {caveat}")
+    print_tables(wide_console(), report.tables())
+    if any(drift.warnings for drift in report.drifts):
         echo("the judge drifted: see above", fg="yellow", err=True)
         raise typer.Exit(1)

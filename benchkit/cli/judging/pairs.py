@@ -38,7 +38,8 @@ def pairs_command(
     out: options.StoreOption = Path("runs"),
     data: options.DataFolderOption = Path("data"),
     leaderboards: Annotated[
-        Path, typer.Option(help="Where LEADERBOARDS/SUITE, if there is one, gets pairs.* files.")
+        Path,
+        typer.Option(help="Where LEADERBOARDS/SUITE, if there is one, gets files pairs-JUDGE.*."),
     ] = Path("leaderboards"),
 ) -> None:
     """Let judges say which of two methods explains better, case by case and in both orders."""

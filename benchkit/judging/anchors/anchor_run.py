@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from benchkit import seeds
-from benchkit.errors import ConfigError, StoreError
+from benchkit.errors import ConfigError, DataError, EngineError, MethodError, StoreError
 from benchkit.judging.anchors.anchor_file import Anchor, AnchorSet, AnchorVersion
 from benchkit.judging.judge_context import read_run_answers, select_inputs
 from benchkit.judging.judge_job import JudgeJob
@@ -22,8 +22,11 @@ _MIN_ANCHORS = 2
 
 def draw_anchors(
     job: JudgeJob, runs: Sequence[JudgeableRun], count: int, seed: int = 0
-) -> AnchorSet:
+) -> tuple[AnchorSet, int]:
     """Draw `count` answers that need a judge, as many of each method, at random.
+
+    Returns:
+        The anchors, fewer than `count` where there are not so many answers, and how many there are.
 
     Raises:
         ConfigError: The runs are of several tasks.
@@ -46,18 +49,20 @@ def draw_anchors(
     depth = max((len(inputs) for _, inputs in queues), default=0)
     for place in range(depth):
         drawn += [(name, inputs[place]) for name, inputs in queues if place < len(inputs)]
+    available = len(drawn)
     drawn = drawn[:count]
     if len(drawn) < _MIN_ANCHORS:
         raise StoreError("there are no answers that need a judge", "judge runs with rationales")
     anchors = tuple(_make_anchor(name, judge_input) for name, judge_input in drawn)
     scale = catalog.rating_scale
-    return AnchorSet(
+    anchor_set = AnchorSet(
         rubric=job.judge.rubric.name,
         rubric_hash=job.judge.rubric.hash,
         rating_scale=None if scale is None else (scale.low, scale.high, scale.is_binary),
         titles={item: catalog.text(item) for item in _list_items(anchors)},
         anchors=anchors,
     )
+    return anchor_set, available
 
 
 def judge_anchors(
@@ -70,6 +75,7 @@ def judge_anchors(
 
     Raises:
         ConfigError: The judge has another rubric, or there is such a version already.
+        DataError: The judge gave a grade that the rubric does not have.
         EngineError: Too many anchors lack an answer of the judge's engine.
     """
     judge = job.judge
@@ -85,7 +91,13 @@ def judge_anchors(
         raise ConfigError(f"there is a version {name!r} already", "give another --name")
     inputs = [anchor.judge_input() for anchor in anchors.anchors]
     with ask_again_since(time.time()):
-        verdicts = judge_by_key(judge, inputs, replace(context, catalog=anchors.catalog()))
+        try:
+            run = replace(context, catalog=anchors.catalog())
+            verdicts = judge_by_key(judge, inputs, run, noun="anchor")
+        except EngineError:
+            raise
+        except MethodError as error:
+            raise DataError(f"version {name!r}: {error.cause}", error.hint) from error
     grades = {key: dict(v.grades) for key, v in verdicts.items() if v.status == SCORED}
     version = AnchorVersion(
         name=name,
@@ -93,6 +105,7 @@ def judge_anchors(
         models=judge.models,
         judged=judged,
         grades=grades,
+        caveats=tuple(judge.caveats),
         usage=sum_usage(verdict.usage for verdict in verdicts.values()),
     )
     return anchors.model_copy(update={"versions": (*anchors.versions, version)})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from benchkit.config.judging import JudgingSpec
+from benchkit.judging.inputs import MethodAnswer
 from benchkit.judging.judge_context import make_context, read_run_answers, select_inputs
 from benchkit.judging.judge_job import JudgeJob, make_judge_jobs
 from benchkit.judging.judgeable_runs import JudgeableRun
@@ -49,6 +50,8 @@ class PairTask:
     inputs: tuple[JudgeInput, ...]
     """What the judge is asked."""
     context: RunContext
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Methods that are in no pair, each with the reason."""
 
 
 def plan_pairs(
@@ -56,10 +59,18 @@ def plan_pairs(
     runs: Sequence[JudgeableRun],
     spec: JudgingSpec,
     progress: Progress | None = None,
+    missing: Mapping[tuple[str, str], str] | None = None,
 ) -> Iterator[PairTask]:
     """Yield the pairs of each judge and task: every two methods, every case that both explain.
 
     Of a method with several seeds the first one's answers are compared.
+
+    Args:
+        store: The run store.
+        runs: The runs of methods to compare.
+        spec: The judges.
+        progress: What judges report to.
+        missing: (task, method) -> why it has no run there, for `PairTask.left_out`.
     """
     by_task: dict[str, dict[str, JudgeableRun]] = {}
     for run in sorted(runs, key=lambda run: run.manifest.seed):
@@ -67,14 +78,33 @@ def plan_pairs(
     for job in make_judge_jobs(spec, for_pairs=True):
         for task, of_task in by_task.items():
             answers: dict[str, list[JudgeInput]] = {}
-            for label in dict.fromkeys(run.manifest.label for run in runs):
-                if label in of_task:
-                    catalog, all_answers = read_run_answers(job, of_task[label])
-                    answers[label] = select_inputs(job.judge.rubric, all_answers)
+            left_out = {m: why for (place, m), why in (missing or {}).items() if place == task}
+            labels = dict.fromkeys(run.manifest.label for run in runs)
+            for label in (name for name in labels if name in of_task):
+                catalog, all_answers = read_run_answers(job, of_task[label])
+                inputs = select_inputs(job.judge.rubric, all_answers)
+                if inputs:
+                    answers[label] = inputs
+                else:
+                    left_out[label] = _reason_without_inputs(all_answers)
             first = next(iter(of_task.values()))
             context = make_context(store, first, catalog, progress or SilentProgress())
-            pairs = make_pairs({name: inputs for name, inputs in answers.items() if inputs})
-            yield PairTask(job, task, tuple(pairs), tuple(list_inputs(job.judge, pairs)), context)
+            pairs = make_pairs(answers)
+            compared = {name for pair in pairs for name in (pair.first_method, pair.second_method)}
+            left_out |= dict.fromkeys(
+                (name for name in answers if name not in compared),
+                "no other method explains a case that it explains",
+            )
+            inputs_of_pairs = tuple(list_inputs(job.judge, pairs))
+            yield PairTask(
+                job, task, tuple(pairs), inputs_of_pairs, context, tuple(left_out.items())
+            )
+
+
+def _reason_without_inputs(answers: Sequence[MethodAnswer]) -> str:
+    if any(answer.rationale for answer in answers):
+        return "no rationale that needs a judge: the rubric grades wrong items by itself"
+    return "no rationales"
 
 
 def estimate_pairs(task: PairTask) -> CostEstimate:

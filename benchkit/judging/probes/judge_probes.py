@@ -56,9 +56,8 @@ def probe_judges(
         parts.append(compare_own_methods(pl.concat(grades), label, shared))
     summary = summarize_probes(
         pl.concat(
-            part.select(pl.lit(label).alias("judge"), pl.all())
+            sort_probes(pl.concat(parts)).select(pl.lit(label).alias("judge"), pl.all())
             for label, parts in tables.items()
-            for part in parts
         )
     )
     measured = summary.select("judge", "probe").unique().rows()
@@ -85,6 +84,12 @@ def _probe_run(
         method=pl.lit(run.manifest.label),
     )
     return table.with_columns(in_task), grades
+
+
+def sort_probes(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows in the order of probes: one that the first run lacks is not last."""
+    order = pl.Enum([*(probe.name for probe in PROBES), SELF_PREFERENCE])
+    return table.sort(pl.col("probe").cast(order), maintain_order=True)
 
 
 def _list_unmeasured(jobs: Sequence[JudgeJob], measured: Sequence[tuple[str, str]]) -> pl.DataFrame:

@@ -7,6 +7,7 @@ import polars as pl
 from benchkit.faults import DEFAULT_MAX_FAULT_SHARE, FaultTally
 from benchkit.judging.probes.probe import PROBES, Probe
 from benchkit.judging.rubric import Criterion, Rubric
+from benchkit.judging.validation import validate_verdicts
 from benchkit.judging.verdicts import SCORED, Judge, JudgeInput, Verdict
 from benchkit.lm.cost_estimate import NO_COST, CostEstimate
 from benchkit.types import RunContext
@@ -102,12 +103,19 @@ def _apply_probes(
         yield probe, changed_judge, [one for one in changed if one is not None]
 
 
-def judge_by_key(judge: Judge, inputs: Sequence[JudgeInput], run: RunContext) -> dict[str, Verdict]:
-    """Return the verdicts. Raises EngineError if too many lack an answer of the judge's engine."""
+def judge_by_key(
+    judge: Judge, inputs: Sequence[JudgeInput], run: RunContext, noun: str = "case"
+) -> dict[str, Verdict]:
+    """Return the verdicts by the keys of inputs, which an error calls by `noun`.
+
+    Raises:
+        MethodError: A verdict is not of its input, or has a grade that the rubric does not have.
+        EngineError: Too many verdicts lack an answer of the judge's engine.
+    """
     faults = FaultTally(len(inputs), DEFAULT_MAX_FAULT_SHARE, "judgements")
     verdicts = {}
-    for judge_input, verdict in zip(inputs, judge.judge(inputs, run), strict=True):
-        verdicts[judge_input.key] = verdict
+    for verdict in validate_verdicts(judge.judge(inputs, run), inputs, judge.rubric, noun):
+        verdicts[verdict.key] = verdict
         if verdict.fault:
             faults.add(verdict.fault)
     return verdicts

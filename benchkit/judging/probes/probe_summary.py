@@ -43,6 +43,8 @@ SUMMARY_COLUMNS = {
     "unscored": pl.Int64,
 }
 BIASED, CLEAR, TOO_FEW, AS_EXPECTED = "biased", "no bias found", "too few cases", "as it ought to"
+NO_FALL = "no fall found"
+"""Where grades ought to fall, and a fall would have been seen: not finding one is a finding."""
 
 
 def summarize_probes(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
@@ -59,7 +61,8 @@ def summarize_probes(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         effect that would have been seen with 80 % power among all tests of the report;
         detectable_alone: were it the only test. relevant: the effect that must have been
         detectable for "no bias found". p, p_adjusted: of no change, by itself and adjusted.
-        outcome: `biased`, `no bias found`, `too few cases` or `as it ought to`. shift, moved:
+        outcome: `biased`, `no bias found`, `no fall found`, `too few cases` or `as it ought to`.
+        low and high are null where the test rejects no mean. shift, moved:
         mean change and share of changed grades of every probe; up, down: how many rose and fell.
         unscored: answers without a grade before or after.
     """
@@ -87,7 +90,7 @@ def summarize_probes(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         rows.append(
             {
                 **{name: first[name] for name in (*names, "expected")},
-                **{k: None if math.isnan(v) else v for k, v in figures.items()},
+                **{k: v if math.isfinite(v) else None for k, v in figures.items()},
                 "cases": effect.n,
                 "users": effect.units,
                 "outcome": decide(first["expected"], effect, p_adjusted, detectable, relevant),
@@ -116,7 +119,7 @@ def decide(
         return AS_EXPECTED if may_fall else BIASED
     if not detectable <= relevant:  # also NaN
         return TOO_FEW
-    return BIASED if expected == "fall" else CLEAR
+    return NO_FALL if expected == "fall" else CLEAR
 
 
 def _measure(parts: Sequence[pl.DataFrame], seed: int) -> list[Effect]:

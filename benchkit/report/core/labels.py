@@ -27,6 +27,10 @@ SEVERAL_CASES = (
     "Users have several cases: means are over cases; intervals and tests are over users, whose"
     " cases are resampled together (against chance they count as one draw)."
 )
+NO_LIMITS_NOTE = (
+    "[unknown]: with fewer than six users the test of p rejects no mean, so that no interval has"
+    " limits."
+)
 _FAILURES = ("truncated", "refused")  # columns that are shown where there was any
 
 
@@ -210,13 +214,26 @@ def format_mean(
 
     Args:
         mean: The value.
-        low: Lower end of its interval; None or NaN where there is none.
+        low: Lower end of its interval; None or NaN where there is none, infinite where it is open.
         high: Upper end of its interval.
         number: How each of them is written; by default as a rate.
     """
     if low is None or high is None or math.isnan(low) or low == high:
         return number(mean)
-    return f"{number(mean)} [{number(low)}, {number(high)}]"
+    if math.isinf(low) and math.isinf(high):
+        return f"{number(mean)} [unknown]"
+    low_text, high_text = ("open" if math.isinf(end) else number(end) for end in (low, high))
+    return f"{number(mean)} [{low_text}, {high_text}]"
+
+
+def format_percentage(share: float, low: float = math.nan, high: float = math.nan) -> str:
+    """Return a share in per cent, with its interval if there is one.
+
+    >>> format_percentage(0.875, 0.8012, 0.92), format_percentage(0.5)
+    ('87.5 % [80.1, 92.0]', '50.0 %')
+    """
+    text = f"{100 * share:.1f} %"
+    return text if math.isnan(low) else f"{text} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def format_p_value(p: float) -> str:

@@ -81,7 +81,7 @@ def compare_versions(
         scales: Criterion -> all its grades, ascending.
         max_shift: A mean that moved by more is a drift, in grades.
         min_kappa: A lower agreement of the versions is one.
-        seed: Of the bootstrap.
+        seed: Of what is drawn for intervals and p.
     """
     both = [key for key in users if key in earlier.grades and key in later.grades]
     lost = sum(key in earlier.grades and key not in later.grades for key in users)

@@ -3,25 +3,39 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from benchkit.report.core.labels import format_mean, format_p_value
+from benchkit.count_text import count_text
+from benchkit.data.dataset_statistics import mark_synthetic
+from benchkit.report.core.labels import NO_LIMITS_NOTE, format_mean, format_p_value
 from benchkit.report.core.text_table import TextTable
 from benchkit.report.drift.drift_summary import Drift
 
 
-def drift_tables(drifts: Sequence[Drift]) -> Iterator[TextTable]:
-    """Yield a table for each pair of versions."""
+def drift_tables(
+    drifts: Sequence[Drift], caveats: Sequence[str] = (), is_synthetic: bool = False
+) -> Iterator[TextTable]:
+    """Yield a table for each pair of versions.
+
+    Args:
+        drifts: Of all pairs and criteria.
+        caveats: Of the judge, for the notes.
+        is_synthetic: Whether the answers are to generated data, which titles then say.
+    """
     for pair in dict.fromkeys((drift.earlier, drift.later) for drift in drifts):
         part = [drift for drift in drifts if (drift.earlier, drift.later) == pair]
         rows = tuple(_row(drift) for drift in part)
         header = ("Criterion", "Before", "After", "Moved by", "p", "Kappa", "Changed")
         notes = [
-            f"{part[0].n} anchors graded by both. Moved by: mean of the differences, with its 95 %"
-            " interval over users. Kappa: agreement of the versions, quadratic weights. A drift: a"
-            f" mean that moved by more than {part[0].max_shift:g}, or a kappa below"
-            f" {part[0].min_kappa:g}.",
+            f"{count_text(part[0].n, 'anchor')} graded by both. Moved by: mean of the differences,"
+            " with the 95 % interval of the test of p (sign flips over users). Kappa: agreement of"
+            " the versions, quadratic weights. A drift: a mean that moved by more than"
+            f" {part[0].max_shift:g}, or a kappa below {part[0].min_kappa:g}.",
+            *[NO_LIMITS_NOTE] * any(math.isinf(drift.shift.low) for drift in part),
             *describe_drift(part),
+            *(f"Judge: {caveat}." for caveat in caveats),
         ]
-        yield TextTable(f"{pair[1]} beside {pair[0]}", header, rows, tuple(notes))
+        title = f"{pair[1]} beside {pair[0]}"
+        title = mark_synthetic(title) if is_synthetic else title
+        yield TextTable(title, header, rows, tuple(notes))
 
 
 def describe_drift(drifts: Sequence[Drift]) -> Iterator[str]:
@@ -59,5 +73,5 @@ def _row(drift: Drift) -> tuple[str, ...]:
         format_mean(shift.value, shift.low, shift.high, "{:+z.2f}".format),
         format_p_value(shift.p),
         agreement,
-        f"{drift.moved:.0%}",
+        f"{100 * drift.moved:.0f} %",
     )

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from benchkit import io
+from benchkit.report.core.file_names import unique_stems
 from benchkit.report.core.text_table import csv_text, render_markdown
 from benchkit.report.pairs.pair_summary import PairSummary
-from benchkit.report.pairs.tables import pair_tables
+from benchkit.report.pairs.tables import describe_pairs, explain_strengths, pair_tables
 
 
 def write_pairs(
@@ -20,28 +21,42 @@ def write_pairs(
     usage: Mapping[str, Mapping[str, float]],
     folder: Path,
 ) -> list[Path]:
-    """Write pairs.csv (a row a verdict), pairs.md and pairs.json; return their paths.
+    """Write the comparisons of each judge into files of its own; return their paths.
+
+    pairs-JUDGE.csv has a row a verdict, pairs-JUDGE.md the tables, pairs-JUDGE.json the figures.
+    Those of judges that are not in `summaries` stay.
 
     usage: judge -> what its answers used.
     """
-    record = {"usage": usage, "tasks": [pair_record(summary) for summary in summaries]}
-    texts = {
-        "pairs.md": render_markdown(list(pair_tables(summaries))),
-        "pairs.csv": csv_text(table.columns, table.iter_rows()),
-        "pairs.json": json.dumps(record, indent=2, allow_nan=False) + "\n",
-    }
-    for name, text in texts.items():
-        io.write_text(folder / name, text)
-    return [folder / name for name in texts]
+    paths = []
+    judges = list(dict.fromkeys(summary.judge for summary in summaries))
+    for judge, stem in zip(judges, unique_stems(("pairs", judge) for judge in judges), strict=True):
+        of_judge = [summary for summary in summaries if summary.judge == judge]
+        record = {
+            "synthetic": any(summary.is_synthetic for summary in of_judge),
+            "usage": {judge: usage.get(judge, {})},
+            "tasks": [pair_record(summary) for summary in of_judge],
+        }
+        rows = table.filter(judge=judge)
+        texts = {
+            ".md": render_markdown(list(pair_tables(of_judge))),
+            ".csv": csv_text(rows.columns, rows.iter_rows()),
+            ".json": json.dumps(record, indent=2, allow_nan=False) + "\n",
+        }
+        for ending, text in texts.items():
+            paths.append(folder / f"{stem}{ending}")
+            io.write_text(paths[-1], text)
+    return paths
 
 
 def pair_record(summary: PairSummary) -> dict[str, Any]:
-    """Return the figures of a task and judge; None for what there is not."""
+    """Return the figures of a task and judge; None for what there is not, or is not finite."""
     fit, effect = summary.strengths, summary.first_shown
     methods = []
     for i, name in enumerate(summary.methods if fit else ()):
         assert fit is not None  # noqa: S101
         strength = {"log_strength": fit.log_strength[i], "low": fit.low[i], "high": fit.high[i]}
+        won = {"rate": fit.won[i], "low": fit.won_low[i], "high": fit.won_high[i]}
         rates = {
             other: _numbers(
                 {"rate": fit.win_rate[i, j], "low": fit.win_low[i, j], "high": fit.win_high[i, j]}
@@ -49,7 +64,8 @@ def pair_record(summary: PairSummary) -> dict[str, Any]:
             for j, other in enumerate(summary.methods)
             if i != j
         }
-        methods.append({"method": name, **_numbers(strength), "win_rates": rates})
+        shares = {"won": _numbers(won), "win_rates": rates}
+        methods.append({"method": name, **_numbers(strength), **shares})
     position = None
     if effect is not None:
         figures = {"preference": effect.value, "low": effect.low, "high": effect.high,
@@ -62,11 +78,14 @@ def pair_record(summary: PairSummary) -> dict[str, Any]:
         "pairs": summary.n,
         "users": summary.users,
         "outcomes": summary.counts,
-        "tie_parameter": fit.tie if fit else None,
+        "tie_parameter": fit.tie if fit and math.isfinite(fit.tie) else None,
         "methods": methods,
         "position": position,
+        "not_compared": dict(summary.left_out),
+        "caveats": summary.caveats,
+        "notes": [*(explain_strengths(fit) if fit else ()), *describe_pairs(summary)],
     }
 
 
 def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: None if math.isnan(v) else float(v) for name, v in values.items()}
+    return {name: float(v) if math.isfinite(v) else None for name, v in values.items()}

@@ -1,30 +1,58 @@
 """Probes of judges as files: tables, exact figures, and the same as JSON."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from benchkit import io
+from benchkit.report.core.file_names import unique_stems
 from benchkit.report.core.text_table import csv_text, render_markdown
 from benchkit.report.probes.tables import probe_tables
 from benchkit.stats.bias_test import LEVEL, POWER
 
 
-def write_probes(summary: pl.DataFrame, unmeasured: pl.DataFrame, folder: Path) -> list[Path]:
-    """Write probes.md, probes.csv and probes.json into a folder; return their paths."""
-    record = {
-        "level": LEVEL,
-        "power": POWER,
-        "tests": summary["p"].drop_nulls().len(),
-        "probes": summary.to_dicts(),
-        "not_measured": unmeasured.to_dicts(),
-    }
-    texts = {
-        "probes.md": render_markdown(list(probe_tables(summary, unmeasured))),
-        "probes.csv": csv_text(summary.columns, summary.iter_rows()),
-        "probes.json": json.dumps(record, indent=2, allow_nan=False) + "\n",
-    }
-    for name, text in texts.items():
-        io.write_text(folder / name, text)
-    return [folder / name for name in texts]
+def write_probes(
+    summary: pl.DataFrame,
+    unmeasured: pl.DataFrame,
+    folder: Path,
+    caveats: Mapping[str, Sequence[str]] | None = None,
+    is_synthetic: bool = False,
+) -> list[Path]:
+    """Write the probes of each judge into files of its own; return their paths.
+
+    They are probes-JUDGE.md, .csv and .json; those of other judges stay.
+
+    Args:
+        summary: Rows of `summarize_probes` with the column `judge`, whose tests are adjusted
+            together.
+        unmeasured: Probes that were not measured: judge, probe, reason.
+        folder: Where files are written.
+        caveats: Judge -> what a reader of its grades must know.
+        is_synthetic: Whether the answers are to generated data.
+    """
+    paths = []
+    judges = summary["judge"].unique(maintain_order=True).to_list()
+    tables = list(probe_tables(summary, unmeasured, caveats, is_synthetic))
+    stems = unique_stems(("probes", judge) for judge in judges)
+    for place, (judge, stem) in enumerate(zip(judges, stems, strict=True)):
+        rows, lacking = summary.filter(judge=judge), unmeasured.filter(judge=judge)
+        record = {
+            "synthetic": is_synthetic,
+            "level": LEVEL,
+            "power": POWER,
+            "tests": summary["p"].drop_nulls().len(),
+            "probes": rows.to_dicts(),
+            "not_measured": lacking.to_dicts(),
+            "caveats": list((caveats or {}).get(judge, ())),
+        }
+        texts = {
+            ".md": render_markdown(tables[2 * place : 2 * place + 2]),
+            ".csv": csv_text(rows.columns, rows.iter_rows()),
+            ".json": json.dumps(record, indent=2, allow_nan=False) + "\n",
+        }
+        for ending, text in texts.items():
+            paths.append(folder / f"{stem}{ending}")
+            io.write_text(paths[-1], text)
+    return paths

@@ -10,15 +10,20 @@ strengths together the more the more ties there are, so that strengths of judges
 less often could not be compared. Without ties it is the model of Bradley and Terry (1952).
 
 Its log-likelihood is concave in log strengths and log v, and maximised by Newton's method. A method
-that always wins has no finite estimate: log strengths are kept within `BOUND`, odds of 3,000 to 1.
+that always wins has no finite estimate, and neither have strengths and v where nothing is decided:
+`fit_davidson` keeps them within `BOUND`, odds of 3,000 to 1, and `rank_by_comparisons` says that
+they are infinite or unknown. Strengths are finite at most among methods of which each reaches each
+other by a chain of wins and ties (Ford 1957).
 
 Reference: Davidson (1970), On extending the Bradley-Terry model to accommodate ties in paired
-comparison experiments, JASA 65.
+comparison experiments, JASA 65; Ford (1957), Solution of a ranking problem from binary comparisons,
+American Mathematical Monthly 64.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchkit import seeds
 from benchkit.stats.arrays import Floats, Ints
@@ -29,6 +34,7 @@ RESAMPLES = 1000
 _ITERATIONS = 100
 _AT_ONCE = 250
 _RIDGE = 1e-9
+_BEYOND = 1e3  # stands for an infinite strength where percentiles are taken
 _NO_TIES = -60.0  # log v where nothing tied: v is 0 but for rounding
 
 
@@ -69,19 +75,26 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class Strengths:
-    """Log strengths of k methods, mean 0, and win rates, with 95 % intervals over users."""
+    """Log strengths of k methods, and shares of comparisons, with 95 % intervals over users."""
 
     log_strength: Floats
-    """[k]."""
+    """[k] mean 0 over those that have one; infinite for a method that won, or lost, all comparisons
+    by which it is connected with these; NaN where there is no estimate."""
     low: Floats
+    """[k] -inf where the limit is beyond what comparisons of these users can bound."""
     high: Floats
     tie: float
-    """Davidson's v; 0 without a tie."""
+    """Davidson's v; 0 without a tie, NaN where there is no estimate."""
+    won: Floats
+    """[k] share of all its comparisons that a method won, a tie counting half."""
+    won_low: Floats
+    won_high: Floats
     win_rate: Floats
-    """[k, k] share of its comparisons with the column that the row won, a tie counting half; NaN
-    where there was none."""
+    """[k, k] the same of its comparisons with the column; NaN where there was none."""
     win_low: Floats
     win_high: Floats
+    is_decided: bool = True
+    """Whether some comparison was no tie."""
 
 
 def fit_davidson(wins: Floats, ties: Floats) -> tuple[Floats, Floats]:
@@ -146,7 +159,10 @@ def fit_davidson(wins: Floats, ties: Floats) -> tuple[Floats, Floats]:
 def rank_by_comparisons(
     comparisons: Comparisons, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Strengths:
-    """Return strengths and win rates; intervals are percentiles over resampled users.
+    """Return strengths and shares won; intervals are percentiles over resampled users.
+
+    A share that is the same in every resample, as where a method won all comparisons, has the
+    interval in which users that differ would have been missed with a probability of 2.5 %.
 
     Raises:
         ValueError: There is no comparison.
@@ -156,34 +172,136 @@ def rank_by_comparisons(
     users = int(comparisons.user.max()) + 1
     rng = seeds.generator("bradley-terry", seed, users)
     observed = comparisons.tally(np.ones((1, users)))
-    theta, log_v = fit_davidson(observed[:, 0], observed[:, 1])
-    drawn_theta, drawn_rates = [], []
+    members = find_comparable(observed[0])
+    theta, v = _estimate(observed, members)
+    drawn_theta, drawn_shares = [], []
     for size in split_draws(resamples, _AT_ONCE):
         weights = rng.multinomial(users, np.full(users, 1 / users), size=size).astype(np.float64)
         counts = comparisons.tally(weights)
-        drawn_theta.append(fit_davidson(counts[:, 0], counts[:, 1])[0])
-        drawn_rates.append(_win_rates(counts))
-    thetas, rates = np.concatenate(drawn_theta), np.concatenate(drawn_rates)
-    limits = np.array([percentile_interval(thetas[:, i], level) for i in range(comparisons.k)])
-    k = comparisons.k
-    win_low, win_high = np.full((k, k), np.nan), np.full((k, k), np.nan)
-    for row in range(k):
-        for column in range(k):
-            values = rates[:, row, column]
-            values = values[~np.isnan(values)]
-            if len(values):
-                win_low[row, column], win_high[row, column] = percentile_interval(values, level)
+        if np.isfinite(theta).any():
+            drawn_theta.append(_resampled_strengths(counts, members))
+        drawn_shares.append(_shares(counts))
+    low, high = np.where(theta > 0, theta, -np.inf), np.where(theta < 0, theta, np.inf)
+    if drawn_theta:
+        limits = [percentile_interval(x, level) for x in np.concatenate(drawn_theta).T]
+        low[members], high[members] = np.array(limits).T
+        low[low <= -BOUND], high[high >= BOUND] = -np.inf, np.inf
+    shares = _shares(observed)[0]
+    share_low, share_high = _share_limits(
+        shares, np.concatenate(drawn_shares), _count_users(comparisons), level
+    )
     return Strengths(
-        theta[0], limits[:, 0], limits[:, 1],
-        float(np.exp(log_v[0])) if observed[0, 1].any() else 0.0,
-        _win_rates(observed)[0], win_low, win_high,
+        theta, low, high, v,
+        shares[:, -1], share_low[:, -1], share_high[:, -1],
+        shares[:, :-1], share_low[:, :-1], share_high[:, :-1],
+        is_decided=bool(observed[0, 0].any()),
     )  # fmt: skip
 
 
-def _win_rates(counts: Floats) -> Floats:
-    """Return [m, k, k] shares of counts [m, 2, k, k]; NaN where two were not compared."""
+def find_comparable(counts: Floats) -> Ints:
+    """Return the largest group of methods that may have finite strengths beside each other.
+
+    Each reaches each other by wins and ties.
+
+    Args:
+        counts: [2, k, k] how often row beat column, and how often they tied.
+
+    >>> wins = np.array([[0, 3, 3], [0, 0, 2], [0, 1, 0]])
+    >>> find_comparable(np.stack([wins, np.zeros_like(wins)])).tolist()
+    [1, 2]
+    """
+    group = _strong_groups(counts)
+    return np.flatnonzero(group == np.bincount(group).argmax())
+
+
+def _strong_groups(counts: Floats) -> Ints:
+    from scipy.sparse.csgraph import connected_components
+
+    reaches = counts.sum(axis=0) > 0
+    return np.asarray(connected_components(reaches, connection="strong")[1], dtype=np.int64)
+
+
+def _estimate(observed: Floats, members: Ints) -> tuple[Floats, float]:
+    """Return strengths [k] and v of counts [1, 2, k, k]; NaN without a finite estimate."""
+    theta: Floats = np.full(observed.shape[-1], np.nan)
+    if len(members) < 2:
+        return theta, np.nan
+    part = observed[:, :, members[:, None], members]
+    fitted, log_v = fit_davidson(part[:, 0], part[:, 1])
+    if _is_unbounded(fitted, log_v)[0] or not part[0, 0].any():
+        return theta, np.nan
+    theta[members] = fitted[0]
+    above, below = _reaches(observed[0].sum(axis=0) > 0, members)
+    theta[above], theta[below] = np.inf, -np.inf
+    return theta, float(np.exp(log_v[0])) if part[0, 1].any() else 0.0
+
+
+def _reaches(edges: NDArray[np.bool_], members: Ints) -> tuple[Ints, Ints]:
+    """Return which others reach the members by wins, and which are reached; no one is both."""
+    from scipy.sparse.csgraph import breadth_first_order
+
+    start = int(members[0])
+    below = breadth_first_order(edges, start, return_predecessors=False)
+    above = breadth_first_order(edges.T, start, return_predecessors=False)
+    return np.setdiff1d(above, members), np.setdiff1d(below, members)
+
+
+def _is_unbounded(theta: Floats, log_v: Floats) -> NDArray[np.bool_]:
+    """Return [m] whether an estimate is at the bound, and no finite one is largest."""
+    largest = np.maximum(np.abs(theta).max(axis=1), log_v)
+    unbounded: NDArray[np.bool_] = largest >= BOUND - 1e-6
+    return unbounded
+
+
+def _resampled_strengths(counts: Floats, members: Ints) -> Floats:
+    """Return [m, members] strengths of resamples, far beyond the bound where they are infinite."""
+    part = counts[:, :, members[:, None], members]
+    theta, log_v = fit_davidson(part[:, 0], part[:, 1])
+    unbounded = _is_unbounded(theta, log_v)
+    theta[unbounded] = np.sign(theta[unbounded].round(6)) * _BEYOND
+    return theta
+
+
+def _count_users(comparisons: Comparisons) -> Ints:
+    """Return [k, k + 1] users whose comparisons row and column have, the last column of any."""
+    k = comparisons.k
+    users: Ints = np.zeros((k, k + 1), dtype=np.int64)
+    ends = np.concatenate([comparisons.first, comparisons.second])
+    others = np.concatenate([comparisons.second, comparisons.first])
+    owner = np.tile(comparisons.user, 2)
+    cells = np.concatenate(
+        [np.column_stack([ends, others, owner]), np.column_stack([ends, 0 * others + k, owner])]
+    )
+    np.add.at(users, tuple(np.unique(cells, axis=0)[:, :2].T), 1)
+    return users
+
+
+def _share_limits(
+    shares: Floats, drawn: Floats, users: Ints, level: float
+) -> tuple[Floats, Floats]:
+    """Return the limits of shares [k, k + 1] from resampled ones [m, k, k + 1]."""
+    low, high = np.full(shares.shape, np.nan), np.full(shares.shape, np.nan)
+    for place in zip(*np.nonzero(~np.isnan(shares)), strict=True):
+        values = drawn[(slice(None), *place)]
+        values = values[~np.isnan(values)]
+        value = shares[place]
+        if np.ptp(values) > 1e-12:
+            low[place], high[place] = percentile_interval(values, level)
+        else:
+            unseen = 1 - ((1 - level) / 2) ** (1 / users[place])
+            low[place] = value * (1 - unseen)
+            high[place] = value + (1 - value) * unseen
+    return low, high
+
+
+def _shares(counts: Floats) -> Floats:
+    """Return [m, k, k + 1] shares won of counts [m, 2, k, k], the last column of all comparisons.
+
+    NaN where there is no comparison.
+    """
     wins, ties = counts[:, 0], counts[:, 1]
-    total = wins + wins.transpose(0, 2, 1) + ties
+    won, total = wins + ties / 2, wins + wins.transpose(0, 2, 1) + ties
+    won, total = (np.concatenate([x, x.sum(axis=2, keepdims=True)], axis=2) for x in (won, total))
     rates: Floats = np.full(total.shape, np.nan)
-    np.divide(wins + ties / 2, total, out=rates, where=total > 0)
+    np.divide(won, total, out=rates, where=total > 0)
     return rates

@@ -6,6 +6,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from benchkit.errors import MethodError
+from benchkit.judging.probes.judge_probes import sort_probes
 from benchkit.judging.probes.probe import PROBES, Probe
 from benchkit.judging.probes.probe_run import (
     PROBE_COLUMNS,
@@ -126,6 +128,25 @@ def test_half_grades_have_half_the_step():
     assert describe_scales(rubric)["grounding"] == (1.0, 4.0)
     halves = rubric.model_copy(update={"half_grades": True})
     assert describe_scales(halves)["grounding"] == (0.5, 4.0)
+
+
+def test_probes_are_in_their_own_order_also_where_the_first_run_lacks_one():
+    names = ["wordy", "asked again", "padded", "wordy", "self-preference", "halved"]
+    rows = [(f"c{i}", "u", name, *[None] * 6) for i, name in enumerate(names)]
+    table = sort_probes(pl.DataFrame(rows, schema=PROBE_COLUMNS, orient="row"))
+    expected = ["padded", "wordy", "wordy", "halved", "asked again", "self-preference"]
+    assert table["probe"].to_list() == expected
+    assert table["case"].to_list()[1:3] == ["c0", "c3"]
+
+
+@pytest.mark.parametrize("grade", [math.nan, 99.0, -1.0])
+def test_a_grade_that_the_rubric_does_not_have_is_refused(grade):
+    class Wrong(Wordy):
+        def judge(self, inputs, run):
+            yield from (Verdict(one.key, {"rating": grade}) for one in inputs)
+
+    with pytest.raises(MethodError, match=r"case 'c0': rating \S+ is outside 0..3"):
+        run_probes(Wrong(), [make_input("a b", "c0")], run_context(CATALOG))
 
 
 def test_nothing_to_probe():

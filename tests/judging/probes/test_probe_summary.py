@@ -11,13 +11,14 @@ from benchkit.judging.probes.probe_summary import (
     AS_EXPECTED,
     BIASED,
     CLEAR,
+    NO_FALL,
     TOO_FEW,
     decide,
     summarize_probes,
 )
 from benchkit.stats.bias_test import Effect
-from benchkit.stats.bootstrap import mean_interval
 from benchkit.stats.multiple_testing import benjamini_hochberg
+from benchkit.stats.sign_flip_interval import sign_flip_interval
 
 
 def make_table(rows, probe="padded", expected="no change", span=3.0):
@@ -41,11 +42,10 @@ def test_the_summary_by_hand():
         ]
     )
     padded, mine = summarize_probes(table).to_dicts()
-    low, high = mean_interval([1, 0, -2, 2])
     exact = {k: padded.pop(k) for k in ("p", "p_adjusted", "relevant")}
     assert padded == {
         "probe": "padded", "criterion": "rating", "expected": "no change", "n": 4, "cases": 4,
-        "users": 4, "effect": 0.25, "low": low, "high": high, "detectable": None,
+        "users": 4, "effect": 0.25, "low": None, "high": None, "detectable": None,
         "detectable_alone": None, "outcome": TOO_FEW, "shift": 0.25, "moved": 0.75, "up": 2,
         "down": 1, "unscored": 1,
     }  # fmt: skip
@@ -112,7 +112,7 @@ def test_grades_that_change_when_the_judge_is_asked_again():
         ("no rise", -0.5, 0.01, 0.1, AS_EXPECTED),
         ("fall", -0.5, 0.01, 0.1, AS_EXPECTED),
         ("fall", 0.5, 0.01, 0.1, BIASED),
-        ("fall", -0.1, 0.2, 0.1, BIASED),  # no fall, where one would have been seen
+        ("fall", -0.1, 0.2, 0.1, NO_FALL),  # where one would have been seen
         ("fall", -0.1, 0.2, 0.9, TOO_FEW),
     ],
 )
@@ -126,15 +126,19 @@ def test_answers_to_one_case_are_one_case_of_the_interval():
     (result,) = summarize_probes(make_table([(c, c, x, y) for c, x, y in rows])).to_dicts()
     assert (result["n"], result["cases"], result["unscored"]) == (4, 3, 1)
     assert result["shift"] == result["effect"] == (0.5 + 0.0 - 2.0) / 3
-    assert (result["low"], result["high"]) == mean_interval([0.5, 0.0, -2.0])
-    assert (result["moved"], result["up"], result["down"]) == (0.5, 1, 1)
+    assert result["low"] is result["high"] is None  # no test rejects a mean of three users
+    more = [*rows, *((c, 1.0, 2.0) for c in "defghi")]
+    (result,) = summarize_probes(make_table([(c, c, x, y) for c, x, y in more])).to_dicts()
+    limits = sign_flip_interval([0.5, 0.0, -2.0, *[1.0] * 6])
+    assert (result["n"], result["cases"]) == (10, 9) and (result["low"], result["high"]) == limits
+    assert (result["up"], result["down"]) == (7, 1)
 
 
-def test_the_cases_of_a_user_are_resampled_together():
+def test_the_cases_of_a_user_go_together():
     rows = [(f"c{case}", f"u{case // 3}", 1.0, 1.0 + case // 3 % 2) for case in range(30)]
     (result,) = summarize_probes(make_table(rows)).to_dicts()
     assert (result["n"], result["cases"], result["users"]) == (30, 30, 10)
-    assert (result["low"], result["high"]) == pytest.approx(mean_interval([0, 1] * 5))
+    assert (result["low"], result["high"]) == sign_flip_interval([0, 1] * 5) == (0.0, 1.0)
 
 
 def test_the_interval_covers_the_truth_where_methods_share_cases():

@@ -77,6 +77,21 @@ def test_lost_grades_are_a_drift_and_new_ones_are_not():
     assert table.rows == (("rating", *["-"] * 6),)
 
 
+def test_an_interval_excludes_zero_only_where_p_is_small():
+    drift = compare([1] * 12, [2] * 5 + [1] * 7)  # five of five rose: p is 1 / 16
+    assert drift.shift.p == pytest.approx(1 / 16) and drift.shift.low == 0
+    drift = compare([1] * 12, [2] * 6 + [1] * 6)
+    assert drift.shift.p == pytest.approx(1 / 32) and drift.shift.low > 0
+
+
+def test_few_anchors_have_no_interval_and_titles_and_notes_say_what_must_be_known():
+    (table,) = drift_tables([compare([0, 1, 2], [1, 2, 3])], ("a caveat",), is_synthetic=True)
+    assert table.title == "SYNTHETIC: new beside old"
+    assert table.rows[0][3] == "+1.00 [unknown]" and table.rows[0][-1] == "100 %"
+    assert table.notes[0].startswith("3 anchors graded") and "Judge: a caveat." in table.notes
+    assert table.notes[1].startswith("[unknown]: with fewer than six users")
+
+
 def test_no_drift_says_what_would_have_been_seen_and_few_anchors_that_they_are_few(capsys):
     enough, few = compare([0, 1, 2, 3] * 15, [0, 1, 2, 3] * 15), compare([0, 1, 2], [0, 1, 2])
     assert enough.kappa.value == 1.0 and enough.warnings == []

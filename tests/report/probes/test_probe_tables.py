@@ -102,7 +102,8 @@ def test_tables_fit_into_80_columns(criteria, capsys):
 def test_files_hold_the_same_figures(tmp_path):
     summary = make_summary()
     paths = write_probes(summary, UNMEASURED, tmp_path)
-    assert [path.name for path in paths] == ["probes.md", "probes.csv", "probes.json"]
+    names = ["probes-strict.md", "probes-strict.csv", "probes-strict.json"]
+    assert [path.name for path in paths] == names
     record = json.loads(paths[2].read_text())
     assert (record["level"], record["power"], record["tests"]) == (0.05, 0.8, 5)
     assert record["probes"] == summary.to_dicts()
@@ -114,6 +115,36 @@ def test_files_hold_the_same_figures(tmp_path):
     assert paths[0].read_text() == text and "no bias found" in text
 
 
+def test_each_judge_has_its_files_and_all_tests_are_adjusted_together(tmp_path):
+    one = make_summary()
+    both = pl.concat([one, one.with_columns(judge=pl.lit("other"))])
+    paths = write_probes(both, UNMEASURED, tmp_path, {"other": ("a caveat",)}, is_synthetic=True)
+    assert len(paths) == 6
+    record = json.loads((tmp_path / "probes-other.json").read_text())
+    assert (record["tests"], record["synthetic"], record["caveats"]) == (10, True, ["a caveat"])
+    assert {row["judge"] for row in record["probes"]} == {"other"}
+    text = (tmp_path / "probes-other.md").read_text()
+    assert "SYNTHETIC: Probes of judge other" in text and "Judge other: a caveat." in text
+    assert "among 10 tests" in text and "judge strict" not in text
+
+
+def test_a_few_equal_changes_have_no_interval():
+    for n, interval in ((3, "[unknown]"), (30, "[")):
+        rows = [("strict", f"c{i}", f"c{i}", "padded", "no change", "rating", 1.0, 2.0, 1.0, 3.0)
+                for i in range(n)]  # fmt: skip
+        schema = {"judge": pl.String, **PROBE_COLUMNS}
+        summary = summarize_probes(pl.DataFrame(rows, schema=schema, orient="row"))
+        tests, _ = probe_tables(summary, UNMEASURED.clear())
+        assert tests.rows[0][2].startswith(f"+1.00 {interval}")
+        assert any(note.startswith("[unknown]: with fewer") for note in tests.notes) == (n == 3)
+
+
+def test_no_fall_is_an_outcome_of_its_own():
+    tests, _ = probe_tables(make_summary(60), UNMEASURED)
+    by_probe = {row[0]: row for row in tests.rows}
+    assert by_probe["another's rationale"][-2:] == ("1.000", "no fall found")
+
+
 def test_what_was_never_graded_is_said_so():
     rows = [("strict", "c", "c", "padded", "no change", "rating", None, None, 1.0, 3.0)]
     schema = {"judge": pl.String, **PROBE_COLUMNS}
@@ -121,3 +152,15 @@ def test_what_was_never_graded_is_said_so():
     tests, counts = probe_tables(summary, UNMEASURED.clear())
     assert tests.rows[0][-1] == "not graded"
     assert counts.rows[0][-1] == "1"
+    assert "padded: not graded: no answer has a grade both as it is and changed." in tests.notes
+    assert not any("too few" in note for note in tests.notes)
+
+
+def test_a_judge_that_has_nothing_to_grade_is_named(tmp_path):
+    other = UNMEASURED.with_columns(judge=pl.lit("idle"))
+    both = pl.concat([UNMEASURED, other])
+    *_, idle = probe_tables(make_summary(), both, is_synthetic=True)
+    assert (idle.title, idle.rows) == ("SYNTHETIC: Probes of judge idle", ())
+    assert idle.notes == ("There are no answers that it judges.",)
+    paths = write_probes(make_summary(), both, tmp_path)
+    assert [path.name for path in paths if "idle" in path.name] == []

@@ -124,6 +124,62 @@ def test_win_rates_count_ties_half():
     assert rank_by_comparisons(expand(wins, np.zeros((3, 3))), resamples=5).tie == 0
 
 
+def test_the_share_won_is_of_all_comparisons_and_no_mean_of_shares():
+    # a wins 90 of 100 against b and 1 of 4 against c; b and c win 25 each.
+    result = rank_by_comparisons(
+        expand([[0, 90, 1], [10, 0, 25], [3, 25, 0]], np.zeros((3, 3))), resamples=200
+    )
+    assert result.won == pytest.approx([91 / 104, 35 / 150, 28 / 54])
+    assert (result.won_low < result.won).all() and (result.won < result.won_high).all()
+
+
+def test_shares_that_no_resample_changes_have_an_interval():
+    result = rank_by_comparisons(expand([[0, 20], [0, 0]], np.zeros((2, 2))), resamples=50)
+    low = 0.025 ** (1 / 20)  # Clopper and Pearson's of 20 of 20
+    assert (result.won[0], result.won_low[0], result.won_high[0]) == pytest.approx((1, low, 1))
+    assert (result.win_low[1, 0], result.win_high[1, 0]) == pytest.approx((0, 1 - low))
+    tied = rank_by_comparisons(expand(np.zeros((2, 2)), [[0, 20], [20, 0]]), resamples=50)
+    assert (tied.won_low[0], tied.won_high[0]) == pytest.approx((low / 2, 1 - low / 2))
+
+
+@pytest.mark.parametrize(
+    ("wins", "ties"),
+    [
+        ([[0, 0], [0, 0]], [[0, 7], [7, 0]]),  # nothing decided
+        ([[0, 9], [0, 0]], [[0, 0], [0, 0]]),  # always won
+        ([[0, 9], [0, 0]], [[0, 5], [5, 0]]),  # never lost: v grows with the strengths
+    ],
+)
+def test_without_a_finite_estimate_nothing_is_stated(wins, ties):
+    result = rank_by_comparisons(expand(wins, ties), resamples=50)
+    assert np.isnan(result.log_strength).all() and math.isnan(result.tie)
+    assert result.is_decided == bool(np.any(wins))
+
+
+def test_who_always_wins_leaves_the_others_their_strengths():
+    result = rank_by_comparisons(
+        expand([[0, 5, 5, 5], [0, 0, 30, 40], [0, 20, 0, 0], [0, 10, 0, 0]], np.zeros((4, 4))),
+        resamples=100,
+    )
+    assert result.log_strength[0] == np.inf
+    alone = rank_by_comparisons(
+        expand([[0, 30, 40], [20, 0, 0], [10, 0, 0]], np.zeros((3, 3))), resamples=1
+    )
+    assert result.log_strength[1:] == pytest.approx(alone.log_strength)
+    assert np.isfinite(result.low[1:]).all() and np.isfinite(result.high[1:]).all()
+    lost = rank_by_comparisons(
+        expand([[0, 3, 5], [4, 0, 5], [0, 0, 0]], np.zeros((3, 3))), resamples=1
+    )
+    assert lost.log_strength[2] == -np.inf and np.isfinite(lost.log_strength[:2]).all()
+
+
+def test_limits_at_the_bound_are_open():
+    result = rank_by_comparisons(expand([[0, 12], [1, 0]], np.zeros((2, 2))), resamples=300)
+    assert np.isfinite(result.log_strength).all()  # log 12, and a resample in three has no loss
+    assert (result.high[0], result.low[1]) == (np.inf, -np.inf)
+    assert np.isfinite([result.low[0], result.high[1]]).all()
+
+
 def test_resampled_are_users():
     one = expand([[0, 30], [20, 0]], [[0, 10], [10, 0]])
     of_ten = Comparisons(one.user // 6, one.first, one.second, one.outcome, 2)
