@@ -25,7 +25,8 @@ def replacement_table(report: CalibrationReport) -> TextTable | None:
         verdict = "passes" if test.passes else "does not pass"
         notes.append(
             f"The judge {verdict}: winning rate {format_rate(test.winning_rate)} (.5 is enough),"
-            f" mean advantage {format_rate(test.advantage)}, epsilon {test.epsilon:g}."
+            f" mean of the column Judge {format_rate(test.advantage)}, epsilon"
+            f" {test.epsilon:g}."
         )
         notes.append(
             "Judge, Person: share of the answers on which the one agrees with the other people as"
