@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
 RECIPE = yaml.safe_load((ROOT / "conda" / "recipe.yaml").read_text("utf-8"))
 OTHER_NAMES = {"msgpack": "msgpack-python"}  # of conda
-NOT_IN_ALL = {"all", "vllm", "notebooks", "docs", "test"}
+NOT_IN_ALL = {"test-slow", "all", "vllm", "notebooks", "docs", "test"}
 
 
 def test_the_version_is_one():
