@@ -18,7 +18,7 @@ _HINTS = {
     "recbole": 'pip install "benchkit[recbole]" && pip install --no-deps recbole==1.2.1',
     "torch": 'pip install "benchkit[torch]"',
 }
-_FOR_DEVELOPERS = ("all", "notebooks", "docs", "test")  # extras
+_FOR_DEVELOPERS = ("all", "notebooks", "docs", "test", "test-slow")  # extras
 _REASONS = {
     "lm": "language models in this process need it",
     "openai": "engines, judges and teachers on servers need it",
