@@ -1,9 +1,9 @@
 """A judge with a bias of known size, which reads what probes change as any judge would.
 
-Its grade of an answer is that of the answer (3 to 5, of 1 to 7), noise, and its bias. The noise is
-new for every text, and the same for the same text, unless the judge is unstable. A bias moves the
-grades of a random share of the users by a number of steps where the judge sees what it likes or
-dislikes: its mean is share x steps, without any clipping.
+Its grade of an answer is that of the answer (3 to 5, of 1 to 7; 4 to 6 where its bias takes two
+away), noise, and its bias. The noise is new for every text, and the same for the same text, unless
+the judge is unstable. A bias moves the grades of a random share of the users by a number of steps
+where the judge sees what it likes or dislikes: its mean is share x steps, without any clipping.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -109,7 +109,7 @@ class PlantedJudge:
         users = np.unique([e.request.user for e in inputs], return_inverse=True)[1]
         self.place = {e.key: i for i, e in enumerate(inputs)}
         self.is_moved = (rng.random(users.max() + 1) < bias.share)[users] if n else np.zeros(0)
-        self.quality = rng.integers(3, 6, n)
+        self.quality = rng.integers(3, 6, n) + (bias.steps < -1)
         self.first_noise = self._draw_noise(n)
         self.is_repeated = False
 
