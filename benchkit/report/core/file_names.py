@@ -29,7 +29,7 @@ def label_stem(prefix: str, label: str, folder: Path) -> str:
         return hashed
     present = {path.stem for path in folder.glob(f"{prefix}-*")}
     alike = any(name != plain and _fold(name) == _fold(plain) for name in present)
-    return hashed if plain not in present and alike or hashed in present else plain
+    return hashed if (plain not in present and alike) or hashed in present else plain
 
 
 def _fold(name: str) -> str:
