@@ -71,6 +71,8 @@ class JudgedAnswers:
     """What a reader must know of the judge."""
     has_synthetic_data: bool = False
     """Whether the answers are of generated data."""
+    of_file: bool = False
+    """Whether they are the answers in a file of grades, and the judge may have graded others."""
 
     @property
     def has_synthetic_people(self) -> bool:
@@ -238,6 +240,7 @@ def answers_of_ratings(
         "", name, "", None if categories is None else tuple(categories),
         methods, tuple(groups), tuple(people), grades[labelled], by_judge[labelled],
         units[labelled], weights[labelled], "clusters" if ratings.clusters else "items",
+        of_file=True,
     )  # fmt: skip
 
 

@@ -93,8 +93,13 @@ class CalibrationReport:
 
     @property
     def has_unlabelled(self) -> bool:
-        """Whether there is anything to correct: answers that the judge alone graded."""
+        """Whether there are answers that the judge alone graded."""
         return any(not group.labelled.all() for group in self.answers.groups)
+
+    @property
+    def has_means(self) -> bool:
+        """Whether means by people are of interest: of all judged answers, or to be corrected."""
+        return self.has_unlabelled or not self.answers.of_file
 
 
 def measure_calibration(

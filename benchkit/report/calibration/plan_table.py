@@ -1,16 +1,20 @@
 """How many labels are needed, as a table."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from benchkit.count_text import count_text
 from benchkit.report.calibration.judged_answers import JudgedAnswers
 from benchkit.report.calibration.tables import source_notes
 from benchkit.report.core.text_table import TextRow, TextTable
 from benchkit.stats.calibration.equal_labels import has_equal_labels
-from benchkit.stats.calibration.label_plan import LabelPlan
+from benchkit.stats.calibration.label_plan import MIN_PILOT, NO_SPREAD, LabelPlan
 
 _MOST_DIGITS = 17  # of a float; more say nothing
+_MORE_LABELS = (
+    "Label about 20 answers a method and plan again with --labels FILE: labels that are not all"
+    " equal say both."
+)
 
 
 def plan_tables(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> list[TextTable]:
@@ -60,6 +64,9 @@ def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Itera
         names = ", ".join(name for name, group in groups.items() if group.reason == reason)
         yield f"Left out of the plan: {names} ({reason})."
     planned = {name: group for name, group in groups.items() if not group.reason}
+    if any(group.reason == NO_SPREAD for group in groups.values()):
+        yield from _unused_labels(answers)
+        yield _MORE_LABELS
     if not planned:
         return
     yield (
@@ -71,22 +78,18 @@ def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Itera
     if plan.from_labels:
         yield (
             "SD: of people's grades; Residual: of what the judge leaves open of them. Both are from"
-            " the labels that there are (with fewer than 10 of a method, or all equal, from the"
-            " others')."
+            f" the labels that there are (with fewer than {MIN_PILOT} of a method, or all equal,"
+            " from the others')."
         )
+        yield from _unused_labels(answers)
     else:
         yield (
             "SD: of the judge's grades, taken for people's. Residual: what the judge leaves open of"
-            f" them if its grades correlate with people's by {correlation:g} (--correlation). Label"
-            " about 20 answers a method and plan again with --labels FILE, which knows both."
+            f" them if its grades correlate with people's by {correlation:g} (--correlation)."
         )
-    equal = [
-        method
-        for method, group in zip(answers.methods, answers.groups, strict=True)
-        if has_equal_labels(group)
-    ]
-    if equal:
-        yield f"The labels of {', '.join(equal)} are all equal, and say little of how grades vary."
+        yield from _equal_grades(answers, planned)
+        yield from _unused_labels(answers)
+        yield _MORE_LABELS
     if n_certain := sum(group.n_certain for group in planned.values()):
         yield (
             f"The means are also over {count_text(n_certain, 'answer')} that the rubric decides"
@@ -107,3 +110,38 @@ def _notes(answers: JudgedAnswers, plan: LabelPlan, correlation: float) -> Itera
     for note in answers.notes:
         yield f"{note}."
     yield from source_notes(answers)
+
+
+def _equal_grades(answers: JudgedAnswers, planned: Collection[str]) -> Iterator[str]:
+    """Yield of which methods the judge's grades do not say how people's vary."""
+    equal = [
+        method
+        for method, group in zip(answers.methods, answers.groups, strict=True)
+        if method in planned and group.equally_judged
+    ]
+    if equal:
+        yield (
+            f"The judge's grades of {', '.join(equal)} are all equal, and say nothing of people's:"
+            " SD is that of the other methods, and Residual all of it."
+        )
+
+
+def _unused_labels(answers: JudgedAnswers) -> Iterator[str]:
+    """Yield which labels do not say how grades vary, and why."""
+    few, equal = [], []
+    for method, group in zip(answers.methods, answers.groups, strict=True):
+        n = int(group.labelled.sum())
+        if 0 < n < MIN_PILOT:
+            few.append(f"{method} ({n})")
+        elif has_equal_labels(group):
+            equal.append(f"{method} ({n})")
+    reasons = []
+    if few:
+        reasons.append(f"fewer than {MIN_PILOT} of {', '.join(few)}")
+    if equal:
+        reasons.append(f"labels that are all equal, of {', '.join(equal)}")
+    if reasons:
+        yield (
+            f"Labels not used for SD and Residual, as they say little of how grades vary:"
+            f" {'; '.join(reasons)}."
+        )

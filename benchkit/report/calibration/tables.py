@@ -27,7 +27,7 @@ def calibration_tables(reports: Sequence[CalibrationReport]) -> Iterator[TextTab
 
 def corrected_tables(report: CalibrationReport) -> Iterator[TextTable]:
     """Yield what labels correct: means, shares, differences, and the check of other methods."""
-    if report.has_unlabelled:
+    if report.has_means:
         yield _means(report)
         if any(method.shares for method in report.methods):
             yield _shares(report)
@@ -71,6 +71,11 @@ def _means_notes(report: CalibrationReport) -> Iterator[str]:
     )
     if any(len(group.certain) for group in report.answers.groups):
         yield "Means include what the rubric grades without a judge, which needs no label."
+    if not report.has_unlabelled:
+        yield (
+            "People graded every answer that went to the judge: nothing is left to correct, and"
+            " Corrected is what their own grades say."
+        )
     yield from _reasons(report.methods)
     for method in report.methods:
         if 0 < method.n_judged < method.n_answers:
@@ -148,7 +153,7 @@ def _transport(report: CalibrationReport) -> TextTable:
         notes += (
             "-: labels that are all equal, or all on one line, do not say how they would vary.",
         )
-    if not report.has_unlabelled:
+    if not report.has_means:
         notes += (
             "People graded every answer here. --judgements (with --suite for a store) corrects the"
             " judge's means over all answers that it graded.",

@@ -9,6 +9,7 @@ from benchkit.count_text import count_text
 from benchkit.stats.arrays import Bools, Floats, Ints
 
 MIN_LABELLED_UNITS = 20  # with fewer, neither the slope nor the spread is known well enough
+_ROUNDING = 1e-9  # of the largest grade: smaller differences are none
 _IMPROBABLE = 0.001  # a random sample of labels lacks a judge's grade less often than this
 
 
@@ -64,8 +65,12 @@ class AnswerGroup:
     @property
     def equally_weighted(self) -> bool:
         """Whether every answer had the same chance to be labelled."""
-        weights = self.weights[self.labelled]
-        return bool(np.ptp(weights) <= 1e-9 * weights.max())
+        return _are_equal(self.weights[self.labelled])
+
+    @property
+    def equally_judged(self) -> bool:
+        """Whether the judge gave grades, and all of them are the same."""
+        return self.n_judged > 0 and _are_equal(self.judge[self.judged])
 
     def indicate(self, grade: float, label_shares: Floats) -> "AnswerGroup":
         """Return the group with 1 where a grade is `grade` and 0 elsewhere, to estimate its share.
@@ -86,6 +91,10 @@ class AnswerGroup:
             people=people,
             certain=_is_grade(self.certain, grade),
         )
+
+
+def _are_equal(values: Floats) -> bool:
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
 
 
 def _is_grade(values: Floats, grade: float) -> Floats:
@@ -167,7 +176,8 @@ def describe_unlike_labels(group: AnswerGroup) -> str:
     mean, mean_all = float(shares @ f), float(group.judge[group.judged].mean())
     error = float(np.sqrt(np.sum((shares * (f - mean)) ** 2)))
     gap = mean - mean_all
-    if error == 0 or abs(gap) < 3.3 * error:
+    rounding = _ROUNDING * float(np.abs(group.judge[group.judged]).max())
+    if error <= rounding or abs(gap) <= max(rounding, 3.3 * error):
         return ""
     return (
         f"the judge's mean is {mean:.2f} on the labelled answers and {mean_all:.2f} on all: they"

@@ -11,8 +11,11 @@ the spread of all N + M answers, the first part is S^2 / (N + M), and the second
 square of N / (N + M). Where the mean over several methods is to be precise, labels go where N E is
 large (Neyman 1934).
 
-A method without anything to judge needs no label, and one without a grade by the judge has no mean
-to correct: both are set aside, and the others planned.
+A method without anything to judge needs no label, and one without a grade by the judge, or with too
+few users for a correction, has no mean that labels could correct: they are set aside, and the
+others planned. Where all labels of a method, or without labels all grades by the judge, are equal,
+their spread of 0 says little of how people's grades vary: that of the others is taken, if there is
+any.
 """
 
 import math
@@ -22,14 +25,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from benchkit.count_text import count_text
 from benchkit.stats.arrays import Floats
 from benchkit.stats.calibration.answer_group import MIN_LABELLED_UNITS, AnswerGroup
 from benchkit.stats.calibration.equal_labels import has_equal_labels
 
-_MIN_PILOT = 10  # labels of a method with which its own spread is used; else that of all methods
+MIN_PILOT = 10  # labels of a method with which its own spread is used; else that of all methods
 DEFAULT_CORRELATION = 0.5
 NOTHING_TO_JUDGE = "needs no label"
 NO_GRADE = "the judge gave no grade"
+NO_SPREAD = "the judge's grades are all equal, and do not say how people's vary"
 
 
 @dataclass(frozen=True)
@@ -100,9 +105,12 @@ def plan_labels(
         level: Of the intervals.
         fewest: Labels of a method that a correction needs anyway.
     """
-    reasons = [_find_reason(group) for group in groups]
+    reasons = [_find_reason(group, fewest) for group in groups]
     planned = [group for group, reason in zip(groups, reasons, strict=True) if not reason]
     spreads, from_labels = _spreads(planned, correlation)
+    if planned and not spreads:
+        reasons = [reason or NO_SPREAD for reason in reasons]
+        planned = []
     strata = [_stratum(group, *pair) for group, pair in zip(planned, spreads, strict=True)]
     neyman, reachable = _allocate(strata, half_width, level, fewest)
     plans = iter(
@@ -124,11 +132,21 @@ def plan_labels(
     )
 
 
-def _find_reason(group: AnswerGroup) -> str:
+def _find_reason(group: AnswerGroup, fewest: int) -> str:
     """Return why no label can be planned for a group, or ''."""
-    if not len(group.judge):
+    n, n_units = len(group.judge), len(np.unique(group.units))
+    if not n:
         return NOTHING_TO_JUDGE
-    return NO_GRADE if np.isnan(group.judge).any() else ""
+    if np.isnan(group.judge).any():
+        return NO_GRADE
+    if n_units >= fewest:
+        return ""
+    of_users = f" of {count_text(n_units, 'user')}" if n_units < n else ""
+    verb = "was" if n == 1 else "were"
+    return (
+        f"only {count_text(n, 'answer')}{of_users} {verb} judged, and a correction needs labels of"
+        f" {fewest} users"
+    )
 
 
 def _count(group: AnswerGroup) -> tuple[int, int, int]:
@@ -138,20 +156,41 @@ def _count(group: AnswerGroup) -> tuple[int, int, int]:
 def _spreads(
     groups: Sequence[AnswerGroup], correlation: float
 ) -> tuple[list[tuple[float, float]], bool]:
-    """Return the spread of people's grades and of residuals in each group."""
+    """Return the spread of people's grades and of residuals in each group, and if labels say it.
+
+    None at all where neither labels nor the judge's grades vary in any group.
+    """
     pilots = [_pilot_spreads(group) for group in groups]
-    known = [pilot for pilot in pilots if pilot is not None]
-    if known:
-        typical = tuple(float(np.sqrt(np.mean([k[i] ** 2 for k in known]))) for i in (0, 1))
-        return [pilot or (typical[0], typical[1]) for pilot in pilots], True
-    by_judge = [float(np.std(group.judge)) for group in groups]
-    return [(s, s * math.sqrt(1 - correlation**2)) for s in by_judge], False
+    if any(pilots):
+        return _fill_spreads(groups, pilots), True
+    by_judge = [
+        None if group.equally_judged else (s, s * math.sqrt(1 - correlation**2))
+        for group, s in ((group, float(np.std(group.judge))) for group in groups)
+    ]
+    return _fill_spreads(groups, by_judge), False
+
+
+def _fill_spreads(
+    groups: Sequence[AnswerGroup], spreads: Sequence[tuple[float, float] | None]
+) -> list[tuple[float, float]]:
+    """Return the spreads with those of the other groups where they are not known.
+
+    Equal grades by the judge explain nothing of people's, so that all of their spread remains.
+    """
+    known = [pair for pair in spreads if pair is not None]
+    if not known:
+        return []
+    spread, residual = (float(np.sqrt(np.mean([k[i] ** 2 for k in known]))) for i in (0, 1))
+    return [
+        pair or (spread, spread if group.equally_judged else residual)
+        for group, pair in zip(groups, spreads, strict=True)
+    ]
 
 
 def _pilot_spreads(group: AnswerGroup) -> tuple[float, float] | None:
     labelled = group.labelled
     n = int(labelled.sum())
-    if n < _MIN_PILOT or has_equal_labels(group):  # whose spread of 0 says little
+    if n < MIN_PILOT or has_equal_labels(group):  # whose spread of 0 says little
         return None
     shares = group.shares
     y = group.people[labelled] - shares @ group.people[labelled]
@@ -167,7 +206,7 @@ def _stratum(group: AnswerGroup, spread: float, residual: float) -> _Stratum:
     """Return the stratum of a group whose judged answers have these spreads."""
     n, total = len(group.judge), len(group.judge) + len(group.certain)
     share = n / total
-    known = int(group.labelled.sum()) >= _MIN_PILOT
+    known = int(group.labelled.sum()) >= MIN_PILOT
     mean = float(group.shares @ group.people[group.labelled] if known else group.judge.mean())
     whole = share * mean + float(group.certain.sum()) / total
     square = share * (spread**2 + (mean - whole) ** 2)

@@ -1,6 +1,7 @@
 """Labels that are all equal: what they leave open, by hand and by drawing."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,3 +70,34 @@ def test_other_labels_are_left_as_they_are(grades):
     estimate = calibrate_contrast([group], [1.0])
     assert widen_for_equal_labels(estimate, [group], [1.0], (0.0, 3.0)) == estimate
     assert describe_equal_labels(group, (0, 3)) == ""
+
+
+def with_certain(group, grades):
+    units = len(group.judge) + np.arange(len(grades))
+    return replace(group, certain=np.array(grades, dtype=float), certain_units=units)
+
+
+def test_an_interval_ends_where_the_scale_and_certain_answers_do():
+    q = largest_missed_share(20)
+    group = with_certain(labelled(3.0), [1.0])
+    estimate = widened([group], [1.0]).corrected
+    assert estimate.high == pytest.approx(301 / 101) == estimate.value
+    assert estimate.low == pytest.approx(estimate.value - 3 * q * 100 / 101, abs=3e-3)
+    lowest = widened([with_certain(labelled(0.0), [3.0, 1.0])], [1.0])
+    assert lowest.corrected.low == lowest.labels_alone.low == pytest.approx(4 / 102)
+    difference = widened([group, with_certain(labelled(0.0), [1.0])], [1.0, -1.0]).corrected
+    assert difference.high == pytest.approx(301 / 101 - 1 / 101)
+    assert difference.low < difference.value - 3 * q
+
+
+@given(
+    st.sampled_from([0.0, 1.0, 3.0]),
+    st.lists(st.integers(0, 3), max_size=40),
+    st.sampled_from([1.0, -0.5]),
+)
+def test_no_interval_of_equal_labels_leaves_the_scale(grade, certain, coefficient):
+    groups = [with_certain(labelled(grade), certain)]
+    estimate = widened(groups, [coefficient]).corrected
+    ends = [coefficient * (100 * end + sum(certain)) / (100 + len(certain)) for end in (0, 3)]
+    assert min(ends) - 1e-9 <= estimate.low <= estimate.value <= estimate.high
+    assert estimate.high <= max(ends) + 1e-9

@@ -8,6 +8,7 @@ import pytest
 from benchkit.stats.calibration.answer_group import make_group
 from benchkit.stats.calibration.label_plan import (
     NO_GRADE,
+    NO_SPREAD,
     NOTHING_TO_JUDGE,
     plan_labels,
 )
@@ -165,3 +166,35 @@ def test_methods_without_a_plan_are_set_aside():
     assert plan.groups[0].labels_each is None and plan.groups[0].labels_neyman == 0
     alone = plan_labels([empty, unscored], 0.1)
     assert all(part.reason for part in alone.groups) and not alone.from_labels
+
+
+def test_methods_with_too_few_users_for_a_correction_are_set_aside():
+    rng = np.random.default_rng(10)
+    usual, few = group(rng, 500, 1.0, 0.5, 0), group(rng, 12, 1.0, 0.5, 0)
+    enough, repeated = group(rng, 20, 1.0, 0.5, 0), group(rng, 36, 1.0, 0.5, 0)
+    repeated = replace(repeated, units=np.repeat(np.arange(12), 3))
+    plan = plan_labels([few, usual, repeated, enough], 1.5)
+    reasons = [part.reason for part in plan.groups]
+    assert reasons[0] == "only 12 answers were judged, and a correction needs labels of 20 users"
+    assert reasons[2].startswith("only 36 answers of 12 users were judged")
+    assert plan.groups[0].labels_each is None and plan.groups[0].labels_neyman == 0
+    assert [reasons[1], reasons[3]] == ["", ""] and plan.groups[3].labels_each == 20
+    assert plan.groups[1] == plan_labels([usual, enough], 1.5).groups[0]
+    assert plan_labels([few], 1.5, fewest=12).groups[0].labels_each == 12
+    (single,) = plan_labels([make_group([2.0], [NAN])], 1.5).groups
+    assert single.reason.startswith("only 1 answer was judged")
+
+
+def test_a_judge_s_equal_grades_do_not_stand_for_the_spread():
+    rng = np.random.default_rng(11)
+    constant, usual = make_group(np.full(300, 2.9), np.full(300, NAN)), group(rng, 300, 1, 0.5, 0)
+    plan = plan_labels([constant, usual], 0.2)
+    first, second = plan.groups
+    assert first.spread == pytest.approx(second.spread) and not plan.from_labels
+    assert first.residual_spread == first.spread > second.residual_spread
+    assert first.labels_each > second.labels_each > 20
+    alone = plan_labels([constant], 0.2)
+    assert alone.groups[0].reason == NO_SPREAD and alone.groups[0].labels_each is None
+    labelled = replace(constant, people=np.where(np.arange(300) < 40, rng.integers(0, 4, 300), NAN))
+    known = plan_labels([constant, labelled], 0.25)
+    assert known.from_labels and known.groups[0].spread == known.groups[1].spread > 0.5
